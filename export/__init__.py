@@ -1,0 +1,1 @@
+"""Turn trained networks into one self-describing ONNX file each."""

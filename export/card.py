@@ -1,0 +1,283 @@
+"""The card: everything that a viewer must know of a model, kept inside its ONNX file.
+
+Stored in the ``metadata_props`` of the file, one JSON value a key. This module is the whole contract between those
+who write such files and those who read them; it needs the standard library only.
+"""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
+
+SCHEMA: Final = "1.0"  # major.minor: readers refuse a newer major and ignore keys that they do not know
+
+_GENERATOR_INPUTS = {"latent": "f32"}
+KINDS: Final[Mapping[str, tuple[Mapping[str, str], Mapping[str, str], str, str]]] = {
+    # kind: (inputs, optional inputs, output, output type)
+    "generator": (_GENERATOR_INPUTS, {"label": "i64"}, "image", "u8"),
+    "encoder": ({"image": "u8"}, {}, "latent", "f32"),
+    "detail": (_GENERATOR_INPUTS, {}, "detail", "f32"),
+    "translator": ({"image": "u8"}, {"latent": "f32"}, "image", "u8"),
+    "denoiser": ({"noisy": "f32", "t": "i64"}, {"label": "i64"}, "prediction", "f32"),
+}
+DTYPES: Final = ("f32", "i64", "u8")
+PRIORS: Final = ("normal", "uniform")
+_LATENT_KINDS: Final = ("generator", "encoder", "detail")
+_MAX_LATENT: Final = 1 << 16
+_MAX_SIDE_PX: Final = 1 << 14
+
+
+class CardError(ValueError):
+    """A card that cannot be used; the message says in one line what was found and what was expected."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Port:
+    """An input or the output of the graph. ``None`` in a shape is a size that may vary; axis 0 is the batch."""
+
+    name: str
+    dtype: str  # f32, i64 or u8
+    shape: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latent:
+    """What the latents of a model look like."""
+
+    size: int
+    prior: str = "normal"  # normal: N(0, I); uniform: -1..1
+    mean: tuple[float, ...] = ()  # [size] of the training pictures' latents, where known
+    covariance: tuple[tuple[float, ...], ...] = ()  # [size, size] of the same
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """A model's description of itself. Unknown facts are empty, never guessed."""
+
+    kind: str  # one of KINDS
+    family: str  # "vae", "dcgan", ...
+    name: str
+    inputs: tuple[Port, ...]
+    output: Port
+    image_size: tuple[int, int] | None = None  # height, width in pixels; None: any
+    channels: int = 3  # of the picture that the network works on: 1 or 3
+    scale: int = 1  # output pixels an input pixel (translator)
+    latent: Latent | None = None
+    classes: tuple[str, ...] = ()  # class names by label
+    schedule: Mapping[str, Any] = field(default_factory=dict)  # diffusion: betas and what is predicted
+    directions: tuple[tuple[float, ...], ...] = ()  # [k, size] principal latent directions, strongest first
+    sample_latents: tuple[tuple[float, ...], ...] = ()  # [k, size] latents of a few training pictures
+    licence: str = ""
+    data: str = ""  # what it was trained on
+    training: Mapping[str, Any] = field(default_factory=dict)  # run id, commit, images seen, metrics
+    parity: Mapping[str, Any] = field(default_factory=dict)  # measured largest difference to torch
+    precision: str = "fp32"  # fp32, fp16 or int8
+    schema: str = SCHEMA
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def to_props(self) -> dict[str, str]:
+        """The card as ONNX metadata: one JSON text a key; empty facts are left out."""
+        props = {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name in _REQUIRED or value not in (None, (), {}, ""):
+                props[item.name] = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
+        return props
+
+    @classmethod
+    def from_props(cls, props: Mapping[str, str]) -> "Card | None":
+        """Read a card from ONNX metadata; ``None`` where there is none.
+
+        Raises ``CardError`` where there is one that cannot be used.
+        """
+        if "schema" not in props:
+            return None
+        known = {item.name for item in fields(cls)}
+        values = {key: _parse(key, text) for key, text in props.items() if key in known}
+        _check_schema(values["schema"])
+        missing = sorted(_REQUIRED - values.keys())
+        if missing:
+            raise CardError(f"card lacks {', '.join(missing)}")
+        try:
+            return cls(
+                **{key: _READERS.get(key, _same)(value) for key, value in values.items() if key not in ("schema",)}
+            )
+        except CardError:
+            raise
+        except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+            raise CardError(f"card is malformed: {error}") from None
+
+
+_REQUIRED: Final = {"schema", "kind", "family", "name", "inputs", "output"}
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _parse(key: str, text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise CardError(f"card entry {key!r} is not JSON: {error}") from None
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a number")
+
+
+def _check_schema(schema: Any) -> None:
+    if not isinstance(schema, str) or not re.fullmatch(r"\d{1,6}\.\d{1,6}", schema):
+        raise CardError(f"card schema is {schema!r}, expected a version such as {SCHEMA!r}")
+    if int(schema.split(".")[0]) > int(SCHEMA.split(".")[0]):
+        raise CardError(f"card schema is {schema}, this program reads up to {SCHEMA}: please update utsuroi")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Port | Latent):
+        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return value
+
+
+def _numbers(value: Any, what: str) -> tuple[float, ...]:
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise CardError(f"{what} is {type(value).__name__}, expected a list of numbers")
+    for item in value:
+        if isinstance(item, bool) or not isinstance(item, int | float) or not math.isfinite(item):
+            raise CardError(f"{what} holds {item!r}, expected finite numbers")
+    return tuple(float(item) for item in value)
+
+
+def _rows(value: Any, what: str) -> tuple[tuple[float, ...], ...]:
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise CardError(f"{what} is {type(value).__name__}, expected a list of lists")
+    return tuple(_numbers(row, what) for row in value)
+
+
+def _port(value: Any) -> Port:
+    return Port(name=value["name"], dtype=value["dtype"], shape=tuple(value["shape"]))
+
+
+def _latent(value: Any) -> Latent | None:
+    if value is None:
+        return None
+    return Latent(
+        size=value["size"],
+        prior=value.get("prior", "normal"),
+        mean=_numbers(value.get("mean", ()), "latent mean"),
+        covariance=_rows(value.get("covariance", ()), "latent covariance"),
+    )
+
+
+_READERS: Final[Mapping[str, Any]] = {
+    "inputs": lambda value: tuple(_port(item) for item in value),
+    "output": _port,
+    "image_size": lambda value: None if value is None else tuple(value),
+    "latent": _latent,
+    "classes": tuple,
+    "directions": lambda value: _rows(value, "directions"),
+    "sample_latents": lambda value: _rows(value, "sample_latents"),
+}
+
+
+def _whole(value: Any, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _check(card: Card) -> None:
+    for key in ("kind", "family", "name", "licence", "data", "precision"):
+        if not isinstance(getattr(card, key), str):
+            raise CardError(f"card {key} is {getattr(card, key)!r}, expected text")
+    if card.kind not in KINDS:
+        raise CardError(f"card kind is {card.kind!r}, expected one of {', '.join(KINDS)}")
+    _check_ports(card)
+    if card.image_size is not None and not (
+        len(card.image_size) == 2 and all(_whole(side, 1, _MAX_SIDE_PX) for side in card.image_size)
+    ):
+        raise CardError(f"card image_size is {card.image_size}, expected height and width, 1..{_MAX_SIDE_PX}")
+    if not _whole(card.channels, 1, 4):
+        raise CardError(f"card channels is {card.channels!r}, expected 1..4")
+    if not _whole(card.scale, 1, 16):
+        raise CardError(f"card scale is {card.scale!r}, expected 1..16")
+    if not all(isinstance(name, str) for name in card.classes):
+        raise CardError("card classes are not all text")
+    for key in ("schedule", "training", "parity"):
+        if not isinstance(getattr(card, key), Mapping):
+            raise CardError(f"card {key} is {type(getattr(card, key)).__name__}, expected a mapping")
+    _check_latent(card)
+
+
+def _check_ports(card: Card) -> None:
+    needed, optional, output, output_dtype = KINDS[card.kind]
+    for port in (*card.inputs, card.output):
+        if not isinstance(port.name, str) or port.dtype not in DTYPES:
+            raise CardError(f"card port {port.name!r} has type {port.dtype!r}, expected one of {', '.join(DTYPES)}")
+        if not all(size is None or _whole(size, 0, 1 << 31) for size in port.shape):
+            raise CardError(f"card port {port.name!r} has shape {port.shape}, expected whole numbers or null")
+    found = {port.name: port.dtype for port in card.inputs}
+    if not needed.items() <= found.items() or not found.items() <= {**needed, **optional}.items():
+        raise CardError(f"card inputs are {found}, expected {dict(needed)} for a {card.kind}")
+    if (card.output.name, card.output.dtype) != (output, output_dtype):
+        raise CardError(
+            f"card output is {card.output.name} {card.output.dtype}, expected {output} {output_dtype} for a {card.kind}"
+        )
+
+
+def _check_latent(card: Card) -> None:
+    latent = card.latent
+    if latent is None:
+        if card.kind in _LATENT_KINDS:
+            raise CardError(f"card of a {card.kind} lacks latent")
+        return
+    if not _whole(latent.size, 1, _MAX_LATENT):
+        raise CardError(f"card latent size is {latent.size!r}, expected 1..{_MAX_LATENT}")
+    if latent.prior not in PRIORS:
+        raise CardError(f"card latent prior is {latent.prior!r}, expected one of {', '.join(PRIORS)}")
+    for what, row_list in (
+        ("latent mean", (latent.mean,) if latent.mean else ()),
+        ("latent covariance", latent.covariance),
+        ("directions", card.directions),
+        ("sample_latents", card.sample_latents),
+    ):
+        if any(len(row) != latent.size for row in row_list):
+            raise CardError(f"card {what} does not fit the latent size {latent.size}")
+    if latent.covariance and len(latent.covariance) != latent.size:
+        raise CardError(f"card latent covariance has {len(latent.covariance)} rows, expected {latent.size}")
+
+
+# --- the seal: a hash over the whole file, kept inside it -----------------------------------------------------------
+
+SEAL_KEY: Final = "sha256"
+_SEAL: Final = re.compile(rb'"sealed:([0-9a-f]{64})"')
+BLANK_SEAL: Final = '"sealed:' + "0" * 64 + '"'  # the metadata value of SEAL_KEY before sealing
+
+
+def seal(data: bytes) -> bytes:
+    """Put the SHA-256 of an ONNX file, counted with ``BLANK_SEAL`` in place, where its blank seal stands.
+
+    Raises ``CardError`` unless there is exactly one blank seal.
+    """
+    blank = BLANK_SEAL.encode()
+    if data.count(blank) != 1:
+        raise CardError(f"file holds {data.count(blank)} blank seals, expected one")
+    return data.replace(blank, f'"sealed:{hashlib.sha256(data).hexdigest()}"'.encode())
+
+
+def check_seal(data: bytes) -> bool:
+    """Whether a file's bytes carry a seal. Raises ``CardError`` where the bytes are not those that were sealed."""
+    found = _SEAL.findall(data)
+    if not found:
+        return False
+    blanked = _SEAL.sub(BLANK_SEAL.encode(), data)
+    if len(found) != 1 or hashlib.sha256(blanked).hexdigest() != found[0].decode():
+        raise CardError("contents do not match their SHA-256 seal: the file is damaged or was changed")
+    return True

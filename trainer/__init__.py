@@ -1,0 +1,1 @@
+"""Train small image generators: one loop, one file a model family."""

@@ -1,0 +1,135 @@
+"""The options that every family shares, and how a command line becomes one frozen dataclass."""
+
+import dataclasses
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NoReturn, TypeVar
+
+
+class UserError(Exception):
+    """A person's mistake: shown as one line, exit code 2, never a traceback."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """What a run is told. Families add their own fields."""
+
+    data: str = "toycats"
+    """Training pictures: a .npy file, a folder, or 'toycats' (drawn)."""
+    out: Path = Path("runs/run")
+    """Folder of the run: checkpoints, log, sample grids. Run the same command again to resume."""
+    steps: int = 10_000
+    """Training steps in all; a larger number goes on from where a finished run stopped."""
+    batch_size: int = 128
+    """Pictures a step and rank."""
+    image_size: int = 0
+    """Side of the square that pictures are resized to, in pixels; 0 keeps that of the data."""
+    bgr: bool = False
+    """The .npy file is in blue-green-red order, as plain OpenCV scripts write it."""
+    hold_out: int = 20
+    """Every Nth picture is kept out of training and scores the checkpoints; 0 trains on all."""
+    flip: bool = True
+    """Mirror half of the pictures left to right."""
+    rotate: float = 0.0
+    """Turn each picture by up to this many degrees either way."""
+    crop: float = 0.0
+    """Cut up to this share (0..0.5) off the sides at random and enlarge the rest."""
+    seed: int = 0
+    """Seed of weights, batches and noise."""
+    minutes: float = 0.0
+    """Stop after this many minutes of training, counted over resumes, where --steps has not come first; 0: no limit."""
+    save_every: int = 1000
+    """Steps between checkpoints."""
+    sample_every: int = 1000
+    """Steps between sample grids."""
+    log_every: int = 50
+    """Steps between rows of log.jsonl."""
+    keep: int = 2
+    """Newest checkpoints kept, beside the best one."""
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """Arithmetic of the networks; weights stay in fp32."""
+    compile: bool = False
+    """Compile the networks with torch.compile."""
+    accumulate: int = 1
+    """Batches whose gradients are summed before an optimiser step."""
+    clip_norm: float = 0.0
+    """Largest gradient norm; longer gradients are shortened to it; 0: no limit."""
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    """How the learning rate falls from its start to 0 over --steps."""
+    warmup: int = 0
+    """Steps over which the learning rate rises from 0."""
+    ema: float = 0.0
+    """Images seen after which an old weight counts half in the averaged weights (those that are exported);
+    0: 10,000 or a tenth of the run, whichever is less; negative: no averaging."""
+    workers: int = 0
+    """Loader processes a rank, for data that does not fit in memory."""
+    memory: float = 4.0
+    """GiB of u8 pictures that may be held on the device; larger sets are read while training."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to train; a named device that is missing is an error."""
+    processes: int = 0
+    """Ranks that this run must have; 0: as many as the launcher was asked for."""
+    force: bool = False
+    """Resume although options that change the result differ from those that the run began with."""
+
+    def __post_init__(self) -> None:
+        for name, low in (
+            ("steps", 1), ("batch_size", 1), ("image_size", 0), ("hold_out", 0), ("save_every", 1), ("sample_every", 1),
+            ("log_every", 1), ("keep", 1), ("accumulate", 1), ("clip_norm", 0), ("warmup", 0), ("workers", 0),
+            ("memory", 0), ("processes", 0), ("minutes", 0), ("rotate", 0), ("crop", 0),
+        ):  # fmt: skip
+            require(getattr(self, name) >= low, name, getattr(self, name), f"at least {low}")
+        require(self.hold_out != 1, "hold_out", 1, "0, or at least 2: every picture would be held out")
+        require(self.rotate <= 180, "rotate", self.rotate, "at most 180")
+        require(self.crop <= 0.5, "crop", self.crop, "at most 0.5")
+
+    def total_images(self, world_size: int) -> int:
+        """Images seen at the end of the run."""
+        return self.steps * self.accumulate * self.batch_size * world_size
+
+
+def require(condition: bool, name: str, found: Any, expected: str) -> None:
+    """Raise ``UserError`` naming the flag, the value found and the value expected."""
+    if not condition:
+        raise UserError(f"--{name.replace('_', '-')} is {found}, expected {expected}")
+
+
+ConfigType = TypeVar("ConfigType", bound=RunConfig)
+
+
+def parse(config_class: type[ConfigType], arguments: list[str] | None, description: str) -> ConfigType:
+    """Flags → config. An unknown or malformed flag ends the program with code 2."""
+    import tyro  # only the command line needs it
+
+    return tyro.cli(
+        config_class,
+        args=arguments,
+        description=description,
+        config=(tyro.conf.FlagConversionOff, tyro.conf.OmitArgPrefixes)[1:],
+    )
+
+
+def to_json(config: RunConfig) -> dict[str, Any]:
+    """The config as JSON-able values."""
+    return {
+        key: value.as_posix() if isinstance(value, Path) else value
+        for key, value in dataclasses.asdict(config).items()
+    }
+
+
+def from_json(config_class: type[ConfigType], values: dict[str, Any]) -> ConfigType:
+    """The inverse of ``to_json``; keys of newer versions are ignored. Raises ``UserError``."""
+    names = {item.name for item in dataclasses.fields(config_class)}
+    known = {key: value for key, value in values.items() if key in names}
+    known["out"] = Path(known.get("out", "."))
+    try:
+        return config_class(**known)
+    except TypeError as error:
+        raise UserError(f"config.json does not fit {config_class.__name__}: {error}") from None
+
+
+def fail(message: str, code: int = 2) -> NoReturn:
+    """End the program with one line."""
+    print(f"error: {message}", file=sys.stderr, flush=True)
+    sys.exit(code)

@@ -1,0 +1,1 @@
+"""Pictures into training sets, and training sets into batches."""

@@ -1,0 +1,122 @@
+"""The protocol between the training loop and a model family, and nothing else.
+
+A family says what its networks are, what one training step does, how to sample, and which files it can write.
+The loop says when: devices, ranks, precision, optimiser steps, checkpoints and logs are no family's concern.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSpec:
+    """What a family may know of its data before it builds its networks."""
+
+    image_size: tuple[int, int]  # height, width in pixels
+    channels: int  # 1 or 3
+    classes: tuple[str, ...] = ()  # class names by label; empty: no labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """One rank's share of a batch, on the device."""
+
+    image: Tensor  # f32 [n, c, h, w], channels-last in memory, in the family's image_range
+    label: Tensor | None = None  # i64 [n]
+    condition: Tensor | None = None  # f32 [n, c', h', w'], the other side of a pair
+
+
+class Nets(Mapping[str, nn.Module]):
+    """The networks of a family by name, also as attributes: ``nets.generator(latent)``.
+
+    One name is one optimiser: networks that train together (encoder and decoder) are one network.
+    """
+
+    def __init__(self, **networks: nn.Module) -> None:
+        self.__dict__.update(networks)
+
+    def __getitem__(self, name: str) -> nn.Module:
+        return self.__dict__[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.__dict__)
+
+    def __len__(self) -> int:
+        return len(self.__dict__)
+
+    def __getattr__(self, name: str) -> nn.Module:  # only reached when there is no such network
+        raise AttributeError(f"no network named {name!r}; there are: {', '.join(self.__dict__)}")
+
+
+class Turn(Protocol):
+    """One network's turn to learn, given to ``Family.step`` by the loop.
+
+    ``with turn("generator") as loss:`` - inside, only that network requires gradients; the body fills ``loss``
+    with named scalar terms. On leaving, their sum is minimised by one optimiser step.
+    """
+
+    def __call__(self, name: str) -> AbstractContextManager[dict[str, Tensor]]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exportable:
+    """A file that a family can write, in plain facts; ``export`` makes the ONNX graph and the card of it.
+
+    The module works on floats in 0..1, [n, c, h, w]; the conversions from and to u8 [n, h, w, c] RGB are added by
+    the export, so that they are the same for every family.
+    """
+
+    kind: str  # a kind of export.card: generator, encoder, detail, translator, denoiser
+    module: nn.Module  # in eval mode
+    inputs: Mapping[str, Tensor]  # example inputs by name, batch of 2: latent f32, image f32 0..1, label i64, ...
+    facts: Mapping[str, Any] = field(default_factory=dict)  # card fields: latent, classes, scale, schedule, ...
+
+
+class Family:
+    """Base of every model family. Subclasses give ``Config`` and the four methods; the rest has defaults."""
+
+    Config: ClassVar[type]  # a frozen dataclass, a subclass of trainer.config.RunConfig
+    image_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)  # what Batch.image is scaled to
+    needs_labels: ClassVar[bool] = False
+    channels_last: ClassVar[bool] = True  # memory format of the networks; False where it was measured slower
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+
+    def build(self, spec: DataSpec) -> Nets:
+        """Make the networks. Raises ``ValueError`` with one line where the data cannot fit them."""
+        raise NotImplementedError
+
+    def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
+        """Make the optimiser of one network. ``fused``: the device has fused kernels."""
+        raise NotImplementedError
+
+    def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
+        """One training step, as the paper's algorithm box has it."""
+        raise NotImplementedError
+
+    def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator) -> Tensor:
+        """Draw the fixed inputs of the sample grids, f32 on the CPU: [count, ...]."""
+        raise NotImplementedError
+
+    def sample(self, nets: Nets, inputs: Tensor) -> Tensor:
+        """Pictures [n, c, h, w] in 0..1 from ``sample_inputs``. Networks are unwrapped and in eval mode."""
+        raise NotImplementedError
+
+    def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
+        """Figures of one held-out batch, each f32 [n], one a picture; ``score`` is what *best* means (lower is
+        better). Empty: the family has no such figure and the last checkpoint is the best."""
+        return {}
+
+    def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
+        """Facts for the card that need the training data (aggregate posterior, sample latents); JSON-able."""
+        return {}
+
+    def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
+        """The files that this family can write. ``facts``: what ``describe`` gave, or empty."""
+        raise NotImplementedError
