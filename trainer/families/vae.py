@@ -1,0 +1,305 @@
+"""Variational autoencoders: the two-level MLP with a linear budget, and a convolutional one of today's craft.
+
+``hierarchical``: two stochastic layers of small linear maps (Sønderby et al. 2016, "Ladder Variational Autoencoders",
+section 2.1, the plain hierarchy). ``conv``: residual blocks with GroupNorm around one Gaussian latent (Kingma &
+Welling 2014, "Auto-Encoding Variational Bayes"; β from Higgins et al. 2017, free bits from Kingma et al. 2016).
+
+    accelerate launch trainer/train_vae.py --data cats.npy --out runs/cats --arch conv
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from trainer.blocks import DownBlock, ResidualBlock, UpBlock, pyramid
+from trainer.config import RunConfig, require
+from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Turn
+from trainer.perceptual import PerceptualDistance
+
+LOG_VARIANCE_LIMIT = 10.0  # e^±10: far outside what is learnt, close enough to keep exp() finite
+
+
+@dataclass(frozen=True, kw_only=True)
+class VAEConfig(RunConfig):
+    """Options of the variational autoencoders."""
+
+    arch: Literal["hierarchical", "conv"] = "hierarchical"
+    """Two stochastic linear layers, or a convolutional encoder and decoder."""
+    latent_size: int = 10
+    """Numbers that describe a picture."""
+    hidden_size: int = 50
+    """Width of the linear hidden layers (hierarchical)."""
+    width: int = 32
+    """Channels of the finest level; each coarser level doubles them, up to 8 times (conv)."""
+    learning_rate: float = 0.0
+    """Adam's step size; 0: 1e-4 for hierarchical, 1e-3 for conv."""
+    beta: float = 1.0
+    """Weight of the Kullback-Leibler terms."""
+    free_bits: float = 0.0
+    """Nats a latent dimension may use free of charge."""
+    perceptual: float = 0.0
+    """Weight of the VGG19 feature distance added to the squared error (conv)."""
+    vgg: Path | None = None
+    """Local VGG19 weights (torchvision's state_dict) for --perceptual; unset: downloaded."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.latent_size >= 1, "latent_size", self.latent_size, "at least 1")
+        require(self.hidden_size >= 1, "hidden_size", self.hidden_size, "at least 1")
+        require(self.width >= 8 and self.width % 8 == 0, "width", self.width, "a multiple of 8")
+        require(self.learning_rate >= 0, "learning_rate", self.learning_rate, "at least 0")
+        require(self.beta >= 0, "beta", self.beta, "at least 0")
+        require(self.perceptual >= 0, "perceptual", self.perceptual, "at least 0")
+
+
+class Terms(NamedTuple):
+    """What one pass gives to learn from."""
+
+    reconstruction: Tensor  # [n] sum of squared errors of a picture
+    divergence: Tensor  # [n, latents] twice the Kullback-Leibler divergence, by latent dimension
+    perceptual: Tensor  # [n] feature distance, 0 where there is none
+
+
+class GaussianHead(nn.Module):
+    """Hidden → mean and log variance, by way of one ReLU layer."""
+
+    def __init__(self, inputs: int, hidden: int, latent: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(inputs, hidden)
+        self.linear_mu = nn.Linear(hidden, latent)
+        self.linear_logvar = nn.Linear(hidden, latent)
+
+    def forward(self, value: Tensor) -> tuple[Tensor, Tensor]:
+        hidden = F.relu(self.linear(value))
+        return self.linear_mu(hidden), clamp_log_variance(self.linear_logvar(hidden))
+
+
+class TwoLinear(nn.Module):
+    """Linear, ReLU, linear."""
+
+    def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
+        super().__init__()
+        self.linear1 = nn.Linear(inputs, hidden)
+        self.linear2 = nn.Linear(hidden, outputs)
+
+    def forward(self, value: Tensor) -> Tensor:
+        return self.linear2(F.relu(self.linear1(value)))
+
+
+class HierarchicalVAE(nn.Module):
+    """x → z1 → z2 and back, all linear maps with one hidden layer; pictures are flattened as h·w·c."""
+
+    def __init__(self, spec: DataSpec, config: VAEConfig) -> None:
+        super().__init__()
+        self.shape = (*spec.image_size, spec.channels)
+        pixels = spec.image_size[0] * spec.image_size[1] * spec.channels
+        hidden, latent = config.hidden_size, config.latent_size
+        self.encoder1 = GaussianHead(pixels, hidden, latent)
+        self.encoder2 = GaussianHead(latent, hidden, latent)
+        self.decoder2 = TwoLinear(latent, hidden, latent)
+        self.decoder1 = TwoLinear(latent, hidden, pixels)
+
+    def flat(self, image: Tensor) -> Tensor:
+        return image.permute(0, 2, 3, 1).flatten(1)  # no copy: batches are channels-last in memory
+
+    def picture(self, z1: Tensor) -> Tensor:
+        return self.decoder1(z1).sigmoid().unflatten(1, self.shape).permute(0, 3, 1, 2)
+
+    def encode(self, image: Tensor) -> Tensor:
+        """[n, c, h, w] in 0..1 → the mean of z2, [n, d]."""
+        return self.encoder2(self.encoder1(self.flat(image))[0])[0]
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """z2 [n, d] → [n, c, h, w] in 0..1, by way of the means."""
+        return self.picture(self.decoder2(latent))
+
+    def reconstruct(self, image: Tensor) -> Tensor:
+        """The picture that the mean of z1 stands for."""
+        return self.picture(self.encoder1(self.flat(image))[0])
+
+    def forward(self, image: Tensor) -> Terms:
+        flat = self.flat(image)
+        mean1, log_variance1 = self.encoder1(flat)
+        z1 = sample_gaussian(mean1, log_variance1)
+        mean2, log_variance2 = self.encoder2(z1)
+        prior1 = self.decoder2(sample_gaussian(mean2, log_variance2))
+        error = (self.decoder1(z1).sigmoid() - flat).square().sum(1)
+        divergence = torch.cat(
+            (
+                twice_divergence(mean1 - prior1, log_variance1),
+                twice_divergence(mean2, log_variance2),
+            ),
+            dim=1,
+        )
+        return Terms(error, divergence, torch.zeros_like(error))
+
+
+class ConvVAE(nn.Module):
+    """Residual convolutions down to a few pixels, one Gaussian latent, and the same way back."""
+
+    def __init__(self, spec: DataSpec, config: VAEConfig, perceptual: PerceptualDistance | None) -> None:
+        super().__init__()
+        levels, base = pyramid(spec.image_size, least_px=3)
+        stem = min(levels, 2)  # the finest levels are crossed by one strided convolution: cheap, and enough
+        widths = [config.width * min(2**level, 8) for level in range(levels - stem + 1)]
+        self.base = (widths[-1], *base)
+        flat = widths[-1] * base[0] * base[1]
+        self.encoder = nn.Sequential(
+            nn.Conv2d(spec.channels, widths[0], 2**stem + 2, 2**stem, padding=1),
+            ResidualBlock(widths[0]),
+            *(DownBlock(small, large) for small, large in zip(widths, widths[1:], strict=False)),
+            nn.GroupNorm(8, widths[-1]),
+            nn.SiLU(),
+            nn.Flatten(),
+            nn.Linear(flat, 2 * config.latent_size),
+        )
+        self.expand = nn.Linear(config.latent_size, flat)
+        self.decoder = nn.Sequential(
+            ResidualBlock(widths[-1]),
+            *(UpBlock(large, small) for small, large in reversed(list(zip(widths, widths[1:], strict=False)))),
+            nn.GroupNorm(8, widths[0]),
+            nn.SiLU(),
+            nn.Conv2d(widths[0], spec.channels * 4**stem, 3, padding=1),
+            nn.PixelShuffle(2**stem),
+        )
+        self.perceptual = [perceptual]  # in a list: its frozen weights are no part of this network
+
+    def gaussian(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_variance = self.encoder(image).chunk(2, dim=1)
+        return mean, clamp_log_variance(log_variance)
+
+    def encode(self, image: Tensor) -> Tensor:
+        """[n, c, h, w] in 0..1 → the mean of the latent, [n, d]."""
+        return self.gaussian(image)[0]
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """[n, d] → [n, c, h, w] in 0..1."""
+        return self.decoder(self.expand(latent).unflatten(1, self.base)).sigmoid()
+
+    def reconstruct(self, image: Tensor) -> Tensor:
+        return self.decode(self.encode(image))
+
+    def forward(self, image: Tensor) -> Terms:
+        mean, log_variance = self.gaussian(image)
+        picture = self.decode(sample_gaussian(mean, log_variance))
+        error = (picture - image).square().flatten(1).sum(1)
+        distance = self.perceptual[0](picture, image) if self.perceptual[0] else torch.zeros_like(error)
+        return Terms(error, twice_divergence(mean, log_variance), distance)
+
+
+def clamp_log_variance(value: Tensor) -> Tensor:
+    return value.float().clamp(-LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT)
+
+
+def sample_gaussian(mean: Tensor, log_variance: Tensor) -> Tensor:
+    return mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
+
+
+def twice_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """2 KL(N(mean, variance) || N(0, 1)) by dimension (Kingma & Welling 2014, appendix B)."""
+    return mean.square() + log_variance.exp() - 1 - log_variance
+
+
+class VAE(Family):
+    """One network, one turn: Σ(x̂ - x)² + β Σ 2 KL."""
+
+    Config = VAEConfig
+    image_range = (0.0, 1.0)
+
+    def build(self, spec: DataSpec) -> Nets:
+        if self.config.arch == "hierarchical":
+            return Nets(vae=HierarchicalVAE(spec, self.config))
+        perceptual = PerceptualDistance(self.config.vgg) if self.config.perceptual else None
+        return Nets(vae=ConvVAE(spec, self.config, perceptual))
+
+    def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
+        rate = self.config.learning_rate or {"hierarchical": 1e-4, "conv": 1e-3}[self.config.arch]
+        return torch.optim.Adam(parameters, lr=rate, fused=fused)
+
+    def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
+        batch = next(batches)
+        with turn("vae") as loss:
+            terms = nets.vae(batch.image)
+            divergence = terms.divergence.mean(0).clamp_min(2 * self.config.free_bits)
+            loss["reconstruction"] = terms.reconstruction.mean()
+            loss["divergence"] = self.config.beta * divergence.sum()
+            if self.config.perceptual:
+                loss["perceptual"] = self.config.perceptual * terms.perceptual.mean()
+
+    def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator) -> Tensor:
+        return torch.randn(count, self.config.latent_size, generator=generator)
+
+    def sample(self, nets: Nets, inputs: Tensor) -> Tensor:
+        return nets.vae.decode(inputs)
+
+    def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
+        error = (nets.vae.reconstruct(batch.image) - batch.image).square().flatten(1).mean(1)
+        again = nets.vae.decode(nets.vae.encode(batch.image))  # as the exported pair of files does it
+        return {"score": error, "mse": error, "mse_exported": (again - batch.image).square().flatten(1).mean(1)}
+
+    def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
+        latents = torch.cat([nets.vae.encode(batch.image).cpu() for batch in batches]).double()
+        covariance = torch.atleast_2d(torch.cov(latents.T)) if len(latents) > 1 else None
+        return {
+            "latent_mean": latents.mean(0).tolist(),
+            "latent_covariance": [] if covariance is None else covariance.tolist(),
+            "sample_latents": latents[:8].tolist(),
+        }
+
+    def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
+        network = nets.vae
+        latent = torch.randn(2, self.config.latent_size, generator=torch.Generator().manual_seed(0))
+        image = network.decode(latent).detach()
+        card = {"latent": {"size": self.config.latent_size, "prior": "normal"}, **facts}
+        return [
+            Exportable(kind="generator", module=Call(network, "decode"), inputs={"latent": latent}, facts=card),
+            Exportable(kind="encoder", module=Call(network, "encode"), inputs={"image": image}, facts=card),
+        ]
+
+    @classmethod
+    def from_state_dict(cls, state: Mapping[str, Tensor], name: str) -> tuple["VAE", DataSpec, Nets]:
+        """Take over a bare ``hierarchical`` state_dict of square pictures flattened in h·w·BGR order.
+
+        Raises ``ValueError`` where the keys or sizes are not those of that layout.
+        """
+        expected = set(HierarchicalVAE(DataSpec(image_size=(2, 2), channels=3), VAEConfig()).state_dict())
+        if set(state) != expected:
+            odd = sorted(set(state) ^ expected)[:4]
+            raise ValueError(f"{name}: keys differ from the hierarchical VAE's in {', '.join(odd)}")
+        first = state["encoder1.linear.weight"]
+        hidden, pixels = first.shape if first.ndim == 2 else (0, 0)
+        side = round((pixels / 3) ** 0.5)
+        if side * side * 3 != pixels or side == 0:
+            raise ValueError(f"{name}: encoder1.linear takes {tuple(first.shape)} inputs, expected side² · 3")
+        spec = DataSpec(image_size=(side, side), channels=3)
+        latent = len(state["encoder1.linear_mu.bias"])
+        family = cls(VAEConfig(arch="hierarchical", latent_size=latent, hidden_size=hidden, image_size=side))
+        rgb = torch.arange(pixels).view(-1, 3).flip(1).flatten()  # b, g, r of each pixel → r, g, b
+        state = dict(state)
+        state["encoder1.linear.weight"] = first[:, rgb]
+        for key in ("decoder1.linear2.weight", "decoder1.linear2.bias"):
+            state[key] = state[key][rgb]
+        nets = family.build(spec)
+        try:
+            nets.vae.load_state_dict(state)
+        except RuntimeError as error:
+            raise ValueError(f"{name}: {' '.join(str(error).split())}") from None
+        nets.vae.eval()
+        return family, spec, nets
+
+
+class Call(nn.Module):
+    """A method of a network as a module of its own, for export."""
+
+    def __init__(self, network: nn.Module, method: str) -> None:
+        super().__init__()
+        self.network = network
+        self.method = method
+
+    def forward(self, value: Tensor) -> Tensor:
+        return getattr(self.network, self.method)(value)

@@ -1,0 +1,59 @@
+"""Distance between pictures in the features of VGG19 (Johnson et al. 2016; Ledig et al. 2017)."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from trainer.config import UserError
+
+LAYERS = (3, 8, 17, 26, 35)  # relu 1_2, 2_2, 3_4, 4_4, 5_4 of torchvision's vgg19.features
+MEAN = (0.485, 0.456, 0.406)  # of ImageNet, as torchvision's weights expect
+DEVIATION = (0.229, 0.224, 0.225)
+
+
+class PerceptualDistance(nn.Module):
+    """Mean absolute difference of normalised features, summed over layers; frozen, never saved."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, weights: Path | None) -> None:
+        super().__init__()
+        self.features = load_vgg19_features(weights).eval().requires_grad_(False)
+        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1))
+        self.register_buffer("deviation", torch.tensor(DEVIATION).view(3, 1, 1))
+
+    def forward(self, picture: Tensor, target: Tensor) -> Tensor:
+        """Two [n, c, h, w] in 0..1 → [n]."""
+        self.to(picture.device)
+        both = torch.cat((picture, target)).expand(-1, 3, -1, -1)
+        value = (both - self.mean) / self.deviation
+        distance = picture.new_zeros(len(picture))
+        for index, layer in enumerate(self.features):
+            value = layer(value)
+            if index in LAYERS:
+                ours, theirs = nn.functional.normalize(value, dim=1).chunk(2)
+                distance = distance + (ours - theirs).abs().sum(1).mean((1, 2))
+        return distance
+
+
+def load_vgg19_features(weights: Path | None) -> nn.Sequential:
+    """VGG19's convolutions with local or downloaded ImageNet weights. Raises ``UserError``."""
+    from torchvision.models import VGG19_Weights, vgg19  # slow to import, seldom wanted
+
+    network = vgg19()
+    try:
+        if weights is None:
+            state = VGG19_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)
+        else:
+            state = torch.load(weights, map_location="cpu", weights_only=True)
+        network.load_state_dict(state)
+    except OSError as error:
+        where = weights or "the download of VGG19's weights"
+        hint = "" if weights else "; give a local copy with --vgg PATH"
+        raise UserError(f"{where}: {error}{hint}") from None
+    except Exception as error:  # unpickling errors come in many kinds
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{weights}: not a state_dict of torchvision's vgg19: {reason}") from None
+    return network.features[: LAYERS[-1] + 1]
