@@ -1,7 +1,13 @@
-"""What a person can ask for, and which keys ask for it."""
+"""What a person can ask for, and which keys ask for it.
 
-from dataclasses import dataclass
+The tables here are the only place that knows key codes: of the characters, of the names used in scripts, and of the
+numbers that window systems hand out. ``BINDINGS`` is data; it prints its own help.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import Final
 
 
 class Action(Enum):
@@ -34,4 +40,181 @@ class Event:
     action: Action
     x: int = -1  # CLICK: frame pixels, from the left
     y: int = -1  # CLICK: frame pixels, from the top
-    key: str = ""  # the character or key name, for modes that tell NEW keys apart
+    key: str = ""  # NEW: the character or key name, for modes that tell these keys apart
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A line of the key table: what is written on the keys, and what they do."""
+
+    keys: str
+    does: str
+    actions: tuple[Action, ...]
+    in_mode: Mapping[str, str] = field(default_factory=dict)  # what they do in modes where that differs
+
+
+BINDINGS: Final = (
+    Binding("ESC", "quit", (Action.QUIT,)),
+    Binding(
+        "arrows, click",
+        "move the cursor (wraps round)",
+        (Action.LEFT, Action.RIGHT, Action.UP, Action.DOWN, Action.CLICK),
+    ),
+    Binding(
+        "PageUp PageDown Home End",
+        "further, where there are more pictures than fit",
+        (Action.PAGE_UP, Action.PAGE_DOWN, Action.HOME, Action.END),
+    ),
+    Binding("s", "save the selected picture", (Action.SAVE,), {"animate": "save the picture"}),
+    Binding("S", "save the whole screen", (Action.SAVE_ALL,)),
+    Binding("i", "interpolate between four random corners", (Action.INTERPOLATE,)),
+    Binding("r", "random pictures", (Action.RANDOM,)),
+    Binding("+ -", "effect up, down (= and _ too)", (Action.MORE, Action.LESS),
+            {"animate": "faster, slower (= and _ too)", "grid": "more varied, more typical (= and _ too)"}),
+    Binding("Space", "new pictures", (Action.PAUSE,), {"animate": "pause, go on"}),
+    Binding("any other key", "new pictures", (Action.NEW,), {"animate": "walk to somewhere new"}),
+)  # fmt: skip
+
+
+def help_text(mode: str = "") -> str:
+    """The key table as lines of text, in the words of ``mode`` where it has its own."""
+    width = max(len(binding.keys) for binding in BINDINGS)
+    return "\n".join(
+        f"{binding.keys:<{width}}  {binding.in_mode.get(mode, binding.does)}" for binding in BINDINGS
+    )
+
+
+# Shift changes what is meant only for s: of the other letters either case will do, and = and _ are + and - with
+# Shift held or not, whichever the keyboard needs.
+_CHARACTERS: Final = {
+    "\x1b": Action.QUIT,
+    "s": Action.SAVE,
+    "S": Action.SAVE_ALL,
+    "i": Action.INTERPOLATE,
+    "I": Action.INTERPOLATE,
+    "r": Action.RANDOM,
+    "R": Action.RANDOM,
+    "+": Action.MORE,
+    "=": Action.MORE,
+    "-": Action.LESS,
+    "_": Action.LESS,
+    " ": Action.PAUSE,
+}
+
+NAMES: Final[Mapping[str, Event]] = {
+    "left": Event(Action.LEFT),
+    "right": Event(Action.RIGHT),
+    "up": Event(Action.UP),
+    "down": Event(Action.DOWN),
+    "pageup": Event(Action.PAGE_UP),
+    "pagedown": Event(Action.PAGE_DOWN),
+    "home": Event(Action.HOME),
+    "end": Event(Action.END),
+    "esc": Event(Action.QUIT),
+    "space": Event(Action.PAUSE),
+    "enter": Event(Action.NEW, key="enter"),
+    "comma": Event(Action.NEW, key=","),
+}
+
+# Window systems' numbers, by name. X11 key symbols come from GTK and Qt (GTK adds modifier bits above the low 16).
+_X11: Final = {
+    "left": (0xFF51, 0xFF96),  # the second of each pair is on the keypad
+    "up": (0xFF52, 0xFF97),
+    "right": (0xFF53, 0xFF98),
+    "down": (0xFF54, 0xFF99),
+    "pageup": (0xFF55, 0xFF9A),
+    "pagedown": (0xFF56, 0xFF9B),
+    "home": (0xFF50, 0xFF95),
+    "end": (0xFF57, 0xFF9C),
+    "enter": (0xFF0D, 0xFF8D),
+    "esc": (0xFF1B,),
+}
+_WINDOWS: Final = {  # virtual keys, shifted left by 16
+    "pageup": 0x210000,
+    "pagedown": 0x220000,
+    "end": 0x230000,
+    "home": 0x240000,
+    "left": 0x250000,
+    "up": 0x260000,
+    "right": 0x270000,
+    "down": 0x280000,
+}
+_MACOS: Final = {  # NSUpArrowFunctionKey and its neighbours
+    "up": 0xF700,
+    "down": 0xF701,
+    "left": 0xF702,
+    "right": 0xF703,
+    "home": 0xF729,
+    "end": 0xF72B,
+    "pageup": 0xF72C,
+    "pagedown": 0xF72D,
+}
+_X11_KEYPAD_FIRST: Final = 0xFFAA  # from here on the low seven bits are the ASCII of * + , - . / 0..9
+_X11_KEYPAD_LAST: Final = 0xFFB9
+_CODES: Final = (
+    {code: name for name, codes in _X11.items() for code in codes}
+    | {code: name for name, code in _WINDOWS.items()}
+    | {code: name for name, code in _MACOS.items()}
+)
+
+
+def decode_character(character: str) -> Event | None:
+    """What typing a character means; ``None`` for control characters that mean nothing here."""
+    action = _CHARACTERS.get(character)
+    if action is not None:
+        return Event(action)
+    if character in "\r\n":
+        return NAMES["enter"]
+    return Event(Action.NEW, key=character) if character.isprintable() else None
+
+
+def decode_window_key(code: int, shift: bool = False) -> Event | None:
+    """What a number from ``cv2.waitKeyEx``, or an X11 key symbol, means on any platform.
+
+    ``shift``: capitals are on by Shift or Caps Lock, for window systems that tell it apart from the key.
+    ``None`` for lone modifiers, function keys and codes that are not known; only -1 means that there was no key.
+    """
+    if code == -1:
+        return None
+    if code >> 24 == 1:  # X11 key symbols beyond Latin-1 carry the Unicode character
+        return decode_character(chr(code & 0xFFFFFF)) if code & 0xFFFFFF < 0x110000 else None
+    name = _CODES.get(code) or _CODES.get(code & 0xFFFF)
+    if name is not None:
+        return NAMES[name]
+    if -128 <= code < 0:  # OpenCV keeps Latin-1 characters in a signed char
+        return decode_character(chr(code + 256))
+    symbol = code & 0xFFFF
+    if _X11_KEYPAD_FIRST <= symbol <= _X11_KEYPAD_LAST:
+        return decode_character(chr(symbol & 0x7F))
+    if symbol < 0x100:
+        character = chr(symbol)
+        return decode_character(character.upper() if shift and character.islower() else character)
+    if (
+        symbol < 0xF700
+    ):  # other alphabets' X11 key symbols and Unicode characters: a printing key all the same
+        return Event(Action.NEW, key=chr(symbol)) if chr(symbol).isprintable() else Event(Action.NEW)
+    return None
+
+
+def parse_keys(text: str) -> list[Event]:
+    """The events of a script such as ``'right,s,i,+,click:40:60,esc'``.
+
+    Single characters stand for themselves; names are those of ``NAMES`` and ``click:X:Y`` in frame pixels. A comma is
+    written ``comma``. Raises ``ValueError`` with one line for anything else.
+    """
+    return [_parse_key(part.strip()) for part in text.split(",")] if text.strip() else []
+
+
+def _parse_key(part: str) -> Event:
+    if part in NAMES:
+        return NAMES[part]
+    if part.startswith("click:"):
+        x, _, y = part.removeprefix("click:").partition(":")
+        if x.isdecimal() and y.isdecimal():
+            return Event(Action.CLICK, int(x), int(y))
+        raise ValueError(f"key {part!r} in the script, expected click:X:Y with whole frame pixels")
+    event = decode_character(part) if len(part) == 1 else None
+    if event is None:
+        expected = f"a single character, {', '.join(NAMES)} or click:X:Y"
+        raise ValueError(f"key {part!r} in the script, expected {expected}")
+    return event
