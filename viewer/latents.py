@@ -1,0 +1,142 @@
+"""Seeds to latents, and the ways from one latent to another.
+
+Numbers come from the raw 64-bit output of PCG64, whose stream NumPy promises never to change, and become normal by
+Box and Muller's transform in double precision. So a seed gives the same picture on every platform and in every year.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.card import Latent
+
+Latents = NDArray[np.float32]  # [n, size]
+_PARALLEL: Final = 1e-3  # radians from 0 or pi at which the great circle is not well defined
+
+
+def draw(latent: Latent, seed: int, index: int) -> Latents:
+    """Latent number ``index`` of page ``seed``, f32 [size], from the prior of the model. Not to be written to."""
+    return _draw(latent.size, latent.prior, seed, index)
+
+
+@lru_cache(maxsize=256)
+def _draw(size: int, prior: str, seed: int, index: int) -> Latents:
+    count = size + size % 2
+    bits = np.random.PCG64(np.random.SeedSequence([seed, index])).random_raw(count)
+    uniform = ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53  # in (0, 1), never an end
+    if prior == "uniform":
+        return (2.0 * uniform[:size] - 1.0).astype(np.float32)
+    radius, angle = np.sqrt(-2.0 * np.log(uniform[0::2])), 2.0 * np.pi * uniform[1::2]
+    pairs = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+    return pairs.reshape(-1)[:size].astype(np.float32)
+
+
+def draw_many(latent: Latent, seed: int, indices: range) -> Latents:
+    """The latents of page ``seed`` with these numbers, f32 [n, size]."""
+    return np.stack([draw(latent, seed, index) for index in indices])
+
+
+def truncate(latent: Latent, latents: Latents, truncation: float) -> Latents:
+    """Bring latents nearer to the mean of the training pictures (below 1) or further from it (above 1)."""
+    if truncation == 1.0:
+        return latents
+    mean = np.asarray(latent.mean or 0.0, np.float32)
+    moved = (mean + np.float32(truncation) * (latents - mean)).astype(np.float32)
+    return np.clip(moved, -1.0, 1.0) if latent.prior == "uniform" else moved
+
+
+def lerp(start: Latents, end: Latents, fraction: float) -> Latents:
+    """The point at ``fraction`` (0..1) of the straight way between two latents, f32 [size]."""
+    return ((1.0 - fraction) * start + fraction * end).astype(np.float32)
+
+
+def slerp(start: Latents, end: Latents, fraction: float) -> Latents:
+    """The point at ``fraction`` (0..1) of the great-circle way, which keeps the length that a normal prior expects.
+
+    Straight where there is no single great circle: latents that are zero, parallel or opposite. (Shoemake 1985)
+    """
+    angle = _angle(start, end)
+    if angle is None:
+        return lerp(start, end, fraction)
+    from_start, from_end = np.sin((1.0 - fraction) * angle), np.sin(fraction * angle)
+    return ((from_start * start + from_end * end) / np.sin(angle)).astype(np.float32)
+
+
+def _angle(start: Latents, end: Latents) -> float | None:
+    length = float(np.linalg.norm(start)) * float(np.linalg.norm(end))
+    if length < 1e-12:
+        return None
+    angle = float(np.arccos(np.clip(float(start @ end) / length, -1.0, 1.0)))
+    return angle if _PARALLEL < angle < np.pi - _PARALLEL else None
+
+
+def bilinear(corners: Latents, rows: int, columns: int) -> Latents:
+    """A sheet of latents between four corners (top left, top right, bottom left, bottom right).
+
+    ``corners``: f32 [4, size]. Returns f32 [rows * columns, size], row by row; the corners themselves are exact.
+    """
+    down = np.linspace(0.0, 1.0, rows, dtype=np.float32)[:, None, None]
+    along = np.linspace(0.0, 1.0, columns, dtype=np.float32)[None, :, None]
+    top = (1 - along) * corners[0] + along * corners[1]
+    bottom = (1 - along) * corners[2] + along * corners[3]
+    return np.ascontiguousarray(((1 - down) * top + down * bottom).reshape(rows * columns, -1))
+
+
+@dataclass(frozen=True)
+class Walk:
+    """An endless way through random latents, leg by leg; each leg starts exactly where the last one ended.
+
+    The speed along the way has no jump at the joints, although legs differ in length.
+    """
+
+    latent: Latent
+    seed: int
+    straight: bool = False  # lerp instead of slerp
+    legs: int = 0  # closed after so many legs; 0: never comes back
+
+    def at(self, position: float, truncation: float = 1.0) -> Latents:
+        """The latent at ``position``, in legs from the start, f32 [size]."""
+        leg = int(np.floor(position))
+        start, end = self._stop(leg), self._stop(leg + 1)
+        entry, leave = self._pace(leg), self._pace(leg + 1)
+        first, last = self._speed(leg, at_end=False), self._speed(leg, at_end=True)
+        fraction = _ease(position - leg, _slope(entry, first), _slope(leave, last))
+        point = lerp(start, end, fraction) if self.straight else slerp(start, end, fraction)
+        return truncate(self.latent, point, truncation)
+
+    def _stop(self, number: int) -> Latents:
+        return draw(self.latent, self.seed, number % self.legs if self.legs else number)
+
+    def _speed(self, leg: int, at_end: bool) -> float:
+        return _speed(self._stop(leg), self._stop(leg + 1), at_end, self.straight)
+
+    def _pace(self, joint: int) -> float:
+        """The speed at which a joint is passed: between those of its two legs."""
+        if joint == 0 and not self.legs:
+            return self._speed(0, at_end=False)
+        return float(np.sqrt(self._speed(joint - 1, at_end=True) * self._speed(joint, at_end=False)))
+
+
+def _speed(start: Latents, end: Latents, at_end: bool, straight: bool) -> float:
+    """How fast a leg moves through latent space at its start or end, per leg: the length of the derivative."""
+    angle = None if straight else _angle(start, end)
+    if angle is None:
+        return float(np.linalg.norm(end - start))
+    here, other = (end, start) if at_end else (start, end)
+    return float(np.linalg.norm(other - here * np.cos(angle)) * angle / np.sin(angle))
+
+
+def _slope(pace: float, speed: float) -> float:
+    return min(max(pace / speed, 0.0), 3.0) if speed > 0 else 1.0  # a cubic stays monotone up to a slope of 3
+
+
+def _ease(time: float, start_slope: float, end_slope: float) -> float:
+    """The cubic from 0 to 1 that starts and ends at the given slopes (Fritsch and Carlson 1980 bound them)."""
+    return (
+        (start_slope + end_slope - 2.0) * time**3
+        + (3.0 - 2.0 * start_slope - end_slope) * time**2
+        + start_slope * time
+    )

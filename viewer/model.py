@@ -1,0 +1,485 @@
+"""A model file: opened, checked, described and run. The only module that knows onnxruntime.
+
+A file that the export wrote carries a card and a seal. A file of other origin is inspected: its declared shapes and a
+few probe runs tell how its arrays are to be read. Either way the result is a ``Model``, whose pictures are u8
+[n, h, w, 3] in OpenCV's BGR order; the graphs' own order is RGB.
+"""
+
+import hashlib
+import math
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from export.card import SEAL_KEY, Card, CardError, Latent, Port, check_seal
+from viewer.latents import Latents, draw_many
+from viewer.text import printable
+
+Images = NDArray[np.uint8]  # [n, h, w, 3] BGR
+
+_LARGEST_FILE: Final = 2**31  # bytes; ONNX itself ends here
+_LARGEST_ARRAY: Final = 2**28  # numbers an input or output may declare for one picture
+_LARGEST_LATENT: Final = 2**16
+_SMALLEST_SIDE_PX: Final = 8  # below this a square of numbers is no picture
+_LARGEST_FIXED_BATCH: Final = 4096
+_PIXELS_A_RUN: Final = 200_000  # more at once falls out of the caches: 12 pictures of 128 px beat 48 by a fifth
+_PROBES: Final = 8  # pictures whose values tell the range of a file without a card
+_TYPES: Final[Mapping[str, Any]] = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
+    "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32,
+}
+_CARD_TYPES: Final = {"f32": "tensor(float)", "i64": "tensor(int64)", "u8": "tensor(uint8)"}
+_DOES: Final = {
+    "generator": "latent → picture",
+    "encoder": "picture → latent",
+    "detail": "latent → fine detail",
+    "translator": "picture → picture",
+    "denoiser": "noise → picture, step by step",
+    "other": "no picture in or out",
+}
+
+
+class ModelError(Exception):
+    """A model that cannot be opened or run; the message is one line that names the file."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the arrays of a generator's graph are arranged."""
+
+    latent_shape: tuple[int, ...]  # of one latent, as the graph has it: (d,), (d, 1, 1), ...
+    latent_type: type[np.generic]
+    batched_input: bool = True
+    batch: int | None = None  # pictures a run; None: any number
+    output: str = "image"
+    batched_output: bool = True
+    axes: str = "hwc"  # of one picture: hwc, chw or hw
+    picture_shape: tuple[int, ...] = ()  # of one picture, along ``axes``
+    value_range: tuple[float, float] | None = None  # of float pictures; None: u8 levels
+
+    def describe(self) -> str:
+        """In words, for a person."""
+        shape = "x".join(map(str, self.picture_shape))
+        values = "levels 0..255" if self.value_range is None else "values {:g}..{:g}".format(*self.value_range)
+        batch = "any batch" if self.batch is None else f"batch of {self.batch}"
+        if not self.batched_output:
+            batch = "one picture a run, no batch axis"
+        return f"pictures {self.axes} {shape}, {values}, {batch}"
+
+
+def open_model(path: Path, *, threads: int = 1, wanted: str = "") -> "Model":
+    """Open an ONNX file.
+
+    ``threads``: cores that one run may use. ``wanted``: the kind that the caller can use; empty: any.
+    Raises ``ModelError``.
+    """
+    data = _read(path)
+    try:
+        sealed = check_seal(data)
+    except CardError as error:
+        raise ModelError(f"{_shown(path)}: {error}") from None
+    digest = hashlib.sha256()
+    hashing = threading.Thread(target=digest.update, args=(data,), daemon=True)
+    hashing.start()  # beside the opening: only pictures that are saved need it
+    session = _open_session(path, data, threads)
+    properties = session.get_modelmeta().custom_metadata_map
+    try:
+        card = Card.from_props(properties)
+    except CardError as error:
+        raise ModelError(f"{_shown(path)}: {error}") from None
+    if card is not None and SEAL_KEY in properties and not sealed:
+        raise ModelError(f"{_shown(path)}: its SHA-256 seal is damaged")
+    model = Model(path, session, card, sealed=sealed)
+    model._digest = (hashing, digest)
+    if wanted and model.kind != wanted:
+        raise ModelError(
+            f"{_shown(path)}: found {_an(model.kind)}{model.found}, expected {_an(wanted)} ({_DOES[wanted]})"
+        )
+    return model
+
+
+def open_sibling_encoder(path: Path, *, threads: int = 1) -> "Model":
+    """Open the encoder that the export wrote beside a generator. Raises ``ModelError``."""
+    beside = path.with_name(f"{path.stem}.encoder.onnx")
+    if not beside.is_file():
+        raise ModelError(
+            f"{_shown(path)}: a picture needs its encoder, expected beside it as {_shown(Path(beside.name))}"
+        )
+    encoder = open_model(beside, threads=threads, wanted="encoder")
+    if encoder.inferred:
+        raise ModelError(f"{_shown(beside)}: has no card, expected an encoder that the export wrote")
+    return encoder
+
+
+class Model:
+    """An open model. ``generate`` and ``encode`` may be called from any one thread at a time."""
+
+    def __init__(
+        self, path: Path, session: onnxruntime.InferenceSession, card: Card | None, *, sealed: bool
+    ) -> None:
+        self.path = path
+        self.sealed = sealed
+        self.inferred = card is None
+        self.found = ""  # what inspection saw in a file without a card, for messages
+        self._digest: tuple[threading.Thread, Any] | None = None
+        self._session = session
+        self._layout: Layout | None = None
+        if card is None:
+            self.card: Card | None = self._inspect()
+        else:
+            self.card = card
+            self._check_graph(card)
+        self.kind = "other" if self.card is None else self.card.kind
+        self.name = printable((self.card.name if self.card else "") or path.stem, 80)
+
+    @property
+    def sha256(self) -> str:
+        """Of the file, in hexadecimal."""
+        if self._digest is None:
+            return ""
+        hashing, digest = self._digest
+        hashing.join()
+        return str(digest.hexdigest())
+
+    @property
+    def latent(self) -> Latent:
+        """What the latents look like. Raises ``ModelError`` where the model has none."""
+        if self.card is None or self.card.latent is None:
+            raise ModelError(f"{_shown(self.path)}: found {_an(self.kind)}, expected a model with latents")
+        return self.card.latent
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the pictures in pixels. Raises ``ModelError`` where they are not fixed."""
+        if self.card is None or self.card.image_size is None:
+            raise ModelError(f"{_shown(self.path)}: its card gives no image_size, expected height and width")
+        return self.card.image_size
+
+    @property
+    def layout(self) -> Layout:
+        """How the graph's arrays are arranged. Raises ``ModelError`` where this is no generator."""
+        if self._layout is None:
+            raise ModelError(f"{_shown(self.path)}: found {_an(self.kind)}, expected a generator")
+        return self._layout
+
+    @property
+    def ports(self) -> tuple[str, str]:
+        """Inputs and outputs as the graph declares them, in words."""
+        return (
+            ", ".join(_describe(port) for port in self._session.get_inputs()),
+            ", ".join(_describe(port) for port in self._session.get_outputs()),
+        )
+
+    def generate(self, latents: Latents, labels: NDArray[np.int64] | None = None) -> Images:
+        """Pictures, u8 [n, h, w, 3] BGR, of latents f32 [n, d].
+
+        ``labels``: i64 [n], for models with classes; class 0 where none are given. Raises ``ModelError``.
+        """
+        layout, count = self.layout, len(latents)
+        height, width = self.image_size
+        images = np.empty((count, height, width, 3), np.uint8)
+        size = layout.batch or max(1, _PIXELS_A_RUN // (height * width))
+        if not (layout.batched_input and layout.batched_output):
+            size = 1
+        wants_label = any(port.name == "label" for port in self._session.get_inputs())
+        for first in range(0, count, size):
+            part = latents[first : first + size]
+            feeds: dict[str, NDArray[Any]] = {self._latent_name: self._feed(part)}
+            if wants_label:
+                chosen = np.zeros(count, np.int64) if labels is None else labels
+                feeds["label"] = chosen[first : first + size]
+            self._read_pictures(self._run(feeds, layout.output), images[first : first + len(part)])
+        return images
+
+    def encode(self, images: Images) -> Latents:
+        """Latents f32 [n, d] of pictures u8 [n, h, w, 3] BGR of the model's own size. Raises ``ModelError``."""
+        if self.kind != "encoder" or self.inferred:
+            raise ModelError(f"{_shown(self.path)}: found {_an(self.kind)}, expected an encoder with a card")
+        if images.shape[1:] != (*self.image_size, 3):
+            raise ModelError(f"{_shown(self.path)}: got a picture of {images.shape[1:]}, expected {self.image_size}")
+        latents = self._run({"image": np.ascontiguousarray(images[..., ::-1])}, "latent")
+        if latents.shape != (len(images), self.latent.size) or not np.isfinite(latents).all():
+            raise ModelError(f"{_shown(self.path)}: gave latents {latents.shape}, expected {self.latent.size} finite")
+        return latents.astype(np.float32)
+
+    def _run(self, feeds: Mapping[str, NDArray[Any]], output: str) -> NDArray[Any]:
+        try:
+            result: NDArray[Any] = self._session.run([output], dict(feeds))[0]
+        except Exception as error:  # onnxruntime raises many kinds, and none of them is our fault
+            raise ModelError(f"{_shown(self.path)}: cannot be run: {_reason(error)}") from None
+        return result
+
+    @property
+    def _latent_name(self) -> str:
+        return "latent" if not self.inferred else str(self._session.get_inputs()[0].name)
+
+    def _feed(self, latents: Latents) -> NDArray[Any]:
+        """Latents [n, d] as the graph takes them; a fixed batch is filled up with copies of the last one."""
+        layout = self.layout
+        if layout.batch is not None and len(latents) < layout.batch:
+            latents = np.concatenate([latents, np.repeat(latents[-1:], layout.batch - len(latents), axis=0)])
+        shape = (len(latents), *layout.latent_shape) if layout.batched_input else layout.latent_shape
+        return np.ascontiguousarray(latents.reshape(shape).astype(layout.latent_type, copy=False))
+
+    def _read_pictures(self, output: NDArray[Any], images: Images) -> None:
+        """Put the first pictures of a graph's output into ``images``, u8 [n, h, w, 3] BGR."""
+        layout, (count, height, width, _) = self.layout, images.shape
+        taken = output[:count] if layout.batched_output else output
+        try:
+            pictures = taken.reshape((count, *layout.picture_shape))
+        except ValueError:
+            wanted = (count, *layout.picture_shape)
+            raise ModelError(f"{_shown(self.path)}: gave an array {output.shape}, expected {wanted}") from None
+        if layout.value_range is not None:
+            low, high = layout.value_range
+            scaled = (pictures.astype(np.float32) - low) * (255.0 / (high - low))
+            pictures = np.clip(np.nan_to_num(np.rint(scaled)), 0, 255)
+        pictures = pictures.astype(np.uint8, copy=False)
+        if layout.axes == "chw":
+            pictures = pictures.transpose(0, 2, 3, 1)
+        tall = np.ascontiguousarray(pictures).reshape(count * height, width, -1)
+        target = images.reshape(count * height, width, 3)
+        channels = tall.shape[2]
+        if channels == 1:
+            cv2.cvtColor(tall, cv2.COLOR_GRAY2BGR, dst=target)
+        elif channels == 3:
+            cv2.cvtColor(tall, cv2.COLOR_RGB2BGR, dst=target)
+        else:  # what is transparent shows white paper
+            alpha = tall[..., 3:].astype(np.uint16)
+            target[...] = (tall[..., 2::-1] * alpha + 255 * (255 - alpha) + 127) // 255
+
+    def _check_graph(self, card: Card) -> None:
+        """Compare the card with the graph that it describes, and take the layout of a generator from it."""
+        found = {port.name: port for port in self._session.get_inputs()}
+        outputs = {port.name: port for port in self._session.get_outputs()}
+        if set(found) != {port.name for port in card.inputs} or card.output.name not in outputs:
+            raise ModelError(
+                f"{_shown(self.path)}: the graph has {self.ports[0]} → {self.ports[1]}, its card says "
+                f"{', '.join(port.name for port in card.inputs)} → {card.output.name}"
+            )
+        for said, graph in (*((port, found[port.name]) for port in card.inputs), (card.output, outputs[card.output.name])):
+            if graph.type != _CARD_TYPES[said.dtype]:
+                raise ModelError(f"{_shown(self.path)}: {_describe(graph)} in the graph, its card says {said.dtype}")
+            _check_size(self.path, graph)
+            if len(graph.shape) != len(said.shape) or any(
+                isinstance(one, int) and isinstance(other, int) and one != other
+                for one, other in zip(graph.shape, said.shape, strict=True)
+            ):
+                raise ModelError(f"{_shown(self.path)}: {_describe(graph)} in the graph, its card says {said.shape}")
+        if card.kind != "generator":
+            return
+        height, width = self._fixed_size(card)
+        self._layout = Layout((self.latent.size,), np.float32, picture_shape=(height, width, 3))
+
+    def _fixed_size(self, card: Card) -> tuple[int, int]:
+        height, width = self.image_size
+        if height * width * 3 > _LARGEST_ARRAY:
+            raise ModelError(f"{_shown(self.path)}: pictures of {width}x{height}, expected at most {_LARGEST_ARRAY // 3} pixels")
+        if tuple(card.output.shape[1:]) not in ((height, width, 3), (None, None, 3)):
+            raise ModelError(f"{_shown(self.path)}: card output {card.output.shape} is not of its size {height}x{width}")
+        return height, width
+
+    def _inspect(self) -> Card | None:
+        """Find out what a file without a card is; ``None`` where it has to do with no pictures."""
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        for port in (*inputs, *outputs):
+            _check_size(self.path, port)
+        self.found = f": {self.ports[0]} → {self.ports[1]}"
+        if len(inputs) != 1 or inputs[0].type not in _TYPES:
+            return None
+        if _is_picture_port(inputs[0]):
+            into_picture = any(_is_picture_port(port) for port in outputs)
+            return _inferred_card("translator" if into_picture else "encoder", self.path)
+        latent = _latent_layout(inputs[0])
+        if latent is None:
+            return None
+        for port in outputs:
+            layout = self._probe(latent, port)
+            if layout is not None:
+                self._layout = layout
+                height, width, channels = _sides(layout)
+                return _inferred_card(
+                    "generator", self.path, math.prod(layout.latent_shape), (height, width), channels
+                )
+        return None
+
+    def _probe(self, latent: Layout, port: Any) -> Layout | None:
+        """Run a few latents through the graph and read the arrangement of the pictures from what comes out."""
+        self._layout = layout = replace(latent, output=port.name)
+        name, size = self._session.get_inputs()[0].name, math.prod(layout.latent_shape)
+        probes = draw_many(Latent(size=size), 0, range(_PROBES))
+        output = self._run({name: self._feed(probes[:1])}, port.name)
+        if output.dtype.type not in _TYPES.values():
+            return None
+        batched = False
+        if layout.batched_input and layout.batch is None:
+            two = self._run_pair(name, probes[:2], port.name)
+            batched = two is not None and two.ndim > 1 and two.shape == (2, *output.shape[1:]) and len(output) == 1
+        elif layout.batched_input and output.ndim > 1:
+            batched = output.shape[0] == layout.batch and (layout.batch > 1 or output.ndim != 3 or output.shape[-1] > 4)
+        arrangement = _arrangement(output.shape[1:] if batched else output.shape)
+        if arrangement is None:
+            return None
+        axes, shape = arrangement
+        layout = replace(layout, batched_output=batched, axes=axes, picture_shape=shape)
+        if not np.issubdtype(output.dtype, np.floating):
+            return layout
+        self._layout = layout
+        values = [self._run({name: self._feed(probes[k : k + 1])}, port.name) for k in range(_PROBES)]
+        return replace(layout, value_range=_value_range(np.stack(values)))
+
+    def _run_pair(self, name: str, latents: Latents, output: str) -> NDArray[Any] | None:
+        """Two at once; ``None`` where a graph that promised any batch cannot do it."""
+        try:
+            return self._run({name: self._feed(latents)}, output)
+        except ModelError:
+            return None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if not path.exists():
+            raise ModelError(f"{_shown(path)}: no such file")
+        if not path.is_file():
+            raise ModelError(f"{_shown(path)}: found a folder or device, expected an ONNX file")
+        size = path.stat().st_size
+        if size == 0 or size >= _LARGEST_FILE:
+            raise ModelError(f"{_shown(path)}: found {size} bytes, expected an ONNX file of 1..{_LARGEST_FILE - 1}")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{_shown(path)}: cannot be read: {_reason(error)}") from None
+
+
+def _open_session(path: Path, data: bytes, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = max(threads, 1)
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # errors come as exceptions; nothing else is for a person
+    for pool in ("intra", "inter"):
+        options.add_session_config_entry(f"session.{pool}_op.allow_spinning", "0")  # waiting costs no core
+    try:
+        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise ModelError(f"{_shown(path)}: not an ONNX model that can be run: {_reason(error)}") from None
+
+
+def _reason(error: BaseException) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return printable(lines[0], 200)
+
+
+def _shown(path: Path) -> str:
+    return printable(str(path))
+
+
+def _an(kind: str) -> str:
+    if kind == "other":
+        return "a model that is not for images"
+    return f"{'an' if kind[0] in 'aeio' else 'a'} {kind}"
+
+
+def _describe(port: Any) -> str:
+    shape = ", ".join("?" if size is None else str(size) for size in port.shape)
+    return printable(f"{port.name} {port.type.removeprefix('tensor(').removesuffix(')')} [{shape}]", 120)
+
+
+def _check_size(path: Path, port: Any) -> None:
+    if math.prod(size for size in port.shape[1:] if isinstance(size, int)) > _LARGEST_ARRAY:
+        raise ModelError(f"{_shown(path)}: {_describe(port)} is absurdly large, expected at most {_LARGEST_ARRAY} numbers")
+
+
+def _is_picture_port(port: Any) -> bool:
+    """Whether a declared shape has two sides: [n, c, h, w] or [n, h, w, c]; unknown sizes count as large."""
+    if len(port.shape) != 4:
+        return False
+    return sum(not isinstance(size, int) or size >= _SMALLEST_SIDE_PX for size in port.shape[1:]) >= 2
+
+
+def _latent_layout(port: Any) -> Layout | None:
+    """How latents go in: [n, d], with axes of 1 besides, or [d] without a batch axis."""
+    shape = list(port.shape)
+    batched_input = len(shape) > 1
+    batch = shape.pop(0) if batched_input else None
+    if not all(isinstance(size, int) and size > 0 for size in shape) or sum(size > 1 for size in shape) > 1:
+        return None
+    if not np.issubdtype(_TYPES[port.type], np.floating) or not 1 <= math.prod(shape) <= _LARGEST_LATENT:
+        return None
+    fixed = batch if isinstance(batch, int) else None
+    if fixed is not None and not 1 <= fixed <= _LARGEST_FIXED_BATCH:
+        return None
+    return Layout(tuple(shape), _TYPES[port.type], batched_input, fixed)
+
+
+def _arrangement(shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]] | None:
+    """Axes and shape of one picture from the shape of an array; ``None`` where it can be no picture."""
+    while len(shape) > 3 and shape[0] == 1:
+        shape = shape[1:]
+    if len(shape) == 3:
+        channels_first, channels_last = shape[0] in (1, 3, 4), shape[2] in (1, 3, 4)
+        if channels_first and min(shape[1:]) >= _SMALLEST_SIDE_PX:
+            return "chw", shape
+        if channels_last and min(shape[:2]) >= _SMALLEST_SIDE_PX:
+            return "hwc", shape
+        return None
+    if len(shape) == 2 and min(shape) >= _SMALLEST_SIDE_PX:
+        return "hwc", (*shape, 1)
+    flat = math.prod(shape)
+    if len(shape) not in (1, 2) or flat != max(shape):
+        return None
+    if (side := math.isqrt(flat)) >= _SMALLEST_SIDE_PX and side * side == flat:
+        return "hwc", (side, side, 1)
+    if flat % 3 == 0 and (side := math.isqrt(flat // 3)) >= _SMALLEST_SIDE_PX and 3 * side * side == flat:
+        return "chw", (3, side, side)
+    return None
+
+
+def _sides(layout: Layout) -> tuple[int, int, int]:
+    """Height, width and channels of a picture, alpha left out."""
+    size = dict(zip(layout.axes, layout.picture_shape, strict=True))
+    return size["h"], size["w"], min(size["c"], 3)
+
+
+def _value_range(values: NDArray[Any]) -> tuple[float, float]:
+    """The range that float pictures were made for, of three that are usual."""
+    finite = values[np.isfinite(values)].astype(np.float64)
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    if high > 16.0:
+        return 0.0, 255.0
+    return (-1.0, 1.0) if low < -0.05 else (0.0, 1.0)
+
+
+def _inferred_card(
+    kind: str, path: Path, latent_size: int = 1, image_size: tuple[int, int] | None = None, channels: int = 3
+) -> Card:
+    """The card that a file of other origin would carry, as far as it can be seen from outside."""
+    height, width = image_size or (None, None)
+    latent, image = Port(name="latent", dtype="f32", shape=(None, latent_size)), ("image", "u8", (None, height, width, 3))
+    picture = Port(name=image[0], dtype=image[1], shape=image[2])
+    source, target = {
+        "generator": (latent, picture),
+        "encoder": (picture, latent),
+        "translator": (picture, picture),
+    }[kind]
+    return Card(
+        kind=kind,
+        family="",
+        name=path.stem,
+        inputs=(source,),
+        output=target,
+        image_size=image_size,
+        channels=channels,
+        latent=Latent(size=latent_size) if kind != "translator" else None,
+    )

@@ -1,0 +1,189 @@
+"""What a mode shows, as plain values, and how an event changes it.
+
+A state holds seeds, a cursor and settings, never pictures: the pictures follow from it, so a picture can always be made
+again. ``reduce`` is pure; what must happen outside of the program comes back as effects.
+"""
+
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from typing import Final, Literal, TypeVar, overload
+
+from viewer.keys import Action, Event
+
+TRUNCATION_STEPS: Final = 10  # steps in a truncation of 1
+LARGEST_TRUNCATION: Final = 20  # steps
+LEG_TICKS: Final = 480  # ticks in a leg of a walk: a number that every speed divides
+SLOWEST, FASTEST = 2, 128  # ticks a frame
+LAST_SEED: Final = 2**63 - 1
+
+
+class Effect(Enum):
+    """Something that the application must do."""
+
+    QUIT = auto()
+    SAVE = auto()  # the selected picture
+    SAVE_ALL = auto()  # the whole screen
+
+
+Effects = tuple[Effect, ...]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Where the pictures of a sheet lie on the frame, in frame pixels."""
+
+    rows: int
+    columns: int
+    cell_width: int
+    cell_height: int
+    gap: int = 2  # round every picture
+
+    @property
+    def count(self) -> int:
+        """How many pictures there are."""
+        return self.rows * self.columns
+
+    @property
+    def width(self) -> int:
+        """Of the sheet, gaps included."""
+        return self.columns * (self.cell_width + self.gap) + self.gap
+
+    @property
+    def height(self) -> int:
+        """Of the sheet, gaps included."""
+        return self.rows * (self.cell_height + self.gap) + self.gap
+
+    def corner(self, index: int) -> tuple[int, int]:
+        """Left and top edge of a picture."""
+        row, column = divmod(index, self.columns)
+        return (
+            column * (self.cell_width + self.gap) + self.gap,
+            row * (self.cell_height + self.gap) + self.gap,
+        )
+
+    def cell_at(self, x: int, y: int) -> int | None:
+        """The picture under a point; the gaps belong to the picture before them. ``None`` beside the sheet."""
+        if not (0 <= x < self.width and 0 <= y < self.height):
+            return None
+        column = min(max(x - self.gap, 0) // (self.cell_width + self.gap), self.columns - 1)
+        row = min(max(y - self.gap, 0) // (self.cell_height + self.gap), self.rows - 1)
+        return row * self.columns + column
+
+
+@dataclass(frozen=True)
+class GridState:
+    """A sheet of pictures with a cursor."""
+
+    sheet: Sheet
+    seed: int = 0  # of the page; picture k of a page has its own stream of random numbers
+    cursor: int = 0
+    mode: Literal["random", "interpolation"] = "random"
+    truncation_steps: int = TRUNCATION_STEPS
+
+    @property
+    def truncation(self) -> float:
+        """1: as the prior has it; less: more typical pictures; more: more varied ones."""
+        return self.truncation_steps / TRUNCATION_STEPS
+
+
+@dataclass(frozen=True)
+class AnimateState:
+    """One picture that moves."""
+
+    seed: int = 0
+    position: int = 0  # ticks from the start of the walk
+    speed: int = 16  # ticks a frame
+    paused: bool = False
+
+
+State = TypeVar("State", GridState, AnimateState)
+
+
+@overload
+def reduce(state: GridState, event: Event) -> tuple[GridState, Effects]: ...
+@overload
+def reduce(state: AnimateState, event: Event) -> tuple[AnimateState, Effects]: ...
+def reduce(
+    state: GridState | AnimateState, event: Event
+) -> tuple[GridState, Effects] | tuple[AnimateState, Effects]:
+    """The state after an event, and what must be done."""
+    match event.action:
+        case Action.QUIT:
+            effects: Effects = (Effect.QUIT,)
+        case Action.SAVE:
+            effects = (Effect.SAVE,)
+        case Action.SAVE_ALL:
+            effects = (Effect.SAVE_ALL,)
+        case _:
+            effects = ()
+    if isinstance(state, GridState):
+        return _reduce_grid(state, event), effects
+    return _reduce_animate(state, event), effects
+
+
+def advance(state: AnimateState, frames: int = 1) -> AnimateState:
+    """The state so many frames later."""
+    return state if state.paused else replace(state, position=state.position + frames * state.speed)
+
+
+def _reduce_grid(state: GridState, event: Event) -> GridState:
+    sheet = state.sheet
+    row, column = divmod(state.cursor, sheet.columns)
+    match event.action:
+        case Action.LEFT:
+            return replace(state, cursor=row * sheet.columns + (column - 1) % sheet.columns)
+        case Action.RIGHT:
+            return replace(state, cursor=row * sheet.columns + (column + 1) % sheet.columns)
+        case Action.UP:
+            return replace(state, cursor=(row - 1) % sheet.rows * sheet.columns + column)
+        case Action.DOWN:
+            return replace(state, cursor=(row + 1) % sheet.rows * sheet.columns + column)
+        case Action.HOME:
+            return replace(state, cursor=0)
+        case Action.END:
+            return replace(state, cursor=sheet.count - 1)
+        case Action.CLICK:
+            cell = sheet.cell_at(event.x, event.y)
+            return state if cell is None else replace(state, cursor=cell)
+        case Action.INTERPOLATE:
+            return _switch(state, "interpolation")
+        case Action.RANDOM:
+            return _switch(state, "random")
+        case Action.MORE:
+            return replace(state, truncation_steps=min(state.truncation_steps + 1, LARGEST_TRUNCATION))
+        case Action.LESS:
+            return replace(state, truncation_steps=max(state.truncation_steps - 1, 0))
+        case Action.NEW | Action.PAUSE | Action.PAGE_DOWN:
+            return replace(state, seed=_next_seed(state.seed))
+        case Action.PAGE_UP:
+            return replace(state, seed=max(state.seed - 1, 0))
+        case _:
+            return state
+
+
+def _switch(state: GridState, mode: Literal["random", "interpolation"]) -> GridState:
+    """To the other mode the corners stay; the mode that is on already gets new pictures."""
+    if state.mode == mode:
+        return replace(state, seed=_next_seed(state.seed))
+    return replace(state, mode=mode)
+
+
+def _reduce_animate(state: AnimateState, event: Event) -> AnimateState:
+    match event.action:
+        case Action.PAUSE:
+            return replace(state, paused=not state.paused)
+        case Action.MORE:
+            return replace(state, speed=min(state.speed * 2, FASTEST))
+        case Action.LESS:
+            return replace(state, speed=max(state.speed // 2, SLOWEST))
+        case Action.NEW | Action.RANDOM:
+            return replace(state, seed=_next_seed(state.seed), position=0)
+        case Action.RIGHT | Action.LEFT if state.paused:
+            step = state.speed if event.action is Action.RIGHT else -state.speed
+            return replace(state, position=max(state.position + step, 0))
+        case _:
+            return state
+
+
+def _next_seed(seed: int) -> int:
+    return seed + 1 if seed < LAST_SEED else 0
