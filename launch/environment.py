@@ -1,0 +1,156 @@
+"""Set-up that demo.py and test.py share: a virtual environment with this checkout in it.
+
+Standard library only, and nothing newer than Python 3.8 in its syntax: it runs before anything is installed, and an
+old Python must get as far as the line that says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+ROOT = Path(__file__).resolve().parent.parent
+OLDEST_PYTHON = (3, 11)
+STAMP = "utsuroi-install.json"  # in the virtual environment: what was installed into it, and from where
+READY_FLAG = "--no-setup"  # for those who did the set-up themselves; also how a script starts itself again
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """End the program with one line."""
+    print(f"error: {message}", file=sys.stderr, flush=True)
+    sys.exit(code)
+
+
+@contextmanager
+def stage(title: str) -> Iterator[None]:
+    """Say what begins, and in one line at its end how long it took."""
+    print(f"{title} ...", flush=True)
+    start = time.monotonic()
+    yield
+    print(f"{title}: done in {time.monotonic() - start:.1f} s", flush=True)
+
+
+def enter(extras: str, script: Path, arguments: Sequence[str]) -> None:
+    """Return only in an interpreter that has this checkout and ``extras`` ("export", "all") installed.
+
+    Elsewhere: make ``.venv`` unless a virtual environment is active, install into it, and run ``script`` again in it.
+    Ends the program with one line where that cannot be done. The working folder becomes the root of the checkout.
+    """
+    check_python(sys.version_info[:2])
+    os.chdir(ROOT)
+    if READY_FLAG in arguments:
+        return
+    environment = active_environment(os.environ, sys.prefix, sys.base_prefix)
+    if environment is None:
+        environment = ROOT / ".venv"
+        if not is_usable(environment):
+            with stage(f"Make the virtual environment {environment}"):
+                create(environment)
+    elif not is_usable(environment):
+        fail(
+            f"the active virtual environment {environment} has no working Python >= {dotted(OLDEST_PYTHON)}: "
+            "leave it (deactivate), and run this again"
+        )
+    if not is_installed(environment, extras):
+        with stage(f"Install utsuroi[{extras}] into {environment}"):
+            install(environment, extras)
+    restart(environment, script, [READY_FLAG, *arguments])
+
+
+def check_python(version: tuple[int, ...]) -> None:
+    """End the program unless this Python is new enough."""
+    if version < OLDEST_PYTHON:
+        fail(f"this is Python {dotted(version)}, utsuroi needs {dotted(OLDEST_PYTHON)} or newer")
+
+
+def dotted(version: Sequence[int]) -> str:
+    """(3, 11) → "3.11"."""
+    return ".".join(str(part) for part in version)
+
+
+def active_environment(variables: Mapping[str, str], prefix: str, base_prefix: str) -> Path | None:
+    """The virtual environment that a person works in: the one that runs this, or the one activated in the shell."""
+    if prefix != base_prefix:
+        return Path(prefix)
+    activated = variables.get("VIRTUAL_ENV")
+    return Path(activated) if activated else None
+
+
+def python_of(environment: Path, windows: bool = os.name == "nt") -> Path:
+    """The interpreter of a virtual environment."""
+    return environment / "Scripts" / "python.exe" if windows else environment / "bin" / "python"
+
+
+def is_usable(environment: Path) -> bool:
+    """Whether the environment's interpreter runs and is new enough."""
+    check = f"import sys; sys.exit(sys.version_info < {OLDEST_PYTHON})"
+    try:
+        return (
+            subprocess.run([python_of(environment), "-c", check], check=False, capture_output=True).returncode
+            == 0
+        )
+    except OSError:
+        return False
+
+
+def create(environment: Path) -> None:
+    """Make a virtual environment, in place of a broken one; ends the program with one line where that fails."""
+    if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
+        fail("this Python cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv")
+    made = subprocess.run([sys.executable, "-m", "venv", "--clear", environment], check=False)
+    if made.returncode != 0:
+        fail(f"could not make the virtual environment {environment} (what venv said is above)")
+
+
+def wanted_stamp(extras: str) -> dict[str, str]:
+    """What ``install`` leaves behind: equal to what is found there means that nothing needs to be installed."""
+    project = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    return {"root": str(ROOT), "pyproject": project, "extras": extras}
+
+
+def is_installed(environment: Path, extras: str) -> bool:
+    """Whether this checkout, as its pyproject.toml now is, was installed with these extras, or with all."""
+    try:
+        found = json.loads((environment / STAMP).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return found in (wanted_stamp(extras), wanted_stamp("all"))
+
+
+def install(environment: Path, extras: str) -> None:
+    """Install this checkout, editable, with its extras; ends the program with one line where that fails."""
+    python = python_of(environment)
+    stamp = wanted_stamp(extras)
+    (environment / STAMP).unlink(missing_ok=True)
+    pip = [python, "-m", "pip", "--disable-pip-version-check"]
+    if subprocess.run([*pip, "--version"], check=False, capture_output=True).returncode != 0:
+        subprocess.run([python, "-m", "ensurepip"], check=False)
+    installed = subprocess.run(
+        [*pip, "install", "--no-input", "--editable", f"{ROOT}[{extras}]"], check=False
+    )
+    if installed.returncode != 0:
+        fail(
+            f"pip could not install utsuroi[{extras}] into {environment} (its reason is above); is there a network?"
+        )
+    (environment / STAMP).write_text(json.dumps(stamp) + "\n", encoding="utf-8")
+
+
+def restart(environment: Path, script: Path, arguments: Sequence[str]) -> NoReturn:
+    """Run ``script`` in the environment instead of this process, as if the environment had been activated."""
+    python = python_of(environment)
+    variables = {**os.environ, "VIRTUAL_ENV": str(environment)}
+    variables["PATH"] = f"{python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    command = [str(python), str(script), *arguments]
+    sys.stdout.flush()
+    if os.name == "nt":  # there exec returns to the shell at once
+        sys.exit(subprocess.run(command, env=variables, check=False).returncode)
+    os.execve(command[0], command, variables)
