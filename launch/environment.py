@@ -1,7 +1,7 @@
 """Set-up that demo.py and test.py share: a virtual environment with this checkout in it.
 
-Standard library only, and nothing newer than Python 3.8 in its syntax: it runs before anything is installed, and an
-old Python must get as far as the line that says so.
+Standard library only, and nothing newer than Python 3.8 in its syntax: it runs before anything is installed,
+and an old Python must get as far as the line that says so.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def stage(title: str) -> Iterator[None]:
 def enter(extras: str, script: Path, arguments: Sequence[str]) -> None:
     """Return only in an interpreter that has this checkout and ``extras`` ("export", "all") installed.
 
-    Elsewhere: make ``.venv`` unless a virtual environment is active, install into it, and run ``script`` again in it.
-    Ends the program with one line where that cannot be done. The working folder becomes the root of the checkout.
+    Elsewhere: make ``.venv`` unless a virtual environment is active, install into it, and run ``script`` again
+    in it. Ends the program with one line where that cannot be done. The working folder becomes the checkout.
     """
     check_python(sys.version_info[:2])
     os.chdir(ROOT)
@@ -78,7 +78,7 @@ def dotted(version: Sequence[int]) -> str:
 
 
 def active_environment(variables: Mapping[str, str], prefix: str, base_prefix: str) -> Path | None:
-    """The virtual environment that a person works in: the one that runs this, or the one activated in the shell."""
+    """The virtual environment that a person works in: the one that runs this, or that of the shell."""
     if prefix != base_prefix:
         return Path(prefix)
     activated = variables.get("VIRTUAL_ENV")
@@ -94,16 +94,18 @@ def is_usable(environment: Path) -> bool:
     """Whether the environment's interpreter runs and is new enough."""
     check = f"import sys; sys.exit(sys.version_info < {OLDEST_PYTHON})"
     try:
-        return (
-            subprocess.run([python_of(environment), "-c", check], check=False, capture_output=True).returncode
-            == 0
-        )
+        return succeeds([str(python_of(environment)), "-c", check])
     except OSError:
         return False
 
 
+def succeeds(command: Sequence[str]) -> bool:
+    """Run a command out of sight; whether it ended well."""
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0
+
+
 def create(environment: Path) -> None:
-    """Make a virtual environment, in place of a broken one; ends the program with one line where that fails."""
+    """Make a virtual environment, in place of a broken one. Ends the program with one line where it fails."""
     if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
         fail("this Python cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv")
     made = subprocess.run([sys.executable, "-m", "venv", "--clear", environment], check=False)
@@ -112,7 +114,7 @@ def create(environment: Path) -> None:
 
 
 def wanted_stamp(extras: str) -> dict[str, str]:
-    """What ``install`` leaves behind: equal to what is found there means that nothing needs to be installed."""
+    """What ``install`` leaves behind: where that is what stands there, nothing needs to be installed."""
     project = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
     return {"root": str(ROOT), "pyproject": project, "extras": extras}
 
@@ -128,19 +130,14 @@ def is_installed(environment: Path, extras: str) -> bool:
 
 def install(environment: Path, extras: str) -> None:
     """Install this checkout, editable, with its extras; ends the program with one line where that fails."""
-    python = python_of(environment)
     stamp = wanted_stamp(extras)
     (environment / STAMP).unlink(missing_ok=True)
-    pip = [python, "-m", "pip", "--disable-pip-version-check"]
-    if subprocess.run([*pip, "--version"], check=False, capture_output=True).returncode != 0:
-        subprocess.run([python, "-m", "ensurepip"], check=False)
-    installed = subprocess.run(
-        [*pip, "install", "--no-input", "--editable", f"{ROOT}[{extras}]"], check=False
-    )
-    if installed.returncode != 0:
-        fail(
-            f"pip could not install utsuroi[{extras}] into {environment} (its reason is above); is there a network?"
-        )
+    pip = [str(python_of(environment)), "-m", "pip", "--disable-pip-version-check"]
+    if not succeeds([*pip, "--version"]):
+        subprocess.run([str(python_of(environment)), "-m", "ensurepip"], check=False)
+    command = [*pip, "install", "--no-input", "--editable", f"{ROOT}[{extras}]"]
+    if subprocess.run(command, check=False).returncode != 0:
+        fail(f"pip could not install utsuroi[{extras}] into {environment}: its reason is above (no network?)")
     (environment / STAMP).write_text(json.dumps(stamp) + "\n", encoding="utf-8")
 
 

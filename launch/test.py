@@ -1,7 +1,7 @@
 """Run the tests, after doing all the set-up that they need: ``python3 launch/test.py``.
 
-Arguments go on to pytest: ``python3 launch/test.py tests/viewer -k keys``, ``python3 launch/test.py -m slow``. Without
-a mark of your own, the slow tests are left out. ``--no-setup`` uses this Python as it is.
+Arguments go on to pytest: ``python3 launch/test.py tests/viewer -k keys``, ``python3 launch/test.py -m slow``.
+Without a mark of your own, the slow tests are left out. ``--no-setup`` uses this Python as it is.
 """
 
 import os
