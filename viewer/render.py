@@ -1,0 +1,117 @@
+"""From pictures to the frame that is shown: pure functions on arrays.
+
+Under the pictures lies a strip of text: on the left what is shown, on the right the keys, or what just happened.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from viewer.pictures import resize
+from viewer.state import Sheet
+
+Image = NDArray[np.uint8]  # [h, w, 3] BGR
+Tone = Literal["hint", "notice", "error"]
+
+STRIP_HEIGHT: Final = 28  # pixels
+_PAPER: Final = (24, 22, 21)
+_TONES: Final = {"status": (225, 222, 220), "hint": (140, 134, 130), "notice": (140, 220, 150), "error": (105, 120, 255)}
+_CURSOR: Final = (60, 200, 255)
+_INK: Final = (0, 0, 0)
+_FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
+_FONT_SCALE: Final = 0.42
+_MARGIN: Final = 10
+_SPACE: Final = 18  # between two pieces of text
+
+
+def blank(sheet: Sheet) -> Image:
+    """A sheet with no pictures yet."""
+    image = np.empty((sheet.height, sheet.width, 3), np.uint8)
+    image[:] = _PAPER
+    return image
+
+
+def place(target: Image, sheet: Sheet, first: int, images: Image) -> None:
+    """Put pictures [n, h, w, 3] onto the sheet at ``target``, from number ``first`` on, scaled to its cells."""
+    for index, image in enumerate(images, first):
+        left, top = sheet.corner(index)
+        cell = target[top : top + sheet.cell_height, left : left + sheet.cell_width]
+        cell[:] = resize(image, sheet.cell_height, sheet.cell_width)
+
+
+def frame_size(width: int, height: int) -> tuple[int, int]:
+    """Width and height of a frame whose pictures take so much."""
+    return width, height + STRIP_HEIGHT
+
+
+def compose(pictures: Image, strip: Image, sheet: Sheet | None = None, cursor: int = 0) -> Image:
+    """The whole frame: pictures above the strip, and a cursor where there is a sheet."""
+    height, width = pictures.shape[:2]
+    frame = np.empty((height + len(strip), width, 3), np.uint8)
+    frame[:height], frame[height:] = pictures, strip
+    if sheet is not None:
+        _draw_cursor(frame[:height], sheet, cursor)
+    return frame
+
+
+def _draw_cursor(frame: Image, sheet: Sheet, cursor: int) -> None:
+    """A bright line between two dark ones, so that it shows on any picture; it lies mostly in the gaps."""
+    left, top = sheet.corner(cursor)
+    right, bottom = left + sheet.cell_width - 1, top + sheet.cell_height - 1
+    for offset, colour in ((-2, _CURSOR), (-1, _CURSOR), (0, _CURSOR), (1, _INK)):
+        if sheet.cell_width > 2 * offset + 2 and sheet.cell_height > 2 * offset + 2:
+            cv2.rectangle(frame, (left + offset, top + offset), (right - offset, bottom - offset), colour, 1)
+
+
+@lru_cache(maxsize=32)
+def draw_strip(width: int, status: Sequence[str], message: Sequence[str], tone: Tone = "hint") -> Image:
+    """The strip of text [STRIP_HEIGHT, width, 3]: ``status`` from the left, ``message`` from the right.
+
+    Pieces that find no room are left out: of hints the last first; a notice goes before the status.
+    """
+    strip = np.empty((STRIP_HEIGHT, width, 3), np.uint8)
+    strip[:] = _PAPER
+    room = width - 2 * _MARGIN
+    if tone == "hint":
+        status = _fitting(status, room)
+        message = _fitting(message, room - _length(status) - 2 * _SPACE) if status else ()
+    else:
+        message = _fitting(message, room) or (_shortened(message[0], room),)
+        status = _fitting(status, room - _length(message) - 2 * _SPACE)
+    _write(strip, _MARGIN, status, _TONES["status"])
+    _write(strip, max(width - _MARGIN - _length(message), _MARGIN), message, _TONES[tone])
+    strip.setflags(write=False)
+    return strip
+
+
+def _write(strip: Image, left: int, pieces: Sequence[str], colour: tuple[int, int, int]) -> None:
+    for piece in pieces:
+        origin = (left, STRIP_HEIGHT // 2 + 5)
+        cv2.putText(strip, piece, origin, _FONT, _FONT_SCALE, colour, 1, cv2.LINE_AA)
+        left += _text_width(piece) + _SPACE
+
+
+def _fitting(pieces: Sequence[str], room: int) -> tuple[str, ...]:
+    count = len(pieces)
+    while count and _length(pieces[:count]) > room:
+        count -= 1
+    return tuple(pieces[:count])
+
+
+def _shortened(text: str, room: int) -> str:
+    while len(text) > 1 and _text_width(text + "..") > room:
+        text = text[:-1]
+    return text + ".."
+
+
+def _length(pieces: Sequence[str]) -> int:
+    return sum(map(_text_width, pieces)) + _SPACE * max(len(pieces) - 1, 0)
+
+
+@lru_cache(maxsize=256)
+def _text_width(text: str) -> int:
+    return int(cv2.getTextSize(text, _FONT, _FONT_SCALE, 1)[0][0])

@@ -1,0 +1,105 @@
+"""Work off the thread that shows and listens.
+
+The latest request wins: one that has not begun is dropped when a newer one comes, and one that has begun is left at the
+next part. Every result carries the request that it belongs to, so that old pictures never replace new ones.
+"""
+
+import atexit
+import os
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+Request = TypeVar("Request")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Answer(Generic[Request, Result]):
+    """A part of what was asked for, or the error that came instead."""
+
+    request: Request
+    result: Result | None
+    error: Exception | None = None
+
+
+class Worker(Generic[Request, Result]):
+    """One thread that runs ``work``, which yields its results in parts; between parts it can be called off."""
+
+    def __init__(self, work: Callable[[Request], Iterator[Result]]) -> None:
+        self._work = work
+        self._changed = threading.Condition()
+        self._next: deque[Request] = deque(maxlen=1)
+        self._answers: deque[Answer[Request, Result]] = deque()
+        self._busy = False
+        self._closed = False
+        self._thread = threading.Thread(target=self._loop, name="inference", daemon=True)
+        self._thread.start()
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is under way, or waiting to be."""
+        with self._changed:
+            return self._busy or bool(self._next)
+
+    def ask(self, request: Request) -> None:
+        """Start on this as soon as may be, instead of whatever was asked for before."""
+        with self._changed:
+            self._next.append(request)
+            self._changed.notify_all()
+
+    def take(self) -> list[Answer[Request, Result]]:
+        """Everything that has come since the last call, in order."""
+        with self._changed:
+            answers = list(self._answers)
+            self._answers.clear()
+            return answers
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Return when nothing is under way, or after so long."""
+        with self._changed:
+            self._changed.wait_for(lambda: not (self._busy or self._next) or self._closed, seconds)
+
+    def close(self, seconds: float = 0.2) -> None:
+        """Call everything off. A run that cannot be broken off does not keep the program alive."""
+        with self._changed:
+            self._closed = True
+            self._next.clear()
+            self._changed.notify_all()
+        self._thread.join(seconds)
+        if self._thread.is_alive():
+            atexit.register(_leave, self._thread)
+
+    def _loop(self) -> None:
+        while True:
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: bool(self._next) or self._closed)
+                if self._closed:
+                    return
+                request = self._next.popleft()
+                self._busy = True
+            self._run(request)
+
+    def _run(self, request: Request) -> None:
+        try:
+            for result in self._work(request):
+                with self._changed:
+                    self._answers.append(Answer(request, result))
+                    if self._next or self._closed:
+                        return
+        except Exception as error:
+            with self._changed:
+                self._answers.append(Answer(request, None, error))
+
+
+def _leave(thread: threading.Thread) -> None:
+    """End the process although native code still runs: to unload its libraries under it would crash."""
+    if thread.is_alive():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
