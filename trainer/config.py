@@ -59,9 +59,9 @@ class RunConfig:
     """How the learning rate falls from its start to 0 over --steps."""
     warmup: int = 0
     """Steps over which the learning rate rises from 0."""
-    ema: float = 0.0
-    """Images seen after which an old weight counts half in the averaged weights (those that are exported);
-    0: 10,000 or a tenth of the run, whichever is less; negative: no averaging."""
+    ema: float = 10_000
+    """Images after which an old weight counts half in the averaged weights, those that are exported (early on, a
+    tenth of the images seen); 0: no averaging."""
     workers: int = 0
     """Loader processes a rank, for data that does not fit in memory."""
     memory: float = 4.0
@@ -77,16 +77,12 @@ class RunConfig:
         for name, low in (
             ("steps", 1), ("batch_size", 1), ("image_size", 0), ("hold_out", 0), ("save_every", 1), ("sample_every", 1),
             ("log_every", 1), ("keep", 1), ("accumulate", 1), ("clip_norm", 0), ("warmup", 0), ("workers", 0),
-            ("memory", 0), ("processes", 0), ("minutes", 0), ("rotate", 0), ("crop", 0),
+            ("memory", 0), ("processes", 0), ("minutes", 0), ("ema", 0), ("rotate", 0), ("crop", 0),
         ):  # fmt: skip
             require(getattr(self, name) >= low, name, getattr(self, name), f"at least {low}")
         require(self.hold_out != 1, "hold_out", 1, "0, or at least 2: every picture would be held out")
         require(self.rotate <= 180, "rotate", self.rotate, "at most 180")
         require(self.crop <= 0.5, "crop", self.crop, "at most 0.5")
-
-    def total_images(self, world_size: int) -> int:
-        """Images seen at the end of the run."""
-        return self.steps * self.accumulate * self.batch_size * world_size
 
 
 def require(condition: bool, name: str, found: Any, expected: str) -> None:

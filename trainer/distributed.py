@@ -1,0 +1,201 @@
+"""Ranks: the only place that makes an ``Accelerator``, seeds, agrees across ranks, and leaves."""
+
+import contextlib
+import ctypes
+import hashlib
+import os
+import signal
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import psutil
+import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+from torch import Tensor, nn
+
+from trainer.config import RunConfig, UserError
+from trainer.family import Nets
+
+PR_SET_PDEATHSIG = 1
+ECHO_SECONDS = 2.0  # launchers repeat a terminal's Ctrl-C to their workers: not a second request
+STOPPED_EXIT_CODE = 75  # EX_TEMPFAIL: stopped on request after saving; run the same command again
+
+
+class World:
+    """This process among its ranks."""
+
+    def __init__(self, config: RunConfig) -> None:
+        launcher = find_launcher()
+        check_precision(config)
+        if config.device == "cpu":
+            os.environ["ACCELERATE_USE_CPU"] = "true"
+        # accelerate's rendezvous warns about what a single machine cannot change
+        warnings.filterwarnings("ignore", message=".*No device id is provided via.*")
+        self.accelerator = Accelerator(
+            mixed_precision="no" if config.precision == "fp32" else config.precision,
+            cpu=config.device == "cpu",
+            step_scheduler_with_optimizer=False,
+        )
+        self.device = self.accelerator.device
+        self.rank = self.accelerator.process_index
+        self.size = self.accelerator.num_processes
+        self.is_main = self.accelerator.is_main_process
+        check_device(config, self.device, self.size)
+        check_size(config, launcher, self.size)
+        if launcher is not None:
+            die_with_parent()
+        self.stop_asked_at: float | None = None  # monotonic seconds
+
+    # --- networks ---------------------------------------------------------------------------------------------------
+
+    def prepare(self, net: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[nn.Module, torch.optim.Optimizer]:
+        """Move to the device, wrap for ranks and precision."""
+        prepared, prepared_optimizer = self.accelerator.prepare(net, optimizer)
+        if self.size > 1:
+            # BatchNorm's running statistics are saved from the main rank; sending them every step breaks
+            # two forward passes in one backward. The constructor's own flag is deprecated from torch 2.13 on.
+            name = "forward_sync_buffers" if hasattr(prepared, "forward_sync_buffers") else "broadcast_buffers"
+            setattr(prepared, name, False)
+        return prepared, prepared_optimizer
+
+    def set_sync(self, net: nn.Module, enabled: bool) -> None:
+        """Whether the next forward and backward pass average gradients over ranks."""
+        if self.size > 1:
+            net.require_backward_grad_sync = enabled  # what DDP.no_sync sets, for spans that are no block
+
+    # --- agreement --------------------------------------------------------------------------------------------------
+
+    def mean(self, values: Tensor) -> Tensor:
+        return self.accelerator.reduce(values, "mean") if self.size > 1 else values
+
+    def gather(self, value: Any) -> list[Any]:
+        """Every rank's value, by rank."""
+        return gather_object([value]) if self.size > 1 else [value]
+
+    def agree(self, value: float) -> float:
+        """The largest of the ranks' values."""
+        if self.size == 1:
+            return value
+        gathered: Tensor = self.accelerator.gather(torch.tensor([value], dtype=torch.float32, device=self.device))
+        return float(gathered.max())
+
+    def wait(self) -> None:
+        self.accelerator.wait_for_everyone()
+
+    @contextlib.contextmanager
+    def main_first(self) -> Iterator[None]:
+        with self.accelerator.main_process_first():
+            yield
+
+    def same_parameters(self, nets: Nets) -> bool:
+        """Whether all ranks hold the same weights, to the bit."""
+        digest = hashlib.sha256()
+        for net in nets.values():
+            for parameter in net.parameters():
+                digest.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        mine = torch.frombuffer(bytearray(digest.digest()), dtype=torch.uint8).to(torch.int64).to(self.device)
+        return bool((self.accelerator.gather(mine).view(self.size, -1) == mine).all())
+
+    # --- stopping ---------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def catch_signals(self) -> Iterator[None]:
+        """Note SIGTERM, SIGINT and SIGUSR1 in ``stop_asked_at`` instead of dying; a second one leaves at once."""
+
+        def on_signal(number: int, frame: object) -> None:
+            now = time.monotonic()
+            if self.stop_asked_at is None:
+                self.stop_asked_at = now
+            elif now - self.stop_asked_at > ECHO_SECONDS:
+                os._exit(128 + number)
+
+        names = [name for name in ("SIGTERM", "SIGINT", "SIGUSR1") if hasattr(signal, name)]
+        previous = {number: signal.signal(number, on_signal) for number in (getattr(signal, n) for n in names)}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+
+def leave(world: World | None, code: int) -> NoReturn:
+    """End this process without running destructors: finished CPU ranks were seen to die in them."""
+    if world is not None and code in (0, STOPPED_EXIT_CODE):
+        world.wait()
+        world.accelerator.end_training()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def seed_step(seed: int, step: int, rank: int) -> None:
+    """Seed torch's default generators as a function of where the run is: resuming needs no saved state."""
+    text = f"{seed}/{step}/{rank}".encode()
+    torch.manual_seed(int.from_bytes(hashlib.sha256(text).digest()[:7], "little"))
+
+
+def find_launcher() -> list[str] | None:
+    """The command line of the launcher that started this process, or ``None``."""
+    try:
+        command = psutil.Process().parent().cmdline()
+    except (psutil.Error, AttributeError):
+        return None
+    names = {Path(part).name for part in command[:3]}
+    modules = {"accelerate", "torchrun", "accelerate-launch", "accelerate.commands.launch", "torch.distributed.run"}
+    return command if names & modules or modules & set(command[:4]) else None
+
+
+def asked_size(launcher: list[str] | None) -> int | None:
+    """How many ranks the launcher was asked for on its command line or in its config file."""
+    if launcher is None:
+        return None
+    options: dict[str, str] = {}
+    for part, following in zip(launcher, [*launcher[1:], ""], strict=True):
+        name, equals, value = part.partition("=")
+        options.setdefault(name.replace("-", "_").lstrip("_"), value if equals else following)
+        if part.endswith(".py"):
+            break  # what follows belongs to the training script
+    if "num_processes" in options:
+        return int(options["num_processes"])
+    from accelerate.commands.config.config_args import default_yaml_config_file, load_config_from_file
+
+    file = options.get("config_file") or default_yaml_config_file
+    if not Path(file).is_file():
+        return None
+    return int(load_config_from_file(str(file)).num_processes)
+
+
+def check_size(config: RunConfig, launcher: list[str] | None, found: int) -> None:
+    asked = config.processes or asked_size(launcher)
+    if asked is not None and asked != found:
+        raise UserError(
+            f"asked for {asked} ranks, found {found}; for CPU ranks use ACCELERATE_USE_CPU=true "
+            f"accelerate launch --multi_gpu --num_processes {asked} (see launch/accelerate/)"
+        )
+
+
+def check_precision(config: RunConfig) -> None:
+    asked = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+    if asked not in ("no", config.precision):
+        raise UserError(f"the launcher asks for {asked}, --precision is {config.precision}: set --precision {asked}")
+
+
+def check_device(config: RunConfig, device: torch.device, size: int) -> None:
+    if config.device not in ("auto", device.type):
+        raise UserError(f"--device is {config.device}, found only {device.type}")
+    asked_for_cpu = config.device == "cpu" or os.environ.get("ACCELERATE_USE_CPU", "false").lower() in ("true", "1")
+    if size > 1 and device.type == "cpu" and not asked_for_cpu:
+        raise UserError(f"{size} ranks were launched for GPUs, found none; ACCELERATE_USE_CPU=true trains on CPU")
+    if config.precision == "fp16" and device.type == "cpu":
+        raise UserError("--precision is fp16, which a CPU would silently train in fp32; expected bf16 or fp32 on a CPU")
+
+
+def die_with_parent() -> None:
+    """Have the kernel send SIGTERM when the launcher dies: its workers save and stop, none is orphaned (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,27 @@
+"""Averaged weights: what is sampled, scored and exported (Karras et al. 2024, "EDM2", for the ramp-up)."""
+
+import copy
+
+import torch
+
+from trainer.family import Nets
+
+RAMP_UP = 0.1  # early on the half-life is this share of the images seen, so that short runs average too
+
+
+class AveragedNets:
+    """A copy of the networks that follows them slowly."""
+
+    def __init__(self, nets: Nets, halflife_images: float) -> None:
+        self.nets = Nets(**{name: copy.deepcopy(net).eval().requires_grad_(False) for name, net in nets.items()})
+        self.halflife_images = halflife_images
+
+    @torch.no_grad()
+    def update(self, name: str, net: torch.nn.Module, *, images: int, images_seen: int) -> None:
+        """Move one averaged network towards ``net``, which has learnt from ``images`` more pictures."""
+        averaged = self.nets[name]
+        halflife = min(self.halflife_images, RAMP_UP * images_seen)
+        keep = 0.5 ** (images / halflife) if halflife > 0 else 0.0
+        torch._foreach_lerp_(list(averaged.parameters()), list(net.parameters()), 1.0 - keep)
+        for old, new in zip(averaged.buffers(), net.buffers(), strict=True):
+            old.copy_(new)

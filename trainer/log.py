@@ -1,0 +1,121 @@
+"""What a run says of itself: log.jsonl, TensorBoard where installed, a progress bar, sample grids."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+
+class Log:
+    """The main process's record of a run; ``Log(None, ...)`` records nothing (other ranks)."""
+
+    def __init__(self, run: Path | None, *, step: int, bar_total: float, bar_done: float, bar_unit: str) -> None:
+        self.run = run
+        if run is None:
+            self.bar = tqdm(disable=True)
+            return
+        self.file = open_log(run / "log.jsonl", last_step=step)
+        self.board = open_board(run)
+        layout = "{desc}{percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} {unit} [{elapsed}<{remaining}{postfix}]"
+        self.bar = tqdm(
+            total=bar_total, initial=min(bar_done, bar_total), unit=bar_unit, bar_format=layout, dynamic_ncols=True
+        )
+
+    def progress(self, done: float) -> None:
+        self.bar.update(min(done, self.bar.total or done) - self.bar.n)
+
+    def row(self, kind: str, step: int, images_seen: int, values: dict[str, float], shown: str = "") -> None:
+        """Add a row: ``kind`` is train or held_out."""
+        if self.run is None:
+            return
+        row = {"kind": kind, "step": step, "images_seen": images_seen, **values}
+        self.file.write(json.dumps(row) + "\n")
+        self.file.flush()
+        if self.board is not None:
+            for name, value in values.items():
+                self.board.add_scalar(f"{kind}/{name}", value, images_seen)
+        if shown:
+            self.bar.set_postfix_str(shown)
+
+    def say(self, text: str) -> None:
+        if self.run is not None:
+            self.bar.write(text)
+
+    def grid(self, step: int, images: Tensor) -> None:
+        """Write a sample grid from [n, c, h, w] in 0..1."""
+        if self.run is None:
+            return
+        path = self.run / "samples" / f"step_{step:08d}.png"
+        path.parent.mkdir(exist_ok=True)
+        write_picture(path, contact_sheet(images))
+
+    def close(self) -> None:
+        if self.run is None:
+            return
+        self.bar.close()
+        self.file.close()
+        if self.board is not None:
+            self.board.close()
+
+
+def open_log(path: Path, last_step: int) -> Any:
+    """Open for appending, without the rows after ``last_step``: those are about to happen again."""
+    if path.exists():
+        kept = []
+        for line in path.read_text().splitlines():
+            try:
+                row = json.loads(line)
+            except ValueError:
+                break  # cut off by a kill
+            if row["step"] <= last_step:
+                kept.append(line + "\n")
+        replace_bytes(path, "".join(kept).encode())
+    return path.open("a")
+
+
+def open_board(run: Path) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(run / "tensorboard")
+
+
+def contact_sheet(images: Tensor, gap: int = 2) -> np.ndarray:
+    """[n, c, h, w] in 0..1 → one u8 RGB picture [h', w', 3], about as many columns as rows."""
+    pictures = (images.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    count, height, width, channels = pictures.shape
+    columns = int(np.ceil(np.sqrt(count)))
+    rows = -(-count // columns)
+    sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), 255, np.uint8)
+    for index, picture in enumerate(pictures):
+        top, left = (gap + place * (side + gap) for place, side in zip(divmod(index, columns), (height, width)))
+        sheet[top : top + height, left : left + width] = picture if channels == 3 else picture[..., :1]
+    return sheet
+
+
+def write_picture(path: Path, picture: np.ndarray) -> None:
+    """Write u8 RGB [h, w, 3] as PNG, whole or not at all. Raises ``OSError``."""
+    done, data = cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]))
+    if not done:
+        raise OSError(f"{path}: cannot encode the picture")
+    replace_bytes(path, data.tobytes())
+
+
+def replace_bytes(path: Path, data: bytes) -> None:
+    """Write a file so that a kill at any moment leaves the old one or the whole new one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

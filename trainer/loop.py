@@ -1,0 +1,433 @@
+"""The training loop: the only one, and the only caller of ``accelerator.backward``.
+
+It knows turns and networks, never what they compute. Time is counted in images seen over all ranks.
+"""
+
+import contextlib
+import dataclasses
+import json
+import math
+import platform
+import shlex
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor, nn
+
+from trainer import checkpoint
+from trainer.checkpoint import State
+from trainer.config import RunConfig, UserError, parse, to_json
+from trainer.data.augment import Augment
+from trainer.data.sources import Pictures, Stream, open_pictures, ordered
+from trainer.distributed import STOPPED_EXIT_CODE, World, leave, seed_step
+from trainer.ema import AveragedNets
+from trainer.family import Batch, DataSpec, Family, Nets
+from trainer.log import Log, replace_bytes
+from trainer.schedule import rate_factor
+
+SAMPLE_COUNT = 64
+DESCRIBED_PICTURES = 2048  # of the training set, for the facts on the card
+SCORE_BATCH = 64
+AGREE_EVERY = 8  # steps between agreements to stop on accelerators, which would have to wait for each
+# Options that may change between starts of one run without changing what it learns.
+FREE_OPTIONS = frozenset(
+    ("out", "steps", "minutes", "save_every", "sample_every", "log_every", "keep", "workers", "memory", "device",
+     "processes", "force", "compile")
+)  # fmt: skip
+
+
+def main(family_class: type[Family], arguments: list[str] | None = None) -> NoReturn:
+    """The body of every ``trainer/train_<model>.py``: flags → run → exit code."""
+    world = None
+    code = 0
+    try:
+        config = parse(family_class.Config, arguments, f"{family_class.__doc__} Run the same command again to resume.")
+        world = World(config)
+        code = train(family_class, config, world)
+    except UserError as error:
+        if world is None or world.is_main:
+            print(f"error: {error}", file=sys.stderr)
+        code = 2
+    leave(world, code)
+
+
+def train(family_class: type[Family], config: Any, world: World) -> int:
+    """Train to the end, or until stopped. Returns the exit code. Raises ``UserError``."""
+    with world.catch_signals():
+        run = Run(family_class, config, world)
+        try:
+            return run.go()
+        finally:
+            run.close()
+
+
+class Run:
+    """Everything that one start of a training run holds."""
+
+    def __init__(self, family_class: type[Family], config: Any, world: World) -> None:
+        self.config, self.world = config, world
+        pictures = open_pictures(
+            config.data, image_size=config.image_size, bgr=config.bgr, seed=config.seed, memory=config.memory
+        )
+        self.spec = pictures.spec
+        check_data(family_class, pictures, config)
+        self.family = family_class(config)
+        seed_step(config.seed, -1, 0)  # the same weights on every rank
+        try:
+            self.raw = self.family.build(self.spec)
+        except ValueError as error:
+            raise UserError(f"{config.data}: {error}") from None
+        layout = torch.channels_last if self.family.channels_last else torch.contiguous_format
+        for net in self.raw.values():
+            net.to(device=world.device, memory_format=layout)
+        self.averaged = AveragedNets(self.raw, config.ema)
+        self.prepare()
+        self.previous = self.resume()
+        self.pictures, (self.training, self.held_out) = pictures, pictures.split(config.hold_out)
+        self.stream = self.open_stream()
+        self.step = self.previous.step
+        self.seconds_before = self.previous.seconds
+        self.started = time.monotonic()
+        self.asked_to_stop = False
+        self.time_share = 0.0
+        self.turns = Turns(self)
+        self.log = Log(
+            config.out if world.is_main else None,
+            step=self.step,
+            bar_total=config.minutes * 60 or config.steps,
+            bar_done=self.seconds_before if config.minutes else self.step,
+            bar_unit="s" if config.minutes else "steps",
+        )
+
+    def prepare(self) -> None:
+        """Optimisers, ranks, precision, compilation."""
+        fused = self.world.device.type in ("cpu", "cuda")
+        self.optimizers: dict[str, torch.optim.Optimizer] = {}
+        prepared = {}
+        for name, net in self.raw.items():
+            optimizer = self.family.optimizer(name, list(net.parameters()), fused)
+            for group in optimizer.param_groups:
+                group["initial_lr"] = group["lr"]
+            prepared[name], self.optimizers[name] = self.world.prepare(net, optimizer)
+            if self.config.compile:
+                net.compile()
+        self.nets = Nets(**prepared)
+
+    def resume(self) -> State:
+        """Load the newest intact checkpoint, or begin: writes config.json."""
+        config, world = self.config, self.world
+        start = State(step=0, images_seen=0, seconds=0.0, world_size=world.size)
+        known = checkpoint.read_run(config.out) if (config.out / "config.json").exists() else None
+        if known is not None:
+            check_same_run(known, self.family, config, self.spec)
+        path, complaints = checkpoint.newest_intact(config.out)
+        if world.is_main:
+            for complaint in complaints:
+                print(f"warning: {complaint}", file=sys.stderr)
+        if path is not None:
+            start = checkpoint.load(path, self.raw, self.averaged.nets, self.optimizers)
+        if world.is_main:
+            config.out.mkdir(parents=True, exist_ok=True)
+            write_run(config, known, self.family, self.spec, start, world)
+            if path is not None:
+                ranks = "" if start.world_size == world.size else f" (on {world.size} ranks, before on {start.world_size})"
+                print(f"resuming {config.out} at step {start.step}, {start.images_seen} images seen{ranks}")
+            print(f"{world.size} rank(s) on {world.device}, {config.precision}", flush=True)
+        world.wait()
+        return start
+
+    def open_stream(self) -> Stream:
+        config, world = self.config, self.world
+        return Stream(
+            self.pictures,
+            self.training,
+            batch_size=config.batch_size,
+            rank=world.rank,
+            world_size=world.size,
+            seed=config.seed,
+            device=world.device,
+            image_range=self.family.image_range,
+            augment=Augment(flip=config.flip, rotate=config.rotate, crop=config.crop),
+            position=self.previous.images_seen,
+            memory_gib=config.memory,
+            workers=config.workers,
+        )
+
+    # --- the loop -----------------------------------------------------------------------------------------------------
+
+    def go(self) -> int:
+        config = self.config
+        if self.step >= config.steps:
+            self.log.say(f"{config.out} is at step {self.step} of {config.steps} already; a larger --steps goes on")
+            return 0
+        for net in self.raw.values():
+            net.train()
+        saved = self.step
+        stopped = self.over()
+        while self.step < config.steps and not stopped:
+            seed_step(config.seed, self.step, self.world.rank)
+            for _ in range(config.accumulate):
+                self.family.step(self.nets, self.stream, self.turns)
+            self.step += 1
+            stopped = self.over()
+            last = stopped or self.step == config.steps
+            if last or self.step % config.log_every == 0 or self.step % config.save_every == 0:
+                self.write_losses(saved)
+            self.log.progress(self.seconds if config.minutes else self.step)
+            if last or self.step % config.sample_every == 0:
+                self.write_samples()
+            if last or self.step % config.save_every == 0:
+                saved = self.save(saved)
+        if self.asked_to_stop:
+            self.log.say(f"stopped at step {self.step}; run the same command again to go on")
+            return STOPPED_EXIT_CODE
+        if not self.world.same_parameters(self.raw):
+            raise UserError(f"{config.out}: the ranks' weights differ at the end: this is a defect, please report it")
+        self.log.say(f"finished step {self.step}: {self.stream.position} images seen; checkpoints in {config.out}")
+        return 0
+
+    @property
+    def seconds(self) -> float:
+        return self.seconds_before + time.monotonic() - self.started
+
+    @property
+    def progress(self) -> float:
+        """Share of the run that is done, the same on all ranks."""
+        return max(self.step / self.config.steps, self.time_share)
+
+    def over(self) -> bool:
+        """Agree across ranks whether to stop now: a signal, or the time is up."""
+        share = self.seconds / (self.config.minutes * 60) if self.config.minutes else 0.0
+        asked = 2.0 if self.world.stop_asked_at is not None else 0.0
+        if self.world.device.type != "cpu" and self.step % AGREE_EVERY:
+            return False
+        agreed = self.world.agree(max(asked, min(share, 1.0)))
+        self.asked_to_stop = agreed == 2.0
+        self.time_share = min(agreed, 1.0) if self.config.minutes else 0.0
+        return agreed >= 1.0
+
+    def write_losses(self, saved: int) -> None:
+        """A row of log.jsonl; stops the run where a loss is no longer a number."""
+        row = self.turns.take()
+        bad = sorted(name for name, value in row.items() if name.startswith("loss/") and not math.isfinite(value))
+        if bad:
+            path, _ = checkpoint.newest_intact(self.config.out)
+            good = f"last good checkpoint: {path}" if path else "no checkpoint was saved before"
+            raise UserError(f"{', '.join(bad)} became {row[bad[0]]} between steps {saved} and {self.step}; {good}")
+        total = sum(value for name, value in row.items() if name.startswith("loss/"))
+        row["seconds"] = round(self.seconds, 3)
+        row["images_per_second"] = round((self.stream.position - self.previous.images_seen) / (self.seconds - self.seconds_before), 1)
+        self.log.row("train", self.step, self.stream.position, row, shown=f"step {self.step}, loss {total:.4g}")
+
+    @torch.no_grad()
+    def write_samples(self) -> None:
+        """A sheet of samples of the averaged weights, always from the same inputs."""
+        if not self.world.is_main:
+            return
+        generator = torch.Generator().manual_seed(self.config.seed)
+        inputs = self.family.sample_inputs(SAMPLE_COUNT, self.spec, generator).to(self.world.device)
+        self.log.grid(self.step, self.family.sample(self.averaged.nets, inputs))
+
+    def save(self, saved: int) -> int:
+        """Score, describe, write a checkpoint; a disk that is full costs this checkpoint, not the run."""
+        metrics = self.score()
+        if metrics:
+            self.log.row("held_out", self.step, self.stream.position, metrics)
+        world = self.world
+        if world.is_main:
+            state = State(
+                step=self.step,
+                images_seen=self.stream.position,
+                seconds=self.seconds,
+                world_size=world.size,
+                score=metrics.get("score"),
+                metrics=metrics,
+                facts=self.describe(),
+            )
+            optimizers = {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
+            try:
+                checkpoint.save(self.config.out, state, self.raw, self.averaged.nets, optimizers)
+                checkpoint.prune(self.config.out, self.config.keep)
+            except OSError as error:
+                self.log.say(f"warning: checkpoint at step {self.step} was not written ({error}); training goes on")
+        world.wait()
+        return self.step
+
+    @torch.no_grad()
+    def score(self) -> dict[str, float]:
+        """Mean held-out figures of the averaged weights, over all ranks."""
+        sums: dict[str, float] = {}
+        count = 0
+        for batch in self.batches(self.held_out, self.world.rank, self.world.size):
+            for name, values in self.family.score(self.averaged.nets, batch).items():
+                sums[name] = sums.get(name, 0.0) + float(values.cpu().double().sum())
+            count += len(batch.image)
+        parts = self.world.gather((sums, count))
+        total = sum(part[1] for part in parts)
+        names = sorted(set().union(*(part[0] for part in parts)))
+        return {name: sum(part[0].get(name, 0.0) for part in parts) / total for name in names}
+
+    @torch.no_grad()
+    def describe(self) -> dict[str, Any]:
+        spread = self.training[:: max(1, len(self.training) // DESCRIBED_PICTURES)]
+        return self.family.describe(self.averaged.nets, self.batches(spread, 0, 1))
+
+    def batches(self, indices: Any, rank: int, size: int) -> Iterator[Batch]:
+        return ordered(
+            self.pictures,
+            indices,
+            batch_size=SCORE_BATCH,
+            device=self.world.device,
+            image_range=self.family.image_range,
+            rank=rank,
+            world_size=size,
+        )
+
+    def close(self) -> None:
+        self.log.close()
+        self.stream.close()
+
+
+class Turns:
+    """Hands a family its networks' turns: see ``trainer.family.Turn``.
+
+    Gradients are summed over ``accumulate`` turns of one name before its optimiser steps, so a critic that takes
+    five turns a step still takes five.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.taken = dict.fromkeys(run.nets, 0)
+        self.images_at_update = dict.fromkeys(run.nets, run.stream.position)
+        self.sums: dict[str, Tensor] = {}
+        self.counts: dict[str, int] = {}
+        for name in run.nets:
+            self.ready(name)
+
+    def ready(self, name: str) -> None:
+        """Between turns every network may be called with gradients, to be averaged over ranks if its next turn is
+        the one that steps."""
+        last = (self.taken[name] + 1) % self.run.config.accumulate == 0
+        self.run.world.set_sync(self.run.nets[name], last)
+        self.run.raw[name].requires_grad_(True)
+
+    @contextlib.contextmanager
+    def __call__(self, name: str) -> Iterator[dict[str, Tensor]]:
+        run, config = self.run, self.run.config
+        others = [other for other in run.nets if other != name]
+        for other in others:
+            run.raw[other].requires_grad_(False)
+            run.world.set_sync(run.nets[other], False)
+        loss: dict[str, Tensor] = {}
+        yield loss
+        total = torch.stack([value.float() for value in loss.values()]).sum()
+        run.world.accelerator.backward(total / config.accumulate)
+        self.taken[name] += 1
+        if self.taken[name] % config.accumulate == 0:
+            self.update(name)
+        for term, value in loss.items():
+            self.add(f"loss/{name}/{term}", value.detach())
+        for other in (name, *others):
+            self.ready(other)
+
+    def update(self, name: str) -> None:
+        """One optimiser step, and one of the averaged weights."""
+        run, config = self.run, self.run.config
+        optimizer = run.optimizers[name]
+        if config.clip_norm:
+            run.world.accelerator.unscale_gradients(optimizer)
+            norm = nn.utils.clip_grad_norm_(run.raw[name].parameters(), config.clip_norm)
+            self.add(f"gradient_norm/{name}", norm.detach())
+        factor = rate_factor(config.schedule, progress=run.progress, step=run.step, warmup=config.warmup)
+        for group in optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * factor
+        optimizer.step()
+        optimizer.zero_grad()
+        seen = run.stream.position
+        images, self.images_at_update[name] = seen - self.images_at_update[name], seen
+        run.averaged.update(name, run.raw[name], images=images, images_seen=seen)
+
+    def add(self, name: str, value: Tensor) -> None:
+        """Sum on the device: reading a figure every step would make the host wait for it."""
+        self.sums[name] = self.sums[name] + value if name in self.sums else value.float()
+        self.counts[name] = self.counts.get(name, 0) + 1
+
+    def take(self) -> dict[str, float]:
+        """Means since the last call, over all ranks, and the learning rates."""
+        names = list(self.sums)
+        means = torch.stack([self.sums[name] / self.counts[name] for name in names])
+        row = dict(zip(names, self.run.world.mean(means).tolist(), strict=True))
+        self.sums.clear()
+        self.counts.clear()
+        for name, optimizer in self.run.optimizers.items():
+            row[f"rate/{name}"] = optimizer.param_groups[0]["lr"]
+        return row
+
+
+def check_data(family_class: type[Family], pictures: Pictures, config: RunConfig) -> None:
+    """Refuse a data set that the family or the options cannot use."""
+    if family_class.needs_labels and not pictures.classes:
+        raise UserError(f"{config.data}: holds no labels, {family_class.__name__} needs them (class folders, say)")
+    if not len(pictures.split(config.hold_out)[0]):
+        raise UserError(f"{config.data}: {len(pictures)} pictures leave none to train on")
+
+
+def check_same_run(known: dict[str, Any], family: Family, config: RunConfig, spec: DataSpec) -> None:
+    """Refuse to mix two different runs in one folder, unless told to."""
+    name = checkpoint.family_name(type(family))
+    if known["family"] != name:
+        raise UserError(f"{config.out}: holds a run of {known['family']}, expected {name}; choose another --out")
+    if known["spec"] != spec_json(spec):
+        raise UserError(f"{config.out}: was trained on {known['spec']}, found {spec_json(spec)}; choose another --out")
+    now = to_json(config)
+    changed = [
+        f"--{key.replace('_', '-')} was {known['config'][key]}, is {value}"
+        for key, value in now.items()
+        if key not in FREE_OPTIONS and known["config"].get(key, value) != value
+    ]
+    if changed and not config.force:
+        raise UserError(f"{config.out}: {'; '.join(changed)}; choose another --out, or --force to go on with the new")
+
+
+def spec_json(spec: DataSpec) -> dict[str, Any]:
+    return json.loads(json.dumps(dataclasses.asdict(spec)))
+
+
+def write_run(
+    config: RunConfig, known: dict[str, Any] | None, family: Family, spec: DataSpec, start: State, world: World
+) -> None:
+    """config.json: what a run is, and every start of it."""
+    starts = known.get("starts", []) if known else []
+    facts = {
+        "family": checkpoint.family_name(type(family)),
+        "config": to_json(config),
+        "spec": spec_json(spec),
+        "run_id": known["run_id"] if known else uuid.uuid4().hex,
+        "commit": commit(),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        "starts": [
+            *starts,
+            {
+                "at_step": start.step,
+                "world_size": world.size,
+                "device": str(world.device),
+                "command": shlex.join(sys.argv),
+                "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            },
+        ],
+    }
+    replace_bytes(config.out / "config.json", json.dumps(facts, indent=1).encode())
+
+
+def commit() -> str:
+    """The commit of this program's checkout, or an empty text."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    return ""
