@@ -62,9 +62,6 @@ def name_of(step: int) -> str:
     return f"step_{step:08d}"
 
 
-# --- writing ------------------------------------------------------------------------------------------------------------
-
-
 def save(run: Path, state: State, nets: Nets, averaged: Nets, optimizers: Mapping[str, Any]) -> Path:
     """Write one checkpoint. Raises ``OSError`` (a full disk, say) and then leaves nothing behind."""
     folder = run / FOLDER
@@ -145,9 +142,6 @@ def flatten(nets: Nets) -> dict[str, Tensor]:
     }
 
 
-# --- reading ------------------------------------------------------------------------------------------------------------
-
-
 def checkpoints(run: Path) -> list[Path]:
     """All checkpoints of a run by step, oldest first, intact or not."""
     folder = run / FOLDER
@@ -180,7 +174,7 @@ def damage(path: Path) -> str:
 
 def newest_intact(run: Path) -> tuple[Path | None, list[str]]:
     """The newest checkpoint that is whole, and a line on each newer one that is not."""
-    complaints = []
+    complaints: list[str] = []
     for path in reversed(checkpoints(run)):
         fault = damage(path)
         if not fault:
@@ -226,7 +220,8 @@ def load_nets(file: Path, nets: Nets) -> None:
         try:
             net.load_state_dict(own)
         except RuntimeError as error:
-            raise UserError(f"{file}: does not fit the network {name!r}: {' '.join(str(error).split())[:300]}") from None
+            reason = " ".join(str(error).split())[:300]
+            raise UserError(f"{file}: does not fit the network {name!r}: {reason}") from None
 
 
 def restore(run: Path, weights: str = "best") -> Restored:

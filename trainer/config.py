@@ -109,8 +109,7 @@ def parse(config_class: type[ConfigType], arguments: list[str] | None, descripti
 def to_json(config: RunConfig) -> dict[str, Any]:
     """The config as JSON-able values."""
     return {
-        key: value.as_posix() if isinstance(value, Path) else value
-        for key, value in dataclasses.asdict(config).items()
+        key: value.as_posix() if isinstance(value, Path) else value for key, value in dataclasses.asdict(config).items()
     }
 
 

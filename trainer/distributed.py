@@ -51,8 +51,6 @@ class World:
             die_with_parent()
         self.stop_asked_at: float | None = None  # monotonic seconds
 
-    # --- networks ---------------------------------------------------------------------------------------------------
-
     def prepare(self, net: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[nn.Module, torch.optim.Optimizer]:
         """Move to the device, wrap for ranks and precision."""
         prepared, prepared_optimizer = self.accelerator.prepare(net, optimizer)
@@ -67,8 +65,6 @@ class World:
         """Whether the next forward and backward pass average gradients over ranks."""
         if self.size > 1:
             net.require_backward_grad_sync = enabled  # what DDP.no_sync sets, for spans that are no block
-
-    # --- agreement --------------------------------------------------------------------------------------------------
 
     def mean(self, values: Tensor) -> Tensor:
         return self.accelerator.reduce(values, "mean") if self.size > 1 else values
@@ -100,8 +96,6 @@ class World:
                 digest.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
         mine = torch.frombuffer(bytearray(digest.digest()), dtype=torch.uint8).to(torch.int64).to(self.device)
         return bool((self.accelerator.gather(mine).view(self.size, -1) == mine).all())
-
-    # --- stopping ---------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def catch_signals(self) -> Iterator[None]:

@@ -95,7 +95,9 @@ def contact_sheet(images: Tensor, gap: int = 2) -> np.ndarray:
     rows = -(-count // columns)
     sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), 255, np.uint8)
     for index, picture in enumerate(pictures):
-        top, left = (gap + place * (side + gap) for place, side in zip(divmod(index, columns), (height, width)))
+        top, left = (
+            gap + place * (side + gap) for place, side in zip(divmod(index, columns), (height, width), strict=True)
+        )
         sheet[top : top + height, left : left + width] = picture if channels == 3 else picture[..., :1]
     return sheet
 

@@ -85,7 +85,7 @@ class Run:
             raise UserError(f"{config.data}: {error}") from None
         layout = torch.channels_last if self.family.channels_last else torch.contiguous_format
         for net in self.raw.values():
-            net.to(device=world.device, memory_format=layout)
+            net.to(world.device).to(memory_format=layout)
         self.averaged = AveragedNets(self.raw, config.ema)
         self.prepare()
         self.previous = self.resume()
@@ -136,7 +136,7 @@ class Run:
             config.out.mkdir(parents=True, exist_ok=True)
             write_run(config, known, self.family, self.spec, start, world)
             if path is not None:
-                ranks = "" if start.world_size == world.size else f" (on {world.size} ranks, before on {start.world_size})"
+                ranks = "" if start.world_size == world.size else f" (on {world.size} ranks, before {start.world_size})"
                 print(f"resuming {config.out} at step {start.step}, {start.images_seen} images seen{ranks}")
             print(f"{world.size} rank(s) on {world.device}, {config.precision}", flush=True)
         world.wait()
@@ -158,8 +158,6 @@ class Run:
             memory_gib=config.memory,
             workers=config.workers,
         )
-
-    # --- the loop -----------------------------------------------------------------------------------------------------
 
     def go(self) -> int:
         config = self.config
@@ -222,7 +220,8 @@ class Run:
             raise UserError(f"{', '.join(bad)} became {row[bad[0]]} between steps {saved} and {self.step}; {good}")
         total = sum(value for name, value in row.items() if name.startswith("loss/"))
         row["seconds"] = round(self.seconds, 3)
-        row["images_per_second"] = round((self.stream.position - self.previous.images_seen) / (self.seconds - self.seconds_before), 1)
+        fresh_images = self.stream.position - self.previous.images_seen
+        row["images_per_second"] = round(fresh_images / (self.seconds - self.seconds_before), 1)
         self.log.row("train", self.step, self.stream.position, row, shown=f"step {self.step}, loss {total:.4g}")
 
     @torch.no_grad()

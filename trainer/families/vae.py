@@ -9,6 +9,7 @@ Welling 2014, "Auto-Encoding Variational Bayes"; β from Higgins et al. 2017, fr
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -152,7 +153,7 @@ class ConvVAE(nn.Module):
         self.encoder = nn.Sequential(
             nn.Conv2d(spec.channels, widths[0], 2**stem + 2, 2**stem, padding=1),
             ResidualBlock(widths[0]),
-            *(DownBlock(small, large) for small, large in zip(widths, widths[1:], strict=False)),
+            *(DownBlock(small, large) for small, large in pairwise(widths)),
             nn.GroupNorm(8, widths[-1]),
             nn.SiLU(),
             nn.Flatten(),
@@ -161,7 +162,7 @@ class ConvVAE(nn.Module):
         self.expand = nn.Linear(config.latent_size, flat)
         self.decoder = nn.Sequential(
             ResidualBlock(widths[-1]),
-            *(UpBlock(large, small) for small, large in reversed(list(zip(widths, widths[1:], strict=False)))),
+            *(UpBlock(large, small) for large, small in pairwise(reversed(widths))),
             nn.GroupNorm(8, widths[0]),
             nn.SiLU(),
             nn.Conv2d(widths[0], spec.channels * 4**stem, 3, padding=1),
