@@ -42,8 +42,8 @@ def stage(title: str) -> Iterator[None]:
 def enter(extras: str, script: Path, arguments: Sequence[str]) -> None:
     """Return only in an interpreter that has this checkout and ``extras`` ("export", "all") installed.
 
-    Elsewhere: make ``.venv`` unless a virtual environment is active, install into it, and run ``script`` again
-    in it. Ends the program with one line where that cannot be done. The working folder becomes the checkout.
+    Elsewhere: make ``.venv`` unless a virtual environment is active, install into it, and run ``script``
+    again in it. Ends the program with one line where that cannot be done. The working folder becomes the checkout.
     """
     check_python(sys.version_info[:2])
     os.chdir(ROOT)

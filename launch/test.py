@@ -1,7 +1,7 @@
 """Run the tests, after doing all the set-up that they need: ``python3 launch/test.py``.
 
-Arguments go on to pytest: ``python3 launch/test.py tests/viewer -k keys``, ``python3 launch/test.py -m slow``.
-Without a mark of your own, the slow tests are left out. ``--no-setup`` uses this Python as it is.
+Arguments go on to pytest: ``python3 launch/test.py tests/viewer``, ``python3 launch/test.py -m slow``. Without a
+mark of your own, the slow tests are left out. ``--no-setup`` uses this Python as it is.
 """
 
 import os
@@ -18,9 +18,7 @@ def pytest_arguments(arguments: Sequence[str], cores: int) -> list[str]:
     own = list(arguments)
     if not any(argument.startswith("-m") for argument in own):
         own = ["-m", "not slow", *own]
-    if cores > 1 and not any(
-        argument.startswith(("-n", "--numprocesses", "--pdb", "-s")) for argument in own
-    ):
+    if cores > 1 and not any(argument.startswith(("-n", "--numprocesses", "--pdb", "-s")) for argument in own):
         own = ["-n", str(min(cores, 8)), "--dist", "loadfile", *own]
     return own
 
@@ -30,9 +28,8 @@ def main() -> int:
     arguments = sys.argv[1:]
     environment.enter("all", Path(__file__).resolve(), arguments)
     arguments = [argument for argument in arguments if argument != environment.READY_FLAG]
-    variables = {**os.environ, "PYTHONPATH": str(environment.ROOT)}
     command = [sys.executable, "-m", "pytest", *pytest_arguments(arguments, os.cpu_count() or 1)]
-    return subprocess.run(command, env=variables, check=False).returncode
+    return subprocess.run(command, check=False).returncode
 
 
 if __name__ == "__main__":

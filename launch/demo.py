@@ -1,0 +1,134 @@
+"""From nothing to a screen of cats that never were: ``python3 launch/demo.py``.
+
+Does all of its own set-up, draws toy cats, trains on them for about a minute, exports ``cats.onnx``, and opens the
+viewer: a window, else the terminal. With neither, it writes ``cats.png`` and ``cats.gif``. Run again, it goes straight
+to the viewer.
+"""
+
+import argparse
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import environment
+from environment import fail, stage
+
+RUN = Path("runs/demo")
+DATA = RUN / "cats.npy"
+TRAINED = RUN / "training"
+DONE = RUN / "done.json"  # what the demo last exported, and after how much training
+MODEL = Path("cats.onnx")
+ENCODER = Path("cats.encoder.onnx")
+PICTURE, MOVIE = Path("cats.png"), Path("cats.gif")
+CATS = ("--count", "4000", "--size", "64")
+TRAINING = ("--arch", "conv", "--image-size", "64", "--batch-size", "64", "--steps", "1000000")
+VIEWER_HAS_NO_SCREEN = 2  # the viewer's exit code for what it says in one line
+
+
+def arguments_parser() -> argparse.ArgumentParser:
+    """The demo's options."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--train-seconds", type=float, default=60.0, help="how long to train (60)")
+    parser.add_argument(
+        "--display",
+        choices=("auto", "window", "terminal", "none"),
+        default="auto",
+        help="where to show the cats; none writes cats.png and cats.gif (auto)",
+    )
+    parser.add_argument("--fresh", action="store_true", help="forget an earlier demo and begin again")
+    parser.add_argument(environment.READY_FLAG, action="store_true", help="use this Python as it is")
+    return parser
+
+
+def run_module(*arguments: str) -> int:
+    """Run ``python -m ...`` of this checkout to its end → its exit code.
+
+    Ctrl-C goes to that program, which may have something to save.
+    """
+    with subprocess.Popen([sys.executable, "-m", *arguments]) as process:
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                continue
+
+
+def run_stage(title: str, *arguments: str) -> None:
+    """Run a module as a stage of the demo; ends the demo with one line where it fails."""
+    with stage(title):
+        code = run_module(*arguments)
+        if code != 0:
+            fail(f"{title}: python -m {arguments[0]} ended with code {code} (its reason is above)", code)
+
+
+def sha256(path: Path) -> str:
+    """Of a file's bytes; empty where there is no file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
+def read_done() -> tuple[float, str]:
+    """Seconds of training behind the last export, and the hash of its file; 0 and empty where there was none."""
+    try:
+        found = json.loads(DONE.read_text(encoding="utf-8"))
+        return float(found["train_seconds"]), str(found["sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0.0, ""
+
+
+def make_model(train_seconds: float) -> None:
+    """Draw, train and export, as far as that has not been done yet."""
+    trained_seconds, exported = read_done()
+    if exported and sha256(MODEL) == exported and trained_seconds >= train_seconds:
+        print(f"{MODEL} is there from an earlier run; --fresh makes it anew", flush=True)
+        return
+    if MODEL.exists() and sha256(MODEL) != exported:
+        fail(f"{MODEL} is there and was not made by the demo: move it away first")
+    if not DATA.exists():
+        RUN.mkdir(parents=True, exist_ok=True)
+        run_stage("Draw toy cats", "trainer.data", "toycats", "-o", str(DATA), *CATS)
+    run_stage(
+        f"Train for {train_seconds:.0f} s",
+        "trainer.train_vae",
+        *("--data", str(DATA), "--out", str(TRAINED), "--minutes", str(train_seconds / 60)),
+        *TRAINING,
+    )
+    run_stage(f"Export {MODEL}", "export", str(TRAINED), "-o", str(MODEL))
+    DONE.write_text(json.dumps({"train_seconds": train_seconds, "sha256": sha256(MODEL)}), encoding="utf-8")
+
+
+def show(display: str) -> None:
+    """Open the viewer, or write a picture and a movie where there is nothing to show on."""
+    if display != "none":
+        code = run_module("viewer", "grid", str(MODEL), "--display", display)
+        if code == 0:
+            return
+        if display != "auto" or code != VIEWER_HAS_NO_SCREEN:
+            fail(f"the viewer ended with code {code} (its reason is above)", code)
+    for mode, path in (("grid", PICTURE), ("animate", MOVIE)):
+        run_stage(
+            f"Write {path.resolve()}",
+            *("viewer", mode, str(MODEL), "--display", "none", "--record", str(path)),
+        )
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Set up, make the model, show it."""
+    options = arguments_parser().parse_args(arguments)
+    if not options.train_seconds > 0:
+        fail(f"--train-seconds is {options.train_seconds}, expected more than 0", 2)
+    environment.enter("export", Path(__file__).resolve(), arguments)
+    if options.fresh:
+        if MODEL.exists() and sha256(MODEL) == read_done()[1]:
+            MODEL.unlink()
+            ENCODER.unlink(missing_ok=True)
+        shutil.rmtree(RUN, ignore_errors=True)
+    make_model(options.train_seconds)
+    show(options.display)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
