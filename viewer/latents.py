@@ -44,8 +44,8 @@ def truncate(latent: Latent, latents: Latents, truncation: float) -> Latents:
     if truncation == 1.0:
         return latents
     mean = np.asarray(latent.mean or 0.0, np.float32)
-    moved = (mean + np.float32(truncation) * (latents - mean)).astype(np.float32)
-    return np.clip(moved, -1.0, 1.0) if latent.prior == "uniform" else moved
+    moved: Latents = mean + np.float32(truncation) * (latents - mean)
+    return np.asarray(np.clip(moved, -1, 1), np.float32) if latent.prior == "uniform" else moved
 
 
 def lerp(start: Latents, end: Latents, fraction: float) -> Latents:
@@ -96,6 +96,7 @@ class Walk:
     seed: int
     straight: bool = False  # lerp instead of slerp
     legs: int = 0  # closed after so many legs; 0: never comes back
+    number: int = 0  # of several walks with one seed
 
     def at(self, position: float, truncation: float = 1.0) -> Latents:
         """The latent at ``position``, in legs from the start, f32 [size]."""
@@ -108,7 +109,8 @@ class Walk:
         return truncate(self.latent, point, truncation)
 
     def _stop(self, number: int) -> Latents:
-        return draw(self.latent, self.seed, number % self.legs if self.legs else number)
+        stop = number % self.legs if self.legs else number
+        return draw(self.latent, self.seed, (self.number << 32) + stop)
 
     def _speed(self, leg: int, at_end: bool) -> float:
         return _speed(self._stop(leg), self._stop(leg + 1), at_end, self.straight)
@@ -136,7 +138,5 @@ def _slope(pace: float, speed: float) -> float:
 def _ease(time: float, start_slope: float, end_slope: float) -> float:
     """The cubic from 0 to 1 that starts and ends at the given slopes (Fritsch and Carlson 1980 bound them)."""
     return (
-        (start_slope + end_slope - 2.0) * time**3
-        + (3.0 - 2.0 * start_slope - end_slope) * time**2
-        + start_slope * time
+        (start_slope + end_slope - 2.0) * time**3 + (3.0 - 2.0 * start_slope - end_slope) * time**2 + start_slope * time
     )

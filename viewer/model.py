@@ -125,9 +125,7 @@ def open_sibling_encoder(path: Path, *, threads: int = 1) -> "Model":
 class Model:
     """An open model. ``generate`` and ``encode`` may be called from any one thread at a time."""
 
-    def __init__(
-        self, path: Path, session: onnxruntime.InferenceSession, card: Card | None, *, sealed: bool
-    ) -> None:
+    def __init__(self, path: Path, session: onnxruntime.InferenceSession, card: Card | None, *, sealed: bool) -> None:
         self.path = path
         self.sealed = sealed
         self.inferred = card is None
@@ -137,6 +135,7 @@ class Model:
         self._layout: Layout | None = None
         if card is None:
             self.card: Card | None = self._inspect()
+            self._layout = self._layout if self.card is not None else None
         else:
             self.card = card
             self._check_graph(card)
@@ -268,7 +267,10 @@ class Model:
                 f"{_shown(self.path)}: the graph has {self.ports[0]} → {self.ports[1]}, its card says "
                 f"{', '.join(port.name for port in card.inputs)} → {card.output.name}"
             )
-        for said, graph in (*((port, found[port.name]) for port in card.inputs), (card.output, outputs[card.output.name])):
+        for said, graph in (
+            *((port, found[port.name]) for port in card.inputs),
+            (card.output, outputs[card.output.name]),
+        ):
             if graph.type != _CARD_TYPES[said.dtype]:
                 raise ModelError(f"{_shown(self.path)}: {_describe(graph)} in the graph, its card says {said.dtype}")
             _check_size(self.path, graph)
@@ -285,9 +287,13 @@ class Model:
     def _fixed_size(self, card: Card) -> tuple[int, int]:
         height, width = self.image_size
         if height * width * 3 > _LARGEST_ARRAY:
-            raise ModelError(f"{_shown(self.path)}: pictures of {width}x{height}, expected at most {_LARGEST_ARRAY // 3} pixels")
+            raise ModelError(
+                f"{_shown(self.path)}: pictures of {width}x{height}, expected at most {_LARGEST_ARRAY // 3} pixels"
+            )
         if tuple(card.output.shape[1:]) not in ((height, width, 3), (None, None, 3)):
-            raise ModelError(f"{_shown(self.path)}: card output {card.output.shape} is not of its size {height}x{width}")
+            raise ModelError(
+                f"{_shown(self.path)}: card output {card.output.shape} is not of its size {height}x{width}"
+            )
         return height, width
 
     def _inspect(self) -> Card | None:
@@ -309,9 +315,7 @@ class Model:
             if layout is not None:
                 self._layout = layout
                 height, width, channels = _sides(layout)
-                return _inferred_card(
-                    "generator", self.path, math.prod(layout.latent_shape), (height, width), channels
-                )
+                return _inferred_card("generator", self.path, math.prod(layout.latent_shape), (height, width), channels)
         return None
 
     def _probe(self, latent: Layout, port: Any) -> Layout | None:
@@ -322,12 +326,13 @@ class Model:
         output = self._run({name: self._feed(probes[:1])}, port.name)
         if output.dtype.type not in _TYPES.values():
             return None
-        batched = False
-        if layout.batched_input and layout.batch is None:
+        if not layout.batched_input or output.ndim < 2:
+            batched = False
+        elif layout.batch is None:
             two = self._run_pair(name, probes[:2], port.name)
-            batched = two is not None and two.ndim > 1 and two.shape == (2, *output.shape[1:]) and len(output) == 1
-        elif layout.batched_input and output.ndim > 1:
-            batched = output.shape[0] == layout.batch and (layout.batch > 1 or output.ndim != 3 or output.shape[-1] > 4)
+            batched = len(output) == 1 and two is not None and two.shape == (2, *output.shape[1:])
+        else:  # [1, h, w] is a batch of one; [1, w, 3] would be a very flat picture
+            batched = len(output) == layout.batch and (layout.batch > 1 or output.ndim != 3 or output.shape[-1] > 4)
         arrangement = _arrangement(output.shape[1:] if batched else output.shape)
         if arrangement is None:
             return None
@@ -398,7 +403,9 @@ def _describe(port: Any) -> str:
 
 def _check_size(path: Path, port: Any) -> None:
     if math.prod(size for size in port.shape[1:] if isinstance(size, int)) > _LARGEST_ARRAY:
-        raise ModelError(f"{_shown(path)}: {_describe(port)} is absurdly large, expected at most {_LARGEST_ARRAY} numbers")
+        raise ModelError(
+            f"{_shown(path)}: {_describe(port)} is absurdly large, expected at most {_LARGEST_ARRAY} numbers"
+        )
 
 
 def _is_picture_port(port: Any) -> bool:
@@ -466,7 +473,10 @@ def _inferred_card(
 ) -> Card:
     """The card that a file of other origin would carry, as far as it can be seen from outside."""
     height, width = image_size or (None, None)
-    latent, image = Port(name="latent", dtype="f32", shape=(None, latent_size)), ("image", "u8", (None, height, width, 3))
+    latent, image = (
+        Port(name="latent", dtype="f32", shape=(None, latent_size)),
+        ("image", "u8", (None, height, width, 3)),
+    )
     picture = Port(name=image[0], dtype=image[1], shape=image[2])
     source, target = {
         "generator": (latent, picture),

@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**27))  # a small PNG can unfold to gigabytes; before cv2
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -118,7 +116,7 @@ def save_numbered(folder: Path, stem: str, data: bytes) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         taken = re.compile(re.escape(stem) + r"-(\d{1,9})\.png", re.IGNORECASE)
-        numbers = (int(match[1]) for name in os.listdir(folder) if (match := taken.fullmatch(name)))
+        numbers = (int(match[1]) for old in folder.iterdir() if (match := taken.fullmatch(old.name)))
         number = max(numbers, default=0)
         while True:
             number += 1

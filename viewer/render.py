@@ -19,7 +19,12 @@ Tone = Literal["hint", "notice", "error"]
 
 STRIP_HEIGHT: Final = 28  # pixels
 _PAPER: Final = (24, 22, 21)
-_TONES: Final = {"status": (225, 222, 220), "hint": (140, 134, 130), "notice": (140, 220, 150), "error": (105, 120, 255)}
+_TONES: Final = {
+    "status": (225, 222, 220),
+    "hint": (140, 134, 130),
+    "notice": (140, 220, 150),
+    "error": (105, 120, 255),
+}
 _CURSOR: Final = (60, 200, 255)
 _INK: Final = (0, 0, 0)
 _FONT: Final = cv2.FONT_HERSHEY_SIMPLEX

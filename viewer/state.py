@@ -6,7 +6,7 @@ again. ``reduce`` is pure; what must happen outside of the program comes back as
 
 from dataclasses import dataclass, replace
 from enum import Enum, auto
-from typing import Final, Literal, TypeVar, overload
+from typing import Final, Literal, TypeVar, final
 
 from viewer.keys import Action, Event
 
@@ -70,6 +70,7 @@ class Sheet:
         return row * self.columns + column
 
 
+@final
 @dataclass(frozen=True)
 class GridState:
     """A sheet of pictures with a cursor."""
@@ -86,11 +87,14 @@ class GridState:
         return self.truncation_steps / TRUNCATION_STEPS
 
 
+@final
 @dataclass(frozen=True)
 class AnimateState:
-    """One picture that moves."""
+    """Pictures that move, one or a sheet of them."""
 
+    sheet: Sheet
     seed: int = 0
+    cursor: int = 0
     position: int = 0  # ticks from the start of the walk
     speed: int = 16  # ticks a frame
     paused: bool = False
@@ -99,13 +103,7 @@ class AnimateState:
 State = TypeVar("State", GridState, AnimateState)
 
 
-@overload
-def reduce(state: GridState, event: Event) -> tuple[GridState, Effects]: ...
-@overload
-def reduce(state: AnimateState, event: Event) -> tuple[AnimateState, Effects]: ...
-def reduce(
-    state: GridState | AnimateState, event: Event
-) -> tuple[GridState, Effects] | tuple[AnimateState, Effects]:
+def reduce(state: State, event: Event) -> tuple[State, Effects]:
     """The state after an event, and what must be done."""
     match event.action:
         case Action.QUIT:
@@ -127,24 +125,7 @@ def advance(state: AnimateState, frames: int = 1) -> AnimateState:
 
 
 def _reduce_grid(state: GridState, event: Event) -> GridState:
-    sheet = state.sheet
-    row, column = divmod(state.cursor, sheet.columns)
     match event.action:
-        case Action.LEFT:
-            return replace(state, cursor=row * sheet.columns + (column - 1) % sheet.columns)
-        case Action.RIGHT:
-            return replace(state, cursor=row * sheet.columns + (column + 1) % sheet.columns)
-        case Action.UP:
-            return replace(state, cursor=(row - 1) % sheet.rows * sheet.columns + column)
-        case Action.DOWN:
-            return replace(state, cursor=(row + 1) % sheet.rows * sheet.columns + column)
-        case Action.HOME:
-            return replace(state, cursor=0)
-        case Action.END:
-            return replace(state, cursor=sheet.count - 1)
-        case Action.CLICK:
-            cell = sheet.cell_at(event.x, event.y)
-            return state if cell is None else replace(state, cursor=cell)
         case Action.INTERPOLATE:
             return _switch(state, "interpolation")
         case Action.RANDOM:
@@ -158,7 +139,7 @@ def _reduce_grid(state: GridState, event: Event) -> GridState:
         case Action.PAGE_UP:
             return replace(state, seed=max(state.seed - 1, 0))
         case _:
-            return state
+            return replace(state, cursor=_move(state.sheet, state.cursor, event))
 
 
 def _switch(state: GridState, mode: Literal["random", "interpolation"]) -> GridState:
@@ -178,11 +159,30 @@ def _reduce_animate(state: AnimateState, event: Event) -> AnimateState:
             return replace(state, speed=max(state.speed // 2, SLOWEST))
         case Action.NEW | Action.RANDOM:
             return replace(state, seed=_next_seed(state.seed), position=0)
-        case Action.RIGHT | Action.LEFT if state.paused:
-            step = state.speed if event.action is Action.RIGHT else -state.speed
-            return replace(state, position=max(state.position + step, 0))
         case _:
-            return state
+            return replace(state, cursor=_move(state.sheet, state.cursor, event))
+
+
+def _move(sheet: Sheet, cursor: int, event: Event) -> int:
+    """Where the cursor is after an event."""
+    row, column = divmod(cursor, sheet.columns)
+    match event.action:
+        case Action.LEFT:
+            column = (column - 1) % sheet.columns
+        case Action.RIGHT:
+            column = (column + 1) % sheet.columns
+        case Action.UP:
+            row = (row - 1) % sheet.rows
+        case Action.DOWN:
+            row = (row + 1) % sheet.rows
+        case Action.HOME:
+            return 0
+        case Action.END:
+            return sheet.count - 1
+        case Action.CLICK:
+            cell = sheet.cell_at(event.x, event.y)
+            return cursor if cell is None else cell
+    return row * sheet.columns + column
 
 
 def _next_seed(seed: int) -> int:

@@ -97,6 +97,69 @@ class Worker(Generic[Request, Result]):
                 self._answers.append(Answer(request, None, error))
 
 
+class Errands:
+    """One thread that does things one after another, and drops none."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: deque[Callable[[], str]] = deque()
+        self._done: deque[str | Exception] = deque()
+        self._undone = 0
+        self._thread: threading.Thread | None = None  # begun with the first errand
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is still to be done."""
+        with self._changed:
+            return self._undone > 0
+
+    def send(self, errand: Callable[[], str]) -> None:
+        """Have something done; what it returns or raises comes out of ``take``."""
+        with self._changed:
+            self._waiting.append(errand)
+            self._undone += 1
+            self._changed.notify_all()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._loop, name="errands", daemon=True)
+                self._thread.start()
+
+    def take(self) -> list[str | Exception]:
+        """What the errands done since the last call had to say."""
+        with self._changed:
+            done = list(self._done)
+            self._done.clear()
+            return done
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Return when everything is done, or after so long."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._undone == 0, seconds)
+
+    def close(self, seconds: float = 0.6) -> int:
+        """Finish, for so long at most, and say how many errands were left undone."""
+        self.wait(seconds)
+        with self._changed:
+            self._waiting.clear()
+            left = self._undone
+        if left and self._thread is not None:
+            atexit.register(_leave, self._thread)
+        return left
+
+    def _loop(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: bool(self._waiting))
+                errand = self._waiting.popleft()
+            try:
+                said: str | Exception = errand()
+            except Exception as error:
+                said = error
+            with self._changed:
+                self._done.append(said)
+                self._undone -= 1
+                self._changed.notify_all()
+
+
 def _leave(thread: threading.Thread) -> None:
     """End the process although native code still runs: to unload its libraries under it would crash."""
     if thread.is_alive():

@@ -1,0 +1,267 @@
+"""Play with an exported model: ``python -m viewer grid cats.onnx``."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from viewer.keys import Event, help_text, parse_keys
+from viewer.text import printable
+
+if TYPE_CHECKING:
+    from viewer.app import AnimateSession, GridSession
+
+BUILT_IN: Final = Path(__file__).parent / "models" / "toycats.onnx"
+
+
+@dataclass(frozen=True)
+class Mode:
+    """A word of the command line."""
+
+    summary: str
+    add_flags: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], None]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; the result is the exit code. A person's mistake is one line and code 2."""
+    options = _parse(arguments)
+    for name in ("SIGTERM", "SIGHUP"):  # the display gives the terminal back on the way out
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _stop)
+    try:
+        MODES[options.mode].run(options)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 141
+    except Exception as error:
+        if not _is_for_a_person(error):
+            raise
+        print(f"error: {printable(str(error), 1000)}", file=sys.stderr, flush=True)
+        return 2
+    return 0
+
+
+def _is_for_a_person(error: Exception) -> bool:
+    """Whether an error is one line for a person. The modules are imported late, so their errors are too."""
+    from viewer.displays import DisplayError
+    from viewer.model import ModelError
+    from viewer.pictures import PictureError
+
+    return isinstance(error, DisplayError | ModelError | PictureError)
+
+
+def _stop(number: int, _: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m viewer", description=__doc__, allow_abbrev=False)
+    modes = parser.add_subparsers(dest="mode", required=True, metavar="MODE")
+    for name, mode in MODES.items():
+        one = modes.add_parser(
+            name,
+            help=mode.summary,
+            description=f"{mode.summary[0].upper()}{mode.summary[1:]}.",
+            epilog=None if name == "info" else f"keys:\n{help_text(name)}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        mode.add_flags(one)
+    return parser.parse_args(arguments)
+
+
+def _add_shared_flags(parser: argparse.ArgumentParser, rows: int, columns: int, scale: str) -> None:
+    add = parser.add_argument
+    add(
+        "model",
+        nargs="?",
+        type=Path,
+        default=BUILT_IN,
+        metavar="FILE",
+        help="ONNX file; without: the built-in toy cats",
+    )
+    add("--display", choices=("auto", "window", "terminal", "none"), default="auto", help="where to show (auto)")
+    add("--seed", type=_whole(0, 2**63 - 1), default=0, metavar="N", help="first page of random numbers (0)")
+    add("--out", type=Path, default=Path(), metavar="DIR", help="where saved pictures go (the current folder)")
+    add(
+        "--threads",
+        type=_whole(0, 256),
+        default=0,
+        metavar="N",
+        help="cores for the model; 0: half of them, 4 at most (0)",
+    )
+    add("--rows", type=_whole(1, 64), default=rows, metavar="N", help=f"rows of pictures ({rows})")
+    add("--cols", type=_whole(1, 64), default=columns, metavar="N", help=f"columns of pictures ({columns})")
+    add("--scale", type=_scale, metavar="X", help=f"screen pixels a picture's pixel ({scale})")
+    add("--keys", type=_script, metavar="KEYS", help="scripted keys, such as 'right,s,i,+,click:40:60,esc'")
+    add("--record", type=Path, metavar="FILE", help="record to a .png (the last frame), .gif, .webp or .mp4 file")
+
+
+def _add_grid_flags(parser: argparse.ArgumentParser) -> None:
+    _add_shared_flags(parser, 6, 8, "as fits the screen")
+    parser.add_argument(
+        "--encode", type=Path, metavar="PICTURE", help="interpolate from this picture, by the encoder beside the model"
+    )
+
+
+def _add_animate_flags(parser: argparse.ArgumentParser) -> None:
+    _add_shared_flags(parser, 1, 1, "3")
+    add = parser.add_argument
+    add("--lerp", action="store_true", help="walk in straight lines, not on great circles")
+    add("--frames", type=_whole(1, 10**6), metavar="N", help="stop after so many frames (60 with --display none)")
+    add("--loop", action="store_true", help="a closed walk of --frames frames, 30 a leg, that ends where it began")
+
+
+def _add_info_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "model",
+        nargs="?",
+        type=Path,
+        default=BUILT_IN,
+        metavar="FILE",
+        help="ONNX file, or a PNG that the viewer saved",
+    )
+
+
+def _run_grid(options: argparse.Namespace) -> None:
+    from viewer.app import GridSession, auto_scale, make_sheet
+    from viewer.model import open_model, open_sibling_encoder
+    from viewer.pictures import fit, read_picture
+    from viewer.state import GridState
+
+    path, threads = _model_path(options), _threads(options)
+    encoder = None if options.encode is None else open_sibling_encoder(path, threads=threads)
+    picture = None if options.encode is None else read_picture(options.encode)
+    model = open_model(path, threads=threads, wanted="generator")
+    encoded = None
+    if encoder is not None and picture is not None:
+        encoded = encoder.encode(fit(picture, *encoder.image_size)[None])[0]
+        _check_same_latents(encoded.size, model.latent.size, path)
+    scale = options.scale or auto_scale(options.rows, options.cols, *model.image_size)
+    state = GridState(
+        make_sheet(model, options.rows, options.cols, scale),
+        seed=options.seed,
+        mode="random" if encoded is None else "interpolation",
+    )
+    source = "" if options.encode is None else options.encode.name
+    _show(options, GridSession(model, state, options.out, encoded, printable(source)))
+
+
+def _run_animate(options: argparse.Namespace) -> None:
+    from viewer.app import LEG_FRAMES, AnimateSession, make_sheet
+    from viewer.model import ModelError, open_model
+    from viewer.state import AnimateState
+
+    model = open_model(_model_path(options), threads=_threads(options), wanted="generator")
+    gap = 0 if options.rows * options.cols == 1 else 2
+    sheet = make_sheet(model, options.rows, options.cols, options.scale or 3.0, gap)
+    headless = options.display == "none"
+    frames = options.frames or (2 * LEG_FRAMES if headless or options.loop else 0)
+    legs = frames // LEG_FRAMES if options.loop else 0
+    if options.loop and (frames % LEG_FRAMES or legs < 2):
+        raise ModelError(f"--loop with --frames {frames}, expected 60, 90, 120 ...: {LEG_FRAMES} frames a leg")
+    session = AnimateSession(model, AnimateState(sheet, options.seed), options.out, straight=options.lerp, legs=legs)
+    _show(options, session, frames)
+
+
+def _run_info(options: argparse.Namespace) -> None:
+    from viewer.pictures import is_png, read_recipe
+
+    if is_png(options.model):
+        lines = [(name, str(value)) for name, value in read_recipe(options.model).items()]
+    else:
+        from viewer.app import describe_model
+        from viewer.model import open_model
+
+        lines = list(describe_model(open_model(_model_path(options))))
+    width = max((len(name) for name, _ in lines), default=0)
+    for name, text in lines:
+        print(f"{printable(name):<{width}}  {printable(text, 20_000)}")
+
+
+MODES: Final = {
+    "grid": Mode("a page of pictures to choose from, random or interpolated", _add_grid_flags, _run_grid),
+    "animate": Mode("a walk through latent space", _add_animate_flags, _run_animate),
+    "info": Mode("what a model file is, or what a saved picture was made from", _add_info_flags, _run_info),
+}
+
+
+def _show(options: argparse.Namespace, session: "GridSession | AnimateSession", frames: int = 0) -> None:
+    """Open the display and run a session on it to its end."""
+    from viewer.app import DELAY_MS, run_live, run_scripted
+    from viewer.displays import open_display
+
+    try:
+        title = session.title
+        display = open_display(
+            options.display, title=title, script=options.keys, record=options.record, delay_ms=DELAY_MS
+        )
+        try:
+            if display.interactive:
+                run_live(session, display, frames)
+            else:
+                run_scripted(session, display, len(options.keys or ()), frames)
+        finally:
+            display.close()
+    finally:
+        session.close()
+
+
+def _model_path(options: argparse.Namespace) -> Path:
+    from viewer.model import ModelError
+
+    path: Path = options.model
+    if path == BUILT_IN and not path.is_file():
+        raise ModelError(f"{path}: the built-in model is missing from this installation, expected; name an ONNX file")
+    return path
+
+
+def _threads(options: argparse.Namespace) -> int:
+    if options.threads:
+        return int(options.threads)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(max(cores // 2, 1), 4)
+
+
+def _check_same_latents(found: int, expected: int, path: Path) -> None:
+    from viewer.model import ModelError
+
+    if found != expected:
+        raise ModelError(f"{path}: its encoder gives {found} numbers a latent, expected {expected}")
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) < 20 and low <= int(text) <= high):
+            raise argparse.ArgumentTypeError(f"{text!r}, expected a whole number {low}..{high}")
+        return int(text)
+
+    return read
+
+
+def _scale(text: str) -> float:
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = 0.0
+    if not 0.05 <= scale <= 64:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected a number 0.05..64")
+    return scale
+
+
+def _script(text: str) -> list[Event]:
+    try:
+        return parse_keys(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
