@@ -79,9 +79,7 @@ BINDINGS: Final = (
 def help_text(mode: str = "") -> str:
     """The key table as lines of text, in the words of ``mode`` where it has its own."""
     width = max(len(binding.keys) for binding in BINDINGS)
-    return "\n".join(
-        f"{binding.keys:<{width}}  {binding.in_mode.get(mode, binding.does)}" for binding in BINDINGS
-    )
+    return "\n".join(f"{binding.keys:<{width}}  {binding.in_mode.get(mode, binding.does)}" for binding in BINDINGS)
 
 
 # Shift changes what is meant only for s: of the other letters either case will do, and = and _ are + and - with
@@ -189,9 +187,7 @@ def decode_window_key(code: int, shift: bool = False) -> Event | None:
     if symbol < 0x100:
         character = chr(symbol)
         return decode_character(character.upper() if shift and character.islower() else character)
-    if (
-        symbol < 0xF700
-    ):  # other alphabets' X11 key symbols and Unicode characters: a printing key all the same
+    if symbol < 0xF700:  # other alphabets' X11 key symbols and Unicode characters: a printing key all the same
         return Event(Action.NEW, key=chr(symbol)) if chr(symbol).isprintable() else Event(Action.NEW)
     return None
 

@@ -1,40 +1,24 @@
 """Where frames are shown and where keys come from: a window, a terminal, or nowhere; recorded or not.
 
-Every display has the same three methods, so that the application does not know which one it has. A script of keys and
-a recording are displays too, wrapped round another one.
+A script of keys and a recording are displays too, wrapped round another one.
 """
 
 from collections import deque
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from viewer.displays.display import Display, DisplayError
+from viewer.displays.recorder import Recorded, Recorder
+from viewer.displays.terminal import Terminal
+from viewer.displays.window import Window
 from viewer.keys import Action, Event
 
+__all__ = ["CHOICES", "Display", "DisplayError", "open_display"]
+
 CHOICES: Final = ("auto", "window", "terminal", "none")
-
-
-class DisplayError(Exception):
-    """There is nothing to show on, or a recording cannot be written; the message is one line."""
-
-
-class Display(Protocol):
-    """Something that shows frames and hands over what the person did."""
-
-    @property
-    def interactive(self) -> bool:
-        """Whether a person watches; False: the application runs on a virtual clock."""
-
-    def show(self, frame: NDArray[np.uint8], title: str) -> None:
-        """Show a frame, BGR [h, w, 3], under a title. Raises ``DisplayError``."""
-
-    def poll(self, seconds: float) -> Event | None:
-        """The next event, waiting at most so long. The position of a CLICK is in pixels of the last frame."""
-
-    def close(self) -> None:
-        """Give everything back; may be called twice. Raises ``DisplayError`` where a recording is lost."""
 
 
 class NoDisplay:
@@ -79,20 +63,13 @@ class Scripted:
 
 
 def open_display(
-    choice: str,
-    *,
-    title: str,
-    script: list[Event] | None = None,
-    record: Path | None = None,
-    delay_ms: int = 50,
+    choice: str, *, title: str, script: list[Event] | None = None, record: Path | None = None, delay_ms: int = 50
 ) -> Display:
     """Open a display: ``auto`` is a window where there is a screen, else the terminal.
 
-    ``script``: events that come before the person's. ``record``: a .png, .gif, .webp or .mp4 file that gets every
-    shown frame, each for ``delay_ms``. Raises ``DisplayError``.
+    ``script``: events that come before the person's. ``record``: a .png, .gif, .webp or .mp4 file that gets
+    every shown frame, each for ``delay_ms``. Raises ``DisplayError``.
     """
-    from viewer.displays.recorder import Recorded, Recorder  # it needs DisplayError
-
     if choice not in CHOICES:
         raise DisplayError(f"--display is {choice!r}, expected one of {', '.join(CHOICES)}")
     recorder = None if record is None else Recorder(record, delay_ms)
@@ -111,26 +88,15 @@ def _open(choice: str, title: str) -> Display:
     if choice == "none":
         return NoDisplay()
     if choice == "window":
-        return _open_window(title)
+        return Window(title)
     if choice == "terminal":
-        return _open_terminal()
+        return Terminal()
     try:
-        return _open_window(title)
-    except DisplayError as window:
+        return Window(title)
+    except DisplayError as no_window:
         try:
-            return _open_terminal()
-        except DisplayError as terminal:
-            hint = "try --display none --record out.png"
-            raise DisplayError(f"nothing to show on: {window}; {terminal}; {hint}") from None
-
-
-def _open_window(title: str) -> Display:
-    from viewer.displays.window import Window
-
-    return Window(title)
-
-
-def _open_terminal() -> Display:
-    from viewer.displays.terminal import Terminal
-
-    return Terminal()
+            return Terminal()
+        except DisplayError as no_terminal:
+            raise DisplayError(
+                f"no window: {no_window}; no terminal: {no_terminal}; try --display none --record out.png"
+            ) from None

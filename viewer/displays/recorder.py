@@ -1,40 +1,268 @@
-"""Writes what is shown to a .png (the last frame), .gif, .webp or .mp4 file."""
+"""Writes what is shown to a file: .png (the last frame), .gif, .webp or .mp4.
 
+Frames are encoded as they come, so that a long recording takes disk and not memory: OpenCV and Pillow encode single
+pictures, and the animated containers are put together here. GIF: https://www.w3.org/Graphics/GIF/spec-gif89a.txt
+WebP: https://developers.google.com/speed/webp/docs/riff_container
+"""
+
+import os
+import struct
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO, Final, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from viewer.displays import Display, DisplayError
+from viewer.displays.display import Display, DisplayError
 from viewer.keys import Event
 
-SUFFIXES = (".png", ".gif", ".webp", ".mp4")
+_WEBP_QUALITY: Final = 90
+
+
+class _Encoder(Protocol):
+    """Turns frames of one size into a file."""
+
+    def add(self, frame: NDArray[np.uint8]) -> None:
+        """Append a frame, BGR [h, w, 3]."""
+
+    def finish(self) -> None:
+        """Complete the file and close it. Raises ``OSError``."""
+
+
+class _Picture:
+    """A PNG of the last frame."""
+
+    def __init__(self, path: Path, delay_ms: int) -> None:
+        self._path = path
+        self._last: NDArray[np.uint8] | None = None
+
+    def add(self, frame: NDArray[np.uint8]) -> None:
+        self._last = frame.copy()
+
+    def finish(self) -> None:
+        if self._last is not None:
+            self._path.write_bytes(cv2.imencode(".png", self._last)[1].tobytes())
+
+
+class _Animation:
+    """What GIF and WebP share: only the changed rectangle is encoded, and a frame shown again lasts longer."""
+
+    def __init__(self, path: Path, delay_ms: int) -> None:
+        self._delay_ms = delay_ms
+        self._file: BinaryIO = path.open("wb")
+        self._last: NDArray[np.uint8] | None = None
+        self._pending: tuple[int, int, NDArray[np.uint8]] | None = None  # left, top, pixels: not yet written
+        self._pending_ms = 0
+        self._end_ms = 0
+
+    def add(self, frame: NDArray[np.uint8]) -> None:
+        if self._last is None:
+            self._begin(frame.shape[1], frame.shape[0])
+            left, top, right, bottom = 0, 0, frame.shape[1], frame.shape[0]
+        else:
+            changed = (frame != self._last).any(axis=2)
+            columns, rows = np.flatnonzero(changed.any(axis=0)), np.flatnonzero(changed.any(axis=1))
+            if not rows.size:
+                self._pending_ms += self._delay_ms
+                return
+            left, top = int(columns[0]) & ~1, int(rows[0]) & ~1  # WebP has even offsets only
+            right, bottom = int(columns[-1]) + 1, int(rows[-1]) + 1
+        self._flush()
+        self._last = frame.copy()
+        self._pending = left, top, self._last[top:bottom, left:right]
+        self._pending_ms = self._delay_ms
+
+    def _flush(self) -> None:
+        if self._pending is not None:
+            start_ms, self._end_ms = self._end_ms, self._end_ms + self._pending_ms
+            self._write(*self._pending, start_ms, self._end_ms)
+
+    def finish(self) -> None:
+        self._flush()
+        if self._last is not None:
+            self._complete()
+        self._file.close()
+
+    def _begin(self, width: int, height: int) -> None:
+        raise NotImplementedError
+
+    def _write(self, left: int, top: int, pixels: NDArray[np.uint8], start_ms: int, end_ms: int) -> None:
+        raise NotImplementedError
+
+    def _complete(self) -> None:
+        raise NotImplementedError
+
+
+class _Gif(_Animation):
+    """An endless GIF, each frame with its own 256 colours, dithered."""
+
+    def _begin(self, width: int, height: int) -> None:
+        self._file.write(b"GIF89a" + struct.pack("<HHBBB", width, height, 0, 0, 0))
+        self._file.write(b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00")
+
+    def _write(self, left: int, top: int, pixels: NDArray[np.uint8], start_ms: int, end_ms: int) -> None:
+        hundredths = min(max(round(end_ms / 10) - round(start_ms / 10), 2), 0xFFFF)  # players take 0 and 1 for 10
+        picture = Image.fromarray(np.ascontiguousarray(pixels[..., ::-1]))
+        palette = picture.quantize(256, method=Image.Quantize.FASTOCTREE)
+        single = BytesIO()
+        picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(single, "GIF", interlace=0)
+        colours, data = _split_gif(single.getvalue())
+        height, width = pixels.shape[:2]
+        size_code = (len(colours) // 3).bit_length() - 2
+        self._file.write(b"\x21\xf9\x04" + struct.pack("<BHBB", 1 << 2, hundredths, 0, 0))
+        self._file.write(b"\x2c" + struct.pack("<HHHHB", left, top, width, height, 0x80 | size_code))
+        self._file.write(colours + data)
+
+    def _complete(self) -> None:
+        self._file.write(b"\x3b")
+
+
+def _split_gif(single: bytes) -> tuple[bytes, bytes]:
+    """The colour table and the compressed pixels of a GIF with one picture."""
+    position = 13 + (3 << (single[10] & 7) + 1)
+    colours = single[13:position]
+    while single[position] == 0x21:  # extensions: a label, then blocks that begin with their length
+        position += 2
+        while single[position]:
+            position += 1 + single[position]
+        position += 1
+    return colours, single[position + 10 : single.rindex(b"\x3b")]
+
+
+class _Webp(_Animation):
+    """An endless WebP animation."""
+
+    def _begin(self, width: int, height: int) -> None:
+        canvas = struct.pack("<I", width - 1)[:3] + struct.pack("<I", height - 1)[:3]
+        self._file.write(b"RIFF\x00\x00\x00\x00WEBP")
+        self._file.write(_chunk(b"VP8X", b"\x02\x00\x00\x00" + canvas))
+        self._file.write(_chunk(b"ANIM", b"\x00" * 6))
+
+    def _write(self, left: int, top: int, pixels: NDArray[np.uint8], start_ms: int, end_ms: int) -> None:
+        single = cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, _WEBP_QUALITY])[1].tobytes()
+        height, width = pixels.shape[:2]
+        fields = (left // 2, top // 2, width - 1, height - 1, min(end_ms - start_ms, 0xFFFFFF))
+        header = b"".join(struct.pack("<I", value)[:3] for value in fields) + b"\x02"  # in place of, not blended
+        self._file.write(_chunk(b"ANMF", header + single[12:]))
+
+    def _complete(self) -> None:
+        size = self._file.tell()
+        self._file.seek(4)
+        self._file.write(struct.pack("<I", size - 8))
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return name + struct.pack("<I", len(data)) + data + b"\x00" * (len(data) & 1)
+
+
+class _Video:
+    """An MPEG-4 film; odd sides grow by a pixel, as the codec has even ones only."""
+
+    def __init__(self, path: Path, delay_ms: int) -> None:
+        self._path = path
+        self._rate = 1000 / delay_ms
+        self._writer: cv2.VideoWriter | None = None
+        self._count = 0
+
+    def add(self, frame: NDArray[np.uint8]) -> None:
+        height, width = frame.shape[:2]
+        even = cv2.copyMakeBorder(frame, 0, height & 1, 0, width & 1, cv2.BORDER_REPLICATE)
+        if self._writer is None:
+            size = (even.shape[1], even.shape[0])
+            self._writer = cv2.VideoWriter(str(self._path), cv2.VideoWriter.fourcc(*"mp4v"), self._rate, size)
+            if not self._writer.isOpened():
+                raise OSError("this OpenCV has no MPEG-4 encoder; a .webp can be recorded instead")
+        self._writer.write(even)
+        self._count += 1
+
+    def finish(self) -> None:
+        if self._writer is None:
+            return
+        self._writer.release()
+        film = cv2.VideoCapture(str(self._path))
+        written = int(film.get(cv2.CAP_PROP_FRAME_COUNT)) if film.isOpened() else 0
+        film.release()
+        if written != self._count:  # VideoWriter does not tell of a full disk
+            raise OSError(f"{written} of {self._count} frames were written")
+
+
+_ENCODERS: Final[dict[str, type[_Picture] | type[_Gif] | type[_Webp] | type[_Video]]] = {
+    ".png": _Picture,
+    ".gif": _Gif,
+    ".webp": _Webp,
+    ".mp4": _Video,
+}
 
 
 class Recorder:
-    """Collects frames and writes them when closed. Raises ``DisplayError`` for an unknown kind of file."""
+    """A recording. An older file of that name is replaced when the new one is complete, and not before.
+
+    Raises ``DisplayError`` for an unknown kind of file and for a folder that cannot be written to, from the
+    start, and from every method where the disk fails.
+    """
 
     def __init__(self, path: Path, delay_ms: int) -> None:
-        if path.suffix.lower() not in SUFFIXES:
-            raise DisplayError(f"--record is {path}, expected a file that ends in {', '.join(SUFFIXES)}")
+        encoder = _ENCODERS.get(path.suffix.lower())
+        if encoder is None:
+            raise DisplayError(f"--record is {path}, expected a file that ends in {', '.join(_ENCODERS)}")
+        if path.is_dir():
+            raise DisplayError(f"--record is {path}, which is a folder, expected a file")
         self._path = path
-        self._delay_ms = delay_ms
-        self._frames: list[NDArray[np.uint8]] = []
+        self._partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix.lower()}")
+        self._size: tuple[int, int] | None = None  # width, height of the first frame
+        self._encoder: _Encoder | None = None
+        try:
+            self._partial.touch()
+            self._encoder = encoder(self._partial, max(1, delay_ms))
+        except OSError as error:
+            raise self._lost(error) from None
 
     def add(self, frame: NDArray[np.uint8]) -> None:
-        """Record a frame, BGR [h, w, 3]."""
-        self._frames.append(frame.copy())
+        """Record a frame, BGR [h, w, 3]. In an animation all take the size of the first."""
+        if self._encoder is None:
+            return
+        size = frame.shape[1], frame.shape[0]
+        if self._size is None or isinstance(self._encoder, _Picture):
+            self._size = size
+        try:
+            self._encoder.add(frame if size == self._size else _fit(frame, *self._size))
+        except (OSError, cv2.error) as error:
+            raise self._lost(error) from None
 
     def close(self) -> None:
-        """Write the file."""
-        if self._frames:
-            cv2.imwrite(str(self._path), self._frames[-1])
-            self._frames = []
+        """Complete the file and give it its name; without a frame there is no file."""
+        if self._encoder is None:
+            return
+        try:
+            self._encoder.finish()
+            if self._size is not None:
+                self._partial.replace(self._path)
+        except (OSError, cv2.error) as error:
+            raise self._lost(error) from None
+        self.discard()
 
     def discard(self) -> None:
-        """Forget it all; nothing is written."""
-        self._frames = []
+        """Forget it all; an older file stays as it was."""
+        self._encoder = None
+        self._partial.unlink(missing_ok=True)
+
+    def _lost(self, error: Exception) -> DisplayError:
+        self.discard()
+        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        return DisplayError(f"cannot record to {self._path}: {why}")
+
+
+def _fit(frame: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """The frame as large as it goes in the middle of a black one."""
+    scale = min(width / frame.shape[1], height / frame.shape[0])
+    inner = max(1, round(frame.shape[1] * scale)), max(1, round(frame.shape[0] * scale))
+    canvas = np.zeros((height, width, 3), np.uint8)
+    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
+    canvas[top : top + inner[1], left : left + inner[0]] = cv2.resize(frame, inner, interpolation=cv2.INTER_AREA)
+    return canvas
 
 
 class Recorded:

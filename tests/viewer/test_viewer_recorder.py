@@ -1,0 +1,141 @@
+"""Recordings: what was shown is in the file, as long as it was shown, and no older file is lost."""
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageSequence
+
+from viewer.displays import DisplayError, open_display
+from viewer.keys import parse_keys
+
+
+def drawn(count: int, height: int = 60, width: int = 81) -> list[NDArray[np.uint8]]:
+    """A disc that moves over a smooth ground; odd width."""
+    y, x = np.mgrid[0:height, 0:width]
+    ground = np.stack([x * 2, y * 3, 255 - x - y], axis=2).clip(0, 255).astype(np.uint8)
+    frames = []
+    for index in range(count):
+        frame = ground.copy()
+        cv2.circle(frame, (15 + 5 * index, 30), 9, (30, 60, 230), -1, cv2.LINE_AA)
+        frames.append(frame)
+    return frames
+
+
+def record(path: Path, frames: list[NDArray[np.uint8]], delay_ms: int = 50) -> None:
+    display = open_display("none", title="t", record=path, delay_ms=delay_ms)
+    for frame in frames:
+        display.show(frame, "t")
+    display.close()
+
+
+def pictures(path: Path) -> list[tuple[NDArray[np.int16], int]]:
+    """Each picture of an animation, BGR, with its duration in milliseconds."""
+    with Image.open(path) as film:
+        assert film.info["loop"] == 0
+        return [
+            (np.array(picture.convert("RGB"))[..., ::-1].astype(np.int16), picture.info["duration"])
+            for picture in ImageSequence.Iterator(film)
+        ]
+
+
+@pytest.mark.parametrize(("suffix", "most"), [(".gif", 6.0), (".webp", 2.5)])
+def test_an_animation_shows_each_frame_for_its_time(tmp_path: Path, suffix: str, most: float) -> None:
+    frames = drawn(6)
+    shown = [frames[0], *frames[:3], frames[2], frames[2], *frames[3:]]  # 0 twice, 2 three times
+    record(tmp_path / f"film{suffix}", shown, delay_ms=70)
+    found = pictures(tmp_path / f"film{suffix}")
+    assert [duration for _, duration in found] == [140, 70, 210, 70, 70, 70]
+    for frame, (picture, _) in zip(frames, found, strict=True):
+        assert np.abs(picture - frame).mean() < most
+
+
+def test_gif_delays_that_are_no_whole_hundredths_add_up(tmp_path: Path) -> None:
+    record(tmp_path / "film.gif", drawn(12), delay_ms=33)
+    assert abs(sum(duration for _, duration in pictures(tmp_path / "film.gif")) - 12 * 33) <= 10
+
+
+def test_mp4_keeps_every_frame(tmp_path: Path) -> None:
+    frames = drawn(7, height=61)
+    record(tmp_path / "film.mp4", frames, delay_ms=40)
+    film = cv2.VideoCapture(str(tmp_path / "film.mp4"))
+    assert film.get(cv2.CAP_PROP_FPS) == pytest.approx(25)
+    for frame in frames:
+        read, picture = film.read()
+        assert read
+        assert picture.shape == (62, 82, 3)
+        assert np.abs(picture[:61, :81].astype(int) - frame).mean() < 8
+    assert not film.read()[0]
+
+
+def test_png_is_the_last_frame_exactly(tmp_path: Path) -> None:
+    frames = [*drawn(3), drawn(1, 20, 30)[0]]
+    record(tmp_path / "last.PNG", frames)
+    assert np.array_equal(cv2.imread(str(tmp_path / "last.PNG")), frames[-1])
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp"])
+def test_frames_of_another_size_are_fitted(tmp_path: Path, suffix: str) -> None:
+    record(tmp_path / f"film{suffix}", [np.full((40, 60, 3), 90, np.uint8), np.full((80, 20, 3), 200, np.uint8)])
+    _, (second, _) = pictures(tmp_path / f"film{suffix}")
+    assert second.shape == (40, 60, 3)
+    assert abs(second[20, 30] - 200).max() < 6
+    assert second[20, 5].max() < 6
+
+
+def test_a_single_colour_frame_and_noise_can_both_be_recorded(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (33, 47, 3), dtype=np.uint8)
+    for suffix in (".gif", ".webp", ".mp4"):
+        path = tmp_path / f"film{suffix}"
+        record(path, [np.zeros((33, 47, 3), np.uint8), noise, noise[::-1]])
+        assert path.stat().st_size > 100
+
+
+def test_an_older_file_is_replaced_only_by_a_whole_one(tmp_path: Path) -> None:
+    path = tmp_path / "film.gif"
+    path.write_bytes(b"older")
+    display = open_display("none", title="t", record=path)
+    display.show(drawn(1)[0], "t")
+    assert path.read_bytes() == b"older"
+    display.close()
+    assert path.read_bytes()[:3] == b"GIF"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["film.gif"]
+
+
+def test_nothing_shown_leaves_nothing(tmp_path: Path) -> None:
+    for suffix in (".png", ".gif", ".webp", ".mp4"):
+        record(tmp_path / f"film{suffix}", [])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["film.avi", "film", "missing/film.gif", "folder.gif"])
+def test_what_cannot_be_recorded_is_said_before_anything_starts(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder.gif").mkdir()
+    with pytest.raises(DisplayError, match=name) as failure:
+        open_display("none", title="t", record=tmp_path / name)
+    assert "\n" not in str(failure.value)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("suffix", [".png", ".gif", ".webp"])
+def test_a_full_disk_is_one_line_and_the_older_file_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    path = tmp_path / f"film{suffix}"
+    path.write_bytes(b"older")
+    partial = tmp_path / f".film.{os.getpid()}{suffix}"
+    partial.symlink_to("/dev/full")
+    with pytest.raises(DisplayError, match="No space left"):
+        record(path, [np.random.default_rng(1).integers(0, 256, (300, 300, 3), dtype=np.uint8)] * 2)
+    assert path.read_bytes() == b"older"
+    assert not partial.is_symlink()
+
+
+def test_a_script_comes_first_and_then_the_end(tmp_path: Path) -> None:
+    script = parse_keys("right,s,+")
+    display = open_display("none", title="t", script=script)
+    assert not display.interactive
+    assert [display.poll(1.0) for _ in range(5)] == [*script, *parse_keys("esc,esc")]

@@ -1,0 +1,29 @@
+"""What every display is: three methods, so that the application does not know which one it has."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from viewer.keys import Event
+
+
+class DisplayError(Exception):
+    """There is nothing to show on, or a recording cannot be written; the message is one line."""
+
+
+class Display(Protocol):
+    """Something that shows frames and hands over what the person did."""
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a person watches; False: the application runs on a virtual clock."""
+
+    def show(self, frame: NDArray[np.uint8], title: str) -> None:
+        """Show a frame, BGR [h, w, 3], under a title. Raises ``DisplayError``."""
+
+    def poll(self, seconds: float) -> Event | None:
+        """The next event, waiting at most so long. The position of a CLICK is in pixels of the last frame."""
+
+    def close(self) -> None:
+        """Give everything back; may be called twice. Raises ``DisplayError`` where a recording is lost."""
