@@ -254,7 +254,7 @@ def _check_latent(card: Card) -> None:
         raise CardError(f"card latent covariance has {len(latent.covariance)} rows, expected {latent.size}")
 
 
-# --- the seal: a hash over the whole file, kept inside it -----------------------------------------------------------
+# The seal: a hash over the whole file, kept inside it.
 
 SEAL_KEY: Final = "sha256"
 _SEAL: Final = re.compile(rb'"sealed:([0-9a-f]{64})"')

@@ -1,0 +1,66 @@
+"""Write a trained run, or a bare state_dict, as ONNX files that the viewer opens.
+
+python -m export runs/cats -o cats.onnx
+python -m export vae_1120.pth --family vae -o cats.onnx
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from export.quantize import PRECISIONS
+from export.to_onnx import export_run, export_state_dict, summary
+from trainer.config import UserError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line. Returns the exit code: 0, 2 for a user's mistake, 130 when interrupted."""
+    options = _parser().parse_args(arguments)
+    source: Path = options.source
+    shared = {
+        "precision": options.precision, "name": options.name, "licence": options.licence, "force": options.force,
+    }  # fmt: skip
+    try:
+        if not source.exists():
+            raise UserError(f"{source}: there is no such run or file")
+        if source.is_dir():
+            if options.family:
+                raise UserError(f"--family is {options.family}, expected none for a run: {source} names its own")
+            written = export_run(source, options.output, weights=options.weights, **shared)
+        else:
+            if not options.family:
+                raise UserError(f"{source}: a bare file does not say what it is: --family is missing")
+            if options.weights != "best":
+                raise UserError(f"--weights is {options.weights}, expected none for a file: it holds one set")
+            written = export_state_dict(source, options.family, options.output, **shared)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted: nothing was written", file=sys.stderr)
+        return 130
+    for path in written:
+        print(summary(path))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m export", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("source", type=Path, metavar="RUN|FILE", help="folder of a run, or a .pth or .safetensors file")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.onnx", help="file to write")
+    parser.add_argument("--family", default="", help="model family of a bare file, such as vae")
+    parser.add_argument("--weights", default="best", metavar="best|last|N", help="checkpoint of a run (default: best)")
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="fp32",
+        help="fp16: half the size; int8: a quarter to a half, and faster linear maps (default: fp32)",
+    )
+    parser.add_argument("--name", default="", help="what the card calls the model (default: the file's name)")
+    parser.add_argument("--licence", default="", help="terms under which the file may be used, kept in the card")
+    parser.add_argument("--force", action="store_true", help="replace files that exist")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

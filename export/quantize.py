@@ -1,0 +1,223 @@
+"""Smaller files: fp16 weights, or int8 arithmetic.
+
+fp16: weights are kept in half precision and widened once, when the file is opened: half the size, the speed of fp32
+on a CPU, and no overflow between the layers. int8: the large linear maps run on integers, with error-compensated
+rounding (Frantar et al. 2023, "GPTQ", algorithm 1); convolutions keep eight-bit weights.
+
+How far the result is from fp32 is measured by ``export.verify`` and written into the card.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+from export.graph import ExportError, Whole
+from export.verify import open_session, run_onnx
+
+PRECISIONS = ("fp32", "fp16", "int8")
+_MIN_WEIGHTS = 1 << 12  # smaller tensors are not worth it
+_MIN_INTEGER = 1 << 16  # weights of a linear map that is worth running on integers
+_MAX_WORK = 10**11  # multiplications spent on compensation; maps with more inputs average their rounding errors out
+_TOP = 63  # of ±127: products of u8 and 7 bits never saturate the 16-bit sums of CPUs without VNNI
+_COPIES = 2  # of each input of a linear map, rounded differently: one more bit for inputs and weights alike
+_SPREAD = 0.943  # of the second copy's scale: far enough from 1, and from ratios of small numbers
+_CALIBRATION = 512  # inputs drawn
+_DEAD = 1e-6  # of the strongest input: weaker ones are off
+
+Floats = NDArray[np.float32]
+
+
+def quantize(network: Whole, model: onnx.ModelProto, precision: str) -> onnx.ModelProto:
+    """A copy of a traced graph in another precision. Raises ``ExportError`` for an unknown one."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    if precision == "fp16":
+        _halve_weights(copy)
+    elif precision == "int8":
+        _integer_linear(network, copy)
+        _eight_bit_kernels(copy)
+    elif precision != "fp32":
+        raise ExportError(f"precision is {precision!r}, expected one of {', '.join(PRECISIONS)}")
+    return copy
+
+
+def _weights(model: onnx.ModelProto, least: int = _MIN_WEIGHTS) -> dict[str, onnx.TensorProto]:
+    return {
+        tensor.name: tensor
+        for tensor in model.graph.initializer
+        if tensor.data_type == onnx.TensorProto.FLOAT and int(np.prod(tensor.dims)) >= least
+    }
+
+
+def _halve_weights(model: onnx.ModelProto) -> None:
+    casts = []
+    for name, tensor in _weights(model).items():
+        values = numpy_helper.to_array(tensor)
+        if np.abs(values).max() > np.finfo(np.float16).max:
+            raise ExportError(f"weights {name} reach {np.abs(values).max():.3g}, more than fp16 can hold")
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
+    _prepend(model, casts)
+
+
+def _integer_linear(network: Whole, model: onnx.ModelProto) -> None:
+    """Large linear maps: u8 inputs, scaled by each batch's own range, times 7-bit weights."""
+    weights = _weights(model, _MIN_INTEGER)
+    maps = [node for node in model.graph.node if _is_linear(node) and node.input[1] in weights]
+    if not maps:
+        return
+    inputs = _record(network, model, [node.input[0] for node in maps])
+    nodes = []
+    for node in model.graph.node:
+        found = next((item for item in maps if item.output[0] == node.output[0]), None)
+        nodes += [node] if found is None else _integer_map(model, found, inputs[found.input[0]])
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    used = {name for node in nodes for name in node.input}
+    kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(kept)
+
+
+def _is_linear(node: onnx.NodeProto) -> bool:
+    plain = all(_attribute(node, name, 1.0) == 1.0 for name in ("alpha", "beta")) and not _attribute(node, "transA", 0)
+    return node.op_type == "MatMul" or (node.op_type == "Gemm" and plain)
+
+
+def _record(network: Whole, model: onnx.ModelProto, names: Sequence[str]) -> dict[str, Floats]:
+    """What flows through the named tensors on drawn inputs, each [m, features]."""
+    probe = onnx.ModelProto()
+    probe.CopyFrom(model)
+    del probe.graph.output[:]
+    taken = [name for name in dict.fromkeys(names) if name not in network.types]
+    probe.graph.output.extend(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in taken)
+    session = open_session(probe) if taken else None
+    found: dict[str, list[Floats]] = {name: [] for name in names}
+    for seed in range(_CALIBRATION // 16):
+        values = network.draw(16, seed=1000 + seed)
+        results = dict(zip(taken, run_onnx(session, network, values), strict=True)) if session else {}
+        results |= {name: value.numpy() for name, value in zip(network.types, values, strict=True)}
+        for name in found:
+            found[name].append(results[name].reshape(-1, results[name].shape[-1]))
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def _integer_map(model: onnx.ModelProto, node: onnx.NodeProto, inputs: Floats) -> list[onnx.NodeProto]:
+    """The nodes that stand for one Gemm or MatMul; its new weights are added to the graph."""
+    tensor = next(item for item in model.graph.initializer if item.name == node.input[1])
+    weights = numpy_helper.to_array(tensor)
+    weights = weights.T if _attribute(node, "transB", 0) else weights  # [features, outputs]
+    features, outputs = weights.shape
+    copies = _COPIES if (_COPIES * features) ** 2 * outputs <= _MAX_WORK else 1
+    spread = np.concatenate([_ranges(inputs) * _SPREAD**copy for copy in range(copies)])
+    inputs = np.concatenate([inputs] * copies, axis=1) / spread
+    weights = np.concatenate([weights] * copies) * spread[:, None] / copies
+    scale = np.maximum(np.abs(weights).max(0), 1e-12) / _TOP
+    compensated = (copies * features) ** 2 * outputs <= _MAX_WORK
+    rounded = _compensate(weights, scale, _as_u8(inputs)) if compensated else _round(weights, scale)
+
+    base = node.output[0]
+    name = {
+        key: f"{base}.{key}"
+        for key in ("input", "levels", "step", "zero", "sums", "floats", "scales", "scaled", "product", "wide")
+    }
+    constants = {
+        f"{base}.spread": (1 / spread).astype(np.float32),
+        f"{base}.weights": rounded.astype(np.int8),
+        f"{base}.weight_zero": np.int8(0),
+        f"{base}.weight_scale": scale.astype(np.float32),
+    }
+    model.graph.initializer.extend(numpy_helper.from_array(value, key) for key, value in constants.items())
+    source = [node.input[0]]
+    nodes = []
+    if copies > 1:
+        nodes.append(helper.make_node("Concat", source * copies, [name["wide"]], axis=-1))
+        source = [name["wide"]]
+    bias = list(node.input[2:3])
+    nodes += [
+        helper.make_node("Mul", [*source, f"{base}.spread"], [name["scaled"]]),
+        helper.make_node("DynamicQuantizeLinear", [name["scaled"]], [name["levels"], name["step"], name["zero"]]),
+        helper.make_node(
+            "MatMulInteger",
+            [name["levels"], f"{base}.weights", name["zero"], f"{base}.weight_zero"],
+            [name["sums"]],
+        ),
+        helper.make_node("Cast", [name["sums"]], [name["floats"]], to=onnx.TensorProto.FLOAT),
+        helper.make_node("Mul", [name["step"], f"{base}.weight_scale"], [name["scales"]]),
+        helper.make_node("Mul", [name["floats"], name["scales"]], [name["product"] if bias else base]),
+    ]
+    if bias:
+        nodes.append(helper.make_node("Add", [name["product"], bias[0]], [base]))
+    return nodes
+
+
+def _ranges(inputs: Floats) -> Floats:
+    """By what to divide each input so that all use the u8 range, without giving the weakest too large weights."""
+    largest = np.abs(inputs).max(0)
+    return np.sqrt(np.maximum(largest, _DEAD * max(float(largest.max()), _DEAD)))
+
+
+def _as_u8(inputs: Floats) -> Floats:
+    """Inputs after DynamicQuantizeLinear and back."""
+    low, high = min(float(inputs.min()), 0.0), max(float(inputs.max()), 0.0)
+    step = max(high - low, 1e-12) / 255
+    zero = np.rint(-low / step)
+    return ((np.clip(np.rint(inputs / step) + zero, 0, 255) - zero) * step).astype(np.float32)
+
+
+def _round(weights: Floats, scale: Floats) -> Floats:
+    return np.clip(np.rint(weights / scale), -_TOP, _TOP)
+
+
+def _compensate(weights: Floats, scale: Floats, inputs: Floats) -> Floats:
+    """Round one row at a time; the rows that are left make up for its error on the inputs (GPTQ, algorithm 1)."""
+    features = len(weights)
+    hessian = inputs.T.astype(np.float64) @ inputs / len(inputs)
+    hessian += np.eye(features) * 1e-4 * max(np.trace(hessian) / features, 1e-12)
+    order = np.argsort(-np.diag(hessian))
+    inverse = np.linalg.cholesky(np.linalg.inv(hessian[np.ix_(order, order)])).T.astype(np.float32)  # upper
+    left = weights[order].astype(np.float32)
+    rounded = np.empty_like(left)
+    for row in range(features):
+        rounded[row] = _round(left[row], scale)
+        error = (left[row] - rounded[row] * scale) / inverse[row, row]
+        left[row + 1 :] -= inverse[row, row + 1 :, None] * error
+    result = np.empty_like(rounded)
+    result[order] = rounded
+    return result
+
+
+def _eight_bit_kernels(model: onnx.ModelProto) -> None:
+    """Convolutions: eight bits an output channel, widened once when the file is opened; the arithmetic stays fp32."""
+    weights = _weights(model)
+    widen = []
+    for node in model.graph.node:
+        if node.op_type not in ("Conv", "ConvTranspose") or node.input[1] not in weights:
+            continue
+        name = node.input[1]
+        tensor = weights.pop(name)
+        values = numpy_helper.to_array(tensor)
+        axis = 0 if node.op_type == "Conv" else 1
+        scale = np.abs(values).max(axis=tuple(i for i in range(values.ndim) if i != axis), keepdims=True) / 127
+        scale = np.maximum(scale, 1e-12).astype(np.float32)
+        tensor.CopyFrom(numpy_helper.from_array(np.rint(values / scale).astype(np.int8), f"{name}.levels"))
+        model.graph.initializer.append(numpy_helper.from_array(scale, f"{name}.scale"))
+        widen += [
+            helper.make_node("Cast", [f"{name}.levels"], [f"{name}.floats"], to=onnx.TensorProto.FLOAT),
+            helper.make_node("Mul", [f"{name}.floats", f"{name}.scale"], [name]),
+        ]
+    _prepend(model, widen)
+
+
+def _attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
+    return next((helper.get_attribute_value(item) for item in node.attribute if item.name == name), default)
+
+
+def _prepend(model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto]) -> None:
+    old = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend([*nodes, *old])

@@ -1,0 +1,333 @@
+"""A trained network → ONNX files that say all that a viewer must know of them.
+
+The graph takes and gives what people have (u8 pictures, RGB, [n, h, w, c]); the family's module in the middle works
+on floats in 0..1. Nothing is written unless every file of the export has passed ``export.verify``.
+
+    python -m export runs/cats -o cats.onnx
+"""
+
+import importlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from export.card import BLANK_SEAL, KINDS, SEAL_KEY, Card, CardError, Latent, Port, check_seal, seal
+from export.graph import ExportError, Whole, trace
+from export.quantize import PRECISIONS, quantize
+from export.verify import check_pair, check_parity, measure_drift
+from export.weights import read_state_dict
+from trainer.config import UserError
+from trainer.family import DataSpec, Exportable, Family
+
+PRIMARY = ("generator", "translator", "denoiser", "detail", "encoder")  # the first of these takes the name asked for
+_MAX_BYTES = (1 << 31) - 1  # of one protobuf message
+_MAX_COVARIANCE = 256  # latent numbers; a larger matrix would outweigh a small network
+_MAX_DIRECTIONS = 16
+_DTYPES = {onnx.TensorProto.FLOAT: "f32", onnx.TensorProto.INT64: "i64", onnx.TensorProto.UINT8: "u8"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where a network comes from: what every card of one export shares."""
+
+    family: str
+    name: str
+    spec: DataSpec
+    licence: str = ""
+    data: str = ""
+    training: Mapping[str, Any]
+
+
+def export_run(
+    run: Path,
+    out: Path,
+    *,
+    weights: str = "best",
+    precision: str = "fp32",
+    name: str = "",
+    licence: str = "",
+    force: bool = False,
+) -> list[Path]:
+    """Write a run's networks as ONNX files.
+
+    ``weights``: ``best``, ``last`` or the step of a checkpoint that is kept. ``precision``: see ``export.quantize``.
+    ``name``: what the card calls the model; that of the file where empty. Returns the files written, ``out`` first.
+    Raises ``UserError`` with one line, and then has written nothing.
+    """
+    from trainer.checkpoint import restore  # accelerate and its friends: only runs need them
+
+    check_output(out, precision, force)
+    restored = restore(run, weights)
+    config = restored.run.get("config", {})
+    training = {
+        "run": restored.run.get("run_id"),
+        "commit": restored.run.get("commit"),
+        "step": restored.state.step,
+        "images_seen": restored.state.images_seen,
+        "score": restored.state.score,
+        "metrics": dict(restored.state.metrics),
+    }
+    origin = Origin(
+        family=type(restored.family).__module__.rpartition(".")[2],
+        name=name or out.stem,
+        spec=restored.spec,
+        licence=licence,
+        data=Path(str(config.get("data", ""))).name,  # the folder it lay in is nobody's concern
+        training={key: value for key, value in training.items() if value not in (None, "", {})},
+    )
+    return export_networks(
+        restored.family.exports(restored.nets, restored.state.facts), origin, out, precision=precision, force=force
+    )
+
+
+def export_state_dict(
+    file: Path,
+    family: str,
+    out: Path,
+    *,
+    precision: str = "fp32",
+    name: str = "",
+    licence: str = "",
+    force: bool = False,
+) -> list[Path]:
+    """Write a bare state_dict (``.pth``, ``.safetensors``) as ONNX files.
+
+    ``family``: the name of a module in ``trainer.families`` that knows the field's usual layouts. The rest as in
+    ``export_run``. Raises ``UserError``.
+    """
+    check_output(out, precision, force)
+    kind = find_family(family)
+    state = read_state_dict(file)
+    if not hasattr(kind, "from_state_dict"):
+        raise UserError(f"--family {family} reads no bare state_dicts: export a run instead")
+    try:
+        made, spec, nets = kind.from_state_dict(state, file.name)
+    except ValueError as error:
+        raise UserError(f"{error} (the file's own: {_shown(sorted(state))})") from None
+    origin = Origin(family=family, name=name or out.stem, spec=spec, licence=licence, training={})
+    return export_networks(made.exports(nets, {}), origin, out, precision=precision, force=force)
+
+
+def find_family(name: str) -> type[Any]:
+    """The one ``Family`` of ``trainer.families.<name>``. Raises ``UserError``."""
+    import trainer.families as package
+
+    known = sorted(
+        path.stem for folder in package.__path__ for path in Path(folder).glob("*.py") if path.stem != "__init__"
+    )
+    if name not in known:
+        raise UserError(f"--family is {name!r}, expected one of {', '.join(known)}")
+    module = importlib.import_module(f"trainer.families.{name}")
+    found = [
+        item
+        for item in vars(module).values()
+        if isinstance(item, type) and issubclass(item, Family) and item.__module__ == module.__name__
+    ]
+    if len(found) != 1:
+        raise UserError(f"--family {name} has {len(found)} families in its module, expected one")
+    return found[0]
+
+
+def check_output(out: Path, precision: str, force: bool) -> None:
+    """Refuse, before any work, what could not be written at the end. Raises ``UserError``."""
+    if precision not in PRECISIONS:
+        raise UserError(f"--precision is {precision!r}, expected one of {', '.join(PRECISIONS)}")
+    if out.suffix != ".onnx":
+        raise UserError(f"{out}: the name ends in {out.suffix or 'nothing'!r}, expected .onnx")
+    if not out.parent.is_dir():
+        raise UserError(f"{out}: there is no folder {out.parent}")
+    if out.is_dir():
+        raise UserError(f"{out}: is a folder, expected a file name")
+    if not os.access(out.parent, os.W_OK):
+        raise UserError(f"{out}: the folder {out.parent} cannot be written to")
+    there = [path for path in (out, *(beside(out, kind) for kind in KINDS)) if path.exists()]
+    if there and not force:
+        raise UserError(f"{there[0]}: exists already; --force replaces it")
+
+
+def beside(out: Path, kind: str) -> Path:
+    """Where a further file of the same export goes."""
+    return out.with_name(f"{out.stem}.{kind}.onnx")
+
+
+def export_networks(
+    exportables: Sequence[Exportable], origin: Origin, out: Path, *, precision: str = "fp32", force: bool = False
+) -> list[Path]:
+    """Turn what a family offers into files: graph, parity gate, precision, card, seal; then write them all.
+
+    Raises ``UserError``; nothing is written then.
+    """
+    check_output(out, precision, force)
+    kinds = [item.kind for item in exportables]
+    if not kinds or len(set(kinds)) != len(kinds):
+        raise ValueError(f"family {origin.family} offers {kinds or 'nothing'} to export, expected one file a kind")
+    primary = min(kinds, key=PRIMARY.index)
+    files: dict[str, bytes] = {}
+    try:
+        for item in exportables:
+            files[item.kind] = seal(build(item, origin, precision).SerializeToString())
+        latents = [item.inputs["latent"].float().numpy() for item in exportables if item.kind == "generator"]
+        check_pair(files, latents[0] if latents else None)
+    except (ExportError, CardError) as error:
+        raise UserError(f"{out}: not written: {error}") from None
+    contents = {out if kind == primary else beside(out, kind): data for kind, data in files.items()}
+    check_output(out, precision, force)
+    stale = [path for path in (beside(out, kind) for kind in KINDS) if path.exists() and path not in contents]
+    if stale:
+        raise UserError(f"{stale[0]}: would be taken for a part of {out.name}, which has none: move it away first")
+    write_all(contents)
+    return sorted(contents, key=lambda path: path != out)
+
+
+def build(item: Exportable, origin: Origin, precision: str) -> onnx.ModelProto:
+    """One file's graph with its card, checked against torch, not sealed yet. Raises ``ExportError``, ``CardError``."""
+    network = Whole(item)
+    model = trace(network)
+    parity = check_parity(network, model)
+    if precision != "fp32":
+        model = quantize(network, model, precision)
+        parity[precision] = measure_drift(network, model, network.draw(24, seed=24))
+    card = make_card(item, origin, model, parity, precision)
+    helper.set_model_props(model, {**card.to_props(), SEAL_KEY: BLANK_SEAL})
+    if model.ByteSize() > _MAX_BYTES:
+        raise ExportError(f"{item.kind} takes {model.ByteSize() / 2**30:.1f} GiB, expected under 2 GiB: it is one file")
+    return model
+
+
+def make_card(
+    item: Exportable, origin: Origin, model: onnx.ModelProto, parity: Mapping[str, Any], precision: str
+) -> Card:
+    """Everything known of a graph. Raises ``CardError`` where the facts do not fit it."""
+    facts = item.facts
+    inputs = tuple(_port(port) for port in model.graph.input)
+    output = _port(model.graph.output[0])
+    of_training = any(port.name == "latent" for port in (*inputs, output))
+    mean, covariance, samples = (
+        np.array(facts.get(key) or [], dtype=np.float64) if of_training else np.array([])
+        for key in ("latent_mean", "latent_covariance", "sample_latents")
+    )
+    latent = facts.get("latent") if of_training else None
+    return Card(
+        kind=item.kind,
+        family=origin.family,
+        name=origin.name,
+        inputs=inputs,
+        output=output,
+        image_size=None if facts.get("dynamic_size") else origin.spec.image_size,
+        channels=int(facts.get("channels", origin.spec.channels)),
+        scale=int(facts.get("scale", 1)),
+        latent=None
+        if latent is None
+        else Latent(
+            size=int(latent["size"]),
+            prior=latent.get("prior", "normal"),
+            mean=_numbers(mean),
+            covariance=tuple(map(_numbers, covariance)) if len(covariance) <= _MAX_COVARIANCE else (),
+        ),
+        classes=tuple(facts.get("classes", origin.spec.classes)),
+        schedule=facts.get("schedule", {}),
+        directions=tuple(map(_numbers, principal_directions(covariance))),
+        sample_latents=tuple(map(_numbers, samples)),
+        licence=origin.licence,
+        data=origin.data,
+        training=_short(origin.training),
+        parity=parity,
+        precision=precision,
+    )
+
+
+def principal_directions(covariance: np.ndarray) -> np.ndarray:
+    """[d, d] → at most 16 eigenvectors [k, d], strongest first, each one standard deviation long."""
+    if not covariance.size:
+        return np.zeros((0, 0))
+    values, vectors = np.linalg.eigh(covariance)
+    strongest = [index for index in np.argsort(-values) if values[index] > 1e-6 * values.max()][:_MAX_DIRECTIONS]
+    rows = vectors.T[strongest]
+    signs = np.sign(rows[np.arange(len(rows)), np.abs(rows).argmax(1)])  # an eigenvector's own sign is arbitrary
+    return rows * (signs * np.sqrt(values[strongest]))[:, None]
+
+
+def write_all(contents: Mapping[Path, bytes]) -> None:
+    """Write files whole or not at all: all are safely on the disk before the first takes its name.
+
+    Raises ``UserError``; no temporary file is left.
+    """
+    temporary = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in contents}
+    try:
+        for path, data in contents.items():
+            with temporary[path].open("wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+        for path, source in temporary.items():
+            source.replace(path)
+        if os.name == "posix":  # elsewhere folders cannot be synced
+            folder = os.open(next(iter(contents)).parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+    except OSError as error:
+        raise UserError(f"{error.filename or next(iter(contents))}: cannot be written: {error.strerror}") from None
+    finally:
+        for source in temporary.values():
+            source.unlink(missing_ok=True)
+
+
+def _port(port: onnx.ValueInfoProto) -> Port:
+    tensor = port.type.tensor_type
+    if tensor.elem_type not in _DTYPES:
+        raise CardError(f"port {port.name} has ONNX type {tensor.elem_type}, expected f32, i64 or u8")
+    shape = tuple(size.dim_value if size.HasField("dim_value") else None for size in tensor.shape.dim)
+    return Port(name=port.name, dtype=_DTYPES[tensor.elem_type], shape=shape)
+
+
+def _numbers(row: np.ndarray) -> tuple[float, ...]:
+    return tuple(float(f"{value:.5g}") for value in np.atleast_1d(row))
+
+
+def _short(value: Any) -> Any:
+    """Figures to six digits: a card is read by people too."""
+    if isinstance(value, Mapping):
+        return {str(key): _short(item) for key, item in value.items()}
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    return value
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def summary(path: Path) -> str:
+    """One line on a file that was written, read back from it."""
+    data = path.read_bytes()
+    check_seal(data)
+    props = {item.key: item.value for item in onnx.load_from_string(data).metadata_props}
+    card = Card.from_props(props)
+    assert card is not None, "a file of ours has a card"
+    ports = " ".join(f"{port.name} {_sizes(port)}" for port in card.inputs)
+    figures = ", ".join(_figures(card.parity))
+    return f"{path}: {card.kind}, {ports} → {card.output.name} {_sizes(card.output)}, {_size(len(data))}; {figures}"
+
+
+def _sizes(port: Port) -> str:
+    return "[" + ", ".join("any" if size is None else str(size) for size in port.shape) + "]"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
+
+
+def _figures(parity: Mapping[str, Any]) -> list[str]:
+    figures = []
+    for key, value in parity.items():
+        inner = f"{key}: {', '.join(_figures(value))}" if isinstance(value, Mapping) else f"{key} {value}"
+        figures.append(inner.replace("_", " "))
+    return figures

@@ -1,0 +1,126 @@
+"""The gate: torch and onnxruntime must say the same, or nothing is written."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from export.graph import ExportError, Whole, float_output
+
+BATCHES = (1, 2, 5)
+MAX_DIFFERENCE = 1e-4  # of the floats before the cast to u8; relative where the outputs are larger than 1
+MAX_LEVELS = 1  # of 255, after the cast
+MIN_PSNR_DB = 35.0  # of fp16 and int8 files against fp32 torch
+
+
+def check_parity(network: Whole, model: onnx.ModelProto) -> dict[str, Any]:
+    """Run a traced graph beside torch at three batch sizes, and two picture sizes where they may vary.
+
+    Returns the largest differences found, for the card. Raises ``ExportError`` where they are too large.
+    """
+    delivered, with_floats = open_session(model), open_session(float_output(model))
+    differences, levels, cases = [0.0], [0], 0
+    for taller in (1, 2) if network.dynamic else (1,):
+        for batch in BATCHES:
+            values = network.draw(batch, seed=batch, taller=taller)
+            expected = run_torch(network, values)
+            floats = run_onnx(with_floats, network, values)[-1]
+            what = f"{network.kind} at batch {batch}, inputs {[list(value.shape) for value in values]}"
+            differences.append(_difference(expected, floats, what))
+            found = run_onnx(delivered, network, values)[0]
+            if network.output_type == "u8":
+                levels.append(int(np.abs(found.astype(np.int16) - as_levels(expected)).max()))
+            else:
+                _difference(expected, found, what)
+            cases += 1
+    parity = {"max_difference": float(f"{max(differences):.2g}"), "cases": cases}
+    return {**parity, "max_levels": max(levels)} if network.output_type == "u8" else parity
+
+
+def measure_drift(network: Whole, model: onnx.ModelProto, values: Sequence[Tensor]) -> dict[str, Any]:
+    """How far a file of lower precision is from fp32 torch on the given inputs, for the card.
+
+    ``psnr_db`` is against 255 for pictures, against the range of the outputs elsewhere. Raises ``ExportError`` where
+    it is below ``MIN_PSNR_DB``.
+    """
+    expected = run_torch(network, values)
+    found = run_onnx(open_session(model), network, values)[0]
+    if network.output_type == "u8":
+        error = np.abs(found.astype(np.float64) - as_levels(expected))
+        peak, drift = 255.0, {"max_levels": int(error.max()), "mean_levels": float(f"{error.mean():.3g}")}
+    else:
+        error = np.abs(found.astype(np.float64) - expected)
+        peak, drift = float(np.ptp(expected)), {"max_difference": float(f"{error.max():.3g}")}
+    psnr_db = 10 * np.log10(max(peak, 1e-12) ** 2 / max(float(np.square(error).mean()), 1e-12))
+    if not psnr_db >= MIN_PSNR_DB:
+        raise ExportError(
+            f"{network.kind} is {psnr_db:.1f} dB (PSNR) from fp32 in the lower precision, expected {MIN_PSNR_DB:.0f}"
+        )
+    return {**drift, "psnr_db": round(float(psnr_db), 1)}
+
+
+def check_pair(files: Mapping[str, bytes], latent: NDArray[np.float32] | None) -> None:
+    """The encoder must read what the generator gives, and give what it reads. Raises ``ExportError``.
+
+    ``files``: the finished files by kind; ``latent`` [n, d].
+    """
+    if latent is None or not {"generator", "encoder"} <= files.keys():
+        return
+    generator, encoder = (onnxruntime.InferenceSession(files[kind], _options()) for kind in ("generator", "encoder"))
+    if len(generator.get_inputs()) > 1:
+        return
+    again = encoder.run(None, {"image": generator.run(None, {"latent": latent})[0]})[0]
+    if again.shape != latent.shape:
+        raise ExportError(f"the encoder gives latents {list(again.shape)}, the generator takes {list(latent.shape)}")
+
+
+def run_torch(network: Whole, values: Sequence[Tensor]) -> NDArray[np.float32]:
+    """The floats that torch gives, [n, ...]."""
+    with torch.inference_mode():
+        return network(*values).float().contiguous().numpy()
+
+
+def run_onnx(session: onnxruntime.InferenceSession, network: Whole, values: Sequence[Tensor]) -> list[NDArray[Any]]:
+    """All outputs of a graph. Raises ``ExportError`` where it cannot run on such inputs."""
+    feed = {name: value.numpy() for name, value in zip(network.types, values, strict=True)}
+    try:
+        return session.run(None, feed)
+    except Exception as error:  # onnxruntime's own kinds share no useful base
+        shapes = {name: list(value.shape) for name, value in feed.items()}
+        raise ExportError(f"{network.kind} does not run on {shapes}: {' '.join(str(error).split())[:300]}") from error
+
+
+def as_levels(floats: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Floats in 0..1 [n, h, w, c] → the u8 values of the RGB picture, in a type that can be subtracted."""
+    levels = np.rint(floats.clip(0, 1) * 255).astype(np.int16)
+    return np.repeat(levels, 3, axis=3) if levels.shape[3] == 1 else levels
+
+
+def open_session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    """Open a graph as a viewer will. Raises ``ExportError``."""
+    try:
+        return onnxruntime.InferenceSession(model.SerializeToString(), _options())
+    except Exception as error:
+        raise ExportError(f"onnxruntime cannot open the graph: {' '.join(str(error).split())[:300]}") from error
+
+
+def _options() -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    return options
+
+
+def _difference(expected: NDArray[Any], found: NDArray[Any], what: str) -> float:
+    if found.shape != expected.shape:
+        raise ExportError(f"{what}: onnxruntime gives {list(found.shape)}, torch {list(expected.shape)}")
+    if not np.isfinite(expected).all():
+        raise ExportError(f"{what}: torch gives values that are not finite")
+    difference = float(np.abs(found - expected).max() / max(1.0, float(np.abs(expected).max())))
+    if not difference <= MAX_DIFFERENCE:
+        raise ExportError(f"{what}: onnxruntime differs from torch by {difference:.2g}, expected {MAX_DIFFERENCE:g}")
+    return difference

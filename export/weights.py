@@ -1,0 +1,138 @@
+"""Reading bare weights that somebody else saved, without trusting them."""
+
+import pickle
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainer.config import UserError
+
+MAX_BYTES = 4 << 30  # of a file, of its contents unpacked, and of its tensors: far above any small generator
+SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".safetensors")
+WRAPPERS = (
+    "state_dict",
+    "model_state_dict",
+    "model",
+    "net",
+    "network",
+    "params",
+    "params_ema",
+    "ema",
+    "vae",
+    "weights",
+)
+PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.", "vae.")
+
+
+def read_state_dict(file: Path) -> dict[str, Tensor]:
+    """Tensors by key, with the usual wrappers (``{"state_dict": …}``) and prefixes (``module.``) taken off.
+
+    No code in the file is ever run. Raises ``UserError`` with one line.
+    """
+    if file.suffix.lower() not in SUFFIXES:
+        raise UserError(f"{file}: the name ends in {file.suffix or 'nothing'!r}, expected {', '.join(SUFFIXES)}")
+    try:
+        size = file.stat().st_size
+        if not file.is_file():
+            raise UserError(f"{file}: is no file")
+        _check_size(file, size, "file")
+        content = _read_safetensors(file) if file.suffix.lower() == ".safetensors" else _read_torch(file)
+    except OSError as error:
+        raise UserError(f"{file}: {error.strerror or error}") from None
+    state = _unprefixed(_unwrapped(content, file))
+    _check_tensors(state, file)
+    return state
+
+
+def _check_size(file: Path, found: int, what: str) -> None:
+    if found > MAX_BYTES:
+        raise UserError(f"{file}: the {what} takes {found / 2**30:.1f} GiB, expected at most {MAX_BYTES >> 30}")
+
+
+def _read_safetensors(file: Path) -> Any:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(file)
+    except SafetensorError as error:
+        raise UserError(f"{file}: damaged, or not a safetensors file: {error}") from None
+
+
+def _read_torch(file: Path) -> Any:
+    if zipfile.is_zipfile(file):
+        _check_archive(file)
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        code = re.search(r"GLOBAL ([\w.]+)", str(error)) or re.search(r"class ([\w.]+)", str(error))
+        if code:
+            raise UserError(
+                f"{file}: needs the code of {code[1]} to be unpickled, which is refused as unsafe; "
+                "expected a state_dict (torch.save(model.state_dict(), …)) or .safetensors"
+            ) from None
+        raise UserError(f"{file}: damaged, or not a PyTorch file: {_line(error)}") from None
+    except OSError:
+        raise
+    except Exception as error:  # a broken file raises nearly anything here
+        raise UserError(f"{file}: damaged, or not a PyTorch file: {_line(error)}") from None
+
+
+def _check_archive(file: Path) -> None:
+    """Bound what the archive unpacks to before anything is unpacked."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            _check_size(file, sum(entry.file_size for entry in archive.infolist()), "unpacked archive")
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise UserError(f"{file}: damaged archive: {_line(error)}") from None
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:160] or type(error).__name__
+
+
+def _is_state(value: Any) -> bool:
+    return (
+        isinstance(value, Mapping)
+        and len(value) > 0
+        and all(isinstance(key, str) and isinstance(item, Tensor) for key, item in value.items())
+    )
+
+
+def _unwrapped(content: Any, file: Path) -> dict[str, Tensor]:
+    if _is_state(content):
+        return dict(content)
+    if isinstance(content, Mapping):
+        for key in WRAPPERS:
+            if _is_state(content.get(key)):
+                return dict(content[key])
+        found = f"a dictionary of {', '.join(sorted(str(key)[:40] for key in content)[:6]) or 'nothing'}"
+    else:
+        found = f"a {type(content).__name__}"
+    raise UserError(f"{file}: holds {found}, expected a state_dict: tensors by name")
+
+
+def _unprefixed(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    while True:
+        prefix = next((item for item in PREFIXES if all(key.startswith(item) for key in state)), "")
+        if not prefix:
+            return state
+        state = {key.removeprefix(prefix): value for key, value in state.items()}
+
+
+def _check_tensors(state: Mapping[str, Tensor], file: Path) -> None:
+    """Refuse tensors that networks here cannot take. A broadcast tensor can claim any size: count before touching."""
+    for key, value in state.items():
+        if value.layout != torch.strided or value.is_quantized or value.device.type != "cpu":
+            raise UserError(f"{file}: {key} is {value.layout} on {value.device}, expected a plain tensor")
+        if value.is_complex():
+            raise UserError(f"{file}: {key} holds {value.dtype}, expected real numbers")
+    _check_size(file, sum(value.numel() * value.element_size() for value in state.values()), "set of tensors")
+    for key, value in state.items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise UserError(f"{file}: {key} holds values that are not finite")
