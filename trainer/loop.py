@@ -169,10 +169,7 @@ class Run:
         saved = self.step
         stopped = self.over()
         while self.step < config.steps and not stopped:
-            seed_step(config.seed, self.step, self.world.rank)
-            for _ in range(config.accumulate):
-                self.family.step(self.nets, self.stream, self.turns)
-            self.step += 1
+            self.advance()
             stopped = self.over()
             last = stopped or self.step == config.steps
             if last or self.step % config.log_every == 0 or self.step % config.save_every == 0:
@@ -189,6 +186,13 @@ class Run:
             raise UserError(f"{config.out}: the ranks' weights differ at the end: this is a defect, please report it")
         self.log.say(f"finished step {self.step}: {self.stream.position} images seen; checkpoints in {config.out}")
         return 0
+
+    def advance(self) -> None:
+        """One training step."""
+        seed_step(self.config.seed, self.step, self.world.rank)
+        for _ in range(self.config.accumulate):
+            self.family.step(self.nets, self.stream, self.turns)
+        self.step += 1
 
     @property
     def seconds(self) -> float:

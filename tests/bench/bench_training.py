@@ -1,0 +1,148 @@
+"""Training steps of the real loop against a plain PyTorch loop of the same networks, in alternating rounds.
+
+    python tests/bench/bench_training.py --model vae --arch hierarchical --precision bf16 --compile
+
+The plain loop is what a tutorial writes: fp32, a DataLoader over pictures in memory, ``.item()`` every step. Both
+sides see the same pictures, batch size and optimiser. Prints milliseconds a step (median of the rounds) and the ratio.
+"""
+
+import argparse
+import importlib
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from trainer.checkpoint import FOLDER
+from trainer.config import parse
+from trainer.data import toycats
+from trainer.distributed import World
+from trainer.family import Batch
+from trainer.loop import Run
+
+
+class Plain(Dataset[torch.Tensor]):
+    """Pictures as a tutorial's ``ToTensor`` gives them."""
+
+    def __init__(self, images: np.ndarray, low: float, high: float) -> None:
+        self.images, self.low, self.high = images, low, high
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        picture = torch.from_numpy(self.images[index]).permute(2, 0, 1).float().div(255)
+        return picture * (self.high - self.low) + self.low
+
+
+def plain_loop(family_class: Any, config: Any, images: np.ndarray, workers: int) -> Callable[[int], None]:
+    """A function that takes so many steps."""
+    family = family_class(config)
+    from trainer.family import DataSpec
+
+    torch.manual_seed(0)
+    nets = family.build(DataSpec(image_size=images.shape[1:3], channels=3))
+    optimizers = {name: family.optimizer(name, list(net.parameters()), False) for name, net in nets.items()}
+    data = Plain(images, *family.image_range)
+    loader = DataLoader(
+        data, config.batch_size, shuffle=True, drop_last=True, num_workers=workers, persistent_workers=workers > 0
+    )
+
+    def batches() -> Iterator[Batch]:
+        while True:
+            for image in loader:
+                yield Batch(image=image)
+
+    class Turn:
+        def __init__(self, name: str) -> None:
+            self.name = name
+            self.loss: dict[str, torch.Tensor] = {}
+
+        def __enter__(self) -> dict[str, torch.Tensor]:
+            for name, net in nets.items():
+                net.requires_grad_(name == self.name)
+            return self.loss
+
+        def __exit__(self, *error: object) -> None:
+            total = torch.stack(list(self.loss.values())).sum()
+            optimizers[self.name].zero_grad()
+            total.backward()
+            optimizers[self.name].step()
+            total.item()
+            for net in nets.values():
+                net.requires_grad_(True)
+
+    stream = batches()
+
+    def steps(count: int) -> None:
+        for _ in range(count):
+            family.step(nets, stream, Turn)
+
+    return steps
+
+
+def real_loop(family_class: Any, config: Any) -> Callable[[int], None]:
+    run = Run(family_class, config, World(config))
+    for net in run.raw.values():
+        net.train()
+
+    def steps(count: int) -> None:
+        for _ in range(count):
+            run.advance()
+            run.over()
+            run.log.progress(run.step)
+            if run.step % config.log_every == 0:
+                run.write_losses(0)
+
+    return steps
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="vae", help="trainer.families.<model>")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--round-steps", type=int, default=10)
+    parser.add_argument("--pictures", type=int, default=512)
+    arguments, rest = parser.parse_known_args()
+    module = importlib.import_module(f"trainer.families.{arguments.model}")
+    family_class = next(
+        value for value in vars(module).values() if getattr(value, "__module__", "") == module.__name__ and
+        hasattr(value, "Config") and hasattr(value, "step")
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "cats.npy"
+        size = 128
+        np.save(data, toycats.draw(arguments.pictures, size, 0).images)
+        out = Path(folder) / "run"
+        config = parse(family_class.Config, ["--data", str(data), "--out", str(out), "--hold-out", "0", *rest], "")
+        images = np.load(data)
+        sides = {
+            "plain, 0 workers": plain_loop(family_class, config, images, 0),
+            "plain, 2 workers": plain_loop(family_class, config, images, 2),
+            "loop": real_loop(family_class, config),
+        }
+        times: dict[str, list[float]] = {name: [] for name in sides}
+        for steps in sides.values():
+            steps(5)  # compile, allocate
+        for _ in range(arguments.rounds):
+            for name, steps in sides.items():
+                start = time.perf_counter()
+                steps(arguments.round_steps)
+                times[name].append((time.perf_counter() - start) / arguments.round_steps * 1e3)
+        assert not (out / FOLDER).exists()
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    plain = min(value for name, value in medians.items() if name.startswith("plain"))
+    for name, values in times.items():
+        print(f"{name:18} {medians[name]:8.1f} ms a step (min {min(values):.1f}, max {max(values):.1f})")
+    print(f"{config.precision}{', compiled' if config.compile else ''}, batch {config.batch_size}: "
+          f"{plain / medians['loop']:.2f} times the better plain loop")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""A checkpoint is whole, intact and its own, or it is not used."""
+
+import errno
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from trainer import checkpoint
+from trainer.checkpoint import State
+from trainer.config import UserError
+from trainer.family import Nets
+
+
+def make_nets(value: float = 0.0) -> Nets:
+    net = nn.Linear(3, 2)
+    nn.init.constant_(net.weight, value)
+    return Nets(net=net)
+
+
+def save(run: Path, step: int, score: float | None = None) -> Path:
+    nets = make_nets(step)
+    optimizer = torch.optim.Adam(nets.net.parameters())
+    state = State(step=step, images_seen=step * 10, seconds=1.0, world_size=1, score=score)
+    return checkpoint.save(run, state, nets, nets, {"net": optimizer.state_dict()})
+
+
+def load(path: Path) -> tuple[State, float]:
+    nets = make_nets()
+    state = checkpoint.load(path, nets, make_nets(), {"net": torch.optim.Adam(nets.net.parameters())})
+    return state, nets.net.weight[0, 0].item()
+
+
+def test_what_was_saved_comes_back(tmp_path: Path) -> None:
+    state, weight = load(save(tmp_path, 7, score=0.5))
+    assert (state.step, state.images_seen, state.score, weight) == (7, 70, 0.5, 7.0)
+
+
+def test_newest_and_best_are_kept(tmp_path: Path) -> None:
+    for step, score in ((1, 0.5), (2, 0.1), (3, 0.4), (4, 0.3), (5, 0.2)):
+        save(tmp_path, step, score)
+        checkpoint.prune(tmp_path, keep=2)
+    found = checkpoint.checkpoints(tmp_path)
+    assert [checkpoint.step_of(path) for path in found] == [2, 4, 5]
+    assert checkpoint.best_of(found) == found[0]
+
+
+def test_without_scores_the_newest_is_the_best(tmp_path: Path) -> None:
+    paths = [save(tmp_path, step) for step in (1, 12)]
+    assert checkpoint.best_of(checkpoint.checkpoints(tmp_path)) == paths[1]
+
+
+def test_every_flipped_bit_is_noticed_and_the_older_one_is_used(tmp_path: Path) -> None:
+    old, new = save(tmp_path, 1), save(tmp_path, 2)
+    files = [(file, file.read_bytes()) for file in sorted(new.iterdir())]
+    generator = random.Random(0)
+    for _ in range(100):
+        file, data = generator.choice(files)
+        spoilt = bytearray(data)
+        offset = generator.randrange(len(data))
+        spoilt[offset] ^= 1 << generator.randrange(8)
+        if file.name == checkpoint.MANIFEST and same_manifest(data, bytes(spoilt)):
+            continue  # white space became other white space
+        file.write_bytes(spoilt)
+        path, complaints = checkpoint.newest_intact(tmp_path)
+        assert path == old, (file.name, offset)
+        assert len(complaints) == 1
+        assert str(new) in complaints[0]
+        file.write_bytes(data)
+    assert checkpoint.newest_intact(tmp_path) == (new, [])
+
+
+def same_manifest(data: bytes, spoilt: bytes) -> bool:
+    try:
+        return bool(json.loads(data) == json.loads(spoilt))
+    except ValueError:
+        return False
+
+
+@pytest.mark.parametrize("name", [checkpoint.NETS, checkpoint.STATE, checkpoint.MANIFEST])
+def test_missing_and_truncated_files_are_noticed(tmp_path: Path, name: str) -> None:
+    old, new = save(tmp_path, 1), save(tmp_path, 2)
+    data = (new / name).read_bytes()
+    (new / name).write_bytes(data[: len(data) // 2])
+    assert checkpoint.newest_intact(tmp_path)[0] == old
+    (new / name).unlink()
+    assert checkpoint.newest_intact(tmp_path)[0] == old
+
+
+def test_a_damaged_checkpoint_is_replaced_when_its_step_comes_again(tmp_path: Path) -> None:
+    path = save(tmp_path, 2)
+    (path / checkpoint.NETS).write_bytes(b"")
+    assert save(tmp_path, 2) == path
+    assert not checkpoint.damage(path)
+
+
+def test_a_full_disk_leaves_the_old_checkpoint_and_no_litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = save(tmp_path, 1)
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(checkpoint.os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        save(tmp_path, 2)
+    assert [path.name for path in (tmp_path / checkpoint.FOLDER).iterdir()] == [old.name]
+
+
+def test_leftovers_of_kills_are_removed(tmp_path: Path) -> None:
+    save(tmp_path, 1)
+    litter = tmp_path / checkpoint.FOLDER / ".tmp-step_00000002-123"
+    litter.mkdir()
+    (litter / "nets.safetensors").write_bytes(b"half")
+    checkpoint.prune(tmp_path, keep=2)
+    assert not litter.exists()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        None,
+        "not json",
+        "[]",
+        json.dumps({"family": "os:system", "config": {}, "spec": {}, "run_id": "x"}),
+        json.dumps({"family": "trainer.families.vae:nn", "config": {}, "spec": {}, "run_id": "x"}),
+    ],
+)
+def test_what_is_no_run_is_refused_in_one_line(tmp_path: Path, config: Any) -> None:
+    if config is not None:
+        (tmp_path / "config.json").write_text(config)
+        save(tmp_path, 1)
+    with pytest.raises(UserError) as caught:
+        checkpoint.restore(tmp_path)
+    assert str(tmp_path) in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,202 @@
+"""What a person who trains would be hurt by: a lost run, a silent change, a wrong clock."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import environment, log_rows, train, train_command
+
+from trainer import checkpoint
+
+SMALL = ("--batch-size", 4, "--hidden-size", 8, "--latent-size", 3, "--hold-out", 5, "--log-every", 3, "--save-every", 4,
+         "--sample-every", 100)  # fmt: skip
+
+
+def weights(run: Path) -> bytes:
+    """Every tensor and optimiser state of the newest checkpoint, as bytes."""
+    path, complaints = checkpoint.newest_intact(run)
+    assert path is not None
+    assert not complaints
+    return b"".join((path / name).read_bytes() for name in (checkpoint.NETS, checkpoint.AVERAGED, checkpoint.OPTIMIZERS))
+
+
+@pytest.mark.parametrize("ranks", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_resumed_run_equals_an_undisturbed_one(tmp_path: Path, pictures: Path, ranks: int) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    result = train("--data", pictures, "--out", whole, "--steps", 12, *SMALL, ranks=ranks)
+    assert result.returncode == 0, result.stderr
+    for steps in (4, 12):
+        result = train("--data", pictures, "--out", parts, "--steps", steps, *SMALL, ranks=ranks)
+        assert result.returncode == 0, result.stderr
+    assert "resuming" in result.stdout
+    assert weights(parts) == weights(whole)
+    assert log_rows(parts) == log_rows(whole)
+    assert log_rows(parts, "held_out") == log_rows(whole, "held_out")
+    assert [row["images_seen"] for row in log_rows(whole)] == [4 * ranks * row["step"] for row in log_rows(whole)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_asked_to_stop_it_saves_first_and_then_resumes(tmp_path: Path, pictures: Path, number: int) -> None:
+    run = tmp_path / "run"
+    options = ("--data", pictures, "--out", run, *SMALL[:-4], "--save-every", 10**6, "--sample-every", 10**6)
+    process = subprocess.Popen(
+        train_command(*options, "--steps", 10**6), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    wait_for(lambda: (run / "log.jsonl").exists() and log_rows(run), process)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 75, output
+    path, _ = checkpoint.newest_intact(run)
+    assert path is not None
+    stopped_at = checkpoint.step_of(path)
+    result = train(*options, "--steps", stopped_at + 2)
+    assert result.returncode == 0, result.stderr
+    assert f"resuming {run} at step {stopped_at}" in result.stdout
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_names_the_last_good_checkpoint(
+    tmp_path: Path, pictures: Path
+) -> None:
+    run = tmp_path / "run"
+    assert train("--data", pictures, "--out", run, "--steps", 4, *SMALL).returncode == 0
+    result = train("--data", pictures, "--out", run, "--steps", 9, *SMALL, "--learning-rate", "1e30", "--force")
+    assert result.returncode == 2
+    assert "step_00000004" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert checkpoint.newest_intact(run)[0] == run / "checkpoints" / "step_00000004"
+
+
+def test_other_options_in_the_same_folder_are_a_question(tmp_path: Path, pictures: Path) -> None:
+    run = tmp_path / "run"
+    assert train("--data", pictures, "--out", run, "--steps", 1, *SMALL).returncode == 0
+    before = (run / "config.json").read_bytes()
+    result = train("--data", pictures, "--out", run, "--steps", 2, *SMALL, "--beta", 2)
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1), result.stderr
+    assert "--beta was 1.0, is 2.0" in result.stderr
+    assert (run / "config.json").read_bytes() == before
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path: Path, pictures: Path) -> None:
+    run = tmp_path / "run"
+    assert train("--data", pictures, "--out", run, "--steps", 8, *SMALL).returncode == 0
+    (run / "checkpoints" / "step_00000008" / checkpoint.NETS).write_bytes(b"spoilt")
+    result = train("--data", pictures, "--out", run, "--steps", 8, *SMALL)
+    assert result.returncode == 0, result.stderr
+    assert "step_00000008: skipped" in result.stderr
+    assert "at step 4" in result.stdout
+    assert not checkpoint.damage(run / "checkpoints" / "step_00000008")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--precision", "fp16"), "fp16"),
+        (("--processes", 2), "asked for 2 ranks, found 1"),
+        (("--device", "cuda"), "--device is cuda"),
+        (("--batch-size", 0), "--batch-size is 0"),
+        (("--data", "missing.npy"), "missing.npy"),
+        (("--arch", "conv", "--image-size", 17), "17x17"),
+        (("--no-such-flag",), "no-such-flag"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_code_2(
+    tmp_path: Path, pictures: Path, options: tuple[str, ...], words: str
+) -> None:
+    run = tmp_path / "run"
+    result = train("--data", pictures, "--out", run, "--steps", 1, *options)
+    assert result.returncode == 2
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (run / "checkpoints").exists()
+
+
+def test_a_launcher_that_silently_starts_one_rank_is_caught(tmp_path: Path, pictures: Path) -> None:
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2",
+               *train_command("--data", pictures, "--out", tmp_path / "run", "--steps", 1)[1:]]  # fmt: skip
+    result = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=120)
+    assert result.returncode != 0
+    assert "asked for 2 ranks, found 1" in result.stderr
+
+
+@pytest.mark.slow
+def test_two_ranks_agree_and_see_what_one_rank_sees(tmp_path: Path, pictures: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    common = ("--data", pictures, "--steps", 8, *SMALL[2:])
+    assert train(*common, "--out", one, "--batch-size", 8).returncode == 0
+    result = train(*common, "--out", two, "--batch-size", 4, ranks=2)
+    assert result.returncode == 0, result.stderr  # the loop itself fails where the ranks' weights differ
+    assert "2 rank(s)" in result.stdout
+    starts = json.loads((two / "config.json").read_text())["starts"]
+    assert starts[0]["world_size"] == 2
+    clock = [(row["step"], row["images_seen"]) for row in log_rows(one)]
+    assert clock == [(row["step"], row["images_seen"]) for row in log_rows(two)]
+
+
+@pytest.mark.slow
+def test_no_worker_outlives_its_launcher(tmp_path: Path, pictures: Path) -> None:
+    run = tmp_path / "run"
+    command = train_command("--data", pictures, "--out", run, "--steps", 10**6, *SMALL, ranks=2)
+    process = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(lambda: (run / "log.jsonl").exists() and log_rows(run), process)
+    workers = children(process.pid)
+    assert len(workers) == 2
+    process.kill()
+    process.wait()
+    wait_for(lambda: not any(alive(worker) for worker in workers), None, seconds=20)
+    assert checkpoint.newest_intact(run)[0] is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_no_kill_makes_a_run_unusable(tmp_path: Path, pictures: Path, ranks: int) -> None:
+    """kill -9 at random moments of constant saving: every start finds an intact checkpoint and goes on from it."""
+    kills = int(os.environ.get("KILLS", "50"))
+    run = tmp_path / "run"
+    options = ("--data", pictures, "--out", run, "--steps", 10**6, *SMALL[:-4], "--save-every", 1, "--sample-every", 10**6)
+    reached = 0
+    for kill in range(kills):
+        process = subprocess.Popen(
+            train_command(*options, ranks=ranks), env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        wait_for(lambda: newest_step(run) > reached, process)
+        time.sleep(kill * 0.37 % 0.5)  # a different moment of the save each time
+        for pid in [*children(process.pid), process.pid]:
+            os.kill(pid, signal.SIGKILL)
+        _, complaints = process.communicate()
+        assert b"skipped" not in complaints
+        path, faults = checkpoint.newest_intact(run)
+        assert path is not None
+        assert not faults
+        state = checkpoint.read_state(path)
+        assert state.step == checkpoint.step_of(path) >= reached  # one moment's files, none from another
+        assert state.images_seen == state.step * 4 * ranks
+        reached = state.step
+
+
+def newest_step(run: Path) -> int:
+    return max((checkpoint.step_of(path) for path in checkpoint.checkpoints(run)), default=0)
+
+
+def children(pid: int) -> list[int]:
+    import psutil
+
+    return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+
+
+def alive(pid: int) -> bool:
+    import psutil
+
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def wait_for(condition: object, process: subprocess.Popen[bytes] | None, seconds: float = 90) -> None:
+    end = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < end, "waited too long"
+        assert process is None or process.poll() is None, process.stderr.read() if process.stderr else "ended early"
+        time.sleep(0.02)
