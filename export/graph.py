@@ -31,6 +31,8 @@ class Whole(nn.Module):
     as f32 [n, h, w, c], not yet limited to 0..1: ``trace`` adds the cast to u8. Raises ``ExportError``.
     """
 
+    luma: Tensor  # [3]
+
     def __init__(self, item: Exportable) -> None:
         super().__init__()
         needed, optional, self.output, self.output_type = KINDS[item.kind]
@@ -178,8 +180,8 @@ def _finish(model: onnx.ModelProto, network: Whole) -> None:
     last = FLOATS
     if network.output_type == "u8":
         # limits to 0..1, times 255, rounds and casts, all in one pass over memory
-        graph.initializer.append(numpy_helper.from_array(np.float32(1 / 255), "level"))
-        graph.initializer.append(numpy_helper.from_array(np.uint8(0), "black"))
+        graph.initializer.append(numpy_helper.from_array(np.array(1 / 255, np.float32), "level"))
+        graph.initializer.append(numpy_helper.from_array(np.array(0, np.uint8), "black"))
         graph.node.append(helper.make_node("QuantizeLinear", [FLOATS, "level", "black"], ["levels"]))
         last = "levels"
     if shape[3] == 1:

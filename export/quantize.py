@@ -71,7 +71,7 @@ def _integer_linear(network: Whole, model: onnx.ModelProto) -> None:
     if not maps:
         return
     inputs = _record(network, model, [node.input[0] for node in maps])
-    nodes = []
+    nodes: list[onnx.NodeProto] = []
     for node in model.graph.node:
         found = next((item for item in maps if item.output[0] == node.output[0]), None)
         nodes += [node] if found is None else _integer_map(model, found, inputs[found.input[0]])
@@ -101,8 +101,8 @@ def _record(network: Whole, model: onnx.ModelProto, names: Sequence[str]) -> dic
         values = network.draw(16, seed=1000 + seed)
         results = dict(zip(taken, run_onnx(session, network, values), strict=True)) if session else {}
         results |= {name: value.numpy() for name, value in zip(network.types, values, strict=True)}
-        for name in found:
-            found[name].append(results[name].reshape(-1, results[name].shape[-1]))
+        for name, parts in found.items():
+            parts.append(results[name].reshape(-1, results[name].shape[-1]))
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
@@ -128,7 +128,7 @@ def _integer_map(model: onnx.ModelProto, node: onnx.NodeProto, inputs: Floats) -
     constants = {
         f"{base}.spread": (1 / spread).astype(np.float32),
         f"{base}.weights": rounded.astype(np.int8),
-        f"{base}.weight_zero": np.int8(0),
+        f"{base}.weight_zero": np.array(0, np.int8),
         f"{base}.weight_scale": scale.astype(np.float32),
     }
     model.graph.initializer.extend(numpy_helper.from_array(value, key) for key, value in constants.items())

@@ -29,7 +29,11 @@ PRIMARY = ("generator", "translator", "denoiser", "detail", "encoder")  # the fi
 _MAX_BYTES = (1 << 31) - 1  # of one protobuf message
 _MAX_COVARIANCE = 256  # latent numbers; a larger matrix would outweigh a small network
 _MAX_DIRECTIONS = 16
-_DTYPES = {onnx.TensorProto.FLOAT: "f32", onnx.TensorProto.INT64: "i64", onnx.TensorProto.UINT8: "u8"}
+_DTYPES: Mapping[int, str] = {
+    onnx.TensorProto.FLOAT: "f32",
+    onnx.TensorProto.INT64: "i64",
+    onnx.TensorProto.UINT8: "u8",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
