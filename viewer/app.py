@@ -461,6 +461,8 @@ def run_scripted(session: AnySession, display: Display, keys: int, frames: int =
     """
     delay = DELAY_MS / 1000 if frames else 1.0  # a virtual person presses a key a second
     now, shown = 0.0, 0
+    session.pump(now)
+    session.frame()  # OpenCV takes its time to load a font: meanwhile the worker begins
     while True:
         session.settle(now)
         display.show(session.frame(), session.title)

@@ -1,9 +1,10 @@
 """Seeds to latents, and the ways from one latent to another.
 
-Numbers come from the raw 64-bit output of PCG64, whose stream NumPy promises never to change, and become normal by
-Box and Muller's transform in double precision. So a seed gives the same picture on every platform and in every year.
+Numbers come from SHAKE-256 (FIPS 202) of the seed, and become normal by Box and Muller's transform in double precision.
+Both are fixed by their definitions, so a seed gives the same picture on every platform and with every version of NumPy.
 """
 
+import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -25,7 +26,8 @@ def draw(latent: Latent, seed: int, index: int) -> Latents:
 @lru_cache(maxsize=256)
 def _draw(size: int, prior: str, seed: int, index: int) -> Latents:
     count = size + size % 2
-    bits = np.random.PCG64(np.random.SeedSequence([seed, index])).random_raw(count)
+    digest = hashlib.shake_256(f"{seed} {index}".encode()).digest(8 * count)
+    bits = np.frombuffer(digest, "<u8")
     uniform = ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53  # in (0, 1), never an end
     if prior == "uniform":
         return (2.0 * uniform[:size] - 1.0).astype(np.float32)
@@ -62,7 +64,8 @@ def slerp(start: Latents, end: Latents, fraction: float) -> Latents:
     if angle is None:
         return lerp(start, end, fraction)
     from_start, from_end = np.sin((1.0 - fraction) * angle), np.sin(fraction * angle)
-    return ((from_start * start + from_end * end) / np.sin(angle)).astype(np.float32)
+    point: Latents = ((from_start * start + from_end * end) / np.sin(angle)).astype(np.float32)
+    return point
 
 
 def _angle(start: Latents, end: Latents) -> float | None:
