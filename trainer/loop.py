@@ -73,7 +73,7 @@ class Run:
     def __init__(self, family_class: type[Family], config: Any, world: World) -> None:
         self.config, self.world = config, world
         pictures = open_pictures(
-            config.data, image_size=config.image_size, bgr=config.bgr, seed=config.seed, memory=config.memory
+            config.data, image_size=config.image_size, bgr=config.bgr, memory=config.memory
         )
         self.spec = pictures.spec
         check_data(family_class, pictures, config)
@@ -127,11 +127,18 @@ class Run:
         if known is not None:
             check_same_run(known, self.family, config, self.spec)
         path, complaints = checkpoint.newest_intact(config.out)
+        options_of = {
+            name: [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
+            for name, optimizer in self.optimizers.items()
+        }
         if world.is_main:
             for complaint in complaints:
                 print(f"warning: {complaint}", file=sys.stderr)
         if path is not None:
             start = checkpoint.load(path, self.raw, self.averaged.nets, self.optimizers)
+            for name, optimizer in self.optimizers.items():  # the options of now, not those that were saved
+                for group, options in zip(optimizer.param_groups, options_of[name], strict=True):
+                    group.update(options)
         if world.is_main:
             config.out.mkdir(parents=True, exist_ok=True)
             write_run(config, known, self.family, self.spec, start, world)

@@ -1,0 +1,48 @@
+"""The picture tools: ``python -m trainer.data TOOL``, or ``utsuroi-data TOOL``.
+
+A tool is a module of this package with a docstring, ``add_arguments(parser)`` and ``run(arguments) -> exit code``.
+"""
+
+import argparse
+import signal
+import sys
+from types import FrameType, ModuleType
+
+from trainer.config import UserError, fail
+from trainer.data import create, info, toycats
+
+TOOLS: tuple[ModuleType, ...] = (create, info, toycats)
+
+
+def _stop(number: int, _: FrameType | None) -> None:
+    raise SystemExit(128 + number)  # unwinds, so that temporary files are removed
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one tool. Exit code 2 and one line for a person's mistake."""
+    parser = argparse.ArgumentParser(prog="python -m trainer.data", description="Prepare and inspect picture sets.")
+    tools = parser.add_subparsers(metavar="TOOL", required=True)
+    for tool in TOOLS:
+        summary, _, rest = (tool.__doc__ or "").strip().partition("\n")
+        name = tool.__name__.rpartition(".")[2]
+        child = tools.add_parser(
+            name,
+            help=summary,
+            description=summary,
+            epilog=rest.strip(),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        tool.add_arguments(child)
+        child.set_defaults(run=tool.run)
+    parsed = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        sys.exit(parsed.run(parsed))
+    except UserError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        fail("interrupted; nothing was written", 130)
+
+
+if __name__ == "__main__":
+    main()

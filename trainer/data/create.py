@@ -1,0 +1,117 @@
+"""Make one .npy file, u8 [n, size, size, 3] RGB, of picture files.
+
+Patterns may be quoted, and '**' looks into all folders below; a folder means all files in and below it. Pictures are
+stretched to a square, or with --keep-aspect fitted into it with their edges repeated outwards. A file that cannot be
+used is named and left out; the exit code is 2 only when there was no usable one.
+
+    python -m trainer.data create 'cats/*.jpg' more-cats/ -o cats.npy --size 128
+"""
+
+import argparse
+import glob
+import os
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from trainer.config import UserError, require
+from trainer.data.npy import Writer, check_output, printable, replacing
+from trainer.data.pictures import Unreadable, files_in, load
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("inputs", nargs="+", metavar="PATTERN", help="picture files, quoted patterns, folders")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="the .npy file to write")
+    parser.add_argument("--size", type=int, default=128, help="side of the pictures in pixels (128)")
+    parser.add_argument("--keep-aspect", action="store_true", help="pad by repeating the edge instead of stretching")
+    parser.add_argument("--workers", type=int, default=0, help="pictures decoded at once (0: one a core)")
+    parser.add_argument("--force", action="store_true", help="replace an output that exists")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Create the file; returns the exit code."""
+    require(1 <= arguments.size <= 4096, "size", arguments.size, "1 to 4096")
+    require(0 <= arguments.workers <= 256, "workers", arguments.workers, "0 to 256")
+    path: Path = arguments.output
+    check_output(path, arguments.force)
+    files = find(arguments.inputs, path)
+    if not files:
+        raise UserError(f"no file matches {' '.join(printable(pattern) for pattern in arguments.inputs)}")
+    skipped = 0
+    with replacing(path, arguments.force) as file, Writer(file, (arguments.size, arguments.size, 3)) as writer:
+        pictures = decode_all(files, arguments.size, arguments.keep_aspect, arguments.workers)
+        for source, picture in tqdm(pictures, "pictures", len(files), unit="file", disable=None):
+            if isinstance(picture, str):
+                skipped += 1
+                tqdm.write(f"skipped {printable(source)}: {picture}", file=sys.stderr)
+            else:
+                writer.append(picture)
+        if not writer.count:
+            raise UserError(f"none of the {len(files)} files is a readable picture; nothing was written")
+    labels = [side for side in (path.with_suffix(".factors.json"), path.with_suffix(".json")) if side.exists()]
+    for side in labels:
+        tqdm.write(
+            f"note: {printable(side)} is older than the pictures beside it; its labels may not fit", file=sys.stderr
+        )
+    print(f"{printable(path)}: {writer.count} pictures of {arguments.size}x{arguments.size} px, {skipped} skipped")
+    return 0
+
+
+def find(inputs: Iterable[str], output: Path) -> list[Path]:
+    """The files that names, patterns and folders stand for: each once, in the order given, sorted within a pattern."""
+    found: dict[Path, None] = {}
+    for pattern in inputs:
+        path = Path(pattern)
+        if path.is_dir():
+            found.update(dict.fromkeys(files_in(path)))
+        elif os.path.lexists(path) or not glob.has_magic(pattern):
+            found[path] = None
+        else:
+            matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  (Path.glob takes no absolute pattern)
+            if not matches:
+                print(f"nothing matches {printable(pattern)}", file=sys.stderr)
+            found.update((match, None) for name in matches if not (match := Path(name)).is_dir() or "**" not in pattern)
+    found.pop(output, None)
+    return list(found)
+
+
+def decode_all(
+    files: Iterable[Path], size: int, keep_aspect: bool, workers: int = 0
+) -> Iterator[tuple[Path, np.ndarray | str]]:
+    """Decode several files at once, in threads (OpenCV releases the interpreter) → in the order given, each file with its
+    picture u8 [size, size, 3] or why it is left out. Only a few pictures a thread are held at a time."""
+    workers = workers or _cores()
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)  # one thread a picture; more would fight over the cores
+
+    def one(path: Path) -> np.ndarray | str:
+        try:
+            return load(path, size, size, keep_aspect)
+        except Unreadable as error:
+            return str(error)
+
+    pool = ThreadPoolExecutor(workers)
+    waiting: deque[tuple[Path, Future[np.ndarray | str]]] = deque()
+    rest = iter(files)
+    try:
+        waiting.extend((path, pool.submit(one, path)) for path in islice(rest, 4 * workers))
+        while waiting:
+            path, future = waiting.popleft()
+            yield path, future.result()
+            waiting.extend((following, pool.submit(one, following)) for following in islice(rest, 1))
+    finally:
+        pool.shutdown(cancel_futures=True)
+        cv2.setNumThreads(threads)
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
