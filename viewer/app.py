@@ -262,11 +262,16 @@ class GridSession(Session[GridState, Page]):
         self._source = source
         self._asked: Page | None = None
         self._asked_at = 0.0
+        self._late = False  # the page is shown half done
         height, width = model.image_size
         self._images: Images = np.zeros((state.sheet.count, height, width, 3), np.uint8)
         self._count = 0  # pictures of the page asked for that are there
         self._canvas = render.blank(state.sheet)
         super().__init__(model, state, folder)
+
+    @property
+    def _missing(self) -> int:
+        return self.state.sheet.count - self._count
 
     def _page(self) -> Page:
         return Page(self.state.seed, self.state.mode, self.state.truncation)
@@ -292,8 +297,10 @@ class GridSession(Session[GridState, Page]):
     def _ask(self) -> None:
         page = self._page()
         if page != self._asked:
-            self._asked, self._asked_at, self._count = page, self.now, 0
+            self._asked, self._asked_at, self._count, self._late = page, self.now, 0, False
             self._worker.ask(page)
+        elif not self._late and self._missing and self.now - self._asked_at > _PATIENCE_SECONDS:
+            self._late = self.changed = True
 
     def _receive(self, request: Page, part: Part) -> None:
         if request != self._asked:
@@ -303,14 +310,14 @@ class GridSession(Session[GridState, Page]):
         self._count = part.first + len(part.images)
         self._images[part.first : self._count] = part.images
         render.place(self._canvas, self.state.sheet, part.first, part.images)
-        if self._count == self.state.sheet.count or self.now - self._asked_at > _PATIENCE_SECONDS:
-            self.changed = True
+        self._late = self._late and self._missing > 0
+        self.changed = self.changed or self._late or not self._missing
 
     def _pictures(self) -> render.Image:
         return self._canvas
 
     def _ready(self) -> Images | None:
-        return self._images if self._page() == self._asked and self._count == self.state.sheet.count else None
+        return self._images if self._page() == self._asked and not self._missing else None
 
     def _facts(self) -> Mapping[str, Any]:
         state = self.state
@@ -322,9 +329,7 @@ class GridSession(Session[GridState, Page]):
     def _status(self) -> tuple[str, ...]:
         state = self.state
         status = (state.mode, f"seed {state.seed}", f"truncation {state.truncation:.1f}")
-        missing = state.sheet.count - self._count
-        late = missing and self.now - self._asked_at > _PATIENCE_SECONDS
-        return (*status, f"{missing} to come") if late else status
+        return (*status, f"{self._missing} to come") if self._late else status
 
     def _hints(self) -> tuple[str, ...]:
         other = "i interpolate" if self.state.mode == "random" else "r random"

@@ -40,7 +40,7 @@ def test_truncation_is_about_the_mean_of_the_training_pictures() -> None:
     drawn = draw_many(latent, 0, range(5))
     assert np.array_equal(truncate(latent, drawn, 1.0), drawn)
     assert np.allclose(truncate(latent, drawn, 0.0), [1, 2, 3])
-    assert np.allclose(truncate(latent, drawn, 0.5), (drawn + [1, 2, 3]) / 2, atol=1e-6)
+    assert np.allclose(truncate(latent, drawn, 0.5), (drawn + np.array([1, 2, 3])) / 2, atol=1e-6)
 
 
 @given(vectors, vectors, st.floats(0, 1))
@@ -77,7 +77,7 @@ def test_a_walk_has_no_hitch_at_its_joints(straight: bool, seed: int) -> None:
     steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
     assert steps.min() > 0.02  # no picture is shown twice
     ratio = steps[1:] / steps[:-1]
-    assert 0.8 < ratio.min()
+    assert ratio.min() > 0.8
     assert ratio.max() < 1.25
     for joint in range(1, 5):
         assert np.allclose(points[30 * joint], draw(LATENT, seed, joint), atol=1e-5)

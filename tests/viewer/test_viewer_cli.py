@@ -1,0 +1,218 @@
+"""The command line as people call it: a fresh process, without a screen."""
+
+import os
+import pkgutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import small_models as make
+
+import viewer
+from viewer.__main__ import main
+
+
+def view(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "viewer", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)
+
+
+def test_no_module_of_the_viewer_imports_torch() -> None:
+    names = [module.name for module in pkgutil.walk_packages(viewer.__path__, "viewer.")]
+    assert {"viewer.app", "viewer.model", "viewer.displays.window", "viewer.displays.terminal"} <= set(names)
+    code = f"""
+import importlib, sys
+for name in {names!r}:
+    importlib.import_module(name)
+heavy = {{"torch", "trainer", "onnx", "accelerate", "scipy", "matplotlib"}} & set(sys.modules)
+sys.exit(f"imported: {{heavy}}" if heavy else 0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_help_is_quick_and_shows_the_keys() -> None:
+    code = """
+import sys
+from viewer.__main__ import main
+try:
+    main(["grid", "--help"])
+finally:
+    assert not {"numpy", "cv2", "onnxruntime"} & set(sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "save the selected picture" in done.stdout
+
+
+def test_a_script_is_recorded(generator_path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "last.png"
+    done = view("grid", generator_path, "--display", "none", "--keys", "right,s,i,+", "--record", out, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {path.name for path in tmp_path.iterdir()} == {"last.png", "tiny-0001.png"}
+    frame = cv2.imread(str(out))
+    assert frame.shape[0] > 6 * 16
+    view("grid", generator_path, "--display", "none", "--keys", "right,s,i,+", "--record", out, cwd=tmp_path)
+    assert np.array_equal(cv2.imread(str(out))[:-28], frame[:-28])
+
+
+def test_a_walk_is_recorded(generator_path: Path, tmp_path: Path) -> None:
+    done = view("animate", generator_path, "--display", "none", "--record", tmp_path / "walk.gif", "--frames", 7)
+    assert (done.returncode, done.stderr) == (0, "")
+    capture = cv2.VideoCapture(str(tmp_path / "walk.gif"))
+    count = 0
+    while capture.read()[0]:
+        count += 1
+    assert count == 7
+
+
+def test_info_of_a_model_and_of_a_picture(
+    generator_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["info", str(generator_path)]) == 0
+    said = capsys.readouterr().out
+    for fact in ("generator", "vae", "16x16", "4 numbers", "sealed"):
+        assert fact in said
+    main(["grid", str(generator_path), "--display", "none", "--keys", "right,s", "--out", str(tmp_path)])
+    capsys.readouterr()
+    assert main(["info", str(tmp_path / "tiny-0001.png")]) == 0
+    said = capsys.readouterr().out
+    for fact in ("tiny.onnx", "seed", "latent", "grid random"):
+        assert fact in said
+
+
+def test_a_picture_is_encoded(generator_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = tmp_path / "red.png"
+    cv2.imwrite(str(picture), np.full((50, 70, 3), (0, 0, 255), np.uint8))
+    arguments = ["grid", str(generator_path), "--display", "none", "--encode", str(picture), "--keys", "s"]
+    assert main([*arguments, "--out", str(tmp_path)]) == 0
+    main(["info", str(tmp_path / "tiny-0001.png")])
+    said = capsys.readouterr().out
+    assert "[1.0, 0.0, 0.0, 0.0]" in said
+    assert "red.png" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["grid", "missing.onnx"], "no such file"),
+        (["animate", "missing.onnx"], "no such file"),
+        (["info", "missing.onnx"], "no such file"),
+        (["grid", "{encoder}", "--display", "none"], "expected a generator"),
+        (["grid", "{model}", "--display", "none", "--encode", "missing.jpg"], "missing.jpg"),
+        (["grid", "{model}", "--display", "none", "--scale", "64", "--rows", "64", "--cols", "64"], "too large"),
+        (["animate", "{model}", "--display", "none", "--loop", "--frames", "50"], "60, 90"),
+        (["info", "{plain_png}"], "does not say"),
+    ],
+)
+def test_a_mistake_is_one_line_and_code_2(
+    arguments: list[str],
+    expected: str,
+    generator_path: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plain = tmp_path / "plain.png"
+    cv2.imwrite(str(plain), np.zeros((9, 9, 3), np.uint8))
+    names = {
+        "{encoder}": str(generator_path.with_name("tiny.encoder.onnx")),
+        "{model}": str(generator_path),
+        "{plain_png}": str(plain),
+    }
+    assert main([names.get(argument, argument) for argument in arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert error.startswith("error: ")
+    assert expected in error
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["grid", "--keys", "hop"],
+        ["grid", "--rows", "0"],
+        ["grid", "--cols", "1e3"],
+        ["grid", "--seed", "-1"],
+        ["grid", "--scale", "nan"],
+        ["grid", "--display", "cinema"],
+        ["grid", "--sed", "1"],
+        ["waltz"],
+        [],
+    ],
+)
+def test_bad_flags_are_errors(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "error" in capsys.readouterr().err
+
+
+def test_names_with_escape_sequences_do_not_reach_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = make.make_generator(
+        tmp_path / "evil.onnx", name="\x1b]0;owned\x07", classes=("a\x1b[2J", "b"), data="\x9b31m"
+    )
+    assert main(["info", str(path)]) == 0
+    main(["info", "gone\x1b[31m.onnx"])
+    captured = capsys.readouterr()
+    assert not {"\x1b", "\x07", "\x9b"} & set(captured.out + captured.err)
+
+
+SLOW_PROGRAM = """
+import sys, time
+from pathlib import Path
+import numpy as np
+from viewer.app import GridSession, make_sheet, run_live
+from viewer.keys import Action, Event
+from viewer.model import open_model
+from viewer.state import GridState
+model = open_model(Path(sys.argv[1]))
+real = model.generate
+busy = np.random.default_rng(0).normal(size=(1500, 1500))
+def generate(latents):
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        busy @ busy  # native code that cannot be broken off
+    return real(latents)
+model.generate = generate
+class Display:
+    interactive, started = True, time.monotonic()
+    def show(self, frame, title): pass
+    def poll(self, seconds):
+        time.sleep(seconds)
+        if time.monotonic() - self.started > 0.3:
+            print(time.time(), flush=True)
+            return Event(Action.QUIT)
+session = GridSession(model, GridState(make_sheet(model, 2, 2, 1.0)), Path())
+run_live(session, Display())
+session.close()
+"""
+
+
+def test_quitting_ends_the_process_within_a_second_whatever_the_model_does(generator_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SLOW_PROGRAM, generator_path], capture_output=True, text=True, timeout=60, check=False
+    )
+    ended = time.time()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ended - float(done.stdout) < 1.0
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no such signals")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_end_it_quietly(generator_path: Path, tmp_path: Path, number: int, code: int) -> None:
+    record = tmp_path / "walk.gif"
+    command = [sys.executable, "-m", "viewer", "animate", generator_path, "--display", "none"]
+    process = subprocess.Popen(
+        [*command, "--frames", "1000000", "--record", record], stderr=subprocess.PIPE, text=True, env=os.environ
+    )
+    time.sleep(1.5)
+    process.send_signal(number)
+    _, error = process.communicate(timeout=30)
+    assert (process.returncode, error) == (code, "")
