@@ -96,7 +96,7 @@ def make_model(train_seconds: float) -> None:
         *("--data", str(DATA), "--out", str(TRAINED), "--minutes", str(train_seconds / 60)),
         *TRAINING,
     )
-    run_stage(f"Export {MODEL}", "export", str(TRAINED), "-o", str(MODEL))
+    run_stage(f"Export {MODEL}", "export", str(TRAINED), "-o", str(MODEL), "--force")
     DONE.write_text(json.dumps({"train_seconds": train_seconds, "sha256": sha256(MODEL)}), encoding="utf-8")
 
 
@@ -108,11 +108,9 @@ def show(display: str) -> None:
             return
         if display != "auto" or code != VIEWER_HAS_NO_SCREEN:
             fail(f"the viewer ended with code {code} (its reason is above)", code)
-    for mode, path in (("grid", PICTURE), ("animate", MOVIE)):
-        run_stage(
-            f"Write {path.resolve()}",
-            *("viewer", mode, str(MODEL), "--display", "none", "--record", str(path)),
-        )
+    for path, mode in ((PICTURE, ("grid",)), (MOVIE, ("animate", "--loop", "--frames", "120"))):
+        command = ("viewer", *mode, str(MODEL), "--display", "none", "--record", str(path))
+        run_stage(f"Write {path.resolve()}", *command)
 
 
 def main(arguments: Sequence[str]) -> None:
