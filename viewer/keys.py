@@ -187,8 +187,8 @@ def decode_window_key(code: int, shift: bool = False) -> Event | None:
     if symbol < 0x100:
         character = chr(symbol)
         return decode_character(character.upper() if shift and character.islower() else character)
-    if symbol < 0xF700:  # other alphabets' X11 key symbols and Unicode characters: a printing key all the same
-        return Event(Action.NEW, key=chr(symbol)) if chr(symbol).isprintable() else Event(Action.NEW)
+    if symbol < 0xF700:  # other alphabets' X11 key symbols: printing keys, of whatever character
+        return Event(Action.NEW, key=f"{symbol:#x}")
     return None
 
 

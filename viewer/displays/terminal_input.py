@@ -1,0 +1,116 @@
+"""Bytes from a terminal → events. Knows no terminal: bytes go in as they come, in pieces of any size."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from viewer.keys import NAMES, Event, decode_character
+
+_SEQUENCE: Final = re.compile(  # a whole control sequence
+    rb"\x1b\[M[\x20-\xff]{3}"  # a mouse report of old
+    rb"|\x1b\[\[[A-E]"  # function keys of the Linux console
+    rb"|\x1b\[[\x20-\x3f]*[\x40-\x7e]"  # CSI
+    rb"|\x1bO[0-9;]*[\x40-\x7e]"  # SS3
+    rb"|\x1b[P\]X^_][^\x07\x1b]*(?:\x07|\x1b\\)"  # strings: replies to questions
+)
+_BEGUN: Final = re.compile(  # what may still become one
+    rb"\x1b(?:\[(?:M[\x20-\xff]{0,2}|\[|[\x20-\x3f]*)|O[0-9;]*|[P\]X^_][^\x07\x1b]*\x1b?)?"
+)
+_LETTERS: Final = {"A": "up", "B": "down", "C": "right", "D": "left", "H": "home", "F": "end", "M": "enter"}
+_NUMBERS: Final = {"1": "home", "7": "home", "4": "end", "8": "end", "5": "pageup", "6": "pagedown"}
+_MOUSE: Final = re.compile(r"\x1b\[<(\d{1,5});(\d{1,5});(\d{1,5})M")
+_MOUSE_MODIFIERS: Final = 4 | 8 | 16  # Shift, Alt, Control: a click all the same
+_LONGEST: Final = 4096
+
+
+@dataclass(frozen=True)
+class Press:
+    """The left button went down on a character cell; counted from 0."""
+
+    column: int
+    row: int
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the terminal answered to a question, the whole sequence."""
+
+    text: str
+
+
+class Parser:
+    """Takes bytes, gives events; keeps what is not yet complete. Whatever it does not know is nothing."""
+
+    def __init__(self) -> None:
+        self._pending = b""
+
+    @property
+    def waits_for_more(self) -> bool:
+        """Whether bytes are held back that ``flush`` would decide on."""
+        return bool(self._pending)
+
+    @property
+    def lone_escape(self) -> bool:
+        """Whether all that is held back is one escape: the key, unless more follows within moments."""
+        return self._pending == b"\x1b"
+
+    def feed(self, data: bytes) -> list[Event | Press | Reply]:
+        """Everything that is complete with these bytes."""
+        data = self._pending + data
+        found: list[Event | Press | Reply] = []
+        position = 0
+        while position < len(data):
+            if data[position] == 0x1B:
+                sequence = _SEQUENCE.match(data, position)
+                if sequence:
+                    found += _decode(sequence.group())
+                    position = sequence.end()
+                    continue
+                if _BEGUN.fullmatch(data, position) and len(data) - position < _LONGEST:
+                    break
+                found.append(NAMES["esc"])  # what follows is no sequence, so that this was the key
+                position += 1
+                continue
+            length = _utf8_length(data[position])
+            if position + length > len(data) and _is_tail(data[position + 1 :]):
+                break
+            character = data[position : position + length].decode("utf-8", "ignore")
+            position += length if character else 1
+            event = decode_character(character) if character else None
+            if event:
+                found.append(event)
+        self._pending = data[position:]
+        return found
+
+    def flush(self) -> list[Event | Press | Reply]:
+        """Nothing more came: a lone escape was the key, and half a sequence is nothing."""
+        escape = self.lone_escape
+        self._pending = b""
+        return [NAMES["esc"]] if escape else []
+
+
+def _decode(sequence: bytes) -> list[Event | Press | Reply]:
+    text = sequence.decode("utf-8", "replace")
+    introducer, final = text[1], text[-1]
+    mouse = _MOUSE.fullmatch(text)
+    if mouse:
+        button, column, row = map(int, mouse.groups())
+        return [Press(column - 1, row - 1)] if button & ~_MOUSE_MODIFIERS == 0 else []
+    if introducer not in "[O" or (final == "c" and text[2] == "?"):
+        return [Reply(text)]
+    if introducer == "O" and "j" <= final <= "y":  # the keypad's * + , - . / 0..9
+        event = decode_character(chr(ord(final) - 0x40))
+        return [event] if event else []
+    if introducer == "[" and text[2] in "M[":
+        return []
+    name = _NUMBERS.get(text[2:-1].partition(";")[0]) if final == "~" else _LETTERS.get(final)
+    return [NAMES[name]] if name and "<" not in text and "?" not in text else []
+
+
+def _utf8_length(first: int) -> int:
+    """Bytes of a character that begins so; 1 for bytes that begin none."""
+    return 4 if 0xF0 <= first < 0xF8 else 3 if 0xE0 <= first < 0xF0 else 2 if 0xC0 <= first < 0xE0 else 1
+
+
+def _is_tail(data: bytes) -> bool:
+    return all(0x80 <= byte < 0xC0 for byte in data)

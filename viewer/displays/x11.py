@@ -1,0 +1,179 @@
+"""What OpenCV's window does not tell on Linux: whether there is a screen, and every key with its modifiers.
+
+OpenCV remembers one key only, so that of keys pressed while a frame is painted all but the last are lost, and its Qt
+build hands out ``s`` for Shift+S. A second connection to the X server selects the key presses of the same window and
+has its own queue. libX11 through ctypes; where OpenCV's window works, libX11 is there.
+"""
+
+import ctypes
+import os
+from ctypes import byref, c_char_p, c_int, c_long, c_uint, c_ulong, c_void_p
+from typing import Any, Final
+
+from viewer.displays.display import DisplayError
+
+_KEY_PRESS: Final = 2
+_MAPPING_NOTIFY: Final = 34
+_KEY_PRESS_MASK: Final = 1
+_SHIFT_MASK: Final = 1
+_LOCK_MASK: Final = 2
+_COMMAND_MASK: Final = 4 | 8 | 64  # Control, Alt, Super: shortcuts of the desktop, not ours
+_NAME_PROPERTIES: Final = (b"_NET_WM_NAME", b"WM_NAME")
+_DEPTH: Final = 3  # window managers put windows into frames of their own
+_WORDS: Final = 4096  # most 32-bit words read of a property
+
+
+class _KeyEvent(ctypes.Structure):
+    _fields_ = (
+        ("type", c_int), ("serial", c_ulong), ("send_event", c_int), ("display", c_void_p), ("window", c_ulong),
+        ("root", c_ulong), ("subwindow", c_ulong), ("time", c_ulong), ("x", c_int), ("y", c_int),
+        ("x_root", c_int), ("y_root", c_int), ("state", c_uint), ("keycode", c_uint), ("same_screen", c_int),
+    )  # fmt: skip
+
+
+class _Event(ctypes.Union):
+    _fields_ = (("type", c_int), ("key", _KeyEvent), ("pad", c_long * 24))
+
+
+_ERROR_HANDLER = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p)
+
+
+@_ERROR_HANDLER
+def _ignore_error(display: int | None, event: int | None) -> int:
+    """Xlib's own handler ends the process when a window is gone by the time that it is asked about."""
+    return 0
+
+
+class XKeys:
+    """A connection to the X server that DISPLAY names. Raises ``DisplayError`` where there is none."""
+
+    def __init__(self) -> None:
+        name = os.environ.get("DISPLAY", "")
+        if not name:
+            raise DisplayError("DISPLAY is not set, expected a screen such as :0")
+        try:
+            self._x = _load()
+        except OSError:
+            raise DisplayError("libX11.so.6 is missing: apt-get install libxcb1 libgl1 libglib2.0-0 libsm6") from None
+        self._display: int | None = self._x.XOpenDisplay(None)
+        if not self._display:
+            raise DisplayError(f"DISPLAY is {name!r}, which does not answer")
+        self._x.XSetErrorHandler(_ignore_error)
+        self._root: int = self._x.XDefaultRootWindow(self._display)
+        self._window = 0
+
+    @property
+    def listening(self) -> bool:
+        """Whether the window was found, so that ``keys`` has all its keys."""
+        return self._window != 0
+
+    def screen_size(self) -> tuple[int, int]:
+        """Width and height of the screen in pixels."""
+        return self._x.XDisplayWidth(self._display, 0), self._x.XDisplayHeight(self._display, 0)
+
+    def listen(self, title: str) -> None:
+        """Select the key presses of this process's window of that title, if it is there by now."""
+        wanted = title.encode()
+        for window in self._candidates():
+            if self._words(window, b"_NET_WM_PID")[:1] == [os.getpid()] and any(
+                self._property(window, name)[0] == wanted for name in _NAME_PROPERTIES
+            ):
+                self._x.XSelectInput(self._display, window, _KEY_PRESS_MASK)
+                self._x.XSync(self._display, 0)
+                self._window = window
+                return
+
+    def keys(self) -> list[int]:
+        """X11 key symbols pressed since the last call, capitals by Shift and Caps Lock, shortcuts left out."""
+        symbols = []
+        event, symbol = _Event(), c_ulong()
+        text = ctypes.create_string_buffer(16)
+        while self._x.XPending(self._display):
+            self._x.XNextEvent(self._display, byref(event))
+            if event.type == _MAPPING_NOTIFY:  # the keyboard layout was changed
+                self._x.XRefreshKeyboardMapping(byref(event))
+            elif event.type == _KEY_PRESS and not event.key.state & _COMMAND_MASK:
+                self._x.XLookupString(byref(event), text, len(text), byref(symbol), None)
+                symbols.append(symbol.value)
+        return symbols
+
+    def capitals(self) -> bool:
+        """Whether Shift or Caps Lock, and not both, is on at this moment."""
+        window, number, state = c_ulong(), c_int(), c_uint()
+        self._x.XQueryPointer(
+            self._display, self._root, byref(window), byref(window),
+            byref(number), byref(number), byref(number), byref(number), byref(state),
+        )  # fmt: skip
+        return bool(state.value & _SHIFT_MASK) != bool(state.value & _LOCK_MASK)
+
+    def close(self) -> None:
+        """Disconnect; may be called twice."""
+        if self._display:
+            self._x.XCloseDisplay(self._display)
+            self._display = None
+
+    def _candidates(self) -> list[int]:
+        """Application windows, newest first: those that the window manager lists, or all near the root."""
+        listed = self._words(self._root, b"_NET_CLIENT_LIST")
+        return listed[::-1] if listed else self._below(self._root, _DEPTH)
+
+    def _below(self, window: int, depth: int) -> list[int]:
+        root, parent, children, count = c_ulong(), c_ulong(), ctypes.POINTER(c_ulong)(), c_uint()
+        if not self._x.XQueryTree(self._display, window, byref(root), byref(parent), byref(children), byref(count)):
+            return []
+        found = children[: count.value][::-1] if children else []
+        if children:
+            self._x.XFree(children)
+        return found + [deeper for child in found if depth > 1 for deeper in self._below(child, depth - 1)]
+
+    def _words(self, window: int, name: bytes) -> list[int]:
+        """A property of 32-bit words; Xlib hands them out as C longs."""
+        data, count = self._property(window, name)
+        width = ctypes.sizeof(c_long)
+        return [int.from_bytes(data[i * width : (i + 1) * width], "little") for i in range(count)]
+
+    def _property(self, window: int, name: bytes) -> tuple[bytes, int]:
+        """A window's property and the count of its items; empty where it has none."""
+        atom = self._x.XInternAtom(self._display, name, 0)
+        kind, width, count, left, data = c_ulong(), c_int(), c_ulong(), c_ulong(), c_void_p()
+        failed = self._x.XGetWindowProperty(
+            self._display, window, atom, 0, _WORDS, 0, 0,
+            byref(kind), byref(width), byref(count), byref(left), byref(data),
+        )  # fmt: skip
+        if failed or not data.value:
+            return b"", 0
+        size = {8: 1, 16: 2, 32: ctypes.sizeof(c_long)}[width.value]
+        value = ctypes.string_at(data.value, count.value * size)
+        self._x.XFree(data)
+        return value, count.value
+
+
+def _load() -> Any:
+    """libX11 with the types of what is called. Raises ``OSError`` where it is not installed."""
+    x = ctypes.CDLL("libX11.so.6")
+    signatures: dict[str, tuple[Any, tuple[Any, ...]]] = {
+        "XOpenDisplay": (c_void_p, (c_char_p,)),
+        "XCloseDisplay": (c_int, (c_void_p,)),
+        "XSetErrorHandler": (c_void_p, (_ERROR_HANDLER,)),
+        "XDefaultRootWindow": (c_ulong, (c_void_p,)),
+        "XDisplayWidth": (c_int, (c_void_p, c_int)),
+        "XDisplayHeight": (c_int, (c_void_p, c_int)),
+        "XSelectInput": (c_int, (c_void_p, c_ulong, c_long)),
+        "XSync": (c_int, (c_void_p, c_int)),
+        "XPending": (c_int, (c_void_p,)),
+        "XNextEvent": (c_int, (c_void_p, c_void_p)),
+        "XRefreshKeyboardMapping": (c_int, (c_void_p,)),
+        "XLookupString": (c_int, (c_void_p, c_char_p, c_int, c_void_p, c_void_p)),
+        "XInternAtom": (c_ulong, (c_void_p, c_char_p, c_int)),
+        "XFree": (c_int, (c_void_p,)),
+        "XQueryTree": (c_int, (c_void_p, c_ulong, *[c_void_p] * 4)),
+        "XQueryPointer": (c_int, (c_void_p, c_ulong, *[c_void_p] * 7)),
+        "XGetWindowProperty": (
+            c_int,
+            (c_void_p, c_ulong, c_ulong, c_long, c_long, c_int, c_ulong, *[c_void_p] * 5),
+        ),
+    }
+    for name, (result, arguments) in signatures.items():
+        function = getattr(x, name)
+        function.restype, function.argtypes = result, arguments
+    return x
