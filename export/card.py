@@ -28,10 +28,14 @@ PRIORS: Final = ("normal", "uniform")
 _LATENT_KINDS: Final = ("generator", "encoder", "detail")
 _MAX_LATENT: Final = 1 << 16
 _MAX_SIDE_PX: Final = 1 << 14
+_MAX_MESSAGE: Final = 300  # characters: what is wrong with a hostile file should not fill the screen
 
 
 class CardError(ValueError):
     """A card that cannot be used; the message says in one line what was found and what was expected."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message if len(message) <= _MAX_MESSAGE else f"{message[: _MAX_MESSAGE - 1]}…")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +72,8 @@ class Card:
     latent: Latent | None = None
     classes: tuple[str, ...] = ()  # class names by label
     schedule: Mapping[str, Any] = field(default_factory=dict)  # diffusion: betas and what is predicted
-    directions: tuple[tuple[float, ...], ...] = ()  # [k, size] principal latent directions, strongest first
+    # [k, size] principal directions of the training pictures' latents, strongest first, each one standard deviation long
+    directions: tuple[tuple[float, ...], ...] = ()
     sample_latents: tuple[tuple[float, ...], ...] = ()  # [k, size] latents of a few training pictures
     licence: str = ""
     data: str = ""  # what it was trained on
@@ -81,12 +86,18 @@ class Card:
         _check(self)
 
     def to_props(self) -> dict[str, str]:
-        """The card as ONNX metadata: one JSON text a key; empty facts are left out."""
+        """The card as ONNX metadata: one JSON text a key; empty facts are left out.
+
+        Raises ``CardError`` where a fact has no place in JSON: NaN, infinity, an object.
+        """
         props = {}
         for item in fields(self):
             value = getattr(self, item.name)
             if item.name in _REQUIRED or value not in (None, (), {}, ""):
-                props[item.name] = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
+                try:
+                    props[item.name] = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
+                except (TypeError, ValueError, RecursionError) as error:
+                    raise CardError(f"card {item.name} cannot be written: {error}") from None
         return props
 
     @classmethod
@@ -163,6 +174,12 @@ def _rows(value: Any, what: str) -> tuple[tuple[float, ...], ...]:
     return tuple(_numbers(row, what) for row in value)
 
 
+def _texts(value: Any, what: str) -> tuple[str, ...]:
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise CardError(f"{what} is {type(value).__name__}, expected a list of texts")
+    return tuple(value)
+
+
 def _port(value: Any) -> Port:
     return Port(name=value["name"], dtype=value["dtype"], shape=tuple(value["shape"]))
 
@@ -183,7 +200,7 @@ _READERS: Final[Mapping[str, Any]] = {
     "output": _port,
     "image_size": lambda value: None if value is None else tuple(value),
     "latent": _latent,
-    "classes": tuple,
+    "classes": lambda value: _texts(value, "classes"),
     "directions": lambda value: _rows(value, "directions"),
     "sample_latents": lambda value: _rows(value, "sample_latents"),
 }
@@ -224,6 +241,8 @@ def _check_ports(card: Card) -> None:
         if not all(size is None or _whole(size, 0, 1 << 31) for size in port.shape):
             raise CardError(f"card port {port.name!r} has shape {port.shape}, expected whole numbers or null")
     found = {port.name: port.dtype for port in card.inputs}
+    if len(found) != len(card.inputs):
+        raise CardError(f"card inputs are {[port.name for port in card.inputs]}, expected each name once")
     if not needed.items() <= found.items() or not found.items() <= {**needed, **optional}.items():
         raise CardError(f"card inputs are {found}, expected {dict(needed)} for a {card.kind}")
     if (card.output.name, card.output.dtype) != (output, output_dtype):

@@ -76,11 +76,11 @@ def _read_torch(file: Path) -> Any:
                 f"{file}: needs the code of {code[1]} to be unpickled, which is refused as unsafe; "
                 "expected a state_dict (torch.save(model.state_dict(), …)) or .safetensors"
             ) from None
-        raise UserError(f"{file}: damaged, or not a PyTorch file: {_line(error)}") from None
+        raise UserError(f"{file}: damaged, or not a PyTorch file") from None
     except OSError:
         raise
-    except Exception as error:  # a broken file raises nearly anything here
-        raise UserError(f"{file}: damaged, or not a PyTorch file: {_line(error)}") from None
+    except Exception:  # a broken file raises nearly anything here
+        raise UserError(f"{file}: damaged, cut short, or not a PyTorch file") from None
 
 
 def _check_archive(file: Path) -> None:
@@ -89,11 +89,7 @@ def _check_archive(file: Path) -> None:
         with zipfile.ZipFile(file) as archive:
             _check_size(file, sum(entry.file_size for entry in archive.infolist()), "unpacked archive")
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise UserError(f"{file}: damaged archive: {_line(error)}") from None
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:160] or type(error).__name__
+        raise UserError(f"{file}: damaged archive: {error}") from None
 
 
 def _is_state(value: Any) -> bool:

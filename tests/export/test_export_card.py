@@ -1,0 +1,164 @@
+"""The card: what is written is read back, and no file can make the reader do anything but raise ``CardError``."""
+
+import json
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from export.card import BLANK_SEAL, KINDS, SCHEMA, Card, CardError, Latent, Port, check_seal, seal
+
+FLOATS = st.floats(allow_nan=False, allow_infinity=False, width=32)
+TEXT = st.text(max_size=20)
+
+
+def rows(size: int, count: int) -> st.SearchStrategy:
+    row = st.lists(FLOATS, min_size=size, max_size=size).map(tuple)
+    return st.lists(row, min_size=count, max_size=count).map(tuple)
+
+
+@st.composite
+def cards(draw: st.DrawFn) -> Card:
+    kind = draw(st.sampled_from(sorted(KINDS)))
+    needed, optional, output, output_type = KINDS[kind]
+    types = {**needed, **{name: kind_ for name, kind_ in optional.items() if draw(st.booleans())}}
+    shape = st.lists(st.none() | st.integers(0, 1 << 20), min_size=1, max_size=4).map(tuple)
+    size = draw(st.integers(1, 4))
+    known = draw(st.booleans())
+    latent = Latent(
+        size=size,
+        prior=draw(st.sampled_from(["normal", "uniform"])),
+        mean=draw(rows(size, 1))[0] if known else (),
+        covariance=draw(rows(size, size)) if known else (),
+    )
+    has_latent = kind in ("generator", "encoder", "detail") or draw(st.booleans())
+    return Card(
+        kind=kind,
+        family=draw(TEXT),
+        name=draw(TEXT),
+        inputs=tuple(Port(name=name, dtype=dtype, shape=draw(shape)) for name, dtype in types.items()),
+        output=Port(name=output, dtype=output_type, shape=draw(shape)),
+        image_size=draw(st.none() | st.tuples(st.integers(1, 9999), st.integers(1, 9999))),
+        channels=draw(st.sampled_from([1, 3])),
+        scale=draw(st.integers(1, 4)),
+        latent=latent if has_latent else None,
+        classes=tuple(draw(st.lists(TEXT, max_size=3))),
+        directions=draw(rows(size, 2)) if has_latent and known else (),
+        sample_latents=draw(rows(size, 3)) if has_latent and known else (),
+        licence=draw(TEXT),
+        data=draw(TEXT),
+        training=draw(st.dictionaries(TEXT, st.none() | FLOATS | TEXT, max_size=3)),
+    )
+
+
+@given(cards())
+@settings(max_examples=100, deadline=None)
+def test_what_is_written_is_read_back(card: Card) -> None:
+    assert Card.from_props(card.to_props()) == card
+
+
+def plain_card(**changes: object) -> dict[str, str]:
+    card = Card(
+        kind="generator",
+        family="vae",
+        name="cats",
+        inputs=(Port(name="latent", dtype="f32", shape=(None, 2)),),
+        output=Port(name="image", dtype="u8", shape=(None, 8, 8, 3)),
+        latent=Latent(size=2, mean=(0.0, 1.0)),
+    )
+    return {**card.to_props(), **{key: json.dumps(value) for key, value in changes.items()}}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@given(key=st.sampled_from(sorted(plain_card())), value=JSON.map(json.dumps) | TEXT)
+@settings(max_examples=300, deadline=None)
+def test_hostile_entries_raise_card_errors_only(key: str, value: str) -> None:
+    try:
+        card = Card.from_props({**plain_card(), key: value})
+    except CardError as error:
+        assert len(str(error)) <= 300  # noqa: PT017 - the property holds for every error
+    else:
+        assert card is not None
+        Card.from_props(card.to_props())
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"schema": "2.0"}, "update"),
+        ({"schema": 1}, "expected a version"),
+        ({"kind": "poem"}, "expected one of generator"),
+        ({"latent": None}, "lacks latent"),
+        ({"latent": {"size": 3, "mean": [0, 1]}}, "does not fit the latent size 3"),
+        ({"latent": {"size": 1e9}}, "latent size"),
+        ({"classes": "abc"}, "list of texts"),
+        ({"image_size": [0, 8]}, "image_size"),
+        ({"directions": [[1, 2, 3]]}, "directions"),
+        ({"sample_latents": [["x", "y"]]}, "finite numbers"),
+        ({"inputs": []}, "card inputs"),
+        ({"inputs": [{"name": "latent", "dtype": "f32", "shape": [None, 2]}] * 2}, "each name once"),
+        ({"output": {"name": "image", "dtype": "f32", "shape": []}}, "card output"),
+    ],
+)
+def test_wrong_entries_are_named(changes: dict[str, object], expected: str) -> None:
+    with pytest.raises(CardError, match=expected):
+        Card.from_props(plain_card(**changes))
+
+
+def test_deep_and_large_json_is_refused() -> None:
+    for text in ("[" * 100_000, "9" * 5_000, "1e999", "NaN", '{"size": NaN}'):
+        with pytest.raises(CardError):
+            Card.from_props({**plain_card(), "latent": text})
+
+
+def test_unknown_keys_and_newer_minor_versions_are_read() -> None:
+    card = Card.from_props(plain_card(schema=SCHEMA.split(".")[0] + ".99", mood="sleepy"))
+    assert card is not None
+    assert card.name == "cats"
+
+
+def test_a_file_without_a_card_has_none() -> None:
+    assert Card.from_props({"author": '"someone"'}) is None
+
+
+def test_facts_that_json_cannot_hold_are_refused() -> None:
+    card = Card.from_props(plain_card())
+    assert card is not None
+    broken = Card(**{**vars(card), "training": {"score": float("nan")}})
+    with pytest.raises(CardError, match="training cannot be written"):
+        broken.to_props()
+
+
+def test_every_bit_counts() -> None:
+    chance = random.Random(0)
+    body = chance.randbytes(4000)
+    data = seal(body + BLANK_SEAL.encode() + chance.randbytes(4000))
+    assert check_seal(data)
+    start = data.index(b'"sealed:')
+    inside = set(range(start, start + len(BLANK_SEAL)))
+    for offset in chance.sample(sorted(set(range(len(data))) - inside), 100):
+        flipped = bytearray(data)
+        flipped[offset] ^= 1 << chance.randrange(8)
+        with pytest.raises(CardError, match="damaged"):
+            check_seal(bytes(flipped))
+    for offset in inside:  # the seal itself: another hash, or no seal where the card says there is one
+        flipped = bytearray(data)
+        flipped[offset] ^= 1
+        try:
+            assert not check_seal(bytes(flipped))
+        except CardError:
+            continue
+
+
+def test_sealing_needs_one_blank_seal() -> None:
+    for data in (b"no seal", BLANK_SEAL.encode() * 2):
+        with pytest.raises(CardError, match="expected one"):
+            seal(data)
+    assert not check_seal(b"no seal")
