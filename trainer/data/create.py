@@ -86,8 +86,11 @@ def find(inputs: Iterable[str], output: Path) -> list[Path]:
 def decode_all(
     files: Iterable[Path], size: int, keep_aspect: bool, workers: int = 0
 ) -> Iterator[tuple[Path, np.ndarray | str]]:
-    """Decode several files at once, in threads (OpenCV releases the interpreter) → in the order given, each file with its
-    picture u8 [size, size, 3] or why it is left out. Only a few pictures a thread are held at a time."""
+    """Decode several files at once, in threads (OpenCV releases the interpreter).
+
+    Gives each file, in order, with its picture u8 [size, size, 3] or why it is left out. Only a few pictures a thread are
+    held at a time.
+    """
     workers = workers or _cores()
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # one thread a picture; more would fight over the cores

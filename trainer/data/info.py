@@ -1,4 +1,4 @@
-"""Say in plain facts what a .npy file or a folder of pictures holds, and whether it is sound.
+"""Say what a .npy file or a folder of pictures holds, and whether it is sound.
 
 python -m trainer.data info cats.npy
 """

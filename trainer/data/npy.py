@@ -115,8 +115,11 @@ def check_output(path: Path, force: bool) -> None:
 
 
 def read_header(path: Path) -> tuple[tuple[int, ...], int]:
-    """Check a .npy file of pictures without reading it → its shape, [n, h, w] or [n, h, w, 1 or 3], and the byte where the
-    pictures begin. Raises ``UserError`` in one line for a file that is missing, cut short, pickled, or no pictures."""
+    """Check a .npy file of pictures without reading it → its shape and the byte where the pictures begin.
+
+    The shape is [n, h, w] or [n, h, w, 1 or 3]. Raises ``UserError`` in one line for a file that is missing, cut short,
+    pickled, or no set of pictures.
+    """
     name = printable(path)
     if not path.exists():
         raise UserError(f"there is no file {name}")
@@ -168,8 +171,10 @@ def read_header(path: Path) -> tuple[tuple[int, ...], int]:
 
 
 def read_labels(path: Path, count: int) -> tuple[np.ndarray, tuple[str, ...]] | None:
-    """Labels i64 [count] and class names from ``<stem>.factors.json`` or ``<stem>.json`` beside a .npy file, if there are
-    any. Raises ``UserError`` where they do not fit the pictures."""
+    """Labels i64 [count] and class names from ``<stem>.factors.json`` or ``<stem>.json`` beside a .npy file, if any.
+
+    Raises ``UserError`` where they do not fit the pictures.
+    """
     for side in (path.with_suffix(".factors.json"), path.with_suffix(".json")):
         if not side.is_file():
             continue

@@ -1,7 +1,8 @@
 """Training sets and the batches that are drawn from them: .npy files, folders of pictures, drawn toy cats.
 
-The stream of batches is a pure function of (seed, position): whoever resumes at a position gets the same pictures in the
-same order, from memory or from loader processes, and on another number of ranks the remaining ones, each once an epoch.
+The stream of batches is a pure function of (seed, position): whoever resumes at a position gets the same pictures in
+the same order, from memory or from loader processes, and on another number of ranks the remaining ones, each once an
+epoch.
 """
 
 import shutil
@@ -126,8 +127,8 @@ def open_pictures(
 ) -> Pictures:
     """Open a training set: a .npy file, a folder (class folders become labels), or ``toycats[:COUNT]``.
 
-    image_size: side in pixels that pictures are brought to, 0 to keep theirs. memory: GiB that may be held. Toy cats are
-    always those of seed 0: runs with other seeds stay comparable.
+    image_size: side in pixels that pictures are brought to, 0 to keep theirs. memory: GiB that may be held. Toy cats
+    are always those of seed 0: runs with other seeds stay comparable.
     Raises ``UserError`` in one line for whatever cannot be opened.
     """
     if data == "toycats" or data.startswith("toycats:"):
@@ -170,10 +171,8 @@ def _resized(mapped: MappedImages, size: int, memory: float, progress: bool) -> 
     count, _, _, channels = mapped.shape
 
     def pieces() -> Iterator[np.ndarray]:
-        bar = tqdm(
-            range(count), f"resizing to {size} px", unit="picture", leave=False, disable=None if progress else True
-        )
-        for k in bar:
+        quiet = None if progress else True
+        for k in tqdm(range(count), f"resizing to {size} px", unit="picture", leave=False, disable=quiet):
             yield resize(mapped[np.array([k])][0], size, size).reshape(size, size, channels)
 
     if count * size * size * channels <= memory * GIB:
@@ -202,8 +201,6 @@ def _open_folder(folder: Path, image_size: int, memory: float, progress: bool) -
     names = sorted({path.relative_to(folder).parts[0] for path in paths if path.parent != folder})
     classes = tuple(names) if len(names) > 1 and all(path.parent != folder for path in paths) else ()
 
-    shapes: list[tuple[int, int] | str] = []
-
     def shape_of(path: Path) -> tuple[int, int] | str:
         try:
             return read_picture_header(read_bytes(path)).shape
@@ -212,8 +209,7 @@ def _open_folder(folder: Path, image_size: int, memory: float, progress: bool) -
 
     with ThreadPoolExecutor(_threads()) as pool:
         quiet = None if progress else True
-        bar = tqdm(pool.map(shape_of, paths), "checking", len(paths), unit="file", leave=False, disable=quiet)
-        shapes.extend(bar)
+        shapes = list(tqdm(pool.map(shape_of, paths), "checking", len(paths), unit="file", leave=False, disable=quiet))
     good = [(path, shape) for path, shape in zip(paths, shapes, strict=True) if not isinstance(shape, str)]
     skipped = {path: shape for path, shape in zip(paths, shapes, strict=True) if isinstance(shape, str)}
     sizes = {shape for _, shape in good}
@@ -235,10 +231,11 @@ def _open_folder(folder: Path, image_size: int, memory: float, progress: bool) -
             return None
 
         with ThreadPoolExecutor(_threads()) as pool:
-            bar = tqdm(
-                pool.map(fill, range(len(kept))), "decoding", len(kept), unit="picture", leave=False, disable=quiet
+            failures = list(
+                tqdm(
+                    pool.map(fill, range(len(kept))), "decoding", len(kept), unit="picture", leave=False, disable=quiet
+                )
             )
-            failures = list(bar)
         readable = np.array([failure is None for failure in failures])
         skipped.update({path: failure for path, failure in zip(kept, failures, strict=True) if failure})
         images = held if readable.all() else held[readable]
@@ -323,7 +320,7 @@ class _Rows(Dataset[Tensor]):
         return torch.from_numpy(self.images[np.array(indices)])
 
 
-def _same(batch: Tensor) -> Tensor:
+def _same(batch: Any) -> Any:
     return batch
 
 
@@ -396,7 +393,7 @@ class Stream(Iterator[Batch]):
         if self._loader is None:
             loader: DataLoader[Tensor] = DataLoader(
                 _Rows(self.pictures.images),
-                batch_sampler=self._indices_ahead(),  # type: ignore[arg-type]
+                batch_sampler=self._indices_ahead(),
                 num_workers=self.workers,
                 collate_fn=_same,
                 pin_memory=self.device.type == "cuda",
@@ -407,10 +404,9 @@ class Stream(Iterator[Batch]):
 
     def __next__(self) -> Batch:
         indices = torch.from_numpy(self._indices_at(self._position, self.order))
-        if self.resident is None:
-            images = self._load()
-        else:  # index_select gathers fifteen times faster than resident[indices]
-            images = self.resident.index_select(0, indices.to(self.device))
+        # index_select gathers fifteen times faster than resident[indices]
+        held = self.resident
+        images = self._load() if held is None else held.index_select(0, indices.to(self.device))
         labels = None if self.labels is None else self.labels.index_select(0, indices)
         generator = torch.Generator().manual_seed(_mixed(self.seed, self._position, self.rank))
         batch = to_batch(images, labels, self.device, self.image_range, self.augment, generator)

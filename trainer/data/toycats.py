@@ -1,7 +1,7 @@
-"""Toy cats: cartoon cat faces drawn from a seed, with class labels and every factor that was drawn.
+"""Draw toy cats into a .npy file: cartoon faces from a seed, with their labels and factors beside it.
 
-A data set that needs no download: the default of the trainer, of the demo and of the tests. Cat ``k`` of a seed is the
-same picture whatever the count, and the same cat at every size.
+They are a data set that needs no download: the default of the trainer, of the demo and of the tests. Cat ``k`` of a
+seed is the same picture whatever the count, and the same cat at every size.
 
     python -m trainer.data toycats -o cats.npy --count 2000 --size 128 --seed 0
 """
@@ -42,7 +42,7 @@ COATS = (
     Coat("cream", (250, 222, 184), (226, 180, 130), (255, 246, 232), (150, 104, 70)),
     Coat("blue", (150, 166, 190), (104, 120, 150), (222, 230, 240), (62, 72, 98)),
     Coat("cocoa", (176, 130, 100), (124, 84, 62), (240, 218, 196), (82, 52, 40)),
-    Coat("night", (82, 80, 100), (54, 52, 70), (150, 148, 168), (34, 32, 46)),
+    Coat("night", (86, 84, 108), (54, 52, 70), (178, 174, 198), (40, 37, 54)),
     Coat("snow", (250, 248, 246), (222, 216, 216), (255, 255, 255), (128, 118, 128)),
 )
 # Which coats a pattern looks right on, by index into COATS.
@@ -73,7 +73,7 @@ WHITE: Colour = (255, 255, 255)
 PINK: Colour = (246, 160, 160)
 INK: Colour = (36, 28, 44)
 SOOT: Colour = (84, 76, 92)
-SEAL: Colour = (112, 84, 78)
+SEAL: Colour = (142, 100, 84)
 NOSES: dict[str, Colour] = {
     "ginger": (238, 122, 118), "cream": (244, 148, 148), "blue": (226, 130, 142), "cocoa": (214, 116, 112),
     "night": (206, 120, 136), "snow": (246, 150, 158), "siamese": (66, 46, 50),
@@ -224,30 +224,14 @@ _COATS = {coat.name: coat for coat in COATS}
 _EYES = {name: (rim, glow) for name, rim, glow in EYES}
 _BACKGROUNDS = {name: (top, bottom) for name, top, bottom in BACKGROUNDS}
 _HEADS = {
-    "round": [(0, -0.50), (0.34, -0.47), (0.63, -0.20), (0.68, 0.12), (0.52, 0.42), (0.24, 0.55), (0, 0.57)],
-    "wide": [(0, -0.47), (0.36, -0.44), (0.66, -0.18), (0.75, 0.16), (0.58, 0.42), (0.26, 0.53), (0, 0.55)],
-    "heart": [(0, -0.50), (0.38, -0.48), (0.68, -0.22), (0.70, 0.06), (0.50, 0.38), (0.22, 0.55), (0, 0.60)],
+    "round": [(0, -0.46), (0.34, -0.43), (0.64, -0.18), (0.71, 0.14), (0.56, 0.43), (0.26, 0.56), (0, 0.58)],
+    "wide": [(0, -0.43), (0.36, -0.40), (0.68, -0.14), (0.78, 0.19), (0.62, 0.44), (0.28, 0.54), (0, 0.56)],
+    "heart": [(0, -0.46), (0.38, -0.44), (0.70, -0.18), (0.74, 0.10), (0.53, 0.40), (0.23, 0.56), (0, 0.60)],
 }
 _EARS = {  # inner base, bulge, tip (three points set its roundness), bulge, outer base
-    "pointed": [
-        (0.10, -0.40),
-        (0.28, -0.66),
-        (0.50, -0.88),
-        (0.56, -0.90),
-        (0.60, -0.87),
-        (0.67, -0.52),
-        (0.62, -0.14),
-    ],
-    "rounded": [
-        (0.10, -0.40),
-        (0.24, -0.66),
-        (0.40, -0.80),
-        (0.54, -0.82),
-        (0.64, -0.72),
-        (0.69, -0.46),
-        (0.62, -0.14),
-    ],
-    "wide": [(0.12, -0.40), (0.36, -0.64), (0.66, -0.80), (0.72, -0.81), (0.75, -0.76), (0.74, -0.46), (0.64, -0.10)],
+    "pointed": [(0.1, -0.36), (0.3, -0.6), (0.52, -0.79), (0.58, -0.81), (0.63, -0.77), (0.7, -0.46), (0.66, -0.1)],
+    "rounded": [(0.1, -0.36), (0.25, -0.6), (0.41, -0.73), (0.55, -0.75), (0.66, -0.66), (0.72, -0.42), (0.66, -0.1)],
+    "wide": [(0.12, -0.36), (0.36, -0.58), (0.65, -0.73), (0.71, -0.74), (0.75, -0.69), (0.76, -0.42), (0.67, -0.08)],
 }
 
 
@@ -278,7 +262,7 @@ def paint(factors: dict[str, Any], size: int) -> np.ndarray:
     side = size * (4 if size <= 64 else 3)  # drawn larger, then averaged down: smooth edges
     canvas = _background(factors["background"], side).copy()
     coat = _COATS[factors["coat"]]
-    pattern, flip = factors["pattern"], -1 if factors["patch_side"] == "left" else 1
+    flip = -1 if factors["patch_side"] == "left" else 1
     angle, zoom = np.deg2rad(factors["tilt_degrees"]), factors["scale"]
     turn = zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     pose = np.concatenate([turn, [[factors["x"]], [factors["y"]]]], 1)
@@ -315,17 +299,16 @@ def _pixel_pose(pose: np.ndarray, side: int) -> np.ndarray:
 def _paint_body(brush: Brush, factors: dict[str, Any], coat: Coat) -> None:
     """Shoulders, chest and a collar with a bell, behind the head."""
     fur = mix(coat.fur, coat.line, 0.08)
-    body = curve(mirrored([(0, 0.34), (0.30, 0.42), (0.44, 0.66), (0.54, 0.96), (0.56, 1.3), (0, 1.35)]))
+    body = curve(mirrored([(0, 0.34), (0.30, 0.42), (0.46, 0.66), (0.60, 0.96), (0.64, 1.3), (0, 1.35)]))
     brush.stroke(body, coat.line, 0.045, closed=True)
     brush.fill(body, fur)
     chest = WHITE if factors["pattern"] in ("tuxedo", "calico") else coat.light
-    brush.fill(
-        curve(mirrored([(0, 0.5), (0.22, 0.6), (0.28, 0.85), (0.24, 1.3), (0, 1.35)])), mix(chest, coat.line, 0.05)
-    )
+    bib = curve(mirrored([(0, 0.5), (0.24, 0.62), (0.31, 0.85), (0.26, 1.3), (0, 1.35)]))
+    brush.fill(bib, mix(chest, coat.line, 0.05))
     collar = COLLARS[factors["collar"]]
-    band = curve([(-0.46, 0.60), (-0.2, 0.70), (0, 0.72), (0.2, 0.70), (0.46, 0.60)], closed=False)
-    brush.stroke(band, mix(collar, INK, 0.35), 0.13)
-    brush.stroke(band, collar, 0.10)
+    band = curve([(-0.42, 0.55), (-0.22, 0.675), (0, 0.71), (0.22, 0.675), (0.42, 0.55)], closed=False)
+    brush.stroke(band, mix(collar, INK, 0.4), 0.125)
+    brush.stroke(band, collar, 0.09)
     brush.fill(ellipse(0, 0.80, 0.098, 0.098), (168, 108, 30))
     brush.fill(ellipse(0, 0.795, 0.08, 0.08), (255, 206, 84))
     brush.fill(ellipse(-0.025, 0.765, 0.025, 0.02), (255, 246, 204))
@@ -363,8 +346,8 @@ def _paint_pattern(brush: Brush, factors: dict[str, Any], coat: Coat, flip: int)
             brush.fill(leaf((side * 0.76, 0.32), (side * 0.53, 0.30), 0.042), coat.dark)
     elif pattern == "tuxedo":
         blaze = [
-            (0, -0.36),
-            (0.05, -0.16),
+            (0, -0.33),
+            (0.055, -0.20),
             (0.09, 0.02),
             (0.24, 0.16),
             (0.44, 0.26),
@@ -380,10 +363,12 @@ def _paint_pattern(brush: Brush, factors: dict[str, Any], coat: Coat, flip: int)
         brush.fill(curve(orange) * (flip, 1), COATS[0].fur)
         brush.fill(curve(dark) * (flip, 1), SOOT)
     elif pattern == "siamese":
-        for share in (0.25, 0.5, 0.75, 1.0):
-            grow = 1.30 - 0.30 * share
-            brush.fill(ellipse(0, 0.22, 0.36 * grow, 0.36 * grow), mix(coat.fur, SEAL, share))
-        muzzle = mix(SEAL, coat.fur, 0.25)
+        point = [(0, -0.08), (0.11, -0.03), (0.17, 0.12), (0.32, 0.21), (0.36, 0.36), (0.24, 0.53), (0, 0.58)]
+        point_middle = np.array([0, 0.28])
+        for share in (0.2, 0.4, 0.6, 0.8, 1.0):
+            grown = (curve(mirrored(point)) - point_middle) * (1.32 - 0.42 * share) + point_middle
+            brush.fill(grown, mix(coat.fur, SEAL, share * 0.85))
+        muzzle = mix(SEAL, coat.fur, 0.32)
     brush.fill(ellipse(0, 0.47, 0.13, 0.11), muzzle)
     for side in (-1, 1):
         brush.fill(ellipse(side * 0.11, 0.34, 0.16, 0.125), muzzle)
@@ -394,20 +379,20 @@ def _paint_features(brush: Brush, factors: dict[str, Any], coat: Coat) -> None:
     slide = np.array([factors["turn"] * 0.045, factors["nod"] * 0.025])
     gaze = np.array([factors["turn"] * 0.03, factors["nod"] * 0.022])
     rim, glow = _EYES[factors["eyes"]]
-    width, height = 0.165 * factors["eye_size"], 0.185 * factors["eye_size"] * factors["eye_height"]
+    width, height = 0.175 * factors["eye_size"], 0.195 * factors["eye_size"] * factors["eye_height"]
     dark = mix(coat.line, INK, 0.7)
     for side in (-1, 1):
-        centre = np.array([side * 0.315, 0.03]) + slide
-        brush.fill(_CIRCLE * (width + 0.028, height + 0.028) + centre + (0, -0.008), dark)
-        wing = [(-0.10, -0.14), (0.06, -0.185), (0.17, -0.12), (0.235, -0.105), (0.20, -0.02), (0.10, 0)]
+        centre = np.array([side * 0.33, 0.06]) + slide
+        brush.fill(_CIRCLE * (width + 0.026, height + 0.026) + centre + (0, -0.006), dark)
+        wing = [(-0.10, -0.15), (0.06, -0.195), (0.17, -0.13), (0.235, -0.125), (0.20, -0.04), (0.10, 0)]
         brush.fill(curve(wing) * (side * factors["eye_size"], factors["eye_size"]) + centre, dark)
-        brush.fill(_CIRCLE * (width, height) + centre, rim)
-        brush.fill(_CIRCLE * (width * 0.84, height * 0.66) + centre + (0, height * 0.29), mix(rim, glow, 0.55))
-        brush.fill(_CIRCLE * (width * 0.62, height * 0.40) + centre + (0, height * 0.50), glow)
-        pupil = _CIRCLE * (width * 0.50 * factors["pupil"], height * 0.68) + centre + gaze
-        brush.fill(pupil, INK)
-        brush.fill(_CIRCLE * 0.052 + centre + gaze * 0.5 + (-0.055, -0.075), WHITE)
-        brush.fill(_CIRCLE * 0.026 + centre + gaze * 0.5 + (0.062, 0.078), WHITE)
+        brush.fill(_CIRCLE * (width, height) + centre, mix(rim, INK, 0.25))
+        brush.fill(_CIRCLE * (width * 0.94, height * 0.84) + centre + (0, height * 0.14), rim)
+        brush.fill(_CIRCLE * (width * 0.84, height * 0.64) + centre + (0, height * 0.31), mix(rim, glow, 0.5))
+        brush.fill(_CIRCLE * (width * 0.64, height * 0.40) + centre + (0, height * 0.51), glow)
+        brush.fill(_CIRCLE * (width * 0.52 * factors["pupil"], height * 0.68) + centre + gaze, INK)
+        brush.fill(_CIRCLE * (0.062, 0.066) + centre + gaze * 0.5 + (-0.058, -0.078), WHITE)
+        brush.fill(_CIRCLE * 0.030 + centre + gaze * 0.5 + (0.066, 0.084), WHITE)
 
     middle = slide * 1.25
     line = mix(coat.line, INK, 0.35) if factors["pattern"] != "siamese" else INK
