@@ -20,7 +20,8 @@ KINDS: Final[Mapping[str, tuple[Mapping[str, str], Mapping[str, str], str, str]]
     "generator": (_GENERATOR_INPUTS, {"label": "i64"}, "image", "u8"),
     "encoder": ({"image": "u8"}, {}, "latent", "f32"),
     "detail": (_GENERATOR_INPUTS, {}, "detail", "f32"),
-    "translator": ({"image": "u8"}, {"latent": "f32"}, "image", "u8"),
+    # ONNX allows no output the name of an input
+    "translator": ({"image": "u8"}, {"latent": "f32"}, "translated", "u8"),
     "denoiser": ({"noisy": "f32", "t": "i64"}, {"label": "i64"}, "prediction", "f32"),
 }
 DTYPES: Final = ("f32", "i64", "u8")

@@ -16,6 +16,7 @@ from trainer.family import Exportable
 
 OPSET = 18  # read by every onnxruntime since 1.14; its InstanceNormalization outruns 21's GroupNormalization by 15 %
 FLOATS = "floats"  # the tensor that becomes the u8 picture, or is the output itself: what parity is measured on
+PICTURES = ("image", "translated", "detail")  # outputs that are [n, h, w, 3]
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 _TYPES = {"f32": onnx.TensorProto.FLOAT, "i64": onnx.TensorProto.INT64, "u8": onnx.TensorProto.UINT8}
 
@@ -60,7 +61,7 @@ class Whole(nn.Module):
             self.floats(value) if name == "image" else value for name, value in zip(self.types, values, strict=True)
         ]
         result = self.module(*floats)
-        return result.permute(0, 2, 3, 1) if self.output in ("image", "detail") else result
+        return result.permute(0, 2, 3, 1) if self.output in PICTURES else result
 
     def floats(self, image: Tensor) -> Tensor:
         """u8 [n, h, w, c] → f32 0..1 [n, c, h, w]; an encoder of grey pictures takes RGB like any other."""
@@ -172,8 +173,8 @@ def _finish(model: onnx.ModelProto, network: Whole) -> None:
     for name, port in zip(network.types, graph.input, strict=True):
         _name_sizes(port, ("n", "h", "w", "") if name == "image" else ("n", "", "h", "w"))
     floats = graph.output[0]
-    _name_sizes(floats, ("n", "h", "w", "") if network.output in ("image", "detail") else ("n", "", "h", "w"))
-    if network.output not in ("image", "detail"):
+    _name_sizes(floats, ("n", "h", "w", "") if network.output in PICTURES else ("n", "", "h", "w"))
+    if network.output not in PICTURES:
         _rename(graph, FLOATS, network.output)
         return
     shape = [size.dim_param or size.dim_value for size in floats.type.tensor_type.shape.dim]

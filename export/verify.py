@@ -35,6 +35,8 @@ def check_parity(network: Whole, model: onnx.ModelProto) -> dict[str, Any]:
             found = run_onnx(delivered, network, values)[0]
             if network.output_type == "u8":
                 levels.append(int(np.abs(found.astype(np.int16) - as_levels(expected)).max()))
+                if levels[-1] > MAX_LEVELS:
+                    raise ExportError(f"{what}: differs from torch by {levels[-1]} levels, expected {MAX_LEVELS}")
             else:
                 _difference(expected, found, what)
             cases += 1

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from export.graph import quiet
 from trainer.config import UserError
 
 MAX_BYTES = 4 << 30  # of a file, of its contents unpacked, and of its tensors: far above any small generator
@@ -51,7 +52,7 @@ def read_state_dict(file: Path) -> dict[str, Tensor]:
 
 def _check_size(file: Path, found: int, what: str) -> None:
     if found > MAX_BYTES:
-        raise UserError(f"{file}: the {what} takes {found / 2**30:.1f} GiB, expected at most {MAX_BYTES >> 30}")
+        raise UserError(f"{file}: the {what} takes {found / 2**30:.1f} GiB, expected at most {MAX_BYTES >> 30} GiB")
 
 
 def _read_safetensors(file: Path) -> Any:
@@ -68,7 +69,8 @@ def _read_torch(file: Path) -> Any:
     if zipfile.is_zipfile(file):
         _check_archive(file)
     try:
-        return torch.load(file, map_location="cpu", weights_only=True)
+        with quiet():
+            return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         code = re.search(r"GLOBAL ([\w.]+)", str(error)) or re.search(r"class ([\w.]+)", str(error))
         if code:

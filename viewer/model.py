@@ -481,7 +481,7 @@ def _inferred_card(
     source, target = {
         "generator": (latent, picture),
         "encoder": (picture, latent),
-        "translator": (picture, picture),
+        "translator": (picture, Port(name="translated", dtype=picture.dtype, shape=picture.shape)),
     }[kind]
     return Card(
         kind=kind,

@@ -1,0 +1,396 @@
+"""Files that the export writes: what they promise, what stops them, and what is left behind when they fail."""
+
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from export import to_onnx
+from export.card import Card, CardError, check_seal
+from export.graph import ExportError, Whole, trace
+from export.to_onnx import Origin, export_networks, principal_directions
+from export.verify import check_pair, check_parity
+from trainer.config import UserError
+from trainer.family import DataSpec, Exportable
+
+LATENT, SIDE = 4, 8
+
+
+class Decoder(nn.Module):
+    """A small network with the parts that exporters get wrong: normalisation, dropout, upsampling."""
+
+    def __init__(self, channels: int = 3) -> None:
+        super().__init__()
+        self.first = nn.Linear(LATENT, 16 * 4 * 4)
+        self.rest = nn.Sequential(
+            nn.GroupNorm(4, 16),
+            nn.SiLU(),
+            nn.Upsample(scale_factor=2),
+            nn.Conv2d(16, 16, 3, padding=1),
+            nn.BatchNorm2d(16),
+            nn.Dropout(0.5),
+            nn.Conv2d(16, channels, 3, padding=1),
+        )
+
+    def forward(self, latent: Tensor) -> Tensor:
+        return self.rest(self.first(latent).unflatten(1, (16, 4, 4))) + 0.5  # some values outside 0..1
+
+
+class Encoder(nn.Module):
+    def __init__(self, channels: int = 3, latent: int = LATENT) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(channels * SIDE * SIDE, latent))
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.layers(image)
+
+
+def generator(channels: int = 3, **facts: object) -> Exportable:
+    torch.manual_seed(0)
+    card = {"latent": {"size": LATENT}, **facts}
+    return Exportable(
+        kind="generator", module=Decoder(channels).eval(), inputs={"latent": torch.randn(2, LATENT)}, facts=card
+    )
+
+
+def encoder(channels: int = 3, latent: int = LATENT) -> Exportable:
+    torch.manual_seed(1)
+    return Exportable(
+        kind="encoder",
+        module=Encoder(channels, latent).eval(),
+        inputs={"image": torch.rand(2, channels, SIDE, SIDE)},
+        facts={"latent": {"size": latent}},
+    )
+
+
+def origin(channels: int = 3) -> Origin:
+    spec = DataSpec(image_size=(SIDE, SIDE), channels=channels)
+    return Origin(family="small", name="small", spec=spec, licence="CC0-1.0", data="drawn", training={"step": 7})
+
+
+def export(out: Path, *items: Exportable, channels: int = 3, **options: object) -> list[Path]:
+    return export_networks(items, origin(channels), out, **options)
+
+
+def card_of(path: Path) -> Card:
+    card = Card.from_props({item.key: item.value for item in onnx.load(path).metadata_props})
+    assert card is not None
+    return card
+
+
+def run(path: Path, **inputs: NDArray[np.generic]) -> NDArray[np.generic]:
+    return onnxruntime.InferenceSession(path).run(None, inputs)[0]
+
+
+def expected_levels(item: Exportable, latent: NDArray[np.float32]) -> NDArray[np.float32]:
+    with torch.no_grad():
+        image = item.module(torch.from_numpy(latent))
+    return (image.clamp(0, 1) * 255).round().permute(0, 2, 3, 1).numpy()
+
+
+@pytest.fixture
+def latents() -> NDArray[np.float32]:
+    return np.random.default_rng(0).standard_normal((7, LATENT)).astype(np.float32)
+
+
+def test_generator_and_encoder_are_written_beside_each_other(tmp_path: Path, latents: NDArray[np.float32]) -> None:
+    out = tmp_path / "small.onnx"
+    item = generator()
+    assert export(out, encoder(), item) == [out, tmp_path / "small.encoder.onnx"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["small.encoder.onnx", "small.onnx"]
+    for count in (1, 3, 7):
+        image = run(out, latent=latents[:count])
+        assert image.dtype == np.uint8
+        assert image.shape == (count, SIDE, SIDE, 3)
+        assert np.abs(image - expected_levels(item, latents[:count])).max() <= 1
+    again = run(tmp_path / "small.encoder.onnx", image=image)
+    assert again.shape == (7, LATENT)
+
+
+def test_the_card_says_what_the_graph_does(tmp_path: Path) -> None:
+    covariance = [[4.0, 0, 0, 0], [0, 9.0, 0, 0], [0, 0, 1.0, 0], [0, 0, 0, 0]]
+    facts = {"latent_mean": [0.123456789] * 4, "latent_covariance": covariance, "sample_latents": [[1.0] * 4] * 2}
+    export(tmp_path / "small.onnx", generator(**facts))
+    card = card_of(tmp_path / "small.onnx")
+    assert (card.kind, card.family, card.licence, card.data) == ("generator", "small", "CC0-1.0", "drawn")
+    assert card.inputs[0].shape == (None, LATENT)
+    assert card.output.shape == (None, SIDE, SIDE, 3)
+    assert card.image_size == (SIDE, SIDE)
+    assert card.training == {"step": 7}
+    assert card.parity["max_difference"] <= 1e-4
+    assert card.parity["max_levels"] <= 1
+    assert card.latent is not None
+    assert card.latent.mean == (0.12346,) * 4
+    assert card.directions == ((0, 3, 0, 0), (2, 0, 0, 0), (0, 0, 1, 0))  # strongest first, the dead one left out
+    assert card.sample_latents == ((1.0,) * 4,) * 2
+
+
+def test_files_are_sealed_and_keep_no_secrets(tmp_path: Path) -> None:
+    export(tmp_path / "small.onnx", generator())
+    data = (tmp_path / "small.onnx").read_bytes()
+    assert check_seal(data)
+    for secret in (b".py", str(Path.cwd()).encode(), b"forward"):
+        assert secret not in data
+    chance = random.Random(0)
+    for _ in range(100):
+        damaged = bytearray(data)
+        damaged[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+        try:
+            assert not check_seal(bytes(damaged))
+        except CardError:
+            continue
+
+
+def test_the_graph_has_no_idle_nodes() -> None:
+    names = {node.op_type for node in trace(Whole(generator())).graph.node}
+    assert not names & {"Identity", "Constant", "Dropout", "BatchNormalization", "Clip", "Round"}
+
+
+def test_grey_networks_speak_rgb(tmp_path: Path, latents: NDArray[np.float32]) -> None:
+    export(tmp_path / "grey.onnx", generator(1), encoder(1), channels=1)
+    image = run(tmp_path / "grey.onnx", latent=latents)
+    assert image.shape == (7, SIDE, SIDE, 3)
+    assert np.array_equal(image[..., 0], image[..., 2])
+    assert card_of(tmp_path / "grey.onnx").channels == 1
+    color = np.zeros((1, SIDE, SIDE, 3), np.uint8)
+    color[..., 1] = 200
+    luma = torch.full((1, 1, SIDE, SIDE), 200 * 0.587 / 255)
+    found = run(tmp_path / "grey.encoder.onnx", image=color)
+    assert np.allclose(found, encoder(1).module(luma).detach().numpy(), atol=1e-5)
+
+
+class Doubler(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(3, 12, 3, padding=1), nn.PixelShuffle(2))
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.layers(image).sigmoid()
+
+
+def test_translators_take_any_size(tmp_path: Path) -> None:
+    item = Exportable(
+        kind="translator",
+        module=Doubler().eval(),
+        inputs={"image": torch.rand(2, 3, 6, 8)},
+        facts={"dynamic_size": True, "scale": 2},
+    )
+    export(tmp_path / "up.onnx", item)
+    card = card_of(tmp_path / "up.onnx")
+    assert card.inputs[0].shape == (None, None, None, 3)
+    assert (card.scale, card.image_size, card.parity["cases"]) == (2, None, 6)
+    assert run(tmp_path / "up.onnx", image=np.zeros((3, 5, 9, 3), np.uint8)).shape == (3, 10, 18, 3)
+
+
+class Denoiser(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(3, 3, 3, padding=1)
+        self.embedding = nn.Embedding(10, 3)
+
+    def forward(self, noisy: Tensor, t: Tensor) -> Tensor:
+        return self.convolution(noisy) + self.embedding(t)[:, :, None, None]
+
+
+def test_denoisers_give_floats(tmp_path: Path) -> None:
+    item = Exportable(
+        kind="denoiser",
+        module=Denoiser().eval(),
+        inputs={"noisy": torch.randn(2, 3, SIDE, SIDE), "t": torch.tensor([0, 9])},
+        facts={"schedule": {"betas": [0.1] * 10, "predicts": "noise"}},
+    )
+    export(tmp_path / "d.onnx", item)
+    noisy = np.random.default_rng(0).standard_normal((3, 3, SIDE, SIDE)).astype(np.float32)
+    t = np.array([1, 5, 9])
+    found = run(tmp_path / "d.onnx", noisy=noisy, t=t)
+    assert np.allclose(found, item.module(torch.from_numpy(noisy), torch.from_numpy(t)).detach(), atol=1e-4)
+    assert card_of(tmp_path / "d.onnx").schedule["predicts"] == "noise"
+
+
+def test_train_mode_is_refused(tmp_path: Path) -> None:
+    item = generator()
+    item.module.rest[4].train()
+    with pytest.raises(UserError, match=r"train mode \(rest\.4\)"):
+        export(tmp_path / "a.onnx", item)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_sabotaged_graph_is_refused_with_the_figure() -> None:
+    network = Whole(generator())
+    model = trace(network)
+    for tensor in model.graph.initializer:
+        if "rest.6.bias" in tensor.name:
+            bias = onnx.numpy_helper.to_array(tensor) + np.float32(0.001)
+            tensor.CopyFrom(onnx.numpy_helper.from_array(bias, tensor.name))
+    with pytest.raises(ExportError, match=r"differs from torch by 0\.00\d+, expected 0\.0001"):
+        check_parity(network, model)
+
+
+def test_a_changed_cast_is_refused() -> None:
+    network = Whole(generator())
+    model = trace(network)
+    step = next(tensor for tensor in model.graph.initializer if tensor.name == "level")
+    step.CopyFrom(onnx.numpy_helper.from_array(np.array(1 / 127, np.float32), "level"))
+    with pytest.raises(ExportError, match=r"levels, expected 1"):
+        check_parity(network, model)
+
+
+class Random(nn.Module):
+    def forward(self, latent: Tensor) -> Tensor:
+        return torch.rand(latent.shape[0], 3, SIDE, SIDE)
+
+
+class Broken(nn.Module):
+    def forward(self, latent: Tensor) -> Tensor:
+        return (latent / 0).mean(1)[:, None, None, None].expand(-1, 3, SIDE, SIDE)
+
+
+class FixedBatch(nn.Module):
+    def forward(self, latent: Tensor) -> Tensor:
+        return latent.reshape(2, 1, 2, 2).expand(-1, 3, -1, -1)
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [(Random(), "differs from torch by"), (Broken(), "not finite"), (FixedBatch(), "cannot be traced")],
+)
+def test_networks_that_cannot_pass_write_nothing(tmp_path: Path, module: nn.Module, expected: str) -> None:
+    item = Exportable(kind="generator", module=module.eval(), inputs={"latent": torch.randn(2, LATENT)},
+                      facts={"latent": {"size": LATENT}})  # fmt: skip
+    with pytest.raises(UserError, match=expected) as caught:
+        export(tmp_path / "a.onnx", item)
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_encoder_and_generator_must_agree(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"encoder gives latents \[2, 5\], the generator takes \[2, 4\]"):
+        export(tmp_path / "a.onnx", generator(), encoder(latent=5))
+    assert not list(tmp_path.iterdir())
+    check_pair({}, None)
+
+
+def test_existing_files_stay_unless_forced(tmp_path: Path) -> None:
+    out = tmp_path / "a.onnx"
+    out.write_bytes(b"precious")
+    with pytest.raises(UserError, match="--force"):
+        export(out, generator())
+    item = generator()
+    item.module.train()
+    with pytest.raises(UserError, match="train mode"):
+        export(out, item, force=True)
+    assert out.read_bytes() == b"precious"
+    export(out, generator(), force=True)
+    assert check_seal(out.read_bytes())
+    assert [path.name for path in tmp_path.iterdir()] == ["a.onnx"]
+
+
+def test_an_encoder_of_another_model_is_not_left_beside(tmp_path: Path) -> None:
+    other = tmp_path / "a.encoder.onnx"
+    other.write_bytes(b"of another model")
+    with pytest.raises(UserError, match=r"a\.encoder\.onnx"):
+        export(tmp_path / "a.onnx", generator(), force=True)
+    assert other.read_bytes() == b"of another model"
+    assert not (tmp_path / "a.onnx").exists()
+
+
+def test_a_full_disk_leaves_all_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "a.onnx"
+    out.write_bytes(b"precious")
+    synced: list[int] = []
+
+    def fsync(descriptor: int) -> None:
+        synced.append(descriptor)
+        if len(synced) == 2:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(to_onnx.os, "fsync", fsync)
+    with pytest.raises(UserError, match="No space left"):
+        export(out, generator(), encoder(), force=True)
+    assert out.read_bytes() == b"precious"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.onnx"]
+
+
+def test_two_exports_of_the_same_weights_are_the_same_file(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        export(tmp_path / name / "small.onnx", generator())
+    assert (tmp_path / "a" / "small.onnx").read_bytes() == (tmp_path / "b" / "small.onnx").read_bytes()
+
+
+def test_directions_are_eigenvectors_one_deviation_long() -> None:
+    chance = np.random.default_rng(0)
+    root = chance.standard_normal((40, 40))
+    covariance = root @ root.T
+    found = principal_directions(covariance)
+    assert found.shape == (16, 40)
+    for row in found:
+        assert np.allclose(covariance @ row, (row @ row) * row)
+    lengths = np.linalg.norm(found, axis=1)
+    assert all(np.diff(lengths) <= 0)
+    assert principal_directions(np.array([])).shape[0] == 0
+
+
+class Wide(nn.Module):
+    """Enough weights in one linear map that int8 runs it on integers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(LATENT, 50), nn.ReLU(), nn.Linear(50, 3 * 24 * 24), nn.Sigmoid())
+
+    def forward(self, latent: Tensor) -> Tensor:
+        return self.layers(latent).unflatten(1, (3, 24, 24))
+
+
+def drifts(tmp_path: Path, precision: str, items: Sequence[Exportable]) -> tuple[float, Card, NDArray[np.generic]]:
+    for name, of in (("full", "fp32"), ("small", precision)):
+        export(tmp_path / f"{name}.onnx", *items, precision=of)
+    size = (tmp_path / "small.onnx").stat().st_size / (tmp_path / "full.onnx").stat().st_size
+    latents = np.random.default_rng(5).standard_normal((16, LATENT)).astype(np.float32)
+    small = run(tmp_path / "small.onnx", latent=latents).astype(int)
+    return size, card_of(tmp_path / "small.onnx"), np.abs(small - run(tmp_path / "full.onnx", latent=latents))
+
+
+@pytest.mark.parametrize(("precision", "largest_size"), [("fp16", 0.6), ("int8", 0.65)])
+def test_lower_precision_is_smaller_and_within_one_level(tmp_path: Path, precision: str, largest_size: float) -> None:
+    torch.manual_seed(0)
+    wide = Wide().eval()
+    wide.layers[2].weight.data *= 5  # pictures with contrast
+    item = Exportable(
+        kind="generator",
+        module=wide,
+        inputs={"latent": torch.randn(2, LATENT)},
+        facts={"latent": {"size": LATENT}},
+    )
+    size, card, error = drifts(tmp_path, precision, [item])
+    assert size < largest_size
+    assert card.precision == precision
+    assert card.parity[precision]["psnr_db"] > 50
+    assert error.max() <= 1
+
+
+def test_int8_convolutions_keep_their_pictures(tmp_path: Path) -> None:
+    _, card, error = drifts(tmp_path, "int8", [generator(), encoder()])
+    assert card.parity["int8"]["psnr_db"] > 45
+    assert error.max() <= 4
+
+
+def test_too_much_drift_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("export.verify.MIN_PSNR_DB", 200.0)
+    with pytest.raises(UserError, match=r"dB \(PSNR\) from fp32"):
+        export(tmp_path / "a.onnx", generator(), precision="fp16")
+    assert not list(tmp_path.iterdir())
+
+
+def test_card_entries_are_json(tmp_path: Path) -> None:
+    export(tmp_path / "a.onnx", generator())
+    for item in onnx.load(tmp_path / "a.onnx").metadata_props:
+        json.loads(item.value)
