@@ -93,7 +93,7 @@ class World:
         digest = hashlib.sha256()
         for net in nets.values():
             for parameter in net.parameters():
-                digest.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+                digest.update(parameter.detach().cpu().numpy().tobytes())
         mine = torch.frombuffer(bytearray(digest.digest()), dtype=torch.uint8).to(torch.int64).to(self.device)
         return bool((self.accelerator.gather(mine).view(self.size, -1) == mine).all())
 
