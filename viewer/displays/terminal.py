@@ -1,8 +1,216 @@
-"""The terminal display."""
+"""A bare terminal, over SSH too: coloured half blocks, or real pictures where the terminal says that it has them.
 
-from viewer.displays import DisplayError
+Kitty's pictures: https://sw.kovidgoyal.net/kitty/graphics-protocol; iTerm2's: https://iterm2.com/documentation-images.html
+"""
+
+import base64
+import os
+import re
+import time
+import unicodedata
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from viewer.displays.blocks import Painter
+from viewer.displays.terminal_input import Parser, Press, Reply
+from viewer.displays.tty import Tty
+from viewer.keys import Action, Event
+
+_ENTER: Final = b"\x1b[?1049h\x1b[?25l\x1b[?1000h\x1b[?1006h\x1b[2J"  # other screen, no cursor, mouse
+_LEAVE: Final = b"\x1b[?2026l\x1b[?1006l\x1b[?1000l\x1b[0m\x1b[?25h\x1b[?1049l"
+_BEGIN: Final = b"\x1b[?2026h"  # the terminal shows what comes before _END at once
+_END: Final = b"\x1b[0m\x1b[?2026l"
+_TRUE_COLOUR: Final = b"\x1b[48;2;1;2;3m\x1bP$qm\x1b\\\x1b[0m"  # set a background and ask which one is set
+_TRUE_COLOUR_REPLY: Final = re.compile(r"48[:;]2[:;]+1[:;]2[:;]3")
+_KITTY: Final = b"\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\"
+_ATTRIBUTES: Final = b"\x1b[c"  # every terminal answers this one, so that the answers before it are all
+_REPLY_SECONDS: Final = 0.3
+_ESCAPE_SECONDS: Final = 0.05  # after which a lone escape is the key
+_SEQUENCE_SECONDS: Final = 1.0  # after which half a sequence is given up
+_SLICE_SECONDS: Final = 0.1  # of waiting, after which a change of the terminal's size is noticed
+_KITTY_CHUNK: Final = 4096
+_CELL_ASPECT: Final = 2.0  # height over width of a character cell, where the terminal does not tell
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the picture is: all in character cells, rows in halves."""
+
+    left: int
+    top: float
+    width: int
+    height: float
 
 
 class Terminal:
-    def __init__(self, *_: object) -> None:
-        raise DisplayError("no terminal yet")
+    """Shows frames on the terminal. Raises ``DisplayError`` where standard input or output is none."""
+
+    interactive = True
+
+    def __init__(self) -> None:
+        self._tty = Tty(_ENTER, _LEAVE)
+        self._parser = Parser()
+        self._events: deque[Event] = deque()
+        self._frame: NDArray[np.uint8] | None = None
+        self._title = ""
+        self._drawn_title = ""
+        self._size = (0, 0)
+        self._place = _Place(0, 0, 1, 1)
+        self._kitty_image = 0  # number of the picture on the screen
+        try:
+            self._protocol, true_colour = self._capabilities()
+        except BaseException:
+            self._tty.leave()
+            raise
+        self._painter = Painter(true_colour)
+
+    def show(self, frame: NDArray[np.uint8], title: str) -> None:
+        """Show a frame, BGR [h, w, 3], as large as it goes, with the title below it."""
+        self._frame = frame.copy()
+        self._title = title
+        self._draw()
+
+    def poll(self, seconds: float) -> Event | None:
+        """The next key or click, waiting at most so long; QUIT where the terminal is gone."""
+        deadline = time.monotonic() + seconds
+        while True:
+            if self._events:
+                return self._events.popleft()
+            if self._tty.resumed or (self._frame is not None and self._tty.size() != self._size):
+                self._draw()
+            wait = min(max(0.0, deadline - time.monotonic()), _SLICE_SECONDS)
+            if not self._receive(wait):
+                return Event(Action.QUIT)
+            if not self._events and time.monotonic() >= deadline:
+                return None
+
+    def close(self) -> None:
+        """Put the terminal back as it was."""
+        self._tty.leave()
+
+    def _receive(self, seconds: float) -> bool:
+        """Collect events of what comes within so long; False where the terminal is gone."""
+        data = self._tty.read(seconds)
+        if data is None:
+            return False
+        found = self._parser.feed(data) if data else []
+        while self._parser.waits_for_more:
+            data = self._tty.read(_ESCAPE_SECONDS if self._parser.lone_escape else _SEQUENCE_SECONDS)
+            found += self._parser.feed(data) if data else self._parser.flush()
+        for item in found:
+            event = self._click(item) if isinstance(item, Press) else item
+            if isinstance(event, Event):
+                self._events.append(event)
+            elif isinstance(event, Reply):
+                self._replies.append(event.text)
+        return True
+
+    def _click(self, press: Press) -> Event | None:
+        """The pixel of the frame below the middle of a character cell."""
+        if self._frame is None:
+            return None
+        height, width = self._frame.shape[:2]
+        across = (press.column + 0.5 - self._place.left) / self._place.width
+        down = (press.row + 0.5 - self._place.top) / self._place.height
+        if not (0 <= across < 1 and 0 <= down < 1):
+            return None
+        return Event(Action.CLICK, int(across * width), int(down * height))
+
+    def _capabilities(self) -> tuple[str, bool]:
+        """Which pictures the terminal has ("kitty", "iterm" or "") and whether it has 24-bit colours."""
+        self._replies: list[str] = []
+        environment = os.environ
+        kind = environment.get("TERM", "")
+        true_colour = (
+            environment.get("COLORTERM") in ("truecolor", "24bit") or "direct" in kind or "WT_SESSION" in environment
+        )
+        inside = "TMUX" in environment or "STY" in environment or kind.startswith(("screen", "tmux"))
+        program = environment.get("TERM_PROGRAM", "") + environment.get("LC_TERMINAL", "")
+        if kind == "linux":
+            return "", true_colour
+        self._tty.write(_TRUE_COLOUR + (b"" if inside else _KITTY) + _ATTRIBUTES + b"\x1b[2J")
+        deadline = time.monotonic() + _REPLY_SECONDS
+        while not any(reply.endswith("c") for reply in self._replies) and time.monotonic() < deadline:
+            if not self._receive(max(0.0, deadline - time.monotonic())):
+                break
+        true_colour = true_colour or any(_TRUE_COLOUR_REPLY.search(reply) for reply in self._replies)
+        if any(reply.startswith("\x1b_Gi=31;OK") for reply in self._replies):
+            return "kitty", true_colour
+        return "iterm" if not inside and ("iTerm" in program or "WezTerm" in program) else "", true_colour
+
+    def _draw(self) -> None:
+        """Write the frame and the title, whole where the screen changed, else what is new."""
+        size = self._tty.size()
+        output = [_BEGIN]
+        if size != self._size or self._tty.resumed:
+            self._size = size
+            self._tty.resumed = False
+            self._painter.forget()
+            self._drawn_title = "\n"  # unlike any title
+            output.append(b"\x1b[0m\x1b[2J")
+        columns, rows = size
+        if self._frame is not None and rows > 1:
+            output.append(self._picture(self._frame, columns, rows - 1))
+        if self._title != self._drawn_title:
+            self._drawn_title = self._title
+            output.append(f"\x1b[{rows};1H\x1b[0m{_cut(self._title, columns - 1)}\x1b[K".encode())
+        self._tty.write(b"".join(output) + _END)
+
+    def _picture(self, frame: NDArray[np.uint8], columns: int, rows: int) -> bytes:
+        cell_width, cell_height = self._tty.cell_pixels()
+        aspect = cell_height / cell_width if cell_width and cell_height else _CELL_ASPECT
+        height, width = frame.shape[:2]
+        scale = min(columns / width, rows * aspect / height)  # cells across a pixel
+        step = 1 if self._protocol else 2
+        across = min(columns, max(1, round(width * scale)))
+        halves = min(rows * 2, max(step, round(height * scale / aspect * step) * (2 // step)))
+        self._place = _Place((columns - across) // 2, (rows * 2 - halves) // 4, across, halves / 2)
+        if not self._protocol:
+            canvas = np.zeros((rows * 2, columns, 3), np.uint8)
+            top, left = int(self._place.top) * 2, self._place.left
+            canvas[top : top + halves, left : left + across] = _resize(frame, across, halves)
+            return self._painter.paint(canvas)
+        most = across * (cell_width or 10), halves * (cell_height or 20) // 2
+        if most[0] < width:  # no more pixels than the terminal has
+            frame = _resize(frame, *most)
+        encoded = base64.b64encode(cv2.imencode(".png", frame, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes())
+        move = f"\x1b[{int(self._place.top) + 1};{self._place.left + 1}H".encode()
+        if self._protocol == "kitty":
+            return move + self._kitty(encoded, across, halves // 2)
+        size = f"inline=1;width={across};height={halves // 2};preserveAspectRatio=0;doNotMoveCursor=1"
+        return move + f"\x1b]1337;File={size}:".encode() + encoded + b"\x07"
+
+    def _kitty(self, encoded: bytes, columns: int, rows: int) -> bytes:
+        """The picture as a new one over the last, which then goes, so that nothing flickers."""
+        old, self._kitty_image = self._kitty_image, self._kitty_image % 2 + 1
+        keys = f"a=T,f=100,i={self._kitty_image},q=2,C=1,c={columns},r={rows},"
+        parts = []
+        for start in range(0, len(encoded), _KITTY_CHUNK):
+            more = int(start + _KITTY_CHUNK < len(encoded))
+            chunk = encoded[start : start + _KITTY_CHUNK]
+            parts.append(f"\x1b_G{keys if start == 0 else ''}m={more};".encode() + chunk + b"\x1b\\")
+        if old:
+            parts.append(f"\x1b_Ga=d,d=I,i={old},q=2\x1b\\".encode())
+        return b"".join(parts)
+
+
+def _resize(frame: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    smaller = width < frame.shape[1]
+    resized = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
+    return resized.astype(np.uint8, copy=False)
+
+
+def _cut(text: str, columns: int) -> str:
+    """As much of a text as fits into so many columns; characters that do not print (escapes) become ``?``."""
+    fits, used = [], 0
+    for character in text:
+        used += 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        if used > columns:
+            break
+        fits.append(character if character.isprintable() else "?")
+    return "".join(fits)

@@ -38,10 +38,8 @@ class _Event(ctypes.Union):
 _ERROR_HANDLER = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p)
 
 
-@_ERROR_HANDLER
-def _ignore_error(display: int | None, event: int | None) -> int:
-    """Xlib's own handler ends the process when a window is gone by the time that it is asked about."""
-    return 0
+# Xlib's own handler ends the process when a window is gone by the time that it is asked about.
+_IGNORE_ERROR = _ERROR_HANDLER(lambda display, event: 0)
 
 
 class XKeys:
@@ -58,7 +56,7 @@ class XKeys:
         self._display: int | None = self._x.XOpenDisplay(None)
         if not self._display:
             raise DisplayError(f"DISPLAY is {name!r}, which does not answer")
-        self._x.XSetErrorHandler(_ignore_error)
+        self._x.XSetErrorHandler(_IGNORE_ERROR)
         self._root: int = self._x.XDefaultRootWindow(self._display)
         self._window = 0
 

@@ -1,0 +1,175 @@
+"""The terminal as the operating system has it: raw keys in, bytes out, and everything put back at the end.
+
+Put back means on leaving, on an exception, at exit, on SIGTERM and SIGHUP (which become ``SystemExit``, so that
+recordings are finished too), and while the program is stopped by Ctrl-Z.
+"""
+
+import atexit
+import contextlib
+import os
+import shutil
+import sys
+import time
+
+from viewer.displays.display import DisplayError
+
+if sys.platform == "win32":
+    import ctypes
+    import msvcrt
+else:
+    import fcntl
+    import select
+    import signal
+    import struct
+    import termios
+    import threading
+    import tty
+    from types import FrameType
+
+_POLL_SECONDS = 0.01  # Windows has no way to wait for keys with a time limit
+
+
+class Tty:
+    """Standard input and output as a terminal. ``enter`` is written on the way in, ``leave`` on the way out.
+
+    Raises ``DisplayError`` where they are not a terminal.
+    """
+
+    def __init__(self, enter: bytes, leave: bytes) -> None:
+        for stream, name in ((sys.__stdin__, "input"), (sys.__stdout__, "output")):
+            if stream is None or stream.closed or not stream.isatty():
+                raise DisplayError(f"standard {name} is not a terminal")
+        if os.environ.get("TERM") == "dumb":
+            raise DisplayError("TERM is 'dumb', expected a terminal that can move its cursor")
+        assert sys.__stdin__ is not None
+        assert sys.__stdout__ is not None
+        self._in = sys.__stdin__.fileno()
+        self._out = sys.__stdout__.fileno()
+        self._enter_bytes = enter
+        self._leave_bytes = leave
+        self._entered = False
+        self.resumed = False  # set when the program was stopped and goes on: the screen must be drawn anew
+        sys.__stdout__.flush()
+        atexit.register(self.leave)
+        try:
+            self.enter()
+        except OSError as error:
+            raise DisplayError(f"the terminal does not answer: {error.strerror}") from None
+
+    def write(self, data: bytes) -> None:
+        """Write all of it. Raises ``DisplayError`` where the terminal is gone."""
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(self._out, view) :]
+        except OSError as error:
+            raise DisplayError(f"the terminal is gone: {error.strerror}") from None
+
+    def leave(self) -> None:
+        """Put the terminal back as it was; may be called twice."""
+        if self._entered:
+            self._entered = False
+            with contextlib.suppress(DisplayError, OSError):
+                self.write(self._leave_bytes)
+            self._restore()
+
+    def enter(self) -> None:
+        """Take the terminal. Raises ``OSError``."""
+        self._prepare()
+        self._entered = True
+        self.write(self._enter_bytes)
+
+    def size(self) -> tuple[int, int]:
+        """Columns and rows of character cells."""
+        try:
+            columns, rows = os.get_terminal_size(self._out)
+        except OSError:
+            columns, rows = 0, 0
+        if columns < 1 or rows < 1:  # a serial line, for one
+            columns, rows = shutil.get_terminal_size((80, 24))
+        return columns, rows
+
+    if sys.platform == "win32":
+
+        def _prepare(self) -> None:
+            self._kernel = ctypes.windll.kernel32
+            self._before = []
+            # -10 input: virtual terminal input, no echo, no lines; -11 output: virtual terminal processing
+            for number, on, off in ((-10, 0x200, 0x6), (-11, 0x4, 0)):
+                handle, mode = self._kernel.GetStdHandle(number), ctypes.c_uint()
+                if not self._kernel.GetConsoleMode(handle, ctypes.byref(mode)):
+                    raise OSError(0, "not a console")
+                self._before.append((handle, mode.value))
+                if not self._kernel.SetConsoleMode(handle, mode.value & ~off | on):
+                    raise OSError(0, "a console without escape sequences, expected Windows 10 or newer")
+
+        def _restore(self) -> None:
+            for handle, mode in self._before:
+                self._kernel.SetConsoleMode(handle, mode)
+
+        def read(self, seconds: float) -> bytes | None:
+            """Keys that came within so long, empty for none."""
+            deadline = time.monotonic() + seconds
+            while not msvcrt.kbhit():
+                if time.monotonic() >= deadline:
+                    return b""
+                time.sleep(_POLL_SECONDS)
+            text = ""
+            while msvcrt.kbhit():
+                text += msvcrt.getwch()
+            return text.encode("utf-8", "ignore")
+
+        def cell_pixels(self) -> tuple[int, int]:
+            """Width and height of a character cell in pixels; 0 where it is not known."""
+            return 0, 0
+
+    else:
+
+        def _prepare(self) -> None:
+            try:
+                self._before = termios.tcgetattr(self._in)
+                tty.setcbreak(self._in, termios.TCSANOW)  # Ctrl-C and Ctrl-Z stay signals
+            except termios.error as error:
+                raise OSError(*error.args) from None
+            self._handlers = {}
+            if threading.current_thread() is threading.main_thread():
+                for number, handler in (
+                    (signal.SIGTERM, self._on_end),
+                    (signal.SIGHUP, self._on_end),
+                    (signal.SIGTSTP, self._on_stop),
+                ):
+                    if signal.getsignal(number) is signal.SIG_DFL:
+                        self._handlers[number] = signal.signal(number, handler)
+
+        def _restore(self) -> None:
+            with contextlib.suppress(termios.error):
+                termios.tcsetattr(self._in, termios.TCSAFLUSH, self._before)  # drops unread mouse reports
+            for number, handler in self._handlers.items():
+                signal.signal(number, handler)
+
+        def _on_end(self, number: int, frame: FrameType | None) -> None:
+            self.leave()
+            raise SystemExit(128 + number)
+
+        def _on_stop(self, number: int, frame: FrameType | None) -> None:
+            self.leave()
+            os.kill(os.getpid(), signal.SIGTSTP)  # the default action now: sleeps here until SIGCONT
+            self.enter()
+            self.resumed = True
+
+        def read(self, seconds: float) -> bytes | None:
+            """Bytes that came within so long, empty for none; ``None`` where the terminal is gone."""
+            try:
+                ready = select.select([self._in], [], [], max(0.0, seconds))[0]
+                return (os.read(self._in, 65536) or None) if ready else b""
+            except OSError:
+                return None
+
+        def cell_pixels(self) -> tuple[int, int]:
+            """Width and height of a character cell in pixels; 0 where it is not known."""
+            try:
+                packed = fcntl.ioctl(self._out, termios.TIOCGWINSZ, b"\x00" * 8)
+            except OSError:
+                return 0, 0
+            rows, columns, width, height = struct.unpack("HHHH", packed)
+            return (width // columns, height // rows) if columns and rows else (0, 0)
