@@ -73,7 +73,7 @@ class Card:
     latent: Latent | None = None
     classes: tuple[str, ...] = ()  # class names by label
     schedule: Mapping[str, Any] = field(default_factory=dict)  # diffusion: betas and what is predicted
-    # [k, size] principal directions of the training pictures' latents, strongest first, each one standard deviation long
+    # [k, size] principal directions of the training latents, strongest first, each one standard deviation long
     directions: tuple[tuple[float, ...], ...] = ()
     sample_latents: tuple[tuple[float, ...], ...] = ()  # [k, size] latents of a few training pictures
     licence: str = ""

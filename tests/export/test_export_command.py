@@ -1,0 +1,158 @@
+"""The command as people run it: a run or a bare file in, files that open elsewhere out, one line for every mistake."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from export import __main__ as command
+from export.card import Card, check_seal
+from trainer import checkpoint
+from trainer.checkpoint import State
+from trainer.config import to_json
+from trainer.families.vae import VAE, VAEConfig
+from trainer.family import DataSpec
+
+SIDE = 16
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the convolutional VAE with the checkpoints of steps 10 (the best) and 20."""
+    folder = tmp_path_factory.mktemp("runs") / "cats"
+    folder.mkdir()
+    config = VAEConfig(arch="conv", latent_size=4, width=8, image_size=SIDE, data="/home/me/cats.npy", out=folder)
+    family = VAE(config)
+    for step, score in ((10, 0.1), (20, 0.2)):
+        torch.manual_seed(step)
+        nets = family.build(DataSpec(image_size=(SIDE, SIDE), channels=3))
+        facts = {
+            "latent_mean": [0.0] * 4,
+            "latent_covariance": np.eye(4).tolist(),
+            "sample_latents": [[float(step)] * 4],
+        }
+        state = State(
+            step=step, images_seen=step * 8, seconds=1.0, world_size=1, score=score, metrics={"mse": score}, facts=facts
+        )
+        checkpoint.save(folder, state, nets, nets, {})
+    facts = {
+        "family": checkpoint.family_name(VAE),
+        "config": to_json(config),
+        "spec": {"image_size": [SIDE, SIDE], "channels": 3, "classes": []},
+        "run_id": "abc",
+        "commit": "0123",
+        "versions": {},
+    }
+    (folder / "config.json").write_text(json.dumps(facts))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bare state_dict whose decoder paints pure red, as OpenCV orders the colours: blue, green, red."""
+    file = tmp_path_factory.mktemp("bare") / "vae_1120.pth"
+    torch.manual_seed(0)
+    state = VAE(VAEConfig()).build(DataSpec(image_size=(128, 128), channels=3)).vae.state_dict()
+    state["decoder1.linear2.weight"].zero_()
+    state["decoder1.linear2.bias"][:] = -20.0
+    state["decoder1.linear2.bias"][2::3] = 20.0
+    state["encoder1.linear.weight"].zero_()
+    state["encoder1.linear.weight"][:, 2::3] = 1e-4  # looks at red alone
+    torch.save(state, file)
+    return file
+
+
+def card_of(path: Path) -> Card:
+    assert check_seal(path.read_bytes())
+    card = Card.from_props({item.key: item.value for item in onnx.load(path).metadata_props})
+    assert card is not None
+    return card
+
+
+def test_a_run_becomes_two_files_that_know_where_they_come_from(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "cats.onnx"
+    assert command.main([str(run), "-o", str(out), "--licence", "CC-BY-4.0", "--name", "猫"]) == 0
+    printed = capsys.readouterr()
+    assert [line.split(":")[0] for line in printed.out.splitlines()] == [str(out), str(tmp_path / "cats.encoder.onnx")]
+    assert "max difference" in printed.out
+    assert printed.err == ""
+    card = card_of(out)
+    assert (card.family, card.name, card.licence, card.data) == ("vae", "猫", "CC-BY-4.0", "cats.npy")
+    assert card.training["run"] == "abc"
+    assert (card.training["step"], card.training["images_seen"], card.training["score"]) == (10, 80, 0.1)
+    assert len(card.directions) == 4
+    assert card_of(tmp_path / "cats.encoder.onnx").kind == "encoder"
+    assert b"/home/me" not in out.read_bytes()
+
+
+@pytest.mark.parametrize(("weights", "step"), [("last", 20), ("10", 10)])
+def test_weights_are_chosen(run: Path, tmp_path: Path, weights: str, step: int) -> None:
+    assert command.main([str(run), "-o", str(tmp_path / "a.onnx"), "--weights", weights]) == 0
+    assert card_of(tmp_path / "a.onnx").training["step"] == step
+    assert card_of(tmp_path / "a.onnx").sample_latents == ((float(step),) * 4,)
+
+
+def test_bare_files_keep_their_colours(bare: Path, tmp_path: Path) -> None:
+    out = tmp_path / "red.onnx"
+    assert command.main([str(bare), "--family", "vae", "-o", str(out)]) == 0
+    latent = np.random.default_rng(0).standard_normal((3, 10)).astype(np.float32)
+    image = onnxruntime.InferenceSession(out).run(None, {"latent": latent})[0]
+    assert (image == (255, 0, 0)).all()
+    encoder = onnxruntime.InferenceSession(tmp_path / "red.encoder.onnx")
+    black, red, blue = np.zeros((3, 1, 128, 128, 3), np.uint8)
+    red[..., 0], blue[..., 2] = 255, 255
+    codes = [encoder.run(None, {"image": picture})[0] for picture in (black, red, blue)]
+    assert np.allclose(codes[0], codes[2])
+    assert not np.allclose(codes[0], codes[1])
+
+
+def test_mistakes_are_one_line(run: Path, bare: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = str(tmp_path / "a.onnx")
+    strange = tmp_path / "strange.pth"
+    torch.save({"fc.weight": torch.zeros(2, 2), "fc.bias": torch.zeros(2)}, strange)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (empty / "config.json").write_bytes((run / "config.json").read_bytes())
+    taken = tmp_path / "taken.onnx"
+    taken.write_bytes(b"precious")
+    for arguments, expected in (
+        (["nowhere", "-o", out], "nowhere: there is no such run or file"),
+        ([str(tmp_path), "-o", out], "not a run"),
+        ([str(empty), "-o", out], "no intact checkpoint"),
+        ([str(run), "-o", out, "--weights", "15"], "one of the steps 10, 20"),
+        ([str(run), "-o", out, "--weights", "bets"], "expected best, last"),
+        ([str(run), "-o", out, "--family", "vae"], "expected none for a run"),
+        ([str(run), "-o", str(tmp_path / "no" / "a.onnx")], "there is no folder"),
+        ([str(run), "-o", str(tmp_path / "a.pth")], "expected .onnx"),
+        ([str(run), "-o", str(taken)], "--force replaces it"),
+        ([str(bare), "-o", out], "--family is missing"),
+        ([str(bare), "-o", out, "--family", "../vae"], "expected one of"),
+        ([str(bare), "-o", out, "--family", "vae", "--weights", "last"], "it holds one set"),
+        ([str(strange), "-o", out, "--family", "vae"], "the file's own: fc.bias, fc.weight"),
+    ):
+        assert command.main(arguments) == 2, arguments
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert printed.err.startswith("error: ")
+        assert printed.err.count("\n") == 1
+        assert expected in printed.err
+    assert taken.read_bytes() == b"precious"
+    assert not (tmp_path / "a.onnx").exists()
+
+
+def test_the_module_runs_and_says_nothing_but_its_result(bare: Path, tmp_path: Path) -> None:
+    arguments = [sys.executable, "-m", "export", str(bare), "--family", "vae", "-o", "red.onnx", "--precision", "int8"]
+    done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert len(done.stdout.splitlines()) == 2
+    assert "int8: max levels" in done.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["red.encoder.onnx", "red.onnx"]
