@@ -8,8 +8,8 @@ from viewer.keys import NAMES, Event, decode_character
 
 _SEQUENCE: Final = re.compile(  # a whole control sequence
     rb"\x1b\[M[\x20-\xff]{3}"  # a mouse report of old
-    rb"|\x1b\[\[[A-E]"  # function keys of the Linux console
-    rb"|\x1b\[[\x20-\x3f]*[\x40-\x7e]"  # CSI
+    rb"|\x1b\[\[[\x20-\x7e]"  # function keys of the Linux console
+    rb"|\x1b\[(?![M\[])[\x20-\x3f]*[\x40-\x7e]"  # CSI
     rb"|\x1bO[0-9;]*[\x40-\x7e]"  # SS3
     rb"|\x1b[P\]X^_][^\x07\x1b]*(?:\x07|\x1b\\)"  # strings: replies to questions
 )
@@ -68,8 +68,11 @@ class Parser:
                     continue
                 if _BEGUN.fullmatch(data, position) and len(data) - position < _LONGEST:
                     break
-                found.append(NAMES["esc"])  # what follows is no sequence, so that this was the key
-                position += 1
+                if data[position + 1] in b"[OP]X^_":  # a sequence that went wrong
+                    position += 2
+                else:  # what follows is no sequence, so that this was the key
+                    found.append(NAMES["esc"])
+                    position += 1
                 continue
             length = _utf8_length(data[position])
             if position + length > len(data) and _is_tail(data[position + 1 :]):

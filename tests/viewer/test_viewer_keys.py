@@ -1,0 +1,91 @@
+"""Key tables: what each platform's codes mean, and scripts of keys."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from viewer.keys import BINDINGS, NAMES, Action, Event, decode_window_key, help_text, parse_keys
+
+MOVES = ("left", "up", "right", "down", "pageup", "pagedown", "home", "end")
+
+
+@pytest.mark.parametrize(
+    ("platform", "codes"),
+    [
+        ("X11", (65361, 65362, 65363, 65364, 65365, 65366, 65360, 65367)),
+        ("X11 keypad", (65430, 65431, 65432, 65433, 65434, 65435, 65429, 65436)),
+        ("GTK with NumLock", tuple(0x100000 | code for code in (65361, 65362, 65363, 65364))),
+        ("Windows", (2424832, 2490368, 2555904, 2621440, 2162688, 2228224, 2359296, 2293760)),
+        ("macOS", (63234, 63232, 63235, 63233, 63276, 63277, 63273, 63275)),
+    ],
+)
+def test_moves_on_every_platform(platform: str, codes: tuple[int, ...]) -> None:
+    assert [decode_window_key(code) for code in codes] == [NAMES[name] for name in MOVES[: len(codes)]]
+
+
+@pytest.mark.parametrize(
+    ("code", "shift", "event"),
+    [
+        (27, False, Event(Action.QUIT)),
+        (ord("s"), False, Event(Action.SAVE)),
+        (ord("s"), True, Event(Action.SAVE_ALL)),
+        (ord("S"), False, Event(Action.SAVE_ALL)),
+        (ord("S"), True, Event(Action.SAVE_ALL)),
+        (0x10000 | ord("S"), False, Event(Action.SAVE_ALL)),
+        (ord("i"), True, Event(Action.INTERPOLATE)),
+        (ord("r"), False, Event(Action.RANDOM)),
+        (ord("+"), True, Event(Action.MORE)),
+        (ord("="), False, Event(Action.MORE)),
+        (ord("-"), False, Event(Action.LESS)),
+        (65451, False, Event(Action.MORE)),
+        (65453, False, Event(Action.LESS)),
+        (32, False, Event(Action.PAUSE)),
+        (13, False, Event(Action.NEW, key="enter")),
+        (10, False, Event(Action.NEW, key="enter")),
+        (65421, False, Event(Action.NEW, key="enter")),
+        (65461, False, Event(Action.NEW, key="5")),
+        (ord("7"), False, Event(Action.NEW, key="7")),
+        (ord("x"), True, Event(Action.NEW, key="X")),
+        (-23, False, Event(Action.NEW, key="é")),
+        (0xE9, False, Event(Action.NEW, key="é")),
+        (0x10020AC, False, Event(Action.NEW, key="€")),
+        (0x6C1, False, Event(Action.NEW, key="0x6c1")),
+    ],
+)
+def test_codes(code: int, shift: bool, event: Event) -> None:
+    assert decode_window_key(code, shift) == event
+
+
+@pytest.mark.parametrize(
+    "code", [-1, 0, 8, 9, 127, 65505, 65506, 65507, 65509, 65407, 65513, 65515, 65027, 65470, 0x700000, 1 << 23]
+)
+def test_lone_modifiers_and_unknown_codes_are_nothing(code: int) -> None:
+    assert decode_window_key(code) is None
+
+
+@given(st.integers(-(2**31), 2**31 - 1), st.booleans())
+def test_no_code_fails(code: int, shift: bool) -> None:
+    decode_window_key(code, shift)
+
+
+def test_a_script_of_all_names() -> None:
+    assert [event.action.name for event in parse_keys("right,s,S,i,r,+,-,space, click:40:60,pageup,esc")] == [
+        "RIGHT", "SAVE", "SAVE_ALL", "INTERPOLATE", "RANDOM", "MORE", "LESS", "PAUSE", "CLICK", "PAGE_UP", "QUIT",
+    ]  # fmt: skip
+    assert parse_keys("click:40:60") == [Event(Action.CLICK, 40, 60)]
+    assert parse_keys("x,comma,enter") == [Event(Action.NEW, key=key) for key in ("x", ",", "enter")]
+    assert parse_keys("") == []
+
+
+@pytest.mark.parametrize("script", ["foo", "right,foo", "a,,b", "click:1", "click:a:b", "click:-1:2", "right,"])
+def test_an_unknown_name_is_one_line(script: str) -> None:
+    with pytest.raises(ValueError, match="expected") as failure:
+        parse_keys(script)
+    assert "\n" not in str(failure.value)
+
+
+def test_the_help_tells_every_action_in_the_words_of_the_mode() -> None:
+    assert {action for binding in BINDINGS for action in binding.actions} == set(Action)
+    assert "pause" in help_text("animate")
+    assert "pause" not in help_text("grid")
+    assert len(help_text().splitlines()) == len(BINDINGS)
