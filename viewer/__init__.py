@@ -2,4 +2,6 @@
 
 import os
 
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**27))  # OpenCV reads it once, when it is imported
+# Both are read once, when the libraries are imported.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**27))  # a small PNG can unfold to gigabytes
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # no linear algebra here: starting its threads takes a while

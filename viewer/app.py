@@ -14,7 +14,7 @@ from typing import Any, Final, Generic, Literal, TypeVar
 import numpy as np
 
 from viewer import latents, render
-from viewer.displays import Display
+from viewer.displays.display import Display
 from viewer.keys import Event
 from viewer.latents import Latents, Walk
 from viewer.model import Images, Model, ModelError

@@ -55,7 +55,8 @@ def weights(size: int, height: int, width: int, hidden: int) -> tuple[NDArray[np
     y, x = np.mgrid[0:height, 0:width] / max(height, width)
     down, along, phase = waves[:, 0], waves[:, 1], waves[:, 2]
     second = np.sin(
-        6 * (down[:, None, None] * y[None, ..., None] + along[:, None, None] * x[None, ..., None]) + phase[:, None, None]
+        6 * (down[:, None, None] * y[None, ..., None] + along[:, None, None] * x[None, ..., None])
+        + phase[:, None, None]
     )
     return first, (second.reshape(hidden, -1) / np.sqrt(hidden) * 2).astype(np.float32)
 
