@@ -1,6 +1,7 @@
 """Play with an exported model: ``python -m viewer grid cats.onnx``."""
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -181,6 +182,8 @@ def _run_info(options: argparse.Namespace) -> None:
         from viewer.model import open_model
 
         lines = list(describe_model(open_model(_model_path(options))))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a model's own words may not fit the terminal's alphabet
     width = max((len(name) for name, _ in lines), default=0)
     for name, text in lines:
         print(f"{printable(name):<{width}}  {printable(text, 20_000)}")
@@ -197,6 +200,7 @@ def _show(options: argparse.Namespace, session: "GridSession | AnimateSession", 
     """Open the display and run a session on it to its end."""
     from viewer.app import DELAY_MS, run_live, run_scripted
     from viewer.displays import open_display
+    from viewer.pictures import PictureError
 
     try:
         title = session.title
@@ -210,6 +214,8 @@ def _show(options: argparse.Namespace, session: "GridSession | AnimateSession", 
                 run_scripted(session, display, len(options.keys or ()), frames)
         finally:
             display.close()
+        if session.failures and not display.interactive:  # nobody has seen them
+            raise PictureError(session.failures[0])
     finally:
         session.close()
 

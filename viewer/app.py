@@ -4,6 +4,7 @@ A session joins the parts of one mode. Two loops drive sessions: ``run_live`` wh
 ``run_scripted`` where nobody does; there every picture is waited for, so that the same script gives the same frames.
 """
 
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from viewer.latents import Latents, Walk
 from viewer.model import Images, Model, ModelError
 from viewer.pictures import PictureError, encode_png, save_numbered
 from viewer.state import LEG_TICKS, AnimateState, Effect, GridState, Sheet, State, advance, reduce
+from viewer.text import printable
 from viewer.worker import Errands, Worker
 
 DELAY_MS: Final = 50  # between the frames of a walk
@@ -91,6 +93,7 @@ class Session(ABC, Generic[State, Request]):
         self.state: State = state
         self.changed = True  # since the last frame
         self.now = 0.0  # seconds, by the clock of the loop
+        self.failures: list[str] = []  # all that went wrong, one line each
         self._folder = folder
         self._decoder = Decoder(model)
         self._worker: Worker[Request, Part] = Worker(self._work)
@@ -121,8 +124,10 @@ class Session(ABC, Generic[State, Request]):
             self._notice, self.changed = None, True
         for answer in self._worker.take():
             if answer.error is not None:
-                self._failed(answer.error)
+                self._failed(answer.error, math.inf)
             elif answer.result is not None:
+                if self._notice is not None and self._notice[2] == math.inf:
+                    self._notice = None  # it works again
                 self._receive(answer.request, answer.result)
         for said in self._errands.take():
             if isinstance(said, Exception):
@@ -139,9 +144,9 @@ class Session(ABC, Generic[State, Request]):
             self._errands.wait()
             self.pump(now)
 
-    def notify(self, text: str, tone: render.Tone = "notice") -> None:
+    def notify(self, text: str, tone: render.Tone = "notice", seconds: float = _NOTICE_SECONDS) -> None:
         """Show a line of text for a while."""
-        self._notice, self.changed = (text, tone, self.now + _NOTICE_SECONDS), True
+        self._notice, self.changed = (printable(text), tone, self.now + seconds), True
 
     def frame(self) -> render.Image:
         """The frame to show now."""
@@ -172,10 +177,11 @@ class Session(ABC, Generic[State, Request]):
         """Let time pass by one frame, where it does; False: the picture for it is not there yet."""
         return True
 
-    def _failed(self, error: Exception) -> None:
-        if not isinstance(error, ModelError | PictureError):
+    def _failed(self, error: Exception, seconds: float = _NOTICE_SECONDS) -> None:
+        if not isinstance(error, ModelError | PictureError | MemoryError):
             raise error
-        self.notify(str(error), "error")
+        self.failures.append(str(error) or "not enough memory")
+        self.notify(self.failures[-1], "error", seconds)
 
     def _save(self, whole: bool) -> None:
         """Have the selected picture, or the sheet of all, saved as it is asked for now."""
@@ -439,7 +445,7 @@ def run_live(session: AnySession, display: Display, frames: int = 0) -> None:
         now = time.monotonic()
         session.pump(now)
         if moves and now >= step_at and shown and session.step():
-            step_at = max(step_at + delay, now)
+            step_at = step_at + delay if now < step_at + delay else now + delay
         if session.changed and now >= show_at:
             display.show(session.frame(), session.title)
             shown += 1

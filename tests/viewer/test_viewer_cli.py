@@ -107,6 +107,7 @@ def test_a_picture_is_encoded(generator_path: Path, tmp_path: Path, capsys: pyte
         (["grid", "{model}", "--display", "none", "--scale", "64", "--rows", "64", "--cols", "64"], "too large"),
         (["animate", "{model}", "--display", "none", "--loop", "--frames", "50"], "60, 90"),
         (["info", "{plain_png}"], "does not say"),
+        (["grid", "{model}", "--display", "none", "--keys", "s", "--out", "{plain_png}"], "cannot save"),
     ],
 )
 def test_a_mistake_is_one_line_and_code_2(
