@@ -66,13 +66,13 @@ class Parser:
                     found += _decode(sequence.group())
                     position = sequence.end()
                     continue
-                if _BEGUN.fullmatch(data, position) and len(data) - position < _LONGEST:
+                begun = _BEGUN.match(data, position)
+                assert begun is not None
+                if begun.end() == len(data) and len(data) - position < _LONGEST:
                     break
-                if data[position + 1] in b"[OP]X^_":  # a sequence that went wrong
-                    position += 2
-                else:  # what follows is no sequence, so that this was the key
+                if len(begun.group()) == 1:  # what follows is no sequence, so that this was the key
                     found.append(NAMES["esc"])
-                    position += 1
+                position = begun.end()
                 continue
             length = _utf8_length(data[position])
             if position + length > len(data) and _is_tail(data[position + 1 :]):
