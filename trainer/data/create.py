@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, help="the .npy file to write")
     parser.add_argument("--size", type=int, default=128, help="side of the pictures in pixels (128)")
     parser.add_argument("--keep-aspect", action="store_true", help="pad by repeating the edge instead of stretching")
+    parser.add_argument("--exact", action="store_true", help="decode all at full size: slower, and 1 of 255 closer")
     parser.add_argument("--workers", type=int, default=0, help="pictures decoded at once (0: one a core)")
     parser.add_argument("--force", action="store_true", help="replace an output that exists")
 
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError(f"no file matches {' '.join(printable(pattern) for pattern in arguments.inputs)}")
     skipped = 0
     with replacing(path, arguments.force) as file, Writer(file, (arguments.size, arguments.size, 3)) as writer:
-        pictures = decode_all(files, arguments.size, arguments.keep_aspect, arguments.workers)
+        pictures = decode_all(files, arguments.size, arguments.keep_aspect, arguments.exact, arguments.workers)
         for source, picture in tqdm(pictures, "pictures", len(files), unit="file", disable=None):
             if isinstance(picture, str):
                 skipped += 1
@@ -84,12 +85,12 @@ def find(inputs: Iterable[str], output: Path) -> list[Path]:
 
 
 def decode_all(
-    files: Iterable[Path], size: int, keep_aspect: bool, workers: int = 0
+    files: Iterable[Path], size: int, keep_aspect: bool, exact: bool = False, workers: int = 0
 ) -> Iterator[tuple[Path, np.ndarray | str]]:
     """Decode several files at once, in threads (OpenCV releases the interpreter).
 
-    Gives each file, in order, with its picture u8 [size, size, 3] or why it is left out. Only a few pictures a thread are
-    held at a time.
+    Gives each file, in order, with its picture u8 [size, size, 3] or why it is left out. Only a few pictures a thread
+    are held at a time.
     """
     workers = workers or _cores()
     threads = cv2.getNumThreads()
@@ -97,7 +98,7 @@ def decode_all(
 
     def one(path: Path) -> np.ndarray | str:
         try:
-            return load(path, size, size, keep_aspect)
+            return load(path, size, size, keep_aspect, exact)
         except Unreadable as error:
             return str(error)
 
