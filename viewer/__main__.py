@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from viewer.keys import Event, help_text, parse_keys
 from viewer.text import printable
 
 if TYPE_CHECKING:
-    from viewer.app import AnimateSession, GridSession
+    from viewer.session import Session
 
 BUILT_IN: Final = Path(__file__).parent / "models" / "toycats.onnx"
 
@@ -132,9 +132,10 @@ def _add_info_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_grid(options: argparse.Namespace) -> None:
-    from viewer.app import GridSession, auto_scale, make_sheet
+    from viewer.grid import GridSession, auto_scale
     from viewer.model import open_model, open_sibling_encoder
     from viewer.pictures import fit, read_picture
+    from viewer.session import make_sheet
     from viewer.state import GridState
 
     path, threads = _model_path(options), _threads(options)
@@ -156,8 +157,9 @@ def _run_grid(options: argparse.Namespace) -> None:
 
 
 def _run_animate(options: argparse.Namespace) -> None:
-    from viewer.app import LEG_FRAMES, AnimateSession, make_sheet
+    from viewer.animate import LEG_FRAMES, AnimateSession
     from viewer.model import ModelError, open_model
+    from viewer.session import make_sheet
     from viewer.state import AnimateState
 
     model = open_model(_model_path(options), threads=_threads(options), wanted="generator")
@@ -178,7 +180,7 @@ def _run_info(options: argparse.Namespace) -> None:
     if is_png(options.model):
         lines = [(name, str(value)) for name, value in read_recipe(options.model).items()]
     else:
-        from viewer.app import describe_model
+        from viewer.info import describe_model
         from viewer.model import open_model
 
         lines = list(describe_model(open_model(_model_path(options))))
@@ -196,7 +198,7 @@ MODES: Final = {
 }
 
 
-def _show(options: argparse.Namespace, session: "GridSession | AnimateSession", frames: int = 0) -> None:
+def _show(options: argparse.Namespace, session: "Session[Any, Any]", frames: int = 0) -> None:
     """Open the display and run a session on it to its end."""
     from viewer.app import DELAY_MS, run_live, run_scripted
     from viewer.displays import open_display

@@ -168,7 +168,9 @@ SLOW_PROGRAM = """
 import sys, time
 from pathlib import Path
 import numpy as np
-from viewer.app import GridSession, make_sheet, run_live
+from viewer.app import run_live
+from viewer.grid import GridSession
+from viewer.session import make_sheet
 from viewer.keys import Action, Event
 from viewer.model import open_model
 from viewer.state import GridState

@@ -1,0 +1,120 @@
+"""The animate mode: a walk through latent space."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from viewer import render
+from viewer.latents import Latents, Walk
+from viewer.model import Images, Model
+from viewer.session import Part, Session
+from viewer.state import LEG_TICKS, AnimateState, advance
+
+LEG_FRAMES: Final = 30  # of a walk at its first speed
+_AHEAD_BYTES: Final = 48_000_000  # of pictures made before their time
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Some frames of a walk."""
+
+    seed: int
+    positions: tuple[int, ...]  # ticks
+
+
+class AnimateSession(Session[AnimateState, Stretch]):
+    """Pictures that walk through latent space; they are made some frames ahead."""
+
+    def __init__(
+        self, model: Model, state: AnimateState, folder: Path, *, straight: bool = False, legs: int = 0
+    ) -> None:
+        """``straight``: lerp instead of slerp. ``legs``: of a closed walk; 0: an endless one."""
+        self._straight = straight
+        self._legs = legs
+        self._frames: dict[tuple[int, int], Images] = {}  # by seed and position
+        self._asked: Stretch | None = None
+        self._shown: Images | None = None
+        height, width = model.image_size
+        self._ahead = int(min(max(_AHEAD_BYTES / (height * width * 3 * state.sheet.count), 2), 24))
+        self._canvas = render.blank(state.sheet)
+        super().__init__(model, state, folder)
+
+    @property
+    def moving(self) -> bool:
+        """Whether it is not paused."""
+        return not self.state.paused
+
+    def step(self) -> bool:
+        """On to the next frame, if it is there."""
+        if self.state.paused:
+            return True
+        following = advance(self.state)
+        if (following.seed, following.position) not in self._frames:
+            return False
+        self.state, self.changed = following, True
+        return True
+
+    def _walk_latents(self, seed: int, position: int) -> Latents:
+        walks = (
+            Walk(self.model.latent, seed, self._straight, self._legs, number)
+            for number in range(self.state.sheet.count)
+        )
+        return np.stack([walk.at(position / LEG_TICKS) for walk in walks])
+
+    def _latents(self) -> Latents:
+        return self._walk_latents(self.state.seed, self.state.position)
+
+    def _work(self, request: Stretch) -> Iterator[Part]:
+        count = self.state.sheet.count
+        wanted = np.concatenate([self._walk_latents(request.seed, position) for position in request.positions])
+        for part in self._decoder.parts(wanted, group=count):
+            yield Part(part.first // count, part.images)
+
+    def _ask(self) -> None:
+        state = self.state
+        coming = [state.position + number * state.speed for number in range(self._ahead + 1)]
+        keys = {(state.seed, position) for position in coming}
+        for key in self._frames.keys() - keys:
+            del self._frames[key]
+        missing = tuple(position for position in coming if (state.seed, position) not in self._frames)
+        if len(missing) <= self._ahead // 2 or (state.paused and missing[0] != state.position):
+            return  # enough for now: larger stretches are made with less effort
+        stretch = Stretch(state.seed, missing)
+        under_way = self._asked is not None and self._asked.seed == state.seed and self._worker.busy
+        if under_way and self._asked is not None and missing[0] in self._asked.positions:
+            return
+        if stretch != self._asked:
+            self._asked = stretch
+            self._worker.ask(stretch)
+
+    def _receive(self, request: Stretch, part: Part) -> None:
+        count = self.state.sheet.count
+        for number in range(len(part.images) // count):
+            key = request.seed, request.positions[part.first + number]
+            self._frames[key] = part.images[number * count : (number + 1) * count]
+            self.changed = self.changed or key == (self.state.seed, self.state.position)
+
+    def _pictures(self) -> render.Image:
+        images = self._ready()
+        if images is not None and images is not self._shown:
+            render.place(self._canvas, self.state.sheet, 0, images)
+            self._shown = images
+        return self._canvas
+
+    def _ready(self) -> Images | None:
+        return self._frames.get((self.state.seed, self.state.position))
+
+    def _facts(self) -> Mapping[str, Any]:
+        way = "lerp" if self._straight else "slerp"
+        return {"mode": f"animate {way}", "position": self.state.position / LEG_TICKS, "legs": self._legs}
+
+    def _status(self) -> tuple[str, ...]:
+        state = self.state
+        speed = state.speed * LEG_FRAMES / LEG_TICKS
+        return (f"seed {state.seed}", "paused" if state.paused else f"speed {speed:g}")
+
+    def _hints(self) -> tuple[str, ...]:
+        return ("space pause", "+ - speed", "s save", "esc quit")

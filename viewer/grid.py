@@ -1,0 +1,116 @@
+"""The grid mode: a page of pictures to choose from, random or interpolated."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from viewer import latents, render
+from viewer.latents import Latents
+from viewer.model import Images, Model
+from viewer.session import Part, Session
+from viewer.state import GridState
+
+_PATIENCE_SECONDS: Final = 0.2  # after which a page is shown half done
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the pictures of a grid follow from."""
+
+    seed: int
+    mode: Literal["random", "interpolation"]
+    truncation: float
+
+
+class GridSession(Session[GridState, Page]):
+    """A page of pictures with a cursor; random, or interpolated between its four corners."""
+
+    def __init__(
+        self, model: Model, state: GridState, folder: Path, encoded: Latents | None = None, source: str = ""
+    ) -> None:
+        """``encoded``: latent [d] of a real picture for the first corner. ``source``: its name."""
+        self._encoded = encoded
+        self._source = source
+        self._asked: Page | None = None
+        self._asked_at = 0.0
+        self._late = False  # the page is shown half done
+        height, width = model.image_size
+        self._images: Images = np.zeros((state.sheet.count, height, width, 3), np.uint8)
+        self._count = 0  # pictures of the page asked for that are there
+        self._canvas = render.blank(state.sheet)
+        super().__init__(model, state, folder)
+
+    @property
+    def _missing(self) -> int:
+        return self.state.sheet.count - self._count
+
+    def _page(self) -> Page:
+        return Page(self.state.seed, self.state.mode, self.state.truncation)
+
+    def _latents(self) -> Latents:
+        return self._latents_of(self._page())
+
+    def _latents_of(self, page: Page) -> Latents:
+        sheet, latent = self.state.sheet, self.model.latent
+        if page.mode == "random":
+            drawn = latents.draw_many(latent, page.seed, range(sheet.count))
+            return latents.truncate(latent, drawn, page.truncation)
+        indices = (0, sheet.columns - 1, sheet.count - sheet.columns, sheet.count - 1)  # the page's own corners
+        corners = np.stack([latents.draw(latent, page.seed, index) for index in indices])
+        corners = latents.truncate(latent, corners, page.truncation)
+        if self._encoded is not None:
+            corners = np.concatenate([self._encoded[None], corners[1:]])
+        return latents.bilinear(corners, sheet.rows, sheet.columns)
+
+    def _work(self, request: Page) -> Iterator[Part]:
+        return self._decoder.parts(self._latents_of(request))
+
+    def _ask(self) -> None:
+        page = self._page()
+        if page != self._asked:
+            self._asked, self._asked_at, self._count, self._late = page, self.now, 0, False
+            self._worker.ask(page)
+        elif not self._late and self._missing and self.now - self._asked_at > _PATIENCE_SECONDS:
+            self._late = self.changed = True
+
+    def _receive(self, request: Page, part: Part) -> None:
+        if request != self._asked:
+            return
+        if part.first == 0:
+            self._images = np.empty_like(self._images)  # a picture that is being saved keeps the old ones
+        self._count = part.first + len(part.images)
+        self._images[part.first : self._count] = part.images
+        render.place(self._canvas, self.state.sheet, part.first, part.images)
+        self._late = self._late and self._missing > 0
+        self.changed = self.changed or self._late or not self._missing
+
+    def _pictures(self) -> render.Image:
+        return self._canvas
+
+    def _ready(self) -> Images | None:
+        return self._images if self._page() == self._asked and not self._missing else None
+
+    def _facts(self) -> Mapping[str, Any]:
+        state = self.state
+        facts: dict[str, Any] = {"mode": f"grid {state.mode}", "truncation": state.truncation}
+        if self._encoded is not None and state.mode == "interpolation":
+            facts["encoded"] = self._source
+        return facts
+
+    def _status(self) -> tuple[str, ...]:
+        state = self.state
+        status = (state.mode, f"seed {state.seed}", f"truncation {state.truncation:.1f}")
+        return (*status, f"{self._missing} to come") if self._late else status
+
+    def _hints(self) -> tuple[str, ...]:
+        other = "i interpolate" if self.state.mode == "random" else "r random"
+        return "any key: new", "s save", "S save all", other, "+ - truncation", "esc quit"
+
+
+def auto_scale(rows: int, columns: int, height: int, width: int) -> float:
+    """The scale at which a sheet of pictures fills a good part of a small screen."""
+    factor = min(1100 / (columns * width), 800 / (rows * height))
+    return float(min(int(factor), 8)) if factor >= 1 else factor
