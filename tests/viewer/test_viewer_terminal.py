@@ -63,6 +63,7 @@ class Session:
         self.screen = pyte.Screen(columns, rows)
         self.stream = pyte.ByteStream(self.screen)
         self.written = b""
+        self.seen = 0  # up to where ``read`` has found what it was to find
         inherited = {
             key: value
             for key, value in os.environ.items()
@@ -84,9 +85,8 @@ class Session:
     def read(self, until: bytes, seconds: float = 10.0) -> None:
         """Take output until it holds these bytes; answer what terminals answer."""
         deadline = time.monotonic() + seconds
-        start = len(self.written)
-        while until not in self.written[start:]:
-            assert time.monotonic() < deadline, f"no {until!r} in {self.written[start:]!r}"
+        while (found := self.written.find(until, self.seen)) < 0:
+            assert time.monotonic() < deadline, f"no {until!r} in {self.written[self.seen :]!r}"
             if select.select([self.leader], [], [], 0.1)[0]:
                 data = os.read(self.leader, 65536)
                 self.written += data
@@ -97,6 +97,7 @@ class Session:
                         head, _, tail = data.partition(begin)
                         data = head + tail.partition(end)[2]
                 self.stream.feed(data)
+        self.seen = found + len(until)
 
     answers = b"\x1b[?62;c"
 

@@ -1,0 +1,232 @@
+"""The window under a real X server: every key, Shift and Caps Lock, clicks, closing, and screens that are none."""
+
+import ctypes
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from viewer.displays.x11 import XKeys
+
+pytestmark = pytest.mark.skipif(
+    not sys.platform.startswith("linux") or not (shutil.which("Xvfb") and shutil.which("xdotool")),
+    reason="needs Xvfb and xdotool",
+)
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = """
+import sys, time
+import numpy as np
+from viewer.displays import DisplayError, open_display
+try:
+    display = open_display("window", title="stand-in")
+except DisplayError as error:
+    sys.exit(f"error: {error}")
+frame = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
+display.show(frame, "stand-in 0")
+display.poll(0.5)
+print("ready", flush=True)
+used, since, count = time.process_time(), time.monotonic(), 0
+while True:
+    event = display.poll(0.05)
+    if event is not None:
+        count += 1
+        print(event.action.name, event.x, event.y, event.key, flush=True)
+        if event.action.name == "QUIT":
+            break
+        time.sleep(float(sys.argv[1]))
+        display.show(frame[::-1], f"stand-in {count}")
+display.show(frame, "after the end")
+display.close()
+display.close()
+print("cpu", (time.process_time() - used) / (time.monotonic() - since), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def screen() -> Iterator[str]:
+    """A screen of its own; Xvfb finds a free number."""
+    reading, writing = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1024x768x24", "-noreset"],
+        pass_fds=[writing],
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(writing)
+    with os.fdopen(reading) as numbers:
+        number = numbers.readline().strip()
+    yield f":{number}"
+    server.terminate()
+    server.wait()
+
+
+class Program:
+    """A stand-in for the application in a window; it prints the events that it gets."""
+
+    def __init__(self, screen: str, busy_seconds: float = 0.0) -> None:
+        self.environment = os.environ | {"DISPLAY": screen}
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(busy_seconds)],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "ready\n", self.process.communicate()
+        self.window = self.xdotool("search", "--name", "stand-in").split()[0]
+        self.xdotool("windowfocus", "--sync", self.window)
+
+    def xdotool(self, *words: str) -> str:
+        command = ["xdotool", *words]
+        return subprocess.run(command, env=self.environment, check=True, capture_output=True, text=True).stdout
+
+    def press(self, *keys: str, gap_ms: int = 12) -> None:
+        self.xdotool("key", "--delay", str(gap_ms), *keys)
+
+    def end(self) -> list[str]:
+        """Press ESC; the events before it."""
+        self.press("Escape")
+        output, errors = self.process.communicate(timeout=20)
+        assert errors == ""
+        lines = output.splitlines()
+        assert lines[-2].startswith("QUIT")
+        return [line.replace(" -1 -1", "").strip() for line in lines[:-2]]
+
+
+@pytest.fixture
+def program(screen: str) -> Iterator[Program]:
+    made = Program(screen)
+    yield made
+    made.process.kill()
+    made.process.communicate()
+
+
+KEYS = {
+    "Left": "LEFT", "Right": "RIGHT", "Up": "UP", "Down": "DOWN", "Prior": "PAGE_UP", "Next": "PAGE_DOWN",
+    "Home": "HOME", "End": "END", "s": "SAVE", "shift+s": "SAVE_ALL", "i": "INTERPOLATE", "r": "RANDOM",
+    "plus": "MORE", "minus": "LESS", "KP_Add": "MORE", "KP_Subtract": "LESS", "space": "PAUSE",
+    "Return": "NEW enter", "KP_Enter": "NEW enter", "q": "NEW q", "7": "NEW 7", "comma": "NEW ,",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("times", [2, pytest.param(20, marks=pytest.mark.slow)])
+def test_every_key_every_time(program: Program, times: int) -> None:
+    for key in KEYS:
+        program.press(*[key] * times)
+    assert program.end() == [name for name in KEYS.values() for _ in range(times)]
+
+
+def test_shift_and_caps_lock(program: Program) -> None:
+    program.press("shift+s", "Caps_Lock", "s", "shift+s", "Caps_Lock", "s")
+    assert program.end() == ["SAVE_ALL", "SAVE_ALL", "SAVE", "SAVE"]
+
+
+def test_modifiers_shortcuts_and_unknown_keys_are_nothing(program: Program) -> None:
+    program.press("Shift_L", "Shift_R", "Control_L", "Alt_L", "Super_L", "Caps_Lock", "Caps_Lock", "Num_Lock",
+                  "Num_Lock", "F5", "Tab", "BackSpace", "ctrl+s", "alt+s", "x")  # fmt: skip
+    assert program.end() == ["NEW x"]
+
+
+def test_no_key_is_lost_while_the_loop_is_busy(screen: str) -> None:
+    program = Program(screen, busy_seconds=0.02)
+    program.press(*["Right", "s", "shift+s", "Down"] * 25, gap_ms=5)
+    assert program.end() == ["RIGHT", "SAVE", "SAVE_ALL", "DOWN"] * 25
+
+
+def test_clicks_are_pixels_of_the_frame_at_any_size_of_the_window(program: Program) -> None:
+    program.xdotool("mousemove", "--window", program.window, "100", "60", "click", "1")
+    time.sleep(0.3)
+    program.xdotool("windowsize", "--sync", program.window, "640", "600")  # 640 x 480 in the middle
+    time.sleep(0.3)
+    program.xdotool("mousemove", "--window", program.window, "400", "180", "click", "1")
+    program.xdotool("mousemove", "--window", program.window, "400", "20", "click", "1")  # beside the picture
+    program.xdotool("mousemove", "--window", program.window, "400", "180", "click", "3")
+    time.sleep(0.3)
+    first, second = (tuple(map(int, line.split()[1:3])) for line in program.end())
+    assert first == pytest.approx((100, 60), abs=1)
+    assert second == pytest.approx((200, 60), abs=1)
+
+
+def test_the_title_bar_follows(program: Program) -> None:
+    program.press("a", "b")
+    time.sleep(0.5)
+    assert program.xdotool("getwindowname", program.window).strip() == "stand-in 2"
+    program.end()
+
+
+def close_button(screen: str, window: int) -> None:
+    """What a window manager sends when its close button is pressed: WM_DELETE_WINDOW."""
+
+    class Message(ctypes.Structure):
+        _fields_ = (
+            ("type", ctypes.c_int), ("serial", ctypes.c_ulong), ("send_event", ctypes.c_int),
+            ("display", ctypes.c_void_p), ("window", ctypes.c_ulong), ("message_type", ctypes.c_ulong),
+            ("format", ctypes.c_int), ("data", ctypes.c_long * 5), ("pad", ctypes.c_long * 12),
+        )  # fmt: skip
+
+    x = ctypes.CDLL("libX11.so.6")
+    x.XOpenDisplay.restype = ctypes.c_void_p
+    x.XInternAtom.restype = ctypes.c_ulong
+    display = ctypes.c_void_p(x.XOpenDisplay(screen.encode()))
+    atoms = [x.XInternAtom(display, name, 0) for name in (b"WM_PROTOCOLS", b"WM_DELETE_WINDOW")]
+    message = Message(type=33, window=window, message_type=atoms[0], format=32)
+    message.data[0] = atoms[1]
+    x.XSendEvent(display, ctypes.c_ulong(window), 0, ctypes.c_long(0), ctypes.byref(message))
+    x.XSync(display, 0)
+    x.XCloseDisplay(display)
+
+
+def test_the_close_button_quits_within_a_second_and_no_window_comes_back(program: Program, screen: str) -> None:
+    started = time.monotonic()
+    close_button(screen, int(program.window))
+    output, errors = program.process.communicate(timeout=5)
+    assert time.monotonic() - started < 1
+    assert output.startswith("QUIT")
+    assert (errors, program.process.returncode) == ("", 0)
+
+
+@pytest.mark.slow
+def test_an_idle_window_costs_little(program: Program) -> None:
+    time.sleep(4)
+    program.press("Escape")
+    output, _ = program.process.communicate(timeout=5)
+    assert float(output.split()[-1]) < 0.05
+
+
+@pytest.mark.parametrize("display", ["", ":9876", "nowhere.invalid:0", "rubbish"])
+def test_no_screen_is_one_line_and_never_an_abort(display: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM, "0"],
+        cwd=ROOT,
+        env=os.environ | {"DISPLAY": display},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: DISPLAY is ")
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_a_desktop_that_asks_for_another_platform_is_no_abort(screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QT_QPA_PLATFORM", "wayland")
+    assert Program(screen).end() == []
+
+
+def test_without_the_key_queue_the_modifiers_are_still_asked_for(screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPLAY", screen)
+    connection = XKeys()
+    held = []
+    for word in ("keydown", "keyup"):
+        subprocess.run(["xdotool", word, "Shift_L"], env=os.environ | {"DISPLAY": screen}, check=True)
+        held.append(connection.capitals())
+    connection.close()
+    assert held == [True, False]
