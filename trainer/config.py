@@ -102,7 +102,7 @@ def parse(config_class: type[ConfigType], arguments: list[str] | None, descripti
         config_class,
         args=arguments,
         description=description,
-        config=(tyro.conf.FlagConversionOff, tyro.conf.OmitArgPrefixes)[1:],
+        config=(tyro.conf.OmitArgPrefixes,),
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import psutil
 import torch
-from accelerate import Accelerator
+from accelerate.accelerator import Accelerator
 from accelerate.utils import gather_object
 from torch import Tensor, nn
 
@@ -61,7 +61,7 @@ class World:
             setattr(prepared, name, False)
         return prepared, prepared_optimizer
 
-    def set_sync(self, net: nn.Module, enabled: bool) -> None:
+    def set_sync(self, net: Any, enabled: bool) -> None:
         """Whether the next forward and backward pass average gradients over ranks."""
         if self.size > 1:
             net.require_backward_grad_sync = enabled  # what DDP.no_sync sets, for spans that are no block

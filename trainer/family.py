@@ -4,6 +4,7 @@ A family says what its networks are, what one training step does, how to sample,
 The loop says when: devices, ranks, precision, optimiser steps, checkpoints and logs are no family's concern.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -49,7 +50,7 @@ class Nets(Mapping[str, nn.Module]):
     def __len__(self) -> int:
         return len(self.__dict__)
 
-    def __getattr__(self, name: str) -> nn.Module:  # only reached when there is no such network
+    def __getattr__(self, name: str) -> Any:  # only reached when there is no such network
         raise AttributeError(f"no network named {name!r}; there are: {', '.join(self.__dict__)}")
 
 
@@ -77,7 +78,7 @@ class Exportable:
     facts: Mapping[str, Any] = field(default_factory=dict)  # card fields: latent, classes, scale, schedule, ...
 
 
-class Family:
+class Family(ABC):
     """Base of every model family. Subclasses give ``Config`` and the four methods; the rest has defaults."""
 
     Config: ClassVar[type]  # a frozen dataclass, a subclass of trainer.config.RunConfig
@@ -88,25 +89,25 @@ class Family:
     def __init__(self, config: Any) -> None:
         self.config = config
 
+    @abstractmethod
     def build(self, spec: DataSpec) -> Nets:
         """Make the networks. Raises ``ValueError`` with one line where the data cannot fit them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
         """Make the optimiser of one network. ``fused``: the device has fused kernels."""
-        raise NotImplementedError
 
+    @abstractmethod
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
         """One training step, as the paper's algorithm box has it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator) -> Tensor:
         """Draw the fixed inputs of the sample grids, f32 on the CPU: [count, ...]."""
-        raise NotImplementedError
 
+    @abstractmethod
     def sample(self, nets: Nets, inputs: Tensor) -> Tensor:
         """Pictures [n, c, h, w] in 0..1 from ``sample_inputs``. Networks are unwrapped and in eval mode."""
-        raise NotImplementedError
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
         """Figures of one held-out batch, each f32 [n], one a picture; ``score`` is what *best* means (lower is
@@ -117,6 +118,6 @@ class Family:
         """Facts for the card that need the training data (aggregate posterior, sample latents); JSON-able."""
         return {}
 
+    @abstractmethod
     def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
         """The files that this family can write. ``facts``: what ``describe`` gave, or empty."""
-        raise NotImplementedError

@@ -47,7 +47,9 @@ def main(family_class: type[Family], arguments: list[str] | None = None) -> NoRe
     world = None
     code = 0
     try:
-        config = parse(family_class.Config, arguments, f"{family_class.__doc__} Run the same command again to resume.")
+        config: Any = parse(
+            family_class.Config, arguments, f"{family_class.__doc__} Run the same command again to resume."
+        )
         world = World(config)
         code = train(family_class, config, world)
     except UserError as error:
@@ -72,9 +74,7 @@ class Run:
 
     def __init__(self, family_class: type[Family], config: Any, world: World) -> None:
         self.config, self.world = config, world
-        pictures = open_pictures(
-            config.data, image_size=config.image_size, bgr=config.bgr, memory=config.memory
-        )
+        pictures = open_pictures(config.data, image_size=config.image_size, bgr=config.bgr, memory=config.memory)
         self.spec = pictures.spec
         check_data(family_class, pictures, config)
         self.family = family_class(config)

@@ -45,7 +45,12 @@ def train_command(*options: Any, ranks: int = 1, model: str = "vae") -> list[str
 
 def train(*options: Any, ranks: int = 1, **more: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        train_command(*options, ranks=ranks), env=environment(**more), capture_output=True, text=True, timeout=300
+        train_command(*options, ranks=ranks),
+        env=environment(**more),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
 
 
