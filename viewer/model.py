@@ -102,8 +102,7 @@ def open_model(path: Path, *, threads: int = 1, wanted: str = "") -> "Model":
         raise ModelError(f"{_shown(path)}: {error}") from None
     if card is not None and SEAL_KEY in properties and not sealed:
         raise ModelError(f"{_shown(path)}: its SHA-256 seal is damaged")
-    model = Model(path, session, card, sealed=sealed)
-    model._digest = (hashing, digest)
+    model = Model(path, session, card, sealed=sealed, digest=(hashing, digest))
     if wanted and model.kind != wanted:
         raise ModelError(
             f"{_shown(path)}: found {_an(model.kind)}{model.found}, expected {_an(wanted)} ({_DOES[wanted]})"
@@ -127,12 +126,21 @@ def open_sibling_encoder(path: Path, *, threads: int = 1) -> "Model":
 class Model:
     """An open model. ``generate`` and ``encode`` may be called from any one thread at a time."""
 
-    def __init__(self, path: Path, session: onnxruntime.InferenceSession, card: Card | None, *, sealed: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        session: onnxruntime.InferenceSession,
+        card: Card | None,
+        *,
+        sealed: bool,
+        digest: tuple[threading.Thread, Any],
+    ) -> None:
+        """``card``: ``None`` has the file inspected. ``digest``: of the file, and the thread that works on it."""
         self.path = path
         self.sealed = sealed
         self.inferred = card is None
         self.found = ""  # what inspection saw in a file without a card, for messages
-        self._digest: tuple[threading.Thread, Any] | None = None
+        self._digest = digest
         self._session = session
         self._layout: Layout | None = None
         if card is None:
@@ -147,8 +155,6 @@ class Model:
     @property
     def sha256(self) -> str:
         """Of the file, in hexadecimal."""
-        if self._digest is None:
-            return ""
         hashing, digest = self._digest
         hashing.join()
         return str(digest.hexdigest())
