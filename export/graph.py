@@ -140,7 +140,7 @@ def trace(network: Whole) -> onnx.ModelProto:
     if program is None:
         raise ExportError(f"{network.kind} cannot be traced by torch")
     model = program.model_proto
-    _tidy(model)
+    tidy(model)
     _finish(model, network)
     onnx.checker.check_model(model, full_check=True)
     return model
@@ -154,7 +154,7 @@ def _axes(network: Whole, name: str, value: Tensor) -> dict[int, object]:
     return axes
 
 
-def _tidy(model: onnx.ModelProto) -> None:
+def tidy(model: onnx.ModelProto) -> None:
     """Drop what only the machine that exported knows: stack traces, file names, intermediate shapes."""
     graph = model.graph
     model.producer_name, model.producer_version, model.doc_string, graph.name = "utsuroi", "", "", "network"

@@ -75,7 +75,7 @@ def export_run(
         "step": restored.state.step,
         "images_seen": restored.state.images_seen,
         "score": restored.state.score,
-        "metrics": dict(restored.state.metrics),
+        "metrics": {key: value for key, value in restored.state.metrics.items() if key != "score"},
     }
     origin = Origin(
         family=type(restored.family).__module__.rpartition(".")[2],
@@ -211,12 +211,13 @@ def make_card(
     facts = item.facts
     inputs = tuple(_port(port) for port in model.graph.input)
     output = _port(model.graph.output[0])
-    of_training = any(port.name == "latent" for port in (*inputs, output))
+    labelled = any(port.name == "label" for port in inputs)
+    has_latent = any(port.name == "latent" for port in (*inputs, output))
     mean, covariance, samples = (
-        np.array(facts.get(key) or [], dtype=np.float64) if of_training else np.array([])
+        np.array(facts.get(key) or [], dtype=np.float64) if has_latent else np.array([])
         for key in ("latent_mean", "latent_covariance", "sample_latents")
     )
-    latent = facts.get("latent") if of_training else None
+    latent = facts.get("latent") if has_latent else None
     return Card(
         kind=item.kind,
         family=origin.family,
@@ -234,7 +235,7 @@ def make_card(
             mean=_numbers(mean),
             covariance=tuple(map(_numbers, covariance)) if len(covariance) <= _MAX_COVARIANCE else (),
         ),
-        classes=tuple(facts.get("classes", origin.spec.classes)),
+        classes=tuple(facts.get("classes", origin.spec.classes)) if labelled else (),
         schedule=facts.get("schedule", {}),
         directions=tuple(map(_numbers, principal_directions(covariance))),
         sample_latents=tuple(map(_numbers, samples)),

@@ -148,6 +148,7 @@ def test_mistakes_are_one_line(run: Path, bare: Path, tmp_path: Path, capsys: py
     assert not (tmp_path / "a.onnx").exists()
 
 
+@pytest.mark.slow  # imports torch anew
 def test_the_module_runs_and_says_nothing_but_its_result(bare: Path, tmp_path: Path) -> None:
     arguments = [sys.executable, "-m", "export", str(bare), "--family", "vae", "-o", "red.onnx", "--precision", "int8"]
     done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=False)
