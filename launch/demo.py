@@ -108,6 +108,7 @@ def show(display: str) -> None:
             return
         if display != "auto" or code != VIEWER_HAS_NO_SCREEN:
             fail(f"the viewer ended with code {code} (its reason is above)", code)
+        print("Nothing to show on: writing pictures instead", flush=True)
     for path, mode in ((PICTURE, ("grid",)), (MOVIE, ("animate", "--loop", "--frames", "120"))):
         command = ("viewer", *mode, str(MODEL), "--display", "none", "--record", str(path))
         run_stage(f"Write {path.resolve()}", *command)
