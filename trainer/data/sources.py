@@ -320,6 +320,13 @@ class _Rows(Dataset[Tensor]):
         return torch.from_numpy(self.images[np.array(indices)])
 
 
+def _endless(indices: np.ndarray, order: Order, start: int, count: int, stride: int) -> Iterator[list[int]]:
+    """Knows no stream: as part of a reference cycle, each loader process would take five seconds to end."""
+    while True:
+        yield indices[order.take(start, count)].tolist()
+        start += stride
+
+
 def _same(batch: Any) -> Any:
     return batch
 
@@ -361,7 +368,6 @@ class Stream(Iterator[Batch]):
         self.labels = None if pictures.labels is None else torch.from_numpy(pictures.labels)
         self.resident = pictures.resident(self.device, memory_gib)
         self.order = Order(len(self.indices), seed, shuffle)
-        self._ahead = Order(len(self.indices), seed, shuffle)  # of the loader, which runs ahead
         self._loader: Iterator[Tensor] | None = None
         self._position = position
 
@@ -380,30 +386,32 @@ class Stream(Iterator[Batch]):
         """Whole passes over the training pictures so far."""
         return self._position // len(self.indices)
 
-    def _indices_at(self, position: int, order: Order) -> np.ndarray:
-        return self.indices[order.take(position + self.rank * self.batch_size, self.batch_size)]
-
-    def _indices_ahead(self) -> Iterator[list[int]]:
-        position = self._position
-        while True:
-            yield self._indices_at(position, self._ahead).tolist()
-            position += self.batch_size * self.world_size
+    def _batches_from(self, position: int) -> Iterator[list[int]]:
+        """The indices of all batches to come, for the loader, which runs ahead."""
+        order = Order(self.order.count, self.order.seed, self.order.shuffle)
+        start, stride = position + self.rank * self.batch_size, self.batch_size * self.world_size
+        return _endless(self.indices, order, start, self.batch_size, stride)
 
     def _load(self) -> Tensor:
         if self._loader is None:
             loader: DataLoader[Tensor] = DataLoader(
                 _Rows(self.pictures.images),
-                batch_sampler=self._indices_ahead(),
+                batch_sampler=self._batches_from(self._position),
                 num_workers=self.workers,
                 collate_fn=_same,
                 pin_memory=self.device.type == "cuda",
                 worker_init_fn=_start_worker,
             )
             self._loader = iter(loader)
-        return next(self._loader)
+        try:
+            return next(self._loader)
+        except UserError as error:  # a worker's comes with its traceback; its own line is the last
+            line = str(error).strip().splitlines()[-1]
+            raise UserError(line.removeprefix(f"{UserError.__module__}.UserError: ")) from None
 
     def __next__(self) -> Batch:
-        indices = torch.from_numpy(self._indices_at(self._position, self.order))
+        start = self._position + self.rank * self.batch_size
+        indices = torch.from_numpy(self.indices[self.order.take(start, self.batch_size)])
         # index_select gathers fifteen times faster than resident[indices]
         held = self.resident
         images = self._load() if held is None else held.index_select(0, indices.to(self.device))
