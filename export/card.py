@@ -89,7 +89,7 @@ class Card:
     def to_props(self) -> dict[str, str]:
         """The card as ONNX metadata: one JSON text a key; empty facts are left out.
 
-        Raises ``CardError`` where a fact has no place in JSON: NaN, infinity, an object.
+        Raises ``CardError`` where a fact has no place in JSON: NaN, infinity, an object, half a character.
         """
         props = {}
         for item in fields(self):
@@ -97,6 +97,7 @@ class Card:
             if item.name in _REQUIRED or value not in (None, (), {}, ""):
                 try:
                     props[item.name] = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
+                    props[item.name].encode()
                 except (TypeError, ValueError, RecursionError) as error:
                     raise CardError(f"card {item.name} cannot be written: {error}") from None
         return props

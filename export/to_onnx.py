@@ -7,6 +7,7 @@ on floats in 0..1. Nothing is written unless every file of the export has passed
 """
 
 import importlib
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ def export_run(
 
     check_output(out, precision, force)
     restored = restore(run, weights)
-    config = restored.run.get("config", {})
+    data = str(restored.run.get("config", {}).get("data", ""))
     training = {
         "run": restored.run.get("run_id"),
         "commit": restored.run.get("commit"),
@@ -79,10 +80,10 @@ def export_run(
     }
     origin = Origin(
         family=type(restored.family).__module__.rpartition(".")[2],
-        name=name or out.stem,
+        name=name or readable(out.stem),
         spec=restored.spec,
         licence=licence,
-        data=Path(str(config.get("data", ""))).name,  # the folder it lay in is nobody's concern
+        data=data if data.startswith("hub:") else Path(data).name,  # the folder it lay in is nobody's concern
         training={key: value for key, value in training.items() if value not in (None, "", {})},
     )
     return export_networks(
@@ -114,7 +115,7 @@ def export_state_dict(
         made, spec, nets = kind.from_state_dict(state, file.name)
     except ValueError as error:
         raise UserError(f"{error} (the file's own: {_shown(sorted(state))})") from None
-    origin = Origin(family=family, name=name or out.stem, spec=spec, licence=licence, training={})
+    origin = Origin(family=family, name=name or readable(out.stem), spec=spec, licence=licence, training={})
     return export_networks(made.exports(nets, {}), origin, out, precision=precision, force=force)
 
 
@@ -185,7 +186,7 @@ def export_networks(
     stale = [path for path in (beside(out, kind) for kind in KINDS) if path.exists() and path not in contents]
     if stale:
         raise UserError(f"{stale[0]}: would be taken for a part of {out.name}, which has none: move it away first")
-    write_all(contents)
+    write_all(dict(sorted(contents.items(), key=lambda item: item[0] == out)))  # where it is, the others are
     return sorted(contents, key=lambda path: path != out)
 
 
@@ -302,7 +303,7 @@ def _short(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _short(item) for key, item in value.items()}
     if isinstance(value, float):
-        return float(f"{value:.6g}")
+        return float(f"{value:.6g}") if math.isfinite(value) else None  # JSON has no NaN
     return value
 
 
@@ -319,7 +320,13 @@ def summary(path: Path) -> str:
     assert card is not None, "a file of ours has a card"
     ports = " ".join(f"{port.name} {_sizes(port)}" for port in card.inputs)
     figures = ", ".join(_figures(card.parity))
-    return f"{path}: {card.kind}, {ports} → {card.output.name} {_sizes(card.output)}, {_size(len(data))}; {figures}"
+    output = f"{card.output.name} {_sizes(card.output)}"
+    return f"{readable(path)}: {card.kind}, {ports} -> {output}, {_size(len(data))}; {figures}"
+
+
+def readable(name: str | Path) -> str:
+    """A file name in characters that can be printed and stored, whatever bytes it is made of."""
+    return os.fsencode(name).decode(errors="replace")
 
 
 def _sizes(port: Port) -> str:

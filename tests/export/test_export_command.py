@@ -93,6 +93,14 @@ def test_a_run_becomes_two_files_that_know_where_they_come_from(
     assert b"/home/me" not in out.read_bytes()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="file names of any bytes are Linux's")
+def test_file_names_of_any_bytes_are_written(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "c\udce9t.onnx"  # Latin-1 é
+    assert command.main([str(run), "-o", str(out)]) == 0
+    assert card_of(out).name == "c\ufffdt"
+    assert "c\ufffdt.onnx" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("weights", "step"), [("last", 20), ("10", 10)])
 def test_weights_are_chosen(run: Path, tmp_path: Path, weights: str, step: int) -> None:
     assert command.main([str(run), "-o", str(tmp_path / "a.onnx"), "--weights", weights]) == 0
