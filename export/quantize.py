@@ -31,6 +31,7 @@ _COPIES = 2  # of each input of a linear map, rounded differently: one more bit 
 _SPREAD = 0.943  # of the second copy's scale: far enough from 1, and from ratios of small numbers
 _MAX_SQUARED_ERROR = 255**2 / 10 ** (40 / 10)  # of levels: 40 dB, hard to see
 _CALIBRATION = 512  # inputs drawn
+_MAX_RECORDED = 1 << 25  # numbers; layers with so many inputs need no more examples
 _DEAD = 1e-6  # of the strongest input: weaker ones are off
 
 Floats = NDArray[np.float32]
@@ -78,6 +79,7 @@ def _integer_linear(network: Whole, model: onnx.ModelProto) -> None:
     Latents of any length keep their precision so; a picture can differ by a level with its neighbours in the batch.
     """
     weights = _weights(model, _MIN_INTEGER)
+    weights = {name: tensor for name, tensor in weights.items() if len(tensor.dims) == 2}
     maps = [node for node in model.graph.node if _is_linear(node) and node.input[1] in weights]
     if not maps:
         return
@@ -114,6 +116,8 @@ def _record(network: Whole, model: onnx.ModelProto, names: Sequence[str]) -> dic
         results |= {name: value.numpy() for name, value in zip(network.types, values, strict=True)}
         for name, parts in found.items():
             parts.append(results[name].reshape(-1, results[name].shape[-1]))
+        if sum(part.size for parts in found.values() for part in parts) > _MAX_RECORDED:
+            break
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
@@ -134,7 +138,7 @@ def _integer_map(model: onnx.ModelProto, node: onnx.NodeProto, inputs: Floats) -
     base = node.output[0]
     name = {
         key: f"{base}.{key}"
-        for key in ("input", "levels", "step", "zero", "sums", "floats", "scales", "scaled", "product", "wide")
+        for key in ("levels", "step", "zero", "sums", "floats", "scales", "scaled", "product", "wide")
     }
     constants = {
         f"{base}.spread": (1 / spread).astype(np.float32),
