@@ -310,14 +310,17 @@ class Order:
         return np.concatenate(parts)
 
 
-class _Rows(Dataset[Tensor]):
+class _Rows(Dataset[Tensor | str]):
     """Hands whole batches of u8 pictures to a DataLoader."""
 
     def __init__(self, images: Images) -> None:
         self.images = images
 
-    def __getitems__(self, indices: list[int]) -> Tensor:
-        return torch.from_numpy(self.images[np.array(indices)])
+    def __getitems__(self, indices: list[int]) -> Tensor | str:
+        try:
+            return torch.from_numpy(self.images[np.array(indices)])
+        except UserError as error:  # as a value: raised, it would arrive with a traceback that keeps the loader alive
+            return str(error)
 
 
 def _endless(indices: np.ndarray, order: Order, start: int, count: int, stride: int) -> Iterator[list[int]]:
@@ -368,7 +371,7 @@ class Stream(Iterator[Batch]):
         self.labels = None if pictures.labels is None else torch.from_numpy(pictures.labels)
         self.resident = pictures.resident(self.device, memory_gib)
         self.order = Order(len(self.indices), seed, shuffle)
-        self._loader: Iterator[Tensor] | None = None
+        self._loader: Iterator[Tensor | str] | None = None
         self._position = position
 
     @property
@@ -394,7 +397,7 @@ class Stream(Iterator[Batch]):
 
     def _load(self) -> Tensor:
         if self._loader is None:
-            loader: DataLoader[Tensor] = DataLoader(
+            loader: DataLoader[Tensor | str] = DataLoader(
                 _Rows(self.pictures.images),
                 batch_sampler=self._batches_from(self._position),
                 num_workers=self.workers,
@@ -403,11 +406,11 @@ class Stream(Iterator[Batch]):
                 worker_init_fn=_start_worker,
             )
             self._loader = iter(loader)
-        try:
-            return next(self._loader)
-        except UserError as error:  # a worker's comes with its traceback; its own line is the last
-            line = str(error).strip().splitlines()[-1]
-            raise UserError(line.removeprefix(f"{UserError.__module__}.UserError: ")) from None
+        images = next(self._loader)
+        if isinstance(images, str):
+            self.close()
+            raise UserError(images)
+        return images
 
     def __next__(self) -> Batch:
         start = self._position + self.rank * self.batch_size

@@ -52,7 +52,7 @@ class VAEConfig(RunConfig):
         super().__post_init__()
         require(self.latent_size >= 1, "latent_size", self.latent_size, "at least 1")
         require(self.hidden_size >= 1, "hidden_size", self.hidden_size, "at least 1")
-        require(self.width >= 8 and self.width % 8 == 0, "width", self.width, "a multiple of 8")
+        require(self.width >= 16 and self.width % 16 == 0, "width", self.width, "a multiple of 16")
         require(self.learning_rate >= 0, "learning_rate", self.learning_rate, "at least 0")
         require(self.beta >= 0, "beta", self.beta, "at least 0")
         require(self.perceptual >= 0, "perceptual", self.perceptual, "at least 0")
@@ -140,6 +140,16 @@ class HierarchicalVAE(nn.Module):
         return Terms(error, divergence, torch.zeros_like(error))
 
 
+class PictureHead(nn.Sequential):
+    """Features at half the size → a picture; its sub-pixels begin equal (Aitken et al. 2017), so that no grid shows."""
+
+    def __init__(self, width: int, channels: int) -> None:
+        convolution = nn.Conv2d(width, channels * 4, 3, padding=1)
+        for parameter in convolution.parameters():
+            parameter.data = parameter.data[::4].repeat_interleave(4, 0).contiguous()
+        super().__init__(nn.GroupNorm(8, width), nn.SiLU(), convolution, nn.PixelShuffle(2))
+
+
 class ConvVAE(nn.Module):
     """Residual convolutions down to a few pixels, one Gaussian latent, and the same way back."""
 
@@ -163,10 +173,8 @@ class ConvVAE(nn.Module):
         self.decoder = nn.Sequential(
             ResidualBlock(widths[-1]),
             *(UpBlock(large, small) for large, small in pairwise(reversed(widths))),
-            nn.GroupNorm(8, widths[0]),
-            nn.SiLU(),
-            nn.Conv2d(widths[0], spec.channels * 4**stem, 3, padding=1),
-            nn.PixelShuffle(2**stem),
+            *([UpBlock(widths[0], widths[0] // 2)] if stem == 2 else []),
+            PictureHead(widths[0] // stem, spec.channels),
         )
         self.perceptual = [perceptual]  # in a list: its frozen weights are no part of this network
 
