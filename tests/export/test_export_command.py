@@ -27,7 +27,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of the convolutional VAE with the checkpoints of steps 10 (the best) and 20."""
     folder = tmp_path_factory.mktemp("runs") / "cats"
     folder.mkdir()
-    config = VAEConfig(arch="conv", latent_size=4, width=8, image_size=SIDE, data="/home/me/cats.npy", out=folder)
+    config = VAEConfig(arch="conv", latent_size=4, width=16, image_size=SIDE, data="/home/me/cats.npy", out=folder)
     family = VAE(config)
     for step, score in ((10, 0.1), (20, 0.2)):
         torch.manual_seed(step)
