@@ -13,8 +13,11 @@ from typing import Any, Final
 from viewer.displays.display import DisplayError
 
 _KEY_PRESS: Final = 2
+_MAP_NOTIFY: Final = 19
 _MAPPING_NOTIFY: Final = 34
 _KEY_PRESS_MASK: Final = 1
+_STRUCTURE_NOTIFY_MASK: Final = 1 << 17
+_VIEWABLE: Final = 2
 _SHIFT_MASK: Final = 1
 _LOCK_MASK: Final = 2
 _COMMAND_MASK: Final = 4 | 8 | 64  # Control, Alt, Super: shortcuts of the desktop, not ours
@@ -31,8 +34,24 @@ class _KeyEvent(ctypes.Structure):
     )  # fmt: skip
 
 
+class _MapEvent(ctypes.Structure):
+    _fields_ = (
+        ("type", c_int), ("serial", c_ulong), ("send_event", c_int), ("display", c_void_p), ("event", c_ulong),
+        ("window", c_ulong), ("override_redirect", c_int),
+    )  # fmt: skip
+
+
 class _Event(ctypes.Union):
-    _fields_ = (("type", c_int), ("key", _KeyEvent), ("pad", c_long * 24))
+    _fields_ = (("type", c_int), ("key", _KeyEvent), ("map", _MapEvent), ("pad", c_long * 24))
+
+
+class _Attributes(ctypes.Structure):
+    _fields_ = (
+        ("geometry", c_int * 6), ("visual", c_void_p), ("root", c_ulong), ("kind", c_int), ("gravities", c_int * 2),
+        ("backing_store", c_int), ("backing", c_ulong * 2), ("save_under", c_int), ("colormap", c_ulong),
+        ("map_installed", c_int), ("map_state", c_int), ("masks", c_long * 3), ("redirect", c_int),
+        ("screen", c_void_p),
+    )  # fmt: skip
 
 
 _ERROR_HANDLER = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p)
@@ -70,13 +89,23 @@ class XKeys:
         return self._x.XDisplayWidth(self._display, 0), self._x.XDisplayHeight(self._display, 0)
 
     def listen(self, title: str) -> None:
-        """Select the key presses of this process's window of that title, if it is there by now."""
+        """Select the key presses of this process's window of that title, if it is on the screen by now.
+
+        Qt at times misses that its window was put up and then never paints it (seen in one start of ten on a
+        busy machine), so that it is told again.
+        """
         wanted = title.encode()
         for window in self._candidates():
             if self._words(window, b"_NET_WM_PID")[:1] == [os.getpid()] and any(
                 self._property(window, name)[0] == wanted for name in _NAME_PROPERTIES
             ):
+                attributes = _Attributes()
+                self._x.XGetWindowAttributes(self._display, window, byref(attributes))
+                if attributes.map_state != _VIEWABLE:
+                    return
                 self._x.XSelectInput(self._display, window, _KEY_PRESS_MASK)
+                event = _Event(map=_MapEvent(type=_MAP_NOTIFY, event=window, window=window))
+                self._x.XSendEvent(self._display, window, 0, _STRUCTURE_NOTIFY_MASK, byref(event))
                 self._x.XSync(self._display, 0)
                 self._window = window
                 return
@@ -157,6 +186,8 @@ def _load() -> Any:
         "XDisplayWidth": (c_int, (c_void_p, c_int)),
         "XDisplayHeight": (c_int, (c_void_p, c_int)),
         "XSelectInput": (c_int, (c_void_p, c_ulong, c_long)),
+        "XGetWindowAttributes": (c_int, (c_void_p, c_ulong, c_void_p)),
+        "XSendEvent": (c_int, (c_void_p, c_ulong, c_int, c_long, c_void_p)),
         "XSync": (c_int, (c_void_p, c_int)),
         "XPending": (c_int, (c_void_p,)),
         "XNextEvent": (c_int, (c_void_p, c_void_p)),
