@@ -25,7 +25,10 @@ MODEL = Path("cats.onnx")
 ENCODER = Path("cats.encoder.onnx")
 PICTURE, MOVIE = Path("cats.png"), Path("cats.gif")
 CATS = ("--count", "4000", "--size", "64")
-TRAINING = ("--arch", "conv", "--image-size", "64", "--batch-size", "64", "--steps", "1000000")
+TRAINING = (
+    *("--arch", "conv", "--latent-size", "16", "--batch-size", "32", "--learning-rate", "2e-3", "--schedule", "cosine"),
+    *("--ema", "2000", "--no-flip", "--steps", "1000000", "--save-every", "2000", "--sample-every", "500"),
+)
 VIEWER_HAS_NO_SCREEN = 2  # the viewer's exit code for what it says in one line
 
 

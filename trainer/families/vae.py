@@ -179,6 +179,8 @@ class ConvVAE(nn.Module):
         self.perceptual = [perceptual]  # in a list: its frozen weights are no part of this network
 
     def gaussian(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        if image.device.type == "cpu":
+            image = image.contiguous()  # layers follow their input's layout: bf16 is 1.3 times faster in this one
         mean, log_variance = self.encoder(image).chunk(2, dim=1)
         return mean, clamp_log_variance(log_variance)
 
@@ -219,6 +221,7 @@ class VAE(Family):
 
     Config = VAEConfig
     image_range = (0.0, 1.0)
+    channels_last = False
 
     def build(self, spec: DataSpec) -> Nets:
         if self.config.arch == "hierarchical":
