@@ -13,10 +13,11 @@ import json
 import os
 import re
 import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from safetensors.torch import load_file
@@ -26,6 +27,11 @@ from torch import Tensor
 from trainer import config as configuration
 from trainer.config import UserError
 from trainer.family import DataSpec, Family, Nets
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
 
 FOLDER = "checkpoints"
 MANIFEST = "manifest.json"
@@ -97,6 +103,26 @@ def save(run: Path, state: State, nets: Nets, averaged: Nets, optimizers: Mappin
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     return final
+
+
+def lock(run: Path) -> BinaryIO:
+    """Keep other processes from training in the same folder until the file returned is closed, or this process dies.
+
+    Makes the folder. Raises ``UserError``.
+    """
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        file = (run / "lock").open("ab")
+    except OSError as error:
+        raise UserError(f"{run}: cannot be written to: {error.strerror}") from None
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise UserError(f"{run}: another process is training there; wait for it, or choose another --out") from None
+    return file
 
 
 def prune(run: Path, keep: int) -> None:

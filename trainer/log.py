@@ -1,7 +1,9 @@
 """What a run says of itself: log.jsonl, TensorBoard where installed, a progress bar, sample grids."""
 
+import contextlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +37,9 @@ class Log:
         if self.run is None:
             return
         row = {"kind": kind, "step": step, "images_seen": images_seen, **values}
-        self.file.write(json.dumps(row) + "\n")
-        self.file.flush()
+        with self.tolerating("log.jsonl"):
+            self.file.write(json.dumps(row) + "\n")
+            self.file.flush()
         if self.board is not None:
             for name, value in values.items():
                 self.board.add_scalar(f"{kind}/{name}", value, images_seen)
@@ -52,8 +55,17 @@ class Log:
         if self.run is None:
             return
         path = self.run / "samples" / f"step_{step:08d}.png"
-        path.parent.mkdir(exist_ok=True)
-        write_picture(path, contact_sheet(images))
+        with self.tolerating(path.name):
+            path.parent.mkdir(exist_ok=True)
+            write_picture(path, contact_sheet(images))
+
+    @contextlib.contextmanager
+    def tolerating(self, name: str) -> Iterator[None]:
+        """A disk that is full costs a row or a picture, not the run."""
+        try:
+            yield
+        except OSError as error:
+            self.say(f"warning: {name} was not written ({error.strerror}); training goes on")
 
     def close(self) -> None:
         if self.run is None:

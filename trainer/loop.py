@@ -9,6 +9,7 @@ import json
 import math
 import platform
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -56,6 +57,8 @@ def main(family_class: type[Family], arguments: list[str] | None = None) -> NoRe
         if world is None or world.is_main:
             print(f"error: {error}", file=sys.stderr)
         code = 2
+    except KeyboardInterrupt:  # before the loop began to catch it: there is nothing to save yet
+        code = 128 + signal.SIGINT
     leave(world, code)
 
 
@@ -126,6 +129,8 @@ class Run:
         known = checkpoint.read_run(config.out) if (config.out / "config.json").exists() else None
         if known is not None:
             check_same_run(known, self.family, config, self.spec)
+        if world.is_main:
+            self.lock = checkpoint.lock(config.out)
         path, complaints = checkpoint.newest_intact(config.out)
         options_of = {
             name: [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
@@ -140,7 +145,6 @@ class Run:
                 for group, options in zip(optimizer.param_groups, options_of[name], strict=True):
                     group.update(options)
         if world.is_main:
-            config.out.mkdir(parents=True, exist_ok=True)
             write_run(config, known, self.family, self.spec, start, world)
             if path is not None:
                 ranks = "" if start.world_size == world.size else f" (on {world.size} ranks, before {start.world_size})"
@@ -182,10 +186,10 @@ class Run:
             if last or self.step % config.log_every == 0 or self.step % config.save_every == 0:
                 self.write_losses(saved)
             self.log.progress(self.seconds if config.minutes else self.step)
-            if last or self.step % config.sample_every == 0:
-                self.write_samples()
             if last or self.step % config.save_every == 0:
                 saved = self.save(saved)
+            if not self.asked_to_stop and (last or self.step % config.sample_every == 0):
+                self.write_samples()
         if self.asked_to_stop:
             self.log.say(f"stopped at step {self.step}; run the same command again to go on")
             return STOPPED_EXIT_CODE
@@ -224,16 +228,19 @@ class Run:
     def write_losses(self, saved: int) -> None:
         """A row of log.jsonl; stops the run where a loss is no longer a number."""
         row = self.turns.take()
-        bad = sorted(name for name, value in row.items() if name.startswith("loss/") and not math.isfinite(value))
-        if bad:
-            path, _ = checkpoint.newest_intact(self.config.out)
-            good = f"last good checkpoint: {path}" if path else "no checkpoint was saved before"
-            raise UserError(f"{', '.join(bad)} became {row[bad[0]]} between steps {saved} and {self.step}; {good}")
+        for name, value in row.items():
+            if name.startswith("loss/") and not math.isfinite(value):
+                self.refuse_to_go_on(f"{name} became {value}", saved)
         total = sum(value for name, value in row.items() if name.startswith("loss/"))
         row["seconds"] = round(self.seconds, 3)
         fresh_images = self.stream.position - self.previous.images_seen
         row["images_per_second"] = round(fresh_images / (self.seconds - self.seconds_before), 1)
         self.log.row("train", self.step, self.stream.position, row, shown=f"step {self.step}, loss {total:.4g}")
+
+    def refuse_to_go_on(self, what: str, saved: int) -> NoReturn:
+        path, _ = checkpoint.newest_intact(self.config.out)
+        good = f"last good checkpoint: {path}" if path else "no checkpoint was saved before"
+        raise UserError(f"{self.config.out}: {what} between steps {saved} and {self.step}; {good}")
 
     @torch.no_grad()
     def write_samples(self) -> None:
@@ -246,6 +253,9 @@ class Run:
 
     def save(self, saved: int) -> int:
         """Score, describe, write a checkpoint; a disk that is full costs this checkpoint, not the run."""
+        for name, net in self.raw.items():
+            if not all(bool(parameter.isfinite().all()) for parameter in net.parameters()):
+                self.refuse_to_go_on(f"weights of {name} became infinite or no numbers", saved)
         metrics = self.score()
         if metrics:
             self.log.row("held_out", self.step, self.stream.position, metrics)

@@ -82,6 +82,14 @@ def test_other_options_in_the_same_folder_are_a_question(tmp_path: Path, picture
     assert (run / "config.json").read_bytes() == before
 
 
+def test_two_runs_never_share_a_folder(tmp_path: Path, pictures: Path) -> None:
+    held = checkpoint.lock(tmp_path / "run")
+    result = train("--data", pictures, "--out", tmp_path / "run", "--steps", 1, *SMALL)
+    assert (result.returncode, "another process is training there" in result.stderr) == (2, True)
+    held.close()
+    assert train("--data", pictures, "--out", tmp_path / "run", "--steps", 1, *SMALL).returncode == 0
+
+
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path: Path, pictures: Path) -> None:
     run = tmp_path / "run"
     assert train("--data", pictures, "--out", run, "--steps", 8, *SMALL).returncode == 0
