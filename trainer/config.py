@@ -66,6 +66,8 @@ class RunConfig:
     """Loader processes a rank, for data that does not fit in memory."""
     memory: float = 4.0
     """GiB of u8 pictures that may be held on the device; larger sets are read while training."""
+    threads: int = 0
+    """CPU threads a rank; 0: the cores of this machine shared among its ranks."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train; a named device that is missing is an error."""
     processes: int = 0
@@ -77,7 +79,7 @@ class RunConfig:
         for name, low in (
             ("steps", 1), ("batch_size", 1), ("image_size", 0), ("hold_out", 0), ("save_every", 1), ("sample_every", 1),
             ("log_every", 1), ("keep", 1), ("accumulate", 1), ("clip_norm", 0), ("warmup", 0), ("workers", 0),
-            ("memory", 0), ("processes", 0), ("minutes", 0), ("ema", 0), ("rotate", 0), ("crop", 0),
+            ("memory", 0), ("processes", 0), ("threads", 0), ("minutes", 0), ("ema", 0), ("rotate", 0), ("crop", 0),
         ):  # fmt: skip
             require(getattr(self, name) >= low, name, getattr(self, name), f"at least {low}")
         require(self.hold_out != 1, "hold_out", 1, "0, or at least 2: every picture would be held out")

@@ -46,7 +46,9 @@ class World:
         self.size = self.accelerator.num_processes
         self.is_main = self.accelerator.is_main_process
         check_device(config, self.device, self.size)
-        check_size(config, launcher, self.size)
+        options = options_of(launcher)
+        check_size(config, config.processes or asked_size(options, launcher is not None), self.size)
+        set_threads(config, launcher, options)
         if launcher is not None:
             die_with_parent()
         self.stop_asked_at: float | None = None  # monotonic seconds
@@ -133,39 +135,57 @@ def seed_step(seed: int, step: int, rank: int) -> None:
     torch.manual_seed(int.from_bytes(hashlib.sha256(text).digest()[:7], "little"))
 
 
-def find_launcher() -> list[str] | None:
-    """The command line of the launcher that started this process, or ``None``."""
+def find_launcher() -> psutil.Process | None:
+    """The launcher that started this process, or ``None``."""
     try:
-        command = psutil.Process().parent().cmdline()
-    except (psutil.Error, AttributeError):
+        parent = psutil.Process().parent()
+        command = parent.cmdline() if parent else []
+    except psutil.Error:
         return None
-    names = {Path(part).name for part in command[:3]}
-    modules = {"accelerate", "torchrun", "accelerate-launch", "accelerate.commands.launch", "torch.distributed.run"}
-    return command if names & modules or modules & set(command[:4]) else None
+    launchers = {"accelerate", "torchrun", "accelerate-launch", "accelerate.commands.launch", "torch.distributed.run"}
+    return parent if {Path(part).name for part in command[:4]} & launchers else None
 
 
-def asked_size(launcher: list[str] | None) -> int | None:
-    """How many ranks the launcher was asked for on its command line or in its config file."""
-    if launcher is None:
-        return None
+def options_of(launcher: psutil.Process | None) -> dict[str, str]:
+    """What the launcher was told on its command line: option name with underscores → value."""
     options: dict[str, str] = {}
-    for part, following in zip(launcher, [*launcher[1:], ""], strict=True):
-        name, equals, value = part.partition("=")
-        options.setdefault(name.replace("-", "_").lstrip("_"), value if equals else following)
+    command = launcher.cmdline() if launcher else []
+    for part, following in zip(command, [*command[1:], ""], strict=True):
         if part.endswith(".py"):
             break  # what follows belongs to the training script
+        if part.startswith("--"):
+            name, equals, value = part[2:].partition("=")
+            options[name.replace("-", "_")] = value if equals else following
+    return options
+
+
+def asked_size(options: dict[str, str], launched: bool) -> int | None:
+    """How many ranks the launcher was asked for, on its command line or in its config file."""
     if "num_processes" in options:
         return int(options["num_processes"])
     from accelerate.commands.config.config_args import default_yaml_config_file, load_config_from_file
 
     file = options.get("config_file") or default_yaml_config_file
-    if not Path(file).is_file():
+    if not launched or not Path(file).is_file():
         return None
     return int(load_config_from_file(str(file)).num_processes)
 
 
-def check_size(config: RunConfig, launcher: list[str] | None, found: int) -> None:
-    asked = config.processes or asked_size(launcher)
+def set_threads(config: RunConfig, launcher: psutil.Process | None, options: dict[str, str]) -> None:
+    """Share the cores among this machine's ranks: launchers leave each rank one thread unless told otherwise."""
+    threads = config.threads
+    if launcher is not None and not threads and "num_cpu_threads_per_process" not in options:
+        with contextlib.suppress(psutil.Error):
+            if "OMP_NUM_THREADS" not in launcher.environ():
+                cores = (
+                    len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else os.cpu_count()
+                )
+                threads = max(1, (cores or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    if threads:
+        torch.set_num_threads(threads)
+
+
+def check_size(config: RunConfig, asked: int | None, found: int) -> None:
     if asked is not None and asked != found:
         raise UserError(
             f"asked for {asked} ranks, found {found}; for CPU ranks use ACCELERATE_USE_CPU=true "

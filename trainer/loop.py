@@ -38,7 +38,7 @@ SCORE_BATCH = 64
 AGREE_EVERY = 8  # steps between agreements to stop on accelerators, which would have to wait for each
 # Options that may change between starts of one run without changing what it learns.
 FREE_OPTIONS = frozenset(
-    ("out", "steps", "minutes", "save_every", "sample_every", "log_every", "keep", "workers", "memory", "device",
+    ("out", "steps", "minutes", "save_every", "sample_every", "log_every", "keep", "workers", "memory", "threads", "device",
      "processes", "force", "compile")
 )  # fmt: skip
 
@@ -149,7 +149,8 @@ class Run:
             if path is not None:
                 ranks = "" if start.world_size == world.size else f" (on {world.size} ranks, before {start.world_size})"
                 print(f"resuming {config.out} at step {start.step}, {start.images_seen} images seen{ranks}")
-            print(f"{world.size} rank(s) on {world.device}, {config.precision}", flush=True)
+            threads = f", {torch.get_num_threads()} thread(s) each" if world.device.type == "cpu" else ""
+            print(f"{world.size} rank(s) on {world.device}, {config.precision}{threads}", flush=True)
         world.wait()
         return start
 
