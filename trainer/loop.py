@@ -38,8 +38,8 @@ SCORE_BATCH = 64
 AGREE_EVERY = 8  # steps between agreements to stop on accelerators, which would have to wait for each
 # Options that may change between starts of one run without changing what it learns.
 FREE_OPTIONS = frozenset(
-    ("out", "steps", "minutes", "save_every", "sample_every", "log_every", "keep", "workers", "memory", "threads", "device",
-     "processes", "force", "compile")
+    ("out", "steps", "minutes", "save_every", "sample_every", "log_every", "keep", "workers", "memory", "threads",
+     "device", "processes", "force", "compile")
 )  # fmt: skip
 
 

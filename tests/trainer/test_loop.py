@@ -132,6 +132,17 @@ def test_a_launcher_that_silently_starts_one_rank_is_caught(tmp_path: Path, pict
     assert "asked for 2 ranks, found 1" in result.stderr
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system does not say which cores are ours")
+def test_the_launcher_leaves_no_core_idle(tmp_path: Path, pictures: Path) -> None:
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "1", "--num_machines", "1",
+               "--mixed_precision", "no", "--dynamo_backend", "no",
+               *train_command("--data", pictures, "--out", tmp_path / "run", "--steps", 1, *SMALL)[1:]]  # fmt: skip
+    shell = {key: value for key, value in environment().items() if key != "OMP_NUM_THREADS"}
+    result = subprocess.run(command, env=shell, capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 0, result.stderr
+    assert f"{len(os.sched_getaffinity(0))} thread(s) each" in result.stdout
+
+
 @pytest.mark.slow
 def test_two_ranks_agree_and_see_what_one_rank_sees(tmp_path: Path, pictures: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
