@@ -12,6 +12,7 @@ from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
 from export.card import KINDS
+from export.rewrite import speed_up
 from trainer.family import Exportable
 
 OPSET = 18  # read by every onnxruntime since 1.14; its InstanceNormalization outruns 21's GroupNormalization by 15 %
@@ -140,6 +141,7 @@ def trace(network: Whole) -> onnx.ModelProto:
     if program is None:
         raise ExportError(f"{network.kind} cannot be traced by torch")
     model = program.model_proto
+    speed_up(model)
     tidy(model)
     _finish(model, network)
     onnx.checker.check_model(model, full_check=True)
