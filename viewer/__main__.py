@@ -1,6 +1,7 @@
 """Play with an exported model: ``python -m viewer grid cats.onnx``."""
 
 import argparse
+import contextlib
 import io
 import os
 import signal
@@ -11,8 +12,10 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from viewer.errors import INSTALL_LIBRARIES, ViewerError
 from viewer.keys import Event, help_text, parse_keys
 from viewer.text import printable
+from viewer.worker import leave
 
 if TYPE_CHECKING:
     from viewer.session import Session
@@ -36,26 +39,36 @@ def main(arguments: list[str] | None = None) -> int:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _stop)
     try:
+        code = _run(options)
+    except SystemExit as ending:  # by a signal
+        code = int(ending.code or 0)
+    leave(code)
+    return code
+
+
+def _run(options: argparse.Namespace) -> int:
+    try:
         MODES[options.mode].run(options)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         return 141
-    except Exception as error:
-        if not _is_for_a_person(error):
+    except ViewerError as error:
+        return _refuse(str(error))
+    except MemoryError as error:
+        return _refuse(f"not enough memory: {error}".removesuffix(": "))
+    except ImportError as error:
+        library, is_missing, _ = str(error).partition(": cannot open shared object file")
+        if not is_missing:
             raise
-        print(f"error: {printable(str(error), 1000)}", file=sys.stderr, flush=True)
-        return 2
+        return _refuse(f"{library} is missing, expected it in the system: {INSTALL_LIBRARIES}")
     return 0
 
 
-def _is_for_a_person(error: Exception) -> bool:
-    """Whether an error is one line for a person. The modules are imported late, so their errors are too."""
-    from viewer.displays import DisplayError
-    from viewer.model import ModelError
-    from viewer.pictures import PictureError
-
-    return isinstance(error, DisplayError | ModelError | PictureError)
+def _refuse(message: str) -> int:
+    with contextlib.suppress(OSError):  # nobody may be listening
+        print(f"error: {printable(message, 1000)}", file=sys.stderr, flush=True)
+    return 2
 
 
 def _stop(number: int, _: FrameType | None) -> NoReturn:
@@ -101,7 +114,7 @@ def _add_shared_flags(parser: argparse.ArgumentParser, rows: int, columns: int, 
     add("--rows", type=_whole(1, 64), default=rows, metavar="N", help=f"rows of pictures ({rows})")
     add("--cols", type=_whole(1, 64), default=columns, metavar="N", help=f"columns of pictures ({columns})")
     add("--scale", type=_scale, metavar="X", help=f"screen pixels a picture's pixel ({scale})")
-    add("--keys", type=_script, metavar="KEYS", help="scripted keys, such as 'right,s,i,+,click:40:60,esc'")
+    add("--keys", type=_script, default=(), metavar="KEYS", help="scripted keys, such as 'right,s,i,+,click:40:60,esc'")
     add("--record", type=Path, metavar="FILE", help="record to a .png (the last frame), .gif, .webp or .mp4 file")
 
 
@@ -133,19 +146,20 @@ def _add_info_flags(parser: argparse.ArgumentParser) -> None:
 
 def _run_grid(options: argparse.Namespace) -> None:
     from viewer.grid import GridSession, auto_scale
-    from viewer.model import open_model, open_sibling_encoder
+    from viewer.model import ModelError, open_model, open_sibling_encoder
     from viewer.pictures import fit, read_picture
     from viewer.session import make_sheet
     from viewer.state import GridState
 
     path, threads = _model_path(options), _threads(options)
-    encoder = None if options.encode is None else open_sibling_encoder(path, threads=threads)
-    picture = None if options.encode is None else read_picture(options.encode)
     model = open_model(path, threads=threads, wanted="generator")
     encoded = None
-    if encoder is not None and picture is not None:
+    if options.encode is not None:
+        picture = read_picture(options.encode)
+        encoder = open_sibling_encoder(path, threads=threads)
         encoded = encoder.encode(fit(picture, *encoder.image_size)[None])[0]
-        _check_same_latents(encoded.size, model.latent.size, path)
+        if encoded.size != model.latent.size:
+            raise ModelError(f"{path}: its encoder gives {encoded.size} numbers, expected {model.latent.size}")
     scale = options.scale or auto_scale(options.rows, options.cols, *model.image_size)
     state = GridState(
         make_sheet(model, options.rows, options.cols, scale),
@@ -186,9 +200,10 @@ def _run_info(options: argparse.Namespace) -> None:
         lines = list(describe_model(open_model(_model_path(options))))
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a model's own words may not fit the terminal's alphabet
-    width = max((len(name) for name, _ in lines), default=0)
-    for name, text in lines:
-        print(f"{printable(name):<{width}}  {printable(text, 20_000)}")
+    shown = [(printable(name, 40), printable(text, 20_000)) for name, text in lines]
+    width = max((len(name) for name, _ in shown), default=0)
+    for name, text in shown:
+        print(f"{name:<{width}}  {text}")
 
 
 MODES: Final = {
@@ -205,15 +220,10 @@ def _show(options: argparse.Namespace, session: "Session[Any, Any]", frames: int
     from viewer.pictures import PictureError
 
     try:
-        title = session.title
-        display = open_display(
-            options.display, title=title, script=options.keys, record=options.record, delay_ms=DELAY_MS
-        )
+        display = open_display(options.display, title=session.title(), record=options.record, delay_ms=DELAY_MS)
         try:
-            if display.interactive:
-                run_live(session, display, frames)
-            else:
-                run_scripted(session, display, len(options.keys or ()), frames)
+            run = run_live if display.interactive else run_scripted
+            run(session, display, options.keys, frames)
         finally:
             display.close()
         if session.failures and not display.interactive:  # nobody has seen them
@@ -236,13 +246,6 @@ def _threads(options: argparse.Namespace) -> int:
         return int(options.threads)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(max(cores // 2, 1), 4)
-
-
-def _check_same_latents(found: int, expected: int, path: Path) -> None:
-    from viewer.model import ModelError
-
-    if found != expected:
-        raise ModelError(f"{path}: its encoder gives {found} numbers a latent, expected {expected}")
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:

@@ -20,6 +20,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from export.card import SEAL_KEY, Card, CardError, Latent, Port, check_seal
+from viewer.errors import ViewerError
 from viewer.latents import Latents, draw_many
 from viewer.text import printable
 
@@ -52,7 +53,7 @@ _DOES: Final = {
 }
 
 
-class ModelError(Exception):
+class ModelError(ViewerError):
     """A model that cannot be opened or run; the message is one line that names the file."""
 
 

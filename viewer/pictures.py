@@ -16,6 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from viewer.errors import ViewerError
+
 Image = NDArray[np.uint8]  # [h, w, 3] BGR
 
 PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
@@ -25,7 +27,7 @@ _LARGEST_FILE: Final = 2**28  # bytes of a picture to be read
 _LARGEST_RECIPE: Final = 2**24  # bytes
 
 
-class PictureError(Exception):
+class PictureError(ViewerError):
     """A picture that cannot be read or saved; the message is one line that names the file."""
 
 
@@ -77,6 +79,8 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 def is_png(path: Path) -> bool:
     """Whether a file begins as PNG files do."""
     try:
+        if not path.is_file():  # to open a pipe would wait for someone to write
+            return False
         with path.open("rb") as file:
             return file.read(len(PNG_SIGNATURE)) == PNG_SIGNATURE
     except OSError:
@@ -145,8 +149,10 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 def _read(path: Path) -> bytes:
     try:
-        if not path.is_file():
+        if not path.exists():
             raise PictureError(f"{path}: no such file")
+        if not path.is_file():
+            raise PictureError(f"{path}: found a folder or device, expected a picture")
         if path.stat().st_size > _LARGEST_FILE:
             raise PictureError(f"{path}: {path.stat().st_size} bytes, expected a picture of at most {_LARGEST_FILE}")
         return path.read_bytes()

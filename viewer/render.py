@@ -48,16 +48,10 @@ def place(target: Image, sheet: Sheet, first: int, images: Image) -> None:
         cell[:] = resize(image, sheet.cell_height, sheet.cell_width)
 
 
-def frame_size(width: int, height: int) -> tuple[int, int]:
-    """Width and height of a frame whose pictures take so much."""
-    return width, height + STRIP_HEIGHT
-
-
-def compose(pictures: Image, strip: Image, sheet: Sheet | None = None, cursor: int = 0) -> Image:
-    """The whole frame: pictures above the strip, and a cursor where there is a sheet."""
-    height, width = pictures.shape[:2]
-    frame = np.empty((height + len(strip), width, 3), np.uint8)
-    frame[:height], frame[height:] = pictures, strip
+def compose(pictures: Image, strip: Image | None, sheet: Sheet | None = None, cursor: int = 0) -> Image:
+    """The whole frame: pictures above the strip, if there is one, and a cursor where there is a sheet."""
+    height = len(pictures)
+    frame = pictures.copy() if strip is None else np.concatenate([pictures, strip])
     if sheet is not None:
         _draw_cursor(frame[:height], sheet, cursor)
     return frame

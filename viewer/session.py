@@ -70,11 +70,11 @@ class Session(ABC, Generic[State, Request]):
         self._errands = Errands()
         self._notice: tuple[str, render.Tone, float] | None = None
 
-    @property
-    def title(self) -> str:
-        """Of the window; says the same as the strip, for displays too coarse for small letters."""
+    def title(self, hints: bool = False) -> str:
+        """Of the window. ``hints``: with all that the strip says, for displays too coarse for small letters."""
         words: tuple[str, ...] = (self._notice[0],) if self._notice else self._status()
-        return " - ".join((self.model.name, *words))
+        title = " - ".join((self.model.name, *words))
+        return f"{title} | {', '.join(self._hints())}" if hints and not self._notice else title
 
     def handle(self, event: Event) -> bool:
         """Take in an event; True: quit."""
@@ -118,14 +118,21 @@ class Session(ABC, Generic[State, Request]):
         """Show a line of text for a while."""
         self._notice, self.changed = (printable(text), tone, self.now + seconds), True
 
-    def frame(self) -> render.Image:
-        """The frame to show now."""
+    def frame(self, strip: bool = True) -> render.Image:
+        """The frame to show now, with a strip of text below the pictures or without."""
         self.changed = False
         pictures = self._pictures()
-        message, tone = ((self._notice[0],), self._notice[1]) if self._notice else (self._hints(), "hint")
-        strip = render.draw_strip(pictures.shape[1], self._status(), message, tone)
+        text = None
+        if strip:
+            message, tone = ((self._notice[0],), self._notice[1]) if self._notice else (self._hints(), "hint")
+            text = render.draw_strip(pictures.shape[1], self._status(), message, tone)
         several = self.state.sheet.count > 1
-        return render.compose(pictures, strip, self.state.sheet if several else None, self.state.cursor)
+        return render.compose(pictures, text, self.state.sheet if several else None, self.state.cursor)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the last frame shows all that the events until then asked for."""
+        return not (self.changed or self._errands.busy) and (self._ready() is not None or not self._worker.busy)
 
     def wait_seconds(self) -> float:
         """How long nothing will change unless an event comes."""

@@ -5,13 +5,14 @@ next part. Every result carries the request that it belongs to, so that old pict
 """
 
 import atexit
+import contextlib
 import os
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 Request = TypeVar("Request")
 Result = TypeVar("Result")
@@ -41,9 +42,9 @@ class Worker(Generic[Request, Result]):
 
     @property
     def busy(self) -> bool:
-        """Whether anything is under way, or waiting to be."""
+        """Whether anything is under way, or waiting to be, or to be taken."""
         with self._changed:
-            return self._busy or bool(self._next)
+            return self._busy or bool(self._next or self._answers)
 
     def ask(self, request: Request) -> None:
         """Start on this as soon as may be, instead of whatever was asked for before."""
@@ -71,7 +72,7 @@ class Worker(Generic[Request, Result]):
             self._changed.notify_all()
         self._thread.join(seconds)
         if self._thread.is_alive():
-            atexit.register(_leave, self._thread)
+            _busy.append(self._thread)
 
     def _loop(self) -> None:
         while True:
@@ -109,9 +110,9 @@ class Errands:
 
     @property
     def busy(self) -> bool:
-        """Whether anything is still to be done."""
+        """Whether anything is still to be done, or to be taken."""
         with self._changed:
-            return self._undone > 0
+            return self._undone > 0 or bool(self._done)
 
     def send(self, errand: Callable[[], str]) -> None:
         """Have something done; what it returns or raises comes out of ``take``."""
@@ -142,7 +143,7 @@ class Errands:
             self._waiting.clear()
             left = self._undone
         if left and self._thread is not None:
-            atexit.register(_leave, self._thread)
+            _busy.append(self._thread)
         return left
 
     def _loop(self) -> None:
@@ -160,9 +161,16 @@ class Errands:
                 self._changed.notify_all()
 
 
-def _leave(thread: threading.Thread) -> None:
-    """End the process although native code still runs: to unload its libraries under it would crash."""
-    if thread.is_alive():
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
+_busy: Final[list[threading.Thread]] = []  # left behind by ``close`` in the middle of a run
+
+
+def leave(code: int) -> None:
+    """End the process with this exit code if native code still runs: to unload its libraries under it would crash."""
+    if any(thread.is_alive() for thread in _busy):
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):
+                stream.flush()
+        os._exit(code)
+
+
+atexit.register(leave, 1)  # reached with such a thread only after an exception that nobody expected

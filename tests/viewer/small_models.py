@@ -137,9 +137,14 @@ class FakeDisplay:
     """A display with a person who presses given keys at given gaps and then waits; records what is shown."""
 
     def __init__(
-        self, events: Sequence[Event], interactive: bool = True, wait: Callable[[float], None] | None = None
+        self,
+        events: Sequence[Event],
+        interactive: bool = True,
+        wait: Callable[[float], None] | None = None,
+        coarse: bool = False,
     ) -> None:
         self.interactive = interactive
+        self.coarse = coarse
         self.frames: list[NDArray[np.uint8]] = []
         self.titles: list[str] = []
         self.polls = 0

@@ -56,9 +56,8 @@ def walk(model: Model, folder: Path, rows: int = 1, columns: int = 1, **options:
 
 
 def scripted(session: GridSession | AnimateSession, keys: str, frames: int = 0) -> FakeDisplay:
-    events = parse_keys(keys) + ([] if frames else parse_keys("esc"))
-    display = FakeDisplay(events, interactive=False)
-    run_scripted(session, display, len(events), frames)
+    display = FakeDisplay([], interactive=False)
+    run_scripted(session, display, parse_keys(keys), frames)
     session.close()
     return display
 
@@ -164,11 +163,11 @@ def test_a_full_disk_is_shown_and_leaves_nothing_behind(model: Model, tmp_path: 
         session.handle(parse_keys("s")[0])
         session.handle(parse_keys("S")[0])
         session.settle(1.0)
-        assert "cannot save" in session.title
+        assert "cannot save" in session.title()
     assert [path.name for path in tmp_path.iterdir()] == ["tiny-0001.png"]
     session.handle(parse_keys("s")[0])  # the session goes on
     session.settle(2.0)
-    assert "saved" in session.title
+    assert "saved" in session.title()
     assert (tmp_path / "tiny-0001.png").read_text() == "mine"
     session.close()
 
@@ -233,6 +232,43 @@ def test_every_key_is_handled_while_a_slow_model_works(tmp_path: Path) -> None:
     session.close()
     recipe = read_recipe(tmp_path / "slow-0001.png")  # what was asked for then, although it was never shown
     assert (recipe["seed"], recipe["mode"], recipe["truncation"]) == (30, "grid random", 0.2)
+
+
+@pytest.mark.parametrize("coarse", [False, True])
+def test_scripted_keys_on_a_screen_wait_for_the_picture_of_the_one_before(tmp_path: Path, coarse: bool) -> None:
+    keys = "x,right,s,i,esc"
+    session = page(SlowModel(0.05), tmp_path, rows=1, columns=2)
+    display = FakeDisplay([], wait=lambda seconds: time.sleep(min(seconds, 0.01)), coarse=coarse)
+    handle, seen = session.handle, []
+    session.handle = lambda event: (seen.append(display.frames[-1]), handle(event))[1]
+    run_live(session, display, parse_keys(keys))
+    session.close()
+    expected = scripted(page(SlowModel(0), tmp_path / "headless", rows=1, columns=2), keys).frames
+    height = session.state.sheet.height
+    assert len(seen) == len(expected)
+    for frame, other in zip(seen, expected, strict=True):
+        assert np.array_equal(frame[:height], other[:height])
+        assert len(frame) == (height if coarse else height + 28)
+    assert ("esc quit" in display.titles[0]) == coarse
+
+
+def test_scripted_keys_of_a_walk_on_a_screen_are_pressed_while_it_moves(model: Model, tmp_path: Path) -> None:
+    session = walk(model, tmp_path)
+    display = FakeDisplay([], wait=lambda seconds: time.sleep(min(seconds, 0.01)))
+    run_live(session, display, parse_keys("+,x,space,space,esc"))
+    session.close()
+    assert (session.state.seed, session.state.speed, session.state.paused) == (1, 32, False)
+
+
+def test_a_script_goes_on_when_the_model_fails(tmp_path: Path) -> None:
+    class Failing(SlowModel):
+        def generate(self, latents: np.ndarray) -> np.ndarray:
+            raise ModelError("slow.onnx: cannot be run")
+
+    session = page(Failing(), tmp_path)
+    run_live(session, FakeDisplay([], wait=lambda seconds: time.sleep(min(seconds, 0.01))), parse_keys("x,right,esc"))
+    session.close()
+    assert (session.state.seed, session.state.cursor) == (1, 1)
 
 
 def test_leaving_does_not_wait_for_the_model(tmp_path: Path) -> None:

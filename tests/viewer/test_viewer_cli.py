@@ -106,6 +106,8 @@ def test_a_picture_is_encoded(generator_path: Path, tmp_path: Path, capsys: pyte
         (["grid", "{model}", "--display", "none", "--encode", "missing.jpg"], "missing.jpg"),
         (["grid", "{model}", "--display", "none", "--scale", "64", "--rows", "64", "--cols", "64"], "too large"),
         (["animate", "{model}", "--display", "none", "--loop", "--frames", "50"], "60, 90"),
+        (["grid", "{model}", "--display", "none", "--record", "x" * 300 + ".png"], "cannot record"),
+        (["grid", "{model}", "--display", "none", "--record", "{folder}"], "it is a folder"),
         (["info", "{plain_png}"], "does not say"),
         (["grid", "{model}", "--display", "none", "--keys", "s", "--out", "{plain_png}"], "cannot save"),
     ],
@@ -117,12 +119,14 @@ def test_a_mistake_is_one_line_and_code_2(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    (tmp_path / "folder.gif").mkdir()
     plain = tmp_path / "plain.png"
     cv2.imwrite(str(plain), np.zeros((9, 9, 3), np.uint8))
     names = {
         "{encoder}": str(generator_path.with_name("tiny.encoder.onnx")),
         "{model}": str(generator_path),
         "{plain_png}": str(plain),
+        "{folder}": str(tmp_path / "folder.gif"),
     }
     assert main([names.get(argument, argument) for argument in arguments]) == 2
     error = capsys.readouterr().err
@@ -174,6 +178,7 @@ from viewer.session import make_sheet
 from viewer.keys import Action, Event
 from viewer.model import open_model
 from viewer.state import GridState
+from viewer.worker import leave
 model = open_model(Path(sys.argv[1]))
 real = model.generate
 busy = np.random.default_rng(0).normal(size=(1500, 1500))
@@ -184,7 +189,7 @@ def generate(latents):
     return real(latents)
 model.generate = generate
 class Display:
-    interactive, started = True, time.monotonic()
+    interactive, coarse, started = True, False, time.monotonic()
     def show(self, frame, title): pass
     def poll(self, seconds):
         time.sleep(seconds)
@@ -194,6 +199,7 @@ class Display:
 session = GridSession(model, GridState(make_sheet(model, 2, 2, 1.0)), Path())
 run_live(session, Display())
 session.close()
+leave(7)
 """
 
 
@@ -202,8 +208,30 @@ def test_quitting_ends_the_process_within_a_second_whatever_the_model_does(gener
         [sys.executable, "-c", SLOW_PROGRAM, generator_path], capture_output=True, text=True, timeout=60, check=False
     )
     ended = time.time()
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (7, "")
     assert ended - float(done.stdout) < 1.0
+
+
+def test_a_library_that_the_system_lacks_is_one_line_with_the_cure(generator_path: Path, tmp_path: Path) -> None:
+    reason = "libGL.so.1: cannot open shared object file: No such file or directory"
+    (tmp_path / "cv2.py").write_text(f"raise ImportError({reason!r})\n")
+    done = view("grid", generator_path, "--display", "none", env=os.environ | {"PYTHONPATH": str(tmp_path)})
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: libGL.so.1 is missing, expected it in the system: apt-get install libxcb1 libgl1 libglib2.0-0 libsm6\n"
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_pipes_and_folders_are_refused_and_never_waited_for(generator_path: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.png"
+    os.mkfifo(pipe)
+    for target in (pipe, tmp_path):
+        for arguments in (["info", target], ["grid", target], ["grid", generator_path, "--encode", target]):
+            done = view(*arguments, **{} if arguments[0] == "info" else {"env": os.environ | {"DISPLAY": ""}})
+            assert done.returncode == 2
+            assert "folder or device" in done.stderr
+            assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no such signals")

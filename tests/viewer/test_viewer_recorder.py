@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageSequence
 
 from viewer.displays import DisplayError, open_display
-from viewer.keys import parse_keys
 
 
 def drawn(count: int, height: int = 60, width: int = 81) -> list[NDArray[np.uint8]]:
@@ -132,10 +131,3 @@ def test_a_full_disk_is_one_line_and_the_older_file_stays(
         record(path, [np.random.default_rng(1).integers(0, 256, (300, 300, 3), dtype=np.uint8)] * 2)
     assert path.read_bytes() == b"older"
     assert not partial.is_symlink()
-
-
-def test_a_script_comes_first_and_then_the_end(tmp_path: Path) -> None:
-    script = parse_keys("right,s,+")
-    display = open_display("none", title="t", script=script)
-    assert not display.interactive
-    assert [display.poll(1.0) for _ in range(5)] == [*script, *parse_keys("esc,esc")]

@@ -1,9 +1,8 @@
 """Where frames are shown and where keys come from: a window, a terminal, or nowhere; recorded or not.
 
-A script of keys and a recording are displays too, wrapped round another one.
+A recording is a display too, wrapped round another one.
 """
 
-from collections import deque
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +21,7 @@ class NoDisplay:
     """Shows nothing, and quits when asked for a key."""
 
     interactive = False
+    coarse = False
 
     def show(self, frame: NDArray[np.uint8], title: str) -> None:
         """Nothing to show on."""
@@ -34,56 +34,25 @@ class NoDisplay:
         """Nothing to give back."""
 
 
-class Scripted:
-    """Hands over the events of a script first, without waiting, then those of the display within."""
-
-    def __init__(self, display: Display, script: list[Event]) -> None:
-        self._display = display
-        self._script = deque(script)
-
-    @property
-    def interactive(self) -> bool:
-        """That of the display within."""
-        return self._display.interactive
-
-    def show(self, frame: NDArray[np.uint8], title: str) -> None:
-        """Show on the display within."""
-        self._display.show(frame, title)
-
-    def poll(self, seconds: float) -> Event | None:
-        """The next event of the script, or of the display within when there are no more."""
-        return self._script.popleft() if self._script else self._display.poll(seconds)
-
-    def close(self) -> None:
-        """Close the display within."""
-        self._display.close()
-
-
-def open_display(
-    choice: str, *, title: str, script: list[Event] | None = None, record: Path | None = None, delay_ms: int = 50
-) -> Display:
+def open_display(choice: str, *, title: str, record: Path | None = None, delay_ms: int = 50) -> Display:
     """Open a display: ``auto`` is a window where there is a screen, else the terminal.
 
-    ``script``: events that come before the person's. ``record``: a .png, .gif, .webp or .mp4 file that gets
-    every shown frame, each for ``delay_ms``. Raises ``DisplayError``.
+    ``record``: a .png, .gif, .webp or .mp4 file that gets every shown frame, each for ``delay_ms``.
+    Raises ``DisplayError``.
     """
     # Here and below, each display is imported when it is asked for: together they cost a sixth of the viewer's start.
     if choice not in CHOICES:
         raise DisplayError(f"--display is {choice!r}, expected one of {', '.join(CHOICES)}")
-    if record is not None:
-        from viewer.displays.recorder import Recorded, Recorder
+    if record is None:
+        return _open(choice, title)
+    from viewer.displays.recorder import Recorded, Recorder
 
-        recorder = Recorder(record, delay_ms)
-        try:
-            return Recorded(_scripted(_open(choice, title), script), recorder)
-        except BaseException:
-            recorder.discard()
-            raise
-    return _scripted(_open(choice, title), script)
-
-
-def _scripted(display: Display, script: list[Event] | None) -> Display:
-    return display if script is None else Scripted(display, script)
+    recorder = Recorder(record, delay_ms)
+    try:
+        return Recorded(_open(choice, title), recorder)
+    except BaseException:
+        recorder.discard()
+        raise
 
 
 def _open(choice: str, title: str) -> Display:

@@ -5,10 +5,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from viewer.errors import ViewerError
 from viewer.keys import Event
 
 
-class DisplayError(Exception):
+class DisplayError(ViewerError):
     """There is nothing to show on, or a recording cannot be written; the message is one line."""
 
 
@@ -18,6 +19,10 @@ class Display(Protocol):
     @property
     def interactive(self) -> bool:
         """Whether a person watches; False: the application runs on a virtual clock."""
+
+    @property
+    def coarse(self) -> bool:
+        """Whether small letters cannot be read on it, so that words belong into the title alone."""
 
     def show(self, frame: NDArray[np.uint8], title: str) -> None:
         """Show a frame, BGR [h, w, 3], under a title. Raises ``DisplayError``."""

@@ -5,6 +5,7 @@ pictures, and the animated containers are put together here. GIF: https://www.w3
 WebP: https://developers.google.com/speed/webp/docs/riff_container
 """
 
+import contextlib
 import os
 import struct
 from io import BytesIO
@@ -14,7 +15,6 @@ from typing import BinaryIO, Final, Protocol
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from viewer.displays.display import Display, DisplayError
 from viewer.keys import Event
@@ -104,6 +104,8 @@ class _Gif(_Animation):
         self._file.write(b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00")
 
     def _write(self, left: int, top: int, pixels: NDArray[np.uint8], start_ms: int, end_ms: int) -> None:
+        from PIL import Image  # a tenth of the start of a viewer that records no GIF
+
         hundredths = min(max(round(end_ms / 10) - round(start_ms / 10), 2), 0xFFFF)  # players take 0 and 1 for 10
         picture = Image.fromarray(np.ascontiguousarray(pixels[..., ::-1]))
         palette = picture.quantize(256, method=Image.Quantize.FASTOCTREE)
@@ -208,13 +210,13 @@ class Recorder:
         encoder = _ENCODERS.get(path.suffix.lower())
         if encoder is None:
             raise DisplayError(f"--record is {path}, expected a file that ends in {', '.join(_ENCODERS)}")
-        if path.is_dir():
-            raise DisplayError(f"--record is {path}, which is a folder, expected a file")
         self._path = path
         self._partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix.lower()}")
         self._size: tuple[int, int] | None = None  # width, height of the first frame
         self._encoder: _Encoder | None = None
         try:
+            if path.is_dir():
+                raise IsADirectoryError(0, "it is a folder, expected a file")
             self._partial.touch()
             self._encoder = encoder(self._partial, max(1, delay_ms))
         except OSError as error:
@@ -247,7 +249,8 @@ class Recorder:
     def discard(self) -> None:
         """Forget it all; an older file stays as it was."""
         self._encoder = None
-        self._partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._partial.unlink(missing_ok=True)
 
     def _lost(self, error: Exception) -> DisplayError:
         self.discard()
@@ -276,6 +279,11 @@ class Recorded:
     def interactive(self) -> bool:
         """That of the display within."""
         return self._display.interactive
+
+    @property
+    def coarse(self) -> bool:
+        """That of the display within."""
+        return self._display.coarse
 
     def show(self, frame: NDArray[np.uint8], title: str) -> None:
         """Record the frame and show it."""

@@ -51,11 +51,13 @@ class Terminal:
     """Shows frames on the terminal. Raises ``DisplayError`` where standard input or output is none."""
 
     interactive = True
+    coarse = True
 
     def __init__(self) -> None:
         self._tty = Tty(_ENTER, _LEAVE)
         self._parser = Parser()
         self._events: deque[Event] = deque()
+        self._replies: list[str] = []
         self._frame: NDArray[np.uint8] | None = None
         self._title = ""
         self._drawn_title = ""
@@ -123,7 +125,6 @@ class Terminal:
 
     def _capabilities(self) -> tuple[str, bool]:
         """Which pictures the terminal has ("kitty", "iterm" or "") and whether it has 24-bit colours."""
-        self._replies: list[str] = []
         environment = os.environ
         kind = environment.get("TERM", "")
         true_colour = (

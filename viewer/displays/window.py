@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from viewer.displays.display import DisplayError
 from viewer.displays.x11 import XKeys
+from viewer.errors import INSTALL_LIBRARIES
 from viewer.keys import Action, Event, decode_window_key
 
 _SLICE_MS: Final = 50  # of waiting; a key ends it at once, Ctrl-C in the terminal is noticed at its end
@@ -28,6 +29,7 @@ class Window:
     """One window; closing it is QUIT, and it stays closed. Raises ``DisplayError`` where there is no screen."""
 
     interactive = True
+    coarse = False
 
     def __init__(self, title: str) -> None:
         self._x = _probe()
@@ -135,5 +137,5 @@ def _probe() -> XKeys | None:
         except OSError as error:
             connection.close()
             library = str(error).partition(":")[0]
-            raise DisplayError(f"{library} is missing: apt-get install libxcb1 libgl1 libglib2.0-0 libsm6") from None
+            raise DisplayError(f"{library} is missing: {INSTALL_LIBRARIES}") from None
     return connection

@@ -11,6 +11,7 @@ from ctypes import byref, c_char_p, c_int, c_long, c_uint, c_ulong, c_void_p
 from typing import Any, Final
 
 from viewer.displays.display import DisplayError
+from viewer.errors import INSTALL_LIBRARIES
 
 _KEY_PRESS: Final = 2
 _MAP_NOTIFY: Final = 19
@@ -71,7 +72,7 @@ class XKeys:
         try:
             self._x = _load()
         except OSError:
-            raise DisplayError("libX11.so.6 is missing: apt-get install libxcb1 libgl1 libglib2.0-0 libsm6") from None
+            raise DisplayError(f"libX11.so.6 is missing: {INSTALL_LIBRARIES}") from None
         self._display: int | None = self._x.XOpenDisplay(None)
         if not self._display:
             raise DisplayError(f"DISPLAY is {name!r}, which does not answer")
