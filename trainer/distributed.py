@@ -9,6 +9,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -150,7 +151,7 @@ def options_of(launcher: psutil.Process | None) -> dict[str, str]:
     """What the launcher was told on its command line: option name with underscores → value."""
     options: dict[str, str] = {}
     command = launcher.cmdline() if launcher else []
-    for part, following in zip(command, [*command[1:], ""], strict=True):
+    for part, following in pairwise([*command, ""]):
         if part.endswith(".py"):
             break  # what follows belongs to the training script
         if part.startswith("--"):
