@@ -117,4 +117,4 @@ class AnimateSession(Session[AnimateState, Stretch]):
         return (f"seed {state.seed}", "paused" if state.paused else f"speed {speed:g}")
 
     def _hints(self) -> tuple[str, ...]:
-        return ("space pause", "+ - speed", "s save", "esc quit")
+        return ("space pause", "esc quit", "+ - speed", "s save")

@@ -107,7 +107,7 @@ class GridSession(Session[GridState, Page]):
 
     def _hints(self) -> tuple[str, ...]:
         other = "i interpolate" if self.state.mode == "random" else "r random"
-        return "any key: new", "s save", "S save all", other, "+ - truncation", "esc quit"
+        return "any key: new", "esc quit", "s save", "S save all", other, "+ - truncation"
 
 
 def auto_scale(rows: int, columns: int, height: int, width: int) -> float:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from viewer.displays.x11 import XKeys
+from viewer.pictures import read_recipe
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux") or not (shutil.which("Xvfb") and shutil.which("xdotool")),
@@ -45,6 +46,21 @@ display.show(frame, "after the end")
 display.close()
 display.close()
 print("cpu", (time.process_time() - used) / (time.monotonic() - since), flush=True)
+"""
+
+SLOW_APPLICATION = """
+import sys, time
+import numpy as np
+from viewer.__main__ import main
+from viewer.model import Model
+generate, busy = Model.generate, np.random.default_rng(0).normal(size=(1000, 1000))
+def generate_slowly(self, latents, labels=None):
+    until = time.monotonic() + 0.5
+    while time.monotonic() < until:
+        busy @ busy  # native code that cannot be broken off
+    return generate(self, latents, labels)
+Model.generate = generate_slowly
+sys.exit(main(sys.argv[1:]))
 """
 
 
@@ -190,6 +206,53 @@ def test_the_close_button_quits_within_a_second_and_no_window_comes_back(program
     assert time.monotonic() - started < 1
     assert output.startswith("QUIT")
     assert (errors, program.process.returncode) == ("", 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", ["ESC", "close button"])
+def test_the_application_with_a_slow_model(screen: str, generator_path: Path, tmp_path: Path, ending: str) -> None:
+    """100 presses at gaps of 5 ms while every run takes half a second; then it ends within a second."""
+    environment = os.environ | {"DISPLAY": screen}
+    arguments = ["grid", generator_path, "--display", "window", "--rows", "2", "--cols", "3", "--out", tmp_path]
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW_APPLICATION, *map(str, arguments)],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+    def xdotool(*words: str) -> str:
+        return subprocess.run(["xdotool", *words], env=environment, check=True, capture_output=True, text=True).stdout
+
+    try:
+        window = xdotool("search", "--sync", "--onlyvisible", "--name", "^tiny - ").split()[0]
+        xdotool("windowfocus", "--sync", window)
+        time.sleep(1.0)
+        keys = ["Right"] * 41 + ["x"] * 30 + ["minus"] * 8 + ["i"] * 20 + ["s"]
+        xdotool("key", "--delay", "5", *keys)
+        saved, until = tmp_path / "tiny-0001.png", time.monotonic() + 20
+        while not saved.exists():
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        time.sleep(0.2)
+        recipe = read_recipe(saved)
+        shown = recipe["picture"], recipe["seed"], recipe["mode"], recipe["truncation"]
+        assert shown == (41 % 3, 30 + 19, "grid interpolation", 0.2)
+        xdotool("key", "x")
+        time.sleep(0.1)
+        started = time.monotonic()
+        if ending == "ESC":
+            xdotool("key", "Escape")
+        else:
+            close_button(screen, int(window))
+        output, _ = process.communicate(timeout=10)
+        assert time.monotonic() - started < 1.0
+        assert (process.returncode, output) == (0, "")
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @pytest.mark.slow
