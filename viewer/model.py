@@ -10,7 +10,7 @@ import math
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,8 +19,17 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from export.card import SEAL_KEY, Card, CardError, Latent, Port, check_seal
+from export.card import SEAL_KEY, Card, CardError, Latent, check_seal
 from viewer.errors import ViewerError
+from viewer.inspection import (
+    TYPES,
+    Layout,
+    find_arrangement,
+    find_value_range,
+    inferred_card,
+    is_picture_port,
+    latent_layout,
+)
 from viewer.latents import Latents, draw_many
 from viewer.text import printable
 
@@ -28,20 +37,9 @@ Images = NDArray[np.uint8]  # [n, h, w, 3] BGR
 
 _LARGEST_FILE: Final = 2**31  # bytes; ONNX itself ends here
 _LARGEST_ARRAY: Final = 2**28  # numbers an input or output may declare for one picture
-_LARGEST_LATENT: Final = 2**16
-_SMALLEST_SIDE_PX: Final = 8  # below this a square of numbers is no picture
-_LARGEST_FIXED_BATCH: Final = 4096
 _PIXELS_A_RUN: Final = 200_000  # more at once falls out of the caches: 12 pictures of 128 px beat 48 by a fifth
 _PROBES: Final = 8  # pictures whose values tell the range of a file without a card
 _PROBE_SECONDS: Final = 0.5  # that they may take of the viewer's start
-_TYPES: Final[Mapping[str, Any]] = {
-    "tensor(float)": np.float32,
-    "tensor(float16)": np.float16,
-    "tensor(double)": np.float64,
-    "tensor(uint8)": np.uint8,
-    "tensor(int64)": np.int64,
-    "tensor(int32)": np.int32,
-}
 _CARD_TYPES: Final = {"f32": "tensor(float)", "i64": "tensor(int64)", "u8": "tensor(uint8)"}
 _DOES: Final = {
     "generator": "latent → picture",
@@ -55,30 +53,6 @@ _DOES: Final = {
 
 class ModelError(ViewerError):
     """A model that cannot be opened or run; the message is one line that names the file."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How the arrays of a generator's graph are arranged."""
-
-    latent_shape: tuple[int, ...]  # of one latent, as the graph has it: (d,), (d, 1, 1), ...
-    latent_type: type[np.generic]
-    batched_input: bool = True
-    batch: int | None = None  # pictures a run; None: any number
-    output: str = "image"
-    batched_output: bool = True
-    axes: str = "hwc"  # of one picture: hwc, chw or hw
-    picture_shape: tuple[int, ...] = ()  # of one picture, along ``axes``
-    value_range: tuple[float, float] | None = None  # of float pictures; None: u8 levels
-
-    def describe(self) -> str:
-        """In words, for a person."""
-        shape = "x".join(map(str, self.picture_shape))
-        values = "levels 0..255" if self.value_range is None else "values {:g}..{:g}".format(*self.value_range)
-        batch = "any batch" if self.batch is None else f"batch of {self.batch}"
-        if not self.batched_output:
-            batch = "one picture a run, no batch axis"
-        return f"pictures {self.axes} {shape}, {values}, {batch}"
 
 
 def open_model(path: Path, *, threads: int = 1, wanted: str = "") -> "Model":
@@ -311,20 +285,21 @@ class Model:
         for port in (*inputs, *outputs):
             _check_size(self.path, port)
         self.found = f": {self.ports[0]} → {self.ports[1]}"
-        if len(inputs) != 1 or inputs[0].type not in _TYPES:
+        if len(inputs) != 1 or inputs[0].type not in TYPES:
             return None
-        if _is_picture_port(inputs[0]):
-            into_picture = any(_is_picture_port(port) for port in outputs)
-            return _inferred_card("translator" if into_picture else "encoder", self.path)
-        latent = _latent_layout(inputs[0])
+        if is_picture_port(inputs[0]):
+            into_picture = any(is_picture_port(port) for port in outputs)
+            return inferred_card("translator" if into_picture else "encoder", self.path.stem)
+        latent = latent_layout(inputs[0])
         if latent is None:
             return None
         for port in outputs:
             layout = self._probe(latent, port)
             if layout is not None:
                 self._layout = layout
-                height, width, channels = _sides(layout)
-                return _inferred_card("generator", self.path, math.prod(layout.latent_shape), (height, width), channels)
+                height, width, channels = layout.sides
+                size = math.prod(layout.latent_shape)
+                return inferred_card("generator", self.path.stem, size, (height, width), channels)
         return None
 
     def _probe(self, latent: Layout, port: Any) -> Layout | None:
@@ -333,7 +308,7 @@ class Model:
         name, size = self._session.get_inputs()[0].name, math.prod(layout.latent_shape)
         probes = draw_many(Latent(size=size), 0, range(_PROBES))
         output = self._run({name: self._feed(probes[:1])}, port.name)
-        if output.dtype.type not in _TYPES.values():
+        if output.dtype.type not in TYPES.values():
             return None
         if not layout.batched_input or output.ndim < 2:
             batched = False
@@ -342,7 +317,7 @@ class Model:
             batched = len(output) == 1 and two is not None and two.shape == (2, *output.shape[1:])
         else:  # [1, h, w] is a batch of one; [1, w, 3] would be a very flat picture
             batched = len(output) == layout.batch and (layout.batch > 1 or output.ndim != 3 or output.shape[-1] > 4)
-        arrangement = _arrangement(output.shape[1:] if batched else output.shape)
+        arrangement = find_arrangement(output.shape[1:] if batched else output.shape)
         if arrangement is None:
             return None
         axes, shape = arrangement
@@ -353,7 +328,7 @@ class Model:
         values, until = [output], time.monotonic() + _PROBE_SECONDS
         while len(values) < _PROBES and time.monotonic() < until:
             values.append(self._run({name: self._feed(probes[len(values) :][:1])}, port.name))
-        return replace(layout, value_range=_value_range(np.stack(values)))
+        return replace(layout, value_range=find_value_range(np.stack(values)))
 
     def _run_pair(self, name: str, latents: Latents, output: str) -> NDArray[Any] | None:
         """Two at once; ``None`` where a graph that promised any batch cannot do it."""
@@ -417,90 +392,3 @@ def _check_size(path: Path, port: Any) -> None:
         raise ModelError(
             f"{_shown(path)}: {_describe(port)} is absurdly large, expected at most {_LARGEST_ARRAY} numbers"
         )
-
-
-def _is_picture_port(port: Any) -> bool:
-    """Whether a declared shape has two sides: [n, c, h, w] or [n, h, w, c]; unknown sizes count as large."""
-    if len(port.shape) != 4:
-        return False
-    return sum(not isinstance(size, int) or size >= _SMALLEST_SIDE_PX for size in port.shape[1:]) >= 2
-
-
-def _latent_layout(port: Any) -> Layout | None:
-    """How latents go in: [n, d], with axes of 1 besides, or [d] without a batch axis."""
-    shape = list(port.shape)
-    batched_input = len(shape) > 1
-    batch = shape.pop(0) if batched_input else None
-    if not all(isinstance(size, int) and size > 0 for size in shape) or sum(size > 1 for size in shape) > 1:
-        return None
-    if not np.issubdtype(_TYPES[port.type], np.floating) or not 1 <= math.prod(shape) <= _LARGEST_LATENT:
-        return None
-    fixed = batch if isinstance(batch, int) else None
-    if fixed is not None and not 1 <= fixed <= _LARGEST_FIXED_BATCH:
-        return None
-    return Layout(tuple(shape), _TYPES[port.type], batched_input, fixed)
-
-
-def _arrangement(shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]] | None:
-    """Axes and shape of one picture from the shape of an array; ``None`` where it can be no picture."""
-    while len(shape) > 3 and shape[0] == 1:
-        shape = shape[1:]
-    if len(shape) == 3:
-        channels_first, channels_last = shape[0] in (1, 3, 4), shape[2] in (1, 3, 4)
-        if channels_first and min(shape[1:]) >= _SMALLEST_SIDE_PX:
-            return "chw", shape
-        if channels_last and min(shape[:2]) >= _SMALLEST_SIDE_PX:
-            return "hwc", shape
-        return None
-    if len(shape) == 2 and min(shape) >= _SMALLEST_SIDE_PX:
-        return "hwc", (*shape, 1)
-    flat = math.prod(shape)
-    if len(shape) not in (1, 2) or flat != max(shape):
-        return None
-    if (side := math.isqrt(flat)) >= _SMALLEST_SIDE_PX and side * side == flat:
-        return "hwc", (side, side, 1)
-    if flat % 3 == 0 and (side := math.isqrt(flat // 3)) >= _SMALLEST_SIDE_PX and 3 * side * side == flat:
-        return "chw", (3, side, side)
-    return None
-
-
-def _sides(layout: Layout) -> tuple[int, int, int]:
-    """Height, width and channels of a picture, alpha left out."""
-    size = dict(zip(layout.axes, layout.picture_shape, strict=True))
-    return size["h"], size["w"], min(size["c"], 3)
-
-
-def _value_range(values: NDArray[Any]) -> tuple[float, float]:
-    """The range that float pictures were made for, of three that are usual."""
-    finite = values[np.isfinite(values)].astype(np.float64)
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-    if high > 16.0:
-        return 0.0, 255.0
-    return (-1.0, 1.0) if low < -0.05 else (0.0, 1.0)
-
-
-def _inferred_card(
-    kind: str, path: Path, latent_size: int = 1, image_size: tuple[int, int] | None = None, channels: int = 3
-) -> Card:
-    """The card that a file of other origin would carry, as far as it can be seen from outside."""
-    height, width = image_size or (None, None)
-    latent, image = (
-        Port(name="latent", dtype="f32", shape=(None, latent_size)),
-        ("image", "u8", (None, height, width, 3)),
-    )
-    picture = Port(name=image[0], dtype=image[1], shape=image[2])
-    source, target = {
-        "generator": (latent, picture),
-        "encoder": (picture, latent),
-        "translator": (picture, Port(name="translated", dtype=picture.dtype, shape=picture.shape)),
-    }[kind]
-    return Card(
-        kind=kind,
-        family="",
-        name=path.stem,
-        inputs=(source,),
-        output=target,
-        image_size=image_size,
-        channels=channels,
-        latent=Latent(size=latent_size) if kind != "translator" else None,
-    )

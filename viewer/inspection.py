@@ -1,0 +1,132 @@
+"""What the arrays of a file without a card mean, as far as their shapes and values tell. No file is opened here."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.card import Card, Latent, Port
+
+_LARGEST_LATENT: Final = 2**16
+_SMALLEST_SIDE_PX: Final = 8  # below this a square of numbers is no picture
+_LARGEST_FIXED_BATCH: Final = 4096
+TYPES: Final[Mapping[str, Any]] = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
+    "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32,
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the arrays of a generator's graph are arranged."""
+
+    latent_shape: tuple[int, ...]  # of one latent, as the graph has it: (d,), (d, 1, 1), ...
+    latent_type: type[np.generic]
+    batched_input: bool = True
+    batch: int | None = None  # pictures a run; None: any number
+    output: str = "image"
+    batched_output: bool = True
+    axes: str = "hwc"  # of one picture: hwc or chw
+    picture_shape: tuple[int, ...] = ()  # of one picture, along ``axes``
+    value_range: tuple[float, float] | None = None  # of float pictures; None: u8 levels
+
+    @property
+    def sides(self) -> tuple[int, int, int]:
+        """Height, width and channels of a picture, alpha left out."""
+        size = dict(zip(self.axes, self.picture_shape, strict=True))
+        return size["h"], size["w"], min(size["c"], 3)
+
+    def describe(self) -> str:
+        """In words, for a person."""
+        shape = "x".join(map(str, self.picture_shape))
+        values = "levels 0..255" if self.value_range is None else "values {:g}..{:g}".format(*self.value_range)
+        batch = "any batch" if self.batch is None else f"batch of {self.batch}"
+        if not self.batched_output:
+            batch = "one picture a run, no batch axis"
+        return f"pictures {self.axes} {shape}, {values}, {batch}"
+
+
+def is_picture_port(port: Any) -> bool:
+    """Whether a declared shape has two sides: [n, c, h, w] or [n, h, w, c]; unknown sizes count as large."""
+    if len(port.shape) != 4:
+        return False
+    return sum(not isinstance(size, int) or size >= _SMALLEST_SIDE_PX for size in port.shape[1:]) >= 2
+
+
+def latent_layout(port: Any) -> Layout | None:
+    """How latents go in: [n, d], with axes of 1 besides, or [d] without a batch axis."""
+    shape = list(port.shape)
+    batched_input = len(shape) > 1
+    batch = shape.pop(0) if batched_input else None
+    if not all(isinstance(size, int) and size > 0 for size in shape) or sum(size > 1 for size in shape) > 1:
+        return None
+    if not np.issubdtype(TYPES[port.type], np.floating) or not 1 <= math.prod(shape) <= _LARGEST_LATENT:
+        return None
+    fixed = batch if isinstance(batch, int) else None
+    if fixed is not None and not 1 <= fixed <= _LARGEST_FIXED_BATCH:
+        return None
+    return Layout(tuple(shape), TYPES[port.type], batched_input, fixed)
+
+
+def find_arrangement(shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]] | None:
+    """Axes and shape of one picture from the shape of an array; ``None`` where it can be no picture."""
+    while len(shape) > 3 and shape[0] == 1:
+        shape = shape[1:]
+    if len(shape) == 3:
+        channels_first, channels_last = shape[0] in (1, 3, 4), shape[2] in (1, 3, 4)
+        if channels_first and min(shape[1:]) >= _SMALLEST_SIDE_PX:
+            return "chw", shape
+        if channels_last and min(shape[:2]) >= _SMALLEST_SIDE_PX:
+            return "hwc", shape
+        return None
+    if len(shape) == 2 and min(shape) >= _SMALLEST_SIDE_PX:
+        return "hwc", (*shape, 1)
+    flat = math.prod(shape)
+    if len(shape) not in (1, 2) or flat != max(shape):
+        return None
+    if (side := math.isqrt(flat)) >= _SMALLEST_SIDE_PX and side * side == flat:
+        return "hwc", (side, side, 1)
+    if flat % 3 == 0 and (side := math.isqrt(flat // 3)) >= _SMALLEST_SIDE_PX and 3 * side * side == flat:
+        return "chw", (3, side, side)
+    return None
+
+
+def find_value_range(values: NDArray[Any]) -> tuple[float, float]:
+    """The range that float pictures were made for, of three that are usual."""
+    finite = values[np.isfinite(values)].astype(np.float64)
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    if high > 16.0:
+        return 0.0, 255.0
+    return (-1.0, 1.0) if low < -0.05 else (0.0, 1.0)
+
+
+def inferred_card(
+    kind: str, name: str, latent_size: int = 1, image_size: tuple[int, int] | None = None, channels: int = 3
+) -> Card:
+    """The card that a file of other origin would carry, as far as it can be seen from outside."""
+    shape = (None, *(image_size or (None, None)), 3)
+    latent = Port(name="latent", dtype="f32", shape=(None, latent_size))
+    image = Port(name="image", dtype="u8", shape=shape)
+    translated = Port(name="translated", dtype="u8", shape=shape)
+    source, target = {
+        "generator": (latent, image),
+        "encoder": (image, latent),
+        "translator": (image, translated),
+    }[kind]
+    return Card(
+        kind=kind,
+        family="",
+        name=name,
+        inputs=(source,),
+        output=target,
+        image_size=image_size,
+        channels=channels,
+        latent=Latent(size=latent_size) if kind != "translator" else None,
+    )
