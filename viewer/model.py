@@ -9,7 +9,7 @@ import hashlib
 import math
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -119,7 +119,10 @@ class Model:
         self._session = session
         self._layout: Layout | None = None
         if card is None:
-            self.card: Card | None = self._inspect()
+            try:
+                self.card: Card | None = self._inspect()
+            except CardError as error:  # sizes that no card may have
+                raise ModelError(f"{_shown(path)}: {str(error).replace('card ', 'inferred ', 1)}") from None
             self._layout = self._layout if self.card is not None else None
         else:
             self.card = card
@@ -264,18 +267,21 @@ class Model:
                 raise ModelError(f"{_shown(self.path)}: {_describe(graph)} in the graph, its card says {said.shape}")
         if card.kind != "generator":
             return
-        height, width = self._fixed_size(card)
+        height, width = self._fixed_size(outputs[card.output.name].shape)
         self._layout = Layout((self.latent.size,), np.float32, picture_shape=(height, width, 3))
 
-    def _fixed_size(self, card: Card) -> tuple[int, int]:
+    def _fixed_size(self, declared: Sequence[Any]) -> tuple[int, int]:
+        """The size of the pictures. ``declared``: shape [n, h, w, 3] of the graph's output, text for unknown sizes."""
         height, width = self.image_size
         if height * width * 3 > _LARGEST_ARRAY:
             raise ModelError(
                 f"{_shown(self.path)}: pictures of {width}x{height}, expected at most {_LARGEST_ARRAY // 3} pixels"
             )
-        if tuple(card.output.shape[1:]) not in ((height, width, 3), (None, None, 3)):
+        if len(declared) != 4 or any(
+            isinstance(one, int) and one != other for one, other in zip(declared[1:], (height, width, 3), strict=True)
+        ):
             raise ModelError(
-                f"{_shown(self.path)}: card output {card.output.shape} is not of its size {height}x{width}"
+                f"{_shown(self.path)}: pictures of {declared[1:]} in the graph, its card says {height}x{width} pixels"
             )
         return height, width
 

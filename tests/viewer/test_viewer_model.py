@@ -204,6 +204,23 @@ def test_a_card_that_contradicts_its_graph(tmp_path: Path) -> None:
         refusal(make.make_generator(tmp_path / f"m{number}.onnx", **facts))
 
 
+@pytest.mark.parametrize("sides", [(8, 20_000), (100_000, 100_000)])
+def test_pictures_of_absurd_size_from_a_file_without_a_card(tmp_path: Path, sides: tuple[int, int]) -> None:
+    nodes = [
+        helper.make_node("ReduceSum", ["z"], ["sum"], keepdims=0),
+        helper.make_node("Expand", ["sum", "shape"], ["out"]),
+    ]
+    constants = [make.constant("shape", np.array([1, 3, *sides]))]
+    ports = [("z", "f32", ["n", 4])], [("out", "f32", ["a", "b", "c", "d"])]
+    assert "expected" in refusal(make.write(tmp_path / "wide.onnx", make.make_graph(nodes, *ports, constants)))
+
+
+def test_a_card_whose_pictures_are_larger_than_those_of_its_graph(tmp_path: Path) -> None:
+    free = Port(name="image", dtype="u8", shape=(None, None, None, 3))
+    path = make.make_generator(tmp_path / "m.onnx", image_size=(9000, 9000), output=free)
+    assert "9000x9000" in refusal(path)
+
+
 def test_the_wrong_kind_says_what_was_found_and_expected(generator_path: Path) -> None:
     encoder = generator_path.with_name("tiny.encoder.onnx")
     message = refusal(encoder, wanted="generator")
