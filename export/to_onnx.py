@@ -6,6 +6,7 @@ on floats in 0..1. Nothing is written unless every file of the export has passed
     python -m export runs/cats -o cats.onnx
 """
 
+import contextlib
 import importlib
 import math
 import os
@@ -25,6 +26,7 @@ from export.verify import check_pair, check_parity, measure_drift
 from export.weights import read_state_dict
 from trainer.config import UserError
 from trainer.family import DataSpec, Exportable, Family
+from trainer.files import replacing, sync
 
 PRIMARY = ("generator", "translator", "denoiser", "detail", "encoder")  # the first of these takes the name asked for
 _MAX_BYTES = (1 << 31) - 1  # of one protobuf message
@@ -115,6 +117,8 @@ def export_state_dict(
         made, spec, nets = kind.from_state_dict(state, file.name)
     except ValueError as error:
         raise UserError(f"{error} (the file's own: {_shown(sorted(state))})") from None
+    except (IndexError, TypeError) as error:  # tensors of shapes that nobody thought of
+        raise UserError(f"{file}: its tensors do not fit a {family}: {' '.join(str(error).split())[:200]}") from None
     origin = Origin(family=family, name=name or readable(out.stem), spec=spec, licence=licence, training={})
     return export_networks(made.exports(nets, {}), origin, out, precision=precision, force=force)
 
@@ -145,13 +149,16 @@ def check_output(out: Path, precision: str, force: bool) -> None:
         raise UserError(f"--precision is {precision!r}, expected one of {', '.join(PRECISIONS)}")
     if out.suffix != ".onnx":
         raise UserError(f"{out}: the name ends in {out.suffix or 'nothing'!r}, expected .onnx")
-    if not out.parent.is_dir():
-        raise UserError(f"{out}: there is no folder {out.parent}")
-    if out.is_dir():
-        raise UserError(f"{out}: is a folder, expected a file name")
-    if not os.access(out.parent, os.W_OK):
-        raise UserError(f"{out}: the folder {out.parent} cannot be written to")
-    there = [path for path in (out, *(beside(out, kind) for kind in KINDS)) if path.exists()]
+    try:
+        if not out.parent.is_dir():
+            raise UserError(f"{out}: there is no folder {out.parent}")
+        if out.is_dir():
+            raise UserError(f"{out}: is a folder, expected a file name")
+        if not os.access(out.parent, os.W_OK):
+            raise UserError(f"{out}: the folder {out.parent} cannot be written to")
+        there = [path for path in (out, *(beside(out, kind) for kind in KINDS)) if path.exists()]
+    except OSError as error:  # a name that is too long
+        raise UserError(f"{out}: {error.strerror}") from None
     if there and not force:
         raise UserError(f"{there[0]}: exists already; --force replaces it")
 
@@ -186,7 +193,7 @@ def export_networks(
     stale = [path for path in (beside(out, kind) for kind in KINDS) if path.exists() and path not in contents]
     if stale:
         raise UserError(f"{stale[0]}: would be taken for a part of {out.name}, which has none: move it away first")
-    write_all(dict(sorted(contents.items(), key=lambda item: item[0] == out)))  # where it is, the others are
+    write_all(dict(sorted(contents.items(), key=lambda item: item[0] == out)), force)  # where it is, the others are
     return sorted(contents, key=lambda path: path != out)
 
 
@@ -259,31 +266,21 @@ def principal_directions(covariance: np.ndarray) -> np.ndarray:
     return rows * (signs * np.sqrt(values[strongest]))[:, None]
 
 
-def write_all(contents: Mapping[Path, bytes]) -> None:
-    """Write files whole or not at all: all are safely on the disk before the first takes its name.
+def write_all(contents: Mapping[Path, bytes], force: bool) -> None:
+    """Write files whole or not at all: all are safely on the disk before the first takes its name, in this order.
 
-    Raises ``UserError``; no temporary file is left.
+    Without ``force``, nothing that appeared in the meantime is overwritten. Raises ``UserError``; no temporary file is
+    left.
     """
-    temporary = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in contents}
     try:
-        for path, data in contents.items():
-            with temporary[path].open("wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-        for path, source in temporary.items():
-            source.replace(path)
-        if os.name == "posix":  # elsewhere folders cannot be synced
-            folder = os.open(next(iter(contents)).parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+        with contextlib.ExitStack() as stack:
+            for path, data in reversed(list(contents.items())):  # left in reverse: the last name given is taken last
+                file = stack.enter_context(replacing(path, force))
+                file.write(data)
+                sync(file)
     except OSError as error:
-        raise UserError(f"{error.filename or next(iter(contents))}: cannot be written: {error.strerror}") from None
-    finally:
-        for source in temporary.values():
-            source.unlink(missing_ok=True)
+        name = error.filename or next(iter(contents))
+        raise UserError(f"{name}: cannot be written: {error.strerror or error}") from None
 
 
 def _port(port: onnx.ValueInfoProto) -> Port:

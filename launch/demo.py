@@ -92,7 +92,7 @@ def make_model(train_seconds: float) -> None:
         fail(f"{MODEL} is there and was not made by the demo: move it away first")
     if not DATA.exists():
         RUN.mkdir(parents=True, exist_ok=True)
-        run_stage("Draw toy cats", "trainer.data", "toycats", "-o", str(DATA), *CATS)
+        run_stage("Draw toy cats", "trainer.data", "toycats", "-o", str(DATA), *CATS, "--force")
     run_stage(
         f"Train for {train_seconds:.0f} s",
         "trainer.train_vae",

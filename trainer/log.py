@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
+
+from trainer.files import replace_bytes
 
 
 class Log:
@@ -120,16 +121,3 @@ def write_picture(path: Path, picture: np.ndarray) -> None:
     if not done:
         raise OSError(f"{path}: cannot encode the picture")
     replace_bytes(path, data.tobytes())
-
-
-def replace_bytes(path: Path, data: bytes) -> None:
-    """Write a file so that a kill at any moment leaves the old one or the whole new one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

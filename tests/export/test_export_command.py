@@ -129,6 +129,11 @@ def test_mistakes_are_one_line(run: Path, bare: Path, tmp_path: Path, capsys: py
     empty = tmp_path / "empty"
     empty.mkdir()
     (empty / "config.json").write_bytes((run / "config.json").read_bytes())
+    state = torch.load(bare, weights_only=True)
+    shapes = []
+    for key, value in (("encoder1.linear_mu.bias", torch.tensor(1.0)), ("decoder1.linear2.bias", torch.zeros(7))):
+        shapes.append(tmp_path / f"{key}.pth")
+        torch.save({**state, key: value}, shapes[-1])
     taken = tmp_path / "taken.onnx"
     taken.write_bytes(b"precious")
     for arguments, expected in (
@@ -144,6 +149,9 @@ def test_mistakes_are_one_line(run: Path, bare: Path, tmp_path: Path, capsys: py
         ([str(bare), "-o", out], "--family is missing"),
         ([str(bare), "-o", out, "--family", "../vae"], "expected one of"),
         ([str(bare), "-o", out, "--family", "vae", "--weights", "last"], "it holds one set"),
+        ([str(shapes[0]), "-o", out, "--family", "vae"], "its tensors do not fit a vae"),
+        ([str(shapes[1]), "-o", out, "--family", "vae"], "its tensors do not fit a vae"),
+        ([str(run), "-o", str(tmp_path / f"{'a' * 300}.onnx")], "File name too long"),
         ([str(strange), "-o", out, "--family", "vae"], "the file's own: fc.bias, fc.weight"),
     ):
         assert command.main(arguments) == 2, arguments

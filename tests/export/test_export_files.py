@@ -341,9 +341,18 @@ def test_a_full_disk_leaves_all_as_it_was(tmp_path: Path, monkeypatch: pytest.Mo
         if len(synced) == 2:
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(to_onnx.os, "fsync", fsync)
+    monkeypatch.setattr("trainer.files.os.fsync", fsync)
     with pytest.raises(UserError, match="No space left"):
         export(out, generator(), encoder(), force=True)
+    assert out.read_bytes() == b"precious"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.onnx"]
+
+
+def test_a_file_that_appears_while_exporting_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "a.onnx"
+    monkeypatch.setattr(to_onnx, "sync", lambda file: out.write_bytes(b"precious"))
+    with pytest.raises(UserError, match="exists already"):
+        to_onnx.write_all({out: b"new"}, force=False)
     assert out.read_bytes() == b"precious"
     assert [path.name for path in tmp_path.iterdir()] == ["a.onnx"]
 

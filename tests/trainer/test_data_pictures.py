@@ -16,7 +16,7 @@ import pytest
 from trainer.config import UserError
 from trainer.data import create, info
 from trainer.data.__main__ import main
-from trainer.data.npy import Writer, printable, read_header, replacing
+from trainer.data.npy import Writer, output, printable, read_header
 from trainer.data.pictures import Unreadable, decode, load, read_bytes, resize
 from trainer.data.pictures import read_header as read_picture_header
 
@@ -191,6 +191,18 @@ def test_an_output_is_replaced_only_with_force(tmp_path: Path, capsys: pytest.Ca
     assert "--force" in capsys.readouterr().err
     assert run_create(tmp_path / "a.png", "-o", out, "--force", "--size", 8) == 0
     assert np.load(out).shape == (1, 8, 8, 3)
+    assert run_create(tmp_path / "a.png", "-o", tmp_path / f"{'a' * 300}.npy") == 2
+    assert "File name too long" in capsys.readouterr().err
+
+
+def test_toy_cats_never_replace_facts_of_another_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    facts = tmp_path / "cats.factors.json"
+    facts.write_text("precious")
+    with pytest.raises(SystemExit) as stop:
+        main(["toycats", "-o", str(tmp_path / "cats.npy"), "--count", "1", "--size", "16"])
+    assert stop.value.code == 2
+    assert "cats.factors.json exists" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["cats.factors.json"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
@@ -225,7 +237,7 @@ def test_a_kill_leaves_the_old_output_whole(tmp_path: Path, number: signal.Signa
 
 def test_writer_appends_and_corrects_its_header(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (5, 4, 6, 3), dtype=np.uint8)
-    with replacing(tmp_path / "a.npy") as file, Writer(file, (4, 6, 3)) as writer:
+    with output(tmp_path / "a.npy", force=False) as file, Writer(file, (4, 6, 3)) as writer:
         writer.append(images[0])
         writer.append(images[1:])
     assert (np.load(tmp_path / "a.npy") == images).all()
@@ -233,11 +245,29 @@ def test_writer_appends_and_corrects_its_header(tmp_path: Path) -> None:
 
 
 def test_an_error_while_writing_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), replacing(tmp_path / "a.npy") as file:
+    with pytest.raises(ZeroDivisionError), output(tmp_path / "a.npy", force=False) as file:
         file.write(bytes([1 // 0]))
-    with pytest.raises(UserError, match="No space"), replacing(tmp_path / "a.npy"):
+    with pytest.raises(UserError, match="No space"), output(tmp_path / "a.npy", force=False):
         raise OSError(28, "No space left on device")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_appears_while_another_is_written_stays(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="exists; give --force"), output(tmp_path / "a.npy", force=False):
+        (tmp_path / "a.npy").write_bytes(b"precious")
+    assert (tmp_path / "a.npy").read_bytes() == b"precious"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npy"]
+
+
+def test_what_a_kill_has_left_goes_with_the_next_run_and_what_is_being_written_stays(tmp_path: Path) -> None:
+    old, new, other = (tmp_path / name for name in (".a.npy.7.part", ".a.npy.8.part", ".b.npy.7.part"))
+    for path in (old, new, other):
+        path.write_bytes(b"half")
+    for path in (old, other):
+        os.utime(path, (0, 0))
+    with output(tmp_path / "a.npy", force=False) as file:
+        file.write(b"whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".a.npy.8.part", ".b.npy.7.part", "a.npy"]
 
 
 @pytest.mark.parametrize("size", [32, 40])

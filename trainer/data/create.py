@@ -22,7 +22,7 @@ import numpy as np
 from tqdm import tqdm
 
 from trainer.config import UserError, require
-from trainer.data.npy import Writer, check_output, printable, replacing
+from trainer.data.npy import Writer, check_output, output, printable
 from trainer.data.pictures import Unreadable, files_in, load
 
 
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not files:
         raise UserError(f"no file matches {' '.join(printable(pattern) for pattern in arguments.inputs)}")
     skipped = 0
-    with replacing(path, arguments.force) as file, Writer(file, (arguments.size, arguments.size, 3)) as writer:
+    with output(path, arguments.force) as file, Writer(file, (arguments.size, arguments.size, 3)) as writer:
         pictures = decode_all(files, arguments.size, arguments.keep_aspect, arguments.exact, arguments.workers)
         for source, picture in tqdm(pictures, "pictures", len(files), unit="file", disable=None):
             if isinstance(picture, str):

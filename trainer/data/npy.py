@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from trainer.config import UserError
+from trainer.files import replacing
 
 
 def printable(path: str | os.PathLike[str]) -> str:
@@ -26,48 +26,19 @@ def printable(path: str | os.PathLike[str]) -> str:
 
 
 @contextlib.contextmanager
-def replacing(path: Path, force: bool = True) -> Iterator[BinaryIO]:
-    """Write a file under a temporary name in its folder; on success it takes the place of ``path`` in one step.
-
-    Whatever interrupts the body, the old file stays as it was and the temporary one is removed. Raises ``UserError``
-    where ``path`` exists without ``force``, or its folder cannot be written to.
-    """
-    if path.is_dir():
-        raise UserError(f"{printable(path)} is a folder, expected the name of a file to write")
-    if path.exists() and not force:
-        raise UserError(f"{printable(path)} exists; give --force to replace it")
+def output(path: Path, force: bool) -> Iterator[BinaryIO]:
+    """``trainer.files.replacing`` for a person's file: what goes wrong is a ``UserError`` that names it."""
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    except OSError as error:
-        raise UserError(f"cannot write to {printable(path.parent)}: {error.strerror}") from None
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), 0o666 & ~_umask())  # mkstemp gives 0600
+        with replacing(path, force) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)  # noqa: PTH105  (the temporary is a plain name)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            os.unlink(name)  # noqa: PTH108
-        if isinstance(error, OSError):  # a full disk
-            raise UserError(f"cannot write {printable(path)}: {error.strerror or error}") from None
-        raise
-    if os.name == "posix":  # the new name, too, must survive a power cut
-        folder = os.open(path.parent, os.O_RDONLY)
-        with contextlib.suppress(OSError):
-            os.fsync(folder)
-        os.close(folder)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    except FileExistsError:
+        raise UserError(f"{printable(path)} exists; give --force to replace it") from None
+    except OSError as error:  # a full disk, a folder that may not be written to
+        raise UserError(f"cannot write {printable(path)}: {error.strerror or error}") from None
 
 
 class Writer:
-    """Appends pictures to a .npy file whose length is known only at the end; ``with replacing(...)`` gives the file.
+    """Appends pictures to a .npy file whose length is known only at the end; ``with output(...)`` gives the file.
 
     Pictures never pile up in memory, and a full disk is an error where a memory-mapped file would kill the process.
     """
@@ -108,10 +79,20 @@ def check_output(path: Path, force: bool) -> None:
     """Raise ``UserError`` early, before hours of work, where ``path`` could not be written in the end."""
     if path.suffix != ".npy":
         raise UserError(f"the output is {printable(path)}, expected a name that ends in .npy")
-    if not path.parent.is_dir():
-        raise UserError(f"there is no folder {printable(path.parent)}")
-    if path.exists() and not force:
-        raise UserError(f"{printable(path)} exists; give --force to replace it")
+    check_free(path, force)
+
+
+def check_free(path: Path, force: bool) -> None:
+    """Raise ``UserError`` where a file cannot be written, or exists already and is not to be replaced."""
+    try:
+        if not path.parent.is_dir():
+            raise UserError(f"there is no folder {printable(path.parent)}")
+        if path.is_dir():
+            raise UserError(f"{printable(path)} is a folder, expected the name of a file to write")
+        if path.exists() and not force:
+            raise UserError(f"{printable(path)} exists; give --force to replace it")
+    except OSError as error:  # a name that is too long
+        raise UserError(f"{printable(path)}: {error.strerror}") from None
 
 
 def read_header(path: Path) -> tuple[tuple[int, ...], int]:
@@ -196,7 +177,7 @@ def read_labels(path: Path, count: int) -> tuple[np.ndarray, tuple[str, ...]] | 
     return None
 
 
-def write_facts(path: Path, facts: dict[str, Any]) -> None:
-    """Write a JSON file in one step."""
-    with replacing(path) as file:
+def write_facts(path: Path, facts: dict[str, Any], force: bool) -> None:
+    """Write a JSON file in one step. Raises ``UserError``."""
+    with output(path, force) as file:
         file.write((json.dumps(facts, ensure_ascii=False, allow_nan=False) + "\n").encode())

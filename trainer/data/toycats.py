@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from trainer.config import require
-from trainer.data.npy import Writer, check_output, printable, replacing, write_facts
+from trainer.data.npy import Writer, check_free, check_output, output, printable, write_facts
 
 CLASSES = ("solid", "tabby", "tuxedo", "calico", "siamese")
 """Coat patterns; the index is the label."""
@@ -433,9 +433,11 @@ def run(arguments: argparse.Namespace) -> int:
     for name, low, high in (("count", 1, 10_000_000), ("size", 8, 2048), ("seed", 0, 2**63)):
         require(low <= getattr(arguments, name) <= high, name, getattr(arguments, name), f"{low} to {high}")
     path: Path = arguments.output
+    beside = path.with_suffix(".factors.json")
     check_output(path, arguments.force)
+    check_free(beside, arguments.force)
     factors: list[dict[str, Any]] = []
-    with replacing(path, arguments.force) as file, Writer(file, (arguments.size, arguments.size, 3)) as writer:
+    with output(path, arguments.force) as file, Writer(file, (arguments.size, arguments.size, 3)) as writer:
         for k in tqdm(range(arguments.count), "drawing toy cats", unit="cat", disable=None):
             factors.append(choose(arguments.seed, k))
             writer.append(paint(factors[-1], arguments.size))
@@ -444,6 +446,6 @@ def run(arguments: argparse.Namespace) -> int:
         "labels": [CLASSES.index(item["pattern"]) for item in factors],
         "factors": {name: [item[name] for item in factors] for name in factors[0]},
     }
-    write_facts(path.with_suffix(".factors.json"), facts)
+    write_facts(beside, facts, arguments.force)
     print(f"{printable(path)}: {arguments.count} cats of {arguments.size}x{arguments.size} px, seed {arguments.seed}")
     return 0
