@@ -27,6 +27,7 @@ from torch import Tensor
 from trainer import config as configuration
 from trainer.config import UserError
 from trainer.family import DataSpec, Family, Nets
+from trainer.files import sync, sync_folder
 
 if sys.platform == "win32":
     import msvcrt
@@ -94,8 +95,7 @@ def save(run: Path, state: State, nets: Nets, averaged: Nets, optimizers: Mappin
         for name, data in {**contents, MANIFEST: json.dumps(manifest, indent=1).encode()}.items():
             with (temporary / name).open("wb") as file:
                 file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+                sync(file)
         sync_folder(temporary)
         temporary.rename(final)
         sync_folder(folder)
@@ -143,16 +143,6 @@ def discard(path: Path) -> None:
     shutil.rmtree(doomed, ignore_errors=True)
     path.rename(doomed)
     shutil.rmtree(doomed, ignore_errors=True)
-
-
-def sync_folder(path: Path) -> None:
-    if os.name == "nt":
-        return  # folders cannot be opened there
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def sha256(path: Path) -> str:
