@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 from viewer.errors import INSTALL_LIBRARIES, ViewerError
 from viewer.keys import Event, help_text, parse_keys
@@ -115,6 +115,7 @@ def _add_shared_flags(parser: argparse.ArgumentParser, rows: int, columns: int, 
     add("--cols", type=_whole(1, 64), default=columns, metavar="N", help=f"columns of pictures ({columns})")
     add("--scale", type=_scale, metavar="X", help=f"screen pixels a picture's pixel ({scale})")
     add("--keys", type=_script, default=(), metavar="KEYS", help="scripted keys, such as 'right,s,i,+,click:40:60,esc'")
+    add("--from", dest="start", type=Path, metavar="PNG", help="begin where this picture was saved: its page and mode")
     add("--record", type=Path, metavar="FILE", help="record to a .png (the last frame), .gif, .webp or .mp4 file")
 
 
@@ -145,6 +146,7 @@ def _add_info_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_grid(options: argparse.Namespace) -> None:
+    from viewer.again import read_start
     from viewer.grid import GridSession, auto_scale
     from viewer.model import ModelError, open_model, open_sibling_encoder
     from viewer.pictures import fit, read_picture
@@ -160,31 +162,41 @@ def _run_grid(options: argparse.Namespace) -> None:
         encoded = encoder.encode(fit(picture, *encoder.image_size)[None])[0]
         if encoded.size != model.latent.size:
             raise ModelError(f"{path}: its encoder gives {encoded.size} numbers, expected {model.latent.size}")
-    scale = options.scale or auto_scale(options.rows, options.cols, *model.image_size)
-    state = GridState(
-        make_sheet(model, options.rows, options.cols, scale),
-        seed=options.seed,
-        mode="random" if encoded is None else "interpolation",
-    )
     source = "" if options.encode is None else options.encode.name
+    start = None if options.start is None else read_start(options.start, "grid", model.sha256)
+    rows, columns = (options.rows, options.cols) if start is None else (start.rows, start.columns)
+    sheet = make_sheet(model, rows, columns, options.scale or auto_scale(rows, columns, *model.image_size))
+    if start is None:
+        state = GridState(sheet, options.seed, mode="random" if encoded is None else "interpolation")
+    else:
+        if start.encoded != source and start.way == "interpolation":
+            raise ModelError(f"{options.start}: made with --encode {start.encoded!r}, found {source!r}")
+        mode: Literal["random", "interpolation"] = "random" if start.way == "random" else "interpolation"
+        state = GridState(sheet, start.seed, start.cursor, mode, start.truncation_steps)
     _show(options, GridSession(model, state, options.out, encoded, printable(source)))
 
 
 def _run_animate(options: argparse.Namespace) -> None:
+    from viewer.again import read_start
     from viewer.animate import LEG_FRAMES, AnimateSession
     from viewer.model import ModelError, open_model
     from viewer.session import make_sheet
     from viewer.state import AnimateState
 
     model = open_model(_model_path(options), threads=_threads(options), wanted="generator")
-    gap = 0 if options.rows * options.cols == 1 else 2
-    sheet = make_sheet(model, options.rows, options.cols, options.scale or 3.0, gap)
+    start = None if options.start is None else read_start(options.start, "animate", model.sha256)
+    rows, columns = (options.rows, options.cols) if start is None else (start.rows, start.columns)
+    sheet = make_sheet(model, rows, columns, options.scale or 3.0, gap=0 if rows * columns == 1 else 2)
     headless = options.display == "none"
     frames = options.frames or (2 * LEG_FRAMES if headless or options.loop else 0)
     legs = frames // LEG_FRAMES if options.loop else 0
     if options.loop and (frames % LEG_FRAMES or legs < 2):
         raise ModelError(f"--loop with --frames {frames}, expected 60, 90, 120 ...: {LEG_FRAMES} frames a leg")
-    session = AnimateSession(model, AnimateState(sheet, options.seed), options.out, straight=options.lerp, legs=legs)
+    state, straight = AnimateState(sheet, options.seed), options.lerp
+    if start is not None:
+        state = AnimateState(sheet, start.seed, start.cursor, start.position, paused=True)
+        straight, legs = start.way == "lerp", start.legs
+    session = AnimateSession(model, state, options.out, straight=straight, legs=legs)
     _show(options, session, frames)
 
 

@@ -15,6 +15,7 @@ import small_models as make
 
 import viewer
 from viewer.__main__ import main
+from viewer.pictures import encode_png, read_recipe
 
 
 def view(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
@@ -94,6 +95,52 @@ def test_a_picture_is_encoded(generator_path: Path, tmp_path: Path, capsys: pyte
     said = capsys.readouterr().out
     assert "[1.0, 0.0, 0.0, 0.0]" in said
     assert "red.png" in said
+
+
+@pytest.mark.parametrize(
+    ("mode", "keys", "flags"),
+    [
+        ("grid", "x,-,right,down,s", ["--rows", "3", "--cols", "4"]),
+        ("grid", "+,x,i,end,left,S", []),
+        ("grid", "x,i,-,right,s", ["--encode", "{picture}"]),
+        ("animate", "x,+,+,s", []),
+        ("animate", "right,S", ["--rows", "2", "--cols", "2", "--lerp", "--loop", "--frames", "90"]),
+    ],
+)
+def test_a_saved_picture_is_made_again_bit_by_bit(
+    mode: str, keys: str, flags: list[str], generator_path: Path, tmp_path: Path
+) -> None:
+    picture = tmp_path / "red.png"
+    cv2.imwrite(str(picture), np.full((50, 70, 3), (0, 0, 255), np.uint8))
+    flags = [str(picture) if flag == "{picture}" else flag for flag in flags]
+    saved, again = tmp_path / "tiny-0001.png", tmp_path / "again" / "tiny-0001.png"
+    command = [mode, str(generator_path), "--display", "none"]
+    assert main([*command, *flags, "--keys", keys, "--out", str(tmp_path)]) == 0
+    encode = flags[:2] if "--encode" in flags else []
+    more = [*encode, "--from", str(saved), "--keys", keys[-1], "--out", str(again.parent)]
+    assert main([*command, *more]) == 0
+    assert again.read_bytes() == saved.read_bytes()
+
+
+def test_a_saved_picture_is_made_again_only_by_its_own_model_and_mode(
+    generator_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = make.make_generator(tmp_path / "other.onnx", hidden=9)
+    main(["grid", str(generator_path), "--display", "none", "--keys", "s", "--out", str(tmp_path)])
+    saved = tmp_path / "tiny-0001.png"
+    hostile = tmp_path / "hostile.png"
+    recipe = read_recipe(saved) | {"rows": 10**9, "model": "\x1b[31m"}
+    hostile.write_bytes(encode_png(np.zeros((4, 4, 3), np.uint8), recipe))
+    for arguments, expected in (
+        (["grid", str(other), "--from", str(saved)], "another model"),
+        (["animate", str(generator_path), "--from", str(saved)], "expected animate"),
+        (["grid", str(generator_path), "--from", str(hostile)], "rows is 1000000000"),
+        (["grid", str(generator_path), "--from", str(generator_path)], "does not say"),
+    ):
+        assert main([*arguments, "--display", "none"]) == 2
+        error = capsys.readouterr().err
+        assert expected in error
+        assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize(
