@@ -25,7 +25,8 @@ from trainer import checkpoint
 from trainer.checkpoint import State
 from trainer.config import RunConfig, UserError, parse, to_json
 from trainer.data.augment import Augment
-from trainer.data.sources import Pictures, Stream, open_pictures, ordered
+from trainer.data.sources import Pictures, open_pictures
+from trainer.data.stream import Stream, ordered
 from trainer.distributed import STOPPED_EXIT_CODE, World, leave, seed_step
 from trainer.ema import AveragedNets
 from trainer.family import Batch, DataSpec, Family, Nets

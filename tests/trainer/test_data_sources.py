@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from trainer.config import UserError
 from trainer.data import toycats
 from trainer.data.augment import Augment, mirror, warp
-from trainer.data.sources import FolderImages, MappedImages, Order, Pictures, Stream, open_pictures, ordered
+from trainer.data.sources import FolderImages, MappedImages, Pictures, open_pictures
+from trainer.data.stream import Order, Stream, ordered
 
 CPU = torch.device("cpu")
 EVERYTHING = Augment(flip=True, rotate=10, crop=0.2)

@@ -18,12 +18,11 @@ import numpy as np
 from tqdm import tqdm
 
 from trainer.config import require
+from trainer.data.brush import CIRCLE, Brush, Colour, curve, ellipse, leaf, mirrored, mix
 from trainer.data.npy import Writer, check_free, check_output, output, printable, write_facts
 
 CLASSES = ("solid", "tabby", "tuxedo", "calico", "siamese")
 """Coat patterns; the index is the label."""
-
-Colour = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -140,83 +139,6 @@ def choose(seed: int, k: int) -> dict[str, Any]:
         "whiskers": around(1, 0.15),  # length
         "blush": around(0.55, 0.35),
     }
-
-
-class Brush:
-    """Fills shapes, given in units of half the picture's side, through one affine pose into a picture."""
-
-    def __init__(self, canvas: np.ndarray, pose: np.ndarray) -> None:
-        self.canvas = canvas
-        half = canvas.shape[0] / 2
-        self.half = half
-        # The pixel of (-1, -1) is the corner of pixel 0, hence the half pixel.
-        self.matrix = pose[:, :2] * half
-        self.offset = (pose[:, 2] + 1) * half - 0.5
-
-    def points(self, shape: np.ndarray) -> np.ndarray:
-        """[m, 2] units → i32 [m, 2] in 1/16 pixels, as OpenCV's ``shift=4`` wants it."""
-        return np.rint((shape @ self.matrix.T + self.offset) * 16).astype(np.int32)
-
-    def fill(self, shape: np.ndarray, colour: Colour | int) -> None:
-        """Fill a closed shape."""
-        cv2.fillPoly(self.canvas, [self.points(shape)], colour, cv2.LINE_8, 4)
-
-    def stroke(self, shape: np.ndarray, colour: Colour, width: float, closed: bool = False) -> None:
-        """Draw a line ``width`` units wide."""
-        pixels = max(1, round(width * self.half))
-        cv2.polylines(self.canvas, [self.points(shape)], closed, colour, pixels, cv2.LINE_AA, 4)
-
-
-@lru_cache
-def _spline_basis(count: int, steps: int, closed: bool) -> np.ndarray:
-    """Catmull-Rom as one matrix: control points [count, 2] → curve [m, 2]."""
-    rows = []
-    for k in range(count if closed else count - 1):
-        for t in np.arange(steps) / steps:
-            weights = 0.5 * np.array(
-                [-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, -(t**2) + t**3]
-            )
-            row = np.zeros(count)
-            for offset, weight in enumerate(weights, -1):
-                row[(k + offset) % count if closed else min(max(k + offset, 0), count - 1)] += weight
-            rows.append(row)
-    if not closed:
-        rows.append(np.eye(count)[-1])
-    return np.array(rows)
-
-
-def curve(points: Any, closed: bool = True, steps: int = 8) -> np.ndarray:
-    """A smooth curve through points [count, 2] → [m, 2]."""
-    controls = np.asarray(points, float)
-    return _spline_basis(len(controls), steps, closed) @ controls
-
-
-_CIRCLE = np.stack([np.cos(np.linspace(0, 2 * np.pi, 40, False)), np.sin(np.linspace(0, 2 * np.pi, 40, False))], 1)
-
-
-def ellipse(x: float, y: float, width: float, height: float) -> np.ndarray:
-    """An ellipse by its centre and half axes."""
-    return _CIRCLE * (width, height) + (x, y)
-
-
-def mirrored(half: list[tuple[float, float]]) -> np.ndarray:
-    """Close a right half, listed from the top to the bottom of the middle line, with its mirror image."""
-    right = np.array(half)
-    return np.concatenate([right, right[-2:0:-1] * (-1, 1)])
-
-
-def leaf(start: tuple[float, float], end: tuple[float, float], width: float) -> np.ndarray:
-    """A stripe that is blunt at the start and tapers to its end."""
-    a, b = np.array(start), np.array(end)
-    along = b - a
-    across = np.array([-along[1], along[0]]) / np.hypot(*along) * width
-    return curve([a, a + along * 0.25 + across, a + along * 0.6 + across * 0.7, b, a + along * 0.6 - across * 0.7,
-                  a + along * 0.25 - across], steps=5)  # fmt: skip
-
-
-def mix(a: Colour, b: Colour, share: float) -> Colour:
-    """Colour between ``a`` (share 0) and ``b`` (share 1)."""
-    return tuple(round(x + (y - x) * share) for x, y in zip(a, b, strict=True))  # type: ignore[return-value]
 
 
 COLLARS: dict[str, Colour] = {"red": (226, 84, 92), "teal": (52, 164, 164), "navy": (84, 104, 178)}
@@ -383,16 +305,16 @@ def _paint_features(brush: Brush, factors: dict[str, Any], coat: Coat) -> None:
     dark = mix(coat.line, INK, 0.7)
     for side in (-1, 1):
         centre = np.array([side * 0.33, 0.06]) + slide
-        brush.fill(_CIRCLE * (width + 0.026, height + 0.026) + centre + (0, -0.006), dark)
+        brush.fill(CIRCLE * (width + 0.026, height + 0.026) + centre + (0, -0.006), dark)
         wing = [(-0.10, -0.15), (0.06, -0.195), (0.17, -0.13), (0.235, -0.125), (0.20, -0.04), (0.10, 0)]
         brush.fill(curve(wing) * (side * factors["eye_size"], factors["eye_size"]) + centre, dark)
-        brush.fill(_CIRCLE * (width, height) + centre, mix(rim, INK, 0.25))
-        brush.fill(_CIRCLE * (width * 0.94, height * 0.84) + centre + (0, height * 0.14), rim)
-        brush.fill(_CIRCLE * (width * 0.84, height * 0.64) + centre + (0, height * 0.31), mix(rim, glow, 0.5))
-        brush.fill(_CIRCLE * (width * 0.64, height * 0.40) + centre + (0, height * 0.51), glow)
-        brush.fill(_CIRCLE * (width * 0.52 * factors["pupil"], height * 0.68) + centre + gaze, INK)
-        brush.fill(_CIRCLE * (0.062, 0.066) + centre + gaze * 0.5 + (-0.058, -0.078), WHITE)
-        brush.fill(_CIRCLE * 0.030 + centre + gaze * 0.5 + (0.066, 0.084), WHITE)
+        brush.fill(CIRCLE * (width, height) + centre, mix(rim, INK, 0.25))
+        brush.fill(CIRCLE * (width * 0.94, height * 0.84) + centre + (0, height * 0.14), rim)
+        brush.fill(CIRCLE * (width * 0.84, height * 0.64) + centre + (0, height * 0.31), mix(rim, glow, 0.5))
+        brush.fill(CIRCLE * (width * 0.64, height * 0.40) + centre + (0, height * 0.51), glow)
+        brush.fill(CIRCLE * (width * 0.52 * factors["pupil"], height * 0.68) + centre + gaze, INK)
+        brush.fill(CIRCLE * (0.062, 0.066) + centre + gaze * 0.5 + (-0.058, -0.078), WHITE)
+        brush.fill(CIRCLE * 0.030 + centre + gaze * 0.5 + (0.066, 0.084), WHITE)
 
     middle = slide * 1.25
     line = mix(coat.line, INK, 0.35) if factors["pattern"] != "siamese" else INK

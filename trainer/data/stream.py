@@ -1,0 +1,224 @@
+"""The batches that are drawn from a training set.
+
+Their stream is a pure function of (seed, position): whoever resumes at a position gets the same pictures in the same
+order, from memory or from loader processes, and on another number of ranks the remaining ones, each once an epoch.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from trainer.config import UserError
+from trainer.data.augment import Augment, mirror, warp
+from trainer.data.sources import Images, Pictures
+from trainer.family import Batch
+
+
+def to_batch(
+    images: Tensor,
+    labels: Tensor | None,
+    device: torch.device,
+    image_range: tuple[float, float],
+    augment: Augment | None = None,
+    generator: torch.Generator | None = None,
+) -> Batch:
+    """u8 [n, h, w, c], owned by the caller's batch, → augmented f32 [n, c, h, w], channels-last, in ``image_range``."""
+    images = images.to(device, non_blocking=True)
+    if augment and generator and augment.flip:
+        images = mirror(images, generator)
+    low, high = image_range
+    floats = images.float()
+    # One pass over the batch where mul_ and add_ make two; writing floats first is faster than mixing types.
+    torch.add(torch.tensor(low, device=device), floats, alpha=(high - low) / 255, out=floats)
+    image = floats.permute(0, 3, 1, 2)
+    if augment and generator and augment.warps:
+        image = warp(image, augment, generator)
+    return Batch(image=image, label=None if labels is None else labels.to(device, non_blocking=True))
+
+
+class Order:
+    """The endless order of samples: one permutation of ``count`` after the other, each from (seed, epoch)."""
+
+    def __init__(self, count: int, seed: int, shuffle: bool) -> None:
+        self.count, self.seed, self.shuffle = count, seed, shuffle
+        self.epochs: dict[int, np.ndarray] = {}
+
+    def _epoch(self, epoch: int) -> np.ndarray:
+        if epoch not in self.epochs:
+            if len(self.epochs) > 1:  # a batch touches two at most, unless it is larger than an epoch
+                self.epochs.pop(min(self.epochs))
+            order = np.arange(self.count)
+            if self.shuffle:
+                order = np.random.default_rng((_unsigned(self.seed), epoch)).permutation(order)
+            self.epochs[epoch] = order
+        return self.epochs[epoch]
+
+    def take(self, start: int, count: int) -> np.ndarray:
+        """Samples ``start`` to ``start + count`` of the endless order, i64 [count]."""
+        parts = []
+        while count:
+            epoch, offset = divmod(start, self.count)
+            part = self._epoch(epoch)[offset : offset + count]
+            parts.append(part)
+            start, count = start + len(part), count - len(part)
+        return np.concatenate(parts)
+
+
+class _Rows(Dataset[Tensor | str]):
+    """Hands whole batches of u8 pictures to a DataLoader."""
+
+    def __init__(self, images: Images) -> None:
+        self.images = images
+
+    def __getitems__(self, indices: list[int]) -> Tensor | str:
+        try:
+            return torch.from_numpy(self.images[np.array(indices)])
+        except UserError as error:  # as a value: raised, it would arrive with a traceback that keeps the loader alive
+            return str(error)
+
+
+def _endless(indices: np.ndarray, order: Order, start: int, count: int, stride: int) -> Iterator[list[int]]:
+    """Knows no stream: as part of a reference cycle, each loader process would take five seconds to end."""
+    while True:
+        yield indices[order.take(start, count)].tolist()
+        start += stride
+
+
+def _same(batch: Any) -> Any:
+    return batch
+
+
+def _start_worker(_: int) -> None:
+    cv2.setNumThreads(0)
+
+
+class Stream(Iterator[Batch]):
+    """Endless training batches of one rank.
+
+    ``position`` is the number of pictures drawn so far over all ranks; constructing with it, or setting it, resumes
+    exactly. A batch at position p holds samples p + rank * batch_size onwards of the endless order.
+    """
+
+    def __init__(
+        self,
+        pictures: Pictures,
+        indices: np.ndarray,
+        *,
+        batch_size: int,
+        rank: int,
+        world_size: int,
+        seed: int,
+        device: torch.device,
+        image_range: tuple[float, float],
+        augment: Augment,
+        position: int = 0,
+        memory_gib: float = 4.0,
+        workers: int = 0,
+        shuffle: bool = True,
+    ) -> None:
+        if not len(indices):
+            raise UserError(f"{pictures.name} has no pictures to train on")
+        self.pictures, self.indices = pictures, np.asarray(indices, np.int64)
+        self.batch_size, self.rank, self.world_size = batch_size, rank, world_size
+        self.seed, self.device, self.image_range, self.augment = seed, torch.device(device), image_range, augment
+        self.workers = workers
+        self.labels = None if pictures.labels is None else torch.from_numpy(pictures.labels)
+        self.resident = pictures.resident(self.device, memory_gib)
+        self.order = Order(len(self.indices), seed, shuffle)
+        self._loader: Iterator[Tensor | str] | None = None
+        self._position = position
+
+    @property
+    def position(self) -> int:
+        """Pictures drawn over all ranks so far."""
+        return self._position
+
+    @position.setter
+    def position(self, position: int) -> None:
+        self.close()
+        self._position = position
+
+    @property
+    def epoch(self) -> int:
+        """Whole passes over the training pictures so far."""
+        return self._position // len(self.indices)
+
+    def _batches_from(self, position: int) -> Iterator[list[int]]:
+        """The indices of all batches to come, for the loader, which runs ahead."""
+        order = Order(self.order.count, self.order.seed, self.order.shuffle)
+        start, stride = position + self.rank * self.batch_size, self.batch_size * self.world_size
+        return _endless(self.indices, order, start, self.batch_size, stride)
+
+    def _load(self) -> Tensor:
+        if self._loader is None:
+            loader: DataLoader[Tensor | str] = DataLoader(
+                _Rows(self.pictures.images),
+                batch_sampler=self._batches_from(self._position),
+                num_workers=self.workers,
+                collate_fn=_same,
+                pin_memory=self.device.type == "cuda",
+                worker_init_fn=_start_worker,
+            )
+            self._loader = iter(loader)
+        images = next(self._loader)
+        if isinstance(images, str):
+            self.close()
+            raise UserError(images)
+        return images
+
+    def __next__(self) -> Batch:
+        start = self._position + self.rank * self.batch_size
+        indices = torch.from_numpy(self.indices[self.order.take(start, self.batch_size)])
+        # index_select gathers fifteen times faster than resident[indices]
+        held = self.resident
+        images = self._load() if held is None else held.index_select(0, indices.to(self.device))
+        labels = None if self.labels is None else self.labels.index_select(0, indices)
+        generator = torch.Generator().manual_seed(_mixed(self.seed, self._position, self.rank))
+        batch = to_batch(images, labels, self.device, self.image_range, self.augment, generator)
+        self._position += self.batch_size * self.world_size
+        return batch
+
+    def close(self) -> None:
+        """End the loader processes."""
+        self._loader = None
+
+
+def _mixed(*numbers: int) -> int:
+    """One seed of several numbers."""
+    return int(np.random.SeedSequence([_unsigned(number) for number in numbers]).generate_state(1, np.uint64)[0])
+
+
+def _unsigned(seed: int) -> int:
+    """A seed as numpy takes it: a negative one becomes a large one."""
+    return seed % (1 << 64)
+
+
+def ordered(
+    pictures: Pictures,
+    indices: np.ndarray,
+    *,
+    batch_size: int,
+    device: torch.device,
+    image_range: tuple[float, float],
+    rank: int = 0,
+    world_size: int = 1,
+    memory_gib: float = 4.0,
+) -> Iterator[Batch]:
+    """One rank's share of these pictures, each once, in order and unchanged; the last batch may be smaller."""
+    device = torch.device(device)
+    resident = pictures.resident(device, memory_gib)
+    mine = np.asarray(indices, np.int64)[rank::world_size]
+    for start in range(0, len(mine), batch_size):
+        chosen = mine[start : start + batch_size]
+        rows = torch.from_numpy(chosen)
+        if resident is None:
+            images = torch.from_numpy(pictures.images[chosen])
+        else:
+            images = resident.index_select(0, rows.to(device))
+        labels = None if pictures.labels is None else torch.from_numpy(pictures.labels).index_select(0, rows)
+        yield to_batch(images, labels, device, image_range)
