@@ -101,15 +101,14 @@ class Walk:
     legs: int = 0  # closed after so many legs; 0: never comes back
     number: int = 0  # of several walks with one seed
 
-    def at(self, position: float, truncation: float = 1.0) -> Latents:
+    def at(self, position: float) -> Latents:
         """The latent at ``position``, in legs from the start, f32 [size]."""
         leg = int(np.floor(position))
         start, end = self._stop(leg), self._stop(leg + 1)
         entry, leave = self._pace(leg), self._pace(leg + 1)
         first, last = self._speed(leg, at_end=False), self._speed(leg, at_end=True)
         fraction = _ease(position - leg, _slope(entry, first), _slope(leave, last))
-        point = lerp(start, end, fraction) if self.straight else slerp(start, end, fraction)
-        return truncate(self.latent, point, truncation)
+        return lerp(start, end, fraction) if self.straight else slerp(start, end, fraction)
 
     def _stop(self, number: int) -> Latents:
         stop = number % self.legs if self.legs else number

@@ -64,9 +64,11 @@ def resize(image: Image, height: int, width: int) -> Image:
 
 
 def encode_png(image: Image, recipe: Mapping[str, Any]) -> bytes:
-    """A picture as the bytes of a PNG file that carries ``recipe`` (JSON-able)."""
-    _, buffer = cv2.imencode(".png", image)
-    data = buffer.tobytes()
+    """A picture as the bytes of a PNG file that carries ``recipe`` (JSON-able). Raises ``PictureError``."""
+    try:
+        data = cv2.imencode(".png", image)[1].tobytes()
+    except cv2.error:
+        raise PictureError(f"a picture of {image.shape[1]}x{image.shape[0]} cannot be saved as PNG") from None
     text = json.dumps(recipe, ensure_ascii=True).encode()
     chunks = _chunk(b"tEXt", b"Software\0utsuroi") + _chunk(b"tEXt", _RECIPE + b"\0" + text)
     return data[:_HEADER_END] + chunks + data[_HEADER_END:]

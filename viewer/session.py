@@ -22,6 +22,7 @@ _BUSY_POLL_SECONDS: Final = 0.015  # between looks at the worker
 _IDLE_POLL_SECONDS: Final = 0.5
 _PART_SECONDS: Final = 0.06  # that one part of a page may take: how soon a new request is heard
 _FIRST_PART: Final = 4  # pictures, before the speed of a model is known
+_LARGEST_SAVED: Final = 2**27  # pixels of a saved sheet: as many as the viewer would read again
 _LARGEST_RECIPE: Final = 65_536  # latent numbers that a saved sheet carries
 
 Request = TypeVar("Request")
@@ -146,7 +147,7 @@ class Session(ABC, Generic[State, Request]):
         left = self._errands.close()
         last = [said for said in self._errands.take() if isinstance(said, Exception)]
         if left:
-            raise PictureError(f"{left} pictures were not saved: there was no time to make them")
+            raise PictureError(f"pictures not saved: {left}; there was no time to make them")
         if last:
             raise PictureError(str(last[-1]))
 
@@ -183,6 +184,10 @@ class Session(ABC, Generic[State, Request]):
         native = Sheet(sheet.rows, sheet.columns, width, height, gap) if whole else Sheet(1, 1, width, height, 0)
 
         def errand() -> str:
+            if native.width * native.height > _LARGEST_SAVED:
+                raise PictureError(
+                    f"cannot save {native.width}x{native.height}, expected {_LARGEST_SAVED} pixels at most"
+                )
             made = self.model.generate(wanted) if images is None else images
             picture = render.blank(native)
             render.place(picture, native, 0, made)

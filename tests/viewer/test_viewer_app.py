@@ -172,6 +172,14 @@ def test_a_full_disk_is_shown_and_leaves_nothing_behind(model: Model, tmp_path: 
     session.close()
 
 
+def test_a_sheet_too_large_to_save_is_said(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("viewer.session._LARGEST_SAVED", 16 * 16)
+    display = scripted(page(model, tmp_path), "S,s,x")
+    assert "cannot save 74x56" in display.titles[1]
+    assert "saved" in display.titles[2]
+    assert len(display.frames) == 4
+
+
 def test_a_folder_that_cannot_be_written_to_is_shown(model: Model, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     session = page(model, tmp_path / "file" / "out")

@@ -4,7 +4,7 @@ A recording is a display too, wrapped round another one.
 """
 
 from pathlib import Path
-from typing import Final
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from viewer.displays.display import Display, DisplayError
 from viewer.keys import Action, Event
 
-__all__ = ["CHOICES", "Display", "DisplayError", "open_display"]
+__all__ = ["Display", "DisplayError", "open_display"]
 
-CHOICES: Final = ("auto", "window", "terminal", "none")
+Choice = Literal["auto", "window", "terminal", "none"]
 
 
 class NoDisplay:
@@ -34,17 +34,15 @@ class NoDisplay:
         """Nothing to give back."""
 
 
-def open_display(choice: str, *, title: str, record: Path | None = None, delay_ms: int = 50) -> Display:
+def open_display(choice: Choice, *, title: str, record: Path | None = None, delay_ms: int = 50) -> Display:
     """Open a display: ``auto`` is a window where there is a screen, else the terminal.
 
     ``record``: a .png, .gif, .webp or .mp4 file that gets every shown frame, each for ``delay_ms``.
     Raises ``DisplayError``.
     """
-    # Here and below, each display is imported when it is asked for: together they cost a sixth of the viewer's start.
-    if choice not in CHOICES:
-        raise DisplayError(f"--display is {choice!r}, expected one of {', '.join(CHOICES)}")
     if record is None:
         return _open(choice, title)
+    # Here and below, each display is imported when it is asked for: together they cost a sixth of the viewer's start.
     from viewer.displays.recorder import Recorded, Recorder
 
     recorder = Recorder(record, delay_ms)
@@ -55,7 +53,7 @@ def open_display(choice: str, *, title: str, record: Path | None = None, delay_m
         raise
 
 
-def _open(choice: str, title: str) -> Display:
+def _open(choice: Choice, title: str) -> Display:
     if choice == "none":
         return NoDisplay()
     if choice == "window":
