@@ -217,45 +217,41 @@ def test_names_with_escape_sequences_do_not_reach_the_terminal(
 
 SLOW_PROGRAM = """
 import sys, time
-from pathlib import Path
 import numpy as np
-from viewer.app import run_live
-from viewer.grid import GridSession
-from viewer.session import make_sheet
-from viewer.keys import Action, Event
-from viewer.model import open_model
-from viewer.state import GridState
-from viewer.worker import leave
-model = open_model(Path(sys.argv[1]))
-real = model.generate
+import viewer.displays
+from viewer.__main__ import main
+from viewer.keys import parse_keys
+from viewer.model import Model
 busy = np.random.default_rng(0).normal(size=(1500, 1500))
-def generate(latents):
+def generate(self, latents, labels=None):
     until = time.monotonic() + 30
     while time.monotonic() < until:
         busy @ busy  # native code that cannot be broken off
-    return real(latents)
-model.generate = generate
 class Display:
-    interactive, coarse, started = True, False, time.monotonic()
+    interactive, coarse, script, started = True, False, parse_keys(sys.argv.pop()), time.monotonic()
     def show(self, frame, title): pass
+    def close(self): print(time.time(), flush=True)
     def poll(self, seconds):
         time.sleep(seconds)
-        if time.monotonic() - self.started > 0.3:
-            print(time.time(), flush=True)
-            return Event(Action.QUIT)
-session = GridSession(model, GridState(make_sheet(model, 2, 2, 1.0)), Path())
-run_live(session, Display())
-session.close()
-leave(7)
+        return self.script.pop(0) if time.monotonic() - self.started > 0.3 else None
+Model.generate = generate
+viewer.displays.open_display = lambda *arguments, **options: Display()
+sys.exit(main(sys.argv[1:]))
 """
 
 
-def test_quitting_ends_the_process_within_a_second_whatever_the_model_does(generator_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", SLOW_PROGRAM, generator_path], capture_output=True, text=True, timeout=60, check=False
-    )
+@pytest.mark.parametrize(
+    ("keys", "code", "error"), [("esc", 0, ""), ("s,esc", 2, "error: pictures not saved: 1; there was no time")]
+)
+def test_quitting_ends_the_process_within_a_second_whatever_the_model_does(
+    keys: str, code: int, error: str, generator_path: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", SLOW_PROGRAM, "grid", generator_path, "--out", tmp_path, keys]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     ended = time.time()
-    assert (done.returncode, done.stderr) == (7, "")
+    assert done.returncode == code
+    assert done.stderr.startswith(error)
+    assert done.stderr.count("\n") == (1 if error else 0)
     assert ended - float(done.stdout) < 1.0
 
 
@@ -289,7 +285,10 @@ def test_signals_end_it_quietly(generator_path: Path, tmp_path: Path, number: in
     process = subprocess.Popen(
         [*command, "--frames", "1000000", "--record", record], stderr=subprocess.PIPE, text=True, env=os.environ
     )
-    time.sleep(1.5)
+    until = time.monotonic() + 30
+    while not list(tmp_path.iterdir()):  # the recording has begun
+        assert time.monotonic() < until
+        time.sleep(0.05)
     process.send_signal(number)
     _, error = process.communicate(timeout=30)
     assert (process.returncode, error) == (code, "")
