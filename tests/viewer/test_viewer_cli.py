@@ -51,6 +51,18 @@ finally:
     assert "save the selected picture" in done.stdout
 
 
+def test_a_start_imports_only_what_it_needs(generator_path: Path, tmp_path: Path) -> None:
+    code = """
+import sys
+from viewer.__main__ import main
+assert main(sys.argv[1:]) == 0
+sys.exit(str(sorted({"PIL", "tqdm", "asyncio", "urllib.request", "unicodedata"} & set(sys.modules)) or ""))
+"""
+    command = [sys.executable, "-c", code, "grid", generator_path, "--display", "none", "--record", tmp_path / "a.png"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr.strip() == ""
+
+
 def test_a_script_is_recorded(generator_path: Path, tmp_path: Path) -> None:
     out = tmp_path / "last.png"
     done = view("grid", generator_path, "--display", "none", "--keys", "right,s,i,+", "--record", out, cwd=tmp_path)
