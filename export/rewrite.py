@@ -1,7 +1,8 @@
 """The same graph in operators that onnxruntime runs faster on a CPU.
 
-Measured on the decoder of the convolutional VAE at 128 px, one thread: 13 % less time in all. Whatever is not of the
-form expected stays as it is, and the parity gate sees the graph afterwards.
+Measured on decoders of convolutional VAEs at 128 px, one thread: 4 % less time, 13 % where every level grows by
+PixelShuffle; in int8 12 % and 21 %. Whatever is not of the form expected stays as it is, and the parity gate sees the
+graph afterwards.
 """
 
 from collections import Counter

@@ -42,11 +42,11 @@ class DownBlock(nn.Sequential):
 
 
 class UpBlock(nn.Sequential):
-    """Other channels, twice the size, one residual block."""
+    """Other channels, twice the size, one residual block. Bilinear: learnt sub-pixels would weave a grid."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(
-            nn.Conv2d(inputs, outputs * 4, 1),
-            nn.PixelShuffle(2),
+            nn.Conv2d(inputs, outputs, 1),
+            nn.Upsample(scale_factor=2, mode="bilinear"),
             ResidualBlock(outputs),
         )

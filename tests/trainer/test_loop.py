@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -39,6 +40,20 @@ def test_a_resumed_run_equals_an_undisturbed_one(tmp_path: Path, pictures: Path,
     assert log_rows(parts) == log_rows(whole)
     assert log_rows(parts, "held_out") == log_rows(whole, "held_out")
     assert [row["images_seen"] for row in log_rows(whole)] == [4 * ranks * row["step"] for row in log_rows(whole)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_ten_stops_at_random_steps_change_nothing(tmp_path: Path, pictures: Path, ranks: int) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    each = (*NET[:-2], "--log-every", 1, "--save-every", 10**6, "--sample-every", 10**6)
+    result = train("--data", pictures, "--out", whole, "--steps", 60, *each, ranks=ranks)
+    assert result.returncode == 0, result.stderr
+    for steps in [*sorted(random.Random(ranks).sample(range(1, 60), 10)), 60]:  # an epoch ends every 30 pictures
+        result = train("--data", pictures, "--out", parts, "--steps", steps, *each, ranks=ranks)
+        assert result.returncode == 0, result.stderr
+    assert weights(parts) == weights(whole)
+    assert log_rows(parts) == log_rows(whole)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
