@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainer.blocks import DownBlock, ResidualBlock, UpBlock, pyramid
+from trainer.blocks import DownBlock, ResidualBlock, UpBlock, pyramid, sub_pixel
 from trainer.config import RunConfig, require
 from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Turn
 from trainer.perceptual import PerceptualDistance
@@ -140,16 +140,6 @@ class HierarchicalVAE(nn.Module):
         return Terms(error, divergence, torch.zeros_like(error))
 
 
-class PictureHead(nn.Sequential):
-    """Features at half the size → a picture; its sub-pixels begin equal (Aitken et al. 2017), so that no grid shows."""
-
-    def __init__(self, width: int, channels: int) -> None:
-        convolution = nn.Conv2d(width, channels * 4, 3, padding=1)
-        for parameter in convolution.parameters():
-            parameter.data = parameter.data[::4].repeat_interleave(4, 0).contiguous()
-        super().__init__(nn.GroupNorm(8, width), nn.SiLU(), convolution, nn.PixelShuffle(2))
-
-
 class ConvVAE(nn.Module):
     """Residual convolutions down to a few pixels, one Gaussian latent, and the same way back."""
 
@@ -174,7 +164,9 @@ class ConvVAE(nn.Module):
             ResidualBlock(widths[-1]),
             *(UpBlock(large, small) for large, small in pairwise(reversed(widths))),
             *([UpBlock(widths[0], widths[0] // 2)] if stem == 2 else []),
-            PictureHead(widths[0] // stem, spec.channels),
+            nn.GroupNorm(8, widths[0] // stem),
+            nn.SiLU(),
+            sub_pixel(widths[0] // stem, spec.channels, 3),
         )
         self.perceptual = [perceptual]  # in a list: its frozen weights are no part of this network
 
