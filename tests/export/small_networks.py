@@ -1,0 +1,84 @@
+"""Small networks that several of the export's tests write, and what they do with the files."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from export.card import Card
+from export.to_onnx import Origin, export_networks
+from trainer.family import DataSpec, Exportable
+
+LATENT, SIDE = 4, 8
+
+
+class Decoder(nn.Module):
+    """A small network with the parts that exporters get wrong: normalisation, dropout, upsampling."""
+
+    def __init__(self, channels: int = 3) -> None:
+        super().__init__()
+        self.first = nn.Linear(LATENT, 16 * 4 * 4)
+        self.rest = nn.Sequential(
+            nn.GroupNorm(4, 16),
+            nn.SiLU(),
+            nn.Upsample(scale_factor=2),
+            nn.Conv2d(16, 16, 3, padding=1),
+            nn.BatchNorm2d(16),
+            nn.Dropout(0.5),
+            nn.Conv2d(16, channels, 3, padding=1),
+        )
+
+    def forward(self, latent: Tensor) -> Tensor:
+        return self.rest(self.first(latent).unflatten(1, (16, 4, 4))) + 0.5  # some values outside 0..1
+
+
+class Encoder(nn.Module):
+    """One linear map."""
+
+    def __init__(self, channels: int = 3, latent: int = LATENT) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(channels * SIDE * SIDE, latent))
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.layers(image)
+
+
+def generator(channels: int = 3, **facts: object) -> Exportable:
+    torch.manual_seed(0)
+    card = {"latent": {"size": LATENT}, **facts}
+    return Exportable(
+        kind="generator", module=Decoder(channels).eval(), inputs={"latent": torch.randn(2, LATENT)}, facts=card
+    )
+
+
+def encoder(channels: int = 3, latent: int = LATENT) -> Exportable:
+    torch.manual_seed(1)
+    return Exportable(
+        kind="encoder",
+        module=Encoder(channels, latent).eval(),
+        inputs={"image": torch.rand(2, channels, SIDE, SIDE)},
+        facts={"latent": {"size": latent}},
+    )
+
+
+def origin(channels: int = 3) -> Origin:
+    spec = DataSpec(image_size=(SIDE, SIDE), channels=channels)
+    return Origin(family="small", name="small", spec=spec, licence="CC0-1.0", data="drawn", training={"step": 7})
+
+
+def export(out: Path, *items: Exportable, channels: int = 3, **options: object) -> list[Path]:
+    return export_networks(items, origin(channels), out, **options)
+
+
+def card_of(path: Path) -> Card:
+    card = Card.from_props({item.key: item.value for item in onnx.load(path).metadata_props})
+    assert card is not None
+    return card
+
+
+def run(path: Path, **inputs: NDArray[np.generic]) -> NDArray[np.generic]:
+    return onnxruntime.InferenceSession(path).run(None, inputs)[0]
