@@ -249,7 +249,7 @@ def restore(run: Path, weights: str = "best") -> Restored:
     if weights in ("best", "last"):
         path = best_of(found) if weights == "best" else found[-1]
     else:
-        path = run / FOLDER / name_of(int(weights)) if weights.isdecimal() else None
+        path = run / FOLDER / name_of(int(weights)) if weights.isdecimal() and len(weights) < 16 else None
         if path not in found:
             steps = ", ".join(str(step_of(item)) for item in found)
             raise UserError(f"{run}: --weights is {weights}, expected best, last or one of the steps {steps}")

@@ -119,7 +119,9 @@ def from_json(config_class: type[ConfigType], values: dict[str, Any]) -> ConfigT
     """The inverse of ``to_json``; keys of newer versions are ignored. Raises ``UserError``."""
     names = {item.name for item in dataclasses.fields(config_class)}
     known = {key: value for key, value in values.items() if key in names}
-    known["out"] = Path(known.get("out", "."))
+    for item in dataclasses.fields(config_class):
+        if "Path" in str(item.type) and isinstance(known.get(item.name), str):
+            known[item.name] = Path(known[item.name])
     try:
         return config_class(**known)
     except TypeError as error:

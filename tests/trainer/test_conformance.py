@@ -138,6 +138,8 @@ def test_exports_say_what_they_are(family_class: type[Family], options: dict[str
 
 @pytest.mark.parametrize(("family_class", "options"), variants())
 def test_options_survive_the_run_folder(family_class: type[Family], options: dict[str, Any]) -> None:
-    config = family_class.Config(**options, out=Path("runs/x"))
+    fields = family_class.Config.__dataclass_fields__.values()
+    paths = {item.name: Path("a/b") for item in fields if "Path" in str(item.type)}
+    config = family_class.Config(**options, **paths)
     assert from_json(family_class.Config, to_json(config)) == config
     assert checkpoint.family_class(checkpoint.family_name(family_class), Path("x")) is family_class
