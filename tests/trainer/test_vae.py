@@ -1,0 +1,30 @@
+"""What is particular to the variational autoencoders."""
+
+import torch
+
+from trainer.families.vae import VAE, VAEConfig
+from trainer.family import Batch, DataSpec
+
+SPEC = DataSpec(image_size=(32, 32), channels=3)
+
+
+def test_the_basis_learns_beside_the_convolutions() -> None:
+    torch.manual_seed(0)
+    network = VAE(VAEConfig(arch="conv", width=16, basis=8)).build(SPEC).vae
+    terms = network(torch.rand(4, 3, 32, 32))
+    (terms.reconstruction.mean() + terms.divergence.sum()).backward()
+    silent = [name for name, value in network.named_parameters() if value.grad is None or not value.grad.any()]
+    # behind a last convolution that starts at zero, gradients arrive one step later
+    assert all(".conv1." in name or ".norm1." in name or ".norm2." in name for name in silent), silent
+    assert any("into_basis" in name for name, _ in network.named_parameters())
+
+
+def test_its_figures_are_those_of_the_exported_pair() -> None:
+    family = VAE(VAEConfig(arch="hierarchical", hidden_size=8, latent_size=3))
+    nets = family.build(SPEC)
+    image = torch.rand(5, 3, 32, 32)
+    with torch.no_grad():
+        figures = family.score(nets, Batch(image=image))
+        again = nets.vae.decode(nets.vae.encode(image))
+    assert torch.allclose(figures["mse_exported"], (again - image).square().flatten(1).mean(1))
+    assert not torch.allclose(figures["mse_exported"], figures["mse"])
