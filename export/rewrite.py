@@ -30,8 +30,10 @@ def _scale_and_shift_at_once(model: onnx.ModelProto) -> None:
         if add.op_type != "Add" or add.input[0] not in makers or uses[add.input[0]] != 1:
             continue
         multiply = makers[add.input[0]]
+        if multiply.op_type != "Mul":
+            continue
         factors, offsets = (_by_channel(constants.get(node.input[1])) for node in (multiply, add))
-        if multiply.op_type != "Mul" or factors is None or offsets is None or len(factors) != len(offsets):
+        if factors is None or offsets is None or len(factors) != len(offsets):
             continue
         reshape = makers.get(multiply.input[0])
         if reshape is None or reshape.op_type != "Reshape" or reshape.input[0] not in makers:
