@@ -2,7 +2,7 @@
 
 import torch
 
-from trainer.families.vae import VAE, VAEConfig
+from trainer.families.vae import VAE, VAEConfig, pyramid_error
 from trainer.family import Batch, DataSpec
 
 SPEC = DataSpec(image_size=(32, 32), channels=3)
@@ -28,3 +28,12 @@ def test_its_figures_are_those_of_the_exported_pair() -> None:
         again = nets.vae.decode(nets.vae.encode(image))
     assert torch.allclose(figures["mse_exported"], (again - image).square().flatten(1).mean(1))
     assert not torch.allclose(figures["mse_exported"], figures["mse"])
+
+
+def test_detail_sees_edges_that_the_squared_error_forgives() -> None:
+    sharp = torch.zeros(1, 1, 16, 16)
+    sharp[..., 8:] = 1
+    blurred = torch.nn.functional.avg_pool1d(sharp[0, 0], 5, 1, 2, count_include_pad=False)[None, None]
+    tinted = sharp + (blurred - sharp).square().mean().sqrt()  # the same squared error, all of it in the mean colour
+    assert torch.isclose((tinted - sharp).square().sum(), (blurred - sharp).square().sum())
+    assert pyramid_error(blurred - sharp) > 10 * pyramid_error(tinted - sharp)

@@ -46,6 +46,9 @@ class VAEConfig(RunConfig):
     """Weight of the Kullback-Leibler terms."""
     free_bits: float = 0.0
     """Nats a latent dimension may use free of charge."""
+    detail: float = 0.0
+    """Weight of the absolute error by levels of a Laplacian pyramid, which asks for edges where the squared error is
+    content with blur (conv)."""
     perceptual: float = 0.0
     """Weight of the VGG19 feature distance added to the squared error (conv)."""
     vgg: Path | None = None
@@ -59,6 +62,7 @@ class VAEConfig(RunConfig):
         require(self.basis >= 0, "basis", self.basis, "at least 0")
         require(self.learning_rate >= 0, "learning_rate", self.learning_rate, "at least 0")
         require(self.beta >= 0, "beta", self.beta, "at least 0")
+        require(self.detail >= 0, "detail", self.detail, "at least 0")
         require(self.perceptual >= 0, "perceptual", self.perceptual, "at least 0")
 
 
@@ -66,6 +70,7 @@ class Terms(NamedTuple):
     """What one pass gives to learn from."""
 
     reconstruction: Tensor  # [n] sum of squared errors of a picture
+    detail: Tensor  # [n] pyramid_error, 0 where it is not asked for
     divergence: Tensor  # [n, latents] twice the Kullback-Leibler divergence, by latent dimension
     perceptual: Tensor  # [n] feature distance, 0 where there is none
 
@@ -141,7 +146,8 @@ class HierarchicalVAE(nn.Module):
             ),
             dim=1,
         )
-        return Terms(error, divergence, torch.zeros_like(error))
+        nothing = torch.zeros_like(error)
+        return Terms(error, nothing, divergence, nothing)
 
 
 class ConvVAE(nn.Module):
@@ -176,6 +182,7 @@ class ConvVAE(nn.Module):
         self.shape = (spec.channels, *spec.image_size)
         self.into_basis = TwoLinear(pixels, config.basis, 2 * config.latent_size) if config.basis else None
         self.from_basis = TwoLinear(config.latent_size, config.basis, pixels) if config.basis else None
+        self.detailed = config.detail > 0
         self.perceptual = [perceptual]  # in a list: its frozen weights are no part of this network
 
     def gaussian(self, image: Tensor) -> tuple[Tensor, Tensor]:
@@ -205,8 +212,22 @@ class ConvVAE(nn.Module):
         mean, log_variance = self.gaussian(image)
         picture = self.decode(sample_gaussian(mean, log_variance))
         error = (picture - image).square().flatten(1).sum(1)
+        detail = pyramid_error(picture - image) if self.detailed else torch.zeros_like(error)
         distance = self.perceptual[0](picture, image) if self.perceptual[0] else torch.zeros_like(error)
-        return Terms(error, twice_divergence(mean, log_variance), distance)
+        return Terms(error, detail, twice_divergence(mean, log_variance), distance)
+
+
+def pyramid_error(difference: Tensor, levels: int = 4) -> Tensor:
+    """Σ_j 4^j |L_j(x̂ - x)|₁ over the levels of a Laplacian pyramid (Bojanowski et al. 2018, "Optimizing the Latent
+    Space of Generative Networks", section 3): [n, c, h, w] → [n]. The pyramid is linear, so that of the difference
+    is the difference of the pyramids."""
+    total = difference.new_zeros(len(difference))
+    for level in range(levels):
+        coarse = F.avg_pool2d(difference, 2, ceil_mode=True)
+        fine = difference - F.interpolate(coarse, size=difference.shape[2:], mode="bilinear")
+        total = total + 4**level * fine.abs().flatten(1).sum(1)
+        difference = coarse
+    return total
 
 
 def clamp_log_variance(value: Tensor) -> Tensor:
@@ -223,7 +244,7 @@ def twice_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
 
 
 class VAE(Family):
-    """One network, one turn: Σ(x̂ - x)² + β Σ 2 KL."""
+    """One network, one turn: Σ(x̂ - x)² + β Σ 2 KL, and what else is asked for."""
 
     Config = VAEConfig
     image_range = (0.0, 1.0)
@@ -245,6 +266,8 @@ class VAE(Family):
             terms = nets.vae(batch.image)
             divergence = terms.divergence.mean(0).clamp_min(2 * self.config.free_bits)
             loss["reconstruction"] = terms.reconstruction.mean()
+            if self.config.detail:
+                loss["detail"] = self.config.detail * terms.detail.mean()
             loss["divergence"] = self.config.beta * divergence.sum()
             if self.config.perceptual:
                 loss["perceptual"] = self.config.perceptual * terms.perceptual.mean()
