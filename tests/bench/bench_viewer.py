@@ -124,7 +124,7 @@ def measure_grid(run: Path, model: Path, int8: Path | None, rounds: int) -> None
     def by_viewer(file: Path, threads: int) -> Callable[[], None]:
         opened = open_model(file, threads=threads)
         height, width = opened.image_size
-        sheet = Sheet(rows=6, columns=8, height=height, width=width)
+        sheet = Sheet(rows=6, columns=8, cell_height=height, cell_width=width)
         return lambda: place(blank(sheet), sheet, 0, opened.generate(latents))
 
     for threads in (1, 2):
