@@ -88,7 +88,11 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
             allow_abbrev=False,
         )
         mode.add_flags(one)
-    return parser.parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if "--keys" in words[:-1]:  # a script may begin with the minus key, which argparse takes for an option
+        place = words.index("--keys")
+        words[place : place + 2] = [f"--keys={words[place + 1]}"]
+    return parser.parse_args(words)
 
 
 def _add_shared_flags(parser: argparse.ArgumentParser, rows: int, columns: int, scale: str) -> None:

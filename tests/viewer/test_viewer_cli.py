@@ -74,6 +74,16 @@ def test_a_script_is_recorded(generator_path: Path, tmp_path: Path) -> None:
     assert np.array_equal(cv2.imread(str(out))[:-28], frame[:-28])
 
 
+def test_a_script_may_begin_with_the_minus_key(generator_path: Path, tmp_path: Path) -> None:
+    frames = []
+    for keys in ("-,-", "right"):
+        out = tmp_path / "last.png"
+        done = view("grid", generator_path, "--display", "none", "--keys", keys, "--record", out, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        frames.append(cv2.imread(str(out)))
+    assert not np.array_equal(*frames)
+
+
 def test_a_walk_is_recorded(generator_path: Path, tmp_path: Path) -> None:
     done = view(
         "animate", generator_path, "--display", "none", "--record", tmp_path / "walk.gif", "--frames", 7, "--seed", 1
