@@ -254,7 +254,8 @@ def restore(run: Path, weights: str = "best") -> Restored:
             steps = ", ".join(str(step_of(item)) for item in found)
             raise UserError(f"{run}: --weights is {weights}, expected best, last or one of the steps {steps}")
     assert path is not None
-    family = family_class(facts["family"], run)(configuration.from_json(family_config(facts, run), facts["config"]))
+    family_type = family_class(facts["family"], run)
+    family = family_type(configuration.from_json(family_type.Config, facts["config"]))
     spec = DataSpec(**{**facts["spec"], **{key: tuple(facts["spec"][key]) for key in ("image_size", "classes")}})
     nets = family.build(spec)
     load_nets(path / AVERAGED, nets)
@@ -275,10 +276,6 @@ def read_run(run: Path) -> dict[str, Any]:
     if not isinstance(facts, dict) or not {"family", "config", "spec", "run_id"} <= facts.keys():
         raise UserError(f"{file}: expected family, config, spec and run_id")
     return facts
-
-
-def family_config(facts: Mapping[str, Any], run: Path) -> Any:
-    return family_class(facts["family"], run).Config
 
 
 def family_class(name: str, run: Path) -> type[Family]:

@@ -86,11 +86,6 @@ class World:
     def wait(self) -> None:
         self.accelerator.wait_for_everyone()
 
-    @contextlib.contextmanager
-    def main_first(self) -> Iterator[None]:
-        with self.accelerator.main_process_first():
-            yield
-
     def same_parameters(self, nets: Nets) -> bool:
         """Whether all ranks hold the same weights, to the bit."""
         digest = hashlib.sha256()

@@ -30,7 +30,8 @@ from trainer.data.stream import Stream, ordered
 from trainer.distributed import STOPPED_EXIT_CODE, World, leave, seed_step
 from trainer.ema import AveragedNets
 from trainer.family import Batch, DataSpec, Family, Nets
-from trainer.log import Log, replace_bytes
+from trainer.files import replace_bytes
+from trainer.log import Log
 from trainer.schedule import rate_factor
 
 SAMPLE_COUNT = 64
@@ -179,17 +180,16 @@ class Run:
             return 0
         for net in self.raw.values():
             net.train()
-        saved = self.step
         stopped = self.over()
         while self.step < config.steps and not stopped:
             self.advance()
             stopped = self.over()
             last = stopped or self.step == config.steps
             if last or self.step % config.log_every == 0 or self.step % config.save_every == 0:
-                self.write_losses(saved)
+                self.write_losses()
             self.log.progress(self.seconds if config.minutes else self.step)
             if last or self.step % config.save_every == 0:
-                saved = self.save(saved)
+                self.save()
             if not self.asked_to_stop and (last or self.step % config.sample_every == 0):
                 self.write_samples()
         if self.asked_to_stop:
@@ -218,31 +218,31 @@ class Run:
 
     def over(self) -> bool:
         """Agree across ranks whether to stop now: a signal, or the time is up."""
-        share = self.seconds / (self.config.minutes * 60) if self.config.minutes else 0.0
-        asked = 2.0 if self.world.stop_asked_at is not None else 0.0
         if self.world.device.type != "cpu" and self.step % AGREE_EVERY:
             return False
+        share = self.seconds / (self.config.minutes * 60) if self.config.minutes else 0.0
+        asked = 2.0 if self.world.stop_asked_at is not None else 0.0
         agreed = self.world.agree(max(asked, min(share, 1.0)))
         self.asked_to_stop = agreed == 2.0
         self.time_share = min(agreed, 1.0) if self.config.minutes else 0.0
         return agreed >= 1.0
 
-    def write_losses(self, saved: int) -> None:
+    def write_losses(self) -> None:
         """A row of log.jsonl; stops the run where a loss is no longer a number."""
         row = self.turns.take()
         for name, value in row.items():
             if name.startswith("loss/") and not math.isfinite(value):
-                self.refuse_to_go_on(f"{name} became {value}", saved)
+                self.refuse_to_go_on(f"{name} became {value}")
         total = sum(value for name, value in row.items() if name.startswith("loss/"))
         row["seconds"] = round(self.seconds, 3)
         fresh_images = self.stream.position - self.previous.images_seen
         row["images_per_second"] = round(fresh_images / (self.seconds - self.seconds_before), 1)
         self.log.row("train", self.step, self.stream.position, row, shown=f"step {self.step}, loss {total:.4g}")
 
-    def refuse_to_go_on(self, what: str, saved: int) -> NoReturn:
+    def refuse_to_go_on(self, what: str) -> NoReturn:
         path, _ = checkpoint.newest_intact(self.config.out)
         good = f"last good checkpoint: {path}" if path else "no checkpoint was saved before"
-        raise UserError(f"{self.config.out}: {what} between steps {saved} and {self.step}; {good}")
+        raise UserError(f"{self.config.out}: {what} by step {self.step}; {good}")
 
     @torch.no_grad()
     def write_samples(self) -> None:
@@ -253,11 +253,11 @@ class Run:
         inputs = self.family.sample_inputs(SAMPLE_COUNT, self.spec, generator).to(self.world.device)
         self.log.grid(self.step, self.family.sample(self.averaged.nets, inputs))
 
-    def save(self, saved: int) -> int:
+    def save(self) -> None:
         """Score, describe, write a checkpoint; a disk that is full costs this checkpoint, not the run."""
         for name, net in self.raw.items():
             if not all(bool(parameter.isfinite().all()) for parameter in net.parameters()):
-                self.refuse_to_go_on(f"weights of {name} became infinite or no numbers", saved)
+                self.refuse_to_go_on(f"weights of {name} became infinite or no numbers")
         metrics = self.score()
         if metrics:
             self.log.row("held_out", self.step, self.stream.position, metrics)
@@ -279,7 +279,6 @@ class Run:
             except OSError as error:
                 self.log.say(f"warning: checkpoint at step {self.step} was not written ({error}); training goes on")
         world.wait()
-        return self.step
 
     @torch.no_grad()
     def score(self) -> dict[str, float]:

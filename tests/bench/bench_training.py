@@ -98,7 +98,7 @@ def real_loop(family_class: Any, config: Any) -> Callable[[int], None]:
             run.over()
             run.log.progress(run.step)
             if run.step % config.log_every == 0:
-                run.write_losses(0)
+                run.write_losses()
 
     return steps
 

@@ -205,9 +205,6 @@ class ConvVAE(nn.Module):
             logits = logits + self.from_basis(latent).unflatten(1, self.shape)
         return logits.sigmoid()
 
-    def reconstruct(self, image: Tensor) -> Tensor:
-        return self.decode(self.encode(image))
-
     def forward(self, image: Tensor) -> Terms:
         mean, log_variance = self.gaussian(image)
         picture = self.decode(sample_gaussian(mean, log_variance))
@@ -279,9 +276,12 @@ class VAE(Family):
         return nets.vae.decode(inputs)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
-        error = (nets.vae.reconstruct(batch.image) - batch.image).square().flatten(1).mean(1)
-        again = nets.vae.decode(nets.vae.encode(batch.image))  # as the exported pair of files does it
-        return {"score": error, "mse": error, "mse_exported": (again - batch.image).square().flatten(1).mean(1)}
+        def error(picture: Tensor) -> Tensor:
+            return (picture - batch.image).square().flatten(1).mean(1)
+
+        exported = error(nets.vae.decode(nets.vae.encode(batch.image)))  # as the exported pair of files does it
+        own = error(nets.vae.reconstruct(batch.image)) if self.config.arch == "hierarchical" else exported
+        return {"score": own, "mse": own, "mse_exported": exported}
 
     def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
         latents = torch.cat([nets.vae.encode(batch.image).cpu() for batch in batches]).double()

@@ -8,6 +8,7 @@ WebP: https://developers.google.com/speed/webp/docs/riff_container
 import contextlib
 import os
 import struct
+from abc import ABC, abstractmethod
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
@@ -47,7 +48,7 @@ class _Picture:
             self._path.write_bytes(cv2.imencode(".png", self._last)[1].tobytes())
 
 
-class _Animation:
+class _Animation(ABC):
     """What GIF and WebP share: only the changed rectangle is encoded, and a frame shown again lasts longer."""
 
     def __init__(self, path: Path, delay_ms: int) -> None:
@@ -86,14 +87,14 @@ class _Animation:
             self._complete()
         self._file.close()
 
-    def _begin(self, width: int, height: int) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _begin(self, width: int, height: int) -> None: ...
 
-    def _write(self, left: int, top: int, pixels: NDArray[np.uint8], start_ms: int, end_ms: int) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _write(self, left: int, top: int, pixels: NDArray[np.uint8], start_ms: int, end_ms: int) -> None: ...
 
-    def _complete(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _complete(self) -> None: ...
 
 
 class _Gif(_Animation):
