@@ -1,0 +1,144 @@
+"""What adversarial families share: their games, the penalties on a critic's gradient, and DiffAugment. Pure functions.
+
+Scores are logits f32 [n], one a picture; pictures are [n, c, h, w] in -1..1.
+"""
+
+import contextlib
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Objective = Literal["bce", "lsgan", "hinge", "nonsaturating", "wgan"]
+AUGMENTATIONS = ("colour", "translation", "cutout")
+
+
+def discriminator_loss(objective: Objective, score: Tensor, real: bool, smoothing: float = 0.0) -> Tensor:
+    """What a discriminator minimises on real or on generated pictures, a scalar.
+
+    ``smoothing``: real pictures are labelled ``1 - smoothing`` (one-sided, Salimans et al. 2016, section 3.4); of
+    ``bce`` and ``lsgan`` only, whose labels are numbers.
+
+    - ``bce``: cross-entropy (Goodfellow et al. 2014, equation 1); ``nonsaturating`` is the same without smoothing.
+    - ``lsgan``: squared distance to labels 1 and 0 (Mao et al. 2017, equation 9).
+    - ``hinge``: margins at ±1 (Lim & Ye 2017; Miyato et al. 2018, equation 16).
+    - ``wgan``: the score itself (Arjovsky et al. 2017, equation 2).
+    """
+    score = score.float()
+    label = 1.0 - smoothing if real else 0.0
+    match objective:
+        case "bce" | "nonsaturating":
+            return F.binary_cross_entropy_with_logits(score, torch.full_like(score, label))
+        case "lsgan":
+            return (score - label).square().mean()
+        case "hinge":
+            return F.relu(1 - score if real else 1 + score).mean()
+        case "wgan":
+            return -score.mean() if real else score.mean()
+
+
+def generator_loss(objective: Objective, score: Tensor) -> Tensor:
+    """What a generator minimises, given the scores of its pictures, a scalar.
+
+    ``bce`` and ``nonsaturating``: -log D(G(z)), the form that the paper trains with (Goodfellow et al. 2014, section
+    3), since log(1 - D(G(z))) has no slope where the discriminator is sure.
+    """
+    score = score.float()
+    match objective:
+        case "bce" | "nonsaturating":
+            return F.softplus(-score).mean()
+        case "lsgan":
+            return (score - 1).square().mean()
+        case "hinge" | "wgan":
+            return -score.mean()
+
+
+def uncompiled() -> AbstractContextManager[Any]:
+    """Where a network is called whose gradient will itself be differentiated: compiled graphs cannot do that."""
+    if "torch._dynamo" not in sys.modules:  # nothing is compiled, and the import takes seconds
+        return contextlib.nullcontext()
+    return torch.compiler.set_stance("force_eager")
+
+
+def input_gradient(score: Tensor, image: Tensor) -> Tensor:
+    """d score / d image of each picture, f32 [n, c·h·w], to be differentiated again."""
+    (gradient,) = torch.autograd.grad(score.sum(), image, create_graph=True)
+    return gradient.float().flatten(1)
+
+
+def r1_penalty(score: Tensor, image: Tensor) -> Tensor:
+    """½ |∇D(x)|² on real pictures (Mescheder et al. 2018, equation 9), a scalar.
+
+    ``score`` is that of ``image``, which requires gradients, computed under ``uncompiled()``.
+    """
+    return 0.5 * input_gradient(score, image).square().sum(1).mean()
+
+
+def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
+    """(|∇D(x̂)| - 1)² at random points between real and generated pictures (Gulrajani et al. 2017, equation 3)."""
+    share = torch.rand(len(real), 1, 1, 1, device=real.device)
+    between = torch.lerp(real.detach(), fake.detach().to(real.dtype), share).requires_grad_(True)
+    with uncompiled():
+        gradient = input_gradient(critic(between), between)
+    return (gradient.norm(dim=1) - 1).square().mean()
+
+
+def diff_augment(image: Tensor, augmentations: Sequence[str]) -> Tensor:
+    """Random changes that gradients pass through, for small data sets: applied to whatever a discriminator sees, real
+    or not, so that it cannot learn the training set by heart and the generator does not learn the changes.
+
+    Zhao et al. 2020, "Differentiable Augmentation for Data-Efficient GAN Training". ``augmentations``: some of
+    ``AUGMENTATIONS``, in this order.
+    """
+    for name in augmentations:
+        image = {"colour": change_colour, "translation": translate, "cutout": cut_out}[name](image)
+    return image
+
+
+def change_colour(image: Tensor) -> Tensor:
+    """Other brightness (±0.5), saturation (0..2 times) and contrast (0.5..1.5 times) for each picture."""
+    brightness, saturation, contrast = torch.rand(3, len(image), 1, 1, 1, device=image.device)
+    image = image + (brightness - 0.5)
+    grey = image.mean(1, keepdim=True)
+    image = torch.lerp(grey, image, 2 * saturation)
+    level = image.mean((1, 2, 3), keepdim=True)
+    return torch.lerp(level, image, 0.5 + contrast)
+
+
+def translate(image: Tensor, share: float = 1 / 8) -> Tensor:
+    """Move each picture by up to ``share`` of its sides; zeros come in."""
+    count, _, height, width = image.shape
+    rows = moved(count, height, round(share * height), image.device)
+    columns = moved(count, width, round(share * width), image.device)
+    inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
+    pictures = torch.arange(count, device=image.device)[:, None, None]
+    rows, columns = rows.clamp(0, height - 1)[:, :, None], columns.clamp(0, width - 1)[:, None, :]
+    taken = image.permute(0, 2, 3, 1)[pictures, rows, columns].permute(0, 3, 1, 2)
+    return taken * inside[:, None]
+
+
+def moved(count: int, side: int, limit: int, device: torch.device) -> Tensor:
+    """Where each of ``side`` pixels comes from in each of ``count`` pictures, i64 [n, side]; may lie outside."""
+    shift = torch.randint(-limit, limit + 1, (count, 1), device=device)
+    return torch.arange(side, device=device) + shift
+
+
+def cut_out(image: Tensor, share: float = 0.5) -> Tensor:
+    """Blank a rectangle of ``share`` of both sides, anywhere in each picture, partly outside too."""
+    count, _, height, width = image.shape
+    hidden = (
+        covered(count, height, share, image.device)[:, :, None] & covered(count, width, share, image.device)[:, None]
+    )
+    return image.masked_fill(hidden[:, None], 0.0)
+
+
+def covered(count: int, side: int, share: float, device: torch.device) -> Tensor:
+    """Which of ``side`` pixels lie within a random stretch of ``share`` of them, bool [n, side]."""
+    length = round(share * side)
+    start = torch.randint(0, side + 1, (count, 1), device=device) - length // 2
+    place = torch.arange(side, device=device)
+    return (place >= start) & (place < start + length)
