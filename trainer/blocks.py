@@ -1,5 +1,8 @@
 """Layers that several families share."""
 
+from collections.abc import Callable
+from itertools import pairwise
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -55,3 +58,71 @@ class UpBlock(nn.Sequential):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(sub_pixel(inputs, outputs, 1), ResidualBlock(outputs))
+
+
+def halvings(image_size: tuple[int, int], least_px: int = 4) -> list[tuple[int, int]]:
+    """The sizes (h, w) of a picture halved again and again, rounding down, until a side would be under ``least_px``.
+
+    Raises ``ValueError`` where it cannot be halved at all.
+    """
+    sizes = [image_size]
+    while min(sizes[-1]) // 2 >= least_px:
+        sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
+    if len(sizes) == 1:
+        height, width = image_size
+        raise ValueError(f"pictures are {width}x{height} px, expected sides of at least {2 * least_px} px")
+    return sizes
+
+
+class TransposedGenerator(nn.Sequential):
+    """Latents [n, d] → pictures [n, c, h, w] in -1..1, by 4x4 transposed convolutions that double the size.
+
+    The widespread form of DCGAN's generator (Radford et al. 2016): batch normalisation and ReLU, tanh at the end.
+    ``width``: channels of half the picture's size; they double with every halving, up to 8 times. Any picture of at
+    least 8 px. Raises ``ValueError`` for smaller ones.
+    """
+
+    def __init__(self, latent: int, image_size: tuple[int, int], channels: int, width: int) -> None:
+        sizes = halvings(image_size)[::-1]  # small to large
+        widths = [width * min(2**level, 8) for level in range(len(sizes) - 1)][::-1]
+        layers: list[nn.Module] = [
+            nn.Unflatten(1, (latent, 1, 1)),
+            nn.ConvTranspose2d(latent, widths[0], sizes[0], bias=False),
+        ]
+        for large, inputs, outputs in zip(sizes[1:], widths, [*widths[1:], channels], strict=True):
+            odd = (large[0] % 2, large[1] % 2)  # what rounding down took away
+            layers += [
+                nn.BatchNorm2d(inputs),
+                nn.ReLU(inplace=True),
+                nn.ConvTranspose2d(inputs, outputs, 4, 2, padding=1, output_padding=odd, bias=False),
+            ]
+        super().__init__(*layers, nn.Tanh())
+
+
+class StridedDiscriminator(nn.Sequential):
+    """Pictures [n, c, h, w] → scores [n], by 4x4 convolutions that halve the size: ``TransposedGenerator``'s mirror.
+
+    Leaky ReLU of slope 0.2; ``norm`` makes the layer after each convolution but the first and the last.
+    """
+
+    def __init__(
+        self, image_size: tuple[int, int], channels: int, width: int, norm: Callable[[int], nn.Module]
+    ) -> None:
+        sizes = halvings(image_size)
+        widths = [width * min(2**level, 8) for level in range(len(sizes) - 1)]
+        layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, padding=1), nn.LeakyReLU(0.2, inplace=True)]
+        for inputs, outputs in pairwise(widths):
+            layers += [
+                nn.Conv2d(inputs, outputs, 4, 2, padding=1),
+                norm(outputs),
+                nn.LeakyReLU(0.2, inplace=True),
+            ]
+        super().__init__(*layers, nn.Conv2d(widths[-1], 1, sizes[-1]), nn.Flatten(0))
+
+
+def small_normal(module: nn.Module) -> None:
+    """DCGAN's starting weights, for ``network.apply``: N(0, 0.02), and N(1, 0.02) where batches are normalised."""
+    if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)

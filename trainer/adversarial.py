@@ -1,0 +1,63 @@
+"""What families have in common whose generator turns latents of a known prior into pictures: all but the paper."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from trainer.config import RunConfig, require
+from trainer.family import DataSpec, Exportable, Family, Nets
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdversarialConfig(RunConfig):
+    """Options of families whose pictures come from drawn latents."""
+
+    latent_size: int = 100
+    """Numbers that a picture is made of."""
+    prior: Literal["normal", "uniform"] = "normal"
+    """What those numbers are drawn from: N(0, 1), or evenly from -1..1."""
+    learning_rate: float = 2e-4
+    """The optimiser's step size, of all networks."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.latent_size >= 1, "latent_size", self.latent_size, "at least 1")
+        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "more than 0")
+
+
+class Adversarial(Family):
+    """Base of families with a network ``generator``: latents f32 [n, d] → pictures in the family's image_range."""
+
+    def noise(self, count: int, device: torch.device | None = None, generator: torch.Generator | None = None) -> Tensor:
+        """Latents from the prior, f32 [count, d]."""
+        shape = (count, self.config.latent_size)
+        if self.config.prior == "uniform":
+            return torch.rand(shape, device=device, generator=generator) * 2 - 1
+        return torch.randn(shape, device=device, generator=generator)
+
+    def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator) -> tuple[Tensor, ...]:
+        return (self.noise(count, generator=generator),)
+
+    def sample(self, nets: Nets, *inputs: Tensor) -> Tensor:
+        return Pictures(nets.generator, self.image_range)(*inputs)
+
+    def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
+        latent = self.noise(2, generator=torch.Generator().manual_seed(0))
+        card = {"latent": {"size": self.config.latent_size, "prior": self.config.prior}, **facts}
+        pictures = Pictures(nets.generator, self.image_range)
+        return [Exportable(kind="generator", module=pictures, inputs={"latent": latent}, facts=card)]
+
+
+class Pictures(nn.Module):
+    """A generator whose pictures are brought to 0..1."""
+
+    def __init__(self, generator: nn.Module, image_range: tuple[float, float]) -> None:
+        super().__init__()
+        self.generator = generator
+        self.low, self.high = image_range
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return (self.generator(*inputs) - self.low) / (self.high - self.low)

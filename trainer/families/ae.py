@@ -1,0 +1,59 @@
+"""The autoencoder of fully connected layers (Hinton & Salakhutdinov 2006, "Reducing the Dimensionality of Data with
+Neural Networks", trained at once).
+
+    accelerate launch trainer/train_ae.py --data cats.npy --out runs/cats --image-size 64
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from trainer.autoencoder import Autoencoder, AutoencoderConfig, AutoencoderFamily
+from trainer.config import require
+from trainer.family import DataSpec, Nets
+
+
+@dataclass(frozen=True, kw_only=True)
+class AEConfig(AutoencoderConfig):
+    """Options of the autoencoder."""
+
+    hidden_size: int = 0
+    """Width of one more layer on either side of the code; 0: none."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.hidden_size >= 0, "hidden_size", self.hidden_size, "at least 0")
+
+
+class Rows(nn.Module):
+    """Pictures [n, c, h, w] → [n, h·w·c]."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        return image.permute(0, 2, 3, 1).flatten(1)  # no copy: batches are channels-last in memory
+
+
+class Picture(nn.Module):
+    """[n, h·w·c] → pictures [n, c, h, w]."""
+
+    def __init__(self, spec: DataSpec) -> None:
+        super().__init__()
+        self.shape = (*spec.image_size, spec.channels)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return rows.unflatten(1, self.shape).permute(0, 3, 1, 2)
+
+
+class AE(AutoencoderFamily):
+    """Pictures → 64 numbers → pictures, by fully connected layers."""
+
+    Config = AEConfig
+
+    def build(self, spec: DataSpec) -> Nets:
+        latent, hidden = self.config.latent_size, self.config.hidden_size
+        pixels = spec.image_size[0] * spec.image_size[1] * spec.channels
+        down = [nn.Linear(pixels, hidden), nn.ReLU()] if hidden else []
+        up = [nn.Linear(latent, hidden), nn.ReLU()] if hidden else []
+        encoder = nn.Sequential(Rows(), *down, nn.Linear(hidden or pixels, latent))
+        # the code is what comes before its ReLU: numbers of either sign are nearer to normal, and can be drawn
+        decoder = nn.Sequential(nn.ReLU(), *up, nn.Linear(hidden or latent, pixels), Picture(spec))
+        return Nets(autoencoder=Autoencoder(encoder, decoder, (latent,)))

@@ -1,0 +1,150 @@
+"""DCGAN: a generative adversarial network of strided convolutions (Radford et al. 2016, "Unsupervised Representation
+Learning with Deep Convolutional Generative Adversarial Networks").
+
+``dense``: a linear layer, then 5x5 convolutions, four halvings. ``conv``: the widespread 4x4 form, as deep as the
+picture is large. The game can be another (``--objective``), and small data sets want ``--diffaugment`` and ``--r1``.
+
+    accelerate launch trainer/train_dcgan.py --data faces.npy --out runs/faces --arch conv
+"""
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from trainer.adversarial import Adversarial, AdversarialConfig
+from trainer.blocks import StridedDiscriminator, TransposedGenerator, small_normal
+from trainer.config import require
+from trainer.family import Batch, DataSpec, Nets, Turn
+from trainer.objectives import (
+    AUGMENTATIONS,
+    diff_augment,
+    discriminator_loss,
+    generator_loss,
+    r1_penalty,
+    uncompiled,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DCGANConfig(AdversarialConfig):
+    """Options of DCGAN."""
+
+    arch: Literal["dense", "conv"] = "dense"
+    """A linear layer and 5x5 convolutions, or 4x4 convolutions throughout."""
+    width: int = 64
+    """Channels at half the picture's size; each further halving doubles them, up to 8 times (conv)."""
+    beta1: float = 0.5
+    """Adam's memory of gradients."""
+    objective: Literal["bce", "lsgan", "hinge", "nonsaturating"] = "bce"
+    """The game: cross-entropy with labels, least squares, hinge, or cross-entropy without label smoothing."""
+    label_smoothing: float = 0.0
+    """Real pictures are labelled 1 less this (bce, lsgan)."""
+    r1: float = 0.0
+    """Weight of the penalty on the discriminator's gradient at real pictures; 0: none. 1 to 10 steadies small sets."""
+    diffaugment: str = ""
+    """Random changes to whatever the discriminator sees, for sets of under some 10,000 pictures: of
+    colour,translation,cutout, with commas."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.width >= 1, "width", self.width, "at least 1")
+        require(0 <= self.beta1 < 1, "beta1", self.beta1, "0 to less than 1")
+        smooth = 0.5 if self.objective in ("bce", "lsgan") else 0.0
+        require(0 <= self.label_smoothing <= smooth, "label_smoothing", self.label_smoothing,
+                f"0 to {smooth} with --objective {self.objective}")  # fmt: skip
+        require(self.r1 >= 0, "r1", self.r1, "at least 0")
+        known = set(self.augmentations) <= set(AUGMENTATIONS)
+        require(known, "diffaugment", self.diffaugment, f"some of {','.join(AUGMENTATIONS)}")
+
+    @property
+    def augmentations(self) -> tuple[str, ...]:
+        return tuple(self.diffaugment.split(",")) if self.diffaugment else ()
+
+
+def halved_up(image_size: tuple[int, int], times: int) -> list[tuple[int, int]]:
+    """The sizes (h, w) of a picture halved so often, rounding up, as 5x5 convolutions with stride 2 do it."""
+    sizes = [image_size]
+    for _ in range(times):
+        sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
+    return sizes
+
+
+class DenseGenerator(nn.Sequential):
+    """Latents → 256 channels at a sixteenth of the size → 512, 256, 128 → pictures in -1..1."""
+
+    def __init__(self, latent: int, spec: DataSpec) -> None:
+        sizes = halved_up(spec.image_size, 4)[::-1]  # small to large
+        widths = (256, 512, 256, 128, spec.channels)
+        height, width = sizes[0]
+        layers: list[nn.Module] = [
+            nn.Linear(latent, widths[0] * height * width),
+            nn.Unflatten(1, (widths[0], height, width)),
+        ]
+        for large, (inputs, outputs) in zip(sizes[1:], pairwise(widths), strict=True):
+            even = (1 - large[0] % 2, 1 - large[1] % 2)  # n pixels become 2n, or 2n - 1 where that was halved
+            layers += [
+                nn.BatchNorm2d(inputs),
+                nn.ReLU(inplace=True),
+                nn.ConvTranspose2d(inputs, outputs, 5, 2, padding=2, output_padding=even),
+            ]
+        super().__init__(*layers, nn.Tanh())
+
+
+class DenseDiscriminator(nn.Sequential):
+    """Pictures → 32, 64, 128, 256 channels by 5x5 convolutions → scores [n]."""
+
+    def __init__(self, spec: DataSpec) -> None:
+        height, width = halved_up(spec.image_size, 4)[-1]
+        layers: list[nn.Module] = [nn.Conv2d(spec.channels, 32, 5, 2, padding=2), nn.LeakyReLU(0.2, inplace=True)]
+        for inputs in (32, 64, 128):
+            layers += [
+                nn.Conv2d(inputs, 2 * inputs, 5, 2, padding=2),
+                nn.BatchNorm2d(2 * inputs),
+                nn.LeakyReLU(0.2, inplace=True),
+            ]
+        super().__init__(*layers, nn.Flatten(), nn.Linear(256 * height * width, 1), nn.Flatten(0))
+
+
+class DCGAN(Adversarial):
+    """A generator and a discriminator of strided convolutions."""
+
+    Config = DCGANConfig
+
+    def build(self, spec: DataSpec) -> Nets:
+        config = self.config
+        if config.arch == "conv":
+            generator: nn.Module = TransposedGenerator(config.latent_size, spec.image_size, spec.channels, config.width)
+            discriminator: nn.Module = StridedDiscriminator(
+                spec.image_size, spec.channels, config.width, nn.BatchNorm2d
+            )
+        else:
+            height, width = spec.image_size
+            if min(height, width) < 16:
+                raise ValueError(f"pictures are {width}x{height} px, expected sides of at least 16 px, or --arch conv")
+            generator, discriminator = DenseGenerator(config.latent_size, spec), DenseDiscriminator(spec)
+        return Nets(generator=generator.apply(small_normal), discriminator=discriminator.apply(small_normal))
+
+    def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
+        betas = (self.config.beta1, 0.999)
+        return torch.optim.Adam(parameters, lr=self.config.learning_rate, betas=betas, fused=fused)
+
+    def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
+        config = self.config
+        real = next(batches).image.detach().requires_grad_(config.r1 > 0)
+        fake = nets.generator(self.noise(len(real), real.device))  # for both turns
+        with turn("discriminator") as loss, uncompiled() if config.r1 else nullcontext():
+            score = nets.discriminator(self.seen(real))
+            loss["real"] = discriminator_loss(config.objective, score, True, config.label_smoothing)
+            loss["fake"] = discriminator_loss(config.objective, nets.discriminator(self.seen(fake.detach())), False)
+            if config.r1:
+                loss["r1"] = config.r1 * r1_penalty(score, real)
+        with turn("generator") as loss:
+            loss["adversarial"] = generator_loss(config.objective, nets.discriminator(self.seen(fake)))
+
+    def seen(self, image: Tensor) -> Tensor:
+        return diff_augment(image, self.config.augmentations)

@@ -1,0 +1,85 @@
+"""The generative adversarial network of fully connected layers (Goodfellow et al. 2014, "Generative Adversarial Nets").
+
+accelerate launch trainer/train_gan.py --data faces.npy --out runs/faces
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from trainer.adversarial import Adversarial, AdversarialConfig
+from trainer.config import require
+from trainer.family import Batch, DataSpec, Nets, Turn
+from trainer.objectives import discriminator_loss, generator_loss
+
+
+@dataclass(frozen=True, kw_only=True)
+class GANConfig(AdversarialConfig):
+    """Options of the first GAN."""
+
+    beta1: float = 0.5
+    """Adam's memory of gradients."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(0 <= self.beta1 < 1, "beta1", self.beta1, "0 to less than 1")
+
+
+class Generator(nn.Sequential):
+    """Latents [n, d] → 128 → 256 → 512 → pictures [n, c, h, w] in 0..1."""
+
+    def __init__(self, latent: int, spec: DataSpec) -> None:
+        height, width = spec.image_size
+        layers: list[nn.Module] = []
+        for outputs in (128, 256, 512):
+            layers += [nn.Linear(latent, outputs), nn.LeakyReLU(0.2)]
+            latent = outputs
+        layers += [nn.Linear(latent, height * width * spec.channels), nn.Sigmoid()]
+        super().__init__(*layers, nn.Unflatten(1, (height, width, spec.channels)))
+
+    def forward(self, latent: Tensor) -> Tensor:
+        return super().forward(latent).permute(0, 3, 1, 2)  # no copy: pictures are channels-last in memory
+
+
+class Discriminator(nn.Sequential):
+    """Pictures [n, c, h, w] → 512 → 256 → scores [n]."""
+
+    def __init__(self, spec: DataSpec) -> None:
+        height, width = spec.image_size
+        super().__init__(
+            nn.Flatten(),
+            nn.Linear(height * width * spec.channels, 512),
+            nn.LeakyReLU(0.2),
+            nn.Linear(512, 256),
+            nn.LeakyReLU(0.2),
+            nn.Linear(256, 1),
+            nn.Flatten(0),
+        )
+
+    def forward(self, image: Tensor) -> Tensor:
+        return super().forward(image.permute(0, 2, 3, 1))
+
+
+class GAN(Adversarial):
+    """A generator and a discriminator of fully connected layers."""
+
+    Config = GANConfig
+    image_range = (0.0, 1.0)
+
+    def build(self, spec: DataSpec) -> Nets:
+        return Nets(generator=Generator(self.config.latent_size, spec), discriminator=Discriminator(spec))
+
+    def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
+        betas = (self.config.beta1, 0.999)
+        return torch.optim.Adam(parameters, lr=self.config.learning_rate, betas=betas, fused=fused)
+
+    def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
+        real = next(batches).image
+        fake = nets.generator(self.noise(len(real), real.device))  # for both turns
+        with turn("discriminator") as loss:
+            loss["real"] = discriminator_loss("bce", nets.discriminator(real), True)
+            loss["fake"] = discriminator_loss("bce", nets.discriminator(fake.detach()), False)
+        with turn("generator") as loss:
+            loss["adversarial"] = generator_loss("bce", nets.discriminator(fake))

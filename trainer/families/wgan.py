@@ -1,0 +1,90 @@
+"""The Wasserstein GAN with clipped weights (Arjovsky et al. 2017, "Wasserstein GAN", algorithm 1).
+
+accelerate launch trainer/train_wgan.py --data faces.npy --out runs/faces
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+
+from trainer.adversarial import Adversarial, AdversarialConfig
+from trainer.blocks import StridedDiscriminator, TransposedGenerator, small_normal
+from trainer.config import require
+from trainer.family import Batch, DataSpec, Nets, Turn
+from trainer.objectives import discriminator_loss, generator_loss
+
+
+@dataclass(frozen=True, kw_only=True)
+class WGANConfig(AdversarialConfig):
+    """Options of the Wasserstein GAN."""
+
+    arch: Literal["conv", "mlp"] = "conv"
+    """DCGAN's 4x4 convolutions, or four fully connected layers each."""
+    width: int = 64
+    """Channels at half the picture's size; each further halving doubles them, up to 8 times (conv)."""
+    hidden_size: int = 512
+    """Width of the fully connected layers (mlp)."""
+    batch_size: int = 64
+    """Pictures of each turn of the critic, and rank."""
+    learning_rate: float = 5e-5
+    """RMSProp's step size, of both networks."""
+    critic_steps: int = 5
+    """Turns that the critic takes, on a fresh batch each, before the generator's."""
+    clip: float = 0.01
+    """The critic's weights are kept within plus and minus this."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.width >= 1, "width", self.width, "at least 1")
+        require(self.hidden_size >= 1, "hidden_size", self.hidden_size, "at least 1")
+        require(self.critic_steps >= 1, "critic_steps", self.critic_steps, "at least 1")
+        require(self.clip > 0, "clip", self.clip, "more than 0")
+
+
+def layers(inputs: int, hidden: int, outputs: int) -> list[nn.Module]:
+    """Four fully connected layers with ReLU between (section 4.3)."""
+    between = [nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU()]
+    return [nn.Linear(inputs, hidden), nn.ReLU(), *between, nn.Linear(hidden, outputs)]
+
+
+class WGAN(Adversarial):
+    """A generator, and a critic whose slope is bounded by clipping its weights."""
+
+    Config = WGANConfig
+
+    def build(self, spec: DataSpec) -> Nets:
+        config = self.config
+        if config.arch == "conv":
+            size = (spec.image_size, spec.channels, config.width)
+            return Nets(
+                generator=TransposedGenerator(config.latent_size, *size).apply(small_normal),
+                critic=StridedDiscriminator(*size, nn.BatchNorm2d).apply(small_normal),
+            )
+        shape = (spec.channels, *spec.image_size)
+        pixels = spec.channels * spec.image_size[0] * spec.image_size[1]
+        unflatten = nn.Unflatten(1, shape)
+        return Nets(
+            generator=nn.Sequential(*layers(config.latent_size, config.hidden_size, pixels), nn.Tanh(), unflatten),
+            critic=nn.Sequential(nn.Flatten(), *layers(pixels, config.hidden_size, 1), nn.Flatten(0)),
+        )
+
+    def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
+        return torch.optim.RMSprop(parameters, lr=self.config.learning_rate, foreach=True)
+
+    def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
+        for _ in range(self.config.critic_steps):
+            real = next(batches).image
+            with torch.no_grad():
+                fake = nets.generator(self.noise(len(real), real.device))
+            with turn("critic") as loss:
+                loss["real"] = discriminator_loss("wgan", nets.critic(real), True)
+                loss["fake"] = discriminator_loss("wgan", nets.critic(fake), False)
+            with torch.no_grad():
+                for weight in nets.critic.parameters():
+                    weight.clamp_(-self.config.clip, self.config.clip)
+        with turn("generator") as loss:
+            fake = nets.generator(self.noise(len(real), real.device))
+            loss["adversarial"] = generator_loss("wgan", nets.critic(fake))

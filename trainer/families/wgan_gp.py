@@ -1,0 +1,164 @@
+"""The Wasserstein GAN with gradient penalty (Gulrajani et al. 2017, "Improved Training of Wasserstein GANs",
+algorithm 1).
+
+``conv``: DCGAN's 4x4 convolutions with a critic that normalises no batches. ``resnet``: residual blocks (appendix F).
+
+    accelerate launch trainer/train_wgan_gp.py --data faces.npy --out runs/faces
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from trainer.adversarial import Adversarial, AdversarialConfig
+from trainer.blocks import StridedDiscriminator, TransposedGenerator, halvings
+from trainer.config import require
+from trainer.family import Batch, DataSpec, Nets, Turn
+from trainer.objectives import discriminator_loss, generator_loss, gradient_penalty
+
+GROUP = 8  # channels that are normalised together by --critic-norm group
+
+NORMS: dict[str, Callable[[int], nn.Module]] = {
+    "layer": lambda channels: nn.GroupNorm(1, channels),
+    "group": lambda channels: nn.GroupNorm(channels // GROUP, channels),
+    "none": lambda channels: nn.Identity(),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class WGANGPConfig(AdversarialConfig):
+    """Options of the Wasserstein GAN with gradient penalty."""
+
+    arch: Literal["conv", "resnet"] = "conv"
+    """4x4 convolutions, or residual blocks."""
+    width: int = 0
+    """Channels: at half the picture's size, doubled with each further halving up to 8 times (conv), or everywhere
+    (resnet); a multiple of 8; 0: 64 for conv, 128 for resnet."""
+    critic_norm: Literal["layer", "group", "none"] = "layer"
+    """What the critic normalises: all channels of a picture, eight at a time, or nothing. Never batches: the penalty is
+    one of each picture by itself."""
+    batch_size: int = 64
+    """Pictures of each turn of the critic, and rank."""
+    learning_rate: float = 1e-4
+    """Adam's step size, of both networks."""
+    beta1: float = 0.0
+    """Adam's memory of gradients."""
+    beta2: float = 0.9
+    """Adam's memory of squared gradients."""
+    critic_steps: int = 5
+    """Turns that the critic takes, on a fresh batch each, before the generator's."""
+    penalty: float = 10.0
+    """Weight of the gradient penalty."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.width >= 0 and self.width % GROUP == 0, "width", self.width, f"a multiple of {GROUP}")
+        require(0 <= self.beta1 < 1, "beta1", self.beta1, "0 to less than 1")
+        require(0 <= self.beta2 < 1, "beta2", self.beta2, "0 to less than 1")
+        require(self.critic_steps >= 1, "critic_steps", self.critic_steps, "at least 1")
+        require(self.penalty >= 0, "penalty", self.penalty, "at least 0")
+
+
+class Residual(nn.Module):
+    """norm, ReLU, 3x3, norm, ReLU, 3x3, beside a 1x1 shortcut; to another ``size`` by repeating or averaging pixels."""
+
+    def __init__(self, channels: int, norm: Callable[[int], nn.Module], size: tuple[int, int] | None, up: bool) -> None:
+        super().__init__()
+        self.size, self.up = size, up
+        self.norm1, self.norm2 = norm(channels), norm(channels)
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.shortcut = nn.Conv2d(channels, channels, 1) if size else nn.Identity()
+
+    def grown(self, value: Tensor) -> Tensor:
+        return F.interpolate(value, self.size) if self.size and self.up else value
+
+    def shrunk(self, value: Tensor) -> Tensor:
+        return F.adaptive_avg_pool2d(value, self.size) if self.size and not self.up else value
+
+    def forward(self, value: Tensor) -> Tensor:
+        hidden = self.conv1(self.grown(F.relu(self.norm1(value))))
+        hidden = self.conv2(F.relu(self.norm2(hidden)))
+        return self.shrunk(hidden) + self.shortcut(self.shrunk(self.grown(value)))
+
+
+class ResNetGenerator(nn.Sequential):
+    """Latents [n, d] → a few pixels → one residual block a doubling → pictures [n, c, h, w] in -1..1."""
+
+    def __init__(self, latent: int, spec: DataSpec, width: int) -> None:
+        sizes = halvings(spec.image_size)[::-1]  # small to large
+        super().__init__(
+            nn.Linear(latent, width * sizes[0][0] * sizes[0][1]),
+            nn.Unflatten(1, (width, *sizes[0])),
+            *(Residual(width, nn.BatchNorm2d, size, up=True) for size in sizes[1:]),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.Conv2d(width, spec.channels, 3, padding=1),
+            nn.Tanh(),
+        )
+
+
+class ResNetCritic(nn.Module):
+    """Pictures [n, c, h, w] → one residual block a halving, down to 8 px or so, and two more → scores [n]."""
+
+    def __init__(self, spec: DataSpec, width: int, norm: Callable[[int], nn.Module]) -> None:
+        super().__init__()
+        sizes = halvings(spec.image_size)[1:]
+        sizes = sizes[:-1] or sizes  # large to small
+        self.first = sizes[0]
+        self.conv1 = nn.Conv2d(spec.channels, width, 3, padding=1)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        self.shortcut = nn.Conv2d(spec.channels, width, 1)
+        self.blocks = nn.Sequential(
+            *(Residual(width, norm, size, up=False) for size in sizes[1:]),
+            Residual(width, norm, None, up=False),
+            Residual(width, norm, None, up=False),
+        )
+        self.score = nn.Linear(width, 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        hidden = F.adaptive_avg_pool2d(self.conv2(F.relu(self.conv1(image))), self.first)
+        hidden = hidden + self.shortcut(F.adaptive_avg_pool2d(image, self.first))
+        return self.score(F.relu(self.blocks(hidden)).mean((2, 3))).flatten()
+
+
+class WGANGP(Adversarial):
+    """A generator, and a critic whose slope is taught to be one."""
+
+    Config = WGANGPConfig
+
+    def build(self, spec: DataSpec) -> Nets:
+        config = self.config
+        width = config.width or {"conv": 64, "resnet": 128}[config.arch]
+        norm = NORMS[config.critic_norm]
+        if config.arch == "resnet":
+            return Nets(
+                generator=ResNetGenerator(config.latent_size, spec, width),
+                critic=ResNetCritic(spec, width, norm),
+            )
+        return Nets(
+            generator=TransposedGenerator(config.latent_size, spec.image_size, spec.channels, width),
+            critic=StridedDiscriminator(spec.image_size, spec.channels, width, norm),
+        )
+
+    def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
+        betas = (self.config.beta1, self.config.beta2)
+        return torch.optim.Adam(parameters, lr=self.config.learning_rate, betas=betas, fused=fused)
+
+    def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
+        for _ in range(self.config.critic_steps):
+            real = next(batches).image
+            with torch.no_grad():
+                fake = nets.generator(self.noise(len(real), real.device))
+            with turn("critic") as loss:
+                loss["real"] = discriminator_loss("wgan", nets.critic(real), True)
+                loss["fake"] = discriminator_loss("wgan", nets.critic(fake), False)
+                if self.config.penalty:
+                    loss["penalty"] = self.config.penalty * gradient_penalty(nets.critic, real, fake)
+        with turn("generator") as loss:
+            fake = nets.generator(self.noise(len(real), real.device))
+            loss["adversarial"] = generator_loss("wgan", nets.critic(fake))
