@@ -102,12 +102,12 @@ class Family(ABC):
         """One training step, as the paper's algorithm box has it."""
 
     @abstractmethod
-    def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator) -> Tensor:
-        """Draw the fixed inputs of the sample grids, f32 on the CPU: [count, ...]."""
+    def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Draw the fixed inputs of the sample grids, each [count, ...] on the CPU: latents f32, labels i64."""
 
     @abstractmethod
-    def sample(self, nets: Nets, inputs: Tensor) -> Tensor:
-        """Pictures [n, c, h, w] in 0..1 from ``sample_inputs``. Networks are unwrapped and in eval mode."""
+    def sample(self, nets: Nets, *inputs: Tensor) -> Tensor:
+        """Pictures [n, c, h, w] in 0..1 of what ``sample_inputs`` gave. Networks are unwrapped and in eval mode."""
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
         """Figures of one held-out batch, each f32 [n], one a picture; ``score`` is what *best* means (lower is

@@ -250,8 +250,9 @@ class Run:
         if not self.world.is_main:
             return
         generator = torch.Generator().manual_seed(self.config.seed)
-        inputs = self.family.sample_inputs(SAMPLE_COUNT, self.spec, generator).to(self.world.device)
-        self.log.grid(self.step, self.family.sample(self.averaged.nets, inputs))
+        drawn = self.family.sample_inputs(SAMPLE_COUNT, self.spec, generator)
+        inputs = [value.to(self.world.device) for value in drawn]
+        self.log.grid(self.step, self.family.sample(self.averaged.nets, *inputs))
 
     def save(self) -> None:
         """Score, describe, write a checkpoint; a disk that is full costs this checkpoint, not the run."""

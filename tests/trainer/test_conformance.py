@@ -116,7 +116,7 @@ def test_samples_are_pictures_and_repeat(family_class: type[Family], options: di
         net.eval()
     with torch.no_grad():
         first, second = (
-            family.sample(nets, family.sample_inputs(5, spec, torch.Generator().manual_seed(1))) for _ in range(2)
+            family.sample(nets, *family.sample_inputs(5, spec, torch.Generator().manual_seed(1))) for _ in range(2)
         )
     assert first.shape == (5, spec.channels, 32, 32)
     assert torch.equal(first, second)

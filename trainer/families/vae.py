@@ -269,11 +269,11 @@ class VAE(Family):
             if self.config.perceptual:
                 loss["perceptual"] = self.config.perceptual * terms.perceptual.mean()
 
-    def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator) -> Tensor:
-        return torch.randn(count, self.config.latent_size, generator=generator)
+    def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator) -> tuple[Tensor, ...]:
+        return (torch.randn(count, self.config.latent_size, generator=generator),)
 
-    def sample(self, nets: Nets, inputs: Tensor) -> Tensor:
-        return nets.vae.decode(inputs)
+    def sample(self, nets: Nets, *inputs: Tensor) -> Tensor:
+        return nets.vae.decode(*inputs)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
         def error(picture: Tensor) -> Tensor:
