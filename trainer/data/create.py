@@ -1,10 +1,13 @@
-"""Make one .npy file, u8 [n, size, size, 3] RGB, of picture files.
+"""Make one .npy file, u8 [n, size, size, 3] RGB, of picture files or of a packed set.
 
 Patterns may be quoted, and '**' looks into all folders below; a folder means all files in and below it. Pictures are
 stretched to a square, or with --keep-aspect fitted into it with their edges repeated outwards. A file that cannot be
-used is named and left out; the exit code is 2 only when there was no usable one.
+used is named and left out; the exit code is 2 only when there was no usable one. A packed set (idx as MNIST's,
+CIFAR-10's binary folder, parquet, hub:OWNER/NAME) keeps its size unless told otherwise, idx its one channel; its labels
+are written beside the pictures.
 
     python -m trainer.data create 'cats/*.jpg' more-cats/ -o cats.npy --size 128
+    python -m trainer.data create mnist/ -o mnist.npy
 """
 
 import argparse
@@ -22,15 +25,19 @@ import numpy as np
 from tqdm import tqdm
 
 from trainer.config import UserError, require
-from trainer.data.npy import Writer, check_output, output, printable
+from trainer.data.formats import open_packed
+from trainer.data.npy import Writer, check_free, check_output, output, printable, write_facts
+from trainer.data.packed import Packed
 from trainer.data.pictures import Unreadable, files_in, load
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("inputs", nargs="+", metavar="PATTERN", help="picture files, quoted patterns, folders")
+    parser.add_argument(
+        "inputs", nargs="+", metavar="PATTERN", help="picture files, quoted patterns, folders; or one set"
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, help="the .npy file to write")
-    parser.add_argument("--size", type=int, default=128, help="side of the pictures in pixels (128)")
+    parser.add_argument("--size", type=int, help="side of the pictures in pixels (128, or that of a packed set)")
     parser.add_argument("--keep-aspect", action="store_true", help="pad by repeating the edge instead of stretching")
     parser.add_argument("--exact", action="store_true", help="decode all at full size: slower, and 1 of 255 closer")
     parser.add_argument("--workers", type=int, default=0, help="pictures decoded at once (0: one a core)")
@@ -39,16 +46,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Create the file; returns the exit code."""
-    require(1 <= arguments.size <= 4096, "size", arguments.size, "1 to 4096")
+    require(arguments.size is None or 1 <= arguments.size <= 4096, "size", arguments.size, "1 to 4096")
     require(0 <= arguments.workers <= 256, "workers", arguments.workers, "0 to 256")
     path: Path = arguments.output
     check_output(path, arguments.force)
+    if len(arguments.inputs) == 1:
+        packed = open_packed(arguments.inputs[0], arguments.size or 0, arguments.keep_aspect)
+        if packed is not None:
+            return write_packed(packed, path, arguments.force)
+    size = arguments.size or 128
     files = find(arguments.inputs, path)
     if not files:
         raise UserError(f"no file matches {' '.join(printable(pattern) for pattern in arguments.inputs)}")
     skipped = 0
-    with output(path, arguments.force) as file, Writer(file, (arguments.size, arguments.size, 3)) as writer:
-        pictures = decode_all(files, arguments.size, arguments.keep_aspect, arguments.exact, arguments.workers)
+    with output(path, arguments.force) as file, Writer(file, (size, size, 3)) as writer:
+        pictures = decode_all(files, size, arguments.keep_aspect, arguments.exact, arguments.workers)
         for source, picture in tqdm(pictures, "pictures", len(files), unit="file", disable=None):
             if isinstance(picture, str):
                 skipped += 1
@@ -57,12 +69,41 @@ def run(arguments: argparse.Namespace) -> int:
                 writer.append(picture)
         if not writer.count:
             raise UserError(f"none of the {len(files)} files is a readable picture; nothing was written")
-    labels = [side for side in (path.with_suffix(".factors.json"), path.with_suffix(".json")) if side.exists()]
-    for side in labels:
-        tqdm.write(
-            f"note: {printable(side)} is older than the pictures beside it; its labels may not fit", file=sys.stderr
-        )
-    print(f"{printable(path)}: {writer.count} pictures of {arguments.size}x{arguments.size} px, {skipped} skipped")
+    note_older(path.with_suffix(".factors.json"), path.with_suffix(".json"))
+    print(f"{printable(path)}: {writer.count} pictures of {size}x{size} px, {skipped} skipped")
+    return 0
+
+
+def note_older(*sides: Path) -> None:
+    """Say which files of labels were there before the pictures beside them."""
+    for side in sides:
+        if side.exists():
+            note = f"note: {printable(side)} is older than the pictures beside it; its labels may not fit"
+            tqdm.write(note, file=sys.stderr)
+
+
+def write_packed(packed: Packed, path: Path, force: bool) -> int:
+    """Write a packed set, and its labels to ``<stem>.json``; returns the exit code."""
+    beside = path.with_suffix(".json")
+    if packed.classes:
+        check_free(beside, force)
+    labels: list[int] = []
+    count, height, width, channels = packed.shape
+    with output(path, force) as file, Writer(file, (height, width, channels)) as writer:
+        with tqdm(total=count, desc="pictures", unit="picture", disable=None) as bar:
+            for images, numbers in packed.pieces():
+                writer.append(images)
+                labels += [] if numbers is None else numbers.tolist()
+                bar.update(len(images))
+        if not writer.count:
+            raise UserError(f"{printable(packed.name)} holds no readable picture; nothing was written")
+    if labels:
+        write_facts(beside, {"classes": packed.classes, "labels": labels}, force)
+        note_older(path.with_suffix(".factors.json"))
+    else:
+        note_older(path.with_suffix(".factors.json"), beside)
+    kind = f"labels of {len(packed.classes)} classes in {printable(beside)}" if labels else "no labels"
+    print(f"{printable(path)}: {writer.count} pictures of {width}x{height} px, {channels} channel(s), {kind}")
     return 0
 
 

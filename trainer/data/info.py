@@ -1,6 +1,7 @@
-"""Say what a .npy file or a folder of pictures holds, and whether it is sound.
+"""Say what a set or a folder of pictures holds, and whether it is sound.
 
 python -m trainer.data info cats.npy
+python -m trainer.data info mnist/
 """
 
 import argparse
@@ -10,7 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from trainer.config import UserError
+from trainer.data.formats import open_packed
 from trainer.data.npy import printable, read_header, read_labels
+from trainer.data.packed import Packed
 from trainer.data.pictures import Header, Unreadable, files_in, read_bytes
 from trainer.data.pictures import read_header as read_picture_header
 
@@ -19,13 +22,17 @@ SHOWN = 8  # lines a list
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("path", type=Path, metavar="FILE", help="a .npy file or a folder of pictures")
+    parser.add_argument("path", type=Path, metavar="FILE", help="a .npy, idx, parquet or CIFAR-10 file, or a folder")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the facts; returns the exit code."""
     path: Path = arguments.path
-    lines = describe_folder(path) if path.is_dir() else describe_npy(path)
+    packed = open_packed(str(path))
+    if packed is not None:
+        lines = describe_packed(packed)
+    else:
+        lines = describe_folder(path) if path.is_dir() else describe_npy(path)
     width = max(len(name) for name, _ in lines)
     for name, value in lines:
         print(f"{name:<{width}}  {value}")
@@ -55,6 +62,27 @@ def describe_npy(path: Path) -> list[tuple[str, str]]:
         numbers = np.bincount(labels[0], minlength=len(labels[1]))
         lines += _counted("class", dict(zip(labels[1], numbers.tolist(), strict=True)))
     return lines
+
+
+def describe_packed(packed: Packed) -> list[tuple[str, str]]:
+    """Facts of a packed set, from reading all of it. Raises ``UserError`` where it is not sound."""
+    _, height, width, channels = packed.shape
+    count, low, high = 0, 255, 0
+    sums, numbers = np.zeros(channels), np.zeros(len(packed.classes), np.int64)
+    for images, labels in packed.pieces():
+        count += len(images)
+        low, high = min(low, int(images.min())), max(high, int(images.max()))
+        sums += images.sum((0, 1, 2), dtype=np.float64)
+        if labels is not None:
+            numbers += np.bincount(labels, minlength=len(numbers))
+    means = sums / max(1, count * height * width)
+    lines = [
+        ("set", f"{printable(packed.name)}, sound"),
+        ("pictures", f"{count}, {width}x{height} px, {channels} channel{'s' * (channels > 1)}"),
+        ("values", f"{low}..{high}"),
+        ("means", ", ".join(f"{mean:.1f}" for mean in means)),
+    ]
+    return lines + _counted("class", dict(zip(packed.classes, numbers.tolist(), strict=True)))
 
 
 def describe_folder(folder: Path) -> list[tuple[str, str]]:

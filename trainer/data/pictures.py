@@ -275,7 +275,11 @@ def load(path: Path, height: int, width: int, keep_aspect: bool = False, exact: 
 
     exact: decode at full size; otherwise see ``decode``.
     """
-    data = read_bytes(path)
+    return load_bytes(read_bytes(path), height, width, keep_aspect, exact)
+
+
+def load_bytes(data: bytes, height: int, width: int, keep_aspect: bool = False, exact: bool = False) -> np.ndarray:
+    """``load`` for the bytes of a file."""
     header = read_header(data)
     try:
         image = (pad if keep_aspect else resize)(

@@ -1,4 +1,4 @@
-"""Training sets: .npy files, folders of pictures, drawn toy cats."""
+"""Training sets: .npy files, folders of pictures, packed and downloaded sets, drawn toy cats."""
 
 import shutil
 import sys
@@ -17,12 +17,17 @@ from tqdm import tqdm
 
 from trainer.config import UserError
 from trainer.data import toycats
+from trainer.data.download import open_torchvision
+from trainer.data.formats import open_packed
 from trainer.data.npy import Writer, printable, read_header, read_labels
-from trainer.data.pictures import Unreadable, files_in, load, read_bytes, resize
+from trainer.data.packed import Packed, Piece, resized
+from trainer.data.pictures import Unreadable, files_in, load, read_bytes
 from trainer.data.pictures import read_header as read_picture_header
 from trainer.family import DataSpec
 
 GIB = 1 << 30
+# What the halves of a published set are called; a folder of such folders is no folder of classes.
+PARTS = frozenset(("train", "training", "test", "testing", "val", "valid", "validation"))
 
 
 class Images(Protocol):
@@ -117,7 +122,9 @@ class Pictures:
 def open_pictures(
     data: str, *, image_size: int = 0, bgr: bool = False, memory: float = 4.0, progress: bool = True
 ) -> Pictures:
-    """Open a training set: a .npy file, a folder (class folders become labels), or ``toycats[:COUNT]``.
+    """Open a training set by what ``--data`` says: a .npy file; a folder of pictures (class folders become labels);
+    an idx file or a folder with one (MNIST and its kin); CIFAR-10's binary folder; parquet; ``hub:OWNER/NAME``;
+    ``torchvision:NAME``; ``toycats[:COUNT]``.
 
     image_size: side in pixels that pictures are brought to, 0 to keep theirs. memory: GiB that may be held. Toy cats
     are always those of seed 0: runs with other seeds stay comparable.
@@ -125,12 +132,22 @@ def open_pictures(
     """
     if data == "toycats" or data.startswith("toycats:"):
         return _open_toycats(data, image_size or 128, progress)
+    if data.startswith("torchvision:"):
+        packed: Packed | None = open_torchvision(data, image_size)
+    else:
+        packed = open_packed(data, image_size)
+    if packed is not None:
+        if bgr:
+            raise UserError(f"--bgr: {printable(data)} says its order itself, expected a .npy file")
+        images, labels = _hold(packed, memory, progress)
+        return Pictures(images=images, labels=labels, classes=packed.classes, name=packed.name)
     path = Path(data)
     if path.is_dir():
-        return _open_folder(path, image_size, memory, progress)
+        return _open_folder(_training_part(path), image_size, memory, progress)
     if not path.exists():
         raise UserError(
-            f"--data is {printable(data)}, expected a .npy file, a folder, or 'toycats'; there is no such file"
+            f"--data is {printable(data)}, expected a .npy, idx or parquet file, a folder, hub:OWNER/NAME, "
+            "torchvision:NAME or toycats; there is no such file"
         )
     return _open_npy(path, image_size, bgr, memory, progress)
 
@@ -151,40 +168,76 @@ def _open_npy(path: Path, image_size: int, bgr: bool, memory: float, progress: b
     labels, classes = read_labels(path, count) or (None, ())
     images: Images = mapped
     if image_size and (height, width) != (image_size, image_size):
-        images = _resized(mapped, image_size, memory, progress)
+        images, _ = _hold(resized(_pack(mapped, path.stem), image_size), memory, progress)
     elif count * height * width * channels <= memory * GIB:
         # Held, not mapped: a file that shrinks under a map kills the process.
         images = mapped[np.arange(count)]
     return Pictures(images=images, labels=labels, classes=classes, name=path.stem)
 
 
-def _resized(mapped: MappedImages, size: int, memory: float, progress: bool) -> Images:
-    """The set at another size, in memory, or in a temporary .npy file that lives as long as the object does."""
-    count, _, _, channels = mapped.shape
+def _pack(mapped: MappedImages, name: str) -> Packed:
+    """A .npy file as a set that is read picture by picture."""
+    count, height, width, channels = mapped.shape
+
+    def pieces() -> Iterator[Piece]:
+        for k in range(count):
+            yield mapped[np.array([k])], None
+
+    return Packed(name=name, shape=(count, height, width, channels), pieces=pieces)
+
+
+def _hold(packed: Packed, memory: float, progress: bool) -> tuple[Images, np.ndarray | None]:
+    """The pictures and labels of a set that is read piece by piece: in memory, or in a temporary .npy file that lives
+    as long as the object does."""
+    count, height, width, channels = packed.shape
+    labels: list[np.ndarray] = []
 
     def pieces() -> Iterator[np.ndarray]:
-        quiet = None if progress else True
-        for k in tqdm(range(count), f"resizing to {size} px", unit="picture", leave=False, disable=quiet):
-            yield resize(mapped[np.array([k])][0], size, size).reshape(size, size, channels)
+        bar = tqdm(
+            total=count, desc=f"reading {packed.name}", unit="picture", leave=False, disable=not progress or None
+        )
+        with bar:
+            for images, numbers in packed.pieces():
+                if numbers is not None:
+                    labels.append(numbers)
+                yield images
+                bar.update(len(images))
 
-    if count * size * size * channels <= memory * GIB:
-        images = np.empty((count, size, size, channels), np.uint8)
-        for k, image in enumerate(pieces()):
-            images[k] = image
-        return images
+    if count * height * width * channels <= memory * GIB:
+        held = np.empty(packed.shape, np.uint8)
+        filled = 0
+        for images in pieces():
+            held[filled : filled + len(images)] = images
+            filled += len(images)
+        found: Images = held[:filled]
+    else:
+        found = _spill(pieces(), (height, width, channels))
+    if not len(found):
+        raise UserError(f"{packed.name} holds no readable picture")
+    return found, np.concatenate(labels) if labels else None
+
+
+def _spill(pieces: Iterator[np.ndarray], shape: tuple[int, int, int]) -> MappedImages:
     folder = Path(tempfile.mkdtemp(prefix="utsuroi-"))
     try:
-        with (folder / "resized.npy").open("wb") as file, Writer(file, (size, size, channels)) as writer:
-            for image in pieces():
-                writer.append(image)
+        with (folder / "pictures.npy").open("wb") as file, Writer(file, shape) as writer:
+            for images in pieces:
+                writer.append(images)
+        spilt = MappedImages(folder / "pictures.npy")
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, OSError):
-            raise UserError(f"cannot write the resized pictures to {folder}: {error.strerror}") from None
+            raise UserError(f"cannot write the pictures to {folder}: {error.strerror}") from None
         raise
-    resized = MappedImages(folder / "resized.npy")
-    weakref.finalize(resized, shutil.rmtree, folder, ignore_errors=True)
-    return resized
+    weakref.finalize(spilt, shutil.rmtree, folder, ignore_errors=True)
+    return spilt
+
+
+def _training_part(folder: Path) -> Path:
+    """The training half of a folder that holds the halves of a published set, or the folder itself."""
+    below = {path.name: path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    training = [name for name in ("train", "training") if name in below]
+    return below[training[0]] if training and len(below) > 1 and below.keys() <= PARTS else folder
 
 
 def _open_folder(folder: Path, image_size: int, memory: float, progress: bool) -> Pictures:
