@@ -16,7 +16,8 @@ class RunConfig:
     """What a run is told. Families add their own fields."""
 
     data: str = "toycats"
-    """Training pictures: a .npy file, a folder, or 'toycats' (drawn)."""
+    """Training pictures: a .npy file, a folder (class folders become labels), idx as MNIST's, CIFAR-10's binary folder,
+    parquet, hub:OWNER/NAME, torchvision:NAME, or 'toycats' (drawn)."""
     out: Path = Path("runs/run")
     """Folder of the run: checkpoints, log, sample grids. Run the same command again to resume."""
     steps: int = 10_000

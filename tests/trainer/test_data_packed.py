@@ -248,7 +248,7 @@ def test_a_row_that_names_a_file_is_left_out(
     assert pictures.labels is not None
     assert pictures.labels.tolist() == [1], "labels stay with their pictures"
     assert capsys.readouterr().err.count("skipped") == 6
-    assert "no readable picture" in refusal(parquet("g.parquet", hostile, [0] * 5, ["x"]))
+    assert "no readable picture" in refusal(parquet("g.parquet", rows[:6], None))
 
 
 def test_unsound_parquet_is_refused_in_one_line(tmp_path: Path, parquet: Callable[..., Path]) -> None:
