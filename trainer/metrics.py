@@ -1,0 +1,164 @@
+"""Measures of pictures and of sets of pictures: pure functions of tensors, each with its paper."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+BLOCK = 1024  # rows compared at once
+
+
+def squared_error(picture: Tensor, target: Tensor) -> Tensor:
+    """Mean squared error of each picture: two [n, c, h, w] → [n]."""
+    return (picture - target).square().flatten(1).mean(1)
+
+
+def peak_signal_to_noise(picture: Tensor, target: Tensor) -> Tensor:
+    """PSNR of each picture in dB, values in 0..1: two [n, c, h, w] → [n]; equal pictures get 100."""
+    return -10 * squared_error(picture, target).clamp_min(1e-10).log10()
+
+
+def structural_similarity(picture: Tensor, target: Tensor) -> Tensor:
+    """SSIM of each picture, values in 0..1: two [n, c, h, w] → [n].
+
+    Wang et al. 2004, "Image Quality Assessment: From Error Visibility to Structural Similarity", section III.B: a
+    Gaussian window of 11 pixels and deviation 1.5, where it fits; a smaller odd window in pictures that are smaller.
+    """
+    channels, height, width = picture.shape[1:]
+    side = min(11, height - 1 + height % 2, width - 1 + width % 2)
+    place = torch.arange(side, dtype=picture.dtype, device=picture.device) - side // 2
+    window = (-place.square() / (2 * 1.5**2)).exp()
+    window = window / window.sum()
+
+    def blur(value: Tensor) -> Tensor:
+        across = F.conv2d(value, window.view(1, 1, 1, side).repeat(channels, 1, 1, 1), groups=channels)
+        return F.conv2d(across, window.view(1, 1, side, 1).repeat(channels, 1, 1, 1), groups=channels)
+
+    c1, c2 = 0.01**2, 0.03**2
+    mean_x, mean_y = blur(picture), blur(target)
+    variance_x, variance_y = blur(picture.square()) - mean_x.square(), blur(target.square()) - mean_y.square()
+    covariance = blur(picture * target) - mean_x * mean_y
+    similarity = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
+    similarity = similarity / ((mean_x.square() + mean_y.square() + c1) * (variance_x + variance_y + c2))
+    return similarity.flatten(1).mean(1)
+
+
+def moments(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean [d] and covariance [d, d] of features [n, d], n at least 2, in f64."""
+    features = features.double()
+    return features.mean(0), torch.cov(features.T).view(features.shape[1], features.shape[1])
+
+
+def frechet_distance(one: Tensor, other: Tensor) -> float:
+    """Fréchet distance between Gaussians of the moments of two sets of features [n, d].
+
+    Heusel et al. 2017, "GANs Trained by a Two Time-Scale Update Rule", equation 6:
+    ‖μ₁ - μ₂‖² + tr(Σ₁ + Σ₂ - 2 (Σ₁Σ₂)^½).
+    """
+    return frechet_of_moments(*moments(one), *moments(other))
+
+
+def frechet_of_moments(mean1: Tensor, covariance1: Tensor, mean2: Tensor, covariance2: Tensor) -> float:
+    """The same from means [d] and covariances [d, d], f64.
+
+    Σ₁Σ₂ has the eigenvalues of the symmetric Σ₁^½ Σ₂ Σ₁^½, so that no root of a general matrix is needed.
+    """
+    values, vectors = torch.linalg.eigh(covariance1)
+    root = vectors * values.clamp_min(0).sqrt() @ vectors.T
+    mixed = torch.linalg.eigvalsh(root @ covariance2 @ root).clamp_min(0).sqrt().sum()
+    distance = (mean1 - mean2).square().sum() + covariance1.trace() + covariance2.trace() - 2 * mixed
+    return max(0.0, float(distance))
+
+
+class Estimate(NamedTuple):
+    """A figure and its standard deviation over subsets."""
+
+    value: float
+    deviation: float
+
+
+def kernel_distance(one: Tensor, other: Tensor, *, subsets: int = 100, size: int = 1000, seed: int = 0) -> Estimate:
+    """Kernel distance of two sets of features [n, d]: the mean of unbiased estimates over random subsets.
+
+    Bińkowski et al. 2018, "Demystifying MMD GANs", section 4.3: squared maximum mean discrepancy under the kernel
+    (x·y / d + 1)³. Unbiased: it may be a little below 0.
+    """
+    size = min(size, len(one), len(other))
+    generator = torch.Generator().manual_seed(seed)
+    found = []
+    for _ in range(subsets):
+        x, y = (rows[torch.randperm(len(rows), generator=generator)[:size]].double() for rows in (one, other))
+        found.append(squared_discrepancy(x, y))
+    values = torch.tensor(found, dtype=torch.float64)
+    return Estimate(float(values.mean()), float(values.std(correction=0)))
+
+
+def squared_discrepancy(x: Tensor, y: Tensor) -> float:
+    """The unbiased estimate of one pair of subsets [n, d], [m, d], both at least 2, f64.
+
+    Gretton et al. 2012, "A Kernel Two-Sample Test", equation 3.
+    """
+
+    def kernel(a: Tensor, b: Tensor) -> Tensor:
+        return (a @ b.T / a.shape[1] + 1) ** 3
+
+    def within(a: Tensor) -> Tensor:
+        values = kernel(a, a)
+        return (values.sum() - values.trace()) / (len(a) * (len(a) - 1))
+
+    return float(within(x) + within(y) - 2 * kernel(x, y).mean())
+
+
+class Coverage(NamedTuple):
+    """How much of one set lies within the other."""
+
+    precision: float  # share of the samples that lie where real pictures do
+    recall: float  # share of the real pictures that lie where samples do
+
+
+def precision_recall(real: Tensor, sampled: Tensor, neighbours: int = 3) -> Coverage:
+    """Precision and recall of samples in features [n, d], [m, d], more than ``neighbours`` each.
+
+    Kynkäänniemi et al. 2019, "Improved Precision and Recall Metric for Assessing Generative Models", equations 1 and 2:
+    a point belongs to a set where it lies within the distance of some member to that member's k-th neighbour.
+    """
+
+    def radii(rows: Tensor) -> Tensor:
+        blocks = [
+            torch.cdist(block, rows).kthvalue(neighbours + 1).values  # the first is the member itself
+            for block in rows.split(BLOCK)
+        ]
+        return torch.cat(blocks)
+
+    def share_within(points: Tensor, members: Tensor, reach: Tensor) -> float:
+        within = [(torch.cdist(block, members) <= reach).any(1) for block in points.split(BLOCK)]
+        return float(torch.cat(within).double().mean())
+
+    real, sampled = real.double(), sampled.double()
+    return Coverage(share_within(sampled, real, radii(real)), share_within(real, sampled, radii(sampled)))
+
+
+def entropy(classes: Tensor, count: int) -> float:
+    """Entropy in nats of how often each of ``count`` classes occurs in i64 [n]: ln(count) where all do alike."""
+    shares = torch.bincount(classes, minlength=count).double() / len(classes)
+    return float(-torch.special.xlogy(shares, shares).sum())
+
+
+def nearest(points: Tensor, rows: Tensor, count: int = 1) -> tuple[Tensor, Tensor]:
+    """The nearest rows to each point, nearest first: [n, d], [m, d] → distances [n, count] and indices i64."""
+    found = [torch.cdist(block, rows).topk(count, largest=False) for block in points.split(BLOCK)]
+    return torch.cat([part.values for part in found]), torch.cat([part.indices for part in found])
+
+
+def copying(sampled: Tensor, held_out: Tensor) -> float:
+    """Share of (sample, held-out picture) pairs in which the sample lies nearer to the training pictures.
+
+    Distances to the nearest training picture, [n] and [m]. Meehan et al. 2020, "A Non-Parametric Test to Detect
+    Data-Copying in Generative Models", section 3.1: 0.5 where samples lie as new pictures do, 1 where they are copies.
+    """
+    ordered = held_out.sort().values
+    below = torch.searchsorted(ordered, sampled, right=False)  # held-out distances smaller than the sample's
+    up_to = torch.searchsorted(ordered, sampled, right=True)
+    nearer = len(ordered) - (below + up_to).double() / 2  # ties count half
+    return float((nearer / len(ordered)).mean())
