@@ -43,9 +43,9 @@ def train_command(*options: Any, ranks: int = 1, model: str = "vae") -> list[str
     return [*launcher, "--main_process_port", "0", *script]
 
 
-def train(*options: Any, ranks: int = 1, **more: Any) -> subprocess.CompletedProcess[str]:
+def train(*options: Any, ranks: int = 1, model: str = "vae", **more: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        train_command(*options, ranks=ranks),
+        train_command(*options, ranks=ranks, model=model),
         env=environment(**more),
         capture_output=True,
         text=True,
