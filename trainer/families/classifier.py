@@ -1,0 +1,156 @@
+"""A small convolutional classifier: a judge of what the other families generate, in features of its own.
+
+Convolutions and pooling down to a few pixels, one hidden linear layer, cross entropy under Adam. The hidden layer's
+values are features in which pictures of this kind can be compared, where those of a network trained on photographs say
+little (of digits, for one). It generates nothing: its sheets show for each class the picture that it takes most to be
+of that class (Simonyan et al. 2014, "Deep Inside Convolutional Networks", section 2, class model visualisation).
+
+    accelerate launch trainer/train_classifier.py --data mnist/ --out runs/digits --steps 1500
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from trainer.config import RunConfig, require
+from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Turn
+
+LEAST_PX = 8  # pictures are halved three times
+ASCENT_STEPS = 48
+ASCENT_RATE = 0.1  # of the picture's range, in the first step; it falls to 0
+WEIGHT = 0.02  # λ of the visualisation
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierConfig(RunConfig):
+    """Options of the classifier."""
+
+    width: int = 32
+    """Channels of the first convolution; the later ones have twice as many."""
+    feature_size: int = 128
+    """Numbers in the hidden layer: the features that sets of pictures are compared in."""
+    learning_rate: float = 1e-3
+    """Adam's step size."""
+    dropout: float = 0.3
+    """Share of the features that are silenced in training."""
+    flip: bool = False
+    """Mirror half of the pictures left to right (off here: few digits and letters have a mirror image)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.width >= 8 and self.width % 8 == 0, "width", self.width, "a multiple of 8")
+        require(self.feature_size >= 2, "feature_size", self.feature_size, "at least 2")
+        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
+        require(0 <= self.dropout < 1, "dropout", self.dropout, "0 to less than 1")
+
+
+class SmallCNN(nn.Module):
+    """Three convolutions, each with normalisation and pooling; a hidden layer; one logit a class."""
+
+    def __init__(self, spec: DataSpec, config: ClassifierConfig) -> None:
+        super().__init__()
+        self.shape = (spec.channels, *spec.image_size)
+        widths = (spec.channels, config.width, 2 * config.width, 2 * config.width)
+        layers: list[nn.Module] = []
+        height, width = spec.image_size
+        for inputs, outputs in itertools.pairwise(widths):
+            layers += [
+                nn.Conv2d(inputs, outputs, 3, padding=1),
+                nn.MaxPool2d(2, ceil_mode=True),
+                nn.GroupNorm(8, outputs),
+                nn.ReLU(),
+            ]
+            height, width = -(-height // 2), -(-width // 2)
+        self.convolutions = nn.Sequential(*layers, nn.Flatten())
+        self.hidden = nn.Linear(widths[-1] * height * width, config.feature_size)
+        self.dropout = nn.Dropout(config.dropout)
+        self.output = nn.Linear(config.feature_size, len(spec.classes))
+
+    def features(self, image: Tensor) -> Tensor:
+        """[n, c, h, w] in -1..1 → [n, feature_size], none below 0."""
+        return F.relu(self.hidden(self.convolutions(image)))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """[n, c, h, w] in -1..1 → logits [n, classes]."""
+        return self.output(self.dropout(self.features(image)))
+
+
+class Classifier(Family):
+    """One network, one turn: the cross entropy of the true label."""
+
+    Config = ClassifierConfig
+    needs_labels = True
+
+    def build(self, spec: DataSpec) -> Nets:
+        if len(spec.classes) < 2:
+            raise ValueError(f"{len(spec.classes)} class(es), expected at least 2 to tell apart")
+        if min(spec.image_size) < LEAST_PX:
+            raise ValueError(f"pictures are {spec.image_size[1]}x{spec.image_size[0]} px, expected at least {LEAST_PX}")
+        return Nets(classifier=SmallCNN(spec, self.config))
+
+    def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
+        return torch.optim.Adam(parameters, lr=self.config.learning_rate, fused=fused)
+
+    def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
+        batch = next(batches)
+        assert batch.label is not None, "the loop refuses data without labels"
+        with turn("classifier") as loss:
+            loss["cross_entropy"] = F.cross_entropy(nets.classifier(batch.image), batch.label)
+
+    def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Noise to begin with, and the classes in turn."""
+        noise = torch.randn(count, spec.channels, *spec.image_size, generator=generator)
+        return 0.05 * noise - 0.5, torch.arange(count) % len(spec.classes)
+
+    def sample(self, nets: Nets, *inputs: Tensor) -> Tensor:
+        """argmax over pictures I of S_c(I) - λ ‖I‖² from black on, by gradient ascent.
+
+        What a pixel's neighbours do not agree on is taken out of the gradient: it would come out as speckles.
+        """
+        picture, label = inputs
+        for step in range(ASCENT_STEPS):
+            with torch.enable_grad():
+                picture = picture.detach().requires_grad_()
+                chosen = nets.classifier(picture).float().gather(1, label[:, None]).squeeze(1)
+                objective = chosen - WEIGHT * (picture + 1).square().flatten(1).sum(1)
+                (gradient,) = torch.autograd.grad(objective.sum(), picture)
+            smooth = F.avg_pool2d(F.avg_pool2d(gradient, 3, 1, 1), 3, 1, 1)
+            smooth = smooth / smooth.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-8)
+            rate = 2 * ASCENT_RATE * (1 - step / ASCENT_STEPS)
+            picture = (picture.detach() + rate * smooth).clamp(-1, 1)
+        return (picture + 1) / 2
+
+    def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
+        assert batch.label is not None, "the loop refuses data without labels"
+        logits = nets.classifier(batch.image).float()
+        wrong = (logits.argmax(1) != batch.label).float()
+        return {"score": wrong, "error": wrong, "cross_entropy": F.cross_entropy(logits, batch.label, reduction="none")}
+
+    def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
+        """Its features, as those of an encoder: a file that any evaluation can compare pictures in."""
+        network = nets.classifier
+        image = torch.rand(2, *network.shape, generator=torch.Generator().manual_seed(0))
+        return [
+            Exportable(
+                kind="encoder",
+                module=Features(network),
+                inputs={"image": image},
+                facts={"latent": {"size": self.config.feature_size, "prior": "normal"}, **facts},
+            )
+        ]
+
+
+class Features(nn.Module):
+    """Pictures [n, c, h, w] in 0..1 → the classifier's features [n, d]."""
+
+    def __init__(self, network: SmallCNN) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.network.features(2 * image - 1)

@@ -1,0 +1,7 @@
+"""Train a classifier: ``accelerate launch trainer/train_classifier.py --data mnist/ --out runs/digits --steps 1500``."""
+
+from trainer.families.classifier import Classifier
+from trainer.loop import main
+
+if __name__ == "__main__":
+    main(Classifier)
