@@ -34,7 +34,8 @@ from trainer.files import replace_bytes
 from trainer.log import Log
 from trainer.schedule import rate_factor
 
-SAMPLE_COUNT = 64
+SAMPLE_SIDE = 8  # pictures along each side of a sample grid; as many as there are classes, where these are to be shown
+MAX_SAMPLE_SIDE = 16
 DESCRIBED_PICTURES = 2048  # of the training set, for the facts on the card
 SCORE_BATCH = 64
 AGREE_EVERY = 8  # steps between agreements to stop on accelerators, which would have to wait for each
@@ -250,7 +251,9 @@ class Run:
         if not self.world.is_main:
             return
         generator = torch.Generator().manual_seed(self.config.seed)
-        drawn = self.family.sample_inputs(SAMPLE_COUNT, self.spec, generator)
+        classes = len(self.spec.classes) if self.family.needs_labels else 0
+        side = min(max(SAMPLE_SIDE, classes), MAX_SAMPLE_SIDE)
+        drawn = self.family.sample_inputs(side * side, self.spec, generator)
         inputs = [value.to(self.world.device) for value in drawn]
         self.log.grid(self.step, self.family.sample(self.averaged.nets, *inputs))
 

@@ -1,0 +1,186 @@
+"""Conditional generative adversarial networks: pictures of the class that is asked for.
+
+``concat``: the class as a one-hot vector joined to the latent, and as planes joined to the picture (Mirza & Osindero
+2014, "Conditional Generative Adversarial Nets"). ``projection``: the generator takes a learnt vector a class, the
+discriminator adds the inner product of another with its features (Miyato & Koyama 2018, "cGANs with Projection
+Discriminator", equation 3). ``conv`` is built of DCGAN's convolutions, ``mlp`` of the first paper's own layers.
+
+    accelerate launch trainer/train_cgan.py --data mnist --out runs/digits --no-flip
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from trainer.adversarial import Adversarial, AdversarialConfig, Pictures
+from trainer.blocks import StridedDiscriminator, TransposedGenerator, small_normal
+from trainer.config import require
+from trainer.family import Batch, DataSpec, Exportable, Nets, Turn
+from trainer.objectives import discriminator_loss, generator_loss
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConditionalGANConfig(AdversarialConfig):
+    """Options of the conditional GAN."""
+
+    arch: Literal["conv", "mlp"] = "conv"
+    """DCGAN's 4x4 convolutions, or the fully connected layers of the first paper, with maxout."""
+    conditioning: Literal["concat", "projection"] = "concat"
+    """How the networks learn of the class: one-hot, joined to their inputs; or by learnt vectors, which the
+    discriminator projects its features on."""
+    width: int = 64
+    """Channels at half the picture's size; each further halving doubles them, up to 8 times (conv)."""
+    embedding_size: int = 50
+    """Numbers that the generator learns of a class (projection)."""
+    objective: Literal["bce", "hinge"] = "bce"
+    """The game: cross-entropy, or hinge."""
+    beta1: float = 0.5
+    """Adam's memory of gradients."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.width >= 1, "width", self.width, "at least 1")
+        require(self.embedding_size >= 1, "embedding_size", self.embedding_size, "at least 1")
+        require(0 <= self.beta1 < 1, "beta1", self.beta1, "0 to less than 1")
+
+
+class Maxout(nn.Linear):
+    """The largest of several linear maps for each of its outputs (Goodfellow et al. 2013)."""
+
+    def __init__(self, inputs: int, outputs: int, pieces: int) -> None:
+        super().__init__(inputs, outputs * pieces)
+        self.pieces = pieces
+
+    def forward(self, value: Tensor) -> Tensor:
+        return super().forward(value).unflatten(1, (-1, self.pieces)).amax(2)
+
+
+class MixedLayers(nn.Module):
+    """The paper's generator: 200 units see the latent, 1000 the class, 1200 see both."""
+
+    def __init__(self, latent: int, condition: int, spec: DataSpec) -> None:
+        super().__init__()
+        shape = (spec.channels, *spec.image_size)
+        self.split = (latent, condition)
+        self.of_latent = nn.Linear(latent, 200)
+        self.of_condition = nn.Linear(condition, 1000)
+        self.together = nn.Linear(1200, 1200)
+        self.picture = nn.Linear(1200, shape[0] * shape[1] * shape[2])
+        self.unflatten = nn.Unflatten(1, shape)
+
+    def forward(self, joined: Tensor) -> Tensor:
+        latent, condition = joined.split(self.split, dim=1)
+        hidden = F.relu(torch.cat((self.of_latent(latent), self.of_condition(condition)), dim=1))
+        return self.unflatten(self.picture(F.relu(self.together(hidden))).tanh())
+
+
+class Generator(nn.Module):
+    """Latents f32 [n, d] and labels i64 [n] → pictures [n, c, h, w] in -1..1."""
+
+    def __init__(self, spec: DataSpec, config: ConditionalGANConfig) -> None:
+        super().__init__()
+        self.classes = len(spec.classes)
+        self.embedding = (
+            nn.Embedding(self.classes, config.embedding_size) if config.conditioning == "projection" else None
+        )
+        latent, condition = config.latent_size, config.embedding_size if self.embedding else self.classes
+        self.body: nn.Module = (
+            TransposedGenerator(latent + condition, spec.image_size, spec.channels, config.width)
+            if config.arch == "conv"
+            else MixedLayers(latent, condition, spec)
+        )
+
+    def forward(self, latent: Tensor, label: Tensor) -> Tensor:
+        condition = self.embedding(label) if self.embedding else F.one_hot(label, self.classes)
+        return self.body(torch.cat((latent, condition.to(latent.dtype)), dim=1))
+
+
+class Discriminator(nn.Module):
+    """Pictures [n, c, h, w] and labels i64 [n] → scores [n]: how likely a real picture of that class."""
+
+    def __init__(self, spec: DataSpec, config: ConditionalGANConfig) -> None:
+        super().__init__()
+        self.classes = len(spec.classes)
+        self.projects = config.conditioning == "projection"
+        self.flat = config.arch == "mlp"
+        joined = 0 if self.projects else self.classes
+        if self.flat:
+            pixels = spec.channels * spec.image_size[0] * spec.image_size[1]
+            self.features: nn.Module = nn.Sequential(
+                Maxout(pixels + joined, 240, 5), nn.Dropout(0.5), Maxout(240, 240, 4), nn.Dropout(0.5)
+            )
+        else:
+            whole = StridedDiscriminator(spec.image_size, spec.channels + joined, config.width, nn.BatchNorm2d)
+            *convolutions, _, _ = whole  # all but the one that gives the score
+            self.features = nn.Sequential(*convolutions, nn.Flatten())
+        picture = torch.zeros(1, spec.channels, *spec.image_size)
+        with torch.no_grad():
+            self.features.eval()
+            count = self.features(self.seen(picture, torch.zeros(1, dtype=torch.long))).shape[1]
+            self.features.train()
+        self.score = nn.Linear(count, 1)
+        self.embedding = nn.Embedding(self.classes, count) if self.projects else None
+
+    def seen(self, image: Tensor, label: Tensor) -> Tensor:
+        """The picture as the first layer takes it, with the class joined to it where it is."""
+        image = image.flatten(1) if self.flat else image
+        if self.projects:
+            return image
+        one_hot = F.one_hot(label, self.classes).to(image.dtype)
+        if not self.flat:
+            one_hot = one_hot[:, :, None, None].expand(-1, -1, *image.shape[2:])
+        return torch.cat((image, one_hot), dim=1)
+
+    def forward(self, image: Tensor, label: Tensor) -> Tensor:
+        features = self.features(self.seen(image, label))
+        score = self.score(features).squeeze(1)
+        return score if self.embedding is None else score + (self.embedding(label) * features).sum(1)
+
+
+class ConditionalGAN(Adversarial):
+    """A generator and a discriminator that are both told the class."""
+
+    Config = ConditionalGANConfig
+    needs_labels = True
+
+    def build(self, spec: DataSpec) -> Nets:
+        if len(spec.classes) < 2:
+            raise ValueError(f"has {len(spec.classes)} class, expected at least 2 to choose among")
+        return Nets(
+            generator=Generator(spec, self.config).apply(small_normal),
+            discriminator=Discriminator(spec, self.config).apply(small_normal),
+        )
+
+    def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
+        betas = (self.config.beta1, 0.999)
+        return torch.optim.Adam(parameters, lr=self.config.learning_rate, betas=betas, fused=fused)
+
+    def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
+        batch, game = next(batches), self.config.objective
+        real, label = batch.image, batch.label
+        fake = nets.generator(self.noise(len(real), real.device), label)  # for both turns
+        with turn("discriminator") as loss:
+            loss["real"] = discriminator_loss(game, nets.discriminator(real, label), True)
+            loss["fake"] = discriminator_loss(game, nets.discriminator(fake.detach(), label), False)
+        with turn("generator") as loss:
+            loss["adversarial"] = generator_loss(game, nets.discriminator(fake, label))
+
+    def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Latents, and labels that change with each row of a square sheet."""
+        side = max(1, round(count**0.5 + 0.499))
+        label = torch.arange(count) // side % len(spec.classes)
+        return self.noise(count, generator=generator), label
+
+    def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
+        generator = torch.Generator().manual_seed(0)
+        inputs = {
+            "latent": self.noise(2, generator=generator),
+            "label": torch.tensor([0, nets.generator.classes - 1]),
+        }
+        card = {"latent": {"size": self.config.latent_size, "prior": self.config.prior}, **facts}
+        pictures = Pictures(nets.generator, self.image_range)
+        return [Exportable(kind="generator", module=pictures, inputs=inputs, facts=card)]
