@@ -55,5 +55,5 @@ class AE(AutoencoderFamily):
         up = [nn.Linear(latent, hidden), nn.ReLU()] if hidden else []
         encoder = nn.Sequential(Rows(), *down, nn.Linear(hidden or pixels, latent))
         # the code is what comes before its ReLU: numbers of either sign are nearer to normal, and can be drawn
-        decoder = nn.Sequential(nn.ReLU(), *up, nn.Linear(hidden or latent, pixels), Picture(spec))
+        decoder = nn.Sequential(nn.LeakyReLU(0.2), *up, nn.Linear(hidden or latent, pixels), Picture(spec))
         return Nets(autoencoder=Autoencoder(encoder, decoder, (latent,)))

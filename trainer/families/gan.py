@@ -19,12 +19,18 @@ from trainer.objectives import discriminator_loss, generator_loss
 class GANConfig(AdversarialConfig):
     """Options of the first GAN."""
 
+    batch_size: int = 64
+    """Pictures a step and rank."""
     beta1: float = 0.5
     """Adam's memory of gradients."""
+    dropout: float = 0.5
+    """Share of the discriminator's hidden numbers that is left out at random while it learns, as in the paper: one that
+    is sure of itself early has nothing to teach, and the generator collapses."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(0 <= self.beta1 < 1, "beta1", self.beta1, "0 to less than 1")
+        require(0 <= self.dropout < 1, "dropout", self.dropout, "0 to less than 1")
 
 
 class Generator(nn.Sequential):
@@ -46,20 +52,30 @@ class Generator(nn.Sequential):
 class Discriminator(nn.Sequential):
     """Pictures [n, c, h, w] → 512 → 256 → scores [n]."""
 
-    def __init__(self, spec: DataSpec) -> None:
+    def __init__(self, spec: DataSpec, dropout: float) -> None:
         height, width = spec.image_size
         super().__init__(
             nn.Flatten(),
             nn.Linear(height * width * spec.channels, 512),
             nn.LeakyReLU(0.2),
+            nn.Dropout(dropout),
             nn.Linear(512, 256),
             nn.LeakyReLU(0.2),
+            nn.Dropout(dropout),
             nn.Linear(256, 1),
             nn.Flatten(0),
         )
 
     def forward(self, image: Tensor) -> Tensor:
         return super().forward(image.permute(0, 2, 3, 1))
+
+
+def keep_scale(module: nn.Module) -> None:
+    """Starting weights that pass signals on as large as they came (He et al. 2015): with smaller ones, all latents give
+    much the same picture, and the generator never learns to tell them apart."""
+    if isinstance(module, nn.Linear):
+        nn.init.kaiming_normal_(module.weight, 0.2)
+        nn.init.zeros_(module.bias)
 
 
 class GAN(Adversarial):
@@ -69,7 +85,9 @@ class GAN(Adversarial):
     image_range = (0.0, 1.0)
 
     def build(self, spec: DataSpec) -> Nets:
-        return Nets(generator=Generator(self.config.latent_size, spec), discriminator=Discriminator(spec))
+        generator = Generator(self.config.latent_size, spec)
+        discriminator = Discriminator(spec, self.config.dropout)
+        return Nets(generator=generator.apply(keep_scale), discriminator=discriminator.apply(keep_scale))
 
     def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
         betas = (self.config.beta1, 0.999)
