@@ -126,3 +126,11 @@ def small_normal(module: nn.Module) -> None:
         nn.init.normal_(module.weight, 0.0, 0.02)
     elif isinstance(module, nn.BatchNorm2d):
         nn.init.normal_(module.weight, 1.0, 0.02)
+
+
+def scale_keeping(module: nn.Module) -> None:
+    """Starting weights that pass signals on as large as they came (He et al. 2015), for ``network.apply``: with torch's
+    own, latents leave deep linear generators much the same, and these never learn to tell them apart."""
+    if isinstance(module, nn.Linear):
+        nn.init.kaiming_normal_(module.weight, 0.2)
+        nn.init.zeros_(module.bias)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from trainer.adversarial import Adversarial, AdversarialConfig
+from trainer.blocks import scale_keeping
 from trainer.config import require
 from trainer.family import Batch, DataSpec, Nets, Turn
 from trainer.objectives import discriminator_loss, generator_loss
@@ -70,14 +71,6 @@ class Discriminator(nn.Sequential):
         return super().forward(image.permute(0, 2, 3, 1))
 
 
-def keep_scale(module: nn.Module) -> None:
-    """Starting weights that pass signals on as large as they came (He et al. 2015): with smaller ones, all latents give
-    much the same picture, and the generator never learns to tell them apart."""
-    if isinstance(module, nn.Linear):
-        nn.init.kaiming_normal_(module.weight, 0.2)
-        nn.init.zeros_(module.bias)
-
-
 class GAN(Adversarial):
     """A generator and a discriminator of fully connected layers."""
 
@@ -87,7 +80,7 @@ class GAN(Adversarial):
     def build(self, spec: DataSpec) -> Nets:
         generator = Generator(self.config.latent_size, spec)
         discriminator = Discriminator(spec, self.config.dropout)
-        return Nets(generator=generator.apply(keep_scale), discriminator=discriminator.apply(keep_scale))
+        return Nets(generator=generator.apply(scale_keeping), discriminator=discriminator.apply(scale_keeping))
 
     def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
         betas = (self.config.beta1, 0.999)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from trainer.adversarial import Adversarial, AdversarialConfig
-from trainer.blocks import StridedDiscriminator, TransposedGenerator, small_normal
+from trainer.blocks import StridedDiscriminator, TransposedGenerator, scale_keeping, small_normal
 from trainer.config import require
 from trainer.family import Batch, DataSpec, Nets, Turn
 from trainer.objectives import discriminator_loss, generator_loss
@@ -65,10 +65,10 @@ class WGAN(Adversarial):
             )
         shape = (spec.channels, *spec.image_size)
         pixels = spec.channels * spec.image_size[0] * spec.image_size[1]
-        unflatten = nn.Unflatten(1, shape)
+        up, down = layers(config.latent_size, config.hidden_size, pixels), layers(pixels, config.hidden_size, 1)
         return Nets(
-            generator=nn.Sequential(*layers(config.latent_size, config.hidden_size, pixels), nn.Tanh(), unflatten),
-            critic=nn.Sequential(nn.Flatten(), *layers(pixels, config.hidden_size, 1), nn.Flatten(0)),
+            generator=nn.Sequential(*up, nn.Tanh(), nn.Unflatten(1, shape)).apply(scale_keeping),
+            critic=nn.Sequential(nn.Flatten(), *down, nn.Flatten(0)),
         )
 
     def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
