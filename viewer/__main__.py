@@ -7,10 +7,10 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from viewer.errors import INSTALL_LIBRARIES, ViewerError
 from viewer.keys import Event, help_text, parse_keys
@@ -18,6 +18,9 @@ from viewer.text import printable
 from viewer.worker import leave
 
 if TYPE_CHECKING:
+    from viewer.again import Start
+    from viewer.classes import Classes
+    from viewer.model import Model
     from viewer.session import Session
 
 BUILT_IN: Final = Path(__file__).parent / "models" / "toycats.onnx"
@@ -95,8 +98,10 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def _add_shared_flags(parser: argparse.ArgumentParser, rows: int, columns: int, scale: str) -> None:
+def _add_shared_flags(parser: argparse.ArgumentParser, rows: int | None, columns: int | None, scale: str) -> None:
+    """``rows``, ``columns``: of pictures; ``None``: as fits the screen."""
     add = parser.add_argument
+    fits = "as fits the screen"
     add(
         "model",
         nargs="?",
@@ -115,9 +120,10 @@ def _add_shared_flags(parser: argparse.ArgumentParser, rows: int, columns: int, 
         metavar="N",
         help="cores for the model; 0: half of them, 4 at most (0)",
     )
-    add("--rows", type=_whole(1, 64), default=rows, metavar="N", help=f"rows of pictures ({rows})")
-    add("--cols", type=_whole(1, 64), default=columns, metavar="N", help=f"columns of pictures ({columns})")
-    add("--scale", type=_scale, metavar="X", help=f"screen pixels a picture's pixel ({scale})")
+    add("--rows", type=_whole(1, 64), default=rows, metavar="N", help=f"rows of pictures ({rows or fits})")
+    add("--cols", type=_whole(1, 64), default=columns, metavar="N", help=f"columns of pictures ({columns or fits})")
+    add("--scale", type=_number(0.05, 64), metavar="X", help=f"screen pixels a picture's pixel ({scale})")
+    add("--label", metavar="NAME|NUMBER", help="the class to draw, for models with classes (0)")
     add("--keys", type=_script, default=(), metavar="KEYS", help="scripted keys, such as 'right,s,i,+,click:40:60,esc'")
     add("--from", dest="start", type=Path, metavar="PNG", help="begin where this picture was saved: its page and mode")
     add("--record", type=Path, metavar="FILE", help="record to a .png (the last frame), .gif, .webp or .mp4 file")
@@ -125,8 +131,12 @@ def _add_shared_flags(parser: argparse.ArgumentParser, rows: int, columns: int, 
 
 def _add_grid_flags(parser: argparse.ArgumentParser) -> None:
     _add_shared_flags(parser, 6, 8, "as fits the screen")
-    parser.add_argument(
-        "--encode", type=Path, metavar="PICTURE", help="interpolate from this picture, by the encoder beside the model"
+    add = parser.add_argument
+    add("--encode", type=Path, metavar="PICTURE", help="interpolate from this picture, by the encoder beside the model")
+    add(
+        "--mix",
+        action="store_true",
+        help="begin with mixes of three training pictures each, whose latents the model keeps",
     )
 
 
@@ -136,6 +146,28 @@ def _add_animate_flags(parser: argparse.ArgumentParser) -> None:
     add("--lerp", action="store_true", help="walk in straight lines, not on great circles")
     add("--frames", type=_whole(1, 10**6), metavar="N", help="stop after so many frames (60 with --display none)")
     add("--loop", action="store_true", help="a closed walk of --frames frames, 30 a leg, that ends where it began")
+
+
+def _add_latent_flags(parser: argparse.ArgumentParser) -> None:
+    _add_shared_flags(parser, None, None, "as fits; 2 is twice that")
+    add = parser.add_argument
+    add(
+        "--data",
+        type=Path,
+        metavar="SET",
+        help="pictures to scatter by the encoder beside the model: .npy, idx, folder",
+    )
+    add("--points", type=_whole(1, 10**6), default=5000, metavar="N", help="of these, so many at most (5000)")
+    add(
+        "--range",
+        dest="reach",
+        type=_number(0.01, 100),
+        metavar="X",
+        help="of the axes, -X..X (4; 1 for a uniform prior)",
+    )
+    add("--lerp", action="store_true", help="straight lines, not great circles")
+    views = ("plane", "line", "scatter", "sliders")
+    add("--view", choices=views, default="plane", help="what is shown first (plane); Tab leads on")
 
 
 def _add_info_flags(parser: argparse.ArgumentParser) -> None:
@@ -155,7 +187,7 @@ def _run_grid(options: argparse.Namespace) -> None:
     from viewer.model import ModelError, open_model, open_sibling_encoder
     from viewer.pictures import fit, read_picture
     from viewer.session import make_sheet
-    from viewer.state import GridState
+    from viewer.state import LEAST_SAMPLES, GridMode, GridState
 
     path, threads = _model_path(options), _threads(options)
     model = open_model(path, threads=threads, wanted="generator")
@@ -167,16 +199,19 @@ def _run_grid(options: argparse.Namespace) -> None:
         if encoded.size != model.latent.size:
             raise ModelError(f"{path}: its encoder gives {encoded.size} numbers, expected {model.latent.size}")
     source = "" if options.encode is None else options.encode.name
-    start = None if options.start is None else read_start(options.start, "grid", model.sha256)
+    start = None if options.start is None else read_start(options.start, "grid", model)
     rows, columns = (options.rows, options.cols) if start is None else (start.rows, start.columns)
     sheet = make_sheet(model, rows, columns, options.scale or auto_scale(rows, columns, *model.image_size))
-    if start is None:
-        state = GridState(sheet, options.seed, mode="random" if encoded is None else "interpolation")
-    else:
+    can_mix, kept = len(model.samples) >= LEAST_SAMPLES, len(model.samples)
+    mode: GridMode = "mix" if options.mix else "random" if encoded is None else "interpolation"
+    state = GridState(sheet, options.seed, mode=mode, classes=_classes(options, model, start), can_mix=can_mix)
+    if start is not None:
         if start.encoded != source and start.way == "interpolation":
             raise ModelError(f"{options.start}: made with --encode {start.encoded!r}, found {source!r}")
-        mode: Literal["random", "interpolation"] = "random" if start.way == "random" else "interpolation"
-        state = GridState(sheet, start.seed, start.cursor, mode, start.truncation_steps)
+        mode = "mix" if start.way == "mix" else "random" if start.way == "random" else "interpolation"
+        state = replace(state, seed=start.seed, cursor=start.cursor, mode=mode, truncation_steps=start.truncation_steps)
+    if state.mode == "mix" and not can_mix:
+        raise ModelError(f"{path}: keeps {kept} latents of training pictures, expected {LEAST_SAMPLES} for mixes")
     _show(options, GridSession(model, state, options.out, encoded, printable(source)))
 
 
@@ -188,7 +223,7 @@ def _run_animate(options: argparse.Namespace) -> None:
     from viewer.state import AnimateState
 
     model = open_model(_model_path(options), threads=_threads(options), wanted="generator")
-    start = None if options.start is None else read_start(options.start, "animate", model.sha256)
+    start = None if options.start is None else read_start(options.start, "animate", model)
     rows, columns = (options.rows, options.cols) if start is None else (start.rows, start.columns)
     sheet = make_sheet(model, rows, columns, options.scale or 3.0, gap=0 if rows * columns == 1 else 2)
     headless = options.display == "none"
@@ -196,12 +231,58 @@ def _run_animate(options: argparse.Namespace) -> None:
     legs = frames // LEG_FRAMES if options.loop else 0
     if options.loop and (frames % LEG_FRAMES or legs < 2):
         raise ModelError(f"--loop with --frames {frames}, expected 60, 90, 120 ...: {LEG_FRAMES} frames a leg")
-    state, straight = AnimateState(sheet, options.seed), options.lerp
+    state, straight = AnimateState(sheet, options.seed, classes=_classes(options, model, start)), options.lerp
     if start is not None:
-        state = AnimateState(sheet, start.seed, start.cursor, start.position, paused=True)
+        state = replace(state, seed=start.seed, cursor=start.cursor, position=start.position, paused=True)
         straight, legs = start.way == "lerp", start.legs
     session = AnimateSession(model, state, options.out, straight=straight, legs=legs)
     _show(options, session, frames)
+
+
+def _run_latent(options: argparse.Namespace) -> None:
+    from viewer.again import read_latent_start
+    from viewer.cloud import open_cloud
+    from viewer.explore import LatentSession, check_layout
+    from viewer.latent_state import VIEWS, begin
+    from viewer.layout import make_layout
+    from viewer.model import ModelError, open_model, open_sibling_encoder
+    from viewer.space import space_of
+
+    path, threads = _model_path(options), _threads(options)
+    model = open_model(path, threads=threads, wanted="generator")
+    if model.latent.size < 2:
+        raise ModelError(f"{path}: a latent of {model.latent.size} number, expected 2 at least")
+    space = space_of(model.card, model.latent)
+    start = None if options.start is None else read_latent_start(options.start, model, space)
+    encoder = None if options.data is None else open_sibling_encoder(path, threads=threads)
+    cloud = open_cloud(model, encoder, options.data, options.points if start is None else start.points)
+    views = VIEWS if cloud.count else tuple(view for view in VIEWS if view != "scatter")
+    if start is None:
+        layout = make_layout(*model.image_size, options.rows, options.cols, options.scale or 1.0)
+        state = begin(space, layout, seed=options.seed, reach=options.reach, straight=options.lerp, view=options.view)
+        state = replace(state, classes=_classes(options, model, None))
+    else:
+        state = start.state
+        if state.view == "scatter" and start.data != cloud.name:
+            raise ModelError(f"{options.start}: made with --data {start.data!r}, found {cloud.name!r}")
+        if options.label is not None:
+            state = replace(state, classes=_classes(options, model, None))
+    if state.view not in views:
+        raise ModelError(f"{path}: keeps no latents of training pictures; to scatter others, give --data")
+    check_layout(state.layout)
+    _show(options, LatentSession(model, replace(state, views=views), options.out, cloud))
+
+
+def _classes(options: argparse.Namespace, model: "Model", start: "Start | None") -> "Classes":
+    """Which class is drawn first: that of the flag, else that of the picture to begin from, else the first."""
+    from viewer.classes import Classes, find_label
+
+    classes = Classes(len(model.classes))
+    if start is not None and classes.count:
+        classes = replace(classes, label=start.label, by_row=start.by_class)
+    if options.label is not None:
+        classes = replace(classes, label=find_label(model.classes, options.label, str(model.path)))
+    return classes
 
 
 def _run_info(options: argparse.Namespace) -> None:
@@ -225,6 +306,7 @@ def _run_info(options: argparse.Namespace) -> None:
 MODES: Final = {
     "grid": Mode("a page of pictures to choose from, random or interpolated", _add_grid_flags, _run_grid),
     "animate": Mode("a walk through latent space", _add_animate_flags, _run_animate),
+    "latent": Mode("latent space itself: planes, lines, points, sliders", _add_latent_flags, _run_latent),
     "info": Mode("what a model file is, or what a saved picture was made from", _add_info_flags, _run_info),
 }
 
@@ -236,7 +318,13 @@ def _show(options: argparse.Namespace, session: "Session[Any, Any]", frames: int
     from viewer.pictures import PictureError
 
     try:
-        display = open_display(options.display, title=session.title(), record=options.record, delay_ms=DELAY_MS)
+        display = open_display(
+            options.display,
+            title=session.title(),
+            record=options.record,
+            delay_ms=DELAY_MS,
+            motion=session.follows_mouse,
+        )
         try:
             run = run_live if display.interactive else run_scripted
             run(session, display, options.keys, frames)
@@ -273,14 +361,17 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
     return read
 
 
-def _scale(text: str) -> float:
-    try:
-        scale = float(text)
-    except ValueError:
-        scale = 0.0
-    if not 0.05 <= scale <= 64:
-        raise argparse.ArgumentTypeError(f"{text!r}, expected a number 0.05..64")
-    return scale
+def _number(low: float, high: float) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = low - 1
+        if not low <= number <= high:
+            raise argparse.ArgumentTypeError(f"{text!r}, expected a number {low:g}..{high:g}")
+        return number
+
+    return read
 
 
 def _script(text: str) -> list[Event]:

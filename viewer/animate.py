@@ -8,13 +8,17 @@ from typing import Any, Final
 import numpy as np
 
 from viewer import render
+from viewer.classes import Classes
 from viewer.latents import Latents, Walk
 from viewer.model import Images, Model
-from viewer.session import Part, Session
+from viewer.session import Part, SheetSession
 from viewer.state import LEG_TICKS, AnimateState, advance
 
 LEG_FRAMES: Final = 30  # of a walk at its first speed
 _AHEAD_BYTES: Final = 48_000_000  # of pictures made before their time
+
+
+_Frame = tuple[int, Classes, int]  # seed, classes and position of the state that shows it
 
 
 @dataclass(frozen=True)
@@ -22,10 +26,16 @@ class Stretch:
     """Some frames of a walk."""
 
     seed: int
+    classes: Classes
     positions: tuple[int, ...]  # ticks
 
+    @property
+    def way(self) -> tuple[int, Classes]:
+        """What its frames have in common."""
+        return self.seed, self.classes
 
-class AnimateSession(Session[AnimateState, Stretch]):
+
+class AnimateSession(SheetSession[AnimateState, Stretch]):
     """Pictures that walk through latent space; they are made some frames ahead."""
 
     def __init__(
@@ -34,7 +44,7 @@ class AnimateSession(Session[AnimateState, Stretch]):
         """``straight``: lerp instead of slerp. ``legs``: of a closed walk; 0: an endless one."""
         self._straight = straight
         self._legs = legs
-        self._frames: dict[tuple[int, int], Images] = {}  # by seed and position
+        self._frames: dict[_Frame, Images] = {}
         self._asked: Stretch | None = None
         self._shown: Images | None = None
         height, width = model.image_size
@@ -52,7 +62,7 @@ class AnimateSession(Session[AnimateState, Stretch]):
         if self.state.paused:
             return True
         following = advance(self.state)
-        if (following.seed, following.position) not in self._frames:
+        if _frame_of(following) not in self._frames:
             return False
         self.state, self.changed = following, True
         return True
@@ -70,32 +80,34 @@ class AnimateSession(Session[AnimateState, Stretch]):
     def _work(self, request: Stretch) -> Iterator[Part]:
         count = self.state.sheet.count
         wanted = np.concatenate([self._walk_latents(request.seed, position) for position in request.positions])
-        for part in self._decoder.parts(wanted, group=count):
+        labels = self._labels_of(request.classes)
+        labels = None if labels is None else np.tile(labels, len(request.positions))
+        for part in self._decoder.parts(wanted, labels, group=count):
             yield Part(part.first // count, part.images)
 
     def _ask(self) -> None:
         state = self.state
         coming = [state.position + number * state.speed for number in range(self._ahead + 1)]
-        keys = {(state.seed, position) for position in coming}
+        keys = {(state.seed, state.classes, position) for position in coming}
         for key in self._frames.keys() - keys:
             del self._frames[key]
-        missing = tuple(position for position in coming if (state.seed, position) not in self._frames)
+        missing = tuple(position for position in coming if (state.seed, state.classes, position) not in self._frames)
         if len(missing) <= self._ahead // 2 or (state.paused and missing[0] != state.position):
             return  # enough for now: larger stretches are made with less effort
-        stretch = Stretch(state.seed, missing)
-        under_way = self._asked is not None and self._asked.seed == state.seed and self._worker.busy
-        if under_way and self._asked is not None and missing[0] in self._asked.positions:
+        stretch = Stretch(state.seed, state.classes, missing)
+        asked = self._asked
+        if asked is not None and asked.way == stretch.way and self._worker.busy and missing[0] in asked.positions:
             return
-        if stretch != self._asked:
+        if stretch != asked:
             self._asked = stretch
             self._worker.ask(stretch)
 
     def _receive(self, request: Stretch, part: Part) -> None:
         count = self.state.sheet.count
         for number in range(len(part.images) // count):
-            key = request.seed, request.positions[part.first + number]
+            key = *request.way, request.positions[part.first + number]
             self._frames[key] = part.images[number * count : (number + 1) * count]
-            self.changed = self.changed or key == (self.state.seed, self.state.position)
+            self.changed = self.changed or key == _frame_of(self.state)
 
     def _pictures(self) -> render.Image:
         images = self._ready()
@@ -105,7 +117,7 @@ class AnimateSession(Session[AnimateState, Stretch]):
         return self._canvas
 
     def _ready(self) -> Images | None:
-        return self._frames.get((self.state.seed, self.state.position))
+        return self._frames.get(_frame_of(self.state))
 
     def _facts(self) -> Mapping[str, Any]:
         way = "lerp" if self._straight else "slerp"
@@ -114,7 +126,12 @@ class AnimateSession(Session[AnimateState, Stretch]):
     def _status(self) -> tuple[str, ...]:
         state = self.state
         speed = state.speed * LEG_FRAMES / LEG_TICKS
-        return (f"seed {state.seed}", "paused" if state.paused else f"speed {speed:g}")
+        return (*self._class_words(), f"seed {state.seed}", "paused" if state.paused else f"speed {speed:g}")
 
     def _hints(self) -> tuple[str, ...]:
-        return ("space pause", "esc quit", "+ - speed", "s save")
+        classes = ("0-9 n p class",) if self.state.classes.count else ()
+        return ("space pause", "esc quit", *classes, "+ - speed", "s save")
+
+
+def _frame_of(state: AnimateState) -> _Frame:
+    return state.seed, state.classes, state.position

@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 
 from viewer import latents, render
+from viewer.classes import Classes
 from viewer.latents import Latents
 from viewer.model import Images, Model
-from viewer.session import Part, Session
-from viewer.state import GridState
+from viewer.session import Part, SheetSession
+from viewer.state import GridMode, GridState
 
 _PATIENCE_SECONDS: Final = 0.2  # after which a page is shown half done
 
@@ -21,12 +22,13 @@ class Page:
     """What the pictures of a grid follow from."""
 
     seed: int
-    mode: Literal["random", "interpolation"]
+    mode: GridMode
     truncation: float
+    classes: Classes
 
 
-class GridSession(Session[GridState, Page]):
-    """A page of pictures with a cursor; random, or interpolated between its four corners."""
+class GridSession(SheetSession[GridState, Page]):
+    """A page of pictures with a cursor: random, interpolated between its corners, or mixes of training pictures."""
 
     def __init__(
         self, model: Model, state: GridState, folder: Path, encoded: Latents | None = None, source: str = ""
@@ -48,13 +50,17 @@ class GridSession(Session[GridState, Page]):
         return self.state.sheet.count - self._count
 
     def _page(self) -> Page:
-        return Page(self.state.seed, self.state.mode, self.state.truncation)
+        state = self.state
+        return Page(state.seed, state.mode, state.truncation, state.classes)
 
     def _latents(self) -> Latents:
         return self._latents_of(self._page())
 
     def _latents_of(self, page: Page) -> Latents:
         sheet, latent = self.state.sheet, self.model.latent
+        if page.mode == "mix":
+            mixed = latents.mix(self.model.samples, page.seed, range(sheet.count))
+            return latents.truncate(latent, mixed, page.truncation)
         if page.mode == "random":
             drawn = latents.draw_many(latent, page.seed, range(sheet.count))
             return latents.truncate(latent, drawn, page.truncation)
@@ -66,7 +72,7 @@ class GridSession(Session[GridState, Page]):
         return latents.bilinear(corners, sheet.rows, sheet.columns)
 
     def _work(self, request: Page) -> Iterator[Part]:
-        return self._decoder.parts(self._latents_of(request))
+        return self._decoder.parts(self._latents_of(request), self._labels_of(request.classes))
 
     def _ask(self) -> None:
         page = self._page()
@@ -102,12 +108,15 @@ class GridSession(Session[GridState, Page]):
 
     def _status(self) -> tuple[str, ...]:
         state = self.state
-        status = (state.mode, f"seed {state.seed}", f"truncation {state.truncation:.1f}")
+        mode = state.mode if state.mode != "mix" else "mixes of training pictures"
+        status = (mode, *self._class_words(), f"seed {state.seed}", f"truncation {state.truncation:.1f}")
         return (*status, f"{self._missing} to come") if self._late else status
 
     def _hints(self) -> tuple[str, ...]:
         other = "i interpolate" if self.state.mode == "random" else "r random"
-        return "any key: new", "esc quit", "s save", "S save all", other, "+ - truncation"
+        classes = ("0-9 n p class", "c rows by class") if self.state.classes.count else ()
+        mixes = ("m mixes",) if self.state.can_mix else ()
+        return "any key: new", "esc quit", "s save", "S save all", *classes, other, *mixes, "+ - truncation"
 
 
 def auto_scale(rows: int, columns: int, height: int, width: int) -> float:

@@ -29,7 +29,11 @@ class Action(Enum):
     MORE = auto()  # +
     LESS = auto()  # -
     PAUSE = auto()  # Space; a mode without a clock reads it as NEW
-    CLICK = auto()  # carries a position
+    CLICK = auto()  # the left button went down; carries a position, as do the next three
+    MOVE = auto()  # the mouse moved, no button held
+    DRAG = auto()  # the mouse moved, the left button held
+    RELEASE = auto()  # the left button went up
+    NEXT_VIEW = auto()  # Tab
     NEW = auto()  # any other printing key, Enter
 
 
@@ -38,8 +42,8 @@ class Event:
     """One thing a person did."""
 
     action: Action
-    x: int = -1  # CLICK: frame pixels, from the left
-    y: int = -1  # CLICK: frame pixels, from the top
+    x: int = -1  # of the mouse: frame pixels, from the left
+    y: int = -1  # of the mouse: frame pixels, from the top
     key: str = ""  # NEW: the character or key name, for modes that tell these keys apart
 
 
@@ -51,35 +55,45 @@ class Binding:
     does: str
     actions: tuple[Action, ...]
     in_mode: Mapping[str, str] = field(default_factory=dict)  # what they do in modes where that differs
+    only: tuple[str, ...] = ()  # modes that have them; empty: all
 
 
 BINDINGS: Final = (
     Binding("ESC", "quit", (Action.QUIT,)),
-    Binding(
-        "arrows, click",
-        "move the cursor (wraps round)",
-        (Action.LEFT, Action.RIGHT, Action.UP, Action.DOWN, Action.CLICK),
-    ),
-    Binding(
-        "PageUp PageDown Home End",
-        "further, where there are more pictures than fit",
-        (Action.PAGE_UP, Action.PAGE_DOWN, Action.HOME, Action.END),
-    ),
+    Binding("Tab", "next view: plane, line, scatter, sliders", (Action.NEXT_VIEW,), only=("latent",)),
+    Binding("mouse", "plane: the picture under it; line, scatter, sliders: drag from A to B, a point, a slider",
+            (Action.MOVE, Action.DRAG, Action.RELEASE), only=("latent",)),
+    Binding("arrows, click", "move the cursor (wraps round)",
+            (Action.LEFT, Action.RIGHT, Action.UP, Action.DOWN, Action.CLICK),
+            {"latent": "move the point; line: along it; sliders: choose one, move it"}),
+    Binding("PageUp PageDown Home End", "further, where there are more pictures than fit",
+            (Action.PAGE_UP, Action.PAGE_DOWN, Action.HOME, Action.END),
+            {"latent": "further sliders; to the middle (Home); the last slider, the line's end (End)"}),
     Binding("s", "save the selected picture", (Action.SAVE,), {"animate": "save the picture"}),
     Binding("S", "save the whole screen", (Action.SAVE_ALL,)),
-    Binding("i", "interpolate between four random corners", (Action.INTERPOLATE,)),
-    Binding("r", "random pictures", (Action.RANDOM,)),
+    Binding("i", "interpolate between four random corners", (Action.INTERPOLATE,),
+            {"latent": "the line between two random points"}),
+    Binding("r", "random pictures", (Action.RANDOM,), {"latent": "to a random point"}),
+    Binding("m", "mixes of three training pictures (if the model keeps some)", (Action.NEW,), only=("grid",)),
+    Binding("0-9, n p", "this class, the next, the one before (if the model has classes)", (Action.NEW,)),
+    Binding("c", "rows by class, all of one class (if the model has classes)", (Action.NEW,), only=("grid", "animate")),
+    Binding("x y, X Y", "next axis, the one before; sliders: this one becomes the axis", (Action.NEW,),
+            only=("latent",)),
+    Binding("l", "straight line, great circle", (Action.NEW,), only=("latent",)),
     Binding("+ -", "effect up, down (= and _ too)", (Action.MORE, Action.LESS),
-            {"animate": "faster, slower (= and _ too)", "grid": "more varied, more typical (= and _ too)"}),
-    Binding("Space", "new pictures", (Action.PAUSE,), {"animate": "pause, go on"}),
-    Binding("any other key", "new pictures", (Action.NEW,), {"animate": "walk to somewhere new"}),
+            {"animate": "faster, slower (= and _ too)", "grid": "more varied, more typical (= and _ too)",
+             "latent": "nearer, further; sliders: move it (= and _ too)"}),
+    Binding("Space", "new pictures", (Action.PAUSE,), {"animate": "pause, go on", "latent": "to a random point"}),
+    Binding("any other key", "new pictures", (Action.NEW,),
+            {"animate": "walk to somewhere new", "latent": "to a random point"}),
 )  # fmt: skip
 
 
 def help_text(mode: str = "") -> str:
-    """The key table as lines of text, in the words of ``mode`` where it has its own."""
-    width = max(len(binding.keys) for binding in BINDINGS)
-    return "\n".join(f"{binding.keys:<{width}}  {binding.in_mode.get(mode, binding.does)}" for binding in BINDINGS)
+    """The key table as lines of text, in the words of ``mode`` where it has its own; without a mode, all of it."""
+    bindings = [binding for binding in BINDINGS if not (mode and binding.only) or mode in binding.only]
+    width = max(len(binding.keys) for binding in bindings)
+    return "\n".join(f"{binding.keys:<{width}}  {binding.in_mode.get(mode, binding.does)}" for binding in bindings)
 
 
 # Shift changes what is meant only for s: of the other letters either case will do, and = and _ are + and - with
@@ -97,6 +111,7 @@ _CHARACTERS: Final = {
     "-": Action.LESS,
     "_": Action.LESS,
     " ": Action.PAUSE,
+    "\t": Action.NEXT_VIEW,
 }
 
 NAMES: Final[Mapping[str, Event]] = {
@@ -110,9 +125,12 @@ NAMES: Final[Mapping[str, Event]] = {
     "end": Event(Action.END),
     "esc": Event(Action.QUIT),
     "space": Event(Action.PAUSE),
+    "tab": Event(Action.NEXT_VIEW),
     "enter": Event(Action.NEW, key="enter"),
     "comma": Event(Action.NEW, key=","),
 }
+
+_MOUSE: Final = {"click": Action.CLICK, "move": Action.MOVE, "drag": Action.DRAG}
 
 # Window systems' numbers, by name. X11 key symbols come from GTK and Qt (GTK adds modifier bits above the low 16).
 _X11: Final = {
@@ -125,6 +143,7 @@ _X11: Final = {
     "home": (0xFF50, 0xFF95),
     "end": (0xFF57, 0xFF9C),
     "enter": (0xFF0D, 0xFF8D),
+    "tab": (0xFF09, 0xFF89),
     "esc": (0xFF1B,),
 }
 _WINDOWS: Final = {  # virtual keys, shifted left by 16
@@ -195,22 +214,29 @@ def decode_window_key(code: int, shift: bool = False) -> Event | None:
 def parse_keys(text: str) -> list[Event]:
     """The events of a script such as ``'right,s,i,+,click:40:60,esc'``.
 
-    Single characters stand for themselves; names are those of ``NAMES`` and ``click:X:Y`` in frame pixels. A comma is
-    written ``comma``. Raises ``ValueError`` with one line for anything else.
+    Single characters stand for themselves; names are those of ``NAMES``, and ``click:X:Y``, ``move:X:Y`` and
+    ``drag:X1:Y1:X2:Y2`` in frame pixels. A comma is written ``comma``. Raises ``ValueError`` with one line for
+    anything else.
     """
-    return [_parse_key(part.strip()) for part in text.split(",")] if text.strip() else []
+    return [event for part in text.split(",") for event in _parse_key(part.strip())] if text.strip() else []
 
 
-def _parse_key(part: str) -> Event:
+def _parse_key(part: str) -> list[Event]:
     if part in NAMES:
-        return NAMES[part]
-    if part.startswith("click:"):
-        x, _, y = part.removeprefix("click:").partition(":")
-        if x.isdecimal() and y.isdecimal():
-            return Event(Action.CLICK, int(x), int(y))
-        raise ValueError(f"key {part!r} in the script, expected click:X:Y with whole frame pixels")
+        return [NAMES[part]]
+    name, colon, rest = part.partition(":")
+    if colon and name in _MOUSE:
+        numbers = rest.split(":")
+        places = "X1:Y1:X2:Y2" if name == "drag" else "X:Y"
+        if not all(number.isdecimal() for number in numbers) or len(numbers) != places.count(":") + 1:
+            raise ValueError(f"key {part!r} in the script, expected {name}:{places} with whole frame pixels")
+        x, y = int(numbers[0]), int(numbers[1])
+        if name != "drag":
+            return [Event(_MOUSE[name], x, y)]
+        to_x, to_y = int(numbers[2]), int(numbers[3])
+        return [Event(Action.CLICK, x, y), Event(Action.DRAG, to_x, to_y), Event(Action.RELEASE, to_x, to_y)]
     event = decode_character(part) if len(part) == 1 else None
     if event is None:
-        expected = f"a single character, {', '.join(NAMES)} or click:X:Y"
+        expected = f"a single character, {', '.join(NAMES)}, click:X:Y, move:X:Y or drag:X1:Y1:X2:Y2"
         raise ValueError(f"key {part!r} in the script, expected {expected}")
-    return event
+    return [event]

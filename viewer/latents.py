@@ -25,10 +25,7 @@ def draw(latent: Latent, seed: int, index: int) -> Latents:
 
 @lru_cache(maxsize=256)
 def _draw(size: int, prior: str, seed: int, index: int) -> Latents:
-    count = size + size % 2
-    digest = hashlib.shake_256(f"{seed} {index}".encode()).digest(8 * count)
-    bits = np.frombuffer(digest, "<u8")
-    uniform = ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53  # in (0, 1), never an end
+    uniform = _uniform(f"{seed} {index}", size + size % 2)
     if prior == "uniform":
         return (2.0 * uniform[:size] - 1.0).astype(np.float32)
     radius, angle = np.sqrt(-2.0 * np.log(uniform[0::2])), 2.0 * np.pi * uniform[1::2]
@@ -36,9 +33,30 @@ def _draw(size: int, prior: str, seed: int, index: int) -> Latents:
     return pairs.reshape(-1)[:size].astype(np.float32)
 
 
+def _uniform(text: str, count: int) -> NDArray[np.float64]:
+    """Numbers in (0, 1), never an end, that follow from a text, [count]."""
+    bits = np.frombuffer(hashlib.shake_256(text.encode()).digest(8 * count), "<u8")
+    numbers: NDArray[np.float64] = ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+    return numbers
+
+
 def draw_many(latent: Latent, seed: int, indices: range) -> Latents:
     """The latents of page ``seed`` with these numbers, f32 [n, size]."""
     return np.stack([draw(latent, seed, index) for index in indices])
+
+
+def mix(samples: Latents, seed: int, indices: range) -> Latents:
+    """Points within triangles of three latents each, drawn from [k >= 3, size]: f32 [n, size].
+
+    The weights of the three sum to 1, and every such weighting is as likely as any other (Dirichlet's distribution).
+    """
+    mixed = np.empty((len(indices), samples.shape[1]), np.float32)
+    for row, index in enumerate(indices):
+        uniform = _uniform(f"mix {seed} {index}", 3 + len(samples))
+        weights = -np.log(uniform[:3])
+        chosen = np.argsort(uniform[3:], kind="stable")[:3]
+        mixed[row] = (weights / weights.sum()) @ samples[chosen].astype(np.float64)
+    return mixed
 
 
 def truncate(latent: Latent, latents: Latents, truncation: float) -> Latents:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -144,6 +145,12 @@ class Model:
             raise ModelError(f"{_shown(self.path)}: found {_an(self.kind)}, expected a model with latents")
         return self.card.latent
 
+    @cached_property
+    def samples(self) -> Latents:
+        """The latents f32 [k, d] of a few training pictures that the card keeps; k is 0 where it keeps none."""
+        rows = () if self.card is None else self.card.sample_latents
+        return np.array(rows, np.float32).reshape(-1, self.latent.size)
+
     @property
     def image_size(self) -> tuple[int, int]:
         """Height and width of the pictures in pixels. Raises ``ModelError`` where they are not fixed."""
@@ -157,6 +164,13 @@ class Model:
         if self._layout is None:
             raise ModelError(f"{_shown(self.path)}: found {_an(self.kind)}, expected a generator")
         return self._layout
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes that can be asked for, by label, fit to be printed; none where none can be."""
+        if self.card is None or all(port.name != "label" for port in self.card.inputs):
+            return ()
+        return tuple(printable(name, 40) or "?" for name in self.card.classes)
 
     @property
     def ports(self) -> tuple[str, str]:

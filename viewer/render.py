@@ -18,17 +18,17 @@ Image = NDArray[np.uint8]  # [h, w, 3] BGR
 Tone = Literal["hint", "notice", "error"]
 
 STRIP_HEIGHT: Final = 28  # pixels
-_PAPER: Final = (24, 22, 21)
-_TONES: Final = {
+PAPER: Final = (24, 22, 21)
+TONES: Final = {
     "status": (225, 222, 220),
     "hint": (140, 134, 130),
     "notice": (140, 220, 150),
     "error": (105, 120, 255),
 }
-_CURSOR: Final = (60, 200, 255)
-_INK: Final = (0, 0, 0)
-_FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
-_FONT_SCALE: Final = 0.42
+CURSOR: Final = (60, 200, 255)
+INK: Final = (0, 0, 0)
+FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
+FONT_SCALE: Final = 0.42
 _MARGIN: Final = 10
 _SPACE: Final = 18  # between two pieces of text
 
@@ -36,7 +36,7 @@ _SPACE: Final = 18  # between two pieces of text
 def blank(sheet: Sheet) -> Image:
     """A sheet with no pictures yet."""
     image = np.empty((sheet.height, sheet.width, 3), np.uint8)
-    image[:] = _PAPER
+    image[:] = PAPER
     return image
 
 
@@ -61,7 +61,7 @@ def _draw_cursor(frame: Image, sheet: Sheet, cursor: int) -> None:
     """A bright line between two dark ones, so that it shows on any picture; it lies mostly in the gaps."""
     left, top = sheet.corner(cursor)
     right, bottom = left + sheet.cell_width - 1, top + sheet.cell_height - 1
-    for offset, colour in ((-2, _CURSOR), (-1, _CURSOR), (0, _CURSOR), (1, _INK)):
+    for offset, colour in ((-2, CURSOR), (-1, CURSOR), (0, CURSOR), (1, INK)):
         if sheet.cell_width > 2 * offset + 2 and sheet.cell_height > 2 * offset + 2:
             cv2.rectangle(frame, (left + offset, top + offset), (right - offset, bottom - offset), colour, 1)
 
@@ -73,16 +73,16 @@ def draw_strip(width: int, status: Sequence[str], message: Sequence[str], tone: 
     Pieces that find no room are left out: of hints the last first; a notice goes before the status.
     """
     strip = np.empty((STRIP_HEIGHT, width, 3), np.uint8)
-    strip[:] = _PAPER
+    strip[:] = PAPER
     room = width - 2 * _MARGIN
     if tone == "hint":
         status = _fitting(status, room)
         message = _fitting(message, room - _length(status) - 2 * _SPACE) if status else ()
     else:
-        message = _fitting(message, room) or (_shortened(message[0], room),)
+        message = _fitting(message, room) or (shortened(message[0], room),)
         status = _fitting(status, room - _length(message) - 2 * _SPACE)
-    _write(strip, _MARGIN, status, _TONES["status"])
-    _write(strip, max(width - _MARGIN - _length(message), _MARGIN), message, _TONES[tone])
+    _write(strip, _MARGIN, status, TONES["status"])
+    _write(strip, max(width - _MARGIN - _length(message), _MARGIN), message, TONES[tone])
     strip.setflags(write=False)
     return strip
 
@@ -90,8 +90,8 @@ def draw_strip(width: int, status: Sequence[str], message: Sequence[str], tone: 
 def _write(strip: Image, left: int, pieces: Sequence[str], colour: tuple[int, int, int]) -> None:
     for piece in pieces:
         origin = (left, STRIP_HEIGHT // 2 + 5)
-        cv2.putText(strip, piece, origin, _FONT, _FONT_SCALE, colour, 1, cv2.LINE_AA)
-        left += _text_width(piece) + _SPACE
+        cv2.putText(strip, piece, origin, FONT, FONT_SCALE, colour, 1, cv2.LINE_AA)
+        left += text_width(piece) + _SPACE
 
 
 def _fitting(pieces: Sequence[str], room: int) -> tuple[str, ...]:
@@ -101,16 +101,18 @@ def _fitting(pieces: Sequence[str], room: int) -> tuple[str, ...]:
     return tuple(pieces[:count])
 
 
-def _shortened(text: str, room: int) -> str:
-    while len(text) > 1 and _text_width(text + "..") > room:
+def shortened(text: str, room: int) -> str:
+    """As much of the text as fits into so many pixels, two dots for the rest."""
+    while len(text) > 1 and text_width(text + "..") > room:
         text = text[:-1]
     return text + ".."
 
 
 def _length(pieces: Sequence[str]) -> int:
-    return sum(map(_text_width, pieces)) + _SPACE * max(len(pieces) - 1, 0)
+    return sum(map(text_width, pieces)) + _SPACE * max(len(pieces) - 1, 0)
 
 
 @lru_cache(maxsize=256)
-def _text_width(text: str) -> int:
-    return int(cv2.getTextSize(text, _FONT, _FONT_SCALE, 1)[0][0])
+def text_width(text: str) -> int:
+    """Of a line of text, in pixels."""
+    return int(cv2.getTextSize(text, FONT, FONT_SCALE, 1)[0][0])

@@ -3,17 +3,21 @@
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from viewer import render
+from viewer.classes import Classes
 from viewer.keys import Event
 from viewer.latents import Latents
 from viewer.model import Images, Model, ModelError
 from viewer.pictures import PictureError, encode_png, save_numbered
-from viewer.state import Effect, Sheet, State, reduce
+from viewer.state import Effect, Sheet, SheetState, State, reduce
 from viewer.text import printable
 from viewer.worker import Errands, Worker
 
@@ -26,6 +30,7 @@ _LARGEST_SAVED: Final = 2**27  # pixels of a saved sheet: as many as the viewer 
 _LARGEST_RECIPE: Final = 65_536  # latent numbers that a saved sheet carries
 
 Request = TypeVar("Request")
+Labels = NDArray[np.int64]  # [n]
 
 
 @dataclass(frozen=True)
@@ -43,14 +48,15 @@ class Decoder:
         self._model = model
         self._seconds = 0.0  # a picture
 
-    def parts(self, wanted: Latents, group: int = 1) -> Iterator[Part]:
-        """The pictures of latents [n, d], a multiple of ``group`` at a time."""
+    def parts(self, wanted: Latents, labels: Labels | None = None, group: int = 1) -> Iterator[Part]:
+        """The pictures of latents [n, d], a multiple of ``group`` at a time. ``labels``: of models with classes."""
         first = 0
         while first < len(wanted):
             size = _FIRST_PART if self._seconds == 0 else max(int(_PART_SECONDS / self._seconds), 1)
             size = -(-size // group) * group
             started = time.perf_counter()
-            images = self._model.generate(wanted[first : first + size])
+            part = slice(first, first + size)
+            images = self._model.generate(wanted[part], None if labels is None else labels[part])
             self._seconds = max((time.perf_counter() - started) / len(images), 1e-6)
             yield Part(first, images)
             first += len(images)
@@ -110,10 +116,17 @@ class Session(ABC, Generic[State, Request]):
     def settle(self, now: float) -> None:
         """Wait until everything asked for has come."""
         self.pump(now)
-        while self._worker.busy or self._errands.busy:
-            self._worker.wait()
-            self._errands.wait()
+        while self._busy:
+            self._wait()
             self.pump(now)
+
+    def _wait(self) -> None:
+        self._worker.wait()
+        self._errands.wait()
+
+    @property
+    def _busy(self) -> bool:
+        return self._worker.busy or self._errands.busy
 
     def notify(self, text: str, tone: render.Tone = "notice", seconds: float = _NOTICE_SECONDS) -> None:
         """Show a line of text for a while."""
@@ -127,18 +140,20 @@ class Session(ABC, Generic[State, Request]):
         if strip:
             message, tone = ((self._notice[0],), self._notice[1]) if self._notice else (self._hints(), "hint")
             text = render.draw_strip(pictures.shape[1], self._status(), message, tone)
-        several = self.state.sheet.count > 1
-        return render.compose(pictures, text, self.state.sheet if several else None, self.state.cursor)
+        return self._compose(pictures, text)
+
+    def _compose(self, pictures: render.Image, strip: render.Image | None) -> render.Image:
+        """The frame of the pictures and the strip below them."""
+        return render.compose(pictures, strip)
 
     @property
     def settled(self) -> bool:
         """Whether the last frame shows all that the events until then asked for."""
-        return not (self.changed or self._errands.busy) and (self._ready() is not None or not self._worker.busy)
+        return not (self.changed or self._busy)
 
     def wait_seconds(self) -> float:
         """How long nothing will change unless an event comes."""
-        busy = self._worker.busy or self._errands.busy
-        wait = _BUSY_POLL_SECONDS if busy else _IDLE_POLL_SECONDS
+        wait = _BUSY_POLL_SECONDS if self._busy else _IDLE_POLL_SECONDS
         return min(wait, self._notice[2] - self.now) if self._notice else wait
 
     def close(self) -> None:
@@ -150,6 +165,11 @@ class Session(ABC, Generic[State, Request]):
             raise PictureError(f"pictures not saved: {left}; there was no time to make them")
         if last:
             raise PictureError(str(last[-1]))
+
+    @property
+    def follows_mouse(self) -> bool:
+        """Whether movements of the mouse mean something."""
+        return False
 
     @property
     def moving(self) -> bool:
@@ -166,46 +186,19 @@ class Session(ABC, Generic[State, Request]):
         self.failures.append(str(error) or "not enough memory")
         self.notify(self.failures[-1], "error", seconds)
 
+    @abstractmethod
     def _save(self, whole: bool) -> None:
-        """Have the selected picture, or the sheet of all, saved as it is asked for now."""
-        sheet, wanted = self.state.sheet, self._latents()
-        recipe = self._recipe()
-        images = self._ready()
-        if not whole:
-            index = self.state.cursor
-            wanted = wanted[index : index + 1]
-            images = None if images is None else images[index : index + 1]
-            recipe["picture"] = index
-        if wanted.size <= _LARGEST_RECIPE:
-            rows = [[float(str(number)) for number in row] for row in wanted]  # the shortest that is exact
-            recipe["latents" if whole else "latent"] = rows if whole else rows[0]
-        height, width = self.model.image_size
-        gap = sheet.gap if sheet.count > 1 else 0
-        native = Sheet(sheet.rows, sheet.columns, width, height, gap) if whole else Sheet(1, 1, width, height, 0)
+        """Have the selected picture, or the whole screen, saved as it is asked for now."""
 
-        def errand() -> str:
-            if native.width * native.height > _LARGEST_SAVED:
-                raise PictureError(
-                    f"cannot save {native.width}x{native.height}, expected {_LARGEST_SAVED} pixels at most"
-                )
-            made = self.model.generate(wanted) if images is None else images
-            picture = render.blank(native)
-            render.place(picture, native, 0, made)
-            data = encode_png(picture, {**recipe, "sha256": self.model.sha256})
-            return f"saved {save_numbered(self._folder, self.model.name, data)}"
+    def _send(self, errand: Callable[[], tuple[render.Image, Mapping[str, Any]]]) -> None:
+        """Have a picture made, with its recipe, and saved; the model and its hash are added to the recipe."""
 
-        self._errands.send(errand)
+        def save() -> str:
+            picture, recipe = errand()
+            facts = {"model": self.model.name, "file": self.model.path.name, **recipe, "sha256": self.model.sha256}
+            return f"saved {save_numbered(self._folder, self.model.name, encode_png(picture, facts))}"
 
-    def _recipe(self) -> dict[str, Any]:
-        sheet = self.state.sheet
-        return {
-            "model": self.model.name,
-            "file": self.model.path.name,
-            "seed": self.state.seed,
-            "rows": sheet.rows,
-            "cols": sheet.columns,
-            **self._facts(),
-        }
+        self._errands.send(save)
 
     @abstractmethod
     def _work(self, request: Request) -> Iterator[Part]:
@@ -224,14 +217,6 @@ class Session(ABC, Generic[State, Request]):
         """The sheet, as large as it is shown."""
 
     @abstractmethod
-    def _latents(self) -> Latents:
-        """Of the pictures that the state asks for, [n, d]."""
-
-    @abstractmethod
-    def _ready(self) -> Images | None:
-        """The pictures that the state asks for; ``None`` where some are not there yet."""
-
-    @abstractmethod
     def _facts(self) -> Mapping[str, Any]:
         """What the pictures follow from, for their recipe."""
 
@@ -242,6 +227,91 @@ class Session(ABC, Generic[State, Request]):
     @abstractmethod
     def _hints(self) -> tuple[str, ...]:
         """The keys, most needed first."""
+
+
+class SheetSession(Session[SheetState, Request]):
+    """A mode that shows a sheet of pictures with a cursor."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether the last frame shows all that the events until then asked for."""
+        return not (self.changed or self._errands.busy) and (self._ready() is not None or not self._worker.busy)
+
+    def _compose(self, pictures: render.Image, strip: render.Image | None) -> render.Image:
+        several = self.state.sheet.count > 1
+        return render.compose(pictures, strip, self.state.sheet if several else None, self.state.cursor)
+
+    def _save(self, whole: bool) -> None:
+        sheet, wanted, labels = self.state.sheet, self._latents(), self._labels_of(self.state.classes)
+        recipe: dict[str, Any] = {
+            "seed": self.state.seed,
+            "rows": sheet.rows,
+            "cols": sheet.columns,
+            **self._facts(),
+        }
+        images = self._ready()
+        if not whole:
+            index = self.state.cursor
+            wanted = wanted[index : index + 1]
+            labels = None if labels is None else labels[index : index + 1]
+            images = None if images is None else images[index : index + 1]
+            recipe["picture"] = index
+        if wanted.size <= _LARGEST_RECIPE:
+            recipe["latents" if whole else "latent"] = exact_numbers(wanted) if whole else exact_numbers(wanted)[0]
+        if labels is not None:
+            own = {"label": int(labels[0]), "class": self.model.classes[labels[0]]}
+            recipe |= {"labels": labels.tolist()} if whole else own
+            recipe |= {"first_label": self.state.classes.label, "by_class": self.state.classes.by_row}
+        height, width = self.model.image_size
+        gap = sheet.gap if sheet.count > 1 else 0
+        native = Sheet(sheet.rows, sheet.columns, width, height, gap) if whole else Sheet(1, 1, width, height, 0)
+
+        def errand() -> tuple[render.Image, Mapping[str, Any]]:
+            check_saved_size(native.width, native.height)
+            made = self.model.generate(wanted, labels) if images is None else images
+            picture = render.blank(native)
+            render.place(picture, native, 0, made)
+            return picture, recipe
+
+        self._send(errand)
+
+    def _labels_of(self, classes: Classes) -> Labels | None:
+        """Of the pictures of the sheet; ``None`` where the model has no classes."""
+        labels = classes.of_sheet(self.state.sheet.rows, self.state.sheet.columns)
+        return np.array(labels, np.int64) if labels else None
+
+    def _class_words(self) -> tuple[str, ...]:
+        """The class of the selected picture, in words; none where the model has no classes."""
+        classes, sheet = self.state.classes, self.state.sheet
+        if not classes.count:
+            return ()
+        words = class_words(self.model, classes.of_row(self.state.cursor // sheet.columns))
+        return (words, "rows by class") if classes.by_row else (words,)
+
+    @abstractmethod
+    def _latents(self) -> Latents:
+        """Of the pictures that the state asks for, [n, d]."""
+
+    @abstractmethod
+    def _ready(self) -> Images | None:
+        """The pictures that the state asks for; ``None`` where some are not there yet."""
+
+
+def class_words(model: Model, label: int) -> str:
+    """A class in words: its number, and its name where that says more."""
+    name = model.classes[label]
+    return f"class {name}" if name == str(label) else f"class {label} {name}"
+
+
+def exact_numbers(rows: Latents) -> list[list[float]]:
+    """Latents [n, d] as plain numbers, the shortest that are exact."""
+    return [[float(str(number)) for number in row] for row in rows]
+
+
+def check_saved_size(width: int, height: int) -> None:
+    """Raise ``PictureError`` for a picture larger than the viewer would read again."""
+    if width * height > _LARGEST_SAVED:
+        raise PictureError(f"cannot save {width}x{height}, expected {_LARGEST_SAVED} pixels at most")
 
 
 def make_sheet(model: Model, rows: int, columns: int, scale: float, gap: int = 2) -> Sheet:

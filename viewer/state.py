@@ -8,13 +8,16 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final, Literal, TypeVar, final
 
+from viewer.classes import NO_CLASSES, Classes
 from viewer.keys import Action, Event
+from viewer.latent_state import LatentState, reduce_latent
 
 TRUNCATION_STEPS: Final = 10  # steps in a truncation of 1
 LARGEST_TRUNCATION: Final = 20  # steps
 LEG_TICKS: Final = 480  # ticks in a leg of a walk: a number that every speed divides
 SLOWEST, FASTEST = 2, 128  # ticks a frame
 LAST_SEED: Final = 2**63 - 1
+LEAST_SAMPLES: Final = 3  # latents of training pictures that a mix is made of
 
 
 class Effect(Enum):
@@ -26,6 +29,7 @@ class Effect(Enum):
 
 
 Effects = tuple[Effect, ...]
+GridMode = Literal["random", "interpolation", "mix"]
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,10 @@ class GridState:
     sheet: Sheet
     seed: int = 0  # of the page; picture k of a page has its own stream of random numbers
     cursor: int = 0
-    mode: Literal["random", "interpolation"] = "random"
+    mode: GridMode = "random"
     truncation_steps: int = TRUNCATION_STEPS
+    classes: Classes = NO_CLASSES
+    can_mix: bool = False  # whether the model keeps enough latents of training pictures
 
     @property
     def truncation(self) -> float:
@@ -98,9 +104,11 @@ class AnimateState:
     position: int = 0  # ticks from the start of the walk
     speed: int = 16  # ticks a frame
     paused: bool = False
+    classes: Classes = NO_CLASSES
 
 
-State = TypeVar("State", GridState, AnimateState)
+SheetState = TypeVar("SheetState", GridState, AnimateState)  # of modes that show a sheet
+State = TypeVar("State", GridState, AnimateState, LatentState)
 
 
 def reduce(state: State, event: Event) -> tuple[State, Effects]:
@@ -116,7 +124,9 @@ def reduce(state: State, event: Event) -> tuple[State, Effects]:
             effects = ()
     if isinstance(state, GridState):
         return _reduce_grid(state, event), effects
-    return _reduce_animate(state, event), effects
+    if isinstance(state, AnimateState):
+        return _reduce_animate(state, event), effects
+    return reduce_latent(state, event), effects
 
 
 def advance(state: AnimateState, frames: int = 1) -> AnimateState:
@@ -125,7 +135,12 @@ def advance(state: AnimateState, frames: int = 1) -> AnimateState:
 
 
 def _reduce_grid(state: GridState, event: Event) -> GridState:
+    classes = state.classes.after(event)
+    if classes is not None:
+        return replace(state, classes=classes)
     match event.action:
+        case Action.NEW if state.can_mix and event.key in ("m", "M"):
+            return _switch(state, "mix")
         case Action.INTERPOLATE:
             return _switch(state, "interpolation")
         case Action.RANDOM:
@@ -142,7 +157,7 @@ def _reduce_grid(state: GridState, event: Event) -> GridState:
             return replace(state, cursor=_move(state.sheet, state.cursor, event))
 
 
-def _switch(state: GridState, mode: Literal["random", "interpolation"]) -> GridState:
+def _switch(state: GridState, mode: GridMode) -> GridState:
     """To the other mode the corners stay; the mode that is on already gets new pictures."""
     if state.mode == mode:
         return replace(state, seed=_next_seed(state.seed))
@@ -150,6 +165,9 @@ def _switch(state: GridState, mode: Literal["random", "interpolation"]) -> GridS
 
 
 def _reduce_animate(state: AnimateState, event: Event) -> AnimateState:
+    classes = state.classes.after(event)
+    if classes is not None:
+        return replace(state, classes=classes)
     match event.action:
         case Action.PAUSE:
             return replace(state, paused=not state.paused)

@@ -31,11 +31,12 @@ class SlowModel:
     """Stands for a model whose runs take half a second; red grows with the first number of the latent."""
 
     name, sha256, path, latent, image_size = "slow", "0" * 64, Path("slow.onnx"), Latent(size=4), (8, 8)
+    classes, samples = (), np.zeros((0, 4), np.float32)
 
     def __init__(self, seconds: float = 0.5) -> None:
         self.seconds = seconds
 
-    def generate(self, latents: np.ndarray) -> np.ndarray:
+    def generate(self, latents: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         time.sleep(self.seconds)
         red = np.clip(128 + 60 * latents[:, :1, None, None], 0, 255)
         return np.broadcast_to(red, (len(latents), 8, 8, 3)).astype(np.uint8)
@@ -270,7 +271,7 @@ def test_scripted_keys_of_a_walk_on_a_screen_are_pressed_while_it_moves(model: M
 
 def test_a_script_goes_on_when_the_model_fails(tmp_path: Path) -> None:
     class Failing(SlowModel):
-        def generate(self, latents: np.ndarray) -> np.ndarray:
+        def generate(self, latents: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
             raise ModelError("slow.onnx: cannot be run")
 
     session = page(Failing(), tmp_path)
@@ -325,7 +326,7 @@ def test_waiting_for_a_person_costs_next_to_nothing(model: Model, tmp_path: Path
 
 def test_a_model_that_fails_is_shown_and_the_session_goes_on(tmp_path: Path) -> None:
     class Failing(SlowModel):
-        def generate(self, latents: np.ndarray) -> np.ndarray:
+        def generate(self, latents: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
             raise ModelError("slow.onnx: cannot be run: out of memory")
 
     display = scripted(page(Failing(), tmp_path), "x,right,s")

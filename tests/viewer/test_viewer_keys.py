@@ -27,6 +27,8 @@ def test_moves_on_every_platform(platform: str, codes: tuple[int, ...]) -> None:
     ("code", "shift", "event"),
     [
         (27, False, Event(Action.QUIT)),
+        (9, False, Event(Action.NEXT_VIEW)),
+        (0xFF09, False, Event(Action.NEXT_VIEW)),
         (ord("s"), False, Event(Action.SAVE)),
         (ord("s"), True, Event(Action.SAVE_ALL)),
         (ord("S"), False, Event(Action.SAVE_ALL)),
@@ -57,7 +59,7 @@ def test_codes(code: int, shift: bool, event: Event) -> None:
 
 
 @pytest.mark.parametrize(
-    "code", [-1, 0, 8, 9, 127, 65505, 65506, 65507, 65509, 65407, 65513, 65515, 65027, 65470, 0x700000, 1 << 23]
+    "code", [-1, 0, 8, 127, 65505, 65506, 65507, 65509, 65407, 65513, 65515, 65027, 65470, 0x700000, 1 << 23]
 )
 def test_lone_modifiers_and_unknown_codes_are_nothing(code: int) -> None:
     assert decode_window_key(code) is None

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viewer.displays.terminal_input import Parser, Press, Reply
-from viewer.keys import Event, parse_keys
+from viewer.displays.terminal_input import Mouse, Parser, Reply
+from viewer.keys import Action, Event, parse_keys
 
 CASES = [
     (b"\x1b[A\x1b[B\x1b[C\x1b[D", "up,down,right,left"),
@@ -15,26 +15,29 @@ CASES = [
     (b"\x1bOk\x1bOm\x1bOM", "+,-,enter"),
     (b"sSir+-= \n", "s,S,i,r,+,-,=,space,enter"),
     ("é€猫😺".encode(), "é,€,猫,😺"),
-    (b"\x1b[<0;12;5M\x1b[<0;12;5m\x1b[<2;1;1M\x1b[<64;3;3Mx", [Press(11, 4), "x"]),
+    (b"\x1b[<0;12;5M\x1b[<0;12;5m\x1b[<2;1;1M\x1b[<64;3;3Mx",
+     [Mouse(Action.CLICK, 11, 4), Mouse(Action.RELEASE, 11, 4), "x"]),
+    (b"\x1b[<35;2;3M\x1b[<36;2;3M\x1b[<39;2;3M\x1b[<48;9;9M\x1b[<33;9;9M\x1b[<99;9;9M",
+     [Mouse(Action.MOVE, 1, 2), Mouse(Action.DRAG, 1, 2), Mouse(Action.MOVE, 1, 2), Mouse(Action.DRAG, 8, 8)]),
     (b"\x1b[M !!a", "a"),
     (b"\x1b[[Ab", "b"),
     (b"\x1b[15~\x1b[3~\x1b[2~\x1b[Z\x1b[200~c", "c"),
     (b"\x1b_Gi=31;OK\x1b\\\x1bP1$r48:2:1:2:3m\x1b\\\x1b[?62;22cd",
      [Reply("\x1b_Gi=31;OK\x1b\\"), Reply("\x1bP1$r48:2:1:2:3m\x1b\\"), Reply("\x1b[?62;22c"), "d"]),
-    (b"\x80\xff\xc3(\x00\x07\t\x7fa", "(,a"),
+    (b"\x80\xff\xc3(\x00\x07\t\x7fa", "(,tab,a"),
     (b"\x1b[12\x01a\x1b[[zb", "a,b"),
     (b"\x1bx", "esc,x"),
     (b"\x1b\x1b[A", "esc,up"),
 ]  # fmt: skip
 
 
-def events(expected: str | list[Event | Press | Reply | str]) -> list[Event | Press | Reply]:
+def events(expected: str | list[Event | Mouse | Reply | str]) -> list[Event | Mouse | Reply]:
     parts = [expected] if isinstance(expected, str) else expected
     return [item for part in parts for item in (parse_keys(part) if isinstance(part, str) else [part])]
 
 
 @pytest.mark.parametrize(("data", "expected"), CASES)
-def test_whole_and_byte_by_byte(data: bytes, expected: str | list[Event | Press | Reply | str]) -> None:
+def test_whole_and_byte_by_byte(data: bytes, expected: str | list[Event | Mouse | Reply | str]) -> None:
     assert Parser().feed(data) == events(expected)
     parser = Parser()
     assert [item for byte in data for item in parser.feed(bytes([byte]))] == events(expected)

@@ -34,50 +34,52 @@ class NoDisplay:
         """Nothing to give back."""
 
 
-def open_display(choice: Choice, *, title: str, record: Path | None = None, delay_ms: int = 50) -> Display:
+def open_display(
+    choice: Choice, *, title: str, record: Path | None = None, delay_ms: int = 50, motion: bool = False
+) -> Display:
     """Open a display: ``auto`` is a window where there is a screen, else the terminal.
 
     ``record``: a .png, .gif, .webp or .mp4 file that gets every shown frame, each for ``delay_ms``.
-    Raises ``DisplayError``.
+    ``motion``: it tells of every movement of the mouse too, and not of clicks alone. Raises ``DisplayError``.
     """
     if record is None:
-        return _open(choice, title)
+        return _open(choice, title, motion)
     # Here and below, each display is imported when it is asked for: together they cost a sixth of the viewer's start.
     from viewer.displays.recorder import Recorded, Recorder
 
     recorder = Recorder(record, delay_ms)
     try:
-        return Recorded(_open(choice, title), recorder)
+        return Recorded(_open(choice, title, motion), recorder)
     except BaseException:
         recorder.discard()
         raise
 
 
-def _open(choice: Choice, title: str) -> Display:
+def _open(choice: Choice, title: str, motion: bool) -> Display:
     if choice == "none":
         return NoDisplay()
     if choice == "window":
-        return _open_window(title)
+        return _open_window(title, motion)
     if choice == "terminal":
-        return _open_terminal()
+        return _open_terminal(motion)
     try:
-        return _open_window(title)
+        return _open_window(title, motion)
     except DisplayError as no_window:
         try:
-            return _open_terminal()
+            return _open_terminal(motion)
         except DisplayError as no_terminal:
             raise DisplayError(
                 f"no window: {no_window}; no terminal: {no_terminal}; try --display none --record out.png"
             ) from None
 
 
-def _open_window(title: str) -> Display:
+def _open_window(title: str, motion: bool) -> Display:
     from viewer.displays.window import Window
 
-    return Window(title)
+    return Window(title, motion)
 
 
-def _open_terminal() -> Display:
+def _open_terminal(motion: bool) -> Display:
     from viewer.displays.terminal import Terminal
 
-    return Terminal()
+    return Terminal(motion)

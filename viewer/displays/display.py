@@ -28,7 +28,7 @@ class Display(Protocol):
         """Show a frame, BGR [h, w, 3], under a title. Raises ``DisplayError``."""
 
     def poll(self, seconds: float) -> Event | None:
-        """The next event, waiting at most so long. The position of a CLICK is in pixels of the last frame."""
+        """The next event, waiting at most so long. Positions of the mouse are in pixels of the last frame."""
 
     def close(self) -> None:
         """Give everything back; may be called twice. Raises ``DisplayError`` where a recording is lost."""

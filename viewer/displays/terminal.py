@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewer.displays.blocks import Painter
-from viewer.displays.terminal_input import Parser, Press, Reply
+from viewer.displays.terminal_input import Mouse, Parser, Reply
 from viewer.displays.tty import Tty
 from viewer.keys import Action, Event
 
 _ENTER: Final = b"\x1b[?1049h\x1b[?25l\x1b[?1000h\x1b[?1006h\x1b[2J"  # other screen, no cursor, mouse
-_LEAVE: Final = b"\x1b[?2026l\x1b[?1006l\x1b[?1000l\x1b[0m\x1b[?25h\x1b[?1049l"
+_MOTION: Final = b"\x1b[?1003h"  # every movement of the mouse
+_LEAVE: Final = b"\x1b[?2026l\x1b[?1006l\x1b[?1003l\x1b[?1000l\x1b[0m\x1b[?25h\x1b[?1049l"
 _BEGIN: Final = b"\x1b[?2026h"  # the terminal shows what comes before _END at once
 _END: Final = b"\x1b[0m\x1b[?2026l"
 _TRUE_COLOUR: Final = b"\x1b[48;2;1;2;3m\x1bP$qm\x1b\\\x1b[0m"  # set a background and ask which one is set
@@ -53,8 +54,10 @@ class Terminal:
     interactive = True
     coarse = True
 
-    def __init__(self) -> None:
-        self._tty = Tty(_ENTER, _LEAVE)
+    def __init__(self, motion: bool = False) -> None:
+        """``motion``: movements of the mouse are events too."""
+        self._motion = motion
+        self._tty = Tty(_ENTER + (_MOTION if motion else b""), _LEAVE)
         self._parser = Parser()
         self._events: deque[Event] = deque()
         self._replies: list[str] = []
@@ -105,23 +108,28 @@ class Terminal:
             data = self._tty.read(_ESCAPE_SECONDS if self._parser.lone_escape else _SEQUENCE_SECONDS)
             found += self._parser.feed(data) if data else self._parser.flush()
         for item in found:
-            event = self._click(item) if isinstance(item, Press) else item
+            event = self._mouse(item) if isinstance(item, Mouse) else item
             if isinstance(event, Event):
+                moves = event.action in (Action.MOVE, Action.DRAG)
+                if moves and self._events and self._events[-1].action is event.action:
+                    self._events.pop()  # of movements that nobody has asked for yet, only the last one counts
                 self._events.append(event)
             elif isinstance(event, Reply):
                 self._replies.append(event.text)
         return True
 
-    def _click(self, press: Press) -> Event | None:
+    def _mouse(self, mouse: Mouse) -> Event | None:
         """The pixel of the frame below the middle of a character cell."""
-        if self._frame is None:
+        if self._frame is None or not (self._motion or mouse.action is Action.CLICK):
             return None
         height, width = self._frame.shape[:2]
-        across = (press.column + 0.5 - self._place.left) / self._place.width
-        down = (press.row + 0.5 - self._place.top) / self._place.height
+        across = (mouse.column + 0.5 - self._place.left) / self._place.width
+        down = (mouse.row + 0.5 - self._place.top) / self._place.height
+        if mouse.action in (Action.DRAG, Action.RELEASE):  # they end at the edge
+            across, down = min(max(across, 0.0), 1 - 1e-9), min(max(down, 0.0), 1 - 1e-9)
         if not (0 <= across < 1 and 0 <= down < 1):
             return None
-        return Event(Action.CLICK, int(across * width), int(down * height))
+        return Event(mouse.action, int(across * width), int(down * height))
 
     def _capabilities(self) -> tuple[str, bool]:
         """Which pictures the terminal has ("kitty", "iterm" or "") and whether it has 24-bit colours."""

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from viewer.keys import NAMES, Event, decode_character
+from viewer.keys import NAMES, Action, Event, decode_character
 
 _SEQUENCE: Final = re.compile(  # a whole control sequence
     rb"\x1b\[M[\x20-\xff]{3}"  # a mouse report of old
@@ -18,15 +18,22 @@ _BEGUN: Final = re.compile(  # what may still become one
 )
 _LETTERS: Final = {"A": "up", "B": "down", "C": "right", "D": "left", "H": "home", "F": "end", "M": "enter"}
 _NUMBERS: Final = {"1": "home", "7": "home", "4": "end", "8": "end", "5": "pageup", "6": "pagedown"}
-_MOUSE: Final = re.compile(r"\x1b\[<(\d{1,5});(\d{1,5});(\d{1,5})M")
+_MOUSE: Final = re.compile(r"\x1b\[<(\d{1,5});(\d{1,5});(\d{1,5})([Mm])")
 _MOUSE_MODIFIERS: Final = 4 | 8 | 16  # Shift, Alt, Control: a click all the same
+_MOUSE_ACTIONS: Final = {  # of a report's button, which has 32 added while the mouse moves, and its last letter
+    (0, "M"): Action.CLICK,
+    (0, "m"): Action.RELEASE,
+    (32, "M"): Action.DRAG,
+    (35, "M"): Action.MOVE,
+}
 _LONGEST: Final = 4096
 
 
 @dataclass(frozen=True)
-class Press:
-    """The left button went down on a character cell; counted from 0."""
+class Mouse:
+    """What the mouse did on a character cell; counted from 0."""
 
+    action: Action
     column: int
     row: int
 
@@ -54,10 +61,10 @@ class Parser:
         """Whether all that is held back is one escape: the key, unless more follows within moments."""
         return self._pending == b"\x1b"
 
-    def feed(self, data: bytes) -> list[Event | Press | Reply]:
+    def feed(self, data: bytes) -> list[Event | Mouse | Reply]:
         """Everything that is complete with these bytes."""
         data = self._pending + data
-        found: list[Event | Press | Reply] = []
+        found: list[Event | Mouse | Reply] = []
         position = 0
         while position < len(data):
             if data[position] == 0x1B:
@@ -85,20 +92,21 @@ class Parser:
         self._pending = data[position:]
         return found
 
-    def flush(self) -> list[Event | Press | Reply]:
+    def flush(self) -> list[Event | Mouse | Reply]:
         """Nothing more came: a lone escape was the key, and half a sequence is nothing."""
         escape = self.lone_escape
         self._pending = b""
         return [NAMES["esc"]] if escape else []
 
 
-def _decode(sequence: bytes) -> list[Event | Press | Reply]:
+def _decode(sequence: bytes) -> list[Event | Mouse | Reply]:
     text = sequence.decode("utf-8", "replace")
     introducer, final = text[1], text[-1]
     mouse = _MOUSE.fullmatch(text)
     if mouse:
-        button, column, row = map(int, mouse.groups())
-        return [Press(column - 1, row - 1)] if button & ~_MOUSE_MODIFIERS == 0 else []
+        button, column, row = (int(mouse[number]) for number in (1, 2, 3))
+        done = _MOUSE_ACTIONS.get((button & ~_MOUSE_MODIFIERS, mouse[4]))
+        return [Mouse(done, column - 1, row - 1)] if done else []
     if introducer not in "[O" or (final == "c" and text[2] == "?"):
         return [Reply(text)]
     if introducer == "O" and "j" <= final <= "y":  # the keypad's * + , - . / 0..9

@@ -31,7 +31,9 @@ class Window:
     interactive = True
     coarse = False
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, motion: bool = False) -> None:
+        """``motion``: movements of the mouse are events too."""
+        self._motion = motion
         self._x = _probe()
         self._name = title  # OpenCV's handle; the title bar may say something else later
         self._title = title
@@ -61,7 +63,7 @@ class Window:
             self._title = title
 
     def poll(self, seconds: float) -> Event | None:
-        """The next key, click or QUIT, waiting at most so long."""
+        """The next key, what the mouse did, or QUIT, waiting at most so long."""
         deadline = time.monotonic() + seconds
         while True:
             left_ms = (deadline - time.monotonic()) * 1000
@@ -107,10 +109,24 @@ class Window:
         return not self._closed
 
     def _on_mouse(self, kind: int, x: int, y: int, flags: int, data: object) -> None:
-        if kind == cv2.EVENT_LBUTTONDOWN and self._size is not None:
-            width, height = self._size
-            if 0 <= x < width and 0 <= y < height:
-                self._events.append(Event(Action.CLICK, x, y))
+        if self._size is None:
+            return
+        width, height = self._size
+        inside = 0 <= x < width and 0 <= y < height
+        if kind == cv2.EVENT_LBUTTONDOWN and inside:
+            self._events.append(Event(Action.CLICK, x, y))
+        elif kind == cv2.EVENT_MOUSEMOVE and self._motion:
+            action = Action.DRAG if flags & cv2.EVENT_FLAG_LBUTTON else Action.MOVE
+            if inside or action is Action.DRAG:
+                self._moved(Event(action, min(max(x, 0), width - 1), min(max(y, 0), height - 1)))
+        elif kind == cv2.EVENT_LBUTTONUP and self._motion:
+            self._events.append(Event(Action.RELEASE, min(max(x, 0), width - 1), min(max(y, 0), height - 1)))
+
+    def _moved(self, event: Event) -> None:
+        """Of movements that nobody has asked for yet, only the last one counts."""
+        if self._events and self._events[-1].action is event.action:
+            self._events.pop()
+        self._events.append(event)
 
     def _fit(self, size: tuple[int, int]) -> tuple[int, int]:
         """The size of a window for a frame: that of the frame, or less on a small screen."""

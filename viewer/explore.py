@@ -1,0 +1,453 @@
+"""The latent mode: a plane of latent space, a line through it, the scatter of a set of pictures, a slider an axis."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from viewer import plots, render, scene
+from viewer.cloud import Cloud
+from viewer.latent_state import LatentState, View, place
+from viewer.latents import Latents, lerp, slerp
+from viewer.layout import Layout
+from viewer.model import Images, Model, ModelError
+from viewer.session import Labels, Part, Session, check_saved_size, class_words, exact_numbers
+from viewer.space import Numbers, Point
+from viewer.worker import Worker
+
+_KEPT_BYTES: Final = 160_000_000  # of pictures that may be asked for again
+_LARGEST_FRAME: Final = 2**25  # pixels
+_COARSER: Final = (4, 2, 1)  # a plane has first a quarter of its pictures along each side, then half, then all
+_HINTS: Final[Mapping[View, tuple[str, ...]]] = {
+    "plane": ("tab line", "esc quit", "s save", "x y axes", "r random", "+ - zoom"),
+    "line": ("tab on", "esc quit", "drag from A to B", "s save", "l straight or round", "i random"),
+    "scatter": ("tab on", "esc quit", "click a point", "s save", "x y axes", "+ - zoom"),
+    "sliders": ("tab plane", "esc quit", "arrows move", "s save", "x y axis of the plane", "home middle"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Wish:
+    """Some pictures that are wanted together."""
+
+    key: Hashable
+    count: int
+    latents: Callable[[], Latents]  # [count, d]
+    size: tuple[int, int]  # height and width in which they are kept
+    label: int = 0
+    grid: tuple[int, int] = (1, 1)  # rows and columns on the plane
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What is to be made next: wishes, and how many pictures of each are there already."""
+
+    parts: tuple[tuple[Wish, int], ...]
+
+    @property
+    def signature(self) -> tuple[tuple[Hashable, int], ...]:
+        """By which two requests are compared."""
+        return tuple((wish.key, done) for wish, done in self.parts)
+
+
+@dataclass
+class Made:
+    """Pictures [n, h, w, 3] of a wish, as far as they are there."""
+
+    images: Images
+    done: int = 0
+
+
+@dataclass
+class Seen:
+    """What frames leave for those after them."""
+
+    large: dict[str, render.Image] = field(default_factory=dict)  # pictures, until the ones wanted now are there
+    layer: render.Image = field(default_factory=lambda: np.zeros((0, 0, 3), np.uint8))  # the scatter with its points
+    plane: Hashable = None  # that the layer is of
+    points: int = 0  # that are on the layer
+
+
+class LatentSession(Session[LatentState, Request]):
+    """Latent space in four views. What is coarse is made first, and what the person looks at before all else."""
+
+    def __init__(self, model: Model, state: LatentState, folder: Path, cloud: Cloud) -> None:
+        """``cloud``: the points of the scatter."""
+        self._cloud = cloud
+        self._points: Latents = np.empty((cloud.count, model.latent.size), np.float32)
+        self._points[: len(cloud.known)] = cloud.known
+        self._point_count = len(cloud.known)  # that are encoded
+        self._kept: OrderedDict[Hashable, Made] = OrderedDict()
+        self._asked: Request | None = None
+        self._canvas: render.Image = scene.empty_plane(state.layout)
+        self._drawn: Hashable = None  # what the canvas shows
+        self._seen = Seen()
+        self._encoding: Worker[int, Latents] = Worker(cloud.encode)
+        super().__init__(model, state, folder)
+        if self._point_count < cloud.count:
+            self._encoding.ask(self._point_count)
+
+    @property
+    def follows_mouse(self) -> bool:
+        """Whether movements of the mouse mean something."""
+        return True
+
+    def pump(self, now: float) -> None:
+        """Ask the workers for what is missing, and take in what has come."""
+        for answer in self._encoding.take():
+            if answer.error is not None:
+                self._failed(answer.error)
+            elif answer.result is not None:
+                end = self._point_count + len(answer.result)
+                self._points[self._point_count : end] = answer.result
+                self._point_count, self.changed = end, True
+        super().pump(now)
+
+    def close(self) -> None:
+        """Stop work. Raises ``PictureError`` where pictures are left unsaved."""
+        self._encoding.close()
+        super().close()
+
+    @property
+    def _busy(self) -> bool:
+        return super()._busy or (self.state.view == "scatter" and self._encoding.busy)
+
+    def _wait(self) -> None:
+        super()._wait()
+        if self.state.view == "scatter":
+            self._encoding.wait()
+
+    # What is wanted, in the order of need.
+
+    def _wishes(self, state: LatentState, points: Latents, factors: Sequence[int] = _COARSER) -> list[Wish]:
+        """``points``: [n, d] of the scatter that are known. ``factors``: how many times coarser planes are."""
+        match state.view:
+            case "line":
+                return [self._line_wish(state), *self._plane_wishes(state, factors)]
+            case "scatter":
+                nearest = _nearest(state, points)
+                return [] if nearest is None else [self._item_wish(state, points, nearest)]
+            case "sliders":
+                return [self._point_wish(state), *(self._track_wish(state, axis) for axis in _visible(state))]
+        return [self._point_wish(state), *self._plane_wishes(state, factors)]
+
+    def _point_wish(self, state: LatentState) -> Wish:
+        def latents() -> Latents:
+            return state.space.latent_at(state.point)[None]
+
+        label = state.classes.label
+        return Wish(("point", state.point, label), 1, latents, self.model.image_size, label)
+
+    def _plane_wishes(self, state: LatentState, factors: Sequence[int] = _COARSER) -> Iterator[Wish]:
+        """Coarse to fine."""
+        layout = state.layout
+        sizes = {(-(-layout.rows // factor), -(-layout.columns // factor)) for factor in factors}
+        for rows, columns in sorted(sizes):
+            yield self._grid_wish(state, rows, columns)
+
+    def _grid_wish(self, state: LatentState, rows: int, columns: int) -> Wish:
+        label, layout = state.classes.label, state.layout
+
+        def latents() -> Latents:
+            across = _centres(columns, state.reach)
+            up = -_centres(rows, state.reach)
+            values = np.stack(np.meshgrid(across, up), axis=2).reshape(-1, 2)
+            return state.space.spread(state.point, state.axes, values)
+
+        key = ("plane", rows, columns, *_plane_key(state))
+        size = -(-layout.plane_height // rows), -(-layout.plane_width // columns)
+        return Wish(key, rows * columns, latents, size, label, (rows, columns))
+
+    def _line_wish(self, state: LatentState) -> Wish:
+        def latents() -> Latents:
+            return _along(state)
+
+        label, count = state.classes.label, state.layout.stop_count
+        return Wish(("line", state.line, state.straight, count, label), count, latents, self.model.image_size, label)
+
+    def _item_wish(self, state: LatentState, points: Latents, item: int) -> Wish:
+        def latents() -> Latents:
+            return points[item : item + 1]
+
+        label = state.classes.label
+        if state.classes.count and self._cloud.classes:  # a picture is drawn again as what it is
+            label = min(int(self._cloud.labels[item]), state.classes.count - 1)
+        return Wish(("item", item, label), 1, latents, self.model.image_size, label)
+
+    def _track_wish(self, state: LatentState, axis: int) -> Wish:
+        count, width, height = state.layout.track_pictures
+
+        def latents() -> Latents:
+            return state.space.spread(state.point, (axis,), _centres(count, state.reach)[:, None])
+
+        key = ("track", axis, state.point.without((axis,)), state.reach, state.classes.label)
+        return Wish(key, count, latents, (height, width), state.classes.label)
+
+    # From wishes to pictures.
+
+    def _work(self, request: Request) -> Iterator[Part]:
+        first = 0
+        for wish, done in request.parts:
+            latents = wish.latents()[done:]
+            for part in self._decoder.parts(latents, self._labels(wish, len(latents))):
+                yield Part(first + part.first, _sized(part.images, wish.size))
+            first += len(latents)
+
+    def _labels(self, wish: Wish, count: int) -> Labels | None:
+        return np.full(count, wish.label, np.int64) if self.model.classes else None
+
+    def _ask(self) -> None:
+        wishes = self._wishes(self.state, self._points[: self._point_count])
+        done = {wish.key: self._kept[wish.key].done if wish.key in self._kept else 0 for wish in wishes}
+        for wish in wishes:
+            if wish.key in self._kept:
+                self._kept.move_to_end(wish.key)
+        missing = Request(tuple((wish, done[wish.key]) for wish in wishes if done[wish.key] < wish.count))
+        if not missing.parts:
+            return
+        asked = self._asked
+        if asked is not None and self._worker.busy and missing.parts[0][0].key in (wish.key for wish, _ in asked.parts):
+            return
+        if asked is None or missing.signature != asked.signature:  # the same again would fail again
+            self._asked = missing
+            self._worker.ask(missing)
+
+    def _receive(self, request: Request, part: Part) -> None:
+        first = part.first
+        for wish, done in request.parts:
+            if first < wish.count - done:
+                made = self._kept.get(wish.key)
+                if made is None:
+                    made = self._kept[wish.key] = Made(np.empty((wish.count, *wish.size, 3), np.uint8))
+                start = done + first
+                if start <= made.done:
+                    made.images[start : start + len(part.images)] = part.images
+                    made.done = max(made.done, start + len(part.images))
+                break
+            first -= wish.count - done
+        self.changed = True
+        used = sum(made.images.nbytes for made in self._kept.values())
+        while used > _KEPT_BYTES and len(self._kept) > 8:
+            used -= self._kept.popitem(last=False)[1].images.nbytes
+
+    def _made(self, wish: Wish) -> Images:
+        """The pictures of a wish that are there."""
+        made = self._kept.get(wish.key)
+        return np.zeros((0, *wish.size, 3), np.uint8) if made is None else made.images[: made.done]
+
+    def _pictures(self) -> render.Image:
+        state, points = self.state, self._points[: self._point_count]
+        if state.view in ("plane", "line"):
+            planes = [self._made(wish) for wish in self._plane_wishes(state)]
+            now = (_plane_key(state), *map(len, planes))
+            if now != self._drawn:
+                self._drawn = now
+                for wish, made in zip(self._plane_wishes(state), planes, strict=True):
+                    scene.paint(self._canvas, wish.grid, made)
+        images = {wish.key: self._made(wish) for wish in self._wishes(state, points)}
+        return self._draw(state, self._canvas, images, points, self._seen)
+
+    def _draw(
+        self,
+        state: LatentState,
+        canvas: render.Image,
+        images: Mapping[Hashable, Images],
+        points: Latents,
+        seen: Seen,
+    ) -> render.Image:
+        """The frame of a state. ``seen``: what frames before it have left; updated."""
+
+        def large(name: str, made: Images | None) -> render.Image | None:
+            if made is not None and len(made):
+                seen.large[name] = made[0]
+            return seen.large.get(name)
+
+        if state.view == "line":
+            wish = self._line_wish(state)
+            stops = images[wish.key]
+            large("point", stops[state.stop : state.stop + 1])
+            return scene.line(state, canvas, stops, wish.latents(), large("point", None), self._words(state))
+        if state.view == "scatter":
+            item = _nearest(state, points)
+            if item is None:
+                return scene.scatter(state, self._layer(state, points, seen), None, [], (), self._legend())
+            original = self._cloud.picture(item)
+            drawn = large("item", images[self._item_wish(state, points, item).key])
+            pair = [("picture", original)] if original is not None else []
+            pair += [("drawn again" if pair else "drawn", drawn)] if drawn is not None else []
+            words = self._item_words(item)
+            return scene.scatter(state, self._layer(state, points, seen), points[item], pair, words, self._legend())
+        picture = large("point", images[self._point_wish(state).key])
+        if state.view == "sliders":
+            tracks = {axis: images[self._track_wish(state, axis).key] for axis in _visible(state)}
+            return scene.sliders(state, tracks, picture, self._words(state))
+        return scene.plane(state, canvas, picture, self._words(state))
+
+    def _layer(self, state: LatentState, points: Latents, seen: Seen) -> render.Image:
+        """The scatter's paper with its points; what was seen is added to, or begun anew where something changed."""
+        plane = state.axes, state.reach, len(points) == self._cloud.count  # all together look the same every time
+        if seen.plane != plane:
+            seen.plane, seen.points, seen.layer = plane, 0, scene.paper(state)
+        if seen.points < len(points):
+            new = slice(seen.points, len(points))
+            count, classes = self._cloud.count, max(len(self._cloud.classes), 1)
+            radius = 2.0 if count > 2000 else 3.0 if count > 200 else 4.0
+            scene.add_points(seen.layer, state, points[new], self._cloud.labels[new], classes, radius)
+            seen.points = len(points)
+        return seen.layer
+
+    def _legend(self) -> Sequence[tuple[str, plots.Colour]]:
+        names = self._cloud.classes
+        return [(name, plots.colour_of(label, len(names))) for label, name in enumerate(names)]
+
+    # In words, and on disk.
+
+    def _words(self, state: LatentState) -> tuple[str, ...]:
+        """What stands under the large picture."""
+        if state.view == "line":
+            where = f"{state.stop + 1} of {state.layout.stop_count}"
+        else:
+            where = "at {}, {}".format(*map(plots.two_digits, place(state)))
+        return (where, *self._class_words(state))
+
+    def _class_words(self, state: LatentState) -> tuple[str, ...]:
+        return (class_words(self.model, state.classes.label),) if state.classes.count else ()
+
+    def _item_words(self, item: int) -> tuple[str, ...]:
+        number = self._cloud.number(item)
+        if not self._cloud.name:
+            return (f"training picture {number + 1}",)
+        names = self._cloud.classes
+        name = (f"class {names[int(self._cloud.labels[item])]}",) if names else ()
+        return (f"number {number}", *name)
+
+    def _status(self) -> tuple[str, ...]:
+        state = self.state
+        words = (state.view, *(word for word in self._words(state) if state.view != "scatter"))
+        if state.view == "line":
+            return (*words, "straight" if state.straight else "great circle")
+        if state.view == "scatter":
+            left = self._cloud.count - self._point_count
+            item = _nearest(state, self._points[: self._point_count])
+            words += () if item is None else self._item_words(item)
+            words += (f"{left} to come",) if left else ()
+        return (*words, " x ".join(state.space.name(axis) for axis in state.axes))
+
+    def _hints(self) -> tuple[str, ...]:
+        classes = ("0-9 n p class",) if self.state.classes.count else ()
+        return (*_HINTS[self.state.view][:2], *classes, *_HINTS[self.state.view][2:])
+
+    def _facts(self) -> Mapping[str, Any]:
+        state = self.state
+        facts: dict[str, Any] = {
+            "mode": f"latent {state.view}",
+            "seed": state.seed,
+            "rows": state.layout.rows,
+            "cols": state.layout.columns,
+            "scale": state.layout.scale,
+            "range": state.reach,
+            "axes": list(state.axes),
+            "point": _plain(state.point),
+            "line": [_plain(point) for point in state.line],
+            "stop": state.stop,
+            "straight": state.straight,
+            "always_straight": state.always_straight,
+            "slider": state.chosen,
+        }
+        if state.classes.count:
+            facts["first_label"] = state.classes.label
+        return facts | ({"data": self._cloud.name, "points": self._cloud.count} if self._cloud.name else {})
+
+    def _save(self, whole: bool) -> None:
+        if whole:
+            self._save_screen()
+            return
+        state, points, recipe = self.state, self._points[: self._point_count], dict(self._facts())
+        item = _nearest(state, points) if state.view == "scatter" else None
+        if item is not None:
+            wish, number = self._item_wish(state, points, item), 0
+            recipe["item"] = self._cloud.number(item)
+        elif state.view == "line":
+            wish, number = self._line_wish(state), state.stop
+        else:
+            wish, number = self._point_wish(state), 0
+        latents = wish.latents()[number : number + 1]
+        recipe["latent"] = exact_numbers(latents)[0]
+        if self.model.classes:
+            recipe |= {"label": wish.label, "class": self.model.classes[wish.label]}
+        self._send(lambda: (self.model.generate(latents, self._labels(wish, 1))[0], recipe))
+
+    def _save_screen(self) -> None:
+        state, recipe, cloud = self.state, self._facts(), self._cloud
+        known = self._points[: self._point_count]
+        kept = {key: made.images for key, made in self._kept.items() if made.done == len(made.images)}
+
+        def errand() -> tuple[render.Image, Mapping[str, Any]]:
+            check_saved_size(state.layout.width, state.layout.height)
+            points = known
+            if state.view == "scatter" and len(known) < cloud.count:
+                points = np.concatenate([known, *cloud.encode(len(known))])
+            images = {}
+            canvas = scene.empty_plane(state.layout)
+            for wish in self._wishes(state, points, (1,)):
+                images[wish.key] = kept[wish.key] if wish.key in kept else self._make(wish)
+                if wish.grid != (1, 1):
+                    scene.paint(canvas, wish.grid, images[wish.key])
+            return self._draw(state, canvas, images, points, Seen()), recipe
+
+        self._send(errand)
+
+    def _make(self, wish: Wish) -> Images:
+        return _sized(self.model.generate(wish.latents(), self._labels(wish, wish.count)), wish.size)
+
+
+def check_layout(layout: Layout) -> None:
+    """Raise ``ModelError`` where the frame would be absurd."""
+    if layout.width * layout.height > _LARGEST_FRAME:
+        raise ModelError(f"a frame of {layout.width}x{layout.height} pixels is too large; try a smaller --scale")
+
+
+def _visible(state: LatentState) -> range:
+    """The axes whose sliders are on the screen."""
+    return range(state.first_slider, min(state.first_slider + state.layout.slider_count, state.space.count))
+
+
+def _nearest(state: LatentState, points: Latents) -> int | None:
+    """The point [n, d] of the scatter that lies nearest to where one is, as one sees it."""
+    if not len(points):
+        return None
+    across, up = (state.space.coordinates(points, axis) for axis in state.axes)
+    x, y = place(state)
+    return int(np.argmin((across - x) ** 2 + (up - y) ** 2))
+
+
+def _centres(count: int, reach: float) -> Numbers:
+    """The middles of so many equal parts of -reach to reach."""
+    return ((2 * np.arange(count) + 1) / count - 1) * reach
+
+
+def _plane_key(state: LatentState) -> tuple[Hashable, ...]:
+    """What the pictures of a plane follow from."""
+    return state.point.without(state.axes), state.axes, state.reach, state.classes.label
+
+
+def _along(state: LatentState) -> Latents:
+    """The latents of the line, [n, d]."""
+    start, end = (state.space.latent_at(point) for point in state.line)
+    between = lerp if state.straight else slerp
+    return np.stack([between(start, end, share) for share in np.linspace(0.0, 1.0, state.layout.stop_count)])
+
+
+def _sized(images: Images, size: tuple[int, int]) -> Images:
+    """Pictures [n, h, w, 3] at another size."""
+    if images.shape[1:3] == size:
+        return images
+    return np.stack([plots.enlarged(image, *size) for image in images])
+
+
+def _plain(point: Point) -> dict[str, Any]:
+    """A point as JSON has it."""
+    return {"seed": point.seed, "moves": [list(move) for move in point.moves]}

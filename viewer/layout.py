@@ -1,0 +1,154 @@
+"""Where everything of the latent mode lies on its frame, in frame pixels."""
+
+from dataclasses import dataclass
+from typing import Final
+
+LEFT, TOP, RIGHT, BOTTOM = 56, 14, 14, 46  # round the plane: room for its ticks and the names of its axes
+SPACE: Final = 26  # between the plane and the panel
+PANEL_WIDTH: Final = 288
+_LEAST_HEIGHT: Final = 520  # of the frame
+_CELL: Final = 32  # that a picture of the plane is wide at most, unless it is asked for
+_PLANE: Final = 640  # that the plane is wide, about
+_STOP: Final = 84  # that a picture of the line is wide, about
+_TRACK: Final = 40  # that a picture behind a slider is high
+_NAME_WIDTH: Final = 92  # left of a slider
+_VALUE_WIDTH: Final = 52  # right of it
+
+
+@dataclass(frozen=True)
+class Area:
+    """A rectangle of the frame."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    @property
+    def right(self) -> int:
+        """The first column beyond it."""
+        return self.left + self.width
+
+    @property
+    def bottom(self) -> int:
+        """The first row beyond it."""
+        return self.top + self.height
+
+    def holds(self, x: int, y: int) -> bool:
+        """Whether a pixel lies in it."""
+        return self.left <= x < self.right and self.top <= y < self.bottom
+
+    def share(self, x: int, y: int) -> tuple[float, float]:
+        """How far across and down the middle of a pixel lies, 0..1; pixels outside count as those at the edge."""
+        across, down = (x + 0.5 - self.left) / self.width, (y + 0.5 - self.top) / self.height
+        return min(max(across, 0.0), 1.0), min(max(down, 0.0), 1.0)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The sizes that the areas follow from."""
+
+    rows: int  # pictures of the plane at its finest
+    columns: int
+    plane_width: int
+    plane_height: int
+    picture_height: int  # of the model's pictures
+    picture_width: int
+    scale: float = 1.0  # that it was made for
+
+    @property
+    def width(self) -> int:
+        """Of the frame."""
+        return LEFT + self.plane_width + SPACE + PANEL_WIDTH + RIGHT
+
+    @property
+    def height(self) -> int:
+        """Of the frame, without the strip of text."""
+        return max(TOP + self.plane_height + BOTTOM, _LEAST_HEIGHT)
+
+    @property
+    def plane(self) -> Area:
+        """The plane, and the scatter."""
+        return Area(LEFT, TOP, self.plane_width, self.plane_height)
+
+    @property
+    def plane_above_line(self) -> Area:
+        """The plane where the line's pictures lie below it."""
+        room = self.stops.top - TOP - BOTTOM
+        share = min(room / self.plane_height, 1.0)
+        width, height = max(round(self.plane_width * share), 1), max(round(self.plane_height * share), 1)
+        return Area(LEFT + (self.plane_width - width) // 2, TOP, width, height)
+
+    @property
+    def panel(self) -> Area:
+        """The panel at the right."""
+        return Area(LEFT + self.plane_width + SPACE, TOP, PANEL_WIDTH, self.height - TOP - RIGHT)
+
+    @property
+    def stop_size(self) -> tuple[int, int]:
+        """Width and height of a picture of the line."""
+        longer = max(self.picture_width, self.picture_height)
+        side = fitting_side(longer, _STOP)
+        return _share(self.picture_width, longer, side), _share(self.picture_height, longer, side)
+
+    @property
+    def stop_count(self) -> int:
+        """How many pictures the line has."""
+        return max((self.width - 2 * RIGHT) // (self.stop_size[0] + 2), 3)
+
+    @property
+    def stops(self) -> Area:
+        """The line's pictures, with a gap of 2 round each."""
+        width, height = (side + 2 for side in self.stop_size)
+        across = width * self.stop_count
+        return Area((self.width - across) // 2, self.height - height - 10, across, height)
+
+    @property
+    def track_pictures(self) -> tuple[int, int, int]:
+        """How many pictures lie behind a slider, and their width and height."""
+        height = _TRACK
+        width = max(_share(self.picture_width, self.picture_height, height), 4)
+        count = max((LEFT + self.plane_width - RIGHT - _NAME_WIDTH - _VALUE_WIDTH) // width, 1)
+        return count, width, height
+
+    @property
+    def slider_count(self) -> int:
+        """How many sliders there is room for."""
+        return max((self.height - 2 * TOP) // (self.track_pictures[2] + 8), 1)
+
+    def slider(self, place: int) -> Area:
+        """The whole row of a slider, counted from the uppermost."""
+        height = self.track_pictures[2] + 8
+        return Area(RIGHT, TOP + place * height, LEFT + self.plane_width - RIGHT, height)
+
+    def track(self, place: int) -> Area:
+        """What a slider slides on."""
+        count, width, height = self.track_pictures
+        row = self.slider(place)
+        return Area(row.left + _NAME_WIDTH, row.top + 4, count * width, height)
+
+
+def fitting_side(native: int, most: int) -> int:
+    """A side of at most so many pixels for one of ``native``: a whole multiple or part of it where one comes near."""
+    side = native * (most // native) if native <= most else native // -(-native // most)
+    return side if side > 0.8 * most else most
+
+
+def make_layout(
+    height: int, width: int, rows: int | None = None, columns: int | None = None, scale: float = 1.0
+) -> Layout:
+    """The layout for pictures of this size in pixels.
+
+    ``rows``, ``columns``: pictures of the plane; ``None``: as fits. ``scale``: of the plane; 1 suits a small screen.
+    """
+    longer = max(height, width)
+    side = fitting_side(longer, max(_PLANE // max(rows or 0, columns or 0), 1) if rows or columns else _CELL)
+    count = max(_PLANE // side // 4 * 4, 4)
+    rows, columns = rows or columns or count, columns or rows or count
+    cell_width, cell_height = (max(round(_share(one, longer, side) * scale), 1) for one in (width, height))
+    return Layout(rows, columns, columns * cell_width, rows * cell_height, height, width, scale)
+
+
+def _share(one: int, longer: int, side: int) -> int:
+    """How long ``one`` becomes where ``longer`` becomes ``side``."""
+    return max(round(one * side / longer), 1)
