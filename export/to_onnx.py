@@ -8,6 +8,7 @@ on floats in 0..1. Nothing is written unless every file of the export has passed
 
 import contextlib
 import importlib
+import json
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -79,6 +80,7 @@ def export_run(
         "images_seen": restored.state.images_seen,
         "score": restored.state.score,
         "metrics": {key: value for key, value in restored.state.metrics.items() if key != "score"},
+        "evaluation": read_evaluation(run, restored.state.step),
     }
     origin = Origin(
         family=type(restored.family).__module__.rpartition(".")[2],
@@ -91,6 +93,15 @@ def export_run(
     return export_networks(
         restored.family.exports(restored.nets, restored.state.facts), origin, out, precision=precision, force=force
     )
+
+
+def read_evaluation(run: Path, step: int) -> dict[str, Any]:
+    """What ``trainer/evaluate.py`` has found of these weights; nothing where it measured others, or none."""
+    with contextlib.suppress(OSError, ValueError):
+        facts = json.loads((run / "evaluation" / "metrics.json").read_bytes())
+        if isinstance(facts, dict) and facts.get("step") == step:
+            return {key: value for key, value in facts.items() if key not in ("run", "step", "images_seen")}
+    return {}
 
 
 def export_state_dict(

@@ -95,9 +95,10 @@ def require(condition: bool, name: str, found: Any, expected: str) -> None:
 
 
 ConfigType = TypeVar("ConfigType", bound=RunConfig)
+OptionsType = TypeVar("OptionsType")
 
 
-def parse(config_class: type[ConfigType], arguments: list[str] | None, description: str) -> ConfigType:
+def parse(config_class: type[OptionsType], arguments: list[str] | None, description: str) -> OptionsType:
     """Flags → config. An unknown or malformed flag ends the program with code 2."""
     import tyro  # only the command line needs it
 

@@ -100,11 +100,11 @@ def open_board(run: Path) -> Any:
     return SummaryWriter(run / "tensorboard")
 
 
-def contact_sheet(images: Tensor, gap: int = 2) -> np.ndarray:
-    """[n, c, h, w] in 0..1 → one u8 RGB picture [h', w', 3], about as many columns as rows."""
+def contact_sheet(images: Tensor, gap: int = 2, columns: int = 0) -> np.ndarray:
+    """[n, c, h, w] in 0..1 → one u8 RGB picture [h', w', 3]; columns 0: about as many as rows."""
     pictures = (images.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     count, height, width, channels = pictures.shape
-    columns = int(np.ceil(np.sqrt(count)))
+    columns = columns or int(np.ceil(np.sqrt(count)))
     rows = -(-count // columns)
     sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), 255, np.uint8)
     for index, picture in enumerate(pictures):

@@ -1,5 +1,6 @@
 """Measures of pictures and of sets of pictures: pure functions of tensors, each with its paper."""
 
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -142,13 +143,37 @@ def precision_recall(real: Tensor, sampled: Tensor, neighbours: int = 3) -> Cove
 def entropy(classes: Tensor, count: int) -> float:
     """Entropy in nats of how often each of ``count`` classes occurs in i64 [n]: ln(count) where all do alike."""
     shares = torch.bincount(classes, minlength=count).double() / len(classes)
-    return float(-torch.special.xlogy(shares, shares).sum())
+    return abs(float(torch.special.xlogy(shares, shares).sum()))
 
 
-def nearest(points: Tensor, rows: Tensor, count: int = 1) -> tuple[Tensor, Tensor]:
-    """The nearest rows to each point, nearest first: [n, d], [m, d] → distances [n, count] and indices i64."""
-    found = [torch.cdist(block, rows).topk(count, largest=False) for block in points.split(BLOCK)]
-    return torch.cat([part.values for part in found]), torch.cat([part.indices for part in found])
+class Nearest(NamedTuple):
+    """Of each of n points the nearest rows, nearest first."""
+
+    distances: Tensor  # [n, k]
+    indices: Tensor  # i64 [n, k]
+
+
+def nearest(points: Tensor, pieces: Iterable[tuple[Tensor, Tensor]], count: int = 1) -> Nearest:
+    """Search for the ``count`` nearest rows to points [n, d], or as many as there are.
+
+    pieces: some of the rows at a time, as their indices i64 [m] and themselves [m, d]: they need not fit in memory.
+    """
+    found = Nearest(points.new_empty(len(points), 0), torch.empty(len(points), 0, dtype=torch.int64))
+    for indices, rows in pieces:
+        blocks = [torch.cdist(block, rows).topk(min(count, len(rows)), largest=False) for block in points.split(BLOCK)]
+        here = Nearest(
+            torch.cat([part.values for part in blocks]), indices[torch.cat([part.indices for part in blocks])]
+        )
+        found = merge_nearest([found, here], count)
+    return found
+
+
+def merge_nearest(parts: Sequence[Nearest], count: int) -> Nearest:
+    """What searches through different rows have found for the same points, as one."""
+    distances = torch.cat([part.distances for part in parts], 1)
+    indices = torch.cat([part.indices for part in parts], 1)
+    best = distances.topk(min(count, distances.shape[1]), largest=False)
+    return Nearest(best.values, indices.gather(1, best.indices))
 
 
 def copying(sampled: Tensor, held_out: Tensor) -> float:
@@ -157,7 +182,7 @@ def copying(sampled: Tensor, held_out: Tensor) -> float:
     Distances to the nearest training picture, [n] and [m]. Meehan et al. 2020, "A Non-Parametric Test to Detect
     Data-Copying in Generative Models", section 3.1: 0.5 where samples lie as new pictures do, 1 where they are copies.
     """
-    ordered = held_out.sort().values
+    ordered, sampled = held_out.sort().values.contiguous(), sampled.contiguous()
     below = torch.searchsorted(ordered, sampled, right=False)  # held-out distances smaller than the sample's
     up_to = torch.searchsorted(ordered, sampled, right=True)
     nearer = len(ordered) - (below + up_to).double() / 2  # ties count half

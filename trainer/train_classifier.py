@@ -1,4 +1,4 @@
-"""Train a classifier: ``accelerate launch trainer/train_classifier.py --data mnist/ --out runs/digits --steps 1500``."""
+"""Train a classifier: ``accelerate launch trainer/train_classifier.py --data mnist/ --out runs/digits``."""
 
 from trainer.families.classifier import Classifier
 from trainer.loop import main

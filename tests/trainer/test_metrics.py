@@ -86,16 +86,24 @@ def test_entropy_is_that_of_the_shares() -> None:
     )
 
 
-def test_nearest_finds_the_nearest() -> None:
+def test_nearest_finds_the_nearest_in_pieces_and_in_parts() -> None:
     rows = draw(3000, 5)
-    distances, indices = metrics.nearest(rows[1000:2500] + 1e-3, rows, 2)
-    assert (indices[:, 0] == torch.arange(1000, 2500)).all()
-    assert (distances[:, 0] < distances[:, 1]).all()
+    points = rows[1000:2500] + 1e-3
+    numbers = torch.arange(3000)
+    pieces = list(zip(numbers.split(700), rows.split(700), strict=True))
+    found = metrics.nearest(points, pieces, 3)
+    assert (found.indices[:, 0] == torch.arange(1000, 2500)).all()
+    expected = torch.cdist(points, rows).topk(3, largest=False)
+    assert torch.allclose(found.distances, expected.values)
+    parts = [metrics.nearest(points, pieces[rank::2], 3) for rank in range(2)]
+    assert (metrics.merge_nearest(parts, 3).indices == expected.indices).all()
+    assert metrics.nearest(points, [(numbers[:2], rows[:2])], 3).indices.shape == (1500, 2)
 
 
 def test_copies_are_told_from_new_pictures() -> None:
     train, held_out, new = draw(2000, 4), draw(1000, 4, seed=1), draw(1000, 4, seed=2)
-    apart = [metrics.nearest(rows, train)[0][:, 0] for rows in (held_out, new, train[:1000] + 1e-4)]
+    pieces = [(torch.arange(2000), train)]
+    apart = [metrics.nearest(rows, pieces).distances[:, 0] for rows in (held_out, new, train[:1000] + 1e-4)]
     assert metrics.copying(apart[1], apart[0]) == pytest.approx(0.5, abs=0.03)
     assert metrics.copying(apart[2], apart[0]) > 0.99
     assert metrics.copying(apart[0], apart[0]) == pytest.approx(0.5)

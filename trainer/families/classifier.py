@@ -5,7 +5,7 @@ values are features in which pictures of this kind can be compared, where those 
 little (of digits, for one). It generates nothing: its sheets show for each class the picture that it takes most to be
 of that class (Simonyan et al. 2014, "Deep Inside Convolutional Networks", section 2, class model visualisation).
 
-    accelerate launch trainer/train_classifier.py --data mnist/ --out runs/digits --steps 1500
+    accelerate launch trainer/train_classifier.py --data mnist/ --out runs/digits --steps 1000
 """
 
 import itertools

@@ -1,0 +1,378 @@
+"""Measure a run: reconstruction, distance of its samples to real pictures, what a classifier sees in them, copies.
+
+Writes ``evaluation/metrics.json`` and sheets into the run; an export of the same weights puts the figures into the
+card. Each rank takes its share of the batches, whose borders do not depend on the ranks: nor do the figures.
+
+    accelerate launch trainer/evaluate.py runs/cats --data held_out/
+    accelerate launch trainer/evaluate.py runs/digits-gan --features runs/classifier --classifier runs/classifier
+"""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+from tyro.conf import Positional
+
+from trainer import metrics
+from trainer.checkpoint import restore
+from trainer.config import RunConfig, UserError, parse, require
+from trainer.data.npy import printable
+from trainer.data.sources import Pictures, open_pictures
+from trainer.data.stream import ordered
+from trainer.distributed import World, leave
+from trainer.family import Batch
+from trainer.features import Judge, fit, open_classifier, open_features
+from trainer.files import replace_bytes
+from trainer.log import contact_sheet, write_picture
+
+FOLDER = "evaluation"
+LEAST = 10  # pictures or samples that distances between sets make any sense of
+NEIGHBOURS = 5  # training pictures shown beside a sample
+SHOWN = 12  # samples with their neighbours, and pictures with their reconstructions
+SHEET = 64  # samples
+SEARCHED = 1024  # training pictures at once
+SMALL_PX = 32  # pictures are compared with the training set at this size at most
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateConfig:
+    """Options of an evaluation."""
+
+    run: Positional[Path]
+    """Folder of the run."""
+    data: str = ""
+    """Pictures that the run has not seen, as --data of training; empty: those that the run held out."""
+    weights: str = "best"
+    """Checkpoint: best, last, or a step."""
+    samples: int = 2000
+    """Pictures to draw; 0: none."""
+    features: str = "inception"
+    """What sets are compared in: inception, an .onnx file, the run of a classifier, or none."""
+    inception: Path | None = None
+    """Local Inception weights: those of 2015 that published distances use, or torchvision's; unset: downloaded."""
+    classifier: Path | None = None
+    """Run of a classifier, or an .onnx file with a score a class: the classes of the samples are counted and compared
+    with those asked for."""
+    memorised: bool = True
+    """Search the training set for each sample's nearest neighbours."""
+    batch_size: int = 64
+    """Pictures at once on a rank."""
+    seed: int = 0
+    """Seed of the samples, and of the subsets of the kernel distance."""
+    bgr: bool = False
+    """The .npy file of --data is in blue-green-red order."""
+    memory: float = 4.0
+    """GiB of u8 pictures that may be held."""
+    threads: int = 0
+    """CPU threads a rank; 0: the cores of this machine shared among its ranks."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to compute; a named device that is missing is an error."""
+    processes: int = 0
+    """Ranks that there must be; 0: as many as the launcher was asked for."""
+
+    def __post_init__(self) -> None:
+        for name, low in (("samples", 0), ("batch_size", 1), ("memory", 0), ("threads", 0), ("processes", 0)):
+            require(getattr(self, name) >= low, name, getattr(self, name), f"at least {low}")
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Flags → figures → exit code."""
+    world = None
+    code = 0
+    try:
+        config = parse(EvaluateConfig, arguments, "Measure a run; its figures go into the card at export.")
+        world = World(RunConfig(device=config.device, threads=config.threads, processes=config.processes))
+        facts = Evaluation(config, world).go()
+        if world.is_main:
+            for name, value in facts["metrics"].items():
+                print(f"{name:<22} {value:.6g}")
+            print(f"written to {config.run / FOLDER}", flush=True)
+    except UserError as error:
+        if world is None or world.is_main:
+            print(f"error: {error}", file=sys.stderr)
+        code = 2
+    except KeyboardInterrupt:
+        code = 130
+    leave(world, code)
+
+
+class Evaluation:
+    """A run's networks, the pictures that it has not seen, and those that judge."""
+
+    def __init__(self, config: EvaluateConfig, world: World) -> None:
+        self.config, self.world = config, world
+        self.restored = restore(config.run, config.weights)
+        self.family, self.nets, self.spec = self.restored.family, self.restored.nets, self.restored.spec
+        for net in self.nets.values():
+            net.to(world.device)
+        self.files = {item.kind: item for item in self.family.exports(self.nets, self.restored.state.facts)}
+        self.generates = bool({"generator", "denoiser"} & self.files.keys()) and config.samples > 0
+        self.pictures, self.indices = self.open_data()
+        self.judge: Judge | None = None
+        self.classifier: Judge | None = None
+        if self.generates:
+            self.judge = open_features(config.features, config.inception, world.device)
+            if config.classifier is not None:
+                self.classifier = open_classifier(config.classifier, world.device)
+        if self.judge is not None:
+            for found, what in ((len(self.indices), self.name), (config.samples, "--samples")):
+                if found < LEAST:
+                    raise UserError(f"{what}: {found} pictures, expected at least {LEAST} to compare sets")
+        self.sheets: dict[str, np.ndarray] = {}
+
+    def open_data(self) -> tuple[Pictures, np.ndarray]:
+        """The pictures to measure with, and which of them. Raises ``UserError`` where they are not as the run's."""
+        config, own = self.config, self.family.config
+        self.name = printable(config.data or own.data)
+        pictures = open_pictures(
+            config.data or own.data,
+            image_size=own.image_size,
+            bgr=config.bgr if config.data else own.bgr,
+            memory=config.memory,
+            progress=self.world.is_main,
+        )
+        spec = pictures.spec
+        if (spec.image_size, spec.channels) != (self.spec.image_size, self.spec.channels):
+            found, expected = (
+                f"{item.image_size[1]}x{item.image_size[0]} px, {item.channels} channel(s)"
+                for item in (spec, self.spec)
+            )
+            raise UserError(f"{self.name}: holds pictures of {found}, expected the run's {expected}")
+        if self.family.needs_labels and pictures.labels is None:
+            raise UserError(f"{self.name}: holds no labels, {type(self.family).__name__} needs them")
+        if self.spec.classes and pictures.labels is not None:
+            numbers = np.array(same_classes(pictures.classes, self.spec.classes, self.name))
+            pictures = dataclasses.replace(pictures, labels=numbers[pictures.labels], classes=self.spec.classes)
+        indices = np.arange(len(pictures)) if config.data else pictures.split(own.hold_out)[1]
+        if not len(indices):
+            raise UserError(f"{config.run}: held out no picture: give some with --data")
+        return pictures, indices
+
+    @torch.no_grad()
+    def go(self) -> dict[str, Any]:
+        """Measure, and write what was found into the run. Returns it."""
+        config, state = self.config, self.restored.state
+        found, real = self.measure_held_out()
+        if self.generates:
+            found |= self.measure_samples(real)
+        found = {name: value for name, value in found.items() if np.isfinite(value)}
+        facts = {
+            "run": self.restored.run["run_id"],
+            "step": state.step,
+            "images_seen": state.images_seen,
+            "data": self.name if ":" in self.name else Path(self.name).name,
+            "pictures": len(self.indices),
+            **({"samples": config.samples, "seed": config.seed} if self.generates else {}),
+            **({"features": self.judge.name} if self.judge else {}),
+            **({"classifier": self.classifier.name} if self.classifier else {}),
+            "metrics": found,
+        }
+        if self.world.is_main:
+            folder = config.run / FOLDER
+            try:
+                folder.mkdir(exist_ok=True)
+                for name, sheet in self.sheets.items():
+                    write_picture(folder / f"{name}.png", sheet)
+                replace_bytes(folder / "metrics.json", json.dumps(facts, indent=1).encode())
+            except OSError as error:
+                raise UserError(f"{folder}: cannot be written to: {error.strerror or error}") from None
+        self.world.wait()
+        return facts
+
+    def measure_held_out(self) -> tuple[dict[str, float], Tensor | None]:
+        """The family's own figures, those of its encoder and decoder, and the features of the real pictures."""
+        low, high = self.family.image_range
+
+        def measure(number: int, indices: np.ndarray) -> dict[str, Tensor]:
+            (batch,) = self.batches(indices)
+            rows = self.family.score(self.nets, batch)
+            rows.pop("score", None)
+            image = (batch.image - low) / (high - low)
+            again = self.reconstruct(image, batch)
+            if again is not None:
+                rows["mse_exported"] = metrics.squared_error(again, image)
+                rows["psnr"] = metrics.peak_signal_to_noise(again, image)
+                rows["ssim"] = metrics.structural_similarity(again, image)
+                if number == 0:
+                    pairs = torch.stack((image[:SHOWN], again[:SHOWN]))
+                    self.sheets["reconstructions"] = contact_sheet(pairs.flatten(0, 1), columns=len(pairs[0]))
+            if self.judge is not None:
+                rows["features"] = self.judge.embed(image)
+            return rows
+
+        rows = self.over_batches("held out", self.indices, measure)
+        real = rows.pop("features", None)
+        return {name: float(values.double().mean()) for name, values in rows.items()}, real
+
+    def reconstruct(self, image: Tensor, batch: Batch) -> Tensor | None:
+        """Pictures by way of the files that the family exports, encoder and generator; None where it has not both."""
+        if not {"encoder", "generator"} <= self.files.keys():
+            return None
+        latent = self.files["encoder"].module(image)
+        inputs = self.files["generator"].inputs
+        if "label" not in inputs:
+            return self.files["generator"].module(latent).clamp(0, 1)
+        if batch.label is None:
+            return None
+        return self.files["generator"].module(latent, batch.label).clamp(0, 1)
+
+    def measure_samples(self, real: Tensor | None) -> dict[str, float]:
+        """How far samples are from real pictures, which classes they show, and whether they are copies."""
+        config = self.config
+        generator = torch.Generator().manual_seed(config.seed)
+        inputs = self.family.sample_inputs(config.samples, self.spec, generator)
+
+        def measure(number: int, indices: np.ndarray) -> dict[str, Tensor]:
+            chosen = torch.from_numpy(indices)
+            image = self.family.sample(self.nets, *(value[chosen].to(self.world.device) for value in inputs))
+            image = image.clamp(0, 1).float()
+            rows = {"small": self.small(image)} if config.memorised else {}
+            if number == 0:
+                rows["shown"] = image[:SHEET]
+            if self.judge is not None:
+                rows["features"] = self.judge.embed(image)
+            if self.classifier is not None:
+                rows["logits"] = self.classifier.embed(image)
+            return rows
+
+        rows = self.over_batches("samples", np.arange(config.samples), measure)
+        shown = rows["shown"]
+        self.sheets["samples"] = contact_sheet(shown)
+        found: dict[str, float] = {}
+        if self.judge is not None and real is not None and self.world.is_main:
+            found |= compare_sets(real, rows["features"], config.seed)
+        if self.classifier is not None:
+            labels = [value for value in inputs if value.dtype == torch.int64 and value.ndim == 1]
+            found |= self.judge_classes(rows["logits"], labels[0] if labels else None)
+        if config.memorised:
+            found |= self.measure_copying(rows["small"], shown)
+        return found
+
+    def judge_classes(self, logits: Tensor, labels: Tensor | None) -> dict[str, float]:
+        """How evenly the classes occur among the samples, and how many are of the class that was asked for."""
+        assert self.classifier is not None
+        if logits.shape[1] < 2:
+            raise UserError(f"--classifier {self.config.classifier}: gives 1 score a picture, expected one a class")
+        predicted = logits.argmax(1)
+        found = {"class_entropy": metrics.entropy(predicted, logits.shape[1])}
+        if labels is not None:
+            own = self.classifier.classes or self.spec.classes
+            if len(own) != logits.shape[1]:
+                raise UserError(
+                    f"--classifier {self.config.classifier}: gives {logits.shape[1]} scores, expected {len(own)}"
+                )
+            wanted = torch.tensor(same_classes(self.spec.classes, own, str(self.config.run)))[labels]
+            found["label_accuracy"] = float((predicted == wanted).double().mean())
+        return found
+
+    def measure_copying(self, samples: Tensor, shown: Tensor) -> dict[str, float]:
+        """Search the run's training pictures for those nearest to each sample, pixel by pixel at a small size."""
+        own = self.family.config
+        try:
+            training = open_pictures(
+                own.data, image_size=own.image_size, bgr=own.bgr, memory=self.config.memory, progress=self.world.is_main
+            )
+        except UserError as error:
+            self.say(f"note: the training pictures cannot be searched for copies: {error}")
+            return {}
+        if training.spec.image_size != self.spec.image_size or training.spec.channels != self.spec.channels:
+            self.say(f"note: {printable(own.data)} is not what the run was trained on: not searched for copies")
+            return {}
+        indices = training.split(own.hold_out)[0]
+        world, count = self.world, min(NEIGHBOURS, len(indices))
+        held_out = self.over_batches("held out", self.indices, lambda _, chosen: {"small": self.read_small(chosen)})
+        points = torch.cat((samples, held_out["small"]))
+        starts = range(0, len(indices), SEARCHED)[world.rank :: world.size]
+        pieces = (
+            (torch.from_numpy(chosen), self.read_small(chosen, training))
+            for start in tqdm(
+                starts, "training set", unit="batch", leave=False, disable=None if world.is_main else True
+            )
+            for chosen in [indices[start : start + SEARCHED]]
+        )
+        found = metrics.merge_nearest(world.gather(metrics.nearest(points, pieces, count)), count)
+        shown = shown[:SHOWN].cpu()
+        chosen = found.indices[: len(shown)]
+        beside = torch.from_numpy(training.images[chosen.flatten().numpy()]).permute(0, 3, 1, 2).float() / 255
+        rows = torch.cat((shown[:, None], beside.unflatten(0, chosen.shape)), 1)
+        self.sheets["neighbours"] = contact_sheet(rows.flatten(0, 1), columns=rows.shape[1])
+        apart = found.distances[:, 0]
+        return {"copying": metrics.copying(apart[: len(samples)], apart[len(samples) :])}
+
+    def read_small(self, indices: np.ndarray, pictures: Pictures | None = None) -> Tensor:
+        """Some pictures of a set as ``small`` gives them."""
+        low, high = self.family.image_range
+        (batch,) = self.batches(indices, pictures)
+        return self.small((batch.image - low) / (high - low))
+
+    def small(self, image: Tensor) -> Tensor:
+        """Pictures in 0..1 as rows to compare, f32 [n, d] on the CPU."""
+        height, width = image.shape[2:]
+        shrink = max(1.0, max(height, width) / SMALL_PX)
+        size = (max(1, round(height / shrink)), max(1, round(width / shrink)))
+        return fit(image, image.shape[1], size).flatten(1).cpu()
+
+    def batches(self, indices: np.ndarray, pictures: Pictures | None = None) -> Iterator[Batch]:
+        return ordered(
+            pictures or self.pictures,
+            indices,
+            batch_size=len(indices),
+            device=self.world.device,
+            image_range=self.family.image_range,
+            memory_gib=self.config.memory,
+        )
+
+    def over_batches(
+        self, what: str, indices: np.ndarray, measure: Callable[[int, np.ndarray], dict[str, Tensor]]
+    ) -> dict[str, Tensor]:
+        """Measure all batches, each rank its share, and gather the rows in order, on the CPU."""
+        size = self.config.batch_size
+        numbers = range(-(-len(indices) // size))
+        mine = numbers[self.world.rank :: self.world.size]
+        found = {
+            number: {
+                name: values.float().cpu() for name, values in measure(number, indices[number * size :][:size]).items()
+            }
+            for number in tqdm(mine, what, unit="batch", leave=False, disable=None if self.world.is_main else True)
+        }
+        parts = {number: rows for part in self.world.gather(found) for number, rows in part.items()}
+        ordered_parts = [parts[number] for number in numbers]
+        return {name: torch.cat([rows[name] for rows in ordered_parts if name in rows]) for name in ordered_parts[0]}
+
+    def say(self, text: str) -> None:
+        if self.world.is_main:
+            print(text, file=sys.stderr)
+
+
+def compare_sets(real: Tensor, sampled: Tensor, seed: int) -> dict[str, float]:
+    """Distances between two sets of features, and how far they cover each other."""
+    kernel = metrics.kernel_distance(real, sampled, seed=seed)
+    coverage = metrics.precision_recall(real, sampled)
+    return {
+        "frechet": metrics.frechet_distance(real, sampled),
+        "kernel": kernel.value,
+        "kernel_deviation": kernel.deviation,
+        "precision": coverage.precision,
+        "recall": coverage.recall,
+    }
+
+
+def same_classes(names: tuple[str, ...], known: tuple[str, ...], where: str) -> list[int]:
+    """The numbers, among the ``known``, of classes by name: folders may lack one. Raises ``UserError``."""
+    strange = [name for name in names if name not in known]
+    if strange:
+        few = ", ".join(known[:12])
+        raise UserError(f"{where}: has the class {strange[0]!r}, expected some of {few}")
+    return [known.index(name) for name in names]
+
+
+if __name__ == "__main__":
+    main()
