@@ -251,7 +251,7 @@ class Run:
             return
         generator = torch.Generator().manual_seed(self.config.seed)
         inputs = self.family.sample_inputs(SAMPLE_COUNT, self.spec, generator).to(self.world.device)
-        self.log.grid(self.step, self.family.sample(self.averaged.nets, inputs))
+        self.log.grid(self.step, self.family.sample(self.averaged.nets, self.describe(), inputs))
 
     def save(self) -> None:
         """Score, describe, write a checkpoint; a disk that is full costs this checkpoint, not the run."""
