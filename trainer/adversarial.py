@@ -41,7 +41,7 @@ class Adversarial(Family):
     def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator) -> tuple[Tensor, ...]:
         return (self.noise(count, generator=generator),)
 
-    def sample(self, nets: Nets, *inputs: Tensor) -> Tensor:
+    def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
         return Pictures(nets.generator, self.image_range)(*inputs)
 
     def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:

@@ -232,7 +232,8 @@ class Evaluation:
 
         def measure(number: int, indices: np.ndarray) -> dict[str, Tensor]:
             chosen = torch.from_numpy(indices)
-            image = self.family.sample(self.nets, *(value[chosen].to(self.world.device) for value in inputs))
+            taken = (value[chosen].to(self.world.device) for value in inputs)
+            image = self.family.sample(self.nets, self.restored.state.facts, *taken)
             image = image.clamp(0, 1).float()
             rows = {"small": self.small(image)} if config.memorised else {}
             if number == 0:

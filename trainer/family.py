@@ -106,8 +106,9 @@ class Family(ABC):
         """Draw the fixed inputs of the sample grids, each [count, ...] on the CPU: latents f32, labels i64."""
 
     @abstractmethod
-    def sample(self, nets: Nets, *inputs: Tensor) -> Tensor:
-        """Pictures [n, c, h, w] in 0..1 of what ``sample_inputs`` gave. Networks are unwrapped and in eval mode."""
+    def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
+        """Pictures [n, c, h, w] in 0..1 of what ``sample_inputs`` gave, as the exported file would make them. Networks
+        are unwrapped and in eval mode. ``facts``: what ``describe`` gave."""
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
         """Figures of one held-out batch, each f32 [n], one a picture; ``score`` is what *best* means (lower is

@@ -255,7 +255,7 @@ class Run:
         side = min(max(SAMPLE_SIDE, classes), MAX_SAMPLE_SIDE)
         drawn = self.family.sample_inputs(side * side, self.spec, generator)
         inputs = [value.to(self.world.device) for value in drawn]
-        self.log.grid(self.step, self.family.sample(self.averaged.nets, *inputs))
+        self.log.grid(self.step, self.family.sample(self.averaged.nets, self.describe(), *inputs))
 
     def save(self) -> None:
         """Score, describe, write a checkpoint; a disk that is full costs this checkpoint, not the run."""

@@ -176,12 +176,14 @@ def score(family: Family, nets: Nets, batch: Batch) -> float:
 
 @pytest.mark.parametrize(("family_class", "options"), architectures())
 def test_samples_are_pictures_and_repeat(family_class: type[Family], options: dict[str, Any], spec: DataSpec) -> None:
-    family, nets, _ = make(family_class, options, spec)
+    family, nets, batch = make(family_class, options, spec)
     for net in nets.values():
         net.eval()
     with torch.no_grad():
+        facts = family.describe(nets, iter([batch]))
         first, second = (
-            family.sample(nets, *family.sample_inputs(5, spec, torch.Generator().manual_seed(1))) for _ in range(2)
+            family.sample(nets, facts, *family.sample_inputs(5, spec, torch.Generator().manual_seed(1)))
+            for _ in range(2)
         )
     assert first.shape == (5, spec.channels, SIZE_PX, SIZE_PX)
     assert torch.equal(first, second)

@@ -107,7 +107,7 @@ class Classifier(Family):
         noise = torch.randn(count, spec.channels, *spec.image_size, generator=generator)
         return 0.05 * noise - 0.5, torch.arange(count) % len(spec.classes)
 
-    def sample(self, nets: Nets, *inputs: Tensor) -> Tensor:
+    def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
         """argmax over pictures I of S_c(I) - λ ‖I‖² from black on, by gradient ascent.
 
         What a pixel's neighbours do not agree on is taken out of the gradient: it would come out as speckles.

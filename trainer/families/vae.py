@@ -2,7 +2,8 @@
 
 ``hierarchical``: two stochastic layers of small linear maps (Sønderby et al. 2016, "Ladder Variational Autoencoders",
 section 2.1, the plain hierarchy). ``conv``: residual blocks with GroupNorm around one Gaussian latent (Kingma &
-Welling 2014, "Auto-Encoding Variational Bayes"; β from Higgins et al. 2017, free bits from Kingma et al. 2016).
+Welling 2014, "Auto-Encoding Variational Bayes"; β from Higgins et al. 2017, free bits from Kingma et al. 2016). Its
+files take standard normal latents and lay them as the encoder does (see ``trainer.latents``).
 
     accelerate launch trainer/train_vae.py --data cats.npy --out runs/cats --arch conv
 """
@@ -20,6 +21,7 @@ from torch.nn import functional as F
 from trainer.blocks import DownBlock, ResidualBlock, UpBlock, pyramid, sub_pixel
 from trainer.config import RunConfig, require
 from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Turn
+from trainer.latents import FromNormal, ToNormal, Whitening, fit_gaussian
 from trainer.perceptual import PerceptualDistance
 
 LOG_VARIANCE_LIMIT = 10.0  # e^±10: far outside what is learnt, close enough to keep exp() finite
@@ -272,8 +274,8 @@ class VAE(Family):
     def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator) -> tuple[Tensor, ...]:
         return (torch.randn(count, self.config.latent_size, generator=generator),)
 
-    def sample(self, nets: Nets, *inputs: Tensor) -> Tensor:
-        return nets.vae.decode(*inputs)
+    def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
+        return self.exports(nets, facts)[0].module(*inputs)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
         def error(picture: Tensor) -> Tensor:
@@ -284,22 +286,27 @@ class VAE(Family):
         return {"score": own, "mse": own, "mse_exported": exported}
 
     def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
-        latents = torch.cat([nets.vae.encode(batch.image).cpu() for batch in batches]).double()
-        covariance = torch.atleast_2d(torch.cov(latents.T)) if len(latents) > 1 else None
-        return {
-            "latent_mean": latents.mean(0).tolist(),
-            "latent_covariance": [] if covariance is None else covariance.tolist(),
-            "sample_latents": latents[:8].tolist(),
-        }
+        if self.config.arch == "hierarchical":
+            return fit_gaussian(torch.cat([nets.vae.encode(batch.image).cpu() for batch in batches]))
+        found = [nets.vae.gaussian(batch.image) for batch in batches]
+        means, log_variances = (torch.cat(parts).cpu() for parts in zip(*found, strict=True))
+        return fit_gaussian(means, log_variances.exp())
 
     def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
-        network = nets.vae
-        latent = torch.randn(2, self.config.latent_size, generator=torch.Generator().manual_seed(0))
-        image = network.decode(latent).detach()
+        device = next(nets.vae.parameters()).device
+        decode: nn.Module = Call(nets.vae, "decode")
+        encode: nn.Module = Call(nets.vae, "encode")
+        if self.config.arch == "conv":  # the hierarchical one's prior is learnt: z2 is standard normal as it is
+            whitening = Whitening(facts, self.config.latent_size)
+            decode = FromNormal(decode, whitening).to(device)
+            encode = ToNormal(encode, whitening).to(device)
+            facts = whitening.facts(facts)
+        latent = torch.randn(2, self.config.latent_size, generator=torch.Generator().manual_seed(0)).to(device)
+        image = decode(latent).detach()
         card = {"latent": {"size": self.config.latent_size, "prior": "normal"}, **facts}
         return [
-            Exportable(kind="generator", module=Call(network, "decode"), inputs={"latent": latent}, facts=card),
-            Exportable(kind="encoder", module=Call(network, "encode"), inputs={"image": image}, facts=card),
+            Exportable(kind="generator", module=decode, inputs={"latent": latent}, facts=card),
+            Exportable(kind="encoder", module=encode, inputs={"image": image}, facts=card),
         ]
 
     @classmethod
@@ -341,6 +348,7 @@ class Call(nn.Module):
         super().__init__()
         self.network = network
         self.method = method
+        self.training = network.training
 
     def forward(self, value: Tensor) -> Tensor:
         return getattr(self.network, self.method)(value)

@@ -1,0 +1,53 @@
+"""Latents of files: standard normal, and the network's own again behind them."""
+
+import pytest
+import torch
+from torch import nn
+
+from trainer.latents import FromNormal, ToNormal, Whitening, fit_gaussian
+
+FACTOR = torch.tensor([[2.0, 0, 0], [1.5, 0.5, 0], [0, -0.3, 0.1]])
+CENTRE = torch.tensor([3.0, -1, 0.5])
+
+
+def latents(count: int) -> torch.Tensor:
+    return CENTRE + torch.randn(count, 3, generator=torch.Generator().manual_seed(0)) @ FACTOR.T
+
+
+def test_draws_lie_where_the_encoder_lays_its_latents() -> None:
+    own = latents(20_000)
+    draw = FromNormal(nn.Identity(), Whitening(fit_gaussian(own), 3))
+    drawn = draw(torch.randn(20_000, 3, generator=torch.Generator().manual_seed(1)))
+    assert torch.allclose(drawn.mean(0), own.mean(0), atol=0.06)
+    assert torch.allclose(torch.cov(drawn.T), torch.cov(own.T), atol=0.15)
+
+
+def test_posterior_variances_widen_the_draws() -> None:
+    own = latents(500)
+    wider = torch.tensor(fit_gaussian(own, torch.full_like(own, 0.7))["latent_covariance"])
+    assert torch.allclose(wider - torch.cov(own.double().T), 0.7 * torch.eye(3, dtype=torch.float64), atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [500, 2], ids=["many", "fewer than dimensions"])
+def test_the_pair_of_files_is_the_networks_own_pair(count: int) -> None:
+    own = latents(count)
+    facts = fit_gaussian(own)
+    whitening = Whitening(facts, 3)
+    normal = ToNormal(nn.Identity(), whitening)(own)
+    assert torch.allclose(FromNormal(nn.Identity(), whitening)(normal), own, atol=1e-3)
+    card = whitening.facts(facts)
+    assert torch.allclose(torch.tensor(card["sample_latents"]), normal[:8], atol=1e-3)
+    assert card["latent_mean"] == [0, 0, 0]
+
+
+def test_the_strongest_direction_is_the_first_axis() -> None:
+    steps = Whitening(fit_gaussian(latents(5000)), 3).factor.norm(dim=0)
+    assert steps[0] > steps[1] > steps[2]
+
+
+@pytest.mark.parametrize("facts", [{}, fit_gaussian(torch.ones(1, 3))], ids=["none", "one picture"])
+def test_without_a_fit_latents_stay_as_they_are(facts: dict[str, object]) -> None:
+    own = latents(4)
+    whitening = Whitening(facts, 3)
+    assert torch.equal(FromNormal(nn.Identity(), whitening)(own), own)
+    assert "latent_mean" not in facts or whitening.facts(facts)["latent_mean"] == []
