@@ -279,14 +279,16 @@ class Evaluation:
 
         samples: all, as ``small`` gives them; shown: the pictures of those with these numbers.
         """
-        own = self.family.config
-        try:
-            training = open_pictures(
-                own.data, image_size=own.image_size, bgr=own.bgr, memory=self.config.memory, progress=self.world.is_main
-            )
-        except UserError as error:
-            self.say(f"note: the training pictures cannot be searched for copies: {error}")
-            return {}
+        own, training = self.family.config, self.pictures
+        if self.config.data:
+            try:
+                training = open_pictures(
+                    own.data, image_size=own.image_size, bgr=own.bgr, memory=self.config.memory,
+                    progress=self.world.is_main,
+                )  # fmt: skip
+            except UserError as error:
+                self.say(f"note: the training pictures cannot be searched for copies: {error}")
+                return {}
         if training.spec.image_size != self.spec.image_size or training.spec.channels != self.spec.channels:
             self.say(f"note: {printable(own.data)} is not what the run was trained on: not searched for copies")
             return {}
