@@ -229,15 +229,16 @@ class Evaluation:
         config = self.config
         generator = torch.Generator().manual_seed(config.seed)
         inputs = self.family.sample_inputs(config.samples, self.spec, generator)
+        # Spread over all of them: labels may be in order.
+        spread = np.unique(np.linspace(0, config.samples - 1, SHEET).round().astype(np.int64))
 
-        def measure(number: int, indices: np.ndarray) -> dict[str, Tensor]:
+        def measure(_: int, indices: np.ndarray) -> dict[str, Tensor]:
             chosen = torch.from_numpy(indices)
             taken = (value[chosen].to(self.world.device) for value in inputs)
             image = self.family.sample(self.nets, self.restored.state.facts, *taken)
             image = image.clamp(0, 1).float()
             rows = {"small": self.small(image)} if config.memorised else {}
-            if number == 0:
-                rows["shown"] = image[:SHEET]
+            rows["shown"] = image[torch.from_numpy(np.isin(indices, spread))]
             if self.judge is not None:
                 rows["features"] = self.judge.embed(image)
             if self.classifier is not None:
@@ -254,7 +255,7 @@ class Evaluation:
             labels = [value for value in inputs if value.dtype == torch.int64 and value.ndim == 1]
             found |= self.judge_classes(rows["logits"], labels[0] if labels else None)
         if config.memorised:
-            found |= self.measure_copying(rows["small"], shown)
+            found |= self.measure_copying(rows["small"], shown, spread)
         return found
 
     def judge_classes(self, logits: Tensor, labels: Tensor | None) -> dict[str, float]:
@@ -274,16 +275,21 @@ class Evaluation:
             found["label_accuracy"] = float((predicted == wanted).double().mean())
         return found
 
-    def measure_copying(self, samples: Tensor, shown: Tensor) -> dict[str, float]:
-        """Search the run's training pictures for those nearest to each sample, pixel by pixel at a small size."""
-        own = self.family.config
-        try:
-            training = open_pictures(
-                own.data, image_size=own.image_size, bgr=own.bgr, memory=self.config.memory, progress=self.world.is_main
-            )
-        except UserError as error:
-            self.say(f"note: the training pictures cannot be searched for copies: {error}")
-            return {}
+    def measure_copying(self, samples: Tensor, shown: Tensor, numbers: np.ndarray) -> dict[str, float]:
+        """Search the run's training pictures for those nearest to each sample, pixel by pixel at a small size.
+
+        samples: all, as ``small`` gives them; shown: the pictures of those with these numbers.
+        """
+        own, training = self.family.config, self.pictures
+        if self.config.data:
+            try:
+                training = open_pictures(
+                    own.data, image_size=own.image_size, bgr=own.bgr, memory=self.config.memory,
+                    progress=self.world.is_main,
+                )  # fmt: skip
+            except UserError as error:
+                self.say(f"note: the training pictures cannot be searched for copies: {error}")
+                return {}
         if training.spec.image_size != self.spec.image_size or training.spec.channels != self.spec.channels:
             self.say(f"note: {printable(own.data)} is not what the run was trained on: not searched for copies")
             return {}
@@ -300,8 +306,9 @@ class Evaluation:
             for chosen in [indices[start : start + SEARCHED]]
         )
         found = metrics.merge_nearest(world.gather(metrics.nearest(points, pieces, count)), count)
-        shown = shown[:SHOWN].cpu()
-        chosen = found.indices[: len(shown)]
+        some = np.unique(np.linspace(0, len(shown) - 1, SHOWN).round().astype(np.int64))
+        shown = shown[some]
+        chosen = found.indices[numbers[some]]
         beside = torch.from_numpy(training.images[chosen.flatten().numpy()]).permute(0, 3, 1, 2).float() / 255
         rows = torch.cat((shown[:, None], beside.unflatten(0, chosen.shape)), 1)
         self.sheets["neighbours"] = contact_sheet(rows.flatten(0, 1), columns=rows.shape[1])

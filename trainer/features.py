@@ -58,9 +58,7 @@ def open_classifier(source: Path, device: torch.device) -> Judge:
 def open_run(run: Path, device: torch.device, flag: str) -> Judge:
     """The best weights of a classifier's run. Raises ``UserError``."""
     if not run.is_dir():
-        raise UserError(
-            f"--{flag} is {run}, expected an .onnx file or the folder of a classifier's run"
-        )
+        raise UserError(f"--{flag} is {run}, expected an .onnx file or the folder of a classifier's run")
     restored = restore(run)
     if not isinstance(restored.family, Classifier):
         found = type(restored.family).__name__

@@ -5,19 +5,26 @@ it after training are better pictures than draws from the prior (Ghosh et al. 20
 Autoencoders", section 4, "ex-post density estimation").
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from trainer.family import Batch
+
 KEPT = 8  # latents of training pictures that go to the card
 LEAST_VARIANCE = 1e-4  # of the mean one: directions that a few pictures cannot tell
 
 
-def fit_gaussian(means: Tensor, variances: Tensor | None = None) -> dict[str, Any]:
+def latent_facts(encode: Callable[[Tensor], Tensor], batches: Iterator[Batch], kept: int = KEPT) -> dict[str, Any]:
+    """Facts of the latents of all pictures in ``batches``. ``encode``: pictures as batches hold them → f32 [n, d]."""
+    return fit_gaussian(torch.cat([encode(batch.image).cpu() for batch in batches]), kept=kept)
+
+
+def fit_gaussian(means: Tensor, variances: Tensor | None = None, kept: int = KEPT) -> dict[str, Any]:
     """Facts of the latents of many pictures: ``means`` [n, d], and their posterior variances [n, d] where they have
-    some. The covariance is that of latents drawn from those posteriors."""
+    some. The covariance is that of latents drawn from those posteriors; the first ``kept`` are kept themselves."""
     means = means.double()
     covariance = torch.atleast_2d(torch.cov(means.T)) if len(means) > 1 else None
     if covariance is not None and variances is not None:
@@ -25,7 +32,7 @@ def fit_gaussian(means: Tensor, variances: Tensor | None = None) -> dict[str, An
     return {
         "latent_mean": means.mean(0).tolist(),
         "latent_covariance": [] if covariance is None else covariance.tolist(),
-        "sample_latents": means[:KEPT].tolist(),
+        "sample_latents": means[:kept].tolist(),
     }
 
 

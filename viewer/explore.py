@@ -1,44 +1,32 @@
 """The latent mode: a plane of latent space, a line through it, the scatter of a set of pictures, a slider an axis."""
 
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from viewer import plots, render, scene
+from viewer import plots, render, scene, wishes
 from viewer.cloud import Cloud
 from viewer.latent_state import LatentState, View, place
-from viewer.latents import Latents, lerp, slerp
+from viewer.latents import Latents
 from viewer.layout import Layout
 from viewer.model import Images, Model, ModelError
+from viewer.pictures import PictureError
 from viewer.session import Labels, Part, Session, check_saved_size, class_words, exact_numbers
-from viewer.space import Numbers, Point
+from viewer.space import Point
+from viewer.wishes import Wish
 from viewer.worker import Worker
 
 _KEPT_BYTES: Final = 160_000_000  # of pictures that may be asked for again
-_LARGEST_FRAME: Final = 2**25  # pixels
-_COARSER: Final = (4, 2, 1)  # a plane has first a quarter of its pictures along each side, then half, then all
+_LARGEST_FRAME: Final = 2**24  # pixels
 _HINTS: Final[Mapping[View, tuple[str, ...]]] = {
     "plane": ("tab line", "esc quit", "s save", "x y axes", "r random", "+ - zoom"),
     "line": ("tab on", "esc quit", "drag from A to B", "s save", "l straight or round", "i random"),
     "scatter": ("tab on", "esc quit", "click a point", "s save", "x y axes", "+ - zoom"),
     "sliders": ("tab plane", "esc quit", "arrows move", "s save", "x y axis of the plane", "home middle"),
 }
-
-
-@dataclass(frozen=True, eq=False)
-class Wish:
-    """Some pictures that are wanted together."""
-
-    key: Hashable
-    count: int
-    latents: Callable[[], Latents]  # [count, d]
-    size: tuple[int, int]  # height and width in which they are kept
-    label: int = 0
-    grid: tuple[int, int] = (1, 1)  # rows and columns on the plane
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +68,9 @@ class LatentSession(Session[LatentState, Request]):
         self._points: Latents = np.empty((cloud.count, model.latent.size), np.float32)
         self._points[: len(cloud.known)] = cloud.known
         self._point_count = len(cloud.known)  # that are encoded
-        self._kept: OrderedDict[Hashable, Made] = OrderedDict()
+        self._kept: dict[Hashable, Made] = {}  # by the keys of wishes
+        self._wanted: set[Hashable] = set()  # keys of the wishes of the last frame
+        self._original: tuple[int, render.Image | None] = (-1, None)  # a point of the scatter and its own picture
         self._asked: Request | None = None
         self._canvas: render.Image = scene.empty_plane(state.layout)
         self._drawn: Hashable = None  # what the canvas shows
@@ -120,71 +110,27 @@ class LatentSession(Session[LatentState, Request]):
         if self.state.view == "scatter":
             self._encoding.wait()
 
-    # What is wanted, in the order of need.
+    def _wishes(self, state: LatentState, points: Latents, factors: Sequence[int] = wishes.COARSER) -> list[Wish]:
+        """What a view shows, in the order of need.
 
-    def _wishes(self, state: LatentState, points: Latents, factors: Sequence[int] = _COARSER) -> list[Wish]:
-        """``points``: [n, d] of the scatter that are known. ``factors``: how many times coarser planes are."""
+        ``points``: [n, d] of the scatter that are known. ``factors``: how many times coarser planes are.
+        """
         match state.view:
             case "line":
-                return [self._line_wish(state), *self._plane_wishes(state, factors)]
+                return [wishes.for_line(state), *wishes.for_plane(state, factors)]
             case "scatter":
-                nearest = _nearest(state, points)
-                return [] if nearest is None else [self._item_wish(state, points, nearest)]
+                item = wishes.nearest(state, points)
+                return [] if item is None else [self._item_wish(state, points, item)]
             case "sliders":
-                return [self._point_wish(state), *(self._track_wish(state, axis) for axis in _visible(state))]
-        return [self._point_wish(state), *self._plane_wishes(state, factors)]
-
-    def _point_wish(self, state: LatentState) -> Wish:
-        def latents() -> Latents:
-            return state.space.latent_at(state.point)[None]
-
-        label = state.classes.label
-        return Wish(("point", state.point, label), 1, latents, self.model.image_size, label)
-
-    def _plane_wishes(self, state: LatentState, factors: Sequence[int] = _COARSER) -> Iterator[Wish]:
-        """Coarse to fine."""
-        layout = state.layout
-        sizes = {(-(-layout.rows // factor), -(-layout.columns // factor)) for factor in factors}
-        for rows, columns in sorted(sizes):
-            yield self._grid_wish(state, rows, columns)
-
-    def _grid_wish(self, state: LatentState, rows: int, columns: int) -> Wish:
-        label, layout = state.classes.label, state.layout
-
-        def latents() -> Latents:
-            across = _centres(columns, state.reach)
-            up = -_centres(rows, state.reach)
-            values = np.stack(np.meshgrid(across, up), axis=2).reshape(-1, 2)
-            return state.space.spread(state.point, state.axes, values)
-
-        key = ("plane", rows, columns, *_plane_key(state))
-        size = -(-layout.plane_height // rows), -(-layout.plane_width // columns)
-        return Wish(key, rows * columns, latents, size, label, (rows, columns))
-
-    def _line_wish(self, state: LatentState) -> Wish:
-        def latents() -> Latents:
-            return _along(state)
-
-        label, count = state.classes.label, state.layout.stop_count
-        return Wish(("line", state.line, state.straight, count, label), count, latents, self.model.image_size, label)
+                return [wishes.for_point(state), *(wish for _, wish in wishes.for_sliders(state))]
+        return [wishes.for_point(state), *wishes.for_plane(state, factors)]
 
     def _item_wish(self, state: LatentState, points: Latents, item: int) -> Wish:
-        def latents() -> Latents:
-            return points[item : item + 1]
-
         label = state.classes.label
-        if state.classes.count and self._cloud.classes:  # a picture is drawn again as what it is
-            label = min(int(self._cloud.labels[item]), state.classes.count - 1)
-        return Wish(("item", item, label), 1, latents, self.model.image_size, label)
-
-    def _track_wish(self, state: LatentState, axis: int) -> Wish:
-        count, width, height = state.layout.track_pictures
-
-        def latents() -> Latents:
-            return state.space.spread(state.point, (axis,), _centres(count, state.reach)[:, None])
-
-        key = ("track", axis, state.point.without((axis,)), state.reach, state.classes.label)
-        return Wish(key, count, latents, (height, width), state.classes.label)
+        own = int(self._cloud.labels[item])
+        if self._cloud.classes and own < state.classes.count:  # a picture is drawn again as what it is
+            label = own
+        return wishes.for_item(state, points[item], item, label)
 
     # From wishes to pictures.
 
@@ -200,12 +146,12 @@ class LatentSession(Session[LatentState, Request]):
         return np.full(count, wish.label, np.int64) if self.model.classes else None
 
     def _ask(self) -> None:
-        wishes = self._wishes(self.state, self._points[: self._point_count])
-        done = {wish.key: self._kept[wish.key].done if wish.key in self._kept else 0 for wish in wishes}
-        for wish in wishes:
-            if wish.key in self._kept:
-                self._kept.move_to_end(wish.key)
-        missing = Request(tuple((wish, done[wish.key]) for wish in wishes if done[wish.key] < wish.count))
+        points = self._points[: self._point_count]
+        self._find_original(points)
+        wanted = self._wishes(self.state, points)
+        self._wanted = {wish.key for wish in wanted}
+        parts = ((wish, len(self._made(wish))) for wish in wanted)
+        missing = Request(tuple((wish, done) for wish, done in parts if done < wish.count))
         if not missing.parts:
             return
         asked = self._asked
@@ -230,8 +176,10 @@ class LatentSession(Session[LatentState, Request]):
             first -= wish.count - done
         self.changed = True
         used = sum(made.images.nbytes for made in self._kept.values())
-        while used > _KEPT_BYTES and len(self._kept) > 8:
-            used -= self._kept.popitem(last=False)[1].images.nbytes
+        for key in [key for key in self._kept if key not in self._wanted]:  # the oldest first
+            if used <= _KEPT_BYTES:
+                break
+            used -= self._kept.pop(key).images.nbytes
 
     def _made(self, wish: Wish) -> Images:
         """The pictures of a wish that are there."""
@@ -241,14 +189,24 @@ class LatentSession(Session[LatentState, Request]):
     def _pictures(self) -> render.Image:
         state, points = self.state, self._points[: self._point_count]
         if state.view in ("plane", "line"):
-            planes = [self._made(wish) for wish in self._plane_wishes(state)]
-            now = (_plane_key(state), *map(len, planes))
+            planes = [self._made(wish) for wish in wishes.for_plane(state)]
+            now = (wishes.plane_key(state), *map(len, planes))
             if now != self._drawn:
                 self._drawn = now
-                for wish, made in zip(self._plane_wishes(state), planes, strict=True):
-                    scene.paint(self._canvas, wish.grid, made)
+                for wish, made in zip(wishes.for_plane(state), planes, strict=True):
+                    scene.paint(self._canvas, wish.grid or (1, 1), made)
         images = {wish.key: self._made(wish) for wish in self._wishes(state, points)}
-        return self._draw(state, self._canvas, images, points, self._seen)
+        return self._draw(state, self._canvas, images, points, self._original[1], self._seen)
+
+    def _find_original(self, points: Latents) -> None:
+        """Read the picture of the point of the scatter that one is at."""
+        item = wishes.nearest(self.state, points) if self.state.view == "scatter" else None
+        if item is not None and item != self._original[0]:
+            self._original = item, None
+            try:
+                self._original = item, self._cloud.picture(item)
+            except PictureError as error:  # the file was there when it was encoded
+                self._failed(error)
 
     def _draw(
         self,
@@ -256,9 +214,10 @@ class LatentSession(Session[LatentState, Request]):
         canvas: render.Image,
         images: Mapping[Hashable, Images],
         points: Latents,
+        original: render.Image | None,
         seen: Seen,
     ) -> render.Image:
-        """The frame of a state. ``seen``: what frames before it have left; updated."""
+        """The frame of a state. ``original``: the picture that the scatter is at. ``seen``: updated."""
 
         def large(name: str, made: Images | None) -> render.Image | None:
             if made is not None and len(made):
@@ -266,23 +225,22 @@ class LatentSession(Session[LatentState, Request]):
             return seen.large.get(name)
 
         if state.view == "line":
-            wish = self._line_wish(state)
+            wish = wishes.for_line(state)
             stops = images[wish.key]
             large("point", stops[state.stop : state.stop + 1])
             return scene.line(state, canvas, stops, wish.latents(), large("point", None), self._words(state))
         if state.view == "scatter":
-            item = _nearest(state, points)
+            item = wishes.nearest(state, points)
             if item is None:
                 return scene.scatter(state, self._layer(state, points, seen), None, [], (), self._legend())
-            original = self._cloud.picture(item)
             drawn = large("item", images[self._item_wish(state, points, item).key])
             pair = [("picture", original)] if original is not None else []
             pair += [("drawn again" if pair else "drawn", drawn)] if drawn is not None else []
             words = self._item_words(item)
             return scene.scatter(state, self._layer(state, points, seen), points[item], pair, words, self._legend())
-        picture = large("point", images[self._point_wish(state).key])
+        picture = large("point", images[wishes.for_point(state).key])
         if state.view == "sliders":
-            tracks = {axis: images[self._track_wish(state, axis).key] for axis in _visible(state)}
+            tracks = {axis: images[wish.key] for axis, wish in wishes.for_sliders(state)}
             return scene.sliders(state, tracks, picture, self._words(state))
         return scene.plane(state, canvas, picture, self._words(state))
 
@@ -331,7 +289,7 @@ class LatentSession(Session[LatentState, Request]):
             return (*words, "straight" if state.straight else "great circle")
         if state.view == "scatter":
             left = self._cloud.count - self._point_count
-            item = _nearest(state, self._points[: self._point_count])
+            item = wishes.nearest(state, self._points[: self._point_count])
             words += () if item is None else self._item_words(item)
             words += (f"{left} to come",) if left else ()
         return (*words, " x ".join(state.space.name(axis) for axis in state.axes))
@@ -366,14 +324,14 @@ class LatentSession(Session[LatentState, Request]):
             self._save_screen()
             return
         state, points, recipe = self.state, self._points[: self._point_count], dict(self._facts())
-        item = _nearest(state, points) if state.view == "scatter" else None
+        item = wishes.nearest(state, points) if state.view == "scatter" else None
         if item is not None:
             wish, number = self._item_wish(state, points, item), 0
             recipe["item"] = self._cloud.number(item)
         elif state.view == "line":
-            wish, number = self._line_wish(state), state.stop
+            wish, number = wishes.for_line(state), state.stop
         else:
-            wish, number = self._point_wish(state), 0
+            wish, number = wishes.for_point(state), 0
         latents = wish.latents()[number : number + 1]
         recipe["latent"] = exact_numbers(latents)[0]
         if self.model.classes:
@@ -394,9 +352,11 @@ class LatentSession(Session[LatentState, Request]):
             canvas = scene.empty_plane(state.layout)
             for wish in self._wishes(state, points, (1,)):
                 images[wish.key] = kept[wish.key] if wish.key in kept else self._make(wish)
-                if wish.grid != (1, 1):
+                if wish.grid:
                     scene.paint(canvas, wish.grid, images[wish.key])
-            return self._draw(state, canvas, images, points, Seen()), recipe
+            item = wishes.nearest(state, points) if state.view == "scatter" else None
+            original = None if item is None else cloud.picture(item)
+            return self._draw(state, canvas, images, points, original, Seen()), recipe
 
         self._send(errand)
 
@@ -408,37 +368,6 @@ def check_layout(layout: Layout) -> None:
     """Raise ``ModelError`` where the frame would be absurd."""
     if layout.width * layout.height > _LARGEST_FRAME:
         raise ModelError(f"a frame of {layout.width}x{layout.height} pixels is too large; try a smaller --scale")
-
-
-def _visible(state: LatentState) -> range:
-    """The axes whose sliders are on the screen."""
-    return range(state.first_slider, min(state.first_slider + state.layout.slider_count, state.space.count))
-
-
-def _nearest(state: LatentState, points: Latents) -> int | None:
-    """The point [n, d] of the scatter that lies nearest to where one is, as one sees it."""
-    if not len(points):
-        return None
-    across, up = (state.space.coordinates(points, axis) for axis in state.axes)
-    x, y = place(state)
-    return int(np.argmin((across - x) ** 2 + (up - y) ** 2))
-
-
-def _centres(count: int, reach: float) -> Numbers:
-    """The middles of so many equal parts of -reach to reach."""
-    return ((2 * np.arange(count) + 1) / count - 1) * reach
-
-
-def _plane_key(state: LatentState) -> tuple[Hashable, ...]:
-    """What the pictures of a plane follow from."""
-    return state.point.without(state.axes), state.axes, state.reach, state.classes.label
-
-
-def _along(state: LatentState) -> Latents:
-    """The latents of the line, [n, d]."""
-    start, end = (state.space.latent_at(point) for point in state.line)
-    between = lerp if state.straight else slerp
-    return np.stack([between(start, end, share) for share in np.linspace(0.0, 1.0, state.layout.stop_count)])
 
 
 def _sized(images: Images, size: tuple[int, int]) -> Images:

@@ -7,6 +7,7 @@ LEFT, TOP, RIGHT, BOTTOM = 56, 14, 14, 46  # round the plane: room for its ticks
 SPACE: Final = 26  # between the plane and the panel
 PANEL_WIDTH: Final = 288
 _LEAST_HEIGHT: Final = 520  # of the frame
+_LEAST_WIDTH: Final = 400  # of what lies left of the panel
 _CELL: Final = 32  # that a picture of the plane is wide at most, unless it is asked for
 _PLANE: Final = 640  # that the plane is wide, about
 _STOP: Final = 84  # that a picture of the line is wide, about
@@ -59,7 +60,12 @@ class Layout:
     @property
     def width(self) -> int:
         """Of the frame."""
-        return LEFT + self.plane_width + SPACE + PANEL_WIDTH + RIGHT
+        return LEFT + self.main_width + SPACE + PANEL_WIDTH + RIGHT
+
+    @property
+    def main_width(self) -> int:
+        """Of what lies left of the panel."""
+        return max(self.plane_width, _LEAST_WIDTH)
 
     @property
     def height(self) -> int:
@@ -77,12 +83,12 @@ class Layout:
         room = self.stops.top - TOP - BOTTOM
         share = min(room / self.plane_height, 1.0)
         width, height = max(round(self.plane_width * share), 1), max(round(self.plane_height * share), 1)
-        return Area(LEFT + (self.plane_width - width) // 2, TOP, width, height)
+        return Area(LEFT + (self.main_width - width) // 2, TOP, width, height)
 
     @property
     def panel(self) -> Area:
         """The panel at the right."""
-        return Area(LEFT + self.plane_width + SPACE, TOP, PANEL_WIDTH, self.height - TOP - RIGHT)
+        return Area(LEFT + self.main_width + SPACE, TOP, PANEL_WIDTH, self.height - TOP - RIGHT)
 
     @property
     def stop_size(self) -> tuple[int, int]:
@@ -106,10 +112,9 @@ class Layout:
     @property
     def track_pictures(self) -> tuple[int, int, int]:
         """How many pictures lie behind a slider, and their width and height."""
-        height = _TRACK
-        width = max(_share(self.picture_width, self.picture_height, height), 4)
-        count = max((LEFT + self.plane_width - RIGHT - _NAME_WIDTH - _VALUE_WIDTH) // width, 1)
-        return count, width, height
+        room = LEFT + self.main_width - RIGHT - _NAME_WIDTH - _VALUE_WIDTH
+        width = min(max(_share(self.picture_width, self.picture_height, _TRACK), 4), room)
+        return room // width, width, _TRACK
 
     @property
     def slider_count(self) -> int:
@@ -119,7 +124,7 @@ class Layout:
     def slider(self, place: int) -> Area:
         """The whole row of a slider, counted from the uppermost."""
         height = self.track_pictures[2] + 8
-        return Area(RIGHT, TOP + place * height, LEFT + self.plane_width - RIGHT, height)
+        return Area(RIGHT, TOP + place * height, LEFT + self.main_width - RIGHT, height)
 
     def track(self, place: int) -> Area:
         """What a slider slides on."""

@@ -1,6 +1,8 @@
 """Training steps of the real loop against a plain PyTorch loop of the same networks, in alternating rounds.
 
     python tests/bench/bench_training.py --model vae --arch hierarchical --precision bf16 --compile
+    python tests/bench/bench_training.py --model dcgan --image-size 64 --batch-size 32 --precision bf16
+    python tests/bench/bench_training.py --model wgan_gp --image-size 32 --batch-size 32 --precision bf16
 
 The plain loop is what a tutorial writes: fp32, a DataLoader over pictures in memory, ``.item()`` every step. Both
 sides see the same pictures, batch size and optimiser. Prints milliseconds a step (median of the rounds) and the ratio.
@@ -109,6 +111,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--round-steps", type=int, default=10)
     parser.add_argument("--pictures", type=int, default=512)
+    parser.add_argument("--warm-up", type=int, default=5, help="steps of each side before the clock starts")
     arguments, rest = parser.parse_known_args()
     module = importlib.import_module(f"trainer.families.{arguments.model}")
     family_class = next(
@@ -116,12 +119,10 @@ def main() -> None:
         hasattr(value, "Config") and hasattr(value, "step")
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder) / "cats.npy"
-        size = 128
-        np.save(data, toycats.draw(arguments.pictures, size, 0).images)
-        out = Path(folder) / "run"
+        data, out = Path(folder) / "cats.npy", Path(folder) / "run"
         config = parse(family_class.Config, ["--data", str(data), "--out", str(out), "--hold-out", "0", *rest], "")
-        images = np.load(data)
+        images = toycats.draw(arguments.pictures, config.image_size or 128, 0).images
+        np.save(data, images)
         sides = {
             "plain, 0 workers": plain_loop(family_class, config, images, 0),
             "plain, 2 workers": plain_loop(family_class, config, images, 2),
@@ -129,7 +130,7 @@ def main() -> None:
         }
         times: dict[str, list[float]] = {name: [] for name in sides}
         for steps in sides.values():
-            steps(5)  # compile, allocate
+            steps(arguments.warm_up)  # compile, allocate
         for _ in range(arguments.rounds):
             for name, steps in sides.items():
                 start = time.perf_counter()
@@ -140,7 +141,8 @@ def main() -> None:
     plain = min(value for name, value in medians.items() if name.startswith("plain"))
     for name, values in times.items():
         print(f"{name:18} {medians[name]:8.1f} ms a step (min {min(values):.1f}, max {max(values):.1f})")
-    print(f"{config.precision}{', compiled' if config.compile else ''}, batch {config.batch_size}: "
+    print(f"{arguments.model}, {config.precision}{', compiled' if config.compile else ''}, batch {config.batch_size}, "
+          f"{images.shape[1]} px: "
           f"{plain / medians['loop']:.2f} times the better plain loop")  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from small_models import make_encoder, make_generator
 
@@ -16,6 +17,22 @@ def generator_path(model_folder: Path) -> Path:
     """A sealed generator, 4 numbers to 16x16, with its encoder beside it."""
     make_encoder(model_folder / "tiny.encoder.onnx")
     return make_generator(model_folder / "tiny.onnx")
+
+
+@pytest.fixture(scope="session")
+def classes_path(model_folder: Path) -> Path:
+    """A generator that draws three classes, and keeps the latents of five training pictures."""
+    samples = tuple(tuple(float(number) for number in row) for row in np.random.default_rng(3).normal(size=(5, 4)))
+    return make_generator(
+        model_folder / "classes.onnx", labels=3, classes=("ant", "bee", "cat"), sample_latents=samples
+    )
+
+
+@pytest.fixture(scope="session")
+def plane_path(model_folder: Path) -> Path:
+    """A generator of two numbers, with its encoder beside it."""
+    make_encoder(model_folder / "plane.encoder.onnx", size=2)
+    return make_generator(model_folder / "plane.onnx", size=2)
 
 
 @pytest.fixture(scope="session")

@@ -74,9 +74,19 @@ def generator_nodes(size: int, height: int, width: int, hidden: int) -> tuple[li
 
 
 def make_generator(
-    path: Path, size: int = 4, height: int = 16, width: int = 16, hidden: int = 8, card: bool = True, **facts: Any
+    path: Path,
+    size: int = 4,
+    height: int = 16,
+    width: int = 16,
+    hidden: int = 8,
+    card: bool = True,
+    labels: int = 0,
+    **facts: Any,
 ) -> Path:
-    """A generator as the export writes it: latent [n, d] to image u8 [n, h, w, 3]."""
+    """A generator as the export writes it: latent [n, d] (, label [n]) to image u8 [n, h, w, 3].
+
+    ``labels``: how many classes it draws; the pictures of each are brighter than those of the one before.
+    """
     nodes, constants = generator_nodes(size, height, width, hidden)
     nodes += [
         helper.make_node("Mul", ["unit", "levels"], ["scaled"]),
@@ -85,8 +95,20 @@ def make_generator(
         helper.make_node("Reshape", ["flat", "shape"], ["image"]),
     ]
     constants += [constant("levels", np.float32(255)), constant("shape", np.array([-1, height, width, 3]))]
+    inputs = [("latent", "f32", ["n", size])]
+    if labels:
+        brightness = np.linspace(0.2, 1.0, labels, dtype=np.float32)[:, None]
+        constants.append(constant("brightness", brightness))
+        nodes[4:5] = [
+            helper.make_node("Gather", ["brightness", "label"], ["bright"]),
+            helper.make_node("Mul", ["unit", "levels"], ["full"]),
+            helper.make_node("Mul", ["full", "bright"], ["scaled"]),
+        ]
+        inputs.append(("label", "i64", ["n"]))
+        ports = Port(name="latent", dtype="f32", shape=(None, size)), Port(name="label", dtype="i64", shape=(None,))
+        facts = {"inputs": ports, "classes": tuple(f"class-{label}" for label in range(labels)), **facts}
     shape = ["n", height, width, 3]
-    model = make_graph(nodes, [("latent", "f32", ["n", size])], [("image", "u8", shape)], constants)
+    model = make_graph(nodes, inputs, [("image", "u8", shape)], constants)
     return write(path, model, generator_card(path.stem, size, height, width, **facts) if card else None)
 
 

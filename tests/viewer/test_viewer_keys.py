@@ -70,6 +70,15 @@ def test_no_code_fails(code: int, shift: bool) -> None:
     decode_window_key(code, shift)
 
 
+def test_a_script_with_the_mouse() -> None:
+    assert parse_keys("move:3:4,tab") == [Event(Action.MOVE, 3, 4), Event(Action.NEXT_VIEW)]
+    assert parse_keys("drag:1:2:30:40") == [
+        Event(Action.CLICK, 1, 2),
+        Event(Action.DRAG, 30, 40),
+        Event(Action.RELEASE, 30, 40),
+    ]
+
+
 def test_a_script_of_all_names() -> None:
     assert [event.action.name for event in parse_keys("right,s,S,i,r,+,-,space, click:40:60,pageup,esc")] == [
         "RIGHT", "SAVE", "SAVE_ALL", "INTERPOLATE", "RANDOM", "MORE", "LESS", "PAUSE", "CLICK", "PAGE_UP", "QUIT",
@@ -79,7 +88,25 @@ def test_a_script_of_all_names() -> None:
     assert parse_keys("") == []
 
 
-@pytest.mark.parametrize("script", ["foo", "right,foo", "a,,b", "click:1", "click:a:b", "click:-1:2", "right,"])
+@pytest.mark.parametrize(
+    "script",
+    [
+        "foo",
+        "right,foo",
+        "a,,b",
+        "click:1",
+        "click:a:b",
+        "click:-1:2",
+        "right,",
+        "drag:1:2",
+        "move:1",
+        "drag:1:2:3:x",
+        "move:1:2:3",
+        "hop:1:2",
+        "click:",
+        "click",
+    ],
+)
 def test_an_unknown_name_is_one_line(script: str) -> None:
     with pytest.raises(ValueError, match="expected") as failure:
         parse_keys(script)

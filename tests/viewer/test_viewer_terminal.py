@@ -31,7 +31,7 @@ PROGRAM = """
 import sys, time
 import numpy as np
 from viewer.displays import open_display
-display = open_display("auto", title="stand-in")
+display = open_display("auto", title="stand-in", motion=len(sys.argv) > 1)
 frame = np.zeros((40, 80, 3), np.uint8)
 frame[:20, :40], frame[:20, 40:], frame[20:, :40], frame[20:, 40:] = (0, 0, 255), (0, 255, 0), (255, 0, 0), 255
 try:
@@ -56,7 +56,7 @@ finally:
 class Session:
     """A program in a pseudo-terminal, its screen as pyte sees it."""
 
-    def __init__(self, columns: int, rows: int, **environment: str) -> None:
+    def __init__(self, columns: int, rows: int, motion: bool = False, **environment: str) -> None:
         self.leader, self.follower = pty.openpty()
         self.resize(columns, rows)
         self.before = termios.tcgetattr(self.follower)
@@ -70,7 +70,7 @@ class Session:
             if key not in ("DISPLAY", "WAYLAND_DISPLAY", "TMUX", "STY", "COLORTERM", "TERM_PROGRAM", "LC_TERMINAL")
         }
         self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM],
+            [sys.executable, "-c", PROGRAM, *["motion"] * motion],
             stdin=self.follower,
             stdout=self.follower,
             stderr=self.follower,
@@ -156,6 +156,33 @@ def test_keys_and_clicks(session: Session) -> None:
     assert session.process.wait(5) == 0
     session.read(b"closed")
     session.assert_put_back()
+
+
+def test_the_mouse_is_followed_where_that_is_asked_for() -> None:
+    session = Session(80, 21, motion=True)
+    session.read(b"title")
+    assert b"\x1b[?1003h" in session.written
+    for data, title in [
+        (b"\x1b[<35;41;11M", "1 MOVE 40 21"),
+        (b"\x1b[<0;41;11M", "2 CLICK 40 21"),
+        (b"\x1b[<32;41;99M", "3 DRAG 40 39"),  # as far as the edge
+        (b"\x1b[<0;42;11m", "4 RELEASE 41 21"),
+        (b"\x1b[<35;1;1M\x1b[<35;2;2M\x1b[<35;3;3M", "5 MOVE 2 5"),  # the last of a burst
+        (b"\x1b", ""),
+    ]:
+        session.type(data)
+        if title:
+            session.read(title.encode())
+    assert session.process.wait(5) == 0
+    session.read(b"closed")
+    session.assert_put_back()
+    session.end()
+
+
+def test_movements_are_nothing_where_they_are_not(session: Session) -> None:
+    assert b"\x1b[?1003h" not in session.written
+    session.type(b"\x1b[<35;41;11M\x1b[<32;41;11M\x1b[<0;41;11mx")
+    session.read(b"1 NEW")
 
 
 def test_a_hundred_keys_at_once(session: Session) -> None:

@@ -8,10 +8,12 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from viewer.displays.x11 import XKeys
+from viewer.layout import make_layout
 from viewer.pictures import read_recipe
 
 pytestmark = pytest.mark.skipif(
@@ -25,7 +27,7 @@ import sys, time
 import numpy as np
 from viewer.displays import DisplayError, open_display
 try:
-    display = open_display("window", title="stand-in")
+    display = open_display("window", title="stand-in", motion=len(sys.argv) > 2)
 except DisplayError as error:
     sys.exit(f"error: {error}")
 frame = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
@@ -84,10 +86,10 @@ def screen() -> Iterator[str]:
 class Program:
     """A stand-in for the application in a window; it prints the events that it gets."""
 
-    def __init__(self, screen: str, busy_seconds: float = 0.0) -> None:
+    def __init__(self, screen: str, busy_seconds: float = 0.0, motion: bool = False) -> None:
         self.environment = os.environ | {"DISPLAY": screen}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(busy_seconds)],
+            [sys.executable, "-c", PROGRAM, str(busy_seconds), *["motion"] * motion],
             cwd=ROOT,
             env=self.environment,
             stdout=subprocess.PIPE,
@@ -168,6 +170,80 @@ def test_clicks_are_pixels_of_the_frame_at_any_size_of_the_window(program: Progr
     first, second = (tuple(map(int, line.split()[1:3])) for line in program.end())
     assert first == pytest.approx((100, 60), abs=1)
     assert second == pytest.approx((200, 60), abs=1)
+
+
+def test_the_mouse_is_followed_where_that_is_asked_for(screen: str) -> None:
+    program = Program(screen, motion=True)
+
+    def go(*words: str) -> None:
+        program.xdotool(*words)
+        time.sleep(0.2)
+
+    go("mousemove", "--window", program.window, "50", "40")
+    go("mousemove", "--window", program.window, "100", "60")
+    go("mousedown", "1")
+    go("mousemove", "--window", program.window, "150", "90")
+    go("mousemove", "--window", program.window, "400", "120")  # beyond the edge: as far as the edge
+    go("mouseup", "1")
+    go("mousemove", "--window", program.window, "20", "10")
+    seen = [(name, (int(x), int(y))) for name, x, y in (line.split()[:3] for line in program.end())]
+    names = [name for name, _ in seen]
+    click, release = names.index("CLICK"), names.index("RELEASE")
+    assert set(names[:click]) == {"MOVE"}
+    assert set(names[click + 1 : release]) == {"DRAG"}
+    assert names[-1] == "MOVE"
+    for number, place in ((click, (100, 60)), (click + 1, (150, 90)), (release - 1, (319, 120)), (-1, (20, 10))):
+        assert seen[number][1] == pytest.approx(place, abs=1)
+
+
+def test_latent_space_follows_the_mouse(screen: str, plane_path: Path, tmp_path: Path) -> None:
+    environment = os.environ | {"DISPLAY": screen}
+    arguments = ["latent", plane_path, "--display", "window", "--scale", "0.5", "--out", tmp_path]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "viewer", *map(str, arguments)], cwd=ROOT, env=environment, stderr=subprocess.PIPE
+    )
+
+    def go(*words: str) -> str:
+        command = ["xdotool", *words]
+        done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+        time.sleep(0.2)
+        return done.stdout
+
+    def saved(number: int) -> dict[str, Any]:
+        path, until = tmp_path / f"plane-{number:04d}.png", time.monotonic() + 10
+        while not path.exists():
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        time.sleep(0.1)
+        return read_recipe(path)
+
+    try:
+        window = go("search", "--sync", "--onlyvisible", "--name", "^plane - ").split()[0]
+        go("windowfocus", "--sync", window)
+        area = make_layout(16, 16, scale=0.5).plane
+        x, y = area.left + area.width // 4, area.top + area.height // 2
+        time.sleep(0.5)
+        go("mousemove", "--window", window, "10", "10")
+        go("mousemove", "--window", window, str(x), str(y))
+        go("key", "s")
+        assert saved(1)["latent"] == pytest.approx([-2, 0], abs=0.06)
+        go("key", "Tab")
+        small = make_layout(16, 16, scale=0.5).plane_above_line
+        go("mousemove", "--window", window, str(small.left + small.width // 4), str(small.top + small.height // 2))
+        go("mousedown", "1")
+        go("mousemove", "--window", window, str(small.left + small.width // 2), str(small.top + small.height // 4))
+        go("mouseup", "1")
+        go("key", "End", "s")
+        assert saved(2)["mode"] == "latent line"
+        assert saved(2)["latent"] == pytest.approx([0, 2], abs=0.06)
+        started = time.monotonic()
+        go("key", "Escape")
+        _, error = process.communicate(timeout=5)
+        assert time.monotonic() - started < 1.5
+        assert (process.returncode, error) == (0, b"")
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_the_title_bar_follows(program: Program) -> None:

@@ -38,6 +38,8 @@ class ConditionalGANConfig(AdversarialConfig):
     """Numbers that the generator learns of a class (projection)."""
     objective: Literal["bce", "hinge"] = "bce"
     """The game: cross-entropy, or hinge."""
+    batch_size: int = 64
+    """Pictures a step and rank."""
     beta1: float = 0.5
     """Adam's memory of gradients."""
 
@@ -84,10 +86,13 @@ class Generator(nn.Module):
     def __init__(self, spec: DataSpec, config: ConditionalGANConfig) -> None:
         super().__init__()
         self.classes = len(spec.classes)
-        self.embedding = (
-            nn.Embedding(self.classes, config.embedding_size) if config.conditioning == "projection" else None
-        )
-        latent, condition = config.latent_size, config.embedding_size if self.embedding else self.classes
+        self.embedding = None
+        latent, condition = config.latent_size, self.classes
+        if config.conditioning == "projection":
+            condition = config.embedding_size
+            self.embedding = nn.Embedding(self.classes, condition)
+            # of length 1, as one-hot vectors are: longer ones drown the latent, and each class becomes one picture
+            nn.init.normal_(self.embedding.weight, std=condition**-0.5)
         self.body: nn.Module = (
             TransposedGenerator(latent + condition, spec.image_size, spec.channels, config.width)
             if config.arch == "conv"
@@ -95,8 +100,15 @@ class Generator(nn.Module):
         )
 
     def forward(self, latent: Tensor, label: Tensor) -> Tensor:
-        condition = self.embedding(label) if self.embedding else F.one_hot(label, self.classes)
+        condition = F.one_hot(label, self.classes) if self.embedding is None else self.embedding(label)
         return self.body(torch.cat((latent, condition.to(latent.dtype)), dim=1))
+
+
+class SumOverPlaces(nn.Module):
+    """[n, c, h, w] → [n, c]."""
+
+    def forward(self, value: Tensor) -> Tensor:
+        return value.sum((2, 3))
 
 
 class Discriminator(nn.Module):
@@ -116,7 +128,7 @@ class Discriminator(nn.Module):
         else:
             whole = StridedDiscriminator(spec.image_size, spec.channels + joined, config.width, nn.BatchNorm2d)
             *convolutions, _, _ = whole  # all but the one that gives the score
-            self.features = nn.Sequential(*convolutions, nn.Flatten())
+            self.features = nn.Sequential(*convolutions, SumOverPlaces() if self.projects else nn.Flatten())
         picture = torch.zeros(1, spec.channels, *spec.image_size)
         with torch.no_grad():
             self.features.eval()
@@ -124,6 +136,8 @@ class Discriminator(nn.Module):
             self.features.train()
         self.score = nn.Linear(count, 1)
         self.embedding = nn.Embedding(self.classes, count) if self.projects else None
+        if self.embedding is not None:
+            nn.init.zeros_(self.embedding.weight)  # classes matter only once that helps
 
     def seen(self, image: Tensor, label: Tensor) -> Tensor:
         """The picture as the first layer takes it, with the class joined to it where it is."""

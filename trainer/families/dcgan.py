@@ -54,9 +54,10 @@ class DCGANConfig(AdversarialConfig):
         super().__post_init__()
         require(self.width >= 1, "width", self.width, "at least 1")
         require(0 <= self.beta1 < 1, "beta1", self.beta1, "0 to less than 1")
-        smooth = 0.5 if self.objective in ("bce", "lsgan") else 0.0
-        require(0 <= self.label_smoothing <= smooth, "label_smoothing", self.label_smoothing,
-                f"0 to {smooth} with --objective {self.objective}")  # fmt: skip
+        labelled = self.objective in ("bce", "lsgan")
+        require(0 <= self.label_smoothing <= 0.5, "label_smoothing", self.label_smoothing, "0 to 0.5")
+        require(labelled or self.label_smoothing == 0, "label_smoothing", self.label_smoothing,
+                f"0 with --objective {self.objective}")  # fmt: skip
         require(self.r1 >= 0, "r1", self.r1, "at least 0")
         known = set(self.augmentations) <= set(AUGMENTATIONS)
         require(known, "diffaugment", self.diffaugment, f"some of {','.join(AUGMENTATIONS)}")

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from trainer.blocks import DownBlock, ResidualBlock, UpBlock, pyramid, sub_pixel
 from trainer.config import RunConfig, require
 from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Turn
-from trainer.latents import FromNormal, ToNormal, Whitening, fit_gaussian
+from trainer.latents import FromNormal, ToNormal, Whitening, fit_gaussian, latent_facts
 from trainer.perceptual import PerceptualDistance
 
 LOG_VARIANCE_LIMIT = 10.0  # e^±10: far outside what is learnt, close enough to keep exp() finite
@@ -287,7 +287,7 @@ class VAE(Family):
 
     def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
         if self.config.arch == "hierarchical":
-            return fit_gaussian(torch.cat([nets.vae.encode(batch.image).cpu() for batch in batches]))
+            return latent_facts(nets.vae.encode, batches)
         found = [nets.vae.gaussian(batch.image) for batch in batches]
         means, log_variances = (torch.cat(parts).cpu() for parts in zip(*found, strict=True))
         return fit_gaussian(means, log_variances.exp())

@@ -1,0 +1,94 @@
+"""Latents of autoencoders that can be drawn: what is measured, and the way there and back."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from trainer.autoencoder import REMEMBERED, Autoencoder, Decode, Encode
+from trainer.families.ae import AE, AEConfig
+from trainer.families.convae import ConvAE, ConvAEConfig
+from trainer.family import Batch, DataSpec, Nets
+
+
+class Identity(torch.nn.Identity):
+    """Codes that are the pictures themselves, or back."""
+
+
+def network_of(pictures: Tensor) -> Autoencoder:
+    """An autoencoder whose codes are the pictures, and which has seen these, in 0..1."""
+    network = Autoencoder(Identity(), Identity(), tuple(pictures.shape[1:]))
+    for part in (pictures * 2 - 1).split(100):
+        network(part)
+    return network.eval()
+
+
+def test_latents_of_training_pictures_are_white_and_lead_back() -> None:
+    torch.manual_seed(0)
+    mixing = torch.randn(5, 3 * 4 * 4)
+    pictures = (torch.randn(400, 5) @ mixing).view(400, 3, 4, 4) * 0.05 + 0.4
+    network = network_of(pictures)
+    latents = Encode(network, 5)(pictures)
+    assert torch.allclose(latents.mean(0), torch.zeros(5), atol=1e-4)
+    assert torch.allclose(torch.cov(latents.T), torch.eye(5), atol=1e-3)
+    assert torch.allclose(Decode(network, 5)(latents), pictures, atol=1e-4)
+    scales = Decode(network, 5).deviations
+    assert torch.equal(scales, scales.sort(descending=True).values)
+
+
+def test_fewer_latents_keep_the_strongest_directions() -> None:
+    torch.manual_seed(0)
+    pictures = torch.randn(300, 1, 3, 3) * torch.tensor([3.0, 2.0, 1.0] + 6 * [0.01]).view(1, 1, 3, 3)
+    network = network_of(pictures)
+    again = Decode(network, 3)(Encode(network, 3)(pictures))
+    assert (again - pictures).square().mean() < 1e-3 * pictures.square().mean()
+
+
+def test_only_the_newest_codes_count() -> None:
+    network = network_of(torch.zeros(REMEMBERED + 50, 1, 2, 2))
+    network.train()
+    newest = torch.arange(REMEMBERED, dtype=torch.float32).view(-1, 1, 1, 1).expand(-1, 1, 2, 2)
+    for part in newest.split(96):
+        network(part)
+    assert torch.equal(network.codes.sort(0).values[:, 0], newest[:, 0, 0, 0])
+    before = network.codes.clone()
+    network.eval()(newest)
+    assert torch.equal(network.codes, before)
+
+
+@pytest.mark.parametrize("seen", [0, 1, 2, 7])
+def test_a_network_that_has_seen_little_still_draws(seen: int) -> None:
+    network = network_of(torch.rand(seen, 1, 4, 4)) if seen else Autoencoder(Identity(), Identity(), (1, 4, 4))
+    picture = Decode(network, 6)(torch.randn(3, 6))
+    latent = Encode(network, 6)(torch.rand(3, 1, 4, 4))
+    assert picture.shape == (3, 1, 4, 4)
+    assert latent.shape == (3, 6)
+    assert bool(picture.isfinite().all())
+    assert bool(latent.isfinite().all())
+
+
+@pytest.mark.parametrize("size", [(28, 28), (32, 32), (64, 64), (96, 96), (128, 128), (20, 36)], ids=str)
+@pytest.mark.parametrize("family", [AE(AEConfig(hidden_size=8)), ConvAE(ConvAEConfig())], ids=["ae", "convae"])
+def test_every_size_fits(family: AE | ConvAE, size: tuple[int, int]) -> None:
+    spec = DataSpec(image_size=size, channels=3 if size[0] % 3 else 1)
+    nets = family.build(spec)
+    image = torch.rand(2, spec.channels, *size) * 2 - 1
+    nets.autoencoder(image)
+    evaluated = Nets(autoencoder=nets.autoencoder.eval())
+    with torch.no_grad():
+        assert nets.autoencoder(image).shape == image.shape
+        drawn = family.sample(evaluated, *family.sample_inputs(3, spec, torch.Generator().manual_seed(0)))
+    assert drawn.shape == (3, spec.channels, *size)
+
+
+def test_the_score_is_the_error_of_pictures_as_they_are_shown() -> None:
+    nets = AE(AEConfig(latent_size=2)).build(DataSpec(image_size=(4, 4), channels=1))
+    for parameter in nets.autoencoder.parameters():
+        torch.nn.init.zeros_(parameter)
+    nets.autoencoder.decoder[-2].bias.data.fill_(3.0)  # brighter than white: shown as white
+    score = AE(AEConfig()).score(nets, Batch(image=torch.full((2, 1, 4, 4), 0.5)))
+    assert torch.allclose(score["mse"], torch.tensor(0.25**2).expand(2))
+
+
+def test_sides_that_cannot_be_pooled_twice_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"^pictures are 30x28 px, expected sides that are multiples of 4$"):
+        ConvAE(ConvAEConfig()).build(DataSpec(image_size=(28, 30), channels=3))

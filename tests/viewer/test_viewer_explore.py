@@ -1,0 +1,435 @@
+"""The latent mode at work: what is on its frames, that the mouse is followed, and that what is saved is made again."""
+
+import json
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from small_models import FakeDisplay, make_encoder, make_generator
+
+from export.card import Latent
+from viewer import plots, scene
+from viewer.__main__ import main
+from viewer.app import run_live, run_scripted
+from viewer.classes import Classes
+from viewer.cloud import Cloud, open_cloud
+from viewer.explore import LatentSession
+from viewer.keys import parse_keys
+from viewer.latent_state import LatentState, begin, place
+from viewer.latents import draw, lerp, slerp
+from viewer.layout import Area, make_layout
+from viewer.model import Model, ModelError, open_model, open_sibling_encoder
+from viewer.pictures import encode_png, read_recipe
+from viewer.space import space_of
+
+
+@pytest.fixture(scope="module")
+def model(plane_path: Path) -> Model:
+    return open_model(plane_path)
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty pictures of one colour each, in three classes; the encoder gives their mean red and green, 0..1."""
+    colours = np.random.default_rng(1).integers(0, 256, (30, 1, 1, 3), np.uint8)
+    path = tmp_path_factory.mktemp("set") / "colours.npy"
+    np.save(path, np.broadcast_to(colours, (30, 20, 20, 3)))
+    facts = {"labels": [number % 3 for number in range(30)], "classes": ["ant", "bee", "cat"]}
+    path.with_suffix(".json").write_text(json.dumps(facts))
+    return path
+
+
+def start(model: Model, folder: Path, cloud: Cloud | None = None, **options: object) -> LatentSession:
+    cloud = cloud or Cloud(np.zeros((0, model.latent.size), np.float32))
+    state = begin(space_of(model.card, model.latent), make_layout(*model.image_size, 8, 8), **options)
+    return LatentSession(model, state, folder, cloud)
+
+
+def scripted(session: LatentSession, keys: str) -> FakeDisplay:
+    display = FakeDisplay([], interactive=False)
+    run_scripted(session, display, parse_keys(keys))
+    session.close()
+    return display
+
+
+def cut(frame: np.ndarray, area: Area) -> np.ndarray:
+    return frame[area.top : area.bottom, area.left : area.right]
+
+
+def large(session: LatentSession, image: np.ndarray) -> np.ndarray:
+    """A picture as the panel shows it."""
+    area = plots.picture_area(session.state.layout.panel, *session.model.image_size)
+    return plots.enlarged(image, area.height, area.width)
+
+
+def panel(session: LatentSession, frame: np.ndarray) -> np.ndarray:
+    return cut(frame, plots.picture_area(session.state.layout.panel, *session.model.image_size))
+
+
+def test_the_plane_shows_each_place_its_picture(model: Model, tmp_path: Path) -> None:
+    session = start(model, tmp_path)
+    frame = scripted(session, "right,up").frames[-1]
+    side = session.state.layout.plane_width // 8
+    plane = cut(frame, session.state.layout.plane)
+    for row, column in ((0, 0), (0, 7), (6, 1)):
+        latent = np.float32([[column - 3.5, 3.5 - row]])
+        expected = plots.enlarged(model.generate(latent)[0], side, side)
+        assert np.array_equal(plane[row * side : (row + 1) * side, column * side : (column + 1) * side], expected)
+
+
+def test_the_picture_beside_the_plane_follows_the_mouse(model: Model, tmp_path: Path) -> None:
+    session = start(model, tmp_path)
+    area = session.state.layout.plane
+    frames = scripted(session, f"move:{area.left + 100}:{area.top + 500},move:{area.left + 400}:{area.top}").frames
+    for frame, (x, y) in zip(frames[1:], ((100.5, 500.5), (400.5, 0.5)), strict=True):
+        latent = np.float32([[x / area.width * 8 - 4, 4 - y / area.height * 8]])
+        assert np.array_equal(panel(session, frame), large(session, model.generate(latent)[0]))
+
+
+def test_a_plane_of_principal_directions_holds_the_others(tmp_path: Path) -> None:
+    directions = np.linalg.qr(np.random.default_rng(0).normal(size=(4, 4)))[0][:2] * 1.5
+    mean = (0.5, -0.5, 1.0, 0.0)
+    path = make_generator(
+        tmp_path / "four.onnx",
+        directions=tuple(map(tuple, directions.tolist())),
+        latent=Latent(size=4, mean=mean),
+    )
+    session = start(open_model(path), tmp_path)
+    area = session.state.layout.plane
+    frame = scripted(session, f"move:{area.right - 1}:{area.bottom - 1}").frames[-1]
+    edge = 4 - 4 / area.width
+    latent = np.float32([np.array(mean) + edge * directions[0] - edge * directions[1]])
+    assert np.array_equal(panel(session, frame), large(session, session.model.generate(latent)[0]))
+
+
+def test_the_line_shows_what_lies_between(model: Model, tmp_path: Path) -> None:
+    session = start(model, tmp_path)
+    area, stops = session.state.layout.plane_above_line, session.state.layout.stops
+    across, down = area.left + area.width // 4, area.top + area.height // 2
+    frames = scripted(session, f"tab,drag:{across}:{down}:{across + 200}:{down},right").frames
+    first = np.array([(across + 0.5 - area.left) / area.width * 8 - 4, 4 - (down + 0.5 - area.top) / area.height * 8])
+    last = first + np.array([200 / area.width * 8, 0])
+    width, height = session.state.layout.stop_size
+    count = session.state.layout.stop_count
+    for number in (1, 2, count - 1):
+        latent = lerp(np.float32(first), np.float32(last), number / (count - 1))
+        expected = plots.enlarged(model.generate(latent[None])[0], height, width)
+        left = stops.left + number * (width + 2) + 1
+        shown = frames[3][stops.top + 1 : stops.top + 1 + height, left : left + width]
+        assert np.abs(shown.astype(int) - expected).max() <= 1
+    second = model.generate(lerp(np.float32(first), np.float32(last), 1 / (count - 1))[None])[0]
+    assert np.abs(panel(session, frames[-1]).astype(int) - large(session, second)).max() <= 1
+
+
+def test_a_random_line_is_a_great_circle(generator_path: Path, tmp_path: Path) -> None:
+    session = start(open_model(generator_path), tmp_path)
+    scripted(session, "i,end,left,s")
+    count, seed = session.state.layout.stop_count, 1  # the first one went into the point where it began
+    latent = session.model.latent
+    expected = slerp(draw(latent, seed, 0), draw(latent, seed + 1, 0), (count - 2) / (count - 1))
+    assert np.allclose(read_recipe(tmp_path / "tiny-0001.png")["latent"], expected, atol=1e-6)
+
+
+def test_the_scatter_shows_the_points_by_class(plane_path: Path, labelled: Path, tmp_path: Path) -> None:
+    model, encoder = open_model(plane_path), open_sibling_encoder(plane_path)
+    session = start(model, tmp_path, open_cloud(model, encoder, labelled, 100), reach=2.0)
+    pictures = np.load(labelled)
+    colour = pictures[4, 0, 0].astype(float) / 255
+    area = session.state.layout.plane
+    x, y = round(area.left + (colour[0] + 2) / 4 * area.width), round(area.bottom - (colour[1] + 2) / 4 * area.height)
+    display = scripted(session, f"tab,tab,click:{x}:{y},s")
+    frame = display.frames[-1]
+    for number, (red, green, _) in enumerate(pictures[:, 0, 0] / 255):
+        column = round(area.left + (red + 2) / 4 * area.width - 0.5)
+        row = round(area.bottom - (green + 2) / 4 * area.height - 0.5)
+        if number != 4:  # under the ring
+            wanted = [plots.colour_of(label, 3) for label in range(3)]
+            near = np.abs(frame[row, column].astype(int) - wanted[number % 3]).max() < 30
+            assert near or np.hypot(column - x, row - y) < 12 or _covered(pictures, number, area)
+    assert "number 4" in display.titles[-2]
+    assert "class bee" in display.titles[-2]
+    recipe = read_recipe(tmp_path / "plane-0001.png")
+    assert (recipe["item"], recipe["data"]) == (4, "colours.npy")
+    assert np.allclose(recipe["latent"], colour[:2], atol=1e-5)
+    drawn = model.generate(np.float32([recipe["latent"]]))[0]
+    assert np.array_equal(cv2.imread(str(tmp_path / "plane-0001.png")), drawn)
+    half = (session.state.layout.panel.width - 8) // 2
+    pair = [
+        plots.picture_area(Area(session.state.layout.panel.left + k * (half + 8), area.top, half, half), 16, 16)
+        for k in (0, 1)
+    ]
+    assert np.array_equal(cut(frame, pair[0])[50, 50], pictures[4, 0, 0][::-1])
+    assert np.array_equal(cut(frame, pair[1]), plots.enlarged(drawn, pair[1].height, pair[1].width))
+
+
+def _covered(pictures: np.ndarray, number: int, area: Area) -> bool:
+    """Whether another point lies so near that it may have been drawn over this one."""
+    places = pictures[:, 0, 0, :2] / 255 / 4 * (area.width, area.height)
+    return bool((np.delete(np.linalg.norm(places - places[number], axis=1), number) < 12).any())
+
+
+def test_without_a_set_the_models_own_latents_are_scattered(classes_path: Path, tmp_path: Path) -> None:
+    model = open_model(classes_path)
+    session = start(model, tmp_path, open_cloud(model, None, None, 10), view="scatter")
+    display = scripted(session, "s")
+    assert "training picture" in display.titles[0]
+    latent = np.float32(read_recipe(tmp_path / "classes-0001.png")["latent"])
+    assert np.abs(model.samples - latent).max(axis=1).min() == 0
+
+
+def test_points_are_chosen_evenly_and_no_more_than_asked_for(plane_path: Path, labelled: Path) -> None:
+    cloud = open_cloud(open_model(plane_path), open_sibling_encoder(plane_path), labelled, 10)
+    assert cloud.numbers is not None
+    assert sorted(cloud.numbers.tolist()) == list(range(0, 30, 3))
+    assert np.concatenate(list(cloud.encode(0))).shape == (10, 2)
+    assert np.concatenate(list(cloud.encode(7))).shape == (3, 2)
+
+
+def test_sliders_show_where_they_lead(generator_path: Path, tmp_path: Path) -> None:
+    session = start(open_model(generator_path), tmp_path, view="sliders")
+    layout = session.state.layout
+    count, width, height = layout.track_pictures
+    frame = scripted(session, "down,down,right").frames[-1]
+    latent = session.state.space.latent_at(session.state.point)
+    assert np.array_equal(panel(session, frame), large(session, session.model.generate(latent[None])[0]))
+    track = layout.track(1)
+    for number in (0, count - 1):
+        there = latent.copy()
+        there[1] = ((2 * number + 1) / count - 1) * 4
+        expected = plots.enlarged(session.model.generate(there[None])[0], height, width)
+        assert np.array_equal(cut(frame, Area(track.left + number * width, track.top, width, height)), expected)
+
+
+def test_the_class_is_that_of_the_keys(classes_path: Path, tmp_path: Path) -> None:
+    model = open_model(classes_path)
+    session = start(model, tmp_path, classes=Classes(3))
+    display = scripted(session, "2,s")
+    latent = session.state.space.latent_at(session.state.point)[None]
+    expected = large(session, model.generate(latent, np.array([2]))[0])
+    assert np.array_equal(panel(session, display.frames[-1]), expected)
+    recipe = read_recipe(tmp_path / "classes-0001.png")
+    assert (recipe["label"], recipe["class"]) == (2, "cat")
+    assert "class 2 cat" in display.titles[1]
+
+
+@pytest.mark.parametrize(
+    ("keys", "flags"),
+    [
+        ("move:300:200,s", []),
+        ("r,x,Y,-,S", ["--cols", "7", "--rows", "5"]),
+        ("tab,drag:200:100:400:300,right,s", []),
+        ("i,l,right,S", ["--scale", "0.5", "--seed", "5"]),
+        ("tab,tab,click:330:200,s", ["--data", "{set}"]),
+        ("tab,tab,click:330:200,+,S", ["--data", "{set}", "--points", "20"]),
+        ("tab,tab,right,+,S", []),
+        ("+,S", ["--view", "sliders", "--lerp", "--range", "2.5"]),
+    ],
+)
+def test_a_saved_frame_is_made_again_bit_by_bit(
+    keys: str, flags: list[str], plane_path: Path, labelled: Path, tmp_path: Path
+) -> None:
+    flags = [str(labelled) if flag == "{set}" else flag for flag in flags]
+    saved, again = tmp_path / "plane-0001.png", tmp_path / "again" / "plane-0001.png"
+    command = ["latent", str(plane_path), "--display", "none"]
+    assert main([*command, *flags, "--keys", keys, "--out", str(tmp_path), "--record", str(tmp_path / "all.png")]) == 0
+    data = flags[:2] if "--data" in flags else []
+    assert main([*command, *data, "--from", str(saved), "--keys", keys[-1], "--out", str(again.parent)]) == 0
+    assert again.read_bytes() == saved.read_bytes()
+    if keys.endswith("S"):  # the saved frame is the one that was shown
+        shown = cv2.imread(str(tmp_path / "all.png"))
+        assert np.array_equal(shown[:-28], cv2.imread(str(saved)))
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"axes": [0, 99]}, "axes are [0, 99]"),
+        ({"axes": [1, 1]}, "damaged"),
+        ({"rows": 10**9}, "rows is 1000000000"),
+        ({"range": float("nan")}, "range is nan"),
+        ({"point": {"seed": None, "moves": [[0, 1e300]]}}, "a point is"),
+        ({"line": [{}, {}]}, "a point is"),
+        ({"slider": -1}, "slider is -1"),
+        ({"sha256": "0"}, "another model"),
+        ({"mode": "grid random"}, "expected latent"),
+    ],
+)
+def test_a_hostile_recipe_is_one_line(
+    change: dict[str, object], expected: str, plane_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["latent", str(plane_path), "--display", "none"]
+    main([*command, "--keys", "s", "--out", str(tmp_path)])
+    hostile = tmp_path / "hostile.png"
+    hostile.write_bytes(encode_png(np.zeros((4, 4, 3), np.uint8), read_recipe(tmp_path / "plane-0001.png") | change))
+    assert main([*command, "--from", str(hostile)]) == 2
+    error = capsys.readouterr().err
+    assert expected in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["{narrow}"], "expected 2 at least"),
+        (["{plane}", "--view", "scatter"], "give --data"),
+        (["{plane}", "--data", "missing.npy"], "missing.npy"),
+        (["{alone}", "--data", "{set}"], "needs its encoder"),
+        (["{other}", "--data", "{set}"], "gives 4 numbers, expected 2"),
+        (["{plane}", "--scale", "64"], "too large"),
+        (["{plane}", "--label", "1"], "draws no classes"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    arguments: list[str],
+    expected: str,
+    plane_path: Path,
+    labelled: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    make_encoder(tmp_path / "other.encoder.onnx", size=4)
+    names = {
+        "{narrow}": make_generator(tmp_path / "narrow.onnx", size=1),
+        "{alone}": make_generator(tmp_path / "alone.onnx", size=2),
+        "{other}": make_generator(tmp_path / "other.onnx", size=2),
+        "{plane}": plane_path,
+        "{set}": labelled,
+    }
+    words = [str(names.get(argument, argument)) for argument in arguments]
+    assert main(["latent", "--display", "none", *words]) == 2
+    error = capsys.readouterr().err
+    assert expected in error
+    assert error.count("\n") == 1
+
+
+class SlowModel:
+    """Stands for a model that takes its time for every picture; counts what it is asked for."""
+
+    name, sha256, path, latent, image_size, card = "slow", "0" * 64, Path("slow.onnx"), Latent(size=2), (8, 8), None
+    classes, samples = (), np.zeros((0, 2), np.float32)
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.asked: list[int] = []
+
+    def generate(self, latents: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+        self.asked.append(len(latents))
+        time.sleep(self.seconds * len(latents))
+        red = np.clip(128 + 30 * latents[:, :1, None, None], 0, 255)
+        return np.broadcast_to(red, (len(latents), 8, 8, 3)).astype(np.uint8)
+
+
+def test_the_plane_becomes_finer_and_the_point_comes_first(tmp_path: Path) -> None:
+    model = SlowModel(0.004)
+    session = start(model, tmp_path)
+    until = time.monotonic() + 2.0
+    display = FakeDisplay([])
+
+    def poll(seconds: float) -> object:
+        time.sleep(min(seconds, 0.02))
+        return parse_keys("esc")[0] if time.monotonic() > until and not session._busy else None
+
+    display.poll = poll
+    run_live(session, display)
+    session.close()
+    assert model.asked[0] == 1
+    assert sum(model.asked) == 1 + 4 + 16 + 64
+    area = session.state.layout.plane
+    levels = [len(np.unique(cut(frame, area)[5, :, 0])) for frame in display.frames]
+    assert levels[-1] == 8
+    assert any(1 < level < 8 for level in levels)
+
+
+def test_the_mouse_is_not_kept_waiting_by_the_plane(tmp_path: Path) -> None:
+    """While a plane that takes ten seconds is made, each picture under the mouse is there within moments."""
+    session = start(SlowModel(0.12), tmp_path)
+    area = session.state.layout.plane
+    moves = [parse_keys(f"move:{area.left + 60 * number}:{area.top + 300}")[0] for number in range(1, 9)]
+    waits: list[float] = []
+    began = time.monotonic()
+
+    def poll(seconds: float) -> object:
+        nonlocal began
+        time.sleep(min(seconds, 0.005))
+        x, _ = place(session.state)
+        wanted = int(np.clip(128 + 30 * np.float32(x), 0, 255))
+        if len(display.frames) > 1 and panel(session, display.frames[-1])[9, 9, 0] == wanted:
+            waits.append(time.monotonic() - began)
+            began = time.monotonic()
+            return moves.pop(0) if moves else parse_keys("esc")[0]
+        return parse_keys("esc")[0] if time.monotonic() - began > 8 else None
+
+    display = FakeDisplay([])
+    display.poll = poll
+    run_live(session, display)
+    session.close()
+    assert not moves
+    assert sorted(waits[1:])[4] < 0.5  # two pictures: the one under way, and the one asked for
+
+
+def test_a_model_that_fails_is_asked_once_a_state(tmp_path: Path) -> None:
+    class Failing(SlowModel):
+        def generate(self, latents: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+            self.asked.append(len(latents))
+            raise ModelError("slow.onnx: cannot be run: out of memory")
+
+    model = Failing(0)
+    display = scripted(start(model, tmp_path), "right,tab,tab")
+    assert len(display.frames) == 4
+    assert all("out of memory" in title for title in display.titles)
+    assert len(model.asked) < 10
+
+
+def test_leaving_does_not_wait(tmp_path: Path) -> None:
+    session = start(SlowModel(1.0), tmp_path)
+    display = FakeDisplay(parse_keys("move:300:300,tab,esc"), wait=lambda _: time.sleep(0.02))
+    started = time.monotonic()
+    run_live(session, display)
+    session.close()
+    assert time.monotonic() - started < 0.8
+
+
+def test_the_same_script_gives_the_same_frames(plane_path: Path, labelled: Path, tmp_path: Path) -> None:
+    model, encoder = open_model(plane_path), open_sibling_encoder(plane_path)
+    keys = "right,tab,drag:200:100:400:300,tab,r,tab,down,right,tab,x,i,S"
+    runs = [
+        scripted(start(model, tmp_path / str(run), open_cloud(model, encoder, labelled, 99)), keys).frames
+        for run in (1, 2)
+    ]
+    for one, other in zip(*runs, strict=True):
+        assert np.array_equal(one[:-28], other[:-28])
+
+
+def frame_of(state: LatentState) -> np.ndarray:
+    picture = np.full((28, 28, 3), 200, np.uint8)
+    return scene.plane(state, scene.empty_plane(state.layout), picture, ("at 1.00, 2.00",))
+
+
+def test_a_frame_with_the_mouse_on_it_takes_a_fraction_of_its_time(model: Model) -> None:
+    state = begin(space_of(model.card, model.latent), make_layout(128, 128))
+    times = []
+    for _ in range(9):
+        began = time.perf_counter()
+        frame_of(state)
+        times.append(time.perf_counter() - began)
+    assert sorted(times)[4] < 0.02
+
+
+def test_ticks_are_round_numbers_at_any_reach() -> None:
+    assert plots.ticks(4) == [-4, -3, -2, -1, 0, 1, 2, 3, 4]
+    assert plots.ticks(1) == [-1, -0.75, -0.5, -0.25, 0, 0.25, 0.5, 0.75, 1] or plots.ticks(1)[0] == -1
+    for reach in (0.01, 0.25, 0.7, 1, 2, 3, 6, 8, 12, 16, 99.5):
+        found = plots.ticks(reach)
+        assert 0 in found
+        assert 3 <= len(found) <= 9
+        assert max(found) <= reach * 1.0001
+
+
+def test_colours_of_classes_differ() -> None:
+    for count in (2, 10, 30):
+        colours = np.array([plots.colour_of(label, count) for label in range(count)], int)
+        apart = np.abs(colours[:, None] - colours[None]).max(axis=2) + 999 * np.eye(count, dtype=int)
+        assert apart.min() > 8
+        assert colours.max(axis=1).min() > 150  # on dark paper

@@ -1,0 +1,158 @@
+"""Alpha-GAN: an autoencoder whose two errors are both judged by discriminators (Rosca et al. 2017, "Variational
+Approaches for Auto-Encoding Generative Adversarial Networks", algorithm 1).
+
+A code discriminator tells codes of pictures from draws of the prior, which trains the encoder; a discriminator tells
+pictures from reconstructions and from samples, which trains the generator; both also learn to reconstruct. The networks
+are DCGAN's, the code discriminator is fully connected and without normalisation.
+
+    accelerate launch trainer/train_alphagan.py --data faces.npy --out runs/faces
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from trainer.adversarial import Adversarial, AdversarialConfig
+from trainer.blocks import StridedDiscriminator, TransposedGenerator, small_normal
+from trainer.config import require
+from trainer.family import Batch, DataSpec, Exportable, Nets, Turn
+from trainer.latents import latent_facts
+from trainer.objectives import discriminator_loss
+
+KEPT_LATENTS = 64  # of training pictures, on the card: the viewer mixes them
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlphaGANConfig(AdversarialConfig):
+    """Options of Alpha-GAN."""
+
+    latent_size: int = 128
+    """Numbers that describe a picture."""
+    width: int = 64
+    """Channels at half the picture's size; each further halving doubles them, up to 8 times."""
+    code_width: int = 750
+    """Units in each of the code discriminator's two hidden layers."""
+    reconstruction: float = 10.0
+    """Weight of the mean absolute error of reconstructions (the paper's lambda)."""
+    generator_turns: int = 2
+    """Turns that encoder and generator take for each one of the two discriminators."""
+    batch_size: int = 64
+    """Pictures a step and rank."""
+    beta1: float = 0.5
+    """Adam's memory of gradients."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.width >= 1, "width", self.width, "at least 1")
+        require(self.code_width >= 1, "code_width", self.code_width, "at least 1")
+        require(self.reconstruction >= 0, "reconstruction", self.reconstruction, "at least 0")
+        require(self.generator_turns >= 1, "generator_turns", self.generator_turns, "at least 1")
+        require(0 <= self.beta1 < 1, "beta1", self.beta1, "0 to less than 1")
+
+
+class Encoder(nn.Sequential):
+    """Pictures [n, c, h, w] in -1..1 → codes f32 [n, d]: the discriminator's convolutions with more than one output."""
+
+    def __init__(self, spec: DataSpec, latent: int, width: int) -> None:
+        *convolutions, last, _ = StridedDiscriminator(spec.image_size, spec.channels, width, nn.BatchNorm2d)
+        super().__init__(*convolutions, nn.Conv2d(last.in_channels, latent, last.kernel_size), nn.Flatten())
+
+
+class CodeDiscriminator(nn.Sequential):
+    """Codes [n, d] → scores [n]: how likely drawn from the prior."""
+
+    def __init__(self, latent: int, width: int) -> None:
+        super().__init__(
+            nn.Linear(latent, width),
+            nn.LeakyReLU(0.2, inplace=True),
+            nn.Linear(width, width),
+            nn.LeakyReLU(0.2, inplace=True),
+            nn.Linear(width, 1),
+            nn.Flatten(0),
+        )
+
+
+def log_ratio(score: Tensor) -> Tensor:
+    """-log D + log(1 - D) of a discriminator D = sigmoid(score), a scalar: what takes the place of both the likelihood
+    and the divergence (section 3.3)."""
+    return -score.float().mean()
+
+
+class AlphaGAN(Adversarial):
+    """Four networks, each with a turn of its own, in the order of algorithm 1."""
+
+    Config = AlphaGANConfig
+
+    def build(self, spec: DataSpec) -> Nets:
+        config = self.config
+        return Nets(
+            encoder=Encoder(spec, config.latent_size, config.width).apply(small_normal),
+            generator=TransposedGenerator(config.latent_size, spec.image_size, spec.channels, config.width).apply(
+                small_normal
+            ),
+            discriminator=StridedDiscriminator(spec.image_size, spec.channels, config.width, nn.BatchNorm2d).apply(
+                small_normal
+            ),
+            code_discriminator=CodeDiscriminator(config.latent_size, config.code_width),
+        )
+
+    def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
+        betas = (self.config.beta1, 0.999)
+        return torch.optim.Adam(parameters, lr=self.config.learning_rate, betas=betas, fused=fused)
+
+    def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
+        weight = self.config.reconstruction
+        for _ in range(self.config.generator_turns):
+            image = next(batches).image
+            latent = self.noise(len(image), image.device)
+            with turn("encoder") as loss:
+                code = nets.encoder(image)
+                loss["reconstruction"] = weight * absolute_error(nets.generator(code), image)
+                loss["code"] = log_ratio(nets.code_discriminator(code))
+            code = code.detach()
+            with turn("generator") as loss:
+                again, drawn = nets.generator(code), nets.generator(latent)
+                loss["reconstruction"] = weight * absolute_error(again, image)
+                loss["reconstructed"] = log_ratio(nets.discriminator(again))
+                loss["drawn"] = log_ratio(nets.discriminator(drawn))
+        with turn("discriminator") as loss:
+            loss["real"] = discriminator_loss("bce", nets.discriminator(image), True)
+            loss["reconstructed"] = discriminator_loss("bce", nets.discriminator(again.detach()), False)
+            loss["drawn"] = discriminator_loss("bce", nets.discriminator(drawn.detach()), False)
+        with turn("code_discriminator") as loss:
+            loss["prior"] = discriminator_loss("bce", nets.code_discriminator(latent), True)
+            loss["code"] = discriminator_loss("bce", nets.code_discriminator(code), False)
+
+    def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
+        """Errors of reconstructed pictures in 0..1."""
+        halved = (nets.generator(nets.encoder(batch.image)) - batch.image).flatten(1) / 2  # -1..1 is twice as wide
+        absolute = halved.abs().mean(1)
+        return {"score": absolute, "mae": absolute, "mse": halved.square().mean(1)}
+
+    def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
+        return latent_facts(nets.encoder, batches, KEPT_LATENTS)
+
+    def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
+        files = super().exports(nets, facts)
+        image = files[0].module(*files[0].inputs.values()).detach()
+        codes = Codes(nets.encoder, self.image_range)
+        return [*files, Exportable(kind="encoder", module=codes, inputs={"image": image}, facts=files[0].facts)]
+
+
+class Codes(nn.Module):
+    """An encoder of pictures in 0..1."""
+
+    def __init__(self, encoder: nn.Module, image_range: tuple[float, float]) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.low, self.high = image_range
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.encoder(image * (self.high - self.low) + self.low)
+
+
+def absolute_error(picture: Tensor, image: Tensor) -> Tensor:
+    return (picture.float() - image).abs().mean()
