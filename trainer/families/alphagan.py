@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainer.adversarial import Adversarial, AdversarialConfig, Pictures
+from trainer.adversarial import Adversarial, AdversarialConfig
 from trainer.blocks import StridedDiscriminator, TransposedGenerator, small_normal
 from trainer.config import require
 from trainer.family import Batch, DataSpec, Exportable, Nets, Turn
@@ -58,7 +58,10 @@ class Encoder(nn.Sequential):
 
     def __init__(self, spec: DataSpec, latent: int, width: int) -> None:
         *convolutions, last, _ = StridedDiscriminator(spec.image_size, spec.channels, width, nn.BatchNorm2d)
-        super().__init__(*convolutions, nn.Conv2d(last.in_channels, latent, last.kernel_size), nn.Flatten())
+        assert isinstance(last, nn.Conv2d)
+        super().__init__(
+            *convolutions, nn.Conv2d(last.in_channels, latent, (last.kernel_size[0], last.kernel_size[1])), nn.Flatten()
+        )
 
 
 class CodeDiscriminator(nn.Sequential):
