@@ -93,6 +93,11 @@ class Family(ABC):
     def build(self, spec: DataSpec) -> Nets:
         """Make the networks. Raises ``ValueError`` with one line where the data cannot fit them."""
 
+    def begin(self, nets: Nets) -> None:
+        """Load what only training needs, such as weights made elsewhere: called at every start of a run, also of one
+        that is resumed, and never to export or evaluate it. Raises ``UserError`` with one line."""
+        return None
+
     @abstractmethod
     def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
         """Make the optimiser of one network. ``fused``: the device has fused kernels."""

@@ -89,6 +89,7 @@ class Run:
             self.raw = self.family.build(self.spec)
         except ValueError as error:
             raise UserError(f"{config.data}: {error}") from None
+        self.family.begin(self.raw)
         layout = torch.channels_last if self.family.channels_last else torch.contiguous_format
         for net in self.raw.values():
             net.to(world.device).to(memory_format=layout)

@@ -28,7 +28,7 @@ from viewer.model import open_model
 SIZE_PX = 32
 CLASSES = ("one", "two")
 # Small values of options that several families have: what conforms when small conforms when large.
-SMALL = {"width": 16, "critic_steps": 2, "discriminator": "resnet18"}
+SMALL = {"width": 16, "critic_steps": 2, "discriminator": "resnet10"}
 
 
 def find_families() -> list[type[Family]]:

@@ -58,7 +58,10 @@ class Encoder(nn.Sequential):
 
     def __init__(self, spec: DataSpec, latent: int, width: int) -> None:
         *convolutions, last, _ = StridedDiscriminator(spec.image_size, spec.channels, width, nn.BatchNorm2d)
-        super().__init__(*convolutions, nn.Conv2d(last.in_channels, latent, last.kernel_size), nn.Flatten())
+        assert isinstance(last, nn.Conv2d)
+        super().__init__(
+            *convolutions, nn.Conv2d(last.in_channels, latent, (last.kernel_size[0], last.kernel_size[1])), nn.Flatten()
+        )
 
 
 class CodeDiscriminator(nn.Sequential):

@@ -1,0 +1,238 @@
+"""A VAE whose decoder also has to convince a residual network (after Larsen et al. 2016, "Autoencoding beyond pixels
+using a learned similarity metric", with the error measured on pixels).
+
+The encoder halves a picture five times; the discriminator is a ResNet (He et al. 2016) that judges patches: 3x3 of them
+in 96 px. On a CPU, ``--discriminator resnet18`` or ``resnet10`` trains in a fraction of the time.
+
+    accelerate launch trainer/train_vaegan.py --data faces.npy --out runs/faces
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from trainer.config import RunConfig, UserError, require
+from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Turn
+from trainer.latents import latent_facts
+from trainer.objectives import discriminator_loss, generator_loss
+from trainer.perceptual import DEVIATION, MEAN
+
+WIDTHS = (32, 64, 128, 256, 512)  # channels, one halving each
+PLACES_PX = 2 ** len(WIDTHS)  # pixels a side that become one place of the coarsest layer, and one patch
+LOG_VARIANCE_LIMIT = 10.0  # e^±10: far outside what is learnt, close enough to keep exp() finite
+KEPT_LATENTS = 64  # of training pictures, on the card: the viewer mixes them
+
+
+@dataclass(frozen=True, kw_only=True)
+class VAEGANConfig(RunConfig):
+    """Options of the VAE-GAN."""
+
+    image_size: int = 96
+    """Side of the square that pictures are resized to, in pixels, a multiple of 32; 0 keeps that of the data."""
+    rotate: float = 10.0
+    """Turn each picture by up to this many degrees either way."""
+    batch_size: int = 64
+    """Pictures a step and rank."""
+    latent_size: int = 256
+    """Numbers that describe a picture."""
+    discriminator: Literal["resnet50", "resnet18", "resnet10"] = "resnet50"
+    """The network that judges patches; resnet10 has one block a stage."""
+    discriminator_weights: Path | None = None
+    """State_dict of torchvision's network of that name, to begin with; unset: random weights."""
+    learning_rate: float = 2e-4
+    """Adam's step size, of both networks."""
+    beta1: float = 0.5
+    """Adam's memory of gradients."""
+    adversarial: float = 1.0
+    """Weight of the discriminator's verdict on reconstructions."""
+    absolute: float = 100.0
+    """Weight of the mean absolute error."""
+    cross_entropy: float = 1.0
+    """Weight of the mean binary cross-entropy of a pixel."""
+    divergence: float = 1.0
+    """Weight of the Kullback-Leibler divergence from the prior, in nats a latent number: a mean, as all terms are."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.latent_size >= 1, "latent_size", self.latent_size, "at least 1")
+        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "more than 0")
+        require(0 <= self.beta1 < 1, "beta1", self.beta1, "0 to less than 1")
+        for name in ("adversarial", "absolute", "cross_entropy", "divergence"):
+            require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")
+
+
+class Pass(NamedTuple):
+    """What one pass gives to learn from."""
+
+    logits: Tensor  # [n, c, h, w] of the reconstruction, before the sigmoid
+    mean: Tensor  # [n, d]
+    log_variance: Tensor  # [n, d]
+
+
+class VAE(nn.Module):
+    """Pictures [n, c, h, w] in 0..1 → a Gaussian latent → pictures, by five strided convolutions each way."""
+
+    def __init__(self, spec: DataSpec, latent: int) -> None:
+        super().__init__()
+        height, width = spec.image_size
+        self.places = (WIDTHS[-1], height // PLACES_PX, width // PLACES_PX)
+        flat = self.places[0] * self.places[1] * self.places[2]
+        down = [
+            layer
+            for inputs, outputs in pairwise((spec.channels, *WIDTHS))
+            for layer in (
+                nn.Conv2d(inputs, outputs, 4, 2, padding=1),
+                nn.BatchNorm2d(outputs),
+                nn.LeakyReLU(0.2, inplace=True),
+            )
+        ]
+        up = [
+            layer
+            for inputs, outputs in pairwise((*reversed(WIDTHS), spec.channels))
+            for layer in (
+                nn.BatchNorm2d(inputs),
+                nn.LeakyReLU(0.2, inplace=True),
+                nn.ConvTranspose2d(inputs, outputs, 4, 2, padding=1),
+            )
+        ]
+        self.encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(flat, 2 * latent))
+        self.decoder = nn.Sequential(nn.Linear(latent, flat), nn.Unflatten(1, self.places), *up)
+
+    def encode(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean and log variance of the latent, f32 [n, d] each."""
+        mean, log_variance = self.encoder(image).float().chunk(2, dim=1)
+        return mean, log_variance.clamp(-LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT)
+
+    def forward(self, image: Tensor) -> Pass:
+        mean, log_variance = self.encode(image)
+        latent = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
+        return Pass(self.decoder(latent), mean, log_variance)
+
+
+class PatchResNet(nn.Module):
+    """Pictures [n, c, h, w] in 0..1 → scores [n, 1, h/32, w/32], by the body of torchvision's network of that name."""
+
+    mean: Tensor  # of the pictures that torchvision's weights expect
+    deviation: Tensor
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        from torchvision.models import resnet  # slow to import
+
+        network = (
+            resnet.ResNet(resnet.BasicBlock, [1, 1, 1, 1])
+            if name == "resnet10"
+            else getattr(resnet, name)(weights=None)
+        )
+        *body, _, classify = network.named_children()  # without pooling over all places
+        for part, layer in body:
+            self.add_module(part, layer)
+        self.body = [part for part, _ in body]
+        self.patch = nn.Conv2d(classify[1].in_features, 1, 1)
+        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("deviation", torch.tensor(DEVIATION).view(3, 1, 1), persistent=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        value = (image.expand(-1, 3, -1, -1) - self.mean) / self.deviation  # grey is as good as three equal colours
+        for part in self.body:
+            value = self.get_submodule(part)(value)
+        return self.patch(value)
+
+
+class VAEGAN(Family):
+    """The encoder and decoder learn together, against the discriminator of their reconstructions."""
+
+    Config = VAEGANConfig
+    image_range = (0.0, 1.0)
+
+    def build(self, spec: DataSpec) -> Nets:
+        height, width = spec.image_size
+        if height % PLACES_PX or width % PLACES_PX:
+            raise ValueError(f"pictures are {width}x{height} px, expected sides that are multiples of {PLACES_PX} px")
+        return Nets(vae=VAE(spec, self.config.latent_size), discriminator=PatchResNet(self.config.discriminator))
+
+    def begin(self, nets: Nets) -> None:
+        path, name = self.config.discriminator_weights, self.config.discriminator
+        if path is None:
+            return
+        own = {key for key in nets.discriminator.state_dict() if not key.startswith("patch.")}
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            nets.discriminator.load_state_dict({key: state[key] for key in own}, strict=False)
+        except OSError as error:
+            raise UserError(f"--discriminator-weights: {path}: {error.strerror}") from None
+        except Exception as error:  # unpickling errors come in many kinds
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(f"{path}: not a state_dict of torchvision's {name}: {reason}") from None
+
+    def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
+        betas = (self.config.beta1, 0.999)
+        return torch.optim.Adam(parameters, lr=self.config.learning_rate, betas=betas, fused=fused)
+
+    def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
+        config, image = self.config, next(batches).image
+        logits, mean, log_variance = nets.vae(image)
+        logits = logits.float()
+        picture = logits.sigmoid()  # for both turns
+        with turn("discriminator") as loss:
+            loss["real"] = discriminator_loss("bce", nets.discriminator(image), True)
+            loss["fake"] = discriminator_loss("bce", nets.discriminator(picture.detach()), False)
+        with turn("vae") as loss:
+            loss["adversarial"] = config.adversarial * generator_loss("bce", nets.discriminator(picture))
+            loss["absolute"] = config.absolute * (picture - image).abs().mean()
+            loss["cross_entropy"] = config.cross_entropy * F.binary_cross_entropy_with_logits(logits, image)
+            divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)
+            loss["divergence"] = config.divergence * divergence.mean()
+
+    def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator) -> tuple[Tensor, ...]:
+        return (torch.randn(count, self.config.latent_size, generator=generator),)
+
+    def sample(self, nets: Nets, *inputs: Tensor) -> Tensor:
+        return Decode(nets.vae)(*inputs)
+
+    def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
+        """Errors of pictures decoded from the mean of their latents."""
+        error = (Decode(nets.vae)(Encode(nets.vae)(batch.image)) - batch.image).flatten(1)
+        absolute = error.abs().mean(1)
+        return {"score": absolute, "mae": absolute, "mse": error.square().mean(1)}
+
+    def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
+        return latent_facts(Encode(nets.vae), batches, KEPT_LATENTS)
+
+    def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
+        latent = torch.randn(2, self.config.latent_size, generator=torch.Generator().manual_seed(0))
+        decode, encode = Decode(nets.vae), Encode(nets.vae)
+        card = {"latent": {"size": self.config.latent_size, "prior": "normal"}, **facts}
+        image = decode(latent).detach()
+        return [
+            Exportable(kind="generator", module=decode, inputs={"latent": latent}, facts=card),
+            Exportable(kind="encoder", module=encode, inputs={"image": image}, facts=card),
+        ]
+
+
+class Decode(nn.Module):
+    """Latents f32 [n, d] → pictures [n, c, h, w] in 0..1."""
+
+    def __init__(self, network: VAE) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, latent: Tensor) -> Tensor:
+        return self.network.decoder(latent).sigmoid()
+
+
+class Encode(nn.Module):
+    """Pictures [n, c, h, w] in 0..1 → the means of their latents, f32 [n, d]."""
+
+    def __init__(self, network: VAE) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.network.encode(image)[0]

@@ -1,0 +1,7 @@
+"""Train a VAE-GAN: ``accelerate launch trainer/train_vaegan.py --data faces.npy --out runs/faces``."""
+
+from trainer.families.vaegan import VAEGAN
+from trainer.loop import main
+
+if __name__ == "__main__":
+    main(VAEGAN)
