@@ -193,7 +193,7 @@ class VAEGAN(Family):
     def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator) -> tuple[Tensor, ...]:
         return (torch.randn(count, self.config.latent_size, generator=generator),)
 
-    def sample(self, nets: Nets, *inputs: Tensor) -> Tensor:
+    def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
         return Decode(nets.vae)(*inputs)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
