@@ -1,5 +1,8 @@
 """What is particular to the variational autoencoders."""
 
+from typing import Literal
+
+import pytest
 import torch
 
 from trainer.families.vae import VAE, VAEConfig, pyramid_error
@@ -37,3 +40,21 @@ def test_detail_sees_edges_that_the_squared_error_forgives() -> None:
     tinted = sharp + (blurred - sharp).square().mean().sqrt()  # the same squared error, all of it in the mean colour
     assert torch.isclose((tinted - sharp).square().sum(), (blurred - sharp).square().sum())
     assert pyramid_error(blurred - sharp) > 10 * pyramid_error(tinted - sharp)
+
+
+@pytest.mark.parametrize("arch", ["hierarchical", "conv"])
+def test_the_bernoulli_loss_is_the_negative_bound_in_nats(arch: Literal["hierarchical", "conv"]) -> None:
+    torch.manual_seed(0)
+    family = VAE(VAEConfig(arch=arch, reconstruction="bernoulli", width=16))
+    nets = family.build(SPEC)
+    image = (torch.rand(3, 3, 32, 32) > 0.5).float()
+    with torch.no_grad():
+        torch.manual_seed(1)
+        bound = family.score(nets, Batch(image=image))["bound"]
+        torch.manual_seed(1)
+        logits = []
+        nets.vae.error = lambda found, wanted: logits.append((found, wanted)) or torch.zeros_like(wanted)
+        terms = nets.vae(image)
+    found, wanted = logits[0]
+    likelihood = torch.distributions.Bernoulli(logits=found).log_prob(wanted).flatten(1).sum(1)
+    assert torch.allclose(bound, terms.divergence.sum(1) / 2 - likelihood, rtol=1e-4)

@@ -8,8 +8,9 @@ files take standard normal latents and lay them as the encoder does (see ``train
     accelerate launch trainer/train_vae.py --data cats.npy --out runs/cats --arch conv
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -44,6 +45,8 @@ class VAEConfig(RunConfig):
     aligned faces are; 0: none (conv)."""
     learning_rate: float = 0.0
     """Adam's step size; 0: 1e-4 for hierarchical, 1e-3 for conv."""
+    reconstruction: Literal["squared", "bernoulli"] = "squared"
+    """Squared error, or cross-entropy of pixels taken as probabilities, which makes the loss a bound in nats."""
     beta: float = 1.0
     """Weight of the Kullback-Leibler terms."""
     free_bits: float = 0.0
@@ -71,7 +74,7 @@ class VAEConfig(RunConfig):
 class Terms(NamedTuple):
     """What one pass gives to learn from."""
 
-    reconstruction: Tensor  # [n] sum of squared errors of a picture
+    reconstruction: Tensor  # [n] sum over a picture of squared errors, or of cross-entropies in nats
     detail: Tensor  # [n] pyramid_error, 0 where it is not asked for
     divergence: Tensor  # [n, latents] twice the Kullback-Leibler divergence, by latent dimension
     perceptual: Tensor  # [n] feature distance, 0 where there is none
@@ -115,6 +118,7 @@ class HierarchicalVAE(nn.Module):
         self.encoder2 = GaussianHead(latent, hidden, latent)
         self.decoder2 = TwoLinear(latent, hidden, latent)
         self.decoder1 = TwoLinear(latent, hidden, pixels)
+        self.error = pixel_error(config)
 
     def flat(self, image: Tensor) -> Tensor:
         return image.permute(0, 2, 3, 1).flatten(1)  # no copy: batches are channels-last in memory
@@ -140,7 +144,7 @@ class HierarchicalVAE(nn.Module):
         z1 = sample_gaussian(mean1, log_variance1)
         mean2, log_variance2 = self.encoder2(z1)
         prior1 = self.decoder2(sample_gaussian(mean2, log_variance2))
-        error = (self.decoder1(z1).sigmoid() - flat).square().sum(1)
+        error = self.error(self.decoder1(z1), flat).sum(1)
         divergence = torch.cat(
             (
                 twice_divergence(mean1 - prior1, log_variance1),
@@ -184,6 +188,7 @@ class ConvVAE(nn.Module):
         self.shape = (spec.channels, *spec.image_size)
         self.into_basis = TwoLinear(pixels, config.basis, 2 * config.latent_size) if config.basis else None
         self.from_basis = TwoLinear(config.latent_size, config.basis, pixels) if config.basis else None
+        self.error = pixel_error(config)
         self.detailed = config.detail > 0
         self.perceptual = [perceptual]  # in a list: its frozen weights are no part of this network
 
@@ -200,20 +205,32 @@ class ConvVAE(nn.Module):
         """[n, c, h, w] in 0..1 → the mean of the latent, [n, d]."""
         return self.gaussian(image)[0]
 
-    def decode(self, latent: Tensor) -> Tensor:
-        """[n, d] → [n, c, h, w] in 0..1."""
+    def logits(self, latent: Tensor) -> Tensor:
+        """[n, d] → [n, c, h, w], pictures before the sigmoid."""
         logits = self.decoder(self.expand(latent).unflatten(1, self.base))
         if self.from_basis is not None:
             logits = logits + self.from_basis(latent).unflatten(1, self.shape)
-        return logits.sigmoid()
+        return logits
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """[n, d] → [n, c, h, w] in 0..1."""
+        return self.logits(latent).sigmoid()
 
     def forward(self, image: Tensor) -> Terms:
         mean, log_variance = self.gaussian(image)
-        picture = self.decode(sample_gaussian(mean, log_variance))
-        error = (picture - image).square().flatten(1).sum(1)
+        logits = self.logits(sample_gaussian(mean, log_variance))
+        picture = logits.sigmoid()
+        error = self.error(logits, image).flatten(1).sum(1)
         detail = pyramid_error(picture - image) if self.detailed else torch.zeros_like(error)
         distance = self.perceptual[0](picture, image) if self.perceptual[0] else torch.zeros_like(error)
         return Terms(error, detail, twice_divergence(mean, log_variance), distance)
+
+
+def pixel_error(config: VAEConfig) -> Callable[[Tensor, Tensor], Tensor]:
+    """(logits, pictures in 0..1) → the error of each pixel."""
+    if config.reconstruction == "bernoulli":
+        return partial(F.binary_cross_entropy_with_logits, reduction="none")
+    return lambda logits, image: (logits.sigmoid() - image).square()
 
 
 def pyramid_error(difference: Tensor, levels: int = 4) -> Tensor:
@@ -243,7 +260,7 @@ def twice_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
 
 
 class VAE(Family):
-    """One network, one turn: Σ(x̂ - x)² + β Σ 2 KL, and what else is asked for."""
+    """One network, one turn: Σ(x̂ - x)² + β Σ 2 KL, or the negative bound in nats, and what else is asked for."""
 
     Config = VAEConfig
     image_range = (0.0, 1.0)
@@ -254,6 +271,11 @@ class VAE(Family):
             return Nets(vae=HierarchicalVAE(spec, self.config))
         perceptual = PerceptualDistance(self.config.vgg) if self.config.perceptual else None
         return Nets(vae=ConvVAE(spec, self.config, perceptual))
+
+    @property
+    def divergence_share(self) -> float:
+        """A squared error is minus twice a Gaussian's logarithm, a cross-entropy minus once a Bernoulli variable's."""
+        return 0.5 if self.config.reconstruction == "bernoulli" else 1.0
 
     def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
         rate = self.config.learning_rate or {"hierarchical": 1e-4, "conv": 1e-3}[self.config.arch]
@@ -267,7 +289,7 @@ class VAE(Family):
             loss["reconstruction"] = terms.reconstruction.mean()
             if self.config.detail:
                 loss["detail"] = self.config.detail * terms.detail.mean()
-            loss["divergence"] = self.config.beta * divergence.sum()
+            loss["divergence"] = self.config.beta * self.divergence_share * divergence.sum()
             if self.config.perceptual:
                 loss["perceptual"] = self.config.perceptual * terms.perceptual.mean()
 
@@ -278,12 +300,18 @@ class VAE(Family):
         return self.exports(nets, facts)[0].module(*inputs)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
+        """Squared errors; of ``bernoulli`` also the negative bound in nats, from one draw of the latent."""
+
         def error(picture: Tensor) -> Tensor:
             return (picture - batch.image).square().flatten(1).mean(1)
 
         exported = error(nets.vae.decode(nets.vae.encode(batch.image)))  # as the exported pair of files does it
         own = error(nets.vae.reconstruct(batch.image)) if self.config.arch == "hierarchical" else exported
-        return {"score": own, "mse": own, "mse_exported": exported}
+        if self.config.reconstruction == "squared":
+            return {"score": own, "mse": own, "mse_exported": exported}
+        terms = nets.vae(batch.image)
+        bound = terms.reconstruction.flatten() + self.divergence_share * terms.divergence.sum(1)
+        return {"score": bound, "bound": bound, "mse": own, "mse_exported": exported}
 
     def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
         if self.config.arch == "hierarchical":
