@@ -35,7 +35,7 @@ def test_every_size_fits(family: Family, least: int, size: tuple[int, int]) -> N
     nets = family.build(spec)
     latent = family.sample_inputs(2, spec, torch.Generator().manual_seed(0))
     with torch.no_grad():
-        picture = family.sample(nets, *latent)
+        picture = family.sample(nets, {}, *latent)
         judge = nets.critic if "critic" in nets else nets.discriminator
         assert judge(picture).shape == (2,)
     assert picture.shape == (2, spec.channels, *size)

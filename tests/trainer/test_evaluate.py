@@ -190,7 +190,7 @@ def test_copies_of_training_pictures_are_found(
 ) -> None:
     training = torch.from_numpy(np.load(folder / "cats.npy")).permute(0, 3, 1, 2).float() / 255
     own = torch.tensor([k for k in range(120) if k % 4 != 3])
-    monkeypatch.setattr(VAE, "sample", lambda self, nets, latent: training[own[: len(latent)]])
+    monkeypatch.setattr(VAE, "sample", lambda self, nets, facts, latent: training[own[: len(latent)]])
     found = Evaluation(options(vae, folder, features="none"), world).go()["metrics"]
     assert found["copying"] > 0.95
     sheet = cv2.imread(str(vae / "evaluation" / "neighbours.png"))
