@@ -39,21 +39,22 @@ class PerceptualDistance(nn.Module):
 
 
 def load_vgg19_features(weights: Path | None) -> nn.Sequential:
-    """VGG19's convolutions with local or downloaded ImageNet weights. Raises ``UserError``."""
+    """VGG19, up to the last layer used, with local or downloaded ImageNet weights. Raises ``UserError``."""
     from torchvision.models import VGG19_Weights, vgg19  # slow to import, seldom wanted
 
-    network = vgg19()
+    with torch.device("meta"):  # no memory for the layers that classify, no time for first values
+        features = vgg19(init_weights=False).features[: LAYERS[-1] + 1]
     try:
         if weights is None:
             state = VGG19_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)
         else:
             state = torch.load(weights, map_location="cpu", weights_only=True)
-        network.load_state_dict(state)
+        features.load_state_dict({key: state[f"features.{key}"] for key in features.state_dict()}, assign=True)
     except OSError as error:
         where = weights or "the download of VGG19's weights"
         hint = "" if weights else "; give a local copy with --vgg PATH"
-        raise UserError(f"{where}: {error}{hint}") from None
+        raise UserError(f"{where}: {error.strerror or error}{hint}") from None
     except Exception as error:  # unpickling errors come in many kinds
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{weights}: not a state_dict of torchvision's vgg19: {reason}") from None
-    return network.features[: LAYERS[-1] + 1]
+    return features

@@ -159,7 +159,7 @@ class HierarchicalVAE(nn.Module):
 class ConvVAE(nn.Module):
     """Residual convolutions down to a few pixels, one Gaussian latent, and the same way back."""
 
-    def __init__(self, spec: DataSpec, config: VAEConfig, perceptual: PerceptualDistance | None) -> None:
+    def __init__(self, spec: DataSpec, config: VAEConfig) -> None:
         super().__init__()
         levels, base = pyramid(spec.image_size, least_px=3)
         stem = min(levels, 2)  # the finest levels are crossed by one strided convolution: cheap, and enough
@@ -190,7 +190,7 @@ class ConvVAE(nn.Module):
         self.from_basis = TwoLinear(config.latent_size, config.basis, pixels) if config.basis else None
         self.error = pixel_error(config)
         self.detailed = config.detail > 0
-        self.perceptual = [perceptual]  # in a list: its frozen weights are no part of this network
+        self.perceptual: list[PerceptualDistance] = []  # in a list: its frozen weights are no part of this network
 
     def gaussian(self, image: Tensor) -> tuple[Tensor, Tensor]:
         if image.device.type == "cpu":
@@ -222,7 +222,7 @@ class ConvVAE(nn.Module):
         picture = logits.sigmoid()
         error = self.error(logits, image).flatten(1).sum(1)
         detail = pyramid_error(picture - image) if self.detailed else torch.zeros_like(error)
-        distance = self.perceptual[0](picture, image) if self.perceptual[0] else torch.zeros_like(error)
+        distance = self.perceptual[0](picture, image) if self.perceptual else torch.zeros_like(error)
         return Terms(error, detail, twice_divergence(mean, log_variance), distance)
 
 
@@ -269,8 +269,11 @@ class VAE(Family):
     def build(self, spec: DataSpec) -> Nets:
         if self.config.arch == "hierarchical":
             return Nets(vae=HierarchicalVAE(spec, self.config))
-        perceptual = PerceptualDistance(self.config.vgg) if self.config.perceptual else None
-        return Nets(vae=ConvVAE(spec, self.config, perceptual))
+        return Nets(vae=ConvVAE(spec, self.config))
+
+    def begin(self, nets: Nets) -> None:
+        if self.config.perceptual and self.config.arch == "conv":
+            nets.vae.perceptual = [PerceptualDistance(self.config.vgg)]
 
     @property
     def divergence_share(self) -> float:
