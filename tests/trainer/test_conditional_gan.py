@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import train
+from commands import train
 
 from trainer.families.cgan import ConditionalGAN, ConditionalGANConfig
 from trainer.family import DataSpec

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import log_rows, train
+from commands import log_rows, train
 from numpy.typing import NDArray
 from torch import Tensor
 

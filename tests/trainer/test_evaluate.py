@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from conftest import ROOT, TWO_RANKS, environment
+from commands import ROOT, TWO_RANKS, environment
 from onnx import TensorProto, helper
 from torch import nn
 

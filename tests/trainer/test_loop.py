@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import environment, log_rows, train, train_command
+from commands import environment, log_rows, train, train_command
 
 from trainer import checkpoint
 
