@@ -141,41 +141,42 @@ def test_the_picture_is_on_the_screen_and_the_title_below(session: Session) -> N
     assert session.bottom() == "stand-in ?[31m title"
 
 
+def converse(session: Session, exchanges: list[tuple[bytes, str]]) -> None:
+    """Type each, and read the title that it leads to if it does; the last one quits."""
+    for data, title in exchanges:
+        session.type(data)
+        if title:
+            session.read(title.encode())
+    assert session.process.wait(5) == 0
+    session.read(b"closed")
+    session.assert_put_back()
+
+
 def test_keys_and_clicks(session: Session) -> None:
-    for data, title in [
+    exchanges = [
         (b"\x1b[C", "1 RIGHT -1 -1"),
         (b"S", "2 SAVE_ALL -1 -1"),
         ("é".encode(), "3 NEW -1 -1 é"),
         (b"\x1b[<0;41;11M", "4 CLICK 40 21"),
         (b"\x1b[<0;1;21M", ""),  # on the title
         (b"\x1b", "5 QUIT -1 -1"),
-    ]:
-        session.type(data)
-        if title:
-            session.read(title.encode())
-    assert session.process.wait(5) == 0
-    session.read(b"closed")
-    session.assert_put_back()
+    ]
+    converse(session, exchanges)
 
 
 def test_the_mouse_is_followed_where_that_is_asked_for() -> None:
     session = Session(80, 21, motion=True)
     session.read(b"title")
     assert b"\x1b[?1003h" in session.written
-    for data, title in [
+    exchanges = [
         (b"\x1b[<35;41;11M", "1 MOVE 40 21"),
         (b"\x1b[<0;41;11M", "2 CLICK 40 21"),
         (b"\x1b[<32;41;99M", "3 DRAG 40 39"),  # as far as the edge
         (b"\x1b[<0;42;11m", "4 RELEASE 41 21"),
         (b"\x1b[<35;1;1M\x1b[<35;2;2M\x1b[<35;3;3M", "5 MOVE 2 5"),  # the last of a burst
         (b"\x1b", ""),
-    ]:
-        session.type(data)
-        if title:
-            session.read(title.encode())
-    assert session.process.wait(5) == 0
-    session.read(b"closed")
-    session.assert_put_back()
+    ]
+    converse(session, exchanges)
     session.end()
 
 
