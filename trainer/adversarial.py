@@ -28,8 +28,25 @@ class AdversarialConfig(RunConfig):
         require(self.learning_rate > 0, "learning_rate", self.learning_rate, "more than 0")
 
 
+@dataclass(frozen=True, kw_only=True)
+class AdamConfig(AdversarialConfig):
+    """Options of those that are trained by Adam with a short memory."""
+
+    beta1: float = 0.5
+    """Adam's memory of gradients."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(0 <= self.beta1 < 1, "beta1", self.beta1, "0 to less than 1")
+
+
 class Adversarial(Family):
     """Base of families with a network ``generator``: latents f32 [n, d] → pictures in the family's image_range."""
+
+    def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
+        """Adam, of an ``AdamConfig``."""
+        betas = (self.config.beta1, 0.999)
+        return torch.optim.Adam(parameters, lr=self.config.learning_rate, betas=betas, fused=fused)
 
     def noise(self, count: int, device: torch.device | None = None, generator: torch.Generator | None = None) -> Tensor:
         """Latents from the prior, f32 [count, d]."""
@@ -45,7 +62,8 @@ class Adversarial(Family):
         return Pictures(nets.generator, self.image_range)(*inputs)
 
     def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
-        latent = self.noise(2, generator=torch.Generator().manual_seed(0))
+        device = next(nets.generator.parameters()).device
+        latent = self.noise(2, generator=torch.Generator().manual_seed(0)).to(device)
         card = {"latent": {"size": self.config.latent_size, "prior": self.config.prior}, **facts}
         pictures = Pictures(nets.generator, self.image_range)
         return [Exportable(kind="generator", module=pictures, inputs={"latent": latent}, facts=card)]

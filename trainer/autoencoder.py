@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from trainer.config import RunConfig, require
 from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Turn
+from trainer.latents import KEPT, generator_and_encoder, signs
 
 REMEMBERED = 512  # codes of training pictures, on which mean and directions are measured
 FLATTEST = 1e-3  # of the largest deviation: whitening would only blow up the noise of what varies less
@@ -85,11 +86,6 @@ class Whitened(nn.Module):
         self.eval()
 
 
-def signs(rows: Tensor) -> Tensor:
-    """What makes the largest number of each row positive, [k, 1]: a direction's own sign is arbitrary."""
-    return rows.gather(1, rows.abs().argmax(1, keepdim=True)).sign()
-
-
 class Decode(Whitened):
     """Latents [n, d] → pictures [n, c, h, w], about 0..1."""
 
@@ -131,15 +127,8 @@ class AutoencoderFamily(Family):
 
     def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
         encode = Encode(nets.autoencoder, self.config.latent_size)
-        return {"sample_latents": encode(next(batches).image[:8] * 0.5 + 0.5).tolist()}
+        return {"sample_latents": encode(next(batches).image[:KEPT] * 0.5 + 0.5).tolist()}
 
     def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
         size, network = self.config.latent_size, nets.autoencoder
-        latent = torch.randn(2, size, generator=torch.Generator().manual_seed(0))
-        decode = Decode(network, size)
-        card = {"latent": {"size": size, "prior": "normal"}, **facts}
-        image = decode(latent).detach().clamp(0, 1)
-        return [
-            Exportable(kind="generator", module=decode, inputs={"latent": latent}, facts=card),
-            Exportable(kind="encoder", module=Encode(network, size), inputs={"image": image}, facts=card),
-        ]
+        return generator_and_encoder(Decode(network, size), Encode(network, size), size, facts)

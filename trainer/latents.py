@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainer.family import Batch
+from trainer.family import Batch, Exportable
 
 KEPT = 8  # latents of training pictures that go to the card
 LEAST_VARIANCE = 1e-4  # of the mean one: directions that a few pictures cannot tell
@@ -36,6 +36,25 @@ def fit_gaussian(means: Tensor, variances: Tensor | None = None, kept: int = KEP
     }
 
 
+def generator_and_encoder(
+    decode: nn.Module, encode: nn.Module, size: int, facts: Mapping[str, Any]
+) -> list[Exportable]:
+    """The two files of networks that turn standard normal latents f32 [n, size] into pictures, and back."""
+    device = next(decode.parameters()).device
+    latent = torch.randn(2, size, generator=torch.Generator().manual_seed(0)).to(device)
+    image = decode(latent).detach().clamp(0, 1)
+    card = {"latent": {"size": size, "prior": "normal"}, **facts}
+    return [
+        Exportable(kind="generator", module=decode, inputs={"latent": latent}, facts=card),
+        Exportable(kind="encoder", module=encode, inputs={"image": image}, facts=card),
+    ]
+
+
+def signs(rows: Tensor) -> Tensor:
+    """What makes the largest number of each row positive, [k, 1]: a direction's own sign is arbitrary."""
+    return rows.gather(1, rows.abs().argmax(1, keepdim=True)).sign()
+
+
 class Whitening:
     """The network's latent = mean + factor · standard normal one, from the facts of ``fit_gaussian``; without facts,
     the same latent both ways. The strongest direction comes first."""
@@ -47,8 +66,7 @@ class Whitening:
             mean = torch.tensor(facts["latent_mean"])
             values, vectors = torch.linalg.eigh(covariance)
             values, vectors = values.flip(0), vectors.flip(1)
-            largest = vectors.abs().argmax(0, keepdim=True)
-            vectors = vectors * vectors.gather(0, largest).sign()  # an eigenvector's own sign is arbitrary
+            vectors = vectors * signs(vectors.T).T
             factor = (vectors * values.clamp_min(LEAST_VARIANCE * values.mean()).sqrt()).float()
         self.mean, self.factor = mean, factor
         self.inverse = torch.linalg.inv(factor.double()).float()

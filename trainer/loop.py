@@ -103,6 +103,7 @@ class Run:
         self.started = time.monotonic()
         self.asked_to_stop = False
         self.time_share = 0.0
+        self.described: tuple[int, dict[str, Any]] = (-1, {})  # at which step, and what
         self.turns = Turns(self)
         self.log = Log(
             config.out if world.is_main else None,
@@ -301,8 +302,11 @@ class Run:
 
     @torch.no_grad()
     def describe(self) -> dict[str, Any]:
-        spread = self.training[:: max(1, len(self.training) // DESCRIBED_PICTURES)]
-        return self.family.describe(self.averaged.nets, self.batches(spread, 0, 1))
+        """The facts of the averaged weights; a checkpoint and a sheet of the same step share them."""
+        if self.described[0] != self.step:
+            spread = self.training[:: max(1, len(self.training) // DESCRIBED_PICTURES)]
+            self.described = self.step, self.family.describe(self.averaged.nets, self.batches(spread, 0, 1))
+        return self.described[1]
 
     def batches(self, indices: Any, rank: int, size: int) -> Iterator[Batch]:
         return ordered(

@@ -4,6 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from trainer.families.alphagan import AlphaGAN, AlphaGANConfig
+from trainer.families.vae import VAE, VAEConfig
+from trainer.families.vaegan import VAEGAN, VAEGANConfig
+from trainer.family import DataSpec, Family
 from trainer.latents import FromNormal, ToNormal, Whitening, fit_gaussian
 
 FACTOR = torch.tensor([[2.0, 0, 0], [1.5, 0.5, 0], [0, -0.3, 0.1]])
@@ -51,3 +55,20 @@ def test_without_a_fit_latents_stay_as_they_are(facts: dict[str, object]) -> Non
     whitening = Whitening(facts, 3)
     assert torch.equal(FromNormal(nn.Identity(), whitening)(own), own)
     assert "latent_mean" not in facts or whitening.facts(facts)["latent_mean"] == []
+
+
+@pytest.mark.parametrize(
+    "family",
+    [
+        VAE(VAEConfig(arch="conv", width=16)),
+        VAEGAN(VAEGANConfig(discriminator="resnet10")),
+        AlphaGAN(AlphaGANConfig(width=8)),
+    ],
+    ids=["vae", "vaegan", "alphagan"],
+)
+def test_files_are_made_where_their_networks_are(family: Family) -> None:
+    nets = family.build(DataSpec(image_size=(32, 32), channels=3))
+    for net in nets.values():
+        net.to("meta")  # as good as any accelerator for finding a tensor that was left behind
+    for file in family.exports(nets, {}):
+        assert {value.device.type for value in file.inputs.values()} == {"meta"}

@@ -12,10 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from trainer.adversarial import Adversarial, AdversarialConfig
+from trainer.adversarial import AdamConfig, Adversarial
 from trainer.blocks import StridedDiscriminator, TransposedGenerator, small_normal
 from trainer.config import require
 from trainer.family import Batch, DataSpec, Exportable, Nets, Turn
@@ -26,7 +25,7 @@ KEPT_LATENTS = 64  # of training pictures, on the card: the viewer mixes them
 
 
 @dataclass(frozen=True, kw_only=True)
-class AlphaGANConfig(AdversarialConfig):
+class AlphaGANConfig(AdamConfig):
     """Options of Alpha-GAN."""
 
     latent_size: int = 128
@@ -41,8 +40,6 @@ class AlphaGANConfig(AdversarialConfig):
     """Turns that encoder and generator take for each one of the two discriminators."""
     batch_size: int = 64
     """Pictures a step and rank."""
-    beta1: float = 0.5
-    """Adam's memory of gradients."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -50,7 +47,6 @@ class AlphaGANConfig(AdversarialConfig):
         require(self.code_width >= 1, "code_width", self.code_width, "at least 1")
         require(self.reconstruction >= 0, "reconstruction", self.reconstruction, "at least 0")
         require(self.generator_turns >= 1, "generator_turns", self.generator_turns, "at least 1")
-        require(0 <= self.beta1 < 1, "beta1", self.beta1, "0 to less than 1")
 
 
 class Encoder(nn.Sequential):
@@ -101,10 +97,6 @@ class AlphaGAN(Adversarial):
             ),
             code_discriminator=CodeDiscriminator(config.latent_size, config.code_width),
         )
-
-    def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
-        betas = (self.config.beta1, 0.999)
-        return torch.optim.Adam(parameters, lr=self.config.learning_rate, betas=betas, fused=fused)
 
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
         weight = self.config.reconstruction

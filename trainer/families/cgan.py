@@ -9,14 +9,14 @@ Discriminator", equation 3). ``conv`` is built of DCGAN's convolutions, ``mlp`` 
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainer.adversarial import Adversarial, AdversarialConfig, Pictures
+from trainer.adversarial import AdamConfig, Adversarial
 from trainer.blocks import StridedDiscriminator, TransposedGenerator, small_normal
 from trainer.config import require
 from trainer.family import Batch, DataSpec, Exportable, Nets, Turn
@@ -24,7 +24,7 @@ from trainer.objectives import discriminator_loss, generator_loss
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConditionalGANConfig(AdversarialConfig):
+class ConditionalGANConfig(AdamConfig):
     """Options of the conditional GAN."""
 
     arch: Literal["conv", "mlp"] = "conv"
@@ -40,14 +40,11 @@ class ConditionalGANConfig(AdversarialConfig):
     """The game: cross-entropy, or hinge."""
     batch_size: int = 64
     """Pictures a step and rank."""
-    beta1: float = 0.5
-    """Adam's memory of gradients."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.width >= 1, "width", self.width, "at least 1")
         require(self.embedding_size >= 1, "embedding_size", self.embedding_size, "at least 1")
-        require(0 <= self.beta1 < 1, "beta1", self.beta1, "0 to less than 1")
 
 
 class Maxout(nn.Linear):
@@ -169,10 +166,6 @@ class ConditionalGAN(Adversarial):
             discriminator=Discriminator(spec, self.config).apply(small_normal),
         )
 
-    def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
-        betas = (self.config.beta1, 0.999)
-        return torch.optim.Adam(parameters, lr=self.config.learning_rate, betas=betas, fused=fused)
-
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
         batch, game = next(batches), self.config.objective
         real, label = batch.image, batch.label
@@ -190,11 +183,6 @@ class ConditionalGAN(Adversarial):
         return self.noise(count, generator=generator), label
 
     def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
-        generator = torch.Generator().manual_seed(0)
-        inputs = {
-            "latent": self.noise(2, generator=generator),
-            "label": torch.tensor([0, nets.generator.classes - 1]),
-        }
-        card = {"latent": {"size": self.config.latent_size, "prior": self.config.prior}, **facts}
-        pictures = Pictures(nets.generator, self.image_range)
-        return [Exportable(kind="generator", module=pictures, inputs=inputs, facts=card)]
+        (file,) = super().exports(nets, facts)
+        label = torch.tensor([0, nets.generator.classes - 1], device=file.inputs["latent"].device)
+        return [replace(file, inputs={**file.inputs, "label": label})]

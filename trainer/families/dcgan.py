@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
-from trainer.adversarial import Adversarial, AdversarialConfig
+from trainer.adversarial import AdamConfig, Adversarial
 from trainer.blocks import StridedDiscriminator, TransposedGenerator, small_normal
 from trainer.config import require
 from trainer.family import Batch, DataSpec, Nets, Turn
@@ -31,15 +30,13 @@ from trainer.objectives import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class DCGANConfig(AdversarialConfig):
+class DCGANConfig(AdamConfig):
     """Options of DCGAN."""
 
     arch: Literal["dense", "conv"] = "dense"
     """A linear layer and 5x5 convolutions, or 4x4 convolutions throughout."""
     width: int = 64
     """Channels at half the picture's size; each further halving doubles them, up to 8 times (conv)."""
-    beta1: float = 0.5
-    """Adam's memory of gradients."""
     objective: Literal["bce", "lsgan", "hinge", "nonsaturating"] = "bce"
     """The game: cross-entropy with labels, least squares, hinge, or cross-entropy without label smoothing."""
     label_smoothing: float = 0.0
@@ -53,7 +50,6 @@ class DCGANConfig(AdversarialConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.width >= 1, "width", self.width, "at least 1")
-        require(0 <= self.beta1 < 1, "beta1", self.beta1, "0 to less than 1")
         labelled = self.objective in ("bce", "lsgan")
         require(0 <= self.label_smoothing <= 0.5, "label_smoothing", self.label_smoothing, "0 to 0.5")
         require(labelled or self.label_smoothing == 0, "label_smoothing", self.label_smoothing,
@@ -129,10 +125,6 @@ class DCGAN(Adversarial):
                 raise ValueError(f"pictures are {width}x{height} px, expected sides of at least 16 px, or --arch conv")
             generator, discriminator = DenseGenerator(config.latent_size, spec), DenseDiscriminator(spec)
         return Nets(generator=generator.apply(small_normal), discriminator=discriminator.apply(small_normal))
-
-    def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
-        betas = (self.config.beta1, 0.999)
-        return torch.optim.Adam(parameters, lr=self.config.learning_rate, betas=betas, fused=fused)
 
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
         config = self.config

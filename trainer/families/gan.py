@@ -6,10 +6,9 @@ accelerate launch trainer/train_gan.py --data faces.npy --out runs/faces
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
-from trainer.adversarial import Adversarial, AdversarialConfig
+from trainer.adversarial import AdamConfig, Adversarial
 from trainer.blocks import scale_keeping
 from trainer.config import require
 from trainer.family import Batch, DataSpec, Nets, Turn
@@ -17,20 +16,17 @@ from trainer.objectives import discriminator_loss, generator_loss
 
 
 @dataclass(frozen=True, kw_only=True)
-class GANConfig(AdversarialConfig):
+class GANConfig(AdamConfig):
     """Options of the first GAN."""
 
     batch_size: int = 64
     """Pictures a step and rank."""
-    beta1: float = 0.5
-    """Adam's memory of gradients."""
     dropout: float = 0.5
     """Share of the discriminator's hidden numbers that is left out at random while it learns, as in the paper: one that
     is sure of itself early has nothing to teach, and the generator collapses."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(0 <= self.beta1 < 1, "beta1", self.beta1, "0 to less than 1")
         require(0 <= self.dropout < 1, "dropout", self.dropout, "0 to less than 1")
 
 
@@ -81,10 +77,6 @@ class GAN(Adversarial):
         generator = Generator(self.config.latent_size, spec)
         discriminator = Discriminator(spec, self.config.dropout)
         return Nets(generator=generator.apply(scale_keeping), discriminator=discriminator.apply(scale_keeping))
-
-    def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
-        betas = (self.config.beta1, 0.999)
-        return torch.optim.Adam(parameters, lr=self.config.learning_rate, betas=betas, fused=fused)
 
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
         real = next(batches).image

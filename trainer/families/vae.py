@@ -22,10 +22,9 @@ from torch.nn import functional as F
 from trainer.blocks import DownBlock, ResidualBlock, UpBlock, pyramid, sub_pixel
 from trainer.config import RunConfig, require
 from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Turn
-from trainer.latents import FromNormal, ToNormal, Whitening, fit_gaussian, latent_facts
+from trainer.gaussian import clamp_log_variance, sample_gaussian, twice_divergence
+from trainer.latents import FromNormal, ToNormal, Whitening, fit_gaussian, generator_and_encoder, latent_facts
 from trainer.perceptual import PerceptualDistance
-
-LOG_VARIANCE_LIMIT = 10.0  # e^±10: far outside what is learnt, close enough to keep exp() finite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,19 +245,6 @@ def pyramid_error(difference: Tensor, levels: int = 4) -> Tensor:
     return total
 
 
-def clamp_log_variance(value: Tensor) -> Tensor:
-    return value.float().clamp(-LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT)
-
-
-def sample_gaussian(mean: Tensor, log_variance: Tensor) -> Tensor:
-    return mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
-
-
-def twice_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """2 KL(N(mean, variance) || N(0, 1)) by dimension (Kingma & Welling 2014, appendix B)."""
-    return mean.square() + log_variance.exp() - 1 - log_variance
-
-
 class VAE(Family):
     """One network, one turn: Σ(x̂ - x)² + β Σ 2 KL, or the negative bound in nats, and what else is asked for."""
 
@@ -300,7 +286,8 @@ class VAE(Family):
         return (torch.randn(count, self.config.latent_size, generator=generator),)
 
     def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
-        return self.exports(nets, facts)[0].module(*inputs)
+        decode, _ = self.pair(nets, self.whitening(facts))
+        return decode(*inputs)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
         """Squared errors; of ``bernoulli`` also the negative bound in nats, from one draw of the latent."""
@@ -313,7 +300,7 @@ class VAE(Family):
         if self.config.reconstruction == "squared":
             return {"score": own, "mse": own, "mse_exported": exported}
         terms = nets.vae(batch.image)
-        bound = terms.reconstruction.flatten() + self.divergence_share * terms.divergence.sum(1)
+        bound = terms.reconstruction + self.divergence_share * terms.divergence.sum(1)
         return {"score": bound, "bound": bound, "mse": own, "mse_exported": exported}
 
     def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
@@ -323,22 +310,22 @@ class VAE(Family):
         means, log_variances = (torch.cat(parts).cpu() for parts in zip(*found, strict=True))
         return fit_gaussian(means, log_variances.exp())
 
-    def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
+    def whitening(self, facts: Mapping[str, Any]) -> Whitening | None:
+        """None for the hierarchical one: its prior is learnt, and z2 is standard normal as it is."""
+        return Whitening(facts, self.config.latent_size) if self.config.arch == "conv" else None
+
+    def pair(self, nets: Nets, whitening: Whitening | None) -> tuple[nn.Module, nn.Module]:
+        """The decoder and the encoder of files, whose latents are standard normal."""
+        decode, encode = Call(nets.vae, "decode"), Call(nets.vae, "encode")
+        if whitening is None:
+            return decode, encode
         device = next(nets.vae.parameters()).device
-        decode: nn.Module = Call(nets.vae, "decode")
-        encode: nn.Module = Call(nets.vae, "encode")
-        if self.config.arch == "conv":  # the hierarchical one's prior is learnt: z2 is standard normal as it is
-            whitening = Whitening(facts, self.config.latent_size)
-            decode = FromNormal(decode, whitening).to(device)
-            encode = ToNormal(encode, whitening).to(device)
-            facts = whitening.facts(facts)
-        latent = torch.randn(2, self.config.latent_size, generator=torch.Generator().manual_seed(0)).to(device)
-        image = decode(latent).detach()
-        card = {"latent": {"size": self.config.latent_size, "prior": "normal"}, **facts}
-        return [
-            Exportable(kind="generator", module=decode, inputs={"latent": latent}, facts=card),
-            Exportable(kind="encoder", module=encode, inputs={"image": image}, facts=card),
-        ]
+        return FromNormal(decode, whitening).to(device), ToNormal(encode, whitening).to(device)
+
+    def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
+        whitening = self.whitening(facts)
+        told = facts if whitening is None else whitening.facts(facts)
+        return generator_and_encoder(*self.pair(nets, whitening), self.config.latent_size, told)
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Tensor], name: str) -> tuple["VAE", DataSpec, Nets]:

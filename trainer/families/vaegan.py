@@ -19,13 +19,13 @@ from torch.nn import functional as F
 
 from trainer.config import RunConfig, UserError, require
 from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Turn
-from trainer.latents import latent_facts
+from trainer.gaussian import clamp_log_variance, sample_gaussian, twice_divergence
+from trainer.latents import generator_and_encoder, latent_facts
 from trainer.objectives import discriminator_loss, generator_loss
 from trainer.perceptual import DEVIATION, MEAN
 
 WIDTHS = (32, 64, 128, 256, 512)  # channels, one halving each
 PLACES_PX = 2 ** len(WIDTHS)  # pixels a side that become one place of the coarsest layer, and one patch
-LOG_VARIANCE_LIMIT = 10.0  # e^±10: far outside what is learnt, close enough to keep exp() finite
 KEPT_LATENTS = 64  # of training pictures, on the card: the viewer mixes them
 
 
@@ -107,12 +107,11 @@ class VAE(nn.Module):
     def encode(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """The mean and log variance of the latent, f32 [n, d] each."""
         mean, log_variance = self.encoder(image).float().chunk(2, dim=1)
-        return mean, log_variance.clamp(-LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT)
+        return mean, clamp_log_variance(log_variance)
 
     def forward(self, image: Tensor) -> Pass:
         mean, log_variance = self.encode(image)
-        latent = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
-        return Pass(self.decoder(latent), mean, log_variance)
+        return Pass(self.decoder(sample_gaussian(mean, log_variance)), mean, log_variance)
 
 
 class PatchResNet(nn.Module):
@@ -187,8 +186,7 @@ class VAEGAN(Family):
             loss["adversarial"] = config.adversarial * generator_loss("bce", nets.discriminator(picture))
             loss["absolute"] = config.absolute * (picture - image).abs().mean()
             loss["cross_entropy"] = config.cross_entropy * F.binary_cross_entropy_with_logits(logits, image)
-            divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)
-            loss["divergence"] = config.divergence * divergence.mean()
+            loss["divergence"] = config.divergence * 0.5 * twice_divergence(mean, log_variance).mean()
 
     def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator) -> tuple[Tensor, ...]:
         return (torch.randn(count, self.config.latent_size, generator=generator),)
@@ -206,14 +204,7 @@ class VAEGAN(Family):
         return latent_facts(Encode(nets.vae), batches, KEPT_LATENTS)
 
     def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
-        latent = torch.randn(2, self.config.latent_size, generator=torch.Generator().manual_seed(0))
-        decode, encode = Decode(nets.vae), Encode(nets.vae)
-        card = {"latent": {"size": self.config.latent_size, "prior": "normal"}, **facts}
-        image = decode(latent).detach()
-        return [
-            Exportable(kind="generator", module=decode, inputs={"latent": latent}, facts=card),
-            Exportable(kind="encoder", module=encode, inputs={"image": image}, facts=card),
-        ]
+        return generator_and_encoder(Decode(nets.vae), Encode(nets.vae), self.config.latent_size, facts)
 
 
 class Decode(nn.Module):

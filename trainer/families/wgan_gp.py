@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainer.adversarial import Adversarial, AdversarialConfig
+from trainer.adversarial import AdamConfig, Adversarial
 from trainer.blocks import StridedDiscriminator, TransposedGenerator, halvings
 from trainer.config import require
 from trainer.family import Batch, DataSpec, Nets, Turn
@@ -30,7 +30,7 @@ NORMS: dict[str, Callable[[int], nn.Module]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class WGANGPConfig(AdversarialConfig):
+class WGANGPConfig(AdamConfig):
     """Options of the Wasserstein GAN with gradient penalty."""
 
     arch: Literal["conv", "resnet"] = "conv"
@@ -57,7 +57,6 @@ class WGANGPConfig(AdversarialConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.width >= 0 and self.width % GROUP == 0, "width", self.width, f"a multiple of {GROUP}")
-        require(0 <= self.beta1 < 1, "beta1", self.beta1, "0 to less than 1")
         require(0 <= self.beta2 < 1, "beta2", self.beta2, "0 to less than 1")
         require(self.critic_steps >= 1, "critic_steps", self.critic_steps, "at least 1")
         require(self.penalty >= 0, "penalty", self.penalty, "at least 0")
