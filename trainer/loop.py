@@ -38,6 +38,7 @@ SAMPLE_SIDE = 8  # pictures along each side of a sample grid; as many as there a
 MAX_SAMPLE_SIDE = 16
 DESCRIBED_PICTURES = 2048  # of the training set, for the facts on the card
 SCORE_BATCH = 64
+LEAST_PICTURES = 4  # to train on: fewer are a mistake in --data, not a set
 AGREE_EVERY = 8  # steps between agreements to stop on accelerators, which would have to wait for each
 # Options that may change between starts of one run without changing what it learns.
 FREE_OPTIONS = frozenset(
@@ -403,9 +404,14 @@ class Turns:
 def check_data(family_class: type[Family], pictures: Pictures, config: RunConfig) -> None:
     """Refuse a data set that the family or the options cannot use."""
     if family_class.needs_labels and not pictures.classes:
-        raise UserError(f"{config.data}: holds no labels, {family_class.__name__} needs them (class folders, say)")
-    if not len(pictures.split(config.hold_out)[0]):
-        raise UserError(f"{config.data}: {len(pictures)} pictures leave none to train on")
+        raise UserError(
+            f"{config.data}: holds no labels, {family_class.__name__} needs them (two class folders or more, say)"
+        )
+    left = len(pictures.split(config.hold_out)[0])
+    if left < LEAST_PICTURES:
+        raise UserError(
+            f"{config.data}: {len(pictures)} picture(s), {left} of them to train on, expected {LEAST_PICTURES} or more"
+        )
 
 
 def check_same_run(known: dict[str, Any], family: Family, config: RunConfig, spec: DataSpec) -> None:

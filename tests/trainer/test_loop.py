@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from commands import environment, log_rows, train, train_command
 
@@ -54,6 +55,16 @@ def test_ten_stops_at_random_steps_change_nothing(tmp_path: Path, pictures: Path
         assert result.returncode == 0, result.stderr
     assert weights(parts) == weights(whole)
     assert log_rows(parts) == log_rows(whole)
+
+
+@pytest.mark.parametrize(("count", "hold_out"), [(3, 0), (4, 2)])
+def test_a_handful_of_pictures_is_refused_in_a_line(tmp_path: Path, count: int, hold_out: int) -> None:
+    np.save(tmp_path / "few.npy", np.zeros((count, 16, 16, 3), np.uint8))
+    result = train("--data", tmp_path / "few.npy", "--out", tmp_path / "run", "--steps", 1, "--hold-out", hold_out)
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1), result.stderr
+    assert f"few.npy: {count} picture(s), " in result.stderr
+    assert "to train on, expected 4 or more" in result.stderr
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
