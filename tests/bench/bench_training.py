@@ -6,7 +6,8 @@
 
 The plain loop is what a tutorial writes: fp32, a DataLoader over pictures in memory, ``.item()`` every step, and for
 WGAN-GP the critic once on real pictures and once on generated ones, as its algorithm box has it, where the family does
-both at once. Both sides see the same pictures, batch size and optimiser. Prints milliseconds a step (median of the rounds) and the ratio.
+both at once. Both sides see the same pictures, batch size and optimiser. Prints
+milliseconds a step (median of the rounds) and the ratio.
 """
 
 import argparse
