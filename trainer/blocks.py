@@ -60,9 +60,10 @@ class UpBlock(nn.Sequential):
         super().__init__(sub_pixel(inputs, outputs, 1), ResidualBlock(outputs))
 
 
-def halvings(image_size: tuple[int, int], least_px: int = 4) -> list[tuple[int, int]]:
+def halvings(image_size: tuple[int, int], least_px: int = 3) -> list[tuple[int, int]]:
     """The sizes (h, w) of a picture halved again and again, rounding down, until a side would be under ``least_px``.
 
+    Three, so that digits of 28 px get three levels: with 7 as the last one a generator knows strokes, not digits.
     Raises ``ValueError`` where it cannot be halved at all.
     """
     sizes = [image_size]
@@ -79,7 +80,7 @@ class TransposedGenerator(nn.Sequential):
 
     The widespread form of DCGAN's generator (Radford et al. 2016): batch normalisation and ReLU, tanh at the end.
     ``width``: channels of half the picture's size; they double with every halving, up to 8 times. Any picture of at
-    least 8 px. Raises ``ValueError`` for smaller ones.
+    least 6 px. Raises ``ValueError`` for smaller ones.
     """
 
     def __init__(self, latent: int, image_size: tuple[int, int], channels: int, width: int) -> None:

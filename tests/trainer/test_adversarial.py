@@ -19,11 +19,11 @@ from trainer.family import Batch, DataSpec, Family, Nets
 CASES = [
     pytest.param(GAN(GANConfig()), 1, id="gan"),
     pytest.param(DCGAN(DCGANConfig(arch="dense")), 16, id="dcgan-dense"),
-    pytest.param(DCGAN(DCGANConfig(arch="conv", width=4)), 8, id="dcgan-conv"),
-    pytest.param(WGAN(WGANConfig(arch="conv", width=4)), 8, id="wgan-conv"),
+    pytest.param(DCGAN(DCGANConfig(arch="conv", width=4)), 6, id="dcgan-conv"),
+    pytest.param(WGAN(WGANConfig(arch="conv", width=4)), 6, id="wgan-conv"),
     pytest.param(WGAN(WGANConfig(arch="mlp", hidden_size=16)), 1, id="wgan-mlp"),
-    pytest.param(WGANGP(WGANGPConfig(arch="conv", width=8)), 8, id="wgan_gp-conv"),
-    pytest.param(WGANGP(WGANGPConfig(arch="resnet", width=8)), 8, id="wgan_gp-resnet"),
+    pytest.param(WGANGP(WGANGPConfig(arch="conv", width=8)), 6, id="wgan_gp-conv"),
+    pytest.param(WGANGP(WGANGPConfig(arch="resnet", width=8)), 6, id="wgan_gp-resnet"),
 ]
 SIZES = [(28, 28), (32, 32), (64, 64), (96, 96), (128, 128), (30, 45), (17, 16)]
 
