@@ -1,7 +1,7 @@
 """What the plain autoencoders have in common: latents that can be drawn, though nothing in training makes them so.
 
-The codes of an autoencoder follow no prior. Its network therefore remembers the codes of the last training pictures,
-and a latent is a code's whitened principal components: N(0, I) to whoever draws it, the strongest direction first.
+The codes of an autoencoder follow no prior. A latent is therefore a code's whitened principal components, measured on
+training pictures: N(0, I) to whoever draws it, the strongest direction first.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from trainer.config import RunConfig, require
 from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Turn
 from trainer.latents import KEPT, generator_and_encoder, signs
 
-REMEMBERED = 512  # codes of training pictures, on which mean and directions are measured
+MEASURED = 512  # codes of training pictures, or up to twice as many, on which mean and directions are measured
 FLATTEST = 1e-3  # of the largest deviation: whitening would only blow up the noise of what varies less
 
 
@@ -30,76 +30,71 @@ class AutoencoderConfig(RunConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(1 <= self.latent_size < REMEMBERED, "latent_size", self.latent_size, f"1 to {REMEMBERED - 1}")
+        require(1 <= self.latent_size < MEASURED, "latent_size", self.latent_size, f"1 to {MEASURED - 1}")
         require(self.learning_rate > 0, "learning_rate", self.learning_rate, "more than 0")
 
 
 class Autoencoder(nn.Module):
-    """An encoder of pictures [n, c, h, w] in -1..1 to codes [n, ...], a decoder back, and a memory of codes."""
-
-    codes: Tensor  # f32 [REMEMBERED, numbers of a code]: of the last training pictures
-    seen: Tensor  # i64 []: training pictures so far
-
-    def __init__(self, encoder: nn.Module, decoder: nn.Module, code_shape: tuple[int, ...]) -> None:
-        super().__init__()
-        self.encoder, self.decoder, self.code_shape = encoder, decoder, code_shape
-        self.register_buffer("codes", torch.zeros(REMEMBERED, torch.Size(code_shape).numel()))
-        self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
-
-    def forward(self, image: Tensor) -> Tensor:
-        code = self.encoder(image)
-        if self.training:
-            self.remember(code.detach().flatten(1)[:REMEMBERED].float())
-        return self.decoder(code)
-
-    def remember(self, codes: Tensor) -> None:
-        places = (self.seen + torch.arange(len(codes), device=codes.device)) % REMEMBERED
-        self.codes.index_copy_(0, places, codes)
-        self.seen += len(codes)
-
-
-class Whitened(nn.Module):
-    """Codes as latents: z = D⁻¹ Uᵀ (code - mean), U the strongest principal directions of the remembered codes, D the
-    standard deviations along them."""
+    """An encoder of pictures [n, c, h, w] in -1..1 to codes [n, ...], a decoder back, and how codes are spread: latents
+    are z = D⁻¹ Uᵀ (code - mean), U the strongest principal directions, D the standard deviations along them."""
 
     mean: Tensor  # [numbers of a code]
     directions: Tensor  # [numbers of a code, d], orthonormal
     deviations: Tensor  # [d], falling
 
-    def __init__(self, network: Autoencoder, latent_size: int) -> None:
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, code_shape: tuple[int, ...], latent_size: int) -> None:
         super().__init__()
-        self.network = network
-        codes = network.codes[: max(int(network.seen), 1)].double()
+        self.encoder, self.decoder, self.code_shape = encoder, decoder, code_shape
+        numbers = torch.Size(code_shape).numel()
+        self.register_buffer("mean", torch.zeros(numbers))
+        self.register_buffer("directions", torch.zeros(numbers, latent_size))
+        self.register_buffer("deviations", torch.ones(latent_size))
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.decoder(self.encoder(image))
+
+    def measure(self, codes: Tensor) -> None:
+        """Set mean, directions and deviations by codes [k, ...] of training pictures."""
+        codes = codes.flatten(1).double()
         mean = codes.mean(0)
         rows, values, _ = torch.linalg.svd((codes - mean) @ (codes - mean).T)  # of pictures: fewer than numbers
+        latent_size = len(self.deviations)
         count = min(latent_size, int((values > 1e-9 * values[0].clamp_min(1e-30)).sum()), len(codes) - 1)
         spans = rows[:, :count].T @ (codes - mean)
         spans *= signs(spans) / spans.norm(dim=1, keepdim=True)
-        directions = codes.new_zeros(codes.shape[1], latent_size)
-        directions[:, :count] = spans.T
         deviations = codes.new_zeros(latent_size)
         deviations[:count] = (values[:count] / max(len(codes) - 1, 1)).sqrt()
-        deviations.clamp_min_(max(FLATTEST * float(deviations.max()), 1e-6))
-        self.register_buffer("mean", mean.float())
-        self.register_buffer("directions", directions.float())
-        self.register_buffer("deviations", deviations.float())
-        self.eval()
+        self.mean.copy_(mean)
+        self.directions.zero_()[:, :count] = spans.T
+        self.deviations.copy_(deviations.clamp_min(max(FLATTEST * float(deviations.max()), 1e-6)))
 
 
-class Decode(Whitened):
+class Decode(nn.Module):
     """Latents [n, d] → pictures [n, c, h, w], about 0..1."""
 
+    def __init__(self, network: Autoencoder) -> None:
+        super().__init__()
+        self.network = network
+        self.eval()
+
     def forward(self, latent: Tensor) -> Tensor:
-        code = self.mean + (latent * self.deviations) @ self.directions.T
-        return self.network.decoder(code.unflatten(1, self.network.code_shape)) * 0.5 + 0.5
+        network = self.network
+        code = network.mean + (latent * network.deviations) @ network.directions.T
+        return network.decoder(code.unflatten(1, network.code_shape)) * 0.5 + 0.5
 
 
-class Encode(Whitened):
+class Encode(nn.Module):
     """Pictures [n, c, h, w] in 0..1 → latents [n, d]."""
 
+    def __init__(self, network: Autoencoder) -> None:
+        super().__init__()
+        self.network = network
+        self.eval()
+
     def forward(self, image: Tensor) -> Tensor:
-        code = self.network.encoder(image * 2 - 1).flatten(1)
-        return (code - self.mean) @ self.directions / self.deviations
+        network = self.network
+        code = network.encoder(image * 2 - 1).flatten(1)
+        return (code - network.mean) @ network.directions / network.deviations
 
 
 class AutoencoderFamily(Family):
@@ -117,7 +112,7 @@ class AutoencoderFamily(Family):
         return (torch.randn(count, self.config.latent_size, generator=generator),)
 
     def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
-        return Decode(nets.autoencoder, self.config.latent_size)(*inputs).clamp(0, 1)
+        return Decode(nets.autoencoder)(*inputs).clamp(0, 1)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
         """The mean squared error of pictures in 0..1."""
@@ -126,9 +121,18 @@ class AutoencoderFamily(Family):
         return {"score": mse, "mse": mse}
 
     def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
-        encode = Encode(nets.autoencoder, self.config.latent_size)
-        return {"sample_latents": encode(next(batches).image[:KEPT] * 0.5 + 0.5).tolist()}
+        network = nets.autoencoder
+        codes: list[Tensor] = []
+        stride, first = 1, None
+        for batch in batches:
+            first = batch.image[:KEPT] if first is None else first
+            codes += network.encoder(batch.image[::stride])
+            while len(codes) >= 2 * MEASURED:  # from all over the set, never more than so many in memory
+                codes, stride = codes[::2], 2 * stride
+        assert first is not None
+        network.measure(torch.stack(codes))
+        return {"sample_latents": Encode(network)(first * 0.5 + 0.5).tolist()}
 
     def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
-        size, network = self.config.latent_size, nets.autoencoder
-        return generator_and_encoder(Decode(network, size), Encode(network, size), size, facts)
+        network = nets.autoencoder
+        return generator_and_encoder(Decode(network), Encode(network), self.config.latent_size, facts)

@@ -121,7 +121,8 @@ class Family(ABC):
         return {}
 
     def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
-        """Facts for the card that need the training data (aggregate posterior, sample latents); JSON-able."""
+        """Facts for the card that need the training data (aggregate posterior, sample latents); JSON-able. What is too
+        large for a card may be kept in buffers of ``nets``, the averaged networks: they are saved right after."""
         return {}
 
     @abstractmethod

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainer.autoencoder import REMEMBERED, Autoencoder, Decode, Encode
+from trainer.autoencoder import Autoencoder, Decode, Encode
 from trainer.families.ae import AE, AEConfig
 from trainer.families.convae import ConvAE, ConvAEConfig
 from trainer.family import Batch, DataSpec, Nets
@@ -14,11 +14,10 @@ class Identity(torch.nn.Identity):
     """Codes that are the pictures themselves, or back."""
 
 
-def network_of(pictures: Tensor) -> Autoencoder:
-    """An autoencoder whose codes are the pictures, and which has seen these, in 0..1."""
-    network = Autoencoder(Identity(), Identity(), tuple(pictures.shape[1:]))
-    for part in (pictures * 2 - 1).split(100):
-        network(part)
+def network_of(pictures: Tensor, latent_size: int) -> Autoencoder:
+    """An autoencoder whose codes are the pictures, measured on these, in 0..1."""
+    network = Autoencoder(Identity(), Identity(), tuple(pictures.shape[1:]), latent_size)
+    network.measure(pictures * 2 - 1)
     return network.eval()
 
 
@@ -26,44 +25,47 @@ def test_latents_of_training_pictures_are_white_and_lead_back() -> None:
     torch.manual_seed(0)
     mixing = torch.randn(5, 3 * 4 * 4)
     pictures = (torch.randn(400, 5) @ mixing).view(400, 3, 4, 4) * 0.05 + 0.4
-    network = network_of(pictures)
-    latents = Encode(network, 5)(pictures)
+    network = network_of(pictures, 5)
+    latents = Encode(network)(pictures)
     assert torch.allclose(latents.mean(0), torch.zeros(5), atol=1e-4)
     assert torch.allclose(torch.cov(latents.T), torch.eye(5), atol=1e-3)
-    assert torch.allclose(Decode(network, 5)(latents), pictures, atol=1e-4)
-    scales = Decode(network, 5).deviations
+    assert torch.allclose(Decode(network)(latents), pictures, atol=1e-4)
+    scales = network.deviations
     assert torch.equal(scales, scales.sort(descending=True).values)
 
 
 def test_fewer_latents_keep_the_strongest_directions() -> None:
     torch.manual_seed(0)
     pictures = torch.randn(300, 1, 3, 3) * torch.tensor([3.0, 2.0, 1.0] + 6 * [0.01]).view(1, 1, 3, 3)
-    network = network_of(pictures)
-    again = Decode(network, 3)(Encode(network, 3)(pictures))
+    network = network_of(pictures, 3)
+    again = Decode(network)(Encode(network)(pictures))
     assert (again - pictures).square().mean() < 1e-3 * pictures.square().mean()
-
-
-def test_only_the_newest_codes_count() -> None:
-    network = network_of(torch.zeros(REMEMBERED + 50, 1, 2, 2))
-    network.train()
-    newest = torch.arange(REMEMBERED, dtype=torch.float32).view(-1, 1, 1, 1).expand(-1, 1, 2, 2)
-    for part in newest.split(96):
-        network(part)
-    assert torch.equal(network.codes.sort(0).values[:, 0], newest[:, 0, 0, 0])
-    before = network.codes.clone()
-    network.eval()(newest)
-    assert torch.equal(network.codes, before)
 
 
 @pytest.mark.parametrize("seen", [0, 1, 2, 7])
 def test_a_network_that_has_seen_little_still_draws(seen: int) -> None:
-    network = network_of(torch.rand(seen, 1, 4, 4)) if seen else Autoencoder(Identity(), Identity(), (1, 4, 4))
-    picture = Decode(network, 6)(torch.randn(3, 6))
-    latent = Encode(network, 6)(torch.rand(3, 1, 4, 4))
+    network = network_of(torch.rand(seen, 1, 4, 4), 6) if seen else Autoencoder(Identity(), Identity(), (1, 4, 4), 6)
+    picture = Decode(network)(torch.randn(3, 6))
+    latent = Encode(network)(torch.rand(3, 1, 4, 4))
     assert picture.shape == (3, 1, 4, 4)
     assert latent.shape == (3, 6)
     assert bool(picture.isfinite().all())
     assert bool(latent.isfinite().all())
+
+
+@pytest.mark.parametrize("ended", [3, 1500], ids=["few", "many"])
+def test_latents_are_those_of_the_network_that_is_described(ended: int) -> None:
+    """From pictures of all over the set, also of one in order of class."""
+    torch.manual_seed(0)
+    pictures = torch.cat([torch.rand(ended, 1, 8, 8) - 1, torch.rand(ended, 1, 8, 8)])
+    family = AE(AEConfig(latent_size=4))
+    nets = family.build(DataSpec(image_size=(8, 8), channels=1))
+    with torch.no_grad():
+        facts = family.describe(nets, iter([Batch(image=part) for part in pictures.split(64)]))
+        latents = Encode(nets.autoencoder)(pictures * 0.5 + 0.5)
+    assert torch.allclose(latents.mean(0), torch.zeros(4), atol=0.1)
+    assert torch.allclose(latents.std(0), torch.ones(4), atol=0.15)
+    assert torch.allclose(torch.tensor(facts["sample_latents"]), latents[: min(8, 2 * ended)], atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(28, 28), (32, 32), (64, 64), (96, 96), (128, 128), (20, 36)], ids=str)

@@ -56,4 +56,4 @@ class AE(AutoencoderFamily):
         encoder = nn.Sequential(Rows(), *down, nn.Linear(hidden or pixels, latent))
         # the code is what comes before its ReLU: numbers of either sign are nearer to normal, and can be drawn
         decoder = nn.Sequential(nn.LeakyReLU(0.2), *up, nn.Linear(hidden or latent, pixels), Picture(spec))
-        return Nets(autoencoder=Autoencoder(encoder, decoder, (latent,)))
+        return Nets(autoencoder=Autoencoder(encoder, decoder, (latent,), latent))

@@ -42,4 +42,4 @@ class ConvAE(AutoencoderFamily):
             nn.ReLU(),
             nn.ConvTranspose2d(32, spec.channels, 2, 2),
         )
-        return Nets(autoencoder=Autoencoder(encoder, decoder, (16, height // 4, width // 4)))
+        return Nets(autoencoder=Autoencoder(encoder, decoder, (16, height // 4, width // 4), self.config.latent_size))
