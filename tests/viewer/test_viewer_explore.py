@@ -183,8 +183,87 @@ def test_points_are_chosen_evenly_and_no_more_than_asked_for(plane_path: Path, l
     cloud = open_cloud(open_model(plane_path), open_sibling_encoder(plane_path), labelled, 10)
     assert cloud.numbers is not None
     assert sorted(cloud.numbers.tolist()) == list(range(0, 30, 3))
-    assert np.concatenate(list(cloud.encode(0))).shape == (10, 2)
-    assert np.concatenate(list(cloud.encode(7))).shape == (3, 2)
+    assert np.concatenate([part.latents for part in cloud.encode(0)]).shape == (10, 2)
+    assert np.concatenate([part.points for part in cloud.encode(7)]).tolist() == [7, 8, 9]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Twelve pictures of one colour each in the folders of two classes, of which number 0, 5 and 7 are damaged."""
+    for number in range(12):
+        path = tmp_path / "folder" / ("bee" if number < 6 else "cat") / f"{number:02d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), np.full((20, 20, 3), (0, 0, 20 * number), np.uint8))
+        if number in (0, 5, 7):
+            path.write_bytes(b"damaged")
+    return tmp_path / "folder"
+
+
+def test_unreadable_pictures_are_left_out_and_counted(plane_path: Path, folder: Path, tmp_path: Path) -> None:
+    model, encoder = open_model(plane_path), open_sibling_encoder(plane_path)
+    session = start(model, tmp_path, open_cloud(model, encoder, folder, 100), view="scatter", reach=2.0)
+    area = session.state.layout.plane
+    for number in (6, 8):  # a picture after a damaged one is still itself
+        x = round(area.left + (20 * number / 255 + 2) / 4 * area.width)
+        for event in parse_keys(f"click:{x}:{area.top + area.height // 2}"):
+            session.handle(event)
+        session.settle(0.0)
+        assert f"number {number}" in session.title()
+        assert "class cat" in session.title()
+    assert "3 unreadable" in session.title()
+    assert "to come" not in session.title()
+    assert not session.failures
+    session.close()
+    command = ["latent", str(plane_path), "--display", "none", "--data", str(folder), "--view", "scatter"]
+    assert main([*command, "--keys", "s,S", "--out", str(tmp_path / "first")]) == 0
+    saved = tmp_path / "first" / "plane-0002.png"
+    assert main([*command[:-2], "--from", str(saved), "--keys", "S", "--out", str(tmp_path / "again")]) == 0
+    assert (tmp_path / "again" / "plane-0001.png").read_bytes() == saved.read_bytes()
+
+
+def test_a_set_without_one_readable_picture_is_one_line(
+    plane_path: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in folder.rglob("*.png"):
+        path.write_bytes(b"damaged")
+    command = ["latent", str(plane_path), "--display", "none", "--data", str(folder), "--view", "scatter"]
+    assert main([*command, "--out", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert "none of 12 pictures can be read" in error
+    assert error.count("\n") == 1
+
+
+def test_a_picture_is_drawn_again_as_the_class_of_its_name(classes_path: Path, folder: Path, tmp_path: Path) -> None:
+    model, encoder = open_model(classes_path), open_model(make_encoder(tmp_path / "classes.encoder.onnx"))
+    for name, expected in (("cat", "cat"), ("dog", "ant")):  # ant is the class that is chosen
+        if name != "cat":
+            (folder / "cat").rename(folder / name)
+        session = start(
+            model, tmp_path / name, open_cloud(model, encoder, folder, 100), view="scatter", classes=Classes(3)
+        )
+        area = session.state.layout.plane
+        scripted(session, f"click:{area.right - 1}:{area.top + area.height // 2},s")
+        recipe = read_recipe(tmp_path / name / "classes-0001.png")
+        assert (recipe["item"], recipe["class"]) == (11, expected)
+
+
+def test_bgr_is_for_npy_files_and_is_remembered(
+    plane_path: Path, labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    swapped = tmp_path / "colours.npy"
+    np.save(swapped, np.load(labelled)[..., ::-1])
+    swapped.with_suffix(".json").write_bytes(labelled.with_suffix(".json").read_bytes())
+    command = ["latent", str(plane_path), "--display", "none"]
+    view = ["--view", "scatter", "--keys", "S"]
+    assert main([*command, "--data", str(labelled), *view, "--out", str(tmp_path / "rgb")]) == 0
+    assert main([*command, "--data", str(swapped), "--bgr", *view, "--out", str(tmp_path / "bgr")]) == 0
+    saved = [tmp_path / order / "plane-0001.png" for order in ("rgb", "bgr", "again")]
+    assert np.array_equal(cv2.imread(str(saved[0])), cv2.imread(str(saved[1])))
+    again = ["--from", str(saved[1]), "--keys", "S", "--out", str(tmp_path / "again")]
+    assert main([*command, "--data", str(swapped), *again]) == 0
+    assert saved[2].read_bytes() == saved[1].read_bytes()
+    assert main([*command, "--bgr"]) == 2
+    assert "--bgr is for the .npy file of --data" in capsys.readouterr().err
 
 
 def test_sliders_show_where_they_lead(generator_path: Path, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_npy_with_labels_beside_it(tmp_path: Path, suffix: str) -> None:
     assert found.classes[0] == "a"
     assert "\x1b" not in found.classes[1]
     assert np.array_equal(found.fetch(3), IMAGES[3, ..., ::-1])
-    assert found.read([1, 2], 6, 6).shape == (2, 6, 6, 3)
+    assert found.read(1, 6, 6).shape == (6, 6, 3)
 
 
 @pytest.mark.parametrize("shape", [(7, 6, 5), (7, 6, 5, 1)])
@@ -51,7 +51,7 @@ def test_idx_files_as_mnist_has_them(tmp_path: Path, packed: bool) -> None:
     for path in (tmp_path / f"train-images-idx3-ubyte{suffix}", tmp_path):
         found = open_set(path)
         assert found.labels is not None
-        assert (found.count, found.classes, found.labels.tolist()) == (7, ("0", "1", "2"), LABELS)
+        assert (found.count, found.classes, found.labels.tolist()) == (7, tuple("0123456789"), LABELS)
         assert np.array_equal(found.fetch(2)[..., 0], IMAGES[2, ..., 0])
 
 
@@ -65,6 +65,97 @@ def test_folders_are_classes(tmp_path: Path) -> None:
     assert (found.classes, found.labels.tolist()) == (("cat", "newt"), [0, 0, 1])
     assert np.array_equal(found.fetch(2), IMAGES[0])
     assert open_set(tmp_path / "cat").labels is None
+
+
+def save(path: Path, number: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), IMAGES[number])
+
+
+def layout_of(kind: str, folder: Path) -> Path:
+    """A set of pictures that lies in a folder as sets do."""
+    match kind:
+        case "hidden and empty folders":
+            for number, name in enumerate((".cache/a", ".cache/b", "newt/.hidden", "cat/b", "newt/deep/c", "cat/a")):
+                save(folder / f"{name}.png", number)
+            (folder / "ant").mkdir()
+        case "train and test":
+            for number, name in enumerate(("test/ant/a", "train/newt/a", "train/cat/b", "test/cat/c", "train/newt/d")):
+                save(folder / f"{name}.png", number)
+        case "only parts of another kind":
+            for number, name in enumerate(("train/a", "other/b", "test/c")):
+                save(folder / f"{name}.png", number)
+        case "one folder":
+            save(folder / "train" / "a.png", 0)
+            save(folder / "train" / "b.png", 1)
+        case "pictures beside folders":
+            for number, name in enumerate(("cat/a", "b", "newt/c")):
+                save(folder / f"{name}.png", number)
+        case "idx in raw":
+            (folder / "raw").mkdir()
+            for part, count in (("t10k", 3), ("train", 7)):
+                images, labels = IMAGES[:count, ..., 0], np.array(LABELS[:count], np.uint8)
+                (folder / "raw" / f"{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(images)))
+                (folder / "raw" / f"{part}-labels-idx1-ubyte").write_bytes(idx(labels))
+        case "an idx file of any name":
+            (folder / "digits").write_bytes(gzip.compress(idx(IMAGES[..., 0])))
+            return folder / "digits"
+    return folder
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "hidden and empty folders",
+        "train and test",
+        "only parts of another kind",
+        "one folder",
+        "pictures beside folders",
+        "idx in raw",
+        "an idx file of any name",
+    ],
+)
+@pytest.mark.parametrize("size", [0, 4, 9])
+def test_a_set_is_what_it_is_in_training(tmp_path: Path, kind: str, size: int) -> None:
+    pytest.importorskip("torch")
+    from trainer.data.sources import open_pictures
+
+    path = layout_of(kind, tmp_path)
+    found, trained = open_set(path), open_pictures(str(path), image_size=size, progress=False)
+    assert found.classes == trained.classes
+    assert (found.labels is None) == (trained.labels is None)
+    if found.labels is not None and trained.labels is not None:
+        assert found.labels.tolist() == trained.labels.tolist()
+    _, height, width, _ = trained.images.shape
+    pictures = np.stack([found.read(number, height, width)[..., ::-1] for number in range(found.count)])
+    assert np.array_equal(pictures, np.broadcast_to(trained.images[np.arange(len(trained))], pictures.shape))
+
+
+def test_several_idx_sets_in_a_folder_are_one_line(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}-images-idx3-ubyte").write_bytes(idx(IMAGES[..., 0]))
+    with pytest.raises(PictureError, match="holds 2 sets") as failure:
+        open_set(tmp_path)
+    assert "\n" not in str(failure.value)
+
+
+def test_pictures_are_stretched_and_not_cut(tmp_path: Path) -> None:
+    wide = np.zeros((8, 32, 3), np.uint8)
+    wide[:, :8], wide[:, 24:] = 255, 100
+    cv2.imwrite(str(tmp_path / "wide.png"), wide)
+    found = open_set(tmp_path).read(0, 8, 8)
+    assert found[:, :2].min() == 255
+    assert found[:, 6:].min() == found[:, 6:].max() == 100
+
+
+def test_npy_of_plain_opencv_scripts(tmp_path: Path) -> None:
+    np.save(tmp_path / "set.npy", IMAGES)
+    assert np.array_equal(open_set(tmp_path / "set.npy", bgr=True).fetch(3), IMAGES[3])
+    np.save(tmp_path / "grey.npy", IMAGES[..., 0])
+    with pytest.raises(PictureError, match="1 channel"):
+        open_set(tmp_path / "grey.npy", bgr=True)
+    with pytest.raises(PictureError, match=r"expected a \.npy file"):
+        open_set(tmp_path, bgr=True)
 
 
 def test_what_is_no_set_is_one_line(tmp_path: Path) -> None:

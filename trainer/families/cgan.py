@@ -8,6 +8,7 @@ Discriminator", equation 3). ``conv`` is built of DCGAN's convolutions, ``mlp`` 
     accelerate launch trainer/train_cgan.py --data mnist --out runs/digits --no-flip
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -177,10 +178,10 @@ class ConditionalGAN(Adversarial):
             loss["adversarial"] = generator_loss(game, nets.discriminator(fake, label))
 
     def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator) -> tuple[Tensor, ...]:
-        """Latents, and labels that change with each row of a square sheet."""
-        side = max(1, round(count**0.5 + 0.499))
-        label = torch.arange(count) // side % len(spec.classes)
-        return self.noise(count, generator=generator), label
+        """Latents, and labels: a class a row of a square sheet, else all of them in turn, equally often."""
+        side = math.isqrt(count)
+        rows = torch.arange(count) // side if side * side == count else torch.arange(count)
+        return self.noise(count, generator=generator), rows % len(spec.classes)
 
     def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
         (file,) = super().exports(nets, facts)

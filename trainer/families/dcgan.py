@@ -42,7 +42,8 @@ class DCGANConfig(AdamConfig):
     label_smoothing: float = 0.0
     """Real pictures are labelled 1 less this (bce, lsgan)."""
     r1: float = 0.0
-    """Weight of the penalty on the discriminator's gradient at real pictures; 0: none. 1 to 10 steadies small sets."""
+    """Weight of the penalty on the discriminator's gradient at real pictures; 0: none. 1 to 10 steadies small sets. As
+    the discriminator normalises batches, a picture's gradient is a little that of its batch."""
     diffaugment: str = ""
     """Random changes to whatever the discriminator sees, for sets of under some 10,000 pictures: of
     colour,translation,cutout, with commas."""

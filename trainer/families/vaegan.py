@@ -60,6 +60,7 @@ class VAEGANConfig(RunConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require(self.batch_size >= 2, "batch_size", self.batch_size, "at least 2: batches are normalised")
         require(self.latent_size >= 1, "latent_size", self.latent_size, "at least 1")
         require(self.learning_rate > 0, "learning_rate", self.learning_rate, "more than 0")
         require(0 <= self.beta1 < 1, "beta1", self.beta1, "0 to less than 1")
