@@ -157,6 +157,7 @@ def _add_latent_flags(parser: argparse.ArgumentParser) -> None:
         metavar="SET",
         help="pictures to scatter by the encoder beside the model: .npy, idx, folder",
     )
+    add("--bgr", action="store_true", help="a .npy file holds BGR, as plain OpenCV scripts write it")
     add("--points", type=_whole(1, 10**6), default=5000, metavar="N", help="of these, so many at most (5000)")
     add(
         "--range",
@@ -248,6 +249,8 @@ def _run_latent(options: argparse.Namespace) -> None:
     from viewer.model import ModelError, open_model, open_sibling_encoder
     from viewer.space import space_of
 
+    if options.bgr and options.data is None:
+        raise ViewerError("--bgr is for the .npy file of --data, found it without")
     path, threads = _model_path(options), _threads(options)
     model = open_model(path, threads=threads, wanted="generator")
     if model.latent.size < 2:
@@ -255,7 +258,8 @@ def _run_latent(options: argparse.Namespace) -> None:
     space = space_of(model.card, model.latent)
     start = None if options.start is None else read_latent_start(options.start, model, space)
     encoder = None if options.data is None else open_sibling_encoder(path, threads=threads)
-    cloud = open_cloud(model, encoder, options.data, options.points if start is None else start.points)
+    most, bgr = (options.points, options.bgr) if start is None else (start.points, options.bgr or start.bgr)
+    cloud = open_cloud(model, encoder, options.data, most, bgr)
     views = VIEWS if cloud.count else tuple(view for view in VIEWS if view != "scatter")
     if start is None:
         layout = make_layout(*model.image_size, options.rows, options.cols, options.scale or 1.0)

@@ -43,6 +43,7 @@ class LatentStart:
     state: LatentState  # with all views
     data: str  # name of the set that was scattered
     points: int  # of it, at most
+    bgr: bool  # whether it was opened as BGR
 
 
 def read_start(path: Path, mode: str, model: Model) -> Start:
@@ -107,7 +108,7 @@ def read_latent_start(path: Path, model: Model, space: Space) -> LatentStart:
         chosen=whole("slider", 0, space.count - 1),
         classes=classes,
     )
-    return LatentStart(state, str(recipe.get("data", "")), whole("points", 1, 10**6, 1))
+    return LatentStart(state, str(recipe.get("data", "")), whole("points", 1, 10**6, 1), recipe.get("bgr") is True)
 
 
 def _is_axis(value: Any, space: Space) -> bool:

@@ -11,10 +11,19 @@ from numpy.typing import NDArray
 from viewer.labelled import LabelledSet, open_set
 from viewer.latents import Latents
 from viewer.model import Model, ModelError
-from viewer.pictures import Image
+from viewer.pictures import Image, PictureError
 
 _BATCH_PIXELS: Final = 400_000  # that are encoded at once
 _GOLDEN: Final = 0.6180339887498949  # whose multiples, less their whole part, lie scattered evenly over 0..1
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """Points whose places are known, in the order of the cloud."""
+
+    latents: Latents  # [n, d]
+    points: NDArray[np.int64]  # [n], which ones of the cloud they are
+    tried: int  # so many first points of the cloud: those of them that are missing have pictures that cannot be read
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,30 +62,53 @@ class Cloud:
         """Of a point's picture in its set, or among the model's own latents."""
         return point if self.numbers is None else int(self.numbers[point])
 
-    def encode(self, first: int) -> Iterator[Latents]:
-        """The latents from point ``first`` on, some at a time. Raises ``ModelError`` and ``PictureError``."""
+    @property
+    def bgr(self) -> bool:
+        """Whether the set was opened as BGR."""
+        return self.source is not None and self.source.bgr
+
+    def encode(self, first: int) -> Iterator[Encoded]:
+        """The points from ``first`` on, some at a time, but for those whose pictures cannot be read.
+
+        Raises ``ModelError``, and ``PictureError`` where not one of the set can be read.
+        """
         if self.source is None or self.encoder is None or self.numbers is None:
             return
         height, width = self.encoder.image_size
         batch = max(_BATCH_PIXELS // (height * width), 1)
+        readable, failure = 0, None
         for start in range(first, self.count, batch):
-            numbers = [int(number) for number in self.numbers[start : start + batch]]
-            yield self.encoder.encode(self.source.read(numbers, height, width))
+            end = min(start + batch, self.count)
+            images, points = [], []
+            for point in range(start, end):
+                try:
+                    images.append(self.source.read(self.number(point), height, width))
+                    points.append(point)
+                except PictureError as error:
+                    failure = failure or error
+            readable += len(points)
+            latents = self.encoder.encode(np.stack(images)) if images else self.known[:0]
+            yield Encoded(latents, np.array(points, np.int64), end)
+        if first == 0 and not readable and failure is not None:
+            raise PictureError(f"{self.source.path}: none of {self.count} pictures can be read; the first: {failure}")
 
     def picture(self, point: int) -> Image | None:
         """The picture [h, w, 3] that a point stands for, as the encoder sees it. Raises ``PictureError``."""
         if self.source is None or self.encoder is None:
             return None
-        return np.asarray(self.source.read([self.number(point)], *self.encoder.image_size)[0], np.uint8)
+        return self.source.read(self.number(point), *self.encoder.image_size)
 
 
-def open_cloud(model: Model, encoder: Model | None, data: Path | None, most: int) -> Cloud:
-    """The points of a set, at most so many, or those that the model keeps. Raises ``PictureError``, ``ModelError``."""
+def open_cloud(model: Model, encoder: Model | None, data: Path | None, most: int, bgr: bool = False) -> Cloud:
+    """The points of a set, at most so many, or those that the model keeps. ``bgr``: a .npy file holds BGR.
+
+    Raises ``PictureError``, ``ModelError``.
+    """
     if encoder is None or data is None:
         return Cloud(model.samples)
     if encoder.latent.size != model.latent.size:
         raise ModelError(f"{encoder.path}: gives {encoder.latent.size} numbers, expected {model.latent.size}")
-    source = open_set(data)
+    source = open_set(data, bgr)
     count = min(most, source.count)
     evenly = (np.arange(count) * source.count) // count
     mixed = np.argsort((np.arange(count) * _GOLDEN) % 1.0, kind="stable")  # no class is drawn over all others

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from viewer import plots, render, scene, wishes
-from viewer.cloud import Cloud
+from viewer.cloud import Cloud, Encoded
 from viewer.latent_state import LatentState, View, place
 from viewer.latents import Latents
 from viewer.layout import Layout
@@ -65,9 +65,12 @@ class LatentSession(Session[LatentState, Request]):
     def __init__(self, model: Model, state: LatentState, folder: Path, cloud: Cloud) -> None:
         """``cloud``: the points of the scatter."""
         self._cloud = cloud
-        self._points: Latents = np.empty((cloud.count, model.latent.size), np.float32)
-        self._points[: len(cloud.known)] = cloud.known
-        self._point_count = len(cloud.known)  # that are encoded
+        self._latents: Latents = np.empty((cloud.count, model.latent.size), np.float32)  # those known come first
+        self._points = np.empty(cloud.count, np.int64)
+        self._known = Encoded(self._latents[:0], self._points[:0], 0)
+        self._add(Encoded(cloud.known, np.arange(len(cloud.known)), len(cloud.known)))
+        names = model.classes
+        self._own_labels = [names.index(name) if name in names else None for name in cloud.classes]  # in the model
         self._kept: dict[Hashable, Made] = {}  # by the keys of wishes
         self._wanted: set[Hashable] = set()  # keys of the wishes of the last frame
         self._original: tuple[int, render.Image | None] = (-1, None)  # a point of the scatter and its own picture
@@ -75,10 +78,10 @@ class LatentSession(Session[LatentState, Request]):
         self._canvas: render.Image = scene.empty_plane(state.layout)
         self._drawn: Hashable = None  # what the canvas shows
         self._seen = Seen()
-        self._encoding: Worker[int, Latents] = Worker(cloud.encode)
+        self._encoding: Worker[int, Encoded] = Worker(cloud.encode)
         super().__init__(model, state, folder)
-        if self._point_count < cloud.count:
-            self._encoding.ask(self._point_count)
+        if self._known.tried < cloud.count:
+            self._encoding.ask(self._known.tried)
 
     @property
     def follows_mouse(self) -> bool:
@@ -91,10 +94,16 @@ class LatentSession(Session[LatentState, Request]):
             if answer.error is not None:
                 self._failed(answer.error)
             elif answer.result is not None:
-                end = self._point_count + len(answer.result)
-                self._points[self._point_count : end] = answer.result
-                self._point_count, self.changed = end, True
+                self._add(answer.result)
+                self.changed = True
         super().pump(now)
+
+    def _add(self, more: Encoded) -> None:
+        """Take in more points. What was known before stays as it is: a picture may be saved of it meanwhile."""
+        old = len(self._known.points)
+        new = old + len(more.points)
+        self._latents[old:new], self._points[old:new] = more.latents, more.points
+        self._known = Encoded(self._latents[:new], self._points[:new], more.tried)
 
     def close(self) -> None:
         """Stop work. Raises ``PictureError`` where pictures are left unsaved."""
@@ -110,27 +119,26 @@ class LatentSession(Session[LatentState, Request]):
         if self.state.view == "scatter":
             self._encoding.wait()
 
-    def _wishes(self, state: LatentState, points: Latents, factors: Sequence[int] = wishes.COARSER) -> list[Wish]:
+    def _wishes(self, state: LatentState, known: Encoded, factors: Sequence[int] = wishes.COARSER) -> list[Wish]:
         """What a view shows, in the order of need.
 
-        ``points``: [n, d] of the scatter that are known. ``factors``: how many times coarser planes are.
+        ``known``: points of the scatter. ``factors``: how many times coarser planes are.
         """
         match state.view:
             case "line":
                 return [wishes.for_line(state), *wishes.for_plane(state, factors)]
             case "scatter":
-                item = wishes.nearest(state, points)
-                return [] if item is None else [self._item_wish(state, points, item)]
+                row = wishes.nearest(state, known.latents)
+                return [] if row is None else [self._item_wish(state, known, row)]
             case "sliders":
                 return [wishes.for_point(state), *(wish for _, wish in wishes.for_sliders(state))]
         return [wishes.for_point(state), *wishes.for_plane(state, factors)]
 
-    def _item_wish(self, state: LatentState, points: Latents, item: int) -> Wish:
-        label = state.classes.label
-        own = int(self._cloud.labels[item])
-        if self._cloud.classes and own < state.classes.count:  # a picture is drawn again as what it is
-            label = own
-        return wishes.for_item(state, points[item], item, label)
+    def _item_wish(self, state: LatentState, known: Encoded, row: int) -> Wish:
+        item, label = int(known.points[row]), None
+        if self._own_labels:  # a picture is drawn again as what it is
+            label = self._own_labels[int(self._cloud.labels[item])]
+        return wishes.for_item(state, known.latents[row], item, state.classes.label if label is None else label)
 
     # From wishes to pictures.
 
@@ -146,9 +154,8 @@ class LatentSession(Session[LatentState, Request]):
         return np.full(count, wish.label, np.int64) if self.model.classes else None
 
     def _ask(self) -> None:
-        points = self._points[: self._point_count]
-        self._find_original(points)
-        wanted = self._wishes(self.state, points)
+        self._find_original()
+        wanted = self._wishes(self.state, self._known)
         self._wanted = {wish.key for wish in wanted}
         parts = ((wish, len(self._made(wish))) for wish in wanted)
         missing = Request(tuple((wish, done) for wish, done in parts if done < wish.count))
@@ -187,7 +194,7 @@ class LatentSession(Session[LatentState, Request]):
         return np.zeros((0, *wish.size, 3), np.uint8) if made is None else made.images[: made.done]
 
     def _pictures(self) -> render.Image:
-        state, points = self.state, self._points[: self._point_count]
+        state, known = self.state, self._known
         if state.view in ("plane", "line"):
             planes = [self._made(wish) for wish in wishes.for_plane(state)]
             now = (wishes.plane_key(state), *map(len, planes))
@@ -195,12 +202,17 @@ class LatentSession(Session[LatentState, Request]):
                 self._drawn = now
                 for wish, made in zip(wishes.for_plane(state), planes, strict=True):
                     scene.paint(self._canvas, wish.grid or (1, 1), made)
-        images = {wish.key: self._made(wish) for wish in self._wishes(state, points)}
-        return self._draw(state, self._canvas, images, points, self._original[1], self._seen)
+        images = {wish.key: self._made(wish) for wish in self._wishes(state, known)}
+        return self._draw(state, self._canvas, images, known, self._original[1], self._seen)
 
-    def _find_original(self, points: Latents) -> None:
+    def _item(self, state: LatentState, known: Encoded) -> int | None:
+        """The point of the cloud that one is at in the scatter, if there is any."""
+        row = wishes.nearest(state, known.latents) if state.view == "scatter" else None
+        return None if row is None else int(known.points[row])
+
+    def _find_original(self) -> None:
         """Read the picture of the point of the scatter that one is at."""
-        item = wishes.nearest(self.state, points) if self.state.view == "scatter" else None
+        item = self._item(self.state, self._known)
         if item is not None and item != self._original[0]:
             self._original = item, None
             try:
@@ -213,7 +225,7 @@ class LatentSession(Session[LatentState, Request]):
         state: LatentState,
         canvas: render.Image,
         images: Mapping[Hashable, Images],
-        points: Latents,
+        known: Encoded,
         original: render.Image | None,
         seen: Seen,
     ) -> render.Image:
@@ -230,31 +242,32 @@ class LatentSession(Session[LatentState, Request]):
             large("point", stops[state.stop : state.stop + 1])
             return scene.line(state, canvas, stops, wish.latents(), large("point", None), self._words(state))
         if state.view == "scatter":
-            item = wishes.nearest(state, points)
-            if item is None:
-                return scene.scatter(state, self._layer(state, points, seen), None, [], (), self._legend())
-            drawn = large("item", images[self._item_wish(state, points, item).key])
+            row = wishes.nearest(state, known.latents)
+            if row is None:
+                return scene.scatter(state, self._layer(state, known, seen), None, [], (), self._legend())
+            drawn = large("item", images[self._item_wish(state, known, row).key])
             pair = [("picture", original)] if original is not None else []
             pair += [("drawn again" if pair else "drawn", drawn)] if drawn is not None else []
-            words = self._item_words(item)
-            return scene.scatter(state, self._layer(state, points, seen), points[item], pair, words, self._legend())
+            words, layer = self._item_words(int(known.points[row])), self._layer(state, known, seen)
+            return scene.scatter(state, layer, known.latents[row], pair, words, self._legend())
         picture = large("point", images[wishes.for_point(state).key])
         if state.view == "sliders":
             tracks = {axis: images[wish.key] for axis, wish in wishes.for_sliders(state)}
             return scene.sliders(state, tracks, picture, self._words(state))
         return scene.plane(state, canvas, picture, self._words(state))
 
-    def _layer(self, state: LatentState, points: Latents, seen: Seen) -> render.Image:
+    def _layer(self, state: LatentState, known: Encoded, seen: Seen) -> render.Image:
         """The scatter's paper with its points; what was seen is added to, or begun anew where something changed."""
-        plane = state.axes, state.reach, len(points) == self._cloud.count  # all together look the same every time
+        plane = state.axes, state.reach, known.tried == self._cloud.count  # all together look the same every time
         if seen.plane != plane:
             seen.plane, seen.points, seen.layer = plane, 0, scene.paper(state)
-        if seen.points < len(points):
-            new = slice(seen.points, len(points))
+        if seen.points < len(known.points):
+            new = slice(seen.points, len(known.points))
             count, classes = self._cloud.count, max(len(self._cloud.classes), 1)
             radius = 2.0 if count > 2000 else 3.0 if count > 200 else 4.0
-            scene.add_points(seen.layer, state, points[new], self._cloud.labels[new], classes, radius)
-            seen.points = len(points)
+            labels = self._cloud.labels[known.points[new]]
+            scene.add_points(seen.layer, state, known.latents[new], labels, classes, radius)
+            seen.points = len(known.points)
         return seen.layer
 
     def _legend(self) -> Sequence[tuple[str, plots.Colour]]:
@@ -288,9 +301,10 @@ class LatentSession(Session[LatentState, Request]):
         if state.view == "line":
             return (*words, "straight" if state.straight else "great circle")
         if state.view == "scatter":
-            left = self._cloud.count - self._point_count
-            item = wishes.nearest(state, self._points[: self._point_count])
+            left, unreadable = self._cloud.count - self._known.tried, self._known.tried - len(self._known.points)
+            item = self._item(state, self._known)
             words += () if item is None else self._item_words(item)
+            words += (f"{unreadable} unreadable",) if unreadable else ()
             words += (f"{left} to come",) if left else ()
         return (*words, " x ".join(state.space.name(axis) for axis in state.axes))
 
@@ -317,17 +331,19 @@ class LatentSession(Session[LatentState, Request]):
         }
         if state.classes.count:
             facts["first_label"] = state.classes.label
-        return facts | ({"data": self._cloud.name, "points": self._cloud.count} if self._cloud.name else {})
+        if self._cloud.name:
+            facts |= {"data": self._cloud.name, "points": self._cloud.count, "bgr": self._cloud.bgr}
+        return facts
 
     def _save(self, whole: bool) -> None:
         if whole:
             self._save_screen()
             return
-        state, points, recipe = self.state, self._points[: self._point_count], dict(self._facts())
-        item = wishes.nearest(state, points) if state.view == "scatter" else None
-        if item is not None:
-            wish, number = self._item_wish(state, points, item), 0
-            recipe["item"] = self._cloud.number(item)
+        state, known, recipe = self.state, self._known, dict(self._facts())
+        row = wishes.nearest(state, known.latents) if state.view == "scatter" else None
+        if row is not None:
+            wish, number = self._item_wish(state, known, row), 0
+            recipe["item"] = self._cloud.number(int(known.points[row]))
         elif state.view == "line":
             wish, number = wishes.for_line(state), state.stop
         else:
@@ -339,24 +355,25 @@ class LatentSession(Session[LatentState, Request]):
         self._send(lambda: (self.model.generate(latents, self._labels(wish, 1))[0], recipe))
 
     def _save_screen(self) -> None:
-        state, recipe, cloud = self.state, self._facts(), self._cloud
-        known = self._points[: self._point_count]
+        state, recipe, cloud, seen = self.state, self._facts(), self._cloud, self._known
         kept = {key: made.images for key, made in self._kept.items() if made.done == len(made.images)}
 
         def errand() -> tuple[render.Image, Mapping[str, Any]]:
             check_saved_size(state.layout.width, state.layout.height)
-            points = known
-            if state.view == "scatter" and len(known) < cloud.count:
-                points = np.concatenate([known, *cloud.encode(len(known))])
+            known = seen
+            if state.view == "scatter" and seen.tried < cloud.count:
+                parts = [seen, *cloud.encode(seen.tried)]
+                latents = np.concatenate([part.latents for part in parts])
+                known = Encoded(latents, np.concatenate([part.points for part in parts]), cloud.count)
             images = {}
             canvas = scene.empty_plane(state.layout)
-            for wish in self._wishes(state, points, (1,)):
+            for wish in self._wishes(state, known, (1,)):
                 images[wish.key] = kept[wish.key] if wish.key in kept else self._make(wish)
                 if wish.grid:
                     scene.paint(canvas, wish.grid, images[wish.key])
-            item = wishes.nearest(state, points) if state.view == "scatter" else None
+            item = self._item(state, known)
             original = None if item is None else cloud.picture(item)
-            return self._draw(state, canvas, images, points, original, Seen()), recipe
+            return self._draw(state, canvas, images, known, original, Seen()), recipe
 
         self._send(errand)
 

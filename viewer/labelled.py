@@ -1,24 +1,30 @@
 """A set of pictures with labels, to be seen in latent space: .npy, idx (the format of MNIST, .gz or not), or folders.
 
-A .npy file holds u8 [n, h, w] or [n, h, w, 1 or 3] in RGB; its labels and the names of its classes are in
-``<stem>.factors.json`` or ``<stem>.json`` beside it. Labels of ``…-images-idx3-ubyte.gz`` are in
+A .npy file holds u8 [n, h, w] or [n, h, w, 1 or 3] in RGB, or in BGR where one is told so; its labels and the names of
+its classes are in ``<stem>.factors.json`` or ``<stem>.json`` beside it. Labels of ``…-images-idx3-ubyte.gz`` are in
 ``…-labels-idx1-ubyte.gz``. In a folder, the folders are the classes.
+
+Everything is read as ``trainer.data.sources`` reads it, which the viewer may not import: a model's classes and its
+encoder know pictures as they were trained on.
 """
 
 import gzip
+import io
 import json
 import math
+import os
 import re
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from viewer.pictures import Image, PictureError, fit, read_picture
+from viewer.pictures import Image, PictureError, read_picture
 from viewer.text import printable
 
 Labels = NDArray[np.int64]
@@ -26,7 +32,10 @@ Labels = NDArray[np.int64]
 _LARGEST_SIDECAR: Final = 2**28  # bytes
 _LARGEST_IDX: Final = 2**31  # bytes, unpacked
 _LARGEST_SIDE: Final = 2**14  # pixels
-_PICTURE_SUFFIXES: Final = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"))
+_PICTURE_SUFFIXES: Final = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff"))
+_PARTS: Final = frozenset(("train", "training", "test", "testing", "val", "valid", "validation"))  # of published sets
+_IDX_MAGIC: Final = re.compile(rb"\0\0[\x08-\x0e][\x01-\x08]", re.DOTALL)
+_IDX_IMAGES: Final = re.compile(r"(.*)images([-.]idx)3([-.]ubyte)(\.gz)?")
 _EXPECTED: Final = "expected a .npy file of pictures, an idx file of images (.gz or not), or a folder of class folders"
 
 
@@ -38,30 +47,47 @@ class LabelledSet:
     count: int
     fetch: Callable[[int], Image]  # picture [h, w, 3] BGR of a number; raises ``PictureError``
     labels: Labels | None = None  # [count]
-    classes: tuple[str, ...] = ()  # names by label
+    classes: tuple[str, ...] = ()  # names by label, fit to be printed
+    bgr: bool = False  # whether it was opened as BGR, which the file does not say
 
-    def read(self, indices: Sequence[int], height: int, width: int) -> NDArray[np.uint8]:
-        """Pictures [n, height, width, 3] BGR, cut and scaled to the size. Raises ``PictureError``."""
-        return np.stack([fit(self.fetch(index), height, width) for index in indices])
+    def read(self, index: int, height: int, width: int) -> Image:
+        """Picture [height, width, 3] BGR, stretched to the size. Raises ``PictureError``."""
+        try:
+            return _stretched(self.fetch(index), height, width)
+        except (cv2.error, MemoryError):
+            raise PictureError(f"{self.path}: picture {index} is too large to be read here") from None
 
 
-def open_set(path: Path) -> LabelledSet:
-    """Open a set of pictures. Raises ``PictureError`` in one line where it is none."""
+def _stretched(image: Image, height: int, width: int) -> Image:
+    """Exactly this size, as in training: area average where a side shrinks, cubic where it grows."""
+    for shrink, method in ((True, cv2.INTER_AREA), (False, cv2.INTER_CUBIC)):
+        old_height, old_width = image.shape[:2]
+        new_height = height if (height < old_height) == shrink else old_height
+        new_width = width if (width < old_width) == shrink else old_width
+        if (new_height, new_width) != (old_height, old_width):
+            image = np.asarray(cv2.resize(image, (new_width, new_height), interpolation=method), np.uint8)
+    return image
+
+
+def open_set(path: Path, bgr: bool = False) -> LabelledSet:
+    """Open a set of pictures. ``bgr``: a .npy file holds BGR. Raises ``PictureError`` in one line where it is none."""
     try:
+        if not path.exists():
+            raise PictureError(f"{path}: no such file, {_EXPECTED}")
+        if path.is_file() and path.suffix == ".npy":
+            return _open_npy(path, bgr)
+        if bgr:
+            raise PictureError(f"--bgr: {path} says its order itself, expected a .npy file")
         if path.is_dir():
             return _open_folder(path)
-        if not path.is_file():
-            raise PictureError(f"{path}: no such file, {_EXPECTED}")
-        if path.suffix == ".npy":
-            return _open_npy(path)
-        if "idx3-ubyte" in path.name:
+        if path.is_file() and _is_idx(path):
             return _open_idx(path)
     except OSError as error:
         raise PictureError(f"{path}: cannot be read: {error.strerror or error}") from None
     raise PictureError(f"{path}: an unknown kind of file, {_EXPECTED}")
 
 
-def _open_npy(path: Path) -> LabelledSet:
+def _open_npy(path: Path, bgr: bool) -> LabelledSet:
     expected = "expected u8 [n, h, w, 3] in C order"
     with path.open("rb") as file:
         try:
@@ -80,6 +106,8 @@ def _open_npy(path: Path) -> LabelledSet:
         or not all(0 < side <= _LARGEST_SIDE for side in sides)
     ):
         raise PictureError(f"{path}: holds {dtype} {list(shape)}, {expected}")
+    if bgr and shape[3:] != (3,):
+        raise PictureError(f"--bgr: {path} has 1 channel, expected 3")
     size = math.prod(shape[1:])
     if path.stat().st_size < start + shape[0] * size:
         raise PictureError(f"{path}: is cut short: {path.stat().st_size} bytes, expected {start + shape[0] * size}")
@@ -93,10 +121,11 @@ def _open_npy(path: Path) -> LabelledSet:
             raise PictureError(f"{path}: cannot be read: {error.strerror or error}") from None
         if len(data) < size:
             raise PictureError(f"{path}: is cut short")
-        return _to_bgr(np.frombuffer(data, np.uint8).reshape(*sides, -1))
+        image = np.frombuffer(data, np.uint8).reshape(*sides, -1)
+        return image if bgr else _to_bgr(image)
 
     labels, classes = _read_sidecar(path, shape[0])
-    return LabelledSet(path, shape[0], fetch, labels, classes)
+    return LabelledSet(path, shape[0], fetch, labels, classes, bgr)
 
 
 def _to_bgr(image: NDArray[np.uint8]) -> Image:
@@ -133,21 +162,51 @@ def _check_labels(path: Path, labels: Any, count: int, classes: int) -> Labels:
 
 
 def _shown(names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(printable(name, 40) for name in names)
+    """As ``Model.classes`` shows those of a model: the two are compared."""
+    return tuple(printable(name, 40) or "?" for name in names)
+
+
+def _find_idx(folder: Path) -> Path | None:
+    """The pictures' idx file in a folder, or in ``raw`` below it; the training set of two. Raises ``PictureError``."""
+    for place in (folder, folder / "raw"):
+        files = sorted(place.iterdir()) if place.is_dir() else []
+        found = {match[1]: path for path in files if (match := _IDX_IMAGES.fullmatch(path.name))}
+        training = [path for prefix, path in found.items() if prefix.startswith("train")]
+        if len(found) == 1 or len(training) == 1:
+            return (training or list(found.values()))[0]
+        if found:
+            names = ", ".join(path.name for path in found.values())
+            raise PictureError(f"{folder}: holds {len(found)} sets ({names}), expected one of the files to be given")
+    return None
+
+
+def _is_idx(path: Path) -> bool:
+    """Whether a regular file begins as an idx file does, packed by gzip or not."""
+    try:
+        with _unpacked(path) as file:
+            return bool(_IDX_MAGIC.fullmatch(file.read(4)))
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        return False
+
+
+def _unpacked(path: Path) -> gzip.GzipFile | io.BufferedReader:
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"  # whatever its name: browsers unpack what they download
+    return gzip.open(path) if packed else path.open("rb")
 
 
 def _open_idx(path: Path) -> LabelledSet:
     images = _read_idx(path, axes=3)
     count, height, width = images.shape
-    beside = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
+    beside = _labels_beside(path)
     labels: Labels | None = None
     classes: tuple[str, ...] = ()
-    if beside != path and beside.is_file():
+    if beside is not None:
         values = _read_idx(beside, axes=1)
         if len(values) != count:
             raise PictureError(f"{beside}: {len(values)} labels, expected {count}, one a picture of {path.name}")
         labels = values.astype(np.int64)
-        classes = tuple(str(label) for label in range(int(values.max()) + 1))
+        classes = tuple(str(label) for label in range(max(10, int(values.max()) + 1)))
 
     def fetch(index: int) -> Image:
         return _to_bgr(images[index].reshape(height, width, 1))
@@ -155,10 +214,19 @@ def _open_idx(path: Path) -> LabelledSet:
     return LabelledSet(path, count, fetch, labels, classes)
 
 
+def _labels_beside(path: Path) -> Path | None:
+    match = _IDX_IMAGES.fullmatch(path.name)
+    if match is None:
+        return None
+    stem = f"{match[1]}labels{match[2]}1{match[3]}"
+    names = (stem + (match[4] or ""), stem, f"{stem}.gz")
+    return next((side for side in map(path.with_name, names) if side.is_file()), None)
+
+
 def _read_idx(path: Path, axes: int) -> NDArray[np.uint8]:
     """An idx file of bytes with so many axes (http://yann.lecun.com/exdb/mnist), packed by gzip or not."""
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        with _unpacked(path) as file:
             header = file.read(4 + 4 * axes)
             shape = tuple(int.from_bytes(header[at : at + 4], "big") for at in range(4, 4 + 4 * axes, 4))
             if len(header) < 4 + 4 * axes or header[:4] != bytes((0, 0, 8, axes)):
@@ -177,25 +245,40 @@ def _read_idx(path: Path, axes: int) -> NDArray[np.uint8]:
 
 
 def _open_folder(path: Path) -> LabelledSet:
-    inside = sorted(path.iterdir())
-    packed = [file for file in inside if re.search(r"images[.-]idx3-ubyte(\.gz)?$", file.name)]
-    if packed:
-        return _open_idx(next((file for file in packed if "train" in file.name), packed[0]))
-    folders = [folder for folder in inside if folder.is_dir()]
-    found = [(file, label) for label, folder in enumerate(folders) for file in _pictures_in(folder)]
-    labelled = bool(found)
-    found = found or [(file, 0) for file in _pictures_in(path)]
+    packed = _find_idx(path)
+    if packed is not None:
+        return _open_idx(packed)
+    folder = _training_part(path)
+    files = list(_files_in(folder))
+    # Class folders only: with files beside them, the folders are no classes.
+    names = sorted({file.relative_to(folder).parts[0] for file in files if file.parent != folder})
+    if len(names) < 2 or any(file.parent == folder for file in files):
+        names = []
+    found = [file for file in files if file.suffix.lower() in _PICTURE_SUFFIXES]
     if not found:
         raise PictureError(f"{path}: a folder without pictures, {_EXPECTED}")
 
     def fetch(index: int) -> Image:
-        return read_picture(found[index][0])
+        return read_picture(found[index])
 
-    if not labelled:
+    if not names:
         return LabelledSet(path, len(found), fetch)
-    labels = np.array([label for _, label in found], np.int64)
-    return LabelledSet(path, len(found), fetch, labels, _shown([folder.name for folder in folders]))
+    numbers = {name: number for number, name in enumerate(names)}
+    labels = np.array([numbers[file.relative_to(folder).parts[0]] for file in found], np.int64)
+    return LabelledSet(path, len(found), fetch, labels, _shown(names))
 
 
-def _pictures_in(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in _PICTURE_SUFFIXES and file.is_file())
+def _training_part(folder: Path) -> Path:
+    """The training half of a folder that holds the halves of a published set, or the folder itself."""
+    below = {path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    training = [name for name in ("train", "training") if name in below]
+    return folder / training[0] if training and len(below) > 1 and below <= _PARTS else folder
+
+
+def _files_in(folder: Path) -> Iterator[Path]:
+    """All files below a folder, sorted, without hidden ones."""
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith("."):
+                yield Path(parent, name)
