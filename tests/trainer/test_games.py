@@ -140,8 +140,24 @@ def test_patches_are_judged_and_latents_drawn_towards_the_prior() -> None:
     real, fake = verdicts()
     assert real > fake
     first = learn(family, nets, "vae", batch, 1).terms["vae"]["divergence"]
-    assert learn(family, nets, "vae", batch, 6).terms["vae"]["divergence"] < first
+    assert 0 < learn(family, nets, "vae", batch, 6).terms["vae"]["divergence"] < first
     assert verdicts()[1] > fake
+
+
+@pytest.mark.parametrize("family", [WGAN(WGANConfig(width=8)), WGANGP(WGANGPConfig(width=8))], ids=["wgan", "wgan_gp"])
+def test_a_critic_has_no_labels_only_scores(family: Any) -> None:
+    torch.manual_seed(0)
+    nets = family.build(SPEC)
+    given: list[float] = []
+    nets.critic.register_forward_hook(
+        lambda _, inputs, score: given.extend(part.mean().item() for part in score.split(16))
+    )
+    turns = learn(family, nets, "generator", pictures(family), 1)
+    first_of_last_turn = 2 * (family.config.critic_steps - 1) if isinstance(family, WGAN) else -4
+    real, fake = given[first_of_last_turn : first_of_last_turn + 2]
+    assert turns.terms["critic"]["real"] == pytest.approx(-real)
+    assert turns.terms["critic"]["fake"] == pytest.approx(fake)
+    assert turns.terms["generator"]["adversarial"] == pytest.approx(-given[-1])
 
 
 def test_the_slope_is_measured_between_real_and_generated_pictures() -> None:
