@@ -25,7 +25,8 @@ from trainer import checkpoint
 from trainer.checkpoint import State
 from trainer.config import RunConfig, UserError, parse, to_json
 from trainer.data.augment import Augment
-from trainer.data.sources import Pictures, open_pictures
+from trainer.data.opening import open_data
+from trainer.data.sources import Pictures
 from trainer.data.stream import Stream, ordered
 from trainer.distributed import STOPPED_EXIT_CODE, World, leave, seed_step
 from trainer.ema import AveragedNets
@@ -34,10 +35,8 @@ from trainer.files import replace_bytes
 from trainer.log import Log
 from trainer.schedule import rate_factor
 
-SAMPLE_SIDE = 8  # pictures along each side of a sample grid; as many as there are classes, where these are to be shown
-MAX_SAMPLE_SIDE = 16
+MAX_SHEET_SIDE = 16  # samples along each side of a sheet that is to show all classes
 DESCRIBED_PICTURES = 2048  # of the training set, for the facts on the card
-SCORE_BATCH = 64
 AGREE_EVERY = 8  # steps between agreements to stop on accelerators, which would have to wait for each
 # Options that may change between starts of one run without changing what it learns.
 FREE_OPTIONS = frozenset(
@@ -80,10 +79,10 @@ class Run:
 
     def __init__(self, family_class: type[Family], config: Any, world: World) -> None:
         self.config, self.world = config, world
-        pictures = open_pictures(config.data, image_size=config.image_size, bgr=config.bgr, memory=config.memory)
+        self.family = family_class(config)
+        pictures = open_data(config, self.family.reading())
         self.spec = pictures.spec
         check_data(family_class, pictures, config)
-        self.family = family_class(config)
         seed_step(config.seed, -1, 0)  # the same weights on every rank
         try:
             self.raw = self.family.build(self.spec)
@@ -254,10 +253,13 @@ class Run:
             return
         generator = torch.Generator().manual_seed(self.config.seed)
         classes = len(self.spec.classes) if self.family.needs_labels else 0
-        side = min(max(SAMPLE_SIDE, classes), MAX_SAMPLE_SIDE)
-        drawn = self.family.sample_inputs(side * side, self.spec, generator)
+        side = max(self.family.sheet_side, min(classes, MAX_SHEET_SIDE))
+        shown = self.held_out if len(self.held_out) else self.training
+        drawn = self.family.sample_inputs(side * side, self.spec, generator, self.batches(shown, 0, 1))
         inputs = [value.to(self.world.device) for value in drawn]
-        self.log.grid(self.step, self.family.sample(self.averaged.nets, self.describe(), *inputs))
+        samples = self.family.sample(self.averaged.nets, self.describe(), *inputs)
+        sheet = self.family.sheet(samples, *inputs)
+        self.log.grid(self.step, sheet, columns=len(sheet) // side)
 
     def save(self) -> None:
         """Score, describe, write a checkpoint; a disk that is full costs this checkpoint, not the run."""
@@ -312,7 +314,7 @@ class Run:
         return ordered(
             self.pictures,
             indices,
-            batch_size=SCORE_BATCH,
+            batch_size=self.family.score_batch,
             device=self.world.device,
             image_range=self.family.image_range,
             rank=rank,
@@ -413,7 +415,7 @@ def check_same_run(known: dict[str, Any], family: Family, config: RunConfig, spe
     name = checkpoint.family_name(type(family))
     if known["family"] != name:
         raise UserError(f"{config.out}: holds a run of {known['family']}, expected {name}; choose another --out")
-    if known["spec"] != spec_json(spec):
+    if {**spec_json(DataSpec(image_size=(0, 0), channels=0)), **known["spec"]} != spec_json(spec):
         raise UserError(f"{config.out}: was trained on {known['spec']}, found {spec_json(spec)}; choose another --out")
     now = to_json(config)
     changed = [

@@ -4,11 +4,12 @@ import shutil
 import sys
 import tempfile
 import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -30,6 +31,11 @@ GIB = 1 << 30
 PARTS = frozenset(("train", "training", "test", "testing", "val", "valid", "validation"))
 
 
+Kind = TypeVar("Kind")
+Sides: TypeAlias = tuple[Kind, Kind | None]
+"""Pictures and, where they are pairs, their conditions."""
+
+
 class Images(Protocol):
     """Pictures u8 [n, h, w, c] RGB, all in memory (an ndarray) or read when asked for."""
 
@@ -40,6 +46,27 @@ class Images(Protocol):
 
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
         """Pictures [k, h, w, c] by their indices i64 [k]."""
+
+
+class Ragged(ABC):
+    """Pictures of many sizes, of which training takes windows of one size."""
+
+    shape: tuple[int, int, int, int]  # n, and height, width and channels of the windows
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @abstractmethod
+    def cut(self, indices: np.ndarray, random: np.random.Generator) -> Sides[np.ndarray]:
+        """A window of each, anywhere, u8 [k, h, w, c], and of its condition where there is one."""
+
+    @abstractmethod
+    def whole(self, index: int) -> Sides[np.ndarray]:
+        """One whole picture, u8 [1, h, w, c], and its condition where there is one."""
+
+    def __getitem__(self, indices: np.ndarray) -> np.ndarray:
+        """Some window of each, always the same."""
+        return self.cut(indices, np.random.default_rng(0))[0]
 
 
 class MappedImages:
@@ -93,7 +120,10 @@ class Pictures:
     labels: np.ndarray | None = None  # i64 [n], into classes
     classes: tuple[str, ...] = ()
     name: str
-    _resident: dict[torch.device, Tensor] = field(default_factory=dict, repr=False)
+    conditions: Images | None = None  # the other sides of pairs, of the same size; those of Ragged are its own
+    condition_channels: int = 0
+    window: tuple[int, int] | None = None  # height and width of what training sees of each, at random; None: all
+    _resident: dict[torch.device, Sides[Tensor]] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -102,7 +132,12 @@ class Pictures:
     def spec(self) -> DataSpec:
         """What a family may know of the set."""
         _, height, width, channels = self.images.shape
-        return DataSpec(image_size=(height, width), channels=channels, classes=self.classes)
+        return DataSpec(
+            image_size=self.window or (height, width),
+            channels=channels,
+            classes=self.classes,
+            condition_channels=self.condition_channels,
+        )
 
     def split(self, hold_out: int) -> tuple[np.ndarray, np.ndarray]:
         """Indices to train on and indices held out, i64: every ``hold_out``-th picture is held out, 0 for none."""
@@ -110,12 +145,15 @@ class Pictures:
         chosen = indices % hold_out == hold_out - 1 if hold_out else np.zeros(len(self), bool)
         return indices[~chosen], indices[chosen]
 
-    def resident(self, device: torch.device, memory_gib: float) -> Tensor | None:
-        """All pictures as one u8 tensor on a device, made once; None where they are too large for that."""
-        if not isinstance(self.images, np.ndarray) or self.images.nbytes > memory_gib * GIB:
+    def resident(self, device: torch.device, memory_gib: float) -> Sides[Tensor] | None:
+        """All pictures as u8 tensors on a device, made once; None where they are too large for that."""
+        sides = [side for side in (self.images, self.conditions) if side is not None]
+        held = [side for side in sides if isinstance(side, np.ndarray)]
+        if len(held) < len(sides) or sum(side.nbytes for side in held) > memory_gib * GIB:
             return None
         if device not in self._resident:
-            self._resident[device] = torch.from_numpy(self.images).to(device)
+            image, *condition = (torch.from_numpy(side).to(device) for side in held)
+            self._resident[device] = image, condition[0] if condition else None
         return self._resident[device]
 
 

@@ -176,7 +176,9 @@ class ConditionalGAN(Adversarial):
         with turn("generator") as loss:
             loss["adversarial"] = generator_loss(game, nets.discriminator(fake, label))
 
-    def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator) -> tuple[Tensor, ...]:
+    def sample_inputs(
+        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
+    ) -> tuple[Tensor, ...]:
         """Latents, and labels that change with each row of a square sheet."""
         side = max(1, round(count**0.5 + 0.499))
         label = torch.arange(count) // side % len(spec.classes)

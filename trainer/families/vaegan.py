@@ -188,7 +188,9 @@ class VAEGAN(Family):
             loss["cross_entropy"] = config.cross_entropy * F.binary_cross_entropy_with_logits(logits, image)
             loss["divergence"] = config.divergence * 0.5 * twice_divergence(mean, log_variance).mean()
 
-    def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator) -> tuple[Tensor, ...]:
+    def sample_inputs(
+        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
+    ) -> tuple[Tensor, ...]:
         return (torch.randn(count, self.config.latent_size, generator=generator),)
 
     def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
