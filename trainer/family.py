@@ -48,7 +48,10 @@ class Crops(Reading):
 
     size_px: int  # side of the windows; smaller pictures are named and left out
     scale: int = 1  # times that the condition is smaller
-    condition: str = ""  # folder of the reduced pictures, of the same names; empty: none, the family reduces
+    condition: str = ""  # folder of the reduced pictures, of the same names; empty: bicubic with antialiasing
+    validation: str = ""  # folder of pictures of any size that are held out, instead of some of the others
+    turn: bool = False  # whether training turns windows by quarters
+    least_px: int = 0  # shortest side of pictures; 0: that of the windows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +91,10 @@ class Turn(Protocol):
     ``with turn("generator") as loss:`` - inside, only that network requires gradients; the body fills ``loss``
     with named scalar terms. On leaving, their sum is minimised by one optimiser step.
     """
+
+    @property
+    def step(self) -> int:
+        """Training steps finished before this one, over all starts of the run: what a run's stages go by."""
 
     def __call__(self, name: str) -> AbstractContextManager[dict[str, Tensor]]: ...
 

@@ -30,7 +30,7 @@ from trainer.data.sources import Pictures
 from trainer.data.stream import Stream, ordered
 from trainer.distributed import STOPPED_EXIT_CODE, World, leave, seed_step
 from trainer.ema import AveragedNets
-from trainer.family import Batch, DataSpec, Family, Nets
+from trainer.family import Batch, Crops, DataSpec, Family, Nets
 from trainer.files import replace_bytes
 from trainer.log import Log
 from trainer.schedule import rate_factor
@@ -159,7 +159,8 @@ class Run:
         return start
 
     def open_stream(self) -> Stream:
-        config, world = self.config, self.world
+        config, world, reading = self.config, self.world, self.family.reading()
+        turn = isinstance(reading, Crops) and reading.turn
         return Stream(
             self.pictures,
             self.training,
@@ -169,7 +170,7 @@ class Run:
             seed=config.seed,
             device=world.device,
             image_range=self.family.image_range,
-            augment=Augment(flip=config.flip, rotate=config.rotate, crop=config.crop),
+            augment=Augment(flip=config.flip, rotate=config.rotate, crop=config.crop, turn=turn),
             position=self.previous.images_seen,
             memory_gib=config.memory,
             workers=config.workers,
@@ -341,6 +342,10 @@ class Turns:
         self.counts: dict[str, int] = {}
         for name in run.nets:
             self.ready(name)
+
+    @property
+    def step(self) -> int:
+        return self.run.step
 
     def ready(self, name: str) -> None:
         """Between turns every network may be called with gradients, to be averaged over ranks if its next turn is

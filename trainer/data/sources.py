@@ -5,7 +5,7 @@ import sys
 import tempfile
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,10 +92,12 @@ class MappedImages:
 
 
 class FolderImages:
-    """Picture files too many for memory, decoded when asked for."""
+    """Picture files too many for memory, decoded when asked for: ``read(path, height, width)`` gives u8 RGB."""
 
-    def __init__(self, paths: Sequence[Path], height: int, width: int) -> None:
-        self.paths = paths
+    def __init__(
+        self, paths: Sequence[Path], height: int, width: int, read: Callable[[Path, int, int], np.ndarray] = load
+    ) -> None:
+        self.paths, self.read = paths, read
         self.shape = (len(paths), height, width, 3)
 
     def __len__(self) -> int:
@@ -106,7 +108,7 @@ class FolderImages:
         for row, index in enumerate(indices):
             path = self.paths[index]
             try:
-                images[row] = load(path, *self.shape[1:3])
+                images[row] = self.read(path, *self.shape[1:3])
             except Unreadable as error:
                 raise UserError(f"{printable(path)} has become unreadable: {error}") from None
         return images
@@ -123,6 +125,7 @@ class Pictures:
     conditions: Images | None = None  # the other sides of pairs, of the same size; those of Ragged are its own
     condition_channels: int = 0
     window: tuple[int, int] | None = None  # height and width of what training sees of each, at random; None: all
+    validation: int = 0  # the last so many pictures are for validation alone
     _resident: dict[torch.device, Sides[Tensor]] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
@@ -140,8 +143,11 @@ class Pictures:
         )
 
     def split(self, hold_out: int) -> tuple[np.ndarray, np.ndarray]:
-        """Indices to train on and indices held out, i64: every ``hold_out``-th picture is held out, 0 for none."""
+        """Indices to train on and indices held out, i64: every ``hold_out``-th picture is held out, 0 for none.
+        Where the set has pictures for validation, these are, and no others."""
         indices = np.arange(len(self))
+        if self.validation:
+            return indices[: -self.validation], indices[-self.validation :]
         chosen = indices % hold_out == hold_out - 1 if hold_out else np.zeros(len(self), bool)
         return indices[~chosen], indices[chosen]
 
@@ -181,7 +187,7 @@ def open_pictures(
         return Pictures(images=images, labels=labels, classes=packed.classes, name=packed.name)
     path = Path(data)
     if path.is_dir():
-        return _open_folder(_training_part(path), image_size, memory, progress)
+        return _open_folder(training_part(path), image_size, memory, progress)
     if not path.exists():
         raise UserError(
             f"--data is {printable(data)}, expected a .npy, idx or parquet file, a folder, hub:OWNER/NAME, "
@@ -271,7 +277,7 @@ def _spill(pieces: Iterator[np.ndarray], shape: tuple[int, int, int]) -> MappedI
     return spilt
 
 
-def _training_part(folder: Path) -> Path:
+def training_part(folder: Path) -> Path:
     """The training half of a folder that holds the halves of a published set, or the folder itself."""
     below = {path.name: path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")}
     training = [name for name in ("train", "training") if name in below]
