@@ -265,7 +265,7 @@ def make_card(
         sample_latents=tuple(map(_numbers, samples)),
         licence=origin.licence,
         data=origin.data,
-        training=_short(origin.training),
+        training=_short({**origin.training, **facts.get("training", {})}),
         parity=parity,
         precision=precision,
     )
