@@ -2,11 +2,8 @@
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any, cast
 
-import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 
@@ -45,31 +42,6 @@ class DownBlock(nn.Sequential):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(nn.Conv2d(inputs, outputs, 4, 2, padding=1), ResidualBlock(outputs))
-
-
-class SharedPReLU(nn.PReLU):
-    """PReLU with one slope for all channels (He et al. 2015); on a CPU its backward pass takes a sixth of torch's time."""
-
-    def forward(self, value: Tensor) -> Tensor:
-        plain = value.device.type != "cpu" or not torch.is_grad_enabled() or torch.compiler.is_compiling()
-        return super().forward(value) if plain else cast(Tensor, _PReLU.apply(value, self.weight))
-
-
-class _PReLU(torch.autograd.Function):
-    """The same on a CPU, where reading the slope costs nothing: torch computes the gradients of both number by number."""
-
-    @staticmethod
-    def forward(context: Any, value: Tensor, slope: Tensor) -> Tensor:
-        context.save_for_backward(value, slope)
-        return F.leaky_relu(value, slope.item())
-
-    @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
-    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        value, slope = context.saved_tensors
-        of_value = torch.ops.aten.leaky_relu_backward(gradient, value, slope.item(), False)
-        of_slope = (gradient * value.clamp(max=0)).sum(dtype=torch.float32)
-        return of_value, of_slope.view_as(slope).to(slope.dtype)
 
 
 def sub_pixel(inputs: int, outputs: int, kernel: int) -> nn.Sequential:

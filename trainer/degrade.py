@@ -1,7 +1,4 @@
-"""What a small picture has gone through, on whole batches and their device: blur, reduction, noise, JPEG.
-
-Every random number comes from the CPU generator given, so that a batch depends on its seed and not on the device.
-"""
+"""What small pictures have gone through, on whole batches and their device: blur, reduction, noise, JPEG."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -40,16 +37,17 @@ class Degrade:
         return bool(self.blur or self.noise or self.jpeg)
 
 
-def degrade(image: Tensor, small: Tensor, options: Degrade, generator: torch.Generator) -> Tensor:
-    """Small pictures f32 [n, c, h, w] of large ones, in 0..1 and in whole levels, each with its own draws.
+def degrade(image: Tensor, small: Tensor, options: Degrade) -> Tensor:
+    """Small pictures f32 [n, c, h, w] of large ones, in 0..1 and in whole levels. Each has draws of its own, of torch's
+    default generator on the CPU: they are the same for every device.
 
     ``small``: the large pictures reduced and nothing else, in 0..1.
     """
-    blur, noise, quality = torch.rand(3, len(image), generator=generator)
+    blur, noise, quality = torch.rand(3, len(image))
     if options.blur:
         small = reduce(image, image.shape[2] // small.shape[2], (options.blur * blur).clamp_min(1e-3))
     if options.noise:
-        grain = torch.randn(small.shape, generator=generator) * (options.noise / 255 * noise)[:, None, None, None]
+        grain = torch.randn(small.shape) * (options.noise / 255 * noise)[:, None, None, None]
         small = small + grain.to(small.device)
     if options.jpeg:
         small = jpeg(small, (options.jpeg + (_BEST + 1 - options.jpeg) * quality).floor())
@@ -62,8 +60,8 @@ def whole_levels(image: Tensor) -> Tensor:
 
 
 def reduce(image: Tensor, scale: int, blur: Tensor | None = None) -> Tensor:
-    """f32 [n, c, h, w] → [n, c, h / scale, w / scale], bicubic with antialiasing; ``blur``: deviations of Gaussians [n],
-    in pixels, to apply before. Sides are multiples of ``scale``."""
+    """f32 [n, c, h, w] → [n, c, h / scale, w / scale], bicubic with antialiasing. ``blur``: deviations [n] of Gaussians
+    to apply before, in pixels. Sides are multiples of ``scale``."""
     rows, columns = (_reducing(side, scale).to(image.device) for side in image.shape[2:])
     if blur is None:
         return rows @ image.contiguous() @ columns.T
@@ -74,6 +72,12 @@ def reduce(image: Tensor, scale: int, blur: Tensor | None = None) -> Tensor:
 @lru_cache(maxsize=16)
 def _reducing(side: int, scale: int) -> Tensor:
     return torch.from_numpy(matrix(side, side // scale, 1 / scale))
+
+
+def enlarge(image: Tensor, scale: int) -> Tensor:
+    """f32 [n, c, h, w] → [n, c, h · scale, w · scale], bicubic: what networks have to be better than."""
+    rows, columns = (torch.from_numpy(matrix(side, side * scale, scale)).to(image.device) for side in image.shape[2:])
+    return rows @ image.contiguous() @ columns.T
 
 
 def _gaussian(side: int, deviation: Tensor) -> Tensor:

@@ -7,17 +7,16 @@ result is that of the whole picture reduced. Or they lie in a folder of their ow
 
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import cv2
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from trainer.config import RunConfig, UserError
+from trainer.data.create import in_threads
 from trainer.data.npy import printable
 from trainer.data.pictures import Unreadable, decode, files_in, read_bytes, read_header
 from trainer.data.sources import GIB, Images, Pictures, Ragged, Sides, open_pictures, training_part
@@ -26,7 +25,7 @@ from trainer.resample import shrink
 
 LEAST_PX = 8  # of validation pictures when they are small: what a figure can be computed of
 
-Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +128,9 @@ def open_crops(config: RunConfig, reading: Crops, *, progress: bool = True) -> P
         files = sized_files(folder, least, progress)
         if not files:
             raise UserError(f"{printable(folder)} holds no readable picture of at least {least}x{least} px")
-        pairs = small_versions(folder, files, reading, progress) if reading.condition else [(item, None) for item in files]
+        pairs = (
+            small_versions(folder, files, reading, progress) if reading.condition else [(item, None) for item in files]
+        )
         training, name, channels = held(pairs, config.memory, progress), folder.resolve().name, 3
         if not len(training):
             raise UserError(f"{printable(folder)} holds no readable picture of at least {least}x{least} px")
@@ -182,7 +183,7 @@ def sized_files(folder: Path, least: int, progress: bool) -> list[Sized]:
             return f"{printable(path)}: {width}x{height} px, expected at least {least}x{least}"
         return Sized(path=path, height=height, width=width)
 
-    return in_threads(look, list(files_in(folder)), "checking", progress)
+    return done(look, list(files_in(folder)), "checking", progress)
 
 
 def small_versions(folder: Path, files: Sequence[Sized], reading: Crops, progress: bool) -> list[Sides[Sized]]:
@@ -209,8 +210,8 @@ def small_versions(folder: Path, files: Sequence[Sized], reading: Crops, progres
 
 
 def held(files: Sequence[Sides[Sized]], memory: float, progress: bool) -> Sequence[Sides[np.ndarray]]:
-    """The pictures themselves where they fit into ``memory`` GiB, without those that cannot be decoded, which are named;
-    or what decodes them when asked for."""
+    """The pictures where they fit into ``memory`` GiB, without those that cannot be decoded, which are named; or what
+    decodes them when asked for."""
     if sum(item.height * item.width * 3 for pair in files for item in pair if item is not None) > memory * GIB:
         return Files(files)
 
@@ -220,20 +221,19 @@ def held(files: Sequence[Sides[Sized]], memory: float, progress: bool) -> Sequen
         except Unreadable as error:
             return str(error)
 
-    return in_threads(read, files, "decoding", progress)
+    return done(read, files, "decoding", progress)
 
 
-def in_threads(
-    work: Callable[[Any], Item | str], things: Sequence[Any], what: str, progress: bool
-) -> list[Item]:
-    """What ``work`` makes of all things, in order. Where that is a text, it says what is wrong with one."""
-    quiet = None if progress else True
-    with ThreadPoolExecutor(max(1, torch.get_num_threads())) as pool:
-        found = list(tqdm(pool.map(work, things), what, len(things), unit="picture", leave=False, disable=quiet))
-    for item in found:
-        if isinstance(item, str):
-            say_skipped(item)
-    return [item for item in found if not isinstance(item, str)]
+def done(one: Callable[[Any], Made | str], files: Sequence[Any], what: str, progress: bool) -> list[Made]:
+    """What ``one`` makes of each file, in order. Where that is a text, it says what is wrong with that file."""
+    found: list[Made] = []
+    bar = tqdm(in_threads(files, one), what, len(files), unit="file", leave=False, disable=None if progress else True)
+    for _, result in bar:
+        if isinstance(result, str):
+            say_skipped(result)
+        else:
+            found.append(result)
+    return found
 
 
 def say_skipped(what: str) -> None:
