@@ -56,8 +56,8 @@ def _kernel(times: int) -> Floats:
 
 
 def shrink(image: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
-    """A picture u8 [h, w, c] reduced a whole number of ``times``, and rounded. What makes no whole pixel at the right and
-    below is cut off."""
+    """A picture u8 [h, w, c] reduced a whole number of ``times``, and rounded. What makes no whole pixel at the right
+    and below is cut off."""
     height, width = (side // times * times for side in image.shape[:2])
     kernel = _kernel(times)
     # All pixels are computed, of which few are kept: OpenCV does that in a seventh of numpy's time.
