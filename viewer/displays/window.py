@@ -31,9 +31,10 @@ class Window:
     interactive = True
     coarse = False
 
-    def __init__(self, title: str, motion: bool = False) -> None:
-        """``motion``: movements of the mouse are events too."""
+    def __init__(self, title: str, motion: bool = False, strokes: bool = False) -> None:
+        """``motion``: movements of the mouse are events too. ``strokes``: every place that a drag goes through."""
         self._motion = motion
+        self._strokes = strokes
         self._x = _probe()
         self._name = title  # OpenCV's handle; the title bar may say something else later
         self._title = title
@@ -115,16 +116,26 @@ class Window:
         inside = 0 <= x < width and 0 <= y < height
         if kind == cv2.EVENT_LBUTTONDOWN and inside:
             self._events.append(Event(Action.CLICK, x, y))
-        elif kind == cv2.EVENT_MOUSEMOVE and self._motion:
-            action = Action.DRAG if flags & cv2.EVENT_FLAG_LBUTTON else Action.MOVE
-            if inside or action is Action.DRAG:
+        elif not self._motion:
+            return
+        elif kind == cv2.EVENT_MOUSEMOVE:
+            held = flags & cv2.EVENT_FLAG_LBUTTON, flags & cv2.EVENT_FLAG_RBUTTON
+            action = Action.DRAG if held[0] else Action.SECOND_DRAG if held[1] else Action.MOVE
+            if inside or action is not Action.MOVE:
                 self._moved(Event(action, min(max(x, 0), width - 1), min(max(y, 0), height - 1)))
-        elif kind == cv2.EVENT_LBUTTONUP and self._motion:
-            self._events.append(Event(Action.RELEASE, min(max(x, 0), width - 1), min(max(y, 0), height - 1)))
+        elif kind in (cv2.EVENT_LBUTTONUP, cv2.EVENT_RBUTTONUP):
+            action = Action.RELEASE if kind == cv2.EVENT_LBUTTONUP else Action.SECOND_RELEASE
+            self._events.append(Event(action, min(max(x, 0), width - 1), min(max(y, 0), height - 1)))
+        elif kind == cv2.EVENT_RBUTTONDOWN and inside:
+            self._events.append(Event(Action.SECOND_CLICK, x, y))
+        elif kind == cv2.EVENT_MOUSEWHEEL:
+            away = flags < 0x8000_0000 and flags >= 0  # the turn is the signed upper half
+            self._events.append(Event(Action.WHEEL_UP if away else Action.WHEEL_DOWN, x, y))
 
     def _moved(self, event: Event) -> None:
-        """Of movements that nobody has asked for yet, only the last one counts."""
-        if self._events and self._events[-1].action is event.action:
+        """Of movements that nobody has asked for yet, only the last one counts, unless they draw a line."""
+        draws = self._strokes and event.action is not Action.MOVE
+        if self._events and self._events[-1].action is event.action and not draws:
             self._events.pop()
         self._events.append(event)
 

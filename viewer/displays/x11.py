@@ -21,7 +21,9 @@ _STRUCTURE_NOTIFY_MASK: Final = 1 << 17
 _VIEWABLE: Final = 2
 _SHIFT_MASK: Final = 1
 _LOCK_MASK: Final = 2
+_CONTROL_MASK: Final = 4
 _COMMAND_MASK: Final = 4 | 8 | 64  # Control, Alt, Super: shortcuts of the desktop, not ours
+_UNDO: Final = 0x1A  # what Ctrl+Z types: the one shortcut that is ours
 _NAME_PROPERTIES: Final = (b"_NET_WM_NAME", b"WM_NAME")
 _DEPTH: Final = 3  # window managers put windows into frames of their own
 _WORDS: Final = 4096  # most 32-bit words read of a property
@@ -112,7 +114,7 @@ class XKeys:
                 return
 
     def keys(self) -> list[int]:
-        """X11 key symbols pressed since the last call, capitals by Shift and Caps Lock, shortcuts left out."""
+        """X11 key symbols pressed since the last call, capitals by Shift and Caps Lock; of shortcuts only Ctrl+Z."""
         symbols = []
         event, symbol = _Event(), c_ulong()
         text = ctypes.create_string_buffer(16)
@@ -120,9 +122,13 @@ class XKeys:
             self._x.XNextEvent(self._display, byref(event))
             if event.type == _MAPPING_NOTIFY:  # the keyboard layout was changed
                 self._x.XRefreshKeyboardMapping(byref(event))
-            elif event.type == _KEY_PRESS and not event.key.state & _COMMAND_MASK:
+            elif event.type == _KEY_PRESS:
+                commands = event.key.state & _COMMAND_MASK
                 self._x.XLookupString(byref(event), text, len(text), byref(symbol), None)
-                symbols.append(symbol.value)
+                if not commands:
+                    symbols.append(symbol.value)
+                elif commands == _CONTROL_MASK and symbol.value in map(ord, "zZ"):
+                    symbols.append(_UNDO)
         return symbols
 
     def capitals(self) -> bool:
