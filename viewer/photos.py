@@ -7,6 +7,7 @@ a channel, which Pillow would cut, are left to OpenCV.
 import glob
 import re
 import warnings
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from viewer.pictures import Image, PictureError, read_bytes
+from viewer.pictures import PNG_SIGNATURE, Image, PictureError, read_bytes
 from viewer.text import printable
 
 FORMATS: Final = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM")
@@ -97,6 +98,8 @@ def read_photo(path: Path) -> Photo:
     """A whole picture. Raises ``PictureError``."""
     data = read_bytes(path)
     opened = _open(path, BytesIO(data))
+    if opened.format == "PNG" and not _is_whole_png(data):
+        raise _unreadable(path)
     orientation, mode = _orientation(opened), opened.mode
     profile = opened.info.get("icc_profile") or b""
     transparent = mode in _ALPHA or "transparency" in opened.info
@@ -151,6 +154,20 @@ def _open(path: Path, file: Any) -> Pillow.Image:
     if opened.mode == "F":
         raise PictureError(f"{path}: its pixels are fractions, expected 8 or 16 bits a channel")
     return opened
+
+
+def _is_whole_png(data: bytes) -> bool:
+    """Whether all chunks are there and undamaged, which Pillow does not check of the pixels."""
+    position, kind = len(PNG_SIGNATURE), b""
+    while position + 12 <= len(data) and kind != b"IEND":
+        length, kind = int.from_bytes(data[position : position + 4], "big"), data[position + 4 : position + 8]
+        end = position + 8 + length
+        if kind[:1].isupper() and zlib.crc32(memoryview(data)[position + 4 : end]) != int.from_bytes(
+            data[end : end + 4]
+        ):
+            return False
+        position = end + 4
+    return kind == b"IEND"
 
 
 def _unreadable(path: Path) -> PictureError:
