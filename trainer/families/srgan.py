@@ -156,7 +156,7 @@ class Generator(nn.Module):
             nn.init.zeros_(self.tail.bias)  # type: ignore[arg-type]
 
     def forward(self, image: Tensor) -> Tensor:
-        value = self.head(image)
+        value = self.head(2 * image - 1)
         picture = self.tail(self.grow(value + self.body(value)))
         return picture if self.enlarge is None else picture.float() + self.enlarge(image)
 
