@@ -69,12 +69,12 @@ def encode_png(image: NDArray[np.uint8], recipe: Mapping[str, Any]) -> bytes:
     Raises ``PictureError``.
     """
     try:
-        data = cv2.imencode(".png", image)[1].tobytes()
+        data = cv2.imencode(".png", image)[1]
     except cv2.error:
         raise PictureError(f"a picture of {image.shape[1]}x{image.shape[0]} cannot be saved as PNG") from None
     text = json.dumps(recipe, ensure_ascii=True).encode()
     chunks = _chunk(b"tEXt", b"Software\0utsuroi") + _chunk(b"tEXt", _RECIPE + b"\0" + text)
-    return data[:_HEADER_END] + chunks + data[_HEADER_END:]
+    return b"".join((data[:_HEADER_END].data, chunks, data[_HEADER_END:].data))
 
 
 def add_chunk(data: bytes, kind: bytes, body: bytes) -> bytes:

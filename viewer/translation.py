@@ -23,6 +23,7 @@ LARGEST_SIZE: Final = 4096  # pixels a side that are translated in one piece
 _USUAL_SIZE: Final = 512  # pixels, where nothing is known of the sizes that a model was trained with
 _UNKNOWN_CONTEXT: Final = 64  # pixels, of models that do not say how far they look
 _PROBED: Final = 48  # input pixels a side, of which it is measured how far a network looks
+_SEARCHED: Final = 1024  # of them, in the middle of a picture, where its busiest place is looked for
 _SHARES: Final = (0.5, 0.75)  # of the context, that may do
 _KINDS: Final = ("given", "edges")
 
@@ -165,14 +166,16 @@ class Upscaler:
         side = _PROBED + 2 * self.context
         side = -(-side // self.layout.multiple) * self.layout.multiple
         height, width = photo.image.shape[:2]
-        if min(height, width) < side or self.layout.multiple > 1:
+        if min(height, width, _SEARCHED) < side or self.layout.multiple > 1:
             return self.context
-        small = cv2.cvtColor(photo.image, cv2.COLOR_BGR2GRAY).astype(np.float32)
-        busy = cv2.blur(np.abs(cv2.Laplacian(small, cv2.CV_32F)), (_PROBED, _PROBED))
+        left, top = ((length - min(length, _SEARCHED)) // 2 for length in (width, height))
+        middle = _converted(np.ascontiguousarray(photo.image[top : top + _SEARCHED, left : left + _SEARCHED]),
+                            cv2.COLOR_BGR2GRAY)  # fmt: skip
+        busy = cv2.blur(np.abs(cv2.Laplacian(middle, cv2.CV_32F)), (_PROBED, _PROBED))
         reach = side // 2
-        inner = busy[reach : height - reach + 1, reach : width - reach + 1]
+        inner = busy[reach : middle.shape[0] - reach + 1, reach : middle.shape[1] - reach + 1]
         row, column = np.unravel_index(int(np.argmax(inner)), inner.shape)
-        place = Area(int(column) + self.context, int(row) + self.context, _PROBED, _PROBED)
+        place = Area(left + int(column) + self.context, top + int(row) + self.context, _PROBED, _PROBED)
 
         def seen(context: int) -> Image:
             window = Area(
