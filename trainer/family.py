@@ -119,7 +119,7 @@ class Family(ABC):
     Config: ClassVar[type]  # a frozen dataclass, a subclass of trainer.config.RunConfig
     image_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)  # what Batch.image is scaled to
     needs_labels: ClassVar[bool] = False
-    channels_last: ClassVar[bool] = True  # memory format of the networks; False where it was measured slower
+    channels_last: bool = True  # memory format of the networks; False where it was measured slower
     sheet_side: ClassVar[int] = 8  # samples along each side of a sheet
     score_batch: ClassVar[int] = 64  # pictures that are scored at once
 
@@ -153,8 +153,8 @@ class Family(ABC):
     ) -> tuple[Tensor, ...]:
         """Draw the fixed inputs of the sample grids, each [count, ...] on the CPU: latents f32, labels i64, conditions.
 
-        ``batches``: held-out pictures, or training ones where none are held out, each once and always in the same
-        order; read only when asked for, and possibly fewer than ``count``.
+        ``batches``: held-out pictures, then training ones, each once and always in the same order; read only when asked
+        for, and possibly fewer than ``count``.
         """
 
     @abstractmethod

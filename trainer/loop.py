@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -255,7 +256,7 @@ class Run:
         generator = torch.Generator().manual_seed(self.config.seed)
         classes = len(self.spec.classes) if self.family.needs_labels else 0
         side = max(self.family.sheet_side, min(classes, MAX_SHEET_SIDE))
-        shown = self.held_out if len(self.held_out) else self.training
+        shown = np.concatenate([self.held_out, self.training])
         drawn = self.family.sample_inputs(side * side, self.spec, generator, self.batches(shown, 0, 1))
         inputs = [value.to(self.world.device) for value in drawn]
         samples = self.family.sample(self.averaged.nets, self.describe(), *inputs)
