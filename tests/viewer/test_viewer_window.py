@@ -17,6 +17,7 @@ import pytest
 from viewer.displays.x11 import XKeys
 from viewer.layout import make_layout
 from viewer.pictures import read_recipe
+from viewer.side_by_side import make_easel
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux") or not (shutil.which("Xvfb") and shutil.which("xdotool")),
@@ -291,6 +292,10 @@ def test_a_stroke_changes_the_picture_and_undo_restores_it_to_the_bit(
         assert len(strokes) == 1
         assert strokes[0][1] == 3  # the wheel made the brush larger, twice
         assert len(strokes[0][2]) > 15  # it went through every place, not straight to the last one
+        easel = make_easel(48, 64, 2)  # and the window did not enlarge itself by the wheel, too
+        shrunk = 0.9 * 1024 / (2 * easel.page.right + 8)  # to fit the screen
+        for number, (x, y) in ((0, (60, 60)), (-1, (345, 100))):
+            assert strokes[0][2][number] == pytest.approx(easel.point(round(x / shrunk), round(y / shrunk)), abs=1)
         go("mousemove", "--window", window, "130", "40")
         go("mousedown", "3")
         go("mousemove", "--window", window, "130", "120")
