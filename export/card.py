@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
-SCHEMA: Final = "1.0"  # major.minor: readers refuse a newer major and ignore keys that they do not know
+SCHEMA: Final = "1.1"  # major.minor: readers refuse a newer major and ignore keys that they do not know
 
 _GENERATOR_INPUTS = {"latent": "f32"}
 KINDS: Final[Mapping[str, tuple[Mapping[str, str], Mapping[str, str], str, str]]] = {
@@ -29,6 +29,11 @@ PRIORS: Final = ("normal", "uniform")
 _LATENT_KINDS: Final = ("generator", "encoder", "detail")
 _MAX_LATENT: Final = 1 << 16
 _MAX_SIDE_PX: Final = 1 << 14
+_MAX_MULTIPLE: Final = 1 << 12
+CONDITIONS: Final = ("given", "edges")  # kinds of conditions that any reader can make
+_MAX_SIGMA: Final = 1.0
+_MAX_BLUR: Final = 99  # pixels
+_MAX_PALETTE: Final = 64  # colours
 _MAX_MESSAGE: Final = 300  # characters: what is wrong with a hostile file should not fill the screen
 
 
@@ -69,7 +74,14 @@ class Card:
     output: Port
     image_size: tuple[int, int] | None = None  # height, width in pixels; None: any
     channels: int = 3  # of the picture that the network works on: 1 or 3
+    input_channels: int = 0  # of the picture that goes in (translator): 1..4; 0: as ``channels``
     scale: int = 1  # output pixels an input pixel (translator)
+    multiple: int = 1  # sides of the picture that goes in must be multiples of this (translator)
+    context: int = 0  # pixels round a part of the input that its output depends on; 0: all of them, or unknown
+    # how the picture that goes in is made of a photograph: {} or {"kind": "given"}: as it is;
+    # {"kind": "edges", "sigma": 0.33, "blur": 3, "invert": false}: its edges, white on black; of either kind, where
+    # known, "size": [height, width] that it was trained with, and "palette": [[r, g, b], ...] colours that it means
+    condition: Mapping[str, Any] = field(default_factory=dict)
     latent: Latent | None = None
     classes: tuple[str, ...] = ()  # class names by label
     schedule: Mapping[str, Any] = field(default_factory=dict)  # diffusion: betas and what is predicted
@@ -225,14 +237,48 @@ def _check(card: Card) -> None:
         raise CardError(f"card image_size is {card.image_size}, expected height and width, 1..{_MAX_SIDE_PX}")
     if not _whole(card.channels, 1, 4):
         raise CardError(f"card channels is {card.channels!r}, expected 1..4")
-    if not _whole(card.scale, 1, 16):
-        raise CardError(f"card scale is {card.scale!r}, expected 1..16")
+    if not _whole(card.input_channels, 0, 4):
+        raise CardError(f"card input_channels is {card.input_channels!r}, expected 0..4")
+    for key, low, high in (("scale", 1, 16), ("multiple", 1, _MAX_MULTIPLE), ("context", 0, _MAX_SIDE_PX)):
+        if not _whole(getattr(card, key), low, high):
+            raise CardError(f"card {key} is {getattr(card, key)!r}, expected {low}..{high}")
     if not all(isinstance(name, str) for name in card.classes):
         raise CardError("card classes are not all text")
-    for key in ("schedule", "training", "parity"):
+    for key in ("schedule", "training", "parity", "condition"):
         if not isinstance(getattr(card, key), Mapping):
             raise CardError(f"card {key} is {type(getattr(card, key)).__name__}, expected a mapping")
+    _check_condition(card.condition)
     _check_latent(card)
+
+
+def _check_condition(condition: Mapping[str, Any]) -> None:
+    """What readers compute with; of kinds that they do not know they can say so, and of other keys make nothing."""
+    if not condition:
+        return
+    if not isinstance(condition.get("kind"), str):
+        raise CardError(f"card condition kind is {condition.get('kind')!r}, expected one of {', '.join(CONDITIONS)}")
+    size, palette = condition.get("size", (1, 1)), condition.get("palette", ())
+    if not _list_of(size, 2, _MAX_SIDE_PX, low=1):
+        raise CardError(f"card condition size is {size!r}, expected height and width, 1..{_MAX_SIDE_PX}")
+    if not _is_list(palette) or len(palette) > _MAX_PALETTE or not all(_list_of(colour, 3, 255) for colour in palette):
+        raise CardError(f"card condition palette is {palette!r}, expected at most {_MAX_PALETTE} of [r, g, b], 0..255")
+    if condition["kind"] != "edges":
+        return
+    sigma, blur = condition.get("sigma", 0.33), condition.get("blur", 3)
+    if isinstance(sigma, bool) or not isinstance(sigma, int | float) or not 0 <= sigma <= _MAX_SIGMA:
+        raise CardError(f"card condition sigma is {sigma!r}, expected 0..{_MAX_SIGMA:g}")
+    if not _whole(blur, 0, _MAX_BLUR) or (blur and blur % 2 == 0):
+        raise CardError(f"card condition blur is {blur!r}, expected 0 or an odd number of pixels, at most {_MAX_BLUR}")
+    if not isinstance(condition.get("invert", False), bool):
+        raise CardError(f"card condition invert is {condition['invert']!r}, expected true or false")
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def _list_of(value: Any, count: int, high: int, low: int = 0) -> bool:
+    return _is_list(value) and len(value) == count and all(_whole(item, low, high) for item in value)
 
 
 def _check_ports(card: Card) -> None:

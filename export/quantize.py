@@ -1,9 +1,10 @@
 """Smaller files: fp16 weights, or int8 arithmetic.
 
-fp16: weights are kept in half precision and widened once, when the file is opened: half the size, the speed of fp32
-on a CPU, and no overflow between the layers. int8: large linear maps run on integers, with error-compensated rounding
-(Frantar et al. 2023, "GPTQ", algorithm 1); so do the convolutions of networks that paint pictures, with ranges
-measured on drawn inputs. Elsewhere, and where that would show, convolutions keep 8-bit weights and fp32 arithmetic.
+fp16: weights are kept in half precision and widened once, when the file is opened: half the size, the speed of fp32 on
+a CPU, and no overflow between the layers. int8: large linear maps run on integers, with error-compensated rounding
+(Frantar et al. 2023, "GPTQ", algorithm 1); so do the convolutions of networks that paint pictures, with ranges measured
+on drawn inputs, but for those of translators that read or paint the picture itself. Elsewhere, and where that would
+show, convolutions keep 8-bit weights and fp32 arithmetic.
 
 How far the result is from fp32 is measured by ``export.verify`` and written into the card.
 """
@@ -235,13 +236,38 @@ def _integer_convolutions(network: Whole, model: onnx.ModelProto) -> onnx.ModelP
             reduce_range=True,  # 7 bits, as _TOP
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
+            nodes_to_exclude=_outer_convolutions(model) if network.kind == "translator" else [],
         )
         faster = onnx.load(file)
     tidy(faster)
+    _halve_weights(faster)  # of what was left alone
     values = network.draw(8, seed=3000)
     found = run_onnx(open_session(faster), network, values)[0].astype(np.float64)
     error = float(np.square(found - as_levels(run_torch(network, values))).mean())
     return faster if error <= _MAX_SQUARED_ERROR else None
+
+
+def _outer_convolutions(model: onnx.ModelProto) -> list[str]:
+    """The convolutions that no other stands before, or none behind.
+
+    Of a network that enlarges pictures (35.2 dB on Set5), all convolutions on integers cost 0.37 dB; all but these cost
+    0.02 dB and take two thirds of that time.
+    """
+    nodes = model.graph.node
+    named = {node.name for node in nodes if node.op_type == "Conv"}
+
+    def seen_first(reverse: bool) -> set[str]:
+        behind: set[str] = set()  # tensors that a convolution has had a part in
+        first = set()
+        for node in reversed(nodes) if reverse else nodes:  # a graph is sorted
+            come, go = (node.output, node.input) if reverse else (node.input, node.output)
+            if node.op_type == "Conv" and not behind.intersection(come):
+                first.add(node.name)
+            if node.op_type == "Conv" or behind.intersection(come):
+                behind.update(go)
+        return first
+
+    return sorted(named & (seen_first(False) | seen_first(True)))
 
 
 def _eight_bit_kernels(model: onnx.ModelProto) -> None:

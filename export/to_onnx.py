@@ -237,6 +237,7 @@ def make_card(
         for key in ("latent_mean", "latent_covariance", "sample_latents")
     )
     latent = facts.get("latent") if has_latent else None
+    condition = facts.get("condition", {})
     return Card(
         kind=item.kind,
         family=origin.family,
@@ -245,7 +246,11 @@ def make_card(
         output=output,
         image_size=None if facts.get("dynamic_size") else origin.spec.image_size,
         channels=int(facts.get("channels", origin.spec.channels)),
+        input_channels=int(facts.get("input_channels", 0)),
         scale=int(facts.get("scale", 1)),
+        multiple=int(facts.get("multiple", 1)),
+        context=int(facts.get("context", 0)),
+        condition={"size": list(origin.spec.image_size), **condition} if condition else {},
         latent=None
         if latent is None
         else Latent(
@@ -260,7 +265,7 @@ def make_card(
         sample_latents=tuple(map(_numbers, samples)),
         licence=origin.licence,
         data=origin.data,
-        training=_short(origin.training),
+        training=_short({**origin.training, **facts.get("training", {})}),
         parity=parity,
         precision=precision,
     )

@@ -1,6 +1,6 @@
 """What families have in common whose generator turns latents of a known prior into pictures: all but the paper."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from trainer.config import RunConfig, require
-from trainer.family import DataSpec, Exportable, Family, Nets
+from trainer.family import Batch, DataSpec, Exportable, Family, Nets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,9 @@ class Adversarial(Family):
             return torch.rand(shape, device=device, generator=generator) * 2 - 1
         return torch.randn(shape, device=device, generator=generator)
 
-    def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator) -> tuple[Tensor, ...]:
+    def sample_inputs(
+        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
+    ) -> tuple[Tensor, ...]:
         return (self.noise(count, generator=generator),)
 
     def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:

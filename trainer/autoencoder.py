@@ -108,7 +108,9 @@ class AutoencoderFamily(Family):
         with turn("autoencoder") as loss:
             loss["mse"] = (nets.autoencoder(batch.image) - batch.image).square().mean()
 
-    def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator) -> tuple[Tensor, ...]:
+    def sample_inputs(
+        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
+    ) -> tuple[Tensor, ...]:
         return (torch.randn(count, self.config.latent_size, generator=generator),)
 
     def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:

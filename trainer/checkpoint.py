@@ -224,15 +224,21 @@ def load(path: Path, nets: Nets, averaged: Nets, optimizers: Mapping[str, Any]) 
     load_nets(path / AVERAGED, averaged)
     states = torch.load(path / OPTIMIZERS, map_location="cpu", weights_only=True)
     for name, optimizer in optimizers.items():
-        optimizer.load_state_dict(states[name])
+        if name in states:  # otherwise its network joins the run now
+            optimizer.load_state_dict(states[name])
     return read_state(path)
 
 
 def load_nets(file: Path, nets: Nets) -> None:
+    """Raises ``UserError`` where they do not fit. A network of which the file holds nothing is left as it was built: it
+    belongs to a stage that the run had not been asked for yet."""
     tensors = load_file(file)
+    known = nets.keys() & {key.partition("/")[0] for key in tensors}
     for name, net in nets.items():
         prefix = f"{name}/"
         own = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+        if not own and known:
+            continue
         try:
             net.load_state_dict(own)
         except RuntimeError as error:

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import psutil
 import torch
 from accelerate.accelerator import Accelerator
-from accelerate.utils import gather_object
+from accelerate.utils import broadcast, gather_object
 from torch import Tensor, nn
 
 from trainer.config import RunConfig, UserError
@@ -85,6 +85,13 @@ class World:
 
     def wait(self) -> None:
         self.accelerator.wait_for_everyone()
+
+    def share_buffers(self, nets: Nets) -> None:
+        """Give all ranks the main one's buffers, the only ones that are saved: running statistics differ by rank."""
+        if self.size > 1:
+            for net in nets.values():
+                for buffer in net.buffers():
+                    buffer.copy_(broadcast(buffer.clone()))
 
     def same_parameters(self, nets: Nets) -> bool:
         """Whether all ranks hold the same weights, to the bit."""

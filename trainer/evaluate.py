@@ -25,10 +25,11 @@ from trainer import metrics
 from trainer.checkpoint import restore
 from trainer.config import RunConfig, UserError, parse, require
 from trainer.data.npy import printable
-from trainer.data.sources import Pictures, open_pictures
+from trainer.data.opening import open_data
+from trainer.data.sources import Pictures, Ragged
 from trainer.data.stream import ordered
-from trainer.distributed import World, leave
-from trainer.family import Batch
+from trainer.distributed import World, leave, seed_step
+from trainer.family import Batch, Crops, DataSpec, Pairs
 from trainer.features import Judge, fit, open_classifier, open_features
 from trainer.files import replace_bytes
 from trainer.log import contact_sheet, write_picture
@@ -50,6 +51,8 @@ class EvaluateConfig:
     """Folder of the run."""
     data: str = ""
     """Pictures that the run has not seen, as --data of training; empty: those that the run held out."""
+    condition: str = ""
+    """The other side of --data where the run learnt from pairs, as --condition of training; empty: as the run's."""
     weights: str = "best"
     """Checkpoint: best, last, or a step."""
     samples: int = 2000
@@ -132,29 +135,37 @@ class Evaluation:
         """The pictures to measure with, and which of them. Raises ``UserError`` where they are not as the run's."""
         config, own = self.config, self.family.config
         self.name = printable(config.data or own.data)
-        pictures = open_pictures(
-            config.data or own.data,
-            image_size=own.image_size,
-            bgr=config.bgr if config.data else own.bgr,
-            memory=config.memory,
-            progress=self.world.is_main,
-        )
+        pictures = self.open_pictures(config.data or own.data, config.bgr if config.data else own.bgr)
         spec = pictures.spec
-        if (spec.image_size, spec.channels) != (self.spec.image_size, self.spec.channels):
+        if not same_pictures(spec, self.spec):
             found, expected = (
                 f"{item.image_size[1]}x{item.image_size[0]} px, {item.channels} channel(s)"
+                + (f", conditions of {item.condition_channels}" if item.condition_channels else "")
                 for item in (spec, self.spec)
             )
             raise UserError(f"{self.name}: holds pictures of {found}, expected the run's {expected}")
         if self.family.needs_labels and pictures.labels is None:
             raise UserError(f"{self.name}: holds no labels, {type(self.family).__name__} needs them")
-        if self.spec.classes and pictures.labels is not None:
+        if not self.family.needs_labels:
+            pictures = dataclasses.replace(pictures, labels=None, classes=())
+        elif pictures.labels is not None:
             numbers = np.array(same_classes(pictures.classes, self.spec.classes, self.name))
             pictures = dataclasses.replace(pictures, labels=numbers[pictures.labels], classes=self.spec.classes)
         indices = np.arange(len(pictures)) if config.data else pictures.split(own.hold_out)[1]
         if not len(indices):
             raise UserError(f"{config.run}: held out no picture: give some with --data")
         return pictures, indices
+
+    def open_pictures(self, data: str, bgr: bool) -> Pictures:
+        """A set as the run reads it; one given here may have other conditions."""
+        reading = self.family.reading()
+        if data != self.family.config.data and self.config.condition:
+            if not isinstance(reading, Pairs | Crops):
+                name = type(self.family).__name__
+                raise UserError(f"--condition is {self.config.condition}, expected none: {name} learns from no pairs")
+            reading = dataclasses.replace(reading, condition=self.config.condition)
+        told = dataclasses.replace(self.family.config, data=data, bgr=bgr, memory=self.config.memory)
+        return open_data(told, reading, progress=self.world.is_main)
 
     @torch.no_grad()
     def go(self) -> dict[str, Any]:
@@ -213,7 +224,16 @@ class Evaluation:
         return {name: float(values.double().mean()) for name, values in rows.items()}, real
 
     def reconstruct(self, image: Tensor, batch: Batch) -> Tensor | None:
-        """Pictures by way of the files that the family exports, encoder and generator; None where it has not both."""
+        """Pictures by way of the files that the family exports: a translator of conditions, or encoder and generator;
+        None where it has neither."""
+        if "translator" in self.files and batch.condition is not None:
+            low, high = self.family.image_range
+            values = [(batch.condition - low) / (high - low)]
+            if "latent" in self.files["translator"].inputs:
+                generator = torch.Generator().manual_seed(self.config.seed)
+                size = self.files["translator"].inputs["latent"].shape[1]
+                values.append(torch.randn(len(image), size, generator=generator).to(self.world.device))
+            return self.files["translator"].module(*values).clamp(0, 1)
         if not {"encoder", "generator"} <= self.files.keys():
             return None
         latent = self.files["encoder"].module(image)
@@ -228,7 +248,7 @@ class Evaluation:
         """How far samples are from real pictures, which classes they show, and whether they are copies."""
         config = self.config
         generator = torch.Generator().manual_seed(config.seed)
-        inputs = self.family.sample_inputs(config.samples, self.spec, generator)
+        inputs = self.family.sample_inputs(config.samples, self.spec, generator, self.held_out())
         # Spread over all of them: labels may be in order.
         spread = np.unique(np.linspace(0, config.samples - 1, SHEET).round().astype(np.int64))
 
@@ -251,6 +271,13 @@ class Evaluation:
         found: dict[str, float] = {}
         if self.judge is not None and real is not None and self.world.is_main:
             found |= compare_sets(real, rows["features"], config.seed)
+            fewest, size = min(len(real), len(rows["features"])), real.shape[1]
+            if fewest <= size:
+                self.say(
+                    f"note: {fewest} pictures are few for the {size} numbers that each is compared by: the Fréchet "
+                    "distance comes out too large, and only compares runs that are measured alike; the kernel "
+                    "distance does not"
+                )
         if self.classifier is not None:
             labels = [value for value in inputs if value.dtype == torch.int64 and value.ndim == 1]
             found |= self.judge_classes(rows["logits"], labels[0] if labels else None)
@@ -283,14 +310,11 @@ class Evaluation:
         own, training = self.family.config, self.pictures
         if self.config.data:
             try:
-                training = open_pictures(
-                    own.data, image_size=own.image_size, bgr=own.bgr, memory=self.config.memory,
-                    progress=self.world.is_main,
-                )  # fmt: skip
+                training = self.open_pictures(own.data, own.bgr)
             except UserError as error:
                 self.say(f"note: the training pictures cannot be searched for copies: {error}")
                 return {}
-        if training.spec.image_size != self.spec.image_size or training.spec.channels != self.spec.channels:
+        if not same_pictures(training.spec, self.spec):
             self.say(f"note: {printable(own.data)} is not what the run was trained on: not searched for copies")
             return {}
         indices = training.split(own.hold_out)[0]
@@ -328,6 +352,11 @@ class Evaluation:
         size = (max(1, round(height / shrink)), max(1, round(width / shrink)))
         return fit(image, image.shape[1], size).flatten(1).cpu()
 
+    def held_out(self) -> Iterator[Batch]:
+        """The pictures to measure with, a few at a time."""
+        for start in range(0, len(self.indices), self.config.batch_size):
+            yield from self.batches(self.indices[start : start + self.config.batch_size])
+
     def batches(self, indices: np.ndarray, pictures: Pictures | None = None) -> Iterator[Batch]:
         return ordered(
             pictures or self.pictures,
@@ -342,15 +371,15 @@ class Evaluation:
         self, what: str, indices: np.ndarray, measure: Callable[[int, np.ndarray], dict[str, Tensor]]
     ) -> dict[str, Tensor]:
         """Measure all batches, each rank its share, and gather the rows in order, on the CPU."""
-        size = self.config.batch_size
+        # those of many sizes come one by one
+        size = 1 if isinstance(self.pictures.images, Ragged) else self.config.batch_size
         numbers = range(-(-len(indices) // size))
         mine = numbers[self.world.rank :: self.world.size]
-        found = {
-            number: {
-                name: values.float().cpu() for name, values in measure(number, indices[number * size :][:size]).items()
-            }
-            for number in tqdm(mine, what, unit="batch", leave=False, disable=None if self.world.is_main else True)
-        }
+        found = {}
+        for number in tqdm(mine, what, unit="batch", leave=False, disable=None if self.world.is_main else True):
+            seed_step(self.config.seed, number, 0)  # a bound draws latents: the same whoever measures the batch
+            rows = measure(number, indices[number * size :][:size])
+            found[number] = {name: values.float().cpu() for name, values in rows.items()}
         parts = {number: rows for part in self.world.gather(found) for number, rows in part.items()}
         ordered_parts = [parts[number] for number in numbers]
         return {name: torch.cat([rows[name] for rows in ordered_parts if name in rows]) for name in ordered_parts[0]}
@@ -371,6 +400,12 @@ def compare_sets(real: Tensor, sampled: Tensor, seed: int) -> dict[str, float]:
         "precision": coverage.precision,
         "recall": coverage.recall,
     }
+
+
+def same_pictures(one: DataSpec, other: DataSpec) -> bool:
+    """Whether pictures and conditions are of the same size and channels."""
+    facts = ((item.image_size, item.channels, item.condition_channels) for item in (one, other))
+    return next(facts) == next(facts)
 
 
 def same_classes(names: tuple[str, ...], known: tuple[str, ...], where: str) -> list[int]:

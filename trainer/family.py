@@ -21,6 +21,39 @@ class DataSpec:
     image_size: tuple[int, int]  # height, width in pixels
     channels: int  # 1 or 3
     classes: tuple[str, ...] = ()  # class names by label; empty: no labels
+    condition_channels: int = 0  # of the other side of each pair, 1 or 3; 0: there is none
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How the data of a family are read, in plain facts that ``trainer.data.opening`` acts on. This one: whole
+    pictures, all of one size."""
+
+    rgb_only: bool = False  # leave out picture files that are not stored in three colours
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairs(Reading):
+    """Pictures, each with a second one that it is to be made of."""
+
+    condition: str  # a folder of pictures of the same names, a .npy file, "halves" (left → right), or "edges"
+    swapped: bool = False  # the condition is made of the picture instead
+    enlarge: float = 1.0  # read at this many times the size, of which training cuts windows at random
+    channels: int = 0  # of the pictures to make: 1 or 3; 0: as the data are
+    condition_channels: int = 0  # the same of the conditions
+    sigma: float = 0.33  # of "edges": how far the thresholds are from the median
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crops(Reading):
+    """Windows of pictures of any size, and what they look like when reduced."""
+
+    size_px: int  # side of the windows; smaller pictures are named and left out
+    scale: int = 1  # times that the condition is smaller
+    condition: str = ""  # folder of the reduced pictures, of the same names; empty: bicubic with antialiasing
+    validation: str = ""  # folder of pictures of any size that are held out, instead of some of the others
+    turn: bool = False  # whether training turns windows by quarters
+    least_px: int = 0  # shortest side of pictures; 0: that of the windows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +62,7 @@ class Batch:
 
     image: Tensor  # f32 [n, c, h, w], channels-last in memory, in the family's image_range
     label: Tensor | None = None  # i64 [n]
-    condition: Tensor | None = None  # f32 [n, c', h', w'], the other side of a pair
+    condition: Tensor | None = None  # f32 [n, c', h', w'] in the same range, the other side of a pair
 
 
 class Nets(Mapping[str, nn.Module]):
@@ -61,6 +94,10 @@ class Turn(Protocol):
     with named scalar terms. On leaving, their sum is minimised by one optimiser step.
     """
 
+    @property
+    def step(self) -> int:
+        """Training steps finished before this one, over all starts of the run: what a run's stages go by."""
+
     def __call__(self, name: str) -> AbstractContextManager[dict[str, Tensor]]: ...
 
 
@@ -84,10 +121,16 @@ class Family(ABC):
     Config: ClassVar[type]  # a frozen dataclass, a subclass of trainer.config.RunConfig
     image_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)  # what Batch.image is scaled to
     needs_labels: ClassVar[bool] = False
-    channels_last: ClassVar[bool] = True  # memory format of the networks; False where it was measured slower
+    channels_last: bool = True  # memory format of the networks; False where it was measured slower
+    sheet_side: ClassVar[int] = 8  # samples along each side of a sheet
+    score_batch: ClassVar[int] = 64  # pictures that are scored at once
 
     def __init__(self, config: Any) -> None:
         self.config = config
+
+    def reading(self) -> Reading:
+        """How the data are read."""
+        return Reading()
 
     @abstractmethod
     def build(self, spec: DataSpec) -> Nets:
@@ -107,13 +150,24 @@ class Family(ABC):
         """One training step, as the paper's algorithm box has it."""
 
     @abstractmethod
-    def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator) -> tuple[Tensor, ...]:
-        """Draw the fixed inputs of the sample grids, each [count, ...] on the CPU: latents f32, labels i64."""
+    def sample_inputs(
+        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
+    ) -> tuple[Tensor, ...]:
+        """Draw the fixed inputs of the sample grids, each [count, ...] on the CPU: latents f32, labels i64, conditions.
+
+        ``batches``: held-out pictures, then training ones, each once and always in the same order; read only when asked
+        for, and possibly fewer than ``count``.
+        """
 
     @abstractmethod
     def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
         """Pictures [n, c, h, w] in 0..1 of what ``sample_inputs`` gave, as the exported file would make them. Networks
         are unwrapped and in eval mode. ``facts``: what ``describe`` gave."""
+
+    def sheet(self, samples: Tensor, *inputs: Tensor) -> Tensor:
+        """What a sheet shows of samples [n, c, h, w], in 0..1: them alone, or beside what they were made of, an equal
+        number of pictures for each."""
+        return samples
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
         """Figures of one held-out batch, each f32 [n], one a picture; ``score`` is what *best* means (lower is

@@ -51,14 +51,14 @@ class Log:
         if self.run is not None:
             self.bar.write(text)
 
-    def grid(self, step: int, images: Tensor) -> None:
+    def grid(self, step: int, images: Tensor, columns: int) -> None:
         """Write a sample grid from [n, c, h, w] in 0..1."""
         if self.run is None:
             return
         path = self.run / "samples" / f"step_{step:08d}.png"
         with self.tolerating(path.name):
             path.parent.mkdir(exist_ok=True)
-            write_picture(path, contact_sheet(images))
+            write_picture(path, contact_sheet(images, columns=columns))
 
     @contextlib.contextmanager
     def tolerating(self, name: str) -> Iterator[None]:

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -25,19 +26,18 @@ from trainer import checkpoint
 from trainer.checkpoint import State
 from trainer.config import RunConfig, UserError, parse, to_json
 from trainer.data.augment import Augment
-from trainer.data.sources import Pictures, open_pictures
+from trainer.data.opening import open_data
+from trainer.data.sources import Pictures
 from trainer.data.stream import Stream, ordered
 from trainer.distributed import STOPPED_EXIT_CODE, World, leave, seed_step
 from trainer.ema import AveragedNets
-from trainer.family import Batch, DataSpec, Family, Nets
+from trainer.family import Batch, Crops, DataSpec, Family, Nets
 from trainer.files import replace_bytes
 from trainer.log import Log
 from trainer.schedule import rate_factor
 
-SAMPLE_SIDE = 8  # pictures along each side of a sample grid; as many as there are classes, where these are to be shown
-MAX_SAMPLE_SIDE = 16
+MAX_SHEET_SIDE = 16  # samples along each side of a sheet that is to show all classes
 DESCRIBED_PICTURES = 2048  # of the training set, for the facts on the card
-SCORE_BATCH = 64
 LEAST_PICTURES = 4  # to train on: fewer are a mistake in --data, not a set
 AGREE_EVERY = 8  # steps between agreements to stop on accelerators, which would have to wait for each
 # Options that may change between starts of one run without changing what it learns.
@@ -81,10 +81,10 @@ class Run:
 
     def __init__(self, family_class: type[Family], config: Any, world: World) -> None:
         self.config, self.world = config, world
-        pictures = open_pictures(config.data, image_size=config.image_size, bgr=config.bgr, memory=config.memory)
+        self.family = family_class(config)
+        pictures = open_data(config, self.family.reading())
         self.spec = pictures.spec
         check_data(family_class, pictures, config)
-        self.family = family_class(config)
         seed_step(config.seed, -1, 0)  # the same weights on every rank
         try:
             self.raw = self.family.build(self.spec)
@@ -161,7 +161,8 @@ class Run:
         return start
 
     def open_stream(self) -> Stream:
-        config, world = self.config, self.world
+        config, world, reading = self.config, self.world, self.family.reading()
+        turn = isinstance(reading, Crops) and reading.turn
         return Stream(
             self.pictures,
             self.training,
@@ -171,7 +172,7 @@ class Run:
             seed=config.seed,
             device=world.device,
             image_range=self.family.image_range,
-            augment=Augment(flip=config.flip, rotate=config.rotate, crop=config.crop),
+            augment=Augment(flip=config.flip, rotate=config.rotate, crop=config.crop, turn=turn),
             position=self.previous.images_seen,
             memory_gib=config.memory,
             workers=config.workers,
@@ -251,20 +252,28 @@ class Run:
     @torch.no_grad()
     def write_samples(self) -> None:
         """A sheet of samples of the averaged weights, always from the same inputs."""
+        self.check_weights()
         if not self.world.is_main:
             return
         generator = torch.Generator().manual_seed(self.config.seed)
         classes = len(self.spec.classes) if self.family.needs_labels else 0
-        side = min(max(SAMPLE_SIDE, classes), MAX_SAMPLE_SIDE)
-        drawn = self.family.sample_inputs(side * side, self.spec, generator)
+        side = max(self.family.sheet_side, min(classes, MAX_SHEET_SIDE))
+        shown = np.concatenate([self.held_out, self.training])
+        drawn = self.family.sample_inputs(side * side, self.spec, generator, self.batches(shown, 0, 1))
         inputs = [value.to(self.world.device) for value in drawn]
-        self.log.grid(self.step, self.family.sample(self.averaged.nets, self.describe(), *inputs))
+        samples = self.family.sample(self.averaged.nets, self.describe(), *inputs)
+        sheet = self.family.sheet(samples, *inputs)
+        self.log.grid(self.step, sheet, columns=len(sheet) // side)
 
-    def save(self) -> None:
-        """Score, describe, write a checkpoint; a disk that is full costs this checkpoint, not the run."""
+    def check_weights(self) -> None:
         for name, net in self.raw.items():
             if not all(bool(parameter.isfinite().all()) for parameter in net.parameters()):
                 self.refuse_to_go_on(f"weights of {name} became infinite or no numbers")
+
+    def save(self) -> None:
+        """Score, describe, write a checkpoint; a disk that is full costs this checkpoint, not the run."""
+        self.check_weights()
+        self.world.share_buffers(self.averaged.nets)
         metrics = self.score()
         if metrics:
             self.log.row("held_out", self.step, self.stream.position, metrics)
@@ -292,7 +301,8 @@ class Run:
         """Mean held-out figures of the averaged weights, over all ranks."""
         sums: dict[str, float] = {}
         count = 0
-        for batch in self.batches(self.held_out, self.world.rank, self.world.size):
+        for number, batch in enumerate(self.batches(self.held_out, self.world.rank, self.world.size)):
+            seed_step(self.config.seed, -2, number * self.world.size + self.world.rank)  # a bound draws latents
             for name, values in self.family.score(self.averaged.nets, batch).items():
                 sums[name] = sums.get(name, 0.0) + float(values.cpu().double().sum())
             count += len(batch.image)
@@ -313,7 +323,7 @@ class Run:
         return ordered(
             self.pictures,
             indices,
-            batch_size=SCORE_BATCH,
+            batch_size=self.family.score_batch,
             device=self.world.device,
             image_range=self.family.image_range,
             rank=rank,
@@ -340,6 +350,10 @@ class Turns:
         self.counts: dict[str, int] = {}
         for name in run.nets:
             self.ready(name)
+
+    @property
+    def step(self) -> int:
+        return self.run.step
 
     def ready(self, name: str) -> None:
         """Between turns every network may be called with gradients, to be averaged over ranks if its next turn is
@@ -407,11 +421,14 @@ def check_data(family_class: type[Family], pictures: Pictures, config: RunConfig
         raise UserError(
             f"{config.data}: holds no labels, {family_class.__name__} needs them (two class folders or more, say)"
         )
-    left = len(pictures.split(config.hold_out)[0])
-    if left < LEAST_PICTURES:
+    training = pictures.split(config.hold_out)[0]
+    if len(training) < LEAST_PICTURES:
         raise UserError(
-            f"{config.data}: {len(pictures)} picture(s), {left} of them to train on, expected {LEAST_PICTURES} or more"
+            f"{config.data}: {len(pictures)} picture(s), {len(training)} of them to train on, "
+            f"expected {LEAST_PICTURES} or more"
         )
+    if family_class.needs_labels and pictures.labels is not None and len(np.unique(pictures.labels[training])) < 2:
+        raise UserError(f"{config.data}: all pictures to train on are of one class, expected two or more")
 
 
 def check_same_run(known: dict[str, Any], family: Family, config: RunConfig, spec: DataSpec) -> None:
@@ -419,7 +436,7 @@ def check_same_run(known: dict[str, Any], family: Family, config: RunConfig, spe
     name = checkpoint.family_name(type(family))
     if known["family"] != name:
         raise UserError(f"{config.out}: holds a run of {known['family']}, expected {name}; choose another --out")
-    if known["spec"] != spec_json(spec):
+    if {**spec_json(DataSpec(image_size=(0, 0), channels=0)), **known["spec"]} != spec_json(spec):
         raise UserError(f"{config.out}: was trained on {known['spec']}, found {spec_json(spec)}; choose another --out")
     now = to_json(config)
     changed = [

@@ -45,6 +45,18 @@ def structural_similarity(picture: Tensor, target: Tensor) -> Tensor:
     return similarity.flatten(1).mean(1)
 
 
+def luma(picture: Tensor) -> Tensor:
+    """Brightness of pictures [n, c, h, w] in 0..1 → [n, 1, h, w], 16 to 235 of 255 (ITU-R BT.601, as MATLAB's
+    ``rgb2ycbcr``, but not rounded): what super-resolution is measured on."""
+    weights = picture.new_tensor((65.481, 128.553, 24.966)).view(3, 1, 1)
+    return ((picture * weights).sum(1, keepdim=True) + 16) / 255  # grey ones have three equal colours
+
+
+def inside(picture: Tensor, border: int) -> Tensor:
+    """Pictures [n, c, h, w] without so many pixels on each side."""
+    return picture[:, :, border : picture.shape[2] - border, border : picture.shape[3] - border]
+
+
 def moments(features: Tensor) -> tuple[Tensor, Tensor]:
     """Mean [d] and covariance [d, d] of features [n, d], n at least 2, in f64."""
     features = features.double()

@@ -12,8 +12,8 @@ MEAN = (0.485, 0.456, 0.406)  # of ImageNet, as torchvision's weights expect
 DEVIATION = (0.229, 0.224, 0.225)
 
 
-class PerceptualDistance(nn.Module):
-    """Mean absolute difference of normalised features, summed over layers; frozen, never saved."""
+class VGG19(nn.Module):
+    """The features of VGG19; frozen, never saved."""
 
     mean: Tensor
     deviation: Tensor
@@ -24,11 +24,18 @@ class PerceptualDistance(nn.Module):
         self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1))
         self.register_buffer("deviation", torch.tensor(DEVIATION).view(3, 1, 1))
 
+    def normalised(self, picture: Tensor) -> Tensor:
+        """Pictures [n, c, h, w] in 0..1 as the features take them."""
+        self.to(picture.device)
+        return (picture.expand(-1, 3, -1, -1) - self.mean) / self.deviation
+
+
+class PerceptualDistance(VGG19):
+    """Mean absolute difference of normalised features, summed over layers."""
+
     def forward(self, picture: Tensor, target: Tensor) -> Tensor:
         """Two [n, c, h, w] in 0..1 → [n]."""
-        self.to(picture.device)
-        both = torch.cat((picture, target)).expand(-1, 3, -1, -1)
-        value = (both - self.mean) / self.deviation
+        value = self.normalised(torch.cat((picture, target)))
         distance = picture.new_zeros(len(picture))
         for index, layer in enumerate(self.features):
             value = layer(value)
@@ -36,6 +43,16 @@ class PerceptualDistance(nn.Module):
                 ours, theirs = nn.functional.normalize(value, dim=1).chunk(2)
                 distance = distance + (ours - theirs).abs().sum(1).mean((1, 2))
         return distance
+
+
+class ContentDistance(VGG19):
+    """Mean squared difference of the last features, relu 5_4 (Ledig et al. 2017, equation 5)."""
+
+    def forward(self, picture: Tensor, target: Tensor) -> Tensor:
+        """Two [n, c, h, w] in 0..1 → [n]; the target takes no gradient."""
+        with torch.no_grad():
+            wanted = self.features(self.normalised(target))
+        return (self.features(self.normalised(picture)) - wanted).float().square().mean((1, 2, 3))
 
 
 def load_vgg19_features(weights: Path | None) -> nn.Sequential:

@@ -86,7 +86,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
             name,
             help=mode.summary,
             description=f"{mode.summary[0].upper()}{mode.summary[1:]}.",
-            epilog=None if name == "info" else f"keys:\n{help_text(name)}",
+            epilog=_epilog(name),
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
@@ -96,6 +96,13 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         place = words.index("--keys")
         words[place : place + 2] = [f"--keys={words[place + 1]}"]
     return parser.parse_args(words)
+
+
+def _epilog(name: str) -> str | None:
+    if name == "info":
+        return None
+    drawing = f"\n\nkeys with --draw:\n{help_text('draw')}" if name == "translate" else ""
+    return f"keys:\n{help_text(name)}{drawing}"
 
 
 def _add_shared_flags(parser: argparse.ArgumentParser, rows: int | None, columns: int | None, scale: str) -> None:
@@ -110,23 +117,50 @@ def _add_shared_flags(parser: argparse.ArgumentParser, rows: int | None, columns
         metavar="FILE",
         help="ONNX file; without: the built-in toy cats",
     )
-    add("--display", choices=("auto", "window", "terminal", "none"), default="auto", help="where to show (auto)")
-    add("--seed", type=_whole(0, 2**63 - 1), default=0, metavar="N", help="first page of random numbers (0)")
-    add("--out", type=Path, default=Path(), metavar="DIR", help="where saved pictures go (the current folder)")
-    add(
-        "--threads",
-        type=_whole(0, 256),
-        default=0,
-        metavar="N",
-        help="cores for the model; 0: half of them, 4 at most (0)",
-    )
+    _add_session_flags(parser, "half of them, 4 at most")
     add("--rows", type=_whole(1, 64), default=rows, metavar="N", help=f"rows of pictures ({rows or fits})")
     add("--cols", type=_whole(1, 64), default=columns, metavar="N", help=f"columns of pictures ({columns or fits})")
     add("--scale", type=_number(0.05, 64), metavar="X", help=f"screen pixels a picture's pixel ({scale})")
     add("--label", metavar="NAME|NUMBER", help="the class to draw, for models with classes (0)")
-    add("--keys", type=_script, default=(), metavar="KEYS", help="scripted keys, such as 'right,s,i,+,click:40:60,esc'")
     add("--from", dest="start", type=Path, metavar="PNG", help="begin where this picture was saved: its page and mode")
+
+
+def _add_session_flags(parser: argparse.ArgumentParser, cores: str) -> None:
+    """What every mode with a screen has. ``cores``: that the model takes unless it is told, in words."""
+    add = parser.add_argument
+    add("--display", choices=("auto", "window", "terminal", "none"), default="auto", help="where to show (auto)")
+    add("--seed", type=_whole(0, 2**63 - 1), default=0, metavar="N", help="first page of random numbers (0)")
+    add("--out", type=Path, default=Path(), metavar="DIR", help="where saved pictures go (the current folder)")
+    add("--threads", type=_whole(0, 256), default=0, metavar="N", help=f"cores for the model; 0: {cores} (0)")
+    add("--keys", type=_script, default=(), metavar="KEYS", help="scripted keys, such as 'right,s,i,+,click:40:60,esc'")
     add("--record", type=Path, metavar="FILE", help="record to a .png (the last frame), .gif, .webp or .mp4 file")
+
+
+def _add_pictures_flags(parser: argparse.ArgumentParser, output: str) -> None:
+    """What the modes that take pictures share. ``output``: of what -o does, in words."""
+    add = parser.add_argument
+    add("model", type=Path, metavar="FILE", help="ONNX file")
+    add("pictures", nargs="*", metavar="PICTURE", help="picture files, folders, quoted patterns")
+    _add_session_flags(parser, "all of them, 8 at most")
+    add("-o", "--output", type=Path, metavar="PATH", help=output)
+
+
+def _add_translate_flags(parser: argparse.ArgumentParser) -> None:
+    _add_pictures_flags(parser, "folder to write all results to, without a screen; nothing is ever overwritten")
+    add = parser.add_argument
+    add("--size", type=_whole(8, 4096), default=0, metavar="N",
+        help="longer side of a picture at most, in pixels (that of the training)")  # fmt: skip
+    add("--condition", choices=("given", "edges"), default="",
+        help="what goes into the model: the picture as it is, or its edges (as the model's card says)")  # fmt: skip
+    add("--draw", action="store_true", help="draw with the mouse on an empty page, and see the result beside it")
+    add("--start", type=Path, metavar="PICTURE", help="draw on top of this picture's edges, or on a saved drawing")
+
+
+def _add_upscale_flags(parser: argparse.ArgumentParser) -> None:
+    _add_pictures_flags(parser, "file or folder to write to, without a screen; nothing is ever overwritten")
+    parser.add_argument("--tile", type=_whole(16, 8192), default=0, metavar="N",
+                        help="side of what is enlarged at a time, in input pixels: smaller takes less memory, larger "
+                        "less time (384)")  # fmt: skip
 
 
 def _add_grid_flags(parser: argparse.ArgumentParser) -> None:
@@ -277,6 +311,87 @@ def _run_latent(options: argparse.Namespace) -> None:
     _show(options, LatentSession(model, replace(state, views=views), options.out, cloud))
 
 
+def _run_translate(options: argparse.Namespace) -> None:
+    from viewer.batch import readable, translate_files
+    from viewer.model import open_model
+    from viewer.photos import find_photos
+    from viewer.translate import TranslateSession, Wanted, start_sigma
+    from viewer.translate_state import TranslateState
+    from viewer.translation import Translator
+
+    if options.draw:
+        _run_draw(options)
+        return
+    if options.start is not None:
+        raise ViewerError("--start is for --draw, found it without")
+    paths = find_photos(_named_pictures(options, "some, or --draw"))
+    model = open_model(options.model, threads=_threads(options, all_cores=True), wanted="translator", many_sizes=True)
+    translator = Translator(model, options.condition, options.size)
+    sigma, has_latent = start_sigma(translator), translator.latent_size > 0
+    if _without_screen(options):
+        wanted = Wanted(0, sigma, (options.seed,) if has_latent else ())
+        translate_files(translator, wanted, paths, options.output or options.out)
+        return
+    paths = list(readable(paths))
+    state = TranslateState(len(paths), sigma=sigma, has_latent=has_latent, seed=options.seed)
+    _show(options, TranslateSession(translator, state, options.out, paths))
+
+
+def _run_draw(options: argparse.Namespace) -> None:
+    from viewer.draw import DrawSession, begin, page_of
+    from viewer.model import open_model
+    from viewer.photos import read_photo
+    from viewer.pictures import is_drawing
+    from viewer.translation import Translator
+
+    if options.pictures or options.output is not None:
+        found = "-o" if options.output is not None else options.pictures[0]
+        raise ViewerError(f"--draw begins with an empty page, found {found!r} beside it; to begin with one: --start")
+    model = open_model(options.model, threads=_threads(options, all_cores=True), wanted="translator")
+    translator = Translator(model, options.condition, options.size)
+    state = begin(translator, options.size, options.seed)
+    start = None
+    if options.start is not None:
+        photo = read_photo(options.start).on_white()
+        start = page_of(translator, state, photo, is_drawing(options.start))
+    _show(options, DrawSession(translator, state, options.out, start))
+
+
+def _run_upscale(options: argparse.Namespace) -> None:
+    from viewer.batch import readable, upscale_files
+    from viewer.model import open_model
+    from viewer.photos import find_photos, is_film
+    from viewer.translation import Upscaler
+    from viewer.upscale import UpscaleSession, begin
+
+    paths = find_photos(_named_pictures(options, "some"))
+    model = open_model(options.model, threads=_threads(options, all_cores=True), wanted="translator", many_sizes=True)
+    upscaler = Upscaler(model, options.tile)
+    if _without_screen(options):
+        upscale_files(upscaler, paths, options.output or options.out)
+        return
+    films = [path for path in paths if is_film(path)]
+    if films:
+        raise ViewerError(f"{films[0]}: is a film, which is enlarged without a screen: add -o FILE")
+    paths = list(readable(paths))
+    _show(options, UpscaleSession(upscaler, begin(len(paths)), options.out, paths))
+
+
+def _named_pictures(options: argparse.Namespace, expected: str) -> list[str]:
+    if not options.pictures:
+        raise ViewerError(f"no pictures named, expected {expected}")
+    named: list[str] = options.pictures
+    return named
+
+
+def _without_screen(options: argparse.Namespace) -> bool:
+    """Whether all results are to be written: with -o, or where there is neither a screen nor a script for one."""
+    headless = options.display == "none" and not options.keys and options.record is None
+    if options.output is not None and (options.keys or options.record is not None):
+        raise ViewerError("-o writes all results without a screen, found --keys or --record beside it")
+    return options.output is not None or headless
+
+
 def _classes(options: argparse.Namespace, model: "Model", start: "Start | None") -> "Classes":
     """Which class is drawn first: that of the flag, else that of the picture to begin from, else the first."""
     from viewer.classes import Classes, find_label
@@ -311,11 +426,15 @@ MODES: Final = {
     "grid": Mode("a page of pictures to choose from, random or interpolated", _add_grid_flags, _run_grid),
     "animate": Mode("a walk through latent space", _add_animate_flags, _run_animate),
     "latent": Mode("latent space itself: planes, lines, points, sliders", _add_latent_flags, _run_latent),
+    "translate": Mode(
+        "pictures, or what you draw, beside what a model makes of them", _add_translate_flags, _run_translate
+    ),
+    "upscale": Mode("pictures twice as large or more, beside plain enlargements", _add_upscale_flags, _run_upscale),
     "info": Mode("what a model file is, or what a saved picture was made from", _add_info_flags, _run_info),
 }
 
 
-def _show(options: argparse.Namespace, session: "Session[Any, Any]", frames: int = 0) -> None:
+def _show(options: argparse.Namespace, session: "Session[Any, Any, Any]", frames: int = 0) -> None:
     """Open the display and run a session on it to its end."""
     from viewer.app import DELAY_MS, run_live, run_scripted
     from viewer.displays import open_display
@@ -328,6 +447,7 @@ def _show(options: argparse.Namespace, session: "Session[Any, Any]", frames: int
             record=options.record,
             delay_ms=DELAY_MS,
             motion=session.follows_mouse,
+            strokes=session.draws,
         )
         try:
             run = run_live if display.interactive else run_scripted
@@ -349,11 +469,11 @@ def _model_path(options: argparse.Namespace) -> Path:
     return path
 
 
-def _threads(options: argparse.Namespace) -> int:
+def _threads(options: argparse.Namespace, all_cores: bool = False) -> int:
     if options.threads:
         return int(options.threads)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(max(cores // 2, 1), 4)
+    return min(cores, 8) if all_cores else min(max(cores // 2, 1), 4)
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:

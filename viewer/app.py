@@ -18,7 +18,7 @@ DELAY_MS: Final = 50  # between the frames of a walk, and between scripted keys 
 _SHOW_SECONDS: Final = 1 / 60  # between frames at least: keys come first
 
 
-def run_live(session: Session[Any, Any], display: Display, script: Sequence[Event] = (), frames: int = 0) -> None:
+def run_live(session: Session[Any, Any, Any], display: Display, script: Sequence[Event] = (), frames: int = 0) -> None:
     """Show a session to a person until it is quit, or after so many frames of a walk. Raises ``DisplayError``.
 
     ``script``: keys that press themselves, each when the picture of the one before is seen.
@@ -57,7 +57,9 @@ def run_live(session: Session[Any, Any], display: Display, script: Sequence[Even
             return
 
 
-def run_scripted(session: Session[Any, Any], display: Display, script: Sequence[Event] = (), frames: int = 0) -> None:
+def run_scripted(
+    session: Session[Any, Any, Any], display: Display, script: Sequence[Event] = (), frames: int = 0
+) -> None:
     """Run a session without a person: a frame, then a key of the script, and so on; each frame is complete.
 
     ``frames``: of a walk, which goes on when the script has ended.

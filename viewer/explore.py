@@ -59,7 +59,7 @@ class Seen:
     points: int = 0  # that are on the layer
 
 
-class LatentSession(Session[LatentState, Request]):
+class LatentSession(Session[LatentState, Request, Part]):
     """Latent space in four views. What is coarse is made first, and what the person looks at before all else."""
 
     def __init__(self, model: Model, state: LatentState, folder: Path, cloud: Cloud) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from export.card import Card
-from viewer.model import Model
+from viewer.model import Model, ModelError
 
 
 def describe_model(model: Model) -> Sequence[tuple[str, str]]:
@@ -21,6 +21,11 @@ def describe_model(model: Model) -> Sequence[tuple[str, str]]:
         lines += _describe_card(card)
     if model.kind == "generator":
         lines.append(("layout", model.layout.describe()))
+    if model.kind == "translator":
+        try:
+            lines.append(("layout", model.picture_layout.describe()))
+        except ModelError as error:
+            lines.append(("layout", str(error)))
     lines.append(("sha256", model.sha256))
     return [(name, text) for name, text in lines if text]
 
@@ -34,6 +39,8 @@ def _describe_card(card: Card) -> list[tuple[str, str]]:
                 f"{card.image_size[1]}x{card.image_size[0]} pixels, {'grey' if card.channels == 1 else 'colour'}",
             )
         )
+    if card.kind == "translator":
+        lines += _describe_translator(card)
     if card.latent is not None and (card.kind != "encoder" or card.family):
         known = [word for word in ("mean", "covariance") if getattr(card.latent, word)]
         lines.append(("latent", ", ".join([f"{card.latent.size} numbers, {card.latent.prior} prior", *known])))
@@ -47,3 +54,24 @@ def _describe_card(card: Card) -> list[tuple[str, str]]:
         facts = getattr(card, name)
         lines.append((name, ", ".join(f"{key} {value}" for key, value in facts.items())))
     return [*lines, ("data", card.data), ("licence", card.licence)]
+
+
+def _describe_translator(card: Card) -> list[tuple[str, str]]:
+    """What a translator takes, and what becomes of it."""
+    facts = card.condition
+    kinds = {"given": "the picture as it is", "edges": "the edges of a photograph"}
+    taken = kinds.get(str(facts.get("kind", "given")), f"{facts.get('kind')} of a photograph")
+    more = [f"{key} {facts[key]}" for key in ("sigma", "blur") if key in facts and facts.get("kind") == "edges"]
+    more += ["black on white"] * bool(facts.get("invert"))
+    if "size" in facts:
+        more.append("trained at {1}x{0}".format(*facts["size"]))
+    more += [f"{len(facts['palette'])} colours"] if "palette" in facts else []
+    channels = card.input_channels or card.channels
+    lines = [("takes", ", ".join([taken, "grey" if channels == 1 else "colour", *more]))]
+    if card.scale > 1:
+        lines.append(("enlarges", f"{card.scale} times"))
+    if card.multiple > 1:
+        lines.append(("sides", f"multiples of {card.multiple} pixels; others grow by reflection, and are cut again"))
+    if card.context:
+        lines.append(("looks", f"{card.context} pixels far: pictures can be enlarged tile by tile"))
+    return lines

@@ -13,6 +13,7 @@ from export.card import Card, Latent, Port
 _LARGEST_LATENT: Final = 2**16
 _SMALLEST_SIDE_PX: Final = 8  # below this a square of numbers is no picture
 _LARGEST_FIXED_BATCH: Final = 4096
+_LARGEST_SCALE: Final = 16
 TYPES: Final[Mapping[str, Any]] = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
@@ -51,6 +52,58 @@ class Layout:
         if not self.batched_output:
             batch = "one picture a run, no batch axis"
         return f"pictures {self.axes} {shape}, {values}, {batch}"
+
+
+@dataclass(frozen=True)
+class PictureLayout:
+    """How the arrays of a translator's graph are arranged: one picture in, one out."""
+
+    axes: str = "hwc"  # of the picture that goes in: hwc or chw
+    channels: int = 3  # of the same: 1 or 3
+    sides: tuple[int | None, int | None] = (None, None)  # height and width of the same; None: any
+    input_type: type[np.generic] = np.uint8
+    input_range: tuple[float, float] | None = None  # of float pictures; None: u8 levels
+    output: str = "translated"
+    output_axes: str = "hwc"
+    output_range: tuple[float, float] | None = None
+    scale: int = 1  # output pixels an input pixel
+    multiple: int = 1  # sides must be multiples of this
+
+    def describe(self) -> str:
+        """In words, for a person."""
+        height, width = ("any" if side is None else str(side) for side in self.sides)
+        size = "any size" if self.sides == (None, None) else f"{width}x{height} pixels"
+        values = "levels 0..255" if self.input_range is None else "values {:g}..{:g}".format(*self.input_range)
+        given = "levels 0..255" if self.output_range is None else "values {:g}..{:g}".format(*self.output_range)
+        return f"{self.axes}, {self.channels} channel(s), {size}, {values} → {self.output_axes}, {given}"
+
+
+def picture_input(port: Any) -> PictureLayout | None:
+    """How a picture goes into a graph that declares its input as [n, c, h, w] or [n, h, w, c]; ``None``: it does not.
+
+    Raises nothing; what the values mean is for a probe to find out.
+    """
+    batch, *shape = port.shape
+    if isinstance(batch, int) and batch != 1:
+        return None
+    for axes in ("chw", "hwc"):
+        size = dict(zip(axes, shape, strict=True))
+        if size["c"] in (1, 3):
+            height, width = (size[axis] if isinstance(size[axis], int) else None for axis in "hw")
+            if any(side is not None and side < _SMALLEST_SIDE_PX for side in (height, width)):
+                continue
+            return PictureLayout(axes, size["c"], (height, width), TYPES[port.type])
+    return None
+
+
+def find_scale(axes: str, shape: tuple[int, ...], height: int, width: int) -> int | None:
+    """How many times larger than height and width a picture [1, ...] of these axes is; ``None`` where it is none."""
+    if len(shape) != 4 or shape[0] != 1:
+        return None
+    size = dict(zip(axes, shape[1:], strict=True))
+    scale = size["h"] // height
+    fits = (size["h"], size["w"]) == (scale * height, scale * width) and 1 <= scale <= _LARGEST_SCALE
+    return scale if fits and size["c"] in (1, 3) else None
 
 
 def is_picture_port(port: Any) -> bool:
@@ -108,7 +161,12 @@ def find_value_range(values: NDArray[Any]) -> tuple[float, float]:
 
 
 def inferred_card(
-    kind: str, name: str, latent_size: int = 1, image_size: tuple[int, int] | None = None, channels: int = 3
+    kind: str,
+    name: str,
+    latent_size: int = 1,
+    image_size: tuple[int, int] | None = None,
+    channels: int = 3,
+    layout: PictureLayout | None = None,
 ) -> Card:
     """The card that a file of other origin would carry, as far as it can be seen from outside."""
     shape = (None, *(image_size or (None, None)), 3)
@@ -129,4 +187,7 @@ def inferred_card(
         image_size=image_size,
         channels=channels,
         latent=Latent(size=latent_size) if kind != "translator" else None,
+        input_channels=0 if layout is None else layout.channels,
+        scale=1 if layout is None else layout.scale,
+        multiple=1 if layout is None else layout.multiple,
     )

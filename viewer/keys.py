@@ -33,6 +33,12 @@ class Action(Enum):
     MOVE = auto()  # the mouse moved, no button held
     DRAG = auto()  # the mouse moved, the left button held
     RELEASE = auto()  # the left button went up
+    SECOND_CLICK = auto()  # the right button went down; these too carry a position
+    SECOND_DRAG = auto()  # the mouse moved, the right button held
+    SECOND_RELEASE = auto()  # the right button went up
+    WHEEL_UP = auto()  # the wheel turned by a notch, away from the person
+    WHEEL_DOWN = auto()  # and towards the person
+    UNDO = auto()  # Ctrl+Z
     NEXT_VIEW = auto()  # Tab
     NEW = auto()  # any other printing key, Enter
 
@@ -56,6 +62,7 @@ class Binding:
     actions: tuple[Action, ...]
     in_mode: Mapping[str, str] = field(default_factory=dict)  # what they do in modes where that differs
     only: tuple[str, ...] = ()  # modes that have them; empty: all
+    never: tuple[str, ...] = ()  # modes that do not
 
 
 BINDINGS: Final = (
@@ -63,35 +70,68 @@ BINDINGS: Final = (
     Binding("Tab", "next view: plane, line, scatter, sliders", (Action.NEXT_VIEW,), only=("latent",)),
     Binding("mouse", "plane: see what is under it; line: drag from A to B; scatter: click a point; sliders: drag one",
             (Action.MOVE, Action.DRAG, Action.RELEASE), only=("latent",)),
+    Binding("left button", "draw; on a colour: choose it", (Action.CLICK, Action.DRAG, Action.RELEASE), only=("draw",)),
+    Binding("right button", "erase", (Action.SECOND_CLICK, Action.SECOND_DRAG, Action.SECOND_RELEASE), only=("draw",)),
+    Binding("left button", "take the divider along", (Action.CLICK, Action.DRAG), only=("upscale",)),
+    Binding("right button", "take the picture along", (Action.SECOND_CLICK, Action.SECOND_DRAG), only=("upscale",)),
+    Binding("wheel", "brush size", (Action.WHEEL_UP, Action.WHEEL_DOWN), {"upscale": "zoom, about the mouse"},
+            only=("draw", "upscale")),
+    Binding("z, Ctrl+Z", "undo the last stroke", (Action.NEW, Action.UNDO), only=("draw",)),
+    Binding("y", "the stroke that was undone again", (Action.NEW,), only=("draw",)),
+    Binding("c", "clear the page", (Action.NEW,), only=("draw",)),
+    Binding("0-9", "this colour (if the model is for colours)", (Action.NEW,), only=("draw",)),
     Binding("arrows, click", "move the cursor (wraps round)",
             (Action.LEFT, Action.RIGHT, Action.UP, Action.DOWN, Action.CLICK),
-            {"latent": "move the point; line: along it; sliders: choose one, move it"}),
+            {"latent": "move the point; line: along it; sliders: choose one, move it",
+             "translate": "left, right: the picture before, the next; up, down: along the results between two latents",
+             "upscale": "move the view; where all is in view, the divider"}, never=("draw",)),
+    Binding("[ ]", "move the divider", (Action.NEW,), only=("upscale",)),
     Binding("PageUp PageDown Home End", "further, where there are more pictures than fit",
             (Action.PAGE_UP, Action.PAGE_DOWN, Action.HOME, Action.END),
-            {"latent": "sliders: further; line: its ends; Home elsewhere: back to the middle"}),
-    Binding("s", "save the selected picture", (Action.SAVE,), {"animate": "save the picture"}),
+            {"latent": "sliders: further; line: its ends; Home elsewhere: back to the middle",
+             "translate": "the picture before, the next, the first, the last",
+             "upscale": "the picture before, the next; Home: back to the first view"}, never=("draw",)),
+    Binding("s", "save the selected picture", (Action.SAVE,),
+            {"animate": "save the picture", "translate": "save the result", "upscale": "save the result",
+             "draw": "save the result and the drawing"}),
     Binding("S", "save the whole screen", (Action.SAVE_ALL,)),
     Binding("i", "interpolate between four random corners", (Action.INTERPOLATE,),
-            {"latent": "the line between two random points"}),
-    Binding("r", "random pictures", (Action.RANDOM,), {"latent": "to a random point"}),
+            {"latent": "the line between two random points",
+             "translate": "results between this latent and the next (if the model has latents)"},
+            never=("draw", "upscale")),
+    Binding("r", "random pictures", (Action.RANDOM,),
+            {"latent": "to a random point", "translate": "one result again, then a new latent"},
+            never=("draw", "upscale")),
     Binding("m", "mixes of three training pictures (if the model keeps some)", (Action.NEW,), only=("grid",)),
-    Binding("0-9, n p", "this class, the next, the one before (if the model has classes)", (Action.NEW,)),
+    Binding("0-9, n p", "this class, the next, the one before (if the model has classes)", (Action.NEW,),
+            never=("translate", "draw", "upscale")),
     Binding("c", "rows by class, all of one class (if the model has classes)", (Action.NEW,), only=("grid", "animate")),
     Binding("x y, X Y", "next axis, the one before; sliders: this one becomes the axis", (Action.NEW,),
             only=("latent",)),
     Binding("l", "straight line, great circle", (Action.NEW,), only=("latent",)),
     Binding("+ -", "effect up, down (= and _ too)", (Action.MORE, Action.LESS),
             {"animate": "faster, slower (= and _ too)", "grid": "more varied, more typical (= and _ too)",
-             "latent": "nearer, further; sliders: move it (= and _ too)"}),
-    Binding("Space", "new pictures", (Action.PAUSE,), {"animate": "pause, go on", "latent": "to a random point"}),
+             "latent": "nearer, further; sliders: move it (= and _ too)",
+             "translate": "edges: fewer, more: the threshold's sigma up, down (= and _ too)",
+             "draw": "brush size (= and _ too)", "upscale": "zoom (= and _ too)"}),
+    Binding("Space", "new pictures", (Action.PAUSE,),
+            {"animate": "pause, go on", "latent": "to a random point",
+             "translate": "a new latent (if the model has one)", "draw": "a new latent (if the model has one)",
+             "upscale": "plain side: a bicubic curve, its pixels"}),
     Binding("any other key", "new pictures", (Action.NEW,),
-            {"animate": "walk to somewhere new", "latent": "to a random point"}),
+            {"animate": "walk to somewhere new", "latent": "to a random point",
+             "translate": "a new latent (if the model has one)", "draw": "a new latent (if the model has one)",
+             "upscale": "plain side: a bicubic curve, its pixels"}),
 )  # fmt: skip
 
 
 def help_text(mode: str = "") -> str:
     """The key table as lines of text, in the words of ``mode`` where it has its own; without a mode, all of it."""
-    bindings = [binding for binding in BINDINGS if not (mode and binding.only) or mode in binding.only]
+    bindings = [
+        binding
+        for binding in BINDINGS
+        if not mode or (mode not in binding.never and (not binding.only or mode in binding.only))
+    ]
     width = max(len(binding.keys) for binding in bindings)
     return "\n".join(f"{binding.keys:<{width}}  {binding.in_mode.get(mode, binding.does)}" for binding in bindings)
 
@@ -112,6 +152,7 @@ _CHARACTERS: Final = {
     "_": Action.LESS,
     " ": Action.PAUSE,
     "\t": Action.NEXT_VIEW,
+    "\x1a": Action.UNDO,  # what Ctrl+Z types
 }
 
 NAMES: Final[Mapping[str, Event]] = {
@@ -128,9 +169,16 @@ NAMES: Final[Mapping[str, Event]] = {
     "tab": Event(Action.NEXT_VIEW),
     "enter": Event(Action.NEW, key="enter"),
     "comma": Event(Action.NEW, key=","),
+    "ctrl+z": Event(Action.UNDO),
 }
 
-_MOUSE: Final = {"click": Action.CLICK, "move": Action.MOVE, "drag": Action.DRAG}
+_POINT_AT: Final = {"click": Action.CLICK, "move": Action.MOVE, "rclick": Action.SECOND_CLICK}
+_DRAGS: Final = {
+    "drag": (Action.CLICK, Action.DRAG, Action.RELEASE),
+    "rdrag": (Action.SECOND_CLICK, Action.SECOND_DRAG, Action.SECOND_RELEASE),
+}
+_MOUSE_WORDS: Final = "click:X:Y, rclick:X:Y, move:X:Y, drag:X1:Y1:X2:Y2, rdrag:X1:Y1:X2:Y2, wheel:N or wheel:N:X:Y"
+_MOST_NOTCHES: Final = 1000  # of the wheel in one word of a script
 
 # Window systems' numbers, by name. X11 key symbols come from GTK and Qt (GTK adds modifier bits above the low 16).
 _X11: Final = {
@@ -214,9 +262,10 @@ def decode_window_key(code: int, shift: bool = False) -> Event | None:
 def parse_keys(text: str) -> list[Event]:
     """The events of a script such as ``'right,s,i,+,click:40:60,esc'``.
 
-    Single characters stand for themselves; names are those of ``NAMES``, and ``click:X:Y``, ``move:X:Y`` and
-    ``drag:X1:Y1:X2:Y2`` in frame pixels. A comma is written ``comma``. Raises ``ValueError`` with one line for
-    anything else.
+    Single characters stand for themselves; names are those of ``NAMES``, and of the mouse, in frame pixels,
+    ``click:X:Y``, ``move:X:Y``, ``drag:X1:Y1:X2:Y2`` (or through more places), ``rclick`` and ``rdrag`` with the right
+    button, and ``wheel:N`` or ``wheel:N:X:Y``, away from the person by N notches. A comma is written ``comma``. Raises
+    ``ValueError`` with one line for anything else.
     """
     return [event for part in text.split(",") for event in _parse_key(part.strip())] if text.strip() else []
 
@@ -225,18 +274,38 @@ def _parse_key(part: str) -> list[Event]:
     if part in NAMES:
         return [NAMES[part]]
     name, colon, rest = part.partition(":")
-    if colon and name in _MOUSE:
-        numbers = rest.split(":")
-        places = "X1:Y1:X2:Y2" if name == "drag" else "X:Y"
-        if not all(number.isdecimal() for number in numbers) or len(numbers) != places.count(":") + 1:
-            raise ValueError(f"key {part!r} in the script, expected {name}:{places} with whole frame pixels")
-        x, y = int(numbers[0]), int(numbers[1])
-        if name != "drag":
-            return [Event(_MOUSE[name], x, y)]
-        to_x, to_y = int(numbers[2]), int(numbers[3])
-        return [Event(Action.CLICK, x, y), Event(Action.DRAG, to_x, to_y), Event(Action.RELEASE, to_x, to_y)]
+    if colon and (name in _POINT_AT or name in _DRAGS or name == "wheel"):
+        return _parse_mouse(part, name, rest.split(":"))
     event = decode_character(part) if len(part) == 1 else None
     if event is None:
-        expected = f"a single character, {', '.join(NAMES)}, click:X:Y, move:X:Y or drag:X1:Y1:X2:Y2"
+        expected = f"a single character, {', '.join(NAMES)}, {_MOUSE_WORDS}"
         raise ValueError(f"key {part!r} in the script, expected {expected}")
     return [event]
+
+
+def _parse_mouse(part: str, name: str, numbers: list[str]) -> list[Event]:
+    if name == "wheel":
+        notches = numbers[0].removeprefix("-")
+        if (
+            not all(map(_is_whole, (notches, *numbers[1:])))
+            or len(numbers) not in (1, 3)
+            or int(notches) > _MOST_NOTCHES
+        ):
+            raise ValueError(f"key {part!r} in the script, expected wheel:N or wheel:N:X:Y, N at most {_MOST_NOTCHES}")
+        action = Action.WHEEL_DOWN if numbers[0].startswith("-") else Action.WHEEL_UP
+        x, y = map(int, numbers[1:] or (-1, -1))
+        return [Event(action, x, y)] * int(notches)
+    drags = name in _DRAGS
+    if not all(map(_is_whole, numbers)) or (len(numbers) % 2 or len(numbers) < 4 if drags else len(numbers) != 2):
+        places = "X1:Y1:X2:Y2" if drags else "X:Y"
+        raise ValueError(f"key {part!r} in the script, expected {name}:{places} with whole frame pixels")
+    points = [(int(x), int(y)) for x, y in zip(numbers[::2], numbers[1::2], strict=True)]
+    if not drags:
+        return [Event(_POINT_AT[name], *points[0])]
+    down, along, up = _DRAGS[name]
+    moves = [Event(along, x, y) for x, y in points[1:]]
+    return [Event(down, *points[0]), *moves, Event(up, *points[-1])]
+
+
+def _is_whole(number: str) -> bool:
+    return number.isascii() and number.isdigit() and len(number) < 6

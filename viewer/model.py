@@ -25,11 +25,14 @@ from viewer.errors import ViewerError
 from viewer.inspection import (
     TYPES,
     Layout,
+    PictureLayout,
     find_arrangement,
+    find_scale,
     find_value_range,
     inferred_card,
     is_picture_port,
     latent_layout,
+    picture_input,
 )
 from viewer.latents import Latents, draw_many
 from viewer.text import printable
@@ -40,7 +43,9 @@ _LARGEST_FILE: Final = 2**31  # bytes; ONNX itself ends here
 _LARGEST_ARRAY: Final = 2**28  # numbers an input or output may declare for one picture
 _PIXELS_A_RUN: Final = 200_000  # more at once falls out of the caches: 12 pictures of 128 px beat 48 by a fifth
 _PROBES: Final = 8  # pictures whose values tell the range of a file without a card
+_OVERSHOOT: Final = 0.25  # below 0, that a network for 0..1 may give at hard edges
 _PROBE_SECONDS: Final = 0.5  # that they may take of the viewer's start
+_PROBED_SIDES: Final = {65: 1, 66: 2, 68: 4, 72: 8, 80: 16, 96: 32, 64: 64, 128: 128, 256: 256, 512: 512}  # multiples
 _CARD_TYPES: Final = {"f32": "tensor(float)", "i64": "tensor(int64)", "u8": "tensor(uint8)"}
 _DOES: Final = {
     "generator": "latent → picture",
@@ -56,10 +61,11 @@ class ModelError(ViewerError):
     """A model that cannot be opened or run; the message is one line that names the file."""
 
 
-def open_model(path: Path, *, threads: int = 1, wanted: str = "") -> "Model":
+def open_model(path: Path, *, threads: int = 1, wanted: str = "", many_sizes: bool = False) -> "Model":
     """Open an ONNX file.
 
-    ``threads``: cores that one run may use. ``wanted``: the kind that the caller can use; empty: any.
+    ``threads``: cores that one run may use. ``wanted``: the kind that the caller can use; empty: any. ``many_sizes``:
+    pictures of many sizes will go through it, for each of which memory would be planned, and kept, otherwise.
     Raises ``ModelError``.
     """
     data = _read(path)
@@ -70,7 +76,7 @@ def open_model(path: Path, *, threads: int = 1, wanted: str = "") -> "Model":
     digest = hashlib.sha256()
     hashing = threading.Thread(target=digest.update, args=(data,), daemon=True)
     hashing.start()  # beside the opening: only pictures that are saved need it
-    session = _open_session(path, data, threads)
+    session = _open_session(path, data, threads, many_sizes)
     properties = session.get_modelmeta().custom_metadata_map
     try:
         card = Card.from_props(properties)
@@ -119,6 +125,7 @@ class Model:
         self._digest = digest
         self._session = session
         self._layout: Layout | None = None
+        self._picture_layout: PictureLayout | None = None
         if card is None:
             try:
                 self.card: Card | None = self._inspect()
@@ -212,12 +219,45 @@ class Model:
             raise ModelError(f"{_shown(self.path)}: gave latents {latents.shape}, expected {self.latent.size} finite")
         return latents.astype(np.float32)
 
+    @property
+    def picture_layout(self) -> PictureLayout:
+        """How pictures go through a translator. Raises ``ModelError`` where this is none that can be used."""
+        if self._picture_layout is None:
+            raise ModelError(f"{_shown(self.path)}: found {_an(self.kind)}{self.found}, expected a translator that "
+                             "takes one picture of 1 or 3 channels and gives one")  # fmt: skip
+        return self._picture_layout
+
+    def translate(self, image: NDArray[np.uint8], latent: Latents | None = None) -> NDArray[np.uint8]:
+        """The picture u8 [h·scale, w·scale, 3] BGR that a translator makes of one.
+
+        ``image``: u8 [h, w, 3] BGR or [h, w, 1] grey, whichever ``picture_layout`` says. ``latent``: f32 [d], for
+        models that have one. Raises ``ModelError``.
+        """
+        layout, (height, width, channels) = self.picture_layout, image.shape
+        if channels != layout.channels:
+            raise ModelError(f"{_shown(self.path)}: got {channels} channels, expected {layout.channels}")
+        feeds: dict[str, NDArray[Any]] = {self._picture_name: _picture_array(layout, image)}
+        if self.card is not None and self.card.latent is not None and not self.inferred:
+            feeds["latent"] = np.zeros((1, self.latent.size), np.float32) if latent is None else latent[None]
+        output = self._run(feeds, layout.output)
+        scale = find_scale(layout.output_axes, output.shape, height, width)
+        if scale != layout.scale:
+            raise ModelError(
+                f"{_shown(self.path)}: made an array {output.shape} of a picture {width}x{height}, expected one "
+                f"{layout.scale} times as large"
+            )
+        return _levels(layout, output[0])
+
     def _run(self, feeds: Mapping[str, NDArray[Any]], output: str) -> NDArray[Any]:
         try:
             result: NDArray[Any] = self._session.run([output], dict(feeds))[0]
         except Exception as error:  # onnxruntime raises many kinds, and none of them is our fault
             raise ModelError(f"{_shown(self.path)}: cannot be run: {_reason(error)}") from None
         return result
+
+    @property
+    def _picture_name(self) -> str:
+        return "image" if not self.inferred else str(self._session.get_inputs()[0].name)
 
     @property
     def _latent_name(self) -> str:
@@ -279,10 +319,24 @@ class Model:
                 for one, other in zip(graph.shape, said.shape, strict=True)
             ):
                 raise ModelError(f"{_shown(self.path)}: {_describe(graph)} in the graph, its card says {said.shape}")
+        if card.kind == "translator":
+            self._picture_layout = self._described_pictures(card, found["image"])
         if card.kind != "generator":
             return
         height, width = self._fixed_size(outputs[card.output.name].shape)
         self._layout = Layout((self.latent.size,), np.float32, picture_shape=(height, width, 3))
+
+    def _described_pictures(self, card: Card, graph: Any) -> PictureLayout:
+        """The layout of a translator with a card. ``graph``: the declared input, [n, h, w, c]."""
+        channels = card.input_channels or card.channels
+        if len(graph.shape) != 4 or (isinstance(graph.shape[3], int) and graph.shape[3] != channels):
+            raise ModelError(f"{_shown(self.path)}: {_describe(graph)} in the graph, its card says {channels} channels")
+        if channels not in (1, 3):
+            raise ModelError(f"{_shown(self.path)}: takes pictures of {channels} channels, expected 1 or 3")
+        height, width = (side if isinstance(side, int) else None for side in graph.shape[1:3])
+        return PictureLayout(
+            channels=channels, sides=(height, width), scale=card.scale, multiple=card.multiple if height is None else 1
+        )
 
     def _fixed_size(self, declared: Sequence[Any]) -> tuple[int, int]:
         """The size of the pictures. ``declared``: shape [n, h, w, 3] of the graph's output, text for unknown sizes."""
@@ -308,8 +362,10 @@ class Model:
         if len(inputs) != 1 or inputs[0].type not in TYPES:
             return None
         if is_picture_port(inputs[0]):
-            into_picture = any(is_picture_port(port) for port in outputs)
-            return inferred_card("translator" if into_picture else "encoder", self.path.stem)
+            if not any(is_picture_port(port) for port in outputs):
+                return inferred_card("encoder", self.path.stem)
+            self._picture_layout = self._probe_pictures(inputs[0], outputs)
+            return inferred_card("translator", self.path.stem, layout=self._picture_layout)
         latent = latent_layout(inputs[0])
         if latent is None:
             return None
@@ -350,12 +406,76 @@ class Model:
             values.append(self._run({name: self._feed(probes[len(values) :][:1])}, port.name))
         return replace(layout, value_range=find_value_range(np.stack(values)))
 
+    def _probe_pictures(self, port: Any, outputs: Sequence[Any]) -> PictureLayout | None:
+        """Send a picture of waves through a translator without a card, and read from what comes out how it takes them.
+
+        Floats are taken to be of the same range in and out, which is found by what becomes of 0..1. A side that does
+        not come out as long as it went in, or several times that, is one that the network cannot take.
+        """
+        layout = picture_input(port)
+        if layout is None:
+            return None
+        for side, multiple in _PROBED_SIDES.items():
+            height, width = (side if fixed is None else fixed for fixed in layout.sides)
+            y, x = np.mgrid[0:height, 0:width] / 16
+            wave = (np.rint(127.5 + 127.5 * np.sin(x + 2 * y))[..., None] * np.ones(layout.channels)).astype(np.uint8)
+            known = replace(layout, multiple=1 if None not in layout.sides else multiple)
+            if np.issubdtype(layout.input_type, np.floating):
+                known = replace(known, input_range=(0.0, 1.0))
+            for given in outputs:
+                found = self._probe_picture(replace(known, output=given.name), wave)
+                if found is not None:
+                    return found
+            if None not in layout.sides:
+                break
+        return None
+
+    def _probe_picture(self, layout: PictureLayout, image: NDArray[np.uint8]) -> PictureLayout | None:
+        """The layout with what one output tells; ``None`` where that is no picture, or none comes."""
+        try:
+            output = self._run({self._picture_name: _picture_array(layout, image)}, layout.output)
+        except ModelError:
+            return None
+        for axes in ("chw", "hwc"):
+            scale = find_scale(axes, output.shape, *image.shape[:2])
+            if scale is not None and output.dtype.type in TYPES.values():
+                layout = replace(layout, output_axes=axes, scale=scale)
+                if not np.issubdtype(output.dtype, np.floating):
+                    return layout
+                overshoot = output + _OVERSHOOT * (output < 0)  # sharpening networks leave 0..1 by a little
+                values = find_value_range(overshoot)
+                return replace(layout, input_range=layout.input_range and values, output_range=values)
+        return None
+
     def _run_pair(self, name: str, latents: Latents, output: str) -> NDArray[Any] | None:
         """Two at once; ``None`` where a graph that promised any batch cannot do it."""
         try:
             return self._run({name: self._feed(latents)}, output)
         except ModelError:
             return None
+
+
+def _picture_array(layout: PictureLayout, image: NDArray[np.uint8]) -> NDArray[Any]:
+    """A picture u8 [h, w, 3] BGR or [h, w, 1] as the graph takes it, with a batch axis."""
+    array: NDArray[Any] = image[..., ::-1]
+    if layout.input_range is not None:
+        low, high = layout.input_range
+        array = array.astype(np.float32) * ((high - low) / 255) + low
+    if layout.axes == "chw":
+        array = array.transpose(2, 0, 1)
+    return np.ascontiguousarray(array[None].astype(layout.input_type, copy=False))
+
+
+def _levels(layout: PictureLayout, output: NDArray[Any]) -> NDArray[np.uint8]:
+    """A picture of a graph, of ``layout``'s output axes and range, as u8 [h, w, 3] BGR."""
+    picture = output if layout.output_axes == "hwc" else output.transpose(1, 2, 0)
+    if layout.output_range is not None:
+        low, high = layout.output_range
+        scaled = (picture.astype(np.float32) - low) * (255.0 / (high - low))
+        picture = np.clip(np.nan_to_num(np.rint(scaled)), 0, 255)
+    picture = np.ascontiguousarray(picture.astype(np.uint8, copy=False))
+    code = cv2.COLOR_GRAY2BGR if picture.shape[2] == 1 else cv2.COLOR_RGB2BGR
+    return np.asarray(cv2.cvtColor(picture, code), np.uint8)
 
 
 def _read(path: Path) -> bytes:
@@ -372,10 +492,11 @@ def _read(path: Path) -> bytes:
         raise ModelError(f"{_shown(path)}: cannot be read: {_reason(error)}") from None
 
 
-def _open_session(path: Path, data: bytes, threads: int) -> onnxruntime.InferenceSession:
+def _open_session(path: Path, data: bytes, threads: int, many_sizes: bool) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = max(threads, 1)
     options.inter_op_num_threads = 1
+    options.enable_mem_pattern = not many_sizes
     options.log_severity_level = 4  # errors come as exceptions; nothing else is for a person
     for pool in ("intra", "inter"):
         options.add_session_config_entry(f"session.{pool}_op.allow_spinning", "0")  # waiting costs no core

@@ -33,7 +33,7 @@ class PictureError(ViewerError):
 
 def read_picture(path: Path) -> Image:
     """A picture of any usual format, BGR, turned upright. Raises ``PictureError``."""
-    data = _read(path)
+    data = read_bytes(path)
     if data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data[-4096:]:
         raise PictureError(f"{path}: the JPEG file ends early")  # OpenCV would fill the rest with grey
     try:
@@ -63,15 +63,23 @@ def resize(image: Image, height: int, width: int) -> Image:
     return np.asarray(cv2.resize(image, (width, height), interpolation=method), np.uint8)
 
 
-def encode_png(image: Image, recipe: Mapping[str, Any]) -> bytes:
-    """A picture as the bytes of a PNG file that carries ``recipe`` (JSON-able). Raises ``PictureError``."""
+def encode_png(image: NDArray[np.uint8], recipe: Mapping[str, Any]) -> bytes:
+    """A picture [h, w], [h, w, 3] BGR or [h, w, 4] BGRA as the bytes of a PNG file that carries ``recipe`` (JSON-able).
+
+    Raises ``PictureError``.
+    """
     try:
-        data = cv2.imencode(".png", image)[1].tobytes()
+        data = cv2.imencode(".png", image)[1]
     except cv2.error:
         raise PictureError(f"a picture of {image.shape[1]}x{image.shape[0]} cannot be saved as PNG") from None
     text = json.dumps(recipe, ensure_ascii=True).encode()
     chunks = _chunk(b"tEXt", b"Software\0utsuroi") + _chunk(b"tEXt", _RECIPE + b"\0" + text)
-    return data[:_HEADER_END] + chunks + data[_HEADER_END:]
+    return b"".join((data[:_HEADER_END].data, chunks, data[_HEADER_END:].data))
+
+
+def add_chunk(data: bytes, kind: bytes, body: bytes) -> bytes:
+    """A PNG file with one chunk more, before its pixels."""
+    return data[:_HEADER_END] + _chunk(kind, body) + data[_HEADER_END:]
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:
@@ -91,7 +99,7 @@ def is_png(path: Path) -> bool:
 
 def read_recipe(path: Path) -> dict[str, Any]:
     """What a saved picture was made from. Raises ``PictureError`` where the file does not say."""
-    data = _read(path)
+    data = read_bytes(path)
     position = len(PNG_SIGNATURE)
     while data.startswith(PNG_SIGNATURE) and position + 12 <= len(data):
         length, kind = int.from_bytes(data[position : position + 4], "big"), data[position + 4 : position + 8]
@@ -112,35 +120,55 @@ def read_recipe(path: Path) -> dict[str, Any]:
     raise PictureError(f"{path}: does not say what it was made from, expected a picture that the viewer saved")
 
 
-def save_numbered(folder: Path, stem: str, data: bytes) -> Path:
+def is_drawing(path: Path) -> bool:
+    """Whether a picture is a page that was drawn on here."""
+    try:
+        return read_recipe(path).get("mode") == "drawing"
+    except PictureError:
+        return False
+
+
+def save_numbered(folder: Path, stem: str, data: bytes, beside: Mapping[str, bytes] | None = None) -> Path:
     """Write ``data`` to the first free ``<stem>-<number>.png``; the folder is made where it is missing.
 
+    ``beside``: more pictures that belong to it, by what is added to its name: ``<stem>-<number>-<name>.png``.
     Raises ``PictureError``, and then leaves nothing behind.
     """
     stem = re.sub(r"[^\w.-]+", "_", stem)[:80].lstrip(".") or "picture"
     path = folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        taken = re.compile(re.escape(stem) + r"-(\d{1,9})\.png", re.IGNORECASE)
+        taken = re.compile(re.escape(stem) + r"-(\d{1,9})(?:-\w+)?\.png", re.IGNORECASE)
         numbers = (int(match[1]) for old in folder.iterdir() if (match := taken.fullmatch(old.name)))
         number = max(numbers, default=0)
         while True:
             number += 1
             path = folder / f"{stem}-{number:04d}.png"
             try:
-                file = path.open("xb", buffering=0)
+                _write_new(path, data)
                 break
             except FileExistsError:
                 continue  # another viewer was quicker
         try:
-            with file:
-                _write_all(file.fileno(), data)
-        except BaseException:
+            for name, more in (beside or {}).items():
+                _write_new(path.with_stem(f"{path.stem}-{name}"), more)
+        except OSError:
             path.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise PictureError(f"cannot save {path}: {error.strerror or error}") from None
     return path
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    """Write a file that is not there yet. Raises ``OSError``, and then leaves nothing behind."""
+    file = path.open("xb", buffering=0)
+    try:
+        with file:
+            _write_all(file.fileno(), data)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
@@ -149,7 +177,8 @@ def _write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def _read(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """All of a regular file; a pipe is not waited for. Raises ``PictureError``."""
     try:
         if not path.exists():
             raise PictureError(f"{path}: no such file")

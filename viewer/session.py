@@ -30,6 +30,7 @@ _LARGEST_SAVED: Final = 2**27  # pixels of a saved sheet: as many as the viewer 
 _LARGEST_RECIPE: Final = 65_536  # latent numbers that a saved sheet carries
 
 Request = TypeVar("Request")
+Made = TypeVar("Made")  # a part of what was asked for, as the worker gives it
 Labels = NDArray[np.int64]  # [n]
 
 
@@ -62,7 +63,7 @@ class Decoder:
             first += len(images)
 
 
-class Session(ABC, Generic[State, Request]):
+class Session(ABC, Generic[State, Request, Made]):
     """One mode at work."""
 
     def __init__(self, model: Model, state: State, folder: Path) -> None:
@@ -73,7 +74,7 @@ class Session(ABC, Generic[State, Request]):
         self.failures: list[str] = []  # all that went wrong, one line each
         self._folder = folder
         self._decoder = Decoder(model)
-        self._worker: Worker[Request, Part] = Worker(self._work)
+        self._worker: Worker[Request, Made] = Worker(self._work)
         self._errands = Errands()
         self._notice: tuple[str, render.Tone, float] | None = None
 
@@ -172,6 +173,11 @@ class Session(ABC, Generic[State, Request]):
         return False
 
     @property
+    def draws(self) -> bool:
+        """Whether every place that a drag goes through means something, and not only where it is."""
+        return False
+
+    @property
     def moving(self) -> bool:
         """Whether pictures change as time goes by."""
         return False
@@ -195,13 +201,16 @@ class Session(ABC, Generic[State, Request]):
 
         def save() -> str:
             picture, recipe = errand()
-            facts = {"model": self.model.name, "file": self.model.path.name, **recipe, "sha256": self.model.sha256}
-            return f"saved {save_numbered(self._folder, self.model.name, encode_png(picture, facts))}"
+            return f"saved {save_numbered(self._folder, self.model.name, encode_png(picture, self._signed(recipe)))}"
 
         self._errands.send(save)
 
+    def _signed(self, recipe: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A recipe with the model that it is for."""
+        return {"model": self.model.name, "file": self.model.path.name, **recipe, "sha256": self.model.sha256}
+
     @abstractmethod
-    def _work(self, request: Request) -> Iterator[Part]:
+    def _work(self, request: Request) -> Iterator[Made]:
         """Make what was asked for; runs in the worker's thread."""
 
     @abstractmethod
@@ -209,7 +218,7 @@ class Session(ABC, Generic[State, Request]):
         """Ask the worker for what the state needs and is not there."""
 
     @abstractmethod
-    def _receive(self, request: Request, part: Part) -> None:
+    def _receive(self, request: Request, part: Made) -> None:
         """Take in some pictures."""
 
     @abstractmethod
@@ -229,7 +238,7 @@ class Session(ABC, Generic[State, Request]):
         """The keys, most needed first."""
 
 
-class SheetSession(Session[SheetState, Request]):
+class SheetSession(Session[SheetState, Request, Part]):
     """A mode that shows a sheet of pictures with a cursor."""
 
     @property

@@ -9,8 +9,11 @@ from enum import Enum, auto
 from typing import Final, Literal, TypeVar, final
 
 from viewer.classes import NO_CLASSES, Classes
+from viewer.draw_state import DrawState, reduce_draw
 from viewer.keys import Action, Event
 from viewer.latent_state import LatentState, reduce_latent
+from viewer.translate_state import TranslateState, reduce_translate
+from viewer.upscale_state import UpscaleState, reduce_upscale
 
 TRUNCATION_STEPS: Final = 10  # steps in a truncation of 1
 LARGEST_TRUNCATION: Final = 20  # steps
@@ -108,7 +111,7 @@ class AnimateState:
 
 
 SheetState = TypeVar("SheetState", GridState, AnimateState)  # of modes that show a sheet
-State = TypeVar("State", GridState, AnimateState, LatentState)
+State = TypeVar("State", GridState, AnimateState, LatentState, TranslateState, DrawState, UpscaleState)
 
 
 def reduce(state: State, event: Event) -> tuple[State, Effects]:
@@ -126,7 +129,13 @@ def reduce(state: State, event: Event) -> tuple[State, Effects]:
         return _reduce_grid(state, event), effects
     if isinstance(state, AnimateState):
         return _reduce_animate(state, event), effects
-    return reduce_latent(state, event), effects
+    if isinstance(state, LatentState):
+        return reduce_latent(state, event), effects
+    if isinstance(state, TranslateState):
+        return reduce_translate(state, event), effects
+    if isinstance(state, DrawState):
+        return reduce_draw(state, event), effects
+    return reduce_upscale(state, event), effects
 
 
 def advance(state: AnimateState, frames: int = 1) -> AnimateState:

@@ -18,6 +18,17 @@ def rows(size: int, count: int) -> st.SearchStrategy:
     return st.lists(row, min_size=count, max_size=count).map(tuple)
 
 
+def conditions() -> st.SearchStrategy:
+    edges = st.fixed_dictionaries(
+        {"kind": st.just("edges")},
+        optional={"sigma": st.floats(0, 1), "blur": st.sampled_from([0, 3, 5]), "invert": st.booleans()},
+    )
+    masks = st.fixed_dictionaries(
+        {"kind": st.just("given")}, optional={"size": st.just([96, 128]), "palette": st.just([[0, 0, 0], [255, 0, 9]])}
+    )
+    return st.just({}) | masks | edges
+
+
 @st.composite
 def cards(draw: st.DrawFn) -> Card:
     kind = draw(st.sampled_from(sorted(KINDS)))
@@ -41,7 +52,11 @@ def cards(draw: st.DrawFn) -> Card:
         output=Port(name=output, dtype=output_type, shape=draw(shape)),
         image_size=draw(st.none() | st.tuples(st.integers(1, 9999), st.integers(1, 9999))),
         channels=draw(st.sampled_from([1, 3])),
+        input_channels=draw(st.integers(0, 4)),
         scale=draw(st.integers(1, 4)),
+        multiple=draw(st.sampled_from([1, 4, 256])),
+        context=draw(st.integers(0, 200)),
+        condition=draw(conditions()),
         latent=latent if has_latent else None,
         classes=tuple(draw(st.lists(TEXT, max_size=3))),
         directions=draw(rows(size, 2)) if has_latent and known else (),
@@ -104,6 +119,20 @@ def test_hostile_entries_raise_card_errors_only(key: str, value: str) -> None:
         ({"inputs": []}, "card inputs"),
         ({"inputs": [{"name": "latent", "dtype": "f32", "shape": [None, 2]}] * 2}, "each name once"),
         ({"output": {"name": "image", "dtype": "f32", "shape": []}}, "card output"),
+        ({"scale": 0}, "scale is 0, expected 1..16"),
+        ({"multiple": 0}, "multiple is 0, expected 1..4096"),
+        ({"multiple": True}, "multiple"),
+        ({"context": -1}, "context is -1, expected 0..16384"),
+        ({"input_channels": 5}, "input_channels is 5, expected 0..4"),
+        ({"condition": "edges"}, "condition is str, expected a mapping"),
+        ({"condition": {"sigma": 0.3}}, "condition kind is None, expected one of given, edges"),
+        ({"condition": {"kind": "edges", "sigma": 7}}, "condition sigma is 7, expected 0..1"),
+        ({"condition": {"kind": "edges", "sigma": "x"}}, "condition sigma is 'x'"),
+        ({"condition": {"kind": "edges", "blur": 4}}, "condition blur is 4, expected 0 or an odd number"),
+        ({"condition": {"kind": "given", "size": [0, 64]}}, "condition size is .0, 64., expected height and width"),
+        ({"condition": {"kind": "given", "palette": [[0, 0, 256]]}}, "condition palette"),
+        ({"condition": {"kind": "given", "palette": "red"}}, "condition palette is 'red', expected at most 64"),
+        ({"condition": {"kind": "edges", "invert": 1}}, "condition invert is 1, expected true or false"),
     ],
 )
 def test_wrong_entries_are_named(changes: dict[str, object], expected: str) -> None:
@@ -121,6 +150,18 @@ def test_unknown_keys_and_newer_minor_versions_are_read() -> None:
     card = Card.from_props(plain_card(schema=SCHEMA.split(".")[0] + ".99", mood="sleepy"))
     assert card is not None
     assert card.name == "cats"
+
+
+def test_files_from_before_translators_had_facts_are_read_with_none() -> None:
+    card = Card.from_props(plain_card(schema="1.0"))
+    assert card is not None
+    assert (card.input_channels, card.multiple, card.context, card.condition) == (0, 1, 0, {})
+
+
+def test_a_kind_of_condition_that_is_not_known_yet_is_read() -> None:
+    card = Card.from_props(plain_card(condition={"kind": "depth", "far": [1, 2]}))
+    assert card is not None
+    assert card.condition["kind"] == "depth"
 
 
 def test_a_file_without_a_card_has_none() -> None:

@@ -33,7 +33,7 @@ SIZES = [(28, 28), (32, 32), (64, 64), (96, 96), (128, 128), (30, 45), (17, 16)]
 def test_every_size_fits(family: Family, least: int, size: tuple[int, int]) -> None:
     spec = DataSpec(image_size=size, channels=1 if size[0] % 3 else 3)
     nets = family.build(spec)
-    latent = family.sample_inputs(2, spec, torch.Generator().manual_seed(0))
+    latent = family.sample_inputs(2, spec, torch.Generator().manual_seed(0), iter(()))
     with torch.no_grad():
         picture = family.sample(nets, {}, *latent)
         judge = nets.critic if "critic" in nets else nets.discriminator
@@ -133,7 +133,7 @@ def test_options_that_make_no_sense_are_refused(config: Any, options: dict[str, 
 
 def test_a_uniform_prior_stays_in_its_bounds() -> None:
     family = GAN(GANConfig(prior="uniform", latent_size=7))
-    (latent,) = family.sample_inputs(500, SPEC, torch.Generator().manual_seed(0))
+    (latent,) = family.sample_inputs(500, SPEC, torch.Generator().manual_seed(0), iter(()))
     assert latent.shape == (500, 7)
     assert latent.abs().max() <= 1
     assert latent.std().item() == pytest.approx(3**-0.5, abs=0.02)

@@ -78,7 +78,7 @@ def test_every_size_fits(family: AE | ConvAE, size: tuple[int, int]) -> None:
     evaluated = Nets(autoencoder=nets.autoencoder.eval())
     with torch.no_grad():
         assert nets.autoencoder(image).shape == image.shape
-        drawn = family.sample(evaluated, {}, *family.sample_inputs(3, spec, torch.Generator().manual_seed(0)))
+        drawn = family.sample(evaluated, {}, *family.sample_inputs(3, spec, torch.Generator().manual_seed(0), iter(())))
     assert drawn.shape == (3, spec.channels, *size)
 
 

@@ -34,10 +34,10 @@ def test_both_networks_heed_the_label(arch: Any, conditioning: Any) -> None:
 
 def test_rows_of_a_sheet_are_classes_and_a_large_draw_has_all_of_them() -> None:
     family = ConditionalGAN(ConditionalGANConfig())
-    latent, label = family.sample_inputs(9, SPEC, torch.Generator().manual_seed(0))
+    latent, label = family.sample_inputs(9, SPEC, torch.Generator().manual_seed(0), iter(()))
     assert latent.shape == (9, 100)
     assert label.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
-    _, label = family.sample_inputs(2000, SPEC, torch.Generator().manual_seed(0))
+    _, label = family.sample_inputs(2000, SPEC, torch.Generator().manual_seed(0), iter(()))
     assert label.bincount().min() > 600
 
 

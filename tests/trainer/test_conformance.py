@@ -182,7 +182,7 @@ def test_samples_are_pictures_and_repeat(family_class: type[Family], options: di
     with torch.no_grad():
         facts = family.describe(nets, iter([batch]))
         first, second = (
-            family.sample(nets, facts, *family.sample_inputs(5, spec, torch.Generator().manual_seed(1)))
+            family.sample(nets, facts, *family.sample_inputs(5, spec, torch.Generator().manual_seed(1), iter([batch])))
             for _ in range(2)
         )
     assert first.shape == (5, spec.channels, SIZE_PX, SIZE_PX)

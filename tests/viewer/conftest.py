@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
-from small_models import make_encoder, make_generator
+from small_models import make_encoder, make_generator, make_translator, photo_like
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +40,32 @@ def plane_path(model_folder: Path) -> Path:
 def cat_sized_path(model_folder: Path) -> Path:
     """The decoder of the hierarchical VAE in its real size: 10 → 50 → 128x128x3."""
     return make_generator(model_folder / "cats.onnx", size=10, height=128, width=128, hidden=50)
+
+
+@pytest.fixture(scope="session")
+def edges_path(model_folder: Path) -> Path:
+    """A translator of edges, whose sides are multiples of 8, trained at 48x64."""
+    condition = {"kind": "edges", "sigma": 0.33, "blur": 3, "size": [48, 64]}
+    return make_translator(model_folder / "edges.onnx", multiple=8, condition=condition)
+
+
+@pytest.fixture(scope="session")
+def masks_path(model_folder: Path) -> Path:
+    """A translator of masks in three colours, with latents."""
+    palette = [[10, 20, 30], [255, 0, 0], [0, 255, 0]]
+    condition = {"kind": "given", "size": [32, 32], "palette": palette}
+    return make_translator(model_folder / "masks.onnx", latent=3, condition=condition)
+
+
+@pytest.fixture(scope="session")
+def twice_path(model_folder: Path) -> Path:
+    """A translator that makes pictures twice as large, and looks 4 pixels far."""
+    return make_translator(model_folder / "twice.onnx", scale=2, context=4)
+
+
+@pytest.fixture
+def photo_path(tmp_path: Path) -> Path:
+    """A photograph-like picture of 60x40 pixels."""
+    path = tmp_path / "photo.png"
+    cv2.imwrite(str(path), photo_like(40, 60))
+    return path

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import onnx
 from numpy.typing import NDArray
@@ -153,6 +154,83 @@ def make_encoder(path: Path, size: int = 4, height: int = 16, width: int = 16) -
         latent=Latent(size=size),
     )
     return write(path, model, card)
+
+
+def photo_like(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
+    """Smooth shapes with edges, u8 [h, w, 3]."""
+    noise = np.random.default_rng(seed).integers(0, 256, (5, 6, 3), dtype=np.uint8)
+    smooth = cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(np.where(smooth > 128, smooth // 2 + 100, smooth // 3), np.uint8)
+
+
+def make_translator(
+    path: Path, scale: int = 1, channels: int = 3, latent: int = 0, multiple: int = 1, card: bool = True, **facts: Any
+) -> Path:
+    """A translator as the export writes it: image u8 [n, h, w, c] to translated u8 [n, h * scale, w * scale, 3].
+
+    Two 5x5 convolutions, so that it looks 4 pixels far. ``latent``: its first number makes the picture brighter.
+    ``multiple``: on the way the picture is averaged over squares of this side.
+    """
+    generator = np.random.default_rng(7)
+    inner, outer = 6, 3 * scale * scale
+    first = (generator.normal(size=(inner, channels, 5, 5)) / np.sqrt(25 * channels)).astype(np.float32)
+    second = (generator.normal(size=(outer, inner, 5, 5)) / np.sqrt(25 * inner) * 4).astype(np.float32)
+    conv = {"kernel_shape": [5, 5], "pads": [2, 2, 2, 2]}
+    nodes = [
+        helper.make_node("Cast", ["image"], ["levels_in"], to=TensorProto.FLOAT),
+        helper.make_node("Div", ["levels_in", "levels"], ["unit_in"]),
+        helper.make_node("Transpose", ["unit_in"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["planes", "first"], ["inner"], **conv),
+        helper.make_node("Relu", ["inner"], ["active"]),
+        helper.make_node("Conv", ["active", "second"], ["outer"], **conv),
+        helper.make_node("DepthToSpace", ["outer"], ["large"], blocksize=scale, mode="CRD"),
+        helper.make_node("Sigmoid", ["large"], ["unit"]),
+        helper.make_node("Transpose", ["unit"], ["pixels"], perm=[0, 2, 3, 1]),
+        helper.make_node("Mul", ["pixels", "levels"], ["scaled"]),
+        helper.make_node("Clip", ["scaled", "black", "levels"], ["limited"]),
+        helper.make_node("Round", ["limited"], ["rounded"]),
+        helper.make_node("Cast", ["rounded"], ["translated"], to=TensorProto.UINT8),
+    ]
+    constants = [constant("first", first), constant("second", second), constant("levels", np.float32(255)),
+                 constant("black", np.float32(0))]  # fmt: skip
+    if multiple > 1:
+        sides = {"kernel_shape": [multiple, multiple], "strides": [multiple, multiple]}
+        constants.append(constant("growth", np.array([1, 1, multiple, multiple], np.float32)))
+        nodes[3:3] = [
+            helper.make_node("AveragePool", ["planes"], ["few"], **sides),
+            helper.make_node("Resize", ["few", "", "growth"], ["blocks"], mode="nearest"),
+        ]
+        nodes[5].input[0] = "blocks"
+    inputs: list[tuple[str, str, list[int | str]]] = [("image", "u8", ["n", "h", "w", channels])]
+    if latent:
+        take = np.zeros((latent, 1), np.float32)
+        take[0] = 40
+        constants += [constant("take", take), constant("one_pixel", np.array([-1, 1, 1, 1]))]
+        clip = next(node for node in nodes if node.op_type == "Clip")
+        clip.input[0] = "lit"
+        nodes[nodes.index(clip) : nodes.index(clip)] = [
+            helper.make_node("MatMul", ["latent", "take"], ["number"]),
+            helper.make_node("Reshape", ["number", "one_pixel"], ["light"]),
+            helper.make_node("Add", ["scaled", "light"], ["lit"]),
+        ]
+        inputs.append(("latent", "f32", ["n", latent]))
+    model = make_graph(nodes, inputs, [("translated", "u8", ["n", "h2", "w2", 3])], constants)
+    if not card:
+        return write(path, model)
+    ports = [Port(name="image", dtype="u8", shape=(None, None, None, channels))]
+    ports += [Port(name="latent", dtype="f32", shape=(None, latent))] * bool(latent)
+    known = {
+        "kind": "translator",
+        "family": "small",
+        "name": path.stem,
+        "inputs": tuple(ports),
+        "output": Port(name="translated", dtype="u8", shape=(None, None, None, 3)),
+        "input_channels": channels,
+        "scale": scale,
+        "multiple": multiple,
+        "latent": Latent(size=latent) if latent else None,
+    }
+    return write(path, model, Card(**{**known, **facts}))
 
 
 class FakeDisplay:

@@ -77,6 +77,23 @@ def test_a_script_with_the_mouse() -> None:
         Event(Action.DRAG, 30, 40),
         Event(Action.RELEASE, 30, 40),
     ]
+    assert parse_keys("drag:1:2:3:4:5:6") == [
+        Event(Action.CLICK, 1, 2),
+        Event(Action.DRAG, 3, 4),
+        Event(Action.DRAG, 5, 6),
+        Event(Action.RELEASE, 5, 6),
+    ]
+    assert parse_keys("rdrag:1:2:3:4") == [
+        Event(Action.SECOND_CLICK, 1, 2),
+        Event(Action.SECOND_DRAG, 3, 4),
+        Event(Action.SECOND_RELEASE, 3, 4),
+    ]
+    assert parse_keys("rclick:1:2,wheel:2,wheel:-1:8:9,ctrl+z") == [
+        Event(Action.SECOND_CLICK, 1, 2),
+        *[Event(Action.WHEEL_UP)] * 2,
+        Event(Action.WHEEL_DOWN, 8, 9),
+        Event(Action.UNDO),
+    ]
 
 
 def test_a_script_of_all_names() -> None:
@@ -99,6 +116,15 @@ def test_a_script_of_all_names() -> None:
         "click:-1:2",
         "right,",
         "drag:1:2",
+        "drag:1:2:3:4:5",
+        "rdrag:1:2",
+        "rclick:1",
+        "wheel:",
+        "wheel:x",
+        "wheel:1:2",
+        "wheel:-",
+        "wheel:1001",
+        "click:1:123456789",
         "move:1",
         "drag:1:2:3:x",
         "move:1:2:3",

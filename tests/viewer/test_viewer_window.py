@@ -10,11 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 from viewer.displays.x11 import XKeys
 from viewer.layout import make_layout
 from viewer.pictures import read_recipe
+from viewer.side_by_side import make_easel
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux") or not (shutil.which("Xvfb") and shutil.which("xdotool")),
@@ -240,6 +243,77 @@ def test_latent_space_follows_the_mouse(screen: str, plane_path: Path, tmp_path:
         go("key", "Escape")
         _, error = process.communicate(timeout=5)
         assert time.monotonic() - started < 1.5
+        assert (process.returncode, error) == (0, b"")
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_stroke_changes_the_picture_and_undo_restores_it_to_the_bit(
+    screen: str, edges_path: Path, tmp_path: Path
+) -> None:
+    environment = os.environ | {"DISPLAY": screen}
+    arguments = ["translate", edges_path, "--draw", "--display", "window", "--out", tmp_path]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "viewer", *map(str, arguments)], cwd=ROOT, env=environment, stderr=subprocess.PIPE
+    )
+
+    def go(*words: str) -> str:
+        command = ["xdotool", *words]
+        done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+        time.sleep(0.1)
+        return done.stdout
+
+    def saved(number: int) -> tuple[np.ndarray, np.ndarray, list[Any]]:
+        """The result and the drawing that pressing s saves, and the strokes of its recipe."""
+        go("key", "s")
+        path = tmp_path / f"edges-{number:04d}.png"
+        drawing, until = path.with_stem(f"{path.stem}-drawing"), time.monotonic() + 10
+        while not drawing.exists():
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        time.sleep(0.1)
+        return cv2.imread(str(path)), cv2.imread(str(drawing)), read_recipe(path)["strokes"]
+
+    try:
+        window = go("search", "--sync", "--onlyvisible", "--name", "^edges - ").split()[0]
+        go("windowfocus", "--sync", window)
+        time.sleep(0.5)
+        empty, page, _ = saved(1)
+        assert not page.any()
+        go("mousemove", "--window", window, "60", "60", "click", "4", "click", "4")
+        go("mousedown", "1")
+        for step in range(20):
+            go("mousemove", "--window", window, str(60 + 15 * step), str(60 + 10 * (step % 5)))
+        go("mouseup", "1")
+        drawn, page, strokes = saved(2)
+        assert page.any()
+        assert not np.array_equal(empty, drawn)
+        assert len(strokes) == 1
+        assert strokes[0][1] == 3  # the wheel made the brush larger, twice
+        assert len(strokes[0][2]) > 15  # it went through every place, not straight to the last one
+        easel = make_easel(48, 64, 2)  # and the window did not enlarge itself by the wheel, too
+        shrunk = 0.9 * 1024 / (2 * easel.page.right + 8)  # to fit the screen
+        for number, (x, y) in ((0, (60, 60)), (-1, (345, 100))):
+            assert strokes[0][2][number] == pytest.approx(easel.point(round(x / shrunk), round(y / shrunk)), abs=1)
+        go("mousemove", "--window", window, "130", "40")
+        go("mousedown", "3")
+        go("mousemove", "--window", window, "130", "120")
+        go("mouseup", "3")
+        rubbed, thinner, strokes = saved(3)
+        assert len(strokes) == 2
+        assert thinner.sum() < page.sum()
+        go("key", "z")
+        again, page_again, _ = saved(4)
+        assert np.array_equal(again, drawn)
+        assert np.array_equal(page_again, page)
+        go("key", "ctrl+z")
+        back, _, strokes = saved(5)
+        assert np.array_equal(back, empty)
+        assert strokes == []
+        assert not np.array_equal(rubbed, back)
+        go("key", "Escape")
+        _, error = process.communicate(timeout=5)
         assert (process.returncode, error) == (0, b"")
     finally:
         process.kill()

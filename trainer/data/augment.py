@@ -1,6 +1,8 @@
-"""Augmentation of whole batches on their device: mirror, small rotation, crop and enlarge.
+"""Augmentation of whole batches on their device: windows, mirror, quarter turns, small rotation, crop and enlarge.
 
-Every random number comes from the CPU generator given, so that a batch depends on its seed and not on the device.
+Every random number comes from the CPU generator given, so that a batch depends on its seed and not on the device, and
+how many are drawn from the number of pictures alone: with the generator in the same state, both sides of pairs change
+alike.
 """
 
 import math
@@ -19,11 +21,26 @@ class Augment:
     flip: bool = False  # mirror half of them left to right
     rotate: float = 0.0  # degrees, at most, either way
     crop: float = 0.0  # share of the sides cut off at most, 0..0.5
+    turn: bool = False  # by a random number of quarter turns, of square pictures
 
     @property
     def warps(self) -> bool:
         """Whether pictures are resampled."""
         return self.rotate > 0 or self.crop > 0
+
+
+def cut(images: Tensor, size: tuple[int, int], generator: torch.Generator | None) -> Tensor:
+    """A window (height, width) of each of u8 [n, h, w, c]: anywhere, or without a generator in the middle."""
+    count, height, width, _ = images.shape
+    places = torch.full((count, 2), 0.5) if generator is None else torch.rand(count, 2, generator=generator)
+    corners = (places * torch.tensor([height - size[0] + 1, width - size[1] + 1])).long().tolist()
+    return torch.stack([image[y : y + size[0], x : x + size[1]] for image, (y, x) in zip(images, corners, strict=True)])
+
+
+def quarter_turns(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Turn each of square u8 [n, h, w, c] by 0 to 3 quarters."""
+    turns = torch.randint(4, (len(images),), generator=generator).tolist()
+    return torch.stack([image.rot90(turn) for image, turn in zip(images, turns, strict=True)])
 
 
 def mirror(images: Tensor, generator: torch.Generator) -> Tensor:

@@ -15,10 +15,11 @@ import glob
 import os
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -29,6 +30,9 @@ from trainer.data.formats import open_packed
 from trainer.data.npy import Writer, check_free, check_output, output, printable, write_facts
 from trainer.data.packed import Packed
 from trainer.data.pictures import Unreadable, files_in, load
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -128,14 +132,7 @@ def find(inputs: Iterable[str], output: Path) -> list[Path]:
 def decode_all(
     files: Iterable[Path], size: int, keep_aspect: bool, exact: bool = False, workers: int = 0
 ) -> Iterator[tuple[Path, np.ndarray | str]]:
-    """Decode several files at once, in threads (OpenCV releases the interpreter).
-
-    Gives each file, in order, with its picture u8 [size, size, 3] or why it is left out. Only a few pictures a thread
-    are held at a time.
-    """
-    workers = workers or _cores()
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # one thread a picture; more would fight over the cores
+    """Each file, in order, with its picture u8 [size, size, 3] or why it is left out."""
 
     def one(path: Path) -> np.ndarray | str:
         try:
@@ -143,8 +140,20 @@ def decode_all(
         except Unreadable as error:
             return str(error)
 
+    return in_threads(files, one, workers)
+
+
+def in_threads(files: Iterable[Item], one: Callable[[Item], Made], workers: int = 0) -> Iterator[tuple[Item, Made]]:
+    """Do ``one`` for several files at once, in threads (OpenCV releases the interpreter).
+
+    Gives each file, in order, with what was made of it. Only a few a thread are held at a time. ``workers``: 0 for one
+    a core.
+    """
+    workers = workers or _cores()
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)  # one thread a picture; more would fight over the cores
     pool = ThreadPoolExecutor(workers)
-    waiting: deque[tuple[Path, Future[np.ndarray | str]]] = deque()
+    waiting: deque[tuple[Item, Future[Made]]] = deque()
     rest = iter(files)
     try:
         waiting.extend((path, pool.submit(one, path)) for path in islice(rest, 4 * workers))

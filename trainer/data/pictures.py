@@ -34,6 +34,7 @@ class Header:
     height: int
     plain: bool = True  # 8 bits a channel and no alpha
     orientation: int = 1  # EXIF, 1..8
+    rgb: bool = True  # stored in three colours, where the format tells: not grey, CMYK, a palette or with alpha
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -114,7 +115,7 @@ def _read_jpeg(data: bytes) -> Header:
         raise Unreadable("truncated")
     if size[2] == 4 and not adobe:
         raise Unreadable("CMYK without an Adobe marker: its polarity is not known")
-    return Header("JPEG", size[0], size[1], True, orientation)
+    return Header("JPEG", size[0], size[1], True, orientation, rgb=size[2] == 3)
 
 
 def _read_png(data: bytes) -> Header:
@@ -128,7 +129,7 @@ def _read_png(data: bytes) -> Header:
         if kind[:1].isupper() and zlib.crc32(memoryview(data)[position + 4 : end]) != crc:
             raise Unreadable("damaged")
         if kind == b"IEND":
-            return Header("PNG", width, height, plain, orientation)
+            return Header("PNG", width, height, plain, orientation, rgb=colour == 2)
         if kind == b"tRNS":
             plain = False
         elif kind == b"eXIf":
@@ -148,10 +149,30 @@ def _read_bmp(data: bytes) -> Header:
 
 
 def _read_gif(data: bytes) -> Header:
+    """Walk all blocks, to count the frames: the first of many is not what somebody meant by a picture."""
     width, height = struct.unpack_from("<HH", data, 6)
     if not data.rstrip(b"\0").endswith(b";"):
         raise Unreadable("truncated")
+    frames, position = 0, 13 + _colour_table(data[10])
+    while data[position] != 0x3B:
+        if data[position] == 0x2C:
+            frames += 1
+            position += 11 + _colour_table(data[position + 9])  # the descriptor, its colours, the size of a code
+        elif data[position] == 0x21:
+            position += 2
+        else:
+            raise Unreadable("damaged")
+        while data[position]:  # blocks of data, up to an empty one
+            position += 1 + data[position]
+        position += 1
+    if frames > 1:
+        raise Unreadable(f"an animated GIF of {frames} frames")
     return Header("GIF", width, height, plain=False)
+
+
+def _colour_table(flags: int) -> int:
+    """Bytes of a GIF's table of colours."""
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
 def _read_webp(data: bytes) -> Header:
@@ -169,6 +190,8 @@ def _read_webp(data: bytes) -> Header:
     if kind != b"VP8X":
         raise Unreadable("damaged")
     width, height = (int.from_bytes(data[at : at + 3], "little") + 1 for at in (24, 27))
+    if data[20] & 0x02:
+        raise Unreadable("an animated WebP")
     position = 12
     while position + 8 <= len(data):
         name, size = struct.unpack_from("<4sI", data, position)

@@ -4,11 +4,12 @@ import shutil
 import sys
 import tempfile
 import weakref
-from collections.abc import Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -30,6 +31,11 @@ GIB = 1 << 30
 PARTS = frozenset(("train", "training", "test", "testing", "val", "valid", "validation"))
 
 
+Kind = TypeVar("Kind")
+Sides: TypeAlias = tuple[Kind, Kind | None]
+"""Pictures and, where they are pairs, their conditions."""
+
+
 class Images(Protocol):
     """Pictures u8 [n, h, w, c] RGB, all in memory (an ndarray) or read when asked for."""
 
@@ -40,6 +46,27 @@ class Images(Protocol):
 
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
         """Pictures [k, h, w, c] by their indices i64 [k]."""
+
+
+class Ragged(ABC):
+    """Pictures of many sizes, of which training takes windows of one size."""
+
+    shape: tuple[int, int, int, int]  # n, and height, width and channels of the windows
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @abstractmethod
+    def cut(self, indices: np.ndarray, random: np.random.Generator) -> Sides[np.ndarray]:
+        """A window of each, anywhere, u8 [k, h, w, c], and of its condition where there is one."""
+
+    @abstractmethod
+    def whole(self, index: int) -> Sides[np.ndarray]:
+        """One whole picture, u8 [1, h, w, c], and its condition where there is one."""
+
+    def __getitem__(self, indices: np.ndarray) -> np.ndarray:
+        """Some window of each, always the same."""
+        return self.cut(indices, np.random.default_rng(0))[0]
 
 
 class MappedImages:
@@ -65,10 +92,12 @@ class MappedImages:
 
 
 class FolderImages:
-    """Picture files too many for memory, decoded when asked for."""
+    """Picture files too many for memory, decoded when asked for: ``read(path, height, width)`` gives u8 RGB."""
 
-    def __init__(self, paths: Sequence[Path], height: int, width: int) -> None:
-        self.paths = paths
+    def __init__(
+        self, paths: Sequence[Path], height: int, width: int, read: Callable[[Path, int, int], np.ndarray] = load
+    ) -> None:
+        self.paths, self.read = paths, read
         self.shape = (len(paths), height, width, 3)
 
     def __len__(self) -> int:
@@ -79,7 +108,7 @@ class FolderImages:
         for row, index in enumerate(indices):
             path = self.paths[index]
             try:
-                images[row] = load(path, *self.shape[1:3])
+                images[row] = self.read(path, *self.shape[1:3])
             except Unreadable as error:
                 raise UserError(f"{printable(path)} has become unreadable: {error}") from None
         return images
@@ -93,7 +122,11 @@ class Pictures:
     labels: np.ndarray | None = None  # i64 [n], into classes
     classes: tuple[str, ...] = ()
     name: str
-    _resident: dict[torch.device, Tensor] = field(default_factory=dict, repr=False)
+    conditions: Images | None = None  # the other sides of pairs, of the same size; those of Ragged are its own
+    condition_channels: int = 0
+    window: tuple[int, int] | None = None  # height and width of what training sees of each, at random; None: all
+    validation: int = 0  # the last so many pictures are for validation alone
+    _resident: dict[torch.device, Sides[Tensor]] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -102,32 +135,50 @@ class Pictures:
     def spec(self) -> DataSpec:
         """What a family may know of the set."""
         _, height, width, channels = self.images.shape
-        return DataSpec(image_size=(height, width), channels=channels, classes=self.classes)
+        return DataSpec(
+            image_size=self.window or (height, width),
+            channels=channels,
+            classes=self.classes,
+            condition_channels=self.condition_channels,
+        )
 
     def split(self, hold_out: int) -> tuple[np.ndarray, np.ndarray]:
-        """Indices to train on and indices held out, i64: every ``hold_out``-th picture is held out, 0 for none."""
+        """Indices to train on and indices held out, i64: every ``hold_out``-th picture is held out, 0 for none.
+        Where the set has pictures for validation, these are, and no others."""
         indices = np.arange(len(self))
+        if self.validation:
+            return indices[: -self.validation], indices[-self.validation :]
         chosen = indices % hold_out == hold_out - 1 if hold_out else np.zeros(len(self), bool)
         return indices[~chosen], indices[chosen]
 
-    def resident(self, device: torch.device, memory_gib: float) -> Tensor | None:
-        """All pictures as one u8 tensor on a device, made once; None where they are too large for that."""
-        if not isinstance(self.images, np.ndarray) or self.images.nbytes > memory_gib * GIB:
+    def resident(self, device: torch.device, memory_gib: float) -> Sides[Tensor] | None:
+        """All pictures as u8 tensors on a device, made once; None where they are too large for that."""
+        sides = [side for side in (self.images, self.conditions) if side is not None]
+        held = [side for side in sides if isinstance(side, np.ndarray)]
+        if len(held) < len(sides) or sum(side.nbytes for side in held) > memory_gib * GIB:
             return None
         if device not in self._resident:
-            self._resident[device] = torch.from_numpy(self.images).to(device)
+            image, *condition = (torch.from_numpy(side).to(device) for side in held)
+            self._resident[device] = image, condition[0] if condition else None
         return self._resident[device]
 
 
 def open_pictures(
-    data: str, *, image_size: int = 0, bgr: bool = False, memory: float = 4.0, progress: bool = True
+    data: str,
+    *,
+    image_size: int = 0,
+    bgr: bool = False,
+    memory: float = 4.0,
+    rgb_only: bool = False,
+    progress: bool = True,
 ) -> Pictures:
     """Open a training set by what ``--data`` says: a .npy file; a folder of pictures (class folders become labels);
     an idx file or a folder with one (MNIST and its kin); CIFAR-10's binary folder; parquet; ``hub:OWNER/NAME``;
     ``torchvision:NAME``; ``toycats[:COUNT]``.
 
-    image_size: side in pixels that pictures are brought to, 0 to keep theirs. memory: GiB that may be held. Toy cats
-    are always those of seed 0: runs with other seeds stay comparable.
+    image_size: side in pixels that pictures are brought to, 0 to keep theirs. memory: GiB that may be held. rgb_only:
+    leave out files of a folder that are not stored in three colours. Toy cats are always those of seed 0: runs with
+    other seeds stay comparable.
     Raises ``UserError`` in one line for whatever cannot be opened.
     """
     if data == "toycats" or data.startswith("toycats:"):
@@ -143,7 +194,7 @@ def open_pictures(
         return Pictures(images=images, labels=labels, classes=packed.classes, name=packed.name)
     path = Path(data)
     if path.is_dir():
-        return _open_folder(_training_part(path), image_size, memory, progress)
+        return _open_folder(training_part(path), image_size, memory, rgb_only, progress)
     if not path.exists():
         raise UserError(
             f"--data is {printable(data)}, expected a .npy, idx or parquet file, a folder, hub:OWNER/NAME, "
@@ -233,14 +284,14 @@ def _spill(pieces: Iterator[np.ndarray], shape: tuple[int, int, int]) -> MappedI
     return spilt
 
 
-def _training_part(folder: Path) -> Path:
+def training_part(folder: Path) -> Path:
     """The training half of a folder that holds the halves of a published set, or the folder itself."""
     below = {path.name: path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")}
     training = [name for name in ("train", "training") if name in below]
     return below[training[0]] if training and len(below) > 1 and below.keys() <= PARTS else folder
 
 
-def _open_folder(folder: Path, image_size: int, memory: float, progress: bool) -> Pictures:
+def _open_folder(folder: Path, image_size: int, memory: float, rgb_only: bool, progress: bool) -> Pictures:
     paths = list(files_in(folder))
     # Class folders only: with pictures beside them, the folders are no classes.
     names = sorted({path.relative_to(folder).parts[0] for path in paths if path.parent != folder})
@@ -248,7 +299,8 @@ def _open_folder(folder: Path, image_size: int, memory: float, progress: bool) -
 
     def shape_of(path: Path) -> tuple[int, int] | str:
         try:
-            return read_picture_header(read_bytes(path)).shape
+            header = read_picture_header(read_bytes(path))
+            return "not stored in three colours" if rgb_only and not header.rgb else header.shape
         except Unreadable as error:
             return str(error)
 

@@ -14,23 +14,56 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from trainer.config import UserError
-from trainer.data.augment import Augment, mirror, warp
-from trainer.data.sources import Images, Pictures
+from trainer.data.augment import Augment, cut, mirror, quarter_turns, warp
+from trainer.data.sources import Pictures, Ragged, Sides
 from trainer.family import Batch
 
 
 def to_batch(
-    images: Tensor,
+    sides: Sides[Tensor],
     labels: Tensor | None,
     device: torch.device,
     image_range: tuple[float, float],
+    window: tuple[int, int] | None = None,
     augment: Augment | None = None,
     generator: torch.Generator | None = None,
 ) -> Batch:
-    """u8 [n, h, w, c], owned by the caller's batch, → augmented f32 [n, c, h, w], channels-last, in ``image_range``."""
+    """u8 [n, h, w, c], owned by the caller's batch, → augmented f32 [n, c, h, w], channels-last, in ``image_range``.
+
+    Both sides of pairs change alike. ``window``: height and width to cut out, at random or without a generator in the
+    middle.
+    """
+    changed: list[Tensor | None] = []
+    start = None if generator is None else generator.get_state()
+    for side in sides:
+        if generator is not None and start is not None:
+            generator.set_state(start)
+        changed.append(None if side is None else _change(side, device, image_range, window, augment, generator))
+    image, condition = changed
+    assert image is not None
+    return Batch(
+        image=image,
+        label=None if labels is None else labels.to(device, non_blocking=True),
+        condition=condition,
+    )
+
+
+def _change(
+    images: Tensor,
+    device: torch.device,
+    image_range: tuple[float, float],
+    window: tuple[int, int] | None,
+    augment: Augment | None,
+    generator: torch.Generator | None,
+) -> Tensor:
+    """``to_batch`` for one side."""
     images = images.to(device, non_blocking=True)
+    if window is not None:
+        images = cut(images, window, generator)
     if augment and generator and augment.flip:
         images = mirror(images, generator)
+    if augment and generator and augment.turn:
+        images = quarter_turns(images, generator)
     low, high = image_range
     floats = images.float()
     # One pass over the batch where mul_ and add_ make two; writing floats first is faster than mixing types.
@@ -38,7 +71,7 @@ def to_batch(
     image = floats.permute(0, 3, 1, 2)
     if augment and generator and augment.warps:
         image = warp(image, augment, generator)
-    return Batch(image=image, label=None if labels is None else labels.to(device, non_blocking=True))
+    return image
 
 
 class Order:
@@ -69,24 +102,33 @@ class Order:
         return np.concatenate(parts)
 
 
-class _Rows(Dataset[Tensor | str]):
+class _Rows(Dataset[Sides[Tensor] | str]):
     """Hands whole batches of u8 pictures to a DataLoader."""
 
-    def __init__(self, images: Images) -> None:
-        self.images = images
+    def __init__(self, pictures: Pictures) -> None:
+        self.images, self.conditions = pictures.images, pictures.conditions
 
-    def __getitems__(self, indices: list[int]) -> Tensor | str:
+    def __getitems__(self, asked: tuple[np.ndarray, int]) -> Sides[Tensor] | str:
+        indices, seed = asked
         try:
-            return torch.from_numpy(self.images[np.array(indices)])
+            if isinstance(self.images, Ragged):
+                image, condition = self.images.cut(indices, np.random.default_rng(seed))
+            else:
+                image = self.images[indices]
+                condition = None if self.conditions is None else self.conditions[indices]
         except UserError as error:  # as a value: raised, it would arrive with a traceback that keeps the loader alive
             return str(error)
+        return torch.from_numpy(image), None if condition is None else torch.from_numpy(condition)
 
 
-def _endless(indices: np.ndarray, order: Order, start: int, count: int, stride: int) -> Iterator[list[int]]:
-    """Knows no stream: as part of a reference cycle, each loader process would take five seconds to end."""
+def _endless(
+    indices: np.ndarray, order: Order, position: int, rank: int, world_size: int, count: int, seed: int
+) -> Iterator[tuple[np.ndarray, int]]:
+    """Indices of batches, and a seed for each. Knows no stream: as part of a reference cycle, each loader process would
+    take five seconds to end."""
     while True:
-        yield indices[order.take(start, count)].tolist()
-        start += stride
+        yield indices[order.take(position + rank * count, count)], _mixed(seed, position, rank, 1)
+        position += count * world_size
 
 
 def _same(batch: Any) -> Any:
@@ -130,7 +172,7 @@ class Stream(Iterator[Batch]):
         self.labels = None if pictures.labels is None else torch.from_numpy(pictures.labels)
         self.resident = pictures.resident(self.device, memory_gib)
         self.order = Order(len(self.indices), seed, shuffle)
-        self._loader: Iterator[Tensor | str] | None = None
+        self._loader: Iterator[Sides[Tensor] | str] | None = None
         self._position = position
 
     @property
@@ -148,44 +190,45 @@ class Stream(Iterator[Batch]):
         """Whole passes over the training pictures so far."""
         return self._position // len(self.indices)
 
-    def _batches_from(self, position: int) -> Iterator[list[int]]:
-        """The indices of all batches to come, for the loader, which runs ahead."""
-        order = Order(self.order.count, self.order.seed, self.order.shuffle)
-        start, stride = position + self.rank * self.batch_size, self.batch_size * self.world_size
-        return _endless(self.indices, order, start, self.batch_size, stride)
-
-    def _load(self) -> Tensor:
+    def _load(self) -> Sides[Tensor]:
         if self._loader is None:
-            loader: DataLoader[Tensor | str] = DataLoader(
-                _Rows(self.pictures.images),
-                batch_sampler=self._batches_from(self._position),
+            order = Order(self.order.count, self.order.seed, self.order.shuffle)  # its own: it runs ahead
+            loader: DataLoader[Sides[Tensor] | str] = DataLoader(
+                _Rows(self.pictures),
+                batch_sampler=_endless(  # type: ignore[arg-type]  # any iterable of what the set takes does
+                    self.indices, order, self._position, self.rank, self.world_size, self.batch_size, self.seed
+                ),
                 num_workers=self.workers,
                 collate_fn=_same,
                 pin_memory=self.device.type == "cuda",
                 worker_init_fn=_start_worker,
             )
             self._loader = iter(loader)
-        images = next(self._loader)
-        if isinstance(images, str):
+        sides = next(self._loader)
+        if isinstance(sides, str):
             self.close()
-            raise UserError(images)
-        return images
+            raise UserError(sides)
+        return sides
 
     def __next__(self) -> Batch:
         start = self._position + self.rank * self.batch_size
         indices = torch.from_numpy(self.indices[self.order.take(start, self.batch_size)])
-        # index_select gathers fifteen times faster than resident[indices]
-        held = self.resident
-        images = self._load() if held is None else held.index_select(0, indices.to(self.device))
+        sides = self._load() if self.resident is None else _rows_of(self.resident, indices.to(self.device))
         labels = None if self.labels is None else self.labels.index_select(0, indices)
         generator = torch.Generator().manual_seed(_mixed(self.seed, self._position, self.rank))
-        batch = to_batch(images, labels, self.device, self.image_range, self.augment, generator)
+        batch = to_batch(sides, labels, self.device, self.image_range, self.pictures.window, self.augment, generator)
         self._position += self.batch_size * self.world_size
         return batch
 
     def close(self) -> None:
         """End the loader processes."""
         self._loader = None
+
+
+def _rows_of(resident: Sides[Tensor], rows: Tensor) -> Sides[Tensor]:
+    """Some pictures of a set. ``index_select`` gathers fifteen times faster than ``resident[rows]``."""
+    image, condition = resident
+    return image.index_select(0, rows), None if condition is None else condition.index_select(0, rows)
 
 
 def _mixed(*numbers: int) -> int:
@@ -209,16 +252,28 @@ def ordered(
     world_size: int = 1,
     memory_gib: float = 4.0,
 ) -> Iterator[Batch]:
-    """One rank's share of these pictures, each once, in order and unchanged; the last batch may be smaller."""
+    """One rank's share of these pictures, each once, in order and unchanged; the last batch may be smaller.
+
+    Pictures of many sizes come whole, one a batch.
+    """
     device = torch.device(device)
     resident = pictures.resident(device, memory_gib)
     mine = np.asarray(indices, np.int64)[rank::world_size]
+    if isinstance(pictures.images, Ragged):
+        batch_size = 1
     for start in range(0, len(mine), batch_size):
         chosen = mine[start : start + batch_size]
         rows = torch.from_numpy(chosen)
-        if resident is None:
-            images = torch.from_numpy(pictures.images[chosen])
+        if resident is not None:
+            sides = _rows_of(resident, rows.to(device))
+        elif isinstance(pictures.images, Ragged):
+            image, condition = pictures.images.whole(int(chosen[0]))
+            sides = torch.from_numpy(image), None if condition is None else torch.from_numpy(condition)
         else:
-            images = resident.index_select(0, rows.to(device))
+            conditions = pictures.conditions
+            sides = (
+                torch.from_numpy(pictures.images[chosen]),
+                None if conditions is None else torch.from_numpy(conditions[chosen]),
+            )
         labels = None if pictures.labels is None else torch.from_numpy(pictures.labels).index_select(0, rows)
-        yield to_batch(images, labels, device, image_range)
+        yield to_batch(sides, labels, device, image_range, pictures.window)

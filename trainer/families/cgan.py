@@ -177,7 +177,9 @@ class ConditionalGAN(Adversarial):
         with turn("generator") as loss:
             loss["adversarial"] = generator_loss(game, nets.discriminator(fake, label))
 
-    def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator) -> tuple[Tensor, ...]:
+    def sample_inputs(
+        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
+    ) -> tuple[Tensor, ...]:
         """Latents, and labels: a class a row of a square sheet, else all of them in turn, equally often."""
         side = math.isqrt(count)
         rows = torch.arange(count) // side if side * side == count else torch.arange(count)

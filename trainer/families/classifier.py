@@ -102,7 +102,9 @@ class Classifier(Family):
         with turn("classifier") as loss:
             loss["cross_entropy"] = F.cross_entropy(nets.classifier(batch.image), batch.label)
 
-    def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator) -> tuple[Tensor, ...]:
+    def sample_inputs(
+        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
+    ) -> tuple[Tensor, ...]:
         """Noise to begin with, and the classes in turn."""
         noise = torch.randn(count, spec.channels, *spec.image_size, generator=generator)
         return 0.05 * noise - 0.5, torch.arange(count) % len(spec.classes)

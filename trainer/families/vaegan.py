@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainer.config import RunConfig, UserError, require
-from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Turn
+from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Reading, Turn
 from trainer.gaussian import clamp_log_variance, sample_gaussian, twice_divergence
 from trainer.latents import generator_and_encoder, latent_facts
 from trainer.objectives import discriminator_loss, generator_loss
@@ -35,6 +35,8 @@ class VAEGANConfig(RunConfig):
 
     image_size: int = 96
     """Side of the square that pictures are resized to, in pixels, a multiple of 32; 0 keeps that of the data."""
+    rgb_only: bool = True
+    """Leave out picture files of a folder that are grey, CMYK, of a palette or with alpha."""
     rotate: float = 10.0
     """Turn each picture by up to this many degrees either way."""
     batch_size: int = 64
@@ -151,6 +153,9 @@ class VAEGAN(Family):
     Config = VAEGANConfig
     image_range = (0.0, 1.0)
 
+    def reading(self) -> Reading:
+        return Reading(rgb_only=self.config.rgb_only)
+
     def build(self, spec: DataSpec) -> Nets:
         height, width = spec.image_size
         if height % PLACES_PX or width % PLACES_PX:
@@ -189,7 +194,9 @@ class VAEGAN(Family):
             loss["cross_entropy"] = config.cross_entropy * F.binary_cross_entropy_with_logits(logits, image)
             loss["divergence"] = config.divergence * 0.5 * twice_divergence(mean, log_variance).mean()
 
-    def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator) -> tuple[Tensor, ...]:
+    def sample_inputs(
+        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
+    ) -> tuple[Tensor, ...]:
         return (torch.randn(count, self.config.latent_size, generator=generator),)
 
     def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:

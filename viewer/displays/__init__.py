@@ -35,36 +35,47 @@ class NoDisplay:
 
 
 def open_display(
-    choice: Choice, *, title: str, record: Path | None = None, delay_ms: int = 50, motion: bool = False
+    choice: Choice,
+    *,
+    title: str,
+    record: Path | None = None,
+    delay_ms: int = 50,
+    motion: bool = False,
+    strokes: bool = False,
 ) -> Display:
     """Open a display: ``auto`` is a window where there is a screen, else the terminal.
 
     ``record``: a .png, .gif, .webp or .mp4 file that gets every shown frame, each for ``delay_ms``.
-    ``motion``: it tells of every movement of the mouse too, and not of clicks alone. Raises ``DisplayError``.
+    ``motion``: it tells of every movement of the mouse too, and not of clicks alone. ``strokes``: of drags it tells
+    every place, for drawing; a terminal is too coarse for it, and refused. Raises ``DisplayError``.
     """
     if record is None:
-        return _open(choice, title, motion)
+        return _open(choice, title, motion, strokes)
     # Here and below, each display is imported when it is asked for: together they cost a sixth of the viewer's start.
     from viewer.displays.recorder import Recorded, Recorder
 
     recorder = Recorder(record, delay_ms)
     try:
-        return Recorded(_open(choice, title, motion), recorder)
+        return Recorded(_open(choice, title, motion, strokes), recorder)
     except BaseException:
         recorder.discard()
         raise
 
 
-def _open(choice: Choice, title: str, motion: bool) -> Display:
+def _open(choice: Choice, title: str, motion: bool, strokes: bool) -> Display:
     if choice == "none":
         return NoDisplay()
     if choice == "window":
-        return _open_window(title, motion)
+        return _open_window(title, motion, strokes)
     if choice == "terminal":
+        if strokes:
+            raise DisplayError("--display is terminal, expected a window: drawing needs one")
         return _open_terminal(motion)
     try:
-        return _open_window(title, motion)
+        return _open_window(title, motion, strokes)
     except DisplayError as no_window:
+        if strokes:
+            raise DisplayError(f"drawing needs a window: {no_window}") from None
         try:
             return _open_terminal(motion)
         except DisplayError as no_terminal:
@@ -73,10 +84,10 @@ def _open(choice: Choice, title: str, motion: bool) -> Display:
             ) from None
 
 
-def _open_window(title: str, motion: bool) -> Display:
+def _open_window(title: str, motion: bool, strokes: bool) -> Display:
     from viewer.displays.window import Window
 
-    return Window(title, motion)
+    return Window(title, motion, strokes)
 
 
 def _open_terminal(motion: bool) -> Display:

@@ -35,6 +35,7 @@ _ESCAPE_SECONDS: Final = 0.05  # after which a lone escape is the key
 _SEQUENCE_SECONDS: Final = 1.0  # after which half a sequence is given up
 _SLICE_SECONDS: Final = 0.1  # of waiting, after which a change of the terminal's size is noticed
 _KITTY_CHUNK: Final = 4096
+_TO_THE_EDGE: Final = (Action.DRAG, Action.RELEASE, Action.SECOND_DRAG, Action.SECOND_RELEASE)  # and no further
 _CELL_ASPECT: Final = 2.0  # height over width of a character cell, where the terminal does not tell
 
 
@@ -110,7 +111,7 @@ class Terminal:
         for item in found:
             event = self._mouse(item) if isinstance(item, Mouse) else item
             if isinstance(event, Event):
-                moves = event.action in (Action.MOVE, Action.DRAG)
+                moves = event.action in (Action.MOVE, Action.DRAG, Action.SECOND_DRAG)
                 if moves and self._events and self._events[-1].action is event.action:
                     self._events.pop()  # of movements that nobody has asked for yet, only the last one counts
                 self._events.append(event)
@@ -125,7 +126,7 @@ class Terminal:
         height, width = self._frame.shape[:2]
         across = (mouse.column + 0.5 - self._place.left) / self._place.width
         down = (mouse.row + 0.5 - self._place.top) / self._place.height
-        if mouse.action in (Action.DRAG, Action.RELEASE):  # they end at the edge
+        if mouse.action in _TO_THE_EDGE:
             across, down = min(max(across, 0.0), 1 - 1e-9), min(max(down, 0.0), 1 - 1e-9)
         if not (0 <= across < 1 and 0 <= down < 1):
             return None

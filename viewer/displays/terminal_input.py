@@ -25,6 +25,11 @@ _MOUSE_ACTIONS: Final = {  # of a report's button, which has 32 added while the 
     (0, "m"): Action.RELEASE,
     (32, "M"): Action.DRAG,
     (35, "M"): Action.MOVE,
+    (2, "M"): Action.SECOND_CLICK,
+    (2, "m"): Action.SECOND_RELEASE,
+    (34, "M"): Action.SECOND_DRAG,
+    (64, "M"): Action.WHEEL_UP,
+    (65, "M"): Action.WHEEL_DOWN,
 }
 _LONGEST: Final = 4096
 

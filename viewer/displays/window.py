@@ -31,14 +31,16 @@ class Window:
     interactive = True
     coarse = False
 
-    def __init__(self, title: str, motion: bool = False) -> None:
-        """``motion``: movements of the mouse are events too."""
+    def __init__(self, title: str, motion: bool = False, strokes: bool = False) -> None:
+        """``motion``: movements of the mouse are events too. ``strokes``: every place that a drag goes through."""
         self._motion = motion
+        self._strokes = strokes
         self._x = _probe()
         self._name = title  # OpenCV's handle; the title bar may say something else later
         self._title = title
         self._size: tuple[int, int] | None = None  # width, height of the last frame
         self._events: deque[Event] = deque()
+        self._mouse = -1, -1  # where it was last
         self._closed = False
         self._attach_until = 0.0
 
@@ -90,11 +92,13 @@ class Window:
             time.sleep(0 if self._closed else wait_ms / 1000)
             return
         if self._x is not None and not self._x.listening and time.monotonic() < self._attach_until:
-            self._x.listen(self._title)
+            self._x.listen(self._title, wheel=self._motion)
         listening = self._x is not None and self._x.listening
         code = cv2.waitKeyEx(wait_ms)
         if self._x is not None and listening:
             codes, capitals = self._x.keys(), False
+            for turn in self._x.turns():
+                self._events.append(Event(Action.WHEEL_UP if turn > 0 else Action.WHEEL_DOWN, *self._mouse))
         else:
             codes, capitals = [code], code != -1 and self._x is not None and self._x.capitals()
         self._events.extend(event for code in codes if (event := decode_window_key(code, capitals)))
@@ -113,18 +117,29 @@ class Window:
             return
         width, height = self._size
         inside = 0 <= x < width and 0 <= y < height
+        self._mouse = min(max(x, 0), width - 1), min(max(y, 0), height - 1)
         if kind == cv2.EVENT_LBUTTONDOWN and inside:
             self._events.append(Event(Action.CLICK, x, y))
-        elif kind == cv2.EVENT_MOUSEMOVE and self._motion:
-            action = Action.DRAG if flags & cv2.EVENT_FLAG_LBUTTON else Action.MOVE
-            if inside or action is Action.DRAG:
-                self._moved(Event(action, min(max(x, 0), width - 1), min(max(y, 0), height - 1)))
-        elif kind == cv2.EVENT_LBUTTONUP and self._motion:
-            self._events.append(Event(Action.RELEASE, min(max(x, 0), width - 1), min(max(y, 0), height - 1)))
+        elif not self._motion:
+            return
+        elif kind == cv2.EVENT_MOUSEMOVE:
+            held = flags & cv2.EVENT_FLAG_LBUTTON, flags & cv2.EVENT_FLAG_RBUTTON
+            action = Action.DRAG if held[0] else Action.SECOND_DRAG if held[1] else Action.MOVE
+            if inside or action is not Action.MOVE:
+                self._moved(Event(action, *self._mouse))
+        elif kind in (cv2.EVENT_LBUTTONUP, cv2.EVENT_RBUTTONUP):
+            action = Action.RELEASE if kind == cv2.EVENT_LBUTTONUP else Action.SECOND_RELEASE
+            self._events.append(Event(action, *self._mouse))
+        elif kind == cv2.EVENT_RBUTTONDOWN and inside:
+            self._events.append(Event(Action.SECOND_CLICK, x, y))
+        elif kind == cv2.EVENT_MOUSEWHEEL:
+            away = 0 <= flags < 0x8000_0000  # the turn is the signed upper half
+            self._events.append(Event(Action.WHEEL_UP if away else Action.WHEEL_DOWN, *self._mouse))
 
     def _moved(self, event: Event) -> None:
-        """Of movements that nobody has asked for yet, only the last one counts."""
-        if self._events and self._events[-1].action is event.action:
+        """Of movements that nobody has asked for yet, only the last one counts, unless they draw a line."""
+        draws = self._strokes and event.action is not Action.MOVE
+        if self._events and self._events[-1].action is event.action and not draws:
             self._events.pop()
         self._events.append(event)
 
@@ -147,6 +162,7 @@ def _probe() -> XKeys | None:
     plugin = Path(cv2.__file__).with_name("qt") / "plugins/platforms/libqxcb.so"
     if plugin.exists():  # the wheel from PyPI; its Qt knows X11 only and aborts when asked for anything else
         os.environ["QT_QPA_PLATFORM"] = "xcb"
+        os.environ["QT_XCB_NO_XI2"] = "1"  # so that it has the wheel as a button, which can be taken from it
         os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")  # the wheel has no fonts and says so ten times
         try:
             ctypes.CDLL(str(plugin))

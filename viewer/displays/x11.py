@@ -2,7 +2,8 @@
 
 OpenCV remembers one key only, so that of keys pressed while a frame is painted all but the last are lost, and its Qt
 build hands out ``s`` for Shift+S. A second connection to the X server selects the key presses of the same window and
-has its own queue. libX11 through ctypes; where OpenCV's window works, libX11 is there.
+has its own queue. It also takes the wheel from that build, which would enlarge what the window shows. libX11 through
+ctypes; where OpenCV's window works, libX11 is there.
 """
 
 import ctypes
@@ -14,14 +15,21 @@ from viewer.displays.display import DisplayError
 from viewer.errors import INSTALL_LIBRARIES
 
 _KEY_PRESS: Final = 2
+_BUTTON_PRESS: Final = 4
 _MAP_NOTIFY: Final = 19
 _MAPPING_NOTIFY: Final = 34
 _KEY_PRESS_MASK: Final = 1
+_BUTTON_PRESS_MASK: Final = 4
+_ANY_MODIFIER: Final = 1 << 15
+_ASYNCHRONOUS: Final = 1
+_WHEEL: Final = {4: 1, 5: -1}  # buttons, and notches away from the person
 _STRUCTURE_NOTIFY_MASK: Final = 1 << 17
 _VIEWABLE: Final = 2
 _SHIFT_MASK: Final = 1
 _LOCK_MASK: Final = 2
+_CONTROL_MASK: Final = 4
 _COMMAND_MASK: Final = 4 | 8 | 64  # Control, Alt, Super: shortcuts of the desktop, not ours
+_UNDO: Final = 0x1A  # what Ctrl+Z types: the one shortcut that is ours
 _NAME_PROPERTIES: Final = (b"_NET_WM_NAME", b"WM_NAME")
 _DEPTH: Final = 3  # window managers put windows into frames of their own
 _WORDS: Final = 4096  # most 32-bit words read of a property
@@ -79,6 +87,7 @@ class XKeys:
         self._x.XSetErrorHandler(_IGNORE_ERROR)
         self._root: int = self._x.XDefaultRootWindow(self._display)
         self._window = 0
+        self._turns: list[int] = []
 
     @property
     def listening(self) -> bool:
@@ -89,8 +98,8 @@ class XKeys:
         """Width and height of the screen in pixels."""
         return self._x.XDisplayWidth(self._display, 0), self._x.XDisplayHeight(self._display, 0)
 
-    def listen(self, title: str) -> None:
-        """Select the key presses of this process's window of that title, if it is on the screen by now.
+    def listen(self, title: str, wheel: bool = False) -> None:
+        """Select the key presses of this process's window of that title, if it is on the screen by now; and its wheel.
 
         Qt at times misses that its window was put up and then never paints it (seen in one start of ten on a
         busy machine), so that it is told again.
@@ -105,6 +114,11 @@ class XKeys:
                 if attributes.map_state != _VIEWABLE:
                     return
                 self._x.XSelectInput(self._display, window, _KEY_PRESS_MASK)
+                for button in _WHEEL if wheel else ():
+                    self._x.XGrabButton(
+                        self._display, button, _ANY_MODIFIER, window, 0, _BUTTON_PRESS_MASK, _ASYNCHRONOUS,
+                        _ASYNCHRONOUS, 0, 0,
+                    )  # fmt: skip
                 event = _Event(map=_MapEvent(type=_MAP_NOTIFY, event=window, window=window))
                 self._x.XSendEvent(self._display, window, 0, _STRUCTURE_NOTIFY_MASK, byref(event))
                 self._x.XSync(self._display, 0)
@@ -112,7 +126,7 @@ class XKeys:
                 return
 
     def keys(self) -> list[int]:
-        """X11 key symbols pressed since the last call, capitals by Shift and Caps Lock, shortcuts left out."""
+        """X11 key symbols pressed since the last call, capitals by Shift and Caps Lock; of shortcuts only Ctrl+Z."""
         symbols = []
         event, symbol = _Event(), c_ulong()
         text = ctypes.create_string_buffer(16)
@@ -120,10 +134,21 @@ class XKeys:
             self._x.XNextEvent(self._display, byref(event))
             if event.type == _MAPPING_NOTIFY:  # the keyboard layout was changed
                 self._x.XRefreshKeyboardMapping(byref(event))
-            elif event.type == _KEY_PRESS and not event.key.state & _COMMAND_MASK:
+            elif event.type == _KEY_PRESS:
+                commands = event.key.state & _COMMAND_MASK
                 self._x.XLookupString(byref(event), text, len(text), byref(symbol), None)
-                symbols.append(symbol.value)
+                if not commands:
+                    symbols.append(symbol.value)
+                elif commands == _CONTROL_MASK and symbol.value in map(ord, "zZ"):
+                    symbols.append(_UNDO)
+            elif event.type == _BUTTON_PRESS and event.key.keycode in _WHEEL:  # of buttons, it is their number
+                self._turns.append(_WHEEL[event.key.keycode])
         return symbols
+
+    def turns(self) -> list[int]:
+        """Notches of the wheel that ``keys`` came across since the last call: 1 away from the person, -1 towards."""
+        turns, self._turns = self._turns, []
+        return turns
 
     def capitals(self) -> bool:
         """Whether Shift or Caps Lock, and not both, is on at this moment."""
@@ -189,6 +214,7 @@ def _load() -> Any:
         "XSelectInput": (c_int, (c_void_p, c_ulong, c_long)),
         "XGetWindowAttributes": (c_int, (c_void_p, c_ulong, c_void_p)),
         "XSendEvent": (c_int, (c_void_p, c_ulong, c_int, c_long, c_void_p)),
+        "XGrabButton": (c_int, (c_void_p, c_uint, c_uint, c_ulong, c_int, c_uint, c_int, c_int, c_ulong, c_ulong)),
         "XSync": (c_int, (c_void_p, c_int)),
         "XPending": (c_int, (c_void_p,)),
         "XNextEvent": (c_int, (c_void_p, c_void_p)),

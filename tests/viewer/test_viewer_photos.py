@@ -1,0 +1,160 @@
+"""Pictures of all kinds are read as people see them, or refused in one line."""
+
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from small_models import photo_like
+
+from trainer.data.edges import edge_map
+from viewer.edges import find_edges
+from viewer.photos import LARGEST_PIXELS, find_photos, photo_size, read_photo
+from viewer.pictures import PictureError
+
+RGB = photo_like(20, 30)[..., ::-1].copy()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".webp", ".tif", ".ppm", ".jpg"])
+def test_the_usual_formats(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"picture{suffix}"
+    Pillow.fromarray(RGB).save(path, lossless=True, quality=95)
+    photo = read_photo(path)
+    assert photo_size(path) == (20, 30)
+    assert np.array_equal(photo.image[..., ::-1], np.asarray(Pillow.open(path)) if suffix == ".jpg" else RGB)
+    assert (photo.alpha, photo.grey, photo.notes) == (None, False, ())
+
+
+def test_alpha_is_kept_where_there_is_any(tmp_path: Path) -> None:
+    alpha = np.linspace(0, 255, 600).reshape(20, 30).astype(np.uint8)
+    path = tmp_path / "alpha.png"
+    Pillow.fromarray(np.dstack([RGB, alpha])).save(path)
+    photo = read_photo(path)
+    assert photo.alpha is not None
+    assert np.array_equal(photo.alpha, alpha)
+    white = photo.on_white()
+    assert np.array_equal(white[0, 0], (255, 255, 255))
+    assert np.array_equal(white[-1, -1], photo.image[-1, -1])
+    Pillow.fromarray(np.dstack([RGB, np.full_like(alpha, 255)])).save(path)
+    assert read_photo(path).alpha is None
+
+
+def test_a_palette_with_a_transparent_colour(tmp_path: Path) -> None:
+    path = tmp_path / "palette.png"
+    Pillow.fromarray(RGB).quantize(8).save(path, transparency=0)
+    photo = read_photo(path)
+    assert photo.alpha is not None
+    assert set(np.unique(photo.alpha)) == {0, 255}
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_16_bits_become_8_by_rounding_and_say_so(tmp_path: Path, channels: int) -> None:
+    deep = np.random.default_rng(0).integers(0, 65536, (20, 30, channels), dtype=np.uint16)
+    path = tmp_path / "deep.png"
+    cv2.imwrite(str(path), deep)
+    photo = read_photo(path)
+    assert photo.notes == ("16 bits a channel became 8",)
+    assert np.array_equal(photo.image[..., 0], np.rint(deep[..., 0] / 257).astype(np.uint8))
+    assert (photo.alpha is not None, photo.grey) == (channels == 4, channels == 1)
+
+
+def test_grey_is_known_and_cmyk_becomes_rgb(tmp_path: Path) -> None:
+    Pillow.fromarray(RGB[..., 0]).save(tmp_path / "grey.png")
+    photo = read_photo(tmp_path / "grey.png")
+    assert photo.grey
+    assert np.array_equal(photo.image, np.repeat(RGB[..., :1], 3, axis=2))
+    Pillow.fromarray(RGB).convert("CMYK").save(tmp_path / "print.jpg")
+    assert read_photo(tmp_path / "print.jpg").notes == ("CMYK became RGB",)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pictures_stand_upright(tmp_path: Path, orientation: int) -> None:
+    from PIL import ImageOps
+
+    path = tmp_path / "turned.png"
+    picture = Pillow.fromarray(RGB)
+    facts = picture.getexif()
+    facts[0x0112] = orientation
+    picture.save(path, exif=facts)
+    upright = np.asarray(ImageOps.exif_transpose(Pillow.open(path)))
+    assert np.array_equal(read_photo(path).image[..., ::-1], upright)
+    assert photo_size(path) == upright.shape[:2]
+
+
+def bomb(path: Path, side: int) -> Path:
+    """A small file that says it is a picture of ``side`` x ``side``."""
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    chunks = b""
+    for kind, body in ((b"IHDR", header), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b"")):
+        chunks += struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
+    return path
+
+
+def test_what_cannot_be_used_is_one_line_that_names_it(tmp_path: Path) -> None:
+    good = tmp_path / "good.jpg"
+    Pillow.fromarray(RGB).save(good)
+    truncated = tmp_path / "half.jpg"
+    truncated.write_bytes(good.read_bytes()[:-200])
+    text = tmp_path / "notes.png"
+    text.write_text("no picture")
+    moving = tmp_path / "moving.gif"
+    frames = [Pillow.fromarray(RGB), Pillow.fromarray(RGB[::-1])]
+    frames[0].save(moving, save_all=True, append_images=frames[1:])
+    empty = tmp_path / "empty.png"
+    empty.touch()
+    broken = tmp_path / "broken.png"
+    Pillow.fromarray(RGB).save(broken)
+    data = bytearray(broken.read_bytes())
+    data[60] ^= 255
+    broken.write_bytes(data)
+    cases = {
+        truncated: "damaged", text: "not a picture", moving: "found 2 pictures", empty: "not a picture",
+        broken: "damaged", tmp_path / "gone.png": "no such file", tmp_path: "folder",
+        bomb(tmp_path / "bomb.png", 12_000): f"expected at most {LARGEST_PIXELS}",
+        bomb(tmp_path / "huge.png", 200_000): "far too large",
+    }  # fmt: skip
+    for path, expected in cases.items():
+        with pytest.raises(PictureError, match=expected) as caught:
+            read_photo(path)
+        assert str(path) in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_never_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    for read in (read_photo, photo_size):
+        with pytest.raises(PictureError, match="device"):
+            read(tmp_path / "pipe.png")
+
+
+def test_files_folders_and_patterns(tmp_path: Path) -> None:
+    names = ["b10.png", "b2.png", "a.jpg", "sub/c.png", "notes.txt", ".hidden/d.png"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+
+    def found(*words: str) -> list[str]:
+        return [str(path.relative_to(tmp_path)) for path in find_photos([str(tmp_path / word) for word in words])]
+
+    assert found(".") == ["a.jpg", "b2.png", "b10.png", "sub/c.png"]
+    assert found("b*.png", "a.jpg", "b2.png") == ["b2.png", "b10.png", "a.jpg"]
+    assert found("notes.txt") == ["notes.txt"]  # it was named, so that its error is
+    for word, expected in (("x*.png", "matches this pattern"), ("empty", "no pictures in this folder")):
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        with pytest.raises(PictureError, match=expected):
+            found(word)
+
+
+@pytest.mark.parametrize("options", [{}, {"sigma": 0.1}, {"sigma": 0.9, "blur": 5}, {"blur": 0}, {"invert": True}])
+def test_edges_are_those_that_models_are_trained_on(options: dict[str, float]) -> None:
+    for seed, shape in enumerate([(40, 60), (97, 31), (8, 8)]):
+        picture = photo_like(*shape, seed=seed)
+        assert np.array_equal(find_edges(picture, **options), edge_map(picture[..., ::-1].copy(), **options))
+        grey = picture[..., 0].copy()
+        assert np.array_equal(find_edges(grey, **options), edge_map(grey[..., None], **options))

@@ -1,0 +1,260 @@
+"""The translate mode: through the pictures, through the thresholds, through the latents, and without a screen."""
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import small_models as make
+from hypothesis import given
+from hypothesis import strategies as st
+
+from viewer.__main__ import main
+from viewer.app import run_live, run_scripted
+from viewer.edges import find_edges
+from viewer.keys import NAMES, Event, decode_character, parse_keys
+from viewer.latents import slerp
+from viewer.model import open_model
+from viewer.pictures import read_recipe
+from viewer.state import reduce
+from viewer.translate import TranslateSession, start_sigma
+from viewer.translate_state import TranslateState
+from viewer.translation import Translator
+
+KEYS = [*NAMES.values(), *filter(None, map(decode_character, "sSirx+-= 3[]"))]
+
+
+def session(path: Path, folder: Path, *pictures: Path, **state: object) -> TranslateSession:
+    translator = Translator(open_model(path, wanted="translator"))
+    facts = {"sigma": start_sigma(translator), "has_latent": translator.latent_size > 0, **state}
+    return TranslateSession(translator, TranslateState(len(pictures), **facts), folder, pictures)
+
+
+def pictures(folder: Path, count: int = 3) -> list[Path]:
+    paths = [folder / f"photo{number}.png" for number in range(count)]
+    for number, path in enumerate(paths):
+        cv2.imwrite(str(path), make.photo_like(40, 60, seed=number))
+    return paths
+
+
+@given(st.lists(st.sampled_from(KEYS), max_size=30), st.booleans(), st.sampled_from([None, 33]))
+def test_no_key_leads_out_of_bounds(events: list[Event], has_latent: bool, sigma: int | None) -> None:
+    state = TranslateState(3, has_latent=has_latent, sigma=sigma)
+    for event in events:
+        state, _ = reduce(state, event)
+        assert 0 <= state.index < 3
+        assert 0 <= state.stop < state.stops
+        assert state.sigma is None if sigma is None else 0 <= state.sigma <= 100
+        assert not state.line or has_latent
+
+
+def test_arrows_lead_through_the_pictures_and_s_saves_the_result(edges_path: Path, tmp_path: Path) -> None:
+    paths = pictures(tmp_path)
+    work = session(edges_path, tmp_path, *paths)
+    display = make.FakeDisplay([], interactive=False)
+    run_scripted(work, display, parse_keys("right,s,left,left,S"))
+    work.close()
+    model = open_model(edges_path)
+    saved = tmp_path / "edges-0001.png"
+    edges = find_edges(cv2.imread(str(paths[1])))
+    expected = Translator(model).translate(np.repeat(edges[..., None], 3, axis=2))
+    assert np.array_equal(cv2.imread(str(saved)), expected)
+    recipe = read_recipe(saved)
+    assert recipe["picture"] == "photo1.png"
+    assert (recipe["sigma"], recipe["condition"], recipe["sha256"]) == (0.33, "edges", model.sha256)
+    assert read_recipe(tmp_path / "edges-0002.png")["picture"] == "photo2.png"
+    assert np.array_equal(cv2.imread(str(tmp_path / "edges-0002.png")), display.frames[-1][:-28])
+
+
+def test_the_threshold_follows_the_keys(edges_path: Path, tmp_path: Path) -> None:
+    (path,) = pictures(tmp_path, 1)
+    display = make.FakeDisplay([], interactive=False)
+    work = session(edges_path, tmp_path, path)
+    run_scripted(work, display, parse_keys("+,+,-,s"))
+    work.close()
+    assert read_recipe(tmp_path / "edges-0001.png")["sigma"] == 0.38
+    assert np.array_equal(display.frames[1], display.frames[3])
+    assert not np.array_equal(display.frames[0][:-28], display.frames[2][:-28])
+    assert ["0.33" in display.titles[0], "0.43" in display.titles[2]] == [True, True]
+
+
+def test_latents_and_the_way_between_two(masks_path: Path, tmp_path: Path) -> None:
+    (path,) = pictures(tmp_path, 1)
+    work = session(masks_path, tmp_path, path)
+    translator = work.translator
+    display = make.FakeDisplay([], interactive=False)
+    run_scripted(work, display, parse_keys("s,x,s,i,down,down,s,S,r,s"))
+    work.close()
+    saved = [cv2.imread(str(tmp_path / f"masks-{number:04d}.png")) for number in range(1, 6)]
+    condition = translator.condition_of(cv2.imread(str(path)), 0)
+    first, second, third = (translator.latent(seed) for seed in (0, 1, 2))
+    assert np.array_equal(saved[0], translator.translate(condition, first))
+    assert np.array_equal(saved[1], translator.translate(condition, second))
+    assert np.array_equal(saved[2], translator.translate(condition, slerp(second, third, 0.5)))
+    assert saved[3].shape[1] > 2 * saved[3].shape[0]
+    assert np.array_equal(saved[4], saved[1])
+    assert read_recipe(tmp_path / "masks-0002.png")["seed"] == 1
+    assert display.frames[0].shape != display.frames[5].shape
+
+
+def test_a_picture_that_cannot_be_read_any_more_is_said_and_the_others_go_on(edges_path: Path, tmp_path: Path) -> None:
+    paths = pictures(tmp_path)
+    paths[1].unlink()
+    work = session(edges_path, tmp_path, *paths)
+    display = make.FakeDisplay([], interactive=False)
+    run_scripted(work, display, parse_keys("right,right,s"))
+    work.close()
+    assert work.failures == [f"{paths[1]}: no such file"]
+    assert read_recipe(tmp_path / "edges-0001.png")["picture"] == "photo2.png"
+
+
+def test_a_person_presses_keys_while_the_model_works(edges_path: Path, tmp_path: Path) -> None:
+    paths = pictures(tmp_path)
+    work = session(edges_path, tmp_path, *paths)
+    translate = work.translator.model.translate
+
+    def slowly(*arguments: object) -> object:
+        time.sleep(0.2)
+        return translate(*arguments)
+
+    work.translator.model.translate = slowly
+    display = make.FakeDisplay(parse_keys("right,+,+,+,+,right"), wait=time.sleep)
+    started = time.monotonic()
+    run_live(work, display, parse_keys("s,esc"))
+    work.close()
+    assert time.monotonic() - started < 3
+    recipe = read_recipe(tmp_path / "edges-0001.png")
+    assert (recipe["picture"], recipe["sigma"]) == ("photo2.png", 0.53)
+
+
+def test_a_folder_is_written_without_a_screen(
+    edges_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    pictures(folder)
+    (folder / "broken.png").write_text("no picture")
+    assert main(["translate", str(edges_path), str(folder), "-o", str(out)]) == 0
+    said = capsys.readouterr()
+    assert "broken.png: not a picture" in said.err
+    assert said.out == f"{out}: 3 written\n"
+    assert sorted(path.name for path in out.iterdir()) == ["photo0.png", "photo1.png", "photo2.png"]
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    assert main(["translate", str(edges_path), f"{folder}/photo1.png", "--display", "none", "--out", str(out)]) == 0
+    assert (out / "photo1-0002.png").read_bytes() == (out / "photo1.png").read_bytes()
+    assert all(path.read_bytes() == data for path, data in before.items())
+    assert read_recipe(out / "photo1.png")["mode"] == "translate"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["{edges}"], "no pictures named, expected some, or --draw"),
+        (["{edges}", "{folder}/gone.png"], "gone.png: no such file"),
+        (["{edges}", "{folder}/gone*.png"], "no file matches this pattern"),
+        (["{edges}", "{folder}/empty"], "found no pictures in this folder"),
+        (["{edges}", "{folder}/notes.txt"], "not a picture that can be read"),
+        (["{edges}", "{folder}/notes.txt", "{folder}/gone.png"], "none of 2 files is a picture that can be used"),
+        (["{generator}", "{folder}/photo0.png"], "found a generator, expected a translator"),
+        (["{folder}/notes.txt", "{folder}/photo0.png"], "not an ONNX model"),
+        (["{edges}", "{folder}/photo0.png", "-o", "{folder}/notes.txt"], "cannot make the folder"),
+        (["{edges}", "{folder}/photo0.png", "-o", "x", "--keys", "s"], "found --keys or --record beside it"),
+        (["{edges}", "{folder}/photo0.png", "--start", "{folder}/photo0.png"], "--start is for --draw"),
+        (["{edges}", "{folder}/photo0.png", "--draw"], "--draw begins with an empty page"),
+        (["{edges}", "--draw", "-o", "x"], "--draw begins with an empty page, found '-o'"),
+        (["{edges}", "--draw", "--start", "{folder}/gone.png"], "gone.png: no such file"),
+    ],
+)
+def test_bad_input_is_one_line_and_code_2(
+    arguments: list[str], expected: str, edges_path: Path, generator_path: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    pictures(tmp_path, 1)
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "empty").mkdir()
+    names = {"edges": edges_path, "generator": generator_path, "folder": tmp_path}
+    assert main(["translate", *(argument.format(**names) for argument in arguments), "--display", "none"]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: ")
+    assert expected in error
+
+
+def test_drawing_in_a_terminal_says_that_it_needs_a_window(edges_path: Path) -> None:
+    for display, expected in (
+        ("terminal", "expected a window"),
+        ("auto", "drawing needs a window: DISPLAY is not set"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "viewer", "translate", edges_path, "--draw", "--display", display],
+            capture_output=True, text=True, check=False, timeout=60, env=os.environ | {"DISPLAY": ""},
+        )  # fmt: skip
+        assert done.returncode == 2
+        assert expected in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+SLOW = """
+import sys, time
+from viewer.__main__ import main
+from viewer.model import Model
+translate = Model.translate
+def slowly(self, *arguments):
+    time.sleep(0.5)
+    return translate(self, *arguments)
+Model.translate = slowly
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no such signals")
+@pytest.mark.parametrize("mode", ["translate", "upscale"])
+def test_ctrl_c_leaves_whole_files_only(mode: str, edges_path: Path, twice_path: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    pictures(folder, 6)
+    model = edges_path if mode == "translate" else twice_path
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW, mode, model, folder, "-o", out], stderr=subprocess.PIPE, text=True
+    )
+    until = time.monotonic() + 30
+    while not (out.is_dir() and list(out.glob("*.png"))):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    started = time.monotonic()
+    process.communicate(timeout=30)
+    assert time.monotonic() - started < 2
+    assert process.returncode == 130
+    assert 1 <= len(list(out.iterdir())) < 6
+    assert all(cv2.imread(str(path)) is not None and not path.name.startswith(".") for path in out.iterdir())
+
+
+def test_info_says_what_a_translator_takes(
+    edges_path: Path, masks_path: Path, twice_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts = {
+        edges_path: ("edges of a photograph", "sigma 0.33", "trained at 64x48", "multiples of 8"),
+        masks_path: ("the picture as it is", "3 colours", "3 numbers"),
+        twice_path: ("2 times", "4 pixels far"),
+    }
+    for path, words in facts.items():
+        assert main(["info", str(path)]) == 0
+        said = capsys.readouterr().out
+        assert all(word in said for word in words), said
+
+
+def test_every_pair_of_keys_gives_a_frame(masks_path: Path, tmp_path: Path) -> None:
+    paths = pictures(tmp_path, 2)
+    work = session(masks_path, tmp_path, *paths)
+    display = make.FakeDisplay([], interactive=False)
+    keys = [event for pair in itertools.product(parse_keys("right,i,r,down,x,+"), repeat=2) for event in pair]
+    run_scripted(work, display, keys)
+    work.close()
+    assert len(display.frames) == len(keys) + 1
+    assert work.failures == []

@@ -1,0 +1,318 @@
+"""pix2pix: pictures from pictures (Isola et al. 2017, "Image-to-Image Translation with Conditional Adversarial
+Networks"): a U-Net makes them, and a discriminator of 70x70 patches sees what they were made of and the result.
+
+What to make pictures of is ``--condition``: edges, drawn on the fly; a folder of masks or sketches of the same names;
+or the other half of each picture.
+
+    accelerate launch trainer/train_pix2pix.py --data animals --out runs/animals
+    accelerate launch trainer/train_pix2pix.py --data newts/images --condition newts/masks --out runs/newts
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import cycle, islice
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from trainer.blocks import pyramid, small_normal
+from trainer.config import RunConfig, require
+from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Pairs, Reading, Turn
+from trainer.objectives import Objective, discriminator_loss, generator_loss, gradient_penalty
+from trainer.unet import NORMS, Norm, UNet, flat_keys, normalisation_of
+
+GAMES: Mapping[str, Objective] = {"vanilla": "bce", "lsgan": "lsgan", "wgan": "wgan", "wgan_gp": "wgan"}
+MOST_LEVELS = 9
+LEAST_LEVELS = 4
+LEAST_PX = 32  # less leaves no patch to judge
+PALETTE = 12  # colours that masks have at most
+PALETTE_LEAST = 0.002  # share of all pixels that a colour of theirs has at least: where two meet, resizing mixes them
+PALETTE_SHARE = 0.9  # of all pixels that have one of these colours
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pix2PixConfig(RunConfig):
+    """Options of pix2pix."""
+
+    image_size: int = 256
+    """Side of the square that pictures are resized to, in pixels: the U-Net halves it down to one; 0 keeps that of the
+    data, and cuts no windows."""
+    batch_size: int = 1
+    """Pictures a step and rank. With one, the statistics of a batch are those of a picture."""
+    schedule: Literal["constant", "linear", "cosine"] = "linear"
+    """How the learning rate falls from its start to 0 over --steps."""
+    condition: str = "edges"
+    """What pictures are made of: a folder of pictures of the same names (masks, sketches), a .npy file, 'halves' of
+    each picture (left → right), or 'edges', drawn on the fly."""
+    direction: Literal["a2b", "b2a"] = "a2b"
+    """From the condition to the picture, or the other way."""
+    channels: int = 0
+    """Channels of the pictures to make: 1 (grey) or 3; 0: as the data are."""
+    condition_channels: int = 0
+    """Channels of what they are made of: 1 (grey) or 3; 0: as the data are."""
+    enlarge: float = 286 / 256
+    """Pictures are resized to this many times --image-size, and windows cut out at random; 1: none are."""
+    sigma: float = 0.33
+    """Edges: how far their thresholds are from the median brightness, as a share of it."""
+    width: int = 64
+    """Channels at half the picture's size; each further halving doubles them, up to 8 times."""
+    norm: Literal["batch", "instance"] = "batch"
+    """What layers are normalised by: the batch, with learnt scale and offset, or each picture, without."""
+    dropout: float = 0.5
+    """Share of the values dropped in the three inner layers of the way up, in training."""
+    objective: Literal["vanilla", "lsgan", "wgan", "wgan_gp"] = "vanilla"
+    """The game: cross-entropy, least squares, or a critic whose slope is bounded by clipping or by a penalty."""
+    critic_steps: int = 1
+    """Turns of the discriminator a turn of the generator."""
+    l1: float = 100.0
+    """Weight of the mean absolute difference from the picture."""
+    clip: float = 0.01
+    """Largest weight of the critic (wgan)."""
+    penalty: float = 10.0
+    """Weight of the penalty on the critic's slope (wgan_gp)."""
+    mode_seeking: float = 0.0
+    """Weight of the term that drives pictures of different latents apart; 0: pictures are made of no latent."""
+    latent_size: int = 8
+    """Numbers that a picture is also made of, with --mode-seeking."""
+    learning_rate: float = 2e-4
+    """Adam's step size, of both networks."""
+    beta1: float = 0.5
+    """Adam's memory of gradients."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("channels", "condition_channels"):
+            require(getattr(self, name) in (0, 1, 3), name, getattr(self, name), "0, 1 or 3")
+        require(1 <= self.enlarge <= 2, "enlarge", self.enlarge, "1 to 2")
+        require(0 <= self.sigma <= 1, "sigma", self.sigma, "0 to 1")
+        require(0 <= self.dropout < 1, "dropout", self.dropout, "0 to less than 1")
+        require(0 <= self.beta1 < 1, "beta1", self.beta1, "0 to less than 1")
+        for name, low in (("width", 1), ("critic_steps", 1), ("l1", 0), ("penalty", 0), ("mode_seeking", 0),
+                          ("latent_size", 1)):  # fmt: skip
+            require(getattr(self, name) >= low, name, getattr(self, name), f"at least {low}")
+        for name in ("clip", "learning_rate"):
+            require(getattr(self, name) > 0, name, getattr(self, name), "more than 0")
+        require(self.condition != "", "condition", "empty", "a folder, a .npy file, 'halves' or 'edges'")
+
+
+class PatchDiscriminator(nn.Sequential):
+    """Pairs [n, c + c', h, w], joined → a score for each patch of 70x70 px, [n, 1, h / 8 - 2, w / 8 - 2]."""
+
+    def __init__(self, inputs: int, width: int, norm: Norm, bias: bool) -> None:
+        layers: list[nn.Module] = [nn.Conv2d(inputs, width, 4, 2, padding=1), nn.LeakyReLU(0.2, inplace=True)]
+        for level, stride in enumerate((2, 2, 1)):
+            layers += [
+                nn.Conv2d(width << level, width << level + 1, 4, stride, padding=1, bias=bias),
+                norm(width << level + 1),
+                nn.LeakyReLU(0.2, inplace=True),
+            ]
+        super().__init__(*layers, nn.Conv2d(width << 3, 1, 4, 1, padding=1))
+
+
+class Translate(nn.Module):
+    """A U-Net as files hold it: pictures in 0..1."""
+
+    def __init__(self, generator: nn.Module) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, image: Tensor, *latent: Tensor) -> Tensor:
+        return self.generator(image * 2 - 1, *latent) * 0.5 + 0.5
+
+
+class Pix2Pix(Family):
+    """A U-Net that makes pictures of pictures, and a discriminator of patches."""
+
+    Config = Pix2PixConfig
+    sheet_side = 4
+    score_batch = 8
+
+    def __init__(self, config: Pix2PixConfig) -> None:
+        super().__init__(config)
+        # The many channels of few pixels inside make fp32 a quarter slower in it, and the rest no faster.
+        self.channels_last = config.precision != "fp32"
+
+    def reading(self) -> Reading:
+        config = self.config
+        return Pairs(
+            condition=config.condition,
+            swapped=config.direction == "b2a",
+            enlarge=config.enlarge,
+            channels=config.channels,
+            condition_channels=config.condition_channels,
+            sigma=config.sigma,
+        )
+
+    @property
+    def normalisation(self) -> str:
+        """The kind of norm: one of ``NORMS``."""
+        return "picture" if self.config.norm == "batch" and self.config.batch_size == 1 else self.config.norm
+
+    def build(self, spec: DataSpec) -> Nets:
+        config = self.config
+        latent = config.latent_size if config.mode_seeking else 0
+        # a penalty on the slope at one picture has no meaning where others of the batch have a say
+        judged = "instance" if config.objective == "wgan_gp" else self.normalisation
+        generator = UNet(
+            spec.condition_channels + latent, spec.channels, config.width, levels_of(spec.image_size),
+            NORMS[self.normalisation], config.dropout, bias=self.normalisation == "instance",
+        )  # fmt: skip
+        discriminator = PatchDiscriminator(
+            spec.condition_channels + spec.channels, config.width, NORMS[judged], bias=judged == "instance"
+        )
+        return Nets(generator=generator.apply(small_normal), discriminator=discriminator.apply(small_normal))
+
+    def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
+        betas = (self.config.beta1, 0.999)
+        return torch.optim.Adam(parameters, lr=self.config.learning_rate, betas=betas, fused=fused)
+
+    def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
+        config, game = self.config, GAMES[self.config.objective]
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        half = 1.0 if game == "wgan" else 0.5  # the paper slows the discriminator down
+        for _ in range(config.critic_steps):
+            batch = next(batches)
+            # copied, since one channel counts as either layout already, and decides that of all that follows
+            given, image = (side.clone(memory_format=layout) for side in (condition_of(batch), batch.image))
+            latent = self.latent(len(image), image.device)
+            fake = nets.generator(given, *latent)  # for both turns
+            real_pair, fake_pair = torch.cat([given, image], 1), torch.cat([given, fake.detach()], 1)
+            with turn("discriminator") as loss:
+                loss["real"] = half * discriminator_loss(game, nets.discriminator(real_pair), True)
+                loss["fake"] = half * discriminator_loss(game, nets.discriminator(fake_pair), False)
+                if config.objective == "wgan_gp":
+                    loss["penalty"] = config.penalty * gradient_penalty(
+                        lambda pair: nets.discriminator(pair).mean((1, 2, 3)), real_pair, fake_pair
+                    )
+            if config.objective == "wgan":
+                with torch.no_grad():
+                    for weight in nets.discriminator.parameters():
+                        weight.clamp_(-config.clip, config.clip)
+        with turn("generator") as loss:
+            loss["adversarial"] = generator_loss(game, nets.discriminator(torch.cat([given, fake], 1)))
+            loss["l1"] = config.l1 * (fake - image).abs().mean()
+            if config.mode_seeking:
+                other_latent = self.latent(len(image), image.device)
+                other = nets.generator(given, *other_latent)
+                loss["mode_seeking"] = config.mode_seeking * mode_seeking(fake, other, *latent, *other_latent)
+
+    def latent(
+        self, count: int, device: torch.device | None = None, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, ...]:
+        """Latents f32 [count, d] where pictures are made of one, or nothing."""
+        if not self.config.mode_seeking:
+            return ()
+        return (torch.randn(count, self.config.latent_size, device=device, generator=generator),)
+
+    def sample_inputs(
+        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
+    ) -> tuple[Tensor, ...]:
+        conditions = (row for batch in batches for row in condition_of(batch).cpu())
+        chosen = list(islice(cycle(islice(conditions, count)), count))
+        return torch.stack(chosen), *self.latent(count, generator=generator)
+
+    def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
+        parts = zip(*(value.split(self.score_batch) for value in inputs), strict=True)
+        return torch.cat([nets.generator(*part) for part in parts]) * 0.5 + 0.5
+
+    def sheet(self, samples: Tensor, *inputs: Tensor) -> Tensor:
+        """Each beside what it was made of."""
+        sides = (inputs[0] * 0.5 + 0.5, samples)
+        return torch.stack([side.expand(-1, 3, -1, -1) for side in sides], 1).flatten(0, 1)
+
+    def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
+        """The mean absolute difference of pictures in 0..1."""
+        latent = self.latent(len(batch.image), generator=torch.Generator().manual_seed(0))
+        fake = nets.generator(condition_of(batch), *(value.to(batch.image.device) for value in latent))
+        l1 = (fake - batch.image).abs().flatten(1).mean(1) / 2  # -1..1 is twice as wide as 0..1
+        return {"score": l1, "l1": l1}
+
+    def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
+        config = self.config
+        if config.condition == "edges" and config.direction == "a2b":
+            return {"condition": {"kind": "edges", "sigma": config.sigma, "blur": 3}}
+        colours = palette(condition_of(next(batches)) * 0.5 + 0.5)
+        return {"condition": {"kind": "given", **({"palette": colours} if colours else {})}}
+
+    def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
+        unet = nets.generator
+        latent = self.latent(2, generator=torch.Generator().manual_seed(0))
+        first, last = unet.down[0][0].weight, unet.up[0][1].weight
+        multiple = 2 ** len(unet.down)
+        channels = first.shape[1] - (self.config.latent_size if latent else 0)
+        side = max(multiple, LEAST_PX)
+        image = torch.rand(2, channels, side, side, generator=torch.Generator().manual_seed(0))
+        card = {
+            "dynamic_size": True,
+            "multiple": multiple,
+            "channels": last.shape[1],
+            "input_channels": channels,
+            "training": {"normalisation": normalisation_of(unet), "dropout": "none in use"},
+            **({"latent": {"size": self.config.latent_size, "prior": "normal"}} if latent else {}),
+            **facts,
+        }
+        inputs = {"image": image.to(first.device), **({"latent": latent[0].to(first.device)} if latent else {})}
+        return [Exportable(kind="translator", module=Translate(unet), inputs=inputs, facts=card)]
+
+    @classmethod
+    def from_state_dict(cls, state: Mapping[str, Tensor], name: str) -> tuple["Pix2Pix", DataSpec, Nets]:
+        """Take over a bare generator of nested blocks, as the field's reference code saves its U-Nets.
+
+        Such a network was trained, and by that code is used, with one picture a batch: where its layers were normalised
+        by the batch, that means by each picture. Raises ``ValueError`` where the keys or sizes are others.
+        """
+        own, levels = flat_keys(state, name)
+        first, last = own["down.0.0.weight"], own["up.0.1.weight"]
+        affine, biased = "down.1.2.weight" in own, "down.1.1.bias" in own
+        norm = NORMS["picture"] if affine else NORMS["instance"] if biased else nn.Identity
+        for what, channels in (("takes", first.shape[1]), ("gives", last.shape[1])):
+            if channels not in (1, 3):
+                raise ValueError(f"{name}: the U-Net {what} pictures of {channels} channels, expected 1 or 3")
+        side = 2**levels
+        spec = DataSpec(image_size=(side, side), channels=last.shape[1], condition_channels=first.shape[1])
+        family = cls(Pix2PixConfig(width=len(first), norm="batch" if affine else "instance", image_size=side))
+        unet = UNet(spec.condition_channels, spec.channels, len(first), levels, norm, bias=biased)
+        try:
+            unet.load_state_dict(own)
+        except RuntimeError as error:
+            raise ValueError(f"{name}: {' '.join(str(error).split())[:300]}") from None
+        return family, spec, Nets(generator=unet.eval())
+
+
+def condition_of(batch: Batch) -> Tensor:
+    """What the pictures of a batch are to be made of."""
+    assert batch.condition is not None, "pix2pix learns from pairs"
+    return batch.condition
+
+
+def levels_of(image_size: tuple[int, int]) -> int:
+    """How often a U-Net halves such pictures (height, width): down to one pixel where it can.
+
+    Raises ``ValueError``.
+    """
+    height, width = image_size
+    levels = min(pyramid(image_size, 1)[0], MOST_LEVELS) if min(height, width) >= LEAST_PX else 0
+    if levels < LEAST_LEVELS:
+        raise ValueError(
+            f"pictures are {width}x{height} px, expected sides of at least {LEAST_PX} px that are multiples of "
+            f"{2**LEAST_LEVELS}: --image-size 64, 128, 256 or 512"
+        )
+    return levels
+
+
+def mode_seeking(one: Tensor, other: Tensor, latent: Tensor, other_latent: Tensor) -> Tensor:
+    """The inverse of how far pictures of the same condition are apart for the distance of their latents, a scalar
+    (Mao et al. 2019, "Mode Seeking Generative Adversarial Networks for Diverse Image Synthesis", equation 4)."""
+    apart = (one - other).float().abs().mean() / (latent - other_latent).abs().mean()
+    return 1 / (apart + 1e-5)
+
+
+def palette(image: Tensor) -> list[list[int]]:
+    """The colours [r, g, b] 0..255 of masks, most frequent first; none where pictures f32 [n, c, h, w] in 0..1 have
+    other colours too."""
+    levels = (image.clamp(0, 1) * 255).round().to(torch.uint8).expand(-1, 3, -1, -1)
+    colours, counts = levels.permute(0, 2, 3, 1).reshape(-1, 3).unique(dim=0, return_counts=True)
+    shares, order = (counts / counts.sum()).sort(descending=True)
+    kept = order[: int((shares[:PALETTE] > PALETTE_LEAST).sum())]
+    return colours[kept].tolist() if float(shares[: len(kept)].sum()) > PALETTE_SHARE else []

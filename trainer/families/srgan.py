@@ -1,0 +1,319 @@
+"""SRGAN: pictures enlarged two or four times (Ledig et al. 2017, "Photo-Realistic Single Image Super-Resolution Using a
+Generative Adversarial Network").
+
+A run has two stages. For ``--pretrain`` steps the generator alone learns to come close to the large picture, pixel by
+pixel (the paper's SRResNet); then a discriminator joins, and a distance in the features of VGG19. Where --pretrain is
+not less than --steps there is no second stage, and neither of the two is needed.
+
+    accelerate launch trainer/train_srgan.py --data photos/ --out runs/larger --validation set5/
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from trainer import metrics
+from trainer.blocks import sub_pixel
+from trainer.config import RunConfig, require
+from trainer.degrade import Degrade, degrade, enlarge, reduce, whole_levels
+from trainer.family import Batch, Crops, DataSpec, Exportable, Family, Nets, Turn
+from trainer.objectives import discriminator_loss, generator_loss
+from trainer.perceptual import ContentDistance
+from trainer.superresolution import (
+    Bicubic,
+    SharedPReLU,
+    ShuffledConv2d,
+    drawn_pictures,
+    merged,
+    receptive_radius,
+)
+
+POOLED = 6  # side of what the discriminator's linear layers see: that of the paper, whose crops are of 96 pixels
+SLOPE = 0.2  # of the discriminator's leaky ReLU
+
+
+@dataclass(frozen=True, kw_only=True)
+class SRGANConfig(RunConfig):
+    """Options of SRGAN."""
+
+    batch_size: int = 16
+    """Crops a step and rank."""
+    scale: int = 2
+    """How many times larger pictures become: 2 or 4."""
+    crop_size: int = 256
+    """Side of the crops in pixels of the large pictures; smaller pictures are named and left out."""
+    low: Path | None = None
+    """Folder with the small pictures, of the same names; unset: made of the large ones."""
+    validation: Path | None = None
+    """Folder of pictures that score the checkpoints, each whole; unset: those of --hold-out."""
+    turn: bool = True
+    """Turn crops by a random number of quarters."""
+    blur: float = 0.0
+    """Small pictures in training come of large ones blurred by a deviation of up to this many of their pixels."""
+    noise: float = 0.0
+    """Small pictures in training have noise of a deviation of up to this many levels of 255."""
+    jpeg: int = 0
+    """Small pictures in training have gone through JPEG at a quality from this to 95; 0: they have not."""
+    blocks: int = 16
+    """Residual blocks of the generator."""
+    features: int = 64
+    """Channels of the generator."""
+    norm: Literal["batch", "none"] = "batch"
+    """Batch normalisation in the residual blocks; without it pictures come closer (Lim et al. 2017)."""
+    skip: bool = False
+    """The generator adds to a bicubic enlargement instead of making all of the picture (Kim et al. 2016)."""
+    discriminator_width: int = 64
+    """Channels of the discriminator's first layers; the last have eight times as many."""
+    pretrain: int = 8000
+    """Steps of the first stage, of --steps; the paper takes a million, and 200,000 of the second."""
+    difference: Literal["l1", "mse"] = "mse"
+    """What the first stage minimises: absolute or squared differences of pixels."""
+    pixel: float = 0.0
+    """Weight of the same in the second stage."""
+    perceptual: float = 0.006
+    """Weight of the squared difference of VGG19's features in the second stage."""
+    vgg: Path | None = None
+    """Local VGG19 weights (torchvision's state_dict) for --perceptual; unset: downloaded."""
+    adversarial: float = 1e-3
+    """Weight of the generator's adversarial loss in the second stage."""
+    learning_rate: float = 1e-4
+    """Adam's step size, of both networks."""
+    beta1: float = 0.9
+    """Adam's memory of gradients."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.scale in (2, 4), "scale", self.scale, "2 or 4")
+        fits = self.crop_size >= 16 and self.crop_size % self.scale == 0
+        require(fits, "crop_size", self.crop_size, f"a multiple of {self.scale}, at least 16")
+        for name, low in (("blocks", 1), ("features", 1), ("discriminator_width", 1), ("pretrain", 0), ("pixel", 0),
+                          ("perceptual", 0), ("adversarial", 0), ("blur", 0), ("noise", 0)):  # fmt: skip
+            require(getattr(self, name) >= low, name, getattr(self, name), f"at least {low}")
+        require(0 <= self.jpeg <= 95, "jpeg", self.jpeg, "0 to 95")
+        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "more than 0")
+        require(0 <= self.beta1 < 1, "beta1", self.beta1, "0 to less than 1")
+        for name in ("rotate", "crop"):
+            require(getattr(self, name) == 0, name, getattr(self, name), "0: crops are not to be resampled")
+        require(not self.low or not self.degrade.active, "low", self.low, "unset with --blur, --noise or --jpeg")
+        anchored = self.pixel > 0 or self.perceptual > 0 or self.only_pretrains
+        require(anchored, "perceptual", 0, "more than 0, or --pixel more than 0")
+
+    @property
+    def only_pretrains(self) -> bool:
+        """Whether there is no second stage."""
+        return self.pretrain >= self.steps
+
+    @property
+    def degrade(self) -> Degrade:
+        return Degrade(blur=self.blur, noise=self.noise, jpeg=self.jpeg)
+
+
+class Block(nn.Module):
+    """x + norm(conv(PReLU(norm(conv(x)))))."""
+
+    def __init__(self, features: int, normalised: bool) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            *convolution(features, normalised), SharedPReLU(), *convolution(features, normalised)
+        )
+        if not normalised:  # many blocks in a row begin near the identity
+            nn.init.normal_(cast(Tensor, self.layers[-1].weight), std=0.1 / (3 * math.sqrt(features)))
+
+    def forward(self, value: Tensor) -> Tensor:
+        return value + self.layers(value)
+
+
+def convolution(features: int, normalised: bool) -> list[nn.Module]:
+    layer = nn.Conv2d(features, features, 3, padding=1, bias=not normalised)
+    return [layer, nn.BatchNorm2d(features)] if normalised else [layer]
+
+
+class Generator(nn.Module):
+    """Small pictures [n, c, h, w] → pictures [n, c, h · scale, w · scale], both in 0..1 (section 2.1.1, figure 4)."""
+
+    def __init__(self, channels: int, config: SRGANConfig) -> None:
+        super().__init__()
+        features, normalised = config.features, config.norm == "batch"
+        self.head = nn.Sequential(nn.Conv2d(channels, features, 9, padding=4), SharedPReLU())
+        self.body = nn.Sequential(
+            *(Block(features, normalised) for _ in range(config.blocks)), *convolution(features, normalised)
+        )
+        self.grow = nn.Sequential(
+            *(nn.Sequential(sub_pixel(features, features, 3), SharedPReLU()) for _ in range(config.scale // 4)),
+            nn.Sequential(sub_pixel(features, features, 3)[0], SharedPReLU()),  # its shuffle is the last layer's
+        )
+        self.tail = ShuffledConv2d(features, channels, 9, padding=4)
+        self.enlarge = Bicubic(channels, config.scale) if config.skip else None
+        if config.skip:
+            nn.init.zeros_(self.tail.weight)
+            nn.init.zeros_(self.tail.bias)  # type: ignore[arg-type]
+
+    def forward(self, image: Tensor) -> Tensor:
+        value = self.head(2 * image - 1)
+        picture = self.tail(self.grow(value + self.body(value)))
+        return picture if self.enlarge is None else picture.float() + self.enlarge(image)
+
+
+class Discriminator(nn.Sequential):
+    """Pictures [n, c, h, w] in 0..1 → scores [n] (figure 4). Crops of other sizes than the paper's are brought to its
+    6x6 places before the linear layers."""
+
+    def __init__(self, channels: int, width: int, crop_size: int) -> None:
+        layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, padding=1), nn.LeakyReLU(SLOPE, inplace=True)]
+        widths = [width * times for times in (1, 1, 2, 2, 4, 4, 8, 8)]
+        for number, (inputs, outputs) in enumerate(pairwise(widths)):
+            layers += [
+                nn.Conv2d(inputs, outputs, 3, 2 - number % 2, padding=1, bias=False),
+                nn.BatchNorm2d(outputs),
+                nn.LeakyReLU(SLOPE, inplace=True),
+            ]
+        side = min(POOLED, crop_size // 16)
+        layers += [
+            nn.AdaptiveAvgPool2d(side),
+            nn.Flatten(),
+            nn.Linear(widths[-1] * side * side, 16 * width),
+            nn.LeakyReLU(SLOPE, inplace=True),
+            nn.Linear(16 * width, 1),
+            nn.Flatten(0),
+        ]
+        super().__init__(*layers)
+
+
+class SRGAN(Family):
+    """A generator that enlarges pictures, and in the second stage a discriminator of large ones."""
+
+    Config = SRGANConfig
+    image_range = (0.0, 1.0)
+    sheet_side = 3
+
+    def __init__(self, config: SRGANConfig) -> None:
+        super().__init__(config)
+        self.content: ContentDistance | None = None
+
+    def reading(self) -> Crops:
+        config = self.config
+        return Crops(
+            size_px=config.crop_size,
+            scale=config.scale,
+            condition=str(config.low or ""),
+            validation=str(config.validation or ""),
+            turn=config.turn,
+        )
+
+    def build(self, spec: DataSpec) -> Nets:
+        config = self.config
+        generator = Generator(spec.channels, config)
+        if config.only_pretrains:
+            return Nets(generator=generator)
+        return Nets(
+            generator=generator,
+            discriminator=Discriminator(spec.channels, config.discriminator_width, config.crop_size),
+        )
+
+    def begin(self, nets: Nets) -> None:
+        if self.config.perceptual and not self.config.only_pretrains:
+            self.content = ContentDistance(self.config.vgg)
+
+    def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
+        betas = (self.config.beta1, 0.999)
+        return torch.optim.Adam(parameters, lr=self.config.learning_rate, betas=betas, fused=fused)
+
+    def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
+        config = self.config
+        large, small = self.pair(next(batches))
+        if config.degrade.active:
+            small = degrade(large, small, config.degrade)
+        picture = nets.generator(small)  # for both turns
+        if turn.step < config.pretrain:
+            with turn("generator") as loss:
+                loss[config.difference] = self.difference(picture, large)
+            return
+        with turn("discriminator") as loss:
+            loss["real"] = discriminator_loss("bce", nets.discriminator(large), True)
+            loss["fake"] = discriminator_loss("bce", nets.discriminator(picture.detach()), False)
+        with turn("generator") as loss:  # equation 3
+            if config.pixel:
+                loss[config.difference] = config.pixel * self.difference(picture, large)
+            if self.content is not None:
+                loss["perceptual"] = config.perceptual * self.content(picture, large).mean()
+            loss["adversarial"] = config.adversarial * generator_loss("bce", nets.discriminator(picture))
+
+    def pair(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The large pictures and the small ones, in 0..1."""
+        if batch.condition is None:
+            return batch.image, whole_levels(reduce(batch.image, self.config.scale))
+        return batch.image, batch.condition
+
+    def difference(self, picture: Tensor, large: Tensor) -> Tensor:
+        error = picture.float() - large
+        return error.abs().mean() if self.config.difference == "l1" else error.square().mean()
+
+    def sample_inputs(
+        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
+    ) -> tuple[Tensor, ...]:
+        """Small pictures, and the large ones that they were: as much as a crop from the middle of each."""
+        large_px = spec.image_size[0]
+        small_px = large_px // self.config.scale
+        found: list[tuple[Tensor, Tensor]] = []
+        while len(found) < count and (batch := next(batches, None)) is not None:
+            large, small = self.pair(batch)
+            # Both are cut at the same place: the corner is that of the small one.
+            corner = [max(0, (side - small_px) // 2) for side in small.shape[2:]]
+            wide = [px * self.config.scale for px in corner]
+            found += zip(window(small, corner, small_px), window(large, wide, large_px), strict=True)
+        chosen = [found[number % len(found)] for number in range(count)]
+        return torch.stack([pair[0] for pair in chosen]), torch.stack([pair[1] for pair in chosen])
+
+    def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
+        return nets.generator(inputs[0]).clamp(0, 1)
+
+    def sheet(self, samples: Tensor, *inputs: Tensor) -> Tensor:
+        """Each picture enlarged by bicubic interpolation, by the generator, and as it was."""
+        small, large = inputs
+        return torch.stack((enlarge(small, self.config.scale).clamp(0, 1), samples, large), 1).flatten(0, 1)
+
+    def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
+        """PSNR in dB and SSIM of pictures in whole levels, without a border of ``scale`` pixels: of their brightness,
+        that of MATLAB's ``rgb2ycbcr`` before rounding, and of all colours; and what bicubic interpolation reaches."""
+        scale = self.config.scale
+        large, small = self.pair(batch)
+        colours, plain, target = (
+            metrics.inside(whole_levels(picture), scale)
+            for picture in (nets.generator(small), enlarge(small, scale), large)
+        )
+        brightness, plain_brightness, target_brightness = map(metrics.luma, (colours, plain, target))
+        psnr_luma = metrics.peak_signal_to_noise(brightness, target_brightness)
+        return {
+            "score": -psnr_luma,
+            "psnr_luma": psnr_luma,
+            "psnr_luma_bicubic": metrics.peak_signal_to_noise(plain_brightness, target_brightness),
+            "ssim_luma": metrics.structural_similarity(brightness, target_brightness),
+            "psnr_rgb": metrics.peak_signal_to_noise(colours, target),
+            "ssim_rgb": metrics.structural_similarity(colours, target),
+        }
+
+    def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
+        generator = nets.generator
+        device = next(generator.parameters()).device
+        channels = generator.tail.out_channels
+        card = {
+            "dynamic_size": True,
+            "scale": self.config.scale,
+            "channels": channels,
+            "context": receptive_radius(generator),
+        }
+        examples = drawn_pictures(2, channels, 48).to(device)
+        return [Exportable(kind="translator", module=merged(generator), inputs={"image": examples}, facts=card)]
+
+
+def window(picture: Tensor, corner: list[int], side: int) -> Tensor:
+    """A square of pictures [n, c, h, w] on the CPU; beyond their edge, that edge goes on."""
+    part = picture[:, :, corner[0] :, corner[1] :][:, :, :side, :side].cpu()
+    return F.pad(part, (0, side - part.shape[3], 0, side - part.shape[2]), "replicate")

@@ -1,0 +1,7 @@
+"""Train an enlarging network: ``accelerate launch trainer/train_srgan.py --data photos/ --out runs/larger``."""
+
+from trainer.families.srgan import SRGAN
+from trainer.loop import main
+
+if __name__ == "__main__":
+    main(SRGAN)

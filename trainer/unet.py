@@ -1,0 +1,121 @@
+"""The U-Net of 4x4 convolutions that makes pictures of pictures (Isola et al. 2017, section 6.1.1), its norms, and the
+layout in which the field's reference code saves it."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Norm = Callable[[int], nn.Module]
+
+
+class PictureNorm(nn.InstanceNorm2d):
+    """Each picture normalised by its own statistics.
+
+    Training on CPUs does it picture by picture, as batches of one: torch's own takes three times as long there, since
+    it leaves the layout that convolutions are fast in.
+    """
+
+    def forward(self, value: Tensor) -> Tensor:
+        if not self.training or value.device.type != "cpu":
+            return super().forward(value)
+        scale, offset = self.weight, self.bias
+        parts = [F.batch_norm(part, None, None, scale, offset, True, 0.0, self.eps) for part in value.split(1)]
+        return torch.cat(parts) if len(parts) > 1 else parts[0]
+
+
+def of_the_picture(channels: int) -> nn.Module:
+    """What batch normalisation is in training on one picture a batch, and therefore in use: normalised by the
+    statistics of that picture, with learnt scale and offset."""
+    return PictureNorm(channels, affine=True)
+
+
+NORMS: Mapping[str, Norm] = {"batch": nn.BatchNorm2d, "picture": of_the_picture, "instance": PictureNorm}
+
+
+class UNet(nn.Module):
+    """Pictures [n, c, h, w] in -1..1, and perhaps latents [n, d] → pictures [n, c', h, w] in -1..1.
+
+    ``levels`` halvings by 4x4 convolutions and as many doublings, each of which sees what the halving of its size saw.
+    Sides are multiples of 2 to the power of ``levels``.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, width: int, levels: int, norm: Norm, dropout: float = 0.0, bias: bool = True
+    ) -> None:
+        super().__init__()
+        widths = [width * min(2**level, 8) for level in range(levels)]
+        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        for level, channels in enumerate(widths):
+            outermost, innermost = level == 0, level == levels - 1
+            before = inputs if outermost else widths[level - 1]
+            down: list[nn.Module] = [nn.Conv2d(before, channels, 4, 2, padding=1, bias=bias)]
+            if not outermost:
+                down.insert(0, nn.LeakyReLU(0.2))
+            if not outermost and not innermost:
+                down.append(norm(channels))
+            after, joined = (outputs if outermost else before), (channels if innermost else 2 * channels)
+            up: list[nn.Module] = [
+                nn.ReLU(),
+                nn.ConvTranspose2d(joined, after, 4, 2, padding=1, bias=bias or outermost),
+                nn.Tanh() if outermost else norm(after),
+            ]
+            if level >= max(1, levels - 3) and dropout:
+                up.append(nn.Dropout(dropout))
+            self.down.append(nn.Sequential(*down))
+            self.up.append(nn.Sequential(*up))
+
+    def forward(self, image: Tensor, latent: Tensor | None = None) -> Tensor:
+        if latent is not None:  # the same at every place
+            image = torch.cat([image, latent[:, :, None, None].expand(-1, -1, *image.shape[2:])], 1)
+        seen = [image]
+        for layer in self.down:
+            seen.append(layer(seen[-1]))
+        value = seen.pop()
+        for level, layer in reversed(list(enumerate(self.up))):
+            value = layer(value)
+            if level:
+                value = torch.cat([seen[level], value], 1)
+        return value
+
+
+def normalisation_of(unet: nn.Module) -> str:
+    """Whose mean and deviation normalise a network's layers in use, for the card."""
+    kinds = {type(part) for part in unet.modules()}
+    if nn.BatchNorm2d in kinds:
+        return "running statistics of training"
+    return "statistics of each picture" if PictureNorm in kinds else "none"
+
+
+def flat_keys(state: Mapping[str, Tensor], name: str) -> tuple[dict[str, Tensor], int]:
+    """A U-Net's weights by the names of ``UNet``, and its levels, of the layout where each level is a block inside of
+    the one around it: its halving, its normalisation, the block within, its doubling, its normalisation.
+
+    Statistics of batches are left out. Raises ``ValueError`` for other layouts.
+    """
+    own: dict[str, Tensor] = {}
+    left = {key for key in state if key.rpartition(".")[2] in ("weight", "bias")}
+    prefix, level, within = "", 0, True
+    while within:
+        within = level == 0 or any(key.startswith(f"{prefix}3.model.") for key in state)
+        if level == 0:
+            places = {"down.{}.0": "0", "up.{}.1": "3"}
+        elif within:
+            places = {"down.{}.1": "1", "down.{}.2": "2", "up.{}.1": "5", "up.{}.2": "6"}
+        else:
+            places = {"down.{}.1": "1", "up.{}.1": "3", "up.{}.2": "4"}
+        for ours, theirs in places.items():
+            for kind in ("weight", "bias"):
+                key = f"{prefix}{theirs}.{kind}"
+                if key in left:
+                    own[f"{ours.format(level)}.{kind}"] = state[key]
+                    left.remove(key)
+        prefix += "3.model." if level else "1.model."
+        level += 1
+    needed = (f"{place}.weight" for place in ("down.0.0", "up.0.1", "down.1.1", "up.1.1"))
+    whole = all(key in own and own[key].ndim == 4 for key in needed)
+    if left or not whole:
+        odd = ", ".join(sorted(left)[:3]) or "a halving or a doubling"
+        raise ValueError(f"{name}: no U-Net of nested blocks: {'does not expect' if left else 'lacks'} {odd}")
+    return own, level

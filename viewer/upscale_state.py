@@ -1,0 +1,133 @@
+"""The state of the upscale mode: which picture, which part of it at what size, where the divider is."""
+
+from dataclasses import dataclass, replace
+from typing import Final, final
+
+from viewer.keys import Action, Event
+
+VIEW: Final = (960, 640)  # width and height of the frame at most, in pixels
+_SMALLEST, _LARGEST = -5, 5  # powers of two: frame pixels a result's pixel
+_DIVIDER_STEP: Final = 0.05
+_PAN_SHARE: Final = 1 / 8  # of the frame, that an arrow moves it
+
+
+@final
+@dataclass(frozen=True)
+class UpscaleState:
+    """A part of a picture, on the left enlarged plainly, on the right by the model."""
+
+    count: int  # pictures there are
+    index: int = 0  # of the one that is shown
+    width: int = 1  # of its result, in pixels
+    height: int = 1
+    view: tuple[int, int] = VIEW  # width and height of the frame, in pixels
+    zoom: int = 0  # 2 to this power frame pixels are a pixel of the result
+    across: float = 0.5  # what is in the middle of the frame, in pixels of the result
+    down: float = 0.5
+    divider: float = 0.5  # share of the frame that shows the plain side
+    nearest: bool = False  # the plain side shows its pixels, instead of a bicubic curve through them
+    grip: tuple[int, int] | None = None  # where the right button holds the picture, in frame pixels
+
+    @property
+    def scale(self) -> float:
+        """Frame pixels a pixel of the result."""
+        return float(2.0**self.zoom)
+
+    @property
+    def corner(self) -> tuple[float, float]:
+        """What is at the frame's upper left corner, in pixels of the result."""
+        width, height = self.view
+        return self.across - width / self.scale / 2, self.down - height / self.scale / 2
+
+
+def opened(state: UpscaleState, height: int, width: int) -> UpscaleState:
+    """The state where the result of the picture turns out to be of this size: all of it if it fits, else its middle."""
+    zoom = 0
+    while zoom < _LARGEST and width * 2 ** (zoom + 1) <= VIEW[0] and height * 2 ** (zoom + 1) <= VIEW[1]:
+        zoom += 1
+    view = min(width << zoom, VIEW[0]), min(height << zoom, VIEW[1])
+    return replace(
+        state, width=width, height=height, view=view, zoom=zoom, across=width / 2, down=height / 2, grip=None
+    )
+
+
+def reduce_upscale(state: UpscaleState, event: Event) -> UpscaleState:
+    """The state after an event."""
+    match event.action:
+        case Action.PAGE_DOWN:
+            return replace(state, index=(state.index + 1) % state.count)
+        case Action.PAGE_UP:
+            return replace(state, index=(state.index - 1) % state.count)
+        case Action.HOME:
+            return replace(opened(state, state.height, state.width), divider=0.5)
+        case Action.LEFT | Action.RIGHT | Action.UP | Action.DOWN:
+            return _arrow(state, event.action)
+        case Action.CLICK | Action.DRAG:
+            return replace(state, divider=min(max(event.x / max(state.view[0] - 1, 1), 0.0), 1.0))
+        case Action.SECOND_CLICK:
+            return replace(state, grip=(event.x, event.y))
+        case Action.SECOND_DRAG if state.grip is not None:
+            across = state.across + (state.grip[0] - event.x) / state.scale
+            down = state.down + (state.grip[1] - event.y) / state.scale
+            return replace(_inside(state, across, down), grip=(event.x, event.y))
+        case Action.SECOND_RELEASE:
+            return replace(state, grip=None)
+        case Action.MORE | Action.WHEEL_UP:
+            return _zoom(state, 1, event)
+        case Action.LESS | Action.WHEEL_DOWN:
+            return _zoom(state, -1, event)
+        case Action.NEW if event.key in ("[", "]"):
+            return _slide(state, -1 if event.key == "[" else 1)
+        case Action.NEW | Action.PAUSE:
+            return replace(state, nearest=not state.nearest)
+        case _:
+            return state
+
+
+def _arrow(state: UpscaleState, action: Action) -> UpscaleState:
+    """The view moves where there is more than it shows; else the divider does."""
+    across = {Action.LEFT: -1, Action.RIGHT: 1}.get(action, 0)
+    down = {Action.UP: -1, Action.DOWN: 1}.get(action, 0)
+    width, height = state.view
+    if width / state.scale >= state.width and height / state.scale >= state.height:
+        return _slide(state, across)
+    step = _PAN_SHARE / state.scale
+    return _inside(state, state.across + across * width * step, state.down + down * height * step)
+
+
+def _slide(state: UpscaleState, steps: int) -> UpscaleState:
+    return replace(state, divider=min(max(round(state.divider + steps * _DIVIDER_STEP, 6), 0.0), 1.0))
+
+
+def _zoom(state: UpscaleState, steps: int, event: Event) -> UpscaleState:
+    """What is below the mouse stays there; without a mouse, what is in the middle."""
+    least = 0  # nothing is gained by a picture that is smaller than the frame needs
+    while least > _SMALLEST and (state.width * 2.0**least > VIEW[0] or state.height * 2.0**least > VIEW[1]):
+        least -= 1
+    zoom = min(max(state.zoom + steps, least), _LARGEST)
+    if zoom == state.zoom:
+        return state
+    left, top = state.corner
+    x, y = (event.x, event.y) if event.x >= 0 else (state.view[0] / 2, state.view[1] / 2)
+    place = left + x / state.scale, top + y / state.scale
+    after = replace(state, zoom=zoom, view=_view(state, zoom))
+    x, y = min(x, after.view[0]), min(y, after.view[1])
+    width, height = after.view
+    return _inside(
+        after, place[0] + (width / 2 - x) / after.scale, place[1] + (height / 2 - y) / after.scale
+    )  # fmt: skip
+
+
+def _view(state: UpscaleState, zoom: int) -> tuple[int, int]:
+    """A frame no larger than the whole picture at this zoom; growing from a small picture it does not grow."""
+    width, height = (max(round(side * 2.0**zoom), 1) for side in (state.width, state.height))
+    return min(width, VIEW[0]), min(height, VIEW[1])
+
+
+def _inside(state: UpscaleState, across: float, down: float) -> UpscaleState:
+    """The view over this place, or as near to it as the picture goes."""
+    places = []
+    for place, side, frame in ((across, state.width, state.view[0]), (down, state.height, state.view[1])):
+        half = min(frame / state.scale, side) / 2
+        places.append(min(max(place, half), side - half))
+    return replace(state, across=places[0], down=places[1])
