@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"interrupted: {written} of {len(targets)} were written, each whole", file=sys.stderr)
         return 130
     if not written:
-        raise UserError(f"none of the {len(targets) + skipped} files is a readable picture; nothing was written")
+        raise UserError(f"none of the {skipped} files is a readable picture; nothing was written")
     print(f"{printable(arguments.output)}: edges of {written} pictures, {skipped} skipped")
     return 0
 
