@@ -323,3 +323,15 @@ def test_two_ranks_end_with_the_same_weights(
     assert rows[-1]["step"] == 5
     for row in rows:  # some families draw several batches a step
         assert row["images_seen"] % (2 * 4 * row["step"]) == 0
+
+
+@pytest.mark.slow
+def test_two_ranks_score_what_is_saved(tmp_path: Path, labelled: Path) -> None:
+    """Running statistics of normalised batches differ by rank, and only the main rank's are saved."""
+    family_class, options = next(given.values for given in architectures() if "AlphaGAN" in str(given.id))
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    start(family_class, options, labelled, whole, 7, ranks=2)
+    start(family_class, options, labelled, parts, 3, ranks=2)
+    start(family_class, options, labelled, parts, 7, ranks=2)
+    assert contents(parts) == contents(whole)
+    assert log_rows(parts, "held_out") == log_rows(whole, "held_out")

@@ -78,6 +78,12 @@ def vae(folder: Path, world: World) -> Path:
 
 
 @pytest.fixture(scope="module")
+def bound(folder: Path, world: World) -> Path:
+    """A run whose own figure draws latents."""
+    return run_of(VAE, folder, "bound", world, steps=5, arch="conv", width=16, latent_size=4, reconstruction="bernoulli")
+
+
+@pytest.fixture(scope="module")
 def judge(folder: Path, world: World) -> Path:
     return run_of(Classifier, folder, "judge", world, steps=60, width=8, feature_size=8, dropout=0.0)
 
@@ -149,15 +155,42 @@ def test_two_ranks_share_the_batches_and_nothing_changes(
     assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
+def test_a_bound_is_the_same_when_measured_again(bound: Path, folder: Path, world: World) -> None:
+    first, again = (Evaluation(options(bound, folder, samples=0), world).go()["metrics"] for _ in range(2))
+    assert first == again
+    assert "bound" in first
+
+
+def test_sets_that_are_small_for_their_features_are_noted(
+    vae: Path, folder: Path, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Evaluation(options(vae, folder, samples=12), world).go()
+    assert "note: 12 pictures are few for the 48 numbers" in capsys.readouterr().err
+    Evaluation(options(vae, folder, data=str(folder / "others.npy")), world).go()
+    assert "few for the" not in capsys.readouterr().err
+
+
+def test_classes_do_not_matter_to_families_without_labels(
+    vae: Path, folder: Path, world: World, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "strange.npy", np.load(folder / "others.npy"))
+    (tmp_path / "strange.json").write_text(json.dumps({"labels": [0, 1] * 30, "classes": ["newt", "axolotl"]}))
+    assert Evaluation(options(vae, folder, data=str(tmp_path / "strange.npy")), world).go()["pictures"] == 60
+
+
 @pytest.mark.slow
-def test_figures_do_not_depend_on_the_number_of_ranks(vae: Path, judge: Path, folder: Path) -> None:
+@pytest.mark.parametrize("run_name", ["vae", "bound"])
+def test_figures_do_not_depend_on_the_number_of_ranks(
+    run_name: str, judge: Path, folder: Path, request: pytest.FixtureRequest
+) -> None:
+    run: Path = request.getfixturevalue(run_name)
     found = []
     for launcher in ([sys.executable], [sys.executable, "-m", "accelerate.commands.launch", *TWO_RANKS,
                                         "--main_process_port", "0"]):  # fmt: skip
-        command = [*launcher, ROOT / "trainer" / "evaluate.py", vae, "--samples", 100, "--batch-size", 16,
+        command = [*launcher, ROOT / "trainer" / "evaluate.py", run, "--samples", 100, "--batch-size", 16,
                    "--features", judge, "--classifier", judge]  # fmt: skip
         subprocess.run(list(map(str, command)), env=environment(), check=True, capture_output=True, timeout=300)
-        found.append(json.loads((vae / "evaluation" / "metrics.json").read_text()))
+        found.append(json.loads((run / "evaluation" / "metrics.json").read_text()))
     assert found[0] == found[1]
 
 

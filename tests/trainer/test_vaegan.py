@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from torchvision.models import resnet18
 
 from trainer.config import UserError
+from trainer.data.opening import open_data
 from trainer.families.vaegan import VAEGAN, VAEGANConfig
 from trainer.family import DataSpec
 
@@ -44,3 +47,15 @@ def test_weights_that_are_missing_or_of_another_network_are_one_line(tmp_path: P
 def test_sides_that_cannot_be_halved_five_times_are_refused() -> None:
     with pytest.raises(ValueError, match="28x28 px, expected sides that are multiples of 32 px"):
         VAEGAN(VAEGANConfig()).build(DataSpec(image_size=(28, 28), channels=3))
+
+
+def test_only_pictures_of_three_colours_are_learnt_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    random = np.random.default_rng(0)
+    for name, channels in (("grey.png", 1), ("grey.jpg", 1), ("clear.png", 4), ("rgb.png", 3), ("rgb.jpg", 3)):
+        cv2.imwrite(str(tmp_path / name), random.integers(0, 256, (32, 32, channels), np.uint8))
+    family = VAEGAN(VAEGANConfig(data=str(tmp_path), image_size=32))
+    assert len(open_data(family.config, family.reading(), progress=False)) == 2
+    said = capsys.readouterr().err
+    assert said.count("not stored in three colours") == 3
+    family = VAEGAN(VAEGANConfig(data=str(tmp_path), image_size=32, rgb_only=False))
+    assert len(open_data(family.config, family.reading(), progress=False)) == 5
