@@ -24,6 +24,7 @@ from tyro.conf import Positional
 from trainer import metrics
 from trainer.checkpoint import restore
 from trainer.config import RunConfig, UserError, parse, require
+from trainer.data.crops import LEAST_PX
 from trainer.data.npy import printable
 from trainer.data.opening import open_data
 from trainer.data.sources import Pictures, Ragged
@@ -164,6 +165,8 @@ class Evaluation:
                 name = type(self.family).__name__
                 raise UserError(f"--condition is {self.config.condition}, expected none: {name} learns from no pairs")
             reading = dataclasses.replace(reading, condition=self.config.condition)
+        if data != self.family.config.data and isinstance(reading, Crops):  # all of them, and whole
+            reading = dataclasses.replace(reading, validation="", least_px=LEAST_PX * reading.scale)
         told = dataclasses.replace(self.family.config, data=data, bgr=bgr, memory=self.config.memory)
         return open_data(told, reading, progress=self.world.is_main)
 

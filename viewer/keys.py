@@ -112,7 +112,7 @@ BINDINGS: Final = (
     Binding("+ -", "effect up, down (= and _ too)", (Action.MORE, Action.LESS),
             {"animate": "faster, slower (= and _ too)", "grid": "more varied, more typical (= and _ too)",
              "latent": "nearer, further; sliders: move it (= and _ too)",
-             "translate": "edges: fewer, more: the threshold's sigma up, down (= and _ too)",
+             "translate": "more edges, fewer: the sigma of their thresholds (= and _ too)",
              "draw": "brush size (= and _ too)", "upscale": "zoom (= and _ too)"}),
     Binding("Space", "new pictures", (Action.PAUSE,),
             {"animate": "pause, go on", "latent": "to a random point",

@@ -23,9 +23,9 @@ _SWATCH: Final = 30  # pixels
 def row(pictures: Sequence[Image], side: int, chosen: int = -1) -> Image:
     """Pictures [h, w, 3] beside each other, all of the same height, no larger than the screen has room for.
 
-    ``side``: the longer one of the first picture, which says how large it is shown; ``chosen``: gets a bright line.
+    ``side``: the longer one of the last picture, which says how large all are shown; ``chosen``: gets a bright line.
     """
-    height, width = pictures[0].shape[:2]
+    height, width = pictures[-1].shape[:2]
     most = min((_ROOM[0] - GAP) // len(pictures) - GAP, _ROOM[1])
     shown = fitting_side(side, most)
     if height > width:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from viewer import plots, render, side_by_side
+from viewer import render, side_by_side
 from viewer.latents import Latents, lerp, slerp
 from viewer.photos import read_photo
 from viewer.pictures import Image
@@ -161,7 +161,7 @@ def picture_row(translator: Translator, made: Made, chosen: int) -> Image:
     height, width = made.results[0].shape[:2]
     shown = [visible(made.condition)]
     if translator.how.kind == "edges":
-        shown.insert(0, plots.enlarged(made.source, *made.condition.shape[:2]))
+        shown.insert(0, made.source)
     return side_by_side.row([*shown, *made.results], max(height, width), len(shown) + chosen if chosen >= 0 else -1)
 
 

@@ -132,3 +132,19 @@ def test_equal_pictures_are_perfect_at_any_size() -> None:
         picture = torch.rand(2, 3, side, side)
         assert torch.allclose(metrics.structural_similarity(picture, picture), torch.ones(2), atol=1e-4)
         assert (metrics.peak_signal_to_noise(picture, picture) == 100).all()
+
+
+@pytest.mark.parametrize(
+    ("colour", "level"), [((0, 0, 0), 16), ((1, 1, 1), 235), ((1, 0, 0), 81.481), ((0, 0, 1), 40.966)]
+)
+def test_brightness_is_that_of_bt_601(colour: tuple[float, float, float], level: float) -> None:
+    picture = torch.tensor(colour, dtype=torch.float32).view(1, 3, 1, 1).expand(1, 3, 2, 4)
+    assert torch.allclose(metrics.luma(picture) * 255, torch.full((1, 1, 2, 4), level))
+    if colour[0] == colour[1] == colour[2]:
+        assert torch.allclose(metrics.luma(picture[:, :1]), metrics.luma(picture))
+
+
+def test_a_border_is_left_off_on_all_sides() -> None:
+    picture = torch.arange(35.0).view(1, 1, 5, 7)
+    assert torch.equal(metrics.inside(picture, 2), picture[:, :, 2:3, 2:5])
+    assert torch.equal(metrics.inside(picture, 0), picture)

@@ -10,7 +10,7 @@ from torchvision.models import vgg19
 from trainer.config import UserError
 from trainer.families.vae import VAE, VAEConfig
 from trainer.family import Batch, DataSpec
-from trainer.perceptual import PerceptualDistance
+from trainer.perceptual import ContentDistance, PerceptualDistance
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +38,20 @@ def test_it_grows_with_blur_and_is_nothing_between_equals(weights: Path) -> None
     assert none.tolist() == [0, 0]
     assert (little > 0).all()
     assert (little < much).all()
+
+
+def test_the_distance_of_contents_is_that_of_the_last_features(weights: Path) -> None:
+    distance = ContentDistance(weights)
+    image = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    picture = blurred(image, 5).requires_grad_(True)
+    assert distance(image, image).tolist() == [0, 0]
+    found = distance(picture, image)
+    ours, theirs = (distance.features(distance.normalised(value)) for value in (picture, image))
+    assert ours.shape == (2, 512, 2, 2)
+    assert torch.allclose(found, (ours - theirs).square().mean((1, 2, 3)))
+    found.sum().backward()
+    assert picture.grad is not None
+    assert (picture.grad.abs().sum((1, 2, 3)) > 0).all()
 
 
 def test_the_vae_learns_from_it_and_is_rebuilt_without_its_weights(weights: Path) -> None:
