@@ -135,7 +135,7 @@ def test_equal_pictures_are_perfect_at_any_size() -> None:
 
 
 @pytest.mark.parametrize(
-    ("colour", "level"), [((0, 0, 0), 16), ((1, 1, 1), 235), ((1, 0, 0), 81.481), ((0, 0, 1), 40.966)]
+    ("colour", "level"), [((0, 0, 0), 16.0), ((1, 1, 1), 235.0), ((1, 0, 0), 81.481), ((0, 0, 1), 40.966)]
 )
 def test_brightness_is_that_of_bt_601(colour: tuple[float, float, float], level: float) -> None:
     picture = torch.tensor(colour, dtype=torch.float32).view(1, 3, 1, 1).expand(1, 3, 2, 4)
