@@ -31,7 +31,7 @@ CLASSES = ("one", "two")
 # Small values of options that several families have: what conforms when small conforms when large.
 SMALL = {
     "width": 16, "critic_steps": 2, "discriminator": "resnet10", "blocks": 2, "features": 16, "discriminator_width": 8,
-    "crop_size": SIZE_PX, "pretrain": 1,
+    "crop_size": SIZE_PX, "pretrain": 1, "perceptual": 0.0, "pixel": 1.0,
 }  # fmt: skip
 
 
@@ -282,7 +282,8 @@ def start(
     flags = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", value)]
     result = train(
         "--data", data, "--image-size", SIZE_PX, "--out", run, "--steps", steps, "--batch-size", 4, "--hold-out", 5,
-        "--log-every", 2, "--save-every", 3, "--sample-every", 4, *flags,
+        "--log-every", 2, "--save-every", 3, "--sample-every", 4, "--schedule", "constant",  # whatever --steps is
+        *flags,
         ranks=ranks, model=family_class.__module__.rpartition(".")[2],
     )  # fmt: skip
     assert result.returncode == 0, result.stderr

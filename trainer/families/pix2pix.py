@@ -27,7 +27,7 @@ MOST_LEVELS = 9
 LEAST_LEVELS = 4
 LEAST_PX = 32  # less leaves no patch to judge
 PALETTE = 12  # colours that masks have at most
-PALETTE_LEAST = 0.002  # share of all pixels that a colour of theirs has at least: where two meet, resizing mixes them
+PALETTE_LEAST = 0.01  # share of all pixels that a colour of theirs has at least: where two meet, resizing mixes them
 PALETTE_SHARE = 0.9  # of all pixels that have one of these colours
 
 
