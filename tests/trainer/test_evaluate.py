@@ -80,7 +80,9 @@ def vae(folder: Path, world: World) -> Path:
 @pytest.fixture(scope="module")
 def bound(folder: Path, world: World) -> Path:
     """A run whose own figure draws latents."""
-    return run_of(VAE, folder, "bound", world, steps=5, arch="conv", width=16, latent_size=4, reconstruction="bernoulli")
+    return run_of(
+        VAE, folder, "bound", world, steps=5, arch="conv", width=16, latent_size=4, reconstruction="bernoulli"
+    )
 
 
 @pytest.fixture(scope="module")
