@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from trainer.config import RunConfig, UserError, require
 from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Reading, Turn
 from trainer.gaussian import clamp_log_variance, sample_gaussian, twice_divergence
-from trainer.latents import generator_and_encoder, latent_facts
+from trainer.latents import FromNormal, ToNormal, Whitening, fit_gaussian, generator_and_encoder
 from trainer.objectives import discriminator_loss, generator_loss
 from trainer.perceptual import DEVIATION, MEAN
 
@@ -200,7 +200,8 @@ class VAEGAN(Family):
         return (torch.randn(count, self.config.latent_size, generator=generator),)
 
     def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
-        return Decode(nets.vae)(*inputs)
+        decode, _ = self.pair(nets, Whitening(facts, self.config.latent_size))
+        return decode(*inputs)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
         """Errors of pictures decoded from the mean of their latents."""
@@ -209,10 +210,19 @@ class VAEGAN(Family):
         return {"score": absolute, "mae": absolute, "mse": error.square().mean(1)}
 
     def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
-        return latent_facts(Encode(nets.vae), batches, KEPT_LATENTS)
+        found = [nets.vae.encode(batch.image) for batch in batches]
+        means, log_variances = (torch.cat(parts).cpu() for parts in zip(*found, strict=True))
+        return fit_gaussian(means, log_variances.exp(), KEPT_LATENTS)
+
+    def pair(self, nets: Nets, whitening: Whitening) -> tuple[nn.Module, nn.Module]:
+        """The decoder and the encoder of files, whose latents are standard normal as those of training are not."""
+        device = next(nets.vae.parameters()).device
+        decode, encode = Decode(nets.vae), Encode(nets.vae)
+        return FromNormal(decode, whitening).to(device).eval(), ToNormal(encode, whitening).to(device).eval()
 
     def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
-        return generator_and_encoder(Decode(nets.vae), Encode(nets.vae), self.config.latent_size, facts)
+        whitening = Whitening(facts, self.config.latent_size)
+        return generator_and_encoder(*self.pair(nets, whitening), self.config.latent_size, whitening.facts(facts))
 
 
 class Decode(nn.Module):
