@@ -7,8 +7,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from trainer.adam import AdamFamily
 from trainer.config import RunConfig, require
-from trainer.family import Batch, DataSpec, Exportable, Family, Nets
+from trainer.family import Batch, DataSpec, Exportable, Nets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,35 +20,15 @@ class AdversarialConfig(RunConfig):
     """Numbers that a picture is made of."""
     prior: Literal["normal", "uniform"] = "normal"
     """What those numbers are drawn from: N(0, 1), or evenly from -1..1."""
-    learning_rate: float = 2e-4
-    """The optimiser's step size, of all networks."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.batch_size >= 2, "batch_size", self.batch_size, "at least 2: batches are normalised")
         require(self.latent_size >= 1, "latent_size", self.latent_size, "at least 1")
-        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "more than 0")
 
 
-@dataclass(frozen=True, kw_only=True)
-class AdamConfig(AdversarialConfig):
-    """Options of those that are trained by Adam with a short memory."""
-
-    beta1: float = 0.5
-    """Adam's memory of gradients."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(0 <= self.beta1 < 1, "beta1", self.beta1, "0 to less than 1")
-
-
-class Adversarial(Family):
+class Adversarial(AdamFamily):
     """Base of families with a network ``generator``: latents f32 [n, d] → pictures in the family's image_range."""
-
-    def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
-        """Adam, of an ``AdamConfig``."""
-        betas = (self.config.beta1, 0.999)
-        return torch.optim.Adam(parameters, lr=self.config.learning_rate, betas=betas, fused=fused)
 
     def noise(self, count: int, device: torch.device | None = None, generator: torch.Generator | None = None) -> Tensor:
         """Latents from the prior, f32 [count, d]."""

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from trainer.family import Batch, Exportable
 
 KEPT = 8  # latents of training pictures that go to the card
+KEPT_TO_MIX = 64  # the same for families whose pictures are best between those of training: the viewer mixes them
 LEAST_VARIANCE = 1e-4  # of the mean one: directions that a few pictures cannot tell
 
 

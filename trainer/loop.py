@@ -193,9 +193,13 @@ class Run:
             if last or self.step % config.log_every == 0 or self.step % config.save_every == 0:
                 self.write_losses()
             self.log.progress(self.seconds if config.minutes else self.step)
-            if last or self.step % config.save_every == 0:
+            saves = last or self.step % config.save_every == 0
+            shows = not self.asked_to_stop and (last or self.step % config.sample_every == 0)
+            if saves or shows:
+                self.check_weights()
+            if saves:
                 self.save()
-            if not self.asked_to_stop and (last or self.step % config.sample_every == 0):
+            if shows:
                 self.write_samples()
         if self.asked_to_stop:
             self.log.say(f"stopped at step {self.step}; run the same command again to go on")
@@ -252,7 +256,6 @@ class Run:
     @torch.no_grad()
     def write_samples(self) -> None:
         """A sheet of samples of the averaged weights, always from the same inputs."""
-        self.check_weights()
         if not self.world.is_main:
             return
         generator = torch.Generator().manual_seed(self.config.seed)
@@ -266,13 +269,13 @@ class Run:
         self.log.grid(self.step, sheet, columns=len(sheet) // side)
 
     def check_weights(self) -> None:
+        """Stop the run where a weight is no longer a number."""
         for name, net in self.raw.items():
             if not all(bool(parameter.isfinite().all()) for parameter in net.parameters()):
                 self.refuse_to_go_on(f"weights of {name} became infinite or no numbers")
 
     def save(self) -> None:
         """Score, describe, write a checkpoint; a disk that is full costs this checkpoint, not the run."""
-        self.check_weights()
         self.world.share_buffers(self.averaged.nets)
         metrics = self.score()
         if metrics:

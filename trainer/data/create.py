@@ -14,14 +14,9 @@ import argparse
 import glob
 import os
 import sys
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
@@ -30,9 +25,7 @@ from trainer.data.formats import open_packed
 from trainer.data.npy import Writer, check_free, check_output, output, printable, write_facts
 from trainer.data.packed import Packed
 from trainer.data.pictures import Unreadable, files_in, load
-
-Item = TypeVar("Item")
-Made = TypeVar("Made")
+from trainer.data.threads import in_threads
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -141,31 +134,3 @@ def decode_all(
             return str(error)
 
     return in_threads(files, one, workers)
-
-
-def in_threads(files: Iterable[Item], one: Callable[[Item], Made], workers: int = 0) -> Iterator[tuple[Item, Made]]:
-    """Do ``one`` for several files at once, in threads (OpenCV releases the interpreter).
-
-    Gives each file, in order, with what was made of it. Only a few a thread are held at a time. ``workers``: 0 for one
-    a core.
-    """
-    workers = workers or _cores()
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # one thread a picture; more would fight over the cores
-    pool = ThreadPoolExecutor(workers)
-    waiting: deque[tuple[Item, Future[Made]]] = deque()
-    rest = iter(files)
-    try:
-        waiting.extend((path, pool.submit(one, path)) for path in islice(rest, 4 * workers))
-        while waiting:
-            path, future = waiting.popleft()
-            yield path, future.result()
-            waiting.extend((following, pool.submit(one, following)) for following in islice(rest, 1))
-    finally:
-        pool.shutdown(cancel_futures=True)
-        cv2.setNumThreads(threads)
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

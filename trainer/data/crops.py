@@ -16,10 +16,10 @@ import numpy as np
 from tqdm import tqdm
 
 from trainer.config import RunConfig, UserError
-from trainer.data.create import in_threads
 from trainer.data.npy import printable
 from trainer.data.pictures import Unreadable, decode, files_in, read_bytes, read_header
 from trainer.data.sources import GIB, Images, Pictures, Ragged, Sides, open_pictures, training_part
+from trainer.data.threads import in_threads
 from trainer.family import Crops
 from trainer.resample import shrink
 

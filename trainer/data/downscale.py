@@ -12,17 +12,14 @@ that cannot be used is named, left out, and stays where it is.
 import argparse
 import errno
 import shutil
-import sys
 from pathlib import Path
 
-import cv2
-from tqdm import tqdm
+import numpy as np
 
 from trainer.config import UserError, require
-from trainer.data.create import in_threads
-from trainer.data.edges import make_folder, plan
-from trainer.data.npy import check_free, output, printable
-from trainer.data.pictures import Unreadable, decode, read_bytes, read_header
+from trainer.data.convert import convert, make_folder, plan
+from trainer.data.npy import printable
+from trainer.data.pictures import Header, Unreadable, decode
 from trainer.files import replacing
 from trainer.resample import shrink
 
@@ -50,47 +47,28 @@ def run(arguments: argparse.Namespace) -> int:
         targets = {path: target for path, target in targets.items() if earlier not in path.resolve().parents}
         if not targets:
             raise UserError(f"all pictures lie in {printable(aside)} already")
-    for path, target in targets.items():
-        if target.parent.exists():
-            check_free(target, arguments.force)
+    for path in targets:
         if aside is not None and (aside / places[path]).exists():
             raise UserError(
                 f"{printable(aside / places[path])} exists; the original of that name cannot be moved there"
             )
 
-    def make(path: Path) -> bytes | str:
-        try:
-            data = read_bytes(path)
-            header = read_header(data)
-            if min(header.shape) < scale:
-                return f"{header.width}x{header.height} px, expected sides of at least {scale} px"
-            small = shrink(decode(data, header), scale)
-        except Unreadable as error:
-            return str(error)
-        except (cv2.error, MemoryError):
-            return "too large to decode here"
-        return cv2.imencode(".png", small)[1].tobytes()
+    def make(data: bytes, header: Header) -> np.ndarray:
+        if min(header.shape) < scale:
+            raise Unreadable(f"{header.width}x{header.height} px, expected sides of at least {scale} px")
+        return shrink(decode(data, header), scale)
 
-    written, count = 0, len(targets) + skipped
-    try:
-        made = in_threads(list(targets), make, arguments.workers)
-        for path, result in tqdm(made, "pictures", len(targets), unit="picture", disable=None):
-            if isinstance(result, str):
-                skipped += 1
-                tqdm.write(f"skipped {printable(path)}: {result}", file=sys.stderr)
-                continue
-            make_folder(targets[path].parent)
-            with output(targets[path], arguments.force) as file:
-                file.write(result)
-            written += 1
-            if aside is not None:
-                make_folder((aside / places[path]).parent)
-                move(path, aside / places[path])
-    except KeyboardInterrupt:
-        print(f"interrupted: {written} of {len(targets)} were written, each whole", file=sys.stderr)
+    def set_aside(path: Path) -> None:
+        if aside is not None:
+            make_folder((aside / places[path]).parent)
+            move(path, aside / places[path])
+
+    written = convert(targets, make, "pictures", arguments.workers, arguments.force, set_aside)
+    if written is None:
         return 130
+    skipped += len(targets) - written
     if not written:
-        raise UserError(f"none of the {count} files is a readable picture; nothing was written")
+        raise UserError(f"none of the {skipped} files is a readable picture; nothing was written")
     where = f", originals in {printable(aside)}" if aside is not None else ""
     print(f"{printable(arguments.output)}: {written} pictures, {scale} times smaller, {skipped} skipped{where}")
     return 0

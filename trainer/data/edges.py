@@ -8,17 +8,15 @@ picture becomes OUT/<same name>.png, in the folders that it lay in; a file that 
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from trainer.config import UserError, require
-from trainer.data.create import find, in_threads
-from trainer.data.npy import check_free, output, printable
-from trainer.data.pictures import Unreadable, decode, pad, read_bytes, read_header, resize
+from trainer.data.convert import convert, plan
+from trainer.data.npy import printable
+from trainer.data.pictures import Header, decode, pad, resize
 
 SIGMA = 0.33
 BLUR_PX = 3
@@ -59,80 +57,18 @@ def run(arguments: argparse.Namespace) -> int:
     require(odd, "blur", arguments.blur, "0, or an odd number under 100")
     require(0 <= arguments.workers <= 256, "workers", arguments.workers, "0 to 256")
     targets, skipped = plan(arguments.inputs, arguments.output, ".png")
-    for target in targets.values():
-        if target.exists() or target.parent.exists():
-            check_free(target, arguments.force)
 
-    def draw(path: Path) -> bytes | str:
-        try:
-            data = read_bytes(path)
-            header = read_header(data)
-            image = cv2.cvtColor(decode(data, header), cv2.COLOR_BGR2RGB)
-            if arguments.size:
-                image = (pad if arguments.keep_aspect else resize)(image, arguments.size, arguments.size)
-            edges = edge_map(image, arguments.sigma, arguments.blur, arguments.invert)
-        except Unreadable as error:
-            return str(error)
-        except (cv2.error, MemoryError):
-            return "too large to decode here"
-        return cv2.imencode(".png", edges)[1].tobytes()
+    def draw(data: bytes, header: Header) -> np.ndarray:
+        image = cv2.cvtColor(decode(data, header), cv2.COLOR_BGR2RGB)
+        if arguments.size:
+            image = (pad if arguments.keep_aspect else resize)(image, arguments.size, arguments.size)
+        return edge_map(image, arguments.sigma, arguments.blur, arguments.invert)
 
-    written = 0
-    try:
-        drawn = in_threads(list(targets), draw, arguments.workers)
-        for path, result in tqdm(drawn, "edges", len(targets), unit="picture", disable=None):
-            if isinstance(result, str):
-                skipped += 1
-                tqdm.write(f"skipped {printable(path)}: {result}", file=sys.stderr)
-                continue
-            make_folder(targets[path].parent)
-            with output(targets[path], arguments.force) as file:
-                file.write(result)
-            written += 1
-    except KeyboardInterrupt:
-        print(f"interrupted: {written} of {len(targets)} were written, each whole", file=sys.stderr)
+    written = convert(targets, draw, "edges", arguments.workers, arguments.force)
+    if written is None:
         return 130
+    skipped += len(targets) - written
     if not written:
         raise UserError(f"none of the {skipped} files is a readable picture; nothing was written")
     print(f"{printable(arguments.output)}: edges of {written} pictures, {skipped} skipped")
     return 0
-
-
-def plan(inputs: list[str], folder: Path, suffix: str) -> tuple[dict[Path, Path], int]:
-    """Where each picture's result goes: source → target in ``folder``, by its place in the folder that was named; and
-    how many were left out, with a line on each, since another of the same name goes there.
-
-    Raises ``UserError`` where there is no file, or a result would take the place of a source.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{printable(folder)} is a file, expected a folder to write to")
-    whole = folder.resolve()
-    targets: dict[Path, Path] = {}
-    taken: dict[Path, Path] = {}
-    skipped = 0
-    for pattern in inputs:
-        root = Path(pattern) if Path(pattern).is_dir() else None
-        for path in find([pattern], folder):
-            if path in targets or (root and whole != root.resolve() and whole in path.resolve().parents):
-                continue  # named twice, or of an earlier run
-            target = (folder / (path.relative_to(root) if root else path.name)).with_suffix(suffix)
-            if target in taken:
-                print(f"skipped {printable(path)}: {printable(taken[target])} has the same name", file=sys.stderr)
-                skipped += 1
-                continue
-            targets[path], taken[target] = target, path
-    if not targets:
-        raise UserError(f"no file matches {' '.join(map(printable, inputs))}")
-    sources = {path.resolve() for path in targets}
-    for path, target in targets.items():
-        if target.resolve() in sources:
-            raise UserError(f"{printable(target)}: would take the place of {printable(path)}; choose another --output")
-    return targets, skipped
-
-
-def make_folder(folder: Path) -> None:
-    """Raises ``UserError`` where a folder cannot be made."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot make the folder {printable(folder)}: {error.strerror}") from None

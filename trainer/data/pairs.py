@@ -14,11 +14,11 @@ import numpy as np
 from tqdm import tqdm
 
 from trainer.config import RunConfig, UserError
-from trainer.data.create import in_threads
 from trainer.data.edges import edge_map
 from trainer.data.npy import printable
 from trainer.data.pictures import Unreadable, decode, files_in, load, read_bytes, read_header, resize
 from trainer.data.sources import GIB, FolderImages, Images, Pictures, Sides, open_pictures
+from trainer.data.threads import in_threads
 from trainer.family import Pairs
 
 LISTED = 12  # names of files without a partner

@@ -14,18 +14,17 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from trainer.adversarial import AdamConfig, Adversarial
+from trainer.adam import AdamConfig
+from trainer.adversarial import Adversarial, AdversarialConfig
 from trainer.blocks import StridedDiscriminator, TransposedGenerator, small_normal
 from trainer.config import require
 from trainer.family import Batch, DataSpec, Exportable, Nets, Turn
-from trainer.latents import latent_facts
+from trainer.latents import KEPT_TO_MIX, latent_facts
 from trainer.objectives import discriminator_loss
-
-KEPT_LATENTS = 64  # of training pictures, on the card: the viewer mixes them
 
 
 @dataclass(frozen=True, kw_only=True)
-class AlphaGANConfig(AdamConfig):
+class AlphaGANConfig(AdversarialConfig, AdamConfig):
     """Options of Alpha-GAN."""
 
     latent_size: int = 128
@@ -128,7 +127,7 @@ class AlphaGAN(Adversarial):
         return {"score": absolute, "mae": absolute, "mse": halved.square().mean(1)}
 
     def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
-        return latent_facts(nets.encoder, batches, KEPT_LATENTS)
+        return latent_facts(nets.encoder, batches, KEPT_TO_MIX)
 
     def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
         files = super().exports(nets, facts)

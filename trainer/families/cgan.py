@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainer.adversarial import AdamConfig, Adversarial
+from trainer.adam import AdamConfig
+from trainer.adversarial import Adversarial, AdversarialConfig
 from trainer.blocks import StridedDiscriminator, TransposedGenerator, small_normal
 from trainer.config import require
 from trainer.family import Batch, DataSpec, Exportable, Nets, Turn
@@ -25,7 +26,7 @@ from trainer.objectives import discriminator_loss, generator_loss
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConditionalGANConfig(AdamConfig):
+class ConditionalGANConfig(AdversarialConfig, AdamConfig):
     """Options of the conditional GAN."""
 
     arch: Literal["conv", "mlp"] = "conv"

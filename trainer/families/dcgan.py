@@ -15,7 +15,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from trainer.adversarial import AdamConfig, Adversarial
+from trainer.adam import AdamConfig
+from trainer.adversarial import Adversarial, AdversarialConfig
 from trainer.blocks import StridedDiscriminator, TransposedGenerator, small_normal
 from trainer.config import require
 from trainer.family import Batch, DataSpec, Nets, Turn
@@ -30,7 +31,7 @@ from trainer.objectives import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class DCGANConfig(AdamConfig):
+class DCGANConfig(AdversarialConfig, AdamConfig):
     """Options of DCGAN."""
 
     arch: Literal["dense", "conv"] = "dense"

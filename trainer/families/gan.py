@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from trainer.adversarial import AdamConfig, Adversarial
+from trainer.adam import AdamConfig
+from trainer.adversarial import Adversarial, AdversarialConfig
 from trainer.blocks import scale_keeping
 from trainer.config import require
 from trainer.family import Batch, DataSpec, Nets, Turn
@@ -16,7 +17,7 @@ from trainer.objectives import discriminator_loss, generator_loss
 
 
 @dataclass(frozen=True, kw_only=True)
-class GANConfig(AdamConfig):
+class GANConfig(AdversarialConfig, AdamConfig):
     """Options of the first GAN."""
 
     batch_size: int = 64

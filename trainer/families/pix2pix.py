@@ -16,9 +16,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from trainer.adam import AdamConfig, AdamFamily
 from trainer.blocks import pyramid, small_normal
-from trainer.config import RunConfig, require
-from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Pairs, Reading, Turn
+from trainer.config import require
+from trainer.family import Batch, DataSpec, Exportable, Nets, Pairs, Reading, Turn
 from trainer.objectives import Objective, discriminator_loss, generator_loss, gradient_penalty
 from trainer.unet import NORMS, Norm, UNet, flat_keys, normalisation_of
 
@@ -32,7 +33,7 @@ PALETTE_SHARE = 0.9  # of all pixels that have one of these colours
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pix2PixConfig(RunConfig):
+class Pix2PixConfig(AdamConfig):
     """Options of pix2pix."""
 
     image_size: int = 256
@@ -75,10 +76,6 @@ class Pix2PixConfig(RunConfig):
     """Weight of the term that drives pictures of different latents apart; 0: pictures are made of no latent."""
     latent_size: int = 8
     """Numbers that a picture is also made of, with --mode-seeking."""
-    learning_rate: float = 2e-4
-    """Adam's step size, of both networks."""
-    beta1: float = 0.5
-    """Adam's memory of gradients."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -87,12 +84,10 @@ class Pix2PixConfig(RunConfig):
         require(1 <= self.enlarge <= 2, "enlarge", self.enlarge, "1 to 2")
         require(0 <= self.sigma <= 1, "sigma", self.sigma, "0 to 1")
         require(0 <= self.dropout < 1, "dropout", self.dropout, "0 to less than 1")
-        require(0 <= self.beta1 < 1, "beta1", self.beta1, "0 to less than 1")
         for name, low in (("width", 1), ("critic_steps", 1), ("l1", 0), ("penalty", 0), ("mode_seeking", 0),
                           ("latent_size", 1)):  # fmt: skip
             require(getattr(self, name) >= low, name, getattr(self, name), f"at least {low}")
-        for name in ("clip", "learning_rate"):
-            require(getattr(self, name) > 0, name, getattr(self, name), "more than 0")
+        require(self.clip > 0, "clip", self.clip, "more than 0")
         require(self.condition != "", "condition", "empty", "a folder, a .npy file, 'halves' or 'edges'")
 
 
@@ -121,7 +116,7 @@ class Translate(nn.Module):
         return self.generator(image * 2 - 1, *latent) * 0.5 + 0.5
 
 
-class Pix2Pix(Family):
+class Pix2Pix(AdamFamily):
     """A U-Net that makes pictures of pictures, and a discriminator of patches."""
 
     Config = Pix2PixConfig
@@ -162,10 +157,6 @@ class Pix2Pix(Family):
             spec.condition_channels + spec.channels, config.width, NORMS[judged], bias=judged == "instance"
         )
         return Nets(generator=generator.apply(small_normal), discriminator=discriminator.apply(small_normal))
-
-    def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
-        betas = (self.config.beta1, 0.999)
-        return torch.optim.Adam(parameters, lr=self.config.learning_rate, betas=betas, fused=fused)
 
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
         config, game = self.config, GAMES[self.config.objective]

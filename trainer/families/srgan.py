@@ -20,10 +20,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainer import metrics
+from trainer.adam import AdamConfig, AdamFamily
 from trainer.blocks import sub_pixel
-from trainer.config import RunConfig, require
+from trainer.config import require
 from trainer.degrade import Degrade, degrade, enlarge, reduce, whole_levels
-from trainer.family import Batch, Crops, DataSpec, Exportable, Family, Nets, Turn
+from trainer.family import Batch, Crops, DataSpec, Exportable, Nets, Turn
 from trainer.objectives import discriminator_loss, generator_loss
 from trainer.perceptual import ContentDistance
 from trainer.superresolution import (
@@ -40,7 +41,7 @@ SLOPE = 0.2  # of the discriminator's leaky ReLU
 
 
 @dataclass(frozen=True, kw_only=True)
-class SRGANConfig(RunConfig):
+class SRGANConfig(AdamConfig):
     """Options of SRGAN."""
 
     batch_size: int = 16
@@ -97,8 +98,6 @@ class SRGANConfig(RunConfig):
                           ("perceptual", 0), ("adversarial", 0), ("blur", 0), ("noise", 0)):  # fmt: skip
             require(getattr(self, name) >= low, name, getattr(self, name), f"at least {low}")
         require(0 <= self.jpeg <= 95, "jpeg", self.jpeg, "0 to 95")
-        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "more than 0")
-        require(0 <= self.beta1 < 1, "beta1", self.beta1, "0 to less than 1")
         for name in ("rotate", "crop"):
             require(getattr(self, name) == 0, name, getattr(self, name), "0: crops are not to be resampled")
         require(not self.low or not self.degrade.active, "low", self.low, "unset with --blur, --noise or --jpeg")
@@ -186,7 +185,7 @@ class Discriminator(nn.Sequential):
         super().__init__(*layers)
 
 
-class SRGAN(Family):
+class SRGAN(AdamFamily):
     """A generator that enlarges pictures, and in the second stage a discriminator of large ones."""
 
     Config = SRGANConfig
@@ -220,10 +219,6 @@ class SRGAN(Family):
     def begin(self, nets: Nets) -> None:
         if self.config.perceptual and not self.config.only_pretrains:
             self.content = ContentDistance(self.config.vgg)
-
-    def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
-        betas = (self.config.beta1, 0.999)
-        return torch.optim.Adam(parameters, lr=self.config.learning_rate, betas=betas, fused=fused)
 
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
         config = self.config

@@ -17,20 +17,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainer.config import RunConfig, UserError, require
-from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Reading, Turn
+from trainer.adam import AdamConfig, AdamFamily
+from trainer.config import UserError, require
+from trainer.family import Batch, DataSpec, Exportable, Nets, Reading, Turn
 from trainer.gaussian import clamp_log_variance, sample_gaussian, twice_divergence
-from trainer.latents import FromNormal, ToNormal, Whitening, fit_gaussian, generator_and_encoder
+from trainer.latents import KEPT_TO_MIX, FromNormal, ToNormal, Whitening, fit_gaussian, generator_and_encoder
 from trainer.objectives import discriminator_loss, generator_loss
 from trainer.perceptual import DEVIATION, MEAN
 
 WIDTHS = (32, 64, 128, 256, 512)  # channels, one halving each
 PLACES_PX = 2 ** len(WIDTHS)  # pixels a side that become one place of the coarsest layer, and one patch
-KEPT_LATENTS = 64  # of training pictures, on the card: the viewer mixes them
 
 
 @dataclass(frozen=True, kw_only=True)
-class VAEGANConfig(RunConfig):
+class VAEGANConfig(AdamConfig):
     """Options of the VAE-GAN."""
 
     image_size: int = 96
@@ -47,10 +47,6 @@ class VAEGANConfig(RunConfig):
     """The network that judges patches; resnet10 has one block a stage."""
     discriminator_weights: Path | None = None
     """State_dict of torchvision's network of that name, to begin with; unset: random weights."""
-    learning_rate: float = 2e-4
-    """Adam's step size, of both networks."""
-    beta1: float = 0.5
-    """Adam's memory of gradients."""
     adversarial: float = 1.0
     """Weight of the discriminator's verdict on reconstructions."""
     absolute: float = 100.0
@@ -64,8 +60,6 @@ class VAEGANConfig(RunConfig):
         super().__post_init__()
         require(self.batch_size >= 2, "batch_size", self.batch_size, "at least 2: batches are normalised")
         require(self.latent_size >= 1, "latent_size", self.latent_size, "at least 1")
-        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "more than 0")
-        require(0 <= self.beta1 < 1, "beta1", self.beta1, "0 to less than 1")
         for name in ("adversarial", "absolute", "cross_entropy", "divergence"):
             require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")
 
@@ -147,7 +141,7 @@ class PatchResNet(nn.Module):
         return self.patch(value)
 
 
-class VAEGAN(Family):
+class VAEGAN(AdamFamily):
     """The encoder and decoder learn together, against the discriminator of their reconstructions."""
 
     Config = VAEGANConfig
@@ -175,10 +169,6 @@ class VAEGAN(Family):
         except Exception as error:  # unpickling errors come in many kinds
             reason = " ".join(str(error).split())[:200]
             raise UserError(f"{path}: not a state_dict of torchvision's {name}: {reason}") from None
-
-    def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
-        betas = (self.config.beta1, 0.999)
-        return torch.optim.Adam(parameters, lr=self.config.learning_rate, betas=betas, fused=fused)
 
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
         config, image = self.config, next(batches).image
@@ -212,7 +202,7 @@ class VAEGAN(Family):
     def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
         found = [nets.vae.encode(batch.image) for batch in batches]
         means, log_variances = (torch.cat(parts).cpu() for parts in zip(*found, strict=True))
-        return fit_gaussian(means, log_variances.exp(), KEPT_LATENTS)
+        return fit_gaussian(means, log_variances.exp(), KEPT_TO_MIX)
 
     def pair(self, nets: Nets, whitening: Whitening) -> tuple[nn.Module, nn.Module]:
         """The decoder and the encoder of files, whose latents are standard normal as those of training are not."""

@@ -38,6 +38,7 @@ class WGANConfig(AdversarialConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "more than 0")
         require(self.width >= 1, "width", self.width, "at least 1")
         require(self.hidden_size >= 1, "hidden_size", self.hidden_size, "at least 1")
         require(self.critic_steps >= 1, "critic_steps", self.critic_steps, "at least 1")

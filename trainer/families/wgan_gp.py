@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainer.adversarial import AdamConfig, Adversarial
+from trainer.adam import AdamConfig
+from trainer.adversarial import Adversarial, AdversarialConfig
 from trainer.blocks import StridedDiscriminator, TransposedGenerator, halvings
 from trainer.config import require
 from trainer.family import Batch, DataSpec, Nets, Turn
@@ -30,7 +31,7 @@ NORMS: dict[str, Callable[[int], nn.Module]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class WGANGPConfig(AdamConfig):
+class WGANGPConfig(AdversarialConfig, AdamConfig):
     """Options of the Wasserstein GAN with gradient penalty."""
 
     arch: Literal["conv", "resnet"] = "conv"

@@ -1,0 +1,32 @@
+"""Families whose networks all learn by Adam with a short memory."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from trainer.config import RunConfig, require
+from trainer.family import Family
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdamConfig(RunConfig):
+    """Options of Adam."""
+
+    learning_rate: float = 2e-4
+    """Adam's step size, of all networks."""
+    beta1: float = 0.5
+    """Adam's memory of gradients."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "more than 0")
+        require(0 <= self.beta1 < 1, "beta1", self.beta1, "0 to less than 1")
+
+
+class AdamFamily(Family):
+    """Base of families with an ``AdamConfig``."""
+
+    def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
+        betas = (self.config.beta1, 0.999)
+        return torch.optim.Adam(parameters, lr=self.config.learning_rate, betas=betas, fused=fused)
