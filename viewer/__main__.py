@@ -13,7 +13,16 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from viewer.errors import INSTALL_LIBRARIES, ViewerError
-from viewer.keys import Event, help_text, parse_keys
+from viewer.flags import (
+    BUILT_IN,
+    add_animate_flags,
+    add_grid_flags,
+    add_info_flags,
+    add_latent_flags,
+    add_translate_flags,
+    add_upscale_flags,
+)
+from viewer.keys import help_text
 from viewer.text import printable
 from viewer.worker import leave
 
@@ -22,8 +31,6 @@ if TYPE_CHECKING:
     from viewer.classes import Classes
     from viewer.model import Model
     from viewer.session import Session
-
-BUILT_IN: Final = Path(__file__).parent / "models" / "toycats.onnx"
 
 
 @dataclass(frozen=True)
@@ -103,117 +110,6 @@ def _epilog(name: str) -> str | None:
         return None
     drawing = f"\n\nkeys with --draw:\n{help_text('draw')}" if name == "translate" else ""
     return f"keys:\n{help_text(name)}{drawing}"
-
-
-def _add_shared_flags(parser: argparse.ArgumentParser, rows: int | None, columns: int | None, scale: str) -> None:
-    """``rows``, ``columns``: of pictures; ``None``: as fits the screen."""
-    add = parser.add_argument
-    fits = "as fits the screen"
-    add(
-        "model",
-        nargs="?",
-        type=Path,
-        default=BUILT_IN,
-        metavar="FILE",
-        help="ONNX file; without: the built-in toy cats",
-    )
-    _add_session_flags(parser, "half of them, 4 at most")
-    add("--rows", type=_whole(1, 64), default=rows, metavar="N", help=f"rows of pictures ({rows or fits})")
-    add("--cols", type=_whole(1, 64), default=columns, metavar="N", help=f"columns of pictures ({columns or fits})")
-    add("--scale", type=_number(0.05, 64), metavar="X", help=f"screen pixels a picture's pixel ({scale})")
-    add("--label", metavar="NAME|NUMBER", help="the class to draw, for models with classes (0)")
-    add("--from", dest="start", type=Path, metavar="PNG", help="begin where this picture was saved: its page and mode")
-
-
-def _add_session_flags(parser: argparse.ArgumentParser, cores: str) -> None:
-    """What every mode with a screen has. ``cores``: that the model takes unless it is told, in words."""
-    add = parser.add_argument
-    add("--display", choices=("auto", "window", "terminal", "none"), default="auto", help="where to show (auto)")
-    add("--seed", type=_whole(0, 2**63 - 1), default=0, metavar="N", help="first page of random numbers (0)")
-    add("--out", type=Path, default=Path(), metavar="DIR", help="where saved pictures go (the current folder)")
-    add("--threads", type=_whole(0, 256), default=0, metavar="N", help=f"cores for the model; 0: {cores} (0)")
-    add("--keys", type=_script, default=(), metavar="KEYS", help="scripted keys, such as 'right,s,i,+,click:40:60,esc'")
-    add("--record", type=Path, metavar="FILE", help="record to a .png (the last frame), .gif, .webp or .mp4 file")
-
-
-def _add_pictures_flags(parser: argparse.ArgumentParser, output: str) -> None:
-    """What the modes that take pictures share. ``output``: of what -o does, in words."""
-    add = parser.add_argument
-    add("model", type=Path, metavar="FILE", help="ONNX file")
-    add("pictures", nargs="*", metavar="PICTURE", help="picture files, folders, quoted patterns")
-    _add_session_flags(parser, "all of them, 8 at most")
-    add("-o", "--output", type=Path, metavar="PATH", help=output)
-
-
-def _add_translate_flags(parser: argparse.ArgumentParser) -> None:
-    _add_pictures_flags(parser, "folder to write all results to, without a screen; nothing is ever overwritten")
-    add = parser.add_argument
-    add("--size", type=_whole(8, 4096), default=0, metavar="N",
-        help="longer side of a picture at most, in pixels (that of the training)")  # fmt: skip
-    add("--condition", choices=("given", "edges"), default="",
-        help="what goes into the model: the picture as it is, or its edges (as the model's card says)")  # fmt: skip
-    add("--draw", action="store_true", help="draw with the mouse on an empty page, and see the result beside it")
-    add("--start", type=Path, metavar="PICTURE", help="draw on top of this picture's edges, or on a saved drawing")
-
-
-def _add_upscale_flags(parser: argparse.ArgumentParser) -> None:
-    _add_pictures_flags(parser, "file or folder to write to, without a screen; nothing is ever overwritten")
-    parser.add_argument("--tile", type=_whole(16, 8192), default=0, metavar="N",
-                        help="side of what is enlarged at a time, in input pixels: smaller takes less memory, larger "
-                        "less time (384)")  # fmt: skip
-
-
-def _add_grid_flags(parser: argparse.ArgumentParser) -> None:
-    _add_shared_flags(parser, 6, 8, "as fits the screen")
-    add = parser.add_argument
-    add("--encode", type=Path, metavar="PICTURE", help="interpolate from this picture, by the encoder beside the model")
-    add(
-        "--mix",
-        action="store_true",
-        help="begin with mixes of three training pictures each, whose latents the model keeps",
-    )
-
-
-def _add_animate_flags(parser: argparse.ArgumentParser) -> None:
-    _add_shared_flags(parser, 1, 1, "3")
-    add = parser.add_argument
-    add("--lerp", action="store_true", help="walk in straight lines, not on great circles")
-    add("--frames", type=_whole(1, 10**6), metavar="N", help="stop after so many frames (60 with --display none)")
-    add("--loop", action="store_true", help="a closed walk of --frames frames, 30 a leg, that ends where it began")
-
-
-def _add_latent_flags(parser: argparse.ArgumentParser) -> None:
-    _add_shared_flags(parser, None, None, "as fits; 2 is twice that")
-    add = parser.add_argument
-    add(
-        "--data",
-        type=Path,
-        metavar="SET",
-        help="pictures to scatter by the encoder beside the model: .npy, idx, folder",
-    )
-    add("--bgr", action="store_true", help="a .npy file holds BGR, as plain OpenCV scripts write it")
-    add("--points", type=_whole(1, 10**6), default=5000, metavar="N", help="of these, so many at most (5000)")
-    add(
-        "--range",
-        dest="reach",
-        type=_number(0.01, 100),
-        metavar="X",
-        help="of the axes, -X..X (4; 1 for a uniform prior)",
-    )
-    add("--lerp", action="store_true", help="straight lines, not great circles")
-    views = ("plane", "line", "scatter", "sliders")
-    add("--view", choices=views, default="plane", help="what is shown first (plane); Tab leads on")
-
-
-def _add_info_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "model",
-        nargs="?",
-        type=Path,
-        default=BUILT_IN,
-        metavar="FILE",
-        help="ONNX file, or a PNG that the viewer saved",
-    )
 
 
 def _run_grid(options: argparse.Namespace) -> None:
@@ -423,14 +319,14 @@ def _run_info(options: argparse.Namespace) -> None:
 
 
 MODES: Final = {
-    "grid": Mode("a page of pictures to choose from, random or interpolated", _add_grid_flags, _run_grid),
-    "animate": Mode("a walk through latent space", _add_animate_flags, _run_animate),
-    "latent": Mode("latent space itself: planes, lines, points, sliders", _add_latent_flags, _run_latent),
+    "grid": Mode("a page of pictures to choose from, random or interpolated", add_grid_flags, _run_grid),
+    "animate": Mode("a walk through latent space", add_animate_flags, _run_animate),
+    "latent": Mode("latent space itself: planes, lines, points, sliders", add_latent_flags, _run_latent),
     "translate": Mode(
-        "pictures, or what you draw, beside what a model makes of them", _add_translate_flags, _run_translate
+        "pictures, or what you draw, beside what a model makes of them", add_translate_flags, _run_translate
     ),
-    "upscale": Mode("pictures twice as large or more, beside plain enlargements", _add_upscale_flags, _run_upscale),
-    "info": Mode("what a model file is, or what a saved picture was made from", _add_info_flags, _run_info),
+    "upscale": Mode("pictures twice as large or more, beside plain enlargements", add_upscale_flags, _run_upscale),
+    "info": Mode("what a model file is, or what a saved picture was made from", add_info_flags, _run_info),
 }
 
 
@@ -474,35 +370,6 @@ def _threads(options: argparse.Namespace, all_cores: bool = False) -> int:
         return int(options.threads)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores, 8) if all_cores else min(max(cores // 2, 1), 4)
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and len(text) < 20 and low <= int(text) <= high):
-            raise argparse.ArgumentTypeError(f"{text!r}, expected a whole number {low}..{high}")
-        return int(text)
-
-    return read
-
-
-def _number(low: float, high: float) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = low - 1
-        if not low <= number <= high:
-            raise argparse.ArgumentTypeError(f"{text!r}, expected a number {low:g}..{high:g}")
-        return number
-
-    return read
-
-
-def _script(text: str) -> list[Event]:
-    try:
-        return parse_keys(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 if __name__ == "__main__":
