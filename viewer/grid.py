@@ -64,7 +64,7 @@ class GridSession(SheetSession[GridState, Page]):
         if page.mode == "random":
             drawn = latents.draw_many(latent, page.seed, range(sheet.count))
             return latents.truncate(latent, drawn, page.truncation)
-        indices = (0, sheet.columns - 1, sheet.count - sheet.columns, sheet.count - 1)  # the page's own corners
+        indices = latents.corner_numbers(sheet.rows, sheet.columns)
         corners = np.stack([latents.draw(latent, page.seed, index) for index in indices])
         corners = latents.truncate(latent, corners, page.truncation)
         if self._encoded is not None:

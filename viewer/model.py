@@ -39,6 +39,7 @@ _DOES: Final = {
     "denoiser": "noise → picture, step by step",
     "other": "no picture in or out",
 }
+_MODES: Final = {"generator": "grid", "translator": "translate", "denoiser": "diffuse"}  # where each kind is at home
 
 
 class ModelError(ViewerError):
@@ -70,8 +71,9 @@ def open_model(path: Path, *, threads: int = 1, wanted: str = "", many_sizes: bo
         raise ModelError(f"{_shown(path)}: its SHA-256 seal is damaged")
     model = Model(path, session, card, sealed=sealed, digest=(hashing, digest))
     if wanted and model.kind != wanted:
+        other = f"; for this one there is: python -m viewer {_MODES[model.kind]}" if model.kind in _MODES else ""
         raise ModelError(
-            f"{_shown(path)}: found {_an(model.kind)}{model.found}, expected {_an(wanted)} ({_DOES[wanted]})"
+            f"{_shown(path)}: found {_an(model.kind)}{model.found}, expected {_an(wanted)} ({_DOES[wanted]}){other}"
         )
     return model
 
@@ -228,6 +230,23 @@ class Model:
                 f"{layout.scale} times as large"
             )
         return read_picture(layout, output[0])
+
+    def denoise(
+        self, noisy: NDArray[np.float32], t: NDArray[np.int64], labels: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float32]:
+        """What a denoiser predicts, f32 [n, c, h, w], of pictures of that shape at steps t, i64 [n].
+
+        ``labels``: i64 [n], for models with classes; as many as there are classes: of none. Raises ``ModelError``.
+        """
+        if self.kind != "denoiser":
+            raise ModelError(f"{_shown(self.path)}: found {_an(self.kind)}, expected a denoiser")
+        feeds: dict[str, NDArray[Any]] = {"noisy": noisy, "t": t}
+        if labels is not None:
+            feeds["label"] = labels
+        prediction = self._run(feeds, "prediction")
+        if prediction.shape != noisy.shape or not np.isfinite(prediction).all():
+            raise ModelError(f"{_shown(self.path)}: gave {prediction.shape}, expected {noisy.shape}, all finite")
+        return np.asarray(prediction, np.float32)
 
     def _run(self, feeds: Mapping[str, NDArray[Any]], output: str) -> NDArray[Any]:
         try:

@@ -17,7 +17,8 @@ from viewer.keys import Event
 from viewer.latents import Latents
 from viewer.model import Images, Model, ModelError
 from viewer.pictures import PictureError, encode_png, save_numbered
-from viewer.state import Effect, Sheet, SheetState, State, reduce
+from viewer.sheet import Sheet
+from viewer.state import Effect, SheetState, State, reduce
 from viewer.text import printable
 from viewer.worker import Errands, Worker
 
