@@ -16,6 +16,7 @@ from viewer.errors import INSTALL_LIBRARIES, ViewerError
 from viewer.flags import (
     BUILT_IN,
     add_animate_flags,
+    add_diffuse_flags,
     add_grid_flags,
     add_info_flags,
     add_latent_flags,
@@ -273,6 +274,21 @@ def _run_upscale(options: argparse.Namespace) -> None:
     _show(options, UpscaleSession(upscaler, begin(len(paths)), options.out, paths))
 
 
+def _run_diffuse(options: argparse.Namespace) -> None:
+    from viewer.diffuse import DiffuseSession, page_of
+    from viewer.diffuse_batch import diffuse_files
+    from viewer.diffuse_start import begin
+
+    alone = _without_screen(options)
+    diffusion, state = begin(options, _threads(options, all_cores=True))
+    if alone:
+        photos = tuple(range(state.photos))
+        diffuse_files(diffusion, replace(page_of(state), photos=photos), options.output or options.out,
+                      options.keep_steps)  # fmt: skip
+        return
+    _show(options, DiffuseSession(diffusion, state, options.out, options.keep_steps))
+
+
 def _named_pictures(options: argparse.Namespace, expected: str) -> list[str]:
     if not options.pictures:
         raise ViewerError(f"no pictures named, expected {expected}")
@@ -326,6 +342,7 @@ MODES: Final = {
         "pictures, or what you draw, beside what a model makes of them", add_translate_flags, _run_translate
     ),
     "upscale": Mode("pictures twice as large or more, beside plain enlargements", add_upscale_flags, _run_upscale),
+    "diffuse": Mode("pictures out of noise, or out of other pictures, as you watch", add_diffuse_flags, _run_diffuse),
     "info": Mode("what a model file is, or what a saved picture was made from", add_info_flags, _run_info),
 }
 

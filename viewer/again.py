@@ -48,10 +48,10 @@ class LatentStart:
 
 def read_start(path: Path, mode: str, model: Model) -> Start:
     """The start that a picture saved in ``mode`` by this model gives. Raises ``PictureError``."""
-    recipe, way = _read(path, mode, _WAYS[mode], model)
+    recipe, way = recipe_by(path, mode, _WAYS[mode], model)
 
     def whole(name: str, low: int, high: int, default: float = 0, unit: int = 1) -> int:
-        return round(_number(path, recipe, name, low / unit, high / unit, default) * unit)
+        return round(number_of(path, recipe, name, low / unit, high / unit, default) * unit)
 
     rows, columns = whole("rows", 1, _LARGEST_SIDE), whole("cols", 1, _LARGEST_SIDE)
     return Start(
@@ -71,10 +71,10 @@ def read_start(path: Path, mode: str, model: Model) -> Start:
 
 def read_latent_start(path: Path, model: Model, space: Space) -> LatentStart:
     """The start that a picture saved in the latent mode by this model gives. Raises ``PictureError``."""
-    recipe, _ = _read(path, "latent", VIEWS, model)
+    recipe, _ = recipe_by(path, "latent", VIEWS, model)
 
     def number(name: str, low: float, high: float, default: float = 0) -> float:
-        return _number(path, recipe, name, low, high, default)
+        return number_of(path, recipe, name, low, high, default)
 
     def whole(name: str, low: int, high: int, default: int = 0) -> int:
         return round(number(name, low, high, default))
@@ -131,8 +131,9 @@ def _point(path: Path, facts: Any, space: Space) -> Point:
     return Point(seed, tuple((move[0], float(move[1])) for move in moves))
 
 
-def _read(path: Path, mode: str, ways: Sequence[str], model: Model) -> tuple[dict[str, Any], str]:
-    """The recipe of a picture that this model made in a mode, and which way of the mode it was."""
+def recipe_by(path: Path, mode: str, ways: Sequence[str], model: Model) -> tuple[dict[str, Any], str]:
+    """The recipe of a picture that this model made in a mode, and which way of the mode it was. Raises
+    ``PictureError``."""
     recipe = read_recipe(path)
     word, _, way = str(recipe.get("mode", "")).partition(" ")
     if word != mode or way not in ways:
@@ -142,7 +143,8 @@ def _read(path: Path, mode: str, ways: Sequence[str], model: Model) -> tuple[dic
     return recipe, way
 
 
-def _number(path: Path, facts: Mapping[str, Any], name: str, low: float, high: float, default: float = 0) -> float:
+def number_of(path: Path, facts: Mapping[str, Any], name: str, low: float, high: float, default: float = 0) -> float:
+    """A number of a recipe within bounds. Raises ``PictureError``."""
     value = facts.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise PictureError(f"{path}: {name} is {value!r}, expected a number {low:g}..{high:g}")

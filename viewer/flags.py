@@ -115,6 +115,34 @@ def add_latent_flags(parser: argparse.ArgumentParser) -> None:
     add("--view", choices=views, default="plane", help="what is shown first (plane); Tab leads on")
 
 
+def add_diffuse_flags(parser: argparse.ArgumentParser) -> None:
+    """Of ``diffuse``."""
+    add = parser.add_argument
+    add("model", type=Path, metavar="FILE", help="ONNX file of a denoiser")
+    _add_session_flags(parser, "all of them, 8 at most")
+    add("--rows", type=_whole(1, 64), metavar="N", help="rows of pictures (3)")
+    add("--cols", type=_whole(1, 64), metavar="N", help="columns of pictures (4; 2 of photographs)")
+    add("--scale", type=_number(0.05, 64), metavar="X", help="screen pixels a picture's pixel (as fits the screen)")
+    add("--label", metavar="NAME|NUMBER", help="the class to draw, or none, for models with classes (0)")
+    add("--from", dest="saved", type=Path, metavar="PNG", help="begin where this picture was saved, with its settings")
+    add("--sampler", choices=("ddim", "ddpm", "dpm"), default="ddim",
+        help="how noise is taken away: DDIM, DDPM (ancestral), DPM-Solver++ (ddim)")  # fmt: skip
+    add("--steps", type=_whole(1, 10_000), metavar="N", help="steps from the start to the picture (25; ddpm: 250)")
+    add("--eta", type=_number(0, 1), metavar="X", help="of ddim: how much new noise every step adds, 0..1 (0)")
+    add("--guidance", type=_number(0, 100), default=0.0, metavar="W",
+        help="how much further towards the class than the model says, for models with classes (0)")  # fmt: skip
+    add("--init", nargs="+", default=[], metavar="FILE",
+        help="begin with pictures instead of noise: those of a generator (.onnx), or photographs")  # fmt: skip
+    add("--start", type=_whole(1, 10_000), metavar="N",
+        help="with --init: so many steps of noise are put on the pictures, and taken away (300 of 1000)")  # fmt: skip
+    add("--strength", type=_number(0, 4), metavar="X",
+        help="with --init: what pictures are multiplied by first, grey being 0 (1; with --no-noise 0.5)")  # fmt: skip
+    add("--no-noise", action="store_true", help="with --init: the pictures go in as they are, no noise is put on them")
+    add("-o", "--output", type=Path, metavar="DIR",
+        help="folder to write all pictures to, without a screen; nothing is ever overwritten")  # fmt: skip
+    add("--keep-steps", choices=("png", "gif"), help="beside every picture that is saved, its way out of the noise")
+
+
 def add_info_flags(parser: argparse.ArgumentParser) -> None:
     """Of ``info``."""
     parser.add_argument(

@@ -324,10 +324,11 @@ def check_saved_size(width: int, height: int) -> None:
         raise PictureError(f"cannot save {width}x{height}, expected {_LARGEST_SAVED} pixels at most")
 
 
-def make_sheet(model: Model, rows: int, columns: int, scale: float, gap: int = 2) -> Sheet:
-    """Where the pictures of a model go on the frame. Raises ``ModelError`` where the frame would be absurd."""
+def make_sheet(model: Model, rows: int, columns: int, scale: float, gap: int = 2, across: int = 1) -> Sheet:
+    """Where the pictures of a model go on the frame, so many beside each other in a cell. Raises ``ModelError`` where
+    the frame would be absurd."""
     height, width = model.image_size
-    sheet = Sheet(rows, columns, max(round(width * scale), 1), max(round(height * scale), 1), gap)
+    sheet = Sheet(rows, columns, max(round(width * scale), 1) * across, max(round(height * scale), 1), gap)
     if sheet.width * sheet.height > 2**26:
         raise ModelError(f"a frame of {sheet.width}x{sheet.height} pixels is too large; try a smaller --scale")
     return sheet

@@ -9,6 +9,7 @@ from enum import Enum, auto
 from typing import Final, Literal, TypeVar, final
 
 from viewer.classes import NO_CLASSES, Classes
+from viewer.diffuse_state import DiffuseState, reduce_diffuse
 from viewer.draw_state import DrawState, reduce_draw
 from viewer.keys import Action, Event
 from viewer.latent_state import LatentState, reduce_latent
@@ -70,7 +71,7 @@ class AnimateState:
 
 
 SheetState = TypeVar("SheetState", GridState, AnimateState)  # of modes that show a sheet
-State = TypeVar("State", GridState, AnimateState, LatentState, TranslateState, DrawState, UpscaleState)
+State = TypeVar("State", GridState, AnimateState, LatentState, TranslateState, DrawState, UpscaleState, DiffuseState)
 
 
 def reduce(state: State, event: Event) -> tuple[State, Effects]:
@@ -94,7 +95,9 @@ def reduce(state: State, event: Event) -> tuple[State, Effects]:
         return reduce_translate(state, event), effects
     if isinstance(state, DrawState):
         return reduce_draw(state, event), effects
-    return reduce_upscale(state, event), effects
+    if isinstance(state, UpscaleState):
+        return reduce_upscale(state, event), effects
+    return reduce_diffuse(state, event), effects
 
 
 def advance(state: AnimateState, frames: int = 1) -> AnimateState:
