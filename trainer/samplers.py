@@ -2,9 +2,9 @@
 
 ``predict(x, t)`` asks the network about pictures x [n, c, h, w] that are all at step t, a whole number from 0. The
 schedule is that of a denoiser's card: ``prediction`` (epsilon, x0 or v) and ``alpha_bar``. ``start`` steps of noise are
-in the given x: as many as the schedule has for pure noise, fewer for a picture with noise of step ``start`` - 1. ``noise(shape)``
-gives standard normal numbers. The picture that a prediction amounts to is kept within ±``limit`` (0: anywhere).
-Scalars are computed in float64.
+in the given x: as many as the schedule has for pure noise, fewer for a picture with the noise of step ``start`` - 1.
+``noise(shape)`` gives standard normal numbers. The picture that a prediction amounts to is kept within ±``limit`` (0:
+anywhere). Scalars are computed in float64.
 
 Raises ``ValueError`` where there are no steps to take.
 """
@@ -62,8 +62,8 @@ def dpm_solver(
 ) -> Iterator[tuple[int, Tensor]]:
     """DPM-Solver++(2M) (Lu et al. 2022, "DPM-Solver++", algorithm 2). Yields (0, x), (1, x), ...
 
-    No more than ``start`` steps, even in λ, half the logarithm of signal to noise. The first step and the last, at whose
-    end no noise is left, are of first order.
+    No more than ``start`` steps, even in λ, half the logarithm of signal to noise. The first step is of first order, as is
+    the last, at whose end no noise is left.
     """
     times = even_ratios(schedule, start, steps)
     previous: tuple[Tensor, float] | None = None  # the last step's picture, and its length in λ
