@@ -18,6 +18,7 @@ from viewer.flags import (
     add_animate_flags,
     add_diffuse_flags,
     add_grid_flags,
+    add_hpf_flags,
     add_info_flags,
     add_latent_flags,
     add_translate_flags,
@@ -29,7 +30,11 @@ from viewer.worker import leave
 
 if TYPE_CHECKING:
     from viewer.again import Start
+    from viewer.animate import AnimateSession
     from viewer.classes import Classes
+    from viewer.grid import GridSession
+    from viewer.hpf import Layer
+    from viewer.hpf_gain import Gain
     from viewer.model import Model
     from viewer.session import Session
 
@@ -116,6 +121,7 @@ def _epilog(name: str) -> str | None:
 def _run_grid(options: argparse.Namespace) -> None:
     from viewer.again import read_start
     from viewer.grid import GridSession, auto_scale
+    from viewer.hpf import open_layer
     from viewer.model import ModelError, open_model, open_sibling_encoder
     from viewer.pictures import fit, read_picture
     from viewer.session import make_sheet
@@ -123,6 +129,7 @@ def _run_grid(options: argparse.Namespace) -> None:
 
     path, threads = _model_path(options), _threads(options)
     model = open_model(path, threads=threads, wanted="generator")
+    layer = open_layer(model, options.detail, threads=threads) if options.mode == "hpf" else None
     encoded = None
     if options.encode is not None:
         picture = read_picture(options.encode)
@@ -131,12 +138,19 @@ def _run_grid(options: argparse.Namespace) -> None:
         if encoded.size != model.latent.size:
             raise ModelError(f"{path}: its encoder gives {encoded.size} numbers, expected {model.latent.size}")
     source = "" if options.encode is None else options.encode.name
-    start = None if options.start is None else read_start(options.start, "grid", model)
+    start = None if options.start is None else read_start(options.start, options.mode, model)
     rows, columns = (options.rows, options.cols) if start is None else (start.rows, start.columns)
     sheet = make_sheet(model, rows, columns, options.scale or auto_scale(rows, columns, *model.image_size))
     can_mix, kept = len(model.samples) >= LEAST_SAMPLES, len(model.samples)
     mode: GridMode = "mix" if options.mix else "random" if encoded is None else "interpolation"
-    state = GridState(sheet, options.seed, mode=mode, classes=_classes(options, model, start), can_mix=can_mix)
+    state = GridState(
+        sheet,
+        options.seed,
+        mode=mode,
+        classes=_classes(options, model, start),
+        can_mix=can_mix,
+        gain=_gain(options, layer, start),
+    )
     if start is not None:
         if start.encoded != source and start.way == "interpolation":
             raise ModelError(f"{options.start}: made with --encode {start.encoded!r}, found {source!r}")
@@ -144,17 +158,23 @@ def _run_grid(options: argparse.Namespace) -> None:
         state = replace(state, seed=start.seed, cursor=start.cursor, mode=mode, truncation_steps=start.truncation_steps)
     if state.mode == "mix" and not can_mix:
         raise ModelError(f"{path}: keeps {kept} latents of training pictures, expected {LEAST_SAMPLES} for mixes")
-    _show(options, GridSession(model, state, options.out, encoded, printable(source)))
+    session = GridSession(model, state, options.out, encoded, printable(source), layer)
+    _notify_other_low(session)
+    _show(options, session)
 
 
 def _run_animate(options: argparse.Namespace) -> None:
     from viewer.again import read_start
     from viewer.animate import LEG_FRAMES, AnimateSession
+    from viewer.hpf import open_layer
     from viewer.model import ModelError, open_model
     from viewer.session import make_sheet
     from viewer.state import AnimateState
 
     model = open_model(_model_path(options), threads=_threads(options), wanted="generator")
+    if options.gain is not None and options.detail is None:
+        raise ViewerError("--gain is for --detail, found it without")
+    layer = None if options.detail is None else open_layer(model, options.detail, threads=_threads(options))
     start = None if options.start is None else read_start(options.start, "animate", model)
     rows, columns = (options.rows, options.cols) if start is None else (start.rows, start.columns)
     sheet = make_sheet(model, rows, columns, options.scale or 3.0, gap=0 if rows * columns == 1 else 2)
@@ -163,11 +183,13 @@ def _run_animate(options: argparse.Namespace) -> None:
     legs = frames // LEG_FRAMES if options.loop else 0
     if options.loop and (frames % LEG_FRAMES or legs < 2):
         raise ModelError(f"--loop with --frames {frames}, expected 60, 90, 120 ...: {LEG_FRAMES} frames a leg")
-    state, straight = AnimateState(sheet, options.seed, classes=_classes(options, model, start)), options.lerp
+    classes, gain, straight = _classes(options, model, start), _gain(options, layer, start), options.lerp
+    state = AnimateState(sheet, options.seed, classes=classes, gain=gain)
     if start is not None:
         state = replace(state, seed=start.seed, cursor=start.cursor, position=start.position, paused=True)
         straight, legs = start.way == "lerp", start.legs
-    session = AnimateSession(model, state, options.out, straight=straight, legs=legs)
+    session = AnimateSession(model, state, options.out, straight=straight, legs=legs, layer=layer)
+    _notify_other_low(session)
     _show(options, session, frames)
 
 
@@ -316,6 +338,29 @@ def _classes(options: argparse.Namespace, model: "Model", start: "Start | None")
     return classes
 
 
+def _gain(options: argparse.Namespace, layer: "Layer | None", start: "Start | None") -> "Gain | None":
+    """How much of a layer is added to begin with: as the flag says, else the picture to begin from, else the layer."""
+    detail = layer.facts["detail"] if layer is not None else {"file": "", "sha256": ""}
+    if start is not None and start.detail != detail["sha256"]:
+        found = repr(detail["file"]) if detail["file"] else "none"
+        raise ViewerError(f"{options.start}: made with another detail network, found {found}")
+    if layer is None:
+        return None
+    wanted = options.gain if options.gain is not None else start.gain if start is not None else None
+    if wanted is not None and wanted > layer.gain.scale[-1]:
+        raise ViewerError(f"--gain is {wanted:g}, expected 0..{layer.gain.scale[-1]:g} for sharpening")
+    return layer.gain if wanted is None else layer.gain.at(wanted)
+
+
+def _notify_other_low(session: "GridSession | AnimateSession") -> None:
+    """Say where a detail network was not trained beside this model: what it adds may not fit the pictures."""
+    from viewer.hpf import other_low
+
+    said = other_low(session.model, session.layer) if session.layer is not None else ""
+    if said:
+        session.notify(said)
+
+
 def _run_info(options: argparse.Namespace) -> None:
     from viewer.pictures import is_png, read_recipe
 
@@ -336,6 +381,7 @@ def _run_info(options: argparse.Namespace) -> None:
 
 MODES: Final = {
     "grid": Mode("a page of pictures to choose from, random or interpolated", add_grid_flags, _run_grid),
+    "hpf": Mode("a page of pictures, with fine detail of a second network, or sharpened", add_hpf_flags, _run_grid),
     "animate": Mode("a walk through latent space", add_animate_flags, _run_animate),
     "latent": Mode("latent space itself: planes, lines, points, sliders", add_latent_flags, _run_latent),
     "translate": Mode(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from viewer.classes import Classes
+from viewer.hpf_gain import DETAIL
 from viewer.latent_state import REACH, VIEWS, LatentState, View
 from viewer.layout import make_layout
 from viewer.model import Model
@@ -16,7 +17,8 @@ from viewer.state import LARGEST_TRUNCATION, LAST_SEED, LEG_TICKS, TRUNCATION_ST
 _LARGEST_SIDE: Final = 64  # pictures in a row or column
 _LAST_TICK: Final = 2**53
 _FARTHEST: Final = 1e9  # that a point moves along an axis
-_WAYS: Final = {"grid": ("random", "interpolation", "mix"), "animate": ("slerp", "lerp")}
+_WAYS: Final = {"grid": ("random", "interpolation", "mix"), "hpf": ("random", "interpolation", "mix"),
+                "animate": ("slerp", "lerp")}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Start:
     legs: int
     label: int  # the class, or that of the first row
     by_class: bool
+    gain: float | None  # of what was added to the pictures; None: nothing was
+    detail: str  # SHA-256 of the detail network that drew what was added; empty: none did
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,8 @@ def read_start(path: Path, mode: str, model: Model) -> Start:
         legs=whole("legs", 0, _LAST_TICK),
         label=whole("first_label", 0, max(len(model.classes) - 1, 0)),
         by_class=recipe.get("by_class") is True,
+        gain=number_of(path, recipe, "gain", 0, DETAIL.scale[-1]) if "gain" in recipe else None,
+        detail=str(detail.get("sha256", "")) if isinstance(detail := recipe.get("detail"), dict) else "",
     )
 
 

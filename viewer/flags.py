@@ -82,10 +82,27 @@ def add_grid_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_hpf_flags(parser: argparse.ArgumentParser) -> None:
+    """Of ``hpf``."""
+    add_grid_flags(parser)
+    parser.add_argument("detail", nargs="?", type=Path, metavar="DETAIL",
+                        help="ONNX file of a detail network of the same latents; without, pictures are sharpened"
+                        )  # fmt: skip
+    _add_gain_flag(parser)
+
+
+def _add_gain_flag(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--gain", type=_number(0, 128), metavar="X",
+                        help="what detail is multiplied by to begin with, 0..128 (1: as trained); of sharpening, "
+                        "0..1 (0.2)")  # fmt: skip
+
+
 def add_animate_flags(parser: argparse.ArgumentParser) -> None:
     """Of ``animate``."""
     _add_shared_flags(parser, 1, 1, "3")
     add = parser.add_argument
+    add("--detail", type=Path, metavar="FILE", help="ONNX file of a detail network of the same latents, to be added")
+    _add_gain_flag(parser)
     add("--lerp", action="store_true", help="walk in straight lines, not on great circles")
     add("--frames", type=_whole(1, 10**6), metavar="N", help="stop after so many frames (60 with --display none)")
     add("--loop", action="store_true", help="a closed walk of --frames frames, 30 a leg, that ends where it began")

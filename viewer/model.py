@@ -202,6 +202,24 @@ class Model:
             raise ModelError(f"{_shown(self.path)}: gave latents {latents.shape}, expected {self.latent.size} finite")
         return latents.astype(np.float32)
 
+    def detail(self, latents: Latents) -> NDArray[np.float32]:
+        """The fine detail that latents f32 [n, d] stand for, f32 [n, h, w, 3] BGR, to be added to pictures in 0..1.
+
+        Raises ``ModelError``.
+        """
+        if self.kind != "detail":
+            raise ModelError(f"{_shown(self.path)}: found {_an(self.kind)}, expected a detail network")
+        count, (height, width) = len(latents), self.image_size
+        details = np.empty((count, height, width, 3), np.float32)
+        size = max(1, _PIXELS_A_RUN // (height * width))
+        for first in range(0, count, size):
+            part = details[first : first + size]
+            found = self._run({"latent": np.ascontiguousarray(latents[first : first + size])}, "detail")
+            if found.shape != part.shape or not np.isfinite(found).all():
+                raise ModelError(f"{_shown(self.path)}: gave {found.shape}, expected {part.shape}, all finite")
+            part[:] = found[..., ::-1]
+        return details
+
     @property
     def picture_layout(self) -> PictureLayout:
         """How pictures go through a translator. Raises ``ModelError`` where this is none that can be used."""
@@ -286,9 +304,11 @@ class Model:
                 raise ModelError(f"{_shown(self.path)}: {_describe(graph)} in the graph, its card says {said.shape}")
         if card.kind == "translator":
             self._picture_layout = self._described_pictures(card, found["image"])
-        if card.kind != "generator":
+        if card.kind not in ("generator", "detail"):
             return
         height, width = self._fixed_size(outputs[card.output.name].shape)
+        if card.kind == "detail":
+            return
         self._layout = Layout((self.latent.size,), np.float32, picture_shape=(height, width, 3))
 
     def _described_pictures(self, card: Card, graph: Any) -> PictureLayout:

@@ -48,6 +48,14 @@ def place(target: Image, sheet: Sheet, first: int, images: Image) -> None:
         cell[:] = resize(image, sheet.cell_height, sheet.cell_width)
 
 
+def with_detail(images: Image, details: NDArray[np.float32], gain: float) -> Image:
+    """Pictures u8 [n, h, w, 3] with ``gain`` times their details f32 [n, h, w, 3], both in levels, added."""
+    flat = (len(images) * images.shape[1], images.shape[2] * 3)
+    levels = images.reshape(flat).astype(np.float32)
+    mixed = cv2.addWeighted(levels, 1.0, details.reshape(flat), gain, 0.0, dtype=cv2.CV_8U)  # rounds, and limits
+    return np.asarray(mixed, np.uint8).reshape(images.shape)
+
+
 def compose(pictures: Image, strip: Image | None, sheet: Sheet | None = None, cursor: int = 0) -> Image:
     """The whole frame: pictures above the strip, if there is one, and a cursor where there is a sheet."""
     height = len(pictures)

@@ -11,6 +11,7 @@ from typing import Final, Literal, TypeVar, final
 from viewer.classes import NO_CLASSES, Classes
 from viewer.diffuse_state import DiffuseState, reduce_diffuse
 from viewer.draw_state import DrawState, reduce_draw
+from viewer.hpf_gain import Gain
 from viewer.keys import Action, Event
 from viewer.latent_state import LatentState, reduce_latent
 from viewer.sheet import Sheet, moved
@@ -49,6 +50,7 @@ class GridState:
     truncation_steps: int = TRUNCATION_STEPS
     classes: Classes = NO_CLASSES
     can_mix: bool = False  # whether the model keeps enough latents of training pictures
+    gain: Gain | None = None  # of what is added to the pictures; None: nothing is
 
     @property
     def truncation(self) -> float:
@@ -68,6 +70,7 @@ class AnimateState:
     speed: int = 16  # ticks a frame
     paused: bool = False
     classes: Classes = NO_CLASSES
+    gain: Gain | None = None  # of what is added to the pictures; None: nothing is
 
 
 SheetState = TypeVar("SheetState", GridState, AnimateState)  # of modes that show a sheet
@@ -109,6 +112,9 @@ def _reduce_grid(state: GridState, event: Event) -> GridState:
     classes = state.classes.after(event)
     if classes is not None:
         return replace(state, classes=classes)
+    gain = state.gain and state.gain.after(event)
+    if gain is not None:
+        return replace(state, gain=gain)
     match event.action:
         case Action.NEW if state.can_mix and event.key in ("m", "M"):
             return _switch(state, "mix")
@@ -139,12 +145,19 @@ def _reduce_animate(state: AnimateState, event: Event) -> AnimateState:
     classes = state.classes.after(event)
     if classes is not None:
         return replace(state, classes=classes)
+    gain = state.gain and state.gain.after(event)
+    if gain is not None:
+        return replace(state, gain=gain)
     match event.action:
         case Action.PAUSE:
             return replace(state, paused=not state.paused)
         case Action.MORE:
             return replace(state, speed=min(state.speed * 2, FASTEST))
         case Action.LESS:
+            return replace(state, speed=max(state.speed // 2, SLOWEST))
+        case Action.NEW if event.key == "]":
+            return replace(state, speed=min(state.speed * 2, FASTEST))
+        case Action.NEW if event.key == "[":
             return replace(state, speed=max(state.speed // 2, SLOWEST))
         case Action.NEW | Action.RANDOM:
             return replace(state, seed=_next_seed(state.seed), position=0)
