@@ -7,7 +7,7 @@ Normalization and Weight Standardization"), normalised by groups, scaled and shi
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import torch
@@ -71,8 +71,8 @@ class Attention(nn.Module):
         if query.device.type == "cpu" and query.shape[3] <= MANY_PLACES:  # a sixth of the time of torch's own, in bf16
             weights = ((query * query.shape[2] ** -0.5).transpose(2, 3) @ key).softmax(3)
             return content @ weights.transpose(2, 3)
-        turned = (part.transpose(2, 3).contiguous() for part in (query, key, content))
-        return F.scaled_dot_product_attention(*turned).transpose(2, 3)
+        rows, columns, contents = (part.transpose(2, 3).contiguous() for part in (query, key, content))
+        return F.scaled_dot_product_attention(rows, columns, contents).transpose(2, 3)
 
 
 class LinearAttention(Attention):
@@ -101,6 +101,45 @@ class Time(nn.Module):
         return value + self.label(label % self.label.num_embeddings)
 
 
+class Level(nn.Module):
+    """Two blocks and attention at one size, and the way to the next size."""
+
+    def __init__(self, inputs: int, channels: int, attention: Attention, resize: nn.Module) -> None:
+        super().__init__()
+        self.one = Block(inputs, channels)
+        self.attention = attention
+        self.other = Block(inputs, channels)
+        self.resize = resize
+
+
+class Down(Level):
+    """What it has seen is added to ``seen``."""
+
+    def forward(self, value: Tensor, told: Iterator[Tensor], seen: list[Tensor]) -> Tensor:
+        value = self.one(value, next(told))
+        seen.append(value)
+        value = self.attention(self.other(value, next(told)))
+        seen.append(value)
+        return self.resize(value)
+
+
+class Middle(Level):
+    """At the smallest size, between down and up."""
+
+    def forward(self, value: Tensor, told: Iterator[Tensor]) -> Tensor:
+        value = self.one(value, next(told))
+        return self.resize(self.other(self.attention(value), next(told)))
+
+
+class Up(Level):
+    """What was seen last at its size, it sees again."""
+
+    def forward(self, value: Tensor, told: Iterator[Tensor], seen: list[Tensor]) -> Tensor:
+        value = self.one(torch.cat((value, seen.pop()), dim=1), next(told))
+        value = self.other(torch.cat((value, seen.pop()), dim=1), next(told))
+        return self.resize(self.attention(value))
+
+
 class Denoiser(nn.Module):
     """Noisy pictures f32 [n, c, h, w], steps t i64 [n], and labels i64 [n] where there are classes → [n, c, h, w].
 
@@ -113,25 +152,24 @@ class Denoiser(nn.Module):
         self.classes = classes
         widths = [width * multiplier for multiplier in multipliers]
         self.first = nn.Conv2d(channels, widths[0], 3, padding=1)
-        self.down = nn.ModuleList()
-        for number, wide in enumerate(widths):
-            last = number + 1 == len(widths)
-            smaller = nn.Identity() if last else nn.Conv2d(wide, widths[number + 1], 2, 2)
-            self.down.append(nn.ModuleList([Block(wide, wide), Block(wide, wide), LinearAttention(wide), smaller]))
-        self.middle = nn.ModuleList([Block(wide, wide), Attention(wide), Block(wide, wide)])
-        self.up = nn.ModuleList()
+        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        for wide, after in pairwise([*widths, 0]):
+            smaller = nn.Conv2d(wide, after, 2, 2) if after else nn.Identity()
+            self.down.append(Down(wide, wide, LinearAttention(wide), smaller))
+        self.middle = Middle(wide, wide, Attention(wide), nn.Identity())
         for wide, after in pairwise([*reversed(widths), 0]):
             larger = sub_pixel(wide, after, 1) if after else nn.Identity()
-            self.up.append(nn.ModuleList([Block(2 * wide, wide), Block(2 * wide, wide), LinearAttention(wide), larger]))
+            self.up.append(Up(2 * wide, wide, LinearAttention(wide), larger))
         self.final = Block(2 * wide, wide)
         self.last = nn.Conv2d(wide, channels, 1)
         nn.init.zeros_(self.last.weight)
-        self.sizes = [2 * part.norm2.num_channels for part in self.modules() if isinstance(part, Block)]
         self.time = Time(width, 4 * width, classes)
-        self.modulation = nn.Linear(4 * width, sum(self.sizes))  # of all blocks at once
-        scales = torch.cat([torch.arange(size) < size // 2 for size in self.sizes])
+        order = [*self.down, self.middle, *self.up, self.final]
+        self.sizes = [2 * part.norm2.num_channels for level in order for part in level.modules() if type(part) is Block]
+        self.modulation = nn.Linear(4 * width, sum(self.sizes))  # of all blocks at once, in the order of their turns
         nn.init.zeros_(self.modulation.weight)
-        self.modulation.bias.data = scales.float()
+        factors = [torch.arange(size) < size // 2 for size in self.sizes]  # 1, and offsets 0
+        self.modulation.bias.data = torch.cat(factors).float()
 
     def forward(self, noisy: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         if self.classes and label is None:
@@ -139,19 +177,12 @@ class Denoiser(nn.Module):
         modulation = self.modulation(F.silu(self.time(t, label)))[:, :, None, None]
         told = iter(modulation.split(self.sizes, dim=1))
         value = begin = self.first(noisy)
-        seen = []
-        for one, other, attention, smaller in self.down:
-            value = one(value, next(told))
-            seen.append(value)
-            value = attention(other(value, next(told)))
-            seen.append(value)
-            value = smaller(value)
-        one, attention, other = self.middle
-        value = other(attention(one(value, next(told))), next(told))
-        for one, other, attention, larger in self.up:
-            value = one(torch.cat((value, seen.pop()), dim=1), next(told))
-            value = other(torch.cat((value, seen.pop()), dim=1), next(told))
-            value = larger(attention(value))
+        seen: list[Tensor] = []
+        for level in self.down:
+            value = level(value, told, seen)
+        value = self.middle(value, told)
+        for level in self.up:
+            value = level(value, told, seen)
         return self.last(self.final(torch.cat((value, begin), dim=1), next(told)))
 
 

@@ -62,8 +62,8 @@ def dpm_solver(
 ) -> Iterator[tuple[int, Tensor]]:
     """DPM-Solver++(2M) (Lu et al. 2022, "DPM-Solver++", algorithm 2). Yields (0, x), (1, x), ...
 
-    No more than ``start`` steps, even in λ, half the logarithm of signal to noise. The first step is of first order, as is
-    the last, at whose end no noise is left.
+    No more than ``start`` steps, even in λ, half the logarithm of signal to noise. The first step and the last, at
+    whose end no noise is left, are of first order.
     """
     times = even_ratios(schedule, start, steps)
     previous: tuple[Tensor, float] | None = None  # the last step's picture, and its length in λ
