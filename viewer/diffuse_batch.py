@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,15 +60,20 @@ def _make(
         if way is not None:
             way.look()
 
-    for _ in beside(iter([advance] * run.total)):
-        bar.update(len(numbers))
-    for position, (number, image) in enumerate(zip(numbers, run.images(), strict=True)):
+    def save(position: int) -> None:
+        number, image = numbers[position], run.images()[position]
         recipe = signed(diffusion.denoiser.model, recipe_of(diffusion, page, number))
+        data = encode_png(image, recipe)
         more = {} if way is None else {f"steps.{kind}": way.encoded(recipe, 1, slice(position, position + 1))}
         if not page.photos:
-            save_numbered(folder, diffusion.denoiser.model.name, encode_png(image, recipe), more)
-            continue
+            save_numbered(folder, diffusion.denoiser.model.name, data, more)
+            return
         target = free_name(folder, diffusion.photos[page.photos[number]].stem, ".png")
-        write_new(target, encode_png(image, recipe))
-        for ending, data in more.items():
-            write_new(target.with_name(f"{target.stem}-{ending}"), data)
+        write_new(target, data)
+        for ending, other in more.items():
+            write_new(target.with_name(f"{target.stem}-{ending}"), other)
+
+    for _ in beside(iter([advance] * run.total)):
+        bar.update(len(numbers))
+    for _ in beside(partial(save, position) for position in range(len(numbers))):
+        pass
