@@ -84,6 +84,13 @@ def dpm_solver(
         yield index, x
 
 
+def finished(steps: Iterator[tuple[int, Tensor]]) -> Tensor:
+    """What is there after the last step."""
+    for _, x in steps:  # noqa: B007 - and nothing of those before is kept
+        pass
+    return x
+
+
 def even_times(schedule: Schedule, start: int, steps: int) -> list[int]:
     """Steps t of a schedule, from ``start`` - 1 down, evenly spaced; a last jump leads from the lowest to no noise."""
     count = checked(schedule, start, steps)

@@ -20,7 +20,7 @@ from trainer.config import require
 from trainer.denoiser import Denoiser, folded
 from trainer.diffusion import Diffusion
 from trainer.family import Batch, DataSpec, Exportable, Nets, Turn
-from trainer.samplers import ddim, even_times
+from trainer.samplers import Predict, ddim, even_times, finished
 
 KEPT = 16  # training pictures that stay with the weights: what an export is calibrated on
 SHOWN_AT = 4  # steps t that each of them is shown at
@@ -139,19 +139,21 @@ class DDPM(AdamFamily):
         return noise, (torch.arange(count) // side if rows else torch.arange(count)) % len(spec.classes)
 
     def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
-        noise, *label = inputs
-        config, net = self.config, nets.denoiser
+        noise, *labels = inputs
+        config, predict = self.config, self.predictor(nets.denoiser, *labels)
+        steps = ddim(predict, config.diffusion.facts(), noise, config.noise_steps, config.sample_steps)
+        return (finished(steps).clamp(-1, 1) + 1) / 2
+
+    def predictor(self, net: nn.Module, label: Tensor | None = None) -> Predict:
+        """What samplers ask, with guidance."""
+        weight = 0.0 if label is None else self.config.guidance
 
         def predict(x: Tensor, t: int) -> Tensor:
             steps = torch.full((len(x),), t, device=x.device)
-            prediction = net(x, steps, *label)
-            if not (label and config.guidance):
-                return prediction
-            return (1 + config.guidance) * prediction - config.guidance * net(x, steps)
+            prediction = net(x, steps, label)
+            return (1 + weight) * prediction - weight * net(x, steps) if weight else prediction
 
-        for _, image in ddim(predict, config.diffusion.facts(), noise, config.noise_steps, config.sample_steps):
-            noise = image
-        return (noise.clamp(-1, 1) + 1) / 2
+        return predict
 
     def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
         """Keeps a few training pictures with the averaged weights."""
