@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import torch
@@ -115,6 +116,15 @@ class Exportable:
     facts: Mapping[str, Any] = field(default_factory=dict)  # card fields: latent, classes, scale, schedule, ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class Foundation:
+    """A finished run that another one stands on: its networks, frozen, as its files have them."""
+
+    run: str  # its id
+    spec: DataSpec
+    files: Mapping[str, Exportable]  # by kind
+
+
 class Family(ABC):
     """Base of every model family. Subclasses give ``Config`` and the four methods; the rest has defaults."""
 
@@ -131,6 +141,15 @@ class Family(ABC):
     def reading(self) -> Reading:
         """How the data are read."""
         return Reading()
+
+    def foundation(self) -> Path | None:
+        """The folder of the run that this one stands on; the loop keeps a copy of its best weights in this one, so that
+        neither resuming nor exporting needs it again. Raises ``UserError``."""
+        return None
+
+    def stand_on(self, foundation: Foundation) -> None:
+        """Take what ``foundation`` asked for: called before ``build``. Raises ``UserError`` with one line."""
+        raise NotImplementedError(f"{type(self).__name__} stands on no other run")
 
     @abstractmethod
     def build(self, spec: DataSpec) -> Nets:
