@@ -26,9 +26,8 @@ class StandardisedConv2d(nn.Conv2d):
 
     def standardised(self) -> Tensor:
         """The weights that it computes with."""
-        variance, mean = torch.var_mean(self.weight, dim=(1, 2, 3), keepdim=True, correction=0)
-        inputs = self.weight[0].numel()
-        return (self.weight - mean) * (variance * inputs + 1e-5).rsqrt()
+        normalised = F.layer_norm(self.weight, self.weight.shape[1:])  # faster than by mean and deviation
+        return normalised * self.weight[0].numel() ** -0.5
 
     def forward(self, value: Tensor) -> Tensor:
         return self._conv_forward(value, self.standardised(), self.bias)

@@ -56,7 +56,7 @@ class DDPMConfig(AdamConfig):
     """How far these lead away from all classes towards the one asked for; twice the time where it is not 0."""
     batch_size: int = 32
     """Pictures a step and rank."""
-    learning_rate: float = 5e-4
+    learning_rate: float = 1e-3
     """Adam's step size."""
     beta1: float = 0.9
     """Adam's memory of gradients."""
