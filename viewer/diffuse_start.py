@@ -76,7 +76,9 @@ def _open_init(words: Sequence[str], threads: int) -> tuple[Model | None, list[P
 
 
 def _by_flags(options: Namespace, denoiser: Denoiser) -> Asked:
-    label = 0 if options.label is None else find_label(denoiser.names, options.label, str(denoiser.model.path))
+    label = 0 if options.guidance else max(len(denoiser.names) - 1, 0)  # the last is none of the classes
+    if options.label is not None:
+        label = find_label(denoiser.names, options.label, str(denoiser.model.path))
     strength = _BARE_STRENGTH if options.no_noise else _STRENGTH
     settings = Settings(
         sampler=options.sampler,

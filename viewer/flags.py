@@ -140,7 +140,7 @@ def add_diffuse_flags(parser: argparse.ArgumentParser) -> None:
     add("--rows", type=_whole(1, 64), metavar="N", help="rows of pictures (3)")
     add("--cols", type=_whole(1, 64), metavar="N", help="columns of pictures (4; 2 of photographs)")
     add("--scale", type=_number(0.05, 64), metavar="X", help="screen pixels a picture's pixel (as fits the screen)")
-    add("--label", metavar="NAME|NUMBER", help="the class to draw, or none, for models with classes (0)")
+    add("--label", metavar="NAME|NUMBER", help="the class to draw, or none (none; with --guidance the first)")
     add("--from", dest="saved", type=Path, metavar="PNG", help="begin where this picture was saved, with its settings")
     add("--sampler", choices=("ddim", "ddpm", "dpm"), default="ddim",
         help="how noise is taken away: DDIM, DDPM (ancestral), DPM-Solver++ (ddim)")  # fmt: skip
