@@ -62,6 +62,8 @@ class Whole(nn.Module):
             self.floats(value) if name == "image" else value for name, value in zip(self.types, values, strict=True)
         ]
         result = self.module(*floats)
+        if self.output == "detail":  # floats leave the file as they are, where levels become three alike at its end
+            result = result.expand(-1, 3, -1, -1)
         return result.permute(0, 2, 3, 1) if self.output in PICTURES else result
 
     def floats(self, image: Tensor) -> Tensor:
