@@ -240,7 +240,8 @@ class Evaluation:
             return self.files["translator"].module(*values).clamp(0, 1)
         if not {"encoder", "generator"} <= self.files.keys():
             return None
-        latent = self.files["encoder"].module(image)
+        low, high = self.family.image_range
+        latent = self.files["encoder"].module((batch.given - low) / (high - low))
         inputs = self.files["generator"].inputs
         if "label" not in inputs:
             return self.files["generator"].module(latent).clamp(0, 1)

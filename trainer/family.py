@@ -43,6 +43,7 @@ class Pairs(Reading):
     channels: int = 0  # of the pictures to make: 1 or 3; 0: as the data are
     condition_channels: int = 0  # the same of the conditions
     sigma: float = 0.33  # of "edges": how far the thresholds are from the median
+    flag: str = "--condition"  # what a person calls the condition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +65,11 @@ class Batch:
     image: Tensor  # f32 [n, c, h, w], channels-last in memory, in the family's image_range
     label: Tensor | None = None  # i64 [n]
     condition: Tensor | None = None  # f32 [n, c', h', w'] in the same range, the other side of a pair
+
+    @property
+    def given(self) -> Tensor:
+        """What pictures are to be made of: their conditions, or where there are none, they themselves."""
+        return self.image if self.condition is None else self.condition
 
 
 class Nets(Mapping[str, nn.Module]):
