@@ -9,9 +9,9 @@ import sys
 from types import FrameType, ModuleType
 
 from trainer.config import UserError, fail
-from trainer.data import create, downscale, edges, info, toycats
+from trainer.data import create, downscale, edges, filter, info, toycats
 
-TOOLS: tuple[ModuleType, ...] = (create, downscale, edges, info, toycats)
+TOOLS: tuple[ModuleType, ...] = (create, downscale, edges, filter, info, toycats)
 
 
 def _stop(number: int, _: FrameType | None) -> None:
