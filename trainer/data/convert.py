@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from trainer.config import UserError
-from trainer.data.create import find
+from trainer.data.finding import find
 from trainer.data.npy import check_free, output, printable
 from trainer.data.pictures import Header, Unreadable, read_bytes, read_header
 from trainer.data.threads import in_threads
