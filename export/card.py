@@ -291,7 +291,7 @@ def _check_noise(card: Card) -> None:
     shares = _numbers(card.schedule.get("alpha_bar"), "card schedule alpha_bar")
     if not 1 <= len(shares) <= _MAX_STEPS:
         raise CardError(f"card schedule alpha_bar has {len(shares)} steps, expected 1..{_MAX_STEPS}")
-    if not (0 < shares[-1] and shares[0] < 1 and all(one > other for one, other in pairwise(shares))):
+    if not (shares[-1] > 0 and shares[0] < 1 and all(one > other for one, other in pairwise(shares))):
         raise CardError("card schedule alpha_bar is not a list of numbers that fall within 0..1")
     if any(port.name == "label" for port in card.inputs) and not card.classes:
         raise CardError("card of a denoiser that takes labels lacks classes")
