@@ -20,8 +20,6 @@ from viewer.session import make_sheet
 
 _STEPS: Final = {"ddim": 25, "ddpm": 250, "dpm": 25}
 _START: Final = 0.3  # of all steps, where pictures begin
-_STRENGTH: Final = 1.0  # what theory asks for where noise is added
-_BARE_STRENGTH: Final = 0.5  # where none is
 _ROWS, _COLUMNS = 3, 4  # pictures
 
 
@@ -79,11 +77,14 @@ def _by_flags(options: Namespace, denoiser: Denoiser) -> Asked:
     label = 0 if options.guidance else max(len(denoiser.names) - 1, 0)  # the last is none of the classes
     if options.label is not None:
         label = find_label(denoiser.names, options.label, str(denoiser.model.path))
-    strength = _BARE_STRENGTH if options.no_noise else _STRENGTH
+    start = options.start or (max(round(_START * denoiser.steps), 1) if options.init else 0)
+    strength = 1.0
+    if options.no_noise:  # as faded as the network expects pictures there to be
+        strength = denoiser.schedule["alpha_bar"][min(start, denoiser.steps) - 1] ** 0.5
     settings = Settings(
         sampler=options.sampler,
         eta=options.eta or 0.0,
-        start=options.start or (max(round(_START * denoiser.steps), 1) if options.init else 0),
+        start=start,
         strength=strength if options.strength is None else options.strength,
         noise=not options.no_noise,
     )

@@ -153,7 +153,7 @@ def add_diffuse_flags(parser: argparse.ArgumentParser) -> None:
     add("--start", type=_whole(1, 10_000), metavar="N",
         help="with --init: so many steps of noise are put on the pictures, and taken away (300 of 1000)")  # fmt: skip
     add("--strength", type=_number(0, 4), metavar="X",
-        help="with --init: what pictures are multiplied by first, grey being 0 (1; with --no-noise 0.5)")  # fmt: skip
+        help="with --init: what pictures are multiplied by, grey being 0 (1; less with --no-noise)")  # fmt: skip
     add("--no-noise", action="store_true", help="with --init: the pictures go in as they are, no noise is put on them")
     add("-o", "--output", type=Path, metavar="DIR",
         help="folder to write all pictures to, without a screen; nothing is ever overwritten")  # fmt: skip

@@ -259,6 +259,14 @@ def test_strength_and_noise_as_they_are_documented(anything: Path, generator_pat
     assert np.abs(noisy).mean() > 0.5
 
 
+def test_without_noise_pictures_keep_their_contrast(anything: Path, generator_path: Path, tmp_path: Path) -> None:
+    command = ["diffuse", str(anything), "--init", str(generator_path), "--no-noise", "--rows", "1", "--cols", "1"]
+    assert main([*command, "-o", str(tmp_path)]) == 0
+    drawn = open_model(generator_path).generate(latents.draw_many(open_model(generator_path).latent, 0, range(1)))
+    assert close(cv2.imread(str(tmp_path / "anything-0001.png")), drawn[0])
+    assert read_recipe(tmp_path / "anything-0001.png")["strength"] == pytest.approx(alpha_bar()[299] ** 0.5)
+
+
 def test_photographs_lie_beside_what_became_of_them(point: Path, photo_path: Path, tmp_path: Path) -> None:
     others = [tmp_path / f"other{number}.png" for number in range(2)]
     for number, path in enumerate(others):
