@@ -35,3 +35,8 @@ def names_of(files: Sequence[Path]) -> list[str]:
     places = [Path(os.path.abspath(file)) for file in files]  # noqa: PTH100  (links are not followed)
     root = os.path.commonpath([place.parent for place in places])
     return [place.relative_to(root).as_posix() for place in places]
+
+
+def real(path: Path) -> Path:
+    """Where a path leads, through links; links in a circle, which ``Path.resolve`` raises for, lead to themselves."""
+    return Path(os.path.realpath(path))

@@ -35,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Merge them; returns the exit code."""
     path: Path = arguments.output
+    for word in arguments.inputs:
+        if Path(word).is_dir():
+            raise UserError(f"{printable(word)} is a folder, expected .npy files or a quoted pattern of them")
     files = find(arguments.inputs, Path())
     if len(files) < 2:
         raise UserError(f"found {len(files)} set(s), expected two or more to merge")

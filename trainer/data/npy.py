@@ -118,7 +118,7 @@ def read_header(path: Path) -> tuple[tuple[int, ...], int]:
         raise UserError(f"{name} holds pickled objects, which are never loaded; {expected}")
     if dtype != np.uint8:
         raise UserError(f"{name} holds {dtype} {list(shape)}, {expected} (values 0..255)")
-    if any(not isinstance(length, int) or length < 0 for length in shape):
+    if any(type(length) is not int or length < 0 for length in shape):
         raise UserError(f"{name} says shape {shape}, {expected}")
     if len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] not in (1, 3)):
         hint = ""

@@ -71,16 +71,15 @@ def writing(path: Path, shape: tuple[int, int, int], force: bool) -> Iterator[Se
                 yield writer
             file.flush()
             order = "grey" if shape[2] == 1 else "RGB"
-            facts = {**writer.facts.to_json(), "order": order, "fingerprint": known.fingerprint(Path(file.name))}
             earlier = _earlier(path) if force else {}
             old = side.read_bytes() if earlier else None
-            _write_json(side, {**earlier, "pending": facts}, force or _is_abandoned(path))
-            announced = facts
+            announced = {**writer.facts.to_json(), "order": order, "fingerprint": known.fingerprint(Path(file.name))}
+            _write_json(side, {**earlier, "pending": announced}, force or _is_abandoned(path))
+        _write_json(side, announced, force=True)
     except BaseException:
         if announced:
             _settle(path, announced, old)
         raise
-    _write_json(side, announced, force=True)
 
 
 def _settle(path: Path, announced: Mapping[str, Any], old: bytes | None) -> None:
@@ -89,9 +88,9 @@ def _settle(path: Path, announced: Mapping[str, Any], old: bytes | None) -> None
     with contextlib.suppress(OSError, UserError):
         if path.exists() and known.fingerprint(path) == announced["fingerprint"]:
             _write_json(side, announced, force=True)
-        elif old is None:
+        elif old is None and _is_abandoned(path):
             side.unlink()
-        else:
+        elif old is not None:
             with output(side, force=True) as file:
                 file.write(old)
 
