@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import glob
+import hashlib
 import os
 import time
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ def replacing(path: Path, force: bool = True) -> Iterator[BinaryIO]:
     if path.exists() and not force:
         raise FileExistsError(errno.EEXIST, "exists already", str(path))
     _sweep(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{_short(path.name)}.{os.getpid()}.part")
     try:
         with temporary.open("wb") as file:
             yield file
@@ -69,9 +70,15 @@ def _take_free_name(temporary: Path, path: Path) -> None:
         temporary.replace(path)
 
 
+def _short(name: str) -> str:
+    """A name to which more can be added: file systems end names at 255 bytes."""
+    data = os.fsencode(name)
+    return name if len(data) <= 200 else hashlib.sha256(data).hexdigest()
+
+
 def _sweep(path: Path) -> None:
     """Remove what killed writers of this file have left."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+    for left in path.parent.glob(f".{glob.escape(_short(path.name))}.*.part"):
         with contextlib.suppress(OSError):
             if time.time() - left.stat().st_mtime > _STALE_SECONDS:
                 left.unlink()

@@ -1,8 +1,8 @@
 """A set of pictures with labels, to be seen in latent space: .npy, idx (the format of MNIST, .gz or not), or folders.
 
 A .npy file holds u8 [n, h, w] or [n, h, w, 1 or 3] in RGB, or in BGR where one is told so; its labels and the names of
-its classes are in ``<stem>.factors.json`` or ``<stem>.json`` beside it. Labels of ``…-images-idx3-ubyte.gz`` are in
-``…-labels-idx1-ubyte.gz``. In a folder, the folders are the classes.
+its classes are in ``<stem>.json`` beside it, with what else the picture tools know of them. Labels of
+``…-images-idx3-ubyte.gz`` are in ``…-labels-idx1-ubyte.gz``. In a folder, the folders are the classes.
 
 Everything is read as ``trainer.data.sources`` reads it, which the viewer may not import: a model's classes and its
 encoder know pictures as they were trained on.
@@ -30,6 +30,8 @@ from viewer.text import printable
 Labels = NDArray[np.int64]
 
 _LARGEST_SIDECAR: Final = 2**28  # bytes
+_BLOCK: Final = 4096  # bytes
+_BLOCKS: Final = 64  # of them
 _LARGEST_IDX: Final = 2**31  # bytes, unpacked
 _LARGEST_SIDE: Final = 2**14  # pixels
 _PICTURE_SUFFIXES: Final = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff"))
@@ -112,6 +114,9 @@ def _open_npy(path: Path, bgr: bool) -> LabelledSet:
     if path.stat().st_size < start + shape[0] * size:
         raise PictureError(f"{path}: is cut short: {path.stat().st_size} bytes, expected {start + shape[0] * size}")
 
+    facts = _read_sidecar(path)
+    turned = bgr or facts.get("order") == "BGR"
+
     def fetch(index: int) -> Image:
         try:
             with path.open("rb") as file:
@@ -122,9 +127,9 @@ def _open_npy(path: Path, bgr: bool) -> LabelledSet:
         if len(data) < size:
             raise PictureError(f"{path}: is cut short")
         image = np.frombuffer(data, np.uint8).reshape(*sides, -1)
-        return image if bgr else _to_bgr(image)
+        return image if turned and shape[3:] == (3,) else _to_bgr(image)
 
-    labels, classes = _read_sidecar(path, shape[0])
+    labels, classes = _labels_in(facts, path, shape[0])
     return LabelledSet(path, shape[0], fetch, labels, classes, bgr)
 
 
@@ -133,23 +138,48 @@ def _to_bgr(image: NDArray[np.uint8]) -> Image:
     return np.ascontiguousarray(np.broadcast_to(image[..., ::-1], (*image.shape[:2], 3)))
 
 
-def _read_sidecar(path: Path, count: int) -> tuple[Labels | None, tuple[str, ...]]:
-    for side in (path.with_suffix(".factors.json"), path.with_suffix(".json")):
-        if not side.is_file():
-            continue
-        if side.stat().st_size > _LARGEST_SIDECAR:
-            raise PictureError(f"{side}: {side.stat().st_size} bytes, expected labels in at most {_LARGEST_SIDECAR}")
-        try:
-            facts = json.loads(side.read_text("utf-8"))
-        except (ValueError, RecursionError):
-            raise PictureError(f"{side}: not JSON, expected the labels of {path.name}") from None
-        if not isinstance(facts, dict) or "labels" not in facts:
-            continue
-        classes = facts.get("classes")
-        if not isinstance(classes, list) or not classes or not all(isinstance(name, str) for name in classes):
-            raise PictureError(f"{side}: has labels, expected a list of names under 'classes' as well")
-        return _check_labels(side, facts["labels"], count, len(classes)), _shown(classes)
-    return None, ()
+def _read_sidecar(path: Path) -> dict[str, Any]:
+    """What the JSON beside a .npy file says of its pictures; nothing where there is none. Raises ``PictureError``."""
+    side = path.with_suffix(".json")
+    if not side.is_file():
+        return {}
+    if side.stat().st_size > _LARGEST_SIDECAR:
+        raise PictureError(f"{side}: {side.stat().st_size} bytes, expected facts in at most {_LARGEST_SIDECAR}")
+    try:
+        facts = json.loads(side.read_text("utf-8"))
+    except (ValueError, RecursionError):
+        raise PictureError(f"{side}: not JSON, expected what is known of {path.name}") from None
+    if not isinstance(facts, dict):
+        return {}
+    if "fingerprint" in facts or "pending" in facts:
+        found = _fingerprint(path)
+        pending = facts.get("pending")  # of a set that was put in place in the same moment as the tool was killed
+        if isinstance(pending, dict) and pending.get("fingerprint") == found:
+            return pending
+        if facts.get("fingerprint", found) != found:
+            raise PictureError(f"{side}: is of other pictures than {path.name} holds now")
+    return facts
+
+
+def _fingerprint(path: Path) -> str:
+    """As ``trainer.data.facts`` takes it: the size, and a checksum of blocks all over the file."""
+    size, checksum = path.stat().st_size, 0
+    with path.open("rb") as file:
+        for number in range(_BLOCKS):
+            file.seek(max(0, size - _BLOCK) * number // (_BLOCKS - 1))
+            checksum = zlib.crc32(file.read(_BLOCK), checksum)
+    return f"{size}-{checksum:08x}"
+
+
+def _labels_in(facts: dict[str, Any], path: Path, count: int) -> tuple[Labels | None, tuple[str, ...]]:
+    """Labels and names of classes of what is known of a .npy file. Raises ``PictureError``."""
+    side = path.with_suffix(".json")
+    if "labels" not in facts:
+        return None, ()
+    classes = facts.get("classes")
+    if not isinstance(classes, list) or not classes or not all(isinstance(name, str) for name in classes):
+        raise PictureError(f"{side}: has labels, expected a list of names under 'classes' as well")
+    return _check_labels(side, facts["labels"], count, len(classes)), _shown(classes)
 
 
 def _check_labels(path: Path, labels: Any, count: int, classes: int) -> Labels:

@@ -285,6 +285,7 @@ class SheetSession(Session[SheetState, Request, Part]):
             recipe |= {"first_label": self.state.classes.label, "by_class": self.state.classes.by_row}
         height, width = self.model.image_size
         gap = sheet.gap if sheet.count > 1 else 0
+        recipe |= {"gap": gap} if whole else {}
         native = Sheet(sheet.rows, sheet.columns, width, height, gap) if whole else Sheet(1, 1, width, height, 0)
 
         def errand() -> tuple[render.Image, Mapping[str, Any]]:

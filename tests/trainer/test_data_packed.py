@@ -20,7 +20,8 @@ import pytest
 from trainer.config import UserError
 from trainer.data import cifar, download, formats, hub, idx
 from trainer.data.__main__ import main
-from trainer.data.sources import MappedImages, open_pictures
+from trainer.data.npy import Stored
+from trainer.data.sources import open_pictures
 
 ROOT = Path(__file__).parents[2]
 DIGITS = np.random.default_rng(0).integers(0, 256, (23, 7, 5), np.uint8)
@@ -56,7 +57,7 @@ def test_idx_by_file_and_by_folder(
         assert (pictures.images[np.arange(23)][..., 0] == DIGITS).all()
         assert pictures.labels is not None
         assert (pictures.labels == NUMBERS).all()
-        assert isinstance(pictures.images, np.ndarray if memory else MappedImages)
+        assert isinstance(pictures.images, np.ndarray if memory else Stored)
     assert open_pictures(str(tmp_path), image_size=8, progress=False).images.shape == (23, 8, 8, 1)
 
 

@@ -17,7 +17,7 @@ from trainer.config import UserError
 from trainer.data import create, info
 from trainer.data.__main__ import main
 from trainer.data.npy import Writer, output, printable, read_header
-from trainer.data.pictures import Unreadable, decode, load, read_bytes, resize
+from trainer.data.pictures import Unreadable, decode, load, pad, read_bytes, resize
 from trainer.data.pictures import read_header as read_picture_header
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -70,7 +70,7 @@ def test_keep_aspect_repeats_the_edge(tmp_path: Path) -> None:
     image = np.zeros((20, 40, 3), np.uint8)
     image[:10], image[10:] = GREEN, BLUE
     (tmp_path / "a.png").write_bytes(encoded(image))
-    padded = load(tmp_path / "a.png", 40, 40, keep_aspect=True)
+    padded = load(tmp_path / "a.png", 40, 40, pad)
     assert (padded[:20] == GREEN).all()
     assert (padded[20:] == BLUE).all()
     assert (padded[10:30] == image).all(), "the picture itself is not resampled"
@@ -196,13 +196,13 @@ def test_an_output_is_replaced_only_with_force(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_toy_cats_never_replace_facts_of_another_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    facts = tmp_path / "cats.factors.json"
+    facts = tmp_path / "cats.json"
     facts.write_text("precious")
     with pytest.raises(SystemExit) as stop:
         main(["toycats", "-o", str(tmp_path / "cats.npy"), "--count", "1", "--size", "16"])
     assert stop.value.code == 2
-    assert "cats.factors.json exists" in capsys.readouterr().err
-    assert [path.name for path in tmp_path.iterdir()] == ["cats.factors.json"]
+    assert "cats.json exists" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["cats.json"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])

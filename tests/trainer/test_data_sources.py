@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from trainer.config import UserError
 from trainer.data import toycats
 from trainer.data.augment import Augment, mirror, warp
-from trainer.data.sources import FolderImages, MappedImages, Pictures, open_pictures
+from trainer.data.npy import Stored
+from trainer.data.sources import FolderImages, Pictures, open_pictures
 from trainer.data.stream import Order, Stream, ordered
 
 CPU = torch.device("cpu")
@@ -188,7 +189,7 @@ def test_a_large_file_is_mapped_and_reads_the_same(tmp_path: Path) -> None:
     path = save(tmp_path / "cats.npy", cats.images)
     held = open_pictures(path, memory=1.0)
     mapped = open_pictures(path, memory=0.0)
-    assert isinstance(mapped.images, MappedImages)
+    assert isinstance(mapped.images, Stored)
     assert isinstance(held.images, np.ndarray)
     one, two = take(stream(held, augment=EVERYTHING), 4), take(stream(mapped, augment=EVERYTHING, workers=1), 4)
     assert all(torch.equal(a.image, b.image) for a, b in zip(one, two, strict=True))
@@ -327,6 +328,6 @@ def test_the_toycats_command_writes_pictures_and_facts(tmp_path: Path) -> None:
     assert pictures.images.shape == (7, 32, 32, 3)
     assert pictures.classes == toycats.CLASSES
     assert (pictures.images[np.arange(7)] == toycats.draw(7, 32, 0).images).all()
-    facts = json.loads((tmp_path / "cats.factors.json").read_text())
+    facts = json.loads((tmp_path / "cats.json").read_text())
     assert len(facts["factors"]["tilt_degrees"]) == 7
     assert subprocess.run(command, cwd=tmp_path, check=False, capture_output=True).returncode == 2

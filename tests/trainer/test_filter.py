@@ -9,6 +9,8 @@ import pytest
 
 from trainer.data import filter as filters
 from trainer.data.__main__ import main
+from trainer.data.npy import Stored
+from trainer.data.sets import PictureSet
 
 
 def picture(seed: int = 0, channels: int = 3) -> np.ndarray:
@@ -58,7 +60,9 @@ def test_a_set_is_filtered_in_pieces_with_its_labels(
     pictures = np.stack([picture(seed, channels) for seed in range(7)])
     np.save(tmp_path / "in.npy", pictures)
     (tmp_path / "in.json").write_text(json.dumps({"labels": [0, 1, 0, 1, 1, 0, 1], "classes": ["a", "b"]}))
-    monkeypatch.setattr(filters, "READ_BYTES", 2 * pictures[0].size)  # the last piece is a single picture
+    monkeypatch.setattr(
+        PictureSet, "pieces", lambda stored: Stored.pieces(stored, 2 * pictures[0].size)
+    )  # the last piece is a single picture
     assert run(tmp_path / "in.npy", "-o", tmp_path / "out.npy", "--kind", kind) == 0
     found = np.load(tmp_path / "out.npy")
     assert found.shape == pictures.shape
@@ -79,9 +83,9 @@ def test_nothing_is_overwritten_and_nothing_is_left_half_written(
     np.save(source, np.stack([picture(seed) for seed in range(3)]))
     before = source.read_bytes()
     assert run(source, "-o", tmp_path / "." / "in.npy", "--kind", "blur", "--force") == 2
-    assert "the file that is read" in capsys.readouterr().err
+    assert "is an input as well" in capsys.readouterr().err
     assert run(source, "-o", tmp_path / "folder", "--kind", "blur") == 2
-    monkeypatch.setattr(filters, "READ_BYTES", 1)
+    monkeypatch.setattr(PictureSet, "pieces", lambda stored: Stored.pieces(stored, 1))
     monkeypatch.setattr(filters, "blur", lambda image, size: 1 // 0 if (image == picture(2)).all() else image)
     with pytest.raises(ZeroDivisionError):
         main(["filter", str(source), "-o", str(target), "--kind", "blur"])

@@ -20,11 +20,10 @@ def idx(array: np.ndarray) -> bytes:
     return bytes((0, 0, 8, array.ndim)) + sizes + array.tobytes()
 
 
-@pytest.mark.parametrize("suffix", [".json", ".factors.json"])
-def test_npy_with_labels_beside_it(tmp_path: Path, suffix: str) -> None:
+def test_npy_with_labels_beside_it(tmp_path: Path) -> None:
     np.save(tmp_path / "set.npy", IMAGES)
     facts = {"labels": LABELS, "classes": ["a", "b\x1b[31m", "c"]}
-    (tmp_path / f"set{suffix}").write_text(json.dumps(facts))
+    (tmp_path / "set.json").write_text(json.dumps(facts))
     found = open_set(tmp_path / "set.npy")
     assert found.count == 7
     assert found.labels is not None

@@ -9,9 +9,12 @@ import sys
 from types import FrameType, ModuleType
 
 from trainer.config import UserError, fail
-from trainer.data import create, downscale, edges, filter, info, toycats
+from trainer.data import create, downscale, edges, filter, info, merge, select, split, stats, toycats
+from trainer.data.npy import printable
 
-TOOLS: tuple[ModuleType, ...] = (create, downscale, edges, filter, info, toycats)
+TOOLS: tuple[ModuleType, ...] = (
+    create, merge, split, select, stats, filter, info, edges, downscale, toycats,
+)  # fmt: skip
 
 
 def _stop(number: int, _: FrameType | None) -> None:
@@ -41,7 +44,11 @@ def main(arguments: list[str] | None = None) -> None:
     except UserError as error:
         fail(str(error))
     except KeyboardInterrupt:
-        fail("interrupted; nothing was written", 130)
+        fail("interrupted; no file is left half written", 130)
+    except MemoryError:
+        fail("there is not enough memory for this")
+    except OSError as error:  # of a disk that fails, of a folder that may not be listed
+        fail(f"{printable(str(error.filename or 'a file'))}: {error.strerror or error}")
 
 
 if __name__ == "__main__":

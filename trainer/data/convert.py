@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from trainer.config import UserError
-from trainer.data.create import find
+from trainer.data.finding import find, real
 from trainer.data.npy import check_free, output, printable
 from trainer.data.pictures import Header, Unreadable, read_bytes, read_header
 from trainer.data.threads import in_threads
@@ -26,14 +26,14 @@ def plan(inputs: list[str], folder: Path, suffix: str) -> tuple[dict[Path, Path]
     """
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{printable(folder)} is a file, expected a folder to write to")
-    whole = folder.resolve()
+    whole = real(folder)
     targets: dict[Path, Path] = {}
     taken: dict[Path, Path] = {}
     skipped = 0
     for pattern in inputs:
         root = Path(pattern) if Path(pattern).is_dir() else None
         for path in find([pattern], folder):
-            if path in targets or (root and whole != root.resolve() and whole in path.resolve().parents):
+            if path in targets or (root and whole != real(root) and whole in real(path).parents):
                 continue  # named twice, or of an earlier run
             target = (folder / (path.relative_to(root) if root else path.name)).with_suffix(suffix)
             if target in taken:
@@ -43,9 +43,9 @@ def plan(inputs: list[str], folder: Path, suffix: str) -> tuple[dict[Path, Path]
             targets[path], taken[target] = target, path
     if not targets:
         raise UserError(f"no file matches {' '.join(map(printable, inputs))}")
-    sources = {path.resolve() for path in targets}
+    sources = {real(path) for path in targets}
     for path, target in targets.items():
-        if target.resolve() in sources:
+        if real(target) in sources:
             raise UserError(f"{printable(target)}: would take the place of {printable(path)}; choose another --output")
     return targets, skipped
 

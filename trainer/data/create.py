@@ -1,31 +1,44 @@
-"""Make one .npy file, u8 [n, size, size, 3] RGB, of picture files or of a packed set.
+"""Make one .npy file, u8 [n, size, size, 3] RGB, of picture files, of a packed set, or of another .npy file.
 
 Patterns may be quoted, and '**' looks into all folders below; a folder means all files in and below it. Pictures are
-stretched to a square, or with --keep-aspect fitted into it with their edges repeated outwards. A file that cannot be
-used is named and left out; the exit code is 2 only when there was no usable one. A packed set (idx as MNIST's,
-CIFAR-10's binary folder, parquet, hub:OWNER/NAME) keeps its size unless told otherwise, idx its one channel; its labels
-are written beside the pictures.
+stretched to a square; with --keep-aspect fitted into it with their edges repeated outwards; with --crop center cut to
+it. A file that cannot be used is named and left out; the exit code is 2 only when there was no usable one. A packed set
+(idx as MNIST's, CIFAR-10's binary folder, parquet, hub:OWNER/NAME) keeps its size unless told otherwise, idx its one
+channel. Names, labels and the sizes that pictures had are written beside it, to <output>.json.
 
     python -m trainer.data create 'cats/*.jpg' more-cats/ -o cats.npy --size 128
+    python -m trainer.data create holidays/ -o holidays.npy --crop center --min-size 256 --dedupe
+    python -m trainer.data create animals/ -o animals.npy --labels folders
     python -m trainer.data create mnist/ -o mnist.npy
 """
 
 import argparse
-import glob
-import os
 import sys
-from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from trainer.config import UserError, require
+from trainer.data.dedupe import LIKENESS, Look, Seen, look
+from trainer.data.facts import Facts
+from trainer.data.finding import find, names_of
 from trainer.data.formats import open_packed
-from trainer.data.npy import Writer, check_free, check_output, output, printable, write_facts
-from trainer.data.packed import Packed
-from trainer.data.pictures import Unreadable, files_in, load
+from trainer.data.headers import Unreadable, read_header
+from trainer.data.labels import by_folder, by_table, numbered
+from trainer.data.npy import printable
+from trainer.data.packed import Packed, of_stored, resized
+from trainer.data.pictures import Fit, centre, load_bytes, pad, read_bytes, resize
+from trainer.data.sets import PictureSet, SetWriter, check_set, writing
 from trainer.data.threads import in_threads
+
+CROPS: dict[str, Fit] = {"none": resize, "center": centre}
+"""What --crop cuts, and how the rest is brought to the size."""
+
+Made = tuple[np.ndarray, tuple[int, int], Look | None]
+"""A picture, the width and height that it had, and how it looks where that is compared."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,8 +47,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "inputs", nargs="+", metavar="PATTERN", help="picture files, quoted patterns, folders; or one set"
     )
     parser.add_argument("-o", "--output", type=Path, required=True, help="the .npy file to write")
-    parser.add_argument("--size", type=int, help="side of the pictures in pixels (128, or that of a packed set)")
+    parser.add_argument("--size", type=int, help="side of the pictures in pixels (128, or that of a set)")
+    parser.add_argument("--crop", choices=tuple(CROPS), default="none", help="cut to a square instead of stretching")
     parser.add_argument("--keep-aspect", action="store_true", help="pad by repeating the edge instead of stretching")
+    parser.add_argument("--min-size", type=int, default=0, help="leave out what has a side of fewer pixels than this")
+    parser.add_argument(
+        "--dedupe", type=float, nargs="?", const=LIKENESS, metavar="LIKENESS",
+        help=f"leave out pictures that have come before; how much alike (0.5 to 1) is the same ({LIKENESS})",
+    )  # fmt: skip
+    parser.add_argument("--labels", metavar="folders|CSV", help="label pictures by folder, or by a file of name,label")
     parser.add_argument("--exact", action="store_true", help="decode all at full size: slower, and 1 of 255 closer")
     parser.add_argument("--workers", type=int, default=0, help="pictures decoded at once (0: one a core)")
     parser.add_argument("--force", action="store_true", help="replace an output that exists")
@@ -43,94 +63,162 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Create the file; returns the exit code."""
-    require(arguments.size is None or 1 <= arguments.size <= 4096, "size", arguments.size, "1 to 4096")
+    size, alike = arguments.size, arguments.dedupe
+    require(size is None or 1 <= size <= 4096, "size", size, "1 to 4096")
+    require(0 <= arguments.min_size <= 100_000, "min_size", arguments.min_size, "0 to 100000")
+    require(alike is None or 0.5 <= alike <= 1, "dedupe", alike, "0.5 to 1")
     require(0 <= arguments.workers <= 256, "workers", arguments.workers, "0 to 256")
+    if arguments.keep_aspect and arguments.crop != "none":
+        raise UserError(f"--keep-aspect and --crop {arguments.crop} exclude each other: expected one of them")
+    check_set(arguments.output, arguments.force, [Path(arguments.labels)] if arguments.labels else ())
+    source = open_set(arguments) if len(arguments.inputs) == 1 else None
+    if source is None:
+        return create_of_files(arguments)
+    for name, value in (("--labels", arguments.labels), ("--min-size", arguments.min_size)):
+        if value:
+            raise UserError(f"{name} is for picture files; {printable(arguments.inputs[0])} is a set")
+    return create_of_set(arguments, *source)
+
+
+def open_set(arguments: argparse.Namespace) -> tuple[Packed, Facts] | None:
+    """The input where it is a set, and what is known of its pictures beside their labels; None for picture files."""
+    name, size, fit = arguments.inputs[0], arguments.size or 0, _fit(arguments)
+    known = Facts()
+    if Path(name).suffix == ".npy" and Path(name).is_file():
+        check_set(arguments.output, arguments.force, [Path(name)])
+        stored = PictureSet(Path(name))
+        packed: Packed | None = resized(of_stored(stored), size, fit)
+        known = stored.facts
+    else:
+        packed = open_packed(name, size, fit)
+    if packed is None:
+        return None
+    if fit is not resize and not size:
+        raise UserError(f"--crop and --keep-aspect need --size as well where the input is a set ({printable(name)})")
+    return packed, known
+
+
+def _fit(arguments: argparse.Namespace) -> Fit:
+    return pad if arguments.keep_aspect else CROPS[arguments.crop]
+
+
+def options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What the pictures follow from, beside their files."""
+    names = ("size", "crop", "keep_aspect", "min_size", "dedupe", "exact")
+    return {name: value for name in names if (value := getattr(arguments, name)) not in (None, False, 0, "none")}
+
+
+def create_of_files(arguments: argparse.Namespace) -> int:
+    """Write picture files; returns the exit code."""
     path: Path = arguments.output
-    check_output(path, arguments.force)
-    if len(arguments.inputs) == 1:
-        packed = open_packed(arguments.inputs[0], arguments.size or 0, arguments.keep_aspect)
-        if packed is not None:
-            return write_packed(packed, path, arguments.force)
     size = arguments.size or 128
     files = find(arguments.inputs, path)
     if not files:
         raise UserError(f"no file matches {' '.join(printable(pattern) for pattern in arguments.inputs)}")
+    wanted = _labels(arguments, files)
+    seen = None if arguments.dedupe is None else Seen(arguments.dedupe)
+
+    def make(number: int) -> Made | str:
+        try:
+            if wanted[number] is None:
+                return f"no label in {printable(arguments.labels)}"
+            data = read_bytes(files[number])
+            height, width = read_header(data).shape
+            if min(height, width) < arguments.min_size:
+                return f"{width}x{height} px, --min-size is {arguments.min_size}"
+            image = load_bytes(data, size, size, _fit(arguments), arguments.exact)
+        except Unreadable as error:
+            return str(error)
+        return image, (width, height), None if seen is None else look(image)
+
+    kept: list[int] = []
+    sizes: list[tuple[int, int]] = []
     skipped = 0
-    with output(path, arguments.force) as file, Writer(file, (size, size, 3)) as writer:
-        pictures = decode_all(files, size, arguments.keep_aspect, arguments.exact, arguments.workers)
-        for source, picture in tqdm(pictures, "pictures", len(files), unit="file", disable=None):
-            if isinstance(picture, str):
+    with writing(path, (size, size, 3), arguments.force) as writer:
+        pictures = in_threads(range(len(files)), make, arguments.workers)
+        for number, made in tqdm(pictures, "pictures", len(files), unit="file", disable=None):
+            if isinstance(made, str):
                 skipped += 1
-                tqdm.write(f"skipped {printable(source)}: {picture}", file=sys.stderr)
-            else:
-                writer.append(picture)
-        if not writer.count:
+                _say(f"skipped {printable(files[number])}: {made}")
+                continue
+            image, shape, its_look = made
+            same = None if seen is None or its_look is None else seen.find(its_look)
+            if same is not None:
+                _say(f"dropped {printable(files[number])}: the same picture as {printable(files[kept[same]])}")
+                continue
+            writer.append(image)
+            kept.append(number)
+            sizes.append(shape)
+        if not kept:
             raise UserError(f"none of the {len(files)} files is a readable picture; nothing was written")
-    note_older(path.with_suffix(".factors.json"), path.with_suffix(".json"))
-    print(f"{printable(path)}: {writer.count} pictures of {size}x{size} px, {skipped} skipped")
+        names = names_of(files)
+        labels, classes = numbered([wanted[k] or "" for k in kept]) if arguments.labels else ([], ())
+        writer.facts = Facts(
+            names=tuple(names[k] for k in kept),
+            labels=np.array(labels, np.int64) if arguments.labels else None,
+            classes=classes,
+            sizes=np.array(sizes, np.int64),
+            made={"tool": "create", "options": options(arguments)},
+        )
+    _summary(writer, path, len(files) - skipped - len(kept) if seen else None, f"{skipped} skipped")
     return 0
 
 
-def note_older(*sides: Path) -> None:
-    """Say which files of labels were there before the pictures beside them."""
-    for side in sides:
-        if side.exists():
-            note = f"note: {printable(side)} is older than the pictures beside it; its labels may not fit"
-            tqdm.write(note, file=sys.stderr)
+def _labels(arguments: argparse.Namespace, files: list[Path]) -> list[str | None]:
+    """Of each file, '' where labels are not asked for, None where there is none."""
+    if arguments.labels is None:
+        return [""] * len(files)
+    if arguments.labels == "folders":
+        return by_folder(arguments.inputs, files)
+    table = Path(arguments.labels)
+    labels, unused = by_table(table, arguments.inputs, files)
+    if not any(labels):
+        raise UserError(f"{printable(table)} has a label for none of the {len(files)} files")
+    if unused:
+        _say(f"note: {unused} of the names in {printable(table)} are of no file here")
+    return labels
 
 
-def write_packed(packed: Packed, path: Path, force: bool) -> int:
-    """Write a packed set, and its labels to ``<stem>.json``; returns the exit code."""
-    beside = path.with_suffix(".json")
-    if packed.classes:
-        check_free(beside, force)
-    labels: list[int] = []
+def create_of_set(arguments: argparse.Namespace, packed: Packed, facts: Facts) -> int:
+    """Write a set, and its labels; returns the exit code."""
     count, height, width, channels = packed.shape
-    with output(path, force) as file, Writer(file, (height, width, channels)) as writer:
+    seen = None if arguments.dedupe is None else Seen(arguments.dedupe)
+    kept: list[int] = []
+    labels: list[int] = []
+    number = 0
+    with writing(arguments.output, (height, width, channels), arguments.force) as writer:
         with tqdm(total=count, desc="pictures", unit="picture", disable=None) as bar:
             for images, numbers in packed.pieces():
-                writer.append(images)
-                labels += [] if numbers is None else numbers.tolist()
+                chosen = []
+                for row, image in enumerate(images):
+                    same = None if seen is None else seen.find(look(image))
+                    if same is None:
+                        chosen.append(row)
+                        kept.append(number)
+                    else:
+                        _say(f"dropped picture {number}: the same as picture {kept[same]}")
+                    number += 1
+                writer.append(images[chosen] if len(chosen) < len(images) else images)
+                labels += [] if numbers is None else numbers[chosen].tolist()
                 bar.update(len(images))
         if not writer.count:
             raise UserError(f"{printable(packed.name)} holds no readable picture; nothing was written")
-    if labels:
-        write_facts(beside, {"classes": packed.classes, "labels": labels}, force)
-        note_older(path.with_suffix(".factors.json"))
-    else:
-        note_older(path.with_suffix(".factors.json"), beside)
-    kind = f"labels of {len(packed.classes)} classes in {printable(beside)}" if labels else "no labels"
-    print(f"{printable(path)}: {writer.count} pictures of {width}x{height} px, {channels} channel(s), {kind}")
+        made = {"tool": "create", "of": packed.name, "options": options(arguments)}
+        if labels:
+            writer.facts = Facts(labels=np.array(labels, np.int64), classes=packed.classes, made=made)
+        else:
+            writer.facts = replace(facts.take(np.array(kept)), made=made)
+    _summary(writer, arguments.output, number - len(kept) if seen else None)
     return 0
 
 
-def find(inputs: Iterable[str], output: Path) -> list[Path]:
-    """The files that names, patterns and folders stand for: each once, in the order given, sorted within a pattern."""
-    found: dict[Path, None] = {}
-    for pattern in inputs:
-        path = Path(pattern)
-        if path.is_dir():
-            found.update(dict.fromkeys(files_in(path)))
-        elif os.path.lexists(path) or not glob.has_magic(pattern):
-            found[path] = None
-        else:
-            matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  (Path.glob takes no absolute pattern)
-            if not matches:
-                print(f"nothing matches {printable(pattern)}", file=sys.stderr)
-            found.update((match, None) for name in matches if not (match := Path(name)).is_dir() or "**" not in pattern)
-    found.pop(output, None)
-    return list(found)
+def _say(line: str) -> None:
+    tqdm.write(line, file=sys.stderr)
 
 
-def decode_all(
-    files: Iterable[Path], size: int, keep_aspect: bool, exact: bool = False, workers: int = 0
-) -> Iterator[tuple[Path, np.ndarray | str]]:
-    """Each file, in order, with its picture u8 [size, size, 3] or why it is left out."""
-
-    def one(path: Path) -> np.ndarray | str:
-        try:
-            return load(path, size, size, keep_aspect, exact)
-        except Unreadable as error:
-            return str(error)
-
-    return in_threads(files, one, workers)
+def _summary(writer: SetWriter, path: Path, dropped: int | None, *more: str) -> None:
+    height, width, channels = writer.shape
+    parts = [f"{writer.count} pictures of {width}x{height} px", *(["1 channel"] if channels == 1 else []), *more]
+    parts += [] if dropped is None else [f"{dropped} dropped that came before"]
+    parts += [f"{len(writer.facts.classes)} classes"] if writer.facts.labels is not None else []
+    print(f"{printable(path)}: {', '.join(parts)}")

@@ -18,6 +18,7 @@ import numpy as np
 
 from trainer.config import UserError, require
 from trainer.data.convert import convert, make_folder, plan
+from trainer.data.finding import real
 from trainer.data.npy import printable
 from trainer.data.pictures import Header, Unreadable, decode
 from trainer.files import replacing
@@ -43,8 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     places = {path: target.relative_to(arguments.output).with_suffix(path.suffix) for path, target in targets.items()}
     if aside is not None:
         check_aside(aside, arguments.output)
-        earlier = aside.resolve()
-        targets = {path: target for path, target in targets.items() if earlier not in path.resolve().parents}
+        earlier = real(aside)
+        targets = {path: target for path, target in targets.items() if earlier not in real(path).parents}
         if not targets:
             raise UserError(f"all pictures lie in {printable(aside)} already")
     for path in targets:
@@ -78,7 +79,7 @@ def check_aside(aside: Path, results: Path) -> None:
     """Refuse a folder for the originals where results go."""
     if aside.exists() and not aside.is_dir():
         raise UserError(f"--move is {printable(aside)}, a file, expected a folder")
-    if aside.resolve() == results.resolve():
+    if real(aside) == real(results):
         raise UserError(f"--move is {printable(aside)}, the folder of the results, expected another")
 
 

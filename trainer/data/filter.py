@@ -14,7 +14,8 @@ labels go along. Or IN is folders, quoted patterns and files, each of which beco
 """
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -24,16 +25,16 @@ from tqdm import tqdm
 
 from trainer.config import UserError, require
 from trainer.data.convert import convert, plan
-from trainer.data.create import note_older
+from trainer.data.facts import Facts, beside
 from trainer.data.formats import open_packed
-from trainer.data.npy import Writer, check_free, check_output, output, printable, read_header, read_labels, write_facts
-from trainer.data.packed import Packed, Piece
+from trainer.data.npy import printable
+from trainer.data.packed import Packed, Piece, of_stored
 from trainer.data.pictures import Header, decode
+from trainer.data.sets import PictureSet, check_set, writing
 from trainer.data.threads import in_threads
 
 HIGH_PASS_CENTRE, SHARPEN_CENTRE = 24.1, 28.0
 _RING = ((-2, -4, -2), (-4, 0, -4), (-2, -4, -2))  # what the centre is weighed against
-READ_BYTES = 1 << 22  # of pictures read from a .npy file at once
 
 Filter = Callable[[np.ndarray], np.ndarray]  # u8 [h, w, 3] RGB or [h, w, 1] → the same
 
@@ -117,9 +118,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Filter them all; returns the exit code."""
     require(0 <= arguments.workers <= 256, "workers", arguments.workers, "0 to 256")
     change = make_filter(arguments)
-    packed = open_array(Path(arguments.inputs[0])) or open_packed(arguments.inputs[0], 0)
-    if len(arguments.inputs) == 1 and packed is not None:
-        return filter_array(packed, change, arguments)
+    stored = Path(arguments.inputs[0])
+    if len(arguments.inputs) == 1 and stored.suffix == ".npy" and not stored.is_dir():
+        pictures = PictureSet(stored)
+        return filter_array(of_stored(pictures), pictures.facts, change, arguments)
+    packed = open_packed(arguments.inputs[0], 0) if len(arguments.inputs) == 1 else None
+    if packed is not None:
+        return filter_array(packed, Facts(), change, arguments)
     if arguments.output.suffix == ".npy":
         raise UserError(
             f"-o is {printable(arguments.output)}, expected a folder for picture files; the tool create makes a .npy "
@@ -141,47 +146,19 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def open_array(path: Path) -> Packed | None:
-    """A .npy file, to be read piece by piece and never mapped: one that shrinks under a map kills the process."""
-    if path.suffix != ".npy" or path.is_dir():
-        return None
-    shape, start = read_header(path)
-    count, height, width, channels = (*shape, 1)[:4]
-    labels, classes = read_labels(path, count) or (None, ())
-    at_once = max(1, READ_BYTES // (height * width * channels))
-
-    def pieces() -> Iterator[Piece]:
-        with path.open("rb") as file:
-            file.seek(start)
-            for first in range(0, count, at_once):
-                taken = min(at_once, count - first)
-                data = file.read(taken * height * width * channels)
-                if len(data) < taken * height * width * channels:
-                    raise UserError(f"{printable(path)} has become shorter while it was read")
-                images = np.frombuffer(data, np.uint8).reshape(taken, height, width, channels)
-                yield images, None if labels is None else labels[first : first + taken]
-
-    return Packed(name=str(path), shape=(count, height, width, channels), classes=classes, pieces=pieces)
-
-
-def filter_array(packed: Packed, change: Filter, arguments: argparse.Namespace) -> int:
-    """A set → a .npy file, and its labels → the file beside that; returns the exit code."""
+def filter_array(packed: Packed, known: Facts, change: Filter, arguments: argparse.Namespace) -> int:
+    """A set → a .npy file, and what is known of its pictures → the facts beside that; returns the exit code."""
     path: Path = arguments.output
     if path.suffix != ".npy":
         raise UserError(f"-o is {printable(path)}, expected a .npy file, as {printable(packed.name)} is a set")
-    if path.resolve() == Path(packed.name).resolve():
-        raise UserError(f"-o is {printable(path)}, the file that is read, expected another")
-    check_output(path, arguments.force)
-    beside = path.with_suffix(".json")
-    if packed.classes:
-        check_free(beside, arguments.force)
+    check_set(path, arguments.force, [Path(arguments.inputs[0])])
     labels: list[int] = []
-    count, *shape = packed.shape
+    count, height, width, channels = packed.shape
 
     def one(piece: Piece) -> np.ndarray:
         return np.stack([change(image) for image in piece[0]])
 
-    with output(path, arguments.force) as file, Writer(file, (shape[0], shape[1], shape[2])) as writer:
+    with writing(path, (height, width, channels), arguments.force) as writer:
         with tqdm(total=count, desc="pictures", unit="picture", disable=None) as bar:
             for (_, numbers), images in in_threads(packed.pieces(), one, arguments.workers):
                 writer.append(images)
@@ -189,10 +166,9 @@ def filter_array(packed: Packed, change: Filter, arguments: argparse.Namespace) 
                 bar.update(len(images))
         if not writer.count:
             raise UserError(f"{printable(packed.name)} holds no readable picture; nothing was written")
-    if labels:
-        write_facts(beside, {"classes": packed.classes, "labels": labels}, arguments.force)
-    else:
-        note_older(path.with_suffix(".factors.json"), beside)
-    kind = f"labels in {printable(beside)}" if labels else "no labels"
-    print(f"{printable(path)}: {arguments.kind} of {writer.count} pictures of {shape[1]}x{shape[0]} px, {kind}")
+        if labels:
+            known = replace(known, labels=np.array(labels, np.int64), classes=packed.classes)
+        writer.facts = replace(known, made={"tool": "filter", "kind": arguments.kind})
+    kind = "no labels" if known.labels is None else f"labels in {printable(beside(path))}"
+    print(f"{printable(path)}: {arguments.kind} of {writer.count} pictures of {width}x{height} px, {kind}")
     return 0

@@ -6,48 +6,49 @@ from trainer.config import UserError
 from trainer.data import cifar, hub, idx
 from trainer.data.npy import printable
 from trainer.data.packed import Packed, resized
+from trainer.data.pictures import Fit, resize
 
 PICKLE = b"\x80"
 
 
-def open_packed(data: str, image_size: int = 0, keep_aspect: bool = False) -> Packed | None:
+def open_packed(data: str, image_size: int = 0, fit: Fit = resize) -> Packed | None:
     """A set in one of the packed formats, its pictures brought to ``image_size`` (0: theirs); None for anything else.
 
     Raises ``UserError`` for one that is not sound.
     """
     if data.startswith("hub:"):
-        return hub.open_hub(data, image_size, keep_aspect)
+        return hub.open_hub(data, image_size, fit)
     path = Path(data)
     try:
         if path.is_dir():
-            return _open_folder(path, image_size, keep_aspect)
+            return _open_folder(path, image_size, fit)
         if path.is_file():
-            return _open_file(path, image_size, keep_aspect)
+            return _open_file(path, image_size, fit)
     except OSError as error:  # a name that is too long, a folder that may not be read
         raise UserError(f"cannot read {printable(data)}: {error.strerror or error}") from None
     return None
 
 
-def _open_folder(folder: Path, image_size: int, keep_aspect: bool) -> Packed | None:
+def _open_folder(folder: Path, image_size: int, fit: Fit) -> Packed | None:
     images = idx.find_images(folder)
     if images is not None:
-        return resized(idx.open_idx(images), image_size, keep_aspect)
+        return resized(idx.open_idx(images), image_size, fit)
     batches = cifar.find_batches(folder)
     if batches:
-        return resized(cifar.open_cifar(batches), image_size, keep_aspect)
+        return resized(cifar.open_cifar(batches), image_size, fit)
     tables = hub.find_parquet(folder)
-    return hub.open_parquet(tables, image_size, keep_aspect) if tables else None
+    return hub.open_parquet(tables, image_size, fit) if tables else None
 
 
-def _open_file(path: Path, image_size: int, keep_aspect: bool) -> Packed | None:
+def _open_file(path: Path, image_size: int, fit: Fit) -> Packed | None:
     if path.suffix == ".npy":
         return None
     if idx.is_idx(path):
-        return resized(idx.open_idx(path), image_size, keep_aspect)
+        return resized(idx.open_idx(path), image_size, fit)
     if hub.is_parquet(path):
-        return hub.open_parquet([path], image_size, keep_aspect)
+        return hub.open_parquet([path], image_size, fit)
     if cifar.is_batch(path):
-        return resized(cifar.open_cifar([path]), image_size, keep_aspect)
+        return resized(cifar.open_cifar([path]), image_size, fit)
     with path.open("rb") as file:
         if file.read(1) == PICKLE:
             raise UserError(f"{printable(path)} is pickled, which is never loaded: it could run anything")

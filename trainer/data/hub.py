@@ -21,7 +21,7 @@ import numpy as np
 from trainer.config import UserError
 from trainer.data.npy import printable
 from trainer.data.packed import Packed, Piece
-from trainer.data.pictures import Unreadable, load_bytes, read_bytes, read_header
+from trainer.data.pictures import Fit, Unreadable, load_bytes, read_bytes, read_header, resize
 
 NAME = re.compile(r"hub:([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?::([\w.-]+))?", re.ASCII)
 LABEL_COLUMNS = ("label", "labels", "class", "category", "fine_label", "target")
@@ -63,7 +63,7 @@ def find_parquet(folder: Path) -> list[Path]:
     return []
 
 
-def open_parquet(paths: list[Path], image_size: int = 0, keep_aspect: bool = False) -> Packed:
+def open_parquet(paths: list[Path], image_size: int = 0, fit: Fit = resize) -> Packed:
     """Local parquet files as one set. Raises ``UserError`` for those that are not sound, or hold no pictures."""
     try:
         from datasets import Features
@@ -104,10 +104,10 @@ def open_parquet(paths: list[Path], image_size: int = 0, keep_aspect: bool = Fal
 
     name = paths[0].stem if len(paths) == 1 else paths[0].parent.resolve().name
     table = Table(what=what, name=name, count=count, rows=rows, classes=_class_names(features, label))
-    return pack(table, image_size, keep_aspect)
+    return pack(table, image_size, fit)
 
 
-def open_hub(data: str, image_size: int = 0, keep_aspect: bool = False) -> Packed:
+def open_hub(data: str, image_size: int = 0, fit: Fit = resize) -> Packed:
     """A data set of the hub by ``hub:owner/name[:split]``, downloaded once. Raises ``UserError`` in one line."""
     match = NAME.fullmatch(data)
     if match is None or ".." in data:
@@ -149,7 +149,7 @@ def open_hub(data: str, image_size: int = 0, keep_aspect: bool = False) -> Packe
         classes=_class_names(part.features, label),
         trusted=tuple(Path(folder).resolve() for folder in caches),
     )
-    return pack(table, image_size, keep_aspect)
+    return pack(table, image_size, fit)
 
 
 def find_columns(features: Mapping[str, Any], what: str) -> tuple[str, str | None]:
@@ -185,7 +185,7 @@ def _class_names(features: Mapping[str, Any], label: str | None) -> tuple[str, .
     return tuple(printable(str(name)) for name in names) if names else None
 
 
-def pack(table: Table, image_size: int = 0, keep_aspect: bool = False) -> Packed:
+def pack(table: Table, image_size: int = 0, fit: Fit = resize) -> Packed:
     """Check all rows' headers, then offer the pictures in one size. What is unreadable is named and left out.
 
     Raises ``UserError`` where none is left, where labels are none, or where sizes differ and none was asked for.
@@ -219,7 +219,7 @@ def pack(table: Table, image_size: int = 0, keep_aspect: bool = False) -> Packed
             label = None if labels is None else labels[position : position + 1]
             position += 1
             try:
-                image = load_bytes(_encoded(picture, table.trusted), height, width, keep_aspect)
+                image = load_bytes(_encoded(picture, table.trusted), height, width, fit)
             except (Unreadable, cv2.error) as error:
                 _say_skipped(table, row, str(error))
                 continue

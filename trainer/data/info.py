@@ -6,16 +6,20 @@ python -m trainer.data info mnist/
 
 import argparse
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from trainer.config import UserError
+from trainer.data.facts import beside
 from trainer.data.formats import open_packed
-from trainer.data.npy import printable, read_header, read_labels
+from trainer.data.npy import printable
 from trainer.data.packed import Packed
 from trainer.data.pictures import Header, Unreadable, files_in, read_bytes
 from trainer.data.pictures import read_header as read_picture_header
+from trainer.data.sets import PictureSet
 
 SHOWN = 8  # lines a list
 
@@ -41,27 +45,55 @@ def run(arguments: argparse.Namespace) -> int:
 
 def describe_npy(path: Path) -> list[tuple[str, str]]:
     """Facts of a set. Raises ``UserError`` where it is not sound."""
-    shape, start = read_header(path)
-    count, height, width, channels = (*shape, 1)[:4]
-    images = np.memmap(path, np.uint8, "r", start, (count, height, width, channels))
+    stored = PictureSet(path)
+    count, height, width, channels = stored.shape
+    facts = stored.facts
     step = max(1, count // 2000)
-    sample = [images[k].reshape(-1, channels) for k in range(0, count, step)]
-    means = np.mean([image.mean(0) for image in sample], 0)
-    low, high = min(int(image.min()) for image in sample), max(int(image.max()) for image in sample)
-    shown = f" (of {len(sample)} pictures)" if step > 1 else ""
+    means, low, high = np.zeros(channels), 255, 0
+    looked_at = np.arange(0, count, step)
+    for index in looked_at:
+        image = stored[np.array([index])]
+        means += image.mean((0, 1, 2)) / len(looked_at)
+        low, high = min(low, int(image.min())), max(high, int(image.max()))
+    shown = f" (of {len(looked_at)} pictures)" if step > 1 else ""
+    shape = list(stored.shape[: 4 if channels == 3 else 3])
     lines = [
         ("file", f"{printable(path)}, {size_text(path.stat().st_size)}, sound"),
-        ("pictures", f"{count}, u8 {list(shape)}: {width}x{height} px, {channels} channel{'s' * (channels > 1)}"),
+        ("pictures", f"{count}, u8 {shape}: {width}x{height} px, {channels} channel{'s' * (channels > 1)}"),
         ("values", f"{low}..{high}{shown}"),
         ("means", ", ".join(f"{mean:.1f}" for mean in means) + f"{shown}"),
     ]
-    if channels == 3:
+    if facts.order:
+        lines.append(("order", f"{facts.order}, says {printable(beside(path))}"))
+    elif channels == 3:
         lines.append(("order", "taken as red, green, blue; if colours look wrong, the file is BGR: train with --bgr"))
-    labels = read_labels(path, count)
-    if labels:
-        numbers = np.bincount(labels[0], minlength=len(labels[1]))
-        lines += _counted("class", dict(zip(labels[1], numbers.tolist(), strict=True)))
+    if facts.made:
+        lines.append(("made", made_text(facts.made)))
+    if facts.sizes is not None:
+        lines.append(("before", sizes_text(facts.sizes)))
+    if facts.names:
+        few = ", ".join(printable(name)[:40] for name in facts.names[:3])
+        lines.append(("names", few + (", ..." if count > 3 else "")))
+    if facts.labels is not None:
+        numbers = np.bincount(facts.labels, minlength=len(facts.classes))
+        lines += _counted("class", dict(zip(facts.classes, numbers.tolist(), strict=True)))
     return lines
+
+
+def made_text(made: Mapping[str, Any]) -> str:
+    """By which tool, and how, in a line."""
+    options = made.get("options")
+    pairs = options.items() if isinstance(options, dict) else ()
+    words = [str(made.get("tool", "?")), *(f"--{name.replace('_', '-')} {value}" for name, value in pairs)]
+    return printable(" ".join(words))[:200]
+
+
+def sizes_text(sizes: np.ndarray) -> str:
+    """Of which sizes i64 [n, 2] pictures came."""
+    if (sizes == sizes[0]).all():
+        return f"{sizes[0, 0]}x{sizes[0, 1]} px"
+    small, large = (sizes[place] for place in (np.prod(sizes, 1).argmin(), np.prod(sizes, 1).argmax()))
+    return f"{small[0]}x{small[1]} to {large[0]}x{large[1]} px"
 
 
 def describe_packed(packed: Packed) -> list[tuple[str, str]]:

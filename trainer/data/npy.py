@@ -1,13 +1,14 @@
-"""Sets of pictures in .npy files, u8 [n, h, w, 3] RGB: written whole or not at all, opened only when sound."""
+"""Pictures in .npy files, u8 [n, h, w, 3] RGB: written whole or not at all, opened only when sound. No torch."""
 
 import contextlib
-import json
+import math
 import os
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 
@@ -65,7 +66,7 @@ class Writer:
         if self.file.tell() != self.start:  # numpy pads its headers for growth; should it stop, do not corrupt
             raise RuntimeError("the .npy header changed its length")
 
-    def __enter__(self) -> "Writer":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -73,13 +74,6 @@ class Writer:
     ) -> None:
         if kind is None:
             self.finish()
-
-
-def check_output(path: Path, force: bool) -> None:
-    """Raise ``UserError`` early, before hours of work, where ``path`` could not be written in the end."""
-    if path.suffix != ".npy":
-        raise UserError(f"the output is {printable(path)}, expected a name that ends in .npy")
-    check_free(path, force)
 
 
 def check_free(path: Path, force: bool) -> None:
@@ -124,7 +118,7 @@ def read_header(path: Path) -> tuple[tuple[int, ...], int]:
         raise UserError(f"{name} holds pickled objects, which are never loaded; {expected}")
     if dtype != np.uint8:
         raise UserError(f"{name} holds {dtype} {list(shape)}, {expected} (values 0..255)")
-    if any(not isinstance(length, int) or length < 0 for length in shape):
+    if any(type(length) is not int or length < 0 for length in shape):
         raise UserError(f"{name} says shape {shape}, {expected}")
     if len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] not in (1, 3)):
         hint = ""
@@ -139,11 +133,7 @@ def read_header(path: Path) -> tuple[tuple[int, ...], int]:
         raise UserError(f"{name} is in Fortran order, expected C order: np.save(name, np.ascontiguousarray(images))")
     if 0 in shape:
         raise UserError(f"{name} holds no pictures: u8 {list(shape)}")
-    needed = start
-    size = 1
-    for length in shape:
-        size *= length
-    needed += size
+    needed = start + math.prod(shape)
     found = path.stat().st_size
     if found != needed:
         kind = "is cut short" if found < needed else "has bytes too many"
@@ -151,33 +141,70 @@ def read_header(path: Path) -> tuple[tuple[int, ...], int]:
     return shape, start
 
 
-def read_labels(path: Path, count: int) -> tuple[np.ndarray, tuple[str, ...]] | None:
-    """Labels i64 [count] and class names from ``<stem>.factors.json`` or ``<stem>.json`` beside a .npy file, if any.
+class Stored:
+    """Pictures u8 [n, h, w, c] RGB of a .npy file, read when asked for.
 
-    Raises ``UserError`` where they do not fit the pictures.
+    Read and not mapped: what a map has touched counts as this process's memory, and a file that shrinks under a map
+    kills it. Loader processes get the name alone. Raises ``UserError`` for a file that is not sound.
     """
-    for side in (path.with_suffix(".factors.json"), path.with_suffix(".json")):
-        if not side.is_file():
-            continue
+
+    def __init__(self, path: Path, bgr: bool = False) -> None:
+        self.path, self.bgr = path, bgr
+        stored, self.start = read_header(path)
+        self.shape: tuple[int, int, int, int] = (*stored, 1)[:4]  # type: ignore[assignment]
+        self.file: BinaryIO | None = None
+        if bgr and self.shape[3] != 3:
+            raise UserError(f"--bgr: {printable(path)} has {self.shape[3]} channel, expected 3")
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "file": None}
+
+    def __getitem__(self, indices: np.ndarray) -> np.ndarray:
+        """Pictures [k, h, w, c] by their indices i64 [k]; negative ones count from the end."""
+        images = np.empty((len(indices), *self.shape[1:]), np.uint8)
+        for row, index in enumerate(np.asarray(indices).tolist()):
+            if not -len(self) <= index < len(self):
+                raise IndexError(f"picture {index} of {len(self)}")
+            self._read(index % len(self), images[row : row + 1])
+        return self._rgb(images)
+
+    def pieces(self, most: int = 1 << 22) -> Iterator[np.ndarray]:
+        """All pictures in order, some [k, h, w, c] at a time: of at most so many bytes, and at least one."""
+        step = max(1, most // math.prod(self.shape[1:]))
+        for first in range(0, len(self), step):
+            images = np.empty((min(step, len(self) - first), *self.shape[1:]), np.uint8)
+            self._read(first, images)
+            yield self._rgb(images)
+
+    def _rgb(self, images: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(images[..., ::-1]) if self.bgr else images
+
+    def _read(self, first: int, images: np.ndarray) -> None:
         try:
-            facts = json.loads(side.read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise UserError(f"cannot read {printable(side)}: {error}") from None
-        if not isinstance(facts, dict) or "labels" not in facts:
-            continue
-        labels, classes = facts["labels"], facts.get("classes")
-        if not isinstance(classes, list) or not all(isinstance(item, str) for item in classes) or not classes:
-            raise UserError(f"{printable(side)} has labels, expected a list of names under 'classes' as well")
-        if not isinstance(labels, list) or len(labels) != count:
-            found = len(labels) if isinstance(labels, list) else type(labels).__name__
-            raise UserError(f"{printable(side)} has {found} labels, expected {count}, one a picture of {path.name}")
-        if not all(type(label) is int and 0 <= label < len(classes) for label in labels):
-            raise UserError(f"{printable(side)} has labels outside of 0..{len(classes) - 1}")
-        return np.array(labels, np.int64), tuple(classes)
-    return None
+            if self.file is None:
+                self.file = self.path.open("rb", buffering=0)
+            _read_at(self.file, self.start + first * math.prod(self.shape[1:]), images.data.cast("B"))
+        except EOFError:
+            raise UserError(f"{printable(self.path)} has been cut short while it was read") from None
+        except OSError as error:
+            raise UserError(f"cannot read {printable(self.path)}: {error.strerror}") from None
 
 
-def write_facts(path: Path, facts: dict[str, Any], force: bool) -> None:
-    """Write a JSON file in one step. Raises ``UserError``."""
-    with output(path, force) as file:
-        file.write((json.dumps(facts, ensure_ascii=False, allow_nan=False) + "\n").encode())
+_seeking = threading.Lock()
+
+
+def _read_at(file: BinaryIO, position: int, view: memoryview) -> None:
+    """Fill ``view`` from a place in a file, from several threads at once. Raises ``OSError`` and ``EOFError``."""
+    while view:
+        if hasattr(os, "preadv"):
+            count = os.preadv(file.fileno(), [view], position)
+        else:
+            with _seeking:
+                file.seek(position)
+                count = file.readinto(view)  # type: ignore[attr-defined]
+        if not count:
+            raise EOFError
+        view, position = view[count:], position + count

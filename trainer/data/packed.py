@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from trainer.config import UserError
-from trainer.data.npy import printable
-from trainer.data.pictures import pad, resize
+from trainer.data.npy import Stored, printable
+from trainer.data.pictures import Fit, resize
 
 Piece = tuple[np.ndarray, np.ndarray | None]
 """Some pictures, u8 [k, h, w, c] RGB or grey, and their labels, i64 [k]."""
@@ -24,12 +24,18 @@ class Packed:
     pieces: Callable[[], Iterator[Piece]]  # raises UserError where the set is not sound
 
 
-def resized(packed: Packed, size: int, keep_aspect: bool = False) -> Packed:
-    """The set with its pictures stretched, or (``keep_aspect``) padded, to a square; ``size`` 0 keeps theirs."""
+def of_stored(stored: Stored) -> Packed:
+    """A .npy file as a set that is read piece by piece, without its labels."""
+    return Packed(
+        name=stored.path.stem, shape=stored.shape, pieces=lambda: ((images, None) for images in stored.pieces())
+    )
+
+
+def resized(packed: Packed, size: int, fit: Fit = resize) -> Packed:
+    """The set with its pictures brought to a square, stretched or as ``fit`` does it; ``size`` 0 keeps theirs."""
     count, height, width, channels = packed.shape
     if size in (0, height) and size in (0, width):
         return packed
-    fit = pad if keep_aspect else resize
 
     def pieces() -> Iterator[Piece]:
         for images, labels in packed.pieces():

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -20,10 +20,11 @@ from trainer.config import UserError
 from trainer.data import toycats
 from trainer.data.download import open_torchvision
 from trainer.data.formats import open_packed
-from trainer.data.npy import Writer, printable, read_header, read_labels
-from trainer.data.packed import Packed, Piece, resized
+from trainer.data.npy import Stored, Writer, printable
+from trainer.data.packed import Packed, of_stored, resized
 from trainer.data.pictures import Unreadable, files_in, load, read_bytes
 from trainer.data.pictures import read_header as read_picture_header
+from trainer.data.sets import PictureSet
 from trainer.family import DataSpec
 
 GIB = 1 << 30
@@ -67,28 +68,6 @@ class Ragged(ABC):
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
         """Some window of each, always the same."""
         return self.cut(indices, np.random.default_rng(0))[0]
-
-
-class MappedImages:
-    """A .npy file too large for memory; loader processes open it anew, where pickling a map would copy it whole."""
-
-    def __init__(self, path: Path, bgr: bool = False) -> None:
-        self.path, self.bgr = path, bgr
-        stored, self.start = read_header(path)
-        self.shape = (*stored, 1)[:4]
-        self.map: np.memmap | None = None
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, indices: np.ndarray) -> np.ndarray:
-        if self.map is None:
-            self.map = np.memmap(self.path, np.uint8, "r", self.start, self.shape)
-        images = self.map[indices]
-        return np.ascontiguousarray(images[..., ::-1]) if self.bgr else images
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "map": None}
 
 
 class FolderImages:
@@ -212,29 +191,14 @@ def _open_toycats(data: str, size: int, progress: bool) -> Pictures:
 
 
 def _open_npy(path: Path, image_size: int, bgr: bool, memory: float, progress: bool) -> Pictures:
-    mapped = MappedImages(path, bgr)
-    count, height, width, channels = mapped.shape
-    if bgr and channels != 3:
-        raise UserError(f"--bgr: {printable(path)} has {channels} channel, expected 3")
-    labels, classes = read_labels(path, count) or (None, ())
-    images: Images = mapped
+    stored = PictureSet(path, bgr)
+    count, height, width, channels = stored.shape
+    images: Images = stored
     if image_size and (height, width) != (image_size, image_size):
-        images, _ = _hold(resized(_pack(mapped, path.stem), image_size), memory, progress)
+        images, _ = _hold(resized(of_stored(stored), image_size), memory, progress)
     elif count * height * width * channels <= memory * GIB:
-        # Held, not mapped: a file that shrinks under a map kills the process.
-        images = mapped[np.arange(count)]
-    return Pictures(images=images, labels=labels, classes=classes, name=path.stem)
-
-
-def _pack(mapped: MappedImages, name: str) -> Packed:
-    """A .npy file as a set that is read picture by picture."""
-    count, height, width, channels = mapped.shape
-
-    def pieces() -> Iterator[Piece]:
-        for k in range(count):
-            yield mapped[np.array([k])], None
-
-    return Packed(name=name, shape=(count, height, width, channels), pieces=pieces)
+        images = stored[np.arange(count)]
+    return Pictures(images=images, labels=stored.facts.labels, classes=stored.facts.classes, name=path.stem)
 
 
 def _hold(packed: Packed, memory: float, progress: bool) -> tuple[Images, np.ndarray | None]:
@@ -268,13 +232,13 @@ def _hold(packed: Packed, memory: float, progress: bool) -> tuple[Images, np.nda
     return found, np.concatenate(labels) if labels else None
 
 
-def _spill(pieces: Iterator[np.ndarray], shape: tuple[int, int, int]) -> MappedImages:
+def _spill(pieces: Iterator[np.ndarray], shape: tuple[int, int, int]) -> Stored:
     folder = Path(tempfile.mkdtemp(prefix="utsuroi-"))
     try:
         with (folder / "pictures.npy").open("wb") as file, Writer(file, shape) as writer:
             for images in pieces:
                 writer.append(images)
-        spilt = MappedImages(folder / "pictures.npy")
+        spilt = Stored(folder / "pictures.npy")
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, OSError):

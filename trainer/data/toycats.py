@@ -19,7 +19,10 @@ from tqdm import tqdm
 
 from trainer.config import require
 from trainer.data.brush import CIRCLE, Brush, Colour, curve, ellipse, leaf, mirrored, mix
-from trainer.data.npy import Writer, check_free, check_output, output, printable, write_facts
+from trainer.data.facts import Facts
+from trainer.data.npy import printable
+from trainer.data.sets import check_set, writing
+from trainer.data.threads import in_threads
 
 CLASSES = ("solid", "tabby", "tuxedo", "calico", "siamese")
 """Coat patterns; the index is the label."""
@@ -351,23 +354,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Draw cats into a .npy file, with their labels and factors beside it in ``<stem>.factors.json``."""
+    """Draw cats into a .npy file, with their labels and factors beside it in ``<stem>.json``."""
     for name, low, high in (("count", 1, 10_000_000), ("size", 8, 2048), ("seed", 0, 2**63)):
         require(low <= getattr(arguments, name) <= high, name, getattr(arguments, name), f"{low} to {high}")
     path: Path = arguments.output
-    beside = path.with_suffix(".factors.json")
-    check_output(path, arguments.force)
-    check_free(beside, arguments.force)
-    factors: list[dict[str, Any]] = []
-    with output(path, arguments.force) as file, Writer(file, (arguments.size, arguments.size, 3)) as writer:
-        for k in tqdm(range(arguments.count), "drawing toy cats", unit="cat", disable=None):
-            factors.append(choose(arguments.seed, k))
-            writer.append(paint(factors[-1], arguments.size))
-    facts = {
-        "classes": CLASSES,
-        "labels": [CLASSES.index(item["pattern"]) for item in factors],
-        "factors": {name: [item[name] for item in factors] for name in factors[0]},
-    }
-    write_facts(beside, facts, arguments.force)
-    print(f"{printable(path)}: {arguments.count} cats of {arguments.size}x{arguments.size} px, seed {arguments.seed}")
+    size = arguments.size
+    check_set(path, arguments.force)
+    factors: dict[str, list[Any]] = {}
+    with writing(path, (size, size, 3), arguments.force) as writer:
+        chosen = (choose(arguments.seed, k) for k in range(arguments.count))
+        drawn = in_threads(chosen, lambda factors: paint(factors, size))
+        for factor, image in tqdm(drawn, "drawing toy cats", arguments.count, unit="cat", disable=None):
+            writer.append(image)
+            for name, value in factor.items():
+                factors.setdefault(name, []).append(value)
+        made = {"tool": "toycats", "options": {"count": arguments.count, "size": size, "seed": arguments.seed}}
+        labels = np.array([CLASSES.index(pattern) for pattern in factors["pattern"]], np.int64)
+        writer.facts = Facts(labels=labels, classes=CLASSES, factors=factors, made=made)
+    print(f"{printable(path)}: {arguments.count} cats of {size}x{size} px, seed {arguments.seed}")
     return 0

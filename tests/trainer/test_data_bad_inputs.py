@@ -1,0 +1,162 @@
+"""Every picture tool over every bad input: named in one line, at once, in little memory, and nothing is written."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from bad_pictures import Bad, make_labelled, make_pictures, make_sets, make_tables_of_labels, photo
+from commands import environment
+
+from trainer.data.npy import printable
+
+RUNNER = Path(__file__).with_name("run_tools.py")
+SECONDS, MEGABYTES = 5, 1000
+
+
+def run_tools(commands: Sequence[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
+    """Run them in ``folder`` and see how each ended."""
+    ended = subprocess.run(
+        [sys.executable, str(RUNNER)],
+        input=json.dumps(commands).encode(),
+        capture_output=True,
+        check=True,
+        cwd=folder,
+        env=environment(),
+    )
+    endings: list[dict[str, Any]] = json.loads(ended.stdout)
+    return endings
+
+
+def check(folder: Path, cases: Iterable[tuple[list[str], Bad]]) -> None:
+    """Run tools on bad inputs, each with ``OUT`` as its output: what has to be taken is, all else is one line."""
+    listed = list(cases)
+    outputs = [folder / f"out-{number}" for number in range(len(listed))]
+    commands = []
+    for (arguments, _), output in zip(listed, outputs, strict=True):
+        named = [word.replace("OUT", str(output)) for word in arguments]
+        commands.append({"arguments": named, "seconds": SECONDS + 5})
+    for (arguments, bad), output, end in zip(listed, outputs, run_tools(commands, folder), strict=True):
+        what = f"{' '.join(arguments)}: {end}"
+        written = [path for path in folder.iterdir() if path.name.startswith((output.name + ".", f".{output.name}."))]
+        lines = [line for line in end["error"].splitlines() if not line.startswith(("OpenCV", "[ WARN"))]
+        assert end["seconds"] < SECONDS, what
+        assert end["megabytes"] < MEGABYTES, what
+        assert "\x1b" not in end["error"] + end["out"], what
+        assert "Traceback" not in end["error"], what
+        if bad.word == "" and end["code"] == 0:
+            continue
+        assert end["code"] == 2, what
+        assert bad.word, f"refused: {what}"
+        assert any(bad.word in line and _shown(bad.path) in line for line in lines), what
+        assert lines[-1].startswith("error: "), what
+        assert len(lines) <= 2, what
+        assert not written, what
+
+
+def _shown(path: Path) -> str:
+    return printable(path.stem if path.suffix == ".npy" else path.name)[:60]
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Bad]:
+    return make_pictures(tmp_path_factory.mktemp("bad") / "pictures")
+
+
+def test_the_corpus_is_large(pictures: list[Bad], tmp_path: Path) -> None:
+    refused = [bad for bad in pictures if bad.word]
+    assert len(refused) >= 45
+    assert len(pictures) - len(refused) >= 20
+    assert len(make_sets(tmp_path / "sets")) >= 30
+
+
+def test_a_folder_of_them_loses_only_those_that_are_no_pictures(pictures: list[Bad], tmp_path: Path) -> None:
+    """What a person does: all at once, with two at a time."""
+    folder = pictures[0].path.parent
+    good = [bad for bad in pictures if not bad.word]
+    for tool, more in (("create", ["-o", "a.npy", "--size", "16", "--workers", "2"]),
+                       ("edges", ["-o", "edges", "--size", "16", "--workers", "2"]),
+                       ("downscale", ["-o", "small", "--scale", "2", "--workers", "2"])):  # fmt: skip
+        (end,) = run_tools([{"arguments": [tool, str(folder), *more], "seconds": 30}], tmp_path)
+        lines = end["error"].splitlines()
+        assert end["code"] == 0, end
+        assert end["megabytes"] < MEGABYTES, end["megabytes"]
+        for bad in pictures:
+            named = [line for line in lines if _shown(bad.path) in line and line.startswith("skipped ")]
+            expected = bad.word or ("expected sides" if tool == "downscale" and "one-pixel" in bad.path.name else "")
+            same_name = tool != "create" and named and "the same name" in named[0]
+            assert same_name or bool(named) == bool(expected), (tool, bad, named)
+            assert all(expected in line for line in named) or same_name, (tool, bad, named)
+    images = np.load(tmp_path / "a.npy")
+    assert len(images) == len(good)
+    names = json.loads((tmp_path / "a.json").read_text("utf-8"))["names"]
+    assert {os.fsencode(name) for name in names} == {os.fsencode(bad.path.name) for bad in good}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "tool",
+    [
+        ["create", "PATH", "-o", "OUT.npy", "--size", "32"],
+        ["create", "PATH", "-o", "OUT.npy", "--crop", "center", "--dedupe", "--exact"],
+        ["edges", "PATH", "-o", "OUT.folder"],
+        ["downscale", "PATH", "-o", "OUT.folder"],
+        ["select", "PATH", "-o", "OUT.npy", "--rows", "1", "--columns", "1", "--margin", "0"],
+    ],
+    ids=["create", "create-more", "edges", "downscale", "select"],
+)
+def test_each_bad_picture_is_one_line(pictures: list[Bad], tool: list[str], tmp_path: Path) -> None:
+    small = {"one-pixel.png"} if tool[0] == "downscale" else set()
+    check(
+        tmp_path,
+        (
+            ([str(bad.path) if word == "PATH" else word for word in tool], bad)
+            for bad in pictures
+            if bad.path.name not in small
+        ),
+    )
+
+
+def set_tools(path: Path, good: Path) -> list[list[str]]:
+    """Every tool that takes a set."""
+    return [
+        ["info", str(path)],
+        ["create", str(path), "-o", "OUT.npy", "--size", "4"],
+        ["merge", str(good), str(path), "-o", "OUT.npy", "--labels", "none"],
+        ["split", str(path), "-o", "OUT.npy", "--held-out", "OUT.held.npy", "--share", "0.4"],
+        ["select", str(path), "--drop", "0", "-o", "OUT.npy"],
+        ["stats", str(path), "-o", "OUT.png"],
+    ]
+
+
+@pytest.mark.parametrize("number", [0, pytest.param(slice(1, None), marks=pytest.mark.slow)], ids=["info", "others"])
+@pytest.mark.parametrize("make", [make_sets, make_labelled], ids=["sets", "labelled"])
+def test_each_bad_set_is_one_line(make: Any, number: int | slice, tmp_path: Path) -> None:
+    good = tmp_path / "good.npy"
+    np.save(good, np.stack([photo(8, 8)] * 5))
+    cases = []
+    for bad in make(tmp_path / "bad"):
+        tools = set_tools(bad.path, good)
+        for tool in tools[number] if isinstance(number, slice) else [tools[number]]:
+            word = bad.word
+            if bad.path.is_dir():  # some tools look for pictures in it
+                word = {"info": "no readable", "create": "no file matches", "merge": "a folder"}.get(tool[0], "regular")
+            cases.append((tool, bad._replace(word=word)))
+    check(tmp_path, cases)
+
+
+def test_each_bad_table_of_labels_is_one_line(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), photo())
+    check(
+        tmp_path,
+        (
+            (["create", str(tmp_path / "a.png"), "-o", "OUT.npy", "--labels", str(bad.path)], bad)
+            for bad in make_tables_of_labels(tmp_path / "labels")
+        ),
+    )

@@ -1,0 +1,70 @@
+"""Pictures that have come before: the same one at another size, compressed again, lighter, or a frame later. No torch.
+
+A hash of 64 bits, the signs of the lowest frequencies of a cosine transform (Zauner 2010, "Implementation and
+Benchmarking of Perceptual Image Hash Functions"), finds the candidates; whether they are the same is then seen on their
+colours at 16x16 px. Hashes alone take distinct faces of one set for the same, since these have their low frequencies in
+common.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+LIKENESS = 0.97
+MOST_BITS = 10  # of 64 in which the hashes of one picture differ at most
+SIDE = 16
+_ONES = np.array([number.bit_count() for number in range(1 << 16)], np.uint8)  # numpy counts bits only from 2.0 on
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What of a picture is compared."""
+
+    bits: np.ndarray  # u16 [4]
+    colours: np.ndarray  # u8 [16 * 16 * 3]
+
+
+def look(image: np.ndarray) -> Look:
+    """Of a picture u8 [h, w, 1 or 3] RGB or BGR."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.shape[2] == 3 else image[..., 0]
+    small = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA)
+    low = cv2.dct(small.astype(np.float32))[:8, :8].reshape(-1)
+    low[0] = np.median(low[1:])  # the mean says nothing of what is seen
+    colours = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA).reshape(SIDE, SIDE, -1)
+    return Look(np.packbits(low > low[0]).view(np.uint16), np.broadcast_to(colours, (SIDE, SIDE, 3)).reshape(-1))
+
+
+class Seen:
+    """The pictures that have come so far; a thousand bytes each."""
+
+    def __init__(self, likeness: float = LIKENESS) -> None:
+        self.likeness = likeness
+        self.count = 0
+        self.bits = np.empty((4, 1024), np.uint16)
+        self.colours = np.empty((1024, SIDE * SIDE * 3), np.uint8)
+
+    def find(self, look: Look) -> int | None:
+        """The number of the picture that this one repeats, or None; it then counts as seen itself."""
+        if self.count:
+            apart = sum(_ONES[mine[: self.count] ^ its] for mine, its in zip(self.bits, look.bits, strict=True))
+            near = np.flatnonzero(apart <= MOST_BITS)
+            likeness = _correlation(self.colours[near], look.colours)
+            if len(near) and likeness.max() >= self.likeness:
+                return int(near[likeness.argmax()])
+        if self.count == len(self.colours):
+            self.bits = np.concatenate([self.bits, self.bits], 1)
+            self.colours = np.concatenate([self.colours, self.colours])
+        self.bits[:, self.count], self.colours[self.count] = look.bits, look.colours
+        self.count += 1
+        return None
+
+
+def _correlation(many: np.ndarray, one: np.ndarray) -> np.ndarray:
+    """Of rows u8 [n, d] with a row u8 [d], in -1..1; rows of one value correlate with those of the same one alone."""
+    rows = np.concatenate([many, one[None]]).astype(np.float32)
+    flat = np.ptp(rows, 1) == 0
+    same = flat[:-1] & flat[-1] & (np.abs(rows[:-1, 0] - rows[-1, 0]) < 4)
+    rows -= rows.mean(1, keepdims=True)
+    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
+    return np.where(same, 1.0, rows[:-1] @ rows[-1])
