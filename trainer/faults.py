@@ -28,9 +28,7 @@ def explain(error: BaseException, ranks: int) -> str:
     if isinstance(error, MemoryError) or _MEMORY.search(text):
         return "out of memory; a smaller --batch-size takes less, and with --accumulate learns the same"
     if isinstance(error, RuntimeError) and (loader := _LOADER.search(text)):
-        return (
-            f"a loader process ({loader[1]}) was killed, often for lack of memory; fewer --workers take less"
-        )
+        return f"a loader process ({loader[1]}) was killed, often for lack of memory; fewer --workers take less"
     if isinstance(error, RuntimeError | ConnectionError) and ranks > 1 and _RANKS.search(text):
         return "lost contact with another rank"
     if isinstance(error, OSError):

@@ -208,6 +208,7 @@ class Stream(Iterator[Batch]):
                 collate_fn=_same,
                 pin_memory=self.device.type == "cuda",
                 worker_init_fn=_start_worker,
+                generator=torch.Generator(),  # or it would draw from the one that a step's noise comes from
             )
             self._loader = iter(loader)
         sides = next(self._loader)
