@@ -61,7 +61,7 @@ def refuse(command: dict[str, Any] | None) -> list[int]:
 
     def fsync(file: Any, call: Any = os.fsync) -> None:
         descriptor = file if isinstance(file, int) else file.fileno()
-        step(os.readlink(f"/proc/self/fd/{descriptor}"))
+        step(Path(f"/proc/self/fd/{descriptor}").readlink())
         call(descriptor)
 
     sys.addaudithook(hook)
@@ -153,7 +153,7 @@ def run(command: dict[str, Any]) -> dict[str, Any]:
     """One training."""
     ranks, folder = command.get("ranks", 1), Path(command["run"])
     before, port = newest(folder), free_port()
-    outputs = [[tempfile.TemporaryFile() for _ in range(3)] for _ in range(ranks)]
+    outputs = [[tempfile.TemporaryFile() for _ in range(3)] for _ in range(ranks)]  # noqa: SIM115
     pids = []
     for rank in range(ranks):
         pid = os.fork()
