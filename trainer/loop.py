@@ -126,7 +126,7 @@ class Run:
         self.turns = Turns(self)
         self.unsaved = ""  # why the last checkpoint could not be written
         self.log = Log(None)
-        world.on_main(self.open_log)
+        world.on_main(self.open_log, self.config.out)
 
     def prepare(self) -> None:
         """Optimisers, ranks, precision, compilation."""
@@ -148,7 +148,7 @@ class Run:
         start = State(step=0, images_seen=0, seconds=0.0, world_size=world.size)
         self.lock: BinaryIO | None = None
         self.origin = Origin()
-        path = world.on_main(self.choose)  # by one rank, so that no two go on from different ones
+        path = world.on_main(self.choose, self.config.out)  # by one rank, so that no two go on from different ones
         options_of = {
             name: [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
             for name, optimizer in self.optimizers.items()
@@ -158,7 +158,7 @@ class Run:
             for name, optimizer in self.optimizers.items():  # the options of now, not those that were saved
                 for group, options in zip(optimizer.param_groups, options_of[name], strict=True):
                     group.update(options)
-        world.on_main(lambda: self.register(start, path))
+        world.on_main(lambda: self.register(start, path), self.config.out)
         return start
 
     def choose(self) -> Path | None:
@@ -353,7 +353,7 @@ class Run:
             else:
                 with self.log.tolerating("removing old checkpoints"):
                     checkpoint.prune(self.config.out, self.config.keep)
-        self.unsaved = world.on_main(lambda: failure)
+        self.unsaved = world.on_main(lambda: failure, self.config.out)
 
     @torch.no_grad()
     def score(self) -> dict[str, float]:
