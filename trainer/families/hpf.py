@@ -1,9 +1,10 @@
 """Fine detail for the pictures of an autoencoder, which come out blurred: they hold what a few numbers can say.
 
 ``paired``: the autoencoder of ``--low`` stays as it is, and its latents are kept. A detail decoder draws, from what the
-low decoder draws of a latent, what is to be added to it: a little of it is where the photograph has it, the rest is
-such as photographs have it there, which a discriminator of small patches sees to (Isola et al. 2017, section 2.2.2,
-whose game is played for each latent's picture; hinge losses and spectral normalisation as Miyato et al. 2018).
+low decoder draws of a latent, the high-pass picture that is to be added to it: a little of it is where the photograph
+has it, the rest is such as photographs have it there, which a discriminator of small high-pass patches sees to (Isola
+et al. 2017, section 2.2.2; hinge losses and spectral normalisation as Miyato et al. 2018). What is coarser stays as
+the low decoder draws it: it knows better, and a discriminator would have it redrawn.
 ``independent``: a second variational autoencoder, of high-pass pictures alone, with latents of its own.
 
     accelerate launch trainer/train_hpf.py --data cats.npy --low runs/cats --out runs/cats-detail
@@ -51,13 +52,13 @@ class HPFConfig(AdamConfig):
     """Channels of the discriminator's first layer (paired)."""
     latent_size: int = 64
     """Numbers that describe a high-pass picture (independent)."""
-    sigma: float = 2.0
-    """Deviation in pixels of the blur whose residual is a high-pass picture (independent)."""
-    l1: float = 1.0
+    sigma: float = 1.5
+    """Deviation in pixels of the blur whose residual is a high-pass picture."""
+    l1: float = 0.5
     """Weight of the mean absolute difference from the photograph (paired)."""
-    similarity: float = 0.1
+    similarity: float = 0.2
     """Weight of 1 - SSIM (paired)."""
-    adversarial: float = 0.01
+    adversarial: float = 0.05
     """Weight of the discriminator's opinion; 0: there is none, and detail is what all photographs of a latent share
     (paired)."""
     beta: float = 1.0
@@ -79,8 +80,9 @@ class HPFConfig(AdamConfig):
 class DetailDecoder(nn.Module):
     """Low pictures [n, c, h, w] in 0..1 → what is to be added to them; nothing, to begin with."""
 
-    def __init__(self, spec: DataSpec, width: int) -> None:
+    def __init__(self, spec: DataSpec, width: int, sigma: float) -> None:
         super().__init__()
+        self.sigma = sigma
         levels = min(pyramid(spec.image_size, least_px=4)[0], MOST_LEVELS)
         height, columns = (side // 2 for side in spec.image_size)
         widths = [width << level for level in range(levels)]
@@ -103,7 +105,7 @@ class DetailDecoder(nn.Module):
             value = down(value)
         for up in self.up:
             value = up(value) + passed.pop()
-        return self.paint(value)
+        return high_pass(self.paint(value), self.sigma)
 
 
 class Drawn(nn.Module):
@@ -119,7 +121,7 @@ class Drawn(nn.Module):
 
 
 class PatchDiscriminator(nn.Sequential):
-    """Pictures beside their low pictures, [n, 2c, h, w] → a score for each patch of 26 px."""
+    """High-pass pictures beside low pictures, [n, 2c, h, w] → a score for each patch of 26 px."""
 
     def __init__(self, channels: int, width: int) -> None:
         layers: list[nn.Module] = []
@@ -229,7 +231,7 @@ class HPF(AdamFamily):
                 f"{item.image_size[1]}x{item.image_size[0]} px, {item.channels} channel(s)" for item in (spec, base)
             )
             raise ValueError(f"pictures are {found}, expected the {expected} of --low {config.low}")
-        networks: dict[str, nn.Module] = {"detail": DetailDecoder(spec, config.width)}
+        networks: dict[str, nn.Module] = {"detail": DetailDecoder(spec, config.width, config.sigma)}
         if config.adversarial:
             networks["discriminator"] = PatchDiscriminator(spec.channels, config.discriminator_width)
         return Nets(**networks)
@@ -259,19 +261,20 @@ class HPF(AdamFamily):
             return
         low = self.low_pictures(image)
         sharp = low + nets.detail(low).float()  # for both turns
+
+        def judged(picture: Tensor) -> Tensor:
+            return nets.discriminator(torch.cat((LOUD * high_pass(picture, config.sigma), low), 1))
+
         if config.adversarial:
             with turn("discriminator") as loss:
-                loss["real"] = discriminator_loss("hinge", nets.discriminator(torch.cat((image, low), 1)), True)
-                loss["fake"] = discriminator_loss(
-                    "hinge", nets.discriminator(torch.cat((sharp.detach(), low), 1)), False
-                )
+                loss["real"] = discriminator_loss("hinge", judged(image), True)
+                loss["fake"] = discriminator_loss("hinge", judged(sharp.detach()), False)
         with turn("detail") as loss:
             loss["l1"] = config.l1 * (sharp - image).abs().mean()
             if config.similarity:
                 loss["similarity"] = config.similarity * (1 - metrics.structural_similarity(sharp, image).mean())
             if config.adversarial:
-                score = nets.discriminator(torch.cat((sharp, low), 1))
-                loss["adversarial"] = config.adversarial * generator_loss("hinge", score)
+                loss["adversarial"] = config.adversarial * generator_loss("hinge", judged(sharp))
 
     def sample_inputs(
         self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
