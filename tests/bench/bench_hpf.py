@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from trainer import metrics
-from trainer.checkpoint import restore
+from trainer.runs import restore
 from trainer.data.opening import open_data
 from trainer.data.stream import ordered
 from trainer.families.hpf import HPF, high_pass
