@@ -130,8 +130,9 @@ class PatchDiscriminator(nn.Sequential):
             (width, 2 * width, 4, 2),
             (2 * width, 4 * width, 3, 1),
         ):
-            layers += [spectral_norm(nn.Conv2d(inputs, outputs, kernel, stride, padding=1)), nn.LeakyReLU(0.2)]
-        super().__init__(*layers, spectral_norm(nn.Conv2d(4 * width, 1, 3, padding=1)))
+            convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding=1, padding_mode="reflect")
+            layers += [spectral_norm(convolution), nn.LeakyReLU(0.2)]
+        super().__init__(*layers, spectral_norm(nn.Conv2d(4 * width, 1, 3, padding=1, padding_mode="reflect")))
 
 
 class HighPassVAE(nn.Module):
