@@ -120,11 +120,12 @@ def _epilog(name: str) -> str | None:
 
 def _run_grid(options: argparse.Namespace) -> None:
     from viewer.again import read_start
-    from viewer.grid import GridSession, auto_scale
+    from viewer.grid import GridSession
     from viewer.hpf import open_layer
     from viewer.model import ModelError, open_model, open_sibling_encoder
+    from viewer.model_session import make_sheet
     from viewer.pictures import fit, read_picture
-    from viewer.session import make_sheet
+    from viewer.sheet import auto_scale
     from viewer.state import LEAST_SAMPLES, GridMode, GridState
 
     path, threads = _model_path(options), _threads(options)
@@ -168,7 +169,7 @@ def _run_animate(options: argparse.Namespace) -> None:
     from viewer.animate import LEG_FRAMES, AnimateSession
     from viewer.hpf import open_layer
     from viewer.model import ModelError, open_model
-    from viewer.session import make_sheet
+    from viewer.model_session import make_sheet
     from viewer.state import AnimateState
 
     model = open_model(_model_path(options), threads=_threads(options), wanted="generator")
