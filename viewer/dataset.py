@@ -38,6 +38,7 @@ class Page:
     pictures: tuple[int, ...]
     height: int
     width: int
+    alone: bool = False  # the one picture does not share its room with others: it is shown by whole pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +109,7 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
 
     def _page(self) -> Page:
         sheet = self._shown_sheet
-        return Page(self.state.page, sheet.cell_height, sheet.cell_width)
+        return Page(self.state.page, sheet.cell_height, sheet.cell_width, self.state.alone)
 
     @property
     def _shown_sheet(self) -> Sheet:
@@ -119,20 +120,20 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         made: dict[int, Cell] = {}
         began = time.monotonic()
         for place, picture in enumerate(request.pictures):
-            made[place] = self._cell(picture, request.height, request.width)
+            made[place] = self._cell(picture, request.height, request.width, request.alone)
             if time.monotonic() - began > _PART_SECONDS:
                 yield made
                 made, began = {}, time.monotonic()
         if made:
             yield made
 
-    def _cell(self, picture: int, height: int, width: int) -> Cell:
+    def _cell(self, picture: int, height: int, width: int, alone: bool = False) -> Cell:
         which, number = self.state.catalogue.place(picture)
         try:
             image, size = glance(self._sets[which], number, height, width)
         except (PictureError, MemoryError) as error:
             return Cell(None, failure=printable(str(error) or "not enough memory"))
-        return Cell(fitted(image, size, height, width), size)
+        return Cell(fitted(image, size, height, width, alone), size)
 
     def _ask(self) -> None:
         page = self._page()
@@ -227,7 +228,7 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         if label >= 0:
             name = catalogue.classes[label]
             said = f"class {label}" if name == str(label) else f"class {label} {name}"
-            words += (f"only {said}, {len(state.shown)}" if state.label != ALL else said,)
+            words += (f"only {said}: {len(state.shown)} pictures" if state.label != ALL else said,)
         cell = self._cells.get(state.cursor - state.first)
         if cell is not None:
             words += (cell.failure or f"{cell.size[1]}x{cell.size[0]}",)
@@ -240,16 +241,15 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         return ("space: next page", "esc quit", "d mark", "s save", *classes, *files, "0-9 enter: go to", "S save page")
 
 
-def fitted(image: Image, size: tuple[int, int], height: int, width: int) -> Image:
-    """A picture as large as it goes into so much room, in its proportions; where it grows, its pixels stay squares.
+def fitted(image: Image, size: tuple[int, int], height: int, width: int, by_pixels: bool) -> Image:
+    """A picture as large as it goes into so much room, in its proportions.
 
-    ``size``: height and width that it has, where the image is a smaller one of it.
+    ``size``: height and width that it has, where the image is a smaller one of it. ``by_pixels``: where it grows, a
+    whole number of times, so that its pixels stay squares.
     """
     factor = min(height / size[0], width / size[1])
-    fills = round(size[0] * factor), round(size[1] * factor)
-    if factor >= 2 and fills != (height, width):
-        fills = size[0] * int(factor), size[1] * int(factor)
-    return sharp(image, max(fills[0], 1), max(fills[1], 1))
+    factor = float(int(factor)) if by_pixels and factor >= 1 else factor
+    return sharp(image, max(round(size[0] * factor), 1), max(round(size[1] * factor), 1))
 
 
 def strike(canvas: Image, sheet: Sheet, place: int) -> None:

@@ -139,7 +139,8 @@ def _open_npy(path: Path, bgr: bool) -> LabelledSet:
 
 def _to_bgr(image: NDArray[np.uint8]) -> Image:
     """A picture [h, w, 1 or 3] RGB as one with three channels in BGR."""
-    return np.ascontiguousarray(np.broadcast_to(image[..., ::-1], (*image.shape[:2], 3)))
+    code = cv2.COLOR_GRAY2BGR if image.shape[2] == 1 else cv2.COLOR_RGB2BGR
+    return np.asarray(cv2.cvtColor(image, code), np.uint8)
 
 
 def _read_sidecar(path: Path) -> dict[str, Any]:

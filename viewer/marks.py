@@ -15,6 +15,7 @@ from viewer.text import printable
 
 _LARGEST: Final = 2**28  # bytes
 _SUFFIX: Final = ".marks.txt"
+_HEAD: Final = ("# marked in ", "# python -m trainer.data select ")  # how the remarks of the viewer begin
 _OF: Final = re.compile(r"# marked in .* (\d+-[0-9a-f]{8})")
 
 
@@ -32,7 +33,7 @@ class Marks:
         self.path = path or marks_path(source)
         self._source = source
         self._numbers = {name: number for number, name in enumerate(source.names)}
-        self._gone: list[str] = []  # names of a folder's pictures that are not there now, and may come back
+        self._kept: list[str] = []  # remarks, and names of a folder's pictures that are not there now, or not shown
         self._seen: tuple[int, ...] | None = None  # the file as it was read or written last
         self._opened = () if source.files else _stamp(source.path)
         self._mark = ""  # of the pictures; found out when it is needed
@@ -57,7 +58,7 @@ class Marks:
 
     def _read(self) -> frozenset[int]:
         source, stamp = self._source, _stamp(self.path)
-        self._seen, self._gone = stamp, []
+        self._seen, self._kept = stamp, []
         if stamp is None:
             return frozenset()
         try:
@@ -82,10 +83,8 @@ class Marks:
                 numbers.add(int(line))
             elif line in self._numbers and not counted:
                 numbers.add(self._numbers[line])
-            elif not line or line.startswith("#"):
-                continue
-            elif source.files:
-                self._gone.append(line)
+            elif source.files or not line or line.startswith("#"):
+                self._kept += [line] if line and not line.startswith(_HEAD) else []
             else:
                 raise PictureError(
                     f"{self.path}, line {place}: {printable(line, 60)!r}, expected a number 0..{source.count - 1}"
@@ -99,12 +98,12 @@ class Marks:
 
     def _write(self, numbers: frozenset[int]) -> None:
         source, chosen = self._source, sorted(numbers)
-        lines = [source.names[number] for number in chosen] + self._gone if source.files else list(map(str, chosen))
+        lines = [source.names[number] for number in chosen] if source.files else list(map(str, chosen))
         name = printable(marks_path(source).name.removesuffix(_SUFFIX))
-        said = f"# marked in {name} {self._fingerprint()}".rstrip()
+        said = f"{_HEAD[0]}{name} {self._fingerprint()}".rstrip()
         of = "SET.npy" if source.files else name
-        use = f"# python -m trainer.data select {of} --drop {self.path.name} -o OUT.npy"
-        data = "\n".join([said, printable(use), *lines, ""]).encode("utf-8", "surrogateescape")
+        use = f"{_HEAD[1]}{of} --drop {self.path.name} -o OUT.npy"
+        data = "\n".join([said, printable(use), *self._kept, *lines, ""]).encode("utf-8", "surrogateescape")
         partial = self.path.with_name(f".{self.path.name[:100]}.{os.getpid()}.part")
         try:
             try:
