@@ -46,8 +46,9 @@ def catalogue_of(sets: Sequence[LabelledSet]) -> Catalogue:
     return Catalogue(tuple(one.count for one in sets), np.concatenate(labels).astype(np.int64), classes)
 
 
-def common_size(sets: Sequence[LabelledSet]) -> tuple[tuple[int, int], bool]:
-    """Height and width of the pictures; False: not all are of this size, as far as a look at some of them tells."""
+def common_size(sets: Sequence[LabelledSet]) -> tuple[int, int]:
+    """Height and width of the pictures; where they differ, a square as large as most. Of files, a look at some of
+    them must do."""
     sizes: list[tuple[int, int]] = []
     for one in sets:
         if one.size is not None:
@@ -58,9 +59,9 @@ def common_size(sets: Sequence[LabelledSet]) -> tuple[tuple[int, int], bool]:
             except PictureError:
                 continue
     if len(set(sizes)) == 1:
-        return sizes[0], True
+        return sizes[0]
     side = int(np.median([max(size) for size in sizes])) if sizes else _USUAL_SIDE
-    return (side, side), False
+    return side, side
 
 
 def whole_picture(one: LabelledSet, number: int) -> Image:

@@ -59,9 +59,9 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         marks: Sequence[Marks],
         state: DatasetState,
         folder: Path,
-        size: tuple[int, int] | None,
+        size: tuple[int, int],
     ) -> None:
-        """``marks``: the list of each set. ``size``: height and width of all pictures; ``None``: each has its own."""
+        """``marks``: the list of each set. ``size``: height and width of a picture on a page that is saved."""
         self._sets, self._marks, self._size = sets, marks, size
         self._asked: Page | None = None
         self._cells: dict[int, Cell] = {}  # of the page asked for, as far as they are there
@@ -179,10 +179,10 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         self._errands.send(errand)
 
     def _save_page(self, state: DatasetState) -> str:
-        """The page without the cursor and marks: in the size of the pictures, if they have one in common."""
+        """The page without the cursor and marks, in the size that the pictures have in common, or most of them."""
         sheet, pictures = state.sheet, state.page
         rows = -(-len(pictures) // sheet.columns)
-        height, width = self._size or (sheet.cell_height, sheet.cell_width)
+        height, width = self._size
         page = Sheet(rows, sheet.columns if rows > 1 else len(pictures), width, height, sheet.gap)
         check_saved_size(page.width, page.height)
         target = render.blank(page)

@@ -44,10 +44,10 @@ def view(*words: object) -> int:
 
 def session_of(*paths: Path, rows: int = 8, columns: int = 8, scale: float = 1.0) -> DatasetSession:
     sets = open_sets(paths)
-    (height, width), same = common_size(sets)
+    height, width = common_size(sets)
     sheet = Sheet(rows, columns, round(width * scale), round(height * scale))
     state = DatasetState(catalogue_of(sets), sheet)
-    return DatasetSession(sets, [Marks(one) for one in sets], state, Path(), (height, width) if same else None)
+    return DatasetSession(sets, [Marks(one) for one in sets], state, Path(), (height, width))
 
 
 def press(session: DatasetSession, keys: str) -> np.ndarray:
