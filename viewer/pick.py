@@ -26,7 +26,8 @@ class PickSession(Session[PickState, None, None]):
     def __init__(self, path: Path, photo: Photo, recipe: Mapping[str, Any], state: PickState, folder: Path) -> None:
         """``recipe``: what the table says of itself, if it does."""
         self._path, self._photo, self._recipe = path, photo, recipe
-        self._shrunk: tuple[float, Image] = 1.0, photo.image  # the table at a scale below 1
+        self._image = photo.on_white()
+        self._shrunk: tuple[float, Image] = 1.0, self._image  # the table at a scale below 1
         super().__init__(path.name, state, folder)
         if photo.notes:
             self.notify(", ".join(photo.notes))
@@ -56,7 +57,7 @@ class PickSession(Session[PickState, None, None]):
 
     def _seen(self) -> Image:
         """The part of the table that is in view."""
-        state, image = self.state, self._photo.on_white()
+        state, image = self.state, self._image
         (x, y), (width, height) = state.corner, state.view
         if state.scale < 1:
             if self._shrunk[0] != state.scale:

@@ -18,6 +18,7 @@ MARGIN: Final = 2  # pixels, as the viewer's sheets and a run's samples have
 MOST: Final = 256  # rows, and columns
 _LEAST_SIDE: Final = 4  # pixels of a picture that is found by the lines round it
 _WIDEST: Final = 64  # pixels of a margin that is found
+_MOST_UNEXPLAINED: Final = 0.5  # of the lines along a side, where margins are not as the viewer has them
 _COLOURS: Final = 4  # that are tried for the margin
 
 # What a recipe calls a fact of one picture, and the list of those of all pictures of a table.
@@ -111,7 +112,7 @@ def _by_lines(image: Image, rows: int | None, columns: int | None, margin: int |
     """The layout whose margins are lines of one colour, all of them, across the whole table.
 
     Pictures may have such lines themselves. Of several layouts, one with the margins of this program's own tables
-    counts most, then one that leaves the fewest lines unexplained.
+    counts most, then one that leaves the fewest lines unexplained; one that leaves most of them is none.
     """
     across, down = _colours(image), _colours(image.swapaxes(0, 1))
     best: tuple[tuple[bool, float], Table] | None = None
@@ -122,10 +123,13 @@ def _by_lines(image: Image, rows: int | None, columns: int | None, margin: int |
         for wide in range(1, _WIDEST + 1) if margin is None else (margin,):
             for border in (wide, 0):
                 halves = [_parts(line, wide, border, n) for line, n in zip(lines, (rows, columns), strict=True)]
-                if not all(halves) or halves[0][0] * halves[1][0] < 2:
+                if halves[0][0] * halves[1][0] < 2:
                     continue
                 (high, height, left), (wide_count, width, right) = halves
-                rank = (wide, border) != (MARGIN, MARGIN), left + right
+                usual = (wide, border) == (MARGIN, MARGIN)
+                if not usual and max(left, right) > _MOST_UNEXPLAINED:
+                    continue
+                rank = not usual, left + right
                 if best is None or rank < best[0]:
                     best = rank, Table(high, wide_count, width, height, wide, border)
     return None if best is None else best[1]
@@ -143,8 +147,8 @@ def _colours(image: Image) -> tuple[NDArray[np.int64], list[int]]:
 
 
 def _parts(lines: Lines, margin: int, border: int, wanted: int | None) -> tuple[int, int, float]:
-    """How many pictures lie along a side whose margins are all ``lines``, the side of one, and the share of the other
-    lines; the fewest of these counts. (0, 0, 0.0): there is no such layout."""
+    """How many pictures lie along a side whose margins are all ``lines``, the side of one, and the share of the lines
+    that are no margins; the fewest of these counts. (0, 0, 0.0): there is no such layout."""
     side, total = len(lines), int(lines.sum())
     inside = side - 2 * border + margin
     best = (0, 0, 0.0)
@@ -157,7 +161,7 @@ def _parts(lines: Lines, margin: int, border: int, wanted: int | None) -> tuple[
         starts = border + pitch - margin + pitch * np.arange(count - 1)
         if not lines[starts[:, None] + np.arange(margin)].all():
             continue
-        left = (total - margin * (count - 1) - 2 * border) / side
+        left = (total - margin * (count - 1) - 2 * border) / max(total, 1)
         if not best[0] or left < best[2]:
             best = count, pitch - margin, left
     return best

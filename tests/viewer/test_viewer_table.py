@@ -84,6 +84,14 @@ def test_a_frame_round_one_picture_is_no_table() -> None:
         find_table(PATH, image, {})
 
 
+def test_a_picture_of_the_screen_is_not_taken_for_another_table() -> None:
+    image = painted(Table(4, 8, 32, 32, 2, 2))
+    image[:38, :38] = (10, 200, 250)  # the cursor, over its margins
+    screen = np.concatenate([image, np.full((28, image.shape[1], 3), 22, np.uint8)])
+    with pytest.raises(PictureError, match="no lines"):
+        find_table(PATH, screen, {})
+
+
 def test_a_recipe_tells_and_one_picture_is_no_table() -> None:
     flat = np.zeros((3 * 12 + 2, 4 * 12 + 2, 3), np.uint8)
     assert find_table(PATH, flat, {"rows": 3, "cols": 4, "gap": 2}) == Table(3, 4, 10, 10, 2, 2)
