@@ -4,9 +4,9 @@
 
 ``create``: JPEGs of 500x400 px are cut from the photographs, each in four mirrored and turned ways, and brought to
 128 px by the tool, in this process, up to the file being on the disk; by a loop of cv2.imread and cv2.resize in one
-thread, which writes nothing; and read alone, by cv2.imread in one thread. ``filter``: each kind on pictures in memory in
-one thread, beside numpy's copy of the same array and OpenCV's own calls, which write to memory that is there already;
-and the whole tool, from file to file, with a thread a core. Rounds in turn; medians, the least and the most.
+thread, which writes nothing; and read alone, by cv2.imread in one thread. ``filter``: each kind on pictures in memory
+in one thread, beside numpy's copy of the same array and OpenCV's own calls, which write to memory that is there
+already; and the whole tool, from file to file, with a thread a core. Rounds in turn; medians, the least and the most.
 """
 
 import argparse
