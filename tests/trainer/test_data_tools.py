@@ -11,6 +11,7 @@ from bad_pictures import photo
 
 from trainer.data import stats
 from trainer.data.__main__ import TOOLS, main
+from trainer.data.dedupe import Seen, look
 from trainer.data.facts import Facts
 from trainer.data.sets import PictureSet, writing
 from trainer.data.sources import open_pictures
@@ -274,3 +275,12 @@ def test_info_says_how_a_set_was_made(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_help_has_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(name, "--help") == 0
     assert f"    python -m trainer.data {name} " in capsys.readouterr().out
+
+
+def test_plain_pictures_repeat_only_those_of_their_own_level() -> None:
+    seen = Seen()
+    found = [seen.find(look(np.full((20, 20, 3), level, np.uint8))) for level in (10, 200, 11, 100, 200)]
+    assert found == [None, None, 0, None, 1]
+    noisy = np.random.default_rng(0).integers(0, 256, (20, 20, 3), np.uint8)
+    assert seen.find(look(noisy)) is None
+    assert seen.find(look(noisy)) == 3
