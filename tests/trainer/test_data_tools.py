@@ -1,6 +1,9 @@
 """What the tools for whole sets do: labels by name, fair halves, the right pictures out of tables, true figures."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from bad_pictures import photo
+from commands import environment
 
 from trainer.data import stats
 from trainer.data.__main__ import TOOLS, main
@@ -284,3 +288,14 @@ def test_plain_pictures_repeat_only_those_of_their_own_level() -> None:
     noisy = np.random.default_rng(0).integers(0, 256, (20, 20, 3), np.uint8)
     assert seen.find(look(noisy)) is None
     assert seen.find(look(noisy)) == 3
+
+
+def test_a_reader_that_has_seen_enough_gets_no_complaint(tmp_path: Path) -> None:
+    write_set(tmp_path / "in.npy", flat(1, 2, 3))
+    command = [sys.executable, "-m", "trainer.data", "info", str(tmp_path / "in.npy")]
+    reading, writing_end = os.pipe()
+    os.close(reading)
+    ended = subprocess.run(command, stdout=writing_end, stderr=subprocess.PIPE, env=environment(), check=False)
+    os.close(writing_end)
+    assert ended.returncode == 1
+    assert ended.stderr == b""
