@@ -22,6 +22,7 @@ from viewer.flags import (
     add_hpf_flags,
     add_info_flags,
     add_latent_flags,
+    add_limit_flags,
     add_pick_flags,
     add_translate_flags,
     add_upscale_flags,
@@ -48,6 +49,7 @@ class Mode:
     summary: str
     add_flags: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], None]
+    has_model: bool = True
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -65,8 +67,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from viewer.limits import GIB, limits
+
     try:
-        MODES[options.mode].run(options)
+        with limits(round(options.max_memory * GIB), options.max_seconds):
+            MODES[options.mode].run(options)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -106,6 +111,10 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
             allow_abbrev=False,
         )
         mode.add_flags(one)
+        if mode.has_model:
+            add_limit_flags(one)
+        else:
+            one.set_defaults(max_memory=0.0, max_seconds=0.0)
     words = list(sys.argv[1:] if arguments is None else arguments)
     if "--keys" in words[:-1]:  # a script may begin with the minus key, which argparse takes for an option
         place = words.index("--keys")
@@ -429,8 +438,10 @@ MODES: Final = {
     ),
     "upscale": Mode("pictures twice as large or more, beside plain enlargements", add_upscale_flags, _run_upscale),
     "diffuse": Mode("pictures out of noise, or out of other pictures, as you watch", add_diffuse_flags, _run_diffuse),
-    "dataset": Mode("pages of a data set, to look through and to mark pictures", add_dataset_flags, _run_dataset),
-    "pick": Mode("a saved table of pictures, to cut some out", add_pick_flags, _run_pick),
+    "dataset": Mode(
+        "pages of a data set, to look through and to mark pictures", add_dataset_flags, _run_dataset, has_model=False
+    ),
+    "pick": Mode("a saved table of pictures, to cut some out", add_pick_flags, _run_pick, has_model=False),
     "info": Mode("what a model file is, or what a saved picture was made from", add_info_flags, _run_info),
 }
 

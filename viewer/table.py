@@ -79,7 +79,7 @@ def find_table(
     if wanted[0] and wanted[1]:
         told = rows is not None and columns is not None
         gap = MARGIN if told or "gap" not in recipe else _whole(recipe["gap"], 0)
-        found = _layout(shape, wanted[0], wanted[1], gap if margin is None else margin)
+        found = _layout(image, wanted[0], wanted[1], gap if margin is None else margin)
         if found is not None:
             return found
         if told and margin is not None:
@@ -97,15 +97,27 @@ def _whole(value: Any, least: int = 1) -> int | None:
     return value if type(value) is int and least <= value <= 10_000 else None
 
 
-def _layout(shape: tuple[int, int], rows: int, columns: int, margin: int | None) -> Table | None:
-    """So many pictures, with a border round them all or without; ``None`` where that does not come out even."""
+def _layout(image: Image, rows: int, columns: int, margin: int | None) -> Table | None:
+    """So many pictures, with a border round them all or without; ``None`` where that does not come out even. Where both
+    do, that counts whose margins are more of one colour."""
+    shape = image.shape[:2]
     margin = MARGIN if margin is None else margin
+    fitting = []
     for border in (margin, 0):
         insides = [side - 2 * border + margin for side in shape]
         pitches = [inside // parts for inside, parts in zip(insides, (rows, columns), strict=True)]
         if insides == [pitches[0] * rows, pitches[1] * columns] and min(pitches) > margin:
-            return Table(rows, columns, pitches[1] - margin, pitches[0] - margin, margin, border)
-    return None
+            fitting.append(Table(rows, columns, pitches[1] - margin, pitches[0] - margin, margin, border))
+    return min(fitting, key=lambda table: _unevenness(image, table) if len(fitting) > 1 else 0.0, default=None)
+
+
+def _unevenness(image: Image, table: Table) -> float:
+    """How far the margins of a table are from one colour, in levels."""
+    between = np.ones(image.shape[:2], np.bool_)
+    for index in range(table.count):
+        area = table.area(index)
+        between[area.top : area.bottom, area.left : area.right] = False
+    return float(image[between].std(axis=0).mean()) if between.any() else 0.0
 
 
 def _by_lines(image: Image, rows: int | None, columns: int | None, margin: int | None) -> Table | None:
