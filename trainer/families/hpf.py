@@ -46,19 +46,19 @@ class HPFConfig(AdamConfig):
     """Detail that is drawn of the low run's latents, or a second autoencoder with latents of its own."""
     batch_size: int = 16
     """Pictures a step and rank."""
-    width: int = 32
+    width: int = 16
     """Channels of the finest level; each coarser level doubles them."""
     discriminator_width: int = 32
     """Channels of the discriminator's first layer (paired)."""
     latent_size: int = 64
     """Numbers that describe a high-pass picture (independent)."""
-    sigma: float = 1.5
-    """Deviation in pixels of the blur whose residual is a high-pass picture."""
-    l1: float = 0.5
+    sigma: float = 0.8
+    """Deviation in pixels of the blur whose residual is a high-pass picture; independent ones need more, such as 2."""
+    l1: float = 1.0
     """Weight of the mean absolute difference from the photograph (paired)."""
-    similarity: float = 0.2
+    similarity: float = 0.3
     """Weight of 1 - SSIM (paired)."""
-    adversarial: float = 0.05
+    adversarial: float = 0.03
     """Weight of the discriminator's opinion; 0: there is none, and detail is what all photographs of a latent share
     (paired)."""
     beta: float = 1.0
