@@ -30,6 +30,7 @@ from trainer.gaussian import clamp_log_variance, sample_gaussian, twice_divergen
 from trainer.latents import FromNormal, Whitening, fit_gaussian
 from trainer.objectives import discriminator_loss, generator_loss
 
+MARGIN = 8  # pixels of its reflection that a picture has round it while detail is drawn and judged: borders are odd
 MOST_LEVELS = 3  # times that the detail decoder halves the picture: detail does not depend on what is further off
 GRAIN = 4  # learnt maps at half the size: what is the same in all pictures, and what textures are drawn of
 LOUD = 4.0  # times that high-pass pictures are learnt as strong as they are: latents would cost more than they tell
@@ -56,9 +57,9 @@ class HPFConfig(AdamConfig):
     """Deviation in pixels of the blur whose residual is a high-pass picture; independent ones need more, such as 2."""
     l1: float = 1.0
     """Weight of the mean absolute difference from the photograph (paired)."""
-    similarity: float = 0.3
+    similarity: float = 0.5
     """Weight of 1 - SSIM (paired)."""
-    adversarial: float = 0.03
+    adversarial: float = 0.02
     """Weight of the discriminator's opinion; 0: there is none, and detail is what all photographs of a latent share
     (paired)."""
     beta: float = 1.0
@@ -78,13 +79,13 @@ class HPFConfig(AdamConfig):
 
 
 class DetailDecoder(nn.Module):
-    """Low pictures [n, c, h, w] in 0..1 → what is to be added to them; nothing, to begin with."""
+    """Low pictures [n, c, h, w] in 0..1, ``framed`` → what is to be added to them; nothing, to begin with."""
 
     def __init__(self, spec: DataSpec, width: int, sigma: float) -> None:
         super().__init__()
         self.sigma = sigma
         levels = min(pyramid(spec.image_size, least_px=4)[0], MOST_LEVELS)
-        height, columns = (side // 2 for side in spec.image_size)
+        height, columns = ((side + 2 * MARGIN) // 2 for side in spec.image_size)
         widths = [width << level for level in range(levels)]
         self.grain = nn.Parameter(torch.randn(1, GRAIN, height, columns))
         self.stem = nn.Conv2d(4 * spec.channels + GRAIN, width, 3, padding=1)
@@ -117,7 +118,7 @@ class Drawn(nn.Module):
         self.training = detail.training
 
     def forward(self, latent: Tensor) -> Tensor:
-        return self.detail(self.generator(latent).clamp(0, 1))
+        return metrics.inside(self.detail(framed(self.generator(latent).clamp(0, 1))), MARGIN)
 
 
 class PatchDiscriminator(nn.Sequential):
@@ -184,6 +185,11 @@ class Decode(nn.Module):
 
     def forward(self, latent: Tensor) -> Tensor:
         return self.network.decode(latent)
+
+
+def framed(image: Tensor) -> Tensor:
+    """Pictures [n, c, h, w] with ``MARGIN`` pixels of their reflection round them."""
+    return F.pad(image, (MARGIN,) * 4, "reflect")
 
 
 def high_pass(image: Tensor, sigma: float) -> Tensor:
@@ -260,7 +266,7 @@ class HPF(AdamFamily):
                 loss["reconstruction"] = error.mean()
                 loss["divergence"] = config.beta * divergence.mean()
             return
-        low = self.low_pictures(image)
+        image, low = framed(image), framed(self.low_pictures(image))
         sharp = low + nets.detail(low).float()  # for both turns
 
         def judged(picture: Tensor) -> Tensor:
@@ -306,7 +312,7 @@ class HPF(AdamFamily):
             error = metrics.squared_error(nets.detail.decode(nets.detail.gaussian(wanted)[0]), wanted)
             return {"score": error, "mse": error}
         low = self.low_pictures(batch.image)
-        sharp = (low + nets.detail(low)).clamp(0, 1)
+        sharp = (low + metrics.inside(nets.detail(framed(low)), MARGIN)).clamp(0, 1)
         similarity = metrics.structural_similarity(sharp, batch.image)
         ratio = metrics.sharpness(sharp) / metrics.sharpness(batch.image).clamp_min(1e-8)
         return {
