@@ -35,6 +35,7 @@ from trainer.family import Batch, Crops, DataSpec, Family, Nets
 from trainer.files import replace_bytes
 from trainer.log import Log
 from trainer.schedule import rate_factor
+from trainer.text import printable
 
 MAX_SHEET_SIDE = 16  # samples along each side of a sheet that is to show all classes
 DESCRIBED_PICTURES = 2048  # of the training set, for the facts on the card
@@ -145,7 +146,7 @@ class Run:
         }
         if world.is_main:
             for complaint in complaints:
-                print(f"warning: {complaint}", file=sys.stderr)
+                print(f"warning: {printable(complaint)}", file=sys.stderr)
         if path is not None:
             start = checkpoint.load(path, self.raw, self.averaged.nets, self.optimizers)
             for name, optimizer in self.optimizers.items():  # the options of now, not those that were saved
@@ -156,7 +157,7 @@ class Run:
             write_run(config, known, self.family, self.spec, start, world)
             if path is not None:
                 ranks = "" if start.world_size == world.size else f" (on {world.size} ranks, before {start.world_size})"
-                print(f"resuming {config.out} at step {start.step}, {start.images_seen} images seen{ranks}")
+                print(f"resuming {printable(config.out)} at step {start.step}, {start.images_seen} images seen{ranks}")
             threads = f", {torch.get_num_threads()} thread(s) each" if world.device.type == "cpu" else ""
             print(f"{world.size} rank(s) on {world.device}, {config.precision}{threads}", flush=True)
         world.wait()
