@@ -29,6 +29,7 @@ CASES = [
      [Reply("\x1b_Gi=31;OK\x1b\\"), Reply("\x1bP1$r48:2:1:2:3m\x1b\\"), Reply("\x1b[?62;22c"), "d"]),
     (b"\x80\xff\xc3(\x00\x07\t\x7fa", "(,tab,a"),
     (b"\x1b[12\x01a\x1b[[zb", "a,b"),
+    (b"\xf65;2\xe2\x829\xf0\x1b[A\xe2\x1b[Bq", "5,;,2,9,up,down,q"),
     (b"\x1bx", "esc,x"),
     (b"\x1b\x1b[A", "esc,up"),
 ]  # fmt: skip
