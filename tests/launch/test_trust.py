@@ -23,7 +23,7 @@ REQUIRED = {  # keyword arguments with these values, wherever these are called
 MAY_NAME_PICKLE = {"export/weights.py": {"UnpicklingError"}}  # what torch raises
 # Expressions that print themselves: numbers, words of our own, errors (which clean themselves), text cleaned before.
 OWN_WORDS = re.compile(
-    r"error|len\(\w+\)|next\(sizes\)|', '\.join\(parts\)|training\.count|others\.count|\w+\.shape\[\d\]|\w+\.count|"
+    r"error|FOLDER|len\(\w+\)|next\(sizes\)|', '\.join\(parts\)|training\.count|others\.count|\w+\.shape\[\d\]|\w+\.count|"
     r"(self|start|world|arguments|config)\.(step|steps|seed|images_seen|size|device|precision|kind|stream\.position)|"
     r"written|skipped|scale|where|left|kind|width|height|size|row|mean|deviation|middle|low|high|lack|few|fewest|value|"
     r"threads|ranks|name|shown|text|message|title|what|MODEL|rate|command\[0\]|error\.strerror|time\.monotonic.*"

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from export.weights import read_state_dict
-from trainer.checkpoint import family_class
 from trainer.config import UserError
 from trainer.data.formats import open_packed
 from trainer.data.npy import read_header
+from trainer.runs import family_class
 from trainer.text import printable
 from viewer.labelled import open_set
 from viewer.pictures import PictureError
