@@ -67,9 +67,9 @@ def main(family_class: type[Family], arguments: list[str] | None = None) -> NoRe
         code = MISTAKE
     except Broken as broken:
         if world is None or world.is_main:
-            print(f"error: {broken}", file=sys.stderr)
+            print(f"error: {printable(str(broken))}", file=sys.stderr)
         elif not broken.on_all_ranks:
-            print(f"error: rank {world.rank}: {broken}", file=sys.stderr)
+            print(f"error: rank {world.rank}: {printable(str(broken))}", file=sys.stderr)
         code = broken.code
     except KeyboardInterrupt:  # before the loop began to catch it: there is nothing to save yet
         code = 128 + signal.SIGINT
@@ -194,9 +194,8 @@ class Run:
                 changes.insert(0, f"on {world.size} rank(s), before {start.world_size}: {batch * world.size} pictures "
                                   f"a step instead of {batch * start.world_size}")  # fmt: skip
             changed = f" ({'; '.join(changes)})" if changes else ""
-            print(
-                f"resuming {printable(config.out)} at step {start.step}, {start.images_seen} images seen{printable(changed)}"
-            )
+            at = f"at step {start.step}, {start.images_seen} images seen"
+            print(f"resuming {printable(config.out)} {at}{printable(changed)}")
         threads = f", {torch.get_num_threads()} thread(s) each" if world.device.type == "cpu" else ""
         print(f"{world.size} rank(s) on {world.device}, {config.precision}{threads}", flush=True)
 

@@ -23,10 +23,11 @@ REQUIRED = {  # keyword arguments with these values, wherever these are called
 MAY_NAME_PICKLE = {"export/weights.py": {"UnpicklingError"}}  # what torch raises
 # Expressions that print themselves: numbers, words of our own, errors (which clean themselves), text cleaned before.
 OWN_WORDS = re.compile(
-    r"error|FOLDER|len\(\w+\)|next\(sizes\)|', '\.join\(parts\)|training\.count|others\.count|\w+\.shape\[\d\]|\w+\.count|"
-    r"(self|start|world|arguments|config)\.(step|steps|seed|images_seen|size|device|precision|kind|stream\.position)|"
+    r"error|FOLDER|"
+    r"len\(\w+\)|next\(sizes\)|', '\.join\(parts\)|training\.count|others\.count|\w+\.shape\[\d\]|\w+\.count|"
+    r"(self|start|world|arguments|config)\.(step|steps|rank|seed|images_seen|size|device|precision|kind|stream\.position)|"
     r"written|skipped|scale|where|left|kind|width|height|size|row|mean|deviation|middle|low|high|lack|few|fewest|value|"
-    r"threads|ranks|name|shown|text|message|title|what|MODEL|rate|command\[0\]|error\.strerror|time\.monotonic.*"
+    r"threads|ranks|at|name|shown|text|message|title|what|MODEL|rate|command\[0\]|error\.strerror|time\.monotonic.*"
 )
 PRINTERS = {"print", "tqdm.write", "sys.stderr.write", "sys.stdout.write"}
 CLEANERS = {"printable", "UserError", "ViewerError"}
@@ -73,6 +74,8 @@ def printed(tree: ast.AST) -> Iterator[tuple[int, ast.expr]]:
         if called not in PRINTERS and not called.endswith((".bar.write", ".set_description", ".set_postfix_str")):
             continue
         for argument in node.args:
+            if isinstance(argument, ast.Call) and ast.unparse(argument.func) in CLEANERS:
+                continue
             values = [item for item in ast.walk(argument) if isinstance(item, ast.FormattedValue)]
             plain = [argument] if not values and not isinstance(argument, ast.Constant) else []
             yield from ((node.lineno, item) for item in plain)
