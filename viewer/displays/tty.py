@@ -1,8 +1,8 @@
 """The terminal as the operating system has it: raw keys in, bytes out, and everything put back at the end.
 
-Put back means on leaving, on an exception, at exit, on SIGTERM, SIGHUP and SIGQUIT (which become ``SystemExit``, so that
-recordings are finished too), and while the program is stopped by Ctrl-Z. After a kill that cannot be heard the next
-start puts it back when it leaves, or ``reset`` does.
+Put back means on leaving, on an exception, at exit, on SIGTERM, SIGHUP and SIGQUIT (which become ``SystemExit``, so
+that recordings are finished too), and while the program is stopped by Ctrl-Z. After a kill that cannot be heard the
+next start puts it back when it leaves, or ``reset`` does.
 """
 
 import atexit
