@@ -1,7 +1,7 @@
 """Bytes from a terminal → events, however they are cut up."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from viewer.displays.terminal_input import Mouse, Parser, Reply
@@ -59,6 +59,7 @@ def test_a_lone_escape_is_the_key_once_nothing_follows() -> None:
     assert parser.feed(b"a") == parse_keys("a")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60), st.integers(0, 60))
 def test_garbage_never_fails_and_is_never_kept_for_long(data: bytes, cut: int) -> None:
     parser = Parser()
