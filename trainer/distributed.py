@@ -127,8 +127,9 @@ class World:
         process waits for: a thread of its own hears them."""
         heard, told = socket.socketpair()
         told.setblocking(False)
-        numbers = [getattr(signal, name) for name in STOP_SIGNALS if hasattr(signal, name)]
-        numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # as nohup does
+        # nohup ignores SIGHUP for good; shells ignore SIGINT of what runs in the background, where it still asks
+        names = [name for name in STOP_SIGNALS if name != "SIGHUP" or not ignores_hangups()]
+        numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
         previous = {number: signal.signal(number, lambda number, frame: None) for number in numbers}
         wakeup = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
         thread = threading.Thread(target=self.listen, args=(heard, frozenset(numbers)), daemon=True)
@@ -153,6 +154,10 @@ class World:
                 self.stop_asked_at = now
             elif now - self.stop_asked_at > ECHO_SECONDS:
                 os._exit(128 + data[0])
+
+
+def ignores_hangups() -> bool:
+    return hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
 def leave(world: World | None, code: int) -> NoReturn:

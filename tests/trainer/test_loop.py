@@ -72,8 +72,12 @@ def test_a_handful_of_pictures_is_refused_in_a_line(tmp_path: Path, count: int, 
 def test_asked_to_stop_it_saves_first_and_then_resumes(tmp_path: Path, pictures: Path, number: int) -> None:
     run = tmp_path / "run"
     options = ("--data", pictures, "--out", run, *NET, "--save-every", 10**6, "--sample-every", 10**6)
+    in_background = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"]  # as shells start what they do not wait for
     process = subprocess.Popen(
-        train_command(*options, "--steps", 10**6), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*in_background, *train_command(*options, "--steps", 10**6)],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     wait_for(lambda: (run / "log.jsonl").exists() and log_rows(run), process)
     process.send_signal(number)
