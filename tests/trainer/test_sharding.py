@@ -18,7 +18,7 @@ from trainer.config import RunConfig, UserError
 from trainer.distributed import asked_to_shard
 
 FSDP = ["--config_file", str(ROOT / "launch" / "accelerate" / "fsdp.yaml"), "--num_processes", "2"]
-DDPM = ("ddpm", "--width", 16)
+DDPM = ("ddpm", "--width", 16, "--sample-steps", 5)
 PIX2PIX = ("pix2pix", "--width", 8, "--image-size", 64)
 
 
@@ -75,7 +75,7 @@ def test_it_learns_the_same_and_goes_on_with_and_without(
         assert found.keys() == expected.keys()
         for name, value in expected.items():
             assert torch.equal(found[name], value), name
-        assert log_rows(run, "held_out") == log_rows(whole, "held_out")
+        assert log_rows(run, "held_out")[-1] == log_rows(whole, "held_out")[-1]
         for row, same in zip(log_rows(run), log_rows(whole), strict=True):
             assert row == pytest.approx(same)  # norms of gradients are summed in another order
 
