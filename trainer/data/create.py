@@ -25,13 +25,13 @@ from trainer.config import UserError, require
 from trainer.data.dedupe import LIKENESS, Look, Seen, look
 from trainer.data.facts import Facts
 from trainer.data.finding import find, names_of
-from trainer.data.formats import open_packed
+from trainer.data.formats import open_set
 from trainer.data.headers import Unreadable, read_header
 from trainer.data.labels import by_folder, by_table, numbered
 from trainer.data.npy import printable
-from trainer.data.packed import Packed, of_stored, resized
+from trainer.data.packed import Packed
 from trainer.data.pictures import Fit, centre, load_bytes, pad, read_bytes, resize
-from trainer.data.sets import PictureSet, SetWriter, check_set, writing
+from trainer.data.sets import SetWriter, check_not_input, check_set, writing
 from trainer.data.threads import in_threads
 
 CROPS: dict[str, Fit] = {"none": resize, "center": centre}
@@ -51,10 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--crop", choices=tuple(CROPS), default="none", help="cut to a square instead of stretching")
     parser.add_argument("--keep-aspect", action="store_true", help="pad by repeating the edge instead of stretching")
     parser.add_argument("--min-size", type=int, default=0, help="leave out what has a side of fewer pixels than this")
-    parser.add_argument(
-        "--dedupe", type=float, nargs="?", const=LIKENESS, metavar="LIKENESS",
-        help=f"leave out pictures that have come before; how much alike (0.5 to 1) is the same ({LIKENESS})",
-    )  # fmt: skip
+    parser.add_argument("--dedupe", action="store_true", help="leave out pictures that have come before")
+    parser.add_argument("--alike", type=float, default=LIKENESS, help=f"what --dedupe takes for the same ({LIKENESS})")
     parser.add_argument("--labels", metavar="folders|CSV", help="label pictures by folder, or by a file of name,label")
     parser.add_argument("--exact", action="store_true", help="decode all at full size: slower, and 1 of 255 closer")
     parser.add_argument("--workers", type=int, default=0, help="pictures decoded at once (0: one a core)")
@@ -63,39 +61,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Create the file; returns the exit code."""
-    size, alike = arguments.size, arguments.dedupe
+    size, alike = arguments.size, arguments.alike
     require(size is None or 1 <= size <= 4096, "size", size, "1 to 4096")
     require(0 <= arguments.min_size <= 100_000, "min_size", arguments.min_size, "0 to 100000")
-    require(alike is None or 0.5 <= alike <= 1, "dedupe", alike, "0.5 to 1")
+    require(0.5 <= alike <= 1, "alike", alike, "0.5 to 1")
     require(0 <= arguments.workers <= 256, "workers", arguments.workers, "0 to 256")
     if arguments.keep_aspect and arguments.crop != "none":
         raise UserError(f"--keep-aspect and --crop {arguments.crop} exclude each other: expected one of them")
     check_set(arguments.output, arguments.force, [Path(arguments.labels)] if arguments.labels else ())
-    source = open_set(arguments) if len(arguments.inputs) == 1 else None
+    if len(arguments.inputs) > 1:
+        return create_of_files(arguments)
+    name = arguments.inputs[0]
+    source = open_set(name, size or 0, _fit(arguments))
     if source is None:
         return create_of_files(arguments)
-    for name, value in (("--labels", arguments.labels), ("--min-size", arguments.min_size)):
+    for option, value in (("--labels", arguments.labels), ("--min-size", arguments.min_size)):
         if value:
-            raise UserError(f"{name} is for picture files; {printable(arguments.inputs[0])} is a set")
-    return create_of_set(arguments, *source)
-
-
-def open_set(arguments: argparse.Namespace) -> tuple[Packed, Facts] | None:
-    """The input where it is a set, and what is known of its pictures beside their labels; None for picture files."""
-    name, size, fit = arguments.inputs[0], arguments.size or 0, _fit(arguments)
-    known = Facts()
-    if Path(name).suffix == ".npy" and Path(name).is_file():
-        check_set(arguments.output, arguments.force, [Path(name)])
-        stored = PictureSet(Path(name))
-        packed: Packed | None = resized(of_stored(stored), size, fit)
-        known = stored.facts
-    else:
-        packed = open_packed(name, size, fit)
-    if packed is None:
-        return None
-    if fit is not resize and not size:
+            raise UserError(f"{option} is for picture files; {printable(name)} is a set")
+    if _fit(arguments) is not resize and not size:
         raise UserError(f"--crop and --keep-aspect need --size as well where the input is a set ({printable(name)})")
-    return packed, known
+    check_not_input(arguments.output, [Path(name)])
+    return create_of_set(arguments, *source)
 
 
 def _fit(arguments: argparse.Namespace) -> Fit:
@@ -104,7 +90,7 @@ def _fit(arguments: argparse.Namespace) -> Fit:
 
 def options(arguments: argparse.Namespace) -> dict[str, Any]:
     """What the pictures follow from, beside their files."""
-    names = ("size", "crop", "keep_aspect", "min_size", "dedupe", "exact")
+    names = ("size", "crop", "keep_aspect", "min_size", "exact", "dedupe", *(["alike"] if arguments.dedupe else []))
     return {name: value for name in names if (value := getattr(arguments, name)) not in (None, False, 0, "none")}
 
 
@@ -116,7 +102,7 @@ def create_of_files(arguments: argparse.Namespace) -> int:
     if not files:
         raise UserError(f"no file matches {' '.join(printable(pattern) for pattern in arguments.inputs)}")
     wanted = _labels(arguments, files)
-    seen = None if arguments.dedupe is None else Seen(arguments.dedupe)
+    seen = Seen(arguments.alike) if arguments.dedupe else None
 
     def make(number: int) -> Made | str:
         try:
@@ -182,7 +168,7 @@ def _labels(arguments: argparse.Namespace, files: list[Path]) -> list[str | None
 def create_of_set(arguments: argparse.Namespace, packed: Packed, facts: Facts) -> int:
     """Write a set, and its labels; returns the exit code."""
     count, height, width, channels = packed.shape
-    seen = None if arguments.dedupe is None else Seen(arguments.dedupe)
+    seen = Seen(arguments.alike) if arguments.dedupe else None
     kept: list[int] = []
     labels: list[int] = []
     number = 0
@@ -204,10 +190,8 @@ def create_of_set(arguments: argparse.Namespace, packed: Packed, facts: Facts) -
         if not writer.count:
             raise UserError(f"{printable(packed.name)} holds no readable picture; nothing was written")
         made = {"tool": "create", "of": packed.name, "options": options(arguments)}
-        if labels:
-            writer.facts = Facts(labels=np.array(labels, np.int64), classes=packed.classes, made=made)
-        else:
-            writer.facts = replace(facts.take(np.array(kept)), made=made)
+        known = replace(facts, labels=np.array(labels, np.int64)) if labels else facts.take(np.array(kept))
+        writer.facts = replace(known, made=made)
     _summary(writer, arguments.output, number - len(kept) if seen else None)
     return 0
 
