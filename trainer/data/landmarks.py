@@ -7,6 +7,7 @@ Sullivan 2014) that starts from the box of a histogram-of-gradients detector (Da
 
 import importlib.util
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -56,50 +57,42 @@ class Finder:
     def find(self, image: np.ndarray) -> np.ndarray | None:
         """The points f32 [68, 2], x and y in pixels, of the largest face of a picture u8 [h, w, c]; None without one.
 
-        A face is looked at twice: as it is, and again turned upright, where the points are found best.
+        A face is looked at again turned upright, where its points are found best, and what is none gives itself away.
         """
         grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if image.shape[2] == 3 else image
-        points = self._first_look(grey)
-        for _ in range(2):
-            points = None if points is None else self._second_look(grey, points)
-        return points
+        for guess in self._first_look(grey):
+            points = self._second_look(grey, guess)
+            if points is not None:
+                again = self._second_look(grey, points)
+                return points if again is None else again
+        return None
 
-    def _first_look(self, grey: np.ndarray) -> np.ndarray | None:
+    def _first_look(self, grey: np.ndarray) -> Iterator[np.ndarray]:
+        """Points of what may be faces: upright ones, the largest first; then turned ones, the surest first."""
         height, width = grey.shape[:2]
         longest = max(height, width)
         scale = SEARCHED / longest if longest > SEARCHED else max(1.0, SEARCHED / 2 / longest)
         room = 0.15 * longest * scale  # round a picture that is all face
         for turns in (TURNS[:1], TURNS[1:]):
-            best: tuple[float, np.ndarray] | None = None
+            guesses: list[tuple[float, list[list[float]]]] = []
             for turn in turns:
                 matrix, size = turned((width, height), turn, scale, room)
                 small = _view(grey, matrix, size, scale)
-                boxes = self._detect(small)
-                if boxes:
-                    area, score, box = max(boxes)
-                    rank = area if turn == 0 else score
-                    if best is None or rank > best[0]:
-                        points = self._predict(small, box)
-                        best = rank, apply(cv2.invertAffineTransform(matrix), points)
-            if best is not None:
-                return best[1]
-        return None
+                back = cv2.invertAffineTransform(matrix)
+                for area, score, box in self._detect(small):
+                    guesses.append((score if turn else area, apply(back, self._predict(small, box)).tolist()))
+            for _, points in sorted(guesses, reverse=True):
+                yield np.array(points, np.float32)
 
-    def _second_look(self, grey: np.ndarray, points: np.ndarray) -> np.ndarray:
+    def _second_look(self, grey: np.ndarray, points: np.ndarray) -> np.ndarray | None:
+        """The points anew, from the face turned upright by those of before; None where there is no face then."""
         low, high = points.min(0), points.max(0)
         scale = 0.5 * CLOSE_UP / max(float((high - low).max()), 1.0)
         matrix = cv2.getRotationMatrix2D(((low + high) / 2).tolist(), eye_angle(points), scale)
         matrix[:, 2] += CLOSE_UP / 2 - (low + high) / 2
         close = _view(grey, matrix, (CLOSE_UP, CLOSE_UP), scale)
         boxes = self._detect(close, enlarge=0)
-        if boxes:
-            box = max(boxes)[2]
-        else:  # as the detector would frame these points
-            inside = apply(matrix, points)
-            centre = inside[17:].mean(0)
-            half = 0.62 * float(np.ptp(inside[17:], 0).max())
-            box = (*np.rint(centre - half).astype(int).tolist(), *np.rint(centre + half).astype(int).tolist())
-        return apply(cv2.invertAffineTransform(matrix), self._predict(close, box))
+        return apply(cv2.invertAffineTransform(matrix), self._predict(close, max(boxes)[2])) if boxes else None
 
     def _detect(self, grey: np.ndarray, enlarge: int = 1) -> list[tuple[int, float, tuple[int, int, int, int]]]:
         """Faces as (area, score, box)."""
