@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from itertools import pairwise
 from typing import Any, Final
 
 SCHEMA: Final = "1.1"  # major.minor: readers refuse a newer major and ignore keys that they do not know
@@ -34,6 +35,8 @@ CONDITIONS: Final = ("given", "edges")  # kinds of conditions that any reader ca
 _MAX_SIGMA: Final = 1.0
 _MAX_BLUR: Final = 99  # pixels
 _MAX_PALETTE: Final = 64  # colours
+PREDICTIONS: Final = ("epsilon", "x0", "v")  # of denoisers: the noise, the picture, or √ᾱ ε - √(1-ᾱ) x
+_MAX_STEPS: Final = 10_000
 _MAX_MESSAGE: Final = 300  # characters: what is wrong with a hostile file should not fill the screen
 
 
@@ -84,7 +87,9 @@ class Card:
     condition: Mapping[str, Any] = field(default_factory=dict)
     latent: Latent | None = None
     classes: tuple[str, ...] = ()  # class names by label
-    schedule: Mapping[str, Any] = field(default_factory=dict)  # diffusion: betas and what is predicted
+    # of a denoiser {"kind": "cosine", "prediction": "v", "alpha_bar": [...]}: what it predicts, and the share of the
+    # picture's variance that is left at each step t, falling; a picture at t is √ᾱ x + √(1-ᾱ) ε, with x in -1..1
+    schedule: Mapping[str, Any] = field(default_factory=dict)
     # [k, size] principal directions of the training latents, strongest first, each one standard deviation long
     directions: tuple[tuple[float, ...], ...] = ()
     sample_latents: tuple[tuple[float, ...], ...] = ()  # [k, size] latents of a few training pictures
@@ -248,6 +253,7 @@ def _check(card: Card) -> None:
         if not isinstance(getattr(card, key), Mapping):
             raise CardError(f"card {key} is {type(getattr(card, key)).__name__}, expected a mapping")
     _check_condition(card.condition)
+    _check_noise(card)
     _check_latent(card)
 
 
@@ -271,6 +277,24 @@ def _check_condition(condition: Mapping[str, Any]) -> None:
         raise CardError(f"card condition blur is {blur!r}, expected 0 or an odd number of pixels, at most {_MAX_BLUR}")
     if not isinstance(condition.get("invert", False), bool):
         raise CardError(f"card condition invert is {condition['invert']!r}, expected true or false")
+
+
+def _check_noise(card: Card) -> None:
+    """What samplers compute with; other kinds have no schedule that anyone reads."""
+    if card.kind != "denoiser":
+        return
+    if not card.schedule:
+        raise CardError("card of a denoiser lacks schedule")
+    prediction = card.schedule.get("prediction")
+    if prediction not in PREDICTIONS:
+        raise CardError(f"card schedule prediction is {prediction!r}, expected one of {', '.join(PREDICTIONS)}")
+    shares = _numbers(card.schedule.get("alpha_bar"), "card schedule alpha_bar")
+    if not 1 <= len(shares) <= _MAX_STEPS:
+        raise CardError(f"card schedule alpha_bar has {len(shares)} steps, expected 1..{_MAX_STEPS}")
+    if not (shares[-1] > 0 and shares[0] < 1 and all(one > other for one, other in pairwise(shares))):
+        raise CardError("card schedule alpha_bar is not a list of numbers that fall within 0..1")
+    if any(port.name == "label" for port in card.inputs) and not card.classes:
+        raise CardError("card of a denoiser that takes labels lacks classes")
 
 
 def _is_list(value: Any) -> bool:

@@ -62,6 +62,8 @@ class Whole(nn.Module):
             self.floats(value) if name == "image" else value for name, value in zip(self.types, values, strict=True)
         ]
         result = self.module(*floats)
+        if self.output == "detail":  # floats leave the file as they are, where levels become three alike at its end
+            result = result.expand(-1, 3, -1, -1)
         return result.permute(0, 2, 3, 1) if self.output in PICTURES else result
 
     def floats(self, image: Tensor) -> Tensor:
@@ -74,6 +76,8 @@ class Whole(nn.Module):
     def draw(self, count: int, seed: int, taller: int = 1) -> tuple[Tensor, ...]:
         """Random inputs for checks and calibration, [count, ...], pictures ``taller`` times as high as the examples."""
         generator = torch.Generator().manual_seed(seed)
+        if self.kind == "denoiser":
+            return self.draw_noisy(count, generator, taller)
         drawn = []
         for name, example in self.examples.items():
             shape = [count, *example.shape[1:]]
@@ -81,9 +85,6 @@ class Whole(nn.Module):
                 value = torch.randint(0, self.limit(name), shape, generator=generator)
             elif name == "image":
                 value = self.pictures(count, generator).repeat(1, 1, taller, 1)
-            elif name == "noisy":
-                shape[2] *= taller
-                value = torch.randn(shape, generator=generator)
             elif self.facts.get("latent", {}).get("prior") == "uniform":
                 value = torch.rand(shape, generator=generator) * 2 - 1
             else:
@@ -101,6 +102,19 @@ class Whole(nn.Module):
         light, noise = torch.rand(2, count, 1, 1, 1, generator=generator)
         pictures = torch.stack(picked)
         return pictures * (0.5 + light) + 0.2 * noise * torch.randn(pictures.shape, generator=generator)
+
+    def draw_noisy(self, count: int, generator: torch.Generator, taller: int) -> tuple[Tensor, ...]:
+        """Examples with the step and the label that they belong to, shifted: noise alone is not what a network sees."""
+        chosen = torch.randint(len(self.examples["noisy"]), (count,), generator=generator).tolist()
+        shifts = torch.randint(self.examples["noisy"].shape[3], (count,), generator=generator).tolist()
+        drawn = []
+        for name, example in self.examples.items():
+            if name == "noisy":
+                rolled = [example[row].roll(shift, 2) for row, shift in zip(chosen, shifts, strict=True)]
+                drawn.append(self.taken(name, torch.stack(rolled).repeat(1, 1, taller, 1)))
+            else:
+                drawn.append(self.taken(name, example[chosen]))
+        return tuple(drawn)
 
     def taken(self, name: str, value: Tensor) -> Tensor:
         """A family's example of an input as the graph takes it."""

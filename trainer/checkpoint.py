@@ -26,8 +26,8 @@ from torch import Tensor
 
 from trainer import config as configuration
 from trainer.config import UserError
-from trainer.family import DataSpec, Family, Nets
-from trainer.files import sync, sync_folder
+from trainer.family import DataSpec, Family, Foundation, Nets
+from trainer.files import replace_bytes, sync, sync_folder
 
 if sys.platform == "win32":
     import msvcrt
@@ -35,6 +35,7 @@ else:
     import fcntl
 
 FOLDER = "checkpoints"
+FOUNDATION = "foundation"  # a copy of the run that this one stands on
 MANIFEST = "manifest.json"
 NETS, AVERAGED, OPTIMIZERS, STATE = "nets.safetensors", "averaged.safetensors", "optimizers.pt", "state.json"
 NAME = re.compile(r"step_(\d{8,})")
@@ -262,12 +263,39 @@ def restore(run: Path, weights: str = "best") -> Restored:
     assert path is not None
     family_type = family_class(facts["family"], run)
     family = family_type(configuration.from_json(family_type.Config, facts["config"]))
+    lay_foundation(family, run)
     spec = DataSpec(**{**facts["spec"], **{key: tuple(facts["spec"][key]) for key in ("image_size", "classes")}})
     nets = family.build(spec)
     load_nets(path / AVERAGED, nets)
     for net in nets.values():
         net.eval().requires_grad_(False)
     return Restored(family=family, nets=nets, spec=spec, run=facts, state=read_state(path))
+
+
+def lay_foundation(family: Family, run: Path) -> None:
+    """Give a family the networks that it stands on: those that its run keeps a copy of, at its first start those of the
+    other run itself. Raises ``UserError``."""
+    source = family.foundation()
+    if source is None:
+        return
+    kept = run / FOUNDATION
+    found = restore(kept if (kept / "config.json").is_file() else source)
+    files = {item.kind: item for item in found.family.exports(found.nets, found.state.facts)}
+    family.stand_on(Foundation(run=found.run["run_id"], spec=found.spec, files=files))
+
+
+def keep_foundation(family: Family, run: Path) -> None:
+    """Copy what a family stands on into its run, as a run of one checkpoint, unless there is a copy. Raises
+    ``UserError``."""
+    source, kept = family.foundation(), run / FOUNDATION
+    if source is None or (kept / "config.json").is_file():
+        return
+    found = restore(source)
+    try:
+        save(kept, found.state, found.nets, found.nets, {})
+        replace_bytes(kept / "config.json", json.dumps(found.run, indent=1).encode())  # last: the copy is whole
+    except OSError as error:
+        raise UserError(f"{kept}: cannot be written: {error.strerror or error}") from None
 
 
 def read_run(run: Path) -> dict[str, Any]:

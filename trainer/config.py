@@ -112,9 +112,13 @@ def parse(config_class: type[OptionsType], arguments: list[str] | None, descript
 
 def to_json(config: RunConfig) -> dict[str, Any]:
     """The config as JSON-able values."""
-    return {
-        key: value.as_posix() if isinstance(value, Path) else value for key, value in dataclasses.asdict(config).items()
-    }
+    return {key: plain(value) for key, value in dataclasses.asdict(config).items()}
+
+
+def plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return value.as_posix()
+    return list(value) if isinstance(value, tuple) else value
 
 
 def from_json(config_class: type[ConfigType], values: dict[str, Any]) -> ConfigType:
@@ -124,6 +128,8 @@ def from_json(config_class: type[ConfigType], values: dict[str, Any]) -> ConfigT
     for item in dataclasses.fields(config_class):
         if "Path" in str(item.type) and isinstance(known.get(item.name), str):
             known[item.name] = Path(known[item.name])
+        if isinstance(known.get(item.name), list):  # JSON knows no tuples
+            known[item.name] = tuple(known[item.name])
     try:
         return config_class(**known)
     except TypeError as error:

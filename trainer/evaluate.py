@@ -147,7 +147,8 @@ class Evaluation:
             raise UserError(f"{self.name}: holds pictures of {found}, expected the run's {expected}")
         if self.family.needs_labels and pictures.labels is None:
             raise UserError(f"{self.name}: holds no labels, {type(self.family).__name__} needs them")
-        if not self.family.needs_labels:
+        labelled = any("label" in item.inputs for item in self.files.values())  # some families can do without
+        if not self.family.needs_labels and (not labelled or pictures.labels is None):
             pictures = dataclasses.replace(pictures, labels=None, classes=())
         elif pictures.labels is not None:
             numbers = np.array(same_classes(pictures.classes, self.spec.classes, self.name))
@@ -239,7 +240,8 @@ class Evaluation:
             return self.files["translator"].module(*values).clamp(0, 1)
         if not {"encoder", "generator"} <= self.files.keys():
             return None
-        latent = self.files["encoder"].module(image)
+        low, high = self.family.image_range
+        latent = self.files["encoder"].module((batch.given - low) / (high - low))
         inputs = self.files["generator"].inputs
         if "label" not in inputs:
             return self.files["generator"].module(latent).clamp(0, 1)

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import torch
@@ -42,6 +43,7 @@ class Pairs(Reading):
     channels: int = 0  # of the pictures to make: 1 or 3; 0: as the data are
     condition_channels: int = 0  # the same of the conditions
     sigma: float = 0.33  # of "edges": how far the thresholds are from the median
+    flag: str = "--condition"  # what a person calls the condition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +65,11 @@ class Batch:
     image: Tensor  # f32 [n, c, h, w], channels-last in memory, in the family's image_range
     label: Tensor | None = None  # i64 [n]
     condition: Tensor | None = None  # f32 [n, c', h', w'] in the same range, the other side of a pair
+
+    @property
+    def given(self) -> Tensor:
+        """What pictures are to be made of: their conditions, or where there are none, they themselves."""
+        return self.image if self.condition is None else self.condition
 
 
 class Nets(Mapping[str, nn.Module]):
@@ -115,6 +122,15 @@ class Exportable:
     facts: Mapping[str, Any] = field(default_factory=dict)  # card fields: latent, classes, scale, schedule, ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class Foundation:
+    """A finished run that another one stands on: its networks, frozen, as its files have them."""
+
+    run: str  # its id
+    spec: DataSpec
+    files: Mapping[str, Exportable]  # by kind
+
+
 class Family(ABC):
     """Base of every model family. Subclasses give ``Config`` and the four methods; the rest has defaults."""
 
@@ -131,6 +147,15 @@ class Family(ABC):
     def reading(self) -> Reading:
         """How the data are read."""
         return Reading()
+
+    def foundation(self) -> Path | None:
+        """The folder of the run that this one stands on; the loop keeps a copy of its best weights in this one, so that
+        neither resuming nor exporting needs it again. Raises ``UserError``."""
+        return None
+
+    def stand_on(self, foundation: Foundation) -> None:
+        """Take what ``foundation`` asked for: called before ``build``. Raises ``UserError`` with one line."""
+        raise NotImplementedError(f"{type(self).__name__} stands on no other run")
 
     @abstractmethod
     def build(self, spec: DataSpec) -> Nets:

@@ -85,6 +85,7 @@ class Run:
         pictures = open_data(config, self.family.reading())
         self.spec = pictures.spec
         check_data(family_class, pictures, config)
+        checkpoint.lay_foundation(self.family, config.out)
         seed_step(config.seed, -1, 0)  # the same weights on every rank
         try:
             self.raw = self.family.build(self.spec)
@@ -151,6 +152,7 @@ class Run:
                 for group, options in zip(optimizer.param_groups, options_of[name], strict=True):
                     group.update(options)
         if world.is_main:
+            checkpoint.keep_foundation(self.family, config.out)
             write_run(config, known, self.family, self.spec, start, world)
             if path is not None:
                 ranks = "" if start.world_size == world.size else f" (on {world.size} ranks, before {start.world_size})"

@@ -52,6 +52,15 @@ def luma(picture: Tensor) -> Tensor:
     return ((picture * weights).sum(1, keepdim=True) + 16) / 255  # grey ones have three equal colours
 
 
+def sharpness(picture: Tensor) -> Tensor:
+    """Variance of the Laplacian (4 neighbours) of the brightness of each picture, values in 0..1: [n, c, h, w] → [n].
+
+    Pech-Pacheco et al. 2000, "Diatom Autofocusing in Brightfield Microscopy", section 2.3: the larger, the sharper.
+    """
+    weights = picture.new_tensor(((0, 1, 0), (1, -4, 1), (0, 1, 0))).view(1, 1, 3, 3)
+    return F.conv2d(luma(picture), weights).flatten(1).var(1)
+
+
 def inside(picture: Tensor, border: int) -> Tensor:
     """Pictures [n, c, h, w] without so many pixels on each side."""
     return picture[:, :, border : picture.shape[2] - border, border : picture.shape[3] - border]

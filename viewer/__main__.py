@@ -13,17 +13,30 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from viewer.errors import INSTALL_LIBRARIES, ViewerError
-from viewer.keys import Event, help_text, parse_keys
+from viewer.flags import (
+    BUILT_IN,
+    add_animate_flags,
+    add_diffuse_flags,
+    add_grid_flags,
+    add_hpf_flags,
+    add_info_flags,
+    add_latent_flags,
+    add_translate_flags,
+    add_upscale_flags,
+)
+from viewer.keys import help_text
 from viewer.text import printable
 from viewer.worker import leave
 
 if TYPE_CHECKING:
     from viewer.again import Start
+    from viewer.animate import AnimateSession
     from viewer.classes import Classes
+    from viewer.grid import GridSession
+    from viewer.hpf import Layer
+    from viewer.hpf_gain import Gain
     from viewer.model import Model
     from viewer.session import Session
-
-BUILT_IN: Final = Path(__file__).parent / "models" / "toycats.onnx"
 
 
 @dataclass(frozen=True)
@@ -105,120 +118,10 @@ def _epilog(name: str) -> str | None:
     return f"keys:\n{help_text(name)}{drawing}"
 
 
-def _add_shared_flags(parser: argparse.ArgumentParser, rows: int | None, columns: int | None, scale: str) -> None:
-    """``rows``, ``columns``: of pictures; ``None``: as fits the screen."""
-    add = parser.add_argument
-    fits = "as fits the screen"
-    add(
-        "model",
-        nargs="?",
-        type=Path,
-        default=BUILT_IN,
-        metavar="FILE",
-        help="ONNX file; without: the built-in toy cats",
-    )
-    _add_session_flags(parser, "half of them, 4 at most")
-    add("--rows", type=_whole(1, 64), default=rows, metavar="N", help=f"rows of pictures ({rows or fits})")
-    add("--cols", type=_whole(1, 64), default=columns, metavar="N", help=f"columns of pictures ({columns or fits})")
-    add("--scale", type=_number(0.05, 64), metavar="X", help=f"screen pixels a picture's pixel ({scale})")
-    add("--label", metavar="NAME|NUMBER", help="the class to draw, for models with classes (0)")
-    add("--from", dest="start", type=Path, metavar="PNG", help="begin where this picture was saved: its page and mode")
-
-
-def _add_session_flags(parser: argparse.ArgumentParser, cores: str) -> None:
-    """What every mode with a screen has. ``cores``: that the model takes unless it is told, in words."""
-    add = parser.add_argument
-    add("--display", choices=("auto", "window", "terminal", "none"), default="auto", help="where to show (auto)")
-    add("--seed", type=_whole(0, 2**63 - 1), default=0, metavar="N", help="first page of random numbers (0)")
-    add("--out", type=Path, default=Path(), metavar="DIR", help="where saved pictures go (the current folder)")
-    add("--threads", type=_whole(0, 256), default=0, metavar="N", help=f"cores for the model; 0: {cores} (0)")
-    add("--keys", type=_script, default=(), metavar="KEYS", help="scripted keys, such as 'right,s,i,+,click:40:60,esc'")
-    add("--record", type=Path, metavar="FILE", help="record to a .png (the last frame), .gif, .webp or .mp4 file")
-
-
-def _add_pictures_flags(parser: argparse.ArgumentParser, output: str) -> None:
-    """What the modes that take pictures share. ``output``: of what -o does, in words."""
-    add = parser.add_argument
-    add("model", type=Path, metavar="FILE", help="ONNX file")
-    add("pictures", nargs="*", metavar="PICTURE", help="picture files, folders, quoted patterns")
-    _add_session_flags(parser, "all of them, 8 at most")
-    add("-o", "--output", type=Path, metavar="PATH", help=output)
-
-
-def _add_translate_flags(parser: argparse.ArgumentParser) -> None:
-    _add_pictures_flags(parser, "folder to write all results to, without a screen; nothing is ever overwritten")
-    add = parser.add_argument
-    add("--size", type=_whole(8, 4096), default=0, metavar="N",
-        help="longer side of a picture at most, in pixels (that of the training)")  # fmt: skip
-    add("--condition", choices=("given", "edges"), default="",
-        help="what goes into the model: the picture as it is, or its edges (as the model's card says)")  # fmt: skip
-    add("--draw", action="store_true", help="draw with the mouse on an empty page, and see the result beside it")
-    add("--start", type=Path, metavar="PICTURE", help="draw on top of this picture's edges, or on a saved drawing")
-
-
-def _add_upscale_flags(parser: argparse.ArgumentParser) -> None:
-    _add_pictures_flags(parser, "file or folder to write to, without a screen; nothing is ever overwritten")
-    parser.add_argument("--tile", type=_whole(16, 8192), default=0, metavar="N",
-                        help="side of what is enlarged at a time, in input pixels: smaller takes less memory, larger "
-                        "less time (384)")  # fmt: skip
-
-
-def _add_grid_flags(parser: argparse.ArgumentParser) -> None:
-    _add_shared_flags(parser, 6, 8, "as fits the screen")
-    add = parser.add_argument
-    add("--encode", type=Path, metavar="PICTURE", help="interpolate from this picture, by the encoder beside the model")
-    add(
-        "--mix",
-        action="store_true",
-        help="begin with mixes of three training pictures each, whose latents the model keeps",
-    )
-
-
-def _add_animate_flags(parser: argparse.ArgumentParser) -> None:
-    _add_shared_flags(parser, 1, 1, "3")
-    add = parser.add_argument
-    add("--lerp", action="store_true", help="walk in straight lines, not on great circles")
-    add("--frames", type=_whole(1, 10**6), metavar="N", help="stop after so many frames (60 with --display none)")
-    add("--loop", action="store_true", help="a closed walk of --frames frames, 30 a leg, that ends where it began")
-
-
-def _add_latent_flags(parser: argparse.ArgumentParser) -> None:
-    _add_shared_flags(parser, None, None, "as fits; 2 is twice that")
-    add = parser.add_argument
-    add(
-        "--data",
-        type=Path,
-        metavar="SET",
-        help="pictures to scatter by the encoder beside the model: .npy, idx, folder",
-    )
-    add("--bgr", action="store_true", help="a .npy file holds BGR, as plain OpenCV scripts write it")
-    add("--points", type=_whole(1, 10**6), default=5000, metavar="N", help="of these, so many at most (5000)")
-    add(
-        "--range",
-        dest="reach",
-        type=_number(0.01, 100),
-        metavar="X",
-        help="of the axes, -X..X (4; 1 for a uniform prior)",
-    )
-    add("--lerp", action="store_true", help="straight lines, not great circles")
-    views = ("plane", "line", "scatter", "sliders")
-    add("--view", choices=views, default="plane", help="what is shown first (plane); Tab leads on")
-
-
-def _add_info_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "model",
-        nargs="?",
-        type=Path,
-        default=BUILT_IN,
-        metavar="FILE",
-        help="ONNX file, or a PNG that the viewer saved",
-    )
-
-
 def _run_grid(options: argparse.Namespace) -> None:
     from viewer.again import read_start
     from viewer.grid import GridSession, auto_scale
+    from viewer.hpf import open_layer
     from viewer.model import ModelError, open_model, open_sibling_encoder
     from viewer.pictures import fit, read_picture
     from viewer.session import make_sheet
@@ -226,6 +129,7 @@ def _run_grid(options: argparse.Namespace) -> None:
 
     path, threads = _model_path(options), _threads(options)
     model = open_model(path, threads=threads, wanted="generator")
+    layer = open_layer(model, options.detail, threads=threads) if options.mode == "hpf" else None
     encoded = None
     if options.encode is not None:
         picture = read_picture(options.encode)
@@ -234,12 +138,19 @@ def _run_grid(options: argparse.Namespace) -> None:
         if encoded.size != model.latent.size:
             raise ModelError(f"{path}: its encoder gives {encoded.size} numbers, expected {model.latent.size}")
     source = "" if options.encode is None else options.encode.name
-    start = None if options.start is None else read_start(options.start, "grid", model)
+    start = None if options.start is None else read_start(options.start, options.mode, model)
     rows, columns = (options.rows, options.cols) if start is None else (start.rows, start.columns)
     sheet = make_sheet(model, rows, columns, options.scale or auto_scale(rows, columns, *model.image_size))
     can_mix, kept = len(model.samples) >= LEAST_SAMPLES, len(model.samples)
     mode: GridMode = "mix" if options.mix else "random" if encoded is None else "interpolation"
-    state = GridState(sheet, options.seed, mode=mode, classes=_classes(options, model, start), can_mix=can_mix)
+    state = GridState(
+        sheet,
+        options.seed,
+        mode=mode,
+        classes=_classes(options, model, start),
+        can_mix=can_mix,
+        gain=_gain(options, layer, start),
+    )
     if start is not None:
         if start.encoded != source and start.way == "interpolation":
             raise ModelError(f"{options.start}: made with --encode {start.encoded!r}, found {source!r}")
@@ -247,17 +158,23 @@ def _run_grid(options: argparse.Namespace) -> None:
         state = replace(state, seed=start.seed, cursor=start.cursor, mode=mode, truncation_steps=start.truncation_steps)
     if state.mode == "mix" and not can_mix:
         raise ModelError(f"{path}: keeps {kept} latents of training pictures, expected {LEAST_SAMPLES} for mixes")
-    _show(options, GridSession(model, state, options.out, encoded, printable(source)))
+    session = GridSession(model, state, options.out, encoded, printable(source), layer)
+    _notify_other_low(session)
+    _show(options, session)
 
 
 def _run_animate(options: argparse.Namespace) -> None:
     from viewer.again import read_start
     from viewer.animate import LEG_FRAMES, AnimateSession
+    from viewer.hpf import open_layer
     from viewer.model import ModelError, open_model
     from viewer.session import make_sheet
     from viewer.state import AnimateState
 
     model = open_model(_model_path(options), threads=_threads(options), wanted="generator")
+    if options.gain is not None and options.detail is None:
+        raise ViewerError("--gain is for --detail, found it without")
+    layer = None if options.detail is None else open_layer(model, options.detail, threads=_threads(options))
     start = None if options.start is None else read_start(options.start, "animate", model)
     rows, columns = (options.rows, options.cols) if start is None else (start.rows, start.columns)
     sheet = make_sheet(model, rows, columns, options.scale or 3.0, gap=0 if rows * columns == 1 else 2)
@@ -266,11 +183,13 @@ def _run_animate(options: argparse.Namespace) -> None:
     legs = frames // LEG_FRAMES if options.loop else 0
     if options.loop and (frames % LEG_FRAMES or legs < 2):
         raise ModelError(f"--loop with --frames {frames}, expected 60, 90, 120 ...: {LEG_FRAMES} frames a leg")
-    state, straight = AnimateState(sheet, options.seed, classes=_classes(options, model, start)), options.lerp
+    classes, gain, straight = _classes(options, model, start), _gain(options, layer, start), options.lerp
+    state = AnimateState(sheet, options.seed, classes=classes, gain=gain)
     if start is not None:
         state = replace(state, seed=start.seed, cursor=start.cursor, position=start.position, paused=True)
         straight, legs = start.way == "lerp", start.legs
-    session = AnimateSession(model, state, options.out, straight=straight, legs=legs)
+    session = AnimateSession(model, state, options.out, straight=straight, legs=legs, layer=layer)
+    _notify_other_low(session)
     _show(options, session, frames)
 
 
@@ -377,6 +296,21 @@ def _run_upscale(options: argparse.Namespace) -> None:
     _show(options, UpscaleSession(upscaler, begin(len(paths)), options.out, paths))
 
 
+def _run_diffuse(options: argparse.Namespace) -> None:
+    from viewer.diffuse import DiffuseSession, page_of
+    from viewer.diffuse_batch import diffuse_files
+    from viewer.diffuse_start import begin
+
+    alone = _without_screen(options)
+    diffusion, state = begin(options, _threads(options, all_cores=True))
+    if alone:
+        photos = tuple(range(state.photos))
+        diffuse_files(diffusion, replace(page_of(state), photos=photos), options.output or options.out,
+                      options.keep_steps)  # fmt: skip
+        return
+    _show(options, DiffuseSession(diffusion, state, options.out, options.keep_steps))
+
+
 def _named_pictures(options: argparse.Namespace, expected: str) -> list[str]:
     if not options.pictures:
         raise ViewerError(f"no pictures named, expected {expected}")
@@ -404,6 +338,29 @@ def _classes(options: argparse.Namespace, model: "Model", start: "Start | None")
     return classes
 
 
+def _gain(options: argparse.Namespace, layer: "Layer | None", start: "Start | None") -> "Gain | None":
+    """How much of a layer is added to begin with: as the flag says, else the picture to begin from, else the layer."""
+    detail = layer.facts["detail"] if layer is not None else {"file": "", "sha256": ""}
+    if start is not None and start.detail != detail["sha256"]:
+        found = repr(detail["file"]) if detail["file"] else "none"
+        raise ViewerError(f"{options.start}: made with another detail network, found {found}")
+    if layer is None:
+        return None
+    wanted = options.gain if options.gain is not None else start.gain if start is not None else None
+    if wanted is not None and wanted > layer.gain.scale[-1]:
+        raise ViewerError(f"--gain is {wanted:g}, expected 0..{layer.gain.scale[-1]:g} for sharpening")
+    return layer.gain if wanted is None else layer.gain.at(wanted)
+
+
+def _notify_other_low(session: "GridSession | AnimateSession") -> None:
+    """Say where a detail network was not trained beside this model: what it adds may not fit the pictures."""
+    from viewer.hpf import other_low
+
+    said = other_low(session.model, session.layer) if session.layer is not None else ""
+    if said:
+        session.notify(said)
+
+
 def _run_info(options: argparse.Namespace) -> None:
     from viewer.pictures import is_png, read_recipe
 
@@ -423,14 +380,16 @@ def _run_info(options: argparse.Namespace) -> None:
 
 
 MODES: Final = {
-    "grid": Mode("a page of pictures to choose from, random or interpolated", _add_grid_flags, _run_grid),
-    "animate": Mode("a walk through latent space", _add_animate_flags, _run_animate),
-    "latent": Mode("latent space itself: planes, lines, points, sliders", _add_latent_flags, _run_latent),
+    "grid": Mode("a page of pictures to choose from, random or interpolated", add_grid_flags, _run_grid),
+    "hpf": Mode("a page of pictures, with fine detail of a second network, or sharpened", add_hpf_flags, _run_grid),
+    "animate": Mode("a walk through latent space", add_animate_flags, _run_animate),
+    "latent": Mode("latent space itself: planes, lines, points, sliders", add_latent_flags, _run_latent),
     "translate": Mode(
-        "pictures, or what you draw, beside what a model makes of them", _add_translate_flags, _run_translate
+        "pictures, or what you draw, beside what a model makes of them", add_translate_flags, _run_translate
     ),
-    "upscale": Mode("pictures twice as large or more, beside plain enlargements", _add_upscale_flags, _run_upscale),
-    "info": Mode("what a model file is, or what a saved picture was made from", _add_info_flags, _run_info),
+    "upscale": Mode("pictures twice as large or more, beside plain enlargements", add_upscale_flags, _run_upscale),
+    "diffuse": Mode("pictures out of noise, or out of other pictures, as you watch", add_diffuse_flags, _run_diffuse),
+    "info": Mode("what a model file is, or what a saved picture was made from", add_info_flags, _run_info),
 }
 
 
@@ -474,35 +433,6 @@ def _threads(options: argparse.Namespace, all_cores: bool = False) -> int:
         return int(options.threads)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores, 8) if all_cores else min(max(cores // 2, 1), 4)
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and len(text) < 20 and low <= int(text) <= high):
-            raise argparse.ArgumentTypeError(f"{text!r}, expected a whole number {low}..{high}")
-        return int(text)
-
-    return read
-
-
-def _number(low: float, high: float) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = low - 1
-        if not low <= number <= high:
-            raise argparse.ArgumentTypeError(f"{text!r}, expected a number {low:g}..{high:g}")
-        return number
-
-    return read
-
-
-def _script(text: str) -> list[Event]:
-    try:
-        return parse_keys(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 if __name__ == "__main__":

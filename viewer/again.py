@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from viewer.classes import Classes
+from viewer.hpf_gain import DETAIL
 from viewer.latent_state import REACH, VIEWS, LatentState, View
 from viewer.layout import make_layout
 from viewer.model import Model
@@ -16,7 +17,8 @@ from viewer.state import LARGEST_TRUNCATION, LAST_SEED, LEG_TICKS, TRUNCATION_ST
 _LARGEST_SIDE: Final = 64  # pictures in a row or column
 _LAST_TICK: Final = 2**53
 _FARTHEST: Final = 1e9  # that a point moves along an axis
-_WAYS: Final = {"grid": ("random", "interpolation", "mix"), "animate": ("slerp", "lerp")}
+_WAYS: Final = {"grid": ("random", "interpolation", "mix"), "hpf": ("random", "interpolation", "mix"),
+                "animate": ("slerp", "lerp")}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Start:
     legs: int
     label: int  # the class, or that of the first row
     by_class: bool
+    gain: float | None  # of what was added to the pictures; None: nothing was
+    detail: str  # SHA-256 of the detail network that drew what was added; empty: none did
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,10 @@ class LatentStart:
 
 def read_start(path: Path, mode: str, model: Model) -> Start:
     """The start that a picture saved in ``mode`` by this model gives. Raises ``PictureError``."""
-    recipe, way = _read(path, mode, _WAYS[mode], model)
+    recipe, way = recipe_by(path, mode, _WAYS[mode], model)
 
     def whole(name: str, low: int, high: int, default: float = 0, unit: int = 1) -> int:
-        return round(_number(path, recipe, name, low / unit, high / unit, default) * unit)
+        return round(number_of(path, recipe, name, low / unit, high / unit, default) * unit)
 
     rows, columns = whole("rows", 1, _LARGEST_SIDE), whole("cols", 1, _LARGEST_SIDE)
     return Start(
@@ -66,15 +70,17 @@ def read_start(path: Path, mode: str, model: Model) -> Start:
         legs=whole("legs", 0, _LAST_TICK),
         label=whole("first_label", 0, max(len(model.classes) - 1, 0)),
         by_class=recipe.get("by_class") is True,
+        gain=number_of(path, recipe, "gain", 0, DETAIL.scale[-1]) if "gain" in recipe else None,
+        detail=str(detail.get("sha256", "")) if isinstance(detail := recipe.get("detail"), dict) else "",
     )
 
 
 def read_latent_start(path: Path, model: Model, space: Space) -> LatentStart:
     """The start that a picture saved in the latent mode by this model gives. Raises ``PictureError``."""
-    recipe, _ = _read(path, "latent", VIEWS, model)
+    recipe, _ = recipe_by(path, "latent", VIEWS, model)
 
     def number(name: str, low: float, high: float, default: float = 0) -> float:
-        return _number(path, recipe, name, low, high, default)
+        return number_of(path, recipe, name, low, high, default)
 
     def whole(name: str, low: int, high: int, default: int = 0) -> int:
         return round(number(name, low, high, default))
@@ -131,8 +137,9 @@ def _point(path: Path, facts: Any, space: Space) -> Point:
     return Point(seed, tuple((move[0], float(move[1])) for move in moves))
 
 
-def _read(path: Path, mode: str, ways: Sequence[str], model: Model) -> tuple[dict[str, Any], str]:
-    """The recipe of a picture that this model made in a mode, and which way of the mode it was."""
+def recipe_by(path: Path, mode: str, ways: Sequence[str], model: Model) -> tuple[dict[str, Any], str]:
+    """The recipe of a picture that this model made in a mode, and which way of the mode it was. Raises
+    ``PictureError``."""
     recipe = read_recipe(path)
     word, _, way = str(recipe.get("mode", "")).partition(" ")
     if word != mode or way not in ways:
@@ -142,7 +149,8 @@ def _read(path: Path, mode: str, ways: Sequence[str], model: Model) -> tuple[dic
     return recipe, way
 
 
-def _number(path: Path, facts: Mapping[str, Any], name: str, low: float, high: float, default: float = 0) -> float:
+def number_of(path: Path, facts: Mapping[str, Any], name: str, low: float, high: float, default: float = 0) -> float:
+    """A number of a recipe within bounds. Raises ``PictureError``."""
     value = facts.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise PictureError(f"{path}: {name} is {value!r}, expected a number {low:g}..{high:g}")

@@ -1,7 +1,7 @@
 """The animate mode: a walk through latent space."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from viewer import render
 from viewer.classes import Classes
+from viewer.hpf import Layer
 from viewer.latents import Latents, Walk
 from viewer.model import Images, Model
 from viewer.session import Part, SheetSession
@@ -39,18 +40,28 @@ class AnimateSession(SheetSession[AnimateState, Stretch]):
     """Pictures that walk through latent space; they are made some frames ahead."""
 
     def __init__(
-        self, model: Model, state: AnimateState, folder: Path, *, straight: bool = False, legs: int = 0
+        self,
+        model: Model,
+        state: AnimateState,
+        folder: Path,
+        *,
+        straight: bool = False,
+        legs: int = 0,
+        layer: Layer | None = None,
     ) -> None:
-        """``straight``: lerp instead of slerp. ``legs``: of a closed walk; 0: an endless one."""
+        """``straight``: lerp instead of slerp. ``legs``: of a closed walk; 0: an endless one. ``layer``: what is added
+        to the pictures, times the state's gain."""
         self._straight = straight
         self._legs = legs
-        self._frames: dict[_Frame, Images] = {}
+        self._frames: dict[_Frame, Part] = {}  # without what the gain makes of them
+        self._mixed_frame: tuple[Part, float, Images] | None = None  # the last one with it
         self._asked: Stretch | None = None
         self._shown: Images | None = None
         height, width = model.image_size
-        self._ahead = int(min(max(_AHEAD_BYTES / (height * width * 3 * state.sheet.count), 2), 24))
+        size = height * width * 3 * (1 if layer is None else 5)  # bytes of a picture and what is added to it
+        self._ahead = int(min(max(_AHEAD_BYTES / (size * state.sheet.count), 2), 24))
         self._canvas = render.blank(state.sheet)
-        super().__init__(model, state, folder)
+        super().__init__(model, state, folder, layer)
 
     @property
     def moving(self) -> bool:
@@ -83,7 +94,7 @@ class AnimateSession(SheetSession[AnimateState, Stretch]):
         labels = self._labels_of(request.classes)
         labels = None if labels is None else np.tile(labels, len(request.positions))
         for part in self._decoder.parts(wanted, labels, group=count):
-            yield Part(part.first // count, part.images)
+            yield replace(part, first=part.first // count)
 
     def _ask(self) -> None:
         state = self.state
@@ -106,7 +117,8 @@ class AnimateSession(SheetSession[AnimateState, Stretch]):
         count = self.state.sheet.count
         for number in range(len(part.images) // count):
             key = *request.way, request.positions[part.first + number]
-            self._frames[key] = part.images[number * count : (number + 1) * count]
+            own = slice(number * count, (number + 1) * count)
+            self._frames[key] = Part(0, part.images[own], None if part.details is None else part.details[own])
             self.changed = self.changed or key == _frame_of(self.state)
 
     def _pictures(self) -> render.Image:
@@ -117,7 +129,12 @@ class AnimateSession(SheetSession[AnimateState, Stretch]):
         return self._canvas
 
     def _ready(self) -> Images | None:
-        return self._frames.get(_frame_of(self.state))
+        part = self._frames.get(_frame_of(self.state))
+        if part is None:
+            return None
+        if self._mixed_frame is None or self._mixed_frame[0] is not part or self._mixed_frame[1] != self._gain:
+            self._mixed_frame = part, self._gain, self._mixed(part)
+        return self._mixed_frame[2]
 
     def _facts(self) -> Mapping[str, Any]:
         way = "lerp" if self._straight else "slerp"
@@ -126,11 +143,13 @@ class AnimateSession(SheetSession[AnimateState, Stretch]):
     def _status(self) -> tuple[str, ...]:
         state = self.state
         speed = state.speed * LEG_FRAMES / LEG_TICKS
-        return (*self._class_words(), f"seed {state.seed}", "paused" if state.paused else f"speed {speed:g}")
+        pace = "paused" if state.paused else f"speed {speed:g}"
+        return (*self._class_words(), f"seed {state.seed}", *self._layer_words(), pace)
 
     def _hints(self) -> tuple[str, ...]:
         classes = ("0-9 n p class",) if self.state.classes.count else ()
-        return ("space pause", "esc quit", *classes, "+ - speed", "s save")
+        speed = ("+ - gain", "[ ] speed") if self.state.gain else ("+ - speed",)
+        return ("space pause", "esc quit", *classes, *speed, "s save")
 
 
 def _frame_of(state: AnimateState) -> _Frame:

@@ -45,20 +45,20 @@ def readable(paths: Sequence[Path]) -> dict[Path, tuple[int, int]]:
 def translate_files(translator: Translator, wanted: Wanted, paths: Sequence[Path], folder: Path) -> None:
     """Write the result of every picture to ``<folder>/<stem>.png``. Raises ``PictureError`` where none can be read."""
     paths = list(readable(paths))
-    folder = _folder(folder)
+    folder = made_folder(folder)
     written = 0
     with tqdm(total=len(paths), desc="translate", unit="picture", disable=None) as bar:
         for path in paths:
             try:
                 photo = read_photo(path).on_white()
                 (made,) = beside(iter([lambda photo=photo: make(translator, photo, wanted)]))
-                recipe = _signed(translator.model, recipe_of(translator, wanted, path))
+                recipe = signed(translator.model, recipe_of(translator, wanted, path))
                 write_new(free_name(folder, path.stem, ".png"), encode(made.results[0], Photo(photo), ".png", recipe))
                 written += 1
             except PictureError as error:
-                _skip_or_stop(error, len(paths))
+                skip_or_stop(error, len(paths))
             bar.update()
-    _say(written, len(paths), folder)
+    say_written(written, len(paths), folder)
 
 
 def upscale_files(upscaler: Upscaler, paths: Sequence[Path], target: Path) -> None:
@@ -75,9 +75,9 @@ def upscale_files(upscaler: Upscaler, paths: Sequence[Path], target: Path) -> No
             raise PictureError(f"{target}: ends in {target.suffix!r}, expected {', '.join(kinds)}, or a folder")
         if target.exists():
             raise PictureError(f"{target}: exists already, expected a new file")
-        _folder(target.parent)
+        made_folder(target.parent)
     folder = target if not one else target.parent
-    _folder(folder)
+    made_folder(folder)
     written = 0
     total = sum(height * width for height, width in sizes.values())
     with tqdm(total=total, unit="px", unit_scale=True, disable=None if sizes else True) as bar:
@@ -89,19 +89,19 @@ def upscale_files(upscaler: Upscaler, paths: Sequence[Path], target: Path) -> No
                     tqdm.write(f"{printable(str(path))}: {note}", file=sys.stderr)
                 result = _enlarged(upscaler, photo, upscaler.plan(photo), bar)
                 suffix = target.suffix.lower() if one else ".png"
-                recipe = _signed(upscaler.model, upscale_recipe(upscaler, path))
+                recipe = signed(upscaler.model, upscale_recipe(upscaler, path))
                 data = _named(path, encode, result, photo, suffix, recipe)
                 write_new(target if one else free_name(folder, path.stem, suffix), data)
                 written += 1
             except PictureError as error:
-                _skip_or_stop(error, len(paths))
+                skip_or_stop(error, len(paths))
     for path in films:
         try:
             _upscale_film(upscaler, path, target if one else free_name(folder, path.stem, _FILM))
             written += 1
         except PictureError as error:
-            _skip_or_stop(error, len(paths))
-    _say(written, len(paths), target)
+            skip_or_stop(error, len(paths))
+    say_written(written, len(paths), target)
 
 
 def _named(path: Path, work: Any, *arguments: Any) -> bytes:
@@ -204,11 +204,12 @@ def beside(jobs: Iterator[Any]) -> Iterator[Any]:
         worker.close()
 
 
-def _signed(model: Model, recipe: Mapping[str, Any]) -> Mapping[str, Any]:
+def signed(model: Model, recipe: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A recipe with the model that it is for."""
     return {"model": model.name, "file": model.path.name, **recipe, "sha256": model.sha256}
 
 
-def _folder(folder: Path) -> Path:
+def made_folder(folder: Path) -> Path:
     """The folder, made where it is missing. Raises ``PictureError``."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -221,14 +222,15 @@ def _skip(error: ViewerError) -> None:
     tqdm.write(f"skipped {printable(str(error), 1000)}", file=sys.stderr)
 
 
-def _skip_or_stop(error: PictureError, count: int) -> None:
+def skip_or_stop(error: PictureError, count: int) -> None:
     """One of many is skipped; the only one is an error."""
     if count == 1:
         raise error
     _skip(error)
 
 
-def _say(written: int, count: int, target: Path) -> None:
+def say_written(written: int, count: int, target: Path) -> None:
+    """The last line. Raises ``PictureError`` where nothing was written."""
     if not written:
         raise PictureError(f"none of {count} files could be used; nothing was written")
     left = f", {count - written} skipped" if written < count else ""

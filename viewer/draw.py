@@ -122,7 +122,7 @@ class DrawSession(Session[DrawState, Sheet, Image]):
                 return f"saved {save_numbered(self._folder, self.model.name, picture)}"
             drawing = {**recipe, "mode": "drawing"}
             path = save_numbered(
-                self._folder, self.model.name, encode_png(result, recipe), {"drawing": encode_png(page, drawing)}
+                self._folder, self.model.name, encode_png(result, recipe), {"drawing.png": encode_png(page, drawing)}
             )
             return f"saved {path} and its drawing"
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from viewer import latents, render
 from viewer.classes import Classes
+from viewer.hpf import Layer
 from viewer.latents import Latents
 from viewer.model import Images, Model
 from viewer.session import Part, SheetSession
@@ -31,9 +32,16 @@ class GridSession(SheetSession[GridState, Page]):
     """A page of pictures with a cursor: random, interpolated between its corners, or mixes of training pictures."""
 
     def __init__(
-        self, model: Model, state: GridState, folder: Path, encoded: Latents | None = None, source: str = ""
+        self,
+        model: Model,
+        state: GridState,
+        folder: Path,
+        encoded: Latents | None = None,
+        source: str = "",
+        layer: Layer | None = None,
     ) -> None:
-        """``encoded``: latent [d] of a real picture for the first corner. ``source``: its name."""
+        """``encoded``: latent [d] of a real picture for the first corner. ``source``: its name. ``layer``: what is
+        added to the pictures, times the state's gain."""
         self._encoded = encoded
         self._source = source
         self._asked: Page | None = None
@@ -41,9 +49,11 @@ class GridSession(SheetSession[GridState, Page]):
         self._late = False  # the page is shown half done
         height, width = model.image_size
         self._images: Images = np.zeros((state.sheet.count, height, width, 3), np.uint8)
+        self._parts: list[Part] = []  # of the page asked for, without what the gain makes of them
         self._count = 0  # pictures of the page asked for that are there
         self._canvas = render.blank(state.sheet)
-        super().__init__(model, state, folder)
+        super().__init__(model, state, folder, layer)
+        self._gain_shown = self._gain
 
     @property
     def _missing(self) -> int:
@@ -64,7 +74,7 @@ class GridSession(SheetSession[GridState, Page]):
         if page.mode == "random":
             drawn = latents.draw_many(latent, page.seed, range(sheet.count))
             return latents.truncate(latent, drawn, page.truncation)
-        indices = (0, sheet.columns - 1, sheet.count - sheet.columns, sheet.count - 1)  # the page's own corners
+        indices = latents.corner_numbers(sheet.rows, sheet.columns)
         corners = np.stack([latents.draw(latent, page.seed, index) for index in indices])
         corners = latents.truncate(latent, corners, page.truncation)
         if self._encoded is not None:
@@ -78,6 +88,7 @@ class GridSession(SheetSession[GridState, Page]):
         page = self._page()
         if page != self._asked:
             self._asked, self._asked_at, self._count, self._late = page, self.now, 0, False
+            self._parts.clear()
             self._worker.ask(page)
         elif not self._late and self._missing and self.now - self._asked_at > _PATIENCE_SECONDS:
             self._late = self.changed = True
@@ -88,20 +99,37 @@ class GridSession(SheetSession[GridState, Page]):
         if part.first == 0:
             self._images = np.empty_like(self._images)  # a picture that is being saved keeps the old ones
         self._count = part.first + len(part.images)
-        self._images[part.first : self._count] = part.images
-        render.place(self._canvas, self.state.sheet, part.first, part.images)
+        self._parts.append(part)
+        self._show(part)
         self._late = self._late and self._missing > 0
         self.changed = self.changed or self._late or not self._missing
 
+    def _show(self, part: Part) -> None:
+        images = self._mixed(part)
+        self._images[part.first : part.first + len(images)] = images
+        render.place(self._canvas, self.state.sheet, part.first, images)
+
+    def _follow_gain(self) -> None:
+        """Show the pictures that are there with the gain of now."""
+        if self._gain_shown == self._gain:
+            return
+        self._gain_shown = self._gain
+        self._images = np.empty_like(self._images)  # a picture that is being saved keeps the old ones
+        for part in self._parts:
+            self._show(part)
+
     def _pictures(self) -> render.Image:
+        self._follow_gain()
         return self._canvas
 
     def _ready(self) -> Images | None:
+        self._follow_gain()
         return self._images if self._page() == self._asked and not self._missing else None
 
     def _facts(self) -> Mapping[str, Any]:
         state = self.state
-        facts: dict[str, Any] = {"mode": f"grid {state.mode}", "truncation": state.truncation}
+        word = "grid" if self.layer is None else "hpf"
+        facts: dict[str, Any] = {"mode": f"{word} {state.mode}", "truncation": state.truncation}
         if self._encoded is not None and state.mode == "interpolation":
             facts["encoded"] = self._source
         return facts
@@ -109,14 +137,16 @@ class GridSession(SheetSession[GridState, Page]):
     def _status(self) -> tuple[str, ...]:
         state = self.state
         mode = state.mode if state.mode != "mix" else "mixes of training pictures"
-        status = (mode, *self._class_words(), f"seed {state.seed}", f"truncation {state.truncation:.1f}")
+        effect = self._layer_words() or (f"truncation {state.truncation:.1f}",)
+        status = (mode, *self._class_words(), f"seed {state.seed}", *effect)
         return (*status, f"{self._missing} to come") if self._late else status
 
     def _hints(self) -> tuple[str, ...]:
         other = "i interpolate" if self.state.mode == "random" else "r random"
         classes = ("0-9 n p class", "c rows by class") if self.state.classes.count else ()
         mixes = ("m mixes",) if self.state.can_mix else ()
-        return "any key: new", "esc quit", "s save", "S save all", *classes, other, *mixes, "+ - truncation"
+        effect = self.state.gain.name if self.state.gain else "truncation"
+        return "any key: new", "esc quit", "s save", "S save all", *classes, other, *mixes, f"+ - {effect}"
 
 
 def auto_scale(rows: int, columns: int, height: int, width: int) -> float:

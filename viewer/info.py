@@ -50,7 +50,10 @@ def _describe_card(card: Card) -> list[tuple[str, str]]:
         lines.append(("directions", str(len(card.directions))))
     if card.family:
         lines.append(("precision", card.precision))
-    for name in ("training", "parity", "schedule"):
+    if card.kind == "denoiser":
+        kind, shares = card.schedule.get("kind", "own"), card.schedule["alpha_bar"]
+        lines.append(("noise", f"{kind} schedule of {len(shares)} steps, predicts {card.schedule['prediction']}"))
+    for name in ("training", "parity"):
         facts = getattr(card, name)
         lines.append((name, ", ".join(f"{key} {value}" for key, value in facts.items())))
     return [*lines, ("data", card.data), ("licence", card.licence)]

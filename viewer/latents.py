@@ -25,9 +25,15 @@ def draw(latent: Latent, seed: int, index: int) -> Latents:
 
 @lru_cache(maxsize=256)
 def _draw(size: int, prior: str, seed: int, index: int) -> Latents:
-    uniform = _uniform(f"{seed} {index}", size + size % 2)
+    text = f"{seed} {index}"
     if prior == "uniform":
-        return (2.0 * uniform[:size] - 1.0).astype(np.float32)
+        return (2.0 * _uniform(text, size + size % 2)[:size] - 1.0).astype(np.float32)
+    return normal(text, size)
+
+
+def normal(text: str, size: int) -> Latents:
+    """Standard normal numbers that follow from a text, f32 [size]."""
+    uniform = _uniform(text, size + size % 2)
     radius, angle = np.sqrt(-2.0 * np.log(uniform[0::2])), 2.0 * np.pi * uniform[1::2]
     pairs = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
     return pairs.reshape(-1)[:size].astype(np.float32)
@@ -104,6 +110,11 @@ def bilinear(corners: Latents, rows: int, columns: int) -> Latents:
     top = (1 - along) * corners[0] + along * corners[1]
     bottom = (1 - along) * corners[2] + along * corners[3]
     return np.ascontiguousarray(((1 - down) * top + down * bottom).reshape(rows * columns, -1))
+
+
+def corner_numbers(rows: int, columns: int) -> tuple[int, int, int, int]:
+    """The pictures at the corners of a page: top left, top right, bottom left, bottom right."""
+    return 0, columns - 1, (rows - 1) * columns, rows * columns - 1
 
 
 @dataclass(frozen=True)

@@ -8,33 +8,21 @@ few probe runs tell how its arrays are to be read. Either way the result is a ``
 import hashlib
 import math
 import threading
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 from export.card import SEAL_KEY, Card, CardError, Latent, check_seal
+from viewer.arrays import latent_array, picture_array, read_picture, read_pictures
 from viewer.errors import ViewerError
-from viewer.inspection import (
-    TYPES,
-    Layout,
-    PictureLayout,
-    find_arrangement,
-    find_scale,
-    find_value_range,
-    inferred_card,
-    is_picture_port,
-    latent_layout,
-    picture_input,
-)
-from viewer.latents import Latents, draw_many
+from viewer.inspection import Layout, PictureLayout, find_scale
+from viewer.latents import Latents
+from viewer.probing import Probe
 from viewer.text import printable
 
 Images = NDArray[np.uint8]  # [n, h, w, 3] BGR
@@ -42,10 +30,6 @@ Images = NDArray[np.uint8]  # [n, h, w, 3] BGR
 _LARGEST_FILE: Final = 2**31  # bytes; ONNX itself ends here
 _LARGEST_ARRAY: Final = 2**28  # numbers an input or output may declare for one picture
 _PIXELS_A_RUN: Final = 200_000  # more at once falls out of the caches: 12 pictures of 128 px beat 48 by a fifth
-_PROBES: Final = 8  # pictures whose values tell the range of a file without a card
-_OVERSHOOT: Final = 0.25  # below 0, that a network for 0..1 may give at hard edges
-_PROBE_SECONDS: Final = 0.5  # that they may take of the viewer's start
-_PROBED_SIDES: Final = {65: 1, 66: 2, 68: 4, 72: 8, 80: 16, 96: 32, 64: 64, 128: 128, 256: 256, 512: 512}  # multiples
 _CARD_TYPES: Final = {"f32": "tensor(float)", "i64": "tensor(int64)", "u8": "tensor(uint8)"}
 _DOES: Final = {
     "generator": "latent → picture",
@@ -55,6 +39,7 @@ _DOES: Final = {
     "denoiser": "noise → picture, step by step",
     "other": "no picture in or out",
 }
+_MODES: Final = {"generator": "grid", "translator": "translate", "denoiser": "diffuse"}  # where each kind is at home
 
 
 class ModelError(ViewerError):
@@ -86,8 +71,9 @@ def open_model(path: Path, *, threads: int = 1, wanted: str = "", many_sizes: bo
         raise ModelError(f"{_shown(path)}: its SHA-256 seal is damaged")
     model = Model(path, session, card, sealed=sealed, digest=(hashing, digest))
     if wanted and model.kind != wanted:
+        other = f"; for this one there is: python -m viewer {_MODES[model.kind]}" if model.kind in _MODES else ""
         raise ModelError(
-            f"{_shown(path)}: found {_an(model.kind)}{model.found}, expected {_an(wanted)} ({_DOES[wanted]})"
+            f"{_shown(path)}: found {_an(model.kind)}{model.found}, expected {_an(wanted)} ({_DOES[wanted]}){other}"
         )
     return model
 
@@ -126,14 +112,8 @@ class Model:
         self._session = session
         self._layout: Layout | None = None
         self._picture_layout: PictureLayout | None = None
-        if card is None:
-            try:
-                self.card: Card | None = self._inspect()
-            except CardError as error:  # sizes that no card may have
-                raise ModelError(f"{_shown(path)}: {str(error).replace('card ', 'inferred ', 1)}") from None
-            self._layout = self._layout if self.card is not None else None
-        else:
-            self.card = card
+        self.card = card if card is not None else self._inspect()
+        if card is not None:
             self._check_graph(card)
         self.kind = "other" if self.card is None else self.card.kind
         self.name = printable((self.card.name if self.card else "") or path.stem, 80)
@@ -201,11 +181,14 @@ class Model:
         wants_label = any(port.name == "label" for port in self._session.get_inputs())
         for first in range(0, count, size):
             part = latents[first : first + size]
-            feeds: dict[str, NDArray[Any]] = {self._latent_name: self._feed(part)}
+            feeds: dict[str, NDArray[Any]] = {self._latent_name: latent_array(layout, part)}
             if wants_label:
                 chosen = np.zeros(count, np.int64) if labels is None else labels
                 feeds["label"] = chosen[first : first + size]
-            self._read_pictures(self._run(feeds, layout.output), images[first : first + len(part)])
+            try:
+                read_pictures(layout, self._run(feeds, layout.output), images[first : first + len(part)])
+            except ValueError as error:
+                raise ModelError(f"{_shown(self.path)}: {error}") from None
         return images
 
     def encode(self, images: Images) -> Latents:
@@ -218,6 +201,24 @@ class Model:
         if latents.shape != (len(images), self.latent.size) or not np.isfinite(latents).all():
             raise ModelError(f"{_shown(self.path)}: gave latents {latents.shape}, expected {self.latent.size} finite")
         return latents.astype(np.float32)
+
+    def detail(self, latents: Latents) -> NDArray[np.float32]:
+        """The fine detail that latents f32 [n, d] stand for, f32 [n, h, w, 3] BGR, to be added to pictures in 0..1.
+
+        Raises ``ModelError``.
+        """
+        if self.kind != "detail":
+            raise ModelError(f"{_shown(self.path)}: found {_an(self.kind)}, expected a detail network")
+        count, (height, width) = len(latents), self.image_size
+        details = np.empty((count, height, width, 3), np.float32)
+        size = max(1, _PIXELS_A_RUN // (height * width))
+        for first in range(0, count, size):
+            part = details[first : first + size]
+            found = self._run({"latent": np.ascontiguousarray(latents[first : first + size])}, "detail")
+            if found.shape != part.shape or not np.isfinite(found).all():
+                raise ModelError(f"{_shown(self.path)}: gave {found.shape}, expected {part.shape}, all finite")
+            part[:] = found[..., ::-1]
+        return details
 
     @property
     def picture_layout(self) -> PictureLayout:
@@ -236,7 +237,7 @@ class Model:
         layout, (height, width, channels) = self.picture_layout, image.shape
         if channels != layout.channels:
             raise ModelError(f"{_shown(self.path)}: got {channels} channels, expected {layout.channels}")
-        feeds: dict[str, NDArray[Any]] = {self._picture_name: _picture_array(layout, image)}
+        feeds: dict[str, NDArray[Any]] = {self._picture_name: picture_array(layout, image)}
         if self.card is not None and self.card.latent is not None and not self.inferred:
             feeds["latent"] = np.zeros((1, self.latent.size), np.float32) if latent is None else latent[None]
         output = self._run(feeds, layout.output)
@@ -246,7 +247,24 @@ class Model:
                 f"{_shown(self.path)}: made an array {output.shape} of a picture {width}x{height}, expected one "
                 f"{layout.scale} times as large"
             )
-        return _levels(layout, output[0])
+        return read_picture(layout, output[0])
+
+    def denoise(
+        self, noisy: NDArray[np.float32], t: NDArray[np.int64], labels: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float32]:
+        """What a denoiser predicts, f32 [n, c, h, w], of pictures of that shape at steps t, i64 [n].
+
+        ``labels``: i64 [n], for models with classes; as many as there are classes: of none. Raises ``ModelError``.
+        """
+        if self.kind != "denoiser":
+            raise ModelError(f"{_shown(self.path)}: found {_an(self.kind)}, expected a denoiser")
+        feeds: dict[str, NDArray[Any]] = {"noisy": noisy, "t": t}
+        if labels is not None:
+            feeds["label"] = labels
+        prediction = self._run(feeds, "prediction")
+        if prediction.shape != noisy.shape or not np.isfinite(prediction).all():
+            raise ModelError(f"{_shown(self.path)}: gave {prediction.shape}, expected {noisy.shape}, all finite")
+        return np.asarray(prediction, np.float32)
 
     def _run(self, feeds: Mapping[str, NDArray[Any]], output: str) -> NDArray[Any]:
         try:
@@ -262,41 +280,6 @@ class Model:
     @property
     def _latent_name(self) -> str:
         return "latent" if not self.inferred else str(self._session.get_inputs()[0].name)
-
-    def _feed(self, latents: Latents) -> NDArray[Any]:
-        """Latents [n, d] as the graph takes them; a fixed batch is filled up with copies of the last one."""
-        layout = self.layout
-        if layout.batch is not None and len(latents) < layout.batch:
-            latents = np.concatenate([latents, np.repeat(latents[-1:], layout.batch - len(latents), axis=0)])
-        shape = (len(latents), *layout.latent_shape) if layout.batched_input else layout.latent_shape
-        return np.ascontiguousarray(latents.reshape(shape).astype(layout.latent_type, copy=False))
-
-    def _read_pictures(self, output: NDArray[Any], images: Images) -> None:
-        """Put the first pictures of a graph's output into ``images``, u8 [n, h, w, 3] BGR."""
-        layout, (count, height, width, _) = self.layout, images.shape
-        taken = output[:count] if layout.batched_output else output
-        try:
-            pictures = taken.reshape((count, *layout.picture_shape))
-        except ValueError:
-            wanted = (count, *layout.picture_shape)
-            raise ModelError(f"{_shown(self.path)}: gave an array {output.shape}, expected {wanted}") from None
-        if layout.value_range is not None:
-            low, high = layout.value_range
-            scaled = (pictures.astype(np.float32) - low) * (255.0 / (high - low))
-            pictures = np.clip(np.nan_to_num(np.rint(scaled)), 0, 255)
-        pictures = pictures.astype(np.uint8, copy=False)
-        if layout.axes == "chw":
-            pictures = pictures.transpose(0, 2, 3, 1)
-        tall = np.ascontiguousarray(pictures).reshape(count * height, width, -1)
-        target = images.reshape(count * height, width, 3)
-        channels = tall.shape[2]
-        if channels == 1:
-            cv2.cvtColor(tall, cv2.COLOR_GRAY2BGR, dst=target)
-        elif channels == 3:
-            cv2.cvtColor(tall, cv2.COLOR_RGB2BGR, dst=target)
-        else:  # what is transparent shows white paper
-            alpha = tall[..., 3:].astype(np.uint16)
-            target[...] = (tall[..., 2::-1] * alpha + 255 * (255 - alpha) + 127) // 255
 
     def _check_graph(self, card: Card) -> None:
         """Compare the card with the graph that it describes, and take the layout of a generator from it."""
@@ -321,9 +304,11 @@ class Model:
                 raise ModelError(f"{_shown(self.path)}: {_describe(graph)} in the graph, its card says {said.shape}")
         if card.kind == "translator":
             self._picture_layout = self._described_pictures(card, found["image"])
-        if card.kind != "generator":
+        if card.kind not in ("generator", "detail"):
             return
         height, width = self._fixed_size(outputs[card.output.name].shape)
+        if card.kind == "detail":
+            return
         self._layout = Layout((self.latent.size,), np.float32, picture_shape=(height, width, 3))
 
     def _described_pictures(self, card: Card, graph: Any) -> PictureLayout:
@@ -355,127 +340,16 @@ class Model:
 
     def _inspect(self) -> Card | None:
         """Find out what a file without a card is; ``None`` where it has to do with no pictures."""
-        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        for port in (*inputs, *outputs):
+        for port in (*self._session.get_inputs(), *self._session.get_outputs()):
             _check_size(self.path, port)
         self.found = f": {self.ports[0]} → {self.ports[1]}"
-        if len(inputs) != 1 or inputs[0].type not in TYPES:
-            return None
-        if is_picture_port(inputs[0]):
-            if not any(is_picture_port(port) for port in outputs):
-                return inferred_card("encoder", self.path.stem)
-            self._picture_layout = self._probe_pictures(inputs[0], outputs)
-            return inferred_card("translator", self.path.stem, layout=self._picture_layout)
-        latent = latent_layout(inputs[0])
-        if latent is None:
-            return None
-        for port in outputs:
-            layout = self._probe(latent, port)
-            if layout is not None:
-                self._layout = layout
-                height, width, channels = layout.sides
-                size = math.prod(layout.latent_shape)
-                return inferred_card("generator", self.path.stem, size, (height, width), channels)
-        return None
-
-    def _probe(self, latent: Layout, port: Any) -> Layout | None:
-        """Run a few latents through the graph and read the arrangement of the pictures from what comes out."""
-        self._layout = layout = replace(latent, output=port.name)
-        name, size = self._session.get_inputs()[0].name, math.prod(layout.latent_shape)
-        probes = draw_many(Latent(size=size), 0, range(_PROBES))
-        output = self._run({name: self._feed(probes[:1])}, port.name)
-        if output.dtype.type not in TYPES.values():
-            return None
-        if not layout.batched_input or output.ndim < 2:
-            batched = False
-        elif layout.batch is None:
-            two = self._run_pair(name, probes[:2], port.name)
-            batched = len(output) == 1 and two is not None and two.shape == (2, *output.shape[1:])
-        else:  # [1, h, w] is a batch of one; [1, w, 3] would be a very flat picture
-            batched = len(output) == layout.batch and (layout.batch > 1 or output.ndim != 3 or output.shape[-1] > 4)
-        arrangement = find_arrangement(output.shape[1:] if batched else output.shape)
-        if arrangement is None:
-            return None
-        axes, shape = arrangement
-        layout = replace(layout, batched_output=batched, axes=axes, picture_shape=shape)
-        if not np.issubdtype(output.dtype, np.floating):
-            return layout
-        self._layout = layout
-        values, until = [output], time.monotonic() + _PROBE_SECONDS
-        while len(values) < _PROBES and time.monotonic() < until:
-            values.append(self._run({name: self._feed(probes[len(values) :][:1])}, port.name))
-        return replace(layout, value_range=find_value_range(np.stack(values)))
-
-    def _probe_pictures(self, port: Any, outputs: Sequence[Any]) -> PictureLayout | None:
-        """Send a picture of waves through a translator without a card, and read from what comes out how it takes them.
-
-        Floats are taken to be of the same range in and out, which is found by what becomes of 0..1. A side that does
-        not come out as long as it went in, or several times that, is one that the network cannot take.
-        """
-        layout = picture_input(port)
-        if layout is None:
-            return None
-        for side, multiple in _PROBED_SIDES.items():
-            height, width = (side if fixed is None else fixed for fixed in layout.sides)
-            y, x = np.mgrid[0:height, 0:width] / 16
-            wave = (np.rint(127.5 + 127.5 * np.sin(x + 2 * y))[..., None] * np.ones(layout.channels)).astype(np.uint8)
-            known = replace(layout, multiple=1 if None not in layout.sides else multiple)
-            if np.issubdtype(layout.input_type, np.floating):
-                known = replace(known, input_range=(0.0, 1.0))
-            for given in outputs:
-                found = self._probe_picture(replace(known, output=given.name), wave)
-                if found is not None:
-                    return found
-            if None not in layout.sides:
-                break
-        return None
-
-    def _probe_picture(self, layout: PictureLayout, image: NDArray[np.uint8]) -> PictureLayout | None:
-        """The layout with what one output tells; ``None`` where that is no picture, or none comes."""
+        probe = Probe(self._session.get_inputs(), self._session.get_outputs(), self._run, ModelError)
         try:
-            output = self._run({self._picture_name: _picture_array(layout, image)}, layout.output)
-        except ModelError:
-            return None
-        for axes in ("chw", "hwc"):
-            scale = find_scale(axes, output.shape, *image.shape[:2])
-            if scale is not None and output.dtype.type in TYPES.values():
-                layout = replace(layout, output_axes=axes, scale=scale)
-                if not np.issubdtype(output.dtype, np.floating):
-                    return layout
-                overshoot = output + _OVERSHOOT * (output < 0)  # sharpening networks leave 0..1 by a little
-                values = find_value_range(overshoot)
-                return replace(layout, input_range=layout.input_range and values, output_range=values)
-        return None
-
-    def _run_pair(self, name: str, latents: Latents, output: str) -> NDArray[Any] | None:
-        """Two at once; ``None`` where a graph that promised any batch cannot do it."""
-        try:
-            return self._run({name: self._feed(latents)}, output)
-        except ModelError:
-            return None
-
-
-def _picture_array(layout: PictureLayout, image: NDArray[np.uint8]) -> NDArray[Any]:
-    """A picture u8 [h, w, 3] BGR or [h, w, 1] as the graph takes it, with a batch axis."""
-    array: NDArray[Any] = image[..., ::-1]
-    if layout.input_range is not None:
-        low, high = layout.input_range
-        array = array.astype(np.float32) * ((high - low) / 255) + low
-    if layout.axes == "chw":
-        array = array.transpose(2, 0, 1)
-    return np.ascontiguousarray(array[None].astype(layout.input_type, copy=False))
-
-
-def _levels(layout: PictureLayout, output: NDArray[Any]) -> NDArray[np.uint8]:
-    """A picture of a graph, of ``layout``'s output axes and range, as u8 [h, w, 3] BGR."""
-    picture = output if layout.output_axes == "hwc" else output.transpose(1, 2, 0)
-    if layout.output_range is not None:
-        low, high = layout.output_range
-        scaled = (picture.astype(np.float32) - low) * (255.0 / (high - low))
-        picture = np.clip(np.nan_to_num(np.rint(scaled)), 0, 255)
-    picture = np.ascontiguousarray(picture.astype(np.uint8, copy=False))
-    code = cv2.COLOR_GRAY2BGR if picture.shape[2] == 1 else cv2.COLOR_RGB2BGR
-    return np.asarray(cv2.cvtColor(picture, code), np.uint8)
+            found = probe.inspect(self.path.stem)
+        except CardError as error:  # sizes that no card may have
+            raise ModelError(f"{_shown(self.path)}: {str(error).replace('card ', 'inferred ', 1)}") from None
+        self._layout, self._picture_layout = found.layout, found.picture_layout
+        return found.card
 
 
 def _read(path: Path) -> bytes:

@@ -131,14 +131,14 @@ def is_drawing(path: Path) -> bool:
 def save_numbered(folder: Path, stem: str, data: bytes, beside: Mapping[str, bytes] | None = None) -> Path:
     """Write ``data`` to the first free ``<stem>-<number>.png``; the folder is made where it is missing.
 
-    ``beside``: more pictures that belong to it, by what is added to its name: ``<stem>-<number>-<name>.png``.
+    ``beside``: more files that belong to it, by what is added to its name: ``<stem>-<number>-<name>``.
     Raises ``PictureError``, and then leaves nothing behind.
     """
     stem = re.sub(r"[^\w.-]+", "_", stem)[:80].lstrip(".") or "picture"
     path = folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        taken = re.compile(re.escape(stem) + r"-(\d{1,9})(?:-\w+)?\.png", re.IGNORECASE)
+        taken = re.compile(re.escape(stem) + r"-(\d{1,9})(?:-\w+)?\.(?:png|gif)", re.IGNORECASE)
         numbers = (int(match[1]) for old in folder.iterdir() if (match := taken.fullmatch(old.name)))
         number = max(numbers, default=0)
         while True:
@@ -151,7 +151,7 @@ def save_numbered(folder: Path, stem: str, data: bytes, beside: Mapping[str, byt
                 continue  # another viewer was quicker
         try:
             for name, more in (beside or {}).items():
-                _write_new(path.with_stem(f"{path.stem}-{name}"), more)
+                _write_new(path.with_name(f"{path.stem}-{name}"), more)
         except OSError:
             path.unlink(missing_ok=True)
             raise

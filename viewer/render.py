@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewer.pictures import resize
-from viewer.state import Sheet
+from viewer.sheet import Sheet
 
 Image = NDArray[np.uint8]  # [h, w, 3] BGR
 Tone = Literal["hint", "notice", "error"]
@@ -46,6 +46,14 @@ def place(target: Image, sheet: Sheet, first: int, images: Image) -> None:
         left, top = sheet.corner(index)
         cell = target[top : top + sheet.cell_height, left : left + sheet.cell_width]
         cell[:] = resize(image, sheet.cell_height, sheet.cell_width)
+
+
+def with_detail(images: Image, details: NDArray[np.float32], gain: float) -> Image:
+    """Pictures u8 [n, h, w, 3] with ``gain`` times their details f32 [n, h, w, 3], both in levels, added."""
+    flat = (len(images) * images.shape[1], images.shape[2] * 3)
+    levels = images.reshape(flat).astype(np.float32)
+    mixed = cv2.addWeighted(levels, 1.0, details.reshape(flat), gain, 0.0, dtype=cv2.CV_8U)  # rounds, and limits
+    return np.asarray(mixed, np.uint8).reshape(images.shape)
 
 
 def compose(pictures: Image, strip: Image | None, sheet: Sheet | None = None, cursor: int = 0) -> Image:

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from viewer import render
 from viewer.classes import Classes
+from viewer.hpf import Details, Layer
 from viewer.keys import Event
 from viewer.latents import Latents
 from viewer.model import Images, Model, ModelError
 from viewer.pictures import PictureError, encode_png, save_numbered
-from viewer.state import Effect, Sheet, SheetState, State, reduce
+from viewer.sheet import Sheet
+from viewer.state import Effect, SheetState, State, reduce
 from viewer.text import printable
 from viewer.worker import Errands, Worker
 
@@ -40,13 +42,15 @@ class Part:
 
     first: int  # number of the first one
     images: Images
+    details: Details | None = None  # to be added to them, where there is a layer
 
 
 class Decoder:
     """Makes pictures in parts small enough that something newer is never kept waiting long."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, layer: Layer | None = None) -> None:
         self._model = model
+        self._layer = layer
         self._seconds = 0.0  # a picture
 
     def parts(self, wanted: Latents, labels: Labels | None = None, group: int = 1) -> Iterator[Part]:
@@ -58,22 +62,29 @@ class Decoder:
             started = time.perf_counter()
             part = slice(first, first + size)
             images = self._model.generate(wanted[part], None if labels is None else labels[part])
+            details = None if self._layer is None else self._layer.of(wanted[part], images)
             self._seconds = max((time.perf_counter() - started) / len(images), 1e-6)
-            yield Part(first, images)
+            yield Part(first, images, details)
             first += len(images)
+
+    def make(self, wanted: Latents, labels: Labels | None, gain: float) -> Images:
+        """All pictures of latents [n, d] at once, with ``gain`` times what the layer adds."""
+        images = self._model.generate(wanted, labels)
+        return images if self._layer is None else render.with_detail(images, self._layer.of(wanted, images), gain)
 
 
 class Session(ABC, Generic[State, Request, Made]):
     """One mode at work."""
 
-    def __init__(self, model: Model, state: State, folder: Path) -> None:
+    def __init__(self, model: Model, state: State, folder: Path, layer: Layer | None = None) -> None:
         self.model = model
+        self.layer = layer
         self.state: State = state
         self.changed = True  # since the last frame
         self.now = 0.0  # seconds, by the clock of the loop
         self.failures: list[str] = []  # all that went wrong, one line each
         self._folder = folder
-        self._decoder = Decoder(model)
+        self._decoder = Decoder(model, layer)
         self._worker: Worker[Request, Made] = Worker(self._work)
         self._errands = Errands()
         self._notice: tuple[str, render.Tone, float] | None = None
@@ -257,8 +268,9 @@ class SheetSession(Session[SheetState, Request, Part]):
             "rows": sheet.rows,
             "cols": sheet.columns,
             **self._facts(),
+            **self._layer_facts(),
         }
-        images = self._ready()
+        images, gain = self._ready(), self._gain
         if not whole:
             index = self.state.cursor
             wanted = wanted[index : index + 1]
@@ -278,12 +290,29 @@ class SheetSession(Session[SheetState, Request, Part]):
 
         def errand() -> tuple[render.Image, Mapping[str, Any]]:
             check_saved_size(native.width, native.height)
-            made = self.model.generate(wanted, labels) if images is None else images
+            made = self._decoder.make(wanted, labels, gain) if images is None else images
             picture = render.blank(native)
             render.place(picture, native, 0, made)
             return picture, recipe
 
         self._send(errand)
+
+    @property
+    def _gain(self) -> float:
+        """What the layer is multiplied by; 0 where there is none."""
+        return self.state.gain.value if self.state.gain else 0.0
+
+    def _mixed(self, part: Part) -> Images:
+        """Pictures with what the layer adds now."""
+        return part.images if part.details is None else render.with_detail(part.images, part.details, self._gain)
+
+    def _layer_facts(self) -> Mapping[str, Any]:
+        """What is added to the pictures, for their recipe."""
+        return {} if self.layer is None else {"gain": self._gain, **self.layer.facts}
+
+    def _layer_words(self) -> tuple[str, ...]:
+        """The same in words."""
+        return (self.state.gain.words,) if self.state.gain else ()
 
     def _labels_of(self, classes: Classes) -> Labels | None:
         """Of the pictures of the sheet; ``None`` where the model has no classes."""
@@ -324,10 +353,11 @@ def check_saved_size(width: int, height: int) -> None:
         raise PictureError(f"cannot save {width}x{height}, expected {_LARGEST_SAVED} pixels at most")
 
 
-def make_sheet(model: Model, rows: int, columns: int, scale: float, gap: int = 2) -> Sheet:
-    """Where the pictures of a model go on the frame. Raises ``ModelError`` where the frame would be absurd."""
+def make_sheet(model: Model, rows: int, columns: int, scale: float, gap: int = 2, across: int = 1) -> Sheet:
+    """Where the pictures of a model go on the frame, so many beside each other in a cell. Raises ``ModelError`` where
+    the frame would be absurd."""
     height, width = model.image_size
-    sheet = Sheet(rows, columns, max(round(width * scale), 1), max(round(height * scale), 1), gap)
+    sheet = Sheet(rows, columns, max(round(width * scale), 1) * across, max(round(height * scale), 1), gap)
     if sheet.width * sheet.height > 2**26:
         raise ModelError(f"a frame of {sheet.width}x{sheet.height} pixels is too large; try a smaller --scale")
     return sheet

@@ -9,9 +9,12 @@ from enum import Enum, auto
 from typing import Final, Literal, TypeVar, final
 
 from viewer.classes import NO_CLASSES, Classes
+from viewer.diffuse_state import DiffuseState, reduce_diffuse
 from viewer.draw_state import DrawState, reduce_draw
+from viewer.hpf_gain import Gain
 from viewer.keys import Action, Event
 from viewer.latent_state import LatentState, reduce_latent
+from viewer.sheet import Sheet, moved
 from viewer.translate_state import TranslateState, reduce_translate
 from viewer.upscale_state import UpscaleState, reduce_upscale
 
@@ -35,48 +38,6 @@ Effects = tuple[Effect, ...]
 GridMode = Literal["random", "interpolation", "mix"]
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """Where the pictures of a sheet lie on the frame, in frame pixels."""
-
-    rows: int
-    columns: int
-    cell_width: int
-    cell_height: int
-    gap: int = 2  # round every picture
-
-    @property
-    def count(self) -> int:
-        """How many pictures there are."""
-        return self.rows * self.columns
-
-    @property
-    def width(self) -> int:
-        """Of the sheet, gaps included."""
-        return self.columns * (self.cell_width + self.gap) + self.gap
-
-    @property
-    def height(self) -> int:
-        """Of the sheet, gaps included."""
-        return self.rows * (self.cell_height + self.gap) + self.gap
-
-    def corner(self, index: int) -> tuple[int, int]:
-        """Left and top edge of a picture."""
-        row, column = divmod(index, self.columns)
-        return (
-            column * (self.cell_width + self.gap) + self.gap,
-            row * (self.cell_height + self.gap) + self.gap,
-        )
-
-    def cell_at(self, x: int, y: int) -> int | None:
-        """The picture under a point; the gaps belong to the picture before them. ``None`` beside the sheet."""
-        if not (0 <= x < self.width and 0 <= y < self.height):
-            return None
-        column = min(max(x - self.gap, 0) // (self.cell_width + self.gap), self.columns - 1)
-        row = min(max(y - self.gap, 0) // (self.cell_height + self.gap), self.rows - 1)
-        return row * self.columns + column
-
-
 @final
 @dataclass(frozen=True)
 class GridState:
@@ -89,6 +50,7 @@ class GridState:
     truncation_steps: int = TRUNCATION_STEPS
     classes: Classes = NO_CLASSES
     can_mix: bool = False  # whether the model keeps enough latents of training pictures
+    gain: Gain | None = None  # of what is added to the pictures; None: nothing is
 
     @property
     def truncation(self) -> float:
@@ -108,10 +70,11 @@ class AnimateState:
     speed: int = 16  # ticks a frame
     paused: bool = False
     classes: Classes = NO_CLASSES
+    gain: Gain | None = None  # of what is added to the pictures; None: nothing is
 
 
 SheetState = TypeVar("SheetState", GridState, AnimateState)  # of modes that show a sheet
-State = TypeVar("State", GridState, AnimateState, LatentState, TranslateState, DrawState, UpscaleState)
+State = TypeVar("State", GridState, AnimateState, LatentState, TranslateState, DrawState, UpscaleState, DiffuseState)
 
 
 def reduce(state: State, event: Event) -> tuple[State, Effects]:
@@ -135,7 +98,9 @@ def reduce(state: State, event: Event) -> tuple[State, Effects]:
         return reduce_translate(state, event), effects
     if isinstance(state, DrawState):
         return reduce_draw(state, event), effects
-    return reduce_upscale(state, event), effects
+    if isinstance(state, UpscaleState):
+        return reduce_upscale(state, event), effects
+    return reduce_diffuse(state, event), effects
 
 
 def advance(state: AnimateState, frames: int = 1) -> AnimateState:
@@ -147,6 +112,9 @@ def _reduce_grid(state: GridState, event: Event) -> GridState:
     classes = state.classes.after(event)
     if classes is not None:
         return replace(state, classes=classes)
+    gain = state.gain and state.gain.after(event)
+    if gain is not None:
+        return replace(state, gain=gain)
     match event.action:
         case Action.NEW if state.can_mix and event.key in ("m", "M"):
             return _switch(state, "mix")
@@ -163,7 +131,7 @@ def _reduce_grid(state: GridState, event: Event) -> GridState:
         case Action.PAGE_UP:
             return replace(state, seed=max(state.seed - 1, 0))
         case _:
-            return replace(state, cursor=_move(state.sheet, state.cursor, event))
+            return replace(state, cursor=moved(state.sheet, state.cursor, event))
 
 
 def _switch(state: GridState, mode: GridMode) -> GridState:
@@ -177,6 +145,9 @@ def _reduce_animate(state: AnimateState, event: Event) -> AnimateState:
     classes = state.classes.after(event)
     if classes is not None:
         return replace(state, classes=classes)
+    gain = state.gain and state.gain.after(event)
+    if gain is not None:
+        return replace(state, gain=gain)
     match event.action:
         case Action.PAUSE:
             return replace(state, paused=not state.paused)
@@ -184,32 +155,14 @@ def _reduce_animate(state: AnimateState, event: Event) -> AnimateState:
             return replace(state, speed=min(state.speed * 2, FASTEST))
         case Action.LESS:
             return replace(state, speed=max(state.speed // 2, SLOWEST))
+        case Action.NEW if event.key == "]":
+            return replace(state, speed=min(state.speed * 2, FASTEST))
+        case Action.NEW if event.key == "[":
+            return replace(state, speed=max(state.speed // 2, SLOWEST))
         case Action.NEW | Action.RANDOM:
             return replace(state, seed=_next_seed(state.seed), position=0)
         case _:
-            return replace(state, cursor=_move(state.sheet, state.cursor, event))
-
-
-def _move(sheet: Sheet, cursor: int, event: Event) -> int:
-    """Where the cursor is after an event."""
-    row, column = divmod(cursor, sheet.columns)
-    match event.action:
-        case Action.LEFT:
-            column = (column - 1) % sheet.columns
-        case Action.RIGHT:
-            column = (column + 1) % sheet.columns
-        case Action.UP:
-            row = (row - 1) % sheet.rows
-        case Action.DOWN:
-            row = (row + 1) % sheet.rows
-        case Action.HOME:
-            return 0
-        case Action.END:
-            return sheet.count - 1
-        case Action.CLICK:
-            cell = sheet.cell_at(event.x, event.y)
-            return cursor if cell is None else cell
-    return row * sheet.columns + column
+            return replace(state, cursor=moved(state.sheet, state.cursor, event))
 
 
 def _next_seed(seed: int) -> int:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from export.card import BLANK_SEAL, KINDS, SCHEMA, Card, CardError, Latent, Port, check_seal, seal
+from export.card import BLANK_SEAL, KINDS, PREDICTIONS, SCHEMA, Card, CardError, Latent, Port, check_seal, seal
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False, width=32)
 TEXT = st.text(max_size=20)
@@ -27,6 +27,17 @@ def conditions() -> st.SearchStrategy:
         {"kind": st.just("given")}, optional={"size": st.just([96, 128]), "palette": st.just([[0, 0, 0], [255, 0, 9]])}
     )
     return st.just({}) | masks | edges
+
+
+def schedules() -> st.SearchStrategy:
+    shares = st.sets(st.floats(0, 1, exclude_min=True, exclude_max=True), min_size=1, max_size=9)
+    return st.fixed_dictionaries(
+        {
+            "kind": st.sampled_from(["linear", "cosine"]),
+            "prediction": st.sampled_from(PREDICTIONS),
+            "alpha_bar": shares.map(lambda values: sorted(values, reverse=True)),
+        }
+    )
 
 
 @st.composite
@@ -58,7 +69,8 @@ def cards(draw: st.DrawFn) -> Card:
         context=draw(st.integers(0, 200)),
         condition=draw(conditions()),
         latent=latent if has_latent else None,
-        classes=tuple(draw(st.lists(TEXT, max_size=3))),
+        classes=tuple(draw(st.lists(TEXT, min_size=int(kind == "denoiser"), max_size=3))),
+        schedule=draw(schedules()) if kind == "denoiser" else {},
         directions=draw(rows(size, 2)) if has_latent and known else (),
         sample_latents=draw(rows(size, 3)) if has_latent and known else (),
         licence=draw(TEXT),
@@ -138,6 +150,40 @@ def test_hostile_entries_raise_card_errors_only(key: str, value: str) -> None:
 def test_wrong_entries_are_named(changes: dict[str, object], expected: str) -> None:
     with pytest.raises(CardError, match=expected):
         Card.from_props(plain_card(**changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"schedule": {}}, "card of a denoiser lacks schedule"),
+        ({"schedule": {"prediction": "v"}}, "alpha_bar is NoneType, expected a list"),
+        ({"schedule": {"alpha_bar": [0.5]}}, "prediction is None, expected one of epsilon, x0, v"),
+        ({"schedule": {"prediction": "score", "alpha_bar": [0.5]}}, "prediction is 'score', expected one of"),
+        ({"schedule": {"prediction": "v", "alpha_bar": []}}, "alpha_bar has 0 steps"),
+        ({"schedule": {"prediction": "v", "alpha_bar": [0.9, "x"]}}, "alpha_bar holds 'x'"),
+        ({"schedule": {"prediction": "v", "alpha_bar": [0.9, 0.9]}}, "not a list of numbers that fall within 0..1"),
+        ({"schedule": {"prediction": "v", "alpha_bar": [0.1, 0.9]}}, "not a list of numbers that fall within 0..1"),
+        ({"schedule": {"prediction": "v", "alpha_bar": [1.0, 0.5]}}, "not a list of numbers that fall within 0..1"),
+        ({"schedule": {"prediction": "v", "alpha_bar": [0.5, 0.0]}}, "not a list of numbers that fall within 0..1"),
+        ({"classes": []}, "takes labels lacks classes"),
+    ],
+)
+def test_denoisers_that_cannot_be_sampled_from_are_refused(changes: dict[str, object], expected: str) -> None:
+    card = Card(
+        kind="denoiser",
+        family="ddpm",
+        name="cats",
+        inputs=(
+            Port(name="noisy", dtype="f32", shape=(None, 3, 8, 8)),
+            Port(name="t", dtype="i64", shape=(None,)),
+            Port(name="label", dtype="i64", shape=(None,)),
+        ),
+        output=Port(name="prediction", dtype="f32", shape=(None, 3, 8, 8)),
+        classes=("cat",),
+        schedule={"kind": "linear", "prediction": "v", "alpha_bar": [0.9, 0.5]},
+    )
+    with pytest.raises(CardError, match=expected):
+        Card.from_props({**card.to_props(), **{key: json.dumps(value) for key, value in changes.items()}})
 
 
 def test_deep_and_large_json_is_refused() -> None:

@@ -167,14 +167,14 @@ def test_denoisers_give_floats(tmp_path: Path) -> None:
         kind="denoiser",
         module=Denoiser().eval(),
         inputs={"noisy": torch.randn(2, 3, SIDE, SIDE), "t": torch.tensor([0, 9])},
-        facts={"schedule": {"betas": [0.1] * 10, "predicts": "noise"}},
+        facts={"schedule": {"kind": "linear", "prediction": "x0", "alpha_bar": [0.9 - 0.08 * t for t in range(10)]}},
     )
     export(tmp_path / "d.onnx", item)
     noisy = np.random.default_rng(0).standard_normal((3, 3, SIDE, SIDE)).astype(np.float32)
     t = np.array([1, 5, 9])
     found = run(tmp_path / "d.onnx", noisy=noisy, t=t)
     assert np.allclose(found, item.module(torch.from_numpy(noisy), torch.from_numpy(t)).detach(), atol=1e-4)
-    assert card_of(tmp_path / "d.onnx").schedule["predicts"] == "noise"
+    assert card_of(tmp_path / "d.onnx").schedule["prediction"] == "x0"
 
 
 def test_train_mode_is_refused(tmp_path: Path) -> None:

@@ -1,10 +1,14 @@
 """What is particular to the variational autoencoders."""
 
+from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pytest
 import torch
 
+from trainer.config import UserError
+from trainer.data.opening import open_data
 from trainer.families.vae import VAE, VAEConfig, pyramid_error
 from trainer.family import Batch, DataSpec
 
@@ -58,3 +62,42 @@ def test_the_bernoulli_loss_is_the_negative_bound_in_nats(arch: Literal["hierarc
     found, wanted = logits[0]
     likelihood = torch.distributions.Bernoulli(logits=found).log_prob(wanted).flatten(1).sum(1)
     assert torch.allclose(bound, terms.divergence.sum(1) / 2 - likelihood, rtol=1e-4)
+
+
+@pytest.mark.parametrize("arch", ["hierarchical", "conv"])
+def test_a_target_is_what_is_reconstructed(tmp_path: Path, arch: Literal["hierarchical", "conv"]) -> None:
+    sharp = np.random.default_rng(0).integers(0, 256, (9, 32, 32, 3)).astype(np.uint8)
+    np.save(tmp_path / "sharp.npy", sharp)
+    np.save(tmp_path / "blurred.npy", sharp // 2 + 64)
+    files = {"data": str(tmp_path / "blurred.npy"), "target": tmp_path / "sharp.npy"}
+    family = VAE(VAEConfig(arch=arch, width=16, **files))
+    pictures = open_data(family.config, family.reading(), progress=False)
+    assert (np.asarray(pictures.images) == sharp).all()
+    assert (np.asarray(pictures.conditions) == sharp // 2 + 64).all()
+
+    torch.manual_seed(0)
+    nets = family.build(pictures.spec)
+    given, wanted = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        figures = family.score(nets, Batch(image=wanted, condition=given))
+        again = nets.vae.decode(nets.vae.encode(given))
+        assert torch.allclose(figures["mse_exported"], (again - wanted).square().flatten(1).mean(1))
+        torch.manual_seed(1)
+        terms = nets.vae(given, wanted)
+        torch.manual_seed(1)
+        own = nets.vae(given)
+    assert torch.equal(terms.divergence, own.divergence)
+    assert not torch.allclose(terms.reconstruction, own.reconstruction)
+
+
+def test_targets_that_do_not_fit_are_told_by_their_flag(tmp_path: Path) -> None:
+    for name, count in (("few", 2), ("many", 5)):
+        np.save(tmp_path / f"{name}.npy", np.zeros((count, 32, 32, 3), np.uint8))
+    config = VAEConfig(data=str(tmp_path / "many.npy"), target=tmp_path / "few.npy")
+    with pytest.raises(UserError, match=r"--target .*few\.npy holds 2 pictures of 32x32 px, expected the 5 "):
+        open_data(config, VAE(config).reading(), progress=False)
+    config = VAEConfig(data=str(tmp_path), target=tmp_path / "edges")
+    with pytest.raises(UserError, match=r"--target is .*edges, expected a folder of pictures, or a \.npy file"):
+        open_data(config, VAE(config).reading(), progress=False)
+    with pytest.raises(ValueError, match=r"1 channel\(s\), those of --target 3"):
+        VAE(config).build(DataSpec(image_size=(32, 32), channels=3, condition_channels=1))

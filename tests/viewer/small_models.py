@@ -156,6 +156,23 @@ def make_encoder(path: Path, size: int = 4, height: int = 16, width: int = 16) -
     return write(path, model, card)
 
 
+def make_detail(path: Path, size: int = 4, height: int = 16, width: int = 16, **facts: Any) -> Path:
+    """A detail network as the export writes it: latent [n, d] to detail f32 [n, h, w, 3], about -0.1..0.1."""
+    nodes, constants = generator_nodes(size, height, width, hidden=5)
+    nodes += [
+        helper.make_node("Sub", ["unit", "half"], ["signed"]),
+        helper.make_node("Mul", ["signed", "fifth"], ["flat"]),
+        helper.make_node("Reshape", ["flat", "shape"], ["detail"]),
+    ]
+    constants += [constant("half", np.float32(0.5)), constant("fifth", np.float32(0.2)),
+                  constant("shape", np.array([-1, height, width, 3]))]  # fmt: skip
+    shape = (None, height, width, 3)
+    model = make_graph(nodes, [("latent", "f32", ["n", size])], [("detail", "f32", ["n", *shape[1:]])], constants)
+    output = Port(name="detail", dtype="f32", shape=shape)
+    card = generator_card(path.stem, size, height, width, **{"kind": "detail", "output": output, **facts})
+    return write(path, model, card)
+
+
 def photo_like(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
     """Smooth shapes with edges, u8 [h, w, 3]."""
     noise = np.random.default_rng(seed).integers(0, 256, (5, 6, 3), dtype=np.uint8)

@@ -49,19 +49,20 @@ def open_pairs(config: RunConfig, reading: Pairs, progress: bool = True) -> Pict
         images, name = pictures.images, pictures.name
         conditions = derive(images, change, 1, config.memory, progress, "drawing edges")
     elif Path(reading.condition).suffix == ".npy":
-        images, conditions, name = open_arrays(config, reading.condition, side, progress)
+        images, conditions, name = open_arrays(config, reading, side, progress)
     else:
         folder = Path(config.data)
         if not folder.is_dir():
+            hint = "; 'edges' goes with any data" if reading.flag == "--condition" else ""
             raise UserError(
-                f"--data is {printable(config.data)}, expected a folder of pictures with --condition "
-                f"{printable(reading.condition)}; 'edges' goes with any data"
+                f"--data is {printable(config.data)}, expected a folder of pictures with {reading.flag} "
+                f"{printable(reading.condition)}{hint}"
             )
         if reading.condition == "halves":
             found = find_halves(folder)
             reads: Sides[Read] = partial(read_half, right=True), read_half
         else:
-            found = match(folder, Path(reading.condition))
+            found = match(folder, Path(reading.condition), reading.flag)
             reads = load, load
         images, conditions = open_files(found, reads, side, config.memory, progress)
         name = folder.resolve().name
@@ -78,8 +79,9 @@ def open_pairs(config: RunConfig, reading: Pairs, progress: bool = True) -> Pict
     )
 
 
-def open_arrays(config: RunConfig, condition: str, side: int, progress: bool) -> tuple[Images, Images, str]:
+def open_arrays(config: RunConfig, reading: Pairs, side: int, progress: bool) -> tuple[Images, Images, str]:
     """Two .npy files of as many pictures."""
+    condition = reading.condition
     one, other = (
         open_pictures(data, image_size=side, bgr=config.bgr, memory=config.memory, progress=progress)
         for data in (config.data, condition)
@@ -88,20 +90,20 @@ def open_arrays(config: RunConfig, condition: str, side: int, progress: bool) ->
         found, expected = (
             f"{len(item)} pictures of {item.images.shape[2]}x{item.images.shape[1]} px" for item in (other, one)
         )
-        raise UserError(f"--condition {printable(condition)} holds {found}, expected the {expected} of --data")
+        raise UserError(f"{reading.flag} {printable(condition)} holds {found}, expected the {expected} of --data")
     return one.images, other.images, one.name
 
 
-def match(folder: Path, conditions: Path) -> dict[Sides[Path], tuple[int, int]]:
+def match(folder: Path, conditions: Path, flag: str = "--condition") -> dict[Sides[Path], tuple[int, int]]:
     """Pairs of files (picture, condition) of the same name in two folders, whatever their endings, and the size (h, w)
     of the picture. Names without a partner are listed and counted. Raises ``UserError`` where no pair is left."""
     if not conditions.is_dir():
+        kinds = "a .npy file, 'halves' or 'edges'" if flag == "--condition" else "or a .npy file"
         raise UserError(
-            f"--condition is {printable(conditions)}, expected a folder of pictures, a .npy file, 'halves' or 'edges'; "
-            "there is no such folder"
+            f"{flag} is {printable(conditions)}, expected a folder of pictures, {kinds}; there is no such folder"
         )
     if folder.resolve() == conditions.resolve():
-        raise UserError(f"--condition is {printable(conditions)}, the folder of --data itself, expected another")
+        raise UserError(f"{flag} is {printable(conditions)}, the folder of --data itself, expected another")
     ours, theirs = by_name(folder, conditions), by_name(conditions, folder)
     note_unmatched(folder, "no condition", [ours[name] for name in ours.keys() - theirs.keys()])
     note_unmatched(conditions, "no picture", [theirs[name] for name in theirs.keys() - ours.keys()])

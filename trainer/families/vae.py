@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from trainer.blocks import DownBlock, ResidualBlock, UpBlock, pyramid, sub_pixel
 from trainer.config import RunConfig, require
-from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Turn
+from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Pairs, Reading, Turn
 from trainer.gaussian import clamp_log_variance, sample_gaussian, twice_divergence
 from trainer.latents import FromNormal, ToNormal, Whitening, fit_gaussian, generator_and_encoder, latent_facts
 from trainer.perceptual import PerceptualDistance
@@ -57,6 +57,9 @@ class VAEConfig(RunConfig):
     """Weight of the VGG19 feature distance added to the squared error (conv)."""
     vgg: Path | None = None
     """Local VGG19 weights (torchvision's state_dict) for --perceptual; unset: downloaded."""
+    target: Path | None = None
+    """Pictures to reconstruct instead of those of --data, which are encoded (blurred ones, say): a .npy file of as
+    many, or a folder of the same names."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -137,13 +140,13 @@ class HierarchicalVAE(nn.Module):
         """The picture that the mean of z1 stands for."""
         return self.picture(self.encoder1(self.flat(image))[0])
 
-    def forward(self, image: Tensor) -> Terms:
+    def forward(self, image: Tensor, target: Tensor | None = None) -> Terms:
         flat = self.flat(image)
         mean1, log_variance1 = self.encoder1(flat)
         z1 = sample_gaussian(mean1, log_variance1)
         mean2, log_variance2 = self.encoder2(z1)
         prior1 = self.decoder2(sample_gaussian(mean2, log_variance2))
-        error = self.error(self.decoder1(z1), flat).sum(1)
+        error = self.error(self.decoder1(z1), flat if target is None else self.flat(target)).sum(1)
         divergence = torch.cat(
             (
                 twice_divergence(mean1 - prior1, log_variance1),
@@ -215,13 +218,14 @@ class ConvVAE(nn.Module):
         """[n, d] → [n, c, h, w] in 0..1."""
         return self.logits(latent).sigmoid()
 
-    def forward(self, image: Tensor) -> Terms:
+    def forward(self, image: Tensor, target: Tensor | None = None) -> Terms:
         mean, log_variance = self.gaussian(image)
+        target = image if target is None else target
         logits = self.logits(sample_gaussian(mean, log_variance))
         picture = logits.sigmoid()
-        error = self.error(logits, image).flatten(1).sum(1)
-        detail = pyramid_error(picture - image) if self.detailed else torch.zeros_like(error)
-        distance = self.perceptual[0](picture, image) if self.perceptual else torch.zeros_like(error)
+        error = self.error(logits, target).flatten(1).sum(1)
+        detail = pyramid_error(picture - target) if self.detailed else torch.zeros_like(error)
+        distance = self.perceptual[0](picture, target) if self.perceptual else torch.zeros_like(error)
         return Terms(error, detail, twice_divergence(mean, log_variance), distance)
 
 
@@ -252,7 +256,16 @@ class VAE(Family):
     image_range = (0.0, 1.0)
     channels_last = False
 
+    def reading(self) -> Reading:
+        target = self.config.target
+        if target is None:
+            return Reading()
+        return Pairs(condition=str(target.absolute()), swapped=True, flag="--target")
+
     def build(self, spec: DataSpec) -> Nets:
+        if spec.condition_channels not in (0, spec.channels):
+            found = f"{spec.condition_channels} channel(s), those of --target {spec.channels}"
+            raise ValueError(f"pictures have {found}, expected as many")
         if self.config.arch == "hierarchical":
             return Nets(vae=HierarchicalVAE(spec, self.config))
         return Nets(vae=ConvVAE(spec, self.config))
@@ -273,7 +286,7 @@ class VAE(Family):
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
         batch = next(batches)
         with turn("vae") as loss:
-            terms = nets.vae(batch.image)
+            terms = nets.vae(batch.given, batch.image)
             divergence = terms.divergence.mean(0).clamp_min(2 * self.config.free_bits)
             loss["reconstruction"] = terms.reconstruction.mean()
             if self.config.detail:
@@ -297,18 +310,18 @@ class VAE(Family):
         def error(picture: Tensor) -> Tensor:
             return (picture - batch.image).square().flatten(1).mean(1)
 
-        exported = error(nets.vae.decode(nets.vae.encode(batch.image)))  # as the exported pair of files does it
-        own = error(nets.vae.reconstruct(batch.image)) if self.config.arch == "hierarchical" else exported
+        exported = error(nets.vae.decode(nets.vae.encode(batch.given)))  # as the exported pair of files does it
+        own = error(nets.vae.reconstruct(batch.given)) if self.config.arch == "hierarchical" else exported
         if self.config.reconstruction == "squared":
             return {"score": own, "mse": own, "mse_exported": exported}
-        terms = nets.vae(batch.image)
+        terms = nets.vae(batch.given, batch.image)
         bound = terms.reconstruction + self.divergence_share * terms.divergence.sum(1)
         return {"score": bound, "bound": bound, "mse": own, "mse_exported": exported}
 
     def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
         if self.config.arch == "hierarchical":
             return latent_facts(nets.vae.encode, batches)
-        found = [nets.vae.gaussian(batch.image) for batch in batches]
+        found = [nets.vae.gaussian(batch.given) for batch in batches]
         means, log_variances = (torch.cat(parts).cpu() for parts in zip(*found, strict=True))
         return fit_gaussian(means, log_variances.exp())
 

@@ -1,0 +1,210 @@
+"""Keeps a training going: starts its launcher, and starts it again when it dies.
+
+    python launch/supervise.py accelerate launch trainer/train_vae.py --data cats.npy --out runs/cats
+
+A launcher that restarts its own workers was seen to hang with gloo, and nobody restarts the launcher. Here, whatever
+dies - a worker, the launcher, all of them by ``kill -9`` - what is left of that start is ended, and the same command
+goes on from the newest intact checkpoint. So does one whose log has stood still for ``--stall`` minutes. Between starts
+lies a pause that doubles, up to ``--longest-pause`` seconds; a new checkpoint makes it short again. After ``--tries``
+starts without a new checkpoint it gives up.
+
+SIGTERM, SIGINT and SIGUSR1 are handed on to the workers, which save and stop; a second one ends all at once.
+Exit codes: 0 finished, 75 stopped on request after saving, 1 gave up, 2 not a command that can be supervised.
+
+On several machines, run one on each: where one stops, the others lose contact, fail, and meet again.
+"""
+
+import argparse
+import contextlib
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+import psutil
+
+FINISHED, GAVE_UP, MISTAKE, STOPPED = 0, 1, 2, 75
+LAUNCHERS = {"accelerate", "torchrun", "accelerate-launch", "accelerate.commands.launch", "torch.distributed.run"}
+GRACE_SECONDS = 120.0  # for workers that have lost their launcher, or were asked to stop: they save first
+POLL_SECONDS = 0.5
+STEP = "step_"  # checkpoints are named after theirs; unfinished ones begin with a dot
+
+
+class Start:
+    """One start of the command, and every process that came of it."""
+
+    def __init__(self, command: list[str]) -> None:
+        # a session of its own: Ctrl-C in a terminal reaches the supervisor alone, which hands it on once
+        self.launcher = psutil.Popen(command, start_new_session=True)
+        self.processes: set[psutil.Process] = set()
+
+    def look(self) -> int | None:
+        """Note who has come; the launcher's exit code once it has ended."""
+        with contextlib.suppress(psutil.Error):
+            # workers lead sessions of their own, and once their launcher is dead nothing says whose they were
+            self.processes.update(self.launcher.children(recursive=True))
+        return self.launcher.poll()
+
+    def workers(self) -> list[psutil.Process]:
+        """Those that train: the launcher's own children, or the process itself where it launches nothing."""
+        try:
+            names = {Path(part).name for part in self.launcher.cmdline()[:4]}
+            return (self.launcher.children() if names & LAUNCHERS else []) or [self.launcher]
+        except psutil.Error:
+            return self.remaining()
+
+    def remaining(self) -> list[psutil.Process]:
+        return [process for process in (self.launcher, *self.processes) if is_running(process)]
+
+    def tell(self, number: int) -> None:
+        """Send a signal to the workers."""
+        for process in self.workers():
+            with contextlib.suppress(psutil.Error):
+                process.send_signal(number)
+
+    def end(self, grace_seconds: float) -> None:
+        """Return when every process is gone: those that are not after ``grace_seconds`` are killed."""
+        self.look()
+        _, alive = psutil.wait_procs(self.remaining(), timeout=grace_seconds)
+        for process in alive:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(alive, timeout=GRACE_SECONDS)
+
+
+class Supervisor:
+    """Starts a command again and again, until it has finished, or there is no point in it."""
+
+    def __init__(self, command: list[str], run: Path, *, tries: int, longest_pause: float, stall: float) -> None:
+        self.command, self.run = command, run
+        self.tries, self.longest_pause, self.stall_seconds = tries, longest_pause, stall * 60
+        self.start: Start | None = None
+        self.asked_to_stop = 0  # signals so far
+
+    def go(self) -> int:
+        """Returns the exit code."""
+        failures, pause, reached = 0, 1.0, newest_step(self.run)
+        while True:
+            code = self.once()
+            if code == FINISHED:
+                return FINISHED
+            if self.asked_to_stop:
+                say(f"stopped on request at step {newest_step(self.run)}: run the same command again to go on")
+                return STOPPED
+            step = newest_step(self.run)
+            if step > reached:
+                failures, pause, reached = 0, 1.0, step
+            failures += 1
+            if failures >= self.tries:
+                say(f"gave up: {failures} start(s) ended without a checkpoint after step {reached} in {self.run}")
+                return GAVE_UP
+            say(f"ended with code {code} at step {step}; starting again in {pause:.0f} s ({failures} of {self.tries})")
+            if not self.sleep(pause):
+                return STOPPED
+            pause = min(2 * pause, self.longest_pause)
+
+    def once(self) -> int:
+        """One start, to its end. Returns the launcher's exit code, not 0 where it was ended for standing still."""
+        self.start = Start(self.command)
+        began = time.time()
+        code = None
+        while code is None:
+            time.sleep(POLL_SECONDS)
+            code = self.start.look()
+            still = time.time() - max(began, log_time(self.run))
+            if code is None and self.stall_seconds and still > self.stall_seconds:
+                say(f"no row in {self.run / 'log.jsonl'} for {still / 60:.0f} minutes: ending it")
+                self.start.end(0)
+                code = -signal.SIGKILL
+        self.start.end(GRACE_SECONDS)  # workers that outlive their launcher are saving
+        return code
+
+    def on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.asked_to_stop += 1
+        if self.start is not None and self.asked_to_stop == 1:
+            self.start.tell(number)
+        elif self.start is not None:
+            self.start.end(0)
+
+    def sleep(self, seconds: float) -> bool:
+        """Whether nobody asked to stop meanwhile."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not self.asked_to_stop:
+            time.sleep(min(POLL_SECONDS, max(until - time.monotonic(), 0)))
+        return not self.asked_to_stop
+
+
+def is_running(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def newest_step(run: Path) -> int:
+    """The step of the newest checkpoint, -1 where there is none."""
+    names = [path.name for path in (run / "checkpoints").glob(f"{STEP}*")]
+    return max((int(name.removeprefix(STEP)) for name in names if name.removeprefix(STEP).isdecimal()), default=-1)
+
+
+def log_time(run: Path) -> float:
+    """When the run last wrote into its log, in seconds since 1970; 0 where it has none."""
+    try:
+        return (run / "log.jsonl").stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def run_of(command: list[str]) -> Path | None:
+    """The folder that the command's ``--out`` names, ``None`` where it names none."""
+    for place, flag in enumerate(command):
+        if flag == "--out" and place + 1 < len(command):
+            return Path(command[place + 1])
+        if flag.startswith("--out="):
+            return Path(flag.removeprefix("--out="))
+    return None
+
+
+def say(text: str) -> None:
+    print(f"supervise: {text}", file=sys.stderr, flush=True)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("--tries", type=int, default=5, help="starts in a row without a new checkpoint (default 5)")
+    parser.add_argument("--longest-pause", type=float, default=300, help="seconds between starts (default 300)")
+    parser.add_argument(
+        "--stall", type=float, default=60, help="minutes without a row in the log; 0: for ever (default 60)"
+    )
+    parser.add_argument("command", nargs=argparse.REMAINDER, help="what to run, with its --out")
+    options = parser.parse_args(arguments)
+    command = options.command[1:] if options.command[:1] == ["--"] else options.command
+    run = run_of(command)
+    for wrong, what in (
+        (not command, "no command, expected one to supervise: accelerate launch trainer/train_vae.py --out runs/cats"),
+        (run is None, f"{' '.join(command)}: names no --out, expected one: checkpoints there are what counts"),
+        (options.tries < 1, f"--tries is {options.tries}, expected at least 1"),
+        (options.longest_pause < 0, f"--longest-pause is {options.longest_pause}, expected at least 0"),
+        (options.stall < 0, f"--stall is {options.stall}, expected at least 0"),
+    ):
+        if wrong:
+            print(f"error: {what}", file=sys.stderr)
+            return MISTAKE
+    assert run is not None
+    supervisor = Supervisor(command, run, tries=options.tries, longest_pause=options.longest_pause, stall=options.stall)
+    for name in ("SIGTERM", "SIGINT", "SIGUSR1"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), supervisor.on_signal)
+    try:
+        return supervisor.go()
+    except (OSError, subprocess.SubprocessError) as error:
+        print(f"error: {command[0]}: {error}", file=sys.stderr)
+        return MISTAKE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

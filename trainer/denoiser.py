@@ -1,0 +1,197 @@
+"""The U-Net of a diffusion model: pictures with noise in, a prediction of the same size out.
+
+Residual blocks of weight-standardised convolutions (Qiao et al. 2019, "Micro-Batch Training with Batch-Channel
+Normalization and Weight Standardization"), normalised by groups, scaled and shifted as the time says; linear attention
+(Shen et al. 2021, "Efficient Attention") at each size, full attention in the middle.
+"""
+
+import copy
+import math
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from trainer.blocks import sub_pixel
+
+GROUPS = 8
+HEAD = 32  # channels of a head of attention
+MANY_PLACES = 2048  # whose products with one another would fill much memory
+
+
+class StandardisedConv2d(nn.Conv2d):
+    """A convolution of zero mean and unit deviation, divided by the root of its inputs: signals keep their size."""
+
+    def standardised(self) -> Tensor:
+        """The weights that it computes with."""
+        normalised = F.layer_norm(self.weight, self.weight.shape[1:])  # faster than by mean and deviation
+        return normalised * self.weight[0].numel() ** -0.5
+
+    def forward(self, value: Tensor) -> Tensor:
+        return self._conv_forward(value, self.standardised(), self.bias)
+
+
+class Block(nn.Module):
+    """x + SiLU(norm(conv(SiLU(scale · norm(conv(x)) + shift)))): [n, c, h, w], and [n, 2·c', 1, 1] of the time."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.conv1 = StandardisedConv2d(inputs, outputs, 3, padding=1)
+        self.norm1 = nn.GroupNorm(GROUPS, outputs, affine=False)  # the time scales and shifts
+        self.conv2 = StandardisedConv2d(outputs, outputs, 3, padding=1)
+        self.norm2 = nn.GroupNorm(GROUPS, outputs)
+        self.skip: nn.Module = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1)
+
+    def forward(self, value: Tensor, modulation: Tensor) -> Tensor:
+        scale, shift = modulation.chunk(2, dim=1)
+        hidden = F.silu(torch.addcmul(shift, self.norm1(self.conv1(value)), scale))
+        return F.silu(self.norm2(self.conv2(hidden))) + self.skip(value)
+
+
+class Attention(nn.Module):
+    """x + what each place gathers from all places, by the softmax of products of queries and keys."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.heads = max(1, channels // HEAD)
+        self.norm = nn.GroupNorm(1, channels)
+        self.queries_keys_values = nn.Conv2d(channels, 3 * channels, 1, bias=False)
+        self.out = nn.Conv2d(channels, channels, 1)
+        nn.init.zeros_(self.out.weight)
+
+    def forward(self, value: Tensor) -> Tensor:
+        joined = self.queries_keys_values(self.norm(value)).flatten(2).unflatten(1, (3 * self.heads, -1))
+        gathered = self.gather(*joined.chunk(3, dim=1))  # each [n, heads, channels, places]
+        return value + self.out(gathered.flatten(1, 2).unflatten(2, value.shape[2:]))
+
+    def gather(self, query: Tensor, key: Tensor, content: Tensor) -> Tensor:
+        if query.device.type == "cpu" and query.shape[3] <= MANY_PLACES:  # a sixth of the time of torch's own, in bf16
+            weights = ((query * query.shape[2] ** -0.5).transpose(2, 3) @ key).softmax(3)
+            return content @ weights.transpose(2, 3)
+        rows, columns, contents = (part.transpose(2, 3).contiguous() for part in (query, key, content))
+        return F.scaled_dot_product_attention(rows, columns, contents).transpose(2, 3)
+
+
+class LinearAttention(Attention):
+    """The same at a cost that grows with the places, not with their square: softmax of each by itself."""
+
+    def gather(self, query: Tensor, key: Tensor, content: Tensor) -> Tensor:
+        summary = content @ key.softmax(3).transpose(2, 3)  # [n, heads, channels, channels]
+        return summary @ (query.softmax(2) * query.shape[2] ** -0.5)
+
+
+class Time(nn.Module):
+    """Steps t [n], and perhaps labels [n] → [n, size]: waves of many lengths through two layers."""
+
+    def __init__(self, width: int, size: int, classes: int) -> None:
+        super().__init__()
+        self.waves = width // 2
+        self.layers = nn.Sequential(nn.Linear(2 * self.waves, size), nn.SiLU(), nn.Linear(size, size))
+        self.label = nn.Embedding(classes + 1, size) if classes else None  # the last: any class
+
+    def forward(self, t: Tensor, label: Tensor | None) -> Tensor:
+        index = torch.arange(self.waves, device=t.device, dtype=torch.float32)
+        angles = t[:, None].float() * torch.exp(index * (-math.log(10_000) / max(1, self.waves - 1)))
+        value = self.layers(torch.cat((angles.sin(), angles.cos()), dim=1))
+        if self.label is None or label is None:
+            return value
+        return value + self.label(label % self.label.num_embeddings)
+
+
+class Level(nn.Module):
+    """Two blocks and attention at one size, and the way to the next size."""
+
+    def __init__(self, inputs: int, channels: int, attention: Attention, resize: nn.Module) -> None:
+        super().__init__()
+        self.one = Block(inputs, channels)
+        self.attention = attention
+        self.other = Block(inputs, channels)
+        self.resize = resize
+
+
+class Down(Level):
+    """What it has seen is added to ``seen``."""
+
+    def forward(self, value: Tensor, told: Iterator[Tensor], seen: list[Tensor]) -> Tensor:
+        value = self.one(value, next(told))
+        seen.append(value)
+        value = self.attention(self.other(value, next(told)))
+        seen.append(value)
+        return self.resize(value)
+
+
+class Middle(Level):
+    """At the smallest size, between down and up."""
+
+    def forward(self, value: Tensor, told: Iterator[Tensor]) -> Tensor:
+        value = self.one(value, next(told))
+        return self.resize(self.other(self.attention(value), next(told)))
+
+
+class Up(Level):
+    """What was seen last at its size, it sees again."""
+
+    def forward(self, value: Tensor, told: Iterator[Tensor], seen: list[Tensor]) -> Tensor:
+        value = self.one(torch.cat((value, seen.pop()), dim=1), next(told))
+        value = self.other(torch.cat((value, seen.pop()), dim=1), next(told))
+        return self.resize(self.attention(value))
+
+
+class Denoiser(nn.Module):
+    """Noisy pictures f32 [n, c, h, w], steps t i64 [n], and labels i64 [n] where there are classes → [n, c, h, w].
+
+    ``width`` · ``multipliers`` are the channels of each size, each half the one before. The label ``classes``, or -1,
+    means any of them, and so does none.
+    """
+
+    def __init__(self, channels: int, width: int, multipliers: Sequence[int], classes: int = 0) -> None:
+        super().__init__()
+        self.classes = classes
+        widths = [width * multiplier for multiplier in multipliers]
+        self.first = nn.Conv2d(channels, widths[0], 3, padding=1)
+        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        for wide, after in pairwise([*widths, 0]):
+            smaller = nn.Conv2d(wide, after, 2, 2) if after else nn.Identity()
+            self.down.append(Down(wide, wide, LinearAttention(wide), smaller))
+        self.middle = Middle(wide, wide, Attention(wide), nn.Identity())
+        for wide, after in pairwise([*reversed(widths), 0]):
+            larger = sub_pixel(wide, after, 1) if after else nn.Identity()
+            self.up.append(Up(2 * wide, wide, LinearAttention(wide), larger))
+        self.final = Block(2 * wide, wide)
+        self.last = nn.Conv2d(wide, channels, 1)
+        nn.init.zeros_(self.last.weight)
+        self.time = Time(width, 4 * width, classes)
+        order = [*self.down, self.middle, *self.up, self.final]
+        self.sizes = [2 * part.norm2.num_channels for level in order for part in level.modules() if type(part) is Block]
+        self.modulation = nn.Linear(4 * width, sum(self.sizes))  # of all blocks at once, in the order of their turns
+        nn.init.zeros_(self.modulation.weight)
+        factors = [torch.arange(size) < size // 2 for size in self.sizes]  # 1, and offsets 0
+        self.modulation.bias.data = torch.cat(factors).float()
+
+    def forward(self, noisy: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
+        if self.classes and label is None:
+            label = torch.full_like(t, -1)
+        modulation = self.modulation(F.silu(self.time(t, label)))[:, :, None, None]
+        told = iter(modulation.split(self.sizes, dim=1))
+        value = begin = self.first(noisy)
+        seen: list[Tensor] = []
+        for level in self.down:
+            value = level(value, told, seen)
+        value = self.middle(value, told)
+        for level in self.up:
+            value = level(value, told, seen)
+        return self.last(self.final(torch.cat((value, begin), dim=1), next(told)))
+
+
+def folded(net: Denoiser) -> Denoiser:
+    """The same network with constant weights in plain convolutions, to use and not to train."""
+    net = copy.deepcopy(net)
+    for block in [part for part in net.modules() if isinstance(part, Block)]:
+        for name in ("conv1", "conv2"):
+            old = getattr(block, name)
+            new = nn.Conv2d(old.in_channels, old.out_channels, old.kernel_size, padding=old.padding)
+            new.load_state_dict({"weight": old.standardised(), "bias": old.bias})
+            setattr(block, name, new.to(old.weight.device).train(old.training).requires_grad_(False))
+    return net

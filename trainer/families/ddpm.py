@@ -1,0 +1,200 @@
+"""Pictures from noise, step by step (Ho et al. 2020, "Denoising Diffusion Probabilistic Models").
+
+A network learns to say what was added to a picture; asked again and again, it leads from noise to a picture. With
+classes it learns of each, and now and then without (Ho & Salimans 2021, "Classifier-Free Diffusion Guidance").
+
+    accelerate launch trainer/train_ddpm.py --data cats.npy --out runs/cats --image-size 64 --precision bf16
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from trainer.adam import AdamConfig, AdamFamily
+from trainer.config import require
+from trainer.denoiser import Denoiser, folded
+from trainer.diffusion import Diffusion
+from trainer.family import Batch, DataSpec, Exportable, Nets, Turn
+from trainer.samplers import Predict, ddim, even_times, finished
+
+KEPT = 16  # training pictures that stay with the weights: what an export is calibrated on
+SHOWN_AT = 4  # steps t that each of them is shown at
+GOLDEN = (5**0.5 - 1) / 2  # its multiples, less their whole parts, are spread evenly however many there are
+LOSSES = {"l1": F.l1_loss, "l2": F.mse_loss, "huber": F.smooth_l1_loss}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DDPMConfig(AdamConfig):
+    """Options of the diffusion model."""
+
+    width: int = 32
+    """Channels at the picture's size."""
+    multipliers: tuple[int, ...] = (1, 2, 4)
+    """Times that many channels at each size; every next size is half the one before."""
+    noise_schedule: Literal["linear", "cosine", "quadratic", "sigmoid"] = "cosine"
+    """How pictures turn to noise."""
+    noise_steps: int = 1000
+    """Steps from picture to noise."""
+    prediction: Literal["epsilon", "x0", "v"] = "v"
+    """What the network says of a noisy picture: its noise, the picture, or a mix that is well defined at all steps."""
+    loss: Literal["l1", "l2", "huber"] = "l2"
+    """Distance of what it says from what is true."""
+    min_snr: float = 5.0
+    """Steps with little noise count as if they had no more signal than so many times the noise; 0: all count alike."""
+    classes: bool = True
+    """Tell the network the class of each picture, where the data have any."""
+    drop_label: float = 0.1
+    """Share of the pictures whose class it is not told, so that it knows all classes together as well."""
+    sample_steps: int = 25
+    """Steps of DDIM that sheets and evaluations take."""
+    guidance: float = 0.0
+    """How far these lead away from all classes towards the one asked for; twice the time where it is not 0."""
+    batch_size: int = 32
+    """Pictures a step and rank."""
+    learning_rate: float = 1e-3
+    """Adam's step size."""
+    beta1: float = 0.9
+    """Adam's memory of gradients."""
+    clip_norm: float = 1.0
+    """Largest gradient norm; longer gradients are shortened to it; 0: no limit."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.width >= 8 and self.width % 8 == 0, "width", self.width, "a multiple of 8")
+        least = min(self.multipliers, default=0)
+        require(least >= 1, "multipliers", self.multipliers, "whole numbers of at least 1")
+        require(self.noise_steps >= 2, "noise_steps", self.noise_steps, "at least 2")
+        require(self.min_snr >= 0, "min_snr", self.min_snr, "at least 0")
+        require(0 <= self.drop_label <= 1, "drop_label", self.drop_label, "0 to 1")
+        require(self.sample_steps >= 1, "sample_steps", self.sample_steps, "at least 1")
+
+    @property
+    def diffusion(self) -> Diffusion:
+        return Diffusion(kind=self.noise_schedule, prediction=self.prediction, steps=self.noise_steps)
+
+
+class DDPM(AdamFamily):
+    """One network that tells noise from picture."""
+
+    Config = DDPMConfig
+    channels_last = False
+    sheet_side = 4  # a picture takes as long as --sample-steps of anyone else's
+
+    def build(self, spec: DataSpec) -> Nets:
+        config, (height, width) = self.config, spec.image_size
+        multiple = 2 ** (len(config.multipliers) - 1)
+        if height % multiple or width % multiple:
+            raise ValueError(f"pictures are {width}x{height} px, expected sides that are multiples of {multiple}")
+        classes = len(spec.classes) if config.classes else 0
+        denoiser = Denoiser(spec.channels, config.width, config.multipliers, classes)
+        denoiser.register_buffer("kept", torch.zeros(KEPT, spec.channels, height, width, dtype=torch.uint8))
+        return Nets(denoiser=denoiser)
+
+    def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
+        """Algorithm 1."""
+        batch, diffusion = next(batches), self.config.diffusion
+        image, label = batch.image, self.told(batch.label)
+        t = torch.randint(diffusion.steps, (len(image),), device=image.device)
+        noise = torch.randn_like(image)
+        with turn("denoiser") as loss:
+            prediction = nets.denoiser(diffusion.noised(image, t, noise), t, label)
+            loss[self.config.loss] = self.error(prediction, image, t, noise).mean()
+
+    def told(self, label: Tensor | None) -> Tensor | None:
+        """The classes that the network is told, some of them as -1: any."""
+        if label is None or not self.config.classes:
+            return None
+        return label.masked_fill(torch.rand(len(label), device=label.device) < self.config.drop_label, -1)
+
+    def error(self, prediction: Tensor, image: Tensor, t: Tensor, noise: Tensor) -> Tensor:
+        """Weighed errors [n]."""
+        diffusion = self.config.diffusion
+        distance = LOSSES[self.config.loss](prediction, diffusion.target(image, t, noise), reduction="none")
+        return diffusion.weight(t, self.config.min_snr) * distance.flatten(1).mean(1)
+
+    def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
+        """The training's error, each picture at a step of its own and with noise of its own, always the same ones."""
+        image, config = batch.image, self.config
+        spread = torch.arange(1, len(image) + 1, device=image.device) * GOLDEN % 1
+        t = (spread * config.noise_steps).long()
+        noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(0)).to(image.device)
+        label = batch.label if config.classes else None
+        prediction = nets.denoiser(config.diffusion.noised(image, t, noise), t, label)
+        return {"score": self.error(prediction, image, t, noise)}
+
+    def sample_inputs(
+        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
+    ) -> tuple[Tensor, ...]:
+        """Noise, and labels: a class a row of a square sheet that has enough, else all of them in turn."""
+        noise = torch.randn(count, spec.channels, *spec.image_size, generator=generator)
+        if not (self.config.classes and spec.classes):
+            return (noise,)
+        side = math.isqrt(count)
+        rows = side * side == count and side >= len(spec.classes)
+        return noise, (torch.arange(count) // side if rows else torch.arange(count)) % len(spec.classes)
+
+    def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
+        noise, *labels = inputs
+        config, predict = self.config, self.predictor(nets.denoiser, *labels)
+        steps = ddim(predict, config.diffusion.facts(), noise, config.noise_steps, config.sample_steps)
+        return (finished(steps).clamp(-1, 1) + 1) / 2
+
+    def predictor(self, net: nn.Module, label: Tensor | None = None) -> Predict:
+        """What samplers ask, with guidance."""
+        weight = 0.0 if label is None else self.config.guidance
+
+        def predict(x: Tensor, t: int) -> Tensor:
+            steps = torch.full((len(x),), t, device=x.device)
+            prediction = net(x, steps, label)
+            return (1 + weight) * prediction - weight * net(x, steps) if weight else prediction
+
+        return predict
+
+    def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
+        """Keeps a few training pictures with the averaged weights."""
+        few = torch.cat([batch.image[:: max(1, len(batch.image) // 8)] for batch in batches])
+        chosen = few[torch.linspace(0, len(few) - 1, KEPT).round().long()]
+        nets.denoiser.kept.copy_(((chosen + 1) * 127.5).round())
+        return {}
+
+    def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
+        net, diffusion = nets.denoiser, self.config.diffusion
+        image = (net.kept.float() / 127.5 - 1).repeat(SHOWN_AT, 1, 1, 1).expand(-1, 3, -1, -1)
+        times = even_times(diffusion.facts(), diffusion.steps, min(len(image), diffusion.steps))
+        t = torch.tensor(times, device=image.device).repeat(len(image))[: len(image)]
+        noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(0)).to(image.device)
+        inputs = {"noisy": diffusion.noised(image, t, noise), "t": t}
+        if net.classes:
+            inputs["label"] = torch.arange(len(t), device=t.device) % (net.classes + 1)
+        module = InColour(net, diffusion).to(image.device)
+        return [Exportable(kind="denoiser", module=module, inputs=inputs, facts={"schedule": diffusion.facts()})]
+
+
+class InColour(nn.Module):
+    """The denoiser with constant weights, for pictures of three channels whatever it knows.
+
+    A grey one sees the first of them alone. The others, whatever noise they have, are told to become the same picture:
+    x₀ = (x - √(1-ᾱ) ε) / √ᾱ is one for all where ε differs by the difference of x over √(1-ᾱ).
+    """
+
+    per_difference: Tensor  # [steps]
+
+    def __init__(self, net: Denoiser, diffusion: Diffusion) -> None:
+        super().__init__()
+        self.net, self.channels = folded(net), net.first.in_channels
+        alpha_bar = torch.from_numpy(diffusion.alpha_bar)
+        shares = {"epsilon": torch.ones_like(alpha_bar), "v": alpha_bar.sqrt(), "x0": torch.zeros_like(alpha_bar)}
+        per_difference = shares[diffusion.prediction] / (1 - alpha_bar).sqrt()
+        self.register_buffer("per_difference", per_difference.float())
+        self.training = net.training
+
+    def forward(self, noisy: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
+        if self.channels != 1:
+            return self.net(noisy, t, label)
+        first = noisy[:, :1]
+        return self.net(first, t, label) + (noisy - first) * self.per_difference[t][:, None, None, None]

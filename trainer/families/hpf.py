@@ -1,0 +1,339 @@
+"""Fine detail for the pictures of an autoencoder, which come out blurred: they hold what a few numbers can say.
+
+``paired``: the autoencoder of ``--low`` stays as it is, and its latents are kept. A detail decoder draws, from what the
+low decoder draws of a latent, what is to be added to it: a little of it is where the photograph has it, the rest is
+such as photographs have it there, which a discriminator of small patches sees to (Isola et al. 2017, section 2.2.2,
+whose game is played for each latent's picture; hinge losses and spectral normalisation as Miyato et al. 2018).
+``independent``: a second variational autoencoder, of high-pass pictures alone, with latents of its own.
+
+    accelerate launch trainer/train_hpf.py --data cats.npy --low runs/cats --out runs/cats-detail
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
+
+from trainer import metrics
+from trainer.adam import AdamConfig, AdamFamily
+from trainer.blocks import DownBlock, ResidualBlock, UpBlock, pyramid, sub_pixel
+from trainer.config import UserError, require
+from trainer.family import Batch, DataSpec, Exportable, Foundation, Nets, Turn
+from trainer.gaussian import clamp_log_variance, sample_gaussian, twice_divergence
+from trainer.latents import FromNormal, Whitening, fit_gaussian
+from trainer.objectives import discriminator_loss, generator_loss
+
+MOST_LEVELS = 3  # times that the detail decoder halves the picture: detail does not depend on what is further off
+GRAIN = 4  # learnt maps at half the size: what is the same in all pictures, and what textures are drawn of
+LOUD = 4.0  # times that high-pass pictures are learnt as strong as they are: latents would cost more than they tell
+SHARPNESS_SHARE = 0.1  # of the sharpness in the score
+
+
+@dataclass(frozen=True, kw_only=True)
+class HPFConfig(AdamConfig):
+    """Options of the high-pass pair."""
+
+    low: Path | None = None
+    """Folder of the autoencoder's run, of whose pictures detail is learnt (paired); it is copied into this one."""
+    pairing: Literal["paired", "independent"] = "paired"
+    """Detail that is drawn of the low run's latents, or a second autoencoder with latents of its own."""
+    batch_size: int = 16
+    """Pictures a step and rank."""
+    width: int = 32
+    """Channels of the finest level; each coarser level doubles them."""
+    discriminator_width: int = 32
+    """Channels of the discriminator's first layer (paired)."""
+    latent_size: int = 64
+    """Numbers that describe a high-pass picture (independent)."""
+    sigma: float = 2.0
+    """Deviation in pixels of the blur whose residual is a high-pass picture (independent)."""
+    l1: float = 1.0
+    """Weight of the mean absolute difference from the photograph (paired)."""
+    similarity: float = 0.1
+    """Weight of 1 - SSIM (paired)."""
+    adversarial: float = 0.01
+    """Weight of the discriminator's opinion; 0: there is none, and detail is what all photographs of a latent share
+    (paired)."""
+    beta: float = 1.0
+    """Weight of the Kullback-Leibler term (independent)."""
+    learning_rate: float = 1e-3
+    """Adam's step size; the discriminator's is four tenths of it."""
+    schedule: Literal["constant", "linear", "cosine"] = "cosine"
+    """How the learning rate falls from its start to 0 over --steps."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.width >= 16 and self.width % 16 == 0, "width", self.width, "a multiple of 16")
+        for name, low in (("discriminator_width", 1), ("latent_size", 1), ("l1", 0), ("similarity", 0),
+                          ("adversarial", 0), ("beta", 0)):  # fmt: skip
+            require(getattr(self, name) >= low, name, getattr(self, name), f"at least {low}")
+        require(0 < self.sigma <= 20, "sigma", self.sigma, "more than 0, at most 20")
+
+
+class DetailDecoder(nn.Module):
+    """Low pictures [n, c, h, w] in 0..1 → what is to be added to them; nothing, to begin with."""
+
+    def __init__(self, spec: DataSpec, width: int) -> None:
+        super().__init__()
+        levels = min(pyramid(spec.image_size, least_px=4)[0], MOST_LEVELS)
+        height, columns = (side // 2 for side in spec.image_size)
+        widths = [width << level for level in range(levels)]
+        self.grain = nn.Parameter(torch.randn(1, GRAIN, height, columns))
+        self.stem = nn.Conv2d(4 * spec.channels + GRAIN, width, 3, padding=1)
+        self.finest = ResidualBlock(width)
+        self.down = nn.ModuleList(DownBlock(fine, coarse) for fine, coarse in pairwise(widths))
+        self.up = nn.ModuleList(UpBlock(coarse, fine) for fine, coarse in reversed(list(pairwise(widths))))
+        self.last = nn.Conv2d(width // 2, spec.channels, 3, padding=1)
+        self.paint = nn.Sequential(UpBlock(width, width // 2), nn.GroupNorm(8, width // 2), nn.SiLU(), self.last)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
+
+    def forward(self, low: Tensor) -> Tensor:
+        pixels = F.pixel_unshuffle(2 * low - 1, 2)
+        value = self.finest(self.stem(torch.cat((pixels, self.grain.expand(len(low), -1, -1, -1)), 1)))
+        passed = []
+        for down in self.down:
+            passed.append(value)
+            value = down(value)
+        for up in self.up:
+            value = up(value) + passed.pop()
+        return self.paint(value)
+
+
+class Drawn(nn.Module):
+    """Latents [n, d] → detail [n, c, h, w] for the low pictures that they stand for."""
+
+    def __init__(self, generator: nn.Module, detail: nn.Module) -> None:
+        super().__init__()
+        self.generator, self.detail = generator, detail
+        self.training = detail.training
+
+    def forward(self, latent: Tensor) -> Tensor:
+        return self.detail(self.generator(latent).clamp(0, 1))
+
+
+class PatchDiscriminator(nn.Sequential):
+    """Pictures beside their low pictures, [n, 2c, h, w] → a score for each patch of 26 px."""
+
+    def __init__(self, channels: int, width: int) -> None:
+        layers: list[nn.Module] = []
+        for inputs, outputs, kernel, stride in (
+            (2 * channels, width, 4, 2),
+            (width, 2 * width, 4, 2),
+            (2 * width, 4 * width, 3, 1),
+        ):
+            layers += [spectral_norm(nn.Conv2d(inputs, outputs, kernel, stride, padding=1)), nn.LeakyReLU(0.2)]
+        super().__init__(*layers, spectral_norm(nn.Conv2d(4 * width, 1, 3, padding=1)))
+
+
+class HighPassVAE(nn.Module):
+    """High-pass pictures [n, c, h, w] about 0, by way of a Gaussian latent of their own, and back."""
+
+    def __init__(self, spec: DataSpec, config: HPFConfig) -> None:
+        super().__init__()
+        levels, base = pyramid(spec.image_size, least_px=3)
+        widths = [config.width * min(2**level, 8) for level in range(levels)]
+        self.base = (widths[-1], *base)
+        flat = widths[-1] * base[0] * base[1]
+        self.encoder = nn.Sequential(
+            nn.Conv2d(spec.channels, widths[0], 4, 2, padding=1),
+            *(DownBlock(fine, coarse) for fine, coarse in pairwise(widths)),
+            nn.SiLU(),
+            nn.Flatten(),
+            nn.Linear(flat, 2 * config.latent_size),
+        )
+        self.expand = nn.Linear(config.latent_size, flat)
+        self.decoder = nn.Sequential(
+            *(UpBlock(coarse, fine) for fine, coarse in reversed(list(pairwise(widths)))),
+            nn.GroupNorm(8, widths[0]),
+            nn.SiLU(),
+            sub_pixel(widths[0], spec.channels, 3),
+        )
+
+    def gaussian(self, detail: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_variance = self.encoder(LOUD * detail).chunk(2, dim=1)
+        return mean, clamp_log_variance(log_variance)
+
+    def decode(self, latent: Tensor) -> Tensor:
+        return self.decoder(self.expand(latent).unflatten(1, self.base)) / LOUD
+
+    def forward(self, detail: Tensor) -> tuple[Tensor, Tensor]:
+        """The squared error and twice the divergence of each, two [n]."""
+        mean, log_variance = self.gaussian(detail)
+        again = self.decode(sample_gaussian(mean, log_variance))
+        error = (LOUD * (again - detail)).square().flatten(1).sum(1)
+        return error, twice_divergence(mean, log_variance).sum(1)
+
+
+class Decode(nn.Module):
+    """The decoder of a ``HighPassVAE``."""
+
+    def __init__(self, network: HighPassVAE) -> None:
+        super().__init__()
+        self.network = network
+        self.training = network.training
+
+    def forward(self, latent: Tensor) -> Tensor:
+        return self.network.decode(latent)
+
+
+def high_pass(image: Tensor, sigma: float) -> Tensor:
+    """What a Gaussian blur of ``sigma`` pixels takes away from pictures [n, c, h, w]."""
+    reach = min(round(3 * sigma), min(image.shape[2:]) - 1)
+    place = torch.arange(-reach, reach + 1, device=image.device, dtype=image.dtype)
+    window = (-place.square() / (2 * sigma**2)).exp()
+    window = (window / window.sum()).expand(image.shape[1], 1, 1, -1)
+    padded = F.pad(image, (reach,) * 4, "reflect")
+    across = F.conv2d(padded, window, groups=image.shape[1])
+    return image - F.conv2d(across, window.transpose(2, 3), groups=image.shape[1])
+
+
+class HPF(AdamFamily):
+    """Fine detail: a decoder beside a frozen autoencoder, against a discriminator; or an autoencoder of its own."""
+
+    Config = HPFConfig
+    image_range = (0.0, 1.0)
+    channels_last = False
+
+    def __init__(self, config: HPFConfig) -> None:
+        super().__init__(config)
+        self.paired = config.pairing == "paired"
+        self.base: Foundation | None = None
+
+    def foundation(self) -> Path | None:
+        if not self.paired:
+            return None
+        if self.config.low is None:
+            raise UserError("--low is missing, expected the folder of an autoencoder's run, or --pairing independent")
+        return self.config.low
+
+    def stand_on(self, foundation: Foundation) -> None:
+        files, where = foundation.files, f"--low {self.config.low}"
+        if not {"generator", "encoder"} <= files.keys() or "label" in files["generator"].inputs:
+            raise UserError(f"{where}: makes {', '.join(files)}, expected a generator and an encoder, without classes")
+        self.base = foundation
+
+    def build(self, spec: DataSpec) -> Nets:
+        config = self.config
+        if not self.paired:
+            return Nets(detail=HighPassVAE(spec, config))
+        base = self.low.spec
+        if (base.image_size, base.channels) != (spec.image_size, spec.channels):
+            found, expected = (
+                f"{item.image_size[1]}x{item.image_size[0]} px, {item.channels} channel(s)" for item in (spec, base)
+            )
+            raise ValueError(f"pictures are {found}, expected the {expected} of --low {config.low}")
+        networks: dict[str, nn.Module] = {"detail": DetailDecoder(spec, config.width)}
+        if config.adversarial:
+            networks["discriminator"] = PatchDiscriminator(spec.channels, config.discriminator_width)
+        return Nets(**networks)
+
+    @property
+    def low(self) -> Foundation:
+        assert self.base is not None, "the loop gives what a family stands on before it builds"
+        return self.base
+
+    @torch.no_grad()
+    def low_pictures(self, image: Tensor) -> Tensor:
+        """What the low run makes of pictures, by way of its latents."""
+        encode, decode = (self.low.files[kind].module.to(image.device) for kind in ("encoder", "generator"))
+        return decode(encode(image)).clamp(0, 1)
+
+    def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
+        rate = self.config.learning_rate * (0.4 if name == "discriminator" else 1.0)
+        return torch.optim.Adam(parameters, lr=rate, betas=(self.config.beta1, 0.99), fused=fused)
+
+    def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
+        config, image = self.config, next(batches).image
+        if not self.paired:
+            with turn("detail") as loss:
+                error, divergence = nets.detail(high_pass(image, config.sigma))
+                loss["reconstruction"] = error.mean()
+                loss["divergence"] = config.beta * divergence.mean()
+            return
+        low = self.low_pictures(image)
+        sharp = low + nets.detail(low).float()  # for both turns
+        if config.adversarial:
+            with turn("discriminator") as loss:
+                loss["real"] = discriminator_loss("hinge", nets.discriminator(torch.cat((image, low), 1)), True)
+                loss["fake"] = discriminator_loss(
+                    "hinge", nets.discriminator(torch.cat((sharp.detach(), low), 1)), False
+                )
+        with turn("detail") as loss:
+            loss["l1"] = config.l1 * (sharp - image).abs().mean()
+            if config.similarity:
+                loss["similarity"] = config.similarity * (1 - metrics.structural_similarity(sharp, image).mean())
+            if config.adversarial:
+                score = nets.discriminator(torch.cat((sharp, low), 1))
+                loss["adversarial"] = config.adversarial * generator_loss("hinge", score)
+
+    def sample_inputs(
+        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
+    ) -> tuple[Tensor, ...]:
+        return (torch.randn(count, self.latent_size, generator=generator),)
+
+    @property
+    def latent_size(self) -> int:
+        return int(self.low.files["generator"].facts["latent"]["size"]) if self.paired else self.config.latent_size
+
+    def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
+        """Low pictures with their detail; of independent detail, it alone, on grey."""
+        ground = self.draw_low(*inputs) if self.paired else 0.5
+        return (self.drawn(nets, facts)(*inputs) + ground).clamp(0, 1)
+
+    def sheet(self, samples: Tensor, *inputs: Tensor) -> Tensor:
+        """Pictures without and with their detail."""
+        return torch.stack((self.draw_low(*inputs), samples), 1).flatten(0, 1) if self.paired else samples
+
+    def draw_low(self, latent: Tensor) -> Tensor:
+        return self.low.files["generator"].module.to(latent.device)(latent).clamp(0, 1)
+
+    def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
+        """Paired: PSNR, SSIM and sharpness (1: as the photographs) of pictures with detail, and what is best: like the
+        photograph, and as sharp. Independent: the squared error of high-pass pictures."""
+        if not self.paired:
+            wanted = high_pass(batch.image, self.config.sigma)
+            error = metrics.squared_error(nets.detail.decode(nets.detail.gaussian(wanted)[0]), wanted)
+            return {"score": error, "mse": error}
+        low = self.low_pictures(batch.image)
+        sharp = (low + nets.detail(low)).clamp(0, 1)
+        similarity = metrics.structural_similarity(sharp, batch.image)
+        ratio = metrics.sharpness(sharp) / metrics.sharpness(batch.image).clamp_min(1e-8)
+        return {
+            "score": 1 - similarity + SHARPNESS_SHARE * ratio.clamp_min(1e-4).log().abs(),
+            "psnr": metrics.peak_signal_to_noise(sharp, batch.image),
+            "psnr_low": metrics.peak_signal_to_noise(low, batch.image),
+            "ssim": similarity,
+            "ssim_low": metrics.structural_similarity(low, batch.image),
+            "sharpness": ratio,
+        }
+
+    def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
+        if self.paired:
+            return {}
+        found = [nets.detail.gaussian(high_pass(batch.image, self.config.sigma)) for batch in batches]
+        means, log_variances = (torch.cat(parts).cpu() for parts in zip(*found, strict=True))
+        return fit_gaussian(means, log_variances.exp())
+
+    def drawn(self, nets: Nets, facts: Mapping[str, Any]) -> nn.Module:
+        """Latents as the file takes them → detail."""
+        device = next(nets.detail.parameters()).device
+        if self.paired:
+            return Drawn(self.low.files["generator"].module.to(device), nets.detail)
+        return FromNormal(Decode(nets.detail), Whitening(facts, self.latent_size)).to(device)
+
+    def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
+        device = next(nets.detail.parameters()).device
+        latent = torch.randn(2, self.latent_size, generator=torch.Generator().manual_seed(0)).to(device)
+        if self.paired:
+            told = {"latent": self.low.files["generator"].facts["latent"], "training": {"low": self.low.run}}
+        else:
+            whitening = Whitening(facts, self.latent_size)
+            told = {"latent": {"size": self.latent_size, "prior": "normal"}, **whitening.facts(facts)}
+        return [Exportable(kind="detail", module=self.drawn(nets, facts), inputs={"latent": latent}, facts=told)]

@@ -1,0 +1,140 @@
+"""From noise to pictures: generators that give the picture after every step, so that a caller can stop at any.
+
+``predict(x, t)`` asks the network about pictures x [n, c, h, w] that are all at step t, a whole number from 0. The
+schedule is that of a denoiser's card: ``prediction`` (epsilon, x0 or v) and ``alpha_bar``. ``start`` steps of noise are
+in the given x: as many as the schedule has for pure noise, fewer for a picture with the noise of step ``start`` - 1.
+``noise(shape)`` gives standard normal numbers. The picture that a prediction amounts to is kept within ±``limit`` (0:
+anywhere). Scalars are computed in float64.
+
+Raises ``ValueError`` where there are no steps to take.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+Predict = Callable[[Tensor, int], Tensor]
+Noise = Callable[[Sequence[int]], Tensor]
+Schedule = Mapping[str, Any]
+LEAST_LOG_RATIO = -5.0  # half the logarithm of signal to noise: below, there is no picture yet to take small steps for
+
+
+def ddpm(
+    predict: Predict, schedule: Schedule, x: Tensor, start: int, noise: Noise, *, steps: int = 0, limit: float = 1.0
+) -> Iterator[tuple[int, Tensor]]:
+    """Ancestral sampling (Ho et al. 2020, algorithm 2, with the variance of q(x_s | x_t, x₀)), in ``start`` steps or in
+    fewer: it is DDIM with η = 1 (Song et al. 2021, section 4.1)."""
+    return ddim(predict, schedule, x, start, steps or start, eta=1.0, noise=noise, limit=limit)
+
+
+def ddim(
+    predict: Predict,
+    schedule: Schedule,
+    x: Tensor,
+    start: int,
+    steps: int,
+    *,
+    eta: float = 0.0,
+    noise: Noise | None = None,
+    limit: float = 1.0,
+) -> Iterator[tuple[int, Tensor]]:
+    """Song et al. 2021, "Denoising Diffusion Implicit Models", equations 12 and 16. Yields (0, x), (1, x), ...
+
+    No more than ``start`` steps. ``eta`` 0..1: how much new noise each step but the last adds; 0 needs no ``noise``.
+    """
+    times = even_times(schedule, start, steps)
+    for index, t in enumerate(times):
+        now = share(schedule, t)
+        then = share(schedule, times[index + 1]) if index + 1 < len(times) else 1.0
+        image = cleaned(schedule, predict(x, t), x, now, limit)
+        direction = (x - now**0.5 * image) / (1 - now) ** 0.5
+        deviation = eta * ((1 - then) / (1 - now) * (1 - now / then)) ** 0.5
+        x = then**0.5 * image + max(1 - then - deviation**2, 0.0) ** 0.5 * direction
+        if deviation and noise is not None:
+            x = x + deviation * noise(tuple(x.shape))
+        yield index, x
+
+
+def dpm_solver(
+    predict: Predict, schedule: Schedule, x: Tensor, start: int, steps: int, *, limit: float = 1.0
+) -> Iterator[tuple[int, Tensor]]:
+    """DPM-Solver++(2M) (Lu et al. 2022, "DPM-Solver++", algorithm 2). Yields (0, x), (1, x), ...
+
+    No more than ``start`` steps, even in λ, half the logarithm of signal to noise. The first step and the last, at
+    whose end no noise is left, are of first order.
+    """
+    times = even_ratios(schedule, start, steps)
+    previous: tuple[Tensor, float] | None = None  # the last step's picture, and its length in λ
+    for index, t in enumerate(times):
+        now = share(schedule, t)
+        image = cleaned(schedule, predict(x, t), x, now, limit)
+        if index + 1 == len(times):
+            yield index, image
+            return
+        then = share(schedule, times[index + 1])
+        length = log_ratio(then) - log_ratio(now)
+        ahead = image
+        if previous is not None:
+            ahead = image + (image - previous[0]) * (length / (2 * previous[1]))
+        keep = ((1 - then) / (1 - now)) ** 0.5
+        x = keep * x - then**0.5 * np.expm1(-length).item() * ahead
+        previous = image, length
+        yield index, x
+
+
+def finished(steps: Iterator[tuple[int, Tensor]]) -> Tensor:
+    """What is there after the last step."""
+    for _, x in steps:  # noqa: B007 - and nothing of those before is kept
+        pass
+    return x
+
+
+def even_times(schedule: Schedule, start: int, steps: int) -> list[int]:
+    """Steps t of a schedule, from ``start`` - 1 down, evenly spaced; a last jump leads from the lowest to no noise."""
+    count = checked(schedule, start, steps)
+    return [start * (count - index) // count - 1 for index in range(count)]
+
+
+def even_ratios(schedule: Schedule, start: int, steps: int) -> list[int]:
+    """Steps t from ``start`` - 1 down to 0, evenly spaced in λ as far as whole numbers can be."""
+    count = checked(schedule, start, steps)
+    ratios = log_ratio(np.asarray(schedule["alpha_bar"][:start], dtype=np.float64))
+    wanted = np.linspace(max(ratios[-1], LEAST_LOG_RATIO), ratios[0], count)
+    times = [start - 1]
+    for index in range(1, count):
+        nearest = int(np.abs(ratios - wanted[index]).argmin())
+        times.append(min(max(nearest, count - 1 - index), times[-1] - 1))
+    return times
+
+
+def checked(schedule: Schedule, start: int, steps: int) -> int:
+    """How many steps there will be. Raises ``ValueError``."""
+    known = len(schedule["alpha_bar"])
+    if not 1 <= start <= known:
+        raise ValueError(f"start is {start}, expected 1 to {known}, the steps of the schedule")
+    if steps < 1:
+        raise ValueError(f"steps is {steps}, expected at least 1")
+    return min(steps, start)
+
+
+def share(schedule: Schedule, t: int) -> float:
+    return float(schedule["alpha_bar"][t])
+
+
+def log_ratio(alpha_bar: Any) -> Any:
+    """λ = ln(√ᾱ / √(1-ᾱ))."""
+    return (np.log(alpha_bar) - np.log1p(-alpha_bar)) / 2
+
+
+def cleaned(schedule: Schedule, prediction: Tensor, x: Tensor, alpha_bar: float, limit: float) -> Tensor:
+    """The picture that a prediction amounts to."""
+    signal, rest = alpha_bar**0.5, (1 - alpha_bar) ** 0.5
+    if schedule["prediction"] == "epsilon":
+        image = (x - rest * prediction) / signal
+    elif schedule["prediction"] == "v":
+        image = signal * x - rest * prediction
+    else:
+        image = prediction
+    return image.clip(-limit, limit) if limit else image

@@ -1,0 +1,7 @@
+"""Train the high-pass pair: ``accelerate launch trainer/train_hpf.py --data cats.npy --low runs/cats --out runs/x``."""
+
+from trainer.families.hpf import HPF
+from trainer.loop import main
+
+if __name__ == "__main__":
+    main(HPF)

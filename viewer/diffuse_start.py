@@ -1,0 +1,99 @@
+"""From the command line, or a picture that was saved, to the diffuse mode: what is asked for is checked here."""
+
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from viewer.again import recipe_by
+from viewer.batch import readable
+from viewer.classes import Classes, find_label
+from viewer.denoiser import Denoiser
+from viewer.diffuse_recipe import Asked, asked_by, photos_of
+from viewer.diffuse_state import ORIGINS, DiffuseState
+from viewer.diffusion import Diffusion, Settings
+from viewer.errors import ViewerError
+from viewer.grid import auto_scale
+from viewer.model import Model, open_model
+from viewer.photos import find_photos
+from viewer.session import make_sheet
+
+_STEPS: Final = {"ddim": 25, "ddpm": 250, "dpm": 25}
+_START: Final = 0.3  # of all steps, where pictures begin
+_ROWS, _COLUMNS = 3, 4  # pictures
+
+
+def begin(options: Namespace, threads: int) -> tuple[Diffusion, DiffuseState]:
+    """The mode as its flags say, or as ``--from`` says. Raises ``ViewerError``."""
+    model = open_model(options.model, threads=threads, wanted="denoiser")
+    _check_flags(options)
+    generator, photos = _open_init(options.init, threads)
+    recipe: dict[str, Any] | None = None
+    if options.saved is not None:
+        recipe, origin = recipe_by(options.saved, "diffuse", ORIGINS, model)
+        photos = photos_of(options.saved, recipe, origin, generator, photos)
+    known = Denoiser(model)
+    asked = _by_flags(options, known) if recipe is None else asked_by(options.saved, recipe, known)
+    diffusion = Diffusion(Denoiser(model, asked.guidance), asked.settings, generator, photos)
+    rows, columns = asked.rows or _ROWS, asked.columns or _COLUMNS
+    if photos:
+        columns = asked.columns or min(2, len(photos))
+        rows = asked.rows or min(-(-len(photos) // columns), _ROWS)
+    across = 2 if photos else 1
+    scale = options.scale or auto_scale(rows, columns * across, *model.image_size)
+    state = DiffuseState(
+        make_sheet(model, rows, columns, scale, across=across),
+        min(asked.steps, diffusion.start),
+        diffusion.start,
+        diffusion.origin,
+        seed=asked.seed,
+        cursor=min(asked.cursor, rows * columns - 1),
+        interpolated=asked.interpolated and not photos,
+        photos=len(photos),
+        classes=asked.classes,
+    )
+    return diffusion, state
+
+
+def _check_flags(options: Namespace) -> None:
+    """Flags that have no meaning beside, or without, others."""
+    for name, value in (("start", options.start), ("strength", options.strength), ("no-noise", options.no_noise)):
+        if value and not options.init:
+            raise ViewerError(f"--{name} is for pictures to begin with, expected --init beside it")
+    if options.eta is not None and options.sampler != "ddim":
+        raise ViewerError(f"--eta is for the sampler ddim, found {options.sampler}")
+
+
+def _open_init(words: Sequence[str], threads: int) -> tuple[Model | None, list[Path]]:
+    """The generator, or the photographs, to begin with."""
+    if not any(word.endswith(".onnx") for word in words):
+        return None, list(readable(find_photos(words))) if words else []
+    if len(words) > 1:
+        raise ViewerError(f"--init has {len(words)} files, expected one generator (.onnx), or photographs")
+    return open_model(Path(words[0]), threads=threads, wanted="generator"), []
+
+
+def _by_flags(options: Namespace, denoiser: Denoiser) -> Asked:
+    label = 0 if options.guidance else max(len(denoiser.names) - 1, 0)  # the last is none of the classes
+    if options.label is not None:
+        label = find_label(denoiser.names, options.label, str(denoiser.model.path))
+    start = options.start or (max(round(_START * denoiser.steps), 1) if options.init else 0)
+    strength = 1.0
+    if options.no_noise:  # as faded as the network expects pictures there to be
+        strength = denoiser.schedule["alpha_bar"][min(start, denoiser.steps) - 1] ** 0.5
+    settings = Settings(
+        sampler=options.sampler,
+        eta=options.eta or 0.0,
+        start=start,
+        strength=strength if options.strength is None else options.strength,
+        noise=not options.no_noise,
+    )
+    return Asked(
+        settings=settings,
+        steps=options.steps or _STEPS[options.sampler],
+        guidance=options.guidance,
+        seed=options.seed,
+        rows=options.rows or 0,
+        columns=options.cols or 0,
+        classes=Classes(len(denoiser.names), label),
+    )

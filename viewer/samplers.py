@@ -1,0 +1,143 @@
+"""From noise to pictures: generators that give the pictures after every step, so that work can be left at any.
+
+They are those of the trainer, in NumPy; a test compares the two. ``predict(x, t)`` asks the network about pictures x,
+f32 [n, c, h, w], that are all at step t, a whole number from 0. The schedule is a denoiser's: ``prediction`` (epsilon,
+x0 or v) and ``alpha_bar``. ``start`` steps of noise are in the given x: as many as the schedule has in pure noise,
+fewer in a picture with the noise of step ``start`` - 1. ``noise(shape)`` gives standard normal numbers. The picture
+that a prediction amounts to is kept within ±``limit`` (0: anywhere). Scalars are of double precision.
+
+Raises ``ValueError`` where there are no steps to take.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Predict = Callable[[Floats, int], Floats]
+Noise = Callable[[Sequence[int]], Floats]
+Schedule = Mapping[str, Any]
+Sampler = Literal["ddim", "ddpm", "dpm"]
+
+SAMPLERS: Final[tuple[Sampler, ...]] = ("ddim", "ddpm", "dpm")
+_LEAST_LOG_RATIO: Final = -5.0  # half the logarithm of signal to noise; below, there is nothing yet to take steps for
+
+
+def ddpm(
+    predict: Predict, schedule: Schedule, x: Floats, start: int, noise: Noise, *, steps: int = 0, limit: float = 1.0
+) -> Iterator[tuple[int, Floats]]:
+    """Ancestral sampling (Ho et al. 2020, algorithm 2, with the variance of q(x_s | x_t, x₀)), in ``start`` steps or in
+    fewer: it is DDIM with η = 1 (Song et al. 2021, section 4.1)."""
+    return ddim(predict, schedule, x, start, steps or start, eta=1.0, noise=noise, limit=limit)
+
+
+def ddim(
+    predict: Predict,
+    schedule: Schedule,
+    x: Floats,
+    start: int,
+    steps: int,
+    *,
+    eta: float = 0.0,
+    noise: Noise | None = None,
+    limit: float = 1.0,
+) -> Iterator[tuple[int, Floats]]:
+    """Song et al. 2021, "Denoising Diffusion Implicit Models", equations 12 and 16. Yields (0, x), (1, x), ...
+
+    No more than ``start`` steps. ``eta`` 0..1: how much new noise each step but the last adds; 0 needs no ``noise``.
+    """
+    times = even_times(schedule, start, steps)
+    for index, t in enumerate(times):
+        now = _share(schedule, t)
+        then = _share(schedule, times[index + 1]) if index + 1 < len(times) else 1.0
+        image = cleaned(schedule, predict(x, t), x, t, limit)
+        direction = (x - now**0.5 * image) / (1 - now) ** 0.5
+        deviation = eta * ((1 - then) / (1 - now) * (1 - now / then)) ** 0.5
+        x = then**0.5 * image + max(1 - then - deviation**2, 0.0) ** 0.5 * direction
+        if deviation and noise is not None:
+            x = x + deviation * noise(x.shape)
+        yield index, x
+
+
+def dpm_solver(
+    predict: Predict, schedule: Schedule, x: Floats, start: int, steps: int, *, limit: float = 1.0
+) -> Iterator[tuple[int, Floats]]:
+    """DPM-Solver++(2M) (Lu et al. 2022, "DPM-Solver++", algorithm 2). Yields (0, x), (1, x), ...
+
+    No more than ``start`` steps, even in λ, half the logarithm of signal to noise. The first step and the last, at
+    whose end no noise is left, are of first order.
+    """
+    times = even_ratios(schedule, start, steps)
+    previous: tuple[Floats, float] | None = None  # the last step's picture, and its length in λ
+    for index, t in enumerate(times):
+        image = cleaned(schedule, predict(x, t), x, t, limit)
+        if index + 1 == len(times):
+            yield index, image
+            return
+        now, then = _share(schedule, t), _share(schedule, times[index + 1])
+        length = float(_log_ratio(then) - _log_ratio(now))
+        ahead = image
+        if previous is not None:
+            ahead = image + (image - previous[0]) * (length / (2 * previous[1]))
+        x = ((1 - then) / (1 - now)) ** 0.5 * x - then**0.5 * float(np.expm1(-length)) * ahead
+        previous = image, length
+        yield index, x
+
+
+def even_times(schedule: Schedule, start: int, steps: int) -> list[int]:
+    """Steps t of a schedule, from ``start`` - 1 down, evenly spaced; a last jump leads from the lowest to no noise."""
+    count = _checked(schedule, start, steps)
+    return [start * (count - index) // count - 1 for index in range(count)]
+
+
+def even_ratios(schedule: Schedule, start: int, steps: int) -> list[int]:
+    """Steps t from ``start`` - 1 down to 0, evenly spaced in λ as far as whole numbers can be."""
+    count = _checked(schedule, start, steps)
+    ratios = _log_ratio(np.asarray(schedule["alpha_bar"][:start], np.float64))
+    wanted = np.linspace(max(float(ratios[-1]), _LEAST_LOG_RATIO), ratios[0], count)
+    times = [start - 1]
+    for index in range(1, count):
+        nearest = int(np.abs(ratios - wanted[index]).argmin())
+        times.append(min(max(nearest, count - 1 - index), times[-1] - 1))
+    return times
+
+
+def renoised(schedule: Schedule, image: Floats, start: int, noise: Floats) -> Floats:
+    """What a picture has become after ``start`` steps of noise (Ho et al. 2020, equation 4)."""
+    alpha_bar = _share(schedule, start - 1)
+    return np.asarray(alpha_bar**0.5 * image + (1 - alpha_bar) ** 0.5 * noise, np.float32)
+
+
+def cleaned(schedule: Schedule, prediction: Floats, x: Floats, t: int, limit: float = 1.0) -> Floats:
+    """The picture that a prediction at step t amounts to."""
+    alpha_bar = _share(schedule, t)
+    signal, rest = alpha_bar**0.5, (1 - alpha_bar) ** 0.5
+    if schedule["prediction"] == "epsilon":
+        image = (x - rest * prediction) / signal
+    elif schedule["prediction"] == "v":
+        image = signal * x - rest * prediction
+    else:
+        image = prediction
+    return np.asarray(np.clip(image, -limit, limit), np.float32) if limit else image
+
+
+def _checked(schedule: Schedule, start: int, steps: int) -> int:
+    """How many steps there will be. Raises ``ValueError``."""
+    known = len(schedule["alpha_bar"])
+    if not 1 <= start <= known:
+        raise ValueError(f"start is {start}, expected 1 to {known}, the steps of the schedule")
+    if steps < 1:
+        raise ValueError(f"steps is {steps}, expected at least 1")
+    return min(steps, start)
+
+
+def _share(schedule: Schedule, t: int) -> float:
+    """ᾱ at step t."""
+    return float(schedule["alpha_bar"][t])
+
+
+def _log_ratio(alpha_bar: Any) -> Any:
+    """λ = ln(√ᾱ / √(1-ᾱ))."""
+    return (np.log(alpha_bar) - np.log1p(-alpha_bar)) / 2

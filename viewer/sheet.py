@@ -1,0 +1,69 @@
+"""Where the pictures of a sheet lie on the frame, and how the cursor moves over them."""
+
+from dataclasses import dataclass
+
+from viewer.keys import Action, Event
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Where the pictures of a sheet lie on the frame, in frame pixels."""
+
+    rows: int
+    columns: int
+    cell_width: int
+    cell_height: int
+    gap: int = 2  # round every picture
+
+    @property
+    def count(self) -> int:
+        """How many pictures there are."""
+        return self.rows * self.columns
+
+    @property
+    def width(self) -> int:
+        """Of the sheet, gaps included."""
+        return self.columns * (self.cell_width + self.gap) + self.gap
+
+    @property
+    def height(self) -> int:
+        """Of the sheet, gaps included."""
+        return self.rows * (self.cell_height + self.gap) + self.gap
+
+    def corner(self, index: int) -> tuple[int, int]:
+        """Left and top edge of a picture."""
+        row, column = divmod(index, self.columns)
+        return (
+            column * (self.cell_width + self.gap) + self.gap,
+            row * (self.cell_height + self.gap) + self.gap,
+        )
+
+    def cell_at(self, x: int, y: int) -> int | None:
+        """The picture under a point; the gaps belong to the picture before them. ``None`` beside the sheet."""
+        if not (0 <= x < self.width and 0 <= y < self.height):
+            return None
+        column = min(max(x - self.gap, 0) // (self.cell_width + self.gap), self.columns - 1)
+        row = min(max(y - self.gap, 0) // (self.cell_height + self.gap), self.rows - 1)
+        return row * self.columns + column
+
+
+def moved(sheet: Sheet, cursor: int, event: Event) -> int:
+    """Where the cursor is after an event."""
+    row, column = divmod(cursor, sheet.columns)
+    match event.action:
+        case Action.LEFT:
+            column = (column - 1) % sheet.columns
+        case Action.RIGHT:
+            column = (column + 1) % sheet.columns
+        case Action.UP:
+            row = (row - 1) % sheet.rows
+        case Action.DOWN:
+            row = (row + 1) % sheet.rows
+        case Action.HOME:
+            return 0
+        case Action.END:
+            return sheet.count - 1
+        case Action.CLICK:
+            cell = sheet.cell_at(event.x, event.y)
+            return cursor if cell is None else cell
+    return row * sheet.columns + column
