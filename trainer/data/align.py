@@ -53,6 +53,7 @@ class Source:
     labels: list[int] = field(default_factory=list)  # of a packed set, as it is read
     files: list[Path] = field(default_factory=list)  # none of a set
     targets: list[Path] = field(default_factory=list)  # of files that go to a folder
+    skipped: int = 0  # files left out already, since others have their names
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -117,7 +118,7 @@ def _open(arguments: argparse.Namespace) -> Source:
     names = names_of(files)
     return Source(
         count=len(files), channels=3, size=128, pictures=(partial(_read, file) for file in files), names=names,
-        facts=Facts(names=tuple(names)), files=files, targets=targets,
+        facts=Facts(names=tuple(names)), files=files, targets=targets, skipped=skipped,
     )  # fmt: skip
 
 
@@ -186,7 +187,7 @@ def _faces(source: Source, cutter: Cutter, arguments: argparse.Namespace, found:
 
 
 def _to_set(source: Source, cutter: Cutter, arguments: argparse.Namespace) -> Found:
-    found = Found()
+    found = Found(skipped=source.skipped)
     size = arguments.size or source.size
     with writing(arguments.output, (size, size, source.channels), arguments.force) as writer:
         for faces in _faces(source, cutter, arguments, found):
@@ -229,7 +230,7 @@ def _to_folder(source: Source, cutter: Cutter, arguments: argparse.Namespace) ->
             check_free(target, arguments.force)
         if real(target) in sources:
             raise UserError(f"{printable(target)} is an input as well, which is never changed: choose another --output")
-    found = Found()
+    found = Found(skipped=source.skipped)
     try:
         for faces in _faces(source, cutter, arguments, found):
             for target, face in zip(everything[found.kept[-1]], faces, strict=True):

@@ -2,9 +2,10 @@
 
 Patterns may be quoted, and '**' looks into all folders below; a folder means all files in and below it. Pictures are
 stretched to a square; with --keep-aspect fitted into it with their edges repeated outwards; with --crop center cut to
-it. A file that cannot be used is named and left out; the exit code is 2 only when there was no usable one. A packed set
-(idx as MNIST's, CIFAR-10's binary folder, parquet, hub:OWNER/NAME) keeps its size unless told otherwise, idx its one
-channel. Names, labels and the sizes that pictures had are written beside it, to <output>.json.
+it; with --crop face cut to the largest face of people in it, upright, as the tool align does. A file that cannot be
+used is named and left out; the exit code is 2 only when there was no usable one. A packed set (idx as MNIST's,
+CIFAR-10's binary folder, parquet, hub:OWNER/NAME) keeps its size unless told otherwise, idx its one channel. Names,
+labels and the sizes that pictures had are written beside it, to <output>.json.
 
     python -m trainer.data create 'cats/*.jpg' more-cats/ -o cats.npy --size 128
     python -m trainer.data create holidays/ -o holidays.npy --crop center --min-size 256 --dedupe
@@ -23,11 +24,13 @@ from tqdm import tqdm
 
 from trainer.config import UserError, require
 from trainer.data.dedupe import LIKENESS, Look, Seen, look
+from trainer.data.faces import Cutter, add_model_option
 from trainer.data.facts import Facts
 from trainer.data.finding import find, names_of
 from trainer.data.formats import open_set
 from trainer.data.headers import Unreadable, read_header
 from trainer.data.labels import by_folder, by_table, numbered
+from trainer.data.landmarks import Finder
 from trainer.data.npy import printable
 from trainer.data.packed import Packed
 from trainer.data.pictures import Fit, centre, load_bytes, pad, read_bytes, resize
@@ -36,6 +39,7 @@ from trainer.data.threads import in_threads
 
 CROPS: dict[str, Fit] = {"none": resize, "center": centre}
 """What --crop cuts, and how the rest is brought to the size."""
+FACE = "face"  # the other choice of --crop, which needs a finder
 
 Made = tuple[np.ndarray, tuple[int, int], Look | None]
 """A picture, the width and height that it had, and how it looks where that is compared."""
@@ -48,13 +52,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-o", "--output", type=Path, required=True, help="the .npy file to write")
     parser.add_argument("--size", type=int, help="side of the pictures in pixels (128, or that of a set)")
-    parser.add_argument("--crop", choices=tuple(CROPS), default="none", help="cut to a square instead of stretching")
+    parser.add_argument(
+        "--crop", choices=(*CROPS, FACE), default="none", help="cut to a square, or to a face, instead of stretching"
+    )
     parser.add_argument("--keep-aspect", action="store_true", help="pad by repeating the edge instead of stretching")
     parser.add_argument("--min-size", type=int, default=0, help="leave out what has a side of fewer pixels than this")
     parser.add_argument("--dedupe", action="store_true", help="leave out pictures that have come before")
     parser.add_argument("--alike", type=float, default=LIKENESS, help=f"what --dedupe takes for the same ({LIKENESS})")
     parser.add_argument("--labels", metavar="folders|CSV", help="label pictures by folder, or by a file of name,label")
     parser.add_argument("--exact", action="store_true", help="decode all at full size: slower, and 1 of 255 closer")
+    add_model_option(parser)
     parser.add_argument("--workers", type=int, default=0, help="pictures decoded at once (0: one a core)")
     parser.add_argument("--force", action="store_true", help="replace an output that exists")
 
@@ -68,23 +75,30 @@ def run(arguments: argparse.Namespace) -> int:
     require(0 <= arguments.workers <= 256, "workers", arguments.workers, "0 to 256")
     if arguments.keep_aspect and arguments.crop != "none":
         raise UserError(f"--keep-aspect and --crop {arguments.crop} exclude each other: expected one of them")
+    if arguments.landmarks_model is not None and arguments.crop != FACE:
+        raise UserError("--landmarks-model is for --crop face")
     check_set(arguments.output, arguments.force, [Path(arguments.labels)] if arguments.labels else ())
     if len(arguments.inputs) > 1:
         return create_of_files(arguments)
     name = arguments.inputs[0]
-    source = open_set(name, size or 0, _fit(arguments))
+    fit = resize if arguments.crop == FACE else _fit(arguments)
+    source = open_set(name, size or 0, fit)
     if source is None:
         return create_of_files(arguments)
     for option, value in (("--labels", arguments.labels), ("--min-size", arguments.min_size)):
         if value:
             raise UserError(f"{option} is for picture files; {printable(name)} is a set")
-    if _fit(arguments) is not resize and not size:
+    if arguments.crop == FACE:
+        raise UserError(f"--crop face is for picture files; {printable(name)} is a set: use the tool align")
+    if fit is not resize and not size:
         raise UserError(f"--crop and --keep-aspect need --size as well where the input is a set ({printable(name)})")
     check_not_input(arguments.output, [Path(name)])
     return create_of_set(arguments, *source)
 
 
 def _fit(arguments: argparse.Namespace) -> Fit:
+    if arguments.crop == FACE:
+        return Cutter(finder=Finder(arguments.landmarks_model)).fit
     return pad if arguments.keep_aspect else CROPS[arguments.crop]
 
 
@@ -102,6 +116,7 @@ def create_of_files(arguments: argparse.Namespace) -> int:
     if not files:
         raise UserError(f"no file matches {' '.join(printable(pattern) for pattern in arguments.inputs)}")
     wanted = _labels(arguments, files)
+    fit, exact = _fit(arguments), arguments.exact or arguments.crop == FACE
     seen = Seen(arguments.alike) if arguments.dedupe else None
 
     def make(number: int) -> Made | str:
@@ -112,7 +127,7 @@ def create_of_files(arguments: argparse.Namespace) -> int:
             height, width = read_header(data).shape
             if min(height, width) < arguments.min_size:
                 return f"{width}x{height} px, --min-size is {arguments.min_size}"
-            image = load_bytes(data, size, size, _fit(arguments), arguments.exact)
+            image = load_bytes(data, size, size, fit, exact)
         except Unreadable as error:
             return str(error)
         return image, (width, height), None if seen is None else look(image)
@@ -136,7 +151,8 @@ def create_of_files(arguments: argparse.Namespace) -> int:
             kept.append(number)
             sizes.append(shape)
         if not kept:
-            raise UserError(f"none of the {len(files)} files is a readable picture; nothing was written")
+            kind = "readable picture" + (" with a face" if arguments.crop == FACE else "")
+            raise UserError(f"none of the {len(files)} files is a {kind}; nothing was written")
         names = names_of(files)
         labels, classes = numbered([wanted[k] or "" for k in kept]) if arguments.labels else ([], ())
         writer.facts = Facts(

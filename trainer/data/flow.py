@@ -1,15 +1,17 @@
 """Morphing by optical flow: where each place of one picture is in the other is found by likeness, so that nothing
-needs to be known of what they show. The flow is Kroeger et al. 2016, "Fast Optical Flow using Dense Inverse Search"."""
+needs to be known of what they show. The flow is Farnebäck 2003, "Two-Frame Motion Estimation Based on Polynomial
+Expansion": on faces of cats it finds more of what belongs together than a dense inverse search does. No torch."""
 
 import cv2
 import numpy as np
 
 from trainer.data.mixing import Bend
-from trainer.data.warp import grid
+from trainer.data.warp import grid, moved
 
 SEEN = 128  # longest side in pixels of what is compared
 EVEN = 0.1  # of the side: light is evened out over so much
-SMOOTH = 0.04  # of the side: the flow is smoothed over so much
+WINDOW = 25  # pixels of what is compared, over which the flow is taken for one
+SMOOTH = 0.03  # of the side: the flow is smoothed over so much
 ROUNDS = 12
 
 
@@ -19,15 +21,17 @@ def by_flow(first: np.ndarray, second: np.ndarray, alpha: float) -> Bend:
     there = consistent_flow(first, second)
     places = grid(height, width)
     start = _undone(places, alpha * there)
-    moves = _at(there, start)
+    moves = moved(there, start, cv2.INTER_LINEAR)
     return Bend(places - alpha * moves, places + (1 - alpha) * moves, alpha)
 
 
 def consistent_flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Where each pixel of the first picture has gone in the second, f32 [h, w, 2] in pixels: the mean of the flow and of
-    that from the second back, turned round, so that it hardly matters which comes first."""
+    """Where each pixel of the first picture has gone in the second, f32 [h, w, 2] in pixels.
+
+    The mean of the flow and of that from the second back, turned round, so that it hardly matters which comes first.
+    """
     height, width = first.shape[:2]
-    scale = min(1.0, SEEN / max(height, width)) if max(height, width) > SEEN else SEEN / max(height, width)
+    scale = SEEN / max(height, width)
     size = (max(16, round(width * scale)), max(16, round(height * scale)))
     a, b = (_evened(cv2.resize(image, size, interpolation=cv2.INTER_AREA)) for image in (first, second))
     there, back = _flow(a, b), _flow(b, a)
@@ -39,10 +43,19 @@ def consistent_flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def _flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)  # of its own: threads cannot share one
-    search.setFinestScale(1)
-    search.setVariationalRefinementIterations(10)
-    return cv2.GaussianBlur(search.calc(first, second, None), (0, 0), SMOOTH * max(first.shape))
+    flow = cv2.calcOpticalFlowFarneback(
+        first,
+        second,
+        np.zeros((*first.shape, 2), np.float32),
+        pyr_scale=0.6,
+        levels=5,
+        winsize=WINDOW,
+        iterations=5,
+        poly_n=7,
+        poly_sigma=1.5,
+        flags=cv2.OPTFLOW_FARNEBACK_GAUSSIAN,
+    )
+    return cv2.GaussianBlur(flow, (0, 0), SMOOTH * max(first.shape))
 
 
 def _evened(image: np.ndarray) -> np.ndarray:
@@ -58,9 +71,7 @@ def _undone(places: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """Where each place was before ``flow`` moved it: x with x + flow(x) = place, by repetition."""
     start = places.copy()
     for _ in range(ROUNDS):
-        start = (start + places - _at(flow, start)) / 2  # half a step: no overshooting where the flow is steep
+        start = (
+            start + places - moved(flow, start, cv2.INTER_LINEAR)
+        ) / 2  # half a step: no overshooting where the flow is steep
     return start
-
-
-def _at(flow: np.ndarray, places: np.ndarray) -> np.ndarray:
-    return cv2.remap(flow, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -63,9 +63,10 @@ def by_mesh(first: np.ndarray, second: np.ndarray, alpha: float, height: int, wi
     seen = pose.project(shape)
     between = inside(seen[:, :2], height, width)
     rim = frame(height, width)
-    around = bend_to(*(np.concatenate([points, rim]) for points in (between, *sides)), alpha, height, width)
+    with_rim = [np.concatenate([points, rim]) for points in (between, *sides)]
+    around = bend_to(with_rim[0], with_rim[1], with_rim[2], alpha, height, width)
 
-    corners = triangulate(np.float32(mean[:, :2] * 100))
+    corners = triangulate(mean[:, :2] * 100)
     weights = np.stack([_facing(points, one, corners) for points, one in zip(sides, shapes, strict=True)], 1)
     weights *= (1 - alpha, alpha)
     share = weights[:, 1:] / weights.sum(1, keepdims=True)

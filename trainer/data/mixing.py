@@ -10,7 +10,6 @@ import numpy as np
 from trainer.data.landmarks import BROWS, JAW
 from trainer.data.warp import moved
 
-LIPS_TO_NOSE = slice(31, 36)
 FRAME = 5  # points along each side of a picture, which stay where they are
 
 

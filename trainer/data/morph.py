@@ -141,7 +141,9 @@ def _plan(arguments: argparse.Namespace, source: PictureSet, usable: np.ndarray)
             f"more{kind}" + ("" if arguments.method == "flow" else " with a face; --method flow needs none")
         )
     if len(pairing) > MOST_PAIRS:
-        raise UserError(f"{printable(source.path)} has {len(pairing)} pairs{kind}, expected --pairs {MOST_PAIRS} or less")
+        raise UserError(
+            f"{printable(source.path)} has {len(pairing)} pairs{kind}, expected --pairs {MOST_PAIRS} or less"
+        )
     if arguments.pairs > len(pairing):
         tqdm.write(f"note: there are only {len(pairing)} pairs{kind}", file=sys.stderr)
     needed, free = len(pairing) * math.prod(source.shape[1:]), shutil.disk_usage(arguments.output.parent).free

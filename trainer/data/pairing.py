@@ -10,9 +10,7 @@ PIECE = 1 << 16
 class Pairing:
     """Pairs of distinct items, each once, the lower number first; in a fixed order."""
 
-    def __init__(
-        self, items: np.ndarray, labels: np.ndarray | None, count: int, random: np.random.Generator
-    ) -> None:
+    def __init__(self, items: np.ndarray, labels: np.ndarray | None, count: int, random: np.random.Generator) -> None:
         """``items``: numbers i64 [n], rising. ``labels``: by number; pairs are then of one label. ``count``: how many
         of all pairs, drawn at random; 0 for all, as is more than there are."""
         kinds = np.zeros(len(items), np.int64) if labels is None else labels[items]

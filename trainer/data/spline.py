@@ -16,9 +16,7 @@ def by_spline(first: np.ndarray, second: np.ndarray, alpha: float, height: int, 
     return bend_to((1 - alpha) * sides[0] + alpha * sides[1], sides[0], sides[1], alpha, height, width)
 
 
-def bend_to(
-    between: np.ndarray, first: np.ndarray, second: np.ndarray, alpha: float, height: int, width: int
-) -> Bend:
+def bend_to(between: np.ndarray, first: np.ndarray, second: np.ndarray, alpha: float, height: int, width: int) -> Bend:
     """How two pictures bend so that what is at their points [n, 2] comes to those between."""
     moves = spline(between, np.concatenate([first - between, second - between], 1), height, width)
     places = grid(height, width)

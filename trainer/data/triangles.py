@@ -28,11 +28,11 @@ def triangulate(points: np.ndarray) -> np.ndarray:
     right, bottom = np.ceil(high).astype(int) + 2
     plane = cv2.Subdiv2D((int(left), int(top), int(right - left), int(bottom - top)))
     numbers: dict[tuple[float, ...], int] = {}
-    for number, point in enumerate(np.float32(points).tolist()):
+    for number, point in enumerate(points.astype(np.float32).tolist()):
         if numbers.setdefault(tuple(point), number) == number:
             plane.insert(point)
     found = []
-    for corners in plane.getTriangleList().reshape(-1, 3, 2).tolist():  # also those of the far corners of its own
+    for corners in np.reshape(plane.getTriangleList(), (-1, 3, 2)).tolist():  # also those of the far corners of its own
         triangle = [numbers.get(tuple(corner), -1) for corner in corners]
         if min(triangle) >= 0:
             found.append(triangle)
@@ -60,7 +60,5 @@ def piecewise(points: np.ndarray, values: np.ndarray, corners: np.ndarray, heigh
     for top in range(0, height, rows):
         part = planes[owner[top : top + rows]]
         xy = places[top : top + rows, :, None]
-        result[top : top + rows] = (
-            part[..., 0, :] * xy[..., 0] + part[..., 1, :] * xy[..., 1] + part[..., 2, :]
-        )
+        result[top : top + rows] = part[..., 0, :] * xy[..., 0] + part[..., 1, :] * xy[..., 1] + part[..., 2, :]
     return result

@@ -36,9 +36,10 @@ def sampled(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
     return result if finer == 1 else cv2.resize(result, (size, size), interpolation=cv2.INTER_AREA)
 
 
-def moved(image: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """A picture u8 [h, w, c] whose pixels are those at ``places``, f32 [h', w', 2] x and y, of another."""
-    result = cv2.remap(image, places, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+def moved(image: np.ndarray, places: np.ndarray, method: int = cv2.INTER_CUBIC) -> np.ndarray:
+    """Values [h', w', c] that a picture [h, w, c] has at ``places``, f32 [h', w', 2] x and y; its edges are repeated."""
+    across, down = cv2.split(places)
+    result = cv2.remap(image, across, down, method, borderMode=cv2.BORDER_REPLICATE)
     return result.reshape(*places.shape[:2], image.shape[2])
 
 
