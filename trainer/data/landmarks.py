@@ -62,7 +62,8 @@ class Finder:
 
         A face is looked at again turned upright, where its points are found best, and what is none gives itself away.
         """
-        grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if image.shape[2] == 3 else image
+        # The mean of the colours, whatever their order: the same face in RGB and BGR has the same points.
+        grey = cv2.transform(image, np.full((1, image.shape[2]), 1 / image.shape[2]))
         for guess in self._first_look(grey):
             points = self._second_look(grey, guess)
             if points is not None:

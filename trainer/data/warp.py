@@ -37,7 +37,7 @@ def sampled(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
 
 
 def moved(image: np.ndarray, places: np.ndarray, method: int = cv2.INTER_CUBIC) -> np.ndarray:
-    """Values [h', w', c] that a picture [h, w, c] has at ``places``, f32 [h', w', 2] x and y; its edges are repeated."""
+    """What a picture [h, w, c] has at ``places``, f32 [h', w', 2] x and y: [h', w', c]. Its edges are repeated."""
     across, down = cv2.split(places)
     result = cv2.remap(image, across, down, method, borderMode=cv2.BORDER_REPLICATE)
     return result.reshape(*places.shape[:2], image.shape[2])
