@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels", metavar="folders|CSV", help="label pictures by folder, or by a file of name,label")
     parser.add_argument("--exact", action="store_true", help="decode all at full size: slower, and 1 of 255 closer")
     add_model_option(parser)
-    parser.add_argument("--workers", type=int, default=0, help="pictures decoded at once (0: one a core)")
+    parser.add_argument("--workers", type=int, default=0, help="pictures made at once (0: one a core)")
     parser.add_argument("--force", action="store_true", help="replace an output that exists")
 
 
@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         return create_of_files(arguments)
     name = arguments.inputs[0]
     fit = resize if arguments.crop == FACE else _fit(arguments)
-    source = open_set(name, size or 0, fit)
+    source = open_set(name, size or 0, fit, arguments.workers)
     if source is None:
         return create_of_files(arguments)
     for option, value in (("--labels", arguments.labels), ("--min-size", arguments.min_size)):

@@ -13,7 +13,7 @@ from trainer.data.sets import PictureSet
 PICKLE = b"\x80"
 
 
-def open_set(name: str, image_size: int = 0, fit: Fit = resize) -> tuple[Packed, Facts] | None:
+def open_set(name: str, image_size: int = 0, fit: Fit = resize, workers: int = 0) -> tuple[Packed, Facts] | None:
     """A .npy file or a packed set, its pictures brought to ``image_size`` (0: theirs), and what is known of them; None
     for anything else. The labels of a .npy file are among the facts, those of a packed set come with its pieces.
 
@@ -22,7 +22,7 @@ def open_set(name: str, image_size: int = 0, fit: Fit = resize) -> tuple[Packed,
     path = Path(name)
     if path.suffix == ".npy" and path.is_file():
         stored = PictureSet(path)
-        return resized(of_stored(stored), image_size, fit), stored.facts
+        return resized(of_stored(stored), image_size, fit, workers), stored.facts
     packed = open_packed(name, image_size, fit)
     return None if packed is None else (packed, Facts(classes=packed.classes))
 

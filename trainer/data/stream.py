@@ -4,6 +4,7 @@ Their stream is a pure function of (seed, position): whoever resumes at a positi
 order, from memory or from loader processes, and on another number of ranks the remaining ones, each once an epoch.
 """
 
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -137,6 +138,11 @@ def _same(batch: Any) -> Any:
 
 def _start_worker(_: int) -> None:
     cv2.setNumThreads(0)
+    # Requests to stop reach all processes of a terminal or a job; the one that trains decides when its loaders end.
+    signal.set_wakeup_fd(-1)
+    for name in ("SIGTERM", "SIGINT", "SIGUSR1", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 class Stream(Iterator[Batch]):
@@ -202,6 +208,7 @@ class Stream(Iterator[Batch]):
                 collate_fn=_same,
                 pin_memory=self.device.type == "cuda",
                 worker_init_fn=_start_worker,
+                generator=torch.Generator(),  # or it would draw from the one that a step's noise comes from
             )
             self._loader = iter(loader)
         sides = next(self._loader)
