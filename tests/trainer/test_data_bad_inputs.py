@@ -102,11 +102,12 @@ def test_a_folder_of_them_loses_only_those_that_are_no_pictures(pictures: list[B
 
 
 @NEEDS_FACES
+@pytest.mark.slow
 def test_a_folder_of_them_leaves_the_face(pictures: list[Bad], tmp_path: Path) -> None:
     folder, face = pictures[0].path.parent, tmp_path / "face.png"
     cv2.imwrite(str(face), draw_face().image)
     arguments = ["align", str(face), str(folder), "-o", "a.npy", "--size", "16", "--workers", "2"]
-    (end,) = run_tools([{"arguments": arguments, "seconds": 60}], tmp_path)
+    (end,) = run_tools([{"arguments": arguments, "seconds": 300}], tmp_path)
     assert end["code"] == 0, end
     assert end["megabytes"] < MEGABYTES, end["megabytes"]
     lines = end["error"].splitlines()

