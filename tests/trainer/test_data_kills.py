@@ -109,7 +109,7 @@ def test_a_tool_that_dies_leaves_the_old_output_or_the_new_one(
     arguments = [*arguments, *(["--force"] if old else [])]
     before = prepare(tmp_path / "whole", inputs, old, outputs)
     kept = {path.name: path.read_bytes() for path in inputs.rglob("*.*")}
-    (end,) = run_tools([{"arguments": arguments, "seconds": 20}], tmp_path / "whole")
+    (end,) = run_tools([{"arguments": arguments, "seconds": 120}], tmp_path / "whole")
     assert end["code"] == 0, end
     after = [state_of(tmp_path / "whole" / name) for name in outputs]
     assert None not in after
@@ -121,7 +121,7 @@ def test_a_tool_that_dies_leaves_the_old_output_or_the_new_one(
         for step in range(steps):
             folder = tmp_path / f"{by}-{step}"
             prepare(folder, inputs, old, outputs)
-            runs.append((folder, {"arguments": arguments, "seconds": 20, "die_at": step, "by": by}))
+            runs.append((folder, {"arguments": arguments, "seconds": 120, "die_at": step, "by": by}))
     commands = [{**command, "folder": str(folder)} for folder, command in runs]
     for (folder, command), ending in zip(runs, run_tools(commands, tmp_path), strict=True):
         what = f"{command['by']} at {command['die_at']}: {ending}"
@@ -134,7 +134,7 @@ def test_a_tool_that_dies_leaves_the_old_output_or_the_new_one(
             assert not list(folder.rglob(".*.part")), what
             assert not [path for path in folder.rglob("*.json") if '"pending"' in path.read_text()], what
     again = [(folder, command) for folder, command in runs if all(state_of(folder / name) is None for name in outputs)]
-    redo = [{"arguments": arguments, "seconds": 20, "folder": str(folder)} for folder, _ in again]
+    redo = [{"arguments": arguments, "seconds": 120, "folder": str(folder)} for folder, _ in again]
     for (folder, command), ending in zip(again, run_tools(redo, tmp_path) if redo else [], strict=True):
         assert ending["code"] == 0, f"again after {command}: {ending}"
         assert [state_of(folder / name) for name in outputs] == after
