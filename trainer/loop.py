@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainer import checkpoint, runs
+from trainer import checkpoint, runs, sharding
 from trainer.checkpoint import Origin, State
 from trainer.config import RunConfig, UserError, parse, to_json
 from trainer.data.augment import Augment
@@ -36,6 +36,7 @@ from trainer.faults import BROKEN, MISTAKE, Broken, explain
 from trainer.files import replace_bytes
 from trainer.log import Log, Tolerant
 from trainer.schedule import rate_factor
+from trainer.text import printable
 
 MAX_SHEET_SIDE = 16  # samples along each side of a sheet that is to show all classes
 DESCRIBED_PICTURES = 2048  # of the training set, for the facts on the card
@@ -66,9 +67,9 @@ def main(family_class: type[Family], arguments: list[str] | None = None) -> NoRe
         code = MISTAKE
     except Broken as broken:
         if world is None or world.is_main:
-            print(f"error: {broken}", file=sys.stderr)
+            print(f"error: {printable(str(broken))}", file=sys.stderr)
         elif not broken.on_all_ranks:
-            print(f"error: rank {world.rank}: {broken}", file=sys.stderr)
+            print(f"error: rank {world.rank}: {printable(str(broken))}", file=sys.stderr)
         code = broken.code
     except KeyboardInterrupt:  # before the loop began to catch it: there is nothing to save yet
         code = 128 + signal.SIGINT
@@ -99,6 +100,10 @@ class Run:
     def __init__(self, family_class: type[Family], config: Any, world: World) -> None:
         self.config, self.world = config, world
         self.family = family_class(config)
+        if world.sharded and not self.family.shardable:
+            raise UserError(
+                f"{family_class.__name__} with these options cannot train with FSDP; use DDP (many_gpus.yaml)"
+            )
         pictures = open_data(config, self.family.reading())
         self.spec = pictures.spec
         check_data(family_class, pictures, config)
@@ -134,6 +139,7 @@ class Run:
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         prepared = {}
         for name, net in self.raw.items():
+            self.world.shard(net)
             optimizer = self.family.optimizer(name, list(net.parameters()), fused)
             for group in optimizer.param_groups:
                 group["initial_lr"] = group["lr"]
@@ -171,7 +177,7 @@ class Run:
             saved = checkpoint.origin_of(path) if path is not None else Origin()
             check_same_run(known, saved, self.family, config, self.spec)
         for complaint in complaints:
-            print(f"warning: {complaint}", file=sys.stderr)
+            print(f"warning: {printable(complaint)}", file=sys.stderr)
         checkpoint.set_aside_newer(config.out, path)
         return path
 
@@ -193,9 +199,11 @@ class Run:
                 changes.insert(0, f"on {world.size} rank(s), before {start.world_size}: {batch * world.size} pictures "
                                   f"a step instead of {batch * start.world_size}")  # fmt: skip
             changed = f" ({'; '.join(changes)})" if changes else ""
-            print(f"resuming {config.out} at step {start.step}, {start.images_seen} images seen{changed}")
+            at = f"at step {start.step}, {start.images_seen} images seen"
+            print(f"resuming {printable(config.out)} {at}{printable(changed)}")
         threads = f", {torch.get_num_threads()} thread(s) each" if world.device.type == "cpu" else ""
-        print(f"{world.size} rank(s) on {world.device}, {config.precision}{threads}", flush=True)
+        pieces = ", weights in pieces (FSDP)" if world.sharded else ""
+        print(f"{world.size} rank(s) on {world.device}, {config.precision}{threads}{pieces}", flush=True)
 
     def open_log(self) -> None:
         config = self.config
@@ -244,6 +252,7 @@ class Run:
             shows = not self.asked_to_stop and (last or self.step % config.sample_every == 0)
             if saves or shows:
                 self.check_weights()
+                self.world.share(self.averaged.nets, self.raw)
             if saves:
                 self.save()
             if shows:
@@ -323,16 +332,17 @@ class Run:
     def check_weights(self) -> None:
         """Stop the run where a weight is no longer a number."""
         for name, net in self.raw.items():
-            if not all(bool(parameter.isfinite().all()) for parameter in net.parameters()):
+            if not self.world.all_finite(net):
                 self.refuse_to_go_on(f"weights of {name} became infinite or no numbers by step {self.step}")
 
     def save(self) -> None:
         """Score, describe, write a checkpoint; a disk that is full costs this checkpoint, not the run."""
-        self.world.share_buffers(self.averaged.nets)
         metrics = self.score()
         if metrics:
             self.log.row("held_out", self.step, self.stream.position, metrics)
         world = self.world
+        nets = world.whole(self.raw, self.averaged.nets)
+        optimizers = {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
         failure = ""
         if world.is_main:
             state = State(
@@ -344,9 +354,8 @@ class Run:
                 metrics=metrics,
                 facts=self.describe(),
             )
-            optimizers = {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
             try:
-                runs.save(self.config.out, state, self.raw, self.averaged.nets, optimizers, self.origin)
+                runs.save(self.config.out, state, nets, self.averaged.nets, optimizers, self.origin)
             except OSError as error:
                 failure = error.strerror or str(error)
                 self.log.say(f"warning: checkpoint at step {self.step} was not written ({failure}); training goes on")
@@ -456,7 +465,7 @@ class Turns:
         if config.clip_norm:
             run.world.accelerator.unscale_gradients(optimizer)
             norm = nn.utils.clip_grad_norm_(run.raw[name].parameters(), config.clip_norm)
-            self.add(f"gradient_norm/{name}", norm.detach())
+            self.add(f"gradient_norm/{name}", sharding.whole(norm.detach()))
         factor = rate_factor(config.schedule, progress=run.progress, step=run.step, warmup=config.warmup)
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor

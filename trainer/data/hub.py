@@ -269,9 +269,9 @@ def _encoded(picture: Any, trusted: tuple[Path, ...]) -> bytes:
 
 def _say_skipped(table: Table, row: int, reason: str, number_skipped: int = 1) -> None:
     if number_skipped <= SHOWN:
-        print(f"skipped {table.what}, row {row}: {reason}", file=sys.stderr)
+        print(f"skipped {printable(table.what)}, row {row}: {printable(reason)}", file=sys.stderr)
     elif number_skipped == SHOWN + 1:
-        print(f"skipped {table.what}: more rows ...", file=sys.stderr)
+        print(f"skipped {printable(table.what)}: more rows ...", file=sys.stderr)
 
 
 def _first_line(error: BaseException) -> str:
