@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from bad_pictures import photo
+from drawn_faces import NEEDS_FACES, draw_face
 from test_data_bad_inputs import run_tools
 
 from trainer.data.facts import Facts, beside
@@ -39,14 +40,16 @@ def state_of(path: Path) -> Any:
 
 @pytest.fixture
 def inputs(tmp_path: Path) -> Path:
-    """Two sets, two pictures, a table."""
+    """Two sets, two pictures, two faces."""
     folder = tmp_path / "inputs"
     (folder / "cats").mkdir(parents=True)
+    (folder / "faces").mkdir()
     images = np.stack([np.roll(photo(16, 16), k, 1) for k in range(6)])
     write_set(folder / "a.npy", images, [0, 1, 0, 1, 0, 1], ("cat", "dog"))
     write_set(folder / "b.npy", images[:3, ::-1].copy(), [0, 0, 1], ("dog", "newt"))
     for k in range(2):
         cv2.imwrite(str(folder / "cats" / f"{k}.png"), images[k])
+        cv2.imwrite(str(folder / "faces" / f"face{k}.png"), draw_face(k).image)
     return folder
 
 
@@ -61,6 +64,10 @@ TOOLS: dict[str, tuple[list[str], list[str]]] = {  # arguments, outputs
     "filter": (["filter", "inputs/a.npy", "-o", "out.npy", "--kind", "sharpen"], ["out.npy"]),
     "filter-to-folder": (["filter", "inputs/cats", "-o", "out", "--kind", "blur"], ["out/0.png", "out/1.png"]),
     "stats": (["stats", "inputs/a.npy", "-o", "out.png"], ["out.png"]),
+    "morph": (["morph", "inputs/a.npy", "-o", "out.npy", "--method", "flow", "--pairs", "5"], ["out.npy"]),
+    "align": (["align", "inputs/faces", "-o", "out.npy", "--size", "16"], ["out.npy"]),
+    "align-to-folder": (["align", "inputs/faces", "-o", "out", "--size", "16", "--flip"],
+                        ["out/face0.png", "out/face0-mirrored.png", "out/face1.png", "out/face1-mirrored.png"]),
     "toycats": (["toycats", "-o", "out.npy", "--count", "3", "--size", "16"], ["out.npy"]),
     "edges": (["edges", "inputs/cats", "-o", "out"], ["out/0.png", "out/1.png"]),
     "downscale": (["downscale", "inputs/cats", "-o", "out"], ["out/0.png", "out/1.png"]),
@@ -87,7 +94,13 @@ def an_old_output(path: Path) -> None:
 
 @pytest.mark.parametrize("old", [None, an_old_output], ids=["new", "replaced"])
 @pytest.mark.parametrize(
-    "tool", [tool if tool == "merge" else pytest.param(tool, marks=pytest.mark.slow) for tool in TOOLS]
+    "tool",
+    [
+        tool
+        if tool == "merge"
+        else pytest.param(tool, marks=[pytest.mark.slow, *([NEEDS_FACES] if "align" in tool else [])])
+        for tool in TOOLS
+    ],
 )
 def test_a_tool_that_dies_leaves_the_old_output_or_the_new_one(
     tool: str, old: Callable[[Path], None] | None, inputs: Path, tmp_path: Path
@@ -96,7 +109,7 @@ def test_a_tool_that_dies_leaves_the_old_output_or_the_new_one(
     arguments = [*arguments, *(["--force"] if old else [])]
     before = prepare(tmp_path / "whole", inputs, old, outputs)
     kept = {path.name: path.read_bytes() for path in inputs.rglob("*.*")}
-    (end,) = run_tools([{"arguments": arguments, "seconds": 20}], tmp_path / "whole")
+    (end,) = run_tools([{"arguments": arguments, "seconds": 120}], tmp_path / "whole")
     assert end["code"] == 0, end
     after = [state_of(tmp_path / "whole" / name) for name in outputs]
     assert None not in after
@@ -108,7 +121,7 @@ def test_a_tool_that_dies_leaves_the_old_output_or_the_new_one(
         for step in range(steps):
             folder = tmp_path / f"{by}-{step}"
             prepare(folder, inputs, old, outputs)
-            runs.append((folder, {"arguments": arguments, "seconds": 20, "die_at": step, "by": by}))
+            runs.append((folder, {"arguments": arguments, "seconds": 120, "die_at": step, "by": by}))
     commands = [{**command, "folder": str(folder)} for folder, command in runs]
     for (folder, command), ending in zip(runs, run_tools(commands, tmp_path), strict=True):
         what = f"{command['by']} at {command['die_at']}: {ending}"
@@ -121,7 +134,7 @@ def test_a_tool_that_dies_leaves_the_old_output_or_the_new_one(
             assert not list(folder.rglob(".*.part")), what
             assert not [path for path in folder.rglob("*.json") if '"pending"' in path.read_text()], what
     again = [(folder, command) for folder, command in runs if all(state_of(folder / name) is None for name in outputs)]
-    redo = [{"arguments": arguments, "seconds": 20, "folder": str(folder)} for folder, _ in again]
+    redo = [{"arguments": arguments, "seconds": 120, "folder": str(folder)} for folder, _ in again]
     for (folder, command), ending in zip(again, run_tools(redo, tmp_path) if redo else [], strict=True):
         assert ending["code"] == 0, f"again after {command}: {ending}"
         assert [state_of(folder / name) for name in outputs] == after

@@ -4,11 +4,27 @@ from pathlib import Path
 
 from trainer.config import UserError
 from trainer.data import cifar, hub, idx
+from trainer.data.facts import Facts
 from trainer.data.npy import printable
-from trainer.data.packed import Packed, resized
+from trainer.data.packed import Packed, of_stored, resized
 from trainer.data.pictures import Fit, resize
+from trainer.data.sets import PictureSet
 
 PICKLE = b"\x80"
+
+
+def open_set(name: str, image_size: int = 0, fit: Fit = resize, workers: int = 0) -> tuple[Packed, Facts] | None:
+    """A .npy file or a packed set, its pictures brought to ``image_size`` (0: theirs), and what is known of them; None
+    for anything else. The labels of a .npy file are among the facts, those of a packed set come with its pieces.
+
+    Raises ``UserError`` for one that is not sound.
+    """
+    path = Path(name)
+    if path.suffix == ".npy" and path.is_file():
+        stored = PictureSet(path)
+        return resized(of_stored(stored), image_size, fit, workers), stored.facts
+    packed = open_packed(name, image_size, fit)
+    return None if packed is None else (packed, Facts(classes=packed.classes))
 
 
 def open_packed(data: str, image_size: int = 0, fit: Fit = resize) -> Packed | None:
