@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from trainer.config import UserError
-from trainer.data import cifar, hub, idx
+from trainer.data import cifar, hub, idx, sharded
 from trainer.data.npy import printable
 from trainer.data.packed import Packed, resized
 from trainer.data.pictures import Fit, resize
@@ -20,6 +20,9 @@ def open_packed(data: str, image_size: int = 0, fit: Fit = resize) -> Packed | N
         return hub.open_hub(data, image_size, fit)
     path = Path(data)
     try:
+        shards = sharded.open_shards(data, image_size, fit)
+        if shards is not None:
+            return shards
         if path.is_dir():
             return _open_folder(path, image_size, fit)
         if path.is_file():

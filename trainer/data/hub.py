@@ -8,7 +8,6 @@ import contextlib
 import json
 import re
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import repeat
@@ -19,14 +18,13 @@ import cv2
 import numpy as np
 
 from trainer.config import UserError
+from trainer.data.labels import LABEL_NAMES, numbered_values
 from trainer.data.npy import printable
 from trainer.data.packed import Packed, Piece
 from trainer.data.pictures import Fit, Unreadable, load_bytes, read_bytes, read_header, resize
 
 NAME = re.compile(r"hub:([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?::([\w.-]+))?", re.ASCII)
-LABEL_COLUMNS = ("label", "labels", "class", "category", "fine_label", "target")
 ROWS = 16  # read at once
-MOST_CLASSES = 10_000
 SHOWN = 8  # rows that are left out are named up to here
 HINT = "pip install 'utsuroi[data]'"
 
@@ -160,7 +158,7 @@ def find_columns(features: Mapping[str, Any], what: str) -> tuple[str, str | Non
         shown = ", ".join(f"{printable(name)} ({kind})" for name, kind in list(kinds.items())[:SHOWN])
         raise UserError(f"{what} holds no column of encoded pictures: it has {shown or 'none at all'}")
     labels = [name for name, kind in kinds.items() if kind == "class"]
-    labels += [name for name in LABEL_COLUMNS if kinds.get(name) in ("int", "text")]
+    labels += [name for name in LABEL_NAMES if kinds.get(name) in ("int", "text")]
     return images[0], labels[0] if labels else None
 
 
@@ -209,7 +207,7 @@ def pack(table: Table, image_size: int = 0, fit: Fit = resize) -> Packed:
         few = ", ".join(f"{width}x{height}" for height, width in sorted(sizes)[:3])
         raise UserError(f"{table.what} holds pictures of {len(sizes)} sizes ({few} ...): give --image-size")
     height, width = (image_size, image_size) if image_size else next(iter(sizes))
-    labels, classes = number(values, table)
+    labels, classes = numbered_values(values, table.what, table.classes)
 
     def pieces() -> Iterator[Piece]:
         position = 0
@@ -226,28 +224,6 @@ def pack(table: Table, image_size: int = 0, fit: Fit = resize) -> Packed:
             yield image[None], label
 
     return Packed(name=table.name, shape=(len(values), height, width, 3), classes=classes, pieces=pieces)
-
-
-def number(values: list[Any], table: Table) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """Labels i64 [n] and class names of a column of numbers or texts; none where there is no column, or gaps."""
-    kinds = Counter(type(value) for value in values)
-    if set(kinds) == {int}:
-        low, high = min(values), max(values)
-        most = len(table.classes) if table.classes else MOST_CLASSES
-        if low == -1 and high == -1:  # how test sets without labels are published
-            return None, ()
-        if low < 0 or high >= most:
-            raise UserError(f"{table.what} has labels {low} to {high}, expected 0 to {most - 1}")
-        return np.array(values, np.int64), table.classes or tuple(str(label) for label in range(high + 1))
-    if set(kinds) == {str}:
-        names = sorted(set(values))
-        if len(names) > MOST_CLASSES:
-            raise UserError(f"{table.what} has {len(names)} different labels, expected at most {MOST_CLASSES}")
-        numbers = {name: label for label, name in enumerate(names)}
-        return np.array([numbers[value] for value in values], np.int64), tuple(printable(name) for name in names)
-    if set(kinds) != {type(None)}:
-        raise UserError(f"{table.what} has labels of {kinds[type(None)]} missing rows, expected a label in each row")
-    return None, ()
 
 
 def _encoded(picture: Any, trusted: tuple[Path, ...]) -> bytes:
