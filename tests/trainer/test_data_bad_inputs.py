@@ -108,8 +108,10 @@ def test_a_folder_of_them_loses_only_those_that_are_no_pictures(pictures: list[B
         ["edges", "PATH", "-o", "OUT.folder"],
         ["downscale", "PATH", "-o", "OUT.folder"],
         ["select", "PATH", "-o", "OUT.npy", "--rows", "1", "--columns", "1", "--margin", "0"],
+        ["shards", "PATH", "-o", "OUT.shards-{0..0}.tar"],
+        ["shards", "PATH", "-o", "OUT.shards-{0..0}.tar", "--size", "16", "--format", "webp"],
     ],
-    ids=["create", "create-more", "edges", "downscale", "select"],
+    ids=["create", "create-more", "edges", "downscale", "select", "shards", "shards-sized"],
 )
 def test_each_bad_picture_is_one_line(pictures: list[Bad], tool: list[str], tmp_path: Path) -> None:
     small = {"one-pixel.png"} if tool[0] == "downscale" else set()
@@ -132,6 +134,7 @@ def set_tools(path: Path, good: Path) -> list[list[str]]:
         ["split", str(path), "-o", "OUT.npy", "--held-out", "OUT.held.npy", "--share", "0.4"],
         ["select", str(path), "--drop", "0", "-o", "OUT.npy"],
         ["stats", str(path), "-o", "OUT.png"],
+        ["shards", str(path), "-o", "OUT.shards-{0..1}.tar"],
     ]
 
 

@@ -129,7 +129,7 @@ def read_index(path: Path) -> Index:
     facts = read_json(path, MOST_INDEX_BYTES)
     if facts.get("format") != "shards":
         raise UserError(f"{name} is no index of shards")
-    if facts.get("unfinished"):
+    if "unfinished" in facts:
         raise UserError(f"{name} says that its shards were never finished: make them again")
     if facts.get("version") != 1:
         raise UserError(f"{name} is of version {printable(str(facts.get('version')))[:20]}, expected 1")

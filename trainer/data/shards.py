@@ -12,6 +12,7 @@ left out. Nothing is ever replaced; what a killed run has left is.
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -171,7 +172,7 @@ def open_source(data: str, size: int) -> Source:
 
 def open_folder(folder: Path) -> Source:
     """The files of a folder, or one file."""
-    if not folder.exists():
+    if not os.path.lexists(folder):
         raise UserError(f"there is no file {printable(folder)}")
     root = training_part(folder) if folder.is_dir() else folder.parent
     files = list(files_in(root)) if folder.is_dir() else [folder]

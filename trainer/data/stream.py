@@ -202,6 +202,8 @@ class Stream(Iterator[Batch]):
                 collate_fn=_same,
                 pin_memory=self.device.type == "cuda",
                 worker_init_fn=_start_worker,
+                # Its own: a loader draws a number when it starts, and would move the noise of the step it starts in.
+                generator=torch.Generator().manual_seed(0),
             )
             self._loader = iter(loader)
         sides = next(self._loader)
