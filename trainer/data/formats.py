@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from trainer.config import UserError
-from trainer.data import cifar, hub, idx, sharded
+from trainer.data import cifar, hub, hub_stream, idx, sharded
 from trainer.data.npy import printable
 from trainer.data.packed import Packed, resized
 from trainer.data.pictures import Fit, resize
@@ -18,6 +18,8 @@ def open_packed(data: str, image_size: int = 0, fit: Fit = resize) -> Packed | N
     """
     if data.startswith("hub:"):
         return hub.open_hub(data, image_size, fit)
+    if data.startswith("hubstream:"):
+        return hub_stream.open_hub_stream(data, image_size, fit)
     path = Path(data)
     try:
         shards = sharded.open_shards(data, image_size, fit)

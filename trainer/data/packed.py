@@ -36,6 +36,7 @@ class Packed:
     pieces: Callable[[], Iterator[Piece]]  # raises UserError where the set is not sound
     images: "AnyPicture | None" = None  # the same pictures, where any of them can be read without those before it
     labels: np.ndarray | None = None  # i64 [n], with ``images``
+    blocks: np.ndarray | None = None  # i64 [m], with ``images``: the first picture of each block best read as a whole
     facts: Callable[[], list[tuple[str, str]]] = list  # what else there is to say of it, in lines
 
 
@@ -56,7 +57,7 @@ def resized(packed: Packed, size: int, fit: Fit = resize) -> Packed:
         for images, labels in packed.pieces():
             yield np.stack([fit(image, size, size).reshape(size, size, channels) for image in images]), labels
 
-    return replace(packed, shape=(count, size, size, channels), pieces=pieces, images=None, labels=None)
+    return replace(packed, shape=(count, size, size, channels), pieces=pieces, images=None, labels=None, blocks=None)
 
 
 def read_all(path: Path, most: int) -> bytes:

@@ -103,6 +103,7 @@ class Pictures:
     conditions: Images | None = None  # the other sides of pairs, of the same size; those of Ragged are its own
     condition_channels: int = 0
     window: tuple[int, int] | None = None  # height and width of what training sees of each, at random; None: all
+    blocks: np.ndarray | None = None  # i64 [m]: the first picture of each block that is best read as a whole
     validation: int = 0  # the last so many pictures are for validation alone
     _resident: dict[torch.device, Sides[Tensor]] = field(default_factory=dict, repr=False)
 
@@ -169,7 +170,8 @@ def open_pictures(
         if bgr:
             raise UserError(f"--bgr: {printable(data)} says its order itself, expected a .npy file")
         images, labels = _hold(packed, memory, progress)
-        return Pictures(images=images, labels=labels, classes=packed.classes, name=packed.name)
+        blocks = packed.blocks if images is packed.images else None
+        return Pictures(images=images, labels=labels, classes=packed.classes, name=packed.name, blocks=blocks)
     path = Path(data)
     if path.is_dir():
         return _open_folder(training_part(path), image_size, memory, rgb_only, progress)
