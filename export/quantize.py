@@ -2,9 +2,10 @@
 
 fp16: weights are kept in half precision and widened once, when the file is opened: half the size, the speed of fp32 on
 a CPU, and no overflow between the layers. int8: large linear maps run on integers, with error-compensated rounding
-(Frantar et al. 2023, "GPTQ", algorithm 1); so do the convolutions of networks that paint pictures, with ranges measured
-on drawn inputs, but for those of translators that read or paint the picture itself. Elsewhere, and where that would
-show, convolutions keep 8-bit weights and fp32 arithmetic.
+(Frantar et al. 2023, "GPTQ", algorithm 1); so do the convolutions of networks that paint pictures or tell them from
+noise, with ranges measured on drawn inputs (of denoisers: real pictures at many steps of noise), but for those of
+translators and denoisers that read or paint the picture itself. Elsewhere, and where that would show, convolutions keep
+8-bit weights and fp32 arithmetic.
 
 How far the result is from fp32 is measured by ``export.verify`` and written into the card.
 """
@@ -31,6 +32,7 @@ _TOP = 63  # of ±127: products of u8 and 7 bits never saturate the 16-bit sums 
 _COPIES = 2  # of each input of a linear map, rounded differently: one more bit for inputs and weights alike
 _SPREAD = 0.943  # of the second copy's scale: far enough from 1, and from ratios of small numbers
 _MAX_SQUARED_ERROR = 255**2 / 10 ** (40 / 10)  # of levels: 40 dB, hard to see
+_MAX_ERROR_SHARE = 0.05**2  # of a prediction's variance; half of it leads 25 steps of DDIM to pictures 48 dB apart
 _CALIBRATION = 512  # inputs drawn
 _MAX_RECORDED = 1 << 25  # numbers; layers with so many inputs need no more examples
 _DEAD = 1e-6  # of the strongest input: weaker ones are off
@@ -221,14 +223,16 @@ class _Drawn(CalibrationDataReader):
 def _integer_convolutions(network: Whole, model: onnx.ModelProto) -> onnx.ModelProto | None:
     """A copy whose convolutions run on integers; ``None`` where there are none, or the pictures would suffer."""
     weights = _weights(model)
-    if network.output_type != "u8" or not any(
-        node.op_type == "Conv" and node.input[1] in weights for node in model.graph.node
-    ):
+    able = network.output_type == "u8" or network.kind == "denoiser"
+    if not able or not any(node.op_type == "Conv" and node.input[1] in weights for node in model.graph.node):
         return None
+    apart = network.kind in ("translator", "denoiser")  # whose pictures come in and go out by convolutions
+    own = onnx.ModelProto()
+    own.CopyFrom(model)  # it is emptied
     with tempfile.TemporaryDirectory() as folder, quiet():
         file = Path(folder) / "int8.onnx"
         quantize_static(
-            model,
+            own,
             file,
             _Drawn(network),
             op_types_to_quantize=["Conv"],
@@ -236,15 +240,22 @@ def _integer_convolutions(network: Whole, model: onnx.ModelProto) -> onnx.ModelP
             reduce_range=True,  # 7 bits, as _TOP
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=_outer_convolutions(model) if network.kind == "translator" else [],
+            nodes_to_exclude=_outer_convolutions(model) if apart else [],
         )
         faster = onnx.load(file)
     tidy(faster)
     _halve_weights(faster)  # of what was left alone
-    values = network.draw(8, seed=3000)
-    found = run_onnx(open_session(faster), network, values)[0].astype(np.float64)
-    error = float(np.square(found - as_levels(run_torch(network, values))).mean())
-    return faster if error <= _MAX_SQUARED_ERROR else None
+    return faster if _near(network, faster) else None
+
+
+def _near(network: Whole, model: onnx.ModelProto) -> bool:
+    """Whether pictures are hard to tell from those of torch, or predictions of noise lead to such."""
+    values = network.draw(8 if network.output_type == "u8" else 32, seed=3000)
+    found = run_onnx(open_session(model), network, values)[0].astype(np.float64)
+    expected = run_torch(network, values)
+    if network.output_type == "u8":
+        return float(np.square(found - as_levels(expected)).mean()) <= _MAX_SQUARED_ERROR
+    return float(np.square(found - expected).mean()) <= _MAX_ERROR_SHARE * float(expected.var())
 
 
 def _outer_convolutions(model: onnx.ModelProto) -> list[str]:
