@@ -68,7 +68,7 @@ def export_run(
     ``name``: what the card calls the model; that of the file where empty. Returns the files written, ``out`` first.
     Raises ``UserError`` with one line, and then has written nothing.
     """
-    from trainer.checkpoint import restore  # accelerate and its friends: only runs need them
+    from trainer.runs import restore  # accelerate and its friends: only runs need them
 
     check_output(out, precision, force)
     restored = restore(run, weights)

@@ -1,14 +1,16 @@
 """Checkpoints that survive anything: written whole or not at all, hashed, and chosen only when intact.
 
-A checkpoint is a folder ``checkpoints/step_00001000``: written under a temporary name, every file synced to disk,
-``manifest.json`` with their SHA-256 last, then renamed. A kill at any moment leaves the older ones untouched.
+A checkpoint is a folder ``checkpoints/step_00001000``: written under a temporary name, every file synced to disk, with
+a manifest of their sizes and SHA-256, then renamed. A kill at any moment leaves the older ones untouched. What is in
+the files is the concern of ``trainer.runs``; nothing here needs torch.
+
+    python -m trainer.checkpoint verify runs/cats
 """
 
+import argparse
 import contextlib
 import dataclasses
 import hashlib
-import importlib
-import io
 import json
 import os
 import re
@@ -19,15 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import torch
-from safetensors.torch import load_file
-from safetensors.torch import save as dump
-from torch import Tensor
-
-from trainer import config as configuration
 from trainer.config import UserError
-from trainer.family import DataSpec, Family, Foundation, Nets
-from trainer.files import replace_bytes, sync, sync_folder
+from trainer.files import sync, sync_folder
 
 if sys.platform == "win32":
     import msvcrt
@@ -38,8 +33,11 @@ FOLDER = "checkpoints"
 FOUNDATION = "foundation"  # a copy of the run that this one stands on
 MANIFEST = "manifest.json"
 NETS, AVERAGED, OPTIMIZERS, STATE = "nets.safetensors", "averaged.safetensors", "optimizers.pt", "state.json"
+FILES = (NETS, AVERAGED, OPTIMIZERS, STATE)
 NAME = re.compile(r"step_(\d{8,})")
 TEMPORARY = ".tmp-"
+DAMAGED = "damaged_"  # what a damaged one is called once a run has gone on from an older one
+SEAL = "sha256"  # of the manifest without it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,54 +54,82 @@ class State:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Restored:
-    """A run's networks as they are exported and evaluated."""
+class Origin:
+    """What a checkpoint was made by. Of checkpoints without it nothing is known."""
 
-    family: Family
-    nets: Nets  # averaged weights, eval mode, on the CPU
-    spec: DataSpec
-    run: dict[str, Any]  # the run's config.json
-    state: State
+    run: str = ""  # its id
+    config: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the options, as config.json has them
+    versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def name_of(step: int) -> str:
     return f"step_{step:08d}"
 
 
-def save(run: Path, state: State, nets: Nets, averaged: Nets, optimizers: Mapping[str, Any]) -> Path:
-    """Write one checkpoint. Raises ``OSError`` (a full disk, say) and then leaves nothing behind."""
+def write(run: Path, state: State, contents: Mapping[str, bytes], origin: Origin) -> Path:
+    """Write one checkpoint: ``contents`` by file name, beside the state. Raises ``OSError`` (a full disk, say) and then
+    leaves nothing behind."""
     folder = run / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     final = folder / name_of(state.step)
     if final.exists():
         if not damage(final):
             return final  # the same step of a deterministic run
-        discard(final)
+        set_aside(final)
     temporary = folder / f"{TEMPORARY}{name_of(state.step)}-{os.getpid()}"
-    optimizer_bytes = io.BytesIO()
-    torch.save(dict(optimizers), optimizer_bytes)
-    contents = {  # made in memory first: libraries wrap a full disk in errors of their own
-        NETS: dump(flatten(nets)),
-        AVERAGED: dump(flatten(averaged)),
-        OPTIMIZERS: optimizer_bytes.getvalue(),
-        STATE: json.dumps(dataclasses.asdict(state)).encode(),
-    }
-    manifest = {
-        name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in contents.items()
+    files = {**contents, STATE: json.dumps(dataclasses.asdict(state)).encode()}
+    facts = {
+        "step": state.step,
+        "world_size": state.world_size,
+        "run": origin.run,
+        "versions": dict(origin.versions),
+        "config_sha256": hashlib.sha256(json.dumps(dict(origin.config), sort_keys=True).encode()).hexdigest(),
+        "config": dict(origin.config),
+        "files": {
+            name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in files.items()
+        },
     }
     try:
         temporary.mkdir()
-        for name, data in {**contents, MANIFEST: json.dumps(manifest, indent=1).encode()}.items():
+        for name, data in {**files, MANIFEST: sealed(facts)}.items():
             with (temporary / name).open("wb") as file:
                 file.write(data)
                 sync(file)
         sync_folder(temporary)
         temporary.rename(final)
-        sync_folder(folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+    with contextlib.suppress(OSError):  # it is there and whole
+        sync_folder(folder)
     return final
+
+
+def sealed(facts: Mapping[str, Any]) -> bytes:
+    """A manifest's bytes, with their own hash, so that no bit of them can change unseen either."""
+    text = json.dumps({key: value for key, value in facts.items() if key != SEAL}, indent=1)
+    return json.dumps({**json.loads(text), SEAL: hashlib.sha256(text.encode()).hexdigest()}, indent=1).encode()
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest of a checkpoint. Raises ``OSError``, and ``ValueError`` where it is not as it was written. That of a
+    checkpoint made before manifests had a seal is its files alone."""
+    data = (path / MANIFEST).read_bytes()
+    facts = json.loads(data)
+    if not isinstance(facts, dict):
+        raise ValueError("not a table")
+    if "files" not in facts and facts.keys() == set(FILES):
+        return {"files": facts}
+    if sealed(facts) != data:
+        raise ValueError("does not match its SHA-256")
+    return facts
+
+
+def origin_of(path: Path) -> Origin:
+    """What an intact checkpoint was made by."""
+    facts = read_manifest(path)
+    names = {item.name for item in dataclasses.fields(Origin)}
+    return Origin(**{key: value for key, value in facts.items() if key in names})
 
 
 def lock(run: Path) -> BinaryIO:
@@ -122,12 +148,14 @@ def lock(run: Path) -> BinaryIO:
         else:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
+        file.close()
         raise UserError(f"{run}: another process is training there; wait for it, or choose another --out") from None
     return file
 
 
 def prune(run: Path, keep: int) -> None:
-    """Remove all but the newest ``keep`` checkpoints and the best one, and what kills have left half-written."""
+    """Remove all but the newest ``keep`` checkpoints and the best one, and what kills have left half-written. Raises
+    ``OSError``."""
     folder = run / FOLDER
     for path in folder.glob(f"{TEMPORARY}*"):
         shutil.rmtree(path, ignore_errors=True)
@@ -146,17 +174,16 @@ def discard(path: Path) -> None:
     shutil.rmtree(doomed, ignore_errors=True)
 
 
+def set_aside(path: Path) -> None:
+    """Rename a damaged checkpoint: under its own name it would count as one of those to keep. Raises ``OSError``."""
+    aside = path.with_name(f"{DAMAGED}{path.name.removeprefix('step_')}")
+    shutil.rmtree(aside, ignore_errors=True)
+    path.rename(aside)
+
+
 def sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def flatten(nets: Nets) -> dict[str, Tensor]:
-    return {
-        f"{name}/{key}": value.detach().cpu().contiguous().clone()
-        for name, net in nets.items()
-        for key, value in net.state_dict().items()
-    }
 
 
 def checkpoints(run: Path) -> list[Path]:
@@ -175,17 +202,19 @@ def step_of(path: Path) -> int:
 def damage(path: Path) -> str:
     """What is wrong with a checkpoint, or an empty text."""
     try:
-        manifest = json.loads((path / MANIFEST).read_bytes())
-        for name in (NETS, AVERAGED, OPTIMIZERS, STATE):
-            file = path / name
-            if file.stat().st_size != manifest[name]["bytes"]:
-                return f"{name} holds {file.stat().st_size} bytes, expected {manifest[name]['bytes']}"
-            if sha256(file) != manifest[name]["sha256"]:
+        manifest = read_manifest(path)
+        for name in FILES:
+            file, known = path / name, manifest["files"][name]
+            if file.stat().st_size != known["bytes"]:
+                return f"{name} holds {file.stat().st_size} bytes, expected {known['bytes']}"
+            if sha256(file) != known["sha256"]:
                 return f"{name} does not match its SHA-256"
+        if manifest.get("step", step_of(path)) != step_of(path):
+            return f"{MANIFEST} is of step {manifest['step']}"
     except FileNotFoundError as error:
         return f"{Path(str(error.filename)).name} is missing"
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return f"{MANIFEST} cannot be used: {error}"
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        return f"{MANIFEST} cannot be used: {' '.join(str(error).split())[:200]}"
     return ""
 
 
@@ -198,6 +227,13 @@ def newest_intact(run: Path) -> tuple[Path | None, list[str]]:
             return path, complaints
         complaints.append(f"{path}: skipped: {fault}")
     return None, complaints
+
+
+def set_aside_newer(run: Path, chosen: Path | None) -> None:
+    """Set aside what ``newest_intact`` has complained of. Raises ``OSError``."""
+    for path in checkpoints(run):
+        if chosen is None or step_of(path) > step_of(chosen):
+            set_aside(path)
 
 
 def best_of(paths: list[Path]) -> Path | None:
@@ -219,110 +255,41 @@ def read_state(path: Path) -> State:
     return State(**{key: value for key, value in values.items() if key in names})
 
 
-def load(path: Path, nets: Nets, averaged: Nets, optimizers: Mapping[str, Any]) -> State:
-    """Put an intact checkpoint back. Raises ``UserError`` where it does not fit the networks."""
-    load_nets(path / NETS, nets)
-    load_nets(path / AVERAGED, averaged)
-    states = torch.load(path / OPTIMIZERS, map_location="cpu", weights_only=True)
-    for name, optimizer in optimizers.items():
-        if name in states:  # otherwise its network joins the run now
-            optimizer.load_state_dict(states[name])
-    return read_state(path)
+def described(path: Path) -> str:
+    """A line on an intact checkpoint."""
+    manifest, state = read_manifest(path), read_state(path)
+    size = sum(item["bytes"] for item in manifest["files"].values())
+    versions = ", ".join(f"{name} {version}" for name, version in manifest.get("versions", {}).items())
+    parts = [f"{size / 1e6:.1f} MB", f"{state.images_seen} images seen", f"{state.world_size} rank(s)"]
+    parts += [f"score {state.score:.5g}"] if state.score is not None else []
+    parts += [versions] if versions else []
+    parts += [f"options {manifest['config_sha256'][:8]}"] if "config_sha256" in manifest else []
+    return ", ".join(parts)
 
 
-def load_nets(file: Path, nets: Nets) -> None:
-    """Raises ``UserError`` where they do not fit. A network of which the file holds nothing is left as it was built: it
-    belongs to a stage that the run had not been asked for yet."""
-    tensors = load_file(file)
-    known = nets.keys() & {key.partition("/")[0] for key in tensors}
-    for name, net in nets.items():
-        prefix = f"{name}/"
-        own = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-        if not own and known:
-            continue
-        try:
-            net.load_state_dict(own)
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())[:300]
-            raise UserError(f"{file}: does not fit the network {name!r}: {reason}") from None
-
-
-def restore(run: Path, weights: str = "best") -> Restored:
-    """Rebuild a run's networks. ``weights``: best, last, or a step. Raises ``UserError``."""
-    facts = read_run(run)
-    found = [path for path in checkpoints(run) if not damage(path)]
+def verify(run: Path) -> int:
+    """Print a line on each checkpoint, damaged ones and those of the run's foundation too. Returns the exit code."""
+    code = 0
+    found = checkpoints(run) + checkpoints(run / FOUNDATION)
+    for path in found:
+        fault = damage(path)
+        code = 2 if fault else code
+        print(f"{path}: damaged: {fault}" if fault else f"{path}: intact: {described(path)}")
+    for path in sorted((run / FOLDER).glob(f"{DAMAGED}*")):
+        print(f"{path}: was set aside as damaged; may be removed")
     if not found:
-        raise UserError(f"{run}: no intact checkpoint in {run / FOLDER}")
-    if weights in ("best", "last"):
-        path = best_of(found) if weights == "best" else found[-1]
-    else:
-        path = run / FOLDER / name_of(int(weights)) if weights.isdecimal() and len(weights) < 16 else None
-        if path not in found:
-            steps = ", ".join(str(step_of(item)) for item in found)
-            raise UserError(f"{run}: --weights is {weights}, expected best, last or one of the steps {steps}")
-    assert path is not None
-    family_type = family_class(facts["family"], run)
-    family = family_type(configuration.from_json(family_type.Config, facts["config"]))
-    lay_foundation(family, run)
-    spec = DataSpec(**{**facts["spec"], **{key: tuple(facts["spec"][key]) for key in ("image_size", "classes")}})
-    nets = family.build(spec)
-    load_nets(path / AVERAGED, nets)
-    for net in nets.values():
-        net.eval().requires_grad_(False)
-    return Restored(family=family, nets=nets, spec=spec, run=facts, state=read_state(path))
+        print(f"error: {run}: no checkpoint in {run / FOLDER}", file=sys.stderr)
+    return code if found else 2
 
 
-def lay_foundation(family: Family, run: Path) -> None:
-    """Give a family the networks that it stands on: those that its run keeps a copy of, at its first start those of the
-    other run itself. Raises ``UserError``."""
-    source = family.foundation()
-    if source is None:
-        return
-    kept = run / FOUNDATION
-    found = restore(kept if (kept / "config.json").is_file() else source)
-    files = {item.kind: item for item in found.family.exports(found.nets, found.state.facts)}
-    family.stand_on(Foundation(run=found.run["run_id"], spec=found.spec, files=files))
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m trainer.checkpoint", description="Look after a run's checkpoints.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    about = "check every file of every checkpoint against its SHA-256; exit code 2 where one is damaged"
+    check = commands.add_parser("verify", help=about, description=about)
+    check.add_argument("run", type=Path, help="folder of the run")
+    return verify(parser.parse_args(arguments).run)
 
 
-def keep_foundation(family: Family, run: Path) -> None:
-    """Copy what a family stands on into its run, as a run of one checkpoint, unless there is a copy. Raises
-    ``UserError``."""
-    source, kept = family.foundation(), run / FOUNDATION
-    if source is None or (kept / "config.json").is_file():
-        return
-    found = restore(source)
-    try:
-        save(kept, found.state, found.nets, found.nets, {})
-        replace_bytes(kept / "config.json", json.dumps(found.run, indent=1).encode())  # last: the copy is whole
-    except OSError as error:
-        raise UserError(f"{kept}: cannot be written: {error.strerror or error}") from None
-
-
-def read_run(run: Path) -> dict[str, Any]:
-    """A run's config.json. Raises ``UserError``."""
-    file = run / "config.json"
-    try:
-        facts = json.loads(file.read_bytes())
-    except OSError as error:
-        raise UserError(f"{run}: not a run: {file.name}: {error.strerror}") from None
-    except ValueError as error:
-        raise UserError(f"{file}: not JSON: {error}") from None
-    if not isinstance(facts, dict) or not {"family", "config", "spec", "run_id"} <= facts.keys():
-        raise UserError(f"{file}: expected family, config, spec and run_id")
-    return facts
-
-
-def family_class(name: str, run: Path) -> type[Family]:
-    """``trainer.families.vae:VAE`` → the class. Raises ``UserError``; nothing outside the families is imported."""
-    match = re.fullmatch(r"(trainer\.families\.[a-z0-9_]+):([A-Za-z0-9_]+)", name)
-    if match:
-        with contextlib.suppress(ImportError, AttributeError):
-            found = getattr(importlib.import_module(match[1]), match[2])
-            if isinstance(found, type) and issubclass(found, Family):
-                return found
-    raise UserError(f"{run / 'config.json'}: family is {name!r}, expected a class in trainer.families")
-
-
-def family_name(family: type[Family]) -> str:
-    """The inverse of ``family_class``."""
-    return f"{family.__module__}:{family.__name__}"
+if __name__ == "__main__":
+    sys.exit(main())

@@ -5,10 +5,12 @@ import ctypes
 import hashlib
 import os
 import signal
+import socket
 import sys
+import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
@@ -24,6 +26,7 @@ from trainer.family import Nets
 
 PR_SET_PDEATHSIG = 1
 ECHO_SECONDS = 2.0  # launchers repeat a terminal's Ctrl-C to their workers: not a second request
+STOP_SIGNALS = ("SIGTERM", "SIGINT", "SIGUSR1", "SIGHUP")
 STOPPED_EXIT_CODE = 75  # EX_TEMPFAIL: stopped on request after saving; run the same command again
 
 
@@ -51,7 +54,7 @@ class World:
         check_size(config, config.processes or asked_size(options, launcher is not None), self.size)
         set_threads(config, launcher, options)
         if launcher is not None:
-            die_with_parent()
+            die_with(launcher)
         self.stop_asked_at: float | None = None  # monotonic seconds
 
     def prepare(self, net: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[nn.Module, torch.optim.Optimizer]:
@@ -75,6 +78,22 @@ class World:
     def gather(self, value: Any) -> list[Any]:
         """Every rank's value, by rank."""
         return gather_object([value]) if self.size > 1 else [value]
+
+    def on_main(self, act: Callable[[], Any]) -> Any:
+        """Do something on the main rank alone. What it gives is given on every rank, and so are the mistakes that it
+        finds: raises ``UserError``, and ``OSError`` as such."""
+        found, mistake = None, ""
+        if self.is_main:
+            try:
+                found = act()
+            except UserError as error:
+                mistake = str(error)
+            except OSError as error:
+                mistake = f"{error.filename or 'the run'}: cannot be written: {error.strerror or error}"
+        found, mistake = self.gather((found, mistake))[0]
+        if mistake:
+            raise UserError(mistake)
+        return found
 
     def agree(self, value: float) -> float:
         """The largest of the ranks' values."""
@@ -104,22 +123,36 @@ class World:
 
     @contextlib.contextmanager
     def catch_signals(self) -> Iterator[None]:
-        """Note SIGTERM, SIGINT and SIGUSR1 in ``stop_asked_at`` instead of dying; a second one leaves at once."""
-
-        def on_signal(number: int, frame: object) -> None:
-            now = time.monotonic()
-            if self.stop_asked_at is None:
-                self.stop_asked_at = now
-            elif now - self.stop_asked_at > ECHO_SECONDS:
-                os._exit(128 + number)
-
-        names = [name for name in ("SIGTERM", "SIGINT", "SIGUSR1") if hasattr(signal, name)]
-        previous = {number: signal.signal(number, on_signal) for number in (getattr(signal, n) for n in names)}
+        """Note requests to stop in ``stop_asked_at`` instead of dying; a second one leaves at once, whatever this
+        process waits for: a thread of its own hears them."""
+        heard, told = socket.socketpair()
+        told.setblocking(False)
+        numbers = [getattr(signal, name) for name in STOP_SIGNALS if hasattr(signal, name)]
+        numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # as nohup does
+        previous = {number: signal.signal(number, lambda number, frame: None) for number in numbers}
+        wakeup = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+        thread = threading.Thread(target=self.listen, args=(heard, frozenset(numbers)), daemon=True)
+        thread.start()
         try:
             yield
         finally:
+            signal.set_wakeup_fd(wakeup)
             for number, handler in previous.items():
                 signal.signal(number, handler)
+            told.close()
+            thread.join()
+            heard.close()
+
+    def listen(self, heard: socket.socket, numbers: frozenset[int]) -> None:
+        """Act on signals until the other end is closed."""
+        while data := heard.recv(1):
+            now = time.monotonic()
+            if data[0] not in numbers:
+                continue
+            if self.stop_asked_at is None:
+                self.stop_asked_at = now
+            elif now - self.stop_asked_at > ECHO_SECONDS:
+                os._exit(128 + data[0])
 
 
 def leave(world: World | None, code: int) -> NoReturn:
@@ -212,7 +245,9 @@ def check_device(config: RunConfig, device: torch.device, size: int) -> None:
         raise UserError("--precision is fp16, which a CPU would silently train in fp32; expected bf16 or fp32 on a CPU")
 
 
-def die_with_parent() -> None:
+def die_with(launcher: psutil.Process) -> None:
     """Have the kernel send SIGTERM when the launcher dies: its workers save and stop, none is orphaned (Linux)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != launcher.pid:  # it died before
+            os.kill(os.getpid(), signal.SIGTERM)

@@ -22,7 +22,6 @@ from tqdm import tqdm
 from tyro.conf import Positional
 
 from trainer import metrics
-from trainer.checkpoint import restore
 from trainer.config import RunConfig, UserError, parse, require
 from trainer.data.crops import LEAST_PX
 from trainer.data.npy import printable
@@ -34,6 +33,7 @@ from trainer.family import Batch, Crops, DataSpec, Pairs
 from trainer.features import Judge, fit, open_classifier, open_features
 from trainer.files import replace_bytes
 from trainer.log import contact_sheet, write_picture
+from trainer.runs import restore
 
 FOLDER = "evaluation"
 LEAST = 10  # pictures or samples that distances between sets make any sense of

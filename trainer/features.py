@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from trainer.checkpoint import restore
 from trainer.config import UserError
 from trainer.families.classifier import Classifier
 from trainer.inception import load_inception
+from trainer.runs import restore
 
 GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601's weights of red, green, blue
 

@@ -1,6 +1,7 @@
 """What a run says of itself: log.jsonl, TensorBoard where installed, a progress bar, sample grids."""
 
 import contextlib
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,13 +19,16 @@ from trainer.files import replace_bytes
 class Log:
     """The main process's record of a run; ``Log(None, ...)`` records nothing (other ranks)."""
 
-    def __init__(self, run: Path | None, *, step: int, bar_total: float, bar_done: float, bar_unit: str) -> None:
+    def __init__(
+        self, run: Path | None, *, step: int = 0, bar_total: float = 0, bar_done: float = 0, bar_unit: str = ""
+    ) -> None:
         self.run = run
         if run is None:
             self.bar = tqdm(disable=True)
             return
+        self.board: Any = None
+        self.open_board(run)
         self.file = open_log(run / "log.jsonl", last_step=step)
-        self.board = open_board(run)
         layout = "{desc}{percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} {unit} [{elapsed}<{remaining}{postfix}]"
         self.bar = tqdm(
             total=bar_total, initial=min(bar_done, bar_total), unit=bar_unit, bar_format=layout, dynamic_ncols=True
@@ -39,11 +43,14 @@ class Log:
             return
         row = {"kind": kind, "step": step, "images_seen": images_seen, **values}
         with self.tolerating("log.jsonl"):
-            self.file.write(json.dumps(row) + "\n")
-            self.file.flush()
-        if self.board is not None:
-            for name, value in values.items():
-                self.board.add_scalar(f"{kind}/{name}", value, images_seen)
+            append(self.file, json.dumps(row).encode() + b"\n")
+        try:
+            if self.board is not None:
+                for name, value in values.items():
+                    self.board.add_scalar(f"{kind}/{name}", value, images_seen)
+        except OSError as error:
+            self.board = None  # its writer has ended, and would say so at every call
+            self.say(f"warning: tensorboard is written no more ({error.strerror or error}); training goes on")
         if shown:
             self.bar.set_postfix_str(shown)
 
@@ -66,7 +73,13 @@ class Log:
         try:
             yield
         except OSError as error:
-            self.say(f"warning: {name} was not written ({error.strerror}); training goes on")
+            self.say(f"warning: {name} was not written ({error.strerror or error}); training goes on")
+
+    def open_board(self, run: Path) -> None:
+        with contextlib.suppress(ImportError), self.tolerating("tensorboard"):
+            from torch.utils.tensorboard import SummaryWriter
+
+            self.board = SummaryWriter(run / "tensorboard")
 
     def close(self) -> None:
         if self.run is None:
@@ -74,30 +87,58 @@ class Log:
         self.bar.close()
         self.file.close()
         if self.board is not None:
-            self.board.close()
+            with contextlib.suppress(OSError):  # what is missing was warned of
+                self.board.close()
 
 
-def open_log(path: Path, last_step: int) -> Any:
-    """Open for appending, without the rows after ``last_step``: those are about to happen again."""
+class Tolerant:
+    """A stream for people that is silent where it cannot be written: nobody's terminal or full disk ends a run."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            self.stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self.stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+def open_log(path: Path, last_step: int) -> io.FileIO:
+    """Open for appending, without the rows after ``last_step``: those are about to happen again. Raises ``OSError``."""
     if path.exists():
-        kept = []
-        for line in path.read_text().splitlines():
-            try:
-                row = json.loads(line)
-            except ValueError:
-                break  # cut off by a kill
-            if row["step"] <= last_step:
-                kept.append(line + "\n")
-        replace_bytes(path, "".join(kept).encode())
-    return path.open("a")
+        found = path.read_bytes()
+        kept = b"".join(line for line in found.splitlines(keepends=True) if is_row(line, last_step))
+        if kept != found:
+            replace_bytes(path, kept)
+    return io.FileIO(path, "a")
 
 
-def open_board(run: Path) -> Any:
+def is_row(line: bytes, last_step: int) -> bool:
+    """Whether a line is whole, and of a step up to this one."""
     try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return None
-    return SummaryWriter(run / "tensorboard")
+        return line.endswith(b"\n") and json.loads(line)["step"] <= last_step
+    except (ValueError, KeyError, TypeError):
+        return False  # cut off by a kill
+
+
+def append(file: io.FileIO, line: bytes) -> None:
+    """Add a whole line, or nothing. Raises ``OSError``."""
+    start = file.seek(0, io.SEEK_END)
+    written = 0
+    try:
+        while written < len(line):
+            written += file.write(line[written:])
+    except OSError:
+        with contextlib.suppress(OSError):
+            file.truncate(start)
+        raise
 
 
 def contact_sheet(images: Tensor, gap: int = 2, columns: int = 0) -> np.ndarray:

@@ -16,14 +16,14 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainer import checkpoint
-from trainer.checkpoint import State
+from trainer import checkpoint, runs
+from trainer.checkpoint import Origin, State
 from trainer.config import RunConfig, UserError, parse, to_json
 from trainer.data.augment import Augment
 from trainer.data.opening import open_data
@@ -32,13 +32,15 @@ from trainer.data.stream import Stream, ordered
 from trainer.distributed import STOPPED_EXIT_CODE, World, leave, seed_step
 from trainer.ema import AveragedNets
 from trainer.family import Batch, Crops, DataSpec, Family, Nets
+from trainer.faults import BROKEN, MISTAKE, Broken, explain
 from trainer.files import replace_bytes
-from trainer.log import Log
+from trainer.log import Log, Tolerant
 from trainer.schedule import rate_factor
 
 MAX_SHEET_SIDE = 16  # samples along each side of a sheet that is to show all classes
 DESCRIBED_PICTURES = 2048  # of the training set, for the facts on the card
 LEAST_PICTURES = 4  # to train on: fewer are a mistake in --data, not a set
+STOP_SCORING_SECONDS = 5.0  # after a request to stop: saving comes first
 AGREE_EVERY = 8  # steps between agreements to stop on accelerators, which would have to wait for each
 # Options that may change between starts of one run without changing what it learns.
 FREE_OPTIONS = frozenset(
@@ -51,6 +53,7 @@ def main(family_class: type[Family], arguments: list[str] | None = None) -> NoRe
     """The body of every ``trainer/train_<model>.py``: flags → run → exit code."""
     world = None
     code = 0
+    sys.stdout, sys.stderr = Tolerant(sys.stdout), Tolerant(sys.stderr)
     try:
         config: Any = parse(
             family_class.Config, arguments, f"{family_class.__doc__} Run the same command again to resume."
@@ -60,20 +63,34 @@ def main(family_class: type[Family], arguments: list[str] | None = None) -> NoRe
     except UserError as error:
         if world is None or world.is_main:
             print(f"error: {error}", file=sys.stderr)
-        code = 2
+        code = MISTAKE
+    except Broken as broken:
+        if world is None or world.is_main:
+            print(f"error: {broken}", file=sys.stderr)
+        elif not broken.on_all_ranks:
+            print(f"error: rank {world.rank}: {broken}", file=sys.stderr)
+        code = broken.code
     except KeyboardInterrupt:  # before the loop began to catch it: there is nothing to save yet
         code = 128 + signal.SIGINT
     leave(world, code)
 
 
 def train(family_class: type[Family], config: Any, world: World) -> int:
-    """Train to the end, or until stopped. Returns the exit code. Raises ``UserError``."""
-    with world.catch_signals():
-        run = Run(family_class, config, world)
+    """Train to the end, or until stopped. Returns the exit code. Raises ``UserError``, and ``Broken`` for what happens
+    to a run that was sound."""
+    run = None
+    with world.catch_signals(), contextlib.ExitStack() as stack:
         try:
+            run = Run(family_class, config, world)
+            stack.callback(run.close)
             return run.go()
-        finally:
-            run.close()
+        except (UserError, RuntimeError, MemoryError, OSError) as error:
+            what = explain(error, world.size)
+            if not what or (run is None and isinstance(error, UserError)):
+                raise
+            code = MISTAKE if isinstance(error, UserError) else BROKEN
+            where = f" in step {run.step + 1}; {run.last_good()}" if run is not None else ""
+            raise Broken(f"{config.out}: {what}{where}", code=code) from None
 
 
 class Run:
@@ -85,7 +102,7 @@ class Run:
         pictures = open_data(config, self.family.reading())
         self.spec = pictures.spec
         check_data(family_class, pictures, config)
-        checkpoint.lay_foundation(self.family, config.out)
+        runs.lay_foundation(self.family, config.out)
         seed_step(config.seed, -1, 0)  # the same weights on every rank
         try:
             self.raw = self.family.build(self.spec)
@@ -107,13 +124,9 @@ class Run:
         self.time_share = 0.0
         self.described: tuple[int, dict[str, Any]] = (-1, {})  # at which step, and what
         self.turns = Turns(self)
-        self.log = Log(
-            config.out if world.is_main else None,
-            step=self.step,
-            bar_total=config.minutes * 60 or config.steps,
-            bar_done=self.seconds_before if config.minutes else self.step,
-            bar_unit="s" if config.minutes else "steps",
-        )
+        self.unsaved = ""  # why the last checkpoint could not be written
+        self.log = Log(None)
+        world.on_main(self.open_log)
 
     def prepare(self) -> None:
         """Optimisers, ranks, precision, compilation."""
@@ -131,36 +144,68 @@ class Run:
 
     def resume(self) -> State:
         """Load the newest intact checkpoint, or begin: writes config.json."""
-        config, world = self.config, self.world
+        world = self.world
         start = State(step=0, images_seen=0, seconds=0.0, world_size=world.size)
-        known = checkpoint.read_run(config.out) if (config.out / "config.json").exists() else None
-        if known is not None:
-            check_same_run(known, self.family, config, self.spec)
-        if world.is_main:
-            self.lock = checkpoint.lock(config.out)
-        path, complaints = checkpoint.newest_intact(config.out)
+        self.lock: BinaryIO | None = None
+        self.origin = Origin()
+        path = world.on_main(self.choose)  # by one rank, so that no two go on from different ones
         options_of = {
             name: [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
             for name, optimizer in self.optimizers.items()
         }
-        if world.is_main:
-            for complaint in complaints:
-                print(f"warning: {complaint}", file=sys.stderr)
         if path is not None:
-            start = checkpoint.load(path, self.raw, self.averaged.nets, self.optimizers)
+            start = runs.load(path, self.raw, self.averaged.nets, self.optimizers)
             for name, optimizer in self.optimizers.items():  # the options of now, not those that were saved
                 for group, options in zip(optimizer.param_groups, options_of[name], strict=True):
                     group.update(options)
-        if world.is_main:
-            checkpoint.keep_foundation(self.family, config.out)
-            write_run(config, known, self.family, self.spec, start, world)
-            if path is not None:
-                ranks = "" if start.world_size == world.size else f" (on {world.size} ranks, before {start.world_size})"
-                print(f"resuming {config.out} at step {start.step}, {start.images_seen} images seen{ranks}")
-            threads = f", {torch.get_num_threads()} thread(s) each" if world.device.type == "cpu" else ""
-            print(f"{world.size} rank(s) on {world.device}, {config.precision}{threads}", flush=True)
-        world.wait()
+        world.on_main(lambda: self.register(start, path))
         return start
+
+    def choose(self) -> Path | None:
+        """The checkpoint to go on from. Raises ``UserError`` where the folder holds another run, or is in use."""
+        config = self.config
+        known = runs.read_run(config.out) if (config.out / "config.json").exists() else None
+        self.lock = checkpoint.lock(config.out)
+        path, complaints = checkpoint.newest_intact(config.out)
+        if known is not None:
+            saved = checkpoint.origin_of(path) if path is not None else Origin()
+            check_same_run(known, saved, self.family, config, self.spec)
+        for complaint in complaints:
+            print(f"warning: {complaint}", file=sys.stderr)
+        checkpoint.set_aside_newer(config.out, path)
+        return path
+
+    def register(self, start: State, path: Path | None) -> None:
+        """Write config.json, and say where the run goes on, and with what else than before."""
+        config, world = self.config, self.world
+        runs.keep_foundation(self.family, config.out)
+        facts = write_run(config, self.family, self.spec, start, world)
+        self.origin = Origin(run=facts["run_id"], config=facts["config"], versions=facts["versions"])
+        if path is not None:
+            before = checkpoint.origin_of(path)
+            changes = [
+                f"{name} {self.origin.versions[name]}, before {version}"
+                for name, version in before.versions.items()
+                if self.origin.versions.get(name, version) != version
+            ]
+            if start.world_size != world.size:
+                batch = config.batch_size * config.accumulate
+                changes.insert(0, f"on {world.size} rank(s), before {start.world_size}: {batch * world.size} pictures "
+                                  f"a step instead of {batch * start.world_size}")  # fmt: skip
+            changed = f" ({'; '.join(changes)})" if changes else ""
+            print(f"resuming {config.out} at step {start.step}, {start.images_seen} images seen{changed}")
+        threads = f", {torch.get_num_threads()} thread(s) each" if world.device.type == "cpu" else ""
+        print(f"{world.size} rank(s) on {world.device}, {config.precision}{threads}", flush=True)
+
+    def open_log(self) -> None:
+        config = self.config
+        self.log = Log(
+            config.out,
+            step=self.step,
+            bar_total=config.minutes * 60 or config.steps,
+            bar_done=self.seconds_before if config.minutes else self.step,
+            bar_unit="s" if config.minutes else "steps",
+        )
 
     def open_stream(self) -> Stream:
         config, world, reading = self.config, self.world, self.family.reading()
@@ -203,11 +248,13 @@ class Run:
                 self.save()
             if shows:
                 self.write_samples()
+        if self.unsaved:
+            self.refuse_to_go_on(f"step {self.step} was reached and could not be saved: {self.unsaved}", code=BROKEN)
         if self.asked_to_stop:
             self.log.say(f"stopped at step {self.step}; run the same command again to go on")
             return STOPPED_EXIT_CODE
         if not self.world.same_parameters(self.raw):
-            raise UserError(f"{config.out}: the ranks' weights differ at the end: this is a defect, please report it")
+            self.refuse_to_go_on("the ranks' weights differ at the end: this is a defect, please report it")
         self.log.say(f"finished step {self.step}: {self.stream.position} images seen; checkpoints in {config.out}")
         return 0
 
@@ -243,17 +290,20 @@ class Run:
         row = self.turns.take()
         for name, value in row.items():
             if name.startswith("loss/") and not math.isfinite(value):
-                self.refuse_to_go_on(f"{name} became {value}")
+                self.refuse_to_go_on(f"{name} became {value} by step {self.step}")
         total = sum(value for name, value in row.items() if name.startswith("loss/"))
         row["seconds"] = round(self.seconds, 3)
         fresh_images = self.stream.position - self.previous.images_seen
         row["images_per_second"] = round(fresh_images / (self.seconds - self.seconds_before), 1)
         self.log.row("train", self.step, self.stream.position, row, shown=f"step {self.step}, loss {total:.4g}")
 
-    def refuse_to_go_on(self, what: str) -> NoReturn:
+    def refuse_to_go_on(self, what: str, code: int = MISTAKE) -> NoReturn:
+        """For what all ranks find alike."""
+        raise Broken(f"{self.config.out}: {what}; {self.last_good()}", code=code, on_all_ranks=True)
+
+    def last_good(self) -> str:
         path, _ = checkpoint.newest_intact(self.config.out)
-        good = f"last good checkpoint: {path}" if path else "no checkpoint was saved before"
-        raise UserError(f"{self.config.out}: {what} by step {self.step}; {good}")
+        return f"last good checkpoint: {path}" if path else "no checkpoint was saved before"
 
     @torch.no_grad()
     def write_samples(self) -> None:
@@ -274,7 +324,7 @@ class Run:
         """Stop the run where a weight is no longer a number."""
         for name, net in self.raw.items():
             if not all(bool(parameter.isfinite().all()) for parameter in net.parameters()):
-                self.refuse_to_go_on(f"weights of {name} became infinite or no numbers")
+                self.refuse_to_go_on(f"weights of {name} became infinite or no numbers by step {self.step}")
 
     def save(self) -> None:
         """Score, describe, write a checkpoint; a disk that is full costs this checkpoint, not the run."""
@@ -283,6 +333,7 @@ class Run:
         if metrics:
             self.log.row("held_out", self.step, self.stream.position, metrics)
         world = self.world
+        failure = ""
         if world.is_main:
             state = State(
                 step=self.step,
@@ -295,23 +346,33 @@ class Run:
             )
             optimizers = {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
             try:
-                checkpoint.save(self.config.out, state, self.raw, self.averaged.nets, optimizers)
-                checkpoint.prune(self.config.out, self.config.keep)
+                runs.save(self.config.out, state, self.raw, self.averaged.nets, optimizers, self.origin)
             except OSError as error:
-                self.log.say(f"warning: checkpoint at step {self.step} was not written ({error}); training goes on")
-        world.wait()
+                failure = error.strerror or str(error)
+                self.log.say(f"warning: checkpoint at step {self.step} was not written ({failure}); training goes on")
+            else:
+                with self.log.tolerating("removing old checkpoints"):
+                    checkpoint.prune(self.config.out, self.config.keep)
+        self.unsaved = world.on_main(lambda: failure)
 
     @torch.no_grad()
     def score(self) -> dict[str, float]:
-        """Mean held-out figures of the averaged weights, over all ranks."""
+        """Mean held-out figures of the averaged weights, over all ranks; none where there is no time for them."""
         sums: dict[str, float] = {}
         count = 0
+        until = time.monotonic() + STOP_SCORING_SECONDS if self.asked_to_stop else math.inf
+        in_time = True
         for number, batch in enumerate(self.batches(self.held_out, self.world.rank, self.world.size)):
             seed_step(self.config.seed, -2, number * self.world.size + self.world.rank)  # a bound draws latents
             for name, values in self.family.score(self.averaged.nets, batch).items():
                 sums[name] = sums.get(name, 0.0) + float(values.cpu().double().sum())
             count += len(batch.image)
-        parts = self.world.gather((sums, count))
+            in_time = time.monotonic() < until
+            if not in_time:
+                break
+        parts = self.world.gather((sums, count, in_time))
+        if not all(part[2] for part in parts):
+            return {}
         total = sum(part[1] for part in parts)
         names = sorted(set().union(*(part[0] for part in parts)))
         return {name: sum(part[0].get(name, 0.0) for part in parts) / total for name in names}
@@ -338,6 +399,8 @@ class Run:
     def close(self) -> None:
         self.log.close()
         self.stream.close()
+        if self.lock is not None:
+            self.lock.close()
 
 
 class Turns:
@@ -436,19 +499,24 @@ def check_data(family_class: type[Family], pictures: Pictures, config: RunConfig
         raise UserError(f"{config.data}: all pictures to train on are of one class, expected two or more")
 
 
-def check_same_run(known: dict[str, Any], family: Family, config: RunConfig, spec: DataSpec) -> None:
-    """Refuse to mix two different runs in one folder, unless told to."""
-    name = checkpoint.family_name(type(family))
+def check_same_run(known: dict[str, Any], saved: Origin, family: Family, config: RunConfig, spec: DataSpec) -> None:
+    """Refuse to mix two different runs in one folder, unless told to. ``known``: its config.json. ``saved``: what made
+    the checkpoint to go on from."""
+    name = runs.family_name(type(family))
     if known["family"] != name:
         raise UserError(f"{config.out}: holds a run of {known['family']}, expected {name}; choose another --out")
     if {**spec_json(DataSpec(image_size=(0, 0), channels=0)), **known["spec"]} != spec_json(spec):
         raise UserError(f"{config.out}: was trained on {known['spec']}, found {spec_json(spec)}; choose another --out")
-    now = to_json(config)
+    before = saved.config or known["config"]
     changed = [
-        f"--{key.replace('_', '-')} was {known['config'][key]}, is {value}"
-        for key, value in now.items()
-        if key not in FREE_OPTIONS and known["config"].get(key, value) != value
+        f"--{key.replace('_', '-')} was {before[key]}, is {value}"
+        for key, value in to_json(config).items()
+        if key not in FREE_OPTIONS and before.get(key, value) != value
     ]
+    if saved.run not in ("", known["run_id"]):
+        changed.insert(
+            0, f"its newest checkpoint is of another run ({saved.run[:8]}, config.json: {known['run_id'][:8]})"
+        )
     if changed and not config.force:
         raise UserError(f"{config.out}: {'; '.join(changed)}; choose another --out, or --force to go on with the new")
 
@@ -457,13 +525,13 @@ def spec_json(spec: DataSpec) -> dict[str, Any]:
     return json.loads(json.dumps(dataclasses.asdict(spec)))
 
 
-def write_run(
-    config: RunConfig, known: dict[str, Any] | None, family: Family, spec: DataSpec, start: State, world: World
-) -> None:
-    """config.json: what a run is, and every start of it."""
+def write_run(config: RunConfig, family: Family, spec: DataSpec, start: State, world: World) -> dict[str, Any]:
+    """config.json: what a run is, and every start of it. Returns it. Raises ``OSError``."""
+    file = config.out / "config.json"
+    known = runs.read_run(config.out) if file.exists() else None
     starts = known.get("starts", []) if known else []
     facts = {
-        "family": checkpoint.family_name(type(family)),
+        "family": runs.family_name(type(family)),
         "config": to_json(config),
         "spec": spec_json(spec),
         "run_id": known["run_id"] if known else uuid.uuid4().hex,
@@ -480,7 +548,8 @@ def write_run(
             },
         ],
     }
-    replace_bytes(config.out / "config.json", json.dumps(facts, indent=1).encode())
+    replace_bytes(file, json.dumps(facts, indent=1).encode())
+    return facts
 
 
 def commit() -> str:

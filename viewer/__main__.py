@@ -21,6 +21,7 @@ from viewer.flags import (
     add_hpf_flags,
     add_info_flags,
     add_latent_flags,
+    add_limit_flags,
     add_translate_flags,
     add_upscale_flags,
 )
@@ -63,8 +64,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from viewer.limits import GIB, limits
+
     try:
-        MODES[options.mode].run(options)
+        with limits(round(options.max_memory * GIB), options.max_seconds):
+            MODES[options.mode].run(options)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -104,6 +108,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
             allow_abbrev=False,
         )
         mode.add_flags(one)
+        add_limit_flags(one)
     words = list(sys.argv[1:] if arguments is None else arguments)
     if "--keys" in words[:-1]:  # a script may begin with the minus key, which argparse takes for an option
         place = words.index("--keys")

@@ -160,6 +160,15 @@ def add_diffuse_flags(parser: argparse.ArgumentParser) -> None:
     add("--keep-steps", choices=("png", "gif"), help="beside every picture that is saved, its way out of the noise")
 
 
+def add_limit_flags(parser: argparse.ArgumentParser) -> None:
+    """Of all modes: what a model may take, since files come from anywhere."""
+    add = parser.add_argument
+    add("--max-memory", type=_number(0.05, 2**20), default=0.0, metavar="GIB",
+        help="memory that the model may take (half of the machine's, 8 at most)")  # fmt: skip
+    add("--max-seconds", type=_number(0.1, 10**6), default=0.0, metavar="S",
+        help="time to open the model, or for one run of it, at most (3; 4 a run, 60 where pictures go in)")  # fmt: skip
+
+
 def add_info_flags(parser: argparse.ArgumentParser) -> None:
     """Of ``info``."""
     parser.add_argument(

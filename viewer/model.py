@@ -9,7 +9,7 @@ import hashlib
 import math
 import threading
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +22,9 @@ from viewer.arrays import latent_array, picture_array, read_picture, read_pictur
 from viewer.errors import ViewerError
 from viewer.inspection import Layout, PictureLayout, find_scale
 from viewer.latents import Latents
+from viewer.limits import GIB, Overdue, allowed_memory, finish, opening_seconds, run_seconds
 from viewer.probing import Probe
+from viewer.screening import ScreeningError, screen
 from viewer.text import printable
 
 Images = NDArray[np.uint8]  # [n, h, w, 3] BGR
@@ -30,6 +32,8 @@ Images = NDArray[np.uint8]  # [n, h, w, 3] BGR
 _LARGEST_FILE: Final = 2**31  # bytes; ONNX itself ends here
 _LARGEST_ARRAY: Final = 2**28  # numbers an input or output may declare for one picture
 _PIXELS_A_RUN: Final = 200_000  # more at once falls out of the caches: 12 pictures of 128 px beat 48 by a fifth
+_LARGEST_FOLDED: Final = 2**30  # bytes of a constant that onnxruntime may compute while it opens a file
+_NO_MEMORY: Final = ("bad_alloc", "bad allocation", "Available memory of", "Failed to allocate", "would require more")
 _CARD_TYPES: Final = {"f32": "tensor(float)", "i64": "tensor(int64)", "u8": "tensor(uint8)"}
 _DOES: Final = {
     "generator": "latent → picture",
@@ -56,20 +60,29 @@ def open_model(path: Path, *, threads: int = 1, wanted: str = "", many_sizes: bo
     data = _read(path)
     try:
         sealed = check_seal(data)
-    except CardError as error:
+        screen(data)
+    except (CardError, ScreeningError) as error:
         raise ModelError(f"{_shown(path)}: {error}") from None
     digest = hashlib.sha256()
     hashing = threading.Thread(target=digest.update, args=(data,), daemon=True)
     hashing.start()  # beside the opening: only pictures that are saved need it
-    session = _open_session(path, data, threads, many_sizes)
-    properties = session.get_modelmeta().custom_metadata_map
+    call = onnxruntime.RunOptions()
+
+    def begin() -> Model:
+        session = _open_session(path, data, threads, many_sizes)
+        properties = session.get_modelmeta().custom_metadata_map
+        try:
+            card = Card.from_props(properties)
+        except CardError as error:
+            raise ModelError(f"{_shown(path)}: {error}") from None
+        if card is not None and SEAL_KEY in properties and not sealed:
+            raise ModelError(f"{_shown(path)}: its SHA-256 seal is damaged")
+        return Model(path, session, card, sealed=sealed, digest=(hashing, digest), opening=call)
+
     try:
-        card = Card.from_props(properties)
-    except CardError as error:
-        raise ModelError(f"{_shown(path)}: {error}") from None
-    if card is not None and SEAL_KEY in properties and not sealed:
-        raise ModelError(f"{_shown(path)}: its SHA-256 seal is damaged")
-    model = Model(path, session, card, sealed=sealed, digest=(hashing, digest))
+        model = finish(begin, opening_seconds(len(data)), lambda: _call_off(call))
+    except Overdue as error:
+        raise ModelError(f"{_shown(path)}: opening it {error}") from None
     if wanted and model.kind != wanted:
         other = f"; for this one there is: python -m viewer {_MODES[model.kind]}" if model.kind in _MODES else ""
         raise ModelError(
@@ -102,14 +115,20 @@ class Model:
         *,
         sealed: bool,
         digest: tuple[threading.Thread, Any],
+        opening: onnxruntime.RunOptions,
     ) -> None:
-        """``card``: ``None`` has the file inspected. ``digest``: of the file, and the thread that works on it."""
+        """``card``: ``None`` has the file inspected. ``digest``: of the file, and the thread that works on it.
+
+        ``opening``: for the runs of inspection; who calls them off has the time in hand.
+        """
         self.path = path
         self.sealed = sealed
         self.inferred = card is None
         self.found = ""  # what inspection saw in a file without a card, for messages
         self._digest = digest
         self._session = session
+        self._opening: onnxruntime.RunOptions | None = opening
+        self._overdue: onnxruntime.RunOptions | None = None  # a run that was called off and has not ended
         self._layout: Layout | None = None
         self._picture_layout: PictureLayout | None = None
         self.card = card if card is not None else self._inspect()
@@ -117,6 +136,7 @@ class Model:
             self._check_graph(card)
         self.kind = "other" if self.card is None else self.card.kind
         self.name = printable((self.card.name if self.card else "") or path.stem, 80)
+        self._opening = None
 
     @property
     def sha256(self) -> str:
@@ -268,10 +288,34 @@ class Model:
 
     def _run(self, feeds: Mapping[str, NDArray[Any]], output: str) -> NDArray[Any]:
         try:
-            result: NDArray[Any] = self._session.run([output], dict(feeds))[0]
+            if self._opening is not None:
+                return self._result(feeds, output, self._opening)
+            if self._overdue is not None:
+                raise ModelError(f"{_shown(self.path)}: is still at work on a run that was called off")
+            call = onnxruntime.RunOptions()
+            try:
+                return finish(
+                    lambda: self._result(feeds, output, call), run_seconds(self.kind), lambda: self._call_off(call)
+                )
+            except Overdue as error:
+                raise ModelError(f"{_shown(self.path)}: one run {error}") from None
+        except ModelError:
+            raise
         except Exception as error:  # onnxruntime raises many kinds, and none of them is our fault
             raise ModelError(f"{_shown(self.path)}: cannot be run: {_reason(error)}") from None
+
+    def _result(self, feeds: Mapping[str, NDArray[Any]], output: str, call: onnxruntime.RunOptions) -> NDArray[Any]:
+        try:
+            result: NDArray[Any] = self._session.run([output], dict(feeds), call)[0]
+        finally:
+            if self._overdue is call:
+                self._overdue = None
         return result
+
+    def _call_off(self, call: onnxruntime.RunOptions) -> None:
+        """Have a run end at its next operator, and until then begin no other."""
+        self._overdue = call
+        _call_off(call)
 
     @property
     def _picture_name(self) -> str:
@@ -367,21 +411,45 @@ def _read(path: Path) -> bytes:
 
 
 def _open_session(path: Path, data: bytes, threads: int, many_sizes: bool) -> onnxruntime.InferenceSession:
+    _bound_memory()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = max(threads, 1)
     options.inter_op_num_threads = 1
     options.enable_mem_pattern = not many_sizes
     options.log_severity_level = 4  # errors come as exceptions; nothing else is for a person
-    for pool in ("intra", "inter"):
-        options.add_session_config_entry(f"session.{pool}_op.allow_spinning", "0")  # waiting costs no core
+    settings = {
+        "session.intra_op.allow_spinning": "0",  # waiting costs no core
+        "session.inter_op.allow_spinning": "0",
+        "session.load_model_format": "ONNX",  # and none that was not looked over
+        "session.use_env_allocators": "1",  # the one that is bound
+        "optimization.constant_folding_max_output_size_in_bytes": str(min(_LARGEST_FOLDED, allowed_memory() // 4)),
+    }
+    for name, value in settings.items():
+        options.add_session_config_entry(name, value)
     try:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise ModelError(f"{_shown(path)}: not an ONNX model that can be run: {_reason(error)}") from None
 
 
+@cache
+def _bound_memory() -> None:
+    """Let all models together take as much memory as is allowed, and no more; said once, the process keeps to it."""
+    memory = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    usual = -1  # of how it grows
+    onnxruntime.create_and_register_allocator(memory, onnxruntime.OrtArenaCfg(allowed_memory(), usual, usual, usual))
+
+
+def _call_off(call: onnxruntime.RunOptions) -> None:
+    call.terminate = True
+
+
 def _reason(error: BaseException) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
+    if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
+        return f"needs more than {allowed_memory() / GIB:.3g} GiB of memory, or the machine has less (--max-memory)"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return printable(lines[0], 200)

@@ -71,8 +71,7 @@ class Worker(Generic[Request, Result]):
             self._next.clear()
             self._changed.notify_all()
         self._thread.join(seconds)
-        if self._thread.is_alive():
-            _busy.append(self._thread)
+        left_behind(self._thread)
 
     def _loop(self) -> None:
         while True:
@@ -143,7 +142,7 @@ class Errands:
             self._waiting.clear()
             left = self._undone
         if left and self._thread is not None:
-            _busy.append(self._thread)
+            left_behind(self._thread)
         return left
 
     def _loop(self) -> None:
@@ -161,7 +160,13 @@ class Errands:
                 self._changed.notify_all()
 
 
-_busy: Final[list[threading.Thread]] = []  # left behind by ``close`` in the middle of a run
+_busy: Final[list[threading.Thread]] = []  # left behind in the middle of a run
+
+
+def left_behind(thread: threading.Thread) -> None:
+    """Remember a thread that runs native code which nobody waits for any more, so that ``leave`` knows of it."""
+    if thread.is_alive():
+        _busy.append(thread)
 
 
 def leave(code: int) -> None:

@@ -25,7 +25,6 @@ from torch import Tensor
 
 from export.to_onnx import Origin, export_networks
 from trainer import metrics, samplers
-from trainer.checkpoint import restore
 from trainer.config import UserError, parse
 from trainer.data.opening import open_data
 from trainer.data.stream import ordered
@@ -34,6 +33,7 @@ from trainer.families.ddpm import DDPM
 from trainer.family import DataSpec
 from trainer.features import open_features
 from trainer.log import contact_sheet, write_picture
+from trainer.runs import restore
 from viewer.samplers import ddim
 
 BATCH = 50

@@ -13,7 +13,7 @@ import torch
 
 from export import __main__ as command
 from export.card import Card, check_seal
-from trainer import checkpoint
+from trainer import runs
 from trainer.checkpoint import State
 from trainer.config import to_json
 from trainer.families.vae import VAE, VAEConfig
@@ -40,9 +40,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         state = State(
             step=step, images_seen=step * 8, seconds=1.0, world_size=1, score=score, metrics={"mse": score}, facts=facts
         )
-        checkpoint.save(folder, state, nets, nets, {})
+        runs.save(folder, state, nets, nets, {})
     facts = {
-        "family": checkpoint.family_name(VAE),
+        "family": runs.family_name(VAE),
         "config": to_json(config),
         "spec": {"image_size": [SIDE, SIDE], "channels": 3, "classes": []},
         "run_id": "abc",

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from trainer import checkpoint
+from trainer import checkpoint, runs
 from trainer.checkpoint import State
 from trainer.config import UserError
 from trainer.family import Nets
@@ -26,12 +26,12 @@ def save(run: Path, step: int, score: float | None = None) -> Path:
     nets = make_nets(step)
     optimizer = torch.optim.Adam(nets.net.parameters())
     state = State(step=step, images_seen=step * 10, seconds=1.0, world_size=1, score=score)
-    return checkpoint.save(run, state, nets, nets, {"net": optimizer.state_dict()})
+    return runs.save(run, state, nets, nets, {"net": optimizer.state_dict()})
 
 
 def load(path: Path) -> tuple[State, float]:
     nets = make_nets()
-    state = checkpoint.load(path, nets, make_nets(), {"net": torch.optim.Adam(nets.net.parameters())})
+    state = runs.load(path, nets, make_nets(), {"net": torch.optim.Adam(nets.net.parameters())})
     return state, nets.net.weight[0, 0].item()
 
 
@@ -134,6 +134,6 @@ def test_what_is_no_run_is_refused_in_one_line(tmp_path: Path, config: Any) -> N
         (tmp_path / "config.json").write_text(config)
         save(tmp_path, 1)
     with pytest.raises(UserError) as caught:
-        checkpoint.restore(tmp_path)
+        runs.restore(tmp_path)
     assert str(tmp_path) in str(caught.value)
     assert "\n" not in str(caught.value)

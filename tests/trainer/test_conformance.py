@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from export.to_onnx import Origin, export_networks
-from trainer import checkpoint, families
+from trainer import checkpoint, families, runs
 from trainer.config import RunConfig, from_json, to_json
 from trainer.family import Batch, Crops, DataSpec, Family, Nets, Pairs
 from viewer.model import open_model
@@ -268,7 +268,7 @@ def test_options_survive_the_run_folder(family_class: type[Family], options: dic
     paths = {item.name: Path("a/b") for item in fields if "Path" in str(item.type)}
     config = family_class.Config(**options | paths)
     assert from_json(family_class.Config, to_json(config)) == config
-    assert checkpoint.family_class(checkpoint.family_name(family_class), Path("x")) is family_class
+    assert runs.family_class(runs.family_name(family_class), Path("x")) is family_class
 
 
 @pytest.fixture(scope="session")

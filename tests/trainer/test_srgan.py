@@ -15,7 +15,7 @@ from commands import log_rows, train
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainer import checkpoint
+from trainer import checkpoint, runs
 from trainer.config import UserError
 from trainer.degrade import enlarge, reduce, whole_levels
 from trainer.families.srgan import SRGAN, Discriminator, Generator, SRGANConfig
@@ -268,7 +268,7 @@ def test_stages_may_be_asked_for_one_after_the_other(tmp_path: Path) -> None:
         torch.testing.assert_close(one[name]["state"], other[name]["state"], rtol=0, atol=0)
     assert "loss/discriminator/real" not in log_rows(whole)[2]
     assert "loss/discriminator/real" in log_rows(whole)[3]
-    assert set(checkpoint.restore(parts, "last").nets) == {"generator", "discriminator"}
+    assert set(runs.restore(parts, "last").nets) == {"generator", "discriminator"}
 
 
 @pytest.mark.slow

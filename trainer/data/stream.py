@@ -5,6 +5,7 @@ order, from memory or from loader processes, and on another number of ranks the 
 Where a set is read by blocks, each rank its own, that holds for the same number of ranks.
 """
 
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -111,6 +112,11 @@ def _same(batch: Any) -> Any:
 
 def _start_worker(_: int) -> None:
     cv2.setNumThreads(0)
+    # Requests to stop reach all processes of a terminal or a job; the one that trains decides when its loaders end.
+    signal.set_wakeup_fd(-1)
+    for name in ("SIGTERM", "SIGINT", "SIGUSR1", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 class Stream(Iterator[Batch]):
@@ -185,8 +191,7 @@ class Stream(Iterator[Batch]):
                 collate_fn=_same,
                 pin_memory=self.device.type == "cuda",
                 worker_init_fn=_start_worker,
-                # Its own: a loader draws a number when it starts, and would move the noise of the step it starts in.
-                generator=torch.Generator().manual_seed(0),
+                generator=torch.Generator(),  # or it would draw from the one that a step's noise comes from
             )
             self._loader = iter(loader)
         sides = next(self._loader)

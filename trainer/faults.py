@@ -1,0 +1,36 @@
+"""What breaks a run that was sound, in one line: memory, loader processes, other ranks, the disk."""
+
+import re
+
+from trainer.config import UserError
+
+BROKEN, MISTAKE = 1, 2  # exit codes: the same command may go on from the last checkpoint, or would fail again
+_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|CUBLAS_STATUS_ALLOC_FAILED")
+_LOADER = re.compile(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)")
+_RANKS = re.compile(
+    r"connection (?:closed|reset|refused)|broken pipe|socket|timed? ?out|gloo|nccl|peer|TCPStore", re.IGNORECASE
+)
+
+
+class Broken(Exception):
+    """The end of a run that was sound when it began: shown as one line, never a traceback."""
+
+    def __init__(self, text: str, *, code: int = BROKEN, on_all_ranks: bool = False) -> None:
+        super().__init__(text)
+        self.code, self.on_all_ranks = code, on_all_ranks
+
+
+def explain(error: BaseException, ranks: int) -> str:
+    """What happened, in some words, or an empty text where it can only be a defect of the program."""
+    text = str(error)
+    if isinstance(error, UserError):  # data that changed while they were read
+        return text
+    if isinstance(error, MemoryError) or _MEMORY.search(text):
+        return "out of memory; a smaller --batch-size takes less, and with --accumulate learns the same"
+    if isinstance(error, RuntimeError) and (loader := _LOADER.search(text)):
+        return f"a loader process ({loader[1]}) was killed, often for lack of memory; fewer --workers take less"
+    if isinstance(error, RuntimeError | ConnectionError) and ranks > 1 and _RANKS.search(text):
+        return "lost contact with another rank"
+    if isinstance(error, OSError):
+        return f"{error.filename or 'a file'}: {error.strerror or error}"
+    return ""

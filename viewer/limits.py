@@ -1,0 +1,142 @@
+"""How much memory and time a model may take: files come from anywhere, and what a graph does cannot be told by looking.
+
+Memory is bound by onnxruntime's own allocator, on every system, and on Linux by the kernel as well, for the whole
+process: there even what escapes that allocator fails as any allocation may, long before the machine suffers. Time is
+bound by doing the work in a thread of its own, which is left behind when it takes too long.
+"""
+
+import contextlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, TypeVar
+
+from viewer.worker import left_behind
+
+if sys.platform != "win32":
+    import resource
+
+GIB: Final = 2**30
+_MOST_MEMORY: Final = 8 * GIB  # that a model may take unless the person says otherwise; half of a small machine's
+_OPENING_SECONDS: Final = 3.0
+_OPENING_RATE: Final = 100e6  # bytes of a file a second, on top
+_RUN_SECONDS: Final = {"translator": 60.0, "denoiser": 60.0}  # their pictures are as large as the person has them
+_OTHER_RUN_SECONDS: Final = 4.0  # of a page that nobody would want to wait for
+_ENDING_SECONDS: Final = 0.3  # that a run which is called off may take to notice
+_TICK_SECONDS: Final = 0.05
+
+Result = TypeVar("Result")
+
+
+class Overdue(Exception):
+    """Something took longer than it may; ``seconds``: how long that is."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"took more than {seconds:.3g} s, expected less; --max-seconds allows more")
+
+
+class _Allowed:
+    """What the person has said, for the whole process; 0: nothing."""
+
+    memory = 0
+    seconds = 0.0
+
+
+def allowed_memory() -> int:
+    """Bytes that a model may take."""
+    return _Allowed.memory or min(_MOST_MEMORY, _machine_memory() // 2)
+
+
+def opening_seconds(size: int) -> float:
+    """That opening a file of so many bytes may take."""
+    return _Allowed.seconds or _OPENING_SECONDS + size / _OPENING_RATE
+
+
+def run_seconds(kind: str) -> float:
+    """That one run of a model of this kind may take."""
+    return _Allowed.seconds or _RUN_SECONDS.get(kind, _OTHER_RUN_SECONDS)
+
+
+@contextlib.contextmanager
+def limits(memory: int = 0, seconds: float = 0.0) -> Iterator[None]:
+    """Put the limits on this process, as far as the system can. ``memory``: bytes, ``seconds``; 0: as is usual."""
+    before = _Allowed.memory, _Allowed.seconds
+    _Allowed.memory, _Allowed.seconds = memory, seconds
+    try:
+        with _kernel_limit(allowed_memory()):
+            yield
+    finally:
+        _Allowed.memory, _Allowed.seconds = before
+
+
+def finish(work: Callable[[], Result], seconds: float, stop: Callable[[], None]) -> Result:
+    """What ``work`` returns or raises. Raises ``Overdue`` where it takes longer than so many seconds.
+
+    Counted are seconds in which this process had the processor, so that a busy machine makes no model hostile.
+    ``stop``: asks the work to end; where it does not, its thread goes on until the process ends.
+    """
+    outcome: list[tuple[Result | None, BaseException | None]] = []
+
+    def run() -> None:
+        try:
+            outcome.append((work(), None))
+        except BaseException as error:
+            outcome.append((None, error))
+
+    thread = threading.Thread(target=run, name="model", daemon=True)
+    wall, busy = time.monotonic(), time.process_time()
+    try:
+        thread.start()
+    except RuntimeError:  # there is no memory for it
+        raise MemoryError("cannot start a thread") from None
+    while True:
+        thread.join(_TICK_SECONDS)
+        if not thread.is_alive():
+            break
+        if min(time.monotonic() - wall, time.process_time() - busy) > seconds:
+            stop()
+            thread.join(_ENDING_SECONDS)
+            left_behind(thread)
+            raise Overdue(seconds)
+    result, error = outcome.pop()
+    if error is not None:
+        raise error
+    return result  # type: ignore[return-value]
+
+
+@contextlib.contextmanager
+def _kernel_limit(memory: int) -> Iterator[None]:
+    """On Linux, let this process take so many bytes more than it has, and not one further."""
+    taken = _taken()
+    if sys.platform == "win32" or taken is None:
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    bounds = [bound for bound in (soft, hard) if bound != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_DATA, (min([taken + memory, *bounds]), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def _taken() -> int | None:
+    """Bytes of memory that are this process's own; ``None`` where the kernel does not count them."""
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        with Path("/proc/self/status").open() as status:
+            return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmData:"))
+    except (OSError, StopIteration, ValueError):
+        return None
+
+
+def _machine_memory() -> int:
+    """Bytes of memory that the machine has; where that cannot be asked, enough to be no bound."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 2 * _MOST_MEMORY
