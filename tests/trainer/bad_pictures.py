@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
+FAILING = Path("/proc/self/mem")  # a regular file that may be opened and whose first byte cannot be read, on Linux
+
 
 class Bad(NamedTuple):
     """A file, and a word of the reason why it is refused; '' where it has to be taken, whatever it looks like."""
@@ -159,9 +161,13 @@ def make_pictures(folder: Path) -> list[Bad]:
     (folder / "locked.png").write_bytes(encoded(".png"))
     (folder / "locked.png").chmod(0)
     locked = "" if os.access(folder / "locked.png", os.R_OK) else "permission"
+    more = {}
+    if FAILING.exists():
+        (folder / "failing.png").symlink_to(FAILING)
+        more = {"failing": "/output error"}
     words = {
         "pipe": "regular", "socket": "regular", "to-nothing": "no such", "to-itself": "links",
-        "six-hundred-megabytes": "bytes", "locked": locked,
+        "six-hundred-megabytes": "bytes", "locked": locked, **more,
     }  # fmt: skip
     return found + [Bad(folder / f"{name}.png", word) for name, word in words.items()]
 
@@ -225,6 +231,9 @@ def make_sets(folder: Path) -> list[Bad]:
     os.mkfifo(folder / "pipe.npy")
     (folder / "to-nothing.npy").symlink_to("nothing")
     more = {"folder": "folder", "pipe": "regular", "to-nothing": "no"}
+    if FAILING.exists():
+        (folder / "failing.npy").symlink_to(FAILING)
+        more["failing"] = "/output error"
     reasons = {**{name: word for name, (_, word) in files.items()}, **more}
     return [Bad(folder / f"{name}.npy", word) for name, word in reasons.items()]
 

@@ -81,6 +81,7 @@ def test_a_folder_of_them_loses_only_those_that_are_no_pictures(pictures: list[B
     folder = pictures[0].path.parent
     good = [bad for bad in pictures if not bad.word]
     for tool, more in (("create", ["-o", "a.npy", "--size", "16", "--workers", "2"]),
+                       ("filter", ["-o", "even", "--kind", "clahe", "--workers", "2"]),
                        ("edges", ["-o", "edges", "--size", "16", "--workers", "2"]),
                        ("downscale", ["-o", "small", "--scale", "2", "--workers", "2"])):  # fmt: skip
         (end,) = run_tools([{"arguments": [tool, str(folder), *more], "seconds": 30}], tmp_path)
@@ -107,11 +108,12 @@ def test_a_folder_of_them_loses_only_those_that_are_no_pictures(pictures: list[B
         ["create", "PATH", "-o", "OUT.npy", "--crop", "center", "--dedupe", "--exact"],
         ["edges", "PATH", "-o", "OUT.folder"],
         ["downscale", "PATH", "-o", "OUT.folder"],
+        ["filter", "PATH", "-o", "OUT.folder", "--kind", "highpass"],
         ["select", "PATH", "-o", "OUT.npy", "--rows", "1", "--columns", "1", "--margin", "0"],
         ["shards", "PATH", "-o", "OUT.shards-{0..0}.tar"],
         ["shards", "PATH", "-o", "OUT.shards-{0..0}.tar", "--size", "16", "--format", "webp"],
     ],
-    ids=["create", "create-more", "edges", "downscale", "select", "shards", "shards-sized"],
+    ids=["create", "create-more", "edges", "downscale", "filter", "select", "shards", "shards-sized"],
 )
 def test_each_bad_picture_is_one_line(pictures: list[Bad], tool: list[str], tmp_path: Path) -> None:
     small = {"one-pixel.png"} if tool[0] == "downscale" else set()
@@ -134,6 +136,7 @@ def set_tools(path: Path, good: Path) -> list[list[str]]:
         ["split", str(path), "-o", "OUT.npy", "--held-out", "OUT.held.npy", "--share", "0.4"],
         ["select", str(path), "--drop", "0", "-o", "OUT.npy"],
         ["stats", str(path), "-o", "OUT.png"],
+        ["filter", str(path), "-o", "OUT.npy", "--kind", "blur"],
         ["shards", str(path), "-o", "OUT.shards-{0..1}.tar"],
     ]
 
@@ -149,7 +152,8 @@ def test_each_bad_set_is_one_line(make: Any, number: int | slice, tmp_path: Path
         for tool in tools[number] if isinstance(number, slice) else [tools[number]]:
             word = bad.word
             if bad.path.is_dir():  # some tools look for pictures in it
-                word = {"info": "no readable", "create": "no file matches", "merge": "a folder"}.get(tool[0], "regular")
+                words = {"info": "no readable", "create": "no file matches", "filter": "for picture files"}
+                word = words.get(tool[0], "a folder")
             cases.append((tool, bad._replace(word=word)))
     check(tmp_path, cases)
 

@@ -77,6 +77,8 @@ TOOLS: dict[str, tuple[list[str], list[str]]] = {  # arguments, outputs
               ["out.npy", "held.npy"]),
     "select": (["select", "inputs/a.npy", "--drop", "0,2", "-o", "out.npy"], ["out.npy"]),
     "select-to-folder": (["select", "inputs/a.npy", "--keep", "1-2", "-o", "out"], ["out/a-1.png", "out/a-2.png"]),
+    "filter": (["filter", "inputs/a.npy", "-o", "out.npy", "--kind", "sharpen"], ["out.npy"]),
+    "filter-to-folder": (["filter", "inputs/cats", "-o", "out", "--kind", "blur"], ["out/0.png", "out/1.png"]),
     "stats": (["stats", "inputs/a.npy", "-o", "out.png"], ["out.png"]),
     "toycats": (["toycats", "-o", "out.npy", "--count", "3", "--size", "16"], ["out.npy"]),
     "edges": (["edges", "inputs/cats", "-o", "out"], ["out/0.png", "out/1.png"]),

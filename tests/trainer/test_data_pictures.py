@@ -303,13 +303,6 @@ def test_info_says_the_facts_and_refuses_what_is_unsound(tmp_path: Path, capsys:
     assert dict(info.describe_folder(tmp_path / "cats"))["size"] == "10x8 px: 1"
 
 
-@pytest.mark.parametrize("name", ["create", "info", "toycats"])
-def test_help_has_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main([name, "--help"])
-    assert f"python -m trainer.data {name}" in capsys.readouterr().out
-
-
 def test_random_bytes_never_crash_the_header_reader() -> None:
     random = np.random.default_rng(0)
     for suffix in (".jpg", ".png", ".bmp", ".gif", ".webp"):

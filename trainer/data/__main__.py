@@ -4,6 +4,7 @@ A tool is a module of this package with a docstring, ``add_arguments(parser)`` a
 """
 
 import argparse
+import os
 import signal
 import sys
 from types import FrameType, ModuleType
@@ -40,13 +41,18 @@ def main(arguments: list[str] | None = None) -> None:
     parsed = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, _stop)
     try:
-        sys.exit(parsed.run(parsed))
+        code = parsed.run(parsed)
+        sys.stdout.flush()
+        sys.exit(code)
     except UserError as error:
         fail(str(error))
     except KeyboardInterrupt:
         fail("interrupted; no file is left half written", 130)
     except MemoryError:
         fail("there is not enough memory for this")
+    except BrokenPipeError:  # whoever read our lines has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except OSError as error:  # of a disk that fails, of a folder that may not be listed
         fail(f"{printable(str(error.filename or 'a file'))}: {error.strerror or error}")
 

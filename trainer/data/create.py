@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--labels", metavar="folders|CSV", help="label pictures by folder, or by a file of name,label")
     parser.add_argument("--exact", action="store_true", help="decode all at full size: slower, and 1 of 255 closer")
-    parser.add_argument("--workers", type=int, default=0, help="pictures decoded at once (0: one a core)")
+    parser.add_argument("--workers", type=int, default=0, help="pictures made at once (0: one a core)")
     parser.add_argument("--force", action="store_true", help="replace an output that exists")
 
 
@@ -87,7 +87,7 @@ def open_set(arguments: argparse.Namespace) -> tuple[Packed, Facts] | None:
     if Path(name).suffix == ".npy" and Path(name).is_file():
         check_set(arguments.output, arguments.force, [Path(name)])
         stored = PictureSet(Path(name))
-        packed: Packed | None = resized(of_stored(stored), size, fit)
+        packed: Packed | None = resized(of_stored(stored), size, fit, arguments.workers)
         known = stored.facts
     else:
         packed = open_packed(name, size, fit)
@@ -104,7 +104,7 @@ def _fit(arguments: argparse.Namespace) -> Fit:
 
 def options(arguments: argparse.Namespace) -> dict[str, Any]:
     """What the pictures follow from, beside their files."""
-    names = ("size", "crop", "keep_aspect", "min_size", "dedupe", "exact")
+    names = ("size", "crop", "keep_aspect", "min_size", "dedupe", "labels", "exact")
     return {name: value for name in names if (value := getattr(arguments, name)) not in (None, False, 0, "none")}
 
 

@@ -43,28 +43,33 @@ class Seen:
         self.count = 0
         self.bits = np.empty((4, 1024), np.uint16)
         self.colours = np.empty((1024, SIDE * SIDE * 3), np.uint8)
+        self.norms = np.empty(1024, np.float32)  # of the colours less their mean
 
     def find(self, look: Look) -> int | None:
         """The number of the picture that this one repeats, or None; it then counts as seen itself."""
+        own = look.colours.astype(np.float32)
+        own -= own.mean()
+        norm = float(np.linalg.norm(own)) if np.ptp(look.colours) else 0.0
         if self.count:
             apart = sum(_ONES[mine[: self.count] ^ its] for mine, its in zip(self.bits, look.bits, strict=True))
             near = np.flatnonzero(apart <= MOST_BITS)
-            likeness = _correlation(self.colours[near], look.colours)
-            if len(near) and likeness.max() >= self.likeness:
-                return int(near[likeness.argmax()])
+            if len(near):
+                likeness = self._correlation(near, own, norm, look.colours[0])
+                if likeness.max() >= self.likeness:
+                    return int(near[likeness.argmax()])
         if self.count == len(self.colours):
             self.bits = np.concatenate([self.bits, self.bits], 1)
             self.colours = np.concatenate([self.colours, self.colours])
+            self.norms = np.concatenate([self.norms, self.norms])
         self.bits[:, self.count], self.colours[self.count] = look.bits, look.colours
+        self.norms[self.count] = norm
         self.count += 1
         return None
 
-
-def _correlation(many: np.ndarray, one: np.ndarray) -> np.ndarray:
-    """Of rows u8 [n, d] with a row u8 [d], in -1..1; rows of one value correlate with those of the same one alone."""
-    rows = np.concatenate([many, one[None]]).astype(np.float32)
-    flat = np.ptp(rows, 1) == 0
-    same = flat[:-1] & flat[-1] & (np.abs(rows[:-1, 0] - rows[-1, 0]) < 4)
-    rows -= rows.mean(1, keepdims=True)
-    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
-    return np.where(same, 1.0, rows[:-1] @ rows[-1])
+    def _correlation(self, near: np.ndarray, own: np.ndarray, norm: float, level: int) -> np.ndarray:
+        """Of some that have come with a picture's colours less their mean, f32 [d], in -1..1; pictures of one value
+        correlate with those of the same one alone. ``level``: the picture's first value."""
+        rows, norms = self.colours[near], self.norms[near]
+        if not norm:
+            return np.where((norms == 0) & (np.abs(rows[:, 0].astype(int) - int(level)) < 4), 1.0, 0.0)
+        return np.where(norms == 0, 0.0, rows.astype(np.float32) @ own / np.maximum(norms * norm, 1e-6))

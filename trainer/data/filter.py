@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -48,38 +49,30 @@ def kernel(centre: float) -> np.ndarray:
 
 def high_pass(image: np.ndarray, sigma: float) -> np.ndarray:
     """What a Gaussian of ``sigma`` pixels takes away; 0: 1/256 of what the kernel gives. Around middle grey."""
-    values = image.astype(np.float32)
-    if sigma:
-        return _levels(values - cv2.GaussianBlur(values, (0, 0), sigma).reshape(image.shape) + 128)
-    return _levels(_filtered(values, HIGH_PASS_CENTRE) / 256 + 127.5)
+    if not sigma:
+        return cv2.filter2D(image, -1, kernel(HIGH_PASS_CENTRE) / 256, delta=127.5).reshape(image.shape)
+    values = image.astype(np.float32)  # a blur in whole levels would lose half a level of what is faint
+    soft = cv2.GaussianBlur(values, (0, 0), sigma).reshape(image.shape)
+    return cv2.addWeighted(values, 1, soft, -1, 128, dtype=cv2.CV_8U).reshape(image.shape)
 
 
 def sharpen(image: np.ndarray) -> np.ndarray:
     """The 3x3 kernel of sum 1."""
-    return _levels(_filtered(image.astype(np.float32), SHARPEN_CENTRE))
+    return cv2.filter2D(image, -1, kernel(SHARPEN_CENTRE)).reshape(image.shape)
 
 
 def even_contrast(image: np.ndarray, clip: float, tiles: int, channels: bool) -> np.ndarray:
     """Contrast-limited adaptive histogram equalisation of the brightness (CIE L*), or of each channel."""
     method = cv2.createCLAHE(clip, (tiles, tiles))  # of its own: threads cannot share one
     if image.shape[2] == 1 or channels:
-        return np.stack([method.apply(np.ascontiguousarray(part)) for part in np.moveaxis(image, 2, 0)], axis=2)
-    lightness = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
-    lightness[..., 0] = method.apply(np.ascontiguousarray(lightness[..., 0]))
-    return cv2.cvtColor(lightness, cv2.COLOR_LAB2RGB)
+        return cv2.merge([method.apply(part) for part in cv2.split(image)]).reshape(image.shape)
+    lightness, *colours = cv2.split(cv2.cvtColor(image, cv2.COLOR_RGB2LAB))
+    return cv2.cvtColor(cv2.merge([method.apply(lightness), *colours]), cv2.COLOR_LAB2RGB)
 
 
 def blur(image: np.ndarray, size: int) -> np.ndarray:
     """A Gaussian of ``size`` pixels, its deviation as OpenCV fits it to that."""
     return cv2.GaussianBlur(image, (size, size), 0).reshape(image.shape)
-
-
-def _filtered(values: np.ndarray, centre: float) -> np.ndarray:
-    return cv2.filter2D(values, -1, kernel(centre)).reshape(values.shape)  # OpenCV drops an axis of one channel
-
-
-def _levels(values: np.ndarray) -> np.ndarray:
-    return np.rint(values.clip(0, 255)).astype(np.uint8)
 
 
 def make_filter(arguments: argparse.Namespace) -> Filter:
@@ -97,6 +90,12 @@ def make_filter(arguments: argparse.Namespace) -> Filter:
             return partial(even_contrast, clip=arguments.clip, tiles=arguments.tiles, channels=arguments.channels)
         case _:
             return partial(blur, size=arguments.size)
+
+
+def options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What the filtered pictures follow from."""
+    names = {"highpass": ("sigma",), "sharpen": (), "clahe": ("clip", "tiles", "channels"), "blur": ("size",)}
+    return {name: getattr(arguments, name) for name in ("kind", *names[arguments.kind])}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -168,7 +167,8 @@ def filter_array(packed: Packed, known: Facts, change: Filter, arguments: argpar
             raise UserError(f"{printable(packed.name)} holds no readable picture; nothing was written")
         if labels:
             known = replace(known, labels=np.array(labels, np.int64), classes=packed.classes)
-        writer.facts = replace(known, made={"tool": "filter", "kind": arguments.kind})
+        made = {"tool": "filter", "of": Path(arguments.inputs[0]).name, "options": options(arguments)}
+        writer.facts = replace(known, made=made)
     kind = "no labels" if known.labels is None else f"labels in {printable(beside(path))}"
     print(f"{printable(path)}: {arguments.kind} of {writer.count} pictures of {width}x{height} px, {kind}")
     return 0

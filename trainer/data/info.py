@@ -1,7 +1,10 @@
 """Say what a set or a folder of pictures holds, and whether it is sound.
 
-python -m trainer.data info cats.npy
-python -m trainer.data info mnist/
+Of a .npy file: its values, its names and labels, how it was made and of what. Of a folder: formats, sizes, and what of
+it is no picture.
+
+    python -m trainer.data info cats.npy
+    python -m trainer.data info mnist/
 """
 
 import argparse
@@ -93,7 +96,10 @@ def made_text(made: Mapping[str, Any]) -> str:
     """By which tool, and how, in a line."""
     options = made.get("options")
     pairs = options.items() if isinstance(options, dict) else ()
-    words = [str(made.get("tool", "?")), *(f"--{name.replace('_', '-')} {value}" for name, value in pairs)]
+    sources = made.get("of", [])
+    named = [str(source) for source in (sources if isinstance(sources, list) else [sources])]
+    words = [str(made.get("tool", "?")), *named[:SHOWN], *(["..."] if len(named) > SHOWN else [])]
+    words += [f"--{name.replace('_', '-')}{'' if value is True else f' {value}'}" for name, value in pairs]
     return printable(" ".join(words))[:200]
 
 

@@ -98,6 +98,8 @@ def read_header(path: Path) -> tuple[tuple[int, ...], int]:
     name = printable(path)
     if not path.exists():
         raise UserError(f"there is no file {name}")
+    if path.is_dir():
+        raise UserError(f"{name} is a folder, expected a .npy file of pictures; 'create' makes one of a folder")
     if not path.is_file():
         raise UserError(f"{name} is not a regular file")
     try:
@@ -171,7 +173,7 @@ class Stored:
             self._read(index % len(self), images[row : row + 1])
         return self._rgb(images)
 
-    def pieces(self, most: int = 1 << 22) -> Iterator[np.ndarray]:
+    def pieces(self, most: int = 1 << 20) -> Iterator[np.ndarray]:
         """All pictures in order, some [k, h, w, c] at a time: of at most so many bytes, and at least one."""
         step = max(1, most // math.prod(self.shape[1:]))
         for first in range(0, len(self), step):

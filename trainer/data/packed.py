@@ -10,7 +10,9 @@ import numpy as np
 from trainer.config import UserError
 from trainer.data.npy import Stored, printable
 from trainer.data.pictures import Fit, resize
+from trainer.data.threads import in_threads
 
+MOST_BYTES = 1 << 20  # of pictures that are changed at once
 Piece = tuple[np.ndarray, np.ndarray | None]
 """Some pictures, u8 [k, h, w, c] RGB or grey, and their labels, i64 [k]."""
 
@@ -47,15 +49,30 @@ def of_stored(stored: Stored) -> Packed:
     )
 
 
-def resized(packed: Packed, size: int, fit: Fit = resize) -> Packed:
-    """The set with its pictures brought to a square, stretched or as ``fit`` does it; ``size`` 0 keeps theirs."""
+def resized(packed: Packed, size: int, fit: Fit = resize, workers: int = 0) -> Packed:
+    """The set with its pictures brought to a square, stretched or as ``fit`` does it; ``size`` 0 keeps theirs.
+
+    workers: pieces at once, 0 for one a core. What comes in one piece may leave in several, so that memory stays
+    bounded however much larger the pictures become.
+    """
     count, height, width, channels = packed.shape
     if size in (0, height) and size in (0, width):
         return packed
 
-    def pieces() -> Iterator[Piece]:
+    step = max(1, MOST_BYTES // (size * size * channels))
+
+    def parts() -> Iterator[Piece]:
         for images, labels in packed.pieces():
-            yield np.stack([fit(image, size, size).reshape(size, size, channels) for image in images]), labels
+            for first in range(0, len(images), step):
+                rows = slice(first, first + step)
+                yield images[rows], None if labels is None else labels[rows]
+
+    def change(piece: Piece) -> np.ndarray:
+        return np.stack([fit(image, size, size).reshape(size, size, channels) for image in piece[0]])
+
+    def pieces() -> Iterator[Piece]:
+        for (_, labels), images in in_threads(parts(), change, workers):
+            yield images, labels
 
     return replace(packed, shape=(count, size, size, channels), pieces=pieces, images=None, labels=None, blocks=None)
 

@@ -23,7 +23,7 @@ FAINT: Colour = (148, 146, 142)
 ACCENT: Colour = (255, 196, 92)
 CHANNELS: tuple[Colour, ...] = ((236, 98, 90), (104, 200, 120), (92, 150, 246))
 
-WIDTH, EDGE, SPACE = 1320, 36, 24  # pixels
+WIDTH, EDGE, SPACE = 1316, 36, 20  # pixels; rows of pictures end where panels do
 COLUMNS, ROWS = 16, 6  # of the sheet
 ODD = 8  # pictures of each kind that stands out
 GAP = 4
@@ -189,7 +189,7 @@ def _draw_strip(
     page: Page, x: int, y: int, cell: int, source: PictureSet, indices: np.ndarray, numbers: bool = False
 ) -> None:
     """Pictures in rows; or in a row of half the width, with their numbers below, where these are of use."""
-    width = (WIDTH - 2 * EDGE - SPACE) // 2 // ODD - GAP if numbers else CELL
+    width = ((WIDTH - 2 * EDGE - SPACE) // 2 + GAP) // ODD - GAP if numbers else CELL
     for place, index in enumerate(indices.tolist()):
         row, column = divmod(place, COLUMNS)
         left, top = x + column * (width + GAP), y + row * (cell + GAP)

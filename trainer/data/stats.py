@@ -9,7 +9,6 @@ them.
 """
 
 import argparse
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +31,7 @@ class Measured:
     deviation: np.ndarray  # f64 [c], over all pixels
     mean_picture: np.ndarray  # f64 [h, w, c]
     deviation_picture: np.ndarray  # f64 [h, w, c], of each pixel over the pictures
-    histograms: np.ndarray  # i64 [c, 256]
+    histograms: np.ndarray  # f64 [c, 256]
     brightness: np.ndarray  # f32 [n]: mean of the luma of each picture
     sharpness: np.ndarray  # f32 [n]: standard deviation of the Laplacian of the luma of each picture
 
@@ -69,18 +68,17 @@ def run(arguments: argparse.Namespace) -> int:
 def measure(source: PictureSet) -> Measured:
     """Go over all pictures once."""
     count, height, width, channels = source.shape
-    sums = np.zeros((height, width, channels), np.int64)
-    squares = np.zeros((height, width, channels), np.int64)
-    histograms = np.zeros((channels, 256), np.int64)
+    sums, squares = np.zeros((height, width, channels)), np.zeros((height, width, channels))
+    histograms = np.zeros((channels, 256))
     brightness, sharpness = np.empty(count, np.float32), np.empty(count, np.float32)
     first = 0
     with tqdm(total=count, desc="pictures", unit="picture", disable=None) as bar:
-        for images, figures in in_threads(_pieces(source), _figures):
-            wide = images.astype(np.int32)
-            sums += wide.sum(0)
-            squares += np.einsum("nhwc,nhwc->hwc", wide, wide, dtype=np.int64, casting="safe")
-            histograms += [np.bincount(images[..., c].reshape(-1), minlength=256) for c in range(channels)]
-            brightness[first : first + len(images)], sharpness[first : first + len(images)] = figures
+        for images, part in in_threads(source.pieces(), _figures):
+            sums += part.sums
+            squares += part.squares
+            histograms += part.histograms
+            brightness[first : first + len(images)] = part.brightness
+            sharpness[first : first + len(images)] = part.sharpness
             first += len(images)
             bar.update(len(images))
     levels = np.arange(256)
@@ -98,15 +96,28 @@ def measure(source: PictureSet) -> Measured:
     )
 
 
-def _pieces(source: PictureSet) -> Iterator[np.ndarray]:
-    return source.pieces(1 << 20)
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """What is summed up of some pictures; floats hold it to the last digit."""
+
+    sums: np.ndarray  # f64 [h, w, c]
+    squares: np.ndarray  # f64 [h, w, c]
+    histograms: np.ndarray  # f64 [c, 256]
+    brightness: list[float]
+    sharpness: list[float]
 
 
-def _figures(images: np.ndarray) -> tuple[list[float], list[float]]:
-    """Brightness and sharpness of pictures [n, h, w, c]."""
+def _figures(images: np.ndarray) -> _Part:
+    """Of pictures [n, h, w, c], by OpenCV alone, which leaves the other threads to work meanwhile."""
+    _, _, width, channels = images.shape
+    sums, squares = np.zeros(images.shape[1:]), np.zeros(images.shape[1:])
     brightness, sharpness = [], []
     for image in images:
-        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.shape[2] == 3 else image[..., 0]
-        brightness.append(float(grey.mean()))
-        sharpness.append(float(cv2.Laplacian(grey, cv2.CV_16S).std()))
-    return brightness, sharpness
+        cv2.accumulate(image, sums)
+        cv2.accumulateSquare(image, squares)
+        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if channels == 3 else image
+        brightness.append(cv2.mean(grey)[0])
+        sharpness.append(cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))[1].item())
+    tall = images.reshape(-1, width, channels)
+    histograms = [cv2.calcHist([tall], [k], None, [256], [0, 256]).reshape(-1) for k in range(channels)]
+    return _Part(sums, squares, np.array(histograms, np.float64), brightness, sharpness)

@@ -29,11 +29,22 @@ class Table:
 
     def cut(self, image: np.ndarray) -> np.ndarray:
         """Pictures [rows * columns, h, w, c] of a table [height, width, c]."""
-        height = (image.shape[0] - 2 * self.border + self.margin) // self.rows - self.margin
-        width = (image.shape[1] - 2 * self.border + self.margin) // self.columns - self.margin
+        return np.stack([image[place] for place in self.places(image.shape)])
+
+    def places(self, shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
+        """Where each picture is on a table [height, width, c], row by row."""
+        height = (shape[0] - 2 * self.border + self.margin) // self.rows - self.margin
+        width = (shape[1] - 2 * self.border + self.margin) // self.columns - self.margin
         tops = [self.border + row * (height + self.margin) for row in range(self.rows)]
         lefts = [self.border + column * (width + self.margin) for column in range(self.columns)]
-        return np.stack([image[top : top + height, left : left + width] for top in tops for left in lefts])
+        return [(slice(top, top + height), slice(left, left + width)) for top in tops for left in lefts]
+
+    def unevenness(self, image: np.ndarray) -> float:
+        """How far from one colour that is which lies between and round the pictures."""
+        between = np.ones(image.shape[:2], bool)
+        for place in self.places(image.shape):
+            between[place] = False
+        return float(image[between].std(0).mean()) if between.any() else 0.0
 
 
 def read_table(path: Path, rows: int | None, columns: int | None, margin: int | None) -> np.ndarray:
@@ -54,22 +65,26 @@ def read_table(path: Path, rows: int | None, columns: int | None, margin: int | 
     if not all(type(value) is int and 1 <= value <= 10_000 for value in found):
         raise UserError(f"{name} does not say its rows and columns, expected --rows and --columns")
     gap = recipe.get("gap", MARGIN) if margin is None else margin
-    return layout(name, image.shape, found[0], found[1], gap if type(gap) is int else MARGIN).cut(image)  # type: ignore[arg-type]
+    return layout(name, image, found[0], found[1], gap if type(gap) is int else MARGIN).cut(image)  # type: ignore[arg-type]
 
 
-def layout(name: str, shape: tuple[int, ...], rows: int, columns: int, margin: int) -> Table:
-    """Whether pictures of a table have a border round them all. Raises ``UserError`` where no such layout fits."""
+def layout(name: str, image: np.ndarray, rows: int, columns: int, margin: int) -> Table:
+    """Whether pictures of a table [height, width, c] have a border round them all; where its size allows both, the
+    layout with plain margins. Raises ``UserError`` where no such layout fits."""
+    fitting = []
     for border in (margin, 0):
-        insides = [side - 2 * border + margin for side in shape[:2]]
+        insides = [side - 2 * border + margin for side in image.shape[:2]]
         if all(
             inside % parts == 0 and inside // parts > margin
             for inside, parts in zip(insides, (rows, columns), strict=True)
         ):
-            return Table(rows, columns, margin, border)
-    raise UserError(
-        f"{name} has {shape[1]}x{shape[0]} px, not {columns} columns and {rows} rows with {margin} px between them: "
-        "expected other --rows, --columns or --margin"
-    )
+            fitting.append(Table(rows, columns, margin, border))
+    if not fitting:
+        raise UserError(
+            f"{name} has {image.shape[1]}x{image.shape[0]} px, not {columns} columns and {rows} rows with {margin} px "
+            "between them: expected other --rows, --columns or --margin"
+        )
+    return min(fitting, key=lambda table: table.unevenness(image)) if len(fitting) > 1 else fitting[0]
 
 
 def read_recipe(data: bytes) -> dict[str, Any]:
