@@ -6,9 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar
 
+from trainer.text import printable
+
 
 class UserError(Exception):
-    """A person's mistake: shown as one line, exit code 2, never a traceback."""
+    """A person's mistake: shown as one line, exit code 2, never a traceback; names of files and keys in it are safe."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,5 +143,5 @@ def from_json(config_class: type[ConfigType], values: dict[str, Any]) -> ConfigT
 
 def fail(message: str, code: int = 2) -> NoReturn:
     """End the program with one line."""
-    print(f"error: {message}", file=sys.stderr, flush=True)
+    print(f"error: {printable(message)}", file=sys.stderr, flush=True)
     sys.exit(code)

@@ -14,6 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from trainer.files import replace_bytes
+from trainer.text import printable
 
 
 class Log:
@@ -56,7 +57,7 @@ class Log:
 
     def say(self, text: str) -> None:
         if self.run is not None:
-            self.bar.write(text)
+            self.bar.write(printable(text))
 
     def grid(self, step: int, images: Tensor, columns: int) -> None:
         """Write a sample grid from [n, c, h, w] in 0..1."""

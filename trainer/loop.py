@@ -36,6 +36,7 @@ from trainer.faults import BROKEN, MISTAKE, Broken, explain
 from trainer.files import replace_bytes
 from trainer.log import Log, Tolerant
 from trainer.schedule import rate_factor
+from trainer.text import printable
 
 MAX_SHEET_SIDE = 16  # samples along each side of a sheet that is to show all classes
 DESCRIBED_PICTURES = 2048  # of the training set, for the facts on the card
@@ -66,9 +67,9 @@ def main(family_class: type[Family], arguments: list[str] | None = None) -> NoRe
         code = MISTAKE
     except Broken as broken:
         if world is None or world.is_main:
-            print(f"error: {broken}", file=sys.stderr)
+            print(f"error: {printable(str(broken))}", file=sys.stderr)
         elif not broken.on_all_ranks:
-            print(f"error: rank {world.rank}: {broken}", file=sys.stderr)
+            print(f"error: rank {world.rank}: {printable(str(broken))}", file=sys.stderr)
         code = broken.code
     except KeyboardInterrupt:  # before the loop began to catch it: there is nothing to save yet
         code = 128 + signal.SIGINT
@@ -171,7 +172,7 @@ class Run:
             saved = checkpoint.origin_of(path) if path is not None else Origin()
             check_same_run(known, saved, self.family, config, self.spec)
         for complaint in complaints:
-            print(f"warning: {complaint}", file=sys.stderr)
+            print(f"warning: {printable(complaint)}", file=sys.stderr)
         checkpoint.set_aside_newer(config.out, path)
         return path
 
@@ -193,7 +194,8 @@ class Run:
                 changes.insert(0, f"on {world.size} rank(s), before {start.world_size}: {batch * world.size} pictures "
                                   f"a step instead of {batch * start.world_size}")  # fmt: skip
             changed = f" ({'; '.join(changes)})" if changes else ""
-            print(f"resuming {config.out} at step {start.step}, {start.images_seen} images seen{changed}")
+            at = f"at step {start.step}, {start.images_seen} images seen"
+            print(f"resuming {printable(config.out)} {at}{printable(changed)}")
         threads = f", {torch.get_num_threads()} thread(s) each" if world.device.type == "cpu" else ""
         print(f"{world.size} rank(s) on {world.device}, {config.precision}{threads}", flush=True)
 

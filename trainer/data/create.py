@@ -213,7 +213,7 @@ def create_of_set(arguments: argparse.Namespace, packed: Packed, facts: Facts) -
 
 
 def _say(line: str) -> None:
-    tqdm.write(line, file=sys.stderr)
+    tqdm.write(printable(line), file=sys.stderr)
 
 
 def _summary(writer: SetWriter, path: Path, dropped: int | None, *more: str) -> None:

@@ -239,4 +239,4 @@ def done(one: Callable[[Any], Made | str], files: Sequence[Any], what: str, prog
 
 
 def say_skipped(what: str) -> None:
-    print(f"skipped {what}", file=sys.stderr)
+    print(f"skipped {printable(what)}", file=sys.stderr)

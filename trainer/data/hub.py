@@ -252,6 +252,6 @@ def pack(table: Table, image_size: int = 0, fit: Fit = resize) -> Packed:
 
 def _say_skipped(table: Table, row: int, reason: str, number_skipped: int = 1) -> None:
     if number_skipped <= SHOWN:
-        print(f"skipped {table.what}, row {row}: {reason}", file=sys.stderr)
+        print(f"skipped {printable(table.what)}, row {row}: {printable(reason)}", file=sys.stderr)
     elif number_skipped == SHOWN + 1:
-        print(f"skipped {table.what}: more rows ...", file=sys.stderr)
+        print(f"skipped {printable(table.what)}: more rows ...", file=sys.stderr)

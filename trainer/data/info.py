@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         lines = describe_folder(path) if path.is_dir() else describe_npy(path)
     width = max(len(name) for name, _ in lines)
     for name, value in lines:
-        print(f"{name:<{width}}  {value}")
+        print(f"{name:<{width}}  {printable(value)}")
     return 0
 
 

@@ -14,16 +14,7 @@ import numpy as np
 
 from trainer.config import UserError
 from trainer.files import replacing
-
-
-def printable(path: str | os.PathLike[str]) -> str:
-    """A file's name for the terminal: control characters and bytes that are not UTF-8 are shown as escapes."""
-    return "".join(
-        character
-        if character.isprintable()
-        else character.encode("utf-8", "surrogateescape").decode("latin-1").encode("unicode_escape").decode()
-        for character in os.fspath(path)
-    )
+from trainer.text import printable
 
 
 @contextlib.contextmanager

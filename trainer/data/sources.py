@@ -296,7 +296,7 @@ def _open_folder(folder: Path, image_size: int, memory: float, rgb_only: bool, p
         images = held if readable.all() else held[readable]
         kept = [path for path, ok in zip(kept, readable, strict=True) if ok]
     for path, reason in skipped.items():
-        print(f"skipped {printable(path)}: {reason}", file=sys.stderr)
+        print(f"skipped {printable(path)}: {printable(reason)}", file=sys.stderr)
     if not kept:
         raise UserError(f"{printable(folder)} holds no readable picture")
     label_of = dict(zip(paths, found, strict=False))
