@@ -21,10 +21,10 @@ import torch
 from torch import Tensor
 
 from trainer import metrics
-from trainer.runs import restore
 from trainer.data.opening import open_data
 from trainer.data.stream import ordered
 from trainer.families.hpf import HPF, high_pass
+from trainer.runs import restore
 from viewer.hpf import Sharpening
 
 GAINS = [2.0 ** (step / 8) for step in range(-40, 41)]
