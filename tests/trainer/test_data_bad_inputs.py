@@ -128,10 +128,23 @@ def test_a_folder_of_them_leaves_the_face(pictures: list[Bad], tmp_path: Path) -
         ["downscale", "PATH", "-o", "OUT.folder"],
         ["filter", "PATH", "-o", "OUT.folder", "--kind", "highpass"],
         ["select", "PATH", "-o", "OUT.npy", "--rows", "1", "--columns", "1", "--margin", "0"],
+        ["shards", "PATH", "-o", "OUT.shards-{0..0}.tar"],
+        ["shards", "PATH", "-o", "OUT.shards-{0..0}.tar", "--size", "16", "--format", "webp"],
         pytest.param(["align", "PATH", "-o", "OUT.npy"], marks=NEEDS_FACES),
         pytest.param(["create", "PATH", "-o", "OUT.npy", "--crop", "face"], marks=NEEDS_FACES),
     ],
-    ids=["create", "create-more", "edges", "downscale", "filter", "select", "align", "create-faces"],
+    ids=[
+        "create",
+        "create-more",
+        "edges",
+        "downscale",
+        "filter",
+        "select",
+        "shards",
+        "shards-sized",
+        "align",
+        "create-faces",
+    ],  # fmt: skip
 )
 def test_each_bad_picture_is_one_line(pictures: list[Bad], tool: list[str], tmp_path: Path) -> None:
     small = {"one-pixel.png"} if tool[0] == "downscale" else set()
@@ -158,6 +171,7 @@ def set_tools(path: Path, good: Path) -> list[list[str]]:
         ["filter", str(path), "-o", "OUT.npy", "--kind", "blur"],
         ["align", str(path), "-o", "OUT.npy"],
         ["morph", str(path), "-o", "OUT.npy", "--method", "flow"],
+        ["shards", str(path), "-o", "OUT.shards-{0..1}.tar"],
     ]
 
 

@@ -20,6 +20,7 @@ from trainer.data import (
     merge,
     morph,
     select,
+    shards,
     split,
     stats,
     toycats,
@@ -27,7 +28,7 @@ from trainer.data import (
 from trainer.data.npy import printable
 
 TOOLS: tuple[ModuleType, ...] = (
-    create, align, morph, merge, split, select, stats, filter, info, edges, downscale, toycats,
+    create, align, morph, merge, split, select, stats, filter, info, edges, downscale, shards, toycats,
 )  # fmt: skip
 
 

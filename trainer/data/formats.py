@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from trainer.config import UserError
-from trainer.data import cifar, hub, idx
+from trainer.data import cifar, hub, hub_stream, idx, sharded
 from trainer.data.facts import Facts
 from trainer.data.npy import printable
 from trainer.data.packed import Packed, of_stored, resized
@@ -34,8 +34,13 @@ def open_packed(data: str, image_size: int = 0, fit: Fit = resize) -> Packed | N
     """
     if data.startswith("hub:"):
         return hub.open_hub(data, image_size, fit)
+    if data.startswith("hubstream:"):
+        return hub_stream.open_hub_stream(data, image_size, fit)
     path = Path(data)
     try:
+        shards = sharded.open_shards(data, image_size, fit)
+        if shards is not None:
+            return shards
         if path.is_dir():
             return _open_folder(path, image_size, fit)
         if path.is_file():
