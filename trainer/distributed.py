@@ -93,9 +93,9 @@ class World:
         """Every rank's value, by rank."""
         return gather_object([value]) if self.size > 1 else [value]
 
-    def on_main(self, act: Callable[[], Any]) -> Any:
-        """Do something on the main rank alone. What it gives is given on every rank, and so are the mistakes that it
-        finds: raises ``UserError``, and ``OSError`` as such."""
+    def on_main(self, act: Callable[[], Any], out: Path) -> Any:
+        """Do something in the folder ``out`` on the main rank alone. What it gives is given on every rank, and so are
+        the mistakes that it finds: raises ``UserError``."""
         found, mistake = None, ""
         if self.is_main:
             try:
@@ -103,7 +103,7 @@ class World:
             except UserError as error:
                 mistake = str(error)
             except OSError as error:
-                mistake = f"{error.filename or 'the run'}: cannot be written: {error.strerror or error}"
+                mistake = f"{out}: cannot be written: {error.strerror or error}"
         found, mistake = self.gather((found, mistake))[0]
         if mistake:
             raise UserError(mistake)

@@ -144,7 +144,7 @@ def test_a_folder_of_them_leaves_the_face(pictures: list[Bad], tmp_path: Path) -
         "shards-sized",
         "align",
         "create-faces",
-    ],  # fmt: skip
+    ],
 )
 def test_each_bad_picture_is_one_line(pictures: list[Bad], tool: list[str], tmp_path: Path) -> None:
     small = {"one-pixel.png"} if tool[0] == "downscale" else set()
