@@ -1,8 +1,8 @@
 """Networks whose weights, gradients and optimiser states lie in pieces on all ranks (FSDP2 of torch).
 
 A network is gathered whole while it computes, and only its own piece is kept and stepped by each rank. Whatever leaves
-it or comes in - a ``state_dict`` of the network or of its optimiser - is whole, so that checkpoints are the same
-with and without. Pieces are rows of dimension 0.
+it or comes in - a ``state_dict`` of the network or of its optimiser - is whole, so that checkpoints have the
+same form with and without. Pieces are rows of dimension 0.
 
 Asking for a ``state_dict`` is then something that all ranks must do together.
 """

@@ -74,7 +74,7 @@ def test_it_learns_the_same_and_goes_on_with_and_without(
         found = tensors(run)
         assert found.keys() == expected.keys()
         for name, value in expected.items():
-            assert torch.equal(found[name], value), name
+            torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-7, msg=name)  # sums of other alignment
         assert log_rows(run, "held_out")[-1] == log_rows(whole, "held_out")[-1]
         for row, same in zip(log_rows(run), log_rows(whole), strict=True):
             assert row == pytest.approx(same)  # norms of gradients are summed in another order
