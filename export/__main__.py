@@ -11,6 +11,7 @@ from pathlib import Path
 from export.quantize import PRECISIONS
 from export.to_onnx import export_run, export_state_dict, summary
 from trainer.config import UserError
+from trainer.text import printable
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("interrupted: nothing was written", file=sys.stderr)
         return 130
     for path in written:
-        print(summary(path))
+        print(printable(summary(path)))
     return 0
 
 

@@ -23,6 +23,7 @@ from typing import Any, BinaryIO
 
 from trainer.config import UserError
 from trainer.files import sync, sync_folder
+from trainer.text import printable
 
 if sys.platform == "win32":
     import msvcrt
@@ -274,11 +275,11 @@ def verify(run: Path) -> int:
     for path in found:
         fault = damage(path)
         code = 2 if fault else code
-        print(f"{path}: damaged: {fault}" if fault else f"{path}: intact: {described(path)}")
+        print(printable(f"{path}: damaged: {fault}" if fault else f"{path}: intact: {described(path)}"))
     for path in sorted((run / FOLDER).glob(f"{DAMAGED}*")):
-        print(f"{path}: was set aside as damaged; may be removed")
+        print(f"{printable(path)}: was set aside as damaged; may be removed")
     if not found:
-        print(f"error: {run}: no checkpoint in {run / FOLDER}", file=sys.stderr)
+        print(f"error: {printable(run)}: no checkpoint in {FOLDER}", file=sys.stderr)
     return code if found else 2
 
 

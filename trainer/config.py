@@ -6,9 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar
 
+from trainer.text import printable
+
 
 class UserError(Exception):
-    """A person's mistake: shown as one line, exit code 2, never a traceback."""
+    """A person's mistake: shown as one line, exit code 2, never a traceback; names of files and keys in it are safe."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +22,7 @@ class RunConfig:
 
     data: str = "toycats"
     """Training pictures: a .npy file, a folder (class folders become labels), idx as MNIST's, CIFAR-10's binary folder,
-    parquet, hub:OWNER/NAME, torchvision:NAME, or 'toycats' (drawn)."""
+    parquet, shards ('x-{000..127}.tar', or their folder), hub:OWNER/NAME, torchvision:NAME, or 'toycats' (drawn)."""
     out: Path = Path("runs/run")
     """Folder of the run: checkpoints, log, sample grids. Run the same command again to resume."""
     steps: int = 10_000
@@ -138,5 +143,5 @@ def from_json(config_class: type[ConfigType], values: dict[str, Any]) -> ConfigT
 
 def fail(message: str, code: int = 2) -> NoReturn:
     """End the program with one line."""
-    print(f"error: {message}", file=sys.stderr, flush=True)
+    print(f"error: {printable(message)}", file=sys.stderr, flush=True)
     sys.exit(code)

@@ -97,8 +97,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         facts = Evaluation(config, world).go()
         if world.is_main:
             for name, value in facts["metrics"].items():
-                print(f"{name:<22} {value:.6g}")
-            print(f"written to {config.run / FOLDER}", flush=True)
+                print(f"{printable(name):<22} {value:.6g}")
+            print(f"written to {printable(config.run / FOLDER)}", flush=True)
     except UserError as error:
         if world is None or world.is_main:
             print(f"error: {error}", file=sys.stderr)
@@ -391,7 +391,7 @@ class Evaluation:
 
     def say(self, text: str) -> None:
         if self.world.is_main:
-            print(text, file=sys.stderr)
+            print(printable(text), file=sys.stderr)
 
 
 def compare_sets(real: Tensor, sampled: Tensor, seed: int) -> dict[str, float]:

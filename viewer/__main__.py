@@ -16,12 +16,14 @@ from viewer.errors import INSTALL_LIBRARIES, ViewerError
 from viewer.flags import (
     BUILT_IN,
     add_animate_flags,
+    add_dataset_flags,
     add_diffuse_flags,
     add_grid_flags,
     add_hpf_flags,
     add_info_flags,
     add_latent_flags,
     add_limit_flags,
+    add_pick_flags,
     add_translate_flags,
     add_upscale_flags,
 )
@@ -47,6 +49,7 @@ class Mode:
     summary: str
     add_flags: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], None]
+    has_model: bool = True
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -108,7 +111,10 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
             allow_abbrev=False,
         )
         mode.add_flags(one)
-        add_limit_flags(one)
+        if mode.has_model:
+            add_limit_flags(one)
+        else:
+            one.set_defaults(max_memory=0.0, max_seconds=0.0)
     words = list(sys.argv[1:] if arguments is None else arguments)
     if "--keys" in words[:-1]:  # a script may begin with the minus key, which argparse takes for an option
         place = words.index("--keys")
@@ -125,11 +131,12 @@ def _epilog(name: str) -> str | None:
 
 def _run_grid(options: argparse.Namespace) -> None:
     from viewer.again import read_start
-    from viewer.grid import GridSession, auto_scale
+    from viewer.grid import GridSession
     from viewer.hpf import open_layer
     from viewer.model import ModelError, open_model, open_sibling_encoder
+    from viewer.model_session import make_sheet
     from viewer.pictures import fit, read_picture
-    from viewer.session import make_sheet
+    from viewer.sheet import auto_scale
     from viewer.state import LEAST_SAMPLES, GridMode, GridState
 
     path, threads = _model_path(options), _threads(options)
@@ -173,7 +180,7 @@ def _run_animate(options: argparse.Namespace) -> None:
     from viewer.animate import LEG_FRAMES, AnimateSession
     from viewer.hpf import open_layer
     from viewer.model import ModelError, open_model
-    from viewer.session import make_sheet
+    from viewer.model_session import make_sheet
     from viewer.state import AnimateState
 
     model = open_model(_model_path(options), threads=_threads(options), wanted="generator")
@@ -316,6 +323,43 @@ def _run_diffuse(options: argparse.Namespace) -> None:
     _show(options, DiffuseSession(diffusion, state, options.out, options.keep_steps))
 
 
+def _run_dataset(options: argparse.Namespace) -> None:
+    from viewer.collection import catalogue_of, common_size, open_sets
+    from viewer.dataset import DatasetSession
+    from viewer.dataset_state import DatasetState
+    from viewer.marks import Marks
+    from viewer.sheet import Sheet, auto_scale
+
+    sets = open_sets(options.files, options.bgr)
+    if options.marks is not None and len(sets) > 1:
+        raise ViewerError(f"--marks is the list of one set, found {len(sets)}: each has its own beside it")
+    height, width = common_size(sets)
+    scale = options.scale or auto_scale(options.rows, options.cols, height, width)
+    sheet = Sheet(options.rows, options.cols, max(round(width * scale), 1), max(round(height * scale), 1))
+    if sheet.width * sheet.height > 2**26:
+        raise ViewerError(f"a frame of {sheet.width}x{sheet.height} pixels is too large; try a smaller --scale")
+    state = DatasetState(catalogue_of(sets), sheet, seed=options.seed)
+    marks = [Marks(one, options.marks) for one in sets]
+    _show(options, DatasetSession(sets, marks, state, options.out, (height, width)))
+
+
+def _run_pick(options: argparse.Namespace) -> None:
+    from viewer.photos import read_photo
+    from viewer.pick import PickSession
+    from viewer.pick_state import begin
+    from viewer.pictures import PictureError, read_recipe
+    from viewer.table import find_table
+
+    photo = read_photo(options.table)
+    try:
+        recipe = read_recipe(options.table)
+    except PictureError:  # most tables do not say what they are made of
+        recipe = {}
+    table = find_table(options.table, photo.image, recipe, options.rows, options.cols, options.margin)
+    state = begin(table, photo.image.shape[1], photo.image.shape[0], options.scale)
+    _show(options, PickSession(options.table, photo, recipe, state, options.out))
+
+
 def _named_pictures(options: argparse.Namespace, expected: str) -> list[str]:
     if not options.pictures:
         raise ViewerError(f"no pictures named, expected {expected}")
@@ -394,6 +438,10 @@ MODES: Final = {
     ),
     "upscale": Mode("pictures twice as large or more, beside plain enlargements", add_upscale_flags, _run_upscale),
     "diffuse": Mode("pictures out of noise, or out of other pictures, as you watch", add_diffuse_flags, _run_diffuse),
+    "dataset": Mode(
+        "pages of a data set, to look through and to mark pictures", add_dataset_flags, _run_dataset, has_model=False
+    ),
+    "pick": Mode("a saved table of pictures, to cut some out", add_pick_flags, _run_pick, has_model=False),
     "info": Mode("what a model file is, or what a saved picture was made from", add_info_flags, _run_info),
 }
 

@@ -12,7 +12,7 @@ from viewer.classes import Classes
 from viewer.hpf import Layer
 from viewer.latents import Latents, Walk
 from viewer.model import Images, Model
-from viewer.session import Part, SheetSession
+from viewer.model_session import Part, SheetSession
 from viewer.state import LEG_TICKS, AnimateState, advance
 
 LEG_FRAMES: Final = 30  # of a walk at its first speed

@@ -86,7 +86,7 @@ def upscale_files(upscaler: Upscaler, paths: Sequence[Path], target: Path) -> No
             try:
                 photo = read_photo(path)
                 for note in photo.notes:
-                    tqdm.write(f"{printable(str(path))}: {note}", file=sys.stderr)
+                    tqdm.write(f"{printable(str(path))}: {printable(note)}", file=sys.stderr)
                 result = _enlarged(upscaler, photo, upscaler.plan(photo), bar)
                 suffix = target.suffix.lower() if one else ".png"
                 recipe = signed(upscaler.model, upscale_recipe(upscaler, path))

@@ -15,8 +15,9 @@ from viewer.diffuse_state import DiffuseState
 from viewer.diffuse_way import Way, WayKind
 from viewer.diffusion import Diffusion, Page
 from viewer.model import Images
+from viewer.model_session import ModelSession
 from viewer.pictures import PictureError, encode_png, save_numbered
-from viewer.session import Session, check_saved_size
+from viewer.session import check_saved_size
 from viewer.sheet import Sheet
 from viewer.text import printable
 
@@ -44,7 +45,7 @@ class Wish:
     recipe: Mapping[str, Any]
 
 
-class DiffuseSession(Session[DiffuseState, Page, Progress]):
+class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
     """All pictures of a page take their steps together; whatever key comes is heard after one run of the network."""
 
     def __init__(self, diffusion: Diffusion, state: DiffuseState, folder: Path, way: WayKind | None = None) -> None:

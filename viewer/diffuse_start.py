@@ -13,10 +13,10 @@ from viewer.diffuse_recipe import Asked, asked_by, photos_of
 from viewer.diffuse_state import ORIGINS, DiffuseState
 from viewer.diffusion import Diffusion, Settings
 from viewer.errors import ViewerError
-from viewer.grid import auto_scale
 from viewer.model import Model, open_model
+from viewer.model_session import make_sheet
 from viewer.photos import find_photos
-from viewer.session import make_sheet
+from viewer.sheet import auto_scale
 
 _STEPS: Final = {"ddim": 25, "ddpm": 250, "dpm": 25}
 _START: Final = 0.3  # of all steps, where pictures begin

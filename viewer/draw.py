@@ -9,8 +9,8 @@ from viewer import render, side_by_side
 from viewer.draw_state import BRUSHES, Colour, DrawState, Stroke
 from viewer.edges import find_edges
 from viewer.model import ModelError
+from viewer.model_session import ModelSession, exact_numbers
 from viewer.pictures import Image, encode_png, fit, save_numbered
-from viewer.session import Session, exact_numbers
 from viewer.translation import LARGEST_SIZE, Translator, visible
 
 INKS: Final = ((0, 0, 0), (255, 255, 255))  # paper and ink of edges
@@ -34,7 +34,7 @@ class Sheet:
         return other is not None and self.strokes == other.strokes and self.seed == other.seed
 
 
-class DrawSession(Session[DrawState, Sheet, Image]):
+class DrawSession(ModelSession[DrawState, Sheet, Image]):
     """A page that is drawn on; the picture beside it follows as quickly as the model can."""
 
     def __init__(self, translator: Translator, state: DrawState, folder: Path, start: Image | None = None) -> None:

@@ -13,8 +13,9 @@ from viewer.latent_state import LatentState, View, place
 from viewer.latents import Latents
 from viewer.layout import Layout
 from viewer.model import Images, Model, ModelError
+from viewer.model_session import Labels, ModelSession, Part, class_words, exact_numbers
 from viewer.pictures import PictureError
-from viewer.session import Labels, Part, Session, check_saved_size, class_words, exact_numbers
+from viewer.session import check_saved_size
 from viewer.space import Point
 from viewer.wishes import Wish
 from viewer.worker import Worker
@@ -59,7 +60,7 @@ class Seen:
     points: int = 0  # that are on the layer
 
 
-class LatentSession(Session[LatentState, Request, Part]):
+class LatentSession(ModelSession[LatentState, Request, Part]):
     """Latent space in four views. What is coarse is made first, and what the person looks at before all else."""
 
     def __init__(self, model: Model, state: LatentState, folder: Path, cloud: Cloud) -> None:

@@ -30,13 +30,14 @@ def _add_shared_flags(parser: argparse.ArgumentParser, rows: int | None, columns
     add("--from", dest="start", type=Path, metavar="PNG", help="begin where this picture was saved: its page and mode")
 
 
-def _add_session_flags(parser: argparse.ArgumentParser, cores: str) -> None:
-    """What every mode with a screen has. ``cores``: that the model takes unless it is told, in words."""
+def _add_session_flags(parser: argparse.ArgumentParser, cores: str = "") -> None:
+    """What every mode with a screen has. ``cores``: that the model takes unless it is told, in words; none without."""
     add = parser.add_argument
     add("--display", choices=("auto", "window", "terminal", "none"), default="auto", help="where to show (auto)")
     add("--seed", type=_whole(0, 2**63 - 1), default=0, metavar="N", help="first page of random numbers (0)")
     add("--out", type=Path, default=Path(), metavar="DIR", help="where saved pictures go (the current folder)")
-    add("--threads", type=_whole(0, 256), default=0, metavar="N", help=f"cores for the model; 0: {cores} (0)")
+    if cores:
+        add("--threads", type=_whole(0, 256), default=0, metavar="N", help=f"cores for the model; 0: {cores} (0)")
     add("--keys", type=_script, default=(), metavar="KEYS", help="scripted keys, such as 'right,s,i,+,click:40:60,esc'")
     add("--record", type=Path, metavar="FILE", help="record to a .png (the last frame), .gif, .webp or .mp4 file")
 
@@ -160,8 +161,32 @@ def add_diffuse_flags(parser: argparse.ArgumentParser) -> None:
     add("--keep-steps", choices=("png", "gif"), help="beside every picture that is saved, its way out of the noise")
 
 
+def add_dataset_flags(parser: argparse.ArgumentParser) -> None:
+    """Of ``dataset``."""
+    add = parser.add_argument
+    add("files", nargs="+", type=Path, metavar="FILE", help=".npy and idx files, folders, pictures")
+    _add_session_flags(parser)
+    add("--rows", type=_whole(1, 64), default=8, metavar="N", help="rows of a page (8)")
+    add("--cols", type=_whole(1, 64), default=8, metavar="N", help="columns of a page (8)")
+    add("--scale", type=_number(0.05, 64), metavar="X", help="screen pixels a picture's pixel (as fits the screen)")
+    add("--bgr", action="store_true", help="a .npy file holds BGR, as plain OpenCV scripts write it")
+    add("--marks", type=Path, metavar="LIST", help="list of the marked pictures (FILE.marks.txt beside FILE)")
+
+
+def add_pick_flags(parser: argparse.ArgumentParser) -> None:
+    """Of ``pick``."""
+    add = parser.add_argument
+    add("table", type=Path, metavar="TABLE", help="picture of a table: a screen saved with S, a sheet of samples")
+    _add_session_flags(parser)
+    found = "as its recipe says, or by the lines between its pictures"
+    add("--rows", type=_whole(1, 256), metavar="N", help=f"rows of the table ({found})")
+    add("--cols", type=_whole(1, 256), metavar="N", help="columns of the table (likewise)")
+    add("--margin", type=_whole(0, 4096), metavar="N", help="pixels between its pictures (likewise)")
+    add("--scale", type=_number(0.05, 64), metavar="X", help="screen pixels a pixel of the table (as fits the screen)")
+
+
 def add_limit_flags(parser: argparse.ArgumentParser) -> None:
-    """Of all modes: what a model may take, since files come from anywhere."""
+    """Of all modes with a model: what it may take, since files come from anywhere."""
     add = parser.add_argument
     add("--max-memory", type=_number(0.05, 2**20), default=0.0, metavar="GIB",
         help="memory that the model may take (half of the machine's, 8 at most)")  # fmt: skip

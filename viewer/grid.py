@@ -12,7 +12,7 @@ from viewer.classes import Classes
 from viewer.hpf import Layer
 from viewer.latents import Latents
 from viewer.model import Images, Model
-from viewer.session import Part, SheetSession
+from viewer.model_session import Part, SheetSession
 from viewer.state import GridMode, GridState
 
 _PATIENCE_SECONDS: Final = 0.2  # after which a page is shown half done
@@ -147,9 +147,3 @@ class GridSession(SheetSession[GridState, Page]):
         mixes = ("m mixes",) if self.state.can_mix else ()
         effect = self.state.gain.name if self.state.gain else "truncation"
         return "any key: new", "esc quit", "s save", "S save all", *classes, other, *mixes, f"+ - {effect}"
-
-
-def auto_scale(rows: int, columns: int, height: int, width: int) -> float:
-    """The scale at which a sheet of pictures fills a good part of a small screen."""
-    factor = min(1100 / (columns * width), 800 / (rows * height))
-    return float(min(int(factor), 8)) if factor >= 1 else factor

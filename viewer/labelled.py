@@ -51,6 +51,9 @@ class LabelledSet:
     labels: Labels | None = None  # [count]
     classes: tuple[str, ...] = ()  # names by label, fit to be printed
     bgr: bool = False  # whether it was opened as BGR, which the file does not say
+    names: tuple[str, ...] = ()  # [count], or unknown
+    size: tuple[int, int] | None = None  # height and width of all pictures; None: of each its own
+    files: tuple[Path, ...] = ()  # [count], where each picture is a file
 
     def read(self, index: int, height: int, width: int) -> Image:
         """Picture [height, width, 3] BGR, stretched to the size. Raises ``PictureError``."""
@@ -104,7 +107,7 @@ def _open_npy(path: Path, bgr: bool) -> LabelledSet:
         dtype != np.uint8
         or fortran
         or not (len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3)))
-        or not shape[0]
+        or not shape[0] > 0
         or not all(0 < side <= _LARGEST_SIDE for side in sides)
     ):
         raise PictureError(f"{path}: holds {dtype} {list(shape)}, {expected}")
@@ -130,12 +133,14 @@ def _open_npy(path: Path, bgr: bool) -> LabelledSet:
         return image if turned and shape[3:] == (3,) else _to_bgr(image)
 
     labels, classes = _labels_in(facts, path, shape[0])
-    return LabelledSet(path, shape[0], fetch, labels, classes, bgr)
+    names = _names_in(facts, path, shape[0])
+    return LabelledSet(path, shape[0], fetch, labels, classes, bgr, names, (sides[0], sides[1]))
 
 
 def _to_bgr(image: NDArray[np.uint8]) -> Image:
     """A picture [h, w, 1 or 3] RGB as one with three channels in BGR."""
-    return np.ascontiguousarray(np.broadcast_to(image[..., ::-1], (*image.shape[:2], 3)))
+    code = cv2.COLOR_GRAY2BGR if image.shape[2] == 1 else cv2.COLOR_RGB2BGR
+    return np.asarray(cv2.cvtColor(image, code), np.uint8)
 
 
 def _read_sidecar(path: Path) -> dict[str, Any]:
@@ -152,7 +157,7 @@ def _read_sidecar(path: Path) -> dict[str, Any]:
     if not isinstance(facts, dict):
         return {}
     if "fingerprint" in facts or "pending" in facts:
-        found = _fingerprint(path)
+        found = fingerprint(path)
         pending = facts.get("pending")  # of a set that was put in place in the same moment as the tool was killed
         if isinstance(pending, dict) and pending.get("fingerprint") == found:
             return pending
@@ -161,14 +166,22 @@ def _read_sidecar(path: Path) -> dict[str, Any]:
     return facts
 
 
-def _fingerprint(path: Path) -> str:
-    """As ``trainer.data.facts`` takes it: the size, and a checksum of blocks all over the file."""
+def fingerprint(path: Path) -> str:
+    """As ``trainer.data.facts`` takes it: the size, and a checksum of blocks all over the file. Raises ``OSError``."""
     size, checksum = path.stat().st_size, 0
     with path.open("rb") as file:
         for number in range(_BLOCKS):
             file.seek(max(0, size - _BLOCK) * number // (_BLOCKS - 1))
             checksum = zlib.crc32(file.read(_BLOCK), checksum)
     return f"{size}-{checksum:08x}"
+
+
+def _names_in(facts: dict[str, Any], path: Path, count: int) -> tuple[str, ...]:
+    """What the pictures of a .npy file are called, if that is known. Raises ``PictureError``."""
+    names = facts.get("names", [])
+    if not isinstance(names, list) or len(names) not in (0, count) or not all(isinstance(name, str) for name in names):
+        raise PictureError(f"{path.with_suffix('.json')}: has other names than {count}, one a picture")
+    return tuple(names)
 
 
 def _labels_in(facts: dict[str, Any], path: Path, count: int) -> tuple[Labels | None, tuple[str, ...]]:
@@ -241,7 +254,7 @@ def _open_idx(path: Path) -> LabelledSet:
     def fetch(index: int) -> Image:
         return _to_bgr(images[index].reshape(height, width, 1))
 
-    return LabelledSet(path, count, fetch, labels, classes)
+    return LabelledSet(path, count, fetch, labels, classes, size=(height, width))
 
 
 def _labels_beside(path: Path) -> Path | None:
@@ -288,14 +301,23 @@ def _open_folder(path: Path) -> LabelledSet:
     if not found:
         raise PictureError(f"{path}: a folder without pictures, {_EXPECTED}")
 
-    def fetch(index: int) -> Image:
-        return read_picture(found[index])
-
     if not names:
-        return LabelledSet(path, len(found), fetch)
+        return set_of_files(path, found)
     numbers = {name: number for number, name in enumerate(names)}
     labels = np.array([numbers[file.relative_to(folder).parts[0]] for file in found], np.int64)
-    return LabelledSet(path, len(found), fetch, labels, _shown(names))
+    return set_of_files(path, found, labels, _shown(names))
+
+
+def set_of_files(
+    folder: Path, files: Sequence[Path], labels: Labels | None = None, classes: tuple[str, ...] = ()
+) -> LabelledSet:
+    """Picture files in or below a folder."""
+    names = tuple(file.relative_to(folder).as_posix() for file in files)
+
+    def fetch(index: int) -> Image:
+        return read_picture(files[index])
+
+    return LabelledSet(folder, len(files), fetch, labels, classes, names=names, files=tuple(files))
 
 
 def _training_part(folder: Path) -> Path:

@@ -67,3 +67,9 @@ def moved(sheet: Sheet, cursor: int, event: Event) -> int:
             cell = sheet.cell_at(event.x, event.y)
             return cursor if cell is None else cell
     return row * sheet.columns + column
+
+
+def auto_scale(rows: int, columns: int, height: int, width: int) -> float:
+    """The scale at which a sheet of pictures fills a good part of a small screen."""
+    factor = min(1100 / (columns * width), 800 / (rows * height))
+    return float(min(int(factor), 8)) if factor >= 1 else factor

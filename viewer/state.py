@@ -9,11 +9,13 @@ from enum import Enum, auto
 from typing import Final, Literal, TypeVar, final
 
 from viewer.classes import NO_CLASSES, Classes
+from viewer.dataset_state import DatasetState, reduce_dataset
 from viewer.diffuse_state import DiffuseState, reduce_diffuse
 from viewer.draw_state import DrawState, reduce_draw
 from viewer.hpf_gain import Gain
 from viewer.keys import Action, Event
 from viewer.latent_state import LatentState, reduce_latent
+from viewer.pick_state import PickState, reduce_pick
 from viewer.sheet import Sheet, moved
 from viewer.translate_state import TranslateState, reduce_translate
 from viewer.upscale_state import UpscaleState, reduce_upscale
@@ -74,7 +76,18 @@ class AnimateState:
 
 
 SheetState = TypeVar("SheetState", GridState, AnimateState)  # of modes that show a sheet
-State = TypeVar("State", GridState, AnimateState, LatentState, TranslateState, DrawState, UpscaleState, DiffuseState)
+State = TypeVar(
+    "State",
+    GridState,
+    AnimateState,
+    LatentState,
+    TranslateState,
+    DrawState,
+    UpscaleState,
+    DiffuseState,
+    DatasetState,
+    PickState,
+)
 
 
 def reduce(state: State, event: Event) -> tuple[State, Effects]:
@@ -100,7 +113,11 @@ def reduce(state: State, event: Event) -> tuple[State, Effects]:
         return reduce_draw(state, event), effects
     if isinstance(state, UpscaleState):
         return reduce_upscale(state, event), effects
-    return reduce_diffuse(state, event), effects
+    if isinstance(state, DiffuseState):
+        return reduce_diffuse(state, event), effects
+    if isinstance(state, DatasetState):
+        return reduce_dataset(state, event), effects
+    return reduce_pick(state, event), effects
 
 
 def advance(state: AnimateState, frames: int = 1) -> AnimateState:

@@ -10,9 +10,10 @@ import numpy as np
 
 from viewer import render, side_by_side
 from viewer.latents import Latents, lerp, slerp
+from viewer.model_session import ModelSession, exact_numbers
 from viewer.photos import read_photo
 from viewer.pictures import Image
-from viewer.session import Session, check_saved_size, exact_numbers
+from viewer.session import check_saved_size
 from viewer.text import printable
 from viewer.translate_state import STOPS, TranslateState, next_seed
 from viewer.translation import Condition, Translator, visible
@@ -43,7 +44,7 @@ class Made:
     results: tuple[Image, ...]
 
 
-class TranslateSession(Session[TranslateState, Wanted, Made]):
+class TranslateSession(ModelSession[TranslateState, Wanted, Made]):
     """One picture of several at a time; edges are made again whenever their threshold changes."""
 
     def __init__(self, translator: Translator, state: TranslateState, folder: Path, paths: Sequence[Path]) -> None:

@@ -9,10 +9,11 @@ import numpy as np
 
 from viewer import render, side_by_side
 from viewer.layout import Area
+from viewer.model_session import ModelSession
 from viewer.photos import Photo, read_photo
 from viewer.pictures import Image, encode_png, save_numbered
 from viewer.results import encode, upscale_recipe
-from viewer.session import Session, check_saved_size
+from viewer.session import check_saved_size
 from viewer.text import printable
 from viewer.tiles import Tile
 from viewer.translation import Upscaler, scaled
@@ -44,7 +45,7 @@ class Enlarged:
     pixels: Image
 
 
-class UpscaleSession(Session[UpscaleState, Work, Opened | Enlarged]):
+class UpscaleSession(ModelSession[UpscaleState, Work, Opened | Enlarged]):
     """One picture of several at a time. Tiles that are looked at are enlarged first; until then they are bicubic."""
 
     def __init__(self, upscaler: Upscaler, state: UpscaleState, folder: Path, paths: Sequence[Path]) -> None:

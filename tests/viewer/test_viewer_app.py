@@ -17,12 +17,13 @@ from small_models import FakeDisplay
 from export.card import Latent
 from viewer.animate import AnimateSession
 from viewer.app import run_live, run_scripted
-from viewer.grid import GridSession, auto_scale
+from viewer.grid import GridSession
 from viewer.keys import parse_keys
 from viewer.latents import Walk, bilinear, draw, draw_many, truncate
 from viewer.model import Model, ModelError, open_model
+from viewer.model_session import make_sheet
 from viewer.pictures import PictureError, encode_png, fit, read_picture, read_recipe, save_numbered
-from viewer.session import make_sheet
+from viewer.sheet import auto_scale
 from viewer.state import LEG_TICKS, AnimateState, GridState
 from viewer.worker import Errands, Worker
 

@@ -15,8 +15,8 @@ from viewer.grid import GridSession
 from viewer.keys import help_text, parse_keys
 from viewer.latents import Walk, draw_many, mix
 from viewer.model import Model, open_model
+from viewer.model_session import make_sheet
 from viewer.pictures import read_recipe
-from viewer.session import make_sheet
 from viewer.state import AnimateState, GridState, Sheet, reduce
 
 SHEET = Sheet(rows=3, columns=4, cell_width=16, cell_height=16)

@@ -28,8 +28,8 @@ from viewer.diffuse_state import DiffuseState
 from viewer.diffusion import Diffusion, Page, Settings, squared
 from viewer.keys import NAMES, Event, decode_character, parse_keys
 from viewer.model import Model, open_model
+from viewer.model_session import make_sheet
 from viewer.pictures import PictureError, read_recipe
-from viewer.session import make_sheet
 from viewer.sheet import Sheet
 from viewer.state import reduce
 

@@ -18,8 +18,8 @@ from viewer.hpf_gain import DETAIL, SHARPENING
 from viewer.keys import Action, Event, parse_keys
 from viewer.latents import draw_many
 from viewer.model import Model, open_model
+from viewer.model_session import make_sheet
 from viewer.pictures import read_recipe
-from viewer.session import make_sheet
 from viewer.state import AnimateState, GridState
 
 

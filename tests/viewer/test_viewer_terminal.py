@@ -82,7 +82,7 @@ class Session:
     def resize(self, columns: int, rows: int) -> None:
         fcntl.ioctl(self.leader, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
-    def read(self, until: bytes, seconds: float = 10.0) -> None:
+    def read(self, until: bytes, seconds: float = 60.0) -> None:
         """Take output until it holds these bytes; answer what terminals answer."""
         deadline = time.monotonic() + seconds
         while (found := self.written.find(until, self.seen)) < 0:
@@ -147,7 +147,7 @@ def converse(session: Session, exchanges: list[tuple[bytes, str]]) -> None:
         session.type(data)
         if title:
             session.read(title.encode())
-    assert session.process.wait(5) == 0
+    assert session.process.wait(60) == 0
     session.read(b"closed")
     session.assert_put_back()
 
@@ -205,7 +205,7 @@ def test_another_size_is_filled_anew(session: Session) -> None:
 def test_an_exception_is_readable_afterwards(session: Session) -> None:
     session.type(b"f")
     session.read(b"failed on purpose")
-    assert session.process.wait(5) == 1
+    assert session.process.wait(60) == 1
     session.assert_put_back()
     assert session.written.rindex(b"failed on purpose") > session.written.rindex(b"\x1b[?1049l")
 
@@ -214,7 +214,7 @@ def test_an_exception_is_readable_afterwards(session: Session) -> None:
 def test_signals_put_the_terminal_back_and_run_what_must_run(session: Session, number: signal.Signals) -> None:
     session.process.send_signal(number)
     session.read(b"closed")
-    assert session.process.wait(5) != 0
+    assert session.process.wait(60) != 0
     session.assert_put_back()
 
 
@@ -234,7 +234,7 @@ def test_stop_and_go_on(session: Session) -> None:
 def test_a_terminal_that_goes_away_ends_it(session: Session) -> None:
     os.close(session.follower)
     os.close(session.leader)
-    assert session.process.wait(5) is not None
+    assert session.process.wait(60) is not None
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_what_the_terminal_says_that_it_can(environment: dict[str, str], answers
         made.type(b"q")  # a second picture
         made.read(b"1 NEW")
         made.type(b"\x1b")
-        assert made.process.wait(5) == 0
+        assert made.process.wait(60) == 0
     finally:
         made.end()
 

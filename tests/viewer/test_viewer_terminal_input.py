@@ -1,7 +1,7 @@
 """Bytes from a terminal → events, however they are cut up."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from viewer.displays.terminal_input import Mouse, Parser, Reply
@@ -29,6 +29,7 @@ CASES = [
      [Reply("\x1b_Gi=31;OK\x1b\\"), Reply("\x1bP1$r48:2:1:2:3m\x1b\\"), Reply("\x1b[?62;22c"), "d"]),
     (b"\x80\xff\xc3(\x00\x07\t\x7fa", "(,tab,a"),
     (b"\x1b[12\x01a\x1b[[zb", "a,b"),
+    (b"\xf65;2\xe2\x829\xf0\x1b[A\xe2\x1b[Bq", "5,;,2,9,up,down,q"),
     (b"\x1bx", "esc,x"),
     (b"\x1b\x1b[A", "esc,up"),
 ]  # fmt: skip
@@ -58,6 +59,7 @@ def test_a_lone_escape_is_the_key_once_nothing_follows() -> None:
     assert parser.feed(b"a") == parse_keys("a")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60), st.integers(0, 60))
 def test_garbage_never_fails_and_is_never_kept_for_long(data: bytes, cut: int) -> None:
     parser = Parser()

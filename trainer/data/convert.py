@@ -90,7 +90,7 @@ def convert(
         made = in_threads(list(targets), make, workers)
         for path, result in tqdm(made, what, len(targets), unit="picture", disable=None):
             if isinstance(result, str):
-                tqdm.write(f"skipped {printable(path)}: {result}", file=sys.stderr)
+                tqdm.write(f"skipped {printable(path)}: {printable(result)}", file=sys.stderr)
                 continue
             make_folder(targets[path].parent)
             with output(targets[path], force) as file:

@@ -239,7 +239,7 @@ def open_files(
         in_threads(pairs, one), "decoding", len(pairs), unit="pair", leave=False, disable=None if progress else True
     ):
         if isinstance(result, str):
-            print(f"skipped {result}", file=sys.stderr)
+            print(f"skipped {printable(result)}", file=sys.stderr)
         else:
             held[:, count] = result
             count += 1

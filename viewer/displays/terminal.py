@@ -23,7 +23,8 @@ from viewer.keys import Action, Event
 
 _ENTER: Final = b"\x1b[?1049h\x1b[?25l\x1b[?1000h\x1b[?1006h\x1b[2J"  # other screen, no cursor, mouse
 _MOTION: Final = b"\x1b[?1003h"  # every movement of the mouse
-_LEAVE: Final = b"\x1b[?2026l\x1b[?1006l\x1b[?1003l\x1b[?1000l\x1b[0m\x1b[?25h\x1b[?1049l"
+_STRING_END: Final = b"\x1b\\"  # of a picture that may be half sent
+_LEAVE: Final = _STRING_END + b"\x1b[?2026l\x1b[?1006l\x1b[?1003l\x1b[?1000l\x1b[0m\x1b[?25h\x1b[?1049l"
 _BEGIN: Final = b"\x1b[?2026h"  # the terminal shows what comes before _END at once
 _END: Final = b"\x1b[0m\x1b[?2026l"
 _TRUE_COLOUR: Final = b"\x1b[48;2;1;2;3m\x1bP$qm\x1b\\\x1b[0m"  # set a background and ask which one is set

@@ -89,9 +89,13 @@ class Parser:
             length = _utf8_length(data[position])
             if position + length > len(data) and _is_tail(data[position + 1 :]):
                 break
-            character = data[position : position + length].decode("utf-8", "ignore")
-            position += length if character else 1
-            event = decode_character(character) if character else None
+            try:
+                character = data[position : position + length].decode()
+            except UnicodeDecodeError:  # a byte of no character: those after it may be keys
+                position += 1
+                continue
+            position += length
+            event = decode_character(character)
             if event:
                 found.append(event)
         self._pending = data[position:]

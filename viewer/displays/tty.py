@@ -1,7 +1,8 @@
 """The terminal as the operating system has it: raw keys in, bytes out, and everything put back at the end.
 
-Put back means on leaving, on an exception, at exit, on SIGTERM and SIGHUP (which become ``SystemExit``, so that
-recordings are finished too), and while the program is stopped by Ctrl-Z.
+Put back means on leaving, on an exception, at exit, on SIGTERM, SIGHUP and SIGQUIT (which become ``SystemExit``, so
+that recordings are finished too), and while the program is stopped by Ctrl-Z. After a kill that cannot be heard the
+next start puts it back when it leaves, or ``reset`` does.
 """
 
 import atexit
@@ -10,6 +11,7 @@ import os
 import shutil
 import sys
 import time
+from typing import Any
 
 from viewer.displays.display import DisplayError
 
@@ -127,7 +129,7 @@ class Tty:
 
         def _prepare(self) -> None:
             try:
-                self._before = termios.tcgetattr(self._in)
+                self._before = _whole(termios.tcgetattr(self._in))
                 tty.setcbreak(self._in, termios.TCSANOW)  # Ctrl-C and Ctrl-Z stay signals
             except termios.error as error:
                 raise OSError(*error.args) from None
@@ -136,7 +138,9 @@ class Tty:
                 for number, handler in (
                     (signal.SIGTERM, self._on_end),
                     (signal.SIGHUP, self._on_end),
+                    (signal.SIGQUIT, self._on_end),
                     (signal.SIGTSTP, self._on_stop),
+                    (signal.SIGCONT, self._on_go_on),
                 ):
                     if signal.getsignal(number) is signal.SIG_DFL:
                         self._handlers[number] = signal.signal(number, handler)
@@ -157,6 +161,13 @@ class Tty:
             self.enter()
             self.resumed = True
 
+        def _on_go_on(self, number: int, frame: FrameType | None) -> None:
+            """Stopped by a signal that cannot be heard, SIGSTOP: a shell has had the terminal in the meantime."""
+            if self._entered and os.tcgetpgrp(self._in) == os.getpgrp():
+                tty.setcbreak(self._in, termios.TCSANOW)
+                self.write(self._enter_bytes)
+                self.resumed = True
+
         def read(self, seconds: float) -> bytes | None:
             """Bytes that came within so long, empty for none; ``None`` where the terminal is gone."""
             try:
@@ -173,3 +184,11 @@ class Tty:
                 return 0, 0
             rows, columns, width, height = struct.unpack("HHHH", packed)
             return (width // columns, height // rows) if columns and rows else (0, 0)
+
+
+if sys.platform != "win32":
+
+    def _whole(modes: list[Any]) -> list[Any]:
+        """A terminal's modes as a shell has them: one that was killed with -9 leaves it without echo and lines."""
+        wanted = termios.ICANON | termios.ECHO
+        return modes if modes[3] & wanted else [*modes[:3], modes[3] | wanted, *modes[4:]]
