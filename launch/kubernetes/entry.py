@@ -98,7 +98,8 @@ def main(arguments: list[str]) -> NoReturn:
         gpus = count_gpus()
         words = command(os.environ, arguments, gpus)
     except Mistake as mistake:
-        print(f"error: {mistake}", file=sys.stderr, flush=True)
+        message = "".join(letter if letter.isprintable() else "?" for letter in str(mistake))
+        print(f"error: {message}", file=sys.stderr, flush=True)
         sys.exit(2)
     environment = {name: value for name, value in os.environ.items() if name not in TAKEN}
     if not gpus:

@@ -196,7 +196,7 @@ def test_a_table_is_cut_along_its_margins(tmp_path: Path, margin: int, border: i
 
 def test_a_layout_that_does_not_fit_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UserError, match="4 columns and 3 rows with 3 px"):
-        layout("t.png", sheet(3, 4, 2, 2).shape, 3, 4, 3)
+        layout("t.png", sheet(3, 4, 2, 2), 3, 4, 3)
     cv2.imwrite(str(tmp_path / "t.png"), sheet(3, 4, 2, 2))
     assert "expected --rows and --columns" in refusal(capsys, "select", tmp_path / "t.png", "-o", tmp_path / "x.npy")
 

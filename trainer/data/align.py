@@ -175,7 +175,7 @@ def _faces(source: Source, cutter: Cutter, arguments: argparse.Namespace, found:
         if isinstance(result, str):
             found.faceless += result == NO_FACE
             found.skipped += result != NO_FACE
-            tqdm.write(f"skipped {printable(source.names[number])}: {result}", file=sys.stderr)
+            tqdm.write(f"skipped {printable(source.names[number])}: {printable(result)}", file=sys.stderr)
         else:
             found.kept.append(number)
             found.sizes.append(result[1])

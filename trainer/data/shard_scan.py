@@ -55,7 +55,7 @@ def scan(paths: Sequence[Path], what: str, progress: bool = True) -> Index:
             raise UserError(found)
         size, pictures, complaints = found
         for line in complaints:
-            tqdm.write(f"skipped {line}", file=sys.stderr)
+            tqdm.write(f"skipped {printable(line)}", file=sys.stderr)
         shards.append(Shard(name=path.name, size=size, pictures=len(pictures)))
         for offset, length, shape, value in pictures:
             offsets.append(offset)

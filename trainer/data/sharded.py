@@ -125,7 +125,7 @@ def pack(paths: list[Path], index: Index, data: str, image_size: int = 0, fit: F
                     found.append(images.read(row))
                     rows.append(row)
                 except (Unreadable, cv2.error) as error:
-                    print(f"skipped {images.where(row)}: {error}", file=sys.stderr)
+                    print(f"skipped {printable(images.where(row))}: {error}", file=sys.stderr)
             if rows:
                 yield np.stack(found), None if index.labels is None else index.labels[rows]
 

@@ -201,7 +201,7 @@ def write(source: Source, writer: ShardWriter, arguments: argparse.Namespace, ke
     for number, (item, entry) in enumerate(tqdm(made, "pictures", source.count, unit="picture", disable=None)):
         if isinstance(entry, str):
             shown = printable(item[0]) if isinstance(item[0], Path) else f"picture {number}"
-            tqdm.write(f"skipped {shown}: {entry}", file=sys.stderr)
+            tqdm.write(f"skipped {shown}: {printable(entry)}", file=sys.stderr)
             writer.skipped += 1
             continue
         full = number // (arguments.pictures_per_shard or PER_SHARD)
