@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainer import checkpoint, runs, starts
+from trainer import checkpoint, runs, sharding, starts
 from trainer.checkpoint import Origin, State
 from trainer.config import RunConfig, UserError, parse
 from trainer.data.augment import Augment
@@ -88,6 +88,10 @@ class Run:
     def __init__(self, family_class: type[Family], config: Any, world: World) -> None:
         self.config, self.world = config, world
         self.family = family_class(config)
+        if world.sharded and not self.family.shardable:
+            raise UserError(
+                f"{family_class.__name__} with these options cannot train with FSDP; use DDP (many_gpus.yaml)"
+            )
         pictures = open_data(config, self.family.reading())
         self.spec = pictures.spec
         check_data(family_class, pictures, config)
@@ -123,6 +127,7 @@ class Run:
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         prepared = {}
         for name, net in self.raw.items():
+            self.world.shard(net)
             optimizer = self.family.optimizer(name, list(net.parameters()), fused)
             for group in optimizer.param_groups:
                 group["initial_lr"] = group["lr"]
@@ -165,7 +170,8 @@ class Run:
             at = f"at step {start.step}, {start.images_seen} images seen"
             print(f"resuming {printable(config.out)} {at}{printable(changed)}")
         threads = f", {torch.get_num_threads()} thread(s) each" if world.device.type == "cpu" else ""
-        print(f"{world.size} rank(s) on {world.device}, {config.precision}{threads}", flush=True)
+        pieces = ", weights in pieces (FSDP)" if world.sharded else ""
+        print(f"{world.size} rank(s) on {world.device}, {config.precision}{threads}{pieces}", flush=True)
 
     def open_log(self) -> None:
         config = self.config
@@ -214,6 +220,7 @@ class Run:
             shows = not self.asked_to_stop and (last or self.step % config.sample_every == 0)
             if saves or shows:
                 self.check_weights()
+                self.world.share(self.averaged.nets, self.raw)
             if saves:
                 self.save()
             if shows:
@@ -293,16 +300,17 @@ class Run:
     def check_weights(self) -> None:
         """Stop the run where a weight is no longer a number."""
         for name, net in self.raw.items():
-            if not all(bool(parameter.isfinite().all()) for parameter in net.parameters()):
+            if not self.world.all_finite(net):
                 self.refuse_to_go_on(f"weights of {name} became infinite or no numbers by step {self.step}")
 
     def save(self) -> None:
         """Score, describe, write a checkpoint; a disk that is full costs this checkpoint, not the run."""
-        self.world.share_buffers(self.averaged.nets)
         metrics = self.score()
         if metrics:
             self.log.row("held_out", self.step, self.stream.position, metrics)
         world = self.world
+        nets = world.whole(self.raw, self.averaged.nets)
+        optimizers = {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
         failure = ""
         if world.is_main:
             state = State(
@@ -314,9 +322,8 @@ class Run:
                 metrics=metrics,
                 facts=self.describe(),
             )
-            optimizers = {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
             try:
-                runs.save(self.config.out, state, self.raw, self.averaged.nets, optimizers, self.origin)
+                runs.save(self.config.out, state, nets, self.averaged.nets, optimizers, self.origin)
             except OSError as error:
                 failure = error.strerror or str(error)
                 self.log.say(f"warning: checkpoint at step {self.step} was not written ({failure}); training goes on")
@@ -426,7 +433,7 @@ class Turns:
         if config.clip_norm:
             run.world.accelerator.unscale_gradients(optimizer)
             norm = nn.utils.clip_grad_norm_(run.raw[name].parameters(), config.clip_norm)
-            self.add(f"gradient_norm/{name}", norm.detach())
+            self.add(f"gradient_norm/{name}", sharding.whole(norm.detach()))
         factor = rate_factor(config.schedule, progress=run.progress, step=run.step, warmup=config.warmup)
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor
