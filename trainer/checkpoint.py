@@ -148,6 +148,7 @@ def lock(run: Path) -> BinaryIO:
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         else:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.register_at_fork(after_in_child=file.close)  # a loader that outlives a kill would go on holding it
     except OSError:
         file.close()
         raise UserError(f"{run}: another process is training there; wait for it, or choose another --out") from None

@@ -27,7 +27,8 @@ OWN_WORDS = re.compile(
     r"len\(\w+\)|next\(sizes\)|', '\.join\(parts\)|training\.count|others\.count|\w+\.shape\[\d\]|\w+\.count|"
     r"(self|start|world|arguments|config)\.(step|steps|rank|seed|images_seen|size|device|precision|kind|stream\.position)|"
     r"written|skipped|scale|where|left|kind|width|height|size|row|mean|deviation|middle|low|high|lack|few|fewest|value|"
-    r"len\(found\.kept\) \* len\(variants\)|copies|found\.(faceless|skipped)|arguments\.alpha|missing|number|method|pieces|"
+    r"len\(found\.kept\) \* len\(variants\)|copies|found\.(faceless|skipped)|arguments\.alpha|"
+    r"missing|number|method|pieces|"
     r"threads|ranks|at|name|shown|text|message|title|what|MODEL|rate|command\[0\]|error\.strerror|time\.monotonic.*"
 )
 PRINTERS = {"print", "tqdm.write", "sys.stderr.write", "sys.stdout.write"}

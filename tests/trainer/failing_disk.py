@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
+
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 CHANGES = ("os.mkdir", "os.rename", "os.link", "os.truncate", "os.remove", "os.rmdir")
 
@@ -58,6 +60,7 @@ class Ending:
 
 def forked(main: Callable[[], int | None], told: Refusal, seconds: int = 120) -> Ending:
     """Run a command's ``main`` in a child of this process, on a disk that fails."""
+    cv2.setNumThreads(1)  # a fork has none of its parent's threads, and would wait for them
     with tempfile.TemporaryFile() as error, tempfile.TemporaryFile() as steps:
         child = os.fork()
         if not child:

@@ -2,7 +2,9 @@
 
 import errno
 import json
+import os
 import random
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -194,3 +196,24 @@ def test_what_is_no_run_is_refused_in_one_line(tmp_path: Path, config: Any) -> N
         runs.restore(tmp_path)
     assert str(tmp_path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_process_that_outlives_a_killed_run_does_not_hold_its_lock(tmp_path: Path) -> None:
+    program = f"""
+import os, signal, time
+from pathlib import Path
+from trainer.checkpoint import lock
+held = lock(Path({str(tmp_path)!r}))
+child = os.fork()
+if not child:
+    os.close(1)
+    time.sleep(60)
+print(child, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=False)
+    try:
+        checkpoint.lock(tmp_path).close()
+    finally:
+        os.kill(int(done.stdout), signal.SIGKILL)
