@@ -9,7 +9,8 @@ lies a pause that doubles, up to ``--longest-pause`` seconds; a new checkpoint m
 starts without a new checkpoint it gives up.
 
 SIGTERM, SIGINT and SIGUSR1 are handed on to the workers, which save and stop; a second one ends all at once.
-Exit codes: 0 finished, 75 stopped on request after saving, 1 gave up, 2 not a command that can be supervised.
+Exit codes: 0 finished, 75 stopped on request after saving (or ``--stopped-code``, for schedulers that start again only
+after some), 1 gave up, 2 not a command that can be supervised.
 
 On several machines, run one on each: where one stops, the others lose contact, fail, and meet again.
 """
@@ -180,6 +181,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--stall", type=float, default=60, help="minutes without a row in the log; 0: for ever (default 60)"
     )
+    parser.add_argument(
+        "--stopped-code", type=int, default=STOPPED, help=f"exit code when stopped on request (default {STOPPED})"
+    )
     parser.add_argument("command", nargs=argparse.REMAINDER, help="what to run, with its --out")
     options = parser.parse_args(arguments)
     command = options.command[1:] if options.command[:1] == ["--"] else options.command
@@ -190,6 +194,7 @@ def main(arguments: list[str] | None = None) -> int:
         (options.tries < 1, f"--tries is {options.tries}, expected at least 1"),
         (options.longest_pause < 0, f"--longest-pause is {options.longest_pause}, expected at least 0"),
         (options.stall < 0, f"--stall is {options.stall}, expected at least 0"),
+        (not 0 <= options.stopped_code < 256, f"--stopped-code is {options.stopped_code}, expected 0 to 255"),
     ):
         if wrong:
             print(f"error: {what}", file=sys.stderr)
@@ -200,7 +205,8 @@ def main(arguments: list[str] | None = None) -> int:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), supervisor.on_signal)
     try:
-        return supervisor.go()
+        code = supervisor.go()
+        return options.stopped_code if code == STOPPED else code
     except (OSError, subprocess.SubprocessError) as error:
         print(f"error: {command[0]}: {error}", file=sys.stderr)
         return MISTAKE

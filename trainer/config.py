@@ -22,7 +22,7 @@ class RunConfig:
 
     data: str = "toycats"
     """Training pictures: a .npy file, a folder (class folders become labels), idx as MNIST's, CIFAR-10's binary folder,
-    parquet, hub:OWNER/NAME, torchvision:NAME, or 'toycats' (drawn)."""
+    parquet, shards ('x-{000..127}.tar', or their folder), hub:OWNER/NAME, torchvision:NAME, or 'toycats' (drawn)."""
     out: Path = Path("runs/run")
     """Folder of the run: checkpoints, log, sample grids. Run the same command again to resume."""
     steps: int = 10_000

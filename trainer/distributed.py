@@ -1,6 +1,7 @@
 """Ranks: the only place that makes an ``Accelerator``, seeds, agrees across ranks, and leaves."""
 
 import contextlib
+import copy
 import ctypes
 import hashlib
 import os
@@ -21,6 +22,7 @@ from accelerate.accelerator import Accelerator
 from accelerate.utils import broadcast, gather_object
 from torch import Tensor, nn
 
+from trainer import sharding
 from trainer.config import RunConfig, UserError
 from trainer.family import Nets
 
@@ -36,6 +38,7 @@ class World:
     def __init__(self, config: RunConfig) -> None:
         launcher = find_launcher()
         check_precision(config)
+        asked = asked_to_shard(config)
         if config.device == "cpu":
             os.environ["ACCELERATE_USE_CPU"] = "true"
         # accelerate's rendezvous warns about what a single machine cannot change
@@ -49,6 +52,7 @@ class World:
         self.rank = self.accelerator.process_index
         self.size = self.accelerator.num_processes
         self.is_main = self.accelerator.is_main_process
+        self.sharded = asked and self.size > 1  # one rank has all of it anyway
         check_device(config, self.device, self.size)
         options = options_of(launcher)
         check_size(config, config.processes or asked_size(options, launcher is not None), self.size)
@@ -57,8 +61,16 @@ class World:
             die_with(launcher)
         self.stop_asked_at: float | None = None  # monotonic seconds
 
+    def shard(self, net: nn.Module) -> None:
+        """Cut up a network, where the launcher asks for it: before its optimiser is made."""
+        if self.sharded:
+            sharding.shard(self.accelerator.prepare_model(net, evaluation_mode=True), self.device, self.size)
+
     def prepare(self, net: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[nn.Module, torch.optim.Optimizer]:
         """Move to the device, wrap for ranks and precision."""
+        if self.sharded:
+            sharding.keep_whole(optimizer)
+            return net, self.accelerator.prepare_optimizer(optimizer)
         prepared, prepared_optimizer = self.accelerator.prepare(net, optimizer)
         if self.size > 1:
             # BatchNorm's running statistics are saved from the main rank; sending them every step breaks
@@ -69,7 +81,9 @@ class World:
 
     def set_sync(self, net: Any, enabled: bool) -> None:
         """Whether the next forward and backward pass average gradients over ranks."""
-        if self.size > 1:
+        if self.sharded:
+            sharding.set_sync(net, enabled)
+        elif self.size > 1:
             net.require_backward_grad_sync = enabled  # what DDP.no_sync sets, for spans that are no block
 
     def mean(self, values: Tensor) -> Tensor:
@@ -79,9 +93,9 @@ class World:
         """Every rank's value, by rank."""
         return gather_object([value]) if self.size > 1 else [value]
 
-    def on_main(self, act: Callable[[], Any]) -> Any:
-        """Do something on the main rank alone. What it gives is given on every rank, and so are the mistakes that it
-        finds: raises ``UserError``, and ``OSError`` as such."""
+    def on_main(self, act: Callable[[], Any], out: Path) -> Any:
+        """Do something in the folder ``out`` on the main rank alone. What it gives is given on every rank, and so are
+        the mistakes that it finds: raises ``UserError``."""
         found, mistake = None, ""
         if self.is_main:
             try:
@@ -89,7 +103,7 @@ class World:
             except UserError as error:
                 mistake = str(error)
             except OSError as error:
-                mistake = f"{error.filename or 'the run'}: cannot be written: {error.strerror or error}"
+                mistake = f"{out}: cannot be written: {error.strerror or error}"
         found, mistake = self.gather((found, mistake))[0]
         if mistake:
             raise UserError(mistake)
@@ -105,15 +119,36 @@ class World:
     def wait(self) -> None:
         self.accelerator.wait_for_everyone()
 
-    def share_buffers(self, nets: Nets) -> None:
-        """Give all ranks the main one's buffers, the only ones that are saved: running statistics differ by rank."""
+    def share(self, averaged: Nets, nets: Nets) -> None:
+        """Give all ranks the same averaged networks: the main rank's buffers, the only ones that are saved, since
+        running statistics differ by rank, and where ``nets`` are sharded, every rank's part."""
         if self.size > 1:
-            for net in nets.values():
+            for name, net in averaged.items():
+                if self.sharded:
+                    sharding.gather_rows(net, nets[name].parameters())
                 for buffer in net.buffers():
                     buffer.copy_(broadcast(buffer.clone()))
 
+    def all_finite(self, net: nn.Module) -> bool:
+        """Whether every weight is a number, on all ranks."""
+        fine = all(bool(sharding.piece(parameter).isfinite().all()) for parameter in net.parameters())
+        return self.agree(0.0 if fine else 1.0) == 0.0
+
+    def whole(self, nets: Nets, like: Nets) -> Nets:
+        """Networks in one piece, to be saved by the main rank; all ranks must ask. ``like``: networks of their kind."""
+        if not self.sharded:
+            return nets
+        found = {}
+        for name, net in nets.items():
+            state = net.state_dict()
+            found[name] = copy.deepcopy(like[name])
+            found[name].load_state_dict(state)
+        return Nets(**found)
+
     def same_parameters(self, nets: Nets) -> bool:
-        """Whether all ranks hold the same weights, to the bit."""
+        """Whether all ranks hold the same weights, to the bit; of sharded networks, there is but one."""
+        if self.sharded:
+            return True
         digest = hashlib.sha256()
         for net in nets.values():
             for parameter in net.parameters():
@@ -233,6 +268,24 @@ def check_precision(config: RunConfig) -> None:
     asked = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
     if asked not in ("no", config.precision):
         raise UserError(f"the launcher asks for {asked}, --precision is {config.precision}: set --precision {asked}")
+
+
+def asked_to_shard(config: RunConfig) -> bool:
+    """Whether the launcher asks for FSDP, in the form that ``trainer.sharding`` offers. Raises ``UserError``.
+
+    accelerate is not told: it would leave CPU ranks unsharded without a word.
+    """
+    if os.environ.pop("ACCELERATE_USE_FSDP", "false").lower() != "true":
+        return False
+    for name, expected in (("version", "2"), ("offload_params", "false"), ("auto_wrap_policy", "NO_WRAP"),
+                           ("activation_checkpointing", "false"), ("cpu_ram_efficient_loading", "false")):  # fmt: skip
+        found = os.environ.get(f"FSDP_{name.upper()}", expected)
+        if found.lower() != expected.lower():
+            raise UserError(f"fsdp_{name} is {found}, expected {expected} (see launch/accelerate/fsdp.yaml)")
+    if config.compile or config.precision == "fp16":
+        given = "--compile" if config.compile else "--precision fp16"
+        raise UserError(f"{given} does not go with FSDP; leave it out, or take launch/accelerate/many_gpus.yaml")
+    return True
 
 
 def check_device(config: RunConfig, device: torch.device, size: int) -> None:

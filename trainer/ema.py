@@ -4,6 +4,7 @@ import copy
 
 import torch
 
+from trainer import sharding
 from trainer.family import Nets
 
 RAMP_UP = 0.1  # early on the half-life is this share of the images seen, so that short runs average too
@@ -18,10 +19,13 @@ class AveragedNets:
 
     @torch.no_grad()
     def update(self, name: str, net: torch.nn.Module, *, images: int, images_seen: int) -> None:
-        """Move one averaged network towards ``net``, which has learnt from ``images`` more pictures."""
+        """Move one averaged network towards ``net``, which has learnt from ``images`` more pictures; of one that is
+        sharded, this rank's part."""
         averaged = self.nets[name]
         halflife = min(self.halflife_images, RAMP_UP * images_seen)
         keep = 0.5 ** (images / halflife) if halflife > 0 else 0.0
-        torch._foreach_lerp_(list(averaged.parameters()), list(net.parameters()), 1.0 - keep)
+        parameters = list(net.parameters())
+        own = sharding.rows_of(averaged.parameters(), parameters)
+        torch._foreach_lerp_(own, [sharding.piece(parameter) for parameter in parameters], 1.0 - keep)
         for old, new in zip(averaged.buffers(), net.buffers(), strict=True):
             old.copy_(new)

@@ -137,6 +137,7 @@ class Family(ABC):
     Config: ClassVar[type]  # a frozen dataclass, a subclass of trainer.config.RunConfig
     image_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)  # what Batch.image is scaled to
     needs_labels: ClassVar[bool] = False
+    shardable: bool = False  # whether tried with networks in pieces on many ranks (FSDP); gradients of gradients fail
     channels_last: bool = True  # memory format of the networks; False where it was measured slower
     sheet_side: ClassVar[int] = 8  # samples along each side of a sheet
     score_batch: ClassVar[int] = 64  # pictures that are scored at once

@@ -58,6 +58,12 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def cache() -> Path:
+    """Where this program keeps what it can download or find out again."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "utsuroi"
+
+
 def _take_free_name(temporary: Path, path: Path) -> None:
     """Rename, but never over a file that appeared in the meantime."""
     try:

@@ -27,9 +27,9 @@ class Log:
         if run is None:
             self.bar = tqdm(disable=True)
             return
+        self.file = open_log(run / "log.jsonl", last_step=step)
         self.board: Any = None
         self.open_board(run)
-        self.file = open_log(run / "log.jsonl", last_step=step)
         layout = "{desc}{percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} {unit} [{elapsed}<{remaining}{postfix}]"
         self.bar = tqdm(
             total=bar_total, initial=min(bar_done, bar_total), unit=bar_unit, bar_format=layout, dynamic_ncols=True
@@ -57,7 +57,7 @@ class Log:
 
     def say(self, text: str) -> None:
         if self.run is not None:
-            self.bar.write(printable(text))
+            tqdm.write(printable(text))
 
     def grid(self, step: int, images: Tensor, columns: int) -> None:
         """Write a sample grid from [n, c, h, w] in 0..1."""

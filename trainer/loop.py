@@ -4,16 +4,10 @@ It knows turns and networks, never what they compute. Time is counted in images 
 """
 
 import contextlib
-import dataclasses
-import json
 import math
-import platform
-import shlex
 import signal
-import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
@@ -22,18 +16,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainer import checkpoint, runs
+from trainer import checkpoint, runs, sharding, starts
 from trainer.checkpoint import Origin, State
-from trainer.config import RunConfig, UserError, parse, to_json
+from trainer.config import RunConfig, UserError, parse
 from trainer.data.augment import Augment
 from trainer.data.opening import open_data
 from trainer.data.sources import Pictures
 from trainer.data.stream import Stream, ordered
 from trainer.distributed import STOPPED_EXIT_CODE, World, leave, seed_step
 from trainer.ema import AveragedNets
-from trainer.family import Batch, Crops, DataSpec, Family, Nets
+from trainer.family import Batch, Crops, Family, Nets
 from trainer.faults import BROKEN, MISTAKE, Broken, explain
-from trainer.files import replace_bytes
 from trainer.log import Log, Tolerant
 from trainer.schedule import rate_factor
 from trainer.text import printable
@@ -43,11 +36,6 @@ DESCRIBED_PICTURES = 2048  # of the training set, for the facts on the card
 LEAST_PICTURES = 4  # to train on: fewer are a mistake in --data, not a set
 STOP_SCORING_SECONDS = 5.0  # after a request to stop: saving comes first
 AGREE_EVERY = 8  # steps between agreements to stop on accelerators, which would have to wait for each
-# Options that may change between starts of one run without changing what it learns.
-FREE_OPTIONS = frozenset(
-    ("out", "steps", "minutes", "save_every", "sample_every", "log_every", "keep", "workers", "memory", "threads",
-     "device", "processes", "force", "compile")
-)  # fmt: skip
 
 
 def main(family_class: type[Family], arguments: list[str] | None = None) -> NoReturn:
@@ -100,6 +88,10 @@ class Run:
     def __init__(self, family_class: type[Family], config: Any, world: World) -> None:
         self.config, self.world = config, world
         self.family = family_class(config)
+        if world.sharded and not self.family.shardable:
+            raise UserError(
+                f"{family_class.__name__} with these options cannot train with FSDP; use DDP (many_gpus.yaml)"
+            )
         pictures = open_data(config, self.family.reading())
         self.spec = pictures.spec
         check_data(family_class, pictures, config)
@@ -127,7 +119,7 @@ class Run:
         self.turns = Turns(self)
         self.unsaved = ""  # why the last checkpoint could not be written
         self.log = Log(None)
-        world.on_main(self.open_log)
+        world.on_main(self.open_log, self.config.out)
 
     def prepare(self) -> None:
         """Optimisers, ranks, precision, compilation."""
@@ -135,6 +127,7 @@ class Run:
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         prepared = {}
         for name, net in self.raw.items():
+            self.world.shard(net)
             optimizer = self.family.optimizer(name, list(net.parameters()), fused)
             for group in optimizer.param_groups:
                 group["initial_lr"] = group["lr"]
@@ -149,7 +142,7 @@ class Run:
         start = State(step=0, images_seen=0, seconds=0.0, world_size=world.size)
         self.lock: BinaryIO | None = None
         self.origin = Origin()
-        path = world.on_main(self.choose)  # by one rank, so that no two go on from different ones
+        path = world.on_main(self.choose, self.config.out)  # by one rank, so that no two go on from different ones
         options_of = {
             name: [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
             for name, optimizer in self.optimizers.items()
@@ -159,45 +152,26 @@ class Run:
             for name, optimizer in self.optimizers.items():  # the options of now, not those that were saved
                 for group, options in zip(optimizer.param_groups, options_of[name], strict=True):
                     group.update(options)
-        world.on_main(lambda: self.register(start, path))
+        world.on_main(lambda: self.register(start, path), self.config.out)
         return start
 
     def choose(self) -> Path | None:
-        """The checkpoint to go on from. Raises ``UserError`` where the folder holds another run, or is in use."""
-        config = self.config
-        known = runs.read_run(config.out) if (config.out / "config.json").exists() else None
-        self.lock = checkpoint.lock(config.out)
-        path, complaints = checkpoint.newest_intact(config.out)
-        if known is not None:
-            saved = checkpoint.origin_of(path) if path is not None else Origin()
-            check_same_run(known, saved, self.family, config, self.spec)
-        for complaint in complaints:
-            print(f"warning: {printable(complaint)}", file=sys.stderr)
-        checkpoint.set_aside_newer(config.out, path)
-        return path
+        self.lock = checkpoint.lock(self.config.out)
+        return starts.choose(self.family, self.config, self.spec)
 
     def register(self, start: State, path: Path | None) -> None:
         """Write config.json, and say where the run goes on, and with what else than before."""
         config, world = self.config, self.world
         runs.keep_foundation(self.family, config.out)
-        facts = write_run(config, self.family, self.spec, start, world)
-        self.origin = Origin(run=facts["run_id"], config=facts["config"], versions=facts["versions"])
+        self.origin = starts.write_run(config, self.family, self.spec, start, world.size, str(world.device))
         if path is not None:
-            before = checkpoint.origin_of(path)
-            changes = [
-                f"{name} {self.origin.versions[name]}, before {version}"
-                for name, version in before.versions.items()
-                if self.origin.versions.get(name, version) != version
-            ]
-            if start.world_size != world.size:
-                batch = config.batch_size * config.accumulate
-                changes.insert(0, f"on {world.size} rank(s), before {start.world_size}: {batch * world.size} pictures "
-                                  f"a step instead of {batch * start.world_size}")  # fmt: skip
+            changes = starts.changes(start, checkpoint.origin_of(path), self.origin, config, world.size)
             changed = f" ({'; '.join(changes)})" if changes else ""
             at = f"at step {start.step}, {start.images_seen} images seen"
             print(f"resuming {printable(config.out)} {at}{printable(changed)}")
         threads = f", {torch.get_num_threads()} thread(s) each" if world.device.type == "cpu" else ""
-        print(f"{world.size} rank(s) on {world.device}, {config.precision}{threads}", flush=True)
+        pieces = ", weights in pieces (FSDP)" if world.sharded else ""
+        print(f"{world.size} rank(s) on {world.device}, {config.precision}{threads}{pieces}", flush=True)
 
     def open_log(self) -> None:
         config = self.config
@@ -246,6 +220,7 @@ class Run:
             shows = not self.asked_to_stop and (last or self.step % config.sample_every == 0)
             if saves or shows:
                 self.check_weights()
+                self.world.share(self.averaged.nets, self.raw)
             if saves:
                 self.save()
             if shows:
@@ -325,16 +300,17 @@ class Run:
     def check_weights(self) -> None:
         """Stop the run where a weight is no longer a number."""
         for name, net in self.raw.items():
-            if not all(bool(parameter.isfinite().all()) for parameter in net.parameters()):
+            if not self.world.all_finite(net):
                 self.refuse_to_go_on(f"weights of {name} became infinite or no numbers by step {self.step}")
 
     def save(self) -> None:
         """Score, describe, write a checkpoint; a disk that is full costs this checkpoint, not the run."""
-        self.world.share_buffers(self.averaged.nets)
         metrics = self.score()
         if metrics:
             self.log.row("held_out", self.step, self.stream.position, metrics)
         world = self.world
+        nets = world.whole(self.raw, self.averaged.nets)
+        optimizers = {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
         failure = ""
         if world.is_main:
             state = State(
@@ -346,16 +322,15 @@ class Run:
                 metrics=metrics,
                 facts=self.describe(),
             )
-            optimizers = {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
             try:
-                runs.save(self.config.out, state, self.raw, self.averaged.nets, optimizers, self.origin)
+                runs.save(self.config.out, state, nets, self.averaged.nets, optimizers, self.origin)
             except OSError as error:
                 failure = error.strerror or str(error)
                 self.log.say(f"warning: checkpoint at step {self.step} was not written ({failure}); training goes on")
             else:
                 with self.log.tolerating("removing old checkpoints"):
                     checkpoint.prune(self.config.out, self.config.keep)
-        self.unsaved = world.on_main(lambda: failure)
+        self.unsaved = world.on_main(lambda: failure, self.config.out)
 
     @torch.no_grad()
     def score(self) -> dict[str, float]:
@@ -458,7 +433,7 @@ class Turns:
         if config.clip_norm:
             run.world.accelerator.unscale_gradients(optimizer)
             norm = nn.utils.clip_grad_norm_(run.raw[name].parameters(), config.clip_norm)
-            self.add(f"gradient_norm/{name}", norm.detach())
+            self.add(f"gradient_norm/{name}", sharding.whole(norm.detach()))
         factor = rate_factor(config.schedule, progress=run.progress, step=run.step, warmup=config.warmup)
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor
@@ -499,64 +474,3 @@ def check_data(family_class: type[Family], pictures: Pictures, config: RunConfig
         )
     if family_class.needs_labels and pictures.labels is not None and len(np.unique(pictures.labels[training])) < 2:
         raise UserError(f"{config.data}: all pictures to train on are of one class, expected two or more")
-
-
-def check_same_run(known: dict[str, Any], saved: Origin, family: Family, config: RunConfig, spec: DataSpec) -> None:
-    """Refuse to mix two different runs in one folder, unless told to. ``known``: its config.json. ``saved``: what made
-    the checkpoint to go on from."""
-    name = runs.family_name(type(family))
-    if known["family"] != name:
-        raise UserError(f"{config.out}: holds a run of {known['family']}, expected {name}; choose another --out")
-    if {**spec_json(DataSpec(image_size=(0, 0), channels=0)), **known["spec"]} != spec_json(spec):
-        raise UserError(f"{config.out}: was trained on {known['spec']}, found {spec_json(spec)}; choose another --out")
-    before = saved.config or known["config"]
-    changed = [
-        f"--{key.replace('_', '-')} was {before[key]}, is {value}"
-        for key, value in to_json(config).items()
-        if key not in FREE_OPTIONS and before.get(key, value) != value
-    ]
-    if saved.run not in ("", known["run_id"]):
-        changed.insert(
-            0, f"its newest checkpoint is of another run ({saved.run[:8]}, config.json: {known['run_id'][:8]})"
-        )
-    if changed and not config.force:
-        raise UserError(f"{config.out}: {'; '.join(changed)}; choose another --out, or --force to go on with the new")
-
-
-def spec_json(spec: DataSpec) -> dict[str, Any]:
-    return json.loads(json.dumps(dataclasses.asdict(spec)))
-
-
-def write_run(config: RunConfig, family: Family, spec: DataSpec, start: State, world: World) -> dict[str, Any]:
-    """config.json: what a run is, and every start of it. Returns it. Raises ``OSError``."""
-    file = config.out / "config.json"
-    known = runs.read_run(config.out) if file.exists() else None
-    starts = known.get("starts", []) if known else []
-    facts = {
-        "family": runs.family_name(type(family)),
-        "config": to_json(config),
-        "spec": spec_json(spec),
-        "run_id": known["run_id"] if known else uuid.uuid4().hex,
-        "commit": commit(),
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "starts": [
-            *starts,
-            {
-                "at_step": start.step,
-                "world_size": world.size,
-                "device": str(world.device),
-                "command": shlex.join(sys.argv),
-                "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            },
-        ],
-    }
-    replace_bytes(file, json.dumps(facts, indent=1).encode())
-    return facts
-
-
-def commit() -> str:
-    """The commit of this program's checkout, or an empty text."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-    return ""

@@ -17,6 +17,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -30,10 +31,10 @@ SIZE = 128
 WIDTH, HEIGHT = 500, 400
 
 
-def make_photographs(source: Path, folder: Path, quality: int) -> list[Path]:
-    """JPEGs of 500x400 px of all photographs of a folder, in four ways each."""
+def make_photographs(source: Path, folder: Path, quality: int, most: int) -> list[Path]:
+    """JPEGs of 500x400 px of the first photographs of a folder, in four ways each."""
     made = []
-    for path in files_in(source):
+    for path in islice(files_in(source), most):
         image = cv2.imread(str(path))
         if image is None:
             continue
@@ -59,21 +60,21 @@ def decode_alone(files: list[Path]) -> None:
         cv2.imread(str(file))
 
 
-def seconds(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
-def rounds(sides: dict[str, Callable[[], object]], count: int) -> dict[str, list[float]]:
-    """Seconds of each side, in turn; a first round does not count."""
+def rounds(
+    sides: dict[str, Callable[[], object]], count: int, clock: Callable[[], float]
+) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Seconds of each side by a clock, in turn, and the median of its processor time; a first round does not count."""
     for work in sides.values():
         work()
     found: dict[str, list[float]] = {name: [] for name in sides}
+    processor: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(count):
         for name, work in sides.items():
-            found[name].append(seconds(work))
-    return found
+            started, busy = clock(), time.process_time()
+            work()
+            found[name].append(clock() - started)
+            processor[name].append(time.process_time() - busy)
+    return found, {name: statistics.median(values) for name, values in processor.items()}
 
 
 def text(values: list[float], scale: float = 1.0) -> str:
@@ -82,7 +83,7 @@ def text(values: list[float], scale: float = 1.0) -> str:
 
 def bench_create(source: Path, folder: Path, arguments: argparse.Namespace) -> None:
     (folder / "photographs").mkdir()
-    files = make_photographs(source, folder / "photographs", arguments.quality)
+    files = make_photographs(source, folder / "photographs", arguments.quality, arguments.most)
     size = statistics.mean(file.stat().st_size for file in files) / 1000
     print(f"create: {len(files)} JPEGs of {WIDTH}x{HEIGHT} px, {size:.0f} kB each; pictures a second, and their range")
     output = folder / "out.npy"
@@ -94,10 +95,13 @@ def bench_create(source: Path, folder: Path, arguments: argparse.Namespace) -> N
         "imread and resize, one thread": lambda: script(files),
         "imread alone, one thread": lambda: decode_alone(files),
     }
-    found = rounds(sides, arguments.rounds)
+    found, processor = rounds(sides, arguments.rounds, time.perf_counter)
     rate = {name: len(files) / statistics.median(values) for name, values in found.items()}
     for name, values in found.items():
-        print(f"  {name:34} {rate[name]:7.0f} ({len(files) / max(values):.0f}-{len(files) / min(values):.0f})")
+        print(
+            f"  {name:34} {rate[name]:7.0f} ({len(files) / max(values):.0f}-{len(files) / min(values):.0f}), "
+            f"{processor[name] / len(files) * 1000:.2f} ms of processor time each"
+        )
     for name in list(sides)[:3]:
         print(
             f"  {name}: {rate[name] / rate['imread and resize, one thread']:.2f} times the script (asked for: 2), "
@@ -146,6 +150,7 @@ def bench_filters(folder: Path, arguments: argparse.Namespace) -> None:
         for image, target in zip(pictures, out, strict=True):
             call(image, target)
 
+    clock = time.perf_counter if arguments.idle else time.process_time
     for kind, call in opencv_calls().items():
         flags = kind.split()
         change = filters.make_filter(parser.parse_args(["in", "-o", "out", *flags]))
@@ -157,7 +162,7 @@ def bench_filters(folder: Path, arguments: argparse.Namespace) -> None:
                 "filter", folder / "in.npy", "-o", folder / "filtered.npy", "--force", *flags
             ),
         }
-        found = rounds(sides, arguments.rounds)
+        found, _ = rounds(sides, arguments.rounds, clock)
         scale = 1e6 / len(pictures)
         middle = {name: statistics.median(values) for name, values in found.items()}
         ratio = middle["ours"] / max(middle["opencv"], middle["copy"])
@@ -170,9 +175,11 @@ def bench_filters(folder: Path, arguments: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photographs", type=Path, help="a folder of photographs")
+    parser.add_argument("--most", type=int, default=1000, help="photographs taken of the folder")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--quality", type=int, default=95, help="of the JPEGs (95, which OpenCV takes too)")
     parser.add_argument("--size", type=int, default=128, help="side of the pictures that are filtered, in pixels")
+    parser.add_argument("--busy", dest="idle", action="store_false", help="filters by processor time, not by the clock")
     parser.add_argument("--folder", type=Path, help="where to work; removed afterwards")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)

@@ -130,6 +130,12 @@ def measure_samplers(arguments: argparse.Namespace) -> None:
             predict, schedule, x, all_steps, noise, steps=arguments.all or all_steps
         ),
         "DDIM, 25 steps": lambda predict, x: samplers.ddim(predict, schedule, x, all_steps, 25),
+        "DDIM, 25 steps, eta 0.5": lambda predict, x: samplers.ddim(
+            predict, schedule, x, all_steps, 25, eta=0.5, noise=noise
+        ),
+        "DDIM, 25 steps, eta 1": lambda predict, x: samplers.ddim(
+            predict, schedule, x, all_steps, 25, eta=1.0, noise=noise
+        ),
         "DPM-Solver++(2M), 15 steps": lambda predict, x: samplers.dpm_solver(predict, schedule, x, all_steps, 15),
     }
     print(f"{len(real)} held-out pictures, {count} samples; {real.shape[1]} features of {judge.name}")
@@ -144,7 +150,7 @@ def measure_samplers(arguments: argparse.Namespace) -> None:
         print(f"{name:28} Fréchet distance {distance:8.3f}, {distance / most:.2f} times; {seconds:.0f} s", flush=True)
         if arguments.sheets:
             arguments.sheets.mkdir(parents=True, exist_ok=True)
-            file = name.split(",", maxsplit=1)[0].replace("++(2M)", "").lower()
+            file = name.replace("++(2M)", "").replace(",", "").replace(" ", "_").lower()
             write_picture(arguments.sheets / f"{file}.png", contact_sheet(images[:64].cpu(), columns=8))
 
 

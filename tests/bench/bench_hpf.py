@@ -6,7 +6,8 @@ The first run was trained with --low; its pictures are the autoencoder's, of pho
 them are added, as strong as is best by PSNR, as trained, and as strong as makes them as sharp as the photographs: what
 the first run draws of their latents; what the second one draws of the same latents, as the viewer does, or of those
 that its own encoder gives (which looks at the photograph's own detail for that); and what the viewer's 3x3 kernel adds.
-Sharp: the variance of the Laplacian, divided by the photographs'. The sheet has rows of pictures without detail, with
+Sharp: the variance of the Laplacian, divided by the photograph's, the geometric mean
+of all. The sheet has rows of pictures without detail, with
 the first run's, and sharpened.
 """
 
@@ -20,10 +21,10 @@ import torch
 from torch import Tensor
 
 from trainer import metrics
-from trainer.checkpoint import restore
 from trainer.data.opening import open_data
 from trainer.data.stream import ordered
 from trainer.families.hpf import HPF, high_pass
+from trainer.runs import restore
 from viewer.hpf import Sharpening
 
 GAINS = [2.0 ** (step / 8) for step in range(-40, 41)]
@@ -36,15 +37,19 @@ def sharpened(low: Tensor) -> Tensor:
     return torch.from_numpy(Sharpening().of(unused, levels)).permute(0, 3, 1, 2) / 255
 
 
+def sharpness(made: Tensor, real: Tensor) -> float:
+    """How sharp pictures are for photographs: 1 as sharp."""
+    return float((metrics.sharpness(made) / metrics.sharpness(real)).log().mean().exp())
+
+
 def measure(name: str, low: Tensor, detail: Tensor, real: Tensor, given: float) -> float:
     """Print a row for each of three gains; the gain that makes pictures as sharp as photographs are."""
-    target = metrics.sharpness(real).mean()
 
     def made(gain: float) -> Tensor:
         return (low + gain * detail).clamp(0, 1)
 
     def ratio(gain: float) -> float:
-        return float(metrics.sharpness(made(gain)).mean() / target)
+        return sharpness(made(gain), real)
 
     nearest = max(GAINS, key=lambda gain: float(metrics.peak_signal_to_noise(made(gain), real).mean()))
     sharp = min(GAINS, key=lambda gain: abs(np.log(max(ratio(gain), 1e-6))))
@@ -81,7 +86,7 @@ def main() -> None:
     for name, made in (("without detail", low), ("photographs", real)):
         psnr = float(metrics.peak_signal_to_noise(made, real).mean()) if made is low else float("inf")
         ssim = float(metrics.structural_similarity(made, real).mean())
-        ratio = float(metrics.sharpness(made).mean() / metrics.sharpness(real).mean())
+        ratio = sharpness(made, real)
         print(f"{name:49}  {psnr:6.2f} dB  SSIM {ssim:.4f}  sharpness {ratio:.3f}")
 
     draw: Callable[[Tensor], Tensor] = family.drawn(run.nets, run.state.facts)

@@ -2,12 +2,12 @@
 
     python tests/bench/bench_memory.py --count 100000 --folder /tmp/large
 
-Draws toy cats of 128 px in two sets, merges them, writes them into class folders as JPEGs, makes a set of those again,
-with and without doubles, filters it, merges the two, looks at them, and draws an epoch of training batches, each in a
-process of its own. Says for each the most resident memory, and how much of it was its own (RssAnon) and how much pages
-of files (RssFile: libraries; the tools read and write files, and map none). The kernel's cache of files is part of
-neither: it is given back to whoever needs it. ``--folder`` needs room for four times the set, and is removed in the
-end.
+Draws toy cats of 128 px in two sets, merges them, makes a smaller set of that, filters it, merges the two, looks at
+them, and draws an epoch of training batches, each in a process of its own; with ``--files`` it also writes them into
+class folders as JPEGs and makes a set of those, without doubles. Says for each the most resident memory, and how much
+of it was its own (RssAnon) and how much pages of files (RssFile: libraries; the tools read and write files, and map
+none). The kernel's cache of files is part of neither: it is given back to whoever needs it. ``--folder`` needs room for
+four times the set, and is removed in the end. Drawn sets of an earlier run may be named instead of drawing them again.
 """
 
 import argparse
@@ -86,21 +86,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--folder", type=Path, required=True, help="a new folder to work in")
+    parser.add_argument("--files", action="store_true", help="go through picture files too")
+    parser.add_argument("--drawn", type=Path, nargs="*", default=[], help="two sets of toy cats that are there already")
     arguments = parser.parse_args()
     folder: Path = arguments.folder
     folder.mkdir(parents=True)
     half = arguments.count // 2
-    steps = [
+    sets = " ".join(str(path.resolve()) for path in arguments.drawn) or "a.npy b.npy"
+    drawing: list[tuple[str, tuple[str, ...]]] = [
         (f"toycats -o a.npy --count {half}", ()),
         (f"toycats -o b.npy --count {half} --seed 1", ()),
-        ("merge a.npy b.npy -o merged.npy", ("a.npy", "b.npy")),
-        ("write merged.npy", ("merged.npy",)),
-        ("create files -o unique.npy --size 128 --labels folders --dedupe", ("unique.npy",)),
-        ("create files -o created.npy --size 128 --labels folders", ("files",)),
-        ("filter created.npy -o filtered.npy --kind highpass", ()),
-        ("merge created.npy filtered.npy -o merged.npy", ("filtered.npy", "created.npy")),
-        ("stats merged.npy -o page.png", ()),
-        ("sample merged.npy", ()),
+    ]
+    by_files: list[tuple[str, tuple[str, ...]]] = [
+        ("write merged.npy", ()),
+        ("create files -o unique.npy --size 128 --labels folders --dedupe", ("unique.npy", "files")),
+    ]
+    steps = [
+        *([] if arguments.drawn else drawing),
+        (f"merge {sets} -o merged.npy", () if arguments.drawn else ("a.npy", "b.npy")),
+        *(by_files if arguments.files else []),
+        ("create merged.npy -o smaller.npy --size 96", ("smaller.npy",)),
+        ("filter merged.npy -o filtered.npy --kind highpass", ()),
+        ("merge merged.npy filtered.npy -o both.npy", ("merged.npy", "filtered.npy")),
+        ("stats both.npy -o page.png", ()),
+        ("sample both.npy", ()),
     ]
     try:
         for step, leftover in steps:

@@ -11,10 +11,18 @@ import pytest
 pytest.importorskip("accelerate", reason="needs the train extra")
 import yaml
 from accelerate.commands.config.config_args import load_config_from_file
+from accelerate.commands.launch import _validate_launch_command, launch_command_parser
+from accelerate.utils.launch import prepare_multi_gpu_env
+
+from trainer.config import RunConfig
+from trainer.distributed import asked_to_shard
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = sorted((ROOT / "launch" / "accelerate").glob("*.yaml"))
-HARDWARE = {"compute_environment", "distributed_type", "use_cpu", "num_machines", "num_processes", "gpu_ids"}
+FOLDER = ROOT / "launch" / "accelerate"
+FILES = sorted(FOLDER.glob("*.yaml"))
+HARDWARE = {
+    "compute_environment", "distributed_type", "use_cpu", "num_machines", "num_processes", "gpu_ids", "fsdp_config",
+}  # fmt: skip
 
 SHOW_WORLD = """
 import os
@@ -30,6 +38,16 @@ os._exit(0)
 def test_accelerate_reads_it_and_it_names_hardware_only(path: Path) -> None:
     load_config_from_file(str(path))
     assert set(yaml.safe_load(path.read_text())) <= HARDWARE
+
+
+def test_it_is_the_fsdp_that_the_trainer_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    command = ["--config_file", str(FOLDER / "fsdp.yaml"), "--num_processes", "8", "trainer/train_ddpm.py"]
+    arguments = launch_command_parser().parse_args(command)
+    arguments, *_ = _validate_launch_command(arguments)
+    for name, value in prepare_multi_gpu_env(arguments).items():
+        if name.startswith(("FSDP_", "ACCELERATE_")):
+            monkeypatch.setenv(name, value)
+    assert asked_to_shard(RunConfig())
 
 
 @pytest.mark.slow

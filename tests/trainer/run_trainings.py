@@ -12,7 +12,7 @@ Endings are a list of {"codes": by rank, "out", "errors": by rank, "steps": on t
 intact checkpoint or -1, "complaints", "nets": SHA-256 of its weights, "samples": by step}.
 """
 
-import errno
+import contextlib
 import json
 import os
 import signal
@@ -27,46 +27,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from failing_disk import Refusal, refuse
 
 from trainer import checkpoint
 from trainer.checkpoint import NETS, sha256
 from trainer.family import Family
 from trainer.loop import main
 
-WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-CHANGES = ("os.mkdir", "os.rename", "os.link", "os.truncate", "os.remove", "os.rmdir")
-
 
 def family_of(model: str) -> type[Family]:
     module = import_module(f"trainer.families.{model}")
     own = [value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Family)]
     return next(value for value in own if value.__module__ == module.__name__)
-
-
-def refuse(command: dict[str, Any] | None) -> list[int]:
-    """Have what changes files below a folder fail; counts all such steps."""
-    told = command or {"at": -1, "under": "\0", "error": "EIO"}
-    number = getattr(errno, told["error"])
-    count = [0]
-
-    def step(path: object) -> None:
-        if isinstance(path, str | os.PathLike) and str(path).startswith(told["under"]):
-            count[0] += 1
-            if told["at"] >= 0 and (count[0] == told["at"] or (count[0] > told["at"] and not told["once"])):
-                raise OSError(number, os.strerror(number), str(path))
-
-    def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        if event in CHANGES or (event == "open" and arguments[2] & WRITING):
-            step(arguments[0])
-
-    def fsync(file: Any, call: Any = os.fsync) -> None:
-        descriptor = file if isinstance(file, int) else file.fileno()
-        step(Path(f"/proc/self/fd/{descriptor}").readlink())
-        call(descriptor)
-
-    sys.addaudithook(hook)
-    os.fsync = fsync
-    return count
 
 
 def broken(family: type[Family], command: dict[str, Any], rank: int) -> type[Family]:
@@ -96,7 +68,7 @@ def broken(family: type[Family], command: dict[str, Any], rank: int) -> type[Fam
 
 def child(command: dict[str, Any], rank: int, port: int, files: list[Any]) -> None:
     """One rank, to its end."""
-    signal.alarm(command.get("seconds", 120))  # unhandled, it ends the process
+    signal.alarm(command.get("seconds", 600))  # unhandled, it ends the process
     for number, file in zip((1, 2), files, strict=False):
         os.dup2(file.fileno(), number)
     sys.stdout, sys.stderr = (open(number, "w", closefd=False) for number in (1, 2))  # noqa: SIM115
@@ -109,7 +81,8 @@ def child(command: dict[str, Any], rank: int, port: int, files: list[Any]) -> No
     family = family_of(command["model"])
     if "break" in command:
         family = broken(family, command["break"], rank)
-    count = refuse(command.get("refuse") if rank == 0 else None)
+    told = command.get("refuse") if rank == 0 else None
+    count = refuse(Refusal(**told) if told else Refusal(at=-1, under="\0"))
     leave = os._exit
 
     def end(code: int) -> None:
@@ -184,6 +157,9 @@ def run(command: dict[str, Any]) -> dict[str, Any]:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     os.environ["ACCELERATE_USE_CPU"] = "true"
+    for name in ("torch._dynamo", "torch.utils.tensorboard"):  # the rest of what each would import for itself
+        with contextlib.suppress(ImportError):
+            import_module(name)
     commands = json.load(sys.stdin)
     for model in {command["model"] for command in commands}:
         family_of(model)

@@ -5,6 +5,7 @@ import dataclasses
 import importlib
 import json
 import pkgutil
+import random
 import typing
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from foundations import blurring, blurring_run
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
+from trainings import many, run_trainings, training
 
 from export.to_onnx import Origin, export_networks
 from trainer import checkpoint, families, runs
@@ -283,17 +285,21 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def flags_of(options: dict[str, Any], data: Path) -> list[Any]:
+    """What a person writes for options of a family."""
+    if "low" in options:
+        options = options | {"low": blurring_run(data, SIZE_PX)}
+    return [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", value)]
+
+
 def start(
     family_class: type[Family], options: dict[str, Any], data: Path, run: Path, steps: int, ranks: int = 1
 ) -> str:
     """Train as a person does; returns what was printed."""
-    if "low" in options:
-        options = options | {"low": blurring_run(data, SIZE_PX)}
-    flags = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", value)]
     result = train(
         "--data", data, "--image-size", SIZE_PX, "--out", run, "--steps", steps, "--batch-size", 4, "--hold-out", 5,
         "--log-every", 2, "--save-every", 3, "--sample-every", 4, "--schedule", "constant",  # whatever --steps is
-        *flags,
+        *flags_of(options, data),
         ranks=ranks, model=family_class.__module__.rpartition(".")[2],
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
@@ -320,6 +326,35 @@ def test_a_resumed_run_is_the_same_to_the_bit(
     assert contents(parts) == contents(whole)
     assert log_rows(parts) == log_rows(whole)
     assert sorted(path.name for path in parts.glob("samples/*")) == ["step_00000004.png", "step_00000007.png"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_random_resumes_change_no_family_by_a_bit(tmp_path: Path, labelled: Path, ranks: int, workers: int) -> None:
+    """Every family, stopped at random steps, epoch ends among them; RESUMES=20 stops it as often."""
+    resumes = many("RESUMES", 2)
+    last = resumes + 8
+    epoch = 24 // (4 * ranks)  # steps of a pass over the pictures to train on
+    reading = ("--memory", 0, "--workers", workers) if workers else ()
+    common = ("--data", labelled, "--image-size", SIZE_PX, "--batch-size", 4, "--hold-out", 5, "--log-every", 1,
+              "--save-every", 10**6, "--sample-every", 10**6, *reading)  # fmt: skip
+    commands, cases = [], {}
+    for number, given in enumerate(architectures()):
+        family_class, options = given.values
+        steps = set(random.Random(number).sample(range(1, last), resumes)) | {epoch * (last // epoch)}
+        cases[str(given.id)] = [tmp_path / f"{number}-{name}" for name in ("whole", "parts")]
+        whole, parts = cases[str(given.id)]
+        model = family_class.__module__.rpartition(".")[2]
+        flags = (*common, *flags_of(options, labelled))
+        commands.append(training(whole, *flags, "--steps", last, model=model, ranks=ranks))
+        for stop in sorted(steps | {last}):
+            commands.append(training(parts, *flags, "--steps", stop, model=model, ranks=ranks))
+    for command, ending in zip(commands, run_trainings(commands), strict=True):
+        assert ending["codes"] == [0] * ranks, (command, ending)
+    different = [name for name, (whole, parts) in cases.items() if contents(whole) != contents(parts)]
+    different += [f"{name}: losses" for name, runs in cases.items() if log_rows(runs[0]) != log_rows(runs[1])]
+    assert not different
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from bad_pictures import Bad, make_labelled, make_pictures, make_sets, make_tables_of_labels, photo
 from commands import environment
+from drawn_faces import NEEDS_FACES, draw_face
 
 from trainer.data.npy import printable
 
@@ -100,6 +101,23 @@ def test_a_folder_of_them_loses_only_those_that_are_no_pictures(pictures: list[B
     assert {os.fsencode(name) for name in names} == {os.fsencode(bad.path.name) for bad in good}
 
 
+@NEEDS_FACES
+@pytest.mark.slow
+def test_a_folder_of_them_leaves_the_face(pictures: list[Bad], tmp_path: Path) -> None:
+    folder, face = pictures[0].path.parent, tmp_path / "face.png"
+    cv2.imwrite(str(face), draw_face().image)
+    arguments = ["align", str(face), str(folder), "-o", "a.npy", "--size", "16", "--workers", "2"]
+    (end,) = run_tools([{"arguments": arguments, "seconds": 300}], tmp_path)
+    assert end["code"] == 0, end
+    assert end["megabytes"] < MEGABYTES, end["megabytes"]
+    lines = end["error"].splitlines()
+    for bad in pictures:
+        (line,) = (line for line in lines if f"{_shown(bad.path)}" in line and line.startswith("skipped "))
+        assert (bad.word or "no face found") in line, (bad, line)
+    assert json.loads((tmp_path / "a.json").read_text("utf-8"))["names"] == ["face.png"]
+    assert f"{sum(not bad.word for bad in pictures)} pictures without a face" in end["out"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "tool",
@@ -110,15 +128,31 @@ def test_a_folder_of_them_loses_only_those_that_are_no_pictures(pictures: list[B
         ["downscale", "PATH", "-o", "OUT.folder"],
         ["filter", "PATH", "-o", "OUT.folder", "--kind", "highpass"],
         ["select", "PATH", "-o", "OUT.npy", "--rows", "1", "--columns", "1", "--margin", "0"],
+        ["shards", "PATH", "-o", "OUT.shards-{0..0}.tar"],
+        ["shards", "PATH", "-o", "OUT.shards-{0..0}.tar", "--size", "16", "--format", "webp"],
+        pytest.param(["align", "PATH", "-o", "OUT.npy"], marks=NEEDS_FACES),
+        pytest.param(["create", "PATH", "-o", "OUT.npy", "--crop", "face"], marks=NEEDS_FACES),
     ],
-    ids=["create", "create-more", "edges", "downscale", "filter", "select"],
+    ids=[
+        "create",
+        "create-more",
+        "edges",
+        "downscale",
+        "filter",
+        "select",
+        "shards",
+        "shards-sized",
+        "align",
+        "create-faces",
+    ],
 )
 def test_each_bad_picture_is_one_line(pictures: list[Bad], tool: list[str], tmp_path: Path) -> None:
     small = {"one-pixel.png"} if tool[0] == "downscale" else set()
+    otherwise = "no face" if "align" in tool or "face" in tool else ""
     check(
         tmp_path,
         (
-            ([str(bad.path) if word == "PATH" else word for word in tool], bad)
+            ([str(bad.path) if word == "PATH" else word for word in tool], bad._replace(word=bad.word or otherwise))
             for bad in pictures
             if bad.path.name not in small
         ),
@@ -135,6 +169,9 @@ def set_tools(path: Path, good: Path) -> list[list[str]]:
         ["select", str(path), "--drop", "0", "-o", "OUT.npy"],
         ["stats", str(path), "-o", "OUT.png"],
         ["filter", str(path), "-o", "OUT.npy", "--kind", "blur"],
+        ["align", str(path), "-o", "OUT.npy"],
+        ["morph", str(path), "-o", "OUT.npy", "--method", "flow"],
+        ["shards", str(path), "-o", "OUT.shards-{0..1}.tar"],
     ]
 
 
@@ -149,7 +186,10 @@ def test_each_bad_set_is_one_line(make: Any, number: int | slice, tmp_path: Path
         for tool in tools[number] if isinstance(number, slice) else [tools[number]]:
             word = bad.word
             if bad.path.is_dir():  # some tools look for pictures in it
-                words = {"info": "no readable", "create": "no file matches", "filter": "for picture files"}
+                words = {
+                    "info": "no readable", "create": "no file matches", "align": "no file matches",
+                    "filter": "for picture files",
+                }  # fmt: skip
                 word = words.get(tool[0], "a folder")
             cases.append((tool, bad._replace(word=word)))
     check(tmp_path, cases)

@@ -19,8 +19,9 @@ from trainer.config import UserError
 from trainer.data import toycats
 from trainer.data.augment import Augment, mirror, warp
 from trainer.data.npy import Stored
+from trainer.data.order import Order
 from trainer.data.sources import FolderImages, Pictures, open_pictures
-from trainer.data.stream import Order, Stream, ordered
+from trainer.data.stream import Stream, ordered
 
 CPU = torch.device("cpu")
 EVERYTHING = Augment(flip=True, rotate=10, crop=0.2)

@@ -10,11 +10,25 @@ import sys
 from types import FrameType, ModuleType
 
 from trainer.config import UserError, fail
-from trainer.data import create, downscale, edges, filter, info, merge, select, split, stats, toycats
+from trainer.data import (
+    align,
+    create,
+    downscale,
+    edges,
+    filter,
+    info,
+    merge,
+    morph,
+    select,
+    shards,
+    split,
+    stats,
+    toycats,
+)
 from trainer.data.npy import printable
 
 TOOLS: tuple[ModuleType, ...] = (
-    create, merge, split, select, stats, filter, info, edges, downscale, toycats,
+    create, align, morph, merge, split, select, stats, filter, info, edges, downscale, shards, toycats,
 )  # fmt: skip
 
 

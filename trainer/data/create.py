@@ -2,9 +2,10 @@
 
 Patterns may be quoted, and '**' looks into all folders below; a folder means all files in and below it. Pictures are
 stretched to a square; with --keep-aspect fitted into it with their edges repeated outwards; with --crop center cut to
-it. A file that cannot be used is named and left out; the exit code is 2 only when there was no usable one. A packed set
-(idx as MNIST's, CIFAR-10's binary folder, parquet, hub:OWNER/NAME) keeps its size unless told otherwise, idx its one
-channel. Names, labels and the sizes that pictures had are written beside it, to <output>.json.
+it; with --crop face cut to the largest face of people in it, upright, as the tool align does. A file that cannot be
+used is named and left out; the exit code is 2 only when there was no usable one. A packed set (idx as MNIST's,
+CIFAR-10's binary folder, parquet, hub:OWNER/NAME) keeps its size unless told otherwise, idx its one channel. Names,
+labels and the sizes that pictures had are written beside it, to <output>.json.
 
     python -m trainer.data create 'cats/*.jpg' more-cats/ -o cats.npy --size 128
     python -m trainer.data create holidays/ -o holidays.npy --crop center --min-size 256 --dedupe
@@ -23,19 +24,22 @@ from tqdm import tqdm
 
 from trainer.config import UserError, require
 from trainer.data.dedupe import LIKENESS, Look, Seen, look
+from trainer.data.faces import Cutter, add_model_option
 from trainer.data.facts import Facts
 from trainer.data.finding import find, names_of
-from trainer.data.formats import open_packed
+from trainer.data.formats import open_set
 from trainer.data.headers import Unreadable, read_header
 from trainer.data.labels import by_folder, by_table, numbered
+from trainer.data.landmarks import Finder
 from trainer.data.npy import printable
-from trainer.data.packed import Packed, of_stored, resized
+from trainer.data.packed import Packed
 from trainer.data.pictures import Fit, centre, load_bytes, pad, read_bytes, resize
-from trainer.data.sets import PictureSet, SetWriter, check_set, writing
+from trainer.data.sets import SetWriter, check_not_input, check_set, writing
 from trainer.data.threads import in_threads
 
 CROPS: dict[str, Fit] = {"none": resize, "center": centre}
 """What --crop cuts, and how the rest is brought to the size."""
+FACE = "face"  # the other choice of --crop, which needs a finder
 
 Made = tuple[np.ndarray, tuple[int, int], Look | None]
 """A picture, the width and height that it had, and how it looks where that is compared."""
@@ -48,63 +52,59 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-o", "--output", type=Path, required=True, help="the .npy file to write")
     parser.add_argument("--size", type=int, help="side of the pictures in pixels (128, or that of a set)")
-    parser.add_argument("--crop", choices=tuple(CROPS), default="none", help="cut to a square instead of stretching")
+    parser.add_argument(
+        "--crop", choices=(*CROPS, FACE), default="none", help="cut to a square, or to a face, instead of stretching"
+    )
     parser.add_argument("--keep-aspect", action="store_true", help="pad by repeating the edge instead of stretching")
     parser.add_argument("--min-size", type=int, default=0, help="leave out what has a side of fewer pixels than this")
-    parser.add_argument(
-        "--dedupe", type=float, nargs="?", const=LIKENESS, metavar="LIKENESS",
-        help=f"leave out pictures that have come before; how much alike (0.5 to 1) is the same ({LIKENESS})",
-    )  # fmt: skip
+    parser.add_argument("--dedupe", action="store_true", help="leave out pictures that have come before")
+    parser.add_argument("--alike", type=float, default=LIKENESS, help=f"what --dedupe takes for the same ({LIKENESS})")
     parser.add_argument("--labels", metavar="folders|CSV", help="label pictures by folder, or by a file of name,label")
     parser.add_argument("--exact", action="store_true", help="decode all at full size: slower, and 1 of 255 closer")
+    add_model_option(parser)
     parser.add_argument("--workers", type=int, default=0, help="pictures made at once (0: one a core)")
     parser.add_argument("--force", action="store_true", help="replace an output that exists")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Create the file; returns the exit code."""
-    size, alike = arguments.size, arguments.dedupe
+    size, alike = arguments.size, arguments.alike
     require(size is None or 1 <= size <= 4096, "size", size, "1 to 4096")
     require(0 <= arguments.min_size <= 100_000, "min_size", arguments.min_size, "0 to 100000")
-    require(alike is None or 0.5 <= alike <= 1, "dedupe", alike, "0.5 to 1")
+    require(0.5 <= alike <= 1, "alike", alike, "0.5 to 1")
     require(0 <= arguments.workers <= 256, "workers", arguments.workers, "0 to 256")
     if arguments.keep_aspect and arguments.crop != "none":
         raise UserError(f"--keep-aspect and --crop {arguments.crop} exclude each other: expected one of them")
+    if arguments.landmarks_model is not None and arguments.crop != FACE:
+        raise UserError("--landmarks-model is for --crop face")
     check_set(arguments.output, arguments.force, [Path(arguments.labels)] if arguments.labels else ())
-    source = open_set(arguments) if len(arguments.inputs) == 1 else None
+    if len(arguments.inputs) > 1:
+        return create_of_files(arguments)
+    name = arguments.inputs[0]
+    fit = resize if arguments.crop == FACE else _fit(arguments)
+    source = open_set(name, size or 0, fit, arguments.workers)
     if source is None:
         return create_of_files(arguments)
-    for name, value in (("--labels", arguments.labels), ("--min-size", arguments.min_size)):
+    for option, value in (("--labels", arguments.labels), ("--min-size", arguments.min_size)):
         if value:
-            raise UserError(f"{name} is for picture files; {printable(arguments.inputs[0])} is a set")
+            raise UserError(f"{option} is for picture files; {printable(name)} is a set")
+    if arguments.crop == FACE:
+        raise UserError(f"--crop face is for picture files; {printable(name)} is a set: use the tool align")
+    if fit is not resize and not size:
+        raise UserError(f"--crop and --keep-aspect need --size as well where the input is a set ({printable(name)})")
+    check_not_input(arguments.output, [Path(name)])
     return create_of_set(arguments, *source)
 
 
-def open_set(arguments: argparse.Namespace) -> tuple[Packed, Facts] | None:
-    """The input where it is a set, and what is known of its pictures beside their labels; None for picture files."""
-    name, size, fit = arguments.inputs[0], arguments.size or 0, _fit(arguments)
-    known = Facts()
-    if Path(name).suffix == ".npy" and Path(name).is_file():
-        check_set(arguments.output, arguments.force, [Path(name)])
-        stored = PictureSet(Path(name))
-        packed: Packed | None = resized(of_stored(stored), size, fit, arguments.workers)
-        known = stored.facts
-    else:
-        packed = open_packed(name, size, fit)
-    if packed is None:
-        return None
-    if fit is not resize and not size:
-        raise UserError(f"--crop and --keep-aspect need --size as well where the input is a set ({printable(name)})")
-    return packed, known
-
-
 def _fit(arguments: argparse.Namespace) -> Fit:
+    if arguments.crop == FACE:
+        return Cutter(finder=Finder(arguments.landmarks_model)).fit
     return pad if arguments.keep_aspect else CROPS[arguments.crop]
 
 
 def options(arguments: argparse.Namespace) -> dict[str, Any]:
     """What the pictures follow from, beside their files."""
-    names = ("size", "crop", "keep_aspect", "min_size", "dedupe", "labels", "exact")
+    names = ("size", "crop", "keep_aspect", "min_size", "exact", "dedupe", *(["alike"] if arguments.dedupe else []))
     return {name: value for name in names if (value := getattr(arguments, name)) not in (None, False, 0, "none")}
 
 
@@ -116,7 +116,8 @@ def create_of_files(arguments: argparse.Namespace) -> int:
     if not files:
         raise UserError(f"no file matches {' '.join(printable(pattern) for pattern in arguments.inputs)}")
     wanted = _labels(arguments, files)
-    seen = None if arguments.dedupe is None else Seen(arguments.dedupe)
+    fit, exact = _fit(arguments), arguments.exact or arguments.crop == FACE
+    seen = Seen(arguments.alike) if arguments.dedupe else None
 
     def make(number: int) -> Made | str:
         try:
@@ -126,7 +127,7 @@ def create_of_files(arguments: argparse.Namespace) -> int:
             height, width = read_header(data).shape
             if min(height, width) < arguments.min_size:
                 return f"{width}x{height} px, --min-size is {arguments.min_size}"
-            image = load_bytes(data, size, size, _fit(arguments), arguments.exact)
+            image = load_bytes(data, size, size, fit, exact)
         except Unreadable as error:
             return str(error)
         return image, (width, height), None if seen is None else look(image)
@@ -150,7 +151,8 @@ def create_of_files(arguments: argparse.Namespace) -> int:
             kept.append(number)
             sizes.append(shape)
         if not kept:
-            raise UserError(f"none of the {len(files)} files is a readable picture; nothing was written")
+            kind = "readable picture" + (" with a face" if arguments.crop == FACE else "")
+            raise UserError(f"none of the {len(files)} files is a {kind}; nothing was written")
         names = names_of(files)
         labels, classes = numbered([wanted[k] or "" for k in kept]) if arguments.labels else ([], ())
         writer.facts = Facts(
@@ -182,7 +184,7 @@ def _labels(arguments: argparse.Namespace, files: list[Path]) -> list[str | None
 def create_of_set(arguments: argparse.Namespace, packed: Packed, facts: Facts) -> int:
     """Write a set, and its labels; returns the exit code."""
     count, height, width, channels = packed.shape
-    seen = None if arguments.dedupe is None else Seen(arguments.dedupe)
+    seen = Seen(arguments.alike) if arguments.dedupe else None
     kept: list[int] = []
     labels: list[int] = []
     number = 0
@@ -204,10 +206,8 @@ def create_of_set(arguments: argparse.Namespace, packed: Packed, facts: Facts) -
         if not writer.count:
             raise UserError(f"{printable(packed.name)} holds no readable picture; nothing was written")
         made = {"tool": "create", "of": packed.name, "options": options(arguments)}
-        if labels:
-            writer.facts = Facts(labels=np.array(labels, np.int64), classes=packed.classes, made=made)
-        else:
-            writer.facts = replace(facts.take(np.array(kept)), made=made)
+        known = replace(facts, labels=np.array(labels, np.int64)) if labels else facts.take(np.array(kept))
+        writer.facts = replace(known, made=made)
     _summary(writer, arguments.output, number - len(kept) if seen else None)
     return 0
 

@@ -16,9 +16,11 @@ import numpy as np
 from tqdm import tqdm
 
 from trainer.config import RunConfig, UserError
+from trainer.data.finding import training_part
 from trainer.data.npy import printable
 from trainer.data.pictures import Unreadable, decode, files_in, read_bytes, read_header
-from trainer.data.sources import GIB, Images, Pictures, Ragged, Sides, open_pictures, training_part
+from trainer.data.sharded import find_shards
+from trainer.data.sources import GIB, Images, Pictures, Ragged, Sides, open_pictures
 from trainer.data.threads import in_threads
 from trainer.family import Crops
 from trainer.resample import shrink
@@ -123,7 +125,7 @@ def open_crops(config: RunConfig, reading: Crops, *, progress: bool = True) -> P
     """The pictures of ``--data``, and of the folders that ``reading`` names. Raises ``UserError`` in one line."""
     least = reading.least_px or reading.size_px
     folder = Path(config.data)
-    if folder.is_dir() and not config.image_size:
+    if folder.is_dir() and not config.image_size and find_shards(config.data) is None:
         folder = training_part(folder)
         files = sized_files(folder, least, progress)
         if not files:

@@ -6,7 +6,6 @@ torchvision's CIFAR-10 is the pickled version, so the binary archive of the same
 
 import contextlib
 import io
-import os
 import re
 import shutil
 import tarfile
@@ -17,6 +16,7 @@ from trainer.config import UserError
 from trainer.data import cifar, idx
 from trainer.data.npy import printable
 from trainer.data.packed import Packed, resized
+from trainer.files import cache
 
 IDX_SETS = ("MNIST", "FashionMNIST", "KMNIST")
 NAME = re.compile(rf"torchvision:({'|'.join((*IDX_SETS, 'CIFAR10'))})(?::(train|test))?")
@@ -46,12 +46,6 @@ def open_torchvision(data: str, image_size: int = 0) -> Packed:
         batches = [folder / "test_batch.bin"] if test else cifar.find_batches(folder)
         return resized(cifar.open_cifar(batches), image_size)
     return resized(idx.open_idx(folder / f"{'t10k' if test else 'train'}-images-idx3-ubyte.gz"), image_size)
-
-
-def cache() -> Path:
-    """Where downloads are kept."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "utsuroi"
 
 
 def _download(name: str, folder: Path) -> None:

@@ -9,6 +9,9 @@ from pathlib import Path
 from trainer.data.npy import printable
 from trainer.data.pictures import files_in
 
+# What the halves of a published set are called; a folder of such folders is no folder of classes.
+PARTS = frozenset(("train", "training", "test", "testing", "val", "valid", "validation"))
+
 
 def find(inputs: Iterable[str], output: Path) -> list[Path]:
     """The files that names, patterns and folders stand for: each once, in the order given, sorted within a pattern."""
@@ -40,3 +43,20 @@ def names_of(files: Sequence[Path]) -> list[str]:
 def real(path: Path) -> Path:
     """Where a path leads, through links; links in a circle, which ``Path.resolve`` raises for, lead to themselves."""
     return Path(os.path.realpath(path))
+
+
+def training_part(folder: Path) -> Path:
+    """The training half of a folder that holds the halves of a published set, or the folder itself."""
+    below = {path.name: path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    training = [name for name in ("train", "training") if name in below]
+    return below[training[0]] if training and len(below) > 1 and below.keys() <= PARTS else folder
+
+
+def class_folders(folder: Path, files: Sequence[Path]) -> tuple[list[int], tuple[str, ...]]:
+    """Labels by the folders right below one, and their names; none where there are no two, or files beside them."""
+    names = sorted({file.relative_to(folder).parts[0] for file in files if file.parent != folder})
+    if len(names) < 2 or any(file.parent == folder for file in files):
+        return [], ()
+    numbers = {name: number for number, name in enumerate(names)}
+    labels = [numbers[file.relative_to(folder).parts[0]] for file in files]
+    return labels, tuple(printable(name) for name in names)

@@ -3,12 +3,28 @@
 from pathlib import Path
 
 from trainer.config import UserError
-from trainer.data import cifar, hub, idx
+from trainer.data import cifar, hub, hub_stream, idx, sharded
+from trainer.data.facts import Facts
 from trainer.data.npy import printable
-from trainer.data.packed import Packed, resized
+from trainer.data.packed import Packed, of_stored, resized
 from trainer.data.pictures import Fit, resize
+from trainer.data.sets import PictureSet
 
 PICKLE = b"\x80"
+
+
+def open_set(name: str, image_size: int = 0, fit: Fit = resize, workers: int = 0) -> tuple[Packed, Facts] | None:
+    """A .npy file or a packed set, its pictures brought to ``image_size`` (0: theirs), and what is known of them; None
+    for anything else. The labels of a .npy file are among the facts, those of a packed set come with its pieces.
+
+    Raises ``UserError`` for one that is not sound.
+    """
+    path = Path(name)
+    if path.suffix == ".npy" and path.is_file():
+        stored = PictureSet(path)
+        return resized(of_stored(stored), image_size, fit, workers), stored.facts
+    packed = open_packed(name, image_size, fit)
+    return None if packed is None else (packed, Facts(classes=packed.classes))
 
 
 def open_packed(data: str, image_size: int = 0, fit: Fit = resize) -> Packed | None:
@@ -18,8 +34,13 @@ def open_packed(data: str, image_size: int = 0, fit: Fit = resize) -> Packed | N
     """
     if data.startswith("hub:"):
         return hub.open_hub(data, image_size, fit)
+    if data.startswith("hubstream:"):
+        return hub_stream.open_hub_stream(data, image_size, fit)
     path = Path(data)
     try:
+        shards = sharded.open_shards(data, image_size, fit)
+        if shards is not None:
+            return shards
         if path.is_dir():
             return _open_folder(path, image_size, fit)
         if path.is_file():

@@ -5,10 +5,8 @@ download folder: a table could name any file of this machine otherwise, or any a
 """
 
 import contextlib
-import json
 import re
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import repeat
@@ -19,14 +17,14 @@ import cv2
 import numpy as np
 
 from trainer.config import UserError
+from trainer.data.labels import LABEL_NAMES, numbered_values
 from trainer.data.npy import printable
 from trainer.data.packed import Packed, Piece
-from trainer.data.pictures import Fit, Unreadable, load_bytes, read_bytes, read_header, resize
+from trainer.data.pictures import Fit, Unreadable, load_bytes, read_header, resize
+from trainer.data.rows import MOST_GROUP_BYTES, Groups, RowGroups, RowImages, encoded, explained, first_line, open_here
 
 NAME = re.compile(r"hub:([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?::([\w.-]+))?", re.ASCII)
-LABEL_COLUMNS = ("label", "labels", "class", "category", "fine_label", "target")
 ROWS = 16  # read at once
-MOST_CLASSES = 10_000
 SHOWN = 8  # rows that are left out are named up to here
 HINT = "pip install 'utsuroi[data]'"
 
@@ -42,6 +40,8 @@ class Table:
     name: str
     count: int
     rows: Callable[[], Iterator[Row]]
+    fetch: Callable[[int], Any] | None  # what any row holds in the column of pictures, where it can be asked for
+    starts: np.ndarray | None = None  # i64 [m]: the first row of each group that ``fetch`` reads at once
     classes: tuple[str, ...] | None  # names by label where the table says them
     trusted: tuple[Path, ...] = ()  # folders in which a row may name a file
 
@@ -67,24 +67,16 @@ def open_parquet(paths: list[Path], image_size: int = 0, fit: Fit = resize) -> P
     """Local parquet files as one set. Raises ``UserError`` for those that are not sound, or hold no pictures."""
     try:
         from datasets import Features
-        from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
     except ImportError:
         raise UserError(f"{printable(paths[0])}: parquet files need the packages of {HINT}") from None
     what = printable(paths[0]) + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
 
-    @contextlib.contextmanager
-    def explained(path: Path) -> Iterator[None]:
-        try:
-            yield
-        except (ArrowException, OSError, ValueError, KeyError, TypeError, OverflowError, MemoryError) as error:
-            raise UserError(f"{printable(path)} is no sound parquet file: {_first_line(error)}") from None
-
-    schemas, count = [], 0
+    schemas, found = [], []
     for path in paths:
         with explained(path), ParquetFile(path) as file:
             schemas.append(file.schema_arrow)
-            count += file.metadata.num_rows
+            found.append(Groups.of(file.metadata))
     with explained(paths[0]):
         features = Features.from_arrow_schema(schemas[0])
     image, label = find_columns(features, what)
@@ -103,7 +95,16 @@ def open_parquet(paths: list[Path], image_size: int = 0, fit: Fit = resize) -> P
                     yield from zip(batch.column(image).to_pylist(), labels, strict=False)
 
     name = paths[0].stem if len(paths) == 1 else paths[0].parent.resolve().name
-    table = Table(what=what, name=name, count=count, rows=rows, classes=_class_names(features, label))
+    groups = RowGroups([str(path) for path in paths], found, image, open_here)
+    table = Table(
+        what=what,
+        name=name,
+        count=len(groups),
+        rows=rows,
+        fetch=groups if groups.largest <= MOST_GROUP_BYTES else None,
+        starts=groups.starts,
+        classes=class_names(features, label),
+    )
     return pack(table, image_size, fit)
 
 
@@ -134,7 +135,7 @@ def open_hub(data: str, image_size: int = 0, fit: Fit = resize) -> Packed:
     except UserError:
         raise
     except Exception as error:  # of the network, the hub, and whatever lies there: kinds without end
-        raise UserError(f"{data} cannot be opened: {_first_line(error)}") from None
+        raise UserError(f"{data} cannot be opened: {first_line(error)}") from None
 
     def rows() -> Iterator[Row]:
         for row in part:
@@ -146,10 +147,22 @@ def open_hub(data: str, image_size: int = 0, fit: Fit = resize) -> Packed:
         name=name.rpartition("/")[2],
         count=len(part),
         rows=rows,
-        classes=_class_names(part.features, label),
+        fetch=Column(part, image),
+        classes=class_names(part.features, label),
         trusted=tuple(Path(folder).resolve() for folder in caches),
     )
     return pack(table, image_size, fit)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a data set that lies on this disk, by rows."""
+
+    rows: Any
+    name: str
+
+    def __call__(self, row: int) -> Any:
+        return self.rows[row][self.name]
 
 
 def find_columns(features: Mapping[str, Any], what: str) -> tuple[str, str | None]:
@@ -160,7 +173,7 @@ def find_columns(features: Mapping[str, Any], what: str) -> tuple[str, str | Non
         shown = ", ".join(f"{printable(name)} ({kind})" for name, kind in list(kinds.items())[:SHOWN])
         raise UserError(f"{what} holds no column of encoded pictures: it has {shown or 'none at all'}")
     labels = [name for name, kind in kinds.items() if kind == "class"]
-    labels += [name for name in LABEL_COLUMNS if kinds.get(name) in ("int", "text")]
+    labels += [name for name in LABEL_NAMES if kinds.get(name) in ("int", "text")]
     return images[0], labels[0] if labels else None
 
 
@@ -180,7 +193,7 @@ def _kind(feature: Any) -> str:
     return "text" if "string" in dtype else dtype
 
 
-def _class_names(features: Mapping[str, Any], label: str | None) -> tuple[str, ...] | None:
+def class_names(features: Mapping[str, Any], label: str | None) -> tuple[str, ...] | None:
     names = getattr(features[label], "names", None) if label is not None else None
     return tuple(printable(str(name)) for name in names) if names else None
 
@@ -196,7 +209,7 @@ def pack(table: Table, image_size: int = 0, fit: Fit = resize) -> Packed:
     skipped = 0
     for row, (picture, value) in zip(range(table.count), table.rows(), strict=False):
         try:
-            sizes.add(read_header(_encoded(picture, table.trusted)).shape)
+            sizes.add(read_header(encoded(picture, table.trusted)).shape)
         except Unreadable as error:
             skipped += 1
             _say_skipped(table, row, str(error), skipped)
@@ -209,7 +222,7 @@ def pack(table: Table, image_size: int = 0, fit: Fit = resize) -> Packed:
         few = ", ".join(f"{width}x{height}" for height, width in sorted(sizes)[:3])
         raise UserError(f"{table.what} holds pictures of {len(sizes)} sizes ({few} ...): give --image-size")
     height, width = (image_size, image_size) if image_size else next(iter(sizes))
-    labels, classes = number(values, table)
+    labels, classes = numbered_values(values, table.what, table.classes)
 
     def pieces() -> Iterator[Piece]:
         position = 0
@@ -219,52 +232,22 @@ def pack(table: Table, image_size: int = 0, fit: Fit = resize) -> Packed:
             label = None if labels is None else labels[position : position + 1]
             position += 1
             try:
-                image = load_bytes(_encoded(picture, table.trusted), height, width, fit)
+                image = load_bytes(encoded(picture, table.trusted), height, width, fit)
             except (Unreadable, cv2.error) as error:
                 _say_skipped(table, row, str(error))
                 continue
             yield image[None], label
 
-    return Packed(name=table.name, shape=(len(values), height, width, 3), classes=classes, pieces=pieces)
-
-
-def number(values: list[Any], table: Table) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """Labels i64 [n] and class names of a column of numbers or texts; none where there is no column, or gaps."""
-    kinds = Counter(type(value) for value in values)
-    if set(kinds) == {int}:
-        low, high = min(values), max(values)
-        most = len(table.classes) if table.classes else MOST_CLASSES
-        if low == -1 and high == -1:  # how test sets without labels are published
-            return None, ()
-        if low < 0 or high >= most:
-            raise UserError(f"{table.what} has labels {low} to {high}, expected 0 to {most - 1}")
-        return np.array(values, np.int64), table.classes or tuple(str(label) for label in range(high + 1))
-    if set(kinds) == {str}:
-        names = sorted(set(values))
-        if len(names) > MOST_CLASSES:
-            raise UserError(f"{table.what} has {len(names)} different labels, expected at most {MOST_CLASSES}")
-        numbers = {name: label for label, name in enumerate(names)}
-        return np.array([numbers[value] for value in values], np.int64), tuple(printable(name) for name in names)
-    if set(kinds) != {type(None)}:
-        raise UserError(f"{table.what} has labels of {kinds[type(None)]} missing rows, expected a label in each row")
-    return None, ()
-
-
-def _encoded(picture: Any, trusted: tuple[Path, ...]) -> bytes:
-    """A row's encoded bytes. Raises ``Unreadable``."""
-    data, path = picture, None
-    if isinstance(picture, Mapping):
-        data, path = picture.get("bytes"), picture.get("path")
-    if isinstance(data, bytes) and data:
-        return data
-    if isinstance(path, str):
-        file = Path(path)
-        with contextlib.suppress(OSError, ValueError):  # a name with a zero byte is a ValueError
-            file = file.resolve()
-            if any(file.is_relative_to(folder) for folder in trusted):
-                return read_bytes(file)
-        raise Unreadable(f"names the file {json.dumps(path)[:80]} and holds no picture")
-    raise Unreadable("holds no picture")
+    rows, size = np.flatnonzero(good), (height, width)
+    return Packed(
+        name=table.name,
+        shape=(len(values), height, width, 3),
+        classes=classes,
+        pieces=pieces,
+        images=None if table.fetch is None else RowImages(table.fetch, rows, size, table.what, table.trusted, fit),
+        labels=labels,
+        blocks=None if table.starts is None else np.unique(np.searchsorted(rows, table.starts)),
+    )
 
 
 def _say_skipped(table: Table, row: int, reason: str, number_skipped: int = 1) -> None:
@@ -272,8 +255,3 @@ def _say_skipped(table: Table, row: int, reason: str, number_skipped: int = 1) -
         print(f"skipped {printable(table.what)}, row {row}: {printable(reason)}", file=sys.stderr)
     elif number_skipped == SHOWN + 1:
         print(f"skipped {printable(table.what)}: more rows ...", file=sys.stderr)
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return printable(lines[0])[:200] if lines else type(error).__name__

@@ -23,20 +23,29 @@ from trainer.data.packed import Packed
 from trainer.data.pictures import Header, Unreadable, files_in, read_bytes
 from trainer.data.pictures import read_header as read_picture_header
 from trainer.data.sets import PictureSet
+from trainer.data.sharded import describe_mixed
 
 SHOWN = 8  # lines a list
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("path", type=Path, metavar="FILE", help="a .npy, idx, parquet or CIFAR-10 file, or a folder")
+    parser.add_argument(
+        "path",
+        type=Path,
+        metavar="FILE",
+        help="a .npy, idx, parquet, .tar or CIFAR-10 file, a folder, or 'x-{000..127}.tar'",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the facts; returns the exit code."""
     path: Path = arguments.path
-    packed = open_packed(str(path))
-    if packed is not None:
+    mixed = describe_mixed(str(path))
+    packed = open_packed(str(path)) if mixed is None else None
+    if mixed is not None:
+        lines = mixed
+    elif packed is not None:
         lines = describe_packed(packed)
     else:
         lines = describe_folder(path) if path.is_dir() else describe_npy(path)
@@ -120,7 +129,7 @@ def describe_packed(packed: Packed) -> list[tuple[str, str]]:
         ("values", f"{low}..{high}"),
         ("means", ", ".join(f"{mean:.1f}" for mean in means)),
     ]
-    return lines + _counted("class", dict(zip(packed.classes, numbers.tolist(), strict=True)))
+    return lines + packed.facts() + _counted("class", dict(zip(packed.classes, numbers.tolist(), strict=True)))
 
 
 def describe_folder(folder: Path) -> list[tuple[str, str]]:

@@ -2,14 +2,19 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from trainer.config import UserError
 from trainer.data.npy import printable
 
 MOST_BYTES = 1 << 28
 MOST_CLASSES = 10_000
+LABEL_NAMES = ("label", "labels", "class", "category", "fine_label", "target")  # columns of labels, likeliest first
 HEADINGS = ({"name", "file", "filename", "file_name", "image", "path"}, {"label", "class", "category"})
 
 
@@ -89,3 +94,30 @@ def numbered(labels: Sequence[str]) -> tuple[list[int], tuple[str, ...]]:
         raise UserError(f"--labels gives {len(classes)} classes, expected at most {MOST_CLASSES}")
     index = {name: number for number, name in enumerate(classes)}
     return [index[name] for name in labels], tuple(classes)
+
+
+def numbered_values(
+    values: Sequence[Any], what: str, classes: tuple[str, ...] | None
+) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """Labels i64 [n] and class names of what somebody stored as labels, numbers or texts, by ``classes`` where their
+    names are known; none where there are none. Raises ``UserError`` for gaps among them."""
+    kinds = Counter(type(value) for value in values)
+    if set(kinds) == {int}:
+        low, high = min(values), max(values)
+        most = len(classes) if classes else MOST_CLASSES
+        if low == -1 and high == -1:  # how test sets without labels are published
+            return None, ()
+        if low < 0 or high >= most:
+            raise UserError(f"{what} has labels {low} to {high}, expected 0 to {most - 1}")
+        return np.array(values, np.int64), classes or tuple(str(label) for label in range(high + 1))
+    if set(kinds) == {str}:
+        names = sorted(set(values))
+        if len(names) > MOST_CLASSES:
+            raise UserError(f"{what} has {len(names)} different labels, expected at most {MOST_CLASSES}")
+        numbers = {name: label for label, name in enumerate(names)}
+        return np.array([numbers[value] for value in values], np.int64), tuple(printable(name) for name in names)
+    if set(kinds) != {type(None)}:
+        known = ", ".join(sorted(kind.__name__ for kind in kinds if kind is not type(None)))
+        gaps = f"{kinds[type(None)]} missing rows" if type(None) in kinds else f"several kinds ({known})"
+        raise UserError(f"{what} has labels of {gaps}, expected a label in each row")
+    return None, ()

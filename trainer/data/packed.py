@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -16,6 +17,17 @@ Piece = tuple[np.ndarray, np.ndarray | None]
 """Some pictures, u8 [k, h, w, c] RGB or grey, and their labels, i64 [k]."""
 
 
+class AnyPicture(Protocol):
+    """Pictures that are read when asked for."""
+
+    shape: tuple[int, int, int, int]
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, indices: np.ndarray) -> np.ndarray:
+        """Pictures [k, h, w, c] by their indices i64 [k]."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Packed:
     """A set that is read piece by piece, so that none of its sizes has to be believed."""
@@ -24,6 +36,10 @@ class Packed:
     shape: tuple[int, int, int, int]  # n, h, w, c; there may turn out to be fewer than n readable ones
     classes: tuple[str, ...] = ()
     pieces: Callable[[], Iterator[Piece]]  # raises UserError where the set is not sound
+    images: "AnyPicture | None" = None  # the same pictures, where any of them can be read without those before it
+    labels: np.ndarray | None = None  # i64 [n], with ``images``
+    blocks: np.ndarray | None = None  # i64 [m], with ``images``: the first picture of each block best read as a whole
+    facts: Callable[[], list[tuple[str, str]]] = list  # what else there is to say of it, in lines
 
 
 def of_stored(stored: Stored) -> Packed:
@@ -58,7 +74,7 @@ def resized(packed: Packed, size: int, fit: Fit = resize, workers: int = 0) -> P
         for (_, labels), images in in_threads(parts(), change, workers):
             yield images, labels
 
-    return replace(packed, shape=(count, size, size, channels), pieces=pieces)
+    return replace(packed, shape=(count, size, size, channels), pieces=pieces, images=None, labels=None, blocks=None)
 
 
 def read_all(path: Path, most: int) -> bytes:

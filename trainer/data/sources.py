@@ -19,6 +19,7 @@ from tqdm import tqdm
 from trainer.config import UserError
 from trainer.data import toycats
 from trainer.data.download import open_torchvision
+from trainer.data.finding import class_folders, training_part
 from trainer.data.formats import open_packed
 from trainer.data.npy import Stored, Writer, printable
 from trainer.data.packed import Packed, of_stored, resized
@@ -28,8 +29,6 @@ from trainer.data.sets import PictureSet
 from trainer.family import DataSpec
 
 GIB = 1 << 30
-# What the halves of a published set are called; a folder of such folders is no folder of classes.
-PARTS = frozenset(("train", "training", "test", "testing", "val", "valid", "validation"))
 
 
 Kind = TypeVar("Kind")
@@ -104,6 +103,7 @@ class Pictures:
     conditions: Images | None = None  # the other sides of pairs, of the same size; those of Ragged are its own
     condition_channels: int = 0
     window: tuple[int, int] | None = None  # height and width of what training sees of each, at random; None: all
+    blocks: np.ndarray | None = None  # i64 [m]: the first picture of each block that is best read as a whole
     validation: int = 0  # the last so many pictures are for validation alone
     _resident: dict[torch.device, Sides[Tensor]] = field(default_factory=dict, repr=False)
 
@@ -152,8 +152,8 @@ def open_pictures(
     progress: bool = True,
 ) -> Pictures:
     """Open a training set by what ``--data`` says: a .npy file; a folder of pictures (class folders become labels);
-    an idx file or a folder with one (MNIST and its kin); CIFAR-10's binary folder; parquet; ``hub:OWNER/NAME``;
-    ``torchvision:NAME``; ``toycats[:COUNT]``.
+    an idx file or a folder with one (MNIST and its kin); CIFAR-10's binary folder; parquet; shards, which are tar
+    archives; ``hub:OWNER/NAME``; ``torchvision:NAME``; ``toycats[:COUNT]``.
 
     image_size: side in pixels that pictures are brought to, 0 to keep theirs. memory: GiB that may be held. rgb_only:
     leave out files of a folder that are not stored in three colours. Toy cats are always those of seed 0: runs with
@@ -170,14 +170,15 @@ def open_pictures(
         if bgr:
             raise UserError(f"--bgr: {printable(data)} says its order itself, expected a .npy file")
         images, labels = _hold(packed, memory, progress)
-        return Pictures(images=images, labels=labels, classes=packed.classes, name=packed.name)
+        blocks = packed.blocks if images is packed.images else None
+        return Pictures(images=images, labels=labels, classes=packed.classes, name=packed.name, blocks=blocks)
     path = Path(data)
     if path.is_dir():
         return _open_folder(training_part(path), image_size, memory, rgb_only, progress)
     if not path.exists():
         raise UserError(
-            f"--data is {printable(data)}, expected a .npy, idx or parquet file, a folder, hub:OWNER/NAME, "
-            "torchvision:NAME or toycats; there is no such file"
+            f"--data is {printable(data)}, expected a .npy, idx, parquet or .tar file, a folder, "
+            "hub:OWNER/NAME, torchvision:NAME or toycats; there is no such file"
         )
     return _open_npy(path, image_size, bgr, memory, progress)
 
@@ -218,6 +219,8 @@ def _hold(packed: Packed, memory: float, progress: bool) -> tuple[Images, np.nda
                 yield images
                 bar.update(len(images))
 
+    if packed.images is not None and count * height * width * channels > memory * GIB:
+        return packed.images, packed.labels
     if count * height * width * channels <= memory * GIB:
         held = np.empty(packed.shape, np.uint8)
         filled = 0
@@ -248,18 +251,9 @@ def _spill(pieces: Iterator[np.ndarray], shape: tuple[int, int, int]) -> Stored:
     return spilt
 
 
-def training_part(folder: Path) -> Path:
-    """The training half of a folder that holds the halves of a published set, or the folder itself."""
-    below = {path.name: path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")}
-    training = [name for name in ("train", "training") if name in below]
-    return below[training[0]] if training and len(below) > 1 and below.keys() <= PARTS else folder
-
-
 def _open_folder(folder: Path, image_size: int, memory: float, rgb_only: bool, progress: bool) -> Pictures:
     paths = list(files_in(folder))
-    # Class folders only: with pictures beside them, the folders are no classes.
-    names = sorted({path.relative_to(folder).parts[0] for path in paths if path.parent != folder})
-    classes = tuple(names) if len(names) > 1 and all(path.parent != folder for path in paths) else ()
+    found, classes = class_folders(folder, paths)
 
     def shape_of(path: Path) -> tuple[int, int] | str:
         try:
@@ -305,14 +299,11 @@ def _open_folder(folder: Path, image_size: int, memory: float, rgb_only: bool, p
         print(f"skipped {printable(path)}: {printable(reason)}", file=sys.stderr)
     if not kept:
         raise UserError(f"{printable(folder)} holds no readable picture")
-    labels = None
-    if classes:
-        numbers = {name: number for number, name in enumerate(classes)}
-        labels = np.array([numbers[path.relative_to(folder).parts[0]] for path in kept], np.int64)
+    label_of = dict(zip(paths, found, strict=False))
     return Pictures(
         images=FolderImages(kept, height, width) if images is None else images,
-        labels=labels,
-        classes=tuple(printable(name) for name in classes),
+        labels=np.array([label_of[path] for path in kept], np.int64) if classes else None,
+        classes=classes,
         name=folder.resolve().name,
     )
 

@@ -2,6 +2,7 @@
 
 Their stream is a pure function of (seed, position): whoever resumes at a position gets the same pictures in the same
 order, from memory or from loader processes, and on another number of ranks the remaining ones, each once an epoch.
+Where a set is read by blocks, each rank its own, that holds for the same number of ranks.
 """
 
 import signal
@@ -16,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from trainer.config import UserError
 from trainer.data.augment import Augment, cut, mirror, quarter_turns, warp
+from trainer.data.order import Order, mixed
 from trainer.data.sources import Pictures, Ragged, Sides
 from trainer.family import Batch
 
@@ -75,34 +77,6 @@ def _change(
     return image
 
 
-class Order:
-    """The endless order of samples: one permutation of ``count`` after the other, each from (seed, epoch)."""
-
-    def __init__(self, count: int, seed: int, shuffle: bool) -> None:
-        self.count, self.seed, self.shuffle = count, seed, shuffle
-        self.epochs: dict[int, np.ndarray] = {}
-
-    def _epoch(self, epoch: int) -> np.ndarray:
-        if epoch not in self.epochs:
-            if len(self.epochs) > 1:  # a batch touches two at most, unless it is larger than an epoch
-                self.epochs.pop(min(self.epochs))
-            order = np.arange(self.count)
-            if self.shuffle:
-                order = np.random.default_rng((_unsigned(self.seed), epoch)).permutation(order)
-            self.epochs[epoch] = order
-        return self.epochs[epoch]
-
-    def take(self, start: int, count: int) -> np.ndarray:
-        """Samples ``start`` to ``start + count`` of the endless order, i64 [count]."""
-        parts = []
-        while count:
-            epoch, offset = divmod(start, self.count)
-            part = self._epoch(epoch)[offset : offset + count]
-            parts.append(part)
-            start, count = start + len(part), count - len(part)
-        return np.concatenate(parts)
-
-
 class _Rows(Dataset[Sides[Tensor] | str]):
     """Hands whole batches of u8 pictures to a DataLoader."""
 
@@ -128,7 +102,7 @@ def _endless(
     """Indices of batches, and a seed for each. Knows no stream: as part of a reference cycle, each loader process would
     take five seconds to end."""
     while True:
-        yield indices[order.take(position + rank * count, count)], _mixed(seed, position, rank, 1)
+        yield indices[order.take(position + rank * count, count)], mixed(seed, position, rank, 1)
         position += count * world_size
 
 
@@ -177,9 +151,18 @@ class Stream(Iterator[Batch]):
         self.workers = workers
         self.labels = None if pictures.labels is None else torch.from_numpy(pictures.labels)
         self.resident = pictures.resident(self.device, memory_gib)
-        self.order = Order(len(self.indices), seed, shuffle)
+        self.order = Order(
+            len(self.indices), seed, shuffle, self._blocks(), chunk=batch_size, lanes=world_size if shuffle else 1
+        )
         self._loader: Iterator[Sides[Tensor] | str] | None = None
         self._position = position
+
+    def _blocks(self) -> np.ndarray | None:
+        """The first of the training pictures of each block, where the set is read by blocks."""
+        if self.pictures.blocks is None:
+            return None
+        numbers = np.searchsorted(self.pictures.blocks, self.indices, "right")
+        return np.flatnonzero(np.diff(numbers, prepend=-1))
 
     @property
     def position(self) -> int:
@@ -198,7 +181,7 @@ class Stream(Iterator[Batch]):
 
     def _load(self) -> Sides[Tensor]:
         if self._loader is None:
-            order = Order(self.order.count, self.order.seed, self.order.shuffle)  # its own: it runs ahead
+            order = self.order.afresh()  # its own: it runs ahead
             loader: DataLoader[Sides[Tensor] | str] = DataLoader(
                 _Rows(self.pictures),
                 batch_sampler=_endless(  # type: ignore[arg-type]  # any iterable of what the set takes does
@@ -222,7 +205,7 @@ class Stream(Iterator[Batch]):
         indices = torch.from_numpy(self.indices[self.order.take(start, self.batch_size)])
         sides = self._load() if self.resident is None else _rows_of(self.resident, indices.to(self.device))
         labels = None if self.labels is None else self.labels.index_select(0, indices)
-        generator = torch.Generator().manual_seed(_mixed(self.seed, self._position, self.rank))
+        generator = torch.Generator().manual_seed(mixed(self.seed, self._position, self.rank))
         batch = to_batch(sides, labels, self.device, self.image_range, self.pictures.window, self.augment, generator)
         self._position += self.batch_size * self.world_size
         return batch
@@ -236,16 +219,6 @@ def _rows_of(resident: Sides[Tensor], rows: Tensor) -> Sides[Tensor]:
     """Some pictures of a set. ``index_select`` gathers fifteen times faster than ``resident[rows]``."""
     image, condition = resident
     return image.index_select(0, rows), None if condition is None else condition.index_select(0, rows)
-
-
-def _mixed(*numbers: int) -> int:
-    """One seed of several numbers."""
-    return int(np.random.SeedSequence([_unsigned(number) for number in numbers]).generate_state(1, np.uint64)[0])
-
-
-def _unsigned(seed: int) -> int:
-    """A seed as numpy takes it: a negative one becomes a large one."""
-    return seed % (1 << 64)
 
 
 def ordered(

@@ -34,3 +34,15 @@ def sampled(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
     method = cv2.INTER_CUBIC if scale * finer > 1 else cv2.INTER_LINEAR
     result = cv2.warpAffine(image, wide, (size * finer, size * finer), flags=method, borderMode=cv2.BORDER_REPLICATE)
     return result if finer == 1 else cv2.resize(result, (size, size), interpolation=cv2.INTER_AREA)
+
+
+def moved(image: np.ndarray, places: np.ndarray, method: int = cv2.INTER_CUBIC) -> np.ndarray:
+    """What a picture [h, w, c] has at ``places``, f32 [h', w', 2] x and y: [h', w', c]. Its edges are repeated."""
+    across, down = cv2.split(places)
+    result = cv2.remap(image, across, down, method, borderMode=cv2.BORDER_REPLICATE)
+    return result.reshape(*places.shape[:2], image.shape[2])
+
+
+def grid(height: int, width: int) -> np.ndarray:
+    """Where the pixels of a picture are, x and y, f32 [h, w, 2]."""
+    return np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=2).astype(np.float32)

@@ -82,6 +82,7 @@ class DDPM(AdamFamily):
     """One network that tells noise from picture."""
 
     Config = DDPMConfig
+    shardable = True
     channels_last = False
     sheet_side = 4  # a picture takes as long as --sample-steps of anyone else's
 

@@ -1,9 +1,10 @@
 """Fine detail for the pictures of an autoencoder, which come out blurred: they hold what a few numbers can say.
 
 ``paired``: the autoencoder of ``--low`` stays as it is, and its latents are kept. A detail decoder draws, from what the
-low decoder draws of a latent, what is to be added to it: a little of it is where the photograph has it, the rest is
-such as photographs have it there, which a discriminator of small patches sees to (Isola et al. 2017, section 2.2.2,
-whose game is played for each latent's picture; hinge losses and spectral normalisation as Miyato et al. 2018).
+low decoder draws of a latent, the high-pass picture that is to be added to it: a little of it is where the photograph
+has it, the rest is such as photographs have it there, which a discriminator of small high-pass patches sees to (Isola
+et al. 2017, section 2.2.2; hinge losses and spectral normalisation as Miyato et al. 2018). What is coarser stays as
+the low decoder draws it: it knows better, and a discriminator would have it redrawn.
 ``independent``: a second variational autoencoder, of high-pass pictures alone, with latents of its own.
 
     accelerate launch trainer/train_hpf.py --data cats.npy --low runs/cats --out runs/cats-detail
@@ -29,6 +30,7 @@ from trainer.gaussian import clamp_log_variance, sample_gaussian, twice_divergen
 from trainer.latents import FromNormal, Whitening, fit_gaussian
 from trainer.objectives import discriminator_loss, generator_loss
 
+MARGIN = 8  # pixels of its reflection that a picture has round it while detail is drawn and judged: borders are odd
 MOST_LEVELS = 3  # times that the detail decoder halves the picture: detail does not depend on what is further off
 GRAIN = 4  # learnt maps at half the size: what is the same in all pictures, and what textures are drawn of
 LOUD = 4.0  # times that high-pass pictures are learnt as strong as they are: latents would cost more than they tell
@@ -45,19 +47,19 @@ class HPFConfig(AdamConfig):
     """Detail that is drawn of the low run's latents, or a second autoencoder with latents of its own."""
     batch_size: int = 16
     """Pictures a step and rank."""
-    width: int = 32
+    width: int = 16
     """Channels of the finest level; each coarser level doubles them."""
     discriminator_width: int = 32
     """Channels of the discriminator's first layer (paired)."""
     latent_size: int = 64
     """Numbers that describe a high-pass picture (independent)."""
-    sigma: float = 2.0
-    """Deviation in pixels of the blur whose residual is a high-pass picture (independent)."""
+    sigma: float = 0.8
+    """Deviation in pixels of the blur whose residual is a high-pass picture; independent ones need more, such as 2."""
     l1: float = 1.0
     """Weight of the mean absolute difference from the photograph (paired)."""
-    similarity: float = 0.1
+    similarity: float = 0.5
     """Weight of 1 - SSIM (paired)."""
-    adversarial: float = 0.01
+    adversarial: float = 0.02
     """Weight of the discriminator's opinion; 0: there is none, and detail is what all photographs of a latent share
     (paired)."""
     beta: float = 1.0
@@ -77,12 +79,13 @@ class HPFConfig(AdamConfig):
 
 
 class DetailDecoder(nn.Module):
-    """Low pictures [n, c, h, w] in 0..1 → what is to be added to them; nothing, to begin with."""
+    """Low pictures [n, c, h, w] in 0..1, ``framed`` → what is to be added to them; nothing, to begin with."""
 
-    def __init__(self, spec: DataSpec, width: int) -> None:
+    def __init__(self, spec: DataSpec, width: int, sigma: float) -> None:
         super().__init__()
+        self.sigma = sigma
         levels = min(pyramid(spec.image_size, least_px=4)[0], MOST_LEVELS)
-        height, columns = (side // 2 for side in spec.image_size)
+        height, columns = ((side + 2 * MARGIN) // 2 for side in spec.image_size)
         widths = [width << level for level in range(levels)]
         self.grain = nn.Parameter(torch.randn(1, GRAIN, height, columns))
         self.stem = nn.Conv2d(4 * spec.channels + GRAIN, width, 3, padding=1)
@@ -103,7 +106,7 @@ class DetailDecoder(nn.Module):
             value = down(value)
         for up in self.up:
             value = up(value) + passed.pop()
-        return self.paint(value)
+        return high_pass(self.paint(value), self.sigma)
 
 
 class Drawn(nn.Module):
@@ -115,11 +118,11 @@ class Drawn(nn.Module):
         self.training = detail.training
 
     def forward(self, latent: Tensor) -> Tensor:
-        return self.detail(self.generator(latent).clamp(0, 1))
+        return metrics.inside(self.detail(framed(self.generator(latent).clamp(0, 1))), MARGIN)
 
 
 class PatchDiscriminator(nn.Sequential):
-    """Pictures beside their low pictures, [n, 2c, h, w] → a score for each patch of 26 px."""
+    """High-pass pictures beside low pictures, [n, 2c, h, w] → a score for each patch of 26 px."""
 
     def __init__(self, channels: int, width: int) -> None:
         layers: list[nn.Module] = []
@@ -128,8 +131,9 @@ class PatchDiscriminator(nn.Sequential):
             (width, 2 * width, 4, 2),
             (2 * width, 4 * width, 3, 1),
         ):
-            layers += [spectral_norm(nn.Conv2d(inputs, outputs, kernel, stride, padding=1)), nn.LeakyReLU(0.2)]
-        super().__init__(*layers, spectral_norm(nn.Conv2d(4 * width, 1, 3, padding=1)))
+            convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding=1, padding_mode="reflect")
+            layers += [spectral_norm(convolution), nn.LeakyReLU(0.2)]
+        super().__init__(*layers, spectral_norm(nn.Conv2d(4 * width, 1, 3, padding=1, padding_mode="reflect")))
 
 
 class HighPassVAE(nn.Module):
@@ -183,6 +187,11 @@ class Decode(nn.Module):
         return self.network.decode(latent)
 
 
+def framed(image: Tensor) -> Tensor:
+    """Pictures [n, c, h, w] with ``MARGIN`` pixels of their reflection round them."""
+    return F.pad(image, (MARGIN,) * 4, "reflect")
+
+
 def high_pass(image: Tensor, sigma: float) -> Tensor:
     """What a Gaussian blur of ``sigma`` pixels takes away from pictures [n, c, h, w]."""
     reach = min(round(3 * sigma), min(image.shape[2:]) - 1)
@@ -229,7 +238,7 @@ class HPF(AdamFamily):
                 f"{item.image_size[1]}x{item.image_size[0]} px, {item.channels} channel(s)" for item in (spec, base)
             )
             raise ValueError(f"pictures are {found}, expected the {expected} of --low {config.low}")
-        networks: dict[str, nn.Module] = {"detail": DetailDecoder(spec, config.width)}
+        networks: dict[str, nn.Module] = {"detail": DetailDecoder(spec, config.width, config.sigma)}
         if config.adversarial:
             networks["discriminator"] = PatchDiscriminator(spec.channels, config.discriminator_width)
         return Nets(**networks)
@@ -257,21 +266,22 @@ class HPF(AdamFamily):
                 loss["reconstruction"] = error.mean()
                 loss["divergence"] = config.beta * divergence.mean()
             return
-        low = self.low_pictures(image)
+        image, low = framed(image), framed(self.low_pictures(image))
         sharp = low + nets.detail(low).float()  # for both turns
+
+        def judged(picture: Tensor) -> Tensor:
+            return nets.discriminator(torch.cat((LOUD * high_pass(picture, config.sigma), low), 1))
+
         if config.adversarial:
             with turn("discriminator") as loss:
-                loss["real"] = discriminator_loss("hinge", nets.discriminator(torch.cat((image, low), 1)), True)
-                loss["fake"] = discriminator_loss(
-                    "hinge", nets.discriminator(torch.cat((sharp.detach(), low), 1)), False
-                )
+                loss["real"] = discriminator_loss("hinge", judged(image), True)
+                loss["fake"] = discriminator_loss("hinge", judged(sharp.detach()), False)
         with turn("detail") as loss:
             loss["l1"] = config.l1 * (sharp - image).abs().mean()
             if config.similarity:
                 loss["similarity"] = config.similarity * (1 - metrics.structural_similarity(sharp, image).mean())
             if config.adversarial:
-                score = nets.discriminator(torch.cat((sharp, low), 1))
-                loss["adversarial"] = config.adversarial * generator_loss("hinge", score)
+                loss["adversarial"] = config.adversarial * generator_loss("hinge", judged(sharp))
 
     def sample_inputs(
         self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
@@ -302,7 +312,7 @@ class HPF(AdamFamily):
             error = metrics.squared_error(nets.detail.decode(nets.detail.gaussian(wanted)[0]), wanted)
             return {"score": error, "mse": error}
         low = self.low_pictures(batch.image)
-        sharp = (low + nets.detail(low)).clamp(0, 1)
+        sharp = (low + metrics.inside(nets.detail(framed(low)), MARGIN)).clamp(0, 1)
         similarity = metrics.structural_similarity(sharp, batch.image)
         ratio = metrics.sharpness(sharp) / metrics.sharpness(batch.image).clamp_min(1e-8)
         return {

@@ -127,6 +127,7 @@ class Pix2Pix(AdamFamily):
         super().__init__(config)
         # The many channels of few pixels inside make fp32 a quarter slower in it, and the rest no faster.
         self.channels_last = config.precision != "fp32"
+        self.shardable = config.objective != "wgan_gp"
 
     def reading(self) -> Reading:
         config = self.config

@@ -1,0 +1,58 @@
+"""Which pairs of n things to take: all, or so many at random, without a list of all of them. No torch."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+PIECE = 1 << 16
+
+
+class Pairing:
+    """Pairs of distinct items, each once, the lower number first; in a fixed order."""
+
+    def __init__(self, items: np.ndarray, labels: np.ndarray | None, count: int, random: np.random.Generator) -> None:
+        """``items``: numbers i64 [n], rising. ``labels``: by number; pairs are then of one label. ``count``: how many
+        of all pairs, drawn at random; 0 for all, as is more than there are."""
+        kinds = np.zeros(len(items), np.int64) if labels is None else labels[items]
+        self.groups = [items[kinds == kind] for kind in np.unique(kinds)]
+        sizes = np.array([len(group) for group in self.groups], np.int64)
+        self.starts = np.concatenate([[0], np.cumsum(sizes * (sizes - 1) // 2)])
+        whole = int(self.starts[-1])
+        self.chosen = None if count == 0 or count >= whole else distinct(random, count, whole)
+        self.count = whole if self.chosen is None else count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        for start in range(0, self.count, PIECE):
+            firsts, seconds = self._pairs(start, min(start + PIECE, self.count))
+            yield from zip(firsts.tolist(), seconds.tolist(), strict=True)
+
+    def all(self) -> tuple[np.ndarray, np.ndarray]:
+        """The first and the second ones, i64 [count] each."""
+        return self._pairs(0, self.count)
+
+    def _pairs(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        numbers = np.arange(start, stop) if self.chosen is None else self.chosen[start:stop]
+        group = np.searchsorted(self.starts, numbers, "right") - 1
+        within = numbers - self.starts[group]
+        second = ((1 + np.sqrt(1 + 8 * within.astype(np.float64))) / 2).astype(np.int64)
+        second -= second * (second - 1) // 2 > within  # where the root was rounded up
+        second += (second + 1) * second // 2 <= within  # or down
+        first = within - second * (second - 1) // 2
+        firsts, seconds = np.empty_like(first), np.empty_like(second)
+        for number in np.unique(group):
+            rows = group == number
+            firsts[rows], seconds[rows] = self.groups[number][first[rows]], self.groups[number][second[rows]]
+        return firsts, seconds
+
+
+def distinct(random: np.random.Generator, count: int, below: int) -> np.ndarray:
+    """``count`` different numbers below another, i64, rising; in memory of the order of ``count``."""
+    if count > below // 2:
+        return np.sort(random.permutation(below)[:count])
+    chosen = np.empty(0, np.int64)
+    while len(chosen) < count:
+        chosen = np.union1d(chosen, random.integers(below, size=count))
+    return np.sort(random.permutation(chosen)[:count])

@@ -1,0 +1,109 @@
+"""Networks whose weights, gradients and optimiser states lie in pieces on all ranks (FSDP2 of torch).
+
+A network is gathered whole while it computes, and only its own piece is kept and stepped by each rank. Whatever leaves
+it or comes in - a ``state_dict`` of the network or of its optimiser - is whole, so that checkpoints have the
+same form with and without. Pieces are rows of dimension 0.
+
+Asking for a ``state_dict`` is then something that all ranks must do together.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.tensor import DTensor, distribute_tensor
+
+
+def shard(net: nn.Module, device: torch.device, ranks: int) -> None:
+    """Cut up the weights of a network that is the same on all ranks; in place."""
+    fully_shard(net.to(memory_format=torch.contiguous_format), mesh=init_device_mesh(device.type, (ranks,)))
+    net.register_state_dict_post_hook(gather_weights)
+    net.register_load_state_dict_pre_hook(cut_weights)
+
+
+def keep_whole(optimizer: torch.optim.Optimizer) -> None:
+    """Have the optimiser of a sharded network give and take whole states."""
+    optimizer.register_state_dict_post_hook(gather_states)
+    optimizer.register_load_state_dict_pre_hook(cut_states)
+
+
+def set_sync(net: nn.Module, enabled: bool) -> None:
+    """Whether the next backward pass averages gradients over ranks."""
+    assert isinstance(net, FSDPModule)
+    net.set_requires_gradient_sync(enabled)
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """The tensor that a piece is of, from all ranks; another tensor as it is."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def piece(tensor: Tensor) -> Tensor:
+    """This rank's part, which shares its memory."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
+
+def cut(tensor: Tensor, like: Tensor) -> Tensor:
+    """The inverse of ``whole``, for a tensor that all ranks have."""
+    if not isinstance(like, DTensor) or tensor.shape != like.shape:
+        return tensor
+    return distribute_tensor(tensor.to(like.device), like.device_mesh, like.placements, src_data_rank=None)
+
+
+def rows_of(tensors: Iterable[Tensor], parameters: Iterable[Tensor]) -> list[Tensor]:
+    """What this rank keeps of each parameter, in whole tensors of the same shapes: views of them."""
+    found = []
+    for tensor, parameter in zip(tensors, parameters, strict=True):
+        if isinstance(parameter, DTensor):
+            ranks, rank = parameter.device_mesh.size(), parameter.device_mesh.get_local_rank()
+            share = -(-len(tensor) // ranks)
+            found.append(tensor[rank * share : (rank + 1) * share])
+        else:
+            found.append(tensor)
+    return found
+
+
+@torch.no_grad()
+def gather_rows(net: nn.Module, parameters: Iterable[Tensor]) -> None:
+    """Give all ranks the rows of a whole network that other ranks keep: see ``rows_of``."""
+    parameters = list(parameters)
+    tensors = list(net.parameters())
+    for tensor, rows, parameter in zip(tensors, rows_of(tensors, parameters), parameters, strict=True):
+        if isinstance(parameter, DTensor):
+            mesh, placements = parameter.device_mesh, parameter.placements
+            parts = DTensor.from_local(rows, mesh, placements, shape=tensor.shape, stride=parameter.stride())
+            tensor.copy_(parts.full_tensor())
+
+
+def gather_weights(net: nn.Module, state: dict[str, Any], prefix: str, metadata: dict[str, Any]) -> None:
+    for name, value in state.items():
+        state[name] = whole(value)
+
+
+def cut_weights(net: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    for name, parameter in net.named_parameters():
+        if prefix + name in state:
+            state[prefix + name] = cut(state[prefix + name], parameter)
+
+
+def gather_states(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> dict[str, Any]:
+    states = {number: {key: whole_cpu(value) for key, value in own.items()} for number, own in state["state"].items()}
+    return {**state, "state": states}
+
+
+def whole_cpu(value: Any) -> Any:
+    return whole(value).cpu() if isinstance(value, DTensor) else value
+
+
+def cut_states(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> dict[str, Any]:
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    states = {
+        number: {
+            key: cut(value, parameters[number]) if isinstance(value, Tensor) else value for key, value in own.items()
+        }
+        for number, own in state["state"].items()
+    }
+    return {**state, "state": states}
