@@ -233,6 +233,8 @@ def _check(card: Card) -> None:
     for key in ("kind", "family", "name", "licence", "data", "precision"):
         if not isinstance(getattr(card, key), str):
             raise CardError(f"card {key} is {getattr(card, key)!r}, expected text")
+    if not card.precision:
+        raise CardError("card precision is empty, expected one such as fp32")
     if card.kind not in KINDS:
         raise CardError(f"card kind is {card.kind!r}, expected one of {', '.join(KINDS)}")
     _check_ports(card)

@@ -14,6 +14,7 @@ import json
 import math
 import os
 import re
+import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ def open_set(path: Path, bgr: bool = False) -> LabelledSet:
 
 def _open_npy(path: Path, bgr: bool) -> LabelledSet:
     expected = "expected u8 [n, h, w, 3] in C order"
-    with path.open("rb") as file:
+    with path.open("rb") as file, warnings.catch_warnings(action="ignore"):  # of headers of old
         try:
             version = np.lib.format.read_magic(file)
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0

@@ -92,7 +92,7 @@ def test_a_disk_that_fills_up_costs_checkpoints_and_no_more(tmp_path: Path, pict
         assert again["codes"] == [0], f"{size_kib} KiB: {again}"
         assert weights(run) == weights(calm)
         subprocess.run(["umount", str(folder)], check=True)
-    assert codes >= {0, 2}
+    assert codes >= {0, 1}
     assert whole["codes"] == [0]
 
 

@@ -64,7 +64,9 @@ class Launched:
             with contextlib.suppress(psutil.Error):
                 process.kill()
         self.launcher.kill()
-        self.launcher.communicate()
+        self.launcher.wait()
+        if self.launcher.stdout is not None:
+            self.launcher.stdout.close()
 
 
 def is_alive(process: psutil.Process) -> bool:

@@ -10,6 +10,7 @@ import json
 import random
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -94,9 +95,14 @@ def _plain(value: Any) -> Any:
 
 
 def npy(data: bytes) -> None:
-    """A .npy file, as training and as the viewer read it."""
+    """A .npy file, as training and as the viewer read it; a warning would be a second line."""
     path = Path(_FOLDER.name) / "set.npy"
     path.write_bytes(data)
+    with warnings.catch_warnings(action="error", category=UserWarning):
+        _read_npy(path)
+
+
+def _read_npy(path: Path) -> None:
     try:
         stored = Stored(path)
         assert stored[np.array([0, len(stored) - 1])].dtype == np.uint8
@@ -257,6 +263,9 @@ def _npy_seeds() -> Iterator[bytes]:
             with path.open("wb") as file:
                 np.lib.format.write_array(file, array, version=(2, 0), allow_pickle=False)
             yield path.read_bytes()
+
+    old = b"{'descr': '|u1', 'fortran_order': False, 'shape': (2L, 8L, 8L, 3L), }".ljust(117) + b"\n"
+    yield b"\x93NUMPY\x01\x00" + len(old).to_bytes(2, "little") + old + bytes(384)
 
 
 def _state_seeds() -> Iterator[bytes]:

@@ -5,6 +5,7 @@ import math
 import os
 import re
 import threading
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -94,7 +95,7 @@ def read_header(path: Path) -> tuple[tuple[int, ...], int]:
     if not path.is_file():
         raise UserError(f"{name} is not a regular file")
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as file, warnings.catch_warnings(action="ignore"):  # of headers of old
             version = np.lib.format.read_magic(file)
             read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
             if version not in read:
