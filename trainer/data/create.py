@@ -124,10 +124,11 @@ def create_of_files(arguments: argparse.Namespace) -> int:
             if wanted[number] is None:
                 return f"no label in {printable(arguments.labels)}"
             data = read_bytes(files[number])
-            height, width = read_header(data).shape
+            header = read_header(data)
+            height, width = header.shape
             if min(height, width) < arguments.min_size:
                 return f"{width}x{height} px, --min-size is {arguments.min_size}"
-            image = load_bytes(data, size, size, fit, exact)
+            image = load_bytes(data, size, size, fit, exact, header)
         except Unreadable as error:
             return str(error)
         return image, (width, height), None if seen is None else look(image)
