@@ -50,7 +50,7 @@ def recipe_of(diffusion: Diffusion, page: Page, number: int | None = None) -> Ma
         "sampler": settings.sampler,
         "steps": diffusion.steps_of(page),
     }
-    if settings.sampler == "ddim":
+    if settings.sampler != "ddpm":
         facts["eta"] = settings.eta
     if diffusion.origin != "noise":
         facts |= {"start": diffusion.start, "strength": settings.strength, "noise": settings.noise}

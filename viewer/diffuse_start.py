@@ -60,8 +60,8 @@ def _check_flags(options: Namespace) -> None:
     for name, value in (("start", options.start), ("strength", options.strength), ("no-noise", options.no_noise)):
         if value and not options.init:
             raise ViewerError(f"--{name} is for pictures to begin with, expected --init beside it")
-    if options.eta is not None and options.sampler != "ddim":
-        raise ViewerError(f"--eta is for the sampler ddim, found {options.sampler}")
+    if options.eta is not None and options.sampler == "ddpm":
+        raise ViewerError("--eta is for the samplers ddim and dpm, found ddpm, whose eta is 1")
 
 
 def _open_init(words: Sequence[str], threads: int) -> tuple[Model | None, list[Path]]:

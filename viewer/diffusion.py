@@ -241,7 +241,7 @@ def _sampled(
         case "ddpm":
             return ddpm(predict, denoiser.schedule, x, start, noise, steps=steps)
         case "dpm":
-            return dpm_solver(predict, denoiser.schedule, x, start, steps)
+            return dpm_solver(predict, denoiser.schedule, x, start, steps, eta=settings.eta, noise=noise)
     return ddim(predict, denoiser.schedule, x, start, steps, eta=settings.eta, noise=noise)
 
 

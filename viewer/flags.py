@@ -146,7 +146,7 @@ def add_diffuse_flags(parser: argparse.ArgumentParser) -> None:
     add("--sampler", choices=("ddim", "ddpm", "dpm"), default="ddim",
         help="how noise is taken away: DDIM, DDPM (ancestral), DPM-Solver++ (ddim)")  # fmt: skip
     add("--steps", type=_whole(1, 10_000), metavar="N", help="steps from the start to the picture (25; ddpm: 250)")
-    add("--eta", type=_number(0, 1), metavar="X", help="of ddim: how much new noise every step adds, 0..1 (0)")
+    add("--eta", type=_number(0, 1), metavar="X", help="of ddim and dpm: how much new noise every step adds, 0..1 (0)")
     add("--guidance", type=_number(0, 100), default=0.0, metavar="W",
         help="how much further towards the class than the model says, for models with classes (0)")  # fmt: skip
     add("--init", nargs="+", default=[], metavar="FILE",

@@ -62,12 +62,20 @@ def ddim(
 
 
 def dpm_solver(
-    predict: Predict, schedule: Schedule, x: Floats, start: int, steps: int, *, limit: float = 1.0
+    predict: Predict,
+    schedule: Schedule,
+    x: Floats,
+    start: int,
+    steps: int,
+    *,
+    eta: float = 0.0,
+    noise: Noise | None = None,
+    limit: float = 1.0,
 ) -> Iterator[tuple[int, Floats]]:
-    """DPM-Solver++(2M) (Lu et al. 2022, "DPM-Solver++", algorithm 2). Yields (0, x), (1, x), ...
+    """DPM-Solver++(2M), and with ``eta`` 1 SDE-DPM-Solver++(2M) (Lu et al. 2022, "DPM-Solver++"). Yields (0, x), ...
 
     No more than ``start`` steps, even in λ, half the logarithm of signal to noise. The first step and the last, at
-    whose end no noise is left, are of first order.
+    whose end no noise is left, are of first order. ``eta`` 0..1: how much new noise each step but the last adds.
     """
     times = even_ratios(schedule, start, steps)
     previous: tuple[Floats, float] | None = None  # the last step's picture, and its length in λ
@@ -81,7 +89,10 @@ def dpm_solver(
         ahead = image
         if previous is not None:
             ahead = image + (image - previous[0]) * (length / (2 * previous[1]))
-        x = ((1 - then) / (1 - now)) ** 0.5 * x - then**0.5 * float(np.expm1(-length)) * ahead
+        keep = ((1 - then) / (1 - now)) ** 0.5 * float(np.exp(-eta * length))
+        x = keep * x - then**0.5 * float(np.expm1(-(1 + eta) * length)) * ahead
+        if eta and noise is not None:
+            x = x + float(-(1 - then) * np.expm1(-2 * eta * length)) ** 0.5 * noise(x.shape)
         previous = image, length
         yield index, x
 

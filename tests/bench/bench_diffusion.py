@@ -137,6 +137,12 @@ def measure_samplers(arguments: argparse.Namespace) -> None:
             predict, schedule, x, all_steps, 25, eta=1.0, noise=noise
         ),
         "DPM-Solver++(2M), 15 steps": lambda predict, x: samplers.dpm_solver(predict, schedule, x, all_steps, 15),
+        "DPM-Solver++(2M), 15 steps, eta 0.5": lambda predict, x: samplers.dpm_solver(
+            predict, schedule, x, all_steps, 15, eta=0.5, noise=noise
+        ),
+        "DPM-Solver++(2M), 15 steps, eta 1": lambda predict, x: samplers.dpm_solver(
+            predict, schedule, x, all_steps, 15, eta=1.0, noise=noise
+        ),
     }
     print(f"{len(real)} held-out pictures, {count} samples; {real.shape[1]} features of {judge.name}")
     most = 0.0
@@ -147,7 +153,7 @@ def measure_samplers(arguments: argparse.Namespace) -> None:
         features = torch.cat([judge.embed(images[part]).cpu() for part in in_batches(count)])
         distance = metrics.frechet_distance(real, features)
         most = most or distance
-        print(f"{name:28} Fréchet distance {distance:8.3f}, {distance / most:.2f} times; {seconds:.0f} s", flush=True)
+        print(f"{name:36} Fréchet distance {distance:8.3f}, {distance / most:.2f} times; {seconds:.0f} s", flush=True)
         if arguments.sheets:
             arguments.sheets.mkdir(parents=True, exist_ok=True)
             file = name.replace("++(2M)", "").replace(",", "").replace(" ", "_").lower()

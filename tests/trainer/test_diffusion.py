@@ -114,6 +114,8 @@ def test_samplers_draw_from_the_right_distribution(diffusion: Diffusion) -> None
         (ddim(predict, schedule, x, 1000, 200, eta=0.5, noise=noise, limit=0), 0.05),
         (dpm_solver(predict, schedule, x, 1000, 15, limit=0), 0.04),
         (dpm_solver(predict, schedule, x, 1000, 60, limit=0), 0.02),
+        (dpm_solver(predict, schedule, x, 1000, 60, eta=0.5, noise=noise, limit=0), 0.04),
+        (dpm_solver(predict, schedule, x, 1000, 60, eta=1.0, noise=noise, limit=0), 0.04),
     ):
         *_, (_, image) = sampler
         assert image.std().item() == pytest.approx(DEVIATION, rel=tolerance)

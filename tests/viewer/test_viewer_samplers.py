@@ -144,6 +144,8 @@ def test_the_trainers_samplers_are_the_same(prediction: str, start: int) -> None
         (ddim(in_numpy, known, x, start, 25, eta=0.5, noise=gaussian(9), limit=0),
          other.ddim(in_torch, known, image, start, 25, eta=0.5, noise=noise_in_torch(9), limit=0)),
         (dpm_solver(in_numpy, known, x, start, 15), other.dpm_solver(in_torch, known, image, start, 15)),
+        (dpm_solver(in_numpy, known, x, start, 15, eta=0.5, noise=gaussian(9)),
+         other.dpm_solver(in_torch, known, image, start, 15, eta=0.5, noise=noise_in_torch(9))),
     ]  # fmt: skip
     for ours, theirs in pairs:
         for (index, found), (their_index, expected) in zip(ours, theirs, strict=True):
