@@ -501,7 +501,7 @@ def test_ctrl_c_leaves_whole_files_only(cloud: Path, tmp_path: Path) -> None:
         (["diffuse", "{denoiser}", "--start", "300"], "--start is for pictures to begin with"),
         (["diffuse", "{denoiser}", "--strength", "0.5"], "--strength is for pictures to begin with"),
         (["diffuse", "{denoiser}", "--no-noise"], "--no-noise is for pictures to begin with"),
-        (["diffuse", "{denoiser}", "--eta", "1", "--sampler", "ddpm"], "--eta is for the samplers ddim and dpm, found ddpm"),
+        (["diffuse", "{denoiser}", "--eta", "1", "--sampler", "ddpm"], "--eta is for the samplers ddim and dpm"),
         (["diffuse", "{denoiser}", "--guidance", "1"], "--guidance is 1, expected none"),
         (["diffuse", "{denoiser}", "--label", "cat"], "draws no classes"),
         (["diffuse", "{denoiser}", "--from", "{photo}"], "does not say what it was made from"),
