@@ -57,6 +57,8 @@ def choices(family: type[Family]) -> dict[str, tuple[str, ...]]:
 
 def small(family: type[Family], **options: Any) -> dict[str, Any]:
     names = {field.name for field in dataclasses.fields(family.Config)}
+    if "pairing" not in names:
+        names.discard("low")  # of SRGAN: a folder of small pictures, and not the run whose other half this is
     return {name: value for name, value in SMALL.items() if name in names} | options
 
 

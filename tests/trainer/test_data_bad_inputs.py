@@ -188,7 +188,7 @@ def test_each_bad_set_is_one_line(make: Any, number: int | slice, tmp_path: Path
             if bad.path.is_dir():  # some tools look for pictures in it
                 words = {
                     "info": "no readable", "create": "no file matches", "align": "no file matches",
-                    "filter": "for picture files",
+                    "filter": "for picture files", "shards": "holds no file",
                 }  # fmt: skip
                 word = words.get(tool[0], "a folder")
             cases.append((tool, bad._replace(word=word)))

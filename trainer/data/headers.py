@@ -119,6 +119,20 @@ def _read_png(data: bytes) -> Header:
         position = end + 4
 
 
+def essential(data: bytes) -> bytes:
+    """A PNG that ``read_header`` has read, with the chunks alone that its pixels need.
+
+    Decoders complain about others, on the terminal and in words that name no file, and unpack them, however large.
+    """
+    parts, position = [data[:8]], 8
+    while position < len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        if kind[:1].isupper() or kind == b"tRNS":
+            parts.append(data[position : position + 12 + length])
+        position = position + 12 + length if kind != b"IEND" else len(data)
+    return b"".join(parts)
+
+
 def _read_bmp(data: bytes) -> Header:
     start, header_size, width, height, _, bits, compression = struct.unpack_from("<IIiiHHI", data, 10)
     if header_size < 40:  # the OS/2 kind

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from trainer.config import RunConfig, UserError
 from trainer.data.edges import edge_map
+from trainer.data.finding import real
 from trainer.data.npy import printable
 from trainer.data.pictures import Unreadable, decode, files_in, load, read_bytes, read_header, resize
 from trainer.data.sources import GIB, FolderImages, Images, Pictures, Sides, open_pictures
@@ -102,7 +103,7 @@ def match(folder: Path, conditions: Path, flag: str = "--condition") -> dict[Sid
         raise UserError(
             f"{flag} is {printable(conditions)}, expected a folder of pictures, {kinds}; there is no such folder"
         )
-    if folder.resolve() == conditions.resolve():
+    if real(folder) == real(conditions):
         raise UserError(f"{flag} is {printable(conditions)}, the folder of --data itself, expected another")
     ours, theirs = by_name(folder, conditions), by_name(conditions, folder)
     note_unmatched(folder, "no condition", [ours[name] for name in ours.keys() - theirs.keys()])
@@ -131,9 +132,9 @@ def match(folder: Path, conditions: Path, flag: str = "--condition") -> dict[Sid
 def by_name(folder: Path, other: Path) -> dict[str, Path]:
     """Files by their path in the folder, without endings; not those of the other side, should it lie within."""
     found: dict[str, Path] = {}
-    inside = other.resolve() if folder.resolve() in other.resolve().parents else None
+    inside = real(other) if real(folder) in real(other).parents else None
     for path in files_in(folder):
-        if inside is not None and inside in path.resolve().parents:
+        if inside is not None and inside in real(path).parents:
             continue
         name = path.relative_to(folder).with_suffix("").as_posix()
         if name in found:

@@ -15,7 +15,7 @@ from typing import TypeAlias
 import cv2
 import numpy as np
 
-from trainer.data.headers import Header, Unreadable, read_header
+from trainer.data.headers import Header, Unreadable, essential, read_header
 
 MOST_BYTES = 1 << 29
 LARGE_PIXELS = 16_000_000
@@ -58,6 +58,8 @@ def decode(data: bytes, header: Header, target: int = 0) -> np.ndarray:
             if all(side >= 1.5 * target * factor and side % factor == 0 for side in sides):
                 flags = reduced
                 break
+    if header.format == "PNG":
+        data = essential(data)
     try:
         # The orientation is applied here for all formats; OpenCV ignores it with IMREAD_UNCHANGED.
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)

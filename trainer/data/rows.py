@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from trainer.config import UserError
+from trainer.data.finding import real
 from trainer.data.npy import printable
 from trainer.data.order import WINDOW
 from trainer.data.pictures import Fit, Unreadable, load_bytes, read_bytes, resize
@@ -152,7 +153,7 @@ def encoded(picture: Any, trusted: tuple[Path, ...]) -> bytes:
     if isinstance(path, str):
         file = Path(path)
         with contextlib.suppress(OSError, ValueError):  # a name with a zero byte is a ValueError
-            file = file.resolve()
+            file = real(file)
             if any(file.is_relative_to(folder) for folder in trusted):
                 return read_bytes(file)
         raise Unreadable(f"names the file {json.dumps(path)[:80]} and holds no picture")

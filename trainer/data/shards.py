@@ -24,7 +24,7 @@ import numpy as np
 from tqdm import tqdm
 
 from trainer.config import UserError, require
-from trainer.data.finding import class_folders, training_part
+from trainer.data.finding import class_folders, real, training_part
 from trainer.data.formats import open_packed
 from trainer.data.headers import Unreadable, read_header
 from trainer.data.npy import printable
@@ -184,7 +184,7 @@ def open_folder(folder: Path) -> Source:
         for row, file in enumerate(files):
             yield file, labels[row] if labels else None, file.relative_to(root).as_posix()
 
-    return Source(name=folder.resolve().name, count=len(files), classes=classes, items=items)
+    return Source(name=real(folder).name, count=len(files), classes=classes, items=items)
 
 
 def write(source: Source, writer: ShardWriter, arguments: argparse.Namespace, keep: bool) -> None:

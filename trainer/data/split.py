@@ -14,6 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from trainer.config import UserError, require
+from trainer.data.finding import real
 from trainer.data.npy import printable
 from trainer.data.sets import PictureSet, check_set, writing
 from trainer.files import sync
@@ -36,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     require(0 <= arguments.seed < 2**63, "seed", arguments.seed, "0 to 2**63 - 1")
     for path in paths:
         check_set(path, arguments.force, [arguments.input])
-    if paths[0].resolve() == paths[1].resolve():
+    if real(paths[0]) == real(paths[1]):
         raise UserError(f"--output and --held-out are both {printable(paths[0])}, expected two files")
     source = PictureSet(arguments.input)
     held_out = choose(len(source), source.facts.labels, share, arguments.seed)
