@@ -114,7 +114,8 @@ def test_a_folder_of_them_leaves_the_face(pictures: list[Bad], tmp_path: Path) -
     for bad in pictures:
         (line,) = (line for line in lines if f"/{_shown(bad.path)}" in line and line.startswith("skipped "))
         assert (bad.word or "no face found") in line, (bad, line)
-    assert json.loads((tmp_path / "a.json").read_text("utf-8"))["names"] == ["face.png"]
+    (name,) = json.loads((tmp_path / "a.json").read_text("utf-8"))["names"]
+    assert Path(name).name == "face.png"
     assert f"{sum(not bad.word for bad in pictures)} pictures without a face" in end["out"]
 
 
