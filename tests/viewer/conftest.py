@@ -1,5 +1,9 @@
 """Model files that several of the viewer tests open."""
 
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -69,3 +73,20 @@ def photo_path(tmp_path: Path) -> Path:
     path = tmp_path / "photo.png"
     cv2.imwrite(str(path), photo_like(40, 60))
     return path
+
+
+@pytest.fixture(scope="module")
+def screen(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A screen of its own, as large as the module's ``SCREEN`` says; Xvfb finds a free number."""
+    if not shutil.which("Xvfb"):
+        pytest.skip("needs Xvfb")
+    size = getattr(request.module, "SCREEN", "1024x768")
+    reading, writing = os.pipe()
+    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{size}x24", "-noreset"]
+    server = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)
+    os.close(writing)
+    with os.fdopen(reading) as numbers:
+        number = numbers.readline().strip()
+    yield f":{number}"
+    server.terminate()
+    server.wait()

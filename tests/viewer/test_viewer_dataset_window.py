@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -15,25 +14,12 @@ import pytest
 from viewer.pictures import encode_png, read_recipe
 
 ROOT = Path(__file__).parents[2]
+SCREEN = "1280x900"
 IMAGES = np.random.default_rng(0).integers(0, 256, (70, 16, 16, 3), np.uint8)
 needs_screen = pytest.mark.skipif(
     not sys.platform.startswith("linux") or not (shutil.which("Xvfb") and shutil.which("xdotool")),
     reason="needs Xvfb and xdotool",
 )
-
-
-@pytest.fixture(scope="module")
-def screen() -> Iterator[str]:
-    """A screen of its own; Xvfb finds a free number."""
-    reading, writing = os.pipe()
-    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1280x900x24", "-noreset"]
-    server = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)
-    os.close(writing)
-    with os.fdopen(reading) as numbers:
-        number = numbers.readline().strip()
-    yield f":{number}"
-    server.terminate()
-    server.wait()
 
 
 class Viewer:

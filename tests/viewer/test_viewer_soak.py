@@ -5,10 +5,9 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -23,6 +22,7 @@ pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is asked of Linux's /proc"),
 ]
 ROOT = Path(__file__).parents[2]
+SCREEN = "1280x1024"
 SOAK = Path(__file__).with_name("soak.py")
 SECONDS = float(os.environ.get("SOAK_SECONDS", "20"))  # of all modes together
 MOST_GROWTH_MB = 5.0 if SECONDS >= 600 else 60.0  # a second of warm-up fills no cache
@@ -100,22 +100,6 @@ MODES: dict[str, Callable[[Path], list[str]]] = {
     "diffuse": _diffuse,
     "diffuse --init": _diffuse_after,
 }
-
-
-@pytest.fixture(scope="module")
-def screen() -> Iterator[str]:
-    """A screen of its own; Xvfb finds a free number."""
-    if not shutil.which("Xvfb"):
-        pytest.skip("needs Xvfb")
-    reading, writing = os.pipe()
-    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1280x1024x24", "-noreset"]
-    server = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)
-    os.close(writing)
-    with os.fdopen(reading) as numbers:
-        number = numbers.readline().strip()
-    yield f":{number}"
-    server.terminate()
-    server.wait()
 
 
 @pytest.mark.parametrize("where", SCREENS)
