@@ -161,9 +161,10 @@ def begin(translator: Translator, size: int, seed: int = 0) -> DrawState:
     else:
         palette = translator.palette if len(translator.palette) > 1 else COLOURS
     return DrawState(
-        side_by_side.make_easel(height, width, len(palette)),
+        side_by_side.make_easel(height, width, 0 if lines else len(palette)),
         palette,
         brush=0 if lines else FIRST_BRUSH,
+        lines=lines,
         has_latent=translator.latent_size > 0,
         seed=seed,
     )
@@ -171,8 +172,8 @@ def begin(translator: Translator, size: int, seed: int = 0) -> DrawState:
 
 def page_of(translator: Translator, state: DrawState, photo: Image, is_drawing: bool) -> Image:
     """What is on the page when it begins with a picture: its edges, or itself where it is a drawing already."""
-    fitted = fit(photo, state.easel.height, state.easel.width)
-    if is_drawing or translator.how.kind != "edges":
+    how, drawn = translator.how, is_drawing or bool(translator.palette)
+    fitted = fit(photo, state.easel.height, state.easel.width, nearest=drawn)  # no colour between two
+    if is_drawing or how.kind != "edges":
         return fitted
-    how = translator.how
     return visible(find_edges(fitted, how.sigma, how.blur, how.invert)[..., None])

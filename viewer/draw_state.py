@@ -53,11 +53,7 @@ class DrawState:
     drawing: bool = False  # a button is held
     has_latent: bool = False
     seed: int = 0  # of the latent
-
-    @property
-    def lines(self) -> bool:
-        """Whether there is nothing but paper and ink."""
-        return len(self.palette) == 2
+    lines: bool = False  # of one ink are drawn, and not areas in colours
 
 
 def reduce_draw(state: DrawState, event: Event) -> DrawState:

@@ -45,13 +45,15 @@ def read_picture(path: Path) -> Image:
     return np.asarray(image, np.uint8)
 
 
-def fit(image: Image, height: int, width: int) -> Image:
-    """The middle of a picture, cut to the proportions and scaled to the size wanted."""
+def fit(image: Image, height: int, width: int, nearest: bool = False) -> Image:
+    """The middle of a picture, cut to the proportions and scaled to the size wanted; ``nearest``: without new colours."""
     factor = min(image.shape[0] / height, image.shape[1] / width)
     cut_height = min(max(round(height * factor), 1), image.shape[0])
     cut_width = min(max(round(width * factor), 1), image.shape[1])
     top, left = (image.shape[0] - cut_height) // 2, (image.shape[1] - cut_width) // 2
     middle = np.ascontiguousarray(image[top : top + cut_height, left : left + cut_width])
+    if nearest:
+        return np.asarray(cv2.resize(middle, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
     return resize(middle, height, width)
 
 

@@ -55,12 +55,12 @@ def sharp(picture: Image, height: int, width: int) -> Image:
 
 
 def make_easel(height: int, width: int, colours: int) -> Easel:
-    """Where a page of this size, in pixels, goes on the frame."""
+    """Where a page of this size, in pixels, goes on the frame, and the ``colours`` to choose from below it."""
     longer = max(height, width)
     side = fitting_side(longer, _PAGE_SIDE)
     page = Area(GAP, GAP, max(round(width * side / longer), 1), max(round(height * side / longer), 1))
     swatches = [Area(GAP + number * (_SWATCH + 6), page.bottom + GAP, _SWATCH, _SWATCH) for number in range(colours)]
-    return Easel(page, width, height, tuple(swatches) if colours > 2 else ())
+    return Easel(page, width, height, tuple(swatches))
 
 
 def blank_page(state: DrawState) -> Image:

@@ -205,8 +205,11 @@ def test_the_colours_of_masks_are_known_and_photographs_have_none() -> None:
     masks = torch.zeros(3, 3, 16, 16)
     masks[:, 0, 4:12, 4:12] = 1.0
     masks[0, :, 4, 4] = 0.5  # where two meet
-    assert palette(masks) == [[0, 0, 0], [255, 0, 0]]
-    assert palette(torch.rand(2, 3, 16, 16)) == []
+    green = masks[:, [1, 0, 2]]
+    assert palette([masks]) == [[0, 0, 0], [255, 0, 0]]
+    assert palette([masks, masks, green]) == [[0, 0, 0], [255, 0, 0], [0, 255, 0]]  # not all have all of them
+    assert palette([torch.rand(2, 3, 16, 16)]) == []
+    assert palette([masks, torch.rand(2, 3, 16, 16)]) == []
     family, nets = make(condition="masks")
     found = family.describe(nets, iter([Batch(image=masks, condition=masks * 2 - 1)]))
     assert found["condition"] == {"kind": "given", "palette": [[0, 0, 0], [255, 0, 0]]}

@@ -49,7 +49,9 @@ def run(work: DrawSession, keys: str) -> make.FakeDisplay:
 
 def blank_state(colours: int = 4) -> DrawState:
     palette = COLOURS[:colours]
-    return DrawState(side_by_side.make_easel(64, 96, colours), palette, has_latent=True)
+    lines = colours == 2
+    easel = side_by_side.make_easel(64, 96, 0 if lines else colours)
+    return DrawState(easel, palette, has_latent=True, lines=lines)
 
 
 @given(st.lists(st.one_of(st.sampled_from(KEYS).map(lambda key: parse_keys(key)[0]), MOUSE), max_size=60))
@@ -131,6 +133,26 @@ def test_colours_by_key_and_by_swatch_come_from_the_card(masks_path: Path, tmp_p
     page = cv2.imread(str(tmp_path / "masks-0001-drawing.png"))
     assert {tuple(pixel) for pixel in page.reshape(-1, 3).tolist()} == set(work.state.palette)
     assert [stroke.colour for stroke in work.state.strokes] == [1, 2, 2]
+
+
+def test_masks_of_two_colours_are_areas_to_choose_from(tmp_path: Path) -> None:
+    condition = {"kind": "given", "size": [32, 32], "palette": [[10, 20, 30], [255, 0, 0]]}
+    work = session(make.make_translator(tmp_path / "two.onnx", condition=condition), tmp_path)
+    assert len(work.state.easel.swatches) == 2
+    run(work, "drag:40:40:300:40,0,drag:40:200:300:200,s")
+    assert [(stroke.colour, stroke.size) for stroke in work.state.strokes] == [(1, BRUSHES[4]), (0, BRUSHES[4])]
+
+
+def test_a_drawing_of_another_size_gets_no_new_colours(masks_path: Path, tmp_path: Path) -> None:
+    mask = np.full((90, 170, 3), (30, 20, 10), np.uint8)
+    cv2.circle(mask, (80, 40), 31, (0, 0, 255), -1)
+    cv2.imwrite(str(tmp_path / "mask.png"), mask)
+    flags = ["--start", str(tmp_path / "mask.png"), "--display", "none", "--keys", "s", "--out", str(tmp_path)]
+    for size in ("32", "256"):
+        assert main(["translate", str(masks_path), "--draw", "--size", size, *flags]) == 0
+    for path in tmp_path.glob("*-drawing.png"):
+        page = cv2.imread(str(path))
+        assert {tuple(pixel) for pixel in page.reshape(-1, 3).tolist()} == {(30, 20, 10), (0, 0, 255)}
 
 
 def test_a_new_latent_draws_the_same_page_anew(masks_path: Path, tmp_path: Path) -> None:

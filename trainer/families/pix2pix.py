@@ -8,7 +8,7 @@ or the other half of each picture.
     accelerate launch trainer/train_pix2pix.py --data newts/images --condition newts/masks --out runs/newts
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Any, Literal
@@ -128,6 +128,7 @@ class Pix2Pix(AdamFamily):
         # The many channels of few pixels inside make fp32 a quarter slower in it, and the rest no faster.
         self.channels_last = config.precision != "fp32"
         self.shardable = config.objective != "wgan_gp"
+        self.colours: list[list[int]] | None = None  # of the conditions, once they have been looked through
 
     def reading(self) -> Reading:
         config = self.config
@@ -224,8 +225,9 @@ class Pix2Pix(AdamFamily):
         config = self.config
         if config.condition == "edges" and config.direction == "a2b":
             return {"condition": {"kind": "edges", "sigma": config.sigma, "blur": 3}}
-        colours = palette(condition_of(next(batches)) * 0.5 + 0.5)
-        return {"condition": {"kind": "given", **({"palette": colours} if colours else {})}}
+        if self.colours is None:
+            self.colours = palette(condition_of(batch) * 0.5 + 0.5 for batch in batches)
+        return {"condition": {"kind": "given", **({"palette": self.colours} if self.colours else {})}}
 
     def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
         unet = nets.generator
@@ -300,11 +302,18 @@ def mode_seeking(one: Tensor, other: Tensor, latent: Tensor, other_latent: Tenso
     return 1 / (apart + 1e-5)
 
 
-def palette(image: Tensor) -> list[list[int]]:
+def palette(batches: Iterable[Tensor]) -> list[list[int]]:
     """The colours [r, g, b] 0..255 of masks, most frequent first; none where pictures f32 [n, c, h, w] in 0..1 have
-    other colours too."""
-    levels = (image.clamp(0, 1) * 255).round().to(torch.uint8).expand(-1, 3, -1, -1)
-    colours, counts = levels.permute(0, 2, 3, 1).reshape(-1, 3).unique(dim=0, return_counts=True)
-    shares, order = (counts / counts.sum()).sort(descending=True)
-    kept = order[: int((shares[:PALETTE] > PALETTE_LEAST).sum())]
-    return colours[kept].tolist() if float(shares[: len(kept)].sum()) > PALETTE_SHARE else []
+    other colours too. Not all masks need have all colours."""
+    most: dict[int, float] = {}  # the largest share of a batch that a colour has had
+    for image in batches:
+        levels = (image.clamp(0, 1) * 255).round().int().expand(-1, 3, -1, -1)
+        colours, counts = (levels[:, 0] << 16 | levels[:, 1] << 8 | levels[:, 2]).unique(return_counts=True)
+        shares, order = (counts / counts.sum()).sort(descending=True)
+        kept = int((shares[:PALETTE] > PALETTE_LEAST).sum())
+        if float(shares[:kept].sum()) <= PALETTE_SHARE:
+            return []
+        for colour, share in zip(colours[order[:kept]].tolist(), shares.tolist(), strict=False):
+            most[colour] = max(share, most.get(colour, 0.0))
+    ordered = sorted(most, key=lambda colour: -most[colour])
+    return [[colour >> 16, colour >> 8 & 255, colour & 255] for colour in ordered] if len(ordered) <= PALETTE else []
