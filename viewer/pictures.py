@@ -46,7 +46,7 @@ def read_picture(path: Path) -> Image:
 
 
 def fit(image: Image, height: int, width: int, nearest: bool = False) -> Image:
-    """The middle of a picture, cut to the proportions and scaled to the size wanted; ``nearest``: without new colours."""
+    """The middle of a picture, cut to the proportions and scaled to the size wanted; ``nearest``: no new colours."""
     factor = min(image.shape[0] / height, image.shape[1] / width)
     cut_height = min(max(round(height * factor), 1), image.shape[0])
     cut_width = min(max(round(width * factor), 1), image.shape[1])
