@@ -299,7 +299,8 @@ def _run_upscale(options: argparse.Namespace) -> None:
     model = open_model(options.model, threads=_threads(options, all_cores=True), wanted="translator", many_sizes=True)
     upscaler = Upscaler(model, options.tile)
     if _without_screen(options):
-        upscale_files(upscaler, paths, options.output or options.out)
+        one = paths == [Path(options.pictures[0])]  # no folder, and no pattern
+        upscale_files(upscaler, paths, options.output or options.out, one)
         return
     films = [path for path in paths if is_film(path)]
     if films:

@@ -2,17 +2,15 @@
 
 import json
 import os
-import resource
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from small_models import FakeDisplay
+from small_models import FakeDisplay, full_disk
 
 from export.card import Latent
 from viewer.animate import AnimateSession
@@ -144,17 +142,6 @@ def test_two_viewers_that_save_at_once_keep_everything(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert len(list(tmp_path.iterdir())) == 80
-
-
-@contextmanager
-def full_disk(limit: int) -> Iterator[None]:
-    """Files of this process cannot grow beyond ``limit`` bytes."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_full_disk_is_shown_and_leaves_nothing_behind(model: Model, tmp_path: Path) -> None:

@@ -505,7 +505,7 @@ def test_ctrl_c_leaves_whole_files_only(cloud: Path, tmp_path: Path) -> None:
         (["diffuse", "{denoiser}", "--guidance", "1"], "--guidance is 1, expected none"),
         (["diffuse", "{denoiser}", "--label", "cat"], "draws no classes"),
         (["diffuse", "{denoiser}", "--from", "{photo}"], "does not say what it was made from"),
-        (["diffuse", "{denoiser}", "-o", "{photo}"], "cannot make the folder"),
+        (["diffuse", "{denoiser}", "-o", "{photo}"], "ends in '.png' as one file does, expected a folder"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_line_and_code_2(
