@@ -135,7 +135,8 @@ def _run_grid(options: argparse.Namespace) -> None:
     from viewer.hpf import open_layer
     from viewer.model import ModelError, open_model, open_sibling_encoder
     from viewer.model_session import make_sheet
-    from viewer.pictures import fit, read_picture
+    from viewer.photos import read_photo
+    from viewer.pictures import fit
     from viewer.sheet import auto_scale
     from viewer.state import LEAST_SAMPLES, GridMode, GridState
 
@@ -144,7 +145,7 @@ def _run_grid(options: argparse.Namespace) -> None:
     layer = open_layer(model, options.detail, threads=threads) if options.mode == "hpf" else None
     encoded = None
     if options.encode is not None:
-        picture = read_picture(options.encode)
+        picture = read_photo(options.encode).on_white()
         encoder = open_sibling_encoder(path, threads=threads)
         encoded = encoder.encode(fit(picture, *encoder.image_size)[None])[0]
         if encoded.size != model.latent.size:
