@@ -31,20 +31,6 @@ class PictureError(ViewerError):
     """A picture that cannot be read or saved; the message is one line that names the file."""
 
 
-def read_picture(path: Path) -> Image:
-    """A picture of any usual format, BGR, turned upright. Raises ``PictureError``."""
-    data = read_bytes(path)
-    if data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data[-4096:]:
-        raise PictureError(f"{path}: the JPEG file ends early")  # OpenCV would fill the rest with grey
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:
-        image = None
-    if image is None:
-        raise PictureError(f"{path}: not a picture that can be read (JPEG, PNG, BMP, WebP, TIFF), or far too large")
-    return np.asarray(image, np.uint8)
-
-
 def fit(image: Image, height: int, width: int, nearest: bool = False) -> Image:
     """The middle of a picture, cut to the proportions and scaled to the size wanted; ``nearest``: no new colours."""
     factor = min(image.shape[0] / height, image.shape[1] / width)

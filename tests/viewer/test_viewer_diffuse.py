@@ -542,6 +542,8 @@ def test_only_the_same_model_and_the_same_pictures_make_it_again(
         (["diffuse", str(point), "--from", noise], "another model"),
         (["grid", str(generator_path), "--from", noise], "expected grid"),
         ([*command, "--from", noise, "--init", str(photo_path)], "made from noise, expected no --init"),
+        ([*command, "--from", noise, "--steps", "9"], "--steps is 9, and the picture of --from says"),
+        ([*command, "--from", noise, "--sampler", "dpm"], "--sampler is dpm, and the picture of --from says ddim"),
         ([*command, "--from", generator], "made with --init 'tiny.onnx'"),
         ([*command, "--from", generator, "--init", str(other)], "made with --init 'tiny.onnx'"),
         ([*command, "--from", photo], "made with --init ['photo.png']"),
