@@ -130,7 +130,7 @@ BINDINGS: Final = (
             {"animate": "faster, slower; with --detail: more of it, less (= and _ too)",
              "hpf": "more detail, less (= and _ too)", "grid": "more varied, more typical (= and _ too)",
              "latent": "nearer, further; sliders: move it (= and _ too)",
-             "translate": "more edges, fewer: the sigma of their thresholds (= and _ too)",
+             "translate": "thresholds of edges further apart, closer: their sigma (= and _ too)",
              "draw": "brush size (= and _ too)", "upscale": "zoom (= and _ too)",
              "diffuse": "more steps, fewer (= and _ too)", "pick": "zoom (= and _ too)"}, never=("dataset",)),
     Binding("Space", "new pictures", (Action.PAUSE,),

@@ -25,7 +25,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from viewer.pictures import Image, PictureError, read_picture
+from viewer.photos import read_photo
+from viewer.pictures import Image, PictureError
 from viewer.text import printable
 
 Labels = NDArray[np.int64]
@@ -324,7 +325,7 @@ def set_of_files(
     names = tuple(file.relative_to(folder).as_posix() for file in files)
 
     def fetch(index: int) -> Image:
-        return read_picture(files[index])
+        return read_photo(files[index]).on_white()
 
     return LabelledSet(folder, len(files), fetch, labels, classes, names=names, files=tuple(files))
 

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
+from viewer import files
+
 Request = TypeVar("Request")
 Result = TypeVar("Result")
 
@@ -175,6 +177,7 @@ def leave(code: int) -> None:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError):
                 stream.flush()
+        files.abandon()
         os._exit(code)
 
 

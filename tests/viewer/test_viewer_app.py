@@ -2,17 +2,15 @@
 
 import json
 import os
-import resource
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from small_models import FakeDisplay
+from small_models import FakeDisplay, full_disk
 
 from export.card import Latent
 from viewer.animate import AnimateSession
@@ -22,7 +20,8 @@ from viewer.keys import parse_keys
 from viewer.latents import Walk, bilinear, draw, draw_many, truncate
 from viewer.model import Model, ModelError, open_model
 from viewer.model_session import make_sheet
-from viewer.pictures import PictureError, encode_png, fit, read_picture, read_recipe, save_numbered
+from viewer.photos import read_photo
+from viewer.pictures import PictureError, encode_png, fit, read_recipe, save_numbered
 from viewer.sheet import auto_scale
 from viewer.state import LEG_TICKS, AnimateState, GridState
 from viewer.worker import Errands, Worker
@@ -146,17 +145,6 @@ def test_two_viewers_that_save_at_once_keep_everything(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 80
 
 
-@contextmanager
-def full_disk(limit: int) -> Iterator[None]:
-    """Files of this process cannot grow beyond ``limit`` bytes."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 def test_a_full_disk_is_shown_and_leaves_nothing_behind(model: Model, tmp_path: Path) -> None:
     (tmp_path / "tiny-0001.png").write_text("mine")
     session = page(model, tmp_path)
@@ -204,7 +192,7 @@ def test_recipes_survive_and_damage_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "p.png"
     path.write_bytes(data)
     assert read_recipe(path) == recipe
-    assert read_picture(path).shape == (4, 5, 3)
+    assert read_photo(path).image.shape == (4, 5, 3)
     for broken in (data[:60], data.replace(b"latent", b"lament"), b"\x89PNG\r\n\x1a\n", b""):
         path.write_bytes(broken)
         with pytest.raises(PictureError):
@@ -215,15 +203,15 @@ def test_pictures_to_encode(tmp_path: Path) -> None:
     image = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
     path = tmp_path / "bytes\udcff.jpg"  # a name that is not UTF-8
     path.write_bytes(cv2.imencode(".jpg", image)[1].tobytes())
-    assert read_picture(path).shape == (40, 60, 3)
+    assert read_photo(path).image.shape == (40, 60, 3)
     assert fit(image, 20, 20).shape == (20, 20, 3)
     assert np.array_equal(fit(image, 40, 40), image[:, 10:50])
     path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(PictureError, match="ends early"):
-        read_picture(path)
+    with pytest.raises(PictureError, match="bytes"):
+        read_photo(path)
     path.write_bytes(b"no picture")
-    with pytest.raises(PictureError, match="not a picture"):
-        read_picture(path)
+    with pytest.raises(PictureError, match="bytes"):
+        read_photo(path)
 
 
 def test_every_key_is_handled_while_a_slow_model_works(tmp_path: Path) -> None:

@@ -156,6 +156,10 @@ def test_a_saved_picture_is_made_again_only_by_its_own_model_and_mode(
     for arguments, expected in (
         (["grid", str(other), "--from", str(saved)], "another model"),
         (["animate", str(generator_path), "--from", str(saved)], "expected animate"),
+        (
+            ["grid", str(generator_path), "--from", str(saved), "--seed", "77"],
+            "--seed is 77, and the picture",
+        ),
         (["grid", str(generator_path), "--from", str(hostile)], "rows is 1000000000"),
         (["grid", str(generator_path), "--from", str(generator_path)], "does not say"),
     ):

@@ -505,7 +505,7 @@ def test_ctrl_c_leaves_whole_files_only(cloud: Path, tmp_path: Path) -> None:
         (["diffuse", "{denoiser}", "--guidance", "1"], "--guidance is 1, expected none"),
         (["diffuse", "{denoiser}", "--label", "cat"], "draws no classes"),
         (["diffuse", "{denoiser}", "--from", "{photo}"], "does not say what it was made from"),
-        (["diffuse", "{denoiser}", "-o", "{photo}"], "cannot make the folder"),
+        (["diffuse", "{denoiser}", "-o", "{photo}"], "ends in '.png' as one file does, expected a folder"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_line_and_code_2(
@@ -542,6 +542,8 @@ def test_only_the_same_model_and_the_same_pictures_make_it_again(
         (["diffuse", str(point), "--from", noise], "another model"),
         (["grid", str(generator_path), "--from", noise], "expected grid"),
         ([*command, "--from", noise, "--init", str(photo_path)], "made from noise, expected no --init"),
+        ([*command, "--from", noise, "--steps", "9"], "--steps is 9, and the picture of --from says"),
+        ([*command, "--from", noise, "--sampler", "dpm"], "--sampler is dpm, and the picture of --from says ddim"),
         ([*command, "--from", generator], "made with --init 'tiny.onnx'"),
         ([*command, "--from", generator, "--init", str(other)], "made with --init 'tiny.onnx'"),
         ([*command, "--from", photo], "made with --init ['photo.png']"),

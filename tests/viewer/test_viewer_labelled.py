@@ -54,6 +54,12 @@ def test_idx_files_as_mnist_has_them(tmp_path: Path, packed: bool) -> None:
         assert np.array_equal(found.fetch(2)[..., 0], IMAGES[2, ..., 0])
 
 
+def test_what_is_transparent_is_white_as_in_training(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    cv2.imwrite(str(tmp_path / "set" / "clear.png"), np.zeros((4, 4, 4), np.uint8))
+    assert (open_set(tmp_path / "set").fetch(0) == 255).all()
+
+
 def test_folders_are_classes(tmp_path: Path) -> None:
     for number, name in enumerate(("newt", "cat", "cat")):
         (tmp_path / name).mkdir(exist_ok=True)

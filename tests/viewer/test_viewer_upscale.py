@@ -229,7 +229,12 @@ def test_a_film_keeps_its_rate(twice_path: Path, tmp_path: Path, capsys: pytest.
         (["{twice}", "{photo}", "-o", "{folder}/x.gif"], "ends in '.gif', expected .png"),
         (["{twice}", "{folder}/gone.png", "-o", "{folder}/x.png"], "gone.png: no such file"),
         (["{photo}", "{photo}", "-o", "{folder}/x.png"], "not an ONNX model"),
-        (["{twice}", "{photo}", "{photo2}", "-o", "{photo}"], "cannot make the folder"),
+        (["{twice}", "{photo}", "{photo2}", "-o", "{photo}"], "expected a folder"),
+        (["{twice}", "{photo}", "{photo2}", "-o", "{folder}/taken"], "cannot make the folder"),
+        (["{twice}", "{photo}", "{photo2}", "-o", "{folder}/x.png"], "ends in '.png' as one file does, expected a fo"),
+        (["{twice}", "{several}", "-o", "{folder}/x.JPG"], "ends in '.JPG' as one file does, expected a folder"),
+        (["{twice}", "{single}", "-o", "{folder}/x.png"], "ends in '.png' as one file does, expected a folder"),
+        (["{twice}", "{single}/*.png", "-o", "{folder}/x.mp4"], "ends in '.mp4' as one file does, expected a folder"),
     ],
 )
 def test_bad_input_is_one_line_and_code_2(
@@ -238,7 +243,12 @@ def test_bad_input_is_one_line_and_code_2(
 ) -> None:  # fmt: skip
     second = tmp_path / "second.png"
     second.write_bytes(photo_path.read_bytes())
-    names = {"edges": edges_path, "twice": twice_path, "photo": photo_path, "photo2": second, "folder": tmp_path}
+    for name in ("several/a.png", "several/b.png", "single/a.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(photo_path.read_bytes())
+    (tmp_path / "taken").write_text("not a folder")
+    names = {"edges": edges_path, "twice": twice_path, "photo": photo_path, "photo2": second, "folder": tmp_path,
+             "several": tmp_path / "several", "single": tmp_path / "single"}  # fmt: skip
     before = sorted(tmp_path.iterdir())
     assert run(*(argument.format(**names) for argument in arguments)) == 2
     said = capsys.readouterr().err
@@ -248,22 +258,17 @@ def test_bad_input_is_one_line_and_code_2(
 
 
 def test_a_full_disk_leaves_nothing(
-    twice_path: Path, photo_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    def full(self: Path, data: bytes) -> int:
-        with self.open("wb") as file:
-            file.write(data[:10])
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", full)
+    twice_path: Path, photo_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "out").mkdir()
-    assert run(twice_path, photo_path, "-o", tmp_path / "out") == 2
-    assert "No space left on device" in capsys.readouterr().err
+    with make.full_disk(300):
+        assert run(twice_path, photo_path, "-o", tmp_path / "out") == 2
+    assert "cannot write" in capsys.readouterr().err
     assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_photo_of_one_pixel(twice_path: Path) -> None:
     upscaler = Upscaler(open_model(twice_path))
     photo = Photo(make.photo_like(1, 1))
-    assert [pixels.shape for _, pixels in upscaler.enlarge_all(photo)] == [(2, 2, 3)]
+    (tile,) = upscaler.plan(photo)
+    assert upscaler.enlarge(photo, tile).shape == (2, 2, 3)
