@@ -312,7 +312,7 @@ def _open_folder(path: Path) -> LabelledSet:
 
 def _is_picture(path: Path) -> bool:
     try:
-        read_picture(path)
+        read_photo(path)
     except PictureError:
         return False
     return True
