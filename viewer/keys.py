@@ -69,7 +69,7 @@ class Binding:
 
 
 BINDINGS: Final = (
-    Binding("ESC", "quit", (Action.QUIT,)),
+    Binding("ESC", "quit, once what is being saved is there; again: at once", (Action.QUIT,)),
     Binding("Tab", "next view: plane, line, scatter, sliders", (Action.NEXT_VIEW,),
             {"diffuse": "before, after: the pictures of --init (if a model made them)",
              "dataset": "the next of several files"}, only=("latent", "diffuse", "dataset")),
