@@ -66,7 +66,7 @@ def add_translate_flags(parser: argparse.ArgumentParser) -> None:
 
 def add_upscale_flags(parser: argparse.ArgumentParser) -> None:
     """Of ``upscale``."""
-    _add_pictures_flags(parser, "file or folder to write to, without a screen; nothing is ever overwritten")
+    _add_pictures_flags(parser, "folder to write to, or file for one, without a screen; nothing is ever overwritten")
     parser.add_argument("--tile", type=_whole(16, 8192), default=0, metavar="N",
                         help="side of what is enlarged at a time, in input pixels: smaller takes less memory, larger "
                         "less time (384)")  # fmt: skip

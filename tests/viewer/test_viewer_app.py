@@ -16,7 +16,7 @@ from export.card import Latent
 from viewer.animate import AnimateSession
 from viewer.app import run_live, run_scripted
 from viewer.grid import GridSession
-from viewer.keys import parse_keys
+from viewer.keys import CLOSED, Action, Event, parse_keys
 from viewer.latents import Walk, bilinear, draw, draw_many, truncate
 from viewer.model import Model, ModelError, open_model
 from viewer.model_session import make_sheet
@@ -217,7 +217,7 @@ def test_pictures_to_encode(tmp_path: Path) -> None:
 def test_every_key_is_handled_while_a_slow_model_works(tmp_path: Path) -> None:
     model = SlowModel()
     session = page(model, tmp_path)
-    events = parse_keys(",".join(["right"] * 41 + ["x"] * 30 + ["-"] * 8 + ["s"] + ["i"] * 20 + ["esc"]))
+    events = parse_keys(",".join(["right"] * 41 + ["x"] * 30 + ["-"] * 8 + ["s"] + ["i"] * 20 + ["esc"] * 2))
     display = FakeDisplay(events, wait=lambda _: time.sleep(0.005))
     started = time.monotonic()
     run_live(session, display)
@@ -276,6 +276,38 @@ def test_leaving_does_not_wait_for_the_model(tmp_path: Path) -> None:
     run_live(session, display)
     session.close()
     assert time.monotonic() - started < 0.8
+
+
+def test_leaving_waits_for_what_is_being_saved(tmp_path: Path) -> None:
+    session = page(SlowModel(1.2), tmp_path)
+    display = FakeDisplay(parse_keys("s,right,S,esc,x,i,s"), wait=lambda _: time.sleep(0.02))
+    run_live(session, display)
+    assert [read_recipe(path)["seed"] for path in sorted(tmp_path.iterdir())] == [0, 0]
+    session.close()
+    told = [title for title in display.titles if "ESC again gives up" in title]
+    assert "saving 2 pictures" in told[0]
+    assert "saving 1 picture;" in told[-1]
+
+
+def test_a_window_that_was_closed_is_not_the_end_of_what_is_being_saved(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = page(SlowModel(1.2), tmp_path)
+    display = FakeDisplay(parse_keys("s"))
+    press = display.poll
+    display.poll = lambda seconds: press(seconds) or Event(Action.QUIT, key=CLOSED)
+    run_live(session, display)
+    session.close()
+    assert read_recipe(tmp_path / "slow-0001.png")["seed"] == 0
+    assert capsys.readouterr().err == "saving 1 picture; Ctrl-C gives up\n"
+
+
+def test_what_fails_to_be_saved_after_a_person_has_left_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    session = page(SlowModel(0.3), tmp_path / "file")
+    with pytest.raises(PictureError, match="cannot save"):
+        run_live(session, FakeDisplay(parse_keys("s,esc"), wait=lambda _: time.sleep(0.02)))
+    session.close()
 
 
 def test_a_slow_page_appears_bit_by_bit(tmp_path: Path) -> None:

@@ -376,9 +376,20 @@ def test_what_is_saved_while_it_is_under_way_is_what_was_asked_for_then(cloud: P
 @pytest.mark.usefixtures("slow")
 def test_leaving_before_it_is_there_says_what_was_not_saved(cloud: Path, tmp_path: Path) -> None:
     work = session(cloud, tmp_path, steps=50)
-    Person(work, (0.1, "s"), (0.3, "esc"))
+    person = Person(work, (0.1, "s"), (0.3, "esc"), (1.2, "esc"))
+    assert person.ended - 1.2 < 0.2
+    assert "saving 1 picture; ESC again gives up" in person.frames[-1][1]
     with pytest.raises(PictureError, match="not saved: 1"):
         work.close()
+
+
+@pytest.mark.usefixtures("slow")
+def test_leaving_waits_for_what_is_to_be_saved(cloud: Path, tmp_path: Path) -> None:
+    work = session(cloud, tmp_path, steps=4)
+    person = Person(work, (0.1, "s"), (0.2, "x"), (0.25, "s"), (0.3, "esc"))
+    work.close()
+    assert any("saving 2 pictures; ESC again gives up" in title for _, title in person.frames)
+    assert {read_recipe(path)["seed"] for path in tmp_path.glob("*.png")} == {0, 1}
 
 
 def test_a_look_costs_little_of_the_time(cloud: Path, tmp_path: Path) -> None:
