@@ -111,6 +111,12 @@ def test_pictures_cut_to_windows_are_held_out_by_group(tmp_path: Path) -> None:
     assert pictures.split(10)[1].tolist() == [18, 19]
 
 
+def test_shards_which_know_no_groups_say_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_set(tmp_path / "in.npy", flat(1, 2, 3, 4), groups=TWINS[:4])
+    assert run("shards", path, "-o", tmp_path / "shards") == 0
+    assert "in.npy are copies or made of others: hold some out with 'split' before" in capsys.readouterr().err
+
+
 def test_of_mixtures_alone_nothing_is_held_out_and_that_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

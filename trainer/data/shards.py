@@ -151,6 +151,12 @@ def open_source(data: str, size: int) -> Source:
     if path.suffix == ".npy" and not path.is_dir():
         stored = PictureSet(path)
         labels, names = stored.facts.labels, stored.facts.names
+        if stored.facts.groups is not None:
+            print(
+                f"note: shards do not say which pictures of {printable(path)} are copies or made of others: hold some "
+                "out with 'split' before",
+                file=sys.stderr,
+            )
         packed: Packed | None = resized(of_stored(stored), size)
         classes = () if labels is None else stored.facts.classes
     else:
