@@ -150,13 +150,14 @@ class Run:
 
     def choose(self) -> Path | None:
         self.lock = checkpoint.lock(self.config.out)
-        return starts.choose(self.family, self.config, self.spec)
+        self.data = starts.data_facts(self.family, self.config, self.pictures)
+        return starts.choose(self.family, self.config, self.spec, self.data)
 
     def register(self, start: State, path: Path | None) -> None:
         """Write config.json, and say where the run goes on, and with what else than before."""
         config, world = self.config, self.world
         runs.keep_foundation(self.family, config.out)
-        self.origin = starts.write_run(config, self.family, self.spec, start, world.size, str(world.device))
+        self.origin = starts.write_run(config, self.family, self.spec, self.data, start, world.size, str(world.device))
         if path is not None:
             changes = starts.changes(start, checkpoint.origin_of(path), self.origin, config, world.size)
             changed = f" ({'; '.join(changes)})" if changes else ""

@@ -314,3 +314,34 @@ def test_each_launcher_is_asked_for_ranks_in_its_own_way(
         monkeypatch.setenv(name, value)
     launcher: Any = SimpleNamespace(cmdline=command.split)
     assert distributed.asked_size(distributed.options_of(launcher), distributed.kind_of(launcher)) == expected
+
+
+def test_other_pictures_under_the_same_name_are_a_question(tmp_path: Path, pictures: Path) -> None:
+    run, data = tmp_path / "run", tmp_path / "data.npy"
+    shutil.copy(pictures, data)
+    assert train("--data", data, "--out", run, "--steps", 1, *SMALL).returncode == 0
+    np.save(data, np.load(pictures)[::-1])
+    before = (run / "config.json").read_bytes()
+    result = train("--data", data, "--out", run, "--steps", 2, *SMALL)
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1), result.stderr
+    assert f"{data} holds other pictures than before; choose another --out, or --force" in result.stderr
+    assert (run / "config.json").read_bytes() == before
+    np.save(data, np.load(pictures)[:30])
+    assert "than before: 37, now 30; " in train("--data", data, "--out", run, "--steps", 2, *SMALL).stderr
+    assert train("--data", data, "--out", run, "--steps", 2, *SMALL, "--force").returncode == 0
+    assert train("--data", data, "--out", run, "--steps", 3, *SMALL).returncode == 0, "it has been asked"
+
+
+def test_a_run_of_before_data_were_noted_goes_on(tmp_path: Path, pictures: Path) -> None:
+    run = tmp_path / "run"
+    assert train("--data", pictures, "--out", run, "--steps", 1, *SMALL).returncode == 0
+    facts = json.loads((run / "config.json").read_bytes())
+    del facts["data"]
+    (run / "config.json").write_text(json.dumps(facts))
+    file = run / "checkpoints" / "step_00000001" / checkpoint.MANIFEST
+    manifest = json.loads(file.read_bytes())
+    del manifest["data"]
+    file.write_bytes(checkpoint.sealed(manifest))
+    result = train("--data", pictures, "--out", run, "--steps", 2, *SMALL)
+    assert result.returncode == 0, result.stderr
+    assert "resuming" in result.stdout
