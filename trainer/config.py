@@ -62,7 +62,7 @@ class RunConfig:
     clip_norm: float = 0.0
     """Largest gradient norm; longer gradients are shortened to it; 0: no limit."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
-    """How the learning rate falls from its start to 0 over --steps."""
+    """How the learning rate falls from its start to 0 over --steps, or --minutes where those end first."""
     warmup: int = 0
     """Steps over which the learning rate rises from 0."""
     ema: float = 10_000

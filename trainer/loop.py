@@ -233,6 +233,7 @@ class Run:
     def advance(self) -> None:
         """One training step."""
         seed_step(self.config.seed, self.step, self.world.rank)
+        self.turns.begun_at = self.stream.position
         for _ in range(self.config.accumulate):
             self.family.step(self.nets, self.stream, self.turns)
         self.step += 1
@@ -386,7 +387,8 @@ class Turns:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.taken = dict.fromkeys(run.nets, 0)
-        self.images_at_update = dict.fromkeys(run.nets, run.stream.position)
+        self.begun_at = run.stream.position  # the images seen when the step began
+        self.updated_at = dict.fromkeys(run.nets, 0)
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
         for name in run.nets:
@@ -436,7 +438,8 @@ class Turns:
         optimizer.step()
         optimizer.zero_grad()
         seen = run.stream.position
-        images, self.images_at_update[name] = seen - self.images_at_update[name], seen
+        # Not since its last update: a network that sat out a stage of the run would then depend on where that resumed.
+        images, self.updated_at[name] = seen - max(self.updated_at[name], self.begun_at), seen
         run.averaged.update(name, run.raw[name], images=images, images_seen=seen)
 
     def add(self, name: str, value: Tensor) -> None:

@@ -26,6 +26,7 @@ from viewer.flags import (
     add_pick_flags,
     add_translate_flags,
     add_upscale_flags,
+    check_beside_saved,
 )
 from viewer.keys import help_text
 from viewer.text import printable
@@ -135,7 +136,7 @@ def _run_grid(options: argparse.Namespace) -> None:
     from viewer.hpf import open_layer
     from viewer.model import ModelError, open_model, open_sibling_encoder
     from viewer.model_session import make_sheet
-    from viewer.pictures import fit, read_picture
+    from viewer.pictures import fit
     from viewer.sheet import auto_scale
     from viewer.state import LEAST_SAMPLES, GridMode, GridState
 
@@ -144,7 +145,9 @@ def _run_grid(options: argparse.Namespace) -> None:
     layer = open_layer(model, options.detail, threads=threads) if options.mode == "hpf" else None
     encoded = None
     if options.encode is not None:
-        picture = read_picture(options.encode)
+        from viewer.photos import read_photo  # and Pillow, here alone
+
+        picture = read_photo(options.encode).on_white()
         encoder = open_sibling_encoder(path, threads=threads)
         encoded = encoder.encode(fit(picture, *encoder.image_size)[None])[0]
         if encoded.size != model.latent.size:
@@ -164,6 +167,8 @@ def _run_grid(options: argparse.Namespace) -> None:
         gain=_gain(options, layer, start),
     )
     if start is not None:
+        saved = {"rows": start.rows, "cols": start.columns, "seed": start.seed, "mix": start.way == "mix"}
+        check_beside_saved(options, add_grid_flags, saved)
         if start.encoded != source and start.way == "interpolation":
             raise ModelError(f"{options.start}: made with --encode {start.encoded!r}, found {source!r}")
         mode = "mix" if start.way == "mix" else "random" if start.way == "random" else "interpolation"
@@ -198,6 +203,8 @@ def _run_animate(options: argparse.Namespace) -> None:
     classes, gain, straight = _classes(options, model, start), _gain(options, layer, start), options.lerp
     state = AnimateState(sheet, options.seed, classes=classes, gain=gain)
     if start is not None:
+        saved = {"rows": start.rows, "cols": start.columns, "seed": start.seed, "lerp": start.way == "lerp"}
+        check_beside_saved(options, add_animate_flags, saved)
         state = replace(state, seed=start.seed, cursor=start.cursor, position=start.position, paused=True)
         straight, legs = start.way == "lerp", start.legs
     session = AnimateSession(model, state, options.out, straight=straight, legs=legs, layer=layer)
@@ -299,7 +306,8 @@ def _run_upscale(options: argparse.Namespace) -> None:
     model = open_model(options.model, threads=_threads(options, all_cores=True), wanted="translator", many_sizes=True)
     upscaler = Upscaler(model, options.tile)
     if _without_screen(options):
-        upscale_files(upscaler, paths, options.output or options.out)
+        one = paths == [Path(options.pictures[0])]  # no folder, and no pattern
+        upscale_files(upscaler, paths, options.output or options.out, one)
         return
     films = [path for path in paths if is_film(path)]
     if films:

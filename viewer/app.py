@@ -4,25 +4,35 @@ There are two: ``run_live`` where a person watches, and ``run_scripted`` where n
 waited for, so that the same script gives the same frames.
 """
 
+import contextlib
+import sys
 import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final
 
 from viewer.displays.display import Display
-from viewer.keys import Event
+from viewer.keys import CLOSED, Action, Event
+from viewer.pictures import PictureError
 from viewer.session import Session
 
 DELAY_MS: Final = 50  # between the frames of a walk, and between scripted keys at least
 
 _SHOW_SECONDS: Final = 1 / 60  # between frames at least: keys come first
+_UNWATCHED_SECONDS: Final = 0.02  # between looks at what is being saved, where the window was closed
+_LONG_SECONDS: Final = 1e6
 
 
 def run_live(session: Session[Any, Any, Any], display: Display, script: Sequence[Event] = (), frames: int = 0) -> None:
-    """Show a session to a person until it is quit, or after so many frames of a walk. Raises ``DisplayError``.
+    """Show a session to a person until it is quit, or after so many frames of a walk, and what is to be saved is.
 
-    ``script``: keys that press themselves, each when the picture of the one before is seen.
+    ``script``: keys that press themselves, each when the picture of the one before is seen. Raises ``DisplayError``.
     """
+    _watch(session, display, script, frames)
+    _finish_saving(session, display)
+
+
+def _watch(session: Session[Any, Any, Any], display: Display, script: Sequence[Event], frames: int) -> None:
     show_at = step_at = script_at = 0.0
     delay = DELAY_MS / 1000
     shown = 0
@@ -55,6 +65,32 @@ def run_live(session: Session[Any, Any, Any], display: Display, script: Sequence
             event, script_at = keys.popleft(), time.monotonic() + delay
         if event is not None and session.handle(event):
             return
+
+
+def _finish_saving(session: Session[Any, Any, Any], display: Display) -> None:
+    """Wait for what was asked to be saved; QUIT once more gives it up. Raises ``PictureError`` where that fails."""
+    lost, said, watched = len(session.lost), 0, True
+    session.pump(time.monotonic())
+    while count := session.unsaved:
+        pictures = f"saving {count} picture{'s' * (count > 1)}"
+        if count != said:
+            session.notify(f"{pictures}; ESC again gives up", seconds=_LONG_SECONDS)
+            said = count
+        if not watched:
+            time.sleep(_UNWATCHED_SECONDS)
+        else:
+            if session.changed:
+                display.show(session.frame(strip=not display.coarse), session.title(hints=display.coarse))
+            event = display.poll(session.wait_seconds())
+            if event is not None and event.action is Action.QUIT:
+                if event.key != CLOSED:
+                    return
+                watched = False
+                with contextlib.suppress(OSError):  # nobody may be listening
+                    print(f"{pictures}; Ctrl-C gives up", file=sys.stderr, flush=True)
+        session.pump(time.monotonic())
+    if len(session.lost) > lost:
+        raise PictureError(session.lost[-1])  # nobody has seen it
 
 
 def run_scripted(

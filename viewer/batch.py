@@ -3,27 +3,29 @@
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
 from viewer.errors import ViewerError
+from viewer.files import partial_of, put_in_place
 from viewer.model import Model
 from viewer.photos import FILM_SUFFIXES, LARGEST_PIXELS, Photo, is_film, photo_size, read_photo
 from viewer.pictures import Image, PictureError
-from viewer.results import SUFFIXES, encode, free_name, partial_name, put_in_place, upscale_recipe, write_new
+from viewer.results import SUFFIXES, encode, errors_of, free_name, upscale_recipe, write_new
 from viewer.text import printable
 from viewer.tiles import Tile
 from viewer.translate import Wanted, make, recipe_of
-from viewer.translation import Translator, Upscaler, scaled
-from viewer.upscale import paste
+from viewer.translation import Translator, Upscaler
 from viewer.worker import Worker
 
 _LOOK_SECONDS: Final = 0.02  # between looks at the worker
 _USUAL_RATE: Final = 25.0  # frames a second, of films that do not say
 _FILM: Final = ".mp4"
+
+Made = TypeVar("Made")
 
 
 def readable(paths: Sequence[Path]) -> dict[Path, tuple[int, int]]:
@@ -51,7 +53,7 @@ def translate_files(translator: Translator, wanted: Wanted, paths: Sequence[Path
         for path in paths:
             try:
                 photo = read_photo(path).on_white()
-                (made,) = beside(iter([lambda photo=photo: make(translator, photo, wanted)]))
+                (made,) = beside(make(translator, one, wanted) for one in [photo])
                 recipe = signed(translator.model, recipe_of(translator, wanted, path))
                 write_new(free_name(folder, path.stem, ".png"), encode(made.results[0], Photo(photo), ".png", recipe))
                 written += 1
@@ -61,23 +63,22 @@ def translate_files(translator: Translator, wanted: Wanted, paths: Sequence[Path
     say_written(written, len(paths), folder)
 
 
-def upscale_files(upscaler: Upscaler, paths: Sequence[Path], target: Path) -> None:
+def upscale_files(upscaler: Upscaler, paths: Sequence[Path], target: Path, one: bool) -> None:
     """Write every picture enlarged, and every film.
 
-    ``target``: the file for one of them, or a folder, where they keep their names. Raises ``PictureError``.
+    ``target``: a folder, where they keep their names, or the file for the only one. ``one``: whether it may be that of
+    a file: one was named, and no folder or pattern. Raises ``PictureError``.
     """
+    one = one and not target.is_dir() and target.suffix != ""
     films = [path for path in paths if is_film(path)]
     sizes = readable([path for path in paths if not is_film(path)]) if len(films) < len(paths) else {}
-    one = len(paths) == 1 and not target.is_dir() and target.suffix
     if one:
         kinds = FILM_SUFFIXES[:1] if films else SUFFIXES
         if target.suffix.lower() not in kinds:
             raise PictureError(f"{target}: ends in {target.suffix!r}, expected {', '.join(kinds)}, or a folder")
         if target.exists():
             raise PictureError(f"{target}: exists already, expected a new file")
-        made_folder(target.parent)
-    folder = target if not one else target.parent
-    made_folder(folder)
+    folder = made_folder(target.parent if one else target)
     written = 0
     total = sum(height * width for height, width in sizes.values())
     with tqdm(total=total, unit="px", unit_scale=True, disable=None if sizes else True) as bar:
@@ -117,9 +118,7 @@ def _enlarged(upscaler: Upscaler, photo: Photo, tiles: Sequence[Tile], bar: "tqd
     """The whole result of a picture; no more of the network's numbers are in memory than those of a tile."""
     height, width = photo.image.shape[:2]
     result = np.empty((height * upscaler.scale, width * upscaler.scale, 3), np.uint8)
-    jobs = ((tile, lambda tile=tile: upscaler.enlarge(photo, tile)) for tile in tiles)
-    for tile, pixels in zip(tiles, beside(job for _, job in jobs), strict=True):
-        paste(result, scaled(tile.kept, upscaler.scale), pixels)
+    for tile in beside(upscaler.fill(result, photo, tiles)):
         if bar is not None:
             bar.update(tile.kept.width * tile.kept.height)
     return result
@@ -129,8 +128,14 @@ def _upscale_film(upscaler: Upscaler, path: Path, target: Path) -> None:
     """A film, frame by frame, at its own rate, without its sound. Raises ``PictureError``."""
     if not path.is_file():
         raise PictureError(f"{path}: no such file")
+    with errors_of(target), partial_of(target, _FILM) as partial:
+        _write_film(upscaler, path, partial)
+        put_in_place(partial, target)
+
+
+def _write_film(upscaler: Upscaler, path: Path, target: Path) -> None:
+    """The same into a file. Raises ``PictureError``, ``OSError``."""
     film = cv2.VideoCapture(str(path))
-    partial = partial_name(target)
     writer: cv2.VideoWriter | None = None
     tiles: Sequence[Tile] = ()
     count = 0
@@ -153,26 +158,18 @@ def _upscale_film(upscaler: Upscaler, path: Path, target: Path) -> None:
                 even = cv2.copyMakeBorder(result, 0, result.shape[0] & 1, 0, result.shape[1] & 1, cv2.BORDER_REPLICATE)
                 if writer is None:
                     size = even.shape[1], even.shape[0]
-                    writer = cv2.VideoWriter(str(partial), cv2.VideoWriter.fourcc(*"mp4v"), rate, size)
+                    writer = cv2.VideoWriter(str(target), cv2.VideoWriter.fourcc(*"mp4v"), rate, size)
                     if not writer.isOpened():
-                        raise PictureError(f"cannot write {target}: this OpenCV has no MPEG-4 encoder for {size}")
+                        raise OSError(f"this OpenCV has no MPEG-4 encoder for {size}")
                 writer.write(even)
                 count += 1
                 bar.update()
                 there, frame = film.read()
-        if writer is not None:
-            writer.release()
-        _check_film(partial, count)
-        put_in_place(partial, target)
-    except FileExistsError:
-        raise PictureError(f"{target}: exists already, expected a new file") from None
-    except OSError as error:
-        raise PictureError(f"cannot write {target}: {error.strerror or error}") from None
     finally:
         film.release()
         if writer is not None:
             writer.release()
-        partial.unlink(missing_ok=True)
+    _check_film(target, count)
 
 
 def _check_film(path: Path, count: int) -> None:
@@ -184,14 +181,9 @@ def _check_film(path: Path, count: int) -> None:
         raise OSError(f"{written} of {count} frames were written")
 
 
-def beside(jobs: Iterator[Any]) -> Iterator[Any]:
-    """What each job returns, made in another thread: so that Ctrl-C is heard at once, whatever native code does."""
-
-    def work(_: None) -> Iterator[Any]:
-        for job in jobs:
-            yield job()
-
-    worker: Worker[None, Any] = Worker(work)
+def beside(results: Iterator[Made]) -> Iterator[Made]:
+    """The same results, made in another thread: so that Ctrl-C is heard at once, whatever native code does."""
+    worker: Worker[None, Made] = Worker(lambda _: results)
     try:
         worker.ask(None)
         while worker.busy:
@@ -199,7 +191,7 @@ def beside(jobs: Iterator[Any]) -> Iterator[Any]:
             for answer in worker.take():
                 if answer.error is not None:
                     raise answer.error
-                yield answer.result
+                yield answer.result  # type: ignore[misc]  # None where that is the result
     finally:
         worker.close()
 
@@ -210,7 +202,9 @@ def signed(model: Model, recipe: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def made_folder(folder: Path) -> Path:
-    """The folder, made where it is missing. Raises ``PictureError``."""
+    """The folder, made where it is missing. Raises ``PictureError``, also where its name is that of a picture."""
+    if folder.suffix.lower() in (*SUFFIXES, *FILM_SUFFIXES) and not folder.is_dir():
+        raise PictureError(f"{folder}: ends in {folder.suffix!r} as one file does, expected a folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -144,6 +144,11 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
 
         self._errands.send(errand)
 
+    @property
+    def unsaved(self) -> int:
+        """Pictures that were asked to be saved and may yet be."""
+        return super().unsaved + (len(self._wishes) if self._worker.busy else 0)
+
     def close(self) -> None:
         """Stop work. Raises ``PictureError`` where pictures are left unsaved."""
         super().close()

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +54,11 @@ def _make(
     run = diffusion.begin(page, numbers)
     way = Way(run, kind) if kind else None
 
-    def advance() -> None:
-        run.advance()
-        if way is not None:
-            way.look()
+    def steps() -> Iterator[None]:
+        while run.advance():
+            if way is not None:
+                way.look()
+            yield
 
     def save(position: int) -> None:
         number, image = numbers[position], run.images()[position]
@@ -73,7 +73,7 @@ def _make(
         for ending, other in more.items():
             write_new(target.with_name(f"{target.stem}-{ending}"), other)
 
-    for _ in beside(iter([advance] * run.total)):
+    for _ in beside(steps()):
         bar.update(len(numbers))
-    for _ in beside(partial(save, position) for position in range(len(numbers))):
+    for _ in beside(map(save, range(len(numbers)))):
         pass

@@ -13,6 +13,7 @@ from viewer.diffuse_recipe import Asked, asked_by, photos_of
 from viewer.diffuse_state import ORIGINS, DiffuseState
 from viewer.diffusion import Diffusion, Settings
 from viewer.errors import ViewerError
+from viewer.flags import add_diffuse_flags, check_beside_saved
 from viewer.model import Model, open_model
 from viewer.model_session import make_sheet
 from viewer.photos import find_photos
@@ -33,7 +34,11 @@ def begin(options: Namespace, threads: int) -> tuple[Diffusion, DiffuseState]:
         recipe, origin = recipe_by(options.saved, "diffuse", ORIGINS, model)
         photos = photos_of(options.saved, recipe, origin, generator, photos)
     known = Denoiser(model)
-    asked = _by_flags(options, known) if recipe is None else asked_by(options.saved, recipe, known)
+    if recipe is None:
+        asked = _by_flags(options, known)
+    else:
+        asked = asked_by(options.saved, recipe, known)
+        check_beside_saved(options, add_diffuse_flags, _flags_of(asked, known, options.label))
     diffusion = Diffusion(Denoiser(model, asked.guidance), asked.settings, generator, photos)
     rows, columns = asked.rows or _ROWS, asked.columns or _COLUMNS
     if photos:
@@ -53,6 +58,27 @@ def begin(options: Namespace, threads: int) -> tuple[Diffusion, DiffuseState]:
         classes=asked.classes,
     )
     return diffusion, state
+
+
+def _flags_of(asked: Asked, denoiser: Denoiser, written: str | None) -> dict[str, object]:
+    """What one would write for it; the class as it was ``written``, where that means it, else by its name."""
+    settings, names = asked.settings, denoiser.names
+    label = names[asked.classes.label] if names else None
+    if written is not None and find_label(names, written, str(denoiser.model.path)) == asked.classes.label:
+        label = written
+    return {
+        "sampler": settings.sampler,
+        "eta": settings.eta,
+        "start": settings.start,
+        "strength": settings.strength,
+        "no_noise": not settings.noise,
+        "steps": asked.steps,
+        "guidance": asked.guidance,
+        "seed": asked.seed,
+        "rows": asked.rows,
+        "cols": asked.columns,
+        "label": label,
+    }
 
 
 def _check_flags(options: Namespace) -> None:

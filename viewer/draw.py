@@ -23,27 +23,27 @@ _MOST_POINTS: Final = 20_000  # of strokes, that a saved picture carries
 
 
 @dataclass(frozen=True, eq=False)
-class Sheet:
+class Drawn:
     """A page to be translated."""
 
     strokes: tuple[Stroke, ...]
     seed: int
 
-    def same(self, other: "Sheet | None") -> bool:
+    def same(self, other: "Drawn | None") -> bool:
         """Whether the result would be the same."""
         return other is not None and self.strokes == other.strokes and self.seed == other.seed
 
 
-class DrawSession(ModelSession[DrawState, Sheet, Image]):
+class DrawSession(ModelSession[DrawState, Drawn, Image]):
     """A page that is drawn on; the picture beside it follows as quickly as the model can."""
 
     def __init__(self, translator: Translator, state: DrawState, folder: Path, start: Image | None = None) -> None:
         """``start``: u8 [h, w, 3] BGR of the page's size, what is on the page before the first stroke."""
         self.translator = translator
         self._start = start
-        self._asked: Sheet | None = None
+        self._asked: Drawn | None = None
         self._result: Image | None = None
-        self._result_of: Sheet | None = None
+        self._result_of: Drawn | None = None
         self._page = self._first_page(state)  # with all strokes but the last
         self._on_page: tuple[Stroke, ...] = ()
         super().__init__(translator.model, state, folder)
@@ -80,19 +80,19 @@ class DrawSession(ModelSession[DrawState, Sheet, Image]):
         side_by_side.add_strokes(page, self.state, strokes)
         return page
 
-    def _work(self, request: Sheet) -> Iterator[Image]:
+    def _work(self, request: Drawn) -> Iterator[Image]:
         yield self._translated(self._whole_page(request.strokes), request.seed)
 
     def _translated(self, page: Image, seed: int) -> Image:
         return self.translator.translate(self.translator.channels_of(page), self.translator.latent(seed))
 
     def _ask(self) -> None:
-        wanted = Sheet(self.state.strokes, self.state.seed)
+        wanted = Drawn(self.state.strokes, self.state.seed)
         if not wanted.same(self._asked):
             self._asked = wanted
             self._worker.ask(wanted)
 
-    def _receive(self, request: Sheet, part: Image) -> None:
+    def _receive(self, request: Drawn, part: Image) -> None:
         self._result, self._result_of, self.changed = part, request, True
 
     def _pictures(self) -> render.Image:
@@ -112,7 +112,7 @@ class DrawSession(ModelSession[DrawState, Sheet, Image]):
 
     def _save(self, whole: bool) -> None:
         state, page, recipe = self.state, self.page(), self._signed(self._facts())
-        now = Sheet(state.strokes, state.seed)
+        now = Drawn(state.strokes, state.seed)
         made = self._result if now.same(self._result_of) else None
 
         def errand() -> str:

@@ -80,7 +80,7 @@ def reduce_draw(state: DrawState, event: Event) -> DrawState:
         case Action.NEW if event.key.isdecimal() and event.key.isascii():
             number = int(event.key)
             return replace(state, colour=number) if number < len(state.palette) and not state.lines else state
-        case Action.NEW | Action.PAUSE | Action.RANDOM if state.has_latent:
+        case Action.NEW | Action.PAUSE | Action.RANDOM | Action.INTERPOLATE if state.has_latent:
             return replace(state, seed=next_seed(state.seed))
         case _:
             return state

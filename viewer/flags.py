@@ -1,10 +1,11 @@
 """The flags of every mode, and how their values are read."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from viewer.errors import ViewerError
 from viewer.keys import Event, parse_keys
 
 BUILT_IN: Final = Path(__file__).parent / "models" / "toycats.onnx"
@@ -65,7 +66,7 @@ def add_translate_flags(parser: argparse.ArgumentParser) -> None:
 
 def add_upscale_flags(parser: argparse.ArgumentParser) -> None:
     """Of ``upscale``."""
-    _add_pictures_flags(parser, "file or folder to write to, without a screen; nothing is ever overwritten")
+    _add_pictures_flags(parser, "folder to write to, or file for one, without a screen; nothing is ever overwritten")
     parser.add_argument("--tile", type=_whole(16, 8192), default=0, metavar="N",
                         help="side of what is enlarged at a time, in input pixels: smaller takes less memory, larger "
                         "less time (384)")  # fmt: skip
@@ -233,3 +234,19 @@ def _script(text: str) -> list[Event]:
         return parse_keys(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def check_beside_saved(
+    options: argparse.Namespace, add_flags: Callable[[argparse.ArgumentParser], None], saved: Mapping[str, object]
+) -> None:
+    """Flags beside ``--from`` say what the picture says, or nothing. ``saved``: what it says, by names of ``options``.
+
+    Raises ``ViewerError``.
+    """
+    parser = argparse.ArgumentParser(add_help=False)
+    add_flags(parser)
+    for name, value in saved.items():
+        given = getattr(options, name)
+        if given not in (parser.get_default(name), value):
+            flag = name.replace("_", "-")
+            raise ViewerError(f"--{flag} is {given}, and the picture of --from says {value}: expected one of them")

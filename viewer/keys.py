@@ -50,7 +50,10 @@ class Event:
     action: Action
     x: int = -1  # of the mouse: frame pixels, from the left
     y: int = -1  # of the mouse: frame pixels, from the top
-    key: str = ""  # NEW: the character or key name, for modes that tell these keys apart
+    key: str = ""  # NEW: the character or key name, for modes that tell these keys apart; QUIT: CLOSED, if it was that
+
+
+CLOSED: Final = "closed"  # by what a display asks to quit that has been taken from the screen
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Binding:
 
 
 BINDINGS: Final = (
-    Binding("ESC", "quit", (Action.QUIT,)),
+    Binding("ESC", "quit, once what is being saved is there; again: at once", (Action.QUIT,)),
     Binding("Tab", "next view: plane, line, scatter, sliders", (Action.NEXT_VIEW,),
             {"diffuse": "before, after: the pictures of --init (if a model made them)",
              "dataset": "the next of several files"}, only=("latent", "diffuse", "dataset")),
@@ -130,7 +133,7 @@ BINDINGS: Final = (
             {"animate": "faster, slower; with --detail: more of it, less (= and _ too)",
              "hpf": "more detail, less (= and _ too)", "grid": "more varied, more typical (= and _ too)",
              "latent": "nearer, further; sliders: move it (= and _ too)",
-             "translate": "more edges, fewer: the sigma of their thresholds (= and _ too)",
+             "translate": "thresholds of edges further apart, closer: their sigma (= and _ too)",
              "draw": "brush size (= and _ too)", "upscale": "zoom (= and _ too)",
              "diffuse": "more steps, fewer (= and _ too)", "pick": "zoom (= and _ too)"}, never=("dataset",)),
     Binding("Space", "new pictures", (Action.PAUSE,),

@@ -25,7 +25,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from viewer.pictures import Image, PictureError, read_picture
+from viewer.photos import read_photo
+from viewer.pictures import Image, PictureError
 from viewer.text import printable
 
 Labels = NDArray[np.int64]
@@ -293,20 +294,28 @@ def _open_folder(path: Path) -> LabelledSet:
     if packed is not None:
         return _open_idx(packed)
     folder = _training_part(path)
-    files = list(_files_in(folder))
-    # Class folders only: with files beside them, the folders are no classes.
-    names = sorted({file.relative_to(folder).parts[0] for file in files if file.parent != folder})
-    if len(names) < 2 or any(file.parent == folder for file in files):
-        names = []
-    found = [file for file in files if file.suffix.lower() in _PICTURE_SUFFIXES]
+    found = [file for file in _files_in(folder) if file.suffix.lower() in _PICTURE_SUFFIXES]
     if not found:
         raise PictureError(f"{path}: a folder without pictures, {_EXPECTED}")
-
-    if not names:
+    below: dict[str, list[Path]] = {}
+    for file in found:
+        below.setdefault("" if file.parent == folder else file.relative_to(folder).parts[0], []).append(file)
+    beside = below.pop("", [])
+    names = sorted(name for name, own in below.items() if any(map(_is_picture, own))) if len(below) > 1 else []
+    # Class folders only: with pictures beside them, the folders are no classes.
+    if len(names) < 2 or any(map(_is_picture, beside)):
         return set_of_files(path, found)
-    numbers = {name: number for number, name in enumerate(names)}
-    labels = np.array([numbers[file.relative_to(folder).parts[0]] for file in found], np.int64)
-    return set_of_files(path, found, labels, _shown(names))
+    files = [file for name in names for file in below[name]]
+    labels = np.repeat(np.arange(len(names)), [len(below[name]) for name in names])
+    return set_of_files(path, files, labels, _shown(names))
+
+
+def _is_picture(path: Path) -> bool:
+    try:
+        read_photo(path)
+    except PictureError:
+        return False
+    return True
 
 
 def set_of_files(
@@ -316,7 +325,7 @@ def set_of_files(
     names = tuple(file.relative_to(folder).as_posix() for file in files)
 
     def fetch(index: int) -> Image:
-        return read_picture(files[index])
+        return read_photo(files[index]).on_white()
 
     return LabelledSet(folder, len(files), fetch, labels, classes, names=names, files=tuple(files))
 
@@ -329,9 +338,23 @@ def _training_part(folder: Path) -> Path:
 
 
 def _files_in(folder: Path) -> Iterator[Path]:
-    """All files below a folder, sorted, without hidden ones."""
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    """All files below a folder, sorted, without hidden ones. Links to folders are followed, but those to a folder that
+    is found without them, that comes for the second time, or that holds the first one, as links in a circle do."""
+    root = Path(os.path.realpath(folder))
+    seen = {root}
+
+    def is_new(path: Path) -> bool:
+        place = Path(os.path.realpath(path))
+        inside = root in place.parents
+        hidden = inside and any(part.startswith(".") for part in place.relative_to(root).parts)
+        if path.is_symlink() and (place in root.parents or (inside and not hidden)):
+            return False
+        was_new = place not in seen
+        seen.add(place)
+        return was_new
+
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in sorted(folders) if not name.startswith(".") and is_new(Path(parent, name))]
         for name in sorted(names):
             if not name.startswith("."):
                 yield Path(parent, name)

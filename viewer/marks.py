@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Final
 
+from viewer.files import write_over
 from viewer.labelled import LabelledSet, fingerprint
 from viewer.pictures import PictureError
 from viewer.text import printable
@@ -104,16 +105,8 @@ class Marks:
         of = "SET.npy" if source.files else name
         use = f"{_HEAD[1]}{of} --drop {self.path.name} -o OUT.npy"
         data = "\n".join([said, printable(use), *self._kept, *lines, ""]).encode("utf-8", "surrogateescape")
-        partial = self.path.with_name(f".{self.path.name[:100]}.{os.getpid()}.part")
         try:
-            try:
-                with partial.open("wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                partial.replace(self.path)
-            finally:
-                partial.unlink(missing_ok=True)
+            write_over(self.path, data)
         except OSError as error:
             raise PictureError(f"cannot write {self.path}: {error.strerror or error}") from None
         self._seen = _stamp(self.path)

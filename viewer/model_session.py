@@ -94,7 +94,7 @@ class SheetSession(ModelSession[SheetState, Request, Part]):
     @property
     def settled(self) -> bool:
         """Whether the last frame shows all that the events until then asked for."""
-        return not (self.changed or self._errands.busy) and (self._ready() is not None or not self._worker.busy)
+        return not (self.changed or self._errands.count) and (self._ready() is not None or not self._worker.busy)
 
     def _compose(self, pictures: render.Image, strip: render.Image | None) -> render.Image:
         several = self.state.sheet.count > 1

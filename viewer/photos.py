@@ -57,8 +57,8 @@ def find_photos(words: Sequence[str]) -> list[Path]:
     for word in words:
         path = Path(word)
         if path.is_dir():
-            below = (one for one in path.rglob("*") if not any(part.startswith(".") for part in one.parts[1:]))
-            files = [one for one in below if one.suffix.lower() in SUFFIXES and one.is_file()]
+            below = [one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES and one.is_file()]
+            files = [one for one in below if not any(part.startswith(".") for part in one.relative_to(path).parts)]
             if not files:
                 raise PictureError(f"{printable(word)}: found no pictures in this folder ({' '.join(SUFFIXES)})")
         elif not path.exists() and glob.has_magic(word):
@@ -72,7 +72,7 @@ def find_photos(words: Sequence[str]) -> list[Path]:
 
 
 def _natural(path: Path) -> tuple[object, ...]:
-    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d{1,18})", str(path)))
+    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d{1,18})", str(path)))
 
 
 def is_film(path: Path) -> bool:

@@ -1,11 +1,10 @@
 """Pictures on disk: read one, save one with the recipe that it was made from, read the recipe back.
 
 A recipe is a JSON value in a text chunk of the PNG (Portable Network Graphics specification, 11.3.3). Saving never
-overwrites: names are numbered, and the file is created exclusively.
+overwrites: names are numbered, and what is there under a name is whole.
 """
 
 import json
-import os
 import re
 import zlib
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewer.errors import ViewerError
+from viewer.files import write_new
 
 Image = NDArray[np.uint8]  # [h, w, 3] BGR
 
@@ -31,22 +31,8 @@ class PictureError(ViewerError):
     """A picture that cannot be read or saved; the message is one line that names the file."""
 
 
-def read_picture(path: Path) -> Image:
-    """A picture of any usual format, BGR, turned upright. Raises ``PictureError``."""
-    data = read_bytes(path)
-    if data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data[-4096:]:
-        raise PictureError(f"{path}: the JPEG file ends early")  # OpenCV would fill the rest with grey
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:
-        image = None
-    if image is None:
-        raise PictureError(f"{path}: not a picture that can be read (JPEG, PNG, BMP, WebP, TIFF), or far too large")
-    return np.asarray(image, np.uint8)
-
-
 def fit(image: Image, height: int, width: int, nearest: bool = False) -> Image:
-    """The middle of a picture, cut to the proportions and scaled to the size wanted; ``nearest``: without new colours."""
+    """The middle of a picture, cut to the proportions and scaled to the size wanted; ``nearest``: no new colours."""
     factor = min(image.shape[0] / height, image.shape[1] / width)
     cut_height = min(max(round(height * factor), 1), image.shape[0])
     cut_width = min(max(round(width * factor), 1), image.shape[1])
@@ -147,36 +133,23 @@ def save_numbered(folder: Path, stem: str, data: bytes, beside: Mapping[str, byt
             number += 1
             path = folder / f"{stem}-{number:04d}.png"
             try:
-                _write_new(path, data)
+                write_new(path, data)
                 break
             except FileExistsError:
                 continue  # another viewer was quicker
+        written = [path]
         try:
             for name, more in (beside or {}).items():
-                _write_new(path.with_name(f"{path.stem}-{name}"), more)
+                other = path.with_name(f"{path.stem}-{name}")
+                write_new(other, more)
+                written.append(other)
         except OSError:
-            path.unlink(missing_ok=True)
+            for one in written:
+                one.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise PictureError(f"cannot save {path}: {error.strerror or error}") from None
     return path
-
-
-def _write_new(path: Path, data: bytes) -> None:
-    """Write a file that is not there yet. Raises ``OSError``, and then leaves nothing behind."""
-    file = path.open("xb", buffering=0)
-    try:
-        with file:
-            _write_all(file.fileno(), data)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
 
 
 def read_bytes(path: Path) -> bytes:

@@ -3,13 +3,14 @@
 import contextlib
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import cv2
 import numpy as np
 
+from viewer import files
 from viewer.photos import Photo
 from viewer.pictures import Image, PictureError, add_chunk, encode_png
 from viewer.translation import Upscaler, bicubic
@@ -61,36 +62,18 @@ def free_name(folder: Path, stem: str, suffix: str) -> Path:
     raise PictureError(f"{folder}: holds {_MOST_NAMES} files named {stem}{suffix} already")
 
 
-def partial_name(path: Path) -> Path:
-    """Where a file lies while it is being written."""
-    return path.with_name(f".{path.stem[:100]}.{os.getpid()}{path.suffix}")
-
-
 def write_new(path: Path, data: bytes) -> None:
     """Write a file that is not there yet; what is there under its name is always whole. Raises ``PictureError``."""
-    partial = partial_name(path)
+    with errors_of(path):
+        files.write_new(path, data)
+
+
+@contextlib.contextmanager
+def errors_of(path: Path) -> Iterator[None]:
+    """What goes wrong with a file that is written, as a ``PictureError``."""
     try:
-        try:
-            partial.write_bytes(data)
-            put_in_place(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+        yield
     except FileExistsError:
         raise PictureError(f"{path}: exists already, expected a new file") from None
     except OSError as error:
         raise PictureError(f"cannot write {path}: {error.strerror or error}") from None
-
-
-def put_in_place(partial: Path, path: Path) -> None:
-    """Give a whole file its name. Raises ``FileExistsError`` where there is another one, and ``OSError``."""
-    try:
-        os.link(partial, path)  # at once, and never over another file, as a rename would be
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without links
-        if os.path.lexists(path):
-            raise FileExistsError(path) from None
-        partial.rename(path)
-        return
-    with contextlib.suppress(OSError):
-        partial.unlink()

@@ -33,6 +33,7 @@ class Session(ABC, Generic[State, Request, Made]):
         self.changed = True  # since the last frame
         self.now = 0.0  # seconds, by the clock of the loop
         self.failures: list[str] = []  # all that went wrong, one line each
+        self.lost: list[str] = []  # those of pictures that were not saved
         self._folder = folder
         self._worker: Worker[Request, Made] = Worker(self._work)
         self._errands = Errands()
@@ -70,6 +71,7 @@ class Session(ABC, Generic[State, Request, Made]):
         for said in self._errands.take():
             if isinstance(said, Exception):
                 self._failed(said)
+                self.lost.append(self.failures[-1])
             else:
                 self.notify(said)
         self._ask()
@@ -87,7 +89,12 @@ class Session(ABC, Generic[State, Request, Made]):
 
     @property
     def _busy(self) -> bool:
-        return self._worker.busy or self._errands.busy
+        return self._worker.busy or self._errands.count > 0
+
+    @property
+    def unsaved(self) -> int:
+        """Pictures that were asked to be saved and may yet be."""
+        return self._errands.count
 
     def notify(self, text: str, tone: render.Tone = "notice", seconds: float = _NOTICE_SECONDS) -> None:
         """Show a line of text for a while."""

@@ -1,6 +1,6 @@
 """A translator at work on pictures of any size: what goes in is made and fitted to the network, the result cut free."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -222,10 +222,11 @@ class Upscaler:
         made = self.model.translate(np.ascontiguousarray(cut))
         return made[: height * self.scale, : width * self.scale]
 
-    def enlarge_all(self, photo: Photo) -> Iterator[tuple[Area, Image]]:
-        """Tile after tile: where it lies in the result, and its pixels."""
-        for tile in self.plan(photo):
-            yield scaled(tile.kept, self.scale), self.enlarge(photo, tile)
+    def fill(self, result: Image, photo: Photo, tiles: Iterable[Tile]) -> Iterator[Tile]:
+        """Put what tiles become into its places in a picture's result, one after another: each that is there now."""
+        for tile in tiles:
+            paste(result, scaled(tile.kept, self.scale), self.enlarge(photo, tile))
+            yield tile
 
 
 def _within(tile: Tile, scale: int) -> tuple[slice, slice]:
@@ -238,6 +239,11 @@ def _within(tile: Tile, scale: int) -> tuple[slice, slice]:
 def scaled(area: Area, scale: int) -> Area:
     """An area of the input as one of the result."""
     return Area(area.left * scale, area.top * scale, area.width * scale, area.height * scale)
+
+
+def paste(result: Image, area: Area, pixels: Image) -> None:
+    """Pixels into their place."""
+    result[area.top : area.bottom, area.left : area.right] = pixels
 
 
 def _converted(image: NDArray[np.uint8], code: int) -> NDArray[np.uint8]:

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
+from viewer import files
+
 Request = TypeVar("Request")
 Result = TypeVar("Result")
 
@@ -108,10 +110,10 @@ class Errands:
         self._thread: threading.Thread | None = None  # begun with the first errand
 
     @property
-    def busy(self) -> bool:
-        """Whether anything is still to be done, or to be taken."""
+    def count(self) -> int:
+        """Errands still to be done, or to be taken."""
         with self._changed:
-            return self._undone > 0 or bool(self._done)
+            return self._undone + len(self._done)
 
     def send(self, errand: Callable[[], str]) -> None:
         """Have something done; what it returns or raises comes out of ``take``."""
@@ -137,12 +139,14 @@ class Errands:
 
     def close(self, seconds: float = 0.6) -> int:
         """Finish, for so long at most, and say how many errands were left undone."""
-        self.wait(seconds)
-        with self._changed:
-            self._waiting.clear()
-            left = self._undone
-        if left and self._thread is not None:
-            left_behind(self._thread)
+        try:
+            self.wait(seconds)
+        finally:  # a person may not wait for so long
+            with self._changed:
+                self._waiting.clear()
+                left = self._undone
+            if left and self._thread is not None:
+                left_behind(self._thread)
         return left
 
     def _loop(self) -> None:
@@ -175,6 +179,7 @@ def leave(code: int) -> None:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError):
                 stream.flush()
+        files.abandon()
         os._exit(code)
 
 

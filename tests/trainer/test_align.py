@@ -152,6 +152,8 @@ def test_a_set_keeps_the_labels_of_those_with_a_face(tmp_path: Path, capsys: pyt
     assert found.facts.labels is not None
     assert found.facts.labels.tolist() == [0, 0, 2, 2]
     assert found.facts.names == ("a", "a-mirrored", "b", "b-mirrored")
+    assert found.facts.groups is not None
+    assert found.facts.groups.tolist() == [0, 0, 1, 1]
     pieces = [Cutter(finder=shared_finder()).cut(image, 96)[0] for image in (images[0], images[2])]
     assert np.abs(found[np.array([0, 2])].astype(int) - np.stack(pieces)).max() <= 1
     assert run("align", tmp_path / "in.npy", "-o", tmp_path / "out", "--size", "32") == 0

@@ -137,7 +137,7 @@ def state(data: bytes) -> None:
 def _states() -> list[Any]:
     sheet, layout = Sheet(3, 4, 20, 10, 2), make_layout(16, 16)
     flat, deep = Space(Latent(size=2)), Space(Latent(size=9), np.eye(9)[:3], np.zeros(9))
-    draw_easel, few = make_easel(32, 48, 4), make_easel(32, 48, 2)
+    draw_easel, few, none = (make_easel(32, 48, count) for count in (4, 2, 0))
     colours = ((0, 0, 0), (255, 0, 0), (0, 255, 0), (0, 0, 255))
     return [
         GridState(sheet),
@@ -152,6 +152,7 @@ def _states() -> list[Any]:
         opened(UpscaleState(1), 900, 1400),
         DrawState(draw_easel, colours, has_latent=True),
         DrawState(few, colours[:2]),
+        DrawState(none, colours[:2], lines=True),
         DiffuseState(sheet, 25, 1000),
         DiffuseState(sheet, 25, 300, origin="photographs", photos=30, classes=Classes(2)),
         DiffuseState(Sheet(1, 1, 9, 9, 0), 1, 1, seed=2**63 - 1),

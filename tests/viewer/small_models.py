@@ -1,7 +1,9 @@
 """Small ONNX files, with a card and without, and a display with a scripted person: what the viewer tests need."""
 
+import resource
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -284,3 +286,14 @@ class FakeDisplay:
 
     def close(self) -> None:
         """Nothing to give back."""
+
+
+@contextmanager
+def full_disk(limit: int) -> Iterator[None]:
+    """Files of this process cannot grow beyond ``limit`` bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -2,27 +2,26 @@
 
 import json
 import os
-import resource
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from small_models import FakeDisplay
+from small_models import FakeDisplay, full_disk
 
 from export.card import Latent
 from viewer.animate import AnimateSession
 from viewer.app import run_live, run_scripted
 from viewer.grid import GridSession
-from viewer.keys import parse_keys
+from viewer.keys import CLOSED, Action, Event, parse_keys
 from viewer.latents import Walk, bilinear, draw, draw_many, truncate
 from viewer.model import Model, ModelError, open_model
 from viewer.model_session import make_sheet
-from viewer.pictures import PictureError, encode_png, fit, read_picture, read_recipe, save_numbered
+from viewer.photos import read_photo
+from viewer.pictures import PictureError, encode_png, fit, read_recipe, save_numbered
 from viewer.sheet import auto_scale
 from viewer.state import LEG_TICKS, AnimateState, GridState
 from viewer.worker import Errands, Worker
@@ -146,17 +145,6 @@ def test_two_viewers_that_save_at_once_keep_everything(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 80
 
 
-@contextmanager
-def full_disk(limit: int) -> Iterator[None]:
-    """Files of this process cannot grow beyond ``limit`` bytes."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 def test_a_full_disk_is_shown_and_leaves_nothing_behind(model: Model, tmp_path: Path) -> None:
     (tmp_path / "tiny-0001.png").write_text("mine")
     session = page(model, tmp_path)
@@ -204,7 +192,7 @@ def test_recipes_survive_and_damage_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "p.png"
     path.write_bytes(data)
     assert read_recipe(path) == recipe
-    assert read_picture(path).shape == (4, 5, 3)
+    assert read_photo(path).image.shape == (4, 5, 3)
     for broken in (data[:60], data.replace(b"latent", b"lament"), b"\x89PNG\r\n\x1a\n", b""):
         path.write_bytes(broken)
         with pytest.raises(PictureError):
@@ -215,21 +203,21 @@ def test_pictures_to_encode(tmp_path: Path) -> None:
     image = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
     path = tmp_path / "bytes\udcff.jpg"  # a name that is not UTF-8
     path.write_bytes(cv2.imencode(".jpg", image)[1].tobytes())
-    assert read_picture(path).shape == (40, 60, 3)
+    assert read_photo(path).image.shape == (40, 60, 3)
     assert fit(image, 20, 20).shape == (20, 20, 3)
     assert np.array_equal(fit(image, 40, 40), image[:, 10:50])
     path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(PictureError, match="ends early"):
-        read_picture(path)
+    with pytest.raises(PictureError, match="bytes"):
+        read_photo(path)
     path.write_bytes(b"no picture")
-    with pytest.raises(PictureError, match="not a picture"):
-        read_picture(path)
+    with pytest.raises(PictureError, match="bytes"):
+        read_photo(path)
 
 
 def test_every_key_is_handled_while_a_slow_model_works(tmp_path: Path) -> None:
     model = SlowModel()
     session = page(model, tmp_path)
-    events = parse_keys(",".join(["right"] * 41 + ["x"] * 30 + ["-"] * 8 + ["s"] + ["i"] * 20 + ["esc"]))
+    events = parse_keys(",".join(["right"] * 41 + ["x"] * 30 + ["-"] * 8 + ["s"] + ["i"] * 20 + ["esc"] * 2))
     display = FakeDisplay(events, wait=lambda _: time.sleep(0.005))
     started = time.monotonic()
     run_live(session, display)
@@ -288,6 +276,38 @@ def test_leaving_does_not_wait_for_the_model(tmp_path: Path) -> None:
     run_live(session, display)
     session.close()
     assert time.monotonic() - started < 0.8
+
+
+def test_leaving_waits_for_what_is_being_saved(tmp_path: Path) -> None:
+    session = page(SlowModel(1.2), tmp_path)
+    display = FakeDisplay(parse_keys("s,right,S,esc,x,i,s"), wait=lambda _: time.sleep(0.02))
+    run_live(session, display)
+    assert [read_recipe(path)["seed"] for path in sorted(tmp_path.iterdir())] == [0, 0]
+    session.close()
+    told = [title for title in display.titles if "ESC again gives up" in title]
+    assert "saving 2 pictures" in told[0]
+    assert "saving 1 picture;" in told[-1]
+
+
+def test_a_window_that_was_closed_is_not_the_end_of_what_is_being_saved(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = page(SlowModel(1.2), tmp_path)
+    display = FakeDisplay(parse_keys("s"))
+    press = display.poll
+    display.poll = lambda seconds: press(seconds) or Event(Action.QUIT, key=CLOSED)
+    run_live(session, display)
+    session.close()
+    assert read_recipe(tmp_path / "slow-0001.png")["seed"] == 0
+    assert capsys.readouterr().err == "saving 1 picture; Ctrl-C gives up\n"
+
+
+def test_what_fails_to_be_saved_after_a_person_has_left_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    session = page(SlowModel(0.3), tmp_path / "file")
+    with pytest.raises(PictureError, match="cannot save"):
+        run_live(session, FakeDisplay(parse_keys("s,esc"), wait=lambda _: time.sleep(0.02)))
+    session.close()
 
 
 def test_a_slow_page_appears_bit_by_bit(tmp_path: Path) -> None:

@@ -156,6 +156,10 @@ def test_a_saved_picture_is_made_again_only_by_its_own_model_and_mode(
     for arguments, expected in (
         (["grid", str(other), "--from", str(saved)], "another model"),
         (["animate", str(generator_path), "--from", str(saved)], "expected animate"),
+        (
+            ["grid", str(generator_path), "--from", str(saved), "--seed", "77"],
+            "--seed is 77, and the picture",
+        ),
         (["grid", str(generator_path), "--from", str(hostile)], "rows is 1000000000"),
         (["grid", str(generator_path), "--from", str(generator_path)], "does not say"),
     ):
@@ -238,37 +242,52 @@ def test_names_with_escape_sequences_do_not_reach_the_terminal(
 
 
 SLOW_PROGRAM = """
-import sys, time
+import signal, sys, time
 import numpy as np
 import viewer.displays
 from viewer.__main__ import main
 from viewer.keys import parse_keys
 from viewer.model import Model
+keys, number = sys.argv.pop(), int(sys.argv.pop())
 busy = np.random.default_rng(0).normal(size=(1500, 1500))
 def generate(self, latents, labels=None):
     until = time.monotonic() + 30
     while time.monotonic() < until:
         busy @ busy  # native code that cannot be broken off
 class Display:
-    interactive, coarse, script, started = True, False, parse_keys(sys.argv.pop()), time.monotonic()
+    interactive, coarse, script, started = True, False, parse_keys(keys), time.monotonic()
     def show(self, frame, title): pass
     def close(self): print(time.time(), flush=True)
     def poll(self, seconds):
         time.sleep(seconds)
-        return self.script.pop(0) if time.monotonic() - self.started > 0.3 else None
+        if time.monotonic() - self.started < 0.3:
+            return None
+        if not self.script:
+            signal.raise_signal(number)
+        return self.script.pop(0)
 Model.generate = generate
 viewer.displays.open_display = lambda *arguments, **options: Display()
 sys.exit(main(sys.argv[1:]))
 """
 
 
+NOT_SAVED = "error: pictures not saved: 1; there was no time"
+
+
 @pytest.mark.parametrize(
-    ("keys", "code", "error"), [("esc", 0, ""), ("s,esc", 2, "error: pictures not saved: 1; there was no time")]
+    ("keys", "ending", "code", "error"),
+    [
+        ("esc", 0, 0, ""),
+        ("s,esc,esc", 0, 2, NOT_SAVED),
+        ("s,esc", signal.SIGINT, 2, NOT_SAVED),
+        ("s,esc", signal.SIGTERM, 2, NOT_SAVED),
+        ("x", signal.SIGINT, 130, ""),
+    ],
 )
 def test_quitting_ends_the_process_within_a_second_whatever_the_model_does(
-    keys: str, code: int, error: str, generator_path: Path, tmp_path: Path
+    keys: str, ending: int, code: int, error: str, generator_path: Path, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-c", SLOW_PROGRAM, "grid", generator_path, "--out", tmp_path, keys]
+    command = [sys.executable, "-c", SLOW_PROGRAM, "grid", generator_path, "--out", tmp_path, str(int(ending)), keys]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     ended = time.time()
     assert done.returncode == code

@@ -376,9 +376,20 @@ def test_what_is_saved_while_it_is_under_way_is_what_was_asked_for_then(cloud: P
 @pytest.mark.usefixtures("slow")
 def test_leaving_before_it_is_there_says_what_was_not_saved(cloud: Path, tmp_path: Path) -> None:
     work = session(cloud, tmp_path, steps=50)
-    Person(work, (0.1, "s"), (0.3, "esc"))
+    person = Person(work, (0.1, "s"), (0.3, "esc"), (1.2, "esc"))
+    assert person.ended - 1.2 < 0.2
+    assert "saving 1 picture; ESC again gives up" in person.frames[-1][1]
     with pytest.raises(PictureError, match="not saved: 1"):
         work.close()
+
+
+@pytest.mark.usefixtures("slow")
+def test_leaving_waits_for_what_is_to_be_saved(cloud: Path, tmp_path: Path) -> None:
+    work = session(cloud, tmp_path, steps=4)
+    person = Person(work, (0.1, "s"), (0.2, "x"), (0.25, "s"), (0.3, "esc"))
+    work.close()
+    assert any("saving 2 pictures; ESC again gives up" in title for _, title in person.frames)
+    assert {read_recipe(path)["seed"] for path in tmp_path.glob("*.png")} == {0, 1}
 
 
 def test_a_look_costs_little_of_the_time(cloud: Path, tmp_path: Path) -> None:
@@ -505,7 +516,7 @@ def test_ctrl_c_leaves_whole_files_only(cloud: Path, tmp_path: Path) -> None:
         (["diffuse", "{denoiser}", "--guidance", "1"], "--guidance is 1, expected none"),
         (["diffuse", "{denoiser}", "--label", "cat"], "draws no classes"),
         (["diffuse", "{denoiser}", "--from", "{photo}"], "does not say what it was made from"),
-        (["diffuse", "{denoiser}", "-o", "{photo}"], "cannot make the folder"),
+        (["diffuse", "{denoiser}", "-o", "{photo}"], "ends in '.png' as one file does, expected a folder"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_line_and_code_2(
@@ -542,6 +553,8 @@ def test_only_the_same_model_and_the_same_pictures_make_it_again(
         (["diffuse", str(point), "--from", noise], "another model"),
         (["grid", str(generator_path), "--from", noise], "expected grid"),
         ([*command, "--from", noise, "--init", str(photo_path)], "made from noise, expected no --init"),
+        ([*command, "--from", noise, "--steps", "9"], "--steps is 9, and the picture of --from says"),
+        ([*command, "--from", noise, "--sampler", "dpm"], "--sampler is dpm, and the picture of --from says ddim"),
         ([*command, "--from", generator], "made with --init 'tiny.onnx'"),
         ([*command, "--from", generator, "--init", str(other)], "made with --init 'tiny.onnx'"),
         ([*command, "--from", photo], "made with --init ['photo.png']"),

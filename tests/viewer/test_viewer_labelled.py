@@ -54,6 +54,12 @@ def test_idx_files_as_mnist_has_them(tmp_path: Path, packed: bool) -> None:
         assert np.array_equal(found.fetch(2)[..., 0], IMAGES[2, ..., 0])
 
 
+def test_what_is_transparent_is_white_as_in_training(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    cv2.imwrite(str(tmp_path / "set" / "clear.png"), np.zeros((4, 4, 4), np.uint8))
+    assert (open_set(tmp_path / "set").fetch(0) == 255).all()
+
+
 def test_folders_are_classes(tmp_path: Path) -> None:
     for number, name in enumerate(("newt", "cat", "cat")):
         (tmp_path / name).mkdir(exist_ok=True)
@@ -90,6 +96,22 @@ def layout_of(kind: str, folder: Path) -> Path:
         case "pictures beside folders":
             for number, name in enumerate(("cat/a", "b", "newt/c")):
                 save(folder / f"{name}.png", number)
+        case "files beside folders that are no pictures":
+            for number, name in enumerate(("cat/a", "newt/c", "cat/b")):
+                save(folder / f"{name}.png", number)
+            (folder / "Thumbs.db").write_bytes(b"thumbs")
+            (folder / "cover.png").write_bytes((folder / "cat" / "a.png").read_bytes()[:-30])
+            for name in ("notes/readme.txt", "olm/a.png"):
+                (folder / name).parent.mkdir()
+                (folder / name).write_text("no picture")
+        case "links to folders":
+            for number, name in enumerate(("real/cat/a", "real/newt/c", "real/cat/b", "set/dog/d", "set/.kept/e")):
+                save(folder / f"{name}.png", number)
+            for name, target in (("cat", "../real/cat"), ("best", "dog"), ("newt", "../real/newt"), ("up", "..")):
+                (folder / "set" / name).symlink_to(target)
+            (folder / "set" / "pug").symlink_to(".kept")
+            (folder / "real" / "cat" / "circle").symlink_to(".")
+            return folder / "set"
         case "idx in raw":
             (folder / "raw").mkdir()
             for part, count in (("t10k", 3), ("train", 7)):
@@ -110,6 +132,8 @@ def layout_of(kind: str, folder: Path) -> Path:
         "only parts of another kind",
         "one folder",
         "pictures beside folders",
+        "files beside folders that are no pictures",
+        "links to folders",
         "idx in raw",
         "an idx file of any name",
     ],

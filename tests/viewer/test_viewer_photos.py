@@ -158,3 +158,12 @@ def test_edges_are_those_that_models_are_trained_on(options: dict[str, float]) -
         assert np.array_equal(find_edges(picture, **options), edge_map(picture[..., ::-1].copy(), **options))
         grey = picture[..., 0].copy()
         assert np.array_equal(find_edges(grey, **options), edge_map(grey[..., None], **options))
+
+
+def test_only_what_is_hidden_below_the_folder_is_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".pictures" / ".thumbs").mkdir(parents=True)
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    for name in ("10.png", "5²7.png", ".thumbs/1.png"):
+        (tmp_path / ".pictures" / name).write_bytes(b"")
+    monkeypatch.chdir(tmp_path / "a" / "b")
+    assert [path.name for path in find_photos(["../../.pictures"])] == ["5²7.png", "10.png"]

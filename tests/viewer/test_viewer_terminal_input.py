@@ -30,7 +30,8 @@ CASES = [
     (b"\x80\xff\xc3(\x00\x07\t\x7fa", "(,tab,a"),
     (b"\x1b[12\x01a\x1b[[zb", "a,b"),
     (b"\xf65;2\xe2\x829\xf0\x1b[A\xe2\x1b[Bq", "5,;,2,9,up,down,q"),
-    (b"\x1bx", "esc,x"),
+    (b"\x1bx", "x"),  # Alt and a key
+    (b"\x1b\x1bx", "esc,x"),
     (b"\x1b\x1b[A", "esc,up"),
 ]  # fmt: skip
 

@@ -117,19 +117,109 @@ def test_what_is_looked_at_comes_first(twice_path: Path, tmp_path: Path) -> None
     path = tmp_path / "large.png"
     cv2.imwrite(str(path), make.photo_like(700, 1000))
     work = session(twice_path, tmp_path, path, tile=64)
-    while work._open is None:
+    while work._current is None:
         work.pump(0.0)
     for event in parse_keys(",".join(["right", "down"] * 20)):
         work.handle(event)
     work.pump(0.0)
     assert work._asked is not None
     assert work._asked.tiles is not None
-    tiles = work._open.tiles
+    tiles = work._current.tiles
     first, last = (tiles[work._asked.tiles[number]].kept for number in (0, -1))
     assert first.left > 700
     assert first.top > 450
     assert last.left < 100
     work.close()
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> list[Path]:
+    """Two pictures, and one whose header alone can be read."""
+    paths = [tmp_path / f"{name}.png" for name in ("first", "second", "broken")]
+    for seed, path in enumerate(paths):
+        cv2.imwrite(str(path), make.photo_like(30, 40, seed=seed))
+    paths[2].write_bytes(paths[2].read_bytes()[:-200])
+    return paths
+
+
+def press(work: UpscaleSession, keys: str) -> None:
+    for event in parse_keys(keys):
+        work.handle(event)
+
+
+@pytest.mark.parametrize("keys", ["s,pagedown", "pagedown,s", "pagedown,s,pageup", "pageup,pageup,s,s"])
+def test_what_is_saved_before_it_is_opened_is_what_its_name_says(
+    keys: str, twice_path: Path, three: list[Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    work = session(twice_path, out, *three)
+    press(work, keys)
+    assert "to be saved when it is there" in work.title()
+    work.settle(0.0)
+    press(work, "home,pagedown" if keys.endswith("pageup") else "")  # none of this is the saved one's
+    work.settle(1.0)
+    work.close()
+    stem = "first" if keys.startswith("s") else "second"
+    assert {path.name[:-9] for path in out.iterdir()} == {stem}
+    for path in out.iterdir():
+        image = cv2.imread(str(tmp_path / f"{stem}.png"))
+        assert np.array_equal(cv2.imread(str(path)), expected(twice_path, image))
+        assert read_recipe(path)["picture"] == f"{stem}.png"
+
+
+def test_what_is_saved_while_the_next_is_opened_is_the_next(
+    twice_path: Path, three: list[Path], tmp_path: Path
+) -> None:
+    work = session(twice_path, tmp_path / "out", *three)
+    work.settle(0.0)
+    before = work.frame(strip=False)
+    press(work, "pagedown,s,S")
+    during = work.frame(strip=False)
+    assert during.shape == before.shape
+    assert np.ptp(during.reshape(-1, 3), axis=0).max() == 0  # the picture before is not shown under the next one's name
+    assert "second.png" in work._status()
+    assert "reading" in work._status()
+    work.settle(1.0)
+    work.close()
+    image = expected(twice_path, cv2.imread(str(three[1])))
+    assert np.array_equal(cv2.imread(str(tmp_path / "out" / "second-0001.png")), image)
+    screen = cv2.imread(str(tmp_path / "out" / "second-0002.png"))
+    assert np.array_equal(screen, work.frame(strip=False))  # the first view of it
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"second-0001.png", "second-0002.png"}
+
+
+def test_a_picture_that_cannot_be_opened_is_not_saved(
+    twice_path: Path, three: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    work = session(twice_path, out, *three)
+    work.settle(0.0)
+    press(work, "pageup,s")
+    work.settle(1.0)
+    assert "broken.png: not a picture that can be read" in work.title()
+    work.settle(9.0)  # the notice is gone
+    assert "cannot be opened" in work.title()
+    press(work, "pageup,s")
+    work.settle(10.0)
+    work.close()
+    assert {path.name for path in out.iterdir()} == {"second-0001.png"}
+    flags = ["--display", "none", "--keys", "pagedown,s", "--out", tmp_path / "other"]
+    assert run(twice_path, three[0], three[2], *flags) == 2
+    assert capsys.readouterr().err.startswith(f"error: {three[2]}: not a picture that can be read")
+    assert not (tmp_path / "other").exists()
+
+
+def test_there_and_back_and_there_again(twice_path: Path, three: list[Path], tmp_path: Path) -> None:
+    work = session(twice_path, tmp_path, *three)
+    work.settle(0.0)
+    for key in ("pagedown", "pageup"):
+        press(work, key)
+        work.pump(1.0)
+    work.settle(2.0)
+    press(work, "pagedown")
+    work.settle(3.0)
+    work.close()
+    assert work.title() == "twice - second.png - 2 of 3 - bicubic - 80x60 - at 8"
 
 
 def run(*words: object) -> int:
@@ -229,7 +319,12 @@ def test_a_film_keeps_its_rate(twice_path: Path, tmp_path: Path, capsys: pytest.
         (["{twice}", "{photo}", "-o", "{folder}/x.gif"], "ends in '.gif', expected .png"),
         (["{twice}", "{folder}/gone.png", "-o", "{folder}/x.png"], "gone.png: no such file"),
         (["{photo}", "{photo}", "-o", "{folder}/x.png"], "not an ONNX model"),
-        (["{twice}", "{photo}", "{photo2}", "-o", "{photo}"], "cannot make the folder"),
+        (["{twice}", "{photo}", "{photo2}", "-o", "{photo}"], "expected a folder"),
+        (["{twice}", "{photo}", "{photo2}", "-o", "{folder}/taken"], "cannot make the folder"),
+        (["{twice}", "{photo}", "{photo2}", "-o", "{folder}/x.png"], "ends in '.png' as one file does, expected a fo"),
+        (["{twice}", "{several}", "-o", "{folder}/x.JPG"], "ends in '.JPG' as one file does, expected a folder"),
+        (["{twice}", "{single}", "-o", "{folder}/x.png"], "ends in '.png' as one file does, expected a folder"),
+        (["{twice}", "{single}/*.png", "-o", "{folder}/x.mp4"], "ends in '.mp4' as one file does, expected a folder"),
     ],
 )
 def test_bad_input_is_one_line_and_code_2(
@@ -238,7 +333,12 @@ def test_bad_input_is_one_line_and_code_2(
 ) -> None:  # fmt: skip
     second = tmp_path / "second.png"
     second.write_bytes(photo_path.read_bytes())
-    names = {"edges": edges_path, "twice": twice_path, "photo": photo_path, "photo2": second, "folder": tmp_path}
+    for name in ("several/a.png", "several/b.png", "single/a.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(photo_path.read_bytes())
+    (tmp_path / "taken").write_text("not a folder")
+    names = {"edges": edges_path, "twice": twice_path, "photo": photo_path, "photo2": second, "folder": tmp_path,
+             "several": tmp_path / "several", "single": tmp_path / "single"}  # fmt: skip
     before = sorted(tmp_path.iterdir())
     assert run(*(argument.format(**names) for argument in arguments)) == 2
     said = capsys.readouterr().err
@@ -248,22 +348,17 @@ def test_bad_input_is_one_line_and_code_2(
 
 
 def test_a_full_disk_leaves_nothing(
-    twice_path: Path, photo_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    def full(self: Path, data: bytes) -> int:
-        with self.open("wb") as file:
-            file.write(data[:10])
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", full)
+    twice_path: Path, photo_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "out").mkdir()
-    assert run(twice_path, photo_path, "-o", tmp_path / "out") == 2
-    assert "No space left on device" in capsys.readouterr().err
+    with make.full_disk(300):
+        assert run(twice_path, photo_path, "-o", tmp_path / "out") == 2
+    assert "cannot write" in capsys.readouterr().err
     assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_photo_of_one_pixel(twice_path: Path) -> None:
     upscaler = Upscaler(open_model(twice_path))
     photo = Photo(make.photo_like(1, 1))
-    assert [pixels.shape for _, pixels in upscaler.enlarge_all(photo)] == [(2, 2, 3)]
+    (tile,) = upscaler.plan(photo)
+    assert upscaler.enlarge(photo, tile).shape == (2, 2, 3)

@@ -133,7 +133,7 @@ def open_crops(config: RunConfig, reading: Crops, *, progress: bool = True) -> P
         pairs = (
             small_versions(folder, files, reading, progress) if reading.condition else [(item, None) for item in files]
         )
-        training, name, channels = held(pairs, config.memory, progress), folder.resolve().name, 3
+        training, name, channels, groups = held(pairs, config.memory, progress), folder.resolve().name, 3, None
         if not len(training):
             raise UserError(f"{printable(folder)} holds no readable picture of at least {least}x{least} px")
     else:
@@ -147,12 +147,13 @@ def open_crops(config: RunConfig, reading: Crops, *, progress: bool = True) -> P
             raise UserError(
                 f"{printable(config.data)} holds pictures of {width}x{height} px, expected at least {least}x{least}"
             )
-        training, name = Rows(pictures.images), pictures.name
+        training, name, groups = Rows(pictures.images), pictures.name, pictures.groups
     parts = [training]
     if reading.validation:
         parts.append(open_validation(Path(reading.validation), reading.scale, channels, config.memory, progress))
     return Pictures(
         images=Windows(parts, reading, channels),
+        groups=groups,
         name=name,
         condition_channels=channels,
         validation=sum(map(len, parts[1:])),
@@ -194,6 +195,7 @@ def small_versions(folder: Path, files: Sequence[Sized], reading: Crops, progres
     low = Path(reading.condition)
     if not low.is_dir():
         raise UserError(f"--low is {printable(low)}, expected a folder of pictures")
+    low = training_part(low)
     known = {item.path.relative_to(low).with_suffix(""): item for item in sized_files(low, 1, progress)}
     pairs: list[Sides[Sized]] = []
     for item in files:

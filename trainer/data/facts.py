@@ -1,8 +1,11 @@
 """What is known of the pictures of a .npy file, in the JSON beside it: names, labels, sizes, order, how it was made.
 
     {"classes": ["cat", "dog"], "labels": [0, 0, 1], "names": ["a.jpg", "b.jpg", "c.png"], "sizes": [[640, 480], ...],
-     "order": "RGB", "made": {"tool": "create", "options": {...}}, "versions": {...}, "fingerprint": "..."}
+     "groups": [0, 0, 1], "order": "RGB", "made": {"tool": "create", "options": {...}}, "versions": {...},
+     "fingerprint": "..."}
 
+Pictures of the same original, as a face and its mirrored copy, share a number under "groups"; those made of several
+others, as morphs, have -1 there. Groups stay together where pictures are held out, and what has -1 is trained on only.
 All of it may be missing, and such a file may be written by hand. The fingerprint tells whether it belongs to these
 pictures. While a set is replaced by a newer one, the newer facts wait under "pending": they count from the moment on
 that their pictures are in place, so that a kill leaves the old set or the new one, and never labels of the one for
@@ -27,6 +30,7 @@ import numpy as np
 from trainer.config import UserError
 from trainer.data.npy import printable
 
+MADE = -1  # the group of what is made of several pictures
 ORDERS = ("RGB", "BGR", "grey")
 BLOCK, BLOCKS = 4096, 64  # bytes, and how many of them a fingerprint looks at
 
@@ -40,6 +44,9 @@ class Facts:
     classes: tuple[str, ...] = ()
     sizes: np.ndarray | None = None  # i64 [n, 2]: width and height in pixels that they had before
     order: str = ""  # in which the file holds colours; unknown: RGB
+    groups: np.ndarray | None = (
+        None  # i64 [n]: the number of each one's original, MADE: of others; unknown: each its own
+    )
     factors: Mapping[str, list[Any]] = field(default_factory=dict)  # what drawn pictures were drawn with, [n] each
     made: Mapping[str, Any] = field(default_factory=dict)  # by which tool, with which options
 
@@ -51,13 +58,14 @@ class Facts:
             names=tuple(self.names[k] for k in chosen) if self.names else (),
             labels=None if self.labels is None else self.labels[indices],
             sizes=None if self.sizes is None else self.sizes[indices],
+            groups=None if self.groups is None else self.groups[indices],
             factors={name: [values[k] for k in chosen] for name, values in self.factors.items()},
         )
 
     def to_json(self) -> dict[str, Any]:
         """As it is written."""
         lists = {"classes": self.classes, "names": self.names, "factors": self.factors}
-        arrays = {"labels": self.labels, "sizes": self.sizes}
+        arrays = {"labels": self.labels, "sizes": self.sizes, "groups": self.groups}
         return {
             **{name: value for name, value in lists.items() if value},
             **{name: value.tolist() for name, value in arrays.items() if value is not None},
@@ -65,6 +73,16 @@ class Facts:
             "made": self.made,
             "versions": versions(),
         }
+
+
+def originals(groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Groups i64 [n], which may have any numbers, as 0, 1, ... in the order in which they come, and MADE, i64 [n]; and
+    the first picture of each, i64 [k]."""
+    members = np.flatnonzero(groups != MADE)
+    _, first, group = np.unique(groups[members], return_index=True, return_inverse=True)
+    numbers = np.full(len(groups), MADE)
+    numbers[members] = np.argsort(np.argsort(first))[group]
+    return numbers, members[np.sort(first)]
 
 
 def versions() -> dict[str, str]:
@@ -152,7 +170,7 @@ def _checked(side: Path, facts: Mapping[str, Any], count: int) -> Facts:
     order, classes, made = facts.get("order", ""), facts.get("classes"), facts.get("made")
     if order not in ("", *ORDERS):
         raise UserError(f"{name} has order {printable(str(order))[:40]!r}, expected one of {', '.join(ORDERS)}")
-    labels, names, sizes = a_list("labels"), a_list("names"), a_list("sizes")
+    labels, names, sizes, groups = (a_list(key) for key in ("labels", "names", "sizes", "groups"))
     if names is not None and not all(isinstance(item, str) for item in names):
         raise UserError(f"{name} has names that are no strings")
     if labels is not None:
@@ -162,6 +180,8 @@ def _checked(side: Path, facts: Mapping[str, Any], count: int) -> Facts:
             raise UserError(f"{name} has labels outside of 0..{len(classes) - 1}")
     if sizes is not None and not all(_is_size(size) for size in sizes):
         raise UserError(f"{name} has sizes that are no pairs of a width and a height")
+    if groups is not None and not all(type(group) is int and MADE <= group < 1 << 63 for group in groups):
+        raise UserError(f"{name} has groups that are no numbers from 0 on, or {MADE}")
     factors = facts.get("factors", {})
     sound = isinstance(factors, dict) and all(isinstance(v, list) and len(v) == count for v in factors.values())
     if not sound:
@@ -171,6 +191,7 @@ def _checked(side: Path, facts: Mapping[str, Any], count: int) -> Facts:
         labels=None if labels is None else np.array(labels, np.int64),
         classes=() if labels is None else tuple(classes),  # type: ignore[arg-type]
         sizes=None if sizes is None else np.array(sizes, np.int64).reshape(-1, 2),
+        groups=None if groups is None else np.array(groups, np.int64),
         order=order,
         factors=factors,
         made=made if isinstance(made, dict) else {},

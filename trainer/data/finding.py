@@ -3,7 +3,7 @@
 import glob
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from trainer.data.npy import printable
@@ -52,11 +52,29 @@ def training_part(folder: Path) -> Path:
     return below[training[0]] if training and len(below) > 1 and below.keys() <= PARTS else folder
 
 
-def class_folders(folder: Path, files: Sequence[Path]) -> tuple[list[int], tuple[str, ...]]:
-    """Labels by the folders right below one, and their names; none where there are no two, or files beside them."""
-    names = sorted({file.relative_to(folder).parts[0] for file in files if file.parent != folder})
-    if len(names) < 2 or any(file.parent == folder for file in files):
+def class_folders(
+    folder: Path, files: Sequence[Path], is_picture: Callable[[Path], bool] = lambda _: True
+) -> tuple[list[int], tuple[str, ...]]:
+    """Labels by the folders right below one that hold pictures, and their names; -1 for files of no class.
+
+    None where there are no two such folders, or pictures beside them, which is said. ``is_picture`` is asked of as few
+    files as will do: in most sets of one of each folder.
+    """
+    below: dict[str, list[Path]] = {}
+    for file in files:
+        below.setdefault("" if file.parent == folder else file.relative_to(folder).parts[0], []).append(file)
+    beside = below.pop("", [])
+    names = sorted(name for name, own in below.items() if any(map(is_picture, own))) if len(below) > 1 else []
+    if len(names) < 2:
+        return [], ()
+    stray = next(filter(is_picture, beside), None)
+    if stray is not None:
+        print(
+            f"note: the {len(names)} folders in {printable(folder)} are no classes, since {printable(stray.name)} lies "
+            "beside them",
+            file=sys.stderr,
+        )
         return [], ()
     numbers = {name: number for number, name in enumerate(names)}
-    labels = [numbers[file.relative_to(folder).parts[0]] for file in files]
+    labels = [-1 if file.parent == folder else numbers.get(file.relative_to(folder).parts[0], -1) for file in files]
     return labels, tuple(printable(name) for name in names)

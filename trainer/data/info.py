@@ -17,6 +17,7 @@ import numpy as np
 
 from trainer.config import UserError
 from trainer.data.facts import beside
+from trainer.data.finding import class_folders
 from trainer.data.formats import open_packed
 from trainer.data.npy import printable
 from trainer.data.packed import Packed
@@ -151,9 +152,8 @@ def describe_folder(folder: Path) -> list[tuple[str, str]]:
     ]
     lines += _counted("format", Counter(header.format for _, header in headers))
     lines += _counted("size", Counter("{1}x{0} px".format(*header.shape) for _, header in headers))
-    parents = Counter(path.relative_to(folder).parts[0] for path, _ in headers if path.parent != folder)
-    if len(parents) > 1 and sum(parents.values()) == len(headers):
-        lines += _counted("class", parents)
+    labels, classes = class_folders(folder, [path for path, _ in headers])
+    lines += _counted("class", Counter(classes[label] for label in labels))
     lines += [("skipped", f"{printable(path)}: {reason}") for path, reason in skipped[:SHOWN]]
     if len(skipped) > SHOWN:
         lines.append(("skipped", f"... and {len(skipped) - SHOWN} more"))

@@ -1,13 +1,15 @@
 """Make one set of several: .npy files of pictures of the same shape, one after the other.
 
 Labels are matched by the names of their classes, whichever number these have in each set. Where only some sets have
-labels, say what to do: --labels sets makes a class of every set, --labels none leaves labels off.
+labels, say what to do: --labels sets makes a class of every set, --labels none leaves labels off. Sets are called by
+their files; where these have the same name, by the folders above as well: a/cats and b/cats.
 
     python -m trainer.data merge cats.npy morphs.npy -o more-cats.npy
     python -m trainer.data merge cats.npy dogs.npy -o animals.npy --labels sets
 """
 
 import argparse
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from trainer.config import UserError
-from trainer.data.facts import Facts
+from trainer.data.facts import MADE, Facts, originals
 from trainer.data.finding import find
 from trainer.data.npy import printable
 from trainer.data.sets import PictureSet, check_set, writing
@@ -44,7 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
     check_set(path, arguments.force, files)
     sets = [PictureSet(file) for file in files]
     check_shapes(sets)
-    labels, classes = merge_labels(sets, arguments.labels)
+    titles = titles_of(files)
+    labels, classes = merge_labels(sets, titles, arguments.labels)
     with writing(path, sets[0].shape[1:], arguments.force) as writer:
         with tqdm(total=sum(map(len, sets)), desc="pictures", unit="picture", disable=None) as bar:
             for source in sets:
@@ -54,8 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
         writer.facts = Facts(
             labels=labels,
             classes=classes,
-            names=merge_names(sets),
+            names=merge_names(sets, titles),
             sizes=merge_sizes(sets),
+            groups=merge_groups(sets),
             factors=merge_factors(sets),
             made={"tool": "merge", "of": [source.path.name for source in sets]},
         )
@@ -79,15 +83,34 @@ def check_shapes(sets: Sequence[PictureSet]) -> None:
             )
 
 
-def merge_labels(sets: Sequence[PictureSet], mode: str) -> tuple[np.ndarray | None, tuple[str, ...]]:
+def titles_of(files: Sequence[Path]) -> list[str]:
+    """What to call each of some files: by its stem, and by as many folders above as tell it from the others.
+
+    Raises ``UserError`` for a file that is there twice.
+    """
+    places = [Path(os.path.abspath(file)).with_suffix("").parts for file in files]  # noqa: PTH100  (links: as named)
+    depths = [1] * len(places)
+    while True:
+        titles = ["/".join(place[-depth:]) for place, depth in zip(places, depths, strict=True)]
+        counted = Counter(titles)
+        alike = [number for number, title in enumerate(titles) if counted[title] > 1]
+        if not alike:
+            return titles
+        for number in alike:
+            if depths[number] >= len(places[number]):
+                raise UserError(f"{printable(files[number])} is there twice, expected each set once")
+            depths[number] += 1
+
+
+def merge_labels(
+    sets: Sequence[PictureSet], titles: Sequence[str], mode: str
+) -> tuple[np.ndarray | None, tuple[str, ...]]:
     """Labels i64 [n] of all pictures, and the names of the classes in the order in which they first come.
 
     Raises ``UserError`` where only some sets have labels, and they are to be kept.
     """
     if mode == "sets":
-        stems = tuple(printable(source.path.stem) for source in sets)
-        classes = tuple(dict.fromkeys(stems))
-        return np.repeat([classes.index(stem) for stem in stems], [len(source) for source in sets]), classes
+        return np.repeat(np.arange(len(sets)), [len(source) for source in sets]), tuple(map(printable, titles))
     known = [source.facts.labels is not None for source in sets]
     if mode == "none" or not any(known):
         return None, ()
@@ -104,15 +127,15 @@ def merge_labels(sets: Sequence[PictureSet], mode: str) -> tuple[np.ndarray | No
     return np.concatenate(parts), classes
 
 
-def merge_names(sets: Sequence[PictureSet]) -> tuple[str, ...]:
+def merge_names(sets: Sequence[PictureSet], titles: Sequence[str]) -> tuple[str, ...]:
     """Names of all pictures where any set has some; with that of the set before them where they would not tell."""
     if not any(source.facts.names for source in sets):
         return ()
-    counted = Counter(name for source in sets for name in source.facts.names)
+    counted = Counter(name for source in sets for name in source.facts.names if name)
     names: list[str] = []
-    for source in sets:
-        own = source.facts.names or tuple(f"{source.path.stem}/{k}" for k in range(len(source)))
-        names += [f"{source.path.stem}/{name}" if counted[name] > 1 else name for name in own]
+    for source, title in zip(sets, titles, strict=True):
+        own = source.facts.names or tuple(f"{title}/{k}" for k in range(len(source)))
+        names += [f"{title}/{name}" if counted[name] > 1 else name for name in own]
     return tuple(names)
 
 
@@ -126,6 +149,19 @@ def merge_sizes(sets: Sequence[PictureSet]) -> np.ndarray | None:
         else source.facts.sizes
         for source in sets
     ]
+    return np.concatenate(parts)
+
+
+def merge_groups(sets: Sequence[PictureSet]) -> np.ndarray | None:
+    """Groups i64 [n] where any set has some, those of each set apart; pictures of other sets are each their own."""
+    if all(source.facts.groups is None for source in sets):
+        return None
+    parts, first = [], 0
+    for source in sets:
+        own = source.facts.groups
+        groups, firsts = originals(np.arange(len(source)) if own is None else own)
+        parts.append(np.where(groups == MADE, MADE, first + groups))
+        first += len(firsts)
     return np.concatenate(parts)
 
 

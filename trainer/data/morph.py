@@ -9,7 +9,8 @@ is on its way from the first of a pair, the one that comes earlier in the set, t
   flow      for animals and all that is no face of a person: what looks alike is brought together (optical flow)
 
 The first three leave out pictures without a face, and name them; they need pip install 'utsuroi[data]'. Pairs of one
-class keep it, others are of a class of their own, 'cat + dog'; --within pairs only within classes.
+class keep it, others are of a class of their own, 'cat + dog'; --within pairs only within classes. Mixtures are trained
+on and never held out, but show the pictures that they are made of: split a set first, and morph its training part.
 
     python -m trainer.data morph faces.npy -o morphs.npy --pairs 500
     python -m trainer.data morph cats.npy -o morphs.npy --method flow --alpha 0.3 --pairs 500 --seed 1
@@ -20,6 +21,7 @@ import math
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +29,7 @@ from tqdm import tqdm
 
 from trainer.config import UserError, require
 from trainer.data.faces import add_model_option
-from trainer.data.facts import Facts
+from trainer.data.facts import MADE, Facts
 from trainer.data.flow import by_flow
 from trainer.data.labels import MOST_CLASSES
 from trainer.data.landmarks import Finder
@@ -163,12 +165,13 @@ def facts_of(known: Facts, pairing: Pairing, alpha: float, made: dict[str, objec
     firsts, seconds = pairing.all()
     names = known.names or tuple(map(str, range(int(seconds.max()) + 1)))
     joined = tuple(f"{names[a]} + {names[b]}" for a, b in zip(firsts.tolist(), seconds.tolist(), strict=True))
+    mixtures = Facts(names=joined, groups=np.full(len(joined), MADE), made=made)
     if known.labels is None:
-        return Facts(names=joined, made=made)
+        return mixtures
     count = len(known.classes)
     low, high = known.labels[firsts], known.labels[seconds]
     if alpha in (0, 1):
-        return Facts(names=joined, labels=high if alpha else low, classes=known.classes, made=made)
+        return replace(mixtures, labels=high if alpha else low, classes=known.classes)
     low, high = np.minimum(low, high), np.maximum(low, high)
     mixed, where = np.unique(np.where(low == high, -1, low * count + high), return_inverse=True)
     kinds = [divmod(kind, count) for kind in mixed.tolist() if kind >= 0]
@@ -176,4 +179,4 @@ def facts_of(known: Facts, pairing: Pairing, alpha: float, made: dict[str, objec
         raise UserError(f"there would be {count + len(kinds)} classes, expected at most {MOST_CLASSES}: use --within")
     classes = (*known.classes, *(f"{known.classes[a]} + {known.classes[b]}" for a, b in kinds))
     labels = np.where(low == high, low, count + where - (len(mixed) - len(kinds)))
-    return Facts(names=joined, labels=labels, classes=classes, made=made)
+    return replace(mixtures, labels=labels, classes=classes)

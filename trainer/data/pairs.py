@@ -47,10 +47,10 @@ def open_pairs(config: RunConfig, reading: Pairs, progress: bool = True) -> Pict
     if reading.condition == "edges":
         pictures = open_pictures(config.data, image_size=side, bgr=config.bgr, memory=config.memory, progress=progress)
         change = partial(edges_of, sigma=reading.sigma)
-        images, name = pictures.images, pictures.name
+        images, name, groups = pictures.images, pictures.name, pictures.groups
         conditions = derive(images, change, 1, config.memory, progress, "drawing edges")
     elif Path(reading.condition).suffix == ".npy":
-        images, conditions, name = open_arrays(config, reading, side, progress)
+        images, conditions, name, groups = open_arrays(config, reading, side, progress)
     else:
         folder = Path(config.data)
         if not folder.is_dir():
@@ -66,7 +66,7 @@ def open_pairs(config: RunConfig, reading: Pairs, progress: bool = True) -> Pict
             found = match(folder, Path(reading.condition), reading.flag)
             reads = load, load
         images, conditions = open_files(found, reads, side, config.memory, progress)
-        name = folder.resolve().name
+        name, groups = folder.resolve().name, None
     if reading.swapped:
         images, conditions = conditions, images
     images = with_channels(images, reading.channels, config.memory)
@@ -75,13 +75,16 @@ def open_pairs(config: RunConfig, reading: Pairs, progress: bool = True) -> Pict
         images=images,
         conditions=conditions,
         condition_channels=conditions.shape[3],
+        groups=groups,
         name=name,
         window=(config.image_size, config.image_size) if side != config.image_size else None,
     )
 
 
-def open_arrays(config: RunConfig, reading: Pairs, side: int, progress: bool) -> tuple[Images, Images, str]:
-    """Two .npy files of as many pictures."""
+def open_arrays(
+    config: RunConfig, reading: Pairs, side: int, progress: bool
+) -> tuple[Images, Images, str, np.ndarray | None]:
+    """Two .npy files of as many pictures, their name, and their groups."""
     condition = reading.condition
     one, other = (
         open_pictures(data, image_size=side, bgr=config.bgr, memory=config.memory, progress=progress)
@@ -92,7 +95,7 @@ def open_arrays(config: RunConfig, reading: Pairs, side: int, progress: bool) ->
             f"{len(item)} pictures of {item.images.shape[2]}x{item.images.shape[1]} px" for item in (other, one)
         )
         raise UserError(f"{reading.flag} {printable(condition)} holds {found}, expected the {expected} of --data")
-    return one.images, other.images, one.name
+    return one.images, other.images, one.name, one.groups
 
 
 def match(folder: Path, conditions: Path, flag: str = "--condition") -> dict[Sides[Path], tuple[int, int]]:

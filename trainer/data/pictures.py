@@ -169,9 +169,23 @@ def one_at_a_time(header: Header) -> contextlib.AbstractContextManager[object]:
 
 
 def files_in(folder: Path) -> Iterator[Path]:
-    """All files below a folder, sorted, without hidden ones."""
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    """All files below a folder, sorted, without hidden ones. Links to folders are followed, but those to a folder that
+    is found without them, that comes for the second time, or that holds the first one, as links in a circle do."""
+    root = Path(os.path.realpath(folder))
+    seen = {root}
+
+    def is_new(path: Path) -> bool:
+        place = Path(os.path.realpath(path))
+        inside = root in place.parents
+        hidden = inside and any(part.startswith(".") for part in place.relative_to(root).parts)
+        if path.is_symlink() and (place in root.parents or (inside and not hidden)):
+            return False
+        was_new = place not in seen
+        seen.add(place)
+        return was_new
+
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in sorted(folders) if not name.startswith(".") and is_new(Path(parent, name))]
         for name in sorted(names):
             if not name.startswith("."):
                 yield Path(parent, name)

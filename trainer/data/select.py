@@ -2,7 +2,7 @@
 
 IN is a .npy file, or pictures of tables: a sheet that the viewer saved with S says its own layout, others need --rows
 and --columns. --keep and --drop take numbers, from 0 on ('3,7,10-12'), or a file with a number or a name a line. OUT is
-a .npy file, or a folder for a PNG of each.
+a .npy file, or a folder for a PNG of each. A list of the viewer says which file its marks are of, and fits no other.
 
     python -m trainer.data select cats.npy --drop blurred.txt -o clean.npy
     python -m trainer.data select cats-0001.png --keep 3,7 -o chosen/
@@ -11,6 +11,7 @@ a .npy file, or a folder for a PNG of each.
 
 import argparse
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,12 +22,13 @@ from tqdm import tqdm
 
 from trainer.config import UserError, require
 from trainer.data.convert import make_folder
-from trainer.data.facts import Facts
+from trainer.data.facts import Facts, fingerprint
 from trainer.data.npy import check_free, output, printable
 from trainer.data.sets import PictureSet, check_not_input, check_set, writing
 from trainer.data.table import read_table
 
 NUMBERS = re.compile(r"\d{1,12}(?:-\d{1,12})?(?:,\d{1,12}(?:-\d{1,12})?)*", re.ASCII)
+MARKED = re.compile(r"# marked in .* (\d+-[0-9a-f]{8})")  # how a list of the viewer begins
 MOST_BYTES = 1 << 28  # of a list
 
 
@@ -60,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     elif path.exists() and not path.is_dir():
         raise UserError(f"the output is {printable(path)}, a file, expected a name that ends in .npy, or a folder")
     images, facts = open_set(inputs[0]) if a_set else open_tables(arguments)
-    chosen = choose(arguments.keep, arguments.drop, len(images), facts.names)
+    chosen = choose(arguments.keep, arguments.drop, len(images), facts.names, inputs[0])
     if not len(chosen):
         raise UserError(f"nothing is left of {len(images)} pictures")
     facts = replace(facts.take(chosen), made={"tool": "select", "of": [file.name for file in inputs]})
@@ -128,24 +130,32 @@ def write_folder(
             file.write(cv2.imencode(".png", stored)[1].tobytes())
 
 
-def choose(keep: str | None, drop: str | None, count: int, names: Sequence[str]) -> np.ndarray:
-    """The numbers i64 [k] of those to take, of ``count`` pictures with or without names. Raises ``UserError``."""
+def choose(keep: str | None, drop: str | None, count: int, names: Sequence[str], source: Path) -> np.ndarray:
+    """The numbers i64 [k] of those to take, of the ``count`` pictures of ``source`` with or without names.
+
+    Raises ``UserError``.
+    """
     chosen = np.ones(count, bool)
     if keep is not None:
         chosen[:] = False
-        chosen[read_list("keep", keep, count, names)] = True
+        chosen[read_list("keep", keep, count, names, source)] = True
     if drop is not None:
-        chosen[read_list("drop", drop, count, names)] = False
+        chosen[read_list("drop", drop, count, names, source)] = False
     return np.flatnonzero(chosen)
 
 
-def read_list(option: str, text: str, count: int, names: Sequence[str]) -> list[int]:
-    """The numbers that a list or a file of numbers and names stands for. Raises ``UserError``."""
+def read_list(option: str, text: str, count: int, names: Sequence[str], source: Path) -> list[int]:
+    """The numbers that a list or a file of numbers and names stands for, of the pictures of ``source``.
+
+    Raises ``UserError``, also where the file says itself that it is of other pictures.
+    """
     numbers: list[int] = []
     if NUMBERS.fullmatch(text):
         for part in text.split(","):
             first, _, last = part.partition("-")
-            _check(f"--{option} {part}", int(last or first), count)
+            _check(f"--{option} {part}", max(int(first), int(last or first)), count)
+            if last and int(last) < int(first):
+                raise UserError(f"--{option} {part} ends before it begins, expected {last}-{first}")
             numbers += range(int(first), int(last or first) + 1)
         return numbers
     path, shown = Path(text), printable(text)
@@ -155,14 +165,26 @@ def read_list(option: str, text: str, count: int, names: Sequence[str]) -> list[
         if path.stat().st_size > MOST_BYTES:
             raise UserError(f"{shown} holds {path.stat().st_size} bytes, expected a list of at most {MOST_BYTES}")
         lines = path.read_text("utf-8-sig", "surrogateescape").split("\n")
+        marked = MARKED.fullmatch(lines[0].strip())
+        if marked is not None and marked[1] != fingerprint(source):
+            raise UserError(
+                f"{shown}: marks of other pictures than {printable(source.name)} holds now; where they are right all "
+                "the same, remove its first line"
+            )
     except OSError as error:
         raise UserError(f"cannot read {shown}: {error.strerror}") from None
-    index = {name: number for number, name in enumerate(names)}
+    index = {name: number for number, name in enumerate(names) if name}
+    several = {name: times for name, times in Counter(names).items() if times > 1}
     for number, whole in enumerate(lines, 1):
         line = whole if whole in index else whole.strip()
         if line.isdecimal() and line.isascii() and len(line) <= 12:
             _check(f"{shown}, line {number}", int(line), count)
             numbers.append(int(line))
+        elif line in several and line:
+            raise UserError(
+                f"{shown}, line {number}: {printable(line)[:80]!r} is the name of {several[line]} pictures here, "
+                "expected their numbers"
+            )
         elif line in index:
             numbers.append(index[line])
         elif line and not line.startswith("#"):

@@ -29,7 +29,7 @@ from trainer.data.formats import open_packed
 from trainer.data.headers import Unreadable, read_header
 from trainer.data.npy import printable
 from trainer.data.packed import Packed, of_stored, resized
-from trainer.data.pictures import files_in, load_bytes, read_bytes
+from trainer.data.pictures import files_in, load, load_bytes, read_bytes
 from trainer.data.sets import PictureSet
 from trainer.data.shard_writer import Entry, ShardWriter, writing_shards
 from trainer.data.sharded import PLAIN, RANGE, expand
@@ -151,6 +151,12 @@ def open_source(data: str, size: int) -> Source:
     if path.suffix == ".npy" and not path.is_dir():
         stored = PictureSet(path)
         labels, names = stored.facts.labels, stored.facts.names
+        if stored.facts.groups is not None:
+            print(
+                f"note: shards do not say which pictures of {printable(path)} are copies or made of others: hold some "
+                "out with 'split' before",
+                file=sys.stderr,
+            )
         packed: Packed | None = resized(of_stored(stored), size)
         classes = () if labels is None else stored.facts.classes
     else:
@@ -178,13 +184,22 @@ def open_folder(folder: Path) -> Source:
     files = list(files_in(root)) if folder.is_dir() else [folder]
     if not files:
         raise UserError(f"{printable(folder)} holds no file")
-    labels, classes = class_folders(root, files)
+    labels, classes = class_folders(root, files, can_be_read)
 
     def items() -> Iterator[Item]:
         for row, file in enumerate(files):
-            yield file, labels[row] if labels else None, file.relative_to(root).as_posix()
+            yield file, labels[row] if labels and labels[row] >= 0 else None, file.relative_to(root).as_posix()
 
     return Source(name=real(folder).name, count=len(files), classes=classes, items=items)
+
+
+def can_be_read(path: Path) -> bool:
+    """Whether a file is a picture, all of it."""
+    try:
+        load(path, *read_header(read_bytes(path)).shape)
+    except Unreadable:
+        return False
+    return True
 
 
 def write(source: Source, writer: ShardWriter, arguments: argparse.Namespace, keep: bool) -> None:

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from trainer.config import UserError
 from trainer.data import toycats
 from trainer.data.download import open_torchvision
+from trainer.data.facts import MADE, originals
 from trainer.data.finding import class_folders, training_part
 from trainer.data.formats import open_packed
 from trainer.data.npy import Stored, Writer, printable
@@ -99,6 +100,7 @@ class Pictures:
     images: Images
     labels: np.ndarray | None = None  # i64 [n], into classes
     classes: tuple[str, ...] = ()
+    groups: np.ndarray | None = None  # i64 [n]: see ``trainer.data.facts``
     name: str
     conditions: Images | None = None  # the other sides of pairs, of the same size; those of Ragged are its own
     condition_channels: int = 0
@@ -122,12 +124,14 @@ class Pictures:
         )
 
     def split(self, hold_out: int) -> tuple[np.ndarray, np.ndarray]:
-        """Indices to train on and indices held out, i64: every ``hold_out``-th picture is held out, 0 for none.
-        Where the set has pictures for validation, these are, and no others."""
+        """Indices to train on and indices held out, i64: every ``hold_out``-th picture is held out, 0 for none;
+        where pictures are of groups, every ``hold_out``-th group is, and nothing that is made of others. Where the set
+        has pictures for validation, these are, and no others."""
         indices = np.arange(len(self))
         if self.validation:
             return indices[: -self.validation], indices[-self.validation :]
-        chosen = indices % hold_out == hold_out - 1 if hold_out else np.zeros(len(self), bool)
+        units = indices if self.groups is None else originals(self.groups)[0]
+        chosen = (units != MADE) & (units % hold_out == hold_out - 1) if hold_out else np.zeros(len(self), bool)
         return indices[~chosen], indices[chosen]
 
     def resident(self, device: torch.device, memory_gib: float) -> Sides[Tensor] | None:
@@ -199,7 +203,10 @@ def _open_npy(path: Path, image_size: int, bgr: bool, memory: float, progress: b
         images, _ = _hold(resized(of_stored(stored), image_size), memory, progress)
     elif count * height * width * channels <= memory * GIB:
         images = stored[np.arange(count)]
-    return Pictures(images=images, labels=stored.facts.labels, classes=stored.facts.classes, name=path.stem)
+    facts = stored.facts
+    if facts.groups is not None and (facts.groups == MADE).all():
+        print(f"note: all of {printable(path)} is made of other pictures: none of it is held out", file=sys.stderr)
+    return Pictures(images=images, labels=facts.labels, classes=facts.classes, groups=facts.groups, name=path.stem)
 
 
 def _hold(packed: Packed, memory: float, progress: bool) -> tuple[Images, np.ndarray | None]:
@@ -253,7 +260,6 @@ def _spill(pieces: Iterator[np.ndarray], shape: tuple[int, int, int]) -> Stored:
 
 def _open_folder(folder: Path, image_size: int, memory: float, rgb_only: bool, progress: bool) -> Pictures:
     paths = list(files_in(folder))
-    found, classes = class_folders(folder, paths)
 
     def shape_of(path: Path) -> tuple[int, int] | str:
         try:
@@ -299,10 +305,10 @@ def _open_folder(folder: Path, image_size: int, memory: float, rgb_only: bool, p
         print(f"skipped {printable(path)}: {printable(reason)}", file=sys.stderr)
     if not kept:
         raise UserError(f"{printable(folder)} holds no readable picture")
-    label_of = dict(zip(paths, found, strict=False))
+    labels, classes = class_folders(folder, kept)
     return Pictures(
         images=FolderImages(kept, height, width) if images is None else images,
-        labels=np.array([label_of[path] for path in kept], np.int64) if classes else None,
+        labels=np.array(labels, np.int64) if classes else None,
         classes=classes,
         name=folder.resolve().name,
     )

@@ -1,7 +1,8 @@
 """Split a set in two, one to train on and one to be held out: at random by seed, with each class in its proportion.
 
-Both keep the order of the pictures. The same seed gives the same two sets. Pictures that come twice may end up in both:
-see 'create --dedupe'.
+Both keep the order of the pictures. The same seed gives the same two sets. Copies of a face that the tool align makes
+stay together, and what the tool morph made is never held out: the share is that of the others. Pictures that come twice
+otherwise may end up in both: see 'create --dedupe'.
 
     python -m trainer.data split cats.npy -o train.npy --held-out held-out.npy --share 0.1 --seed 0
 """
@@ -14,6 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from trainer.config import UserError, require
+from trainer.data.facts import MADE, originals
 from trainer.data.finding import real
 from trainer.data.npy import printable
 from trainer.data.sets import PictureSet, check_set, writing
@@ -40,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     if real(paths[0]) == real(paths[1]):
         raise UserError(f"--output and --held-out are both {printable(paths[0])}, expected two files")
     source = PictureSet(arguments.input)
-    held_out = choose(len(source), source.facts.labels, share, arguments.seed)
+    held_out = choose_groups(source.facts.groups, len(source), source.facts.labels, share, arguments.seed)
     if not 0 < held_out.sum() < len(source):
         raise UserError(f"--share is {share}, which leaves one side of {len(source)} pictures empty")
     made = {"tool": "split", "of": source.path.name, "options": {"share": share, "seed": arguments.seed}}
@@ -63,6 +65,18 @@ def run(arguments: argparse.Namespace) -> int:
         f"{arguments.seed}" + (", of each class the same share" if source.facts.labels is not None else "")
     )
     return 0
+
+
+def choose_groups(
+    groups: np.ndarray | None, count: int, labels: np.ndarray | None, share: float, seed: int
+) -> np.ndarray:
+    """As ``choose``, but of whole groups i64 [count], whose first picture says their class; nothing that is made of
+    others. Without groups each picture is one."""
+    if groups is None:
+        return choose(count, labels, share, seed)
+    numbers, firsts = originals(groups)
+    chosen = choose(len(firsts), None if labels is None else labels[firsts], share, seed)
+    return (numbers != MADE) & np.append(chosen, False)[numbers]
 
 
 def choose(count: int, labels: np.ndarray | None, share: float, seed: int) -> np.ndarray:

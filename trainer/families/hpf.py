@@ -67,7 +67,7 @@ class HPFConfig(AdamConfig):
     learning_rate: float = 1e-3
     """Adam's step size; the discriminator's is four tenths of it."""
     schedule: Literal["constant", "linear", "cosine"] = "cosine"
-    """How the learning rate falls from its start to 0 over --steps."""
+    """How the learning rate falls from its start to 0 over --steps, or --minutes where those end first."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

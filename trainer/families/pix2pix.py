@@ -42,7 +42,7 @@ class Pix2PixConfig(AdamConfig):
     batch_size: int = 1
     """Pictures a step and rank. With one, the statistics of a batch are those of a picture."""
     schedule: Literal["constant", "linear", "cosine"] = "linear"
-    """How the learning rate falls from its start to 0 over --steps."""
+    """How the learning rate falls from its start to 0 over --steps, or --minutes where those end first."""
     condition: str = "edges"
     """What pictures are made of: a folder of pictures of the same names (masks, sketches), a .npy file, 'halves' of
     each picture (left → right), or 'edges', drawn on the fly."""

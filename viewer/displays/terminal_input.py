@@ -82,8 +82,8 @@ class Parser:
                 assert begun is not None
                 if begun.end() == len(data) and len(data) - position < _LONGEST:
                     break
-                if len(begun.group()) == 1:  # what follows is no sequence, so that this was the key
-                    found.append(NAMES["esc"])
+                if len(begun.group()) == 1 and data[begun.end()] == 0x1B:
+                    found.append(NAMES["esc"])  # twice; before any other byte it is how terminals say Alt
                 position = begun.end()
                 continue
             length = _utf8_length(data[position])

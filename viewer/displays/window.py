@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from viewer.displays.display import DisplayError
 from viewer.displays.x11 import XKeys
 from viewer.errors import INSTALL_LIBRARIES
-from viewer.keys import Action, Event, decode_window_key
+from viewer.keys import CLOSED, Action, Event, decode_window_key
 
 _SLICE_MS: Final = 50  # of waiting; a key ends it at once, Ctrl-C in the terminal is noticed at its end
 _SCREEN_SHARE: Final = 0.9  # of the screen that a new window may take
@@ -73,7 +73,7 @@ class Window:
             if self._events:
                 return self._events.popleft()
             if self._closed:
-                return Event(Action.QUIT)
+                return Event(Action.QUIT, key=CLOSED)
             if time.monotonic() >= deadline:
                 return None
 
