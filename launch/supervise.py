@@ -6,27 +6,35 @@ A launcher that restarts its own workers was seen to hang with gloo, and nobody 
 dies - a worker, the launcher, all of them by ``kill -9`` - what is left of that start is ended, and the same command
 goes on from the newest intact checkpoint. So does one whose log has stood still for ``--stall`` minutes. Between starts
 lies a pause that doubles, up to ``--longest-pause`` seconds; a new checkpoint makes it short again. After ``--tries``
-starts without a new checkpoint it gives up.
+starts without a new checkpoint it gives up. What the training says is a mistake, in the command or the data, ends all
+at once: it would be the same the next time.
 
 SIGTERM, SIGINT and SIGUSR1 are handed on to the workers, which save and stop; a second one ends all at once.
-Exit codes: 0 finished, 75 stopped on request after saving (or ``--stopped-code``, for schedulers that start again only
-after some), 1 gave up, 2 not a command that can be supervised.
+Launchers make every code of their workers into 1; the workers leave theirs in a file that the environment names.
+Exit codes: 0 finished; 75 stopped on request, after saving or with nothing to save (or ``--stopped-code``, for
+schedulers that start again only after some); 1 gave up, or could not save when asked to stop; 2 a mistake, or not a
+command that can be supervised; 128 + the signal's number where training began and ended on request, but did not save.
 
 On several machines, run one on each: where one stops, the others lose contact, fail, and meet again.
 """
 
 import argparse
 import contextlib
+import json
+import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import psutil
 
 FINISHED, GAVE_UP, MISTAKE, STOPPED = 0, 1, 2, 75
+EXIT_FILE = "UTSUROI_EXIT_FILE"  # where trainings leave their codes: see trainer/supervised.py
 LAUNCHERS = {"accelerate", "torchrun", "accelerate-launch", "accelerate.commands.launch", "torch.distributed.run"}
 GRACE_SECONDS = 120.0  # for workers that have lost their launcher, or were asked to stop: they save first
 POLL_SECONDS = 0.5
@@ -36,9 +44,11 @@ STEP = "step_"  # checkpoints are named after theirs; unfinished ones begin with
 class Start:
     """One start of the command, and every process that came of it."""
 
-    def __init__(self, command: list[str]) -> None:
+    def __init__(self, command: list[str], said: Path) -> None:
+        self.said = said  # the file for what its workers say
+        self.said.unlink(missing_ok=True)
         # a session of its own: Ctrl-C in a terminal reaches the supervisor alone, which hands it on once
-        self.launcher = psutil.Popen(command, start_new_session=True)
+        self.launcher = psutil.Popen(command, start_new_session=True, env={**os.environ, EXIT_FILE: str(said)})
         self.processes: set[psutil.Process] = set()
 
     def look(self) -> int | None:
@@ -74,15 +84,33 @@ class Start:
                 process.kill()
         psutil.wait_procs(alive, timeout=GRACE_SECONDS)
 
+    def codes(self) -> set[int]:
+        """The codes that workers ended with, of those that could say so."""
+        return {line["code"] for line in self.lines() if isinstance(line.get("code"), int)}
+
+    def began(self) -> bool:
+        """Whether a worker came to train."""
+        return any("began" in line for line in self.lines())
+
+    def lines(self) -> list[dict[str, Any]]:
+        try:
+            found = [json.loads(line) for line in self.said.read_bytes().splitlines()]
+        except (OSError, ValueError):  # nobody has said anything; a disk that was full
+            return []
+        return [line for line in found if isinstance(line, dict)]
+
 
 class Supervisor:
     """Starts a command again and again, until it has finished, or there is no point in it."""
 
-    def __init__(self, command: list[str], run: Path, *, tries: int, longest_pause: float, stall: float) -> None:
-        self.command, self.run = command, run
+    def __init__(
+        self, command: list[str], run: Path, said: Path, *, tries: int, longest_pause: float, stall: float
+    ) -> None:
+        self.command, self.run, self.said = command, run, said
         self.tries, self.longest_pause, self.stall_seconds = tries, longest_pause, stall * 60
         self.start: Start | None = None
         self.asked_to_stop = 0  # signals so far
+        self.signal = 0  # the last of them
 
     def go(self) -> int:
         """Returns the exit code."""
@@ -91,9 +119,11 @@ class Supervisor:
             code = self.once()
             if code == FINISHED:
                 return FINISHED
+            if self.start is not None and MISTAKE in self.start.codes():
+                say("not started again: the training says that it is a mistake, which would be the same")
+                return MISTAKE
             if self.asked_to_stop:
-                say(f"stopped on request at step {newest_step(self.run)}: run the same command again to go on")
-                return STOPPED
+                return self.stopped(code)
             step = newest_step(self.run)
             if step > reached:
                 failures, pause, reached = 0, 1.0, step
@@ -106,9 +136,27 @@ class Supervisor:
                 return STOPPED
             pause = min(2 * pause, self.longest_pause)
 
+    def stopped(self, code: int) -> int:
+        """The exit code after a request to stop. ``code``: the launcher's."""
+        assert self.start is not None
+        codes, step = self.start.codes(), newest_step(self.run)
+        if STOPPED in codes or code == STOPPED:
+            say(f"stopped on request at step {step}: run the same command again to go on")
+            return STOPPED
+        if GAVE_UP in codes:
+            say(f"was asked to stop, and could not save: the newest checkpoint is that of step {step}")
+            return GAVE_UP
+        if self.asked_to_stop == 1 and not self.start.began():
+            say("stopped on request before it had begun to train: run the same command again to go on")
+            return STOPPED
+        say(f"was asked to stop, and ended before it had saved: the newest checkpoint is that of step {step}")
+        return 128 + self.signal
+
     def once(self) -> int:
         """One start, to its end. Returns the launcher's exit code, not 0 where it was ended for standing still."""
-        self.start = Start(self.command)
+        self.start = Start(self.command, self.said)
+        if self.asked_to_stop:  # while it was being started
+            self.start.tell(self.signal)
         began = time.time()
         code = None
         while code is None:
@@ -124,6 +172,7 @@ class Supervisor:
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
         self.asked_to_stop += 1
+        self.signal = number
         if self.start is not None and self.asked_to_stop == 1:
             self.start.tell(number)
         elif self.start is not None:
@@ -200,16 +249,24 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"error: {what}", file=sys.stderr)
             return MISTAKE
     assert run is not None
-    supervisor = Supervisor(command, run, tries=options.tries, longest_pause=options.longest_pause, stall=options.stall)
-    for name in ("SIGTERM", "SIGINT", "SIGUSR1"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), supervisor.on_signal)
     try:
-        code = supervisor.go()
-        return options.stopped_code if code == STOPPED else code
+        with tempfile.TemporaryDirectory(prefix="utsuroi-", ignore_cleanup_errors=True) as folder:
+            supervisor = Supervisor(
+                command,
+                run,
+                Path(folder, "said.jsonl"),
+                tries=options.tries,
+                longest_pause=options.longest_pause,
+                stall=options.stall,
+            )
+            for name in ("SIGTERM", "SIGINT", "SIGUSR1"):
+                if hasattr(signal, name):
+                    signal.signal(getattr(signal, name), supervisor.on_signal)
+            code = supervisor.go()
     except (OSError, subprocess.SubprocessError) as error:
         print(f"error: {command[0]}: {error}", file=sys.stderr)
         return MISTAKE
+    return options.stopped_code if code == STOPPED else code
 
 
 if __name__ == "__main__":

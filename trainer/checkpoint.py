@@ -10,8 +10,10 @@ the files is the concern of ``trainer.runs``; nothing here needs torch.
 import argparse
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -39,6 +41,7 @@ NAME = re.compile(r"step_(\d{8,})")
 TEMPORARY = ".tmp-"
 DAMAGED = "damaged_"  # what a damaged one is called once a run has gone on from an older one
 SEAL = "sha256"  # of the manifest without it
+TAKEN = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)  # what locking says where another process holds the lock
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +64,11 @@ class Origin:
     run: str = ""  # its id
     config: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the options, as config.json has them
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    data: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # what trainer.data.identity says of the pictures
+
+
+class Taken(UserError):
+    """Another process has the folder of a run: one that waits may have it later."""
 
 
 def name_of(step: int) -> str:
@@ -86,6 +94,7 @@ def write(run: Path, state: State, contents: Mapping[str, bytes], origin: Origin
         "versions": dict(origin.versions),
         "config_sha256": hashlib.sha256(json.dumps(dict(origin.config), sort_keys=True).encode()).hexdigest(),
         "config": dict(origin.config),
+        "data": dict(origin.data),
         "files": {
             name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in files.items()
         },
@@ -136,7 +145,8 @@ def origin_of(path: Path) -> Origin:
 def lock(run: Path) -> BinaryIO:
     """Keep other processes from training in the same folder until the file returned is closed, or this process dies.
 
-    Makes the folder. Raises ``UserError``.
+    Makes the folder. On file systems that know no locks, a warning says that nothing is kept from it. Raises
+    ``UserError``, and ``Taken``.
     """
     try:
         run.mkdir(parents=True, exist_ok=True)
@@ -149,9 +159,12 @@ def lock(run: Path) -> BinaryIO:
         else:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.register_at_fork(after_in_child=file.close)  # a loader that outlives a kill would go on holding it
-    except OSError:
-        file.close()
-        raise UserError(f"{run}: another process is training there; wait for it, or choose another --out") from None
+    except OSError as error:
+        if error.errno in TAKEN:
+            file.close()
+            raise Taken(f"{run}: another process is training there; wait for it, or choose another --out") from None
+        reason = printable(f"{run}: cannot be locked ({error.strerror or error})")
+        print(f"warning: {reason}: see to it that no other process trains there", file=sys.stderr)
     return file
 
 
@@ -239,7 +252,7 @@ def set_aside_newer(run: Path, chosen: Path | None) -> None:
 
 
 def best_of(paths: list[Path]) -> Path | None:
-    """The checkpoint with the lowest held-out score; without scores, the newest."""
+    """The checkpoint with the lowest held-out score; without scores that are numbers, the newest."""
     scores = {path: score for path in paths if (score := score_of(path)) is not None}
     return min(scores, key=lambda path: scores[path]) if scores else (paths[-1] if paths else None)
 
@@ -247,7 +260,7 @@ def best_of(paths: list[Path]) -> Path | None:
 def score_of(path: Path) -> float | None:
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
         score = json.loads((path / STATE).read_bytes())["score"]
-        return None if score is None else float(score)
+        return float(score) if score is not None and math.isfinite(score) else None
     return None
 
 

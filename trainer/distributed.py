@@ -4,6 +4,7 @@ import contextlib
 import copy
 import ctypes
 import hashlib
+import math
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn, TypeVar, cast
 
 import psutil
 import torch
@@ -22,11 +23,16 @@ from accelerate.accelerator import Accelerator
 from accelerate.utils import broadcast, gather_object
 from torch import Tensor, nn
 
-from trainer import sharding
+from trainer import sharding, supervised
 from trainer.config import RunConfig, UserError
 from trainer.family import Nets
 
+Found = TypeVar("Found")
+
 PR_SET_PDEATHSIG = 1
+TORCHRUN = {"torchrun", "torch.distributed.run"}
+TORCHRUN_COUNTS = ("nnodes", "nproc_per_node")  # by default 1
+LAUNCHERS = {"accelerate", "accelerate-launch", "accelerate.commands.launch"} | TORCHRUN
 ECHO_SECONDS = 2.0  # launchers repeat a terminal's Ctrl-C to their workers: not a second request
 STOP_SIGNALS = ("SIGTERM", "SIGINT", "SIGUSR1", "SIGHUP")
 STOPPED_EXIT_CODE = 75  # EX_TEMPFAIL: stopped on request after saving; run the same command again
@@ -53,9 +59,10 @@ class World:
         self.size = self.accelerator.num_processes
         self.is_main = self.accelerator.is_main_process
         self.sharded = asked and self.size > 1  # one rank has all of it anyway
-        check_device(config, self.device, self.size)
+        self.known_to_all: UserError | None = None  # a mistake that ends all ranks, for the main one to say
         options = options_of(launcher)
-        check_size(config, config.processes or asked_size(options, launcher is not None), self.size)
+        self.on_all(lambda: check_device(config, self.device, self.size))
+        check_size(config, config.processes or asked_size(options, kind_of(launcher)), self.size)
         set_threads(config, launcher, options)
         if launcher is not None:
             die_with(launcher)
@@ -96,18 +103,33 @@ class World:
     def on_main(self, act: Callable[[], Any], out: Path) -> Any:
         """Do something in the folder ``out`` on the main rank alone. What it gives is given on every rank, and so are
         the mistakes that it finds: raises ``UserError``."""
-        found, mistake = None, ""
+        found, mistake = None, None
         if self.is_main:
             try:
                 found = act()
             except UserError as error:
-                mistake = str(error)
+                mistake = error
             except OSError as error:
-                mistake = f"{out}: cannot be written: {error.strerror or error}"
+                mistake = UserError(f"{out}: cannot be written: {error.strerror or error}")
         found, mistake = self.gather((found, mistake))[0]
-        if mistake:
-            raise UserError(mistake)
+        if mistake is not None:
+            self.known_to_all = mistake
+            raise mistake
         return found
+
+    def on_all(self, act: Callable[[], Found]) -> Found:
+        """Do on every rank what each may find a mistake in: its machine may lack the data, say. What the first of them
+        has found ends all. Raises ``UserError``, which names the rank unless it is the main one."""
+        found, mistake = None, None
+        try:
+            found = act()
+        except UserError as error:
+            mistake = error
+        for rank, other in enumerate(self.gather(mistake)):
+            if other is not None:
+                self.known_to_all = other if rank == 0 else UserError(f"rank {rank}: {other}")
+                raise self.known_to_all
+        return cast(Found, found)
 
     def agree(self, value: float) -> float:
         """The largest of the ranks' values."""
@@ -197,12 +219,18 @@ def ignores_hangups() -> bool:
 
 def leave(world: World | None, code: int) -> NoReturn:
     """End this process without running destructors: finished CPU ranks were seen to die in them."""
+    supervised.tell(code=code, rank=world.rank if world is not None else rank_of_environment())
     if world is not None and code in (0, STOPPED_EXIT_CODE):
         world.wait()
         world.accelerator.end_training()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def rank_of_environment() -> int:
+    """This process's rank before it has met the others."""
+    return int(os.environ.get("RANK", "0"))
 
 
 def seed_step(seed: int, step: int, rank: int) -> None:
@@ -218,8 +246,19 @@ def find_launcher() -> psutil.Process | None:
         command = parent.cmdline() if parent else []
     except psutil.Error:
         return None
-    launchers = {"accelerate", "torchrun", "accelerate-launch", "accelerate.commands.launch", "torch.distributed.run"}
-    return parent if {Path(part).name for part in command[:4]} & launchers else None
+    return parent if names_in(command) & LAUNCHERS else None
+
+
+def names_in(command: list[str]) -> set[str]:
+    """What the first words of a command line name, without folders."""
+    return {Path(part).name for part in command[:4]}
+
+
+def kind_of(launcher: psutil.Process | None) -> Literal["", "torchrun", "accelerate"]:
+    """Which launcher started this process."""
+    if launcher is None:
+        return ""
+    return "torchrun" if names_in(launcher.cmdline()) & TORCHRUN else "accelerate"
 
 
 def options_of(launcher: psutil.Process | None) -> dict[str, str]:
@@ -235,14 +274,18 @@ def options_of(launcher: psutil.Process | None) -> dict[str, str]:
     return options
 
 
-def asked_size(options: dict[str, str], launched: bool) -> int | None:
-    """How many ranks the launcher was asked for, on its command line or in its config file."""
+def asked_size(options: dict[str, str], kind: Literal["", "torchrun", "accelerate"]) -> int | None:
+    """How many ranks the launcher was asked for: accelerate on its command line or in its config file, torchrun on its
+    command line or in its environment. ``None`` where that is not one number."""
+    if kind == "torchrun":
+        counts = [options.get(name, os.environ.get(f"PET_{name.upper()}", "1")) for name in TORCHRUN_COUNTS]
+        return math.prod(map(int, counts)) if all(map(str.isdecimal, counts)) else None
     if "num_processes" in options:
         return int(options["num_processes"])
     from accelerate.commands.config.config_args import default_yaml_config_file, load_config_from_file
 
     file = options.get("config_file") or default_yaml_config_file
-    if not launched or not Path(file).is_file():
+    if not kind or not Path(file).is_file():
         return None
     return int(load_config_from_file(str(file)).num_processes)
 

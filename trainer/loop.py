@@ -5,6 +5,7 @@ It knows turns and networks, never what they compute. Time is counted in images 
 
 import contextlib
 import math
+import os
 import signal
 import sys
 import time
@@ -16,14 +17,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainer import checkpoint, runs, sharding, starts
-from trainer.checkpoint import Origin, State
+from trainer import checkpoint, runs, sharding, starts, supervised
+from trainer.checkpoint import Origin, State, Taken
 from trainer.config import RunConfig, UserError, parse
 from trainer.data.augment import Augment
 from trainer.data.opening import open_data
 from trainer.data.sources import Pictures
 from trainer.data.stream import Stream, ordered
-from trainer.distributed import STOPPED_EXIT_CODE, World, leave, seed_step
+from trainer.distributed import STOPPED_EXIT_CODE, World, leave, rank_of_environment, seed_step
 from trainer.ema import AveragedNets
 from trainer.family import Batch, Crops, Family, Nets
 from trainer.faults import BROKEN, MISTAKE, Broken, explain
@@ -50,15 +51,20 @@ def main(family_class: type[Family], arguments: list[str] | None = None) -> NoRe
         world = World(config)
         code = train(family_class, config, world)
     except UserError as error:
-        if world is None or world.is_main:
-            print(f"error: {error}", file=sys.stderr)
-        code = MISTAKE
+        rank = rank_of_environment() if world is None else world.rank
+        # what is found before ranks have met is the same on all of a machine
+        silent = os.environ.get("LOCAL_RANK", "0") != "0" if world is None else error is world.known_to_all
+        if not rank or not silent:
+            print(f"error: rank {rank}: {error}" if rank else f"error: {error}", file=sys.stderr)
+        code = BROKEN if isinstance(error, Taken) else MISTAKE
     except Broken as broken:
         if world is None or world.is_main:
             print(f"error: {printable(str(broken))}", file=sys.stderr)
         elif not broken.on_all_ranks:
             print(f"error: rank {world.rank}: {printable(str(broken))}", file=sys.stderr)
         code = broken.code
+    except SystemExit as ended:  # of the command line: --help, or a flag that is none
+        code = ended.code if isinstance(ended.code, int) else MISTAKE
     except KeyboardInterrupt:  # before the loop began to catch it: there is nothing to save yet
         code = 128 + signal.SIGINT
     leave(world, code)
@@ -87,28 +93,15 @@ class Run:
 
     def __init__(self, family_class: type[Family], config: Any, world: World) -> None:
         self.config, self.world = config, world
-        self.family = family_class(config)
-        if world.sharded and not self.family.shardable:
-            raise UserError(
-                f"{family_class.__name__} with these options cannot train with FSDP; use DDP (many_gpus.yaml)"
-            )
-        pictures = open_data(config, self.family.reading())
-        self.spec = pictures.spec
-        check_data(family_class, pictures, config)
-        runs.lay_foundation(self.family, config.out)
-        seed_step(config.seed, -1, 0)  # the same weights on every rank
-        try:
-            self.raw = self.family.build(self.spec)
-        except ValueError as error:
-            raise UserError(f"{config.data}: {error}") from None
-        self.family.begin(self.raw)
+        self.family, self.pictures, self.raw = world.on_all(lambda: set_up(family_class, config, world.sharded))
+        self.spec = self.pictures.spec
         layout = torch.channels_last if self.family.channels_last else torch.contiguous_format
         for net in self.raw.values():
             net.to(world.device).to(memory_format=layout)
         self.averaged = AveragedNets(self.raw, config.ema)
         self.prepare()
         self.previous = self.resume()
-        self.pictures, (self.training, self.held_out) = pictures, pictures.split(config.hold_out)
+        self.training, self.held_out = self.pictures.split(config.hold_out)
         self.stream = self.open_stream()
         self.step = self.previous.step
         self.seconds_before = self.previous.seconds
@@ -148,7 +141,7 @@ class Run:
             for name, optimizer in self.optimizers.items()
         }
         if path is not None:
-            start = runs.load(path, self.raw, self.averaged.nets, self.optimizers)
+            start = world.on_all(lambda: runs.load(path, self.raw, self.averaged.nets, self.optimizers))
             for name, optimizer in self.optimizers.items():  # the options of now, not those that were saved
                 for group, options in zip(optimizer.param_groups, options_of[name], strict=True):
                     group.update(options)
@@ -157,13 +150,14 @@ class Run:
 
     def choose(self) -> Path | None:
         self.lock = checkpoint.lock(self.config.out)
-        return starts.choose(self.family, self.config, self.spec)
+        self.data = starts.data_facts(self.family, self.config, self.pictures)
+        return starts.choose(self.family, self.config, self.spec, self.data)
 
     def register(self, start: State, path: Path | None) -> None:
         """Write config.json, and say where the run goes on, and with what else than before."""
         config, world = self.config, self.world
         runs.keep_foundation(self.family, config.out)
-        self.origin = starts.write_run(config, self.family, self.spec, start, world.size, str(world.device))
+        self.origin = starts.write_run(config, self.family, self.spec, self.data, start, world.size, str(world.device))
         if path is not None:
             changes = starts.changes(start, checkpoint.origin_of(path), self.origin, config, world.size)
             changed = f" ({'; '.join(changes)})" if changes else ""
@@ -203,12 +197,13 @@ class Run:
 
     def go(self) -> int:
         config = self.config
+        supervised.tell(began=self.step, rank=self.world.rank)
         if self.step >= config.steps:
             self.log.say(f"{config.out} is at step {self.step} of {config.steps} already; a larger --steps goes on")
             return 0
         for net in self.raw.values():
             net.train()
-        stopped = self.over()
+        stopped = self.over(first=True)
         while self.step < config.steps and not stopped:
             self.advance()
             stopped = self.over()
@@ -252,9 +247,10 @@ class Run:
         """Share of the run that is done, the same on all ranks."""
         return max(self.step / self.config.steps, self.time_share)
 
-    def over(self) -> bool:
-        """Agree across ranks whether to stop now: a signal, or the time is up."""
-        if self.world.device.type != "cpu" and self.step % AGREE_EVERY:
+    def over(self, first: bool = False) -> bool:
+        """Agree across ranks whether to stop now: a signal, or the time is up. The ``first`` time of a start they agree
+        whatever the step: learning rates follow from the time that the starts before have taken."""
+        if self.world.device.type != "cpu" and self.step % AGREE_EVERY and not first:
             return False
         share = self.seconds / (self.config.minutes * 60) if self.config.minutes else 0.0
         asked = 2.0 if self.world.stop_asked_at is not None else 0.0
@@ -461,6 +457,23 @@ class Turns:
         for name, optimizer in self.run.optimizers.items():
             row[f"rate/{name}"] = optimizer.param_groups[0]["lr"]
         return row
+
+
+def set_up(family_class: type[Family], config: Any, sharded: bool) -> tuple[Family, Pictures, Nets]:
+    """A family, its data and its networks, the same on every rank. Raises ``UserError``."""
+    family = family_class(config)
+    if sharded and not family.shardable:
+        raise UserError(f"{family_class.__name__} with these options cannot train with FSDP; use DDP (many_gpus.yaml)")
+    pictures = open_data(config, family.reading())
+    check_data(family_class, pictures, config)
+    runs.lay_foundation(family, config.out)
+    seed_step(config.seed, -1, 0)  # the same weights on every rank
+    try:
+        nets = family.build(pictures.spec)
+    except ValueError as error:
+        raise UserError(f"{config.data}: {error}") from None
+    family.begin(nets)
+    return family, pictures, nets
 
 
 def check_data(family_class: type[Family], pictures: Pictures, config: RunConfig) -> None:

@@ -17,6 +17,8 @@ import torch
 from trainer import checkpoint, runs
 from trainer.checkpoint import Origin, State
 from trainer.config import RunConfig, UserError, to_json
+from trainer.data import identity
+from trainer.data.sources import Pictures
 from trainer.family import DataSpec, Family
 from trainer.files import replace_bytes
 from trainer.text import printable
@@ -28,21 +30,33 @@ FREE_OPTIONS = frozenset(
 )  # fmt: skip
 
 
-def choose(family: Family, config: RunConfig, spec: DataSpec) -> Path | None:
+def data_facts(family: Family, config: RunConfig, pictures: Pictures) -> dict[str, Any]:
+    """By what the pictures of a run are known again. Raises ``UserError``."""
+    reading = family.reading()
+    others = [getattr(reading, name, "") for name in ("condition", "validation")]
+    return {
+        "pictures": len(pictures),
+        "fingerprint": identity.fingerprint([config.data, *others], pictures.labels, config.out),
+    }
+
+
+def choose(family: Family, config: RunConfig, spec: DataSpec, data: dict[str, Any]) -> Path | None:
     """The checkpoint to go on from; damaged ones are named and set aside. Raises ``UserError`` where the folder holds
     another run, and ``OSError``."""
     known = runs.read_run(config.out) if (config.out / "config.json").exists() else None
     path, complaints = checkpoint.newest_intact(config.out)
     if known is not None:
         saved = checkpoint.origin_of(path) if path is not None else Origin()
-        check_same_run(known, saved, family, config, spec)
+        check_same_run(known, saved, family, config, spec, data)
     for complaint in complaints:
         print(f"warning: {printable(complaint)}", file=sys.stderr)
     checkpoint.set_aside_newer(config.out, path)
     return path
 
 
-def check_same_run(known: dict[str, Any], saved: Origin, family: Family, config: RunConfig, spec: DataSpec) -> None:
+def check_same_run(
+    known: dict[str, Any], saved: Origin, family: Family, config: RunConfig, spec: DataSpec, data: dict[str, Any]
+) -> None:
     """Refuse to mix two different runs in one folder, unless told to. ``known``: its config.json. ``saved``: what made
     the checkpoint to go on from."""
     name = runs.family_name(type(family))
@@ -56,6 +70,10 @@ def check_same_run(known: dict[str, Any], saved: Origin, family: Family, config:
         for key, value in to_json(config).items()
         if key not in FREE_OPTIONS and before.get(key, value) != value
     ]
+    seen = saved.data or known.get("data", data)  # runs of older versions say nothing of it
+    if seen != data and before.get("data") == config.data:
+        count = f": {seen['pictures']}, now {data['pictures']}" if seen["pictures"] != data["pictures"] else ""
+        changed.append(f"{config.data} holds other pictures than before{count}")
     if saved.run not in ("", known["run_id"]):
         changed.insert(
             0, f"its newest checkpoint is of another run ({saved.run[:8]}, config.json: {known['run_id'][:8]})"
@@ -83,7 +101,15 @@ def spec_json(spec: DataSpec) -> dict[str, Any]:
     return json.loads(json.dumps(dataclasses.asdict(spec)))
 
 
-def write_run(config: RunConfig, family: Family, spec: DataSpec, start: State, world_size: int, device: str) -> Origin:
+def write_run(
+    config: RunConfig,
+    family: Family,
+    spec: DataSpec,
+    data: dict[str, Any],
+    start: State,
+    world_size: int,
+    device: str,
+) -> Origin:
     """config.json: what a run is, and every start of it. Raises ``OSError``."""
     file = config.out / "config.json"
     known = runs.read_run(config.out) if file.exists() else None
@@ -92,6 +118,7 @@ def write_run(config: RunConfig, family: Family, spec: DataSpec, start: State, w
         "family": runs.family_name(type(family)),
         "config": to_json(config),
         "spec": spec_json(spec),
+        "data": data,
         "run_id": known["run_id"] if known else uuid.uuid4().hex,
         "commit": commit(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
@@ -107,7 +134,7 @@ def write_run(config: RunConfig, family: Family, spec: DataSpec, start: State, w
         ],
     }
     replace_bytes(file, json.dumps(facts, indent=1).encode())
-    return Origin(run=facts["run_id"], config=facts["config"], versions=facts["versions"])
+    return Origin(run=facts["run_id"], config=facts["config"], versions=facts["versions"], data=data)
 
 
 def commit() -> str:

@@ -18,8 +18,11 @@ SUPERVISE = [sys.executable, str(ROOT / "launch" / "supervise.py"), "--longest-p
 
 # A training in small: a checkpoint each time it is started, and an end that its arguments choose.
 TRAINING = """
-import os, signal, subprocess, sys, time
+import json, os, signal, subprocess, sys, time
 from pathlib import Path
+def say(**facts):
+    with open(os.environ["UTSUROI_EXIT_FILE"], "a") as file:
+        print(json.dumps(facts), file=file)
 ending, run = sys.argv[1], Path(sys.argv[sys.argv.index("--out") + 1])
 run.mkdir(exist_ok=True)
 with open(run / "starts", "a") as file:
@@ -31,6 +34,9 @@ if ending == "mend":  # the third start finishes
     checkpoint()
     sys.exit(0 if starts == 3 else 1)
 if ending == "never":
+    sys.exit(1)
+if ending == "mistake":
+    say(code=2)
     sys.exit(1)
 if ending == "stand":
     if starts == 2:
@@ -49,6 +55,16 @@ if ending == "wait":
         checkpoint()
         sys.exit(75)
     signal.signal(signal.SIGTERM, stop)
+    (run / "ready").touch()
+    time.sleep(600)
+if ending.startswith("asked"):
+    def stop(number, frame):
+        if "codes" in ending:
+            say(code=int(ending.rpartition("-")[2]))
+        sys.exit(1)
+    signal.signal(signal.SIGTERM, stop)
+    if "idle" not in ending:
+        say(began=0)
     (run / "ready").touch()
     time.sleep(600)
 if ending == "deaf":
@@ -125,6 +141,66 @@ def test_workers_that_outlive_their_launcher_save_before_the_next_start(
     assert starts(tmp_path) == 2
 
 
+def test_a_mistake_is_not_tried_again_whatever_the_launcher_makes_of_it(
+    command: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    done = subprocess.run(command("mistake"), capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert starts(tmp_path) == 1
+    assert "mistake" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs signals of POSIX")
+@pytest.mark.parametrize(
+    ("ending", "code", "words"),
+    [
+        ("asked-codes-75", 75, "stopped on request at step"),
+        ("asked-codes-1", 1, "could not save"),
+        ("asked-idle", 75, "before it had begun to train"),
+        ("asked", 128 + signal.SIGTERM, "ended before it had saved"),
+    ],
+)
+def test_only_what_has_saved_or_had_nothing_to_save_was_stopped(
+    command: Callable[..., list[str]],
+    started: Callable[[list[str]], subprocess.Popen[str]],
+    tmp_path: Path,
+    ending: str,
+    code: int,
+    words: str,
+) -> None:
+    process = started(command(ending))
+    wait_for(tmp_path / "run" / "ready")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == code
+    assert process.stderr is not None
+    assert words in process.stderr.read().splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_a_launchers_code_does_not_hide_what_a_training_ended_with(tmp_path: Path) -> None:
+    """A mistake, and a disk that refuses the checkpoint of a run that was asked to stop."""
+    launch = [*SUPERVISE, sys.executable, "-m", "accelerate.commands.launch", str(ROOT / "trainer" / "train_vae.py")]
+    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "PYTHONPATH": str(ROOT)}
+    run = tmp_path / "run"
+    wrong = [*launch, "--data", str(tmp_path / "none.npy"), "--out", str(run)]
+    done = subprocess.run(wrong, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("there is no such file") == 1
+    options = "--data toycats:40 --image-size 16 --batch-size 4 --threads 1 --steps 1000000 --save-every 1000000"
+    (run / "checkpoints").parent.mkdir()
+    (run / "checkpoints").write_text("a file where a folder has to be")
+    command = [*launch, "--out", str(run), *options.split(), "--log-every", "1"]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 120
+    while not (run / "log.jsonl").exists() or not (run / "log.jsonl").read_text():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 1, errors
+    assert "could not be saved" in errors
+
+
 @pytest.mark.skipif(os.name == "nt", reason="needs signals of POSIX")
 def test_a_request_to_stop_is_handed_on_and_said(
     command: Callable[..., list[str]], started: Callable[[list[str]], subprocess.Popen[str]], tmp_path: Path
@@ -148,7 +224,7 @@ def test_a_second_request_ends_what_does_not_listen(
     time.sleep(1)
     assert child.is_running()
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 75
+    assert process.wait(30) == 128 + signal.SIGTERM, "nothing says that it has saved"
     assert not child.is_running()
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import random
 import signal
@@ -217,3 +218,25 @@ os.kill(os.getpid(), signal.SIGKILL)
         checkpoint.lock(tmp_path).close()
     finally:
         os.kill(int(done.stdout), signal.SIGKILL)
+
+
+def test_a_score_that_is_no_number_is_never_the_best(tmp_path: Path) -> None:
+    for step, score in ((1, math.nan), (2, -math.inf), (3, 0.4), (4, 0.5)):
+        save(tmp_path, step, score)
+    found = checkpoint.checkpoints(tmp_path)
+    assert checkpoint.best_of(found) == found[2]
+    assert checkpoint.best_of(found[:2]) == found[1]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows locks otherwise")
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
+def test_a_file_system_without_locks_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int
+) -> None:
+    def refuse(*arguments: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    checkpoint.lock(tmp_path).close()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"warning: {tmp_path}: cannot be locked ({os.strerror(number)})")

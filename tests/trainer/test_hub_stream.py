@@ -190,12 +190,54 @@ def test_what_cannot_be_streamed_is_one_line(on_the_hub: Path, monkeypatch: pyte
     assert refusal("hubstream:owner/name").endswith("cannot be opened: no way to owner/name")
 
 
-def test_a_row_that_is_no_picture_is_named(folder: Path, parquet_of: Callable[..., Path]) -> None:
-    broken = parquet_of([encoded(1), b"no picture", encoded(3)])
+def test_a_row_that_is_no_picture_is_named_once_and_another_is_taken(
+    folder: Path, parquet_of: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = parquet_of([encoded(1), b"no picture", b"nor this", encoded(4), encoded(5)[:70]])
     packed = hub_stream.open_tables([str(broken)], "hubstream:owner/name", "name", 8, resize)
     assert packed.images is not None
+    for order in ([2, 1, 0], [1, 2, 4], [1, 1, 1]):  # whatever was read before
+        expected = [{0: 1, 1: 4, 2: 4, 4: 1}[number] for number in order]
+        assert packed.images[np.array(order)][:, 0, 0, 0].tolist() == expected
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3
+    assert lines[0].startswith("skipped hubstream:owner/name, row 1: not a picture")
+    assert lines[0].endswith("; row 3 is taken instead")
+    none = hub_stream.open_tables([str(parquet_of([b"x", b"y"]))], "hubstream:owner/name", "name", 8, resize)
+    assert none.images is not None
     with pytest.raises(UserError, match="hubstream:owner/name, row 1: not a picture"):
-        packed.images[np.array([2, 1])]
+        none.images[np.array([1])]
+
+
+def test_what_is_taken_instead_is_of_the_same_label_and_block_where_there_is_one() -> None:
+    held = [encoded(number) for number in range(8)]
+    for number in (0, 5, 7):
+        held[number] = b"no picture"
+    labels, blocks = np.array([0, 1, 0, 0, 1, 1, 0, 2]), np.array([0, 4])
+    images = RowImages(held.__getitem__, np.arange(8), (8, 8), "set", (), resize, labels, blocks)
+    assert images[np.arange(8)][:, 0, 0, 0].tolist() == [2, 1, 2, 3, 4, 4, 6, 4], "the last has a label of its own"
+
+
+def test_a_run_gets_past_a_row_that_is_no_picture_and_goes_on_the_same_wherever_it_is_stopped(
+    folder: Path, on_the_hub: Path
+) -> None:
+    from pyarrow import parquet
+
+    file = folder / "data" / "train-00001-of-00003.parquet"
+    table = parquet.read_table(file)
+    rows_held = table.to_pylist()
+    rows_held[2]["image"]["bytes"] = b"no picture"
+    parquet.write_table(type(table).from_pylist(rows_held, table.schema), file, row_group_size=7)
+    options = {"image_size": 8, "memory": 0, "progress": False}
+    whole = stream(open_pictures("hubstream:owner/name", **options))
+    expected = [numbers(next(whole)) for _ in range(40)]
+    assert not any(42 in batch for batch in expected)
+    for position in (7, 31):
+        resumed = stream(open_pictures("hubstream:owner/name", **options), position=4 * position)
+        assert [numbers(next(resumed)) for _ in range(9)] == expected[position : position + 9]
+
+
+def test_a_file_that_is_cut_short_is_named(folder: Path) -> None:
     (folder / "data" / "train-00001-of-00003.parquet").write_bytes(b"PAR1 and no more")
     assert "train-00001-of-00003.parquet is no sound parquet file" in refusal(str(folder))
 

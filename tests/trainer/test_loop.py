@@ -9,12 +9,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from commands import environment, log_rows, train, train_command
+from run_trainings import free_port
 
-from trainer import checkpoint
+from trainer import checkpoint, distributed, supervised
+from trainer.loop import Run
 
 NET = ("--batch-size", 4, "--hidden-size", 8, "--latent-size", 3, "--hold-out", 5, "--log-every", 3)
 SMALL = (*NET, "--save-every", 4, "--sample-every", 100)
@@ -140,7 +144,7 @@ def test_another_number_of_ranks_goes_on_and_says_so(tmp_path: Path, pictures: P
 def test_two_runs_never_share_a_folder(tmp_path: Path, pictures: Path) -> None:
     held = checkpoint.lock(tmp_path / "run")
     result = train("--data", pictures, "--out", tmp_path / "run", "--steps", 1, *SMALL)
-    assert (result.returncode, "another process is training there" in result.stderr) == (2, True)
+    assert (result.returncode, "another process is training there" in result.stderr) == (1, True)
     held.close()
     assert train("--data", pictures, "--out", tmp_path / "run", "--steps", 1, *SMALL).returncode == 0
 
@@ -218,3 +222,126 @@ def wait_for(condition: object, process: subprocess.Popen[bytes] | None, seconds
         assert time.monotonic() < end, "waited too long"
         assert process is None or process.poll() is None, process.stderr.read() if process.stderr else "ended early"
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("seconds", [30.0, 61.0])
+def test_a_resumed_schedule_goes_by_the_time_of_the_starts_before(seconds: float) -> None:
+    """On an accelerator ranks agree every few steps; the first step of a start is seldom one of those."""
+
+    class Started(Exception):
+        """With which share of the run behind it."""
+
+    class Accelerated(Run):
+        def __init__(self) -> None:
+            self.config = SimpleNamespace(steps=10**6, minutes=1.0, out="run")
+            self.world = SimpleNamespace(
+                rank=0, device=SimpleNamespace(type="cuda"), stop_asked_at=None, agree=float,
+                same_parameters=lambda nets: True,
+            )  # fmt: skip
+            self.step, self.raw, self.time_share, self.asked_to_stop, self.unsaved = 3, {}, 0.0, False, ""
+            self.seconds_before, self.started = seconds, time.monotonic()
+            self.log, self.stream = SimpleNamespace(say=print), SimpleNamespace(position=12)
+
+        def advance(self) -> None:
+            raise Started(self.progress)
+
+    if seconds > 60:
+        assert Accelerated().go() == 0, "the time is up: not a step more"
+        return
+    with pytest.raises(Started) as started:
+        Accelerated().go()
+    assert started.value.args[0] == pytest.approx(0.5, abs=0.1)
+
+
+def test_a_mistake_that_one_rank_finds_is_named(
+    tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two ranks each on a machine of its own, one lacks the data; then both do, and it is said once."""
+    for lacking in ((1,), (0, 1)):
+        run = tmp_path / str(len(lacking))
+        options = ["--data", "data.npy", "--out", str(run), "--steps", "1", "--image-size", "16", "--device", "cpu"]
+        port = free_port()
+        processes = []
+        for rank in (0, 1):
+            place = tmp_path / f"machine{rank}-{len(lacking)}"
+            place.mkdir()
+            if rank not in lacking:
+                shutil.copy(pictures, place / "data.npy")
+            ranks = {"RANK": str(rank), "LOCAL_RANK": "0", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "1"}
+            meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+            said = {supervised.FILE: str(place / "said")}
+            processes.append(
+                subprocess.Popen(
+                    train_command(*options),
+                    cwd=place,
+                    env=environment(**ranks, **meet, **said),
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
+            )
+        ended = [(process.communicate(timeout=120)[1], process.returncode) for process in processes]
+        assert [code for _, code in ended] == [2, 2], ended
+        lines = [line for errors, _ in ended for line in errors.splitlines() if line.startswith("error:")]
+        (line,) = lines
+        assert line.startswith("error: --data is" if 0 in lacking else "error: rank 1: --data is"), line
+        for rank in (0, 1):
+            said_lines = (tmp_path / f"machine{rank}-{len(lacking)}" / "said").read_text().splitlines()
+            assert [json.loads(text) for text in said_lines] == [{"code": 2, "rank": rank}]
+
+
+@pytest.mark.parametrize(
+    ("command", "environment_says", "expected"),
+    [
+        ("torchrun --nnodes=2 --nproc-per-node 4 train.py", {}, 8),
+        ("python -m torch.distributed.run --nproc_per_node=2 train.py --num_processes 3", {}, 2),
+        ("torchrun --nnodes 1:4 --nproc_per_node 2 train.py", {}, None),
+        ("torchrun --nproc_per_node gpu train.py", {}, None),
+        ("torchrun train.py", {"PET_NPROC_PER_NODE": "3"}, 3),
+        ("accelerate launch train.py", {}, 6),
+        ("accelerate launch --num_processes 2 train.py", {}, 2),
+    ],
+)
+def test_each_launcher_is_asked_for_ranks_in_its_own_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, environment_says: dict[str, str], expected: int
+) -> None:
+    """torchrun reads nothing of what ``accelerate config`` has written."""
+    from accelerate.commands.config import config_args
+
+    default = tmp_path / "default_config.yaml"
+    default.write_text("compute_environment: LOCAL_MACHINE\ndistributed_type: MULTI_CPU\nnum_processes: 6\n")
+    monkeypatch.setattr(config_args, "default_yaml_config_file", str(default))
+    for name, value in environment_says.items():
+        monkeypatch.setenv(name, value)
+    launcher: Any = SimpleNamespace(cmdline=command.split)
+    assert distributed.asked_size(distributed.options_of(launcher), distributed.kind_of(launcher)) == expected
+
+
+def test_other_pictures_under_the_same_name_are_a_question(tmp_path: Path, pictures: Path) -> None:
+    run, data = tmp_path / "run", tmp_path / "data.npy"
+    shutil.copy(pictures, data)
+    assert train("--data", data, "--out", run, "--steps", 1, *SMALL).returncode == 0
+    np.save(data, np.load(pictures)[::-1])
+    before = (run / "config.json").read_bytes()
+    result = train("--data", data, "--out", run, "--steps", 2, *SMALL)
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1), result.stderr
+    assert f"{data} holds other pictures than before; choose another --out, or --force" in result.stderr
+    assert (run / "config.json").read_bytes() == before
+    np.save(data, np.load(pictures)[:30])
+    assert "than before: 37, now 30; " in train("--data", data, "--out", run, "--steps", 2, *SMALL).stderr
+    assert train("--data", data, "--out", run, "--steps", 2, *SMALL, "--force").returncode == 0
+    assert train("--data", data, "--out", run, "--steps", 3, *SMALL).returncode == 0, "it has been asked"
+
+
+def test_a_run_of_before_data_were_noted_goes_on(tmp_path: Path, pictures: Path) -> None:
+    run = tmp_path / "run"
+    assert train("--data", pictures, "--out", run, "--steps", 1, *SMALL).returncode == 0
+    facts = json.loads((run / "config.json").read_bytes())
+    del facts["data"]
+    (run / "config.json").write_text(json.dumps(facts))
+    file = run / "checkpoints" / "step_00000001" / checkpoint.MANIFEST
+    manifest = json.loads(file.read_bytes())
+    del manifest["data"]
+    file.write_bytes(checkpoint.sealed(manifest))
+    result = train("--data", pictures, "--out", run, "--steps", 2, *SMALL)
+    assert result.returncode == 0, result.stderr
+    assert "resuming" in result.stdout

@@ -239,14 +239,18 @@ def pack(table: Table, image_size: int = 0, fit: Fit = resize) -> Packed:
             yield image[None], label
 
     rows, size = np.flatnonzero(good), (height, width)
+    blocks = None if table.starts is None else np.unique(np.searchsorted(rows, table.starts))
+    images = None
+    if table.fetch is not None:
+        images = RowImages(table.fetch, rows, size, table.what, table.trusted, fit, labels, blocks)
     return Packed(
         name=table.name,
         shape=(len(values), height, width, 3),
         classes=classes,
         pieces=pieces,
-        images=None if table.fetch is None else RowImages(table.fetch, rows, size, table.what, table.trusted, fit),
+        images=images,
         labels=labels,
-        blocks=None if table.starts is None else np.unique(np.searchsorted(rows, table.starts)),
+        blocks=blocks,
     )
 
 

@@ -81,7 +81,8 @@ def open_tables(files: list[str], data: str, name: str, image_size: int, fit: Fi
             f"{MOST_GROUP_BYTES / 1e6:.0f}: take {data.replace('hubstream:', 'hub:')}"
         )
     labels, names = numbered_values(values, data, classes) if label is not None else (None, ())
-    images = RowImages(groups, np.arange(total), (image_size, image_size), data, (), fit)
+    blocks = groups.starts[groups.ends > groups.starts]
+    images = RowImages(groups, np.arange(total), (image_size, image_size), data, (), fit, labels, blocks)
 
     def pieces() -> Any:
         for first in range(0, total, PIECE):
@@ -95,7 +96,7 @@ def open_tables(files: list[str], data: str, name: str, image_size: int, fit: Fi
         pieces=pieces,
         images=images,
         labels=labels,
-        blocks=groups.starts[groups.ends > groups.starts],
+        blocks=blocks,
     )
 
 

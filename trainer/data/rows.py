@@ -3,12 +3,15 @@
 import contextlib
 import json
 import os
+import sys
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import cv2
 import numpy as np
 
 from trainer.config import UserError
@@ -20,13 +23,19 @@ from trainer.data.pictures import Fit, Unreadable, load_bytes, read_bytes, resiz
 MOST_GROUP_BYTES = 1 << 28  # that are read at once
 MOST_HELD_BYTES = 1 << 30
 OPEN_FILES = 8
+MOST_UNREADABLE = 100  # rows in succession: of more, it is the set that cannot be read
 
 Open = Callable[[str], BinaryIO]
 """Opens a file by its name or address."""
 
 
 class RowImages:
-    """Pictures u8 [n, h, w, 3] RGB of some rows of a table; ``fetch`` gives what a row holds."""
+    """Pictures u8 [n, h, w, 3] RGB of some rows of a table; ``fetch`` gives what a row holds.
+
+    In place of one that cannot be read comes always the same other one: the next of its block and label, which is at
+    hand, or else of the set. A run comes to a row again and again, and would never get past it. ``labels``: i64 [n] of
+    the rows, should they have any. ``blocks``: i64 [m], the first index of each.
+    """
 
     def __init__(
         self,
@@ -36,25 +45,69 @@ class RowImages:
         what: str,
         trusted: tuple[Path, ...] = (),
         fit: Fit = resize,
+        labels: np.ndarray | None = None,
+        blocks: np.ndarray | None = None,
     ) -> None:
         self.fetch, self.rows, self.what, self.trusted, self.fit = fetch, rows, what, trusted, fit
+        self.labels = labels
+        self.blocks = np.zeros(1, np.int64) if blocks is None else blocks
         self.shape = (len(rows), *size, 3)
+        self.replaced: dict[int, int] = {}  # unreadable → read instead
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
-        """Pictures [k, h, w, c] by their indices i64 [k]. Raises ``UserError`` where one cannot be read."""
+        """Pictures [k, h, w, c] by their indices i64 [k]. One that cannot be read is named once. Raises ``UserError``
+        where none can be read in its place."""
         indices = np.asarray(indices)
         images = np.empty((len(indices), *self.shape[1:]), np.uint8)
         for row in np.argsort(indices, kind="stable").tolist():
-            number = int(self.rows[indices[row]])
+            index = int(indices[row])
             try:
-                stored = encoded(self.fetch(number), self.trusted)
-                images[row] = load_bytes(stored, *self.shape[1:3], self.fit)
+                images[row] = self.read(self.replaced.get(index, index))
             except Unreadable as error:
-                raise UserError(f"{self.what}, row {number}: {error}") from None
+                images[row] = self.instead_of(index, str(error))
         return images
+
+    def read(self, index: int) -> np.ndarray:
+        """One picture u8 [h, w, 3]. Raises ``Unreadable``."""
+        stored = encoded(self.fetch(int(self.rows[index])), self.trusted)
+        try:
+            return load_bytes(stored, *self.shape[1:3], self.fit)
+        except cv2.error:
+            raise Unreadable("cannot be decoded") from None
+
+    def instead_of(self, index: int, reason: str) -> np.ndarray:
+        """The picture that takes the place of an unreadable one. Raises ``UserError``."""
+        name = f"{printable(self.what)}, row {self.rows[index]}"
+        for other in islice(self.others(index), MOST_UNREADABLE):
+            try:
+                image = self.read(other)
+            except Unreadable:
+                continue
+            self.replaced[index] = other
+            instead = f"row {self.rows[other]} is taken instead"
+            print(f"skipped {name}: {printable(reason)}; {instead}", file=sys.stderr, flush=True)
+            return image
+        raise UserError(f"{name}: {reason}; nor can the {MOST_UNREADABLE} after it be read")
+
+    def others(self, index: int) -> Iterator[int]:
+        """What may take a picture's place, in order: those of its block and label, of its label, of its block."""
+        block = int(np.searchsorted(self.blocks, index, "right"))
+        first = int(self.blocks[block - 1])
+        end = int(self.blocks[block]) if block < len(self.blocks) else len(self)
+        near = np.r_[index + 1 : end, first:index]
+        if self.labels is None:
+            yield from near.tolist()
+            yield from range(end, len(self))
+            yield from range(first)
+            return
+        label = self.labels[index]
+        yield from near[self.labels[near] == label].tolist()
+        yield from (np.flatnonzero(self.labels[end:] == label) + end).tolist()
+        yield from np.flatnonzero(self.labels[:first] == label).tolist()
+        yield from near[self.labels[near] != label].tolist()
 
 
 class RowGroups:
