@@ -163,8 +163,8 @@ def lock(run: Path) -> BinaryIO:
         if error.errno in TAKEN:
             file.close()
             raise Taken(f"{run}: another process is training there; wait for it, or choose another --out") from None
-        reason = printable(f"{run}: cannot be locked ({error.strerror or error})")
-        print(f"warning: {reason}: see to it that no other process trains there", file=sys.stderr)
+        reason = f"{run}: cannot be locked ({error.strerror or error})"
+        print(f"warning: {printable(reason)}: see to it that no other process trains there", file=sys.stderr)
     return file
 
 

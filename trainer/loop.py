@@ -55,7 +55,8 @@ def main(family_class: type[Family], arguments: list[str] | None = None) -> NoRe
         # what is found before ranks have met is the same on all of a machine
         silent = os.environ.get("LOCAL_RANK", "0") != "0" if world is None else error is world.known_to_all
         if not rank or not silent:
-            print(f"error: rank {rank}: {error}" if rank else f"error: {error}", file=sys.stderr)
+            where = f"rank {rank}: " if rank else ""
+            print(f"error: {where}{error}", file=sys.stderr)
         code = BROKEN if isinstance(error, Taken) else MISTAKE
     except Broken as broken:
         if world is None or world.is_main:

@@ -72,9 +72,9 @@ def _finish_saving(session: Session[Any, Any, Any], display: Display) -> None:
     lost, said, watched = len(session.lost), 0, True
     session.pump(time.monotonic())
     while count := session.unsaved:
-        pictures = f"saving {count} picture{'s' * (count > 1)}"
+        what = f"saving {count} picture{'s' * (count > 1)}"
         if count != said:
-            session.notify(f"{pictures}; ESC again gives up", seconds=_LONG_SECONDS)
+            session.notify(f"{what}; ESC again gives up", seconds=_LONG_SECONDS)
             said = count
         if not watched:
             time.sleep(_UNWATCHED_SECONDS)
@@ -87,7 +87,7 @@ def _finish_saving(session: Session[Any, Any, Any], display: Display) -> None:
                     return
                 watched = False
                 with contextlib.suppress(OSError):  # nobody may be listening
-                    print(f"{pictures}; Ctrl-C gives up", file=sys.stderr, flush=True)
+                    print(f"{what}; Ctrl-C gives up", file=sys.stderr, flush=True)
         session.pump(time.monotonic())
     if len(session.lost) > lost:
         raise PictureError(session.lost[-1])  # nobody has seen it

@@ -87,8 +87,8 @@ class RowImages:
             except Unreadable:
                 continue
             self.replaced[index] = other
-            instead = f"row {self.rows[other]} is taken instead"
-            print(f"skipped {name}: {printable(reason)}; {instead}", file=sys.stderr, flush=True)
+            line = f"skipped {name}: {reason}; row {self.rows[other]} is taken instead"
+            print(printable(line), file=sys.stderr, flush=True)
             return image
         raise UserError(f"{name}: {reason}; nor can the {MOST_UNREADABLE} after it be read")
 
