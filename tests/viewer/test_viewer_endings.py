@@ -1,6 +1,7 @@
 """The viewer in a real shell and terminal (tmux), ended in every way: stty, cursor, mouse and screen come back."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -74,11 +75,15 @@ class Shell:
         path = self.folder / name
         self.type(f"stty -a > {name}.part && mv {name}.part {name}")
         self.wait(path.exists)
-        return path.read_text()
+        return self.settings(name)
+
+    def settings(self, name: str) -> str:
+        """What stty said, without the size, which tmux may be late to change, and the line breaks that it makes."""
+        return re.sub(r"rows \d+; columns \d+;", "", " ".join((self.folder / name).read_text().split()))
 
     def assert_put_back(self, name: str = "after") -> None:
         self.wait(lambda: self.modes() == PUT_BACK)
-        assert self.stty(name) == (self.folder / "before").read_text()
+        assert self.stty(name) == self.settings("before")
         self.type("echo typed-and-seen")
         self.wait(lambda: "echo typed-and-seen" in self.screen() and "\ntyped-and-seen" in self.screen())
 
