@@ -336,16 +336,14 @@ def _run_dataset(options: argparse.Namespace) -> None:
     from viewer.dataset import DatasetSession
     from viewer.dataset_state import DatasetState
     from viewer.marks import Marks
-    from viewer.sheet import Sheet, auto_scale
+    from viewer.sheet import auto_scale, fitting_sheet
 
     sets = open_sets(options.files, options.bgr)
     if options.marks is not None and len(sets) > 1:
         raise ViewerError(f"--marks is the list of one set, found {len(sets)}: each has its own beside it")
     height, width = common_size(sets)
     scale = options.scale or auto_scale(options.rows, options.cols, height, width)
-    sheet = Sheet(options.rows, options.cols, max(round(width * scale), 1), max(round(height * scale), 1))
-    if sheet.width * sheet.height > 2**26:
-        raise ViewerError(f"a frame of {sheet.width}x{sheet.height} pixels is too large; try a smaller --scale")
+    sheet = fitting_sheet(options.rows, options.cols, height, width, scale)
     state = DatasetState(catalogue_of(sets), sheet, seed=options.seed)
     marks = [Marks(one, options.marks) for one in sets]
     _show(options, DatasetSession(sets, marks, state, options.out, (height, width)))

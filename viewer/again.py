@@ -11,8 +11,9 @@ from viewer.latent_state import REACH, VIEWS, LatentState, View
 from viewer.layout import make_layout
 from viewer.model import Model
 from viewer.pictures import PictureError, read_recipe
+from viewer.seeds import LAST_SEED
 from viewer.space import Point, Space
-from viewer.state import LARGEST_TRUNCATION, LAST_SEED, LEG_TICKS, TRUNCATION_STEPS
+from viewer.state import LARGEST_TRUNCATION, LEG_TICKS, TRUNCATION_STEPS
 
 _LARGEST_SIDE: Final = 64  # pictures in a row or column
 _LAST_TICK: Final = 2**53

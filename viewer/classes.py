@@ -54,3 +54,8 @@ def find_label(names: Sequence[str], wanted: str, file: str) -> int:
         return int(wanted)
     few = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
     raise ViewerError(f"--label is {wanted!r}, expected 0..{len(names) - 1} or a name: {few}")
+
+
+def class_words(label: int, name: str) -> str:
+    """A class in words: its number, and its name where that says more."""
+    return f"class {name}" if name == str(label) else f"class {label} {name}"

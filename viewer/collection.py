@@ -9,7 +9,7 @@ import numpy as np
 
 from viewer.dataset_state import Catalogue
 from viewer.labelled import LabelledSet, open_set, set_of_files
-from viewer.photos import SUFFIXES, photo_size, read_photo
+from viewer.photos import SUFFIXES, photo_size
 from viewer.pictures import Image, PictureError, read_bytes
 
 _LOOKED_AT: Final = 48  # picture files of a set, for their size
@@ -64,17 +64,6 @@ def common_size(sets: Sequence[LabelledSet]) -> tuple[int, int]:
     return side, side
 
 
-def whole_picture(one: LabelledSet, number: int) -> Image:
-    """A picture [h, w, 3] BGR, exactly as it is; upright and on white where it is a file. Raises ``PictureError``."""
-    if not one.files:
-        return one.fetch(number)
-    file = one.files[number]
-    photo_size(file)  # refuses what would not fit into memory
-    if file.suffix.lower() in _JPEG:
-        return one.fetch(number)
-    return read_photo(file).on_white()
-
-
 def glance(one: LabelledSet, number: int, height: int, width: int) -> tuple[Image, tuple[int, int]]:
     """A picture to be shown in so much room, and its height and width: of large JPEG files only every second, fourth or
     eighth pixel is decoded. Raises ``PictureError``."""
@@ -90,5 +79,5 @@ def glance(one: LabelledSet, number: int, height: int, width: int) -> tuple[Imag
             if image is None:
                 break
             return np.asarray(image, np.uint8), size
-    image = whole_picture(one, number)
+    image = one.fetch(number)
     return image, (image.shape[0], image.shape[1])

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 
 from viewer import render
-from viewer.collection import glance, whole_picture
+from viewer.classes import class_words
+from viewer.collection import glance
 from viewer.dataset_state import ALL, DatasetState
 from viewer.keys import Event
 from viewer.labelled import LabelledSet
@@ -26,7 +27,6 @@ from viewer.text import printable
 
 MARK: Final = (60, 60, 235)
 _FAINT: Final = render.TONES["hint"]
-_LEAST_WIDTH: Final = 480  # pixels of a frame, so that the strip says enough
 _PROMPT_SECONDS: Final = 0.02  # that a page is waited for before the frame is shown without it
 _PART_SECONDS: Final = 0.04  # that one part of a page may take
 
@@ -173,7 +173,7 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         recipe = self._facts()
 
         def errand() -> str:
-            image = whole_picture(self._sets[which], number)
+            image = self._sets[which].fetch(number)
             return f"saved {save_numbered(self._folder, self._stem(which), encode_png(image, recipe))}"
 
         self._errands.send(errand)
@@ -226,8 +226,7 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         words += (printable(one.names[number], 60),) if one.names else ()
         label = int(catalogue.labels[state.picture])
         if label >= 0:
-            name = catalogue.classes[label]
-            said = f"class {label}" if name == str(label) else f"class {label} {name}"
+            said = class_words(label, catalogue.classes[label])
             words += (f"only {said}: {len(state.shown)} pictures" if state.label != ALL else said,)
         cell = self._cells.get(state.cursor - state.first)
         if cell is not None:
@@ -268,7 +267,7 @@ def strike(canvas: Image, sheet: Sheet, place: int) -> None:
 
 def _paper(sheet: Sheet) -> Image:
     """A page without pictures."""
-    canvas = np.empty((sheet.height, max(sheet.width, _LEAST_WIDTH), 3), np.uint8)
+    canvas = np.empty((sheet.height, max(sheet.width, render.LEAST_WIDTH), 3), np.uint8)
     canvas[:] = render.PAPER
     return canvas
 

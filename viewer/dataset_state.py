@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewer.keys import Action, Event
+from viewer.seeds import next_seed
 from viewer.sheet import Sheet
 
 ALL: Final = -1  # in place of a class: all pictures are shown
-LAST_SEED: Final = 2**63 - 1
 _MOST_DIGITS: Final = 12
 
 
@@ -109,7 +109,7 @@ def reduce_dataset(state: DatasetState, event: Event) -> DatasetState:
             return _letter(state, event.key.lower(), typed)
         case Action.RANDOM:
             random = int(np.random.default_rng(state.seed).integers(len(state.shown)))
-            return replace(state, cursor=random, seed=state.seed + 1 if state.seed < LAST_SEED else 0)
+            return replace(state, cursor=random, seed=next_seed(state.seed))
         case Action.NEXT_VIEW:
             which = (state.number[0] + 1) % len(state.catalogue.counts)
             return selected(state, state.catalogue.first(which))

@@ -8,11 +8,12 @@ from typing import Any, Final
 from viewer.again import number_of
 from viewer.classes import Classes
 from viewer.denoiser import Denoiser
-from viewer.diffuse_state import LAST_SEED, MOST_STEPS
+from viewer.diffuse_state import MOST_STEPS
 from viewer.diffusion import Diffusion, Page, Settings
 from viewer.model import Model
 from viewer.pictures import PictureError
 from viewer.samplers import SAMPLERS
+from viewer.seeds import LAST_SEED
 
 _LARGEST_SIDE: Final = 64  # pictures in a row or column
 _LARGEST_STRENGTH: Final = 4

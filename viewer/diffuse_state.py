@@ -5,13 +5,13 @@ from typing import Final, Literal, final
 
 from viewer.classes import NO_CLASSES, Classes
 from viewer.keys import Action, Event
+from viewer.seeds import next_seed
 from viewer.sheet import Sheet, moved
 
 Origin = Literal["noise", "generator", "photographs"]
 ORIGINS: Final[tuple[Origin, ...]] = ("noise", "generator", "photographs")
 MOST_STEPS: Final = 10_000
 _LADDER: Final = (1, 2, 3, 5, 8, 10, 15, 20, 25, 35, 50, 75, 100, 150, 250, 500, 1000)  # that + and - climb
-LAST_SEED: Final = 2**63 - 1
 
 
 @final
@@ -77,8 +77,3 @@ def _turn(state: DiffuseState, pages: int) -> DiffuseState:
     page = (state.first // state.sheet.count + pages) % count
     turned = replace(state, first=page * state.sheet.count)
     return replace(turned, cursor=min(state.cursor, turned.count - 1))
-
-
-def next_seed(seed: int) -> int:
-    """The seed after another."""
-    return seed + 1 if seed < LAST_SEED else 0

@@ -5,7 +5,7 @@ from typing import Final, final
 
 from viewer.keys import Action, Event
 from viewer.layout import Area
-from viewer.translate_state import next_seed
+from viewer.seeds import next_seed
 
 Colour = tuple[int, int, int]  # blue, green, red
 

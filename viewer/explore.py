@@ -8,12 +8,13 @@ from typing import Any, Final
 import numpy as np
 
 from viewer import plots, render, scene, wishes
+from viewer.classes import class_words
 from viewer.cloud import Cloud, Encoded
 from viewer.latent_state import LatentState, View, place
 from viewer.latents import Latents
 from viewer.layout import Layout
 from viewer.model import Images, Model, ModelError
-from viewer.model_session import Labels, ModelSession, Part, class_words, exact_numbers
+from viewer.model_session import Labels, ModelSession, Part, exact_numbers
 from viewer.pictures import PictureError
 from viewer.session import check_saved_size
 from viewer.space import Point
@@ -286,7 +287,8 @@ class LatentSession(ModelSession[LatentState, Request, Part]):
         return (where, *self._class_words(state))
 
     def _class_words(self, state: LatentState) -> tuple[str, ...]:
-        return (class_words(self.model, state.classes.label),) if state.classes.count else ()
+        label = state.classes.label
+        return (class_words(label, self.model.classes[label]),) if state.classes.count else ()
 
     def _item_words(self, item: int) -> tuple[str, ...]:
         number = self._cloud.number(item)

@@ -10,6 +10,7 @@ from typing import Final, Literal, final
 from viewer.classes import NO_CLASSES, Classes
 from viewer.keys import Action, Event
 from viewer.layout import Area, Layout
+from viewer.seeds import next_seed
 from viewer.space import MIDDLE, Point, Space
 
 View = Literal["plane", "line", "scatter", "sliders"]
@@ -17,7 +18,6 @@ VIEWS: Final[tuple[View, ...]] = ("plane", "line", "scatter", "sliders")
 REACH: Final = (0.01, 100.0)  # that one may ask for, least and most
 REACHES: Final = (0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0)  # that + and - lead through
 _STEPS: Final = 40  # of an arrow key, from one end of a slider to the other
-_LAST_SEED: Final = 2**63 - 1
 
 
 @final
@@ -84,7 +84,7 @@ def begin(
         line=(start, end),
         views=views,
         view=view,
-        seed=seed if in_middle else _later(seed),
+        seed=seed if in_middle else next_seed(seed),
         point=MIDDLE if in_middle else Point(seed),
         reach=reach,
         always_straight=straight or uniform or space.latent.size == 2,
@@ -145,17 +145,13 @@ def _other_axes(state: LatentState, key: str) -> tuple[int, int]:
 def _random_point(state: LatentState) -> LatentState:
     if state.view == "line":
         return _random_line(state)
-    return replace(state, point=Point(state.seed), seed=_later(state.seed))
+    return replace(state, point=Point(state.seed), seed=next_seed(state.seed))
 
 
 def _random_line(state: LatentState) -> LatentState:
-    second = _later(state.seed)
+    second = next_seed(state.seed)
     ends = Point(state.seed), Point(second)
-    return replace(state, view="line", line=ends, straight=state.always_straight, seed=_later(second))
-
-
-def _later(seed: int) -> int:
-    return seed + 1 if seed < _LAST_SEED else 0
+    return replace(state, view="line", line=ends, straight=state.always_straight, seed=next_seed(second))
 
 
 def _step(state: LatentState, action: Action) -> LatentState:

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewer import render
-from viewer.classes import Classes
+from viewer.classes import Classes, class_words
 from viewer.hpf import Details, Layer
 from viewer.latents import Latents
-from viewer.model import Images, Model, ModelError
+from viewer.model import Images, Model
 from viewer.pictures import encode_png, save_numbered
 from viewer.session import Made, Request, Session, check_saved_size
-from viewer.sheet import Sheet
+from viewer.sheet import Sheet, fitting_sheet
 from viewer.state import SheetState, State
 
 _PART_SECONDS: Final = 0.06  # that one part of a page may take: how soon a new request is heard
@@ -163,7 +163,8 @@ class SheetSession(ModelSession[SheetState, Request, Part]):
         classes, sheet = self.state.classes, self.state.sheet
         if not classes.count:
             return ()
-        words = class_words(self.model, classes.of_row(self.state.cursor // sheet.columns))
+        label = classes.of_row(self.state.cursor // sheet.columns)
+        words = class_words(label, self.model.classes[label])
         return (words, "rows by class") if classes.by_row else (words,)
 
     @abstractmethod
@@ -175,22 +176,11 @@ class SheetSession(ModelSession[SheetState, Request, Part]):
         """The pictures that the state asks for; ``None`` where some are not there yet."""
 
 
-def class_words(model: Model, label: int) -> str:
-    """A class in words: its number, and its name where that says more."""
-    name = model.classes[label]
-    return f"class {name}" if name == str(label) else f"class {label} {name}"
-
-
 def exact_numbers(rows: Latents) -> list[list[float]]:
     """Latents [n, d] as plain numbers, the shortest that are exact."""
     return [[float(str(number)) for number in row] for row in rows]
 
 
 def make_sheet(model: Model, rows: int, columns: int, scale: float, gap: int = 2, across: int = 1) -> Sheet:
-    """Where the pictures of a model go on the frame, so many beside each other in a cell. Raises ``ModelError`` where
-    the frame would be absurd."""
-    height, width = model.image_size
-    sheet = Sheet(rows, columns, max(round(width * scale), 1) * across, max(round(height * scale), 1), gap)
-    if sheet.width * sheet.height > 2**26:
-        raise ModelError(f"a frame of {sheet.width}x{sheet.height} pixels is too large; try a smaller --scale")
-    return sheet
+    """Where the pictures of a model go on the frame: see ``fitting_sheet``. Raises ``ViewerError``."""
+    return fitting_sheet(rows, columns, *model.image_size, scale, gap, across)

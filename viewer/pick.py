@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,8 +16,6 @@ from viewer.plots import mark
 from viewer.session import Session
 from viewer.table import ONE_A_PICTURE
 from viewer.text import printable
-
-_LEAST_WIDTH: Final = 480  # pixels of a frame, so that the strip says enough
 
 
 class PickSession(Session[PickState, None, None]):
@@ -49,7 +47,7 @@ class PickSession(Session[PickState, None, None]):
     def _pictures(self) -> render.Image:
         state = self.state
         width, height = state.view
-        frame = np.empty((height, max(width, _LEAST_WIDTH), 3), np.uint8)
+        frame = np.empty((height, max(width, render.LEAST_WIDTH), 3), np.uint8)
         frame[:] = render.PAPER
         frame[:, :width] = self._seen()
         mark(frame, state.place)

@@ -18,6 +18,7 @@ Image = NDArray[np.uint8]  # [h, w, 3] BGR
 Tone = Literal["hint", "notice", "error"]
 
 STRIP_HEIGHT: Final = 28  # pixels
+LEAST_WIDTH: Final = 480  # of a frame of no model, so that the strip says enough
 PAPER: Final = (24, 22, 21)
 TONES: Final = {
     "status": (225, 222, 220),

@@ -1,8 +1,12 @@
 """Where the pictures of a sheet lie on the frame, and how the cursor moves over them."""
 
 from dataclasses import dataclass
+from typing import Final
 
+from viewer.errors import ViewerError
 from viewer.keys import Action, Event
+
+_LARGEST_FRAME: Final = 2**26  # pixels
 
 
 @dataclass(frozen=True)
@@ -73,3 +77,14 @@ def auto_scale(rows: int, columns: int, height: int, width: int) -> float:
     """The scale at which a sheet of pictures fills a good part of a small screen."""
     factor = min(1100 / (columns * width), 800 / (rows * height))
     return float(min(int(factor), 8)) if factor >= 1 else factor
+
+
+def fitting_sheet(
+    rows: int, columns: int, height: int, width: int, scale: float, gap: int = 2, across: int = 1
+) -> Sheet:
+    """Where pictures of this size go on the frame at a scale, so many beside each other in a cell. Raises
+    ``ViewerError`` where the frame would be absurd."""
+    sheet = Sheet(rows, columns, max(round(width * scale), 1) * across, max(round(height * scale), 1), gap)
+    if sheet.width * sheet.height > _LARGEST_FRAME:
+        raise ViewerError(f"a frame of {sheet.width}x{sheet.height} pixels is too large; try a smaller --scale")
+    return sheet

@@ -16,6 +16,7 @@ from viewer.hpf_gain import Gain
 from viewer.keys import Action, Event
 from viewer.latent_state import LatentState, reduce_latent
 from viewer.pick_state import PickState, reduce_pick
+from viewer.seeds import next_seed
 from viewer.sheet import Sheet, moved
 from viewer.translate_state import TranslateState, reduce_translate
 from viewer.upscale_state import UpscaleState, reduce_upscale
@@ -24,7 +25,6 @@ TRUNCATION_STEPS: Final = 10  # steps in a truncation of 1
 LARGEST_TRUNCATION: Final = 20  # steps
 LEG_TICKS: Final = 480  # ticks in a leg of a walk: a number that every speed divides
 SLOWEST, FASTEST = 2, 128  # ticks a frame
-LAST_SEED: Final = 2**63 - 1
 LEAST_SAMPLES: Final = 3  # latents of training pictures that a mix is made of
 
 
@@ -144,7 +144,7 @@ def _reduce_grid(state: GridState, event: Event) -> GridState:
         case Action.LESS:
             return replace(state, truncation_steps=max(state.truncation_steps - 1, 0))
         case Action.NEW | Action.PAUSE | Action.PAGE_DOWN:
-            return replace(state, seed=_next_seed(state.seed))
+            return replace(state, seed=next_seed(state.seed))
         case Action.PAGE_UP:
             return replace(state, seed=max(state.seed - 1, 0))
         case _:
@@ -154,7 +154,7 @@ def _reduce_grid(state: GridState, event: Event) -> GridState:
 def _switch(state: GridState, mode: GridMode) -> GridState:
     """To the other mode the corners stay; the mode that is on already gets new pictures."""
     if state.mode == mode:
-        return replace(state, seed=_next_seed(state.seed))
+        return replace(state, seed=next_seed(state.seed))
     return replace(state, mode=mode)
 
 
@@ -177,10 +177,6 @@ def _reduce_animate(state: AnimateState, event: Event) -> AnimateState:
         case Action.NEW if event.key == "[":
             return replace(state, speed=max(state.speed // 2, SLOWEST))
         case Action.NEW | Action.RANDOM:
-            return replace(state, seed=_next_seed(state.seed), position=0)
+            return replace(state, seed=next_seed(state.seed), position=0)
         case _:
             return replace(state, cursor=moved(state.sheet, state.cursor, event))
-
-
-def _next_seed(seed: int) -> int:
-    return seed + 1 if seed < LAST_SEED else 0

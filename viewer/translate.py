@@ -13,9 +13,10 @@ from viewer.latents import Latents, lerp, slerp
 from viewer.model_session import ModelSession, exact_numbers
 from viewer.photos import read_photo
 from viewer.pictures import Image
+from viewer.seeds import next_seed
 from viewer.session import check_saved_size
 from viewer.text import printable
-from viewer.translate_state import STOPS, TranslateState, next_seed
+from viewer.translate_state import STOPS, TranslateState
 from viewer.translation import Condition, Translator, visible
 
 _KEPT: Final = 32  # pictures with their results, so that going back is at once

@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 from typing import Final, final
 
 from viewer.keys import Action, Event
+from viewer.seeds import next_seed
 
 STOPS: Final = 5  # results on the line between two latents, both ends included
 _SIGMA_STEP: Final = 5  # hundredths
 _LARGEST_SIGMA: Final = 100
-_LAST_SEED: Final = 2**63 - 1
 
 
 @final
@@ -56,8 +56,3 @@ def reduce_translate(state: TranslateState, event: Event) -> TranslateState:
             return replace(state, seed=next_seed(state.seed))
         case _:
             return state
-
-
-def next_seed(seed: int) -> int:
-    """The seed after another."""
-    return seed + 1 if seed < _LAST_SEED else 0

@@ -1,6 +1,7 @@
 """Which files of a folder are its pictures, and which folders are its classes."""
 
 import dataclasses
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from trainer.data.sets import PictureSet
 from trainer.data.sources import Pictures, open_pictures
 from trainer.family import Crops
 from trainer.resample import shrink
+from viewer import labelled
 
 
 @pytest.fixture
@@ -86,7 +88,11 @@ def test_links_to_folders_are_followed(pets: Path, tmp_path: Path) -> None:
     assert PictureSet(tmp_path / "linked.npy").facts.classes == ("cats", "dogs")
 
 
-def test_each_folder_comes_once_and_under_its_own_name(pets: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("files_in", [files_in, labelled._files_in], ids=["trainer", "viewer"])
+def test_each_folder_comes_once_and_under_its_own_name(
+    files_in: Callable[[Path], Iterable[Path]], pets: Path, tmp_path: Path
+) -> None:
+    """To the viewer, which may not import the trainer, as to the trainer."""
     expected = [pets / name for name in ("cats/0.png", "cats/1.png", "dogs/0.png", "dogs/1.png")]
     assert list(files_in(pets)) == expected
     (pets / "best").symlink_to("cats")  # would come before it

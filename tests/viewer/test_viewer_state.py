@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from viewer.keys import Action, Event, parse_keys
-from viewer.state import LAST_SEED, AnimateState, Effect, GridState, Sheet, advance, reduce
+from viewer.seeds import LAST_SEED
+from viewer.state import AnimateState, Effect, GridState, Sheet, advance, reduce
 
 SHEET = Sheet(rows=6, columns=8, cell_width=128, cell_height=96)
 events = st.builds(Event, st.sampled_from(Action), st.integers(-5, 1200), st.integers(-5, 900))

@@ -3,8 +3,8 @@
 IN is folders, quoted patterns and picture files, or one set. OUT is a .npy file, with names and labels beside it, or a
 folder for a PNG of each. Of several faces in a picture the largest counts. Pictures without one are listed and left
 out; the exit code is 2 only where there was none at all. Each --jitter adds a copy of every face that is turned by that
-many degrees, anticlockwise; --flip adds mirrored copies of them all. A set says which are of
-one face: none of them is held out while others are trained on.
+many degrees, anticlockwise; --flip adds mirrored copies of them all. A set says which are of one face: none of them is
+held out while others are trained on.
 
 Faces of people, that is: animals have no eyes that this finds. What it takes comes with pip install 'utsuroi[data]'.
 

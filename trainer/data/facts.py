@@ -19,10 +19,10 @@ import math
 import os
 import platform
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -44,9 +44,7 @@ class Facts:
     classes: tuple[str, ...] = ()
     sizes: np.ndarray | None = None  # i64 [n, 2]: width and height in pixels that they had before
     order: str = ""  # in which the file holds colours; unknown: RGB
-    groups: np.ndarray | None = (
-        None  # i64 [n]: the number of each one's original, MADE: of others; unknown: each its own
-    )
+    groups: np.ndarray | None = None  # i64 [n]: of each one's original; MADE: of others; unknown: each its own
     factors: Mapping[str, list[Any]] = field(default_factory=dict)  # what drawn pictures were drawn with, [n] each
     made: Mapping[str, Any] = field(default_factory=dict)  # by which tool, with which options
 
@@ -102,10 +100,16 @@ def fingerprint(path: Path) -> str:
     """A file's size and a checksum of blocks all over it: enough to tell sets apart, at once. Raises ``OSError``."""
     size, checksum = path.stat().st_size, 0
     with path.open("rb") as file:
-        for number in range(BLOCKS):
-            file.seek(max(0, size - BLOCK) * number // (BLOCKS - 1))
-            checksum = zlib.crc32(file.read(BLOCK), checksum)
+        for block in sampled(file, size, BLOCKS):
+            checksum = zlib.crc32(block, checksum)
     return f"{size}-{checksum:08x}"
+
+
+def sampled(file: BinaryIO, size: int, count: int) -> Iterator[bytes]:
+    """So many blocks of a file, evenly from its beginning to its end. Raises ``OSError``."""
+    for number in range(count):
+        file.seek(max(0, size - BLOCK) * number // (count - 1))
+        yield file.read(BLOCK)
 
 
 def read_facts(path: Path, count: int) -> Facts:

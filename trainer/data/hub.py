@@ -23,7 +23,7 @@ from trainer.data.packed import Packed, Piece
 from trainer.data.pictures import Fit, Unreadable, load_bytes, read_header, resize
 from trainer.data.rows import MOST_GROUP_BYTES, Groups, RowGroups, RowImages, encoded, explained, first_line, open_here
 
-NAME = re.compile(r"hub:([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?::([\w.-]+))?", re.ASCII)
+NAME = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?::([\w.-]+))?", re.ASCII)
 ROWS = 16  # read at once
 SHOWN = 8  # rows that are left out are named up to here
 HINT = "pip install 'utsuroi[data]'"
@@ -110,12 +110,7 @@ def open_parquet(paths: list[Path], image_size: int = 0, fit: Fit = resize) -> P
 
 def open_hub(data: str, image_size: int = 0, fit: Fit = resize) -> Packed:
     """A data set of the hub by ``hub:owner/name[:split]``, downloaded once. Raises ``UserError`` in one line."""
-    match = NAME.fullmatch(data)
-    if match is None or ".." in data:
-        raise UserError(f"--data is {printable(data)}, expected hub:OWNER/NAME or hub:OWNER/NAME:SPLIT")
-    name, split = match[1], match[2]
-    if Path(name).exists():
-        raise UserError(f"{data}: there is a folder {name} here, which would be read instead: start from elsewhere")
+    name, split = parse(data, "hub")
     try:
         import datasets
         import huggingface_hub
@@ -163,6 +158,16 @@ class Column:
 
     def __call__(self, row: int) -> Any:
         return self.rows[row][self.name]
+
+
+def parse(data: str, kind: str) -> tuple[str, str | None]:
+    """The name and the part, if any, of ``kind:OWNER/NAME[:SPLIT]``. Raises ``UserError``."""
+    match = NAME.fullmatch(data.removeprefix(f"{kind}:"))
+    if match is None or ".." in data:
+        raise UserError(f"--data is {printable(data)}, expected {kind}:OWNER/NAME or {kind}:OWNER/NAME:SPLIT")
+    if Path(match[1]).exists():
+        raise UserError(f"{data}: there is a folder {match[1]} here, which would be read instead: start from elsewhere")
+    return match[1], match[2]
 
 
 def find_columns(features: Mapping[str, Any], what: str) -> tuple[str, str | None]:

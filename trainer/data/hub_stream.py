@@ -4,32 +4,24 @@ Of parquet files, which is what the hub keeps pictures in, the groups of rows ar
 larger than the disk. Opening reads the tables of contents and the labels. No code of a data set is run. No torch.
 """
 
-import re
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from trainer.config import UserError
-from trainer.data.hub import HINT, class_names, find_columns
+from trainer.data.hub import HINT, class_names, find_columns, parse
 from trainer.data.labels import numbered_values
 from trainer.data.npy import printable
 from trainer.data.packed import Packed
 from trainer.data.pictures import Fit, resize
 from trainer.data.rows import MOST_GROUP_BYTES, Groups, RowGroups, RowImages, explained, first_line, parquet_file
 
-NAME = re.compile(r"hubstream:([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?::([\w.-]+))?", re.ASCII)
 PIECE = 64  # pictures
 
 
 def open_hub_stream(data: str, image_size: int = 0, fit: Fit = resize) -> Packed:
     """The pictures of a data set of the hub. Raises ``UserError`` in one line."""
-    match = NAME.fullmatch(data)
-    if match is None or ".." in data:
-        raise UserError(f"--data is {printable(data)}, expected hubstream:OWNER/NAME or hubstream:OWNER/NAME:SPLIT")
-    name, split = match[1], match[2]
-    if Path(name).exists():
-        raise UserError(f"{data}: there is a folder {name} here, which would be read instead: start from elsewhere")
+    name, split = parse(data, "hubstream")
     if not image_size:
         raise UserError(f"{data}: sizes are not known before pictures are read: give --image-size, or --size")
     try:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from trainer.data.facts import sampled
 from trainer.data.finding import training_part
 from trainer.data.sharded import find_shards, index_of
 
-BLOCK = 4096  # bytes
 BLOCKS = 32  # of a file that are looked at, spread over it
 LABELS = 1_000_000  # that are looked at, spread over all
 SIZES = 4096  # of a folder's files that are asked for, spread over it: each takes the system some microseconds
@@ -20,8 +20,8 @@ BESIDE = (".json", ".jsonl", ".txt", ".md", ".csv", ".html", ".log", ".db", ".in
 
 def fingerprint(sources: Iterable[str], labels: np.ndarray | None, without: Path) -> str:
     """A hash of the labels, and of the files and folders that options name, but for what lies below the folder
-    ``without``. Of folders and shards, names and sizes count; of a file, its size and some
-    blocks; of very many sizes or bytes, some. Raises ``UserError``."""
+    ``without``. Of folders and shards, names and sizes count; of a file, its size and some blocks; of very many sizes
+    or bytes, some. Raises ``UserError``."""
     digest = hashlib.sha256()
     if labels is not None:
         digest.update(labels[:: max(1, len(labels) // LABELS)].tobytes())
@@ -76,9 +76,7 @@ def blocks(path: Path) -> Iterator[bytes]:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             yield line("", size)
-            for number in range(BLOCKS):
-                file.seek(max(0, size - BLOCK) * number // (BLOCKS - 1))
-                yield file.read(BLOCK)
+            yield from sampled(file, size, BLOCKS)
     except OSError:  # opening the set has named it, or will
         return
 

@@ -29,7 +29,7 @@ from trainer.data.formats import open_packed
 from trainer.data.headers import Unreadable, read_header
 from trainer.data.npy import printable
 from trainer.data.packed import Packed, of_stored, resized
-from trainer.data.pictures import files_in, load, load_bytes, read_bytes
+from trainer.data.pictures import files_in, load_bytes, read_bytes
 from trainer.data.sets import PictureSet
 from trainer.data.shard_writer import Entry, ShardWriter, writing_shards
 from trainer.data.sharded import PLAIN, RANGE, expand
@@ -196,7 +196,9 @@ def open_folder(folder: Path) -> Source:
 def can_be_read(path: Path) -> bool:
     """Whether a file is a picture, all of it."""
     try:
-        load(path, *read_header(read_bytes(path)).shape)
+        data = read_bytes(path)
+        header = read_header(data)
+        load_bytes(data, *header.shape, header=header)
     except Unreadable:
         return False
     return True
@@ -232,11 +234,11 @@ def make(what: Path | np.ndarray, arguments: argparse.Namespace, keep: bool, lab
         header = read_header(data)
         height, width = header.shape
         if keep:
-            load_bytes(data, height, width)  # what cannot be decoded is not to stop a training
+            load_bytes(data, height, width, header=header)  # what cannot be decoded is not to stop a training
             ending = ENDINGS[header.format]
             return Entry(data=data, ending=ending, size=(width, height), label=label, facts=facts)
         height, width = (arguments.size, arguments.size) if arguments.size else (height, width)
-        what = load_bytes(data, height, width)
+        what = load_bytes(data, height, width, header=header)
     height, width, channels = what.shape
     ending = arguments.format or "jpg"
     suffix, option, quality = ENCODED[ending]

@@ -226,9 +226,10 @@ def _hold(packed: Packed, memory: float, progress: bool) -> tuple[Images, np.nda
                 yield images
                 bar.update(len(images))
 
-    if packed.images is not None and count * height * width * channels > memory * GIB:
+    fits = count * height * width * channels <= memory * GIB
+    if packed.images is not None and not fits:
         return packed.images, packed.labels
-    if count * height * width * channels <= memory * GIB:
+    if fits:
         held = np.empty(packed.shape, np.uint8)
         filled = 0
         for images in pieces():
