@@ -11,7 +11,7 @@ from pathlib import Path
 from export.quantize import PRECISIONS
 from export.to_onnx import export_run, export_state_dict, summary
 from trainer.config import UserError
-from trainer.text import printable
+from trainer.contract.text import printable
 
 
 def main(arguments: list[str] | None = None) -> int:

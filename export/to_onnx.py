@@ -26,8 +26,8 @@ from export.quantize import PRECISIONS, quantize
 from export.verify import check_pair, check_parity, measure_drift
 from export.weights import read_state_dict
 from trainer.config import UserError
+from trainer.contract.files import replacing, sync
 from trainer.family import DataSpec, Exportable, Family
-from trainer.files import replacing, sync
 
 PRIMARY = ("generator", "translator", "denoiser", "detail", "encoder")  # the first of these takes the name asked for
 _MAX_BYTES = (1 << 31) - 1  # of one protobuf message
@@ -68,7 +68,7 @@ def export_run(
     ``name``: what the card calls the model; that of the file where empty. Returns the files written, ``out`` first.
     Raises ``UserError`` with one line, and then has written nothing.
     """
-    from trainer.runs import restore  # accelerate and its friends: only runs need them
+    from trainer.runs.store import restore  # accelerate and its friends: only runs need them
 
     check_output(out, precision, force)
     restored = restore(run, weights)

@@ -34,7 +34,7 @@ from typing import Any
 import psutil
 
 FINISHED, GAVE_UP, MISTAKE, STOPPED = 0, 1, 2, 75
-EXIT_FILE = "UTSUROI_EXIT_FILE"  # where trainings leave their codes: see trainer/supervised.py
+EXIT_FILE = "UTSUROI_EXIT_FILE"  # where trainings leave their codes: see trainer/exit_status.py
 LAUNCHERS = {"accelerate", "torchrun", "accelerate-launch", "accelerate.commands.launch", "torch.distributed.run"}
 GRACE_SECONDS = 120.0  # for workers that have lost their launcher, or were asked to stop: they save first
 POLL_SECONDS = 0.5

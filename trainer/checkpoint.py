@@ -2,7 +2,7 @@
 
 A checkpoint is a folder ``checkpoints/step_00001000``: written under a temporary name, every file synced to disk, with
 a manifest of their sizes and SHA-256, then renamed. A kill at any moment leaves the older ones untouched. What is in
-the files is the concern of ``trainer.runs``; nothing here needs torch.
+the files is the concern of ``trainer.runs.store``; nothing here needs torch.
 
     python -m trainer.checkpoint verify runs/cats
 """
@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from trainer.config import UserError
-from trainer.files import sync, sync_folder
-from trainer.text import printable
+from trainer.contract.files import sync, sync_folder
+from trainer.contract.text import printable
 
 if sys.platform == "win32":
     import msvcrt
@@ -64,7 +64,9 @@ class Origin:
     run: str = ""  # its id
     config: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the options, as config.json has them
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    data: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # what trainer.data.identity says of the pictures
+    data: Mapping[str, Any] = dataclasses.field(
+        default_factory=dict
+    )  # as sources.identity knows the pictures
 
 
 class Taken(UserError):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar
 
-from trainer.text import printable
+from trainer.contract.text import printable
 
 
 class UserError(Exception):

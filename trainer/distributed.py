@@ -23,7 +23,8 @@ from accelerate.accelerator import Accelerator
 from accelerate.utils import broadcast, gather_object
 from torch import Tensor, nn
 
-from trainer import sharding, supervised
+from trainer import exit_status as supervised
+from trainer import sharding
 from trainer.config import RunConfig, UserError
 from trainer.family import Nets
 

@@ -23,17 +23,17 @@ from tyro.conf import Positional
 
 from trainer import metrics
 from trainer.config import RunConfig, UserError, parse, require
-from trainer.data.crops import LEAST_PX
-from trainer.data.npy import printable
-from trainer.data.opening import open_data
-from trainer.data.sources import Pictures, Ragged
-from trainer.data.stream import ordered
+from trainer.contract.files import replace_bytes
+from trainer.data.batches import open_data
+from trainer.data.batches.crops import LEAST_PX
+from trainer.data.batches.dataset import Pictures, Ragged
+from trainer.data.batches.stream import ordered
+from trainer.data.sources.npy import printable
 from trainer.distributed import World, leave, seed_step
+from trainer.evaluation.features import Judge, fit, open_classifier, open_features
 from trainer.family import Batch, Crops, DataSpec, Pairs
-from trainer.features import Judge, fit, open_classifier, open_features
-from trainer.files import replace_bytes
 from trainer.log import contact_sheet, write_picture
-from trainer.runs import restore
+from trainer.runs.store import restore
 
 FOLDER = "evaluation"
 LEAST = 10  # pictures or samples that distances between sets make any sense of

@@ -27,7 +27,7 @@ class DataSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """How the data of a family are read, in plain facts that ``trainer.data.opening`` acts on. This one: whole
+    """How the data of a family are read, in plain facts that ``trainer.data.batches`` acts on. This one: whole
     pictures, all of one size."""
 
     rgb_only: bool = False  # leave out picture files that are not stored in three colours

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from trainer.files import replace_bytes
-from trainer.text import printable
+from trainer.contract.files import replace_bytes
+from trainer.contract.text import printable
 
 
 class Log:

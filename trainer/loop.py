@@ -17,20 +17,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainer import checkpoint, runs, sharding, starts, supervised
+from trainer import checkpoint, sharding
+from trainer import exit_status as supervised
 from trainer.checkpoint import Origin, State, Taken
 from trainer.config import RunConfig, UserError, parse
-from trainer.data.augment import Augment
-from trainer.data.opening import open_data
-from trainer.data.sources import Pictures
-from trainer.data.stream import Stream, ordered
+from trainer.contract.text import printable
+from trainer.data.batches import open_data
+from trainer.data.batches.augment import Augment
+from trainer.data.batches.dataset import Pictures
+from trainer.data.batches.stream import Stream, ordered
 from trainer.distributed import STOPPED_EXIT_CODE, World, leave, rank_of_environment, seed_step
 from trainer.ema import AveragedNets
+from trainer.failures import BROKEN, MISTAKE, Broken, explain
 from trainer.family import Batch, Crops, Family, Nets
-from trainer.faults import BROKEN, MISTAKE, Broken, explain
 from trainer.log import Log, Tolerant
+from trainer.runs import resume as starts
+from trainer.runs import store as runs
 from trainer.schedule import rate_factor
-from trainer.text import printable
 
 MAX_SHEET_SIDE = 16  # samples along each side of a sheet that is to show all classes
 DESCRIBED_PICTURES = 2048  # of the training set, for the facts on the card

@@ -33,14 +33,14 @@ from viewer.text import printable
 from viewer.worker import leave
 
 if TYPE_CHECKING:
-    from viewer.again import Start
-    from viewer.animate import AnimateSession
-    from viewer.classes import Classes
-    from viewer.grid import GridSession
-    from viewer.hpf import Layer
-    from viewer.hpf_gain import Gain
     from viewer.model import Model
-    from viewer.session import Session
+    from viewer.modes.animate.session import AnimateSession
+    from viewer.modes.grid.session import GridSession
+    from viewer.replay import Start
+    from viewer.sessions.classes import Classes
+    from viewer.sessions.detail_layer import Layer
+    from viewer.sessions.gain import Gain
+    from viewer.sessions.session import Session
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from viewer.limits import GIB, limits
+    from viewer.graph.limits import GIB, limits
 
     try:
         with limits(round(options.max_memory * GIB), options.max_seconds):
@@ -131,13 +131,13 @@ def _epilog(name: str) -> str | None:
 
 
 def _run_grid(options: argparse.Namespace) -> None:
-    from viewer.again import read_start
-    from viewer.grid import GridSession
-    from viewer.hpf import open_layer
+    from viewer.files.png import fit
+    from viewer.frame.sheet import auto_scale
     from viewer.model import ModelError, open_model, open_sibling_encoder
-    from viewer.model_session import make_sheet
-    from viewer.pictures import fit
-    from viewer.sheet import auto_scale
+    from viewer.modes.grid.session import GridSession
+    from viewer.replay import read_start
+    from viewer.sessions.detail_layer import open_layer
+    from viewer.sessions.model_session import make_sheet
     from viewer.state import LEAST_SAMPLES, GridMode, GridState
 
     path, threads = _model_path(options), _threads(options)
@@ -145,7 +145,7 @@ def _run_grid(options: argparse.Namespace) -> None:
     layer = open_layer(model, options.detail, threads=threads) if options.mode == "hpf" else None
     encoded = None
     if options.encode is not None:
-        from viewer.photos import read_photo  # and Pillow, here alone
+        from viewer.files.inputs import read_photo  # and Pillow, here alone
 
         picture = read_photo(options.encode).on_white()
         encoder = open_sibling_encoder(path, threads=threads)
@@ -181,11 +181,11 @@ def _run_grid(options: argparse.Namespace) -> None:
 
 
 def _run_animate(options: argparse.Namespace) -> None:
-    from viewer.again import read_start
-    from viewer.animate import LEG_FRAMES, AnimateSession
-    from viewer.hpf import open_layer
     from viewer.model import ModelError, open_model
-    from viewer.model_session import make_sheet
+    from viewer.modes.animate.session import LEG_FRAMES, AnimateSession
+    from viewer.replay import read_start
+    from viewer.sessions.detail_layer import open_layer
+    from viewer.sessions.model_session import make_sheet
     from viewer.state import AnimateState
 
     model = open_model(_model_path(options), threads=_threads(options), wanted="generator")
@@ -213,13 +213,13 @@ def _run_animate(options: argparse.Namespace) -> None:
 
 
 def _run_latent(options: argparse.Namespace) -> None:
-    from viewer.again import read_latent_start
-    from viewer.cloud import open_cloud
-    from viewer.explore import LatentSession, check_layout
-    from viewer.latent_state import VIEWS, begin
-    from viewer.layout import make_layout
     from viewer.model import ModelError, open_model, open_sibling_encoder
-    from viewer.space import space_of
+    from viewer.modes.latent.layout import make_layout
+    from viewer.modes.latent.scatter import open_cloud
+    from viewer.modes.latent.session import LatentSession, check_layout
+    from viewer.modes.latent.space import space_of
+    from viewer.modes.latent.state import VIEWS, begin
+    from viewer.replay import read_latent_start
 
     if options.bgr and options.data is None:
         raise ViewerError("--bgr is for the .npy file of --data, found it without")
@@ -250,12 +250,12 @@ def _run_latent(options: argparse.Namespace) -> None:
 
 
 def _run_translate(options: argparse.Namespace) -> None:
-    from viewer.batch import readable, translate_files
+    from viewer.files.inputs import find_photos
     from viewer.model import open_model
-    from viewer.photos import find_photos
-    from viewer.translate import TranslateSession, Wanted, start_sigma
-    from viewer.translate_state import TranslateState
-    from viewer.translation import Translator
+    from viewer.modes.translate.session import TranslateSession, Wanted, start_sigma
+    from viewer.modes.translate.state import TranslateState
+    from viewer.sessions.headless import readable, translate_files
+    from viewer.sessions.translation import Translator
 
     if options.draw:
         _run_draw(options)
@@ -276,11 +276,11 @@ def _run_translate(options: argparse.Namespace) -> None:
 
 
 def _run_draw(options: argparse.Namespace) -> None:
-    from viewer.draw import DrawSession, begin, page_of
+    from viewer.files.inputs import read_photo
+    from viewer.files.png import is_drawing
     from viewer.model import open_model
-    from viewer.photos import read_photo
-    from viewer.pictures import is_drawing
-    from viewer.translation import Translator
+    from viewer.modes.draw.session import DrawSession, begin, page_of
+    from viewer.sessions.translation import Translator
 
     if options.pictures or options.output is not None:
         found = "-o" if options.output is not None else options.pictures[0]
@@ -296,11 +296,11 @@ def _run_draw(options: argparse.Namespace) -> None:
 
 
 def _run_upscale(options: argparse.Namespace) -> None:
-    from viewer.batch import readable, upscale_files
+    from viewer.files.inputs import find_photos, is_film
     from viewer.model import open_model
-    from viewer.photos import find_photos, is_film
-    from viewer.translation import Upscaler
-    from viewer.upscale import UpscaleSession, begin
+    from viewer.modes.upscale.session import UpscaleSession, begin
+    from viewer.sessions.headless import readable, upscale_files
+    from viewer.sessions.translation import Upscaler
 
     paths = find_photos(_named_pictures(options, "some"))
     model = open_model(options.model, threads=_threads(options, all_cores=True), wanted="translator", many_sizes=True)
@@ -317,9 +317,9 @@ def _run_upscale(options: argparse.Namespace) -> None:
 
 
 def _run_diffuse(options: argparse.Namespace) -> None:
-    from viewer.diffuse import DiffuseSession, page_of
-    from viewer.diffuse_batch import diffuse_files
-    from viewer.diffuse_start import begin
+    from viewer.modes.diffuse.headless import diffuse_files
+    from viewer.modes.diffuse.opening import begin
+    from viewer.modes.diffuse.session import DiffuseSession, page_of
 
     alone = _without_screen(options)
     diffusion, state = begin(options, _threads(options, all_cores=True))
@@ -332,11 +332,11 @@ def _run_diffuse(options: argparse.Namespace) -> None:
 
 
 def _run_dataset(options: argparse.Namespace) -> None:
-    from viewer.collection import catalogue_of, common_size, open_sets
-    from viewer.dataset import DatasetSession
-    from viewer.dataset_state import DatasetState
-    from viewer.marks import Marks
-    from viewer.sheet import auto_scale, fitting_sheet
+    from viewer.frame.sheet import auto_scale, fitting_sheet
+    from viewer.modes.dataset.collection import catalogue_of, common_size, open_sets
+    from viewer.modes.dataset.selection import Marks
+    from viewer.modes.dataset.session import DatasetSession
+    from viewer.modes.dataset.state import DatasetState
 
     sets = open_sets(options.files, options.bgr)
     if options.marks is not None and len(sets) > 1:
@@ -350,11 +350,11 @@ def _run_dataset(options: argparse.Namespace) -> None:
 
 
 def _run_pick(options: argparse.Namespace) -> None:
-    from viewer.photos import read_photo
-    from viewer.pick import PickSession
-    from viewer.pick_state import begin
-    from viewer.pictures import PictureError, read_recipe
-    from viewer.table import find_table
+    from viewer.files.inputs import read_photo
+    from viewer.files.png import PictureError, read_recipe
+    from viewer.files.table import find_table
+    from viewer.modes.pick.session import PickSession
+    from viewer.modes.pick.state import begin
 
     photo = read_photo(options.table)
     try:
@@ -383,7 +383,7 @@ def _without_screen(options: argparse.Namespace) -> bool:
 
 def _classes(options: argparse.Namespace, model: "Model", start: "Start | None") -> "Classes":
     """Which class is drawn first: that of the flag, else that of the picture to begin from, else the first."""
-    from viewer.classes import Classes, find_label
+    from viewer.sessions.classes import Classes, find_label
 
     classes = Classes(len(model.classes))
     if start is not None and classes.count:
@@ -409,7 +409,7 @@ def _gain(options: argparse.Namespace, layer: "Layer | None", start: "Start | No
 
 def _notify_other_low(session: "GridSession | AnimateSession") -> None:
     """Say where a detail network was not trained beside this model: what it adds may not fit the pictures."""
-    from viewer.hpf import other_low
+    from viewer.sessions.detail_layer import other_low
 
     said = other_low(session.model, session.layer) if session.layer is not None else ""
     if said:
@@ -417,13 +417,13 @@ def _notify_other_low(session: "GridSession | AnimateSession") -> None:
 
 
 def _run_info(options: argparse.Namespace) -> None:
-    from viewer.pictures import is_png, read_recipe
+    from viewer.files.png import is_png, read_recipe
 
     if is_png(options.model):
         lines = [(name, str(value)) for name, value in read_recipe(options.model).items()]
     else:
-        from viewer.info import describe_model
         from viewer.model import open_model
+        from viewer.modes.info.describe import describe_model
 
         lines = list(describe_model(open_model(_model_path(options))))
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -456,7 +456,7 @@ def _show(options: argparse.Namespace, session: "Session[Any, Any, Any]", frames
     """Open the display and run a session on it to its end."""
     from viewer.app import DELAY_MS, run_live, run_scripted
     from viewer.displays import open_display
-    from viewer.pictures import PictureError
+    from viewer.files.png import PictureError
 
     try:
         display = open_display(

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from viewer.displays.display import Display
+from viewer.files.png import PictureError
 from viewer.keys import CLOSED, Action, Event
-from viewer.pictures import PictureError
-from viewer.session import Session
+from viewer.sessions.session import Session
 
 DELAY_MS: Final = 50  # between the frames of a walk, and between scripted keys at least
 

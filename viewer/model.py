@@ -18,13 +18,13 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from export.card import SEAL_KEY, Card, CardError, Latent, check_seal
-from viewer.arrays import latent_array, picture_array, read_picture, read_pictures
 from viewer.errors import ViewerError
-from viewer.inspection import Layout, PictureLayout, find_scale
+from viewer.graph.arrays import latent_array, picture_array, read_picture, read_pictures
+from viewer.graph.inspection import Layout, PictureLayout, find_scale
+from viewer.graph.limits import GIB, Overdue, allowed_memory, finish, opening_seconds, run_seconds
+from viewer.graph.probing import Probe
+from viewer.graph.screening import ScreeningError, screen
 from viewer.latents import Latents
-from viewer.limits import GIB, Overdue, allowed_memory, finish, opening_seconds, run_seconds
-from viewer.probing import Probe
-from viewer.screening import ScreeningError, screen
 from viewer.text import printable
 
 Images = NDArray[np.uint8]  # [n, h, w, 3] BGR

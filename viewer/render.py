@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from viewer.pictures import resize
-from viewer.sheet import Sheet
+from viewer.files.png import resize
+from viewer.frame.sheet import Sheet
 
 Image = NDArray[np.uint8]  # [h, w, 3] BGR
 Tone = Literal["hint", "notice", "error"]

@@ -8,18 +8,18 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final, Literal, TypeVar, final
 
-from viewer.classes import NO_CLASSES, Classes
-from viewer.dataset_state import DatasetState, reduce_dataset
-from viewer.diffuse_state import DiffuseState, reduce_diffuse
-from viewer.draw_state import DrawState, reduce_draw
-from viewer.hpf_gain import Gain
+from viewer.frame.sheet import Sheet, moved
 from viewer.keys import Action, Event
-from viewer.latent_state import LatentState, reduce_latent
-from viewer.pick_state import PickState, reduce_pick
+from viewer.modes.dataset.state import DatasetState, reduce_dataset
+from viewer.modes.diffuse.state import DiffuseState, reduce_diffuse
+from viewer.modes.draw.state import DrawState, reduce_draw
+from viewer.modes.latent.state import LatentState, reduce_latent
+from viewer.modes.pick.state import PickState, reduce_pick
+from viewer.modes.translate.state import TranslateState, reduce_translate
+from viewer.modes.upscale.state import UpscaleState, reduce_upscale
 from viewer.seeds import next_seed
-from viewer.sheet import Sheet, moved
-from viewer.translate_state import TranslateState, reduce_translate
-from viewer.upscale_state import UpscaleState, reduce_upscale
+from viewer.sessions.classes import NO_CLASSES, Classes
+from viewer.sessions.gain import Gain
 
 TRUNCATION_STEPS: Final = 10  # steps in a truncation of 1
 LARGEST_TRUNCATION: Final = 20  # steps

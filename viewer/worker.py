@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from viewer import files
+from viewer.files import atomic as files
 
 Request = TypeVar("Request")
 Result = TypeVar("Result")

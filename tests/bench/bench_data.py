@@ -23,9 +23,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from trainer.data import filter as filters
+from trainer.contract.images import centre, files_in
 from trainer.data.__main__ import main as tool
-from trainer.data.pictures import centre, files_in
+from trainer.data.tools import filter as filters
 
 SIZE = 128
 WIDTH, HEIGHT = 500, 400

@@ -24,16 +24,17 @@ import torch
 from torch import Tensor
 
 from export.to_onnx import Origin, export_networks
-from trainer import metrics, samplers
+from trainer import metrics
 from trainer.config import UserError, parse
-from trainer.data.opening import open_data
-from trainer.data.stream import ordered
-from trainer.denoiser import folded
+from trainer.contract import samplers
+from trainer.data.batches import open_data
+from trainer.data.batches.stream import ordered
+from trainer.evaluation.features import open_features
 from trainer.families.ddpm import DDPM
 from trainer.family import DataSpec
-from trainer.features import open_features
 from trainer.log import contact_sheet, write_picture
-from trainer.runs import restore
+from trainer.parts.denoiser_unet import folded
+from trainer.runs.store import restore
 from viewer.samplers import ddim
 
 BATCH = 50

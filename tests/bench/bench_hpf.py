@@ -21,11 +21,11 @@ import torch
 from torch import Tensor
 
 from trainer import metrics
-from trainer.data.opening import open_data
-from trainer.data.stream import ordered
+from trainer.data.batches import open_data
+from trainer.data.batches.stream import ordered
 from trainer.families.hpf import HPF, high_pass
-from trainer.runs import restore
-from viewer.hpf import Sharpening
+from trainer.runs.store import restore
+from viewer.sessions.detail_layer import Sharpening
 
 GAINS = [2.0 ** (step / 8) for step in range(-40, 41)]
 

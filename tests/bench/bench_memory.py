@@ -20,13 +20,13 @@ from pathlib import Path
 
 import cv2
 
-from trainer.data.sets import PictureSet
+from trainer.data.sources.npy_set import PictureSet
 
 SAMPLE = """
 import sys, numpy, torch
-from trainer.data.augment import Augment
-from trainer.data.sources import open_pictures
-from trainer.data.stream import Stream
+from trainer.data.batches.augment import Augment
+from trainer.data.batches.dataset import open_pictures
+from trainer.data.batches.stream import Stream
 pictures = open_pictures(sys.argv[1], memory=0.5)
 assert len(pictures.classes) == 5
 stream = Stream(pictures, numpy.arange(len(pictures)), batch_size=64, rank=0, world_size=1, seed=0,

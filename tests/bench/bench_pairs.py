@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 import torch
 
-from trainer.data.opening import open_data
-from trainer.data.stream import ordered
+from trainer.data.batches import open_data
+from trainer.data.batches.stream import ordered
 from trainer.families.pix2pix import condition_of
-from trainer.runs import restore
+from trainer.runs.store import restore
 
 BLUR_PX = 3.0  # standard deviation
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import torch
 
 from trainer.data.__main__ import main as data_tool
-from trainer.data.augment import Augment
-from trainer.data.sources import Pictures, open_pictures
-from trainer.data.stream import Stream
+from trainer.data.batches.augment import Augment
+from trainer.data.batches.dataset import Pictures, open_pictures
+from trainer.data.batches.stream import Stream
 
 
 def main() -> None:

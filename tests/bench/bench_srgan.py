@@ -22,10 +22,10 @@ from torch import Tensor
 
 from export.card import Card
 from trainer import metrics
-from trainer.data.pictures import files_in
-from trainer.degrade import enlarge, whole_levels
-from trainer.resample import shrink
-from trainer.runs import restore
+from trainer.contract.images import files_in
+from trainer.contract.resample import shrink
+from trainer.parts.degrade import enlarge, whole_levels
+from trainer.runs.store import restore
 
 Enlarger = tuple[int, Callable[[Tensor], Tensor]]  # times, and what does it: [1, c, h, w] in 0..1 to the same
 

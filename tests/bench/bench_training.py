@@ -30,13 +30,13 @@ from torch.utils.data import DataLoader, Dataset
 
 from trainer.checkpoint import FOLDER
 from trainer.config import parse
-from trainer.data import toycats
-from trainer.data.opening import open_data
-from trainer.data.sources import Pictures, Ragged
+from trainer.data.batches import open_data
+from trainer.data.batches.dataset import Pictures, Ragged
+from trainer.data.drawing import toycats
 from trainer.distributed import World
 from trainer.family import Batch, Nets
 from trainer.loop import Run
-from trainer.objectives import gradient_penalty
+from trainer.parts.gan_losses import gradient_penalty
 
 
 class Plain(Dataset[list[torch.Tensor]]):

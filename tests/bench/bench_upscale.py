@@ -24,9 +24,9 @@ import sys, time
 import numpy as np, cv2
 from pathlib import Path
 from viewer.model import open_model
-from viewer.photos import read_photo
-from viewer.tiles import plan_tiles
-from viewer.translation import Upscaler, scaled
+from viewer.files.inputs import read_photo
+from viewer.sessions.tiles import plan_tiles
+from viewer.sessions.translation import Upscaler, scaled
 model, picture, tile, threads, out = sys.argv[1:]
 whole = tile == "whole"
 upscaler = Upscaler(open_model(Path(model), threads=int(threads), many_sizes=not whole), 10**6 if whole else int(tile))
@@ -111,10 +111,10 @@ def measure_tiles(arguments: argparse.Namespace, folder: Path) -> None:
 
 
 def measure_strokes(model: Path, threads: int, strokes: int = 15) -> None:
-    from viewer.draw import DrawSession, begin
     from viewer.keys import parse_keys
     from viewer.model import open_model
-    from viewer.translation import Translator
+    from viewer.modes.draw.session import DrawSession, begin
+    from viewer.sessions.translation import Translator
 
     translator = Translator(open_model(model, threads=threads, wanted="translator"))
     state = begin(translator, 0)

@@ -29,7 +29,7 @@ import numpy as np
 TORCH_VIEWER = """
 import sys
 import cv2, numpy as np, torch
-from trainer.runs import restore
+from trainer.runs.store import restore
 from pathlib import Path
 torch.set_num_threads(1)
 nets = restore(Path(sys.argv[1])).nets
@@ -106,7 +106,7 @@ def measure_start(run: Path, model: Path, rounds: int, folder: Path) -> None:
 def measure_grid(run: Path, model: Path, int8: Path | None, rounds: int) -> None:
     import torch
 
-    from trainer.runs import restore
+    from trainer.runs.store import restore
     from viewer.model import open_model
     from viewer.render import Sheet, blank, place
 

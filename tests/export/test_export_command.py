@@ -13,11 +13,11 @@ import torch
 
 from export import __main__ as command
 from export.card import Card, check_seal
-from trainer import runs
 from trainer.checkpoint import State
 from trainer.config import to_json
 from trainer.families.vae import VAE, VAEConfig
 from trainer.family import DataSpec
+from trainer.runs import store as runs
 
 SIDE = 16
 

@@ -274,7 +274,7 @@ def test_a_full_disk_leaves_all_as_it_was(tmp_path: Path, monkeypatch: pytest.Mo
         if len(synced) == 2:
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("trainer.files.os.fsync", fsync)
+    monkeypatch.setattr("trainer.contract.files.os.fsync", fsync)
     with pytest.raises(UserError, match="No space left"):
         export(out, generator(), encoder(), force=True)
     assert out.read_bytes() == b"precious"

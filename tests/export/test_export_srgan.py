@@ -14,7 +14,7 @@ from torch import nn
 from export.to_onnx import Origin, export_networks
 from trainer.families.srgan import SRGAN, SRGANConfig
 from trainer.family import DataSpec, Nets
-from trainer.superresolution import drawn_pictures
+from trainer.parts.superresolution import drawn_pictures
 
 SPEC = DataSpec(image_size=(32, 32), channels=3, condition_channels=3)
 

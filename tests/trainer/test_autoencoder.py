@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainer.autoencoder import Autoencoder, Decode, Encode
 from trainer.families.ae import AE, AEConfig
 from trainer.families.convae import ConvAE, ConvAEConfig
 from trainer.family import Batch, DataSpec, Nets
+from trainer.parts.autoencoder import Autoencoder, Decode, Encode
 
 
 class Identity(torch.nn.Identity):

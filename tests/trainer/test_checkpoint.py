@@ -15,10 +15,11 @@ import pytest
 import torch
 from torch import nn
 
-from trainer import checkpoint, runs
+from trainer import checkpoint
 from trainer.checkpoint import Origin, State
 from trainer.config import UserError
 from trainer.family import Nets
+from trainer.runs import store as runs
 
 
 def make_nets(value: float = 0.0) -> Nets:

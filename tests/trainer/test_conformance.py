@@ -24,9 +24,10 @@ from torch.nn import functional as F
 from trainings import many, run_trainings, training
 
 from export.to_onnx import Origin, export_networks
-from trainer import checkpoint, families, runs
+from trainer import checkpoint, families
 from trainer.config import RunConfig, from_json, to_json
 from trainer.family import Batch, Crops, DataSpec, Family, Nets, Pairs
+from trainer.runs import store as runs
 from viewer.model import open_model
 
 SIZE_PX = 32

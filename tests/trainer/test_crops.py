@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from trainer.config import RunConfig, UserError
-from trainer.data.crops import Windows, open_crops
-from trainer.data.sources import Pictures
-from trainer.data.stream import ordered
+from trainer.contract.resample import shrink
+from trainer.data.batches.crops import Windows, open_crops
+from trainer.data.batches.dataset import Pictures
+from trainer.data.batches.stream import ordered
 from trainer.family import Crops
-from trainer.resample import shrink
 
 READING = Crops(size_px=24, scale=2)
 SIZES = [(40, 31), (24, 24), (57, 64), (23, 80)]  # the last is not as high as a window

@@ -15,7 +15,7 @@ from bad_pictures import Bad, make_labelled, make_pictures, make_sets, make_tabl
 from commands import environment
 from drawn_faces import NEEDS_FACES, draw_face
 
-from trainer.data.npy import printable
+from trainer.data.sources.npy import printable
 
 RUNNER = Path(__file__).with_name("run_tools.py")
 SECONDS, MEGABYTES = 5, 1000

@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-from trainer.data import info
+from trainer.contract.images import centre
 from trainer.data.__main__ import main
-from trainer.data.dedupe import Seen, look
-from trainer.data.pictures import centre
-from trainer.data.sets import PictureSet
-from trainer.data.sources import open_pictures
+from trainer.data.batches.dataset import open_pictures
+from trainer.data.sources.npy_set import PictureSet
+from trainer.data.tools import info
+from trainer.data.tools.create.dedupe import Seen, look
 
 
 def run(*arguments: object) -> int:
@@ -166,7 +166,7 @@ def test_what_is_known_lies_beside_and_info_shows_it(tmp_path: Path) -> None:
 
 
 def test_a_set_in_blue_green_red_is_read_as_it_says(tmp_path: Path) -> None:
-    from viewer.labelled import open_set
+    from viewer.modes.dataset.opened import open_set
 
     red = np.zeros((2, 8, 8, 3), np.uint8)
     red[..., 2] = 255

@@ -10,13 +10,13 @@ from bad_pictures import encoded, photo
 from test_data_tools import run
 
 from trainer.config import RunConfig
-from trainer.data.crops import open_crops
-from trainer.data.pictures import files_in
-from trainer.data.sets import PictureSet
-from trainer.data.sources import Pictures, open_pictures
+from trainer.contract.images import files_in
+from trainer.contract.resample import shrink
+from trainer.data.batches.crops import open_crops
+from trainer.data.batches.dataset import Pictures, open_pictures
+from trainer.data.sources.npy_set import PictureSet
 from trainer.family import Crops
-from trainer.resample import shrink
-from viewer import labelled
+from viewer.modes.dataset import opened as labelled
 
 
 @pytest.fixture

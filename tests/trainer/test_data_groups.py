@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from test_data_tools import flat, levels, run, write_set
 
 from trainer.config import RunConfig
-from trainer.data.crops import open_crops
-from trainer.data.facts import originals
-from trainer.data.sets import PictureSet
-from trainer.data.sources import Pictures, open_pictures
+from trainer.data.batches.crops import open_crops
+from trainer.data.batches.dataset import Pictures, open_pictures
+from trainer.data.sources.npy_set import PictureSet
+from trainer.data.sources.sidecar import originals
 from trainer.family import Crops
 
 TWINS = np.repeat(np.arange(10), 2)  # as align --flip writes them

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainer.data.identity import fingerprint
+from trainer.data.sources.identity import fingerprint
 
 
 def of(*sources: Path | str, labels: np.ndarray | None = None, without: Path = Path("none")) -> str:

@@ -14,9 +14,9 @@ from drawn_faces import NEEDS_FACES, draw_face
 from test_data_bad_inputs import run_tools
 
 from trainer.config import UserError
-from trainer.data.facts import Facts, beside
-from trainer.data.sets import PictureSet, writing
-from trainer.data.sources import open_pictures
+from trainer.data.batches.dataset import open_pictures
+from trainer.data.sources.npy_set import PictureSet, writing
+from trainer.data.sources.sidecar import Facts, beside
 
 STATE = dict[str, Any]
 
@@ -165,7 +165,7 @@ def test_a_tool_that_dies_leaves_the_old_output_or_the_new_one(
 
 def test_what_waits_for_its_pictures_is_never_read_as_theirs(tmp_path: Path) -> None:
     """A kill between the two files of a set, with the viewer reading it too."""
-    from viewer.labelled import open_set
+    from viewer.modes.dataset.opened import open_set
 
     path = tmp_path / "a.npy"
     write_set(path, np.zeros((2, 4, 4, 3), np.uint8), [0, 1], ("old", "older"))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from test_data_tools import flat, levels, run, write_set
 
-from trainer.data.facts import fingerprint
-from trainer.data.sets import PictureSet
+from trainer.data.sources.npy_set import PictureSet
+from trainer.data.sources.sidecar import fingerprint
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:

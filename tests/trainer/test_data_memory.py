@@ -12,9 +12,9 @@ from bad_pictures import photo
 from commands import environment
 from test_data_bad_inputs import run_tools
 
-from trainer.data.facts import Facts
-from trainer.data.packed import MOST_BYTES, Packed, resized
-from trainer.data.sets import writing
+from trainer.data.sources.base import MOST_BYTES, Packed, resized
+from trainer.data.sources.npy_set import writing
+from trainer.data.sources.sidecar import Facts
 
 FEW, MANY, SIDE = 500, 6000, 128  # 25 and 295 MB
 GROWTH, MOST = 40, 400  # megabytes
@@ -22,9 +22,9 @@ GROWTH, MOST = 40, 400  # megabytes
 SAMPLE = """
 import sys, numpy, torch
 from pathlib import Path
-from trainer.data.augment import Augment
-from trainer.data.sources import open_pictures
-from trainer.data.stream import Stream
+from trainer.data.batches.augment import Augment
+from trainer.data.batches.dataset import open_pictures
+from trainer.data.batches.stream import Stream
 pictures = open_pictures(sys.argv[1], memory=0.01, progress=False)
 stream = Stream(pictures, numpy.arange(len(pictures)), batch_size=50, rank=0, world_size=1, seed=0,
                 device=torch.device("cpu"), image_range=(0, 1), augment=Augment(flip=True), memory_gib=0.01)

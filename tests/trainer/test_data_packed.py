@@ -18,10 +18,11 @@ import numpy as np
 import pytest
 
 from trainer.config import UserError
-from trainer.data import cifar, download, formats, hub, idx
 from trainer.data.__main__ import main
-from trainer.data.npy import Stored
-from trainer.data.sources import open_pictures
+from trainer.data.batches.dataset import open_pictures
+from trainer.data.sources import cifar, formats, hub, idx
+from trainer.data.sources import torchvision_sets as download
+from trainer.data.sources.npy import Stored
 
 ROOT = Path(__file__).parents[2]
 DIGITS = np.random.default_rng(0).integers(0, 256, (23, 7, 5), np.uint8)
@@ -405,6 +406,6 @@ def test_create_and_info_take_packed_sets(tmp_path: Path, capsys: pytest.Capture
 
 def test_formats_are_read_without_torch() -> None:
     names = ", ".join(f"trainer.data.{module.__name__.rpartition('.')[2]}" for module in (formats, hub, idx, cifar))
-    code = f"import sys, {names}, trainer.data.create, trainer.data.info; sys.exit('torch' in sys.modules)"
+    code = f"import sys, {names}, trainer.data.tools.create, trainer.data.tools.info; sys.exit('torch' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0

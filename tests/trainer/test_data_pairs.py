@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from trainer.config import RunConfig, UserError
-from trainer.data.augment import Augment, cut, quarter_turns
-from trainer.data.edges import edge_map
-from trainer.data.opening import open_data
-from trainer.data.sources import FolderImages, Pictures
-from trainer.data.stream import Stream, ordered
+from trainer.data.batches import open_data
+from trainer.data.batches.augment import Augment, cut, quarter_turns
+from trainer.data.batches.dataset import FolderImages, Pictures
+from trainer.data.batches.stream import Stream, ordered
+from trainer.data.tools.edges import edge_map
 from trainer.family import Pairs
 
 CPU = torch.device("cpu")

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from trainer.config import UserError
-from trainer.data import create, info
+from trainer.contract.images import Unreadable, decode, load, pad, read_bytes, resize
+from trainer.contract.images import read_header as read_picture_header
 from trainer.data.__main__ import main
-from trainer.data.npy import Writer, output, printable, read_header
-from trainer.data.pictures import Unreadable, decode, load, pad, read_bytes, resize
-from trainer.data.pictures import read_header as read_picture_header
+from trainer.data.sources.npy import Writer, output, printable, read_header
+from trainer.data.tools import create, info
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 

@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainer.config import UserError
+from trainer.contract.sheet import layout
 from trainer.data.__main__ import main
-from trainer.data.facts import Facts
-from trainer.data.page import WIDTH
-from trainer.data.sets import PictureSet, writing
-from trainer.data.split import choose
-from trainer.data.stats import measure
-from trainer.data.table import layout
+from trainer.data.sources.npy_set import PictureSet, writing
+from trainer.data.sources.sidecar import Facts
+from trainer.data.tools.split import choose
+from trainer.data.tools.stats import measure
+from trainer.data.tools.stats.page import WIDTH
 
 
 def run(*arguments: object) -> int:

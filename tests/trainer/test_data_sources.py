@@ -16,12 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainer.config import UserError
-from trainer.data import toycats
-from trainer.data.augment import Augment, mirror, warp
-from trainer.data.npy import Stored
-from trainer.data.order import Order
-from trainer.data.sources import FolderImages, Pictures, open_pictures
-from trainer.data.stream import Stream, ordered
+from trainer.data.batches.augment import Augment, mirror, warp
+from trainer.data.batches.dataset import FolderImages, Pictures, open_pictures
+from trainer.data.batches.order import Order
+from trainer.data.batches.stream import Stream, ordered
+from trainer.data.drawing import toycats
+from trainer.data.sources.npy import Stored
 
 CPU = torch.device("cpu")
 EVERYTHING = Augment(flip=True, rotate=10, crop=0.2)

@@ -13,12 +13,12 @@ import pytest
 from bad_pictures import photo
 from commands import environment
 
-from trainer.data import stats
 from trainer.data.__main__ import TOOLS, main
-from trainer.data.dedupe import Seen, look
-from trainer.data.facts import Facts
-from trainer.data.sets import PictureSet, writing
-from trainer.data.sources import open_pictures
+from trainer.data.batches.dataset import open_pictures
+from trainer.data.sources.npy_set import PictureSet, writing
+from trainer.data.sources.sidecar import Facts
+from trainer.data.tools import stats
+from trainer.data.tools.create.dedupe import Seen, look
 
 
 def run(*arguments: object) -> int:

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from export.card import Card, Port
 from trainer.config import UserError
-from trainer.denoiser import Denoiser, folded
-from trainer.diffusion import KINDS, Diffusion, Kind, Prediction
+from trainer.contract.samplers import ddim, ddpm, dpm_solver, even_ratios, even_times
 from trainer.families.ddpm import DDPM, DDPMConfig, InColour
 from trainer.family import Batch, DataSpec
-from trainer.samplers import ddim, ddpm, dpm_solver, even_ratios, even_times
+from trainer.parts.denoiser_unet import Denoiser, folded
+from trainer.parts.noise_schedule import KINDS, Diffusion, Kind, Prediction
 
 PREDICTIONS: tuple[Prediction, ...] = ("epsilon", "x0", "v")
 EVERY = [Diffusion(kind=kind, prediction=prediction) for kind in KINDS for prediction in PREDICTIONS]

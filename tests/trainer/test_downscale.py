@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from trainer.data import downscale
+from trainer.contract.resample import shrink
 from trainer.data.__main__ import main
-from trainer.resample import shrink
+from trainer.data.tools import downscale
 
 
 def picture(number: int) -> np.ndarray:

@@ -12,8 +12,8 @@ import pytest
 
 from trainer.config import UserError
 from trainer.data.__main__ import main
-from trainer.data.convert import plan
-from trainer.data.edges import edge_map
+from trainer.data.tools._convert import plan
+from trainer.data.tools.edges import edge_map
 
 
 def disc(size: int = 64, ground: int = 255, ink: tuple[int, int, int] = (200, 40, 30)) -> np.ndarray:

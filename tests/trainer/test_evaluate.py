@@ -17,14 +17,15 @@ from torch import nn
 
 from export.card import Card
 from export.to_onnx import export_run, read_evaluation
-from trainer import inception, metrics
+from trainer import metrics
 from trainer.config import RunConfig, UserError
-from trainer.data import toycats
+from trainer.data.drawing import toycats
 from trainer.distributed import World
 from trainer.evaluate import EvaluateConfig, Evaluation, same_classes
+from trainer.evaluation import inception
+from trainer.evaluation.features import fit, open_onnx
 from trainer.families.classifier import Classifier
 from trainer.families.vae import VAE
-from trainer.features import fit, open_onnx
 from trainer.loop import train
 
 SIDE = 16

@@ -13,7 +13,7 @@ from export.card import BLANK_SEAL, check_seal, seal
 from export.to_onnx import write_all
 from trainer.config import UserError, fail
 from trainer.data.__main__ import main as data_main
-from trainer.data.sets import PictureSet
+from trainer.data.sources.npy_set import PictureSet
 from viewer.__main__ import main as view_main
 
 

@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
-from trainer.data import filter as filters
 from trainer.data.__main__ import main
-from trainer.data.npy import Stored
-from trainer.data.sets import PictureSet
+from trainer.data.sources.npy import Stored
+from trainer.data.sources.npy_set import PictureSet
+from trainer.data.tools import filter as filters
 
 
 def picture(seed: int = 0, channels: int = 3) -> np.ndarray:

@@ -14,13 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainer.config import UserError
-from trainer.data import hub, hub_stream, rows
-from trainer.data.augment import Augment
-from trainer.data.order import Order
-from trainer.data.pictures import resize
-from trainer.data.rows import RowGroups, RowImages
-from trainer.data.sources import Pictures, open_pictures
-from trainer.data.stream import Stream
+from trainer.contract.images import resize
+from trainer.data.batches.augment import Augment
+from trainer.data.batches.dataset import Pictures, open_pictures
+from trainer.data.batches.order import Order
+from trainer.data.batches.stream import Stream
+from trainer.data.sources import hub, hub_stream
+from trainer.data.sources import parquet_rows as rows
+from trainer.data.sources.parquet_rows import RowGroups, RowImages
 
 datasets = pytest.importorskip("datasets")
 COUNTS = (40, 9, 23)  # rows of each file, seven a group

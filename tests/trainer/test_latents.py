@@ -8,7 +8,7 @@ from trainer.families.alphagan import AlphaGAN, AlphaGANConfig
 from trainer.families.vae import VAE, VAEConfig
 from trainer.families.vaegan import VAEGAN, VAEGANConfig
 from trainer.family import DataSpec, Family
-from trainer.latents import FromNormal, ToNormal, Whitening, fit_gaussian
+from trainer.parts.latent_whitening import FromNormal, ToNormal, Whitening, fit_gaussian
 
 FACTOR = torch.tensor([[2.0, 0, 0], [1.5, 0.5, 0], [0, -0.3, 0.1]])
 CENTRE = torch.tensor([3.0, -1, 0.5])

@@ -17,7 +17,8 @@ import pytest
 from commands import environment, log_rows, train, train_command
 from run_trainings import free_port
 
-from trainer import checkpoint, distributed, supervised
+from trainer import checkpoint, distributed
+from trainer import exit_status as supervised
 from trainer.loop import Run
 
 NET = ("--batch-size", 4, "--hidden-size", 8, "--latent-size", 3, "--hold-out", 5, "--log-every", 3)

@@ -11,18 +11,18 @@ from bad_pictures import photo
 from drawn_faces import NEEDS_FACES, draw_face, shared_finder
 from test_data_bad_inputs import run_tools
 
-from trainer.data import morph
 from trainer.data.__main__ import main
-from trainer.data.faces import Cutter
-from trainer.data.flow import by_flow, consistent_flow
-from trainer.data.landmarks import JAW, Finder
-from trainer.data.mesh import Pose, by_mesh, mean_face
-from trainer.data.mixing import mix
-from trainer.data.pairing import Pairing
-from trainer.data.sets import PictureSet
-from trainer.data.spline import spline
-from trainer.data.triangles import piecewise, triangulate
-from trainer.data.warp import grid
+from trainer.data.faces.affine import grid
+from trainer.data.faces.cutter import Cutter
+from trainer.data.faces.landmarks import JAW, Finder
+from trainer.data.sources.npy_set import PictureSet
+from trainer.data.tools import morph
+from trainer.data.tools.morph.delaunay import piecewise, triangulate
+from trainer.data.tools.morph.flow import by_flow, consistent_flow
+from trainer.data.tools.morph.mesh import Pose, by_mesh, mean_face
+from trainer.data.tools.morph.pairs import Pairing
+from trainer.data.tools.morph.spline import spline
+from trainer.data.tools.morph.warp_pair import mix
 
 METHODS = [*morph.BY_POINTS, "flow"]
 

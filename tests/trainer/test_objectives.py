@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from trainer.objectives import (
+from trainer.parts.gan_losses import (
     AUGMENTATIONS,
     change_colour,
     cut_out,

@@ -10,7 +10,7 @@ from torchvision.models import vgg19
 from trainer.config import UserError
 from trainer.families.vae import VAE, VAEConfig
 from trainer.family import Batch, DataSpec
-from trainer.perceptual import ContentDistance, PerceptualDistance
+from trainer.parts.perceptual import ContentDistance, PerceptualDistance
 
 
 @pytest.fixture(scope="module")

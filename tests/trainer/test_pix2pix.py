@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from trainer.config import UserError
 from trainer.families.pix2pix import LEAST_PX, PatchDiscriminator, Pix2Pix, Pix2PixConfig, mode_seeking, palette
 from trainer.family import Batch, DataSpec, Nets, Pairs
-from trainer.unet import NORMS, PictureNorm
+from trainer.parts.pix2pix_unet import NORMS, PictureNorm
 
 
 def spec(side: int = 32, channels: int = 3, condition_channels: int = 1) -> DataSpec:

@@ -10,8 +10,8 @@ import torch
 from torch.nn import functional as F
 
 from trainer import metrics
-from trainer.degrade import Degrade, degrade, enlarge, jpeg, reduce, whole_levels
-from trainer.resample import matrix, shrink, taps
+from trainer.contract.resample import matrix, shrink, taps
+from trainer.parts.degrade import Degrade, degrade, enlarge, jpeg, reduce, whole_levels
 
 # Keys' kernel with a = -1/2 at 1/4, 3/4, 5/4 and 7/4 is 222/256, 58/256, -18/256 and -6/256; halved, they sum to 1/2.
 HALVING = np.array([-3, -9, 29, 111, 111, 29, -9, -3]) / 256

@@ -24,10 +24,10 @@ from test_data_kills import write_set
 from trainer import checkpoint
 from trainer.config import UserError
 from trainer.data.__main__ import main
-from trainer.data.augment import Augment
-from trainer.data.sharded import ShardImages, index_of
-from trainer.data.sources import Pictures, open_pictures
-from trainer.data.stream import Stream
+from trainer.data.batches.augment import Augment
+from trainer.data.batches.dataset import Pictures, open_pictures
+from trainer.data.batches.stream import Stream
+from trainer.data.sources.shards import ShardImages, index_of
 
 CPU = torch.device("cpu")
 COUNT = 29
@@ -302,8 +302,8 @@ def test_an_archive_that_is_not_sound_is_one_line(case: str, tmp_path: Path) -> 
 def test_members_that_are_not_to_be_trusted_are_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trainer.data.shard_scan.MOST_BYTES", 4000)
-    monkeypatch.setattr("trainer.data.shard_scan.SHOWN", 99)
+    monkeypatch.setattr("trainer.data.sources.shards.scan.MOST_BYTES", 4000)
+    monkeypatch.setattr("trainer.data.sources.shards.scan.SHOWN", 99)
 
     def of_kind(kind: bytes, target: str = "") -> Callable[[tarfile.TarInfo], None]:
         def change(entry: tarfile.TarInfo) -> None:
@@ -373,7 +373,7 @@ def test_what_was_found_is_kept_for_as_long_as_the_shards_stay_the_same(
     before = levels(open_pictures(str(path), progress=False))
     (known,) = cache.iterdir()
     with monkeypatch.context() as patch:
-        patch.setattr("trainer.data.shard_scan._scan_one", lambda path: pytest.fail("read again"))
+        patch.setattr("trainer.data.sources.shards.scan._scan_one", lambda path: pytest.fail("read again"))
         assert levels(open_pictures(str(path), progress=False)) == before == [1, 2]
     known.write_text("{")
     assert levels(open_pictures(str(path), progress=False)) == before, "a damaged note is no obstacle"

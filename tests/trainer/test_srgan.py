@@ -15,12 +15,12 @@ from commands import log_rows, train
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainer import checkpoint, runs
+from trainer import checkpoint
 from trainer.config import UserError
-from trainer.degrade import enlarge, reduce, whole_levels
 from trainer.families.srgan import SRGAN, Discriminator, Generator, SRGANConfig
 from trainer.family import Batch, DataSpec, Nets
-from trainer.superresolution import (
+from trainer.parts.degrade import enlarge, reduce, whole_levels
+from trainer.parts.superresolution import (
     Bicubic,
     SharedPReLU,
     ShuffledConv2d,
@@ -28,6 +28,7 @@ from trainer.superresolution import (
     merged,
     receptive_radius,
 )
+from trainer.runs import store as runs
 
 SMALL: dict[str, Any] = {"blocks": 2, "features": 8, "crop_size": 32, "discriminator_width": 4, "batch_size": 4}
 ALONE: dict[str, Any] = {**SMALL, "pretrain": 1 << 30}

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from trainer.config import UserError
-from trainer.data.opening import open_data
+from trainer.data.batches import open_data
 from trainer.families.vae import VAE, VAEConfig, pyramid_error
 from trainer.family import Batch, DataSpec
 

@@ -9,7 +9,7 @@ import torch
 from torchvision.models import resnet18
 
 from trainer.config import UserError
-from trainer.data.opening import open_data
+from trainer.data.batches import open_data
 from trainer.families.vaegan import VAEGAN, VAEGANConfig
 from trainer.family import DataSpec
 

@@ -23,26 +23,26 @@ from small_models import generator_card
 
 from export.card import Card, CardError, Latent, Port, check_seal
 from trainer.config import UserError
-from trainer.data.npy import Stored
-from viewer.classes import Classes
-from viewer.diffuse_state import DiffuseState
+from trainer.data.sources.npy import Stored
 from viewer.displays.terminal_input import Mouse, Parser, Reply
-from viewer.draw_state import DrawState
-from viewer.hpf_gain import DETAIL
-from viewer.info import _describe_card
+from viewer.files.png import PictureError
+from viewer.frame.sheet import Sheet
+from viewer.frame.side_by_side import make_easel
+from viewer.graph.screening import ScreeningError, screen
 from viewer.keys import Action, Event, decode_window_key
-from viewer.labelled import open_set
-from viewer.latent_state import LatentState, begin
-from viewer.layout import make_layout
-from viewer.pictures import PictureError
-from viewer.screening import ScreeningError, screen
-from viewer.sheet import Sheet
-from viewer.side_by_side import make_easel
-from viewer.space import Space
+from viewer.modes.dataset.opened import open_set
+from viewer.modes.diffuse.state import DiffuseState
+from viewer.modes.draw.state import DrawState
+from viewer.modes.info.describe import _describe_card
+from viewer.modes.latent.layout import make_layout
+from viewer.modes.latent.space import Space
+from viewer.modes.latent.state import LatentState, begin
+from viewer.modes.translate.state import TranslateState
+from viewer.modes.upscale.state import UpscaleState, opened
+from viewer.sessions.classes import Classes
+from viewer.sessions.gain import DETAIL
 from viewer.state import AnimateState, GridState, advance, reduce
 from viewer.text import printable
-from viewer.translate_state import TranslateState
-from viewer.upscale_state import UpscaleState, opened
 
 CORPUS: Final = Path(__file__).with_name("corpus")
 MOST_SECONDS: Final = 2.0  # of processor time that one input may take

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import viewer.displays
-import viewer.explore
+import viewer.modes.latent.session
 from viewer.__main__ import main
 from viewer.keys import Action, Event
 
@@ -96,7 +96,7 @@ def megabytes() -> float:
 
 def run() -> int:
     seconds, seed, *words = sys.argv[1:]
-    viewer.explore._KEPT_BYTES = 8_000_000  # a cache that fills during the warm-up
+    viewer.modes.latent.session._KEPT_BYTES = 8_000_000  # a cache that fills during the warm-up
     people = []
     opened = viewer.displays.open_display
 

@@ -13,16 +13,16 @@ import pytest
 from small_models import FakeDisplay, full_disk
 
 from export.card import Latent
-from viewer.animate import AnimateSession
 from viewer.app import run_live, run_scripted
-from viewer.grid import GridSession
+from viewer.files.inputs import read_photo
+from viewer.files.png import PictureError, encode_png, fit, read_recipe, save_numbered
+from viewer.frame.sheet import auto_scale
 from viewer.keys import CLOSED, Action, Event, parse_keys
 from viewer.latents import Walk, bilinear, draw, draw_many, truncate
 from viewer.model import Model, ModelError, open_model
-from viewer.model_session import make_sheet
-from viewer.photos import read_photo
-from viewer.pictures import PictureError, encode_png, fit, read_recipe, save_numbered
-from viewer.sheet import auto_scale
+from viewer.modes.animate.session import AnimateSession
+from viewer.modes.grid.session import GridSession
+from viewer.sessions.model_session import make_sheet
 from viewer.state import LEG_TICKS, AnimateState, GridState
 from viewer.worker import Errands, Worker
 
@@ -163,7 +163,7 @@ def test_a_full_disk_is_shown_and_leaves_nothing_behind(model: Model, tmp_path: 
 
 
 def test_a_sheet_too_large_to_save_is_said(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("viewer.session._LARGEST_SAVED", 16 * 16)
+    monkeypatch.setattr("viewer.sessions.session._LARGEST_SAVED", 16 * 16)
     display = scripted(page(model, tmp_path), "S,s,x")
     assert "cannot save 74x56" in display.titles[1]
     assert "saved" in display.titles[2]

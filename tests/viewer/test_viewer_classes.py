@@ -7,16 +7,16 @@ import pytest
 from small_models import FakeDisplay, make_generator
 
 from viewer.__main__ import main
-from viewer.animate import AnimateSession
 from viewer.app import run_scripted
-from viewer.classes import Classes, find_label
 from viewer.errors import ViewerError
-from viewer.grid import GridSession
+from viewer.files.png import read_recipe
 from viewer.keys import help_text, parse_keys
 from viewer.latents import Walk, draw_many, mix
 from viewer.model import Model, open_model
-from viewer.model_session import make_sheet
-from viewer.pictures import read_recipe
+from viewer.modes.animate.session import AnimateSession
+from viewer.modes.grid.session import GridSession
+from viewer.sessions.classes import Classes, find_label
+from viewer.sessions.model_session import make_sheet
 from viewer.state import AnimateState, GridState, Sheet, reduce
 
 SHEET = Sheet(rows=3, columns=4, cell_width=16, cell_height=16)

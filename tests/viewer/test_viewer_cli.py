@@ -15,7 +15,7 @@ import small_models as make
 
 import viewer
 from viewer.__main__ import main
-from viewer.pictures import encode_png, read_recipe
+from viewer.files.png import encode_png, read_recipe
 
 
 def view(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:

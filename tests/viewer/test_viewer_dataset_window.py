@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from viewer.pictures import encode_png, read_recipe
+from viewer.files.png import encode_png, read_recipe
 
 ROOT = Path(__file__).parents[2]
 SCREEN = "1280x900"

@@ -21,16 +21,16 @@ from small_denoisers import alpha_bar, known_pictures, make_denoiser
 from viewer import latents, render
 from viewer.__main__ import main
 from viewer.app import run_live, run_scripted
-from viewer.classes import Classes
-from viewer.denoiser import Denoiser
-from viewer.diffuse import DiffuseSession, cells, page_of
-from viewer.diffuse_state import DiffuseState
-from viewer.diffusion import Diffusion, Page, Settings, squared
+from viewer.files.png import PictureError, read_recipe
+from viewer.frame.sheet import Sheet
 from viewer.keys import NAMES, Event, decode_character, parse_keys
 from viewer.model import Model, open_model
-from viewer.model_session import make_sheet
-from viewer.pictures import PictureError, read_recipe
-from viewer.sheet import Sheet
+from viewer.modes.diffuse.denoiser import Denoiser
+from viewer.modes.diffuse.sampling import Diffusion, Page, Settings, squared
+from viewer.modes.diffuse.session import DiffuseSession, cells, page_of
+from viewer.modes.diffuse.state import DiffuseState
+from viewer.sessions.classes import Classes
+from viewer.sessions.model_session import make_sheet
 from viewer.state import reduce
 
 KEYS = [*NAMES.values(), *filter(None, map(decode_character, "sSirx+-= 3npc"))]

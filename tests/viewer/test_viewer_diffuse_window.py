@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from small_denoisers import known_pictures, make_denoiser
 
-from viewer.pictures import read_recipe
+from viewer.files.png import read_recipe
 
 pytestmark = [
     pytest.mark.slow,

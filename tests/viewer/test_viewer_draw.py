@@ -10,16 +10,16 @@ import small_models as make
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from viewer import side_by_side
 from viewer.__main__ import main
 from viewer.app import run_live, run_scripted
-from viewer.draw import COLOURS, DrawSession, begin
-from viewer.draw_state import BRUSHES, DrawState, Stroke, reduce_draw
 from viewer.edges import find_edges
+from viewer.files.png import fit, read_recipe
+from viewer.frame import side_by_side
 from viewer.keys import Action, Event, parse_keys
 from viewer.model import open_model
-from viewer.pictures import fit, read_recipe
-from viewer.translation import Translator
+from viewer.modes.draw.session import COLOURS, DrawSession, begin
+from viewer.modes.draw.state import BRUSHES, DrawState, Stroke, reduce_draw
+from viewer.sessions.translation import Translator
 
 KEYS = ["+", "-", "z", "y", "c", "3", "x", "s", "space", "i", "left", "wheel:2", "wheel:-3", "ctrl+z"]
 PLACES = st.tuples(st.integers(0, 1100), st.integers(0, 600))

@@ -10,19 +10,20 @@ import pytest
 from small_models import FakeDisplay, make_encoder, make_generator
 
 from export.card import Latent
-from viewer import plots, scene
 from viewer.__main__ import main
 from viewer.app import run_live, run_scripted
-from viewer.classes import Classes
-from viewer.cloud import Cloud, open_cloud
-from viewer.explore import LatentSession
+from viewer.files.png import encode_png, read_recipe
+from viewer.frame import plots
 from viewer.keys import parse_keys
-from viewer.latent_state import LatentState, begin, place
 from viewer.latents import draw, lerp, slerp
-from viewer.layout import Area, make_layout
 from viewer.model import Model, ModelError, open_model, open_sibling_encoder
-from viewer.pictures import encode_png, read_recipe
-from viewer.space import space_of
+from viewer.modes.latent import frames as scene
+from viewer.modes.latent.layout import Area, make_layout
+from viewer.modes.latent.scatter import Cloud, open_cloud
+from viewer.modes.latent.session import LatentSession
+from viewer.modes.latent.space import space_of
+from viewer.modes.latent.state import LatentState, begin, place
+from viewer.sessions.classes import Classes
 
 
 @pytest.fixture(scope="module")

@@ -9,14 +9,14 @@ import cv2
 import numpy as np
 import pytest
 
-from viewer import files
-from viewer.pictures import PictureError, encode_png, save_numbered
-from viewer.results import write_new
+from viewer.files import atomic as files
+from viewer.files.png import PictureError, encode_png, save_numbered
+from viewer.files.results import write_new
 
 ENDED = """
 import os, sys, threading, time
 from pathlib import Path
-from viewer.pictures import save_numbered
+from viewer.files.png import save_numbered
 from viewer.worker import Errands, leave
 write, begun = os.write, threading.Event()
 def slowly(descriptor, data):

@@ -16,10 +16,10 @@ import pytest
 from hostile_models import MAKERS, MAY_SHOW, SECRET, whole
 from small_models import make_generator
 
-from viewer import limits
 from viewer.__main__ import MODES, main
+from viewer.graph import limits
+from viewer.graph.screening import ScreeningError, screen
 from viewer.model import ModelError, open_model
-from viewer.screening import ScreeningError, screen
 
 ROOT = Path(__file__).parents[2]
 OPEN = Path(__file__).with_name("open_hostile.py")
@@ -205,7 +205,7 @@ def test_a_hostile_encoder_beside_a_model(tmp_path: Path, photo_path: Path, caps
 def test_the_whole_process_is_bound() -> None:
     program = """
 import numpy as np
-from viewer.limits import limits
+from viewer.graph.limits import limits
 with limits(memory=200 * 2**20):
     try:
         np.ones(400 * 2**20, np.uint8)
@@ -223,7 +223,7 @@ def test_the_memory_of_a_model_is_what_the_flag_says(tmp_path: Path) -> None:
     path.write_bytes(MAKERS["doubling_of_64_GiB_when_run"]())
     program = f"""
 import numpy as np
-from viewer import limits
+from viewer.graph import limits
 from viewer.model import ModelError, open_model
 limits._taken = lambda: None
 from pathlib import Path

@@ -10,16 +10,16 @@ from small_models import FakeDisplay, generator_card, make_detail, make_encoder,
 
 from export.card import Latent
 from viewer.__main__ import main
-from viewer.animate import AnimateSession
 from viewer.app import run_live, run_scripted
-from viewer.grid import GridSession
-from viewer.hpf import DetailLayer, Sharpening, open_layer, other_low
-from viewer.hpf_gain import DETAIL, SHARPENING
+from viewer.files.png import read_recipe
 from viewer.keys import Action, Event, parse_keys
 from viewer.latents import draw_many
 from viewer.model import Model, open_model
-from viewer.model_session import make_sheet
-from viewer.pictures import read_recipe
+from viewer.modes.animate.session import AnimateSession
+from viewer.modes.grid.session import GridSession
+from viewer.sessions.detail_layer import DetailLayer, Sharpening, open_layer, other_low
+from viewer.sessions.gain import DETAIL, SHARPENING
+from viewer.sessions.model_session import make_sheet
 from viewer.state import AnimateState, GridState
 
 

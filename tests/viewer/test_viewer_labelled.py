@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from viewer.labelled import open_set
-from viewer.pictures import PictureError
+from viewer.files.png import PictureError
+from viewer.modes.dataset.opened import open_set
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (7, 6, 5, 3), np.uint8)
 LABELS = [0, 1, 2, 0, 1, 2, 0]
@@ -141,7 +141,7 @@ def layout_of(kind: str, folder: Path) -> Path:
 @pytest.mark.parametrize("size", [0, 4, 9])
 def test_a_set_is_what_it_is_in_training(tmp_path: Path, kind: str, size: int) -> None:
     pytest.importorskip("torch")
-    from trainer.data.sources import open_pictures
+    from trainer.data.batches.dataset import open_pictures
 
     path = layout_of(kind, tmp_path)
     found, trained = open_set(path), open_pictures(str(path), image_size=size, progress=False)

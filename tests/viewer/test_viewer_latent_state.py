@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from export.card import Latent
-from viewer.classes import Classes
 from viewer.keys import Action, Event, parse_keys
-from viewer.latent_state import LatentState, begin, place, reduce_latent
-from viewer.layout import fitting_side, make_layout
-from viewer.space import MIDDLE, Point, Space
+from viewer.modes.latent.layout import fitting_side, make_layout
+from viewer.modes.latent.space import MIDDLE, Point, Space
+from viewer.modes.latent.state import LatentState, begin, place, reduce_latent
+from viewer.sessions.classes import Classes
 from viewer.state import Effect, reduce
 
 RANDOM = np.random.default_rng(0)

@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 import pytest
 
-from viewer.collection import open_sets
-from viewer.labelled import open_set
-from viewer.marks import Marks, marks_path
-from viewer.pictures import PictureError
+from viewer.files.png import PictureError
+from viewer.modes.dataset.collection import open_sets
+from viewer.modes.dataset.opened import open_set
+from viewer.modes.dataset.selection import Marks, marks_path
 
 ROOT = Path(__file__).parents[2]
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 6, 5, 3), np.uint8)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from viewer.__main__ import main
+from viewer.files.png import encode_png, read_recipe
+from viewer.files.table import Table
 from viewer.keys import parse_keys
-from viewer.pick_state import SCALES, VIEW, PickState, begin, reduce_pick
-from viewer.pictures import encode_png, read_recipe
-from viewer.table import Table
+from viewer.modes.pick.state import SCALES, VIEW, PickState, begin, reduce_pick
 
 random = np.random.default_rng(0)
 TABLE = Table(3, 4, 10, 8, 2, 2)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from small_denoisers import STEPS, alpha_bar, known_pictures
 
-from viewer.noise import PageNoise
+from viewer.modes.diffuse.noise import PageNoise
 from viewer.samplers import Floats, ddim, ddpm, dpm_solver, even_ratios, even_times, renoised
 
 PREDICTIONS = ("epsilon", "x0", "v")
@@ -115,7 +115,7 @@ def test_no_steps_to_take_is_an_error(start: int, steps: int, expected: str) -> 
 @pytest.mark.parametrize("start", [STEPS, 300])
 def test_the_trainers_samplers_are_the_same(prediction: str, start: int) -> None:
     torch = pytest.importorskip("torch")
-    from trainer import samplers as other
+    from trainer.contract import samplers as other
 
     known = schedule(prediction, COSINE)
     torch.manual_seed(0)

@@ -15,7 +15,7 @@ import pytest
 from small_denoisers import make_denoiser
 from small_models import make_detail, make_encoder, make_generator, make_translator, photo_like
 
-from viewer.pictures import read_recipe
+from viewer.files.png import read_recipe
 
 pytestmark = [
     pytest.mark.slow,

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainer.data import table as tools
-from viewer.pictures import PictureError, encode_png
-from viewer.table import Table, find_table
+from trainer.contract import sheet as tools
+from viewer.files.png import PictureError, encode_png
+from viewer.files.table import Table, find_table
 
 PATH = Path("table.png")
 random = np.random.default_rng(0)

@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 from viewer.__main__ import main
 from viewer.app import run_live, run_scripted
 from viewer.edges import find_edges
+from viewer.files.png import read_recipe
 from viewer.keys import NAMES, Event, decode_character, parse_keys
 from viewer.latents import slerp
 from viewer.model import open_model
-from viewer.pictures import read_recipe
+from viewer.modes.translate.session import TranslateSession, start_sigma
+from viewer.modes.translate.state import TranslateState
+from viewer.sessions.translation import Translator
 from viewer.state import reduce
-from viewer.translate import TranslateSession, start_sigma
-from viewer.translate_state import TranslateState
-from viewer.translation import Translator
 
 KEYS = [*NAMES.values(), *filter(None, map(decode_character, "sSirx+-= 3[]"))]
 

@@ -11,10 +11,10 @@ import small_models as make
 from numpy.typing import NDArray
 from onnx import helper
 
+from viewer.files.inputs import Photo
 from viewer.model import ModelError, open_model
-from viewer.photos import Photo
-from viewer.tiles import plan_tiles
-from viewer.translation import Translator, Upscaler
+from viewer.sessions.tiles import plan_tiles
+from viewer.sessions.translation import Translator, Upscaler
 
 
 def translator(path: Path, **options: object) -> Translator:

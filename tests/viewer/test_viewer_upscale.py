@@ -10,16 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
-from viewer import side_by_side
 from viewer.__main__ import main
 from viewer.app import run_scripted
+from viewer.files.inputs import Photo
+from viewer.files.png import read_recipe
+from viewer.frame import side_by_side
 from viewer.keys import Action, Event, parse_keys
 from viewer.model import open_model
-from viewer.photos import Photo
-from viewer.pictures import read_recipe
-from viewer.translation import Upscaler, bicubic
-from viewer.upscale import UpscaleSession, begin
-from viewer.upscale_state import VIEW, UpscaleState, opened, reduce_upscale
+from viewer.modes.upscale.session import UpscaleSession, begin
+from viewer.modes.upscale.state import VIEW, UpscaleState, opened, reduce_upscale
+from viewer.sessions.translation import Upscaler, bicubic
 
 KEYS = "left,right,up,down,pageup,pagedown,home,end,+,-,space,[,],x,wheel:1:30:40,wheel:-1:30:40"
 EVENTS = st.one_of(

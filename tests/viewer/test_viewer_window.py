@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from viewer.displays.x11 import XKeys
-from viewer.layout import make_layout
-from viewer.pictures import read_recipe
-from viewer.side_by_side import make_easel
+from viewer.files.png import read_recipe
+from viewer.frame.side_by_side import make_easel
+from viewer.modes.latent.layout import make_layout
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux") or not (shutil.which("Xvfb") and shutil.which("xdotool")),

@@ -10,22 +10,9 @@ import sys
 from types import FrameType, ModuleType
 
 from trainer.config import UserError, fail
-from trainer.data import (
-    align,
-    create,
-    downscale,
-    edges,
-    filter,
-    info,
-    merge,
-    morph,
-    select,
-    shards,
-    split,
-    stats,
-    toycats,
-)
-from trainer.data.npy import printable
+from trainer.data.drawing import toycats
+from trainer.data.sources.npy import printable
+from trainer.data.tools import align, create, downscale, edges, filter, info, merge, morph, select, shards, split, stats
 
 TOOLS: tuple[ModuleType, ...] = (
     create, align, morph, merge, split, select, stats, filter, info, edges, downscale, shards, toycats,

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from trainer.autoencoder import Autoencoder, AutoencoderConfig, AutoencoderFamily
 from trainer.config import require
 from trainer.family import DataSpec, Nets
+from trainer.parts.autoencoder import Autoencoder, AutoencoderConfig, AutoencoderFamily
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,13 +14,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from trainer.adam import AdamConfig
-from trainer.adversarial import Adversarial, AdversarialConfig
 from trainer.blocks import StridedDiscriminator, TransposedGenerator, small_normal
 from trainer.config import require
 from trainer.family import Batch, DataSpec, Exportable, Nets, Turn
-from trainer.latents import KEPT_TO_MIX, latent_facts
-from trainer.objectives import discriminator_loss
+from trainer.parts.adam import AdamConfig
+from trainer.parts.adversarial import Adversarial, AdversarialConfig
+from trainer.parts.gan_losses import discriminator_loss
+from trainer.parts.latent_whitening import KEPT_TO_MIX, latent_facts
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,12 +17,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainer.adam import AdamConfig
-from trainer.adversarial import Adversarial, AdversarialConfig
 from trainer.blocks import StridedDiscriminator, TransposedGenerator, small_normal
 from trainer.config import require
 from trainer.family import Batch, DataSpec, Exportable, Nets, Turn
-from trainer.objectives import discriminator_loss, generator_loss
+from trainer.parts.adam import AdamConfig
+from trainer.parts.adversarial import Adversarial, AdversarialConfig
+from trainer.parts.gan_losses import discriminator_loss, generator_loss
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from trainer.autoencoder import Autoencoder, AutoencoderConfig, AutoencoderFamily
 from trainer.family import DataSpec, Nets
+from trainer.parts.autoencoder import Autoencoder, AutoencoderConfig, AutoencoderFamily
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,12 +15,12 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from trainer.adam import AdamConfig
-from trainer.adversarial import Adversarial, AdversarialConfig
 from trainer.blocks import StridedDiscriminator, TransposedGenerator, small_normal
 from trainer.config import require
 from trainer.family import Batch, DataSpec, Nets, Turn
-from trainer.objectives import (
+from trainer.parts.adam import AdamConfig
+from trainer.parts.adversarial import Adversarial, AdversarialConfig
+from trainer.parts.gan_losses import (
     AUGMENTATIONS,
     diff_augment,
     discriminator_loss,

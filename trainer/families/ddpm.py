@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainer.adam import AdamConfig, AdamFamily
 from trainer.config import require
-from trainer.denoiser import Denoiser, folded
-from trainer.diffusion import Diffusion
+from trainer.contract.samplers import Predict, ddim, even_times, finished
 from trainer.family import Batch, DataSpec, Exportable, Nets, Turn
-from trainer.samplers import Predict, ddim, even_times, finished
+from trainer.parts.adam import AdamConfig, AdamFamily
+from trainer.parts.denoiser_unet import Denoiser, folded
+from trainer.parts.noise_schedule import Diffusion
 
 KEPT = 16  # training pictures that stay with the weights: what an export is calibrated on
 SHOWN_AT = 4  # steps t that each of them is shown at

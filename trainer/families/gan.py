@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from trainer.adam import AdamConfig
-from trainer.adversarial import Adversarial, AdversarialConfig
 from trainer.blocks import scale_keeping
 from trainer.config import require
 from trainer.family import Batch, DataSpec, Nets, Turn
-from trainer.objectives import discriminator_loss, generator_loss
+from trainer.parts.adam import AdamConfig
+from trainer.parts.adversarial import Adversarial, AdversarialConfig
+from trainer.parts.gan_losses import discriminator_loss, generator_loss
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,13 +22,13 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from trainer import metrics
-from trainer.adam import AdamConfig, AdamFamily
 from trainer.blocks import DownBlock, ResidualBlock, UpBlock, pyramid, sub_pixel
 from trainer.config import UserError, require
 from trainer.family import Batch, DataSpec, Exportable, Foundation, Nets, Turn
-from trainer.gaussian import clamp_log_variance, sample_gaussian, twice_divergence
-from trainer.latents import FromNormal, Whitening, fit_gaussian
-from trainer.objectives import discriminator_loss, generator_loss
+from trainer.parts.adam import AdamConfig, AdamFamily
+from trainer.parts.gan_losses import discriminator_loss, generator_loss
+from trainer.parts.gaussian import clamp_log_variance, sample_gaussian, twice_divergence
+from trainer.parts.latent_whitening import FromNormal, Whitening, fit_gaussian
 
 MARGIN = 8  # pixels of its reflection that a picture has round it while detail is drawn and judged: borders are odd
 MOST_LEVELS = 3  # times that the detail decoder halves the picture: detail does not depend on what is further off

@@ -16,12 +16,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from trainer.adam import AdamConfig, AdamFamily
 from trainer.blocks import pyramid, small_normal
 from trainer.config import require
 from trainer.family import Batch, DataSpec, Exportable, Nets, Pairs, Reading, Turn
-from trainer.objectives import Objective, discriminator_loss, generator_loss, gradient_penalty
-from trainer.unet import NORMS, Norm, UNet, flat_keys, normalisation_of
+from trainer.parts.adam import AdamConfig, AdamFamily
+from trainer.parts.gan_losses import Objective, discriminator_loss, generator_loss, gradient_penalty
+from trainer.parts.pix2pix_unet import NORMS, Norm, UNet, flat_keys, normalisation_of
 
 GAMES: Mapping[str, Objective] = {"vanilla": "bce", "lsgan": "lsgan", "wgan": "wgan", "wgan_gp": "wgan"}
 MOST_LEVELS = 9

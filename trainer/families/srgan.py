@@ -20,14 +20,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainer import metrics
-from trainer.adam import AdamConfig, AdamFamily
 from trainer.blocks import sub_pixel
 from trainer.config import require
-from trainer.degrade import Degrade, degrade, enlarge, reduce, whole_levels
 from trainer.family import Batch, Crops, DataSpec, Exportable, Nets, Turn
-from trainer.objectives import discriminator_loss, generator_loss
-from trainer.perceptual import ContentDistance
-from trainer.superresolution import (
+from trainer.parts.adam import AdamConfig, AdamFamily
+from trainer.parts.degrade import Degrade, degrade, enlarge, reduce, whole_levels
+from trainer.parts.gan_losses import discriminator_loss, generator_loss
+from trainer.parts.perceptual import ContentDistance
+from trainer.parts.superresolution import (
     Bicubic,
     SharedPReLU,
     ShuffledConv2d,

@@ -3,7 +3,7 @@
 ``hierarchical``: two stochastic layers of small linear maps (Sønderby et al. 2016, "Ladder Variational Autoencoders",
 section 2.1, the plain hierarchy). ``conv``: residual blocks with GroupNorm around one Gaussian latent (Kingma &
 Welling 2014, "Auto-Encoding Variational Bayes"; β from Higgins et al. 2017, free bits from Kingma et al. 2016). Its
-files take standard normal latents and lay them as the encoder does (see ``trainer.latents``).
+files take standard normal latents and lay them as the encoder does (see ``trainer.parts.latent_whitening``).
 
     accelerate launch trainer/train_vae.py --data cats.npy --out runs/cats --arch conv
 """
@@ -22,9 +22,16 @@ from torch.nn import functional as F
 from trainer.blocks import DownBlock, ResidualBlock, UpBlock, pyramid, sub_pixel
 from trainer.config import RunConfig, require
 from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Pairs, Reading, Turn
-from trainer.gaussian import clamp_log_variance, sample_gaussian, twice_divergence
-from trainer.latents import FromNormal, ToNormal, Whitening, fit_gaussian, generator_and_encoder, latent_facts
-from trainer.perceptual import PerceptualDistance
+from trainer.parts.gaussian import clamp_log_variance, sample_gaussian, twice_divergence
+from trainer.parts.latent_whitening import (
+    FromNormal,
+    ToNormal,
+    Whitening,
+    fit_gaussian,
+    generator_and_encoder,
+    latent_facts,
+)
+from trainer.parts.perceptual import PerceptualDistance
 
 
 @dataclass(frozen=True, kw_only=True)

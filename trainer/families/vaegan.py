@@ -17,13 +17,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainer.adam import AdamConfig, AdamFamily
 from trainer.config import UserError, require
 from trainer.family import Batch, DataSpec, Exportable, Nets, Reading, Turn
-from trainer.gaussian import clamp_log_variance, sample_gaussian, twice_divergence
-from trainer.latents import KEPT_TO_MIX, FromNormal, ToNormal, Whitening, fit_gaussian, generator_and_encoder
-from trainer.objectives import discriminator_loss, generator_loss
-from trainer.perceptual import DEVIATION, MEAN
+from trainer.parts.adam import AdamConfig, AdamFamily
+from trainer.parts.gan_losses import discriminator_loss, generator_loss
+from trainer.parts.gaussian import clamp_log_variance, sample_gaussian, twice_divergence
+from trainer.parts.latent_whitening import (
+    KEPT_TO_MIX,
+    FromNormal,
+    ToNormal,
+    Whitening,
+    fit_gaussian,
+    generator_and_encoder,
+)
+from trainer.parts.perceptual import DEVIATION, MEAN
 
 WIDTHS = (32, 64, 128, 256, 512)  # channels, one halving each
 PLACES_PX = 2 ** len(WIDTHS)  # pixels a side that become one place of the coarsest layer, and one patch

@@ -10,11 +10,11 @@ from typing import Literal
 import torch
 from torch import nn
 
-from trainer.adversarial import Adversarial, AdversarialConfig
 from trainer.blocks import StridedDiscriminator, TransposedGenerator, scale_keeping, small_normal
 from trainer.config import require
 from trainer.family import Batch, DataSpec, Nets, Turn
-from trainer.objectives import discriminator_loss, generator_loss
+from trainer.parts.adversarial import Adversarial, AdversarialConfig
+from trainer.parts.gan_losses import discriminator_loss, generator_loss
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainer.adam import AdamConfig
-from trainer.adversarial import Adversarial, AdversarialConfig
 from trainer.blocks import StridedDiscriminator, TransposedGenerator, halvings
 from trainer.config import require
 from trainer.family import Batch, DataSpec, Nets, Turn
-from trainer.objectives import discriminator_loss, generator_loss, gradient_penalty
+from trainer.parts.adam import AdamConfig
+from trainer.parts.adversarial import Adversarial, AdversarialConfig
+from trainer.parts.gan_losses import discriminator_loss, generator_loss, gradient_penalty
 
 GROUP = 8  # channels that are normalised together by --critic-norm group
 

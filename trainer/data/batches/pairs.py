@@ -1,0 +1,284 @@
+"""Pairs of pictures: what a picture is to be made of, and the picture.
+
+Two folders with files of the same names; pictures whose two halves are the pair; two .npy files; or any pictures, with
+their edges drawn on the fly. Both sides are brought to one size, as squares.
+"""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from trainer.config import RunConfig, UserError
+from trainer.contract.images import Unreadable, decode, files_in, load, read_bytes, read_header, resize
+from trainer.data.batches.dataset import GIB, FolderImages, Images, Pictures, Sides, open_pictures
+from trainer.data.sources.folder import real
+from trainer.data.sources.npy import printable
+from trainer.data.sources.threads import in_threads
+from trainer.data.tools.edges import edge_map
+from trainer.family import Pairs
+
+LISTED = 12  # names of files without a partner
+Read = Callable[[Path, int, int], np.ndarray]  # (path, height, width) → u8 [height, width, 3] RGB
+Change = Callable[[np.ndarray], np.ndarray]  # u8 [h, w, c] → u8 [h, w, c']
+
+
+class Derived:
+    """Pictures made of others when asked for."""
+
+    def __init__(self, images: Images, change: Change, channels: int) -> None:
+        self.images, self.change = images, change
+        self.shape = (*images.shape[:3], channels)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, indices: np.ndarray) -> np.ndarray:
+        return np.stack([self.change(image) for image in self.images[indices]])
+
+
+def open_pairs(config: RunConfig, reading: Pairs, progress: bool = True) -> Pictures:
+    """The pairs that ``--data`` and ``--condition`` say. Raises ``UserError`` in one line."""
+    side = round(config.image_size * reading.enlarge)
+    if reading.condition == "edges":
+        pictures = open_pictures(config.data, image_size=side, bgr=config.bgr, memory=config.memory, progress=progress)
+        change = partial(edges_of, sigma=reading.sigma)
+        images, name, groups = pictures.images, pictures.name, pictures.groups
+        conditions = derive(images, change, 1, config.memory, progress, "drawing edges")
+    elif Path(reading.condition).suffix == ".npy":
+        images, conditions, name, groups = open_arrays(config, reading, side, progress)
+    else:
+        folder = Path(config.data)
+        if not folder.is_dir():
+            hint = "; 'edges' goes with any data" if reading.flag == "--condition" else ""
+            raise UserError(
+                f"--data is {printable(config.data)}, expected a folder of pictures with {reading.flag} "
+                f"{printable(reading.condition)}{hint}"
+            )
+        if reading.condition == "halves":
+            found = find_halves(folder)
+            reads: Sides[Read] = partial(read_half, right=True), read_half
+        else:
+            found = match(folder, Path(reading.condition), reading.flag)
+            reads = load, load
+        images, conditions = open_files(found, reads, side, config.memory, progress)
+        name, groups = folder.resolve().name, None
+    if reading.swapped:
+        images, conditions = conditions, images
+    images = with_channels(images, reading.channels, config.memory)
+    conditions = with_channels(conditions, reading.condition_channels, config.memory)
+    return Pictures(
+        images=images,
+        conditions=conditions,
+        condition_channels=conditions.shape[3],
+        groups=groups,
+        name=name,
+        window=(config.image_size, config.image_size) if side != config.image_size else None,
+    )
+
+
+def open_arrays(
+    config: RunConfig, reading: Pairs, side: int, progress: bool
+) -> tuple[Images, Images, str, np.ndarray | None]:
+    """Two .npy files of as many pictures, their name, and their groups."""
+    condition = reading.condition
+    one, other = (
+        open_pictures(data, image_size=side, bgr=config.bgr, memory=config.memory, progress=progress)
+        for data in (config.data, condition)
+    )
+    if one.images.shape[:3] != other.images.shape[:3]:
+        found, expected = (
+            f"{len(item)} pictures of {item.images.shape[2]}x{item.images.shape[1]} px" for item in (other, one)
+        )
+        raise UserError(f"{reading.flag} {printable(condition)} holds {found}, expected the {expected} of --data")
+    return one.images, other.images, one.name, one.groups
+
+
+def match(folder: Path, conditions: Path, flag: str = "--condition") -> dict[Sides[Path], tuple[int, int]]:
+    """Pairs of files (picture, condition) of the same name in two folders, whatever their endings, and the size (h, w)
+    of the picture. Names without a partner are listed and counted. Raises ``UserError`` where no pair is left."""
+    if not conditions.is_dir():
+        kinds = "a .npy file, 'halves' or 'edges'" if flag == "--condition" else "or a .npy file"
+        raise UserError(
+            f"{flag} is {printable(conditions)}, expected a folder of pictures, {kinds}; there is no such folder"
+        )
+    if real(folder) == real(conditions):
+        raise UserError(f"{flag} is {printable(conditions)}, the folder of --data itself, expected another")
+    ours, theirs = by_name(folder, conditions), by_name(conditions, folder)
+    note_unmatched(folder, "no condition", [ours[name] for name in ours.keys() - theirs.keys()])
+    note_unmatched(conditions, "no picture", [theirs[name] for name in theirs.keys() - ours.keys()])
+    names = sorted(ours.keys() & theirs.keys())
+    if not names:
+        raise UserError(
+            f"no file in {printable(conditions)} has the name of one in {printable(folder)}, "
+            "expected a/b.png for a/b.jpg, say"
+        )
+    found: dict[Sides[Path], tuple[int, int]] = {}
+    for name in names:
+        try:
+            shape, condition_shape = shape_of(ours[name]), shape_of(theirs[name])
+        except Unreadable as error:
+            print(f"skipped {error}", file=sys.stderr)
+            continue
+        if not same_proportions(shape, condition_shape):
+            sizes = (f"{width}x{height} px" for height, width in (shape, condition_shape))
+            print(f"skipped {printable(ours[name])}: {next(sizes)}, its condition {next(sizes)}", file=sys.stderr)
+            continue
+        found[ours[name], theirs[name]] = shape
+    return left_over(found, len(names), folder)
+
+
+def by_name(folder: Path, other: Path) -> dict[str, Path]:
+    """Files by their path in the folder, without endings; not those of the other side, should it lie within."""
+    found: dict[str, Path] = {}
+    inside = real(other) if real(folder) in real(other).parents else None
+    for path in files_in(folder):
+        if inside is not None and inside in real(path).parents:
+            continue
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        if name in found:
+            print(f"skipped {printable(path)}: {printable(found[name])} has the same name", file=sys.stderr)
+        else:
+            found[name] = path
+    return found
+
+
+def note_unmatched(folder: Path, lack: str, paths: Sequence[Path]) -> None:
+    if paths:
+        names = [printable(path.relative_to(folder)) for path in sorted(paths)]
+        few = ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+        print(f"{printable(folder)}: left out {len(names)} with {lack} of the same name: {few}", file=sys.stderr)
+
+
+def shape_of(path: Path) -> tuple[int, int]:
+    """Height and width of a picture file. Raises ``Unreadable`` with its name."""
+    try:
+        return read_header(read_bytes(path)).shape
+    except Unreadable as error:
+        raise Unreadable(f"{printable(path)}: {error}") from None
+
+
+def same_proportions(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether one size is the other enlarged, up to a pixel of rounding of the smaller."""
+    (height, width), (other_height, other_width) = sorted((one, other))
+    return (
+        abs(other_height * width / other_width - height) <= 1 or abs(other_width * height / other_height - width) <= 1
+    )
+
+
+def find_halves(folder: Path) -> dict[Sides[Path], tuple[int, int]]:
+    """Pictures of two halves: each file on both sides, and the size (h, w) of a half."""
+    found: dict[Sides[Path], tuple[int, int]] = {}
+    count = 0
+    for path in files_in(folder):
+        count += 1
+        try:
+            height, width = shape_of(path)
+        except Unreadable as error:
+            print(f"skipped {error}", file=sys.stderr)
+            continue
+        if width % 2:
+            print(f"skipped {printable(path)}: {width} px wide, which has no two halves", file=sys.stderr)
+        else:
+            found[path, path] = height, width // 2
+    return left_over(found, count, folder)
+
+
+def left_over(
+    found: dict[Sides[Path], tuple[int, int]], count: int, folder: Path
+) -> dict[Sides[Path], tuple[int, int]]:
+    if not found:
+        raise UserError(f"{printable(folder)}: none of {count} pairs can be used")
+    return found
+
+
+def read_half(path: Path, height: int, width: int, right: bool = False) -> np.ndarray:
+    """The left or right half of a picture file, as ``load`` reads whole ones. Raises ``Unreadable``."""
+    data = read_bytes(path)
+    try:
+        image = decode(data, read_header(data))
+        middle = image.shape[1] // 2
+        image = resize(image[:, middle:] if right else image[:, :middle], height, width)
+    except (cv2.error, MemoryError):
+        raise Unreadable("too large to decode here") from None
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def open_files(
+    found: Mapping[Sides[Path], tuple[int, int]], reads: Sides[Read], side: int, memory: float, progress: bool
+) -> tuple[Images, Images]:
+    """Pictures and conditions of files, in memory where they fit. Raises ``UserError``."""
+    sizes = set(found.values())
+    if len(sizes) > 1 and not side:
+        few = ", ".join(f"{width}x{height}" for height, width in sorted(sizes)[:3])
+        raise UserError(f"the pairs are of {len(sizes)} sizes ({few} ...): give --image-size")
+    height, width = (side, side) if side else next(iter(sizes))
+    pairs = list(found)
+    read, read_condition = reads
+    assert read_condition is not None
+    if 2 * len(pairs) * height * width * 3 > memory * GIB:
+        conditions = [condition for _, condition in pairs if condition is not None]
+        return (
+            FolderImages([path for path, _ in pairs], height, width, read),
+            FolderImages(conditions, height, width, read_condition),
+        )
+
+    def one(pair: Sides[Path]) -> np.ndarray | str:
+        sides = []
+        for path, reader in zip(pair, (read, read_condition), strict=True):
+            assert path is not None
+            try:
+                sides.append(reader(path, height, width))
+            except Unreadable as error:
+                return f"{printable(path)}: {error}"
+        return np.stack(sides)
+
+    held = np.empty((2, len(pairs), height, width, 3), np.uint8)
+    count = 0
+    for _, result in tqdm(
+        in_threads(pairs, one), "decoding", len(pairs), unit="pair", leave=False, disable=None if progress else True
+    ):
+        if isinstance(result, str):
+            print(f"skipped {printable(result)}", file=sys.stderr)
+        else:
+            held[:, count] = result
+            count += 1
+    if not count:
+        raise UserError(f"none of {len(pairs)} pairs can be used")
+    return held[0, :count], held[1, :count]
+
+
+def derive(images: Images, change: Change, channels: int, memory: float, progress: bool, what: str) -> Images:
+    """Pictures made of others: in memory where those are, and both fit."""
+    derived = Derived(images, change, channels)
+    count, height, width, _ = derived.shape
+    if not isinstance(images, np.ndarray) or images.nbytes + count * height * width * channels > memory * GIB:
+        return derived
+    held = np.empty(derived.shape, np.uint8)
+    made = in_threads(range(count), lambda index: change(images[index]))
+    for index, image in tqdm(made, what, count, unit="picture", leave=False, disable=None if progress else True):
+        held[index] = image
+    return held
+
+
+def edges_of(image: np.ndarray, sigma: float) -> np.ndarray:
+    return edge_map(image, sigma)[..., None]
+
+
+def with_channels(images: Images, channels: int, memory: float) -> Images:
+    """Grey or RGB, as asked for; 0: as they are."""
+    if channels in (0, images.shape[3]):
+        return images
+    return derive(images, to_grey if channels == 1 else to_rgb, channels, memory, False, "")
+
+
+def to_grey(image: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
+
+
+def to_rgb(image: np.ndarray) -> np.ndarray:
+    return image.repeat(3, 2)

@@ -1,0 +1,259 @@
+"""The batches that are drawn from a training set.
+
+Their stream is a pure function of (seed, position): whoever resumes at a position gets the same pictures in the same
+order, from memory or from loader processes, and on another number of ranks the remaining ones, each once an epoch.
+Where a set is read by blocks, each rank its own, that holds for the same number of ranks.
+"""
+
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from trainer.config import UserError
+from trainer.data.batches.augment import Augment, cut, mirror, quarter_turns, warp
+from trainer.data.batches.dataset import Pictures, Ragged, Sides
+from trainer.data.batches.order import Order, mixed
+from trainer.family import Batch
+
+
+def to_batch(
+    sides: Sides[Tensor],
+    labels: Tensor | None,
+    device: torch.device,
+    image_range: tuple[float, float],
+    window: tuple[int, int] | None = None,
+    augment: Augment | None = None,
+    generator: torch.Generator | None = None,
+) -> Batch:
+    """u8 [n, h, w, c], owned by the caller's batch, → augmented f32 [n, c, h, w], channels-last, in ``image_range``.
+
+    Both sides of pairs change alike. ``window``: height and width to cut out, at random or without a generator in the
+    middle.
+    """
+    changed: list[Tensor | None] = []
+    start = None if generator is None else generator.get_state()
+    for side in sides:
+        if generator is not None and start is not None:
+            generator.set_state(start)
+        changed.append(None if side is None else _change(side, device, image_range, window, augment, generator))
+    image, condition = changed
+    assert image is not None
+    return Batch(
+        image=image,
+        label=None if labels is None else labels.to(device, non_blocking=True),
+        condition=condition,
+    )
+
+
+def _change(
+    images: Tensor,
+    device: torch.device,
+    image_range: tuple[float, float],
+    window: tuple[int, int] | None,
+    augment: Augment | None,
+    generator: torch.Generator | None,
+) -> Tensor:
+    """``to_batch`` for one side."""
+    images = images.to(device, non_blocking=True)
+    if window is not None:
+        images = cut(images, window, generator)
+    if augment and generator and augment.flip:
+        images = mirror(images, generator)
+    if augment and generator and augment.turn:
+        images = quarter_turns(images, generator)
+    low, high = image_range
+    floats = images.float()
+    # One pass over the batch where mul_ and add_ make two; writing floats first is faster than mixing types.
+    torch.add(torch.tensor(low, device=device), floats, alpha=(high - low) / 255, out=floats)
+    image = floats.permute(0, 3, 1, 2)
+    if augment and generator and augment.warps:
+        image = warp(image, augment, generator)
+    return image
+
+
+class _Rows(Dataset[Sides[Tensor] | str]):
+    """Hands whole batches of u8 pictures to a DataLoader."""
+
+    def __init__(self, pictures: Pictures) -> None:
+        self.images, self.conditions = pictures.images, pictures.conditions
+
+    def __getitems__(self, asked: tuple[np.ndarray, int]) -> Sides[Tensor] | str:
+        indices, seed = asked
+        try:
+            if isinstance(self.images, Ragged):
+                image, condition = self.images.cut(indices, np.random.default_rng(seed))
+            else:
+                image = self.images[indices]
+                condition = None if self.conditions is None else self.conditions[indices]
+        except UserError as error:  # as a value: raised, it would arrive with a traceback that keeps the loader alive
+            return str(error)
+        return torch.from_numpy(image), None if condition is None else torch.from_numpy(condition)
+
+
+def _endless(
+    indices: np.ndarray, order: Order, position: int, rank: int, world_size: int, count: int, seed: int
+) -> Iterator[tuple[np.ndarray, int]]:
+    """Indices of batches, and a seed for each. Knows no stream: as part of a reference cycle, each loader process would
+    take five seconds to end."""
+    while True:
+        yield indices[order.take(position + rank * count, count)], mixed(seed, position, rank, 1)
+        position += count * world_size
+
+
+def _same(batch: Any) -> Any:
+    return batch
+
+
+def _start_worker(_: int) -> None:
+    cv2.setNumThreads(0)
+    # Requests to stop reach all processes of a terminal or a job; the one that trains decides when its loaders end.
+    signal.set_wakeup_fd(-1)
+    for name in ("SIGTERM", "SIGINT", "SIGUSR1", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+
+class Stream(Iterator[Batch]):
+    """Endless training batches of one rank.
+
+    ``position`` is the number of pictures drawn so far over all ranks; constructing with it, or setting it, resumes
+    exactly. A batch at position p holds samples p + rank * batch_size onwards of the endless order.
+    """
+
+    def __init__(
+        self,
+        pictures: Pictures,
+        indices: np.ndarray,
+        *,
+        batch_size: int,
+        rank: int,
+        world_size: int,
+        seed: int,
+        device: torch.device,
+        image_range: tuple[float, float],
+        augment: Augment,
+        position: int = 0,
+        memory_gib: float = 4.0,
+        workers: int = 0,
+        shuffle: bool = True,
+    ) -> None:
+        if not len(indices):
+            raise UserError(f"{pictures.name} has no pictures to train on")
+        self.pictures, self.indices = pictures, np.asarray(indices, np.int64)
+        self.batch_size, self.rank, self.world_size = batch_size, rank, world_size
+        self.seed, self.device, self.image_range, self.augment = seed, torch.device(device), image_range, augment
+        self.workers = workers
+        self.labels = None if pictures.labels is None else torch.from_numpy(pictures.labels)
+        self.resident = pictures.resident(self.device, memory_gib)
+        self.order = Order(
+            len(self.indices), seed, shuffle, self._blocks(), chunk=batch_size, lanes=world_size if shuffle else 1
+        )
+        self._loader: Iterator[Sides[Tensor] | str] | None = None
+        self._position = position
+
+    def _blocks(self) -> np.ndarray | None:
+        """The first of the training pictures of each block, where the set is read by blocks."""
+        if self.pictures.blocks is None:
+            return None
+        numbers = np.searchsorted(self.pictures.blocks, self.indices, "right")
+        return np.flatnonzero(np.diff(numbers, prepend=-1))
+
+    @property
+    def position(self) -> int:
+        """Pictures drawn over all ranks so far."""
+        return self._position
+
+    @position.setter
+    def position(self, position: int) -> None:
+        self.close()
+        self._position = position
+
+    @property
+    def epoch(self) -> int:
+        """Whole passes over the training pictures so far."""
+        return self._position // len(self.indices)
+
+    def _load(self) -> Sides[Tensor]:
+        if self._loader is None:
+            order = self.order.afresh()  # its own: it runs ahead
+            loader: DataLoader[Sides[Tensor] | str] = DataLoader(
+                _Rows(self.pictures),
+                batch_sampler=_endless(  # type: ignore[arg-type]  # any iterable of what the set takes does
+                    self.indices, order, self._position, self.rank, self.world_size, self.batch_size, self.seed
+                ),
+                num_workers=self.workers,
+                collate_fn=_same,
+                pin_memory=self.device.type == "cuda",
+                worker_init_fn=_start_worker,
+                generator=torch.Generator(),  # or it would draw from the one that a step's noise comes from
+            )
+            self._loader = iter(loader)
+        sides = next(self._loader)
+        if isinstance(sides, str):
+            self.close()
+            raise UserError(sides)
+        return sides
+
+    def __next__(self) -> Batch:
+        start = self._position + self.rank * self.batch_size
+        indices = torch.from_numpy(self.indices[self.order.take(start, self.batch_size)])
+        sides = self._load() if self.resident is None else _rows_of(self.resident, indices.to(self.device))
+        labels = None if self.labels is None else self.labels.index_select(0, indices)
+        generator = torch.Generator().manual_seed(mixed(self.seed, self._position, self.rank))
+        batch = to_batch(sides, labels, self.device, self.image_range, self.pictures.window, self.augment, generator)
+        self._position += self.batch_size * self.world_size
+        return batch
+
+    def close(self) -> None:
+        """End the loader processes."""
+        self._loader = None
+
+
+def _rows_of(resident: Sides[Tensor], rows: Tensor) -> Sides[Tensor]:
+    """Some pictures of a set. ``index_select`` gathers fifteen times faster than ``resident[rows]``."""
+    image, condition = resident
+    return image.index_select(0, rows), None if condition is None else condition.index_select(0, rows)
+
+
+def ordered(
+    pictures: Pictures,
+    indices: np.ndarray,
+    *,
+    batch_size: int,
+    device: torch.device,
+    image_range: tuple[float, float],
+    rank: int = 0,
+    world_size: int = 1,
+    memory_gib: float = 4.0,
+) -> Iterator[Batch]:
+    """One rank's share of these pictures, each once, in order and unchanged; the last batch may be smaller.
+
+    Pictures of many sizes come whole, one a batch.
+    """
+    device = torch.device(device)
+    resident = pictures.resident(device, memory_gib)
+    mine = np.asarray(indices, np.int64)[rank::world_size]
+    if isinstance(pictures.images, Ragged):
+        batch_size = 1
+    for start in range(0, len(mine), batch_size):
+        chosen = mine[start : start + batch_size]
+        rows = torch.from_numpy(chosen)
+        if resident is not None:
+            sides = _rows_of(resident, rows.to(device))
+        elif isinstance(pictures.images, Ragged):
+            image, condition = pictures.images.whole(int(chosen[0]))
+            sides = torch.from_numpy(image), None if condition is None else torch.from_numpy(condition)
+        else:
+            conditions = pictures.conditions
+            sides = (
+                torch.from_numpy(pictures.images[chosen]),
+                None if conditions is None else torch.from_numpy(conditions[chosen]),
+            )
+        labels = None if pictures.labels is None else torch.from_numpy(pictures.labels).index_select(0, rows)
+        yield to_batch(sides, labels, device, image_range, pictures.window)

@@ -1,0 +1,95 @@
+"""Faces cut out of pictures, upright and all of one size. No torch."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from trainer.config import require
+from trainer.contract.headers import Unreadable
+from trainer.data.faces.affine import sampled
+from trainer.data.faces.landmarks import BROWS, Finder, eye_angle
+
+MARGIN = 0.1
+NO_FACE = "no face found"
+
+
+def add_model_option(parser: argparse.ArgumentParser) -> None:
+    """``--landmarks-model``, of every tool that looks for faces."""
+    parser.add_argument(
+        "--landmarks-model", type=Path, metavar="FILE", help="68 points for dlib's shape_predictor (that of the extra)"
+    )
+
+
+def face_box(points: np.ndarray) -> tuple[np.ndarray, float]:
+    """The centre [2] and the longer side, in pixels, of an upright face from its 68 points.
+
+    The points end at the brows. A forehead is about as high as it is from the brows to under the nose, and from there
+    to the chin: half as high as both.
+    """
+    left, right = points[:, 0].min(), points[:, 0].max()
+    brows, chin = points[BROWS, 1].min(), points[:, 1].max()
+    top = brows - (chin - brows) / 2
+    return np.array([(left + right) / 2, (top + chin) / 2]), float(max(right - left, chin - top, 1.0))
+
+
+def upright(points: np.ndarray, size: int, margin: float = MARGIN, turn: float = 0) -> np.ndarray:
+    """The transform f64 [2, 3] from a picture to a square of ``size`` pixels that a face fills, its eyes level.
+
+    points: f32 [68, 2]. margin: what is left on each side, as a share of the face. turn: degrees, anticlockwise.
+    """
+    angle = np.radians(eye_angle(points))
+    rotation = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    centre, side = face_box(points @ rotation.T)
+    more = np.radians(turn)
+    turned = np.array([[np.cos(more), np.sin(more)], [-np.sin(more), np.cos(more)]])
+    linear = size / (side * (1 + 2 * margin)) * turned
+    middle = np.full(2, (size - 1) / 2)
+    return np.column_stack([linear @ rotation, middle - linear @ centre])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """One of the ways in which a face is cut out."""
+
+    turn: float = 0  # degrees, anticlockwise
+    mirrored: bool = False
+
+    @property
+    def suffix(self) -> str:
+        """What tells its name from that of the others."""
+        return (f"-turned{self.turn:+g}" if self.turn else "") + ("-mirrored" if self.mirrored else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cutter:
+    """Cuts the largest face out of pictures. Several threads may share one."""
+
+    finder: Finder
+    margin: float = MARGIN
+    variants: tuple[Variant, ...] = (Variant(),)
+
+    def __post_init__(self) -> None:
+        require(0 <= self.margin <= 2, "margin", self.margin, "0 to 2")
+
+    def cut(self, image: np.ndarray, size: int) -> np.ndarray:
+        """A picture u8 [h, w, c] → one for each variant, u8 [k, size, size, c]. Raises ``Unreadable`` without a face.
+
+        Where a face reaches beyond its picture, the edges of this are repeated.
+        """
+        points = self.finder.find(image)
+        if points is None:
+            raise Unreadable(NO_FACE)
+        made = []
+        for variant in self.variants:
+            matrix = upright(points, size, self.margin, -variant.turn if variant.mirrored else variant.turn)
+            face = sampled(image, matrix, size).reshape(size, size, image.shape[2])
+            made.append(cv2.flip(face, 1).reshape(face.shape) if variant.mirrored else face)
+        return np.stack(made)
+
+    def fit(self, image: np.ndarray, height: int, width: int) -> np.ndarray:
+        """``cut`` as a ``trainer.contract.images.Fit``: the first variant, square."""
+        assert height == width, (height, width)
+        return self.cut(image, height)[0]

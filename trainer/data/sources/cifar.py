@@ -1,0 +1,97 @@
+"""CIFAR-10's official binary version: records of one label and 32x32 pixels by colour plane, in ``*_batch*.bin``.
+
+The Python version is pickled, which could run anything when loaded: it is recognised, and refused.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from trainer.config import UserError
+from trainer.data.sources.base import Packed, Piece, read_all
+from trainer.data.sources.npy import printable
+
+SIDE = 32  # pixels
+RECORD = 1 + 3 * SIDE * SIDE  # bytes
+MOST_BYTES = 1 << 32  # of one file
+PIECE = 1000  # records
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+NAMES_FILE = "batches.meta.txt"
+ARCHIVE_FOLDERS = ("cifar-10-batches-bin", "cifar-10-batches-py")  # what the official archives unpack to
+
+
+def find_batches(folder: Path) -> list[Path]:
+    """The training batches in a folder, or in the archive's folder below it; none where it is no such folder.
+
+    Raises ``UserError`` for the pickled version.
+    """
+    for place in (folder, *(folder / name for name in ARCHIVE_FOLDERS)):
+        if not place.is_dir():
+            continue
+        batches = sorted(path for path in place.glob("data_batch*.bin") if path.is_file())
+        if batches:
+            return batches
+        if (place / "data_batch_1").is_file():
+            raise UserError(f"{printable(place)} holds {PICKLED}")
+    return []
+
+
+PICKLED = (
+    "the Python version of CIFAR-10, which is pickled and never loaded; expected the binary version "
+    "(cifar-10-binary.tar.gz) or class folders"
+)
+
+
+def is_batch(path: Path) -> bool:
+    """Whether a file has the name and the size of a binary batch."""
+    size = path.stat().st_size
+    return path.suffix == ".bin" and size > 0 and size % RECORD == 0
+
+
+def open_cifar(paths: list[Path]) -> Packed:
+    """Some binary batches as one set. Raises ``UserError`` for files that are not sound."""
+    count = 0
+    for path in paths:
+        size = path.stat().st_size
+        if size == 0 or size % RECORD:
+            raise UserError(
+                f"{printable(path)} holds {size} bytes, expected a multiple of {RECORD}: a label and 32x32 px RGB"
+            )
+        if size > MOST_BYTES:
+            raise UserError(f"{printable(path)} holds {size} bytes, expected at most {MOST_BYTES}")
+        count += size // RECORD
+    classes = _read_names(paths[0].with_name(NAMES_FILE))
+
+    def pieces() -> Iterator[Piece]:
+        for path in paths:
+            try:
+                with path.open("rb") as file:
+                    while data := file.read(PIECE * RECORD):
+                        yield _decode(path, data, len(classes))
+            except OSError as error:
+                raise UserError(f"cannot read {printable(path)}: {error.strerror}") from None
+
+    name = paths[0].stem if len(paths) == 1 else paths[0].parent.name
+    return Packed(name=name, shape=(count, SIDE, SIDE, 3), classes=classes, pieces=pieces)
+
+
+def _decode(path: Path, data: bytes, classes: int) -> Piece:
+    if len(data) % RECORD:
+        raise UserError(f"{printable(path)} was cut short while it was read")
+    records = np.frombuffer(data, np.uint8).reshape(-1, RECORD)
+    labels = records[:, 0].astype(np.int64)
+    if labels.max() >= classes:
+        raise UserError(f"{printable(path)} has the label {labels.max()}, expected 0 to {classes - 1}: not CIFAR-10")
+    return np.ascontiguousarray(records[:, 1:].reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)), labels
+
+
+def _read_names(path: Path) -> tuple[str, ...]:
+    """The class names beside the batches; CIFAR-10's own where there is no such file."""
+    if not path.is_file():
+        return CLASSES
+    names = tuple(line.strip() for line in read_all(path, 1 << 16).decode(errors="replace").splitlines())
+    names = tuple(printable(name) for name in names if name)
+    if not 1 <= len(names) <= 256 or len(set(names)) != len(names):
+        raise UserError(f"{printable(path)} has {len(names)} lines, expected class names, each once")
+    return names

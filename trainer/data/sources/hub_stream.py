@@ -1,0 +1,109 @@
+"""Data sets of the hub that are read while training and never stored: ``hubstream:OWNER/NAME[:SPLIT]``.
+
+Of parquet files, which is what the hub keeps pictures in, the groups of rows are read that training comes to: for sets
+larger than the disk. Opening reads the tables of contents and the labels. No code of a data set is run. No torch.
+"""
+
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from trainer.config import UserError
+from trainer.contract.images import Fit, resize
+from trainer.data.sources.base import Packed
+from trainer.data.sources.hub import HINT, class_names, find_columns, parse
+from trainer.data.sources.labels import numbered_values
+from trainer.data.sources.npy import printable
+from trainer.data.sources.parquet_rows import (
+    MOST_GROUP_BYTES,
+    Groups,
+    RowGroups,
+    RowImages,
+    explained,
+    first_line,
+    parquet_file,
+)
+
+PIECE = 64  # pictures
+
+
+def open_hub_stream(data: str, image_size: int = 0, fit: Fit = resize) -> Packed:
+    """The pictures of a data set of the hub. Raises ``UserError`` in one line."""
+    name, split = parse(data, "hubstream")
+    if not image_size:
+        raise UserError(f"{data}: sizes are not known before pictures are read: give --image-size, or --size")
+    try:
+        import datasets
+    except ImportError:
+        raise UserError(f"{data}: data sets of the hub need the packages of {HINT}") from None
+    try:
+        parts = {str(part): list(map(str, files)) for part, files in found_files(datasets, name).items()}
+    except Exception as error:  # of the network, the hub, and whatever lies there: kinds without end
+        raise UserError(f"{data} cannot be opened: {first_line(error)}") from None
+    if not parts or (split is not None and split not in parts):
+        raise UserError(f"{data}: has no part {split or 'at all'}, expected one of {', '.join(parts) or 'several'}")
+    files = parts[split or ("train" if "train" in parts else next(iter(parts)))]
+    other = next((file for file in files if not file.endswith(".parquet")), None)
+    if other is not None or not files:
+        raise UserError(f"{data}: holds {printable(other or 'no files')[-80:]}, expected parquet: take hub:{name}")
+    return open_tables(files, data, name.rpartition("/")[2], image_size, fit)
+
+
+def found_files(datasets: Any, name: str) -> Any:
+    """The files of each part of a data set."""
+    return datasets.load_dataset_builder(name).config.data_files or {}
+
+
+def open_tables(files: list[str], data: str, name: str, image_size: int, fit: Fit) -> Packed:
+    """Parquet files, here or far away, whose pictures are read when asked for. Raises ``UserError``."""
+    from datasets import Features
+
+    found: list[Groups] = []
+    values: list[Any] = []
+    image, label, classes = "", None, None
+    for file in files:
+        with explained(file), open_file(file) as stream:
+            table = parquet_file(stream)
+            if not found:
+                features = Features.from_arrow_schema(table.schema_arrow)
+                image, label = find_columns(features, data)
+                classes = class_names(features, label)
+            found.append(Groups.of(table.metadata))
+            if label is not None:
+                values += table.read(columns=[label], use_threads=False).column(label).to_pylist()
+    groups = RowGroups(files, found, image, open_file)
+    total = len(groups)
+    if not total:
+        raise UserError(f"{data} holds no rows")
+    if groups.largest > MOST_GROUP_BYTES:
+        raise UserError(
+            f"{data}: has rows in groups of up to {groups.largest / 1e6:.0f} MB, expected at most "
+            f"{MOST_GROUP_BYTES / 1e6:.0f}: take {data.replace('hubstream:', 'hub:')}"
+        )
+    labels, names = numbered_values(values, data, classes) if label is not None else (None, ())
+    blocks = groups.starts[groups.ends > groups.starts]
+    images = RowImages(groups, np.arange(total), (image_size, image_size), data, (), fit, labels, blocks)
+
+    def pieces() -> Any:
+        for first in range(0, total, PIECE):
+            rows = np.arange(first, min(first + PIECE, total))
+            yield images[rows], None if labels is None else labels[rows]
+
+    return Packed(
+        name=name,
+        shape=(total, image_size, image_size, 3),
+        classes=names,
+        pieces=pieces,
+        images=images,
+        labels=labels,
+        blocks=blocks,
+    )
+
+
+def open_file(name: str) -> BinaryIO:
+    """A file by its name or address: a part of it is read where a part is asked for."""
+    from fsspec.core import url_to_fs
+
+    system, path = url_to_fs(name)
+    opened: BinaryIO = system.open(path, "rb")
+    return opened

@@ -1,0 +1,92 @@
+"""By what a set of pictures is known again, without reading it: a run that goes on is to have the same. No torch."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from trainer.data.sources.folder import training_part
+from trainer.data.sources.shards import find_shards, index_of
+from trainer.data.sources.sidecar import sampled
+
+BLOCKS = 32  # of a file that are looked at, spread over it
+LABELS = 1_000_000  # that are looked at, spread over all
+SIZES = 4096  # of a folder's files that are asked for, spread over it: each takes the system some microseconds
+# What lies beside pictures and changes without them.
+BESIDE = (".json", ".jsonl", ".txt", ".md", ".csv", ".html", ".log", ".db", ".ini", ".py")
+
+
+def fingerprint(sources: Iterable[str], labels: np.ndarray | None, without: Path) -> str:
+    """A hash of the labels, and of the files and folders that options name, but for what lies below the folder
+    ``without``. Of folders and shards, names and sizes count; of a file, its size and some blocks; of very many sizes
+    or bytes, some. Raises ``UserError``."""
+    digest = hashlib.sha256()
+    if labels is not None:
+        digest.update(labels[:: max(1, len(labels) // LABELS)].tobytes())
+    for source in sources:
+        for part in parts(source, os.path.realpath(without)):
+            digest.update(part)
+    return digest.hexdigest()[:16]
+
+
+def parts(source: str, without: str) -> Iterator[bytes]:
+    """What one source is known by."""
+    if not source:
+        return
+    shards = find_shards(source)
+    if shards is not None:
+        for path in shards:
+            yield line(path.name, size_of(path))
+        for index in sorted({index_of(path) for path in shards}):
+            if index.is_file():
+                yield from blocks(index)
+    elif os.path.isdir(source):  # noqa: PTH112  (Path.is_dir raises for a name that is too long)
+        folder = os.path.realpath(training_part(Path(source)))
+        names = sorted(name[len(folder) :] for name in files_below(folder, without))
+        yield "\n".join(names).encode("utf-8", "surrogateescape")
+        for name in names[:: max(1, len(names) // SIZES)]:
+            yield line("", size_of(folder + name))
+    elif os.path.isfile(source):  # noqa: PTH113
+        yield from blocks(Path(source))
+
+
+def files_below(folder: str, without: str) -> Iterator[str]:
+    """The files that may be pictures."""
+    waiting = [folder]
+    while waiting:
+        place = waiting.pop()
+        try:
+            with os.scandir(place) as entries:
+                for entry in entries:
+                    if entry.name.startswith(".") or entry.path == without:
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    elif not entry.name.lower().endswith(BESIDE):
+                        yield entry.path
+        except OSError:  # what cannot be read is no picture of the set either
+            continue
+
+
+def blocks(path: Path) -> Iterator[bytes]:
+    """The size of a file, its beginning and end, and some blocks between."""
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            yield line("", size)
+            yield from sampled(file, size, BLOCKS)
+    except OSError:  # opening the set has named it, or will
+        return
+
+
+def size_of(path: Path | str) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116  (of thousands)
+    except OSError:
+        return -1
+
+
+def line(name: str, size: int) -> bytes:
+    return f"{size} {name}\n".encode("utf-8", "surrogateescape")

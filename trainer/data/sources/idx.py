@@ -1,0 +1,164 @@
+"""MNIST's file format, idx: a header of sizes, then bytes; raw or gzipped, pictures and labels in two files.
+
+Nothing that a file claims is believed: sizes are checked against the file before memory is asked for, and gzipped
+data is unpacked a few megabytes at a time, to the size claimed and not a byte further.
+"""
+
+import contextlib
+import gzip
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from trainer.config import UserError
+from trainer.data.sources.base import Packed, Piece
+from trainer.data.sources.npy import printable
+
+GZIP = b"\x1f\x8b"
+MAGIC = re.compile(rb"\0\0[\x08-\x0e][\x01-\x08]", re.DOTALL)
+MOST_BYTES = 1 << 32
+MOST_SIDE = 4096  # pixels
+PIECE_BYTES = 1 << 22
+BEST_RATIO = 1040  # deflate cannot pack better than 1032 to 1
+IMAGES_NAME = re.compile(r"(.*)images([-.]idx)3([-.]ubyte)(\.gz)?")
+
+
+def find_images(folder: Path) -> Path | None:
+    """The pictures' file in a folder, or in ``raw`` below it, where torchvision keeps them; the training set of two.
+
+    Raises ``UserError`` where there are several and none is the training set.
+    """
+    for place in (folder, folder / "raw"):
+        if not place.is_dir():
+            continue
+        found = {match[1]: path for path in sorted(place.iterdir()) if (match := IMAGES_NAME.fullmatch(path.name))}
+        training = [path for prefix, path in found.items() if prefix.startswith("train")]
+        if len(found) == 1 or len(training) == 1:
+            return (training or list(found.values()))[0]
+        if found:
+            names = ", ".join(path.name for path in found.values())
+            raise UserError(f"{printable(folder)} holds {len(found)} sets ({printable(names)}): give one of the files")
+    return None
+
+
+def is_idx(path: Path) -> bool:
+    """Whether a regular file begins as an idx file does, raw or gzipped."""
+    try:
+        with _open(path) as file:
+            return bool(MAGIC.fullmatch(file.read(4)))
+    except (OSError, EOFError, zlib.error):
+        return False
+
+
+def open_idx(path: Path) -> Packed:
+    """A set of pictures, with the labels of the file beside it. Raises ``UserError`` for one that is not sound."""
+    with _explained(path), _open(path) as file:
+        sizes = _read_header(path, file, 3)
+    if max(sizes[1:]) > MOST_SIDE:
+        raise UserError(f"{printable(path)} says {sizes[2]}x{sizes[1]} px, expected at most {MOST_SIDE} a side")
+    beside = _labels_beside(path)
+    labels = None if beside is None else _read_labels(beside, sizes[0])
+    classes = () if labels is None else tuple(str(number) for number in range(max(10, int(labels.max()) + 1)))
+
+    def pieces() -> Iterator[Piece]:
+        per_piece = max(1, PIECE_BYTES // (sizes[1] * sizes[2]))
+        with _explained(path), _open(path) as file:
+            _read_header(path, file, 3)
+            for start in range(0, sizes[0], per_piece):
+                count = min(per_piece, sizes[0] - start)
+                data = _read(path, file, count * sizes[1] * sizes[2])
+                images = np.frombuffer(data, np.uint8).reshape(count, sizes[1], sizes[2], 1)
+                yield images, None if labels is None else labels[start : start + count]
+            _expect_end(path, file)
+
+    name = path.name.removesuffix(".gz")
+    return Packed(name=name, shape=(sizes[0], sizes[1], sizes[2], 1), classes=classes, pieces=pieces)
+
+
+def _labels_beside(path: Path) -> Path | None:
+    match = IMAGES_NAME.fullmatch(path.name)
+    if match is None:
+        return None
+    stem = f"{match[1]}labels{match[2]}1{match[3]}"
+    return next((side for side in (path.with_name(stem + (match[4] or "")), path.with_name(stem),
+                                   path.with_name(f"{stem}.gz")) if side.is_file()), None)  # fmt: skip
+
+
+def _read_labels(path: Path, count: int) -> np.ndarray:
+    """Labels i64 [count]."""
+    with _explained(path), _open(path) as file:
+        (found,) = _read_header(path, file, 1)
+        if found != count:
+            raise UserError(f"{printable(path)} holds {found} labels, expected {count}, one a picture")
+        labels = np.frombuffer(_read(path, file, count), np.uint8).astype(np.int64)
+        _expect_end(path, file)
+    return labels
+
+
+def _open(path: Path) -> BinaryIO:
+    with path.open("rb") as file:
+        packed = file.read(2) == GZIP
+    return gzip.open(path, "rb") if packed else path.open("rb")  # type: ignore[return-value]
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """What goes wrong while a file is read, in one line."""
+    try:
+        yield
+    except EOFError:
+        raise UserError(f"{printable(path)} is cut short: its gzip stream has no end") from None
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise UserError(f"{printable(path)} is damaged: {error}") from None
+    except OSError as error:
+        raise UserError(f"cannot read {printable(path)}: {error.strerror or error}") from None
+
+
+def _read_header(path: Path, file: BinaryIO, dimensions: int) -> tuple[int, ...]:
+    """The sizes, in so far as the file can be as large as they say."""
+    what = {1: "labels", 3: "pictures"}
+    magic = file.read(4)
+    expected = f"expected u8 {what[dimensions]} in {dimensions} dimension(s)"
+    if not MAGIC.fullmatch(magic):
+        raise UserError(f"{printable(path)} is not an idx file (it begins {magic.hex(' ')}), {expected}")
+    if magic[2] != 8 or magic[3] != dimensions:
+        kind = {8: "u8", 9: "i8", 11: "i16", 12: "i32", 13: "f32", 14: "f64"}.get(magic[2], "unknown")
+        raise UserError(f"{printable(path)} holds {kind} values in {magic[3]} dimension(s), {expected}")
+    header = file.read(4 * dimensions)
+    if len(header) < 4 * dimensions:
+        raise UserError(f"{printable(path)} is cut short in its header")
+    sizes = struct.unpack(f">{dimensions}I", header)
+    needed = 1
+    for size in sizes:
+        needed *= size
+    if not needed:
+        raise UserError(f"{printable(path)} holds no {what[dimensions]}: u8 {list(sizes)}")
+    if needed > MOST_BYTES:
+        raise UserError(f"{printable(path)} says u8 {list(sizes)}, {needed} bytes, expected at most {MOST_BYTES}")
+    stored = path.stat().st_size
+    packed = isinstance(file, gzip.GzipFile)
+    start = 4 + 4 * dimensions
+    if not packed and stored != start + needed:
+        kind = "is cut short" if stored < start + needed else "has bytes too many"
+        raise UserError(f"{printable(path)} {kind}: {stored} bytes, expected {start + needed} for u8 {list(sizes)}")
+    if packed and needed > stored * BEST_RATIO:
+        raise UserError(f"{printable(path)} is cut short: {stored} gzipped bytes cannot hold u8 {list(sizes)}")
+    return sizes
+
+
+def _read(path: Path, file: BinaryIO, count: int) -> bytes:
+    data = file.read(count)
+    if len(data) != count:
+        raise UserError(f"{printable(path)} is cut short: it ends before the sizes that it says")
+    return data
+
+
+def _expect_end(path: Path, file: BinaryIO) -> None:
+    """For gzip this also checks the CRC."""
+    if file.read(1):
+        raise UserError(f"{printable(path)} has bytes too many: it goes on after the sizes that it says")

@@ -1,0 +1,204 @@
+"""Pictures in .npy files, u8 [n, h, w, 3] RGB: written whole or not at all, opened only when sound. No torch."""
+
+import contextlib
+import math
+import os
+import re
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import numpy as np
+
+from trainer.config import UserError
+from trainer.contract.files import replacing
+from trainer.contract.text import printable
+
+
+@contextlib.contextmanager
+def output(path: Path, force: bool) -> Iterator[BinaryIO]:
+    """``trainer.contract.files.replacing`` for a person's file: what goes wrong is a ``UserError`` that names it."""
+    try:
+        with replacing(path, force) as file:
+            yield file
+    except FileExistsError:
+        raise UserError(f"{printable(path)} exists; give --force to replace it") from None
+    except OSError as error:  # a full disk, a folder that may not be written to
+        raise UserError(f"cannot write {printable(path)}: {error.strerror or error}") from None
+
+
+class Writer:
+    """Appends pictures to a .npy file whose length is known only at the end; ``with output(...)`` gives the file.
+
+    Pictures never pile up in memory, and a full disk is an error where a memory-mapped file would kill the process.
+    """
+
+    def __init__(self, file: BinaryIO, shape: tuple[int, int, int]) -> None:
+        self.file, self.shape, self.count = file, shape, 0
+        self._header(2**62)
+        self.start = file.tell()
+
+    def _header(self, count: int) -> None:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (count, *self.shape)}
+        np.lib.format.write_array_header_1_0(self.file, header)
+
+    def append(self, images: np.ndarray) -> None:
+        """Append one picture [h, w, c] or several [n, h, w, c], u8."""
+        images = images.reshape(-1, *self.shape)
+        self.file.write(np.ascontiguousarray(images, np.uint8).data)
+        self.count += len(images)
+
+    def finish(self) -> None:
+        """Put the true count into the header."""
+        self.file.seek(0)
+        self._header(self.count)
+        if self.file.tell() != self.start:  # numpy pads its headers for growth; should it stop, do not corrupt
+            raise RuntimeError("the .npy header changed its length")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.finish()
+
+
+def check_free(path: Path, force: bool) -> None:
+    """Raise ``UserError`` where a file cannot be written, or exists already and is not to be replaced."""
+    try:
+        if not path.parent.is_dir():
+            raise UserError(f"there is no folder {printable(path.parent)}")
+        if path.is_dir():
+            raise UserError(f"{printable(path)} is a folder, expected the name of a file to write")
+        if path.exists() and not force:
+            raise UserError(f"{printable(path)} exists; give --force to replace it")
+    except OSError as error:  # a name that is too long
+        raise UserError(f"{printable(path)}: {error.strerror}") from None
+
+
+def read_header(path: Path) -> tuple[tuple[int, ...], int]:
+    """Check a .npy file of pictures without reading it → its shape and the byte where the pictures begin.
+
+    The shape is [n, h, w] or [n, h, w, 1 or 3]. Raises ``UserError`` in one line for a file that is missing, cut short,
+    pickled, or no set of pictures.
+    """
+    name = printable(path)
+    if not path.exists():
+        raise UserError(f"there is no file {name}")
+    if path.is_dir():
+        raise UserError(f"{name} is a folder, expected a .npy file of pictures; 'create' makes one of a folder")
+    if not path.is_file():
+        raise UserError(f"{name} is not a regular file")
+    try:
+        with path.open("rb") as file, warnings.catch_warnings(action="ignore"):  # of headers of old
+            version = np.lib.format.read_magic(file)
+            read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+            if version not in read:
+                raise ValueError(f"unknown .npy version {version}")
+            shape, fortran, dtype = read[version](file)
+            start = file.tell()
+    except OSError as error:
+        raise UserError(f"cannot read {name}: {error.strerror}") from None
+    except Exception as error:  # the header is parsed from text that can be anything
+        reason = re.sub(r"\s+", " ", printable(str(error)))[:160]
+        raise UserError(f"{name} is not a .npy file of pictures: {reason}") from None
+    expected = "expected u8 [n, h, w, 3]"
+    if dtype.hasobject:
+        raise UserError(f"{name} holds pickled objects, which are never loaded; {expected}")
+    if dtype != np.uint8:
+        raise UserError(f"{name} holds {dtype} {list(shape)}, {expected} (values 0..255)")
+    if any(type(length) is not int or length < 0 for length in shape):
+        raise UserError(f"{name} says shape {shape}, {expected}")
+    if len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] not in (1, 3)):
+        hint = ""
+        if len(shape) == 4 and shape[1] in (1, 3):
+            hint = "; the channels must come last: images.transpose(0, 2, 3, 1)"
+        elif len(shape) == 4 and shape[3] == 4:
+            hint = "; drop the alpha channel first"
+        raise UserError(f"{name} holds u8 {list(shape)}, {expected}{hint}")
+    if len(shape) == 3 and shape[2] in (3, 4):
+        raise UserError(f"{name} holds u8 {list(shape)}, one picture and not a set; {expected}")
+    if fortran:
+        raise UserError(f"{name} is in Fortran order, expected C order: np.save(name, np.ascontiguousarray(images))")
+    if 0 in shape:
+        raise UserError(f"{name} holds no pictures: u8 {list(shape)}")
+    needed = start + math.prod(shape)
+    found = path.stat().st_size
+    if found != needed:
+        kind = "is cut short" if found < needed else "has bytes too many"
+        raise UserError(f"{name} {kind}: {found} bytes, expected {needed} for u8 {list(shape)}")
+    return shape, start
+
+
+class Stored:
+    """Pictures u8 [n, h, w, c] RGB of a .npy file, read when asked for.
+
+    Read and not mapped: what a map has touched counts as this process's memory, and a file that shrinks under a map
+    kills it. Loader processes get the name alone. Raises ``UserError`` for a file that is not sound.
+    """
+
+    def __init__(self, path: Path, bgr: bool = False) -> None:
+        self.path, self.bgr = path, bgr
+        stored, self.start = read_header(path)
+        self.shape: tuple[int, int, int, int] = (*stored, 1)[:4]  # type: ignore[assignment]
+        self.file: BinaryIO | None = None
+        if bgr and self.shape[3] != 3:
+            raise UserError(f"--bgr: {printable(path)} has {self.shape[3]} channel, expected 3")
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "file": None}
+
+    def __getitem__(self, indices: np.ndarray) -> np.ndarray:
+        """Pictures [k, h, w, c] by their indices i64 [k]; negative ones count from the end."""
+        images = np.empty((len(indices), *self.shape[1:]), np.uint8)
+        for row, index in enumerate(np.asarray(indices).tolist()):
+            if not -len(self) <= index < len(self):
+                raise IndexError(f"picture {index} of {len(self)}")
+            self._read(index % len(self), images[row : row + 1])
+        return self._rgb(images)
+
+    def pieces(self, most: int = 1 << 20) -> Iterator[np.ndarray]:
+        """All pictures in order, some [k, h, w, c] at a time: of at most so many bytes, and at least one."""
+        step = max(1, most // math.prod(self.shape[1:]))
+        for first in range(0, len(self), step):
+            images = np.empty((min(step, len(self) - first), *self.shape[1:]), np.uint8)
+            self._read(first, images)
+            yield self._rgb(images)
+
+    def _rgb(self, images: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(images[..., ::-1]) if self.bgr else images
+
+    def _read(self, first: int, images: np.ndarray) -> None:
+        try:
+            if self.file is None:
+                self.file = self.path.open("rb", buffering=0)
+            read_at(self.file, self.start + first * math.prod(self.shape[1:]), images.data.cast("B"))
+        except EOFError:
+            raise UserError(f"{printable(self.path)} has been cut short while it was read") from None
+        except OSError as error:
+            raise UserError(f"cannot read {printable(self.path)}: {error.strerror}") from None
+
+
+_seeking = threading.Lock()
+
+
+def read_at(file: BinaryIO, position: int, view: memoryview) -> None:
+    """Fill ``view`` from a place in a file, from several threads at once. Raises ``OSError`` and ``EOFError``."""
+    while view:
+        if hasattr(os, "preadv"):
+            count = os.preadv(file.fileno(), [view], position)
+        else:
+            with _seeking:
+                file.seek(position)
+                count = file.readinto(view)  # type: ignore[attr-defined]
+        if not count:
+            raise EOFError
+        view, position = view[count:], position + count

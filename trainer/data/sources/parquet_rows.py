@@ -1,0 +1,218 @@
+"""Pictures in the rows of a table, read when asked for: of parquet files, here or far away, by groups. No torch."""
+
+import contextlib
+import json
+import os
+import sys
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import cv2
+import numpy as np
+
+from trainer.config import UserError
+from trainer.contract.images import Fit, Unreadable, load_bytes, read_bytes, resize
+from trainer.data.batches.order import WINDOW
+from trainer.data.sources.folder import real
+from trainer.data.sources.npy import printable
+
+MOST_GROUP_BYTES = 1 << 28  # that are read at once
+MOST_HELD_BYTES = 1 << 30
+OPEN_FILES = 8
+MOST_UNREADABLE = 100  # rows in succession: of more, it is the set that cannot be read
+
+Open = Callable[[str], BinaryIO]
+"""Opens a file by its name or address."""
+
+
+class RowImages:
+    """Pictures u8 [n, h, w, 3] RGB of some rows of a table; ``fetch`` gives what a row holds.
+
+    In place of one that cannot be read comes always the same other one: the next of its block and label, which is at
+    hand, or else of the set. A run comes to a row again and again, and would never get past it. ``labels``: i64 [n] of
+    the rows, should they have any. ``blocks``: i64 [m], the first index of each.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[int], Any],
+        rows: np.ndarray,
+        size: tuple[int, int],
+        what: str,
+        trusted: tuple[Path, ...] = (),
+        fit: Fit = resize,
+        labels: np.ndarray | None = None,
+        blocks: np.ndarray | None = None,
+    ) -> None:
+        self.fetch, self.rows, self.what, self.trusted, self.fit = fetch, rows, what, trusted, fit
+        self.labels = labels
+        self.blocks = np.zeros(1, np.int64) if blocks is None else blocks
+        self.shape = (len(rows), *size, 3)
+        self.replaced: dict[int, int] = {}  # unreadable → read instead
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, indices: np.ndarray) -> np.ndarray:
+        """Pictures [k, h, w, c] by their indices i64 [k]. One that cannot be read is named once. Raises ``UserError``
+        where none can be read in its place."""
+        indices = np.asarray(indices)
+        images = np.empty((len(indices), *self.shape[1:]), np.uint8)
+        for row in np.argsort(indices, kind="stable").tolist():
+            index = int(indices[row])
+            try:
+                images[row] = self.read(self.replaced.get(index, index))
+            except Unreadable as error:
+                images[row] = self.instead_of(index, str(error))
+        return images
+
+    def read(self, index: int) -> np.ndarray:
+        """One picture u8 [h, w, 3]. Raises ``Unreadable``."""
+        stored = encoded(self.fetch(int(self.rows[index])), self.trusted)
+        try:
+            return load_bytes(stored, *self.shape[1:3], self.fit)
+        except cv2.error:
+            raise Unreadable("cannot be decoded") from None
+
+    def instead_of(self, index: int, reason: str) -> np.ndarray:
+        """The picture that takes the place of an unreadable one. Raises ``UserError``."""
+        name = f"{printable(self.what)}, row {self.rows[index]}"
+        for other in islice(self.others(index), MOST_UNREADABLE):
+            try:
+                image = self.read(other)
+            except Unreadable:
+                continue
+            self.replaced[index] = other
+            line = f"skipped {name}: {reason}; row {self.rows[other]} is taken instead"
+            print(printable(line), file=sys.stderr, flush=True)
+            return image
+        raise UserError(f"{name}: {reason}; nor can the {MOST_UNREADABLE} after it be read")
+
+    def others(self, index: int) -> Iterator[int]:
+        """What may take a picture's place, in order: those of its block and label, of its label, of its block."""
+        block = int(np.searchsorted(self.blocks, index, "right"))
+        first = int(self.blocks[block - 1])
+        end = int(self.blocks[block]) if block < len(self.blocks) else len(self)
+        near = np.r_[index + 1 : end, first:index]
+        if self.labels is None:
+            yield from near.tolist()
+            yield from range(end, len(self))
+            yield from range(first)
+            return
+        label = self.labels[index]
+        yield from near[self.labels[near] == label].tolist()
+        yield from (np.flatnonzero(self.labels[end:] == label) + end).tolist()
+        yield from np.flatnonzero(self.labels[:first] == label).tolist()
+        yield from near[self.labels[near] != label].tolist()
+
+
+class RowGroups:
+    """What the rows of parquet files hold in one column. A group of rows is read at once, and kept for a while."""
+
+    def __init__(self, files: Sequence[str], groups: Sequence["Groups"], column: str, opener: Open) -> None:
+        self.files, self.column, self.opener = list(files), column, opener
+        self.groups = [(file, group) for file, found in enumerate(groups) for group in range(len(found.rows))]
+        rows = np.array([count for found in groups for count in found.rows], np.int64)
+        self.ends = np.cumsum(rows)
+        self.starts = self.ends - rows
+        self.largest = max((found.largest for found in groups), default=0)  # bytes
+        # as many as the order draws from at one time, and those of the next window where it ends
+        drawn_from = 2 + -(-WINDOW // max(1, int(np.median(rows)) if len(rows) else 1))
+        self.most = max(2, min(drawn_from, MOST_HELD_BYTES // max(1, self.largest)))
+        self._forget()
+
+    def __len__(self) -> int:
+        return int(self.ends[-1]) if len(self.ends) else 0
+
+    def _forget(self) -> None:
+        self.held: OrderedDict[int, list[Any]] = OrderedDict()
+        self.open: OrderedDict[int, Any] = OrderedDict()
+        self.process = os.getpid()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "held": OrderedDict(), "open": OrderedDict()}
+
+    def __call__(self, row: int) -> Any:
+        """What a row holds. Raises ``UserError``."""
+        if self.process != os.getpid():  # connections are not to be shared with the process that this one was part of
+            self._forget()
+        group = int(np.searchsorted(self.ends, row, "right"))
+        if group not in self.held:
+            while len(self.held) >= self.most:
+                self.held.popitem(last=False)
+            self.held[group] = self._read(*self.groups[group])
+        self.held.move_to_end(group)
+        return self.held[group][row - int(self.starts[group])]
+
+    def _read(self, file: int, group: int) -> list[Any]:
+        with explained(self.files[file]):
+            if file not in self.open:
+                while len(self.open) >= OPEN_FILES:
+                    self.open.popitem(last=False)[1].close()
+                self.open[file] = parquet_file(self.opener(self.files[file]))
+            self.open.move_to_end(file)
+            table = self.open[file].read_row_group(group, columns=[self.column], use_threads=False)
+            pictures: list[Any] = table.column(self.column).to_pylist()
+        return pictures
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The groups of rows of one file."""
+
+    rows: list[int]  # of each
+    largest: int  # bytes
+
+    @classmethod
+    def of(cls, metadata: Any) -> "Groups":
+        """What a file's table of contents says."""
+        found = [metadata.row_group(k) for k in range(metadata.num_row_groups)]
+        return cls([group.num_rows for group in found], max((group.total_byte_size for group in found), default=0))
+
+
+def open_here(name: str) -> BinaryIO:
+    """A file of this machine."""
+    return Path(name).open("rb")
+
+
+def parquet_file(file: BinaryIO) -> Any:
+    from pyarrow.parquet import ParquetFile
+
+    return ParquetFile(file)
+
+
+@contextlib.contextmanager
+def explained(name: str | Path) -> Any:
+    """What goes wrong with a parquet file is a ``UserError`` that names it."""
+    from pyarrow import ArrowException
+
+    try:
+        yield
+    except (ArrowException, OSError, ValueError, KeyError, TypeError, OverflowError, MemoryError) as error:
+        raise UserError(f"{printable(name)} is no sound parquet file: {first_line(error)}") from None
+
+
+def encoded(picture: Any, trusted: tuple[Path, ...]) -> bytes:
+    """A row's encoded bytes. Raises ``Unreadable``."""
+    data, path = picture, None
+    if isinstance(picture, Mapping):
+        data, path = picture.get("bytes"), picture.get("path")
+    if isinstance(data, bytes) and data:
+        return data
+    if isinstance(path, str):
+        file = Path(path)
+        with contextlib.suppress(OSError, ValueError):  # a name with a zero byte is a ValueError
+            file = real(file)
+            if any(file.is_relative_to(folder) for folder in trusted):
+                return read_bytes(file)
+        raise Unreadable(f"names the file {json.dumps(path)[:80]} and holds no picture")
+    raise Unreadable("holds no picture")
+
+
+def first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return printable(lines[0])[:200] if lines else type(error).__name__

@@ -1,0 +1,250 @@
+"""Sets of pictures in shards, which are tar archives as WebDataset has them: 'x-{000..127}.tar', a folder, an index.
+
+A member of a tar is not compressed, so that any picture can be read by its place: training reads shards in the same
+order as it would read them from memory, and goes on at any picture. No torch.
+"""
+
+import hashlib
+import os
+import re
+import sys
+from collections import OrderedDict
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import cv2
+import numpy as np
+
+from trainer.config import UserError
+from trainer.contract.images import MOST_BYTES, Fit, Unreadable, load_bytes, resize
+from trainer.data.sources.base import Packed, Piece
+from trainer.data.sources.npy import printable, read_at
+from trainer.data.sources.shards.index import MOST_INDEX_BYTES, Index, read_index
+from trainer.data.sources.shards.scan import scan
+from trainer.data.sources.sidecar import read_json
+
+MOST_SHARDS = 100_000
+OPEN_FILES = 64  # that each process holds
+PIECE = 64  # pictures
+RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}", re.ASCII)
+PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
+BESIDE = frozenset((".tar", ".json", ".txt", ".md", ""))  # endings of what else a folder of shards may hold
+INDEX = "index.json"
+PLAIN = "shards"  # what they are called in a folder that was made for them
+
+
+class ShardImages:
+    """Pictures u8 [n, h, w, c] RGB of shards, read and decoded when asked for."""
+
+    def __init__(self, paths: list[Path], index: Index, height: int, width: int, fit: Fit = resize) -> None:
+        self.paths, self.fit = paths, fit
+        self.starts, self.offsets, self.lengths = index.starts, index.offsets, index.lengths
+        self.shape = (len(self.offsets), height, width, index.channels)
+        self.files: OrderedDict[int, BinaryIO] = OrderedDict()
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "files": OrderedDict()}
+
+    def __getitem__(self, indices: np.ndarray) -> np.ndarray:
+        """Pictures [k, h, w, c] by their indices i64 [k]. Raises ``UserError`` where one has become unreadable."""
+        indices = np.asarray(indices)
+        images = np.empty((len(indices), *self.shape[1:]), np.uint8)
+        for row in np.argsort(indices, kind="stable").tolist():  # as they lie on the disk
+            try:
+                images[row] = self.read(int(indices[row]))
+            except Unreadable as error:
+                raise UserError(f"{self.where(int(indices[row]))} has become unreadable: {error}") from None
+        return images
+
+    def read(self, index: int) -> np.ndarray:
+        """One picture u8 [h, w, c]. Raises ``Unreadable``."""
+        image = load_bytes(self.encoded(index), *self.shape[1:3], self.fit)
+        return image[..., : self.shape[3]]
+
+    def encoded(self, index: int) -> bytes:
+        """A picture as it is stored. Raises ``Unreadable``."""
+        length = int(self.lengths[index])
+        if length > MOST_BYTES:
+            raise Unreadable(f"{length} bytes, at most {MOST_BYTES}")
+        data = bytearray(length)
+        try:
+            read_at(self._file(self.shard_of(index)), int(self.offsets[index]), memoryview(data))
+        except EOFError:
+            raise Unreadable("the shard has been cut short") from None
+        except OSError as error:
+            raise Unreadable((error.strerror or str(error)).lower()) from None
+        return bytes(data)
+
+    def shard_of(self, index: int) -> int:
+        """The number of the shard that holds a picture."""
+        return int(np.searchsorted(self.starts, index, "right")) - 1
+
+    def where(self, index: int) -> str:
+        """Where a picture is, for people."""
+        shard = self.shard_of(index)
+        return f"{printable(self.paths[shard])}, picture {index - self.starts[shard]} (byte {self.offsets[index]})"
+
+    def _file(self, shard: int) -> BinaryIO:
+        if shard not in self.files:
+            while len(self.files) >= OPEN_FILES:
+                self.files.popitem(last=False)[1].close()
+            self.files[shard] = self.paths[shard].open("rb", buffering=0)
+        self.files.move_to_end(shard)
+        return self.files[shard]
+
+
+def open_shards(data: str, image_size: int = 0, fit: Fit = resize) -> Packed | None:
+    """The set that ``data`` names, if it names shards. Raises ``UserError`` for one that is not sound."""
+    paths = find_shards(data)
+    if paths is None:
+        return None
+    return pack(paths, open_index(paths, data), data, image_size, fit)
+
+
+def pack(paths: list[Path], index: Index, data: str, image_size: int = 0, fit: Fit = resize) -> Packed:
+    """Shards whose pictures are known as a set in one size. Raises ``UserError`` where they have no one size."""
+    what = printable(data)
+    if not len(index.offsets):
+        raise UserError(f"{what} holds no readable picture")
+    if len(index.sizes) != 1 and not image_size:
+        few = ", ".join(f"{width}x{height}" for width, height in sorted(index.sizes)[:3])
+        raise UserError(f"{what} holds pictures of several sizes ({few} ...): give --image-size, or --size")
+    width, height = (image_size, image_size) if image_size else index.sizes[0]
+    images = ShardImages(paths, index, height, width, fit)
+
+    def pieces() -> Iterator[Piece]:
+        for first in range(0, len(images), PIECE):
+            rows, found = [], []
+            for row in range(first, min(first + PIECE, len(images))):
+                try:
+                    found.append(images.read(row))
+                    rows.append(row)
+                except (Unreadable, cv2.error) as error:
+                    print(f"skipped {printable(images.where(row))}: {error}", file=sys.stderr)
+            if rows:
+                yield np.stack(found), None if index.labels is None else index.labels[rows]
+
+    return Packed(
+        name=_name(paths),
+        shape=images.shape,
+        classes=index.classes,
+        pieces=pieces,
+        images=images,
+        labels=index.labels,
+        facts=lambda: describe(paths, index),
+    )
+
+
+def describe(paths: list[Path], index: Index) -> list[tuple[str, str]]:
+    """Lines about the shards for people. Raises ``UserError`` where one is not that which the index tells of."""
+    counts = [shard.pictures for shard in index.shards]
+    total = sum(shard.size for shard in index.shards)
+    many = f"{max(counts)} pictures" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)} pictures"
+    lines = [("shards", f"{len(paths)}, {many} each, {total / 1e6:.1f} MB in all")]
+    hashed = [(path, shard.sha256) for path, shard in zip(paths, index.shards, strict=True) if shard.sha256]
+    for path, expected in hashed:
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != expected:
+                raise UserError(f"{printable(path)} is not the one that {printable(index_of(path).name)} tells of")
+    if hashed:
+        lines.append(("hashes", f"all {len(hashed)} are those in {printable(index_of(paths[0]).name)}"))
+    return lines
+
+
+def describe_mixed(data: str) -> list[tuple[str, str]] | None:
+    """All facts of shards whose pictures are of several sizes; None for anything else. Raises ``UserError``."""
+    paths = find_shards(data)
+    index = None if paths is None else open_index(paths, data)
+    if paths is None or index is None or len(index.sizes) < 2:
+        return None
+    few = ", ".join(f"{width}x{height}" for width, height in sorted(index.sizes))
+    return [
+        ("set", f"{printable(_name(paths))}"),
+        ("pictures", f"{len(index.offsets)} of several sizes ({few} px ...)"),
+        *describe(paths, index),
+        *(("class", f"{name}: {count}") for name, count in index.counts().items()),
+    ]
+
+
+def find_shards(data: str) -> list[Path] | None:
+    """The files of a pattern with ranges, of a folder of shards, of an index, or one archive; None for anything else.
+
+    Raises ``UserError`` where it can mean nothing else, and they are not there.
+    """
+    path = Path(data)
+    if data.endswith(PACKED):
+        raise UserError(
+            f"{printable(data)} is compressed, expected a plain .tar: unpack it once, with gunzip or zstd -d"
+        )
+    if path.suffix == ".tar" and (ranges := RANGE.findall(data)) and not os.path.lexists(path):
+        return expand(data, ranges)
+    if path.suffix == ".tar" and not path.is_dir():
+        return [path]
+    if path.name.endswith(INDEX) and path.is_file():
+        facts = read_json(path, MOST_INDEX_BYTES)
+        if facts.get("format") == "shards":
+            return [path.with_name(shard.name) for shard in read_index(path).shards]
+    if path.is_dir():
+        below = [entry for entry in path.iterdir() if not entry.name.startswith(".")]
+        shards = sorted(entry for entry in below if entry.suffix == ".tar" and entry.is_file())
+        if shards and all(entry.suffix.lower() in BESIDE and entry.is_file() for entry in below):
+            return shards
+    return None
+
+
+def expand(pattern: str, ranges: list[tuple[str, str]] | None = None) -> list[Path]:
+    """The names that a pattern with ranges as {000..127} stands for, in order. Raises ``UserError``."""
+    numbers = []
+    count = 1
+    for first, last in RANGE.findall(pattern) if ranges is None else ranges:
+        count *= max(0, int(last) - int(first) + 1)
+        if not 0 < count <= MOST_SHARDS:
+            raise UserError(f"{printable(pattern)} names {count} shards, expected 1 to {MOST_SHARDS}")
+        width = len(first) if first.startswith("0") else 0
+        numbers.append([f"{number:0{width}}" for number in range(int(first), int(last) + 1)])
+    parts = RANGE.split(pattern)[::3]
+    return [
+        Path("".join(part + number for part, number in zip(parts, (*chosen, ""), strict=True)))
+        for chosen in product(*numbers)
+    ]
+
+
+def index_of(path: Path) -> Path:
+    """Where the index of a shard is: beside it, named by what comes before its number."""
+    stem = re.sub(r"[-_.]?\d+$", "", path.stem)
+    return path.with_name(f"{stem}.{INDEX}" if stem else INDEX)
+
+
+def open_index(paths: list[Path], data: str) -> Index:
+    """Where the pictures of some shards lie. Raises ``UserError``."""
+    places = {index_of(path) for path in paths}
+    known = [place for place in places if place.is_file()]
+    if not known:
+        return scan(paths, printable(data))
+    if len(places) > 1:
+        few = ", ".join(sorted(printable(place.name) for place in places)[:3])
+        raise UserError(f"{printable(data)} holds several sets of shards ({few} ...), expected one: name its shards")
+    index = read_index(known[0])
+    sizes = {shard.name: shard.size for shard in index.shards}
+    for path in paths:
+        if path.name not in sizes:
+            raise UserError(f"{printable(path)} is none of the shards that {printable(known[0])} tells of")
+        try:
+            found = path.stat().st_size
+        except OSError as error:
+            raise UserError(f"cannot read {printable(path)}: {error.strerror}") from None
+        if found != sizes[path.name]:
+            raise UserError(
+                f"{printable(path)} holds {found} bytes, expected {sizes[path.name]} as {printable(known[0].name)} says"
+            )
+    return index.take([path.name for path in paths])
+
+
+def _name(paths: list[Path]) -> str:
+    stem = index_of(paths[0]).name.removesuffix(INDEX).strip(".")
+    return stem if stem not in ("", PLAIN) else paths[0].parent.resolve().name

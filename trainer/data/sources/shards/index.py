@@ -1,0 +1,181 @@
+"""Where every picture of a set of shards lies, which are tar archives: the index beside them.
+
+    {"format": "shards", "version": 1, "pictures": 20, "size": [64, 64], "channels": 3, "classes": ["cat", "dog"],
+     "counts": {"cat": 12, "dog": 8}, "made": {...}, "versions": {...},
+     "shards": [{"name": "x-000.tar", "bytes": 51200, "sha256": "...", "pictures": 10, "counts": {...},
+                 "places": "..."}, ...]}
+
+"places" are, as zlib and base64, 64-bit numbers: the bytes between each picture and the one before it, the bytes of
+each picture and, with classes, the label of each. The index is written last; while it says "unfinished", the shards are
+not whole. No torch.
+"""
+
+import base64
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trainer.config import UserError
+from trainer.data.sources.npy import printable
+from trainer.data.sources.shards.tar import BLOCK
+from trainer.data.sources.sidecar import read_json, versions
+
+MOST_INDEX_BYTES = 1 << 31
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard:
+    """One archive."""
+
+    name: str  # of its file, without the folder
+    size: int  # bytes
+    pictures: int
+    sha256: str = ""  # of all its bytes, where it is known
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Index:
+    """What is known of n pictures in some shards, which follow each other."""
+
+    shards: tuple[Shard, ...]
+    offsets: np.ndarray  # i64 [n]: a picture's first byte in its shard
+    lengths: np.ndarray  # i64 [n]: its bytes
+    labels: np.ndarray | None = None  # i64 [n], into classes
+    classes: tuple[str, ...] = ()
+    sizes: tuple[tuple[int, int], ...] = ()  # width and height in pixels: one where all are alike; else some of them
+    channels: int = 3
+    made: Mapping[str, Any] = field(default_factory=dict)  # by which tool, with which options
+
+    @property
+    def starts(self) -> np.ndarray:
+        """The number of each shard's first picture, and last that of all pictures, i64 [shards + 1]."""
+        return np.cumsum([0, *(shard.pictures for shard in self.shards)])
+
+    def counts(self, first: int = 0, last: int | None = None) -> dict[str, int]:
+        """How many of these pictures are of each class."""
+        if self.labels is None:
+            return {}
+        numbers = np.bincount(self.labels[first:last], minlength=len(self.classes))
+        return dict(zip(self.classes, numbers.tolist(), strict=True))
+
+    def take(self, names: Sequence[str]) -> "Index":
+        """The index of some of the shards, in this order."""
+        numbers = {shard.name: number for number, shard in enumerate(self.shards)}
+        chosen = [numbers[name] for name in names]
+        starts = self.starts
+        rows = np.concatenate([np.arange(starts[k], starts[k + 1]) for k in chosen])
+        return Index(
+            shards=tuple(self.shards[k] for k in chosen),
+            offsets=self.offsets[rows],
+            lengths=self.lengths[rows],
+            labels=None if self.labels is None else self.labels[rows],
+            classes=self.classes,
+            sizes=self.sizes,
+            channels=self.channels,
+            made=self.made,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is written."""
+        starts = self.starts.tolist()
+        shards = [
+            {"name": shard.name, "bytes": shard.size, "sha256": shard.sha256, "pictures": shard.pictures,
+             **({} if self.labels is None else {"counts": self.counts(first, last)}),
+             "places": _pack(self, first, last)}
+            for shard, first, last in zip(self.shards, starts, starts[1:], strict=False)
+        ]  # fmt: skip
+        return {
+            "format": "shards",
+            "version": 1,
+            "pictures": len(self.offsets),
+            "size": list(self.sizes[0]) if len(self.sizes) == 1 else None,
+            **({} if len(self.sizes) < 2 else {"sizes": [list(size) for size in self.sizes]}),
+            "channels": self.channels,
+            **({} if self.labels is None else {"classes": list(self.classes), "counts": self.counts()}),
+            "made": dict(self.made),
+            "versions": versions(),
+            "shards": shards,
+        }
+
+
+def _pack(index: Index, first: int, last: int) -> str:
+    offsets, lengths = index.offsets[first:last], index.lengths[first:last]
+    ends = offsets + lengths
+    rows = [offsets - np.concatenate(([0], ends[:-1]))[: len(offsets)], lengths]
+    rows += [] if index.labels is None else [index.labels[first:last]]
+    return base64.b64encode(zlib.compress(np.stack(rows).astype("<i8").tobytes(), 6)).decode()
+
+
+def _unpack(text: Any, count: int, labelled: bool) -> np.ndarray:
+    """Gaps, lengths and labels, i64 [2 or 3, count]. Raises ``ValueError``."""
+    bytes_needed = count * 8 * (3 if labelled else 2)
+    unpacking = zlib.decompressobj()
+    try:
+        data = unpacking.decompress(base64.b64decode(text, validate=True), bytes_needed + 1)
+    except (zlib.error, TypeError) as error:
+        raise ValueError(str(error)) from None
+    if len(data) != bytes_needed:
+        raise ValueError(f"places of {len(data)} bytes, expected {bytes_needed}")
+    return np.frombuffer(data, "<i8").reshape(-1, count)
+
+
+def read_index(path: Path) -> Index:
+    """An index. Raises ``UserError`` where it is none, is not whole, or contradicts itself."""
+    name = printable(path)
+    facts = read_json(path, MOST_INDEX_BYTES)
+    if facts.get("format") != "shards":
+        raise UserError(f"{name} is no index of shards")
+    if "unfinished" in facts:
+        raise UserError(f"{name} says that its shards were never finished: make them again")
+    if facts.get("version") != 1:
+        raise UserError(f"{name} is of version {printable(str(facts.get('version')))[:20]}, expected 1")
+    try:
+        return _checked(facts)
+    except (ValueError, TypeError, KeyError, OverflowError, AttributeError) as error:
+        raise UserError(f"{name} is damaged: {printable(str(error))[:120]}") from None
+
+
+def _checked(facts: Mapping[str, Any]) -> Index:
+    classes, labelled = facts.get("classes", []), "classes" in facts
+    if labelled and not (isinstance(classes, list) and classes and all(isinstance(item, str) for item in classes)):
+        raise ValueError("classes that are no names")
+    sizes = [facts["size"]] if facts.get("size") else facts.get("sizes", [])
+    sizes = tuple((int(width), int(height)) for width, height in sizes)
+    if not all(0 < side < 1 << 31 for size in sizes for side in size) or facts["channels"] not in (1, 3):
+        raise ValueError("sizes or channels that no picture has")
+    shards, offsets, lengths, labels = [], [], [], []
+    for item in facts["shards"]:
+        shard = Shard(
+            name=item["name"], size=int(item["bytes"]), pictures=int(item["pictures"]), sha256=str(item["sha256"])
+        )
+        if not shard.name or Path(shard.name).name != shard.name or "\0" in shard.name:
+            raise ValueError(f"{shard.name!r} is not the name of a file")
+        if not 0 <= shard.pictures <= shard.size // BLOCK:
+            raise ValueError(f"{shard.pictures} pictures in {shard.size} bytes")
+        rows = _unpack(item["places"], shard.pictures, labelled)
+        ends = np.cumsum(rows[0] + rows[1])
+        if rows.size and (rows[:2].min() < 0 or rows[:2].max() > shard.size or ends.max() > shard.size):
+            raise ValueError(f"places beyond the {shard.size} bytes of {shard.name}")
+        if labelled and rows.size and not (rows[2].min() >= 0 and rows[2].max() < len(classes)):
+            raise ValueError(f"labels outside of 0..{len(classes) - 1}")
+        shards.append(shard)
+        offsets.append(ends - rows[1])
+        lengths.append(rows[1])
+        labels.append(rows[2] if labelled else rows[1][:0])
+    names = [shard.name for shard in shards]
+    if not shards or len(set(names)) != len(names):
+        raise ValueError("no shards, or one twice")
+    return Index(
+        shards=tuple(shards),
+        offsets=np.concatenate(offsets),
+        lengths=np.concatenate(lengths),
+        labels=np.concatenate(labels) if labelled else None,
+        classes=tuple(printable(name) for name in classes) if labelled else (),
+        sizes=sizes,
+        channels=int(facts["channels"]),
+        made=facts["made"] if isinstance(facts.get("made"), dict) else {},
+    )

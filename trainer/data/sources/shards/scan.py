@@ -1,0 +1,164 @@
+"""Shards that were made elsewhere: read through once, by the conventions of WebDataset, to know where all pictures lie.
+
+Members of an archive that share a name, up to the first dot of its last part, belong together: KEY.jpg with KEY.cls,
+which holds a number or the name of a class, or with KEY.json, in any order. What was found is kept in the cache folder,
+for as long as the files stay the same. No torch.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from tqdm import tqdm
+
+from trainer.config import UserError
+from trainer.contract.files import cache, replace_bytes
+from trainer.contract.headers import Unreadable, read_header
+from trainer.contract.images import MOST_BYTES
+from trainer.data.sources.labels import LABEL_NAMES, numbered_values
+from trainer.data.sources.npy import printable
+from trainer.data.sources.shards.index import Index, Shard, read_index
+from trainer.data.sources.shards.tar import members
+from trainer.data.sources.threads import in_threads
+
+PICTURES = ("jpg", "jpeg", "png", "webp", "bmp", "gif")
+MOST_LABEL_BYTES = 1 << 20
+MOST_SIZES = 3  # that are told apart
+SHOWN = 4  # members left out that are named, of each shard
+
+Place = tuple[int, int, tuple[int, int], Any]
+"""A picture's first byte, its bytes, its height and width, and its label or None."""
+
+
+def scan(paths: Sequence[Path], what: str, progress: bool = True) -> Index:
+    """The index of shards that were made elsewhere: all of them are read once, and what cannot be used is named.
+
+    Raises ``UserError`` for an archive that is not sound, where no picture is left, and for gaps among the labels.
+    """
+    known = _cache_of(paths)
+    with contextlib.suppress(UserError):
+        if known.is_file():
+            return read_index(known)
+    shards, offsets, lengths, sizes = [], [], [], dict[tuple[int, int], None]()
+    values: list[Any] = []
+    bar = tqdm(
+        in_threads(paths, _scan_one), "indexing", len(paths), unit="shard", leave=False, disable=not progress or None
+    )
+    for path, found in bar:
+        if isinstance(found, str):
+            raise UserError(found)
+        size, pictures, complaints = found
+        for line in complaints:
+            tqdm.write(f"skipped {printable(line)}", file=sys.stderr)
+        shards.append(Shard(name=path.name, size=size, pictures=len(pictures)))
+        for offset, length, shape, value in pictures:
+            offsets.append(offset)
+            lengths.append(length)
+            if len(sizes) < MOST_SIZES:
+                sizes[shape[1], shape[0]] = None
+            values.append(value)
+    if not offsets:
+        raise UserError(f"{what} holds no readable picture")
+    labels, classes = numbered_values(values, what, None)
+    index = Index(
+        shards=tuple(shards),
+        offsets=np.array(offsets, np.int64),
+        lengths=np.array(lengths, np.int64),
+        labels=labels,
+        classes=classes,
+        sizes=tuple(sizes),
+    )
+    if len({path.name for path in paths}) == len(paths):
+        with contextlib.suppress(OSError):  # a cache that cannot be written to costs time, nothing else
+            known.parent.mkdir(parents=True, exist_ok=True)
+            replace_bytes(known, json.dumps(index.to_json()).encode())
+    return index
+
+
+def _cache_of(paths: Sequence[Path]) -> Path:
+    """Where the index of these very files is kept."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with contextlib.suppress(OSError):
+            facts = path.stat()
+            digest.update(f"{os.path.realpath(path)}\0{facts.st_size}\0{facts.st_mtime_ns}\0".encode(errors="replace"))
+    return cache() / "shards" / f"{digest.hexdigest()}.json"
+
+
+def _scan_one(path: Path) -> tuple[int, list[Place], list[str]] | str:
+    """The size of a shard, its pictures, and what is left out of it; or why it cannot be read."""
+    what = printable(path)
+    complaints: list[str] = []
+
+    def skipped(name: str, reason: str) -> None:
+        if len(complaints) < SHOWN:
+            complaints.append(f"{what}, {printable(name)[:80]}: {reason}")
+        elif len(complaints) == SHOWN:
+            complaints.append(f"{what}: more of its members ...")
+
+    places: dict[str, tuple[int, int, tuple[int, int]] | None] = {}
+    labels: dict[str, Any] = {}
+    try:
+        if not path.is_file():
+            return f"{what} is not a regular file" if os.path.lexists(path) else f"there is no file {what}"
+        with path.open("rb") as file:
+            for member in members(file, what, skipped):
+                folder, slash, name = member.name.rpartition("/")
+                stem, _, kind = name.partition(".")
+                key, kind = folder + slash + stem, kind.lower()
+                if not stem:  # hidden, as the notes that some systems put beside each file
+                    continue
+                try:
+                    if kind in PICTURES:
+                        if key in places:
+                            places[key] = None
+                            raise Unreadable("a second picture of this name: neither is used")
+                        data = _read(file, member.offset, member.size, MOST_BYTES)
+                        places[key] = (member.offset, member.size, read_header(data).shape)
+                    elif kind == "cls" or (kind == "json" and key not in labels):
+                        label = _label(_read(file, member.offset, member.size, MOST_LABEL_BYTES), kind)
+                        if label is not None:
+                            labels[key] = label
+                except Unreadable as error:
+                    skipped(member.name, str(error))
+            size = file.seek(0, os.SEEK_END)
+    except UserError as error:
+        return str(error)
+    except OSError as error:
+        return f"cannot read {what}: {error.strerror or error}"
+    pictures = [(*place, labels.get(key)) for key, place in places.items() if place is not None]
+    return size, pictures, complaints
+
+
+def _read(file: BinaryIO, offset: int, size: int, most: int) -> bytes:
+    if size > most:
+        raise Unreadable(f"{size} bytes, at most {most}")
+    if not size:
+        raise Unreadable("an empty file")
+    file.seek(offset)
+    return file.read(size)
+
+
+def _label(data: bytes, kind: str) -> int | str | None:
+    """What a KEY.cls says, a number or a name; or one of the usual columns of a KEY.json."""
+    text = data.decode("utf-8", "replace").strip()
+    if kind == "cls":
+        if not text or len(text) > 200:
+            raise Unreadable("no number of a class, and no name of one")
+        return int(text) if text.removeprefix("-").isdecimal() and len(text) < 12 else printable(text)
+    try:
+        facts = json.loads(text)
+    except (ValueError, RecursionError):
+        raise Unreadable("no JSON") from None
+    if isinstance(facts, dict):
+        for name in LABEL_NAMES:
+            value = facts.get(name)
+            if type(value) is int or (isinstance(value, str) and value):
+                return value if isinstance(value, int) else printable(value)[:200]
+    return None

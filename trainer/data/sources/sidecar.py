@@ -1,0 +1,207 @@
+"""What is known of the pictures of a .npy file, in the JSON beside it: names, labels, sizes, order, how it was made.
+
+    {"classes": ["cat", "dog"], "labels": [0, 0, 1], "names": ["a.jpg", "b.jpg", "c.png"], "sizes": [[640, 480], ...],
+     "groups": [0, 0, 1], "order": "RGB", "made": {"tool": "create", "options": {...}}, "versions": {...},
+     "fingerprint": "..."}
+
+Pictures of the same original, as a face and its mirrored copy, share a number under "groups"; those made of several
+others, as morphs, have -1 there. Groups stay together where pictures are held out, and what has -1 is trained on only.
+All of it may be missing, and such a file may be written by hand. The fingerprint tells whether it belongs to these
+pictures. While a set is replaced by a newer one, the newer facts wait under "pending": they count from the moment on
+that their pictures are in place, so that a kill leaves the old set or the new one, and never labels of the one for
+pictures of the other.
+"""
+
+import contextlib
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import cv2
+import numpy as np
+
+from trainer.config import UserError
+from trainer.data.sources.npy import printable
+
+MADE = -1  # the group of what is made of several pictures
+ORDERS = ("RGB", "BGR", "grey")
+BLOCK, BLOCKS = 4096, 64  # bytes, and how many of them a fingerprint looks at
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Facts:
+    """What is known of n pictures."""
+
+    names: tuple[str, ...] = ()  # [n], or unknown
+    labels: np.ndarray | None = None  # i64 [n], into classes
+    classes: tuple[str, ...] = ()
+    sizes: np.ndarray | None = None  # i64 [n, 2]: width and height in pixels that they had before
+    order: str = ""  # in which the file holds colours; unknown: RGB
+    groups: np.ndarray | None = None  # i64 [n]: of each one's original; MADE: of others; unknown: each its own
+    factors: Mapping[str, list[Any]] = field(default_factory=dict)  # what drawn pictures were drawn with, [n] each
+    made: Mapping[str, Any] = field(default_factory=dict)  # by which tool, with which options
+
+    def take(self, indices: np.ndarray) -> "Facts":
+        """The facts of some of the pictures, by their indices i64 [k]."""
+        chosen = indices.tolist()
+        return replace(
+            self,
+            names=tuple(self.names[k] for k in chosen) if self.names else (),
+            labels=None if self.labels is None else self.labels[indices],
+            sizes=None if self.sizes is None else self.sizes[indices],
+            groups=None if self.groups is None else self.groups[indices],
+            factors={name: [values[k] for k in chosen] for name, values in self.factors.items()},
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is written."""
+        lists = {"classes": self.classes, "names": self.names, "factors": self.factors}
+        arrays = {"labels": self.labels, "sizes": self.sizes, "groups": self.groups}
+        return {
+            **{name: value for name, value in lists.items() if value},
+            **{name: value.tolist() for name, value in arrays.items() if value is not None},
+            "order": self.order,
+            "made": self.made,
+            "versions": versions(),
+        }
+
+
+def originals(groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Groups i64 [n], which may have any numbers, as 0, 1, ... in the order in which they come, and MADE, i64 [n]; and
+    the first picture of each, i64 [k]."""
+    members = np.flatnonzero(groups != MADE)
+    _, first, group = np.unique(groups[members], return_index=True, return_inverse=True)
+    numbers = np.full(len(groups), MADE)
+    numbers[members] = np.argsort(np.argsort(first))[group]
+    return numbers, members[np.sort(first)]
+
+
+def versions() -> dict[str, str]:
+    """Of what a picture's values depend on."""
+    found = {"python": platform.python_version(), "numpy": np.__version__, "opencv": cv2.__version__}
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        found["utsuroi"] = importlib.metadata.version("utsuroi")
+    return found
+
+
+def beside(path: Path) -> Path:
+    """Where the facts of a .npy file are."""
+    return path.with_suffix(".json")
+
+
+def fingerprint(path: Path) -> str:
+    """A file's size and a checksum of blocks all over it: enough to tell sets apart, at once. Raises ``OSError``."""
+    size, checksum = path.stat().st_size, 0
+    with path.open("rb") as file:
+        for block in sampled(file, size, BLOCKS):
+            checksum = zlib.crc32(block, checksum)
+    return f"{size}-{checksum:08x}"
+
+
+def sampled(file: BinaryIO, size: int, count: int) -> Iterator[bytes]:
+    """So many blocks of a file, evenly from its beginning to its end. Raises ``OSError``."""
+    for number in range(count):
+        file.seek(max(0, size - BLOCK) * number // (count - 1))
+        yield file.read(BLOCK)
+
+
+def read_facts(path: Path, count: int) -> Facts:
+    """The facts of the ``count`` pictures of a .npy file. Raises ``UserError`` where they do not fit them."""
+    side = beside(path)
+    if not os.path.lexists(side):
+        return Facts()
+    return _checked(side, current(path, read_json(side, (1 << 20) + (count << 12))), count)
+
+
+def current(path: Path, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Which of two sets of facts are those of the pictures that are there. Raises ``UserError`` where neither is."""
+    pending = facts.get("pending")
+    mark = facts.get("fingerprint")
+    if not isinstance(pending, dict) and mark is None:
+        return facts
+    try:
+        found = fingerprint(path)
+    except OSError as error:
+        raise UserError(f"cannot read {printable(path)}: {error.strerror}") from None
+    if isinstance(pending, dict) and pending.get("fingerprint") == found:
+        return pending
+    if mark not in (None, found):
+        raise UserError(
+            f"{printable(beside(path))} is of other pictures than {printable(path.name)} holds now: remove it, or its "
+            "'fingerprint' where it is right all the same"
+        )
+    return {name: value for name, value in facts.items() if name != "pending"}
+
+
+def read_json(path: Path, most: int) -> dict[str, Any]:
+    """A JSON object of at most ``most`` bytes. Raises ``UserError``."""
+    try:
+        if not path.is_file():
+            raise UserError(f"{printable(path)} is not a regular file, expected JSON")
+        size = path.stat().st_size
+        if size > most:
+            raise UserError(f"{printable(path)} holds {size} bytes, expected at most {most} for these pictures")
+        facts = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read {printable(path)}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        reason = printable(str(error)).replace("\n", " ")[:120]
+        raise UserError(f"cannot read {printable(path)}: no JSON: {reason}") from None
+    if not isinstance(facts, dict):
+        raise UserError(f"{printable(path)} holds a {type(facts).__name__}, expected a JSON object")
+    return facts
+
+
+def _checked(side: Path, facts: Mapping[str, Any], count: int) -> Facts:
+    name = printable(side)
+
+    def a_list(key: str) -> list[Any] | None:
+        value = facts.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, list) or len(value) != count:
+            found = len(value) if isinstance(value, list) else type(value).__name__
+            raise UserError(f"{name} has {found} {key}, expected {count}, one a picture")
+        return value
+
+    order, classes, made = facts.get("order", ""), facts.get("classes"), facts.get("made")
+    if order not in ("", *ORDERS):
+        raise UserError(f"{name} has order {printable(str(order))[:40]!r}, expected one of {', '.join(ORDERS)}")
+    labels, names, sizes, groups = (a_list(key) for key in ("labels", "names", "sizes", "groups"))
+    if names is not None and not all(isinstance(item, str) for item in names):
+        raise UserError(f"{name} has names that are no strings")
+    if labels is not None:
+        if not isinstance(classes, list) or not all(isinstance(item, str) for item in classes) or not classes:
+            raise UserError(f"{name} has labels, expected a list of names under 'classes' as well")
+        if not all(type(label) is int and 0 <= label < len(classes) for label in labels):
+            raise UserError(f"{name} has labels outside of 0..{len(classes) - 1}")
+    if sizes is not None and not all(_is_size(size) for size in sizes):
+        raise UserError(f"{name} has sizes that are no pairs of a width and a height")
+    if groups is not None and not all(type(group) is int and MADE <= group < 1 << 63 for group in groups):
+        raise UserError(f"{name} has groups that are no numbers from 0 on, or {MADE}")
+    factors = facts.get("factors", {})
+    sound = isinstance(factors, dict) and all(isinstance(v, list) and len(v) == count for v in factors.values())
+    if not sound:
+        raise UserError(f"{name} has factors that are not one a picture")
+    return Facts(
+        names=tuple(names or ()),
+        labels=None if labels is None else np.array(labels, np.int64),
+        classes=() if labels is None else tuple(classes),  # type: ignore[arg-type]
+        sizes=None if sizes is None else np.array(sizes, np.int64).reshape(-1, 2),
+        groups=None if groups is None else np.array(groups, np.int64),
+        order=order,
+        factors=factors,
+        made=made if isinstance(made, dict) else {},
+    )
+
+
+def _is_size(size: Any) -> bool:
+    whole = isinstance(size, list) and len(size) == 2 and all(type(side) is int for side in size)
+    return whole and all(0 < side < math.inf and side < 1 << 31 for side in size)

@@ -1,0 +1,102 @@
+"""Data sets that torchvision knows where to find: ``torchvision:MNIST[:test]``, downloaded once, never unpickled.
+
+Names, addresses and checksums are torchvision's; the files are read by ``idx`` and ``cifar``.
+torchvision's CIFAR-10 is the pickled version, so the binary archive of the same page is taken in its place.
+"""
+
+import contextlib
+import io
+import re
+import shutil
+import tarfile
+import tempfile
+from pathlib import Path
+
+from trainer.config import UserError
+from trainer.contract.files import cache
+from trainer.data.sources import cifar, idx
+from trainer.data.sources.base import Packed, resized
+from trainer.data.sources.npy import printable
+
+IDX_SETS = ("MNIST", "FashionMNIST", "KMNIST")
+NAME = re.compile(rf"torchvision:({'|'.join((*IDX_SETS, 'CIFAR10'))})(?::(train|test))?")
+CIFAR_ARCHIVE = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
+CIFAR_MD5 = "c32a1d4ab5d03f1284b67883e8d87530"
+CIFAR_FILES = (*(f"data_batch_{k}.bin" for k in range(1, 6)), "test_batch.bin", cifar.NAMES_FILE)
+MOST_MEMBER_BYTES = 10_000 * cifar.RECORD
+
+
+def open_torchvision(data: str, image_size: int = 0) -> Packed:
+    """A data set by its torchvision name. Raises ``UserError`` where it is unknown, or cannot be downloaded."""
+    match = NAME.fullmatch(data)
+    if match is None:
+        names = ", ".join((*IDX_SETS, "CIFAR10"))
+        raise UserError(
+            f"--data is {printable(data)}, expected torchvision:NAME or torchvision:NAME:test, with {names}"
+        )
+    name, test = match[1], match[2] == "test"
+    folder = cache() / name
+    try:
+        if not folder.is_dir():
+            _download(name, folder)
+    except (OSError, RuntimeError, EOFError, tarfile.TarError) as error:  # no network, or bytes that are not those
+        reason = printable(str(error).strip().splitlines()[0])[:200] if str(error).strip() else type(error).__name__
+        raise UserError(f"{data} cannot be downloaded to {printable(folder)}: {reason}") from None
+    if name == "CIFAR10":
+        batches = [folder / "test_batch.bin"] if test else cifar.find_batches(folder)
+        return resized(cifar.open_cifar(batches), image_size)
+    return resized(idx.open_idx(folder / f"{'t10k' if test else 'train'}-images-idx3-ubyte.gz"), image_size)
+
+
+def _download(name: str, folder: Path) -> None:
+    """Fetch a set whole or not at all: under a temporary name first. Several ranks may do so at once."""
+    from torchvision import datasets
+    from torchvision.datasets.utils import download_url
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder.parent))
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            if name == "CIFAR10":
+                download_url(CIFAR_ARCHIVE, temporary, "archive.tar.gz", CIFAR_MD5)
+                unpack(temporary / "archive.tar.gz", temporary)
+                (temporary / "archive.tar.gz").unlink()
+            else:
+                source = getattr(datasets, name)
+                for file, md5 in source.resources:
+                    _from_any(source.mirrors, file, temporary, md5)
+        with contextlib.suppress(OSError):  # another rank was first
+            temporary.rename(folder)
+        if not folder.is_dir():
+            raise OSError(f"{folder} cannot be made")
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _from_any(mirrors: list[str], file: str, folder: Path, md5: str) -> None:
+    from torchvision.datasets.utils import download_url
+
+    failure: Exception | None = None
+    for mirror in mirrors:
+        try:
+            return download_url(f"{mirror}{file}", folder, file, md5)
+        except (OSError, RuntimeError) as error:
+            failure = failure or error
+    raise OSError(f"{mirrors[0]}{file}: {failure}")
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Take the files wanted, and no other, out of CIFAR-10's archive; members' paths are not followed."""
+    with tarfile.open(archive, "r:gz") as packed:
+        for member in packed:
+            name = Path(member.name).name
+            if not member.isfile() or name not in CIFAR_FILES:
+                continue
+            content = packed.extractfile(member)
+            if member.size > MOST_MEMBER_BYTES or content is None:
+                raise tarfile.TarError(f"{name} holds {member.size} bytes, expected at most {MOST_MEMBER_BYTES}")
+            with content, (folder / name).open("wb") as file:
+                shutil.copyfileobj(content, file)
+    missing = [name for name in CIFAR_FILES if not (folder / name).is_file()]
+    if missing:
+        raise tarfile.TarError(f"the archive lacks {missing[0]}")

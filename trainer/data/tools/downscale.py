@@ -1,0 +1,100 @@
+"""Make pictures smaller by a whole number, as super-resolution is trained and measured: bicubic with antialiasing.
+
+IN is a folder (all pictures in and below it), a quoted pattern, or files. Every picture becomes OUT/<same name>.png, in
+the folders that it lay in; the pixels at its right and below that make no whole pixel are left off. With --move the
+original is set aside once its result is safely on the disk. Nothing is overwritten but results, with --force; a file
+that cannot be used is named, left out, and stays where it is.
+
+    python -m trainer.data downscale photos/ -o smaller --scale 2
+    python -m trainer.data downscale inbox/ -o smaller --scale 2 --move done
+"""
+
+import argparse
+import errno
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from trainer.config import UserError, require
+from trainer.contract.files import replacing
+from trainer.contract.images import Header, Unreadable, decode
+from trainer.contract.resample import shrink
+from trainer.data.sources.folder import real
+from trainer.data.sources.npy import printable
+from trainer.data.tools._convert import convert, make_folder, plan
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("inputs", nargs="+", metavar="IN", help="folders, quoted patterns, or picture files")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder to write to")
+    parser.add_argument("--scale", type=int, default=2, help="how many times smaller (2)")
+    parser.add_argument("--move", type=Path, metavar="FOLDER", help="move the originals here; never over other files")
+    parser.add_argument("--workers", type=int, default=0, help="pictures at once (0: one a core)")
+    parser.add_argument("--force", action="store_true", help="replace results that exist")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Make them all; returns the exit code."""
+    scale, aside = arguments.scale, arguments.move
+    require(2 <= scale <= 16, "scale", scale, "2 to 16")
+    require(0 <= arguments.workers <= 256, "workers", arguments.workers, "0 to 256")
+    targets, skipped = plan(arguments.inputs, arguments.output, ".png")
+    places = {path: target.relative_to(arguments.output).with_suffix(path.suffix) for path, target in targets.items()}
+    if aside is not None:
+        check_aside(aside, arguments.output)
+        earlier = real(aside)
+        targets = {path: target for path, target in targets.items() if earlier not in real(path).parents}
+        if not targets:
+            raise UserError(f"all pictures lie in {printable(aside)} already")
+    for path in targets:
+        if aside is not None and (aside / places[path]).exists():
+            raise UserError(
+                f"{printable(aside / places[path])} exists; the original of that name cannot be moved there"
+            )
+
+    def make(data: bytes, header: Header) -> np.ndarray:
+        if min(header.shape) < scale:
+            raise Unreadable(f"{header.width}x{header.height} px, expected sides of at least {scale} px")
+        return shrink(decode(data, header), scale)
+
+    def set_aside(path: Path) -> None:
+        if aside is not None:
+            make_folder((aside / places[path]).parent)
+            move(path, aside / places[path])
+
+    written = convert(targets, make, "pictures", arguments.workers, arguments.force, set_aside)
+    if written is None:
+        return 130
+    skipped += len(targets) - written
+    if not written:
+        raise UserError(f"none of the {skipped} files is a readable picture; nothing was written")
+    where = f", originals in {printable(aside)}" if aside is not None else ""
+    print(f"{printable(arguments.output)}: {written} pictures, {scale} times smaller, {skipped} skipped{where}")
+    return 0
+
+
+def check_aside(aside: Path, results: Path) -> None:
+    """Refuse a folder for the originals where results go."""
+    if aside.exists() and not aside.is_dir():
+        raise UserError(f"--move is {printable(aside)}, a file, expected a folder")
+    if real(aside) == real(results):
+        raise UserError(f"--move is {printable(aside)}, the folder of the results, expected another")
+
+
+def move(path: Path, target: Path) -> None:
+    """Move a file, to another disk too, but never over another file. Raises ``UserError``; it then is where it was."""
+    try:
+        try:
+            target.hardlink_to(path)
+        except FileExistsError:
+            raise
+        except OSError:  # another disk, or one without links
+            with path.open("rb") as source, replacing(target, force=False) as copy:
+                shutil.copyfileobj(source, copy)
+            shutil.copystat(path, target)
+        path.unlink()
+    except OSError as error:
+        reason = "it exists" if error.errno == errno.EEXIST else (error.strerror or str(error))
+        raise UserError(f"cannot move {printable(path)} to {printable(target)}: {reason}") from None

@@ -1,0 +1,174 @@
+"""Say what a set or a folder of pictures holds, and whether it is sound.
+
+Of a .npy file: its values, its names and labels, how it was made and of what. Of a folder: formats, sizes, and what of
+it is no picture.
+
+    python -m trainer.data info cats.npy
+    python -m trainer.data info mnist/
+"""
+
+import argparse
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trainer.config import UserError
+from trainer.contract.images import Header, Unreadable, files_in, read_bytes
+from trainer.contract.images import read_header as read_picture_header
+from trainer.data.sources.base import Packed
+from trainer.data.sources.folder import class_folders
+from trainer.data.sources.formats import open_packed
+from trainer.data.sources.npy import printable
+from trainer.data.sources.npy_set import PictureSet
+from trainer.data.sources.shards import describe_mixed
+from trainer.data.sources.sidecar import beside
+
+SHOWN = 8  # lines a list
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument(
+        "path",
+        type=Path,
+        metavar="FILE",
+        help="a .npy, idx, parquet, .tar or CIFAR-10 file, a folder, or 'x-{000..127}.tar'",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the facts; returns the exit code."""
+    path: Path = arguments.path
+    mixed = describe_mixed(str(path))
+    packed = open_packed(str(path)) if mixed is None else None
+    if mixed is not None:
+        lines = mixed
+    elif packed is not None:
+        lines = describe_packed(packed)
+    else:
+        lines = describe_folder(path) if path.is_dir() else describe_npy(path)
+    width = max(len(name) for name, _ in lines)
+    for name, value in lines:
+        print(f"{name:<{width}}  {printable(value)}")
+    return 0
+
+
+def describe_npy(path: Path) -> list[tuple[str, str]]:
+    """Facts of a set. Raises ``UserError`` where it is not sound."""
+    stored = PictureSet(path)
+    count, height, width, channels = stored.shape
+    facts = stored.facts
+    step = max(1, count // 2000)
+    means, low, high = np.zeros(channels), 255, 0
+    looked_at = np.arange(0, count, step)
+    for index in looked_at:
+        image = stored[np.array([index])]
+        means += image.mean((0, 1, 2)) / len(looked_at)
+        low, high = min(low, int(image.min())), max(high, int(image.max()))
+    shown = f" (of {len(looked_at)} pictures)" if step > 1 else ""
+    shape = list(stored.shape[: 4 if channels == 3 else 3])
+    lines = [
+        ("file", f"{printable(path)}, {size_text(path.stat().st_size)}, sound"),
+        ("pictures", f"{count}, u8 {shape}: {width}x{height} px, {channels} channel{'s' * (channels > 1)}"),
+        ("values", f"{low}..{high}{shown}"),
+        ("means", ", ".join(f"{mean:.1f}" for mean in means) + f"{shown}"),
+    ]
+    if facts.order:
+        lines.append(("order", f"{facts.order}, says {printable(beside(path))}"))
+    elif channels == 3:
+        lines.append(("order", "taken as red, green, blue; if colours look wrong, the file is BGR: train with --bgr"))
+    if facts.made:
+        lines.append(("made", made_text(facts.made)))
+    if facts.sizes is not None:
+        lines.append(("before", sizes_text(facts.sizes)))
+    if facts.names:
+        few = ", ".join(printable(name)[:40] for name in facts.names[:3])
+        lines.append(("names", few + (", ..." if count > 3 else "")))
+    if facts.labels is not None:
+        numbers = np.bincount(facts.labels, minlength=len(facts.classes))
+        lines += _counted("class", dict(zip(facts.classes, numbers.tolist(), strict=True)))
+    return lines
+
+
+def made_text(made: Mapping[str, Any]) -> str:
+    """By which tool, and how, in a line."""
+    options = made.get("options")
+    pairs = options.items() if isinstance(options, dict) else ()
+    sources = made.get("of", [])
+    named = [str(source) for source in (sources if isinstance(sources, list) else [sources])]
+    words = [str(made.get("tool", "?")), *named[:SHOWN], *(["..."] if len(named) > SHOWN else [])]
+    words += [f"--{name.replace('_', '-')}{'' if value is True else f' {value}'}" for name, value in pairs]
+    return printable(" ".join(words))[:200]
+
+
+def sizes_text(sizes: np.ndarray) -> str:
+    """Of which sizes i64 [n, 2] pictures came."""
+    if (sizes == sizes[0]).all():
+        return f"{sizes[0, 0]}x{sizes[0, 1]} px"
+    small, large = (sizes[place] for place in (np.prod(sizes, 1).argmin(), np.prod(sizes, 1).argmax()))
+    return f"{small[0]}x{small[1]} to {large[0]}x{large[1]} px"
+
+
+def describe_packed(packed: Packed) -> list[tuple[str, str]]:
+    """Facts of a packed set, from reading all of it. Raises ``UserError`` where it is not sound."""
+    _, height, width, channels = packed.shape
+    count, low, high = 0, 255, 0
+    sums, numbers = np.zeros(channels), np.zeros(len(packed.classes), np.int64)
+    for images, labels in packed.pieces():
+        count += len(images)
+        low, high = min(low, int(images.min())), max(high, int(images.max()))
+        sums += images.sum((0, 1, 2), dtype=np.float64)
+        if labels is not None:
+            numbers += np.bincount(labels, minlength=len(numbers))
+    means = sums / max(1, count * height * width)
+    lines = [
+        ("set", f"{printable(packed.name)}, sound"),
+        ("pictures", f"{count}, {width}x{height} px, {channels} channel{'s' * (channels > 1)}"),
+        ("values", f"{low}..{high}"),
+        ("means", ", ".join(f"{mean:.1f}" for mean in means)),
+    ]
+    return lines + packed.facts() + _counted("class", dict(zip(packed.classes, numbers.tolist(), strict=True)))
+
+
+def describe_folder(folder: Path) -> list[tuple[str, str]]:
+    """Facts of a folder, from headers alone. Raises ``UserError`` where nothing is readable."""
+    headers: list[tuple[Path, Header]] = []
+    skipped: list[tuple[Path, str]] = []
+    total = 0
+    for path in files_in(folder):
+        try:
+            data = read_bytes(path)
+            headers.append((path, read_picture_header(data)))
+            total += len(data)
+        except Unreadable as error:
+            skipped.append((path, str(error)))
+    if not headers:
+        raise UserError(f"{printable(folder)} holds no readable picture ({len(skipped)} other files)")
+    lines = [
+        ("folder", f"{printable(folder)}, {len(headers)} pictures, {size_text(total)}, {len(skipped)} other files")
+    ]
+    lines += _counted("format", Counter(header.format for _, header in headers))
+    lines += _counted("size", Counter("{1}x{0} px".format(*header.shape) for _, header in headers))
+    labels, classes = class_folders(folder, [path for path, _ in headers])
+    lines += _counted("class", Counter(classes[label] for label in labels))
+    lines += [("skipped", f"{printable(path)}: {reason}") for path, reason in skipped[:SHOWN]]
+    if len(skipped) > SHOWN:
+        lines.append(("skipped", f"... and {len(skipped) - SHOWN} more"))
+    return lines
+
+
+def _counted(name: str, counts: dict[str, int]) -> list[tuple[str, str]]:
+    """Lines of the most frequent values."""
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    lines = [(name, f"{printable(value)}: {count}") for value, count in ranked[:SHOWN]]
+    if len(ranked) > SHOWN:
+        lines.append((name, f"... and {len(ranked) - SHOWN} more"))
+    return lines
+
+
+def size_text(count: int) -> str:
+    """Bytes for people."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count} bytes"

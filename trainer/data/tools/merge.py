@@ -1,0 +1,171 @@
+"""Make one set of several: .npy files of pictures of the same shape, one after the other.
+
+Labels are matched by the names of their classes, whichever number these have in each set. Where only some sets have
+labels, say what to do: --labels sets makes a class of every set, --labels none leaves labels off. Sets are called by
+their files; where these have the same name, by the folders above as well: a/cats and b/cats.
+
+    python -m trainer.data merge cats.npy morphs.npy -o more-cats.npy
+    python -m trainer.data merge cats.npy dogs.npy -o animals.npy --labels sets
+"""
+
+import argparse
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from trainer.config import UserError
+from trainer.data.sources.folder import find
+from trainer.data.sources.npy import printable
+from trainer.data.sources.npy_set import PictureSet, check_set, writing
+from trainer.data.sources.sidecar import MADE, Facts, originals
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("inputs", nargs="+", metavar="SET", help=".npy files, or quoted patterns of them")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="the .npy file to write")
+    parser.add_argument(
+        "--labels", choices=("keep", "sets", "none"), default="keep", help="whose labels: theirs, one a set, or none"
+    )
+    parser.add_argument("--force", action="store_true", help="replace an output that exists")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Merge them; returns the exit code."""
+    path: Path = arguments.output
+    for word in arguments.inputs:
+        if Path(word).is_dir():
+            raise UserError(f"{printable(word)} is a folder, expected .npy files or a quoted pattern of them")
+    files = find(arguments.inputs, Path())
+    if len(files) < 2:
+        raise UserError(f"found {len(files)} set(s), expected two or more to merge")
+    check_set(path, arguments.force, files)
+    sets = [PictureSet(file) for file in files]
+    check_shapes(sets)
+    titles = titles_of(files)
+    labels, classes = merge_labels(sets, titles, arguments.labels)
+    with writing(path, sets[0].shape[1:], arguments.force) as writer:
+        with tqdm(total=sum(map(len, sets)), desc="pictures", unit="picture", disable=None) as bar:
+            for source in sets:
+                for images in source.pieces():
+                    writer.append(images)
+                    bar.update(len(images))
+        writer.facts = Facts(
+            labels=labels,
+            classes=classes,
+            names=merge_names(sets, titles),
+            sizes=merge_sizes(sets),
+            groups=merge_groups(sets),
+            factors=merge_factors(sets),
+            made={"tool": "merge", "of": [source.path.name for source in sets]},
+        )
+    height, width, _ = writer.shape
+    kind = f", {len(classes)} classes" if classes else ""
+    print(f"{printable(path)}: {writer.count} pictures of {width}x{height} px, from {len(sets)} sets{kind}")
+    return 0
+
+
+def check_shapes(sets: Sequence[PictureSet]) -> None:
+    """Raise ``UserError`` where pictures do not have the same shape."""
+    first = sets[0]
+    for source in sets[1:]:
+        if source.shape[1:] != first.shape[1:]:
+            height, width, channels = source.shape[1:]
+            wanted = first.shape[1:]
+            raise UserError(
+                f"{printable(source.path)} has pictures of {width}x{height} px and {channels} channel(s), expected "
+                f"{wanted[1]}x{wanted[0]} px and {wanted[2]}, as {printable(first.path)} has: bring it to that with "
+                "'create --size'"
+            )
+
+
+def titles_of(files: Sequence[Path]) -> list[str]:
+    """What to call each of some files: by its stem, and by as many folders above as tell it from the others.
+
+    Raises ``UserError`` for a file that is there twice.
+    """
+    places = [Path(os.path.abspath(file)).with_suffix("").parts for file in files]  # noqa: PTH100  (links: as named)
+    depths = [1] * len(places)
+    while True:
+        titles = ["/".join(place[-depth:]) for place, depth in zip(places, depths, strict=True)]
+        counted = Counter(titles)
+        alike = [number for number, title in enumerate(titles) if counted[title] > 1]
+        if not alike:
+            return titles
+        for number in alike:
+            if depths[number] >= len(places[number]):
+                raise UserError(f"{printable(files[number])} is there twice, expected each set once")
+            depths[number] += 1
+
+
+def merge_labels(
+    sets: Sequence[PictureSet], titles: Sequence[str], mode: str
+) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """Labels i64 [n] of all pictures, and the names of the classes in the order in which they first come.
+
+    Raises ``UserError`` where only some sets have labels, and they are to be kept.
+    """
+    if mode == "sets":
+        return np.repeat(np.arange(len(sets)), [len(source) for source in sets]), tuple(map(printable, titles))
+    known = [source.facts.labels is not None for source in sets]
+    if mode == "none" or not any(known):
+        return None, ()
+    if not all(known):
+        raise UserError(
+            f"{printable(sets[known.index(False)].path)} has no labels and {printable(sets[known.index(True)].path)} "
+            "has: expected --labels none, or --labels sets"
+        )
+    classes = tuple(dict.fromkeys(name for source in sets for name in source.facts.classes))
+    parts = [
+        np.array([classes.index(name) for name in source.facts.classes], np.int64)[source.facts.labels]
+        for source in sets
+    ]
+    return np.concatenate(parts), classes
+
+
+def merge_names(sets: Sequence[PictureSet], titles: Sequence[str]) -> tuple[str, ...]:
+    """Names of all pictures where any set has some; with that of the set before them where they would not tell."""
+    if not any(source.facts.names for source in sets):
+        return ()
+    counted = Counter(name for source in sets for name in source.facts.names if name)
+    names: list[str] = []
+    for source, title in zip(sets, titles, strict=True):
+        own = source.facts.names or tuple(f"{title}/{k}" for k in range(len(source)))
+        names += [f"{title}/{name}" if counted[name] > 1 else name for name in own]
+    return tuple(names)
+
+
+def merge_sizes(sets: Sequence[PictureSet]) -> np.ndarray | None:
+    """What sizes pictures had, i64 [n, 2], where any set tells; of others that which they have."""
+    if all(source.facts.sizes is None for source in sets):
+        return None
+    parts = [
+        np.tile(np.array(source.shape[2:0:-1], np.int64), (len(source), 1))
+        if source.facts.sizes is None
+        else source.facts.sizes
+        for source in sets
+    ]
+    return np.concatenate(parts)
+
+
+def merge_groups(sets: Sequence[PictureSet]) -> np.ndarray | None:
+    """Groups i64 [n] where any set has some, those of each set apart; pictures of other sets are each their own."""
+    if all(source.facts.groups is None for source in sets):
+        return None
+    parts, first = [], 0
+    for source in sets:
+        own = source.facts.groups
+        groups, firsts = originals(np.arange(len(source)) if own is None else own)
+        parts.append(np.where(groups == MADE, MADE, first + groups))
+        first += len(firsts)
+    return np.concatenate(parts)
+
+
+def merge_factors(sets: Sequence[PictureSet]) -> dict[str, list[object]]:
+    """Those factors that all sets tell."""
+    shared = [name for name in sets[0].facts.factors if all(name in source.facts.factors for source in sets)]
+    return {name: [value for source in sets for value in source.facts.factors[name]] for name in shared}

@@ -1,0 +1,91 @@
+"""Split a set in two, one to train on and one to be held out: at random by seed, with each class in its proportion.
+
+Both keep the order of the pictures. The same seed gives the same two sets. Copies of a face that the tool align makes
+stay together, and what the tool morph made is never held out: the share is that of the others. Pictures that come twice
+otherwise may end up in both: see 'create --dedupe'.
+
+    python -m trainer.data split cats.npy -o train.npy --held-out held-out.npy --share 0.1 --seed 0
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from trainer.config import UserError, require
+from trainer.contract.files import sync
+from trainer.data.sources.folder import real
+from trainer.data.sources.npy import printable
+from trainer.data.sources.npy_set import PictureSet, check_set, writing
+from trainer.data.sources.sidecar import MADE, originals
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("input", type=Path, metavar="SET", help="a .npy file")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="the .npy file to train on")
+    parser.add_argument("--held-out", type=Path, required=True, metavar="OUTPUT", help="the .npy file of the others")
+    parser.add_argument("--share", type=float, default=0.1, help="how much is held out, 0 to 1 (0.1)")
+    parser.add_argument("--seed", type=int, default=0, help="another seed, another choice (0)")
+    parser.add_argument("--force", action="store_true", help="replace outputs that exist")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write both; returns the exit code."""
+    share, paths = arguments.share, (arguments.output, arguments.held_out)
+    require(0 < share < 1, "share", share, "more than 0 and less than 1")
+    require(0 <= arguments.seed < 2**63, "seed", arguments.seed, "0 to 2**63 - 1")
+    for path in paths:
+        check_set(path, arguments.force, [arguments.input])
+    if real(paths[0]) == real(paths[1]):
+        raise UserError(f"--output and --held-out are both {printable(paths[0])}, expected two files")
+    source = PictureSet(arguments.input)
+    held_out = choose_groups(source.facts.groups, len(source), source.facts.labels, share, arguments.seed)
+    if not 0 < held_out.sum() < len(source):
+        raise UserError(f"--share is {share}, which leaves one side of {len(source)} pictures empty")
+    made = {"tool": "split", "of": source.path.name, "options": {"share": share, "seed": arguments.seed}}
+    shape, force = source.shape[1:], arguments.force
+    with writing(paths[0], shape, force) as training, writing(paths[1], shape, force) as others:
+        with tqdm(total=len(source), desc="pictures", unit="picture", disable=None) as bar:
+            first = 0
+            for images in source.pieces():
+                chosen = held_out[first : first + len(images)]
+                training.append(images[~chosen])
+                others.append(images[chosen])
+                first += len(images)
+                bar.update(len(images))
+        for writer, rows in ((training, ~held_out), (others, held_out)):
+            part = "held out" if writer is others else "training"
+            writer.facts = replace(source.facts.take(np.flatnonzero(rows)), made={**made, "part": part})
+            sync(writer.file)  # so that hardly any time lies between the one set and the other being in place
+    print(
+        f"{printable(paths[0])}: {training.count} pictures; {printable(paths[1])}: {others.count} held out, seed "
+        f"{arguments.seed}" + (", of each class the same share" if source.facts.labels is not None else "")
+    )
+    return 0
+
+
+def choose_groups(
+    groups: np.ndarray | None, count: int, labels: np.ndarray | None, share: float, seed: int
+) -> np.ndarray:
+    """As ``choose``, but of whole groups i64 [count], whose first picture says their class; nothing that is made of
+    others. Without groups each picture is one."""
+    if groups is None:
+        return choose(count, labels, share, seed)
+    numbers, firsts = originals(groups)
+    chosen = choose(len(firsts), None if labels is None else labels[firsts], share, seed)
+    return (numbers != MADE) & np.append(chosen, False)[numbers]
+
+
+def choose(count: int, labels: np.ndarray | None, share: float, seed: int) -> np.ndarray:
+    """Which of so many pictures are held out, bool [count]: ``share`` of all, and of each class within one picture."""
+    random = np.random.default_rng(seed)
+    order = random.permutation(count)
+    if labels is not None:  # class by class: at equal steps along that line each class meets its share
+        order = order[np.argsort(labels[order], kind="stable")]
+    steps = (np.arange(count) + random.uniform()) * share
+    chosen = np.zeros(count, bool)
+    chosen[order] = np.floor(steps + share) > np.floor(steps)
+    return chosen

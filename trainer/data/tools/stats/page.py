@@ -1,0 +1,202 @@
+"""The page that shows a whole set at once. No torch."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from trainer.contract.images import resize
+from trainer.data.sources.npy import printable
+from trainer.data.sources.npy_set import PictureSet
+
+if TYPE_CHECKING:
+    from trainer.data.tools.stats import Measured
+
+Colour = tuple[int, int, int]
+
+PAPER: Colour = (21, 22, 24)
+PANEL: Colour = (32, 34, 37)
+INK: Colour = (226, 224, 220)
+FAINT: Colour = (148, 146, 142)
+ACCENT: Colour = (255, 196, 92)
+CHANNELS: tuple[Colour, ...] = ((236, 98, 90), (104, 200, 120), (92, 150, 246))
+
+WIDTH, EDGE, SPACE = 1316, 36, 20  # pixels; rows of pictures end where panels do
+COLUMNS, ROWS = 16, 6  # of the sheet
+ODD = 8  # pictures of each kind that stands out
+GAP = 4
+CELL = (WIDTH - 2 * EDGE + GAP) // COLUMNS - GAP
+FACE = 236  # side of the mean picture
+FIGURES = 122  # width of the channels' figures
+LINE = 15  # of a list
+
+
+class Page:
+    """A picture that is drawn on."""
+
+    def __init__(self, height: int) -> None:
+        self.image = Image.new("RGB", (WIDTH, height), PAPER)
+        self.draw = ImageDraw.Draw(self.image)
+        self.fonts = {size: ImageFont.load_default(size) for size in (12, 14, 17, 30)}
+
+    def text(self, x: int, y: int, text: str, size: int = 14, colour: Colour = INK, anchor: str = "la") -> None:
+        """A line of text; ``anchor`` as Pillow has it."""
+        self.draw.text((x, y), text, colour, self.fonts[size], anchor)
+
+    def picture(self, x: int, y: int, image: np.ndarray, width: int, height: int) -> None:
+        """A picture u8 [h, w, c] RGB within a box, in the middle of it, in its own proportions."""
+        scale = min(width / image.shape[1], height / image.shape[0])
+        inner = max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale))
+        if scale >= 2:  # pixels stay pixels
+            fitted = cv2.resize(image, inner[::-1], interpolation=cv2.INTER_NEAREST).reshape(*inner, -1)
+        else:
+            fitted = resize(image, *inner).reshape(*inner, -1)
+        shown = Image.fromarray(np.ascontiguousarray(np.broadcast_to(fitted, (*inner, 3))))
+        self.image.paste(shown, (x + (width - inner[1]) // 2, y + (height - inner[0]) // 2))
+
+    def panel(self, x: int, y: int, width: int, height: int, title: str, note: str = "") -> None:
+        """A darker box with a title."""
+        self.draw.rounded_rectangle((x, y, x + width, y + height), 8, PANEL)
+        self.text(x + 14, y + 11, title, 14)
+        self.text(x + width - 14, y + 12, note, 12, FAINT, "ra")
+
+    def bars(
+        self, x: int, y: int, width: int, height: int, counts: np.ndarray, colour: Colour, ticks: Sequence[str]
+    ) -> None:
+        """A histogram with what its left end, middle and right end mean."""
+        most = max(1, counts.max())
+        step = width / len(counts)
+        for k, value in enumerate(counts.tolist()):
+            top = y + height - round(height * value / most)
+            if value:
+                right = max(x + round((k + 1) * step) - 2, x + round(k * step))
+                self.draw.rectangle((x + round(k * step), min(top, y + height - 1), right, y + height), colour)
+        self.draw.line((x, y + height + 1, x + width, y + height + 1), FAINT)
+        for share, anchor, tick in zip((0, 0.5, 1), ("la", "ma", "ra"), ticks, strict=True):
+            self.text(x + round(width * share), y + height + 6, tick, 12, FAINT, anchor)
+
+    def curves(self, x: int, y: int, width: int, height: int, rows: np.ndarray, colours: Sequence[Colour]) -> None:
+        """Histograms of 256 levels over each other, each filled; the highest 1 of 100 levels may leave the box."""
+        most = max(1.0, float(np.percentile(rows, 99)))
+        layer = np.array(self.image.crop((x, y, x + width, y + height)), np.float32)
+        heights = np.minimum(rows / most, 1.0)
+        across = np.linspace(0, 255, width)
+        down = (height - np.arange(height))[:, None] / height
+        for row, colour in zip(heights, colours, strict=True):
+            below = np.clip((np.interp(across, np.arange(256), row)[None] - down) * height + 0.5, 0, 1)
+            layer += (below * 0.55)[..., None] * (np.array(colour, np.float32) - layer)
+        self.image.paste(Image.fromarray(np.rint(layer).astype(np.uint8)), (x, y))
+        self.draw.line((x, y + height + 1, x + width, y + height + 1), FAINT)
+        for share, anchor, tick in ((0, "la", "0"), (0.5, "ma", "128"), (1, "ra", "255")):
+            self.text(x + round(width * share), y + height + 6, tick, 12, FAINT, anchor)
+
+
+def draw_page(source: PictureSet, measured: "Measured") -> np.ndarray:
+    """The page u8 [h, w, 3] RGB."""
+    count, height, width, channels = source.shape
+    cell = max(16, min(4 * CELL, round(CELL * height / width)))
+    shown = np.unique(np.linspace(0, count - 1, min(count, ROWS * COLUMNS)).astype(int))
+    rows = -(-len(shown) // COLUMNS)
+    top = 104
+    sheet = top + FACE + 56 + SPACE
+    odd = sheet + 30 + rows * (cell + GAP) + SPACE
+    page = Page(odd + 2 * (30 + cell + 20) + EDGE)
+    page.text(EDGE, 30, _short(printable(source.path.name), 60), 30)
+    kind = "RGB" if channels == 3 else "grey"
+    words = [f"{count:,} pictures", f"{width}x{height} px", kind]
+    words += [f"{len(source.facts.classes)} classes"] if source.facts.labels is not None else []
+    page.text(EDGE, 70, "   ".join(words), 17, FAINT)
+    _draw_faces(page, EDGE, top, measured)
+    _draw_panels(page, EDGE + 2 * (FACE + SPACE), top, source, measured)
+    page.text(EDGE, sheet, "From all over the set", 17)
+    _draw_strip(page, EDGE, sheet + 30, cell, source, shown)
+    by_brightness, by_sharpness = np.argsort(measured.brightness), np.argsort(measured.sharpness)
+    ends = (("Darkest", by_brightness), ("Brightest", by_brightness[::-1]),
+            ("Softest", by_sharpness), ("Sharpest", by_sharpness[::-1]))  # fmt: skip
+    for place, (title, order) in enumerate(ends):
+        x = EDGE + (place % 2) * ((WIDTH - 2 * EDGE + SPACE) // 2)
+        y = odd + (place // 2) * (30 + cell + 20)
+        page.text(x, y, title, 17)
+        _draw_strip(page, x, y + 28, cell, source, order[:ODD], numbers=True)
+    return np.array(page.image)
+
+
+def _draw_faces(page: Page, x: int, y: int, measured: "Measured") -> None:
+    deviation = measured.deviation_picture.mean(2, keepdims=True)
+    low, high = float(deviation.min()), float(deviation.max())
+    spread = np.rint((deviation - low) / max(1e-6, high - low) * 255).astype(np.uint8)
+    heat = cv2.cvtColor(cv2.applyColorMap(spread, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
+    faces = (("Mean picture", "", np.rint(measured.mean_picture).astype(np.uint8)),
+             ("Where they differ", f"±{low:.0f} to ±{high:.0f}", heat))  # fmt: skip
+    for place, (title, note, image) in enumerate(faces):
+        left = x + place * (FACE + SPACE)
+        page.panel(left, y, FACE, FACE + 44, title, note)
+        page.picture(left + 12, y + 38, image, FACE - 24, FACE - 8)
+
+
+def _draw_panels(page: Page, x: int, y: int, source: PictureSet, measured: "Measured") -> None:
+    """Histograms and figures, right of the mean picture."""
+    room = WIDTH - EDGE - x
+    width, height = (room - SPACE) // 2, (FACE + 44 - SPACE) // 2
+    right, low = x + width + SPACE, y + height + SPACE
+    labelled = source.facts.labels is not None
+    names, colours = (("grey",), [INK]) if source.shape[3] == 1 else (("red", "green", "blue"), CHANNELS)
+    whole = width if labelled else room
+    page.panel(x, y, whole, height, "Levels")
+    page.curves(x + 14, y + 36, whole - 28 - FIGURES, height - 62, measured.histograms, colours)
+    for k, (name, colour) in enumerate(zip(names, colours, strict=True)):
+        line = y + 38 + 22 * k
+        page.text(x + whole - FIGURES, line, name, 14, colour)
+        page.text(x + whole - 14, line, f"{measured.mean[k]:.0f} ± {measured.deviation[k]:.0f}", 14, INK, "ra")
+    for left, title, values, most in (
+        (x, "Brightness", measured.brightness, 255.0),
+        (right, "Sharpness", measured.sharpness, float(max(1, np.percentile(measured.sharpness, 99.5)))),
+    ):
+        counts, _ = np.histogram(np.minimum(values, most), 48, (0, most))
+        page.panel(left, low, width, height, title, f"median {np.median(values):.0f}")
+        ticks = ("0", f"{most / 2:.0f}", f"{most:.0f}")
+        page.bars(left + 14, low + 36, width - 28, height - 62, counts, ACCENT, ticks)
+    if source.facts.labels is not None:
+        counts = np.bincount(source.facts.labels, minlength=len(source.facts.classes))
+        _draw_classes(page, right, y, (width, height), source.facts.classes, counts)
+
+
+def _draw_classes(
+    page: Page, x: int, y: int, size: tuple[int, int], classes: Sequence[str], counts: np.ndarray
+) -> None:
+    """The largest classes, in two columns where there are many."""
+    width, height = size
+    page.panel(x, y, width, height, "Classes", f"{len(classes)}" if len(classes) > 1 else "")
+    lines = (height - 40) // LINE
+    columns = 1 if len(classes) <= lines else 2
+    inner = (width - 28 - (columns - 1) * SPACE) // columns
+    order = np.argsort(-counts, kind="stable").tolist()
+    for place, label in enumerate(order[: lines * columns]):
+        left, line = x + 14 + place // lines * (inner + SPACE), y + 34 + place % lines * LINE
+        if place == lines * columns - 1 and len(order) > lines * columns:
+            page.text(left, line, f"... and {len(order) - place} more", 12, FAINT)
+            break
+        name = inner * 2 // 5
+        bar = (inner - name - 56) * counts[label] / max(1, counts.max())
+        page.text(left, line, _short(printable(classes[label]), name // 7), 12, FAINT)
+        page.draw.rectangle((left + name, line + 4, left + name + round(bar), line + 11), ACCENT)
+        page.text(left + inner, line, f"{counts[label]:,}", 12, FAINT, "ra")
+
+
+def _draw_strip(
+    page: Page, x: int, y: int, cell: int, source: PictureSet, indices: np.ndarray, numbers: bool = False
+) -> None:
+    """Pictures in rows; or in a row of half the width, with their numbers below, where these are of use."""
+    width = ((WIDTH - 2 * EDGE - SPACE) // 2 + GAP) // ODD - GAP if numbers else CELL
+    for place, index in enumerate(indices.tolist()):
+        row, column = divmod(place, COLUMNS)
+        left, top = x + column * (width + GAP), y + row * (cell + GAP)
+        page.picture(left, top, source[np.array([index])][0], width, cell)
+        if numbers:
+            page.text(left + width // 2, top + cell + 3, str(index), 12, FAINT, "ma")
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 2] + ".."

@@ -1,0 +1,132 @@
+"""Networks that judge pictures: features to compare sets in, and classes; of Inception, an ONNX file, or a run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from trainer.config import UserError
+from trainer.evaluation.inception import load_inception
+from trainer.families.classifier import Classifier
+from trainer.runs.store import restore
+
+GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601's weights of red, green, blue
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judge:
+    """A network that looks at pictures f32 [n, c, h, w] in 0..1, c 1 or 3, of any size."""
+
+    name: str
+    embed: Callable[[Tensor], Tensor]  # → f32 [n, d]: features, or logits where it was opened as a classifier
+    classes: tuple[str, ...] = ()  # names by logit, where known
+
+
+def fit(image: Tensor, channels: int, size: tuple[int, int]) -> Tensor:
+    """Pictures [n, c, h, w] with as many channels, and of the size, that a network takes."""
+    if image.shape[1] == 3 and channels == 1:
+        image = (image * image.new_tensor(GREY).view(3, 1, 1)).sum(1, keepdim=True)
+    elif image.shape[1] != channels:
+        image = image.expand(-1, channels, -1, -1)
+    if tuple(image.shape[2:]) != size:
+        image = F.interpolate(image, size, mode="bilinear", align_corners=False, antialias=True)
+    return image
+
+
+def open_features(source: str, inception: Path | None, device: torch.device) -> Judge | None:
+    """Features by ``inception``, ``none``, an ONNX file, or the run of a classifier. Raises ``UserError``."""
+    if source == "none":
+        return None
+    if source == "inception":
+        network = load_inception(inception).to(device)
+        return Judge(name="inception", embed=network)
+    if source.endswith(".onnx"):
+        return open_onnx(Path(source), "features")
+    return open_run(Path(source), device, "features")
+
+
+def open_classifier(source: Path, device: torch.device) -> Judge:
+    """A classifier: the run of one, or an ONNX file whose output is a score a class. Raises ``UserError``."""
+    return open_onnx(source, "classifier") if source.suffix == ".onnx" else open_run(source, device, "classifier")
+
+
+def open_run(run: Path, device: torch.device, flag: str) -> Judge:
+    """The best weights of a classifier's run. Raises ``UserError``."""
+    if not run.is_dir():
+        raise UserError(f"--{flag} is {run}, expected an .onnx file or the folder of a classifier's run")
+    restored = restore(run)
+    if not isinstance(restored.family, Classifier):
+        found = type(restored.family).__name__
+        raise UserError(f"--{flag} {run}: holds a run of {found}, expected one of trainer/train_classifier.py")
+    network = restored.nets.classifier.to(device)
+    spec = restored.spec
+    call = network if flag == "classifier" else network.features
+
+    def embed(image: Tensor) -> Tensor:
+        return call(2 * fit(image, spec.channels, spec.image_size) - 1)
+
+    return Judge(name=run.resolve().name, embed=embed, classes=spec.classes)
+
+
+def open_onnx(path: Path, flag: str) -> Judge:
+    """An ONNX network of one picture input: f32 [n, c, h, w] in 0..1, or u8 [n, h, w, c]; its first output, flattened.
+
+    Raises ``UserError`` where it is something else.
+    """
+    import onnxruntime  # only evaluations need it
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
+    try:
+        data = path.read_bytes()
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except OSError as error:
+        raise UserError(f"--{flag} {path}: {error.strerror}") from None
+    except Exception as error:  # onnxruntime's own kinds
+        raise UserError(f"--{flag} {path}: not an ONNX model: {' '.join(str(error).split())[:200]}") from None
+    ports = session.get_inputs()
+    layout = [_layout(port) for port in ports]
+    if len(ports) != 1 or layout[0] is None:
+        shown = ", ".join(f"{port.name} {port.type} {port.shape}" for port in ports)
+        raise UserError(f"--{flag} {path}: takes {shown}, expected pictures: f32 [n, c, h, w] or u8 [n, h, w, c]")
+    last, channels, height, width = layout[0]
+    output = session.get_outputs()[0].name
+    at_once = ports[0].shape[0] if isinstance(ports[0].shape[0], int) else 0
+
+    def embed(image: Tensor) -> Tensor:
+        image = fit(image, channels, (height or image.shape[2], width or image.shape[3])).cpu()
+        if last:
+            image = (image.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
+        rows = [_run(part.contiguous().numpy()) for part in image.split(at_once or len(image))]
+        return torch.from_numpy(np.concatenate(rows))
+
+    def _run(value: np.ndarray) -> np.ndarray:
+        short = max(0, at_once - len(value))
+        padded = np.concatenate([value, np.repeat(value[-1:], short, 0)]) if short else value
+        try:
+            found = np.asarray(session.run([output], {ports[0].name: padded})[0], np.float32)
+        except Exception as error:  # onnxruntime's own kinds
+            raise UserError(f"--{flag} {path}: does not run: {' '.join(str(error).split())[:200]}") from None
+        if found.ndim < 1 or len(found) != len(padded):
+            raise UserError(f"--{flag} {path}: gives {list(found.shape)} for {len(padded)} pictures, expected rows")
+        return found.reshape(len(padded), -1)[: len(value)]
+
+    return Judge(name=path.name, embed=embed)
+
+
+def _layout(port: Any) -> tuple[bool, int, int, int] | None:
+    """Channels last or not, channels, height, width (0: any) of an input that takes pictures."""
+    if len(port.shape) != 4:
+        return None
+    sizes = [size if isinstance(size, int) else 0 for size in port.shape]
+    if port.type == "tensor(uint8)" and sizes[3] in (1, 3):
+        return True, sizes[3], sizes[1], sizes[2]
+    if port.type == "tensor(float)" and sizes[1] in (1, 3):
+        return False, sizes[1], sizes[2], sizes[3]
+    return None

@@ -1,0 +1,65 @@
+"""What families have in common whose generator turns latents of a known prior into pictures: all but the paper."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from trainer.config import RunConfig, require
+from trainer.family import Batch, DataSpec, Exportable, Nets
+from trainer.parts.adam import AdamFamily
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdversarialConfig(RunConfig):
+    """Options of families whose pictures come from drawn latents."""
+
+    latent_size: int = 100
+    """Numbers that a picture is made of."""
+    prior: Literal["normal", "uniform"] = "normal"
+    """What those numbers are drawn from: N(0, 1), or evenly from -1..1."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.batch_size >= 2, "batch_size", self.batch_size, "at least 2: batches are normalised")
+        require(self.latent_size >= 1, "latent_size", self.latent_size, "at least 1")
+
+
+class Adversarial(AdamFamily):
+    """Base of families with a network ``generator``: latents f32 [n, d] → pictures in the family's image_range."""
+
+    def noise(self, count: int, device: torch.device | None = None, generator: torch.Generator | None = None) -> Tensor:
+        """Latents from the prior, f32 [count, d]."""
+        shape = (count, self.config.latent_size)
+        if self.config.prior == "uniform":
+            return torch.rand(shape, device=device, generator=generator) * 2 - 1
+        return torch.randn(shape, device=device, generator=generator)
+
+    def sample_inputs(
+        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
+    ) -> tuple[Tensor, ...]:
+        return (self.noise(count, generator=generator),)
+
+    def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
+        return Pictures(nets.generator, self.image_range)(*inputs)
+
+    def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
+        device = next(nets.generator.parameters()).device
+        latent = self.noise(2, generator=torch.Generator().manual_seed(0)).to(device)
+        card = {"latent": {"size": self.config.latent_size, "prior": self.config.prior}, **facts}
+        pictures = Pictures(nets.generator, self.image_range)
+        return [Exportable(kind="generator", module=pictures, inputs={"latent": latent}, facts=card)]
+
+
+class Pictures(nn.Module):
+    """A generator whose pictures are brought to 0..1."""
+
+    def __init__(self, generator: nn.Module, image_range: tuple[float, float]) -> None:
+        super().__init__()
+        self.generator = generator
+        self.low, self.high = image_range
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return (self.generator(*inputs) - self.low) / (self.high - self.low)

@@ -1,0 +1,140 @@
+"""What the plain autoencoders have in common: latents that can be drawn, though nothing in training makes them so.
+
+The codes of an autoencoder follow no prior. A latent is therefore a code's whitened principal components, measured on
+training pictures: N(0, I) to whoever draws it, the strongest direction first.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from trainer.config import RunConfig, require
+from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Turn
+from trainer.parts.latent_whitening import KEPT, generator_and_encoder, signs
+
+MEASURED = 512  # codes of training pictures, or up to twice as many, on which mean and directions are measured
+FLATTEST = 1e-3  # of the largest deviation: whitening would only blow up the noise of what varies less
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoencoderConfig(RunConfig):
+    """Options of the plain autoencoders."""
+
+    latent_size: int = 64
+    """Numbers that describe a picture to the viewer."""
+    learning_rate: float = 1e-3
+    """Adam's step size."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(1 <= self.latent_size < MEASURED, "latent_size", self.latent_size, f"1 to {MEASURED - 1}")
+        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "more than 0")
+
+
+class Autoencoder(nn.Module):
+    """An encoder of pictures [n, c, h, w] in -1..1 to codes [n, ...], a decoder back, and how codes are spread: latents
+    are z = D⁻¹ Uᵀ (code - mean), U the strongest principal directions, D the standard deviations along them."""
+
+    mean: Tensor  # [numbers of a code]
+    directions: Tensor  # [numbers of a code, d], orthonormal
+    deviations: Tensor  # [d], falling
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, code_shape: tuple[int, ...], latent_size: int) -> None:
+        super().__init__()
+        self.encoder, self.decoder, self.code_shape = encoder, decoder, code_shape
+        numbers = torch.Size(code_shape).numel()
+        self.register_buffer("mean", torch.zeros(numbers))
+        self.register_buffer("directions", torch.zeros(numbers, latent_size))
+        self.register_buffer("deviations", torch.ones(latent_size))
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.decoder(self.encoder(image))
+
+    def measure(self, codes: Tensor) -> None:
+        """Set mean, directions and deviations by codes [k, ...] of training pictures."""
+        codes = codes.flatten(1).double()
+        mean = codes.mean(0)
+        rows, values, _ = torch.linalg.svd((codes - mean) @ (codes - mean).T)  # of pictures: fewer than numbers
+        latent_size = len(self.deviations)
+        count = min(latent_size, int((values > 1e-9 * values[0].clamp_min(1e-30)).sum()), len(codes) - 1)
+        spans = rows[:, :count].T @ (codes - mean)
+        spans *= signs(spans) / spans.norm(dim=1, keepdim=True)
+        deviations = codes.new_zeros(latent_size)
+        deviations[:count] = (values[:count] / max(len(codes) - 1, 1)).sqrt()
+        self.mean.copy_(mean)
+        self.directions.zero_()[:, :count] = spans.T
+        self.deviations.copy_(deviations.clamp_min(max(FLATTEST * float(deviations.max()), 1e-6)))
+
+
+class Decode(nn.Module):
+    """Latents [n, d] → pictures [n, c, h, w], about 0..1."""
+
+    def __init__(self, network: Autoencoder) -> None:
+        super().__init__()
+        self.network = network
+        self.eval()
+
+    def forward(self, latent: Tensor) -> Tensor:
+        network = self.network
+        code = network.mean + (latent * network.deviations) @ network.directions.T
+        return network.decoder(code.unflatten(1, network.code_shape)) * 0.5 + 0.5
+
+
+class Encode(nn.Module):
+    """Pictures [n, c, h, w] in 0..1 → latents [n, d]."""
+
+    def __init__(self, network: Autoencoder) -> None:
+        super().__init__()
+        self.network = network
+        self.eval()
+
+    def forward(self, image: Tensor) -> Tensor:
+        network = self.network
+        code = network.encoder(image * 2 - 1).flatten(1)
+        return (code - network.mean) @ network.directions / network.deviations
+
+
+class AutoencoderFamily(Family):
+    """Base of the families: one network, one turn, the mean squared error."""
+
+    def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
+        return torch.optim.Adam(parameters, lr=self.config.learning_rate, fused=fused)
+
+    def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
+        batch = next(batches)
+        with turn("autoencoder") as loss:
+            loss["mse"] = (nets.autoencoder(batch.image) - batch.image).square().mean()
+
+    def sample_inputs(
+        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
+    ) -> tuple[Tensor, ...]:
+        return (torch.randn(count, self.config.latent_size, generator=generator),)
+
+    def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
+        return Decode(nets.autoencoder)(*inputs).clamp(0, 1)
+
+    def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
+        """The mean squared error of pictures in 0..1."""
+        halved = (nets.autoencoder(batch.image).clamp(-1, 1) - batch.image) / 2  # -1..1 is twice as wide as 0..1
+        mse = halved.square().flatten(1).mean(1)
+        return {"score": mse, "mse": mse}
+
+    def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
+        network = nets.autoencoder
+        codes: list[Tensor] = []
+        stride, first = 1, None
+        for batch in batches:
+            first = batch.image[:KEPT] if first is None else first
+            codes += network.encoder(batch.image[::stride])
+            while len(codes) >= 2 * MEASURED:  # from all over the set, never more than so many in memory
+                codes, stride = codes[::2], 2 * stride
+        assert first is not None
+        network.measure(torch.stack(codes))
+        return {"sample_latents": Encode(network)(first * 0.5 + 0.5).tolist()}
+
+    def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
+        network = nets.autoencoder
+        return generator_and_encoder(Decode(network), Encode(network), self.config.latent_size, facts)

@@ -1,0 +1,170 @@
+"""A run's networks: into a checkpoint, out of it, and rebuilt from the run's folder alone."""
+
+import contextlib
+import importlib
+import io
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load as parse
+from safetensors.torch import save as dump
+from torch import Tensor
+
+from trainer import checkpoint
+from trainer import config as configuration
+from trainer.checkpoint import AVERAGED, FOUNDATION, NETS, OPTIMIZERS, Origin, State
+from trainer.config import UserError
+from trainer.contract.files import replace_bytes
+from trainer.family import DataSpec, Family, Foundation, Nets
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restored:
+    """A run's networks as they are exported and evaluated."""
+
+    family: Family
+    nets: Nets  # averaged weights, eval mode, on the CPU
+    spec: DataSpec
+    run: dict[str, Any]  # the run's config.json
+    state: State
+
+
+def save(
+    run: Path, state: State, nets: Nets, averaged: Nets, optimizers: Mapping[str, Any], origin: Origin | None = None
+) -> Path:
+    """Write one checkpoint. Raises ``OSError`` (a full disk, say) and then leaves nothing behind."""
+    optimizer_bytes = io.BytesIO()
+    torch.save(dict(optimizers), optimizer_bytes)
+    contents = {  # made in memory first: libraries wrap a full disk in errors of their own
+        NETS: dump(flatten(nets)),
+        AVERAGED: dump(flatten(averaged)),
+        OPTIMIZERS: optimizer_bytes.getvalue(),
+    }
+    return checkpoint.write(run, state, contents, origin or Origin())
+
+
+def flatten(nets: Nets) -> dict[str, Tensor]:
+    return {
+        f"{name}/{key}": value.detach().cpu().contiguous().clone()
+        for name, net in nets.items()
+        for key, value in net.state_dict().items()
+    }
+
+
+def load(path: Path, nets: Nets, averaged: Nets, optimizers: Mapping[str, Any]) -> State:
+    """Put an intact checkpoint back. Raises ``UserError`` where it does not fit the networks."""
+    load_nets(path / NETS, nets)
+    load_nets(path / AVERAGED, averaged)
+    states = torch.load(path / OPTIMIZERS, map_location="cpu", weights_only=True)
+    for name, optimizer in optimizers.items():
+        if name in states:  # otherwise its network joins the run now
+            optimizer.load_state_dict(states[name])
+    return checkpoint.read_state(path)
+
+
+def load_nets(file: Path, nets: Nets) -> None:
+    """Raises ``UserError`` where they do not fit. A network of which the file holds nothing is left as it was built: it
+    belongs to a stage that the run had not been asked for yet."""
+    tensors = parse(file.read_bytes())  # not mapped: a file that shrinks under a map kills the process
+    known = nets.keys() & {key.partition("/")[0] for key in tensors}
+    for name, net in nets.items():
+        prefix = f"{name}/"
+        own = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+        if not own and known:
+            continue
+        try:
+            net.load_state_dict(own)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:300]
+            raise UserError(f"{file}: does not fit the network {name!r}: {reason}") from None
+
+
+def restore(run: Path, weights: str = "best") -> Restored:
+    """Rebuild a run's networks. ``weights``: best, last, or a step. Raises ``UserError``."""
+    facts = read_run(run)
+    found = [path for path in checkpoint.checkpoints(run) if not checkpoint.damage(path)]
+    if not found:
+        raise UserError(f"{run}: no intact checkpoint in {run / checkpoint.FOLDER}")
+    if weights in ("best", "last"):
+        path = checkpoint.best_of(found) if weights == "best" else found[-1]
+    else:
+        path = (
+            run / checkpoint.FOLDER / checkpoint.name_of(int(weights))
+            if weights.isdecimal() and len(weights) < 16
+            else None
+        )
+        if path not in found:
+            steps = ", ".join(str(checkpoint.step_of(item)) for item in found)
+            raise UserError(f"{run}: --weights is {weights}, expected best, last or one of the steps {steps}")
+    assert path is not None
+    family_type = family_class(facts["family"], run)
+    family = family_type(configuration.from_json(family_type.Config, facts["config"]))
+    lay_foundation(family, run)
+    spec = DataSpec(**{**facts["spec"], **{key: tuple(facts["spec"][key]) for key in ("image_size", "classes")}})
+    nets = family.build(spec)
+    load_nets(path / AVERAGED, nets)
+    for net in nets.values():
+        net.eval().requires_grad_(False)
+    return Restored(family=family, nets=nets, spec=spec, run=facts, state=checkpoint.read_state(path))
+
+
+def lay_foundation(family: Family, run: Path) -> None:
+    """Give a family the networks that it stands on: those that its run keeps a copy of, at its first start those of the
+    other run itself. Raises ``UserError``."""
+    source = family.foundation()
+    if source is None:
+        return
+    kept = run / FOUNDATION
+    found = restore(kept if (kept / "config.json").is_file() else source)
+    files = {item.kind: item for item in found.family.exports(found.nets, found.state.facts)}
+    family.stand_on(Foundation(run=found.run["run_id"], spec=found.spec, files=files))
+
+
+def keep_foundation(family: Family, run: Path) -> None:
+    """Copy what a family stands on into its run, as a run of one checkpoint, unless there is a copy. Raises
+    ``UserError``."""
+    source, kept = family.foundation(), run / FOUNDATION
+    if source is None or (kept / "config.json").is_file():
+        return
+    found = restore(source)
+    try:
+        origin = Origin(run=found.run["run_id"], config=found.run["config"], versions=found.run.get("versions", {}))
+        save(kept, found.state, found.nets, found.nets, {}, origin)
+        replace_bytes(kept / "config.json", json.dumps(found.run, indent=1).encode())  # last: the copy is whole
+    except OSError as error:
+        raise UserError(f"{kept}: cannot be written: {error.strerror or error}") from None
+
+
+def read_run(run: Path) -> dict[str, Any]:
+    """A run's config.json. Raises ``UserError``."""
+    file = run / "config.json"
+    try:
+        facts = json.loads(file.read_bytes())
+    except OSError as error:
+        raise UserError(f"{run}: not a run: {file.name}: {error.strerror}") from None
+    except ValueError as error:
+        raise UserError(f"{file}: not JSON: {error}") from None
+    if not isinstance(facts, dict) or not {"family", "config", "spec", "run_id"} <= facts.keys():
+        raise UserError(f"{file}: expected family, config, spec and run_id")
+    return facts
+
+
+def family_class(name: str, run: Path) -> type[Family]:
+    """``trainer.families.vae:VAE`` → the class. Raises ``UserError``; nothing outside the families is imported."""
+    match = re.fullmatch(r"(trainer\.families\.[a-z0-9_]+):([A-Za-z0-9_]+)", name)
+    if match:
+        with contextlib.suppress(ImportError, AttributeError):
+            found = getattr(importlib.import_module(match[1]), match[2])
+            if isinstance(found, type) and issubclass(found, Family):
+                return found
+    raise UserError(f"{run / 'config.json'}: family is {name!r}, expected a class in trainer.families")
+
+
+def family_name(family: type[Family]) -> str:
+    """The inverse of ``family_class``."""
+    return f"{family.__module__}:{family.__name__}"

@@ -1,0 +1,166 @@
+"""Pictures on disk: read one, save one with the recipe that it was made from, read the recipe back.
+
+A recipe is a JSON value in a text chunk of the PNG (Portable Network Graphics specification, 11.3.3). Saving never
+overwrites: names are numbered, and what is there under a name is whole.
+"""
+
+import json
+import re
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from viewer.errors import ViewerError
+from viewer.files.atomic import write_new
+
+Image = NDArray[np.uint8]  # [h, w, 3] BGR
+
+PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+_RECIPE: Final = b"utsuroi"  # keyword of the text chunk
+_HEADER_END: Final = len(PNG_SIGNATURE) + 25  # the IHDR chunk comes first and is 25 bytes long
+_LARGEST_FILE: Final = 2**28  # bytes of a picture to be read
+_LARGEST_RECIPE: Final = 2**24  # bytes
+
+
+class PictureError(ViewerError):
+    """A picture that cannot be read or saved; the message is one line that names the file."""
+
+
+def fit(image: Image, height: int, width: int, nearest: bool = False) -> Image:
+    """The middle of a picture, cut to the proportions and scaled to the size wanted; ``nearest``: no new colours."""
+    factor = min(image.shape[0] / height, image.shape[1] / width)
+    cut_height = min(max(round(height * factor), 1), image.shape[0])
+    cut_width = min(max(round(width * factor), 1), image.shape[1])
+    top, left = (image.shape[0] - cut_height) // 2, (image.shape[1] - cut_width) // 2
+    middle = np.ascontiguousarray(image[top : top + cut_height, left : left + cut_width])
+    if nearest:
+        return np.asarray(cv2.resize(middle, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
+    return resize(middle, height, width)
+
+
+def resize(image: Image, height: int, width: int) -> Image:
+    """The picture at another size: averaged when it shrinks, smooth when it grows."""
+    if image.shape[:2] == (height, width):
+        return image
+    method = cv2.INTER_AREA if height < image.shape[0] else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (width, height), interpolation=method), np.uint8)
+
+
+def encode_png(image: NDArray[np.uint8], recipe: Mapping[str, Any]) -> bytes:
+    """A picture [h, w], [h, w, 3] BGR or [h, w, 4] BGRA as the bytes of a PNG file that carries ``recipe`` (JSON-able).
+
+    Raises ``PictureError``.
+    """
+    try:
+        data = cv2.imencode(".png", image)[1]
+    except cv2.error:
+        raise PictureError(f"a picture of {image.shape[1]}x{image.shape[0]} cannot be saved as PNG") from None
+    text = json.dumps(recipe, ensure_ascii=True).encode()
+    chunks = _chunk(b"tEXt", b"Software\0utsuroi") + _chunk(b"tEXt", _RECIPE + b"\0" + text)
+    return b"".join((data[:_HEADER_END].data, chunks, data[_HEADER_END:].data))
+
+
+def add_chunk(data: bytes, kind: bytes, body: bytes) -> bytes:
+    """A PNG file with one chunk more, before its pixels."""
+    return data[:_HEADER_END] + _chunk(kind, body) + data[_HEADER_END:]
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")
+
+
+def is_png(path: Path) -> bool:
+    """Whether a file begins as PNG files do."""
+    try:
+        if not path.is_file():  # to open a pipe would wait for someone to write
+            return False
+        with path.open("rb") as file:
+            return file.read(len(PNG_SIGNATURE)) == PNG_SIGNATURE
+    except OSError:
+        return False
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """What a saved picture was made from. Raises ``PictureError`` where the file does not say."""
+    data = read_bytes(path)
+    position = len(PNG_SIGNATURE)
+    while data.startswith(PNG_SIGNATURE) and position + 12 <= len(data):
+        length, kind = int.from_bytes(data[position : position + 4], "big"), data[position + 4 : position + 8]
+        body = data[position + 8 : position + 8 + length]
+        checksum = data[position + 8 + length : position + 12 + length]
+        position += 12 + length
+        if kind != b"tEXt" or not body.startswith(_RECIPE + b"\0"):
+            continue
+        if checksum != zlib.crc32(kind + body).to_bytes(4, "big") or length > _LARGEST_RECIPE:
+            raise PictureError(f"{path}: what it was made from is damaged")
+        try:
+            recipe = json.loads(body[len(_RECIPE) + 1 :])
+        except (ValueError, RecursionError):
+            recipe = None
+        if not isinstance(recipe, dict):
+            raise PictureError(f"{path}: what it was made from is damaged")
+        return recipe
+    raise PictureError(f"{path}: does not say what it was made from, expected a picture that the viewer saved")
+
+
+def is_drawing(path: Path) -> bool:
+    """Whether a picture is a page that was drawn on here."""
+    try:
+        return read_recipe(path).get("mode") == "drawing"
+    except PictureError:
+        return False
+
+
+def save_numbered(folder: Path, stem: str, data: bytes, beside: Mapping[str, bytes] | None = None) -> Path:
+    """Write ``data`` to the first free ``<stem>-<number>.png``; the folder is made where it is missing.
+
+    ``beside``: more files that belong to it, by what is added to its name: ``<stem>-<number>-<name>``.
+    Raises ``PictureError``, and then leaves nothing behind.
+    """
+    stem = re.sub(r"[^\w.-]+", "_", stem)[:80].lstrip(".") or "picture"
+    path = folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        taken = re.compile(re.escape(stem) + r"-(\d{1,9})(?:-\w+)?\.(?:png|gif)", re.IGNORECASE)
+        numbers = (int(match[1]) for old in folder.iterdir() if (match := taken.fullmatch(old.name)))
+        number = max(numbers, default=0)
+        while True:
+            number += 1
+            path = folder / f"{stem}-{number:04d}.png"
+            try:
+                write_new(path, data)
+                break
+            except FileExistsError:
+                continue  # another viewer was quicker
+        written = [path]
+        try:
+            for name, more in (beside or {}).items():
+                other = path.with_name(f"{path.stem}-{name}")
+                write_new(other, more)
+                written.append(other)
+        except OSError:
+            for one in written:
+                one.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise PictureError(f"cannot save {path}: {error.strerror or error}") from None
+    return path
+
+
+def read_bytes(path: Path) -> bytes:
+    """All of a regular file; a pipe is not waited for. Raises ``PictureError``."""
+    try:
+        if not path.exists():
+            raise PictureError(f"{path}: no such file")
+        if not path.is_file():
+            raise PictureError(f"{path}: found a folder or device, expected a picture")
+        if path.stat().st_size > _LARGEST_FILE:
+            raise PictureError(f"{path}: {path.stat().st_size} bytes, expected a picture of at most {_LARGEST_FILE}")
+        return path.read_bytes()
+    except OSError as error:
+        raise PictureError(f"{path}: cannot be read: {error.strerror or error}") from None

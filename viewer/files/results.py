@@ -1,0 +1,79 @@
+"""Results on disk: encoded with what a file of theirs carries, written whole or not at all, and over nothing."""
+
+import contextlib
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+
+from viewer.files import atomic as files
+from viewer.files.inputs import Photo
+from viewer.files.png import Image, PictureError, add_chunk, encode_png
+from viewer.sessions.translation import Upscaler, bicubic
+
+SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+_WITHOUT_ALPHA: Final = (".jpg", ".jpeg", ".bmp")
+_QUALITY: Final = {".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95], ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, 95],
+                   ".webp": [cv2.IMWRITE_WEBP_QUALITY, 101]}  # fmt: skip  # 101: lossless
+_MOST_NAMES: Final = 10_000
+
+
+def encode(result: Image, photo: Photo, suffix: str, recipe: Mapping[str, Any]) -> bytes:
+    """A result u8 [h, w, 3] BGR as a file's bytes: grey where its photo was, with the photo's alpha, enlarged, and the
+    profile of its colours; the recipe and the profile are for PNG. Raises ``PictureError``."""
+    pixels: Any = result
+    if photo.alpha is not None:
+        if suffix in _WITHOUT_ALPHA:
+            raise PictureError(f"its transparency has no place in {suffix}, expected .png, .webp or .tiff")
+        alpha = bicubic(photo.alpha, *result.shape[:2])
+        pixels = np.concatenate([result, alpha[..., None]], axis=2)
+    elif photo.grey:
+        pixels = np.ascontiguousarray(result[..., 0])
+    if suffix == ".png":
+        data = encode_png(pixels, recipe)
+        if photo.profile:  # the profile of a grey picture is for grey, and so on: it stays what it was
+            data = add_chunk(data, b"iCCP", b"ICC profile\0\0" + zlib.compress(photo.profile))
+        return data
+    try:
+        done, data_of = cv2.imencode(suffix, pixels, _QUALITY.get(suffix, []))
+    except cv2.error:
+        done = False
+    if not done:
+        raise PictureError(f"a picture of {result.shape[1]}x{result.shape[0]} cannot be written as {suffix}")
+    return data_of.tobytes()
+
+
+def upscale_recipe(upscaler: Upscaler, path: Path) -> Mapping[str, Any]:
+    """What an enlarged picture follows from."""
+    return {"mode": "upscale", "picture": path.name, "scale": upscaler.scale, "tile": upscaler.tile}
+
+
+def free_name(folder: Path, stem: str, suffix: str) -> Path:
+    """The first of ``<stem><suffix>``, ``<stem>-0002<suffix>`` and so on that is not there."""
+    path = folder / f"{stem}{suffix}"
+    for number in range(2, _MOST_NAMES):
+        if not os.path.lexists(path):
+            return path
+        path = folder / f"{stem}-{number:04d}{suffix}"
+    raise PictureError(f"{folder}: holds {_MOST_NAMES} files named {stem}{suffix} already")
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file that is not there yet; what is there under its name is always whole. Raises ``PictureError``."""
+    with errors_of(path):
+        files.write_new(path, data)
+
+
+@contextlib.contextmanager
+def errors_of(path: Path) -> Iterator[None]:
+    """What goes wrong with a file that is written, as a ``PictureError``."""
+    try:
+        yield
+    except FileExistsError:
+        raise PictureError(f"{path}: exists already, expected a new file") from None
+    except OSError as error:
+        raise PictureError(f"cannot write {path}: {error.strerror or error}") from None

@@ -1,0 +1,265 @@
+"""Axes, points, lines, sliders and legends, drawn onto a frame: pure functions on arrays.
+
+Everything drawn over pictures is a light line between dark ones, so that it shows on any of them.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from viewer.files.png import resize
+from viewer.modes.latent.layout import Area, Layout, fitting_side
+from viewer.render import CURSOR, FONT, FONT_SCALE, INK, PAPER, TONES, Image, shortened, text_width
+
+Colour = tuple[int, int, int]  # blue, green, red
+Anchor = Literal["left", "middle", "right"]
+Pixels = NDArray[np.float64]  # [n, 2] across and down, from the frame's corner
+
+TEXT: Final[Colour] = TONES["status"]
+FAINT: Final[Colour] = TONES["hint"]
+GROUND: Final = (34, 31, 30)  # of a plot
+_GRID: Final = (52, 48, 46)
+_FRACTION_BITS: Final = 4  # of a pixel, with which OpenCV draws curves
+_FINER: Final = 4  # times, that small circles are drawn before they are made small
+_TICKS: Final = 9  # at most, along an axis
+_PALETTE: Final = (  # told apart by most eyes, on dark paper
+    (241, 166, 78), (75, 143, 255), (110, 200, 95), (92, 92, 240), (222, 150, 190),
+    (200, 205, 90), (70, 205, 240), (200, 120, 245), (160, 190, 210), (140, 220, 190),
+)  # fmt: skip
+
+
+def colour_of(label: int, classes: int) -> Colour:
+    """Of a class; of many classes by the hue alone."""
+    if classes <= len(_PALETTE):
+        return _PALETTE[label % len(_PALETTE)]
+    hue = round(180 * label / classes) % 180
+    blue, green, red = cv2.cvtColor(np.array([[[hue, 150, 235]]], np.uint8), cv2.COLOR_HSV2BGR)[0, 0].tolist()
+    return blue, green, red
+
+
+def write(image: Image, x: float, y: float, text: str, colour: Colour = TEXT, anchor: Anchor = "left") -> None:
+    """A line of text whose middle is at height ``y``."""
+    left = x - {"left": 0.0, "middle": 0.5, "right": 1.0}[anchor] * text_width(text)
+    cv2.putText(image, text, (round(left), round(y) + 4), FONT, FONT_SCALE, colour, 1, cv2.LINE_AA)
+
+
+def two_digits(value: float) -> str:
+    """A coordinate with two digits; nothing is no less than 0."""
+    return f"{round(value, 2) + 0.0:.2f}"
+
+
+def fitted(text: str, room: int) -> str:
+    """As much of a text as fits into so many pixels."""
+    return text if text_width(text) <= room else shortened(text, room)
+
+
+def blank(layout: Layout) -> Image:
+    """A frame with nothing on it."""
+    image = np.empty((layout.height, layout.width, 3), np.uint8)
+    image[:] = PAPER
+    return image
+
+
+def put(image: Image, area: Area, picture: Image) -> None:
+    """A picture into an area of the frame, at the area's size."""
+    image[area.top : area.bottom, area.left : area.right] = enlarged(picture, area.height, area.width)
+
+
+def enlarged(picture: Image, height: int, width: int) -> Image:
+    """The picture at another size; it stays smooth where it grows."""
+    if height <= picture.shape[0]:
+        return resize(picture, height, width)
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+def picture_area(place: Area, height: int, width: int) -> Area:
+    """Where a picture of this size goes, as large as it looks well, in the middle of the upper edge of a place."""
+    longer = max(height, width)
+    side = fitting_side(longer, place.width)
+    wide, high = max(round(width * side / longer), 1), max(round(height * side / longer), 1)
+    return Area(place.left + (place.width - wide) // 2, place.top, wide, high)
+
+
+def mosaic(height: int, width: int, rows: int, columns: int, images: Sequence[Image] | Image, target: Image) -> None:
+    """Pictures [n, h, w, 3] side by side onto ``target`` [height, width, 3], row by row from the top left."""
+    for index, image in enumerate(images):
+        row, column = divmod(index, columns)
+        top, bottom = row * height // rows, (row + 1) * height // rows
+        left, right = column * width // columns, (column + 1) * width // columns
+        target[top:bottom, left:right] = enlarged(image, bottom - top, right - left)
+
+
+def axes(image: Image, area: Area, reach: float, names: tuple[str, str]) -> None:
+    """A border round the area, ticks from -reach to reach along it, and the names of its axes."""
+    cv2.rectangle(image, (area.left - 1, area.top - 1), (area.right, area.bottom), FAINT, 1)
+    for value in ticks(reach):
+        share = (value + reach) / (2 * reach)
+        x, y = area.left + share * area.width, area.bottom - share * area.height
+        text = f"{value:g}"
+        cv2.line(image, (round(x), area.bottom), (round(x), area.bottom + 4), FAINT, 1)
+        cv2.line(image, (area.left - 5, round(y)), (area.left - 1, round(y)), FAINT, 1)
+        write(image, x, area.bottom + 13, text, FAINT, "middle")
+        write(image, area.left - 9, y, text, FAINT, "right")
+    write(image, area.left + area.width / 2, area.bottom + 32, names[0], TEXT, "middle")
+    upright = _upright(names[1])
+    top = area.top + (area.height - len(upright)) // 2
+    if top >= 0:
+        left = area.left - 52
+        image[top : top + len(upright), left : left + upright.shape[1]] = upright
+
+
+@lru_cache(maxsize=8)
+def _upright(text: str) -> Image:
+    """A line of text that reads from the bottom to the top."""
+    flat = np.empty((16, text_width(text) + 4, 3), np.uint8)
+    flat[:] = PAPER
+    write(flat, 2, 8, text)
+    return np.ascontiguousarray(np.rot90(flat))
+
+
+def ticks(reach: float) -> list[float]:
+    """Round numbers from -reach to reach, 0 among them."""
+    rough = 2 * reach / (_TICKS - 1)
+    power = 10.0 ** np.floor(np.log10(rough))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
+    most = int(reach / step + 1e-9)
+    return [float(np.round(number * step, 9)) for number in range(-most, most + 1)]
+
+
+def pixels(area: Area, reach: float, across: NDArray[np.float64], up: NDArray[np.float64]) -> Pixels:
+    """Where points of the plane lie on the frame."""
+    limit = 100 * reach  # far outside is outside
+    x = area.left + (np.clip(across, -limit, limit) + reach) / (2 * reach) * area.width - 0.5
+    y = area.bottom - (np.clip(up, -limit, limit) + reach) / (2 * reach) * area.height - 0.5
+    return np.stack([x, y], axis=1)
+
+
+def ground(image: Image, area: Area, reach: float) -> None:
+    """The paper of a plot, with a grid."""
+    plot = view(image, area)
+    plot[:] = GROUND
+    for value in ticks(reach):
+        share = (value + reach) / (2 * reach)
+        x, y = round(share * area.width), round((1 - share) * area.height)
+        cv2.line(plot, (x, 0), (x, area.height), _GRID, 1)
+        cv2.line(plot, (0, y), (area.width, y), _GRID, 1)
+
+
+def view(image: Image, area: Area) -> Image:
+    """The part of the frame that an area is: what is drawn there stays within."""
+    return image[area.top : area.bottom, area.left : area.right]
+
+
+def dots(image: Image, area: Area, places: Pixels, colours: Sequence[Colour], radius: float) -> None:
+    """Filled circles, one a point, cut off at the edge of the area; drawn large and made small, so that they are round.
+
+    What else is in the area stays as it is, to the bit.
+    """
+    plot = view(image, area)
+    large = plot.repeat(_FINER, axis=0).repeat(_FINER, axis=1)
+    inside = (places - (area.left, area.top) + 0.5) * _FINER - 0.5
+    edge = radius * _FINER
+    seen = ((inside > -edge) & (inside < (large.shape[1] + edge, large.shape[0] + edge))).all(axis=1)
+    for number in np.flatnonzero(seen).tolist():
+        x, y = (inside[number] * 2**_FRACTION_BITS).round().astype(int).tolist()
+        cv2.circle(large, (x, y), round(edge * 2**_FRACTION_BITS), colours[number], -1, cv2.LINE_8, _FRACTION_BITS)
+    plot[:] = cv2.resize(large, (area.width, area.height), interpolation=cv2.INTER_AREA)
+
+
+def ring(image: Image, area: Area, place: Pixels, radius: float = 7) -> None:
+    """A ring round a point [1, 2], that shows on anything."""
+    plot = view(image, area)
+    x, y = place[0] - (area.left, area.top)
+    if -radius <= x < area.width + radius and -radius <= y < area.height + radius:
+        for thickness, colour in ((4, INK), (2, CURSOR)):
+            centre = round(x * 2**_FRACTION_BITS), round(y * 2**_FRACTION_BITS)
+            size = round(radius * 2**_FRACTION_BITS)
+            cv2.circle(plot, centre, size, colour, thickness, cv2.LINE_AA, _FRACTION_BITS)
+
+
+def path(image: Image, area: Area, places: Pixels, chosen: int) -> None:
+    """A way through the plane: its ends are A and B, one of its points is chosen."""
+    plot, inside = view(image, area), places - (area.left, area.top)
+    corners = np.round(inside * 2**_FRACTION_BITS).astype(np.int32).reshape(-1, 1, 2)
+    for thickness, colour in ((5, INK), (2, CURSOR)):
+        cv2.polylines(plot, [corners], False, colour, thickness, cv2.LINE_AA, _FRACTION_BITS)
+    for x, y in inside:
+        _disc(plot, x, y, 4.5, INK)
+        _disc(plot, x, y, 3, CURSOR)
+    for name, (x, y) in zip("AB", (places[0], places[-1]), strict=True):
+        if area.left - 1 <= x <= area.right and area.top - 1 <= y <= area.bottom:
+            _disc(image, x, y, 10, INK)
+            _disc(image, x, y, 8.5, CURSOR)
+            write(image, x + 1, y, name, INK, "middle")
+    ring(image, area, places[chosen : chosen + 1], 12 if chosen in (0, len(places) - 1) else 7)
+
+
+def _disc(plot: Image, x: float, y: float, radius: float, colour: Colour) -> None:
+    fine = 2**_FRACTION_BITS
+    cv2.circle(plot, (round(x * fine), round(y * fine)), round(radius * fine), colour, -1, cv2.LINE_AA, _FRACTION_BITS)
+
+
+def frame_round(image: Image, area: Area, colour: Colour = FAINT) -> None:
+    """A thin line round an area."""
+    cv2.rectangle(image, (area.left - 1, area.top - 1), (area.right, area.bottom), colour, 1)
+
+
+def mark(image: Image, area: Area) -> None:
+    """A bright line round the picture that is chosen."""
+    for offset, colour in ((-2, CURSOR), (-1, CURSOR), (0, CURSOR), (1, INK)):
+        corner, other = (area.left + offset, area.top + offset), (area.right - 1 - offset, area.bottom - 1 - offset)
+        cv2.rectangle(image, corner, other, colour, 1)
+
+
+def legend(image: Image, area: Area, entries: Sequence[tuple[str, Colour]]) -> None:
+    """Names with their colours, in one column or two, as many as there is room for."""
+    height, columns = 19, 1 if len(entries) * 19 <= area.height else 2
+    room = max(area.height // height, 1) * columns
+    shown = entries if len(entries) <= room else [*entries[: room - 1], (f"and {len(entries) - room + 1} more", PAPER)]
+    for number, (name, colour) in enumerate(shown):
+        column, row = divmod(number, max(area.height // height, 1))
+        x, y = area.left + column * (area.width // columns), area.top + row * height + height // 2
+        _disc(image, x + 6, y, 5, colour)
+        write(image, x + 19, y, fitted(name, area.width // columns - 24))
+
+
+def gauges(image: Image, area: Area, reach: float, entries: Sequence[tuple[str, float]]) -> None:
+    """Small horizontal bars from the middle, each with a name before it and its number behind it."""
+    height, before, behind = 17, 88, 44
+    room = max(area.height // height, 0)
+    shown = entries[: room - 1] if len(entries) > room else entries
+    for row, (name, value) in enumerate(shown):
+        y = area.top + row * height + height // 2
+        left, right = area.left + before, area.right - behind
+        middle, tip = (left + right) / 2, left + (min(max(value / reach, -1.0), 1.0) + 1) / 2 * (right - left)
+        cv2.line(image, (left, y), (right, y), _GRID, 5)
+        cv2.line(image, (round(middle), y), (round(tip), y), CURSOR, 5)
+        write(image, area.left, y, fitted(name, before - 6), FAINT)
+        write(image, area.right, y, two_digits(value), FAINT, "right")
+    if len(shown) < len(entries):
+        write(image, area.left, area.top + len(shown) * height + height // 2, f"and {len(entries) - len(shown)} more",
+              FAINT)  # fmt: skip
+
+
+def slider(image: Image, row: Area, track: Area, name: str, mark: str, value: float, chosen: bool) -> None:
+    """A knob on a track, the axis's name before it and the number behind it. ``mark``: beside the name."""
+    if chosen:
+        cv2.rectangle(image, (row.left, row.top + 1), (row.right - 1, row.bottom - 2), _GRID, -1)
+        frame_round(image, track, CURSOR)
+    view(image, track)[:] = GROUND
+    middle = row.top + row.height / 2
+    write(image, row.left + 6, middle, name, TEXT if chosen else FAINT)
+    write(image, track.left - 6, middle, mark, CURSOR, "right")
+    write(image, row.right - 6, middle, two_digits(value), TEXT if chosen else FAINT, "right")
+
+
+def knob(image: Image, track: Area, value: float, reach: float) -> None:
+    """The knob of a slider, at its value."""
+    x = round(track.left + (min(max(value / reach, -1.0), 1.0) + 1) / 2 * track.width - 0.5)
+    top, bottom = track.top - 3, track.bottom + 2
+    cv2.rectangle(image, (x - 3, top - 1), (x + 3, bottom + 1), INK, -1)
+    cv2.rectangle(image, (x - 1, top), (x + 1, bottom), CURSOR, -1)

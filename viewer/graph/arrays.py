@@ -1,0 +1,74 @@
+"""Pictures and latents as a graph's arrays, and back: every layout and range that ``inspection`` finds."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from viewer.graph.inspection import Layout, PictureLayout
+from viewer.latents import Latents
+
+
+def latent_array(layout: Layout, latents: Latents) -> NDArray[Any]:
+    """Latents [n, d] as a generator takes them; a fixed batch is filled up with copies of the last one."""
+    if layout.batch is not None and len(latents) < layout.batch:
+        latents = np.concatenate([latents, np.repeat(latents[-1:], layout.batch - len(latents), axis=0)])
+    shape = (len(latents), *layout.latent_shape) if layout.batched_input else layout.latent_shape
+    return np.ascontiguousarray(latents.reshape(shape).astype(layout.latent_type, copy=False))
+
+
+def read_pictures(layout: Layout, output: NDArray[Any], images: NDArray[np.uint8]) -> None:
+    """Put the first pictures of a generator's output into ``images``, u8 [n, h, w, 3] BGR.
+
+    Raises ``ValueError`` with the shape expected, where the output has another one.
+    """
+    count, height, width, _ = images.shape
+    taken = output[:count] if layout.batched_output else output
+    try:
+        pictures = taken.reshape((count, *layout.picture_shape))
+    except ValueError:
+        raise ValueError(f"gave an array {output.shape}, expected {(count, *layout.picture_shape)}") from None
+    if layout.value_range is not None:
+        pictures = _levels_of(pictures, layout.value_range)
+    pictures = pictures.astype(np.uint8, copy=False)
+    if layout.axes == "chw":
+        pictures = pictures.transpose(0, 2, 3, 1)
+    tall = np.ascontiguousarray(pictures).reshape(count * height, width, -1)
+    target = images.reshape(count * height, width, 3)
+    channels = tall.shape[2]
+    if channels == 1:
+        cv2.cvtColor(tall, cv2.COLOR_GRAY2BGR, dst=target)
+    elif channels == 3:
+        cv2.cvtColor(tall, cv2.COLOR_RGB2BGR, dst=target)
+    else:  # what is transparent shows white paper
+        alpha = tall[..., 3:].astype(np.uint16)
+        target[...] = (tall[..., 2::-1] * alpha + 255 * (255 - alpha) + 127) // 255
+
+
+def picture_array(layout: PictureLayout, image: NDArray[np.uint8]) -> NDArray[Any]:
+    """A picture u8 [h, w, 3] BGR or [h, w, 1] as a translator takes it, with a batch axis."""
+    array: NDArray[Any] = image[..., ::-1]
+    if layout.input_range is not None:
+        low, high = layout.input_range
+        array = array.astype(np.float32) * ((high - low) / 255) + low
+    if layout.axes == "chw":
+        array = array.transpose(2, 0, 1)
+    return np.ascontiguousarray(array[None].astype(layout.input_type, copy=False))
+
+
+def read_picture(layout: PictureLayout, output: NDArray[Any]) -> NDArray[np.uint8]:
+    """A picture of a translator, of the layout's output axes and range, as u8 [h, w, 3] BGR."""
+    picture = output if layout.output_axes == "hwc" else output.transpose(1, 2, 0)
+    if layout.output_range is not None:
+        picture = _levels_of(picture, layout.output_range)
+    picture = np.ascontiguousarray(picture.astype(np.uint8, copy=False))
+    code = cv2.COLOR_GRAY2BGR if picture.shape[2] == 1 else cv2.COLOR_RGB2BGR
+    return np.asarray(cv2.cvtColor(picture, code), np.uint8)
+
+
+def _levels_of(values: NDArray[Any], value_range: tuple[float, float]) -> NDArray[Any]:
+    """Floats of a range as whole numbers 0..255, still floats."""
+    low, high = value_range
+    scaled = (values.astype(np.float32) - low) * (255.0 / (high - low))
+    return np.asarray(np.clip(np.nan_to_num(np.rint(scaled)), 0, 255))

@@ -1,0 +1,244 @@
+"""Looks an ONNX file over before onnxruntime sees a byte of it, and refuses what no honest model needs.
+
+What is refused: anything but a whole protocol buffer; weights kept in other files, wherever those are; sizes that the
+file has no data for, and sparse weights that would become huge; operators of nobody's or somebody's own domain;
+branches nested beyond reason; functions that call themselves, or grow beyond reason when they are written out. What a
+graph computes cannot be told from looking: that is what ``viewer.graph.limits`` is for.
+
+Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
+"""
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Final
+
+from viewer.graph.protobuf import BYTES, FIXED32, FIXED64, VARINT, Reader, WireError
+from viewer.text import printable
+
+_MOST_FIELDS: Final = 1_000_000  # that are read of a file; a large network has some ten thousand
+_MOST_NODES: Final = 500_000  # once functions are written out
+_DEEPEST: Final = 24  # branches and loops within each other
+_MOST_AXES: Final = 64
+_LARGEST_SPARSE: Final = 2**26  # numbers that a sparse tensor stands for
+_VALUES_A_BYTE: Final = 8  # at most: no type of number is smaller than a bit
+_DOMAINS: Final = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc", "com.ms.internal.nhwc")
+_STRANGERS: Final = ("EPContext", "PythonOp")  # of com.microsoft: read files, or run code, where anything can run them
+
+Span = tuple[int, int]  # start and end of a message within the file
+Called = tuple[str, str, str]  # of a function or operator: domain, name, overload
+
+# ModelProto
+_GRAPH, _FUNCTIONS, _TRAINING = 7, 25, 20
+# GraphProto
+_GRAPH_NODES, _WEIGHTS, _SPARSE_WEIGHTS = 1, 5, 15
+# TrainingInfoProto
+_TRAINING_GRAPHS = (1, 2)
+# FunctionProto
+_FUNCTION_NAME, _FUNCTION_NODES, _FUNCTION_DOMAIN, _FUNCTION_ATTRIBUTES, _FUNCTION_OVERLOAD = 1, 7, 10, 11, 13
+# NodeProto
+_OPERATOR, _ATTRIBUTES, _DOMAIN, _OVERLOAD = 4, 5, 7, 8
+# AttributeProto
+_TENSOR, _SUBGRAPH, _TENSORS, _SUBGRAPHS, _SPARSE, _SPARSES = 5, 6, 10, 11, 22, 23
+# TensorProto; numbers are in one of _VALUES
+_DIMS, _TEXTS, _NAME, _ELSEWHERE, _LOCATION = 1, 6, 8, 13, 14
+_VALUES = (4, 5, 6, 7, 9, 10, 11)
+# SparseTensorProto
+_SPARSE_VALUES, _SPARSE_PLACES, _SPARSE_DIMS = 1, 2, 3
+
+
+class ScreeningError(ValueError):
+    """A file that is not to be opened; the message says what was found and what was expected."""
+
+
+def screen(data: bytes) -> None:
+    """Look over the bytes of an ONNX file. Raises ``ScreeningError``."""
+    try:
+        _Screening(data).model()
+    except WireError as error:
+        raise ScreeningError(f"not an ONNX model, or not a whole one: {error}") from None
+
+
+@dataclass
+class _Calls:
+    """What a graph or a function calls, branches included."""
+
+    counts: Counter[Called] = field(default_factory=Counter)
+
+
+class _Screening:
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._reader = Reader(data, _MOST_FIELDS)
+
+    def model(self) -> None:
+        graphs, functions = 0, {}
+        calls = _Calls()
+        for number, kind, _, start, end in self._reader.fields(0, len(self._data)):
+            if kind != BYTES:
+                continue
+            if number == _GRAPH:
+                graphs += 1
+                self._graph((start, end), calls, 0)
+            elif number == _FUNCTIONS:
+                name, own = self._function((start, end))
+                if name in functions:
+                    raise ScreeningError(f"function {_words(name)} is there twice, expected once")
+                functions[name] = own
+            elif number == _TRAINING:
+                self._training((start, end), calls)
+        if graphs != 1:
+            raise ScreeningError(f"not an ONNX model: found {graphs} graphs, expected one")
+        self._check_calls(calls, functions)
+
+    def _training(self, span: Span, calls: _Calls) -> None:
+        for number, kind, _, start, end in self._reader.fields(*span):
+            if kind == BYTES and number in _TRAINING_GRAPHS:
+                self._graph((start, end), calls, 0)
+
+    def _graph(self, span: Span, calls: _Calls, depth: int) -> None:
+        if depth > _DEEPEST:
+            raise ScreeningError(f"branches nested more than {_DEEPEST} deep")
+        for number, kind, _, start, end in self._reader.fields(*span):
+            if kind != BYTES:
+                continue
+            if number == _GRAPH_NODES:
+                self._node((start, end), calls, depth)
+            elif number == _WEIGHTS:
+                self._tensor((start, end))
+            elif number == _SPARSE_WEIGHTS:
+                self._sparse((start, end))
+
+    def _function(self, span: Span) -> tuple[Called, _Calls]:
+        name, domain, overload, calls = "", "", "", _Calls()
+        for number, kind, _, start, end in self._reader.fields(*span):
+            if kind != BYTES:
+                continue
+            if number == _FUNCTION_NAME:
+                name = self._text(start, end)
+            elif number == _FUNCTION_DOMAIN:
+                domain = self._text(start, end)
+            elif number == _FUNCTION_OVERLOAD:
+                overload = self._text(start, end)
+            elif number == _FUNCTION_NODES:
+                self._node((start, end), calls, 0)
+            elif number == _FUNCTION_ATTRIBUTES:
+                self._attribute((start, end), calls, 0)
+        return (domain, name, overload), calls
+
+    def _node(self, span: Span, calls: _Calls, depth: int) -> None:
+        operator, domain, overload = "", "", ""
+        for number, kind, _, start, end in self._reader.fields(*span):
+            if kind != BYTES:
+                continue
+            if number == _OPERATOR:
+                operator = self._text(start, end)
+            elif number == _DOMAIN:
+                domain = self._text(start, end)
+            elif number == _OVERLOAD:
+                overload = self._text(start, end)
+            elif number == _ATTRIBUTES:
+                self._attribute((start, end), calls, depth)
+        calls.counts[domain, operator, overload] += 1
+
+    def _attribute(self, span: Span, calls: _Calls, depth: int) -> None:
+        once: Counter[int] = Counter()
+        for number, kind, _, start, end in self._reader.fields(*span):
+            if kind != BYTES:
+                continue
+            once[number] += 1
+            if number in (_TENSOR, _SUBGRAPH, _SPARSE) and once[number] > 1:
+                raise ScreeningError("an attribute is there twice, expected once")  # readers would join the two
+            if number in (_TENSOR, _TENSORS):
+                self._tensor((start, end))
+            elif number in (_SUBGRAPH, _SUBGRAPHS):
+                self._graph((start, end), calls, depth + 1)
+            elif number in (_SPARSE, _SPARSES):
+                self._sparse((start, end))
+
+    def _sparse(self, span: Span) -> None:
+        dims: list[int] = []
+        for number, kind, value, start, end in self._reader.fields(*span):
+            if number == _SPARSE_DIMS:
+                dims += [value] if kind == VARINT else self._reader.varints(start, end)
+            elif kind == BYTES and number in (_SPARSE_VALUES, _SPARSE_PLACES):
+                self._tensor((start, end))
+        if math.prod(dims[:_MOST_AXES]) > _LARGEST_SPARSE or len(dims) > _MOST_AXES:
+            raise ScreeningError(f"sparse weights of {_shape(dims)} numbers, expected at most {_LARGEST_SPARSE}")
+
+    def _tensor(self, span: Span) -> None:
+        """Weights: here, and as many as they say."""
+        dims: list[int] = []
+        name, place, elsewhere, size, texts = "", "", False, 0, 0
+        for number, kind, value, start, end in self._reader.fields(*span):
+            if number == _DIMS:
+                dims += [value] if kind == VARINT else self._reader.varints(start, end)
+            elif number == _LOCATION:
+                elsewhere = elsewhere or value != 0
+            elif number == _ELSEWHERE:
+                elsewhere, place = True, place or self._place(start, end)
+            elif number == _NAME and kind == BYTES:
+                name = self._text(start, end)
+            elif number == _TEXTS:
+                texts += 1
+            elif number in _VALUES:
+                size += {VARINT: 1, FIXED32: 4, FIXED64: 8}.get(kind, end - start)
+        if elsewhere:
+            where = place and f" {_shown(place)}"
+            raise ScreeningError(
+                f"weights {_shown(name)} are in another file{where}, expected all in one: others are never opened"
+            )
+        count = math.prod(dims[:_MOST_AXES])
+        if len(dims) > _MOST_AXES or count > max(size * _VALUES_A_BYTE, texts):
+            raise ScreeningError(f"weights {_shown(name)} of {_shape(dims)} numbers, found {size} bytes of them")
+
+    def _place(self, start: int, end: int) -> str:
+        """The file that an entry of a tensor's ``external_data`` names; empty where it tells something else."""
+        entry = {number: self._text(first, last) for number, kind, _, first, last in self._reader.fields(start, end)
+                 if kind == BYTES}  # fmt: skip
+        return entry.get(2, "") if entry.get(1) == "location" else ""
+
+    def _text(self, start: int, end: int) -> str:
+        return self._data[start : min(end, start + 1000)].decode("utf-8", "replace")
+
+    def _check_calls(self, calls: _Calls, functions: dict[Called, _Calls]) -> None:
+        """Every operator has to be one that onnxruntime brings, or a function of the file that ends somewhere."""
+        for each in (calls, *functions.values()):
+            for called in each.counts:
+                domain, operator, _ = called
+                if called not in functions and (domain not in _DOMAINS or operator in _STRANGERS):
+                    raise ScreeningError(f"operator {_words(called)} is nobody's that this program knows")
+        sizes: dict[Called, int] = {}
+
+        def written_out(own: _Calls, path: tuple[Called, ...]) -> int:
+            """Nodes, once all functions are replaced by what they do."""
+            total = 0
+            for called, count in own.counts.items():
+                if called not in functions:
+                    total += count
+                    continue
+                if called in path or len(path) > _DEEPEST * 4:
+                    raise ScreeningError(f"function {_words(called)} calls itself, or others too deep")
+                if called not in sizes:
+                    sizes[called] = written_out(functions[called], (*path, called))
+                total += count * sizes[called]
+            if total > _MOST_NODES:
+                raise ScreeningError(f"more than {_MOST_NODES} nodes once its functions are written out")
+            return total
+
+        written_out(calls, ())
+        for called, own in functions.items():
+            written_out(own, (called,))
+
+
+def _shape(dims: list[int]) -> str:
+    shown = [str(size - 2**64 if size >= 2**63 else size) for size in dims[:8]]
+    return "x".join(shown) + ("x…" if len(dims) > 8 else "")
+
+
+def _shown(text: str) -> str:
+    return repr(printable(text, 60))
+
+
+def _words(called: Called) -> str:
+    return _shown(".".join(part for part in called if part))

@@ -1,0 +1,83 @@
+"""Sets of pictures to be looked at, one after another: .npy and idx files, folders, picture files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+
+from viewer.files.inputs import SUFFIXES, photo_size
+from viewer.files.png import Image, PictureError, read_bytes
+from viewer.modes.dataset.opened import LabelledSet, open_set, set_of_files
+from viewer.modes.dataset.state import Catalogue
+
+_LOOKED_AT: Final = 48  # picture files of a set, for their size
+_USUAL_SIDE: Final = 128  # pixels, where none can be read
+_JPEG: Final = (".jpg", ".jpeg")
+_REDUCED: Final = ((8, cv2.IMREAD_REDUCED_COLOR_8), (4, cv2.IMREAD_REDUCED_COLOR_4), (2, cv2.IMREAD_REDUCED_COLOR_2))
+
+
+def open_sets(paths: Sequence[Path], bgr: bool = False) -> list[LabelledSet]:
+    """The sets that are meant; picture files of a folder are one set. ``bgr``: .npy files hold BGR.
+
+    Raises ``PictureError``.
+    """
+    sets: list[LabelledSet] = []
+    files: dict[Path, list[Path]] = {}
+    for path in paths:
+        if path.suffix.lower() in SUFFIXES and path.is_file():
+            files.setdefault(path.parent, []).append(path)
+        else:
+            sets.append(open_set(path, bgr and path.suffix == ".npy"))
+    if bgr and not any(one.bgr for one in sets):
+        raise PictureError(f"--bgr: {paths[0]} says its order itself, expected a .npy file")
+    return sets + [set_of_files(folder, list(dict.fromkeys(found))) for folder, found in files.items()]
+
+
+def catalogue_of(sets: Sequence[LabelledSet]) -> Catalogue:
+    """What can be said of the pictures without reading them. Classes of the same name are one."""
+    classes = tuple(dict.fromkeys(name for one in sets for name in one.classes))
+    labels = [
+        np.full(one.count, -1) if one.labels is None
+        else np.array([classes.index(name) for name in one.classes], np.int64)[one.labels]
+        for one in sets
+    ]  # fmt: skip
+    return Catalogue(tuple(one.count for one in sets), np.concatenate(labels).astype(np.int64), classes)
+
+
+def common_size(sets: Sequence[LabelledSet]) -> tuple[int, int]:
+    """Height and width of the pictures; where they differ, a square as large as most. Of files, a look at some of
+    them must do."""
+    sizes: list[tuple[int, int]] = []
+    for one in sets:
+        if one.size is not None:
+            sizes.append(one.size)
+        for file in one.files[:: max(len(one.files) // _LOOKED_AT, 1)]:
+            try:
+                sizes.append(photo_size(file))
+            except PictureError:
+                continue
+    if len(set(sizes)) == 1:
+        return sizes[0]
+    side = int(np.median([max(size) for size in sizes])) if sizes else _USUAL_SIDE
+    return side, side
+
+
+def glance(one: LabelledSet, number: int, height: int, width: int) -> tuple[Image, tuple[int, int]]:
+    """A picture to be shown in so much room, and its height and width: of large JPEG files only every second, fourth or
+    eighth pixel is decoded. Raises ``PictureError``."""
+    if one.files and one.files[number].suffix.lower() in _JPEG:
+        file = one.files[number]
+        size = photo_size(file)
+        most = min(max(size[0] / height, size[1] / width), 8)
+        for factor, flag in _REDUCED:
+            if most < factor:
+                continue
+            data = read_bytes(file)
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), flag) if b"\xff\xd9" in data[-4096:] else None
+            if image is None:
+                break
+            return np.asarray(image, np.uint8), size
+    image = one.fetch(number)
+    return image, (image.shape[0], image.shape[1])

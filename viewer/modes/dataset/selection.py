@@ -1,0 +1,123 @@
+"""Marked pictures of a set, in a list beside it that ``python -m trainer.data select --drop LIST`` reads.
+
+A line each: the number of a picture in its file, from 0 on, or of a folder the name of the file. Lines that begin with
+``#`` are remarks; the first says which pictures the list is of.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+from viewer.files.atomic import write_over
+from viewer.files.png import PictureError
+from viewer.modes.dataset.opened import LabelledSet, fingerprint
+from viewer.text import printable
+
+_LARGEST: Final = 2**28  # bytes
+_SUFFIX: Final = ".marks.txt"
+_HEAD: Final = ("# marked in ", "# python -m trainer.data select ")  # how the remarks of the viewer begin
+_OF: Final = re.compile(r"# marked in .* (\d+-[0-9a-f]{8})")
+
+
+def marks_path(source: LabelledSet) -> Path:
+    """Where the list of a set is, unless a person says otherwise."""
+    path = Path(os.path.abspath(source.path))  # noqa: PTH100  (links are not followed)
+    return path.with_name(path.name + _SUFFIX)
+
+
+class Marks:
+    """The list of one set. It is read again before it is changed, so that two viewers lose nothing of each other."""
+
+    def __init__(self, source: LabelledSet, path: Path | None = None) -> None:
+        """Read the list. Raises ``PictureError`` where it is of other pictures."""
+        self.path = path or marks_path(source)
+        self._source = source
+        self._numbers = {name: number for number, name in enumerate(source.names)}
+        self._kept: list[str] = []  # remarks, and names of a folder's pictures that are not there now, or not shown
+        self._seen: tuple[int, ...] | None = None  # the file as it was read or written last
+        self._opened = () if source.files else _stamp(source.path)
+        self._mark = ""  # of the pictures; found out when it is needed
+        self.numbers = self._read()
+
+    def put(self, number: int, marked: bool) -> frozenset[int]:
+        """Mark a picture or take its mark away; all that are marked now. On return the list is on the disk.
+
+        Raises ``PictureError``; the list is as it was then.
+        """
+        name = self._source.names[number] if self._source.files else ""
+        if "\n" in name or name != name.strip():
+            raise PictureError(f"{printable(name)!r} cannot stand in a list, expected another file name")
+        if self._opened and _stamp(self._source.path) != self._opened:
+            raise PictureError(f"{self._source.path}: has changed since it was opened: nothing is marked any more")
+        if _stamp(self.path) != self._seen:
+            self.numbers = self._read()
+        numbers = self.numbers | {number} if marked else self.numbers - {number}
+        self._write(numbers)
+        self.numbers = numbers
+        return numbers
+
+    def _read(self) -> frozenset[int]:
+        source, stamp = self._source, _stamp(self.path)
+        self._seen, self._kept = stamp, []
+        if stamp is None:
+            return frozenset()
+        try:
+            if not self.path.is_file():
+                raise PictureError(f"{self.path}: not a regular file, expected a list of marked pictures")
+            if self.path.stat().st_size > _LARGEST:
+                raise PictureError(f"{self.path}: larger than {_LARGEST} bytes, expected a list of marked pictures")
+            lines = self.path.read_text("utf-8-sig", "surrogateescape").split("\n")
+        except OSError as error:
+            raise PictureError(f"{self.path}: cannot be read: {error.strerror or error}") from None
+        of = _OF.fullmatch(lines[0].strip())
+        if of is not None and of[1] != self._fingerprint():
+            raise PictureError(
+                f"{self.path}: marks of other pictures than {source.path.name} holds now: remove it, or name another "
+                "with --marks"
+            )
+        numbers: set[int] = set()
+        for place, whole in enumerate(lines, 1):
+            line = whole if whole in self._numbers else whole.strip()
+            counted = not source.files and line.isascii() and line.isdecimal() and len(line) <= 12
+            if counted and int(line) < source.count:
+                numbers.add(int(line))
+            elif line in self._numbers and not counted:
+                numbers.add(self._numbers[line])
+            elif source.files or not line or line.startswith("#"):
+                self._kept += [line] if line and not line.startswith(_HEAD) else []
+            else:
+                raise PictureError(
+                    f"{self.path}, line {place}: {printable(line, 60)!r}, expected a number 0..{source.count - 1}"
+                )
+        return frozenset(numbers)
+
+    def _fingerprint(self) -> str:
+        if not self._source.files and not self._mark:
+            self._mark = fingerprint(self._source.path)
+        return self._mark
+
+    def _write(self, numbers: frozenset[int]) -> None:
+        source, chosen = self._source, sorted(numbers)
+        lines = [source.names[number] for number in chosen] if source.files else list(map(str, chosen))
+        name = printable(marks_path(source).name.removesuffix(_SUFFIX))
+        said = f"{_HEAD[0]}{name} {self._fingerprint()}".rstrip()
+        of = "SET.npy" if source.files else name
+        use = f"{_HEAD[1]}{of} --drop {self.path.name} -o OUT.npy"
+        data = "\n".join([said, printable(use), *self._kept, *lines, ""]).encode("utf-8", "surrogateescape")
+        try:
+            write_over(self.path, data)
+        except OSError as error:
+            raise PictureError(f"cannot write {self.path}: {error.strerror or error}") from None
+        self._seen = _stamp(self.path)
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    """By which a changed file is known; ``None`` where there is none. Raises ``PictureError``."""
+    try:
+        facts = path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise PictureError(f"{path}: cannot be read: {error.strerror or error}") from None
+    return facts.st_mtime_ns, facts.st_size, facts.st_ino

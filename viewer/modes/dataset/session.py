@@ -1,0 +1,287 @@
+"""The dataset mode: pages of the pictures of a set, to look through, to save some, and to mark what should go."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+
+from viewer import render
+from viewer.files.png import Image, PictureError, encode_png, save_numbered
+from viewer.files.table import ONE_A_PICTURE
+from viewer.frame.plots import write
+from viewer.frame.sheet import Sheet
+from viewer.frame.side_by_side import sharp
+from viewer.keys import Event
+from viewer.modes.dataset.collection import glance
+from viewer.modes.dataset.opened import LabelledSet
+from viewer.modes.dataset.selection import Marks
+from viewer.modes.dataset.state import ALL, DatasetState
+from viewer.modes.latent.layout import Area
+from viewer.sessions.classes import class_words
+from viewer.sessions.session import Session, check_saved_size
+from viewer.text import printable
+
+MARK: Final = (60, 60, 235)
+_FAINT: Final = render.TONES["hint"]
+_PROMPT_SECONDS: Final = 0.02  # that a page is waited for before the frame is shown without it
+_PART_SECONDS: Final = 0.04  # that one part of a page may take
+
+
+@dataclass(frozen=True)
+class Page:
+    """The pictures on the screen, and what room there is for each."""
+
+    pictures: tuple[int, ...]
+    height: int
+    width: int
+    alone: bool = False  # the one picture does not share its room with others: it is shown by whole pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """A picture as it is shown."""
+
+    image: Image | None  # no larger than the room for it; None: it cannot be read
+    size: tuple[int, int] = (0, 0)  # height and width that it has
+    failure: str = ""
+
+
+class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
+    """Pages of pictures that are read when they are turned to."""
+
+    def __init__(
+        self,
+        sets: Sequence[LabelledSet],
+        marks: Sequence[Marks],
+        state: DatasetState,
+        folder: Path,
+        size: tuple[int, int],
+    ) -> None:
+        """``marks``: the list of each set. ``size``: height and width of a picture on a page that is saved."""
+        self._sets, self._marks, self._size = sets, marks, size
+        self._asked: Page | None = None
+        self._cells: dict[int, Cell] = {}  # of the page asked for, as far as they are there
+        self._canvas = _paper(state.sheet)
+        first = sets[0].path.absolute().name
+        super().__init__(first if len(sets) == 1 else f"{first} and {len(sets) - 1} more", state, folder)
+        self.state = replace(self.state, marked=self._all_marked())
+
+    def _all_marked(self) -> frozenset[int]:
+        first = self.state.catalogue.first
+        return frozenset(first(which) + number for which, one in enumerate(self._marks) for number in one.numbers)
+
+    def handle(self, event: Event) -> bool:
+        """Take in an event; True: quit. What was marked is on the disk when this returns."""
+        before = self.state
+        ends = super().handle(event)
+        if self.state.marked != before.marked:
+            self._write_marks(before)
+        if event.key == "enter" and before.typed and self.state.cursor == before.cursor:
+            count = before.catalogue.counts[before.number[0]]
+            if int(before.typed) >= count:
+                self.notify(f"there is no picture {before.typed}, expected 0..{count - 1}", "error")
+        if event.key in ("c", "C") and before.typed and self.state.label != int(before.typed):
+            self.notify(f"there are no pictures of a class {before.typed}", "error")
+        return ends
+
+    def _write_marks(self, before: DatasetState) -> None:
+        for picture in self.state.marked ^ before.marked:
+            which, number = self.state.catalogue.place(picture)
+            try:
+                self._marks[which].put(number, picture in self.state.marked)
+            except PictureError as error:
+                self._failed(error)
+        self.state = replace(self.state, marked=self._all_marked())
+
+    # Pictures.
+
+    def pump(self, now: float) -> None:
+        """Ask the worker for what is missing, and take in what has come: mostly all of it, at once."""
+        asked = self._asked
+        super().pump(now)
+        if self._asked is not asked:
+            self._worker.wait(_PROMPT_SECONDS)
+            super().pump(now)
+
+    def _page(self) -> Page:
+        sheet = self._shown_sheet
+        return Page(self.state.page, sheet.cell_height, sheet.cell_width, self.state.alone)
+
+    @property
+    def _shown_sheet(self) -> Sheet:
+        sheet = self.state.sheet
+        return Sheet(1, 1, sheet.width, sheet.height, 0) if self.state.alone else sheet
+
+    def _work(self, request: Page) -> Iterator[dict[int, Cell]]:
+        made: dict[int, Cell] = {}
+        began = time.monotonic()
+        for place, picture in enumerate(request.pictures):
+            made[place] = self._cell(picture, request.height, request.width, request.alone)
+            if time.monotonic() - began > _PART_SECONDS:
+                yield made
+                made, began = {}, time.monotonic()
+        if made:
+            yield made
+
+    def _cell(self, picture: int, height: int, width: int, alone: bool = False) -> Cell:
+        which, number = self.state.catalogue.place(picture)
+        try:
+            image, size = glance(self._sets[which], number, height, width)
+        except (PictureError, MemoryError) as error:
+            return Cell(None, failure=printable(str(error) or "not enough memory"))
+        return Cell(fitted(image, size, height, width, alone), size)
+
+    def _ask(self) -> None:
+        page = self._page()
+        if page != self._asked:
+            self._asked, self._cells, self._canvas = page, {}, _paper(self._shown_sheet)
+            self._worker.ask(page)
+
+    def _receive(self, request: Page, part: dict[int, Cell]) -> None:
+        if request != self._asked:
+            return
+        sheet = self._shown_sheet
+        for place, cell in part.items():
+            _place(self._canvas, sheet, place, cell)
+        self._cells |= part
+        self.changed = True
+
+    def _pictures(self) -> render.Image:
+        marked = [place for place, picture in enumerate(self._page().pictures) if picture in self.state.marked]
+        canvas = self._canvas.copy() if marked else self._canvas
+        for place in marked:
+            strike(canvas, self._shown_sheet, place)
+        return canvas
+
+    def _compose(self, pictures: render.Image, strip: render.Image | None) -> render.Image:
+        state = self.state
+        cursor = not state.alone and state.sheet.count > 1
+        return render.compose(pictures, strip, state.sheet if cursor else None, state.cursor - state.first)
+
+    # Saving.
+
+    def _save(self, whole: bool) -> None:
+        state = self.state
+        if whole and not state.alone:
+            self._errands.send(lambda: self._save_page(state))
+            return
+        which, number = state.number
+        recipe = self._facts()
+
+        def errand() -> str:
+            image = self._sets[which].fetch(number)
+            return f"saved {save_numbered(self._folder, self._stem(which), encode_png(image, recipe))}"
+
+        self._errands.send(errand)
+
+    def _save_page(self, state: DatasetState) -> str:
+        """The page without the cursor and marks, in the size that the pictures have in common, or most of them."""
+        sheet, pictures = state.sheet, state.page
+        rows = -(-len(pictures) // sheet.columns)
+        height, width = self._size
+        page = Sheet(rows, sheet.columns if rows > 1 else len(pictures), width, height, sheet.gap)
+        check_saved_size(page.width, page.height)
+        target = render.blank(page)
+        for place, picture in enumerate(pictures):
+            _place(target, page, place, self._cell(picture, height, width))
+        places = [state.catalogue.place(picture) for picture in pictures]
+        facts = [self._facts_of(*one) for one in places]
+        recipe: dict[str, Any] = {"mode": "dataset page", "rows": page.rows, "cols": page.columns, "gap": page.gap}
+        for name in facts[0]:
+            values = [one.get(name) for one in facts]
+            alike = name in ("file", "bgr") and len(set(values)) == 1
+            recipe |= {name: values[0]} if alike else {ONE_A_PICTURE.get(name, name): values}
+        return f"saved {save_numbered(self._folder, self._stem(places[0][0]), encode_png(target, recipe))}"
+
+    def _stem(self, which: int) -> str:
+        path = self._sets[which].path.absolute()
+        return path.with_suffix("").stem if path.suffix == ".gz" else path.stem
+
+    def _facts(self) -> Mapping[str, Any]:
+        return {"mode": "dataset", **self._facts_of(*self.state.number)}
+
+    def _facts_of(self, which: int, number: int) -> dict[str, Any]:
+        """Where a picture comes from."""
+        one = self._sets[which]
+        facts: dict[str, Any] = {"file": one.path.absolute().name, "number": number}
+        facts |= {"name": one.names[number]} if one.names else {}
+        if one.labels is not None:
+            facts |= {"label": int(one.labels[number]), "class": one.classes[one.labels[number]]}
+        return facts | ({"bgr": True} if one.bgr else {})
+
+    # In words.
+
+    def _status(self) -> tuple[str, ...]:
+        state, catalogue = self.state, self.state.catalogue
+        which, number = state.number
+        one = self._sets[which]
+        words: tuple[str, ...] = (f"to {state.typed}_",) if state.typed else ()
+        words += (printable(one.path.absolute().name, 40),) if len(self._sets) > 1 else ()
+        words += (f"picture {number} of 0-{one.count - 1}",)
+        words += (f"{len(state.marked)} marked",) if state.marked else ()
+        words += (printable(one.names[number], 60),) if one.names else ()
+        label = int(catalogue.labels[state.picture])
+        if label >= 0:
+            said = class_words(label, catalogue.classes[label])
+            words += (f"only {said}: {len(state.shown)} pictures" if state.label != ALL else said,)
+        cell = self._cells.get(state.cursor - state.first)
+        if cell is not None:
+            words += (cell.failure or f"{cell.size[1]}x{cell.size[0]}",)
+        missing = len(self._page().pictures) - len(self._cells)
+        return (*words, f"{missing} to come") if missing else words
+
+    def _hints(self) -> tuple[str, ...]:
+        classes = ("c n p class",) if self.state.catalogue.classes else ()
+        files = ("tab next file",) if len(self._sets) > 1 else ()
+        return ("space: next page", "esc quit", "d mark", "s save", *classes, *files, "0-9 enter: go to", "S save page")
+
+
+def fitted(image: Image, size: tuple[int, int], height: int, width: int, by_pixels: bool) -> Image:
+    """A picture as large as it goes into so much room, in its proportions.
+
+    ``size``: height and width that it has, where the image is a smaller one of it. ``by_pixels``: where it grows, a
+    whole number of times, so that its pixels stay squares.
+    """
+    factor = min(height / size[0], width / size[1])
+    factor = float(int(factor)) if by_pixels and factor >= 1 else factor
+    return sharp(image, max(round(size[0] * factor), 1), max(round(size[1] * factor), 1))
+
+
+def strike(canvas: Image, sheet: Sheet, place: int) -> None:
+    """A red frame and a red cross over a picture, wide enough to be seen when the frame is shown small."""
+    left, top = sheet.corner(place)
+    right, bottom = left + sheet.cell_width - 1, top + sheet.cell_height - 1
+    wide = max(min(sheet.cell_width, sheet.cell_height) // 24, 1)
+    area = np.ascontiguousarray(canvas[top : bottom + 1, left : right + 1])
+    ends = ((0, 0), (right - left, bottom - top)), ((0, bottom - top), (right - left, 0))
+    for colour, more in ((render.INK, 2), (MARK, 0)):
+        for start, end in ends:
+            cv2.line(area, start, end, colour, wide + more, cv2.LINE_AA)
+    cv2.rectangle(area, *ends[0], MARK, 2 * wide + 1)
+    canvas[top : bottom + 1, left : right + 1] = area
+
+
+def _paper(sheet: Sheet) -> Image:
+    """A page without pictures."""
+    canvas = np.empty((sheet.height, max(sheet.width, render.LEAST_WIDTH), 3), np.uint8)
+    canvas[:] = render.PAPER
+    return canvas
+
+
+def _place(canvas: Image, sheet: Sheet, place: int, cell: Cell) -> None:
+    """A picture in the middle of its place; a note where it cannot be read."""
+    left, top = sheet.corner(place)
+    room = Area(left, top, sheet.cell_width, sheet.cell_height)
+    if cell.image is None:
+        cv2.rectangle(canvas, (left, top), (room.right - 1, room.bottom - 1), _FAINT, 1)
+        part = np.ascontiguousarray(canvas[top : room.bottom, left : room.right])
+        write(part, room.width / 2, room.height / 2, "damaged" if room.width > 60 else "?", _FAINT, "middle")
+        canvas[top : room.bottom, left : room.right] = part
+        return
+    height, width = cell.image.shape[:2]
+    top, left = top + (room.height - height) // 2, left + (room.width - width) // 2
+    canvas[top : top + height, left : left + width] = cell.image

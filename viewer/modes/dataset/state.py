@@ -1,0 +1,197 @@
+"""The state of the dataset mode: which pictures there are, which are shown, which one is selected, which are marked."""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Final, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from viewer.frame.sheet import Sheet
+from viewer.keys import Action, Event
+from viewer.seeds import next_seed
+
+ALL: Final = -1  # in place of a class: all pictures are shown
+_MOST_DIGITS: Final = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """Which pictures there are, in one set or in several, counted through: not the pictures themselves."""
+
+    counts: tuple[int, ...]  # pictures of each set
+    labels: NDArray[np.int64]  # [count], into classes; -1: none
+    classes: tuple[str, ...] = ()  # of all sets
+
+    @property
+    def count(self) -> int:
+        """Of all pictures."""
+        return len(self.labels)
+
+    def place(self, picture: int) -> tuple[int, int]:
+        """Which set a picture is of, and its number there."""
+        for which, count in enumerate(self.counts):
+            if picture < count:
+                return which, picture
+            picture -= count
+        raise IndexError(picture)
+
+    def first(self, which: int) -> int:
+        """The first picture of a set."""
+        return sum(self.counts[:which])
+
+    def of_class(self, label: int) -> NDArray[np.int64]:
+        """The pictures of a class, or all, in order."""
+        return _of_class(self, label)
+
+    def next_class(self, label: int, step: int) -> int:
+        """The next class that has pictures, forwards or backwards; the same one where there is no other."""
+        there = np.unique(self.labels[self.labels >= 0]).tolist()
+        if label == ALL:
+            return there[0 if step > 0 else -1] if there else ALL
+        return int(there[(there.index(label) + step) % len(there)])
+
+
+@lru_cache(maxsize=4)
+def _of_class(catalogue: Catalogue, label: int) -> NDArray[np.int64]:
+    if label == ALL:
+        return np.arange(catalogue.count)
+    return np.flatnonzero(catalogue.labels == label)
+
+
+@final
+@dataclass(frozen=True)
+class DatasetState:
+    """Pages of pictures with a cursor."""
+
+    catalogue: Catalogue
+    sheet: Sheet  # of a page
+    cursor: int = 0  # place of the selected picture among those that are shown
+    label: int = ALL  # only pictures of this class are shown
+    alone: bool = False  # the selected picture is shown by itself, large
+    typed: str = ""  # digits of the number that is on its way
+    marked: frozenset[int] = frozenset()
+    seed: int = 0  # of the next random picture
+
+    @property
+    def shown(self) -> NDArray[np.int64]:
+        """The pictures that can be turned to, in order."""
+        return self.catalogue.of_class(self.label)
+
+    @property
+    def picture(self) -> int:
+        """The selected one."""
+        return int(self.shown[self.cursor])
+
+    @property
+    def first(self) -> int:
+        """Place of the first picture of the page, or of the one that is shown alone."""
+        return self.cursor if self.alone else self.cursor - self.cursor % self.sheet.count
+
+    @property
+    def page(self) -> tuple[int, ...]:
+        """The pictures on the screen."""
+        return tuple(self.shown[self.first : self.first + (1 if self.alone else self.sheet.count)].tolist())
+
+    @property
+    def number(self) -> tuple[int, int]:
+        """Which set the selected picture is of, and its number there."""
+        return self.catalogue.place(self.picture)
+
+
+def reduce_dataset(state: DatasetState, event: Event) -> DatasetState:
+    """The state after an event."""
+    if event.action is Action.NEW and event.key in tuple("0123456789"):
+        return replace(state, typed=(state.typed + event.key)[:_MOST_DIGITS])
+    typed, state = state.typed, replace(state, typed="")
+    match event.action:
+        case Action.NEW:
+            return _letter(state, event.key.lower(), typed)
+        case Action.RANDOM:
+            random = int(np.random.default_rng(state.seed).integers(len(state.shown)))
+            return replace(state, cursor=random, seed=next_seed(state.seed))
+        case Action.NEXT_VIEW:
+            which = (state.number[0] + 1) % len(state.catalogue.counts)
+            return selected(state, state.catalogue.first(which))
+        case Action.PAUSE:
+            return _moved(state, Event(Action.PAGE_DOWN))
+        case _:
+            return _moved(state, event)
+
+
+def _letter(state: DatasetState, key: str, typed: str) -> DatasetState:
+    catalogue = state.catalogue
+    match key:
+        case "enter" if typed:
+            which = state.number[0]
+            inside = int(typed) < catalogue.counts[which]
+            return selected(state, catalogue.first(which) + int(typed)) if inside else state
+        case "enter":
+            return replace(state, alone=not state.alone)
+        case "d":
+            return replace(state, marked=state.marked ^ {state.picture})
+        case "[" | "]":
+            return _to_marked(state, 1 if key == "]" else -1)
+        case "n" | "p" if catalogue.classes:
+            return only(state, catalogue.next_class(state.label, 1 if key == "n" else -1))
+        case "c" if catalogue.classes:
+            wanted = int(typed) if typed else ALL if state.label != ALL else int(catalogue.labels[state.picture])
+            return only(state, wanted)
+        case _:
+            return _moved(state, Event(Action.PAGE_DOWN))
+
+
+def selected(state: DatasetState, picture: int) -> DatasetState:
+    """The state with this picture selected; all are shown where it is not of the class that is."""
+    place = int(np.searchsorted(state.shown, picture))
+    if place < len(state.shown) and state.shown[place] == picture:
+        return replace(state, cursor=place)
+    return replace(state, label=ALL, cursor=picture)
+
+
+def only(state: DatasetState, label: int) -> DatasetState:
+    """The state with the pictures of one class alone, or all; as it was where that class has none."""
+    shown = state.catalogue.of_class(label)
+    if not len(shown):
+        return state
+    place = int(np.searchsorted(shown, state.picture))
+    there = place < len(shown) and shown[place] == state.picture
+    return replace(state, label=label, cursor=place if there else 0)
+
+
+def _to_marked(state: DatasetState, step: int) -> DatasetState:
+    """To the next marked picture of those that can be turned to, or the one before."""
+    marked = np.flatnonzero(np.isin(state.shown, np.fromiter(state.marked, np.int64, len(state.marked))))
+    if not len(marked):
+        return state
+    place = np.searchsorted(marked, state.cursor, "right") if step > 0 else np.searchsorted(marked, state.cursor) - 1
+    return replace(state, cursor=int(marked[int(place) % len(marked)]))
+
+
+def _moved(state: DatasetState, event: Event) -> DatasetState:
+    """Left and right go through the pictures, up and down through the rows, all of them on to other pages."""
+    last, sheet = len(state.shown) - 1, state.sheet
+    match event.action:
+        case Action.LEFT | Action.RIGHT:
+            cursor = state.cursor + (1 if event.action is Action.RIGHT else -1)
+        case Action.UP | Action.DOWN if state.alone:
+            cursor = state.cursor + (1 if event.action is Action.DOWN else -1)
+        case Action.UP:
+            cursor = state.cursor - sheet.columns if state.cursor >= sheet.columns else state.cursor
+        case Action.DOWN:
+            below = state.cursor // sheet.columns < last // sheet.columns
+            cursor = state.cursor + sheet.columns if below else state.cursor
+        case Action.PAGE_UP:
+            cursor = state.cursor - sheet.count
+        case Action.PAGE_DOWN:
+            cursor = state.cursor + sheet.count
+        case Action.HOME:
+            cursor = 0
+        case Action.END:
+            cursor = last
+        case Action.CLICK if not state.alone:
+            cell = sheet.cell_at(event.x, event.y)
+            cursor = state.cursor if cell is None or state.first + cell > last else state.first + cell
+        case _:
+            return state
+    return replace(state, cursor=min(max(cursor, 0), last))

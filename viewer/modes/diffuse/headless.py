@@ -1,0 +1,79 @@
+"""Pictures out of noise without a screen: every one of a page, or of many photographs, with progress."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from viewer.files.png import PictureError, encode_png, save_numbered
+from viewer.files.results import free_name, write_new
+from viewer.modes.diffuse.replay import recipe_of
+from viewer.modes.diffuse.sampling import Diffusion, Page
+from viewer.modes.diffuse.trajectory import Way, WayKind
+from viewer.sessions.headless import beside, made_folder, say_written, signed, skip_or_stop
+
+
+def diffuse_files(diffusion: Diffusion, page: Page, folder: Path, way: WayKind | None = None) -> None:
+    """Write all pictures of a page, and none over another file: what is made of photographs keeps their names, other
+    pictures are numbered.
+
+    ``way``: what is kept of each one's way, if anything. Raises ``PictureError`` where nothing can be made.
+    """
+    folder = made_folder(folder)
+    written = 0
+    with tqdm(total=len(page.numbers) * diffusion.steps_of(page), desc="diffuse", unit="step", disable=None) as bar:
+        for part, numbers in _parts(diffusion, page):
+            bar_end = bar.n + len(numbers) * diffusion.steps_of(page)
+            try:
+                _make(diffusion, part, numbers, folder, way, bar)
+                written += len(numbers)
+            except PictureError as error:
+                skip_or_stop(error, len(page.numbers))
+            bar.update(bar_end - bar.n)
+    say_written(written, len(page.numbers), folder)
+
+
+def _parts(diffusion: Diffusion, page: Page) -> Iterator[tuple[Page, Sequence[int]]]:
+    """What goes through the network together: pages, and numbers of their pictures."""
+    if page.photos:
+        yield from ((replace(page, rows=1, columns=1, photos=(photo,)), (0,)) for photo in page.photos)
+        return
+    number = 0
+    while number < len(page.numbers):
+        group = diffusion.group_of(page, number)
+        yield page, group
+        number += len(group)
+
+
+def _make(
+    diffusion: Diffusion, page: Page, numbers: Sequence[int], folder: Path, kind: WayKind | None, bar: "tqdm[Any]"
+) -> None:
+    """Make and write pictures. Raises ``ViewerError``."""
+    run = diffusion.begin(page, numbers)
+    way = Way(run, kind) if kind else None
+
+    def steps() -> Iterator[None]:
+        while run.advance():
+            if way is not None:
+                way.look()
+            yield
+
+    def save(position: int) -> None:
+        number, image = numbers[position], run.images()[position]
+        recipe = signed(diffusion.denoiser.model, recipe_of(diffusion, page, number))
+        data = encode_png(image, recipe)
+        more = {} if way is None else {f"steps.{kind}": way.encoded(recipe, 1, slice(position, position + 1))}
+        if not page.photos:
+            save_numbered(folder, diffusion.denoiser.model.name, data, more)
+            return
+        target = free_name(folder, diffusion.photos[page.photos[number]].stem, ".png")
+        write_new(target, data)
+        for ending, other in more.items():
+            write_new(target.with_name(f"{target.stem}-{ending}"), other)
+
+    for _ in beside(steps()):
+        bar.update(len(numbers))
+    for _ in beside(map(save, range(len(numbers)))):
+        pass

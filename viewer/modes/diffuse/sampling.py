@@ -1,0 +1,259 @@
+"""A page of pictures on its way out of the noise: what they begin with, and one run of the network at a time.
+
+The pictures go through the network in groups that follow from their numbers alone, so that any group made again is the
+same to the bit. All groups take a step before any takes the next one.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+
+from viewer import latents
+from viewer.files.inputs import read_photo
+from viewer.files.png import Image, resize
+from viewer.model import Images, Model, ModelError
+from viewer.modes.diffuse.denoiser import Denoiser
+from viewer.modes.diffuse.noise import PageNoise
+from viewer.modes.diffuse.state import Origin
+from viewer.samplers import Floats, Sampler, cleaned, ddim, ddpm, dpm_solver, renoised
+from viewer.sessions.classes import NO_CLASSES, Classes
+
+_PIXELS_A_RUN: Final = 4096  # more pictures at once gain little, and keep a key waiting
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How pictures are made, whatever page it is."""
+
+    sampler: Sampler = "ddim"
+    eta: float = 0.0  # of DDIM: how much new noise a step adds
+    start: int = 0  # steps of noise that there are to begin with; 0: all, which is noise alone
+    strength: float = 1.0  # what pictures to begin with are multiplied by, grey being 0
+    noise: bool = True  # added to them, as much as the start has; else they go in as they are
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the pictures of a page follow from."""
+
+    seed: int
+    steps: int
+    rows: int
+    columns: int
+    interpolated: bool = False
+    classes: Classes = NO_CLASSES
+    photos: tuple[int, ...] = ()  # numbers of the photographs to begin with, if any
+
+    @property
+    def numbers(self) -> range:
+        """Of the pictures."""
+        return range(len(self.photos) or self.rows * self.columns)
+
+    @property
+    def labels(self) -> tuple[int, ...]:
+        """One a picture, of models with classes."""
+        return self.classes.of_sheet(self.rows, self.columns)
+
+
+class Diffusion:
+    """All that makes pictures of a page."""
+
+    def __init__(
+        self, denoiser: Denoiser, settings: Settings, generator: Model | None = None, photos: Sequence[Path] = ()
+    ) -> None:
+        """``generator``, ``photos``: whose pictures to begin with; neither: with noise. Raises ``ModelError``."""
+        self.denoiser = denoiser
+        self.settings = settings
+        self.generator = generator
+        self.photos = photos
+        self.start = settings.start or denoiser.steps
+        if not 1 <= self.start <= denoiser.steps:
+            raise ModelError(
+                f"--start is {self.start}, expected 1..{denoiser.steps}, the steps of {denoiser.model.path}"
+            )
+        if generator is not None:
+            height, width = generator.image_size
+            if height * denoiser.width != width * denoiser.height:
+                raise ModelError(
+                    f"{generator.path}: makes pictures of {width}x{height}, expected the proportions of "
+                    f"{denoiser.width}x{denoiser.height}, which {denoiser.model.path} takes"
+                )
+
+    @property
+    def origin(self) -> Origin:
+        """Where the pictures to begin with come from."""
+        return "generator" if self.generator is not None else "photographs" if self.photos else "noise"
+
+    def steps_of(self, page: Page) -> int:
+        """That every picture of a page takes."""
+        return min(page.steps, self.start)
+
+    def group_of(self, page: Page, number: int) -> Sequence[int]:
+        """The pictures that go through the network together with one: of photographs, none but itself."""
+        if page.photos:
+            return page.numbers[number : number + 1]
+        size = max(_PIXELS_A_RUN // (self.denoiser.height * self.denoiser.width), 1)
+        first = number - number % size
+        return page.numbers[first : first + size]
+
+    def sources(self, page: Page, numbers: Sequence[int]) -> Images:
+        """The pictures to begin with, u8 [n, h, w, 3] BGR, of the denoiser's size. Raises ``ViewerError``."""
+        height, width = self.denoiser.height, self.denoiser.width
+        if self.photos:
+            found = [squared(read_photo(self.photos[page.photos[number]]).on_white(), height, width)
+                     for number in numbers]  # fmt: skip
+        else:
+            assert self.generator is not None
+            latent = self.generator.latent
+            if page.interpolated:
+                corners = [
+                    latents.draw(latent, page.seed, one) for one in latents.corner_numbers(page.rows, page.columns)
+                ]
+                wanted = latents.bilinear(np.stack(corners), page.rows, page.columns)[list(numbers)]
+            else:
+                wanted = np.stack([latents.draw(latent, page.seed, number) for number in numbers])
+            found = list(self.generator.generate(wanted, self._own_labels(page, numbers)))
+        return np.stack([resize(image, height, width) for image in found])
+
+    def _own_labels(self, page: Page, numbers: Sequence[int]) -> "np.ndarray[tuple[int], np.dtype[np.int64]] | None":
+        """Of the generator's pictures: those of the denoiser, where both know the same classes."""
+        if self.generator is None or not page.labels or self.generator.classes != self.denoiser.model.classes:
+            return None
+        return np.array([page.labels[number] % len(self.generator.classes) for number in numbers], np.int64)
+
+    def begin(self, page: Page, numbers: Sequence[int] | None = None) -> "Run":
+        """Set out with some pictures of a page, or all. Raises ``ViewerError``."""
+        return Run(self, page, page.numbers if numbers is None else numbers)
+
+    def finish(self, page: Page, numbers: Sequence[int]) -> Images:
+        """Some pictures of a page, u8 [n, h, w, 3] BGR, made at once. Raises ``ViewerError``."""
+        run = self.begin(page, numbers)
+        while run.advance():
+            pass
+        return run.images()
+
+
+class Run:
+    """Pictures on their way, with those that go through the network together with them."""
+
+    def __init__(self, diffusion: Diffusion, page: Page, numbers: Sequence[int]) -> None:
+        together = sorted({one for number in numbers for one in diffusion.group_of(page, number)})
+        self._wanted = [together.index(number) for number in numbers]
+        sources = diffusion.sources(page, together) if diffusion.origin != "noise" else None
+        self.sources = None if sources is None else sources[self._wanted]
+        self._ways: list[_Way] = []
+        first = 0
+        while first < len(together):
+            group = diffusion.group_of(page, together[first])
+            part = None if sources is None else sources[first : first + len(group)]
+            self._ways.append(_Way(diffusion, page, group, part))
+            first += len(group)
+        self.steps = diffusion.steps_of(page)
+        self.done = 0  # runs of the network
+        self.total = self.steps * len(self._ways)
+
+    def advance(self) -> bool:
+        """Run the network once, so that some take a step; False: all have arrived. Raises ``ModelError``."""
+        if self.done == self.total:
+            return False
+        self._ways[self.done % len(self._ways)].step()
+        self.done += 1
+        return True
+
+    @property
+    def step(self) -> int:
+        """Steps that all pictures have taken."""
+        return self.done // len(self._ways)
+
+    @property
+    def together(self) -> bool:
+        """Whether no picture is a step ahead."""
+        return self.done % len(self._ways) == 0
+
+    def images(self) -> Images:
+        """The pictures as far as one can tell what becomes of them, u8 [n, h, w, 3] BGR."""
+        return np.concatenate([way.expected() for way in self._ways])[self._wanted]
+
+    def noisy(self) -> Images:
+        """The pictures as they are, with what noise is left."""
+        return np.concatenate([way.noisy() for way in self._ways])[self._wanted]
+
+
+class _Way:
+    """A group of pictures on its way."""
+
+    def __init__(self, diffusion: Diffusion, page: Page, numbers: Sequence[int], sources: Images | None) -> None:
+        self._denoiser = denoiser = diffusion.denoiser
+        settings, start = diffusion.settings, diffusion.start
+        noise = PageNoise(page.seed, denoiser.shape, page.rows, page.columns, page.interpolated)
+        drawn = [0] * len(numbers) if page.photos else numbers  # a photograph's result is the same among any others
+        self._labels = [page.labels[number] for number in numbers] if page.labels else []
+        self._stage = 0
+        self._last: tuple[Floats, Floats, int] | None = None  # what was asked, what was said, at which step
+        self._arrived = False
+        if sources is None:
+            self._x = noise.draw(drawn, 0)
+        else:
+            pictures = np.float32(settings.strength) * denoiser.array(sources)
+            self._x = renoised(denoiser.schedule, pictures, start, noise.draw(drawn, 0)) if settings.noise else pictures
+
+        def more(_: Sequence[int]) -> Floats:
+            self._stage += 1
+            return noise.draw(drawn, self._stage)
+
+        self._steps = _sampled(settings, denoiser, self._predict, self._x, start, page.steps, more)
+        self._left = diffusion.steps_of(page)
+
+    def _predict(self, x: Floats, t: int) -> Floats:
+        prediction = self._denoiser.predict(x, t, self._labels)
+        self._last = x, prediction, t
+        return prediction
+
+    def step(self) -> None:
+        _, self._x = next(self._steps)
+        self._left -= 1
+
+    def noisy(self) -> Images:
+        return self._denoiser.images(self._x)
+
+    def expected(self) -> Images:
+        if self._last is None or not self._left:
+            return self.noisy()
+        x, prediction, t = self._last
+        return self._denoiser.images(cleaned(self._denoiser.schedule, prediction, x, t))
+
+
+def _sampled(
+    settings: Settings,
+    denoiser: Denoiser,
+    predict: Callable[[Floats, int], Floats],
+    x: Floats,
+    start: int,
+    steps: int,
+    noise: Callable[[Sequence[int]], Floats],
+) -> Iterator[tuple[int, Floats]]:
+    """The sampler that was asked for."""
+    match settings.sampler:
+        case "ddpm":
+            return ddpm(predict, denoiser.schedule, x, start, noise, steps=steps)
+        case "dpm":
+            return dpm_solver(predict, denoiser.schedule, x, start, steps, eta=settings.eta, noise=noise)
+    return ddim(predict, denoiser.schedule, x, start, steps, eta=settings.eta, noise=noise)
+
+
+def squared(image: Image, height: int, width: int) -> Image:
+    """A photograph of any proportions as [height, width, 3]: its edges are repeated outwards, as training pads."""
+    rows, columns = image.shape[:2]
+    factor = max(rows / height, columns / width)
+    fitted = resize(image, max(round(rows / factor), 1), max(round(columns / factor), 1))
+    down, across = height - fitted.shape[0], width - fitted.shape[1]
+    return np.asarray(
+        cv2.copyMakeBorder(
+            fitted, down // 2, down - down // 2, across // 2, across - across // 2, cv2.BORDER_REPLICATE
+        ),
+        np.uint8,
+    )

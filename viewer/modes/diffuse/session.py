@@ -1,0 +1,210 @@
+"""The diffuse mode: a page of pictures that come out of noise, or out of other pictures, as one watches."""
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from viewer import render
+from viewer.files.png import PictureError, encode_png, save_numbered
+from viewer.frame.sheet import Sheet
+from viewer.model import Images
+from viewer.modes.diffuse.replay import recipe_of
+from viewer.modes.diffuse.sampling import Diffusion, Page
+from viewer.modes.diffuse.state import DiffuseState
+from viewer.modes.diffuse.trajectory import Way, WayKind
+from viewer.sessions.model_session import ModelSession
+from viewer.sessions.session import check_saved_size
+from viewer.text import printable
+
+_PREVIEW_SECONDS: Final = 0.2  # between looks at pictures under way: they should cost a few percent at most
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """How far a page is."""
+
+    step: int
+    seconds: float  # that are left
+    images: Images | None  # the pictures, if it is time for a look
+    sources: Images | None  # what they began with, unless it is noise
+    finished: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Wish:
+    """Something to be saved, as it was asked for."""
+
+    page: Page
+    state: DiffuseState
+    whole: bool
+    recipe: Mapping[str, Any]
+
+
+class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
+    """All pictures of a page take their steps together; whatever key comes is heard after one run of the network."""
+
+    def __init__(self, diffusion: Diffusion, state: DiffuseState, folder: Path, way: WayKind | None = None) -> None:
+        """``way``: what is kept of the way of pictures that are saved, if anything."""
+        self.diffusion = diffusion
+        self._way = way
+        self._asked: Page | None = None
+        self._progress = Progress(0, math.inf, None, None)
+        self._shown: tuple[Images | None, Images | None] = None, None  # the latest pictures, and what they began with
+        self._wishes: list[Wish] = []  # of the page under way, to be saved when it is there
+        self._canvas = render.blank(state.sheet)
+        super().__init__(diffusion.denoiser.model, state, folder)
+
+    def _work(self, request: Page) -> Iterator[Progress]:
+        run = self.diffusion.begin(request)
+        yield Progress(0, math.inf, run.images(), run.sources)
+        began = looked = time.monotonic()
+        while run.advance():
+            now, finished = time.monotonic(), run.done == run.total
+            left = (now - began) / run.done * (run.total - run.done)
+            images = None
+            if finished or now - looked >= _PREVIEW_SECONDS:
+                images, looked = run.images(), now
+            yield Progress(run.step, left, images, run.sources, finished)
+
+    def _ask(self) -> None:
+        page = page_of(self.state)
+        if page != self._asked:
+            for wish in self._wishes:  # their page will not come any more
+                self._write(wish, None)
+            self._wishes.clear()
+            self._asked, self._progress = page, Progress(0, math.inf, None, None)
+            self._worker.ask(page)
+
+    def _receive(self, request: Page, part: Progress) -> None:
+        if request != self._asked:
+            return
+        self._progress = part
+        if part.images is not None:
+            self._shown, self.changed = (part.images, part.sources), True
+        if part.finished:
+            for wish in self._wishes:
+                self._write(wish, part.images)
+            self._wishes.clear()
+
+    def _pictures(self) -> render.Image:
+        images, sources = self._shown
+        if images is not None:
+            self._canvas = render.blank(self.state.sheet)
+            render.place(self._canvas, self.state.sheet, 0, cells(self.state, images, sources))
+        return self._canvas
+
+    def _compose(self, pictures: render.Image, strip: render.Image | None) -> render.Image:
+        several = self.state.sheet.count > 1
+        return render.compose(pictures, strip, self.state.sheet if several else None, self.state.cursor)
+
+    # Saving. What is asked for while a page is under way waits for it, unless another page is wanted first.
+
+    def _save(self, whole: bool) -> None:
+        page, state = page_of(self.state), self.state
+        facts = recipe_of(self.diffusion, page, None if whole else state.cursor)
+        wish = Wish(page, state, whole, self._signed({**facts, "before": True} if state.before else facts))
+        if page == self._asked and self._progress.finished:
+            self._write(wish, self._shown[0])
+        else:
+            self._wishes.append(wish)
+            self.notify("to be saved when it is there")
+
+    def _write(self, wish: Wish, images: Images | None) -> None:
+        """Have something saved. ``images``: of its whole page, if they are there."""
+
+        def errand() -> str:
+            page, state, sheet = wish.page, wish.state, wish.state.sheet
+            numbers = list(page.numbers) if wish.whole else [state.cursor]
+            height, width = self.diffusion.denoiser.height, self.diffusion.denoiser.width
+            native = Sheet(page.rows, page.columns, width * (1 + bool(page.photos)), height, sheet.gap)
+            check_saved_size(native.width, native.height)
+            beside: dict[str, bytes] = {}
+            if self._way is None:
+                made = self.diffusion.finish(page, numbers) if images is None else images[numbers]
+            else:
+                run = self.diffusion.begin(page, numbers)
+                way = Way(run, self._way)
+                while run.advance():
+                    way.look()
+                made = run.images()
+                beside[f"steps.{self._way}"] = way.encoded(wish.recipe, page.columns)
+            sources = self.diffusion.sources(page, numbers) if page.photos or state.before else None
+            if wish.whole:
+                picture = render.blank(native)
+                render.place(picture, native, 0, cells(state, made, sources))
+            else:
+                picture = made[0] if sources is None or page.photos else sources[0]
+            path = save_numbered(self._folder, self.model.name, encode_png(picture, wish.recipe), beside)
+            return f"saved {path}" + (" and its way" if beside else "")
+
+        self._errands.send(errand)
+
+    @property
+    def unsaved(self) -> int:
+        """Pictures that were asked to be saved and may yet be."""
+        return super().unsaved + (len(self._wishes) if self._worker.busy else 0)
+
+    def close(self) -> None:
+        """Stop work. Raises ``PictureError`` where pictures are left unsaved."""
+        super().close()
+        if self._wishes:
+            raise PictureError(f"pictures not saved: {len(self._wishes)}; there was no time to make them")
+
+    def _facts(self) -> Mapping[str, Any]:
+        return recipe_of(self.diffusion, page_of(self.state), self.state.cursor)
+
+    # In words.
+
+    def _status(self) -> tuple[str, ...]:
+        state, progress, settings = self.state, self._progress, self.diffusion.settings
+        words: tuple[str, ...] = ()
+        if not progress.finished:
+            left = "" if progress.seconds == math.inf else f", {duration(progress.seconds)} left"
+            words += (f"step {progress.step} of {min(state.steps, state.most_steps)}{left}",)
+        if state.origin == "photographs":
+            words += (printable(self.diffusion.photos[state.first + state.cursor].name, 60),)
+        else:
+            words += ("interpolation" if state.interpolated else "random",)
+        if state.classes.count:
+            label = state.classes.of_row(state.cursor // state.sheet.columns)
+            words += (f"class {self.diffusion.denoiser.names[label]}",)
+            words += ("rows by class",) if state.classes.by_row else ()
+        words += ("before",) if state.before else ()
+        return (*words, f"seed {state.seed}", f"{settings.sampler} {state.steps} steps")
+
+    def _hints(self) -> tuple[str, ...]:
+        state = self.state
+        classes = ("0-9 n p class", "c rows by class") if state.classes.count else ()
+        before = ("tab before, after",) if state.origin == "generator" else ()
+        other: tuple[str, ...] = ("r random",) if state.interpolated else ("i interpolate",)
+        if state.origin == "photographs":
+            other = ("PageUp PageDown: pictures",) if state.photos > state.sheet.count else ()
+        return ("any key: new", "esc quit", *before, "s save", "+ - steps", *other, *classes, "S save all")
+
+
+def page_of(state: DiffuseState) -> Page:
+    """What the pictures of a state follow from."""
+    sheet = state.sheet
+    photos = tuple(range(state.first, state.first + state.count)) if state.origin == "photographs" else ()
+    return Page(state.seed, state.steps, sheet.rows, sheet.columns, state.interpolated, state.classes, photos)
+
+
+def cells(state: DiffuseState, images: Images, sources: Images | None) -> Images:
+    """What a sheet shows of pictures [n, h, w, 3] and of what they began with: photographs beside their results."""
+    if sources is None:
+        return images
+    if state.origin == "photographs":
+        return np.concatenate([sources, images], axis=2)
+    return sources if state.before else images
+
+
+def duration(seconds: float) -> str:
+    """A time in words, short."""
+    if seconds < 90:
+        return f"{math.ceil(seconds)} s"
+    return f"{math.ceil(seconds / 60)} min"

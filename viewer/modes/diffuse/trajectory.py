@@ -1,0 +1,74 @@
+"""The whole way of pictures out of the noise, kept: as a strip to look at (PNG), or as an animation (GIF)."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from viewer import render
+from viewer.displays.recorder import Recorder
+from viewer.files.png import Image, encode_png
+from viewer.frame.sheet import Sheet
+from viewer.model import Images
+from viewer.modes.diffuse.sampling import Run
+from viewer.sessions.session import check_saved_size
+
+WayKind = Literal["png", "gif"]
+_STOPS: Final = {"png": 12, "gif": 60}  # that are kept of a way, at most
+_DELAY_MS: Final = 60
+_LAST_MS: Final = 2000  # that the last frame stays
+_GAP: Final = 2  # pixels
+
+
+class Way:
+    """What is kept of a run: the noisy pictures at its start, at its end, and at places evenly between them."""
+
+    def __init__(self, run: Run, kind: WayKind) -> None:
+        """``run``: that has not begun."""
+        self._run = run
+        self._kind = kind
+        self._stops = {round(stop) for stop in np.linspace(0, run.steps, min(_STOPS[kind], run.steps + 1))}
+        self._frames = [run.noisy()]
+
+    def look(self) -> None:
+        """Keep the pictures if this is a place for it; to be called after every run of the network."""
+        if self._run.together and self._run.step in self._stops:
+            self._frames.append(self._run.noisy())
+
+    def encoded(self, recipe: Mapping[str, Any], columns: int, which: slice = slice(None)) -> bytes:
+        """The bytes of a file. ``recipe``: for a PNG to carry. ``columns``: of an animated sheet. ``which``: pictures.
+
+        Raises ``PictureError`` where it is too large.
+        """
+        frames = [images[which] for images in self._frames]
+        if self._kind == "gif":
+            return animation(frames, columns)
+        return encode_png(strip(frames), recipe)
+
+
+def strip(frames: Sequence[Images]) -> Image:
+    """A row a picture, from left to right as time went. Raises ``PictureError``."""
+    count, height, width = frames[0].shape[:3]
+    sheet = Sheet(count, len(frames), width, height, _GAP)
+    check_saved_size(sheet.width, sheet.height)
+    image = render.blank(sheet)
+    render.place(image, sheet, 0, np.stack(frames, axis=1).reshape(-1, height, width, 3))
+    return image
+
+
+def animation(frames: Sequence[Images], columns: int) -> bytes:
+    """A GIF of a sheet, whose last frame stays a while."""
+    count, height, width = frames[0].shape[:3]
+    columns = min(columns, count)
+    sheet = Sheet(-(-count // columns), columns, width, height, _GAP if count > 1 else 0)
+    with TemporaryDirectory(prefix="utsuroi-") as folder:
+        path = Path(folder) / "way.gif"
+        recorder = Recorder(path, _DELAY_MS)
+        for images in [*frames, *[frames[-1]] * (_LAST_MS // _DELAY_MS)]:
+            image = render.blank(sheet)
+            render.place(image, sheet, 0, images)
+            recorder.add(image)
+        recorder.close()
+        return path.read_bytes()

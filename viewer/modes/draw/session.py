@@ -1,0 +1,180 @@
+"""Drawing: a page, and beside it what a model makes of it, as one draws."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from viewer import render
+from viewer.edges import find_edges
+from viewer.files.png import Image, encode_png, fit, save_numbered
+from viewer.frame import side_by_side
+from viewer.model import ModelError
+from viewer.modes.draw.state import BRUSHES, Colour, DrawState, Stroke
+from viewer.sessions.model_session import ModelSession, exact_numbers
+from viewer.sessions.translation import LARGEST_SIZE, Translator, visible
+
+INKS: Final = ((0, 0, 0), (255, 255, 255))  # paper and ink of edges
+COLOURS: Final = (  # blue, green, red; the first is the paper
+    (0, 0, 0), (0, 0, 255), (0, 255, 0), (255, 0, 0), (0, 255, 255), (255, 255, 255), (255, 0, 255), (255, 255, 0),
+    (0, 128, 255), (128, 128, 128),
+)  # fmt: skip
+FIRST_BRUSH: Final = 4  # of BRUSHES, for areas; lines begin with the thinnest
+_MOST_POINTS: Final = 20_000  # of strokes, that a saved picture carries
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A page to be translated."""
+
+    strokes: tuple[Stroke, ...]
+    seed: int
+
+    def same(self, other: "Drawn | None") -> bool:
+        """Whether the result would be the same."""
+        return other is not None and self.strokes == other.strokes and self.seed == other.seed
+
+
+class DrawSession(ModelSession[DrawState, Drawn, Image]):
+    """A page that is drawn on; the picture beside it follows as quickly as the model can."""
+
+    def __init__(self, translator: Translator, state: DrawState, folder: Path, start: Image | None = None) -> None:
+        """``start``: u8 [h, w, 3] BGR of the page's size, what is on the page before the first stroke."""
+        self.translator = translator
+        self._start = start
+        self._asked: Drawn | None = None
+        self._result: Image | None = None
+        self._result_of: Drawn | None = None
+        self._page = self._first_page(state)  # with all strokes but the last
+        self._on_page: tuple[Stroke, ...] = ()
+        super().__init__(translator.model, state, folder)
+
+    @property
+    def follows_mouse(self) -> bool:
+        """Whether movements of the mouse mean something."""
+        return True
+
+    @property
+    def draws(self) -> bool:
+        """Whether every place that a drag goes through means something."""
+        return True
+
+    def _first_page(self, state: DrawState) -> Image:
+        return side_by_side.blank_page(state) if self._start is None else self._start.copy()
+
+    def page(self) -> Image:
+        """The page as it is now, u8 [h, w, 3] BGR."""
+        *done, last = self.state.strokes or (None,)
+        finished = tuple(stroke for stroke in done if stroke is not None)
+        count = len(self._on_page)
+        if finished[:count] != self._on_page:  # something was undone
+            self._page, self._on_page, count = self._first_page(self.state), (), 0
+        side_by_side.add_strokes(self._page, self.state, finished[count:])
+        self._on_page = finished
+        page = self._page.copy()
+        if last is not None:
+            side_by_side.add_strokes(page, self.state, [last])
+        return page
+
+    def _whole_page(self, strokes: tuple[Stroke, ...]) -> Image:
+        page = self._first_page(self.state)
+        side_by_side.add_strokes(page, self.state, strokes)
+        return page
+
+    def _work(self, request: Drawn) -> Iterator[Image]:
+        yield self._translated(self._whole_page(request.strokes), request.seed)
+
+    def _translated(self, page: Image, seed: int) -> Image:
+        return self.translator.translate(self.translator.channels_of(page), self.translator.latent(seed))
+
+    def _ask(self) -> None:
+        wanted = Drawn(self.state.strokes, self.state.seed)
+        if not wanted.same(self._asked):
+            self._asked = wanted
+            self._worker.ask(wanted)
+
+    def _receive(self, request: Drawn, part: Image) -> None:
+        self._result, self._result_of, self.changed = part, request, True
+
+    def _pictures(self) -> render.Image:
+        return side_by_side.easel(self.state, self.page(), self._result)
+
+    def _facts(self) -> Mapping[str, Any]:
+        state = self.state
+        facts: dict[str, Any] = {"mode": "draw", "width": state.easel.width, "height": state.easel.height}
+        if sum(len(stroke.points) for stroke in state.strokes) <= _MOST_POINTS:
+            facts["palette"] = [list(colour[::-1]) for colour in state.palette]
+            facts["strokes"] = [[stroke.colour, stroke.size, [list(point) for point in stroke.points]]
+                                for stroke in state.strokes]  # fmt: skip
+        latent = self.translator.latent(state.seed)
+        if latent is not None:
+            facts |= {"seed": state.seed, "latent": exact_numbers(latent[None])[0]}
+        return facts
+
+    def _save(self, whole: bool) -> None:
+        state, page, recipe = self.state, self.page(), self._signed(self._facts())
+        now = Drawn(state.strokes, state.seed)
+        made = self._result if now.same(self._result_of) else None
+
+        def errand() -> str:
+            result = self._translated(page, state.seed) if made is None else made
+            if whole:
+                picture = encode_png(side_by_side.easel(state, page, result), recipe)
+                return f"saved {save_numbered(self._folder, self.model.name, picture)}"
+            drawing = {**recipe, "mode": "drawing"}
+            path = save_numbered(
+                self._folder, self.model.name, encode_png(result, recipe), {"drawing.png": encode_png(page, drawing)}
+            )
+            return f"saved {path} and its drawing"
+
+        self._errands.send(errand)
+
+    def _status(self) -> tuple[str, ...]:
+        state = self.state
+        words: tuple[str, ...] = (f"brush {BRUSHES[state.brush]}",)
+        if not state.lines:
+            words += (f"colour {state.colour}",)
+        if state.has_latent:
+            words += (f"latent {state.seed}",)
+        return (*words, f"{len(state.strokes)} stroke{'s' * (len(state.strokes) != 1)}")
+
+    def _hints(self) -> tuple[str, ...]:
+        colours = () if self.state.lines else ("0-9 colours",)
+        latents = ("any key: new latent",) if self.state.has_latent else ()
+        keys = ("left draws", "right erases", "z undo", "esc quit", "s save", *colours, "+ - brush", *latents)
+        return (*keys, "y again", "c clear")
+
+
+def begin(translator: Translator, size: int, seed: int = 0) -> DrawState:
+    """An empty page. ``size``: its longer side in pixels; 0: as the model was trained. Raises ``ModelError``."""
+    height, width = translator.trained_size or (256, 256)
+    if size:
+        height, width = (max(round(side * size / max(height, width)), 1) for side in (height, width))
+    multiple, sides = translator.layout.multiple, translator.layout.sides
+    height, width = (
+        fixed or -(-side // multiple) * multiple for side, fixed in zip((height, width), sides, strict=True)
+    )
+    if max(height, width) > LARGEST_SIZE:
+        raise ModelError(f"a page of {width}x{height} pixels, expected {LARGEST_SIZE} a side at most")
+    lines = translator.how.kind == "edges"
+    if lines:
+        palette: tuple[Colour, ...] = INKS[::-1] if translator.how.invert else INKS
+    else:
+        palette = translator.palette if len(translator.palette) > 1 else COLOURS
+    return DrawState(
+        side_by_side.make_easel(height, width, 0 if lines else len(palette)),
+        palette,
+        brush=0 if lines else FIRST_BRUSH,
+        lines=lines,
+        has_latent=translator.latent_size > 0,
+        seed=seed,
+    )
+
+
+def page_of(translator: Translator, state: DrawState, photo: Image, is_drawing: bool) -> Image:
+    """What is on the page when it begins with a picture: its edges, or itself where it is a drawing already."""
+    how, drawn = translator.how, is_drawing or bool(translator.palette)
+    fitted = fit(photo, state.easel.height, state.easel.width, nearest=drawn)  # no colour between two
+    if is_drawing or how.kind != "edges":
+        return fitted
+    return visible(find_edges(fitted, how.sigma, how.blur, how.invert)[..., None])

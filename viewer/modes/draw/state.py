@@ -1,0 +1,129 @@
+"""The state of drawing: a page and the strokes on it, as plain values; the page's pixels follow from them."""
+
+from dataclasses import dataclass, replace
+from typing import Final, final
+
+from viewer.keys import Action, Event
+from viewer.modes.latent.layout import Area
+from viewer.seeds import next_seed
+
+Colour = tuple[int, int, int]  # blue, green, red
+
+BRUSHES: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # page pixels across
+_MOST_STROKES: Final = 100_000
+_MOST_POINTS: Final = 20_000  # of a stroke
+
+
+@dataclass(frozen=True)
+class Stroke:
+    """What one movement of a held button left on the page."""
+
+    colour: int  # of the palette
+    size: int  # page pixels across; 0: the whole page
+    points: tuple[tuple[int, int], ...] = ()  # page pixels, across and down
+
+
+@dataclass(frozen=True)
+class Easel:
+    """Where the page and the colours lie on the frame."""
+
+    page: Area
+    width: int  # of the page, in its own pixels
+    height: int
+    swatches: tuple[Area, ...] = ()  # one a colour; none where there are but two, paper and ink
+
+    def point(self, x: int, y: int) -> tuple[int, int]:
+        """The pixel of the page below one of the frame; it may lie outside."""
+        return (x - self.page.left) * self.width // self.page.width, (
+            y - self.page.top
+        ) * self.height // self.page.height
+
+
+@final
+@dataclass(frozen=True)
+class DrawState:
+    """A page that is drawn on."""
+
+    easel: Easel
+    palette: tuple[Colour, ...]  # the first is the paper, that erasing leaves
+    brush: int = 0  # of BRUSHES
+    colour: int = 1
+    strokes: tuple[Stroke, ...] = ()
+    undone: tuple[Stroke, ...] = ()  # the last one first to come again
+    drawing: bool = False  # a button is held
+    has_latent: bool = False
+    seed: int = 0  # of the latent
+    lines: bool = False  # of one ink are drawn, and not areas in colours
+
+
+def reduce_draw(state: DrawState, event: Event) -> DrawState:
+    """The state after an event."""
+    match event.action:
+        case Action.CLICK | Action.SECOND_CLICK if not state.drawing:
+            return _begin(state, event)
+        case Action.DRAG | Action.SECOND_DRAG if state.drawing:
+            return _extend(state, event)
+        case Action.RELEASE | Action.SECOND_RELEASE:
+            return replace(state, drawing=False)
+        case Action.MORE | Action.WHEEL_UP:
+            return replace(state, brush=min(state.brush + 1, len(BRUSHES) - 1))
+        case Action.LESS | Action.WHEEL_DOWN:
+            return replace(state, brush=max(state.brush - 1, 0))
+        case Action.UNDO:
+            return _undo(state)
+        case Action.NEW if event.key in ("z", "Z"):
+            return _undo(state)
+        case Action.NEW if event.key in ("y", "Y"):
+            return _redo(state)
+        case Action.NEW if event.key in ("c", "C"):
+            return _add(state, Stroke(0, 0))
+        case Action.NEW if event.key.isdecimal() and event.key.isascii():
+            number = int(event.key)
+            return replace(state, colour=number) if number < len(state.palette) and not state.lines else state
+        case Action.NEW | Action.PAUSE | Action.RANDOM | Action.INTERPOLATE if state.has_latent:
+            return replace(state, seed=next_seed(state.seed))
+        case _:
+            return state
+
+
+def _begin(state: DrawState, event: Event) -> DrawState:
+    for number, swatch in enumerate(state.easel.swatches):
+        if swatch.holds(event.x, event.y):
+            return replace(state, colour=number)
+    if not state.easel.page.holds(event.x, event.y):
+        return state
+    point = state.easel.point(event.x, event.y)
+    size = BRUSHES[state.brush]
+    if event.action is Action.CLICK:
+        stroke = Stroke(state.colour, size, (point,))
+    else:
+        stroke = Stroke(0, max(4 * size, 8) if state.lines else size, (point,))  # lines are thin; a finger is not
+    return replace(_add(state, stroke), drawing=True)
+
+
+def _add(state: DrawState, stroke: Stroke) -> DrawState:
+    if len(state.strokes) >= _MOST_STROKES:
+        return state
+    return replace(state, strokes=(*state.strokes, stroke), undone=(), drawing=False)
+
+
+def _extend(state: DrawState, event: Event) -> DrawState:
+    *others, stroke = state.strokes
+    point = state.easel.point(event.x, event.y)
+    if point == stroke.points[-1] or len(stroke.points) >= _MOST_POINTS:
+        return state
+    return replace(state, strokes=(*others, replace(stroke, points=(*stroke.points, point))))
+
+
+def _undo(state: DrawState) -> DrawState:
+    if not state.strokes:
+        return replace(state, drawing=False)
+    *others, last = state.strokes
+    return replace(state, strokes=tuple(others), undone=(*state.undone, last), drawing=False)
+
+
+def _redo(state: DrawState) -> DrawState:
+    if not state.undone:
+        return state
+    *others, last = state.undone
+    return replace(state, strokes=(*state.strokes, last), undone=tuple(others), drawing=False)

@@ -1,0 +1,149 @@
+"""The grid mode: a page of pictures to choose from, random or interpolated."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from viewer import latents, render
+from viewer.latents import Latents
+from viewer.model import Images, Model
+from viewer.sessions.classes import Classes
+from viewer.sessions.detail_layer import Layer
+from viewer.sessions.model_session import Part, SheetSession
+from viewer.state import GridMode, GridState
+
+_PATIENCE_SECONDS: Final = 0.2  # after which a page is shown half done
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the pictures of a grid follow from."""
+
+    seed: int
+    mode: GridMode
+    truncation: float
+    classes: Classes
+
+
+class GridSession(SheetSession[GridState, Page]):
+    """A page of pictures with a cursor: random, interpolated between its corners, or mixes of training pictures."""
+
+    def __init__(
+        self,
+        model: Model,
+        state: GridState,
+        folder: Path,
+        encoded: Latents | None = None,
+        source: str = "",
+        layer: Layer | None = None,
+    ) -> None:
+        """``encoded``: latent [d] of a real picture for the first corner. ``source``: its name. ``layer``: what is
+        added to the pictures, times the state's gain."""
+        self._encoded = encoded
+        self._source = source
+        self._asked: Page | None = None
+        self._asked_at = 0.0
+        self._late = False  # the page is shown half done
+        height, width = model.image_size
+        self._images: Images = np.zeros((state.sheet.count, height, width, 3), np.uint8)
+        self._parts: list[Part] = []  # of the page asked for, without what the gain makes of them
+        self._count = 0  # pictures of the page asked for that are there
+        self._canvas = render.blank(state.sheet)
+        super().__init__(model, state, folder, layer)
+        self._gain_shown = self._gain
+
+    @property
+    def _missing(self) -> int:
+        return self.state.sheet.count - self._count
+
+    def _page(self) -> Page:
+        state = self.state
+        return Page(state.seed, state.mode, state.truncation, state.classes)
+
+    def _latents(self) -> Latents:
+        return self._latents_of(self._page())
+
+    def _latents_of(self, page: Page) -> Latents:
+        sheet, latent = self.state.sheet, self.model.latent
+        if page.mode == "mix":
+            mixed = latents.mix(self.model.samples, page.seed, range(sheet.count))
+            return latents.truncate(latent, mixed, page.truncation)
+        if page.mode == "random":
+            drawn = latents.draw_many(latent, page.seed, range(sheet.count))
+            return latents.truncate(latent, drawn, page.truncation)
+        indices = latents.corner_numbers(sheet.rows, sheet.columns)
+        corners = np.stack([latents.draw(latent, page.seed, index) for index in indices])
+        corners = latents.truncate(latent, corners, page.truncation)
+        if self._encoded is not None:
+            corners = np.concatenate([self._encoded[None], corners[1:]])
+        return latents.bilinear(corners, sheet.rows, sheet.columns)
+
+    def _work(self, request: Page) -> Iterator[Part]:
+        return self._decoder.parts(self._latents_of(request), self._labels_of(request.classes))
+
+    def _ask(self) -> None:
+        page = self._page()
+        if page != self._asked:
+            self._asked, self._asked_at, self._count, self._late = page, self.now, 0, False
+            self._parts.clear()
+            self._worker.ask(page)
+        elif not self._late and self._missing and self.now - self._asked_at > _PATIENCE_SECONDS:
+            self._late = self.changed = True
+
+    def _receive(self, request: Page, part: Part) -> None:
+        if request != self._asked:
+            return
+        if part.first == 0:
+            self._images = np.empty_like(self._images)  # a picture that is being saved keeps the old ones
+        self._count = part.first + len(part.images)
+        self._parts.append(part)
+        self._show(part)
+        self._late = self._late and self._missing > 0
+        self.changed = self.changed or self._late or not self._missing
+
+    def _show(self, part: Part) -> None:
+        images = self._mixed(part)
+        self._images[part.first : part.first + len(images)] = images
+        render.place(self._canvas, self.state.sheet, part.first, images)
+
+    def _follow_gain(self) -> None:
+        """Show the pictures that are there with the gain of now."""
+        if self._gain_shown == self._gain:
+            return
+        self._gain_shown = self._gain
+        self._images = np.empty_like(self._images)  # a picture that is being saved keeps the old ones
+        for part in self._parts:
+            self._show(part)
+
+    def _pictures(self) -> render.Image:
+        self._follow_gain()
+        return self._canvas
+
+    def _ready(self) -> Images | None:
+        self._follow_gain()
+        return self._images if self._page() == self._asked and not self._missing else None
+
+    def _facts(self) -> Mapping[str, Any]:
+        state = self.state
+        word = "grid" if self.layer is None else "hpf"
+        facts: dict[str, Any] = {"mode": f"{word} {state.mode}", "truncation": state.truncation}
+        if self._encoded is not None and state.mode == "interpolation":
+            facts["encoded"] = self._source
+        return facts
+
+    def _status(self) -> tuple[str, ...]:
+        state = self.state
+        mode = state.mode if state.mode != "mix" else "mixes of training pictures"
+        effect = self._layer_words() or (f"truncation {state.truncation:.1f}",)
+        status = (mode, *self._class_words(), f"seed {state.seed}", *effect)
+        return (*status, f"{self._missing} to come") if self._late else status
+
+    def _hints(self) -> tuple[str, ...]:
+        other = "i interpolate" if self.state.mode == "random" else "r random"
+        classes = ("0-9 n p class", "c rows by class") if self.state.classes.count else ()
+        mixes = ("m mixes",) if self.state.can_mix else ()
+        effect = self.state.gain.name if self.state.gain else "truncation"
+        return "any key: new", "esc quit", "s save", "S save all", *classes, other, *mixes, f"+ - {effect}"

@@ -1,0 +1,168 @@
+"""The frames of the latent mode, a view each: pure functions of a state and of pictures."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from viewer.frame import plots
+from viewer.frame.plots import Colour, Pixels
+from viewer.latents import Latents
+from viewer.modes.latent.layout import Area, Layout
+from viewer.modes.latent.state import LatentState, place
+from viewer.render import Image
+
+_LINE: Final = 20  # pixels from one line of text to the next
+
+
+def empty_plane(layout: Layout) -> Image:
+    """A plane without pictures."""
+    return np.full((layout.plane_height, layout.plane_width, 3), plots.GROUND, np.uint8)
+
+
+def paint(canvas: Image, grid: tuple[int, int], images: Image) -> None:
+    """The first pictures [n, h, w, 3] of a grid of rows and columns onto a plane."""
+    plots.mosaic(canvas.shape[0], canvas.shape[1], *grid, images, canvas)
+
+
+def plane(state: LatentState, canvas: Image, picture: Image | None, words: Sequence[str]) -> Image:
+    """The plane; beside it the picture at the point, and where the point is along all other axes."""
+    frame = plots.blank(state.layout)
+    _stage(frame, state, canvas)
+    across, up = place(state)
+    plots.ring(frame, state.stage, _pixels(state, np.array([across]), np.array([up])))
+    below = _large(frame, state, picture, words)
+    latent = state.space.exact(state.point)
+    others = [axis for axis in range(min(state.space.count, 200)) if axis not in state.axes]
+    if state.space.latent.size > 2:
+        entries = [(state.space.name(axis), float(state.space.coordinates(latent, axis))) for axis in others]
+        plots.gauges(frame, below, state.reach, entries)
+    return frame
+
+
+def line(
+    state: LatentState,
+    canvas: Image,
+    stops: Image,
+    latents: Latents,
+    picture: Image | None,
+    words: Sequence[str],
+) -> Image:
+    """The plane with the line on it, the line's pictures [n, h, w, 3] below, and the chosen one beside it."""
+    frame = plots.blank(state.layout)
+    _stage(frame, state, canvas)
+    across, up = (state.space.coordinates(latents, axis) for axis in state.axes)
+    plots.path(frame, state.stage, _pixels(state, across, up), state.stop)
+    _large(frame, state, picture, words)
+    width, height = state.layout.stop_size
+    for number, image in enumerate(stops):
+        area = Area(state.layout.stops.left + number * (width + 2) + 1, state.layout.stops.top + 1, width, height)
+        plots.put(frame, area, image)
+    chosen = Area(state.layout.stops.left + state.stop * (width + 2) + 1, state.layout.stops.top + 1, width, height)
+    plots.mark(frame, chosen)
+    return frame
+
+
+def paper(state: LatentState) -> Image:
+    """The scatter without points."""
+    layer = plots.blank(state.layout)
+    plots.ground(layer, state.stage, state.reach)
+    plots.axes(layer, state.stage, state.reach, _names(state))
+    return layer
+
+
+def add_points(
+    layer: Image, state: LatentState, latents: Latents, labels: NDArray[np.int64], classes: int, radius: float
+) -> None:
+    """A dot for each of some latents [n, d], in the colour of its class, onto the scatter."""
+    across, up = (state.space.coordinates(latents, axis) for axis in state.axes)
+    colours = [plots.colour_of(label, classes) for label in range(classes)]
+    plots.dots(layer, state.stage, _pixels(state, across, up), [colours[label] for label in labels], radius)
+
+
+def scatter(
+    state: LatentState,
+    layer: Image,
+    chosen: Latents | None,
+    pictures: Sequence[tuple[str, Image]],
+    words: Sequence[str],
+    legend: Sequence[tuple[str, Colour]],
+) -> Image:
+    """The scatter with a ring round the chosen latent [d]; beside it its pictures with their captions, and a legend."""
+    frame = layer.copy()
+    if chosen is not None:
+        across, up = (np.atleast_1d(state.space.coordinates(chosen, axis)) for axis in state.axes)
+        plots.ring(frame, state.stage, _pixels(state, across, up))
+    panel = state.layout.panel
+    alone = len(pictures) == 1
+    below = _large(frame, state, pictures[0][1], words) if alone else _pair(frame, panel, pictures, words)
+    plots.legend(frame, below, legend)
+    return frame
+
+
+def _pair(frame: Image, panel: Area, pictures: Sequence[tuple[str, Image]], words: Sequence[str]) -> Area:
+    """Two pictures side by side with their captions; what is left of the panel."""
+    half = (panel.width - 8) // 2
+    bottom = panel.top
+    for number, (caption, picture) in enumerate(pictures):
+        place = Area(panel.left + number * (half + 8), panel.top, half, half)
+        area = plots.picture_area(place, *picture.shape[:2])
+        plots.put(frame, area, picture)
+        plots.frame_round(frame, area)
+        plots.write(frame, area.left + area.width / 2, area.bottom + 13, caption, plots.FAINT, "middle")
+        bottom = max(bottom, area.bottom + 22)
+    return _words(frame, panel, bottom, words, panel.left)
+
+
+def sliders(state: LatentState, tracks: Mapping[int, Image], picture: Image | None, words: Sequence[str]) -> Image:
+    """A slider an axis; the pictures [n, h, w, 3] behind it are those that its knob would lead to."""
+    frame, layout = plots.blank(state.layout), state.layout
+    latent = state.space.exact(state.point)
+    _, width, height = layout.track_pictures
+    for row, (axis, images) in enumerate(tracks.items()):
+        track = layout.track(row)
+        value = float(state.space.coordinates(latent, axis))
+        mark = {state.axes[0]: "x", state.axes[1]: "y"}.get(axis, "")
+        plots.slider(frame, layout.slider(row), track, state.space.name(axis), mark, value, axis == state.chosen)
+        for number, image in enumerate(images):
+            plots.put(frame, Area(track.left + number * width, track.top, width, height), image)
+        plots.knob(frame, track, value, state.reach)
+    below = _large(frame, state, picture, words)
+    first, last = state.first_slider + 1, state.first_slider + len(tracks)
+    if len(tracks) < state.space.count:
+        plots.write(frame, below.left, below.top + 8, f"sliders {first}-{last} of {state.space.count}", plots.FAINT)
+        plots.write(frame, below.left, below.top + 8 + _LINE, "PageUp, PageDown: the others", plots.FAINT)
+    return frame
+
+
+def _stage(frame: Image, state: LatentState, canvas: Image) -> None:
+    plots.put(frame, state.stage, canvas)
+    plots.axes(frame, state.stage, state.reach, _names(state))
+
+
+def _names(state: LatentState) -> tuple[str, str]:
+    across, up = state.axes
+    return state.space.name(across), state.space.name(up)
+
+
+def _pixels(state: LatentState, across: NDArray[np.float64], up: NDArray[np.float64]) -> Pixels:
+    return plots.pixels(state.stage, state.reach, across, up)
+
+
+def _large(frame: Image, state: LatentState, picture: Image | None, words: Sequence[str]) -> Area:
+    """The large picture on the panel, and the words below it; what is left of the panel."""
+    panel, layout = state.layout.panel, state.layout
+    area = plots.picture_area(panel, layout.picture_height, layout.picture_width)
+    if picture is not None:
+        plots.put(frame, area, picture)
+    plots.frame_round(frame, area)
+    return _words(frame, panel, area.bottom + 4, words, area.left)
+
+
+def _words(frame: Image, panel: Area, top: int, words: Sequence[str], left: int) -> Area:
+    """Lines of text from ``left`` on; what is left of the panel below them."""
+    for number, word in enumerate(words):
+        plots.write(frame, left, top + 12 + number * _LINE, plots.fitted(word, panel.right - left))
+    top += 12 + len(words) * _LINE
+    return Area(panel.left, top, panel.width, max(panel.bottom - top, 0))

@@ -1,0 +1,115 @@
+"""The points of the scatter: a set of pictures through the encoder, or the latents that a model keeps in its card."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from viewer.files.png import Image, PictureError
+from viewer.latents import Latents
+from viewer.model import Model, ModelError
+from viewer.modes.dataset.opened import LabelledSet, open_set
+
+_BATCH_PIXELS: Final = 400_000  # that are encoded at once
+_GOLDEN: Final = 0.6180339887498949  # whose multiples, less their whole part, lie scattered evenly over 0..1
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """Points whose places are known, in the order of the cloud."""
+
+    latents: Latents  # [n, d]
+    points: NDArray[np.int64]  # [n], which ones of the cloud they are
+    tried: int  # so many first points of the cloud: those of them that are missing have pictures that cannot be read
+
+
+@dataclass(frozen=True, eq=False)
+class Cloud:
+    """Points in latent space, of pictures that are encoded when they are asked for."""
+
+    known: Latents  # [count, d] where there is nothing to encode; else [0, d]
+    source: LabelledSet | None = None
+    encoder: Model | None = None
+    numbers: NDArray[np.int64] | None = None  # [count] of the pictures in their set
+
+    @property
+    def count(self) -> int:
+        """How many points there are."""
+        return len(self.known) if self.numbers is None else len(self.numbers)
+
+    @property
+    def name(self) -> str:
+        """Of the set; empty for a model's own latents."""
+        return "" if self.source is None else self.source.path.name
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes of the points, by label."""
+        return () if self.source is None else self.source.classes
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """The class of each point, [count]; 0 where there are none."""
+        if self.source is None or self.source.labels is None or self.numbers is None:
+            return np.zeros(self.count, np.int64)
+        chosen: NDArray[np.int64] = self.source.labels[self.numbers]
+        return chosen
+
+    def number(self, point: int) -> int:
+        """Of a point's picture in its set, or among the model's own latents."""
+        return point if self.numbers is None else int(self.numbers[point])
+
+    @property
+    def bgr(self) -> bool:
+        """Whether the set was opened as BGR."""
+        return self.source is not None and self.source.bgr
+
+    def encode(self, first: int) -> Iterator[Encoded]:
+        """The points from ``first`` on, some at a time, but for those whose pictures cannot be read.
+
+        Raises ``ModelError``, and ``PictureError`` where not one of the set can be read.
+        """
+        if self.source is None or self.encoder is None or self.numbers is None:
+            return
+        height, width = self.encoder.image_size
+        batch = max(_BATCH_PIXELS // (height * width), 1)
+        readable, failure = 0, None
+        for start in range(first, self.count, batch):
+            end = min(start + batch, self.count)
+            images, points = [], []
+            for point in range(start, end):
+                try:
+                    images.append(self.source.read(self.number(point), height, width))
+                    points.append(point)
+                except PictureError as error:
+                    failure = failure or error
+            readable += len(points)
+            latents = self.encoder.encode(np.stack(images)) if images else self.known[:0]
+            yield Encoded(latents, np.array(points, np.int64), end)
+        if first == 0 and not readable and failure is not None:
+            raise PictureError(f"{self.source.path}: none of {self.count} pictures can be read; the first: {failure}")
+
+    def picture(self, point: int) -> Image | None:
+        """The picture [h, w, 3] that a point stands for, as the encoder sees it. Raises ``PictureError``."""
+        if self.source is None or self.encoder is None:
+            return None
+        return self.source.read(self.number(point), *self.encoder.image_size)
+
+
+def open_cloud(model: Model, encoder: Model | None, data: Path | None, most: int, bgr: bool = False) -> Cloud:
+    """The points of a set, at most so many, or those that the model keeps. ``bgr``: a .npy file holds BGR.
+
+    Raises ``PictureError``, ``ModelError``.
+    """
+    if encoder is None or data is None:
+        return Cloud(model.samples)
+    if encoder.latent.size != model.latent.size:
+        raise ModelError(f"{encoder.path}: gives {encoder.latent.size} numbers, expected {model.latent.size}")
+    source = open_set(data, bgr)
+    count = min(most, source.count)
+    evenly = (np.arange(count) * source.count) // count
+    mixed = np.argsort((np.arange(count) * _GOLDEN) % 1.0, kind="stable")  # no class is drawn over all others
+    return Cloud(np.zeros((0, model.latent.size), np.float32), source, encoder, evenly[mixed])

@@ -1,0 +1,264 @@
+"""What the latent mode shows, as plain values, and how an event changes it.
+
+Four views share one point: the plane through it along two axes, a line between two points, the scatter of a set of
+pictures, and a slider for every axis.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final, Literal, final
+
+from viewer.keys import Action, Event
+from viewer.modes.latent.layout import Area, Layout
+from viewer.modes.latent.space import MIDDLE, Point, Space
+from viewer.seeds import next_seed
+from viewer.sessions.classes import NO_CLASSES, Classes
+
+View = Literal["plane", "line", "scatter", "sliders"]
+VIEWS: Final[tuple[View, ...]] = ("plane", "line", "scatter", "sliders")
+REACH: Final = (0.01, 100.0)  # that one may ask for, least and most
+REACHES: Final = (0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0)  # that + and - lead through
+_STEPS: Final = 40  # of an arrow key, from one end of a slider to the other
+
+
+@final
+@dataclass(frozen=True)
+class LatentState:
+    """A point in latent space, and how one looks at it. The space and the layout are facts, as a sheet is."""
+
+    space: Space
+    layout: Layout
+    axes: tuple[int, int]  # across and up
+    line: tuple[Point, Point]
+    views: tuple[View, ...] = VIEWS  # that there are
+    view: View = "plane"
+    seed: int = 0  # of the next random point
+    point: Point = MIDDLE
+    reach: float = 4.0  # of the plane and the sliders, both ways
+    stop: int = 0  # the picture of the line that is looked at
+    straight: bool = True  # lerp along the line instead of slerp
+    always_straight: bool = False  # lerp between random points too
+    chosen: int = 0  # axis of the slider that the keys move
+    pressed: Point | None = None  # where the mouse is being dragged from
+    classes: Classes = NO_CLASSES
+
+    @property
+    def first_slider(self) -> int:
+        """The axis of the uppermost slider on the screen."""
+        return self.chosen - self.chosen % self.layout.slider_count
+
+    @property
+    def stage(self) -> Area:
+        """Where the plane lies in this view."""
+        return self.layout.plane_above_line if self.view == "line" else self.layout.plane
+
+
+def begin(
+    space: Space,
+    layout: Layout,
+    *,
+    views: tuple[View, ...] = VIEWS,
+    view: View = "plane",
+    seed: int = 0,
+    reach: float | None = None,
+    straight: bool = False,
+    classes: Classes = NO_CLASSES,
+) -> LatentState:
+    """The state that one sees first: along the strongest directions, or the numbers if they are two.
+
+    It is in the middle, or at a random point where nothing tells the middle of many numbers: that of the prior itself
+    is like none of its draws.
+
+    ``reach``: ``None`` takes what suits the prior. ``straight``: so are lines between random points too; otherwise
+    they are great circles, which keep the length that a normal prior of many dimensions expects. Lines that are drawn
+    on the plane are straight on it.
+    """
+    principal, uniform = len(space.directions), space.latent.prior == "uniform"
+    axes = (0, 1) if principal >= 2 and space.latent.size > 2 else (principal, principal + 1)
+    reach = reach or (1.0 if uniform else 4.0)
+    start, end = (space.move(MIDDLE, axes, (half, half)) for half in (-0.5 * reach, 0.5 * reach))
+    in_middle = space.latent.size == 2 or len(space.middle) > 0
+    return LatentState(
+        space=space,
+        layout=layout,
+        axes=axes,
+        line=(start, end),
+        views=views,
+        view=view,
+        seed=seed if in_middle else next_seed(seed),
+        point=MIDDLE if in_middle else Point(seed),
+        reach=reach,
+        always_straight=straight or uniform or space.latent.size == 2,
+        classes=classes,
+    )
+
+
+def reduce_latent(state: LatentState, event: Event) -> LatentState:
+    """The state after an event."""
+    match event.action:
+        case Action.MOVE | Action.CLICK | Action.DRAG:
+            return _point_at(state, event)
+        case Action.RELEASE:
+            return replace(state, pressed=None)
+        case Action.NEXT_VIEW:
+            following = state.views.index(state.view) + 1
+            return replace(state, view=state.views[following % len(state.views)], pressed=None)
+        case Action.LEFT | Action.RIGHT | Action.UP | Action.DOWN:
+            return _step(state, event.action)
+        case Action.MORE | Action.LESS:
+            return _more(state, 1 if event.action is Action.MORE else -1)
+        case Action.HOME | Action.END | Action.PAGE_UP | Action.PAGE_DOWN:
+            return _jump(state, event.action)
+        case Action.INTERPOLATE:
+            return _random_line(state)
+        case Action.RANDOM | Action.PAUSE:
+            return _random_point(state)
+        case Action.NEW:
+            return _letter(state, event)
+    return state
+
+
+def _letter(state: LatentState, event: Event) -> LatentState:
+    classes = state.classes.after(event)
+    if classes is not None:
+        return replace(state, classes=replace(classes, by_row=False))
+    if event.key in ("l", "L"):
+        return replace(state, straight=not state.straight)
+    if event.key in ("x", "X", "y", "Y"):
+        return replace(state, axes=_other_axes(state, event.key))
+    return _random_point(state)
+
+
+def _other_axes(state: LatentState, key: str) -> tuple[int, int]:
+    """The axes after x, y (the next one) or X, Y (the one before); two axes are never the same one."""
+    across, up = state.axes
+    old, other = (across, up) if key in "xX" else (up, across)
+    if state.view == "sliders":
+        new = state.chosen
+        other = old if new == other else other
+    else:
+        step = 1 if key.islower() else -1
+        new = (old + step) % state.space.count
+        new = (new + step) % state.space.count if new == other else new
+    return (new, other) if key in "xX" else (other, new)
+
+
+def _random_point(state: LatentState) -> LatentState:
+    if state.view == "line":
+        return _random_line(state)
+    return replace(state, point=Point(state.seed), seed=next_seed(state.seed))
+
+
+def _random_line(state: LatentState) -> LatentState:
+    second = next_seed(state.seed)
+    ends = Point(state.seed), Point(second)
+    return replace(state, view="line", line=ends, straight=state.always_straight, seed=next_seed(second))
+
+
+def _step(state: LatentState, action: Action) -> LatentState:
+    """An arrow key."""
+    along = {Action.LEFT: -1, Action.RIGHT: 1}.get(action, 0)
+    up = {Action.DOWN: -1, Action.UP: 1}.get(action, 0)
+    if state.view == "line":
+        return replace(state, stop=(state.stop + along) % state.layout.stop_count)
+    if state.view == "sliders":
+        return _slide(state, along) if along else replace(state, chosen=(state.chosen - up) % state.space.count)
+    x, y = place(state)
+    across, high = 2 * state.reach / state.layout.columns, 2 * state.reach / state.layout.rows
+    return _to(state, x + along * across, y + up * high)
+
+
+def _slide(state: LatentState, steps: int) -> LatentState:
+    """Move the slider that is chosen."""
+    here = float(state.space.coordinates(state.space.exact(state.point), state.chosen))
+    there = _within(here + steps * 2 * state.reach / _STEPS, state.reach)
+    return replace(state, point=state.space.move(state.point, (state.chosen,), (there,)))
+
+
+def _more(state: LatentState, sign: int) -> LatentState:
+    if state.view == "sliders":
+        return _slide(state, sign)
+    if sign > 0:
+        return replace(state, reach=max((reach for reach in REACHES if reach < state.reach), default=state.reach))
+    return replace(state, reach=min((reach for reach in REACHES if reach > state.reach), default=state.reach))
+
+
+def _jump(state: LatentState, action: Action) -> LatentState:
+    last = state.space.count - 1
+    match state.view, action:
+        case "line", Action.HOME | Action.END:
+            return replace(state, stop=0 if action is Action.HOME else state.layout.stop_count - 1)
+        case "sliders", Action.END:
+            return replace(state, chosen=last)
+        case "sliders", Action.PAGE_UP | Action.PAGE_DOWN:
+            page = state.layout.slider_count * (1 if action is Action.PAGE_DOWN else -1)
+            return replace(state, chosen=min(max(state.chosen + page, 0), last))
+        case _, Action.HOME:
+            return replace(state, point=MIDDLE, chosen=0)
+    return state
+
+
+def place(state: LatentState) -> tuple[float, float]:
+    """Where the point lies on the plane: its coordinates along both axes."""
+    latent = state.space.exact(state.point)
+    across, up = (float(state.space.coordinates(latent, axis)) for axis in state.axes)
+    return across, up
+
+
+def _point_at(state: LatentState, event: Event) -> LatentState:
+    """The mouse moved or was pressed."""
+    if state.view == "line":
+        return _line_at(state, event)
+    if state.view == "sliders":
+        return state if event.action is Action.MOVE else _slider_at(state, event)
+    wanted = event.action is not Action.MOVE or state.view == "plane"
+    inside = state.stage.holds(event.x, event.y)
+    if event.action is Action.CLICK:
+        state = replace(state, pressed=state.point if inside else None)
+    held = event.action is Action.DRAG and state.pressed is not None
+    return _to(state, *_coordinates(state, event)) if wanted and (inside or held) else state
+
+
+def _line_at(state: LatentState, event: Event) -> LatentState:
+    """In the line view: a drag on the plane draws a line, the pictures of the line are pointed at."""
+    on_plane, stops = state.stage.holds(event.x, event.y), state.layout.stops
+    here = state.space.move(state.point, state.axes, _coordinates(state, event))
+    if event.action is Action.CLICK:
+        state = replace(state, pressed=here if on_plane else None)
+    elif event.action is Action.DRAG and state.pressed is not None:
+        return replace(state, line=(state.pressed, here), straight=True)
+    if stops.holds(event.x, event.y):
+        return replace(state, stop=(event.x - stops.left) * state.layout.stop_count // stops.width)
+    return state
+
+
+def _slider_at(state: LatentState, event: Event) -> LatentState:
+    """In the slider view: a press takes hold of a slider, a drag moves the one that is held."""
+    if event.action is Action.CLICK:
+        rows = range(min(state.layout.slider_count, state.space.count - state.first_slider))
+        row = next((row for row in rows if state.layout.slider(row).holds(event.x, event.y)), None)
+        if row is None:
+            return replace(state, pressed=None)
+        state = replace(state, chosen=state.first_slider + row, pressed=None)
+        if not state.layout.track(row).holds(event.x, event.y):
+            return state
+        state = replace(state, pressed=state.point)
+    if state.pressed is None:
+        return state
+    share, _ = state.layout.track(state.chosen - state.first_slider).share(event.x, event.y)
+    there = (2 * share - 1) * state.reach
+    return replace(state, point=state.space.move(state.point, (state.chosen,), (there,)))
+
+
+def _coordinates(state: LatentState, event: Event) -> tuple[float, float]:
+    """Of the mouse, along the two axes of the plane."""
+    across, down = state.stage.share(event.x, event.y)
+    return (2 * across - 1) * state.reach, (1 - 2 * down) * state.reach
+
+
+def _to(state: LatentState, across: float, up: float) -> LatentState:
+    there = _within(across, state.reach), _within(up, state.reach)
+    return replace(state, point=state.space.move(state.point, state.axes, there))
+
+
+def _within(value: float, reach: float) -> float:
+    return min(max(value, -reach), reach)

@@ -1,0 +1,126 @@
+"""The pick mode: a cursor over the pictures of a saved table, to cut some out as files of their own."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from viewer import render
+from viewer.files.inputs import Photo
+from viewer.files.png import Image, encode_png, save_numbered
+from viewer.files.table import ONE_A_PICTURE
+from viewer.frame.plots import mark
+from viewer.modes.latent.layout import Area
+from viewer.modes.pick.state import PickState
+from viewer.sessions.session import Session
+from viewer.text import printable
+
+
+class PickSession(Session[PickState, None, None]):
+    """A table that is there from the start: nothing is left to a worker but the saving."""
+
+    def __init__(self, path: Path, photo: Photo, recipe: Mapping[str, Any], state: PickState, folder: Path) -> None:
+        """``recipe``: what the table says of itself, if it does."""
+        self._path, self._photo, self._recipe = path, photo, recipe
+        self._image = photo.on_white()
+        self._shrunk: tuple[float, Image] = 1.0, self._image  # the table at a scale below 1
+        super().__init__(path.name, state, folder)
+        if photo.notes:
+            self.notify(", ".join(photo.notes))
+
+    @property
+    def follows_mouse(self) -> bool:
+        """Whether movements of the mouse mean something: its wheel does."""
+        return True
+
+    def _work(self, request: None) -> Iterator[None]:
+        return iter(())
+
+    def _ask(self) -> None:
+        """Nothing is missing."""
+
+    def _receive(self, request: None, part: None) -> None:
+        """Nothing comes."""
+
+    def _pictures(self) -> render.Image:
+        state = self.state
+        width, height = state.view
+        frame = np.empty((height, max(width, render.LEAST_WIDTH), 3), np.uint8)
+        frame[:] = render.PAPER
+        frame[:, :width] = self._seen()
+        mark(frame, state.place)
+        return frame
+
+    def _seen(self) -> Image:
+        """The part of the table that is in view."""
+        state, image = self.state, self._image
+        (x, y), (width, height) = state.corner, state.view
+        if state.scale < 1:
+            if self._shrunk[0] != state.scale:
+                small = cv2.resize(image, state.whole, interpolation=cv2.INTER_AREA)
+                self._shrunk = state.scale, np.asarray(small, np.uint8)
+            return self._shrunk[1][y : y + height, x : x + width]
+        rows = np.minimum((np.arange(y, y + height) / state.scale).astype(int), image.shape[0] - 1)
+        columns = np.minimum((np.arange(x, x + width) / state.scale).astype(int), image.shape[1] - 1)
+        part = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        return np.asarray(part[rows - rows[0]][:, columns - columns[0]], np.uint8)
+
+    # Cutting out.
+
+    def _save(self, whole: bool) -> None:
+        for index in range(self._filled) if whole else (self.state.cursor,):
+            self._errands.send(lambda index=index: self._cut(index))  # type: ignore[misc]
+
+    @property
+    def _filled(self) -> int:
+        """How many places of the table have pictures, as far as it says so itself: the last page of a set may have
+        fewer than fit on it."""
+        numbers = self._recipe.get("numbers")
+        return min(len(numbers), self.state.table.count) if isinstance(numbers, list) else self.state.table.count
+
+    def _cut(self, index: int) -> str:
+        area = self.state.table.area(index)
+        data = encode_png(_part(self._photo, area), self._facts_of(index))
+        return f"saved {save_numbered(self._folder, self._path.stem, data)}"
+
+    def _facts(self) -> Mapping[str, Any]:
+        return self._facts_of(self.state.cursor)
+
+    def _facts_of(self, index: int) -> Mapping[str, Any]:
+        """What a picture follows from: what its table does, but for what that says of other pictures."""
+        singular = {many: one for one, many in ONE_A_PICTURE.items()}
+        own: dict[str, Any] = {"mode": "pick"}
+        for name, value in self._recipe.items():
+            if name not in singular:
+                own[name] = value
+            elif isinstance(value, list) and index < len(value) and value[index] is not None:
+                own[singular[name]] = value[index]
+        area, table = self.state.table.area(index), self.state.table
+        own |= {"picture": index, "table": self._path.name, "rows": table.rows, "cols": table.columns}
+        return own | {"area": [area.left, area.top, area.width, area.height]}
+
+    # In words.
+
+    def _status(self) -> tuple[str, ...]:
+        state, table = self.state, self.state.table
+        row, column = divmod(state.cursor, table.columns)
+        facts = self._facts()
+        words: tuple[str, ...] = (f"picture {state.cursor} of 0-{table.count - 1}", f"row {row} column {column}")
+        words += tuple(printable(str(facts[name]), 60) for name in ("name", "class") if name in facts)
+        return (*words, f"{table.width}x{table.height}", f"at {state.scale:.3g}")
+
+    def _hints(self) -> tuple[str, ...]:
+        return ("s cut out", "esc quit", "S cut all out", "+ - zoom", "arrows move")
+
+
+def _part(photo: Photo, area: Area) -> Image:
+    """The pixels of an area, as they are: [h, w, 3], [h, w, 4] with alpha, or [h, w] of a grey table."""
+    rows, columns = slice(area.top, area.bottom), slice(area.left, area.right)
+    part = photo.image[rows, columns]
+    if photo.alpha is not None:
+        part = np.concatenate([part, photo.alpha[rows, columns][..., None]], axis=2)
+    elif photo.grey:
+        part = part[..., 0]
+    return np.ascontiguousarray(part)

@@ -1,0 +1,91 @@
+"""The state of the pick mode: which picture of a table, and which part of the table is seen at what size."""
+
+from dataclasses import dataclass, replace
+from typing import Final, final
+
+from viewer.files.table import Table
+from viewer.frame.sheet import Sheet, moved
+from viewer.keys import Action, Event
+from viewer.modes.latent.layout import Area
+
+VIEW: Final = (1120, 760)  # width and height of the frame at most, in pixels
+SCALES: Final = (1 / 16, 1 / 12, 1 / 8, 1 / 6, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
+_ROOM: Final = 3  # frame pixels round the picture under the cursor, for its line
+
+
+@final
+@dataclass(frozen=True)
+class PickState:
+    """A part of a table, with a cursor over its pictures."""
+
+    table: Table
+    width: int  # of the whole table, in pixels
+    height: int
+    scale: float = 1.0  # frame pixels a pixel of the table
+    cursor: int = 0
+    corner: tuple[int, int] = (0, 0)  # of the frame on the scaled table, in frame pixels
+
+    @property
+    def whole(self) -> tuple[int, int]:
+        """Width and height of the scaled table, in frame pixels."""
+        return max(round(self.width * self.scale), 1), max(round(self.height * self.scale), 1)
+
+    @property
+    def view(self) -> tuple[int, int]:
+        """Width and height of what is seen of it, in frame pixels."""
+        return min(self.whole[0], VIEW[0]), min(self.whole[1], VIEW[1])
+
+    @property
+    def place(self) -> Area:
+        """Where the picture under the cursor is on the frame."""
+        area, (x, y) = self.table.area(self.cursor), self.corner
+        left, top = round(area.left * self.scale), round(area.top * self.scale)
+        right, bottom = round(area.right * self.scale), round(area.bottom * self.scale)
+        return Area(left - x, top - y, max(right - left, 1), max(bottom - top, 1))
+
+
+def begin(table: Table, width: int, height: int, scale: float | None = None) -> PickState:
+    """The first look at a table of this size: all of it, as large as it goes, unless there is a scale."""
+    fitting = [one for one in SCALES if one * width <= VIEW[0] and one * height <= VIEW[1]]
+    return PickState(table, width, height, scale or min(max(fitting, default=SCALES[0]), 16))
+
+
+def reduce_pick(state: PickState, event: Event) -> PickState:
+    """The state after an event."""
+    table = state.table
+    match event.action:
+        case Action.MORE | Action.WHEEL_UP:
+            return _zoomed(state, min((one for one in SCALES if one > state.scale), default=state.scale))
+        case Action.LESS | Action.WHEEL_DOWN:
+            return _zoomed(state, max((one for one in SCALES if one < state.scale), default=state.scale))
+        case Action.CLICK:
+            width, height = state.view
+            if not (0 <= event.x < width and 0 <= event.y < height):
+                return state
+            x, y = event.x + state.corner[0], event.y + state.corner[1]
+            cell = table.cell_at((x + 0.5) / state.scale, (y + 0.5) / state.scale)
+            return _followed(replace(state, cursor=cell))
+        case _:
+            sheet = Sheet(table.rows, table.columns, table.width, table.height, table.margin)
+            return _followed(replace(state, cursor=moved(sheet, state.cursor, event)))
+
+
+def _zoomed(state: PickState, scale: float) -> PickState:
+    """At another size, with the picture under the cursor in the middle where it can be."""
+    after = replace(state, scale=scale, corner=(0, 0))
+    place, view = after.place, after.view
+    middle = place.left + (place.width - view[0]) // 2, place.top + (place.height - view[1]) // 2
+    return _followed(replace(after, corner=middle))
+
+
+def _followed(state: PickState) -> PickState:
+    """Moved no further than it takes to see the picture under the cursor."""
+    corner = []
+    place, view, whole = state.place, state.view, state.whole
+    for start, first, side, seen, all_of_it in zip(
+        state.corner, (place.left, place.top), (place.width, place.height), view, whole, strict=True
+    ):
+        low, high = start + first - _ROOM, start + first + side + _ROOM - seen  # of the corner, so that it is in view
+        wanted = (low + high) // 2 if low < high else min(max(start, high), low)  # larger than the view: its middle
+        corner.append(min(max(wanted, 0), all_of_it - seen))
+    return replace(state, corner=(corner[0], corner[1]))

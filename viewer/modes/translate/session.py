@@ -1,0 +1,187 @@
+"""The translate mode: pictures beside what a model makes of them."""
+
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from viewer import render
+from viewer.files.inputs import read_photo
+from viewer.files.png import Image
+from viewer.frame import side_by_side
+from viewer.latents import Latents, lerp, slerp
+from viewer.modes.translate.state import STOPS, TranslateState
+from viewer.seeds import next_seed
+from viewer.sessions.model_session import ModelSession, exact_numbers
+from viewer.sessions.session import check_saved_size
+from viewer.sessions.translation import Condition, Translator, visible
+from viewer.text import printable
+
+_KEPT: Final = 32  # pictures with their results, so that going back is at once
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a result follows from."""
+
+    index: int
+    sigma: int | None
+    seeds: tuple[int, ...] = ()  # of the latent, or of the two ends of a line; none: the model has no latents
+
+    @property
+    def line(self) -> bool:
+        """Whether several results are wanted."""
+        return len(self.seeds) == 2
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """A picture, what went into the model, and what came out."""
+
+    source: Image
+    condition: Condition
+    results: tuple[Image, ...]
+
+
+class TranslateSession(ModelSession[TranslateState, Wanted, Made]):
+    """One picture of several at a time; edges are made again whenever their threshold changes."""
+
+    def __init__(self, translator: Translator, state: TranslateState, folder: Path, paths: Sequence[Path]) -> None:
+        """``paths``: of the pictures, as many as the state counts."""
+        self.translator = translator
+        self._paths = paths
+        self._kept: OrderedDict[Hashable, Made] = OrderedDict()
+        self._asked: Wanted | None = None
+        self._shown: Made | None = None  # until the next one is there
+        self._photo: tuple[int, Image] | None = None  # the worker's, the last one that it read
+        super().__init__(translator.model, state, folder)
+
+    def _wanted(self) -> Wanted:
+        state = self.state
+        seeds: tuple[int, ...] = (state.seed,) if state.has_latent else ()
+        return Wanted(state.index, state.sigma, (*seeds, next_seed(state.seed)) if state.line else seeds)
+
+    def _work(self, request: Wanted) -> Iterator[Made]:
+        if self._photo is None or self._photo[0] != request.index:
+            self._photo = request.index, read_photo(self._paths[request.index]).on_white()
+        yield make(self.translator, self._photo[1], request)
+
+    def _ask(self) -> None:
+        wanted = self._wanted()
+        if wanted != self._asked:
+            self._asked = wanted
+            if wanted in self._kept:
+                self._show(wanted)
+            else:
+                self._worker.ask(wanted)
+
+    def _receive(self, request: Wanted, part: Made) -> None:
+        self._kept[request] = part
+        while len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+        if request == self._asked:
+            self._show(request)
+        elif self._asked is not None and self._shown is not None and request.index == self._asked.index:
+            self._shown, self.changed = part, True  # keys come faster than results: the latest there is
+
+    def _show(self, wanted: Wanted) -> None:
+        self._kept.move_to_end(wanted)
+        self._shown, self.changed = self._kept[wanted], True
+
+    def _pictures(self) -> render.Image:
+        if self._shown is None:
+            return side_by_side.row([np.full((256, 256, 3), render.PAPER, np.uint8)] * 2, 256)
+        return picture_row(self.translator, self._shown, self.state.stop if self.state.line else -1)
+
+    def _facts(self) -> Mapping[str, Any]:
+        return recipe_of(self.translator, self._wanted(), self._paths[self.state.index])
+
+    def _save(self, whole: bool) -> None:
+        wanted, stop, path = self._wanted(), self.state.stop, self._paths[self.state.index]
+        made, line = self._kept.get(wanted), self.state.line
+        recipe = dict(recipe_of(self.translator, wanted, path))
+        if line and not whole:
+            recipe["latent"] = exact_numbers(self._latents(wanted)[stop][None])[0]
+
+        def errand() -> tuple[Image, Mapping[str, Any]]:
+            there = made or make(self.translator, read_photo(path).on_white(), wanted)
+            picture = picture_row(self.translator, there, stop if line else -1) if whole else there.results[stop]
+            check_saved_size(picture.shape[1], picture.shape[0])
+            return picture, recipe
+
+        self._send(errand)
+
+    def _latents(self, wanted: Wanted) -> Sequence[Latents]:
+        return [latent for latent in latents_of(self.translator, wanted) if latent is not None]
+
+    def _status(self) -> tuple[str, ...]:
+        state, made = self.state, self._shown
+        path = self._paths[state.index]
+        words: tuple[str, ...] = (printable(path.name, 60),)
+        if state.count > 1:
+            words += (f"{state.index + 1} of {state.count}",)
+        if state.sigma is not None:
+            words += (f"edges, sigma {state.sigma / 100:.2f}",)
+        if state.has_latent:
+            words += (f"latent {state.seed} to {next_seed(state.seed)}" if state.line else f"latent {state.seed}",)
+        if made is not None:
+            height, width = made.results[0].shape[:2]
+            words += (f"{width}x{height}",)
+        return words if self._wanted() in self._kept else (*words, "to come")
+
+    def _hints(self) -> tuple[str, ...]:
+        pictures = ("arrows: pictures",) if self.state.count > 1 else ()
+        edges = ("+ - edges",) if self.state.sigma is not None else ()
+        latents: tuple[str, ...] = ()
+        if self.state.has_latent:
+            latents = ("r one result",) if self.state.line else ("any key: new latent", "i between two")
+        return (*pictures, "esc quit", "s save", *edges, *latents, "S save all")
+
+
+def latents_of(translator: Translator, wanted: Wanted) -> list[Latents | None]:
+    """Of every result: one, or those on the way between two; ``None`` for models without latents."""
+    if not wanted.line:
+        return [translator.latent(wanted.seeds[0]) if wanted.seeds else None]
+    between = slerp if translator.model.latent.prior == "normal" else lerp
+    first, last = (translator.latent(seed) for seed in wanted.seeds)
+    assert first is not None
+    assert last is not None
+    return [between(first, last, share) for share in np.linspace(0.0, 1.0, STOPS)]
+
+
+def make(translator: Translator, photo: Image, wanted: Wanted) -> Made:
+    """A photograph's condition and its results."""
+    condition = translator.condition_of(photo, (wanted.sigma or 0) / 100)
+    results = tuple(translator.translate(condition, latent) for latent in latents_of(translator, wanted))
+    return Made(photo, condition, results)
+
+
+def picture_row(translator: Translator, made: Made, chosen: int) -> Image:
+    """What went in beside what came out; edges beside the photograph that they are of."""
+    height, width = made.results[0].shape[:2]
+    shown = [visible(made.condition)]
+    if translator.how.kind == "edges":
+        shown.insert(0, made.source)
+    return side_by_side.row([*shown, *made.results], max(height, width), len(shown) + chosen if chosen >= 0 else -1)
+
+
+def recipe_of(translator: Translator, wanted: Wanted, path: Path) -> Mapping[str, Any]:
+    """What a result follows from, for the file that it is saved in."""
+    facts: dict[str, Any] = {"mode": "translate", "picture": path.name, "condition": translator.how.kind,
+                             "size": translator.size}  # fmt: skip
+    if wanted.sigma is not None:
+        facts |= {"sigma": wanted.sigma / 100, "blur": translator.how.blur, "invert": translator.how.invert}
+    if wanted.seeds:
+        facts["seed"] = wanted.seeds[0]
+        latent = translator.latent(wanted.seeds[0])
+        if not wanted.line and latent is not None:
+            facts["latent"] = exact_numbers(latent[None])[0]
+    return facts
+
+
+def start_sigma(translator: Translator) -> int | None:
+    """The threshold to begin with, in hundredths; ``None`` where no edges are made."""
+    return round(translator.how.sigma * 100) if translator.how.kind == "edges" else None

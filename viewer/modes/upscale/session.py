@@ -1,0 +1,193 @@
+"""The upscale mode: a picture enlarged plainly, and by a model, on either side of a divider."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from viewer import render
+from viewer.errors import ViewerError
+from viewer.files.inputs import Photo, read_photo
+from viewer.files.png import Image, encode_png, save_numbered
+from viewer.files.results import encode, upscale_recipe
+from viewer.frame import side_by_side
+from viewer.modes.upscale.state import UpscaleState, opened
+from viewer.sessions.model_session import ModelSession
+from viewer.sessions.session import check_saved_size
+from viewer.sessions.tiles import Tile
+from viewer.sessions.translation import Upscaler, paste, scaled
+from viewer.text import printable
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A picture that was read, its result so far, and its tiles."""
+
+    index: int
+    photo: Photo
+    result: Image
+    tiles: Sequence[Tile]
+    missing: set[int]  # tiles that the result is without
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A picture that cannot be opened, and why."""
+
+    index: int
+    error: Exception
+
+
+@dataclass(frozen=True, eq=False)
+class Enlarged:
+    """The result of a tile."""
+
+    number: int
+    pixels: Image
+
+
+@dataclass(frozen=True)
+class Work:
+    """A picture to be opened, or which tiles of an open one are wanted, the most urgent first."""
+
+    index: int
+    there: Opened | None = None
+    tiles: tuple[int, ...] = ()
+
+
+class UpscaleSession(ModelSession[UpscaleState, Work, Opened | Refused | Enlarged]):
+    """One picture of several at a time. Tiles that are looked at are enlarged first; until then they are bicubic."""
+
+    def __init__(self, upscaler: Upscaler, state: UpscaleState, folder: Path, paths: Sequence[Path]) -> None:
+        """``paths``: of the pictures, as many as the state counts."""
+        self.upscaler = upscaler
+        self._paths = paths
+        self._asked: Work | None = None
+        self._latest: Opened | Refused | None = None  # the last that was opened, or was to be
+        self._seen: tuple[float, ...] = ()  # the part of the picture that the tiles are sorted for
+        super().__init__(upscaler.model, state, folder)
+
+    @property
+    def follows_mouse(self) -> bool:
+        """Whether movements of the mouse mean something."""
+        return True
+
+    @property
+    def _current(self) -> Opened | Refused | None:
+        """The picture that the state asks for; ``None`` while it is being opened."""
+        return self._latest if self._latest is not None and self._latest.index == self.state.index else None
+
+    def _work(self, request: Work) -> Iterator[Opened | Refused | Enlarged]:
+        there = request.there
+        if there is None:
+            try:
+                yield self._opened(request.index)
+            except (ViewerError, MemoryError) as error:
+                yield Refused(request.index, error)
+            return
+        for number in request.tiles:
+            yield Enlarged(number, self.upscaler.enlarge(there.photo, there.tiles[number]))
+
+    def _opened(self, index: int) -> Opened:
+        """A picture, read. Raises ``ViewerError``."""
+        photo = read_photo(self._paths[index])
+        tiles = self.upscaler.plan(photo)
+        return Opened(index, photo, self.upscaler.blank(photo), tiles, set(range(len(tiles))))
+
+    def _ask(self) -> None:
+        there, state = self._current, self.state
+        wanted: Work | None = None
+        if there is None:
+            wanted = Work(state.index)
+        elif isinstance(there, Opened) and there.missing:
+            seen = state.across, state.down
+            if self._asked is not None and self._asked.there is there and seen == self._seen:
+                return
+            self._seen = seen
+            wanted = Work(state.index, there, tuple(sorted(there.missing, key=partial(self._distance, there))))
+        if wanted is not None and wanted != self._asked:
+            self._worker.ask(wanted)
+        self._asked = wanted
+
+    def _distance(self, there: Opened, number: int) -> float:
+        """Of a tile from the middle of the frame."""
+        kept, scale = there.tiles[number].kept, self.upscaler.scale
+        across = (kept.left + kept.width / 2) * scale - self.state.across
+        down = (kept.top + kept.height / 2) * scale - self.state.down
+        return across**2 + down**2
+
+    def _receive(self, request: Work, part: Opened | Refused | Enlarged) -> None:
+        if isinstance(part, Enlarged):
+            there = request.there
+            if there is not None and there is self._latest and part.number in there.missing:
+                there.missing.remove(part.number)
+                paste(there.result, scaled(there.tiles[part.number].kept, self.upscaler.scale), part.pixels)
+                self.changed = True
+        elif part.index == self.state.index:
+            self._latest, self.changed = part, True
+            if isinstance(part, Refused):
+                self._failed(part.error, math.inf)
+                return
+            self.state = opened(self.state, *part.result.shape[:2])
+            if part.photo.notes:
+                self.notify(", ".join(part.photo.notes))
+
+    def _pictures(self) -> render.Image:
+        there = self._current
+        if not isinstance(there, Opened):
+            return np.full((self.state.view[1], self.state.view[0], 3), render.PAPER, np.uint8)
+        return side_by_side.divided(self.state, there.photo.image, there.result, self.upscaler.scale)
+
+    def _facts(self) -> Mapping[str, Any]:
+        return upscale_recipe(self.upscaler, self._paths[self.state.index])
+
+    def _save(self, whole: bool) -> None:
+        """What is saved is what is asked for now, be it open or not: then it is read for this."""
+        state, scale, recipe = self.state, self.upscaler.scale, self._signed(self._facts())
+        there = self._current
+        if isinstance(there, Opened):
+            there = replace(there, result=there.result.copy(), missing=set(there.missing))
+        else:
+            self.notify("to be saved when it is there")
+
+        def errand() -> str:
+            one = there if isinstance(there, Opened) else self._opened(state.index)
+            height, width = one.result.shape[:2]
+            check_saved_size(width, height)
+            for _ in self.upscaler.fill(one.result, one.photo, [one.tiles[number] for number in one.missing]):
+                pass
+            if whole:
+                shown = state if one is there else opened(state, height, width)
+                picture = side_by_side.divided(shown, one.photo.image, one.result, scale)
+                data = encode_png(picture, recipe)
+            else:
+                data = encode(one.result, one.photo, ".png", recipe)
+            return f"saved {save_numbered(self._folder, self._paths[state.index].stem, data)}"
+
+        self._errands.send(errand)
+
+    def _status(self) -> tuple[str, ...]:
+        state = self.state
+        words: tuple[str, ...] = (printable(self._paths[state.index].name, 60),)
+        if state.count > 1:
+            words += (f"{state.index + 1} of {state.count}",)
+        there = self._current
+        if not isinstance(there, Opened):
+            return (*words, "reading" if there is None else "cannot be opened")
+        words += ("pixels" if state.nearest else "bicubic", f"{state.width}x{state.height}")
+        words += (f"at {state.scale:g}",) if state.zoom else ()
+        return (*words, f"{len(there.missing)} of {len(there.tiles)} tiles to come") if there.missing else words
+
+    def _hints(self) -> tuple[str, ...]:
+        pictures = ("PageUp PageDown: pictures",) if self.state.count > 1 else ()
+        keys = ("drag the divider", "arrows move", "esc quit", "s save", "+ - zoom", *pictures)
+        return (*keys, "space: pixels, bicubic", "S save all")
+
+
+def begin(count: int) -> UpscaleState:
+    """Before the first picture is read."""
+    return replace(UpscaleState(count), width=640, height=400, view=(640, 400))

@@ -1,0 +1,198 @@
+"""What every mode at work has in common: events in, pictures from a worker, frames out, saving."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, Generic, TypeVar
+
+from viewer import render
+from viewer.errors import ViewerError
+from viewer.files.png import PictureError
+from viewer.keys import Event
+from viewer.state import Effect, State, reduce
+from viewer.text import printable
+from viewer.worker import Errands, Worker
+
+_NOTICE_SECONDS: Final = 4.0
+_BUSY_POLL_SECONDS: Final = 0.015  # between looks at the worker
+_IDLE_POLL_SECONDS: Final = 0.5
+_LARGEST_SAVED: Final = 2**27  # pixels of a saved sheet: as many as the viewer would read again
+
+Request = TypeVar("Request")
+Made = TypeVar("Made")  # a part of what was asked for, as the worker gives it
+
+
+class Session(ABC, Generic[State, Request, Made]):
+    """One mode at work."""
+
+    def __init__(self, name: str, state: State, folder: Path) -> None:
+        """``name``: of what is shown. ``folder``: where saved pictures go."""
+        self.name = name
+        self.state: State = state
+        self.changed = True  # since the last frame
+        self.now = 0.0  # seconds, by the clock of the loop
+        self.failures: list[str] = []  # all that went wrong, one line each
+        self.lost: list[str] = []  # those of pictures that were not saved
+        self._folder = folder
+        self._worker: Worker[Request, Made] = Worker(self._work)
+        self._errands = Errands()
+        self._notice: tuple[str, render.Tone, float] | None = None
+
+    def title(self, hints: bool = False) -> str:
+        """Of the window. ``hints``: with all that the strip says, for displays too coarse for small letters."""
+        words: tuple[str, ...] = (self._notice[0],) if self._notice else self._status()
+        title = " - ".join((self.name, *words))
+        return f"{title} | {', '.join(self._hints())}" if hints and not self._notice else title
+
+    def handle(self, event: Event) -> bool:
+        """Take in an event; True: quit."""
+        before = self.state
+        self.state, effects = reduce(self.state, event)
+        self.changed = self.changed or self.state != before
+        for effect in effects:
+            if effect is Effect.QUIT:
+                return True
+            self._save(whole=effect is Effect.SAVE_ALL)
+        return False
+
+    def pump(self, now: float) -> None:
+        """Ask the worker for what is missing, and take in what has come."""
+        self.now = now
+        if self._notice is not None and now >= self._notice[2]:
+            self._notice, self.changed = None, True
+        for answer in self._worker.take():
+            if answer.error is not None:
+                self._failed(answer.error, math.inf)
+            elif answer.result is not None:
+                if self._notice is not None and self._notice[2] == math.inf:
+                    self._notice = None  # it works again
+                self._receive(answer.request, answer.result)
+        for said in self._errands.take():
+            if isinstance(said, Exception):
+                self._failed(said)
+                self.lost.append(self.failures[-1])
+            else:
+                self.notify(said)
+        self._ask()
+
+    def settle(self, now: float) -> None:
+        """Wait until everything asked for has come."""
+        self.pump(now)
+        while self._busy:
+            self._wait()
+            self.pump(now)
+
+    def _wait(self) -> None:
+        self._worker.wait()
+        self._errands.wait()
+
+    @property
+    def _busy(self) -> bool:
+        return self._worker.busy or self._errands.count > 0
+
+    @property
+    def unsaved(self) -> int:
+        """Pictures that were asked to be saved and may yet be."""
+        return self._errands.count
+
+    def notify(self, text: str, tone: render.Tone = "notice", seconds: float = _NOTICE_SECONDS) -> None:
+        """Show a line of text for a while."""
+        self._notice, self.changed = (printable(text), tone, self.now + seconds), True
+
+    def frame(self, strip: bool = True) -> render.Image:
+        """The frame to show now, with a strip of text below the pictures or without."""
+        self.changed = False
+        pictures = self._pictures()
+        text = None
+        if strip:
+            message, tone = ((self._notice[0],), self._notice[1]) if self._notice else (self._hints(), "hint")
+            text = render.draw_strip(pictures.shape[1], self._status(), message, tone)
+        return self._compose(pictures, text)
+
+    def _compose(self, pictures: render.Image, strip: render.Image | None) -> render.Image:
+        """The frame of the pictures and the strip below them."""
+        return render.compose(pictures, strip)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the last frame shows all that the events until then asked for."""
+        return not (self.changed or self._busy)
+
+    def wait_seconds(self) -> float:
+        """How long nothing will change unless an event comes."""
+        wait = _BUSY_POLL_SECONDS if self._busy else _IDLE_POLL_SECONDS
+        return min(wait, self._notice[2] - self.now) if self._notice else wait
+
+    def close(self) -> None:
+        """Stop work. Raises ``PictureError`` where pictures are left unsaved."""
+        self._worker.close()
+        left = self._errands.close()
+        last = [said for said in self._errands.take() if isinstance(said, Exception)]
+        if left:
+            raise PictureError(f"pictures not saved: {left}; there was no time to make them")
+        if last:
+            raise PictureError(str(last[-1]))
+
+    @property
+    def follows_mouse(self) -> bool:
+        """Whether movements of the mouse mean something."""
+        return False
+
+    @property
+    def draws(self) -> bool:
+        """Whether every place that a drag goes through means something, and not only where it is."""
+        return False
+
+    @property
+    def moving(self) -> bool:
+        """Whether pictures change as time goes by."""
+        return False
+
+    def step(self) -> bool:
+        """Let time pass by one frame; False: the picture for it is not there yet."""
+        return True
+
+    def _failed(self, error: Exception, seconds: float = _NOTICE_SECONDS) -> None:
+        if not isinstance(error, ViewerError | MemoryError):
+            raise error
+        self.failures.append(str(error) or "not enough memory")
+        self.notify(self.failures[-1], "error", seconds)
+
+    @abstractmethod
+    def _save(self, whole: bool) -> None:
+        """Have the selected picture, or the whole screen, saved as it is asked for now."""
+
+    @abstractmethod
+    def _work(self, request: Request) -> Iterator[Made]:
+        """Make what was asked for; runs in the worker's thread."""
+
+    @abstractmethod
+    def _ask(self) -> None:
+        """Ask the worker for what the state needs and is not there."""
+
+    @abstractmethod
+    def _receive(self, request: Request, part: Made) -> None:
+        """Take in some pictures."""
+
+    @abstractmethod
+    def _pictures(self) -> render.Image:
+        """The sheet, as large as it is shown."""
+
+    @abstractmethod
+    def _facts(self) -> Mapping[str, Any]:
+        """What the pictures follow from, for their recipe."""
+
+    @abstractmethod
+    def _status(self) -> tuple[str, ...]:
+        """What is shown, in words."""
+
+    @abstractmethod
+    def _hints(self) -> tuple[str, ...]:
+        """The keys, most needed first."""
+
+
+def check_saved_size(width: int, height: int) -> None:
+    """Raise ``PictureError`` for a picture larger than the viewer would read again."""
+    if width * height > _LARGEST_SAVED:
+        raise PictureError(f"cannot save {width}x{height}, expected {_LARGEST_SAVED} pixels at most")
