@@ -35,7 +35,7 @@ CONDITIONS: Final = ("given", "edges")  # kinds of conditions that any reader ca
 _MAX_SIGMA: Final = 1.0
 _MAX_BLUR: Final = 99  # pixels
 _MAX_PALETTE: Final = 64  # colours
-PREDICTIONS: Final = ("epsilon", "x0", "v")  # of denoisers: the noise, the picture, or √ᾱ ε - √(1-ᾱ) x
+PREDICTIONS: Final = ("epsilon", "x0", "v")  # of denoisers: the noise, the image, or √ᾱ ε - √(1-ᾱ) x
 _MAX_STEPS: Final = 10_000
 _MAX_MESSAGE: Final = 300  # characters: what is wrong with a hostile file should not fill the screen
 
@@ -62,7 +62,7 @@ class Latent:
 
     size: int
     prior: str = "normal"  # normal: N(0, I); uniform: -1..1
-    mean: tuple[float, ...] = ()  # [size] of the training pictures' latents, where known
+    mean: tuple[float, ...] = ()  # [size] of the training images' latents, where known
     covariance: tuple[tuple[float, ...], ...] = ()  # [size, size] of the same
 
 
@@ -76,23 +76,23 @@ class Card:
     inputs: tuple[Port, ...]
     output: Port
     image_size: tuple[int, int] | None = None  # height, width in pixels; None: any
-    channels: int = 3  # of the picture that the network works on: 1 or 3
-    input_channels: int = 0  # of the picture that goes in (translator): 1..4; 0: as ``channels``
+    channels: int = 3  # of the image that the network works on: 1 or 3
+    input_channels: int = 0  # of the image that goes in (translator): 1..4; 0: as ``channels``
     scale: int = 1  # output pixels an input pixel (translator)
-    multiple: int = 1  # sides of the picture that goes in must be multiples of this (translator)
+    multiple: int = 1  # sides of the image that goes in must be multiples of this (translator)
     context: int = 0  # pixels round a part of the input that its output depends on; 0: all of them, or unknown
-    # how the picture that goes in is made of a photograph: {} or {"kind": "given"}: as it is;
+    # how the image that goes in is made of a photograph: {} or {"kind": "given"}: as it is;
     # {"kind": "edges", "sigma": 0.33, "blur": 3, "invert": false}: its edges, white on black; of either kind, where
     # known, "size": [height, width] that it was trained with, and "palette": [[r, g, b], ...] colours that it means
     condition: Mapping[str, Any] = field(default_factory=dict)
     latent: Latent | None = None
     classes: tuple[str, ...] = ()  # class names by label
     # of a denoiser {"kind": "cosine", "prediction": "v", "alpha_bar": [...]}: what it predicts, and the share of the
-    # picture's variance that is left at each step t, falling; a picture at t is √ᾱ x + √(1-ᾱ) ε, with x in -1..1
+    # image's variance that is left at each step t, falling; an image at t is √ᾱ x + √(1-ᾱ) ε, with x in -1..1
     schedule: Mapping[str, Any] = field(default_factory=dict)
     # [k, size] principal directions of the training latents, strongest first, each one standard deviation long
     directions: tuple[tuple[float, ...], ...] = ()
-    sample_latents: tuple[tuple[float, ...], ...] = ()  # [k, size] latents of a few training pictures
+    sample_latents: tuple[tuple[float, ...], ...] = ()  # [k, size] latents of a few training images
     licence: str = ""
     data: str = ""  # what it was trained on
     training: Mapping[str, Any] = field(default_factory=dict)  # run id, commit, images seen, metrics

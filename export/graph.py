@@ -1,4 +1,4 @@
-"""A family's module → one ONNX graph that takes and gives what people have: u8 pictures, RGB, [n, h, w, c]."""
+"""A family's module → one ONNX graph that takes and gives what people have: u8 images, RGB, [n, h, w, c]."""
 
 import contextlib
 import logging
@@ -16,8 +16,8 @@ from export.rewrite import speed_up
 from trainer.family import Exportable
 
 OPSET = 18  # read by every onnxruntime since 1.14; its InstanceNormalization outruns 21's GroupNormalization by 15 %
-FLOATS = "floats"  # the tensor that becomes the u8 picture, or is the output itself: what parity is measured on
-PICTURES = ("image", "translated", "detail")  # outputs that are [n, h, w, 3]
+FLOATS = "floats"  # the tensor that becomes the u8 image, or is the output itself: what parity is measured on
+IMAGES = ("image", "translated", "detail")  # outputs that are [n, h, w, 3]
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 _TYPES = {"f32": onnx.TensorProto.FLOAT, "i64": onnx.TensorProto.INT64, "u8": onnx.TensorProto.UINT8}
 
@@ -29,7 +29,7 @@ class ExportError(Exception):
 class Whole(nn.Module):
     """A family's module between the inputs that the card promises and a float output.
 
-    Its inputs are those of the kind in ``export.card.KINDS``, in the order of ``Exportable.inputs``. Pictures leave
+    Its inputs are those of the kind in ``export.card.KINDS``, in the order of ``Exportable.inputs``. Images leave
     as f32 [n, h, w, c], not yet limited to 0..1: ``trace`` adds the cast to u8. Raises ``ExportError``.
     """
 
@@ -64,17 +64,17 @@ class Whole(nn.Module):
         result = self.module(*floats)
         if self.output == "detail":  # floats leave the file as they are, where levels become three alike at its end
             result = result.expand(-1, 3, -1, -1)
-        return result.permute(0, 2, 3, 1) if self.output in PICTURES else result
+        return result.permute(0, 2, 3, 1) if self.output in IMAGES else result
 
     def floats(self, image: Tensor) -> Tensor:
-        """u8 [n, h, w, c] → f32 0..1 [n, c, h, w]; an encoder of grey pictures takes RGB like any other."""
+        """u8 [n, h, w, c] → f32 0..1 [n, c, h, w]; an encoder of grey images takes RGB like any other."""
         value = image.float() / 255
         if self.from_grey:
             value = (value * self.luma).sum(3, keepdim=True)
         return value.permute(0, 3, 1, 2)
 
     def draw(self, count: int, seed: int, taller: int = 1) -> tuple[Tensor, ...]:
-        """Random inputs for checks and calibration, [count, ...], pictures ``taller`` times as high as the examples."""
+        """Random inputs for checks and calibration, [count, ...], images ``taller`` times as high as the examples."""
         generator = torch.Generator().manual_seed(seed)
         if self.kind == "denoiser":
             return self.draw_noisy(count, generator, taller)
@@ -84,7 +84,7 @@ class Whole(nn.Module):
             if self.types[name] == "i64":
                 value = torch.randint(0, self.limit(name), shape, generator=generator)
             elif name == "image":
-                value = self.pictures(count, generator).repeat(1, 1, taller, 1)
+                value = self.images(count, generator).repeat(1, 1, taller, 1)
             elif self.facts.get("latent", {}).get("prior") == "uniform":
                 value = torch.rand(shape, generator=generator) * 2 - 1
             else:
@@ -92,16 +92,16 @@ class Whole(nn.Module):
             drawn.append(self.taken(name, value))
         return tuple(drawn)
 
-    def pictures(self, count: int, generator: torch.Generator) -> Tensor:
-        """The example pictures, shifted, dimmed and with noise, f32 [count, c, h, w]."""
+    def images(self, count: int, generator: torch.Generator) -> Tensor:
+        """The example images, shifted, dimmed and with noise, f32 [count, c, h, w]."""
         example = self.examples["image"].float()
         picked = [
             example[index % len(example)].roll(int(torch.randint(example.shape[3], (), generator=generator)), 2)
             for index in range(count)
         ]
         light, noise = torch.rand(2, count, 1, 1, 1, generator=generator)
-        pictures = torch.stack(picked)
-        return pictures * (0.5 + light) + 0.2 * noise * torch.randn(pictures.shape, generator=generator)
+        images = torch.stack(picked)
+        return images * (0.5 + light) + 0.2 * noise * torch.randn(images.shape, generator=generator)
 
     def draw_noisy(self, count: int, generator: torch.Generator, taller: int) -> tuple[Tensor, ...]:
         """Examples with the step and the label that they belong to, shifted: noise alone is not what a network sees."""
@@ -184,13 +184,13 @@ def tidy(model: onnx.ModelProto) -> None:
 
 
 def _finish(model: onnx.ModelProto, network: Whole) -> None:
-    """Name the free sizes of the ports; turn the floats of a picture into u8 RGB."""
+    """Name the free sizes of the ports; turn the floats of an image into u8 RGB."""
     graph = model.graph
     for name, port in zip(network.types, graph.input, strict=True):
         _name_sizes(port, ("n", "h", "w", "") if name == "image" else ("n", "", "h", "w"))
     floats = graph.output[0]
-    _name_sizes(floats, ("n", "h", "w", "") if network.output in PICTURES else ("n", "", "h", "w"))
-    if network.output not in PICTURES:
+    _name_sizes(floats, ("n", "h", "w", "") if network.output in IMAGES else ("n", "", "h", "w"))
+    if network.output not in IMAGES:
         _rename(graph, FLOATS, network.output)
         return
     shape = [size.dim_param or size.dim_value for size in floats.type.tensor_type.shape.dim]

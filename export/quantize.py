@@ -2,9 +2,9 @@
 
 fp16: weights are kept in half precision and widened once, when the file is opened: half the size, the speed of fp32 on
 a CPU, and no overflow between the layers. int8: large linear maps run on integers, with error-compensated rounding
-(Frantar et al. 2023, "GPTQ", algorithm 1); so do the convolutions of networks that paint pictures or tell them from
-noise, with ranges measured on drawn inputs (of denoisers: real pictures at many steps of noise), but for those of
-translators and denoisers that read or paint the picture itself. Elsewhere, and where that would show, convolutions keep
+(Frantar et al. 2023, "GPTQ", algorithm 1); so do the convolutions of networks that paint images or tell them from
+noise, with ranges measured on drawn inputs (of denoisers: real images at many steps of noise), but for those of
+translators and denoisers that read or paint the image itself. Elsewhere, and where that would show, convolutions keep
 8-bit weights and fp32 arithmetic.
 
 How far the result is from fp32 is measured by ``export.verify`` and written into the card.
@@ -32,7 +32,7 @@ _TOP = 63  # of ±127: products of u8 and 7 bits never saturate the 16-bit sums 
 _COPIES = 2  # of each input of a linear map, rounded differently: one more bit for inputs and weights alike
 _SPREAD = 0.943  # of the second copy's scale: far enough from 1, and from ratios of small numbers
 _MAX_SQUARED_ERROR = 255**2 / 10 ** (40 / 10)  # of levels: 40 dB, hard to see
-_MAX_ERROR_SHARE = 0.05**2  # of a prediction's variance; half of it leads 25 steps of DDIM to pictures 48 dB apart
+_MAX_ERROR_SHARE = 0.05**2  # of a prediction's variance; half of it leads 25 steps of DDIM to images 48 dB apart
 _CALIBRATION = 512  # inputs drawn
 _MAX_RECORDED = 1 << 25  # numbers; layers with so many inputs need no more examples
 _DEAD = 1e-6  # of the strongest input: weaker ones are off
@@ -79,7 +79,7 @@ def _halve_weights(model: onnx.ModelProto) -> None:
 def _integer_linear(network: Whole, model: onnx.ModelProto) -> None:
     """Large linear maps: u8 inputs, scaled by each batch's own range, times 7-bit weights.
 
-    Latents of any length keep their precision so; a picture can differ by a level with its neighbours in the batch.
+    Latents of any length keep their precision so; an image can differ by a level with its neighbours in the batch.
     """
     weights = _weights(model, _MIN_INTEGER)
     weights = {name: tensor for name, tensor in weights.items() if len(tensor.dims) == 2}
@@ -221,12 +221,12 @@ class _Drawn(CalibrationDataReader):
 
 
 def _integer_convolutions(network: Whole, model: onnx.ModelProto) -> onnx.ModelProto | None:
-    """A copy whose convolutions run on integers; ``None`` where there are none, or the pictures would suffer."""
+    """A copy whose convolutions run on integers; ``None`` where there are none, or the images would suffer."""
     weights = _weights(model)
     able = network.output_type == "u8" or network.kind == "denoiser"
     if not able or not any(node.op_type == "Conv" and node.input[1] in weights for node in model.graph.node):
         return None
-    apart = network.kind in ("translator", "denoiser")  # whose pictures come in and go out by convolutions
+    apart = network.kind in ("translator", "denoiser")  # whose images come in and go out by convolutions
     own = onnx.ModelProto()
     own.CopyFrom(model)  # it is emptied
     with tempfile.TemporaryDirectory() as folder, quiet():
@@ -249,7 +249,7 @@ def _integer_convolutions(network: Whole, model: onnx.ModelProto) -> onnx.ModelP
 
 
 def _near(network: Whole, model: onnx.ModelProto) -> bool:
-    """Whether pictures are hard to tell from those of torch, or predictions of noise lead to such."""
+    """Whether images are hard to tell from those of torch, or predictions of noise lead to such."""
     values = network.draw(8 if network.output_type == "u8" else 32, seed=3000)
     found = run_onnx(open_session(model), network, values)[0].astype(np.float64)
     expected = run_torch(network, values)
@@ -261,7 +261,7 @@ def _near(network: Whole, model: onnx.ModelProto) -> bool:
 def _outer_convolutions(model: onnx.ModelProto) -> list[str]:
     """The convolutions that no other stands before, or none behind.
 
-    Of a network that enlarges pictures (35.2 dB on Set5), all convolutions on integers cost 0.37 dB; all but these cost
+    Of a network that enlarges images (35.2 dB on Set5), all convolutions on integers cost 0.37 dB; all but these cost
     0.02 dB and take two thirds of that time.
     """
     nodes = model.graph.node

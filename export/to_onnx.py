@@ -1,6 +1,6 @@
 """A trained network → ONNX files that say all that a viewer must know of them.
 
-The graph takes and gives what people have (u8 pictures, RGB, [n, h, w, c]); the family's module in the middle works
+The graph takes and gives what people have (u8 images, RGB, [n, h, w, c]); the family's module in the middle works
 on floats in 0..1. Nothing is written unless every file of the export has passed ``export.verify``.
 
     python -m export runs/cats -o cats.onnx

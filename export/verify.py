@@ -19,7 +19,7 @@ MIN_PSNR_DB = 35.0  # of fp16 and int8 files against fp32 torch
 
 
 def check_parity(network: Whole, model: onnx.ModelProto) -> dict[str, Any]:
-    """Run a traced graph beside torch at three batch sizes, and two picture sizes where they may vary.
+    """Run a traced graph beside torch at three batch sizes, and two image sizes where they may vary.
 
     Returns the largest differences found, for the card. Raises ``ExportError`` where they are too large.
     """
@@ -47,7 +47,7 @@ def check_parity(network: Whole, model: onnx.ModelProto) -> dict[str, Any]:
 def measure_drift(network: Whole, model: onnx.ModelProto, values: Sequence[Tensor]) -> dict[str, Any]:
     """How far a file of lower precision is from fp32 torch on the given inputs, for the card.
 
-    ``psnr_db`` is against 255 for pictures, against the range of the outputs elsewhere. Raises ``ExportError`` where
+    ``psnr_db`` is against 255 for images, against the range of the outputs elsewhere. Raises ``ExportError`` where
     it is below ``MIN_PSNR_DB``.
     """
     expected = run_torch(network, values)
@@ -98,7 +98,7 @@ def run_onnx(session: onnxruntime.InferenceSession, network: Whole, values: Sequ
 
 
 def as_levels(floats: NDArray[np.float32]) -> NDArray[np.int16]:
-    """Floats in 0..1 [n, h, w, c] → the u8 values of the RGB picture, in a type that can be subtracted."""
+    """Floats in 0..1 [n, h, w, c] → the u8 values of the RGB image, in a type that can be subtracted."""
     levels = np.rint(floats.clip(0, 1) * 255).astype(np.int16)
     return np.repeat(levels, 3, axis=3) if levels.shape[3] == 1 else levels
 

@@ -23,7 +23,7 @@ TRAINED = RUN / "training"
 DONE = RUN / "done.json"  # what the demo last exported, and after how much training
 MODEL = Path("cats.onnx")
 ENCODER = Path("cats.encoder.onnx")
-PICTURE, MOVIE = Path("cats.png"), Path("cats.gif")
+IMAGE, MOVIE = Path("cats.png"), Path("cats.gif")
 CATS = ("--count", "4000", "--size", "64")
 TRAINING = (
     *("--arch", "conv", "--latent-size", "16", "--batch-size", "32", "--learning-rate", "2e-3", "--schedule", "cosine"),
@@ -104,15 +104,15 @@ def make_model(train_seconds: float) -> None:
 
 
 def show(display: str) -> None:
-    """Open the viewer, or write a picture and a movie where there is nothing to show on."""
+    """Open the viewer, or write an image and a movie where there is nothing to show on."""
     if display != "none":
         code = run_module("viewer", "grid", str(MODEL), "--display", display)
         if code == 0:
             return
         if display != "auto" or code != VIEWER_HAS_NO_SCREEN:
             fail(f"the viewer ended with code {code} (its reason is above)", code)
-        print("Nothing to show on: writing pictures instead", flush=True)
-    for path, mode in ((PICTURE, ("grid",)), (MOVIE, ("animate", "--loop", "--frames", "120"))):
+        print("Nothing to show on: writing images instead", flush=True)
+    for path, mode in ((IMAGE, ("grid",)), (MOVIE, ("animate", "--loop", "--frames", "120"))):
         command = ("viewer", *mode, str(MODEL), "--display", "none", "--record", str(path))
         run_stage(f"Write {path.resolve()}", *command)
 

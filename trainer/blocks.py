@@ -17,7 +17,7 @@ def pyramid(image_size: tuple[int, int], least_px: int) -> tuple[int, tuple[int,
     while height % 2 == 0 and width % 2 == 0 and min(height, width) // 2 >= least_px:
         height, width, levels = height // 2, width // 2, levels + 1
     if levels == 0:
-        raise ValueError(f"pictures are {image_size[1]}x{image_size[0]} px, expected sides that can be halved")
+        raise ValueError(f"images are {image_size[1]}x{image_size[0]} px, expected sides that can be halved")
     return levels, (height, width)
 
 
@@ -61,7 +61,7 @@ class UpBlock(nn.Sequential):
 
 
 def halvings(image_size: tuple[int, int], least_px: int = 3) -> list[tuple[int, int]]:
-    """The sizes (h, w) of a picture halved again and again, rounding down, until a side would be under ``least_px``.
+    """The sizes (h, w) of an image halved again and again, rounding down, until a side would be under ``least_px``.
 
     Three, so that digits of 28 px get three levels: with 7 as the last one a generator knows strokes, not digits.
     Raises ``ValueError`` where it cannot be halved at all.
@@ -71,15 +71,15 @@ def halvings(image_size: tuple[int, int], least_px: int = 3) -> list[tuple[int, 
         sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
     if len(sizes) == 1:
         height, width = image_size
-        raise ValueError(f"pictures are {width}x{height} px, expected sides of at least {2 * least_px} px")
+        raise ValueError(f"images are {width}x{height} px, expected sides of at least {2 * least_px} px")
     return sizes
 
 
 class TransposedGenerator(nn.Sequential):
-    """Latents [n, d] → pictures [n, c, h, w] in -1..1, by 4x4 transposed convolutions that double the size.
+    """Latents [n, d] → images [n, c, h, w] in -1..1, by 4x4 transposed convolutions that double the size.
 
     The widespread form of DCGAN's generator (Radford et al. 2016): batch normalisation and ReLU, tanh at the end.
-    ``width``: channels of half the picture's size; they double with every halving, up to 8 times. Any picture of at
+    ``width``: channels of half the image's size; they double with every halving, up to 8 times. Any image of at
     least 6 px. Raises ``ValueError`` for smaller ones.
     """
 
@@ -101,7 +101,7 @@ class TransposedGenerator(nn.Sequential):
 
 
 class StridedDiscriminator(nn.Sequential):
-    """Pictures [n, c, h, w] → scores [n], by 4x4 convolutions that halve the size: ``TransposedGenerator``'s mirror.
+    """Images [n, c, h, w] → scores [n], by 4x4 convolutions that halve the size: ``TransposedGenerator``'s mirror.
 
     Leaky ReLU of slope 0.2; ``norm`` makes the layer after each convolution but the first and the last.
     """

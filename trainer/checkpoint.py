@@ -64,7 +64,7 @@ class Origin:
     run: str = ""  # its id
     config: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the options, as config.json has them
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    data: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # as sources.identity knows the pictures
+    data: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # as sources.identity knows the images
 
 
 class Taken(UserError):

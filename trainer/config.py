@@ -21,24 +21,24 @@ class RunConfig:
     """What a run is told. Families add their own fields."""
 
     data: str = "toycats"
-    """Training pictures: a .npy file, a folder (class folders become labels), idx as MNIST's, CIFAR-10's binary folder,
+    """Training images: a .npy file, a folder (class folders become labels), idx as MNIST's, CIFAR-10's binary folder,
     parquet, shards ('x-{000..127}.tar', or their folder), hub:OWNER/NAME, torchvision:NAME, or 'toycats' (drawn)."""
     out: Path = Path("runs/run")
     """Folder of the run: checkpoints, log, sample grids. Run the same command again to resume."""
     steps: int = 10_000
     """Training steps in all; a larger number goes on from where a finished run stopped."""
     batch_size: int = 128
-    """Pictures a step and rank."""
+    """Images a step and rank."""
     image_size: int = 0
-    """Side of the square that pictures are resized to, in pixels; 0 keeps that of the data."""
+    """Side of the square that images are resized to, in pixels; 0 keeps that of the data."""
     bgr: bool = False
     """The .npy file is in blue-green-red order, as plain OpenCV scripts write it."""
     hold_out: int = 20
-    """Every Nth picture is kept out of training and scores the checkpoints; 0 trains on all."""
+    """Every Nth image is kept out of training and scores the checkpoints; 0 trains on all."""
     flip: bool = True
-    """Mirror half of the pictures left to right."""
+    """Mirror half of the images left to right."""
     rotate: float = 0.0
-    """Turn each picture by up to this many degrees either way."""
+    """Turn each image by up to this many degrees either way."""
     crop: float = 0.0
     """Cut up to this share (0..0.5) off the sides at random and enlarge the rest."""
     seed: int = 0
@@ -71,7 +71,7 @@ class RunConfig:
     workers: int = 0
     """Loader processes a rank, for data that does not fit in memory."""
     memory: float = 4.0
-    """GiB of u8 pictures that may be held on the device; larger sets are read while training."""
+    """GiB of u8 images that may be held on the device; larger sets are read while training."""
     threads: int = 0
     """CPU threads a rank; 0: the cores of this machine shared among its ranks."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -88,7 +88,7 @@ class RunConfig:
             ("memory", 0), ("processes", 0), ("threads", 0), ("minutes", 0), ("ema", 0), ("rotate", 0), ("crop", 0),
         ):  # fmt: skip
             require(getattr(self, name) >= low, name, getattr(self, name), f"at least {low}")
-        require(self.hold_out != 1, "hold_out", 1, "0, or at least 2: every picture would be held out")
+        require(self.hold_out != 1, "hold_out", 1, "0, or at least 2: every image would be held out")
         require(self.rotate <= 180, "rotate", self.rotate, "at most 180")
         require(self.crop <= 0.5, "crop", self.crop, "at most 0.5")
 

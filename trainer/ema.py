@@ -19,7 +19,7 @@ class AveragedNets:
 
     @torch.no_grad()
     def update(self, name: str, net: torch.nn.Module, *, images: int, images_seen: int) -> None:
-        """Move one averaged network towards ``net``, which has learnt from ``images`` more pictures; of one that is
+        """Move one averaged network towards ``net``, which has learnt from ``images`` more images; of one that is
         sharded, this rank's part."""
         averaged = self.nets[name]
         halflife = min(self.halflife_images, RAMP_UP * images_seen)

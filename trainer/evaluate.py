@@ -1,4 +1,4 @@
-"""Measure a run: reconstruction, distance of its samples to real pictures, what a classifier sees in them, copies.
+"""Measure a run: reconstruction, distance of its samples to real images, what a classifier sees in them, copies.
 
 Writes ``evaluation/metrics.json`` and sheets into the run; an export of the same weights puts the figures into the
 card. Each rank takes its share of the batches, whose borders do not depend on the ranks: nor do the figures.
@@ -26,22 +26,22 @@ from trainer.config import RunConfig, UserError, parse, require
 from trainer.contract.files import replace_bytes
 from trainer.data.batches import open_data
 from trainer.data.batches.crops import LEAST_PX
-from trainer.data.batches.dataset import Pictures, Ragged
+from trainer.data.batches.dataset import ImageDataset, Ragged
 from trainer.data.batches.stream import ordered
 from trainer.data.sources.npy import printable
 from trainer.distributed import World, leave, seed_step
 from trainer.evaluation.features import Judge, fit, open_classifier, open_features
 from trainer.family import Batch, Crops, DataSpec, Pairs
-from trainer.log import contact_sheet, write_picture
+from trainer.log import contact_sheet, write_image
 from trainer.runs.store import restore
 
 FOLDER = "evaluation"
-LEAST = 10  # pictures or samples that distances between sets make any sense of
-NEIGHBOURS = 5  # training pictures shown beside a sample
-SHOWN = 12  # samples with their neighbours, and pictures with their reconstructions
+LEAST = 10  # images or samples that distances between sets make any sense of
+NEIGHBOURS = 5  # training images shown beside a sample
+SHOWN = 12  # samples with their neighbours, and images with their reconstructions
 SHEET = 64  # samples
-SEARCHED = 1024  # training pictures at once
-SMALL_PX = 32  # pictures are compared with the training set at this size at most
+SEARCHED = 1024  # training images at once
+SMALL_PX = 32  # images are compared with the training set at this size at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,13 +51,13 @@ class EvaluateConfig:
     run: Positional[Path]
     """Folder of the run."""
     data: str = ""
-    """Pictures that the run has not seen, as --data of training; empty: those that the run held out."""
+    """Images that the run has not seen, as --data of training; empty: those that the run held out."""
     condition: str = ""
     """The other side of --data where the run learnt from pairs, as --condition of training; empty: as the run's."""
     weights: str = "best"
     """Checkpoint: best, last, or a step."""
     samples: int = 2000
-    """Pictures to draw; 0: none."""
+    """Images to draw; 0: none."""
     features: str = "inception"
     """What sets are compared in: inception, an .onnx file, the run of a classifier, or none."""
     inception: Path | None = None
@@ -68,13 +68,13 @@ class EvaluateConfig:
     memorised: bool = True
     """Search the training set for each sample's nearest neighbours."""
     batch_size: int = 64
-    """Pictures at once on a rank."""
+    """Images at once on a rank."""
     seed: int = 0
     """Seed of the samples, and of the subsets of the kernel distance."""
     bgr: bool = False
     """The .npy file of --data is in blue-green-red order."""
     memory: float = 4.0
-    """GiB of u8 pictures that may be held."""
+    """GiB of u8 images that may be held."""
     threads: int = 0
     """CPU threads a rank; 0: the cores of this machine shared among its ranks."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -109,7 +109,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 class Evaluation:
-    """A run's networks, the pictures that it has not seen, and those that judge."""
+    """A run's networks, the images that it has not seen, and those that judge."""
 
     def __init__(self, config: EvaluateConfig, world: World) -> None:
         self.config, self.world = config, world
@@ -119,7 +119,7 @@ class Evaluation:
             net.to(world.device)
         self.files = {item.kind: item for item in self.family.exports(self.nets, self.restored.state.facts)}
         self.generates = bool({"generator", "denoiser"} & self.files.keys()) and config.samples > 0
-        self.pictures, self.indices = self.open_data()
+        self.images, self.indices = self.open_data()
         self.judge: Judge | None = None
         self.classifier: Judge | None = None
         if self.generates:
@@ -129,36 +129,36 @@ class Evaluation:
         if self.judge is not None:
             for found, what in ((len(self.indices), self.name), (config.samples, "--samples")):
                 if found < LEAST:
-                    raise UserError(f"{what}: {found} pictures, expected at least {LEAST} to compare sets")
+                    raise UserError(f"{what}: {found} images, expected at least {LEAST} to compare sets")
         self.sheets: dict[str, np.ndarray] = {}
 
-    def open_data(self) -> tuple[Pictures, np.ndarray]:
-        """The pictures to measure with, and which of them. Raises ``UserError`` where they are not as the run's."""
+    def open_data(self) -> tuple[ImageDataset, np.ndarray]:
+        """The images to measure with, and which of them. Raises ``UserError`` where they are not as the run's."""
         config, own = self.config, self.family.config
         self.name = printable(config.data or own.data)
-        pictures = self.open_pictures(config.data or own.data, config.bgr if config.data else own.bgr)
-        spec = pictures.spec
-        if not same_pictures(spec, self.spec):
+        images = self.open_dataset(config.data or own.data, config.bgr if config.data else own.bgr)
+        spec = images.spec
+        if not same_images(spec, self.spec):
             found, expected = (
                 f"{item.image_size[1]}x{item.image_size[0]} px, {item.channels} channel(s)"
                 + (f", conditions of {item.condition_channels}" if item.condition_channels else "")
                 for item in (spec, self.spec)
             )
-            raise UserError(f"{self.name}: holds pictures of {found}, expected the run's {expected}")
-        if self.family.needs_labels and pictures.labels is None:
+            raise UserError(f"{self.name}: holds images of {found}, expected the run's {expected}")
+        if self.family.needs_labels and images.labels is None:
             raise UserError(f"{self.name}: holds no labels, {type(self.family).__name__} needs them")
         labelled = any("label" in item.inputs for item in self.files.values())  # some families can do without
-        if not self.family.needs_labels and (not labelled or pictures.labels is None):
-            pictures = dataclasses.replace(pictures, labels=None, classes=())
-        elif pictures.labels is not None:
-            numbers = np.array(same_classes(pictures.classes, self.spec.classes, self.name))
-            pictures = dataclasses.replace(pictures, labels=numbers[pictures.labels], classes=self.spec.classes)
-        indices = np.arange(len(pictures)) if config.data else pictures.split(own.hold_out)[1]
+        if not self.family.needs_labels and (not labelled or images.labels is None):
+            images = dataclasses.replace(images, labels=None, classes=())
+        elif images.labels is not None:
+            numbers = np.array(same_classes(images.classes, self.spec.classes, self.name))
+            images = dataclasses.replace(images, labels=numbers[images.labels], classes=self.spec.classes)
+        indices = np.arange(len(images)) if config.data else images.split(own.hold_out)[1]
         if not len(indices):
-            raise UserError(f"{config.run}: held out no picture: give some with --data")
-        return pictures, indices
+            raise UserError(f"{config.run}: held out no image: give some with --data")
+        return images, indices
 
-    def open_pictures(self, data: str, bgr: bool) -> Pictures:
+    def open_dataset(self, data: str, bgr: bool) -> ImageDataset:
         """A set as the run reads it; one given here may have other conditions."""
         reading = self.family.reading()
         if data != self.family.config.data and self.config.condition:
@@ -184,7 +184,7 @@ class Evaluation:
             "step": state.step,
             "images_seen": state.images_seen,
             "data": self.name if ":" in self.name else Path(self.name).name,
-            "pictures": len(self.indices),
+            "images": len(self.indices),
             **({"samples": config.samples, "seed": config.seed} if self.generates else {}),
             **({"features": self.judge.name} if self.judge else {}),
             **({"classifier": self.classifier.name} if self.classifier else {}),
@@ -195,7 +195,7 @@ class Evaluation:
             try:
                 folder.mkdir(exist_ok=True)
                 for name, sheet in self.sheets.items():
-                    write_picture(folder / f"{name}.png", sheet)
+                    write_image(folder / f"{name}.png", sheet)
                 replace_bytes(folder / "metrics.json", json.dumps(facts, indent=1).encode())
             except OSError as error:
                 raise UserError(f"{folder}: cannot be written to: {error.strerror or error}") from None
@@ -203,7 +203,7 @@ class Evaluation:
         return facts
 
     def measure_held_out(self) -> tuple[dict[str, float], Tensor | None]:
-        """The family's own figures, those of its encoder and decoder, and the features of the real pictures."""
+        """The family's own figures, those of its encoder and decoder, and the features of the real images."""
         low, high = self.family.image_range
 
         def measure(number: int, indices: np.ndarray) -> dict[str, Tensor]:
@@ -228,7 +228,7 @@ class Evaluation:
         return {name: float(values.double().mean()) for name, values in rows.items()}, real
 
     def reconstruct(self, image: Tensor, batch: Batch) -> Tensor | None:
-        """Pictures by way of the files that the family exports: a translator of conditions, or encoder and generator;
+        """Images by way of the files that the family exports: a translator of conditions, or encoder and generator;
         None where it has neither."""
         if "translator" in self.files and batch.condition is not None:
             low, high = self.family.image_range
@@ -250,7 +250,7 @@ class Evaluation:
         return self.files["generator"].module(latent, batch.label).clamp(0, 1)
 
     def measure_samples(self, real: Tensor | None) -> dict[str, float]:
-        """How far samples are from real pictures, which classes they show, and whether they are copies."""
+        """How far samples are from real images, which classes they show, and whether they are copies."""
         config = self.config
         generator = torch.Generator().manual_seed(config.seed)
         inputs = self.family.sample_inputs(config.samples, self.spec, generator, self.held_out())
@@ -279,7 +279,7 @@ class Evaluation:
             fewest, size = min(len(real), len(rows["features"])), real.shape[1]
             if fewest <= size:
                 self.say(
-                    f"note: {fewest} pictures are few for the {size} numbers that each is compared by: the Fréchet "
+                    f"note: {fewest} images are few for the {size} numbers that each is compared by: the Fréchet "
                     "distance comes out too large, and only compares runs that are measured alike; the kernel "
                     "distance does not"
                 )
@@ -294,7 +294,7 @@ class Evaluation:
         """How evenly the classes occur among the samples, and how many are of the class that was asked for."""
         assert self.classifier is not None
         if logits.shape[1] < 2:
-            raise UserError(f"--classifier {self.config.classifier}: gives 1 score a picture, expected one a class")
+            raise UserError(f"--classifier {self.config.classifier}: gives 1 score an image, expected one a class")
         predicted = logits.argmax(1)
         found = {"class_entropy": metrics.entropy(predicted, logits.shape[1])}
         if labels is not None:
@@ -308,18 +308,18 @@ class Evaluation:
         return found
 
     def measure_copying(self, samples: Tensor, shown: Tensor, numbers: np.ndarray) -> dict[str, float]:
-        """Search the run's training pictures for those nearest to each sample, pixel by pixel at a small size.
+        """Search the run's training images for those nearest to each sample, pixel by pixel at a small size.
 
-        samples: all, as ``small`` gives them; shown: the pictures of those with these numbers.
+        samples: all, as ``small`` gives them; shown: the images of those with these numbers.
         """
-        own, training = self.family.config, self.pictures
+        own, training = self.family.config, self.images
         if self.config.data:
             try:
-                training = self.open_pictures(own.data, own.bgr)
+                training = self.open_dataset(own.data, own.bgr)
             except UserError as error:
-                self.say(f"note: the training pictures cannot be searched for copies: {error}")
+                self.say(f"note: the training images cannot be searched for copies: {error}")
                 return {}
-        if not same_pictures(training.spec, self.spec):
+        if not same_images(training.spec, self.spec):
             self.say(f"note: {printable(own.data)} is not what the run was trained on: not searched for copies")
             return {}
         indices = training.split(own.hold_out)[0]
@@ -344,27 +344,27 @@ class Evaluation:
         apart = found.distances[:, 0]
         return {"copying": metrics.copying(apart[: len(samples)], apart[len(samples) :])}
 
-    def read_small(self, indices: np.ndarray, pictures: Pictures | None = None) -> Tensor:
-        """Some pictures of a set as ``small`` gives them."""
+    def read_small(self, indices: np.ndarray, images: ImageDataset | None = None) -> Tensor:
+        """Some images of a set as ``small`` gives them."""
         low, high = self.family.image_range
-        (batch,) = self.batches(indices, pictures)
+        (batch,) = self.batches(indices, images)
         return self.small((batch.image - low) / (high - low))
 
     def small(self, image: Tensor) -> Tensor:
-        """Pictures in 0..1 as rows to compare, f32 [n, d] on the CPU."""
+        """Images in 0..1 as rows to compare, f32 [n, d] on the CPU."""
         height, width = image.shape[2:]
         shrink = max(1.0, max(height, width) / SMALL_PX)
         size = (max(1, round(height / shrink)), max(1, round(width / shrink)))
         return fit(image, image.shape[1], size).flatten(1).cpu()
 
     def held_out(self) -> Iterator[Batch]:
-        """The pictures to measure with, a few at a time."""
+        """The images to measure with, a few at a time."""
         for start in range(0, len(self.indices), self.config.batch_size):
             yield from self.batches(self.indices[start : start + self.config.batch_size])
 
-    def batches(self, indices: np.ndarray, pictures: Pictures | None = None) -> Iterator[Batch]:
+    def batches(self, indices: np.ndarray, images: ImageDataset | None = None) -> Iterator[Batch]:
         return ordered(
-            pictures or self.pictures,
+            images or self.images,
             indices,
             batch_size=len(indices),
             device=self.world.device,
@@ -377,7 +377,7 @@ class Evaluation:
     ) -> dict[str, Tensor]:
         """Measure all batches, each rank its share, and gather the rows in order, on the CPU."""
         # those of many sizes come one by one
-        size = 1 if isinstance(self.pictures.images, Ragged) else self.config.batch_size
+        size = 1 if isinstance(self.images.images, Ragged) else self.config.batch_size
         numbers = range(-(-len(indices) // size))
         mine = numbers[self.world.rank :: self.world.size]
         found = {}
@@ -407,8 +407,8 @@ def compare_sets(real: Tensor, sampled: Tensor, seed: int) -> dict[str, float]:
     }
 
 
-def same_pictures(one: DataSpec, other: DataSpec) -> bool:
-    """Whether pictures and conditions are of the same size and channels."""
+def same_images(one: DataSpec, other: DataSpec) -> bool:
+    """Whether images and conditions are of the same size and channels."""
     facts = ((item.image_size, item.channels, item.condition_channels) for item in (one, other))
     return next(facts) == next(facts)
 

@@ -28,19 +28,19 @@ class DataSpec:
 @dataclass(frozen=True, kw_only=True)
 class Reading:
     """How the data of a family are read, in plain facts that ``trainer.data.batches`` acts on. This one: whole
-    pictures, all of one size."""
+    images, all of one size."""
 
-    rgb_only: bool = False  # leave out picture files that are not stored in three colours
+    rgb_only: bool = False  # leave out image files that are not stored in three colours
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pairs(Reading):
-    """Pictures, each with a second one that it is to be made of."""
+    """Images, each with a second one that it is to be made of."""
 
-    condition: str  # a folder of pictures of the same names, a .npy file, "halves" (left → right), or "edges"
-    swapped: bool = False  # the condition is made of the picture instead
+    condition: str  # a folder of images of the same names, a .npy file, "halves" (left → right), or "edges"
+    swapped: bool = False  # the condition is made of the image instead
     enlarge: float = 1.0  # read at this many times the size, of which training cuts windows at random
-    channels: int = 0  # of the pictures to make: 1 or 3; 0: as the data are
+    channels: int = 0  # of the images to make: 1 or 3; 0: as the data are
     condition_channels: int = 0  # the same of the conditions
     sigma: float = 0.33  # of "edges": how far the thresholds are from the median
     flag: str = "--condition"  # what a person calls the condition
@@ -48,14 +48,14 @@ class Pairs(Reading):
 
 @dataclass(frozen=True, kw_only=True)
 class Crops(Reading):
-    """Windows of pictures of any size, and what they look like when reduced."""
+    """Windows of images of any size, and what they look like when reduced."""
 
-    size_px: int  # side of the windows; smaller pictures are named and left out
+    size_px: int  # side of the windows; smaller images are named and left out
     scale: int = 1  # times that the condition is smaller
-    condition: str = ""  # folder of the reduced pictures, of the same names; empty: bicubic with antialiasing
-    validation: str = ""  # folder of pictures of any size that are held out, instead of some of the others
+    condition: str = ""  # folder of the reduced images, of the same names; empty: bicubic with antialiasing
+    validation: str = ""  # folder of images of any size that are held out, instead of some of the others
     turn: bool = False  # whether training turns windows by quarters
-    least_px: int = 0  # shortest side of pictures; 0: that of the windows
+    least_px: int = 0  # shortest side of images; 0: that of the windows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class Batch:
 
     @property
     def given(self) -> Tensor:
-        """What pictures are to be made of: their conditions, or where there are none, they themselves."""
+        """What images are to be made of: their conditions, or where there are none, they themselves."""
         return self.image if self.condition is None else self.condition
 
 
@@ -140,7 +140,7 @@ class Family(ABC):
     shardable: bool = False  # whether tried with networks in pieces on many ranks (FSDP); gradients of gradients fail
     channels_last: bool = True  # memory format of the networks; False where it was measured slower
     sheet_side: ClassVar[int] = 8  # samples along each side of a sheet
-    score_batch: ClassVar[int] = 64  # pictures that are scored at once
+    score_batch: ClassVar[int] = 64  # images that are scored at once
 
     def __init__(self, config: Any) -> None:
         self.config = config
@@ -181,22 +181,22 @@ class Family(ABC):
     ) -> tuple[Tensor, ...]:
         """Draw the fixed inputs of the sample grids, each [count, ...] on the CPU: latents f32, labels i64, conditions.
 
-        ``batches``: held-out pictures, then training ones, each once and always in the same order; read only when asked
+        ``batches``: held-out images, then training ones, each once and always in the same order; read only when asked
         for, and possibly fewer than ``count``.
         """
 
     @abstractmethod
     def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
-        """Pictures [n, c, h, w] in 0..1 of what ``sample_inputs`` gave, as the exported file would make them. Networks
+        """Images [n, c, h, w] in 0..1 of what ``sample_inputs`` gave, as the exported file would make them. Networks
         are unwrapped and in eval mode. ``facts``: what ``describe`` gave."""
 
     def sheet(self, samples: Tensor, *inputs: Tensor) -> Tensor:
         """What a sheet shows of samples [n, c, h, w], in 0..1: them alone, or beside what they were made of, an equal
-        number of pictures for each."""
+        number of images for each."""
         return samples
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
-        """Figures of one held-out batch, each f32 [n], one a picture; ``score`` is what *best* means (lower is
+        """Figures of one held-out batch, each f32 [n], one an image; ``score`` is what *best* means (lower is
         better). Empty: the family has no such figure and the last checkpoint is the best."""
         return {}
 

@@ -66,11 +66,11 @@ class Log:
         path = self.run / "samples" / f"step_{step:08d}.png"
         with self.tolerating(path.name):
             path.parent.mkdir(exist_ok=True)
-            write_picture(path, contact_sheet(images, columns=columns))
+            write_image(path, contact_sheet(images, columns=columns))
 
     @contextlib.contextmanager
     def tolerating(self, name: str) -> Iterator[None]:
-        """A disk that is full costs a row or a picture, not the run."""
+        """A disk that is full costs a row or an image, not the run."""
         try:
             yield
         except OSError as error:
@@ -143,23 +143,23 @@ def append(file: io.FileIO, line: bytes) -> None:
 
 
 def contact_sheet(images: Tensor, gap: int = 2, columns: int = 0) -> np.ndarray:
-    """[n, c, h, w] in 0..1 → one u8 RGB picture [h', w', 3]; columns 0: about as many as rows."""
-    pictures = (images.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-    count, height, width, channels = pictures.shape
+    """[n, c, h, w] in 0..1 → one u8 RGB image [h', w', 3]; columns 0: about as many as rows."""
+    levels = (images.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    count, height, width, channels = levels.shape
     columns = columns or int(np.ceil(np.sqrt(count)))
     rows = -(-count // columns)
     sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), 255, np.uint8)
-    for index, picture in enumerate(pictures):
+    for index, level in enumerate(levels):
         top, left = (
             gap + place * (side + gap) for place, side in zip(divmod(index, columns), (height, width), strict=True)
         )
-        sheet[top : top + height, left : left + width] = picture if channels == 3 else picture[..., :1]
+        sheet[top : top + height, left : left + width] = level if channels == 3 else level[..., :1]
     return sheet
 
 
-def write_picture(path: Path, picture: np.ndarray) -> None:
+def write_image(path: Path, image: np.ndarray) -> None:
     """Write u8 RGB [h, w, 3] as PNG, whole or not at all. Raises ``OSError``."""
-    done, data = cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]))
+    done, data = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))
     if not done:
-        raise OSError(f"{path}: cannot encode the picture")
+        raise OSError(f"{path}: cannot encode the image")
     replace_bytes(path, data.tobytes())

@@ -24,7 +24,7 @@ from trainer.config import RunConfig, UserError, parse
 from trainer.contract.text import printable
 from trainer.data.batches import open_data
 from trainer.data.batches.augment import Augment
-from trainer.data.batches.dataset import Pictures
+from trainer.data.batches.dataset import ImageDataset
 from trainer.data.batches.stream import Stream, ordered
 from trainer.distributed import STOPPED_EXIT_CODE, World, leave, rank_of_environment, seed_step
 from trainer.ema import AveragedNets
@@ -36,8 +36,8 @@ from trainer.runs import store as runs
 from trainer.schedule import rate_factor
 
 MAX_SHEET_SIDE = 16  # samples along each side of a sheet that is to show all classes
-DESCRIBED_PICTURES = 2048  # of the training set, for the facts on the card
-LEAST_PICTURES = 4  # to train on: fewer are a mistake in --data, not a set
+DESCRIBED_IMAGES = 2048  # of the training set, for the facts on the card
+LEAST_IMAGES = 4  # to train on: fewer are a mistake in --data, not a set
 STOP_SCORING_SECONDS = 5.0  # after a request to stop: saving comes first
 AGREE_EVERY = 8  # steps between agreements to stop on accelerators, which would have to wait for each
 
@@ -97,15 +97,15 @@ class Run:
 
     def __init__(self, family_class: type[Family], config: Any, world: World) -> None:
         self.config, self.world = config, world
-        self.family, self.pictures, self.raw = world.on_all(lambda: set_up(family_class, config, world.sharded))
-        self.spec = self.pictures.spec
+        self.family, self.images, self.raw = world.on_all(lambda: set_up(family_class, config, world.sharded))
+        self.spec = self.images.spec
         layout = torch.channels_last if self.family.channels_last else torch.contiguous_format
         for net in self.raw.values():
             net.to(world.device).to(memory_format=layout)
         self.averaged = AveragedNets(self.raw, config.ema)
         self.prepare()
         self.previous = self.resume()
-        self.training, self.held_out = self.pictures.split(config.hold_out)
+        self.training, self.held_out = self.images.split(config.hold_out)
         self.stream = self.open_stream()
         self.step = self.previous.step
         self.seconds_before = self.previous.seconds
@@ -154,7 +154,7 @@ class Run:
 
     def choose(self) -> Path | None:
         self.lock = checkpoint.lock(self.config.out)
-        self.data = starts.data_facts(self.family, self.config, self.pictures)
+        self.data = starts.data_facts(self.family, self.config, self.images)
         return starts.choose(self.family, self.config, self.spec, self.data)
 
     def register(self, start: State, path: Path | None) -> None:
@@ -185,7 +185,7 @@ class Run:
         config, world, reading = self.config, self.world, self.family.reading()
         turn = isinstance(reading, Crops) and reading.turn
         return Stream(
-            self.pictures,
+            self.images,
             self.training,
             batch_size=config.batch_size,
             rank=world.rank,
@@ -359,13 +359,13 @@ class Run:
     def describe(self) -> dict[str, Any]:
         """The facts of the averaged weights; a checkpoint and a sheet of the same step share them."""
         if self.described[0] != self.step:
-            spread = self.training[:: max(1, len(self.training) // DESCRIBED_PICTURES)]
+            spread = self.training[:: max(1, len(self.training) // DESCRIBED_IMAGES)]
             self.described = self.step, self.family.describe(self.averaged.nets, self.batches(spread, 0, 1))
         return self.described[1]
 
     def batches(self, indices: Any, rank: int, size: int) -> Iterator[Batch]:
         return ordered(
-            self.pictures,
+            self.images,
             indices,
             batch_size=self.family.score_batch,
             device=self.world.device,
@@ -463,34 +463,34 @@ class Turns:
         return row
 
 
-def set_up(family_class: type[Family], config: Any, sharded: bool) -> tuple[Family, Pictures, Nets]:
+def set_up(family_class: type[Family], config: Any, sharded: bool) -> tuple[Family, ImageDataset, Nets]:
     """A family, its data and its networks, the same on every rank. Raises ``UserError``."""
     family = family_class(config)
     if sharded and not family.shardable:
         raise UserError(f"{family_class.__name__} with these options cannot train with FSDP; use DDP (many_gpus.yaml)")
-    pictures = open_data(config, family.reading())
-    check_data(family_class, pictures, config)
+    images = open_data(config, family.reading())
+    check_data(family_class, images, config)
     runs.lay_foundation(family, config.out)
     seed_step(config.seed, -1, 0)  # the same weights on every rank
     try:
-        nets = family.build(pictures.spec)
+        nets = family.build(images.spec)
     except ValueError as error:
         raise UserError(f"{config.data}: {error}") from None
     family.begin(nets)
-    return family, pictures, nets
+    return family, images, nets
 
 
-def check_data(family_class: type[Family], pictures: Pictures, config: RunConfig) -> None:
+def check_data(family_class: type[Family], images: ImageDataset, config: RunConfig) -> None:
     """Refuse a data set that the family or the options cannot use."""
-    if family_class.needs_labels and not pictures.classes:
+    if family_class.needs_labels and not images.classes:
         raise UserError(
             f"{config.data}: holds no labels, {family_class.__name__} needs them (two class folders or more, say)"
         )
-    training = pictures.split(config.hold_out)[0]
-    if len(training) < LEAST_PICTURES:
+    training = images.split(config.hold_out)[0]
+    if len(training) < LEAST_IMAGES:
         raise UserError(
-            f"{config.data}: {len(pictures)} picture(s), {len(training)} of them to train on, "
-            f"expected {LEAST_PICTURES} or more"
+            f"{config.data}: {len(images)} image(s), {len(training)} of them to train on, "
+            f"expected {LEAST_IMAGES} or more"
         )
-    if family_class.needs_labels and pictures.labels is not None and len(np.unique(pictures.labels[training])) < 2:
-        raise UserError(f"{config.data}: all pictures to train on are of one class, expected two or more")
+    if family_class.needs_labels and images.labels is not None and len(np.unique(images.labels[training])) < 2:
+        raise UserError(f"{config.data}: all images to train on are of one class, expected two or more")

@@ -1,4 +1,4 @@
-"""Measures of pictures and of sets of pictures: pure functions of tensors, each with its paper."""
+"""Measures of images and of sets of images: pure functions of tensors, each with its paper."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -10,25 +10,25 @@ from torch.nn import functional as F
 BLOCK = 1024  # rows compared at once
 
 
-def squared_error(picture: Tensor, target: Tensor) -> Tensor:
-    """Mean squared error of each picture: two [n, c, h, w] → [n]."""
-    return (picture - target).square().flatten(1).mean(1)
+def squared_error(image: Tensor, target: Tensor) -> Tensor:
+    """Mean squared error of each image: two [n, c, h, w] → [n]."""
+    return (image - target).square().flatten(1).mean(1)
 
 
-def peak_signal_to_noise(picture: Tensor, target: Tensor) -> Tensor:
-    """PSNR of each picture in dB, values in 0..1: two [n, c, h, w] → [n]; equal pictures get 100."""
-    return -10 * squared_error(picture, target).clamp_min(1e-10).log10()
+def peak_signal_to_noise(image: Tensor, target: Tensor) -> Tensor:
+    """PSNR of each image in dB, values in 0..1: two [n, c, h, w] → [n]; equal images get 100."""
+    return -10 * squared_error(image, target).clamp_min(1e-10).log10()
 
 
-def structural_similarity(picture: Tensor, target: Tensor) -> Tensor:
-    """SSIM of each picture, values in 0..1: two [n, c, h, w] → [n].
+def structural_similarity(image: Tensor, target: Tensor) -> Tensor:
+    """SSIM of each image, values in 0..1: two [n, c, h, w] → [n].
 
     Wang et al. 2004, "Image Quality Assessment: From Error Visibility to Structural Similarity", section III.B: a
-    Gaussian window of 11 pixels and deviation 1.5, where it fits; a smaller odd window in pictures that are smaller.
+    Gaussian window of 11 pixels and deviation 1.5, where it fits; a smaller odd window in images that are smaller.
     """
-    channels, height, width = picture.shape[1:]
+    channels, height, width = image.shape[1:]
     side = min(11, height - 1 + height % 2, width - 1 + width % 2)
-    place = torch.arange(side, dtype=picture.dtype, device=picture.device) - side // 2
+    place = torch.arange(side, dtype=image.dtype, device=image.device) - side // 2
     window = (-place.square() / (2 * 1.5**2)).exp()
     window = window / window.sum()
 
@@ -37,33 +37,33 @@ def structural_similarity(picture: Tensor, target: Tensor) -> Tensor:
         return F.conv2d(across, window.view(1, 1, side, 1).repeat(channels, 1, 1, 1), groups=channels)
 
     c1, c2 = 0.01**2, 0.03**2
-    mean_x, mean_y = blur(picture), blur(target)
-    variance_x, variance_y = blur(picture.square()) - mean_x.square(), blur(target.square()) - mean_y.square()
-    covariance = blur(picture * target) - mean_x * mean_y
+    mean_x, mean_y = blur(image), blur(target)
+    variance_x, variance_y = blur(image.square()) - mean_x.square(), blur(target.square()) - mean_y.square()
+    covariance = blur(image * target) - mean_x * mean_y
     similarity = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
     similarity = similarity / ((mean_x.square() + mean_y.square() + c1) * (variance_x + variance_y + c2))
     return similarity.flatten(1).mean(1)
 
 
-def luma(picture: Tensor) -> Tensor:
-    """Brightness of pictures [n, c, h, w] in 0..1 → [n, 1, h, w], 16 to 235 of 255 (ITU-R BT.601, as MATLAB's
+def luma(image: Tensor) -> Tensor:
+    """Brightness of images [n, c, h, w] in 0..1 → [n, 1, h, w], 16 to 235 of 255 (ITU-R BT.601, as MATLAB's
     ``rgb2ycbcr``, but not rounded): what super-resolution is measured on."""
-    weights = picture.new_tensor((65.481, 128.553, 24.966)).view(3, 1, 1)
-    return ((picture * weights).sum(1, keepdim=True) + 16) / 255  # grey ones have three equal colours
+    weights = image.new_tensor((65.481, 128.553, 24.966)).view(3, 1, 1)
+    return ((image * weights).sum(1, keepdim=True) + 16) / 255  # grey ones have three equal colours
 
 
-def sharpness(picture: Tensor) -> Tensor:
-    """Variance of the Laplacian (4 neighbours) of the brightness of each picture, values in 0..1: [n, c, h, w] → [n].
+def sharpness(image: Tensor) -> Tensor:
+    """Variance of the Laplacian (4 neighbours) of the brightness of each image, values in 0..1: [n, c, h, w] → [n].
 
     Pech-Pacheco et al. 2000, "Diatom Autofocusing in Brightfield Microscopy", section 2.3: the larger, the sharper.
     """
-    weights = picture.new_tensor(((0, 1, 0), (1, -4, 1), (0, 1, 0))).view(1, 1, 3, 3)
-    return F.conv2d(luma(picture), weights).flatten(1).var(1)
+    weights = image.new_tensor(((0, 1, 0), (1, -4, 1), (0, 1, 0))).view(1, 1, 3, 3)
+    return F.conv2d(luma(image), weights).flatten(1).var(1)
 
 
-def inside(picture: Tensor, border: int) -> Tensor:
-    """Pictures [n, c, h, w] without so many pixels on each side."""
-    return picture[:, :, border : picture.shape[2] - border, border : picture.shape[3] - border]
+def inside(image: Tensor, border: int) -> Tensor:
+    """Images [n, c, h, w] without so many pixels on each side."""
+    return image[:, :, border : image.shape[2] - border, border : image.shape[3] - border]
 
 
 def moments(features: Tensor) -> tuple[Tensor, Tensor]:
@@ -135,8 +135,8 @@ def squared_discrepancy(x: Tensor, y: Tensor) -> float:
 class Coverage(NamedTuple):
     """How much of one set lies within the other."""
 
-    precision: float  # share of the samples that lie where real pictures do
-    recall: float  # share of the real pictures that lie where samples do
+    precision: float  # share of the samples that lie where real images do
+    recall: float  # share of the real images that lie where samples do
 
 
 def precision_recall(real: Tensor, sampled: Tensor, neighbours: int = 3) -> Coverage:
@@ -198,10 +198,10 @@ def merge_nearest(parts: Sequence[Nearest], count: int) -> Nearest:
 
 
 def copying(sampled: Tensor, held_out: Tensor) -> float:
-    """Share of (sample, held-out picture) pairs in which the sample lies nearer to the training pictures.
+    """Share of (sample, held-out image) pairs in which the sample lies nearer to the training images.
 
-    Distances to the nearest training picture, [n] and [m]. Meehan et al. 2020, "A Non-Parametric Test to Detect
-    Data-Copying in Generative Models", section 3.1: 0.5 where samples lie as new pictures do, 1 where they are copies.
+    Distances to the nearest training image, [n] and [m]. Meehan et al. 2020, "A Non-Parametric Test to Detect
+    Data-Copying in Generative Models", section 3.1: 0.5 where samples lie as new images do, 1 where they are copies.
     """
     ordered, sampled = held_out.sort().values.contiguous(), sampled.contiguous()
     below = torch.searchsorted(ordered, sampled, right=False)  # held-out distances smaller than the sample's

@@ -147,9 +147,9 @@ def _run_grid(options: argparse.Namespace) -> None:
     if options.encode is not None:
         from viewer.files.inputs import read_photo  # and Pillow, here alone
 
-        picture = read_photo(options.encode).on_white()
+        image = read_photo(options.encode).on_white()
         encoder = open_sibling_encoder(path, threads=threads)
-        encoded = encoder.encode(fit(picture, *encoder.image_size)[None])[0]
+        encoded = encoder.encode(fit(image, *encoder.image_size)[None])[0]
         if encoded.size != model.latent.size:
             raise ModelError(f"{path}: its encoder gives {encoded.size} numbers, expected {model.latent.size}")
     source = "" if options.encode is None else options.encode.name
@@ -174,7 +174,7 @@ def _run_grid(options: argparse.Namespace) -> None:
         mode = "mix" if start.way == "mix" else "random" if start.way == "random" else "interpolation"
         state = replace(state, seed=start.seed, cursor=start.cursor, mode=mode, truncation_steps=start.truncation_steps)
     if state.mode == "mix" and not can_mix:
-        raise ModelError(f"{path}: keeps {kept} latents of training pictures, expected {LEAST_SAMPLES} for mixes")
+        raise ModelError(f"{path}: keeps {kept} latents of training images, expected {LEAST_SAMPLES} for mixes")
     session = GridSession(model, state, options.out, encoded, printable(source), layer)
     _notify_other_low(session)
     _show(options, session)
@@ -244,7 +244,7 @@ def _run_latent(options: argparse.Namespace) -> None:
         if options.label is not None:
             state = replace(state, classes=_classes(options, model, None))
     if state.view not in views:
-        raise ModelError(f"{path}: keeps no latents of training pictures; to scatter others, give --data")
+        raise ModelError(f"{path}: keeps no latents of training images; to scatter others, give --data")
     check_layout(state.layout)
     _show(options, LatentSession(model, replace(state, views=views), options.out, cloud))
 
@@ -262,7 +262,7 @@ def _run_translate(options: argparse.Namespace) -> None:
         return
     if options.start is not None:
         raise ViewerError("--start is for --draw, found it without")
-    paths = find_photos(_named_pictures(options, "some, or --draw"))
+    paths = find_photos(_named_images(options, "some, or --draw"))
     model = open_model(options.model, threads=_threads(options, all_cores=True), wanted="translator", many_sizes=True)
     translator = Translator(model, options.condition, options.size)
     sigma, has_latent = start_sigma(translator), translator.latent_size > 0
@@ -282,8 +282,8 @@ def _run_draw(options: argparse.Namespace) -> None:
     from viewer.modes.draw.session import DrawSession, begin, page_of
     from viewer.sessions.translation import Translator
 
-    if options.pictures or options.output is not None:
-        found = "-o" if options.output is not None else options.pictures[0]
+    if options.images or options.output is not None:
+        found = "-o" if options.output is not None else options.images[0]
         raise ViewerError(f"--draw begins with an empty page, found {found!r} beside it; to begin with one: --start")
     model = open_model(options.model, threads=_threads(options, all_cores=True), wanted="translator")
     translator = Translator(model, options.condition, options.size)
@@ -302,11 +302,11 @@ def _run_upscale(options: argparse.Namespace) -> None:
     from viewer.sessions.headless import readable, upscale_files
     from viewer.sessions.translation import Upscaler
 
-    paths = find_photos(_named_pictures(options, "some"))
+    paths = find_photos(_named_images(options, "some"))
     model = open_model(options.model, threads=_threads(options, all_cores=True), wanted="translator", many_sizes=True)
     upscaler = Upscaler(model, options.tile)
     if _without_screen(options):
-        one = paths == [Path(options.pictures[0])]  # no folder, and no pattern
+        one = paths == [Path(options.images[0])]  # no folder, and no pattern
         upscale_files(upscaler, paths, options.output or options.out, one)
         return
     films = [path for path in paths if is_film(path)]
@@ -351,7 +351,7 @@ def _run_dataset(options: argparse.Namespace) -> None:
 
 def _run_pick(options: argparse.Namespace) -> None:
     from viewer.files.inputs import read_photo
-    from viewer.files.png import PictureError, read_recipe
+    from viewer.files.png import ImageError, read_recipe
     from viewer.files.table import find_table
     from viewer.modes.pick.session import PickSession
     from viewer.modes.pick.state import begin
@@ -359,17 +359,17 @@ def _run_pick(options: argparse.Namespace) -> None:
     photo = read_photo(options.table)
     try:
         recipe = read_recipe(options.table)
-    except PictureError:  # most tables do not say what they are made of
+    except ImageError:  # most tables do not say what they are made of
         recipe = {}
     table = find_table(options.table, photo.image, recipe, options.rows, options.cols, options.margin)
     state = begin(table, photo.image.shape[1], photo.image.shape[0], options.scale)
     _show(options, PickSession(options.table, photo, recipe, state, options.out))
 
 
-def _named_pictures(options: argparse.Namespace, expected: str) -> list[str]:
-    if not options.pictures:
-        raise ViewerError(f"no pictures named, expected {expected}")
-    named: list[str] = options.pictures
+def _named_images(options: argparse.Namespace, expected: str) -> list[str]:
+    if not options.images:
+        raise ViewerError(f"no images named, expected {expected}")
+    named: list[str] = options.images
     return named
 
 
@@ -382,7 +382,7 @@ def _without_screen(options: argparse.Namespace) -> bool:
 
 
 def _classes(options: argparse.Namespace, model: "Model", start: "Start | None") -> "Classes":
-    """Which class is drawn first: that of the flag, else that of the picture to begin from, else the first."""
+    """Which class is drawn first: that of the flag, else that of the image to begin from, else the first."""
     from viewer.sessions.classes import Classes, find_label
 
     classes = Classes(len(model.classes))
@@ -394,7 +394,7 @@ def _classes(options: argparse.Namespace, model: "Model", start: "Start | None")
 
 
 def _gain(options: argparse.Namespace, layer: "Layer | None", start: "Start | None") -> "Gain | None":
-    """How much of a layer is added to begin with: as the flag says, else the picture to begin from, else the layer."""
+    """How much of a layer is added to begin with: as the flag says, else the image to begin from, else the layer."""
     detail = layer.facts["detail"] if layer is not None else {"file": "", "sha256": ""}
     if start is not None and start.detail != detail["sha256"]:
         found = repr(detail["file"]) if detail["file"] else "none"
@@ -408,7 +408,7 @@ def _gain(options: argparse.Namespace, layer: "Layer | None", start: "Start | No
 
 
 def _notify_other_low(session: "GridSession | AnimateSession") -> None:
-    """Say where a detail network was not trained beside this model: what it adds may not fit the pictures."""
+    """Say where a detail network was not trained beside this model: what it adds may not fit the images."""
     from viewer.sessions.detail_layer import other_low
 
     said = other_low(session.model, session.layer) if session.layer is not None else ""
@@ -435,20 +435,20 @@ def _run_info(options: argparse.Namespace) -> None:
 
 
 MODES: Final = {
-    "grid": Mode("a page of pictures to choose from, random or interpolated", add_grid_flags, _run_grid),
-    "hpf": Mode("a page of pictures, with fine detail of a second network, or sharpened", add_hpf_flags, _run_grid),
+    "grid": Mode("a page of images to choose from, random or interpolated", add_grid_flags, _run_grid),
+    "hpf": Mode("a page of images, with fine detail of a second network, or sharpened", add_hpf_flags, _run_grid),
     "animate": Mode("a walk through latent space", add_animate_flags, _run_animate),
     "latent": Mode("latent space itself: planes, lines, points, sliders", add_latent_flags, _run_latent),
     "translate": Mode(
-        "pictures, or what you draw, beside what a model makes of them", add_translate_flags, _run_translate
+        "images, or what you draw, beside what a model makes of them", add_translate_flags, _run_translate
     ),
-    "upscale": Mode("pictures twice as large or more, beside plain enlargements", add_upscale_flags, _run_upscale),
-    "diffuse": Mode("pictures out of noise, or out of other pictures, as you watch", add_diffuse_flags, _run_diffuse),
+    "upscale": Mode("images twice as large or more, beside plain enlargements", add_upscale_flags, _run_upscale),
+    "diffuse": Mode("images out of noise, or out of other images, as you watch", add_diffuse_flags, _run_diffuse),
     "dataset": Mode(
-        "pages of a data set, to look through and to mark pictures", add_dataset_flags, _run_dataset, has_model=False
+        "pages of a data set, to look through and to mark images", add_dataset_flags, _run_dataset, has_model=False
     ),
-    "pick": Mode("a saved table of pictures, to cut some out", add_pick_flags, _run_pick, has_model=False),
-    "info": Mode("what a model file is, or what a saved picture was made from", add_info_flags, _run_info),
+    "pick": Mode("a saved table of images, to cut some out", add_pick_flags, _run_pick, has_model=False),
+    "info": Mode("what a model file is, or what a saved image was made from", add_info_flags, _run_info),
 }
 
 
@@ -456,7 +456,7 @@ def _show(options: argparse.Namespace, session: "Session[Any, Any, Any]", frames
     """Open the display and run a session on it to its end."""
     from viewer.app import DELAY_MS, run_live, run_scripted
     from viewer.displays import open_display
-    from viewer.files.png import PictureError
+    from viewer.files.png import ImageError
 
     try:
         display = open_display(
@@ -473,7 +473,7 @@ def _show(options: argparse.Namespace, session: "Session[Any, Any, Any]", frames
         finally:
             display.close()
         if session.failures and not display.interactive:  # nobody has seen them
-            raise PictureError(session.failures[0])
+            raise ImageError(session.failures[0])
     finally:
         session.close()
 

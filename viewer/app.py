@@ -1,6 +1,6 @@
 """The loop that joins a session and a display.
 
-There are two: ``run_live`` where a person watches, and ``run_scripted`` where nobody does; there every picture is
+There are two: ``run_live`` where a person watches, and ``run_scripted`` where nobody does; there every image is
 waited for, so that the same script gives the same frames.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from viewer.displays.display import Display
-from viewer.files.png import PictureError
+from viewer.files.png import ImageError
 from viewer.keys import CLOSED, Action, Event
 from viewer.sessions.session import Session
 
@@ -26,7 +26,7 @@ _LONG_SECONDS: Final = 1e6
 def run_live(session: Session[Any, Any, Any], display: Display, script: Sequence[Event] = (), frames: int = 0) -> None:
     """Show a session to a person until it is quit, or after so many frames of a walk, and what is to be saved is.
 
-    ``script``: keys that press themselves, each when the picture of the one before is seen. Raises ``DisplayError``.
+    ``script``: keys that press themselves, each when the image of the one before is seen. Raises ``DisplayError``.
     """
     _watch(session, display, script, frames)
     _finish_saving(session, display)
@@ -68,11 +68,11 @@ def _watch(session: Session[Any, Any, Any], display: Display, script: Sequence[E
 
 
 def _finish_saving(session: Session[Any, Any, Any], display: Display) -> None:
-    """Wait for what was asked to be saved; QUIT once more gives it up. Raises ``PictureError`` where that fails."""
+    """Wait for what was asked to be saved; QUIT once more gives it up. Raises ``ImageError`` where that fails."""
     lost, said, watched = len(session.lost), 0, True
     session.pump(time.monotonic())
     while count := session.unsaved:
-        what = f"saving {count} picture{'s' * (count > 1)}"
+        what = f"saving {count} image{'s' * (count > 1)}"
         if count != said:
             session.notify(f"{what}; ESC again gives up", seconds=_LONG_SECONDS)
             said = count
@@ -90,7 +90,7 @@ def _finish_saving(session: Session[Any, Any, Any], display: Display) -> None:
                     print(f"{what}; Ctrl-C gives up", file=sys.stderr, flush=True)
         session.pump(time.monotonic())
     if len(session.lost) > lost:
-        raise PictureError(session.lost[-1])  # nobody has seen it
+        raise ImageError(session.lost[-1])  # nobody has seen it
 
 
 def run_scripted(

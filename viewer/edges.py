@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 def find_edges(image: NDArray[np.uint8], sigma: float = 0.33, blur: int = 3, invert: bool = False) -> NDArray[np.uint8]:
-    """White edges on black, u8 [h, w], of a picture u8 [h, w, 3] BGR or [h, w] grey.
+    """White edges on black, u8 [h, w], of an image u8 [h, w, 3] BGR or [h, w] grey.
 
     ``sigma``: how far below and above the median the two thresholds lie, 0..1. ``blur``: pixels across, of the Gaussian
     before, odd; 0: none. ``invert``: black edges on white.

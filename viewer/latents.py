@@ -1,7 +1,7 @@
 """Seeds to latents, and the ways from one latent to another.
 
 Numbers come from SHAKE-256 (FIPS 202) of the seed, and become normal by Box and Muller's transform in double precision.
-Both are fixed by their definitions, so a seed gives the same picture on every platform and with every version of NumPy.
+Both are fixed by their definitions, so a seed gives the same image on every platform and with every version of NumPy.
 """
 
 import hashlib
@@ -66,7 +66,7 @@ def mix(samples: Latents, seed: int, indices: range) -> Latents:
 
 
 def truncate(latent: Latent, latents: Latents, truncation: float) -> Latents:
-    """Bring latents nearer to the mean of the training pictures (below 1) or further from it (above 1)."""
+    """Bring latents nearer to the mean of the training images (below 1) or further from it (above 1)."""
     if truncation == 1.0:
         return latents
     mean = np.asarray(latent.mean or 0.0, np.float32)
@@ -113,7 +113,7 @@ def bilinear(corners: Latents, rows: int, columns: int) -> Latents:
 
 
 def corner_numbers(rows: int, columns: int) -> tuple[int, int, int, int]:
-    """The pictures at the corners of a page: top left, top right, bottom left, bottom right."""
+    """The images at the corners of a page: top left, top right, bottom left, bottom right."""
     return 0, columns - 1, (rows - 1) * columns, rows * columns - 1
 
 

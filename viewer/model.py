@@ -1,7 +1,7 @@
 """A model file: opened, checked, described and run. The only module that knows onnxruntime.
 
 A file that the export wrote carries a card and a seal. A file of other origin is inspected: its declared shapes and a
-few probe runs tell how its arrays are to be read. Either way the result is a ``Model``, whose pictures are u8
+few probe runs tell how its arrays are to be read. Either way the result is a ``Model``, whose images are u8
 [n, h, w, 3] in OpenCV's BGR order; the graphs' own order is RGB.
 """
 
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from export.card import SEAL_KEY, Card, CardError, Latent, check_seal
 from viewer.errors import ViewerError
-from viewer.graph.arrays import latent_array, picture_array, read_picture, read_pictures
-from viewer.graph.inspection import Layout, PictureLayout, find_scale
+from viewer.graph.arrays import image_array, latent_array, read_image, read_images
+from viewer.graph.inspection import ImageLayout, Layout, find_scale
 from viewer.graph.limits import GIB, Overdue, allowed_memory, finish, opening_seconds, run_seconds
 from viewer.graph.probing import Probe
 from viewer.graph.screening import ScreeningError, screen
@@ -30,18 +30,18 @@ from viewer.text import printable
 Images = NDArray[np.uint8]  # [n, h, w, 3] BGR
 
 _LARGEST_FILE: Final = 2**31  # bytes; ONNX itself ends here
-_LARGEST_ARRAY: Final = 2**28  # numbers an input or output may declare for one picture
-_PIXELS_A_RUN: Final = 200_000  # more at once falls out of the caches: 12 pictures of 128 px beat 48 by a fifth
+_LARGEST_ARRAY: Final = 2**28  # numbers an input or output may declare for one image
+_PIXELS_A_RUN: Final = 200_000  # more at once falls out of the caches: 12 images of 128 px beat 48 by a fifth
 _LARGEST_FOLDED: Final = 2**30  # bytes of a constant that onnxruntime may compute while it opens a file
 _NO_MEMORY: Final = ("bad_alloc", "bad allocation", "Available memory of", "Failed to allocate", "would require more")
 _CARD_TYPES: Final = {"f32": "tensor(float)", "i64": "tensor(int64)", "u8": "tensor(uint8)"}
 _DOES: Final = {
-    "generator": "latent → picture",
-    "encoder": "picture → latent",
+    "generator": "latent → image",
+    "encoder": "image → latent",
     "detail": "latent → fine detail",
-    "translator": "picture → picture",
-    "denoiser": "noise → picture, step by step",
-    "other": "no picture in or out",
+    "translator": "image → image",
+    "denoiser": "noise → image, step by step",
+    "other": "no image in or out",
 }
 _MODES: Final = {"generator": "grid", "translator": "translate", "denoiser": "diffuse"}  # where each kind is at home
 
@@ -54,7 +54,7 @@ def open_model(path: Path, *, threads: int = 1, wanted: str = "", many_sizes: bo
     """Open an ONNX file.
 
     ``threads``: cores that one run may use. ``wanted``: the kind that the caller can use; empty: any. ``many_sizes``:
-    pictures of many sizes will go through it, for each of which memory would be planned, and kept, otherwise.
+    images of many sizes will go through it, for each of which memory would be planned, and kept, otherwise.
     Raises ``ModelError``.
     """
     data = _read(path)
@@ -65,7 +65,7 @@ def open_model(path: Path, *, threads: int = 1, wanted: str = "", many_sizes: bo
         raise ModelError(f"{_shown(path)}: {error}") from None
     digest = hashlib.sha256()
     hashing = threading.Thread(target=digest.update, args=(data,), daemon=True)
-    hashing.start()  # beside the opening: only pictures that are saved need it
+    hashing.start()  # beside the opening: only images that are saved need it
     call = onnxruntime.RunOptions()
 
     def begin() -> Model:
@@ -96,7 +96,7 @@ def open_sibling_encoder(path: Path, *, threads: int = 1) -> "Model":
     beside = path.with_name(f"{path.stem}.encoder.onnx")
     if not beside.is_file():
         raise ModelError(
-            f"{_shown(path)}: a picture needs its encoder, expected beside it as {_shown(Path(beside.name))}"
+            f"{_shown(path)}: an image needs its encoder, expected beside it as {_shown(Path(beside.name))}"
         )
     encoder = open_model(beside, threads=threads, wanted="encoder")
     if encoder.inferred:
@@ -130,7 +130,7 @@ class Model:
         self._opening: onnxruntime.RunOptions | None = opening
         self._overdue: onnxruntime.RunOptions | None = None  # a run that was called off and has not ended
         self._layout: Layout | None = None
-        self._picture_layout: PictureLayout | None = None
+        self._image_layout: ImageLayout | None = None
         self.card = card if card is not None else self._inspect()
         if card is not None:
             self._check_graph(card)
@@ -154,13 +154,13 @@ class Model:
 
     @cached_property
     def samples(self) -> Latents:
-        """The latents f32 [k, d] of a few training pictures that the card keeps; k is 0 where it keeps none."""
+        """The latents f32 [k, d] of a few training images that the card keeps; k is 0 where it keeps none."""
         rows = () if self.card is None else self.card.sample_latents
         return np.array(rows, np.float32).reshape(-1, self.latent.size)
 
     @property
     def image_size(self) -> tuple[int, int]:
-        """Height and width of the pictures in pixels. Raises ``ModelError`` where they are not fixed."""
+        """Height and width of the images in pixels. Raises ``ModelError`` where they are not fixed."""
         if self.card is None or self.card.image_size is None:
             raise ModelError(f"{_shown(self.path)}: its card gives no image_size, expected height and width")
         return self.card.image_size
@@ -188,7 +188,7 @@ class Model:
         )
 
     def generate(self, latents: Latents, labels: NDArray[np.int64] | None = None) -> Images:
-        """Pictures, u8 [n, h, w, 3] BGR, of latents f32 [n, d].
+        """Images, u8 [n, h, w, 3] BGR, of latents f32 [n, d].
 
         ``labels``: i64 [n], for models with classes; class 0 where none are given. Raises ``ModelError``.
         """
@@ -206,24 +206,24 @@ class Model:
                 chosen = np.zeros(count, np.int64) if labels is None else labels
                 feeds["label"] = chosen[first : first + size]
             try:
-                read_pictures(layout, self._run(feeds, layout.output), images[first : first + len(part)])
+                read_images(layout, self._run(feeds, layout.output), images[first : first + len(part)])
             except ValueError as error:
                 raise ModelError(f"{_shown(self.path)}: {error}") from None
         return images
 
     def encode(self, images: Images) -> Latents:
-        """Latents f32 [n, d] of pictures u8 [n, h, w, 3] BGR of the model's own size. Raises ``ModelError``."""
+        """Latents f32 [n, d] of images u8 [n, h, w, 3] BGR of the model's own size. Raises ``ModelError``."""
         if self.kind != "encoder" or self.inferred:
             raise ModelError(f"{_shown(self.path)}: found {_an(self.kind)}, expected an encoder with a card")
         if images.shape[1:] != (*self.image_size, 3):
-            raise ModelError(f"{_shown(self.path)}: got a picture of {images.shape[1:]}, expected {self.image_size}")
+            raise ModelError(f"{_shown(self.path)}: got an image of {images.shape[1:]}, expected {self.image_size}")
         latents = self._run({"image": np.ascontiguousarray(images[..., ::-1])}, "latent")
         if latents.shape != (len(images), self.latent.size) or not np.isfinite(latents).all():
             raise ModelError(f"{_shown(self.path)}: gave latents {latents.shape}, expected {self.latent.size} finite")
         return latents.astype(np.float32)
 
     def detail(self, latents: Latents) -> NDArray[np.float32]:
-        """The fine detail that latents f32 [n, d] stand for, f32 [n, h, w, 3] BGR, to be added to pictures in 0..1.
+        """The fine detail that latents f32 [n, d] stand for, f32 [n, h, w, 3] BGR, to be added to images in 0..1.
 
         Raises ``ModelError``.
         """
@@ -241,38 +241,38 @@ class Model:
         return details
 
     @property
-    def picture_layout(self) -> PictureLayout:
-        """How pictures go through a translator. Raises ``ModelError`` where this is none that can be used."""
-        if self._picture_layout is None:
+    def image_layout(self) -> ImageLayout:
+        """How images go through a translator. Raises ``ModelError`` where this is none that can be used."""
+        if self._image_layout is None:
             raise ModelError(f"{_shown(self.path)}: found {_an(self.kind)}{self.found}, expected a translator that "
-                             "takes one picture of 1 or 3 channels and gives one")  # fmt: skip
-        return self._picture_layout
+                             "takes one image of 1 or 3 channels and gives one")  # fmt: skip
+        return self._image_layout
 
     def translate(self, image: NDArray[np.uint8], latent: Latents | None = None) -> NDArray[np.uint8]:
-        """The picture u8 [h·scale, w·scale, 3] BGR that a translator makes of one.
+        """The image u8 [h·scale, w·scale, 3] BGR that a translator makes of one.
 
-        ``image``: u8 [h, w, 3] BGR or [h, w, 1] grey, whichever ``picture_layout`` says. ``latent``: f32 [d], for
+        ``image``: u8 [h, w, 3] BGR or [h, w, 1] grey, whichever ``image_layout`` says. ``latent``: f32 [d], for
         models that have one. Raises ``ModelError``.
         """
-        layout, (height, width, channels) = self.picture_layout, image.shape
+        layout, (height, width, channels) = self.image_layout, image.shape
         if channels != layout.channels:
             raise ModelError(f"{_shown(self.path)}: got {channels} channels, expected {layout.channels}")
-        feeds: dict[str, NDArray[Any]] = {self._picture_name: picture_array(layout, image)}
+        feeds: dict[str, NDArray[Any]] = {self._image_name: image_array(layout, image)}
         if self.card is not None and self.card.latent is not None and not self.inferred:
             feeds["latent"] = np.zeros((1, self.latent.size), np.float32) if latent is None else latent[None]
         output = self._run(feeds, layout.output)
         scale = find_scale(layout.output_axes, output.shape, height, width)
         if scale != layout.scale:
             raise ModelError(
-                f"{_shown(self.path)}: made an array {output.shape} of a picture {width}x{height}, expected one "
+                f"{_shown(self.path)}: made an array {output.shape} of an image {width}x{height}, expected one "
                 f"{layout.scale} times as large"
             )
-        return read_picture(layout, output[0])
+        return read_image(layout, output[0])
 
     def denoise(
         self, noisy: NDArray[np.float32], t: NDArray[np.int64], labels: NDArray[np.int64] | None = None
     ) -> NDArray[np.float32]:
-        """What a denoiser predicts, f32 [n, c, h, w], of pictures of that shape at steps t, i64 [n].
+        """What a denoiser predicts, f32 [n, c, h, w], of images of that shape at steps t, i64 [n].
 
         ``labels``: i64 [n], for models with classes; as many as there are classes: of none. Raises ``ModelError``.
         """
@@ -318,7 +318,7 @@ class Model:
         _call_off(call)
 
     @property
-    def _picture_name(self) -> str:
+    def _image_name(self) -> str:
         return "image" if not self.inferred else str(self._session.get_inputs()[0].name)
 
     @property
@@ -347,43 +347,43 @@ class Model:
             ):
                 raise ModelError(f"{_shown(self.path)}: {_describe(graph)} in the graph, its card says {said.shape}")
         if card.kind == "translator":
-            self._picture_layout = self._described_pictures(card, found["image"])
+            self._image_layout = self._described_images(card, found["image"])
         if card.kind not in ("generator", "detail"):
             return
         height, width = self._fixed_size(outputs[card.output.name].shape)
         if card.kind == "detail":
             return
-        self._layout = Layout((self.latent.size,), np.float32, picture_shape=(height, width, 3))
+        self._layout = Layout((self.latent.size,), np.float32, image_shape=(height, width, 3))
 
-    def _described_pictures(self, card: Card, graph: Any) -> PictureLayout:
+    def _described_images(self, card: Card, graph: Any) -> ImageLayout:
         """The layout of a translator with a card. ``graph``: the declared input, [n, h, w, c]."""
         channels = card.input_channels or card.channels
         if len(graph.shape) != 4 or (isinstance(graph.shape[3], int) and graph.shape[3] != channels):
             raise ModelError(f"{_shown(self.path)}: {_describe(graph)} in the graph, its card says {channels} channels")
         if channels not in (1, 3):
-            raise ModelError(f"{_shown(self.path)}: takes pictures of {channels} channels, expected 1 or 3")
+            raise ModelError(f"{_shown(self.path)}: takes images of {channels} channels, expected 1 or 3")
         height, width = (side if isinstance(side, int) else None for side in graph.shape[1:3])
-        return PictureLayout(
+        return ImageLayout(
             channels=channels, sides=(height, width), scale=card.scale, multiple=card.multiple if height is None else 1
         )
 
     def _fixed_size(self, declared: Sequence[Any]) -> tuple[int, int]:
-        """The size of the pictures. ``declared``: shape [n, h, w, 3] of the graph's output, text for unknown sizes."""
+        """The size of the images. ``declared``: shape [n, h, w, 3] of the graph's output, text for unknown sizes."""
         height, width = self.image_size
         if height * width * 3 > _LARGEST_ARRAY:
             raise ModelError(
-                f"{_shown(self.path)}: pictures of {width}x{height}, expected at most {_LARGEST_ARRAY // 3} pixels"
+                f"{_shown(self.path)}: images of {width}x{height}, expected at most {_LARGEST_ARRAY // 3} pixels"
             )
         if len(declared) != 4 or any(
             isinstance(one, int) and one != other for one, other in zip(declared[1:], (height, width, 3), strict=True)
         ):
             raise ModelError(
-                f"{_shown(self.path)}: pictures of {declared[1:]} in the graph, its card says {height}x{width} pixels"
+                f"{_shown(self.path)}: images of {declared[1:]} in the graph, its card says {height}x{width} pixels"
             )
         return height, width
 
     def _inspect(self) -> Card | None:
-        """Find out what a file without a card is; ``None`` where it has to do with no pictures."""
+        """Find out what a file without a card is; ``None`` where it has to do with no images."""
         for port in (*self._session.get_inputs(), *self._session.get_outputs()):
             _check_size(self.path, port)
         self.found = f": {self.ports[0]} → {self.ports[1]}"
@@ -392,7 +392,7 @@ class Model:
             found = probe.inspect(self.path.stem)
         except CardError as error:  # sizes that no card may have
             raise ModelError(f"{_shown(self.path)}: {str(error).replace('card ', 'inferred ', 1)}") from None
-        self._layout, self._picture_layout = found.layout, found.picture_layout
+        self._layout, self._image_layout = found.layout, found.image_layout
         return found.card
 
 

@@ -1,6 +1,6 @@
-"""From pictures to the frame that is shown: pure functions on arrays.
+"""From images to the frame that is shown: pure functions on arrays.
 
-Under the pictures lies a strip of text: on the left what is shown, on the right the keys, or what just happened.
+Under the images lies a strip of text: on the left what is shown, on the right the keys, or what just happened.
 """
 
 from collections.abc import Sequence
@@ -35,14 +35,14 @@ _SPACE: Final = 18  # between two pieces of text
 
 
 def blank(sheet: Sheet) -> Image:
-    """A sheet with no pictures yet."""
+    """A sheet with no images yet."""
     image = np.empty((sheet.height, sheet.width, 3), np.uint8)
     image[:] = PAPER
     return image
 
 
 def place(target: Image, sheet: Sheet, first: int, images: Image) -> None:
-    """Put pictures [n, h, w, 3] onto the sheet at ``target``, from number ``first`` on, scaled to its cells."""
+    """Put images [n, h, w, 3] onto the sheet at ``target``, from number ``first`` on, scaled to its cells."""
     for index, image in enumerate(images, first):
         left, top = sheet.corner(index)
         cell = target[top : top + sheet.cell_height, left : left + sheet.cell_width]
@@ -50,24 +50,24 @@ def place(target: Image, sheet: Sheet, first: int, images: Image) -> None:
 
 
 def with_detail(images: Image, details: NDArray[np.float32], gain: float) -> Image:
-    """Pictures u8 [n, h, w, 3] with ``gain`` times their details f32 [n, h, w, 3], both in levels, added."""
+    """Images u8 [n, h, w, 3] with ``gain`` times their details f32 [n, h, w, 3], both in levels, added."""
     flat = (len(images) * images.shape[1], images.shape[2] * 3)
     levels = images.reshape(flat).astype(np.float32)
     mixed = cv2.addWeighted(levels, 1.0, details.reshape(flat), gain, 0.0, dtype=cv2.CV_8U)  # rounds, and limits
     return np.asarray(mixed, np.uint8).reshape(images.shape)
 
 
-def compose(pictures: Image, strip: Image | None, sheet: Sheet | None = None, cursor: int = 0) -> Image:
-    """The whole frame: pictures above the strip, if there is one, and a cursor where there is a sheet."""
-    height = len(pictures)
-    frame = pictures.copy() if strip is None else np.concatenate([pictures, strip])
+def compose(images: Image, strip: Image | None, sheet: Sheet | None = None, cursor: int = 0) -> Image:
+    """The whole frame: images above the strip, if there is one, and a cursor where there is a sheet."""
+    height = len(images)
+    frame = images.copy() if strip is None else np.concatenate([images, strip])
     if sheet is not None:
         _draw_cursor(frame[:height], sheet, cursor)
     return frame
 
 
 def _draw_cursor(frame: Image, sheet: Sheet, cursor: int) -> None:
-    """A bright line between two dark ones, so that it shows on any picture; it lies mostly in the gaps."""
+    """A bright line between two dark ones, so that it shows on any image; it lies mostly in the gaps."""
     left, top = sheet.corner(cursor)
     right, bottom = left + sheet.cell_width - 1, top + sheet.cell_height - 1
     for offset, colour in ((-2, CURSOR), (-1, CURSOR), (0, CURSOR), (1, INK)):

@@ -1,11 +1,11 @@
-"""Back from a saved picture to the state that it was saved in."""
+"""Back from a saved image to the state that it was saved in."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from viewer.files.png import PictureError, read_recipe
+from viewer.files.png import ImageError, read_recipe
 from viewer.model import Model
 from viewer.modes.latent.layout import make_layout
 from viewer.modes.latent.space import Point, Space
@@ -15,7 +15,7 @@ from viewer.sessions.classes import Classes
 from viewer.sessions.gain import DETAIL
 from viewer.state import LARGEST_TRUNCATION, LEG_TICKS, TRUNCATION_STEPS
 
-_LARGEST_SIDE: Final = 64  # pictures in a row or column
+_LARGEST_SIDE: Final = 64  # images in a row or column
 _LAST_TICK: Final = 2**53
 _FARTHEST: Final = 1e9  # that a point moves along an axis
 _WAYS: Final = {"grid": ("random", "interpolation", "mix"), "hpf": ("random", "interpolation", "mix"),
@@ -24,26 +24,26 @@ _WAYS: Final = {"grid": ("random", "interpolation", "mix"), "hpf": ("random", "i
 
 @dataclass(frozen=True)
 class Start:
-    """What a saved picture says of its sheet. Facts of the other modes have their first values."""
+    """What a saved image says of its sheet. Facts of the other modes have their first values."""
 
     way: str  # random, interpolation or mix; slerp or lerp
     seed: int
     rows: int
     columns: int
     cursor: int
-    encoded: str  # name of the real picture at the first corner
+    encoded: str  # name of the real image at the first corner
     truncation_steps: int
     position: int  # ticks
     legs: int
     label: int  # the class, or that of the first row
     by_class: bool
-    gain: float | None  # of what was added to the pictures; None: nothing was
+    gain: float | None  # of what was added to the images; None: nothing was
     detail: str  # SHA-256 of the detail network that drew what was added; empty: none did
 
 
 @dataclass(frozen=True)
 class LatentStart:
-    """What a picture that was saved in the latent mode says of its frame."""
+    """What an image that was saved in the latent mode says of its frame."""
 
     state: LatentState  # with all views
     data: str  # name of the set that was scattered
@@ -52,7 +52,7 @@ class LatentStart:
 
 
 def read_start(path: Path, mode: str, model: Model) -> Start:
-    """The start that a picture saved in ``mode`` by this model gives. Raises ``PictureError``."""
+    """The start that an image saved in ``mode`` by this model gives. Raises ``ImageError``."""
     recipe, way = recipe_by(path, mode, _WAYS[mode], model)
 
     def whole(name: str, low: int, high: int, default: float = 0, unit: int = 1) -> int:
@@ -64,7 +64,7 @@ def read_start(path: Path, mode: str, model: Model) -> Start:
         seed=whole("seed", 0, LAST_SEED),
         rows=rows,
         columns=columns,
-        cursor=whole("picture", 0, rows * columns - 1),
+        cursor=whole("image", 0, rows * columns - 1),
         encoded=str(recipe.get("encoded", "")),
         truncation_steps=whole("truncation", 0, LARGEST_TRUNCATION, 1, TRUNCATION_STEPS),
         position=whole("position", 0, _LAST_TICK, 0, LEG_TICKS),
@@ -77,7 +77,7 @@ def read_start(path: Path, mode: str, model: Model) -> Start:
 
 
 def read_latent_start(path: Path, model: Model, space: Space) -> LatentStart:
-    """The start that a picture saved in the latent mode by this model gives. Raises ``PictureError``."""
+    """The start that an image saved in the latent mode by this model gives. Raises ``ImageError``."""
     recipe, _ = recipe_by(path, "latent", VIEWS, model)
 
     def number(name: str, low: float, high: float, default: float = 0) -> float:
@@ -88,9 +88,9 @@ def read_latent_start(path: Path, model: Model, space: Space) -> LatentStart:
 
     axes, ends = recipe.get("axes"), recipe.get("line")
     if not isinstance(axes, list) or len(axes) != 2 or not all(_is_axis(axis, space) for axis in axes):
-        raise PictureError(f"{path}: axes are {axes!r}, expected two of 0..{space.count - 1}")
+        raise ImageError(f"{path}: axes are {axes!r}, expected two of 0..{space.count - 1}")
     if axes[0] == axes[1] or not isinstance(ends, list) or len(ends) != 2:
-        raise PictureError(f"{path}: what it was made from is damaged")
+        raise ImageError(f"{path}: what it was made from is damaged")
     layout = make_layout(
         *model.image_size,
         whole("rows", 1, _LARGEST_SIDE, 1),
@@ -134,25 +134,25 @@ def _point(path: Path, facts: Any, space: Space) -> Point:
         for move in moves
     )
     if not sound or not isinstance(moves, list) or not (seed is None or (type(seed) is int and 0 <= seed <= LAST_SEED)):
-        raise PictureError(f"{path}: a point is {str(facts)[:80]!r}, expected a seed and moves along axes")
+        raise ImageError(f"{path}: a point is {str(facts)[:80]!r}, expected a seed and moves along axes")
     return Point(seed, tuple((move[0], float(move[1])) for move in moves))
 
 
 def recipe_by(path: Path, mode: str, ways: Sequence[str], model: Model) -> tuple[dict[str, Any], str]:
-    """The recipe of a picture that this model made in a mode, and which way of the mode it was. Raises
-    ``PictureError``."""
+    """The recipe of an image that this model made in a mode, and which way of the mode it was. Raises
+    ``ImageError``."""
     recipe = read_recipe(path)
     word, _, way = str(recipe.get("mode", "")).partition(" ")
     if word != mode or way not in ways:
-        raise PictureError(f"{path}: saved in mode {recipe.get('mode')!r}, expected {mode}")
+        raise ImageError(f"{path}: saved in mode {recipe.get('mode')!r}, expected {mode}")
     if recipe.get("sha256") != model.sha256:
-        raise PictureError(f"{path}: made by another model ({recipe.get('file')!r}), expected this one")
+        raise ImageError(f"{path}: made by another model ({recipe.get('file')!r}), expected this one")
     return recipe, way
 
 
 def number_of(path: Path, facts: Mapping[str, Any], name: str, low: float, high: float, default: float = 0) -> float:
-    """A number of a recipe within bounds. Raises ``PictureError``."""
+    """A number of a recipe within bounds. Raises ``ImageError``."""
     value = facts.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise PictureError(f"{path}: {name} is {value!r}, expected a number {low:g}..{high:g}")
+        raise ImageError(f"{path}: {name} is {value!r}, expected a number {low:g}..{high:g}")
     return value

@@ -1,9 +1,9 @@
-"""From noise to pictures: generators that give the pictures after every step, so that work can be left at any.
+"""From noise to images: generators that give the images after every step, so that work can be left at any.
 
-They are those of the trainer, in NumPy; a test compares the two. ``predict(x, t)`` asks the network about pictures x,
+They are those of the trainer, in NumPy; a test compares the two. ``predict(x, t)`` asks the network about images x,
 f32 [n, c, h, w], that are all at step t, a whole number from 0. The schedule is a denoiser's: ``prediction`` (epsilon,
 x0 or v) and ``alpha_bar``. ``start`` steps of noise are in the given x: as many as the schedule has in pure noise,
-fewer in a picture with the noise of step ``start`` - 1. ``noise(shape)`` gives standard normal numbers. The picture
+fewer in an image with the noise of step ``start`` - 1. ``noise(shape)`` gives standard normal numbers. The image
 that a prediction amounts to is kept within ±``limit`` (0: anywhere). Scalars are of double precision.
 
 Raises ``ValueError`` where there are no steps to take.
@@ -78,7 +78,7 @@ def dpm_solver(
     whose end no noise is left, are of first order. ``eta`` 0..1: how much new noise each step but the last adds.
     """
     times = even_ratios(schedule, start, steps)
-    previous: tuple[Floats, float] | None = None  # the last step's picture, and its length in λ
+    previous: tuple[Floats, float] | None = None  # the last step's image, and its length in λ
     for index, t in enumerate(times):
         image = cleaned(schedule, predict(x, t), x, t, limit)
         if index + 1 == len(times):
@@ -116,13 +116,13 @@ def even_ratios(schedule: Schedule, start: int, steps: int) -> list[int]:
 
 
 def renoised(schedule: Schedule, image: Floats, start: int, noise: Floats) -> Floats:
-    """What a picture has become after ``start`` steps of noise (Ho et al. 2020, equation 4)."""
+    """What an image has become after ``start`` steps of noise (Ho et al. 2020, equation 4)."""
     alpha_bar = _share(schedule, start - 1)
     return np.asarray(alpha_bar**0.5 * image + (1 - alpha_bar) ** 0.5 * noise, np.float32)
 
 
 def cleaned(schedule: Schedule, prediction: Floats, x: Floats, t: int, limit: float = 1.0) -> Floats:
-    """The picture that a prediction at step t amounts to."""
+    """The image that a prediction at step t amounts to."""
     alpha_bar = _share(schedule, t)
     signal, rest = alpha_bar**0.5, (1 - alpha_bar) ** 0.5
     if schedule["prediction"] == "epsilon":

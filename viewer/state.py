@@ -1,6 +1,6 @@
 """What a mode shows, as plain values, and how an event changes it.
 
-A state holds seeds, a cursor and settings, never pictures: the pictures follow from it, so a picture can always be made
+A state holds seeds, a cursor and settings, never images: the images follow from it, so an image can always be made
 again. ``reduce`` is pure; what must happen outside of the program comes back as effects.
 """
 
@@ -25,14 +25,14 @@ TRUNCATION_STEPS: Final = 10  # steps in a truncation of 1
 LARGEST_TRUNCATION: Final = 20  # steps
 LEG_TICKS: Final = 480  # ticks in a leg of a walk: a number that every speed divides
 SLOWEST, FASTEST = 2, 128  # ticks a frame
-LEAST_SAMPLES: Final = 3  # latents of training pictures that a mix is made of
+LEAST_SAMPLES: Final = 3  # latents of training images that a mix is made of
 
 
 class Effect(Enum):
     """Something that the application must do."""
 
     QUIT = auto()
-    SAVE = auto()  # the selected picture
+    SAVE = auto()  # the selected image
     SAVE_ALL = auto()  # the whole screen
 
 
@@ -43,27 +43,27 @@ GridMode = Literal["random", "interpolation", "mix"]
 @final
 @dataclass(frozen=True)
 class GridState:
-    """A sheet of pictures with a cursor."""
+    """A sheet of images with a cursor."""
 
     sheet: Sheet
-    seed: int = 0  # of the page; picture k of a page has its own stream of random numbers
+    seed: int = 0  # of the page; image k of a page has its own stream of random numbers
     cursor: int = 0
     mode: GridMode = "random"
     truncation_steps: int = TRUNCATION_STEPS
     classes: Classes = NO_CLASSES
-    can_mix: bool = False  # whether the model keeps enough latents of training pictures
-    gain: Gain | None = None  # of what is added to the pictures; None: nothing is
+    can_mix: bool = False  # whether the model keeps enough latents of training images
+    gain: Gain | None = None  # of what is added to the images; None: nothing is
 
     @property
     def truncation(self) -> float:
-        """1: as the prior has it; less: more typical pictures; more: more varied ones."""
+        """1: as the prior has it; less: more typical images; more: more varied ones."""
         return self.truncation_steps / TRUNCATION_STEPS
 
 
 @final
 @dataclass(frozen=True)
 class AnimateState:
-    """Pictures that move, one or a sheet of them."""
+    """Images that move, one or a sheet of them."""
 
     sheet: Sheet
     seed: int = 0
@@ -72,7 +72,7 @@ class AnimateState:
     speed: int = 16  # ticks a frame
     paused: bool = False
     classes: Classes = NO_CLASSES
-    gain: Gain | None = None  # of what is added to the pictures; None: nothing is
+    gain: Gain | None = None  # of what is added to the images; None: nothing is
 
 
 SheetState = TypeVar("SheetState", GridState, AnimateState)  # of modes that show a sheet
@@ -152,7 +152,7 @@ def _reduce_grid(state: GridState, event: Event) -> GridState:
 
 
 def _switch(state: GridState, mode: GridMode) -> GridState:
-    """To the other mode the corners stay; the mode that is on already gets new pictures."""
+    """To the other mode the corners stay; the mode that is on already gets new images."""
     if state.mode == mode:
         return replace(state, seed=next_seed(state.seed))
     return replace(state, mode=mode)

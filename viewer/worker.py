@@ -1,7 +1,7 @@
 """Work off the thread that shows and listens.
 
 The latest request wins: one that has not begun is dropped when a newer one comes, and one that has begun is left at the
-next part. Every result carries the request that it belongs to, so that old pictures never replace new ones.
+next part. Every result carries the request that it belongs to, so that old images never replace new ones.
 """
 
 import atexit

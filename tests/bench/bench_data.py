@@ -1,10 +1,10 @@
-"""How fast the picture tools are, beside what a short script of one's own would do.
+"""How fast the image tools are, beside what a short script of one's own would do.
 
     python tests/bench/bench_data.py photos/ --rounds 7
 
 ``create``: JPEGs of 500x400 px are cut from the photographs, each in four mirrored and turned ways, and brought to
 128 px by the tool, in this process, up to the file being on the disk; by a loop of cv2.imread and cv2.resize in one
-thread, which writes nothing; and read alone, by cv2.imread in one thread. ``filter``: each kind on pictures in memory
+thread, which writes nothing; and read alone, by cv2.imread in one thread. ``filter``: each kind on images in memory
 in one thread, beside numpy's copy of the same array and OpenCV's own calls, which write to memory that is there
 already; and the whole tool, from file to file, with a thread a core. Rounds in turn; medians, the least and the most.
 """
@@ -85,7 +85,7 @@ def bench_create(source: Path, folder: Path, arguments: argparse.Namespace) -> N
     (folder / "photographs").mkdir()
     files = make_photographs(source, folder / "photographs", arguments.quality, arguments.most)
     size = statistics.mean(file.stat().st_size for file in files) / 1000
-    print(f"create: {len(files)} JPEGs of {WIDTH}x{HEIGHT} px, {size:.0f} kB each; pictures a second, and their range")
+    print(f"create: {len(files)} JPEGs of {WIDTH}x{HEIGHT} px, {size:.0f} kB each; images a second, and their range")
     output = folder / "out.npy"
     create = ("create", folder / "photographs", "-o", output, "--size", SIZE, "--force")
     sides: dict[str, Callable[[], object]] = {
@@ -115,7 +115,7 @@ def bench_create(source: Path, folder: Path, arguments: argparse.Namespace) -> N
 
 
 def opencv_calls() -> dict[str, Callable[[np.ndarray, np.ndarray], object]]:
-    """What OpenCV itself has for each kind, from a picture into another."""
+    """What OpenCV itself has for each kind, from an image into another."""
     sharp, high = filters.kernel(filters.SHARPEN_CENTRE), filters.kernel(filters.HIGH_PASS_CENTRE) / 256
     even = cv2.createCLAHE(2.0, (2, 2))
 
@@ -134,20 +134,20 @@ def opencv_calls() -> dict[str, Callable[[np.ndarray, np.ndarray], object]]:
 
 
 def bench_filters(folder: Path, arguments: argparse.Namespace) -> None:
-    """Pictures in memory, and from file to file."""
+    """Images in memory, and from file to file."""
     run_tool("create", folder / "photographs", "-o", folder / "in.npy", "--size", arguments.size, "--force")
-    pictures = np.load(folder / "in.npy")
-    out = np.empty_like(pictures)
-    print(f"filter: {len(pictures)} pictures of {arguments.size} px; microseconds a picture, and their range")
+    images = np.load(folder / "in.npy")
+    out = np.empty_like(images)
+    print(f"filter: {len(images)} images of {arguments.size} px; microseconds an image, and their range")
     parser = argparse.ArgumentParser()
     filters.add_arguments(parser)
 
     def each(change: Callable[[np.ndarray], np.ndarray]) -> None:
-        for image, target in zip(pictures, out, strict=True):
+        for image, target in zip(images, out, strict=True):
             target[...] = change(image)
 
     def into(call: Callable[[np.ndarray, np.ndarray], object]) -> None:
-        for image, target in zip(pictures, out, strict=True):
+        for image, target in zip(images, out, strict=True):
             call(image, target)
 
     clock = time.perf_counter if arguments.idle else time.process_time
@@ -157,13 +157,13 @@ def bench_filters(folder: Path, arguments: argparse.Namespace) -> None:
         sides: dict[str, Callable[[], object]] = {
             "ours": lambda change=change: each(change),  # type: ignore[misc]
             "opencv": lambda call=call: into(call),  # type: ignore[misc]
-            "copy": lambda: np.copyto(out, pictures),
+            "copy": lambda: np.copyto(out, images),
             "tool": lambda flags=flags: run_tool(  # type: ignore[misc]
                 "filter", folder / "in.npy", "-o", folder / "filtered.npy", "--force", *flags
             ),
         }
         found, _ = rounds(sides, arguments.rounds, clock)
-        scale = 1e6 / len(pictures)
+        scale = 1e6 / len(images)
         middle = {name: statistics.median(values) for name, values in found.items()}
         ratio = middle["ours"] / max(middle["opencv"], middle["copy"])
         print(
@@ -178,7 +178,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=1000, help="photographs taken of the folder")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--quality", type=int, default=95, help="of the JPEGs (95, which OpenCV takes too)")
-    parser.add_argument("--size", type=int, default=128, help="side of the pictures that are filtered, in pixels")
+    parser.add_argument("--size", type=int, default=128, help="side of the images that are filtered, in pixels")
     parser.add_argument("--busy", dest="idle", action="store_false", help="filters by processor time, not by the clock")
     parser.add_argument("--folder", type=Path, help="where to work; removed afterwards")
     arguments = parser.parse_args()

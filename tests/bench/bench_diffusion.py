@@ -3,10 +3,10 @@
     python tests/bench/bench_diffusion.py --image-size 128
     python tests/bench/bench_diffusion.py --run runs/digits --judge runs/judge --samples 500
 
-Without a run: milliseconds of one step of one picture, torch in fp32 (the network as it is trained, and with constant
+Without a run: milliseconds of one step of one image, torch in fp32 (the network as it is trained, and with constant
 weights as it is exported) against the exported file, in alternating rounds on the same number of threads; and seconds
-from noise to one picture by 25 steps of DDIM with the viewer's sampler. With one: the Fréchet distance of its samples
-to the pictures that it held out, in the features of a classifier's run, by sampler, all from the same noise and
+from noise to one image by 25 steps of DDIM with the viewer's sampler. With one: the Fréchet distance of its samples
+to the images that it held out, in the features of a classifier's run, by sampler, all from the same noise and
 labels, and as many times that of all steps.
 """
 
@@ -32,7 +32,7 @@ from trainer.data.batches.stream import ordered
 from trainer.evaluation.features import open_features
 from trainer.families.ddpm import DDPM
 from trainer.family import DataSpec
-from trainer.log import contact_sheet, write_picture
+from trainer.log import contact_sheet, write_image
 from trainer.parts.denoiser_unet import folded
 from trainer.runs.store import restore
 from viewer.samplers import ddim
@@ -86,7 +86,7 @@ def measure_steps(arguments: argparse.Namespace, rest: list[str]) -> None:
     start = time.perf_counter()
     steps = sum(1 for _ in ddim(predict, family.config.diffusion.facts(), x.numpy(), family.config.noise_steps, 25))
     print(
-        f"one picture of {size} px by {steps} steps: {time.perf_counter() - start:.2f} s, {arguments.threads} thread(s)"
+        f"one image of {size} px by {steps} steps: {time.perf_counter() - start:.2f} s, {arguments.threads} thread(s)"
     )
 
 
@@ -104,12 +104,12 @@ def measure_samplers(arguments: argparse.Namespace) -> None:
     net, schedule = folded(restored.nets.denoiser).to(device), config.diffusion.facts()
     judge = open_features(arguments.judge, None, device)
     assert judge is not None, "--judge is required"
-    pictures = open_data(config, family.reading(), progress=False)
-    held_out = pictures.split(config.hold_out)[1]
+    dataset = open_data(config, family.reading(), progress=False)
+    held_out = dataset.split(config.hold_out)[1]
     real = torch.cat(
         [
             judge.embed((batch.image + 1) / 2).cpu()
-            for batch in ordered(pictures, held_out, batch_size=BATCH, device=device, image_range=family.image_range)
+            for batch in ordered(dataset, held_out, batch_size=BATCH, device=device, image_range=family.image_range)
         ]
     )
     inputs = family.sample_inputs(count, restored.spec, torch.Generator().manual_seed(0), iter(()))
@@ -145,7 +145,7 @@ def measure_samplers(arguments: argparse.Namespace) -> None:
             predict, schedule, x, all_steps, 15, eta=1.0, noise=noise
         ),
     }
-    print(f"{len(real)} held-out pictures, {count} samples; {real.shape[1]} features of {judge.name}")
+    print(f"{len(real)} held-out images, {count} samples; {real.shape[1]} features of {judge.name}")
     most = 0.0
     for name, sampler in ways.items():
         start = time.perf_counter()
@@ -158,7 +158,7 @@ def measure_samplers(arguments: argparse.Namespace) -> None:
         if arguments.sheets:
             arguments.sheets.mkdir(parents=True, exist_ok=True)
             file = name.replace("++(2M)", "").replace(",", "").replace(" ", "_").lower()
-            write_picture(arguments.sheets / f"{file}.png", contact_sheet(images[:64].cpu(), columns=8))
+            write_image(arguments.sheets / f"{file}.png", contact_sheet(images[:64].cpu(), columns=8))
 
 
 def main() -> None:

@@ -1,13 +1,13 @@
-"""Fine detail: how near to held-out photographs, and how sharp, pictures become by each way of adding it.
+"""Fine detail: how near to held-out photographs, and how sharp, images become by each way of adding it.
 
     python tests/bench/bench_hpf.py runs/paired runs/independent --sheet three_rows.png
 
-The first run was trained with --low; its pictures are the autoencoder's, of photographs that it has not seen. To
+The first run was trained with --low; its images are the autoencoder's, of photographs that it has not seen. To
 them are added, as strong as is best by PSNR, as trained, and as strong as makes them as sharp as the photographs: what
 the first run draws of their latents; what the second one draws of the same latents, as the viewer does, or of those
 that its own encoder gives (which looks at the photograph's own detail for that); and what the viewer's 3x3 kernel adds.
 Sharp: the variance of the Laplacian, divided by the photograph's, the geometric mean
-of all. The sheet has rows of pictures without detail, with
+of all. The sheet has rows of images without detail, with
 the first run's, and sharpened.
 """
 
@@ -31,19 +31,19 @@ GAINS = [2.0 ** (step / 8) for step in range(-40, 41)]
 
 
 def sharpened(low: Tensor) -> Tensor:
-    """What the viewer's kernel adds to pictures [n, c, h, w] in 0..1."""
+    """What the viewer's kernel adds to images [n, c, h, w] in 0..1."""
     levels = (low * 255).round().byte().permute(0, 2, 3, 1).numpy()
     unused = np.zeros((len(levels), 1), np.float32)
     return torch.from_numpy(Sharpening().of(unused, levels)).permute(0, 3, 1, 2) / 255
 
 
 def sharpness(made: Tensor, real: Tensor) -> float:
-    """How sharp pictures are for photographs: 1 as sharp."""
+    """How sharp images are for photographs: 1 as sharp."""
     return float((metrics.sharpness(made) / metrics.sharpness(real)).log().mean().exp())
 
 
 def measure(name: str, low: Tensor, detail: Tensor, real: Tensor, given: float) -> float:
-    """Print a row for each of three gains; the gain that makes pictures as sharp as photographs are."""
+    """Print a row for each of three gains; the gain that makes images as sharp as photographs are."""
 
     def made(gain: float) -> Tensor:
         return (low + gain * detail).clamp(0, 1)
@@ -75,14 +75,14 @@ def main() -> None:
     family = run.family
     assert isinstance(family, HPF)
     assert family.paired, "the first run has to be a paired one"
-    pictures = open_data(family.config, family.reading())
-    held_out = pictures.split(family.config.hold_out)[1]
-    (batch,) = ordered(pictures, held_out, batch_size=len(held_out), device=torch.device("cpu"), image_range=(0, 1))
+    images = open_data(family.config, family.reading())
+    held_out = images.split(family.config.hold_out)[1]
+    (batch,) = ordered(images, held_out, batch_size=len(held_out), device=torch.device("cpu"), image_range=(0, 1))
     real = batch.image
     encode, decode = (family.low.files[kind].module for kind in ("encoder", "generator"))
     latent = encode(real)
     low = decode(latent).clamp(0, 1)
-    print(f"{len(real)} held-out pictures")
+    print(f"{len(real)} held-out images")
     for name, made in (("without detail", low), ("photographs", real)):
         psnr = float(metrics.peak_signal_to_noise(made, real).mean()) if made is low else float("inf")
         ssim = float(metrics.structural_similarity(made, real).mean())

@@ -1,4 +1,4 @@
-"""What the picture tools hold of a set that is larger than they may hold, and how long they take.
+"""What the image tools hold of a set that is larger than they may hold, and how long they take.
 
     python tests/bench/bench_memory.py --count 100000 --folder /tmp/large
 
@@ -20,20 +20,20 @@ from pathlib import Path
 
 import cv2
 
-from trainer.data.sources.npy_set import PictureSet
+from trainer.data.sources.npy_set import ImageSet
 
 SAMPLE = """
 import sys, numpy, torch
 from trainer.data.batches.augment import Augment
-from trainer.data.batches.dataset import open_pictures
+from trainer.data.batches.dataset import open_dataset
 from trainer.data.batches.stream import Stream
-pictures = open_pictures(sys.argv[1], memory=0.5)
-assert len(pictures.classes) == 5
-stream = Stream(pictures, numpy.arange(len(pictures)), batch_size=64, rank=0, world_size=1, seed=0,
+images = open_dataset(sys.argv[1], memory=0.5)
+assert len(images.classes) == 5
+stream = Stream(images, numpy.arange(len(images)), batch_size=64, rank=0, world_size=1, seed=0,
                 device=torch.device("cpu"), image_range=(0, 1), augment=Augment(flip=True), memory_gib=0.5)
-for _ in range(len(pictures) // 64):
+for _ in range(len(images) // 64):
     next(stream)
-print(f"{len(pictures) // 64} batches of 64, one epoch")
+print(f"{len(images) // 64} batches of 64, one epoch")
 """
 
 
@@ -59,15 +59,15 @@ def watch(command: list[str], folder: Path) -> tuple[float, dict[str, float], st
 
 
 def write_files(source: Path, folder: Path) -> None:
-    """A JPEG of each picture, in a folder of its class."""
-    pictures = PictureSet(source)
-    assert pictures.facts.labels is not None
-    for name in pictures.facts.classes:
+    """A JPEG of each image, in a folder of its class."""
+    stored = ImageSet(source)
+    assert stored.facts.labels is not None
+    for name in stored.facts.classes:
         (folder / name).mkdir(parents=True)
     number = 0
-    for images in pictures.pieces():
+    for images in stored.pieces():
         for image in images:
-            kind = pictures.facts.classes[pictures.facts.labels[number]]
+            kind = stored.facts.classes[stored.facts.labels[number]]
             cv2.imwrite(str(folder / kind / f"{number}.jpg"), image[..., ::-1])
             number += 1
 
@@ -86,7 +86,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--folder", type=Path, required=True, help="a new folder to work in")
-    parser.add_argument("--files", action="store_true", help="go through picture files too")
+    parser.add_argument("--files", action="store_true", help="go through image files too")
     parser.add_argument("--drawn", type=Path, nargs="*", default=[], help="two sets of toy cats that are there already")
     arguments = parser.parse_args()
     folder: Path = arguments.folder

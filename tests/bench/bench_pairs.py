@@ -1,10 +1,10 @@
-"""How close a pix2pix run comes to the pictures that it held out, beside what needs no network at all.
+"""How close a pix2pix run comes to the images that it held out, beside what needs no network at all.
 
     python tests/bench/bench_pairs.py runs/beasts --sheet beasts.png
 
-Mean absolute differences of pictures in 0..1: of the run's; of the mean colour and of the mean picture of those it was
-trained on; and of the training picture whose condition is nearest, blurred a little, so that edges beside each other
-count as near. The sheet has, from left to right, the condition, what the run makes of it, the nearest, and the picture.
+Mean absolute differences of images in 0..1: of the run's; of the mean colour and of the mean image of those it was
+trained on; and of the training image whose condition is nearest, blurred a little, so that edges beside each other
+count as near. The sheet has, from left to right, the condition, what the run makes of it, the nearest, and the image.
 """
 
 import argparse
@@ -33,17 +33,17 @@ def main() -> None:
     restored = restore(arguments.run, arguments.weights)
     family: Any = restored.family
     config = family.config
-    pictures = open_data(config, family.reading(), progress=False)
+    images = open_data(config, family.reading(), progress=False)
 
     def read(indices: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """Conditions and pictures [n, c, h, w] in 0..1."""
+        """Conditions and images [n, c, h, w] in 0..1."""
         batches = ordered(
-            pictures, indices, batch_size=8, device=torch.device("cpu"), image_range=(0, 1), memory_gib=config.memory
+            images, indices, batch_size=8, device=torch.device("cpu"), image_range=(0, 1), memory_gib=config.memory
         )
         found = list(batches)
         return torch.cat([condition_of(batch) for batch in found]), torch.cat([batch.image for batch in found])
 
-    training, held_out = (read(indices) for indices in pictures.split(config.hold_out))
+    training, held_out = (read(indices) for indices in images.split(config.hold_out))
     with torch.no_grad():
         latent = family.latent(len(held_out[0]), generator=torch.Generator().manual_seed(0))
         made = family.sample(restored.nets, {}, held_out[0] * 2 - 1, *latent).clamp(0, 1)
@@ -55,12 +55,12 @@ def main() -> None:
     others = {
         "the run": made,
         "mean colour": training[1].mean((0, 2, 3), keepdim=True),
-        "mean picture": training[1].mean(0, keepdim=True),
+        "mean image": training[1].mean(0, keepdim=True),
         "nearest condition": nearest,
     }
-    print(f"{len(made)} held-out pictures, {len(training[1])} to train on")
-    for name, pictures_made in others.items():
-        each = (pictures_made - held_out[1]).abs().mean((1, 2, 3)).tolist()
+    print(f"{len(made)} held-out images, {len(training[1])} to train on")
+    for name, images_made in others.items():
+        each = (images_made - held_out[1]).abs().mean((1, 2, 3)).tolist()
         print(f"{name:20} {statistics.mean(each):.4f}   each {' '.join(f'{value:.3f}' for value in each)}")
     if arguments.sheet is not None:
         sides = [side.expand(-1, 3, -1, -1) for side in (held_out[0], made, nearest, held_out[1])]

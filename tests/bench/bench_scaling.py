@@ -1,4 +1,4 @@
-r"""What more GPUs bring: pictures a second and bytes sent a step, computed for every family's default options.
+r"""What more GPUs bring: images a second and bytes sent a step, computed for every family's default options.
 
     python tests/bench/bench_scaling.py > scaling.txt
     python tests/bench/bench_scaling.py --write docs/scaling.md
@@ -35,7 +35,7 @@ from foundations import blurring
 
 GPUS = (1, 2, 4, 8, 16, 32, 64)
 MACHINE = 8  # GPUs of one
-SIDE_PX = 64  # of pictures, where a family has no size of its own
+SIDE_PX = 64  # of images, where a family has no size of its own
 BYTES = 4  # of a gradient: fp32, with --precision bf16 as well
 START, END = "<!-- bench_scaling: begin -->", "<!-- bench_scaling: end -->"
 # SRGAN's first stage has no discriminator and no VGG19, whose weights are not at hand here.
@@ -51,7 +51,7 @@ class Step:
 
     family: str
     side_px: int
-    pictures: int
+    images: int
     parameters: dict[str, int]  # by network
     turns: dict[str, int]
     flop: float
@@ -65,10 +65,10 @@ class Step:
         """By each GPU, in a ring."""
         return 2 * (gpus - 1) / gpus * self.gradient_bytes
 
-    def pictures_a_second(self, gpus: int, step_seconds: float, within: float, between: float) -> float:
+    def images_a_second(self, gpus: int, step_seconds: float, within: float, between: float) -> float:
         """``within``, ``between``: bytes a second of the slowest link of a ring in one machine, and over several."""
         sending = self.sent_bytes(gpus) / (within if gpus <= MACHINE else between)
-        return gpus * self.pictures / (step_seconds + sending)
+        return gpus * self.images / (step_seconds + sending)
 
 
 class CountedTurns:
@@ -146,7 +146,7 @@ def take_step(name: str) -> Step:
     return Step(
         family=name,
         side_px=side,
-        pictures=config.batch_size,
+        images=config.batch_size,
         parameters={name: sum(value.numel() for value in net.parameters()) for name, net in nets.items()},
         turns={name: count for name, count in turns.taken.items() if count},
         flop=counter.total,
@@ -163,13 +163,13 @@ def networks(step: Step) -> str:
 
 def weights_table(steps: Sequence[Step]) -> list[str]:
     lines = [
-        "| family | pictures a step and GPU | networks, turns of each a step | gradients a step | GFLOP a picture |",
+        "| family | images a step and GPU | networks, turns of each a step | gradients a step | GFLOP an image |",
         "|---|---|---|---|---|",
     ]
     for step in steps:
         lines.append(
-            f"| `{step.family}` | {step.pictures} of {step.side_px} px | {networks(step)} "
-            f"| {step.gradient_bytes / 1e6:.4g} MB | {step.flop / step.pictures / 1e9:.3g} |"
+            f"| `{step.family}` | {step.images} of {step.side_px} px | {networks(step)} "
+            f"| {step.gradient_bytes / 1e6:.4g} MB | {step.flop / step.images / 1e9:.3g} |"
         )
     return lines
 
@@ -181,7 +181,7 @@ def speeds_table(steps: Sequence[Step], seconds: Sequence[float], within: float,
     ]
     for step, alone in zip(steps, seconds, strict=True):
         sent = ", ".join(f"{step.sent_bytes(gpus) / 1e6:.3g}" for gpus in (2, 8, 64))
-        speeds = [step.pictures_a_second(gpus, alone, within, between) for gpus in GPUS]
+        speeds = [step.images_a_second(gpus, alone, within, between) for gpus in GPUS]
         shown = " | ".join(
             f"{speed:,.0f} ({speed / speeds[0] / gpus:.0%})" for speed, gpus in zip(speeds, GPUS, strict=True)
         )

@@ -1,4 +1,4 @@
-"""Batches from shards beside batches from memory: pictures a second, in turn, medians.
+"""Batches from shards beside batches from memory: images a second, in turn, medians.
 
     python tests/bench/bench_shards.py --count 2000 --size 64 --rounds 5
 
@@ -17,7 +17,7 @@ import torch
 
 from trainer.data.__main__ import main as data_tool
 from trainer.data.batches.augment import Augment
-from trainer.data.batches.dataset import Pictures, open_pictures
+from trainer.data.batches.dataset import ImageDataset, open_dataset
 from trainer.data.batches.stream import Stream
 
 
@@ -33,24 +33,24 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         cats = Path(folder) / "cats.npy"
         run("toycats", "-o", cats, "--count", arguments.count, "--size", arguments.size)
-        sets: dict[str, tuple[Pictures, int, list[Path]]] = {"memory": (open_pictures(str(cats)), 0, [])}
+        sets: dict[str, tuple[ImageDataset, int, list[Path]]] = {"memory": (open_dataset(str(cats)), 0, [])}
         for kind in ("jpg", "png"):
             shards = Path(folder) / kind
             run("shards", cats, "-o", shards, "--format", kind, "--pictures-per-shard", max(1, arguments.count // 8))
             files = sorted(shards.glob("*.tar"))
-            pictures = open_pictures(str(shards), memory=0)
-            sets[kind] = pictures, 0, []
-            sets[f"{kind}, cold"] = pictures, 0, files
-            sets[f"{kind}, {arguments.workers} worker(s)"] = pictures, arguments.workers, []
+            images = open_dataset(str(shards), memory=0)
+            sets[kind] = images, 0, []
+            sets[f"{kind}, cold"] = images, 0, files
+            sets[f"{kind}, {arguments.workers} worker(s)"] = images, arguments.workers, []
         speeds: dict[str, list[float]] = {name: [] for name in sets}
         for _ in range(arguments.rounds):
-            for name, (pictures, workers, files) in sets.items():
+            for name, (images, workers, files) in sets.items():
                 forget(files)
-                speeds[name].append(speed(pictures, workers, arguments.batch_size))
+                speeds[name].append(speed(images, workers, arguments.batch_size))
     memory = statistics.median(speeds["memory"])
     for name, found in speeds.items():
         median, spread = statistics.median(found), f"{min(found):.0f} to {max(found):.0f}"
-        print(f"{name:18} {median:9.0f} pictures/s ({spread}), {median / memory:.2f} of memory")
+        print(f"{name:18} {median:9.0f} images/s ({spread}), {median / memory:.2f} of memory")
 
 
 def run(*words: object) -> None:
@@ -69,11 +69,11 @@ def forget(files: list[Path]) -> None:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def speed(pictures: Pictures, workers: int, batch_size: int) -> float:
-    """Pictures a second over one epoch, without the first batch, in which loaders start."""
-    indices, _ = pictures.split(0)
+def speed(images: ImageDataset, workers: int, batch_size: int) -> float:
+    """Images a second over one epoch, without the first batch, in which loaders start."""
+    indices, _ = images.split(0)
     stream = Stream(
-        pictures, indices, batch_size=batch_size, rank=0, world_size=1, seed=0, device=torch.device("cpu"),
+        images, indices, batch_size=batch_size, rank=0, world_size=1, seed=0, device=torch.device("cpu"),
         image_range=(-1.0, 1.0), augment=Augment(flip=True), workers=workers,
         memory_gib=4.0,
     )  # fmt: skip

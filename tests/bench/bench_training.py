@@ -9,9 +9,9 @@ r"""Training steps of the real loop against a plain PyTorch loop of the same net
     python tests/bench/bench_training.py --model srgan --crop-size 64 --blocks 4 --features 32 --pretrain 0 \
         --discriminator-width 16 --perceptual 0 --pixel 1 --precision bf16
 
-The plain loop is what a tutorial writes: fp32, a DataLoader over pictures in memory, ``.item()`` every step, and for
-WGAN-GP the critic once on real pictures and once on generated ones, as its algorithm box has it, where the family does
-both at once. Both sides see the same pictures, batch size and optimiser. Prints
+The plain loop is what a tutorial writes: fp32, a DataLoader over images in memory, ``.item()`` every step, and for
+WGAN-GP the critic once on real images and once on generated ones, as its algorithm box has it, where the family does
+both at once. Both sides see the same images, batch size and optimiser. Prints
 milliseconds a step (median of the rounds) and the ratio.
 """
 
@@ -31,7 +31,7 @@ from torch.utils.data import DataLoader, Dataset
 from trainer.checkpoint import FOLDER
 from trainer.config import parse
 from trainer.data.batches import open_data
-from trainer.data.batches.dataset import Pictures, Ragged
+from trainer.data.batches.dataset import ImageDataset, Ragged
 from trainer.data.drawing import toycats
 from trainer.distributed import World
 from trainer.family import Batch, Nets
@@ -40,7 +40,7 @@ from trainer.parts.gan_losses import gradient_penalty
 
 
 class Plain(Dataset[list[torch.Tensor]]):
-    """Pictures, or pictures and their conditions, as a tutorial's ``ToTensor`` gives them; windows of them where the
+    """Images, or images and their conditions, as a tutorial's ``ToTensor`` gives them; windows of them where the
     family's data are larger than what it learns from."""
 
     def __init__(self, sides: list[np.ndarray], window: tuple[int, int] | None, low: float, high: float) -> None:
@@ -74,19 +74,19 @@ def plain_wgan_gp(family: Any, nets: Nets, batches: Iterator[Batch], turn: Any) 
 PLAIN_STEPS = {"WGANGP": plain_wgan_gp}
 
 
-def plain_loop(family_class: Any, config: Any, pictures: Pictures, workers: int) -> Callable[[int], None]:
+def plain_loop(family_class: Any, config: Any, images: ImageDataset, workers: int) -> Callable[[int], None]:
     """A function that takes so many steps."""
     family = family_class(config)
     torch.manual_seed(0)
-    nets = family.build(pictures.spec)
+    nets = family.build(images.spec)
     optimizers = {name: family.optimizer(name, list(net.parameters()), False) for name, net in nets.items()}
-    everything = np.arange(len(pictures))
-    if isinstance(pictures.images, Ragged):  # windows cut once: cheaper than what a tutorial does
-        cut = pictures.images.cut(everything, np.random.default_rng(0))
+    everything = np.arange(len(images))
+    if isinstance(images.images, Ragged):  # windows cut once: cheaper than what a tutorial does
+        cut = images.images.cut(everything, np.random.default_rng(0))
     else:
-        cut = pictures.images[everything], None if pictures.conditions is None else pictures.conditions[everything]
+        cut = images.images[everything], None if images.conditions is None else images.conditions[everything]
     sides = [side for side in cut if side is not None]
-    data = Plain(sides, pictures.window, *family.image_range)
+    data = Plain(sides, images.window, *family.image_range)
     loader = DataLoader(
         data, config.batch_size, shuffle=True, drop_last=True, num_workers=workers, persistent_workers=workers > 0
     )
@@ -149,7 +149,7 @@ def main() -> None:
     parser.add_argument("--model", default="vae", help="trainer.families.<model>")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--round-steps", type=int, default=10)
-    parser.add_argument("--pictures", type=int, default=512)
+    parser.add_argument("--images", type=int, default=512)
     parser.add_argument("--warm-up", type=int, default=5, help="steps of each side before the clock starts")
     arguments, rest = parser.parse_known_args()
     module = importlib.import_module(f"trainer.families.{arguments.model}")
@@ -160,11 +160,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data, out = Path(folder) / "cats.npy", Path(folder) / "run"
         config = parse(family_class.Config, ["--data", str(data), "--out", str(out), "--hold-out", "0", *rest], "")
-        np.save(data, toycats.draw(arguments.pictures, config.image_size or 128, 0).images)
-        pictures = open_data(config, family_class(config).reading(), progress=False)
+        np.save(data, toycats.draw(arguments.images, config.image_size or 128, 0).images)
+        images = open_data(config, family_class(config).reading(), progress=False)
         sides = {
-            "plain, 0 workers": plain_loop(family_class, config, pictures, 0),
-            "plain, 2 workers": plain_loop(family_class, config, pictures, 2),
+            "plain, 0 workers": plain_loop(family_class, config, images, 0),
+            "plain, 2 workers": plain_loop(family_class, config, images, 2),
             "loop": real_loop(family_class, config),
         }
         times: dict[str, list[float]] = {name: [] for name in sides}
@@ -181,7 +181,7 @@ def main() -> None:
     for name, values in times.items():
         print(f"{name:18} {medians[name]:8.1f} ms a step (min {min(values):.1f}, max {max(values):.1f})")
     print(f"{arguments.model}, {config.precision}{', compiled' if config.compile else ''}, batch {config.batch_size}, "
-          f"{pictures.spec.image_size[0]} px: "
+          f"{images.spec.image_size[0]} px: "
           f"{plain / medians['loop']:.2f} times the better plain loop")  # fmt: skip
 
 

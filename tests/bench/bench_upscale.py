@@ -1,10 +1,10 @@
-"""Enlarging by tiles against the whole picture at once, and how soon a drawing is followed.
+"""Enlarging by tiles against the whole image at once, and how soon a drawing is followed.
 
     python tests/bench/bench_upscale.py srgan.onnx [--draw pix2pix-128.onnx pix2pix-256.onnx] [--large]
 
-Prints: peak memory and time of a 1024x768 picture, in alternating processes, for the whole and for several sizes of
-tiles; the largest difference of their results; the time from a stroke to its picture; with ``--large``, memory and time
-of the command on a picture of 4000x3000. The model's weights may be random.
+Prints: peak memory and time of a 1024x768 image, in alternating processes, for the whole and for several sizes of
+tiles; the largest difference of their results; the time from a stroke to its image; with ``--large``, memory and time
+of the command on an image of 4000x3000. The model's weights may be random.
 """
 
 import argparse
@@ -27,10 +27,10 @@ from viewer.model import open_model
 from viewer.files.inputs import read_photo
 from viewer.sessions.tiles import plan_tiles
 from viewer.sessions.translation import Upscaler, scaled
-model, picture, tile, threads, out = sys.argv[1:]
+model, image, tile, threads, out = sys.argv[1:]
 whole = tile == "whole"
 upscaler = Upscaler(open_model(Path(model), threads=int(threads), many_sizes=not whole), 10**6 if whole else int(tile))
-photo = read_photo(Path(picture))
+photo = read_photo(Path(image))
 started, used = time.perf_counter(), time.process_time()
 tiles = upscaler.plan(photo)
 result = np.empty((photo.image.shape[0] * upscaler.scale, photo.image.shape[1] * upscaler.scale, 3), np.uint8)
@@ -50,8 +50,8 @@ def main() -> None:
     parser.add_argument("--tiles", type=int, nargs="*", default=[256, 384, 512])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--size", default="1024x768", help="of the picture")
-    parser.add_argument("--large", action="store_true", help="also a picture of 4000x3000")
+    parser.add_argument("--size", default="1024x768", help="of the image")
+    parser.add_argument("--large", action="store_true", help="also an image of 4000x3000")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         measure_tiles(arguments, Path(folder))
@@ -61,14 +61,14 @@ def main() -> None:
             measure_large(arguments, Path(folder))
 
 
-def picture_of(folder: Path, width: int, height: int) -> Path:
+def image_of(folder: Path, width: int, height: int) -> Path:
     """Noise at several scales: as busy as a photograph of gravel."""
-    chance, picture = np.random.default_rng(0), np.zeros((height, width, 3))
+    chance, image = np.random.default_rng(0), np.zeros((height, width, 3))
     for step in (1, 4, 16, 64):
         noise = chance.normal(size=(height // step + 2, width // step + 2, 3)) * 20
-        picture += cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
+        image += cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
     path = folder / f"{width}x{height}.png"
-    cv2.imwrite(str(path), np.clip(picture + 128, 0, 255).astype(np.uint8))
+    cv2.imwrite(str(path), np.clip(image + 128, 0, 255).astype(np.uint8))
     return path
 
 
@@ -83,7 +83,7 @@ def run(command: list[str]) -> tuple[str, float]:
 
 
 def measure_tiles(arguments: argparse.Namespace, folder: Path) -> None:
-    picture = picture_of(folder, *map(int, arguments.size.split("x")))
+    image = image_of(folder, *map(int, arguments.size.split("x")))
     ways = ["whole", *map(str, arguments.tiles)]
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     used: dict[str, list[float]] = {way: [] for way in ways}
@@ -93,7 +93,7 @@ def measure_tiles(arguments: argparse.Namespace, folder: Path) -> None:
         for way in ways:
             out = folder / f"{way}.npy"
             said, peak = run(
-                [sys.executable, "-c", ONE, str(arguments.model), str(picture), way, str(arguments.threads), str(out)]
+                [sys.executable, "-c", ONE, str(arguments.model), str(image), way, str(arguments.threads), str(out)]
             )
             wall, cpu, count, window = said.split()
             seconds[way].append(float(wall))
@@ -130,15 +130,15 @@ def measure_strokes(model: Path, threads: int, strokes: int = 15) -> None:
         session.frame()
         times.append((time.perf_counter() - started) * 1e3)
     session.close()
-    print(f"stroke to picture, {model.name}, {state.easel.width}x{state.easel.height}, {threads} thread(s): "
+    print(f"stroke to image, {model.name}, {state.easel.width}x{state.easel.height}, {threads} thread(s): "
           f"{statistics.median(times):.0f} ms, slowest {max(times):.0f} ms")  # fmt: skip
 
 
 def measure_large(arguments: argparse.Namespace, folder: Path) -> None:
-    picture, out = picture_of(folder, 4000, 3000), folder / "out.png"
+    image, out = image_of(folder, 4000, 3000), folder / "out.png"
     started = time.perf_counter()
     _, peak = run(
-        [sys.executable, "-m", "viewer", "upscale", str(arguments.model), str(picture), "-o", str(out), "--threads",
+        [sys.executable, "-m", "viewer", "upscale", str(arguments.model), str(image), "-o", str(out), "--threads",
          str(arguments.threads)]
     )  # fmt: skip
     print(f"4000x3000, the whole command: {peak:.0f} MB, {time.perf_counter() - started:.0f} s")

@@ -36,9 +36,9 @@ nets = restore(Path(sys.argv[1])).nets
 network = next(iter(nets.values()))
 with torch.no_grad():
     images = network.decode(torch.randn(48, int(sys.argv[2])))
-pictures = (images.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
-n, h, w, c = pictures.shape
-grid = pictures.reshape(6, 8, h, w, c).transpose(0, 2, 1, 3, 4).reshape(6 * h, 8 * w, c)
+images = (images.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+n, h, w, c = images.shape
+grid = images.reshape(6, 8, h, w, c).transpose(0, 2, 1, 3, 4).reshape(6 * h, 8 * w, c)
 cv2.imwrite(sys.argv[3], grid[..., ::-1])
 """
 TERMINAL = """
@@ -116,9 +116,9 @@ def measure_grid(run: Path, model: Path, int8: Path | None, rounds: int) -> None
     def by_torch() -> None:
         with torch.no_grad():
             images = network.decode(torch.from_numpy(latents))
-        pictures = (images.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
-        _, height, width, channels = pictures.shape
-        grid = pictures.reshape(6, 8, height, width, channels).transpose(0, 2, 1, 3, 4)
+        levels = (images.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+        _, height, width, channels = levels.shape
+        grid = levels.reshape(6, 8, height, width, channels).transpose(0, 2, 1, 3, 4)
         np.ascontiguousarray(grid.reshape(6 * height, 8 * width, channels)[..., ::-1])
 
     def by_viewer(file: Path, threads: int) -> Callable[[], None]:

@@ -117,7 +117,7 @@ def test_bare_files_keep_their_colours(bare: Path, tmp_path: Path) -> None:
     encoder = onnxruntime.InferenceSession(tmp_path / "red.encoder.onnx")
     black, red, blue = np.zeros((3, 1, 128, 128, 3), np.uint8)
     red[..., 0], blue[..., 2] = 255, 255
-    codes = [encoder.run(None, {"image": picture})[0] for picture in (black, red, blue)]
+    codes = [encoder.run(None, {"image": paper})[0] for paper in (black, red, blue)]
     assert np.allclose(codes[0], codes[2])
     assert not np.allclose(codes[0], codes[1])
 

@@ -1,4 +1,4 @@
-"""Denoisers as files: constant weights, what the card says, and lower precision that leads to the same pictures."""
+"""Denoisers as files: constant weights, what the card says, and lower precision that leads to the same images."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ CLASSES = ("dark", "light")
 
 
 def network(channels: int) -> tuple[DDPM, DataSpec, Nets]:
-    """A denoiser that has learnt a little of pictures of two classes; what it keeps of them is with it."""
+    """A denoiser that has learnt a little of images of two classes; what it keeps of them is with it."""
     torch.manual_seed(0)
     spec = DataSpec(image_size=(SIDE, SIDE), channels=channels, classes=CLASSES)
     family = DDPM(DDPMConfig(width=16, multipliers=(1, 2), learning_rate=2e-3))
@@ -69,8 +69,8 @@ def test_weights_are_constants_and_the_card_leads_the_sampler(files: dict[str, P
 
 @pytest.mark.parametrize(
     ("precision", "largest_size", "largest_error"), [("fp16", 0.7, 0.002), ("int8", 0.6, 0.03)]
-)  # of the range of a picture
-def test_lower_precision_leads_to_the_same_pictures(
+)  # of the range of an image
+def test_lower_precision_leads_to_the_same_images(
     files: dict[str, Path], precision: str, largest_size: float, largest_error: float
 ) -> None:
     assert files[precision].stat().st_size < largest_size * files["fp32"].stat().st_size
@@ -80,7 +80,7 @@ def test_lower_precision_leads_to_the_same_pictures(
 
 
 def drawn(file: Path) -> NDArray[np.float32]:
-    """Two pictures of each class and of none, -1..1, by ten steps, from different noise in each channel."""
+    """Two images of each class and of none, -1..1, by ten steps, from different noise in each channel."""
     model = open_model(file)
     noisy = np.random.default_rng(0).standard_normal((6, 3, SIDE, SIDE)).astype(np.float32)
     labels = np.array([0, 0, 1, 1, 2, 2])
@@ -89,14 +89,14 @@ def drawn(file: Path) -> NDArray[np.float32]:
     return image
 
 
-def test_labels_and_the_channels_of_grey_pictures_count(files: dict[str, Path]) -> None:
+def test_labels_and_the_channels_of_grey_images_count(files: dict[str, Path]) -> None:
     image = drawn(files["fp32"])
     assert image[2:4].mean() > image[:2].mean() + 0.3
     if card_of(files["fp32"]).channels == 1:
         assert np.ptp(image, axis=1).max() < 1e-3
 
 
-def test_calibration_sees_pictures_at_many_steps() -> None:
+def test_calibration_sees_images_at_many_steps() -> None:
     family, _, nets = network(3)
     (item,) = family.exports(nets, {})
     t, noisy = item.inputs["t"], item.inputs["noisy"]
@@ -104,5 +104,5 @@ def test_calibration_sees_pictures_at_many_steps() -> None:
     assert t.min() < 50
     assert t.max() == 999
     calm, loud = (noisy[chosen].diff(dim=3).abs().mean() for chosen in (t < 100, t > 900))
-    assert calm < loud / 2  # pictures where there is little noise
+    assert calm < loud / 2  # images where there is little noise
     assert item.inputs["label"].unique().tolist() == [0, 1, 2]

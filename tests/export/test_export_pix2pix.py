@@ -114,25 +114,25 @@ def test_the_keys_are_those_of_the_layout() -> None:
     ],
 )
 def test_a_file_gives_what_the_network_gave(tmp_path: Path, norm: str, levels: int, inputs: int, outputs: int) -> None:
-    """One picture at a time, in train mode but for dropout: as that code runs its networks."""
+    """One image at a time, in train mode but for dropout: as that code runs its networks."""
     network = reference(norm, levels, inputs, outputs)
     model = open_model(exported(network, tmp_path))
     card = model.card
     assert card is not None
     assert (card.kind, card.family, card.multiple, card.scale) == ("translator", "pix2pix", 2**levels, 1)
     assert (card.channels, card.input_channels, card.image_size) == (outputs, inputs, None)
-    whose = {"batch": "statistics of each picture", "instance": "statistics of each picture", "none": "none"}[norm]
+    whose = {"batch": "statistics of each image", "instance": "statistics of each image", "none": "none"}[norm]
     assert card.training["normalisation"] == whose
     session = onnxruntime.InferenceSession(tmp_path / "out.onnx")
     random = np.random.default_rng(0)
     for count, height, width in ((1, 1, 1), (3, 1, 1), (2, 1, 2), (1, 2, 1)):
         side = 2**levels
-        pictures = random.integers(0, 256, (count, height * side, width * side, inputs), np.uint8)
-        (found,) = session.run(None, {"image": pictures})
-        given = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255 * 2 - 1
+        images = random.integers(0, 256, (count, height * side, width * side, inputs), np.uint8)
+        (found,) = session.run(None, {"image": images})
+        given = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255 * 2 - 1
         with torch.no_grad():
             network.train()
-            expected = torch.cat([network(picture) for picture in given.split(1)]) * 0.5 + 0.5
+            expected = torch.cat([network(image) for image in given.split(1)]) * 0.5 + 0.5
         levels_expected = (expected * 255).round().permute(0, 2, 3, 1).expand(-1, -1, -1, 3).numpy()
         assert np.abs(found - levels_expected).max() <= 1
 
@@ -149,18 +149,18 @@ def test_old_files_with_statistics_that_nothing_uses(tmp_path: Path) -> None:
             state[key.replace("1.bias", "2.running_mean")] = torch.ones(4)
             state[key.replace("1.bias", "2.num_batches_tracked")] = torch.tensor(3)
     torch.save(state, tmp_path / "old.pth")
-    picture = torch.rand(1, 3, 32, 64)
+    image = torch.rand(1, 3, 32, 64)
     with torch.no_grad():
-        assert torch.allclose(rebuilt(tmp_path / "old.pth")(picture), network(picture), atol=1e-5)
+        assert torch.allclose(rebuilt(tmp_path / "old.pth")(image), network(image), atol=1e-5)
 
 
 def test_wrapped_and_prefixed_files_are_read(tmp_path: Path) -> None:
     network = reference("batch")
     state = {f"module.{key}": value for key, value in network.state_dict().items()}
     torch.save({"state_dict": state}, tmp_path / "a.pth")
-    picture = torch.rand(1, 3, 32, 32)
+    image = torch.rand(1, 3, 32, 32)
     with torch.no_grad():
-        assert torch.allclose(rebuilt(tmp_path / "a.pth")(picture), network(picture), atol=1e-5)
+        assert torch.allclose(rebuilt(tmp_path / "a.pth")(image), network(image), atol=1e-5)
 
 
 def test_other_layouts_are_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -187,7 +187,7 @@ def test_other_layouts_are_refused_in_one_line(tmp_path: Path, capsys: pytest.Ca
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [{}, {"norm": "instance"}, {"batch_size": 4}], ids=["picture", "instance", "batch"])
+@pytest.mark.parametrize("options", [{}, {"norm": "instance"}, {"batch_size": 4}], ids=["image", "instance", "batch"])
 def test_our_own_agree_on_three_batches_and_two_sizes(options: dict[str, Any]) -> None:
     torch.manual_seed(0)
     spec = DataSpec(image_size=(64, 64), channels=3, condition_channels=1)

@@ -39,7 +39,7 @@ def drifts(tmp_path: Path, precision: str, items: Sequence[Exportable]) -> tuple
 def test_lower_precision_is_smaller_and_within_one_level(tmp_path: Path, precision: str, largest_size: float) -> None:
     torch.manual_seed(0)
     wide = Wide().eval()
-    wide.layers[2].weight.data *= 5  # pictures with contrast
+    wide.layers[2].weight.data *= 5  # images with contrast
     item = Exportable(
         kind="generator",
         module=wide,
@@ -53,7 +53,7 @@ def test_lower_precision_is_smaller_and_within_one_level(tmp_path: Path, precisi
     assert error.max() <= 1
 
 
-def test_int8_convolutions_keep_their_pictures(tmp_path: Path) -> None:
+def test_int8_convolutions_keep_their_images(tmp_path: Path) -> None:
     _, card, error = drifts(tmp_path, "int8", [generator(), encoder()])
     assert card.parity["int8"]["psnr_db"] > 45
     assert error.max() <= 4

@@ -1,4 +1,4 @@
-"""Files of networks that enlarge pictures: any size, tiles without seams, lower precisions."""
+"""Files of networks that enlarge images: any size, tiles without seams, lower precisions."""
 
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,13 @@ from torch import nn
 from export.to_onnx import Origin, export_networks
 from trainer.families.srgan import SRGAN, SRGANConfig
 from trainer.family import DataSpec, Nets
-from trainer.parts.superresolution import drawn_pictures
+from trainer.parts.superresolution import drawn_images
 
 SPEC = DataSpec(image_size=(32, 32), channels=3, condition_channels=3)
 
 
 def made(**options: Any) -> tuple[SRGAN, Nets]:
-    """A network with statistics and slopes of its own, that paints pictures."""
+    """A network with statistics and slopes of its own, that paints images."""
     torch.manual_seed(0)
     family = SRGAN(SRGANConfig(blocks=2, features=24, crop_size=32, skip=True, pretrain=1 << 30, **options))
     nets = family.build(SPEC)
@@ -28,7 +28,7 @@ def made(**options: Any) -> tuple[SRGAN, Nets]:
     nets.generator.train()
     with torch.no_grad():
         for _ in range(3):
-            nets.generator(drawn_pictures(4, 3, 24))
+            nets.generator(drawn_images(4, 3, 24))
     for layer in nets.generator.modules():
         if isinstance(layer, nn.PReLU):
             layer.weight.data.uniform_(0.1, 0.4)
@@ -46,8 +46,8 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return written(tmp_path_factory.mktemp("files") / "full.onnx", *made())
 
 
-def picture(height: int, width: int) -> NDArray[np.uint8]:
-    drawn = drawn_pictures(1, 3, max(height, width))[:, :, :height, :width]
+def random_image(height: int, width: int) -> NDArray[np.uint8]:
+    drawn = drawn_images(1, 3, max(height, width))[:, :, :height, :width]
     return (drawn * 255).round().byte().permute(0, 2, 3, 1).numpy()
 
 
@@ -69,7 +69,7 @@ def test_normalisation_is_part_of_the_convolutions(file: Path) -> None:
 @pytest.mark.parametrize("size", [(17, 23), (1, 5), (40, 33)])
 def test_any_size_comes_out_twice_as_large(file: Path, size: tuple[int, int]) -> None:
     _, nets = made()
-    image = picture(*size)
+    image = random_image(*size)
     found = run(file, image=image)
     expected = nets.generator(torch.from_numpy(image).permute(0, 3, 1, 2).float() / 255).clamp(0, 1)
     expected = (expected * 255).round().permute(0, 2, 3, 1).numpy()
@@ -78,7 +78,7 @@ def test_any_size_comes_out_twice_as_large(file: Path, size: tuple[int, int]) ->
 
 
 def test_tiles_with_their_context_leave_no_seam(file: Path) -> None:
-    image, context = picture(64, 60), card_of(file).context
+    image, context = random_image(64, 60), card_of(file).context
     whole = run(file, image=image).astype(int)
     part = run(file, image=image[:, 20 - context : 36 + context, 16 - context : 32 + context]).astype(int)
     part = part[:, 2 * context : -2 * context, 2 * context : -2 * context]
@@ -95,7 +95,7 @@ def test_lower_precisions_are_smaller_and_say_what_they_cost(
     assert card.precision == precision
     assert card.parity[precision]["psnr_db"] > least_db
     assert small.stat().st_size < largest * file.stat().st_size
-    image = picture(40, 40)
+    image = random_image(40, 40)
     error = run(small, image=image).astype(float) - run(file, image=image)
     assert 10 * np.log10(255**2 / np.square(error).mean()) > least_db
 

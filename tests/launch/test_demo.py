@@ -53,13 +53,13 @@ def test_a_model_of_ones_own_is_not_replaced(checkout: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-def test_from_nothing_to_pictures_and_again_without_training(checkout: Path, tmp_path: Path) -> None:
+def test_from_nothing_to_images_and_again_without_training(checkout: Path, tmp_path: Path) -> None:
     first = demo(checkout, tmp_path, "--train-seconds", "2")
     assert first.returncode == 0, first.stderr
     assert (checkout / "cats.encoder.onnx").is_file()
-    picture = cv2.imread(str(checkout / "cats.png"))
-    assert picture is not None
-    assert picture.std() > 5  # something is on it
+    image = cv2.imread(str(checkout / "cats.png"))
+    assert image is not None
+    assert image.std() > 5  # something is on it
     assert (checkout / "cats.gif").read_bytes().startswith(b"GIF89a")
     config = checkout / "runs" / "demo" / "training" / "config.json"
     assert len(json.loads(config.read_text())["starts"]) == 1

@@ -40,14 +40,14 @@ def test_the_committed_tables_are_what_is_counted(bench: ModuleType) -> None:
 
 def test_a_ring_sends_what_the_formula_says(bench: ModuleType) -> None:
     step = bench.Step(
-        family="x", side_px=8, pictures=10, parameters={"critic": 100, "generator": 50, "unused": 7},
+        family="x", side_px=8, images=10, parameters={"critic": 100, "generator": 50, "unused": 7},
         turns={"critic": 5, "generator": 1}, flop=1.0,
     )  # fmt: skip
     assert step.gradient_bytes == 4 * (5 * 100 + 50)
     assert [step.sent_bytes(gpus) for gpus in (1, 2, 4)] == [0, 2200, 3300]
-    assert step.pictures_a_second(1, 0.5, 1e3, 1e3) == 20
-    assert step.pictures_a_second(2, 0.5, 2200, 1) == pytest.approx(20 / 1.5)  # in one machine
-    assert step.pictures_a_second(16, 0.5, 1, 4125) == pytest.approx(160 / 1.5)  # over two
+    assert step.images_a_second(1, 0.5, 1e3, 1e3) == 20
+    assert step.images_a_second(2, 0.5, 2200, 1) == pytest.approx(20 / 1.5)  # in one machine
+    assert step.images_a_second(16, 0.5, 1, 4125) == pytest.approx(160 / 1.5)  # over two
 
 
 def test_it_can_be_written_again(bench: ModuleType, tmp_path: Path) -> None:

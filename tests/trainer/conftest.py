@@ -7,8 +7,8 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A .npy of 37 smooth 16 px pictures: a size that no batch divides."""
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A .npy of 37 smooth 16 px images: a size that no batch divides."""
     random = np.random.default_rng(0)
     low = random.uniform(0, 1, (37, 2, 2, 3))
     ramp = np.linspace(0, 1, 16)

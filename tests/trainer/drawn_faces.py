@@ -26,7 +26,7 @@ def shared_finder(model: Path | None = None) -> Finder:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A picture u8 [256, 256, 3] RGB with a face in it."""
+    """An image u8 [256, 256, 3] RGB with a face in it."""
 
     image: np.ndarray
     eyes: np.ndarray  # f64 [2, 2]: the centres, x and y, the viewer's left one first

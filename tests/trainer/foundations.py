@@ -9,18 +9,18 @@ from torch.nn import functional as F
 
 from trainer.family import DataSpec, Exportable, Foundation
 
-SIDE = 8  # of what is left of a picture
+SIDE = 8  # of what is left of an image
 
 
 class Shrink(nn.Module):
-    """Pictures [n, c, h, w] → latents [n, c·8·8]: their averages, about 0."""
+    """Images [n, c, h, w] → latents [n, c·8·8]: their averages, about 0."""
 
     def forward(self, image: Tensor) -> Tensor:
         return F.adaptive_avg_pool2d(image, SIDE).flatten(1) * 4 - 2
 
 
 class Grow(nn.Module):
-    """The smooth pictures of such latents."""
+    """The smooth images of such latents."""
 
     def __init__(self, spec: DataSpec) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ def blurring(spec: DataSpec) -> Foundation:
 
 
 def blurring_run(data: Path, image_size: int) -> Path:
-    """The run of an autoencoder on some pictures, trained once for all that stand on it."""
+    """The run of an autoencoder on some images, trained once for all that stand on it."""
     run = data.parent / f"{data.stem}-low"
     if not (run / "config.json").exists():
         done = train(

@@ -1,4 +1,4 @@
-"""Runs picture tools one after another, each in a process of its own, and says how each ended.
+"""Runs image tools one after another, each in a process of its own, and says how each ended.
 
     python tests/trainer/run_tools.py < commands.json > endings.json
 

@@ -35,16 +35,16 @@ def test_every_size_fits(family: Family, least: int, size: tuple[int, int]) -> N
     nets = family.build(spec)
     latent = family.sample_inputs(2, spec, torch.Generator().manual_seed(0), iter(()))
     with torch.no_grad():
-        picture = family.sample(nets, {}, *latent)
+        image = family.sample(nets, {}, *latent)
         judge = nets.critic if "critic" in nets else nets.discriminator
-        assert judge(picture).shape == (2,)
-    assert picture.shape == (2, spec.channels, *size)
+        assert judge(image).shape == (2,)
+    assert image.shape == (2, spec.channels, *size)
 
 
 @pytest.mark.parametrize(("family", "least"), CASES)
-def test_pictures_that_are_too_small_are_refused_in_one_line(family: Family, least: int) -> None:
+def test_images_that_are_too_small_are_refused_in_one_line(family: Family, least: int) -> None:
     if least > 1:
-        with pytest.raises(ValueError, match=rf"^pictures are 40x{least - 1} px, expected .* at least {least} px.*$"):
+        with pytest.raises(ValueError, match=rf"^images are 40x{least - 1} px, expected .* at least {least} px.*$"):
             family.build(DataSpec(image_size=(least - 1, 40), channels=3))
     family.build(DataSpec(image_size=(least, 40), channels=3))
 
@@ -109,8 +109,8 @@ def test_the_penalised_critic_normalises_no_batches() -> None:
         for arch in ("conv", "resnet"):
             config: Any = {"arch": arch, "critic_norm": norm, "width": 8}
             critic = WGANGP(WGANGPConfig(**config)).build(SPEC).critic
-            pictures = torch.randn(4, 1, 16, 16)
-            assert torch.allclose(critic(pictures)[:2], critic(pictures[:2]), atol=1e-5), (norm, arch)
+            images = torch.randn(4, 1, 16, 16)
+            assert torch.allclose(critic(images)[:2], critic(images[:2]), atol=1e-5), (norm, arch)
 
 
 @pytest.mark.parametrize(

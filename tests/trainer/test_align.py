@@ -7,13 +7,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from bad_pictures import photo
+from bad_images import photo
 from drawn_faces import NEEDS_FACES, draw_face, shared_finder
 
 from trainer.data.__main__ import main
 from trainer.data.faces.cutter import Cutter, Variant, face_box, upright
 from trainer.data.faces.landmarks import LEFT_EYE, RIGHT_EYE, Finder, eye_angle
-from trainer.data.sources.npy_set import PictureSet
+from trainer.data.sources.npy_set import ImageSet
 from trainer.data.tools import align
 
 
@@ -35,15 +35,15 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two faces, one of them lying on its side, and two pictures without."""
-    pictures = tmp_path / "pictures"
-    (pictures / "people").mkdir(parents=True)
+    """Two faces, one of them lying on its side, and two images without."""
+    images = tmp_path / "images"
+    (images / "people").mkdir(parents=True)
     for name, image in {
         "people/a.png": draw_face(0).image, "people/b.jpg": draw_face(1, 85).image, "vase.png": photo(96, 96),
     }.items():  # fmt: skip
-        cv2.imwrite(str(pictures / name), image[..., ::-1])
-    (pictures / "notes.png").write_text("not a picture")
-    return pictures
+        cv2.imwrite(str(images / name), image[..., ::-1])
+    (images / "notes.png").write_text("not an image")
+    return images
 
 
 @NEEDS_FACES
@@ -77,7 +77,7 @@ def test_a_face_fills_its_square_but_for_the_margin(finder: Finder) -> None:
 
 
 @NEEDS_FACES
-def test_a_small_face_in_a_large_picture_is_found_and_kept_sharp(finder: Finder) -> None:
+def test_a_small_face_in_a_large_image_is_found_and_kept_sharp(finder: Finder) -> None:
     large = np.full((1500, 2000, 3), 128, np.uint8)
     large[900:1156, 1500:1756] = draw_face(2, 10).image
     points = finder.find(large)
@@ -107,7 +107,7 @@ def test_a_folder_becomes_a_set_and_what_has_no_face_is_listed(
     before = {path: path.read_bytes() for path in folder.rglob("*.*")}
     assert run("align", folder, "-o", out, "--size", "64", "--jitter", "-5", "5", "--flip") == 0
     said = capsys.readouterr()
-    found = PictureSet(out)
+    found = ImageSet(out)
     assert found.shape == (12, 64, 64, 3)
     assert found.facts.names[:6] == (
         "people/a.png", "people/a-turned-5.png", "people/a-turned+5.png", "people/a-mirrored.png",
@@ -116,8 +116,8 @@ def test_a_folder_becomes_a_set_and_what_has_no_face_is_listed(
     assert found.facts.sizes is not None
     assert found.facts.sizes.tolist() == [[256, 256]] * 12
     assert "skipped vase.png: no face found" in said.err
-    assert "skipped notes.png: not a picture" in said.err
-    assert "12 faces of 64x64 px, 6 of each face, 1 pictures without a face, 1 skipped" in said.out
+    assert "skipped notes.png: not an image" in said.err
+    assert "12 faces of 64x64 px, 6 of each face, 1 images without a face, 1 skipped" in said.out
     assert {path: path.read_bytes() for path in folder.rglob("*.*")} == before
     assert run("align", folder, "-o", out) == 2
     assert "exists" in capsys.readouterr().err
@@ -148,7 +148,7 @@ def test_a_set_keeps_the_labels_of_those_with_a_face(tmp_path: Path, capsys: pyt
     (tmp_path / "in.json").write_text(json.dumps(facts))
     assert run("align", tmp_path / "in.npy", "-o", tmp_path / "out.npy", "--flip", "--size", "96") == 0
     assert "skipped v: no face found" in capsys.readouterr().err
-    found = PictureSet(tmp_path / "out.npy")
+    found = ImageSet(tmp_path / "out.npy")
     assert found.facts.labels is not None
     assert found.facts.labels.tolist() == [0, 0, 2, 2]
     assert found.facts.names == ("a", "a-mirrored", "b", "b-mirrored")
@@ -165,7 +165,7 @@ def test_create_cuts_the_same_faces(folder: Path, tmp_path: Path, capsys: pytest
     assert run("create", folder, "-o", tmp_path / "a.npy", "--crop", "face", "--size", "64", "--labels", "folders") == 0
     assert "skipped" in capsys.readouterr().err
     assert run("align", folder, "-o", tmp_path / "b.npy", "--size", "64") == 0
-    created, aligned = (PictureSet(tmp_path / name) for name in ("a.npy", "b.npy"))
+    created, aligned = (ImageSet(tmp_path / name) for name in ("a.npy", "b.npy"))
     assert (created[np.arange(2)] == aligned[np.arange(2)]).all()
     assert created.facts.classes == ("people",)
     assert run("create", tmp_path / "a.npy", "-o", tmp_path / "c.npy", "--crop", "face") == 2
@@ -196,7 +196,7 @@ def test_a_model_that_is_none_is_said_in_one_line(
     (tmp_path / "zeros.dat").write_bytes(bytes(1000))
     for name, word in (
         ("text.dat", "shape_predictor"), ("empty.dat", "shape_predictor"), ("zeros.dat", "shape_predictor"),
-        ("none.dat", "there is no file"), ("pictures", "there is no file"),
+        ("none.dat", "there is no file"), ("images", "there is no file"),
     ):  # fmt: skip
         command = ("align", folder, "-o", tmp_path / "out.npy", "--landmarks-model", tmp_path / name)
         assert run(*command) == 2, name

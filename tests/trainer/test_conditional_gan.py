@@ -27,9 +27,9 @@ def test_both_networks_heed_the_label(arch: Any, conditioning: Any) -> None:
         weight.data.add_(0.02 * torch.randn_like(weight))
     latent, one, two = torch.randn(4, 100), torch.full((4,), 0), torch.full((4,), 2)
     with torch.no_grad():
-        pictures = nets.generator(latent, one)
-        assert not torch.allclose(pictures, nets.generator(latent, two))
-        assert not torch.allclose(nets.discriminator(pictures, one), nets.discriminator(pictures, two))
+        images = nets.generator(latent, one)
+        assert not torch.allclose(images, nets.generator(latent, two))
+        assert not torch.allclose(nets.discriminator(images, one), nets.discriminator(images, two))
 
 
 def test_rows_of_a_sheet_are_classes_and_a_large_draw_has_all_of_them() -> None:
@@ -41,8 +41,8 @@ def test_rows_of_a_sheet_are_classes_and_a_large_draw_has_all_of_them() -> None:
     assert label.bincount().min() > 600
 
 
-def test_pictures_without_classes_or_of_one_are_refused_in_a_line(tmp_path: Path, pictures: Path) -> None:
-    paths = [pictures]
+def test_images_without_classes_or_of_one_are_refused_in_a_line(tmp_path: Path, images: Path) -> None:
+    paths = [images]
     for classes in (["cat"], ["cat", "dog"]):
         path = tmp_path / f"{len(classes)}.npy"
         np.save(path, np.zeros((9, 16, 16, 3), np.uint8))

@@ -59,7 +59,7 @@ def choices(family: type[Family]) -> dict[str, tuple[str, ...]]:
 def small(family: type[Family], **options: Any) -> dict[str, Any]:
     names = {field.name for field in dataclasses.fields(family.Config)}
     if "pairing" not in names:
-        names.discard("low")  # of SRGAN: a folder of small pictures, and not the run whose other half this is
+        names.discard("low")  # of SRGAN: a folder of small images, and not the run whose other half this is
     return {name: value for name, value in SMALL.items() if name in names} | options
 
 
@@ -148,7 +148,7 @@ def with_conditions(family: Family, spec: DataSpec) -> DataSpec:
 
 
 def condition(family: Family, image: Tensor) -> Tensor | None:
-    """What pictures are to be made of, where a family learns from pairs: the same in negative, or smaller."""
+    """What images are to be made of, where a family learns from pairs: the same in negative, or smaller."""
     reading = family.reading()
     if isinstance(reading, Crops):
         return F.avg_pool2d(image, reading.scale)
@@ -204,7 +204,7 @@ def score(family: Family, nets: Nets, batch: Batch) -> float:
 
 
 @pytest.mark.parametrize(("family_class", "options"), architectures())
-def test_samples_are_pictures_and_repeat(family_class: type[Family], options: dict[str, Any], spec: DataSpec) -> None:
+def test_samples_are_images_and_repeat(family_class: type[Family], options: dict[str, Any], spec: DataSpec) -> None:
     family, nets, batch = make(family_class, options, spec)
     for net in nets.values():
         net.eval()
@@ -248,21 +248,21 @@ def test_exported_files_are_what_the_networks_are(
                 found = model.generate(inputs["latent"].numpy(), labels)
                 assert np.abs(found.astype(int) - as_seen(expected)).max() <= 1
             elif kind == "translator":
-                pictures = as_seen(inputs["image"], inputs["image"].shape[1]).astype(np.uint8)
+                images = as_seen(inputs["image"], inputs["image"].shape[1]).astype(np.uint8)
                 latents = inputs["latent"].numpy() if "latent" in inputs else repeat(None)
-                pairs = zip(pictures, latents, strict=False)
-                translated = [model.translate(picture, latent) for picture, latent in pairs]
+                pairs = zip(images, latents, strict=False)
+                translated = [model.translate(image, latent) for image, latent in pairs]
                 assert np.abs(np.stack(translated).astype(int) - as_seen(expected)).max() <= 2  # the input is u8
             elif kind == "detail":
                 detail = model.detail(inputs["latent"].numpy())[..., ::-1]  # the viewer's order of colours
                 assert np.abs(detail - expected.permute(0, 2, 3, 1).numpy()).max() < 1e-4
             elif kind == "encoder":
                 found = model.encode(as_seen(inputs["image"]).astype(np.uint8))
-                assert np.abs(found - expected.numpy()).max() < 0.02 * max(1, expected.abs().max())  # u8 pictures
+                assert np.abs(found - expected.numpy()).max() < 0.02 * max(1, expected.abs().max())  # u8 images
 
 
 def as_seen(image: Tensor, channels: int = 3) -> NDArray[np.int64]:
-    """Pictures [n, c, h, w] in 0..1 → as the viewer has them, [n, h, w, 3] BGR, or grey with 1 channel, in 0..255."""
+    """Images [n, c, h, w] in 0..1 → as the viewer has them, [n, h, w, 3] BGR, or grey with 1 channel, in 0..255."""
     levels = (image.clamp(0, 1) * 255).round().long().permute(0, 2, 3, 1).flip(3)
     return levels.expand(-1, -1, -1, channels).numpy()
 
@@ -278,7 +278,7 @@ def test_options_survive_the_run_folder(family_class: type[Family], options: dic
 
 @pytest.fixture(scope="session")
 def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A .npy of 29 pictures of two classes, one light and one dark."""
+    """A .npy of 29 images of two classes, one light and one dark."""
     random = np.random.default_rng(0)
     labels = np.arange(29) % 2
     coarse = random.uniform(0, 127, (29, 4, 4, 3)) + 128 * labels[:, None, None, None]
@@ -346,7 +346,7 @@ def test_random_resumes_change_no_family_by_a_bit(tmp_path: Path, labelled: Path
     """Every family, stopped at random steps, epoch ends among them; RESUMES=20 stops it as often."""
     resumes = many("RESUMES", 2)
     last = resumes + 8
-    epoch = 24 // (4 * ranks)  # steps of a pass over the pictures to train on
+    epoch = 24 // (4 * ranks)  # steps of a pass over the images to train on
     reading = ("--memory", 0, "--workers", workers) if workers else ()
     common = ("--data", labelled, "--image-size", SIZE_PX, "--batch-size", 4, "--hold-out", 5, "--log-every", 1,
               "--save-every", 10**6, "--sample-every", 10**6, "--schedule", "constant", *reading)  # fmt: skip

@@ -1,4 +1,4 @@
-"""Every picture tool over every bad input: named in one line, at once, in little memory, and nothing is written."""
+"""Every image tool over every bad input: named in one line, at once, in little memory, and nothing is written."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from bad_pictures import Bad, make_labelled, make_pictures, make_sets, make_tables_of_labels, photo
+from bad_images import Bad, make_images, make_labelled, make_sets, make_tables_of_labels, photo
 from commands import environment
 from drawn_faces import NEEDS_FACES, draw_face
 
@@ -66,21 +66,21 @@ def _shown(path: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Bad]:
-    return make_pictures(tmp_path_factory.mktemp("bad") / "pictures")
+def images(tmp_path_factory: pytest.TempPathFactory) -> list[Bad]:
+    return make_images(tmp_path_factory.mktemp("bad") / "images")
 
 
-def test_the_corpus_is_large(pictures: list[Bad], tmp_path: Path) -> None:
-    refused = [bad for bad in pictures if bad.word]
+def test_the_corpus_is_large(images: list[Bad], tmp_path: Path) -> None:
+    refused = [bad for bad in images if bad.word]
     assert len(refused) >= 45
-    assert len(pictures) - len(refused) >= 20
+    assert len(images) - len(refused) >= 20
     assert len(make_sets(tmp_path / "sets")) >= 30
 
 
-def test_a_folder_of_them_loses_only_those_that_are_no_pictures(pictures: list[Bad], tmp_path: Path) -> None:
+def test_a_folder_of_them_loses_only_those_that_are_no_images(images: list[Bad], tmp_path: Path) -> None:
     """What a person does: all at once, with two at a time."""
-    folder = pictures[0].path.parent
-    good = [bad for bad in pictures if not bad.word]
+    folder = images[0].path.parent
+    good = [bad for bad in images if not bad.word]
     for tool, more in (("create", ["-o", "a.npy", "--size", "16", "--workers", "2"]),
                        ("filter", ["-o", "even", "--kind", "clahe", "--workers", "2"]),
                        ("edges", ["-o", "edges", "--size", "16", "--workers", "2"]),
@@ -89,34 +89,33 @@ def test_a_folder_of_them_loses_only_those_that_are_no_pictures(pictures: list[B
         lines = end["error"].splitlines()
         assert end["code"] == 0, end
         assert end["megabytes"] < MEGABYTES, end["megabytes"]
-        for bad in pictures:
+        for bad in images:
             named = [line for line in lines if _shown(bad.path) in line and line.startswith("skipped ")]
             expected = bad.word or ("expected sides" if tool == "downscale" and "one-pixel" in bad.path.name else "")
             same_name = tool != "create" and named and "the same name" in named[0]
             assert same_name or bool(named) == bool(expected), (tool, bad, named)
             assert all(expected in line for line in named) or same_name, (tool, bad, named)
-    images = np.load(tmp_path / "a.npy")
-    assert len(images) == len(good)
+    assert len(np.load(tmp_path / "a.npy")) == len(good)
     names = json.loads((tmp_path / "a.json").read_text("utf-8"))["names"]
     assert {os.fsencode(name) for name in names} == {os.fsencode(bad.path.name) for bad in good}
 
 
 @NEEDS_FACES
 @pytest.mark.slow
-def test_a_folder_of_them_leaves_the_face(pictures: list[Bad], tmp_path: Path) -> None:
-    folder, face = pictures[0].path.parent, tmp_path / "face.png"
+def test_a_folder_of_them_leaves_the_face(images: list[Bad], tmp_path: Path) -> None:
+    folder, face = images[0].path.parent, tmp_path / "face.png"
     cv2.imwrite(str(face), draw_face().image)
     arguments = ["align", str(face), str(folder), "-o", "a.npy", "--size", "16", "--workers", "2"]
     (end,) = run_tools([{"arguments": arguments, "seconds": 300}], tmp_path)
     assert end["code"] == 0, end
     assert end["megabytes"] < MEGABYTES, end["megabytes"]
     lines = end["error"].splitlines()
-    for bad in pictures:
+    for bad in images:
         (line,) = (line for line in lines if f"/{_shown(bad.path)}" in line and line.startswith("skipped "))
         assert (bad.word or "no face found") in line, (bad, line)
     (name,) = json.loads((tmp_path / "a.json").read_text("utf-8"))["names"]
     assert Path(name).name == "face.png"
-    assert f"{sum(not bad.word for bad in pictures)} pictures without a face" in end["out"]
+    assert f"{sum(not bad.word for bad in images)} images without a face" in end["out"]
 
 
 @pytest.mark.slow
@@ -147,14 +146,14 @@ def test_a_folder_of_them_leaves_the_face(pictures: list[Bad], tmp_path: Path) -
         "create-faces",
     ],
 )
-def test_each_bad_picture_is_one_line(pictures: list[Bad], tool: list[str], tmp_path: Path) -> None:
+def test_each_bad_image_is_one_line(images: list[Bad], tool: list[str], tmp_path: Path) -> None:
     small = {"one-pixel.png"} if tool[0] == "downscale" else set()
     otherwise = "no face" if "align" in tool or "face" in tool else ""
     check(
         tmp_path,
         (
             ([str(bad.path) if word == "PATH" else word for word in tool], bad._replace(word=bad.word or otherwise))
-            for bad in pictures
+            for bad in images
             if bad.path.name not in small
         ),
     )
@@ -186,10 +185,10 @@ def test_each_bad_set_is_one_line(make: Any, number: int | slice, tmp_path: Path
         tools = set_tools(bad.path, good)
         for tool in tools[number] if isinstance(number, slice) else [tools[number]]:
             word = bad.word
-            if bad.path.is_dir():  # some tools look for pictures in it
+            if bad.path.is_dir():  # some tools look for images in it
                 words = {
                     "info": "no readable", "create": "no file matches", "align": "no file matches",
-                    "filter": "for picture files", "shards": "holds no file",
+                    "filter": "for image files", "shards": "holds no file",
                 }  # fmt: skip
                 word = words.get(tool[0], "a folder")
             cases.append((tool, bad._replace(word=word)))

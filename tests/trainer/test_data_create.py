@@ -10,8 +10,8 @@ import pytest
 
 from trainer.contract.images import centre
 from trainer.data.__main__ import main
-from trainer.data.batches.dataset import open_pictures
-from trainer.data.sources.npy_set import PictureSet
+from trainer.data.batches.dataset import open_dataset
+from trainer.data.sources.npy_set import ImageSet
 from trainer.data.tools import info
 from trainer.data.tools.create.dedupe import Seen, look
 
@@ -29,7 +29,7 @@ def write(path: Path, image: np.ndarray, *options: int) -> Path:
 
 
 def scene(seed: int, height: int = 96, width: int = 128) -> np.ndarray:
-    """Blobs of colour, u8 [h, w, 3] RGB; another seed, another picture."""
+    """Blobs of colour, u8 [h, w, 3] RGB; another seed, another image."""
     random = np.random.default_rng(seed)
     return cv2.resize(random.integers(0, 256, (5, 7, 3), np.uint8), (width, height), interpolation=cv2.INTER_CUBIC)
 
@@ -52,18 +52,18 @@ def test_crop_and_padding_exclude_each_other(tmp_path: Path, capsys: pytest.Capt
     assert "exclude each other" in capsys.readouterr().err
 
 
-def test_small_pictures_are_left_out_by_their_size_as_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_small_images_are_left_out_by_their_size_as_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, height, width in (("wide", 40, 200), ("fits", 64, 64), ("high", 200, 63)):
         write(tmp_path / "in" / f"{name}.png", scene(1, height, width))
     assert run("create", tmp_path / "in", "-o", tmp_path / "a.npy", "--min-size", 64, "--size", 16) == 0
     shown = capsys.readouterr()
     assert "wide.png: 200x40 px, --min-size is 64" in shown.err
-    assert "1 pictures of 16x16 px, 2 skipped" in shown.out
-    assert PictureSet(tmp_path / "a.npy").facts.names == ("fits.png",)
+    assert "1 images of 16x16 px, 2 skipped" in shown.out
+    assert ImageSet(tmp_path / "a.npy").facts.names == ("fits.png",)
 
 
 def copies(image: np.ndarray) -> dict[str, np.ndarray]:
-    """The same picture, as it is found in a folder a second time."""
+    """The same image, as it is found in a folder a second time."""
     random = np.random.default_rng(0)
     compressed = cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 40])[1], cv2.IMREAD_COLOR)
     return {
@@ -85,17 +85,17 @@ def test_copies_are_dropped_and_named_and_others_stay(tmp_path: Path, capsys: py
     assert run(*command, "--dedupe") == 0
     shown = capsys.readouterr()
     for name in copies(scene(3)):
-        assert f"dropped {folder}/z-{name}.png: the same picture as {folder}/03.png" in shown.err
-    assert "13 pictures of 64x64 px, 0 skipped, 4 dropped that came before" in shown.out
-    assert len(PictureSet(tmp_path / "a.npy").facts.names) == 13
+        assert f"dropped {folder}/z-{name}.png: the same image as {folder}/03.png" in shown.err
+    assert "13 images of 64x64 px, 0 skipped, 4 dropped that came before" in shown.out
+    assert len(ImageSet(tmp_path / "a.npy").facts.names) == 13
     assert run(*command, "--force") == 0
     assert len(np.load(tmp_path / "a.npy")) == 17
     assert run("create", tmp_path / "a.npy", "-o", tmp_path / "b.npy", "--dedupe") == 0
-    all_names = PictureSet(tmp_path / "a.npy").facts.names
-    assert PictureSet(tmp_path / "b.npy").facts.names == (*all_names[:12], "z-mirrored.png")
+    all_names = ImageSet(tmp_path / "a.npy").facts.names
+    assert ImageSet(tmp_path / "b.npy").facts.names == (*all_names[:12], "z-mirrored.png")
 
 
-def test_flat_and_grey_pictures_are_told_apart() -> None:
+def test_flat_and_grey_images_are_told_apart() -> None:
     seen = Seen()
     levels = [np.full((16, 16, 3), level, np.uint8) for level in (0, 100, 200, 101)]
     assert [seen.find(look(image)) for image in levels] == [None, None, None, 1]
@@ -117,14 +117,14 @@ def test_folders_are_labels_and_training_reads_them(tmp_path: Path) -> None:
     for k, name in enumerate(("10/a.png", "2/b.png", "2/deep/er/c.png", "10/d.png")):
         write(tmp_path / "in" / name, scene(k))
     assert run("create", tmp_path / "in", "-o", tmp_path / "a.npy", "--size", 16, "--labels", "folders") == 0
-    pictures = open_pictures(str(tmp_path / "a.npy"), progress=False)
-    assert pictures.classes == ("2", "10"), "numbers in their own order"
-    assert pictures.labels is not None
-    assert pictures.labels.tolist() == [1, 1, 0, 0]
-    assert PictureSet(tmp_path / "a.npy").facts.names == ("10/a.png", "10/d.png", "2/b.png", "2/deep/er/c.png")
+    images = open_dataset(str(tmp_path / "a.npy"), progress=False)
+    assert images.classes == ("2", "10"), "numbers in their own order"
+    assert images.labels is not None
+    assert images.labels.tolist() == [1, 1, 0, 0]
+    assert ImageSet(tmp_path / "a.npy").facts.names == ("10/a.png", "10/d.png", "2/b.png", "2/deep/er/c.png")
     both = ("create", tmp_path / "in" / "10", tmp_path / "in" / "2", "-o", tmp_path / "b.npy", "--size", 16)
     assert run(*both, "--labels", "folders") == 0
-    facts = PictureSet(tmp_path / "b.npy").facts
+    facts = ImageSet(tmp_path / "b.npy").facts
     assert facts.labels is not None
     assert [facts.classes[label] for label in facts.labels] == ["10", "10", "2", "deep"]
 
@@ -141,7 +141,7 @@ def test_a_table_gives_labels_and_what_it_does_not_name_is_left_out(
     shown = capsys.readouterr().err
     assert "none.png: no label in" in shown
     assert "1 of the names" in shown
-    facts = PictureSet(tmp_path / "a.npy").facts
+    facts = ImageSet(tmp_path / "a.npy").facts
     assert facts.labels is not None
     found = dict(zip(facts.names, (facts.classes[label] for label in facts.labels), strict=True))
     assert found == {"a.png": "dog", "deep/a.png": "cat", "deep/b, c.png": "\U0001f408"}
@@ -172,18 +172,18 @@ def test_a_set_in_blue_green_red_is_read_as_it_says(tmp_path: Path) -> None:
     red[..., 2] = 255
     np.save(tmp_path / "a.npy", red)
     (tmp_path / "a.json").write_text('{"order": "BGR"}')
-    assert open_pictures(str(tmp_path / "a.npy"), progress=False).images[np.arange(2)][0, 0, 0].tolist() == [255, 0, 0]
+    assert open_dataset(str(tmp_path / "a.npy"), progress=False).images[np.arange(2)][0, 0, 0].tolist() == [255, 0, 0]
     assert open_set(tmp_path / "a.npy").fetch(0)[0, 0].tolist() == [0, 0, 255], "the viewer's order"
     assert run("create", tmp_path / "a.npy", "-o", tmp_path / "b.npy", "--size", 4) == 0
     assert np.load(tmp_path / "b.npy")[0, 0, 0].tolist() == [255, 0, 0]
-    assert PictureSet(tmp_path / "b.npy").facts.order == "RGB"
+    assert ImageSet(tmp_path / "b.npy").facts.order == "RGB"
 
 
 def test_a_set_keeps_what_is_known_of_it_and_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("toycats", "-o", tmp_path / "cats.npy", "--count", 5, "--size", 24) == 0
     before = [path.read_bytes() for path in sorted(tmp_path.iterdir())]
     assert run("create", tmp_path / "cats.npy", "-o", tmp_path / "small.npy", "--size", 12) == 0
-    old, new = PictureSet(tmp_path / "cats.npy"), PictureSet(tmp_path / "small.npy")
+    old, new = ImageSet(tmp_path / "cats.npy"), ImageSet(tmp_path / "small.npy")
     assert new.shape == (5, 12, 12, 3)
     assert new.facts.classes == old.facts.classes
     assert (new.facts.labels == old.facts.labels).all()

@@ -1,4 +1,4 @@
-"""Which files of a folder are its pictures, and which folders are its classes."""
+"""Which files of a folder are its images, and which folders are its classes."""
 
 import dataclasses
 from collections.abc import Callable, Iterable
@@ -6,22 +6,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bad_pictures import encoded, photo
+from bad_images import encoded, photo
 from test_data_tools import run
 
 from trainer.config import RunConfig
 from trainer.contract.images import files_in
 from trainer.contract.resample import shrink
 from trainer.data.batches.crops import open_crops
-from trainer.data.batches.dataset import Pictures, open_pictures
-from trainer.data.sources.npy_set import PictureSet
+from trainer.data.batches.dataset import ImageDataset, open_dataset
+from trainer.data.sources.npy_set import ImageSet
 from trainer.family import Crops
 from viewer.modes.dataset import opened as labelled
 
 
 @pytest.fixture
 def pets(tmp_path: Path) -> Path:
-    """Two pictures in each of two class folders."""
+    """Two images in each of two class folders."""
     folder = tmp_path / "pets"
     for name in ("cats", "dogs"):
         (folder / name).mkdir(parents=True)
@@ -30,18 +30,18 @@ def pets(tmp_path: Path) -> Path:
     return folder
 
 
-def trained_on(folder: Path, memory: float = 1.0) -> Pictures:
-    return open_pictures(str(folder), memory=memory, progress=False)
+def trained_on(folder: Path, memory: float = 1.0) -> ImageDataset:
+    return open_dataset(str(folder), memory=memory, progress=False)
 
 
-def shards_of(folder: Path) -> Pictures:
+def shards_of(folder: Path) -> ImageDataset:
     out = folder.with_name("shards")
     assert run("shards", folder, "-o", out) == 0
-    return open_pictures(str(out), progress=False)
+    return open_dataset(str(out), progress=False)
 
 
 @pytest.mark.parametrize("memory", [1.0, 0.0])
-def test_files_that_are_no_pictures_make_no_class_and_take_none_away(
+def test_files_that_are_no_images_make_no_class_and_take_none_away(
     pets: Path, memory: float, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (pets / "Thumbs.db").write_bytes(b"thumbs")
@@ -56,10 +56,10 @@ def test_files_that_are_no_pictures_make_no_class_and_take_none_away(
     assert run("info", pets) == 0
     assert "cats: 2" in capsys.readouterr().out
     assert run("create", pets, "-o", pets.with_name("pets.npy"), "--labels", "folders") == 0
-    assert PictureSet(pets.with_name("pets.npy")).facts.classes == ("cats", "dogs")
+    assert ImageSet(pets.with_name("pets.npy")).facts.classes == ("cats", "dogs")
 
 
-def test_a_damaged_picture_is_none(pets: Path) -> None:
+def test_a_damaged_image_is_none(pets: Path) -> None:
     half = encoded(".png")[:-200]  # its header is sound
     (pets / "cover.png").write_bytes(half)
     (pets / "newts").mkdir()
@@ -68,7 +68,7 @@ def test_a_damaged_picture_is_none(pets: Path) -> None:
         assert (found.classes, len(found)) == (("cats", "dogs"), 4)
 
 
-def test_a_picture_beside_class_folders_is_named(pets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_image_beside_class_folders_is_named(pets: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (pets / "Thumbs.db").write_bytes(b"thumbs")
     (pets / "cover.png").write_bytes(encoded(".png"))
     for find in (trained_on, shards_of):
@@ -85,7 +85,7 @@ def test_links_to_folders_are_followed(pets: Path, tmp_path: Path) -> None:
     found = trained_on(linked)
     assert (found.classes, len(found)) == (("cats", "dogs"), 4)
     assert run("create", linked, "-o", tmp_path / "linked.npy", "--labels", "folders") == 0
-    assert PictureSet(tmp_path / "linked.npy").facts.classes == ("cats", "dogs")
+    assert ImageSet(tmp_path / "linked.npy").facts.classes == ("cats", "dogs")
 
 
 @pytest.mark.parametrize("files_in", [files_in, labelled._files_in], ids=["trainer", "viewer"])

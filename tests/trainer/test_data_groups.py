@@ -1,4 +1,4 @@
-"""Copies of one original stay together where pictures are held out, and mixtures are trained on only."""
+"""Copies of one original stay together where images are held out, and mixtures are trained on only."""
 
 from pathlib import Path
 
@@ -10,28 +10,28 @@ from test_data_tools import flat, levels, run, write_set
 
 from trainer.config import RunConfig
 from trainer.data.batches.crops import open_crops
-from trainer.data.batches.dataset import Pictures, open_pictures
-from trainer.data.sources.npy_set import PictureSet
+from trainer.data.batches.dataset import ImageDataset, open_dataset
+from trainer.data.sources.npy_set import ImageSet
 from trainer.data.sources.sidecar import originals
 from trainer.family import Crops
 
 TWINS = np.repeat(np.arange(10), 2)  # as align --flip writes them
 
 
-def opened(path: Path) -> Pictures:
-    return open_pictures(str(path), progress=False)
+def opened(path: Path) -> ImageDataset:
+    return open_dataset(str(path), progress=False)
 
 
 def groups_of(path: Path) -> list[int] | None:
-    found = PictureSet(path).facts.groups
+    found = ImageSet(path).facts.groups
     return None if found is None else found.tolist()
 
 
 @given(groups=st.lists(st.integers(-1, 6), max_size=40), hold_out=st.integers(2, 5))
 @settings(max_examples=60, deadline=None)
 def test_every_nth_group_is_held_out_whole_and_no_mixture(groups: list[int], hold_out: int) -> None:
-    pictures = Pictures(images=flat(*range(len(groups))), groups=np.array(groups, np.int64), name="x")
-    training, held_out = (indices.tolist() for indices in pictures.split(hold_out))
+    images = ImageDataset(images=flat(*range(len(groups))), groups=np.array(groups, np.int64), name="x")
+    training, held_out = (indices.tolist() for indices in images.split(hold_out))
     assert sorted(training + held_out) == list(range(len(groups)))
     first_seen = [group for group in dict.fromkeys(groups) if group >= 0]
     assert sorted({groups[k] for k in held_out}) == sorted(first_seen[hold_out - 1 :: hold_out])
@@ -40,11 +40,11 @@ def test_every_nth_group_is_held_out_whole_and_no_mixture(groups: list[int], hol
 
 def test_a_set_without_groups_is_held_out_as_ever() -> None:
     images = flat(*range(23))
-    plain, alone = (Pictures(images=images, groups=groups, name="x") for groups in (None, np.arange(23)[::-1]))
+    plain, alone = (ImageDataset(images=images, groups=groups, name="x") for groups in (None, np.arange(23)[::-1]))
     for hold_out in (0, 2, 5, 23, 30):
         expected = [k for k in range(23) if hold_out and k % hold_out == hold_out - 1]
-        for pictures in (plain, alone):
-            assert pictures.split(hold_out)[1].tolist() == expected
+        for dataset in (plain, alone):
+            assert dataset.split(hold_out)[1].tolist() == expected
 
 
 def test_groups_are_numbered_as_they_come() -> None:
@@ -105,10 +105,10 @@ def test_a_split_by_class_is_one_of_groups(tmp_path: Path) -> None:
     assert np.bincount(labels[levels(tmp_path / "b.npy")]).tolist() == [6, 4]
 
 
-def test_pictures_cut_to_windows_are_held_out_by_group(tmp_path: Path) -> None:
+def test_images_cut_to_windows_are_held_out_by_group(tmp_path: Path) -> None:
     path = write_set(tmp_path / "in.npy", flat(*range(20), side=16), groups=TWINS)
-    pictures = open_crops(RunConfig(data=str(path)), Crops(size_px=8, scale=2), progress=False)
-    assert pictures.split(10)[1].tolist() == [18, 19]
+    images = open_crops(RunConfig(data=str(path)), Crops(size_px=8, scale=2), progress=False)
+    assert images.split(10)[1].tolist() == [18, 19]
 
 
 def test_shards_which_know_no_groups_say_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -122,6 +122,6 @@ def test_of_mixtures_alone_nothing_is_held_out_and_that_is_said(
 ) -> None:
     path = write_set(tmp_path / "in.npy", flat(1, 2, 3), groups=np.full(3, -1))
     assert len(opened(path).split(2)[1]) == 0
-    assert "made of other pictures" in capsys.readouterr().err
+    assert "made of other images" in capsys.readouterr().err
     assert run("split", path, "-o", tmp_path / "a.npy", "--held-out", tmp_path / "b.npy") == 2
-    assert "one side of 3 pictures empty" in capsys.readouterr().err
+    assert "one side of 3 images empty" in capsys.readouterr().err

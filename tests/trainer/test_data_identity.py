@@ -1,4 +1,4 @@
-"""A set of pictures is known again, and nothing else is taken for it."""
+"""A set of images is known again, and nothing else is taken for it."""
 
 import shutil
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def removed(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [moved, exchanged, added, removed])
-def test_a_folder_with_other_pictures_is_another(folder: Path, change: Callable[[Path], None]) -> None:
+def test_a_folder_with_other_images_is_another(folder: Path, change: Callable[[Path], None]) -> None:
     before = of(folder)
     change(folder)
     assert of(folder) != before

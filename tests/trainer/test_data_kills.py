@@ -1,4 +1,4 @@
-"""Every picture tool, killed or interrupted at every step that it takes on the disk: the old output or the new one."""
+"""Every image tool, killed or interrupted at every step that it takes on the disk: the old output or the new one."""
 
 import json
 import shutil
@@ -9,13 +9,13 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from bad_pictures import photo
+from bad_images import photo
 from drawn_faces import NEEDS_FACES, draw_face
 from test_data_bad_inputs import run_tools
 
 from trainer.config import UserError
-from trainer.data.batches.dataset import open_pictures
-from trainer.data.sources.npy_set import PictureSet, writing
+from trainer.data.batches.dataset import open_dataset
+from trainer.data.sources.npy_set import ImageSet, writing
 from trainer.data.sources.sidecar import Facts, beside
 
 STATE = dict[str, Any]
@@ -29,7 +29,7 @@ def write_set(path: Path, images: np.ndarray, labels: list[int], classes: tuple[
 
 
 def state_of(path: Path) -> Any:
-    """All that a reader finds in an output: a set, a picture, or None."""
+    """All that a reader finds in an output: a set, an image, or None."""
     if not path.exists():
         return None
     if path.suffix == ".json":
@@ -37,29 +37,29 @@ def state_of(path: Path) -> Any:
     if path.suffix == ".png":
         image = cv2.imread(str(path))
         return "damaged" if image is None else image.tobytes()
-    found = PictureSet(path)
+    found = ImageSet(path)
     facts = found.facts
     labels = None if facts.labels is None else facts.labels.tolist()
     return found[np.arange(len(found))].tobytes(), labels, facts.classes, facts.names, dict(facts.made)
 
 
 def state_of_shards(index: Path) -> Any:
-    """All pictures and labels of finished shards; None while none of them can be read."""
+    """All images and labels of finished shards; None while none of them can be read."""
     facts = json.loads(index.read_text())
     pattern = str(index).replace(".index.json", "-{0..2}.tar")
     if "unfinished" in facts:
         with pytest.raises(UserError, match="never finished"):
-            open_pictures(pattern, progress=False)
+            open_dataset(pattern, progress=False)
         return None
-    pictures = open_pictures(pattern, progress=False)
+    images = open_dataset(pattern, progress=False)
     sizes = {path.name: path.stat().st_size for path in index.parent.glob("*.tar")}
-    assert pictures.labels is not None
-    return pictures.images[np.arange(len(pictures))].tobytes(), pictures.labels.tolist(), pictures.classes, sizes
+    assert images.labels is not None
+    return images.images[np.arange(len(images))].tobytes(), images.labels.tolist(), images.classes, sizes
 
 
 @pytest.fixture
 def inputs(tmp_path: Path) -> Path:
-    """Two sets, two pictures, two faces."""
+    """Two sets, two images, two faces."""
     folder = tmp_path / "inputs"
     (folder / "cats").mkdir(parents=True)
     (folder / "faces").mkdir()
@@ -163,7 +163,7 @@ def test_a_tool_that_dies_leaves_the_old_output_or_the_new_one(
         assert [state_of(folder / name) for name in outputs] == after
 
 
-def test_what_waits_for_its_pictures_is_never_read_as_theirs(tmp_path: Path) -> None:
+def test_what_waits_for_its_images_is_never_read_as_theirs(tmp_path: Path) -> None:
     """A kill between the two files of a set, with the viewer reading it too."""
     from viewer.modes.dataset.opened import open_set
 
@@ -173,9 +173,9 @@ def test_what_waits_for_its_pictures_is_never_read_as_theirs(tmp_path: Path) -> 
     write_set(path, np.ones((2, 4, 4, 3), np.uint8), [1, 1], ("new", "newer"))
     waiting = f'{facts.strip()[:-1]}, "pending": {beside(path).read_text()}}}'
     beside(path).write_text(waiting)
-    assert PictureSet(path).facts.classes == open_set(path).classes == ("new", "newer")
+    assert ImageSet(path).facts.classes == open_set(path).classes == ("new", "newer")
     path.write_bytes(old)
-    assert PictureSet(path).facts.classes == open_set(path).classes == ("old", "older")
+    assert ImageSet(path).facts.classes == open_set(path).classes == ("old", "older")
 
 
 def test_facts_of_another_persons_making_are_not_replaced_unasked(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Lists of pictures to keep or drop, and the names that they go by."""
+"""Lists of images to keep or drop, and the names that they go by."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_data_tools import flat, levels, run, write_set
 
-from trainer.data.sources.npy_set import PictureSet
+from trainer.data.sources.npy_set import ImageSet
 from trainer.data.sources.sidecar import fingerprint
 
 
@@ -18,7 +18,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     return said
 
 
-def test_marks_of_other_pictures_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_marks_of_other_images_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole = write_set(tmp_path / "a.npy", flat(1, 2, 3))
     marks, out = tmp_path / "a.npy.marks.txt", tmp_path / "out.npy"
     lines = f"# marked in a.npy {fingerprint(whole)}\n# python -m trainer.data select a.npy --drop ...\n1\n"
@@ -32,7 +32,7 @@ def test_marks_of_other_pictures_are_refused(tmp_path: Path, capsys: pytest.Capt
     write_set(whole, flat(9, 1, 2, 3))
     for option in ("--drop", "--keep"):
         said = refused(capsys, "select", whole, option, marks, "-o", out)
-        assert "a.npy.marks.txt: marks of other pictures than a.npy holds now" in said
+        assert "a.npy.marks.txt: marks of other images than a.npy holds now" in said
     assert not out.exists()
     marks.write_text("# all of these\n" + lines)  # a remark further down is one
     assert run("select", whole, "--drop", marks, "-o", out) == 0
@@ -40,7 +40,7 @@ def test_marks_of_other_pictures_are_refused(tmp_path: Path, capsys: pytest.Capt
 
 
 @pytest.mark.parametrize(
-    ("numbers", "word"), [("2-1", "expected 1-2"), ("99-1", "no picture 99"), ("0,3-0", "expected 0-3")]
+    ("numbers", "word"), [("2-1", "expected 1-2"), ("99-1", "no image 99"), ("0,3-0", "expected 0-3")]
 )
 def test_ranges_that_run_backwards_are_refused(
     tmp_path: Path, numbers: str, word: str, capsys: pytest.CaptureFixture[str]
@@ -49,13 +49,13 @@ def test_ranges_that_run_backwards_are_refused(
     assert word in refused(capsys, "select", whole, "--drop", numbers, "-o", tmp_path / "out.npy")
 
 
-def test_a_name_that_two_pictures_have_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_name_that_two_images_have_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole = write_set(tmp_path / "a.npy", flat(1, 2, 3, 4), names=("x", "y", "x", ""))
     listed = tmp_path / "list.txt"
     listed.write_text("y\nx\n")
     said = refused(capsys, "select", whole, "--drop", listed, "-o", tmp_path / "out.npy")
-    assert "list.txt, line 2: 'x' is the name of 2 pictures here" in said
-    listed.write_text("y\n\n")  # an empty line is not the picture without a name
+    assert "list.txt, line 2: 'x' is the name of 2 images here" in said
+    listed.write_text("y\n\n")  # an empty line is not the image without a name
     assert run("select", whole, "--drop", listed, "-o", tmp_path / "out.npy") == 0
     assert levels(tmp_path / "out.npy") == [1, 3, 4]
 
@@ -69,7 +69,7 @@ def test_merged_sets_of_one_name_are_told_apart(tmp_path: Path, capsys: pytest.C
         sets.append(write_set(path, flat(2 * number, 2 * number + 1), names=names))
     whole, out = tmp_path / "all.npy", tmp_path / "out.npy"
     assert run("merge", *sets, "-o", whole, "--labels", "sets") == 0
-    found = PictureSet(whole).facts
+    found = ImageSet(whole).facts
     titles = ("a/cats", "b/cats", "x/b/dogs", "y/b/dogs")
     assert found.classes == titles
     assert found.labels is not None

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from bad_pictures import photo
+from bad_images import photo
 from commands import environment
 from test_data_bad_inputs import run_tools
 
@@ -23,12 +23,12 @@ SAMPLE = """
 import sys, numpy, torch
 from pathlib import Path
 from trainer.data.batches.augment import Augment
-from trainer.data.batches.dataset import open_pictures
+from trainer.data.batches.dataset import open_dataset
 from trainer.data.batches.stream import Stream
-pictures = open_pictures(sys.argv[1], memory=0.01, progress=False)
-stream = Stream(pictures, numpy.arange(len(pictures)), batch_size=50, rank=0, world_size=1, seed=0,
+images = open_dataset(sys.argv[1], memory=0.01, progress=False)
+stream = Stream(images, numpy.arange(len(images)), batch_size=50, rank=0, world_size=1, seed=0,
                 device=torch.device("cpu"), image_range=(0, 1), augment=Augment(flip=True), memory_gib=0.01)
-for _ in range(len(pictures) // 50):
+for _ in range(len(images) // 50):
     next(stream)
 status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
 print(int(status["VmHWM"].split()[0]) / 1024)  # getrusage counts what the parent had when it forked
@@ -36,7 +36,7 @@ print(int(status["VmHWM"].split()[0]) / 1024)  # getrusage counts what the paren
 
 
 def write_noisy_set(path: Path, count: int) -> None:
-    """Pictures that all differ, with labels and names."""
+    """Images that all differ, with labels and names."""
     random = np.random.default_rng(count)
     with writing(path, (SIDE, SIDE, 3), force=False) as writer:
         for _ in range(count):
@@ -47,7 +47,7 @@ def write_noisy_set(path: Path, count: int) -> None:
 
 
 def megabytes(count: int, folder: Path) -> dict[str, float]:
-    """The most resident memory of each tool on a set of ``count`` pictures."""
+    """The most resident memory of each tool on a set of ``count`` images."""
     folder.mkdir()
     write_noisy_set(folder / "a.npy", count)
     (folder / "files").mkdir()
@@ -79,11 +79,11 @@ def megabytes(count: int, folder: Path) -> dict[str, float]:
 def test_memory_does_not_grow_with_the_set(tmp_path: Path) -> None:
     few, many = megabytes(FEW, tmp_path / "few"), megabytes(MANY, tmp_path / "many")
     for name, most in many.items():
-        assert most - few[name] < GROWTH, f"{name}: {few[name]:.0f} MB for {FEW}, {most:.0f} MB for {MANY} pictures"
+        assert most - few[name] < GROWTH, f"{name}: {few[name]:.0f} MB for {FEW}, {most:.0f} MB for {MANY} images"
         assert most < MOST + 300 * (name == "sampling"), f"{name}: {most:.0f} MB"  # torch alone takes 300
 
 
-def test_small_pictures_made_large_come_a_few_at_a_time() -> None:
+def test_small_images_made_large_come_a_few_at_a_time() -> None:
     """A piece of an idx file holds thousands of digits; enlarged together they would take gigabytes."""
     digits = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 1), np.uint8)
     packed = Packed(name="digits", shape=digits.shape, pieces=lambda: iter([(digits, np.arange(300))]))

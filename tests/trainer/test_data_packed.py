@@ -19,7 +19,7 @@ import pytest
 
 from trainer.config import UserError
 from trainer.data.__main__ import main
-from trainer.data.batches.dataset import open_pictures
+from trainer.data.batches.dataset import open_dataset
 from trainer.data.sources import cifar, formats, hub, idx
 from trainer.data.sources import torchvision_sets as download
 from trainer.data.sources.npy import Stored
@@ -51,15 +51,15 @@ def test_idx_by_file_and_by_folder(
 ) -> None:
     file = write_idx(tmp_path, pack, separator=separator)
     for data in (tmp_path, file):
-        pictures = open_pictures(str(data), memory=memory, progress=False)
-        assert pictures.spec.channels == 1
-        assert pictures.spec.image_size == (7, 5)
-        assert pictures.classes == tuple("0123456789"), "digits are ten, whichever occur"
-        assert (pictures.images[np.arange(23)][..., 0] == DIGITS).all()
-        assert pictures.labels is not None
-        assert (pictures.labels == NUMBERS).all()
-        assert isinstance(pictures.images, np.ndarray if memory else Stored)
-    assert open_pictures(str(tmp_path), image_size=8, progress=False).images.shape == (23, 8, 8, 1)
+        images = open_dataset(str(data), memory=memory, progress=False)
+        assert images.spec.channels == 1
+        assert images.spec.image_size == (7, 5)
+        assert images.classes == tuple("0123456789"), "digits are ten, whichever occur"
+        assert (images.images[np.arange(23)][..., 0] == DIGITS).all()
+        assert images.labels is not None
+        assert (images.labels == NUMBERS).all()
+        assert isinstance(images.images, np.ndarray if memory else Stored)
+    assert open_dataset(str(tmp_path), image_size=8, progress=False).images.shape == (23, 8, 8, 1)
 
 
 def test_the_training_set_of_an_idx_folder_and_torchvisions_own(tmp_path: Path) -> None:
@@ -70,21 +70,21 @@ def test_the_training_set_of_an_idx_folder_and_torchvisions_own(tmp_path: Path) 
     write_idx(tmp_path / "two", bytes, "a")
     write_idx(tmp_path / "two", bytes, "b")
     with pytest.raises(UserError, match="holds 2 sets"):
-        open_pictures(str(tmp_path / "two"), progress=False)
+        open_dataset(str(tmp_path / "two"), progress=False)
 
 
 def test_idx_without_labels_has_none(tmp_path: Path) -> None:
     (tmp_path / "digits").write_bytes(gzip.compress(idx_bytes(DIGITS)))
-    pictures = open_pictures(str(tmp_path / "digits"), progress=False)
-    assert pictures.labels is None
-    assert pictures.classes == ()
-    assert len(pictures) == 23
+    images = open_dataset(str(tmp_path / "digits"), progress=False)
+    assert images.labels is None
+    assert images.classes == ()
+    assert len(images) == 23
 
 
 def refusal(data: Path | str) -> str:
     """The one line that a set is refused with, read through to its end."""
     with pytest.raises(UserError) as error:
-        open_pictures(str(data), progress=False)
+        open_dataset(str(data), progress=False)
     message = str(error.value)
     assert "\n" not in message
     assert len(message) < 400
@@ -105,7 +105,7 @@ def test_unsound_idx_is_refused_in_one_line(tmp_path: Path) -> None:
         "huge": (idx_bytes(DIGITS, sizes=(2**32 - 1,) * 3), "at most"),
         "wide": (idx_bytes(DIGITS, sizes=(1, 1, 1 << 20)), "cut short"),
         "wide.gz": (gzip.compress(idx_bytes(np.zeros(1 << 20, np.uint8), sizes=(1, 1, 1 << 20))), "a side"),
-        "none": (idx_bytes(DIGITS[:0]), "no pictures"),
+        "none": (idx_bytes(DIGITS[:0]), "no images"),
         "floats": (idx_bytes(DIGITS.astype(">f4"), 13), "f32"),
         "labels": (idx_bytes(NUMBERS), "1 dimension"),
         "header": (whole[:9], "cut short"),
@@ -155,14 +155,14 @@ def test_cifar_binary_folder_and_file(tmp_path: Path) -> None:
     (folder / "test_batch.bin").write_bytes(batch(3, 99)[0])
     (folder / "batches.meta.txt").write_text("\n".join("abcdefghij") + "\n\n")
     for data in (tmp_path, folder):
-        pictures = open_pictures(str(data), progress=False)
-        assert pictures.classes == tuple("abcdefghij")
-        assert (pictures.images[np.arange(17)] == np.concatenate([part[1] for part in parts])).all()
-        assert pictures.labels is not None
-        assert (pictures.labels == np.concatenate([part[2] for part in parts])).all()
-    assert len(open_pictures(str(folder / "test_batch.bin"), progress=False)) == 3
+        images = open_dataset(str(data), progress=False)
+        assert images.classes == tuple("abcdefghij")
+        assert (images.images[np.arange(17)] == np.concatenate([part[1] for part in parts])).all()
+        assert images.labels is not None
+        assert (images.labels == np.concatenate([part[2] for part in parts])).all()
+    assert len(open_dataset(str(folder / "test_batch.bin"), progress=False)) == 3
     (folder / "batches.meta.txt").unlink()
-    assert open_pictures(str(folder), progress=False).classes == cifar.CLASSES
+    assert open_dataset(str(folder), progress=False).classes == cifar.CLASSES
 
 
 def test_unsound_cifar_is_refused_in_one_line(tmp_path: Path) -> None:
@@ -186,13 +186,13 @@ def encoded(colour: int, size: int = 8) -> bytes:
 
 @pytest.fixture
 def parquet(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a parquet file as the hub does: encoded pictures and labels, with or without the hub's own notes."""
+    """Writes a parquet file as the hub does: encoded images and labels, with or without the hub's own notes."""
     pytest.importorskip("datasets")
     import pyarrow as arrow
     from pyarrow import parquet as writer
 
-    def write(name: str, pictures: list[Any], labels: list[Any] | None, names: list[str] | None = None) -> Path:
-        columns = {"image": arrow.array(pictures), **({} if labels is None else {"label": arrow.array(labels)})}
+    def write(name: str, images: list[Any], labels: list[Any] | None, names: list[str] | None = None) -> Path:
+        columns = {"image": arrow.array(images), **({} if labels is None else {"label": arrow.array(labels)})}
         table = arrow.table(columns)
         if names is not None:
             features = {"image": {"_type": "Image"}, "label": {"names": names, "_type": "ClassLabel"}}
@@ -210,29 +210,29 @@ def structs(count: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("memory", [1.0, 0.0])
-def test_parquet_of_encoded_pictures(tmp_path: Path, parquet: Callable[..., Path], memory: float) -> None:
+def test_parquet_of_encoded_images(tmp_path: Path, parquet: Callable[..., Path], memory: float) -> None:
     parquet("set/data/train-00000-of-00002.parquet", structs(20), [k % 2 for k in range(20)], ["cat", "dog"])
     parquet("set/data/train-00001-of-00002.parquet", structs(9), [1] * 9, ["cat", "dog"])
     parquet("set/data/test-00000-of-00001.parquet", structs(2), [0, 0], ["cat", "dog"])
-    pictures = open_pictures(str(tmp_path / "set"), memory=memory, progress=False)
-    assert pictures.images.shape == (29, 8, 8, 3)
-    assert pictures.images[np.arange(29)][:, 0, 0].tolist() == [[k, 0, 0] for k in (*range(20), *range(9))]
-    assert pictures.classes == ("cat", "dog")
-    assert pictures.labels is not None
-    assert pictures.labels.tolist() == [k % 2 for k in range(20)] + [1] * 9
-    assert open_pictures(str(tmp_path / "set"), image_size=4, progress=False).spec.image_size == (4, 4)
+    images = open_dataset(str(tmp_path / "set"), memory=memory, progress=False)
+    assert images.images.shape == (29, 8, 8, 3)
+    assert images.images[np.arange(29)][:, 0, 0].tolist() == [[k, 0, 0] for k in (*range(20), *range(9))]
+    assert images.classes == ("cat", "dog")
+    assert images.labels is not None
+    assert images.labels.tolist() == [k % 2 for k in range(20)] + [1] * 9
+    assert open_dataset(str(tmp_path / "set"), image_size=4, progress=False).spec.image_size == (4, 4)
 
 
 def test_parquet_without_notes_of_its_types(parquet: Callable[..., Path]) -> None:
     plain = parquet("plain.parquet", [encoded(k) for k in range(4)], ["b", "a", "b", "a"])
-    pictures = open_pictures(str(plain), progress=False)
-    assert pictures.classes == ("a", "b")
-    assert pictures.labels is not None
-    assert pictures.labels.tolist() == [1, 0, 1, 0]
-    numbered = open_pictures(str(parquet("n.parquet", structs(3), [0, 2, 1])), progress=False)
+    images = open_dataset(str(plain), progress=False)
+    assert images.classes == ("a", "b")
+    assert images.labels is not None
+    assert images.labels.tolist() == [1, 0, 1, 0]
+    numbered = open_dataset(str(parquet("n.parquet", structs(3), [0, 2, 1])), progress=False)
     assert numbered.classes == ("0", "1", "2")
-    assert open_pictures(str(parquet("u.parquet", structs(3), None)), progress=False).labels is None
-    assert open_pictures(str(parquet("m.parquet", structs(3), [-1, -1, -1])), progress=False).labels is None
+    assert open_dataset(str(parquet("u.parquet", structs(3), None)), progress=False).labels is None
+    assert open_dataset(str(parquet("m.parquet", structs(3), [-1, -1, -1])), progress=False).labels is None
 
 
 def test_a_row_that_names_a_file_is_left_out(
@@ -244,13 +244,13 @@ def test_a_row_that_names_a_file_is_left_out(
         {"bytes": None, "path": name}
         for name in (str(secret), "../secret.png", f"file://{secret}", "http://localhost/x.png", "a\0b")
     ]
-    rows = [*hostile, {"bytes": b"no picture", "path": None}, {"bytes": encoded(7), "path": "/etc/passwd"}]
-    pictures = open_pictures(str(parquet("h.parquet", rows, [0] * 6 + [1], ["x", "y"])), progress=False)
-    assert pictures.images[np.arange(len(pictures))][:, 0, 0].tolist() == [[7, 0, 0]]
-    assert pictures.labels is not None
-    assert pictures.labels.tolist() == [1], "labels stay with their pictures"
+    rows = [*hostile, {"bytes": b"no image", "path": None}, {"bytes": encoded(7), "path": "/etc/passwd"}]
+    images = open_dataset(str(parquet("h.parquet", rows, [0] * 6 + [1], ["x", "y"])), progress=False)
+    assert images.images[np.arange(len(images))][:, 0, 0].tolist() == [[7, 0, 0]]
+    assert images.labels is not None
+    assert images.labels.tolist() == [1], "labels stay with their images"
     assert capsys.readouterr().err.count("skipped") == 6
-    assert "no readable picture" in refusal(parquet("g.parquet", rows[:6], None))
+    assert "no readable image" in refusal(parquet("g.parquet", rows[:6], None))
 
 
 def test_unsound_parquet_is_refused_in_one_line(tmp_path: Path, parquet: Callable[..., Path]) -> None:
@@ -262,7 +262,7 @@ def test_unsound_parquet_is_refused_in_one_line(tmp_path: Path, parquet: Callabl
     assert "broken.parquet" in refusal(tmp_path / "broken.parquet")
     assert "labels 0 to 3, expected 0 to 1" in refusal(parquet("l.parquet", structs(2), [0, 3], ["x", "y"]))
     assert "missing rows" in refusal(parquet("n.parquet", structs(2), [0, None]))
-    assert "no column of encoded pictures" in refusal(parquet("t.parquet", ["one", "two"], [0, 1]))
+    assert "no column of encoded images" in refusal(parquet("t.parquet", ["one", "two"], [0, 1]))
     sizes = [{"bytes": encoded(1, size), "path": None} for size in (8, 9)]
     assert "2 sizes (8x8, 9x9 ...): give --image-size" in refusal(parquet("s.parquet", sizes, None))
 
@@ -291,20 +291,20 @@ def test_the_hub_gives_the_part_asked_for(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "8.png").write_bytes(encoded(8))
     features = datasets.Features({"label": datasets.ClassLabel(names=["cat", "dog"]), "image": datasets.Image()})
 
-    def part(pictures: list[Any], labels: list[int]) -> Any:
-        return datasets.Dataset.from_dict({"label": labels, "image": pictures}, features=features)
+    def part(images: list[Any], labels: list[int]) -> Any:
+        return datasets.Dataset.from_dict({"label": labels, "image": images}, features=features)
 
     on_disk = [{"bytes": None, "path": str(folder / "7.png")}, {"bytes": None, "path": str(tmp_path / "8.png")}]
     whole = datasets.DatasetDict(train=part(structs(3), [0, 1, 1]), test=part(on_disk, [1, 0]))
     asked = []
     monkeypatch.setattr(datasets, "load_dataset", lambda name: (asked.append(name), whole)[1])
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", folder)
-    pictures = open_pictures("hub:owner/name", progress=False)
+    images = open_dataset("hub:owner/name", progress=False)
     assert asked == ["owner/name"]
-    assert pictures.classes == ("cat", "dog")
-    assert pictures.labels is not None
-    assert pictures.labels.tolist() == [0, 1, 1]
-    test = open_pictures("hub:owner/name:test", progress=False)
+    assert images.classes == ("cat", "dog")
+    assert images.labels is not None
+    assert images.labels.tolist() == [0, 1, 1]
+    test = open_dataset("hub:owner/name:test", progress=False)
     assert test.images[np.arange(len(test))][:, 0, 0].tolist() == [[7, 0, 0]], "what lies outside is not read"
     assert "has no part other" in refusal("hub:owner/name:other")
 
@@ -321,10 +321,10 @@ def test_an_image_folder_with_parts_is_its_training_part(tmp_path: Path) -> None
             (tmp_path / part / name).mkdir(parents=True)
             for k in range(count):
                 (tmp_path / part / name / f"{k}.png").write_bytes(encoded(k))
-    pictures = open_pictures(str(tmp_path), progress=False)
-    assert pictures.classes == ("cat", "dog")
-    assert len(pictures) == 4
-    assert len(open_pictures(str(tmp_path / "test"), progress=False)) == 2
+    images = open_dataset(str(tmp_path), progress=False)
+    assert images.classes == ("cat", "dog")
+    assert len(images) == 4
+    assert len(open_dataset(str(tmp_path / "test"), progress=False)) == 2
 
 
 def test_torchvision_sets_are_downloaded_once_and_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -345,8 +345,8 @@ def test_torchvision_sets_are_downloaded_once_and_whole(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(utils, "download_url", fetch)
     for data in ("torchvision:MNIST", "torchvision:MNIST:test"):
-        pictures = open_pictures(data, progress=False)
-        assert (pictures.images[np.arange(23)][..., 0] == DIGITS).all()
+        images = open_dataset(data, progress=False)
+        assert (images.images[np.arange(23)][..., 0] == DIGITS).all()
     assert len(fetched) == 8, "four files, from the second mirror, once"
     assert "no network" in refusal("torchvision:KMNIST")
     assert [path.name for path in (tmp_path / "utsuroi").iterdir()] == ["MNIST"]
@@ -371,7 +371,7 @@ def test_only_the_files_wanted_leave_cifars_archive(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     download.unpack(archive(tmp_path / "a.tar.gz", {**members, **hostile}), folder)
     assert sorted(path.name for path in folder.iterdir()) == sorted(download.CIFAR_FILES)
-    assert len(open_pictures(str(folder), progress=False)) == 10
+    assert len(open_dataset(str(folder), progress=False)) == 10
     with pytest.raises(tarfile.TarError, match="lacks data_batch_2"):
         download.unpack(archive(tmp_path / "b.tar.gz", dict(list(members.items())[:1])), tmp_path / "inner")
     large = {"x/data_batch_1.bin": bytes(download.MOST_MEMBER_BYTES + 1)}
@@ -389,14 +389,14 @@ def test_create_and_info_take_packed_sets(tmp_path: Path, capsys: pytest.Capture
     write_idx(tmp_path / "mnist", gzip.compress)
     out = tmp_path / "mnist.npy"
     assert run_tool("create", tmp_path / "mnist", "-o", out) == 0
-    pictures = open_pictures(str(out), progress=False)
-    assert (pictures.images[np.arange(23)][..., 0] == DIGITS).all()
-    assert pictures.classes == tuple("0123456789")
-    assert pictures.labels is not None
-    assert (pictures.labels == NUMBERS).all()
+    images = open_dataset(str(out), progress=False)
+    assert (images.images[np.arange(23)][..., 0] == DIGITS).all()
+    assert images.classes == tuple("0123456789")
+    assert images.labels is not None
+    assert (images.labels == NUMBERS).all()
     assert run_tool("create", tmp_path / "mnist", "-o", out) == 2, "never over a file without --force"
     assert run_tool("create", tmp_path / "mnist", "-o", out, "--force", "--size", 12, "--keep-aspect") == 0
-    assert open_pictures(str(out), progress=False).images.shape == (23, 12, 12, 1)
+    assert open_dataset(str(out), progress=False).images.shape == (23, 12, 12, 1)
     capsys.readouterr()
     assert run_tool("info", tmp_path / "mnist") == 0
     text = capsys.readouterr().out

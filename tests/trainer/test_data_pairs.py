@@ -1,4 +1,4 @@
-"""Pairs of pictures: where they come from, that both sides change alike, and what is said of those that are none."""
+"""Pairs of images: where they come from, that both sides change alike, and what is said of those that are none."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import torch
 from trainer.config import RunConfig, UserError
 from trainer.data.batches import open_data
 from trainer.data.batches.augment import Augment, cut, quarter_turns
-from trainer.data.batches.dataset import FolderImages, Pictures
+from trainer.data.batches.dataset import FolderImages, ImageDataset
 from trainer.data.batches.stream import Stream, ordered
 from trainer.data.tools.edges import edge_map
 from trainer.family import Pairs
@@ -19,51 +19,51 @@ from trainer.family import Pairs
 CPU = torch.device("cpu")
 
 
-def write(path: Path, picture: np.ndarray) -> None:
+def write(path: Path, image: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(path), picture[..., ::-1] if picture.ndim == 3 else picture)
+    assert cv2.imwrite(str(path), image[..., ::-1] if image.ndim == 3 else image)
 
 
 def smooth(seed: int, size: tuple[int, int] = (40, 40)) -> np.ndarray:
-    """A smooth picture u8 [h, w, 3] that no mirror or turn leaves as it is."""
+    """A smooth image u8 [h, w, 3] that no mirror or turn leaves as it is."""
     coarse = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), np.uint8)
     return cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[Path, Path]:
-    """Six pictures in two folders, and their negatives of other endings."""
+    """Six images in two folders, and their negatives of other endings."""
     for number in range(6):
         name = f"{'ab'[number % 2]}/{number}"
-        write(tmp_path / "pictures" / f"{name}.png", smooth(number))
+        write(tmp_path / "images" / f"{name}.png", smooth(number))
         write(tmp_path / "masks" / f"{name}.bmp", 255 - smooth(number))
-    return tmp_path / "pictures", tmp_path / "masks"
+    return tmp_path / "images", tmp_path / "masks"
 
 
 def opened(
     data: Path | str, condition: Path | str, image_size: int = 32, memory: float = 4.0, **facts: Any
-) -> Pictures:
+) -> ImageDataset:
     config = RunConfig(data=str(data), image_size=image_size, memory=memory)
     return open_data(config, Pairs(condition=str(condition), **facts), progress=False)
 
 
-def negatives(pictures: Pictures, least: float = 250.0) -> None:
-    """Each condition is the negative of its picture."""
-    assert pictures.conditions is not None
-    indices = np.arange(len(pictures))
-    total = pictures.images[indices].astype(int) + pictures.conditions[indices]
+def negatives(images: ImageDataset, least: float = 250.0) -> None:
+    """Each condition is the negative of its image."""
+    assert images.conditions is not None
+    indices = np.arange(len(images))
+    total = images.images[indices].astype(int) + images.conditions[indices]
     assert least <= total.mean() <= 260
     assert total.std() < 3
 
 
 @pytest.mark.parametrize("memory", [0.0, 4.0])
 def test_folders_match_by_name_whatever_the_ending(folders: tuple[Path, Path], memory: float) -> None:
-    pictures = opened(*folders, memory=memory)
-    assert len(pictures) == 6
-    assert pictures.spec.image_size == (32, 32)
-    assert (pictures.spec.channels, pictures.spec.condition_channels) == (3, 3)
-    assert isinstance(pictures.images, np.ndarray if memory else FolderImages)
-    negatives(pictures)
+    images = opened(*folders, memory=memory)
+    assert len(images) == 6
+    assert images.spec.image_size == (32, 32)
+    assert (images.spec.channels, images.spec.condition_channels) == (3, 3)
+    assert isinstance(images.images, np.ndarray if memory else FolderImages)
+    negatives(images)
 
 
 def test_the_other_direction_swaps_the_sides(folders: tuple[Path, Path]) -> None:
@@ -78,24 +78,24 @@ def test_the_other_direction_swaps_the_sides(folders: tuple[Path, Path]) -> None
 @pytest.mark.parametrize("swapped", [False, True])
 def test_halves(tmp_path: Path, memory: float, swapped: bool) -> None:
     for number in range(3):
-        picture = smooth(number)
-        write(tmp_path / f"{number}.png", np.hstack([255 - picture // 2, picture // 2]))
-    pictures = opened(tmp_path, "halves", memory=memory, swapped=swapped)
-    assert pictures.conditions is not None
-    assert len(pictures) == 3
-    light, dark = (pictures.images, pictures.conditions) if swapped else (pictures.conditions, pictures.images)
+        image = smooth(number)
+        write(tmp_path / f"{number}.png", np.hstack([255 - image // 2, image // 2]))
+    images = opened(tmp_path, "halves", memory=memory, swapped=swapped)
+    assert images.conditions is not None
+    assert len(images) == 3
+    light, dark = (images.images, images.conditions) if swapped else (images.conditions, images.images)
     indices = np.arange(3)
     assert light[indices].min() >= 127 >= dark[indices].max(), "no column of one half is in the other"
 
 
 @pytest.mark.parametrize("memory", [0.0, 4.0])
 def test_edges_are_drawn_on_the_fly_of_what_is_seen(memory: float) -> None:
-    pictures = opened("toycats:5", "edges", enlarge=1.25, memory=memory or 1e-4)
-    assert pictures.spec.image_size == (32, 32)
-    assert pictures.spec.condition_channels == 1
-    assert pictures.images.shape[1:3] == (40, 40)
-    assert pictures.conditions is not None
-    for image, edges in zip(pictures.images[np.arange(5)], pictures.conditions[np.arange(5)], strict=True):
+    images = opened("toycats:5", "edges", enlarge=1.25, memory=memory or 1e-4)
+    assert images.spec.image_size == (32, 32)
+    assert images.spec.condition_channels == 1
+    assert images.images.shape[1:3] == (40, 40)
+    assert images.conditions is not None
+    for image, edges in zip(images.images[np.arange(5)], images.conditions[np.arange(5)], strict=True):
         assert (edge_map(image) == edges[..., 0]).all()
 
 
@@ -103,10 +103,10 @@ def test_two_arrays(tmp_path: Path) -> None:
     images = np.stack([smooth(number, (16, 16)) for number in range(4)])
     np.save(tmp_path / "a.npy", images)
     np.save(tmp_path / "b.npy", 255 - images[..., :1])
-    pictures = opened(tmp_path / "a.npy", tmp_path / "b.npy", image_size=0)
-    assert (pictures.spec.channels, pictures.spec.condition_channels) == (3, 1)
+    dataset = opened(tmp_path / "a.npy", tmp_path / "b.npy", image_size=0)
+    assert (dataset.spec.channels, dataset.spec.condition_channels) == (3, 1)
     np.save(tmp_path / "b.npy", images[:3])
-    with pytest.raises(UserError, match=r"holds 3 pictures of 16x16 px, expected the 4 pictures of 16x16 px of --data"):
+    with pytest.raises(UserError, match=r"holds 3 images of 16x16 px, expected the 4 images of 16x16 px of --data"):
         opened(tmp_path / "a.npy", tmp_path / "b.npy", image_size=0)
 
 
@@ -119,26 +119,26 @@ def test_either_side_can_be_grey_or_rgb(folders: tuple[Path, Path], memory: floa
     assert rgb.spec.condition_channels == 3
 
 
-def stream(pictures: Pictures, **changes: Any) -> Stream:
+def stream(images: ImageDataset, **changes: Any) -> Stream:
     defaults: dict[str, Any] = {
         "batch_size": 4, "rank": 0, "world_size": 1, "seed": 0, "device": CPU, "image_range": (0.0, 255.0),
         "augment": Augment(),
     }  # fmt: skip
-    return Stream(pictures, np.arange(len(pictures)), **{**defaults, **changes})
+    return Stream(images, np.arange(len(images)), **{**defaults, **changes})
 
 
 @pytest.mark.parametrize(("memory", "workers"), [(4.0, 0), (0.0, 0), (0.0, 1)])
 def test_both_sides_change_alike(folders: tuple[Path, Path], memory: float, workers: int) -> None:
-    pictures = opened(*folders, enlarge=1.25, memory=memory)
+    images = opened(*folders, enlarge=1.25, memory=memory)
     everything = Augment(flip=True, rotate=20, crop=0.3, turn=True)
-    source = stream(pictures, augment=everything, memory_gib=memory, workers=workers)
+    source = stream(images, augment=everything, memory_gib=memory, workers=workers)
     seen = [next(source) for _ in range(3)]
     source.close()
     for batch in seen:
         assert batch.condition is not None
         assert batch.image.shape == batch.condition.shape == (4, 3, 32, 32)
-        assert float((batch.image + batch.condition - 255).abs().max()) < 12, "rounding of two pictures made smaller"
-    late = stream(pictures, augment=everything, memory_gib=memory, workers=workers, position=8)
+        assert float((batch.image + batch.condition - 255).abs().max()) < 12, "rounding of two images made smaller"
+    late = stream(images, augment=everything, memory_gib=memory, workers=workers, position=8)
     again = next(late)
     late.close()
     assert torch.equal(again.image, seen[2].image)
@@ -146,9 +146,9 @@ def test_both_sides_change_alike(folders: tuple[Path, Path], memory: float, work
 
 
 def test_training_sees_windows_anywhere_and_scoring_the_middle(folders: tuple[Path, Path]) -> None:
-    pictures = opened(*folders, enlarge=1.25)
-    (scored,) = ordered(pictures, np.arange(6), batch_size=8, device=CPU, image_range=(0.0, 255.0))
-    middle = torch.from_numpy(pictures.images[np.arange(6)][:, 4:36, 4:36]).permute(0, 3, 1, 2).float()
+    images = opened(*folders, enlarge=1.25)
+    (scored,) = ordered(images, np.arange(6), batch_size=8, device=CPU, image_range=(0.0, 255.0))
+    middle = torch.from_numpy(images.images[np.arange(6)][:, 4:36, 4:36]).permute(0, 3, 1, 2).float()
     assert torch.equal(scored.image, middle)
     numbers = torch.arange(40, dtype=torch.uint8)
     grid = torch.stack(torch.meshgrid(numbers, numbers, indexing="ij"), 2).repeat(200, 1, 1, 1)
@@ -158,10 +158,10 @@ def test_training_sees_windows_anywhere_and_scoring_the_middle(folders: tuple[Pa
 
 
 def test_quarter_turns_are_all_four() -> None:
-    picture = torch.arange(9, dtype=torch.uint8).view(1, 3, 3, 1)
-    turned = quarter_turns(picture.repeat(100, 1, 1, 1), torch.Generator().manual_seed(0))
+    corner = torch.arange(9, dtype=torch.uint8).view(1, 3, 3, 1)
+    turned = quarter_turns(corner.repeat(100, 1, 1, 1), torch.Generator().manual_seed(0))
     assert {tuple(image.flatten().tolist()) for image in turned} == {
-        tuple(picture[0].rot90(turn).flatten().tolist()) for turn in range(4)
+        tuple(corner[0].rot90(turn).flatten().tolist()) for turn in range(4)
     }
 
 
@@ -175,24 +175,24 @@ def test_what_makes_no_pair_is_named_and_counted(
     (masks / "b" / "3.bmp").write_text("hello")
     (data / "a" / "4.png").write_bytes((data / "a" / "4.png").read_bytes()[:-40])
     (data / "notes.txt").write_text("about")
-    pictures = opened(data, masks)
-    assert len(pictures) == 1
+    images = opened(data, masks)
+    assert len(images) == 1
     printed = capsys.readouterr().err
     assert f"{data}: left out 2 with no condition of the same name: a/0.png, notes.txt" in printed
-    assert f"{masks}: left out 1 with no picture of the same name: b/1.bmp" in printed
+    assert f"{masks}: left out 1 with no image of the same name: b/1.bmp" in printed
     assert f"skipped {data / 'a' / '2.png'}: 40x40 px, its condition 50x40 px" in printed
-    assert f"skipped {masks / 'b' / '3.bmp'}: not a picture" in printed
+    assert f"skipped {masks / 'b' / '3.bmp'}: not an image" in printed
     assert f"skipped {data / 'a' / '4.png'}: truncated" in printed
 
 
-def test_a_mask_may_be_smaller_than_its_picture(folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mask_may_be_smaller_than_its_image(folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
     data, masks = folders
     write(masks / "a" / "0.bmp", smooth(0, (20, 20)))
     assert len(opened(data, masks)) == 6
     assert not capsys.readouterr().err
 
 
-def test_conditions_may_lie_inside_of_the_folder_of_pictures(folders: tuple[Path, Path]) -> None:
+def test_conditions_may_lie_inside_of_the_folder_of_images(folders: tuple[Path, Path]) -> None:
     data, masks = folders
     masks.rename(data / "masks")
     assert len(opened(data, data / "masks")) == 6
@@ -209,7 +209,7 @@ def test_what_leaves_nothing_is_refused_in_one_line(folders: tuple[Path, Path], 
         (data, tmp_path / "nothing", 32, "there is no such folder"),
         (data, tmp_path / "empty", 32, "no file in"),
         (data, data, 32, "the folder of --data itself"),
-        (tmp_path / "a.npy", masks, 32, "expected a folder of pictures"),
+        (tmp_path / "a.npy", masks, 32, "expected a folder of images"),
         (tmp_path / "odd", "halves", 32, "none of 1 pairs"),
         (tmp_path / "empty", "halves", 32, "none of 0 pairs"),
         (tmp_path / "sizes", masks, 0, "give --image-size"),

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from trainer.config import UserError
 from trainer.contract.sheet import layout
 from trainer.data.__main__ import main
-from trainer.data.sources.npy_set import PictureSet, writing
+from trainer.data.sources.npy_set import ImageSet, writing
 from trainer.data.sources.sidecar import Facts
 from trainer.data.tools.split import choose
 from trainer.data.tools.stats import measure
@@ -55,8 +55,8 @@ def make(
 
 
 def words(path: Path) -> list[tuple[int, str]]:
-    """The number in each picture, and its class in words."""
-    found = PictureSet(path)
+    """The number in each image, and its class in words."""
+    found = ImageSet(path)
     labels = found.facts.labels
     assert labels is not None
     numbers = found[np.arange(len(found))][:, 0, 0, 0].tolist()
@@ -68,7 +68,7 @@ def test_merged_labels_go_by_name(tmp_path: Path) -> None:
     two = make(tmp_path / "two.npy", numbered(3, 3), [0, 1, 2], ("newt", "cat", "dog"), ("a", "x", "y"))
     assert run("merge", one, two, "-o", tmp_path / "all.npy") == 0
     assert words(tmp_path / "all.npy") == [(0, "cat"), (1, "dog"), (2, "cat"), (3, "newt"), (4, "cat"), (5, "dog")]
-    facts = PictureSet(tmp_path / "all.npy").facts
+    facts = ImageSet(tmp_path / "all.npy").facts
     assert facts.classes == ("cat", "dog", "newt")
     assert facts.names == ("one/a", "b", "c", "two/a", "x", "y"), "names stay apart"
 
@@ -82,7 +82,7 @@ def test_sets_with_and_without_labels(tmp_path: Path, capsys: pytest.CaptureFixt
     assert run("merge", str(tmp_path / "*.npy"), "-o", out, "--labels", "sets") == 0
     assert words(out) == [(0, "one"), (1, "one"), (2, "two"), (3, "two"), (4, "two")]
     assert run("merge", one, two, "-o", out, "--labels", "none", "--force") == 0
-    assert PictureSet(out).facts.labels is None
+    assert ImageSet(out).facts.labels is None
 
 
 def test_shapes_must_be_the_same_and_inputs_are_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -113,7 +113,7 @@ def test_a_split_holds_out_the_share_of_each_class(counts: list[int], share: flo
     assert (chosen == choose(len(labels), labels, share, seed)).all()
 
 
-def test_split_writes_each_picture_once_by_seed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_split_writes_each_image_once_by_seed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     labels = [k % 4 for k in range(40)]
     source = make(tmp_path / "a.npy", numbered(40), labels, tuple("abcd"), tuple(f"{k}.png" for k in range(40)))
     parts: dict[int, list[list[tuple[int, str]]]] = {}
@@ -126,7 +126,7 @@ def test_split_writes_each_picture_once_by_seed(tmp_path: Path, capsys: pytest.C
         assert [word for _, word in found[1]].count("a") == 2
         assert found == parts.setdefault(seed, found)
     assert parts[0] != parts[1]
-    facts = PictureSet(held_out).facts
+    facts = ImageSet(held_out).facts
     assert facts.names == tuple(f"{number}.png" for number, _ in parts[1][1])
     assert dict(facts.made)["part"] == "held out"
     assert "expected two files" in refusal(capsys, "split", source, "-o", training, "--held-out", training, "--force")
@@ -149,16 +149,16 @@ def test_select_by_numbers_and_by_names(tmp_path: Path, capsys: pytest.CaptureFi
     for options, expected in cases:
         assert run("select", source, *options, "-o", tmp_path / "out.npy", "--force") == 0
         assert words(tmp_path / "out.npy") == [(k, "xy"[k % 2]) for k in expected]
-        assert PictureSet(tmp_path / "out.npy").facts.names == tuple(names[k] for k in expected)
+        assert ImageSet(tmp_path / "out.npy").facts.names == tuple(names[k] for k in expected)
     out = ("-o", tmp_path / "x.npy")
     for options, word in (
-        (("--keep", "5"), "no picture 5, expected 0 to 4"),
+        (("--keep", "5"), "no image 5, expected 0 to 4"),
         (("--drop", "0-4"), "nothing is left"),
         (("--keep", "nowhere.txt"), "a file of them"),
     ):
         assert word in refusal(capsys, "select", source, *options, *out)
     marked.write_text("0\nz.png\n")
-    assert "line 2: 'z.png' is the name of no picture" in refusal(capsys, "select", source, "--drop", marked, *out)
+    assert "line 2: 'z.png' is the name of no image" in refusal(capsys, "select", source, "--drop", marked, *out)
 
 
 def test_select_into_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -172,7 +172,7 @@ def test_select_into_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 
 def sheet(rows: int, columns: int, margin: int, border: int, height: int = 5, width: int = 7) -> np.ndarray:
-    """A table whose pictures are numbered, with a bright margin."""
+    """A table whose images are numbered, with a bright margin."""
     whole = [parts * (side + margin) - margin + 2 * border for parts, side in ((rows, height), (columns, width))]
     image = np.full((*whole, 3), 255, np.uint8)
     for k in range(rows * columns):
@@ -208,13 +208,13 @@ def test_a_sheet_of_the_viewer_says_its_own_layout(tmp_path: Path) -> None:
     assert run("select", first, "-o", tmp_path / "out.npy") == 0
     images = np.load(tmp_path / "out.npy")
     assert images.shape == (6, 128, 128, 3)
-    assert (images[0] == cv2.imread(str(second))[..., ::-1]).all(), "the first picture of the sheet"
+    assert (images[0] == cv2.imread(str(second))[..., ::-1]).all(), "the first image of the sheet"
 
 
 def test_what_a_table_says_is_not_believed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = cv2.imencode(".png", sheet(2, 2, 2, 2))[1].tobytes()
     for recipe in ('{"rows": 1e9, "cols": "2"}', '{"rows": -1, "cols": 2}', '{"rows": 5, "cols": 2}', "[", "[" * 10**5,
-                   '{"picture": 0}', '{"rows": 2, "cols": 2, "gap": 1e99}'):  # fmt: skip
+                   '{"image": 0}', '{"rows": 2, "cols": 2, "gap": 1e99}'):  # fmt: skip
         body = b"utsuroi\0" + recipe.encode()
         chunk = struct.pack(">I", len(body)) + b"tEXt" + body + struct.pack(">I", zlib.crc32(b"tEXt" + body))
         (tmp_path / "t.png").write_bytes(data[:33] + chunk + data[33:])
@@ -224,7 +224,7 @@ def test_what_a_table_says_is_not_believed(tmp_path: Path, capsys: pytest.Captur
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_stats_are_right_and_the_page_is_a_picture(
+def test_stats_are_right_and_the_page_is_a_image(
     tmp_path: Path, channels: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     random = np.random.default_rng(0)
@@ -232,11 +232,11 @@ def test_stats_are_right_and_the_page_is_a_picture(
     images[7] = 255
     images[11] = cv2.GaussianBlur(images[11], (7, 7), 0).reshape(12, 16, channels)
     source = make(tmp_path / "a.npy", images, [k % 2 for k in range(50)], ("cat\x1b[31m", "a" * 300))
-    measured = measure(PictureSet(source))
+    measured = measure(ImageSet(source))
     assert np.allclose(measured.mean, images.mean((0, 1, 2)))
     assert np.allclose(measured.deviation, images.std((0, 1, 2)))
-    assert np.allclose(measured.mean_picture, images.mean(0))
-    assert np.allclose(measured.deviation_picture, images.std(0))
+    assert np.allclose(measured.mean_image, images.mean(0))
+    assert np.allclose(measured.deviation_image, images.std(0))
     assert measured.histograms.sum() == images.size
     assert int(measured.brightness.argmax()) == 7
     assert np.argsort(measured.sharpness)[:2].tolist() == [7, 11]
@@ -270,5 +270,5 @@ def test_facts_are_json_that_others_can_read(tmp_path: Path) -> None:
     assert facts["names"] == ["\udcff.png", "b.png"]
     assert facts["classes"] == ["\U0001f408", "b"]
     np.save(source, numbered(2, 5))
-    with pytest.raises(UserError, match="of other pictures"):
-        PictureSet(source)
+    with pytest.raises(UserError, match="of other images"):
+        ImageSet(source)

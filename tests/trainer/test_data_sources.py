@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from trainer.config import UserError
 from trainer.data.batches.augment import Augment, mirror, warp
-from trainer.data.batches.dataset import FolderImages, Pictures, open_pictures
+from trainer.data.batches.dataset import FolderImages, ImageDataset, open_dataset
 from trainer.data.batches.order import Order
 from trainer.data.batches.stream import Stream, ordered
 from trainer.data.drawing import toycats
@@ -27,18 +27,18 @@ CPU = torch.device("cpu")
 EVERYTHING = Augment(flip=True, rotate=10, crop=0.2)
 
 
-def numbered(count: int) -> Pictures:
-    """Picture k is uniformly k."""
+def numbered(count: int) -> ImageDataset:
+    """Image k is uniformly k."""
     images = np.broadcast_to(np.arange(count, dtype=np.uint8)[:, None, None, None], (count, 4, 4, 3)).copy()
-    return Pictures(images=images, labels=np.arange(count) % 3, classes=("a", "b", "c"), name="numbered")
+    return ImageDataset(images=images, labels=np.arange(count) % 3, classes=("a", "b", "c"), name="numbered")
 
 
-def stream(pictures: Pictures, indices: np.ndarray | None = None, **changes: Any) -> Stream:
+def stream(images: ImageDataset, indices: np.ndarray | None = None, **changes: Any) -> Stream:
     defaults: dict[str, Any] = {
         "batch_size": 4, "rank": 0, "world_size": 1, "seed": 0, "device": CPU, "image_range": (0.0, 255.0),
         "augment": Augment(),
     }  # fmt: skip
-    return Stream(pictures, np.arange(len(pictures)) if indices is None else indices, **{**defaults, **changes})
+    return Stream(images, np.arange(len(images)) if indices is None else indices, **{**defaults, **changes})
 
 
 def numbers(batches: list[Any]) -> list[int]:
@@ -51,9 +51,9 @@ def take(source: Stream, count: int) -> list[Any]:
 
 @given(count=st.integers(1, 40), batch=st.integers(1, 9), world=st.integers(1, 3), seed=st.integers(-3, 2**40))
 @settings(max_examples=40, deadline=None)
-def test_each_picture_once_an_epoch(count: int, batch: int, world: int, seed: int) -> None:
-    pictures = numbered(count)
-    ranks = [stream(pictures, batch_size=batch, world_size=world, rank=rank, seed=seed) for rank in range(world)]
+def test_each_image_once_an_epoch(count: int, batch: int, world: int, seed: int) -> None:
+    images = numbered(count)
+    ranks = [stream(images, batch_size=batch, world_size=world, rank=rank, seed=seed) for rank in range(world)]
     drawn: list[int] = []
     while len(drawn) < 3 * count:
         for rank in ranks:
@@ -73,10 +73,10 @@ def test_epochs_and_seeds_differ() -> None:
 @pytest.mark.parametrize("memory_gib", [0.0, 1.0])
 def test_resume_at_a_position_equals_the_uninterrupted_stream(workers: int, memory_gib: float) -> None:
     cats = toycats.draw(11, 16, 0)
-    pictures = Pictures(images=cats.images, labels=cats.labels, classes=cats.classes, name="cats")
-    whole = take(stream(pictures, augment=EVERYTHING, image_range=(-1.0, 1.0)), 8)
+    images = ImageDataset(images=cats.images, labels=cats.labels, classes=cats.classes, name="cats")
+    whole = take(stream(images, augment=EVERYTHING, image_range=(-1.0, 1.0)), 8)
     late = stream(
-        pictures, augment=EVERYTHING, image_range=(-1.0, 1.0), position=12, memory_gib=memory_gib, workers=workers
+        images, augment=EVERYTHING, image_range=(-1.0, 1.0), position=12, memory_gib=memory_gib, workers=workers
     )
     for expected, found in zip(whole[3:], take(late, 5), strict=True):
         assert torch.equal(expected.image, found.image)
@@ -86,10 +86,10 @@ def test_resume_at_a_position_equals_the_uninterrupted_stream(workers: int, memo
     late.close()
 
 
-def test_another_number_of_ranks_goes_on_with_the_remaining_pictures() -> None:
-    pictures = numbered(29)
-    first = numbers(take(stream(pictures), 3))
-    ranks = [stream(pictures, batch_size=3, world_size=2, rank=rank, position=12) for rank in range(2)]
+def test_another_number_of_ranks_goes_on_with_the_remaining_images() -> None:
+    images = numbered(29)
+    first = numbers(take(stream(images), 3))
+    ranks = [stream(images, batch_size=3, world_size=2, rank=rank, position=12) for rank in range(2)]
     rest = [number for _ in range(3) for rank in ranks for number in numbers(take(rank, 1))]
     assert sorted((first + rest)[:29]) == list(range(29))
 
@@ -101,28 +101,28 @@ def test_batches_are_channels_last_in_range_with_their_labels() -> None:
     assert batch.image.is_contiguous(memory_format=torch.channels_last)
     values = ((batch.image[:, 0, 0, 0] + 1) * 127.5).round().long()
     assert torch.equal(batch.label, values % 3)
-    white = Pictures(images=np.full((1, 4, 4, 3), 255, np.uint8), name="white")
+    white = ImageDataset(images=np.full((1, 4, 4, 3), 255, np.uint8), name="white")
     for low, high in ((-1.0, 1.0), (0.0, 1.0)):
         image = next(stream(white, batch_size=1, image_range=(low, high))).image
         assert abs(float(image.max()) - high) < 1e-6
 
 
 def test_only_the_training_indices_are_drawn() -> None:
-    pictures = numbered(25)
-    training, held_out = pictures.split(5)
+    images = numbered(25)
+    training, held_out = images.split(5)
     assert held_out.tolist() == [4, 9, 14, 19, 24]
     assert len(training) == 20
-    assert set(numbers(take(stream(pictures, training), 10))) == set(training.tolist())
-    assert len(pictures.split(0)[1]) == 0
+    assert set(numbers(take(stream(images, training), 10))) == set(training.tolist())
+    assert len(images.split(0)[1]) == 0
 
 
 @pytest.mark.parametrize("memory_gib", [0.0, 1.0])
 def test_ordered_gives_each_once_over_ranks(memory_gib: float) -> None:
-    pictures, chosen = numbered(25), np.arange(3, 20)
+    images, chosen = numbered(25), np.arange(3, 20)
     seen: list[int] = []
     for rank in range(2):
         seen += numbers(list(ordered(
-            pictures, chosen, batch_size=4, device=CPU, image_range=(0.0, 255.0), rank=rank, world_size=2,
+            images, chosen, batch_size=4, device=CPU, image_range=(0.0, 255.0), rank=rank, world_size=2,
             memory_gib=memory_gib,
         )))  # fmt: skip
     assert Counter(seen) == Counter(chosen.tolist())
@@ -130,12 +130,12 @@ def test_ordered_gives_each_once_over_ranks(memory_gib: float) -> None:
 
 def test_augmentation_is_its_generators_alone_and_leaves_the_set_unharmed() -> None:
     cats = toycats.draw(8, 24, 0)
-    pictures = Pictures(images=cats.images.copy(), name="cats")
-    one, two = (take(stream(pictures, augment=EVERYTHING), 6) for _ in range(2))
-    other = take(stream(pictures, augment=EVERYTHING, seed=1), 6)
+    images = ImageDataset(images=cats.images.copy(), name="cats")
+    one, two = (take(stream(images, augment=EVERYTHING), 6) for _ in range(2))
+    other = take(stream(images, augment=EVERYTHING, seed=1), 6)
     assert all(torch.equal(a.image, b.image) for a, b in zip(one, two, strict=True))
     assert not any(torch.equal(a.image, b.image) for a, b in zip(one, other, strict=True))
-    assert (pictures.images == cats.images).all()
+    assert (images.images == cats.images).all()
 
 
 def test_mirror_flips_about_half_left_to_right() -> None:
@@ -177,10 +177,10 @@ def red(count: int = 3, size: int = 8) -> np.ndarray:
 def test_red_stays_red_and_bgr_is_turned(tmp_path: Path, memory: float, image_size: int) -> None:
     rgb, bgr = save(tmp_path / "rgb.npy", red()), save(tmp_path / "bgr.npy", red()[..., ::-1].copy())
     for path, flag in ((rgb, False), (bgr, True)):
-        pictures = open_pictures(path, image_size=image_size, bgr=flag, memory=memory, progress=False)
-        assert pictures.spec.image_size == ((image_size or 8,) * 2)
-        assert pictures.spec.channels == 3
-        image = next(stream(pictures, batch_size=2, memory_gib=memory)).image
+        images = open_dataset(path, image_size=image_size, bgr=flag, memory=memory, progress=False)
+        assert images.spec.image_size == ((image_size or 8,) * 2)
+        assert images.spec.channels == 3
+        image = next(stream(images, batch_size=2, memory_gib=memory)).image
         assert image[:, 0].min() == 255
         assert image[:, 1:].max() == 0
 
@@ -188,8 +188,8 @@ def test_red_stays_red_and_bgr_is_turned(tmp_path: Path, memory: float, image_si
 def test_a_large_file_is_mapped_and_reads_the_same(tmp_path: Path) -> None:
     cats = toycats.draw(9, 16, 0)
     path = save(tmp_path / "cats.npy", cats.images)
-    held = open_pictures(path, memory=1.0)
-    mapped = open_pictures(path, memory=0.0)
+    held = open_dataset(path, memory=1.0)
+    mapped = open_dataset(path, memory=0.0)
     assert isinstance(mapped.images, Stored)
     assert isinstance(held.images, np.ndarray)
     one, two = take(stream(held, augment=EVERYTHING), 4), take(stream(mapped, augment=EVERYTHING, workers=1), 4)
@@ -200,30 +200,30 @@ def test_resized_large_files_leave_no_temporary_ones(tmp_path: Path, monkeypatch
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
     path = save(tmp_path / "red.npy", red())
-    pictures = open_pictures(path, image_size=4, memory=0.0, progress=False)
+    images = open_dataset(path, image_size=4, memory=0.0, progress=False)
     assert len(list((tmp_path / "temporary").iterdir())) == 1
-    del pictures
+    del images
     assert not list((tmp_path / "temporary").iterdir())
 
 
 def test_grey_is_one_channel(tmp_path: Path) -> None:
     for shape in ((4, 8, 8), (4, 8, 8, 1)):
-        pictures = open_pictures(save(tmp_path / "grey.npy", np.full(shape, 7, np.uint8)), image_size=4)
-        assert pictures.spec.channels == 1
-        assert pictures.images.shape == (4, 4, 4, 1)
+        images = open_dataset(save(tmp_path / "grey.npy", np.full(shape, 7, np.uint8)), image_size=4)
+        assert images.spec.channels == 1
+        assert images.images.shape == (4, 4, 4, 1)
 
 
 def test_labels_beside_a_file(tmp_path: Path) -> None:
     path = save(tmp_path / "red.npy", red(3))
     (tmp_path / "red.json").write_text(json.dumps({"labels": [0, 1, 0], "classes": ["x", "y"]}))
-    pictures = open_pictures(path)
-    assert pictures.labels is not None
-    assert pictures.labels.tolist() == [0, 1, 0]
-    assert pictures.classes == ("x", "y")
+    images = open_dataset(path)
+    assert images.labels is not None
+    assert images.labels.tolist() == [0, 1, 0]
+    assert images.classes == ("x", "y")
     for wrong in ([0, 1], [0, 1, 2], [0, 1, "0"], "abc"):
         (tmp_path / "red.json").write_text(json.dumps({"labels": wrong, "classes": ["x", "y"]}))
         with pytest.raises(UserError, match=r"red\.json"):
-            open_pictures(path)
+            open_dataset(path)
 
 
 def lying(count: int, size: int = 100) -> bytes:
@@ -246,13 +246,13 @@ def test_files_that_are_not_sound_are_refused_in_one_line(tmp_path: Path) -> Non
     (tmp_path / "empty.npy").write_text("")
     (tmp_path / "folder.npy").mkdir()
     words = {
-        "objects": "pickled", "floats": "float32", "planar": "transpose", "alpha": "alpha", "single": "one picture",
-        "none": "no pictures", "fortran": "Fortran", "lying": "cut short", "minus": "shape", "longer": "too many",
+        "objects": "pickled", "floats": "float32", "planar": "transpose", "alpha": "alpha", "single": "one image",
+        "none": "no images", "fortran": "Fortran", "lying": "cut short", "minus": "shape", "longer": "too many",
         "text": "not a .npy", "empty": "not a .npy", "folder": "no readable", "missing": "no such file",
     }  # fmt: skip
     for name, word in words.items():
         with pytest.raises(UserError) as error:
-            open_pictures(str(tmp_path / f"{name}.npy"), progress=False)
+            open_dataset(str(tmp_path / f"{name}.npy"), progress=False)
         message = str(error.value)
         assert word in message, message
         assert f"{name}.npy" in message
@@ -270,13 +270,13 @@ def test_class_folders_become_labels(tmp_path: Path, capsys: pytest.CaptureFixtu
     write(tmp_path / "blue" / "c.png", (0, 0, 255))
     (tmp_path / "blue" / "readme.txt").write_text("about")
     for memory in (1.0, 0.0):
-        pictures = open_pictures(str(tmp_path), memory=memory, progress=False)
-        assert pictures.classes == ("blue", "red")
-        assert pictures.labels is not None
-        assert pictures.labels.tolist() == [0, 0, 1]
-        assert "readme.txt: not a picture" in capsys.readouterr().err
-        assert isinstance(pictures.images, np.ndarray if memory else FolderImages)
-        for batch in take(stream(pictures, batch_size=3, memory_gib=memory, workers=0 if memory else 1), 2):
+        images = open_dataset(str(tmp_path), memory=memory, progress=False)
+        assert images.classes == ("blue", "red")
+        assert images.labels is not None
+        assert images.labels.tolist() == [0, 0, 1]
+        assert "readme.txt: not an image" in capsys.readouterr().err
+        assert isinstance(images.images, np.ndarray if memory else FolderImages)
+        for batch in take(stream(images, batch_size=3, memory_gib=memory, workers=0 if memory else 1), 2):
             blue = batch.image[:, 2, 0, 0] == 255
             assert torch.equal(batch.label, (~blue).long())
 
@@ -285,16 +285,16 @@ def test_folders_of_several_sizes_need_a_size(tmp_path: Path) -> None:
     write(tmp_path / "a.png", (1, 2, 3), (8, 8))
     write(tmp_path / "b.png", (1, 2, 3), (8, 12))
     with pytest.raises(UserError, match=r"2 sizes \(8x8, 12x8 \.\.\.\): give --image-size"):
-        open_pictures(str(tmp_path), progress=False)
-    assert open_pictures(str(tmp_path), image_size=6, progress=False).images.shape == (2, 6, 6, 3)
+        open_dataset(str(tmp_path), progress=False)
+    assert open_dataset(str(tmp_path), image_size=6, progress=False).images.shape == (2, 6, 6, 3)
 
 
-def test_a_picture_that_vanishes_while_training_is_named(tmp_path: Path) -> None:
+def test_a_image_that_vanishes_while_training_is_named(tmp_path: Path) -> None:
     write(tmp_path / "a.png", (1, 2, 3))
-    pictures = open_pictures(str(tmp_path), memory=0.0, progress=False)
+    images = open_dataset(str(tmp_path), memory=0.0, progress=False)
     (tmp_path / "a.png").unlink()
     for workers in (0, 1):
-        source = stream(pictures, memory_gib=0.0, workers=workers)
+        source = stream(images, memory_gib=0.0, workers=workers)
         with pytest.raises(UserError, match=r"^\S+a\.png has become unreadable: no such file or directory$"):
             next(source)
         source.close()
@@ -314,21 +314,21 @@ def test_toy_cats_are_the_same_whatever_the_count_and_differ() -> None:
 
 
 def test_toy_cats_as_a_source() -> None:
-    pictures = open_pictures("toycats:12", image_size=16, progress=False)
-    assert len(pictures) == 12
-    assert pictures.spec.classes == toycats.CLASSES
+    images = open_dataset("toycats:12", image_size=16, progress=False)
+    assert len(images) == 12
+    assert images.spec.classes == toycats.CLASSES
     for wrong in ("toycats:many", "toycats:0", "toycats:-3"):
         with pytest.raises(UserError, match="toycats:COUNT"):
-            open_pictures(wrong, progress=False)
+            open_dataset(wrong, progress=False)
 
 
-def test_the_toycats_command_writes_pictures_and_facts(tmp_path: Path) -> None:
+def test_the_toycats_command_writes_images_and_facts(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "trainer.data", "toycats", "-o", "cats.npy", "--count", "7", "--size", "32"]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
-    pictures = open_pictures(str(tmp_path / "cats.npy"))
-    assert pictures.images.shape == (7, 32, 32, 3)
-    assert pictures.classes == toycats.CLASSES
-    assert (pictures.images[np.arange(7)] == toycats.draw(7, 32, 0).images).all()
+    images = open_dataset(str(tmp_path / "cats.npy"))
+    assert images.images.shape == (7, 32, 32, 3)
+    assert images.classes == toycats.CLASSES
+    assert (images.images[np.arange(7)] == toycats.draw(7, 32, 0).images).all()
     facts = json.loads((tmp_path / "cats.json").read_text())
     assert len(facts["factors"]["tilt_degrees"]) == 7
     assert subprocess.run(command, cwd=tmp_path, check=False, capture_output=True).returncode == 2

@@ -1,4 +1,4 @@
-"""What the tools for whole sets do: labels by name, fair halves, the right pictures out of tables, true figures."""
+"""What the tools for whole sets do: labels by name, fair halves, the right images out of tables, true figures."""
 
 import json
 import os
@@ -10,12 +10,12 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from bad_pictures import photo
+from bad_images import photo
 from commands import environment
 
 from trainer.data.__main__ import TOOLS, main
-from trainer.data.batches.dataset import open_pictures
-from trainer.data.sources.npy_set import PictureSet, writing
+from trainer.data.batches.dataset import open_dataset
+from trainer.data.sources.npy_set import ImageSet, writing
 from trainer.data.sources.sidecar import Facts
 from trainer.data.tools import stats
 from trainer.data.tools.create.dedupe import Seen, look
@@ -35,7 +35,7 @@ def write_set(path: Path, images: np.ndarray, **facts: Any) -> Path:
 
 
 def flat(*levels: int, side: int = 4) -> np.ndarray:
-    """Pictures of one level each."""
+    """Images of one level each."""
     return np.broadcast_to(np.array(levels, np.uint8)[:, None, None, None], (len(levels), side, side, 3)).copy()
 
 
@@ -54,14 +54,14 @@ def two(tmp_path: Path) -> tuple[Path, Path]:
 def test_merging_matches_labels_by_name(tmp_path: Path, two: tuple[Path, Path]) -> None:
     out = tmp_path / "out.npy"
     assert run("merge", *two, "-o", out) == 0
-    found = PictureSet(out).facts
+    found = ImageSet(out).facts
     assert levels(out) == [1, 2, 3, 4, 5]
     assert found.labels is not None
     assert [found.classes[label] for label in found.labels] == ["cat", "dog", "cat", "newt", "cat"]
     assert found.names == ("a/x.png", "y.png", "z.png", "b/x.png", "")
     assert found.sizes is not None
     assert found.sizes.tolist() == [[9, 8]] * 3 + [[4, 4]] * 2
-    training = open_pictures(str(out), progress=False)
+    training = open_dataset(str(out), progress=False)
     assert training.classes == found.classes
     assert training.labels is not None
     assert training.labels.tolist() == found.labels.tolist()
@@ -75,15 +75,15 @@ def test_merging_sets_of_which_some_have_labels(
     assert "bare.npy has no labels" in capsys.readouterr().err
     assert not (tmp_path / "no.npy").exists()
     assert run("merge", *two, bare, "-o", tmp_path / "sets.npy", "--labels", "sets") == 0
-    found = PictureSet(tmp_path / "sets.npy").facts
+    found = ImageSet(tmp_path / "sets.npy").facts
     assert found.classes == ("a", "b", "bare")
     assert found.labels is not None
     assert found.labels.tolist() == [0, 0, 0, 1, 1, 2]
     assert run("merge", *two, bare, "-o", tmp_path / "none.npy", "--labels", "none") == 0
-    assert PictureSet(tmp_path / "none.npy").facts.labels is None
+    assert ImageSet(tmp_path / "none.npy").facts.labels is None
     write_set(tmp_path / "wide.npy", flat(1, side=5))
     assert run("merge", two[0], tmp_path / "wide.npy", "-o", tmp_path / "no.npy", "--labels", "none") == 2
-    assert "wide.npy has pictures of 5x5 px and 3 channel(s), expected 4x4 px" in capsys.readouterr().err
+    assert "wide.npy has images of 5x5 px and 3 channel(s), expected 4x4 px" in capsys.readouterr().err
 
 
 def test_merged_sets_keep_their_colours_whatever_their_order(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_merged_sets_keep_their_colours_whatever_their_order(tmp_path: Path) -> 
     np.save(tmp_path / "rgb.npy", image)
     assert run("merge", tmp_path / "bgr.npy", tmp_path / "rgb.npy", "-o", tmp_path / "out.npy") == 0
     assert np.load(tmp_path / "out.npy").reshape(2, 3).tolist() == [[10, 20, 30]] * 2
-    assert open_pictures(str(tmp_path / "bgr.npy"), progress=False).images[np.array([0])].ravel().tolist() == [
+    assert open_dataset(str(tmp_path / "bgr.npy"), progress=False).images[np.array([0])].ravel().tolist() == [
         10,
         20,
         30,
@@ -108,7 +108,7 @@ def test_splitting_is_by_seed_and_fair_to_every_class(tmp_path: Path) -> None:
         paths = tmp_path / f"{name}.npy", tmp_path / f"{name}-held.npy"
         assert run("split", whole, "-o", paths[0], "--held-out", paths[1], "--share", "0.2", "--seed", seed) == 0
         for path in paths:
-            found = PictureSet(path).facts
+            found = ImageSet(path).facts
             assert found.labels is not None
             assert found.labels.tolist() == labels[levels(path)].tolist()
         return levels(paths[0]), levels(paths[1])
@@ -137,9 +137,9 @@ def test_selecting_by_numbers_names_and_lists(tmp_path: Path, capsys: pytest.Cap
         out = tmp_path / f"{number}.npy"
         assert run("select", whole, "-o", out, *flags) == 0
         assert levels(out) == expected
-        assert PictureSet(out).facts.names == tuple(names[level - 1] for level in expected)
+        assert ImageSet(out).facts.names == tuple(names[level - 1] for level in expected)
     for flags, words in [
-        (("--drop", "4"), "no picture 4, expected 0 to 3"),
+        (("--drop", "4"), "no image 4, expected 0 to 3"),
         (("--drop", "0-3"), "nothing is left of 4"),
         (("--keep", "nowhere.txt"), "there is none"),
     ]:
@@ -147,24 +147,24 @@ def test_selecting_by_numbers_names_and_lists(tmp_path: Path, capsys: pytest.Cap
         assert words in capsys.readouterr().err
     listed.write_text("e.png\n")
     assert run("select", whole, "-o", tmp_path / "no.npy", "--drop", listed) == 2
-    assert "list.txt, line 1: 'e.png' is the name of no picture here" in capsys.readouterr().err
+    assert "list.txt, line 1: 'e.png' is the name of no image here" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("margin", "border"), [(2, True), (3, False), (0, False)])
-def test_pictures_are_cut_out_of_a_table(tmp_path: Path, margin: int, border: bool) -> None:
-    pictures = np.stack([np.roll(photo(10, 14), k, 1) for k in range(6)])
+def test_images_are_cut_out_of_a_table(tmp_path: Path, margin: int, border: bool) -> None:
+    images = np.stack([np.roll(photo(10, 14), k, 1) for k in range(6)])
     edge = margin if border else 0
     table = np.zeros((2 * (10 + margin) - margin + 2 * edge, 3 * (14 + margin) - margin + 2 * edge, 3), np.uint8)
-    for k, one in enumerate(pictures):
+    for k, one in enumerate(images):
         top, left = edge + k // 3 * (10 + margin), edge + k % 3 * (14 + margin)
         table[top : top + 10, left : left + 14] = one
     cv2.imwrite(str(tmp_path / "table.png"), table[..., ::-1])
     flags = ("--rows", 2, "--columns", 3, "--margin", margin)
     assert run("select", tmp_path / "table.png", "-o", tmp_path / "out.npy", *flags) == 0
-    assert (np.load(tmp_path / "out.npy") == pictures).all()
+    assert (np.load(tmp_path / "out.npy") == images).all()
     assert run("select", tmp_path / "table.png", "-o", tmp_path / "cut", "--keep", 4, *flags) == 0
     assert [path.name for path in (tmp_path / "cut").iterdir()] == ["table-4.png"]
-    assert (cv2.imread(str(tmp_path / "cut" / "table-4.png"))[..., ::-1] == pictures[4]).all()
+    assert (cv2.imread(str(tmp_path / "cut" / "table-4.png"))[..., ::-1] == images[4]).all()
     assert run("select", tmp_path / "table.png", "-o", tmp_path / "no.npy", "--rows", 7, "--columns", 3) == 2
 
 
@@ -176,7 +176,7 @@ def test_labels_by_folder_and_by_table(tmp_path: Path, capsys: pytest.CaptureFix
 
     def labelled(out: str, labels: object) -> dict[str, str]:
         assert run("create", tmp_path / "in", "-o", tmp_path / out, "--size", 8, "--labels", labels) == 0
-        found = PictureSet(tmp_path / out).facts
+        found = ImageSet(tmp_path / out).facts
         assert found.labels is not None
         return {name: found.classes[label] for name, label in zip(found.names, found.labels, strict=True)}
 
@@ -188,26 +188,26 @@ def test_labels_by_folder_and_by_table(tmp_path: Path, capsys: pytest.CaptureFix
     error = capsys.readouterr().err
     assert "c.png: no label in" in error
     assert "note: 1 of the names" in error
-    assert PictureSet(tmp_path / "b.npy").facts.classes == ("9", "10")
+    assert ImageSet(tmp_path / "b.npy").facts.classes == ("9", "10")
 
 
 def test_doubles_are_dropped_by_name_and_likenesses_stay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
-    picture, other = photo(120, 160), photo(128, 128)
-    lighter = cv2.convertScaleAbs(picture, alpha=1.1, beta=6)
+    original, other = photo(120, 160), photo(128, 128)
+    lighter = cv2.convertScaleAbs(original, alpha=1.1, beta=6)
     for name, image, flags in (
-        ("0.png", picture, []),
-        ("1-smaller.png", cv2.resize(picture, (80, 60), interpolation=cv2.INTER_AREA), []),
-        ("2-squeezed.jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 30]),
+        ("0.png", original, []),
+        ("1-smaller.png", cv2.resize(original, (80, 60), interpolation=cv2.INTER_AREA), []),
+        ("2-squeezed.jpg", original, [cv2.IMWRITE_JPEG_QUALITY, 30]),
         ("3-lighter.png", lighter, []),
         ("4-other.png", other, []),
-        ("5-mirrored.png", picture[:, ::-1], []),
+        ("5-mirrored.png", original[:, ::-1], []),
     ):
         cv2.imwrite(str(folder / name), image, flags)
     assert run("create", folder, "-o", tmp_path / "out.npy", "--size", 64, "--dedupe") == 0
     shown = capsys.readouterr()
-    assert PictureSet(tmp_path / "out.npy").facts.names == ("0.png", "4-other.png", "5-mirrored.png")
+    assert ImageSet(tmp_path / "out.npy").facts.names == ("0.png", "4-other.png", "5-mirrored.png")
     for name in ("1-smaller.png", "2-squeezed.jpg", "3-lighter.png"):
         assert any(name in line and line.endswith("in/0.png") for line in shown.err.splitlines()), name
     assert "3 dropped that came before" in shown.out
@@ -234,14 +234,14 @@ def test_small_ones_are_left_out_and_the_middle_is_cut(tmp_path: Path, capsys: p
 def test_figures_are_those_of_plain_numpy(tmp_path: Path, channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
     images = np.random.default_rng(0).integers(0, 256, (23, 9, 11, channels), np.uint8)
     write_set(tmp_path / "in.npy", images)
-    whole = PictureSet.pieces
-    monkeypatch.setattr(PictureSet, "pieces", lambda stored: whole(stored, 5 * images[0].size))
-    found = stats.measure(PictureSet(tmp_path / "in.npy"))
+    whole = ImageSet.pieces
+    monkeypatch.setattr(ImageSet, "pieces", lambda stored: whole(stored, 5 * images[0].size))
+    found = stats.measure(ImageSet(tmp_path / "in.npy"))
     floats = images.astype(np.float64)
     assert np.allclose(found.mean, floats.mean((0, 1, 2)))
     assert np.allclose(found.deviation, floats.std((0, 1, 2)))
-    assert np.allclose(found.mean_picture, floats.mean(0))
-    assert np.allclose(found.deviation_picture, floats.std(0))
+    assert np.allclose(found.mean_image, floats.mean(0))
+    assert np.allclose(found.deviation_image, floats.std(0))
     assert (found.histograms == [np.bincount(images[..., k].ravel(), minlength=256) for k in range(channels)]).all()
     grey = floats @ [0.299, 0.587, 0.114] if channels == 3 else floats[..., 0]
     assert np.abs(found.brightness - grey.mean((1, 2))).max() < 0.1
@@ -265,7 +265,7 @@ def test_the_page_shows_every_kind_of_set(tmp_path: Path, capsys: pytest.Capture
     assert run("stats", sets["one"], "-o", tmp_path / "one.png") == 2
     assert "one.png exists; give --force" in capsys.readouterr().err
     assert run("stats", tmp_path, "-o", tmp_path / "new.png") == 2
-    assert "is a folder, expected a .npy file of pictures; 'create' makes one" in capsys.readouterr().err
+    assert "is a folder, expected a .npy file of images; 'create' makes one" in capsys.readouterr().err
 
 
 def test_info_says_how_a_set_was_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -281,7 +281,7 @@ def test_help_has_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> N
     assert f"    python -m trainer.data {name} " in capsys.readouterr().out
 
 
-def test_plain_pictures_repeat_only_those_of_their_own_level() -> None:
+def test_plain_images_repeat_only_those_of_their_own_level() -> None:
     seen = Seen()
     found = [seen.find(look(np.full((20, 20, 3), level, np.uint8))) for level in (10, 200, 11, 100, 200)]
     assert found == [None, None, 0, None, 1]

@@ -20,7 +20,7 @@ from trainer.parts.noise_schedule import KINDS, Diffusion, Kind, Prediction
 PREDICTIONS: tuple[Prediction, ...] = ("epsilon", "x0", "v")
 EVERY = [Diffusion(kind=kind, prediction=prediction) for kind in KINDS for prediction in PREDICTIONS]
 NAMES = [f"{item.kind}-{item.prediction}" for item in EVERY]
-DEVIATION = 0.5  # of the pictures, all normal numbers, that the samplers are to draw
+DEVIATION = 0.5  # of the images, all normal numbers, that the samplers are to draw
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -28,7 +28,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def best_predictor(diffusion: Diffusion) -> Callable[[Tensor, int], Tensor]:
-    """What a perfect network would say of normal pictures: their mean given what is seen."""
+    """What a perfect network would say of normal images: their mean given what is seen."""
     alpha_bar = diffusion.alpha_bar
 
     def predict(x: Tensor, t: int) -> Tensor:
@@ -72,7 +72,7 @@ def test_schedules_are_those_of_the_papers() -> None:
 
 
 @pytest.mark.parametrize("diffusion", EVERY, ids=NAMES)
-def test_a_true_prediction_gives_the_picture_back(diffusion: Diffusion) -> None:
+def test_a_true_prediction_gives_the_image_back(diffusion: Diffusion) -> None:
     t = torch.tensor([0, 10, 500, 900])
     image, noise = torch.rand(2, 4, 3, 4, 4, generator=generator())
     noisy = diffusion.noised(image, t, noise)
@@ -80,8 +80,8 @@ def test_a_true_prediction_gives_the_picture_back(diffusion: Diffusion) -> None:
     assert torch.allclose(again, image, atol=1e-4)
 
 
-def test_min_snr_weighs_the_errors_of_pictures() -> None:
-    """Whatever is predicted, the same mistake about the picture counts the same."""
+def test_min_snr_weighs_the_errors_of_images() -> None:
+    """Whatever is predicted, the same mistake about the image counts the same."""
     t = torch.tensor([0, 100, 300, 600, 950])
     image, noise, wrong = torch.rand(3, 5, 1, 2, 2, generator=generator())
     counted = []
@@ -155,7 +155,7 @@ def test_no_steps_to_take_is_an_error(start: int, steps: int) -> None:
         next(ddim(best_predictor(Diffusion()), Diffusion().facts(), draw((1, 1, 1, 1)), start, steps))
 
 
-def test_pictures_stay_within_the_limit() -> None:
+def test_images_stay_within_the_limit() -> None:
     """A network that is wrong by far does no harm."""
     schedule = Diffusion(prediction="epsilon").facts()
     for sampler in (ddim, dpm_solver):
@@ -219,17 +219,17 @@ def test_scores_are_always_of_the_same_noise() -> None:
 def test_guidance_leads_from_all_classes_towards_one() -> None:
     torch.manual_seed(0)
     noise, label = torch.randn(2, 3, 8, 8), torch.tensor([0, 1])
-    nets, pictures = None, {}
+    nets, images = None, {}
     for guidance in (0.0, 3.0, -1.0):
         family = DDPM(DDPMConfig(width=8, guidance=guidance, sample_steps=3))
         nets = nets or family.build(DataSpec(image_size=(8, 8), channels=3, classes=("a", "b")))
         for parameter in nets.denoiser.parameters():
             parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator(3)) * (guidance == 0)
         with torch.no_grad():
-            pictures[guidance] = family.sample(nets, {}, noise, label)
+            images[guidance] = family.sample(nets, {}, noise, label)
             free = family.sample(nets, {}, noise)
-    assert torch.allclose(pictures[-1.0], free, atol=1e-4)  # all the way back to any class
-    assert not torch.allclose(pictures[0.0], pictures[3.0], atol=1e-3)
+    assert torch.allclose(images[-1.0], free, atol=1e-4)  # all the way back to any class
+    assert not torch.allclose(images[0.0], images[3.0], atol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The tool that makes pictures smaller."""
+"""The tool that makes images smaller."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ from trainer.data.__main__ import main
 from trainer.data.tools import downscale
 
 
-def picture(number: int) -> np.ndarray:
+def image(number: int) -> np.ndarray:
     return np.random.default_rng(number).integers(0, 256, (21 + number, 30, 3)).astype(np.uint8)
 
 
@@ -21,8 +21,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "in" / "deep").mkdir(parents=True)
     for number, name in enumerate(("a.png", "b.bmp", "deep/a.png")):
-        cv2.imwrite(str(tmp_path / "in" / name), picture(number))
-    (tmp_path / "in" / "note.txt").write_text("no picture")
+        cv2.imwrite(str(tmp_path / "in" / name), image(number))
+    (tmp_path / "in" / "note.txt").write_text("no image")
     return tmp_path
 
 
@@ -36,14 +36,14 @@ def files(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_pictures_are_halved_under_their_names(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_images_are_halved_under_their_names(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("in", "-o", "out") == 0
     assert files(folder / "out") == {"a.png", "b.png", "deep/a.png"}
-    assert (cv2.imread("out/deep/a.png") == shrink(picture(2), 2)).all()
+    assert (cv2.imread("out/deep/a.png") == shrink(image(2), 2)).all()
     assert files(folder / "in") == {"a.png", "b.bmp", "deep/a.png", "note.txt"}
     said = capsys.readouterr()
-    assert "3 pictures, 2 times smaller, 1 skipped" in said.out
-    assert "skipped in/note.txt: not a picture" in said.err
+    assert "3 images, 2 times smaller, 1 skipped" in said.out
+    assert "skipped in/note.txt: not an image" in said.err
 
 
 @pytest.mark.parametrize("aside", ["done", "in/done"])
@@ -96,7 +96,7 @@ def test_to_another_disk_files_are_copied(folder: Path, monkeypatch: pytest.Monk
         (("in", "-o", "out", "--move", "out"), "--move is out, the folder of the results"),
         (("in", "-o", "out", "--move", "in/note.txt"), "--move is in/note.txt, a file"),
         (("no*", "-o", "out"), "no file matches no*"),
-        (("in/note.txt", "-o", "out"), "none of the 1 files is a readable picture"),
+        (("in/note.txt", "-o", "out"), "none of the 1 files is a readable image"),
     ],
 )
 def test_mistakes_are_one_line(

@@ -1,4 +1,4 @@
-"""The tool that draws edges: which pixels, which files, and what it does with those that are no pictures."""
+"""The tool that draws edges: which pixels, which files, and what it does with those that are no images."""
 
 import struct
 import subprocess
@@ -18,8 +18,8 @@ from trainer.data.tools.edges import edge_map
 
 def disc(size: int = 64, ground: int = 255, ink: tuple[int, int, int] = (200, 40, 30)) -> np.ndarray:
     """A filled disc, RGB, as an illustration on a plain page."""
-    picture = np.full((size, size, 3), ground, np.uint8)
-    return cv2.circle(picture, (size // 2, size // 2), size // 3, ink, -1)
+    image = np.full((size, size, 3), ground, np.uint8)
+    return cv2.circle(image, (size // 2, size // 2), size // 3, ink, -1)
 
 
 @pytest.mark.parametrize("ground", [255, 128])
@@ -45,9 +45,9 @@ def test_options_do_what_they_say() -> None:
     assert not edge_map(np.zeros((9, 9, 3), np.uint8)).any()
 
 
-def write(path: Path, picture: np.ndarray) -> Path:
+def write(path: Path, image: np.ndarray) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(path), np.ascontiguousarray(picture[..., ::-1]))
+    assert cv2.imwrite(str(path), np.ascontiguousarray(image[..., ::-1]))
     return path
 
 
@@ -65,12 +65,12 @@ def test_a_folder_keeps_its_shape_and_its_files(tmp_path: Path, capsys: pytest.C
         write(folder / "a.bmp", disc()),
     ]
     before = [path.read_bytes() for path in sources]
-    (folder / "b" / "about.txt").write_text("no picture")
+    (folder / "b" / "about.txt").write_text("no image")
     (folder / "cut.png").write_bytes(before[0][:200])
     assert run(folder, "-o", out, "--size", 32) == 0
     printed = capsys.readouterr()
-    assert f"{out}: edges of 2 pictures, 3 skipped" in printed.out
-    for name, reason in (("about.txt", "not a picture"), ("cut.png", "truncated"), ("a.png", "the same name")):
+    assert f"{out}: edges of 2 images, 3 skipped" in printed.out
+    for name, reason in (("about.txt", "not an image"), ("cut.png", "truncated"), ("a.png", "the same name")):
         assert any(name in line and reason in line for line in printed.err.splitlines())
     assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*.*")) == ["a.png", "b/c.png"]
     edges = cv2.imread(str(out / "b" / "c.png"), cv2.IMREAD_UNCHANGED)
@@ -91,7 +91,7 @@ def test_nothing_is_overwritten_unasked(tmp_path: Path, capsys: pytest.CaptureFi
     assert (out / "a.png").read_bytes() != written
 
 
-def test_results_never_take_the_place_of_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_results_never_take_the_place_of_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = write(tmp_path / "a.png", disc())
     before = source.read_bytes()
     for inputs in (tmp_path, source):
@@ -123,7 +123,7 @@ def huge_png() -> bytes:
 @pytest.mark.parametrize(
     ("contents", "reason"),
     [
-        (b"hello", "not a picture"),
+        (b"hello", "not an image"),
         (b"", "empty"),
         (gif(3), "animated GIF of 3 frames"),
         (huge_png(), "65535x65535 pixels"),
@@ -138,7 +138,7 @@ def test_where_nothing_is_left_it_says_so_in_one_line(
     assert run(tmp_path / "in", "-o", tmp_path / "out") == 2
     skipped, refused = capsys.readouterr().err.strip().splitlines()
     assert reason in skipped
-    assert refused == "error: none of the 1 files is a readable picture; nothing was written"
+    assert refused == "error: none of the 1 files is a readable image; nothing was written"
     assert not (tmp_path / "out").exists()
 
 
@@ -157,7 +157,7 @@ def test_mistakes_are_named(
     assert option in error or value == "a.png"
 
 
-def test_a_single_still_gif_is_a_picture(tmp_path: Path) -> None:
+def test_a_single_still_gif_is_a_image(tmp_path: Path) -> None:
     (tmp_path / "a.gif").write_bytes(gif(1))
     assert run(tmp_path / "a.gif", "-o", tmp_path / "out", "--size", 16) == 0
 

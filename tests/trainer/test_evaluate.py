@@ -45,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_onnx(path: Path, kind: int, shape: list[Any], nodes: list[onnx.NodeProto] | None = None) -> Path:
-    """An ONNX file of one picture input; unless told otherwise it averages blocks of 4 pixels."""
+    """An ONNX file of one image input; unless told otherwise it averages blocks of 4 pixels."""
     nodes = nodes or [helper.make_node("AveragePool", ["x"], ["y"], kernel_shape=[4, 4], strides=[4, 4])]
     graph = helper.make_graph(
         nodes,
@@ -101,7 +101,7 @@ def test_figures_are_those_of_the_networks(vae: Path, folder: Path, world: World
     evaluation = Evaluation(options(vae, folder, data=str(folder / "others.npy")), world)
     facts = evaluation.go()
     found = facts["metrics"]
-    assert facts["pictures"] == 60
+    assert facts["images"] == 60
     assert json.loads((vae / "evaluation" / "metrics.json").read_text()) == facts
     nets = evaluation.nets
     images = torch.from_numpy(np.load(folder / "others.npy")).permute(0, 3, 1, 2).float() / 255
@@ -119,9 +119,9 @@ def test_figures_are_those_of_the_networks(vae: Path, folder: Path, world: World
         assert sheet.shape[1] == columns * (SIDE + 2) + 2
 
 
-def test_without_data_the_runs_own_held_out_pictures_serve(vae: Path, folder: Path, world: World) -> None:
+def test_without_data_the_runs_own_held_out_images_serve(vae: Path, folder: Path, world: World) -> None:
     facts = Evaluation(options(vae, folder, features="none", samples=0), world).go()
-    assert facts["pictures"] == 30
+    assert facts["images"] == 30
     assert "frechet" not in facts["metrics"]
     held_out = json.loads((vae / "log.jsonl").read_text().splitlines()[-1])
     assert facts["metrics"]["mse"] == pytest.approx(held_out["mse"], rel=1e-5), "as the loop has scored it"
@@ -168,7 +168,7 @@ def test_sets_that_are_small_for_their_features_are_noted(
     vae: Path, folder: Path, world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Evaluation(options(vae, folder, samples=12), world).go()
-    assert "note: 12 pictures are few for the 48 numbers" in capsys.readouterr().err
+    assert "note: 12 images are few for the 48 numbers" in capsys.readouterr().err
     Evaluation(options(vae, folder, data=str(folder / "others.npy")), world).go()
     assert "few for the" not in capsys.readouterr().err
 
@@ -178,7 +178,7 @@ def test_classes_do_not_matter_to_families_without_labels(
 ) -> None:
     np.save(tmp_path / "strange.npy", np.load(folder / "others.npy"))
     (tmp_path / "strange.json").write_text(json.dumps({"labels": [0, 1] * 30, "classes": ["newt", "axolotl"]}))
-    assert Evaluation(options(vae, folder, data=str(tmp_path / "strange.npy")), world).go()["pictures"] == 60
+    assert Evaluation(options(vae, folder, data=str(tmp_path / "strange.npy")), world).go()["images"] == 60
 
 
 @pytest.mark.slow
@@ -221,7 +221,7 @@ def test_labels_asked_for_are_compared_by_name(
     assert evaluation.judge_classes(logits, labels)["label_accuracy"] == pytest.approx(0.8)
 
 
-def test_copies_of_training_pictures_are_found(
+def test_copies_of_training_images_are_found(
     vae: Path, folder: Path, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     training = torch.from_numpy(np.load(folder / "cats.npy")).permute(0, 3, 1, 2).float() / 255
@@ -245,7 +245,7 @@ def test_figures_reach_the_card_of_the_weights_that_they_are_of(
     assert card is not None
     written = card.training["evaluation"]
     assert written["metrics"]["psnr"] == pytest.approx(facts["metrics"]["psnr"], rel=1e-4)
-    assert written["pictures"] == 30
+    assert written["images"] == 30
     assert not read_evaluation(vae, facts["step"] + 1), "figures of other weights"
     assert not read_evaluation(tmp_path, facts["step"])
 
@@ -266,12 +266,12 @@ def test_mistakes_are_one_line(
     np.save(tmp_path / "large.npy", np.repeat(cats[:20], 2, 1))
     np.save(tmp_path / "grey.npy", cats[:20, ..., :1])
     features = str(folder / "blocks.onnx")
-    assert "3 pictures, expected at least 10" in mistake(
+    assert "3 images, expected at least 10" in mistake(
         world, run=vae, data=str(tmp_path / "three.npy"), features=features
     )
-    assert "--samples: 5 pictures, expected at least 10" in mistake(world, run=vae, samples=5, features=features)
+    assert "--samples: 5 images, expected at least 10" in mistake(world, run=vae, samples=5, features=features)
     message = mistake(world, run=vae, data=str(tmp_path / "large.npy"))
-    assert message.endswith("holds pictures of 16x32 px, 3 channel(s), expected the run's 16x16 px, 3 channel(s)")
+    assert message.endswith("holds images of 16x32 px, 3 channel(s), expected the run's 16x16 px, 3 channel(s)")
     assert "1 channel(s), expected the run's" in mistake(world, run=vae, data=str(tmp_path / "grey.npy"))
     assert "holds no labels, Classifier needs them" in mistake(world, run=judge, data=str(tmp_path / "three.npy"))
     assert "not a run" in mistake(world, run=tmp_path)
@@ -281,7 +281,7 @@ def test_mistakes_are_one_line(
     (tmp_path / "text.onnx").write_text("hello")
     assert "not an ONNX model" in mistake(world, run=vae, features=str(tmp_path / "text.onnx"))
     odd = write_onnx(tmp_path / "odd.onnx", TensorProto.FLOAT, ["n", 3], [helper.make_node("Identity", ["x"], ["y"])])
-    assert "expected pictures" in mistake(world, run=vae, features=str(odd))
+    assert "expected images" in mistake(world, run=vae, features=str(odd))
     (tmp_path / "weights.pth").write_bytes(b"hello")
     assert "not a state_dict" in mistake(world, run=vae, features="inception", inception=tmp_path / "weights.pth")
     torch.save({"fc.bias": torch.zeros(7)}, tmp_path / "weights.pth")
@@ -300,7 +300,7 @@ def test_classes_are_matched_by_name() -> None:
         same_classes(("a", "d"), ("a", "b", "c"), "x")
 
 
-def test_training_pictures_that_are_gone_cost_the_search_only(
+def test_training_images_that_are_gone_cost_the_search_only(
     vae: Path, folder: Path, world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = folder / "cats.npy"
@@ -336,10 +336,10 @@ def test_onnx_features_of_any_layout_and_batch(tmp_path: Path, batch: Any) -> No
     ]
     last = open_onnx(write_onnx(tmp_path / "l.onnx", TensorProto.UINT8, [batch, "h", "w", 3], nodes), "features")
     assert torch.allclose(last.embed(image) / 255, expected, atol=2e-3)
-    assert last.embed(image[:, :1]).shape == expected.shape, "grey pictures become three channels"
+    assert last.embed(image[:, :1]).shape == expected.shape, "grey images become three channels"
 
 
-def test_pictures_are_brought_to_what_a_network_takes() -> None:
+def test_images_are_brought_to_what_a_network_takes() -> None:
     image = torch.rand(2, 3, 20, 30)
     assert fit(image, 1, (20, 30)).shape == (2, 1, 20, 30)
     assert fit(image[:, :1], 3, (8, 8)).shape == (2, 3, 8, 8)

@@ -22,16 +22,16 @@ ACCIDENTS: list[Any] = [  # how, options, code, words
 @pytest.mark.parametrize("ranks", [1, 2])
 @pytest.mark.parametrize(("how", "options", "code", "words"), ACCIDENTS)
 def test_an_accident_is_one_line_and_costs_the_steps_since_the_last_checkpoint(
-    tmp_path: Path, pictures: Path, ranks: int, how: str, options: tuple[Any, ...], code: int, words: str
+    tmp_path: Path, images: Path, ranks: int, how: str, options: tuple[Any, ...], code: int, words: str
 ) -> None:
     run, data, calm = tmp_path / "run", tmp_path / "data.npy", tmp_path / "calm"
-    shutil.copy(pictures, data)
+    shutil.copy(images, data)
     common = ("--data", data, *OPTIONS, *options)
     happens = {"step": 5, "rank": ranks - 1, "how": how, "file": str(data)}
     broken, whole = run_trainings(
         [
             training(run, *common, ranks=ranks, **{"break": happens}),
-            training(calm, *("--data", pictures, *OPTIONS, *options), ranks=ranks),
+            training(calm, *("--data", images, *OPTIONS, *options), ranks=ranks),
         ]
     )
     assert whole["codes"] == [0] * ranks
@@ -43,15 +43,15 @@ def test_an_accident_is_one_line_and_costs_the_steps_since_the_last_checkpoint(
     assert all(str(run / "checkpoints" / "step_00000004") in line for line in said), said
     assert broken["newest"] == 4
     assert not broken["complaints"]
-    shutil.copy(pictures, data)
+    shutil.copy(images, data)
     (again,) = run_trainings([training(run, *common, ranks=ranks)])
     assert again["codes"] == [0] * ranks, again
     assert weights(run) == weights(calm)
 
 
-def test_memory_that_runs_out_names_the_last_good_checkpoint(tmp_path: Path, pictures: Path) -> None:
+def test_memory_that_runs_out_names_the_last_good_checkpoint(tmp_path: Path, images: Path) -> None:
     run = tmp_path / "run"
-    (broken,) = run_trainings([training(run, "--data", pictures, *OPTIONS, **{"break": {"step": 5, "how": "memory"}})])
+    (broken,) = run_trainings([training(run, "--data", images, *OPTIONS, **{"break": {"step": 5, "how": "memory"}})])
     assert broken["codes"] == [1]
     (said,) = error_lines(broken)
     assert said.startswith(f"error: {run}: out of memory; ")
@@ -59,9 +59,9 @@ def test_memory_that_runs_out_names_the_last_good_checkpoint(tmp_path: Path, pic
 
 
 @pytest.mark.slow
-def test_a_defect_still_shows_where_it_is(tmp_path: Path, pictures: Path) -> None:
+def test_a_defect_still_shows_where_it_is(tmp_path: Path, images: Path) -> None:
     (broken,) = run_trainings(
-        [training(tmp_path / "run", "--data", pictures, *OPTIONS, **{"break": {"step": 1, "how": "raise"}})]
+        [training(tmp_path / "run", "--data", images, *OPTIONS, **{"break": {"step": 1, "how": "raise"}})]
     )
     assert broken["codes"] == [1]
     assert "RuntimeError: a defect" in broken["errors"][0]

@@ -31,11 +31,11 @@ def check(ending: dict[str, Any], run: Path, what: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("error", "once"), [("ENOSPC", True), ("EROFS", False)], ids=["once", "from-then-on"])
-def test_a_write_that_fails_costs_at_most_itself(tmp_path: Path, pictures: Path, error: str, once: bool) -> None:
+def test_a_write_that_fails_costs_at_most_itself(tmp_path: Path, images: Path, error: str, once: bool) -> None:
     """The disk fails at one of the steps that a run takes on it, at each of them with EVERY_WRITE=1."""
     calm = tmp_path / "calm"
     (whole,) = run_trainings(
-        [training(calm, "--data", pictures, *OPTIONS, refuse={"at": -1, "error": error, "under": str(calm)})]
+        [training(calm, "--data", images, *OPTIONS, refuse={"at": -1, "error": error, "under": str(calm)})]
     )
     assert whole["codes"] == [0], whole
     assert whole["steps"] > 40
@@ -43,8 +43,8 @@ def test_a_write_that_fails_costs_at_most_itself(tmp_path: Path, pictures: Path,
     for at in range(1, whole["steps"] + 1, many("EVERY_WRITE", 7)):
         run = tmp_path / f"run-{at}"
         told = {"at": at, "error": error, "once": once, "under": str(run)}
-        commands += [training(run, "--data", pictures, *OPTIONS, refuse=told)]
-        commands += [training(run, "--data", pictures, *OPTIONS)]  # and when the disk is well again
+        commands += [training(run, "--data", images, *OPTIONS, refuse=told)]
+        commands += [training(run, "--data", images, *OPTIONS)]  # and when the disk is well again
         runs += [run]
     endings = run_trainings(commands)
     for run, ending, again in zip(runs, endings[::2], endings[1::2], strict=True):
@@ -73,15 +73,15 @@ def small_disk(tmp_path: Path) -> Iterator[Any]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs the right to mount a tmpfs")
-def test_a_disk_that_fills_up_costs_checkpoints_and_no_more(tmp_path: Path, pictures: Path, small_disk: Any) -> None:
+def test_a_disk_that_fills_up_costs_checkpoints_and_no_more(tmp_path: Path, images: Path, small_disk: Any) -> None:
     calm = tmp_path / "calm"
-    (whole,) = run_trainings([training(calm, "--data", pictures, *OPTIONS)])
+    (whole,) = run_trainings([training(calm, "--data", images, *OPTIONS)])
     used_kib = sum(path.stat().st_size // 4096 * 4 + 4 for path in calm.rglob("*") if path.is_file())
     codes = set()
     for size_kib in range(8, int(used_kib * 1.5), max(4, used_kib // many("DISK_SIZES", 5))):
         folder = small_disk(f"size={size_kib}k")
         run = folder / "run"
-        command = training(run, "--data", pictures, *OPTIONS)
+        command = training(run, "--data", images, *OPTIONS)
         (ending,) = run_trainings([command])
         check(ending, run, f"{size_kib} KiB: {ending}")
         codes.add(ending["codes"][0])
@@ -97,8 +97,8 @@ def test_a_disk_that_fills_up_costs_checkpoints_and_no_more(tmp_path: Path, pict
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs the right to mount a tmpfs")
-def test_an_output_that_may_not_be_written_to_is_one_line(pictures: Path, small_disk: Any) -> None:
+def test_an_output_that_may_not_be_written_to_is_one_line(images: Path, small_disk: Any) -> None:
     folder = small_disk("ro", "size=64k")
-    (ending,) = run_trainings([training(folder / "run", "--data", pictures, *OPTIONS)])
+    (ending,) = run_trainings([training(folder / "run", "--data", images, *OPTIONS)])
     assert ending["codes"] == [2]
     assert error_lines(ending) == [f"error: {folder / 'run'}: cannot be written to: Read-only file system"]

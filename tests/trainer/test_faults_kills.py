@@ -11,11 +11,11 @@ from trainer import checkpoint
 
 @pytest.mark.slow
 @pytest.mark.parametrize("ranks", [1, 2])
-def test_no_kill_while_saving_costs_or_mixes_anything(tmp_path: Path, pictures: Path, ranks: int) -> None:
+def test_no_kill_while_saving_costs_or_mixes_anything(tmp_path: Path, images: Path, ranks: int) -> None:
     """Each start goes on from what the last kill has left, and saves at every step; KILLS=200 kills it so often."""
     kills = many("KILLS", 20)
     run, generator = tmp_path / "run", random.Random(ranks)
-    options = ("--data", pictures, "--steps", 10**6, *NET, "--save-every", 1, "--sample-every", 10**6)
+    options = ("--data", images, "--steps", 10**6, *NET, "--save-every", 1, "--sample-every", 10**6)
     victims = [[0], [1], [0, 1]][: 2 * ranks - 1]
     commands = [
         training(
@@ -40,7 +40,7 @@ def test_no_kill_while_saving_costs_or_mixes_anything(tmp_path: Path, pictures: 
     assert state.images_seen == state.step * 4 * ranks
     calm = tmp_path / "calm"
     (whole,) = run_trainings(
-        [training(calm, "--data", pictures, "--steps", reached, *NET, "--save-every", 10**6,
+        [training(calm, "--data", images, "--steps", reached, *NET, "--save-every", 10**6,
                   "--sample-every", 10**6, ranks=ranks)]
     )  # fmt: skip
     assert whole["nets"] == nets[reached]  # as if nothing had happened

@@ -90,10 +90,10 @@ def launched() -> Iterator[Callable[..., Launched]]:
         one.end()
 
 
-def test_two_ranks_end_cleanly(tmp_path: Path, pictures: Path, launched: Callable[..., Launched]) -> None:
+def test_two_ranks_end_cleanly(tmp_path: Path, images: Path, launched: Callable[..., Launched]) -> None:
     for number in range(many("CLEAN_RUNS", 2)):
         run = tmp_path / f"run-{number}"
-        one = launched("--data", pictures, "--out", run, "--steps", 3, *NET)
+        one = launched("--data", images, "--out", run, "--steps", 3, *NET)
         output, _ = one.launcher.communicate(timeout=300)
         assert one.launcher.returncode == 0, output
         assert "finished step 3" in output
@@ -103,11 +103,11 @@ def test_two_ranks_end_cleanly(tmp_path: Path, pictures: Path, launched: Callabl
 @pytest.mark.parametrize("at", ["launcher", "rank"])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=["kill", "term", "int"])
 def test_no_process_is_left_and_requests_save_first(
-    tmp_path: Path, pictures: Path, launched: Callable[..., Launched], number: signal.Signals, at: str
+    tmp_path: Path, images: Path, launched: Callable[..., Launched], number: signal.Signals, at: str
 ) -> None:
     run = tmp_path / "run"
     streamed = ("--memory", 0, "--workers", 1)  # loaders, too, must go
-    options = ("--data", pictures, "--out", run, "--steps", 10**6, *NET, *streamed, "--save-every", 10**6)
+    options = ("--data", images, "--out", run, "--steps", 10**6, *NET, *streamed, "--save-every", 10**6)
     reached = 0
     for turn in range(many("SIGNALS", 1)):
         one = launched(*options, "--sample-every", 10**6)
@@ -137,10 +137,10 @@ def test_no_process_is_left_and_requests_save_first(
             shutil.rmtree(run)  # it has no checkpoint, but rows that the next turn would take for its own
 
 
-def test_a_second_request_leaves_at_once(tmp_path: Path, pictures: Path, launched: Callable[..., Launched]) -> None:
+def test_a_second_request_leaves_at_once(tmp_path: Path, images: Path, launched: Callable[..., Launched]) -> None:
     """Even where this process waits for a rank that has stopped answering."""
     run = tmp_path / "run"
-    one = launched("--data", pictures, "--out", run, "--steps", 10**6, *NET, "--sample-every", 10**6)
+    one = launched("--data", images, "--out", run, "--steps", 10**6, *NET, "--sample-every", 10**6)
     one.wait_until(lambda: (run / "log.jsonl").exists() and newest_row(run) > 0)
     still, asked = one.look()
     still.suspend()

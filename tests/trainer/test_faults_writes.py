@@ -13,7 +13,7 @@ from export.card import BLANK_SEAL, check_seal, seal
 from export.to_onnx import write_all
 from trainer.config import UserError, fail
 from trainer.data.__main__ import main as data_main
-from trainer.data.sources.npy_set import PictureSet
+from trainer.data.sources.npy_set import ImageSet
 from viewer.__main__ import main as view_main
 
 
@@ -70,7 +70,7 @@ def test_an_export_leaves_whole_files(tmp_path: Path) -> None:
     assert at_every_write(tmp_path, make, check) > 5
 
 
-def test_a_picture_tool_leaves_the_old_set_or_the_new_one(tmp_path: Path) -> None:
+def test_a_image_tool_leaves_the_old_set_or_the_new_one(tmp_path: Path) -> None:
     digests = set()
 
     def make(folder: Path) -> Callable[[], int | None]:
@@ -81,7 +81,7 @@ def test_a_picture_tool_leaves_the_old_set_or_the_new_one(tmp_path: Path) -> Non
         )
 
     def check(folder: Path) -> None:
-        found = PictureSet(folder / "out.npy")
+        found = ImageSet(folder / "out.npy")
         assert found.shape in ((3, 4, 4, 3), (3, 8, 8, 3))
         digests.add(hashlib.sha256(found[np.arange(3)].tobytes()).hexdigest())
         assert len(digests) <= 2
@@ -89,7 +89,7 @@ def test_a_picture_tool_leaves_the_old_set_or_the_new_one(tmp_path: Path) -> Non
     assert at_every_write(tmp_path, make, check) > 3
 
 
-def test_the_viewer_saves_whole_pictures(tmp_path: Path) -> None:
+def test_the_viewer_saves_whole_images(tmp_path: Path) -> None:
     def make(folder: Path) -> Callable[[], int | None]:
         saving = ["--keys", "s,S,esc", "--out", str(folder / "saved"), "--record", str(folder / "record.png")]
         return lambda: view_main(["grid", "--display", "none", "--rows", "1", "--cols", "2", *saving])

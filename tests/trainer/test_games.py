@@ -1,4 +1,4 @@
-"""Who wins each game: a judge that alone may learn tells real pictures from generated ones, and a generator that alone
+"""Who wins each game: a judge that alone may learn tells real images from generated ones, and a generator that alone
 may learn then looks more real to it. A sign or a label the wrong way round fails here."""
 
 import itertools
@@ -66,7 +66,7 @@ def learn(family: Family, nets: Nets, learner: str, batch: Batch, steps: int) ->
     return turns
 
 
-def pictures(family: Family) -> Batch:
+def images(family: Family) -> Batch:
     """Dark and bright ones by label, in the family's range."""
     low, high = family.image_range
     bright = 0.15 + 0.7 * LABEL.view(-1, 1, 1, 1) + 0.1 * torch.rand(16, 1, 16, 16)
@@ -75,7 +75,7 @@ def pictures(family: Family) -> Batch:
 
 @torch.no_grad()
 def scores(family: Any, nets: Nets, batch: Batch) -> tuple[float, float]:
-    """The judge's mean score of real pictures and of generated ones."""
+    """The judge's mean score of real images and of generated ones."""
     judge = nets["critic" if "critic" in nets else "discriminator"]
     fake = nets.generator(family.noise(16, generator=torch.Generator().manual_seed(1)))
     return judge(batch.image).mean().item(), judge(fake).mean().item()
@@ -85,7 +85,7 @@ def scores(family: Any, nets: Nets, batch: Batch) -> tuple[float, float]:
 def test_each_side_learns_to_win(family: Any) -> None:
     torch.manual_seed(0)
     nets = family.build(SPEC)
-    batch = pictures(family)
+    batch = images(family)
     learn(family, nets, "critic" if "critic" in nets else "discriminator", batch, 10)
     real, fake = scores(family, nets, batch)
     assert real > fake
@@ -97,7 +97,7 @@ def test_each_side_learns_to_win(family: Any) -> None:
 def test_a_generator_is_judged_by_the_class_it_was_asked_for(family: Any) -> None:
     torch.manual_seed(0)
     nets = family.build(SPEC)
-    batch = pictures(family)
+    batch = images(family)
     for _ in range(40):
         learn(family, nets, "discriminator", batch, 2)
         learn(family, nets, "generator", batch, 2)
@@ -112,7 +112,7 @@ def test_codes_are_told_from_the_prior_and_drawn_towards_it() -> None:
     torch.manual_seed(0)
     family = AlphaGAN(AlphaGANConfig(width=8, latent_size=8, code_width=16, reconstruction=0.0))
     nets, latent = family.build(SPEC), torch.randn(64, 8)
-    batch = pictures(family)
+    batch = images(family)
     learn(family, nets, "code_discriminator", batch, 20)
     with torch.no_grad():
         before = nets.code_discriminator(nets.encoder(batch.image)).mean()
@@ -152,7 +152,7 @@ def test_a_critic_has_no_labels_only_scores(family: Any) -> None:
     nets.critic.register_forward_hook(
         lambda _, inputs, score: given.extend(part.mean().item() for part in score.split(16))
     )
-    turns = learn(family, nets, "generator", pictures(family), 1)
+    turns = learn(family, nets, "generator", images(family), 1)
     first_of_last_turn = 2 * (family.config.critic_steps - 1) if isinstance(family, WGAN) else -4
     real, fake = given[first_of_last_turn : first_of_last_turn + 2]
     assert turns.terms["critic"]["real"] == pytest.approx(-real)
@@ -160,7 +160,7 @@ def test_a_critic_has_no_labels_only_scores(family: Any) -> None:
     assert turns.terms["generator"]["adversarial"] == pytest.approx(-given[-1])
 
 
-def test_the_slope_is_measured_between_real_and_generated_pictures() -> None:
+def test_the_slope_is_measured_between_real_and_generated_images() -> None:
     torch.manual_seed(0)
     family = WGANGP(WGANGPConfig(width=8, critic_steps=1))
     nets = family.build(SPEC)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from trainer.config import UserError
 from trainer.contract.images import resize
 from trainer.data.batches.augment import Augment
-from trainer.data.batches.dataset import Pictures, open_pictures
+from trainer.data.batches.dataset import ImageDataset, open_dataset
 from trainer.data.batches.order import Order
 from trainer.data.batches.stream import Stream
 from trainer.data.sources import hub, hub_stream
@@ -33,7 +33,7 @@ def encoded(number: int) -> bytes:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A data set as it lies on the hub: picture k of the training part is uniformly k, its label k % 3."""
+    """A data set as it lies on the hub: image k of the training part is uniformly k, its label k % 3."""
     from pyarrow import parquet
 
     features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["a", "b", "c"])})
@@ -67,12 +67,12 @@ def numbers(batch: Any) -> list[int]:
     return [round(float(value)) for value in batch.image[:, 0, 0, 0]]
 
 
-def stream(pictures: Pictures, **options: Any) -> Stream:
+def stream(images: ImageDataset, **options: Any) -> Stream:
     defaults: dict[str, Any] = {
         "batch_size": 4, "rank": 0, "world_size": 1, "seed": 3, "device": torch.device("cpu"),
         "image_range": (0.0, 255.0), "augment": Augment(flip=False), "memory_gib": 0.0,
     }  # fmt: skip
-    return Stream(pictures, pictures.split(6)[0], **{**defaults, **options})
+    return Stream(images, images.split(6)[0], **{**defaults, **options})
 
 
 @given(
@@ -80,7 +80,7 @@ def stream(pictures: Pictures, **options: Any) -> Stream:
     seed=st.integers(-3, 2**40),
 )  # fmt: skip
 @settings(max_examples=60, deadline=None)
-def test_by_blocks_each_picture_comes_once_an_epoch(sizes: list[int], chunk: int, lanes: int, seed: int) -> None:
+def test_by_blocks_each_image_comes_once_an_epoch(sizes: list[int], chunk: int, lanes: int, seed: int) -> None:
     count = sum(sizes)
     order = Order(count, seed, True, np.cumsum([0, *sizes[:-1]]), chunk, lanes)
     for epoch in range(2):
@@ -112,20 +112,20 @@ def test_two_ranks_draw_each_row_once_an_epoch(
         files = {"train": sorted(map(str, on_the_hub.glob("data/train*")))}
         whole = datasets.load_dataset("parquet", data_files=files, cache_dir=str(on_the_hub / "cache"))
         monkeypatch.setattr(datasets, "load_dataset", lambda name: whole)
-    pictures = open_pictures(data, image_size=8, memory=0, progress=False)
-    assert isinstance(pictures.images, RowImages)
-    assert (pictures.images.shape, pictures.classes) == ((72, 8, 8, 3), ("a", "b", "c"))
-    assert pictures.labels is not None
-    assert pictures.labels.tolist() == [k % 3 for k in range(72)]
-    training = pictures.split(6)[0].tolist()
-    ranks = [stream(pictures, rank=rank, world_size=2, workers=workers) for rank in range(2)]
+    images = open_dataset(data, image_size=8, memory=0, progress=False)
+    assert isinstance(images.images, RowImages)
+    assert (images.images.shape, images.classes) == ((72, 8, 8, 3), ("a", "b", "c"))
+    assert images.labels is not None
+    assert images.labels.tolist() == [k % 3 for k in range(72)]
+    training = images.split(6)[0].tolist()
+    ranks = [stream(images, rank=rank, world_size=2, workers=workers) for rank in range(2)]
     steps = [[next(rank) for rank in ranks] for _ in range(15)]  # 60 to train on, 8 a step: two epochs
     drawn = [number for step in steps for batch in step for number in numbers(batch)]
     assert sorted(drawn[:60]) == sorted(drawn[60:]) == training
     assert drawn[:60] != drawn[60:]
     for batch in (batch for step in steps for batch in step):
         assert batch.label.tolist() == [number % 3 for number in numbers(batch)]
-    late = stream(pictures, rank=1, world_size=2, position=24, workers=workers)
+    late = stream(images, rank=1, world_size=2, position=24, workers=workers)
     rest = [numbers(next(late)) for _ in range(12)]
     assert rest == [numbers(step[1]) for step in steps[3:]]
     for open_stream in (*ranks, late):
@@ -133,11 +133,11 @@ def test_two_ranks_draw_each_row_once_an_epoch(
 
 
 def test_what_fits_into_memory_is_read_once(on_the_hub: Path) -> None:
-    pictures = open_pictures("hubstream:owner/name", image_size=8, progress=False)
-    assert isinstance(pictures.images, np.ndarray)
-    assert pictures.blocks is None
-    assert pictures.images[:, 0, 0, 0].tolist() == list(range(72))
-    test = open_pictures("hubstream:owner/name:test", image_size=8, progress=False)
+    images = open_dataset("hubstream:owner/name", image_size=8, progress=False)
+    assert isinstance(images.images, np.ndarray)
+    assert images.blocks is None
+    assert images.images[:, 0, 0, 0].tolist() == list(range(72))
+    test = open_dataset("hubstream:owner/name:test", image_size=8, progress=False)
     assert test.images[np.arange(5)][:, 0, 0, 0].tolist() == list(range(49, 54))
 
 
@@ -152,20 +152,20 @@ def test_groups_of_rows_are_read_once_while_they_are_drawn_from(
         return original(self, file, group)
 
     monkeypatch.setattr(RowGroups, "_read", counted)
-    pictures = open_pictures("hubstream:owner/name", image_size=8, memory=0, progress=False)
-    assert not read, "opening reads no picture"
-    source = stream(pictures)
+    images = open_dataset("hubstream:owner/name", image_size=8, memory=0, progress=False)
+    assert not read, "opening reads no image"
+    source = stream(images)
     for _ in range(15):
         next(source)
     assert set(read.values()) == {1}
     assert len(read) == sum(-(-count // 7) for count in COUNTS)
-    again = pickle.loads(pickle.dumps(pictures.images))  # as loader processes get it where they are not forked
+    again = pickle.loads(pickle.dumps(images.images))  # as loader processes get it where they are not forked
     assert again[np.array([71, 3])][:, 0, 0, 0].tolist() == [71, 3]
 
 
 def refusal(data: str, **options: Any) -> str:
     with pytest.raises(UserError) as error:
-        open_pictures(data, progress=False, **{"image_size": 8, **options})
+        open_dataset(data, progress=False, **{"image_size": 8, **options})
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -179,10 +179,10 @@ def test_what_cannot_be_streamed_is_one_line(on_the_hub: Path, monkeypatch: pyte
     monkeypatch.setattr(hub_stream, "MOST_GROUP_BYTES", 100)
     monkeypatch.setattr(hub, "MOST_GROUP_BYTES", 100)
     assert "rows in groups of up to" in refusal("hubstream:owner/name")
-    assert not isinstance(open_pictures("set", memory=0, progress=False).images, RowImages), "a temporary file instead"
+    assert not isinstance(open_dataset("set", memory=0, progress=False).images, RowImages), "a temporary file instead"
     monkeypatch.undo()
-    monkeypatch.setattr(hub_stream, "found_files", lambda datasets, name: {"train": ["hf://x/pictures.zip"]})
-    assert "holds hf://x/pictures.zip, expected parquet: take hub:owner/name" in refusal("hubstream:owner/name")
+    monkeypatch.setattr(hub_stream, "found_files", lambda datasets, name: {"train": ["hf://x/images.zip"]})
+    assert "holds hf://x/images.zip, expected parquet: take hub:owner/name" in refusal("hubstream:owner/name")
 
     def unreachable(datasets: Any, name: str) -> Any:
         raise ConnectionError(f"no way to {name}\nand more")
@@ -191,10 +191,10 @@ def test_what_cannot_be_streamed_is_one_line(on_the_hub: Path, monkeypatch: pyte
     assert refusal("hubstream:owner/name").endswith("cannot be opened: no way to owner/name")
 
 
-def test_a_row_that_is_no_picture_is_named_once_and_another_is_taken(
+def test_a_row_that_is_no_image_is_named_once_and_another_is_taken(
     folder: Path, parquet_of: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    broken = parquet_of([encoded(1), b"no picture", b"nor this", encoded(4), encoded(5)[:70]])
+    broken = parquet_of([encoded(1), b"no image", b"nor this", encoded(4), encoded(5)[:70]])
     packed = hub_stream.open_tables([str(broken)], "hubstream:owner/name", "name", 8, resize)
     assert packed.images is not None
     for order in ([2, 1, 0], [1, 2, 4], [1, 1, 1]):  # whatever was read before
@@ -202,24 +202,24 @@ def test_a_row_that_is_no_picture_is_named_once_and_another_is_taken(
         assert packed.images[np.array(order)][:, 0, 0, 0].tolist() == expected
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
-    assert lines[0].startswith("skipped hubstream:owner/name, row 1: not a picture")
+    assert lines[0].startswith("skipped hubstream:owner/name, row 1: not an image")
     assert lines[0].endswith("; row 3 is taken instead")
     none = hub_stream.open_tables([str(parquet_of([b"x", b"y"]))], "hubstream:owner/name", "name", 8, resize)
     assert none.images is not None
-    with pytest.raises(UserError, match="hubstream:owner/name, row 1: not a picture"):
+    with pytest.raises(UserError, match="hubstream:owner/name, row 1: not an image"):
         none.images[np.array([1])]
 
 
 def test_what_is_taken_instead_is_of_the_same_label_and_block_where_there_is_one() -> None:
     held = [encoded(number) for number in range(8)]
     for number in (0, 5, 7):
-        held[number] = b"no picture"
+        held[number] = b"no image"
     labels, blocks = np.array([0, 1, 0, 0, 1, 1, 0, 2]), np.array([0, 4])
     images = RowImages(held.__getitem__, np.arange(8), (8, 8), "set", (), resize, labels, blocks)
     assert images[np.arange(8)][:, 0, 0, 0].tolist() == [2, 1, 2, 3, 4, 4, 6, 4], "the last has a label of its own"
 
 
-def test_a_run_gets_past_a_row_that_is_no_picture_and_goes_on_the_same_wherever_it_is_stopped(
+def test_a_run_gets_past_a_row_that_is_no_image_and_goes_on_the_same_wherever_it_is_stopped(
     folder: Path, on_the_hub: Path
 ) -> None:
     from pyarrow import parquet
@@ -227,14 +227,14 @@ def test_a_run_gets_past_a_row_that_is_no_picture_and_goes_on_the_same_wherever_
     file = folder / "data" / "train-00001-of-00003.parquet"
     table = parquet.read_table(file)
     rows_held = table.to_pylist()
-    rows_held[2]["image"]["bytes"] = b"no picture"
+    rows_held[2]["image"]["bytes"] = b"no image"
     parquet.write_table(type(table).from_pylist(rows_held, table.schema), file, row_group_size=7)
     options = {"image_size": 8, "memory": 0, "progress": False}
-    whole = stream(open_pictures("hubstream:owner/name", **options))
+    whole = stream(open_dataset("hubstream:owner/name", **options))
     expected = [numbers(next(whole)) for _ in range(40)]
     assert not any(42 in batch for batch in expected)
     for position in (7, 31):
-        resumed = stream(open_pictures("hubstream:owner/name", **options), position=4 * position)
+        resumed = stream(open_dataset("hubstream:owner/name", **options), position=4 * position)
         assert [numbers(next(resumed)) for _ in range(9)] == expected[position : position + 9]
 
 
@@ -248,8 +248,8 @@ def parquet_of(tmp_path: Path) -> Callable[..., Path]:
     import pyarrow as arrow
     from pyarrow import parquet
 
-    def write(pictures: list[bytes]) -> Path:
-        parquet.write_table(arrow.table({"image": pictures}), tmp_path / "x.parquet")
+    def write(images: list[bytes]) -> Path:
+        parquet.write_table(arrow.table({"image": images}), tmp_path / "x.parquet")
         return tmp_path / "x.parquet"
 
     return write

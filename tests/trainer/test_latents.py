@@ -49,7 +49,7 @@ def test_the_strongest_direction_is_the_first_axis() -> None:
     assert steps[0] > steps[1] > steps[2]
 
 
-@pytest.mark.parametrize("facts", [{}, fit_gaussian(torch.ones(1, 3))], ids=["none", "one picture"])
+@pytest.mark.parametrize("facts", [{}, fit_gaussian(torch.ones(1, 3))], ids=["none", "one image"])
 def test_without_a_fit_latents_stay_as_they_are(facts: dict[str, object]) -> None:
     own = latents(4)
     whitening = Whitening(facts, 3)

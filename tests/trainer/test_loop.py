@@ -35,12 +35,12 @@ def weights(run: Path) -> bytes:
 
 
 @pytest.mark.parametrize("ranks", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_a_resumed_run_equals_an_undisturbed_one(tmp_path: Path, pictures: Path, ranks: int) -> None:
+def test_a_resumed_run_equals_an_undisturbed_one(tmp_path: Path, images: Path, ranks: int) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    result = train("--data", pictures, "--out", whole, "--steps", 12, *SMALL, ranks=ranks)
+    result = train("--data", images, "--out", whole, "--steps", 12, *SMALL, ranks=ranks)
     assert result.returncode == 0, result.stderr
     for steps in (4, 12):
-        result = train("--data", pictures, "--out", parts, "--steps", steps, *SMALL, ranks=ranks)
+        result = train("--data", images, "--out", parts, "--steps", steps, *SMALL, ranks=ranks)
         assert result.returncode == 0, result.stderr
     assert "resuming" in result.stdout
     assert weights(parts) == weights(whole)
@@ -51,32 +51,32 @@ def test_a_resumed_run_equals_an_undisturbed_one(tmp_path: Path, pictures: Path,
 
 @pytest.mark.slow
 @pytest.mark.parametrize("ranks", [1, 2])
-def test_ten_stops_at_random_steps_change_nothing(tmp_path: Path, pictures: Path, ranks: int) -> None:
+def test_ten_stops_at_random_steps_change_nothing(tmp_path: Path, images: Path, ranks: int) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     each = (*NET[:-2], "--log-every", 1, "--save-every", 10**6, "--sample-every", 10**6)
-    result = train("--data", pictures, "--out", whole, "--steps", 60, *each, ranks=ranks)
+    result = train("--data", images, "--out", whole, "--steps", 60, *each, ranks=ranks)
     assert result.returncode == 0, result.stderr
-    for steps in [*sorted(random.Random(ranks).sample(range(1, 60), 10)), 60]:  # an epoch ends every 30 pictures
-        result = train("--data", pictures, "--out", parts, "--steps", steps, *each, ranks=ranks)
+    for steps in [*sorted(random.Random(ranks).sample(range(1, 60), 10)), 60]:  # an epoch ends every 30 images
+        result = train("--data", images, "--out", parts, "--steps", steps, *each, ranks=ranks)
         assert result.returncode == 0, result.stderr
     assert weights(parts) == weights(whole)
     assert log_rows(parts) == log_rows(whole)
 
 
 @pytest.mark.parametrize(("count", "hold_out"), [(3, 0), (4, 2)])
-def test_a_handful_of_pictures_is_refused_in_a_line(tmp_path: Path, count: int, hold_out: int) -> None:
+def test_a_handful_of_images_is_refused_in_a_line(tmp_path: Path, count: int, hold_out: int) -> None:
     np.save(tmp_path / "few.npy", np.zeros((count, 16, 16, 3), np.uint8))
     result = train("--data", tmp_path / "few.npy", "--out", tmp_path / "run", "--steps", 1, "--hold-out", hold_out)
     assert (result.returncode, result.stderr.count("\n")) == (2, 1), result.stderr
-    assert f"few.npy: {count} picture(s), " in result.stderr
+    assert f"few.npy: {count} image(s), " in result.stderr
     assert "to train on, expected 4 or more" in result.stderr
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_asked_to_stop_it_saves_first_and_then_resumes(tmp_path: Path, pictures: Path, number: int) -> None:
+def test_asked_to_stop_it_saves_first_and_then_resumes(tmp_path: Path, images: Path, number: int) -> None:
     run = tmp_path / "run"
-    options = ("--data", pictures, "--out", run, *NET, "--save-every", 10**6, "--sample-every", 10**6)
+    options = ("--data", images, "--out", run, *NET, "--save-every", 10**6, "--sample-every", 10**6)
     in_background = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"]  # as shells start what they do not wait for
     process = subprocess.Popen(
         [*in_background, *train_command(*options, "--steps", 10**6)],
@@ -97,64 +97,64 @@ def test_asked_to_stop_it_saves_first_and_then_resumes(tmp_path: Path, pictures:
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_names_the_last_good_checkpoint(
-    tmp_path: Path, pictures: Path
+    tmp_path: Path, images: Path
 ) -> None:
     run = tmp_path / "run"
-    assert train("--data", pictures, "--out", run, "--steps", 4, *SMALL).returncode == 0
-    result = train("--data", pictures, "--out", run, "--steps", 9, *SMALL, "--learning-rate", "1e30", "--force")
+    assert train("--data", images, "--out", run, "--steps", 4, *SMALL).returncode == 0
+    result = train("--data", images, "--out", run, "--steps", 9, *SMALL, "--learning-rate", "1e30", "--force")
     assert result.returncode == 2
     assert "step_00000004" in result.stderr
     assert "Traceback" not in result.stderr
     assert checkpoint.newest_intact(run)[0] == run / "checkpoints" / "step_00000004"
 
 
-def test_other_options_in_the_same_folder_are_a_question(tmp_path: Path, pictures: Path) -> None:
+def test_other_options_in_the_same_folder_are_a_question(tmp_path: Path, images: Path) -> None:
     run = tmp_path / "run"
-    assert train("--data", pictures, "--out", run, "--steps", 1, *SMALL).returncode == 0
+    assert train("--data", images, "--out", run, "--steps", 1, *SMALL).returncode == 0
     before = (run / "config.json").read_bytes()
-    result = train("--data", pictures, "--out", run, "--steps", 2, *SMALL, "--beta", 2)
+    result = train("--data", images, "--out", run, "--steps", 2, *SMALL, "--beta", 2)
     assert (result.returncode, result.stderr.count("\n")) == (2, 1), result.stderr
     assert "--beta was 1.0, is 2.0" in result.stderr
     assert (run / "config.json").read_bytes() == before
 
 
-def test_checkpoints_of_another_run_are_a_question(tmp_path: Path, pictures: Path) -> None:
+def test_checkpoints_of_another_run_are_a_question(tmp_path: Path, images: Path) -> None:
     """Files copied from one run into another, with the same options or others."""
     run, other = tmp_path / "run", tmp_path / "other"
     for folder, steps in ((run, 1), (other, 2)):
-        assert train("--data", pictures, "--out", folder, "--steps", steps, *SMALL).returncode == 0
+        assert train("--data", images, "--out", folder, "--steps", steps, *SMALL).returncode == 0
     shutil.copytree(other / "checkpoints" / "step_00000002", run / "checkpoints" / "step_00000002")
-    result = train("--data", pictures, "--out", run, "--steps", 3, *SMALL)
+    result = train("--data", images, "--out", run, "--steps", 3, *SMALL)
     assert (result.returncode, result.stderr.count("\n")) == (2, 1), result.stderr
     assert "of another run" in result.stderr
-    assert train("--data", pictures, "--out", run, "--steps", 3, *SMALL, "--force").returncode == 0
+    assert train("--data", images, "--out", run, "--steps", 3, *SMALL, "--force").returncode == 0
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("before", "now"), [(1, 2), (2, 1)])
-def test_another_number_of_ranks_goes_on_and_says_so(tmp_path: Path, pictures: Path, before: int, now: int) -> None:
+def test_another_number_of_ranks_goes_on_and_says_so(tmp_path: Path, images: Path, before: int, now: int) -> None:
     run = tmp_path / "run"
-    assert train("--data", pictures, "--out", run, "--steps", 3, *SMALL, ranks=before).returncode == 0
-    result = train("--data", pictures, "--out", run, "--steps", 5, *SMALL, ranks=now)
+    assert train("--data", images, "--out", run, "--steps", 3, *SMALL, ranks=before).returncode == 0
+    result = train("--data", images, "--out", run, "--steps", 5, *SMALL, ranks=now)
     assert result.returncode == 0, result.stderr
-    change = f"on {now} rank(s), before {before}: {4 * now} pictures a step instead of {4 * before}"
+    change = f"on {now} rank(s), before {before}: {4 * now} images a step instead of {4 * before}"
     assert f"resuming {run} at step 3, {12 * before} images seen ({change})" in result.stdout
     assert log_rows(run)[-1]["images_seen"] == 12 * before + 8 * now
 
 
-def test_two_runs_never_share_a_folder(tmp_path: Path, pictures: Path) -> None:
+def test_two_runs_never_share_a_folder(tmp_path: Path, images: Path) -> None:
     held = checkpoint.lock(tmp_path / "run")
-    result = train("--data", pictures, "--out", tmp_path / "run", "--steps", 1, *SMALL)
+    result = train("--data", images, "--out", tmp_path / "run", "--steps", 1, *SMALL)
     assert (result.returncode, "another process is training there" in result.stderr) == (1, True)
     held.close()
-    assert train("--data", pictures, "--out", tmp_path / "run", "--steps", 1, *SMALL).returncode == 0
+    assert train("--data", images, "--out", tmp_path / "run", "--steps", 1, *SMALL).returncode == 0
 
 
-def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path: Path, pictures: Path) -> None:
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path: Path, images: Path) -> None:
     run = tmp_path / "run"
-    assert train("--data", pictures, "--out", run, "--steps", 8, *SMALL).returncode == 0
+    assert train("--data", images, "--out", run, "--steps", 8, *SMALL).returncode == 0
     (run / "checkpoints" / "step_00000008" / checkpoint.NETS).write_bytes(b"spoilt")
-    result = train("--data", pictures, "--out", run, "--steps", 8, *SMALL)
+    result = train("--data", images, "--out", run, "--steps", 8, *SMALL)
     assert result.returncode == 0, result.stderr
     assert "step_00000008: skipped" in result.stderr
     assert "at step 4" in result.stdout
@@ -174,29 +174,29 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path: Path
     ],
 )
 def test_what_cannot_be_is_refused_with_code_2(
-    tmp_path: Path, pictures: Path, options: tuple[str, ...], words: str
+    tmp_path: Path, images: Path, options: tuple[str, ...], words: str
 ) -> None:
     run = tmp_path / "run"
-    result = train("--data", pictures, "--out", run, "--steps", 1, *options)
+    result = train("--data", images, "--out", run, "--steps", 1, *options)
     assert result.returncode == 2
     assert words in result.stderr
     assert "Traceback" not in result.stderr
     assert not (run / "checkpoints").exists()
 
 
-def test_a_launcher_that_silently_starts_one_rank_is_caught(tmp_path: Path, pictures: Path) -> None:
+def test_a_launcher_that_silently_starts_one_rank_is_caught(tmp_path: Path, images: Path) -> None:
     command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2",
-               *train_command("--data", pictures, "--out", tmp_path / "run", "--steps", 1)[1:]]  # fmt: skip
+               *train_command("--data", images, "--out", tmp_path / "run", "--steps", 1)[1:]]  # fmt: skip
     result = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode != 0
     assert "asked for 2 ranks, found 1" in result.stderr
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system does not say which cores are ours")
-def test_the_launcher_leaves_no_core_idle(tmp_path: Path, pictures: Path) -> None:
+def test_the_launcher_leaves_no_core_idle(tmp_path: Path, images: Path) -> None:
     command = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "1", "--num_machines", "1",
                "--mixed_precision", "no", "--dynamo_backend", "no",
-               *train_command("--data", pictures, "--out", tmp_path / "run", "--steps", 1, *SMALL)[1:]]  # fmt: skip
+               *train_command("--data", images, "--out", tmp_path / "run", "--steps", 1, *SMALL)[1:]]  # fmt: skip
     shell = {key: value for key, value in environment().items() if key != "OMP_NUM_THREADS"}
     result = subprocess.run(command, env=shell, capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == 0, result.stderr
@@ -204,9 +204,9 @@ def test_the_launcher_leaves_no_core_idle(tmp_path: Path, pictures: Path) -> Non
 
 
 @pytest.mark.slow
-def test_two_ranks_agree_and_see_what_one_rank_sees(tmp_path: Path, pictures: Path) -> None:
+def test_two_ranks_agree_and_see_what_one_rank_sees(tmp_path: Path, images: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
-    common = ("--data", pictures, "--steps", 8, *SMALL[2:])
+    common = ("--data", images, "--steps", 8, *SMALL[2:])
     assert train(*common, "--out", one, "--batch-size", 8).returncode == 0
     result = train(*common, "--out", two, "--batch-size", 4, ranks=2)
     assert result.returncode == 0, result.stderr  # the loop itself fails where the ranks' weights differ
@@ -254,9 +254,7 @@ def test_a_resumed_schedule_goes_by_the_time_of_the_starts_before(seconds: float
     assert started.value.args[0] == pytest.approx(0.5, abs=0.1)
 
 
-def test_a_mistake_that_one_rank_finds_is_named(
-    tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_mistake_that_one_rank_finds_is_named(tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two ranks each on a machine of its own, one lacks the data; then both do, and it is said once."""
     for lacking in ((1,), (0, 1)):
         run = tmp_path / str(len(lacking))
@@ -267,7 +265,7 @@ def test_a_mistake_that_one_rank_finds_is_named(
             place = tmp_path / f"machine{rank}-{len(lacking)}"
             place.mkdir()
             if rank not in lacking:
-                shutil.copy(pictures, place / "data.npy")
+                shutil.copy(images, place / "data.npy")
             ranks = {"RANK": str(rank), "LOCAL_RANK": "0", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "1"}
             meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
             said = {supervised.FILE: str(place / "said")}
@@ -317,25 +315,25 @@ def test_each_launcher_is_asked_for_ranks_in_its_own_way(
     assert distributed.asked_size(distributed.options_of(launcher), distributed.kind_of(launcher)) == expected
 
 
-def test_other_pictures_under_the_same_name_are_a_question(tmp_path: Path, pictures: Path) -> None:
+def test_other_images_under_the_same_name_are_a_question(tmp_path: Path, images: Path) -> None:
     run, data = tmp_path / "run", tmp_path / "data.npy"
-    shutil.copy(pictures, data)
+    shutil.copy(images, data)
     assert train("--data", data, "--out", run, "--steps", 1, *SMALL).returncode == 0
-    np.save(data, np.load(pictures)[::-1])
+    np.save(data, np.load(images)[::-1])
     before = (run / "config.json").read_bytes()
     result = train("--data", data, "--out", run, "--steps", 2, *SMALL)
     assert (result.returncode, result.stderr.count("\n")) == (2, 1), result.stderr
-    assert f"{data} holds other pictures than before; choose another --out, or --force" in result.stderr
+    assert f"{data} holds other images than before; choose another --out, or --force" in result.stderr
     assert (run / "config.json").read_bytes() == before
-    np.save(data, np.load(pictures)[:30])
+    np.save(data, np.load(images)[:30])
     assert "than before: 37, now 30; " in train("--data", data, "--out", run, "--steps", 2, *SMALL).stderr
     assert train("--data", data, "--out", run, "--steps", 2, *SMALL, "--force").returncode == 0
     assert train("--data", data, "--out", run, "--steps", 3, *SMALL).returncode == 0, "it has been asked"
 
 
-def test_a_run_of_before_data_were_noted_goes_on(tmp_path: Path, pictures: Path) -> None:
+def test_a_run_of_before_data_were_noted_goes_on(tmp_path: Path, images: Path) -> None:
     run = tmp_path / "run"
-    assert train("--data", pictures, "--out", run, "--steps", 1, *SMALL).returncode == 0
+    assert train("--data", images, "--out", run, "--steps", 1, *SMALL).returncode == 0
     facts = json.loads((run / "config.json").read_bytes())
     del facts["data"]
     (run / "config.json").write_text(json.dumps(facts))
@@ -343,6 +341,6 @@ def test_a_run_of_before_data_were_noted_goes_on(tmp_path: Path, pictures: Path)
     manifest = json.loads(file.read_bytes())
     del manifest["data"]
     file.write_bytes(checkpoint.sealed(manifest))
-    result = train("--data", pictures, "--out", run, "--steps", 2, *SMALL)
+    result = train("--data", images, "--out", run, "--steps", 2, *SMALL)
     assert result.returncode == 0, result.stderr
     assert "resuming" in result.stdout

@@ -42,7 +42,7 @@ def test_frechet_distance_where_covariances_do_not_commute() -> None:
 
 @given(count=st.integers(2, 30), size=st.integers(1, 40), seed=st.integers(0, 99))
 @settings(max_examples=20, deadline=None)
-def test_a_set_is_at_no_distance_from_itself_even_of_few_pictures(count: int, size: int, seed: int) -> None:
+def test_a_set_is_at_no_distance_from_itself_even_of_few_images(count: int, size: int, seed: int) -> None:
     rows = draw(count, size, seed=seed).float()
     assert metrics.frechet_distance(rows, rows) < 1e-4 * size
     if count > 3:
@@ -100,7 +100,7 @@ def test_nearest_finds_the_nearest_in_pieces_and_in_parts() -> None:
     assert metrics.nearest(points, [(numbers[:2], rows[:2])], 3).indices.shape == (1500, 2)
 
 
-def test_copies_are_told_from_new_pictures() -> None:
+def test_copies_are_told_from_new_images() -> None:
     train, held_out, new = draw(2000, 4), draw(1000, 4, seed=1), draw(1000, 4, seed=2)
     pieces = [(torch.arange(2000), train)]
     apart = [metrics.nearest(rows, pieces).distances[:, 0] for rows in (held_out, new, train[:1000] + 1e-4)]
@@ -110,41 +110,41 @@ def test_copies_are_told_from_new_pictures() -> None:
 
 
 @pytest.mark.parametrize("shape", [(3, 3, 32, 24), (2, 1, 28, 28), (2, 3, 11, 11)])
-def test_picture_measures_agree_with_torchmetrics(shape: tuple[int, ...]) -> None:
+def test_image_measures_agree_with_torchmetrics(shape: tuple[int, ...]) -> None:
     reference = pytest.importorskip("torchmetrics.functional.image")
     random = torch.Generator().manual_seed(0)
     target = torch.rand(shape, generator=random)
-    picture = (target + 0.1 * torch.randn(shape, generator=random)).clamp(0, 1)
-    ours = metrics.structural_similarity(picture, target)
+    image = (target + 0.1 * torch.randn(shape, generator=random)).clamp(0, 1)
+    ours = metrics.structural_similarity(image, target)
     _, theirs = reference.structural_similarity_index_measure(
-        picture, target, data_range=1.0, reduction="none", return_full_image=True
+        image, target, data_range=1.0, reduction="none", return_full_image=True
     )
-    inner = theirs[..., 5:-5, 5:-5].flatten(1).mean(1)  # the paper takes windows that lie within the picture
+    inner = theirs[..., 5:-5, 5:-5].flatten(1).mean(1)  # the paper takes windows that lie within the image
     assert torch.allclose(ours, inner, atol=1e-4)
-    for one, other, found in zip(picture, target, metrics.peak_signal_to_noise(picture, target), strict=True):
+    for one, other, found in zip(image, target, metrics.peak_signal_to_noise(image, target), strict=True):
         assert float(found) == pytest.approx(
             float(reference.peak_signal_noise_ratio(one, other, data_range=1.0)), rel=1e-4
         )
 
 
-def test_equal_pictures_are_perfect_at_any_size() -> None:
+def test_equal_images_are_perfect_at_any_size() -> None:
     for side in (2, 5, 16):
-        picture = torch.rand(2, 3, side, side)
-        assert torch.allclose(metrics.structural_similarity(picture, picture), torch.ones(2), atol=1e-4)
-        assert (metrics.peak_signal_to_noise(picture, picture) == 100).all()
+        image = torch.rand(2, 3, side, side)
+        assert torch.allclose(metrics.structural_similarity(image, image), torch.ones(2), atol=1e-4)
+        assert (metrics.peak_signal_to_noise(image, image) == 100).all()
 
 
 @pytest.mark.parametrize(
     ("colour", "level"), [((0, 0, 0), 16.0), ((1, 1, 1), 235.0), ((1, 0, 0), 81.481), ((0, 0, 1), 40.966)]
 )
 def test_brightness_is_that_of_bt_601(colour: tuple[float, float, float], level: float) -> None:
-    picture = torch.tensor(colour, dtype=torch.float32).view(1, 3, 1, 1).expand(1, 3, 2, 4)
-    assert torch.allclose(metrics.luma(picture) * 255, torch.full((1, 1, 2, 4), level))
+    image = torch.tensor(colour, dtype=torch.float32).view(1, 3, 1, 1).expand(1, 3, 2, 4)
+    assert torch.allclose(metrics.luma(image) * 255, torch.full((1, 1, 2, 4), level))
     if colour[0] == colour[1] == colour[2]:
-        assert torch.allclose(metrics.luma(picture[:, :1]), metrics.luma(picture))
+        assert torch.allclose(metrics.luma(image[:, :1]), metrics.luma(image))
 
 
 def test_a_border_is_left_off_on_all_sides() -> None:
-    picture = torch.arange(35.0).view(1, 1, 5, 7)
-    assert torch.equal(metrics.inside(picture, 2), picture[:, :, 2:3, 2:5])
-    assert torch.equal(metrics.inside(picture, 0), picture)
+    image = torch.arange(35.0).view(1, 1, 5, 7)
+    assert torch.equal(metrics.inside(image, 2), image[:, :, 2:3, 2:5])
+    assert torch.equal(metrics.inside(image, 0), image)

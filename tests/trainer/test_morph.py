@@ -1,4 +1,4 @@
-"""The tool that makes pictures between pictures: the arithmetic of each method, which pairs, what is known of them."""
+"""The tool that makes images between images: the arithmetic of each method, which pairs, what is known of them."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import pytest
-from bad_pictures import photo
+from bad_images import photo
 from drawn_faces import NEEDS_FACES, draw_face, shared_finder
 from test_data_bad_inputs import run_tools
 
@@ -15,7 +15,7 @@ from trainer.data.__main__ import main
 from trainer.data.faces.affine import grid
 from trainer.data.faces.cutter import Cutter
 from trainer.data.faces.landmarks import JAW, Finder
-from trainer.data.sources.npy_set import PictureSet
+from trainer.data.sources.npy_set import ImageSet
 from trainer.data.tools import morph
 from trainer.data.tools.morph.delaunay import piecewise, triangulate
 from trainer.data.tools.morph.flow import by_flow, consistent_flow
@@ -39,7 +39,7 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def turned_by(yaw: float, mean: np.ndarray | None = None) -> np.ndarray:
-    """The mean face seen from a side, degrees, in a picture of 128 pixels: f32 [73, 2]."""
+    """The mean face seen from a side, degrees, in an image of 128 pixels: f32 [73, 2]."""
     rotation = cv2.Rodrigues(np.radians([[5.0], [yaw], [3.0]]))[0]
     return Pose(rotation, 35.0, np.array([64.0, 40.0])).project(mean_face() if mean is None else mean)[:, :2]
 
@@ -73,7 +73,7 @@ def bend(pair: Pair, method: str, alpha: float) -> np.ndarray:
 
 @NEEDS_FACES
 @pytest.mark.parametrize("method", METHODS)
-def test_the_ends_are_the_pictures_themselves(pair: Pair, method: str) -> None:
+def test_the_ends_are_the_images_themselves(pair: Pair, method: str) -> None:
     assert psnr(bend(pair, method, 0.0), pair.images[0]) > 40
     assert psnr(bend(pair, method, 1.0), pair.images[1]) > 40
     assert psnr(pair.images[0], pair.images[1]) < 25
@@ -91,7 +91,7 @@ def test_a_mixture_has_the_shape_between(pair: Pair, method: str, alpha: float, 
     assert np.linalg.norm(pair.points[0] - pair.points[1], axis=1)[inner].mean() > 4
 
 
-def test_triangles_cover_the_picture_and_keep_affine_maps() -> None:
+def test_triangles_cover_the_image_and_keep_affine_maps() -> None:
     random = np.random.default_rng(0)
     rim = np.array([(x, y) for x in (0, 40) for y in (0, 30)])
     points = np.concatenate([rim, random.uniform(1, 29, (30, 2)), [[5.5, 5.5], [5.5, 5.5]]]).astype(np.float32)
@@ -166,7 +166,7 @@ def test_flow_finds_what_has_moved() -> None:
 
 
 @pytest.mark.parametrize("shape", [(16, 16, 1), (40, 200, 3), (300, 170, 3)])
-def test_flow_takes_pictures_of_any_size_and_grey_ones(shape: tuple[int, int, int]) -> None:
+def test_flow_takes_images_of_any_size_and_grey_ones(shape: tuple[int, int, int]) -> None:
     images = [np.ascontiguousarray(photo(shape[0], shape[1])[..., : shape[2]]) for _ in range(2)]
     images[1] = np.roll(images[1], 3, 1)
     assert mix(images[0], images[1], by_flow(images[0], images[1], 0.5)).shape == shape
@@ -208,21 +208,21 @@ def test_pairs_of_one_class_keep_it_and_others_have_one_of_their_own(
 ) -> None:
     source = write(tmp_path / "in.npy", [0, 1, 0, 1, 0])
     assert run(source, "-o", tmp_path / "all.npy", "--method", "flow") == 0
-    assert "10 pictures of 24x24 px, between 5 by flow, alpha 0.5" in capsys.readouterr().out
-    made = PictureSet(tmp_path / "all.npy")
+    assert "10 images of 24x24 px, between 5 by flow, alpha 0.5" in capsys.readouterr().out
+    made = ImageSet(tmp_path / "all.npy")
     assert made.facts.classes == ("cat", "dog", "cat + dog")
     assert made.facts.labels is not None
     kinds = dict(zip(made.facts.names, made.facts.labels.tolist(), strict=True))
     assert [kinds[name] for name in ("a + b", "a + c", "b + d", "c + d", "d + e")] == [2, 0, 1, 2, 2]
-    images = PictureSet(source)[np.arange(5)]
+    images = ImageSet(source)[np.arange(5)]
     number = made.facts.names.index("b + d")
     assert (made[np.array([number])][0] == mix(images[1], images[3], by_flow(images[1], images[3], 0.5))).all()
 
     assert run(source, "-o", tmp_path / "within.npy", "--method", "flow", "--within") == 0
-    facts = PictureSet(tmp_path / "within.npy").facts
+    facts = ImageSet(tmp_path / "within.npy").facts
     assert (facts.names, facts.classes) == (("a + c", "a + e", "c + e", "b + d"), ("cat", "dog"))
     assert run(source, "-o", tmp_path / "end.npy", "--method", "flow", "--alpha", "1") == 0
-    end = PictureSet(tmp_path / "end.npy")
+    end = ImageSet(tmp_path / "end.npy")
     assert end.facts.labels is not None
     assert end.facts.labels.tolist() == [[0, 1, 0, 1, 0]["abcde".index(name[-1])] for name in end.facts.names]
 
@@ -260,21 +260,21 @@ def test_mistakes_are_said_before_the_work(
 
 
 @NEEDS_FACES
-def test_pictures_without_a_face_are_left_out(
+def test_images_without_a_face_are_left_out(
     pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(morph, "Finder", shared_finder)
     np.save(tmp_path / "in.npy", np.stack([pair.images[0], photo(128, 128), pair.images[1]]))
     assert run(tmp_path / "in.npy", "-o", tmp_path / "out.npy", "--method", "mesh") == 0
     said = capsys.readouterr()
-    assert "skipped picture 1: no face found" in said.err
-    assert "1 pictures without a face" in said.out
-    made = PictureSet(tmp_path / "out.npy")
+    assert "skipped image 1: no face found" in said.err
+    assert "1 images without a face" in said.out
+    made = ImageSet(tmp_path / "out.npy")
     assert made.facts.names == ("0 + 2",)
     assert (made[np.array([0])][0] == bend(pair, "mesh", 0.5)).all()
     np.save(tmp_path / "none.npy", np.stack([photo(128, 128)] * 2))
     assert run(tmp_path / "none.npy", "-o", tmp_path / "no.npy") == 2
-    assert "0 of the 2 pictures" in capsys.readouterr().err
+    assert "0 of the 2 images" in capsys.readouterr().err
 
 
 @NEEDS_FACES

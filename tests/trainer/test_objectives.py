@@ -63,7 +63,7 @@ def test_the_two_sides_pull_in_opposite_directions_however_sure_the_scores(objec
 
 
 @pytest.mark.parametrize(("objective", "best"), [("bce", math.log(9)), ("lsgan", 0.9)])
-def test_smoothing_moves_the_best_score_of_real_pictures(objective: Any, best: float) -> None:
+def test_smoothing_moves_the_best_score_of_real_images(objective: Any, best: float) -> None:
     scores = torch.linspace(-5, 5, 2001)
     losses = torch.stack([discriminator_loss(objective, score[None], True, 0.1) for score in scores])
     assert scores[losses.argmin()].item() == pytest.approx(best, abs=0.01)
@@ -87,7 +87,7 @@ def test_penalties_on_a_critic_whose_gradient_is_known() -> None:
     assert gradient_penalty(linear, image, other).item() == pytest.approx((length - 1) ** 2, rel=1e-5)
 
 
-def test_the_gradient_penalty_looks_between_real_and_generated_pictures_only() -> None:
+def test_the_gradient_penalty_looks_between_real_and_generated_images_only() -> None:
     seen = []
 
     def critic(image: Tensor) -> Tensor:
@@ -98,7 +98,7 @@ def test_the_gradient_penalty_looks_between_real_and_generated_pictures_only() -
     (between,) = seen
     assert between.min() >= 0
     assert between.max() <= 1
-    assert torch.equal(between.amin((1, 2, 3)), between.amax((1, 2, 3)))  # one share a picture
+    assert torch.equal(between.amin((1, 2, 3)), between.amax((1, 2, 3)))  # one share an image
     assert between[:, 0, 0, 0].unique().numel() > 32
 
 
@@ -128,7 +128,7 @@ def test_a_compiled_critic_is_penalised_all_the_same() -> None:
 
 @pytest.mark.parametrize("names", [names for k in range(4) for names in combinations(AUGMENTATIONS, k)])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_augmented_pictures_pass_gradients(names: tuple[str, ...], channels: int) -> None:
+def test_augmented_images_pass_gradients(names: tuple[str, ...], channels: int) -> None:
     torch.manual_seed(0)
     image = torch.randn(6, channels, 12, 20).contiguous(memory_format=torch.channels_last).requires_grad_(True)
     result = diff_augment(image, names)
@@ -141,7 +141,7 @@ def test_augmented_pictures_pass_gradients(names: tuple[str, ...], channels: int
         assert result is image
 
 
-def test_translation_moves_whole_pictures_and_lets_zeros_in() -> None:
+def test_translation_moves_whole_images_and_lets_zeros_in() -> None:
     torch.manual_seed(0)
     image = torch.rand(40, 2, 16, 24) + 1
     shifts = set()

@@ -43,15 +43,15 @@ def test_it_grows_with_blur_and_is_nothing_between_equals(weights: Path) -> None
 def test_the_distance_of_contents_is_that_of_the_last_features(weights: Path) -> None:
     distance = ContentDistance(weights)
     image = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
-    picture = blurred(image, 5).requires_grad_(True)
+    soft = blurred(image, 5).requires_grad_(True)
     assert distance(image, image).tolist() == [0, 0]
-    found = distance(picture, image)
-    ours, theirs = (distance.features(distance.normalised(value)) for value in (picture, image))
+    found = distance(soft, image)
+    ours, theirs = (distance.features(distance.normalised(value)) for value in (soft, image))
     assert ours.shape == (2, 512, 2, 2)
     assert torch.allclose(found, (ours - theirs).square().mean((1, 2, 3)))
     found.sum().backward()
-    assert picture.grad is not None
-    assert (picture.grad.abs().sum((1, 2, 3)) > 0).all()
+    assert soft.grad is not None
+    assert (soft.grad.abs().sum((1, 2, 3)) > 0).all()
 
 
 def test_the_vae_learns_from_it_and_is_rebuilt_without_its_weights(weights: Path) -> None:

@@ -1,4 +1,4 @@
-"""pix2pix: its networks by the paper, its games, what it shows, and that one picture says nothing of another."""
+"""pix2pix: its networks by the paper, its games, what it shows, and that one image says nothing of another."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from trainer.config import UserError
 from trainer.families.pix2pix import LEAST_PX, PatchDiscriminator, Pix2Pix, Pix2PixConfig, mode_seeking, palette
 from trainer.family import Batch, DataSpec, Nets, Pairs
-from trainer.parts.pix2pix_unet import NORMS, PictureNorm
+from trainer.parts.pix2pix_unet import NORMS, ImageNorm
 
 
 def spec(side: int = 32, channels: int = 3, condition_channels: int = 1) -> DataSpec:
@@ -81,9 +81,9 @@ def test_a_score_depends_on_a_patch_of_70_px() -> None:
     assert (int(rows.sum()), int(columns.sum())) == (70, 70)
 
 
-@pytest.mark.parametrize("norm", ["picture", "instance"])
+@pytest.mark.parametrize("norm", ["image", "instance"])
 @pytest.mark.parametrize("shape", [(1, 6, 5, 7), (3, 6, 2, 2)])
-def test_a_picture_is_normalised_by_itself_alone(norm: str, shape: tuple[int, ...]) -> None:
+def test_a_image_is_normalised_by_itself_alone(norm: str, shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
     layer = NORMS[norm](6)
     for parameter in layer.parameters():
@@ -99,7 +99,7 @@ def test_a_picture_is_normalised_by_itself_alone(norm: str, shape: tuple[int, ..
 
 
 @pytest.mark.parametrize("options", [{}, {"norm": "instance"}, {"batch_size": 4}], ids=["default", "instance", "batch"])
-def test_in_use_a_picture_says_nothing_of_another(options: dict[str, Any]) -> None:
+def test_in_use_a_image_says_nothing_of_another(options: dict[str, Any]) -> None:
     _, nets = make(**options)
     generator = nets.generator
     for _ in range(3):
@@ -113,7 +113,7 @@ def test_in_use_a_picture_says_nothing_of_another(options: dict[str, Any]) -> No
         assert torch.equal(generator(given), together), "nothing is dropped"
 
 
-def test_with_one_picture_a_batch_use_is_as_in_training() -> None:
+def test_with_one_image_a_batch_use_is_as_in_training() -> None:
     _, nets = make(dropout=0.0)
     condition = batch(1).condition
     with torch.no_grad():
@@ -121,7 +121,7 @@ def test_with_one_picture_a_batch_use_is_as_in_training() -> None:
         assert torch.allclose(nets.generator.eval()(condition), trained, atol=1e-5)
     _, nets = make(dropout=0.0, batch_size=4)
     assert any(isinstance(layer, nn.BatchNorm2d) for layer in nets.generator.modules())
-    assert not any(isinstance(layer, PictureNorm) for layer in nets.generator.modules())
+    assert not any(isinstance(layer, ImageNorm) for layer in nets.generator.modules())
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -138,11 +138,11 @@ def test_any_channels_and_sides(channels: int, condition_channels: int, size: tu
 
 @pytest.mark.parametrize("size", [(16, 16), (100, 100), (286, 286), (LEAST_PX - 16, 64)])
 def test_sides_that_cannot_be_halved_are_refused(size: tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match=rf"pictures are {size[1]}x{size[0]} px, expected .*multiples of 16"):
+    with pytest.raises(ValueError, match=rf"images are {size[1]}x{size[0]} px, expected .*multiples of 16"):
         Pix2Pix(Pix2PixConfig(width=2)).build(DataSpec(image_size=size, channels=3, condition_channels=1))
 
 
-def test_the_picture_is_made_once_a_step_and_both_judge_it() -> None:
+def test_the_image_is_made_once_a_step_and_both_judge_it() -> None:
     family, nets = make(objective="lsgan", l1=7.0)
     calls: list[Tensor] = []
     nets.generator.register_forward_hook(lambda module, given, made: calls.append(made.detach()))
@@ -166,7 +166,7 @@ def test_games(objective: str, terms: set[str]) -> None:
     assert (largest <= family.config.clip) == (objective == "wgan")
 
 
-def test_mode_seeking_wants_pictures_apart() -> None:
+def test_mode_seeking_wants_images_apart() -> None:
     one, latents = torch.zeros(2, 3, 4, 4), (torch.zeros(2, 8), torch.ones(2, 8))
     near, far = mode_seeking(one, one + 0.1, *latents), mode_seeking(one, one + 0.2, *latents)
     assert float(near) == pytest.approx(10, rel=1e-3)
@@ -183,7 +183,7 @@ def test_samples_show_what_they_are_made_of() -> None:
     family, nets = make(mode_seeking=1.0)
     family_inputs = family.sample_inputs(6, spec(), torch.Generator().manual_seed(0), iter([batch(4)]))
     condition, latent = family_inputs
-    assert torch.equal(condition[4:], condition[:2]), "few pictures are shown again"
+    assert torch.equal(condition[4:], condition[:2]), "few images are shown again"
     assert len({tuple(row.tolist()) for row in latent}) == 6
     with torch.no_grad():
         nets.generator.eval()
@@ -233,27 +233,27 @@ def test_options_are_checked(option: str, value: Any) -> None:
 
 
 def pairs_of_squares(folder: Path) -> None:
-    """Grey masks, and pictures in which the square is red on green."""
+    """Grey masks, and images in which the square is red on green."""
     images, masks = np.zeros((12, 40, 40, 3), np.uint8), np.zeros((12, 40, 40, 1), np.uint8)
     for number in range(12):
         y, x = 4 + number, 20 - number
         images[number, :, :, 1] = 150
         images[number, y : y + 12, x : x + 12] = (200, 30, 30)
         masks[number, y : y + 12, x : x + 12] = 255
-    np.save(folder / "pictures.npy", images)
+    np.save(folder / "images.npy", images)
     np.save(folder / "masks.npy", masks)
 
 
 @pytest.mark.slow
-def test_masks_become_pictures(tmp_path: Path) -> None:
+def test_masks_become_images(tmp_path: Path) -> None:
     pairs_of_squares(tmp_path)
-    options = ["--data", tmp_path / "pictures.npy", "--condition", tmp_path / "masks.npy", "--image-size", 32,
+    options = ["--data", tmp_path / "images.npy", "--condition", tmp_path / "masks.npy", "--image-size", 32,
                "--width", 16, "--hold-out", 4, "--steps", 300, "--save-every", 100, "--sample-every", 300,
                "--learning-rate", 1e-3]  # fmt: skip
     done = train(*options, "--out", tmp_path / "run", model="pix2pix")
     assert done.returncode == 0, done.stderr
     scores = [row["score"] for row in log_rows(tmp_path / "run", "held_out")]
-    assert scores[-1] < 0.06, "in 0..1; a picture of the mean colours is 0.12 away"
+    assert scores[-1] < 0.06, "in 0..1; an image of the mean colours is 0.12 away"
     assert (tmp_path / "run" / "samples" / "step_00000300.png").exists()
 
 

@@ -17,7 +17,7 @@ from trainer.parts.degrade import Degrade, degrade, enlarge, jpeg, reduce, whole
 HALVING = np.array([-3, -9, 29, 111, 111, 29, -9, -3]) / 256
 
 
-def smooth_picture(height: int, width: int) -> np.ndarray:
+def smooth_image(height: int, width: int) -> np.ndarray:
     """u8 [h, w, 3] with edges and gradients."""
     random = np.random.default_rng(0)
     coarse = random.integers(0, 256, (height // 8 + 1, width // 8 + 1, 3)).astype(np.uint8)
@@ -30,7 +30,7 @@ def test_a_pixel_half_as_large_is_made_of_eight() -> None:
     assert np.count_nonzero(rows[8]) == 8
 
 
-def test_beyond_the_edge_the_picture_is_mirrored() -> None:
+def test_beyond_the_edge_the_image_is_mirrored() -> None:
     rows = matrix(32, 16, 0.5)
     expected = HALVING[3:].copy()  # pixels 0 to 4 ...
     expected[:3] += HALVING[2::-1]  # ... and -1 to -3, which are 0 to 2 again
@@ -55,11 +55,11 @@ def test_inside_it_is_what_torch_makes_of_it(times: int) -> None:
 
 @pytest.mark.parametrize("times", [2, 4])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_whole_pictures_and_batches_are_reduced_alike(times: int, channels: int) -> None:
-    picture = smooth_picture(42, 51)[..., :channels]
-    few = shrink(picture, times)
+def test_whole_images_and_batches_are_reduced_alike(times: int, channels: int) -> None:
+    image = smooth_image(42, 51)[..., :channels]
+    few = shrink(image, times)
     assert few.shape == (42 // times, 51 // times, channels)
-    cut = picture[: 42 // times * times, : 51 // times * times]
+    cut = image[: 42 // times * times, : 51 // times * times]
     batch = torch.from_numpy(cut).permute(2, 0, 1)[None].float() / 255
     again = (whole_levels(reduce(batch, times)) * 255).round().byte()[0].permute(1, 2, 0).numpy()
     assert np.abs(few.astype(int) - again).max() <= 1  # where a value lies between two levels
@@ -67,21 +67,21 @@ def test_whole_pictures_and_batches_are_reduced_alike(times: int, channels: int)
 
 
 def test_compression_loses_what_opencv_loses() -> None:
-    picture = smooth_picture(67, 93)
-    batch = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
+    image = smooth_image(67, 93)
+    batch = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
     for quality in (15, 60, 90):
-        coded = cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        coded = cv2.imencode(".jpg", np.ascontiguousarray(image[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
         theirs = cv2.imdecode(coded, cv2.IMREAD_COLOR)[..., ::-1].astype(float)
         ours = (whole_levels(jpeg(batch, torch.tensor([float(quality)]))) * 255)[0].permute(1, 2, 0).numpy()
-        lost = np.sqrt(np.square(theirs - picture).mean())
+        lost = np.sqrt(np.square(theirs - image).mean())
         assert np.sqrt(np.square(ours - theirs).mean()) < max(0.6 * lost, 1.2)
-        assert np.sqrt(np.square(ours - picture).mean()) == pytest.approx(lost, rel=0.15)
+        assert np.sqrt(np.square(ours - image).mean()) == pytest.approx(lost, rel=0.15)
 
 
 @pytest.mark.parametrize("options", [Degrade(blur=2.0), Degrade(noise=10.0), Degrade(jpeg=20)])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_each_degradation_changes_small_pictures_and_repeats(options: Degrade, channels: int) -> None:
-    large = torch.from_numpy(smooth_picture(64, 64)).permute(2, 0, 1)[None, :channels].float().repeat(2, 1, 1, 1) / 255
+def test_each_degradation_changes_small_images_and_repeats(options: Degrade, channels: int) -> None:
+    large = torch.from_numpy(smooth_image(64, 64)).permute(2, 0, 1)[None, :channels].float().repeat(2, 1, 1, 1) / 255
     small = reduce(large, 2)
     results = []
     for _ in range(2):
@@ -108,9 +108,9 @@ def test_bicubic_reaches_on_set5_what_is_published() -> None:
         pytest.skip("needs Set5 in $IMAGE_DATA/sr/set5")
     found = {}
     for path in sorted(folder.glob("*.bmp")):
-        picture = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
-        height, width = (side // 2 * 2 for side in picture.shape[:2])
-        large = torch.from_numpy(picture[:height, :width]).permute(2, 0, 1)[None].float() / 255
+        image = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+        height, width = (side // 2 * 2 for side in image.shape[:2])
+        large = torch.from_numpy(image[:height, :width]).permute(2, 0, 1)[None].float() / 255
         again = whole_levels(enlarge(whole_levels(reduce(large, 2)), 2))
         ours, theirs = (metrics.luma(metrics.inside(value, 2)) for value in (again, large))
         found[path.name] = (

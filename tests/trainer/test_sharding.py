@@ -61,14 +61,14 @@ def tensors(run: Path) -> dict[str, Tensor]:
     ids=["ddpm-accumulated", "pix2pix-latents", "pix2pix-wgan"],
 )
 def test_it_learns_the_same_and_goes_on_with_and_without(
-    options: tuple[Any, ...], pictures: Path, tmp_path: Path
+    options: tuple[Any, ...], images: Path, tmp_path: Path
 ) -> None:
     whole, pieces, other = tmp_path / "whole", tmp_path / "pieces", tmp_path / "other"
-    finish(*options, data=pictures, run=whole, steps=7, fsdp=False)
-    finish(*options, data=pictures, run=pieces, steps=4, fsdp=True)
+    finish(*options, data=images, run=whole, steps=7, fsdp=False)
+    finish(*options, data=images, run=pieces, steps=4, fsdp=True)
     shutil.copytree(pieces, other)
-    finish(*options, data=pictures, run=pieces, steps=7, fsdp=True)
-    finish(*options, data=pictures, run=other, steps=7, fsdp=False)
+    finish(*options, data=images, run=pieces, steps=7, fsdp=True)
+    finish(*options, data=images, run=other, steps=7, fsdp=False)
     expected = tensors(whole)
     for run in (pieces, other):
         found = tensors(run)
@@ -82,8 +82,8 @@ def test_it_learns_the_same_and_goes_on_with_and_without(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [("vae",), (*PIX2PIX, "--objective", "wgan_gp")], ids=["vae", "pix2pix-wgan_gp"])
-def test_what_cannot_be_cut_up_is_refused(options: tuple[Any, ...], pictures: Path, tmp_path: Path) -> None:
-    done = start(*options, data=pictures, run=tmp_path / "run", steps=2, fsdp=True)
+def test_what_cannot_be_cut_up_is_refused(options: tuple[Any, ...], images: Path, tmp_path: Path) -> None:
+    done = start(*options, data=images, run=tmp_path / "run", steps=2, fsdp=True)
     assert done.returncode != 0
     (line,) = (line for line in done.stderr.splitlines() if line.startswith("error: "))
     assert "cannot train with FSDP" in line

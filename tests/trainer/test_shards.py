@@ -1,4 +1,4 @@
-"""Shards and tables that are read while training: the same batches as from memory, each picture once, whoever reads
+"""Shards and tables that are read while training: the same batches as from memory, each image once, whoever reads
 them; archives that nobody should believe."""
 
 import io
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from bad_pictures import encoded, photo
+from bad_images import encoded, photo
 from commands import environment, log_rows, train, train_command
 from test_data_bad_inputs import run_tools
 from test_data_kills import write_set
@@ -25,7 +25,7 @@ from trainer import checkpoint
 from trainer.config import UserError
 from trainer.data.__main__ import main
 from trainer.data.batches.augment import Augment
-from trainer.data.batches.dataset import Pictures, open_pictures
+from trainer.data.batches.dataset import ImageDataset, open_dataset
 from trainer.data.batches.stream import Stream
 from trainer.data.sources.shards import ShardImages, index_of
 
@@ -42,7 +42,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
-    """A labelled .npy of 29 pictures, and beside it the same in seven shards of four or five."""
+    """A labelled .npy of 29 images, and beside it the same in seven shards of four or five."""
     images = np.stack([np.roll(photo(16, 16), (k // 16, k), (0, 1)) for k in range(COUNT)])
     path = tmp_path / "set.npy"
     write_set(path, images, [k * k % 3 for k in range(COUNT)], CLASSES)
@@ -59,25 +59,25 @@ def tool(*arguments: Any) -> None:
 def refusal(*arguments: Any) -> str:
     """The one line that a set is refused with."""
     with pytest.raises(UserError) as error:
-        open_pictures(str(arguments[0]), progress=False, **(arguments[1] if len(arguments) > 1 else {}))
+        open_dataset(str(arguments[0]), progress=False, **(arguments[1] if len(arguments) > 1 else {}))
     text = str(error.value)
     assert "\n" not in text
     return text
 
 
-def streamed(data: Any, **options: Any) -> Pictures:
+def streamed(data: Any, **options: Any) -> ImageDataset:
     """Shards that do not fit into memory."""
-    pictures = open_pictures(str(data), memory=0, progress=False, **options)
-    assert isinstance(pictures.images, ShardImages)
-    return pictures
+    images = open_dataset(str(data), memory=0, progress=False, **options)
+    assert isinstance(images.images, ShardImages)
+    return images
 
 
-def stream(pictures: Pictures, **options: Any) -> Stream:
+def stream(images: ImageDataset, **options: Any) -> Stream:
     defaults: dict[str, Any] = {
         "batch_size": 3, "rank": 0, "world_size": 1, "seed": 5, "device": CPU, "image_range": (-1.0, 1.0),
         "augment": Augment(flip=True, rotate=10), "memory_gib": 0.0,
     }  # fmt: skip
-    return Stream(pictures, pictures.split(5)[0], **{**defaults, **options})
+    return Stream(images, images.split(5)[0], **{**defaults, **options})
 
 
 def tar(
@@ -96,22 +96,22 @@ def tar(
     return path
 
 
-def picture(number: int) -> bytes:
+def image(number: int) -> bytes:
     return encoded(".png", np.full((6, 8, 3), number, np.uint8))
 
 
-def levels(pictures: Pictures) -> list[int]:
-    return pictures.images[np.arange(len(pictures))][:, 0, 0, 0].tolist()
+def levels(images: ImageDataset) -> list[int]:
+    return images.images[np.arange(len(images))][:, 0, 0, 0].tolist()
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_two_ranks_draw_from_uneven_shards_what_they_would_from_memory(
     made: Path, tmp_path: Path, workers: int
 ) -> None:
-    held, shards = open_pictures(str(made), progress=False), streamed(tmp_path / "x-{00..06}.tar")
+    held, shards = open_dataset(str(made), progress=False), streamed(tmp_path / "x-{00..06}.tar")
     assert shards.spec == held.spec
     assert shards.classes == CLASSES
-    counts = [row["pictures"] for row in json.loads((tmp_path / "x.index.json").read_text())["shards"]]
+    counts = [row["images"] for row in json.loads((tmp_path / "x.index.json").read_text())["shards"]]
     assert sum(counts) == COUNT
     assert len(set(counts)) > 1
     seen: Counter[bytes] = Counter()
@@ -120,14 +120,14 @@ def test_two_ranks_draw_from_uneven_shards_what_they_would_from_memory(
     for rank in range(2):
         options: dict[str, Any] = {"rank": rank, "world_size": 2, "augment": Augment()}
         expected, found = stream(held, memory_gib=1.0, **options), stream(shards, workers=workers, **options)
-        for _ in range(training // 2):  # 24 pictures, 3 a batch and rank: three epochs
+        for _ in range(training // 2):  # 24 images, 3 a batch and rank: three epochs
             one, other = next(expected), next(found)
             assert torch.equal(one.image, other.image)
             assert torch.equal(one.label, other.label)
             seen.update(image.numpy().tobytes() for image in other.image)
             labels.update(other.label.tolist())
         found.close()
-    assert set(seen.values()) == {3}, "each picture once an epoch"
+    assert set(seen.values()) == {3}, "each image once an epoch"
     assert len(seen) == training
     assert labels == Counter(
         {label: 3 * count for label, count in Counter(held.labels[held.split(5)[0]].tolist()).items()}
@@ -155,7 +155,7 @@ def test_the_ways_to_name_shards(made: Path, tmp_path: Path) -> None:
     (tmp_path / "folder" / "README.md").write_text("mine")
     for data in (tmp_path / "folder", tmp_path / "folder" / "shards.index.json"):
         assert len(streamed(data)) == COUNT
-    assert open_pictures(str(tmp_path / "folder"), progress=False).name == "folder"
+    assert open_dataset(str(tmp_path / "folder"), progress=False).name == "folder"
     assert len(streamed(tmp_path / "folder" / "shards-000001.tar")) == 12
     some = streamed(tmp_path / "folder" / "shards-{000001..000002}.tar")
     whole = streamed(tmp_path / "folder")
@@ -163,7 +163,7 @@ def test_the_ways_to_name_shards(made: Path, tmp_path: Path) -> None:
     assert some.classes == CLASSES
     assert (tmp_path / "x.index.json").is_file()
     (tmp_path / "folder" / "a.jpg").write_bytes(encoded(".jpg"))
-    assert len(open_pictures(str(tmp_path / "folder"), progress=False)) == 1, "a folder of pictures with tars in it"
+    assert len(open_dataset(str(tmp_path / "folder"), progress=False)) == 1, "a folder of images with tars in it"
 
 
 def test_shards_of_every_kind_of_set(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -183,7 +183,7 @@ def test_shards_of_every_kind_of_set(made: Path, tmp_path: Path, capsys: pytest.
     assert "several sizes" in refusal(tmp_path / "kept")
     tool("info", tmp_path / "kept")
     assert "class     dogs: 3" in capsys.readouterr().out
-    kept, original = (open_pictures(str(path), image_size=16, progress=False) for path in (tmp_path / "kept", folder))
+    kept, original = (open_dataset(str(path), image_size=16, progress=False) for path in (tmp_path / "kept", folder))
     assert (kept.images[np.arange(6)] == original.images[np.arange(6)]).all()
     assert kept.labels is not None
     assert kept.labels.tolist() == [0, 0, 0, 1, 1, 1]
@@ -245,7 +245,7 @@ def test_what_is_not_as_the_index_says_is_refused(made: Path, tmp_path: Path) ->
     for change in ({"classes": []}, {"classes": ["a"]}, {"shards": []}, {"shards": 3}, {"channels": 4},
                    {"size": [0, 1]}, {"shards": [facts["shards"][0]] * 2}):  # fmt: skip
         assert "is damaged" in with_index(change), change
-    for of_a_shard in ({"pictures": 10**12}, {"pictures": -1}, {"places": "x"}, {"places": None}, {"name": "../x"},
+    for of_a_shard in ({"images": 10**12}, {"images": -1}, {"places": "x"}, {"places": None}, {"name": "../x"},
                        {"name": ""}, {"name": 3}, {"places": facts["shards"][1]["places"][:-8]}):  # fmt: skip
         assert "is damaged" in with_index({}, **of_a_shard), of_a_shard
     with_text = "[" * 100_000
@@ -259,8 +259,8 @@ def hostile() -> dict[str, tuple[bytes, str]]:
     with tarfile.open(fileobj=file, mode="w") as archive:
         for k in range(4):
             entry = tarfile.TarInfo(f"{k}.png")
-            entry.size = len(picture(k))
-            archive.addfile(entry, io.BytesIO(picture(k)))
+            entry.size = len(image(k))
+            archive.addfile(entry, io.BytesIO(image(k)))
     sound = file.getvalue()
     used = sound.rstrip(b"\0")
     lying = bytearray(sound)
@@ -274,16 +274,16 @@ def hostile() -> dict[str, tuple[bytes, str]]:
     return {
         "empty": (b"", "cut short"),
         "text": (b"hello" * 200, "is not a tar archive"),
-        "picture": (encoded(".jpg"), "is not a tar archive"),
+        "image": (encoded(".jpg"), "is not a tar archive"),
         "packed": (b"\x1f\x8b" + bytes(2000), "unpack it once"),
         "cut-in-a-header": (sound[:1300], "cut short"),
-        "cut-in-a-picture": (sound[:600], "cut short"),
+        "cut-in-a-image": (sound[:600], "cut short"),
         "cut-between": (sound[:2048], "cut short"),
         "no-end": (used + bytes(-len(used) % 512), "cut short"),
         "lying": (bytes(lying), "cut short"),
         "negative": (bytes(negative), "is not a tar archive"),
         "damaged": (bytes(damaged), "damaged at byte 1024"),
-        "no-pictures": (bytes(10240), "no readable picture"),
+        "no-images": (bytes(10240), "no readable image"),
     }
 
 
@@ -294,8 +294,8 @@ def test_an_archive_that_is_not_sound_is_one_line(case: str, tmp_path: Path) -> 
     assert word in refusal(tmp_path / "h.tar")
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "h-1.tar").write_bytes(data)
-    tar(tmp_path / "set" / "h-0.tar", {"a.png": picture(1)})
-    if word != "no readable picture":
+    tar(tmp_path / "set" / "h-0.tar", {"a.png": image(1)})
+    if word != "no readable image":
         assert "h-1.tar" in refusal(tmp_path / "set")
 
 
@@ -317,43 +317,43 @@ def test_members_that_are_not_to_be_trusted_are_left_out(
     long_name = "very/" * 60 + "long.png"
     path = tar(tmp_path / "h.tar", {
         "./": of_kind(tarfile.DIRTYPE),
-        "/etc/passwd.png": picture(99), "../../up.png": picture(99), "a/../b.png": picture(99),
+        "/etc/passwd.png": image(99), "../../up.png": image(99), "a/../b.png": image(99),
         "link.png": of_kind(tarfile.SYMTYPE, "/etc/passwd"), "hard.png": of_kind(tarfile.LNKTYPE, "one.png"),
         "null.png": of_kind(tarfile.CHRTYPE), "pipe.png": of_kind(tarfile.FIFOTYPE), "sparse.png": sparse,
         "late.cls": b"2",
-        "one.png": picture(1), "one.cls": b"0",
-        "twice.png": picture(99), "twice.jpg": encoded(".jpg"),
+        "one.png": image(1), "one.cls": b"0",
+        "twice.png": image(99), "twice.jpg": encoded(".jpg"),
         "huge.png": b"\x89PNG\r\n\x1a\n" + bytes(5000),
-        "cut.png": picture(3)[:40], "empty.png": b"", "text.jpg": b"no picture at all",
-        "late.png": picture(2),
-        "a.b/two.PNG": picture(4), "a.b/two.cls": b" 1\n", "two.seg.png": picture(99),
-        "._one.png": b"notes", ".hidden.png": picture(99),
-        "naïve \U0001f408.png": picture(5), "naïve \U0001f408.cls": b"2",
+        "cut.png": image(3)[:40], "empty.png": b"", "text.jpg": b"no image at all",
+        "late.png": image(2),
+        "a.b/two.PNG": image(4), "a.b/two.cls": b" 1\n", "two.seg.png": image(99),
+        "._one.png": b"notes", ".hidden.png": image(99),
+        "naïve \U0001f408.png": image(5), "naïve \U0001f408.cls": b"2",
         "esc\x1b[31m.png": b"",
-        long_name: picture(6), long_name.replace(".png", ".cls"): b"0",
+        long_name: image(6), long_name.replace(".png", ".cls"): b"0",
     })  # fmt: skip
-    pictures = open_pictures(str(path), progress=False)
-    assert levels(pictures) == [1, 2, 4, 5, 6]
-    assert pictures.labels is not None
-    assert pictures.labels.tolist() == [0, 2, 1, 2, 0]
-    gnu = tar(tmp_path / "g.tar", {long_name: picture(6), "one.png": picture(1)}, tarfile.GNU_FORMAT)
-    assert levels(open_pictures(str(gnu), progress=False)) == [6, 1]
+    images = open_dataset(str(path), progress=False)
+    assert levels(images) == [1, 2, 4, 5, 6]
+    assert images.labels is not None
+    assert images.labels.tolist() == [0, 2, 1, 2, 0]
+    gnu = tar(tmp_path / "g.tar", {long_name: image(6), "one.png": image(1)}, tarfile.GNU_FORMAT)
+    assert levels(open_dataset(str(gnu), progress=False)) == [6, 1]
     lines = capsys.readouterr().err.splitlines()
     assert all(line.startswith("skipped ") and "h.tar, " in line and "\x1b" not in line for line in lines)
     for word in ("/etc/passwd.png: a name that leads out", "../../up.png: a name", "a/../b.png: a name",
                  "link.png: a link", "hard.png: a link", "null.png: a device", "pipe.png: a FIFO",
-                 "sparse.png: a sparse file", "twice.jpg: a second picture", "huge.png: 5008 bytes, at most",
-                 "cut.png: truncated", "empty.png: an empty file", "text.jpg: not a picture"):  # fmt: skip
+                 "sparse.png: a sparse file", "twice.jpg: a second image", "huge.png: 5008 bytes, at most",
+                 "cut.png: truncated", "empty.png: an empty file", "text.jpg: not an image"):  # fmt: skip
         assert sum(word in line for line in lines) == 1, word
     assert not list(tmp_path.glob("**/up.png"))
 
 
 def test_labels_of_shards_made_elsewhere(tmp_path: Path) -> None:
     def labels(name: str, members: dict[str, Any]) -> tuple[list[int] | None, tuple[str, ...]]:
-        pictures = open_pictures(str(tar(tmp_path / f"{name}.tar", members)), progress=False)
-        return None if pictures.labels is None else pictures.labels.tolist(), pictures.classes
+        images = open_dataset(str(tar(tmp_path / f"{name}.tar", members)), progress=False)
+        return None if images.labels is None else images.labels.tolist(), images.classes
 
-    pair = {"a.png": picture(1), "b.png": picture(2)}
+    pair = {"a.png": image(1), "b.png": image(2)}
     assert labels("none", pair) == (None, ())
     assert labels("names", {**pair, "a.cls": b"dog", "b.cls": b"cat"}) == ([1, 0], ("cat", "dog"))
     notes = {"a.json": b'{"label": 2, "url": "x"}', "b.json": b'{"label": 0}'}
@@ -369,25 +369,25 @@ def test_labels_of_shards_made_elsewhere(tmp_path: Path) -> None:
 def test_what_was_found_is_kept_for_as_long_as_the_shards_stay_the_same(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tar(tmp_path / "h.tar", {"a.png": picture(1), "b.png": picture(2)})
-    before = levels(open_pictures(str(path), progress=False))
+    path = tar(tmp_path / "h.tar", {"a.png": image(1), "b.png": image(2)})
+    before = levels(open_dataset(str(path), progress=False))
     (known,) = cache.iterdir()
     with monkeypatch.context() as patch:
         patch.setattr("trainer.data.sources.shards.scan._scan_one", lambda path: pytest.fail("read again"))
-        assert levels(open_pictures(str(path), progress=False)) == before == [1, 2]
+        assert levels(open_dataset(str(path), progress=False)) == before == [1, 2]
     known.write_text("{")
-    assert levels(open_pictures(str(path), progress=False)) == before, "a damaged note is no obstacle"
-    tar(path, {"a.png": picture(7)})
+    assert levels(open_dataset(str(path), progress=False)) == before, "a damaged note is no obstacle"
+    tar(path, {"a.png": image(7)})
     os.utime(path, ns=(1, 1))
-    assert levels(open_pictures(str(path), progress=False)) == [7]
+    assert levels(open_dataset(str(path), progress=False)) == [7]
     assert path.read_bytes()
     assert not (tmp_path / "h.index.json").exists(), "nothing is written beside somebody's shards"
 
 
-def test_a_picture_that_is_damaged_later_is_named(made: Path, tmp_path: Path) -> None:
+def test_a_image_that_is_damaged_later_is_named(made: Path, tmp_path: Path) -> None:
     shards = streamed(tmp_path / "x-{00..06}.tar")
     (tmp_path / "x-01.tar").write_bytes((tmp_path / "x-01.tar").read_bytes()[:700])
-    with pytest.raises(UserError, match=r"x-01\.tar, picture \d \(byte \d+\) has become unreadable"):
+    with pytest.raises(UserError, match=r"x-01\.tar, image \d \(byte \d+\) has become unreadable"):
         list(zip(range(40), stream(shards, workers=1), strict=False))
 
 
@@ -468,7 +468,7 @@ def test_a_run_from_shards_is_measured_with_shards(made: Path, tmp_path: Path) -
         )
         assert done.returncode == 0, done.stderr
         found.append(json.loads((tmp_path / "run" / "evaluation" / "metrics.json").read_text()))
-    assert [facts["pictures"] for facts in found] == [4, COUNT, COUNT]
+    assert [facts["images"] for facts in found] == [4, COUNT, COUNT]
     assert (
         found[1]["metrics"]["elbo" if "elbo" in found[1]["metrics"] else "mse_exported"]
         == found[2]["metrics"]["elbo" if "elbo" in found[2]["metrics"] else "mse_exported"]

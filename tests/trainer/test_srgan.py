@@ -24,7 +24,7 @@ from trainer.parts.superresolution import (
     Bicubic,
     SharedPReLU,
     ShuffledConv2d,
-    drawn_pictures,
+    drawn_images,
     merged,
     receptive_radius,
 )
@@ -45,7 +45,7 @@ def shaken(network: nn.Module) -> nn.Module:
 
 @functools.cache
 def batch(count: int = 4, side: int = 32) -> Batch:
-    image = whole_levels(drawn_pictures(count, 3, side))
+    image = whole_levels(drawn_images(count, 3, side))
     return Batch(image=image, condition=whole_levels(reduce(image, 2)))
 
 
@@ -217,7 +217,7 @@ def test_it_learns(options: dict[str, Any]) -> None:
     assert found[-1] > found[0] + 3
 
 
-def test_samples_show_the_middle_of_pictures_of_any_size() -> None:
+def test_samples_show_the_middle_of_images_of_any_size() -> None:
     family = SRGAN(SRGANConfig(**ALONE))
     nets = family.build(SPEC)
     sizes = ((40, 60), (32, 32), (24, 70))

@@ -17,7 +17,7 @@ from trainer.contract.text import printable
 from trainer.data.sources.formats import open_packed
 from trainer.data.sources.npy import read_header
 from trainer.runs.store import family_class
-from viewer.files.png import PictureError
+from viewer.files.png import ImageError
 from viewer.modes.dataset.opened import open_set
 
 ESCAPES = "\x1b]0;owned\x07\x1b[31m\x9b2J\u202e\r\nerror: forged"
@@ -72,7 +72,7 @@ def test_arrays_run_nothing(tmp_path: Path) -> None:
     np.save(path, np.array([bomb], object), allow_pickle=True)
     with pytest.raises(UserError, match="pickled"):
         read_header(path)
-    with pytest.raises(PictureError):
+    with pytest.raises(ImageError):
         open_set(path)
     path.write_bytes(pickle.dumps(bomb))
     with pytest.raises(UserError):

@@ -71,12 +71,12 @@ def test_a_target_is_what_is_reconstructed(tmp_path: Path, arch: Literal["hierar
     np.save(tmp_path / "blurred.npy", sharp // 2 + 64)
     files = {"data": str(tmp_path / "blurred.npy"), "target": tmp_path / "sharp.npy"}
     family = VAE(VAEConfig(arch=arch, width=16, **files))
-    pictures = open_data(family.config, family.reading(), progress=False)
-    assert (np.asarray(pictures.images) == sharp).all()
-    assert (np.asarray(pictures.conditions) == sharp // 2 + 64).all()
+    images = open_data(family.config, family.reading(), progress=False)
+    assert (np.asarray(images.images) == sharp).all()
+    assert (np.asarray(images.conditions) == sharp // 2 + 64).all()
 
     torch.manual_seed(0)
-    nets = family.build(pictures.spec)
+    nets = family.build(images.spec)
     given, wanted = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
     with torch.no_grad():
         figures = family.score(nets, Batch(image=wanted, condition=given))
@@ -94,10 +94,10 @@ def test_targets_that_do_not_fit_are_told_by_their_flag(tmp_path: Path) -> None:
     for name, count in (("few", 2), ("many", 5)):
         np.save(tmp_path / f"{name}.npy", np.zeros((count, 32, 32, 3), np.uint8))
     config = VAEConfig(data=str(tmp_path / "many.npy"), target=tmp_path / "few.npy")
-    with pytest.raises(UserError, match=r"--target .*few\.npy holds 2 pictures of 32x32 px, expected the 5 "):
+    with pytest.raises(UserError, match=r"--target .*few\.npy holds 2 images of 32x32 px, expected the 5 "):
         open_data(config, VAE(config).reading(), progress=False)
     config = VAEConfig(data=str(tmp_path), target=tmp_path / "edges")
-    with pytest.raises(UserError, match=r"--target is .*edges, expected a folder of pictures, or a \.npy file"):
+    with pytest.raises(UserError, match=r"--target is .*edges, expected a folder of images, or a \.npy file"):
         open_data(config, VAE(config).reading(), progress=False)
     with pytest.raises(ValueError, match=r"1 channel\(s\), those of --target 3"):
         VAE(config).build(DataSpec(image_size=(32, 32), channels=3, condition_channels=1))

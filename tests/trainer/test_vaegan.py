@@ -49,7 +49,7 @@ def test_sides_that_cannot_be_halved_five_times_are_refused() -> None:
         VAEGAN(VAEGANConfig()).build(DataSpec(image_size=(28, 28), channels=3))
 
 
-def test_only_pictures_of_three_colours_are_learnt_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_images_of_three_colours_are_learnt_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     random = np.random.default_rng(0)
     for name, channels in (("grey.png", 1), ("grey.jpg", 1), ("clear.png", 4), ("rgb.png", 3), ("rgb.jpg", 3)):
         cv2.imwrite(str(tmp_path / name), random.integers(0, 256, (32, 32, channels), np.uint8))

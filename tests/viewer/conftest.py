@@ -26,7 +26,7 @@ def generator_path(model_folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def classes_path(model_folder: Path) -> Path:
-    """A generator that draws three classes, and keeps the latents of five training pictures."""
+    """A generator that draws three classes, and keeps the latents of five training images."""
     samples = tuple(tuple(float(number) for number in row) for row in np.random.default_rng(3).normal(size=(5, 4)))
     return make_generator(
         model_folder / "classes.onnx", labels=3, classes=("ant", "bee", "cat"), sample_latents=samples
@@ -63,13 +63,13 @@ def masks_path(model_folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def twice_path(model_folder: Path) -> Path:
-    """A translator that makes pictures twice as large, and looks 4 pixels far."""
+    """A translator that makes images twice as large, and looks 4 pixels far."""
     return make_translator(model_folder / "twice.onnx", scale=2, context=4)
 
 
 @pytest.fixture
 def photo_path(tmp_path: Path) -> Path:
-    """A photograph-like picture of 60x40 pixels."""
+    """A photograph-like image of 60x40 pixels."""
     path = tmp_path / "photo.png"
     cv2.imwrite(str(path), photo_like(40, 60))
     return path

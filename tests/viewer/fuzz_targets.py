@@ -25,7 +25,7 @@ from export.card import Card, CardError, Latent, Port, check_seal
 from trainer.config import UserError
 from trainer.data.sources.npy import Stored
 from viewer.displays.terminal_input import Mouse, Parser, Reply
-from viewer.files.png import PictureError
+from viewer.files.png import ImageError
 from viewer.frame.sheet import Sheet
 from viewer.frame.side_by_side import make_easel
 from viewer.graph.screening import ScreeningError, screen
@@ -115,7 +115,7 @@ def _read_npy(path: Path) -> None:
         opened_set = open_set(path)
         image = opened_set.fetch(0)
         assert image.shape[2] == 3
-    except PictureError as error:
+    except ImageError as error:
         _check_message(error)
 
 

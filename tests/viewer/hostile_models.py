@@ -1,6 +1,6 @@
 """Model files that mean harm, or that something has happened to: a name for each, and how its bytes are made.
 
-Every one looks like a picture generator as far as it can, so that the viewer goes on to what is wrong with it.
+Every one looks like an image generator as far as it can, so that the viewer goes on to what is wrong with it.
 """
 
 import gzip
@@ -42,7 +42,7 @@ def constant(name: str, value: Any) -> Any:
     return numpy_helper.from_array(np.asarray(value), name)
 
 
-def picture(
+def image(
     extra: Sequence[onnx.NodeProto] = (),
     constants: Sequence[Any] = (),
     after: Sequence[onnx.NodeProto] = (),
@@ -76,7 +76,7 @@ def plain(model: onnx.ModelProto) -> bytes:
 
 
 def whole() -> bytes:
-    return carded(picture())
+    return carded(image())
 
 
 def integers(name: str, *numbers: int) -> Any:
@@ -154,14 +154,14 @@ def no_graph() -> bytes:
 
 @maker
 def a_version_of_the_future() -> bytes:
-    model = picture()
+    model = image()
     model.ir_version = 2**40
     return carded(model)
 
 
 @maker
 def operators_of_the_future() -> bytes:
-    model = picture()
+    model = image()
     model.opset_import[0].version = 9999
     return carded(model)
 
@@ -180,7 +180,7 @@ def _outside(tensor: Any, location: str, **more: str) -> Any:
 
 
 def _elsewhere(location: str, **more: str) -> bytes:
-    model = picture()
+    model = image()
     _outside(model.graph.initializer[0], location, **more)
     return carded(model)
 
@@ -214,7 +214,7 @@ def weights_far_into_a_file() -> bytes:
 @maker
 def weights_elsewhere_in_an_attribute() -> bytes:
     value = _outside(constant("value", np.zeros((), np.float32)), f"../{SECRET}")
-    return carded(picture([node("Constant", [], ["added"], value=value)]))
+    return carded(image([node("Constant", [], ["added"], value=value)]))
 
 
 def _branch(tensor: Any) -> onnx.GraphProto:
@@ -225,13 +225,13 @@ def _branch(tensor: Any) -> onnx.GraphProto:
 @maker
 def weights_elsewhere_in_a_branch() -> bytes:
     branch = _branch(_outside(constant("there", np.zeros((), np.float32)), f"../{SECRET}"))
-    return carded(picture([node("If", ["yes"], ["added"], then_branch=branch, else_branch=branch)],
+    return carded(image([node("If", ["yes"], ["added"], then_branch=branch, else_branch=branch)],
                           [constant("yes", np.array(True))]))  # fmt: skip
 
 
 def _with_function(body: Sequence[onnx.NodeProto], *functions: onnx.FunctionProto) -> onnx.ModelProto:
     """A generator that adds what ``own.f`` makes of one pixel."""
-    model = picture([node("ReduceMax", ["before"], ["most"], keepdims=0), node("f", ["most"], ["added"], domain="own")])
+    model = image([node("ReduceMax", ["before"], ["most"], keepdims=0), node("f", ["most"], ["added"], domain="own")])
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
     del model.opset_import[:]
     model.opset_import.extend(opsets)
@@ -248,7 +248,7 @@ def weights_elsewhere_in_a_function() -> bytes:
 
 @maker
 def sparse_weights_elsewhere() -> bytes:
-    model = picture()
+    model = image()
     values = _outside(constant("sparse", np.ones(2, np.float32)), f"../{SECRET}")
     model.graph.sparse_initializer.append(helper.make_sparse_tensor(values, integers("at", 0, 1), [100]))
     return carded(model)
@@ -258,7 +258,7 @@ def sparse_weights_elsewhere() -> bytes:
 def a_context_of_another_engine() -> bytes:
     context = node("EPContext", ["latent"], ["added"], domain="com.microsoft", embed_mode=0, main_context=1,
                    ep_cache_context="/etc/hostname", source="QNN")  # fmt: skip
-    model = picture([context])
+    model = image([context])
     model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
     return carded(model)
 
@@ -268,16 +268,16 @@ def a_context_of_another_engine() -> bytes:
 
 @maker
 def an_absurd_input() -> bytes:
-    return plain(picture(inputs=[("latent", "f32", ["n", 2**62])]))
+    return plain(image(inputs=[("latent", "f32", ["n", 2**62])]))
 
 
 @may_show  # what the graph computes wins over what it says
 def an_absurd_output() -> bytes:
-    return plain(picture(outputs=[("image", "u8", ["n", 10**6, 10**6, 3])]))
+    return plain(image(outputs=[("image", "u8", ["n", 10**6, 10**6, 3])]))
 
 
 def _weights_of(dims: Sequence[int], data: bytes = b"", kind: int = TensorProto.FLOAT) -> bytes:
-    model = picture([node("ReduceMax", ["odd"], ["added"], keepdims=0)])
+    model = image([node("ReduceMax", ["odd"], ["added"], keepdims=0)])
     model.graph.initializer.append(TensorProto(name="odd", data_type=kind, dims=dims, raw_data=data))
     return carded(model)
 
@@ -314,7 +314,7 @@ def weights_of_a_million_texts() -> bytes:
 
 @maker
 def sparse_weights_of_64_GiB() -> bytes:
-    model = picture([node("ReduceMax", ["sparse"], ["added"], keepdims=0)])
+    model = image([node("ReduceMax", ["sparse"], ["added"], keepdims=0)])
     values = constant("sparse", np.ones(2, np.float32))
     model.graph.sparse_initializer.append(helper.make_sparse_tensor(values, integers("at", 0, 1), [HUGE]))
     return carded(model)
@@ -323,7 +323,7 @@ def sparse_weights_of_64_GiB() -> bytes:
 @maker
 def a_sparse_attribute_of_64_GiB() -> bytes:
     values = helper.make_sparse_tensor(constant("sparse", np.ones(2, np.float32)), integers("at", 0, 1), [HUGE])
-    return carded(picture(summed(node("Constant", [], ["large"], sparse_value=values))))
+    return carded(image(summed(node("Constant", [], ["large"], sparse_value=values))))
 
 
 # What becomes absurdly large: while constants are folded, and, with the latent in it, when it runs.
@@ -373,7 +373,7 @@ def _large(name: str, runs: bool) -> bytes:
         constants.append(fixed)
         first += [node("Cast", ["nil"], ["whole"], to=TensorProto.INT64), node("Add", ["fixed", "whole"], ["size"])]
     shared = [constant("unit_one", np.float32(1)), constant("nought", np.float32(0)), integers("flat", 1, 1)]
-    return carded(picture(summed(*first, *nodes), [*shared, integers("single", 1), *constants]))
+    return carded(image(summed(*first, *nodes), [*shared, integers("single", 1), *constants]))
 
 
 for _name in _LARGE:
@@ -384,7 +384,7 @@ for _name in _LARGE:
 
 
 @maker
-def a_64_GiB_picture_without_a_card() -> bytes:
+def a_64_GiB_image_without_a_card() -> bytes:
     tall = [node("Expand", ["latent", "size"], ["image"])]
     return plain(make_graph(tall, [("latent", "f32", [1, 1])], [("image", "f32", ["h", "w"])],
                             [integers("size", 2**17, 2**17)]))  # fmt: skip
@@ -393,7 +393,7 @@ def a_64_GiB_picture_without_a_card() -> bytes:
 @maker
 def many_inputs() -> bytes:
     more: list[Port] = [(f"input_{number}", "f32", ["n", 2**20]) for number in range(5000)]
-    return plain(picture(inputs=[LATENT, *more]))
+    return plain(image(inputs=[LATENT, *more]))
 
 
 # What never ends.
@@ -407,7 +407,7 @@ def _loop(count: int, body: Sequence[onnx.NodeProto], state: Sequence[int | str]
     graph = helper.make_graph([node("Identity", ["go"], ["go_out"]), *body], "body", ports, outs)
     nodes = [node("ReduceMax", ["latent"], ["top"], keepdims=0), node("Reshape", ["top", "single"], ["begin"]),
              node("Loop", ["count", "yes", "begin"], ["large"], body=graph)]  # fmt: skip
-    return carded(picture(summed(*nodes), [constant("count", np.array(count)), constant("yes", np.array(True)),
+    return carded(image(summed(*nodes), [constant("count", np.array(count)), constant("yes", np.array(True)),
                                            integers("single", 1)]))  # fmt: skip
 
 
@@ -425,21 +425,21 @@ def a_loop_that_doubles() -> bytes:
 def a_product_of_a_day() -> bytes:
     grown = [node("ConstantOfShape", ["size"], ["m0"], value=_FLOAT)]
     grown += [node("MatMul", [f"m{i}", f"m{i}"], [f"m{i + 1}"]) for i in range(400)]
-    return carded(picture(summed(*grown, node("Identity", ["m400"], ["large"])), [integers("size", 8000, 8000)]))
+    return carded(image(summed(*grown, node("Identity", ["m400"], ["large"])), [integers("size", 8000, 8000)]))
 
 
 @maker
 def a_product_of_a_day_when_run() -> bytes:
     grown = [node("ReduceMax", ["latent"], ["top"], keepdims=0), node("Expand", ["top", "size"], ["m0"])]
     grown += [node("MatMul", [f"m{i}", f"m{i}"], [f"m{i + 1}"]) for i in range(400)]
-    return carded(picture(summed(*grown, node("Identity", ["m400"], ["large"])), [integers("size", 8000, 8000)]))
+    return carded(image(summed(*grown, node("Identity", ["m400"], ["large"])), [integers("size", 8000, 8000)]))
 
 
 @maker
 def a_single_convolution_of_a_day() -> bytes:
     grown = [node("ReduceMax", ["latent"], ["top"], keepdims=0), node("Expand", ["top", "size"], ["m"]),
              node("Expand", ["top", "window"], ["k"]), node("Conv", ["m", "k"], ["large"])]  # fmt: skip
-    return carded(picture(summed(*grown), [integers("size", 1, 1, 8000, 8000), integers("window", 1, 1, 3500, 3500)]))
+    return carded(image(summed(*grown), [integers("size", 1, 1, 8000, 8000), integers("window", 1, 1, 3500, 3500)]))
 
 
 # What is built so that its reader loses its way.
@@ -447,19 +447,19 @@ def a_single_convolution_of_a_day() -> bytes:
 
 @maker
 def an_operator_of_somebody() -> bytes:
-    model = picture([node("Backdoor", ["latent"], ["added"], domain="somebody.example")])
+    model = image([node("Backdoor", ["latent"], ["added"], domain="somebody.example")])
     model.opset_import.append(helper.make_opsetid("somebody.example", 1))
     return carded(model)
 
 
 @maker
 def an_unknown_operator() -> bytes:
-    return carded(picture([node("Backdoor", ["latent"], ["added"])]))
+    return carded(image([node("Backdoor", ["latent"], ["added"])]))
 
 
 @maker
 def python_in_a_graph() -> bytes:
-    model = picture([node("PythonOp", ["latent"], ["added", "context"], domain="com.microsoft", func_name="os.system")])
+    model = image([node("PythonOp", ["latent"], ["added", "context"], domain="com.microsoft", func_name="os.system")])
     model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
     return carded(model)
 
@@ -475,7 +475,7 @@ def _nested(depth: int) -> bytes:
         other = field(5, field(1, b"else_branch") + field(6, graph if level == 0 else b"") + kind)
         one = field(1, b"yes") + field(2, b"b") + field(4, b"If") + branch + other
         graph = field(2, b"g") + field(1, one) + field(12, scalar)
-    model = picture([], [constant("yes", np.array(True))])
+    model = image([], [constant("yes", np.array(True))])
     model.graph.node.append(node("Identity", ["b"], ["added"]))
     whole = model.graph.SerializeToString() + graph.removeprefix(field(2, b"g")).removesuffix(field(12, scalar))
     model.ClearField("graph")
@@ -494,23 +494,23 @@ def branches_3000_deep() -> bytes:
 
 @maker
 def a_circle() -> bytes:
-    return carded(picture([node("Add", ["before", "b"], ["a"]), node("Identity", ["a"], ["b"]),
+    return carded(image([node("Add", ["before", "b"], ["a"]), node("Identity", ["a"], ["b"]),
                            node("ReduceMax", ["b"], ["added"], keepdims=0)]))  # fmt: skip
 
 
 @maker
 def a_node_that_feeds_itself() -> bytes:
-    return carded(picture([node("Identity", ["added"], ["added"])]))
+    return carded(image([node("Identity", ["added"], ["added"])]))
 
 
 @maker
 def an_input_that_nobody_makes() -> bytes:
-    return carded(picture([node("Identity", ["nobody"], ["added"])]))
+    return carded(image([node("Identity", ["nobody"], ["added"])]))
 
 
 @maker
 def two_nodes_that_make_the_same() -> bytes:
-    return carded(picture([node("ReduceMax", ["before"], ["added"], keepdims=0)] * 2))
+    return carded(image([node("ReduceMax", ["before"], ["added"], keepdims=0)] * 2))
 
 
 @maker
@@ -542,20 +542,20 @@ def a_chain_of_100_000_nodes() -> bytes:
     chain = [node("Identity", [f"c{i}" if i else "start"], [f"c{i + 1}"]) for i in range(100_000)]
     first = node("ReduceMax", ["before"], ["start"], keepdims=0)
     last = node("Mul", ["c100000", "nought"], ["added"])
-    return carded(picture([first, *chain, last], [constant("nought", np.float32(0))]))
+    return carded(image([first, *chain, last], [constant("nought", np.float32(0))]))
 
 
 @maker
 def a_node_of_a_million_attributes() -> bytes:
     one = node("Relu", ["start"], ["added"])
     one.attribute.extend(helper.make_attribute(f"a{number}", number) for number in range(300_000))
-    return carded(picture([node("ReduceMax", ["before"], ["start"], keepdims=0), one]))
+    return carded(image([node("ReduceMax", ["before"], ["start"], keepdims=0), one]))
 
 
 @maker
 def a_name_of_ten_million_letters() -> bytes:
     long = "x" * 10_000_000
-    return carded(picture([node("Relu", [long], ["added"], name=long)]))
+    return carded(image([node("Relu", [long], ["added"], name=long)]))
 
 
 # What its card or its words would do.
@@ -563,7 +563,7 @@ def a_name_of_ten_million_letters() -> bytes:
 
 @maker
 def escapes_in_every_name() -> bytes:
-    model = picture([node("Backdoor" + ESCAPES, ["latent"], ["added"], name="n" + ESCAPES)])
+    model = image([node("Backdoor" + ESCAPES, ["latent"], ["added"], name="n" + ESCAPES)])
     model.graph.name = model.producer_name = model.doc_string = ESCAPES
     model.graph.input.append(helper.make_tensor_value_info("in" + ESCAPES, ONNX_TYPES["f32"], ["n" + ESCAPES]))
     return carded(model)
@@ -574,7 +574,7 @@ def escapes_in_its_card() -> bytes:
     card = generator_card("name" + ESCAPES, SIZE, SIDE, SIDE, family="f" + ESCAPES, licence=ESCAPES, data=ESCAPES,
                           classes=("a" + ESCAPES, ESCAPES), training={"run" + ESCAPES: ESCAPES, "x": [ESCAPES]},
                           parity={ESCAPES: 1}, precision=ESCAPES)  # fmt: skip
-    model = picture()
+    model = image()
     helper.set_model_props(model, card.to_props())
     return bytes(model.SerializeToString())
 
@@ -590,24 +590,24 @@ for _key, _value in {
     "name": '"\\ud800"',
     "schema": '"' + ESCAPES.encode("unicode_escape").decode().replace("\\x", "\\u00") + '"',
 }.items():
-    MAKERS[f"a_card_with_odd_{_key}"] = lambda key=_key, value=_value: carded(picture(), **{key: value})
+    MAKERS[f"a_card_with_odd_{_key}"] = lambda key=_key, value=_value: carded(image(), **{key: value})
 MAY_SHOW.add("a_card_with_odd_name")
 
 
 @may_show
 def a_card_with_50_million_letters() -> bytes:
-    return carded(picture(), licence='"' + "x" * 50_000_000 + '"')
+    return carded(image(), licence='"' + "x" * 50_000_000 + '"')
 
 
 @may_show
-def pictures_of_nothing_but_nan() -> bytes:
-    return carded(picture(after=[node("Sub", ["unit", "unit"], ["nought"]),
+def images_of_nothing_but_nan() -> bytes:
+    return carded(image(after=[node("Sub", ["unit", "unit"], ["nought"]),
                                  node("Div", ["nought", "nought"], ["pixels"])]))  # fmt: skip
 
 
 @maker
 def a_sequence_for_an_input() -> bytes:
-    model = picture()
+    model = image()
     value = helper.make_tensor_sequence_value_info("list", TensorProto.FLOAT, None)
     model.graph.input.append(value)
     return carded(model)
@@ -615,6 +615,6 @@ def a_sequence_for_an_input() -> bytes:
 
 @maker
 def texts_for_an_input() -> bytes:
-    model = picture()
+    model = image()
     model.graph.input[0].type.tensor_type.elem_type = TensorProto.STRING
     return carded(model)

@@ -18,8 +18,8 @@ def alpha_bar(steps: int = STEPS) -> NDArray[np.float64]:
     return np.cumprod(1 - np.linspace(1e-4, 0.02, steps) * 1000 / steps)
 
 
-def known_pictures(count: int = 1, height: int = 16, width: int = 16, channels: int = 3) -> NDArray[np.float32]:
-    """Smooth pictures [count, c, h, w] in -0.9..0.9, each different."""
+def known_images(count: int = 1, height: int = 16, width: int = 16, channels: int = 3) -> NDArray[np.float32]:
+    """Smooth images [count, c, h, w] in -0.9..0.9, each different."""
     y, x = np.mgrid[0:height, 0:width] / 8
     waves = [
         np.sin((1 + number) * x + channel + y * (0.5 + channel))
@@ -40,15 +40,15 @@ def make_denoiser(
     taken: int = 0,
     **facts: Any,
 ) -> Path:
-    """The exact denoiser of pictures spread normally round one known picture, of ``spread`` as standard deviation.
+    """The exact denoiser of images spread normally round one known image, of ``spread`` as standard deviation.
 
-    x₀ given x is μ + ᾱ^½ s² / (ᾱ s² + 1 - ᾱ) (x - ᾱ^½ μ). With ``classes``, μ is another picture for each of them,
-    and for none the last one of ``known_pictures``. ``taken``: channels that go in, if not those of the pictures.
+    x₀ given x is μ + ᾱ^½ s² / (ᾱ s² + 1 - ᾱ) (x - ᾱ^½ μ). With ``classes``, μ is another image for each of them,
+    and for none the last one of ``known_images``. ``taken``: channels that go in, if not those of the images.
     """
     shares = alpha_bar()
     signal, rest = np.sqrt(shares), np.sqrt(1 - shares)
     gain = signal * spread**2 / (shares * spread**2 + 1 - shares)
-    means = known_pictures(len(classes) + 1 if classes else 1, side, side, channels)
+    means = known_images(len(classes) + 1 if classes else 1, side, side, channels)
     if taken:
         means = np.repeat(means, taken, axis=1)
     tables = {"signal": signal, "rest": rest, "gain": gain}

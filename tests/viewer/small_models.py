@@ -54,7 +54,7 @@ def write(path: Path, model: onnx.ModelProto, card: Card | None = None, **more: 
 def weights(size: int, height: int, width: int, hidden: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     generator = np.random.default_rng(0)
     first = generator.normal(size=(size, hidden)).astype(np.float32)
-    waves = generator.normal(size=(hidden, 3, 3))  # smooth pictures, a different one for each latent
+    waves = generator.normal(size=(hidden, 3, 3))  # smooth images, a different one for each latent
     y, x = np.mgrid[0:height, 0:width] / max(height, width)
     down, along, phase = waves[:, 0], waves[:, 1], waves[:, 2]
     second = np.sin(
@@ -88,7 +88,7 @@ def make_generator(
 ) -> Path:
     """A generator as the export writes it: latent [n, d] (, label [n]) to image u8 [n, h, w, 3].
 
-    ``labels``: how many classes it draws; the pictures of each are brighter than those of the one before.
+    ``labels``: how many classes it draws; the images of each are brighter than those of the one before.
     """
     nodes, constants = generator_nodes(size, height, width, hidden)
     nodes += [
@@ -187,8 +187,8 @@ def make_translator(
 ) -> Path:
     """A translator as the export writes it: image u8 [n, h, w, c] to translated u8 [n, h * scale, w * scale, 3].
 
-    Two 5x5 convolutions, so that it looks 4 pixels far. ``latent``: its first number makes the picture brighter.
-    ``multiple``: on the way the picture is averaged over squares of this side.
+    Two 5x5 convolutions, so that it looks 4 pixels far. ``latent``: its first number makes the image brighter.
+    ``multiple``: on the way the image is averaged over squares of this side.
     """
     generator = np.random.default_rng(7)
     inner, outer = 6, 3 * scale * scale

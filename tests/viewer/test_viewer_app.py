@@ -15,7 +15,7 @@ from small_models import FakeDisplay, full_disk
 from export.card import Latent
 from viewer.app import run_live, run_scripted
 from viewer.files.inputs import read_photo
-from viewer.files.png import PictureError, encode_png, fit, read_recipe, save_numbered
+from viewer.files.png import ImageError, encode_png, fit, read_recipe, save_numbered
 from viewer.frame.sheet import auto_scale
 from viewer.keys import CLOSED, Action, Event, parse_keys
 from viewer.latents import Walk, bilinear, draw, draw_many, truncate
@@ -63,8 +63,8 @@ def scripted(session: GridSession | AnimateSession, keys: str, frames: int = 0) 
     return display
 
 
-def pictures(frame: np.ndarray, session: GridSession | AnimateSession) -> list[np.ndarray]:
-    """The pictures on a frame, without their outermost pixel, where the cursor may be."""
+def images(frame: np.ndarray, session: GridSession | AnimateSession) -> list[np.ndarray]:
+    """The images on a frame, without their outermost pixel, where the cursor may be."""
     sheet = session.state.sheet
     corners = [sheet.corner(index) for index in range(sheet.count)]
     return [
@@ -72,7 +72,7 @@ def pictures(frame: np.ndarray, session: GridSession | AnimateSession) -> list[n
     ]
 
 
-def same_pictures(shown: list[np.ndarray], made: np.ndarray) -> bool:
+def same_images(shown: list[np.ndarray], made: np.ndarray) -> bool:
     return all(np.array_equal(one, other[2:-2, 2:-2]) for one, other in zip(shown, made, strict=True))
 
 
@@ -84,7 +84,7 @@ def test_each_recorded_frame_shows_the_result_of_its_key(model: Model, tmp_path:
     fewer = truncate(model.latent, second, 0.9)
     expected = [first, second, fewer, bilinear(fewer[[0, 3, 8, 11]], 3, 4), bilinear(fewer[[0, 3, 8, 11]], 3, 4)]
     for frame, latents in zip(frames, expected, strict=True):
-        assert same_pictures(pictures(frame, session), model.generate(latents))
+        assert same_images(images(frame, session), model.generate(latents))
     assert not np.array_equal(frames[3], frames[4])  # the cursor moved
 
 
@@ -94,15 +94,15 @@ def test_the_same_script_gives_the_same_frames(model: Model, tmp_path: Path) -> 
         assert np.array_equal(one[:-28], other[:-28])
 
 
-def test_a_real_picture_at_the_first_corner(model: Model, tmp_path: Path) -> None:
+def test_a_real_image_at_the_first_corner(model: Model, tmp_path: Path) -> None:
     encoded = np.array([0.5, -1.0, 2.0, 0.0], np.float32)
     session = page(model, tmp_path, encoded=encoded, source="cat.jpg")
     frames = scripted(session, "i,s").frames
-    assert same_pictures(pictures(frames[1], session)[:1], model.generate(encoded[None]))
+    assert same_images(images(frames[1], session)[:1], model.generate(encoded[None]))
     assert read_recipe(tmp_path / "tiny-0001.png")["encoded"] == "cat.jpg"
 
 
-def test_saved_pictures_can_be_made_again(model: Model, tmp_path: Path) -> None:
+def test_saved_images_can_be_made_again(model: Model, tmp_path: Path) -> None:
     scripted(page(model, tmp_path), "right,down,x,-,s,S,i,s")
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["tiny-0001.png", "tiny-0002.png", "tiny-0003.png"]
@@ -110,7 +110,7 @@ def test_saved_pictures_can_be_made_again(model: Model, tmp_path: Path) -> None:
     assert recipe["model"] == "tiny"
     assert recipe["sha256"] == model.sha256
     assert len(model.sha256) == 64
-    assert (recipe["seed"], recipe["picture"], recipe["mode"]) == (1, 5, "grid random")
+    assert (recipe["seed"], recipe["image"], recipe["mode"]) == (1, 5, "grid random")
     from_seed = truncate(model.latent, draw(model.latent, 1, 5)[None], recipe["truncation"])
     assert np.array_equal(np.float32(recipe["latent"]), from_seed[0])
     saved = cv2.imread(str(tmp_path / names[0]))
@@ -195,11 +195,11 @@ def test_recipes_survive_and_damage_is_noticed(tmp_path: Path) -> None:
     assert read_photo(path).image.shape == (4, 5, 3)
     for broken in (data[:60], data.replace(b"latent", b"lament"), b"\x89PNG\r\n\x1a\n", b""):
         path.write_bytes(broken)
-        with pytest.raises(PictureError):
+        with pytest.raises(ImageError):
             read_recipe(path)
 
 
-def test_pictures_to_encode(tmp_path: Path) -> None:
+def test_images_to_encode(tmp_path: Path) -> None:
     image = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
     path = tmp_path / "bytes\udcff.jpg"  # a name that is not UTF-8
     path.write_bytes(cv2.imencode(".jpg", image)[1].tobytes())
@@ -207,10 +207,10 @@ def test_pictures_to_encode(tmp_path: Path) -> None:
     assert fit(image, 20, 20).shape == (20, 20, 3)
     assert np.array_equal(fit(image, 40, 40), image[:, 10:50])
     path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(PictureError, match="bytes"):
+    with pytest.raises(ImageError, match="bytes"):
         read_photo(path)
-    path.write_bytes(b"no picture")
-    with pytest.raises(PictureError, match="bytes"):
+    path.write_bytes(b"no image")
+    with pytest.raises(ImageError, match="bytes"):
         read_photo(path)
 
 
@@ -233,7 +233,7 @@ def test_every_key_is_handled_while_a_slow_model_works(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("coarse", [False, True])
-def test_scripted_keys_on_a_screen_wait_for_the_picture_of_the_one_before(tmp_path: Path, coarse: bool) -> None:
+def test_scripted_keys_on_a_screen_wait_for_the_image_of_the_one_before(tmp_path: Path, coarse: bool) -> None:
     keys = "x,right,s,i,esc"
     session = page(SlowModel(0.05), tmp_path, rows=1, columns=2)
     display = FakeDisplay([], wait=lambda seconds: time.sleep(min(seconds, 0.01)), coarse=coarse)
@@ -285,8 +285,8 @@ def test_leaving_waits_for_what_is_being_saved(tmp_path: Path) -> None:
     assert [read_recipe(path)["seed"] for path in sorted(tmp_path.iterdir())] == [0, 0]
     session.close()
     told = [title for title in display.titles if "ESC again gives up" in title]
-    assert "saving 2 pictures" in told[0]
-    assert "saving 1 picture;" in told[-1]
+    assert "saving 2 images" in told[0]
+    assert "saving 1 image;" in told[-1]
 
 
 def test_a_window_that_was_closed_is_not_the_end_of_what_is_being_saved(
@@ -299,13 +299,13 @@ def test_a_window_that_was_closed_is_not_the_end_of_what_is_being_saved(
     run_live(session, display)
     session.close()
     assert read_recipe(tmp_path / "slow-0001.png")["seed"] == 0
-    assert capsys.readouterr().err == "saving 1 picture; Ctrl-C gives up\n"
+    assert capsys.readouterr().err == "saving 1 image; Ctrl-C gives up\n"
 
 
 def test_what_fails_to_be_saved_after_a_person_has_left_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     session = page(SlowModel(0.3), tmp_path / "file")
-    with pytest.raises(PictureError, match="cannot save"):
+    with pytest.raises(ImageError, match="cannot save"):
         run_live(session, FakeDisplay(parse_keys("s,esc"), wait=lambda _: time.sleep(0.02)))
     session.close()
 
@@ -322,7 +322,7 @@ def test_a_slow_page_appears_bit_by_bit(tmp_path: Path) -> None:
     display.poll = poll
     run_live(session, display)
     session.close()
-    filled = [sum(cell.mean() > 40 for cell in pictures(frame, session)) for frame in display.frames]
+    filled = [sum(cell.mean() > 40 for cell in images(frame, session)) for frame in display.frames]
     assert filled[-1] == 8
     assert 4 in filled
     assert any("to come" in title for title in display.titles)
@@ -444,7 +444,7 @@ def test_errands_are_done_in_order_and_none_is_dropped() -> None:
     assert errands.take() == [str(number) for number in range(50)]
 
 
-def test_a_page_fits_a_small_screen_at_any_size_of_picture() -> None:
+def test_a_page_fits_a_small_screen_at_any_size_of_image() -> None:
     assert auto_scale(6, 8, 128, 128) == 1
     assert auto_scale(6, 8, 64, 64) == 2
     assert auto_scale(6, 8, 28, 28) == 4

@@ -1,4 +1,4 @@
-"""Classes in the grid and in walks: which keys choose them, what is drawn, and that a saved picture says which."""
+"""Classes in the grid and in walks: which keys choose them, what is drawn, and that a saved image says which."""
 
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def test_keys_choose_the_class_and_nothing_else(kind: type[GridState | AnimateSt
 
 
 @pytest.mark.parametrize("key", ["0", "5", "n", "p", "c", "m", "P", "C", "M", "N"])
-def test_without_classes_these_keys_bring_new_pictures(key: str) -> None:
+def test_without_classes_these_keys_bring_new_images(key: str) -> None:
     assert after(key, GridState(SHEET)) == GridState(SHEET, seed=1)
     assert after(key, AnimateState(SHEET, position=5)) == AnimateState(SHEET, seed=1)
 
@@ -118,7 +118,7 @@ def test_a_walk_goes_on_in_another_class(model: Model, tmp_path: Path) -> None:
         assert np.array_equal(frames[number][18:30], made[1][2:14])
 
 
-def test_a_saved_picture_says_its_class(model: Model, tmp_path: Path) -> None:
+def test_a_saved_image_says_its_class(model: Model, tmp_path: Path) -> None:
     scripted(page(model, tmp_path), "1,c,down,s,S,c,s")
     one, whole, plain = (read_recipe(tmp_path / f"classes-000{number}.png") for number in (1, 2, 3))
     assert (one["label"], one["class"], one["first_label"], one["by_class"]) == (2, "cat", 1, True)

@@ -48,7 +48,7 @@ finally:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
-    assert "save the selected picture" in done.stdout
+    assert "save the selected image" in done.stdout
 
 
 def test_a_start_imports_only_what_it_needs(generator_path: Path, tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_walk_is_recorded(generator_path: Path, tmp_path: Path) -> None:
     assert data.count(b"\x21\xf9\x04") == 7  # a graphic control extension a frame
 
 
-def test_info_of_a_model_and_of_a_picture(
+def test_info_of_a_model_and_of_a_image(
     generator_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["info", str(generator_path)]) == 0
@@ -108,10 +108,10 @@ def test_info_of_a_model_and_of_a_picture(
         assert fact in said
 
 
-def test_a_picture_is_encoded(generator_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    picture = tmp_path / "red.png"
-    cv2.imwrite(str(picture), np.full((50, 70, 3), (0, 0, 255), np.uint8))
-    arguments = ["grid", str(generator_path), "--display", "none", "--encode", str(picture), "--keys", "s"]
+def test_a_image_is_encoded(generator_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = tmp_path / "red.png"
+    cv2.imwrite(str(image), np.full((50, 70, 3), (0, 0, 255), np.uint8))
+    arguments = ["grid", str(generator_path), "--display", "none", "--encode", str(image), "--keys", "s"]
     assert main([*arguments, "--out", str(tmp_path)]) == 0
     main(["info", str(tmp_path / "tiny-0001.png")])
     said = capsys.readouterr().out
@@ -124,17 +124,17 @@ def test_a_picture_is_encoded(generator_path: Path, tmp_path: Path, capsys: pyte
     [
         ("grid", "x,-,right,down,s", ["--rows", "3", "--cols", "4"]),
         ("grid", "+,x,i,end,left,S", []),
-        ("grid", "x,i,-,right,s", ["--encode", "{picture}"]),
+        ("grid", "x,i,-,right,s", ["--encode", "{image}"]),
         ("animate", "x,+,+,s", []),
         ("animate", "right,S", ["--rows", "2", "--cols", "2", "--lerp", "--loop", "--frames", "90"]),
     ],
 )
-def test_a_saved_picture_is_made_again_bit_by_bit(
+def test_a_saved_image_is_made_again_bit_by_bit(
     mode: str, keys: str, flags: list[str], generator_path: Path, tmp_path: Path
 ) -> None:
-    picture = tmp_path / "red.png"
-    cv2.imwrite(str(picture), np.full((50, 70, 3), (0, 0, 255), np.uint8))
-    flags = [str(picture) if flag == "{picture}" else flag for flag in flags]
+    image = tmp_path / "red.png"
+    cv2.imwrite(str(image), np.full((50, 70, 3), (0, 0, 255), np.uint8))
+    flags = [str(image) if flag == "{image}" else flag for flag in flags]
     saved, again = tmp_path / "tiny-0001.png", tmp_path / "again" / "tiny-0001.png"
     command = [mode, str(generator_path), "--display", "none"]
     assert main([*command, *flags, "--keys", keys, "--out", str(tmp_path)]) == 0
@@ -144,7 +144,7 @@ def test_a_saved_picture_is_made_again_bit_by_bit(
     assert again.read_bytes() == saved.read_bytes()
 
 
-def test_a_saved_picture_is_made_again_only_by_its_own_model_and_mode(
+def test_a_saved_image_is_made_again_only_by_its_own_model_and_mode(
     generator_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = make.make_generator(tmp_path / "other.onnx", hidden=9)
@@ -158,7 +158,7 @@ def test_a_saved_picture_is_made_again_only_by_its_own_model_and_mode(
         (["animate", str(generator_path), "--from", str(saved)], "expected animate"),
         (
             ["grid", str(generator_path), "--from", str(saved), "--seed", "77"],
-            "--seed is 77, and the picture",
+            "--seed is 77, and the image",
         ),
         (["grid", str(generator_path), "--from", str(hostile)], "rows is 1000000000"),
         (["grid", str(generator_path), "--from", str(generator_path)], "does not say"),
@@ -271,7 +271,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-NOT_SAVED = "error: pictures not saved: 1; there was no time"
+NOT_SAVED = "error: images not saved: 1; there was no time"
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def press(session: DatasetSession, keys: str) -> np.ndarray:
     return session.frame()
 
 
-def test_pictures_are_saved_as_they_are_and_say_where_they_come_from(npy: Path, tmp_path: Path) -> None:
+def test_images_are_saved_as_they_are_and_say_where_they_come_from(npy: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     for _ in range(2):
         assert view(npy, "--rows", 2, "--cols", 3, "--keys", "1,0,enter,s,S,2,enter,enter,S", "--out", out) == 0
@@ -68,8 +68,8 @@ def test_pictures_are_saved_as_they_are_and_say_where_they_come_from(npy: Path, 
     assert np.array_equal(cv2.imread(str(out / "set-0001.png"))[..., ::-1], IMAGES[10])
     assert np.array_equal(cv2.imread(str(out / "set-0003.png"))[..., ::-1], IMAGES[2])  # alone on the screen
     assert (page["numbers"], page["classes"]) == ([6, 7, 8, 9, 10, 11], ["ant", "bee", "cat"] * 2)
-    picture = cv2.imread(str(out / "set-0002.png"))
-    assert np.array_equal(picture[10:16, 9:14, ::-1], IMAGES[10])
+    image = cv2.imread(str(out / "set-0002.png"))
+    assert np.array_equal(image[10:16, 9:14, ::-1], IMAGES[10])
 
 
 def test_a_page_can_be_cut_up_again_by_the_tools(npy: Path, tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_marks_stay(npy: Path, tmp_path: Path) -> None:
     assert session.state.marked == {0, 7}
     frame = press(session, "right")
     area = frame[2:50, 2:42]
-    assert (area == MARK).all(axis=2).sum() > 200  # the cross on picture 0, and on no other
+    assert (area == MARK).all(axis=2).sum() > 200  # the cross on image 0, and on no other
     assert not (frame[2:50, 44:] == MARK).all(axis=2).any()
     assert "2 marked" in session.title()
     session.close()
@@ -126,15 +126,15 @@ def test_a_mark_that_cannot_be_written_is_not_shown(npy: Path, monkeypatch: pyte
 def test_what_is_shown_in_words(npy: Path) -> None:
     session = session_of(npy)
     press(session, "right,down")
-    assert session.title() == "set.npy - picture 9 of 0-19 - p9.jpg - class 0 ant - 5x6"
+    assert session.title() == "set.npy - image 9 of 0-19 - p9.jpg - class 0 ant - 5x6"
     press(session, "c")
-    assert "only class 0 ant: 7 pictures" in session.title()
+    assert "only class 0 ant: 7 images" in session.title()
     press(session, "1,9")
     assert " - to 19_ - " in session.title()
     press(session, "9,enter")
-    assert session.title() == "set.npy - there is no picture 199, expected 0..19"
+    assert session.title() == "set.npy - there is no image 199, expected 0..19"
     press(session, "7,c")
-    assert "no pictures of a class 7" in session.title()
+    assert "no images of a class 7" in session.title()
     session.close()
 
 
@@ -163,7 +163,7 @@ def test_classes_of_several_files_are_one_by_name(npy: Path, tmp_path: Path) -> 
     session.close()
 
 
-def test_pictures_of_many_sizes_keep_their_proportions_and_damaged_ones_their_place(tmp_path: Path) -> None:
+def test_images_of_many_sizes_keep_their_proportions_and_damaged_ones_their_place(tmp_path: Path) -> None:
     folder = tmp_path / "f"
     folder.mkdir()
     cv2.imwrite(str(folder / "a.png"), np.full((20, 40, 3), 200, np.uint8))
@@ -252,7 +252,7 @@ HOSTILE = {
     "empty.npy": lambda whole: b"",
     "rubbish.npy": lambda whole: b"rubbish" * 99,
     "negative.npy": lambda whole: whole.replace(b"(20, ", b"(-9, "),
-    "words.txt": lambda whole: b"no pictures",
+    "words.txt": lambda whole: b"no images",
     "cut-images-idx3-ubyte.gz": lambda whole: gzip.compress(bytes((0, 0, 8, 3)) + bytes(12) + whole)[:-9],
 }
 
@@ -273,7 +273,7 @@ def test_more_that_is_no_set(tmp_path: Path, capfd: pytest.CaptureFixture[str]) 
     np.save(tmp_path / "objects.npy", np.array([{}], object), allow_pickle=True)
     np.save(tmp_path / "floats.npy", np.zeros((3, 4, 4, 3)))
     (tmp_path / "none").mkdir()
-    (tmp_path / "none" / "a.txt").write_text("no picture")
+    (tmp_path / "none" / "a.txt").write_text("no image")
     os.mkfifo(tmp_path / "pipe.npy")
     os.mkfifo(tmp_path / "pipe.png")
     for path in tmp_path.iterdir():
@@ -283,7 +283,7 @@ def test_more_that_is_no_set(tmp_path: Path, capfd: pytest.CaptureFixture[str]) 
         assert error.count("\n") == 1
 
 
-def test_a_picture_too_large_for_memory_is_a_damaged_one(tmp_path: Path) -> None:
+def test_a_image_too_large_for_memory_is_a_damaged_one(tmp_path: Path) -> None:
     rows = b"\x00" + bytes(20_000 // 8)
     chunks = [(b"IHDR", (20_000).to_bytes(4, "big") * 2 + bytes((1, 0, 0, 0, 0))), (b"IDAT", b""), (b"IEND", b"")]
     packer = zlib.compressobj(9)

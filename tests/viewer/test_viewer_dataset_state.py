@@ -8,7 +8,7 @@ from viewer.keys import parse_keys
 from viewer.modes.dataset.state import ALL, Catalogue, DatasetState, reduce_dataset
 
 SHEET = Sheet(3, 4, 10, 10)
-LABELS = np.array([0, 1, 3] * 10)  # class 2 has no pictures
+LABELS = np.array([0, 1, 3] * 10)  # class 2 has no images
 
 
 def pressed(keys: str, count: int = 30, labels: np.ndarray | None = None, counts: tuple[int, ...] = ()) -> DatasetState:
@@ -33,12 +33,12 @@ def pressed(keys: str, count: int = 30, labels: np.ndarray | None = None, counts
         ("up", 0, 0),
         ("end,right", 29, 24),
         ("end,down", 29, 24),
-        ("right,right,pagedown,pagedown,down", 29, 24),  # row 7 has two pictures: to the last one
+        ("right,right,pagedown,pagedown,down", 29, 24),  # row 7 has two images: to the last one
         ("right,space,pagedown,pagedown,pageup", 17, 12),
         ("pagedown,pagedown,pagedown", 29, 24),
         ("end,home", 0, 0),
         ("pagedown,click:30:15", 18, 12),
-        ("end,click:40:30", 29, 24),  # no picture there
+        ("end,click:40:30", 29, 24),  # no image there
         ("enter,down,right", 2, 2),  # alone: one after another
         ("enter,down,right,enter", 2, 0),
     ],
@@ -65,23 +65,23 @@ def test_a_number_is_typed(keys: str, cursor: int, typed: str) -> None:
 
 def test_numbers_are_those_of_the_file_under_the_cursor() -> None:
     state = pressed("end,2,enter", counts=(20, 10))
-    assert (state.picture, state.number) == (22, (1, 2))
+    assert (state.image, state.number) == (22, (1, 2))
     assert pressed("tab,1,1,enter", counts=(20, 10)).number == (1, 0)
     assert pressed("tab,tab", counts=(20, 10)).number == (0, 0)
 
 
 def test_only_one_class() -> None:
     state = pressed("right,c", labels=LABELS)
-    assert (state.label, state.picture, state.page[:3]) == (1, 1, (1, 4, 7))
-    assert pressed("right,c,right,right", labels=LABELS).picture == 7
+    assert (state.label, state.image, state.page[:3]) == (1, 1, (1, 4, 7))
+    assert pressed("right,c,right,right", labels=LABELS).image == 7
     back = pressed("right,c,right,right,c", labels=LABELS)
     assert (back.label, back.cursor) == (ALL, 7)
-    assert pressed("n,n,n", labels=LABELS).label == 3  # a class without pictures is passed over
+    assert pressed("n,n,n", labels=LABELS).label == 3  # a class without images is passed over
     assert pressed("p", labels=LABELS).label == 3
     assert pressed("n,p", labels=LABELS).label == 3
     assert pressed("3,c", labels=LABELS).label == 3
     assert pressed("2,c", labels=LABELS).label == ALL
-    assert pressed("n,2,9,enter", labels=LABELS).picture == 29  # it is of another class: all are shown
+    assert pressed("n,2,9,enter", labels=LABELS).image == 29  # it is of another class: all are shown
     assert pressed("c").label == ALL
 
 
@@ -94,6 +94,6 @@ def test_marks_are_taken_away_again_and_found() -> None:
     assert pressed("right,c,d", labels=LABELS).marked == {1}
 
 
-def test_random_pictures_follow_from_the_seed() -> None:
+def test_random_images_follow_from_the_seed() -> None:
     assert pressed("r,r").cursor == pressed("r,r").cursor
     assert len({pressed(",".join("r" * times)).cursor for times in range(1, 8)}) > 3

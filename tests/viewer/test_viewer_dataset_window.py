@@ -90,7 +90,7 @@ def test_a_click_and_a_cut_in_a_window(screen: str, tmp_path: Path) -> None:
         viewer.process.kill()
         viewer.process.wait()
     assert np.array_equal(cv2.imread(str(tmp_path / "table-0001.png")), IMAGES[5])
-    assert read_recipe(tmp_path / "table-0001.png")["picture"] == 5
+    assert read_recipe(tmp_path / "table-0001.png")["image"] == 5
 
 
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a terminal")
@@ -111,7 +111,7 @@ def test_marks_outlive_the_viewer_in_a_terminal(tmp_path: Path, ending: str) -> 
                 assert time.monotonic() < until, seen[-300:]
                 seen += os.read(ours, 65536)
 
-        wait(b"picture 0 of 0-69")
+        wait(b"image 0 of 0-69")
         os.write(ours, b"d\x1b[C\x1b[Cd")
         wait(b"2 marked")
         if ending == "kill":

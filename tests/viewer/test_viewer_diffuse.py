@@ -1,4 +1,4 @@
-"""The diffuse mode: pictures out of noise, out of a generator's pictures, out of photographs; keys while it works."""
+"""The diffuse mode: images out of noise, out of a generator's images, out of photographs; keys while it works."""
 
 import itertools
 import signal
@@ -16,12 +16,12 @@ import small_models as make
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from small_denoisers import alpha_bar, known_pictures, make_denoiser
+from small_denoisers import alpha_bar, known_images, make_denoiser
 
 from viewer import latents, render
 from viewer.__main__ import main
 from viewer.app import run_live, run_scripted
-from viewer.files.png import PictureError, read_recipe
+from viewer.files.png import ImageError, read_recipe
 from viewer.frame.sheet import Sheet
 from viewer.keys import NAMES, Event, decode_character, parse_keys
 from viewer.model import Model, open_model
@@ -43,25 +43,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def point(folder: Path) -> Path:
-    """Knows one picture."""
+    """Knows one image."""
     return make_denoiser(folder / "point.onnx")
 
 
 @pytest.fixture(scope="module")
 def cloud(folder: Path) -> Path:
-    """Knows pictures that are spread round one."""
+    """Knows images that are spread round one."""
     return make_denoiser(folder / "cloud.onnx", "v", spread=0.3)
 
 
 @pytest.fixture(scope="module")
 def anything(folder: Path) -> Path:
-    """Takes whatever it sees for a picture, and says so."""
+    """Takes whatever it sees for an image, and says so."""
     return make_denoiser(folder / "anything.onnx", "x0", spread=1e6)
 
 
 @pytest.fixture(scope="module")
 def kinds(folder: Path) -> Path:
-    """Knows a picture of each of two classes, and one of none."""
+    """Knows an image of each of two classes, and one of none."""
     return make_denoiser(folder / "kinds.onnx", classes=("ant", "bee"))
 
 
@@ -92,14 +92,14 @@ def scripted(work: DiffuseSession, keys: str) -> make.FakeDisplay:
 
 
 def shown(work: DiffuseSession, frame: np.ndarray) -> list[np.ndarray]:
-    """The pictures of a frame, without their outermost pixels, where the cursor may be."""
+    """The images of a frame, without their outermost pixels, where the cursor may be."""
     sheet = work.state.sheet
     corners = [sheet.corner(index) for index in range(sheet.count)]
     return [frame[top + 2 : top + sheet.cell_height - 2, left + 2 : left + sheet.cell_width - 2]
             for left, top in corners]  # fmt: skip
 
 
-def picture(array: np.ndarray) -> np.ndarray:
+def image(array: np.ndarray) -> np.ndarray:
     """An array [c, h, w] in -1..1 as u8 [h, w, 3] BGR."""
     levels = np.clip(np.rint(array * 127.5 + 127.5), 0, 255).astype(np.uint8)
     return np.broadcast_to(levels.transpose(1, 2, 0)[..., ::-1], (*levels.shape[1:], 3))
@@ -128,15 +128,15 @@ def test_no_key_leads_out_of_bounds(events: list[Event], origin: Any, photos: in
 
 
 @pytest.mark.parametrize("sampler", ["ddim", "ddpm", "dpm"])
-def test_pictures_come_out_of_noise(sampler: str, point: Path, tmp_path: Path) -> None:
+def test_images_come_out_of_noise(sampler: str, point: Path, tmp_path: Path) -> None:
     work = session(point, tmp_path, sampler=sampler)
     frame = scripted(work, "x,+,s").frames[-1]
-    expected = picture(known_pictures()[0])
+    expected = image(known_images()[0])
     assert all(close(one, expected[2:-2, 2:-2]) for one in shown(work, frame))
     saved = cv2.imread(str(tmp_path / "point-0001.png"))
     assert close(saved, expected)
     recipe = read_recipe(tmp_path / "point-0001.png")
-    facts = {"mode": "diffuse noise", "seed": 1, "steps": 15, "sampler": sampler, "picture": 0, "file": "point.onnx"}
+    facts = {"mode": "diffuse noise", "seed": 1, "steps": 15, "sampler": sampler, "image": 0, "file": "point.onnx"}
     assert recipe | facts == recipe
 
 
@@ -174,7 +174,7 @@ FLAGS = [
 
 
 @pytest.mark.parametrize(("keys", "flags"), FLAGS)
-def test_a_saved_picture_is_made_again_bit_by_bit(
+def test_a_saved_image_is_made_again_bit_by_bit(
     keys: str, flags: list[str], cloud: Path, generator_path: Path, tmp_path: Path
 ) -> None:
     names = {"generator": generator_path, "photo": tmp_path / "photo.png", "other": tmp_path / "other.png"}
@@ -194,34 +194,34 @@ def test_a_saved_picture_is_made_again_bit_by_bit(
 
 
 def test_classes_and_none_of_them_and_guidance(kinds: Path, tmp_path: Path) -> None:
-    ant, bee, none = known_pictures(3)
+    ant, bee, none = known_images(3)
     flags = ["diffuse", str(kinds), "--display", "none", "--rows", "1", "--cols", "1", "--out", str(tmp_path)]
     assert main([*flags, "--keys", "n,s,n,s,n,s"]) == 0
     for number, expected in enumerate((ant, bee, none), 1):
         path = tmp_path / f"kinds-{number:04d}.png"
-        assert close(cv2.imread(str(path)), picture(expected))
+        assert close(cv2.imread(str(path)), image(expected))
         assert read_recipe(path)["class"] == ("ant", "bee", "none")[number - 1]
     assert main([*flags, "--keys", "s", "--label", "bee", "--guidance", "0.5"]) == 0
-    assert close(cv2.imread(str(tmp_path / "kinds-0004.png")), picture(np.clip(1.5 * bee - 0.5 * none, -1, 1)), 2)
+    assert close(cv2.imread(str(tmp_path / "kinds-0004.png")), image(np.clip(1.5 * bee - 0.5 * none, -1, 1)), 2)
     assert main([*flags, "--keys", "s", "--label", "none", "--guidance", "0.5"]) == 0
-    assert close(cv2.imread(str(tmp_path / "kinds-0005.png")), picture(none))
+    assert close(cv2.imread(str(tmp_path / "kinds-0005.png")), image(none))
     assert main([*flags[:4], "--keys", "0,c,S", "--rows", "3", "--cols", "1", "--out", str(tmp_path)]) == 0
     sheet = cv2.imread(str(tmp_path / "kinds-0006.png"))
     for row, expected in enumerate((ant, bee, none)):
-        assert close(sheet[2 + 18 * row : 18 + 18 * row, 2:18], picture(expected))
+        assert close(sheet[2 + 18 * row : 18 + 18 * row, 2:18], image(expected))
 
 
 @pytest.mark.parametrize("taken", [0, 3])
 def test_grey_denoisers(taken: int, folder: Path, tmp_path: Path) -> None:
     path = make_denoiser(folder / f"grey{taken}.onnx", "v", channels=1, taken=taken)
     scripted(session(path, tmp_path), "s")
-    assert close(cv2.imread(str(tmp_path / f"grey{taken}-0001.png")), picture(known_pictures(channels=1)[0]))
+    assert close(cv2.imread(str(tmp_path / f"grey{taken}-0001.png")), image(known_images(channels=1)[0]))
 
 
-# Pictures to begin with.
+# Images to begin with.
 
 
-def test_a_generators_pictures_are_those_of_its_grid_and_tab_shows_them(
+def test_a_generators_images_are_those_of_its_grid_and_tab_shows_them(
     point: Path, generator_path: Path, tmp_path: Path
 ) -> None:
     generator = open_model(generator_path)
@@ -232,11 +232,11 @@ def test_a_generators_pictures_are_those_of_its_grid_and_tab_shows_them(
         latents.bilinear(np.stack([latents.draw(generator.latent, 0, number) for number in (0, 2, 3, 5)]), 2, 3)
     )
     for number, expected in ((1, drawn), (2, between)):
-        pictures = shown(work, display.frames[number])
-        assert all(np.array_equal(one, other[2:-2, 2:-2]) for one, other in zip(pictures, expected, strict=True))
+        images = shown(work, display.frames[number])
+        assert all(np.array_equal(one, other[2:-2, 2:-2]) for one, other in zip(images, expected, strict=True))
         assert "before" in display.titles[number]
     for number in (0, 3, 4):
-        expected = picture(known_pictures()[0])[2:-2, 2:-2]
+        expected = image(known_images()[0])[2:-2, 2:-2]
         assert all(close(one, expected) for one in shown(work, display.frames[number]))
 
 
@@ -250,16 +250,16 @@ def test_strength_and_noise_as_they_are_documented(anything: Path, generator_pat
         diffusion = Diffusion(denoiser, Settings(start=300, **settings), generator)
         return diffusion.finish(page, range(6))
 
-    # A network that takes all it sees for picture, and none for noise, only undoes the fading by the square root of ᾱ.
+    # A network that takes all it sees for image, and none for noise, only undoes the fading by the square root of ᾱ.
     bare = made(strength=0.4, noise=False)
-    assert close(bare, np.stack([picture(np.clip(0.4 * one / share**0.5, -1, 1)) for one in drawn]))
+    assert close(bare, np.stack([image(np.clip(0.4 * one / share**0.5, -1, 1)) for one in drawn]))
     spread = (made(strength=0.1).astype(float) - made(strength=0.0)).mean()
     assert spread == pytest.approx((0.1 * drawn * 127.5).mean(), abs=3)
     noisy = made(strength=0.0).astype(float) / 127.5 - 1
     assert np.abs(noisy).mean() > 0.5
 
 
-def test_without_noise_pictures_keep_their_contrast(anything: Path, generator_path: Path, tmp_path: Path) -> None:
+def test_without_noise_images_keep_their_contrast(anything: Path, generator_path: Path, tmp_path: Path) -> None:
     command = ["diffuse", str(anything), "--init", str(generator_path), "--no-noise", "--rows", "1", "--cols", "1"]
     assert main([*command, "-o", str(tmp_path)]) == 0
     drawn = open_model(generator_path).generate(latents.draw_many(open_model(generator_path).latent, 0, range(1)))
@@ -274,7 +274,7 @@ def test_photographs_lie_beside_what_became_of_them(point: Path, photo_path: Pat
     paths = [photo_path, *others]
     work = session(point, tmp_path, 1, 2, photos=paths, start=300)
     display = scripted(work, "right,s,pagedown,S,x")
-    expected = picture(known_pictures()[0])
+    expected = image(known_images()[0])
     for frame, there in ((display.frames[0], paths[:2]), (display.frames[3], paths[2:])):
         for cell, path in zip(shown(work, frame), there, strict=False):
             assert np.array_equal(cell[:, :14], squared(cv2.imread(str(path)), 16, 16)[2:-2, 2:])
@@ -352,7 +352,7 @@ def test_keys_are_heard_within_a_run_of_the_network(cloud: Path, tmp_path: Path)
 
 
 @pytest.mark.usefixtures("slow")
-def test_pictures_are_seen_before_they_are_there(cloud: Path, tmp_path: Path) -> None:
+def test_images_are_seen_before_they_are_there(cloud: Path, tmp_path: Path) -> None:
     work = session(cloud, tmp_path, steps=6)
     person = Person(work, (2.2, "esc"))
     work.close()
@@ -367,7 +367,7 @@ def test_what_is_saved_while_it_is_under_way_is_what_was_asked_for_then(cloud: P
     Person(work, (0.1, "s"), (0.3, "x"), (0.5, "right"), (0.6, "s"), (2.5, "esc"))
     work.close()
     recipes = [read_recipe(path) for path in sorted(tmp_path.glob("cloud-*.png"))]
-    assert sorted((recipe["seed"], recipe["picture"]) for recipe in recipes) == [(0, 0), (1, 1)]
+    assert sorted((recipe["seed"], recipe["image"]) for recipe in recipes) == [(0, 0), (1, 1)]
     scripted(session(cloud, tmp_path / "again", steps=3), "s")
     first = next(path for path in tmp_path.glob("*.png") if read_recipe(path)["seed"] == 0)
     assert (tmp_path / "again" / "cloud-0001.png").read_bytes() == first.read_bytes()
@@ -378,8 +378,8 @@ def test_leaving_before_it_is_there_says_what_was_not_saved(cloud: Path, tmp_pat
     work = session(cloud, tmp_path, steps=50)
     person = Person(work, (0.1, "s"), (0.3, "esc"), (1.2, "esc"))
     assert person.ended - 1.2 < 0.2
-    assert "saving 1 picture; ESC again gives up" in person.frames[-1][1]
-    with pytest.raises(PictureError, match="not saved: 1"):
+    assert "saving 1 image; ESC again gives up" in person.frames[-1][1]
+    with pytest.raises(ImageError, match="not saved: 1"):
         work.close()
 
 
@@ -388,7 +388,7 @@ def test_leaving_waits_for_what_is_to_be_saved(cloud: Path, tmp_path: Path) -> N
     work = session(cloud, tmp_path, steps=4)
     person = Person(work, (0.1, "s"), (0.2, "x"), (0.25, "s"), (0.3, "esc"))
     work.close()
-    assert any("saving 2 pictures; ESC again gives up" in title for _, title in person.frames)
+    assert any("saving 2 images; ESC again gives up" in title for _, title in person.frames)
     assert {read_recipe(path)["seed"] for path in tmp_path.glob("*.png")} == {0, 1}
 
 
@@ -408,7 +408,7 @@ def test_a_look_costs_little_of_the_time(cloud: Path, tmp_path: Path) -> None:
 # The way.
 
 
-def test_the_way_of_a_picture_is_kept_beside_it(cloud: Path, tmp_path: Path) -> None:
+def test_the_way_of_a_image_is_kept_beside_it(cloud: Path, tmp_path: Path) -> None:
     scripted(session(cloud, tmp_path, way="png", steps=30), "right,s,S")
     result, strip = (cv2.imread(str(tmp_path / name)) for name in ("cloud-0001.png", "cloud-0001-steps.png"))
     assert strip.shape == (16 + 4, 12 * 18 + 2, 3)
@@ -416,7 +416,7 @@ def test_the_way_of_a_picture_is_kept_beside_it(cloud: Path, tmp_path: Path) -> 
     noise = strip[2:18, 2:18].astype(float)
     assert noise.std() > 60
     assert cv2.imread(str(tmp_path / "cloud-0002-steps.png")).shape[0] == 6 * 18 + 2
-    assert read_recipe(tmp_path / "cloud-0001-steps.png")["picture"] == 1
+    assert read_recipe(tmp_path / "cloud-0001-steps.png")["image"] == 1
     scripted(session(cloud, tmp_path, way="gif", steps=30), "S")
     with Image.open(tmp_path / "cloud-0003-steps.gif") as way:
         assert way.size == (3 * 18 + 2, 2 * 18 + 2)
@@ -451,11 +451,11 @@ def test_photographs_are_made_without_a_screen(cloud: Path, tmp_path: Path, caps
     photos.mkdir()
     for number in range(5):
         cv2.imwrite(str(photos / f"photo{number}.png"), make.photo_like(30, 40, seed=number))
-    (photos / "broken.png").write_text("no picture")
+    (photos / "broken.png").write_text("no image")
     command = ["diffuse", str(cloud), "--init", str(photos), "-o", str(out)]
     assert main([*command, "--keep-steps", "gif"]) == 0
     said = capsys.readouterr()
-    assert "broken.png: not a picture" in said.err
+    assert "broken.png: not an image" in said.err
     assert said.out == f"{out}: 5 written\n"
     names = sorted(path.name for path in out.iterdir())
     assert names == sorted(f"photo{number}{ending}" for number in range(5) for ending in (".png", "-steps.gif"))
@@ -499,19 +499,19 @@ def test_ctrl_c_leaves_whole_files_only(cloud: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["diffuse", "{generator}"], "found a generator, expected a denoiser (noise → picture, step by step)"),
-        (["grid", "{denoiser}"], "found a denoiser, expected a generator (latent → picture); for this one there is: "
+        (["diffuse", "{generator}"], "found a generator, expected a denoiser (noise → image, step by step)"),
+        (["grid", "{denoiser}"], "found a denoiser, expected a generator (latent → image); for this one there is: "
                                  "python -m viewer diffuse"),
         (["diffuse", "{denoiser}", "--init", "{denoiser}"], "found a denoiser, expected a generator"),
         (["diffuse", "{bare}"], "expected a denoiser"),
         (["diffuse", "{unscheduled}"], "schedule"),
-        (["diffuse", "{denoiser}", "--init", "{wide}"], "pictures of 32x16, expected the proportions of 16x16"),
+        (["diffuse", "{denoiser}", "--init", "{wide}"], "images of 32x16, expected the proportions of 16x16"),
         (["diffuse", "{denoiser}", "--init", "{generator}", "{photo}"], "--init has 2 files"),
         (["diffuse", "{denoiser}", "--init", "{gone}"], "no such file"),
         (["diffuse", "{denoiser}", "--init", "{photo}", "--start", "1001"], "--start is 1001, expected 1..1000"),
-        (["diffuse", "{denoiser}", "--start", "300"], "--start is for pictures to begin with"),
-        (["diffuse", "{denoiser}", "--strength", "0.5"], "--strength is for pictures to begin with"),
-        (["diffuse", "{denoiser}", "--no-noise"], "--no-noise is for pictures to begin with"),
+        (["diffuse", "{denoiser}", "--start", "300"], "--start is for images to begin with"),
+        (["diffuse", "{denoiser}", "--strength", "0.5"], "--strength is for images to begin with"),
+        (["diffuse", "{denoiser}", "--no-noise"], "--no-noise is for images to begin with"),
         (["diffuse", "{denoiser}", "--eta", "1", "--sampler", "ddpm"], "--eta is for the samplers ddim and dpm"),
         (["diffuse", "{denoiser}", "--guidance", "1"], "--guidance is 1, expected none"),
         (["diffuse", "{denoiser}", "--label", "cat"], "draws no classes"),
@@ -538,7 +538,7 @@ def test_bad_input_is_one_line_and_code_2(
     assert error.count("\n") == 1
 
 
-def test_only_the_same_model_and_the_same_pictures_make_it_again(
+def test_only_the_same_model_and_the_same_images_make_it_again(
     cloud: Path, point: Path, generator_path: Path, photo_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["diffuse", str(cloud), "--display", "none", "--steps", "2"]
@@ -553,8 +553,8 @@ def test_only_the_same_model_and_the_same_pictures_make_it_again(
         (["diffuse", str(point), "--from", noise], "another model"),
         (["grid", str(generator_path), "--from", noise], "expected grid"),
         ([*command, "--from", noise, "--init", str(photo_path)], "made from noise, expected no --init"),
-        ([*command, "--from", noise, "--steps", "9"], "--steps is 9, and the picture of --from says"),
-        ([*command, "--from", noise, "--sampler", "dpm"], "--sampler is dpm, and the picture of --from says ddim"),
+        ([*command, "--from", noise, "--steps", "9"], "--steps is 9, and the image of --from says"),
+        ([*command, "--from", noise, "--sampler", "dpm"], "--sampler is dpm, and the image of --from says ddim"),
         ([*command, "--from", generator], "made with --init 'tiny.onnx'"),
         ([*command, "--from", generator, "--init", str(other)], "made with --init 'tiny.onnx'"),
         ([*command, "--from", photo], "made with --init ['photo.png']"),

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from small_denoisers import known_pictures, make_denoiser
+from small_denoisers import known_images, make_denoiser
 
 from viewer.files.png import read_recipe
 
@@ -40,7 +40,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def test_every_key_counts_while_pictures_are_under_way_and_esc_is_heard(screen: str, tmp_path: Path) -> None:
+def test_every_key_counts_while_images_are_under_way_and_esc_is_heard(screen: str, tmp_path: Path) -> None:
     path = make_denoiser(tmp_path / "point.onnx")
     environment = os.environ | {"DISPLAY": screen}
     arguments = [
@@ -82,9 +82,9 @@ def test_every_key_counts_while_pictures_are_under_way_and_esc_is_heard(screen: 
             time.sleep(0.05)
         time.sleep(0.2)
         recipe = read_recipe(saved)
-        found = recipe["picture"], recipe["seed"], recipe["steps"], recipe["interpolated"]
+        found = recipe["image"], recipe["seed"], recipe["steps"], recipe["interpolated"]
         assert found == (1, 30, 5, True)
-        levels = np.rint(known_pictures()[0] * 127.5 + 127.5).transpose(1, 2, 0)[..., ::-1]
+        levels = np.rint(known_images()[0] * 127.5 + 127.5).transpose(1, 2, 0)[..., ::-1]
         assert np.abs(cv2.imread(str(saved)) - levels).max() <= 1
         xdotool("key", "r")
         time.sleep(0.7)

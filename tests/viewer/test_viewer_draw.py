@@ -172,7 +172,7 @@ def test_models_without_colours_get_a_usual_palette_and_size_is_of_the_page(tmp_
     assert cv2.imread(str(tmp_path / "plain-0001.png")).shape[1] > 800
 
 
-def test_the_picture_follows_while_the_button_is_held(edges_path: Path, tmp_path: Path) -> None:
+def test_the_image_follows_while_the_button_is_held(edges_path: Path, tmp_path: Path) -> None:
     work = session(edges_path, tmp_path)
     translate, seen = work.translator.model.translate, []
 

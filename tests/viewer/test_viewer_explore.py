@@ -33,7 +33,7 @@ def model(plane_path: Path) -> Model:
 
 @pytest.fixture(scope="module")
 def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Thirty pictures of one colour each, in three classes; the encoder gives their mean red and green, 0..1."""
+    """Thirty images of one colour each, in three classes; the encoder gives their mean red and green, 0..1."""
     colours = np.random.default_rng(1).integers(0, 256, (30, 1, 1, 3), np.uint8)
     path = tmp_path_factory.mktemp("set") / "colours.npy"
     np.save(path, np.broadcast_to(colours, (30, 20, 20, 3)))
@@ -60,16 +60,16 @@ def cut(frame: np.ndarray, area: Area) -> np.ndarray:
 
 
 def large(session: LatentSession, image: np.ndarray) -> np.ndarray:
-    """A picture as the panel shows it."""
-    area = plots.picture_area(session.state.layout.panel, *session.model.image_size)
+    """An image as the panel shows it."""
+    area = plots.image_area(session.state.layout.panel, *session.model.image_size)
     return plots.enlarged(image, area.height, area.width)
 
 
 def panel(session: LatentSession, frame: np.ndarray) -> np.ndarray:
-    return cut(frame, plots.picture_area(session.state.layout.panel, *session.model.image_size))
+    return cut(frame, plots.image_area(session.state.layout.panel, *session.model.image_size))
 
 
-def test_the_plane_shows_each_place_its_picture(model: Model, tmp_path: Path) -> None:
+def test_the_plane_shows_each_place_its_image(model: Model, tmp_path: Path) -> None:
     session = start(model, tmp_path)
     frame = scripted(session, "right,up").frames[-1]
     side = session.state.layout.plane_width // 8
@@ -80,7 +80,7 @@ def test_the_plane_shows_each_place_its_picture(model: Model, tmp_path: Path) ->
         assert np.array_equal(plane[row * side : (row + 1) * side, column * side : (column + 1) * side], expected)
 
 
-def test_the_picture_beside_the_plane_follows_the_mouse(model: Model, tmp_path: Path) -> None:
+def test_the_image_beside_the_plane_follows_the_mouse(model: Model, tmp_path: Path) -> None:
     session = start(model, tmp_path)
     area = session.state.layout.plane
     frames = scripted(session, f"move:{area.left + 100}:{area.top + 500},move:{area.left + 400}:{area.top}").frames
@@ -136,19 +136,19 @@ def test_a_random_line_is_a_great_circle(generator_path: Path, tmp_path: Path) -
 def test_the_scatter_shows_the_points_by_class(plane_path: Path, labelled: Path, tmp_path: Path) -> None:
     model, encoder = open_model(plane_path), open_sibling_encoder(plane_path)
     session = start(model, tmp_path, open_cloud(model, encoder, labelled, 100), reach=2.0)
-    pictures = np.load(labelled)
-    colour = pictures[4, 0, 0].astype(float) / 255
+    images = np.load(labelled)
+    colour = images[4, 0, 0].astype(float) / 255
     area = session.state.layout.plane
     x, y = round(area.left + (colour[0] + 2) / 4 * area.width), round(area.bottom - (colour[1] + 2) / 4 * area.height)
     display = scripted(session, f"tab,tab,click:{x}:{y},s")
     frame = display.frames[-1]
-    for number, (red, green, _) in enumerate(pictures[:, 0, 0] / 255):
+    for number, (red, green, _) in enumerate(images[:, 0, 0] / 255):
         column = round(area.left + (red + 2) / 4 * area.width - 0.5)
         row = round(area.bottom - (green + 2) / 4 * area.height - 0.5)
         if number != 4:  # under the ring
             wanted = [plots.colour_of(label, 3) for label in range(3)]
             near = np.abs(frame[row, column].astype(int) - wanted[number % 3]).max() < 30
-            assert near or np.hypot(column - x, row - y) < 12 or _covered(pictures, number, area)
+            assert near or np.hypot(column - x, row - y) < 12 or _covered(images, number, area)
     assert "number 4" in display.titles[-2]
     assert "class bee" in display.titles[-2]
     recipe = read_recipe(tmp_path / "plane-0001.png")
@@ -158,16 +158,16 @@ def test_the_scatter_shows_the_points_by_class(plane_path: Path, labelled: Path,
     assert np.array_equal(cv2.imread(str(tmp_path / "plane-0001.png")), drawn)
     half = (session.state.layout.panel.width - 8) // 2
     pair = [
-        plots.picture_area(Area(session.state.layout.panel.left + k * (half + 8), area.top, half, half), 16, 16)
+        plots.image_area(Area(session.state.layout.panel.left + k * (half + 8), area.top, half, half), 16, 16)
         for k in (0, 1)
     ]
-    assert np.array_equal(cut(frame, pair[0])[50, 50], pictures[4, 0, 0][::-1])
+    assert np.array_equal(cut(frame, pair[0])[50, 50], images[4, 0, 0][::-1])
     assert np.array_equal(cut(frame, pair[1]), plots.enlarged(drawn, pair[1].height, pair[1].width))
 
 
-def _covered(pictures: np.ndarray, number: int, area: Area) -> bool:
+def _covered(images: np.ndarray, number: int, area: Area) -> bool:
     """Whether another point lies so near that it may have been drawn over this one."""
-    places = pictures[:, 0, 0, :2] / 255 / 4 * (area.width, area.height)
+    places = images[:, 0, 0, :2] / 255 / 4 * (area.width, area.height)
     return bool((np.delete(np.linalg.norm(places - places[number], axis=1), number) < 12).any())
 
 
@@ -175,7 +175,7 @@ def test_without_a_set_the_models_own_latents_are_scattered(classes_path: Path, 
     model = open_model(classes_path)
     session = start(model, tmp_path, open_cloud(model, None, None, 10), view="scatter")
     display = scripted(session, "s")
-    assert "training picture" in display.titles[0]
+    assert "training image" in display.titles[0]
     latent = np.float32(read_recipe(tmp_path / "classes-0001.png")["latent"])
     assert np.abs(model.samples - latent).max(axis=1).min() == 0
 
@@ -190,7 +190,7 @@ def test_points_are_chosen_evenly_and_no_more_than_asked_for(plane_path: Path, l
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Twelve pictures of one colour each in the folders of two classes, of which number 0, 5 and 7 are damaged."""
+    """Twelve images of one colour each in the folders of two classes, of which number 0, 5 and 7 are damaged."""
     for number in range(12):
         path = tmp_path / "folder" / ("bee" if number < 6 else "cat") / f"{number:02d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -200,11 +200,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "folder"
 
 
-def test_unreadable_pictures_are_left_out_and_counted(plane_path: Path, folder: Path, tmp_path: Path) -> None:
+def test_unreadable_images_are_left_out_and_counted(plane_path: Path, folder: Path, tmp_path: Path) -> None:
     model, encoder = open_model(plane_path), open_sibling_encoder(plane_path)
     session = start(model, tmp_path, open_cloud(model, encoder, folder, 100), view="scatter", reach=2.0)
     area = session.state.layout.plane
-    for number in (6, 8):  # a picture after a damaged one is still itself
+    for number in (6, 8):  # an image after a damaged one is still itself
         x = round(area.left + (20 * number / 255 + 2) / 4 * area.width)
         for event in parse_keys(f"click:{x}:{area.top + area.height // 2}"):
             session.handle(event)
@@ -222,7 +222,7 @@ def test_unreadable_pictures_are_left_out_and_counted(plane_path: Path, folder: 
     assert (tmp_path / "again" / "plane-0001.png").read_bytes() == saved.read_bytes()
 
 
-def test_a_set_without_one_readable_picture_is_one_line(
+def test_a_set_without_one_readable_image_is_one_line(
     plane_path: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for path in folder.rglob("*.png"):
@@ -230,11 +230,11 @@ def test_a_set_without_one_readable_picture_is_one_line(
     command = ["latent", str(plane_path), "--display", "none", "--data", str(folder), "--view", "scatter"]
     assert main([*command, "--out", str(tmp_path)]) == 2
     error = capsys.readouterr().err
-    assert "none of 12 pictures can be read" in error
+    assert "none of 12 images can be read" in error
     assert error.count("\n") == 1
 
 
-def test_a_picture_is_drawn_again_as_the_class_of_its_name(classes_path: Path, folder: Path, tmp_path: Path) -> None:
+def test_a_image_is_drawn_again_as_the_class_of_its_name(classes_path: Path, folder: Path, tmp_path: Path) -> None:
     model, encoder = open_model(classes_path), open_model(make_encoder(tmp_path / "classes.encoder.onnx"))
     for name, expected in (("cat", "cat"), ("dog", "ant")):  # ant is the class that is chosen
         if name != "cat":
@@ -270,7 +270,7 @@ def test_bgr_is_for_npy_files_and_is_remembered(
 def test_sliders_show_where_they_lead(generator_path: Path, tmp_path: Path) -> None:
     session = start(open_model(generator_path), tmp_path, view="sliders")
     layout = session.state.layout
-    count, width, height = layout.track_pictures
+    count, width, height = layout.track_images
     frame = scripted(session, "down,down,right").frames[-1]
     latent = session.state.space.latent_at(session.state.point)
     assert np.array_equal(panel(session, frame), large(session, session.model.generate(latent[None])[0]))
@@ -385,7 +385,7 @@ def test_a_mistake_is_one_line(
 
 
 class SlowModel:
-    """Stands for a model that takes its time for every picture; counts what it is asked for."""
+    """Stands for a model that takes its time for every image; counts what it is asked for."""
 
     name, sha256, path, latent, image_size, card = "slow", "0" * 64, Path("slow.onnx"), Latent(size=2), (8, 8), None
     classes, samples = (), np.zeros((0, 2), np.float32)
@@ -423,7 +423,7 @@ def test_the_plane_becomes_finer_and_the_point_comes_first(tmp_path: Path) -> No
 
 
 def test_the_mouse_is_not_kept_waiting_by_the_plane(tmp_path: Path) -> None:
-    """While a plane that takes ten seconds is made, each picture under the mouse is there within moments."""
+    """While a plane that takes ten seconds is made, each image under the mouse is there within moments."""
     session = start(SlowModel(0.12), tmp_path)
     area = session.state.layout.plane
     moves = [parse_keys(f"move:{area.left + 60 * number}:{area.top + 300}")[0] for number in range(1, 9)]
@@ -446,7 +446,7 @@ def test_the_mouse_is_not_kept_waiting_by_the_plane(tmp_path: Path) -> None:
     run_live(session, display)
     session.close()
     assert not moves
-    assert sorted(waits[1:])[4] < 0.5  # two pictures: the one under way, and the one asked for
+    assert sorted(waits[1:])[4] < 0.5  # two images: the one under way, and the one asked for
 
 
 def test_a_model_that_fails_is_asked_once_a_state(tmp_path: Path) -> None:
@@ -483,8 +483,8 @@ def test_the_same_script_gives_the_same_frames(plane_path: Path, labelled: Path,
 
 
 def frame_of(state: LatentState) -> np.ndarray:
-    picture = np.full((28, 28, 3), 200, np.uint8)
-    return scene.plane(state, scene.empty_plane(state.layout), picture, ("at 1.00, 2.00",))
+    image = np.full((28, 28, 3), 200, np.uint8)
+    return scene.plane(state, scene.empty_plane(state.layout), image, ("at 1.00, 2.00",))
 
 
 def test_a_frame_with_the_mouse_on_it_takes_a_fraction_of_its_time(model: Model) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from viewer.files import atomic as files
-from viewer.files.png import PictureError, encode_png, save_numbered
+from viewer.files.png import ImageError, encode_png, save_numbered
 from viewer.files.results import write_new
 
 ENDED = """
@@ -83,7 +83,7 @@ def test_where_there_are_no_links_nothing_is_overwritten(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(os, "link", refuse)
     write_new(tmp_path / "p.png", b"first")
-    with pytest.raises(PictureError, match="exists already"):
+    with pytest.raises(ImageError, match="exists already"):
         write_new(tmp_path / "p.png", b"second")
     assert save_numbered(tmp_path, "p", b"third").name == "p-0001.png"
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"p.png": b"first", "p-0001.png": b"third"}

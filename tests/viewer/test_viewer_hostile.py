@@ -26,7 +26,7 @@ OPEN = Path(__file__).with_name("open_hostile.py")
 IMAGE_DATA = Path(os.environ.get("IMAGE_DATA", "nowhere"))
 FAST = ("random_bytes", "first_99_percent", "weights_above", "weights_of_a_device", "weights_beside",
         "weights_of_4_TiB_without_data", "constant_of_shape_of_64_GiB", "expand_of_64_GiB_when_run",
-        "a_64_GiB_picture_without_a_card", "an_operator_of_somebody", "branches_3000_deep", "a_billion_laughs",
+        "a_64_GiB_image_without_a_card", "an_operator_of_somebody", "branches_3000_deep", "a_billion_laughs",
         "a_circle", "escapes_in_every_name", "escapes_in_its_card", "a_card_with_odd_latent")  # fmt: skip
 BEFORE_ANYTHING_READS_THEM = {  # refused by looking at them, and what the message has to say
     **dict.fromkeys((name for name in MAKERS if re.match(r"weights_(?!of_|sho|lon)|sparse_weights_else", name)),
@@ -186,8 +186,8 @@ def test_every_mode_looks_first(
 ) -> None:
     path = tmp_path / "m.onnx"
     path.write_bytes(MAKERS["weights_above"]())
-    pictures = [str(photo_path)] if mode in ("translate", "upscale") else []
-    assert main([mode, str(path), *pictures]) == 2
+    images = [str(photo_path)] if mode in ("translate", "upscale") else []
+    assert main([mode, str(path), *images]) == 2
     assert "another file" in capsys.readouterr().err
 
 

@@ -1,4 +1,4 @@
-"""Fine detail that is added to pictures: what is shown at which gain, how often networks run, which files are pairs."""
+"""Fine detail that is added to images: what is shown at which gain, how often networks run, which files are pairs."""
 
 import time
 from pathlib import Path
@@ -57,14 +57,14 @@ def expected(low: Model, layer: DetailLayer, seed: int, gain: float) -> np.ndarr
 
 
 def on(frame: np.ndarray, index: int) -> np.ndarray:
-    """A picture on a frame, without its outermost pixels, where the cursor may be."""
+    """An image on a frame, without its outermost pixels, where the cursor may be."""
     row, column = divmod(index, 4)
     top, left = 2 + 18 * row, 2 + 18 * column
     return frame[top + 2 : top + 14, left + 2 : left + 14]
 
 
-def same(frame: np.ndarray, pictures: np.ndarray) -> bool:
-    return all(np.abs(on(frame, k).astype(int) - pictures[k][2:-2, 2:-2]).max() <= 1 for k in range(12))
+def same(frame: np.ndarray, images: np.ndarray) -> bool:
+    return all(np.abs(on(frame, k).astype(int) - images[k][2:-2, 2:-2]).max() <= 1 for k in range(12))
 
 
 def test_every_frame_shows_its_gain(low: Model, layer: DetailLayer, tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_gain_that_changes_before_the_page_is_whole_holds_for_all_of_it(
 ) -> None:
     class Slow(DetailLayer):
         def of(self, latents: np.ndarray, images: np.ndarray) -> np.ndarray:
-            time.sleep(0.1)  # three parts of four pictures
+            time.sleep(0.1)  # three parts of four images
             return super().of(latents, images)
 
     slow = Slow(layer.model)
@@ -132,16 +132,16 @@ def test_gain_goes_from_nothing_to_128_in_even_steps() -> None:
 
 def test_sharpening_blends_with_what_the_kernel_makes(low: Model, tmp_path: Path) -> None:
     frames = page(low, Sharpening(), tmp_path, "-,-,+,+,+,+,+,+,+,+,+,+").frames
-    pictures = low.generate(draw_many(low.latent, 0, range(12)))
-    assert same(frames[2], pictures)  # 0: as they are
+    images = low.generate(draw_many(low.latent, 0, range(12)))
+    assert same(frames[2], images)  # 0: as they are
     kernel = np.array([[-2, -4, -2], [-4, 25, -4], [-2, -4, -2]], np.float64)
-    sharp = np.stack([cv2.filter2D(picture.astype(np.float64), -1, kernel) for picture in pictures])
+    sharp = np.stack([cv2.filter2D(image.astype(np.float64), -1, kernel) for image in images])
     assert same(frames[-1], np.rint(sharp.clip(0, 255)).astype(np.uint8))
-    half = 0.5 * pictures + 0.5 * sharp
+    half = 0.5 * images + 0.5 * sharp
     assert same(frames[7], np.rint(half.clip(0, 255)).astype(np.uint8))
 
 
-def test_saved_pictures_carry_their_gain_and_can_be_made_again(
+def test_saved_images_carry_their_gain_and_can_be_made_again(
     low: Model, layer: DetailLayer, detail_path: Path, generator_path: Path, tmp_path: Path
 ) -> None:
     frames = page(low, layer, tmp_path, "x,+,+,right,s,S").frames
@@ -187,7 +187,7 @@ def test_a_walk_has_detail_and_its_own_keys_for_speed(
     ("facts", "message"),
     [
         ({"size": 5}, "latents of 5 numbers, expected 4"),
-        ({"height": 8, "width": 8}, "pictures of 8x8 pixels, expected 16x16"),
+        ({"height": 8, "width": 8}, "images of 8x8 pixels, expected 16x16"),
         ({"latent": Latent(size=4, prior="uniform")}, "a uniform prior, expected normal"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Sets of pictures with labels: .npy, idx and folders; what is damaged or hostile is one line."""
+"""Sets of images with labels: .npy, idx and folders; what is damaged or hostile is one line."""
 
 import gzip
 import json
@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from viewer.files.png import PictureError
+from viewer.files.png import ImageError
 from viewer.modes.dataset.opened import open_set
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (7, 6, 5, 3), np.uint8)
@@ -35,7 +35,7 @@ def test_npy_with_labels_beside_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shape", [(7, 6, 5), (7, 6, 5, 1)])
-def test_grey_pictures_and_no_labels(tmp_path: Path, shape: tuple[int, ...]) -> None:
+def test_grey_images_and_no_labels(tmp_path: Path, shape: tuple[int, ...]) -> None:
     np.save(tmp_path / "set.npy", IMAGES[..., 0].reshape(shape))
     found = open_set(tmp_path / "set.npy")
     assert found.labels is None
@@ -64,7 +64,7 @@ def test_folders_are_classes(tmp_path: Path) -> None:
     for number, name in enumerate(("newt", "cat", "cat")):
         (tmp_path / name).mkdir(exist_ok=True)
         cv2.imwrite(str(tmp_path / name / f"{number}.png"), IMAGES[number])
-    (tmp_path / "cat" / "notes.txt").write_text("no picture")
+    (tmp_path / "cat" / "notes.txt").write_text("no image")
     found = open_set(tmp_path)
     assert found.labels is not None
     assert (found.classes, found.labels.tolist()) == (("cat", "newt"), [0, 0, 1])
@@ -78,7 +78,7 @@ def save(path: Path, number: int) -> None:
 
 
 def layout_of(kind: str, folder: Path) -> Path:
-    """A set of pictures that lies in a folder as sets do."""
+    """A set of images that lies in a folder as sets do."""
     match kind:
         case "hidden and empty folders":
             for number, name in enumerate((".cache/a", ".cache/b", "newt/.hidden", "cat/b", "newt/deep/c", "cat/a")):
@@ -93,17 +93,17 @@ def layout_of(kind: str, folder: Path) -> Path:
         case "one folder":
             save(folder / "train" / "a.png", 0)
             save(folder / "train" / "b.png", 1)
-        case "pictures beside folders":
+        case "images beside folders":
             for number, name in enumerate(("cat/a", "b", "newt/c")):
                 save(folder / f"{name}.png", number)
-        case "files beside folders that are no pictures":
+        case "files beside folders that are no images":
             for number, name in enumerate(("cat/a", "newt/c", "cat/b")):
                 save(folder / f"{name}.png", number)
             (folder / "Thumbs.db").write_bytes(b"thumbs")
             (folder / "cover.png").write_bytes((folder / "cat" / "a.png").read_bytes()[:-30])
             for name in ("notes/readme.txt", "olm/a.png"):
                 (folder / name).parent.mkdir()
-                (folder / name).write_text("no picture")
+                (folder / name).write_text("no image")
         case "links to folders":
             for number, name in enumerate(("real/cat/a", "real/newt/c", "real/cat/b", "set/dog/d", "set/.kept/e")):
                 save(folder / f"{name}.png", number)
@@ -131,8 +131,8 @@ def layout_of(kind: str, folder: Path) -> Path:
         "train and test",
         "only parts of another kind",
         "one folder",
-        "pictures beside folders",
-        "files beside folders that are no pictures",
+        "images beside folders",
+        "files beside folders that are no images",
         "links to folders",
         "idx in raw",
         "an idx file of any name",
@@ -141,28 +141,28 @@ def layout_of(kind: str, folder: Path) -> Path:
 @pytest.mark.parametrize("size", [0, 4, 9])
 def test_a_set_is_what_it_is_in_training(tmp_path: Path, kind: str, size: int) -> None:
     pytest.importorskip("torch")
-    from trainer.data.batches.dataset import open_pictures
+    from trainer.data.batches.dataset import open_dataset
 
     path = layout_of(kind, tmp_path)
-    found, trained = open_set(path), open_pictures(str(path), image_size=size, progress=False)
+    found, trained = open_set(path), open_dataset(str(path), image_size=size, progress=False)
     assert found.classes == trained.classes
     assert (found.labels is None) == (trained.labels is None)
     if found.labels is not None and trained.labels is not None:
         assert found.labels.tolist() == trained.labels.tolist()
     _, height, width, _ = trained.images.shape
-    pictures = np.stack([found.read(number, height, width)[..., ::-1] for number in range(found.count)])
-    assert np.array_equal(pictures, np.broadcast_to(trained.images[np.arange(len(trained))], pictures.shape))
+    images = np.stack([found.read(number, height, width)[..., ::-1] for number in range(found.count)])
+    assert np.array_equal(images, np.broadcast_to(trained.images[np.arange(len(trained))], images.shape))
 
 
 def test_several_idx_sets_in_a_folder_are_one_line(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / f"{name}-images-idx3-ubyte").write_bytes(idx(IMAGES[..., 0]))
-    with pytest.raises(PictureError, match="holds 2 sets") as failure:
+    with pytest.raises(ImageError, match="holds 2 sets") as failure:
         open_set(tmp_path)
     assert "\n" not in str(failure.value)
 
 
-def test_pictures_are_stretched_and_not_cut(tmp_path: Path) -> None:
+def test_images_are_stretched_and_not_cut(tmp_path: Path) -> None:
     wide = np.zeros((8, 32, 3), np.uint8)
     wide[:, :8], wide[:, 24:] = 255, 100
     cv2.imwrite(str(tmp_path / "wide.png"), wide)
@@ -175,9 +175,9 @@ def test_npy_of_plain_opencv_scripts(tmp_path: Path) -> None:
     np.save(tmp_path / "set.npy", IMAGES)
     assert np.array_equal(open_set(tmp_path / "set.npy", bgr=True).fetch(3), IMAGES[3])
     np.save(tmp_path / "grey.npy", IMAGES[..., 0])
-    with pytest.raises(PictureError, match="1 channel"):
+    with pytest.raises(ImageError, match="1 channel"):
         open_set(tmp_path / "grey.npy", bgr=True)
-    with pytest.raises(PictureError, match=r"expected a \.npy file"):
+    with pytest.raises(ImageError, match=r"expected a \.npy file"):
         open_set(tmp_path, bgr=True)
 
 
@@ -194,14 +194,14 @@ def test_what_is_no_set_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "short.npy").write_bytes((tmp_path / "short.npy").read_bytes()[:-1])
     (tmp_path / "rubbish.npy").write_bytes(b"rubbish" * 9)
     (tmp_path / "nothing").mkdir()
-    (tmp_path / "a.txt").write_text("no pictures")
+    (tmp_path / "a.txt").write_text("no images")
     (tmp_path / "b-images-idx3-ubyte").write_bytes(b"\0\0\x0d\3" + b"\1" * 12)
     (tmp_path / "c-images-idx3-ubyte").write_bytes(idx(IMAGES[..., 0])[:-1])
     (tmp_path / "d-images-idx3-ubyte").write_bytes(bytes((0, 0, 8, 3)) + b"\xff" * 12)
     (tmp_path / "e-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(IMAGES[..., 0]))[:-20])
     (tmp_path / "f-images-idx3-ubyte.gz").write_bytes(b"rubbish")
     for path in (*tmp_path.iterdir(), tmp_path / "missing.npy"):
-        with pytest.raises(PictureError, match=path.name) as failure:
+        with pytest.raises(ImageError, match=path.name) as failure:
             open_set(path)
         assert "\n" not in str(failure.value)
 
@@ -220,7 +220,7 @@ def test_what_is_no_set_is_one_line(tmp_path: Path) -> None:
 def test_labels_that_do_not_fit_are_one_line(tmp_path: Path, facts: object) -> None:
     np.save(tmp_path / "set.npy", IMAGES)
     (tmp_path / "set.json").write_text(facts if isinstance(facts, str) else json.dumps(facts))
-    with pytest.raises(PictureError, match=r"set\.json") as failure:
+    with pytest.raises(ImageError, match=r"set\.json") as failure:
         open_set(tmp_path / "set.npy")
     assert "\n" not in str(failure.value)
 

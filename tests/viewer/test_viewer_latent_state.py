@@ -106,7 +106,7 @@ def test_other_axes_are_held_while_the_mouse_moves() -> None:
     assert beside == pytest.approx(0, abs=1e-12)
 
 
-def test_arrows_go_a_picture_at_a_time_and_stop_at_the_edge() -> None:
+def test_arrows_go_a_image_at_a_time_and_stop_at_the_edge() -> None:
     step = 8 / LAYOUT.columns
     assert place(after("right,right,up")) == pytest.approx((2 * step, step))
     assert place(after("left," * 99 + "down")) == pytest.approx((-4, -step))
@@ -149,7 +149,7 @@ def test_a_drag_draws_a_straight_line_and_letters_random_ones() -> None:
     assert after("move:300:300,click:300:300", line) == replace(line, pressed=after("click:300:300", line).pressed)
 
 
-def test_the_pictures_of_the_line_are_pointed_at() -> None:
+def test_the_images_of_the_line_are_pointed_at() -> None:
     line, stops = after("tab"), LAYOUT.stops
     x = stops.left + round(3.5 * stops.width / LAYOUT.stop_count)
     assert after(f"move:{x}:{stops.top + 5}", line).stop == 3
@@ -249,7 +249,7 @@ def test_everything_lies_on_the_frame_and_apart(
     assert layout.track(0).right <= layout.slider(0).right
 
 
-def test_pictures_of_usual_sizes_fit_a_small_screen_in_whole_multiples() -> None:
+def test_images_of_usual_sizes_fit_a_small_screen_in_whole_multiples() -> None:
     for side in (28, 32, 64, 96, 128, 256):
         layout = make_layout(side, side)
         assert layout.width <= 1024

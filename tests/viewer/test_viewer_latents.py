@@ -35,7 +35,7 @@ def test_a_uniform_prior_stays_in_its_range() -> None:
     assert np.abs(truncate(latent, drawn, 2.0)).max() <= 1
 
 
-def test_truncation_is_about_the_mean_of_the_training_pictures() -> None:
+def test_truncation_is_about_the_mean_of_the_training_images() -> None:
     latent = Latent(size=3, mean=(1.0, 2.0, 3.0))
     drawn = draw_many(latent, 0, range(5))
     assert np.array_equal(truncate(latent, drawn, 1.0), drawn)
@@ -75,7 +75,7 @@ def test_a_walk_has_no_hitch_at_its_joints(straight: bool, seed: int) -> None:
     walk = Walk(LATENT, seed, straight)
     points = np.stack([walk.at(frame / 30) for frame in range(151)])
     steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
-    assert steps.min() > 0.02  # no picture is shown twice
+    assert steps.min() > 0.02  # no image is shown twice
     ratio = steps[1:] / steps[:-1]
     assert ratio.min() > 0.8
     assert ratio.max() < 1.25

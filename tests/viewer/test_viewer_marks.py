@@ -1,4 +1,4 @@
-"""Lists of marked pictures: what they look like, that nothing is lost, and that the picture tools take them."""
+"""Lists of marked images: what they look like, that nothing is lost, and that the image tools take them."""
 
 import gzip
 import json
@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from viewer.files.png import PictureError
+from viewer.files.png import ImageError
 from viewer.modes.dataset.collection import open_sets
 from viewer.modes.dataset.opened import open_set
 from viewer.modes.dataset.selection import Marks, marks_path
@@ -48,7 +48,7 @@ def test_the_tools_drop_what_is_marked(npy: Path) -> None:
     assert marks.put(3, False) == {0, 7, 11}
     left = npy.with_name("left.npy")
     done = tool("select", npy, "--drop", marks_path(open_set(npy)), "-o", left)
-    assert (done.returncode, "9 of 12 pictures" in done.stdout) == (0, True), done.stderr
+    assert (done.returncode, "9 of 12 images" in done.stdout) == (0, True), done.stderr
     assert np.array_equal(np.load(left), np.delete(IMAGES, [0, 7, 11], axis=0))
 
 
@@ -107,14 +107,14 @@ def test_a_list_by_hand(npy: Path) -> None:
     assert Marks(open_set(npy)).numbers == {3, 4, 5, 6}
 
 
-def test_marks_of_other_pictures_are_refused(npy: Path) -> None:
+def test_marks_of_other_images_are_refused(npy: Path) -> None:
     Marks(open_set(npy)).put(1, True)
     opened = Marks(open_set(npy))
     np.save(npy, 255 - IMAGES)
     os.utime(npy, ns=(1, 1))
-    with pytest.raises(PictureError, match="has changed"):
+    with pytest.raises(ImageError, match="has changed"):
         opened.put(2, True)
-    with pytest.raises(PictureError, match="marks of other pictures") as failure:
+    with pytest.raises(ImageError, match="marks of other images") as failure:
         Marks(open_set(npy))
     assert "\n" not in str(failure.value)
 
@@ -122,7 +122,7 @@ def test_marks_of_other_pictures_are_refused(npy: Path) -> None:
 @pytest.mark.parametrize("text", ["12\n", "-1\n", "1.5\n", "cat.jpg\n", "9999999999999\n", "\x00\x01\n"])
 def test_a_list_that_does_not_fit_is_one_line(npy: Path, text: str) -> None:
     marks_path(open_set(npy)).write_text(text)
-    with pytest.raises(PictureError, match=r"set\.npy\.marks\.txt, line 1: .*expected a number 0\.\.11") as failure:
+    with pytest.raises(ImageError, match=r"set\.npy\.marks\.txt, line 1: .*expected a number 0\.\.11") as failure:
         Marks(open_set(npy))
     assert "\n" not in str(failure.value)
 
@@ -130,11 +130,11 @@ def test_a_list_that_does_not_fit_is_one_line(npy: Path, text: str) -> None:
 def test_what_is_no_list_is_one_line(npy: Path) -> None:
     path = marks_path(open_set(npy))
     path.mkdir()
-    with pytest.raises(PictureError, match="not a regular file"):
+    with pytest.raises(ImageError, match="not a regular file"):
         Marks(open_set(npy))
     path.rmdir()
     os.mkfifo(path)
-    with pytest.raises(PictureError, match="not a regular file"):
+    with pytest.raises(ImageError, match="not a regular file"):
         Marks(open_set(npy))
 
 
@@ -147,7 +147,7 @@ def test_a_list_that_cannot_be_written_stays_as_it_was(npy: Path, monkeypatch: p
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(PictureError, match="No space left"):
+    with pytest.raises(ImageError, match="No space left"):
         marks.put(2, True)
     assert marks.path.read_bytes() == before
     assert marks.numbers == {1}

@@ -18,7 +18,7 @@ SIZE, HEIGHT, WIDTH, HIDDEN = 4, 12, 16, 6
 IMAGE_DATA = Path(os.environ.get("IMAGE_DATA", "nowhere"))
 
 
-def expected_pictures(latents: np.ndarray) -> np.ndarray:
+def expected_images(latents: np.ndarray) -> np.ndarray:
     """What the test generators make, RGB 0..1 [n, h, w, 3]."""
     first, second = make.weights(SIZE, HEIGHT, WIDTH, HIDDEN)
     inner = np.maximum(latents @ first, 0) @ second
@@ -34,13 +34,13 @@ def refusal(path: Path, **options: Any) -> str:
     return message
 
 
-def test_pictures_are_bgr_and_do_not_depend_on_the_batch(tmp_path: Path) -> None:
+def test_images_are_bgr_and_do_not_depend_on_the_batch(tmp_path: Path) -> None:
     path = make.make_generator(tmp_path / "m.onnx", SIZE, HEIGHT, WIDTH, HIDDEN)
     model = open_model(path, wanted="generator")
     latents = draw_many(model.latent, 0, range(7))
     images = model.generate(latents)
     assert images.shape == (7, HEIGHT, WIDTH, 3)
-    assert np.abs(images[..., ::-1] - expected_pictures(latents) * 255).max() <= 0.51
+    assert np.abs(images[..., ::-1] - expected_images(latents) * 255).max() <= 0.51
     for number in range(7):
         assert np.array_equal(model.generate(latents[number : number + 1])[0], images[number])
 
@@ -54,17 +54,17 @@ def test_a_page_larger_than_a_run_is_whole(cat_sized_path: Path) -> None:
 
 @pytest.mark.parametrize("axes", ["hwc", "chw", "flat chw"])
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (-1, 1), (0, 255)])
-def test_colour_pictures_of_other_layouts_and_ranges(tmp_path: Path, axes: str, low: float, high: float) -> None:
+def test_colour_images_of_other_layouts_and_ranges(tmp_path: Path, axes: str, low: float, high: float) -> None:
     side = 16
     nodes, constants = make.generator_nodes(SIZE, side, side, HIDDEN)
     nodes += [
         helper.make_node("Mul", ["unit", "span"], ["spread"]),
         helper.make_node("Add", ["spread", "low"], ["ranged"]),
-        helper.make_node("Reshape", ["ranged", "hwc"], ["out" if axes == "hwc" else "picture"]),
+        helper.make_node("Reshape", ["ranged", "hwc"], ["out" if axes == "hwc" else "image"]),
     ]
     shape: list[int | str] = ["n", side, side, 3]
     if axes != "hwc":
-        nodes.append(helper.make_node("Transpose", ["picture"], ["out"], perm=[0, 3, 1, 2]))
+        nodes.append(helper.make_node("Transpose", ["image"], ["out"], perm=[0, 3, 1, 2]))
         shape = ["n", 3, side, side]
     if axes == "flat chw":
         nodes[-1].output[0] = "turned"
@@ -85,7 +85,7 @@ def test_colour_pictures_of_other_layouts_and_ranges(tmp_path: Path, axes: str, 
 
 
 @pytest.mark.parametrize(
-    ("latent_shape", "picture_shape", "kind"),
+    ("latent_shape", "image_shape", "kind"),
     [
         ([1, SIZE], [1, 1, 16, 16], "f32"),  # fixed batch
         ([3, SIZE], [3, 16, 16, 1], "f32"),  # another one
@@ -96,12 +96,12 @@ def test_colour_pictures_of_other_layouts_and_ranges(tmp_path: Path, axes: str, 
         ([1, SIZE, 1, 1], [1, 16, 16], "u8"),
     ],
 )
-def test_grey_pictures_of_odd_shapes(
-    tmp_path: Path, latent_shape: list[int | str], picture_shape: list[int | str], kind: str
+def test_grey_images_of_odd_shapes(
+    tmp_path: Path, latent_shape: list[int | str], image_shape: list[int | str], kind: str
 ) -> None:
     first, _ = make.weights(SIZE, 16, 16, HIDDEN)
     second = np.random.default_rng(1).normal(size=(HIDDEN, 256)).astype(np.float32)
-    target = [-1 if isinstance(size, str) else size for size in picture_shape]
+    target = [-1 if isinstance(size, str) else size for size in image_shape]
     nodes = [
         helper.make_node("Reshape", ["z", "rows"], ["latent"]),
         helper.make_node("MatMul", ["latent", "first"], ["a"]),
@@ -122,7 +122,7 @@ def test_grey_pictures_of_odd_shapes(
         make.constant("target", np.array(target)),
         make.constant("levels", np.float32(255)),
     ]
-    graph = make.make_graph(nodes, [("z", "f32", latent_shape)], [("out", kind, picture_shape)], constants)
+    graph = make.make_graph(nodes, [("z", "f32", latent_shape)], [("out", kind, image_shape)], constants)
     model = open_model(make.write(tmp_path / "odd.onnx", graph), wanted="generator")
     latents = draw_many(model.latent, 0, range(4))
     images = model.generate(latents)
@@ -132,15 +132,15 @@ def test_grey_pictures_of_odd_shapes(
 
 
 def test_transparent_pixels_show_white(tmp_path: Path) -> None:
-    picture = np.zeros((16, 16, 4), np.uint8)
-    picture[:8] = (200, 100, 50, 255)
+    image = np.zeros((16, 16, 4), np.uint8)
+    image[:8] = (200, 100, 50, 255)
     nodes = [
         helper.make_node("ReduceSum", ["z"], ["sum"], keepdims=0),
         helper.make_node("Mul", ["sum", "zero"], ["nothing"]),
         helper.make_node("Cast", ["nothing"], ["nothing8"], to=TensorProto.UINT8),
-        helper.make_node("Add", ["nothing8", "picture"], ["out"]),
+        helper.make_node("Add", ["nothing8", "image"], ["out"]),
     ]
-    constants = [make.constant("zero", np.float32(0)), make.constant("picture", picture)]
+    constants = [make.constant("zero", np.float32(0)), make.constant("image", image)]
     graph = make.make_graph(nodes, [("z", "f32", ["n", 2])], [("out", "u8", [16, 16, 4])], constants)
     images = open_model(make.write(tmp_path / "rgba.onnx", graph)).generate(np.zeros((3, 2), np.float32))
     assert images.shape == (3, 16, 16, 3)
@@ -205,7 +205,7 @@ def test_a_card_that_contradicts_its_graph(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sides", [(8, 20_000), (100_000, 100_000)])
-def test_pictures_of_absurd_size_from_a_file_without_a_card(tmp_path: Path, sides: tuple[int, int]) -> None:
+def test_images_of_absurd_size_from_a_file_without_a_card(tmp_path: Path, sides: tuple[int, int]) -> None:
     nodes = [
         helper.make_node("ReduceSum", ["z"], ["sum"], keepdims=0),
         helper.make_node("Expand", ["sum", "shape"], ["out"]),
@@ -215,7 +215,7 @@ def test_pictures_of_absurd_size_from_a_file_without_a_card(tmp_path: Path, side
     assert "expected" in refusal(make.write(tmp_path / "wide.onnx", make.make_graph(nodes, *ports, constants)))
 
 
-def test_a_card_whose_pictures_are_larger_than_those_of_its_graph(tmp_path: Path) -> None:
+def test_a_card_whose_images_are_larger_than_those_of_its_graph(tmp_path: Path) -> None:
     free = Port(name="image", dtype="u8", shape=(None, None, None, 3))
     path = make.make_generator(tmp_path / "m.onnx", image_size=(9000, 9000), output=free)
     assert "9000x9000" in refusal(path)
@@ -230,15 +230,15 @@ def test_the_wrong_kind_says_what_was_found_and_expected(generator_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("latent_shape", "picture_shape"),
+    ("latent_shape", "image_shape"),
     [(["n", 4], ["n", 10]), ([1, 1], [1, 1]), (["n", "d"], ["n", 1, 28, 28]), (["n", 4], ["n", 3, 10**6, 10**6])],
 )
-def test_graphs_that_make_no_pictures(
-    tmp_path: Path, latent_shape: list[int | str], picture_shape: list[int | str]
+def test_graphs_that_make_no_images(
+    tmp_path: Path, latent_shape: list[int | str], image_shape: list[int | str]
 ) -> None:
     nodes = [helper.make_node("Identity", ["z"], ["out"])]
-    graph = make.make_graph(nodes, [("z", "f32", latent_shape)], [("out", "f32", picture_shape)], [])
-    refusal(make.write(tmp_path / "no_picture.onnx", graph), wanted="generator")
+    graph = make.make_graph(nodes, [("z", "f32", latent_shape)], [("out", "f32", image_shape)], [])
+    refusal(make.write(tmp_path / "no_image.onnx", graph), wanted="generator")
 
 
 def test_escape_sequences_in_a_model_do_nothing(tmp_path: Path) -> None:

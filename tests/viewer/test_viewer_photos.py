@@ -1,4 +1,4 @@
-"""Pictures of all kinds are read as people see them, or refused in one line."""
+"""Images of all kinds are read as people see them, or refused in one line."""
 
 import os
 import struct
@@ -14,14 +14,14 @@ from small_models import photo_like
 from trainer.data.tools.edges import edge_map
 from viewer.edges import find_edges
 from viewer.files.inputs import LARGEST_PIXELS, find_photos, photo_size, read_photo
-from viewer.files.png import PictureError
+from viewer.files.png import ImageError
 
 RGB = photo_like(20, 30)[..., ::-1].copy()
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".webp", ".tif", ".ppm", ".jpg"])
 def test_the_usual_formats(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"picture{suffix}"
+    path = tmp_path / f"image{suffix}"
     Pillow.fromarray(RGB).save(path, lossless=True, quality=95)
     photo = read_photo(path)
     assert photo_size(path) == (20, 30)
@@ -72,21 +72,21 @@ def test_grey_is_known_and_cmyk_becomes_rgb(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_pictures_stand_upright(tmp_path: Path, orientation: int) -> None:
+def test_images_stand_upright(tmp_path: Path, orientation: int) -> None:
     from PIL import ImageOps
 
     path = tmp_path / "turned.png"
-    picture = Pillow.fromarray(RGB)
-    facts = picture.getexif()
+    image = Pillow.fromarray(RGB)
+    facts = image.getexif()
     facts[0x0112] = orientation
-    picture.save(path, exif=facts)
+    image.save(path, exif=facts)
     upright = np.asarray(ImageOps.exif_transpose(Pillow.open(path)))
     assert np.array_equal(read_photo(path).image[..., ::-1], upright)
     assert photo_size(path) == upright.shape[:2]
 
 
 def bomb(path: Path, side: int) -> Path:
-    """A small file that says it is a picture of ``side`` x ``side``."""
+    """A small file that says it is an image of ``side`` x ``side``."""
     header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     chunks = b""
     for kind, body in ((b"IHDR", header), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b"")):
@@ -101,7 +101,7 @@ def test_what_cannot_be_used_is_one_line_that_names_it(tmp_path: Path) -> None:
     truncated = tmp_path / "half.jpg"
     truncated.write_bytes(good.read_bytes()[:-200])
     text = tmp_path / "notes.png"
-    text.write_text("no picture")
+    text.write_text("no image")
     moving = tmp_path / "moving.gif"
     frames = [Pillow.fromarray(RGB), Pillow.fromarray(RGB[::-1])]
     frames[0].save(moving, save_all=True, append_images=frames[1:])
@@ -113,13 +113,13 @@ def test_what_cannot_be_used_is_one_line_that_names_it(tmp_path: Path) -> None:
     data[60] ^= 255
     broken.write_bytes(data)
     cases = {
-        truncated: "damaged", text: "not a picture", moving: "found 2 pictures", empty: "not a picture",
+        truncated: "damaged", text: "not an image", moving: "found 2 images", empty: "not an image",
         broken: "damaged", tmp_path / "gone.png": "no such file", tmp_path: "folder",
         bomb(tmp_path / "bomb.png", 12_000): f"expected at most {LARGEST_PIXELS}",
         bomb(tmp_path / "huge.png", 200_000): "far too large",
     }  # fmt: skip
     for path, expected in cases.items():
-        with pytest.raises(PictureError, match=expected) as caught:
+        with pytest.raises(ImageError, match=expected) as caught:
             read_photo(path)
         assert str(path) in str(caught.value)
         assert "\n" not in str(caught.value)
@@ -129,7 +129,7 @@ def test_what_cannot_be_used_is_one_line_that_names_it(tmp_path: Path) -> None:
 def test_a_pipe_is_never_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     for read in (read_photo, photo_size):
-        with pytest.raises(PictureError, match="device"):
+        with pytest.raises(ImageError, match="device"):
             read(tmp_path / "pipe.png")
 
 
@@ -145,25 +145,25 @@ def test_files_folders_and_patterns(tmp_path: Path) -> None:
     assert found(".") == ["a.jpg", "b2.png", "b10.png", "sub/c.png"]
     assert found("b*.png", "a.jpg", "b2.png") == ["b2.png", "b10.png", "a.jpg"]
     assert found("notes.txt") == ["notes.txt"]  # it was named, so that its error is
-    for word, expected in (("x*.png", "matches this pattern"), ("empty", "no pictures in this folder")):
+    for word, expected in (("x*.png", "matches this pattern"), ("empty", "no images in this folder")):
         (tmp_path / "empty").mkdir(exist_ok=True)
-        with pytest.raises(PictureError, match=expected):
+        with pytest.raises(ImageError, match=expected):
             found(word)
 
 
 @pytest.mark.parametrize("options", [{}, {"sigma": 0.1}, {"sigma": 0.9, "blur": 5}, {"blur": 0}, {"invert": True}])
 def test_edges_are_those_that_models_are_trained_on(options: dict[str, float]) -> None:
     for seed, shape in enumerate([(40, 60), (97, 31), (8, 8)]):
-        picture = photo_like(*shape, seed=seed)
-        assert np.array_equal(find_edges(picture, **options), edge_map(picture[..., ::-1].copy(), **options))
-        grey = picture[..., 0].copy()
+        image = photo_like(*shape, seed=seed)
+        assert np.array_equal(find_edges(image, **options), edge_map(image[..., ::-1].copy(), **options))
+        grey = image[..., 0].copy()
         assert np.array_equal(find_edges(grey, **options), edge_map(grey[..., None], **options))
 
 
 def test_only_what_is_hidden_below_the_folder_is_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / ".pictures" / ".thumbs").mkdir(parents=True)
+    (tmp_path / ".images" / ".thumbs").mkdir(parents=True)
     (tmp_path / "a" / "b").mkdir(parents=True)
     for name in ("10.png", "5²7.png", ".thumbs/1.png"):
-        (tmp_path / ".pictures" / name).write_bytes(b"")
+        (tmp_path / ".images" / name).write_bytes(b"")
     monkeypatch.chdir(tmp_path / "a" / "b")
-    assert [path.name for path in find_photos(["../../.pictures"])] == ["5²7.png", "10.png"]
+    assert [path.name for path in find_photos(["../../.images"])] == ["5²7.png", "10.png"]

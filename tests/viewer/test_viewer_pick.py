@@ -26,7 +26,7 @@ def view(*words: object) -> int:
     return main(["pick", *map(str, words), "--display", "none"])
 
 
-def test_the_picture_under_the_cursor_is_cut_out_to_the_pixel(tmp_path: Path) -> None:
+def test_the_image_under_the_cursor_is_cut_out_to_the_pixel(tmp_path: Path) -> None:
     path = table_file(tmp_path / "table.png")
     before = path.read_bytes()
     told = ("--rows", 3, "--cols", 4, "--margin", 2, "--out", tmp_path / "out")
@@ -39,7 +39,7 @@ def test_the_picture_under_the_cursor_is_cut_out_to_the_pixel(tmp_path: Path) ->
     assert np.array_equal(cut[1], IMAGE[12:20, 38:48])  # the cursor went round, to column 3
     assert np.array_equal(cut[1], cut[2])
     assert read_recipe(tmp_path / "out" / names[0]) == {
-        "mode": "pick", "picture": 5, "table": "table.png", "rows": 3, "cols": 4, "area": [14, 12, 10, 8],
+        "mode": "pick", "image": 5, "table": "table.png", "rows": 3, "cols": 4, "area": [14, 12, 10, 8],
     }  # fmt: skip
     assert path.read_bytes() == before
 
@@ -62,7 +62,7 @@ def test_alpha_and_grey_stay(tmp_path: Path) -> None:
         assert np.array_equal(cut, image[2:10, 2:12])
 
 
-def test_a_saved_screen_tells_all_and_so_do_its_pictures(generator_path: Path, tmp_path: Path) -> None:
+def test_a_saved_screen_tells_all_and_so_do_its_images(generator_path: Path, tmp_path: Path) -> None:
     grid = ["grid", str(generator_path), "--display", "none", "--rows", "3", "--cols", "4", "--out", str(tmp_path)]
     assert main([*grid, "--seed", "5", "--keys", "S,right,down,s"]) == 0
     assert view(tmp_path / "tiny-0001.png", "--keys", "right,down,s", "--out", tmp_path / "cut") == 0
@@ -89,7 +89,7 @@ def test_what_is_no_table_is_one_line(tmp_path: Path, capfd: pytest.CaptureFixtu
     table_file(tmp_path / "noise.png")
     (tmp_path / "short.png").write_bytes(table_file(tmp_path / "whole.png").read_bytes()[:-40])
     (tmp_path / "whole.png").unlink()
-    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "text.png").write_text("no image")
     (tmp_path / "folder.png").mkdir()
     for path in (*tmp_path.iterdir(), tmp_path / "missing.png"):
         assert view(path) == 2
@@ -131,7 +131,7 @@ def test_the_cursor_is_in_view(keys: str, scale: float | None) -> None:
 
 
 @pytest.mark.parametrize("scale", [*SCALES, 1.7])
-def test_a_click_means_the_picture_below_it(scale: float) -> None:
+def test_a_click_means_the_image_below_it(scale: float) -> None:
     table = Table(9, 7, 64, 48, 2, 2)
     state = begin(table, 7 * 66 + 2, 9 * 50 + 2, scale)
     for index in (0, 1, 8, 62):

@@ -31,13 +31,13 @@ def record(path: Path, frames: list[NDArray[np.uint8]], delay_ms: int = 50) -> N
     display.close()
 
 
-def pictures(path: Path) -> list[tuple[NDArray[np.int16], int]]:
-    """Each picture of an animation, BGR, with its duration in milliseconds."""
+def images(path: Path) -> list[tuple[NDArray[np.int16], int]]:
+    """Each image of an animation, BGR, with its duration in milliseconds."""
     with Image.open(path) as film:
         assert film.info["loop"] == 0
         return [
-            (np.array(picture.convert("RGB"))[..., ::-1].astype(np.int16), picture.info["duration"])
-            for picture in ImageSequence.Iterator(film)
+            (np.array(image.convert("RGB"))[..., ::-1].astype(np.int16), image.info["duration"])
+            for image in ImageSequence.Iterator(film)
         ]
 
 
@@ -46,15 +46,15 @@ def test_an_animation_shows_each_frame_for_its_time(tmp_path: Path, suffix: str,
     frames = drawn(6)
     shown = [frames[0], *frames[:3], frames[2], frames[2], *frames[3:]]  # 0 twice, 2 three times
     record(tmp_path / f"film{suffix}", shown, delay_ms=70)
-    found = pictures(tmp_path / f"film{suffix}")
+    found = images(tmp_path / f"film{suffix}")
     assert [duration for _, duration in found] == [140, 70, 210, 70, 70, 70]
-    for frame, (picture, _) in zip(frames, found, strict=True):
-        assert np.abs(picture - frame).mean() < most
+    for frame, (image, _) in zip(frames, found, strict=True):
+        assert np.abs(image - frame).mean() < most
 
 
 def test_gif_delays_that_are_no_whole_hundredths_add_up(tmp_path: Path) -> None:
     record(tmp_path / "film.gif", drawn(12), delay_ms=33)
-    assert abs(sum(duration for _, duration in pictures(tmp_path / "film.gif")) - 12 * 33) <= 10
+    assert abs(sum(duration for _, duration in images(tmp_path / "film.gif")) - 12 * 33) <= 10
 
 
 def test_mp4_keeps_every_frame(tmp_path: Path) -> None:
@@ -63,10 +63,10 @@ def test_mp4_keeps_every_frame(tmp_path: Path) -> None:
     film = cv2.VideoCapture(str(tmp_path / "film.mp4"))
     assert film.get(cv2.CAP_PROP_FPS) == pytest.approx(25)
     for frame in frames:
-        read, picture = film.read()
+        read, image = film.read()
         assert read
-        assert picture.shape == (62, 82, 3)
-        assert np.abs(picture[:61, :81].astype(int) - frame).mean() < 8
+        assert image.shape == (62, 82, 3)
+        assert np.abs(image[:61, :81].astype(int) - frame).mean() < 8
     assert not film.read()[0]
 
 
@@ -79,7 +79,7 @@ def test_png_is_the_last_frame_exactly(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", [".gif", ".webp"])
 def test_frames_of_another_size_are_fitted(tmp_path: Path, suffix: str) -> None:
     record(tmp_path / f"film{suffix}", [np.full((40, 60, 3), 90, np.uint8), np.full((80, 20, 3), 200, np.uint8)])
-    _, (second, _) = pictures(tmp_path / f"film{suffix}")
+    _, (second, _) = images(tmp_path / f"film{suffix}")
     assert second.shape == (40, 60, 3)
     assert abs(second[20, 30] - 200).max() < 6
     assert second[20, 5].max() < 6

@@ -20,22 +20,22 @@ BACKGROUNDS = {
 
 @pytest.mark.parametrize("name", BACKGROUNDS)
 @pytest.mark.parametrize("side", [4, 16, 128])
-def test_the_cursor_shows_on_any_picture(name: str, side: int) -> None:
+def test_the_cursor_shows_on_any_image(name: str, side: int) -> None:
     sheet = Sheet(3, 3, side, side)
-    pictures = render.blank(sheet)
-    render.place(pictures, sheet, 0, np.broadcast_to(BACKGROUNDS[name], (9, side, side, 3)).astype(np.uint8))
+    images = render.blank(sheet)
+    render.place(images, sheet, 0, np.broadcast_to(BACKGROUNDS[name], (9, side, side, 3)).astype(np.uint8))
     strip = render.draw_strip(sheet.width, (), ())
-    frame = render.compose(pictures, strip, sheet, cursor=4)
-    plain = render.compose(pictures, strip)
+    frame = render.compose(images, strip, sheet, cursor=4)
+    plain = render.compose(images, strip)
     changed = np.abs(frame.astype(int) - plain).max(axis=2) > 60
     left, top = sheet.corner(4)
     assert changed.sum() >= 4 * side
     around = np.zeros_like(changed)
     around[top - 2 : top + side + 2, left - 2 : left + side + 2] = True
-    assert not (changed & ~around).any()  # nothing of the other pictures is touched
+    assert not (changed & ~around).any()  # nothing of the other images is touched
 
 
-def test_pictures_are_where_the_sheet_says_at_any_scale() -> None:
+def test_images_are_where_the_sheet_says_at_any_scale() -> None:
     images = np.random.default_rng(0).integers(0, 256, (6, 10, 12, 3), np.uint8)
     sheet = Sheet(2, 3, 12, 10)
     canvas = render.blank(sheet)

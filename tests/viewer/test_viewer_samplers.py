@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_denoisers import STEPS, alpha_bar, known_pictures
+from small_denoisers import STEPS, alpha_bar, known_images
 
 from viewer.modes.diffuse.noise import PageNoise
 from viewer.samplers import Floats, ddim, ddpm, dpm_solver, even_ratios, even_times, renoised
@@ -21,7 +21,7 @@ def schedule(prediction: str, shares: np.ndarray = SHARES) -> dict[str, Any]:
 
 
 def exact(known: dict[str, Any], mean: Floats, spread: float = 0.0) -> Callable[[Floats, int], Floats]:
-    """What is right to predict where pictures are spread normally round one."""
+    """What is right to predict where images are spread normally round one."""
 
     def predict(x: Floats, t: int) -> Floats:
         share = known["alpha_bar"][t]
@@ -47,9 +47,9 @@ def last(steps: Iterator[tuple[int, Floats]], count: int) -> Floats:
 @pytest.mark.parametrize("prediction", PREDICTIONS)
 @pytest.mark.parametrize("shares", [SHARES, COSINE], ids=["linear", "cosine"])
 @pytest.mark.parametrize("start", [STEPS, 300, 1])
-def test_every_sampler_arrives_at_the_only_picture_there_is(prediction: str, shares: np.ndarray, start: int) -> None:
-    known, picture = schedule(prediction, shares), known_pictures()
-    predict, x = exact(known, picture), gaussian(1)((2, 3, 16, 16))
+def test_every_sampler_arrives_at_the_only_image_there_is(prediction: str, shares: np.ndarray, start: int) -> None:
+    known, image = schedule(prediction, shares), known_images()
+    predict, x = exact(known, image), gaussian(1)((2, 3, 16, 16))
     for steps in (1, 2, 25, min(start, 300)):
         count = min(steps, start)
         ways = [
@@ -61,37 +61,37 @@ def test_every_sampler_arrives_at_the_only_picture_there_is(prediction: str, sha
         for way in ways:
             found = last(way, count)
             assert found.dtype == np.float32
-            assert np.abs(found - picture).max() < 2e-3
+            assert np.abs(found - image).max() < 2e-3
 
 
-def test_where_pictures_are_a_cloud_noise_goes_to_its_own_place_in_it() -> None:
-    known, spread, picture = schedule("v"), 0.3, known_pictures() * 0.5
+def test_where_images_are_a_cloud_noise_goes_to_its_own_place_in_it() -> None:
+    known, spread, image = schedule("v"), 0.3, known_images() * 0.5
     x, share = gaussian(3)((4, 3, 16, 16)), SHARES[-1]
-    place = picture + spread * (x - share**0.5 * picture) / (share * spread**2 + 1 - share) ** 0.5  # along the ODE
+    place = image + spread * (x - share**0.5 * image) / (share * spread**2 + 1 - share) ** 0.5  # along the ODE
 
     def error(way: Iterator[tuple[int, Floats]], steps: int) -> float:
         return float(np.abs(last(way, steps) - place).max())
 
-    predict = exact(known, picture, spread)
+    predict = exact(known, image, spread)
     assert error(ddim(predict, known, x, STEPS, STEPS, limit=0), STEPS) < 0.01
     plain = error(ddim(predict, known, x, STEPS, 20, limit=0), 20)
     assert error(dpm_solver(predict, known, x, STEPS, 20, limit=0), 20) < 0.35 * plain
 
 
 def test_ancestral_sampling_draws_from_the_whole_cloud() -> None:
-    known, spread, picture = schedule("epsilon"), 0.2, known_pictures(1, 8, 8) * 0.5
+    known, spread, image = schedule("epsilon"), 0.2, known_images(1, 8, 8) * 0.5
     x = gaussian(4)((60, 3, 8, 8))
-    found = last(ddpm(exact(known, picture, spread), known, x, STEPS, gaussian(5), limit=0), STEPS)
-    assert np.abs(found.mean(0) - picture).max() < 0.15
+    found = last(ddpm(exact(known, image, spread), known, x, STEPS, gaussian(5), limit=0), STEPS)
+    assert np.abs(found.mean(0) - image).max() < 0.15
     assert found.std(0).mean() == pytest.approx(spread, rel=0.05)
-    assert np.corrcoef((found - picture).ravel(), x.ravel())[0, 1] < 0.1  # and has forgotten where it began
+    assert np.corrcoef((found - image).ravel(), x.ravel())[0, 1] < 0.1  # and has forgotten where it began
 
 
-def test_a_picture_with_noise_put_on_is_itself_again_where_nothing_is_better() -> None:
-    known, picture = schedule("x0"), known_pictures()
-    noisy = renoised(known, picture, 300, gaussian(6)(picture.shape))
-    assert (noisy - SHARES[299] ** 0.5 * picture).std() == pytest.approx((1 - SHARES[299]) ** 0.5, rel=0.1)
-    assert np.abs(last(ddim(exact(known, picture), known, noisy, 300, 10), 10) - picture).max() < 1e-3
+def test_a_image_with_noise_put_on_is_itself_again_where_nothing_is_better() -> None:
+    known, image = schedule("x0"), known_images()
+    noisy = renoised(known, image, 300, gaussian(6)(image.shape))
+    assert (noisy - SHARES[299] ** 0.5 * image).std() == pytest.approx((1 - SHARES[299]) ** 0.5, rel=0.1)
+    assert np.abs(last(ddim(exact(known, image), known, noisy, 300, 10), 10) - image).max() < 1e-3
 
 
 @pytest.mark.parametrize(("start", "steps"), [(1000, 1), (1000, 25), (300, 7), (300, 300), (5, 99), (1, 1)])
@@ -108,7 +108,7 @@ def test_times_fall_from_the_start_and_none_comes_twice(start: int, steps: int) 
 )
 def test_no_steps_to_take_is_an_error(start: int, steps: int, expected: str) -> None:
     with pytest.raises(ValueError, match=expected):
-        next(ddim(lambda x, t: x, schedule("x0"), known_pictures(), start, steps))
+        next(ddim(lambda x, t: x, schedule("x0"), known_images(), start, steps))
 
 
 @pytest.mark.parametrize("prediction", PREDICTIONS)

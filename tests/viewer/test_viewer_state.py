@@ -35,7 +35,7 @@ def grid(keys: str, **start: object) -> GridState:
         ("click:131:50", 0),
         ("click:132:50", 1),
         ("click:1041:589", 47),
-        ("down,click:5:700", 8),  # on the strip under the pictures
+        ("down,click:5:700", 8),  # on the strip under the images
     ],
 )
 def test_the_cursor_moves_and_wraps_round(keys: str, cursor: int) -> None:
@@ -45,7 +45,7 @@ def test_the_cursor_moves_and_wraps_round(keys: str, cursor: int) -> None:
 
 
 @pytest.mark.parametrize("key", ["space", "enter", "x", "é", "7", "pagedown"])
-def test_other_keys_bring_new_pictures(key: str) -> None:
+def test_other_keys_bring_new_images(key: str) -> None:
     assert grid(key) == GridState(SHEET, seed=1)
     assert grid(f"{key},pageup") == GridState(SHEET)
 
@@ -89,7 +89,7 @@ def test_no_sequence_of_events_leaves_what_is_allowed(sequence: list[Event], see
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 40), st.integers(1, 40), st.integers(0, 4))
-def test_a_click_on_a_picture_finds_it(rows: int, columns: int, width: int, height: int, gap: int) -> None:
+def test_a_click_on_a_image_finds_it(rows: int, columns: int, width: int, height: int, gap: int) -> None:
     sheet = Sheet(rows, columns, width, height, gap)
     for index in range(sheet.count):
         left, top = sheet.corner(index)

@@ -1,4 +1,4 @@
-"""Where the pictures of a table lie: as told, by its recipe, by the lines between; and as the tools have it."""
+"""Where the images of a table lie: as told, by its recipe, by the lines between; and as the tools have it."""
 
 from pathlib import Path
 
@@ -6,27 +6,27 @@ import numpy as np
 import pytest
 
 from trainer.contract import sheet as tools
-from viewer.files.png import PictureError, encode_png
+from viewer.files.png import ImageError, encode_png
 from viewer.files.table import Table, find_table
 
 PATH = Path("table.png")
 random = np.random.default_rng(0)
 
 
-def painted(table: Table, colour: int = 22, pictures: np.ndarray | None = None) -> np.ndarray:
-    """A table of noise, or of these pictures."""
+def painted(table: Table, colour: int = 22, images: np.ndarray | None = None) -> np.ndarray:
+    """A table of noise, or of these images."""
     height = table.border * 2 + table.rows * (table.height + table.margin) - table.margin
     width = table.border * 2 + table.columns * (table.width + table.margin) - table.margin
     image = np.full((height, width, 3), colour, np.uint8)
     for index in range(table.count):
         area = table.area(index)
         noise = random.integers(0, 256, (area.height, area.width, 3), np.uint8)
-        image[area.top : area.bottom, area.left : area.right] = noise if pictures is None else pictures[index]
+        image[area.top : area.bottom, area.left : area.right] = noise if images is None else images[index]
     return image
 
 
 def digits(count: int, ground: int) -> np.ndarray:
-    """Pictures of which only the middle, of any size, is not of the colour of the ground."""
+    """Images of which only the middle, of any size, is not of the colour of the ground."""
     images = np.full((count, 28, 28, 3), ground, np.uint8)
     for image in images:
         top, left = random.integers(4, 8, 2)
@@ -49,13 +49,13 @@ def digits(count: int, ground: int) -> np.ndarray:
     ],
 )
 @pytest.mark.parametrize("colour", [0, 22, 255])
-def test_lines_between_pictures_are_found(table: Table, colour: int) -> None:
+def test_lines_between_images_are_found(table: Table, colour: int) -> None:
     assert find_table(PATH, painted(table, colour), {}) == table
     assert find_table(PATH, painted(table, colour), {}, rows=table.rows) == table
 
 
 @pytest.mark.parametrize("ground", [0, 255])
-def test_pictures_with_the_colour_of_the_lines_at_their_edges(ground: int) -> None:
+def test_images_with_the_colour_of_the_lines_at_their_edges(ground: int) -> None:
     table = Table(8, 8, 28, 28, 2, 2)
     assert find_table(PATH, painted(table, ground, digits(64, ground)), {}) == table
 
@@ -71,38 +71,38 @@ def test_a_last_row_that_is_not_full() -> None:
 
 @pytest.mark.parametrize("image", [np.zeros((90, 90, 3), np.uint8), random.integers(0, 256, (90, 90, 3), np.uint8)])
 def test_no_lines_is_one_line(image: np.ndarray) -> None:
-    with pytest.raises(PictureError, match=r"table\.png.*--rows, --cols and --margin"):
+    with pytest.raises(ImageError, match=r"table\.png.*--rows, --cols and --margin"):
         find_table(PATH, image, {})
-    with pytest.raises(PictureError, match="not 7 rows"):
+    with pytest.raises(ImageError, match="not 7 rows"):
         find_table(PATH, image, {}, rows=7, columns=7, margin=3)
 
 
-def test_a_frame_round_one_picture_is_no_table() -> None:
+def test_a_frame_round_one_image_is_no_table() -> None:
     image = np.zeros((40, 40, 3), np.uint8)
     image[2:-2, 2:-2] = random.integers(1, 256, (36, 36, 3))
-    with pytest.raises(PictureError, match="no lines"):
+    with pytest.raises(ImageError, match="no lines"):
         find_table(PATH, image, {})
 
 
-def test_a_picture_of_the_screen_is_not_taken_for_another_table() -> None:
+def test_a_image_of_the_screen_is_not_taken_for_another_table() -> None:
     image = painted(Table(4, 8, 32, 32, 2, 2))
     image[:38, :38] = (10, 200, 250)  # the cursor, over its margins
     screen = np.concatenate([image, np.full((28, image.shape[1], 3), 22, np.uint8)])
-    with pytest.raises(PictureError, match="no lines"):
+    with pytest.raises(ImageError, match="no lines"):
         find_table(PATH, screen, {})
 
 
-def test_a_recipe_tells_and_one_picture_is_no_table() -> None:
+def test_a_recipe_tells_and_one_image_is_no_table() -> None:
     flat = np.zeros((3 * 12 + 2, 4 * 12 + 2, 3), np.uint8)
     assert find_table(PATH, flat, {"rows": 3, "cols": 4, "gap": 2}) == Table(3, 4, 10, 10, 2, 2)
-    with pytest.raises(PictureError, match="one picture"):
-        find_table(PATH, flat, {"rows": 3, "cols": 4, "gap": 2, "picture": 1})
+    with pytest.raises(ImageError, match="one image"):
+        find_table(PATH, flat, {"rows": 3, "cols": 4, "gap": 2, "image": 1})
     for damaged in ({"rows": "3", "cols": 4}, {"rows": -1, "cols": 10**9}):
-        with pytest.raises(PictureError, match="no lines"):
+        with pytest.raises(ImageError, match="no lines"):
             find_table(PATH, flat, damaged)
 
 
-def test_the_picture_tools_cut_the_same(tmp_path: Path) -> None:
+def test_the_image_tools_cut_the_same(tmp_path: Path) -> None:
     path, same = tmp_path / "table.png", 0
     for _ in range(60):
         rows, columns, margin = (int(one) for one in random.integers(1, 6, 3))
@@ -120,7 +120,7 @@ def test_the_picture_tools_cut_the_same(tmp_path: Path) -> None:
             continue
         found = find_table(path, image, recipe, *wanted)
         areas = [found.area(index) for index in range(found.count)]
-        pictures = [image[one.top : one.bottom, one.left : one.right, ::-1] for one in areas]
-        assert np.array_equal(np.stack(pictures), cut)
+        images = [image[one.top : one.bottom, one.left : one.right, ::-1] for one in areas]
+        assert np.array_equal(np.stack(images), cut)
         same += 1
     assert same > 30

@@ -133,7 +133,7 @@ def session() -> Iterator[Session]:
     made.end()
 
 
-def test_the_picture_is_on_the_screen_and_the_title_below(session: Session) -> None:
+def test_the_image_is_on_the_screen_and_the_title_below(session: Session) -> None:
     assert session.colours(0, 0) == ("▀", "ff0000", "ff0000")
     assert session.colours(79, 9) == ("▀", "00ff00", "00ff00")
     assert session.colours(0, 10) == ("▀", "0000ff", "0000ff")
@@ -253,7 +253,7 @@ def test_what_the_terminal_says_that_it_can(environment: dict[str, str], answers
     try:
         made.read(b"title")
         assert expected in made.written
-        made.type(b"q")  # a second picture
+        made.type(b"q")  # a second image
         made.read(b"1 NEW")
         made.type(b"\x1b")
         assert made.process.wait(60) == 0
@@ -267,8 +267,8 @@ def painted(pixels: list[NDArray[np.uint8]], true_colour: bool) -> tuple[pyte.Sc
     stream = pyte.ByteStream(screen)
     painter = Painter(true_colour)
     lengths = []
-    for picture in pixels:
-        data = painter.paint(picture)
+    for image in pixels:
+        data = painter.paint(image)
         lengths.append(len(data))
         stream.feed(data)
     return screen, lengths
@@ -299,14 +299,14 @@ def test_256_colours_are_near() -> None:
     assert np.abs(found[..., ::-1] - pixels[0::2].astype(int)).mean() < 22
 
 
-def test_a_changing_picture_of_160x48_cells_leaves_time_to_spare() -> None:
+def test_a_changing_image_of_160x48_cells_leaves_time_to_spare() -> None:
     generator = np.random.default_rng(0)
-    pictures = [generator.integers(0, 256, (96, 160, 3), dtype=np.uint8) for _ in range(2)]
+    images = [generator.integers(0, 256, (96, 160, 3), dtype=np.uint8) for _ in range(2)]
     painter = Painter(True)
     times = []
     for index in range(12):
         start = time.process_time()
-        painter.paint(pictures[index % 2])
+        painter.paint(images[index % 2])
         times.append(time.process_time() - start)
     assert sorted(times)[len(times) // 2] < 1 / 60
 

@@ -1,4 +1,4 @@
-"""Tiles: they cover the picture once, and no pixel of the result lacks its surroundings."""
+"""Tiles: they cover the image once, and no pixel of the result lacks its surroundings."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,7 +32,7 @@ def test_tiles_cover_everything_once_with_all_that_it_depends_on(
         assert max(window.width, window.height) < tile + 2 * context + 3 * multiple
 
 
-def test_a_small_picture_is_one_tile() -> None:
+def test_a_small_image_is_one_tile() -> None:
     (tile,) = plan_tiles(100, 120, 384, 40)
     assert tile.kept == tile.window
     assert (tile.window.width, tile.window.height) == (120, 100)

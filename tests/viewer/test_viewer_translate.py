@@ -1,4 +1,4 @@
-"""The translate mode: through the pictures, through the thresholds, through the latents, and without a screen."""
+"""The translate mode: through the images, through the thresholds, through the latents, and without a screen."""
 
 import itertools
 import os
@@ -30,13 +30,13 @@ from viewer.state import reduce
 KEYS = [*NAMES.values(), *filter(None, map(decode_character, "sSirx+-= 3[]"))]
 
 
-def session(path: Path, folder: Path, *pictures: Path, **state: object) -> TranslateSession:
+def session(path: Path, folder: Path, *images: Path, **state: object) -> TranslateSession:
     translator = Translator(open_model(path, wanted="translator"))
     facts = {"sigma": start_sigma(translator), "has_latent": translator.latent_size > 0, **state}
-    return TranslateSession(translator, TranslateState(len(pictures), **facts), folder, pictures)
+    return TranslateSession(translator, TranslateState(len(images), **facts), folder, images)
 
 
-def pictures(folder: Path, count: int = 3) -> list[Path]:
+def images(folder: Path, count: int = 3) -> list[Path]:
     paths = [folder / f"photo{number}.png" for number in range(count)]
     for number, path in enumerate(paths):
         cv2.imwrite(str(path), make.photo_like(40, 60, seed=number))
@@ -54,8 +54,8 @@ def test_no_key_leads_out_of_bounds(events: list[Event], has_latent: bool, sigma
         assert not state.line or has_latent
 
 
-def test_arrows_lead_through_the_pictures_and_s_saves_the_result(edges_path: Path, tmp_path: Path) -> None:
-    paths = pictures(tmp_path)
+def test_arrows_lead_through_the_images_and_s_saves_the_result(edges_path: Path, tmp_path: Path) -> None:
+    paths = images(tmp_path)
     work = session(edges_path, tmp_path, *paths)
     display = make.FakeDisplay([], interactive=False)
     run_scripted(work, display, parse_keys("right,s,left,left,S"))
@@ -66,14 +66,14 @@ def test_arrows_lead_through_the_pictures_and_s_saves_the_result(edges_path: Pat
     expected = Translator(model).translate(np.repeat(edges[..., None], 3, axis=2))
     assert np.array_equal(cv2.imread(str(saved)), expected)
     recipe = read_recipe(saved)
-    assert recipe["picture"] == "photo1.png"
+    assert recipe["image"] == "photo1.png"
     assert (recipe["sigma"], recipe["condition"], recipe["sha256"]) == (0.33, "edges", model.sha256)
-    assert read_recipe(tmp_path / "edges-0002.png")["picture"] == "photo2.png"
+    assert read_recipe(tmp_path / "edges-0002.png")["image"] == "photo2.png"
     assert np.array_equal(cv2.imread(str(tmp_path / "edges-0002.png")), display.frames[-1][:-28])
 
 
 def test_the_threshold_follows_the_keys(edges_path: Path, tmp_path: Path) -> None:
-    (path,) = pictures(tmp_path, 1)
+    (path,) = images(tmp_path, 1)
     display = make.FakeDisplay([], interactive=False)
     work = session(edges_path, tmp_path, path)
     run_scripted(work, display, parse_keys("+,+,-,s"))
@@ -85,7 +85,7 @@ def test_the_threshold_follows_the_keys(edges_path: Path, tmp_path: Path) -> Non
 
 
 def test_latents_and_the_way_between_two(masks_path: Path, tmp_path: Path) -> None:
-    (path,) = pictures(tmp_path, 1)
+    (path,) = images(tmp_path, 1)
     work = session(masks_path, tmp_path, path)
     translator = work.translator
     display = make.FakeDisplay([], interactive=False)
@@ -103,19 +103,19 @@ def test_latents_and_the_way_between_two(masks_path: Path, tmp_path: Path) -> No
     assert display.frames[0].shape != display.frames[5].shape
 
 
-def test_a_picture_that_cannot_be_read_any_more_is_said_and_the_others_go_on(edges_path: Path, tmp_path: Path) -> None:
-    paths = pictures(tmp_path)
+def test_a_image_that_cannot_be_read_any_more_is_said_and_the_others_go_on(edges_path: Path, tmp_path: Path) -> None:
+    paths = images(tmp_path)
     paths[1].unlink()
     work = session(edges_path, tmp_path, *paths)
     display = make.FakeDisplay([], interactive=False)
     run_scripted(work, display, parse_keys("right,right,s"))
     work.close()
     assert work.failures == [f"{paths[1]}: no such file"]
-    assert read_recipe(tmp_path / "edges-0001.png")["picture"] == "photo2.png"
+    assert read_recipe(tmp_path / "edges-0001.png")["image"] == "photo2.png"
 
 
 def test_a_person_presses_keys_while_the_model_works(edges_path: Path, tmp_path: Path) -> None:
-    paths = pictures(tmp_path)
+    paths = images(tmp_path)
     work = session(edges_path, tmp_path, *paths)
     translate = work.translator.model.translate
 
@@ -130,7 +130,7 @@ def test_a_person_presses_keys_while_the_model_works(edges_path: Path, tmp_path:
     work.close()
     assert time.monotonic() - started < 3
     recipe = read_recipe(tmp_path / "edges-0001.png")
-    assert (recipe["picture"], recipe["sigma"]) == ("photo2.png", 0.53)
+    assert (recipe["image"], recipe["sigma"]) == ("photo2.png", 0.53)
 
 
 def test_a_folder_is_written_without_a_screen(
@@ -138,11 +138,11 @@ def test_a_folder_is_written_without_a_screen(
 ) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
-    pictures(folder)
-    (folder / "broken.png").write_text("no picture")
+    images(folder)
+    (folder / "broken.png").write_text("no image")
     assert main(["translate", str(edges_path), str(folder), "-o", str(out)]) == 0
     said = capsys.readouterr()
-    assert "broken.png: not a picture" in said.err
+    assert "broken.png: not an image" in said.err
     assert said.out == f"{out}: 3 written\n"
     assert sorted(path.name for path in out.iterdir()) == ["photo0.png", "photo1.png", "photo2.png"]
     before = {path: path.read_bytes() for path in out.iterdir()}
@@ -155,12 +155,12 @@ def test_a_folder_is_written_without_a_screen(
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["{edges}"], "no pictures named, expected some, or --draw"),
+        (["{edges}"], "no images named, expected some, or --draw"),
         (["{edges}", "{folder}/gone.png"], "gone.png: no such file"),
         (["{edges}", "{folder}/gone*.png"], "no file matches this pattern"),
-        (["{edges}", "{folder}/empty"], "found no pictures in this folder"),
-        (["{edges}", "{folder}/notes.txt"], "not a picture that can be read"),
-        (["{edges}", "{folder}/notes.txt", "{folder}/gone.png"], "none of 2 files is a picture that can be used"),
+        (["{edges}", "{folder}/empty"], "found no images in this folder"),
+        (["{edges}", "{folder}/notes.txt"], "not an image that can be read"),
+        (["{edges}", "{folder}/notes.txt", "{folder}/gone.png"], "none of 2 files is an image that can be used"),
         (["{generator}", "{folder}/photo0.png"], "found a generator, expected a translator"),
         (["{folder}/notes.txt", "{folder}/photo0.png"], "not an ONNX model"),
         (["{edges}", "{folder}/photo0.png", "-o", "{folder}/notes.txt"], "cannot make the folder"),
@@ -175,8 +175,8 @@ def test_bad_input_is_one_line_and_code_2(
     arguments: list[str], expected: str, edges_path: Path, generator_path: Path, tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    pictures(tmp_path, 1)
-    (tmp_path / "notes.txt").write_text("no picture")
+    images(tmp_path, 1)
+    (tmp_path / "notes.txt").write_text("no image")
     (tmp_path / "empty").mkdir()
     names = {"edges": edges_path, "generator": generator_path, "folder": tmp_path}
     assert main(["translate", *(argument.format(**names) for argument in arguments), "--display", "none"]) == 2
@@ -217,7 +217,7 @@ sys.exit(main(sys.argv[1:]))
 def test_ctrl_c_leaves_whole_files_only(mode: str, edges_path: Path, twice_path: Path, tmp_path: Path) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
-    pictures(folder, 6)
+    images(folder, 6)
     model = edges_path if mode == "translate" else twice_path
     process = subprocess.Popen(
         [sys.executable, "-c", SLOW, mode, model, folder, "-o", out], stderr=subprocess.PIPE, text=True
@@ -240,7 +240,7 @@ def test_info_says_what_a_translator_takes(
 ) -> None:
     facts = {
         edges_path: ("edges of a photograph", "sigma 0.33", "trained at 64x48", "multiples of 8"),
-        masks_path: ("the picture as it is", "3 colours", "3 numbers"),
+        masks_path: ("the image as it is", "3 colours", "3 numbers"),
         twice_path: ("2 times", "4 pixels far"),
     }
     for path, words in facts.items():
@@ -250,7 +250,7 @@ def test_info_says_what_a_translator_takes(
 
 
 def test_every_pair_of_keys_gives_a_frame(masks_path: Path, tmp_path: Path) -> None:
-    paths = pictures(tmp_path, 2)
+    paths = images(tmp_path, 2)
     work = session(masks_path, tmp_path, *paths)
     display = make.FakeDisplay([], interactive=False)
     keys = [event for pair in itertools.product(parse_keys("right,i,r,down,x,+"), repeat=2) for event in pair]

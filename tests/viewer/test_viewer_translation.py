@@ -21,7 +21,7 @@ def translator(path: Path, **options: object) -> Translator:
     return Translator(open_model(path, wanted="translator"), **options)
 
 
-def test_sides_grow_by_reflection_and_the_result_is_cut_to_the_picture(edges_path: Path) -> None:
+def test_sides_grow_by_reflection_and_the_result_is_cut_to_the_image(edges_path: Path) -> None:
     made = translator(edges_path)
     condition = np.repeat(make.photo_like(21, 40)[..., :1], 3, axis=2)
     result = made.translate(condition)
@@ -124,10 +124,10 @@ def foreign(
     sides: tuple[object, object] = ("h", "w"),
     pool: int = 1,
 ) -> Path:
-    """A translator as others write them: floats [n, c, h, w] in and out; it inverts the picture."""
+    """A translator as others write them: floats [n, c, h, w] in and out; it inverts the image."""
     high = {"0..1": 1.0, "-1..1": 1.0, "0..255": 255.0}[value]
     low = -1.0 if value == "-1..1" else 0.0
-    nodes = [helper.make_node("Sub", ["sum", "picture"], ["inverse"])]
+    nodes = [helper.make_node("Sub", ["sum", "image"], ["inverse"])]
     last = "inverse"
     constants = [make.constant("sum", np.float32(high + low))]
     if pool > 1:
@@ -142,7 +142,7 @@ def foreign(
     nodes.append(helper.make_node("Identity", [last], ["made"]))
     large = [side * scale if isinstance(side, int) else f"{side}2" for side in sides]
     model = make.make_graph(
-        nodes, [("picture", "f32", ["n", channels, *sides])], [("made", "f32", ["n", channels, *large])], constants
+        nodes, [("image", "f32", ["n", channels, *sides])], [("made", "f32", ["n", channels, *large])], constants
     )
     return make.write(path, model)
 
@@ -161,12 +161,12 @@ def test_files_of_others_are_understood(
 ) -> None:
     path = foreign(tmp_path / "foreign.onnx", value, channels, scale, sides, pool)
     model = open_model(path, wanted="translator")
-    layout = model.picture_layout
+    layout = model.image_layout
     assert (layout.channels, layout.scale, layout.multiple) == (channels, scale, pool if sides == ("h", "w") else 1)
-    picture = np.repeat(np.repeat(make.photo_like(5, 6)[..., :channels], 8, axis=0), 8, axis=1)
-    result = Translator(model, size=48).translate(picture[:32, :32].copy())
+    image = np.repeat(np.repeat(make.photo_like(5, 6)[..., :channels], 8, axis=0), 8, axis=1)
+    result = Translator(model, size=48).translate(image[:32, :32].copy())
     assert result.shape == (32 * scale, 32 * scale, 3)
-    assert np.abs(result[::scale, ::scale][..., :channels].astype(int) - (255 - picture[:32, :32])).max() <= 1
+    assert np.abs(result[::scale, ::scale][..., :channels].astype(int) - (255 - image[:32, :32])).max() <= 1
 
 
 def test_the_luma_is_enlarged_where_a_model_knows_no_colours(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_the_luma_is_enlarged_where_a_model_knows_no_colours(tmp_path: Path) -> 
 def test_a_graph_that_does_not_do_what_its_card_says_is_one_line(tmp_path: Path) -> None:
     path = make.make_translator(tmp_path / "wrong.onnx", scale=2)
     model = open_model(path)
-    model._picture_layout = replace(model.picture_layout, scale=3)
+    model._image_layout = replace(model.image_layout, scale=3)
     with pytest.raises(ModelError, match="expected one 3 times as large"):
         model.translate(make.photo_like(8, 8))
 

@@ -35,7 +35,7 @@ EVENTS = st.one_of(
 
 @given(st.lists(EVENTS, max_size=40), st.integers(2, 9000), st.integers(2, 9000))
 @settings(max_examples=80, deadline=None)
-def test_the_view_stays_on_the_picture(events: list[Event], height: int, width: int) -> None:
+def test_the_view_stays_on_the_image(events: list[Event], height: int, width: int) -> None:
     state = opened(UpscaleState(3), height, width)
     for event in events:
         state = reduce_upscale(state, event)
@@ -58,7 +58,7 @@ def test_the_wheel_zooms_about_the_mouse() -> None:
         assert (state.corner[0] + x / state.scale, state.corner[1] + y / state.scale) == pytest.approx(before)
 
 
-def test_the_right_button_takes_the_picture_along() -> None:
+def test_the_right_button_takes_the_image_along() -> None:
     state = opened(UpscaleState(1), 2000, 3000)
     moved = state
     for event in parse_keys("rdrag:100:100:60:130"):
@@ -84,8 +84,8 @@ def test_before_and_after_show_the_same_place() -> None:
         assert middle.mean() < shifted.mean()
 
 
-def session(path: Path, folder: Path, *pictures: Path, tile: int = 16) -> UpscaleSession:
-    return UpscaleSession(Upscaler(open_model(path), tile), begin(len(pictures)), folder, pictures)
+def session(path: Path, folder: Path, *images: Path, tile: int = 16) -> UpscaleSession:
+    return UpscaleSession(Upscaler(open_model(path), tile), begin(len(images)), folder, images)
 
 
 def expected(path: Path, image: np.ndarray) -> np.ndarray:
@@ -103,7 +103,7 @@ def test_a_scripted_look(twice_path: Path, photo_path: Path, tmp_path: Path) -> 
     saved = cv2.imread(str(tmp_path / "out" / "photo-0001.png"))
     assert np.array_equal(saved, expected(twice_path, cv2.imread(str(photo_path))))
     recipe = read_recipe(tmp_path / "out" / "photo-0001.png")
-    assert (recipe["mode"], recipe["picture"], recipe["scale"]) == ("upscale", "photo.png", 2)
+    assert (recipe["mode"], recipe["image"], recipe["scale"]) == ("upscale", "photo.png", 2)
     screen = cv2.imread(str(tmp_path / "out" / "photo-0002.png"))
     assert np.array_equal(screen[:, 20:], np.repeat(np.repeat(saved, 8, 0), 8, 1)[:, 20:])
     assert np.array_equal(
@@ -134,7 +134,7 @@ def test_what_is_looked_at_comes_first(twice_path: Path, tmp_path: Path) -> None
 
 @pytest.fixture
 def three(tmp_path: Path) -> list[Path]:
-    """Two pictures, and one whose header alone can be read."""
+    """Two images, and one whose header alone can be read."""
     paths = [tmp_path / f"{name}.png" for name in ("first", "second", "broken")]
     for seed, path in enumerate(paths):
         cv2.imwrite(str(path), make.photo_like(30, 40, seed=seed))
@@ -164,7 +164,7 @@ def test_what_is_saved_before_it_is_opened_is_what_its_name_says(
     for path in out.iterdir():
         image = cv2.imread(str(tmp_path / f"{stem}.png"))
         assert np.array_equal(cv2.imread(str(path)), expected(twice_path, image))
-        assert read_recipe(path)["picture"] == f"{stem}.png"
+        assert read_recipe(path)["image"] == f"{stem}.png"
 
 
 def test_what_is_saved_while_the_next_is_opened_is_the_next(
@@ -176,7 +176,7 @@ def test_what_is_saved_while_the_next_is_opened_is_the_next(
     press(work, "pagedown,s,S")
     during = work.frame(strip=False)
     assert during.shape == before.shape
-    assert np.ptp(during.reshape(-1, 3), axis=0).max() == 0  # the picture before is not shown under the next one's name
+    assert np.ptp(during.reshape(-1, 3), axis=0).max() == 0  # the image before is not shown under the next one's name
     assert "second.png" in work._status()
     assert "reading" in work._status()
     work.settle(1.0)
@@ -188,7 +188,7 @@ def test_what_is_saved_while_the_next_is_opened_is_the_next(
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"second-0001.png", "second-0002.png"}
 
 
-def test_a_picture_that_cannot_be_opened_is_not_saved(
+def test_a_image_that_cannot_be_opened_is_not_saved(
     twice_path: Path, three: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
@@ -196,7 +196,7 @@ def test_a_picture_that_cannot_be_opened_is_not_saved(
     work.settle(0.0)
     press(work, "pageup,s")
     work.settle(1.0)
-    assert "broken.png: not a picture that can be read" in work.title()
+    assert "broken.png: not an image that can be read" in work.title()
     work.settle(9.0)  # the notice is gone
     assert "cannot be opened" in work.title()
     press(work, "pageup,s")
@@ -205,7 +205,7 @@ def test_a_picture_that_cannot_be_opened_is_not_saved(
     assert {path.name for path in out.iterdir()} == {"second-0001.png"}
     flags = ["--display", "none", "--keys", "pagedown,s", "--out", tmp_path / "other"]
     assert run(twice_path, three[0], three[2], *flags) == 2
-    assert capsys.readouterr().err.startswith(f"error: {three[2]}: not a picture that can be read")
+    assert capsys.readouterr().err.startswith(f"error: {three[2]}: not an image that can be read")
     assert not (tmp_path / "other").exists()
 
 
@@ -248,7 +248,7 @@ def test_a_folder_keeps_names_and_finds_free_ones(
     for name in ("a.png", "sub/a.png", "b.jpg"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(folder / name), make.photo_like(20, 24))
-    (folder / "c.png").write_text("no picture")
+    (folder / "c.png").write_text("no image")
     assert run(twice_path, folder, "-o", out) == 0
     said = capsys.readouterr()
     assert f"{out}: 3 written" in said.out
@@ -315,7 +315,7 @@ def test_a_film_keeps_its_rate(twice_path: Path, tmp_path: Path, capsys: pytest.
     ("arguments", "error"),
     [
         (["{edges}", "{photo}", "-o", "x.png"], "expected a model that enlarges"),
-        (["{twice}", "-o", "x"], "no pictures named"),
+        (["{twice}", "-o", "x"], "no images named"),
         (["{twice}", "{photo}", "-o", "{folder}/x.gif"], "ends in '.gif', expected .png"),
         (["{twice}", "{folder}/gone.png", "-o", "{folder}/x.png"], "gone.png: no such file"),
         (["{photo}", "{photo}", "-o", "{folder}/x.png"], "not an ONNX model"),

@@ -150,7 +150,7 @@ def test_clicks_are_pixels_of_the_frame_at_any_size_of_the_window(program: Progr
     program.xdotool("windowsize", "--sync", program.window, "640", "600")  # 640 x 480 in the middle
     time.sleep(0.3)
     program.xdotool("mousemove", "--window", program.window, "400", "180", "click", "1")
-    program.xdotool("mousemove", "--window", program.window, "400", "20", "click", "1")  # beside the picture
+    program.xdotool("mousemove", "--window", program.window, "400", "20", "click", "1")  # beside the image
     program.xdotool("mousemove", "--window", program.window, "400", "180", "click", "3")
     time.sleep(0.3)
     first, second = (tuple(map(int, line.split()[1:3])) for line in program.end())
@@ -232,7 +232,7 @@ def test_latent_space_follows_the_mouse(screen: str, plane_path: Path, tmp_path:
         process.communicate()
 
 
-def test_a_stroke_changes_the_picture_and_undo_restores_it_to_the_bit(
+def test_a_stroke_changes_the_image_and_undo_restores_it_to_the_bit(
     screen: str, edges_path: Path, tmp_path: Path
 ) -> None:
     environment = os.environ | {"DISPLAY": screen}
@@ -371,7 +371,7 @@ def test_the_application_with_a_slow_model(screen: str, generator_path: Path, tm
             time.sleep(0.05)
         time.sleep(0.2)
         recipe = read_recipe(saved)
-        shown = recipe["picture"], recipe["seed"], recipe["mode"], recipe["truncation"]
+        shown = recipe["image"], recipe["seed"], recipe["mode"], recipe["truncation"]
         assert shown == (41 % 3, 30 + 19, "grid interpolation", 0.2)
         xdotool("key", "x")
         time.sleep(0.1)

@@ -1,6 +1,6 @@
-"""What a picture file says of itself before it is decoded: format, size, alpha, orientation; and whether it is whole.
+"""What an image file says of itself before it is decoded: format, size, alpha, orientation; and whether it is whole.
 
-OpenCV returns a full picture for a truncated JPEG and decodes a 1 MB bomb to gigabytes, so nothing reaches it that has
+OpenCV returns a full image for a truncated JPEG and decodes a 1 MB bomb to gigabytes, so nothing reaches it that has
 not been looked at here.
 """
 
@@ -22,7 +22,7 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of its picture before it is decoded."""
+    """What a file says of its image before it is decoded."""
 
     format: str
     width: int  # pixels, as stored
@@ -38,7 +38,7 @@ class Header:
 
 
 def read_header(data: bytes) -> Header:
-    """Check the header, the size and the end of a picture. Raises ``Unreadable``."""
+    """Check the header, the size and the end of an image. Raises ``Unreadable``."""
     for magic, reader in _READERS:
         if magic.match(data):
             try:
@@ -48,9 +48,9 @@ def read_header(data: bytes) -> Header:
             break
     else:
         known = next((name for magic, name in _OTHERS if magic.match(data)), None)
-        raise Unreadable(f"{known}, expected {FORMATS}" if known else f"not a picture ({FORMATS})")
+        raise Unreadable(f"{known}, expected {FORMATS}" if known else f"not an image ({FORMATS})")
     if header.width < 1 or header.height < 1:
-        raise Unreadable("a picture of no size")
+        raise Unreadable("an image of no size")
     most = MOST_PIXELS if header.plain else MOST_DEEP_PIXELS
     if header.width * header.height > most:
         kind = "" if header.plain else " with alpha or 16 bits"
@@ -59,7 +59,7 @@ def read_header(data: bytes) -> Header:
 
 
 def _read_jpeg(data: bytes) -> Header:
-    """Walk all segments: a thumbnail's end inside of one is not the picture's, and bytes may follow the end."""
+    """Walk all segments: a thumbnail's end inside of one is not the image's, and bytes may follow the end."""
     size: tuple[int, int, int] | None = None
     orientation, adobe, scans, position = 1, False, 0, 2
     while True:
@@ -101,7 +101,7 @@ def _read_jpeg(data: bytes) -> Header:
 
 
 def _read_png(data: bytes) -> Header:
-    """Walk all chunks and check their CRC: newer versions of OpenCV show a damaged picture as far as it goes."""
+    """Walk all chunks and check their CRC: newer versions of OpenCV show a damaged image as far as it goes."""
     width, height, depth, colour = struct.unpack_from(">IIBB", data, 16)
     position, plain, orientation = 8, depth <= 8 and colour not in (4, 6), 1
     while True:
@@ -145,7 +145,7 @@ def _read_bmp(data: bytes) -> Header:
 
 
 def _read_gif(data: bytes) -> Header:
-    """Walk all blocks, to count the frames: the first of many is not what somebody meant by a picture."""
+    """Walk all blocks, to count the frames: the first of many is not what somebody meant by an image."""
     width, height = struct.unpack_from("<HH", data, 6)
     if not data.rstrip(b"\0").endswith(b";"):
         raise Unreadable("truncated")

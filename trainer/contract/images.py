@@ -1,4 +1,4 @@
-"""Decode picture files that nobody has vouched for, and bring them to a size.
+"""Decode image files that nobody has vouched for, and bring them to a size.
 
 OpenCV alone is not enough: it drops alpha silently and crashes on some file names, and what else it does not see is in
 ``headers``. So the bytes are read by Python and their headers checked first.
@@ -21,7 +21,7 @@ MOST_BYTES = 1 << 29
 LARGE_PIXELS = 16_000_000
 
 Fit: TypeAlias = Callable[[np.ndarray, int, int], np.ndarray]
-"""Brings a picture u8 [h, w, c], of whatever order, to a height and width in pixels. May raise ``Unreadable``."""
+"""Brings an image u8 [h, w, c], of whatever order, to a height and width in pixels. May raise ``Unreadable``."""
 
 
 def read_bytes(path: Path) -> bytes:
@@ -43,9 +43,9 @@ def read_bytes(path: Path) -> bytes:
 
 
 def decode(data: bytes, header: Header, target: int = 0) -> np.ndarray:
-    """The picture u8 [h, w, 3], BGR, upright; alpha is laid on white, 16 bits become 8. Raises ``Unreadable``.
+    """The image u8 [h, w, 3], BGR, upright; alpha is laid on white, 16 bits become 8. Raises ``Unreadable``.
 
-    target: side in pixels that the picture will be reduced to; 0: decode at full size. Otherwise a JPEG is decoded at a
+    target: side in pixels that the image will be reduced to; 0: decode at full size. Otherwise a JPEG is decoded at a
     half, a quarter or an eighth where both sides stay at least 1.5 times the target and divide evenly: that takes half
     the time. On photographs it moves the averaged result by 0.2 to 1.3 of 255 in the mean, as averaging twice does;
     sides with a remainder would be stretched, for up to 4.
@@ -79,7 +79,7 @@ def decode(data: bytes, header: Header, target: int = 0) -> np.ndarray:
 
 
 def on_white(image: np.ndarray) -> np.ndarray:
-    """A picture u8 [h, w, 4] on white paper, u8 [h, w, 3]."""
+    """An image u8 [h, w, 4] on white paper, u8 [h, w, 3]."""
     result = np.empty((*image.shape[:2], 3), np.uint8)
     rows = max(1, (1 << 20) // image.shape[1])  # numbers with fractions take four times the memory
     for top in range(0, len(image), rows):
@@ -109,7 +109,7 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def pad(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Bring a picture to exactly this size in its own proportions, with its edges repeated outwards."""
+    """Bring an image to exactly this size in its own proportions, with its edges repeated outwards."""
     scale = min(height / image.shape[0], width / image.shape[1])
     inner = [max(1, round(side * scale)) for side in image.shape[:2]]
     top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
@@ -118,7 +118,7 @@ def pad(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def centre(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Bring a picture to exactly this size by cutting off what is too much, evenly at both ends."""
+    """Bring an image to exactly this size by cutting off what is too much, evenly at both ends."""
     scale = min(image.shape[0] / height, image.shape[1] / width)
     inner = [
         min(side, max(1, round(wanted * scale))) for side, wanted in zip(image.shape, (height, width), strict=False)
@@ -128,7 +128,7 @@ def centre(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def load(path: Path, height: int, width: int, fit: Fit = resize, exact: bool = False) -> np.ndarray:
-    """One picture file as u8 [height, width, 3] RGB, stretched or as ``fit`` does it. Raises ``Unreadable``.
+    """One image file as u8 [height, width, 3] RGB, stretched or as ``fit`` does it. Raises ``Unreadable``.
 
     exact: decode at full size; otherwise see ``decode``.
     """
@@ -151,7 +151,7 @@ def load_bytes(
 
 
 def _shrink(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """``resize`` in half its time, of a picture some 1.5 to 3 times as large: its averages of parts of pixels are slow.
+    """``resize`` in half its time, of an image some 1.5 to 3 times as large: its averages of parts of pixels are slow.
 
     To twice the size first, between neighbours, then averages of 2x2: within 0.4 of 255 of ``resize`` in the mean.
     """
@@ -164,7 +164,7 @@ _large = threading.Lock()
 
 
 def one_at_a_time(header: Header) -> contextlib.AbstractContextManager[object]:
-    """Held while a picture is whole in memory: of large ones, which take hundreds of megabytes, there is only one."""
+    """Held while an image is whole in memory: of large ones, which take hundreds of megabytes, there is only one."""
     return _large if header.width * header.height > LARGE_PIXELS else contextlib.nullcontext()
 
 

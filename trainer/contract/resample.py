@@ -1,8 +1,8 @@
 """Bicubic resizing with antialiasing, as MATLAB's ``imresize`` does it: what super-resolution is measured against.
 
-Keys 1981, "Cubic Convolution Interpolation for Digital Image Processing", equation 4 with a = -1/2. Where a picture
+Keys 1981, "Cubic Convolution Interpolation for Digital Image Processing", equation 4 with a = -1/2. Where an image
 shrinks, the kernel is stretched by as much, so that each new pixel is a weighted mean of all that it covers; beyond
-the edge the picture goes on as in a mirror. ``torch.nn.functional.interpolate(mode="bicubic", antialias=True)`` has the
+the edge the image goes on as in a mirror. ``torch.nn.functional.interpolate(mode="bicubic", antialias=True)`` has the
 same weights inside, other ones at the edge, and OpenCV's cubic neither.
 """
 
@@ -37,7 +37,7 @@ def taps(length: int, new_length: int, scale: float) -> tuple[NDArray[np.int64],
 
 @lru_cache(maxsize=64)
 def matrix(length: int, new_length: int, scale: float) -> Floats:
-    """The same as a matrix [new, length], for crops: rows of a picture are resized by multiplying from the left."""
+    """The same as a matrix [new, length], for crops: rows of an image are resized by multiplying from the left."""
     indices, weights = taps(length, new_length, scale)
     found = np.zeros((new_length, length))
     np.add.at(found, (np.arange(new_length)[:, None], indices), weights)
@@ -56,7 +56,7 @@ def _kernel(times: int) -> Floats:
 
 
 def shrink(image: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
-    """A picture u8 [h, w, c] reduced a whole number of ``times``, and rounded. What makes no whole pixel at the right
+    """An image u8 [h, w, c] reduced a whole number of ``times``, and rounded. What makes no whole pixel at the right
     and below is cut off."""
     height, width = (side // times * times for side in image.shape[:2])
     kernel = _kernel(times)

@@ -1,9 +1,9 @@
-"""From noise to pictures: generators that give the picture after every step, so that a caller can stop at any.
+"""From noise to images: generators that give the image after every step, so that a caller can stop at any.
 
-``predict(x, t)`` asks the network about pictures x [n, c, h, w] that are all at step t, a whole number from 0. The
+``predict(x, t)`` asks the network about images x [n, c, h, w] that are all at step t, a whole number from 0. The
 schedule is that of a denoiser's card: ``prediction`` (epsilon, x0 or v) and ``alpha_bar``. ``start`` steps of noise are
-in the given x: as many as the schedule has for pure noise, fewer for a picture with the noise of step ``start`` - 1.
-``noise(shape)`` gives standard normal numbers. The picture that a prediction amounts to is kept within ±``limit`` (0:
+in the given x: as many as the schedule has for pure noise, fewer for an image with the noise of step ``start`` - 1.
+``noise(shape)`` gives standard normal numbers. The image that a prediction amounts to is kept within ±``limit`` (0:
 anywhere). Scalars are computed in float64.
 
 Raises ``ValueError`` where there are no steps to take.
@@ -18,7 +18,7 @@ from torch import Tensor
 Predict = Callable[[Tensor, int], Tensor]
 Noise = Callable[[Sequence[int]], Tensor]
 Schedule = Mapping[str, Any]
-LEAST_LOG_RATIO = -5.0  # half the logarithm of signal to noise: below, there is no picture yet to take small steps for
+LEAST_LOG_RATIO = -5.0  # half the logarithm of signal to noise: below, there is no image yet to take small steps for
 
 
 def ddpm(
@@ -74,7 +74,7 @@ def dpm_solver(
     whose end no noise is left, are of first order. ``eta`` 0..1: how much new noise each step but the last adds.
     """
     times = even_ratios(schedule, start, steps)
-    previous: tuple[Tensor, float] | None = None  # the last step's picture, and its length in λ
+    previous: tuple[Tensor, float] | None = None  # the last step's image, and its length in λ
     for index, t in enumerate(times):
         now = share(schedule, t)
         image = cleaned(schedule, predict(x, t), x, now, limit)
@@ -139,7 +139,7 @@ def log_ratio(alpha_bar: Any) -> Any:
 
 
 def cleaned(schedule: Schedule, prediction: Tensor, x: Tensor, alpha_bar: float, limit: float) -> Tensor:
-    """The picture that a prediction amounts to."""
+    """The image that a prediction amounts to."""
     signal, rest = alpha_bar**0.5, (1 - alpha_bar) ** 0.5
     if schedule["prediction"] == "epsilon":
         image = (x - rest * prediction) / signal

@@ -1,4 +1,4 @@
-"""Cut the pictures out of a table: a sheet that the viewer saved, a run's samples, any rows and columns. No torch."""
+"""Cut the images out of a table: a sheet that the viewer saved, a run's samples, any rows and columns. No torch."""
 
 import json
 from dataclasses import dataclass
@@ -20,19 +20,19 @@ KEYWORD = b"utsuroi\0"
 
 @dataclass(frozen=True)
 class Table:
-    """Where pictures lie on a table, in pixels."""
+    """Where images lie on a table, in pixels."""
 
     rows: int
     columns: int
-    margin: int  # between two pictures
+    margin: int  # between two images
     border: int  # round all of them: the margin, or nothing
 
     def cut(self, image: np.ndarray) -> np.ndarray:
-        """Pictures [rows * columns, h, w, c] of a table [height, width, c]."""
+        """Images [rows * columns, h, w, c] of a table [height, width, c]."""
         return np.stack([image[place] for place in self.places(image.shape)])
 
     def places(self, shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
-        """Where each picture is on a table [height, width, c], row by row."""
+        """Where each image is on a table [height, width, c], row by row."""
         height = (shape[0] - 2 * self.border + self.margin) // self.rows - self.margin
         width = (shape[1] - 2 * self.border + self.margin) // self.columns - self.margin
         tops = [self.border + row * (height + self.margin) for row in range(self.rows)]
@@ -40,7 +40,7 @@ class Table:
         return [(slice(top, top + height), slice(left, left + width)) for top in tops for left in lefts]
 
     def unevenness(self, image: np.ndarray) -> float:
-        """How far from one colour that is which lies between and round the pictures."""
+        """How far from one colour that is which lies between and round the images."""
         between = np.ones(image.shape[:2], bool)
         for place in self.places(image.shape):
             between[place] = False
@@ -48,9 +48,9 @@ class Table:
 
 
 def read_table(path: Path, rows: int | None, columns: int | None, margin: int | None) -> np.ndarray:
-    """The pictures u8 [n, h, w, 3] RGB of a file; what is not given is taken from what the viewer wrote into it.
+    """The images u8 [n, h, w, 3] RGB of a file; what is not given is taken from what the viewer wrote into it.
 
-    Raises ``UserError`` where the file is no picture, does not say its layout, or does not have it.
+    Raises ``UserError`` where the file is no image, does not say its layout, or does not have it.
     """
     name = printable(path)
     try:
@@ -59,8 +59,8 @@ def read_table(path: Path, rows: int | None, columns: int | None, margin: int | 
     except Unreadable as error:
         raise UserError(f"cannot cut {name}: {error}") from None
     recipe = read_recipe(data) if rows is None or columns is None else {}
-    if "picture" in recipe and rows is None and columns is None:
-        raise UserError(f"{name} is one picture of the viewer, expected a table, as S saves it")
+    if "image" in recipe and rows is None and columns is None:
+        raise UserError(f"{name} is one image of the viewer, expected a table, as S saves it")
     found = rows or recipe.get("rows"), columns or recipe.get("cols")
     if not all(type(value) is int and 1 <= value <= 10_000 for value in found):
         raise UserError(f"{name} does not say its rows and columns, expected --rows and --columns")
@@ -69,7 +69,7 @@ def read_table(path: Path, rows: int | None, columns: int | None, margin: int | 
 
 
 def layout(name: str, image: np.ndarray, rows: int, columns: int, margin: int) -> Table:
-    """Whether pictures of a table [height, width, c] have a border round them all; where its size allows both, the
+    """Whether images of a table [height, width, c] have a border round them all; where its size allows both, the
     layout with plain margins. Raises ``UserError`` where no such layout fits."""
     fitting = []
     for border in (margin, 0):
@@ -99,5 +99,9 @@ def read_recipe(data: bytes) -> dict[str, Any]:
                 recipe = json.loads(body[len(KEYWORD) :])
             except (ValueError, RecursionError):
                 return {}
-            return recipe if isinstance(recipe, dict) else {}
+            if not isinstance(recipe, dict):
+                return {}
+            if "picture" in recipe:  # the key of version 0.1
+                recipe["image"] = recipe.pop("picture")
+            return recipe
     return {}

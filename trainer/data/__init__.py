@@ -1,1 +1,1 @@
-"""Pictures into training sets, and training sets into batches."""
+"""Images into training sets, and training sets into batches."""

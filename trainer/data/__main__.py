@@ -1,4 +1,4 @@
-"""The picture tools: ``python -m trainer.data TOOL``, or ``utsuroi-data TOOL``.
+"""The image tools: ``python -m trainer.data TOOL``, or ``utsuroi-data TOOL``.
 
 A tool is a module of this package with a docstring, ``add_arguments(parser)`` and ``run(arguments) -> exit code``.
 """
@@ -25,7 +25,7 @@ def _stop(number: int, _: FrameType | None) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one tool. Exit code 2 and one line for a person's mistake."""
-    parser = argparse.ArgumentParser(prog="python -m trainer.data", description="Prepare and inspect picture sets.")
+    parser = argparse.ArgumentParser(prog="python -m trainer.data", description="Prepare and inspect image sets.")
     tools = parser.add_subparsers(metavar="TOOL", required=True)
     for tool in TOOLS:
         summary, _, rest = (tool.__doc__ or "").strip().partition("\n")

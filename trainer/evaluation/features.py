@@ -1,4 +1,4 @@
-"""Networks that judge pictures: features to compare sets in, and classes; of Inception, an ONNX file, or a run."""
+"""Networks that judge images: features to compare sets in, and classes; of Inception, an ONNX file, or a run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601's weights of red, green, blue
 
 @dataclass(frozen=True, kw_only=True)
 class Judge:
-    """A network that looks at pictures f32 [n, c, h, w] in 0..1, c 1 or 3, of any size."""
+    """A network that looks at images f32 [n, c, h, w] in 0..1, c 1 or 3, of any size."""
 
     name: str
     embed: Callable[[Tensor], Tensor]  # → f32 [n, d]: features, or logits where it was opened as a classifier
@@ -28,7 +28,7 @@ class Judge:
 
 
 def fit(image: Tensor, channels: int, size: tuple[int, int]) -> Tensor:
-    """Pictures [n, c, h, w] with as many channels, and of the size, that a network takes."""
+    """Images [n, c, h, w] with as many channels, and of the size, that a network takes."""
     if image.shape[1] == 3 and channels == 1:
         image = (image * image.new_tensor(GREY).view(3, 1, 1)).sum(1, keepdim=True)
     elif image.shape[1] != channels:
@@ -74,7 +74,7 @@ def open_run(run: Path, device: torch.device, flag: str) -> Judge:
 
 
 def open_onnx(path: Path, flag: str) -> Judge:
-    """An ONNX network of one picture input: f32 [n, c, h, w] in 0..1, or u8 [n, h, w, c]; its first output, flattened.
+    """An ONNX network of one image input: f32 [n, c, h, w] in 0..1, or u8 [n, h, w, c]; its first output, flattened.
 
     Raises ``UserError`` where it is something else.
     """
@@ -94,7 +94,7 @@ def open_onnx(path: Path, flag: str) -> Judge:
     layout = [_layout(port) for port in ports]
     if len(ports) != 1 or layout[0] is None:
         shown = ", ".join(f"{port.name} {port.type} {port.shape}" for port in ports)
-        raise UserError(f"--{flag} {path}: takes {shown}, expected pictures: f32 [n, c, h, w] or u8 [n, h, w, c]")
+        raise UserError(f"--{flag} {path}: takes {shown}, expected images: f32 [n, c, h, w] or u8 [n, h, w, c]")
     last, channels, height, width = layout[0]
     output = session.get_outputs()[0].name
     at_once = ports[0].shape[0] if isinstance(ports[0].shape[0], int) else 0
@@ -114,14 +114,14 @@ def open_onnx(path: Path, flag: str) -> Judge:
         except Exception as error:  # onnxruntime's own kinds
             raise UserError(f"--{flag} {path}: does not run: {' '.join(str(error).split())[:200]}") from None
         if found.ndim < 1 or len(found) != len(padded):
-            raise UserError(f"--{flag} {path}: gives {list(found.shape)} for {len(padded)} pictures, expected rows")
+            raise UserError(f"--{flag} {path}: gives {list(found.shape)} for {len(padded)} images, expected rows")
         return found.reshape(len(padded), -1)[: len(value)]
 
     return Judge(name=path.name, embed=embed)
 
 
 def _layout(port: Any) -> tuple[bool, int, int, int] | None:
-    """Channels last or not, channels, height, width (0: any) of an input that takes pictures."""
+    """Channels last or not, channels, height, width (0: any) of an input that takes images."""
     if len(port.shape) != 4:
         return None
     sizes = [size if isinstance(size, int) else 0 for size in port.shape]

@@ -20,7 +20,7 @@ AVERAGED = ("Mixed_5b", "Mixed_5c", "Mixed_5d", "Mixed_6b", "Mixed_6c", "Mixed_6
 
 
 class Inception(nn.Module):
-    """Pictures [n, 1 or 3, h, w] in 0..1 → features [n, 2048]; frozen."""
+    """Images [n, 1 or 3, h, w] in 0..1 → features [n, 2048]; frozen."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()

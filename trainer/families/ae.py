@@ -26,14 +26,14 @@ class AEConfig(AutoencoderConfig):
 
 
 class Rows(nn.Module):
-    """Pictures [n, c, h, w] → [n, h·w·c]."""
+    """Images [n, c, h, w] → [n, h·w·c]."""
 
     def forward(self, image: Tensor) -> Tensor:
         return image.permute(0, 2, 3, 1).flatten(1)  # no copy: batches are channels-last in memory
 
 
-class Picture(nn.Module):
-    """[n, h·w·c] → pictures [n, c, h, w]."""
+class Image(nn.Module):
+    """[n, h·w·c] → images [n, c, h, w]."""
 
     def __init__(self, spec: DataSpec) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class Picture(nn.Module):
 
 
 class AE(AutoencoderFamily):
-    """Pictures → 64 numbers → pictures, by fully connected layers."""
+    """Images → 64 numbers → images, by fully connected layers."""
 
     Config = AEConfig
 
@@ -55,5 +55,5 @@ class AE(AutoencoderFamily):
         up = [nn.Linear(latent, hidden), nn.ReLU()] if hidden else []
         encoder = nn.Sequential(Rows(), *down, nn.Linear(hidden or pixels, latent))
         # the code is what comes before its ReLU: numbers of either sign are nearer to normal, and can be drawn
-        decoder = nn.Sequential(nn.LeakyReLU(0.2), *up, nn.Linear(hidden or latent, pixels), Picture(spec))
+        decoder = nn.Sequential(nn.LeakyReLU(0.2), *up, nn.Linear(hidden or latent, pixels), Image(spec))
         return Nets(autoencoder=Autoencoder(encoder, decoder, (latent,), latent))

@@ -1,8 +1,8 @@
 """Alpha-GAN: an autoencoder whose two errors are both judged by discriminators (Rosca et al. 2017, "Variational
 Approaches for Auto-Encoding Generative Adversarial Networks", algorithm 1).
 
-A code discriminator tells codes of pictures from draws of the prior, which trains the encoder; a discriminator tells
-pictures from reconstructions and from samples, which trains the generator; both also learn to reconstruct. The networks
+A code discriminator tells codes of images from draws of the prior, which trains the encoder; a discriminator tells
+images from reconstructions and from samples, which trains the generator; both also learn to reconstruct. The networks
 are DCGAN's, the code discriminator is fully connected and without normalisation.
 
     accelerate launch trainer/train_alphagan.py --data faces.npy --out runs/faces
@@ -28,9 +28,9 @@ class AlphaGANConfig(AdversarialConfig, AdamConfig):
     """Options of Alpha-GAN."""
 
     latent_size: int = 128
-    """Numbers that describe a picture."""
+    """Numbers that describe an image."""
     width: int = 64
-    """Channels at half the picture's size; each further halving doubles them, up to 8 times."""
+    """Channels at half the image's size; each further halving doubles them, up to 8 times."""
     code_width: int = 750
     """Units in each of the code discriminator's two hidden layers."""
     reconstruction: float = 10.0
@@ -38,7 +38,7 @@ class AlphaGANConfig(AdversarialConfig, AdamConfig):
     generator_turns: int = 2
     """Turns that encoder and generator take for each one of the two discriminators."""
     batch_size: int = 64
-    """Pictures a step and rank."""
+    """Images a step and rank."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -49,7 +49,7 @@ class AlphaGANConfig(AdversarialConfig, AdamConfig):
 
 
 class Encoder(nn.Sequential):
-    """Pictures [n, c, h, w] in -1..1 → codes f32 [n, d]: the discriminator's convolutions with more than one output."""
+    """Images [n, c, h, w] in -1..1 → codes f32 [n, d]: the discriminator's convolutions with more than one output."""
 
     def __init__(self, spec: DataSpec, latent: int, width: int) -> None:
         *convolutions, last, _ = StridedDiscriminator(spec.image_size, spec.channels, width, nn.BatchNorm2d)
@@ -121,7 +121,7 @@ class AlphaGAN(Adversarial):
             loss["code"] = discriminator_loss("bce", nets.code_discriminator(code), False)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
-        """Errors of reconstructed pictures in 0..1."""
+        """Errors of reconstructed images in 0..1."""
         halved = (nets.generator(nets.encoder(batch.image)) - batch.image).flatten(1) / 2  # -1..1 is twice as wide
         absolute = halved.abs().mean(1)
         return {"score": absolute, "mae": absolute, "mse": halved.square().mean(1)}
@@ -137,7 +137,7 @@ class AlphaGAN(Adversarial):
 
 
 class Codes(nn.Module):
-    """An encoder of pictures in 0..1."""
+    """An encoder of images in 0..1."""
 
     def __init__(self, encoder: nn.Module, image_range: tuple[float, float]) -> None:
         super().__init__()
@@ -148,5 +148,5 @@ class Codes(nn.Module):
         return self.encoder(image * (self.high - self.low) + self.low)
 
 
-def absolute_error(picture: Tensor, image: Tensor) -> Tensor:
-    return (picture.float() - image).abs().mean()
+def absolute_error(generated: Tensor, image: Tensor) -> Tensor:
+    return (generated.float() - image).abs().mean()

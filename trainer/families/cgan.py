@@ -1,6 +1,6 @@
-"""Conditional generative adversarial networks: pictures of the class that is asked for.
+"""Conditional generative adversarial networks: images of the class that is asked for.
 
-``concat``: the class as a one-hot vector joined to the latent, and as planes joined to the picture (Mirza & Osindero
+``concat``: the class as a one-hot vector joined to the latent, and as planes joined to the image (Mirza & Osindero
 2014, "Conditional Generative Adversarial Nets"). ``projection``: the generator takes a learnt vector a class, the
 discriminator adds the inner product of another with its features (Miyato & Koyama 2018, "cGANs with Projection
 Discriminator", equation 3). ``conv`` is built of DCGAN's convolutions, ``mlp`` of the first paper's own layers.
@@ -35,13 +35,13 @@ class ConditionalGANConfig(AdversarialConfig, AdamConfig):
     """How the networks learn of the class: one-hot, joined to their inputs; or by learnt vectors, which the
     discriminator projects its features on."""
     width: int = 64
-    """Channels at half the picture's size; each further halving doubles them, up to 8 times (conv)."""
+    """Channels at half the image's size; each further halving doubles them, up to 8 times (conv)."""
     embedding_size: int = 50
     """Numbers that the generator learns of a class (projection)."""
     objective: Literal["bce", "hinge"] = "bce"
     """The game: cross-entropy, or hinge."""
     batch_size: int = 64
-    """Pictures a step and rank."""
+    """Images a step and rank."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -70,17 +70,17 @@ class MixedLayers(nn.Module):
         self.of_latent = nn.Linear(latent, 200)
         self.of_condition = nn.Linear(condition, 1000)
         self.together = nn.Linear(1200, 1200)
-        self.picture = nn.Linear(1200, shape[0] * shape[1] * shape[2])
+        self.image = nn.Linear(1200, shape[0] * shape[1] * shape[2])
         self.unflatten = nn.Unflatten(1, shape)
 
     def forward(self, joined: Tensor) -> Tensor:
         latent, condition = joined.split(self.split, dim=1)
         hidden = F.relu(torch.cat((self.of_latent(latent), self.of_condition(condition)), dim=1))
-        return self.unflatten(self.picture(F.relu(self.together(hidden))).tanh())
+        return self.unflatten(self.image(F.relu(self.together(hidden))).tanh())
 
 
 class Generator(nn.Module):
-    """Latents f32 [n, d] and labels i64 [n] → pictures [n, c, h, w] in -1..1."""
+    """Latents f32 [n, d] and labels i64 [n] → images [n, c, h, w] in -1..1."""
 
     def __init__(self, spec: DataSpec, config: ConditionalGANConfig) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ class Generator(nn.Module):
         if config.conditioning == "projection":
             condition = config.embedding_size
             self.embedding = nn.Embedding(self.classes, condition)
-            # of length 1, as one-hot vectors are: longer ones drown the latent, and each class becomes one picture
+            # of length 1, as one-hot vectors are: longer ones drown the latent, and each class becomes one image
             nn.init.normal_(self.embedding.weight, std=condition**-0.5)
         self.body: nn.Module = (
             TransposedGenerator(latent + condition, spec.image_size, spec.channels, config.width)
@@ -111,7 +111,7 @@ class SumOverPlaces(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Pictures [n, c, h, w] and labels i64 [n] → scores [n]: how likely a real picture of that class."""
+    """Images [n, c, h, w] and labels i64 [n] → scores [n]: how likely a real image of that class."""
 
     def __init__(self, spec: DataSpec, config: ConditionalGANConfig) -> None:
         super().__init__()
@@ -128,10 +128,10 @@ class Discriminator(nn.Module):
             whole = StridedDiscriminator(spec.image_size, spec.channels + joined, config.width, nn.BatchNorm2d)
             *convolutions, _, _ = whole  # all but the one that gives the score
             self.features = nn.Sequential(*convolutions, SumOverPlaces() if self.projects else nn.Flatten())
-        picture = torch.zeros(1, spec.channels, *spec.image_size)
+        image = torch.zeros(1, spec.channels, *spec.image_size)
         with torch.no_grad():
             self.features.eval()
-            count = self.features(self.seen(picture, torch.zeros(1, dtype=torch.long))).shape[1]
+            count = self.features(self.seen(image, torch.zeros(1, dtype=torch.long))).shape[1]
             self.features.train()
         self.score = nn.Linear(count, 1)
         self.embedding = nn.Embedding(self.classes, count) if self.projects else None
@@ -139,7 +139,7 @@ class Discriminator(nn.Module):
             nn.init.zeros_(self.embedding.weight)  # classes matter only once that helps
 
     def seen(self, image: Tensor, label: Tensor) -> Tensor:
-        """The picture as the first layer takes it, with the class joined to it where it is."""
+        """The image as the first layer takes it, with the class joined to it where it is."""
         image = image.flatten(1) if self.flat else image
         if self.projects:
             return image

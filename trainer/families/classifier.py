@@ -1,8 +1,8 @@
 """A small convolutional classifier: a judge of what the other families generate, in features of its own.
 
 Convolutions and pooling down to a few pixels, one hidden linear layer, cross entropy under Adam. The hidden layer's
-values are features in which pictures of this kind can be compared, where those of a network trained on photographs say
-little (of digits, for one). It generates nothing: its sheets show for each class the picture that it takes most to be
+values are features in which images of this kind can be compared, where those of a network trained on photographs say
+little (of digits, for one). It generates nothing: its sheets show for each class the image that it takes most to be
 of that class (Simonyan et al. 2014, "Deep Inside Convolutional Networks", section 2, class model visualisation).
 
     accelerate launch trainer/train_classifier.py --data mnist/ --out runs/digits --steps 1000
@@ -20,9 +20,9 @@ from torch.nn import functional as F
 from trainer.config import RunConfig, require
 from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Turn
 
-LEAST_PX = 8  # pictures are halved three times
+LEAST_PX = 8  # images are halved three times
 ASCENT_STEPS = 48
-ASCENT_RATE = 0.1  # of the picture's range, in the first step; it falls to 0
+ASCENT_RATE = 0.1  # of the image's range, in the first step; it falls to 0
 WEIGHT = 0.02  # λ of the visualisation
 
 
@@ -33,13 +33,13 @@ class ClassifierConfig(RunConfig):
     width: int = 32
     """Channels of the first convolution; the later ones have twice as many."""
     feature_size: int = 128
-    """Numbers in the hidden layer: the features that sets of pictures are compared in."""
+    """Numbers in the hidden layer: the features that sets of images are compared in."""
     learning_rate: float = 1e-3
     """Adam's step size."""
     dropout: float = 0.3
     """Share of the features that are silenced in training."""
     flip: bool = False
-    """Mirror half of the pictures left to right (off here: few digits and letters have a mirror image)."""
+    """Mirror half of the images left to right (off here: few digits and letters have a mirror image)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -90,7 +90,7 @@ class Classifier(Family):
         if len(spec.classes) < 2:
             raise ValueError(f"{len(spec.classes)} class(es), expected at least 2 to tell apart")
         if min(spec.image_size) < LEAST_PX:
-            raise ValueError(f"pictures are {spec.image_size[1]}x{spec.image_size[0]} px, expected at least {LEAST_PX}")
+            raise ValueError(f"images are {spec.image_size[1]}x{spec.image_size[0]} px, expected at least {LEAST_PX}")
         return Nets(classifier=SmallCNN(spec, self.config))
 
     def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
@@ -110,22 +110,22 @@ class Classifier(Family):
         return 0.05 * noise - 0.5, torch.arange(count) % len(spec.classes)
 
     def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
-        """argmax over pictures I of S_c(I) - λ ‖I‖² from black on, by gradient ascent.
+        """argmax over images I of S_c(I) - λ ‖I‖² from black on, by gradient ascent.
 
         What a pixel's neighbours do not agree on is taken out of the gradient: it would come out as speckles.
         """
-        picture, label = inputs
+        image, label = inputs
         for step in range(ASCENT_STEPS):
             with torch.enable_grad():
-                picture = picture.detach().requires_grad_()
-                chosen = nets.classifier(picture).float().gather(1, label[:, None]).squeeze(1)
-                objective = chosen - WEIGHT * (picture + 1).square().flatten(1).sum(1)
-                (gradient,) = torch.autograd.grad(objective.sum(), picture)
+                image = image.detach().requires_grad_()
+                chosen = nets.classifier(image).float().gather(1, label[:, None]).squeeze(1)
+                objective = chosen - WEIGHT * (image + 1).square().flatten(1).sum(1)
+                (gradient,) = torch.autograd.grad(objective.sum(), image)
             smooth = F.avg_pool2d(F.avg_pool2d(gradient, 3, 1, 1), 3, 1, 1)
             smooth = smooth / smooth.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-8)
             rate = 2 * ASCENT_RATE * (1 - step / ASCENT_STEPS)
-            picture = (picture.detach() + rate * smooth).clamp(-1, 1)
-        return (picture + 1) / 2
+            image = (image.detach() + rate * smooth).clamp(-1, 1)
+        return (image + 1) / 2
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
         assert batch.label is not None, "the loop refuses data without labels"
@@ -134,7 +134,7 @@ class Classifier(Family):
         return {"score": wrong, "error": wrong, "cross_entropy": F.cross_entropy(logits, batch.label, reduction="none")}
 
     def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
-        """Its features, as those of an encoder: a file that any evaluation can compare pictures in."""
+        """Its features, as those of an encoder: a file that any evaluation can compare images in."""
         network = nets.classifier
         image = torch.rand(2, *network.shape, generator=torch.Generator().manual_seed(0))
         return [
@@ -148,7 +148,7 @@ class Classifier(Family):
 
 
 class Features(nn.Module):
-    """Pictures [n, c, h, w] in 0..1 → the classifier's features [n, d]."""
+    """Images [n, c, h, w] in 0..1 → the classifier's features [n, d]."""
 
     def __init__(self, network: SmallCNN) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
 """The convolutional autoencoder (after Masci et al. 2011, "Stacked Convolutional Auto-Encoders for Hierarchical Feature
 Extraction", trained at once).
 
-Its code is a small picture of 16 channels; ``--latent-size`` principal components of it are what the viewer draws, so
-the exported pair of files gives smoother pictures than the network does.
+Its code is a small image of 16 channels; ``--latent-size`` principal components of it are what the viewer draws, so
+the exported pair of files gives smoother images than the network does.
 
     accelerate launch trainer/train_convae.py --data cats.npy --out runs/cats --image-size 64
 """
@@ -21,14 +21,14 @@ class ConvAEConfig(AutoencoderConfig):
 
 
 class ConvAE(AutoencoderFamily):
-    """Pictures → 16 channels at a quarter of the size → pictures."""
+    """Images → 16 channels at a quarter of the size → images."""
 
     Config = ConvAEConfig
 
     def build(self, spec: DataSpec) -> Nets:
         height, width = spec.image_size
         if height % 4 or width % 4:
-            raise ValueError(f"pictures are {width}x{height} px, expected sides that are multiples of 4")
+            raise ValueError(f"images are {width}x{height} px, expected sides that are multiples of 4")
         encoder = nn.Sequential(
             nn.Conv2d(spec.channels, 32, 3, padding=1),
             nn.ReLU(),

@@ -2,7 +2,7 @@
 Learning with Deep Convolutional Generative Adversarial Networks").
 
 ``dense``: a linear layer, then 5x5 convolutions, four halvings. ``conv``: the widespread 4x4 form, as deep as the
-picture is large. The game can be another (``--objective``), and small data sets want ``--diffaugment`` and ``--r1``.
+image is large. The game can be another (``--objective``), and small data sets want ``--diffaugment`` and ``--r1``.
 
     accelerate launch trainer/train_dcgan.py --data faces.npy --out runs/faces --arch conv
 """
@@ -37,16 +37,16 @@ class DCGANConfig(AdversarialConfig, AdamConfig):
     arch: Literal["dense", "conv"] = "dense"
     """A linear layer and 5x5 convolutions, or 4x4 convolutions throughout."""
     width: int = 64
-    """Channels at half the picture's size; each further halving doubles them, up to 8 times (conv)."""
+    """Channels at half the image's size; each further halving doubles them, up to 8 times (conv)."""
     objective: Literal["bce", "lsgan", "hinge", "nonsaturating"] = "bce"
     """The game: cross-entropy with labels, least squares, hinge, or cross-entropy without label smoothing."""
     label_smoothing: float = 0.0
-    """Real pictures are labelled 1 less this (bce, lsgan)."""
+    """Real images are labelled 1 less this (bce, lsgan)."""
     r1: float = 0.0
-    """Weight of the penalty on the discriminator's gradient at real pictures; 0: none. 1 to 10 steadies small sets. As
-    the discriminator normalises batches, a picture's gradient is a little that of its batch."""
+    """Weight of the penalty on the discriminator's gradient at real images; 0: none. 1 to 10 steadies small sets. As
+    the discriminator normalises batches, an image's gradient is a little that of its batch."""
     diffaugment: str = ""
-    """Random changes to whatever the discriminator sees, for sets of under some 10,000 pictures: of
+    """Random changes to whatever the discriminator sees, for sets of under some 10,000 images: of
     colour,translation,cutout, with commas."""
 
     def __post_init__(self) -> None:
@@ -66,7 +66,7 @@ class DCGANConfig(AdversarialConfig, AdamConfig):
 
 
 def halved_up(image_size: tuple[int, int], times: int) -> list[tuple[int, int]]:
-    """The sizes (h, w) of a picture halved so often, rounding up, as 5x5 convolutions with stride 2 do it."""
+    """The sizes (h, w) of an image halved so often, rounding up, as 5x5 convolutions with stride 2 do it."""
     sizes = [image_size]
     for _ in range(times):
         sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
@@ -74,7 +74,7 @@ def halved_up(image_size: tuple[int, int], times: int) -> list[tuple[int, int]]:
 
 
 class DenseGenerator(nn.Sequential):
-    """Latents → 256 channels at a sixteenth of the size → 512, 256, 128 → pictures in -1..1."""
+    """Latents → 256 channels at a sixteenth of the size → 512, 256, 128 → images in -1..1."""
 
     def __init__(self, latent: int, spec: DataSpec) -> None:
         sizes = halved_up(spec.image_size, 4)[::-1]  # small to large
@@ -95,7 +95,7 @@ class DenseGenerator(nn.Sequential):
 
 
 class DenseDiscriminator(nn.Sequential):
-    """Pictures → 32, 64, 128, 256 channels by 5x5 convolutions → scores [n]."""
+    """Images → 32, 64, 128, 256 channels by 5x5 convolutions → scores [n]."""
 
     def __init__(self, spec: DataSpec) -> None:
         height, width = halved_up(spec.image_size, 4)[-1]
@@ -124,7 +124,7 @@ class DCGAN(Adversarial):
         else:
             height, width = spec.image_size
             if min(height, width) < 16:
-                raise ValueError(f"pictures are {width}x{height} px, expected sides of at least 16 px, or --arch conv")
+                raise ValueError(f"images are {width}x{height} px, expected sides of at least 16 px, or --arch conv")
             generator, discriminator = DenseGenerator(config.latent_size, spec), DenseDiscriminator(spec)
         return Nets(generator=generator.apply(small_normal), discriminator=discriminator.apply(small_normal))
 

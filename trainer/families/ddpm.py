@@ -1,6 +1,6 @@
-"""Pictures from noise, step by step (Ho et al. 2020, "Denoising Diffusion Probabilistic Models").
+"""Images from noise, step by step (Ho et al. 2020, "Denoising Diffusion Probabilistic Models").
 
-A network learns to say what was added to a picture; asked again and again, it leads from noise to a picture. With
+A network learns to say what was added to an image; asked again and again, it leads from noise to an image. With
 classes it learns of each, and now and then without (Ho & Salimans 2021, "Classifier-Free Diffusion Guidance").
 
     accelerate launch trainer/train_ddpm.py --data cats.npy --out runs/cats --image-size 64 --precision bf16
@@ -22,7 +22,7 @@ from trainer.parts.adam import AdamConfig, AdamFamily
 from trainer.parts.denoiser_unet import Denoiser, folded
 from trainer.parts.noise_schedule import Diffusion
 
-KEPT = 16  # training pictures that stay with the weights: what an export is calibrated on
+KEPT = 16  # training images that stay with the weights: what an export is calibrated on
 SHOWN_AT = 4  # steps t that each of them is shown at
 GOLDEN = (5**0.5 - 1) / 2  # its multiples, less their whole parts, are spread evenly however many there are
 LOSSES = {"l1": F.l1_loss, "l2": F.mse_loss, "huber": F.smooth_l1_loss}
@@ -33,29 +33,29 @@ class DDPMConfig(AdamConfig):
     """Options of the diffusion model."""
 
     width: int = 32
-    """Channels at the picture's size."""
+    """Channels at the image's size."""
     multipliers: tuple[int, ...] = (1, 2, 4)
     """Times that many channels at each size; every next size is half the one before."""
     noise_schedule: Literal["linear", "cosine", "quadratic", "sigmoid"] = "cosine"
-    """How pictures turn to noise."""
+    """How images turn to noise."""
     noise_steps: int = 1000
-    """Steps from picture to noise."""
+    """Steps from image to noise."""
     prediction: Literal["epsilon", "x0", "v"] = "v"
-    """What the network says of a noisy picture: its noise, the picture, or a mix that is well defined at all steps."""
+    """What the network says of a noisy image: its noise, the image, or a mix that is well defined at all steps."""
     loss: Literal["l1", "l2", "huber"] = "l2"
     """Distance of what it says from what is true."""
     min_snr: float = 5.0
     """Steps with little noise count as if they had no more signal than so many times the noise; 0: all count alike."""
     classes: bool = True
-    """Tell the network the class of each picture, where the data have any."""
+    """Tell the network the class of each image, where the data have any."""
     drop_label: float = 0.1
-    """Share of the pictures whose class it is not told, so that it knows all classes together as well."""
+    """Share of the images whose class it is not told, so that it knows all classes together as well."""
     sample_steps: int = 25
     """Steps of DDIM that sheets and evaluations take."""
     guidance: float = 0.0
     """How far these lead away from all classes towards the one asked for; twice the time where it is not 0."""
     batch_size: int = 32
-    """Pictures a step and rank."""
+    """Images a step and rank."""
     learning_rate: float = 1e-3
     """Adam's step size."""
     beta1: float = 0.9
@@ -79,18 +79,18 @@ class DDPMConfig(AdamConfig):
 
 
 class DDPM(AdamFamily):
-    """One network that tells noise from picture."""
+    """One network that tells noise from image."""
 
     Config = DDPMConfig
     shardable = True
     channels_last = False
-    sheet_side = 4  # a picture takes as long as --sample-steps of anyone else's
+    sheet_side = 4  # an image takes as long as --sample-steps of anyone else's
 
     def build(self, spec: DataSpec) -> Nets:
         config, (height, width) = self.config, spec.image_size
         multiple = 2 ** (len(config.multipliers) - 1)
         if height % multiple or width % multiple:
-            raise ValueError(f"pictures are {width}x{height} px, expected sides that are multiples of {multiple}")
+            raise ValueError(f"images are {width}x{height} px, expected sides that are multiples of {multiple}")
         classes = len(spec.classes) if config.classes else 0
         denoiser = Denoiser(spec.channels, config.width, config.multipliers, classes)
         denoiser.register_buffer("kept", torch.zeros(KEPT, spec.channels, height, width, dtype=torch.uint8))
@@ -119,7 +119,7 @@ class DDPM(AdamFamily):
         return diffusion.weight(t, self.config.min_snr) * distance.flatten(1).mean(1)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
-        """The training's error, each picture at a step of its own and with noise of its own, always the same ones."""
+        """The training's error, each image at a step of its own and with noise of its own, always the same ones."""
         image, config = batch.image, self.config
         spread = torch.arange(1, len(image) + 1, device=image.device) * GOLDEN % 1
         t = (spread * config.noise_steps).long()
@@ -157,7 +157,7 @@ class DDPM(AdamFamily):
         return predict
 
     def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
-        """Keeps a few training pictures with the averaged weights."""
+        """Keeps a few training images with the averaged weights."""
         few = torch.cat([batch.image[:: max(1, len(batch.image) // 8)] for batch in batches])
         chosen = few[torch.linspace(0, len(few) - 1, KEPT).round().long()]
         nets.denoiser.kept.copy_(((chosen + 1) * 127.5).round())
@@ -177,9 +177,9 @@ class DDPM(AdamFamily):
 
 
 class InColour(nn.Module):
-    """The denoiser with constant weights, for pictures of three channels whatever it knows.
+    """The denoiser with constant weights, for images of three channels whatever it knows.
 
-    A grey one sees the first of them alone. The others, whatever noise they have, are told to become the same picture:
+    A grey one sees the first of them alone. The others, whatever noise they have, are told to become the same image:
     x₀ = (x - √(1-ᾱ) ε) / √ᾱ is one for all where ε differs by the difference of x over √(1-ᾱ).
     """
 

@@ -21,7 +21,7 @@ class GANConfig(AdversarialConfig, AdamConfig):
     """Options of the first GAN."""
 
     batch_size: int = 64
-    """Pictures a step and rank."""
+    """Images a step and rank."""
     dropout: float = 0.5
     """Share of the discriminator's hidden numbers that is left out at random while it learns, as in the paper: one that
     is sure of itself early has nothing to teach, and the generator collapses."""
@@ -32,7 +32,7 @@ class GANConfig(AdversarialConfig, AdamConfig):
 
 
 class Generator(nn.Sequential):
-    """Latents [n, d] → 128 → 256 → 512 → pictures [n, c, h, w] in 0..1."""
+    """Latents [n, d] → 128 → 256 → 512 → images [n, c, h, w] in 0..1."""
 
     def __init__(self, latent: int, spec: DataSpec) -> None:
         height, width = spec.image_size
@@ -44,11 +44,11 @@ class Generator(nn.Sequential):
         super().__init__(*layers, nn.Unflatten(1, (height, width, spec.channels)))
 
     def forward(self, latent: Tensor) -> Tensor:
-        return super().forward(latent).permute(0, 3, 1, 2)  # no copy: pictures are channels-last in memory
+        return super().forward(latent).permute(0, 3, 1, 2)  # no copy: images are channels-last in memory
 
 
 class Discriminator(nn.Sequential):
-    """Pictures [n, c, h, w] → 512 → 256 → scores [n]."""
+    """Images [n, c, h, w] → 512 → 256 → scores [n]."""
 
     def __init__(self, spec: DataSpec, dropout: float) -> None:
         height, width = spec.image_size

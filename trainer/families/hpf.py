@@ -1,11 +1,11 @@
-"""Fine detail for the pictures of an autoencoder, which come out blurred: they hold what a few numbers can say.
+"""Fine detail for the images of an autoencoder, which come out blurred: they hold what a few numbers can say.
 
 ``paired``: the autoencoder of ``--low`` stays as it is, and its latents are kept. A detail decoder draws, from what the
-low decoder draws of a latent, the high-pass picture that is to be added to it: a little of it is where the photograph
+low decoder draws of a latent, the high-pass image that is to be added to it: a little of it is where the photograph
 has it, the rest is such as photographs have it there, which a discriminator of small high-pass patches sees to (Isola
 et al. 2017, section 2.2.2; hinge losses and spectral normalisation as Miyato et al. 2018). What is coarser stays as
 the low decoder draws it: it knows better, and a discriminator would have it redrawn.
-``independent``: a second variational autoencoder, of high-pass pictures alone, with latents of its own.
+``independent``: a second variational autoencoder, of high-pass images alone, with latents of its own.
 
     accelerate launch trainer/train_hpf.py --data cats.npy --low runs/cats --out runs/cats-detail
 """
@@ -30,10 +30,10 @@ from trainer.parts.gan_losses import discriminator_loss, generator_loss
 from trainer.parts.gaussian import clamp_log_variance, sample_gaussian, twice_divergence
 from trainer.parts.latent_whitening import FromNormal, Whitening, fit_gaussian
 
-MARGIN = 8  # pixels of its reflection that a picture has round it while detail is drawn and judged: borders are odd
-MOST_LEVELS = 3  # times that the detail decoder halves the picture: detail does not depend on what is further off
-GRAIN = 4  # learnt maps at half the size: what is the same in all pictures, and what textures are drawn of
-LOUD = 4.0  # times that high-pass pictures are learnt as strong as they are: latents would cost more than they tell
+MARGIN = 8  # pixels of its reflection that an image has round it while detail is drawn and judged: borders are odd
+MOST_LEVELS = 3  # times that the detail decoder halves the image: detail does not depend on what is further off
+GRAIN = 4  # learnt maps at half the size: what is the same in all images, and what textures are drawn of
+LOUD = 4.0  # times that high-pass images are learnt as strong as they are: latents would cost more than they tell
 SHARPNESS_SHARE = 0.1  # of the sharpness in the score
 
 
@@ -42,19 +42,19 @@ class HPFConfig(AdamConfig):
     """Options of the high-pass pair."""
 
     low: Path | None = None
-    """Folder of the autoencoder's run, of whose pictures detail is learnt (paired); it is copied into this one."""
+    """Folder of the autoencoder's run, of whose images detail is learnt (paired); it is copied into this one."""
     pairing: Literal["paired", "independent"] = "paired"
     """Detail that is drawn of the low run's latents, or a second autoencoder with latents of its own."""
     batch_size: int = 16
-    """Pictures a step and rank."""
+    """Images a step and rank."""
     width: int = 16
     """Channels of the finest level; each coarser level doubles them."""
     discriminator_width: int = 32
     """Channels of the discriminator's first layer (paired)."""
     latent_size: int = 64
-    """Numbers that describe a high-pass picture (independent)."""
+    """Numbers that describe a high-pass image (independent)."""
     sigma: float = 0.8
-    """Deviation in pixels of the blur whose residual is a high-pass picture; independent ones need more, such as 2."""
+    """Deviation in pixels of the blur whose residual is a high-pass image; independent ones need more, such as 2."""
     l1: float = 1.0
     """Weight of the mean absolute difference from the photograph (paired)."""
     similarity: float = 0.5
@@ -79,7 +79,7 @@ class HPFConfig(AdamConfig):
 
 
 class DetailDecoder(nn.Module):
-    """Low pictures [n, c, h, w] in 0..1, ``framed`` → what is to be added to them; nothing, to begin with."""
+    """Low images [n, c, h, w] in 0..1, ``framed`` → what is to be added to them; nothing, to begin with."""
 
     def __init__(self, spec: DataSpec, width: int, sigma: float) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ class DetailDecoder(nn.Module):
 
 
 class Drawn(nn.Module):
-    """Latents [n, d] → detail [n, c, h, w] for the low pictures that they stand for."""
+    """Latents [n, d] → detail [n, c, h, w] for the low images that they stand for."""
 
     def __init__(self, generator: nn.Module, detail: nn.Module) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ class Drawn(nn.Module):
 
 
 class PatchDiscriminator(nn.Sequential):
-    """High-pass pictures beside low pictures, [n, 2c, h, w] → a score for each patch of 26 px."""
+    """High-pass images beside low images, [n, 2c, h, w] → a score for each patch of 26 px."""
 
     def __init__(self, channels: int, width: int) -> None:
         layers: list[nn.Module] = []
@@ -137,7 +137,7 @@ class PatchDiscriminator(nn.Sequential):
 
 
 class HighPassVAE(nn.Module):
-    """High-pass pictures [n, c, h, w] about 0, by way of a Gaussian latent of their own, and back."""
+    """High-pass images [n, c, h, w] about 0, by way of a Gaussian latent of their own, and back."""
 
     def __init__(self, spec: DataSpec, config: HPFConfig) -> None:
         super().__init__()
@@ -188,12 +188,12 @@ class Decode(nn.Module):
 
 
 def framed(image: Tensor) -> Tensor:
-    """Pictures [n, c, h, w] with ``MARGIN`` pixels of their reflection round them."""
+    """Images [n, c, h, w] with ``MARGIN`` pixels of their reflection round them."""
     return F.pad(image, (MARGIN,) * 4, "reflect")
 
 
 def high_pass(image: Tensor, sigma: float) -> Tensor:
-    """What a Gaussian blur of ``sigma`` pixels takes away from pictures [n, c, h, w]."""
+    """What a Gaussian blur of ``sigma`` pixels takes away from images [n, c, h, w]."""
     reach = min(round(3 * sigma), min(image.shape[2:]) - 1)
     place = torch.arange(-reach, reach + 1, device=image.device, dtype=image.dtype)
     window = (-place.square() / (2 * sigma**2)).exp()
@@ -237,7 +237,7 @@ class HPF(AdamFamily):
             found, expected = (
                 f"{item.image_size[1]}x{item.image_size[0]} px, {item.channels} channel(s)" for item in (spec, base)
             )
-            raise ValueError(f"pictures are {found}, expected the {expected} of --low {config.low}")
+            raise ValueError(f"images are {found}, expected the {expected} of --low {config.low}")
         networks: dict[str, nn.Module] = {"detail": DetailDecoder(spec, config.width, config.sigma)}
         if config.adversarial:
             networks["discriminator"] = PatchDiscriminator(spec.channels, config.discriminator_width)
@@ -249,8 +249,8 @@ class HPF(AdamFamily):
         return self.base
 
     @torch.no_grad()
-    def low_pictures(self, image: Tensor) -> Tensor:
-        """What the low run makes of pictures, by way of its latents."""
+    def low_images(self, image: Tensor) -> Tensor:
+        """What the low run makes of images, by way of its latents."""
         encode, decode = (self.low.files[kind].module.to(image.device) for kind in ("encoder", "generator"))
         return decode(encode(image)).clamp(0, 1)
 
@@ -266,22 +266,22 @@ class HPF(AdamFamily):
                 loss["reconstruction"] = error.mean()
                 loss["divergence"] = config.beta * divergence.mean()
             return
-        image, low = framed(image), framed(self.low_pictures(image))
+        image, low = framed(image), framed(self.low_images(image))
         sharp = low + nets.detail(low).float()  # for both turns
 
-        def judged(picture: Tensor) -> Tensor:
-            return nets.discriminator(torch.cat((LOUD * high_pass(picture, config.sigma), low), 1))
+        def scored(shown: Tensor) -> Tensor:
+            return nets.discriminator(torch.cat((LOUD * high_pass(shown, config.sigma), low), 1))
 
         if config.adversarial:
             with turn("discriminator") as loss:
-                loss["real"] = discriminator_loss("hinge", judged(image), True)
-                loss["fake"] = discriminator_loss("hinge", judged(sharp.detach()), False)
+                loss["real"] = discriminator_loss("hinge", scored(image), True)
+                loss["fake"] = discriminator_loss("hinge", scored(sharp.detach()), False)
         with turn("detail") as loss:
             loss["l1"] = config.l1 * (sharp - image).abs().mean()
             if config.similarity:
                 loss["similarity"] = config.similarity * (1 - metrics.structural_similarity(sharp, image).mean())
             if config.adversarial:
-                loss["adversarial"] = config.adversarial * generator_loss("hinge", judged(sharp))
+                loss["adversarial"] = config.adversarial * generator_loss("hinge", scored(sharp))
 
     def sample_inputs(
         self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
@@ -293,25 +293,25 @@ class HPF(AdamFamily):
         return int(self.low.files["generator"].facts["latent"]["size"]) if self.paired else self.config.latent_size
 
     def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
-        """Low pictures with their detail; of independent detail, it alone, on grey."""
+        """Low images with their detail; of independent detail, it alone, on grey."""
         ground = self.draw_low(*inputs) if self.paired else 0.5
         return (self.drawn(nets, facts)(*inputs) + ground).clamp(0, 1)
 
     def sheet(self, samples: Tensor, *inputs: Tensor) -> Tensor:
-        """Pictures without and with their detail."""
+        """Images without and with their detail."""
         return torch.stack((self.draw_low(*inputs), samples), 1).flatten(0, 1) if self.paired else samples
 
     def draw_low(self, latent: Tensor) -> Tensor:
         return self.low.files["generator"].module.to(latent.device)(latent).clamp(0, 1)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
-        """Paired: PSNR, SSIM and sharpness (1: as the photographs) of pictures with detail, and what is best: like the
-        photograph, and as sharp. Independent: the squared error of high-pass pictures."""
+        """Paired: PSNR, SSIM and sharpness (1: as the photographs) of images with detail, and what is best: like the
+        photograph, and as sharp. Independent: the squared error of high-pass images."""
         if not self.paired:
             wanted = high_pass(batch.image, self.config.sigma)
             error = metrics.squared_error(nets.detail.decode(nets.detail.gaussian(wanted)[0]), wanted)
             return {"score": error, "mse": error}
-        low = self.low_pictures(batch.image)
+        low = self.low_images(batch.image)
         sharp = (low + metrics.inside(nets.detail(framed(low)), MARGIN)).clamp(0, 1)
         similarity = metrics.structural_similarity(sharp, batch.image)
         ratio = metrics.sharpness(sharp) / metrics.sharpness(batch.image).clamp_min(1e-8)

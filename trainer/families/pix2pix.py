@@ -1,8 +1,8 @@
-"""pix2pix: pictures from pictures (Isola et al. 2017, "Image-to-Image Translation with Conditional Adversarial
+"""pix2pix: images from images (Isola et al. 2017, "Image-to-Image Translation with Conditional Adversarial
 Networks"): a U-Net makes them, and a discriminator of 70x70 patches sees what they were made of and the result.
 
-What to make pictures of is ``--condition``: edges, drawn on the fly; a folder of masks or sketches of the same names;
-or the other half of each picture.
+What to make images of is ``--condition``: edges, drawn on the fly; a folder of masks or sketches of the same names;
+or the other half of each image.
 
     accelerate launch trainer/train_pix2pix.py --data animals --out runs/animals
     accelerate launch trainer/train_pix2pix.py --data newts/images --condition newts/masks --out runs/newts
@@ -37,29 +37,29 @@ class Pix2PixConfig(AdamConfig):
     """Options of pix2pix."""
 
     image_size: int = 256
-    """Side of the square that pictures are resized to, in pixels: the U-Net halves it down to one; 0 keeps that of the
+    """Side of the square that images are resized to, in pixels: the U-Net halves it down to one; 0 keeps that of the
     data, and cuts no windows."""
     batch_size: int = 1
-    """Pictures a step and rank. With one, the statistics of a batch are those of a picture."""
+    """Images a step and rank. With one, the statistics of a batch are those of an image."""
     schedule: Literal["constant", "linear", "cosine"] = "linear"
     """How the learning rate falls from its start to 0 over --steps, or --minutes where those end first."""
     condition: str = "edges"
-    """What pictures are made of: a folder of pictures of the same names (masks, sketches), a .npy file, 'halves' of
-    each picture (left → right), or 'edges', drawn on the fly."""
+    """What images are made of: a folder of images of the same names (masks, sketches), a .npy file, 'halves' of
+    each image (left → right), or 'edges', drawn on the fly."""
     direction: Literal["a2b", "b2a"] = "a2b"
-    """From the condition to the picture, or the other way."""
+    """From the condition to the image, or the other way."""
     channels: int = 0
-    """Channels of the pictures to make: 1 (grey) or 3; 0: as the data are."""
+    """Channels of the images to make: 1 (grey) or 3; 0: as the data are."""
     condition_channels: int = 0
     """Channels of what they are made of: 1 (grey) or 3; 0: as the data are."""
     enlarge: float = 286 / 256
-    """Pictures are resized to this many times --image-size, and windows cut out at random; 1: none are."""
+    """Images are resized to this many times --image-size, and windows cut out at random; 1: none are."""
     sigma: float = 0.33
     """Edges: how far their thresholds are from the median brightness, as a share of it."""
     width: int = 64
-    """Channels at half the picture's size; each further halving doubles them, up to 8 times."""
+    """Channels at half the image's size; each further halving doubles them, up to 8 times."""
     norm: Literal["batch", "instance"] = "batch"
-    """What layers are normalised by: the batch, with learnt scale and offset, or each picture, without."""
+    """What layers are normalised by: the batch, with learnt scale and offset, or each image, without."""
     dropout: float = 0.5
     """Share of the values dropped in the three inner layers of the way up, in training."""
     objective: Literal["vanilla", "lsgan", "wgan", "wgan_gp"] = "vanilla"
@@ -67,15 +67,15 @@ class Pix2PixConfig(AdamConfig):
     critic_steps: int = 1
     """Turns of the discriminator a turn of the generator."""
     l1: float = 100.0
-    """Weight of the mean absolute difference from the picture."""
+    """Weight of the mean absolute difference from the image."""
     clip: float = 0.01
     """Largest weight of the critic (wgan)."""
     penalty: float = 10.0
     """Weight of the penalty on the critic's slope (wgan_gp)."""
     mode_seeking: float = 0.0
-    """Weight of the term that drives pictures of different latents apart; 0: pictures are made of no latent."""
+    """Weight of the term that drives images of different latents apart; 0: images are made of no latent."""
     latent_size: int = 8
-    """Numbers that a picture is also made of, with --mode-seeking."""
+    """Numbers that an image is also made of, with --mode-seeking."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -106,7 +106,7 @@ class PatchDiscriminator(nn.Sequential):
 
 
 class Translate(nn.Module):
-    """A U-Net as files hold it: pictures in 0..1."""
+    """A U-Net as files hold it: images in 0..1."""
 
     def __init__(self, generator: nn.Module) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ class Translate(nn.Module):
 
 
 class Pix2Pix(AdamFamily):
-    """A U-Net that makes pictures of pictures, and a discriminator of patches."""
+    """A U-Net that makes images of images, and a discriminator of patches."""
 
     Config = Pix2PixConfig
     sheet_side = 4
@@ -144,12 +144,12 @@ class Pix2Pix(AdamFamily):
     @property
     def normalisation(self) -> str:
         """The kind of norm: one of ``NORMS``."""
-        return "picture" if self.config.norm == "batch" and self.config.batch_size == 1 else self.config.norm
+        return "image" if self.config.norm == "batch" and self.config.batch_size == 1 else self.config.norm
 
     def build(self, spec: DataSpec) -> Nets:
         config = self.config
         latent = config.latent_size if config.mode_seeking else 0
-        # a penalty on the slope at one picture has no meaning where others of the batch have a say
+        # a penalty on the slope at one image has no meaning where others of the batch have a say
         judged = "instance" if config.objective == "wgan_gp" else self.normalisation
         generator = UNet(
             spec.condition_channels + latent, spec.channels, config.width, levels_of(spec.image_size),
@@ -193,7 +193,7 @@ class Pix2Pix(AdamFamily):
     def latent(
         self, count: int, device: torch.device | None = None, generator: torch.Generator | None = None
     ) -> tuple[Tensor, ...]:
-        """Latents f32 [count, d] where pictures are made of one, or nothing."""
+        """Latents f32 [count, d] where images are made of one, or nothing."""
         if not self.config.mode_seeking:
             return ()
         return (torch.randn(count, self.config.latent_size, device=device, generator=generator),)
@@ -215,7 +215,7 @@ class Pix2Pix(AdamFamily):
         return torch.stack([side.expand(-1, 3, -1, -1) for side in sides], 1).flatten(0, 1)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
-        """The mean absolute difference of pictures in 0..1."""
+        """The mean absolute difference of images in 0..1."""
         latent = self.latent(len(batch.image), generator=torch.Generator().manual_seed(0))
         fake = nets.generator(condition_of(batch), *(value.to(batch.image.device) for value in latent))
         l1 = (fake - batch.image).abs().flatten(1).mean(1) / 2  # -1..1 is twice as wide as 0..1
@@ -253,16 +253,16 @@ class Pix2Pix(AdamFamily):
     def from_state_dict(cls, state: Mapping[str, Tensor], name: str) -> tuple["Pix2Pix", DataSpec, Nets]:
         """Take over a bare generator of nested blocks, as the field's reference code saves its U-Nets.
 
-        Such a network was trained, and by that code is used, with one picture a batch: where its layers were normalised
-        by the batch, that means by each picture. Raises ``ValueError`` where the keys or sizes are others.
+        Such a network was trained, and by that code is used, with one image a batch: where its layers were normalised
+        by the batch, that means by each image. Raises ``ValueError`` where the keys or sizes are others.
         """
         own, levels = flat_keys(state, name)
         first, last = own["down.0.0.weight"], own["up.0.1.weight"]
         affine, biased = "down.1.2.weight" in own, "down.1.1.bias" in own
-        norm = NORMS["picture"] if affine else NORMS["instance"] if biased else nn.Identity
+        norm = NORMS["image"] if affine else NORMS["instance"] if biased else nn.Identity
         for what, channels in (("takes", first.shape[1]), ("gives", last.shape[1])):
             if channels not in (1, 3):
-                raise ValueError(f"{name}: the U-Net {what} pictures of {channels} channels, expected 1 or 3")
+                raise ValueError(f"{name}: the U-Net {what} images of {channels} channels, expected 1 or 3")
         side = 2**levels
         spec = DataSpec(image_size=(side, side), channels=last.shape[1], condition_channels=first.shape[1])
         family = cls(Pix2PixConfig(width=len(first), norm="batch" if affine else "instance", image_size=side))
@@ -275,13 +275,13 @@ class Pix2Pix(AdamFamily):
 
 
 def condition_of(batch: Batch) -> Tensor:
-    """What the pictures of a batch are to be made of."""
+    """What the images of a batch are to be made of."""
     assert batch.condition is not None, "pix2pix learns from pairs"
     return batch.condition
 
 
 def levels_of(image_size: tuple[int, int]) -> int:
-    """How often a U-Net halves such pictures (height, width): down to one pixel where it can.
+    """How often a U-Net halves such images (height, width): down to one pixel where it can.
 
     Raises ``ValueError``.
     """
@@ -289,21 +289,21 @@ def levels_of(image_size: tuple[int, int]) -> int:
     levels = min(pyramid(image_size, 1)[0], MOST_LEVELS) if min(height, width) >= LEAST_PX else 0
     if levels < LEAST_LEVELS:
         raise ValueError(
-            f"pictures are {width}x{height} px, expected sides of at least {LEAST_PX} px that are multiples of "
+            f"images are {width}x{height} px, expected sides of at least {LEAST_PX} px that are multiples of "
             f"{2**LEAST_LEVELS}: --image-size 64, 128, 256 or 512"
         )
     return levels
 
 
 def mode_seeking(one: Tensor, other: Tensor, latent: Tensor, other_latent: Tensor) -> Tensor:
-    """The inverse of how far pictures of the same condition are apart for the distance of their latents, a scalar
+    """The inverse of how far images of the same condition are apart for the distance of their latents, a scalar
     (Mao et al. 2019, "Mode Seeking Generative Adversarial Networks for Diverse Image Synthesis", equation 4)."""
     apart = (one - other).float().abs().mean() / (latent - other_latent).abs().mean()
     return 1 / (apart + 1e-5)
 
 
 def palette(batches: Iterable[Tensor]) -> list[list[int]]:
-    """The colours [r, g, b] 0..255 of masks, most frequent first; none where pictures f32 [n, c, h, w] in 0..1 have
+    """The colours [r, g, b] 0..255 of masks, most frequent first; none where images f32 [n, c, h, w] in 0..1 have
     other colours too. Not all masks need have all colours."""
     most: dict[int, float] = {}  # the largest share of a batch that a colour has had
     for image in batches:

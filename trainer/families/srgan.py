@@ -1,7 +1,7 @@
-"""SRGAN: pictures enlarged two or four times (Ledig et al. 2017, "Photo-Realistic Single Image Super-Resolution Using a
+"""SRGAN: images enlarged two or four times (Ledig et al. 2017, "Photo-Realistic Single Image Super-Resolution Using a
 Generative Adversarial Network").
 
-A run has two stages. For ``--pretrain`` steps the generator alone learns to come close to the large picture, pixel by
+A run has two stages. For ``--pretrain`` steps the generator alone learns to come close to the large image, pixel by
 pixel (the paper's SRResNet); then a discriminator joins, and a distance in the features of VGG19. Where --pretrain is
 not less than --steps there is no second stage, and neither of the two is needed.
 
@@ -31,7 +31,7 @@ from trainer.parts.superresolution import (
     Bicubic,
     SharedPReLU,
     ShuffledConv2d,
-    drawn_pictures,
+    drawn_images,
     merged,
     receptive_radius,
 )
@@ -47,29 +47,29 @@ class SRGANConfig(AdamConfig):
     batch_size: int = 16
     """Crops a step and rank."""
     scale: int = 2
-    """How many times larger pictures become: 2 or 4."""
+    """How many times larger images become: 2 or 4."""
     crop_size: int = 256
-    """Side of the crops in pixels of the large pictures; smaller pictures are named and left out."""
+    """Side of the crops in pixels of the large images; smaller images are named and left out."""
     low: Path | None = None
-    """Folder with the small pictures, of the same names; unset: made of the large ones."""
+    """Folder with the small images, of the same names; unset: made of the large ones."""
     validation: Path | None = None
-    """Folder of pictures that score the checkpoints, each whole; unset: those of --hold-out."""
+    """Folder of images that score the checkpoints, each whole; unset: those of --hold-out."""
     turn: bool = True
     """Turn crops by a random number of quarters."""
     blur: float = 0.0
-    """Small pictures in training come of large ones blurred by a deviation of up to this many of their pixels."""
+    """Small images in training come of large ones blurred by a deviation of up to this many of their pixels."""
     noise: float = 0.0
-    """Small pictures in training have noise of a deviation of up to this many levels of 255."""
+    """Small images in training have noise of a deviation of up to this many levels of 255."""
     jpeg: int = 0
-    """Small pictures in training have gone through JPEG at a quality from this to 95; 0: they have not."""
+    """Small images in training have gone through JPEG at a quality from this to 95; 0: they have not."""
     blocks: int = 16
     """Residual blocks of the generator."""
     features: int = 64
     """Channels of the generator."""
     norm: Literal["batch", "none"] = "batch"
-    """Batch normalisation in the residual blocks; without it pictures come closer (Lim et al. 2017)."""
+    """Batch normalisation in the residual blocks; without it images come closer (Lim et al. 2017)."""
     skip: bool = False
-    """The generator adds to a bicubic enlargement instead of making all of the picture (Kim et al. 2016)."""
+    """The generator adds to a bicubic enlargement instead of making all of the image (Kim et al. 2016)."""
     discriminator_width: int = 64
     """Channels of the discriminator's first layers; the last have eight times as many."""
     pretrain: int = 8000
@@ -135,7 +135,7 @@ def convolution(features: int, normalised: bool) -> list[nn.Module]:
 
 
 class Generator(nn.Module):
-    """Small pictures [n, c, h, w] → pictures [n, c, h · scale, w · scale], both in 0..1 (section 2.1.1, figure 4)."""
+    """Small images [n, c, h, w] → images [n, c, h · scale, w · scale], both in 0..1 (section 2.1.1, figure 4)."""
 
     def __init__(self, channels: int, config: SRGANConfig) -> None:
         super().__init__()
@@ -156,12 +156,12 @@ class Generator(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         value = self.head(2 * image - 1)
-        picture = self.tail(self.grow(value + self.body(value)))
-        return picture if self.enlarge is None else picture.float() + self.enlarge(image)
+        enlarged = self.tail(self.grow(value + self.body(value)))
+        return enlarged if self.enlarge is None else enlarged.float() + self.enlarge(image)
 
 
 class Discriminator(nn.Sequential):
-    """Pictures [n, c, h, w] in 0..1 → scores [n] (figure 4). Crops of other sizes than the paper's are brought to its
+    """Images [n, c, h, w] in 0..1 → scores [n] (figure 4). Crops of other sizes than the paper's are brought to its
     6x6 places before the linear layers."""
 
     def __init__(self, channels: int, width: int, crop_size: int) -> None:
@@ -186,7 +186,7 @@ class Discriminator(nn.Sequential):
 
 
 class SRGAN(AdamFamily):
-    """A generator that enlarges pictures, and in the second stage a discriminator of large ones."""
+    """A generator that enlarges images, and in the second stage a discriminator of large ones."""
 
     Config = SRGANConfig
     image_range = (0.0, 1.0)
@@ -225,35 +225,35 @@ class SRGAN(AdamFamily):
         large, small = self.pair(next(batches))
         if config.degrade.active:
             small = degrade(large, small, config.degrade)
-        picture = nets.generator(small)  # for both turns
+        image = nets.generator(small)  # for both turns
         if turn.step < config.pretrain:
             with turn("generator") as loss:
-                loss[config.difference] = self.difference(picture, large)
+                loss[config.difference] = self.difference(image, large)
             return
         with turn("discriminator") as loss:
             loss["real"] = discriminator_loss("bce", nets.discriminator(large), True)
-            loss["fake"] = discriminator_loss("bce", nets.discriminator(picture.detach()), False)
+            loss["fake"] = discriminator_loss("bce", nets.discriminator(image.detach()), False)
         with turn("generator") as loss:  # equation 3
             if config.pixel:
-                loss[config.difference] = config.pixel * self.difference(picture, large)
+                loss[config.difference] = config.pixel * self.difference(image, large)
             if self.content is not None:
-                loss["perceptual"] = config.perceptual * self.content(picture, large).mean()
-            loss["adversarial"] = config.adversarial * generator_loss("bce", nets.discriminator(picture))
+                loss["perceptual"] = config.perceptual * self.content(image, large).mean()
+            loss["adversarial"] = config.adversarial * generator_loss("bce", nets.discriminator(image))
 
     def pair(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The large pictures and the small ones, in 0..1."""
+        """The large images and the small ones, in 0..1."""
         if batch.condition is None:
             return batch.image, whole_levels(reduce(batch.image, self.config.scale))
         return batch.image, batch.condition
 
-    def difference(self, picture: Tensor, large: Tensor) -> Tensor:
-        error = picture.float() - large
+    def difference(self, image: Tensor, large: Tensor) -> Tensor:
+        error = image.float() - large
         return error.abs().mean() if self.config.difference == "l1" else error.square().mean()
 
     def sample_inputs(
         self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
     ) -> tuple[Tensor, ...]:
-        """Small pictures, and the large ones that they were: as much as a crop from the middle of each."""
+        """Small images, and the large ones that they were: as much as a crop from the middle of each."""
         large_px = spec.image_size[0]
         small_px = large_px // self.config.scale
         found: list[tuple[Tensor, Tensor]] = []
@@ -270,18 +270,18 @@ class SRGAN(AdamFamily):
         return nets.generator(inputs[0]).clamp(0, 1)
 
     def sheet(self, samples: Tensor, *inputs: Tensor) -> Tensor:
-        """Each picture enlarged by bicubic interpolation, by the generator, and as it was."""
+        """Each image enlarged by bicubic interpolation, by the generator, and as it was."""
         small, large = inputs
         return torch.stack((enlarge(small, self.config.scale).clamp(0, 1), samples, large), 1).flatten(0, 1)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
-        """PSNR in dB and SSIM of pictures in whole levels, without a border of ``scale`` pixels: of their brightness,
+        """PSNR in dB and SSIM of images in whole levels, without a border of ``scale`` pixels: of their brightness,
         that of MATLAB's ``rgb2ycbcr`` before rounding, and of all colours; and what bicubic interpolation reaches."""
         scale = self.config.scale
         large, small = self.pair(batch)
         colours, plain, target = (
-            metrics.inside(whole_levels(picture), scale)
-            for picture in (nets.generator(small), enlarge(small, scale), large)
+            metrics.inside(whole_levels(image), scale)
+            for image in (nets.generator(small), enlarge(small, scale), large)
         )
         brightness, plain_brightness, target_brightness = map(metrics.luma, (colours, plain, target))
         psnr_luma = metrics.peak_signal_to_noise(brightness, target_brightness)
@@ -304,11 +304,11 @@ class SRGAN(AdamFamily):
             "channels": channels,
             "context": receptive_radius(generator),
         }
-        examples = drawn_pictures(2, channels, 48).to(device)
+        examples = drawn_images(2, channels, 48).to(device)
         return [Exportable(kind="translator", module=merged(generator), inputs={"image": examples}, facts=card)]
 
 
-def window(picture: Tensor, corner: list[int], side: int) -> Tensor:
-    """A square of pictures [n, c, h, w] on the CPU; beyond their edge, that edge goes on."""
-    part = picture[:, :, corner[0] :, corner[1] :][:, :, :side, :side].cpu()
+def window(image: Tensor, corner: list[int], side: int) -> Tensor:
+    """A square of images [n, c, h, w] on the CPU; beyond their edge, that edge goes on."""
+    part = image[:, :, corner[0] :, corner[1] :][:, :, :side, :side].cpu()
     return F.pad(part, (0, side - part.shape[3], 0, side - part.shape[2]), "replicate")

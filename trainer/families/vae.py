@@ -41,13 +41,13 @@ class VAEConfig(RunConfig):
     arch: Literal["hierarchical", "conv"] = "hierarchical"
     """Two stochastic linear layers, or a convolutional encoder and decoder."""
     latent_size: int = 10
-    """Numbers that describe a picture."""
+    """Numbers that describe an image."""
     hidden_size: int = 50
     """Width of the linear hidden layers (hierarchical)."""
     width: int = 32
     """Channels of the finest level; each coarser level doubles them, up to 8 times (conv)."""
     basis: int = 0
-    """Pictures in a learnt basis that runs beside the convolutions, both ways: sharp where all pictures are alike, as
+    """Images in a learnt basis that runs beside the convolutions, both ways: sharp where all images are alike, as
     aligned faces are; 0: none (conv)."""
     learning_rate: float = 0.0
     """Adam's step size; 0: 1e-4 for hierarchical, 1e-3 for conv."""
@@ -65,7 +65,7 @@ class VAEConfig(RunConfig):
     vgg: Path | None = None
     """Local VGG19 weights (torchvision's state_dict) for --perceptual; unset: downloaded."""
     target: Path | None = None
-    """Pictures to reconstruct instead of those of --data, which are encoded (blurred ones, say): a .npy file of as
+    """Images to reconstruct instead of those of --data, which are encoded (blurred ones, say): a .npy file of as
     many, or a folder of the same names."""
 
     def __post_init__(self) -> None:
@@ -83,7 +83,7 @@ class VAEConfig(RunConfig):
 class Terms(NamedTuple):
     """What one pass gives to learn from."""
 
-    reconstruction: Tensor  # [n] sum over a picture of squared errors, or of cross-entropies in nats
+    reconstruction: Tensor  # [n] sum over an image of squared errors, or of cross-entropies in nats
     detail: Tensor  # [n] pyramid_error, 0 where it is not asked for
     divergence: Tensor  # [n, latents] twice the Kullback-Leibler divergence, by latent dimension
     perceptual: Tensor  # [n] feature distance, 0 where there is none
@@ -116,7 +116,7 @@ class TwoLinear(nn.Module):
 
 
 class HierarchicalVAE(nn.Module):
-    """x → z1 → z2 and back, all linear maps with one hidden layer; pictures are flattened as h·w·c."""
+    """x → z1 → z2 and back, all linear maps with one hidden layer; images are flattened as h·w·c."""
 
     def __init__(self, spec: DataSpec, config: VAEConfig) -> None:
         super().__init__()
@@ -132,7 +132,7 @@ class HierarchicalVAE(nn.Module):
     def flat(self, image: Tensor) -> Tensor:
         return image.permute(0, 2, 3, 1).flatten(1)  # no copy: batches are channels-last in memory
 
-    def picture(self, z1: Tensor) -> Tensor:
+    def image(self, z1: Tensor) -> Tensor:
         return self.decoder1(z1).sigmoid().unflatten(1, self.shape).permute(0, 3, 1, 2)
 
     def encode(self, image: Tensor) -> Tensor:
@@ -141,11 +141,11 @@ class HierarchicalVAE(nn.Module):
 
     def decode(self, latent: Tensor) -> Tensor:
         """z2 [n, d] → [n, c, h, w] in 0..1, by way of the means."""
-        return self.picture(self.decoder2(latent))
+        return self.image(self.decoder2(latent))
 
     def reconstruct(self, image: Tensor) -> Tensor:
-        """The picture that the mean of z1 stands for."""
-        return self.picture(self.encoder1(self.flat(image))[0])
+        """The image that the mean of z1 stands for."""
+        return self.image(self.encoder1(self.flat(image))[0])
 
     def forward(self, image: Tensor, target: Tensor | None = None) -> Terms:
         flat = self.flat(image)
@@ -215,7 +215,7 @@ class ConvVAE(nn.Module):
         return self.gaussian(image)[0]
 
     def logits(self, latent: Tensor) -> Tensor:
-        """[n, d] → [n, c, h, w], pictures before the sigmoid."""
+        """[n, d] → [n, c, h, w], images before the sigmoid."""
         logits = self.decoder(self.expand(latent).unflatten(1, self.base))
         if self.from_basis is not None:
             logits = logits + self.from_basis(latent).unflatten(1, self.shape)
@@ -229,15 +229,15 @@ class ConvVAE(nn.Module):
         mean, log_variance = self.gaussian(image)
         target = image if target is None else target
         logits = self.logits(sample_gaussian(mean, log_variance))
-        picture = logits.sigmoid()
+        decoded = logits.sigmoid()
         error = self.error(logits, target).flatten(1).sum(1)
-        detail = pyramid_error(picture - target) if self.detailed else torch.zeros_like(error)
-        distance = self.perceptual[0](picture, target) if self.perceptual else torch.zeros_like(error)
+        detail = pyramid_error(decoded - target) if self.detailed else torch.zeros_like(error)
+        distance = self.perceptual[0](decoded, target) if self.perceptual else torch.zeros_like(error)
         return Terms(error, detail, twice_divergence(mean, log_variance), distance)
 
 
 def pixel_error(config: VAEConfig) -> Callable[[Tensor, Tensor], Tensor]:
-    """(logits, pictures in 0..1) → the error of each pixel."""
+    """(logits, images in 0..1) → the error of each pixel."""
     if config.reconstruction == "bernoulli":
         return partial(F.binary_cross_entropy_with_logits, reduction="none")
     return lambda logits, image: (logits.sigmoid() - image).square()
@@ -272,7 +272,7 @@ class VAE(Family):
     def build(self, spec: DataSpec) -> Nets:
         if spec.condition_channels not in (0, spec.channels):
             found = f"{spec.condition_channels} channel(s), those of --target {spec.channels}"
-            raise ValueError(f"pictures have {found}, expected as many")
+            raise ValueError(f"images have {found}, expected as many")
         if self.config.arch == "hierarchical":
             return Nets(vae=HierarchicalVAE(spec, self.config))
         return Nets(vae=ConvVAE(spec, self.config))
@@ -314,8 +314,8 @@ class VAE(Family):
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
         """Squared errors; of ``bernoulli`` also the negative bound in nats, from one draw of the latent."""
 
-        def error(picture: Tensor) -> Tensor:
-            return (picture - batch.image).square().flatten(1).mean(1)
+        def error(image: Tensor) -> Tensor:
+            return (image - batch.image).square().flatten(1).mean(1)
 
         exported = error(nets.vae.decode(nets.vae.encode(batch.given)))  # as the exported pair of files does it
         own = error(nets.vae.reconstruct(batch.given)) if self.config.arch == "hierarchical" else exported
@@ -351,7 +351,7 @@ class VAE(Family):
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Tensor], name: str) -> tuple["VAE", DataSpec, Nets]:
-        """Take over a bare ``hierarchical`` state_dict of square pictures flattened in h·w·BGR order.
+        """Take over a bare ``hierarchical`` state_dict of square images flattened in h·w·BGR order.
 
         Raises ``ValueError`` where the keys or sizes are not those of that layout.
         """

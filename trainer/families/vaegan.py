@@ -1,7 +1,7 @@
 """A VAE whose decoder also has to convince a residual network (after Larsen et al. 2016, "Autoencoding beyond pixels
 using a learned similarity metric", with the error measured on pixels).
 
-The encoder halves a picture five times; the discriminator is a ResNet (He et al. 2016) that judges patches: 3x3 of them
+The encoder halves an image five times; the discriminator is a ResNet (He et al. 2016) that judges patches: 3x3 of them
 in 96 px. On a CPU, ``--discriminator resnet18`` or ``resnet10`` trains in a fraction of the time.
 
     accelerate launch trainer/train_vaegan.py --data faces.npy --out runs/faces
@@ -41,15 +41,15 @@ class VAEGANConfig(AdamConfig):
     """Options of the VAE-GAN."""
 
     image_size: int = 96
-    """Side of the square that pictures are resized to, in pixels, a multiple of 32; 0 keeps that of the data."""
+    """Side of the square that images are resized to, in pixels, a multiple of 32; 0 keeps that of the data."""
     rgb_only: bool = True
-    """Leave out picture files of a folder that are grey, CMYK, of a palette or with alpha."""
+    """Leave out image files of a folder that are grey, CMYK, of a palette or with alpha."""
     rotate: float = 10.0
-    """Turn each picture by up to this many degrees either way."""
+    """Turn each image by up to this many degrees either way."""
     batch_size: int = 64
-    """Pictures a step and rank."""
+    """Images a step and rank."""
     latent_size: int = 256
-    """Numbers that describe a picture."""
+    """Numbers that describe an image."""
     discriminator: Literal["resnet50", "resnet18", "resnet10"] = "resnet50"
     """The network that judges patches; resnet10 has one block a stage."""
     discriminator_weights: Path | None = None
@@ -80,7 +80,7 @@ class Pass(NamedTuple):
 
 
 class VAE(nn.Module):
-    """Pictures [n, c, h, w] in 0..1 → a Gaussian latent → pictures, by five strided convolutions each way."""
+    """Images [n, c, h, w] in 0..1 → a Gaussian latent → images, by five strided convolutions each way."""
 
     def __init__(self, spec: DataSpec, latent: int) -> None:
         super().__init__()
@@ -119,9 +119,9 @@ class VAE(nn.Module):
 
 
 class PatchResNet(nn.Module):
-    """Pictures [n, c, h, w] in 0..1 → scores [n, 1, h/32, w/32], by the body of torchvision's network of that name."""
+    """Images [n, c, h, w] in 0..1 → scores [n, 1, h/32, w/32], by the body of torchvision's network of that name."""
 
-    mean: Tensor  # of the pictures that torchvision's weights expect
+    mean: Tensor  # of the images that torchvision's weights expect
     deviation: Tensor
 
     def __init__(self, name: str) -> None:
@@ -160,7 +160,7 @@ class VAEGAN(AdamFamily):
     def build(self, spec: DataSpec) -> Nets:
         height, width = spec.image_size
         if height % PLACES_PX or width % PLACES_PX:
-            raise ValueError(f"pictures are {width}x{height} px, expected sides that are multiples of {PLACES_PX} px")
+            raise ValueError(f"images are {width}x{height} px, expected sides that are multiples of {PLACES_PX} px")
         return Nets(vae=VAE(spec, self.config.latent_size), discriminator=PatchResNet(self.config.discriminator))
 
     def begin(self, nets: Nets) -> None:
@@ -181,13 +181,13 @@ class VAEGAN(AdamFamily):
         config, image = self.config, next(batches).image
         logits, mean, log_variance = nets.vae(image)
         logits = logits.float()
-        picture = logits.sigmoid()  # for both turns
+        decoded = logits.sigmoid()  # for both turns
         with turn("discriminator") as loss:
             loss["real"] = discriminator_loss("bce", nets.discriminator(image), True)
-            loss["fake"] = discriminator_loss("bce", nets.discriminator(picture.detach()), False)
+            loss["fake"] = discriminator_loss("bce", nets.discriminator(decoded.detach()), False)
         with turn("vae") as loss:
-            loss["adversarial"] = config.adversarial * generator_loss("bce", nets.discriminator(picture))
-            loss["absolute"] = config.absolute * (picture - image).abs().mean()
+            loss["adversarial"] = config.adversarial * generator_loss("bce", nets.discriminator(decoded))
+            loss["absolute"] = config.absolute * (decoded - image).abs().mean()
             loss["cross_entropy"] = config.cross_entropy * F.binary_cross_entropy_with_logits(logits, image)
             loss["divergence"] = config.divergence * 0.5 * twice_divergence(mean, log_variance).mean()
 
@@ -201,7 +201,7 @@ class VAEGAN(AdamFamily):
         return decode(*inputs)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
-        """Errors of pictures decoded from the mean of their latents."""
+        """Errors of images decoded from the mean of their latents."""
         error = (Decode(nets.vae)(Encode(nets.vae)(batch.image)) - batch.image).flatten(1)
         absolute = error.abs().mean(1)
         return {"score": absolute, "mae": absolute, "mse": error.square().mean(1)}
@@ -223,7 +223,7 @@ class VAEGAN(AdamFamily):
 
 
 class Decode(nn.Module):
-    """Latents f32 [n, d] → pictures [n, c, h, w] in 0..1."""
+    """Latents f32 [n, d] → images [n, c, h, w] in 0..1."""
 
     def __init__(self, network: VAE) -> None:
         super().__init__()
@@ -234,7 +234,7 @@ class Decode(nn.Module):
 
 
 class Encode(nn.Module):
-    """Pictures [n, c, h, w] in 0..1 → the means of their latents, f32 [n, d]."""
+    """Images [n, c, h, w] in 0..1 → the means of their latents, f32 [n, d]."""
 
     def __init__(self, network: VAE) -> None:
         super().__init__()

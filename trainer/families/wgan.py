@@ -24,11 +24,11 @@ class WGANConfig(AdversarialConfig):
     arch: Literal["conv", "mlp"] = "conv"
     """DCGAN's 4x4 convolutions, or four fully connected layers each."""
     width: int = 64
-    """Channels at half the picture's size; each further halving doubles them, up to 8 times (conv)."""
+    """Channels at half the image's size; each further halving doubles them, up to 8 times (conv)."""
     hidden_size: int = 512
     """Width of the fully connected layers (mlp)."""
     batch_size: int = 64
-    """Pictures of each turn of the critic, and rank."""
+    """Images of each turn of the critic, and rank."""
     learning_rate: float = 5e-5
     """RMSProp's step size, of both networks."""
     critic_steps: int = 5

@@ -37,13 +37,13 @@ class WGANGPConfig(AdversarialConfig, AdamConfig):
     arch: Literal["conv", "resnet"] = "conv"
     """4x4 convolutions, or residual blocks."""
     width: int = 0
-    """Channels: at half the picture's size, doubled with each further halving up to 8 times (conv), or everywhere
+    """Channels: at half the image's size, doubled with each further halving up to 8 times (conv), or everywhere
     (resnet); a multiple of 8; 0: 64 for conv, 128 for resnet."""
     critic_norm: Literal["layer", "group", "none"] = "layer"
-    """What the critic normalises: all channels of a picture, eight at a time, or nothing. Never batches: the penalty is
-    one of each picture by itself."""
+    """What the critic normalises: all channels of an image, eight at a time, or nothing. Never batches: the penalty is
+    one of each image by itself."""
     batch_size: int = 64
-    """Pictures of each turn of the critic, and rank."""
+    """Images of each turn of the critic, and rank."""
     learning_rate: float = 1e-4
     """Adam's step size, of both networks."""
     beta1: float = 0.0
@@ -87,7 +87,7 @@ class Residual(nn.Module):
 
 
 class ResNetGenerator(nn.Sequential):
-    """Latents [n, d] → a few pixels → one residual block a doubling → pictures [n, c, h, w] in -1..1."""
+    """Latents [n, d] → a few pixels → one residual block a doubling → images [n, c, h, w] in -1..1."""
 
     def __init__(self, latent: int, spec: DataSpec, width: int) -> None:
         sizes = halvings(spec.image_size)[::-1]  # small to large
@@ -103,7 +103,7 @@ class ResNetGenerator(nn.Sequential):
 
 
 class ResNetCritic(nn.Module):
-    """Pictures [n, c, h, w] → one residual block a halving, down to 8 px or so, and two more → scores [n]."""
+    """Images [n, c, h, w] → one residual block a halving, down to 8 px or so, and two more → scores [n]."""
 
     def __init__(self, spec: DataSpec, width: int, norm: Callable[[int], nn.Module]) -> None:
         super().__init__()
@@ -155,7 +155,7 @@ class WGANGP(Adversarial):
             with torch.no_grad():
                 fake = nets.generator(self.noise(len(real), real.device))
             with turn("critic") as loss:
-                # in one pass: nothing in this critic looks across pictures
+                # in one pass: nothing in this critic looks across images
                 real_score, fake_score = nets.critic(torch.cat([real, fake])).chunk(2)
                 loss["real"] = discriminator_loss("wgan", real_score, True)
                 loss["fake"] = discriminator_loss("wgan", fake_score, False)

@@ -1,4 +1,4 @@
-"""What families have in common whose generator turns latents of a known prior into pictures: all but the paper."""
+"""What families have in common whose generator turns latents of a known prior into images: all but the paper."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from trainer.parts.adam import AdamFamily
 
 @dataclass(frozen=True, kw_only=True)
 class AdversarialConfig(RunConfig):
-    """Options of families whose pictures come from drawn latents."""
+    """Options of families whose images come from drawn latents."""
 
     latent_size: int = 100
-    """Numbers that a picture is made of."""
+    """Numbers that an image is made of."""
     prior: Literal["normal", "uniform"] = "normal"
     """What those numbers are drawn from: N(0, 1), or evenly from -1..1."""
 
@@ -28,7 +28,7 @@ class AdversarialConfig(RunConfig):
 
 
 class Adversarial(AdamFamily):
-    """Base of families with a network ``generator``: latents f32 [n, d] → pictures in the family's image_range."""
+    """Base of families with a network ``generator``: latents f32 [n, d] → images in the family's image_range."""
 
     def noise(self, count: int, device: torch.device | None = None, generator: torch.Generator | None = None) -> Tensor:
         """Latents from the prior, f32 [count, d]."""
@@ -43,18 +43,18 @@ class Adversarial(AdamFamily):
         return (self.noise(count, generator=generator),)
 
     def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
-        return Pictures(nets.generator, self.image_range)(*inputs)
+        return AsImages(nets.generator, self.image_range)(*inputs)
 
     def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
         device = next(nets.generator.parameters()).device
         latent = self.noise(2, generator=torch.Generator().manual_seed(0)).to(device)
         card = {"latent": {"size": self.config.latent_size, "prior": self.config.prior}, **facts}
-        pictures = Pictures(nets.generator, self.image_range)
-        return [Exportable(kind="generator", module=pictures, inputs={"latent": latent}, facts=card)]
+        images = AsImages(nets.generator, self.image_range)
+        return [Exportable(kind="generator", module=images, inputs={"latent": latent}, facts=card)]
 
 
-class Pictures(nn.Module):
-    """A generator whose pictures are brought to 0..1."""
+class AsImages(nn.Module):
+    """A generator whose images are brought to 0..1."""
 
     def __init__(self, generator: nn.Module, image_range: tuple[float, float]) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """What the plain autoencoders have in common: latents that can be drawn, though nothing in training makes them so.
 
 The codes of an autoencoder follow no prior. A latent is therefore a code's whitened principal components, measured on
-training pictures: N(0, I) to whoever draws it, the strongest direction first.
+training images: N(0, I) to whoever draws it, the strongest direction first.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from trainer.config import RunConfig, require
 from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Turn
 from trainer.parts.latent_whitening import KEPT, generator_and_encoder, signs
 
-MEASURED = 512  # codes of training pictures, or up to twice as many, on which mean and directions are measured
+MEASURED = 512  # codes of training images, or up to twice as many, on which mean and directions are measured
 FLATTEST = 1e-3  # of the largest deviation: whitening would only blow up the noise of what varies less
 
 
@@ -24,7 +24,7 @@ class AutoencoderConfig(RunConfig):
     """Options of the plain autoencoders."""
 
     latent_size: int = 64
-    """Numbers that describe a picture to the viewer."""
+    """Numbers that describe an image to the viewer."""
     learning_rate: float = 1e-3
     """Adam's step size."""
 
@@ -35,7 +35,7 @@ class AutoencoderConfig(RunConfig):
 
 
 class Autoencoder(nn.Module):
-    """An encoder of pictures [n, c, h, w] in -1..1 to codes [n, ...], a decoder back, and how codes are spread: latents
+    """An encoder of images [n, c, h, w] in -1..1 to codes [n, ...], a decoder back, and how codes are spread: latents
     are z = D⁻¹ Uᵀ (code - mean), U the strongest principal directions, D the standard deviations along them."""
 
     mean: Tensor  # [numbers of a code]
@@ -54,10 +54,10 @@ class Autoencoder(nn.Module):
         return self.decoder(self.encoder(image))
 
     def measure(self, codes: Tensor) -> None:
-        """Set mean, directions and deviations by codes [k, ...] of training pictures."""
+        """Set mean, directions and deviations by codes [k, ...] of training images."""
         codes = codes.flatten(1).double()
         mean = codes.mean(0)
-        rows, values, _ = torch.linalg.svd((codes - mean) @ (codes - mean).T)  # of pictures: fewer than numbers
+        rows, values, _ = torch.linalg.svd((codes - mean) @ (codes - mean).T)  # of images: fewer than numbers
         latent_size = len(self.deviations)
         count = min(latent_size, int((values > 1e-9 * values[0].clamp_min(1e-30)).sum()), len(codes) - 1)
         spans = rows[:, :count].T @ (codes - mean)
@@ -70,7 +70,7 @@ class Autoencoder(nn.Module):
 
 
 class Decode(nn.Module):
-    """Latents [n, d] → pictures [n, c, h, w], about 0..1."""
+    """Latents [n, d] → images [n, c, h, w], about 0..1."""
 
     def __init__(self, network: Autoencoder) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class Decode(nn.Module):
 
 
 class Encode(nn.Module):
-    """Pictures [n, c, h, w] in 0..1 → latents [n, d]."""
+    """Images [n, c, h, w] in 0..1 → latents [n, d]."""
 
     def __init__(self, network: Autoencoder) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ class AutoencoderFamily(Family):
         return Decode(nets.autoencoder)(*inputs).clamp(0, 1)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
-        """The mean squared error of pictures in 0..1."""
+        """The mean squared error of images in 0..1."""
         halved = (nets.autoencoder(batch.image).clamp(-1, 1) - batch.image) / 2  # -1..1 is twice as wide as 0..1
         mse = halved.square().flatten(1).mean(1)
         return {"score": mse, "mse": mse}

@@ -1,4 +1,4 @@
-"""What small pictures have gone through, on whole batches and their device: blur, reduction, noise, JPEG."""
+"""What small images have gone through, on whole batches and their device: blur, reduction, noise, JPEG."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,9 +26,9 @@ _BEST = 95  # highest quality that is drawn
 
 @dataclass(frozen=True, kw_only=True)
 class Degrade:
-    """What is done to training pictures beyond reducing them; the default is nothing."""
+    """What is done to training images beyond reducing them; the default is nothing."""
 
-    blur: float = 0.0  # deviation of a Gaussian in pixels of the large picture, 0 to this
+    blur: float = 0.0  # deviation of a Gaussian in pixels of the large image, 0 to this
     noise: float = 0.0  # deviation in levels of 255, 0 to this
     jpeg: int = 0  # lowest quality, of 1 to 95; 0: no compression
 
@@ -38,10 +38,10 @@ class Degrade:
 
 
 def degrade(image: Tensor, small: Tensor, options: Degrade) -> Tensor:
-    """Small pictures f32 [n, c, h, w] of large ones, in 0..1 and in whole levels. Each has draws of its own, of torch's
+    """Small images f32 [n, c, h, w] of large ones, in 0..1 and in whole levels. Each has draws of its own, of torch's
     default generator on the CPU: they are the same for every device.
 
-    ``small``: the large pictures reduced and nothing else, in 0..1.
+    ``small``: the large images reduced and nothing else, in 0..1.
     """
     blur, noise, quality = torch.rand(3, len(image))
     if options.blur:
@@ -55,7 +55,7 @@ def degrade(image: Tensor, small: Tensor, options: Degrade) -> Tensor:
 
 
 def whole_levels(image: Tensor) -> Tensor:
-    """Pictures in 0..1 as 8 bits can hold them."""
+    """Images in 0..1 as 8 bits can hold them."""
     return (image.clamp(0, 1) * 255).round() / 255
 
 
@@ -88,7 +88,7 @@ def _gaussian(side: int, deviation: Tensor) -> Tensor:
 
 
 def jpeg(image: Tensor, quality: Tensor) -> Tensor:
-    """Pictures in 0..1, f32 [n, c, h, w], after JPEG at qualities [n] of 1 to 100: all that loses something of baseline
+    """Images in 0..1, f32 [n, c, h, w], after JPEG at qualities [n] of 1 to 100: all that loses something of baseline
     JPEG with colour at half the size, and not the coding, which loses nothing."""
     height, width = image.shape[2:]
     value = F.pad(image, (0, -width % 16, 0, -height % 16), "replicate") * 255

@@ -1,4 +1,4 @@
-"""The U-Net of a diffusion model: pictures with noise in, a prediction of the same size out.
+"""The U-Net of a diffusion model: images with noise in, a prediction of the same size out.
 
 Residual blocks of weight-standardised convolutions (Qiao et al. 2019, "Micro-Batch Training with Batch-Channel
 Normalization and Weight Standardization"), normalised by groups, scaled and shifted as the time says; linear attention
@@ -140,7 +140,7 @@ class Up(Level):
 
 
 class Denoiser(nn.Module):
-    """Noisy pictures f32 [n, c, h, w], steps t i64 [n], and labels i64 [n] where there are classes → [n, c, h, w].
+    """Noisy images f32 [n, c, h, w], steps t i64 [n], and labels i64 [n] where there are classes → [n, c, h, w].
 
     ``width`` · ``multipliers`` are the channels of each size, each half the one before. The label ``classes``, or -1,
     means any of them, and so does none.

@@ -1,6 +1,6 @@
 """What adversarial families share: their games, the penalties on a critic's gradient, and DiffAugment. Pure functions.
 
-Scores are logits f32 [n], one a picture; pictures are [n, c, h, w] in -1..1.
+Scores are logits f32 [n], one an image; images are [n, c, h, w] in -1..1.
 """
 
 import contextlib
@@ -18,9 +18,9 @@ AUGMENTATIONS = ("colour", "translation", "cutout")
 
 
 def discriminator_loss(objective: Objective, score: Tensor, real: bool, smoothing: float = 0.0) -> Tensor:
-    """What a discriminator minimises on real or on generated pictures, a scalar.
+    """What a discriminator minimises on real or on generated images, a scalar.
 
-    ``smoothing``: real pictures are labelled ``1 - smoothing`` (one-sided, Salimans et al. 2016, section 3.4); of
+    ``smoothing``: real images are labelled ``1 - smoothing`` (one-sided, Salimans et al. 2016, section 3.4); of
     ``bce`` and ``lsgan`` only, whose labels are numbers.
 
     - ``bce``: cross-entropy (Goodfellow et al. 2014, equation 1); ``nonsaturating`` is the same without smoothing.
@@ -42,7 +42,7 @@ def discriminator_loss(objective: Objective, score: Tensor, real: bool, smoothin
 
 
 def generator_loss(objective: Objective, score: Tensor) -> Tensor:
-    """What a generator minimises, given the scores of its pictures, a scalar.
+    """What a generator minimises, given the scores of its images, a scalar.
 
     ``bce`` and ``nonsaturating``: -log D(G(z)), the form that the paper trains with (Goodfellow et al. 2014, section
     3), since log(1 - D(G(z))) has no slope where the discriminator is sure.
@@ -65,13 +65,13 @@ def uncompiled() -> AbstractContextManager[Any]:
 
 
 def input_gradient(score: Tensor, image: Tensor) -> Tensor:
-    """d score / d image of each picture, f32 [n, c·h·w], to be differentiated again."""
+    """d score / d image of each image, f32 [n, c·h·w], to be differentiated again."""
     (gradient,) = torch.autograd.grad(score.sum(), image, create_graph=True)
     return gradient.float().flatten(1)
 
 
 def r1_penalty(score: Tensor, image: Tensor) -> Tensor:
-    """½ |∇D(x)|² on real pictures (Mescheder et al. 2018, equation 9), a scalar.
+    """½ |∇D(x)|² on real images (Mescheder et al. 2018, equation 9), a scalar.
 
     ``score`` is that of ``image``, which requires gradients, computed under ``uncompiled()``.
     """
@@ -79,7 +79,7 @@ def r1_penalty(score: Tensor, image: Tensor) -> Tensor:
 
 
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
-    """(|∇D(x̂)| - 1)² at random points between real and generated pictures (Gulrajani et al. 2017, equation 3)."""
+    """(|∇D(x̂)| - 1)² at random points between real and generated images (Gulrajani et al. 2017, equation 3)."""
     share = torch.rand(len(real), 1, 1, 1, device=real.device)
     between = torch.lerp(real.detach(), fake.detach().to(real.dtype), share).requires_grad_(True)
     with uncompiled():
@@ -100,7 +100,7 @@ def diff_augment(image: Tensor, augmentations: Sequence[str]) -> Tensor:
 
 
 def change_colour(image: Tensor) -> Tensor:
-    """Other brightness (±0.5), saturation (0..2 times) and contrast (0.5..1.5 times) for each picture."""
+    """Other brightness (±0.5), saturation (0..2 times) and contrast (0.5..1.5 times) for each image."""
     brightness, saturation, contrast = torch.rand(3, len(image), 1, 1, 1, device=image.device)
     image = image + (brightness - 0.5)
     grey = image.mean(1, keepdim=True)
@@ -110,25 +110,25 @@ def change_colour(image: Tensor) -> Tensor:
 
 
 def translate(image: Tensor, share: float = 1 / 8) -> Tensor:
-    """Move each picture by up to ``share`` of its sides; zeros come in."""
+    """Move each image by up to ``share`` of its sides; zeros come in."""
     count, _, height, width = image.shape
     rows = moved(count, height, round(share * height), image.device)
     columns = moved(count, width, round(share * width), image.device)
     inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
-    pictures = torch.arange(count, device=image.device)[:, None, None]
+    images = torch.arange(count, device=image.device)[:, None, None]
     rows, columns = rows.clamp(0, height - 1)[:, :, None], columns.clamp(0, width - 1)[:, None, :]
-    taken = image.permute(0, 2, 3, 1)[pictures, rows, columns].permute(0, 3, 1, 2)
+    taken = image.permute(0, 2, 3, 1)[images, rows, columns].permute(0, 3, 1, 2)
     return taken * inside[:, None]
 
 
 def moved(count: int, side: int, limit: int, device: torch.device) -> Tensor:
-    """Where each of ``side`` pixels comes from in each of ``count`` pictures, i64 [n, side]; may lie outside."""
+    """Where each of ``side`` pixels comes from in each of ``count`` images, i64 [n, side]; may lie outside."""
     shift = torch.randint(-limit, limit + 1, (count, 1), device=device)
     return torch.arange(side, device=device) + shift
 
 
 def cut_out(image: Tensor, share: float = 0.5) -> Tensor:
-    """Blank a rectangle of ``share`` of both sides, anywhere in each picture, partly outside too."""
+    """Blank a rectangle of ``share`` of both sides, anywhere in each image, partly outside too."""
     count, _, height, width = image.shape
     hidden = (
         covered(count, height, share, image.device)[:, :, None] & covered(count, width, share, image.device)[:, None]

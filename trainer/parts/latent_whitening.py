@@ -1,7 +1,7 @@
 """Latents as a generator's file takes them: standard normal, whatever those of the network look like.
 
 What an encoder really uses is seldom the prior: a little off centre, wider, correlated. Draws from a Gaussian fitted to
-it after training are better pictures than draws from the prior (Ghosh et al. 2020, "From Variational to Deterministic
+it after training are better images than draws from the prior (Ghosh et al. 2020, "From Variational to Deterministic
 Autoencoders", section 4, "ex-post density estimation").
 """
 
@@ -13,18 +13,18 @@ from torch import Tensor, nn
 
 from trainer.family import Batch, Exportable
 
-KEPT = 8  # latents of training pictures that go to the card
-KEPT_TO_MIX = 64  # the same for families whose pictures are best between those of training: the viewer mixes them
-LEAST_VARIANCE = 1e-4  # of the mean one: directions that a few pictures cannot tell
+KEPT = 8  # latents of training images that go to the card
+KEPT_TO_MIX = 64  # the same for families whose images are best between those of training: the viewer mixes them
+LEAST_VARIANCE = 1e-4  # of the mean one: directions that a few images cannot tell
 
 
 def latent_facts(encode: Callable[[Tensor], Tensor], batches: Iterator[Batch], kept: int = KEPT) -> dict[str, Any]:
-    """Facts of the latents of all pictures in ``batches``. ``encode``: pictures as batches hold them → f32 [n, d]."""
+    """Facts of the latents of all images in ``batches``. ``encode``: images as batches hold them → f32 [n, d]."""
     return fit_gaussian(torch.cat([encode(batch.given).cpu() for batch in batches]), kept=kept)
 
 
 def fit_gaussian(means: Tensor, variances: Tensor | None = None, kept: int = KEPT) -> dict[str, Any]:
-    """Facts of the latents of many pictures: ``means`` [n, d], and their posterior variances [n, d] where they have
+    """Facts of the latents of many images: ``means`` [n, d], and their posterior variances [n, d] where they have
     some. The covariance is that of latents drawn from those posteriors; the first ``kept`` are kept themselves."""
     means = means.double()
     covariance = torch.atleast_2d(torch.cov(means.T)) if len(means) > 1 else None
@@ -40,7 +40,7 @@ def fit_gaussian(means: Tensor, variances: Tensor | None = None, kept: int = KEP
 def generator_and_encoder(
     decode: nn.Module, encode: nn.Module, size: int, facts: Mapping[str, Any]
 ) -> list[Exportable]:
-    """The two files of networks that turn standard normal latents f32 [n, size] into pictures, and back."""
+    """The two files of networks that turn standard normal latents f32 [n, size] into images, and back."""
     device = next(decode.parameters()).device
     latent = torch.randn(2, size, generator=torch.Generator().manual_seed(0)).to(device)
     image = decode(latent).detach().clamp(0, 1)
@@ -86,7 +86,7 @@ class Whitening:
 
 
 class FromNormal(nn.Module):
-    """Standard normal latents [n, d] → pictures, by a decoder of the network's own latents."""
+    """Standard normal latents [n, d] → images, by a decoder of the network's own latents."""
 
     mean: Tensor
     factor: Tensor
@@ -103,7 +103,7 @@ class FromNormal(nn.Module):
 
 
 class ToNormal(nn.Module):
-    """Pictures → standard normal latents [n, d], by an encoder to the network's own."""
+    """Images → standard normal latents [n, d], by an encoder to the network's own."""
 
     mean: Tensor
     inverse: Tensor

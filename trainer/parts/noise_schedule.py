@@ -1,6 +1,6 @@
-"""Noise schedules: how much of a picture is left at each step, and what a network is asked to say of the rest.
+"""Noise schedules: how much of an image is left at each step, and what a network is asked to say of the rest.
 
-At step t of so many, counted from 0, a picture x₀ in -1..1 has become √ᾱ x₀ + √(1-ᾱ) ε, with ᾱ = ``alpha_bar[t]``
+At step t of so many, counted from 0, an image x₀ in -1..1 has become √ᾱ x₀ + √(1-ᾱ) ε, with ᾱ = ``alpha_bar[t]``
 (Ho et al. 2020, "Denoising Diffusion Probabilistic Models", equation 4) and ε standard normal. A network predicts
 ``epsilon``, ``x0``, or ``v`` = √ᾱ ε - √(1-ᾱ) x₀ (Salimans & Ho 2022, "Progressive Distillation", appendix D).
 """
@@ -64,7 +64,7 @@ KINDS: dict[Kind, Callable[[int], NDArray[np.float64]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Diffusion:
-    """A schedule, and what is predicted. Steps t are i64 [n], pictures and noise f32 [n, c, h, w]."""
+    """A schedule, and what is predicted. Steps t are i64 [n], images and noise f32 [n, c, h, w]."""
 
     kind: Kind = "cosine"
     prediction: Prediction = "v"
@@ -85,7 +85,7 @@ class Diffusion:
         return alpha_bar.sqrt().float(), (1 - alpha_bar).sqrt().float()
 
     def noised(self, image: Tensor, t: Tensor, noise: Tensor) -> Tensor:
-        """What a picture has become at step t: q(x_t | x₀)."""
+        """What an image has become at step t: q(x_t | x₀)."""
         signal, rest = self.shares(t)
         return signal * image + rest * noise
 
@@ -99,14 +99,14 @@ class Diffusion:
         return signal * noise - rest * image
 
     def cleaned(self, prediction: Tensor, noisy: Tensor, t: Tensor) -> Tensor:
-        """The picture that a prediction amounts to."""
+        """The image that a prediction amounts to."""
         signal, rest = self.shares(t)
         if self.prediction == "epsilon":
             return (noisy - rest * prediction) / signal
         return prediction if self.prediction == "x0" else signal * noisy - rest * prediction
 
     def weight(self, t: Tensor, most: float) -> Tensor:
-        """What the error at each t counts, f32 [n]: as if pictures were predicted, weighed by the ratio of signal to
+        """What the error at each t counts, f32 [n]: as if images were predicted, weighed by the ratio of signal to
         noise, but by ``most`` at most (Hang et al. 2023, "Efficient Diffusion Training via Min-SNR Weighting Strategy",
         section 3.4). With 0 every error counts 1."""
         if not most:

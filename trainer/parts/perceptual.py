@@ -1,4 +1,4 @@
-"""Distance between pictures in the features of VGG19 (Johnson et al. 2016; Ledig et al. 2017)."""
+"""Distance between images in the features of VGG19 (Johnson et al. 2016; Ledig et al. 2017)."""
 
 from pathlib import Path
 
@@ -24,19 +24,19 @@ class VGG19(nn.Module):
         self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1))
         self.register_buffer("deviation", torch.tensor(DEVIATION).view(3, 1, 1))
 
-    def normalised(self, picture: Tensor) -> Tensor:
-        """Pictures [n, c, h, w] in 0..1 as the features take them."""
-        self.to(picture.device)
-        return (picture.expand(-1, 3, -1, -1) - self.mean) / self.deviation
+    def normalised(self, image: Tensor) -> Tensor:
+        """Images [n, c, h, w] in 0..1 as the features take them."""
+        self.to(image.device)
+        return (image.expand(-1, 3, -1, -1) - self.mean) / self.deviation
 
 
 class PerceptualDistance(VGG19):
     """Mean absolute difference of normalised features, summed over layers."""
 
-    def forward(self, picture: Tensor, target: Tensor) -> Tensor:
+    def forward(self, image: Tensor, target: Tensor) -> Tensor:
         """Two [n, c, h, w] in 0..1 → [n]."""
-        value = self.normalised(torch.cat((picture, target)))
-        distance = picture.new_zeros(len(picture))
+        value = self.normalised(torch.cat((image, target)))
+        distance = image.new_zeros(len(image))
         for index, layer in enumerate(self.features):
             value = layer(value)
             if index in LAYERS:
@@ -48,11 +48,11 @@ class PerceptualDistance(VGG19):
 class ContentDistance(VGG19):
     """Mean squared difference of the last features, relu 5_4 (Ledig et al. 2017, equation 5)."""
 
-    def forward(self, picture: Tensor, target: Tensor) -> Tensor:
+    def forward(self, image: Tensor, target: Tensor) -> Tensor:
         """Two [n, c, h, w] in 0..1 → [n]; the target takes no gradient."""
         with torch.no_grad():
             wanted = self.features(self.normalised(target))
-        return (self.features(self.normalised(picture)) - wanted).float().square().mean((1, 2, 3))
+        return (self.features(self.normalised(image)) - wanted).float().square().mean((1, 2, 3))
 
 
 def load_vgg19_features(weights: Path | None) -> nn.Sequential:

@@ -1,4 +1,4 @@
-"""The U-Net of 4x4 convolutions that makes pictures of pictures (Isola et al. 2017, section 6.1.1), its norms, and the
+"""The U-Net of 4x4 convolutions that makes images of images (Isola et al. 2017, section 6.1.1), its norms, and the
 layout in which the field's reference code saves it."""
 
 from collections.abc import Callable, Mapping
@@ -10,10 +10,10 @@ from torch.nn import functional as F
 Norm = Callable[[int], nn.Module]
 
 
-class PictureNorm(nn.InstanceNorm2d):
-    """Each picture normalised by its own statistics.
+class ImageNorm(nn.InstanceNorm2d):
+    """Each image normalised by its own statistics.
 
-    Training on CPUs does it picture by picture, as batches of one: torch's own takes three times as long there, since
+    Training on CPUs does it image by image, as batches of one: torch's own takes three times as long there, since
     it leaves the layout that convolutions are fast in.
     """
 
@@ -25,17 +25,17 @@ class PictureNorm(nn.InstanceNorm2d):
         return torch.cat(parts) if len(parts) > 1 else parts[0]
 
 
-def of_the_picture(channels: int) -> nn.Module:
-    """What batch normalisation is in training on one picture a batch, and therefore in use: normalised by the
-    statistics of that picture, with learnt scale and offset."""
-    return PictureNorm(channels, affine=True)
+def of_the_image(channels: int) -> nn.Module:
+    """What batch normalisation is in training on one image a batch, and therefore in use: normalised by the
+    statistics of that image, with learnt scale and offset."""
+    return ImageNorm(channels, affine=True)
 
 
-NORMS: Mapping[str, Norm] = {"batch": nn.BatchNorm2d, "picture": of_the_picture, "instance": PictureNorm}
+NORMS: Mapping[str, Norm] = {"batch": nn.BatchNorm2d, "image": of_the_image, "instance": ImageNorm}
 
 
 class UNet(nn.Module):
-    """Pictures [n, c, h, w] in -1..1, and perhaps latents [n, d] → pictures [n, c', h, w] in -1..1.
+    """Images [n, c, h, w] in -1..1, and perhaps latents [n, d] → images [n, c', h, w] in -1..1.
 
     ``levels`` halvings by 4x4 convolutions and as many doublings, each of which sees what the halving of its size saw.
     Sides are multiples of 2 to the power of ``levels``.
@@ -85,7 +85,7 @@ def normalisation_of(unet: nn.Module) -> str:
     kinds = {type(part) for part in unet.modules()}
     if nn.BatchNorm2d in kinds:
         return "running statistics of training"
-    return "statistics of each picture" if PictureNorm in kinds else "none"
+    return "statistics of each image" if ImageNorm in kinds else "none"
 
 
 def flat_keys(state: Mapping[str, Tensor], name: str) -> tuple[dict[str, Tensor], int]:

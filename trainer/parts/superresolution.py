@@ -1,4 +1,4 @@
-"""What networks that enlarge pictures are made of, and pictures to try them on."""
+"""What networks that enlarge images are made of, and images to try them on."""
 
 import copy
 import math
@@ -121,15 +121,15 @@ def merged(network: Network) -> Network:
     return network.eval().requires_grad_(False)
 
 
-def drawn_pictures(count: int, channels: int, side: int) -> Tensor:
+def drawn_images(count: int, channels: int, side: int) -> Tensor:
     """Discs of random size and colour that hide one another, f32 [n, c, side, side]: what is statistically most like
     photographs and can be drawn (Lee et al. 2001, "Occlusion Models for Natural Images"), to measure precisions on."""
     random = torch.Generator().manual_seed(0)
     place = torch.arange(side)
-    pictures = torch.rand(count, channels, 1, 1, generator=random).repeat(1, 1, side, side)
-    for picture in pictures:
+    images = torch.rand(count, channels, 1, 1, generator=random).repeat(1, 1, side, side)
+    for image in images:
         for share, down, right in torch.rand(150, 3, generator=random):
             radius = 1.5 / (share + 1.5 / side)  # many small, few large
             inside = (place[:, None] - down * side).square() + (place - right * side).square() < radius**2
-            picture[:, inside] = torch.rand(channels, 1, generator=random)
-    return pictures
+            image[:, inside] = torch.rand(channels, 1, generator=random)
+    return images

@@ -19,7 +19,7 @@ from trainer.checkpoint import Origin, State
 from trainer.config import RunConfig, UserError, to_json
 from trainer.contract.files import replace_bytes
 from trainer.contract.text import printable
-from trainer.data.batches.dataset import Pictures
+from trainer.data.batches.dataset import ImageDataset
 from trainer.data.sources import identity
 from trainer.family import DataSpec, Family
 from trainer.runs import store as runs
@@ -31,13 +31,13 @@ FREE_OPTIONS = frozenset(
 )  # fmt: skip
 
 
-def data_facts(family: Family, config: RunConfig, pictures: Pictures) -> dict[str, Any]:
-    """By what the pictures of a run are known again. Raises ``UserError``."""
+def data_facts(family: Family, config: RunConfig, images: ImageDataset) -> dict[str, Any]:
+    """By what the images of a run are known again. Raises ``UserError``."""
     reading = family.reading()
     others = [getattr(reading, name, "") for name in ("condition", "validation")]
     return {
-        "pictures": len(pictures),
-        "fingerprint": identity.fingerprint([config.data, *others], pictures.labels, config.out),
+        "images": len(images),
+        "fingerprint": identity.fingerprint([config.data, *others], images.labels, config.out),
     }
 
 
@@ -72,9 +72,10 @@ def check_same_run(
         if key not in FREE_OPTIONS and before.get(key, value) != value
     ]
     seen = saved.data or known.get("data", data)  # runs of older versions say nothing of it
+    seen = {"images" if key == "pictures" else key: value for key, value in seen.items()}  # version 0.1: pictures
     if seen != data and before.get("data") == config.data:
-        count = f": {seen['pictures']}, now {data['pictures']}" if seen["pictures"] != data["pictures"] else ""
-        changed.append(f"{config.data} holds other pictures than before{count}")
+        count = f": {seen['images']}, now {data['images']}" if seen["images"] != data["images"] else ""
+        changed.append(f"{config.data} holds other images than before{count}")
     if saved.run not in ("", known["run_id"]):
         changed.insert(
             0, f"its newest checkpoint is of another run ({saved.run[:8]}, config.json: {known['run_id'][:8]})"
@@ -89,7 +90,7 @@ def changes(start: State, before: Origin, now: Origin, config: RunConfig, world_
     if start.world_size != world_size:
         batch = config.batch_size * config.accumulate
         found.append(
-            f"on {world_size} rank(s), before {start.world_size}: {batch * world_size} pictures a step instead of "
+            f"on {world_size} rank(s), before {start.world_size}: {batch * world_size} images a step instead of "
             f"{batch * start.world_size}"
         )
     for name, version in before.versions.items():

@@ -1,4 +1,4 @@
-"""Pictures from coloured half blocks: two pixels a character cell, and only cells that changed are written."""
+"""Images from coloured half blocks: two pixels a character cell, and only cells that changed are written."""
 
 from typing import Final
 
@@ -19,7 +19,7 @@ class Painter:
         self._shown: NDArray[np.int32] | None = None  # [rows, columns, 2] colour codes
 
     def forget(self) -> None:
-        """The screen was cleared or its size changed: the next picture is written whole."""
+        """The screen was cleared or its size changed: the next image is written whole."""
         self._shown = None
 
     def paint(self, pixels: NDArray[np.uint8]) -> bytes:

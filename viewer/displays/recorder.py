@@ -1,7 +1,7 @@
 """Writes what is shown to a file: .png (the last frame), .gif, .webp or .mp4.
 
 Frames are encoded as they come, so that a long recording takes disk and not memory: OpenCV and Pillow encode single
-pictures, and the animated containers are put together here. GIF: https://www.w3.org/Graphics/GIF/spec-gif89a.txt
+images, and the animated containers are put together here. GIF: https://www.w3.org/Graphics/GIF/spec-gif89a.txt
 WebP: https://developers.google.com/speed/webp/docs/riff_container
 """
 
@@ -33,7 +33,7 @@ class _Encoder(Protocol):
         """Complete the file and close it. Raises ``OSError``."""
 
 
-class _Picture:
+class _Image:
     """A PNG of the last frame."""
 
     def __init__(self, path: Path, delay_ms: int) -> None:
@@ -108,10 +108,10 @@ class _Gif(_Animation):
         from PIL import Image  # a tenth of the start of a viewer that records no GIF
 
         hundredths = min(max(round(end_ms / 10) - round(start_ms / 10), 2), 0xFFFF)  # players take 0 and 1 for 10
-        picture = Image.fromarray(np.ascontiguousarray(pixels[..., ::-1]))
-        palette = picture.quantize(256, method=Image.Quantize.FASTOCTREE)
+        image = Image.fromarray(np.ascontiguousarray(pixels[..., ::-1]))
+        palette = image.quantize(256, method=Image.Quantize.FASTOCTREE)
         single = BytesIO()
-        picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(single, "GIF", interlace=0)
+        image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(single, "GIF", interlace=0)
         colours, data = _split_gif(single.getvalue())
         height, width = pixels.shape[:2]
         size_code = (len(colours) // 3).bit_length() - 2
@@ -124,7 +124,7 @@ class _Gif(_Animation):
 
 
 def _split_gif(single: bytes) -> tuple[bytes, bytes]:
-    """The colour table and the compressed pixels of a GIF with one picture."""
+    """The colour table and the compressed pixels of a GIF with one image."""
     position = 13 + (3 << (single[10] & 7) + 1)
     colours = single[13:position]
     while single[position] == 0x21:  # extensions: a label, then blocks that begin with their length
@@ -192,8 +192,8 @@ class _Video:
             raise OSError(f"{written} of {self._count} frames were written")
 
 
-_ENCODERS: Final[dict[str, type[_Picture] | type[_Gif] | type[_Webp] | type[_Video]]] = {
-    ".png": _Picture,
+_ENCODERS: Final[dict[str, type[_Image] | type[_Gif] | type[_Webp] | type[_Video]]] = {
+    ".png": _Image,
     ".gif": _Gif,
     ".webp": _Webp,
     ".mp4": _Video,
@@ -228,7 +228,7 @@ class Recorder:
         if self._encoder is None:
             return
         size = frame.shape[1], frame.shape[0]
-        if self._size is None or isinstance(self._encoder, _Picture):
+        if self._size is None or isinstance(self._encoder, _Image):
             self._size = size
         try:
             self._encoder.add(frame if size == self._size else _fit(frame, *self._size))

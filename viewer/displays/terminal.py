@@ -1,6 +1,6 @@
-"""A bare terminal, over SSH too: coloured half blocks, or real pictures where the terminal says that it has them.
+"""A bare terminal, over SSH too: coloured half blocks, or real images where the terminal says that it has them.
 
-Kitty's pictures: https://sw.kovidgoyal.net/kitty/graphics-protocol; iTerm2's: https://iterm2.com/documentation-images.html
+Kitty's images: https://sw.kovidgoyal.net/kitty/graphics-protocol; iTerm2's: https://iterm2.com/documentation-images.html
 """
 
 import base64
@@ -23,7 +23,7 @@ from viewer.keys import Action, Event
 
 _ENTER: Final = b"\x1b[?1049h\x1b[?25l\x1b[?1000h\x1b[?1006h\x1b[2J"  # other screen, no cursor, mouse
 _MOTION: Final = b"\x1b[?1003h"  # every movement of the mouse
-_STRING_END: Final = b"\x1b\\"  # of a picture that may be half sent
+_STRING_END: Final = b"\x1b\\"  # of an image that may be half sent
 _LEAVE: Final = _STRING_END + b"\x1b[?2026l\x1b[?1006l\x1b[?1003l\x1b[?1000l\x1b[0m\x1b[?25h\x1b[?1049l"
 _BEGIN: Final = b"\x1b[?2026h"  # the terminal shows what comes before _END at once
 _END: Final = b"\x1b[0m\x1b[?2026l"
@@ -42,7 +42,7 @@ _CELL_ASPECT: Final = 2.0  # height over width of a character cell, where the te
 
 @dataclass(frozen=True)
 class _Place:
-    """Where the picture is: all in character cells, rows in halves."""
+    """Where the image is: all in character cells, rows in halves."""
 
     left: int
     top: float
@@ -68,7 +68,7 @@ class Terminal:
         self._drawn_title = ""
         self._size = (0, 0)
         self._place = _Place(0, 0, 1, 1)
-        self._kitty_image = 0  # number of the picture on the screen
+        self._kitty_image = 0  # number of the image on the screen
         try:
             self._protocol, true_colour = self._capabilities()
         except BaseException:
@@ -134,7 +134,7 @@ class Terminal:
         return Event(mouse.action, int(across * width), int(down * height))
 
     def _capabilities(self) -> tuple[str, bool]:
-        """Which pictures the terminal has ("kitty", "iterm" or "") and whether it has 24-bit colours."""
+        """Which images the terminal has ("kitty", "iterm" or "") and whether it has 24-bit colours."""
         environment = os.environ
         kind = environment.get("TERM", "")
         true_colour = (
@@ -166,13 +166,13 @@ class Terminal:
             output.append(b"\x1b[0m\x1b[2J")
         columns, rows = size
         if self._frame is not None and rows > 1:
-            output.append(self._picture(self._frame, columns, rows - 1))
+            output.append(self._image(self._frame, columns, rows - 1))
         if self._title != self._drawn_title:
             self._drawn_title = self._title
             output.append(f"\x1b[{rows};1H\x1b[0m{_cut(self._title, columns - 1)}\x1b[K".encode())
         self._tty.write(b"".join(output) + _END)
 
-    def _picture(self, frame: NDArray[np.uint8], columns: int, rows: int) -> bytes:
+    def _image(self, frame: NDArray[np.uint8], columns: int, rows: int) -> bytes:
         cell_width, cell_height = self._tty.cell_pixels()
         aspect = cell_height / cell_width if cell_width and cell_height else _CELL_ASPECT
         height, width = frame.shape[:2]
@@ -197,7 +197,7 @@ class Terminal:
         return move + f"\x1b]1337;File={size}:".encode() + encoded + b"\x07"
 
     def _kitty(self, encoded: bytes, columns: int, rows: int) -> bytes:
-        """The picture as a new one over the last, which then goes, so that nothing flickers."""
+        """The image as a new one over the last, which then goes, so that nothing flickers."""
         old, self._kitty_image = self._kitty_image, self._kitty_image % 2 + 1
         keys = f"a=T,f=100,i={self._kitty_image},q=2,C=1,c={columns},r={rows},"
         parts = []

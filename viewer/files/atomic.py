@@ -30,7 +30,7 @@ def write_over(path: Path, data: bytes) -> None:
 def partial_of(path: Path, suffix: str = ".part") -> Iterator[Path]:
     """Where a file can lie while it is being written; what still lies there at the end is removed.
 
-    ``suffix``: for whoever tells kinds of files by it; else nobody who looks for pictures finds this one.
+    ``suffix``: for whoever tells kinds of files by it; else nobody who looks for images finds this one.
     """
     partial = path.with_name(f".{path.name[:_LONGEST]}.{os.getpid()}.{threading.get_ident()}{suffix}")
     _partial.add(partial)

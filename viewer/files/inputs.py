@@ -1,4 +1,4 @@
-"""Pictures that go into a translator: found by names, folders and patterns, read with all that a file may hold.
+"""Images that go into a translator: found by names, folders and patterns, read with all that a file may hold.
 
 Pillow reads the headers before anything is decoded, since a small file may say that it is gigabytes large. Sixteen bits
 a channel, which Pillow would cut, are left to OpenCV.
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from viewer.files.png import PNG_SIGNATURE, Image, PictureError, read_bytes
+from viewer.files.png import PNG_SIGNATURE, Image, ImageError, read_bytes
 from viewer.text import printable
 
 FORMATS: Final = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM")
@@ -34,7 +34,7 @@ _ALPHA: Final = ("LA", "La", "RGBA", "RGBa", "PA")
 
 @dataclass(frozen=True)
 class Photo:
-    """A picture as people see it, and what a file of it says besides."""
+    """An image as people see it, and what a file of it says besides."""
 
     image: Image  # [h, w, 3] BGR, upright
     alpha: NDArray[np.uint8] | None = None  # [h, w]; None: opaque
@@ -43,7 +43,7 @@ class Photo:
     profile: bytes = b""  # ICC, of its colours
 
     def on_white(self) -> Image:
-        """The picture, with white paper behind what is transparent."""
+        """The image, with white paper behind what is transparent."""
         if self.alpha is None:
             return self.image
         alpha = self.alpha[..., None].astype(np.uint16)
@@ -51,8 +51,8 @@ class Photo:
 
 
 def find_photos(words: Sequence[str]) -> list[Path]:
-    """The files that are meant: files themselves, pictures in and below folders, patterns; each once, in the order of
-    the words, and within a word by name, 2 before 10. Raises ``PictureError`` for a word that means nothing."""
+    """The files that are meant: files themselves, images in and below folders, patterns; each once, in the order of
+    the words, and within a word by name, 2 before 10. Raises ``ImageError`` for a word that means nothing."""
     found: dict[Path, None] = {}
     for word in words:
         path = Path(word)
@@ -60,11 +60,11 @@ def find_photos(words: Sequence[str]) -> list[Path]:
             below = [one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES and one.is_file()]
             files = [one for one in below if not any(part.startswith(".") for part in one.relative_to(path).parts)]
             if not files:
-                raise PictureError(f"{printable(word)}: found no pictures in this folder ({' '.join(SUFFIXES)})")
+                raise ImageError(f"{printable(word)}: found no images in this folder ({' '.join(SUFFIXES)})")
         elif not path.exists() and glob.has_magic(word):
             files = [one for one in map(Path, glob.glob(word, recursive=True)) if not one.is_dir()]  # noqa: PTH207
             if not files:
-                raise PictureError(f"{printable(word)}: no file matches this pattern")
+                raise ImageError(f"{printable(word)}: no file matches this pattern")
         else:
             files = [path]
         found |= dict.fromkeys(sorted(files, key=_natural))
@@ -81,7 +81,7 @@ def is_film(path: Path) -> bool:
 
 
 def photo_size(path: Path) -> tuple[int, int]:
-    """Height and width of a picture, upright, by its header alone. Raises ``PictureError``."""
+    """Height and width of an image, upright, by its header alone. Raises ``ImageError``."""
     if not path.is_file():
         read_bytes(path)  # says what it is instead; a pipe would wait for someone to write
     try:
@@ -90,12 +90,12 @@ def photo_size(path: Path) -> tuple[int, int]:
             orientation = _orientation(opened)
             width, height = opened.size
     except OSError as error:
-        raise PictureError(f"{path}: cannot be read: {error.strerror or error}") from None
+        raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from None
     return (width, height) if orientation > 4 else (height, width)
 
 
 def read_photo(path: Path) -> Photo:
-    """A whole picture. Raises ``PictureError``."""
+    """A whole image. Raises ``ImageError``."""
     data = read_bytes(path)
     opened = _open(path, BytesIO(data))
     if opened.format == "PNG" and not _is_whole_png(data):
@@ -117,7 +117,7 @@ def read_photo(path: Path) -> Photo:
                 pixels = np.asarray(opened.convert("RGBA" if transparent else "RGB"))
             pixels = pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
     except Exception as error:  # Pillow raises a dozen kinds for damaged files
-        if isinstance(error, PictureError | MemoryError):
+        if isinstance(error, ImageError | MemoryError):
             raise
         raise _unreadable(path) from None
     pixels = np.ascontiguousarray(_upright(pixels, orientation))
@@ -134,25 +134,25 @@ def read_photo(path: Path) -> Photo:
 
 
 def _open(path: Path, file: Any) -> Pillow.Image:
-    """The header of a picture, checked. Raises ``PictureError``."""
+    """The header of an image, checked. Raises ``ImageError``."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of sizes that are checked here
             opened = Pillow.open(file, formats=FORMATS)
         frames = int(getattr(opened, "n_frames", 1))
     except Pillow.DecompressionBombError:
-        raise PictureError(f"{path}: far too large, expected at most {LARGEST_PIXELS} pixels") from None
+        raise ImageError(f"{path}: far too large, expected at most {LARGEST_PIXELS} pixels") from None
     except Exception as error:
         if isinstance(error, MemoryError):
             raise
         raise _unreadable(path) from None
     width, height = opened.size
     if width * height > LARGEST_PIXELS:
-        raise PictureError(f"{path}: {width}x{height} pixels, expected at most {LARGEST_PIXELS} in all")
+        raise ImageError(f"{path}: {width}x{height} pixels, expected at most {LARGEST_PIXELS} in all")
     if frames > 1:
-        raise PictureError(f"{path}: found {frames} pictures ({opened.format}), expected a file of one")
+        raise ImageError(f"{path}: found {frames} images ({opened.format}), expected a file of one")
     if opened.mode == "F":
-        raise PictureError(f"{path}: its pixels are fractions, expected 8 or 16 bits a channel")
+        raise ImageError(f"{path}: its pixels are fractions, expected 8 or 16 bits a channel")
     return opened
 
 
@@ -170,8 +170,8 @@ def _is_whole_png(data: bytes) -> bool:
     return kind == b"IEND"
 
 
-def _unreadable(path: Path) -> PictureError:
-    return PictureError(f"{path}: not a picture that can be read ({', '.join(FORMATS)}), or a damaged one")
+def _unreadable(path: Path) -> ImageError:
+    return ImageError(f"{path}: not an image that can be read ({', '.join(FORMATS)}), or a damaged one")
 
 
 def _orientation(opened: Pillow.Image) -> int:

@@ -1,4 +1,4 @@
-"""Pictures on disk: read one, save one with the recipe that it was made from, read the recipe back.
+"""Images on disk: read one, save one with the recipe that it was made from, read the recipe back.
 
 A recipe is a JSON value in a text chunk of the PNG (Portable Network Graphics specification, 11.3.3). Saving never
 overwrites: names are numbered, and what is there under a name is whole.
@@ -23,16 +23,16 @@ Image = NDArray[np.uint8]  # [h, w, 3] BGR
 PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _RECIPE: Final = b"utsuroi"  # keyword of the text chunk
 _HEADER_END: Final = len(PNG_SIGNATURE) + 25  # the IHDR chunk comes first and is 25 bytes long
-_LARGEST_FILE: Final = 2**28  # bytes of a picture to be read
+_LARGEST_FILE: Final = 2**28  # bytes of an image to be read
 _LARGEST_RECIPE: Final = 2**24  # bytes
 
 
-class PictureError(ViewerError):
-    """A picture that cannot be read or saved; the message is one line that names the file."""
+class ImageError(ViewerError):
+    """An image that cannot be read or saved; the message is one line that names the file."""
 
 
 def fit(image: Image, height: int, width: int, nearest: bool = False) -> Image:
-    """The middle of a picture, cut to the proportions and scaled to the size wanted; ``nearest``: no new colours."""
+    """The middle of an image, cut to the proportions and scaled to the size wanted; ``nearest``: no new colours."""
     factor = min(image.shape[0] / height, image.shape[1] / width)
     cut_height = min(max(round(height * factor), 1), image.shape[0])
     cut_width = min(max(round(width * factor), 1), image.shape[1])
@@ -44,7 +44,7 @@ def fit(image: Image, height: int, width: int, nearest: bool = False) -> Image:
 
 
 def resize(image: Image, height: int, width: int) -> Image:
-    """The picture at another size: averaged when it shrinks, smooth when it grows."""
+    """The image at another size: averaged when it shrinks, smooth when it grows."""
     if image.shape[:2] == (height, width):
         return image
     method = cv2.INTER_AREA if height < image.shape[0] else cv2.INTER_LINEAR
@@ -52,14 +52,14 @@ def resize(image: Image, height: int, width: int) -> Image:
 
 
 def encode_png(image: NDArray[np.uint8], recipe: Mapping[str, Any]) -> bytes:
-    """A picture [h, w], [h, w, 3] BGR or [h, w, 4] BGRA as the bytes of a PNG file that carries ``recipe`` (JSON-able).
+    """An image [h, w], [h, w, 3] BGR or [h, w, 4] BGRA as the bytes of a PNG file that carries ``recipe`` (JSON-able).
 
-    Raises ``PictureError``.
+    Raises ``ImageError``.
     """
     try:
         data = cv2.imencode(".png", image)[1]
     except cv2.error:
-        raise PictureError(f"a picture of {image.shape[1]}x{image.shape[0]} cannot be saved as PNG") from None
+        raise ImageError(f"an image of {image.shape[1]}x{image.shape[0]} cannot be saved as PNG") from None
     text = json.dumps(recipe, ensure_ascii=True).encode()
     chunks = _chunk(b"tEXt", b"Software\0utsuroi") + _chunk(b"tEXt", _RECIPE + b"\0" + text)
     return b"".join((data[:_HEADER_END].data, chunks, data[_HEADER_END:].data))
@@ -86,7 +86,7 @@ def is_png(path: Path) -> bool:
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
-    """What a saved picture was made from. Raises ``PictureError`` where the file does not say."""
+    """What a saved image was made from. Raises ``ImageError`` where the file does not say."""
     data = read_bytes(path)
     position = len(PNG_SIGNATURE)
     while data.startswith(PNG_SIGNATURE) and position + 12 <= len(data):
@@ -97,22 +97,24 @@ def read_recipe(path: Path) -> dict[str, Any]:
         if kind != b"tEXt" or not body.startswith(_RECIPE + b"\0"):
             continue
         if checksum != zlib.crc32(kind + body).to_bytes(4, "big") or length > _LARGEST_RECIPE:
-            raise PictureError(f"{path}: what it was made from is damaged")
+            raise ImageError(f"{path}: what it was made from is damaged")
         try:
             recipe = json.loads(body[len(_RECIPE) + 1 :])
         except (ValueError, RecursionError):
             recipe = None
         if not isinstance(recipe, dict):
-            raise PictureError(f"{path}: what it was made from is damaged")
+            raise ImageError(f"{path}: what it was made from is damaged")
+        if "picture" in recipe:  # the key of version 0.1
+            recipe["image"] = recipe.pop("picture")
         return recipe
-    raise PictureError(f"{path}: does not say what it was made from, expected a picture that the viewer saved")
+    raise ImageError(f"{path}: does not say what it was made from, expected an image that the viewer saved")
 
 
 def is_drawing(path: Path) -> bool:
-    """Whether a picture is a page that was drawn on here."""
+    """Whether an image is a page that was drawn on here."""
     try:
         return read_recipe(path).get("mode") == "drawing"
-    except PictureError:
+    except ImageError:
         return False
 
 
@@ -120,9 +122,9 @@ def save_numbered(folder: Path, stem: str, data: bytes, beside: Mapping[str, byt
     """Write ``data`` to the first free ``<stem>-<number>.png``; the folder is made where it is missing.
 
     ``beside``: more files that belong to it, by what is added to its name: ``<stem>-<number>-<name>``.
-    Raises ``PictureError``, and then leaves nothing behind.
+    Raises ``ImageError``, and then leaves nothing behind.
     """
-    stem = re.sub(r"[^\w.-]+", "_", stem)[:80].lstrip(".") or "picture"
+    stem = re.sub(r"[^\w.-]+", "_", stem)[:80].lstrip(".") or "image"
     path = folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -148,19 +150,19 @@ def save_numbered(folder: Path, stem: str, data: bytes, beside: Mapping[str, byt
                 one.unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise PictureError(f"cannot save {path}: {error.strerror or error}") from None
+        raise ImageError(f"cannot save {path}: {error.strerror or error}") from None
     return path
 
 
 def read_bytes(path: Path) -> bytes:
-    """All of a regular file; a pipe is not waited for. Raises ``PictureError``."""
+    """All of a regular file; a pipe is not waited for. Raises ``ImageError``."""
     try:
         if not path.exists():
-            raise PictureError(f"{path}: no such file")
+            raise ImageError(f"{path}: no such file")
         if not path.is_file():
-            raise PictureError(f"{path}: found a folder or device, expected a picture")
+            raise ImageError(f"{path}: found a folder or device, expected an image")
         if path.stat().st_size > _LARGEST_FILE:
-            raise PictureError(f"{path}: {path.stat().st_size} bytes, expected a picture of at most {_LARGEST_FILE}")
+            raise ImageError(f"{path}: {path.stat().st_size} bytes, expected an image of at most {_LARGEST_FILE}")
         return path.read_bytes()
     except OSError as error:
-        raise PictureError(f"{path}: cannot be read: {error.strerror or error}") from None
+        raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from None

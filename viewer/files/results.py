@@ -12,7 +12,7 @@ import numpy as np
 
 from viewer.files import atomic as files
 from viewer.files.inputs import Photo
-from viewer.files.png import Image, PictureError, add_chunk, encode_png
+from viewer.files.png import Image, ImageError, add_chunk, encode_png
 from viewer.sessions.translation import Upscaler, bicubic
 
 SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
@@ -24,18 +24,18 @@ _MOST_NAMES: Final = 10_000
 
 def encode(result: Image, photo: Photo, suffix: str, recipe: Mapping[str, Any]) -> bytes:
     """A result u8 [h, w, 3] BGR as a file's bytes: grey where its photo was, with the photo's alpha, enlarged, and the
-    profile of its colours; the recipe and the profile are for PNG. Raises ``PictureError``."""
+    profile of its colours; the recipe and the profile are for PNG. Raises ``ImageError``."""
     pixels: Any = result
     if photo.alpha is not None:
         if suffix in _WITHOUT_ALPHA:
-            raise PictureError(f"its transparency has no place in {suffix}, expected .png, .webp or .tiff")
+            raise ImageError(f"its transparency has no place in {suffix}, expected .png, .webp or .tiff")
         alpha = bicubic(photo.alpha, *result.shape[:2])
         pixels = np.concatenate([result, alpha[..., None]], axis=2)
     elif photo.grey:
         pixels = np.ascontiguousarray(result[..., 0])
     if suffix == ".png":
         data = encode_png(pixels, recipe)
-        if photo.profile:  # the profile of a grey picture is for grey, and so on: it stays what it was
+        if photo.profile:  # the profile of a grey image is for grey, and so on: it stays what it was
             data = add_chunk(data, b"iCCP", b"ICC profile\0\0" + zlib.compress(photo.profile))
         return data
     try:
@@ -43,13 +43,13 @@ def encode(result: Image, photo: Photo, suffix: str, recipe: Mapping[str, Any]) 
     except cv2.error:
         done = False
     if not done:
-        raise PictureError(f"a picture of {result.shape[1]}x{result.shape[0]} cannot be written as {suffix}")
+        raise ImageError(f"an image of {result.shape[1]}x{result.shape[0]} cannot be written as {suffix}")
     return data_of.tobytes()
 
 
 def upscale_recipe(upscaler: Upscaler, path: Path) -> Mapping[str, Any]:
-    """What an enlarged picture follows from."""
-    return {"mode": "upscale", "picture": path.name, "scale": upscaler.scale, "tile": upscaler.tile}
+    """What an enlarged image follows from."""
+    return {"mode": "upscale", "image": path.name, "scale": upscaler.scale, "tile": upscaler.tile}
 
 
 def free_name(folder: Path, stem: str, suffix: str) -> Path:
@@ -59,21 +59,21 @@ def free_name(folder: Path, stem: str, suffix: str) -> Path:
         if not os.path.lexists(path):
             return path
         path = folder / f"{stem}-{number:04d}{suffix}"
-    raise PictureError(f"{folder}: holds {_MOST_NAMES} files named {stem}{suffix} already")
+    raise ImageError(f"{folder}: holds {_MOST_NAMES} files named {stem}{suffix} already")
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """Write a file that is not there yet; what is there under its name is always whole. Raises ``PictureError``."""
+    """Write a file that is not there yet; what is there under its name is always whole. Raises ``ImageError``."""
     with errors_of(path):
         files.write_new(path, data)
 
 
 @contextlib.contextmanager
 def errors_of(path: Path) -> Iterator[None]:
-    """What goes wrong with a file that is written, as a ``PictureError``."""
+    """What goes wrong with a file that is written, as a ``ImageError``."""
     try:
         yield
     except FileExistsError:
-        raise PictureError(f"{path}: exists already, expected a new file") from None
+        raise ImageError(f"{path}: exists already, expected a new file") from None
     except OSError as error:
-        raise PictureError(f"cannot write {path}: {error.strerror or error}") from None
+        raise ImageError(f"cannot write {path}: {error.strerror or error}") from None

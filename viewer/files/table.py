@@ -1,4 +1,4 @@
-"""Where the pictures of a saved table lie: as its recipe says, as one is told, or by the lines between them.
+"""Where the images of a saved table lie: as its recipe says, as one is told, or by the lines between them.
 
 ``trainer.contract.sheet`` cuts tables up by the same rules, which the viewer may not import.
 """
@@ -11,18 +11,18 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from viewer.files.png import Image, PictureError
+from viewer.files.png import Image, ImageError
 from viewer.modes.latent.layout import Area
 
 MARGIN: Final = 2  # pixels, as the viewer's sheets and a run's samples have
 MOST: Final = 256  # rows, and columns
-_LEAST_SIDE: Final = 4  # pixels of a picture that is found by the lines round it
+_LEAST_SIDE: Final = 4  # pixels of an image that is found by the lines round it
 _WIDEST: Final = 64  # pixels of a margin that is found
 _MOST_UNEXPLAINED: Final = 0.5  # of the lines along a side, where margins are not as the viewer has them
 _COLOURS: Final = 4  # that are tried for the margin
 
-# What a recipe calls a fact of one picture, and the list of those of all pictures of a table.
-ONE_A_PICTURE: Final = {
+# What a recipe calls a fact of one image, and the list of those of all images of a table.
+ONE_A_IMAGE: Final = {
     "latent": "latents",
     "label": "labels",
     "class": "classes",
@@ -36,28 +36,28 @@ Lines = NDArray[np.bool_]  # [side]
 
 @dataclass(frozen=True)
 class Table:
-    """Pictures of one size in rows and columns, in pixels."""
+    """Images of one size in rows and columns, in pixels."""
 
     rows: int
     columns: int
-    width: int  # of a picture
+    width: int  # of an image
     height: int
     margin: int = 0  # between two
     border: int = 0  # round all of them
 
     @property
     def count(self) -> int:
-        """How many pictures there are."""
+        """How many images there are."""
         return self.rows * self.columns
 
     def area(self, index: int) -> Area:
-        """Where a picture lies."""
+        """Where an image lies."""
         row, column = divmod(index, self.columns)
         left = self.border + column * (self.width + self.margin)
         return Area(left, self.border + row * (self.height + self.margin), self.width, self.height)
 
     def cell_at(self, x: float, y: float) -> int:
-        """The picture under a point, or the nearest."""
+        """The image under a point, or the nearest."""
         row = int((y - self.border + self.margin / 2) // (self.height + self.margin))
         column = int((x - self.border + self.margin / 2) // (self.width + self.margin))
         return min(max(row, 0), self.rows - 1) * self.columns + min(max(column, 0), self.columns - 1)
@@ -71,9 +71,9 @@ def find_table(
     columns: int | None = None,
     margin: int | None = None,
 ) -> Table:
-    """The layout of a table that was read from ``path``; what is not given is found. Raises ``PictureError``."""
-    if "picture" in recipe and rows is None and columns is None:
-        raise PictureError(f"{path}: is one picture of the viewer, expected a table, as S saves it")
+    """The layout of a table that was read from ``path``; what is not given is found. Raises ``ImageError``."""
+    if "image" in recipe and rows is None and columns is None:
+        raise ImageError(f"{path}: is one image of the viewer, expected a table, as S saves it")
     shape = image.shape[0], image.shape[1]
     wanted = rows or _whole(recipe.get("rows")), columns or _whole(recipe.get("cols"))
     if wanted[0] and wanted[1]:
@@ -83,13 +83,13 @@ def find_table(
         if found is not None:
             return found
         if told and margin is not None:
-            raise PictureError(
+            raise ImageError(
                 f"{path}: {shape[1]}x{shape[0]} pixels are not {rows} rows and {columns} columns with {margin} between "
                 "them, expected other --rows, --cols or --margin"
             )
     found = _by_lines(image, rows, columns, margin)
     if found is None:
-        raise PictureError(f"{path}: no lines between its pictures, expected --rows, --cols and --margin")
+        raise ImageError(f"{path}: no lines between its images, expected --rows, --cols and --margin")
     return found
 
 
@@ -98,7 +98,7 @@ def _whole(value: Any, least: int = 1) -> int | None:
 
 
 def _layout(image: Image, rows: int, columns: int, margin: int | None) -> Table | None:
-    """So many pictures, with a border round them all or without; ``None`` where that does not come out even. Where both
+    """So many images, with a border round them all or without; ``None`` where that does not come out even. Where both
     do, that counts whose margins are more of one colour."""
     shape = image.shape[:2]
     margin = MARGIN if margin is None else margin
@@ -123,7 +123,7 @@ def _unevenness(image: Image, table: Table) -> float:
 def _by_lines(image: Image, rows: int | None, columns: int | None, margin: int | None) -> Table | None:
     """The layout whose margins are lines of one colour, all of them, across the whole table.
 
-    Pictures may have such lines themselves. Of several layouts, one with the margins of this program's own tables
+    Images may have such lines themselves. Of several layouts, one with the margins of this program's own tables
     counts most, then one that leaves the fewest lines unexplained; one that leaves most of them is none.
     """
     across, down = _colours(image), _colours(image.swapaxes(0, 1))
@@ -159,7 +159,7 @@ def _colours(image: Image) -> tuple[NDArray[np.int64], list[int]]:
 
 
 def _parts(lines: Lines, margin: int, border: int, wanted: int | None) -> tuple[int, int, float]:
-    """How many pictures lie along a side whose margins are all ``lines``, the side of one, and the share of the lines
+    """How many images lie along a side whose margins are all ``lines``, the side of one, and the share of the lines
     that are no margins; the fewest of these counts. (0, 0, 0.0): there is no such layout."""
     side, total = len(lines), int(lines.sum())
     inside = side - 2 * border + margin

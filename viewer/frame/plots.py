@@ -1,6 +1,6 @@
 """Axes, points, lines, sliders and legends, drawn onto a frame: pure functions on arrays.
 
-Everything drawn over pictures is a light line between dark ones, so that it shows on any of them.
+Everything drawn over images is a light line between dark ones, so that it shows on any of them.
 """
 
 from collections.abc import Sequence
@@ -64,20 +64,20 @@ def blank(layout: Layout) -> Image:
     return image
 
 
-def put(image: Image, area: Area, picture: Image) -> None:
-    """A picture into an area of the frame, at the area's size."""
-    image[area.top : area.bottom, area.left : area.right] = enlarged(picture, area.height, area.width)
+def put(frame: Image, area: Area, image: Image) -> None:
+    """An image into an area of the frame, at the area's size."""
+    frame[area.top : area.bottom, area.left : area.right] = enlarged(image, area.height, area.width)
 
 
-def enlarged(picture: Image, height: int, width: int) -> Image:
-    """The picture at another size; it stays smooth where it grows."""
-    if height <= picture.shape[0]:
-        return resize(picture, height, width)
-    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+def enlarged(image: Image, height: int, width: int) -> Image:
+    """The image at another size; it stays smooth where it grows."""
+    if height <= image.shape[0]:
+        return resize(image, height, width)
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def picture_area(place: Area, height: int, width: int) -> Area:
-    """Where a picture of this size goes, as large as it looks well, in the middle of the upper edge of a place."""
+def image_area(place: Area, height: int, width: int) -> Area:
+    """Where an image of this size goes, as large as it looks well, in the middle of the upper edge of a place."""
     longer = max(height, width)
     side = fitting_side(longer, place.width)
     wide, high = max(round(width * side / longer), 1), max(round(height * side / longer), 1)
@@ -85,7 +85,7 @@ def picture_area(place: Area, height: int, width: int) -> Area:
 
 
 def mosaic(height: int, width: int, rows: int, columns: int, images: Sequence[Image] | Image, target: Image) -> None:
-    """Pictures [n, h, w, 3] side by side onto ``target`` [height, width, 3], row by row from the top left."""
+    """Images [n, h, w, 3] side by side onto ``target`` [height, width, 3], row by row from the top left."""
     for index, image in enumerate(images):
         row, column = divmod(index, columns)
         top, bottom = row * height // rows, (row + 1) * height // rows
@@ -209,7 +209,7 @@ def frame_round(image: Image, area: Area, colour: Colour = FAINT) -> None:
 
 
 def mark(image: Image, area: Area) -> None:
-    """A bright line round the picture that is chosen."""
+    """A bright line round the image that is chosen."""
     for offset, colour in ((-2, CURSOR), (-1, CURSOR), (0, CURSOR), (1, INK)):
         corner, other = (area.left + offset, area.top + offset), (area.right - 1 - offset, area.bottom - 1 - offset)
         cv2.rectangle(image, corner, other, colour, 1)

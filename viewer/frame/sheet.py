@@ -1,4 +1,4 @@
-"""Where the pictures of a sheet lie on the frame, and how the cursor moves over them."""
+"""Where the images of a sheet lie on the frame, and how the cursor moves over them."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -11,17 +11,17 @@ _LARGEST_FRAME: Final = 2**26  # pixels
 
 @dataclass(frozen=True)
 class Sheet:
-    """Where the pictures of a sheet lie on the frame, in frame pixels."""
+    """Where the images of a sheet lie on the frame, in frame pixels."""
 
     rows: int
     columns: int
     cell_width: int
     cell_height: int
-    gap: int = 2  # round every picture
+    gap: int = 2  # round every image
 
     @property
     def count(self) -> int:
-        """How many pictures there are."""
+        """How many images there are."""
         return self.rows * self.columns
 
     @property
@@ -35,7 +35,7 @@ class Sheet:
         return self.rows * (self.cell_height + self.gap) + self.gap
 
     def corner(self, index: int) -> tuple[int, int]:
-        """Left and top edge of a picture."""
+        """Left and top edge of an image."""
         row, column = divmod(index, self.columns)
         return (
             column * (self.cell_width + self.gap) + self.gap,
@@ -43,7 +43,7 @@ class Sheet:
         )
 
     def cell_at(self, x: int, y: int) -> int | None:
-        """The picture under a point; the gaps belong to the picture before them. ``None`` beside the sheet."""
+        """The image under a point; the gaps belong to the image before them. ``None`` beside the sheet."""
         if not (0 <= x < self.width and 0 <= y < self.height):
             return None
         column = min(max(x - self.gap, 0) // (self.cell_width + self.gap), self.columns - 1)
@@ -74,7 +74,7 @@ def moved(sheet: Sheet, cursor: int, event: Event) -> int:
 
 
 def auto_scale(rows: int, columns: int, height: int, width: int) -> float:
-    """The scale at which a sheet of pictures fills a good part of a small screen."""
+    """The scale at which a sheet of images fills a good part of a small screen."""
     factor = min(1100 / (columns * width), 800 / (rows * height))
     return float(min(int(factor), 8)) if factor >= 1 else factor
 
@@ -82,7 +82,7 @@ def auto_scale(rows: int, columns: int, height: int, width: int) -> float:
 def fitting_sheet(
     rows: int, columns: int, height: int, width: int, scale: float, gap: int = 2, across: int = 1
 ) -> Sheet:
-    """Where pictures of this size go on the frame at a scale, so many beside each other in a cell. Raises
+    """Where images of this size go on the frame at a scale, so many beside each other in a cell. Raises
     ``ViewerError`` where the frame would be absurd."""
     sheet = Sheet(rows, columns, max(round(width * scale), 1) * across, max(round(height * scale), 1), gap)
     if sheet.width * sheet.height > _LARGEST_FRAME:

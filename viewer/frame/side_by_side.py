@@ -1,4 +1,4 @@
-"""Pictures beside each other on a frame, and the page that is drawn on: pure functions on arrays."""
+"""Images beside each other on a frame, and the page that is drawn on: pure functions on arrays."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -13,42 +13,42 @@ from viewer.modes.latent.layout import Area, fitting_side
 from viewer.modes.upscale.state import UpscaleState
 from viewer.render import CURSOR, INK, PAPER, Image
 
-GAP: Final = 8  # pixels round every picture
+GAP: Final = 8  # pixels round every image
 _LEAST_WIDTH: Final = 420  # of a frame, so that the strip says enough
-_ROOM: Final = (1180, 620)  # width and height that all pictures together may take
+_ROOM: Final = (1180, 620)  # width and height that all images together may take
 _PAGE_SIDE: Final = 512  # pixels of the frame, about
 _SWATCH: Final = 30  # pixels
 
 
-def row(pictures: Sequence[Image], side: int, chosen: int = -1) -> Image:
-    """Pictures [h, w, 3] beside each other, all of the same height, no larger than the screen has room for.
+def row(images: Sequence[Image], side: int, chosen: int = -1) -> Image:
+    """Images [h, w, 3] beside each other, all of the same height, no larger than the screen has room for.
 
-    ``side``: the longer one of the last picture, which says how large all are shown; ``chosen``: gets a bright line.
+    ``side``: the longer one of the last image, which says how large all are shown; ``chosen``: gets a bright line.
     """
-    height, width = pictures[-1].shape[:2]
-    most = min((_ROOM[0] - GAP) // len(pictures) - GAP, _ROOM[1])
+    height, width = images[-1].shape[:2]
+    most = min((_ROOM[0] - GAP) // len(images) - GAP, _ROOM[1])
     shown = fitting_side(side, most)
     if height > width:
         high, wide = shown, max(round(width * shown / height), 1)
     else:
         high, wide = max(round(height * shown / width), 1), shown
-    total = len(pictures) * (wide + GAP) + GAP
+    total = len(images) * (wide + GAP) + GAP
     frame = np.full((high + 2 * GAP, max(total, _LEAST_WIDTH), 3), PAPER, np.uint8)
     left = GAP + (frame.shape[1] - total) // 2
-    for number, picture in enumerate(pictures):
+    for number, image in enumerate(images):
         area = Area(left + number * (wide + GAP), GAP, wide, high)
-        put(frame, area, sharp(picture, high, wide))
+        put(frame, area, sharp(image, high, wide))
         if number == chosen:
             mark(frame, area)
     return frame
 
 
-def sharp(picture: Image, height: int, width: int) -> Image:
-    """The picture at another size; a whole number of times larger, its pixels stay squares."""
-    rows, columns = picture.shape[:2]
+def sharp(image: Image, height: int, width: int) -> Image:
+    """The image at another size; a whole number of times larger, its pixels stay squares."""
+    rows, columns = image.shape[:2]
     if height % rows == 0 and width % columns == 0:
-        return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
-    return enlarged(picture, height, width)
+        return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
+    return enlarged(image, height, width)
 
 
 # Drawing.

@@ -1,4 +1,4 @@
-"""Pictures and latents as a graph's arrays, and back: every layout and range that ``inspection`` finds."""
+"""Images and latents as a graph's arrays, and back: every layout and range that ``inspection`` finds."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from viewer.graph.inspection import Layout, PictureLayout
+from viewer.graph.inspection import ImageLayout, Layout
 from viewer.latents import Latents
 
 
@@ -18,23 +18,23 @@ def latent_array(layout: Layout, latents: Latents) -> NDArray[Any]:
     return np.ascontiguousarray(latents.reshape(shape).astype(layout.latent_type, copy=False))
 
 
-def read_pictures(layout: Layout, output: NDArray[Any], images: NDArray[np.uint8]) -> None:
-    """Put the first pictures of a generator's output into ``images``, u8 [n, h, w, 3] BGR.
+def read_images(layout: Layout, output: NDArray[Any], images: NDArray[np.uint8]) -> None:
+    """Put the first images of a generator's output into ``images``, u8 [n, h, w, 3] BGR.
 
     Raises ``ValueError`` with the shape expected, where the output has another one.
     """
     count, height, width, _ = images.shape
     taken = output[:count] if layout.batched_output else output
     try:
-        pictures = taken.reshape((count, *layout.picture_shape))
+        values = taken.reshape((count, *layout.image_shape))
     except ValueError:
-        raise ValueError(f"gave an array {output.shape}, expected {(count, *layout.picture_shape)}") from None
+        raise ValueError(f"gave an array {output.shape}, expected {(count, *layout.image_shape)}") from None
     if layout.value_range is not None:
-        pictures = _levels_of(pictures, layout.value_range)
-    pictures = pictures.astype(np.uint8, copy=False)
+        values = _levels_of(values, layout.value_range)
+    values = values.astype(np.uint8, copy=False)
     if layout.axes == "chw":
-        pictures = pictures.transpose(0, 2, 3, 1)
-    tall = np.ascontiguousarray(pictures).reshape(count * height, width, -1)
+        values = values.transpose(0, 2, 3, 1)
+    tall = np.ascontiguousarray(values).reshape(count * height, width, -1)
     target = images.reshape(count * height, width, 3)
     channels = tall.shape[2]
     if channels == 1:
@@ -46,8 +46,8 @@ def read_pictures(layout: Layout, output: NDArray[Any], images: NDArray[np.uint8
         target[...] = (tall[..., 2::-1] * alpha + 255 * (255 - alpha) + 127) // 255
 
 
-def picture_array(layout: PictureLayout, image: NDArray[np.uint8]) -> NDArray[Any]:
-    """A picture u8 [h, w, 3] BGR or [h, w, 1] as a translator takes it, with a batch axis."""
+def image_array(layout: ImageLayout, image: NDArray[np.uint8]) -> NDArray[Any]:
+    """An image u8 [h, w, 3] BGR or [h, w, 1] as a translator takes it, with a batch axis."""
     array: NDArray[Any] = image[..., ::-1]
     if layout.input_range is not None:
         low, high = layout.input_range
@@ -57,14 +57,14 @@ def picture_array(layout: PictureLayout, image: NDArray[np.uint8]) -> NDArray[An
     return np.ascontiguousarray(array[None].astype(layout.input_type, copy=False))
 
 
-def read_picture(layout: PictureLayout, output: NDArray[Any]) -> NDArray[np.uint8]:
-    """A picture of a translator, of the layout's output axes and range, as u8 [h, w, 3] BGR."""
-    picture = output if layout.output_axes == "hwc" else output.transpose(1, 2, 0)
+def read_image(layout: ImageLayout, output: NDArray[Any]) -> NDArray[np.uint8]:
+    """An image of a translator, of the layout's output axes and range, as u8 [h, w, 3] BGR."""
+    image = output if layout.output_axes == "hwc" else output.transpose(1, 2, 0)
     if layout.output_range is not None:
-        picture = _levels_of(picture, layout.output_range)
-    picture = np.ascontiguousarray(picture.astype(np.uint8, copy=False))
-    code = cv2.COLOR_GRAY2BGR if picture.shape[2] == 1 else cv2.COLOR_RGB2BGR
-    return np.asarray(cv2.cvtColor(picture, code), np.uint8)
+        image = _levels_of(image, layout.output_range)
+    image = np.ascontiguousarray(image.astype(np.uint8, copy=False))
+    code = cv2.COLOR_GRAY2BGR if image.shape[2] == 1 else cv2.COLOR_RGB2BGR
+    return np.asarray(cv2.cvtColor(image, code), np.uint8)
 
 
 def _levels_of(values: NDArray[Any], value_range: tuple[float, float]) -> NDArray[Any]:

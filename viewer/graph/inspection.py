@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from export.card import Card, Latent, Port
 
 _LARGEST_LATENT: Final = 2**16
-_SMALLEST_SIDE_PX: Final = 8  # below this a square of numbers is no picture
+_SMALLEST_SIDE_PX: Final = 8  # below this a square of numbers is no image
 _LARGEST_FIXED_BATCH: Final = 4096
 _LARGEST_SCALE: Final = 16
 TYPES: Final[Mapping[str, Any]] = {
@@ -31,38 +31,38 @@ class Layout:
     latent_shape: tuple[int, ...]  # of one latent, as the graph has it: (d,), (d, 1, 1), ...
     latent_type: type[np.generic]
     batched_input: bool = True
-    batch: int | None = None  # pictures a run; None: any number
+    batch: int | None = None  # images a run; None: any number
     output: str = "image"
     batched_output: bool = True
-    axes: str = "hwc"  # of one picture: hwc or chw
-    picture_shape: tuple[int, ...] = ()  # of one picture, along ``axes``
-    value_range: tuple[float, float] | None = None  # of float pictures; None: u8 levels
+    axes: str = "hwc"  # of one image: hwc or chw
+    image_shape: tuple[int, ...] = ()  # of one image, along ``axes``
+    value_range: tuple[float, float] | None = None  # of float images; None: u8 levels
 
     @property
     def sides(self) -> tuple[int, int, int]:
-        """Height, width and channels of a picture, alpha left out."""
-        size = dict(zip(self.axes, self.picture_shape, strict=True))
+        """Height, width and channels of an image, alpha left out."""
+        size = dict(zip(self.axes, self.image_shape, strict=True))
         return size["h"], size["w"], min(size["c"], 3)
 
     def describe(self) -> str:
         """In words, for a person."""
-        shape = "x".join(map(str, self.picture_shape))
+        shape = "x".join(map(str, self.image_shape))
         values = "levels 0..255" if self.value_range is None else "values {:g}..{:g}".format(*self.value_range)
         batch = "any batch" if self.batch is None else f"batch of {self.batch}"
         if not self.batched_output:
-            batch = "one picture a run, no batch axis"
-        return f"pictures {self.axes} {shape}, {values}, {batch}"
+            batch = "one image a run, no batch axis"
+        return f"images {self.axes} {shape}, {values}, {batch}"
 
 
 @dataclass(frozen=True)
-class PictureLayout:
-    """How the arrays of a translator's graph are arranged: one picture in, one out."""
+class ImageLayout:
+    """How the arrays of a translator's graph are arranged: one image in, one out."""
 
-    axes: str = "hwc"  # of the picture that goes in: hwc or chw
+    axes: str = "hwc"  # of the image that goes in: hwc or chw
     channels: int = 3  # of the same: 1 or 3
     sides: tuple[int | None, int | None] = (None, None)  # height and width of the same; None: any
     input_type: type[np.generic] = np.uint8
-    input_range: tuple[float, float] | None = None  # of float pictures; None: u8 levels
+    input_range: tuple[float, float] | None = None  # of float images; None: u8 levels
     output: str = "translated"
     output_axes: str = "hwc"
     output_range: tuple[float, float] | None = None
@@ -78,8 +78,8 @@ class PictureLayout:
         return f"{self.axes}, {self.channels} channel(s), {size}, {values} → {self.output_axes}, {given}"
 
 
-def picture_input(port: Any) -> PictureLayout | None:
-    """How a picture goes into a graph that declares its input as [n, c, h, w] or [n, h, w, c]; ``None``: it does not.
+def image_input(port: Any) -> ImageLayout | None:
+    """How an image goes into a graph that declares its input as [n, c, h, w] or [n, h, w, c]; ``None``: it does not.
 
     Raises nothing; what the values mean is for a probe to find out.
     """
@@ -92,12 +92,12 @@ def picture_input(port: Any) -> PictureLayout | None:
             height, width = (size[axis] if isinstance(size[axis], int) else None for axis in "hw")
             if any(side is not None and side < _SMALLEST_SIDE_PX for side in (height, width)):
                 continue
-            return PictureLayout(axes, size["c"], (height, width), TYPES[port.type])
+            return ImageLayout(axes, size["c"], (height, width), TYPES[port.type])
     return None
 
 
 def find_scale(axes: str, shape: tuple[int, ...], height: int, width: int) -> int | None:
-    """How many times larger than height and width a picture [1, ...] of these axes is; ``None`` where it is none."""
+    """How many times larger than height and width an image [1, ...] of these axes is; ``None`` where it is none."""
     if len(shape) != 4 or shape[0] != 1:
         return None
     size = dict(zip(axes, shape[1:], strict=True))
@@ -106,7 +106,7 @@ def find_scale(axes: str, shape: tuple[int, ...], height: int, width: int) -> in
     return scale if fits and size["c"] in (1, 3) else None
 
 
-def is_picture_port(port: Any) -> bool:
+def is_image_port(port: Any) -> bool:
     """Whether a declared shape has two sides: [n, c, h, w] or [n, h, w, c]; unknown sizes count as large."""
     if len(port.shape) != 4:
         return False
@@ -129,7 +129,7 @@ def latent_layout(port: Any) -> Layout | None:
 
 
 def find_arrangement(shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]] | None:
-    """Axes and shape of one picture from the shape of an array; ``None`` where it can be no picture."""
+    """Axes and shape of one image from the shape of an array; ``None`` where it can be no image."""
     while len(shape) > 3 and shape[0] == 1:
         shape = shape[1:]
     if len(shape) == 3:
@@ -152,7 +152,7 @@ def find_arrangement(shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]] | No
 
 
 def find_value_range(values: NDArray[Any]) -> tuple[float, float]:
-    """The range that float pictures were made for, of three that are usual."""
+    """The range that float images were made for, of three that are usual."""
     finite = values[np.isfinite(values)].astype(np.float64)
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     if high > 16.0:
@@ -166,7 +166,7 @@ def inferred_card(
     latent_size: int = 1,
     image_size: tuple[int, int] | None = None,
     channels: int = 3,
-    layout: PictureLayout | None = None,
+    layout: ImageLayout | None = None,
 ) -> Card:
     """The card that a file of other origin would carry, as far as it can be seen from outside."""
     shape = (None, *(image_size or (None, None)), 3)

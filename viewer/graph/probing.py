@@ -1,4 +1,4 @@
-"""What a file without a card is: a few latents or a picture are sent through its graph, and what comes out is read."""
+"""What a file without a card is: a few latents or an image are sent through its graph, and what comes out is read."""
 
 import math
 import time
@@ -10,22 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.card import Card, Latent
-from viewer.graph.arrays import latent_array, picture_array
+from viewer.graph.arrays import image_array, latent_array
 from viewer.graph.inspection import (
     TYPES,
+    ImageLayout,
     Layout,
-    PictureLayout,
     find_arrangement,
     find_scale,
     find_value_range,
+    image_input,
     inferred_card,
-    is_picture_port,
+    is_image_port,
     latent_layout,
-    picture_input,
 )
 from viewer.latents import Latents, draw_many
 
-_PROBES: Final = 8  # pictures whose values tell the range of a file without a card
+_PROBES: Final = 8  # images whose values tell the range of a file without a card
 _OVERSHOOT: Final = 0.25  # below 0, that a network for 0..1 may give at hard edges
 _PROBE_SECONDS: Final = 0.5  # that they may take of the viewer's start
 _PROBED_SIDES: Final = {65: 1, 66: 2, 68: 4, 72: 8, 80: 16, 96: 32, 64: 64, 128: 128, 256: 256, 512: 512}  # multiples
@@ -33,11 +33,11 @@ _PROBED_SIDES: Final = {65: 1, 66: 2, 68: 4, 72: 8, 80: 16, 96: 32, 64: 64, 128:
 
 @dataclass(frozen=True)
 class Inspected:
-    """What was found out; ``card`` is ``None`` where the file has to do with no pictures."""
+    """What was found out; ``card`` is ``None`` where the file has to do with no images."""
 
     card: Card | None = None
     layout: Layout | None = None  # of a generator
-    picture_layout: PictureLayout | None = None  # of a translator
+    image_layout: ImageLayout | None = None  # of a translator
 
 
 class Probe:
@@ -61,11 +61,11 @@ class Probe:
         """Find out what it is. ``name``: for its card. Raises ``CardError`` for sizes that no card may have."""
         if len(self._inputs) != 1 or self._inputs[0].type not in TYPES:
             return Inspected()
-        if is_picture_port(self._inputs[0]):
-            if not any(is_picture_port(port) for port in self._outputs):
+        if is_image_port(self._inputs[0]):
+            if not any(is_image_port(port) for port in self._outputs):
                 return Inspected(inferred_card("encoder", name))
-            pictures = self._pictures()
-            return Inspected(inferred_card("translator", name, layout=pictures), picture_layout=pictures)
+            images = self._images()
+            return Inspected(inferred_card("translator", name, layout=images), image_layout=images)
         latent = latent_layout(self._inputs[0])
         for port in self._outputs if latent is not None else ():
             layout = None if latent is None else self._generator(latent, port)
@@ -76,7 +76,7 @@ class Probe:
         return Inspected()
 
     def _generator(self, latent: Layout, port: Any) -> Layout | None:
-        """Run a few latents through the graph and read the arrangement of the pictures from what comes out."""
+        """Run a few latents through the graph and read the arrangement of the images from what comes out."""
         layout = replace(latent, output=port.name)
         probes = draw_many(Latent(size=math.prod(layout.latent_shape)), 0, range(_PROBES))
         output = self._of_latents(layout, probes[:1])
@@ -87,13 +87,13 @@ class Probe:
         elif layout.batch is None:
             two = self._of_two(layout, probes[:2])
             batched = len(output) == 1 and two is not None and two.shape == (2, *output.shape[1:])
-        else:  # [1, h, w] is a batch of one; [1, w, 3] would be a very flat picture
+        else:  # [1, h, w] is a batch of one; [1, w, 3] would be a very flat image
             batched = len(output) == layout.batch and (layout.batch > 1 or output.ndim != 3 or output.shape[-1] > 4)
         arrangement = find_arrangement(output.shape[1:] if batched else output.shape)
         if arrangement is None:
             return None
         axes, shape = arrangement
-        layout = replace(layout, batched_output=batched, axes=axes, picture_shape=shape)
+        layout = replace(layout, batched_output=batched, axes=axes, image_shape=shape)
         if not np.issubdtype(output.dtype, np.floating):
             return layout
         values, until = [output], time.monotonic() + _PROBE_SECONDS
@@ -111,13 +111,13 @@ class Probe:
         except self._refused:
             return None
 
-    def _pictures(self) -> PictureLayout | None:
-        """Send a picture of waves through a translator without a card, and read from what comes out how it takes them.
+    def _images(self) -> ImageLayout | None:
+        """Send an image of waves through a translator without a card, and read from what comes out how it takes them.
 
         Floats are taken to be of the same range in and out, which is found by what becomes of 0..1. A side that does
         not come out as long as it went in, or several times that, is one that the network cannot take.
         """
-        layout = picture_input(self._inputs[0])
+        layout = image_input(self._inputs[0])
         if layout is None:
             return None
         for side, multiple in _PROBED_SIDES.items():
@@ -128,17 +128,17 @@ class Probe:
             if np.issubdtype(layout.input_type, np.floating):
                 known = replace(known, input_range=(0.0, 1.0))
             for given in self._outputs:
-                found = self._picture(replace(known, output=given.name), wave)
+                found = self._image(replace(known, output=given.name), wave)
                 if found is not None:
                     return found
             if None not in layout.sides:
                 break
         return None
 
-    def _picture(self, layout: PictureLayout, image: NDArray[np.uint8]) -> PictureLayout | None:
-        """The layout with what one output tells; ``None`` where that is no picture, or none comes."""
+    def _image(self, layout: ImageLayout, image: NDArray[np.uint8]) -> ImageLayout | None:
+        """The layout with what one output tells; ``None`` where that is no image, or none comes."""
         try:
-            output = self._run({self._inputs[0].name: picture_array(layout, image)}, layout.output)
+            output = self._run({self._inputs[0].name: image_array(layout, image)}, layout.output)
         except self._refused:
             return None
         for axes in ("chw", "hwc"):

@@ -17,13 +17,13 @@ class Classes:
     by_row: bool = False
 
     def of_sheet(self, rows: int, columns: int) -> tuple[int, ...]:
-        """The label of every picture of a sheet, row by row; empty where the model knows no classes."""
+        """The label of every image of a sheet, row by row; empty where the model knows no classes."""
         if not self.count:
             return ()
         return tuple(self.of_row(row) for row in range(rows) for _ in range(columns))
 
     def of_row(self, row: int) -> int:
-        """The label of the pictures in a row."""
+        """The label of the images in a row."""
         return (self.label + row) % self.count if self.by_row else self.label
 
     def after(self, event: Event) -> "Classes | None":

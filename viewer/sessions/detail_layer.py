@@ -1,6 +1,6 @@
-"""Fine detail for the pictures of a generator: drawn by a second network from the same latents, or by sharpening.
+"""Fine detail for the images of a generator: drawn by a second network from the same latents, or by sharpening.
 
-Both are layers: what is added to a picture, times a gain. The layer of a picture is made once, with the picture, and
+Both are layers: what is added to an image, times a gain. The layer of an image is made once, with the image, and
 the gain changes without it being made again.
 """
 
@@ -23,12 +23,12 @@ _KERNEL: Final = np.array([[-2, -4, -2], [-4, 25, -4], [-2, -4, -2]], np.float32
 
 
 class Layer(Protocol):
-    """Makes what is added to pictures."""
+    """Makes what is added to images."""
 
     gain: Gain  # to begin with
 
     def of(self, latents: Latents, images: Images) -> Details:
-        """The layer of each picture [n, h, w, 3], which was drawn of its latent [n, d]. Raises ``ModelError``."""
+        """The layer of each image [n, h, w, 3], which was drawn of its latent [n, d]. Raises ``ModelError``."""
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -36,12 +36,12 @@ class Layer(Protocol):
 
 
 class Sharpening:
-    """What a 3x3 kernel adds to a picture: with a gain of 1, the picture is what the kernel makes of it."""
+    """What a 3x3 kernel adds to an image: with a gain of 1, the image is what the kernel makes of it."""
 
     gain = SHARPENING
 
     def of(self, latents: Latents, images: Images) -> Details:
-        """The kernel's result less the picture, not limited to 0..255, so that blends of the two are exact."""
+        """The kernel's result less the image, not limited to 0..255, so that blends of the two are exact."""
         kernel = _KERNEL - np.array([[0, 0, 0], [0, 1, 0], [0, 0, 0]], np.float32)
         return np.stack([np.asarray(cv2.filter2D(image, cv2.CV_32F, kernel), np.float32) for image in images])
 
@@ -84,7 +84,7 @@ def open_layer(low: Model, path: Path | None, *, threads: int = 1) -> Layer:
     for what, found, expected in (
         ("latents of {} numbers", detail.latent.size, low.latent.size),
         ("a {} prior", detail.latent.prior, low.latent.prior),
-        ("pictures of {} pixels", *("{1}x{0}".format(*model.image_size) for model in (detail, low))),
+        ("images of {} pixels", *("{1}x{0}".format(*model.image_size) for model in (detail, low))),
     ):
         if found != expected:
             raise ModelError(f"{path}: is for {what.format(found)}, expected {expected} as {low.path} has them")

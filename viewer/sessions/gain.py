@@ -1,4 +1,4 @@
-"""How much fine detail is added to pictures: plain values, and the keys that change them."""
+"""How much fine detail is added to images: plain values, and the keys that change them."""
 
 from dataclasses import dataclass, replace
 from typing import Final
@@ -41,4 +41,4 @@ class Gain:
 
 
 DETAIL: Final = Gain(_STRENGTHS, _STRENGTHS.index(1.0), "gain")  # 0, then 1/8 to 128
-SHARPENING: Final = Gain(_BLENDS, 2, "sharpening")  # the share of the sharpened picture, 0 to 1
+SHARPENING: Final = Gain(_BLENDS, 2, "sharpening")  # the share of the sharpened image, 0 to 1

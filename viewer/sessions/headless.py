@@ -1,4 +1,4 @@
-"""Translating and enlarging without a screen: pictures and films, with progress, each written whole or not at all."""
+"""Translating and enlarging without a screen: images and films, with progress, each written whole or not at all."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from tqdm import tqdm
 from viewer.errors import ViewerError
 from viewer.files.atomic import partial_of, put_in_place
 from viewer.files.inputs import FILM_SUFFIXES, LARGEST_PIXELS, Photo, is_film, photo_size, read_photo
-from viewer.files.png import Image, PictureError
+from viewer.files.png import Image, ImageError
 from viewer.files.results import SUFFIXES, encode, errors_of, free_name, upscale_recipe, write_new
 from viewer.model import Model
 from viewer.modes.translate.session import Wanted, make, recipe_of
@@ -29,27 +29,27 @@ Made = TypeVar("Made")
 
 
 def readable(paths: Sequence[Path]) -> dict[Path, tuple[int, int]]:
-    """Height and width of the pictures that can be read; a line on each other one. Raises ``PictureError`` where none
+    """Height and width of the images that can be read; a line on each other one. Raises ``ImageError`` where none
     is left."""
     sizes: dict[Path, tuple[int, int]] = {}
     for path in paths:
         try:
             sizes[path] = photo_size(path)
-        except PictureError as error:
+        except ImageError as error:
             if len(paths) == 1:
                 raise
             _skip(error)
     if not sizes:
-        raise PictureError(f"none of {len(paths)} files is a picture that can be used")
+        raise ImageError(f"none of {len(paths)} files is an image that can be used")
     return sizes
 
 
 def translate_files(translator: Translator, wanted: Wanted, paths: Sequence[Path], folder: Path) -> None:
-    """Write the result of every picture to ``<folder>/<stem>.png``. Raises ``PictureError`` where none can be read."""
+    """Write the result of every image to ``<folder>/<stem>.png``. Raises ``ImageError`` where none can be read."""
     paths = list(readable(paths))
     folder = made_folder(folder)
     written = 0
-    with tqdm(total=len(paths), desc="translate", unit="picture", disable=None) as bar:
+    with tqdm(total=len(paths), desc="translate", unit="image", disable=None) as bar:
         for path in paths:
             try:
                 photo = read_photo(path).on_white()
@@ -57,17 +57,17 @@ def translate_files(translator: Translator, wanted: Wanted, paths: Sequence[Path
                 recipe = signed(translator.model, recipe_of(translator, wanted, path))
                 write_new(free_name(folder, path.stem, ".png"), encode(made.results[0], Photo(photo), ".png", recipe))
                 written += 1
-            except PictureError as error:
+            except ImageError as error:
                 skip_or_stop(error, len(paths))
             bar.update()
     say_written(written, len(paths), folder)
 
 
 def upscale_files(upscaler: Upscaler, paths: Sequence[Path], target: Path, one: bool) -> None:
-    """Write every picture enlarged, and every film.
+    """Write every image enlarged, and every film.
 
     ``target``: a folder, where they keep their names, or the file for the only one. ``one``: whether it may be that of
-    a file: one was named, and no folder or pattern. Raises ``PictureError``.
+    a file: one was named, and no folder or pattern. Raises ``ImageError``.
     """
     one = one and not target.is_dir() and target.suffix != ""
     films = [path for path in paths if is_film(path)]
@@ -75,9 +75,9 @@ def upscale_files(upscaler: Upscaler, paths: Sequence[Path], target: Path, one: 
     if one:
         kinds = FILM_SUFFIXES[:1] if films else SUFFIXES
         if target.suffix.lower() not in kinds:
-            raise PictureError(f"{target}: ends in {target.suffix!r}, expected {', '.join(kinds)}, or a folder")
+            raise ImageError(f"{target}: ends in {target.suffix!r}, expected {', '.join(kinds)}, or a folder")
         if target.exists():
-            raise PictureError(f"{target}: exists already, expected a new file")
+            raise ImageError(f"{target}: exists already, expected a new file")
     folder = made_folder(target.parent if one else target)
     written = 0
     total = sum(height * width for height, width in sizes.values())
@@ -94,13 +94,13 @@ def upscale_files(upscaler: Upscaler, paths: Sequence[Path], target: Path, one: 
                 data = _named(path, encode, result, photo, suffix, recipe)
                 write_new(target if one else free_name(folder, path.stem, suffix), data)
                 written += 1
-            except PictureError as error:
+            except ImageError as error:
                 skip_or_stop(error, len(paths))
     for path in films:
         try:
             _upscale_film(upscaler, path, target if one else free_name(folder, path.stem, _FILM))
             written += 1
-        except PictureError as error:
+        except ImageError as error:
             skip_or_stop(error, len(paths))
     say_written(written, len(paths), target)
 
@@ -109,13 +109,13 @@ def _named(path: Path, work: Any, *arguments: Any) -> bytes:
     """Errors of the work name the file."""
     try:
         data: bytes = work(*arguments)
-    except PictureError as error:
-        raise PictureError(f"{path}: {error}") from None
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from None
     return data
 
 
 def _enlarged(upscaler: Upscaler, photo: Photo, tiles: Sequence[Tile], bar: "tqdm[Any] | None" = None) -> Image:
-    """The whole result of a picture; no more of the network's numbers are in memory than those of a tile."""
+    """The whole result of an image; no more of the network's numbers are in memory than those of a tile."""
     height, width = photo.image.shape[:2]
     result = np.empty((height * upscaler.scale, width * upscaler.scale, 3), np.uint8)
     for tile in beside(upscaler.fill(result, photo, tiles)):
@@ -125,16 +125,16 @@ def _enlarged(upscaler: Upscaler, photo: Photo, tiles: Sequence[Tile], bar: "tqd
 
 
 def _upscale_film(upscaler: Upscaler, path: Path, target: Path) -> None:
-    """A film, frame by frame, at its own rate, without its sound. Raises ``PictureError``."""
+    """A film, frame by frame, at its own rate, without its sound. Raises ``ImageError``."""
     if not path.is_file():
-        raise PictureError(f"{path}: no such file")
+        raise ImageError(f"{path}: no such file")
     with errors_of(target), partial_of(target, _FILM) as partial:
         _write_film(upscaler, path, partial)
         put_in_place(partial, target)
 
 
 def _write_film(upscaler: Upscaler, path: Path, target: Path) -> None:
-    """The same into a file. Raises ``PictureError``, ``OSError``."""
+    """The same into a file. Raises ``ImageError``, ``OSError``."""
     film = cv2.VideoCapture(str(path))
     writer: cv2.VideoWriter | None = None
     tiles: Sequence[Tile] = ()
@@ -142,9 +142,9 @@ def _write_film(upscaler: Upscaler, path: Path, target: Path) -> None:
     try:
         there, frame = film.read()
         if not there:
-            raise PictureError(f"{path}: not a film that can be read")
+            raise ImageError(f"{path}: not a film that can be read")
         if frame.shape[0] * frame.shape[1] > LARGEST_PIXELS:
-            raise PictureError(f"{path}: far too large, expected at most {LARGEST_PIXELS} pixels")
+            raise ImageError(f"{path}: far too large, expected at most {LARGEST_PIXELS} pixels")
         rate = film.get(cv2.CAP_PROP_FPS)
         rate = rate if 0 < rate < 1000 else _USUAL_RATE
         total = int(film.get(cv2.CAP_PROP_FRAME_COUNT))
@@ -202,13 +202,13 @@ def signed(model: Model, recipe: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def made_folder(folder: Path) -> Path:
-    """The folder, made where it is missing. Raises ``PictureError``, also where its name is that of a picture."""
+    """The folder, made where it is missing. Raises ``ImageError``, also where its name is that of an image."""
     if folder.suffix.lower() in (*SUFFIXES, *FILM_SUFFIXES) and not folder.is_dir():
-        raise PictureError(f"{folder}: ends in {folder.suffix!r} as one file does, expected a folder")
+        raise ImageError(f"{folder}: ends in {folder.suffix!r} as one file does, expected a folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise PictureError(f"cannot make the folder {folder}: {error.strerror or error}") from None
+        raise ImageError(f"cannot make the folder {folder}: {error.strerror or error}") from None
     return folder
 
 
@@ -216,7 +216,7 @@ def _skip(error: ViewerError) -> None:
     tqdm.write(f"skipped {printable(str(error), 1000)}", file=sys.stderr)
 
 
-def skip_or_stop(error: PictureError, count: int) -> None:
+def skip_or_stop(error: ImageError, count: int) -> None:
     """One of many is skipped; the only one is an error."""
     if count == 1:
         raise error
@@ -224,8 +224,8 @@ def skip_or_stop(error: PictureError, count: int) -> None:
 
 
 def say_written(written: int, count: int, target: Path) -> None:
-    """The last line. Raises ``PictureError`` where nothing was written."""
+    """The last line. Raises ``ImageError`` where nothing was written."""
     if not written:
-        raise PictureError(f"none of {count} files could be used; nothing was written")
+        raise ImageError(f"none of {count} files could be used; nothing was written")
     left = f", {count - written} skipped" if written < count else ""
     print(f"{printable(str(target))}: {written} written{left}")

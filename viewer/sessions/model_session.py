@@ -1,4 +1,4 @@
-"""What every mode of a model at work has in common: the model in its recipes, and sheets of its pictures."""
+"""What every mode of a model at work has in common: the model in its recipes, and sheets of its images."""
 
 import time
 from abc import abstractmethod
@@ -21,7 +21,7 @@ from viewer.sessions.session import Made, Request, Session, check_saved_size
 from viewer.state import SheetState, State
 
 _PART_SECONDS: Final = 0.06  # that one part of a page may take: how soon a new request is heard
-_FIRST_PART: Final = 4  # pictures, before the speed of a model is known
+_FIRST_PART: Final = 4  # images, before the speed of a model is known
 _LARGEST_RECIPE: Final = 65_536  # latent numbers that a saved sheet carries
 
 Labels = NDArray[np.int64]  # [n]
@@ -29,7 +29,7 @@ Labels = NDArray[np.int64]  # [n]
 
 @dataclass(frozen=True)
 class Part:
-    """Some of the pictures that were asked for."""
+    """Some of the images that were asked for."""
 
     first: int  # number of the first one
     images: Images
@@ -37,15 +37,15 @@ class Part:
 
 
 class Decoder:
-    """Makes pictures in parts small enough that something newer is never kept waiting long."""
+    """Makes images in parts small enough that something newer is never kept waiting long."""
 
     def __init__(self, model: Model, layer: Layer | None = None) -> None:
         self._model = model
         self._layer = layer
-        self._seconds = 0.0  # a picture
+        self._seconds = 0.0  # an image
 
     def parts(self, wanted: Latents, labels: Labels | None = None, group: int = 1) -> Iterator[Part]:
-        """The pictures of latents [n, d], a multiple of ``group`` at a time. ``labels``: of models with classes."""
+        """The images of latents [n, d], a multiple of ``group`` at a time. ``labels``: of models with classes."""
         first = 0
         while first < len(wanted):
             size = _FIRST_PART if self._seconds == 0 else max(int(_PART_SECONDS / self._seconds), 1)
@@ -59,7 +59,7 @@ class Decoder:
             first += len(images)
 
     def make(self, wanted: Latents, labels: Labels | None, gain: float) -> Images:
-        """All pictures of latents [n, d] at once, with ``gain`` times what the layer adds."""
+        """All images of latents [n, d] at once, with ``gain`` times what the layer adds."""
         images = self._model.generate(wanted, labels)
         return images if self._layer is None else render.with_detail(images, self._layer.of(wanted, images), gain)
 
@@ -75,11 +75,11 @@ class ModelSession(Session[State, Request, Made]):
         super().__init__(model.name, state, folder)  # type: ignore[arg-type]
 
     def _send(self, errand: Callable[[], tuple[render.Image, Mapping[str, Any]]]) -> None:
-        """Have a picture made, with its recipe, and saved; the model and its hash are added to the recipe."""
+        """Have an image made, with its recipe, and saved; the model and its hash are added to the recipe."""
 
         def save() -> str:
-            picture, recipe = errand()
-            return f"saved {save_numbered(self._folder, self.model.name, encode_png(picture, self._signed(recipe)))}"
+            image, recipe = errand()
+            return f"saved {save_numbered(self._folder, self.model.name, encode_png(image, self._signed(recipe)))}"
 
         self._errands.send(save)
 
@@ -89,16 +89,16 @@ class ModelSession(Session[State, Request, Made]):
 
 
 class SheetSession(ModelSession[SheetState, Request, Part]):
-    """A mode that shows a sheet of pictures with a cursor."""
+    """A mode that shows a sheet of images with a cursor."""
 
     @property
     def settled(self) -> bool:
         """Whether the last frame shows all that the events until then asked for."""
         return not (self.changed or self._errands.count) and (self._ready() is not None or not self._worker.busy)
 
-    def _compose(self, pictures: render.Image, strip: render.Image | None) -> render.Image:
+    def _compose(self, images: render.Image, strip: render.Image | None) -> render.Image:
         several = self.state.sheet.count > 1
-        return render.compose(pictures, strip, self.state.sheet if several else None, self.state.cursor)
+        return render.compose(images, strip, self.state.sheet if several else None, self.state.cursor)
 
     def _save(self, whole: bool) -> None:
         sheet, wanted, labels = self.state.sheet, self._latents(), self._labels_of(self.state.classes)
@@ -115,7 +115,7 @@ class SheetSession(ModelSession[SheetState, Request, Part]):
             wanted = wanted[index : index + 1]
             labels = None if labels is None else labels[index : index + 1]
             images = None if images is None else images[index : index + 1]
-            recipe["picture"] = index
+            recipe["image"] = index
         if wanted.size <= _LARGEST_RECIPE:
             recipe["latents" if whole else "latent"] = exact_numbers(wanted) if whole else exact_numbers(wanted)[0]
         if labels is not None:
@@ -130,9 +130,9 @@ class SheetSession(ModelSession[SheetState, Request, Part]):
         def errand() -> tuple[render.Image, Mapping[str, Any]]:
             check_saved_size(native.width, native.height)
             made = self._decoder.make(wanted, labels, gain) if images is None else images
-            picture = render.blank(native)
-            render.place(picture, native, 0, made)
-            return picture, recipe
+            image = render.blank(native)
+            render.place(image, native, 0, made)
+            return image, recipe
 
         self._send(errand)
 
@@ -142,11 +142,11 @@ class SheetSession(ModelSession[SheetState, Request, Part]):
         return self.state.gain.value if self.state.gain else 0.0
 
     def _mixed(self, part: Part) -> Images:
-        """Pictures with what the layer adds now."""
+        """Images with what the layer adds now."""
         return part.images if part.details is None else render.with_detail(part.images, part.details, self._gain)
 
     def _layer_facts(self) -> Mapping[str, Any]:
-        """What is added to the pictures, for their recipe."""
+        """What is added to the images, for their recipe."""
         return {} if self.layer is None else {"gain": self._gain, **self.layer.facts}
 
     def _layer_words(self) -> tuple[str, ...]:
@@ -154,12 +154,12 @@ class SheetSession(ModelSession[SheetState, Request, Part]):
         return (self.state.gain.words,) if self.state.gain else ()
 
     def _labels_of(self, classes: Classes) -> Labels | None:
-        """Of the pictures of the sheet; ``None`` where the model has no classes."""
+        """Of the images of the sheet; ``None`` where the model has no classes."""
         labels = classes.of_sheet(self.state.sheet.rows, self.state.sheet.columns)
         return np.array(labels, np.int64) if labels else None
 
     def _class_words(self) -> tuple[str, ...]:
-        """The class of the selected picture, in words; none where the model has no classes."""
+        """The class of the selected image, in words; none where the model has no classes."""
         classes, sheet = self.state.classes, self.state.sheet
         if not classes.count:
             return ()
@@ -169,11 +169,11 @@ class SheetSession(ModelSession[SheetState, Request, Part]):
 
     @abstractmethod
     def _latents(self) -> Latents:
-        """Of the pictures that the state asks for, [n, d]."""
+        """Of the images that the state asks for, [n, d]."""
 
     @abstractmethod
     def _ready(self) -> Images | None:
-        """The pictures that the state asks for; ``None`` where some are not there yet."""
+        """The images that the state asks for; ``None`` where some are not there yet."""
 
 
 def exact_numbers(rows: Latents) -> list[list[float]]:
@@ -182,5 +182,5 @@ def exact_numbers(rows: Latents) -> list[list[float]]:
 
 
 def make_sheet(model: Model, rows: int, columns: int, scale: float, gap: int = 2, across: int = 1) -> Sheet:
-    """Where the pictures of a model go on the frame: see ``fitting_sheet``. Raises ``ViewerError``."""
+    """Where the images of a model go on the frame: see ``fitting_sheet``. Raises ``ViewerError``."""
     return fitting_sheet(rows, columns, *model.image_size, scale, gap, across)

@@ -1,4 +1,4 @@
-"""What every mode at work has in common: events in, pictures from a worker, frames out, saving."""
+"""What every mode at work has in common: events in, images from a worker, frames out, saving."""
 
 import math
 from abc import ABC, abstractmethod
@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from viewer import render
 from viewer.errors import ViewerError
-from viewer.files.png import PictureError
+from viewer.files.png import ImageError
 from viewer.keys import Event
 from viewer.state import Effect, State, reduce
 from viewer.text import printable
@@ -27,13 +27,13 @@ class Session(ABC, Generic[State, Request, Made]):
     """One mode at work."""
 
     def __init__(self, name: str, state: State, folder: Path) -> None:
-        """``name``: of what is shown. ``folder``: where saved pictures go."""
+        """``name``: of what is shown. ``folder``: where saved images go."""
         self.name = name
         self.state: State = state
         self.changed = True  # since the last frame
         self.now = 0.0  # seconds, by the clock of the loop
         self.failures: list[str] = []  # all that went wrong, one line each
-        self.lost: list[str] = []  # those of pictures that were not saved
+        self.lost: list[str] = []  # those of images that were not saved
         self._folder = folder
         self._worker: Worker[Request, Made] = Worker(self._work)
         self._errands = Errands()
@@ -93,7 +93,7 @@ class Session(ABC, Generic[State, Request, Made]):
 
     @property
     def unsaved(self) -> int:
-        """Pictures that were asked to be saved and may yet be."""
+        """Images that were asked to be saved and may yet be."""
         return self._errands.count
 
     def notify(self, text: str, tone: render.Tone = "notice", seconds: float = _NOTICE_SECONDS) -> None:
@@ -101,18 +101,18 @@ class Session(ABC, Generic[State, Request, Made]):
         self._notice, self.changed = (printable(text), tone, self.now + seconds), True
 
     def frame(self, strip: bool = True) -> render.Image:
-        """The frame to show now, with a strip of text below the pictures or without."""
+        """The frame to show now, with a strip of text below the images or without."""
         self.changed = False
-        pictures = self._pictures()
+        images = self._screen()
         text = None
         if strip:
             message, tone = ((self._notice[0],), self._notice[1]) if self._notice else (self._hints(), "hint")
-            text = render.draw_strip(pictures.shape[1], self._status(), message, tone)
-        return self._compose(pictures, text)
+            text = render.draw_strip(images.shape[1], self._status(), message, tone)
+        return self._compose(images, text)
 
-    def _compose(self, pictures: render.Image, strip: render.Image | None) -> render.Image:
-        """The frame of the pictures and the strip below them."""
-        return render.compose(pictures, strip)
+    def _compose(self, images: render.Image, strip: render.Image | None) -> render.Image:
+        """The frame of the images and the strip below them."""
+        return render.compose(images, strip)
 
     @property
     def settled(self) -> bool:
@@ -125,14 +125,14 @@ class Session(ABC, Generic[State, Request, Made]):
         return min(wait, self._notice[2] - self.now) if self._notice else wait
 
     def close(self) -> None:
-        """Stop work. Raises ``PictureError`` where pictures are left unsaved."""
+        """Stop work. Raises ``ImageError`` where images are left unsaved."""
         self._worker.close()
         left = self._errands.close()
         last = [said for said in self._errands.take() if isinstance(said, Exception)]
         if left:
-            raise PictureError(f"pictures not saved: {left}; there was no time to make them")
+            raise ImageError(f"images not saved: {left}; there was no time to make them")
         if last:
-            raise PictureError(str(last[-1]))
+            raise ImageError(str(last[-1]))
 
     @property
     def follows_mouse(self) -> bool:
@@ -146,11 +146,11 @@ class Session(ABC, Generic[State, Request, Made]):
 
     @property
     def moving(self) -> bool:
-        """Whether pictures change as time goes by."""
+        """Whether images change as time goes by."""
         return False
 
     def step(self) -> bool:
-        """Let time pass by one frame; False: the picture for it is not there yet."""
+        """Let time pass by one frame; False: the image for it is not there yet."""
         return True
 
     def _failed(self, error: Exception, seconds: float = _NOTICE_SECONDS) -> None:
@@ -161,7 +161,7 @@ class Session(ABC, Generic[State, Request, Made]):
 
     @abstractmethod
     def _save(self, whole: bool) -> None:
-        """Have the selected picture, or the whole screen, saved as it is asked for now."""
+        """Have the selected image, or the whole screen, saved as it is asked for now."""
 
     @abstractmethod
     def _work(self, request: Request) -> Iterator[Made]:
@@ -173,15 +173,15 @@ class Session(ABC, Generic[State, Request, Made]):
 
     @abstractmethod
     def _receive(self, request: Request, part: Made) -> None:
-        """Take in some pictures."""
+        """Take in some images."""
 
     @abstractmethod
-    def _pictures(self) -> render.Image:
+    def _screen(self) -> render.Image:
         """The sheet, as large as it is shown."""
 
     @abstractmethod
     def _facts(self) -> Mapping[str, Any]:
-        """What the pictures follow from, for their recipe."""
+        """What the images follow from, for their recipe."""
 
     @abstractmethod
     def _status(self) -> tuple[str, ...]:
@@ -193,6 +193,6 @@ class Session(ABC, Generic[State, Request, Made]):
 
 
 def check_saved_size(width: int, height: int) -> None:
-    """Raise ``PictureError`` for a picture larger than the viewer would read again."""
+    """Raise ``ImageError`` for an image larger than the viewer would read again."""
     if width * height > _LARGEST_SAVED:
-        raise PictureError(f"cannot save {width}x{height}, expected {_LARGEST_SAVED} pixels at most")
+        raise ImageError(f"cannot save {width}x{height}, expected {_LARGEST_SAVED} pixels at most")

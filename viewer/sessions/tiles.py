@@ -1,7 +1,7 @@
-"""A picture cut into overlapping windows, so that a network sees a part at a time and no seam remains.
+"""An image cut into overlapping windows, so that a network sees a part at a time and no seam remains.
 
 Every pixel of the result depends on the input up to ``context`` pixels away. So windows overlap by twice that, and of
-each the middle is kept. All windows of a picture have one size: onnxruntime plans its memory once for each size.
+each the middle is kept. All windows of an image have one size: onnxruntime plans its memory once for each size.
 """
 
 from collections.abc import Iterator
@@ -19,10 +19,10 @@ class Tile:
 
 
 def plan_tiles(height: int, width: int, tile: int, context: int, multiple: int = 1) -> list[Tile]:
-    """Tiles that cover a picture, row by row.
+    """Tiles that cover an image, row by row.
 
     ``tile``: input pixels a side that a window may have besides its ``context`` on either side. ``multiple``: of which
-    the windows' sides and places are; the last ones may reach beyond the picture for it.
+    the windows' sides and places are; the last ones may reach beyond the image for it.
     """
     rows, columns = (list(_spans(length, tile, context, multiple)) for length in (height, width))
     return [

@@ -1,4 +1,4 @@
-"""A translator at work on pictures of any size: what goes in is made and fitted to the network, the result cut free."""
+"""A translator at work on images of any size: what goes in is made and fitted to the network, the result cut free."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ LARGEST_SIZE: Final = 4096  # pixels a side that are translated in one piece
 _USUAL_SIZE: Final = 512  # pixels, where nothing is known of the sizes that a model was trained with
 _UNKNOWN_CONTEXT: Final = 64  # pixels, of models that do not say how far they look
 _PROBED: Final = 48  # input pixels a side, of which it is measured how far a network looks
-_SEARCHED: Final = 1024  # of them, in the middle of a picture, where its busiest place is looked for
+_SEARCHED: Final = 1024  # of them, in the middle of an image, where its busiest place is looked for
 _SHARES: Final = (0.5, 0.75)  # of the context, that may do
 _KINDS: Final = ("given", "edges")
 
@@ -39,12 +39,12 @@ class How:
 
 
 class Translator:
-    """A model that turns pictures into pictures, and what its card says of them. Raises ``ModelError``."""
+    """A model that turns images into images, and what its card says of them. Raises ``ModelError``."""
 
     def __init__(self, model: Model, condition: str = "", size: int = 0) -> None:
         """``condition``: given or edges, instead of what the card says. ``size``: the longer side in pixels at most."""
         self.model = model
-        self.layout = model.picture_layout
+        self.layout = model.image_layout
         facts: Mapping[str, Any] = {} if model.card is None else model.card.condition
         kind = condition or facts.get("kind", "given")
         if kind not in _KINDS:
@@ -80,14 +80,14 @@ class Translator:
         return self.channels_of(shrunk)
 
     def fitted(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width of a picture brought to ``size``, and to what a model of one size can hold."""
+        """Height and width of an image brought to ``size``, and to what a model of one size can hold."""
         factor = min(1.0, self.size / max(height, width))
         for length, side in zip((height, width), self.layout.sides, strict=True):
             factor = min(factor, (side or length) / length)
         return max(round(height * factor), 1), max(round(width * factor), 1)
 
     def channels_of(self, image: Image) -> Condition:
-        """A picture u8 [h, w, 3] BGR with the channels that the model takes."""
+        """An image u8 [h, w, 3] BGR with the channels that the model takes."""
         return image if self.layout.channels == 3 else _converted(image, cv2.COLOR_BGR2GRAY)[..., None]
 
     def latent(self, seed: int) -> Latents | None:
@@ -100,7 +100,7 @@ class Translator:
     def translate(self, condition: Condition, latent: Latents | None = None) -> Image:
         """The whole result of a condition of any size, in one run.
 
-        Sides that the network cannot take grow by the picture's own reflection, and the result is cut to what the
+        Sides that the network cannot take grow by the image's own reflection, and the result is cut to what the
         condition covers: scaling would distort, cutting would lose something, and a border of one colour would be an
         edge that the network draws something on.
         """
@@ -125,14 +125,14 @@ class Translator:
 
 
 class Upscaler:
-    """A model that enlarges pictures, tile by tile. Raises ``ModelError``."""
+    """A model that enlarges images, tile by tile. Raises ``ModelError``."""
 
     def __init__(self, model: Model, tile: int = 0) -> None:
         """``tile``: input pixels a side of what is enlarged at a time; 0: as was measured to be good."""
         self.model = model
-        self.layout = model.picture_layout
+        self.layout = model.image_layout
         if self.layout.scale < 2:
-            raise ModelError(f"{model.path}: gives pictures as large as it takes, expected a model that enlarges them")
+            raise ModelError(f"{model.path}: gives images as large as it takes, expected a model that enlarges them")
         if model.card is not None and model.card.latent is not None and not model.inferred:
             raise ModelError(f"{model.path}: draws with a latent, expected a model that enlarges: try translate")
         context = 0 if model.card is None else model.card.context
@@ -150,7 +150,7 @@ class Upscaler:
         return self.layout.scale
 
     def plan(self, photo: Photo) -> list[Tile]:
-        """The tiles of a picture, row by row."""
+        """The tiles of an image, row by row."""
         height, width = photo.image.shape[:2]
         multiple = self.layout.multiple
         if self._window is not None or len(plan_tiles(height, width, self.tile, self.context, multiple)) == 1:
@@ -158,9 +158,9 @@ class Upscaler:
         return plan_tiles(height, width, self.tile, self._needed_context(photo), multiple)
 
     def _needed_context(self, photo: Photo) -> int:
-        """How far round a tile the network looks in this picture: at most as far as it can.
+        """How far round a tile the network looks in this image: at most as far as it can.
 
-        What lies far off counts for less than a level long before it counts for nothing; so, at the picture's busiest
+        What lies far off counts for less than a level long before it counts for nothing; so, at the image's busiest
         place, half and three quarters of the context are tried, and taken if no pixel changes.
         """
         side = _PROBED + 2 * self.context
@@ -191,7 +191,7 @@ class Upscaler:
         return self.context
 
     def blank(self, photo: Photo) -> Image:
-        """What the result is before its tiles come: the picture, enlarged by bicubic interpolation."""
+        """What the result is before its tiles come: the image, enlarged by bicubic interpolation."""
         height, width = photo.image.shape[:2]
         return bicubic(photo.image, height * self.scale, width * self.scale)
 
@@ -223,7 +223,7 @@ class Upscaler:
         return made[: height * self.scale, : width * self.scale]
 
     def fill(self, result: Image, photo: Photo, tiles: Iterable[Tile]) -> Iterator[Tile]:
-        """Put what tiles become into its places in a picture's result, one after another: each that is there now."""
+        """Put what tiles become into its places in an image's result, one after another: each that is there now."""
         for tile in tiles:
             paste(result, scaled(tile.kept, self.scale), self.enlarge(photo, tile))
             yield tile
@@ -252,10 +252,10 @@ def _converted(image: NDArray[np.uint8], code: int) -> NDArray[np.uint8]:
 
 
 def bicubic(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """A picture [h, w] or [h, w, c], enlarged."""
+    """An image [h, w] or [h, w, c], enlarged."""
     return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 def visible(condition: Condition) -> Image:
-    """What goes into a model as a picture of three channels."""
+    """What goes into a model as an image of three channels."""
     return condition if condition.shape[2] == 3 else np.repeat(condition, 3, axis=2)

@@ -1,7 +1,7 @@
 """Augmentation of whole batches on their device: windows, mirror, quarter turns, small rotation, crop and enlarge.
 
 Every random number comes from the CPU generator given, so that a batch depends on its seed and not on the device, and
-how many are drawn from the number of pictures alone: with the generator in the same state, both sides of pairs change
+how many are drawn from the number of images alone: with the generator in the same state, both sides of pairs change
 alike.
 """
 
@@ -16,16 +16,16 @@ from torch.nn import functional
 
 @dataclass(frozen=True, kw_only=True)
 class Augment:
-    """What is done to training pictures; the default is nothing."""
+    """What is done to training images; the default is nothing."""
 
     flip: bool = False  # mirror half of them left to right
     rotate: float = 0.0  # degrees, at most, either way
     crop: float = 0.0  # share of the sides cut off at most, 0..0.5
-    turn: bool = False  # by a random number of quarter turns, of square pictures
+    turn: bool = False  # by a random number of quarter turns, of square images
 
     @property
     def warps(self) -> bool:
-        """Whether pictures are resampled."""
+        """Whether images are resampled."""
         return self.rotate > 0 or self.crop > 0
 
 

@@ -1,8 +1,8 @@
-"""Pictures of many sizes for super-resolution: training takes windows of them, beside the same windows of their small
+"""Images of many sizes for super-resolution: training takes windows of them, beside the same windows of their small
 versions; validation takes them whole.
 
 The small versions are made as they are needed, bicubic with antialiasing, of the window and what lies around it: the
-result is that of the whole picture reduced. Or they lie in a folder of their own.
+result is that of the whole image reduced. Or they lie in a folder of their own.
 """
 
 import sys
@@ -18,21 +18,21 @@ from tqdm import tqdm
 from trainer.config import RunConfig, UserError
 from trainer.contract.images import Unreadable, decode, files_in, read_bytes, read_header
 from trainer.contract.resample import shrink
-from trainer.data.batches.dataset import GIB, Images, Pictures, Ragged, Sides, open_pictures
+from trainer.data.batches.dataset import GIB, ImageDataset, Images, Ragged, Sides, open_dataset
 from trainer.data.sources.folder import training_part
 from trainer.data.sources.npy import printable
 from trainer.data.sources.shards import find_shards
 from trainer.data.sources.threads import in_threads
 from trainer.family import Crops
 
-LEAST_PX = 8  # of validation pictures when they are small: what a figure can be computed of
+LEAST_PX = 8  # of validation images when they are small: what a figure can be computed of
 
 Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sized:
-    """A picture file whose header is sound."""
+    """An image file whose header is sound."""
 
     path: Path
     height: int
@@ -48,7 +48,7 @@ class Sized:
 
 
 class Files(Sequence[Sides[np.ndarray]]):
-    """Pictures, and their small versions where they have any, decoded when asked for."""
+    """Images, and their small versions where they have any, decoded when asked for."""
 
     def __init__(self, files: Sequence[Sides[Sized]]) -> None:
         self.files = files
@@ -65,7 +65,7 @@ class Files(Sequence[Sides[np.ndarray]]):
 
 
 class Rows(Sequence[Sides[np.ndarray]]):
-    """The pictures of a set in which all are of one size."""
+    """The images of a set in which all are of one size."""
 
     def __init__(self, images: Images) -> None:
         self.images = images
@@ -78,7 +78,7 @@ class Rows(Sequence[Sides[np.ndarray]]):
 
 
 class Windows(Ragged):
-    """Pictures to train on, then those for validation, each large and small."""
+    """Images to train on, then those for validation, each large and small."""
 
     def __init__(self, parts: Sequence[Sequence[Sides[np.ndarray]]], reading: Crops, channels: int) -> None:
         self.parts = parts
@@ -91,7 +91,7 @@ class Windows(Ragged):
         image = np.empty((len(indices), *self.shape[1:]), np.uint8)
         condition = np.empty((len(indices), side, side, self.shape[3]), np.uint8)
         for row, (index, place) in enumerate(zip(indices, random.random((len(indices), 2)), strict=True)):
-            large, small = self.picture(int(index))
+            large, small = self.image(int(index))
             places = (np.array(large.shape[:2]) - size) // scale + 1
             top, left = (place * places).astype(int).tolist()
             image[row] = large[top * scale :, left * scale :][:size, :size]
@@ -101,12 +101,12 @@ class Windows(Ragged):
         return image, condition
 
     def whole(self, index: int) -> Sides[np.ndarray]:
-        large, small = self.picture(index)
+        large, small = self.image(index)
         height, width = (side // self.scale * self.scale for side in large.shape[:2])
         return large[None, :height, :width], (shrink(large, self.scale) if small is None else small)[None]
 
-    def picture(self, index: int) -> Sides[np.ndarray]:
-        """One picture u8 [h, w, c], and its small version where that was given."""
+    def image(self, index: int) -> Sides[np.ndarray]:
+        """One image u8 [h, w, c], and its small version where that was given."""
         for part in self.parts:
             if index < len(part):
                 return part[index]
@@ -115,43 +115,43 @@ class Windows(Ragged):
 
 
 def shrunk_window(large: np.ndarray, top: int, left: int, side: int, scale: int) -> np.ndarray:
-    """A window of a picture's small version: what ``shrink`` makes of the whole, from (top, left), in its pixels."""
+    """A window of an image's small version: what ``shrink`` makes of the whole, from (top, left), in its pixels."""
     first = [max(0, corner - 2) for corner in (top, left)]  # the kernel reaches two small pixels further
     part = large[first[0] * scale : (top + side + 2) * scale, first[1] * scale : (left + side + 2) * scale]
     return shrink(part, scale)[top - first[0] :, left - first[1] :][:side, :side]
 
 
-def open_crops(config: RunConfig, reading: Crops, *, progress: bool = True) -> Pictures:
-    """The pictures of ``--data``, and of the folders that ``reading`` names. Raises ``UserError`` in one line."""
+def open_crops(config: RunConfig, reading: Crops, *, progress: bool = True) -> ImageDataset:
+    """The images of ``--data``, and of the folders that ``reading`` names. Raises ``UserError`` in one line."""
     least = reading.least_px or reading.size_px
     folder = Path(config.data)
     if folder.is_dir() and not config.image_size and find_shards(config.data) is None:
         folder = training_part(folder)
         files = sized_files(folder, least, progress)
         if not files:
-            raise UserError(f"{printable(folder)} holds no readable picture of at least {least}x{least} px")
+            raise UserError(f"{printable(folder)} holds no readable image of at least {least}x{least} px")
         pairs = (
             small_versions(folder, files, reading, progress) if reading.condition else [(item, None) for item in files]
         )
         training, name, channels, groups = held(pairs, config.memory, progress), folder.resolve().name, 3, None
         if not len(training):
-            raise UserError(f"{printable(folder)} holds no readable picture of at least {least}x{least} px")
+            raise UserError(f"{printable(folder)} holds no readable image of at least {least}x{least} px")
     else:
         if reading.condition:
             raise UserError(f"--low is {printable(reading.condition)}, expected a folder in --data beside it")
-        pictures = open_pictures(
+        images = open_dataset(
             config.data, image_size=config.image_size, bgr=config.bgr, memory=config.memory, progress=progress
         )
-        height, width, channels = pictures.images.shape[1:]
+        height, width, channels = images.images.shape[1:]
         if min(height, width) < least:
             raise UserError(
-                f"{printable(config.data)} holds pictures of {width}x{height} px, expected at least {least}x{least}"
+                f"{printable(config.data)} holds images of {width}x{height} px, expected at least {least}x{least}"
             )
-        training, name, groups = Rows(pictures.images), pictures.name, pictures.groups
+        training, name, groups = Rows(images.images), images.name, images.groups
     parts = [training]
     if reading.validation:
         parts.append(open_validation(Path(reading.validation), reading.scale, channels, config.memory, progress))
-    return Pictures(
+    return ImageDataset(
         images=Windows(parts, reading, channels),
         groups=groups,
         name=name,
@@ -163,19 +163,19 @@ def open_crops(config: RunConfig, reading: Crops, *, progress: bool = True) -> P
 def open_validation(
     folder: Path, scale: int, channels: int, memory: float, progress: bool
 ) -> Sequence[Sides[np.ndarray]]:
-    """Pictures to be taken whole. Raises ``UserError``."""
+    """Images to be taken whole. Raises ``UserError``."""
     if channels != 3:
-        raise UserError(f"--validation is {printable(folder)}, expected none: the pictures of --data are grey")
+        raise UserError(f"--validation is {printable(folder)}, expected none: the images of --data are grey")
     if not folder.is_dir():
-        raise UserError(f"--validation is {printable(folder)}, expected a folder of pictures")
+        raise UserError(f"--validation is {printable(folder)}, expected a folder of images")
     found = held([(item, None) for item in sized_files(folder, LEAST_PX * scale, progress)], memory, progress)
     if not len(found):
-        raise UserError(f"{printable(folder)} holds no readable picture of at least {LEAST_PX * scale} px")
+        raise UserError(f"{printable(folder)} holds no readable image of at least {LEAST_PX * scale} px")
     return found
 
 
 def sized_files(folder: Path, least: int, progress: bool) -> list[Sized]:
-    """The pictures below a folder whose sides are at least ``least``; the others are named."""
+    """The images below a folder whose sides are at least ``least``; the others are named."""
 
     def look(path: Path) -> Sized | str:
         try:
@@ -190,11 +190,11 @@ def sized_files(folder: Path, least: int, progress: bool) -> list[Sized]:
 
 
 def small_versions(folder: Path, files: Sequence[Sized], reading: Crops, progress: bool) -> list[Sides[Sized]]:
-    """Pictures with their small versions, which have the same path below their own folder but for the ending. Those
+    """Images with their small versions, which have the same path below their own folder but for the ending. Those
     without are named. Raises ``UserError`` where that is all."""
     low = Path(reading.condition)
     if not low.is_dir():
-        raise UserError(f"--low is {printable(low)}, expected a folder of pictures")
+        raise UserError(f"--low is {printable(low)}, expected a folder of images")
     low = training_part(low)
     known = {item.path.relative_to(low).with_suffix(""): item for item in sized_files(low, 1, progress)}
     pairs: list[Sides[Sized]] = []
@@ -209,12 +209,12 @@ def small_versions(folder: Path, files: Sequence[Sized], reading: Crops, progres
         else:
             pairs.append((item, small))
     if not pairs:
-        raise UserError(f"--low is {printable(low)}: none of its pictures fits one of {printable(folder)}")
+        raise UserError(f"--low is {printable(low)}: none of its images fits one of {printable(folder)}")
     return pairs
 
 
 def held(files: Sequence[Sides[Sized]], memory: float, progress: bool) -> Sequence[Sides[np.ndarray]]:
-    """The pictures where they fit into ``memory`` GiB, without those that cannot be decoded, which are named; or what
+    """The images where they fit into ``memory`` GiB, without those that cannot be decoded, which are named; or what
     decodes them when asked for."""
     if sum(item.height * item.width * 3 for pair in files for item in pair if item is not None) > memory * GIB:
         return Files(files)

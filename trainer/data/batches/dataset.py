@@ -1,4 +1,4 @@
-"""Training sets: .npy files, folders of pictures, packed and downloaded sets, drawn toy cats."""
+"""Training sets: .npy files, folders of images, packed and downloaded sets, drawn toy cats."""
 
 import shutil
 import sys
@@ -18,13 +18,13 @@ from tqdm import tqdm
 
 from trainer.config import UserError
 from trainer.contract.images import Unreadable, files_in, load, read_bytes
-from trainer.contract.images import read_header as read_picture_header
+from trainer.contract.images import read_header as read_image_header
 from trainer.data.drawing import toycats
 from trainer.data.sources.base import Packed, of_stored, resized
 from trainer.data.sources.folder import class_folders, training_part
 from trainer.data.sources.formats import open_packed
 from trainer.data.sources.npy import Stored, Writer, printable
-from trainer.data.sources.npy_set import PictureSet
+from trainer.data.sources.npy_set import ImageSet
 from trainer.data.sources.sidecar import MADE, originals
 from trainer.data.sources.torchvision_sets import open_torchvision
 from trainer.family import DataSpec
@@ -34,11 +34,11 @@ GIB = 1 << 30
 
 Kind = TypeVar("Kind")
 Sides: TypeAlias = tuple[Kind, Kind | None]
-"""Pictures and, where they are pairs, their conditions."""
+"""Images and, where they are pairs, their conditions."""
 
 
 class Images(Protocol):
-    """Pictures u8 [n, h, w, c] RGB, all in memory (an ndarray) or read when asked for."""
+    """Images u8 [n, h, w, c] RGB, all in memory (an ndarray) or read when asked for."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -46,11 +46,11 @@ class Images(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
-        """Pictures [k, h, w, c] by their indices i64 [k]."""
+        """Images [k, h, w, c] by their indices i64 [k]."""
 
 
 class Ragged(ABC):
-    """Pictures of many sizes, of which training takes windows of one size."""
+    """Images of many sizes, of which training takes windows of one size."""
 
     shape: tuple[int, int, int, int]  # n, and height, width and channels of the windows
 
@@ -63,7 +63,7 @@ class Ragged(ABC):
 
     @abstractmethod
     def whole(self, index: int) -> Sides[np.ndarray]:
-        """One whole picture, u8 [1, h, w, c], and its condition where there is one."""
+        """One whole image, u8 [1, h, w, c], and its condition where there is one."""
 
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
         """Some window of each, always the same."""
@@ -71,7 +71,7 @@ class Ragged(ABC):
 
 
 class FolderImages:
-    """Picture files too many for memory, decoded when asked for: ``read(path, height, width)`` gives u8 RGB."""
+    """Image files too many for memory, decoded when asked for: ``read(path, height, width)`` gives u8 RGB."""
 
     def __init__(
         self, paths: Sequence[Path], height: int, width: int, read: Callable[[Path, int, int], np.ndarray] = load
@@ -94,7 +94,7 @@ class FolderImages:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pictures:
+class ImageDataset:
     """A training set."""
 
     images: Images
@@ -105,8 +105,8 @@ class Pictures:
     conditions: Images | None = None  # the other sides of pairs, of the same size; those of Ragged are its own
     condition_channels: int = 0
     window: tuple[int, int] | None = None  # height and width of what training sees of each, at random; None: all
-    blocks: np.ndarray | None = None  # i64 [m]: the first picture of each block that is best read as a whole
-    validation: int = 0  # the last so many pictures are for validation alone
+    blocks: np.ndarray | None = None  # i64 [m]: the first image of each block that is best read as a whole
+    validation: int = 0  # the last so many images are for validation alone
     _resident: dict[torch.device, Sides[Tensor]] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
@@ -124,9 +124,9 @@ class Pictures:
         )
 
     def split(self, hold_out: int) -> tuple[np.ndarray, np.ndarray]:
-        """Indices to train on and indices held out, i64: every ``hold_out``-th picture is held out, 0 for none;
-        where pictures are of groups, every ``hold_out``-th group is, and nothing that is made of others. Where the set
-        has pictures for validation, these are, and no others."""
+        """Indices to train on and indices held out, i64: every ``hold_out``-th image is held out, 0 for none;
+        where images are of groups, every ``hold_out``-th group is, and nothing that is made of others. Where the set
+        has images for validation, these are, and no others."""
         indices = np.arange(len(self))
         if self.validation:
             return indices[: -self.validation], indices[-self.validation :]
@@ -135,7 +135,7 @@ class Pictures:
         return indices[~chosen], indices[chosen]
 
     def resident(self, device: torch.device, memory_gib: float) -> Sides[Tensor] | None:
-        """All pictures as u8 tensors on a device, made once; None where they are too large for that."""
+        """All images as u8 tensors on a device, made once; None where they are too large for that."""
         sides = [side for side in (self.images, self.conditions) if side is not None]
         held = [side for side in sides if isinstance(side, np.ndarray)]
         if len(held) < len(sides) or sum(side.nbytes for side in held) > memory_gib * GIB:
@@ -146,7 +146,7 @@ class Pictures:
         return self._resident[device]
 
 
-def open_pictures(
+def open_dataset(
     data: str,
     *,
     image_size: int = 0,
@@ -154,12 +154,12 @@ def open_pictures(
     memory: float = 4.0,
     rgb_only: bool = False,
     progress: bool = True,
-) -> Pictures:
-    """Open a training set by what ``--data`` says: a .npy file; a folder of pictures (class folders become labels);
+) -> ImageDataset:
+    """Open a training set by what ``--data`` says: a .npy file; a folder of images (class folders become labels);
     an idx file or a folder with one (MNIST and its kin); CIFAR-10's binary folder; parquet; shards, which are tar
     archives; ``hub:OWNER/NAME``; ``torchvision:NAME``; ``toycats[:COUNT]``.
 
-    image_size: side in pixels that pictures are brought to, 0 to keep theirs. memory: GiB that may be held. rgb_only:
+    image_size: side in pixels that images are brought to, 0 to keep theirs. memory: GiB that may be held. rgb_only:
     leave out files of a folder that are not stored in three colours. Toy cats are always those of seed 0: runs with
     other seeds stay comparable.
     Raises ``UserError`` in one line for whatever cannot be opened.
@@ -175,7 +175,7 @@ def open_pictures(
             raise UserError(f"--bgr: {printable(data)} says its order itself, expected a .npy file")
         images, labels = _hold(packed, memory, progress)
         blocks = packed.blocks if images is packed.images else None
-        return Pictures(images=images, labels=labels, classes=packed.classes, name=packed.name, blocks=blocks)
+        return ImageDataset(images=images, labels=labels, classes=packed.classes, name=packed.name, blocks=blocks)
     path = Path(data)
     if path.is_dir():
         return _open_folder(training_part(path), image_size, memory, rgb_only, progress)
@@ -187,16 +187,16 @@ def open_pictures(
     return _open_npy(path, image_size, bgr, memory, progress)
 
 
-def _open_toycats(data: str, size: int, progress: bool) -> Pictures:
+def _open_toycats(data: str, size: int, progress: bool) -> ImageDataset:
     count = data.removeprefix("toycats").removeprefix(":") or "2000"
     if not count.isdecimal() or not 1 <= int(count) <= 1_000_000:
         raise UserError(f"--data is {printable(data)}, expected toycats:COUNT with a count of 1 to 1000000")
     cats = toycats.draw(int(count), size, 0, progress=progress)
-    return Pictures(images=cats.images, labels=cats.labels, classes=cats.classes, name=data)
+    return ImageDataset(images=cats.images, labels=cats.labels, classes=cats.classes, name=data)
 
 
-def _open_npy(path: Path, image_size: int, bgr: bool, memory: float, progress: bool) -> Pictures:
-    stored = PictureSet(path, bgr)
+def _open_npy(path: Path, image_size: int, bgr: bool, memory: float, progress: bool) -> ImageDataset:
+    stored = ImageSet(path, bgr)
     count, height, width, channels = stored.shape
     images: Images = stored
     if image_size and (height, width) != (image_size, image_size):
@@ -205,20 +205,18 @@ def _open_npy(path: Path, image_size: int, bgr: bool, memory: float, progress: b
         images = stored[np.arange(count)]
     facts = stored.facts
     if facts.groups is not None and (facts.groups == MADE).all():
-        print(f"note: all of {printable(path)} is made of other pictures: none of it is held out", file=sys.stderr)
-    return Pictures(images=images, labels=facts.labels, classes=facts.classes, groups=facts.groups, name=path.stem)
+        print(f"note: all of {printable(path)} is made of other images: none of it is held out", file=sys.stderr)
+    return ImageDataset(images=images, labels=facts.labels, classes=facts.classes, groups=facts.groups, name=path.stem)
 
 
 def _hold(packed: Packed, memory: float, progress: bool) -> tuple[Images, np.ndarray | None]:
-    """The pictures and labels of a set that is read piece by piece: in memory, or in a temporary .npy file that lives
+    """The images and labels of a set that is read piece by piece: in memory, or in a temporary .npy file that lives
     as long as the object does."""
     count, height, width, channels = packed.shape
     labels: list[np.ndarray] = []
 
     def pieces() -> Iterator[np.ndarray]:
-        bar = tqdm(
-            total=count, desc=f"reading {packed.name}", unit="picture", leave=False, disable=not progress or None
-        )
+        bar = tqdm(total=count, desc=f"reading {packed.name}", unit="image", leave=False, disable=not progress or None)
         with bar:
             for images, numbers in packed.pieces():
                 if numbers is not None:
@@ -239,32 +237,32 @@ def _hold(packed: Packed, memory: float, progress: bool) -> tuple[Images, np.nda
     else:
         found = _spill(pieces(), (height, width, channels))
     if not len(found):
-        raise UserError(f"{packed.name} holds no readable picture")
+        raise UserError(f"{packed.name} holds no readable image")
     return found, np.concatenate(labels) if labels else None
 
 
 def _spill(pieces: Iterator[np.ndarray], shape: tuple[int, int, int]) -> Stored:
     folder = Path(tempfile.mkdtemp(prefix="utsuroi-"))
     try:
-        with (folder / "pictures.npy").open("wb") as file, Writer(file, shape) as writer:
+        with (folder / "images.npy").open("wb") as file, Writer(file, shape) as writer:
             for images in pieces:
                 writer.append(images)
-        spilt = Stored(folder / "pictures.npy")
+        spilt = Stored(folder / "images.npy")
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, OSError):
-            raise UserError(f"cannot write the pictures to {folder}: {error.strerror}") from None
+            raise UserError(f"cannot write the images to {folder}: {error.strerror}") from None
         raise
     weakref.finalize(spilt, shutil.rmtree, folder, ignore_errors=True)
     return spilt
 
 
-def _open_folder(folder: Path, image_size: int, memory: float, rgb_only: bool, progress: bool) -> Pictures:
+def _open_folder(folder: Path, image_size: int, memory: float, rgb_only: bool, progress: bool) -> ImageDataset:
     paths = list(files_in(folder))
 
     def shape_of(path: Path) -> tuple[int, int] | str:
         try:
-            header = read_picture_header(read_bytes(path))
+            header = read_image_header(read_bytes(path))
             return "not stored in three colours" if rgb_only and not header.rgb else header.shape
         except Unreadable as error:
             return str(error)
@@ -277,7 +275,7 @@ def _open_folder(folder: Path, image_size: int, memory: float, rgb_only: bool, p
     sizes = {shape for _, shape in good}
     if len(sizes) > 1 and not image_size:
         few = ", ".join(f"{width}x{height}" for height, width in sorted(sizes)[:3])
-        raise UserError(f"{printable(folder)} holds pictures of {len(sizes)} sizes ({few} ...): give --image-size")
+        raise UserError(f"{printable(folder)} holds images of {len(sizes)} sizes ({few} ...): give --image-size")
     height, width = (image_size, image_size) if image_size else next(iter(sizes), (0, 0))
 
     kept = [path for path, _ in good]
@@ -294,9 +292,7 @@ def _open_folder(folder: Path, image_size: int, memory: float, rgb_only: bool, p
 
         with ThreadPoolExecutor(_threads()) as pool:
             failures = list(
-                tqdm(
-                    pool.map(fill, range(len(kept))), "decoding", len(kept), unit="picture", leave=False, disable=quiet
-                )
+                tqdm(pool.map(fill, range(len(kept))), "decoding", len(kept), unit="image", leave=False, disable=quiet)
             )
         readable = np.array([failure is None for failure in failures])
         skipped.update({path: failure for path, failure in zip(kept, failures, strict=True) if failure})
@@ -305,9 +301,9 @@ def _open_folder(folder: Path, image_size: int, memory: float, rgb_only: bool, p
     for path, reason in skipped.items():
         print(f"skipped {printable(path)}: {printable(reason)}", file=sys.stderr)
     if not kept:
-        raise UserError(f"{printable(folder)} holds no readable picture")
+        raise UserError(f"{printable(folder)} holds no readable image")
     labels, classes = class_folders(folder, kept)
-    return Pictures(
+    return ImageDataset(
         images=FolderImages(kept, height, width) if images is None else images,
         labels=np.array(labels, np.int64) if classes else None,
         classes=classes,

@@ -1,8 +1,8 @@
-"""In which order training draws the pictures of a set: a pure function of (seed, position). No torch."""
+"""In which order training draws the images of a set: a pure function of (seed, position). No torch."""
 
 import numpy as np
 
-WINDOW = 2048  # pictures that are shuffled with each other, where a set is read by blocks
+WINDOW = 2048  # images that are shuffled with each other, where a set is read by blocks
 
 
 class Order:

@@ -1,6 +1,6 @@
-"""Pairs of pictures: what a picture is to be made of, and the picture.
+"""Pairs of images: what an image is to be made of, and the image.
 
-Two folders with files of the same names; pictures whose two halves are the pair; two .npy files; or any pictures, with
+Two folders with files of the same names; images whose two halves are the pair; two .npy files; or any images, with
 their edges drawn on the fly. Both sides are brought to one size, as squares.
 """
 
@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from trainer.config import RunConfig, UserError
 from trainer.contract.images import Unreadable, decode, files_in, load, read_bytes, read_header, resize
-from trainer.data.batches.dataset import GIB, FolderImages, Images, Pictures, Sides, open_pictures
+from trainer.data.batches.dataset import GIB, FolderImages, ImageDataset, Images, Sides, open_dataset
 from trainer.data.sources.folder import real
 from trainer.data.sources.npy import printable
 from trainer.data.sources.threads import in_threads
@@ -28,7 +28,7 @@ Change = Callable[[np.ndarray], np.ndarray]  # u8 [h, w, c] → u8 [h, w, c']
 
 
 class Derived:
-    """Pictures made of others when asked for."""
+    """Images made of others when asked for."""
 
     def __init__(self, images: Images, change: Change, channels: int) -> None:
         self.images, self.change = images, change
@@ -41,13 +41,13 @@ class Derived:
         return np.stack([self.change(image) for image in self.images[indices]])
 
 
-def open_pairs(config: RunConfig, reading: Pairs, progress: bool = True) -> Pictures:
+def open_pairs(config: RunConfig, reading: Pairs, progress: bool = True) -> ImageDataset:
     """The pairs that ``--data`` and ``--condition`` say. Raises ``UserError`` in one line."""
     side = round(config.image_size * reading.enlarge)
     if reading.condition == "edges":
-        pictures = open_pictures(config.data, image_size=side, bgr=config.bgr, memory=config.memory, progress=progress)
+        dataset = open_dataset(config.data, image_size=side, bgr=config.bgr, memory=config.memory, progress=progress)
         change = partial(edges_of, sigma=reading.sigma)
-        images, name, groups = pictures.images, pictures.name, pictures.groups
+        images, name, groups = dataset.images, dataset.name, dataset.groups
         conditions = derive(images, change, 1, config.memory, progress, "drawing edges")
     elif Path(reading.condition).suffix == ".npy":
         images, conditions, name, groups = open_arrays(config, reading, side, progress)
@@ -56,7 +56,7 @@ def open_pairs(config: RunConfig, reading: Pairs, progress: bool = True) -> Pict
         if not folder.is_dir():
             hint = "; 'edges' goes with any data" if reading.flag == "--condition" else ""
             raise UserError(
-                f"--data is {printable(config.data)}, expected a folder of pictures with {reading.flag} "
+                f"--data is {printable(config.data)}, expected a folder of images with {reading.flag} "
                 f"{printable(reading.condition)}{hint}"
             )
         if reading.condition == "halves":
@@ -71,7 +71,7 @@ def open_pairs(config: RunConfig, reading: Pairs, progress: bool = True) -> Pict
         images, conditions = conditions, images
     images = with_channels(images, reading.channels, config.memory)
     conditions = with_channels(conditions, reading.condition_channels, config.memory)
-    return Pictures(
+    return ImageDataset(
         images=images,
         conditions=conditions,
         condition_channels=conditions.shape[3],
@@ -84,33 +84,33 @@ def open_pairs(config: RunConfig, reading: Pairs, progress: bool = True) -> Pict
 def open_arrays(
     config: RunConfig, reading: Pairs, side: int, progress: bool
 ) -> tuple[Images, Images, str, np.ndarray | None]:
-    """Two .npy files of as many pictures, their name, and their groups."""
+    """Two .npy files of as many images, their name, and their groups."""
     condition = reading.condition
     one, other = (
-        open_pictures(data, image_size=side, bgr=config.bgr, memory=config.memory, progress=progress)
+        open_dataset(data, image_size=side, bgr=config.bgr, memory=config.memory, progress=progress)
         for data in (config.data, condition)
     )
     if one.images.shape[:3] != other.images.shape[:3]:
         found, expected = (
-            f"{len(item)} pictures of {item.images.shape[2]}x{item.images.shape[1]} px" for item in (other, one)
+            f"{len(item)} images of {item.images.shape[2]}x{item.images.shape[1]} px" for item in (other, one)
         )
         raise UserError(f"{reading.flag} {printable(condition)} holds {found}, expected the {expected} of --data")
     return one.images, other.images, one.name, one.groups
 
 
 def match(folder: Path, conditions: Path, flag: str = "--condition") -> dict[Sides[Path], tuple[int, int]]:
-    """Pairs of files (picture, condition) of the same name in two folders, whatever their endings, and the size (h, w)
-    of the picture. Names without a partner are listed and counted. Raises ``UserError`` where no pair is left."""
+    """Pairs of files (image, condition) of the same name in two folders, whatever their endings, and the size (h, w)
+    of the image. Names without a partner are listed and counted. Raises ``UserError`` where no pair is left."""
     if not conditions.is_dir():
         kinds = "a .npy file, 'halves' or 'edges'" if flag == "--condition" else "or a .npy file"
         raise UserError(
-            f"{flag} is {printable(conditions)}, expected a folder of pictures, {kinds}; there is no such folder"
+            f"{flag} is {printable(conditions)}, expected a folder of images, {kinds}; there is no such folder"
         )
     if real(folder) == real(conditions):
         raise UserError(f"{flag} is {printable(conditions)}, the folder of --data itself, expected another")
     ours, theirs = by_name(folder, conditions), by_name(conditions, folder)
     note_unmatched(folder, "no condition", [ours[name] for name in ours.keys() - theirs.keys()])
-    note_unmatched(conditions, "no picture", [theirs[name] for name in theirs.keys() - ours.keys()])
+    note_unmatched(conditions, "no image", [theirs[name] for name in theirs.keys() - ours.keys()])
     names = sorted(ours.keys() & theirs.keys())
     if not names:
         raise UserError(
@@ -155,7 +155,7 @@ def note_unmatched(folder: Path, lack: str, paths: Sequence[Path]) -> None:
 
 
 def shape_of(path: Path) -> tuple[int, int]:
-    """Height and width of a picture file. Raises ``Unreadable`` with its name."""
+    """Height and width of an image file. Raises ``Unreadable`` with its name."""
     try:
         return read_header(read_bytes(path)).shape
     except Unreadable as error:
@@ -171,7 +171,7 @@ def same_proportions(one: tuple[int, int], other: tuple[int, int]) -> bool:
 
 
 def find_halves(folder: Path) -> dict[Sides[Path], tuple[int, int]]:
-    """Pictures of two halves: each file on both sides, and the size (h, w) of a half."""
+    """Images of two halves: each file on both sides, and the size (h, w) of a half."""
     found: dict[Sides[Path], tuple[int, int]] = {}
     count = 0
     for path in files_in(folder):
@@ -197,7 +197,7 @@ def left_over(
 
 
 def read_half(path: Path, height: int, width: int, right: bool = False) -> np.ndarray:
-    """The left or right half of a picture file, as ``load`` reads whole ones. Raises ``Unreadable``."""
+    """The left or right half of an image file, as ``load`` reads whole ones. Raises ``Unreadable``."""
     data = read_bytes(path)
     try:
         image = decode(data, read_header(data))
@@ -211,7 +211,7 @@ def read_half(path: Path, height: int, width: int, right: bool = False) -> np.nd
 def open_files(
     found: Mapping[Sides[Path], tuple[int, int]], reads: Sides[Read], side: int, memory: float, progress: bool
 ) -> tuple[Images, Images]:
-    """Pictures and conditions of files, in memory where they fit. Raises ``UserError``."""
+    """Images and conditions of files, in memory where they fit. Raises ``UserError``."""
     sizes = set(found.values())
     if len(sizes) > 1 and not side:
         few = ", ".join(f"{width}x{height}" for height, width in sorted(sizes)[:3])
@@ -253,14 +253,14 @@ def open_files(
 
 
 def derive(images: Images, change: Change, channels: int, memory: float, progress: bool, what: str) -> Images:
-    """Pictures made of others: in memory where those are, and both fit."""
+    """Images made of others: in memory where those are, and both fit."""
     derived = Derived(images, change, channels)
     count, height, width, _ = derived.shape
     if not isinstance(images, np.ndarray) or images.nbytes + count * height * width * channels > memory * GIB:
         return derived
     held = np.empty(derived.shape, np.uint8)
     made = in_threads(range(count), lambda index: change(images[index]))
-    for index, image in tqdm(made, what, count, unit="picture", leave=False, disable=None if progress else True):
+    for index, image in tqdm(made, what, count, unit="image", leave=False, disable=None if progress else True):
         held[index] = image
     return held
 

@@ -1,6 +1,6 @@
 """The batches that are drawn from a training set.
 
-Their stream is a pure function of (seed, position): whoever resumes at a position gets the same pictures in the same
+Their stream is a pure function of (seed, position): whoever resumes at a position gets the same images in the same
 order, from memory or from loader processes, and on another number of ranks the remaining ones, each once an epoch.
 Where a set is read by blocks, each rank its own, that holds for the same number of ranks.
 """
@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from trainer.config import UserError
 from trainer.data.batches.augment import Augment, cut, mirror, quarter_turns, warp
-from trainer.data.batches.dataset import Pictures, Ragged, Sides
+from trainer.data.batches.dataset import ImageDataset, Ragged, Sides
 from trainer.data.batches.order import Order, mixed
 from trainer.family import Batch
 
@@ -78,10 +78,10 @@ def _change(
 
 
 class _Rows(Dataset[Sides[Tensor] | str]):
-    """Hands whole batches of u8 pictures to a DataLoader."""
+    """Hands whole batches of u8 images to a DataLoader."""
 
-    def __init__(self, pictures: Pictures) -> None:
-        self.images, self.conditions = pictures.images, pictures.conditions
+    def __init__(self, images: ImageDataset) -> None:
+        self.images, self.conditions = images.images, images.conditions
 
     def __getitems__(self, asked: tuple[np.ndarray, int]) -> Sides[Tensor] | str:
         indices, seed = asked
@@ -122,13 +122,13 @@ def _start_worker(_: int) -> None:
 class Stream(Iterator[Batch]):
     """Endless training batches of one rank.
 
-    ``position`` is the number of pictures drawn so far over all ranks; constructing with it, or setting it, resumes
+    ``position`` is the number of images drawn so far over all ranks; constructing with it, or setting it, resumes
     exactly. A batch at position p holds samples p + rank * batch_size onwards of the endless order.
     """
 
     def __init__(
         self,
-        pictures: Pictures,
+        images: ImageDataset,
         indices: np.ndarray,
         *,
         batch_size: int,
@@ -144,13 +144,13 @@ class Stream(Iterator[Batch]):
         shuffle: bool = True,
     ) -> None:
         if not len(indices):
-            raise UserError(f"{pictures.name} has no pictures to train on")
-        self.pictures, self.indices = pictures, np.asarray(indices, np.int64)
+            raise UserError(f"{images.name} has no images to train on")
+        self.images, self.indices = images, np.asarray(indices, np.int64)
         self.batch_size, self.rank, self.world_size = batch_size, rank, world_size
         self.seed, self.device, self.image_range, self.augment = seed, torch.device(device), image_range, augment
         self.workers = workers
-        self.labels = None if pictures.labels is None else torch.from_numpy(pictures.labels)
-        self.resident = pictures.resident(self.device, memory_gib)
+        self.labels = None if images.labels is None else torch.from_numpy(images.labels)
+        self.resident = images.resident(self.device, memory_gib)
         self.order = Order(
             len(self.indices), seed, shuffle, self._blocks(), chunk=batch_size, lanes=world_size if shuffle else 1
         )
@@ -158,15 +158,15 @@ class Stream(Iterator[Batch]):
         self._position = position
 
     def _blocks(self) -> np.ndarray | None:
-        """The first of the training pictures of each block, where the set is read by blocks."""
-        if self.pictures.blocks is None:
+        """The first of the training images of each block, where the set is read by blocks."""
+        if self.images.blocks is None:
             return None
-        numbers = np.searchsorted(self.pictures.blocks, self.indices, "right")
+        numbers = np.searchsorted(self.images.blocks, self.indices, "right")
         return np.flatnonzero(np.diff(numbers, prepend=-1))
 
     @property
     def position(self) -> int:
-        """Pictures drawn over all ranks so far."""
+        """Images drawn over all ranks so far."""
         return self._position
 
     @position.setter
@@ -176,14 +176,14 @@ class Stream(Iterator[Batch]):
 
     @property
     def epoch(self) -> int:
-        """Whole passes over the training pictures so far."""
+        """Whole passes over the training images so far."""
         return self._position // len(self.indices)
 
     def _load(self) -> Sides[Tensor]:
         if self._loader is None:
             order = self.order.afresh()  # its own: it runs ahead
             loader: DataLoader[Sides[Tensor] | str] = DataLoader(
-                _Rows(self.pictures),
+                _Rows(self.images),
                 batch_sampler=_endless(  # type: ignore[arg-type]  # any iterable of what the set takes does
                     self.indices, order, self._position, self.rank, self.world_size, self.batch_size, self.seed
                 ),
@@ -206,7 +206,7 @@ class Stream(Iterator[Batch]):
         sides = self._load() if self.resident is None else _rows_of(self.resident, indices.to(self.device))
         labels = None if self.labels is None else self.labels.index_select(0, indices)
         generator = torch.Generator().manual_seed(mixed(self.seed, self._position, self.rank))
-        batch = to_batch(sides, labels, self.device, self.image_range, self.pictures.window, self.augment, generator)
+        batch = to_batch(sides, labels, self.device, self.image_range, self.images.window, self.augment, generator)
         self._position += self.batch_size * self.world_size
         return batch
 
@@ -216,13 +216,13 @@ class Stream(Iterator[Batch]):
 
 
 def _rows_of(resident: Sides[Tensor], rows: Tensor) -> Sides[Tensor]:
-    """Some pictures of a set. ``index_select`` gathers fifteen times faster than ``resident[rows]``."""
+    """Some images of a set. ``index_select`` gathers fifteen times faster than ``resident[rows]``."""
     image, condition = resident
     return image.index_select(0, rows), None if condition is None else condition.index_select(0, rows)
 
 
 def ordered(
-    pictures: Pictures,
+    images: ImageDataset,
     indices: np.ndarray,
     *,
     batch_size: int,
@@ -232,28 +232,28 @@ def ordered(
     world_size: int = 1,
     memory_gib: float = 4.0,
 ) -> Iterator[Batch]:
-    """One rank's share of these pictures, each once, in order and unchanged; the last batch may be smaller.
+    """One rank's share of these images, each once, in order and unchanged; the last batch may be smaller.
 
-    Pictures of many sizes come whole, one a batch.
+    Images of many sizes come whole, one a batch.
     """
     device = torch.device(device)
-    resident = pictures.resident(device, memory_gib)
+    resident = images.resident(device, memory_gib)
     mine = np.asarray(indices, np.int64)[rank::world_size]
-    if isinstance(pictures.images, Ragged):
+    if isinstance(images.images, Ragged):
         batch_size = 1
     for start in range(0, len(mine), batch_size):
         chosen = mine[start : start + batch_size]
         rows = torch.from_numpy(chosen)
         if resident is not None:
             sides = _rows_of(resident, rows.to(device))
-        elif isinstance(pictures.images, Ragged):
-            image, condition = pictures.images.whole(int(chosen[0]))
+        elif isinstance(images.images, Ragged):
+            image, condition = images.images.whole(int(chosen[0]))
             sides = torch.from_numpy(image), None if condition is None else torch.from_numpy(condition)
         else:
-            conditions = pictures.conditions
+            conditions = images.conditions
             sides = (
-                torch.from_numpy(pictures.images[chosen]),
+                torch.from_numpy(images.images[chosen]),
                 None if conditions is None else torch.from_numpy(conditions[chosen]),
             )
-        labels = None if pictures.labels is None else torch.from_numpy(pictures.labels).index_select(0, rows)
-        yield to_batch(sides, labels, device, image_range, pictures.window)
+        labels = None if images.labels is None else torch.from_numpy(images.labels).index_select(0, rows)
+        yield to_batch(sides, labels, device, image_range, images.window)

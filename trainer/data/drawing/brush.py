@@ -1,4 +1,4 @@
-"""A brush for anti-aliased shapes, and curves for it; coordinates are in units of half the picture's side, -1..1."""
+"""A brush for anti-aliased shapes, and curves for it; coordinates are in units of half the image's side, -1..1."""
 
 from functools import lru_cache
 from typing import Any
@@ -11,7 +11,7 @@ Colour = tuple[int, int, int]
 
 
 class Brush:
-    """Fills shapes, given in units of half the picture's side, through one affine pose into a picture."""
+    """Fills shapes, given in units of half the image's side, through one affine pose into an image."""
 
     def __init__(self, canvas: np.ndarray, pose: np.ndarray) -> None:
         self.canvas = canvas

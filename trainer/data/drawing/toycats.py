@@ -1,7 +1,7 @@
 """Draw toy cats into a .npy file: cartoon faces from a seed, with their labels and factors beside it.
 
 They are a data set that needs no download: the default of the trainer, of the demo and of the tests. Cat ``k`` of a
-seed is the same picture whatever the count, and the same cat at every size.
+seed is the same image whatever the count, and the same cat at every size.
 
     python -m trainer.data toycats -o cats.npy --count 2000 --size 128 --seed 0
 """
@@ -89,7 +89,7 @@ class Cats:
     images: np.ndarray  # u8 [n, size, size, 3], RGB
     labels: np.ndarray  # i64 [n], into classes
     classes: tuple[str, ...]
-    factors: dict[str, np.ndarray]  # [n] each: names (str) or numbers, in units of the picture's half side
+    factors: dict[str, np.ndarray]  # [n] each: names (str) or numbers, in units of the image's half side
 
 
 def draw(count: int, size: int, seed: int, *, start: int = 0, progress: bool = False) -> Cats:
@@ -165,9 +165,9 @@ def _background(name: str, side: int) -> np.ndarray:
     """A soft gradient with a pale glow behind the head, u8 [side, side, 3]."""
     top, bottom = (np.array(colour, np.float32) for colour in _BACKGROUNDS[name])
     y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j].astype(np.float32)
-    picture = top + (bottom - top) * ((y + 1) / 2)[..., None]
+    image = top + (bottom - top) * ((y + 1) / 2)[..., None]
     glow = np.exp(-(x**2 + (y + 0.1) ** 2) / 0.7)[..., None]
-    return np.rint(picture + (255 - picture) * 0.45 * glow).astype(np.uint8)
+    return np.rint(image + (255 - image) * 0.45 * glow).astype(np.uint8)
 
 
 @lru_cache

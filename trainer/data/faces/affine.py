@@ -1,4 +1,4 @@
-"""Pictures turned, scaled and bent, without losing what lies between the pixels. No torch."""
+"""Images turned, scaled and bent, without losing what lies between the pixels. No torch."""
 
 import cv2
 import numpy as np
@@ -10,7 +10,7 @@ def apply(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def turned(size: tuple[int, int], degrees: float, scale: float, room: float = 0) -> tuple[np.ndarray, tuple[int, int]]:
-    """The transform [2, 3] that turns a picture of a width and height anticlockwise, and the size that holds it all.
+    """The transform [2, 3] that turns an image of a width and height anticlockwise, and the size that holds it all.
 
     room: pixels more on each side, of the result.
     """
@@ -23,9 +23,9 @@ def turned(size: tuple[int, int], degrees: float, scale: float, room: float = 0)
 
 
 def sampled(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
-    """A square of so many pixels of a picture u8 [h, w, c], through a transform [2, 3] from the picture to it.
+    """A square of so many pixels of an image u8 [h, w, c], through a transform [2, 3] from the image to it.
 
-    What is made smaller is averaged. Beyond the picture its edges are repeated.
+    What is made smaller is averaged. Beyond the image its edges are repeated.
     """
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
     finer = min(max(1, round(1 / scale)), max(1, 4096 // size))
@@ -37,12 +37,12 @@ def sampled(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
 
 
 def moved(image: np.ndarray, places: np.ndarray, method: int = cv2.INTER_CUBIC) -> np.ndarray:
-    """What a picture [h, w, c] has at ``places``, f32 [h', w', 2] x and y: [h', w', c]. Its edges are repeated."""
+    """What an image [h, w, c] has at ``places``, f32 [h', w', 2] x and y: [h', w', c]. Its edges are repeated."""
     across, down = cv2.split(places)
     result = cv2.remap(image, across, down, method, borderMode=cv2.BORDER_REPLICATE)
     return result.reshape(*places.shape[:2], image.shape[2])
 
 
 def grid(height: int, width: int) -> np.ndarray:
-    """Where the pixels of a picture are, x and y, f32 [h, w, 2]."""
+    """Where the pixels of an image are, x and y, f32 [h, w, 2]."""
     return np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=2).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Faces cut out of pictures, upright and all of one size. No torch."""
+"""Faces cut out of images, upright and all of one size. No torch."""
 
 import argparse
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ def face_box(points: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def upright(points: np.ndarray, size: int, margin: float = MARGIN, turn: float = 0) -> np.ndarray:
-    """The transform f64 [2, 3] from a picture to a square of ``size`` pixels that a face fills, its eyes level.
+    """The transform f64 [2, 3] from an image to a square of ``size`` pixels that a face fills, its eyes level.
 
     points: f32 [68, 2]. margin: what is left on each side, as a share of the face. turn: degrees, anticlockwise.
     """
@@ -65,7 +65,7 @@ class Variant:
 
 @dataclass(frozen=True, kw_only=True)
 class Cutter:
-    """Cuts the largest face out of pictures. Several threads may share one."""
+    """Cuts the largest face out of images. Several threads may share one."""
 
     finder: Finder
     margin: float = MARGIN
@@ -75,9 +75,9 @@ class Cutter:
         require(0 <= self.margin <= 2, "margin", self.margin, "0 to 2")
 
     def cut(self, image: np.ndarray, size: int) -> np.ndarray:
-        """A picture u8 [h, w, c] → one for each variant, u8 [k, size, size, c]. Raises ``Unreadable`` without a face.
+        """An image u8 [h, w, c] → one for each variant, u8 [k, size, size, c]. Raises ``Unreadable`` without a face.
 
-        Where a face reaches beyond its picture, the edges of this are repeated.
+        Where a face reaches beyond its image, the edges of this are repeated.
         """
         points = self.finder.find(image)
         if points is None:

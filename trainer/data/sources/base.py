@@ -12,20 +12,20 @@ from trainer.contract.images import Fit, resize
 from trainer.data.sources.npy import Stored, printable
 from trainer.data.sources.threads import in_threads
 
-MOST_BYTES = 1 << 20  # of pictures that are changed at once
+MOST_BYTES = 1 << 20  # of images that are changed at once
 Piece = tuple[np.ndarray, np.ndarray | None]
-"""Some pictures, u8 [k, h, w, c] RGB or grey, and their labels, i64 [k]."""
+"""Some images, u8 [k, h, w, c] RGB or grey, and their labels, i64 [k]."""
 
 
-class AnyPicture(Protocol):
-    """Pictures that are read when asked for."""
+class AnyImage(Protocol):
+    """Images that are read when asked for."""
 
     shape: tuple[int, int, int, int]
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
-        """Pictures [k, h, w, c] by their indices i64 [k]."""
+        """Images [k, h, w, c] by their indices i64 [k]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +36,9 @@ class Packed:
     shape: tuple[int, int, int, int]  # n, h, w, c; there may turn out to be fewer than n readable ones
     classes: tuple[str, ...] = ()
     pieces: Callable[[], Iterator[Piece]]  # raises UserError where the set is not sound
-    images: "AnyPicture | None" = None  # the same pictures, where any of them can be read without those before it
+    images: "AnyImage | None" = None  # the same images, where any of them can be read without those before it
     labels: np.ndarray | None = None  # i64 [n], with ``images``
-    blocks: np.ndarray | None = None  # i64 [m], with ``images``: the first picture of each block best read as a whole
+    blocks: np.ndarray | None = None  # i64 [m], with ``images``: the first image of each block best read as a whole
     facts: Callable[[], list[tuple[str, str]]] = list  # what else there is to say of it, in lines
 
 
@@ -50,10 +50,10 @@ def of_stored(stored: Stored) -> Packed:
 
 
 def resized(packed: Packed, size: int, fit: Fit = resize, workers: int = 0) -> Packed:
-    """The set with its pictures brought to a square, stretched or as ``fit`` does it; ``size`` 0 keeps theirs.
+    """The set with its images brought to a square, stretched or as ``fit`` does it; ``size`` 0 keeps theirs.
 
     workers: pieces at once, 0 for one a core. What comes in one piece may leave in several, so that memory stays
-    bounded however much larger the pictures become.
+    bounded however much larger the images become.
     """
     count, height, width, channels = packed.shape
     if size in (0, height) and size in (0, width):

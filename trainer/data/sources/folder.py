@@ -53,21 +53,21 @@ def training_part(folder: Path) -> Path:
 
 
 def class_folders(
-    folder: Path, files: Sequence[Path], is_picture: Callable[[Path], bool] = lambda _: True
+    folder: Path, files: Sequence[Path], is_image: Callable[[Path], bool] = lambda _: True
 ) -> tuple[list[int], tuple[str, ...]]:
-    """Labels by the folders right below one that hold pictures, and their names; -1 for files of no class.
+    """Labels by the folders right below one that hold images, and their names; -1 for files of no class.
 
-    None where there are no two such folders, or pictures beside them, which is said. ``is_picture`` is asked of as few
+    None where there are no two such folders, or images beside them, which is said. ``is_image`` is asked of as few
     files as will do: in most sets of one of each folder.
     """
     below: dict[str, list[Path]] = {}
     for file in files:
         below.setdefault("" if file.parent == folder else file.relative_to(folder).parts[0], []).append(file)
     beside = below.pop("", [])
-    names = sorted(name for name, own in below.items() if any(map(is_picture, own))) if len(below) > 1 else []
+    names = sorted(name for name, own in below.items() if any(map(is_image, own))) if len(below) > 1 else []
     if len(names) < 2:
         return [], ()
-    stray = next(filter(is_picture, beside), None)
+    stray = next(filter(is_image, beside), None)
     if stray is not None:
         print(
             f"note: the {len(names)} folders in {printable(folder)} are no classes, since {printable(stray.name)} lies "

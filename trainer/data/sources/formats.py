@@ -8,28 +8,28 @@ from trainer.data.sources import cifar, hub, hub_stream, idx
 from trainer.data.sources import shards as sharded
 from trainer.data.sources.base import Packed, of_stored, resized
 from trainer.data.sources.npy import printable
-from trainer.data.sources.npy_set import PictureSet
+from trainer.data.sources.npy_set import ImageSet
 from trainer.data.sources.sidecar import Facts
 
 PICKLE = b"\x80"
 
 
 def open_set(name: str, image_size: int = 0, fit: Fit = resize, workers: int = 0) -> tuple[Packed, Facts] | None:
-    """A .npy file or a packed set, its pictures brought to ``image_size`` (0: theirs), and what is known of them; None
+    """A .npy file or a packed set, its images brought to ``image_size`` (0: theirs), and what is known of them; None
     for anything else. The labels of a .npy file are among the facts, those of a packed set come with its pieces.
 
     Raises ``UserError`` for one that is not sound.
     """
     path = Path(name)
     if path.suffix == ".npy" and path.is_file():
-        stored = PictureSet(path)
+        stored = ImageSet(path)
         return resized(of_stored(stored), image_size, fit, workers), stored.facts
     packed = open_packed(name, image_size, fit)
     return None if packed is None else (packed, Facts(classes=packed.classes))
 
 
 def open_packed(data: str, image_size: int = 0, fit: Fit = resize) -> Packed | None:
-    """A set in one of the packed formats, its pictures brought to ``image_size`` (0: theirs); None for anything else.
+    """A set in one of the packed formats, its images brought to ``image_size`` (0: theirs); None for anything else.
 
     Raises ``UserError`` for one that is not sound.
     """

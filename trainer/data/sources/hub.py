@@ -1,6 +1,6 @@
-"""Tables of encoded pictures with labels: parquet files, and data sets of the Hugging Face hub (package ``datasets``).
+"""Tables of encoded images with labels: parquet files, and data sets of the Hugging Face hub (package ``datasets``).
 
-Pictures are taken from the bytes in the table. A row that names a file instead is followed only into the hub's own
+Images are taken from the bytes in the table. A row that names a file instead is followed only into the hub's own
 download folder: a table could name any file of this machine otherwise, or any address. No code of a data set is run.
 """
 
@@ -38,7 +38,7 @@ SHOWN = 8  # rows that are left out are named up to here
 HINT = "pip install 'utsuroi[data]'"
 
 Row = tuple[Any, Any]
-"""An encoded picture (bytes, or a mapping with bytes or path), and its label or None."""
+"""An encoded image (bytes, or a mapping with bytes or path), and its label or None."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class Table:
     name: str
     count: int
     rows: Callable[[], Iterator[Row]]
-    fetch: Callable[[int], Any] | None  # what any row holds in the column of pictures, where it can be asked for
+    fetch: Callable[[int], Any] | None  # what any row holds in the column of images, where it can be asked for
     starts: np.ndarray | None = None  # i64 [m]: the first row of each group that ``fetch`` reads at once
     classes: tuple[str, ...] | None  # names by label where the table says them
     trusted: tuple[Path, ...] = ()  # folders in which a row may name a file
@@ -73,7 +73,7 @@ def find_parquet(folder: Path) -> list[Path]:
 
 
 def open_parquet(paths: list[Path], image_size: int = 0, fit: Fit = resize) -> Packed:
-    """Local parquet files as one set. Raises ``UserError`` for those that are not sound, or hold no pictures."""
+    """Local parquet files as one set. Raises ``UserError`` for those that are not sound, or hold no images."""
     try:
         from datasets import Features
         from pyarrow.parquet import ParquetFile
@@ -180,12 +180,12 @@ def parse(data: str, kind: str) -> tuple[str, str | None]:
 
 
 def find_columns(features: Mapping[str, Any], what: str) -> tuple[str, str | None]:
-    """The names of the columns of pictures and of labels, by type first and by name then. Raises ``UserError``."""
+    """The names of the columns of images and of labels, by type first and by name then. Raises ``UserError``."""
     kinds = {name: _kind(feature) for name, feature in features.items()}
     images = [name for kind in ("image", "encoded") for name, found in kinds.items() if found == kind]
     if not images:
         shown = ", ".join(f"{printable(name)} ({kind})" for name, kind in list(kinds.items())[:SHOWN])
-        raise UserError(f"{what} holds no column of encoded pictures: it has {shown or 'none at all'}")
+        raise UserError(f"{what} holds no column of encoded images: it has {shown or 'none at all'}")
     labels = [name for name, kind in kinds.items() if kind == "class"]
     labels += [name for name in LABEL_NAMES if kinds.get(name) in ("int", "text")]
     return images[0], labels[0] if labels else None
@@ -213,7 +213,7 @@ def class_names(features: Mapping[str, Any], label: str | None) -> tuple[str, ..
 
 
 def pack(table: Table, image_size: int = 0, fit: Fit = resize) -> Packed:
-    """Check all rows' headers, then offer the pictures in one size. What is unreadable is named and left out.
+    """Check all rows' headers, then offer the images in one size. What is unreadable is named and left out.
 
     Raises ``UserError`` where none is left, where labels are none, or where sizes differ and none was asked for.
     """
@@ -221,9 +221,9 @@ def pack(table: Table, image_size: int = 0, fit: Fit = resize) -> Packed:
     sizes: set[tuple[int, int]] = set()
     values: list[Any] = []
     skipped = 0
-    for row, (picture, value) in zip(range(table.count), table.rows(), strict=False):
+    for row, (stored, value) in zip(range(table.count), table.rows(), strict=False):
         try:
-            sizes.add(read_header(encoded(picture, table.trusted)).shape)
+            sizes.add(read_header(encoded(stored, table.trusted)).shape)
         except Unreadable as error:
             skipped += 1
             _say_skipped(table, row, str(error), skipped)
@@ -231,22 +231,22 @@ def pack(table: Table, image_size: int = 0, fit: Fit = resize) -> Packed:
         good[row] = True
         values.append(value)
     if not values:
-        raise UserError(f"{table.what} holds no readable picture ({skipped} rows)")
+        raise UserError(f"{table.what} holds no readable image ({skipped} rows)")
     if len(sizes) > 1 and not image_size:
         few = ", ".join(f"{width}x{height}" for height, width in sorted(sizes)[:3])
-        raise UserError(f"{table.what} holds pictures of {len(sizes)} sizes ({few} ...): give --image-size")
+        raise UserError(f"{table.what} holds images of {len(sizes)} sizes ({few} ...): give --image-size")
     height, width = (image_size, image_size) if image_size else next(iter(sizes))
     labels, classes = numbered_values(values, table.what, table.classes)
 
     def pieces() -> Iterator[Piece]:
         position = 0
-        for row, (picture, _) in zip(range(table.count), table.rows(), strict=False):
+        for row, (stored, _) in zip(range(table.count), table.rows(), strict=False):
             if not good[row]:
                 continue
             label = None if labels is None else labels[position : position + 1]
             position += 1
             try:
-                image = load_bytes(encoded(picture, table.trusted), height, width, fit)
+                image = load_bytes(encoded(stored, table.trusted), height, width, fit)
             except (Unreadable, cv2.error) as error:
                 _say_skipped(table, row, str(error))
                 continue

@@ -1,6 +1,6 @@
 """Data sets of the hub that are read while training and never stored: ``hubstream:OWNER/NAME[:SPLIT]``.
 
-Of parquet files, which is what the hub keeps pictures in, the groups of rows are read that training comes to: for sets
+Of parquet files, which is what the hub keeps images in, the groups of rows are read that training comes to: for sets
 larger than the disk. Opening reads the tables of contents and the labels. No code of a data set is run. No torch.
 """
 
@@ -24,14 +24,14 @@ from trainer.data.sources.parquet_rows import (
     parquet_file,
 )
 
-PIECE = 64  # pictures
+PIECE = 64  # images
 
 
 def open_hub_stream(data: str, image_size: int = 0, fit: Fit = resize) -> Packed:
-    """The pictures of a data set of the hub. Raises ``UserError`` in one line."""
+    """The images of a data set of the hub. Raises ``UserError`` in one line."""
     name, split = parse(data, "hubstream")
     if not image_size:
-        raise UserError(f"{data}: sizes are not known before pictures are read: give --image-size, or --size")
+        raise UserError(f"{data}: sizes are not known before images are read: give --image-size, or --size")
     try:
         import datasets
     except ImportError:
@@ -55,7 +55,7 @@ def found_files(datasets: Any, name: str) -> Any:
 
 
 def open_tables(files: list[str], data: str, name: str, image_size: int, fit: Fit) -> Packed:
-    """Parquet files, here or far away, whose pictures are read when asked for. Raises ``UserError``."""
+    """Parquet files, here or far away, whose images are read when asked for. Raises ``UserError``."""
     from datasets import Features
 
     found: list[Groups] = []

@@ -1,4 +1,4 @@
-"""By what a set of pictures is known again, without reading it: a run that goes on is to have the same. No torch."""
+"""By what a set of images is known again, without reading it: a run that goes on is to have the same. No torch."""
 
 import hashlib
 import os
@@ -14,7 +14,7 @@ from trainer.data.sources.sidecar import sampled
 BLOCKS = 32  # of a file that are looked at, spread over it
 LABELS = 1_000_000  # that are looked at, spread over all
 SIZES = 4096  # of a folder's files that are asked for, spread over it: each takes the system some microseconds
-# What lies beside pictures and changes without them.
+# What lies beside images and changes without them.
 BESIDE = (".json", ".jsonl", ".txt", ".md", ".csv", ".html", ".log", ".db", ".ini", ".py")
 
 
@@ -53,7 +53,7 @@ def parts(source: str, without: str) -> Iterator[bytes]:
 
 
 def files_below(folder: str, without: str) -> Iterator[str]:
-    """The files that may be pictures."""
+    """The files that may be images."""
     waiting = [folder]
     while waiting:
         place = waiting.pop()
@@ -66,7 +66,7 @@ def files_below(folder: str, without: str) -> Iterator[str]:
                         waiting.append(entry.path)
                     elif not entry.name.lower().endswith(BESIDE):
                         yield entry.path
-        except OSError:  # what cannot be read is no picture of the set either
+        except OSError:  # what cannot be read is no image of the set either
             continue
 
 

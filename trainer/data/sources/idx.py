@@ -1,4 +1,4 @@
-"""MNIST's file format, idx: a header of sizes, then bytes; raw or gzipped, pictures and labels in two files.
+"""MNIST's file format, idx: a header of sizes, then bytes; raw or gzipped, images and labels in two files.
 
 Nothing that a file claims is believed: sizes are checked against the file before memory is asked for, and gzipped
 data is unpacked a few megabytes at a time, to the size claimed and not a byte further.
@@ -29,7 +29,7 @@ IMAGES_NAME = re.compile(r"(.*)images([-.]idx)3([-.]ubyte)(\.gz)?")
 
 
 def find_images(folder: Path) -> Path | None:
-    """The pictures' file in a folder, or in ``raw`` below it, where torchvision keeps them; the training set of two.
+    """The images' file in a folder, or in ``raw`` below it, where torchvision keeps them; the training set of two.
 
     Raises ``UserError`` where there are several and none is the training set.
     """
@@ -56,7 +56,7 @@ def is_idx(path: Path) -> bool:
 
 
 def open_idx(path: Path) -> Packed:
-    """A set of pictures, with the labels of the file beside it. Raises ``UserError`` for one that is not sound."""
+    """A set of images, with the labels of the file beside it. Raises ``UserError`` for one that is not sound."""
     with _explained(path), _open(path) as file:
         sizes = _read_header(path, file, 3)
     if max(sizes[1:]) > MOST_SIDE:
@@ -94,7 +94,7 @@ def _read_labels(path: Path, count: int) -> np.ndarray:
     with _explained(path), _open(path) as file:
         (found,) = _read_header(path, file, 1)
         if found != count:
-            raise UserError(f"{printable(path)} holds {found} labels, expected {count}, one a picture")
+            raise UserError(f"{printable(path)} holds {found} labels, expected {count}, one an image")
         labels = np.frombuffer(_read(path, file, count), np.uint8).astype(np.int64)
         _expect_end(path, file)
     return labels
@@ -121,7 +121,7 @@ def _explained(path: Path) -> Iterator[None]:
 
 def _read_header(path: Path, file: BinaryIO, dimensions: int) -> tuple[int, ...]:
     """The sizes, in so far as the file can be as large as they say."""
-    what = {1: "labels", 3: "pictures"}
+    what = {1: "labels", 3: "images"}
     magic = file.read(4)
     expected = f"expected u8 {what[dimensions]} in {dimensions} dimension(s)"
     if not MAGIC.fullmatch(magic):

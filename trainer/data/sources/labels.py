@@ -1,4 +1,4 @@
-"""Labels of picture files: by the folders that they lie in, or by a CSV file of names and labels. No torch."""
+"""Labels of image files: by the folders that they lie in, or by a CSV file of names and labels. No torch."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Pictures in .npy files, u8 [n, h, w, 3] RGB: written whole or not at all, opened only when sound. No torch."""
+"""Images in .npy files, u8 [n, h, w, 3] RGB: written whole or not at all, opened only when sound. No torch."""
 
 import contextlib
 import math
@@ -31,9 +31,9 @@ def output(path: Path, force: bool) -> Iterator[BinaryIO]:
 
 
 class Writer:
-    """Appends pictures to a .npy file whose length is known only at the end; ``with output(...)`` gives the file.
+    """Appends images to a .npy file whose length is known only at the end; ``with output(...)`` gives the file.
 
-    Pictures never pile up in memory, and a full disk is an error where a memory-mapped file would kill the process.
+    Images never pile up in memory, and a full disk is an error where a memory-mapped file would kill the process.
     """
 
     def __init__(self, file: BinaryIO, shape: tuple[int, int, int]) -> None:
@@ -46,7 +46,7 @@ class Writer:
         np.lib.format.write_array_header_1_0(self.file, header)
 
     def append(self, images: np.ndarray) -> None:
-        """Append one picture [h, w, c] or several [n, h, w, c], u8."""
+        """Append one image [h, w, c] or several [n, h, w, c], u8."""
         images = images.reshape(-1, *self.shape)
         self.file.write(np.ascontiguousarray(images, np.uint8).data)
         self.count += len(images)
@@ -82,16 +82,16 @@ def check_free(path: Path, force: bool) -> None:
 
 
 def read_header(path: Path) -> tuple[tuple[int, ...], int]:
-    """Check a .npy file of pictures without reading it → its shape and the byte where the pictures begin.
+    """Check a .npy file of images without reading it → its shape and the byte where the images begin.
 
     The shape is [n, h, w] or [n, h, w, 1 or 3]. Raises ``UserError`` in one line for a file that is missing, cut short,
-    pickled, or no set of pictures.
+    pickled, or no set of images.
     """
     name = printable(path)
     if not path.exists():
         raise UserError(f"there is no file {name}")
     if path.is_dir():
-        raise UserError(f"{name} is a folder, expected a .npy file of pictures; 'create' makes one of a folder")
+        raise UserError(f"{name} is a folder, expected a .npy file of images; 'create' makes one of a folder")
     if not path.is_file():
         raise UserError(f"{name} is not a regular file")
     try:
@@ -106,7 +106,7 @@ def read_header(path: Path) -> tuple[tuple[int, ...], int]:
         raise UserError(f"cannot read {name}: {error.strerror}") from None
     except Exception as error:  # the header is parsed from text that can be anything
         reason = re.sub(r"\s+", " ", printable(str(error)))[:160]
-        raise UserError(f"{name} is not a .npy file of pictures: {reason}") from None
+        raise UserError(f"{name} is not a .npy file of images: {reason}") from None
     expected = "expected u8 [n, h, w, 3]"
     if dtype.hasobject:
         raise UserError(f"{name} holds pickled objects, which are never loaded; {expected}")
@@ -122,11 +122,11 @@ def read_header(path: Path) -> tuple[tuple[int, ...], int]:
             hint = "; drop the alpha channel first"
         raise UserError(f"{name} holds u8 {list(shape)}, {expected}{hint}")
     if len(shape) == 3 and shape[2] in (3, 4):
-        raise UserError(f"{name} holds u8 {list(shape)}, one picture and not a set; {expected}")
+        raise UserError(f"{name} holds u8 {list(shape)}, one image and not a set; {expected}")
     if fortran:
         raise UserError(f"{name} is in Fortran order, expected C order: np.save(name, np.ascontiguousarray(images))")
     if 0 in shape:
-        raise UserError(f"{name} holds no pictures: u8 {list(shape)}")
+        raise UserError(f"{name} holds no images: u8 {list(shape)}")
     needed = start + math.prod(shape)
     found = path.stat().st_size
     if found != needed:
@@ -136,7 +136,7 @@ def read_header(path: Path) -> tuple[tuple[int, ...], int]:
 
 
 class Stored:
-    """Pictures u8 [n, h, w, c] RGB of a .npy file, read when asked for.
+    """Images u8 [n, h, w, c] RGB of a .npy file, read when asked for.
 
     Read and not mapped: what a map has touched counts as this process's memory, and a file that shrinks under a map
     kills it. Loader processes get the name alone. Raises ``UserError`` for a file that is not sound.
@@ -157,16 +157,16 @@ class Stored:
         return {**self.__dict__, "file": None}
 
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
-        """Pictures [k, h, w, c] by their indices i64 [k]; negative ones count from the end."""
+        """Images [k, h, w, c] by their indices i64 [k]; negative ones count from the end."""
         images = np.empty((len(indices), *self.shape[1:]), np.uint8)
         for row, index in enumerate(np.asarray(indices).tolist()):
             if not -len(self) <= index < len(self):
-                raise IndexError(f"picture {index} of {len(self)}")
+                raise IndexError(f"image {index} of {len(self)}")
             self._read(index % len(self), images[row : row + 1])
         return self._rgb(images)
 
     def pieces(self, most: int = 1 << 20) -> Iterator[np.ndarray]:
-        """All pictures in order, some [k, h, w, c] at a time: of at most so many bytes, and at least one."""
+        """All images in order, some [k, h, w, c] at a time: of at most so many bytes, and at least one."""
         step = max(1, most // math.prod(self.shape[1:]))
         for first in range(0, len(self), step):
             images = np.empty((min(step, len(self) - first), *self.shape[1:]), np.uint8)

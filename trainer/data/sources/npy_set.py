@@ -1,4 +1,4 @@
-"""Sets of pictures as the tools take and give them: a .npy file and the facts beside it, together or not at all."""
+"""Sets of images as the tools take and give them: a .npy file and the facts beside it, together or not at all."""
 
 import contextlib
 import json
@@ -15,8 +15,8 @@ from trainer.data.sources.sidecar import Facts
 MOST_OLD_FACTS = 1 << 30  # bytes
 
 
-class PictureSet(Stored):
-    """A .npy file of pictures, RGB or grey whatever its order on disk, with what is known of them."""
+class ImageSet(Stored):
+    """A .npy file of images, RGB or grey whatever its order on disk, with what is known of them."""
 
     def __init__(self, path: Path, bgr: bool = False) -> None:
         super().__init__(path, bgr)
@@ -31,7 +31,7 @@ class PictureSet(Stored):
 
 
 class SetWriter(Writer):
-    """Takes the pictures one by one, and ``facts`` of them all before it is closed."""
+    """Takes the images one by one, and ``facts`` of them all before it is closed."""
 
     facts = Facts()
 
@@ -57,10 +57,10 @@ def check_not_input(path: Path, inputs: Iterable[Path]) -> None:
 
 @contextlib.contextmanager
 def writing(path: Path, shape: tuple[int, int, int], force: bool) -> Iterator[SetWriter]:
-    """Write pictures u8 [h, w, c] = ``shape`` to ``path``, and their facts beside it.
+    """Write images u8 [h, w, c] = ``shape`` to ``path``, and their facts beside it.
 
     However it ends, by an error or a kill at any moment, there is the old set or the whole new one: the facts are put
-    in place first, and wait for their pictures (see ``trainer.data.sources.sidecar``). Raises ``UserError``.
+    in place first, and wait for their images (see ``trainer.data.sources.sidecar``). Raises ``UserError``.
     """
     side = known.beside(path)
     announced: dict[str, Any] = {}
@@ -83,7 +83,7 @@ def writing(path: Path, shape: tuple[int, int, int], force: bool) -> Iterator[Se
 
 
 def _settle(path: Path, announced: Mapping[str, Any], old: bytes | None) -> None:
-    """Have the facts beside ``path`` be those of the pictures that are there after all."""
+    """Have the facts beside ``path`` be those of the images that are there after all."""
     side = known.beside(path)
     with contextlib.suppress(OSError, UserError):
         if path.exists() and known.fingerprint(path) == announced["fingerprint"]:
@@ -110,7 +110,7 @@ def _earlier(path: Path) -> dict[str, Any]:
 
 
 def _is_abandoned(path: Path) -> bool:
-    """Whether the facts beside ``path`` wait for pictures that a kill has kept from coming."""
+    """Whether the facts beside ``path`` wait for images that a kill has kept from coming."""
     side = known.beside(path)
     if os.path.lexists(path) or not side.is_file():
         return False

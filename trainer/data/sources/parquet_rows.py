@@ -1,4 +1,4 @@
-"""Pictures in the rows of a table, read when asked for: of parquet files, here or far away, by groups. No torch."""
+"""Images in the rows of a table, read when asked for: of parquet files, here or far away, by groups. No torch."""
 
 import contextlib
 import json
@@ -30,7 +30,7 @@ Open = Callable[[str], BinaryIO]
 
 
 class RowImages:
-    """Pictures u8 [n, h, w, 3] RGB of some rows of a table; ``fetch`` gives what a row holds.
+    """Images u8 [n, h, w, 3] RGB of some rows of a table; ``fetch`` gives what a row holds.
 
     In place of one that cannot be read comes always the same other one: the next of its block and label, which is at
     hand, or else of the set. A run comes to a row again and again, and would never get past it. ``labels``: i64 [n] of
@@ -58,7 +58,7 @@ class RowImages:
         return self.shape[0]
 
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
-        """Pictures [k, h, w, c] by their indices i64 [k]. One that cannot be read is named once. Raises ``UserError``
+        """Images [k, h, w, c] by their indices i64 [k]. One that cannot be read is named once. Raises ``UserError``
         where none can be read in its place."""
         indices = np.asarray(indices)
         images = np.empty((len(indices), *self.shape[1:]), np.uint8)
@@ -71,7 +71,7 @@ class RowImages:
         return images
 
     def read(self, index: int) -> np.ndarray:
-        """One picture u8 [h, w, 3]. Raises ``Unreadable``."""
+        """One image u8 [h, w, 3]. Raises ``Unreadable``."""
         stored = encoded(self.fetch(int(self.rows[index])), self.trusted)
         try:
             return load_bytes(stored, *self.shape[1:3], self.fit)
@@ -79,7 +79,7 @@ class RowImages:
             raise Unreadable("cannot be decoded") from None
 
     def instead_of(self, index: int, reason: str) -> np.ndarray:
-        """The picture that takes the place of an unreadable one. Raises ``UserError``."""
+        """The image that takes the place of an unreadable one. Raises ``UserError``."""
         name = f"{printable(self.what)}, row {self.rows[index]}"
         for other in islice(self.others(index), MOST_UNREADABLE):
             try:
@@ -93,7 +93,7 @@ class RowImages:
         raise UserError(f"{name}: {reason}; nor can the {MOST_UNREADABLE} after it be read")
 
     def others(self, index: int) -> Iterator[int]:
-        """What may take a picture's place, in order: those of its block and label, of its label, of its block."""
+        """What may take an image's place, in order: those of its block and label, of its label, of its block."""
         block = int(np.searchsorted(self.blocks, index, "right"))
         first = int(self.blocks[block - 1])
         end = int(self.blocks[block]) if block < len(self.blocks) else len(self)
@@ -156,8 +156,8 @@ class RowGroups:
                 self.open[file] = parquet_file(self.opener(self.files[file]))
             self.open.move_to_end(file)
             table = self.open[file].read_row_group(group, columns=[self.column], use_threads=False)
-            pictures: list[Any] = table.column(self.column).to_pylist()
-        return pictures
+            images: list[Any] = table.column(self.column).to_pylist()
+        return images
 
 
 @dataclass(frozen=True)
@@ -196,11 +196,11 @@ def explained(name: str | Path) -> Any:
         raise UserError(f"{printable(name)} is no sound parquet file: {first_line(error)}") from None
 
 
-def encoded(picture: Any, trusted: tuple[Path, ...]) -> bytes:
+def encoded(image: Any, trusted: tuple[Path, ...]) -> bytes:
     """A row's encoded bytes. Raises ``Unreadable``."""
-    data, path = picture, None
-    if isinstance(picture, Mapping):
-        data, path = picture.get("bytes"), picture.get("path")
+    data, path = image, None
+    if isinstance(image, Mapping):
+        data, path = image.get("bytes"), image.get("path")
     if isinstance(data, bytes) and data:
         return data
     if isinstance(path, str):
@@ -209,8 +209,8 @@ def encoded(picture: Any, trusted: tuple[Path, ...]) -> bytes:
             file = real(file)
             if any(file.is_relative_to(folder) for folder in trusted):
                 return read_bytes(file)
-        raise Unreadable(f"names the file {json.dumps(path)[:80]} and holds no picture")
-    raise Unreadable("holds no picture")
+        raise Unreadable(f"names the file {json.dumps(path)[:80]} and holds no image")
+    raise Unreadable("holds no image")
 
 
 def first_line(error: BaseException) -> str:

@@ -1,15 +1,15 @@
-"""What is known of the pictures of a .npy file, in the JSON beside it: names, labels, sizes, order, how it was made.
+"""What is known of the images of a .npy file, in the JSON beside it: names, labels, sizes, order, how it was made.
 
     {"classes": ["cat", "dog"], "labels": [0, 0, 1], "names": ["a.jpg", "b.jpg", "c.png"], "sizes": [[640, 480], ...],
      "groups": [0, 0, 1], "order": "RGB", "made": {"tool": "create", "options": {...}}, "versions": {...},
      "fingerprint": "..."}
 
-Pictures of the same original, as a face and its mirrored copy, share a number under "groups"; those made of several
-others, as morphs, have -1 there. Groups stay together where pictures are held out, and what has -1 is trained on only.
+Images of the same original, as a face and its mirrored copy, share a number under "groups"; those made of several
+others, as morphs, have -1 there. Groups stay together where images are held out, and what has -1 is trained on only.
 All of it may be missing, and such a file may be written by hand. The fingerprint tells whether it belongs to these
-pictures. While a set is replaced by a newer one, the newer facts wait under "pending": they count from the moment on
-that their pictures are in place, so that a kill leaves the old set or the new one, and never labels of the one for
-pictures of the other.
+images. While a set is replaced by a newer one, the newer facts wait under "pending": they count from the moment on
+that their images are in place, so that a kill leaves the old set or the new one, and never labels of the one for
+images of the other.
 """
 
 import contextlib
@@ -30,14 +30,14 @@ import numpy as np
 from trainer.config import UserError
 from trainer.data.sources.npy import printable
 
-MADE = -1  # the group of what is made of several pictures
+MADE = -1  # the group of what is made of several images
 ORDERS = ("RGB", "BGR", "grey")
 BLOCK, BLOCKS = 4096, 64  # bytes, and how many of them a fingerprint looks at
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Facts:
-    """What is known of n pictures."""
+    """What is known of n images."""
 
     names: tuple[str, ...] = ()  # [n], or unknown
     labels: np.ndarray | None = None  # i64 [n], into classes
@@ -45,11 +45,11 @@ class Facts:
     sizes: np.ndarray | None = None  # i64 [n, 2]: width and height in pixels that they had before
     order: str = ""  # in which the file holds colours; unknown: RGB
     groups: np.ndarray | None = None  # i64 [n]: of each one's original; MADE: of others; unknown: each its own
-    factors: Mapping[str, list[Any]] = field(default_factory=dict)  # what drawn pictures were drawn with, [n] each
+    factors: Mapping[str, list[Any]] = field(default_factory=dict)  # what drawn images were drawn with, [n] each
     made: Mapping[str, Any] = field(default_factory=dict)  # by which tool, with which options
 
     def take(self, indices: np.ndarray) -> "Facts":
-        """The facts of some of the pictures, by their indices i64 [k]."""
+        """The facts of some of the images, by their indices i64 [k]."""
         chosen = indices.tolist()
         return replace(
             self,
@@ -75,7 +75,7 @@ class Facts:
 
 def originals(groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Groups i64 [n], which may have any numbers, as 0, 1, ... in the order in which they come, and MADE, i64 [n]; and
-    the first picture of each, i64 [k]."""
+    the first image of each, i64 [k]."""
     members = np.flatnonzero(groups != MADE)
     _, first, group = np.unique(groups[members], return_index=True, return_inverse=True)
     numbers = np.full(len(groups), MADE)
@@ -84,7 +84,7 @@ def originals(groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def versions() -> dict[str, str]:
-    """Of what a picture's values depend on."""
+    """Of what an image's values depend on."""
     found = {"python": platform.python_version(), "numpy": np.__version__, "opencv": cv2.__version__}
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         found["utsuroi"] = importlib.metadata.version("utsuroi")
@@ -113,7 +113,7 @@ def sampled(file: BinaryIO, size: int, count: int) -> Iterator[bytes]:
 
 
 def read_facts(path: Path, count: int) -> Facts:
-    """The facts of the ``count`` pictures of a .npy file. Raises ``UserError`` where they do not fit them."""
+    """The facts of the ``count`` images of a .npy file. Raises ``UserError`` where they do not fit them."""
     side = beside(path)
     if not os.path.lexists(side):
         return Facts()
@@ -121,7 +121,7 @@ def read_facts(path: Path, count: int) -> Facts:
 
 
 def current(path: Path, facts: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Which of two sets of facts are those of the pictures that are there. Raises ``UserError`` where neither is."""
+    """Which of two sets of facts are those of the images that are there. Raises ``UserError`` where neither is."""
     pending = facts.get("pending")
     mark = facts.get("fingerprint")
     if not isinstance(pending, dict) and mark is None:
@@ -134,7 +134,7 @@ def current(path: Path, facts: Mapping[str, Any]) -> Mapping[str, Any]:
         return pending
     if mark not in (None, found):
         raise UserError(
-            f"{printable(beside(path))} is of other pictures than {printable(path.name)} holds now: remove it, or its "
+            f"{printable(beside(path))} is of other images than {printable(path.name)} holds now: remove it, or its "
             "'fingerprint' where it is right all the same"
         )
     return {name: value for name, value in facts.items() if name != "pending"}
@@ -147,7 +147,7 @@ def read_json(path: Path, most: int) -> dict[str, Any]:
             raise UserError(f"{printable(path)} is not a regular file, expected JSON")
         size = path.stat().st_size
         if size > most:
-            raise UserError(f"{printable(path)} holds {size} bytes, expected at most {most} for these pictures")
+            raise UserError(f"{printable(path)} holds {size} bytes, expected at most {most} for these images")
         facts = json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise UserError(f"cannot read {printable(path)}: {error.strerror}") from None
@@ -168,7 +168,7 @@ def _checked(side: Path, facts: Mapping[str, Any], count: int) -> Facts:
             return None
         if not isinstance(value, list) or len(value) != count:
             found = len(value) if isinstance(value, list) else type(value).__name__
-            raise UserError(f"{name} has {found} {key}, expected {count}, one a picture")
+            raise UserError(f"{name} has {found} {key}, expected {count}, one an image")
         return value
 
     order, classes, made = facts.get("order", ""), facts.get("classes"), facts.get("made")
@@ -189,7 +189,7 @@ def _checked(side: Path, facts: Mapping[str, Any], count: int) -> Facts:
     factors = facts.get("factors", {})
     sound = isinstance(factors, dict) and all(isinstance(v, list) and len(v) == count for v in factors.values())
     if not sound:
-        raise UserError(f"{name} has factors that are not one a picture")
+        raise UserError(f"{name} has factors that are not one an image")
     return Facts(
         names=tuple(names or ()),
         labels=None if labels is None else np.array(labels, np.int64),

@@ -1,4 +1,4 @@
-"""Several pictures at once, in threads: OpenCV releases the interpreter. No torch."""
+"""Several images at once, in threads: OpenCV releases the interpreter. No torch."""
 
 import os
 from collections import deque
@@ -21,7 +21,7 @@ def in_threads(files: Iterable[Item], one: Callable[[Item], Made], workers: int 
     """
     workers = workers or _cores()
     threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # one thread a picture; more would fight over the cores
+    cv2.setNumThreads(1)  # one thread an image; more would fight over the cores
     pool = ThreadPoolExecutor(workers)
     waiting: deque[tuple[Item, Future[Made]]] = deque()
     rest = iter(files)

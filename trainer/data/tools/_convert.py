@@ -1,4 +1,4 @@
-"""What tools share that make a picture file of each picture file. No torch."""
+"""What tools share that make an image file of each image file. No torch."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -15,11 +15,11 @@ from trainer.data.sources.npy import check_free, output, printable
 from trainer.data.sources.threads import in_threads
 
 Change = Callable[[bytes, Header], np.ndarray]
-"""A file's bytes and its header → the new picture as OpenCV writes it. Raises ``Unreadable``."""
+"""A file's bytes and its header → the new image as OpenCV writes it. Raises ``Unreadable``."""
 
 
 def plan(inputs: list[str], folder: Path, suffix: str) -> tuple[dict[Path, Path], int]:
-    """Where each picture's result goes: source → target in ``folder``, by its place in the folder that was named; and
+    """Where each image's result goes: source → target in ``folder``, by its place in the folder that was named; and
     how many were left out, with a line on each, since another of the same name goes there.
 
     Raises ``UserError`` where there is no file, or a result would take the place of a source.
@@ -78,17 +78,17 @@ def convert(
     def make(path: Path) -> bytes | str:
         try:
             data = read_bytes(path)
-            picture = change(data, read_header(data))
+            image = change(data, read_header(data))
         except Unreadable as error:
             return str(error)
         except (cv2.error, MemoryError):
             return "too large to decode here"
-        return cv2.imencode(".png", picture)[1].tobytes()
+        return cv2.imencode(".png", image)[1].tobytes()
 
     written = 0
     try:
         made = in_threads(list(targets), make, workers)
-        for path, result in tqdm(made, what, len(targets), unit="picture", disable=None):
+        for path, result in tqdm(made, what, len(targets), unit="image", disable=None):
             if isinstance(result, str):
                 tqdm.write(f"skipped {printable(path)}: {printable(result)}", file=sys.stderr)
                 continue

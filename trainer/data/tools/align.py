@@ -1,7 +1,7 @@
-"""Cut the faces out of pictures: found, turned upright by the line of the eyes, brought to one size.
+"""Cut the faces out of images: found, turned upright by the line of the eyes, brought to one size.
 
-IN is folders, quoted patterns and picture files, or one set. OUT is a .npy file, with names and labels beside it, or a
-folder for a PNG of each. Of several faces in a picture the largest counts. Pictures without one are listed and left
+IN is folders, quoted patterns and image files, or one set. OUT is a .npy file, with names and labels beside it, or a
+folder for a PNG of each. Of several faces in an image the largest counts. Images without one are listed and left
 out; the exit code is 2 only where there was none at all. Each --jitter adds a copy of every face that is turned by that
 many degrees, anticlockwise; --flip adds mirrored copies of them all. A set says which are of one face: none of them is
 held out while others are trained on.
@@ -38,17 +38,17 @@ from trainer.data.sources.threads import in_threads
 from trainer.data.tools._convert import make_folder, plan
 
 Load = Callable[[], np.ndarray]
-"""Gives a picture, u8 [h, w, c] RGB. Raises ``Unreadable``."""
+"""Gives an image, u8 [h, w, c] RGB. Raises ``Unreadable``."""
 
 
 @dataclass
 class Source:
-    """The pictures to look for faces in, one by one."""
+    """The images to look for faces in, one by one."""
 
     count: int
     channels: int
     size: int  # in pixels, of the faces unless told otherwise
-    pictures: Iterator[Load]
+    images: Iterator[Load]
     names: list[str]  # to call them by; of a set without names, their numbers
     facts: Facts
     labels: list[int] = field(default_factory=list)  # of a packed set, as it is read
@@ -60,14 +60,14 @@ class Source:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     add = parser.add_argument
-    add("inputs", nargs="+", metavar="IN", help="folders, quoted patterns, picture files; or one set")
+    add("inputs", nargs="+", metavar="IN", help="folders, quoted patterns, image files; or one set")
     add("-o", "--output", type=Path, required=True, metavar="OUT", help="a .npy file, or a folder")
     add("--size", type=int, help="side of the faces in pixels (128, or that of a set)")
     add("--margin", type=float, default=MARGIN, help=f"left round a face, as a share of its height ({MARGIN:g})")
     add("--jitter", type=float, nargs="+", default=[], metavar="DEGREES", help="also turned by these angles")
     add("--flip", action="store_true", help="also mirrored")
     add_model_option(parser)
-    add("--workers", type=int, default=0, help="pictures at once (0: one a core)")
+    add("--workers", type=int, default=0, help="images at once (0: one a core)")
     add("--force", action="store_true", help="replace outputs that exist")
 
 
@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
     copies = f", {len(variants)} of each face" if len(variants) > 1 else ""
     print(
         f"{printable(path)}: {len(found.kept) * len(variants)} faces of {size}x{size} px{copies}, {found.faceless} "
-        f"pictures without a face, {found.skipped} skipped"
+        f"images without a face, {found.skipped} skipped"
     )
     return 0
 
@@ -118,7 +118,7 @@ def _open(arguments: argparse.Namespace) -> Source:
         raise UserError(f"no file matches {' '.join(printable(pattern) for pattern in inputs)}")
     names = names_of(files)
     return Source(
-        count=len(files), channels=3, size=128, pictures=(partial(_read, file) for file in files), names=names,
+        count=len(files), channels=3, size=128, images=(partial(_read, file) for file in files), names=names,
         facts=Facts(names=tuple(names)), files=files, targets=targets, skipped=skipped,
     )  # fmt: skip
 
@@ -134,22 +134,20 @@ def _of_set(packed: Packed, facts: Facts) -> Source:
     count, height, width, channels = packed.shape
     labels: list[int] = []
 
-    def pictures() -> Iterator[Load]:
+    def loads() -> Iterator[Load]:
         for images, numbers in packed.pieces():
             labels.extend([] if numbers is None else numbers.tolist())
             for image in images:
-                yield partial(lambda picture: picture, image)
+                yield partial(lambda loaded: loaded, image)
 
     names = list(facts.names) or [f"{number:0{len(str(count - 1))}}" for number in range(count)]
     size = max(8, min(height, width))
-    return Source(
-        count=count, channels=channels, size=size, pictures=pictures(), names=names, facts=facts, labels=labels
-    )
+    return Source(count=count, channels=channels, size=size, images=loads(), names=names, facts=facts, labels=labels)
 
 
 @dataclass
 class Found:
-    """What has become of the pictures."""
+    """What has become of the images."""
 
     kept: list[int] = field(default_factory=list)  # the numbers of those with a face
     sizes: list[tuple[int, int]] = field(default_factory=list)  # width and height that these have
@@ -159,20 +157,20 @@ class Found:
 
 
 def _faces(source: Source, cutter: Cutter, arguments: argparse.Namespace, found: Found) -> Iterator[np.ndarray]:
-    """The faces of each picture that has one, u8 [k, size, size, c]; the others are said."""
+    """The faces of each image that has one, u8 [k, size, size, c]; the others are said."""
     size = arguments.size or source.size
 
     def one(load: Load) -> tuple[np.ndarray, tuple[int, int]] | str:
         try:
-            picture = load()
-            return cutter.cut(picture, size), (picture.shape[1], picture.shape[0])
+            image = load()
+            return cutter.cut(image, size), (image.shape[1], image.shape[0])
         except Unreadable as error:
             return str(error)
         except (cv2.error, MemoryError):
             return "too large to decode here"
 
-    made = in_threads(source.pictures, one, arguments.workers)
-    for number, (_, result) in enumerate(tqdm(made, "pictures", source.count, unit="picture", disable=None)):
+    made = in_threads(source.images, one, arguments.workers)
+    for number, (_, result) in enumerate(tqdm(made, "images", source.count, unit="image", disable=None)):
         if isinstance(result, str):
             found.faceless += result == NO_FACE
             found.skipped += result != NO_FACE
@@ -183,7 +181,7 @@ def _faces(source: Source, cutter: Cutter, arguments: argparse.Namespace, found:
             yield result[0]
     if not found.kept:
         raise UserError(
-            f"none of the {found.faceless + found.skipped} pictures has a face that can be found; nothing was written"
+            f"none of the {found.faceless + found.skipped} images has a face that can be found; nothing was written"
         )
 
 
@@ -243,12 +241,12 @@ def _to_folder(source: Source, cutter: Cutter, arguments: argparse.Namespace) ->
                     file.write(cv2.imencode(".png", stored)[1].tobytes())
     except KeyboardInterrupt:
         found.interrupted = True
-        print("interrupted: every picture that was written is whole", file=sys.stderr)
+        print("interrupted: every image that was written is whole", file=sys.stderr)
     return found
 
 
 def _numbered(source: Source, arguments: argparse.Namespace) -> list[Path]:
-    """Names for the pictures of a set, by the names that they have and their numbers."""
+    """Names for the images of a set, by the names that they have and their numbers."""
     own = Path(arguments.inputs[0]).stem
     stems = [re.sub(r"[^\w.-]+", "_", Path(name).stem)[:80].lstrip(".") or own for name in source.names]
     digits = len(str(source.count - 1))

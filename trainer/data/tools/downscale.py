@@ -1,6 +1,6 @@
-"""Make pictures smaller by a whole number, as super-resolution is trained and measured: bicubic with antialiasing.
+"""Make images smaller by a whole number, as super-resolution is trained and measured: bicubic with antialiasing.
 
-IN is a folder (all pictures in and below it), a quoted pattern, or files. Every picture becomes OUT/<same name>.png, in
+IN is a folder (all images in and below it), a quoted pattern, or files. Every image becomes OUT/<same name>.png, in
 the folders that it lay in; the pixels at its right and below that make no whole pixel are left off. With --move the
 original is set aside once its result is safely on the disk. Nothing is overwritten but results, with --force; a file
 that cannot be used is named, left out, and stays where it is.
@@ -27,11 +27,11 @@ from trainer.data.tools._convert import convert, make_folder, plan
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("inputs", nargs="+", metavar="IN", help="folders, quoted patterns, or picture files")
+    parser.add_argument("inputs", nargs="+", metavar="IN", help="folders, quoted patterns, or image files")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder to write to")
     parser.add_argument("--scale", type=int, default=2, help="how many times smaller (2)")
     parser.add_argument("--move", type=Path, metavar="FOLDER", help="move the originals here; never over other files")
-    parser.add_argument("--workers", type=int, default=0, help="pictures at once (0: one a core)")
+    parser.add_argument("--workers", type=int, default=0, help="images at once (0: one a core)")
     parser.add_argument("--force", action="store_true", help="replace results that exist")
 
 
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         earlier = real(aside)
         targets = {path: target for path, target in targets.items() if earlier not in real(path).parents}
         if not targets:
-            raise UserError(f"all pictures lie in {printable(aside)} already")
+            raise UserError(f"all images lie in {printable(aside)} already")
     for path in targets:
         if aside is not None and (aside / places[path]).exists():
             raise UserError(
@@ -64,14 +64,14 @@ def run(arguments: argparse.Namespace) -> int:
             make_folder((aside / places[path]).parent)
             move(path, aside / places[path])
 
-    written = convert(targets, make, "pictures", arguments.workers, arguments.force, set_aside)
+    written = convert(targets, make, "images", arguments.workers, arguments.force, set_aside)
     if written is None:
         return 130
     skipped += len(targets) - written
     if not written:
-        raise UserError(f"none of the {skipped} files is a readable picture; nothing was written")
+        raise UserError(f"none of the {skipped} files is a readable image; nothing was written")
     where = f", originals in {printable(aside)}" if aside is not None else ""
-    print(f"{printable(arguments.output)}: {written} pictures, {scale} times smaller, {skipped} skipped{where}")
+    print(f"{printable(arguments.output)}: {written} images, {scale} times smaller, {skipped} skipped{where}")
     return 0
 
 

@@ -1,8 +1,8 @@
-"""Draw the edges of pictures, white on black, as networks that turn drawings into pictures are trained on them.
+"""Draw the edges of images, white on black, as networks that turn drawings into images are trained on them.
 
-Canny's edges, with thresholds a share below and above the picture's median brightness, after a light blur. IN is a
-folder (all pictures in and below it), a quoted pattern, or files; photographs and illustrations, on white too. Every
-picture becomes OUT/<same name>.png, in the folders that it lay in; a file that cannot be used is named and left out.
+Canny's edges, with thresholds a share below and above the image's median brightness, after a light blur. IN is a
+folder (all images in and below it), a quoted pattern, or files; photographs and illustrations, on white too. Every
+image becomes OUT/<same name>.png, in the folders that it lay in; a file that cannot be used is named and left out.
 
     python -m trainer.data edges illustrations/ -o edges --size 256
 """
@@ -23,7 +23,7 @@ BLUR_PX = 3
 
 
 def edge_map(image: np.ndarray, sigma: float = SIGMA, blur: int = BLUR_PX, invert: bool = False) -> np.ndarray:
-    """Edges u8 [h, w], 255 on 0 (or the other way round), of a picture u8 [h, w, 3] RGB or [h, w, 1].
+    """Edges u8 [h, w], 255 on 0 (or the other way round), of an image u8 [h, w, 3] RGB or [h, w, 1].
 
     Canny 1986, "A Computational Approach to Edge Detection"; thresholds (1 ∓ ``sigma``) times the median of the
     brightness, blurred by a Gaussian kernel of ``blur`` pixels (odd; 0: not at all).
@@ -38,14 +38,14 @@ def edge_map(image: np.ndarray, sigma: float = SIGMA, blur: int = BLUR_PX, inver
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("inputs", nargs="+", metavar="IN", help="folders, quoted patterns, or picture files")
+    parser.add_argument("inputs", nargs="+", metavar="IN", help="folders, quoted patterns, or image files")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder to write to")
-    parser.add_argument("--size", type=int, default=0, help="side in pixels to bring pictures to first (0: theirs)")
+    parser.add_argument("--size", type=int, default=0, help="side in pixels to bring images to first (0: theirs)")
     parser.add_argument("--keep-aspect", action="store_true", help="pad by repeating the edge instead of stretching")
     parser.add_argument("--sigma", type=float, default=SIGMA, help="how far the thresholds are from the median, 0 to 1")
     parser.add_argument("--blur", type=int, default=BLUR_PX, help="pixels of the blur, an odd number (0: none)")
     parser.add_argument("--invert", action="store_true", help="black on white")
-    parser.add_argument("--workers", type=int, default=0, help="pictures at once (0: one a core)")
+    parser.add_argument("--workers", type=int, default=0, help="images at once (0: one a core)")
     parser.add_argument("--force", action="store_true", help="replace files that exist")
 
 
@@ -69,6 +69,6 @@ def run(arguments: argparse.Namespace) -> int:
         return 130
     skipped += len(targets) - written
     if not written:
-        raise UserError(f"none of the {skipped} files is a readable picture; nothing was written")
-    print(f"{printable(arguments.output)}: edges of {written} pictures, {skipped} skipped")
+        raise UserError(f"none of the {skipped} files is a readable image; nothing was written")
+    print(f"{printable(arguments.output)}: edges of {written} images, {skipped} skipped")
     return 0

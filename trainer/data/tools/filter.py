@@ -1,6 +1,6 @@
-"""Filter pictures: their high-pass part, sharper ones, ones of even contrast, or blurred ones.
+"""Filter images: their high-pass part, sharper ones, ones of even contrast, or blurred ones.
 
-IN is a .npy file of pictures, which becomes a .npy file, picture by picture, so that neither has to fit in memory; its
+IN is a .npy file of images, which becomes a .npy file, image by image, so that neither has to fit in memory; its
 labels go along. Or IN is folders, quoted patterns and files, each of which becomes OUT/<same name>.png. Kinds:
 
   highpass  what a blur of --sigma pixels takes away, around middle grey; with --sigma 0 what the kernel
@@ -29,7 +29,7 @@ from trainer.contract.images import Header, decode
 from trainer.data.sources.base import Packed, Piece, of_stored
 from trainer.data.sources.formats import open_packed
 from trainer.data.sources.npy import printable
-from trainer.data.sources.npy_set import PictureSet, check_set, writing
+from trainer.data.sources.npy_set import ImageSet, check_set, writing
 from trainer.data.sources.sidecar import Facts, beside
 from trainer.data.sources.threads import in_threads
 from trainer.data.tools._convert import convert, plan
@@ -93,7 +93,7 @@ def make_filter(arguments: argparse.Namespace) -> Filter:
 
 
 def options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What the filtered pictures follow from."""
+    """What the filtered images follow from."""
     names = {"highpass": ("sigma",), "sharpen": (), "clahe": ("clip", "tiles", "channels"), "blur": ("size",)}
     return {name: getattr(arguments, name) for name in ("kind", *names[arguments.kind])}
 
@@ -101,15 +101,15 @@ def options(arguments: argparse.Namespace) -> dict[str, Any]:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     add = parser.add_argument
-    add("inputs", nargs="+", metavar="IN", help="one .npy file or packed set; or folders, quoted patterns, pictures")
+    add("inputs", nargs="+", metavar="IN", help="one .npy file or packed set; or folders, quoted patterns, images")
     add("-o", "--output", type=Path, required=True, metavar="OUT", help="the .npy file, or the folder, to write")
-    add("--kind", choices=("highpass", "sharpen", "clahe", "blur"), required=True, help="what to do to each picture")
+    add("--kind", choices=("highpass", "sharpen", "clahe", "blur"), required=True, help="what to do to each image")
     add("--sigma", type=float, default=2.0, help="highpass: deviation of the blur, in pixels; 0: the kernel (2)")
     add("--clip", type=float, default=2.0, help="clahe: limit of the contrast (2)")
     add("--tiles", type=int, default=2, help="clahe: tiles along each side (2)")
     add("--channels", action="store_true", help="clahe: each colour by itself instead of the brightness")
     add("--size", type=int, default=7, help="blur: width of the Gaussian in pixels, an odd number (7)")
-    add("--workers", type=int, default=0, help="pictures at once (0: one a core)")
+    add("--workers", type=int, default=0, help="images at once (0: one a core)")
     add("--force", action="store_true", help="replace an output that exists")
 
 
@@ -119,14 +119,14 @@ def run(arguments: argparse.Namespace) -> int:
     change = make_filter(arguments)
     stored = Path(arguments.inputs[0])
     if len(arguments.inputs) == 1 and stored.suffix == ".npy" and not stored.is_dir():
-        pictures = PictureSet(stored)
-        return filter_array(of_stored(pictures), pictures.facts, change, arguments)
+        images = ImageSet(stored)
+        return filter_array(of_stored(images), images.facts, change, arguments)
     packed = open_packed(arguments.inputs[0], 0) if len(arguments.inputs) == 1 else None
     if packed is not None:
         return filter_array(packed, Facts(), change, arguments)
     if arguments.output.suffix == ".npy":
         raise UserError(
-            f"-o is {printable(arguments.output)}, expected a folder for picture files; the tool create makes a .npy "
+            f"-o is {printable(arguments.output)}, expected a folder for image files; the tool create makes a .npy "
             "of them"
         )
     targets, skipped = plan(arguments.inputs, arguments.output, ".png")
@@ -135,18 +135,18 @@ def run(arguments: argparse.Namespace) -> int:
         image = cv2.cvtColor(decode(data, header), cv2.COLOR_BGR2RGB)
         return cv2.cvtColor(change(image), cv2.COLOR_RGB2BGR)
 
-    written = convert(targets, one, "pictures", arguments.workers, arguments.force)
+    written = convert(targets, one, "images", arguments.workers, arguments.force)
     if written is None:
         return 130
     skipped += len(targets) - written
     if not written:
-        raise UserError(f"none of the {skipped} files is a readable picture; nothing was written")
-    print(f"{printable(arguments.output)}: {arguments.kind} of {written} pictures, {skipped} skipped")
+        raise UserError(f"none of the {skipped} files is a readable image; nothing was written")
+    print(f"{printable(arguments.output)}: {arguments.kind} of {written} images, {skipped} skipped")
     return 0
 
 
 def filter_array(packed: Packed, known: Facts, change: Filter, arguments: argparse.Namespace) -> int:
-    """A set → a .npy file, and what is known of its pictures → the facts beside that; returns the exit code."""
+    """A set → a .npy file, and what is known of its images → the facts beside that; returns the exit code."""
     path: Path = arguments.output
     if path.suffix != ".npy":
         raise UserError(f"-o is {printable(path)}, expected a .npy file, as {printable(packed.name)} is a set")
@@ -158,17 +158,17 @@ def filter_array(packed: Packed, known: Facts, change: Filter, arguments: argpar
         return np.stack([change(image) for image in piece[0]])
 
     with writing(path, (height, width, channels), arguments.force) as writer:
-        with tqdm(total=count, desc="pictures", unit="picture", disable=None) as bar:
+        with tqdm(total=count, desc="images", unit="image", disable=None) as bar:
             for (_, numbers), images in in_threads(packed.pieces(), one, arguments.workers):
                 writer.append(images)
                 labels += [] if numbers is None else numbers.tolist()
                 bar.update(len(images))
         if not writer.count:
-            raise UserError(f"{printable(packed.name)} holds no readable picture; nothing was written")
+            raise UserError(f"{printable(packed.name)} holds no readable image; nothing was written")
         if labels:
             known = replace(known, labels=np.array(labels, np.int64), classes=packed.classes)
         made = {"tool": "filter", "of": Path(arguments.inputs[0]).name, "options": options(arguments)}
         writer.facts = replace(known, made=made)
     kind = "no labels" if known.labels is None else f"labels in {printable(beside(path))}"
-    print(f"{printable(path)}: {arguments.kind} of {writer.count} pictures of {width}x{height} px, {kind}")
+    print(f"{printable(path)}: {arguments.kind} of {writer.count} images of {width}x{height} px, {kind}")
     return 0

@@ -1,7 +1,7 @@
-"""Say what a set or a folder of pictures holds, and whether it is sound.
+"""Say what a set or a folder of images holds, and whether it is sound.
 
 Of a .npy file: its values, its names and labels, how it was made and of what. Of a folder: formats, sizes, and what of
-it is no picture.
+it is no image.
 
     python -m trainer.data info cats.npy
     python -m trainer.data info mnist/
@@ -17,12 +17,12 @@ import numpy as np
 
 from trainer.config import UserError
 from trainer.contract.images import Header, Unreadable, files_in, read_bytes
-from trainer.contract.images import read_header as read_picture_header
+from trainer.contract.images import read_header as read_image_header
 from trainer.data.sources.base import Packed
 from trainer.data.sources.folder import class_folders
 from trainer.data.sources.formats import open_packed
 from trainer.data.sources.npy import printable
-from trainer.data.sources.npy_set import PictureSet
+from trainer.data.sources.npy_set import ImageSet
 from trainer.data.sources.shards import describe_mixed
 from trainer.data.sources.sidecar import beside
 
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def describe_npy(path: Path) -> list[tuple[str, str]]:
     """Facts of a set. Raises ``UserError`` where it is not sound."""
-    stored = PictureSet(path)
+    stored = ImageSet(path)
     count, height, width, channels = stored.shape
     facts = stored.facts
     step = max(1, count // 2000)
@@ -68,11 +68,11 @@ def describe_npy(path: Path) -> list[tuple[str, str]]:
         image = stored[np.array([index])]
         means += image.mean((0, 1, 2)) / len(looked_at)
         low, high = min(low, int(image.min())), max(high, int(image.max()))
-    shown = f" (of {len(looked_at)} pictures)" if step > 1 else ""
+    shown = f" (of {len(looked_at)} images)" if step > 1 else ""
     shape = list(stored.shape[: 4 if channels == 3 else 3])
     lines = [
         ("file", f"{printable(path)}, {size_text(path.stat().st_size)}, sound"),
-        ("pictures", f"{count}, u8 {shape}: {width}x{height} px, {channels} channel{'s' * (channels > 1)}"),
+        ("images", f"{count}, u8 {shape}: {width}x{height} px, {channels} channel{'s' * (channels > 1)}"),
         ("values", f"{low}..{high}{shown}"),
         ("means", ", ".join(f"{mean:.1f}" for mean in means) + f"{shown}"),
     ]
@@ -105,7 +105,7 @@ def made_text(made: Mapping[str, Any]) -> str:
 
 
 def sizes_text(sizes: np.ndarray) -> str:
-    """Of which sizes i64 [n, 2] pictures came."""
+    """Of which sizes i64 [n, 2] images came."""
     if (sizes == sizes[0]).all():
         return f"{sizes[0, 0]}x{sizes[0, 1]} px"
     small, large = (sizes[place] for place in (np.prod(sizes, 1).argmin(), np.prod(sizes, 1).argmax()))
@@ -126,7 +126,7 @@ def describe_packed(packed: Packed) -> list[tuple[str, str]]:
     means = sums / max(1, count * height * width)
     lines = [
         ("set", f"{printable(packed.name)}, sound"),
-        ("pictures", f"{count}, {width}x{height} px, {channels} channel{'s' * (channels > 1)}"),
+        ("images", f"{count}, {width}x{height} px, {channels} channel{'s' * (channels > 1)}"),
         ("values", f"{low}..{high}"),
         ("means", ", ".join(f"{mean:.1f}" for mean in means)),
     ]
@@ -141,15 +141,13 @@ def describe_folder(folder: Path) -> list[tuple[str, str]]:
     for path in files_in(folder):
         try:
             data = read_bytes(path)
-            headers.append((path, read_picture_header(data)))
+            headers.append((path, read_image_header(data)))
             total += len(data)
         except Unreadable as error:
             skipped.append((path, str(error)))
     if not headers:
-        raise UserError(f"{printable(folder)} holds no readable picture ({len(skipped)} other files)")
-    lines = [
-        ("folder", f"{printable(folder)}, {len(headers)} pictures, {size_text(total)}, {len(skipped)} other files")
-    ]
+        raise UserError(f"{printable(folder)} holds no readable image ({len(skipped)} other files)")
+    lines = [("folder", f"{printable(folder)}, {len(headers)} images, {size_text(total)}, {len(skipped)} other files")]
     lines += _counted("format", Counter(header.format for _, header in headers))
     lines += _counted("size", Counter("{1}x{0} px".format(*header.shape) for _, header in headers))
     labels, classes = class_folders(folder, [path for path, _ in headers])

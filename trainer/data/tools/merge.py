@@ -1,4 +1,4 @@
-"""Make one set of several: .npy files of pictures of the same shape, one after the other.
+"""Make one set of several: .npy files of images of the same shape, one after the other.
 
 Labels are matched by the names of their classes, whichever number these have in each set. Where only some sets have
 labels, say what to do: --labels sets makes a class of every set, --labels none leaves labels off. Sets are called by
@@ -20,7 +20,7 @@ from tqdm import tqdm
 from trainer.config import UserError
 from trainer.data.sources.folder import find
 from trainer.data.sources.npy import printable
-from trainer.data.sources.npy_set import PictureSet, check_set, writing
+from trainer.data.sources.npy_set import ImageSet, check_set, writing
 from trainer.data.sources.sidecar import MADE, Facts, originals
 
 
@@ -44,12 +44,12 @@ def run(arguments: argparse.Namespace) -> int:
     if len(files) < 2:
         raise UserError(f"found {len(files)} set(s), expected two or more to merge")
     check_set(path, arguments.force, files)
-    sets = [PictureSet(file) for file in files]
+    sets = [ImageSet(file) for file in files]
     check_shapes(sets)
     titles = titles_of(files)
     labels, classes = merge_labels(sets, titles, arguments.labels)
     with writing(path, sets[0].shape[1:], arguments.force) as writer:
-        with tqdm(total=sum(map(len, sets)), desc="pictures", unit="picture", disable=None) as bar:
+        with tqdm(total=sum(map(len, sets)), desc="images", unit="image", disable=None) as bar:
             for source in sets:
                 for images in source.pieces():
                     writer.append(images)
@@ -65,19 +65,19 @@ def run(arguments: argparse.Namespace) -> int:
         )
     height, width, _ = writer.shape
     kind = f", {len(classes)} classes" if classes else ""
-    print(f"{printable(path)}: {writer.count} pictures of {width}x{height} px, from {len(sets)} sets{kind}")
+    print(f"{printable(path)}: {writer.count} images of {width}x{height} px, from {len(sets)} sets{kind}")
     return 0
 
 
-def check_shapes(sets: Sequence[PictureSet]) -> None:
-    """Raise ``UserError`` where pictures do not have the same shape."""
+def check_shapes(sets: Sequence[ImageSet]) -> None:
+    """Raise ``UserError`` where images do not have the same shape."""
     first = sets[0]
     for source in sets[1:]:
         if source.shape[1:] != first.shape[1:]:
             height, width, channels = source.shape[1:]
             wanted = first.shape[1:]
             raise UserError(
-                f"{printable(source.path)} has pictures of {width}x{height} px and {channels} channel(s), expected "
+                f"{printable(source.path)} has images of {width}x{height} px and {channels} channel(s), expected "
                 f"{wanted[1]}x{wanted[0]} px and {wanted[2]}, as {printable(first.path)} has: bring it to that with "
                 "'create --size'"
             )
@@ -103,9 +103,9 @@ def titles_of(files: Sequence[Path]) -> list[str]:
 
 
 def merge_labels(
-    sets: Sequence[PictureSet], titles: Sequence[str], mode: str
+    sets: Sequence[ImageSet], titles: Sequence[str], mode: str
 ) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """Labels i64 [n] of all pictures, and the names of the classes in the order in which they first come.
+    """Labels i64 [n] of all images, and the names of the classes in the order in which they first come.
 
     Raises ``UserError`` where only some sets have labels, and they are to be kept.
     """
@@ -127,8 +127,8 @@ def merge_labels(
     return np.concatenate(parts), classes
 
 
-def merge_names(sets: Sequence[PictureSet], titles: Sequence[str]) -> tuple[str, ...]:
-    """Names of all pictures where any set has some; with that of the set before them where they would not tell."""
+def merge_names(sets: Sequence[ImageSet], titles: Sequence[str]) -> tuple[str, ...]:
+    """Names of all images where any set has some; with that of the set before them where they would not tell."""
     if not any(source.facts.names for source in sets):
         return ()
     counted = Counter(name for source in sets for name in source.facts.names if name)
@@ -139,8 +139,8 @@ def merge_names(sets: Sequence[PictureSet], titles: Sequence[str]) -> tuple[str,
     return tuple(names)
 
 
-def merge_sizes(sets: Sequence[PictureSet]) -> np.ndarray | None:
-    """What sizes pictures had, i64 [n, 2], where any set tells; of others that which they have."""
+def merge_sizes(sets: Sequence[ImageSet]) -> np.ndarray | None:
+    """What sizes images had, i64 [n, 2], where any set tells; of others that which they have."""
     if all(source.facts.sizes is None for source in sets):
         return None
     parts = [
@@ -152,8 +152,8 @@ def merge_sizes(sets: Sequence[PictureSet]) -> np.ndarray | None:
     return np.concatenate(parts)
 
 
-def merge_groups(sets: Sequence[PictureSet]) -> np.ndarray | None:
-    """Groups i64 [n] where any set has some, those of each set apart; pictures of other sets are each their own."""
+def merge_groups(sets: Sequence[ImageSet]) -> np.ndarray | None:
+    """Groups i64 [n] where any set has some, those of each set apart; images of other sets are each their own."""
     if all(source.facts.groups is None for source in sets):
         return None
     parts, first = [], 0
@@ -165,7 +165,7 @@ def merge_groups(sets: Sequence[PictureSet]) -> np.ndarray | None:
     return np.concatenate(parts)
 
 
-def merge_factors(sets: Sequence[PictureSet]) -> dict[str, list[object]]:
+def merge_factors(sets: Sequence[ImageSet]) -> dict[str, list[object]]:
     """Those factors that all sets tell."""
     shared = [name for name in sets[0].facts.factors if all(name in source.facts.factors for source in sets)]
     return {name: [value for source in sets for value in source.facts.factors[name]] for name in shared}

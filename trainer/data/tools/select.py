@@ -1,6 +1,6 @@
-"""Take pictures out of a set, or cut them out of a saved table.
+"""Take images out of a set, or cut them out of a saved table.
 
-IN is a .npy file, or pictures of tables: a sheet that the viewer saved with S says its own layout, others need --rows
+IN is a .npy file, or images of tables: a sheet that the viewer saved with S says its own layout, others need --rows
 and --columns. --keep and --drop take numbers, from 0 on ('3,7,10-12'), or a file with a number or a name a line. OUT is
 a .npy file, or a folder for a PNG of each. A list of the viewer says which file its marks are of, and fits no other.
 
@@ -23,7 +23,7 @@ from tqdm import tqdm
 from trainer.config import UserError, require
 from trainer.contract.sheet import read_table
 from trainer.data.sources.npy import check_free, output, printable
-from trainer.data.sources.npy_set import PictureSet, check_not_input, check_set, writing
+from trainer.data.sources.npy_set import ImageSet, check_not_input, check_set, writing
 from trainer.data.sources.sidecar import Facts, fingerprint
 from trainer.data.tools._convert import make_folder
 
@@ -34,7 +34,7 @@ MOST_BYTES = 1 << 28  # of a list
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="a .npy file, or pictures of tables")
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="a .npy file, or images of tables")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="a .npy file, or a folder")
     parser.add_argument(
         "--keep", metavar="LIST", help="take these, in the order of the set: numbers, or a file of them"
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--drop", metavar="LIST", help="take all but these")
     parser.add_argument("--rows", type=int, help="of a table; that which the viewer wrote into it")
     parser.add_argument("--columns", type=int, help="of a table; that which the viewer wrote into it")
-    parser.add_argument("--margin", type=int, help="pixels between the pictures of a table (2)")
+    parser.add_argument("--margin", type=int, help="pixels between the images of a table (2)")
     parser.add_argument("--force", action="store_true", help="replace outputs that exist")
 
 
@@ -64,27 +64,27 @@ def run(arguments: argparse.Namespace) -> int:
     images, facts = open_set(inputs[0]) if a_set else open_tables(arguments)
     chosen = choose(arguments.keep, arguments.drop, len(images), facts.names, inputs[0])
     if not len(chosen):
-        raise UserError(f"nothing is left of {len(images)} pictures")
+        raise UserError(f"nothing is left of {len(images)} images")
     facts = replace(facts.take(chosen), made={"tool": "select", "of": [file.name for file in inputs]})
     if path.suffix == ".npy":
         with writing(path, images.shape[1:], arguments.force) as writer:
-            for image in pictures(images, chosen):
+            for image in chosen_of(images, chosen):
                 writer.append(image)
             writer.facts = facts
     else:
         write_folder(images, chosen, facts, arguments)
-    print(f"{printable(path)}: {len(chosen)} of {len(images)} pictures")
+    print(f"{printable(path)}: {len(chosen)} of {len(images)} images")
     return 0
 
 
-def open_set(path: Path) -> tuple[PictureSet, Facts]:
-    """The pictures of a set, and what is known of them."""
-    stored = PictureSet(path)
+def open_set(path: Path) -> tuple[ImageSet, Facts]:
+    """The images of a set, and what is known of them."""
+    stored = ImageSet(path)
     return stored, stored.facts
 
 
 def open_tables(arguments: argparse.Namespace) -> tuple[np.ndarray, Facts]:
-    """The pictures of all tables, u8 [n, h, w, 3]. Raises ``UserError`` where tables hold pictures of several sizes."""
+    """The images of all tables, u8 [n, h, w, 3]. Raises ``UserError`` where tables hold images of several sizes."""
     tables = []
     for path in arguments.inputs:
         tables.append(read_table(path, arguments.rows, arguments.columns, arguments.margin))
@@ -92,7 +92,7 @@ def open_tables(arguments: argparse.Namespace) -> tuple[np.ndarray, Facts]:
         if (height, width) != tables[0].shape[1:3]:
             wanted = tables[0].shape[1:3]
             raise UserError(
-                f"{printable(path)} has pictures of {width}x{height} px, expected {wanted[1]}x{wanted[0]} px as "
+                f"{printable(path)} has images of {width}x{height} px, expected {wanted[1]}x{wanted[0]} px as "
                 f"{printable(arguments.inputs[0])} has"
             )
     names = [
@@ -101,21 +101,21 @@ def open_tables(arguments: argparse.Namespace) -> tuple[np.ndarray, Facts]:
     return np.concatenate(tables), Facts(names=tuple(names))
 
 
-def pictures(images: PictureSet | np.ndarray, chosen: np.ndarray) -> Iterator[np.ndarray]:
+def chosen_of(images: ImageSet | np.ndarray, chosen: np.ndarray) -> Iterator[np.ndarray]:
     """One by one."""
-    for k in tqdm(chosen, "pictures", unit="picture", disable=None):
+    for k in tqdm(chosen, "images", unit="image", disable=None):
         yield images[np.array([k])][0]
 
 
 def write_folder(
-    images: PictureSet | np.ndarray, chosen: np.ndarray, facts: Facts, arguments: argparse.Namespace
+    images: ImageSet | np.ndarray, chosen: np.ndarray, facts: Facts, arguments: argparse.Namespace
 ) -> None:
-    """A PNG of each picture, named by it and its number. Raises ``UserError``."""
+    """A PNG of each image, named by it and its number. Raises ``UserError``."""
     folder: Path = arguments.output
     digits = len(str(len(images) - 1))
     stems = [re.sub(r"[^\w.-]+", "_", Path(name).stem)[:80].lstrip(".") for name in facts.names] or [""] * len(chosen)
     numbered = [f"{k:0{digits}}" for k in chosen.tolist()]
-    plain = len(set(stems)) == len(stems) and all(stems)  # the names of a table's pictures have their numbers already
+    plain = len(set(stems)) == len(stems) and all(stems)  # the names of a table's images have their numbers already
     targets = [
         folder / f"{stem if plain else f'{stem or arguments.inputs[0].stem}-{number}'}.png"
         for stem, number in zip(stems, numbered, strict=True)
@@ -124,14 +124,14 @@ def write_folder(
     for target in targets:
         check_free(target, arguments.force)
         check_not_input(target, arguments.inputs)
-    for target, image in zip(targets, pictures(images, chosen), strict=True):
+    for target, image in zip(targets, chosen_of(images, chosen), strict=True):
         stored = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.shape[2] == 3 else image
         with output(target, arguments.force) as file:
             file.write(cv2.imencode(".png", stored)[1].tobytes())
 
 
 def choose(keep: str | None, drop: str | None, count: int, names: Sequence[str], source: Path) -> np.ndarray:
-    """The numbers i64 [k] of those to take, of the ``count`` pictures of ``source`` with or without names.
+    """The numbers i64 [k] of those to take, of the ``count`` images of ``source`` with or without names.
 
     Raises ``UserError``.
     """
@@ -145,9 +145,9 @@ def choose(keep: str | None, drop: str | None, count: int, names: Sequence[str],
 
 
 def read_list(option: str, text: str, count: int, names: Sequence[str], source: Path) -> list[int]:
-    """The numbers that a list or a file of numbers and names stands for, of the pictures of ``source``.
+    """The numbers that a list or a file of numbers and names stands for, of the images of ``source``.
 
-    Raises ``UserError``, also where the file says itself that it is of other pictures.
+    Raises ``UserError``, also where the file says itself that it is of other images.
     """
     numbers: list[int] = []
     if NUMBERS.fullmatch(text):
@@ -168,7 +168,7 @@ def read_list(option: str, text: str, count: int, names: Sequence[str], source: 
         marked = MARKED.fullmatch(lines[0].strip())
         if marked is not None and marked[1] != fingerprint(source):
             raise UserError(
-                f"{shown}: marks of other pictures than {printable(source.name)} holds now; where they are right all "
+                f"{shown}: marks of other images than {printable(source.name)} holds now; where they are right all "
                 "the same, remove its first line"
             )
     except OSError as error:
@@ -182,16 +182,16 @@ def read_list(option: str, text: str, count: int, names: Sequence[str], source: 
             numbers.append(int(line))
         elif line in several and line:
             raise UserError(
-                f"{shown}, line {number}: {printable(line)[:80]!r} is the name of {several[line]} pictures here, "
+                f"{shown}, line {number}: {printable(line)[:80]!r} is the name of {several[line]} images here, "
                 "expected their numbers"
             )
         elif line in index:
             numbers.append(index[line])
         elif line and not line.startswith("#"):
-            raise UserError(f"{shown}, line {number}: {printable(line)[:80]!r} is the name of no picture here")
+            raise UserError(f"{shown}, line {number}: {printable(line)[:80]!r} is the name of no image here")
     return numbers
 
 
 def _check(where: str, number: int, count: int) -> None:
     if number >= count:
-        raise UserError(f"{where}: there is no picture {number}, expected 0 to {count - 1}")
+        raise UserError(f"{where}: there is no image {number}, expected 0 to {count - 1}")

@@ -2,7 +2,7 @@
 
 IN is whatever training takes: a .npy file, a folder (class folders become labels), idx, CIFAR-10's binary folder,
 parquet, hub:OWNER/NAME, other shards. OUTPUT is a new folder, or a pattern that says how many shards there are to be.
-Without --size and --format, picture files keep their very bytes; all others become JPEGs. A picture is KEY.jpg (or
+Without --size and --format, image files keep their very bytes; all others become JPEGs. An image is KEY.jpg (or
 png, webp), its label KEY.cls; an index beside the shards says where each lies. A file that cannot be used is named and
 left out. Nothing is ever replaced; what a killed run has left is.
 
@@ -30,7 +30,7 @@ from trainer.data.sources.base import Packed, of_stored, resized
 from trainer.data.sources.folder import class_folders, real, training_part
 from trainer.data.sources.formats import open_packed
 from trainer.data.sources.npy import printable
-from trainer.data.sources.npy_set import PictureSet
+from trainer.data.sources.npy_set import ImageSet
 from trainer.data.sources.shards import PLAIN, RANGE, expand
 from trainer.data.sources.shards.writer import Entry, ShardWriter, writing_shards
 from trainer.data.sources.threads import in_threads
@@ -45,12 +45,12 @@ DIGITS = 6  # of the number of a shard in a folder
 PER_SHARD = 10_000
 
 Item = tuple[Path | np.ndarray, int | None, str]
-"""A file or a picture u8 [h, w, c] RGB, its label, and its name where it has one."""
+"""A file or an image u8 [h, w, c] RGB, its label, and its name where it has one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Pictures to be written."""
+    """Images to be written."""
 
     name: str
     count: int  # there may turn out to be fewer
@@ -67,13 +67,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pictures-per-shard", type=int, help=f"in a folder; the last may have fewer ({PER_SHARD})", metavar="N"
     )
-    parser.add_argument("--format", choices=tuple(ENCODED), help="how pictures are stored (jpg; files as they are)")
+    parser.add_argument("--format", choices=tuple(ENCODED), help="how images are stored (jpg; files as they are)")
     parser.add_argument("--quality", type=int, help="of JPEG and WebP, 1 to 100 (95)")
-    parser.add_argument("--size", type=int, help="side in pixels that pictures are stretched to (theirs)")
+    parser.add_argument("--size", type=int, help="side in pixels that images are stretched to (theirs)")
     parser.add_argument(
-        "--names", action="store_true", help="store each picture's name too, where it has one, as KEY.json"
+        "--names", action="store_true", help="store each image's name too, where it has one, as KEY.json"
     )
-    parser.add_argument("--workers", type=int, default=0, help="pictures made at once (0: one a core)")
+    parser.add_argument("--workers", type=int, default=0, help="images made at once (0: one a core)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -92,12 +92,12 @@ def run(arguments: argparse.Namespace) -> int:
     keep = size is None and arguments.format is None
     with writing_shards(paths, source.classes, made) as writer:
         write(source, writer, arguments, keep)
-        if not writer.pictures:
-            raise UserError(f"{printable(source.name)} holds no readable picture; nothing was written")
+        if not writer.images:
+            raise UserError(f"{printable(source.name)} holds no readable image; nothing was written")
     index = writer.index
     shown = "{}x{} px".format(*index.sizes[0]) if len(index.sizes) == 1 else "several sizes"
     parts = [
-        f"{writer.pictures} pictures of {shown} in {len(paths)} shard{'s' * (len(paths) > 1)}",
+        f"{writer.images} images of {shown} in {len(paths)} shard{'s' * (len(paths) > 1)}",
         f"{writer.skipped} skipped",
     ]
     parts += [f"{len(index.classes)} classes"] if index.labels is not None else []
@@ -106,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What the shards follow from, beside the pictures."""
+    """What the shards follow from, beside the images."""
     names = ("size", "format", "quality", "pictures_per_shard", "names")
     return {name: value for name in names if (value := getattr(arguments, name)) not in (None, False)}
 
@@ -132,12 +132,12 @@ def check_output(arguments: argparse.Namespace) -> None:
 
 
 def plan(arguments: argparse.Namespace, source: Source) -> list[Path]:
-    """The shards to be written. Raises ``UserError`` where there are more of them than pictures."""
+    """The shards to be written. Raises ``UserError`` where there are more of them than images."""
     if arguments.output.endswith(".tar"):
         paths = expand(arguments.output)
         if len(paths) > source.count:
             raise UserError(
-                f"--output names {len(paths)} shards, expected at most one for each of {source.count} pictures"
+                f"--output names {len(paths)} shards, expected at most one for each of {source.count} images"
             )
         return paths
     count = -(-source.count // (arguments.pictures_per_shard or PER_SHARD))
@@ -145,15 +145,15 @@ def plan(arguments: argparse.Namespace, source: Source) -> list[Path]:
 
 
 def open_source(data: str, size: int) -> Source:
-    """The pictures of a set or a folder. Raises ``UserError``."""
+    """The images of a set or a folder. Raises ``UserError``."""
     path = Path(data)
     names: tuple[str, ...] = ()
     if path.suffix == ".npy" and not path.is_dir():
-        stored = PictureSet(path)
+        stored = ImageSet(path)
         labels, names = stored.facts.labels, stored.facts.names
         if stored.facts.groups is not None:
             print(
-                f"note: shards do not say which pictures of {printable(path)} are copies or made of others: hold some "
+                f"note: shards do not say which images of {printable(path)} are copies or made of others: hold some "
                 "out with 'split' before",
                 file=sys.stderr,
             )
@@ -194,7 +194,7 @@ def open_folder(folder: Path) -> Source:
 
 
 def can_be_read(path: Path) -> bool:
-    """Whether a file is a picture, all of it."""
+    """Whether a file is an image, all of it."""
     try:
         data = read_bytes(path)
         header = read_header(data)
@@ -205,7 +205,7 @@ def can_be_read(path: Path) -> bool:
 
 
 def write(source: Source, writer: ShardWriter, arguments: argparse.Namespace, keep: bool) -> None:
-    """Hand all pictures to the writer, and say which cannot be used."""
+    """Hand all images to the writer, and say which cannot be used."""
 
     def one(item: Item) -> Entry | str:
         what, label, name = item
@@ -215,9 +215,9 @@ def write(source: Source, writer: ShardWriter, arguments: argparse.Namespace, ke
             return str(error)
 
     made = in_threads(source.items(), one, arguments.workers)
-    for number, (item, entry) in enumerate(tqdm(made, "pictures", source.count, unit="picture", disable=None)):
+    for number, (item, entry) in enumerate(tqdm(made, "images", source.count, unit="image", disable=None)):
         if isinstance(entry, str):
-            shown = printable(item[0]) if isinstance(item[0], Path) else f"picture {number}"
+            shown = printable(item[0]) if isinstance(item[0], Path) else f"image {number}"
             tqdm.write(f"skipped {shown}: {printable(entry)}", file=sys.stderr)
             writer.skipped += 1
             continue
@@ -227,7 +227,7 @@ def write(source: Source, writer: ShardWriter, arguments: argparse.Namespace, ke
 
 
 def make(what: Path | np.ndarray, arguments: argparse.Namespace, keep: bool, label: int | None, name: str) -> Entry:
-    """A picture as it is stored. Raises ``Unreadable``."""
+    """An image as it is stored. Raises ``Unreadable``."""
     facts = json.dumps({"name": printable(name)}).encode() if arguments.names and name else b""
     if isinstance(what, Path):
         data = read_bytes(what)

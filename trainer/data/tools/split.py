@@ -1,7 +1,7 @@
 """Split a set in two, one to train on and one to be held out: at random by seed, with each class in its proportion.
 
-Both keep the order of the pictures. The same seed gives the same two sets. Copies of a face that the tool align makes
-stay together, and what the tool morph made is never held out: the share is that of the others. Pictures that come twice
+Both keep the order of the images. The same seed gives the same two sets. Copies of a face that the tool align makes
+stay together, and what the tool morph made is never held out: the share is that of the others. Images that come twice
 otherwise may end up in both: see 'create --dedupe'.
 
     python -m trainer.data split cats.npy -o train.npy --held-out held-out.npy --share 0.1 --seed 0
@@ -18,7 +18,7 @@ from trainer.config import UserError, require
 from trainer.contract.files import sync
 from trainer.data.sources.folder import real
 from trainer.data.sources.npy import printable
-from trainer.data.sources.npy_set import PictureSet, check_set, writing
+from trainer.data.sources.npy_set import ImageSet, check_set, writing
 from trainer.data.sources.sidecar import MADE, originals
 
 
@@ -41,14 +41,14 @@ def run(arguments: argparse.Namespace) -> int:
         check_set(path, arguments.force, [arguments.input])
     if real(paths[0]) == real(paths[1]):
         raise UserError(f"--output and --held-out are both {printable(paths[0])}, expected two files")
-    source = PictureSet(arguments.input)
+    source = ImageSet(arguments.input)
     held_out = choose_groups(source.facts.groups, len(source), source.facts.labels, share, arguments.seed)
     if not 0 < held_out.sum() < len(source):
-        raise UserError(f"--share is {share}, which leaves one side of {len(source)} pictures empty")
+        raise UserError(f"--share is {share}, which leaves one side of {len(source)} images empty")
     made = {"tool": "split", "of": source.path.name, "options": {"share": share, "seed": arguments.seed}}
     shape, force = source.shape[1:], arguments.force
     with writing(paths[0], shape, force) as training, writing(paths[1], shape, force) as others:
-        with tqdm(total=len(source), desc="pictures", unit="picture", disable=None) as bar:
+        with tqdm(total=len(source), desc="images", unit="image", disable=None) as bar:
             first = 0
             for images in source.pieces():
                 chosen = held_out[first : first + len(images)]
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
             writer.facts = replace(source.facts.take(np.flatnonzero(rows)), made={**made, "part": part})
             sync(writer.file)  # so that hardly any time lies between the one set and the other being in place
     print(
-        f"{printable(paths[0])}: {training.count} pictures; {printable(paths[1])}: {others.count} held out, seed "
+        f"{printable(paths[0])}: {training.count} images; {printable(paths[1])}: {others.count} held out, seed "
         f"{arguments.seed}" + (", of each class the same share" if source.facts.labels is not None else "")
     )
     return 0
@@ -70,8 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
 def choose_groups(
     groups: np.ndarray | None, count: int, labels: np.ndarray | None, share: float, seed: int
 ) -> np.ndarray:
-    """As ``choose``, but of whole groups i64 [count], whose first picture says their class; nothing that is made of
-    others. Without groups each picture is one."""
+    """As ``choose``, but of whole groups i64 [count], whose first image says their class; nothing that is made of
+    others. Without groups each image is one."""
     if groups is None:
         return choose(count, labels, share, seed)
     numbers, firsts = originals(groups)
@@ -80,7 +80,7 @@ def choose_groups(
 
 
 def choose(count: int, labels: np.ndarray | None, share: float, seed: int) -> np.ndarray:
-    """Which of so many pictures are held out, bool [count]: ``share`` of all, and of each class within one picture."""
+    """Which of so many images are held out, bool [count]: ``share`` of all, and of each class within one image."""
     random = np.random.default_rng(seed)
     order = random.permutation(count)
     if labels is not None:  # class by class: at equal steps along that line each class meets its share

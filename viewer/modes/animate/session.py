@@ -16,7 +16,7 @@ from viewer.sessions.model_session import Part, SheetSession
 from viewer.state import LEG_TICKS, AnimateState, advance
 
 LEG_FRAMES: Final = 30  # of a walk at its first speed
-_AHEAD_BYTES: Final = 48_000_000  # of pictures made before their time
+_AHEAD_BYTES: Final = 48_000_000  # of images made before their time
 
 
 _Frame = tuple[int, Classes, int]  # seed, classes and position of the state that shows it
@@ -37,7 +37,7 @@ class Stretch:
 
 
 class AnimateSession(SheetSession[AnimateState, Stretch]):
-    """Pictures that walk through latent space; they are made some frames ahead."""
+    """Images that walk through latent space; they are made some frames ahead."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class AnimateSession(SheetSession[AnimateState, Stretch]):
         layer: Layer | None = None,
     ) -> None:
         """``straight``: lerp instead of slerp. ``legs``: of a closed walk; 0: an endless one. ``layer``: what is added
-        to the pictures, times the state's gain."""
+        to the images, times the state's gain."""
         self._straight = straight
         self._legs = legs
         self._frames: dict[_Frame, Part] = {}  # without what the gain makes of them
@@ -58,7 +58,7 @@ class AnimateSession(SheetSession[AnimateState, Stretch]):
         self._asked: Stretch | None = None
         self._shown: Images | None = None
         height, width = model.image_size
-        size = height * width * 3 * (1 if layer is None else 5)  # bytes of a picture and what is added to it
+        size = height * width * 3 * (1 if layer is None else 5)  # bytes of an image and what is added to it
         self._ahead = int(min(max(_AHEAD_BYTES / (size * state.sheet.count), 2), 24))
         self._canvas = render.blank(state.sheet)
         super().__init__(model, state, folder, layer)
@@ -121,7 +121,7 @@ class AnimateSession(SheetSession[AnimateState, Stretch]):
             self._frames[key] = Part(0, part.images[own], None if part.details is None else part.details[own])
             self.changed = self.changed or key == _frame_of(self.state)
 
-    def _pictures(self) -> render.Image:
+    def _screen(self) -> render.Image:
         images = self._ready()
         if images is not None and images is not self._shown:
             render.place(self._canvas, self.state.sheet, 0, images)

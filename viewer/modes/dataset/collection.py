@@ -1,4 +1,4 @@
-"""Sets of pictures to be looked at, one after another: .npy and idx files, folders, picture files."""
+"""Sets of images to be looked at, one after another: .npy and idx files, folders, image files."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,20 +8,20 @@ import cv2
 import numpy as np
 
 from viewer.files.inputs import SUFFIXES, photo_size
-from viewer.files.png import Image, PictureError, read_bytes
+from viewer.files.png import Image, ImageError, read_bytes
 from viewer.modes.dataset.opened import LabelledSet, open_set, set_of_files
 from viewer.modes.dataset.state import Catalogue
 
-_LOOKED_AT: Final = 48  # picture files of a set, for their size
+_LOOKED_AT: Final = 48  # image files of a set, for their size
 _USUAL_SIDE: Final = 128  # pixels, where none can be read
 _JPEG: Final = (".jpg", ".jpeg")
 _REDUCED: Final = ((8, cv2.IMREAD_REDUCED_COLOR_8), (4, cv2.IMREAD_REDUCED_COLOR_4), (2, cv2.IMREAD_REDUCED_COLOR_2))
 
 
 def open_sets(paths: Sequence[Path], bgr: bool = False) -> list[LabelledSet]:
-    """The sets that are meant; picture files of a folder are one set. ``bgr``: .npy files hold BGR.
+    """The sets that are meant; image files of a folder are one set. ``bgr``: .npy files hold BGR.
 
-    Raises ``PictureError``.
+    Raises ``ImageError``.
     """
     sets: list[LabelledSet] = []
     files: dict[Path, list[Path]] = {}
@@ -31,12 +31,12 @@ def open_sets(paths: Sequence[Path], bgr: bool = False) -> list[LabelledSet]:
         else:
             sets.append(open_set(path, bgr and path.suffix == ".npy"))
     if bgr and not any(one.bgr for one in sets):
-        raise PictureError(f"--bgr: {paths[0]} says its order itself, expected a .npy file")
+        raise ImageError(f"--bgr: {paths[0]} says its order itself, expected a .npy file")
     return sets + [set_of_files(folder, list(dict.fromkeys(found))) for folder, found in files.items()]
 
 
 def catalogue_of(sets: Sequence[LabelledSet]) -> Catalogue:
-    """What can be said of the pictures without reading them. Classes of the same name are one."""
+    """What can be said of the images without reading them. Classes of the same name are one."""
     classes = tuple(dict.fromkeys(name for one in sets for name in one.classes))
     labels = [
         np.full(one.count, -1) if one.labels is None
@@ -47,7 +47,7 @@ def catalogue_of(sets: Sequence[LabelledSet]) -> Catalogue:
 
 
 def common_size(sets: Sequence[LabelledSet]) -> tuple[int, int]:
-    """Height and width of the pictures; where they differ, a square as large as most. Of files, a look at some of
+    """Height and width of the images; where they differ, a square as large as most. Of files, a look at some of
     them must do."""
     sizes: list[tuple[int, int]] = []
     for one in sets:
@@ -56,7 +56,7 @@ def common_size(sets: Sequence[LabelledSet]) -> tuple[int, int]:
         for file in one.files[:: max(len(one.files) // _LOOKED_AT, 1)]:
             try:
                 sizes.append(photo_size(file))
-            except PictureError:
+            except ImageError:
                 continue
     if len(set(sizes)) == 1:
         return sizes[0]
@@ -65,8 +65,8 @@ def common_size(sets: Sequence[LabelledSet]) -> tuple[int, int]:
 
 
 def glance(one: LabelledSet, number: int, height: int, width: int) -> tuple[Image, tuple[int, int]]:
-    """A picture to be shown in so much room, and its height and width: of large JPEG files only every second, fourth or
-    eighth pixel is decoded. Raises ``PictureError``."""
+    """An image to be shown in so much room, and its height and width: of large JPEG files only every second, fourth or
+    eighth pixel is decoded. Raises ``ImageError``."""
     if one.files and one.files[number].suffix.lower() in _JPEG:
         file = one.files[number]
         size = photo_size(file)

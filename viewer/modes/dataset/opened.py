@@ -1,10 +1,10 @@
-"""A set of pictures with labels, to be seen in latent space: .npy, idx (the format of MNIST, .gz or not), or folders.
+"""A set of images with labels, to be seen in latent space: .npy, idx (the format of MNIST, .gz or not), or folders.
 
 A .npy file holds u8 [n, h, w] or [n, h, w, 1 or 3] in RGB, or in BGR where one is told so; its labels and the names of
-its classes are in ``<stem>.json`` beside it, with what else the picture tools know of them. Labels of
+its classes are in ``<stem>.json`` beside it, with what else the image tools know of them. Labels of
 ``…-images-idx3-ubyte.gz`` are in ``…-labels-idx1-ubyte.gz``. In a folder, the folders are the classes.
 
-Everything is read as training reads it: a model's classes and its encoder know pictures as they were trained on.
+Everything is read as training reads it: a model's classes and its encoder know images as they were trained on.
 """
 
 import gzip
@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewer.files.inputs import read_photo
-from viewer.files.png import Image, PictureError
+from viewer.files.png import Image, ImageError
 from viewer.text import printable
 
 Labels = NDArray[np.int64]
@@ -35,33 +35,33 @@ _BLOCK: Final = 4096  # bytes
 _BLOCKS: Final = 64  # of them
 _LARGEST_IDX: Final = 2**31  # bytes, unpacked
 _LARGEST_SIDE: Final = 2**14  # pixels
-_PICTURE_SUFFIXES: Final = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff"))
+_IMAGE_SUFFIXES: Final = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff"))
 _PARTS: Final = frozenset(("train", "training", "test", "testing", "val", "valid", "validation"))  # of published sets
 _IDX_MAGIC: Final = re.compile(rb"\0\0[\x08-\x0e][\x01-\x08]", re.DOTALL)
 _IDX_IMAGES: Final = re.compile(r"(.*)images([-.]idx)3([-.]ubyte)(\.gz)?")
-_EXPECTED: Final = "expected a .npy file of pictures, an idx file of images (.gz or not), or a folder of class folders"
+_EXPECTED: Final = "expected a .npy file of images, an idx file of images (.gz or not), or a folder of class folders"
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledSet:
-    """Pictures that are read when they are asked for."""
+    """Images that are read when they are asked for."""
 
     path: Path
     count: int
-    fetch: Callable[[int], Image]  # picture [h, w, 3] BGR of a number; raises ``PictureError``
+    fetch: Callable[[int], Image]  # image [h, w, 3] BGR of a number; raises ``ImageError``
     labels: Labels | None = None  # [count]
     classes: tuple[str, ...] = ()  # names by label, fit to be printed
     bgr: bool = False  # whether it was opened as BGR, which the file does not say
     names: tuple[str, ...] = ()  # [count], or unknown
-    size: tuple[int, int] | None = None  # height and width of all pictures; None: of each its own
-    files: tuple[Path, ...] = ()  # [count], where each picture is a file
+    size: tuple[int, int] | None = None  # height and width of all images; None: of each its own
+    files: tuple[Path, ...] = ()  # [count], where each image is a file
 
     def read(self, index: int, height: int, width: int) -> Image:
-        """Picture [height, width, 3] BGR, stretched to the size. Raises ``PictureError``."""
+        """Image [height, width, 3] BGR, stretched to the size. Raises ``ImageError``."""
         try:
             return _stretched(self.fetch(index), height, width)
         except (cv2.error, MemoryError):
-            raise PictureError(f"{self.path}: picture {index} is too large to be read here") from None
+            raise ImageError(f"{self.path}: image {index} is too large to be read here") from None
 
 
 def _stretched(image: Image, height: int, width: int) -> Image:
@@ -76,21 +76,21 @@ def _stretched(image: Image, height: int, width: int) -> Image:
 
 
 def open_set(path: Path, bgr: bool = False) -> LabelledSet:
-    """Open a set of pictures. ``bgr``: a .npy file holds BGR. Raises ``PictureError`` in one line where it is none."""
+    """Open a set of images. ``bgr``: a .npy file holds BGR. Raises ``ImageError`` in one line where it is none."""
     try:
         if not path.exists():
-            raise PictureError(f"{path}: no such file, {_EXPECTED}")
+            raise ImageError(f"{path}: no such file, {_EXPECTED}")
         if path.is_file() and path.suffix == ".npy":
             return _open_npy(path, bgr)
         if bgr:
-            raise PictureError(f"--bgr: {path} says its order itself, expected a .npy file")
+            raise ImageError(f"--bgr: {path} says its order itself, expected a .npy file")
         if path.is_dir():
             return _open_folder(path)
         if path.is_file() and _is_idx(path):
             return _open_idx(path)
     except OSError as error:
-        raise PictureError(f"{path}: cannot be read: {error.strerror or error}") from None
-    raise PictureError(f"{path}: an unknown kind of file, {_EXPECTED}")
+        raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from None
+    raise ImageError(f"{path}: an unknown kind of file, {_EXPECTED}")
 
 
 def _open_npy(path: Path, bgr: bool) -> LabelledSet:
@@ -101,7 +101,7 @@ def _open_npy(path: Path, bgr: bool) -> LabelledSet:
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, fortran, dtype = read(file)
         except Exception as error:  # the header is parsed from text that can be anything
-            raise PictureError(f"{path}: not a .npy file: {printable(str(error), 120)}") from None
+            raise ImageError(f"{path}: not a .npy file: {printable(str(error), 120)}") from None
         start = file.tell()
     sides = shape[1:3]
     if (
@@ -111,12 +111,12 @@ def _open_npy(path: Path, bgr: bool) -> LabelledSet:
         or not shape[0] > 0
         or not all(0 < side <= _LARGEST_SIDE for side in sides)
     ):
-        raise PictureError(f"{path}: holds {dtype} {list(shape)}, {expected}")
+        raise ImageError(f"{path}: holds {dtype} {list(shape)}, {expected}")
     if bgr and shape[3:] != (3,):
-        raise PictureError(f"--bgr: {path} has 1 channel, expected 3")
+        raise ImageError(f"--bgr: {path} has 1 channel, expected 3")
     size = math.prod(shape[1:])
     if path.stat().st_size < start + shape[0] * size:
-        raise PictureError(f"{path}: is cut short: {path.stat().st_size} bytes, expected {start + shape[0] * size}")
+        raise ImageError(f"{path}: is cut short: {path.stat().st_size} bytes, expected {start + shape[0] * size}")
 
     facts = _read_sidecar(path)
     turned = bgr or facts.get("order") == "BGR"
@@ -127,9 +127,9 @@ def _open_npy(path: Path, bgr: bool) -> LabelledSet:
                 file.seek(start + index * size)
                 data = file.read(size)
         except OSError as error:
-            raise PictureError(f"{path}: cannot be read: {error.strerror or error}") from None
+            raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from None
         if len(data) < size:
-            raise PictureError(f"{path}: is cut short")
+            raise ImageError(f"{path}: is cut short")
         image = np.frombuffer(data, np.uint8).reshape(*sides, -1)
         return image if turned and shape[3:] == (3,) else _to_bgr(image)
 
@@ -139,22 +139,22 @@ def _open_npy(path: Path, bgr: bool) -> LabelledSet:
 
 
 def _to_bgr(image: NDArray[np.uint8]) -> Image:
-    """A picture [h, w, 1 or 3] RGB as one with three channels in BGR."""
+    """An image [h, w, 1 or 3] RGB as one with three channels in BGR."""
     code = cv2.COLOR_GRAY2BGR if image.shape[2] == 1 else cv2.COLOR_RGB2BGR
     return np.asarray(cv2.cvtColor(image, code), np.uint8)
 
 
 def _read_sidecar(path: Path) -> dict[str, Any]:
-    """What the JSON beside a .npy file says of its pictures; nothing where there is none. Raises ``PictureError``."""
+    """What the JSON beside a .npy file says of its images; nothing where there is none. Raises ``ImageError``."""
     side = path.with_suffix(".json")
     if not side.is_file():
         return {}
     if side.stat().st_size > _LARGEST_SIDECAR:
-        raise PictureError(f"{side}: {side.stat().st_size} bytes, expected facts in at most {_LARGEST_SIDECAR}")
+        raise ImageError(f"{side}: {side.stat().st_size} bytes, expected facts in at most {_LARGEST_SIDECAR}")
     try:
         facts = json.loads(side.read_text("utf-8"))
     except (ValueError, RecursionError):
-        raise PictureError(f"{side}: not JSON, expected what is known of {path.name}") from None
+        raise ImageError(f"{side}: not JSON, expected what is known of {path.name}") from None
     if not isinstance(facts, dict):
         return {}
     if "fingerprint" in facts or "pending" in facts:
@@ -163,7 +163,7 @@ def _read_sidecar(path: Path) -> dict[str, Any]:
         if isinstance(pending, dict) and pending.get("fingerprint") == found:
             return pending
         if facts.get("fingerprint", found) != found:
-            raise PictureError(f"{side}: is of other pictures than {path.name} holds now")
+            raise ImageError(f"{side}: is of other images than {path.name} holds now")
     return facts
 
 
@@ -178,30 +178,30 @@ def fingerprint(path: Path) -> str:
 
 
 def _names_in(facts: dict[str, Any], path: Path, count: int) -> tuple[str, ...]:
-    """What the pictures of a .npy file are called, if that is known. Raises ``PictureError``."""
+    """What the images of a .npy file are called, if that is known. Raises ``ImageError``."""
     names = facts.get("names", [])
     if not isinstance(names, list) or len(names) not in (0, count) or not all(isinstance(name, str) for name in names):
-        raise PictureError(f"{path.with_suffix('.json')}: has other names than {count}, one a picture")
+        raise ImageError(f"{path.with_suffix('.json')}: has other names than {count}, one an image")
     return tuple(names)
 
 
 def _labels_in(facts: dict[str, Any], path: Path, count: int) -> tuple[Labels | None, tuple[str, ...]]:
-    """Labels and names of classes of what is known of a .npy file. Raises ``PictureError``."""
+    """Labels and names of classes of what is known of a .npy file. Raises ``ImageError``."""
     side = path.with_suffix(".json")
     if "labels" not in facts:
         return None, ()
     classes = facts.get("classes")
     if not isinstance(classes, list) or not classes or not all(isinstance(name, str) for name in classes):
-        raise PictureError(f"{side}: has labels, expected a list of names under 'classes' as well")
+        raise ImageError(f"{side}: has labels, expected a list of names under 'classes' as well")
     return _check_labels(side, facts["labels"], count, len(classes)), _shown(classes)
 
 
 def _check_labels(path: Path, labels: Any, count: int, classes: int) -> Labels:
     if not isinstance(labels, list) or len(labels) != count:
         found = f"{len(labels)} labels" if isinstance(labels, list) else type(labels).__name__
-        raise PictureError(f"{path}: {found}, expected {count}, one a picture")
+        raise ImageError(f"{path}: {found}, expected {count}, one an image")
     if not all(type(label) is int and 0 <= label < classes for label in labels):
-        raise PictureError(f"{path}: labels outside of 0..{classes - 1}")
+        raise ImageError(f"{path}: labels outside of 0..{classes - 1}")
     return np.array(labels, np.int64)
 
 
@@ -211,7 +211,7 @@ def _shown(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _find_idx(folder: Path) -> Path | None:
-    """The pictures' idx file in a folder, or in ``raw`` below it; the training set of two. Raises ``PictureError``."""
+    """The images' idx file in a folder, or in ``raw`` below it; the training set of two. Raises ``ImageError``."""
     for place in (folder, folder / "raw"):
         files = sorted(place.iterdir()) if place.is_dir() else []
         found = {match[1]: path for path in files if (match := _IDX_IMAGES.fullmatch(path.name))}
@@ -220,7 +220,7 @@ def _find_idx(folder: Path) -> Path | None:
             return (training or list(found.values()))[0]
         if found:
             names = ", ".join(path.name for path in found.values())
-            raise PictureError(f"{folder}: holds {len(found)} sets ({names}), expected one of the files to be given")
+            raise ImageError(f"{folder}: holds {len(found)} sets ({names}), expected one of the files to be given")
     return None
 
 
@@ -248,7 +248,7 @@ def _open_idx(path: Path) -> LabelledSet:
     if beside is not None:
         values = _read_idx(beside, axes=1)
         if len(values) != count:
-            raise PictureError(f"{beside}: {len(values)} labels, expected {count}, one a picture of {path.name}")
+            raise ImageError(f"{beside}: {len(values)} labels, expected {count}, one an image of {path.name}")
         labels = values.astype(np.int64)
         classes = tuple(str(label) for label in range(max(10, int(values.max()) + 1)))
 
@@ -274,17 +274,17 @@ def _read_idx(path: Path, axes: int) -> NDArray[np.uint8]:
             header = file.read(4 + 4 * axes)
             shape = tuple(int.from_bytes(header[at : at + 4], "big") for at in range(4, 4 + 4 * axes, 4))
             if len(header) < 4 + 4 * axes or header[:4] != bytes((0, 0, 8, axes)):
-                raise PictureError(
+                raise ImageError(
                     f"{path}: begins with {header[:4].hex()}, expected an idx file of {axes} axes of bytes"
                 )
             size = math.prod(shape)
             if not 0 < size <= _LARGEST_IDX:
-                raise PictureError(f"{path}: says shape {list(shape)}, expected 1..{_LARGEST_IDX} bytes in all")
+                raise ImageError(f"{path}: says shape {list(shape)}, expected 1..{_LARGEST_IDX} bytes in all")
             data = file.read(size)
     except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise PictureError(f"{path}: is cut short or damaged, expected an idx file packed by gzip") from None
+        raise ImageError(f"{path}: is cut short or damaged, expected an idx file packed by gzip") from None
     if len(data) < size:
-        raise PictureError(f"{path}: {len(data)} bytes after its header, expected {size}: it is cut short")
+        raise ImageError(f"{path}: {len(data)} bytes after its header, expected {size}: it is cut short")
     return np.frombuffer(data, np.uint8).reshape(shape)
 
 
@@ -293,26 +293,26 @@ def _open_folder(path: Path) -> LabelledSet:
     if packed is not None:
         return _open_idx(packed)
     folder = _training_part(path)
-    found = [file for file in _files_in(folder) if file.suffix.lower() in _PICTURE_SUFFIXES]
+    found = [file for file in _files_in(folder) if file.suffix.lower() in _IMAGE_SUFFIXES]
     if not found:
-        raise PictureError(f"{path}: a folder without pictures, {_EXPECTED}")
+        raise ImageError(f"{path}: a folder without images, {_EXPECTED}")
     below: dict[str, list[Path]] = {}
     for file in found:
         below.setdefault("" if file.parent == folder else file.relative_to(folder).parts[0], []).append(file)
     beside = below.pop("", [])
-    names = sorted(name for name, own in below.items() if any(map(_is_picture, own))) if len(below) > 1 else []
-    # Class folders only: with pictures beside them, the folders are no classes.
-    if len(names) < 2 or any(map(_is_picture, beside)):
+    names = sorted(name for name, own in below.items() if any(map(_is_image, own))) if len(below) > 1 else []
+    # Class folders only: with images beside them, the folders are no classes.
+    if len(names) < 2 or any(map(_is_image, beside)):
         return set_of_files(path, found)
     files = [file for name in names for file in below[name]]
     labels = np.repeat(np.arange(len(names)), [len(below[name]) for name in names])
     return set_of_files(path, files, labels, _shown(names))
 
 
-def _is_picture(path: Path) -> bool:
+def _is_image(path: Path) -> bool:
     try:
         read_photo(path)
-    except PictureError:
+    except ImageError:
         return False
     return True
 
@@ -320,7 +320,7 @@ def _is_picture(path: Path) -> bool:
 def set_of_files(
     folder: Path, files: Sequence[Path], labels: Labels | None = None, classes: tuple[str, ...] = ()
 ) -> LabelledSet:
-    """Picture files in or below a folder."""
+    """Image files in or below a folder."""
     names = tuple(file.relative_to(folder).as_posix() for file in files)
 
     def fetch(index: int) -> Image:

@@ -1,7 +1,7 @@
-"""Marked pictures of a set, in a list beside it that ``python -m trainer.data select --drop LIST`` reads.
+"""Marked images of a set, in a list beside it that ``python -m trainer.data select --drop LIST`` reads.
 
-A line each: the number of a picture in its file, from 0 on, or of a folder the name of the file. Lines that begin with
-``#`` are remarks; the first says which pictures the list is of.
+A line each: the number of an image in its file, from 0 on, or of a folder the name of the file. Lines that begin with
+``#`` are remarks; the first says which images the list is of.
 """
 
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from viewer.files.atomic import write_over
-from viewer.files.png import PictureError
+from viewer.files.png import ImageError
 from viewer.modes.dataset.opened import LabelledSet, fingerprint
 from viewer.text import printable
 
@@ -30,26 +30,26 @@ class Marks:
     """The list of one set. It is read again before it is changed, so that two viewers lose nothing of each other."""
 
     def __init__(self, source: LabelledSet, path: Path | None = None) -> None:
-        """Read the list. Raises ``PictureError`` where it is of other pictures."""
+        """Read the list. Raises ``ImageError`` where it is of other images."""
         self.path = path or marks_path(source)
         self._source = source
         self._numbers = {name: number for number, name in enumerate(source.names)}
-        self._kept: list[str] = []  # remarks, and names of a folder's pictures that are not there now, or not shown
+        self._kept: list[str] = []  # remarks, and names of a folder's images that are not there now, or not shown
         self._seen: tuple[int, ...] | None = None  # the file as it was read or written last
         self._opened = () if source.files else _stamp(source.path)
-        self._mark = ""  # of the pictures; found out when it is needed
+        self._mark = ""  # of the images; found out when it is needed
         self.numbers = self._read()
 
     def put(self, number: int, marked: bool) -> frozenset[int]:
-        """Mark a picture or take its mark away; all that are marked now. On return the list is on the disk.
+        """Mark an image or take its mark away; all that are marked now. On return the list is on the disk.
 
-        Raises ``PictureError``; the list is as it was then.
+        Raises ``ImageError``; the list is as it was then.
         """
         name = self._source.names[number] if self._source.files else ""
         if "\n" in name or name != name.strip():
-            raise PictureError(f"{printable(name)!r} cannot stand in a list, expected another file name")
+            raise ImageError(f"{printable(name)!r} cannot stand in a list, expected another file name")
         if self._opened and _stamp(self._source.path) != self._opened:
-            raise PictureError(f"{self._source.path}: has changed since it was opened: nothing is marked any more")
+            raise ImageError(f"{self._source.path}: has changed since it was opened: nothing is marked any more")
         if _stamp(self.path) != self._seen:
             self.numbers = self._read()
         numbers = self.numbers | {number} if marked else self.numbers - {number}
@@ -64,16 +64,16 @@ class Marks:
             return frozenset()
         try:
             if not self.path.is_file():
-                raise PictureError(f"{self.path}: not a regular file, expected a list of marked pictures")
+                raise ImageError(f"{self.path}: not a regular file, expected a list of marked images")
             if self.path.stat().st_size > _LARGEST:
-                raise PictureError(f"{self.path}: larger than {_LARGEST} bytes, expected a list of marked pictures")
+                raise ImageError(f"{self.path}: larger than {_LARGEST} bytes, expected a list of marked images")
             lines = self.path.read_text("utf-8-sig", "surrogateescape").split("\n")
         except OSError as error:
-            raise PictureError(f"{self.path}: cannot be read: {error.strerror or error}") from None
+            raise ImageError(f"{self.path}: cannot be read: {error.strerror or error}") from None
         of = _OF.fullmatch(lines[0].strip())
         if of is not None and of[1] != self._fingerprint():
-            raise PictureError(
-                f"{self.path}: marks of other pictures than {source.path.name} holds now: remove it, or name another "
+            raise ImageError(
+                f"{self.path}: marks of other images than {source.path.name} holds now: remove it, or name another "
                 "with --marks"
             )
         numbers: set[int] = set()
@@ -87,7 +87,7 @@ class Marks:
             elif source.files or not line or line.startswith("#"):
                 self._kept += [line] if line and not line.startswith(_HEAD) else []
             else:
-                raise PictureError(
+                raise ImageError(
                     f"{self.path}, line {place}: {printable(line, 60)!r}, expected a number 0..{source.count - 1}"
                 )
         return frozenset(numbers)
@@ -108,16 +108,16 @@ class Marks:
         try:
             write_over(self.path, data)
         except OSError as error:
-            raise PictureError(f"cannot write {self.path}: {error.strerror or error}") from None
+            raise ImageError(f"cannot write {self.path}: {error.strerror or error}") from None
         self._seen = _stamp(self.path)
 
 
 def _stamp(path: Path) -> tuple[int, ...] | None:
-    """By which a changed file is known; ``None`` where there is none. Raises ``PictureError``."""
+    """By which a changed file is known; ``None`` where there is none. Raises ``ImageError``."""
     try:
         facts = path.stat()
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise PictureError(f"{path}: cannot be read: {error.strerror or error}") from None
+        raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from None
     return facts.st_mtime_ns, facts.st_size, facts.st_ino

@@ -1,4 +1,4 @@
-"""The dataset mode: pages of the pictures of a set, to look through, to save some, and to mark what should go."""
+"""The dataset mode: pages of the images of a set, to look through, to save some, and to mark what should go."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from viewer import render
-from viewer.files.png import Image, PictureError, encode_png, save_numbered
-from viewer.files.table import ONE_A_PICTURE
+from viewer.files.png import Image, ImageError, encode_png, save_numbered
+from viewer.files.table import ONE_A_IMAGE
 from viewer.frame.plots import write
 from viewer.frame.sheet import Sheet
 from viewer.frame.side_by_side import sharp
@@ -33,17 +33,17 @@ _PART_SECONDS: Final = 0.04  # that one part of a page may take
 
 @dataclass(frozen=True)
 class Page:
-    """The pictures on the screen, and what room there is for each."""
+    """The images on the screen, and what room there is for each."""
 
-    pictures: tuple[int, ...]
+    images: tuple[int, ...]
     height: int
     width: int
-    alone: bool = False  # the one picture does not share its room with others: it is shown by whole pixels
+    alone: bool = False  # the one image does not share its room with others: it is shown by whole pixels
 
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """A picture as it is shown."""
+    """An image as it is shown."""
 
     image: Image | None  # no larger than the room for it; None: it cannot be read
     size: tuple[int, int] = (0, 0)  # height and width that it has
@@ -51,7 +51,7 @@ class Cell:
 
 
 class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
-    """Pages of pictures that are read when they are turned to."""
+    """Pages of images that are read when they are turned to."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         folder: Path,
         size: tuple[int, int],
     ) -> None:
-        """``marks``: the list of each set. ``size``: height and width of a picture on a page that is saved."""
+        """``marks``: the list of each set. ``size``: height and width of an image on a page that is saved."""
         self._sets, self._marks, self._size = sets, marks, size
         self._asked: Page | None = None
         self._cells: dict[int, Cell] = {}  # of the page asked for, as far as they are there
@@ -83,21 +83,21 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         if event.key == "enter" and before.typed and self.state.cursor == before.cursor:
             count = before.catalogue.counts[before.number[0]]
             if int(before.typed) >= count:
-                self.notify(f"there is no picture {before.typed}, expected 0..{count - 1}", "error")
+                self.notify(f"there is no image {before.typed}, expected 0..{count - 1}", "error")
         if event.key in ("c", "C") and before.typed and self.state.label != int(before.typed):
-            self.notify(f"there are no pictures of a class {before.typed}", "error")
+            self.notify(f"there are no images of a class {before.typed}", "error")
         return ends
 
     def _write_marks(self, before: DatasetState) -> None:
-        for picture in self.state.marked ^ before.marked:
-            which, number = self.state.catalogue.place(picture)
+        for image in self.state.marked ^ before.marked:
+            which, number = self.state.catalogue.place(image)
             try:
-                self._marks[which].put(number, picture in self.state.marked)
-            except PictureError as error:
+                self._marks[which].put(number, image in self.state.marked)
+            except ImageError as error:
                 self._failed(error)
         self.state = replace(self.state, marked=self._all_marked())
 
-    # Pictures.
+    # Images.
 
     def pump(self, now: float) -> None:
         """Ask the worker for what is missing, and take in what has come: mostly all of it, at once."""
@@ -119,19 +119,19 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
     def _work(self, request: Page) -> Iterator[dict[int, Cell]]:
         made: dict[int, Cell] = {}
         began = time.monotonic()
-        for place, picture in enumerate(request.pictures):
-            made[place] = self._cell(picture, request.height, request.width, request.alone)
+        for place, image in enumerate(request.images):
+            made[place] = self._cell(image, request.height, request.width, request.alone)
             if time.monotonic() - began > _PART_SECONDS:
                 yield made
                 made, began = {}, time.monotonic()
         if made:
             yield made
 
-    def _cell(self, picture: int, height: int, width: int, alone: bool = False) -> Cell:
-        which, number = self.state.catalogue.place(picture)
+    def _cell(self, index: int, height: int, width: int, alone: bool = False) -> Cell:
+        which, number = self.state.catalogue.place(index)
         try:
             image, size = glance(self._sets[which], number, height, width)
-        except (PictureError, MemoryError) as error:
+        except (ImageError, MemoryError) as error:
             return Cell(None, failure=printable(str(error) or "not enough memory"))
         return Cell(fitted(image, size, height, width, alone), size)
 
@@ -150,17 +150,17 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         self._cells |= part
         self.changed = True
 
-    def _pictures(self) -> render.Image:
-        marked = [place for place, picture in enumerate(self._page().pictures) if picture in self.state.marked]
+    def _screen(self) -> render.Image:
+        marked = [place for place, image in enumerate(self._page().images) if image in self.state.marked]
         canvas = self._canvas.copy() if marked else self._canvas
         for place in marked:
             strike(canvas, self._shown_sheet, place)
         return canvas
 
-    def _compose(self, pictures: render.Image, strip: render.Image | None) -> render.Image:
+    def _compose(self, images: render.Image, strip: render.Image | None) -> render.Image:
         state = self.state
         cursor = not state.alone and state.sheet.count > 1
-        return render.compose(pictures, strip, state.sheet if cursor else None, state.cursor - state.first)
+        return render.compose(images, strip, state.sheet if cursor else None, state.cursor - state.first)
 
     # Saving.
 
@@ -179,22 +179,22 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         self._errands.send(errand)
 
     def _save_page(self, state: DatasetState) -> str:
-        """The page without the cursor and marks, in the size that the pictures have in common, or most of them."""
-        sheet, pictures = state.sheet, state.page
-        rows = -(-len(pictures) // sheet.columns)
+        """The page without the cursor and marks, in the size that the images have in common, or most of them."""
+        sheet, images = state.sheet, state.page
+        rows = -(-len(images) // sheet.columns)
         height, width = self._size
-        page = Sheet(rows, sheet.columns if rows > 1 else len(pictures), width, height, sheet.gap)
+        page = Sheet(rows, sheet.columns if rows > 1 else len(images), width, height, sheet.gap)
         check_saved_size(page.width, page.height)
         target = render.blank(page)
-        for place, picture in enumerate(pictures):
-            _place(target, page, place, self._cell(picture, height, width))
-        places = [state.catalogue.place(picture) for picture in pictures]
+        for place, image in enumerate(images):
+            _place(target, page, place, self._cell(image, height, width))
+        places = [state.catalogue.place(image) for image in images]
         facts = [self._facts_of(*one) for one in places]
         recipe: dict[str, Any] = {"mode": "dataset page", "rows": page.rows, "cols": page.columns, "gap": page.gap}
         for name in facts[0]:
             values = [one.get(name) for one in facts]
             alike = name in ("file", "bgr") and len(set(values)) == 1
-            recipe |= {name: values[0]} if alike else {ONE_A_PICTURE.get(name, name): values}
+            recipe |= {name: values[0]} if alike else {ONE_A_IMAGE.get(name, name): values}
         return f"saved {save_numbered(self._folder, self._stem(places[0][0]), encode_png(target, recipe))}"
 
     def _stem(self, which: int) -> str:
@@ -205,7 +205,7 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         return {"mode": "dataset", **self._facts_of(*self.state.number)}
 
     def _facts_of(self, which: int, number: int) -> dict[str, Any]:
-        """Where a picture comes from."""
+        """Where an image comes from."""
         one = self._sets[which]
         facts: dict[str, Any] = {"file": one.path.absolute().name, "number": number}
         facts |= {"name": one.names[number]} if one.names else {}
@@ -221,17 +221,17 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         one = self._sets[which]
         words: tuple[str, ...] = (f"to {state.typed}_",) if state.typed else ()
         words += (printable(one.path.absolute().name, 40),) if len(self._sets) > 1 else ()
-        words += (f"picture {number} of 0-{one.count - 1}",)
+        words += (f"image {number} of 0-{one.count - 1}",)
         words += (f"{len(state.marked)} marked",) if state.marked else ()
         words += (printable(one.names[number], 60),) if one.names else ()
-        label = int(catalogue.labels[state.picture])
+        label = int(catalogue.labels[state.image])
         if label >= 0:
             said = class_words(label, catalogue.classes[label])
-            words += (f"only {said}: {len(state.shown)} pictures" if state.label != ALL else said,)
+            words += (f"only {said}: {len(state.shown)} images" if state.label != ALL else said,)
         cell = self._cells.get(state.cursor - state.first)
         if cell is not None:
             words += (cell.failure or f"{cell.size[1]}x{cell.size[0]}",)
-        missing = len(self._page().pictures) - len(self._cells)
+        missing = len(self._page().images) - len(self._cells)
         return (*words, f"{missing} to come") if missing else words
 
     def _hints(self) -> tuple[str, ...]:
@@ -241,7 +241,7 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
 
 
 def fitted(image: Image, size: tuple[int, int], height: int, width: int, by_pixels: bool) -> Image:
-    """A picture as large as it goes into so much room, in its proportions.
+    """An image as large as it goes into so much room, in its proportions.
 
     ``size``: height and width that it has, where the image is a smaller one of it. ``by_pixels``: where it grows, a
     whole number of times, so that its pixels stay squares.
@@ -252,7 +252,7 @@ def fitted(image: Image, size: tuple[int, int], height: int, width: int, by_pixe
 
 
 def strike(canvas: Image, sheet: Sheet, place: int) -> None:
-    """A red frame and a red cross over a picture, wide enough to be seen when the frame is shown small."""
+    """A red frame and a red cross over an image, wide enough to be seen when the frame is shown small."""
     left, top = sheet.corner(place)
     right, bottom = left + sheet.cell_width - 1, top + sheet.cell_height - 1
     wide = max(min(sheet.cell_width, sheet.cell_height) // 24, 1)
@@ -266,14 +266,14 @@ def strike(canvas: Image, sheet: Sheet, place: int) -> None:
 
 
 def _paper(sheet: Sheet) -> Image:
-    """A page without pictures."""
+    """A page without images."""
     canvas = np.empty((sheet.height, max(sheet.width, render.LEAST_WIDTH), 3), np.uint8)
     canvas[:] = render.PAPER
     return canvas
 
 
 def _place(canvas: Image, sheet: Sheet, place: int, cell: Cell) -> None:
-    """A picture in the middle of its place; a note where it cannot be read."""
+    """An image in the middle of its place; a note where it cannot be read."""
     left, top = sheet.corner(place)
     room = Area(left, top, sheet.cell_width, sheet.cell_height)
     if cell.image is None:

@@ -1,4 +1,4 @@
-"""The state of the dataset mode: which pictures there are, which are shown, which one is selected, which are marked."""
+"""The state of the dataset mode: which images there are, which are shown, which one is selected, which are marked."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -11,41 +11,41 @@ from viewer.frame.sheet import Sheet
 from viewer.keys import Action, Event
 from viewer.seeds import next_seed
 
-ALL: Final = -1  # in place of a class: all pictures are shown
+ALL: Final = -1  # in place of a class: all images are shown
 _MOST_DIGITS: Final = 12
 
 
 @dataclass(frozen=True, eq=False)
 class Catalogue:
-    """Which pictures there are, in one set or in several, counted through: not the pictures themselves."""
+    """Which images there are, in one set or in several, counted through: not the images themselves."""
 
-    counts: tuple[int, ...]  # pictures of each set
+    counts: tuple[int, ...]  # images of each set
     labels: NDArray[np.int64]  # [count], into classes; -1: none
     classes: tuple[str, ...] = ()  # of all sets
 
     @property
     def count(self) -> int:
-        """Of all pictures."""
+        """Of all images."""
         return len(self.labels)
 
-    def place(self, picture: int) -> tuple[int, int]:
-        """Which set a picture is of, and its number there."""
+    def place(self, image: int) -> tuple[int, int]:
+        """Which set an image is of, and its number there."""
         for which, count in enumerate(self.counts):
-            if picture < count:
-                return which, picture
-            picture -= count
-        raise IndexError(picture)
+            if image < count:
+                return which, image
+            image -= count
+        raise IndexError(image)
 
     def first(self, which: int) -> int:
-        """The first picture of a set."""
+        """The first image of a set."""
         return sum(self.counts[:which])
 
     def of_class(self, label: int) -> NDArray[np.int64]:
-        """The pictures of a class, or all, in order."""
+        """The images of a class, or all, in order."""
         return _of_class(self, label)
 
     def next_class(self, label: int, step: int) -> int:
-        """The next class that has pictures, forwards or backwards; the same one where there is no other."""
+        """The next class that has images, forwards or backwards; the same one where there is no other."""
         there = np.unique(self.labels[self.labels >= 0]).tolist()
         if label == ALL:
             return there[0 if step > 0 else -1] if there else ALL
@@ -62,41 +62,41 @@ def _of_class(catalogue: Catalogue, label: int) -> NDArray[np.int64]:
 @final
 @dataclass(frozen=True)
 class DatasetState:
-    """Pages of pictures with a cursor."""
+    """Pages of images with a cursor."""
 
     catalogue: Catalogue
     sheet: Sheet  # of a page
-    cursor: int = 0  # place of the selected picture among those that are shown
-    label: int = ALL  # only pictures of this class are shown
-    alone: bool = False  # the selected picture is shown by itself, large
+    cursor: int = 0  # place of the selected image among those that are shown
+    label: int = ALL  # only images of this class are shown
+    alone: bool = False  # the selected image is shown by itself, large
     typed: str = ""  # digits of the number that is on its way
     marked: frozenset[int] = frozenset()
-    seed: int = 0  # of the next random picture
+    seed: int = 0  # of the next random image
 
     @property
     def shown(self) -> NDArray[np.int64]:
-        """The pictures that can be turned to, in order."""
+        """The images that can be turned to, in order."""
         return self.catalogue.of_class(self.label)
 
     @property
-    def picture(self) -> int:
+    def image(self) -> int:
         """The selected one."""
         return int(self.shown[self.cursor])
 
     @property
     def first(self) -> int:
-        """Place of the first picture of the page, or of the one that is shown alone."""
+        """Place of the first image of the page, or of the one that is shown alone."""
         return self.cursor if self.alone else self.cursor - self.cursor % self.sheet.count
 
     @property
     def page(self) -> tuple[int, ...]:
-        """The pictures on the screen."""
+        """The images on the screen."""
         return tuple(self.shown[self.first : self.first + (1 if self.alone else self.sheet.count)].tolist())
 
     @property
     def number(self) -> tuple[int, int]:
-        """Which set the selected picture is of, and its number there."""
-        return self.catalogue.place(self.picture)
+        """Which set the selected image is of, and its number there."""
+        return self.catalogue.place(self.image)
 
 
 def reduce_dataset(state: DatasetState, event: Event) -> DatasetState:
@@ -129,38 +129,38 @@ def _letter(state: DatasetState, key: str, typed: str) -> DatasetState:
         case "enter":
             return replace(state, alone=not state.alone)
         case "d":
-            return replace(state, marked=state.marked ^ {state.picture})
+            return replace(state, marked=state.marked ^ {state.image})
         case "[" | "]":
             return _to_marked(state, 1 if key == "]" else -1)
         case "n" | "p" if catalogue.classes:
             return only(state, catalogue.next_class(state.label, 1 if key == "n" else -1))
         case "c" if catalogue.classes:
-            wanted = int(typed) if typed else ALL if state.label != ALL else int(catalogue.labels[state.picture])
+            wanted = int(typed) if typed else ALL if state.label != ALL else int(catalogue.labels[state.image])
             return only(state, wanted)
         case _:
             return _moved(state, Event(Action.PAGE_DOWN))
 
 
-def selected(state: DatasetState, picture: int) -> DatasetState:
-    """The state with this picture selected; all are shown where it is not of the class that is."""
-    place = int(np.searchsorted(state.shown, picture))
-    if place < len(state.shown) and state.shown[place] == picture:
+def selected(state: DatasetState, image: int) -> DatasetState:
+    """The state with this image selected; all are shown where it is not of the class that is."""
+    place = int(np.searchsorted(state.shown, image))
+    if place < len(state.shown) and state.shown[place] == image:
         return replace(state, cursor=place)
-    return replace(state, label=ALL, cursor=picture)
+    return replace(state, label=ALL, cursor=image)
 
 
 def only(state: DatasetState, label: int) -> DatasetState:
-    """The state with the pictures of one class alone, or all; as it was where that class has none."""
+    """The state with the images of one class alone, or all; as it was where that class has none."""
     shown = state.catalogue.of_class(label)
     if not len(shown):
         return state
-    place = int(np.searchsorted(shown, state.picture))
-    there = place < len(shown) and shown[place] == state.picture
+    place = int(np.searchsorted(shown, state.image))
+    there = place < len(shown) and shown[place] == state.image
     return replace(state, label=label, cursor=place if there else 0)
 
 
 def _to_marked(state: DatasetState, step: int) -> DatasetState:
-    """To the next marked picture of those that can be turned to, or the one before."""
+    """To the next marked image of those that can be turned to, or the one before."""
     marked = np.flatnonzero(np.isin(state.shown, np.fromiter(state.marked, np.int64, len(state.marked))))
     if not len(marked):
         return state
@@ -169,7 +169,7 @@ def _to_marked(state: DatasetState, step: int) -> DatasetState:
 
 
 def _moved(state: DatasetState, event: Event) -> DatasetState:
-    """Left and right go through the pictures, up and down through the rows, all of them on to other pages."""
+    """Left and right go through the images, up and down through the rows, all of them on to other pages."""
     last, sheet = len(state.shown) - 1, state.sheet
     match event.action:
         case Action.LEFT | Action.RIGHT:

@@ -1,4 +1,4 @@
-"""A denoiser at work: what its card says of it, guidance, grey pictures, and pictures as arrays in -1..1."""
+"""A denoiser at work: what its card says of it, guidance, grey images, and images as arrays in -1..1."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from viewer.model import Images, Model, ModelError
 from viewer.samplers import Floats, Schedule
 
-NO_CLASS = "none"  # name of the label beyond the classes, which stands for pictures of any
+NO_CLASS = "none"  # name of the label beyond the classes, which stands for images of any
 
 
 class Denoiser:
-    """A model that tells pictures from noise. Raises ``ModelError`` where its card does not say enough."""
+    """A model that tells images from noise. Raises ``ModelError`` where its card does not say enough."""
 
     def __init__(self, model: Model, guidance: float = 0.0) -> None:
         """``guidance`` w: (1 + w) times the prediction for a class, less w times that for none (Ho & Salimans 2022)."""
@@ -42,11 +42,11 @@ class Denoiser:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Of a picture in the network's order: channels, height, width."""
+        """Of an image in the network's order: channels, height, width."""
         return self.channels, self.height, self.width
 
     def predict(self, x: Floats, t: int, labels: Sequence[int] = ()) -> Floats:
-        """What the network says of pictures [n, c, h, w] at step t. ``labels``: one a picture, if it knows classes."""
+        """What the network says of images [n, c, h, w] at step t. ``labels``: one an image, if it knows classes."""
         noisy = np.ascontiguousarray(np.broadcast_to(x, (len(x), self._taken, *x.shape[2:])))
         steps = np.full(len(x), t, np.int64)
         wanted = np.array(labels, np.int64) if labels else None
@@ -63,7 +63,7 @@ class Denoiser:
         return prediction[:, : self.channels]
 
     def array(self, images: Images) -> Floats:
-        """Pictures u8 [n, h, w, 3] BGR of the model's size as arrays f32 [n, c, h, w] in -1..1."""
+        """Images u8 [n, h, w, 3] BGR of the model's size as arrays f32 [n, c, h, w] in -1..1."""
         if self.channels == 1:
             pixels: NDArray[np.uint8] = np.stack([cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) for image in images])[:, None]
         else:
@@ -71,6 +71,6 @@ class Denoiser:
         return np.ascontiguousarray(pixels, np.float32) / 127.5 - 1
 
     def images(self, x: Floats) -> Images:
-        """Arrays f32 [n, c, h, w] as pictures u8 [n, h, w, 3] BGR."""
+        """Arrays f32 [n, c, h, w] as images u8 [n, h, w, 3] BGR."""
         levels = np.clip(np.rint(x * 127.5 + 127.5), 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
         return np.ascontiguousarray(np.broadcast_to(levels[..., ::-1], (*levels.shape[:3], 3)))

@@ -1,4 +1,4 @@
-"""Pictures out of noise without a screen: every one of a page, or of many photographs, with progress."""
+"""Images out of noise without a screen: every one of a page, or of many photographs, with progress."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -7,7 +7,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from viewer.files.png import PictureError, encode_png, save_numbered
+from viewer.files.png import ImageError, encode_png, save_numbered
 from viewer.files.results import free_name, write_new
 from viewer.modes.diffuse.replay import recipe_of
 from viewer.modes.diffuse.sampling import Diffusion, Page
@@ -16,10 +16,10 @@ from viewer.sessions.headless import beside, made_folder, say_written, signed, s
 
 
 def diffuse_files(diffusion: Diffusion, page: Page, folder: Path, way: WayKind | None = None) -> None:
-    """Write all pictures of a page, and none over another file: what is made of photographs keeps their names, other
-    pictures are numbered.
+    """Write all images of a page, and none over another file: what is made of photographs keeps their names, other
+    images are numbered.
 
-    ``way``: what is kept of each one's way, if anything. Raises ``PictureError`` where nothing can be made.
+    ``way``: what is kept of each one's way, if anything. Raises ``ImageError`` where nothing can be made.
     """
     folder = made_folder(folder)
     written = 0
@@ -29,14 +29,14 @@ def diffuse_files(diffusion: Diffusion, page: Page, folder: Path, way: WayKind |
             try:
                 _make(diffusion, part, numbers, folder, way, bar)
                 written += len(numbers)
-            except PictureError as error:
+            except ImageError as error:
                 skip_or_stop(error, len(page.numbers))
             bar.update(bar_end - bar.n)
     say_written(written, len(page.numbers), folder)
 
 
 def _parts(diffusion: Diffusion, page: Page) -> Iterator[tuple[Page, Sequence[int]]]:
-    """What goes through the network together: pages, and numbers of their pictures."""
+    """What goes through the network together: pages, and numbers of their images."""
     if page.photos:
         yield from ((replace(page, rows=1, columns=1, photos=(photo,)), (0,)) for photo in page.photos)
         return
@@ -50,7 +50,7 @@ def _parts(diffusion: Diffusion, page: Page) -> Iterator[tuple[Page, Sequence[in
 def _make(
     diffusion: Diffusion, page: Page, numbers: Sequence[int], folder: Path, kind: WayKind | None, bar: "tqdm[Any]"
 ) -> None:
-    """Make and write pictures. Raises ``ViewerError``."""
+    """Make and write images. Raises ``ViewerError``."""
     run = diffusion.begin(page, numbers)
     way = Way(run, kind) if kind else None
 

@@ -1,4 +1,4 @@
-"""Noise that follows from a seed: every picture of a page has its own, at the start and after every step.
+"""Noise that follows from a seed: every image of a page has its own, at the start and after every step.
 
 Where a page is interpolated, only its corners have: between them noise turns on great circles, first along the top and
 the bottom row, then down, so that it stays as long as noise is. The corners are those of the page that is not
@@ -20,7 +20,7 @@ _KEPT: Final = 8  # fields of noise: those of the corners, of two steps
 
 @dataclass(frozen=True)
 class PageNoise:
-    """The noise of the pictures of a page."""
+    """The noise of the images of a page."""
 
     seed: int
     shape: tuple[int, int, int]  # channels, height, width
@@ -29,7 +29,7 @@ class PageNoise:
     interpolated: bool = False
 
     def draw(self, numbers: Sequence[int], stage: int) -> Floats:
-        """Of the pictures with these numbers, f32 [n, c, h, w]. ``stage``: 0: to begin with; k: of the kth step."""
+        """Of the images with these numbers, f32 [n, c, h, w]. ``stage``: 0: to begin with; k: of the kth step."""
         fields = [self._between(number, stage) if self.interpolated else self._own(number, stage) for number in numbers]
         return np.stack(fields).reshape(-1, *self.shape)
 

@@ -1,4 +1,4 @@
-"""From the command line, or a picture that was saved, to the diffuse mode: what is asked for is checked here."""
+"""From the command line, or an image that was saved, to the diffuse mode: what is asked for is checked here."""
 
 from argparse import Namespace
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ from viewer.sessions.headless import readable
 from viewer.sessions.model_session import make_sheet
 
 _STEPS: Final = {"ddim": 25, "ddpm": 250, "dpm": 25}
-_START: Final = 0.3  # of all steps, where pictures begin
-_ROWS, _COLUMNS = 3, 4  # pictures
+_START: Final = 0.3  # of all steps, where images begin
+_ROWS, _COLUMNS = 3, 4  # images
 
 
 def begin(options: Namespace, threads: int) -> tuple[Diffusion, DiffuseState]:
@@ -85,7 +85,7 @@ def _check_flags(options: Namespace) -> None:
     """Flags that have no meaning beside, or without, others."""
     for name, value in (("start", options.start), ("strength", options.strength), ("no-noise", options.no_noise)):
         if value and not options.init:
-            raise ViewerError(f"--{name} is for pictures to begin with, expected --init beside it")
+            raise ViewerError(f"--{name} is for images to begin with, expected --init beside it")
     if options.eta is not None and options.sampler == "ddpm":
         raise ViewerError("--eta is for the samplers ddim and dpm, found ddpm, whose eta is 1")
 
@@ -105,7 +105,7 @@ def _by_flags(options: Namespace, denoiser: Denoiser) -> Asked:
         label = find_label(denoiser.names, options.label, str(denoiser.model.path))
     start = options.start or (max(round(_START * denoiser.steps), 1) if options.init else 0)
     strength = 1.0
-    if options.no_noise:  # as faded as the network expects pictures there to be
+    if options.no_noise:  # as faded as the network expects images there to be
         strength = denoiser.schedule["alpha_bar"][min(start, denoiser.steps) - 1] ** 0.5
     settings = Settings(
         sampler=options.sampler,

@@ -1,11 +1,11 @@
-"""What diffused pictures follow from: written into the files that they are saved in, and read back."""
+"""What diffused images follow from: written into the files that they are saved in, and read back."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from viewer.files.png import PictureError
+from viewer.files.png import ImageError
 from viewer.model import Model
 from viewer.modes.diffuse.denoiser import Denoiser
 from viewer.modes.diffuse.sampling import Diffusion, Page, Settings
@@ -15,7 +15,7 @@ from viewer.samplers import SAMPLERS
 from viewer.seeds import LAST_SEED
 from viewer.sessions.classes import Classes
 
-_LARGEST_SIDE: Final = 64  # pictures in a row or column
+_LARGEST_SIDE: Final = 64  # images in a row or column
 _LARGEST_STRENGTH: Final = 4
 _LARGEST_GUIDANCE: Final = 100
 
@@ -28,7 +28,7 @@ class Asked:
     steps: int
     guidance: float = 0.0
     seed: int = 0
-    rows: int = 0  # 0: as suits the pictures
+    rows: int = 0  # 0: as suits the images
     columns: int = 0
     cursor: int = 0
     interpolated: bool = False
@@ -36,7 +36,7 @@ class Asked:
 
 
 def recipe_of(diffusion: Diffusion, page: Page, number: int | None = None) -> Mapping[str, Any]:
-    """What a page follows from, or one of its pictures, for the file that it is saved in."""
+    """What a page follows from, or one of its images, for the file that it is saved in."""
     if page.photos and number is not None:  # it is the same among any others
         own_classes = replace(page.classes, label=page.labels[number], by_row=False) if page.labels else page.classes
         page = replace(page, rows=1, columns=1, photos=(page.photos[number],), classes=own_classes)
@@ -61,7 +61,7 @@ def recipe_of(diffusion: Diffusion, page: Page, number: int | None = None) -> Ma
         named = page.photos if number is None else [page.photos[number]]
         facts["init"] = [diffusion.photos[photo].name for photo in named]
     if number is not None:
-        facts["picture"] = number
+        facts["image"] = number
     if page.labels:
         facts |= {"guidance": denoiser.guidance, "first_label": page.classes.label, "by_class": page.classes.by_row}
         own = None if number is None else page.labels[number]
@@ -70,7 +70,7 @@ def recipe_of(diffusion: Diffusion, page: Page, number: int | None = None) -> Ma
 
 
 def asked_by(path: Path, recipe: dict[str, Any], denoiser: Denoiser) -> Asked:
-    """What a picture that was saved asks for. Raises ``PictureError``."""
+    """What an image that was saved asks for. Raises ``ImageError``."""
 
     def number(name: str, low: float, high: float, default: float = 0) -> float:
         return number_of(path, recipe, name, low, high, default)
@@ -79,7 +79,7 @@ def asked_by(path: Path, recipe: dict[str, Any], denoiser: Denoiser) -> Asked:
         return round(number(name, low, high, default))
 
     if recipe.get("sampler") not in SAMPLERS:
-        raise PictureError(f"{path}: sampler is {recipe.get('sampler')!r}, expected one of {', '.join(SAMPLERS)}")
+        raise ImageError(f"{path}: sampler is {recipe.get('sampler')!r}, expected one of {', '.join(SAMPLERS)}")
     settings = Settings(
         sampler=recipe["sampler"],
         eta=number("eta", 0, 1),
@@ -96,7 +96,7 @@ def asked_by(path: Path, recipe: dict[str, Any], denoiser: Denoiser) -> Asked:
         seed=whole("seed", 0, LAST_SEED),
         rows=rows,
         columns=columns,
-        cursor=whole("picture", 0, rows * columns - 1),
+        cursor=whole("image", 0, rows * columns - 1),
         interpolated=recipe.get("interpolated") is True,
         classes=Classes(len(denoiser.names), label, recipe.get("by_class") is True),
     )
@@ -105,15 +105,15 @@ def asked_by(path: Path, recipe: dict[str, Any], denoiser: Denoiser) -> Asked:
 def photos_of(
     path: Path, recipe: dict[str, Any], origin: str, generator: Model | None, photos: Sequence[Path]
 ) -> list[Path]:
-    """The photographs that a picture was made from, in the recipe's order, if any. Raises ``PictureError``."""
+    """The photographs that an image was made from, in the recipe's order, if any. Raises ``ImageError``."""
     made_from = recipe.get("init")
     if origin == "generator" and (generator is None or generator.sha256 != recipe.get("init_sha256")):
-        raise PictureError(f"{path}: made with --init {made_from!r}, expected the same generator")
+        raise ImageError(f"{path}: made with --init {made_from!r}, expected the same generator")
     if origin == "noise" and (generator is not None or photos):
-        raise PictureError(f"{path}: made from noise, expected no --init")
+        raise ImageError(f"{path}: made from noise, expected no --init")
     if origin != "photographs":
         return []
     named = {photo.name: photo for photo in reversed(photos)}
     if not isinstance(made_from, list) or not all(isinstance(name, str) and name in named for name in made_from):
-        raise PictureError(f"{path}: made with --init {str(made_from)[:200]}, expected the same pictures")
+        raise ImageError(f"{path}: made with --init {str(made_from)[:200]}, expected the same images")
     return [named[name] for name in made_from]

@@ -1,6 +1,6 @@
-"""A page of pictures on its way out of the noise: what they begin with, and one run of the network at a time.
+"""A page of images on its way out of the noise: what they begin with, and one run of the network at a time.
 
-The pictures go through the network in groups that follow from their numbers alone, so that any group made again is the
+The images go through the network in groups that follow from their numbers alone, so that any group made again is the
 same to the bit. All groups take a step before any takes the next one.
 """
 
@@ -22,23 +22,23 @@ from viewer.modes.diffuse.state import Origin
 from viewer.samplers import Floats, Sampler, cleaned, ddim, ddpm, dpm_solver, renoised
 from viewer.sessions.classes import NO_CLASSES, Classes
 
-_PIXELS_A_RUN: Final = 4096  # more pictures at once gain little, and keep a key waiting
+_PIXELS_A_RUN: Final = 4096  # more images at once gain little, and keep a key waiting
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How pictures are made, whatever page it is."""
+    """How images are made, whatever page it is."""
 
     sampler: Sampler = "ddim"
     eta: float = 0.0  # of DDIM: how much new noise a step adds
     start: int = 0  # steps of noise that there are to begin with; 0: all, which is noise alone
-    strength: float = 1.0  # what pictures to begin with are multiplied by, grey being 0
+    strength: float = 1.0  # what images to begin with are multiplied by, grey being 0
     noise: bool = True  # added to them, as much as the start has; else they go in as they are
 
 
 @dataclass(frozen=True)
 class Page:
-    """What the pictures of a page follow from."""
+    """What the images of a page follow from."""
 
     seed: int
     steps: int
@@ -50,22 +50,22 @@ class Page:
 
     @property
     def numbers(self) -> range:
-        """Of the pictures."""
+        """Of the images."""
         return range(len(self.photos) or self.rows * self.columns)
 
     @property
     def labels(self) -> tuple[int, ...]:
-        """One a picture, of models with classes."""
+        """One an image, of models with classes."""
         return self.classes.of_sheet(self.rows, self.columns)
 
 
 class Diffusion:
-    """All that makes pictures of a page."""
+    """All that makes images of a page."""
 
     def __init__(
         self, denoiser: Denoiser, settings: Settings, generator: Model | None = None, photos: Sequence[Path] = ()
     ) -> None:
-        """``generator``, ``photos``: whose pictures to begin with; neither: with noise. Raises ``ModelError``."""
+        """``generator``, ``photos``: whose images to begin with; neither: with noise. Raises ``ModelError``."""
         self.denoiser = denoiser
         self.settings = settings
         self.generator = generator
@@ -79,21 +79,21 @@ class Diffusion:
             height, width = generator.image_size
             if height * denoiser.width != width * denoiser.height:
                 raise ModelError(
-                    f"{generator.path}: makes pictures of {width}x{height}, expected the proportions of "
+                    f"{generator.path}: makes images of {width}x{height}, expected the proportions of "
                     f"{denoiser.width}x{denoiser.height}, which {denoiser.model.path} takes"
                 )
 
     @property
     def origin(self) -> Origin:
-        """Where the pictures to begin with come from."""
+        """Where the images to begin with come from."""
         return "generator" if self.generator is not None else "photographs" if self.photos else "noise"
 
     def steps_of(self, page: Page) -> int:
-        """That every picture of a page takes."""
+        """That every image of a page takes."""
         return min(page.steps, self.start)
 
     def group_of(self, page: Page, number: int) -> Sequence[int]:
-        """The pictures that go through the network together with one: of photographs, none but itself."""
+        """The images that go through the network together with one: of photographs, none but itself."""
         if page.photos:
             return page.numbers[number : number + 1]
         size = max(_PIXELS_A_RUN // (self.denoiser.height * self.denoiser.width), 1)
@@ -101,7 +101,7 @@ class Diffusion:
         return page.numbers[first : first + size]
 
     def sources(self, page: Page, numbers: Sequence[int]) -> Images:
-        """The pictures to begin with, u8 [n, h, w, 3] BGR, of the denoiser's size. Raises ``ViewerError``."""
+        """The images to begin with, u8 [n, h, w, 3] BGR, of the denoiser's size. Raises ``ViewerError``."""
         height, width = self.denoiser.height, self.denoiser.width
         if self.photos:
             found = [squared(read_photo(self.photos[page.photos[number]]).on_white(), height, width)
@@ -120,17 +120,17 @@ class Diffusion:
         return np.stack([resize(image, height, width) for image in found])
 
     def _own_labels(self, page: Page, numbers: Sequence[int]) -> "np.ndarray[tuple[int], np.dtype[np.int64]] | None":
-        """Of the generator's pictures: those of the denoiser, where both know the same classes."""
+        """Of the generator's images: those of the denoiser, where both know the same classes."""
         if self.generator is None or not page.labels or self.generator.classes != self.denoiser.model.classes:
             return None
         return np.array([page.labels[number] % len(self.generator.classes) for number in numbers], np.int64)
 
     def begin(self, page: Page, numbers: Sequence[int] | None = None) -> "Run":
-        """Set out with some pictures of a page, or all. Raises ``ViewerError``."""
+        """Set out with some images of a page, or all. Raises ``ViewerError``."""
         return Run(self, page, page.numbers if numbers is None else numbers)
 
     def finish(self, page: Page, numbers: Sequence[int]) -> Images:
-        """Some pictures of a page, u8 [n, h, w, 3] BGR, made at once. Raises ``ViewerError``."""
+        """Some images of a page, u8 [n, h, w, 3] BGR, made at once. Raises ``ViewerError``."""
         run = self.begin(page, numbers)
         while run.advance():
             pass
@@ -138,7 +138,7 @@ class Diffusion:
 
 
 class Run:
-    """Pictures on their way, with those that go through the network together with them."""
+    """Images on their way, with those that go through the network together with them."""
 
     def __init__(self, diffusion: Diffusion, page: Page, numbers: Sequence[int]) -> None:
         together = sorted({one for number in numbers for one in diffusion.group_of(page, number)})
@@ -166,25 +166,25 @@ class Run:
 
     @property
     def step(self) -> int:
-        """Steps that all pictures have taken."""
+        """Steps that all images have taken."""
         return self.done // len(self._ways)
 
     @property
     def together(self) -> bool:
-        """Whether no picture is a step ahead."""
+        """Whether no image is a step ahead."""
         return self.done % len(self._ways) == 0
 
     def images(self) -> Images:
-        """The pictures as far as one can tell what becomes of them, u8 [n, h, w, 3] BGR."""
+        """The images as far as one can tell what becomes of them, u8 [n, h, w, 3] BGR."""
         return np.concatenate([way.expected() for way in self._ways])[self._wanted]
 
     def noisy(self) -> Images:
-        """The pictures as they are, with what noise is left."""
+        """The images as they are, with what noise is left."""
         return np.concatenate([way.noisy() for way in self._ways])[self._wanted]
 
 
 class _Way:
-    """A group of pictures on its way."""
+    """A group of images on its way."""
 
     def __init__(self, diffusion: Diffusion, page: Page, numbers: Sequence[int], sources: Images | None) -> None:
         self._denoiser = denoiser = diffusion.denoiser
@@ -198,8 +198,8 @@ class _Way:
         if sources is None:
             self._x = noise.draw(drawn, 0)
         else:
-            pictures = np.float32(settings.strength) * denoiser.array(sources)
-            self._x = renoised(denoiser.schedule, pictures, start, noise.draw(drawn, 0)) if settings.noise else pictures
+            images = np.float32(settings.strength) * denoiser.array(sources)
+            self._x = renoised(denoiser.schedule, images, start, noise.draw(drawn, 0)) if settings.noise else images
 
         def more(_: Sequence[int]) -> Floats:
             self._stage += 1

@@ -1,4 +1,4 @@
-"""The diffuse mode: a page of pictures that come out of noise, or out of other pictures, as one watches."""
+"""The diffuse mode: a page of images that come out of noise, or out of other images, as one watches."""
 
 import math
 import time
@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from viewer import render
-from viewer.files.png import PictureError, encode_png, save_numbered
+from viewer.files.png import ImageError, encode_png, save_numbered
 from viewer.frame.sheet import Sheet
 from viewer.model import Images
 from viewer.modes.diffuse.replay import recipe_of
@@ -21,7 +21,7 @@ from viewer.sessions.model_session import ModelSession
 from viewer.sessions.session import check_saved_size
 from viewer.text import printable
 
-_PREVIEW_SECONDS: Final = 0.2  # between looks at pictures under way: they should cost a few percent at most
+_PREVIEW_SECONDS: Final = 0.2  # between looks at images under way: they should cost a few percent at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +30,7 @@ class Progress:
 
     step: int
     seconds: float  # that are left
-    images: Images | None  # the pictures, if it is time for a look
+    images: Images | None  # the images, if it is time for a look
     sources: Images | None  # what they began with, unless it is noise
     finished: bool = False
 
@@ -46,15 +46,15 @@ class Wish:
 
 
 class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
-    """All pictures of a page take their steps together; whatever key comes is heard after one run of the network."""
+    """All images of a page take their steps together; whatever key comes is heard after one run of the network."""
 
     def __init__(self, diffusion: Diffusion, state: DiffuseState, folder: Path, way: WayKind | None = None) -> None:
-        """``way``: what is kept of the way of pictures that are saved, if anything."""
+        """``way``: what is kept of the way of images that are saved, if anything."""
         self.diffusion = diffusion
         self._way = way
         self._asked: Page | None = None
         self._progress = Progress(0, math.inf, None, None)
-        self._shown: tuple[Images | None, Images | None] = None, None  # the latest pictures, and what they began with
+        self._shown: tuple[Images | None, Images | None] = None, None  # the latest images, and what they began with
         self._wishes: list[Wish] = []  # of the page under way, to be saved when it is there
         self._canvas = render.blank(state.sheet)
         super().__init__(diffusion.denoiser.model, state, folder)
@@ -91,16 +91,16 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
                 self._write(wish, part.images)
             self._wishes.clear()
 
-    def _pictures(self) -> render.Image:
+    def _screen(self) -> render.Image:
         images, sources = self._shown
         if images is not None:
             self._canvas = render.blank(self.state.sheet)
             render.place(self._canvas, self.state.sheet, 0, cells(self.state, images, sources))
         return self._canvas
 
-    def _compose(self, pictures: render.Image, strip: render.Image | None) -> render.Image:
+    def _compose(self, images: render.Image, strip: render.Image | None) -> render.Image:
         several = self.state.sheet.count > 1
-        return render.compose(pictures, strip, self.state.sheet if several else None, self.state.cursor)
+        return render.compose(images, strip, self.state.sheet if several else None, self.state.cursor)
 
     # Saving. What is asked for while a page is under way waits for it, unless another page is wanted first.
 
@@ -135,25 +135,25 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
                 beside[f"steps.{self._way}"] = way.encoded(wish.recipe, page.columns)
             sources = self.diffusion.sources(page, numbers) if page.photos or state.before else None
             if wish.whole:
-                picture = render.blank(native)
-                render.place(picture, native, 0, cells(state, made, sources))
+                image = render.blank(native)
+                render.place(image, native, 0, cells(state, made, sources))
             else:
-                picture = made[0] if sources is None or page.photos else sources[0]
-            path = save_numbered(self._folder, self.model.name, encode_png(picture, wish.recipe), beside)
+                image = made[0] if sources is None or page.photos else sources[0]
+            path = save_numbered(self._folder, self.model.name, encode_png(image, wish.recipe), beside)
             return f"saved {path}" + (" and its way" if beside else "")
 
         self._errands.send(errand)
 
     @property
     def unsaved(self) -> int:
-        """Pictures that were asked to be saved and may yet be."""
+        """Images that were asked to be saved and may yet be."""
         return super().unsaved + (len(self._wishes) if self._worker.busy else 0)
 
     def close(self) -> None:
-        """Stop work. Raises ``PictureError`` where pictures are left unsaved."""
+        """Stop work. Raises ``ImageError`` where images are left unsaved."""
         super().close()
         if self._wishes:
-            raise PictureError(f"pictures not saved: {len(self._wishes)}; there was no time to make them")
+            raise ImageError(f"images not saved: {len(self._wishes)}; there was no time to make them")
 
     def _facts(self) -> Mapping[str, Any]:
         return recipe_of(self.diffusion, page_of(self.state), self.state.cursor)
@@ -183,19 +183,19 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
         before = ("tab before, after",) if state.origin == "generator" else ()
         other: tuple[str, ...] = ("r random",) if state.interpolated else ("i interpolate",)
         if state.origin == "photographs":
-            other = ("PageUp PageDown: pictures",) if state.photos > state.sheet.count else ()
+            other = ("PageUp PageDown: images",) if state.photos > state.sheet.count else ()
         return ("any key: new", "esc quit", *before, "s save", "+ - steps", *other, *classes, "S save all")
 
 
 def page_of(state: DiffuseState) -> Page:
-    """What the pictures of a state follow from."""
+    """What the images of a state follow from."""
     sheet = state.sheet
     photos = tuple(range(state.first, state.first + state.count)) if state.origin == "photographs" else ()
     return Page(state.seed, state.steps, sheet.rows, sheet.columns, state.interpolated, state.classes, photos)
 
 
 def cells(state: DiffuseState, images: Images, sources: Images | None) -> Images:
-    """What a sheet shows of pictures [n, h, w, 3] and of what they began with: photographs beside their results."""
+    """What a sheet shows of images [n, h, w, 3] and of what they began with: photographs beside their results."""
     if sources is None:
         return images
     if state.origin == "photographs":

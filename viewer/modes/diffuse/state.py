@@ -1,4 +1,4 @@
-"""The state of the diffuse mode: whose noise, how many steps, which picture."""
+"""The state of the diffuse mode: whose noise, how many steps, which image."""
 
 from dataclasses import dataclass, replace
 from typing import Final, Literal, final
@@ -17,7 +17,7 @@ _LADDER: Final = (1, 2, 3, 5, 8, 10, 15, 20, 25, 35, 50, 75, 100, 150, 250, 500,
 @final
 @dataclass(frozen=True)
 class DiffuseState:
-    """A page of pictures that come out of noise."""
+    """A page of images that come out of noise."""
 
     sheet: Sheet
     steps: int
@@ -26,14 +26,14 @@ class DiffuseState:
     seed: int = 0
     cursor: int = 0
     interpolated: bool = False
-    before: bool = False  # the pictures that a generator made are shown, not what became of them
+    before: bool = False  # the images that a generator made are shown, not what became of them
     photos: int = 0  # that there are
     first: int = 0  # photograph of the page
     classes: Classes = NO_CLASSES
 
     @property
     def count(self) -> int:
-        """Pictures of the page."""
+        """Images of the page."""
         return min(self.sheet.count, self.photos - self.first) if self.origin == "photographs" else self.sheet.count
 
 
@@ -65,7 +65,7 @@ def reduce_diffuse(state: DiffuseState, event: Event) -> DiffuseState:
 
 
 def _switch(state: DiffuseState, interpolated: bool) -> DiffuseState:
-    """To the other mode the corners stay; the mode that is on already gets new pictures."""
+    """To the other mode the corners stay; the mode that is on already gets new images."""
     if state.interpolated == interpolated:
         return replace(state, seed=next_seed(state.seed))
     return replace(state, interpolated=interpolated)

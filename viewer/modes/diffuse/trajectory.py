@@ -1,4 +1,4 @@
-"""The whole way of pictures out of the noise, kept: as a strip to look at (PNG), or as an animation (GIF)."""
+"""The whole way of images out of the noise, kept: as a strip to look at (PNG), or as an animation (GIF)."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ _GAP: Final = 2  # pixels
 
 
 class Way:
-    """What is kept of a run: the noisy pictures at its start, at its end, and at places evenly between them."""
+    """What is kept of a run: the noisy images at its start, at its end, and at places evenly between them."""
 
     def __init__(self, run: Run, kind: WayKind) -> None:
         """``run``: that has not begun."""
@@ -33,14 +33,14 @@ class Way:
         self._frames = [run.noisy()]
 
     def look(self) -> None:
-        """Keep the pictures if this is a place for it; to be called after every run of the network."""
+        """Keep the images if this is a place for it; to be called after every run of the network."""
         if self._run.together and self._run.step in self._stops:
             self._frames.append(self._run.noisy())
 
     def encoded(self, recipe: Mapping[str, Any], columns: int, which: slice = slice(None)) -> bytes:
-        """The bytes of a file. ``recipe``: for a PNG to carry. ``columns``: of an animated sheet. ``which``: pictures.
+        """The bytes of a file. ``recipe``: for a PNG to carry. ``columns``: of an animated sheet. ``which``: images.
 
-        Raises ``PictureError`` where it is too large.
+        Raises ``ImageError`` where it is too large.
         """
         frames = [images[which] for images in self._frames]
         if self._kind == "gif":
@@ -49,7 +49,7 @@ class Way:
 
 
 def strip(frames: Sequence[Images]) -> Image:
-    """A row a picture, from left to right as time went. Raises ``PictureError``."""
+    """A row an image, from left to right as time went. Raises ``ImageError``."""
     count, height, width = frames[0].shape[:3]
     sheet = Sheet(count, len(frames), width, height, _GAP)
     check_saved_size(sheet.width, sheet.height)

@@ -20,7 +20,7 @@ COLOURS: Final = (  # blue, green, red; the first is the paper
     (0, 128, 255), (128, 128, 128),
 )  # fmt: skip
 FIRST_BRUSH: Final = 4  # of BRUSHES, for areas; lines begin with the thinnest
-_MOST_POINTS: Final = 20_000  # of strokes, that a saved picture carries
+_MOST_POINTS: Final = 20_000  # of strokes, that a saved image carries
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ class Drawn:
 
 
 class DrawSession(ModelSession[DrawState, Drawn, Image]):
-    """A page that is drawn on; the picture beside it follows as quickly as the model can."""
+    """A page that is drawn on; the image beside it follows as quickly as the model can."""
 
     def __init__(self, translator: Translator, state: DrawState, folder: Path, start: Image | None = None) -> None:
         """``start``: u8 [h, w, 3] BGR of the page's size, what is on the page before the first stroke."""
@@ -96,7 +96,7 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
     def _receive(self, request: Drawn, part: Image) -> None:
         self._result, self._result_of, self.changed = part, request, True
 
-    def _pictures(self) -> render.Image:
+    def _screen(self) -> render.Image:
         return side_by_side.easel(self.state, self.page(), self._result)
 
     def _facts(self) -> Mapping[str, Any]:
@@ -119,8 +119,8 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
         def errand() -> str:
             result = self._translated(page, state.seed) if made is None else made
             if whole:
-                picture = encode_png(side_by_side.easel(state, page, result), recipe)
-                return f"saved {save_numbered(self._folder, self.model.name, picture)}"
+                image = encode_png(side_by_side.easel(state, page, result), recipe)
+                return f"saved {save_numbered(self._folder, self.model.name, image)}"
             drawing = {**recipe, "mode": "drawing"}
             path = save_numbered(
                 self._folder, self.model.name, encode_png(result, recipe), {"drawing.png": encode_png(page, drawing)}
@@ -172,7 +172,7 @@ def begin(translator: Translator, size: int, seed: int = 0) -> DrawState:
 
 
 def page_of(translator: Translator, state: DrawState, photo: Image, is_drawing: bool) -> Image:
-    """What is on the page when it begins with a picture: its edges, or itself where it is a drawing already."""
+    """What is on the page when it begins with an image: its edges, or itself where it is a drawing already."""
     how, drawn = translator.how, is_drawing or bool(translator.palette)
     fitted = fit(photo, state.easel.height, state.easel.width, nearest=drawn)  # no colour between two
     if is_drawing or how.kind != "edges":

@@ -1,4 +1,4 @@
-"""The grid mode: a page of pictures to choose from, random or interpolated."""
+"""The grid mode: a page of images to choose from, random or interpolated."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _PATIENCE_SECONDS: Final = 0.2  # after which a page is shown half done
 
 @dataclass(frozen=True)
 class Page:
-    """What the pictures of a grid follow from."""
+    """What the images of a grid follow from."""
 
     seed: int
     mode: GridMode
@@ -29,7 +29,7 @@ class Page:
 
 
 class GridSession(SheetSession[GridState, Page]):
-    """A page of pictures with a cursor: random, interpolated between its corners, or mixes of training pictures."""
+    """A page of images with a cursor: random, interpolated between its corners, or mixes of training images."""
 
     def __init__(
         self,
@@ -40,8 +40,8 @@ class GridSession(SheetSession[GridState, Page]):
         source: str = "",
         layer: Layer | None = None,
     ) -> None:
-        """``encoded``: latent [d] of a real picture for the first corner. ``source``: its name. ``layer``: what is
-        added to the pictures, times the state's gain."""
+        """``encoded``: latent [d] of a real image for the first corner. ``source``: its name. ``layer``: what is
+        added to the images, times the state's gain."""
         self._encoded = encoded
         self._source = source
         self._asked: Page | None = None
@@ -50,7 +50,7 @@ class GridSession(SheetSession[GridState, Page]):
         height, width = model.image_size
         self._images: Images = np.zeros((state.sheet.count, height, width, 3), np.uint8)
         self._parts: list[Part] = []  # of the page asked for, without what the gain makes of them
-        self._count = 0  # pictures of the page asked for that are there
+        self._count = 0  # images of the page asked for that are there
         self._canvas = render.blank(state.sheet)
         super().__init__(model, state, folder, layer)
         self._gain_shown = self._gain
@@ -97,7 +97,7 @@ class GridSession(SheetSession[GridState, Page]):
         if request != self._asked:
             return
         if part.first == 0:
-            self._images = np.empty_like(self._images)  # a picture that is being saved keeps the old ones
+            self._images = np.empty_like(self._images)  # an image that is being saved keeps the old ones
         self._count = part.first + len(part.images)
         self._parts.append(part)
         self._show(part)
@@ -110,15 +110,15 @@ class GridSession(SheetSession[GridState, Page]):
         render.place(self._canvas, self.state.sheet, part.first, images)
 
     def _follow_gain(self) -> None:
-        """Show the pictures that are there with the gain of now."""
+        """Show the images that are there with the gain of now."""
         if self._gain_shown == self._gain:
             return
         self._gain_shown = self._gain
-        self._images = np.empty_like(self._images)  # a picture that is being saved keeps the old ones
+        self._images = np.empty_like(self._images)  # an image that is being saved keeps the old ones
         for part in self._parts:
             self._show(part)
 
-    def _pictures(self) -> render.Image:
+    def _screen(self) -> render.Image:
         self._follow_gain()
         return self._canvas
 
@@ -136,7 +136,7 @@ class GridSession(SheetSession[GridState, Page]):
 
     def _status(self) -> tuple[str, ...]:
         state = self.state
-        mode = state.mode if state.mode != "mix" else "mixes of training pictures"
+        mode = state.mode if state.mode != "mix" else "mixes of training images"
         effect = self._layer_words() or (f"truncation {state.truncation:.1f}",)
         status = (mode, *self._class_words(), f"seed {state.seed}", *effect)
         return (*status, f"{self._missing} to come") if self._late else status

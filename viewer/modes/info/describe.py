@@ -23,7 +23,7 @@ def describe_model(model: Model) -> Sequence[tuple[str, str]]:
         lines.append(("layout", model.layout.describe()))
     if model.kind == "translator":
         try:
-            lines.append(("layout", model.picture_layout.describe()))
+            lines.append(("layout", model.image_layout.describe()))
         except ModelError as error:
             lines.append(("layout", str(error)))
     lines.append(("sha256", model.sha256))
@@ -35,7 +35,7 @@ def _describe_card(card: Card) -> list[tuple[str, str]]:
     if card.image_size is not None:
         lines.append(
             (
-                "picture",
+                "image",
                 f"{card.image_size[1]}x{card.image_size[0]} pixels, {'grey' if card.channels == 1 else 'colour'}",
             )
         )
@@ -62,7 +62,7 @@ def _describe_card(card: Card) -> list[tuple[str, str]]:
 def _describe_translator(card: Card) -> list[tuple[str, str]]:
     """What a translator takes, and what becomes of it."""
     facts = card.condition
-    kinds = {"given": "the picture as it is", "edges": "the edges of a photograph"}
+    kinds = {"given": "the image as it is", "edges": "the edges of a photograph"}
     taken = kinds.get(str(facts.get("kind", "given")), f"{facts.get('kind')} of a photograph")
     more = [f"{key} {facts[key]}" for key in ("sigma", "blur") if key in facts and facts.get("kind") == "edges"]
     more += ["black on white"] * bool(facts.get("invert"))
@@ -76,5 +76,5 @@ def _describe_translator(card: Card) -> list[tuple[str, str]]:
     if card.multiple > 1:
         lines.append(("sides", f"multiples of {card.multiple} pixels; others grow by reflection, and are cut again"))
     if card.context:
-        lines.append(("looks", f"{card.context} pixels far: pictures can be enlarged tile by tile"))
+        lines.append(("looks", f"{card.context} pixels far: images can be enlarged tile by tile"))
     return lines

@@ -1,4 +1,4 @@
-"""The frames of the latent mode, a view each: pure functions of a state and of pictures."""
+"""The frames of the latent mode, a view each: pure functions of a state and of images."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -17,22 +17,22 @@ _LINE: Final = 20  # pixels from one line of text to the next
 
 
 def empty_plane(layout: Layout) -> Image:
-    """A plane without pictures."""
+    """A plane without images."""
     return np.full((layout.plane_height, layout.plane_width, 3), plots.GROUND, np.uint8)
 
 
 def paint(canvas: Image, grid: tuple[int, int], images: Image) -> None:
-    """The first pictures [n, h, w, 3] of a grid of rows and columns onto a plane."""
+    """The first images [n, h, w, 3] of a grid of rows and columns onto a plane."""
     plots.mosaic(canvas.shape[0], canvas.shape[1], *grid, images, canvas)
 
 
-def plane(state: LatentState, canvas: Image, picture: Image | None, words: Sequence[str]) -> Image:
-    """The plane; beside it the picture at the point, and where the point is along all other axes."""
+def plane(state: LatentState, canvas: Image, image: Image | None, words: Sequence[str]) -> Image:
+    """The plane; beside it the image at the point, and where the point is along all other axes."""
     frame = plots.blank(state.layout)
     _stage(frame, state, canvas)
     across, up = place(state)
     plots.ring(frame, state.stage, _pixels(state, np.array([across]), np.array([up])))
-    below = _large(frame, state, picture, words)
+    below = _large(frame, state, image, words)
     latent = state.space.exact(state.point)
     others = [axis for axis in range(min(state.space.count, 200)) if axis not in state.axes]
     if state.space.latent.size > 2:
@@ -46,19 +46,19 @@ def line(
     canvas: Image,
     stops: Image,
     latents: Latents,
-    picture: Image | None,
+    image: Image | None,
     words: Sequence[str],
 ) -> Image:
-    """The plane with the line on it, the line's pictures [n, h, w, 3] below, and the chosen one beside it."""
+    """The plane with the line on it, the line's images [n, h, w, 3] below, and the chosen one beside it."""
     frame = plots.blank(state.layout)
     _stage(frame, state, canvas)
     across, up = (state.space.coordinates(latents, axis) for axis in state.axes)
     plots.path(frame, state.stage, _pixels(state, across, up), state.stop)
-    _large(frame, state, picture, words)
+    _large(frame, state, image, words)
     width, height = state.layout.stop_size
-    for number, image in enumerate(stops):
+    for number, stop in enumerate(stops):
         area = Area(state.layout.stops.left + number * (width + 2) + 1, state.layout.stops.top + 1, width, height)
-        plots.put(frame, area, image)
+        plots.put(frame, area, stop)
     chosen = Area(state.layout.stops.left + state.stop * (width + 2) + 1, state.layout.stops.top + 1, width, height)
     plots.mark(frame, chosen)
     return frame
@@ -85,50 +85,50 @@ def scatter(
     state: LatentState,
     layer: Image,
     chosen: Latents | None,
-    pictures: Sequence[tuple[str, Image]],
+    images: Sequence[tuple[str, Image]],
     words: Sequence[str],
     legend: Sequence[tuple[str, Colour]],
 ) -> Image:
-    """The scatter with a ring round the chosen latent [d]; beside it its pictures with their captions, and a legend."""
+    """The scatter with a ring round the chosen latent [d]; beside it its images with their captions, and a legend."""
     frame = layer.copy()
     if chosen is not None:
         across, up = (np.atleast_1d(state.space.coordinates(chosen, axis)) for axis in state.axes)
         plots.ring(frame, state.stage, _pixels(state, across, up))
     panel = state.layout.panel
-    alone = len(pictures) == 1
-    below = _large(frame, state, pictures[0][1], words) if alone else _pair(frame, panel, pictures, words)
+    alone = len(images) == 1
+    below = _large(frame, state, images[0][1], words) if alone else _pair(frame, panel, images, words)
     plots.legend(frame, below, legend)
     return frame
 
 
-def _pair(frame: Image, panel: Area, pictures: Sequence[tuple[str, Image]], words: Sequence[str]) -> Area:
-    """Two pictures side by side with their captions; what is left of the panel."""
+def _pair(frame: Image, panel: Area, images: Sequence[tuple[str, Image]], words: Sequence[str]) -> Area:
+    """Two images side by side with their captions; what is left of the panel."""
     half = (panel.width - 8) // 2
     bottom = panel.top
-    for number, (caption, picture) in enumerate(pictures):
+    for number, (caption, image) in enumerate(images):
         place = Area(panel.left + number * (half + 8), panel.top, half, half)
-        area = plots.picture_area(place, *picture.shape[:2])
-        plots.put(frame, area, picture)
+        area = plots.image_area(place, *image.shape[:2])
+        plots.put(frame, area, image)
         plots.frame_round(frame, area)
         plots.write(frame, area.left + area.width / 2, area.bottom + 13, caption, plots.FAINT, "middle")
         bottom = max(bottom, area.bottom + 22)
     return _words(frame, panel, bottom, words, panel.left)
 
 
-def sliders(state: LatentState, tracks: Mapping[int, Image], picture: Image | None, words: Sequence[str]) -> Image:
-    """A slider an axis; the pictures [n, h, w, 3] behind it are those that its knob would lead to."""
+def sliders(state: LatentState, tracks: Mapping[int, Image], image: Image | None, words: Sequence[str]) -> Image:
+    """A slider an axis; the images [n, h, w, 3] behind it are those that its knob would lead to."""
     frame, layout = plots.blank(state.layout), state.layout
     latent = state.space.exact(state.point)
-    _, width, height = layout.track_pictures
+    _, width, height = layout.track_images
     for row, (axis, images) in enumerate(tracks.items()):
         track = layout.track(row)
         value = float(state.space.coordinates(latent, axis))
         mark = {state.axes[0]: "x", state.axes[1]: "y"}.get(axis, "")
         plots.slider(frame, layout.slider(row), track, state.space.name(axis), mark, value, axis == state.chosen)
-        for number, image in enumerate(images):
-            plots.put(frame, Area(track.left + number * width, track.top, width, height), image)
+        for number, tile in enumerate(images):
+            plots.put(frame, Area(track.left + number * width, track.top, width, height), tile)
         plots.knob(frame, track, value, state.reach)
-    below = _large(frame, state, picture, words)
+    below = _large(frame, state, image, words)
     first, last = state.first_slider + 1, state.first_slider + len(tracks)
     if len(tracks) < state.space.count:
         plots.write(frame, below.left, below.top + 8, f"sliders {first}-{last} of {state.space.count}", plots.FAINT)
@@ -150,12 +150,12 @@ def _pixels(state: LatentState, across: NDArray[np.float64], up: NDArray[np.floa
     return plots.pixels(state.stage, state.reach, across, up)
 
 
-def _large(frame: Image, state: LatentState, picture: Image | None, words: Sequence[str]) -> Area:
-    """The large picture on the panel, and the words below it; what is left of the panel."""
+def _large(frame: Image, state: LatentState, image: Image | None, words: Sequence[str]) -> Area:
+    """The large image on the panel, and the words below it; what is left of the panel."""
     panel, layout = state.layout.panel, state.layout
-    area = plots.picture_area(panel, layout.picture_height, layout.picture_width)
-    if picture is not None:
-        plots.put(frame, area, picture)
+    area = plots.image_area(panel, layout.image_height, layout.image_width)
+    if image is not None:
+        plots.put(frame, area, image)
     plots.frame_round(frame, area)
     return _words(frame, panel, area.bottom + 4, words, area.left)
 

@@ -8,10 +8,10 @@ SPACE: Final = 26  # between the plane and the panel
 PANEL_WIDTH: Final = 288
 _LEAST_HEIGHT: Final = 520  # of the frame
 _LEAST_WIDTH: Final = 400  # of what lies left of the panel
-_CELL: Final = 32  # that a picture of the plane is wide at most, unless it is asked for
+_CELL: Final = 32  # that an image of the plane is wide at most, unless it is asked for
 _PLANE: Final = 640  # that the plane is wide, about
-_STOP: Final = 84  # that a picture of the line is wide, about
-_TRACK: Final = 40  # that a picture behind a slider is high
+_STOP: Final = 84  # that an image of the line is wide, about
+_TRACK: Final = 40  # that an image behind a slider is high
 _NAME_WIDTH: Final = 92  # left of a slider
 _VALUE_WIDTH: Final = 52  # right of it
 
@@ -49,12 +49,12 @@ class Area:
 class Layout:
     """The sizes that the areas follow from."""
 
-    rows: int  # pictures of the plane at its finest
+    rows: int  # images of the plane at its finest
     columns: int
     plane_width: int
     plane_height: int
-    picture_height: int  # of the model's pictures
-    picture_width: int
+    image_height: int  # of the model's images
+    image_width: int
     scale: float = 1.0  # that it was made for
 
     @property
@@ -79,7 +79,7 @@ class Layout:
 
     @property
     def plane_above_line(self) -> Area:
-        """The plane where the line's pictures lie below it."""
+        """The plane where the line's images lie below it."""
         room = self.stops.top - TOP - BOTTOM
         share = min(room / self.plane_height, 1.0)
         width, height = max(round(self.plane_width * share), 1), max(round(self.plane_height * share), 1)
@@ -92,43 +92,43 @@ class Layout:
 
     @property
     def stop_size(self) -> tuple[int, int]:
-        """Width and height of a picture of the line."""
-        longer = max(self.picture_width, self.picture_height)
+        """Width and height of an image of the line."""
+        longer = max(self.image_width, self.image_height)
         side = fitting_side(longer, _STOP)
-        return _share(self.picture_width, longer, side), _share(self.picture_height, longer, side)
+        return _share(self.image_width, longer, side), _share(self.image_height, longer, side)
 
     @property
     def stop_count(self) -> int:
-        """How many pictures the line has."""
+        """How many images the line has."""
         return max((self.width - 2 * RIGHT) // (self.stop_size[0] + 2), 3)
 
     @property
     def stops(self) -> Area:
-        """The line's pictures, with a gap of 2 round each."""
+        """The line's images, with a gap of 2 round each."""
         width, height = (side + 2 for side in self.stop_size)
         across = width * self.stop_count
         return Area((self.width - across) // 2, self.height - height - 10, across, height)
 
     @property
-    def track_pictures(self) -> tuple[int, int, int]:
-        """How many pictures lie behind a slider, and their width and height."""
+    def track_images(self) -> tuple[int, int, int]:
+        """How many images lie behind a slider, and their width and height."""
         room = LEFT + self.main_width - RIGHT - _NAME_WIDTH - _VALUE_WIDTH
-        width = min(max(_share(self.picture_width, self.picture_height, _TRACK), 4), room)
+        width = min(max(_share(self.image_width, self.image_height, _TRACK), 4), room)
         return room // width, width, _TRACK
 
     @property
     def slider_count(self) -> int:
         """How many sliders there is room for."""
-        return max((self.height - 2 * TOP) // (self.track_pictures[2] + 8), 1)
+        return max((self.height - 2 * TOP) // (self.track_images[2] + 8), 1)
 
     def slider(self, place: int) -> Area:
         """The whole row of a slider, counted from the uppermost."""
-        height = self.track_pictures[2] + 8
+        height = self.track_images[2] + 8
         return Area(RIGHT, TOP + place * height, LEFT + self.main_width - RIGHT, height)
 
     def track(self, place: int) -> Area:
         """What a slider slides on."""
-        count, width, height = self.track_pictures
+        count, width, height = self.track_images
         row = self.slider(place)
         return Area(row.left + _NAME_WIDTH, row.top + 4, count * width, height)
 
@@ -142,9 +142,9 @@ def fitting_side(native: int, most: int) -> int:
 def make_layout(
     height: int, width: int, rows: int | None = None, columns: int | None = None, scale: float = 1.0
 ) -> Layout:
-    """The layout for pictures of this size in pixels.
+    """The layout for images of this size in pixels.
 
-    ``rows``, ``columns``: pictures of the plane; ``None``: as fits. ``scale``: of the plane; 1 suits a small screen.
+    ``rows``, ``columns``: images of the plane; ``None``: as fits. ``scale``: of the plane; 1 suits a small screen.
     """
     longer = max(height, width)
     side = fitting_side(longer, max(_PLANE // max(rows or 0, columns or 0), 1) if rows or columns else _CELL)

@@ -1,6 +1,6 @@
-"""Which pictures each view of the latent mode wants: pure functions of its state.
+"""Which images each view of the latent mode wants: pure functions of its state.
 
-A wish has a key, from which its pictures follow, so that what was made once is not made again while it is kept; the
+A wish has a key, from which its images follow, so that what was made once is not made again while it is kept; the
 latents are worked out only where it has to be made.
 """
 
@@ -14,12 +14,12 @@ from viewer.latents import Latents, lerp, slerp
 from viewer.modes.latent.space import Numbers
 from viewer.modes.latent.state import LatentState, place
 
-COARSER: Final = (4, 2, 1)  # a plane has first a quarter of its pictures along each side, then half, then all
+COARSER: Final = (4, 2, 1)  # a plane has first a quarter of its images along each side, then half, then all
 
 
 @dataclass(frozen=True, eq=False)
 class Wish:
-    """Some pictures that are wanted together."""
+    """Some images that are wanted together."""
 
     key: Hashable
     count: int
@@ -30,7 +30,7 @@ class Wish:
 
 
 def for_point(state: LatentState) -> Wish:
-    """The picture at the point."""
+    """The image at the point."""
 
     def latents() -> Latents:
         return state.space.latent_at(state.point)[None]
@@ -59,12 +59,12 @@ def _plane_of(state: LatentState, rows: int, columns: int) -> Wish:
 
 
 def plane_key(state: LatentState) -> tuple[Hashable, ...]:
-    """What the pictures of a plane follow from, however many they are."""
+    """What the images of a plane follow from, however many they are."""
     return state.point.without(state.axes), state.axes, state.reach, state.classes.label
 
 
 def for_line(state: LatentState) -> Wish:
-    """The pictures of the line, its ends included."""
+    """The images of the line, its ends included."""
     count, label = state.layout.stop_count, state.classes.label
 
     def latents() -> Latents:
@@ -76,7 +76,7 @@ def for_line(state: LatentState) -> Wish:
 
 
 def for_item(state: LatentState, latent: Latents, item: int, label: int) -> Wish:
-    """The picture of a point of the scatter, of its own latent [d] and class."""
+    """The image of a point of the scatter, of its own latent [d] and class."""
 
     def latents() -> Latents:
         return latent[None]
@@ -85,14 +85,14 @@ def for_item(state: LatentState, latent: Latents, item: int, label: int) -> Wish
 
 
 def for_sliders(state: LatentState) -> Iterator[tuple[int, Wish]]:
-    """The axes whose sliders are on the screen, and the pictures behind each."""
+    """The axes whose sliders are on the screen, and the images behind each."""
     last = min(state.first_slider + state.layout.slider_count, state.space.count)
     for axis in range(state.first_slider, last):
         yield axis, _track_of(state, axis)
 
 
 def _track_of(state: LatentState, axis: int) -> Wish:
-    count, width, height = state.layout.track_pictures
+    count, width, height = state.layout.track_images
 
     def latents() -> Latents:
         return state.space.spread(state.point, (axis,), _centres(count, state.reach)[:, None])
@@ -111,7 +111,7 @@ def nearest(state: LatentState, points: Latents) -> int | None:
 
 
 def _own_size(state: LatentState) -> tuple[int, int]:
-    return state.layout.picture_height, state.layout.picture_width
+    return state.layout.image_height, state.layout.image_width
 
 
 def _centres(count: int, reach: float) -> Numbers:

@@ -1,4 +1,4 @@
-"""The points of the scatter: a set of pictures through the encoder, or the latents that a model keeps in its card."""
+"""The points of the scatter: a set of images through the encoder, or the latents that a model keeps in its card."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from viewer.files.png import Image, PictureError
+from viewer.files.png import Image, ImageError
 from viewer.latents import Latents
 from viewer.model import Model, ModelError
 from viewer.modes.dataset.opened import LabelledSet, open_set
@@ -23,17 +23,17 @@ class Encoded:
 
     latents: Latents  # [n, d]
     points: NDArray[np.int64]  # [n], which ones of the cloud they are
-    tried: int  # so many first points of the cloud: those of them that are missing have pictures that cannot be read
+    tried: int  # so many first points of the cloud: those of them that are missing have images that cannot be read
 
 
 @dataclass(frozen=True, eq=False)
 class Cloud:
-    """Points in latent space, of pictures that are encoded when they are asked for."""
+    """Points in latent space, of images that are encoded when they are asked for."""
 
     known: Latents  # [count, d] where there is nothing to encode; else [0, d]
     source: LabelledSet | None = None
     encoder: Model | None = None
-    numbers: NDArray[np.int64] | None = None  # [count] of the pictures in their set
+    numbers: NDArray[np.int64] | None = None  # [count] of the images in their set
 
     @property
     def count(self) -> int:
@@ -59,7 +59,7 @@ class Cloud:
         return chosen
 
     def number(self, point: int) -> int:
-        """Of a point's picture in its set, or among the model's own latents."""
+        """Of a point's image in its set, or among the model's own latents."""
         return point if self.numbers is None else int(self.numbers[point])
 
     @property
@@ -68,9 +68,9 @@ class Cloud:
         return self.source is not None and self.source.bgr
 
     def encode(self, first: int) -> Iterator[Encoded]:
-        """The points from ``first`` on, some at a time, but for those whose pictures cannot be read.
+        """The points from ``first`` on, some at a time, but for those whose images cannot be read.
 
-        Raises ``ModelError``, and ``PictureError`` where not one of the set can be read.
+        Raises ``ModelError``, and ``ImageError`` where not one of the set can be read.
         """
         if self.source is None or self.encoder is None or self.numbers is None:
             return
@@ -84,16 +84,16 @@ class Cloud:
                 try:
                     images.append(self.source.read(self.number(point), height, width))
                     points.append(point)
-                except PictureError as error:
+                except ImageError as error:
                     failure = failure or error
             readable += len(points)
             latents = self.encoder.encode(np.stack(images)) if images else self.known[:0]
             yield Encoded(latents, np.array(points, np.int64), end)
         if first == 0 and not readable and failure is not None:
-            raise PictureError(f"{self.source.path}: none of {self.count} pictures can be read; the first: {failure}")
+            raise ImageError(f"{self.source.path}: none of {self.count} images can be read; the first: {failure}")
 
-    def picture(self, point: int) -> Image | None:
-        """The picture [h, w, 3] that a point stands for, as the encoder sees it. Raises ``PictureError``."""
+    def image(self, point: int) -> Image | None:
+        """The image [h, w, 3] that a point stands for, as the encoder sees it. Raises ``ImageError``."""
         if self.source is None or self.encoder is None:
             return None
         return self.source.read(self.number(point), *self.encoder.image_size)
@@ -102,7 +102,7 @@ class Cloud:
 def open_cloud(model: Model, encoder: Model | None, data: Path | None, most: int, bgr: bool = False) -> Cloud:
     """The points of a set, at most so many, or those that the model keeps. ``bgr``: a .npy file holds BGR.
 
-    Raises ``PictureError``, ``ModelError``.
+    Raises ``ImageError``, ``ModelError``.
     """
     if encoder is None or data is None:
         return Cloud(model.samples)

@@ -1,4 +1,4 @@
-"""The latent mode: a plane of latent space, a line through it, the scatter of a set of pictures, a slider an axis."""
+"""The latent mode: a plane of latent space, a line through it, the scatter of a set of images, a slider an axis."""
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from viewer import render
-from viewer.files.png import PictureError
+from viewer.files.png import ImageError
 from viewer.frame import plots
 from viewer.latents import Latents
 from viewer.model import Images, Model, ModelError
@@ -24,7 +24,7 @@ from viewer.sessions.model_session import Labels, ModelSession, Part, exact_numb
 from viewer.sessions.session import check_saved_size
 from viewer.worker import Worker
 
-_KEPT_BYTES: Final = 160_000_000  # of pictures that may be asked for again
+_KEPT_BYTES: Final = 160_000_000  # of images that may be asked for again
 _LARGEST_FRAME: Final = 2**24  # pixels
 _HINTS: Final[Mapping[View, tuple[str, ...]]] = {
     "plane": ("tab line", "esc quit", "s save", "x y axes", "r random", "+ - zoom"),
@@ -36,7 +36,7 @@ _HINTS: Final[Mapping[View, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """What is to be made next: wishes, and how many pictures of each are there already."""
+    """What is to be made next: wishes, and how many images of each are there already."""
 
     parts: tuple[tuple[Wish, int], ...]
 
@@ -48,7 +48,7 @@ class Request:
 
 @dataclass
 class Made:
-    """Pictures [n, h, w, 3] of a wish, as far as they are there."""
+    """Images [n, h, w, 3] of a wish, as far as they are there."""
 
     images: Images
     done: int = 0
@@ -58,7 +58,7 @@ class Made:
 class Seen:
     """What frames leave for those after them."""
 
-    large: dict[str, render.Image] = field(default_factory=dict)  # pictures, until the ones wanted now are there
+    large: dict[str, render.Image] = field(default_factory=dict)  # images, until the ones wanted now are there
     layer: render.Image = field(default_factory=lambda: np.zeros((0, 0, 3), np.uint8))  # the scatter with its points
     plane: Hashable = None  # that the layer is of
     points: int = 0  # that are on the layer
@@ -78,7 +78,7 @@ class LatentSession(ModelSession[LatentState, Request, Part]):
         self._own_labels = [names.index(name) if name in names else None for name in cloud.classes]  # in the model
         self._kept: dict[Hashable, Made] = {}  # by the keys of wishes
         self._wanted: set[Hashable] = set()  # keys of the wishes of the last frame
-        self._original: tuple[int, render.Image | None] = (-1, None)  # a point of the scatter and its own picture
+        self._original: tuple[int, render.Image | None] = (-1, None)  # a point of the scatter and its own image
         self._asked: Request | None = None
         self._canvas: render.Image = scene.empty_plane(state.layout)
         self._drawn: Hashable = None  # what the canvas shows
@@ -104,14 +104,14 @@ class LatentSession(ModelSession[LatentState, Request, Part]):
         super().pump(now)
 
     def _add(self, more: Encoded) -> None:
-        """Take in more points. What was known before stays as it is: a picture may be saved of it meanwhile."""
+        """Take in more points. What was known before stays as it is: an image may be saved of it meanwhile."""
         old = len(self._known.points)
         new = old + len(more.points)
         self._latents[old:new], self._points[old:new] = more.latents, more.points
         self._known = Encoded(self._latents[:new], self._points[:new], more.tried)
 
     def close(self) -> None:
-        """Stop work. Raises ``PictureError`` where pictures are left unsaved."""
+        """Stop work. Raises ``ImageError`` where images are left unsaved."""
         self._encoding.close()
         super().close()
 
@@ -141,11 +141,11 @@ class LatentSession(ModelSession[LatentState, Request, Part]):
 
     def _item_wish(self, state: LatentState, known: Encoded, row: int) -> Wish:
         item, label = int(known.points[row]), None
-        if self._own_labels:  # a picture is drawn again as what it is
+        if self._own_labels:  # an image is drawn again as what it is
             label = self._own_labels[int(self._cloud.labels[item])]
         return wishes.for_item(state, known.latents[row], item, state.classes.label if label is None else label)
 
-    # From wishes to pictures.
+    # From wishes to images.
 
     def _work(self, request: Request) -> Iterator[Part]:
         first = 0
@@ -194,11 +194,11 @@ class LatentSession(ModelSession[LatentState, Request, Part]):
             used -= self._kept.pop(key).images.nbytes
 
     def _made(self, wish: Wish) -> Images:
-        """The pictures of a wish that are there."""
+        """The images of a wish that are there."""
         made = self._kept.get(wish.key)
         return np.zeros((0, *wish.size, 3), np.uint8) if made is None else made.images[: made.done]
 
-    def _pictures(self) -> render.Image:
+    def _screen(self) -> render.Image:
         state, known = self.state, self._known
         if state.view in ("plane", "line"):
             planes = [self._made(wish) for wish in wishes.for_plane(state)]
@@ -216,13 +216,13 @@ class LatentSession(ModelSession[LatentState, Request, Part]):
         return None if row is None else int(known.points[row])
 
     def _find_original(self) -> None:
-        """Read the picture of the point of the scatter that one is at."""
+        """Read the image of the point of the scatter that one is at."""
         item = self._item(self.state, self._known)
         if item is not None and item != self._original[0]:
             self._original = item, None
             try:
-                self._original = item, self._cloud.picture(item)
-            except PictureError as error:  # the file was there when it was encoded
+                self._original = item, self._cloud.image(item)
+            except ImageError as error:  # the file was there when it was encoded
                 self._failed(error)
 
     def _draw(
@@ -234,7 +234,7 @@ class LatentSession(ModelSession[LatentState, Request, Part]):
         original: render.Image | None,
         seen: Seen,
     ) -> render.Image:
-        """The frame of a state. ``original``: the picture that the scatter is at. ``seen``: updated."""
+        """The frame of a state. ``original``: the image that the scatter is at. ``seen``: updated."""
 
         def large(name: str, made: Images | None) -> render.Image | None:
             if made is not None and len(made):
@@ -251,15 +251,15 @@ class LatentSession(ModelSession[LatentState, Request, Part]):
             if row is None:
                 return scene.scatter(state, self._layer(state, known, seen), None, [], (), self._legend())
             drawn = large("item", images[self._item_wish(state, known, row).key])
-            pair = [("picture", original)] if original is not None else []
+            pair = [("image", original)] if original is not None else []
             pair += [("drawn again" if pair else "drawn", drawn)] if drawn is not None else []
             words, layer = self._item_words(int(known.points[row])), self._layer(state, known, seen)
             return scene.scatter(state, layer, known.latents[row], pair, words, self._legend())
-        picture = large("point", images[wishes.for_point(state).key])
+        image = large("point", images[wishes.for_point(state).key])
         if state.view == "sliders":
             tracks = {axis: images[wish.key] for axis, wish in wishes.for_sliders(state)}
-            return scene.sliders(state, tracks, picture, self._words(state))
-        return scene.plane(state, canvas, picture, self._words(state))
+            return scene.sliders(state, tracks, image, self._words(state))
+        return scene.plane(state, canvas, image, self._words(state))
 
     def _layer(self, state: LatentState, known: Encoded, seen: Seen) -> render.Image:
         """The scatter's paper with its points; what was seen is added to, or begun anew where something changed."""
@@ -282,7 +282,7 @@ class LatentSession(ModelSession[LatentState, Request, Part]):
     # In words, and on disk.
 
     def _words(self, state: LatentState) -> tuple[str, ...]:
-        """What stands under the large picture."""
+        """What stands under the large image."""
         if state.view == "line":
             where = f"{state.stop + 1} of {state.layout.stop_count}"
         else:
@@ -296,7 +296,7 @@ class LatentSession(ModelSession[LatentState, Request, Part]):
     def _item_words(self, item: int) -> tuple[str, ...]:
         number = self._cloud.number(item)
         if not self._cloud.name:
-            return (f"training picture {number + 1}",)
+            return (f"training image {number + 1}",)
         names = self._cloud.classes
         name = (f"class {names[int(self._cloud.labels[item])]}",) if names else ()
         return (f"number {number}", *name)
@@ -378,7 +378,7 @@ class LatentSession(ModelSession[LatentState, Request, Part]):
                 if wish.grid:
                     scene.paint(canvas, wish.grid, images[wish.key])
             item = self._item(state, known)
-            original = None if item is None else cloud.picture(item)
+            original = None if item is None else cloud.image(item)
             return self._draw(state, canvas, images, known, original, Seen()), recipe
 
         self._send(errand)
@@ -394,7 +394,7 @@ def check_layout(layout: Layout) -> None:
 
 
 def _sized(images: Images, size: tuple[int, int]) -> Images:
-    """Pictures [n, h, w, 3] at another size."""
+    """Images [n, h, w, 3] at another size."""
     if images.shape[1:3] == size:
         return images
     return np.stack([plots.enlarged(image, *size) for image in images])

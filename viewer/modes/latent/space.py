@@ -1,7 +1,7 @@
 """The latent space of a model and its axes: the principal directions that its card names, then the raw numbers.
 
 A ``Point`` is a few plain values, a start and moves along axes; the space turns it into a latent. Coordinates along a
-principal direction are standard deviations from the mean of the training pictures; along a raw axis they are the
+principal direction are standard deviations from the mean of the training images; along a raw axis they are the
 latent's own number.
 """
 
@@ -41,7 +41,7 @@ class Space:
 
     latent: Latent
     directions: Numbers = field(default_factory=lambda: np.zeros((0, 1)))  # [k, size], one standard deviation each
-    middle: Numbers = field(default_factory=lambda: np.zeros(0))  # [size] mean of the training pictures; empty: zeros
+    middle: Numbers = field(default_factory=lambda: np.zeros(0))  # [size] mean of the training images; empty: zeros
 
     @property
     def count(self) -> int:

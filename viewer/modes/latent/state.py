@@ -1,7 +1,7 @@
 """What the latent mode shows, as plain values, and how an event changes it.
 
 Four views share one point: the plane through it along two axes, a line between two points, the scatter of a set of
-pictures, and a slider for every axis.
+images, and a slider for every axis.
 """
 
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ class LatentState:
     seed: int = 0  # of the next random point
     point: Point = MIDDLE
     reach: float = 4.0  # of the plane and the sliders, both ways
-    stop: int = 0  # the picture of the line that is looked at
+    stop: int = 0  # the image of the line that is looked at
     straight: bool = True  # lerp along the line instead of slerp
     always_straight: bool = False  # lerp between random points too
     chosen: int = 0  # axis of the slider that the keys move
@@ -219,7 +219,7 @@ def _point_at(state: LatentState, event: Event) -> LatentState:
 
 
 def _line_at(state: LatentState, event: Event) -> LatentState:
-    """In the line view: a drag on the plane draws a line, the pictures of the line are pointed at."""
+    """In the line view: a drag on the plane draws a line, the images of the line are pointed at."""
     on_plane, stops = state.stage.holds(event.x, event.y), state.layout.stops
     here = state.space.move(state.point, state.axes, _coordinates(state, event))
     if event.action is Action.CLICK:

@@ -1,4 +1,4 @@
-"""The pick mode: a cursor over the pictures of a saved table, to cut some out as files of their own."""
+"""The pick mode: a cursor over the images of a saved table, to cut some out as files of their own."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ import numpy as np
 from viewer import render
 from viewer.files.inputs import Photo
 from viewer.files.png import Image, encode_png, save_numbered
-from viewer.files.table import ONE_A_PICTURE
+from viewer.files.table import ONE_A_IMAGE
 from viewer.frame.plots import mark
 from viewer.modes.latent.layout import Area
 from viewer.modes.pick.state import PickState
@@ -44,7 +44,7 @@ class PickSession(Session[PickState, None, None]):
     def _receive(self, request: None, part: None) -> None:
         """Nothing comes."""
 
-    def _pictures(self) -> render.Image:
+    def _screen(self) -> render.Image:
         state = self.state
         width, height = state.view
         frame = np.empty((height, max(width, render.LEAST_WIDTH), 3), np.uint8)
@@ -75,7 +75,7 @@ class PickSession(Session[PickState, None, None]):
 
     @property
     def _filled(self) -> int:
-        """How many places of the table have pictures, as far as it says so itself: the last page of a set may have
+        """How many places of the table have images, as far as it says so itself: the last page of a set may have
         fewer than fit on it."""
         numbers = self._recipe.get("numbers")
         return min(len(numbers), self.state.table.count) if isinstance(numbers, list) else self.state.table.count
@@ -89,8 +89,8 @@ class PickSession(Session[PickState, None, None]):
         return self._facts_of(self.state.cursor)
 
     def _facts_of(self, index: int) -> Mapping[str, Any]:
-        """What a picture follows from: what its table does, but for what that says of other pictures."""
-        singular = {many: one for one, many in ONE_A_PICTURE.items()}
+        """What an image follows from: what its table does, but for what that says of other images."""
+        singular = {many: one for one, many in ONE_A_IMAGE.items()}
         own: dict[str, Any] = {"mode": "pick"}
         for name, value in self._recipe.items():
             if name not in singular:
@@ -98,7 +98,7 @@ class PickSession(Session[PickState, None, None]):
             elif isinstance(value, list) and index < len(value) and value[index] is not None:
                 own[singular[name]] = value[index]
         area, table = self.state.table.area(index), self.state.table
-        own |= {"picture": index, "table": self._path.name, "rows": table.rows, "cols": table.columns}
+        own |= {"image": index, "table": self._path.name, "rows": table.rows, "cols": table.columns}
         return own | {"area": [area.left, area.top, area.width, area.height]}
 
     # In words.
@@ -107,7 +107,7 @@ class PickSession(Session[PickState, None, None]):
         state, table = self.state, self.state.table
         row, column = divmod(state.cursor, table.columns)
         facts = self._facts()
-        words: tuple[str, ...] = (f"picture {state.cursor} of 0-{table.count - 1}", f"row {row} column {column}")
+        words: tuple[str, ...] = (f"image {state.cursor} of 0-{table.count - 1}", f"row {row} column {column}")
         words += tuple(printable(str(facts[name]), 60) for name in ("name", "class") if name in facts)
         return (*words, f"{table.width}x{table.height}", f"at {state.scale:.3g}")
 

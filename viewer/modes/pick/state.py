@@ -1,4 +1,4 @@
-"""The state of the pick mode: which picture of a table, and which part of the table is seen at what size."""
+"""The state of the pick mode: which image of a table, and which part of the table is seen at what size."""
 
 from dataclasses import dataclass, replace
 from typing import Final, final
@@ -10,13 +10,13 @@ from viewer.modes.latent.layout import Area
 
 VIEW: Final = (1120, 760)  # width and height of the frame at most, in pixels
 SCALES: Final = (1 / 16, 1 / 12, 1 / 8, 1 / 6, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
-_ROOM: Final = 3  # frame pixels round the picture under the cursor, for its line
+_ROOM: Final = 3  # frame pixels round the image under the cursor, for its line
 
 
 @final
 @dataclass(frozen=True)
 class PickState:
-    """A part of a table, with a cursor over its pictures."""
+    """A part of a table, with a cursor over its images."""
 
     table: Table
     width: int  # of the whole table, in pixels
@@ -37,7 +37,7 @@ class PickState:
 
     @property
     def place(self) -> Area:
-        """Where the picture under the cursor is on the frame."""
+        """Where the image under the cursor is on the frame."""
         area, (x, y) = self.table.area(self.cursor), self.corner
         left, top = round(area.left * self.scale), round(area.top * self.scale)
         right, bottom = round(area.right * self.scale), round(area.bottom * self.scale)
@@ -71,7 +71,7 @@ def reduce_pick(state: PickState, event: Event) -> PickState:
 
 
 def _zoomed(state: PickState, scale: float) -> PickState:
-    """At another size, with the picture under the cursor in the middle where it can be."""
+    """At another size, with the image under the cursor in the middle where it can be."""
     after = replace(state, scale=scale, corner=(0, 0))
     place, view = after.place, after.view
     middle = place.left + (place.width - view[0]) // 2, place.top + (place.height - view[1]) // 2
@@ -79,7 +79,7 @@ def _zoomed(state: PickState, scale: float) -> PickState:
 
 
 def _followed(state: PickState) -> PickState:
-    """Moved no further than it takes to see the picture under the cursor."""
+    """Moved no further than it takes to see the image under the cursor."""
     corner = []
     place, view, whole = state.place, state.view, state.whole
     for start, first, side, seen, all_of_it in zip(

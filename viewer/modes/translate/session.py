@@ -1,4 +1,4 @@
-"""The translate mode: pictures beside what a model makes of them."""
+"""The translate mode: images beside what a model makes of them."""
 
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from viewer.sessions.session import check_saved_size
 from viewer.sessions.translation import Condition, Translator, visible
 from viewer.text import printable
 
-_KEPT: Final = 32  # pictures with their results, so that going back is at once
+_KEPT: Final = 32  # images with their results, so that going back is at once
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Wanted:
 
 @dataclass(frozen=True, eq=False)
 class Made:
-    """A picture, what went into the model, and what came out."""
+    """An image, what went into the model, and what came out."""
 
     source: Image
     condition: Condition
@@ -47,10 +47,10 @@ class Made:
 
 
 class TranslateSession(ModelSession[TranslateState, Wanted, Made]):
-    """One picture of several at a time; edges are made again whenever their threshold changes."""
+    """One image of several at a time; edges are made again whenever their threshold changes."""
 
     def __init__(self, translator: Translator, state: TranslateState, folder: Path, paths: Sequence[Path]) -> None:
-        """``paths``: of the pictures, as many as the state counts."""
+        """``paths``: of the images, as many as the state counts."""
         self.translator = translator
         self._paths = paths
         self._kept: OrderedDict[Hashable, Made] = OrderedDict()
@@ -91,10 +91,10 @@ class TranslateSession(ModelSession[TranslateState, Wanted, Made]):
         self._kept.move_to_end(wanted)
         self._shown, self.changed = self._kept[wanted], True
 
-    def _pictures(self) -> render.Image:
+    def _screen(self) -> render.Image:
         if self._shown is None:
             return side_by_side.row([np.full((256, 256, 3), render.PAPER, np.uint8)] * 2, 256)
-        return picture_row(self.translator, self._shown, self.state.stop if self.state.line else -1)
+        return image_row(self.translator, self._shown, self.state.stop if self.state.line else -1)
 
     def _facts(self) -> Mapping[str, Any]:
         return recipe_of(self.translator, self._wanted(), self._paths[self.state.index])
@@ -108,9 +108,9 @@ class TranslateSession(ModelSession[TranslateState, Wanted, Made]):
 
         def errand() -> tuple[Image, Mapping[str, Any]]:
             there = made or make(self.translator, read_photo(path).on_white(), wanted)
-            picture = picture_row(self.translator, there, stop if line else -1) if whole else there.results[stop]
-            check_saved_size(picture.shape[1], picture.shape[0])
-            return picture, recipe
+            image = image_row(self.translator, there, stop if line else -1) if whole else there.results[stop]
+            check_saved_size(image.shape[1], image.shape[0])
+            return image, recipe
 
         self._send(errand)
 
@@ -133,12 +133,12 @@ class TranslateSession(ModelSession[TranslateState, Wanted, Made]):
         return words if self._wanted() in self._kept else (*words, "to come")
 
     def _hints(self) -> tuple[str, ...]:
-        pictures = ("arrows: pictures",) if self.state.count > 1 else ()
+        images = ("arrows: images",) if self.state.count > 1 else ()
         edges = ("+ - edges",) if self.state.sigma is not None else ()
         latents: tuple[str, ...] = ()
         if self.state.has_latent:
             latents = ("r one result",) if self.state.line else ("any key: new latent", "i between two")
-        return (*pictures, "esc quit", "s save", *edges, *latents, "S save all")
+        return (*images, "esc quit", "s save", *edges, *latents, "S save all")
 
 
 def latents_of(translator: Translator, wanted: Wanted) -> list[Latents | None]:
@@ -159,7 +159,7 @@ def make(translator: Translator, photo: Image, wanted: Wanted) -> Made:
     return Made(photo, condition, results)
 
 
-def picture_row(translator: Translator, made: Made, chosen: int) -> Image:
+def image_row(translator: Translator, made: Made, chosen: int) -> Image:
     """What went in beside what came out; edges beside the photograph that they are of."""
     height, width = made.results[0].shape[:2]
     shown = [visible(made.condition)]
@@ -170,7 +170,7 @@ def picture_row(translator: Translator, made: Made, chosen: int) -> Image:
 
 def recipe_of(translator: Translator, wanted: Wanted, path: Path) -> Mapping[str, Any]:
     """What a result follows from, for the file that it is saved in."""
-    facts: dict[str, Any] = {"mode": "translate", "picture": path.name, "condition": translator.how.kind,
+    facts: dict[str, Any] = {"mode": "translate", "image": path.name, "condition": translator.how.kind,
                              "size": translator.size}  # fmt: skip
     if wanted.sigma is not None:
         facts |= {"sigma": wanted.sigma / 100, "blur": translator.how.blur, "invert": translator.how.invert}

@@ -1,4 +1,4 @@
-"""The state of the translate mode: which picture, its edges' threshold, which latent."""
+"""The state of the translate mode: which image, its edges' threshold, which latent."""
 
 from dataclasses import dataclass, replace
 from typing import Final, final
@@ -14,9 +14,9 @@ _LARGEST_SIGMA: Final = 100
 @final
 @dataclass(frozen=True)
 class TranslateState:
-    """A picture of several beside what a model makes of it."""
+    """An image of several beside what a model makes of it."""
 
-    count: int  # pictures there are
+    count: int  # images there are
     index: int = 0  # of the one that is shown
     sigma: int | None = None  # hundredths, of the edges' thresholds; None: edges are not made here
     has_latent: bool = False

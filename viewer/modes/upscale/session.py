@@ -1,4 +1,4 @@
-"""The upscale mode: a picture enlarged plainly, and by a model, on either side of a divider."""
+"""The upscale mode: an image enlarged plainly, and by a model, on either side of a divider."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ from viewer.text import printable
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """A picture that was read, its result so far, and its tiles."""
+    """An image that was read, its result so far, and its tiles."""
 
     index: int
     photo: Photo
@@ -36,7 +36,7 @@ class Opened:
 
 @dataclass(frozen=True)
 class Refused:
-    """A picture that cannot be opened, and why."""
+    """An image that cannot be opened, and why."""
 
     index: int
     error: Exception
@@ -52,7 +52,7 @@ class Enlarged:
 
 @dataclass(frozen=True)
 class Work:
-    """A picture to be opened, or which tiles of an open one are wanted, the most urgent first."""
+    """An image to be opened, or which tiles of an open one are wanted, the most urgent first."""
 
     index: int
     there: Opened | None = None
@@ -60,15 +60,15 @@ class Work:
 
 
 class UpscaleSession(ModelSession[UpscaleState, Work, Opened | Refused | Enlarged]):
-    """One picture of several at a time. Tiles that are looked at are enlarged first; until then they are bicubic."""
+    """One image of several at a time. Tiles that are looked at are enlarged first; until then they are bicubic."""
 
     def __init__(self, upscaler: Upscaler, state: UpscaleState, folder: Path, paths: Sequence[Path]) -> None:
-        """``paths``: of the pictures, as many as the state counts."""
+        """``paths``: of the images, as many as the state counts."""
         self.upscaler = upscaler
         self._paths = paths
         self._asked: Work | None = None
         self._latest: Opened | Refused | None = None  # the last that was opened, or was to be
-        self._seen: tuple[float, ...] = ()  # the part of the picture that the tiles are sorted for
+        self._seen: tuple[float, ...] = ()  # the part of the image that the tiles are sorted for
         super().__init__(upscaler.model, state, folder)
 
     @property
@@ -78,7 +78,7 @@ class UpscaleSession(ModelSession[UpscaleState, Work, Opened | Refused | Enlarge
 
     @property
     def _current(self) -> Opened | Refused | None:
-        """The picture that the state asks for; ``None`` while it is being opened."""
+        """The image that the state asks for; ``None`` while it is being opened."""
         return self._latest if self._latest is not None and self._latest.index == self.state.index else None
 
     def _work(self, request: Work) -> Iterator[Opened | Refused | Enlarged]:
@@ -93,7 +93,7 @@ class UpscaleSession(ModelSession[UpscaleState, Work, Opened | Refused | Enlarge
             yield Enlarged(number, self.upscaler.enlarge(there.photo, there.tiles[number]))
 
     def _opened(self, index: int) -> Opened:
-        """A picture, read. Raises ``ViewerError``."""
+        """An image, read. Raises ``ViewerError``."""
         photo = read_photo(self._paths[index])
         tiles = self.upscaler.plan(photo)
         return Opened(index, photo, self.upscaler.blank(photo), tiles, set(range(len(tiles))))
@@ -136,7 +136,7 @@ class UpscaleSession(ModelSession[UpscaleState, Work, Opened | Refused | Enlarge
             if part.photo.notes:
                 self.notify(", ".join(part.photo.notes))
 
-    def _pictures(self) -> render.Image:
+    def _screen(self) -> render.Image:
         there = self._current
         if not isinstance(there, Opened):
             return np.full((self.state.view[1], self.state.view[0], 3), render.PAPER, np.uint8)
@@ -162,8 +162,8 @@ class UpscaleSession(ModelSession[UpscaleState, Work, Opened | Refused | Enlarge
                 pass
             if whole:
                 shown = state if one is there else opened(state, height, width)
-                picture = side_by_side.divided(shown, one.photo.image, one.result, scale)
-                data = encode_png(picture, recipe)
+                image = side_by_side.divided(shown, one.photo.image, one.result, scale)
+                data = encode_png(image, recipe)
             else:
                 data = encode(one.result, one.photo, ".png", recipe)
             return f"saved {save_numbered(self._folder, self._paths[state.index].stem, data)}"
@@ -183,11 +183,11 @@ class UpscaleSession(ModelSession[UpscaleState, Work, Opened | Refused | Enlarge
         return (*words, f"{len(there.missing)} of {len(there.tiles)} tiles to come") if there.missing else words
 
     def _hints(self) -> tuple[str, ...]:
-        pictures = ("PageUp PageDown: pictures",) if self.state.count > 1 else ()
-        keys = ("drag the divider", "arrows move", "esc quit", "s save", "+ - zoom", *pictures)
+        images = ("PageUp PageDown: images",) if self.state.count > 1 else ()
+        keys = ("drag the divider", "arrows move", "esc quit", "s save", "+ - zoom", *images)
         return (*keys, "space: pixels, bicubic", "S save all")
 
 
 def begin(count: int) -> UpscaleState:
-    """Before the first picture is read."""
+    """Before the first image is read."""
     return replace(UpscaleState(count), width=640, height=400, view=(640, 400))

@@ -1,4 +1,4 @@
-"""The state of the upscale mode: which picture, which part of it at what size, where the divider is."""
+"""The state of the upscale mode: which image, which part of it at what size, where the divider is."""
 
 from dataclasses import dataclass, replace
 from typing import Final, final
@@ -14,9 +14,9 @@ _PAN_SHARE: Final = 1 / 8  # of the frame, that an arrow moves it
 @final
 @dataclass(frozen=True)
 class UpscaleState:
-    """A part of a picture, on the left enlarged plainly, on the right by the model."""
+    """A part of an image, on the left enlarged plainly, on the right by the model."""
 
-    count: int  # pictures there are
+    count: int  # images there are
     index: int = 0  # of the one that is shown
     width: int = 1  # of its result, in pixels
     height: int = 1
@@ -26,7 +26,7 @@ class UpscaleState:
     down: float = 0.5
     divider: float = 0.5  # share of the frame that shows the plain side
     nearest: bool = False  # the plain side shows its pixels, instead of a bicubic curve through them
-    grip: tuple[int, int] | None = None  # where the right button holds the picture, in frame pixels
+    grip: tuple[int, int] | None = None  # where the right button holds the image, in frame pixels
 
     @property
     def scale(self) -> float:
@@ -41,7 +41,7 @@ class UpscaleState:
 
 
 def opened(state: UpscaleState, height: int, width: int) -> UpscaleState:
-    """The state where the result of the picture turns out to be of this size: all of it if it fits, else its middle."""
+    """The state where the result of the image turns out to be of this size: all of it if it fits, else its middle."""
     zoom = 0
     while zoom < _LARGEST and width * 2 ** (zoom + 1) <= VIEW[0] and height * 2 ** (zoom + 1) <= VIEW[1]:
         zoom += 1
@@ -101,7 +101,7 @@ def _slide(state: UpscaleState, steps: int) -> UpscaleState:
 
 def _zoom(state: UpscaleState, steps: int, event: Event) -> UpscaleState:
     """What is below the mouse stays there; without a mouse, what is in the middle."""
-    least = 0  # nothing is gained by a picture that is smaller than the frame needs
+    least = 0  # nothing is gained by an image that is smaller than the frame needs
     while least > _SMALLEST and (state.width * 2.0**least > VIEW[0] or state.height * 2.0**least > VIEW[1]):
         least -= 1
     zoom = min(max(state.zoom + steps, least), _LARGEST)
@@ -119,13 +119,13 @@ def _zoom(state: UpscaleState, steps: int, event: Event) -> UpscaleState:
 
 
 def _view(state: UpscaleState, zoom: int) -> tuple[int, int]:
-    """A frame no larger than the whole picture at this zoom; growing from a small picture it does not grow."""
+    """A frame no larger than the whole image at this zoom; growing from a small image it does not grow."""
     width, height = (max(round(side * 2.0**zoom), 1) for side in (state.width, state.height))
     return min(width, VIEW[0]), min(height, VIEW[1])
 
 
 def _inside(state: UpscaleState, across: float, down: float) -> UpscaleState:
-    """The view over this place, or as near to it as the picture goes."""
+    """The view over this place, or as near to it as the image goes."""
     places = []
     for place, side, frame in ((across, state.width, state.view[0]), (down, state.height, state.view[1])):
         half = min(frame / state.scale, side) / 2

@@ -1,7 +1,7 @@
-"""Sets of pictures in shards, which are tar archives as WebDataset has them: 'x-{000..127}.tar', a folder, an index.
+"""Sets of images in shards, which are tar archives as WebDataset has them: 'x-{000..127}.tar', a folder, an index.
 
-A member of a tar is not compressed, so that any picture can be read by its place: training reads shards in the same
-order as it would read them from memory, and goes on at any picture. No torch.
+A member of a tar is not compressed, so that any image can be read by its place: training reads shards in the same
+order as it would read them from memory, and goes on at any image. No torch.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ from trainer.data.sources.sidecar import read_json
 
 MOST_SHARDS = 100_000
 OPEN_FILES = 64  # that each process holds
-PIECE = 64  # pictures
+PIECE = 64  # images
 RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}", re.ASCII)
 PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 BESIDE = frozenset((".tar", ".json", ".txt", ".md", ""))  # endings of what else a folder of shards may hold
@@ -36,7 +36,7 @@ PLAIN = "shards"  # what they are called in a folder that was made for them
 
 
 class ShardImages:
-    """Pictures u8 [n, h, w, c] RGB of shards, read and decoded when asked for."""
+    """Images u8 [n, h, w, c] RGB of shards, read and decoded when asked for."""
 
     def __init__(self, paths: list[Path], index: Index, height: int, width: int, fit: Fit = resize) -> None:
         self.paths, self.fit = paths, fit
@@ -51,7 +51,7 @@ class ShardImages:
         return {**self.__dict__, "files": OrderedDict()}
 
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
-        """Pictures [k, h, w, c] by their indices i64 [k]. Raises ``UserError`` where one has become unreadable."""
+        """Images [k, h, w, c] by their indices i64 [k]. Raises ``UserError`` where one has become unreadable."""
         indices = np.asarray(indices)
         images = np.empty((len(indices), *self.shape[1:]), np.uint8)
         for row in np.argsort(indices, kind="stable").tolist():  # as they lie on the disk
@@ -62,12 +62,12 @@ class ShardImages:
         return images
 
     def read(self, index: int) -> np.ndarray:
-        """One picture u8 [h, w, c]. Raises ``Unreadable``."""
+        """One image u8 [h, w, c]. Raises ``Unreadable``."""
         image = load_bytes(self.encoded(index), *self.shape[1:3], self.fit)
         return image[..., : self.shape[3]]
 
     def encoded(self, index: int) -> bytes:
-        """A picture as it is stored. Raises ``Unreadable``."""
+        """An image as it is stored. Raises ``Unreadable``."""
         length = int(self.lengths[index])
         if length > MOST_BYTES:
             raise Unreadable(f"{length} bytes, at most {MOST_BYTES}")
@@ -81,13 +81,13 @@ class ShardImages:
         return bytes(data)
 
     def shard_of(self, index: int) -> int:
-        """The number of the shard that holds a picture."""
+        """The number of the shard that holds an image."""
         return int(np.searchsorted(self.starts, index, "right")) - 1
 
     def where(self, index: int) -> str:
-        """Where a picture is, for people."""
+        """Where an image is, for people."""
         shard = self.shard_of(index)
-        return f"{printable(self.paths[shard])}, picture {index - self.starts[shard]} (byte {self.offsets[index]})"
+        return f"{printable(self.paths[shard])}, image {index - self.starts[shard]} (byte {self.offsets[index]})"
 
     def _file(self, shard: int) -> BinaryIO:
         if shard not in self.files:
@@ -107,13 +107,13 @@ def open_shards(data: str, image_size: int = 0, fit: Fit = resize) -> Packed | N
 
 
 def pack(paths: list[Path], index: Index, data: str, image_size: int = 0, fit: Fit = resize) -> Packed:
-    """Shards whose pictures are known as a set in one size. Raises ``UserError`` where they have no one size."""
+    """Shards whose images are known as a set in one size. Raises ``UserError`` where they have no one size."""
     what = printable(data)
     if not len(index.offsets):
-        raise UserError(f"{what} holds no readable picture")
+        raise UserError(f"{what} holds no readable image")
     if len(index.sizes) != 1 and not image_size:
         few = ", ".join(f"{width}x{height}" for width, height in sorted(index.sizes)[:3])
-        raise UserError(f"{what} holds pictures of several sizes ({few} ...): give --image-size, or --size")
+        raise UserError(f"{what} holds images of several sizes ({few} ...): give --image-size, or --size")
     width, height = (image_size, image_size) if image_size else index.sizes[0]
     images = ShardImages(paths, index, height, width, fit)
 
@@ -142,9 +142,9 @@ def pack(paths: list[Path], index: Index, data: str, image_size: int = 0, fit: F
 
 def describe(paths: list[Path], index: Index) -> list[tuple[str, str]]:
     """Lines about the shards for people. Raises ``UserError`` where one is not that which the index tells of."""
-    counts = [shard.pictures for shard in index.shards]
+    counts = [shard.images for shard in index.shards]
     total = sum(shard.size for shard in index.shards)
-    many = f"{max(counts)} pictures" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)} pictures"
+    many = f"{max(counts)} images" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)} images"
     lines = [("shards", f"{len(paths)}, {many} each, {total / 1e6:.1f} MB in all")]
     hashed = [(path, shard.sha256) for path, shard in zip(paths, index.shards, strict=True) if shard.sha256]
     for path, expected in hashed:
@@ -157,7 +157,7 @@ def describe(paths: list[Path], index: Index) -> list[tuple[str, str]]:
 
 
 def describe_mixed(data: str) -> list[tuple[str, str]] | None:
-    """All facts of shards whose pictures are of several sizes; None for anything else. Raises ``UserError``."""
+    """All facts of shards whose images are of several sizes; None for anything else. Raises ``UserError``."""
     paths = find_shards(data)
     index = None if paths is None else open_index(paths, data)
     if paths is None or index is None or len(index.sizes) < 2:
@@ -165,7 +165,7 @@ def describe_mixed(data: str) -> list[tuple[str, str]] | None:
     few = ", ".join(f"{width}x{height}" for width, height in sorted(index.sizes))
     return [
         ("set", f"{printable(_name(paths))}"),
-        ("pictures", f"{len(index.offsets)} of several sizes ({few} px ...)"),
+        ("images", f"{len(index.offsets)} of several sizes ({few} px ...)"),
         *describe(paths, index),
         *(("class", f"{name}: {count}") for name, count in index.counts().items()),
     ]
@@ -221,7 +221,7 @@ def index_of(path: Path) -> Path:
 
 
 def open_index(paths: list[Path], data: str) -> Index:
-    """Where the pictures of some shards lie. Raises ``UserError``."""
+    """Where the images of some shards lie. Raises ``UserError``."""
     places = {index_of(path) for path in paths}
     known = [place for place in places if place.is_file()]
     if not known:

@@ -1,12 +1,12 @@
-"""Where every picture of a set of shards lies, which are tar archives: the index beside them.
+"""Where every image of a set of shards lies, which are tar archives: the index beside them.
 
-    {"format": "shards", "version": 1, "pictures": 20, "size": [64, 64], "channels": 3, "classes": ["cat", "dog"],
+    {"format": "shards", "version": 1, "images": 20, "size": [64, 64], "channels": 3, "classes": ["cat", "dog"],
      "counts": {"cat": 12, "dog": 8}, "made": {...}, "versions": {...},
-     "shards": [{"name": "x-000.tar", "bytes": 51200, "sha256": "...", "pictures": 10, "counts": {...},
+     "shards": [{"name": "x-000.tar", "bytes": 51200, "sha256": "...", "images": 10, "counts": {...},
                  "places": "..."}, ...]}
 
-"places" are, as zlib and base64, 64-bit numbers: the bytes between each picture and the one before it, the bytes of
-each picture and, with classes, the label of each. The index is written last; while it says "unfinished", the shards are
+"places" are, as zlib and base64, 64-bit numbers: the bytes between each image and the one before it, the bytes of
+each image and, with classes, the label of each. The index is written last; while it says "unfinished", the shards are
 not whole. No torch.
 """
 
@@ -33,16 +33,16 @@ class Shard:
 
     name: str  # of its file, without the folder
     size: int  # bytes
-    pictures: int
+    images: int
     sha256: str = ""  # of all its bytes, where it is known
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Index:
-    """What is known of n pictures in some shards, which follow each other."""
+    """What is known of n images in some shards, which follow each other."""
 
     shards: tuple[Shard, ...]
-    offsets: np.ndarray  # i64 [n]: a picture's first byte in its shard
+    offsets: np.ndarray  # i64 [n]: an image's first byte in its shard
     lengths: np.ndarray  # i64 [n]: its bytes
     labels: np.ndarray | None = None  # i64 [n], into classes
     classes: tuple[str, ...] = ()
@@ -52,11 +52,11 @@ class Index:
 
     @property
     def starts(self) -> np.ndarray:
-        """The number of each shard's first picture, and last that of all pictures, i64 [shards + 1]."""
-        return np.cumsum([0, *(shard.pictures for shard in self.shards)])
+        """The number of each shard's first image, and last that of all images, i64 [shards + 1]."""
+        return np.cumsum([0, *(shard.images for shard in self.shards)])
 
     def counts(self, first: int = 0, last: int | None = None) -> dict[str, int]:
-        """How many of these pictures are of each class."""
+        """How many of these images are of each class."""
         if self.labels is None:
             return {}
         numbers = np.bincount(self.labels[first:last], minlength=len(self.classes))
@@ -83,7 +83,7 @@ class Index:
         """As it is written."""
         starts = self.starts.tolist()
         shards = [
-            {"name": shard.name, "bytes": shard.size, "sha256": shard.sha256, "pictures": shard.pictures,
+            {"name": shard.name, "bytes": shard.size, "sha256": shard.sha256, "images": shard.images,
              **({} if self.labels is None else {"counts": self.counts(first, last)}),
              "places": _pack(self, first, last)}
             for shard, first, last in zip(self.shards, starts, starts[1:], strict=False)
@@ -91,7 +91,7 @@ class Index:
         return {
             "format": "shards",
             "version": 1,
-            "pictures": len(self.offsets),
+            "images": len(self.offsets),
             "size": list(self.sizes[0]) if len(self.sizes) == 1 else None,
             **({} if len(self.sizes) < 2 else {"sizes": [list(size) for size in self.sizes]}),
             "channels": self.channels,
@@ -146,17 +146,16 @@ def _checked(facts: Mapping[str, Any]) -> Index:
     sizes = [facts["size"]] if facts.get("size") else facts.get("sizes", [])
     sizes = tuple((int(width), int(height)) for width, height in sizes)
     if not all(0 < side < 1 << 31 for size in sizes for side in size) or facts["channels"] not in (1, 3):
-        raise ValueError("sizes or channels that no picture has")
+        raise ValueError("sizes or channels that no image has")
     shards, offsets, lengths, labels = [], [], [], []
     for item in facts["shards"]:
-        shard = Shard(
-            name=item["name"], size=int(item["bytes"]), pictures=int(item["pictures"]), sha256=str(item["sha256"])
-        )
+        count = item["images"] if "images" in item else item["pictures"]  # as version 0.1 wrote it
+        shard = Shard(name=item["name"], size=int(item["bytes"]), images=int(count), sha256=str(item["sha256"]))
         if not shard.name or Path(shard.name).name != shard.name or "\0" in shard.name:
             raise ValueError(f"{shard.name!r} is not the name of a file")
-        if not 0 <= shard.pictures <= shard.size // BLOCK:
-            raise ValueError(f"{shard.pictures} pictures in {shard.size} bytes")
-        rows = _unpack(item["places"], shard.pictures, labelled)
+        if not 0 <= shard.images <= shard.size // BLOCK:
+            raise ValueError(f"{shard.images} images in {shard.size} bytes")
+        rows = _unpack(item["places"], shard.images, labelled)
         ends = np.cumsum(rows[0] + rows[1])
         if rows.size and (rows[:2].min() < 0 or rows[:2].max() > shard.size or ends.max() > shard.size):
             raise ValueError(f"places beyond the {shard.size} bytes of {shard.name}")

@@ -1,4 +1,4 @@
-"""Shards that were made elsewhere: read through once, by the conventions of WebDataset, to know where all pictures lie.
+"""Shards that were made elsewhere: read through once, by the conventions of WebDataset, to know where all images lie.
 
 Members of an archive that share a name, up to the first dot of its last part, belong together: KEY.jpg with KEY.cls,
 which holds a number or the name of a class, or with KEY.json, in any order. What was found is kept in the cache folder,
@@ -27,19 +27,19 @@ from trainer.data.sources.shards.index import Index, Shard, read_index
 from trainer.data.sources.shards.tar import members
 from trainer.data.sources.threads import in_threads
 
-PICTURES = ("jpg", "jpeg", "png", "webp", "bmp", "gif")
+IMAGES = ("jpg", "jpeg", "png", "webp", "bmp", "gif")
 MOST_LABEL_BYTES = 1 << 20
 MOST_SIZES = 3  # that are told apart
 SHOWN = 4  # members left out that are named, of each shard
 
 Place = tuple[int, int, tuple[int, int], Any]
-"""A picture's first byte, its bytes, its height and width, and its label or None."""
+"""An image's first byte, its bytes, its height and width, and its label or None."""
 
 
 def scan(paths: Sequence[Path], what: str, progress: bool = True) -> Index:
     """The index of shards that were made elsewhere: all of them are read once, and what cannot be used is named.
 
-    Raises ``UserError`` for an archive that is not sound, where no picture is left, and for gaps among the labels.
+    Raises ``UserError`` for an archive that is not sound, where no image is left, and for gaps among the labels.
     """
     known = _cache_of(paths)
     with contextlib.suppress(UserError):
@@ -53,18 +53,18 @@ def scan(paths: Sequence[Path], what: str, progress: bool = True) -> Index:
     for path, found in bar:
         if isinstance(found, str):
             raise UserError(found)
-        size, pictures, complaints = found
+        size, images, complaints = found
         for line in complaints:
             tqdm.write(f"skipped {printable(line)}", file=sys.stderr)
-        shards.append(Shard(name=path.name, size=size, pictures=len(pictures)))
-        for offset, length, shape, value in pictures:
+        shards.append(Shard(name=path.name, size=size, images=len(images)))
+        for offset, length, shape, value in images:
             offsets.append(offset)
             lengths.append(length)
             if len(sizes) < MOST_SIZES:
                 sizes[shape[1], shape[0]] = None
             values.append(value)
     if not offsets:
-        raise UserError(f"{what} holds no readable picture")
+        raise UserError(f"{what} holds no readable image")
     labels, classes = numbered_values(values, what, None)
     index = Index(
         shards=tuple(shards),
@@ -92,7 +92,7 @@ def _cache_of(paths: Sequence[Path]) -> Path:
 
 
 def _scan_one(path: Path) -> tuple[int, list[Place], list[str]] | str:
-    """The size of a shard, its pictures, and what is left out of it; or why it cannot be read."""
+    """The size of a shard, its images, and what is left out of it; or why it cannot be read."""
     what = printable(path)
     complaints: list[str] = []
 
@@ -115,10 +115,10 @@ def _scan_one(path: Path) -> tuple[int, list[Place], list[str]] | str:
                 if not stem:  # hidden, as the notes that some systems put beside each file
                     continue
                 try:
-                    if kind in PICTURES:
+                    if kind in IMAGES:
                         if key in places:
                             places[key] = None
-                            raise Unreadable("a second picture of this name: neither is used")
+                            raise Unreadable("a second image of this name: neither is used")
                         data = _read(file, member.offset, member.size, MOST_BYTES)
                         places[key] = (member.offset, member.size, read_header(data).shape)
                     elif kind == "cls" or (kind == "json" and key not in labels):
@@ -132,8 +132,8 @@ def _scan_one(path: Path) -> tuple[int, list[Place], list[str]] | str:
         return str(error)
     except OSError as error:
         return f"cannot read {what}: {error.strerror or error}"
-    pictures = [(*place, labels.get(key)) for key, place in places.items() if place is not None]
-    return size, pictures, complaints
+    images = [(*place, labels.get(key)) for key, place in places.items() if place is not None]
+    return size, images, complaints
 
 
 def _read(file: BinaryIO, offset: int, size: int, most: int) -> bytes:

@@ -28,7 +28,7 @@ from trainer.data.tools._convert import make_folder
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A picture to be stored."""
+    """An image to be stored."""
 
     data: bytes
     ending: str
@@ -39,25 +39,25 @@ class Entry:
 
 
 class ShardWriter:
-    """Takes the pictures one by one, in the order of the shards."""
+    """Takes the images one by one, in the order of the shards."""
 
     def __init__(self, paths: Sequence[Path], classes: tuple[str, ...], made: Mapping[str, Any]) -> None:
         self.paths, self.place = list(paths), index_of(paths[0])
         self.classes, self.made = classes, made
-        self.pictures = self.skipped = 0
+        self.images = self.skipped = 0
         self.shards: list[Shard] = []
         self.rows: list[tuple[int, int, int]] = []  # offset, length, label
         self.sizes: dict[tuple[int, int], None] = {}
         self.channels = 1
         self._open = contextlib.ExitStack()
         self._writer: TarWriter | None = None
-        self._first = 0  # picture of the shard that is open
+        self._first = 0  # image of the shard that is open
 
     def add(self, entry: Entry, shard: int) -> None:
-        """Append a picture to a shard, the same as before or a later one. Raises ``UserError``."""
+        """Append an image to a shard, the same as before or a later one. Raises ``UserError``."""
         while self._writer is None or shard > len(self.shards):
             self._next()
-        key = f"{self.pictures:09}"
+        key = f"{self.images:09}"
         offset = self._writer.add(f"{key}.{entry.ending}", entry.data)
         if self.classes:
             self._writer.add(f"{key}.cls", str(entry.label).encode())
@@ -67,10 +67,10 @@ class ShardWriter:
         if len(self.sizes) < MOST_SIZES:
             self.sizes[entry.size] = None
         self.channels = max(self.channels, entry.channels)
-        self.pictures += 1
+        self.images += 1
 
     def finish(self) -> None:
-        """Finish the last shard that has pictures, and write those that are left without any."""
+        """Finish the last shard that has images, and write those that are left without any."""
         while len(self.shards) < len(self.paths):
             self._next()
 
@@ -99,11 +99,11 @@ class ShardWriter:
                 Shard(
                     name=path.name,
                     size=writer.size,
-                    pictures=self.pictures - self._first,
+                    images=self.images - self._first,
                     sha256=writer.sha256.hexdigest(),
                 )
             )
-            self._first, self._writer = self.pictures, None
+            self._first, self._writer = self.images, None
         if len(self.shards) < len(self.paths):
             self._writer = TarWriter(self._open.enter_context(output(self.paths[len(self.shards)], False)))
 

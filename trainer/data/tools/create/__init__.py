@@ -1,11 +1,11 @@
-"""Make one .npy file, u8 [n, size, size, 3] RGB, of picture files, of a packed set, or of another .npy file.
+"""Make one .npy file, u8 [n, size, size, 3] RGB, of image files, of a packed set, or of another .npy file.
 
-Patterns may be quoted, and '**' looks into all folders below; a folder means all files in and below it. Pictures are
+Patterns may be quoted, and '**' looks into all folders below; a folder means all files in and below it. Images are
 stretched to a square; with --keep-aspect fitted into it with their edges repeated outwards; with --crop center cut to
 it; with --crop face cut to the largest face of people in it, upright, as the tool align does. A file that cannot be
 used is named and left out; the exit code is 2 only when there was no usable one. A packed set (idx as MNIST's,
 CIFAR-10's binary folder, parquet, hub:OWNER/NAME) keeps its size unless told otherwise, idx its one channel. Names,
-labels and the sizes that pictures had are written beside it, to <output>.json.
+labels and the sizes that images had are written beside it, to <output>.json.
 
     python -m trainer.data create 'cats/*.jpg' more-cats/ -o cats.npy --size 128
     python -m trainer.data create holidays/ -o holidays.npy --crop center --min-size 256 --dedupe
@@ -42,27 +42,27 @@ CROPS: dict[str, Fit] = {"none": resize, "center": centre}
 FACE = "face"  # the other choice of --crop, which needs a finder
 
 Made = tuple[np.ndarray, tuple[int, int], Look | None]
-"""A picture, the width and height that it had, and how it looks where that is compared."""
+"""An image, the width and height that it had, and how it looks where that is compared."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument(
-        "inputs", nargs="+", metavar="PATTERN", help="picture files, quoted patterns, folders; or one set"
+        "inputs", nargs="+", metavar="PATTERN", help="image files, quoted patterns, folders; or one set"
     )
     parser.add_argument("-o", "--output", type=Path, required=True, help="the .npy file to write")
-    parser.add_argument("--size", type=int, help="side of the pictures in pixels (128, or that of a set)")
+    parser.add_argument("--size", type=int, help="side of the images in pixels (128, or that of a set)")
     parser.add_argument(
         "--crop", choices=(*CROPS, FACE), default="none", help="cut to a square, or to a face, instead of stretching"
     )
     parser.add_argument("--keep-aspect", action="store_true", help="pad by repeating the edge instead of stretching")
     parser.add_argument("--min-size", type=int, default=0, help="leave out what has a side of fewer pixels than this")
-    parser.add_argument("--dedupe", action="store_true", help="leave out pictures that have come before")
+    parser.add_argument("--dedupe", action="store_true", help="leave out images that have come before")
     parser.add_argument("--alike", type=float, default=LIKENESS, help=f"what --dedupe takes for the same ({LIKENESS})")
-    parser.add_argument("--labels", metavar="folders|CSV", help="label pictures by folder, or by a file of name,label")
+    parser.add_argument("--labels", metavar="folders|CSV", help="label images by folder, or by a file of name,label")
     parser.add_argument("--exact", action="store_true", help="decode all at full size: slower, and 1 of 255 closer")
     add_model_option(parser)
-    parser.add_argument("--workers", type=int, default=0, help="pictures made at once (0: one a core)")
+    parser.add_argument("--workers", type=int, default=0, help="images made at once (0: one a core)")
     parser.add_argument("--force", action="store_true", help="replace an output that exists")
 
 
@@ -87,9 +87,9 @@ def run(arguments: argparse.Namespace) -> int:
         return create_of_files(arguments)
     for option, value in (("--labels", arguments.labels), ("--min-size", arguments.min_size)):
         if value:
-            raise UserError(f"{option} is for picture files; {printable(name)} is a set")
+            raise UserError(f"{option} is for image files; {printable(name)} is a set")
     if arguments.crop == FACE:
-        raise UserError(f"--crop face is for picture files; {printable(name)} is a set: use the tool align")
+        raise UserError(f"--crop face is for image files; {printable(name)} is a set: use the tool align")
     if fit is not resize and not size:
         raise UserError(f"--crop and --keep-aspect need --size as well where the input is a set ({printable(name)})")
     check_not_input(arguments.output, [Path(name)])
@@ -103,13 +103,13 @@ def _fit(arguments: argparse.Namespace) -> Fit:
 
 
 def options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What the pictures follow from, beside their files."""
+    """What the images follow from, beside their files."""
     names = ("size", "crop", "keep_aspect", "min_size", "exact", "dedupe", *(["alike"] if arguments.dedupe else []))
     return {name: value for name in names if (value := getattr(arguments, name)) not in (None, False, 0, "none")}
 
 
 def create_of_files(arguments: argparse.Namespace) -> int:
-    """Write picture files; returns the exit code."""
+    """Write image files; returns the exit code."""
     path: Path = arguments.output
     size = arguments.size or 128
     files = find(arguments.inputs, path)
@@ -137,8 +137,8 @@ def create_of_files(arguments: argparse.Namespace) -> int:
     sizes: list[tuple[int, int]] = []
     skipped = 0
     with writing(path, (size, size, 3), arguments.force) as writer:
-        pictures = in_threads(range(len(files)), make, arguments.workers)
-        for number, made in tqdm(pictures, "pictures", len(files), unit="file", disable=None):
+        images = in_threads(range(len(files)), make, arguments.workers)
+        for number, made in tqdm(images, "images", len(files), unit="file", disable=None):
             if isinstance(made, str):
                 skipped += 1
                 _say(f"skipped {printable(files[number])}: {made}")
@@ -146,13 +146,13 @@ def create_of_files(arguments: argparse.Namespace) -> int:
             image, shape, its_look = made
             same = None if seen is None or its_look is None else seen.find(its_look)
             if same is not None:
-                _say(f"dropped {printable(files[number])}: the same picture as {printable(files[kept[same]])}")
+                _say(f"dropped {printable(files[number])}: the same image as {printable(files[kept[same]])}")
                 continue
             writer.append(image)
             kept.append(number)
             sizes.append(shape)
         if not kept:
-            kind = "readable picture" + (" with a face" if arguments.crop == FACE else "")
+            kind = "readable image" + (" with a face" if arguments.crop == FACE else "")
             raise UserError(f"none of the {len(files)} files is a {kind}; nothing was written")
         names = names_of(files)
         labels, classes = numbered([wanted[k] or "" for k in kept]) if arguments.labels else ([], ())
@@ -190,7 +190,7 @@ def create_of_set(arguments: argparse.Namespace, packed: Packed, facts: Facts) -
     labels: list[int] = []
     number = 0
     with writing(arguments.output, (height, width, channels), arguments.force) as writer:
-        with tqdm(total=count, desc="pictures", unit="picture", disable=None) as bar:
+        with tqdm(total=count, desc="images", unit="image", disable=None) as bar:
             for images, numbers in packed.pieces():
                 chosen = []
                 for row, image in enumerate(images):
@@ -199,13 +199,13 @@ def create_of_set(arguments: argparse.Namespace, packed: Packed, facts: Facts) -
                         chosen.append(row)
                         kept.append(number)
                     else:
-                        _say(f"dropped picture {number}: the same as picture {kept[same]}")
+                        _say(f"dropped image {number}: the same as image {kept[same]}")
                     number += 1
                 writer.append(images[chosen] if len(chosen) < len(images) else images)
                 labels += [] if numbers is None else numbers[chosen].tolist()
                 bar.update(len(images))
         if not writer.count:
-            raise UserError(f"{printable(packed.name)} holds no readable picture; nothing was written")
+            raise UserError(f"{printable(packed.name)} holds no readable image; nothing was written")
         made = {"tool": "create", "of": packed.name, "options": options(arguments)}
         known = replace(facts, labels=np.array(labels, np.int64)) if labels else facts.take(np.array(kept))
         writer.facts = replace(known, made=made)
@@ -219,7 +219,7 @@ def _say(line: str) -> None:
 
 def _summary(writer: SetWriter, path: Path, dropped: int | None, *more: str) -> None:
     height, width, channels = writer.shape
-    parts = [f"{writer.count} pictures of {width}x{height} px", *(["1 channel"] if channels == 1 else []), *more]
+    parts = [f"{writer.count} images of {width}x{height} px", *(["1 channel"] if channels == 1 else []), *more]
     parts += [] if dropped is None else [f"{dropped} dropped that came before"]
     parts += [f"{len(writer.facts.classes)} classes"] if writer.facts.labels is not None else []
     print(f"{printable(path)}: {', '.join(parts)}")

@@ -1,4 +1,4 @@
-"""Pictures that have come before: the same one at another size, compressed again, lighter, or a frame later. No torch.
+"""Images that have come before: the same one at another size, compressed again, lighter, or a frame later. No torch.
 
 A hash of 64 bits, the signs of the lowest frequencies of a cosine transform (Zauner 2010, "Implementation and
 Benchmarking of Perceptual Image Hash Functions"), finds the candidates; whether they are the same is then seen on their
@@ -12,21 +12,21 @@ import cv2
 import numpy as np
 
 LIKENESS = 0.97
-MOST_BITS = 10  # of 64 in which the hashes of one picture differ at most
+MOST_BITS = 10  # of 64 in which the hashes of one image differ at most
 SIDE = 16
 _ONES = np.array([number.bit_count() for number in range(1 << 16)], np.uint8)  # numpy counts bits only from 2.0 on
 
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """What of a picture is compared."""
+    """What of an image is compared."""
 
     bits: np.ndarray  # u16 [4]
     colours: np.ndarray  # u8 [16 * 16 * 3]
 
 
 def look(image: np.ndarray) -> Look:
-    """Of a picture u8 [h, w, 1 or 3] RGB or BGR."""
+    """Of an image u8 [h, w, 1 or 3] RGB or BGR."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.shape[2] == 3 else image[..., 0]
     small = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA)
     low = cv2.dct(small.astype(np.float32))[:8, :8].reshape(-1)
@@ -36,7 +36,7 @@ def look(image: np.ndarray) -> Look:
 
 
 class Seen:
-    """The pictures that have come so far; a thousand bytes each."""
+    """The images that have come so far; a thousand bytes each."""
 
     def __init__(self, likeness: float = LIKENESS) -> None:
         self.likeness = likeness
@@ -46,7 +46,7 @@ class Seen:
         self.norms = np.empty(1024, np.float32)  # of the colours less their mean
 
     def find(self, look: Look) -> int | None:
-        """The number of the picture that this one repeats, or None; it then counts as seen itself."""
+        """The number of the image that this one repeats, or None; it then counts as seen itself."""
         own = look.colours.astype(np.float32)
         own -= own.mean()
         norm = float(np.linalg.norm(own)) if np.ptp(look.colours) else 0.0
@@ -67,8 +67,8 @@ class Seen:
         return None
 
     def _correlation(self, near: np.ndarray, own: np.ndarray, norm: float, level: int) -> np.ndarray:
-        """Of some that have come with a picture's colours less their mean, f32 [d], in -1..1; pictures of one value
-        correlate with those of the same one alone. ``level``: the picture's first value."""
+        """Of some that have come with an image's colours less their mean, f32 [d], in -1..1; images of one value
+        correlate with those of the same one alone. ``level``: the image's first value."""
         rows, norms = self.colours[near], self.norms[near]
         if not norm:
             return np.where((norms == 0) & (np.abs(rows[:, 0].astype(int) - int(level)) < 4), 1.0, 0.0)

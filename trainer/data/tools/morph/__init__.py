@@ -1,6 +1,6 @@
-"""Make pictures between pictures: all pairs of a set, or some, each mixed into one.
+"""Make images between images: all pairs of a set, or some, each mixed into one.
 
-IN is a .npy file of pictures that lie alike, faces as the tool align cuts them for one. --alpha says how far a mixture
+IN is a .npy file of images that lie alike, faces as the tool align cuts them for one. --alpha says how far a mixture
 is on its way from the first of a pair, the one that comes earlier in the set, to the second. Methods:
 
   delaunay  68 points of each face, triangles between them, filled by affine maps
@@ -8,9 +8,9 @@ is on its way from the first of a pair, the one that comes earlier in the set, t
   mesh      the points with depth: heads that are turned differently meet half-way, textured from both sides
   flow      for animals and all that is no face of a person: what looks alike is brought together (optical flow)
 
-The first three leave out pictures without a face, and name them; they need pip install 'utsuroi[data]'. Pairs of one
+The first three leave out images without a face, and name them; they need pip install 'utsuroi[data]'. Pairs of one
 class keep it, others are of a class of their own, 'cat + dog'; --within pairs only within classes. Mixtures are trained
-on and never held out, but show the pictures that they are made of: split a set first, and morph its training part.
+on and never held out, but show the images that they are made of: split a set first, and morph its training part.
 
     python -m trainer.data morph faces.npy -o morphs.npy --pairs 500
     python -m trainer.data morph cats.npy -o morphs.npy --method flow --alpha 0.3 --pairs 500 --seed 1
@@ -32,7 +32,7 @@ from trainer.data.faces.cutter import add_model_option
 from trainer.data.faces.landmarks import Finder
 from trainer.data.sources.labels import MOST_CLASSES
 from trainer.data.sources.npy import printable
-from trainer.data.sources.npy_set import PictureSet, check_set, writing
+from trainer.data.sources.npy_set import ImageSet, check_set, writing
 from trainer.data.sources.sidecar import MADE, Facts
 from trainer.data.sources.threads import in_threads
 from trainer.data.tools.morph.delaunay import by_triangles
@@ -54,13 +54,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("input", type=Path, metavar="IN", help="a .npy file")
     add("-o", "--output", type=Path, required=True, help="the .npy file to write")
-    add("--method", choices=(*BY_POINTS, "flow"), default="delaunay", help="how pictures are bent (delaunay)")
+    add("--method", choices=(*BY_POINTS, "flow"), default="delaunay", help="how images are bent (delaunay)")
     add("--alpha", type=float, default=0.5, help="0: the first of a pair, 1: the second (0.5)")
     add("--pairs", type=int, default=0, metavar="N", help="so many, at random, no pair twice (0: all)")
     add("--within", action="store_true", help="only pairs of one class")
     add("--seed", type=int, default=0, help="another seed, other pairs (0)")
     add_model_option(parser)
-    add("--workers", type=int, default=0, help="pictures at once (0: one a core)")
+    add("--workers", type=int, default=0, help="images at once (0: one a core)")
     add("--force", action="store_true", help="replace an output that exists")
 
 
@@ -72,10 +72,10 @@ def run(arguments: argparse.Namespace) -> int:
     require(0 <= arguments.seed < 2**63, "seed", arguments.seed, "0 to 2**63 - 1")
     require(0 <= arguments.workers <= 256, "workers", arguments.workers, "0 to 256")
     check_set(path, arguments.force, [arguments.input])
-    source = PictureSet(arguments.input)
+    source = ImageSet(arguments.input)
     height, width = source.shape[1:3]
     if min(height, width) < LEAST_PX:
-        raise UserError(f"{printable(source.path)} has pictures of {width}x{height} px, expected {LEAST_PX} at least")
+        raise UserError(f"{printable(source.path)} has images of {width}x{height} px, expected {LEAST_PX} at least")
     labels = source.facts.labels
     if arguments.within and labels is None:
         raise UserError(f"--within: {printable(source.path)} has no labels")
@@ -97,22 +97,22 @@ def run(arguments: argparse.Namespace) -> int:
 
     with writing(path, source.shape[1:], arguments.force) as writer:
         made = in_threads(iter(pairing), one, workers)
-        for _, image in tqdm(made, "morphs", len(pairing), unit="picture", disable=None):
+        for _, image in tqdm(made, "morphs", len(pairing), unit="image", disable=None):
             writer.append(image)
         options = {name: getattr(arguments, name) for name in ("method", "alpha", "pairs", "within", "seed")}
         writer.facts = facts_of(source.facts, pairing, arguments.alpha, {
             "tool": "morph", "of": source.path.name, "options": options,
         })  # fmt: skip
-    missing = f", {len(source) - len(usable)} pictures without a face" if points is not None else ""
+    missing = f", {len(source) - len(usable)} images without a face" if points is not None else ""
     print(
-        f"{printable(path)}: {writer.count} pictures of {width}x{height} px, between {len(usable)} by {method}, alpha "
+        f"{printable(path)}: {writer.count} images of {width}x{height} px, between {len(usable)} by {method}, alpha "
         f"{arguments.alpha:g}{missing}"
     )
     return 0
 
 
-def find_points(source: PictureSet, finder: Finder, workers: int) -> np.ndarray:
-    """The points of each picture's face, f32 [n, 68, 2], not a number where there is none, which is said."""
+def find_points(source: ImageSet, finder: Finder, workers: int) -> np.ndarray:
+    """The points of each image's face, f32 [n, 68, 2], not a number where there is none, which is said."""
     points = np.full((len(source), 68, 2), np.nan, np.float32)
 
     def each() -> Iterator[np.ndarray]:
@@ -120,18 +120,18 @@ def find_points(source: PictureSet, finder: Finder, workers: int) -> np.ndarray:
             yield from images
 
     found = in_threads(each(), finder.find, workers)
-    for number, (_, face) in enumerate(tqdm(found, "faces", len(source), unit="picture", disable=None)):
+    for number, (_, face) in enumerate(tqdm(found, "faces", len(source), unit="image", disable=None)):
         if face is not None:
             points[number] = face
         else:
             names = source.facts.names
             name = f", {printable(names[number])}" if names else ""
-            tqdm.write(f"skipped picture {number}{name}: no face found", file=sys.stderr)
+            tqdm.write(f"skipped image {number}{name}: no face found", file=sys.stderr)
     return points
 
 
-def _plan(arguments: argparse.Namespace, source: PictureSet, usable: np.ndarray) -> Pairing:
-    """Which pairs to make of those pictures. Raises ``UserError`` where there are none, too many, or no room."""
+def _plan(arguments: argparse.Namespace, source: ImageSet, usable: np.ndarray) -> Pairing:
+    """Which pairs to make of those images. Raises ``UserError`` where there are none, too many, or no room."""
     labels = source.facts.labels
     pairing = Pairing(
         usable, labels if arguments.within else None, arguments.pairs, np.random.default_rng(arguments.seed)
@@ -139,7 +139,7 @@ def _plan(arguments: argparse.Namespace, source: PictureSet, usable: np.ndarray)
     kind = " of one class" if arguments.within else ""
     if not len(pairing):
         raise UserError(
-            f"{len(usable)} of the {len(source)} pictures of {printable(source.path)} can be used, expected two or "
+            f"{len(usable)} of the {len(source)} images of {printable(source.path)} can be used, expected two or "
             f"more{kind}" + ("" if arguments.method == "flow" else " with a face; --method flow needs none")
         )
     if len(pairing) > MOST_PAIRS:
@@ -158,7 +158,7 @@ def _plan(arguments: argparse.Namespace, source: PictureSet, usable: np.ndarray)
 
 
 def facts_of(known: Facts, pairing: Pairing, alpha: float, made: dict[str, object]) -> Facts:
-    """What is known of mixtures: who is mixed, and a class where the pictures have some.
+    """What is known of mixtures: who is mixed, and a class where the images have some.
 
     Raises ``UserError`` where there would be too many classes.
     """

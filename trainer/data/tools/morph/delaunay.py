@@ -1,4 +1,4 @@
-"""Morphing by triangles: those of Delaunay on the points between, each filled from both pictures by affine maps."""
+"""Morphing by triangles: those of Delaunay on the points between, each filled from both images by affine maps."""
 
 import cv2
 import numpy as np
@@ -10,7 +10,7 @@ FINE = 4  # bits below the pixel in which corners are drawn
 
 
 def by_triangles(first: np.ndarray, second: np.ndarray, alpha: float, height: int, width: int) -> Bend:
-    """How two pictures bend whose faces have the points f32 [68, 2]; ``alpha`` 0 is the first one, 1 the second."""
+    """How two images bend whose faces have the points f32 [68, 2]; ``alpha`` 0 is the first one, 1 the second."""
     sides = [
         np.concatenate([inside(with_forehead(points), height, width), frame(height, width)])
         for points in (first, second)

@@ -1,4 +1,4 @@
-"""Morphing by optical flow: where each place of one picture is in the other is found by likeness, so that nothing
+"""Morphing by optical flow: where each place of one image is in the other is found by likeness, so that nothing
 needs to be known of what they show. The flow is Farnebäck 2003, "Two-Frame Motion Estimation Based on Polynomial
 Expansion": on faces of cats it finds more of what belongs together than a dense inverse search does. No torch."""
 
@@ -16,7 +16,7 @@ ROUNDS = 12
 
 
 def by_flow(first: np.ndarray, second: np.ndarray, alpha: float) -> Bend:
-    """How two pictures u8 [h, w, c] bend; ``alpha`` 0 is the first one, 1 the second."""
+    """How two images u8 [h, w, c] bend; ``alpha`` 0 is the first one, 1 the second."""
     height, width = first.shape[:2]
     there = consistent_flow(first, second)
     places = grid(height, width)
@@ -26,7 +26,7 @@ def by_flow(first: np.ndarray, second: np.ndarray, alpha: float) -> Bend:
 
 
 def consistent_flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Where each pixel of the first picture has gone in the second, f32 [h, w, 2] in pixels.
+    """Where each pixel of the first image has gone in the second, f32 [h, w, 2] in pixels.
 
     The mean of the flow and of that from the second back, turned round, so that it hardly matters which comes first.
     """

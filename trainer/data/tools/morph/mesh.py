@@ -1,9 +1,9 @@
 """Morphing in three dimensions: two faces that look different ways become one that looks between.
 
-Points of a picture have no depth, so that of a mean face is lent to them: ``depth`` is a smooth formula. The mean face
+Points of an image have no depth, so that of a mean face is lent to them: ``depth`` is a smooth formula. The mean face
 says how a head is turned (a scaled orthographic projection fitted by least squares); undone, that gives each face's own
 shape, seen from the front. Shapes and poses are averaged each by themselves and projected again. The mesh is textured
-from both pictures, and where the one sees a cheek only at a slant, more from the other. What is round the face follows
+from both images, and where the one sees a cheek only at a slant, more from the other. What is round the face follows
 by a thin-plate spline.
 """
 
@@ -24,13 +24,13 @@ _LEFT = [  # of the mean face, the viewer's left half and the middle
     (51, 0.00, 0.99), (57, 0.00, 1.29), (58, -0.12, 1.28), (59, -0.29, 1.21), (60, -0.35, 1.07), (61, -0.11, 1.05),
     (62, 0.00, 1.06), (66, 0.00, 1.15), (67, -0.11, 1.14),
 ]  # fmt: skip
-SLANT = 0.05  # least weight of a picture for what it sees edge-on
+SLANT = 0.05  # least weight of an image for what it sees edge-on
 SEAM = 0.12  # of the face's width, along which the mesh gives way to what is round it
 
 
 def mean_face() -> np.ndarray:
     """The mean face in three dimensions, f64 [73, 3]: x to the right, y down, z to the viewer, the root of the nose at
-    0; the face is 2 wide. x and y are what the finder of 68 points gives for a blank picture, the middle of the faces
+    0; the face is 2 wide. x and y are what the finder of 68 points gives for a blank image, the middle of the faces
     that it has learnt from, made symmetric; five points of the forehead follow."""
     flat = np.zeros((68, 2))
     for number, x, y in _LEFT:
@@ -53,7 +53,7 @@ def depth(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def by_mesh(first: np.ndarray, second: np.ndarray, alpha: float, height: int, width: int) -> Bend:
-    """How two pictures bend whose faces have the points f32 [68, 2]; ``alpha`` 0 is the first one, 1 the second."""
+    """How two images bend whose faces have the points f32 [68, 2]; ``alpha`` 0 is the first one, 1 the second."""
     mean = mean_face()
     sides = [inside(with_forehead(points), height, width) for points in (first, second)]
     poses = [Pose.fit(points, mean) for points in sides]
@@ -99,7 +99,7 @@ class Pose:
         return cls(rotation, scale, centre - scale * rows @ middle)
 
     def shape(self, points: np.ndarray, depths: np.ndarray) -> np.ndarray:
-        """Points [n, 2] of a picture in the frame of the mean face, where they have these depths: [n, 3]."""
+        """Points [n, 2] of an image in the frame of the mean face, where they have these depths: [n, 3]."""
         seen = (points - self.place) / self.scale - depths[:, None] * self.rotation[:2, 2]
         flat = np.linalg.solve(self.rotation[:2, :2], seen.T).T
         return np.column_stack([flat, depths])
@@ -118,7 +118,7 @@ class Pose:
 
 
 def _facing(points: np.ndarray, shape: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    """How much of each point's surroundings a picture sees, [n]: 1 from the front, ``SLANT`` edge-on and behind."""
+    """How much of each point's surroundings an image sees, [n]: 1 from the front, ``SLANT`` edge-on and behind."""
     sides = shape[corners][:, 1:] - shape[corners][:, :1]
     solid = np.linalg.norm(np.cross(sides[:, 0], sides[:, 1]), axis=1)
     seen = _area(points[corners])
@@ -142,6 +142,6 @@ def _within(points: np.ndarray, corners: np.ndarray, height: int, width: int) ->
     mask = np.zeros((height, width), np.uint8)
     for triangle in np.rint(points[corners] * 16).astype(np.int32):
         cv2.fillConvexPoly(mask, triangle, 1, shift=4)
-    # One pixel of rim: a mesh that reaches the end of the picture gives way there as well.
+    # One pixel of rim: a mesh that reaches the end of the image gives way there as well.
     far = cv2.distanceTransform(np.pad(mask, 1), cv2.DIST_L2, 5)[1:-1, 1:-1] - 1
     return (far / max(1.0, SEAM * float(np.ptp(points[:, 0])))).clip(0, 1).astype(np.float32)

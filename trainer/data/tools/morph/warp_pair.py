@@ -1,4 +1,4 @@
-"""Two pictures made one: each is bent to a shape between theirs, and their colours are mixed. No torch.
+"""Two images made one: each is bent to a shape between theirs, and their colours are mixed. No torch.
 
 How they are bent is up to the modules ``triangles``, ``spline``, ``mesh`` and ``flow``.
 """
@@ -10,20 +10,20 @@ import numpy as np
 from trainer.data.faces.affine import moved
 from trainer.data.faces.landmarks import BROWS, JAW
 
-FRAME = 5  # points along each side of a picture, which stay where they are
+FRAME = 5  # points along each side of an image, which stay where they are
 
 
 @dataclass(frozen=True, eq=False)
 class Bend:
     """Where each pixel of a mixture comes from."""
 
-    first: np.ndarray  # f32 [h, w, 2]: places x, y in the first picture
+    first: np.ndarray  # f32 [h, w, 2]: places x, y in the first image
     second: np.ndarray  # and in the second one
     share: np.ndarray | float  # of the second one's colour, 0..1: f32 [h, w], or one of all
 
 
 def mix(first: np.ndarray, second: np.ndarray, bend: Bend) -> np.ndarray:
-    """The mixture u8 [h, w, c] of two pictures of that shape."""
+    """The mixture u8 [h, w, c] of two images of that shape."""
     share = bend.share if isinstance(bend.share, float) else bend.share[..., None]
     parts = [moved(image, places).astype(np.float32) for image, places in ((first, bend.first), (second, bend.second))]
     return np.rint((1 - share) * parts[0] + share * parts[1]).astype(np.uint8)
@@ -40,12 +40,12 @@ def with_forehead(points: np.ndarray) -> np.ndarray:
 
 
 def frame(height: int, width: int) -> np.ndarray:
-    """Points on the rim of a picture, f32 [16, 2]."""
+    """Points on the rim of an image, f32 [16, 2]."""
     along = np.linspace(0, 1, FRAME)
     rim = [(x, y) for x in along for y in along if x in (0, 1) or y in (0, 1)]
     return (np.array(rim) * (width - 1, height - 1)).astype(np.float32)
 
 
 def inside(points: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Points moved into a picture where they are beyond it."""
+    """Points moved into an image where they are beyond it."""
     return points.clip(1, (width - 2, height - 2)).astype(np.float32)

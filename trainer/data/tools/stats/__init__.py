@@ -1,7 +1,7 @@
-"""Look at a whole set at once: numbers, and a page of pictures, histograms, and the odd ones out.
+"""Look at a whole set at once: numbers, and a page of images, histograms, and the odd ones out.
 
-Prints the mean and the deviation of each channel, and how bright and how sharp the pictures are (the deviation of a
-Laplacian, in levels). The page shows the mean picture, where pictures differ, the histograms, a sheet of pictures from
+Prints the mean and the deviation of each channel, and how bright and how sharp the images are (the deviation of a
+Laplacian, in levels). The page shows the mean image, where images differ, the histograms, a sheet of images from
 all over the set, and its darkest, brightest, softest and sharpest ones with their numbers, as 'select --drop' takes
 them.
 
@@ -18,22 +18,22 @@ from tqdm import tqdm
 
 from trainer.config import UserError
 from trainer.data.sources.npy import check_free, output, printable
-from trainer.data.sources.npy_set import PictureSet, check_not_input
+from trainer.data.sources.npy_set import ImageSet, check_not_input
 from trainer.data.sources.threads import in_threads
 from trainer.data.tools.stats.page import draw_page
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Measured:
-    """Figures of a set of n pictures; all in levels, 0 to 255."""
+    """Figures of a set of n images; all in levels, 0 to 255."""
 
     mean: np.ndarray  # f64 [c]
     deviation: np.ndarray  # f64 [c], over all pixels
-    mean_picture: np.ndarray  # f64 [h, w, c]
-    deviation_picture: np.ndarray  # f64 [h, w, c], of each pixel over the pictures
+    mean_image: np.ndarray  # f64 [h, w, c]
+    deviation_image: np.ndarray  # f64 [h, w, c], of each pixel over the images
     histograms: np.ndarray  # f64 [c, 256]
-    brightness: np.ndarray  # f32 [n]: mean of the luma of each picture
-    sharpness: np.ndarray  # f32 [n]: standard deviation of the Laplacian of the luma of each picture
+    brightness: np.ndarray  # f32 [n]: mean of the luma of each image
+    sharpness: np.ndarray  # f32 [n]: standard deviation of the Laplacian of the luma of each image
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure and draw; returns the exit code."""
-    source = PictureSet(arguments.input)
+    source = ImageSet(arguments.input)
     path: Path = arguments.output or Path(f"{arguments.input.stem}-stats.png")
     if path.suffix.lower() != ".png":
         raise UserError(f"the output is {printable(path)}, expected a name that ends in .png")
@@ -61,18 +61,18 @@ def run(arguments: argparse.Namespace) -> int:
     for name, values in (("brightness", measured.brightness), ("sharpness", measured.sharpness)):
         low, middle, high = np.percentile(values, (5, 50, 95))
         print(f"{name:<10}  median {middle:.1f}, 90 of 100 in {low:.1f} to {high:.1f}")
-    print(f"{printable(path)}: a page on {len(source)} pictures of {source.shape[2]}x{source.shape[1]} px")
+    print(f"{printable(path)}: a page on {len(source)} images of {source.shape[2]}x{source.shape[1]} px")
     return 0
 
 
-def measure(source: PictureSet) -> Measured:
-    """Go over all pictures once."""
+def measure(source: ImageSet) -> Measured:
+    """Go over all images once."""
     count, height, width, channels = source.shape
     sums, squares = np.zeros((height, width, channels)), np.zeros((height, width, channels))
     histograms = np.zeros((channels, 256))
     brightness, sharpness = np.empty(count, np.float32), np.empty(count, np.float32)
     first = 0
-    with tqdm(total=count, desc="pictures", unit="picture", disable=None) as bar:
+    with tqdm(total=count, desc="images", unit="image", disable=None) as bar:
         for images, part in in_threads(source.pieces(), _figures):
             sums += part.sums
             squares += part.squares
@@ -84,12 +84,12 @@ def measure(source: PictureSet) -> Measured:
     levels = np.arange(256)
     pixels = count * height * width
     mean = histograms @ levels / pixels
-    mean_picture = sums / count
+    mean_image = sums / count
     return Measured(
         mean=mean,
         deviation=np.sqrt(np.maximum(histograms @ levels**2 / pixels - mean**2, 0)),
-        mean_picture=mean_picture,
-        deviation_picture=np.sqrt(np.maximum(squares / count - mean_picture**2, 0)),
+        mean_image=mean_image,
+        deviation_image=np.sqrt(np.maximum(squares / count - mean_image**2, 0)),
         histograms=histograms,
         brightness=brightness,
         sharpness=sharpness,
@@ -98,7 +98,7 @@ def measure(source: PictureSet) -> Measured:
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """What is summed up of some pictures; floats hold it to the last digit."""
+    """What is summed up of some images; floats hold it to the last digit."""
 
     sums: np.ndarray  # f64 [h, w, c]
     squares: np.ndarray  # f64 [h, w, c]
@@ -108,7 +108,7 @@ class _Part:
 
 
 def _figures(images: np.ndarray) -> _Part:
-    """Of pictures [n, h, w, c], by OpenCV alone, which leaves the other threads to work meanwhile."""
+    """Of images [n, h, w, c], by OpenCV alone, which leaves the other threads to work meanwhile."""
     _, _, width, channels = images.shape
     sums, squares = np.zeros(images.shape[1:]), np.zeros(images.shape[1:])
     brightness, sharpness = [], []

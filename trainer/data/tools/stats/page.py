@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from trainer.contract.images import resize
 from trainer.data.sources.npy import printable
-from trainer.data.sources.npy_set import PictureSet
+from trainer.data.sources.npy_set import ImageSet
 
 if TYPE_CHECKING:
     from trainer.data.tools.stats import Measured
@@ -23,18 +23,18 @@ FAINT: Colour = (148, 146, 142)
 ACCENT: Colour = (255, 196, 92)
 CHANNELS: tuple[Colour, ...] = ((236, 98, 90), (104, 200, 120), (92, 150, 246))
 
-WIDTH, EDGE, SPACE = 1316, 36, 20  # pixels; rows of pictures end where panels do
+WIDTH, EDGE, SPACE = 1316, 36, 20  # pixels; rows of images end where panels do
 COLUMNS, ROWS = 16, 6  # of the sheet
-ODD = 8  # pictures of each kind that stands out
+ODD = 8  # images of each kind that stands out
 GAP = 4
 CELL = (WIDTH - 2 * EDGE + GAP) // COLUMNS - GAP
-FACE = 236  # side of the mean picture
+FACE = 236  # side of the mean image
 FIGURES = 122  # width of the channels' figures
 LINE = 15  # of a list
 
 
 class Page:
-    """A picture that is drawn on."""
+    """An image that is drawn on."""
 
     def __init__(self, height: int) -> None:
         self.image = Image.new("RGB", (WIDTH, height), PAPER)
@@ -45,8 +45,8 @@ class Page:
         """A line of text; ``anchor`` as Pillow has it."""
         self.draw.text((x, y), text, colour, self.fonts[size], anchor)
 
-    def picture(self, x: int, y: int, image: np.ndarray, width: int, height: int) -> None:
-        """A picture u8 [h, w, c] RGB within a box, in the middle of it, in its own proportions."""
+    def put(self, x: int, y: int, image: np.ndarray, width: int, height: int) -> None:
+        """An image u8 [h, w, c] RGB within a box, in the middle of it, in its own proportions."""
         scale = min(width / image.shape[1], height / image.shape[0])
         inner = max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale))
         if scale >= 2:  # pixels stay pixels
@@ -93,7 +93,7 @@ class Page:
             self.text(x + round(width * share), y + height + 6, tick, 12, FAINT, anchor)
 
 
-def draw_page(source: PictureSet, measured: "Measured") -> np.ndarray:
+def draw_page(source: ImageSet, measured: "Measured") -> np.ndarray:
     """The page u8 [h, w, 3] RGB."""
     count, height, width, channels = source.shape
     cell = max(16, min(4 * CELL, round(CELL * height / width)))
@@ -105,7 +105,7 @@ def draw_page(source: PictureSet, measured: "Measured") -> np.ndarray:
     page = Page(odd + 2 * (30 + cell + 20) + EDGE)
     page.text(EDGE, 30, _short(printable(source.path.name), 60), 30)
     kind = "RGB" if channels == 3 else "grey"
-    words = [f"{count:,} pictures", f"{width}x{height} px", kind]
+    words = [f"{count:,} images", f"{width}x{height} px", kind]
     words += [f"{len(source.facts.classes)} classes"] if source.facts.labels is not None else []
     page.text(EDGE, 70, "   ".join(words), 17, FAINT)
     _draw_faces(page, EDGE, top, measured)
@@ -124,20 +124,20 @@ def draw_page(source: PictureSet, measured: "Measured") -> np.ndarray:
 
 
 def _draw_faces(page: Page, x: int, y: int, measured: "Measured") -> None:
-    deviation = measured.deviation_picture.mean(2, keepdims=True)
+    deviation = measured.deviation_image.mean(2, keepdims=True)
     low, high = float(deviation.min()), float(deviation.max())
     spread = np.rint((deviation - low) / max(1e-6, high - low) * 255).astype(np.uint8)
     heat = cv2.cvtColor(cv2.applyColorMap(spread, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
-    faces = (("Mean picture", "", np.rint(measured.mean_picture).astype(np.uint8)),
+    faces = (("Mean image", "", np.rint(measured.mean_image).astype(np.uint8)),
              ("Where they differ", f"±{low:.0f} to ±{high:.0f}", heat))  # fmt: skip
     for place, (title, note, image) in enumerate(faces):
         left = x + place * (FACE + SPACE)
         page.panel(left, y, FACE, FACE + 44, title, note)
-        page.picture(left + 12, y + 38, image, FACE - 24, FACE - 8)
+        page.put(left + 12, y + 38, image, FACE - 24, FACE - 8)
 
 
-def _draw_panels(page: Page, x: int, y: int, source: PictureSet, measured: "Measured") -> None:
-    """Histograms and figures, right of the mean picture."""
+def _draw_panels(page: Page, x: int, y: int, source: ImageSet, measured: "Measured") -> None:
+    """Histograms and figures, right of the mean image."""
     room = WIDTH - EDGE - x
     width, height = (room - SPACE) // 2, (FACE + 44 - SPACE) // 2
     right, low = x + width + SPACE, y + height + SPACE
@@ -186,14 +186,14 @@ def _draw_classes(
 
 
 def _draw_strip(
-    page: Page, x: int, y: int, cell: int, source: PictureSet, indices: np.ndarray, numbers: bool = False
+    page: Page, x: int, y: int, cell: int, source: ImageSet, indices: np.ndarray, numbers: bool = False
 ) -> None:
-    """Pictures in rows; or in a row of half the width, with their numbers below, where these are of use."""
+    """Images in rows; or in a row of half the width, with their numbers below, where these are of use."""
     width = ((WIDTH - 2 * EDGE - SPACE) // 2 + GAP) // ODD - GAP if numbers else CELL
     for place, index in enumerate(indices.tolist()):
         row, column = divmod(place, COLUMNS)
         left, top = x + column * (width + GAP), y + row * (cell + GAP)
-        page.picture(left, top, source[np.array([index])][0], width, cell)
+        page.put(left, top, source[np.array([index])][0], width, cell)
         if numbers:
             page.text(left + width // 2, top + cell + 3, str(index), 12, FAINT, "ma")
 

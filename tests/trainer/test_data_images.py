@@ -1,4 +1,4 @@
-"""Picture files into a .npy file: colours, shapes, files that cannot be trusted, and interruptions."""
+"""Image files into a .npy file: colours, shapes, files that cannot be trusted, and interruptions."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ import pytest
 
 from trainer.config import UserError
 from trainer.contract.images import Unreadable, decode, load, pad, read_bytes, resize
-from trainer.contract.images import read_header as read_picture_header
+from trainer.contract.images import read_header as read_image_header
 from trainer.data.__main__ import main
 from trainer.data.sources.npy import Writer, output, printable, read_header
 from trainer.data.tools import create, info
@@ -73,7 +73,7 @@ def test_keep_aspect_repeats_the_edge(tmp_path: Path) -> None:
     padded = load(tmp_path / "a.png", 40, 40, pad)
     assert (padded[:20] == GREEN).all()
     assert (padded[20:] == BLUE).all()
-    assert (padded[10:30] == image).all(), "the picture itself is not resampled"
+    assert (padded[10:30] == image).all(), "the image itself is not resampled"
     stretched = load(tmp_path / "a.png", 40, 40)
     assert stretched.shape == (40, 40, 3)
 
@@ -92,7 +92,7 @@ def test_alpha_is_laid_on_white_and_16_bits_are_kept_in_scale(tmp_path: Path) ->
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_orientation_turns_all_formats_alike(tmp_path: Path, orientation: int) -> None:
-    """A corner marked in the stored picture must be where EXIF says it is shown."""
+    """A corner marked in the stored image must be where EXIF says it is shown."""
     image = np.zeros((32, 48, 3), np.uint8)
     image[:16, :16] = 255
     corner = {1: (0, 0), 2: (0, 1), 3: (1, 1), 4: (1, 0), 5: (0, 0), 6: (0, 1), 7: (1, 1), 8: (1, 0)}[orientation]
@@ -103,7 +103,7 @@ def test_orientation_turns_all_formats_alike(tmp_path: Path, orientation: int) -
     (tmp_path / "a.png").write_bytes(png[:33] + png_chunk(b"eXIf", exif(orientation)) + png[33:])
     for name in ("a.jpg", "a.png"):
         data = read_bytes(tmp_path / name)
-        header = read_picture_header(data)
+        header = read_image_header(data)
         shown = decode(data, header)
         assert shown.shape[:2] == header.shape == ((48, 32) if orientation > 4 else (32, 48))
         quarters = shown[:: shown.shape[0] - 1, :: shown.shape[1] - 1, 0] > 128
@@ -118,7 +118,7 @@ def bad_files(folder: Path) -> dict[str, str]:
     flipped[len(png) // 2] ^= 1
     thumbnail = b"\xff\xe1" + struct.pack(">H", len(jpeg[:200]) + 4) + jpeg[:200] + b"\xff\xd9"
     files = {
-        "text.jpg": (b"not a picture\n", "not a picture"),
+        "text.jpg": (b"not an image\n", "not an image"),
         "empty.png": (b"", "empty"),
         "cut.jpg": (jpeg[: len(jpeg) // 2], "truncated"),
         "cut_thumbnail.jpg": (jpeg[:2] + thumbnail + jpeg[2 : len(jpeg) // 2], "truncated"),
@@ -129,7 +129,7 @@ def bad_files(folder: Path) -> dict[str, str]:
         "cut.webp": (encoded(noise(), ".webp")[:900], "truncated"),
         "bomb.png": (bomb, "million"),
         "flipped.png": (bytes(flipped), "damaged"),
-        "\x1b[31mred\n.jpg": (b"escape", "not a picture"),
+        "\x1b[31mred\n.jpg": (b"escape", "not an image"),
     }
     for name, (data, _) in files.items():
         (folder / name).write_bytes(data)
@@ -148,7 +148,7 @@ def test_each_bad_file_is_named_with_its_reason(tmp_path: Path, capsys: pytest.C
     (source / os.fsdecode(b"\xff\xfe.png")).write_bytes(encoded(halves(8, 8)))
     assert run_create(source / "*", "-o", tmp_path / "out.npy", "--size", 8) == 0
     shown = capsys.readouterr()
-    assert f"3 pictures of 8x8 px, {len(reasons)} skipped" in shown.out
+    assert f"3 images of 8x8 px, {len(reasons)} skipped" in shown.out
     lines = [line for line in shown.err.splitlines() if line.startswith("skipped ")]
     assert len(lines) == len(reasons)
     for name, reason in reasons.items():
@@ -291,7 +291,7 @@ def test_resize_averages_down_and_hits_any_shape() -> None:
 def test_info_says_the_facts_and_refuses_what_is_unsound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.save(tmp_path / "a.npy", np.repeat(halves(8, 10)[None], 3, 0))
     facts = dict(info.describe_npy(tmp_path / "a.npy"))
-    assert facts["pictures"] == "3, u8 [3, 8, 10, 3]: 10x8 px, 3 channels"
+    assert facts["images"] == "3, u8 [3, 8, 10, 3]: 10x8 px, 3 channels"
     assert facts["means"] == "127.5, 0.0, 127.5"
     (tmp_path / "a.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:-1])
     with pytest.raises(SystemExit) as stop:
@@ -312,7 +312,7 @@ def test_random_bytes_never_crash_the_header_reader() -> None:
             for _ in range(3):
                 data[random.integers(len(data))] = random.integers(256)
             try:
-                header = read_picture_header(bytes(data))
+                header = read_image_header(bytes(data))
                 decode(bytes(data), header)
             except Unreadable:
                 pass

@@ -1,4 +1,4 @@
-"""A corpus of what people's folders hold beside sound pictures, and of sets and labels that nobody should believe."""
+"""A corpus of what people's folders hold beside sound images, and of sets and labels that nobody should believe."""
 
 import io
 import json
@@ -96,7 +96,7 @@ def odd_kinds() -> Iterator[tuple[str, bytes, str]]:
     yield "chatty.png", png(4, 4, 8, 0, bytes(20), chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(1 << 25)))), ""
 
 
-def not_pictures() -> Iterator[tuple[str, bytes, str]]:
+def not_images() -> Iterator[tuple[str, bytes, str]]:
     jpeg, sound = encoded(".jpg"), encoded(".png")
     flipped = bytearray(sound)
     flipped[len(sound) // 2] ^= 1
@@ -108,12 +108,12 @@ def not_pictures() -> Iterator[tuple[str, bytes, str]]:
     reel: dict[str, object] = {"save_all": True, "append_images": frames()[1:]}
     thumbnail = b"\xff\xe1" + struct.pack(">H", len(jpeg[:200]) + 4) + jpeg[:200] + b"\xff\xd9"
     yield "empty.png", b"", "empty"
-    yield "text.jpg", b"not a picture\n", "not a picture"
-    yield "page.png", b"<!doctype html><title>Not found</title>", "not a picture"
-    yield "drawing.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a picture"
-    yield "noise.jpg", np.random.default_rng(0).bytes(4096), "not a picture"
-    yield "a\x1b[31mb\r\n\x07.jpg", b"escape sequences in its name", "not a picture"
-    yield "right-to-left-\u202egnp.jpg", b"a name that reads backwards", "not a picture"
+    yield "text.jpg", b"not an image\n", "not an image"
+    yield "page.png", b"<!doctype html><title>Not found</title>", "not an image"
+    yield "drawing.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not an image"
+    yield "noise.jpg", np.random.default_rng(0).bytes(4096), "not an image"
+    yield "a\x1b[31mb\r\n\x07.jpg", b"escape sequences in its name", "not an image"
+    yield "right-to-left-\u202egnp.jpg", b"a name that reads backwards", "not an image"
     yield "start-only.jpg", b"\xff\xd8\xff", "truncated"
     yield "start-only.png", sound[:8], "truncated"
     yield "thumbnail-whole.jpg", jpeg[:2] + thumbnail + jpeg[2 : len(jpeg) // 2], "truncated"
@@ -139,10 +139,10 @@ def not_pictures() -> Iterator[tuple[str, bytes, str]]:
     yield "lying.bmp", encoded(".bmp")[:18] + struct.pack("<ii", 9000, 9000) + encoded(".bmp")[26:], "truncated"
 
 
-def make_pictures(folder: Path) -> list[Bad]:
-    """Write all the picture files that can be made here."""
+def make_images(folder: Path) -> list[Bad]:
+    """Write all the image files that can be made here."""
     folder.mkdir()
-    made = [*truncated(), *odd_kinds(), *not_pictures()]
+    made = [*truncated(), *odd_kinds(), *not_images()]
     found = []
     for name, data, word in made:
         (folder / name).write_bytes(data)
@@ -190,7 +190,7 @@ def saved(array: np.ndarray) -> bytes:
 
 
 def make_sets(folder: Path) -> list[Bad]:
-    """Write .npy files, none of them a sound set of pictures."""
+    """Write .npy files, none of them a sound set of images."""
     folder.mkdir()
     sound = saved(np.stack([photo(8, 8)] * 5))
     files = {
@@ -215,11 +215,11 @@ def make_sets(folder: Path) -> list[Bad]:
         "records": (saved(np.zeros(3, [("a", "u1"), ("b", "u1")])), "expected u8"),
         "planar": (saved(np.zeros((2, 3, 8, 8), np.uint8)), "transpose"),
         "alpha": (saved(np.zeros((2, 8, 8, 4), np.uint8)), "alpha"),
-        "single": (saved(np.zeros((8, 8, 3), np.uint8)), "one picture"),
+        "single": (saved(np.zeros((8, 8, 3), np.uint8)), "one image"),
         "flat": (saved(np.zeros(192, np.uint8)), "expected u8"),
         "five-axes": (saved(np.zeros((1, 1, 8, 8, 3), np.uint8)), "expected u8"),
-        "none": (saved(np.zeros((0, 8, 8, 3), np.uint8)), "no pictures"),
-        "no-width": (saved(np.zeros((4, 8, 0, 3), np.uint8)), "no pictures"),
+        "none": (saved(np.zeros((0, 8, 8, 3), np.uint8)), "no images"),
+        "no-width": (saved(np.zeros((4, 8, 0, 3), np.uint8)), "no images"),
         "fortran": (saved(np.asfortranarray(np.zeros((2, 8, 8, 3), np.uint8))), "Fortran"),
         "cut-10": (sound[: len(sound) // 10], "not a .npy"),
         "cut-50": (sound[: len(sound) // 2], "cut short"),
@@ -239,7 +239,7 @@ def make_sets(folder: Path) -> list[Bad]:
 
 
 def make_labelled(folder: Path) -> list[Bad]:
-    """Write sound .npy files of five pictures, with JSON beside them that does not fit or is none."""
+    """Write sound .npy files of five images, with JSON beside them that does not fit or is none."""
     folder.mkdir()
     good = {"classes": ["a", "b"], "labels": [0, 1, 0, 1, 0]}
     beside = {
@@ -262,7 +262,7 @@ def make_labelled(folder: Path) -> list[Bad]:
         "unknown-order": ({"order": "GBR\x1b[2J"}, "order"),
         "grey-in-colours": ({"order": "grey"}, "order"),
         "factors-too-few": ({"factors": {"tilt": [1.0]}}, "factors"),
-        "of-other-pictures": ({**good, "fingerprint": "1-00000000"}, "other pictures"),
+        "of-other-images": ({**good, "fingerprint": "1-00000000"}, "other images"),
         "a-list": ([1, 2, 3], "JSON object"),
     }
     texts: dict[str, tuple[bytes, str]] = {
