@@ -25,7 +25,8 @@ from torch import Tensor, nn
 
 from trainer import exit_status as supervised
 from trainer import sharding
-from trainer.config import RunConfig, UserError
+from trainer.config import RunConfig
+from trainer.contract.errors import UserError
 from trainer.family import Nets
 
 Found = TypeVar("Found")

@@ -22,7 +22,8 @@ from tqdm import tqdm
 from tyro.conf import Positional
 
 from trainer import metrics
-from trainer.config import RunConfig, UserError, parse, require
+from trainer.config import RunConfig, parse
+from trainer.contract.errors import UserError, require
 from trainer.contract.files import replace_bytes
 from trainer.data.batches import open_data
 from trainer.data.batches.crops import LEAST_PX

@@ -2,7 +2,7 @@
 
 import re
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 
 BROKEN, MISTAKE = 1, 2  # exit codes: the same command may go on from the last checkpoint, or would fail again
 _MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|CUBLAS_STATUS_ALLOC_FAILED")

@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from trainer import checkpoint, sharding
 from trainer import exit_status as supervised
 from trainer.checkpoint import Origin, State, Taken
-from trainer.config import RunConfig, UserError, parse
+from trainer.config import RunConfig, parse
+from trainer.contract.errors import UserError
 from trainer.contract.text import printable
 from trainer.data.batches import open_data
 from trainer.data.batches.augment import Augment

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from viewer.errors import INSTALL_LIBRARIES, ViewerError
+from trainer.contract.errors import INSTALL_LIBRARIES, ViewerError
 from viewer.flags import (
     BUILT_IN,
     add_animate_flags,
@@ -350,8 +350,9 @@ def _run_dataset(options: argparse.Namespace) -> None:
 
 
 def _run_pick(options: argparse.Namespace) -> None:
+    from trainer.contract.errors import ImageError
     from viewer.files.inputs import read_photo
-    from viewer.files.png import ImageError, read_recipe
+    from viewer.files.png import read_recipe
     from viewer.files.table import find_table
     from viewer.modes.pick.session import PickSession
     from viewer.modes.pick.state import begin
@@ -454,9 +455,9 @@ MODES: Final = {
 
 def _show(options: argparse.Namespace, session: "Session[Any, Any, Any]", frames: int = 0) -> None:
     """Open the display and run a session on it to its end."""
+    from trainer.contract.errors import ImageError
     from viewer.app import DELAY_MS, run_live, run_scripted
     from viewer.displays import open_display
-    from viewer.files.png import ImageError
 
     try:
         display = open_display(

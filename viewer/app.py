@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final
 
+from trainer.contract.errors import ImageError
 from viewer.displays.display import Display
-from viewer.files.png import ImageError
 from viewer.keys import CLOSED, Action, Event
 from viewer.sessions.session import Session
 

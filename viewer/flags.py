@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from viewer.errors import ViewerError
+from trainer.contract.errors import ViewerError
 from viewer.keys import Event, parse_keys
 
 BUILT_IN: Final = Path(__file__).parent / "models" / "toycats.onnx"

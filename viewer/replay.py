@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from viewer.files.png import ImageError, read_recipe
+from trainer.contract.errors import ImageError
+from viewer.files.png import read_recipe
 from viewer.model import Model
 from viewer.modes.latent.layout import make_layout
 from viewer.modes.latent.space import Point, Space

@@ -22,10 +22,9 @@ from small_denoisers import alpha_bar
 from small_models import generator_card
 
 from export.card import Card, CardError, Latent, Port, check_seal
-from trainer.config import UserError
+from trainer.contract.errors import ImageError, UserError
 from trainer.data.sources.npy import Stored
 from viewer.displays.terminal_input import Mouse, Parser, Reply
-from viewer.files.png import ImageError
 from viewer.frame.sheet import Sheet
 from viewer.frame.side_by_side import make_easel
 from viewer.graph.screening import ScreeningError, screen

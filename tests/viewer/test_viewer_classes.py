@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from small_models import FakeDisplay, make_generator
 
+from trainer.contract.errors import ViewerError
 from viewer.__main__ import main
 from viewer.app import run_scripted
-from viewer.errors import ViewerError
 from viewer.files.png import read_recipe
 from viewer.keys import help_text, parse_keys
 from viewer.latents import Walk, draw_many, mix

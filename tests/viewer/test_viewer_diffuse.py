@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from small_denoisers import alpha_bar, known_images, make_denoiser
 
+from trainer.contract.errors import ImageError
 from viewer import latents, render
 from viewer.__main__ import main
 from viewer.app import run_live, run_scripted
-from viewer.files.png import ImageError, read_recipe
+from viewer.files.png import read_recipe
 from viewer.frame.sheet import Sheet
 from viewer.keys import NAMES, Event, decode_character, parse_keys
 from viewer.model import Model, open_model

@@ -10,9 +10,10 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
+from trainer.contract.errors import ImageError
 from viewer.files import atomic as files
 from viewer.files.inputs import Photo
-from viewer.files.png import Image, ImageError, add_chunk, encode_png
+from viewer.files.png import Image, add_chunk, encode_png
 from viewer.sessions.translation import Upscaler, bicubic
 
 SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")

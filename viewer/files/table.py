@@ -11,7 +11,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from viewer.files.png import Image, ImageError
+from trainer.contract.errors import ImageError
+from viewer.files.png import Image
 from viewer.modes.latent.layout import Area
 
 MARGIN: Final = 2  # pixels, as the viewer's sheets and a run's samples have

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from viewer.errors import ViewerError
+from trainer.contract.errors import ImageError, ViewerError
 from viewer.files.atomic import partial_of, put_in_place
 from viewer.files.inputs import FILM_SUFFIXES, LARGEST_PIXELS, Photo, is_film, photo_size, read_photo
-from viewer.files.png import Image, ImageError
+from viewer.files.png import Image
 from viewer.files.results import SUFFIXES, encode, errors_of, free_name, upscale_recipe, write_new
 from viewer.model import Model
 from viewer.modes.translate.session import Wanted, make, recipe_of

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
+from trainer.contract.errors import ImageError, ViewerError
 from viewer import render
-from viewer.errors import ViewerError
-from viewer.files.png import ImageError
 from viewer.keys import Event
 from viewer.state import Effect, State, reduce
 from viewer.text import printable

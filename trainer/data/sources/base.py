@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.contract.images import Fit, resize
 from trainer.data.sources.npy import Stored, printable
 from trainer.data.sources.threads import in_threads

@@ -14,8 +14,9 @@ from typing import Any, BinaryIO
 import cv2
 import numpy as np
 
-from trainer.config import UserError
-from trainer.contract.images import Fit, Unreadable, load_bytes, read_bytes, resize
+from trainer.contract.errors import UserError
+from trainer.contract.headers import Unreadable
+from trainer.contract.images import Fit, load_bytes, read_bytes, resize
 from trainer.data.batches.order import WINDOW
 from trainer.data.sources.folder import real
 from trainer.data.sources.npy import printable

@@ -9,8 +9,9 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
+from trainer.contract.errors import ImageError
 from viewer import render
-from viewer.files.png import Image, ImageError, encode_png, save_numbered
+from viewer.files.png import Image, encode_png, save_numbered
 from viewer.files.table import ONE_A_IMAGE
 from viewer.frame.plots import write
 from viewer.frame.sheet import Sheet

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from viewer.errors import ViewerError
+from trainer.contract.errors import ViewerError
 from viewer.files.inputs import find_photos
 from viewer.flags import add_diffuse_flags, check_beside_saved
 from viewer.frame.sheet import auto_scale

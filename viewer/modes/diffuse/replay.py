@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from viewer.files.png import ImageError
+from trainer.contract.errors import ImageError
 from viewer.model import Model
 from viewer.modes.diffuse.denoiser import Denoiser
 from viewer.modes.diffuse.sampling import Diffusion, Page, Settings

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from trainer.contract.errors import ImageError
 from viewer import render
-from viewer.files.png import ImageError, encode_png, save_numbered
+from viewer.files.png import encode_png, save_numbered
 from viewer.frame.sheet import Sheet
 from viewer.model import Images
 from viewer.modes.diffuse.replay import recipe_of

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from trainer.contract.errors import ImageError
 from viewer import render
-from viewer.files.png import ImageError
 from viewer.frame import plots
 from viewer.latents import Latents
 from viewer.model import Images, Model, ModelError

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from trainer.contract.errors import ViewerError
 from viewer import render
-from viewer.errors import ViewerError
 from viewer.files.inputs import Photo, read_photo
 from viewer.files.png import Image, encode_png, save_numbered
 from viewer.files.results import encode, upscale_recipe
