@@ -35,11 +35,11 @@ from viewer.worker import leave
 if TYPE_CHECKING:
     from viewer.model import Model
     from viewer.modes.animate.session import AnimateSession
-    from viewer.modes.grid.session import GridSession
     from viewer.replay import Start
     from viewer.sessions.classes import Classes
     from viewer.sessions.detail_layer import Layer
     from viewer.sessions.gain import Gain
+    from viewer.sessions.grid_session import GridSession
     from viewer.sessions.session import Session
 
 
@@ -134,11 +134,11 @@ def _run_grid(options: argparse.Namespace) -> None:
     from viewer.files.png import fit
     from viewer.frame.sheet import auto_scale
     from viewer.model import ModelError, open_model, open_sibling_encoder
-    from viewer.modes.grid.session import GridSession
     from viewer.replay import read_start
     from viewer.sessions.detail_layer import open_layer
-    from viewer.sessions.model_session import make_sheet
-    from viewer.state import LEAST_SAMPLES, GridMode, GridState
+    from viewer.sessions.grid_session import GridSession
+    from viewer.sessions.grid_state import LEAST_SAMPLES, GridMode, GridState
+    from viewer.sessions.sheet_session import make_sheet
 
     path, threads = _model_path(options), _threads(options)
     model = open_model(path, threads=threads, wanted="generator")
@@ -183,10 +183,10 @@ def _run_grid(options: argparse.Namespace) -> None:
 def _run_animate(options: argparse.Namespace) -> None:
     from viewer.model import ModelError, open_model
     from viewer.modes.animate.session import LEG_FRAMES, AnimateSession
+    from viewer.modes.animate.state import AnimateState
     from viewer.replay import read_start
     from viewer.sessions.detail_layer import open_layer
-    from viewer.sessions.model_session import make_sheet
-    from viewer.state import AnimateState
+    from viewer.sessions.sheet_session import make_sheet
 
     model = open_model(_model_path(options), threads=_threads(options), wanted="generator")
     if options.gain is not None and options.detail is None:
@@ -252,9 +252,10 @@ def _run_latent(options: argparse.Namespace) -> None:
 def _run_translate(options: argparse.Namespace) -> None:
     from viewer.files.inputs import find_photos
     from viewer.model import open_model
+    from viewer.modes.translate.headless import translate_files
     from viewer.modes.translate.session import TranslateSession, Wanted, start_sigma
     from viewer.modes.translate.state import TranslateState
-    from viewer.sessions.headless import readable, translate_files
+    from viewer.sessions.headless import readable
     from viewer.sessions.translation import Translator
 
     if options.draw:
@@ -279,7 +280,7 @@ def _run_draw(options: argparse.Namespace) -> None:
     from viewer.files.inputs import read_photo
     from viewer.files.png import is_drawing
     from viewer.model import open_model
-    from viewer.modes.draw.session import DrawSession, begin, page_of
+    from viewer.modes.translate.draw.session import DrawSession, begin, page_of
     from viewer.sessions.translation import Translator
 
     if options.images or options.output is not None:
@@ -298,8 +299,9 @@ def _run_draw(options: argparse.Namespace) -> None:
 def _run_upscale(options: argparse.Namespace) -> None:
     from viewer.files.inputs import find_photos, is_film
     from viewer.model import open_model
+    from viewer.modes.upscale.headless import upscale_files
     from viewer.modes.upscale.session import UpscaleSession, begin
-    from viewer.sessions.headless import readable, upscale_files
+    from viewer.sessions.headless import readable
     from viewer.sessions.translation import Upscaler
 
     paths = find_photos(_named_images(options, "some"))

@@ -8,13 +8,14 @@ from typing import Any, Final
 from trainer.contract.errors import ImageError
 from viewer.files.png import read_recipe
 from viewer.model import Model
+from viewer.modes.animate.state import LEG_TICKS
 from viewer.modes.latent.layout import make_layout
 from viewer.modes.latent.space import Point, Space
 from viewer.modes.latent.state import REACH, VIEWS, LatentState, View
-from viewer.seeds import LAST_SEED
 from viewer.sessions.classes import Classes
 from viewer.sessions.gain import DETAIL
-from viewer.state import LARGEST_TRUNCATION, LEG_TICKS, TRUNCATION_STEPS
+from viewer.sessions.grid_state import LARGEST_TRUNCATION, TRUNCATION_STEPS
+from viewer.state import LAST_SEED
 
 _LARGEST_SIDE: Final = 64  # images in a row or column
 _LAST_TICK: Final = 2**53

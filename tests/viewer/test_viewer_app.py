@@ -22,9 +22,10 @@ from viewer.keys import CLOSED, Action, Event, parse_keys
 from viewer.latents import Walk, bilinear, draw, draw_many, truncate
 from viewer.model import Model, ModelError, open_model
 from viewer.modes.animate.session import AnimateSession
-from viewer.modes.grid.session import GridSession
-from viewer.sessions.model_session import make_sheet
-from viewer.state import LEG_TICKS, AnimateState, GridState
+from viewer.modes.animate.state import LEG_TICKS, AnimateState
+from viewer.sessions.grid_session import GridSession
+from viewer.sessions.grid_state import GridState
+from viewer.sessions.sheet_session import make_sheet
 from viewer.worker import Errands, Worker
 
 

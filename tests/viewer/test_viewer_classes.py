@@ -10,14 +10,16 @@ from trainer.contract.errors import ViewerError
 from viewer.__main__ import main
 from viewer.app import run_scripted
 from viewer.files.png import read_recipe
+from viewer.frame.sheet import Sheet
 from viewer.keys import help_text, parse_keys
 from viewer.latents import Walk, draw_many, mix
 from viewer.model import Model, open_model
 from viewer.modes.animate.session import AnimateSession
-from viewer.modes.grid.session import GridSession
+from viewer.modes.animate.state import AnimateState, reduce_animate
 from viewer.sessions.classes import Classes, find_label
-from viewer.sessions.model_session import make_sheet
-from viewer.state import AnimateState, GridState, Sheet, reduce
+from viewer.sessions.grid_session import GridSession
+from viewer.sessions.grid_state import GridState, reduce_grid
+from viewer.sessions.sheet_session import make_sheet
 
 SHEET = Sheet(rows=3, columns=4, cell_width=16, cell_height=16)
 
@@ -29,7 +31,7 @@ def model(classes_path: Path) -> Model:
 
 def after(keys: str, state: GridState | AnimateState) -> GridState | AnimateState:
     for event in parse_keys(keys):
-        state, _ = reduce(state, event)
+        state = reduce_grid(state, event) if isinstance(state, GridState) else reduce_animate(state, event)
     return state
 
 

@@ -16,11 +16,12 @@ from viewer.keys import Action, Event, parse_keys
 from viewer.latents import draw_many
 from viewer.model import Model, open_model
 from viewer.modes.animate.session import AnimateSession
-from viewer.modes.grid.session import GridSession
+from viewer.modes.animate.state import AnimateState
 from viewer.sessions.detail_layer import DetailLayer, Sharpening, open_layer, other_low
 from viewer.sessions.gain import DETAIL, SHARPENING
-from viewer.sessions.model_session import make_sheet
-from viewer.state import AnimateState, GridState
+from viewer.sessions.grid_session import GridSession
+from viewer.sessions.grid_state import GridState
+from viewer.sessions.sheet_session import make_sheet
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from trainer.contract.errors import ImageError
 from viewer import render
 from viewer.files.png import Image, encode_png, save_numbered
 from viewer.files.table import ONE_A_IMAGE
+from viewer.frame.area import Area
 from viewer.frame.plots import write
 from viewer.frame.sheet import Sheet
 from viewer.frame.side_by_side import sharp
@@ -20,8 +21,7 @@ from viewer.keys import Event
 from viewer.modes.dataset.collection import glance
 from viewer.modes.dataset.opened import LabelledSet
 from viewer.modes.dataset.selection import Marks
-from viewer.modes.dataset.state import ALL, DatasetState
-from viewer.modes.latent.layout import Area
+from viewer.modes.dataset.state import ALL, DatasetState, reduce_dataset
 from viewer.sessions.classes import class_words
 from viewer.sessions.session import Session, check_saved_size
 from viewer.text import printable
@@ -70,6 +70,10 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         first = sets[0].path.absolute().name
         super().__init__(first if len(sets) == 1 else f"{first} and {len(sets) - 1} more", state, folder)
         self.state = replace(self.state, marked=self._all_marked())
+
+    def reduce(self, event: Event) -> DatasetState:
+        """The state after an event."""
+        return reduce_dataset(self.state, event)
 
     def _all_marked(self) -> frozenset[int]:
         first = self.state.catalogue.first

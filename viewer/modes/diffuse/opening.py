@@ -17,7 +17,7 @@ from viewer.modes.diffuse.state import ORIGINS, DiffuseState
 from viewer.replay import recipe_by
 from viewer.sessions.classes import Classes, find_label
 from viewer.sessions.headless import readable
-from viewer.sessions.model_session import make_sheet
+from viewer.sessions.sheet_session import make_sheet
 
 _STEPS: Final = {"ddim": 25, "ddpm": 250, "dpm": 25}
 _START: Final = 0.3  # of all steps, where images begin

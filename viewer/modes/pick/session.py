@@ -11,9 +11,10 @@ from viewer import render
 from viewer.files.inputs import Photo
 from viewer.files.png import Image, encode_png, save_numbered
 from viewer.files.table import ONE_A_IMAGE
+from viewer.frame.area import Area
 from viewer.frame.plots import mark
-from viewer.modes.latent.layout import Area
-from viewer.modes.pick.state import PickState
+from viewer.keys import Event
+from viewer.modes.pick.state import PickState, reduce_pick
 from viewer.sessions.session import Session
 from viewer.text import printable
 
@@ -29,6 +30,10 @@ class PickSession(Session[PickState, None, None]):
         super().__init__(path.name, state, folder)
         if photo.notes:
             self.notify(", ".join(photo.notes))
+
+    def reduce(self, event: Event) -> PickState:
+        """The state after an event."""
+        return reduce_pick(self.state, event)
 
     @property
     def follows_mouse(self) -> bool:

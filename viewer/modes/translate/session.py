@@ -12,12 +12,13 @@ from viewer import render
 from viewer.files.inputs import read_photo
 from viewer.files.png import Image
 from viewer.frame import side_by_side
+from viewer.keys import Event
 from viewer.latents import Latents, lerp, slerp
-from viewer.modes.translate.state import STOPS, TranslateState
-from viewer.seeds import next_seed
+from viewer.modes.translate.state import STOPS, TranslateState, reduce_translate
 from viewer.sessions.model_session import ModelSession, exact_numbers
 from viewer.sessions.session import check_saved_size
 from viewer.sessions.translation import Condition, Translator, visible
+from viewer.state import next_seed
 from viewer.text import printable
 
 _KEPT: Final = 32  # images with their results, so that going back is at once
@@ -58,6 +59,10 @@ class TranslateSession(ModelSession[TranslateState, Wanted, Made]):
         self._shown: Made | None = None  # until the next one is there
         self._photo: tuple[int, Image] | None = None  # the worker's, the last one that it read
         super().__init__(translator.model, state, folder)
+
+    def reduce(self, event: Event) -> TranslateState:
+        """The state after an event."""
+        return reduce_translate(self.state, event)
 
     def _wanted(self) -> Wanted:
         state = self.state

@@ -8,9 +8,10 @@ from typing import Any, Final
 from viewer import render
 from viewer.edges import find_edges
 from viewer.files.png import Image, encode_png, fit, save_numbered
-from viewer.frame import side_by_side
+from viewer.keys import Event
 from viewer.model import ModelError
-from viewer.modes.draw.state import BRUSHES, Colour, DrawState, Stroke
+from viewer.modes.translate.draw.easel import add_strokes, blank_page, draw_easel, make_easel
+from viewer.modes.translate.draw.state import BRUSHES, Colour, DrawState, Stroke, reduce_draw
 from viewer.sessions.model_session import ModelSession, exact_numbers
 from viewer.sessions.translation import LARGEST_SIZE, Translator, visible
 
@@ -49,6 +50,10 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
         self._on_page: tuple[Stroke, ...] = ()
         super().__init__(translator.model, state, folder)
 
+    def reduce(self, event: Event) -> DrawState:
+        """The state after an event."""
+        return reduce_draw(self.state, event)
+
     @property
     def follows_mouse(self) -> bool:
         """Whether movements of the mouse mean something."""
@@ -60,7 +65,7 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
         return True
 
     def _first_page(self, state: DrawState) -> Image:
-        return side_by_side.blank_page(state) if self._start is None else self._start.copy()
+        return blank_page(state) if self._start is None else self._start.copy()
 
     def page(self) -> Image:
         """The page as it is now, u8 [h, w, 3] BGR."""
@@ -69,16 +74,16 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
         count = len(self._on_page)
         if finished[:count] != self._on_page:  # something was undone
             self._page, self._on_page, count = self._first_page(self.state), (), 0
-        side_by_side.add_strokes(self._page, self.state, finished[count:])
+        add_strokes(self._page, self.state, finished[count:])
         self._on_page = finished
         page = self._page.copy()
         if last is not None:
-            side_by_side.add_strokes(page, self.state, [last])
+            add_strokes(page, self.state, [last])
         return page
 
     def _whole_page(self, strokes: tuple[Stroke, ...]) -> Image:
         page = self._first_page(self.state)
-        side_by_side.add_strokes(page, self.state, strokes)
+        add_strokes(page, self.state, strokes)
         return page
 
     def _work(self, request: Drawn) -> Iterator[Image]:
@@ -97,7 +102,7 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
         self._result, self._result_of, self.changed = part, request, True
 
     def _screen(self) -> render.Image:
-        return side_by_side.easel(self.state, self.page(), self._result)
+        return draw_easel(self.state, self.page(), self._result)
 
     def _facts(self) -> Mapping[str, Any]:
         state = self.state
@@ -119,7 +124,7 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
         def errand() -> str:
             result = self._translated(page, state.seed) if made is None else made
             if whole:
-                image = encode_png(side_by_side.easel(state, page, result), recipe)
+                image = encode_png(draw_easel(state, page, result), recipe)
                 return f"saved {save_numbered(self._folder, self.model.name, image)}"
             drawing = {**recipe, "mode": "drawing"}
             path = save_numbered(
@@ -162,7 +167,7 @@ def begin(translator: Translator, size: int, seed: int = 0) -> DrawState:
     else:
         palette = translator.palette if len(translator.palette) > 1 else COLOURS
     return DrawState(
-        side_by_side.make_easel(height, width, 0 if lines else len(palette)),
+        make_easel(height, width, 0 if lines else len(palette)),
         palette,
         brush=0 if lines else FIRST_BRUSH,
         lines=lines,

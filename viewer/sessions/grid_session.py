@@ -8,12 +8,14 @@ from typing import Any, Final
 import numpy as np
 
 from viewer import latents, render
+from viewer.keys import Event
 from viewer.latents import Latents
 from viewer.model import Images, Model
 from viewer.sessions.classes import Classes
 from viewer.sessions.detail_layer import Layer
-from viewer.sessions.model_session import Part, SheetSession
-from viewer.state import GridMode, GridState
+from viewer.sessions.grid_state import GridMode, GridState, reduce_grid
+from viewer.sessions.model_session import Part
+from viewer.sessions.sheet_session import SheetSession
 
 _PATIENCE_SECONDS: Final = 0.2  # after which a page is shown half done
 
@@ -54,6 +56,10 @@ class GridSession(SheetSession[GridState, Page]):
         self._canvas = render.blank(state.sheet)
         super().__init__(model, state, folder, layer)
         self._gain_shown = self._gain
+
+    def reduce(self, event: Event) -> GridState:
+        """The state after an event."""
+        return reduce_grid(self.state, event)
 
     @property
     def _missing(self) -> int:
