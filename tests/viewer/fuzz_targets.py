@@ -41,7 +41,7 @@ from viewer.modes.translate.state import TranslateState, reduce_translate
 from viewer.modes.upscale.state import UpscaleState, opened, reduce_upscale
 from viewer.sessions.classes import Classes
 from viewer.sessions.gain import DETAIL
-from viewer.sessions.grid_state import GridState, reduce_grid
+from viewer.sessions.grid.state import GridState, reduce_grid
 from viewer.text import printable
 
 CORPUS: Final = Path(__file__).with_name("corpus")

@@ -23,8 +23,8 @@ from viewer.latents import Walk, bilinear, draw, draw_many, truncate
 from viewer.model import Model, ModelError, open_model
 from viewer.modes.animate.session import AnimateSession
 from viewer.modes.animate.state import LEG_TICKS, AnimateState
-from viewer.sessions.grid_session import GridSession
-from viewer.sessions.grid_state import GridState
+from viewer.sessions.grid.session import GridSession
+from viewer.sessions.grid.state import GridState
 from viewer.sessions.sheet_session import make_sheet
 from viewer.worker import Errands, Worker
 

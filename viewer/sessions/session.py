@@ -26,6 +26,8 @@ Made = TypeVar("Made")  # a part of what was asked for, as the worker gives it
 class Session(ABC, Generic[State, Request, Made]):
     """One mode at work."""
 
+    frames = 0  # after which it ends by itself; 0: never
+
     def __init__(self, name: str, state: State, folder: Path) -> None:
         """``name``: of what is shown. ``folder``: where saved images go."""
         self.name = name

@@ -11,6 +11,7 @@ from viewer.frame.sheet import Sheet, fitting_sheet
 from viewer.latents import Latents
 from viewer.model import Images, Model
 from viewer.sessions.classes import Classes, class_words
+from viewer.sessions.detail_layer import other_low
 from viewer.sessions.gain import Gain
 from viewer.sessions.model_session import Labels, ModelSession, Part, exact_numbers
 from viewer.sessions.session import Request, check_saved_size
@@ -92,6 +93,12 @@ class SheetSession(ModelSession[SheetState, Request, Part]):
             return image, recipe
 
         self._send(errand)
+
+    def say_other_low(self) -> None:
+        """Say where a detail network was not trained beside this model: what it adds may not fit the images."""
+        said = other_low(self.model, self.layer) if self.layer is not None else ""
+        if said:
+            self.notify(said)
 
     @property
     def _gain(self) -> float:

@@ -50,9 +50,11 @@ class AnimateSession(SheetSession[AnimateState, Stretch]):
         straight: bool = False,
         legs: int = 0,
         layer: Layer | None = None,
+        frames: int = 0,
     ) -> None:
         """``straight``: lerp instead of slerp. ``legs``: of a closed walk; 0: an endless one. ``layer``: what is added
-        to the images, times the state's gain."""
+        to the images, times the state's gain. ``frames``: after which the walk ends; 0: it does not."""
+        self.frames = frames
         self._straight = straight
         self._legs = legs
         self._frames: dict[_Frame, Part] = {}  # without what the gain makes of them

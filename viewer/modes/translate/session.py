@@ -65,9 +65,7 @@ class TranslateSession(ModelSession[TranslateState, Wanted, Made]):
         return reduce_translate(self.state, event)
 
     def _wanted(self) -> Wanted:
-        state = self.state
-        seeds: tuple[int, ...] = (state.seed,) if state.has_latent else ()
-        return Wanted(state.index, state.sigma, (*seeds, next_seed(state.seed)) if state.line else seeds)
+        return wanted_of(self.state)
 
     def _work(self, request: Wanted) -> Iterator[Made]:
         if self._photo is None or self._photo[0] != request.index:
@@ -144,6 +142,18 @@ class TranslateSession(ModelSession[TranslateState, Wanted, Made]):
         if self.state.has_latent:
             latents = ("r one result",) if self.state.line else ("any key: new latent", "i between two")
         return (*images, "esc quit", "s save", *edges, *latents, "S save all")
+
+
+def begin(translator: Translator, count: int, seed: int = 0) -> TranslateState:
+    """Before the first of so many images."""
+    sigma = start_sigma(translator)
+    return TranslateState(count, sigma=sigma, has_latent=translator.latent_size > 0, seed=seed)
+
+
+def wanted_of(state: TranslateState) -> Wanted:
+    """What the results of a state follow from."""
+    seeds: tuple[int, ...] = (state.seed,) if state.has_latent else ()
+    return Wanted(state.index, state.sigma, (*seeds, next_seed(state.seed)) if state.line else seeds)
 
 
 def latents_of(translator: Translator, wanted: Wanted) -> list[Latents | None]:

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from trainer.contract.errors import ViewerError
 from viewer import render
 from viewer.edges import find_edges
-from viewer.files.png import Image, encode_png, fit, save_numbered
+from viewer.files.inputs import read_photo
+from viewer.files.png import Image, encode_png, fit, is_drawing, save_numbered
 from viewer.keys import Event
-from viewer.model import ModelError
+from viewer.mode import Context
+from viewer.model import ModelError, open_model
+from viewer.modes.translate import TranslateOptions
 from viewer.modes.translate.draw.easel import add_strokes, blank_page, draw_easel, make_easel
 from viewer.modes.translate.draw.state import BRUSHES, Colour, DrawState, Stroke, reduce_draw
 from viewer.sessions.model_session import ModelSession, exact_numbers
@@ -148,6 +152,21 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
         latents = ("any key: new latent",) if self.state.has_latent else ()
         keys = ("left draws", "right erases", "z undo", "esc quit", "s save", *colours, "+ - brush", *latents)
         return (*keys, "y again", "c clear")
+
+
+def open_draw(options: TranslateOptions, context: Context) -> DrawSession:
+    """The page that the options ask for. Raises ``ViewerError``."""
+    if options.images or options.output is not None:
+        found = "-o" if options.output is not None else options.images[0]
+        raise ViewerError(f"--draw begins with an empty page, found {found!r} beside it; to begin with one: --start")
+    threads = context.threads(options.threads, all_cores=True)
+    model = open_model(options.model, threads=threads, wanted="translator")
+    translator = Translator(model, options.condition, options.size)
+    state, start = begin(translator, options.size, options.seed), None
+    if options.start is not None:
+        photo = read_photo(options.start).on_white()
+        start = page_of(translator, state, photo, is_drawing(options.start))
+    return DrawSession(translator, state, options.out, start)
 
 
 def begin(translator: Translator, size: int, seed: int = 0) -> DrawState:
