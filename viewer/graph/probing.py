@@ -64,7 +64,7 @@ class Probe:
         if is_image_port(self._inputs[0]):
             if not any(is_image_port(port) for port in self._outputs):
                 return Inspected(inferred_card("encoder", name))
-            images = self._screen()
+            images = self._images()
             return Inspected(inferred_card("translator", name, layout=images), image_layout=images)
         latent = latent_layout(self._inputs[0])
         for port in self._outputs if latent is not None else ():
