@@ -166,7 +166,7 @@ def test_what_is_known_lies_beside_and_info_shows_it(tmp_path: Path) -> None:
 
 
 def test_a_set_in_blue_green_red_is_read_as_it_says(tmp_path: Path) -> None:
-    from viewer.modes.dataset.opened import open_set
+    from viewer.files.image_set import open_set
 
     red = np.zeros((2, 8, 8, 3), np.uint8)
     red[..., 2] = 255

@@ -16,7 +16,7 @@ from trainer.data.batches.crops import open_crops
 from trainer.data.batches.dataset import ImageDataset, open_dataset
 from trainer.data.sources.npy_set import ImageSet
 from trainer.family import Crops
-from viewer.modes.dataset import opened as labelled
+from viewer.files import image_set as labelled
 
 
 @pytest.fixture

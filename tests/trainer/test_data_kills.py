@@ -165,7 +165,7 @@ def test_a_tool_that_dies_leaves_the_old_output_or_the_new_one(
 
 def test_what_waits_for_its_images_is_never_read_as_theirs(tmp_path: Path) -> None:
     """A kill between the two files of a set, with the viewer reading it too."""
-    from viewer.modes.dataset.opened import open_set
+    from viewer.files.image_set import open_set
 
     path = tmp_path / "a.npy"
     write_set(path, np.zeros((2, 4, 4, 3), np.uint8), [0, 1], ("old", "older"))

@@ -17,7 +17,7 @@ from trainer.contract.text import printable
 from trainer.data.sources.formats import open_packed
 from trainer.data.sources.npy import read_header
 from trainer.runs.store import family_class
-from viewer.modes.dataset.opened import open_set
+from viewer.files.image_set import open_set
 
 ESCAPES = "\x1b]0;owned\x07\x1b[31m\x9b2J\u202e\r\nerror: forged"
 

@@ -25,11 +25,11 @@ from export.card import Card, CardError, Latent, Port, check_seal
 from trainer.contract.errors import ImageError, UserError
 from trainer.data.sources.npy import Stored
 from viewer.displays.terminal_input import Mouse, Parser, Reply
+from viewer.files.image_set import open_set
 from viewer.frame.sheet import Sheet
 from viewer.graph.screening import ScreeningError, screen
 from viewer.keys import Action, Event, decode_window_key
 from viewer.modes.animate.state import AnimateState, advance, reduce_animate
-from viewer.modes.dataset.opened import open_set
 from viewer.modes.diffuse.state import DiffuseState, reduce_diffuse
 from viewer.modes.info.describe import _describe_card
 from viewer.modes.latent.layout import make_layout

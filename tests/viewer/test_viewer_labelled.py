@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from trainer.contract.errors import ImageError
-from viewer.modes.dataset.opened import open_set
+from viewer.files.image_set import open_set
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (7, 6, 5, 3), np.uint8)
 LABELS = [0, 1, 2, 0, 1, 2, 0]

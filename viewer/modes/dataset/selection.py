@@ -11,7 +11,7 @@ from typing import Final
 
 from trainer.contract.errors import ImageError
 from viewer.files.atomic import write_over
-from viewer.modes.dataset.opened import LabelledSet, fingerprint
+from viewer.files.image_set import LabelledSet, fingerprint
 from viewer.text import printable
 
 _LARGEST: Final = 2**28  # bytes

@@ -11,6 +11,7 @@ import numpy as np
 
 from trainer.contract.errors import ImageError, ViewerError
 from viewer import render
+from viewer.files.image_set import LabelledSet
 from viewer.files.png import Image, encode_png, save_numbered
 from viewer.files.table import ONE_A_IMAGE
 from viewer.frame.area import Area
@@ -20,7 +21,6 @@ from viewer.frame.side_by_side import sharp
 from viewer.keys import Event
 from viewer.modes.dataset import DatasetOptions
 from viewer.modes.dataset.collection import catalogue_of, common_size, glance, open_sets
-from viewer.modes.dataset.opened import LabelledSet
 from viewer.modes.dataset.selection import Marks
 from viewer.modes.dataset.state import ALL, DatasetState, reduce_dataset
 from viewer.sessions.classes import class_words
