@@ -22,6 +22,7 @@ import argparse
 import contextlib
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -33,9 +34,9 @@ from typing import Any
 
 import psutil
 
-FINISHED, GAVE_UP, MISTAKE, STOPPED = 0, 1, 2, 75
-EXIT_FILE = "UTSUROI_EXIT_FILE"  # where trainings leave their codes: see trainer/exit_status.py
-LAUNCHERS = {"accelerate", "torchrun", "accelerate-launch", "accelerate.commands.launch", "torch.distributed.run"}
+_STATUS = runpy.run_path(str(Path(__file__).resolve().parent.parent / "trainer" / "exit_status.py"))
+FINISHED, GAVE_UP, MISTAKE, STOPPED = (_STATUS[name] for name in ("FINISHED", "FAILED", "MISTAKE", "STOPPED"))
+EXIT_FILE, LAUNCHERS = _STATUS["EXIT_FILE"], _STATUS["LAUNCHERS"]
 GRACE_SECONDS = 120.0  # for workers that have lost their launcher, or were asked to stop: they save first
 POLL_SECONDS = 0.5
 STEP = "step_"  # checkpoints are named after theirs; unfinished ones begin with a dot

@@ -2,7 +2,6 @@
 
 import contextlib
 import copy
-import ctypes
 import hashlib
 import math
 import os
@@ -13,30 +12,34 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, NoReturn, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast
 
-import psutil
 import torch
 from accelerate.accelerator import Accelerator
 from accelerate.utils import broadcast, gather_object
 from torch import Tensor, nn
 
-from trainer import exit_status as supervised
-from trainer import sharding
+from trainer import exit_status, sharding
 from trainer.config import RunConfig, UserError
+from trainer.exit_status import FINISHED, STOPPED
 from trainer.family import Nets
+from trainer.launcher import (
+    Kind,
+    asked_to_shard,
+    check_precision,
+    die_with,
+    find_launcher,
+    kind_of,
+    options_of,
+    set_threads,
+)
 
 Found = TypeVar("Found")
 
-PR_SET_PDEATHSIG = 1
-TORCHRUN = {"torchrun", "torch.distributed.run"}
 TORCHRUN_COUNTS = ("nnodes", "nproc_per_node")  # by default 1
-LAUNCHERS = {"accelerate", "accelerate-launch", "accelerate.commands.launch"} | TORCHRUN
 ECHO_SECONDS = 2.0  # launchers repeat a terminal's Ctrl-C to their workers: not a second request
 STOP_SIGNALS = ("SIGTERM", "SIGINT", "SIGUSR1", "SIGHUP")
-STOPPED_EXIT_CODE = 75  # EX_TEMPFAIL: stopped on request after saving; run the same command again
 
 
 class World:
@@ -220,8 +223,8 @@ def ignores_hangups() -> bool:
 
 def leave(world: World | None, code: int) -> NoReturn:
     """End this process without running destructors: finished CPU ranks were seen to die in them."""
-    supervised.tell(code=code, rank=world.rank if world is not None else rank_of_environment())
-    if world is not None and code in (0, STOPPED_EXIT_CODE):
+    exit_status.report(code=code, rank=world.rank if world is not None else rank_of_environment())
+    if world is not None and code in (FINISHED, STOPPED):
         world.wait()
         world.accelerator.end_training()
     sys.stdout.flush()
@@ -240,42 +243,7 @@ def seed_step(seed: int, step: int, rank: int) -> None:
     torch.manual_seed(int.from_bytes(hashlib.sha256(text).digest()[:7], "little"))
 
 
-def find_launcher() -> psutil.Process | None:
-    """The launcher that started this process, or ``None``."""
-    try:
-        parent = psutil.Process().parent()
-        command = parent.cmdline() if parent else []
-    except psutil.Error:
-        return None
-    return parent if names_in(command) & LAUNCHERS else None
-
-
-def names_in(command: list[str]) -> set[str]:
-    """What the first words of a command line name, without folders."""
-    return {Path(part).name for part in command[:4]}
-
-
-def kind_of(launcher: psutil.Process | None) -> Literal["", "torchrun", "accelerate"]:
-    """Which launcher started this process."""
-    if launcher is None:
-        return ""
-    return "torchrun" if names_in(launcher.cmdline()) & TORCHRUN else "accelerate"
-
-
-def options_of(launcher: psutil.Process | None) -> dict[str, str]:
-    """What the launcher was told on its command line: option name with underscores → value."""
-    options: dict[str, str] = {}
-    command = launcher.cmdline() if launcher else []
-    for part, following in pairwise([*command, ""]):
-        if part.endswith(".py"):
-            break  # what follows belongs to the training script
-        if part.startswith("--"):
-            name, equals, value = part[2:].partition("=")
-            options[name.replace("-", "_")] = value if equals else following
-    return options
-
-
-def asked_size(options: dict[str, str], kind: Literal["", "torchrun", "accelerate"]) -> int | None:
+def asked_size(options: dict[str, str], kind: Kind) -> int | None:
     """How many ranks the launcher was asked for: accelerate on its command line or in its config file, torchrun on its
     command line or in its environment. ``None`` where that is not one number."""
     if kind == "torchrun":
@@ -291,50 +259,12 @@ def asked_size(options: dict[str, str], kind: Literal["", "torchrun", "accelerat
     return int(load_config_from_file(str(file)).num_processes)
 
 
-def set_threads(config: RunConfig, launcher: psutil.Process | None, options: dict[str, str]) -> None:
-    """Share the cores among this machine's ranks: launchers leave each rank one thread unless told otherwise."""
-    threads = config.threads
-    if launcher is not None and not threads and "num_cpu_threads_per_process" not in options:
-        with contextlib.suppress(psutil.Error):
-            if "OMP_NUM_THREADS" not in launcher.environ():
-                cores = (
-                    len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else os.cpu_count()
-                )
-                threads = max(1, (cores or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
-    if threads:
-        torch.set_num_threads(threads)
-
-
 def check_size(config: RunConfig, asked: int | None, found: int) -> None:
     if asked is not None and asked != found:
         raise UserError(
             f"asked for {asked} ranks, found {found}; for CPU ranks use ACCELERATE_USE_CPU=true "
             f"accelerate launch --multi_gpu --num_processes {asked} (see launch/accelerate/)"
         )
-
-
-def check_precision(config: RunConfig) -> None:
-    asked = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
-    if asked not in ("no", config.precision):
-        raise UserError(f"the launcher asks for {asked}, --precision is {config.precision}: set --precision {asked}")
-
-
-def asked_to_shard(config: RunConfig) -> bool:
-    """Whether the launcher asks for FSDP, in the form that ``trainer.sharding`` offers. Raises ``UserError``.
-
-    accelerate is not told: it would leave CPU ranks unsharded without a word.
-    """
-    if os.environ.pop("ACCELERATE_USE_FSDP", "false").lower() != "true":
-        return False
-    for name, expected in (("version", "2"), ("offload_params", "false"), ("auto_wrap_policy", "NO_WRAP"),
-                           ("activation_checkpointing", "false"), ("cpu_ram_efficient_loading", "false")):  # fmt: skip
-        found = os.environ.get(f"FSDP_{name.upper()}", expected)
-        if found.lower() != expected.lower():
-            raise UserError(f"fsdp_{name} is {found}, expected {expected} (see launch/accelerate/fsdp.yaml)")
-    if config.compile or config.precision == "fp16":
-        given = "--compile" if config.compile else "--precision fp16"
-        raise UserError(f"{given} does not go with FSDP; leave it out, or take launch/accelerate/many_gpus.yaml")
-    return True
 
 
 def check_device(config: RunConfig, device: torch.device, size: int) -> None:
@@ -345,11 +275,3 @@ def check_device(config: RunConfig, device: torch.device, size: int) -> None:
         raise UserError(f"{size} ranks were launched for GPUs, found none; ACCELERATE_USE_CPU=true trains on CPU")
     if config.precision == "fp16" and device.type == "cpu":
         raise UserError("--precision is fp16, which a CPU would silently train in fp32; expected bf16 or fp32 on a CPU")
-
-
-def die_with(launcher: psutil.Process) -> None:
-    """Have the kernel send SIGTERM when the launcher dies: its workers save and stop, none is orphaned (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != launcher.pid:  # it died before
-            os.kill(os.getpid(), signal.SIGTERM)

@@ -3,8 +3,8 @@
 import re
 
 from trainer.config import UserError
+from trainer.exit_status import FAILED
 
-BROKEN, MISTAKE = 1, 2  # exit codes: the same command may go on from the last checkpoint, or would fail again
 _MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|CUBLAS_STATUS_ALLOC_FAILED")
 _LOADER = re.compile(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)")
 _RANKS = re.compile(
@@ -15,7 +15,7 @@ _RANKS = re.compile(
 class Broken(Exception):
     """The end of a run that was sound when it began: shown as one line, never a traceback."""
 
-    def __init__(self, text: str, *, code: int = BROKEN, on_all_ranks: bool = False) -> None:
+    def __init__(self, text: str, *, code: int = FAILED, on_all_ranks: bool = False) -> None:
         super().__init__(text)
         self.code, self.on_all_ranks = code, on_all_ranks
 

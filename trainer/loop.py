@@ -15,29 +15,26 @@ from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
-from trainer import checkpoint, sharding
-from trainer import exit_status as supervised
+from trainer import checkpoint, exit_status
 from trainer.checkpoint import Origin, State, Taken
-from trainer.config import RunConfig, UserError, parse
+from trainer.config import UserError, parse
 from trainer.contract.text import printable
-from trainer.data.batches import open_data
 from trainer.data.batches.augment import Augment
-from trainer.data.batches.dataset import ImageDataset
 from trainer.data.batches.stream import Stream, ordered
-from trainer.distributed import STOPPED_EXIT_CODE, World, leave, rank_of_environment, seed_step
+from trainer.distributed import World, leave, rank_of_environment, seed_step
 from trainer.ema import AveragedNets
-from trainer.failures import BROKEN, MISTAKE, Broken, explain
+from trainer.exit_status import FAILED, MISTAKE, STOPPED
+from trainer.failures import Broken, explain
 from trainer.family import Batch, Crops, Family, Nets
 from trainer.log import Log, Tolerant
 from trainer.runs import resume as starts
 from trainer.runs import store as runs
-from trainer.schedule import rate_factor
+from trainer.runs.start import set_up
+from trainer.turns import Turns
 
 MAX_SHEET_SIDE = 16  # samples along each side of a sheet that is to show all classes
 DESCRIBED_IMAGES = 2048  # of the training set, for the facts on the card
-LEAST_IMAGES = 4  # to train on: fewer are a mistake in --data, not a set
 STOP_SCORING_SECONDS = 5.0  # after a request to stop: saving comes first
 AGREE_EVERY = 8  # steps between agreements to stop on accelerators, which would have to wait for each
 
@@ -60,7 +57,7 @@ def main(family_class: type[Family], arguments: list[str] | None = None) -> NoRe
         if not rank or not silent:
             where = f"rank {rank}: " if rank else ""
             print(f"error: {where}{error}", file=sys.stderr)
-        code = BROKEN if isinstance(error, Taken) else MISTAKE
+        code = FAILED if isinstance(error, Taken) else MISTAKE
     except Broken as broken:
         if world is None or world.is_main:
             print(f"error: {printable(str(broken))}", file=sys.stderr)
@@ -87,7 +84,7 @@ def train(family_class: type[Family], config: Any, world: World) -> int:
             what = explain(error, world.size)
             if not what or (run is None and isinstance(error, UserError)):
                 raise
-            code = MISTAKE if isinstance(error, UserError) else BROKEN
+            code = MISTAKE if isinstance(error, UserError) else FAILED
             where = f" in step {run.step + 1}; {run.last_good()}" if run is not None else ""
             raise Broken(f"{config.out}: {what}{where}", code=code) from None
 
@@ -113,7 +110,7 @@ class Run:
         self.asked_to_stop = False
         self.time_share = 0.0
         self.described: tuple[int, dict[str, Any]] = (-1, {})  # at which step, and what
-        self.turns = Turns(self)
+        self.turns = Turns(config, world, self.nets, self.raw, self.averaged, self.optimizers, self.stream)
         self.unsaved = ""  # why the last checkpoint could not be written
         self.log = Log(None)
         world.on_main(self.open_log, self.config.out)
@@ -201,7 +198,7 @@ class Run:
 
     def go(self) -> int:
         config = self.config
-        supervised.tell(began=self.step, rank=self.world.rank)
+        exit_status.report(began=self.step, rank=self.world.rank)
         if self.step >= config.steps:
             self.log.say(f"{config.out} is at step {self.step} of {config.steps} already; a larger --steps goes on")
             return 0
@@ -225,10 +222,10 @@ class Run:
             if shows:
                 self.write_samples()
         if self.unsaved:
-            self.refuse_to_go_on(f"step {self.step} was reached and could not be saved: {self.unsaved}", code=BROKEN)
+            self.refuse_to_go_on(f"step {self.step} was reached and could not be saved: {self.unsaved}", code=FAILED)
         if self.asked_to_stop:
             self.log.say(f"stopped at step {self.step}; run the same command again to go on")
-            return STOPPED_EXIT_CODE
+            return STOPPED
         if not self.world.same_parameters(self.raw):
             self.refuse_to_go_on("the ranks' weights differ at the end: this is a defect, please report it")
         self.log.say(f"finished step {self.step}: {self.stream.position} images seen; checkpoints in {config.out}")
@@ -237,7 +234,7 @@ class Run:
     def advance(self) -> None:
         """One training step."""
         seed_step(self.config.seed, self.step, self.world.rank)
-        self.turns.begun_at = self.stream.position
+        self.turns.begin(step=self.step, progress=self.progress)
         for _ in range(self.config.accumulate):
             self.family.step(self.nets, self.stream, self.turns)
         self.step += 1
@@ -379,118 +376,3 @@ class Run:
         self.stream.close()
         if self.lock is not None:
             self.lock.close()
-
-
-class Turns:
-    """Hands a family its networks' turns: see ``trainer.family.Turn``.
-
-    Gradients are summed over ``accumulate`` turns of one name before its optimiser steps, so a critic that takes
-    five turns a step still takes five.
-    """
-
-    def __init__(self, run: Run) -> None:
-        self.run = run
-        self.taken = dict.fromkeys(run.nets, 0)
-        self.begun_at = run.stream.position  # the images seen when the step began
-        self.updated_at = dict.fromkeys(run.nets, 0)
-        self.sums: dict[str, Tensor] = {}
-        self.counts: dict[str, int] = {}
-        for name in run.nets:
-            self.ready(name)
-
-    @property
-    def step(self) -> int:
-        return self.run.step
-
-    def ready(self, name: str) -> None:
-        """Between turns every network may be called with gradients, to be averaged over ranks if its next turn is
-        the one that steps."""
-        last = (self.taken[name] + 1) % self.run.config.accumulate == 0
-        self.run.world.set_sync(self.run.nets[name], last)
-        self.run.raw[name].requires_grad_(True)
-
-    @contextlib.contextmanager
-    def __call__(self, name: str) -> Iterator[dict[str, Tensor]]:
-        run, config = self.run, self.run.config
-        others = [other for other in run.nets if other != name]
-        for other in others:
-            run.raw[other].requires_grad_(False)
-            run.world.set_sync(run.nets[other], False)
-        loss: dict[str, Tensor] = {}
-        yield loss
-        total = torch.stack([value.float() for value in loss.values()]).sum()
-        run.world.accelerator.backward(total / config.accumulate)
-        self.taken[name] += 1
-        if self.taken[name] % config.accumulate == 0:
-            self.update(name)
-        for term, value in loss.items():
-            self.add(f"loss/{name}/{term}", value.detach())
-        for other in (name, *others):
-            self.ready(other)
-
-    def update(self, name: str) -> None:
-        """One optimiser step, and one of the averaged weights."""
-        run, config = self.run, self.run.config
-        optimizer = run.optimizers[name]
-        if config.clip_norm:
-            run.world.accelerator.unscale_gradients(optimizer)
-            norm = nn.utils.clip_grad_norm_(run.raw[name].parameters(), config.clip_norm)
-            self.add(f"gradient_norm/{name}", sharding.whole(norm.detach()))
-        factor = rate_factor(config.schedule, progress=run.progress, step=run.step, warmup=config.warmup)
-        for group in optimizer.param_groups:
-            group["lr"] = group["initial_lr"] * factor
-        optimizer.step()
-        optimizer.zero_grad()
-        seen = run.stream.position
-        # Not since its last update: a network that sat out a stage of the run would then depend on where that resumed.
-        images, self.updated_at[name] = seen - max(self.updated_at[name], self.begun_at), seen
-        run.averaged.update(name, run.raw[name], images=images, images_seen=seen)
-
-    def add(self, name: str, value: Tensor) -> None:
-        """Sum on the device: reading a figure every step would make the host wait for it."""
-        self.sums[name] = self.sums[name] + value if name in self.sums else value.float()
-        self.counts[name] = self.counts.get(name, 0) + 1
-
-    def take(self) -> dict[str, float]:
-        """Means since the last call, over all ranks, and the learning rates."""
-        names = list(self.sums)
-        means = torch.stack([self.sums[name] / self.counts[name] for name in names])
-        row = dict(zip(names, self.run.world.mean(means).tolist(), strict=True))
-        self.sums.clear()
-        self.counts.clear()
-        for name, optimizer in self.run.optimizers.items():
-            row[f"rate/{name}"] = optimizer.param_groups[0]["lr"]
-        return row
-
-
-def set_up(family_class: type[Family], config: Any, sharded: bool) -> tuple[Family, ImageDataset, Nets]:
-    """A family, its data and its networks, the same on every rank. Raises ``UserError``."""
-    family = family_class(config)
-    if sharded and not family.shardable:
-        raise UserError(f"{family_class.__name__} with these options cannot train with FSDP; use DDP (many_gpus.yaml)")
-    images = open_data(config, family.reading())
-    check_data(family_class, images, config)
-    runs.lay_foundation(family, config.out)
-    seed_step(config.seed, -1, 0)  # the same weights on every rank
-    try:
-        nets = family.build(images.spec)
-    except ValueError as error:
-        raise UserError(f"{config.data}: {error}") from None
-    family.begin(nets)
-    return family, images, nets
-
-
-def check_data(family_class: type[Family], images: ImageDataset, config: RunConfig) -> None:
-    """Refuse a data set that the family or the options cannot use."""
-    if family_class.needs_labels and not images.classes:
-        raise UserError(
-            f"{config.data}: holds no labels, {family_class.__name__} needs them (two class folders or more, say)"
-        )
-    training = images.split(config.hold_out)[0]
-    if len(training) < LEAST_IMAGES:
-        raise UserError(
-            f"{config.data}: {len(images)} image(s), {len(training)} of them to train on, "
-            f"expected {LEAST_IMAGES} or more"
-        )
-    if family_class.needs_labels and images.labels is not None and len(np.unique(images.labels[training])) < 2:
-        raise UserError(f"{config.data}: all images to train on are of one class, expected two or more")

@@ -21,8 +21,8 @@ from trainer import metrics
 from trainer.config import RunConfig, UserError
 from trainer.data.drawing import toycats
 from trainer.distributed import World
-from trainer.evaluate import EvaluateConfig, Evaluation, same_classes
 from trainer.evaluation import inception
+from trainer.evaluation.evaluation import EvaluateConfig, Evaluation, same_classes
 from trainer.evaluation.features import fit, open_onnx
 from trainer.families.classifier import Classifier
 from trainer.families.vae import VAE
@@ -216,9 +216,9 @@ def test_labels_asked_for_are_compared_by_name(
     monkeypatch.setattr(evaluation, "spec", type(evaluation.spec)(image_size=(16, 16), channels=3, classes=order))
     labels = torch.arange(50) % len(order)
     logits = nn.functional.one_hot(len(order) - 1 - labels, len(order)).float()
-    assert evaluation.judge_classes(logits, labels)["label_accuracy"] == 1
+    assert evaluation.count_classes(logits, labels)["label_accuracy"] == 1
     logits[:10] = logits[:10].roll(1, 1)
-    assert evaluation.judge_classes(logits, labels)["label_accuracy"] == pytest.approx(0.8)
+    assert evaluation.count_classes(logits, labels)["label_accuracy"] == pytest.approx(0.8)
 
 
 def test_copies_of_training_images_are_found(

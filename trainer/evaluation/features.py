@@ -1,4 +1,4 @@
-"""Networks that judge images: features to compare sets in, and classes; of Inception, an ONNX file, or a run."""
+"""Feature extractors and classifiers of images: Inception, an ONNX file, or the run of a classifier."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601's weights of red, green, blue
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judge:
-    """A network that looks at images f32 [n, c, h, w] in 0..1, c 1 or 3, of any size."""
+class FeatureExtractor:
+    """A network that maps images f32 [n, c, h, w] in 0..1, c 1 or 3, of any size, to features or logits."""
 
     name: str
     embed: Callable[[Tensor], Tensor]  # → f32 [n, d]: features, or logits where it was opened as a classifier
@@ -38,24 +38,24 @@ def fit(image: Tensor, channels: int, size: tuple[int, int]) -> Tensor:
     return image
 
 
-def open_features(source: str, inception: Path | None, device: torch.device) -> Judge | None:
+def open_features(source: str, inception: Path | None, device: torch.device) -> FeatureExtractor | None:
     """Features by ``inception``, ``none``, an ONNX file, or the run of a classifier. Raises ``UserError``."""
     if source == "none":
         return None
     if source == "inception":
         network = load_inception(inception).to(device)
-        return Judge(name="inception", embed=network)
+        return FeatureExtractor(name="inception", embed=network)
     if source.endswith(".onnx"):
         return open_onnx(Path(source), "features")
     return open_run(Path(source), device, "features")
 
 
-def open_classifier(source: Path, device: torch.device) -> Judge:
+def open_classifier(source: Path, device: torch.device) -> FeatureExtractor:
     """A classifier: the run of one, or an ONNX file whose output is a score a class. Raises ``UserError``."""
     return open_onnx(source, "classifier") if source.suffix == ".onnx" else open_run(source, device, "classifier")
 
 
-def open_run(run: Path, device: torch.device, flag: str) -> Judge:
+def open_run(run: Path, device: torch.device, flag: str) -> FeatureExtractor:
     """The best weights of a classifier's run. Raises ``UserError``."""
     if not run.is_dir():
         raise UserError(f"--{flag} is {run}, expected an .onnx file or the folder of a classifier's run")
@@ -70,10 +70,10 @@ def open_run(run: Path, device: torch.device, flag: str) -> Judge:
     def embed(image: Tensor) -> Tensor:
         return call(2 * fit(image, spec.channels, spec.image_size) - 1)
 
-    return Judge(name=run.resolve().name, embed=embed, classes=spec.classes)
+    return FeatureExtractor(name=run.resolve().name, embed=embed, classes=spec.classes)
 
 
-def open_onnx(path: Path, flag: str) -> Judge:
+def open_onnx(path: Path, flag: str) -> FeatureExtractor:
     """An ONNX network of one image input: f32 [n, c, h, w] in 0..1, or u8 [n, h, w, c]; its first output, flattened.
 
     Raises ``UserError`` where it is something else.
@@ -117,7 +117,7 @@ def open_onnx(path: Path, flag: str) -> Judge:
             raise UserError(f"--{flag} {path}: gives {list(found.shape)} for {len(padded)} images, expected rows")
         return found.reshape(len(padded), -1)[: len(value)]
 
-    return Judge(name=path.name, embed=embed)
+    return FeatureExtractor(name=path.name, embed=embed)
 
 
 def _layout(port: Any) -> tuple[bool, int, int, int] | None:
