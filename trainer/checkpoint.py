@@ -33,7 +33,7 @@ else:
     import fcntl
 
 FOLDER = "checkpoints"
-FOUNDATION = "foundation"  # a copy of the run that this one stands on
+BASE_RUN = "foundation"  # a copy of the run that this one stands on
 MANIFEST = "manifest.json"
 NETS, AVERAGED, OPTIMIZERS, STATE = "nets.safetensors", "averaged.safetensors", "optimizers.pt", "state.json"
 FILES = (NETS, AVERAGED, OPTIMIZERS, STATE)
@@ -67,7 +67,7 @@ class Origin:
     data: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # as sources.identity knows the images
 
 
-class Taken(UserError):
+class RunLocked(UserError):
     """Another process has the folder of a run: one that waits may have it later."""
 
 
@@ -146,7 +146,7 @@ def lock(run: Path) -> BinaryIO:
     """Keep other processes from training in the same folder until the file returned is closed, or this process dies.
 
     Makes the folder. On file systems that know no locks, a warning says that nothing is kept from it. Raises
-    ``UserError``, and ``Taken``.
+    ``UserError``, and ``RunLocked``.
     """
     try:
         run.mkdir(parents=True, exist_ok=True)
@@ -162,7 +162,7 @@ def lock(run: Path) -> BinaryIO:
     except OSError as error:
         if error.errno in TAKEN:
             file.close()
-            raise Taken(f"{run}: another process is training there; wait for it, or choose another --out") from None
+            raise RunLocked(f"{run}: another process is training there; wait for it, or choose another --out") from None
         reason = f"{run}: cannot be locked ({error.strerror or error})"
         print(f"warning: {printable(reason)}: see to it that no other process trains there", file=sys.stderr)
     return file
@@ -237,10 +237,10 @@ def newest_intact(run: Path) -> tuple[Path | None, list[str]]:
     """The newest checkpoint that is whole, and a line on each newer one that is not."""
     complaints: list[str] = []
     for path in reversed(checkpoints(run)):
-        fault = damage(path)
-        if not fault:
+        problem = damage(path)
+        if not problem:
             return path, complaints
-        complaints.append(f"{path}: skipped: {fault}")
+        complaints.append(f"{path}: skipped: {problem}")
     return None, complaints
 
 
@@ -285,11 +285,11 @@ def described(path: Path) -> str:
 def verify(run: Path) -> int:
     """Print a line on each checkpoint, damaged ones and those of the run's foundation too. Returns the exit code."""
     code = 0
-    found = checkpoints(run) + checkpoints(run / FOUNDATION)
+    found = checkpoints(run) + checkpoints(run / BASE_RUN)
     for path in found:
-        fault = damage(path)
-        code = 2 if fault else code
-        print(printable(f"{path}: damaged: {fault}" if fault else f"{path}: intact: {described(path)}"))
+        problem = damage(path)
+        code = 2 if problem else code
+        print(printable(f"{path}: damaged: {problem}" if problem else f"{path}: intact: {described(path)}"))
     for path in sorted((run / FOLDER).glob(f"{DAMAGED}*")):
         print(f"{printable(path)}: was set aside as damaged; may be removed")
     if not found:

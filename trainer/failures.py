@@ -12,7 +12,7 @@ _RANKS = re.compile(
 )
 
 
-class Broken(Exception):
+class TrainingFailure(Exception):
     """The end of a run that was sound when it began: shown as one line, never a traceback."""
 
     def __init__(self, text: str, *, code: int = FAILED, on_all_ranks: bool = False) -> None:

@@ -123,7 +123,7 @@ class Exportable:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Foundation:
+class BaseRun:
     """A finished run that another one stands on: its networks, frozen, as its files have them."""
 
     run: str  # its id
@@ -149,12 +149,12 @@ class Family(ABC):
         """How the data are read."""
         return Reading()
 
-    def foundation(self) -> Path | None:
+    def base_run(self) -> Path | None:
         """The folder of the run that this one stands on; the loop keeps a copy of its best weights in this one, so that
         neither resuming nor exporting needs it again. Raises ``UserError``."""
         return None
 
-    def stand_on(self, foundation: Foundation) -> None:
+    def use_base(self, base: BaseRun) -> None:
         """Take what ``foundation`` asked for: called before ``build``. Raises ``UserError`` with one line."""
         raise NotImplementedError(f"{type(self).__name__} stands on no other run")
 

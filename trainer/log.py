@@ -92,7 +92,7 @@ class Log:
                 self.board.close()
 
 
-class Tolerant:
+class ErrorIgnoringStream:
     """A stream for people that is silent where it cannot be written: nobody's terminal or full disk ends a run."""
 
     def __init__(self, stream: Any) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from trainer import checkpoint, exit_status
-from trainer.checkpoint import Origin, State, Taken
+from trainer.checkpoint import Origin, RunLocked, State
 from trainer.config import UserError, parse
 from trainer.contract.text import printable
 from trainer.data.batches.augment import Augment
@@ -25,11 +25,10 @@ from trainer.data.batches.stream import Stream, ordered
 from trainer.distributed import World, leave, rank_of_environment, seed_step
 from trainer.ema import AveragedNets
 from trainer.exit_status import FAILED, MISTAKE, STOPPED
-from trainer.failures import Broken, explain
+from trainer.failures import TrainingFailure, explain
 from trainer.family import Batch, Crops, Family, Nets
-from trainer.log import Log, Tolerant
-from trainer.runs import resume as starts
-from trainer.runs import store as runs
+from trainer.log import ErrorIgnoringStream, Log
+from trainer.runs import resume, store
 from trainer.runs.start import set_up
 from trainer.turns import Turns
 
@@ -43,7 +42,7 @@ def main(family_class: type[Family], arguments: list[str] | None = None) -> NoRe
     """The body of every ``trainer/train_<model>.py``: flags → run → exit code."""
     world = None
     code = 0
-    sys.stdout, sys.stderr = Tolerant(sys.stdout), Tolerant(sys.stderr)
+    sys.stdout, sys.stderr = ErrorIgnoringStream(sys.stdout), ErrorIgnoringStream(sys.stderr)
     try:
         config: Any = parse(
             family_class.Config, arguments, f"{family_class.__doc__} Run the same command again to resume."
@@ -57,13 +56,13 @@ def main(family_class: type[Family], arguments: list[str] | None = None) -> NoRe
         if not rank or not silent:
             where = f"rank {rank}: " if rank else ""
             print(f"error: {where}{error}", file=sys.stderr)
-        code = FAILED if isinstance(error, Taken) else MISTAKE
-    except Broken as broken:
+        code = FAILED if isinstance(error, RunLocked) else MISTAKE
+    except TrainingFailure as failure:
         if world is None or world.is_main:
-            print(f"error: {printable(str(broken))}", file=sys.stderr)
-        elif not broken.on_all_ranks:
-            print(f"error: rank {world.rank}: {printable(str(broken))}", file=sys.stderr)
-        code = broken.code
+            print(f"error: {printable(str(failure))}", file=sys.stderr)
+        elif not failure.on_all_ranks:
+            print(f"error: rank {world.rank}: {printable(str(failure))}", file=sys.stderr)
+        code = failure.code
     except SystemExit as ended:  # of the command line: --help, or a flag that is none
         code = ended.code if isinstance(ended.code, int) else MISTAKE
     except KeyboardInterrupt:  # before the loop began to catch it: there is nothing to save yet
@@ -72,8 +71,8 @@ def main(family_class: type[Family], arguments: list[str] | None = None) -> NoRe
 
 
 def train(family_class: type[Family], config: Any, world: World) -> int:
-    """Train to the end, or until stopped. Returns the exit code. Raises ``UserError``, and ``Broken`` for what happens
-    to a run that was sound."""
+    """Train to the end, or until stopped. Returns the exit code. Raises ``UserError``, and ``TrainingFailure`` once
+    training has begun."""
     run = None
     with world.catch_signals(), contextlib.ExitStack() as stack:
         try:
@@ -86,7 +85,7 @@ def train(family_class: type[Family], config: Any, world: World) -> int:
                 raise
             code = MISTAKE if isinstance(error, UserError) else FAILED
             where = f" in step {run.step + 1}; {run.last_good()}" if run is not None else ""
-            raise Broken(f"{config.out}: {what}{where}", code=code) from None
+            raise TrainingFailure(f"{config.out}: {what}{where}", code=code) from None
 
 
 class Run:
@@ -142,7 +141,7 @@ class Run:
             for name, optimizer in self.optimizers.items()
         }
         if path is not None:
-            start = world.on_all(lambda: runs.load(path, self.raw, self.averaged.nets, self.optimizers))
+            start = world.on_all(lambda: store.load(path, self.raw, self.averaged.nets, self.optimizers))
             for name, optimizer in self.optimizers.items():  # the options of now, not those that were saved
                 for group, options in zip(optimizer.param_groups, options_of[name], strict=True):
                     group.update(options)
@@ -151,16 +150,16 @@ class Run:
 
     def choose(self) -> Path | None:
         self.lock = checkpoint.lock(self.config.out)
-        self.data = starts.data_facts(self.family, self.config, self.images)
-        return starts.choose(self.family, self.config, self.spec, self.data)
+        self.data = resume.data_facts(self.family, self.config, self.images)
+        return resume.choose(self.family, self.config, self.spec, self.data)
 
     def register(self, start: State, path: Path | None) -> None:
         """Write config.json, and say where the run goes on, and with what else than before."""
         config, world = self.config, self.world
-        runs.keep_foundation(self.family, config.out)
-        self.origin = starts.write_run(config, self.family, self.spec, self.data, start, world.size, str(world.device))
+        store.keep_base(self.family, config.out)
+        self.origin = resume.write_run(config, self.family, self.spec, self.data, start, world.size, str(world.device))
         if path is not None:
-            changes = starts.changes(start, checkpoint.origin_of(path), self.origin, config, world.size)
+            changes = resume.changes(start, checkpoint.origin_of(path), self.origin, config, world.size)
             changed = f" ({'; '.join(changes)})" if changes else ""
             at = f"at step {start.step}, {start.images_seen} images seen"
             print(f"resuming {printable(config.out)} {at}{printable(changed)}")
@@ -274,7 +273,7 @@ class Run:
 
     def refuse_to_go_on(self, what: str, code: int = MISTAKE) -> NoReturn:
         """For what all ranks find alike."""
-        raise Broken(f"{self.config.out}: {what}; {self.last_good()}", code=code, on_all_ranks=True)
+        raise TrainingFailure(f"{self.config.out}: {what}; {self.last_good()}", code=code, on_all_ranks=True)
 
     def last_good(self) -> str:
         path, _ = checkpoint.newest_intact(self.config.out)
@@ -321,7 +320,7 @@ class Run:
                 facts=self.describe(),
             )
             try:
-                runs.save(self.config.out, state, nets, self.averaged.nets, optimizers, self.origin)
+                store.save(self.config.out, state, nets, self.averaged.nets, optimizers, self.origin)
             except OSError as error:
                 failure = error.strerror or str(error)
                 self.log.say(f"warning: checkpoint at step {self.step} was not written ({failure}); training goes on")

@@ -97,7 +97,7 @@ class Estimate(NamedTuple):
     """A figure and its standard deviation over subsets."""
 
     value: float
-    deviation: float
+    std: float
 
 
 def kernel_distance(one: Tensor, other: Tensor, *, subsets: int = 100, size: int = 1000, seed: int = 0) -> Estimate:

@@ -113,7 +113,7 @@ def test_figures_are_those_of_the_networks(vae: Path, folder: Path, world: World
     real, sampled = (nn.functional.avg_pool2d(rows, 4).flatten(1) for rows in (images, samples))
     assert found["frechet"] == pytest.approx(metrics.frechet_distance(real, sampled), rel=1e-3)
     assert found["precision"] == metrics.precision_recall(real, sampled).precision
-    assert {"ssim", "mse", "kernel", "kernel_deviation", "recall", "copying"} <= found.keys()
+    assert {"ssim", "mse", "kernel", "kernel_std", "recall", "copying"} <= found.keys()
     for name, columns in (("reconstructions", 12), ("samples", 8), ("neighbours", 6)):
         sheet = cv2.imread(str(vae / "evaluation" / f"{name}.png"))
         assert sheet.shape[1] == columns * (SIDE + 2) + 2

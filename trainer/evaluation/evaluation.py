@@ -376,7 +376,7 @@ def compare_sets(real: Tensor, sampled: Tensor, seed: int) -> dict[str, float]:
     return {
         "frechet": metrics.frechet_distance(real, sampled),
         "kernel": kernel.value,
-        "kernel_deviation": kernel.deviation,
+        "kernel_std": kernel.std,
         "precision": coverage.precision,
         "recall": coverage.recall,
     }

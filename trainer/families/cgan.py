@@ -39,7 +39,7 @@ class ConditionalGANConfig(AdversarialConfig, AdamConfig):
     embedding_size: int = 50
     """Numbers that the generator learns of a class (projection)."""
     objective: Literal["bce", "hinge"] = "bce"
-    """The game: cross-entropy, or hinge."""
+    """Adversarial loss: cross-entropy, or hinge."""
     batch_size: int = 64
     """Images a step and rank."""
 
@@ -169,14 +169,14 @@ class ConditionalGAN(Adversarial):
         )
 
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
-        batch, game = next(batches), self.config.objective
+        batch, objective = next(batches), self.config.objective
         real, label = batch.image, batch.label
         fake = nets.generator(self.noise(len(real), real.device), label)  # for both turns
         with turn("discriminator") as loss:
-            loss["real"] = discriminator_loss(game, nets.discriminator(real, label), True)
-            loss["fake"] = discriminator_loss(game, nets.discriminator(fake.detach(), label), False)
+            loss["real"] = discriminator_loss(objective, nets.discriminator(real, label), True)
+            loss["fake"] = discriminator_loss(objective, nets.discriminator(fake.detach(), label), False)
         with turn("generator") as loss:
-            loss["adversarial"] = generator_loss(game, nets.discriminator(fake, label))
+            loss["adversarial"] = generator_loss(objective, nets.discriminator(fake, label))
 
     def sample_inputs(
         self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]

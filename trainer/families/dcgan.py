@@ -2,7 +2,7 @@
 Learning with Deep Convolutional Generative Adversarial Networks").
 
 ``dense``: a linear layer, then 5x5 convolutions, four halvings. ``conv``: the widespread 4x4 form, as deep as the
-image is large. The game can be another (``--objective``), and small data sets want ``--diffaugment`` and ``--r1``.
+image is large. Other losses: ``--objective``, and small data sets want ``--diffaugment`` and ``--r1``.
 
     accelerate launch trainer/train_dcgan.py --data faces.npy --out runs/faces --arch conv
 """
@@ -39,7 +39,7 @@ class DCGANConfig(AdversarialConfig, AdamConfig):
     width: int = 64
     """Channels at half the image's size; each further halving doubles them, up to 8 times (conv)."""
     objective: Literal["bce", "lsgan", "hinge", "nonsaturating"] = "bce"
-    """The game: cross-entropy with labels, least squares, hinge, or cross-entropy without label smoothing."""
+    """Adversarial loss: cross-entropy with labels, least squares, hinge, or cross-entropy without label smoothing."""
     label_smoothing: float = 0.0
     """Real images are labelled 1 less this (bce, lsgan)."""
     r1: float = 0.0

@@ -99,15 +99,15 @@ class DDPM(AdamFamily):
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
         """Algorithm 1."""
         batch, diffusion = next(batches), self.config.diffusion
-        image, label = batch.image, self.told(batch.label)
+        image, label = batch.image, self.drop_labels(batch.label)
         t = torch.randint(diffusion.steps, (len(image),), device=image.device)
         noise = torch.randn_like(image)
         with turn("denoiser") as loss:
-            prediction = nets.denoiser(diffusion.noised(image, t, noise), t, label)
+            prediction = nets.denoiser(diffusion.add_noise(image, t, noise), t, label)
             loss[self.config.loss] = self.error(prediction, image, t, noise).mean()
 
-    def told(self, label: Tensor | None) -> Tensor | None:
-        """The classes that the network is told, some of them as -1: any."""
+    def drop_labels(self, label: Tensor | None) -> Tensor | None:
+        """Label dropout: labels i64 [n], each -1 (any class) with probability ``drop_label``."""
         if label is None or not self.config.classes:
             return None
         return label.masked_fill(torch.rand(len(label), device=label.device) < self.config.drop_label, -1)
@@ -125,7 +125,7 @@ class DDPM(AdamFamily):
         t = (spread * config.noise_steps).long()
         noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(0)).to(image.device)
         label = batch.label if config.classes else None
-        prediction = nets.denoiser(config.diffusion.noised(image, t, noise), t, label)
+        prediction = nets.denoiser(config.diffusion.add_noise(image, t, noise), t, label)
         return {"score": self.error(prediction, image, t, noise)}
 
     def sample_inputs(
@@ -169,7 +169,7 @@ class DDPM(AdamFamily):
         times = even_times(diffusion.facts(), diffusion.steps, min(len(image), diffusion.steps))
         t = torch.tensor(times, device=image.device).repeat(len(image))[: len(image)]
         noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(0)).to(image.device)
-        inputs = {"noisy": diffusion.noised(image, t, noise), "t": t}
+        inputs = {"noisy": diffusion.add_noise(image, t, noise), "t": t}
         if net.classes:
             inputs["label"] = torch.arange(len(t), device=t.device) % (net.classes + 1)
         module = InColour(net, diffusion).to(image.device)

@@ -24,10 +24,10 @@ from torch.nn.utils.parametrizations import spectral_norm
 from trainer import metrics
 from trainer.blocks import DownBlock, ResidualBlock, UpBlock, pyramid, sub_pixel
 from trainer.config import UserError, require
-from trainer.family import Batch, DataSpec, Exportable, Foundation, Nets, Turn
+from trainer.family import BaseRun, Batch, DataSpec, Exportable, Nets, Turn
 from trainer.parts.adam import AdamConfig, AdamFamily
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
-from trainer.parts.gaussian import clamp_log_variance, sample_gaussian, twice_divergence
+from trainer.parts.gaussian import clamp_log_variance, kl_to_standard_normal, sample_gaussian
 from trainer.parts.latent_whitening import FromNormal, Whitening, fit_gaussian
 
 MARGIN = 8  # pixels of its reflection that an image has round it while detail is drawn and judged: borders are odd
@@ -168,11 +168,11 @@ class HighPassVAE(nn.Module):
         return self.decoder(self.expand(latent).unflatten(1, self.base)) / LOUD
 
     def forward(self, detail: Tensor) -> tuple[Tensor, Tensor]:
-        """The squared error and twice the divergence of each, two [n]."""
+        """Squared error and KL divergence of each image, both [n]."""
         mean, log_variance = self.gaussian(detail)
-        again = self.decode(sample_gaussian(mean, log_variance))
-        error = (LOUD * (again - detail)).square().flatten(1).sum(1)
-        return error, twice_divergence(mean, log_variance).sum(1)
+        decoded = self.decode(sample_gaussian(mean, log_variance))
+        error = (LOUD * (decoded - detail)).square().flatten(1).sum(1)
+        return error, kl_to_standard_normal(mean, log_variance).sum(1)
 
 
 class Decode(nn.Module):
@@ -213,20 +213,20 @@ class HPF(AdamFamily):
     def __init__(self, config: HPFConfig) -> None:
         super().__init__(config)
         self.paired = config.pairing == "paired"
-        self.base: Foundation | None = None
+        self.base: BaseRun | None = None
 
-    def foundation(self) -> Path | None:
+    def base_run(self) -> Path | None:
         if not self.paired:
             return None
         if self.config.low is None:
             raise UserError("--low is missing, expected the folder of an autoencoder's run, or --pairing independent")
         return self.config.low
 
-    def stand_on(self, foundation: Foundation) -> None:
-        files, where = foundation.files, f"--low {self.config.low}"
+    def use_base(self, base: BaseRun) -> None:
+        files, where = base.files, f"--low {self.config.low}"
         if not {"generator", "encoder"} <= files.keys() or "label" in files["generator"].inputs:
             raise UserError(f"{where}: makes {', '.join(files)}, expected a generator and an encoder, without classes")
-        self.base = foundation
+        self.base = base
 
     def build(self, spec: DataSpec) -> Nets:
         config = self.config
@@ -244,8 +244,8 @@ class HPF(AdamFamily):
         return Nets(**networks)
 
     @property
-    def low(self) -> Foundation:
-        assert self.base is not None, "the loop gives what a family stands on before it builds"
+    def low(self) -> BaseRun:
+        assert self.base is not None, "use_base is called before build"
         return self.base
 
     @torch.no_grad()
@@ -264,7 +264,7 @@ class HPF(AdamFamily):
             with turn("detail") as loss:
                 error, divergence = nets.detail(high_pass(image, config.sigma))
                 loss["reconstruction"] = error.mean()
-                loss["divergence"] = config.beta * divergence.mean()
+                loss["divergence"] = 2 * config.beta * divergence.mean()  # beside a squared error, which is -2 log N
             return
         image, low = framed(image), framed(self.low_images(image))
         sharp = low + nets.detail(low).float()  # for both turns

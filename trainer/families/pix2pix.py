@@ -23,7 +23,7 @@ from trainer.parts.adam import AdamConfig, AdamFamily
 from trainer.parts.gan_losses import Objective, discriminator_loss, generator_loss, gradient_penalty
 from trainer.parts.pix2pix_unet import NORMS, Norm, UNet, flat_keys, normalisation_of
 
-GAMES: Mapping[str, Objective] = {"vanilla": "bce", "lsgan": "lsgan", "wgan": "wgan", "wgan_gp": "wgan"}
+OBJECTIVES: Mapping[str, Objective] = {"vanilla": "bce", "lsgan": "lsgan", "wgan": "wgan", "wgan_gp": "wgan"}
 MOST_LEVELS = 9
 LEAST_LEVELS = 4
 LEAST_PX = 32  # less leaves no patch to judge
@@ -63,7 +63,7 @@ class Pix2PixConfig(AdamConfig):
     dropout: float = 0.5
     """Share of the values dropped in the three inner layers of the way up, in training."""
     objective: Literal["vanilla", "lsgan", "wgan", "wgan_gp"] = "vanilla"
-    """The game: cross-entropy, least squares, or a critic whose slope is bounded by clipping or by a penalty."""
+    """Adversarial loss: cross-entropy, least squares, or a Wasserstein critic with clipping or a gradient penalty."""
     critic_steps: int = 1
     """Turns of the discriminator a turn of the generator."""
     l1: float = 100.0
@@ -161,9 +161,9 @@ class Pix2Pix(AdamFamily):
         return Nets(generator=generator.apply(small_normal), discriminator=discriminator.apply(small_normal))
 
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
-        config, game = self.config, GAMES[self.config.objective]
+        config, objective = self.config, OBJECTIVES[self.config.objective]
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
-        half = 1.0 if game == "wgan" else 0.5  # the paper slows the discriminator down
+        half = 1.0 if objective == "wgan" else 0.5  # the paper slows the discriminator down
         for _ in range(config.critic_steps):
             batch = next(batches)
             # copied, since one channel counts as either layout already, and decides that of all that follows
@@ -172,8 +172,8 @@ class Pix2Pix(AdamFamily):
             fake = nets.generator(given, *latent)  # for both turns
             real_pair, fake_pair = torch.cat([given, image], 1), torch.cat([given, fake.detach()], 1)
             with turn("discriminator") as loss:
-                loss["real"] = half * discriminator_loss(game, nets.discriminator(real_pair), True)
-                loss["fake"] = half * discriminator_loss(game, nets.discriminator(fake_pair), False)
+                loss["real"] = half * discriminator_loss(objective, nets.discriminator(real_pair), True)
+                loss["fake"] = half * discriminator_loss(objective, nets.discriminator(fake_pair), False)
                 if config.objective == "wgan_gp":
                     loss["penalty"] = config.penalty * gradient_penalty(
                         lambda pair: nets.discriminator(pair).mean((1, 2, 3)), real_pair, fake_pair
@@ -183,7 +183,7 @@ class Pix2Pix(AdamFamily):
                     for weight in nets.discriminator.parameters():
                         weight.clamp_(-config.clip, config.clip)
         with turn("generator") as loss:
-            loss["adversarial"] = generator_loss(game, nets.discriminator(torch.cat([given, fake], 1)))
+            loss["adversarial"] = generator_loss(objective, nets.discriminator(torch.cat([given, fake], 1)))
             loss["l1"] = config.l1 * (fake - image).abs().mean()
             if config.mode_seeking:
                 other_latent = self.latent(len(image), image.device)

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from trainer.blocks import DownBlock, ResidualBlock, UpBlock, pyramid, sub_pixel
 from trainer.config import RunConfig, require
 from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Pairs, Reading, Turn
-from trainer.parts.gaussian import clamp_log_variance, sample_gaussian, twice_divergence
+from trainer.parts.gaussian import clamp_log_variance, kl_to_standard_normal, sample_gaussian
 from trainer.parts.latent_whitening import (
     FromNormal,
     ToNormal,
@@ -85,7 +85,7 @@ class Terms(NamedTuple):
 
     reconstruction: Tensor  # [n] sum over an image of squared errors, or of cross-entropies in nats
     detail: Tensor  # [n] pyramid_error, 0 where it is not asked for
-    divergence: Tensor  # [n, latents] twice the Kullback-Leibler divergence, by latent dimension
+    divergence: Tensor  # [n, latents] KL divergence of each latent dimension in nats
     perceptual: Tensor  # [n] feature distance, 0 where there is none
 
 
@@ -156,8 +156,8 @@ class HierarchicalVAE(nn.Module):
         error = self.error(self.decoder1(z1), flat if target is None else self.flat(target)).sum(1)
         divergence = torch.cat(
             (
-                twice_divergence(mean1 - prior1, log_variance1),
-                twice_divergence(mean2, log_variance2),
+                kl_to_standard_normal(mean1 - prior1, log_variance1),
+                kl_to_standard_normal(mean2, log_variance2),
             ),
             dim=1,
         )
@@ -233,7 +233,7 @@ class ConvVAE(nn.Module):
         error = self.error(logits, target).flatten(1).sum(1)
         detail = pyramid_error(decoded - target) if self.detailed else torch.zeros_like(error)
         distance = self.perceptual[0](decoded, target) if self.perceptual else torch.zeros_like(error)
-        return Terms(error, detail, twice_divergence(mean, log_variance), distance)
+        return Terms(error, detail, kl_to_standard_normal(mean, log_variance), distance)
 
 
 def pixel_error(config: VAEConfig) -> Callable[[Tensor, Tensor], Tensor]:
@@ -282,9 +282,10 @@ class VAE(Family):
             nets.vae.perceptual = [PerceptualDistance(self.config.vgg)]
 
     @property
-    def divergence_share(self) -> float:
-        """A squared error is minus twice a Gaussian's logarithm, a cross-entropy minus once a Bernoulli variable's."""
-        return 0.5 if self.config.reconstruction == "bernoulli" else 1.0
+    def kl_weight(self) -> float:
+        """Weight of the KL divergence beside the reconstruction error at β = 1: the squared error is -2 log N(x; x̂, 1) up
+        to a constant, the cross-entropy -log of a Bernoulli likelihood."""
+        return 1.0 if self.config.reconstruction == "bernoulli" else 2.0
 
     def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
         rate = self.config.learning_rate or {"hierarchical": 1e-4, "conv": 1e-3}[self.config.arch]
@@ -294,11 +295,11 @@ class VAE(Family):
         batch = next(batches)
         with turn("vae") as loss:
             terms = nets.vae(batch.given, batch.image)
-            divergence = terms.divergence.mean(0).clamp_min(2 * self.config.free_bits)
+            divergence = terms.divergence.mean(0).clamp_min(self.config.free_bits)
             loss["reconstruction"] = terms.reconstruction.mean()
             if self.config.detail:
                 loss["detail"] = self.config.detail * terms.detail.mean()
-            loss["divergence"] = self.config.beta * self.divergence_share * divergence.sum()
+            loss["divergence"] = self.config.beta * self.kl_weight * divergence.sum()
             if self.config.perceptual:
                 loss["perceptual"] = self.config.perceptual * terms.perceptual.mean()
 
@@ -322,7 +323,7 @@ class VAE(Family):
         if self.config.reconstruction == "squared":
             return {"score": own, "mse": own, "mse_exported": exported}
         terms = nets.vae(batch.given, batch.image)
-        bound = terms.reconstruction + self.divergence_share * terms.divergence.sum(1)
+        bound = terms.reconstruction + self.kl_weight * terms.divergence.sum(1)
         return {"score": bound, "bound": bound, "mse": own, "mse_exported": exported}
 
     def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
@@ -346,8 +347,9 @@ class VAE(Family):
 
     def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
         whitening = self.whitening(facts)
-        told = facts if whitening is None else whitening.facts(facts)
-        return generator_and_encoder(*self.pair(nets, whitening), self.config.latent_size, told)
+        if whitening is not None:
+            facts = whitening.facts(facts)
+        return generator_and_encoder(*self.pair(nets, whitening), self.config.latent_size, facts)
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Tensor], name: str) -> tuple["VAE", DataSpec, Nets]:

@@ -21,7 +21,7 @@ from trainer.config import UserError, require
 from trainer.family import Batch, DataSpec, Exportable, Nets, Reading, Turn
 from trainer.parts.adam import AdamConfig, AdamFamily
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
-from trainer.parts.gaussian import clamp_log_variance, sample_gaussian, twice_divergence
+from trainer.parts.gaussian import clamp_log_variance, kl_to_standard_normal, sample_gaussian
 from trainer.parts.latent_whitening import (
     KEPT_TO_MIX,
     FromNormal,
@@ -30,7 +30,7 @@ from trainer.parts.latent_whitening import (
     fit_gaussian,
     generator_and_encoder,
 )
-from trainer.parts.perceptual import DEVIATION, MEAN
+from trainer.parts.perceptual import MEAN, STD
 
 WIDTHS = (32, 64, 128, 256, 512)  # channels, one halving each
 PLACES_PX = 2 ** len(WIDTHS)  # pixels a side that become one place of the coarsest layer, and one patch
@@ -122,7 +122,7 @@ class PatchResNet(nn.Module):
     """Images [n, c, h, w] in 0..1 → scores [n, 1, h/32, w/32], by the body of torchvision's network of that name."""
 
     mean: Tensor  # of the images that torchvision's weights expect
-    deviation: Tensor
+    std: Tensor
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -139,10 +139,10 @@ class PatchResNet(nn.Module):
         self.body = [part for part, _ in body]
         self.patch = nn.Conv2d(classify[1].in_features, 1, 1)
         self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("deviation", torch.tensor(DEVIATION).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
-        value = (image.expand(-1, 3, -1, -1) - self.mean) / self.deviation  # grey is as good as three equal colours
+        value = (image.expand(-1, 3, -1, -1) - self.mean) / self.std  # grey is as good as three equal colours
         for part in self.body:
             value = self.get_submodule(part)(value)
         return self.patch(value)
@@ -189,7 +189,7 @@ class VAEGAN(AdamFamily):
             loss["adversarial"] = config.adversarial * generator_loss("bce", nets.discriminator(decoded))
             loss["absolute"] = config.absolute * (decoded - image).abs().mean()
             loss["cross_entropy"] = config.cross_entropy * F.binary_cross_entropy_with_logits(logits, image)
-            loss["divergence"] = config.divergence * 0.5 * twice_divergence(mean, log_variance).mean()
+            loss["divergence"] = config.divergence * kl_to_standard_normal(mean, log_variance).mean()
 
     def sample_inputs(
         self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]

@@ -16,7 +16,7 @@ from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Turn
 from trainer.parts.latent_whitening import KEPT, generator_and_encoder, signs
 
 MEASURED = 512  # codes of training images, or up to twice as many, on which mean and directions are measured
-FLATTEST = 1e-3  # of the largest deviation: whitening would only blow up the noise of what varies less
+FLATTEST = 1e-3  # of the largest std: whitening would only blow up the noise of what varies less
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +36,11 @@ class AutoencoderConfig(RunConfig):
 
 class Autoencoder(nn.Module):
     """An encoder of images [n, c, h, w] in -1..1 to codes [n, ...], a decoder back, and how codes are spread: latents
-    are z = D⁻¹ Uᵀ (code - mean), U the strongest principal directions, D the standard deviations along them."""
+    are z = D⁻¹ Uᵀ (code - mean), U the strongest principal directions, D their standard deviations."""
 
     mean: Tensor  # [numbers of a code]
     directions: Tensor  # [numbers of a code, d], orthonormal
-    deviations: Tensor  # [d], falling
+    stds: Tensor  # [d], falling
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module, code_shape: tuple[int, ...], latent_size: int) -> None:
         super().__init__()
@@ -48,25 +48,32 @@ class Autoencoder(nn.Module):
         numbers = torch.Size(code_shape).numel()
         self.register_buffer("mean", torch.zeros(numbers))
         self.register_buffer("directions", torch.zeros(numbers, latent_size))
-        self.register_buffer("deviations", torch.ones(latent_size))
+        self.register_buffer("stds", torch.ones(latent_size))
+        self.register_load_state_dict_pre_hook(rename_stds)
 
     def forward(self, image: Tensor) -> Tensor:
         return self.decoder(self.encoder(image))
 
     def measure(self, codes: Tensor) -> None:
-        """Set mean, directions and deviations by codes [k, ...] of training images."""
+        """Set mean, directions and stds by codes [k, ...] of training images."""
         codes = codes.flatten(1).double()
         mean = codes.mean(0)
         rows, values, _ = torch.linalg.svd((codes - mean) @ (codes - mean).T)  # of images: fewer than numbers
-        latent_size = len(self.deviations)
+        latent_size = len(self.stds)
         count = min(latent_size, int((values > 1e-9 * values[0].clamp_min(1e-30)).sum()), len(codes) - 1)
         spans = rows[:, :count].T @ (codes - mean)
         spans *= signs(spans) / spans.norm(dim=1, keepdim=True)
-        deviations = codes.new_zeros(latent_size)
-        deviations[:count] = (values[:count] / max(len(codes) - 1, 1)).sqrt()
+        stds = codes.new_zeros(latent_size)
+        stds[:count] = (values[:count] / max(len(codes) - 1, 1)).sqrt()
         self.mean.copy_(mean)
         self.directions.zero_()[:, :count] = spans.T
-        self.deviations.copy_(deviations.clamp_min(max(FLATTEST * float(deviations.max()), 1e-6)))
+        self.stds.copy_(stds.clamp_min(max(FLATTEST * float(stds.max()), 1e-6)))
+
+
+def rename_stds(network: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Read a state_dict of version 0.1, where ``stds`` were called deviations."""
+    if prefix + "deviations" in state:
+        state[prefix + "stds"] = state.pop(prefix + "deviations")
 
 
 class Decode(nn.Module):
@@ -79,7 +86,7 @@ class Decode(nn.Module):
 
     def forward(self, latent: Tensor) -> Tensor:
         network = self.network
-        code = network.mean + (latent * network.deviations) @ network.directions.T
+        code = network.mean + (latent * network.stds) @ network.directions.T
         return network.decoder(code.unflatten(1, network.code_shape)) * 0.5 + 0.5
 
 
@@ -94,7 +101,7 @@ class Encode(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         network = self.network
         code = network.encoder(image * 2 - 1).flatten(1)
-        return (code - network.mean) @ network.directions / network.deviations
+        return (code - network.mean) @ network.directions / network.stds
 
 
 class AutoencoderFamily(Family):

@@ -114,10 +114,10 @@ class Level(nn.Module):
 class Down(Level):
     """What it has seen is added to ``seen``."""
 
-    def forward(self, value: Tensor, told: Iterator[Tensor], seen: list[Tensor]) -> Tensor:
-        value = self.one(value, next(told))
+    def forward(self, value: Tensor, modulations: Iterator[Tensor], seen: list[Tensor]) -> Tensor:
+        value = self.one(value, next(modulations))
         seen.append(value)
-        value = self.attention(self.other(value, next(told)))
+        value = self.attention(self.other(value, next(modulations)))
         seen.append(value)
         return self.resize(value)
 
@@ -125,17 +125,17 @@ class Down(Level):
 class Middle(Level):
     """At the smallest size, between down and up."""
 
-    def forward(self, value: Tensor, told: Iterator[Tensor]) -> Tensor:
-        value = self.one(value, next(told))
-        return self.resize(self.other(self.attention(value), next(told)))
+    def forward(self, value: Tensor, modulations: Iterator[Tensor]) -> Tensor:
+        value = self.one(value, next(modulations))
+        return self.resize(self.other(self.attention(value), next(modulations)))
 
 
 class Up(Level):
     """What was seen last at its size, it sees again."""
 
-    def forward(self, value: Tensor, told: Iterator[Tensor], seen: list[Tensor]) -> Tensor:
-        value = self.one(torch.cat((value, seen.pop()), dim=1), next(told))
-        value = self.other(torch.cat((value, seen.pop()), dim=1), next(told))
+    def forward(self, value: Tensor, modulations: Iterator[Tensor], seen: list[Tensor]) -> Tensor:
+        value = self.one(torch.cat((value, seen.pop()), dim=1), next(modulations))
+        value = self.other(torch.cat((value, seen.pop()), dim=1), next(modulations))
         return self.resize(self.attention(value))
 
 
@@ -174,15 +174,15 @@ class Denoiser(nn.Module):
         if self.classes and label is None:
             label = torch.full_like(t, -1)
         modulation = self.modulation(F.silu(self.time(t, label)))[:, :, None, None]
-        told = iter(modulation.split(self.sizes, dim=1))
+        modulations = iter(modulation.split(self.sizes, dim=1))
         value = begin = self.first(noisy)
         seen: list[Tensor] = []
         for level in self.down:
-            value = level(value, told, seen)
-        value = self.middle(value, told)
+            value = level(value, modulations, seen)
+        value = self.middle(value, modulations)
         for level in self.up:
-            value = level(value, told, seen)
-        return self.last(self.final(torch.cat((value, begin), dim=1), next(told)))
+            value = level(value, modulations, seen)
+        return self.last(self.final(torch.cat((value, begin), dim=1), next(modulations)))
 
 
 def folded(net: Denoiser) -> Denoiser:

@@ -14,6 +14,6 @@ def sample_gaussian(mean: Tensor, log_variance: Tensor) -> Tensor:
     return mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
 
 
-def twice_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """2 KL(N(mean, variance) || N(0, 1)) by dimension (appendix B)."""
-    return mean.square() + log_variance.exp() - 1 - log_variance
+def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL(N(mean, variance) || N(0, 1)) of each dimension in nats (appendix B)."""
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)

@@ -79,14 +79,14 @@ class Diffusion:
         """What the card says, and all that a sampler needs."""
         return {"kind": self.kind, "prediction": self.prediction, "alpha_bar": self.alpha_bar.tolist()}
 
-    def shares(self, t: Tensor) -> tuple[Tensor, Tensor]:
+    def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """√ᾱ and √(1-ᾱ) at each t, f32 [n, 1, 1, 1]."""
         alpha_bar = torch.from_numpy(self.alpha_bar).to(t.device, torch.float64)[t][:, None, None, None]
         return alpha_bar.sqrt().float(), (1 - alpha_bar).sqrt().float()
 
-    def noised(self, image: Tensor, t: Tensor, noise: Tensor) -> Tensor:
+    def add_noise(self, image: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """What an image has become at step t: q(x_t | x₀)."""
-        signal, rest = self.shares(t)
+        signal, rest = self.coefficients(t)
         return signal * image + rest * noise
 
     def target(self, image: Tensor, t: Tensor, noise: Tensor) -> Tensor:
@@ -95,12 +95,12 @@ class Diffusion:
             return noise
         if self.prediction == "x0":
             return image
-        signal, rest = self.shares(t)
+        signal, rest = self.coefficients(t)
         return signal * noise - rest * image
 
-    def cleaned(self, prediction: Tensor, noisy: Tensor, t: Tensor) -> Tensor:
+    def predict_x0(self, prediction: Tensor, noisy: Tensor, t: Tensor) -> Tensor:
         """The image that a prediction amounts to."""
-        signal, rest = self.shares(t)
+        signal, rest = self.coefficients(t)
         if self.prediction == "epsilon":
             return (noisy - rest * prediction) / signal
         return prediction if self.prediction == "x0" else signal * noisy - rest * prediction

@@ -9,25 +9,25 @@ from trainer.config import UserError
 
 LAYERS = (3, 8, 17, 26, 35)  # relu 1_2, 2_2, 3_4, 4_4, 5_4 of torchvision's vgg19.features
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet, as torchvision's weights expect
-DEVIATION = (0.229, 0.224, 0.225)
+STD = (0.229, 0.224, 0.225)
 
 
 class VGG19(nn.Module):
     """The features of VGG19; frozen, never saved."""
 
     mean: Tensor
-    deviation: Tensor
+    std: Tensor
 
     def __init__(self, weights: Path | None) -> None:
         super().__init__()
         self.features = load_vgg19_features(weights).eval().requires_grad_(False)
         self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1))
-        self.register_buffer("deviation", torch.tensor(DEVIATION).view(3, 1, 1))
+        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1))
 
     def normalised(self, image: Tensor) -> Tensor:
         """Images [n, c, h, w] in 0..1 as the features take them."""
         self.to(image.device)
-        return (image.expand(-1, 3, -1, -1) - self.mean) / self.deviation
+        return (image.expand(-1, 3, -1, -1) - self.mean) / self.std
 
 
 class PerceptualDistance(VGG19):

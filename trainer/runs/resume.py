@@ -22,7 +22,7 @@ from trainer.contract.text import printable
 from trainer.data.batches.dataset import ImageDataset
 from trainer.data.sources import identity
 from trainer.family import DataSpec, Family
-from trainer.runs import store as runs
+from trainer.runs import store
 
 # Options that may change between starts of one run without changing what it learns.
 FREE_OPTIONS = frozenset(
@@ -44,7 +44,7 @@ def data_facts(family: Family, config: RunConfig, images: ImageDataset) -> dict[
 def choose(family: Family, config: RunConfig, spec: DataSpec, data: dict[str, Any]) -> Path | None:
     """The checkpoint to go on from; damaged ones are named and set aside. Raises ``UserError`` where the folder holds
     another run, and ``OSError``."""
-    known = runs.read_run(config.out) if (config.out / "config.json").exists() else None
+    known = store.read_run(config.out) if (config.out / "config.json").exists() else None
     path, complaints = checkpoint.newest_intact(config.out)
     if known is not None:
         saved = checkpoint.origin_of(path) if path is not None else Origin()
@@ -60,7 +60,7 @@ def check_same_run(
 ) -> None:
     """Refuse to mix two different runs in one folder, unless told to. ``known``: its config.json. ``saved``: what made
     the checkpoint to go on from."""
-    name = runs.family_name(type(family))
+    name = store.family_name(type(family))
     if known["family"] != name:
         raise UserError(f"{config.out}: holds a run of {known['family']}, expected {name}; choose another --out")
     if {**spec_json(DataSpec(image_size=(0, 0), channels=0)), **known["spec"]} != spec_json(spec):
@@ -114,10 +114,10 @@ def write_run(
 ) -> Origin:
     """config.json: what a run is, and every start of it. Raises ``OSError``."""
     file = config.out / "config.json"
-    known = runs.read_run(config.out) if file.exists() else None
+    known = store.read_run(config.out) if file.exists() else None
     starts = known.get("starts", []) if known else []
     facts: dict[str, Any] = {
-        "family": runs.family_name(type(family)),
+        "family": store.family_name(type(family)),
         "config": to_json(config),
         "spec": spec_json(spec),
         "data": data,

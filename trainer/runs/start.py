@@ -9,7 +9,7 @@ from trainer.data.batches import open_data
 from trainer.data.batches.dataset import ImageDataset
 from trainer.distributed import seed_step
 from trainer.family import Family, Nets
-from trainer.runs.store import lay_foundation
+from trainer.runs.store import load_base
 
 LEAST_IMAGES = 4  # to train on: fewer are a mistake in --data, not a set
 
@@ -21,7 +21,7 @@ def set_up(family_class: type[Family], config: Any, sharded: bool) -> tuple[Fami
         raise UserError(f"{family_class.__name__} with these options cannot train with FSDP; use DDP (many_gpus.yaml)")
     images = open_data(config, family.reading())
     check_data(family_class, images, config)
-    lay_foundation(family, config.out)
+    load_base(family, config.out)
     seed_step(config.seed, -1, 0)  # the same weights on every rank
     try:
         nets = family.build(images.spec)

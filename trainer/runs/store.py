@@ -17,10 +17,10 @@ from torch import Tensor
 
 from trainer import checkpoint
 from trainer import config as configuration
-from trainer.checkpoint import AVERAGED, FOUNDATION, NETS, OPTIMIZERS, Origin, State
+from trainer.checkpoint import AVERAGED, BASE_RUN, NETS, OPTIMIZERS, Origin, State
 from trainer.config import UserError
 from trainer.contract.files import replace_bytes
-from trainer.family import DataSpec, Family, Foundation, Nets
+from trainer.family import BaseRun, DataSpec, Family, Nets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +104,7 @@ def restore(run: Path, weights: str = "best") -> Restored:
     assert path is not None
     family_type = family_class(facts["family"], run)
     family = family_type(configuration.from_json(family_type.Config, facts["config"]))
-    lay_foundation(family, run)
+    load_base(family, run)
     spec = DataSpec(**{**facts["spec"], **{key: tuple(facts["spec"][key]) for key in ("image_size", "classes")}})
     nets = family.build(spec)
     load_nets(path / AVERAGED, nets)
@@ -113,22 +113,22 @@ def restore(run: Path, weights: str = "best") -> Restored:
     return Restored(family=family, nets=nets, spec=spec, run=facts, state=checkpoint.read_state(path))
 
 
-def lay_foundation(family: Family, run: Path) -> None:
+def load_base(family: Family, run: Path) -> None:
     """Give a family the networks that it stands on: those that its run keeps a copy of, at its first start those of the
     other run itself. Raises ``UserError``."""
-    source = family.foundation()
+    source = family.base_run()
     if source is None:
         return
-    kept = run / FOUNDATION
+    kept = run / BASE_RUN
     found = restore(kept if (kept / "config.json").is_file() else source)
     files = {item.kind: item for item in found.family.exports(found.nets, found.state.facts)}
-    family.stand_on(Foundation(run=found.run["run_id"], spec=found.spec, files=files))
+    family.use_base(BaseRun(run=found.run["run_id"], spec=found.spec, files=files))
 
 
-def keep_foundation(family: Family, run: Path) -> None:
+def keep_base(family: Family, run: Path) -> None:
     """Copy what a family stands on into its run, as a run of one checkpoint, unless there is a copy. Raises
     ``UserError``."""
-    source, kept = family.foundation(), run / FOUNDATION
+    source, kept = family.base_run(), run / BASE_RUN
     if source is None or (kept / "config.json").is_file():
         return
     found = restore(source)
