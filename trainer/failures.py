@@ -1,4 +1,4 @@
-"""What breaks a run that was sound, in one line: memory, loader processes, other ranks, the disk."""
+"""Failures of a run that began well, explained in one line: memory, loader processes, other ranks, the disk."""
 
 import re
 
@@ -13,7 +13,7 @@ _RANKS = re.compile(
 
 
 class TrainingFailure(Exception):
-    """The end of a run that was sound when it began: shown as one line, never a traceback."""
+    """End of a run that began well: shown as one line, never a traceback."""
 
     def __init__(self, text: str, *, code: int = FAILED, on_all_ranks: bool = False) -> None:
         super().__init__(text)
@@ -21,7 +21,7 @@ class TrainingFailure(Exception):
 
 
 def explain(error: BaseException, ranks: int) -> str:
-    """What happened, in some words, or an empty text where it can only be a defect of the program."""
+    """Explain an error in one line; an empty text where it can only be a defect of the program."""
     text = str(error)
     if isinstance(error, UserError):  # data that changed while they were read
         return text

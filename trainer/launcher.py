@@ -1,4 +1,4 @@
-"""The launcher (accelerate or torchrun) that started this process: found, read, and outlived by no worker."""
+"""The launcher (accelerate or torchrun) that started this process, its options, and what it asks for."""
 
 import contextlib
 import ctypes
@@ -30,7 +30,7 @@ def find_launcher() -> psutil.Process | None:
 
 
 def names_in(command: list[str]) -> set[str]:
-    """What the first words of a command line name, without folders."""
+    """File names among the first words of a command line."""
     return {Path(part).name for part in command[:4]}
 
 
@@ -42,7 +42,7 @@ def kind_of(launcher: psutil.Process | None) -> Kind:
 
 
 def options_of(launcher: psutil.Process | None) -> dict[str, str]:
-    """What the launcher was told on its command line: option name with underscores → value."""
+    """Options on the launcher's command line: name with underscores → value."""
     options: dict[str, str] = {}
     command = launcher.cmdline() if launcher else []
     for part, following in pairwise([*command, ""]):
@@ -55,7 +55,7 @@ def options_of(launcher: psutil.Process | None) -> dict[str, str]:
 
 
 def set_threads(config: RunConfig, launcher: psutil.Process | None, options: dict[str, str]) -> None:
-    """Share the cores among this machine's ranks: launchers leave each rank one thread unless told otherwise."""
+    """Divide the cores among this machine's ranks: by default launchers leave each rank one thread."""
     threads = config.threads
     if launcher is not None and not threads and "num_cpu_threads_per_process" not in options:
         with contextlib.suppress(psutil.Error):
@@ -77,7 +77,7 @@ def check_precision(config: RunConfig) -> None:
 def asked_to_shard(config: RunConfig) -> bool:
     """Whether the launcher asks for FSDP, in the form that ``trainer.sharding`` offers. Raises ``UserError``.
 
-    accelerate is not told: it would leave CPU ranks unsharded without a word.
+    accelerate is kept from knowing: it would silently leave CPU ranks unsharded.
     """
     if os.environ.pop("ACCELERATE_USE_FSDP", "false").lower() != "true":
         return False
@@ -87,13 +87,13 @@ def asked_to_shard(config: RunConfig) -> bool:
         if found.lower() != expected.lower():
             raise UserError(f"fsdp_{name} is {found}, expected {expected} (see launch/accelerate/fsdp.yaml)")
     if config.compile or config.precision == "fp16":
-        given = "--compile" if config.compile else "--precision fp16"
-        raise UserError(f"{given} does not go with FSDP; leave it out, or take launch/accelerate/many_gpus.yaml")
+        flag = "--compile" if config.compile else "--precision fp16"
+        raise UserError(f"{flag} does not go with FSDP; leave it out, or take launch/accelerate/many_gpus.yaml")
     return True
 
 
 def die_with(launcher: psutil.Process) -> None:
-    """Have the kernel send SIGTERM when the launcher dies: its workers save and stop, none is orphaned (Linux)."""
+    """Have the kernel send SIGTERM when the launcher dies, so that its workers save and stop (Linux)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != launcher.pid:  # it died before

@@ -1,6 +1,6 @@
-"""The training loop: the only one, and the only caller of ``accelerator.backward``.
+"""The training loop of all families: steps, checkpoints, logs, sample sheets, stopping and resuming.
 
-It knows turns and networks, never what they compute. Time is counted in images seen over all ranks.
+It knows networks and their turns, never what they compute. Time is counted in images seen over all ranks.
 """
 
 import contextlib
@@ -32,26 +32,24 @@ from trainer.runs import resume, store
 from trainer.runs.start import set_up
 from trainer.turns import Turns
 
-MAX_SHEET_SIDE = 16  # samples along each side of a sheet that is to show all classes
-DESCRIBED_IMAGES = 2048  # of the training set, for the facts on the card
-STOP_SCORING_SECONDS = 5.0  # after a request to stop: saving comes first
-AGREE_EVERY = 8  # steps between agreements to stop on accelerators, which would have to wait for each
+MAX_SHEET_SIDE = 16  # samples along each side of a sheet, however many classes there are
+DESCRIBED_IMAGES = 2048  # training images that the statistics on the card come from
+STOP_SCORING_SECONDS = 5.0  # time for scoring after a request to stop: saving comes first
+AGREE_EVERY = 8  # steps between agreements to stop on accelerators: each makes the host wait for the device
 
 
 def main(family_class: type[Family], arguments: list[str] | None = None) -> NoReturn:
-    """The body of every ``trainer/train_<model>.py``: flags → run → exit code."""
+    """Body of every ``trainer/train_<model>.py``: parse flags, train, exit with a code of ``trainer.exit_status``."""
     world = None
     code = 0
     sys.stdout, sys.stderr = ErrorIgnoringStream(sys.stdout), ErrorIgnoringStream(sys.stderr)
     try:
-        config: Any = parse(
-            family_class.Config, arguments, f"{family_class.__doc__} Run the same command again to resume."
-        )
+        config: Any = parse(family_class.Config, arguments, f"{family_class.__doc__} The same command resumes a run.")
         world = World(config)
         code = train(family_class, config, world)
     except UserError as error:
         rank = rank_of_environment() if world is None else world.rank
-        # what is found before ranks have met is the same on all of a machine
+        # an error found before ranks have met is the same on all of a machine
         silent = os.environ.get("LOCAL_RANK", "0") != "0" if world is None else error is world.known_to_all
         if not rank or not silent:
             where = f"rank {rank}: " if rank else ""
@@ -63,9 +61,9 @@ def main(family_class: type[Family], arguments: list[str] | None = None) -> NoRe
         elif not failure.on_all_ranks:
             print(f"error: rank {world.rank}: {printable(str(failure))}", file=sys.stderr)
         code = failure.code
-    except SystemExit as ended:  # of the command line: --help, or a flag that is none
+    except SystemExit as ended:  # by the command line: --help, or an unknown flag
         code = ended.code if isinstance(ended.code, int) else MISTAKE
-    except KeyboardInterrupt:  # before the loop began to catch it: there is nothing to save yet
+    except KeyboardInterrupt:  # before signals are caught: there is nothing to save yet
         code = 128 + signal.SIGINT
     leave(world, code)
 
@@ -89,7 +87,7 @@ def train(family_class: type[Family], config: Any, world: World) -> int:
 
 
 class Run:
-    """Everything that one start of a training run holds."""
+    """One process of a training run, from its start or resumption to its end."""
 
     def __init__(self, family_class: type[Family], config: Any, world: World) -> None:
         self.config, self.world = config, world
@@ -108,14 +106,14 @@ class Run:
         self.started = time.monotonic()
         self.asked_to_stop = False
         self.time_share = 0.0
-        self.described: tuple[int, dict[str, Any]] = (-1, {})  # at which step, and what
+        self.described: tuple[int, dict[str, Any]] = (-1, {})  # step, and what ``describe`` returned
         self.turns = Turns(config, world, self.nets, self.raw, self.averaged, self.optimizers, self.stream)
         self.unsaved = ""  # why the last checkpoint could not be written
         self.log = Log(None)
         world.on_main(self.open_log, self.config.out)
 
     def prepare(self) -> None:
-        """Optimisers, ranks, precision, compilation."""
+        """Make optimisers, and prepare the networks for ranks, precision and compilation."""
         fused = self.world.device.type in ("cpu", "cuda")
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         prepared = {}
@@ -130,19 +128,19 @@ class Run:
         self.nets = Nets(**prepared)
 
     def resume(self) -> State:
-        """Load the newest intact checkpoint, or begin: writes config.json."""
+        """Load the newest intact checkpoint, if there is one, and write config.json."""
         world = self.world
         start = State(step=0, images_seen=0, seconds=0.0, world_size=world.size)
         self.lock: BinaryIO | None = None
         self.origin = Origin()
-        path = world.on_main(self.choose, self.config.out)  # by one rank, so that no two go on from different ones
+        path = world.on_main(self.choose, self.config.out)  # by one rank, so that all resume from the same one
         options_of = {
             name: [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
             for name, optimizer in self.optimizers.items()
         }
         if path is not None:
             start = world.on_all(lambda: store.load(path, self.raw, self.averaged.nets, self.optimizers))
-            for name, optimizer in self.optimizers.items():  # the options of now, not those that were saved
+            for name, optimizer in self.optimizers.items():  # the options of this command, not the saved ones
                 for group, options in zip(optimizer.param_groups, options_of[name], strict=True):
                     group.update(options)
         world.on_main(lambda: self.register(start, path), self.config.out)
@@ -154,7 +152,7 @@ class Run:
         return resume.choose(self.family, self.config, self.spec, self.data)
 
     def register(self, start: State, path: Path | None) -> None:
-        """Write config.json, and say where the run goes on, and with what else than before."""
+        """Write config.json; print the step that the run resumes from, and what has changed."""
         config, world = self.config, self.world
         store.keep_base(self.family, config.out)
         self.origin = resume.write_run(config, self.family, self.spec, self.data, start, world.size, str(world.device))
@@ -223,7 +221,7 @@ class Run:
         if self.unsaved:
             self.refuse_to_go_on(f"step {self.step} was reached and could not be saved: {self.unsaved}", code=FAILED)
         if self.asked_to_stop:
-            self.log.say(f"stopped at step {self.step}; run the same command again to go on")
+            self.log.say(f"stopped at step {self.step}; the same command resumes it")
             return STOPPED
         if not self.world.same_parameters(self.raw):
             self.refuse_to_go_on("the ranks' weights differ at the end: this is a defect, please report it")
@@ -244,12 +242,12 @@ class Run:
 
     @property
     def progress(self) -> float:
-        """Share of the run that is done, the same on all ranks."""
+        """Finished fraction of the run, 0..1, the same on all ranks."""
         return max(self.step / self.config.steps, self.time_share)
 
     def over(self, first: bool = False) -> bool:
-        """Agree across ranks whether to stop now: a signal, or the time is up. The ``first`` time of a start they agree
-        whatever the step: learning rates follow from the time that the starts before have taken."""
+        """Agree across ranks whether to stop now, on a signal or because the time is up. ``first``: agree whatever the
+        step, since a resumed run's learning rate depends on the time it took before."""
         if self.world.device.type != "cpu" and self.step % AGREE_EVERY and not first:
             return False
         share = self.seconds / (self.config.minutes * 60) if self.config.minutes else 0.0
@@ -260,7 +258,7 @@ class Run:
         return agreed >= 1.0
 
     def write_losses(self) -> None:
-        """A row of log.jsonl; stops the run where a loss is no longer a number."""
+        """Write a row of log.jsonl. Raises ``TrainingFailure`` where a loss is not finite."""
         row = self.turns.take()
         for name, value in row.items():
             if name.startswith("loss/") and not math.isfinite(value):
@@ -272,7 +270,7 @@ class Run:
         self.log.row("train", self.step, self.stream.position, row, shown=f"step {self.step}, loss {total:.4g}")
 
     def refuse_to_go_on(self, what: str, code: int = MISTAKE) -> NoReturn:
-        """For what all ranks find alike."""
+        """End the run for a reason that all ranks find alike."""
         raise TrainingFailure(f"{self.config.out}: {what}; {self.last_good()}", code=code, on_all_ranks=True)
 
     def last_good(self) -> str:
@@ -281,7 +279,7 @@ class Run:
 
     @torch.no_grad()
     def write_samples(self) -> None:
-        """A sheet of samples of the averaged weights, always from the same inputs."""
+        """Write a sheet of samples of the averaged weights, always from the same inputs."""
         if not self.world.is_main:
             return
         generator = torch.Generator().manual_seed(self.config.seed)
@@ -295,13 +293,13 @@ class Run:
         self.log.grid(self.step, sheet, columns=len(sheet) // side)
 
     def check_weights(self) -> None:
-        """Stop the run where a weight is no longer a number."""
+        """Raise ``TrainingFailure`` where a weight is not finite."""
         for name, net in self.raw.items():
             if not self.world.all_finite(net):
-                self.refuse_to_go_on(f"weights of {name} became infinite or no numbers by step {self.step}")
+                self.refuse_to_go_on(f"weights of {name} became infinite or NaN by step {self.step}")
 
     def save(self) -> None:
-        """Score, describe, write a checkpoint; a disk that is full costs this checkpoint, not the run."""
+        """Score, describe, and write a checkpoint. A full disk costs this checkpoint, not the run."""
         metrics = self.score()
         if metrics:
             self.log.row("held_out", self.step, self.stream.position, metrics)
@@ -331,13 +329,13 @@ class Run:
 
     @torch.no_grad()
     def score(self) -> dict[str, float]:
-        """Mean held-out figures of the averaged weights, over all ranks; none where there is no time for them."""
+        """Mean held-out metrics of the averaged weights over all ranks; empty where there is no time for them."""
         sums: dict[str, float] = {}
         count = 0
         until = time.monotonic() + STOP_SCORING_SECONDS if self.asked_to_stop else math.inf
         in_time = True
         for number, batch in enumerate(self.batches(self.held_out, self.world.rank, self.world.size)):
-            seed_step(self.config.seed, -2, number * self.world.size + self.world.rank)  # a bound draws latents
+            seed_step(self.config.seed, -2, number * self.world.size + self.world.rank)  # an ELBO samples latents
             for name, values in self.family.score(self.averaged.nets, batch).items():
                 sums[name] = sums.get(name, 0.0) + float(values.cpu().double().sum())
             count += len(batch.image)
@@ -353,7 +351,7 @@ class Run:
 
     @torch.no_grad()
     def describe(self) -> dict[str, Any]:
-        """The facts of the averaged weights; a checkpoint and a sheet of the same step share them."""
+        """What ``Family.describe`` returns for the averaged weights, computed once a step."""
         if self.described[0] != self.step:
             spread = self.training[:: max(1, len(self.training) // DESCRIBED_IMAGES)]
             self.described = self.step, self.family.describe(self.averaged.nets, self.batches(spread, 0, 1))

@@ -32,49 +32,49 @@ from trainer.log import contact_sheet, write_image
 from trainer.runs.store import restore
 
 FOLDER = "evaluation"
-LEAST = 10  # images or samples that distances between sets make any sense of
+LEAST = 10  # images or samples in each set whose distance is measured
 NEIGHBOURS = 5  # training images shown beside a sample
 SHOWN = 12  # samples with their neighbours, and images with their reconstructions
-SHEET = 64  # samples
-SEARCHED = 1024  # training images at once
+SHEET = 64  # samples shown on their sheet
+SEARCHED = 1024  # training images searched at once
 SMALL_PX = 32  # images are compared with the training set at this size at most
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateConfig:
-    """Options of an evaluation."""
+    """Options of trainer/evaluate.py."""
 
     run: Positional[Path]
     """Folder of the run."""
     data: str = ""
     """Images that the run has not seen, as --data of training; empty: those that the run held out."""
     condition: str = ""
-    """The other side of --data where the run learnt from pairs, as --condition of training; empty: as the run's."""
+    """Conditions of --data for a run that learnt from pairs, as --condition of training; empty: those of the run."""
     weights: str = "best"
     """Checkpoint: best, last, or a step."""
     samples: int = 2000
-    """Images to draw; 0: none."""
+    """Samples to draw; 0: none."""
     features: str = "inception"
-    """What sets are compared in: inception, an .onnx file, the run of a classifier, or none."""
+    """Feature extractor for distances between sets: inception, an .onnx file, the run of a classifier, or none."""
     inception: Path | None = None
     """Local Inception weights: those of 2015 that published distances use, or torchvision's; unset: downloaded."""
     classifier: Path | None = None
-    """Run of a classifier, or an .onnx file with a score a class: the classes of the samples are counted and compared
-    with those asked for."""
+    """Classifier of the samples: a run, or an .onnx file with a score a class. Gives the entropy of their classes, and
+    the accuracy of labels where the family has any."""
     memorised: bool = True
-    """Search the training set for each sample's nearest neighbours."""
+    """Search the training set for the nearest neighbours of each sample, to find copies."""
     batch_size: int = 64
-    """Images at once on a rank."""
+    """Images per batch and rank."""
     seed: int = 0
     """Seed of the samples, and of the subsets of the kernel distance."""
     bgr: bool = False
     """The .npy file of --data is in blue-green-red order."""
     memory: float = 4.0
-    """GiB of u8 images that may be held."""
+    """GiB of u8 images kept in memory; larger sets are read from disk."""
     threads: int = 0
-    """CPU threads a rank; 0: the cores of this machine shared among its ranks."""
+    """CPU threads per rank; 0: the cores of this machine divided by its ranks."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Where to compute; a named device that is missing is an error."""
+    """Device to compute on; naming one that is missing is an error."""
     processes: int = 0
     """Ranks that there must be; 0: as many as the launcher was asked for."""
 
@@ -108,7 +108,7 @@ class Evaluation:
         self.sheets: dict[str, np.ndarray] = {}
 
     def open_data(self) -> tuple[ImageDataset, np.ndarray]:
-        """The images to measure with, and which of them. Raises ``UserError`` where they are not as the run's."""
+        """The set to measure on, and the indices of its images. Raises ``UserError`` where it does not fit the run."""
         config, own = self.config, self.family.config
         self.name = printable(config.data or own.data)
         images = self.open_dataset(config.data or own.data, config.bgr if config.data else own.bgr)
@@ -130,11 +130,11 @@ class Evaluation:
             images = dataclasses.replace(images, labels=numbers[images.labels], classes=self.spec.classes)
         indices = np.arange(len(images)) if config.data else images.split(own.hold_out)[1]
         if not len(indices):
-            raise UserError(f"{config.run}: held out no image: give some with --data")
+            raise UserError(f"{config.run}: held out no image: name some with --data")
         return images, indices
 
     def open_dataset(self, data: str, bgr: bool) -> ImageDataset:
-        """A set as the run reads it; one given here may have other conditions."""
+        """Open a set as the run reads it; --data may have conditions of its own."""
         reading = self.family.reading()
         if data != self.family.config.data and self.config.condition:
             if not isinstance(reading, Pairs | Crops):
@@ -148,7 +148,7 @@ class Evaluation:
 
     @torch.no_grad()
     def go(self) -> dict[str, Any]:
-        """Measure, and write what was found into the run. Returns it."""
+        """Measure, write metrics.json and the sheets into the run, and return the contents of metrics.json."""
         config, state = self.config, self.restored.state
         found, real = self.measure_held_out()
         if self.generates:
@@ -178,7 +178,7 @@ class Evaluation:
         return facts
 
     def measure_held_out(self) -> tuple[dict[str, float], Tensor | None]:
-        """The family's own figures, those of its encoder and decoder, and the features of the real images."""
+        """Metrics of the held-out images, the family's own and those of its files; and features of the images."""
         low, high = self.family.image_range
 
         def measure(number: int, indices: np.ndarray) -> dict[str, Tensor]:
@@ -186,13 +186,13 @@ class Evaluation:
             rows = self.family.score(self.nets, batch)
             rows.pop("score", None)
             image = (batch.image - low) / (high - low)
-            again = self.reconstruct(image, batch)
-            if again is not None:
-                rows["mse_exported"] = metrics.squared_error(again, image)
-                rows["psnr"] = metrics.peak_signal_to_noise(again, image)
-                rows["ssim"] = metrics.structural_similarity(again, image)
+            reconstruction = self.reconstruct(image, batch)
+            if reconstruction is not None:
+                rows["mse_exported"] = metrics.squared_error(reconstruction, image)
+                rows["psnr"] = metrics.peak_signal_to_noise(reconstruction, image)
+                rows["ssim"] = metrics.structural_similarity(reconstruction, image)
                 if number == 0:
-                    pairs = torch.stack((image[:SHOWN], again[:SHOWN]))
+                    pairs = torch.stack((image[:SHOWN], reconstruction[:SHOWN]))
                     self.sheets["reconstructions"] = contact_sheet(pairs.flatten(0, 1), columns=len(pairs[0]))
             if self.features is not None:
                 rows["features"] = self.features.embed(image)
@@ -203,8 +203,8 @@ class Evaluation:
         return {name: float(values.double().mean()) for name, values in rows.items()}, real
 
     def reconstruct(self, image: Tensor, batch: Batch) -> Tensor | None:
-        """Images by way of the files that the family exports: a translator of conditions, or encoder and generator;
-        None where it has neither."""
+        """Reconstruct images by the files that the family exports: a translator, or encoder and generator. ``None``
+        where it has neither."""
         if "translator" in self.files and batch.condition is not None:
             low, high = self.family.image_range
             values = [(batch.condition - low) / (high - low)]
@@ -216,7 +216,7 @@ class Evaluation:
         if not {"encoder", "generator"} <= self.files.keys():
             return None
         low, high = self.family.image_range
-        latent = self.files["encoder"].module((batch.given - low) / (high - low))
+        latent = self.files["encoder"].module((batch.input - low) / (high - low))
         inputs = self.files["generator"].inputs
         if "label" not in inputs:
             return self.files["generator"].module(latent).clamp(0, 1)
@@ -225,7 +225,7 @@ class Evaluation:
         return self.files["generator"].module(latent, batch.label).clamp(0, 1)
 
     def measure_samples(self, real: Tensor | None) -> dict[str, float]:
-        """How far samples are from real images, which classes they show, and whether they are copies."""
+        """Metrics of samples: distances from the ``real`` features, classes, and copies of training images."""
         config = self.config
         generator = torch.Generator().manual_seed(config.seed)
         inputs = self.family.sample_inputs(config.samples, self.spec, generator, self.held_out())
@@ -283,9 +283,9 @@ class Evaluation:
         return found
 
     def measure_copying(self, samples: Tensor, shown: Tensor, numbers: np.ndarray) -> dict[str, float]:
-        """Search the run's training images for those nearest to each sample, pixel by pixel at a small size.
+        """Search the training images for the nearest neighbours of each sample, in pixels at a small size.
 
-        samples: all, as ``small`` gives them; shown: the images of those with these numbers.
+        samples: all samples, as ``small`` returns them; shown: the images of the samples with these ``numbers``.
         """
         own, training = self.family.config, self.images
         if self.config.data:
@@ -320,20 +320,20 @@ class Evaluation:
         return {"copying": metrics.copying(apart[: len(samples)], apart[len(samples) :])}
 
     def read_small(self, indices: np.ndarray, images: ImageDataset | None = None) -> Tensor:
-        """Some images of a set as ``small`` gives them."""
+        """Read some images of a set, as ``small`` returns them."""
         low, high = self.family.image_range
         (batch,) = self.batches(indices, images)
         return self.small((batch.image - low) / (high - low))
 
     def small(self, image: Tensor) -> Tensor:
-        """Images in 0..1 as rows to compare, f32 [n, d] on the CPU."""
+        """Flatten images in 0..1, reduced to ``SMALL_PX`` at most: f32 [n, d] on the CPU."""
         height, width = image.shape[2:]
         shrink = max(1.0, max(height, width) / SMALL_PX)
         size = (max(1, round(height / shrink)), max(1, round(width / shrink)))
         return fit(image, image.shape[1], size).flatten(1).cpu()
 
     def held_out(self) -> Iterator[Batch]:
-        """The images to measure with, a few at a time."""
+        """Batches of the images to measure on."""
         for start in range(0, len(self.indices), self.config.batch_size):
             yield from self.batches(self.indices[start : start + self.config.batch_size])
 
@@ -350,7 +350,7 @@ class Evaluation:
     def over_batches(
         self, what: str, indices: np.ndarray, measure: Callable[[int, np.ndarray], dict[str, Tensor]]
     ) -> dict[str, Tensor]:
-        """Measure all batches, each rank its share, and gather the rows in order, on the CPU."""
+        """Measure all batches, each rank some of them, and gather the rows in order on the CPU."""
         # those of many sizes come one by one
         size = 1 if isinstance(self.images.images, Ragged) else self.config.batch_size
         numbers = range(-(-len(indices) // size))
@@ -370,7 +370,7 @@ class Evaluation:
 
 
 def compare_sets(real: Tensor, sampled: Tensor, seed: int) -> dict[str, float]:
-    """Distances between two sets of features, and how far they cover each other."""
+    """Fréchet and kernel distance, precision and recall of two sets of features [n, d] and [m, d]."""
     kernel = metrics.kernel_distance(real, sampled, seed=seed)
     coverage = metrics.precision_recall(real, sampled)
     return {
@@ -384,12 +384,12 @@ def compare_sets(real: Tensor, sampled: Tensor, seed: int) -> dict[str, float]:
 
 def same_images(one: DataSpec, other: DataSpec) -> bool:
     """Whether images and conditions are of the same size and channels."""
-    facts = ((item.image_size, item.channels, item.condition_channels) for item in (one, other))
-    return next(facts) == next(facts)
+    kinds = [(item.image_size, item.channels, item.condition_channels) for item in (one, other)]
+    return kinds[0] == kinds[1]
 
 
 def same_classes(names: tuple[str, ...], known: tuple[str, ...], where: str) -> list[int]:
-    """The numbers, among the ``known``, of classes by name: folders may lack one. Raises ``UserError``."""
+    """Indices of class ``names`` among the ``known`` ones: folders may lack one. Raises ``UserError``."""
     strange = [name for name in names if name not in known]
     if strange:
         few = ", ".join(known[:12])

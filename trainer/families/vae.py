@@ -283,8 +283,8 @@ class VAE(Family):
 
     @property
     def kl_weight(self) -> float:
-        """Weight of the KL divergence beside the reconstruction error at β = 1: the squared error is -2 log N(x; x̂, 1) up
-        to a constant, the cross-entropy -log of a Bernoulli likelihood."""
+        """Weight of the KL divergence beside the reconstruction error at β = 1: squared errors sum to -2 log N(x; x̂, 1)
+        but for a constant, cross-entropies to -log of a Bernoulli likelihood."""
         return 1.0 if self.config.reconstruction == "bernoulli" else 2.0
 
     def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
@@ -294,7 +294,7 @@ class VAE(Family):
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
         batch = next(batches)
         with turn("vae") as loss:
-            terms = nets.vae(batch.given, batch.image)
+            terms = nets.vae(batch.input, batch.image)
             divergence = terms.divergence.mean(0).clamp_min(self.config.free_bits)
             loss["reconstruction"] = terms.reconstruction.mean()
             if self.config.detail:
@@ -318,18 +318,18 @@ class VAE(Family):
         def error(image: Tensor) -> Tensor:
             return (image - batch.image).square().flatten(1).mean(1)
 
-        exported = error(nets.vae.decode(nets.vae.encode(batch.given)))  # as the exported pair of files does it
-        own = error(nets.vae.reconstruct(batch.given)) if self.config.arch == "hierarchical" else exported
+        exported = error(nets.vae.decode(nets.vae.encode(batch.input)))  # as the exported pair of files does it
+        own = error(nets.vae.reconstruct(batch.input)) if self.config.arch == "hierarchical" else exported
         if self.config.reconstruction == "squared":
             return {"score": own, "mse": own, "mse_exported": exported}
-        terms = nets.vae(batch.given, batch.image)
+        terms = nets.vae(batch.input, batch.image)
         bound = terms.reconstruction + self.kl_weight * terms.divergence.sum(1)
         return {"score": bound, "bound": bound, "mse": own, "mse_exported": exported}
 
     def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
         if self.config.arch == "hierarchical":
             return latent_facts(nets.vae.encode, batches)
-        found = [nets.vae.gaussian(batch.given) for batch in batches]
+        found = [nets.vae.gaussian(batch.input) for batch in batches]
         means, log_variances = (torch.cat(parts).cpu() for parts in zip(*found, strict=True))
         return fit_gaussian(means, log_variances.exp())
 

@@ -20,7 +20,7 @@ LEAST_VARIANCE = 1e-4  # of the mean one: directions that a few images cannot te
 
 def latent_facts(encode: Callable[[Tensor], Tensor], batches: Iterator[Batch], kept: int = KEPT) -> dict[str, Any]:
     """Facts of the latents of all images in ``batches``. ``encode``: images as batches hold them → f32 [n, d]."""
-    return fit_gaussian(torch.cat([encode(batch.given).cpu() for batch in batches]), kept=kept)
+    return fit_gaussian(torch.cat([encode(batch.input).cpu() for batch in batches]), kept=kept)
 
 
 def fit_gaussian(means: Tensor, variances: Tensor | None = None, kept: int = KEPT) -> dict[str, Any]:

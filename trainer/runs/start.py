@@ -1,4 +1,4 @@
-"""What a run starts with: its family, its data set and its networks, checked against each other."""
+"""Set up a run: its family, data set and networks, checked against each other."""
 
 from typing import Any
 
