@@ -28,7 +28,7 @@ class FeatureExtractor:
 
 
 def fit(image: Tensor, channels: int, size: tuple[int, int]) -> Tensor:
-    """Images [n, c, h, w] with as many channels, and of the size, that a network takes."""
+    """Images [n, c, h, w] converted to the channels and size of a network's input."""
     if image.shape[1] == 3 and channels == 1:
         image = (image * image.new_tensor(GREY).view(3, 1, 1)).sum(1, keepdim=True)
     elif image.shape[1] != channels:
@@ -39,7 +39,7 @@ def fit(image: Tensor, channels: int, size: tuple[int, int]) -> Tensor:
 
 
 def open_features(source: str, inception: Path | None, device: torch.device) -> FeatureExtractor | None:
-    """Features by ``inception``, ``none``, an ONNX file, or the run of a classifier. Raises ``UserError``."""
+    """Open ``inception``, an ONNX file or the run of a classifier; ``None`` for ``none``. Raises ``UserError``."""
     if source == "none":
         return None
     if source == "inception":
@@ -51,12 +51,12 @@ def open_features(source: str, inception: Path | None, device: torch.device) -> 
 
 
 def open_classifier(source: Path, device: torch.device) -> FeatureExtractor:
-    """A classifier: the run of one, or an ONNX file whose output is a score a class. Raises ``UserError``."""
+    """Open a classifier: a run, or an ONNX file whose output is one score per class. Raises ``UserError``."""
     return open_onnx(source, "classifier") if source.suffix == ".onnx" else open_run(source, device, "classifier")
 
 
 def open_run(run: Path, device: torch.device, flag: str) -> FeatureExtractor:
-    """The best weights of a classifier's run. Raises ``UserError``."""
+    """Open the best weights of a classifier's run. Raises ``UserError``."""
     if not run.is_dir():
         raise UserError(f"--{flag} is {run}, expected an .onnx file or the folder of a classifier's run")
     restored = restore(run)
@@ -74,9 +74,9 @@ def open_run(run: Path, device: torch.device, flag: str) -> FeatureExtractor:
 
 
 def open_onnx(path: Path, flag: str) -> FeatureExtractor:
-    """An ONNX network of one image input: f32 [n, c, h, w] in 0..1, or u8 [n, h, w, c]; its first output, flattened.
+    """Open an ONNX file with one image input, f32 [n, c, h, w] in 0..1 or u8 [n, h, w, c]; its first output, flattened.
 
-    Raises ``UserError`` where it is something else.
+    Raises ``UserError`` for other inputs.
     """
     import onnxruntime  # only evaluations need it
 
@@ -88,7 +88,7 @@ def open_onnx(path: Path, flag: str) -> FeatureExtractor:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except OSError as error:
         raise UserError(f"--{flag} {path}: {error.strerror}") from None
-    except Exception as error:  # onnxruntime's own kinds
+    except Exception as error:  # onnxruntime raises types of its own
         raise UserError(f"--{flag} {path}: not an ONNX model: {' '.join(str(error).split())[:200]}") from None
     ports = session.get_inputs()
     layout = [_layout(port) for port in ports]
@@ -111,7 +111,7 @@ def open_onnx(path: Path, flag: str) -> FeatureExtractor:
         padded = np.concatenate([value, np.repeat(value[-1:], short, 0)]) if short else value
         try:
             found = np.asarray(session.run([output], {ports[0].name: padded})[0], np.float32)
-        except Exception as error:  # onnxruntime's own kinds
+        except Exception as error:  # onnxruntime raises types of its own
             raise UserError(f"--{flag} {path}: does not run: {' '.join(str(error).split())[:200]}") from None
         if found.ndim < 1 or len(found) != len(padded):
             raise UserError(f"--{flag} {path}: gives {list(found.shape)} for {len(padded)} images, expected rows")
@@ -121,7 +121,7 @@ def open_onnx(path: Path, flag: str) -> FeatureExtractor:
 
 
 def _layout(port: Any) -> tuple[bool, int, int, int] | None:
-    """Channels last or not, channels, height, width (0: any) of an input that takes images."""
+    """Whether channels come last, channels, height, width (0: any) of an image input; ``None`` for other inputs."""
     if len(port.shape) != 4:
         return None
     sizes = [size if isinstance(size, int) else 0 for size in port.shape]
