@@ -1,9 +1,14 @@
-"""Variational autoencoders: the two-level MLP with a linear budget, and a convolutional one of today's craft.
+"""Variational autoencoders: two stochastic layers of an MLP, or a convolutional one.
 
-``hierarchical``: two stochastic layers of small linear maps (Sønderby et al. 2016, "Ladder Variational Autoencoders",
-section 2.1, the plain hierarchy). ``conv``: residual blocks with GroupNorm around one Gaussian latent (Kingma &
-Welling 2014, "Auto-Encoding Variational Bayes"; β from Higgins et al. 2017, free bits from Kingma et al. 2016). Its
-files take standard normal latents and lay them as the encoder does (see ``trainer.parts.latent_whitening``).
+``hierarchical``: two stochastic layers of small MLPs (Sønderby et al. 2016, "Ladder Variational Autoencoders", section
+2.1, the plain hierarchy). ``conv``: residual blocks with GroupNorm around one Gaussian latent (Kingma & Welling 2014,
+"Auto-Encoding Variational Bayes"; β from Higgins et al. 2017, free bits from Kingma et al. 2016). Its exported latents
+are whitened (see ``trainer.parts.latent_whitening``).
+
+**Differs from the papers.** The loss is Σ(x̂ - x)² + 2 β KL, -2 times the ELBO of a Gaussian decoder of unit variance
+but for a constant (``--reconstruction bernoulli``: the negative ELBO in nats of a Bernoulli decoder). ``hierarchical`` has
+two layers of one size, p(z₁|z₂) of unit variance, and neither batch normalisation nor KL warm-up; reconstructions and
+exports use means, not samples. Free bits hold for each dimension, not for groups.
 
     accelerate launch trainer/train_vae.py --data cats.npy --out runs/cats --arch conv
 """
@@ -39,58 +44,53 @@ class VAEConfig(RunConfig):
     """Options of the variational autoencoders."""
 
     arch: Literal["hierarchical", "conv"] = "hierarchical"
-    """Two stochastic linear layers, or a convolutional encoder and decoder."""
+    """Two stochastic layers of MLPs, or a convolutional encoder and decoder."""
     latent_size: int = 10
-    """Numbers that describe an image."""
+    """Dimensions of the latent."""
     hidden_size: int = 50
-    """Width of the linear hidden layers (hierarchical)."""
+    """Width of the hidden layers (hierarchical)."""
     width: int = 32
-    """Channels of the finest level; each coarser level doubles them, up to 8 times (conv)."""
+    """Channels of the finest level, doubled with each coarser one, up to 8 times (conv)."""
     basis: int = 0
-    """Images in a learnt basis that runs beside the convolutions, both ways: sharp where all images are alike, as
-    aligned faces are; 0: none (conv)."""
+    """Hidden units of an MLP added to the convolutional encoder and decoder, for sharper images of aligned sets such as
+    faces; 0: none (conv)."""
     learning_rate: float = 0.0
-    """Adam's step size; 0: 1e-4 for hierarchical, 1e-3 for conv."""
+    """Adam's learning rate; 0: 1e-4 for hierarchical, 1e-3 for conv."""
     reconstruction: Literal["squared", "bernoulli"] = "squared"
-    """Squared error, or cross-entropy of pixels taken as probabilities, which makes the loss a bound in nats."""
+    """Reconstruction error: squared, or the cross-entropy of a Bernoulli decoder (the loss is then -ELBO in nats)."""
     beta: float = 1.0
-    """Weight of the Kullback-Leibler terms."""
+    """Weight β of the KL divergence."""
     free_bits: float = 0.0
-    """Nats a latent dimension may use free of charge."""
+    """Free bits: nats per latent dimension below which the KL divergence is not minimised."""
     detail: float = 0.0
-    """Weight of the absolute error by levels of a Laplacian pyramid, which asks for edges where the squared error is
-    content with blur (conv)."""
+    """Weight of the Laplacian pyramid loss, for sharper edges (conv)."""
     perceptual: float = 0.0
-    """Weight of the VGG19 feature distance added to the squared error (conv)."""
+    """Weight of the VGG19 perceptual loss (conv)."""
     vgg: Path | None = None
     """Local VGG19 weights (torchvision's state_dict) for --perceptual; unset: downloaded."""
     target: Path | None = None
-    """Images to reconstruct instead of those of --data, which are encoded (blurred ones, say): a .npy file of as
-    many, or a folder of the same names."""
+    """Images to reconstruct instead of those of --data that are encoded (blurred ones, say): a .npy file of as many, or
+    a folder of the same names."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.latent_size >= 1, "latent_size", self.latent_size, "at least 1")
-        require(self.hidden_size >= 1, "hidden_size", self.hidden_size, "at least 1")
         require(self.width >= 16 and self.width % 16 == 0, "width", self.width, "a multiple of 16")
-        require(self.basis >= 0, "basis", self.basis, "at least 0")
-        require(self.learning_rate >= 0, "learning_rate", self.learning_rate, "at least 0")
-        require(self.beta >= 0, "beta", self.beta, "at least 0")
-        require(self.detail >= 0, "detail", self.detail, "at least 0")
-        require(self.perceptual >= 0, "perceptual", self.perceptual, "at least 0")
+        for name, low in (("latent_size", 1), ("hidden_size", 1), ("basis", 0), ("learning_rate", 0), ("beta", 0),
+                          ("detail", 0), ("perceptual", 0)):  # fmt: skip
+            require(getattr(self, name) >= low, name, getattr(self, name), f"at least {low}")
 
 
 class Terms(NamedTuple):
-    """What one pass gives to learn from."""
+    """Terms of the loss."""
 
-    reconstruction: Tensor  # [n] sum over an image of squared errors, or of cross-entropies in nats
-    detail: Tensor  # [n] pyramid_error, 0 where it is not asked for
+    reconstruction: Tensor  # [n] sum of squared errors, or cross-entropies in nats, over an image
+    detail: Tensor  # [n] pyramid_error, 0 where unused
     divergence: Tensor  # [n, latents] KL divergence of each latent dimension in nats
-    perceptual: Tensor  # [n] feature distance, 0 where there is none
+    perceptual: Tensor  # [n] feature distance, 0 where unused
 
 
 class GaussianHead(nn.Module):
-    """Hidden → mean and log variance, by way of one ReLU layer."""
+    """MLP of one hidden layer → mean and log variance."""
 
     def __init__(self, inputs: int, hidden: int, latent: int) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ class GaussianHead(nn.Module):
 
 
 class TwoLinear(nn.Module):
-    """Linear, ReLU, linear."""
+    """MLP of one hidden layer."""
 
     def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class TwoLinear(nn.Module):
 
 
 class HierarchicalVAE(nn.Module):
-    """x → z1 → z2 and back, all linear maps with one hidden layer; images are flattened as h·w·c."""
+    """Two stochastic layers, x → z1 → z2 and back, of MLPs with one hidden layer; images are flattened as h·w·c."""
 
     def __init__(self, spec: DataSpec, config: VAEConfig) -> None:
         super().__init__()
@@ -140,11 +140,11 @@ class HierarchicalVAE(nn.Module):
         return self.encoder2(self.encoder1(self.flat(image))[0])[0]
 
     def decode(self, latent: Tensor) -> Tensor:
-        """z2 [n, d] → [n, c, h, w] in 0..1, by way of the means."""
+        """z2 [n, d] → [n, c, h, w] in 0..1, through the mean of z1."""
         return self.image(self.decoder2(latent))
 
     def reconstruct(self, image: Tensor) -> Tensor:
-        """The image that the mean of z1 stands for."""
+        """Decode the mean of z1."""
         return self.image(self.encoder1(self.flat(image))[0])
 
     def forward(self, image: Tensor, target: Tensor | None = None) -> Terms:
@@ -166,12 +166,12 @@ class HierarchicalVAE(nn.Module):
 
 
 class ConvVAE(nn.Module):
-    """Residual convolutions down to a few pixels, one Gaussian latent, and the same way back."""
+    """Residual convolutional encoder and decoder around one Gaussian latent."""
 
     def __init__(self, spec: DataSpec, config: VAEConfig) -> None:
         super().__init__()
         levels, base = pyramid(spec.image_size, least_px=3)
-        stem = min(levels, 2)  # the finest levels are crossed by one strided convolution: cheap, and enough
+        stem = min(levels, 2)  # one strided convolution replaces the finest levels: cheap, and enough
         widths = [config.width * min(2**level, 8) for level in range(levels - stem + 1)]
         self.base = (widths[-1], *base)
         flat = widths[-1] * base[0] * base[1]
@@ -199,7 +199,7 @@ class ConvVAE(nn.Module):
         self.from_basis = TwoLinear(config.latent_size, config.basis, pixels) if config.basis else None
         self.error = pixel_error(config)
         self.detailed = config.detail > 0
-        self.perceptual: list[PerceptualDistance] = []  # in a list: its frozen weights are no part of this network
+        self.perceptual: list[PerceptualDistance] = []  # in a list, which keeps its weights out of the state_dict
 
     def gaussian(self, image: Tensor) -> tuple[Tensor, Tensor]:
         if image.device.type == "cpu":
@@ -215,7 +215,7 @@ class ConvVAE(nn.Module):
         return self.gaussian(image)[0]
 
     def logits(self, latent: Tensor) -> Tensor:
-        """[n, d] → [n, c, h, w], images before the sigmoid."""
+        """[n, d] → logits [n, c, h, w]."""
         logits = self.decoder(self.expand(latent).unflatten(1, self.base))
         if self.from_basis is not None:
             logits = logits + self.from_basis(latent).unflatten(1, self.shape)
@@ -237,16 +237,16 @@ class ConvVAE(nn.Module):
 
 
 def pixel_error(config: VAEConfig) -> Callable[[Tensor, Tensor], Tensor]:
-    """(logits, images in 0..1) → the error of each pixel."""
+    """Error of each pixel, as a function of logits and of images in 0..1."""
     if config.reconstruction == "bernoulli":
         return partial(F.binary_cross_entropy_with_logits, reduction="none")
     return lambda logits, image: (logits.sigmoid() - image).square()
 
 
 def pyramid_error(difference: Tensor, levels: int = 4) -> Tensor:
-    """Σ_j 4^j |L_j(x̂ - x)|₁ over the levels of a Laplacian pyramid (Bojanowski et al. 2018, "Optimizing the Latent
-    Space of Generative Networks", section 3): [n, c, h, w] → [n]. The pyramid is linear, so that of the difference
-    is the difference of the pyramids."""
+    """Laplacian pyramid loss Σ_j 4^j |L_j(x̂ - x)|₁ (Bojanowski et al. 2018, "Optimizing the Latent
+    Space of Generative Networks", section 3) of differences [n, c, h, w] → [n]. The pyramid is
+    linear: that of the difference is the difference of the pyramids."""
     total = difference.new_zeros(len(difference))
     for level in range(levels):
         coarse = F.avg_pool2d(difference, 2, ceil_mode=True)
@@ -257,7 +257,7 @@ def pyramid_error(difference: Tensor, levels: int = 4) -> Tensor:
 
 
 class VAE(Family):
-    """One network, one turn: Σ(x̂ - x)² + β Σ 2 KL, or the negative bound in nats, and what else is asked for."""
+    """Variational autoencoder, hierarchical or convolutional."""
 
     Config = VAEConfig
     image_range = (0.0, 1.0)
@@ -313,12 +313,12 @@ class VAE(Family):
         return decode(*inputs)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
-        """Squared errors; of ``bernoulli`` also the negative bound in nats, from one draw of the latent."""
+        """Mean squared errors; for ``bernoulli`` also -ELBO in nats, from one sample of the latent."""
 
         def error(image: Tensor) -> Tensor:
             return (image - batch.image).square().flatten(1).mean(1)
 
-        exported = error(nets.vae.decode(nets.vae.encode(batch.input)))  # as the exported pair of files does it
+        exported = error(nets.vae.decode(nets.vae.encode(batch.input)))  # as the exported files reconstruct
         own = error(nets.vae.reconstruct(batch.input)) if self.config.arch == "hierarchical" else exported
         if self.config.reconstruction == "squared":
             return {"score": own, "mse": own, "mse_exported": exported}
@@ -334,11 +334,11 @@ class VAE(Family):
         return fit_gaussian(means, log_variances.exp())
 
     def whitening(self, facts: Mapping[str, Any]) -> Whitening | None:
-        """None for the hierarchical one: its prior is learnt, and z2 is standard normal as it is."""
+        """Whitening of the latents; ``None`` for hierarchical, whose z2 needs none."""
         return Whitening(facts, self.config.latent_size) if self.config.arch == "conv" else None
 
     def pair(self, nets: Nets, whitening: Whitening | None) -> tuple[nn.Module, nn.Module]:
-        """The decoder and the encoder of files, whose latents are standard normal."""
+        """Decoder and encoder of the exported files, with standard normal latents."""
         decode, encode = Call(nets.vae, "decode"), Call(nets.vae, "encode")
         if whitening is None:
             return decode, encode
@@ -353,9 +353,9 @@ class VAE(Family):
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Tensor], name: str) -> tuple["VAE", DataSpec, Nets]:
-        """Take over a bare ``hierarchical`` state_dict of square images flattened in h·w·BGR order.
+        """Import a bare ``hierarchical`` state_dict of square images flattened in h·w·BGR order.
 
-        Raises ``ValueError`` where the keys or sizes are not those of that layout.
+        Raises ``ValueError`` for other keys or sizes.
         """
         expected = set(HierarchicalVAE(DataSpec(image_size=(2, 2), channels=3), VAEConfig()).state_dict())
         if set(state) != expected:

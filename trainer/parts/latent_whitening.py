@@ -19,7 +19,7 @@ LEAST_VARIANCE = 1e-4  # of the mean variance: floor for directions that few ima
 
 
 def latent_facts(encode: Callable[[Tensor], Tensor], batches: Iterator[Batch], kept: int = KEPT) -> dict[str, Any]:
-    """Statistics of the latents of all ``batches``, as of ``fit_gaussian``. ``encode``: images as in batches → f32 [n, d]."""
+    """Statistics of the latents of all ``batches``, as of ``fit_gaussian``. ``encode``: images → f32 [n, d]."""
     return fit_gaussian(torch.cat([encode(batch.input).cpu() for batch in batches]), kept=kept)
 
 
