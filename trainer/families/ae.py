@@ -3,8 +3,8 @@ Networks").
 
 **Differs from the paper.** All layers are trained together by Adam on the mean squared error; the paper pretrains four
 pairs of layers as restricted Boltzmann machines, and fine-tunes them on the cross-entropy by conjugate gradients. One
-linear layer in encoder and decoder by default, two with ``--hidden-size``. Exported latents are whitened principal components of the
-code.
+linear layer in encoder and decoder by default, two with ``--hidden-size``. Exported latents are whitened principal
+components of the code.
 
     accelerate launch trainer/train_ae.py --data cats.npy --out runs/cats --image-size 64
 """

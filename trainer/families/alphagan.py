@@ -4,9 +4,9 @@ Auto-Encoding Generative Adversarial Networks", algorithm 1).
 The code discriminator tells codes of images from samples of the prior, which trains the encoder; the discriminator
 tells images from reconstructions and from samples, which trains the generator; both also learn to reconstruct.
 
-**Differs from the paper.** Encoder and generator take two turns for each of the discriminators
-(``--generator-turns 1``: one, as in algorithm 1); the reconstruction error is a mean over pixels; the networks are
-DCGAN's in the 4x4 form, and the code discriminator has no normalisation.
+**Differs from the paper.** Encoder and generator take two turns for each of the discriminators (``--generator-turns
+1``: one, as in algorithm 1); the reconstruction error is a mean over pixels; the networks are DCGAN's in the 4x4 form,
+and the code discriminator has no normalisation.
 
     accelerate launch trainer/train_alphagan.py --data faces.npy --out runs/faces
 """

@@ -6,8 +6,8 @@ discriminator adds the inner product of another with its features (Miyato & Koya
 Discriminator", equation 3). ``conv``: DCGAN's convolutions; ``mlp``: the layers of the first paper.
 
 **Differs from the papers.** Of Mirza & Osindero: ``conv`` and a normal prior by default (``--arch mlp --prior
-uniform``), Adam instead of SGD, and image and class joined before the discriminator's first maxout layer, not after.
-Of Miyato & Koyama: cross-entropy by default (``--objective hinge``), DCGAN's networks instead of residual ones, no
+uniform``), Adam instead of SGD, and image and class joined before the discriminator's first maxout layer, not after. Of
+Miyato & Koyama: cross-entropy by default (``--objective hinge``), DCGAN's networks instead of residual ones, no
 spectral normalisation, and an embedding joined to the latent instead of conditional batch normalisation.
 
     accelerate launch trainer/train_cgan.py --data mnist --out runs/digits --no-flip

@@ -7,7 +7,8 @@ neither discriminator nor VGG19.
 
 **Differs from the paper.** The default is short and upscales by 2 (``--scale 4 --crop-size 96 --pretrain 1000000
 --steps 1200000``); the learning rate is constant in both stages, where the paper's second one ends at 1e-5; inputs and
-outputs are in 0..1, without tanh; the discriminator pools crops larger than 96 px to 6x6 places before its linear layers.
+outputs are in 0..1, without tanh; the discriminator pools crops larger than 96 px to 6x6 places before its linear
+layers.
 
     accelerate launch trainer/train_srgan.py --data photos/ --out runs/larger --validation set5/
 """

@@ -7,8 +7,8 @@ are whitened (see ``trainer.parts.latent_whitening``).
 
 **Differs from the papers.** The loss is Σ(x̂ - x)² + 2 β KL, -2 times the ELBO of a Gaussian decoder of unit variance
 but for a constant (``--reconstruction bernoulli``: the negative ELBO in nats of a Bernoulli decoder). ``hierarchical``
-has two layers of one size, p(z₁|z₂) of unit variance, and neither batch normalisation nor KL warm-up; reconstructions and
-exports use means, not samples. Free bits hold for each dimension, not for groups.
+has two layers of one size, p(z₁|z₂) of unit variance, and neither batch normalisation nor KL warm-up; reconstructions
+and exports use means, not samples. Free bits hold for each dimension, not for groups.
 
     accelerate launch trainer/train_vae.py --data cats.npy --out runs/cats --arch conv
 """
