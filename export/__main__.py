@@ -10,7 +10,7 @@ from pathlib import Path
 
 from export.quantize import PRECISIONS
 from export.to_onnx import export_run, export_state_dict, summary
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.contract.text import printable
 
 

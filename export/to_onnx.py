@@ -25,7 +25,7 @@ from export.graph import ExportError, Whole, trace
 from export.quantize import PRECISIONS, quantize
 from export.verify import check_pair, check_parity, measure_drift
 from export.weights import read_state_dict
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.contract.files import replacing, sync
 from trainer.family import DataSpec, Exportable, Family
 

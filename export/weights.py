@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from export.graph import quiet
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 
 MAX_BYTES = 4 << 30  # of a file, of its contents unpacked, and of its tensors: far above any small generator
 SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".safetensors")

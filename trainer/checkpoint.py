@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.contract.files import sync, sync_folder
 from trainer.contract.text import printable
 

@@ -1,19 +1,11 @@
 """Options that all families share, parsed from the command line into a frozen dataclass, and their JSON."""
 
 import dataclasses
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NoReturn, TypeVar
+from typing import Any, Literal, TypeVar
 
-from trainer.contract.text import printable
-
-
-class UserError(Exception):
-    """A person's mistake: shown as one line, exit code 2, never a traceback; names of files and keys in it are safe."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(printable(message))
+from trainer.contract.errors import UserError, require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,12 +85,6 @@ class RunConfig:
         require(self.crop <= 0.5, "crop", self.crop, "at most 0.5")
 
 
-def require(condition: bool, name: str, found: Any, expected: str) -> None:
-    """Raise ``UserError`` naming the flag, the value found and the value expected."""
-    if not condition:
-        raise UserError(f"--{name.replace('_', '-')} is {found}, expected {expected}")
-
-
 ConfigType = TypeVar("ConfigType", bound=RunConfig)
 OptionsType = TypeVar("OptionsType")
 
@@ -139,9 +125,3 @@ def from_json(config_class: type[ConfigType], values: dict[str, Any]) -> ConfigT
         return config_class(**known)
     except TypeError as error:
         raise UserError(f"config.json does not fit {config_class.__name__}: {error}") from None
-
-
-def fail(message: str, code: int = 2) -> NoReturn:
-    """End the program with one line."""
-    print(f"error: {printable(message)}", file=sys.stderr, flush=True)
-    sys.exit(code)

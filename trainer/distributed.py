@@ -21,7 +21,8 @@ from accelerate.utils import broadcast, gather_object
 from torch import Tensor, nn
 
 from trainer import exit_status, sharding
-from trainer.config import RunConfig, UserError
+from trainer.config import RunConfig
+from trainer.contract.errors import UserError
 from trainer.exit_status import FINISHED, STOPPED
 from trainer.family import Nets
 from trainer.launcher import (

@@ -10,7 +10,8 @@ card.
 import sys
 from typing import NoReturn
 
-from trainer.config import RunConfig, UserError, parse
+from trainer.config import RunConfig, parse
+from trainer.contract.errors import UserError
 from trainer.contract.text import printable
 from trainer.distributed import World, leave
 from trainer.evaluation.evaluation import FOLDER, EvaluateConfig, Evaluation

@@ -2,7 +2,7 @@
 
 import re
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.exit_status import FAILED
 
 _MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|CUBLAS_STATUS_ALLOC_FAILED")

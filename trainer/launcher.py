@@ -12,7 +12,8 @@ from typing import Literal
 import psutil
 import torch
 
-from trainer.config import RunConfig, UserError
+from trainer.config import RunConfig
+from trainer.contract.errors import UserError
 from trainer.exit_status import LAUNCHERS, TORCHRUN
 
 PR_SET_PDEATHSIG = 1

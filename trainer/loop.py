@@ -18,7 +18,8 @@ import torch
 
 from trainer import checkpoint, exit_status
 from trainer.checkpoint import Origin, RunLocked, State
-from trainer.config import UserError, parse
+from trainer.config import parse
+from trainer.contract.errors import UserError
 from trainer.contract.text import printable
 from trainer.data.batches.augment import Augment
 from trainer.data.batches.stream import Stream, ordered

@@ -18,7 +18,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from export.card import SEAL_KEY, Card, CardError, Latent, check_seal
-from viewer.errors import ViewerError
+from trainer.contract.errors import ViewerError
 from viewer.graph.arrays import image_array, latent_array, read_image, read_images
 from viewer.graph.inspection import ImageLayout, Layout, find_scale
 from viewer.graph.limits import GIB, Overdue, allowed_memory, finish, opening_seconds, run_seconds

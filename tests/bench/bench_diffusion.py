@@ -25,8 +25,9 @@ from torch import Tensor
 
 from export.to_onnx import Origin, export_networks
 from trainer import metrics
-from trainer.config import UserError, parse
+from trainer.config import parse
 from trainer.contract import samplers
+from trainer.contract.errors import UserError
 from trainer.data.batches import open_data
 from trainer.data.batches.stream import ordered
 from trainer.evaluation.features import open_features

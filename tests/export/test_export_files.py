@@ -17,7 +17,7 @@ from export.card import CardError, check_seal
 from export.graph import ExportError, Whole, trace
 from export.to_onnx import principal_directions
 from export.verify import check_pair, check_parity
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.family import Exportable
 
 

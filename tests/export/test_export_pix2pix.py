@@ -15,7 +15,7 @@ from export.graph import Whole, trace
 from export.to_onnx import Origin, export_networks, export_state_dict
 from export.verify import check_parity
 from export.weights import read_state_dict
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.families.pix2pix import Pix2Pix, Pix2PixConfig
 from trainer.family import DataSpec
 from viewer.model import open_model

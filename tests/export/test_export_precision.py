@@ -11,7 +11,7 @@ from small_networks import LATENT, card_of, encoder, export, generator, run
 from torch import Tensor, nn
 
 from export.card import Card
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.family import Exportable
 
 

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from export import weights
 from export.weights import read_state_dict
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 
 STATE = {"layer.weight": torch.arange(6.0).view(2, 3), "layer.bias": torch.ones(2)}
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.families.dcgan import DCGAN, DCGANConfig
 from trainer.families.gan import GAN, GANConfig
 from trainer.families.wgan import WGAN, WGANConfig

@@ -17,7 +17,7 @@ from torch import nn
 
 from trainer import checkpoint
 from trainer.checkpoint import Origin, State
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.family import Nets
 from trainer.runs import store as runs
 

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from trainer.config import RunConfig, UserError
+from trainer.config import RunConfig
+from trainer.contract.errors import UserError
 from trainer.contract.resample import shrink
 from trainer.data.batches.crops import Windows, open_crops
 from trainer.data.batches.dataset import ImageDataset

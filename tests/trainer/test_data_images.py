@@ -13,9 +13,10 @@ import cv2
 import numpy as np
 import pytest
 
-from trainer.config import UserError
-from trainer.contract.images import Unreadable, decode, load, pad, read_bytes, resize
-from trainer.contract.images import read_header as read_image_header
+from trainer.contract.errors import UserError
+from trainer.contract.headers import Unreadable
+from trainer.contract.headers import read_header as read_image_header
+from trainer.contract.images import decode, load, pad, read_bytes, resize
 from trainer.data.__main__ import main
 from trainer.data.sources.npy import Writer, output, printable, read_header
 from trainer.data.tools import create, info

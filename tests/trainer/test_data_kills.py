@@ -13,7 +13,7 @@ from bad_images import photo
 from drawn_faces import NEEDS_FACES, draw_face
 from test_data_bad_inputs import run_tools
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.data.batches.dataset import open_dataset
 from trainer.data.sources.npy_set import ImageSet, writing
 from trainer.data.sources.sidecar import Facts, beside

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import pytest
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.data.__main__ import main
 from trainer.data.batches.dataset import open_dataset
 from trainer.data.sources import cifar, formats, hub, idx

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from trainer.config import RunConfig, UserError
+from trainer.config import RunConfig
+from trainer.contract.errors import UserError
 from trainer.data.batches import open_data
 from trainer.data.batches.augment import Augment, cut, quarter_turns
 from trainer.data.batches.dataset import FolderImages, ImageDataset

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.contract.sheet import layout
 from trainer.data.__main__ import main
 from trainer.data.sources.npy_set import ImageSet, writing

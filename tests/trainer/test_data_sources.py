@@ -15,7 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.data.batches.augment import Augment, mirror, warp
 from trainer.data.batches.dataset import FolderImages, ImageDataset, open_dataset
 from trainer.data.batches.order import Order

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from export.card import Card, Port
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.contract.samplers import ddim, ddpm, dpm_solver, even_ratios, even_times
 from trainer.families.ddpm import DDPM, DDPMConfig, InColour
 from trainer.family import Batch, DataSpec

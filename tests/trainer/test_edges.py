@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.data.__main__ import main
 from trainer.data.tools._convert import plan
 from trainer.data.tools.edges import edge_map

@@ -18,7 +18,8 @@ from torch import nn
 from export.card import Card
 from export.to_onnx import export_run, read_evaluation
 from trainer import metrics
-from trainer.config import RunConfig, UserError
+from trainer.config import RunConfig
+from trainer.contract.errors import UserError
 from trainer.data.drawing import toycats
 from trainer.distributed import World
 from trainer.evaluation import inception

@@ -11,7 +11,7 @@ from failing_disk import Refusal, forked
 
 from export.card import BLANK_SEAL, check_seal, seal
 from export.to_onnx import write_all
-from trainer.config import UserError, fail
+from trainer.contract.errors import UserError, fail
 from trainer.data.__main__ import main as data_main
 from trainer.data.sources.npy_set import ImageSet
 from viewer.__main__ import main as view_main

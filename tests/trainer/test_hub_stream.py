@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.contract.images import resize
 from trainer.data.batches.augment import Augment
 from trainer.data.batches.dataset import ImageDataset, open_dataset

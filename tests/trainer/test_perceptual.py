@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torchvision.models import vgg19
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.families.vae import VAE, VAEConfig
 from trainer.family import Batch, DataSpec
 from trainer.parts.perceptual import ContentDistance, PerceptualDistance

@@ -13,7 +13,7 @@ from commands import log_rows, train
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.families.pix2pix import LEAST_PX, PatchDiscriminator, Pix2Pix, Pix2PixConfig, mode_seeking, palette
 from trainer.family import Batch, DataSpec, Nets, Pairs
 from trainer.parts.pix2pix_unet import NORMS, ImageNorm

@@ -14,7 +14,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from trainer import checkpoint
-from trainer.config import RunConfig, UserError
+from trainer.config import RunConfig
+from trainer.contract.errors import UserError
 from trainer.launcher import asked_to_shard
 
 FSDP = ["--config_file", str(ROOT / "launch" / "accelerate" / "fsdp.yaml"), "--num_processes", "2"]

@@ -22,7 +22,7 @@ from test_data_bad_inputs import run_tools
 from test_data_kills import write_set
 
 from trainer import checkpoint
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.data.__main__ import main
 from trainer.data.batches.augment import Augment
 from trainer.data.batches.dataset import ImageDataset, open_dataset

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainer import checkpoint
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.families.srgan import SRGAN, Discriminator, Generator, SRGANConfig
 from trainer.family import Batch, DataSpec, Nets
 from trainer.parts.degrade import enlarge, reduce, whole_levels

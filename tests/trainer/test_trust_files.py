@@ -12,12 +12,11 @@ import pytest
 import torch
 
 from export.weights import read_state_dict
-from trainer.config import UserError
+from trainer.contract.errors import ImageError, UserError
 from trainer.contract.text import printable
 from trainer.data.sources.formats import open_packed
 from trainer.data.sources.npy import read_header
 from trainer.runs.store import family_class
-from viewer.files.png import ImageError
 from viewer.modes.dataset.opened import open_set
 
 ESCAPES = "\x1b]0;owned\x07\x1b[31m\x9b2J\u202e\r\nerror: forged"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.data.batches import open_data
 from trainer.families.vae import VAE, VAEConfig, pyramid_error
 from trainer.family import Batch, DataSpec

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torchvision.models import resnet18
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.data.batches import open_data
 from trainer.families.vaegan import VAEGAN, VAEGANConfig
 from trainer.family import DataSpec

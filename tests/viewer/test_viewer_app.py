@@ -13,17 +13,19 @@ import pytest
 from small_models import FakeDisplay, full_disk
 
 from export.card import Latent
+from trainer.contract.errors import ImageError
 from viewer.app import run_live, run_scripted
 from viewer.files.inputs import read_photo
-from viewer.files.png import ImageError, encode_png, fit, read_recipe, save_numbered
+from viewer.files.png import encode_png, fit, read_recipe, save_numbered
 from viewer.frame.sheet import auto_scale
 from viewer.keys import CLOSED, Action, Event, parse_keys
 from viewer.latents import Walk, bilinear, draw, draw_many, truncate
 from viewer.model import Model, ModelError, open_model
 from viewer.modes.animate.session import AnimateSession
-from viewer.modes.grid.session import GridSession
-from viewer.sessions.model_session import make_sheet
-from viewer.state import LEG_TICKS, AnimateState, GridState
+from viewer.modes.animate.state import LEG_TICKS, AnimateState
+from viewer.sessions.grid.session import GridSession
+from viewer.sessions.grid.state import GridState
+from viewer.sessions.sheet_session import make_sheet
 from viewer.worker import Errands, Worker
 
 

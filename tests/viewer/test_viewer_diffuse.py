@@ -18,20 +18,20 @@ from hypothesis import strategies as st
 from PIL import Image
 from small_denoisers import alpha_bar, known_images, make_denoiser
 
+from trainer.contract.errors import ImageError
 from viewer import latents, render
 from viewer.__main__ import main
 from viewer.app import run_live, run_scripted
-from viewer.files.png import ImageError, read_recipe
+from viewer.files.png import read_recipe
 from viewer.frame.sheet import Sheet
 from viewer.keys import NAMES, Event, decode_character, parse_keys
 from viewer.model import Model, open_model
 from viewer.modes.diffuse.denoiser import Denoiser
 from viewer.modes.diffuse.sampling import Diffusion, Page, Settings, squared
 from viewer.modes.diffuse.session import DiffuseSession, cells, page_of
-from viewer.modes.diffuse.state import DiffuseState
+from viewer.modes.diffuse.state import DiffuseState, reduce_diffuse
 from viewer.sessions.classes import Classes
-from viewer.sessions.model_session import make_sheet
-from viewer.state import reduce
+from viewer.sessions.sheet_session import make_sheet
 
 KEYS = [*NAMES.values(), *filter(None, map(decode_character, "sSirx+-= 3npc"))]
 
@@ -118,7 +118,7 @@ def test_no_key_leads_out_of_bounds(events: list[Event], origin: Any, photos: in
     photos = photos if origin == "photographs" else 0
     state = DiffuseState(Sheet(2, 2, 8, 8), 25, 300, origin, photos=photos)
     for event in events:
-        state, _ = reduce(state, event)
+        state = reduce_diffuse(state, event)
         assert 1 <= state.steps <= 300
         assert 0 <= state.cursor < state.count
         assert not state.interpolated or not photos
@@ -156,7 +156,7 @@ def test_keys_ask_for_what_the_table_says(keys: str) -> None:
     begun = DiffuseState(Sheet(2, 2, 8, 8), 25, 1000)
     state = begun
     for event in parse_keys(keys):
-        state, _ = reduce(state, event)
+        state = reduce_diffuse(state, event)
     new = {"i,i": {"interpolated": True, "seed": 1}, "i,r": {}, "+,-": {}, "pagedown,pageup": {}}
     assert state == replace(begun, **new.get(keys, {"seed": 1}))
 

@@ -14,11 +14,11 @@ from viewer.__main__ import main
 from viewer.app import run_live, run_scripted
 from viewer.edges import find_edges
 from viewer.files.png import fit, read_recipe
-from viewer.frame import side_by_side
 from viewer.keys import Action, Event, parse_keys
 from viewer.model import open_model
-from viewer.modes.draw.session import COLOURS, DrawSession, begin
-from viewer.modes.draw.state import BRUSHES, DrawState, Stroke, reduce_draw
+from viewer.modes.translate.draw import easel as draw_easel
+from viewer.modes.translate.draw.session import COLOURS, DrawSession, begin
+from viewer.modes.translate.draw.state import BRUSHES, DrawState, Stroke, reduce_draw
 from viewer.sessions.translation import Translator
 
 KEYS = ["+", "-", "z", "y", "c", "3", "x", "s", "space", "i", "left", "wheel:2", "wheel:-3", "ctrl+z"]
@@ -34,8 +34,8 @@ def session(path: Path, folder: Path, size: int = 0) -> DrawSession:
 
 
 def drawn(state: DrawState) -> np.ndarray:
-    page = side_by_side.blank_page(state)
-    side_by_side.add_strokes(page, state, state.strokes)
+    page = draw_easel.blank_page(state)
+    draw_easel.add_strokes(page, state, state.strokes)
     return page
 
 
@@ -50,7 +50,7 @@ def run(work: DrawSession, keys: str) -> make.FakeDisplay:
 def blank_state(colours: int = 4) -> DrawState:
     palette = COLOURS[:colours]
     lines = colours == 2
-    easel = side_by_side.make_easel(64, 96, 0 if lines else colours)
+    easel = draw_easel.make_easel(64, 96, 0 if lines else colours)
     return DrawState(easel, palette, has_latent=True, lines=lines)
 
 

@@ -14,11 +14,12 @@ from viewer.__main__ import main
 from viewer.app import run_live, run_scripted
 from viewer.files.png import encode_png, read_recipe
 from viewer.frame import plots
+from viewer.frame.area import Area
 from viewer.keys import parse_keys
 from viewer.latents import draw, lerp, slerp
 from viewer.model import Model, ModelError, open_model, open_sibling_encoder
 from viewer.modes.latent import frames as scene
-from viewer.modes.latent.layout import Area, make_layout
+from viewer.modes.latent.layout import make_layout
 from viewer.modes.latent.scatter import Cloud, open_cloud
 from viewer.modes.latent.session import LatentSession
 from viewer.modes.latent.space import space_of

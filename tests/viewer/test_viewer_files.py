@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
+from trainer.contract.errors import ImageError
 from viewer.files import atomic as files
-from viewer.files.png import ImageError, encode_png, save_numbered
+from viewer.files.png import encode_png, save_numbered
 from viewer.files.results import write_new
 
 ENDED = """

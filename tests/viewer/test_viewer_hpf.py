@@ -16,11 +16,12 @@ from viewer.keys import Action, Event, parse_keys
 from viewer.latents import draw_many
 from viewer.model import Model, open_model
 from viewer.modes.animate.session import AnimateSession
-from viewer.modes.grid.session import GridSession
+from viewer.modes.animate.state import AnimateState
 from viewer.sessions.detail_layer import DetailLayer, Sharpening, open_layer, other_low
 from viewer.sessions.gain import DETAIL, SHARPENING
-from viewer.sessions.model_session import make_sheet
-from viewer.state import AnimateState, GridState
+from viewer.sessions.grid.session import GridSession
+from viewer.sessions.grid.state import GridState
+from viewer.sessions.sheet_session import make_sheet
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def layer(low: Model, detail_path: Path) -> DetailLayer:
 
 def page(low: Model, layer: DetailLayer | Sharpening, folder: Path, keys: str, scale: float = 1.0) -> FakeDisplay:
     state = GridState(make_sheet(low, 3, 4, scale), gain=layer.gain)
-    session = GridSession(low, state, folder, layer=layer)
+    session = GridSession(low, state, folder, layer=layer, mode="hpf")
     display = FakeDisplay([], interactive=False)
     run_scripted(session, display, parse_keys(keys))
     session.close()

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from viewer.files.png import ImageError
+from trainer.contract.errors import ImageError
 from viewer.modes.dataset.opened import open_set
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (7, 6, 5, 3), np.uint8)

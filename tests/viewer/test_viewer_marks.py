@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from viewer.files.png import ImageError
+from trainer.contract.errors import ImageError
 from viewer.modes.dataset.collection import open_sets
 from viewer.modes.dataset.opened import open_set
 from viewer.modes.dataset.selection import Marks, marks_path

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from trainer.contract import sheet as tools
-from viewer.files.png import ImageError, encode_png
+from trainer.contract.errors import ImageError
+from viewer.files.png import encode_png
 from viewer.files.table import Table, find_table
 
 PATH = Path("table.png")

@@ -8,10 +8,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import decode, read_bytes
-from trainer.data.sources.npy import printable
+from trainer.contract.text import printable
 
 MARGIN = 2  # pixels, as the viewer's sheets and a run's samples have
 MOST_RECIPE = 1 << 24  # bytes

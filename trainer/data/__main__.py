@@ -9,7 +9,7 @@ import signal
 import sys
 from types import FrameType, ModuleType
 
-from trainer.config import UserError, fail
+from trainer.contract.errors import UserError, fail
 from trainer.data.drawing import toycats
 from trainer.data.sources.npy import printable
 from trainer.data.tools import align, create, downscale, edges, filter, info, merge, morph, select, shards, split, stats

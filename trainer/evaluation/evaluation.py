@@ -18,7 +18,7 @@ from tqdm import tqdm
 from tyro.conf import Positional
 
 from trainer import metrics
-from trainer.config import UserError, require
+from trainer.contract.errors import UserError, require
 from trainer.contract.files import replace_bytes
 from trainer.data.batches import open_data
 from trainer.data.batches.crops import LEAST_PX

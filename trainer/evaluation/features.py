@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.evaluation.inception import load_inception
 from trainer.families.classifier import Classifier
 from trainer.runs.store import restore

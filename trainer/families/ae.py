@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from trainer.config import require
+from trainer.contract.errors import require
 from trainer.family import DataSpec, Nets
 from trainer.parts.autoencoder import Autoencoder, AutoencoderConfig, AutoencoderFamily
 

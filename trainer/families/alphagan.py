@@ -18,7 +18,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from trainer.blocks import StridedDiscriminator, TransposedGenerator, small_normal
-from trainer.config import require
+from trainer.contract.errors import require
 from trainer.family import Batch, DataSpec, Exportable, Nets, Turn
 from trainer.parts.adam import AdamConfig
 from trainer.parts.adversarial import Adversarial, AdversarialConfig

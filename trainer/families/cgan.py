@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainer.blocks import StridedDiscriminator, TransposedGenerator, small_normal
-from trainer.config import require
+from trainer.contract.errors import require
 from trainer.family import Batch, DataSpec, Exportable, Nets, Turn
 from trainer.parts.adam import AdamConfig
 from trainer.parts.adversarial import Adversarial, AdversarialConfig

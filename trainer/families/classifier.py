@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainer.config import RunConfig, require
+from trainer.config import RunConfig
+from trainer.contract.errors import require
 from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Turn
 
 LEAST_PX = 8  # images are halved three times

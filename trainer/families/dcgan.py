@@ -19,7 +19,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from trainer.blocks import StridedDiscriminator, TransposedGenerator, small_normal
-from trainer.config import require
+from trainer.contract.errors import require
 from trainer.family import Batch, DataSpec, Nets, Turn
 from trainer.parts.adam import AdamConfig
 from trainer.parts.adversarial import Adversarial, AdversarialConfig

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainer.config import require
+from trainer.contract.errors import require
 from trainer.contract.samplers import Predict, ddim, even_times, finished
 from trainer.family import Batch, DataSpec, Exportable, Nets, Turn
 from trainer.parts.adam import AdamConfig, AdamFamily

@@ -23,7 +23,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from trainer import metrics
 from trainer.blocks import DownBlock, ResidualBlock, UpBlock, pyramid, sub_pixel
-from trainer.config import UserError, require
+from trainer.contract.errors import UserError, require
 from trainer.family import BaseRun, Batch, DataSpec, Exportable, Nets, Turn
 from trainer.parts.adam import AdamConfig, AdamFamily
 from trainer.parts.gan_losses import discriminator_loss, generator_loss

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from trainer.blocks import pyramid, small_normal
-from trainer.config import require
+from trainer.contract.errors import require
 from trainer.family import Batch, DataSpec, Exportable, Nets, Pairs, Reading, Turn
 from trainer.parts.adam import AdamConfig, AdamFamily
 from trainer.parts.gan_losses import Objective, discriminator_loss, generator_loss, gradient_penalty

@@ -26,7 +26,7 @@ from torch.nn import functional as F
 
 from trainer import metrics
 from trainer.blocks import sub_pixel
-from trainer.config import require
+from trainer.contract.errors import require
 from trainer.family import Batch, Crops, DataSpec, Exportable, Nets, Turn
 from trainer.parts.adam import AdamConfig, AdamFamily
 from trainer.parts.degrade import Degrade, degrade, enlarge, reduce, whole_levels

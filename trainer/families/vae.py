@@ -25,7 +25,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainer.blocks import DownBlock, ResidualBlock, UpBlock, pyramid, sub_pixel
-from trainer.config import RunConfig, require
+from trainer.config import RunConfig
+from trainer.contract.errors import require
 from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Pairs, Reading, Turn
 from trainer.parts.gaussian import clamp_log_variance, kl_to_standard_normal, sample_gaussian
 from trainer.parts.latent_whitening import (

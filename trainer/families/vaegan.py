@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainer.config import UserError, require
+from trainer.contract.errors import UserError, require
 from trainer.family import Batch, DataSpec, Exportable, Nets, Reading, Turn
 from trainer.parts.adam import AdamConfig, AdamFamily
 from trainer.parts.gan_losses import discriminator_loss, generator_loss

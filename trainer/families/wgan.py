@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from trainer.blocks import StridedDiscriminator, TransposedGenerator, scale_keeping, small_normal
-from trainer.config import require
+from trainer.contract.errors import require
 from trainer.family import Batch, DataSpec, Nets, Turn
 from trainer.parts.adversarial import Adversarial, AdversarialConfig
 from trainer.parts.gan_losses import discriminator_loss, generator_loss

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from trainer.config import RunConfig, require
+from trainer.config import RunConfig
+from trainer.contract.errors import require
 from trainer.family import Family
 
 

@@ -7,7 +7,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from trainer.config import RunConfig, require
+from trainer.config import RunConfig
+from trainer.contract.errors import require
 from trainer.family import Batch, DataSpec, Exportable, Nets
 from trainer.parts.adam import AdamFamily
 

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainer.config import RunConfig, require
+from trainer.config import RunConfig
+from trainer.contract.errors import require
 from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Turn
 from trainer.parts.latent_whitening import KEPT, generator_and_encoder, signs
 

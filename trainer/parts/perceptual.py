@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 
 LAYERS = (3, 8, 17, 26, 35)  # relu 1_2, 2_2, 3_4, 4_4, 5_4 of torchvision's vgg19.features
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet, as torchvision's weights expect

@@ -16,7 +16,8 @@ import torch
 
 from trainer import checkpoint
 from trainer.checkpoint import Origin, State
-from trainer.config import RunConfig, UserError, to_json
+from trainer.config import RunConfig, to_json
+from trainer.contract.errors import UserError
 from trainer.contract.files import replace_bytes
 from trainer.contract.text import printable
 from trainer.data.batches.dataset import ImageDataset

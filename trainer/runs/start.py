@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from trainer.config import RunConfig, UserError
+from trainer.config import RunConfig
+from trainer.contract.errors import UserError
 from trainer.data.batches import open_data
 from trainer.data.batches.dataset import ImageDataset
 from trainer.distributed import seed_step

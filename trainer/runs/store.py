@@ -18,7 +18,7 @@ from torch import Tensor
 from trainer import checkpoint
 from trainer import config as configuration
 from trainer.checkpoint import AVERAGED, BASE_RUN, NETS, OPTIMIZERS, Origin, State
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.contract.files import replace_bytes
 from trainer.family import BaseRun, DataSpec, Family, Nets
 

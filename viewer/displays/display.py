@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from viewer.errors import ViewerError
+from trainer.contract.errors import ViewerError
 from viewer.keys import Event
 
 

@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.contract.errors import INSTALL_LIBRARIES
 from viewer.displays.display import DisplayError
 from viewer.displays.x11 import XKeys
-from viewer.errors import INSTALL_LIBRARIES
 from viewer.keys import CLOSED, Action, Event, decode_window_key
 
 _SLICE_MS: Final = 50  # of waiting; a key ends it at once, Ctrl-C in the terminal is noticed at its end

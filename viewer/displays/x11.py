@@ -11,8 +11,8 @@ import os
 from ctypes import byref, c_char_p, c_int, c_long, c_uint, c_ulong, c_void_p
 from typing import Any, Final
 
+from trainer.contract.errors import INSTALL_LIBRARIES
 from viewer.displays.display import DisplayError
-from viewer.errors import INSTALL_LIBRARIES
 
 _KEY_PRESS: Final = 2
 _BUTTON_PRESS: Final = 4

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from viewer.files.png import PNG_SIGNATURE, Image, ImageError, read_bytes
+from trainer.contract.errors import ImageError
+from viewer.files.png import PNG_SIGNATURE, Image, read_bytes
 from viewer.text import printable
 
 FORMATS: Final = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM")

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from viewer.errors import ViewerError
+from trainer.contract.errors import ImageError
 from viewer.files.atomic import write_new
 
 Image = NDArray[np.uint8]  # [h, w, 3] BGR
@@ -25,10 +25,6 @@ _RECIPE: Final = b"utsuroi"  # keyword of the text chunk
 _HEADER_END: Final = len(PNG_SIGNATURE) + 25  # the IHDR chunk comes first and is 25 bytes long
 _LARGEST_FILE: Final = 2**28  # bytes of an image to be read
 _LARGEST_RECIPE: Final = 2**24  # bytes
-
-
-class ImageError(ViewerError):
-    """An image that cannot be read or saved; the message is one line that names the file."""
 
 
 def fit(image: Image, height: int, width: int, nearest: bool = False) -> Image:

@@ -11,8 +11,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from viewer.files.png import Image, ImageError
-from viewer.modes.latent.layout import Area
+from trainer.contract.errors import ImageError
+from viewer.files.png import Image
+from viewer.frame.area import Area
 
 MARGIN: Final = 2  # pixels, as the viewer's sheets and a run's samples have
 MOST: Final = 256  # rows, and columns

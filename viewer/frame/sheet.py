@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from viewer.errors import ViewerError
+from trainer.contract.errors import ViewerError
 from viewer.keys import Action, Event
 
 _LARGEST_FRAME: Final = 2**26  # pixels

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from viewer.errors import ViewerError
+from trainer.contract.errors import ViewerError
 from viewer.keys import Action, Event
 
 

@@ -15,8 +15,10 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from trainer.config import RunConfig, UserError
-from trainer.contract.images import Unreadable, decode, files_in, read_bytes, read_header
+from trainer.config import RunConfig
+from trainer.contract.errors import UserError
+from trainer.contract.headers import Unreadable, read_header
+from trainer.contract.images import decode, files_in, read_bytes
 from trainer.contract.resample import shrink
 from trainer.data.batches.dataset import GIB, ImageDataset, Images, Ragged, Sides, open_dataset
 from trainer.data.sources.folder import training_part

@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from trainer.config import UserError
-from trainer.contract.images import Unreadable, files_in, load, read_bytes
-from trainer.contract.images import read_header as read_image_header
+from trainer.contract.errors import UserError
+from trainer.contract.headers import Unreadable
+from trainer.contract.headers import read_header as read_image_header
+from trainer.contract.images import files_in, load, read_bytes
 from trainer.data.drawing import toycats
 from trainer.data.sources.base import Packed, of_stored, resized
 from trainer.data.sources.folder import class_folders, training_part

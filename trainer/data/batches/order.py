@@ -2,7 +2,7 @@
 
 import numpy as np
 
-WINDOW = 2048  # images that are shuffled with each other, where a set is read by blocks
+from trainer.data.sources.base import WINDOW
 
 
 class Order:

@@ -13,8 +13,10 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from trainer.config import RunConfig, UserError
-from trainer.contract.images import Unreadable, decode, files_in, load, read_bytes, read_header, resize
+from trainer.config import RunConfig
+from trainer.contract.errors import UserError
+from trainer.contract.headers import Unreadable, read_header
+from trainer.contract.images import decode, files_in, load, read_bytes, resize
 from trainer.data.batches.dataset import GIB, FolderImages, ImageDataset, Images, Sides, open_dataset
 from trainer.data.sources.folder import real
 from trainer.data.sources.npy import printable

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.data.batches.augment import Augment, cut, mirror, quarter_turns, warp
 from trainer.data.batches.dataset import ImageDataset, Ragged, Sides
 from trainer.data.batches.order import Order, mixed

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from trainer.config import require
+from trainer.contract.errors import require
 from trainer.data.drawing.brush import CIRCLE, Brush, Colour, curve, ellipse, leaf, mirrored, mix
 from trainer.data.sources.npy import printable
 from trainer.data.sources.npy_set import check_set, writing

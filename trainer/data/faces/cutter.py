@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from trainer.config import require
+from trainer.contract.errors import require
 from trainer.contract.headers import Unreadable
 from trainer.data.faces.affine import sampled
 from trainer.data.faces.landmarks import BROWS, Finder, eye_angle

@@ -15,7 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.data.faces.affine import apply, turned
 from trainer.data.sources.npy import printable
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.data.sources.base import Packed, Piece, read_all
 from trainer.data.sources.npy import printable
 

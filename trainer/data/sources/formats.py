@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.contract.images import Fit, resize
 from trainer.data.sources import cifar, hub, hub_stream, idx
 from trainer.data.sources import shards as sharded

@@ -16,8 +16,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from trainer.config import UserError
-from trainer.contract.images import Fit, Unreadable, load_bytes, read_header, resize
+from trainer.contract.errors import UserError
+from trainer.contract.headers import Unreadable, read_header
+from trainer.contract.images import Fit, load_bytes, resize
 from trainer.data.sources.base import Packed, Piece
 from trainer.data.sources.labels import LABEL_NAMES, numbered_values
 from trainer.data.sources.npy import printable

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.contract.images import Fit, resize
 from trainer.data.sources.base import Packed
 from trainer.data.sources.hub import HINT, class_names, find_columns, parse

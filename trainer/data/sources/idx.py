@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.data.sources.base import Packed, Piece
 from trainer.data.sources.npy import printable
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.data.sources.npy import printable
 
 MOST_BYTES = 1 << 28

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Self
 
 import numpy as np
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.contract.files import replacing
 from trainer.contract.text import printable
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.data.sources import sidecar as known
 from trainer.data.sources.npy import Stored, Writer, check_free, output, printable
 from trainer.data.sources.sidecar import Facts

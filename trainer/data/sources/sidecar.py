@@ -27,7 +27,7 @@ from typing import Any, BinaryIO
 import cv2
 import numpy as np
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.data.sources.npy import printable
 
 MADE = -1  # the group of what is made of several images

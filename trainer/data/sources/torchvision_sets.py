@@ -12,7 +12,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.contract.files import cache
 from trainer.data.sources import cifar, idx
 from trainer.data.sources.base import Packed, resized

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from trainer.config import UserError
-from trainer.contract.images import Header, Unreadable, read_bytes, read_header
+from trainer.contract.errors import UserError
+from trainer.contract.headers import Header, Unreadable, read_header
+from trainer.contract.images import read_bytes
 from trainer.data.sources.folder import find, real
 from trainer.data.sources.npy import check_free, output, printable
 from trainer.data.sources.threads import in_threads

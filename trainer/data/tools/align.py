@@ -24,8 +24,9 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from trainer.config import UserError, require
-from trainer.contract.images import Unreadable, decode, one_at_a_time, read_bytes, read_header
+from trainer.contract.errors import UserError, require
+from trainer.contract.headers import Unreadable, read_header
+from trainer.contract.images import decode, one_at_a_time, read_bytes
 from trainer.data.faces.cutter import MARGIN, NO_FACE, Cutter, Variant, add_model_option
 from trainer.data.faces.landmarks import Finder
 from trainer.data.sources.base import Packed

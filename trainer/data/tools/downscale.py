@@ -16,9 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from trainer.config import UserError, require
+from trainer.contract.errors import UserError, require
 from trainer.contract.files import replacing
-from trainer.contract.images import Header, Unreadable, decode
+from trainer.contract.headers import Header, Unreadable
+from trainer.contract.images import decode
 from trainer.contract.resample import shrink
 from trainer.data.sources.folder import real
 from trainer.data.sources.npy import printable

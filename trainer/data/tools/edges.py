@@ -13,8 +13,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from trainer.config import UserError, require
-from trainer.contract.images import Header, decode, pad, resize
+from trainer.contract.errors import UserError, require
+from trainer.contract.headers import Header
+from trainer.contract.images import decode, pad, resize
 from trainer.data.sources.npy import printable
 from trainer.data.tools._convert import convert, plan
 

@@ -24,8 +24,9 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from trainer.config import UserError, require
-from trainer.contract.images import Header, decode
+from trainer.contract.errors import UserError, require
+from trainer.contract.headers import Header
+from trainer.contract.images import decode
 from trainer.data.sources.base import Packed, Piece, of_stored
 from trainer.data.sources.formats import open_packed
 from trainer.data.sources.npy import printable

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from trainer.config import UserError
-from trainer.contract.images import Header, Unreadable, files_in, read_bytes
-from trainer.contract.images import read_header as read_image_header
+from trainer.contract.errors import UserError
+from trainer.contract.headers import Header, Unreadable
+from trainer.contract.headers import read_header as read_image_header
+from trainer.contract.images import files_in, read_bytes
 from trainer.data.sources.base import Packed
 from trainer.data.sources.folder import class_folders
 from trainer.data.sources.formats import open_packed

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.data.sources.folder import find
 from trainer.data.sources.npy import printable
 from trainer.data.sources.npy_set import ImageSet, check_set, writing

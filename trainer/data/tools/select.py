@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from trainer.config import UserError, require
+from trainer.contract.errors import UserError, require
 from trainer.contract.sheet import read_table
 from trainer.data.sources.npy import check_free, output, printable
 from trainer.data.sources.npy_set import ImageSet, check_not_input, check_set, writing

@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from trainer.config import UserError, require
+from trainer.contract.errors import UserError, require
 from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import files_in, load_bytes, read_bytes
 from trainer.data.sources.base import Packed, of_stored, resized

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from trainer.config import UserError, require
+from trainer.contract.errors import UserError, require
 from trainer.contract.files import sync
 from trainer.data.sources.folder import real
 from trainer.data.sources.npy import printable

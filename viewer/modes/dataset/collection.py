@@ -7,8 +7,9 @@ from typing import Final
 import cv2
 import numpy as np
 
+from trainer.contract.errors import ImageError
 from viewer.files.inputs import SUFFIXES, photo_size
-from viewer.files.png import Image, ImageError, read_bytes
+from viewer.files.png import Image, read_bytes
 from viewer.modes.dataset.opened import LabelledSet, open_set, set_of_files
 from viewer.modes.dataset.state import Catalogue
 

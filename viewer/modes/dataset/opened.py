@@ -24,8 +24,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.contract.errors import ImageError
 from viewer.files.inputs import read_photo
-from viewer.files.png import Image, ImageError
+from viewer.files.png import Image
 from viewer.text import printable
 
 Labels = NDArray[np.int64]

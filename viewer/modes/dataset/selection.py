@@ -9,8 +9,8 @@ import re
 from pathlib import Path
 from typing import Final
 
+from trainer.contract.errors import ImageError
 from viewer.files.atomic import write_over
-from viewer.files.png import ImageError
 from viewer.modes.dataset.opened import LabelledSet, fingerprint
 from viewer.text import printable
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from viewer.files.png import ImageError, encode_png, save_numbered
+from trainer.contract.errors import ImageError
+from viewer.files.png import encode_png, save_numbered
 from viewer.files.results import free_name, write_new
 from viewer.modes.diffuse.replay import recipe_of
 from viewer.modes.diffuse.sampling import Diffusion, Page

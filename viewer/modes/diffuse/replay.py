@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from viewer.files.png import ImageError
+from trainer.contract.errors import ImageError
 from viewer.model import Model
 from viewer.modes.diffuse.denoiser import Denoiser
 from viewer.modes.diffuse.sampling import Diffusion, Page, Settings
 from viewer.modes.diffuse.state import MOST_STEPS
 from viewer.replay import number_of
 from viewer.samplers import SAMPLERS
-from viewer.seeds import LAST_SEED
 from viewer.sessions.classes import Classes
+from viewer.state import LAST_SEED
 
 _LARGEST_SIDE: Final = 64  # images in a row or column
 _LARGEST_STRENGTH: Final = 4

@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from viewer.files.png import Image, ImageError
+from trainer.contract.errors import ImageError
+from viewer.files.png import Image
 from viewer.latents import Latents
 from viewer.model import Model, ModelError
 from viewer.modes.dataset.opened import LabelledSet, open_set

@@ -17,8 +17,9 @@ from typing import Any, BinaryIO
 import cv2
 import numpy as np
 
-from trainer.config import UserError
-from trainer.contract.images import MOST_BYTES, Fit, Unreadable, load_bytes, resize
+from trainer.contract.errors import UserError
+from trainer.contract.headers import Unreadable
+from trainer.contract.images import MOST_BYTES, Fit, load_bytes, resize
 from trainer.data.sources.base import Packed, Piece
 from trainer.data.sources.npy import printable, read_at
 from trainer.data.sources.shards.index import MOST_INDEX_BYTES, Index, read_index

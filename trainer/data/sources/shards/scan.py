@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from tqdm import tqdm
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.contract.files import cache, replace_bytes
 from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import MOST_BYTES

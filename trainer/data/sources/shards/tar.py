@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.data.sources.npy import printable
 
 BLOCK = 512

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.data.sources.npy import output, printable
 from trainer.data.sources.shards import index_of
 from trainer.data.sources.shards.index import MOST_INDEX_BYTES, Index, Shard

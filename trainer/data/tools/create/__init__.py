@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from trainer.config import UserError, require
+from trainer.contract.errors import UserError, require
 from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import Fit, centre, load_bytes, pad, read_bytes, resize
 from trainer.data.faces.cutter import Cutter, add_model_option

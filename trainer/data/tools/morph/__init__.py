@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from trainer.config import UserError, require
+from trainer.contract.errors import UserError, require
 from trainer.data.faces.cutter import add_model_option
 from trainer.data.faces.landmarks import Finder
 from trainer.data.sources.labels import MOST_CLASSES

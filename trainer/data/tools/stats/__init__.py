@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from trainer.config import UserError
+from trainer.contract.errors import UserError
 from trainer.data.sources.npy import check_free, output, printable
 from trainer.data.sources.npy_set import ImageSet, check_not_input
 from trainer.data.sources.threads import in_threads
