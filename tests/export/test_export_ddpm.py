@@ -31,7 +31,7 @@ def network(channels: int) -> tuple[DDPM, DataSpec, Nets]:
         coarse = torch.rand(16, channels, 4, 4) - 1 + label[:, None, None, None]
         image = coarse.repeat_interleave(4, 2).repeat_interleave(4, 3)
         t, noise = torch.randint(1000, (16,)), torch.randn_like(image)
-        prediction = nets.denoiser(family.config.diffusion.noised(image, t, noise), t, label)
+        prediction = nets.denoiser(family.config.diffusion.add_noise(image, t, noise), t, label)
         optimizer.zero_grad()
         family.error(prediction, image, t, noise).mean().backward()
         optimizer.step()

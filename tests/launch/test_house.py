@@ -46,7 +46,7 @@ def test_one_place_makes_the_accelerator() -> None:
 
 
 def test_one_place_calls_backward() -> None:
-    assert callers("backward") == {"trainer/loop.py"}
+    assert callers("backward") == {"trainer/turns.py"}
 
 
 def test_the_card_and_the_set_up_need_the_standard_library_only() -> None:

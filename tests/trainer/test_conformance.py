@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from base_runs import blurring, blurring_run
 from commands import log_rows, train
-from foundations import blurring, blurring_run
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
@@ -131,8 +131,8 @@ def a_spec(channels: int) -> DataSpec:
 def make(family_class: type[Family], options: dict[str, Any], spec: DataSpec) -> tuple[Family, Nets, Batch]:
     torch.manual_seed(0)
     family = family_class(family_class.Config(**options, learning_rate=1e-3))
-    if family.foundation() is not None:
-        family.stand_on(blurring(spec))
+    if family.base_run() is not None:
+        family.use_base(blurring(spec))
     nets = family.build(with_conditions(family, spec))
     low, high = family.image_range
     side = SIZE_PX // 4

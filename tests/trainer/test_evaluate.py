@@ -22,8 +22,8 @@ from trainer.config import RunConfig
 from trainer.contract.errors import UserError
 from trainer.data.drawing import toycats
 from trainer.distributed import World
-from trainer.evaluate import EvaluateConfig, Evaluation, same_classes
 from trainer.evaluation import inception
+from trainer.evaluation.evaluation import EvaluateConfig, Evaluation, same_classes
 from trainer.evaluation.features import fit, open_onnx
 from trainer.families.classifier import Classifier
 from trainer.families.vae import VAE
@@ -114,7 +114,7 @@ def test_figures_are_those_of_the_networks(vae: Path, folder: Path, world: World
     real, sampled = (nn.functional.avg_pool2d(rows, 4).flatten(1) for rows in (images, samples))
     assert found["frechet"] == pytest.approx(metrics.frechet_distance(real, sampled), rel=1e-3)
     assert found["precision"] == metrics.precision_recall(real, sampled).precision
-    assert {"ssim", "mse", "kernel", "kernel_deviation", "recall", "copying"} <= found.keys()
+    assert {"ssim", "mse", "kernel", "kernel_std", "recall", "copying"} <= found.keys()
     for name, columns in (("reconstructions", 12), ("samples", 8), ("neighbours", 6)):
         sheet = cv2.imread(str(vae / "evaluation" / f"{name}.png"))
         assert sheet.shape[1] == columns * (SIDE + 2) + 2
@@ -217,9 +217,9 @@ def test_labels_asked_for_are_compared_by_name(
     monkeypatch.setattr(evaluation, "spec", type(evaluation.spec)(image_size=(16, 16), channels=3, classes=order))
     labels = torch.arange(50) % len(order)
     logits = nn.functional.one_hot(len(order) - 1 - labels, len(order)).float()
-    assert evaluation.judge_classes(logits, labels)["label_accuracy"] == 1
+    assert evaluation.count_classes(logits, labels)["label_accuracy"] == 1
     logits[:10] = logits[:10].roll(1, 1)
-    assert evaluation.judge_classes(logits, labels)["label_accuracy"] == pytest.approx(0.8)
+    assert evaluation.count_classes(logits, labels)["label_accuracy"] == pytest.approx(0.8)
 
 
 def test_copies_of_training_images_are_found(

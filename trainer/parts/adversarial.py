@@ -1,4 +1,4 @@
-"""What families have in common whose generator turns latents of a known prior into images: all but the paper."""
+"""Base of families whose generator maps latents of a known prior to images: options, sampling, export."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from trainer.parts.adam import AdamFamily
 
 @dataclass(frozen=True, kw_only=True)
 class AdversarialConfig(RunConfig):
-    """Options of families whose images come from drawn latents."""
+    """Options of families that generate images from latents of a known prior."""
 
     latent_size: int = 100
-    """Numbers that an image is made of."""
+    """Dimensions of the latent."""
     prior: Literal["normal", "uniform"] = "normal"
-    """What those numbers are drawn from: N(0, 1), or evenly from -1..1."""
+    """Prior of the latent: N(0, 1), or uniform on -1..1."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -32,7 +32,7 @@ class Adversarial(AdamFamily):
     """Base of families with a network ``generator``: latents f32 [n, d] → images in the family's image_range."""
 
     def noise(self, count: int, device: torch.device | None = None, generator: torch.Generator | None = None) -> Tensor:
-        """Latents from the prior, f32 [count, d]."""
+        """Sample latents from the prior, f32 [count, d]."""
         shape = (count, self.config.latent_size)
         if self.config.prior == "uniform":
             return torch.rand(shape, device=device, generator=generator) * 2 - 1
@@ -55,7 +55,7 @@ class Adversarial(AdamFamily):
 
 
 class AsImages(nn.Module):
-    """A generator whose images are brought to 0..1."""
+    """A generator, its images rescaled to 0..1."""
 
     def __init__(self, generator: nn.Module, image_range: tuple[float, float]) -> None:
         super().__init__()

@@ -22,7 +22,7 @@ from trainer.family import Batch, DataSpec, Family, Nets
 SPEC = DataSpec(image_size=(16, 16), channels=1, classes=("dark", "bright"))
 LABEL = torch.arange(16) % 2
 
-GAMES = [
+OBJECTIVES = [
     pytest.param(GAN(GANConfig()), id="gan"),
     *(
         pytest.param(DCGAN(DCGANConfig(arch="conv", width=8, objective=objective)), id=f"dcgan-{objective}")
@@ -81,7 +81,7 @@ def scores(family: Any, nets: Nets, batch: Batch) -> tuple[float, float]:
     return judge(batch.image).mean().item(), judge(fake).mean().item()
 
 
-@pytest.mark.parametrize("family", GAMES)
+@pytest.mark.parametrize("family", OBJECTIVES)
 def test_each_side_learns_to_win(family: Any) -> None:
     torch.manual_seed(0)
     nets = family.build(SPEC)
