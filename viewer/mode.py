@@ -1,18 +1,19 @@
 """What a mode of the viewer is, and how its options become flags of the command line.
 
 A mode is a package of ``viewer.modes`` that offers ``MODE``, a ``Mode``. Its options are a frozen dataclass, each field
-made by ``flag`` or ``argument`` with its sentence of ``--help``. Modules of modes import nothing heavy before ``open``
-or ``write`` is called: this one imports neither NumPy nor OpenCV.
+made by ``flag`` or ``argument`` of ``trainer.contract.options`` with its sentence of ``--help``. Modules of modes
+import nothing heavy before ``open`` or ``write`` is called: this one imports neither NumPy nor OpenCV.
 """
 
 import argparse
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from trainer.contract.errors import ViewerError
+from trainer.contract.options import add_options, argument, flag
 from viewer.bindings import Binding, help_text
 from viewer.keys import Event, parse_keys
 from viewer.state import LAST_SEED
@@ -64,17 +65,6 @@ def find_cores() -> int:
 
 
 # Options.
-
-
-def flag(sentence: str, *names: str, default: Any = None, **words: Any) -> Any:
-    """A field that is a flag. ``names``: where it is not called as the field is. ``words``: for ``add_argument``;
-    ``group``: a heading of ``--help``."""
-    return field(default=default, metadata={"names": names, "help": sentence, **words})
-
-
-def argument(sentence: str, *, default: Any = MISSING, **words: Any) -> Any:
-    """A field that is a positional argument."""
-    return field(default=default, metadata={"help": sentence, **words})
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:
@@ -220,19 +210,7 @@ def parse_options(mode: Mode, name: str, words: Sequence[str]) -> Any:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    groups: dict[str, Any] = {}
-    for item in fields(mode.Options):
-        metadata = dict(item.metadata)
-        group = metadata.pop("group", "")
-        if group and group not in groups:
-            groups[group] = parser.add_argument_group(group)
-        target = groups.get(group, parser)
-        default = {} if item.default is MISSING else {"default": item.default}
-        if "names" in metadata:
-            names = metadata.pop("names") or (f"--{item.name.replace('_', '-')}",)
-            target.add_argument(*names, dest=item.name, **default, **metadata)
-        else:
-            target.add_argument(item.name, **default, **metadata)
+    add_options(parser, mode.Options)
     return mode.Options(**vars(parser.parse_args(words)))
 
 

@@ -19,7 +19,7 @@ from trainer.data.__main__ import main
 from trainer.data.sources.npy_set import ImageSet, writing
 from trainer.data.sources.sidecar import Facts
 from trainer.data.tools.split import choose
-from trainer.data.tools.stats import measure
+from trainer.data.tools.stats.measure import measure
 from trainer.data.tools.stats.page import WIDTH
 
 
@@ -234,9 +234,9 @@ def test_stats_are_right_and_the_page_is_a_image(
     source = make(tmp_path / "a.npy", images, [k % 2 for k in range(50)], ("cat\x1b[31m", "a" * 300))
     measured = measure(ImageSet(source))
     assert np.allclose(measured.mean, images.mean((0, 1, 2)))
-    assert np.allclose(measured.deviation, images.std((0, 1, 2)))
+    assert np.allclose(measured.std, images.std((0, 1, 2)))
     assert np.allclose(measured.mean_image, images.mean(0))
-    assert np.allclose(measured.deviation_image, images.std(0))
+    assert np.allclose(measured.std_image, images.std(0))
     assert measured.histograms.sum() == images.size
     assert int(measured.brightness.argmax()) == 7
     assert np.argsort(measured.sharpness)[:2].tolist() == [7, 11]

@@ -13,12 +13,13 @@ import pytest
 from bad_images import photo
 from commands import environment
 
-from trainer.data.__main__ import TOOLS, main
+from trainer.data.__main__ import main
 from trainer.data.batches.dataset import open_dataset
 from trainer.data.sources.npy_set import ImageSet, writing
 from trainer.data.sources.sidecar import Facts
-from trainer.data.tools import stats
+from trainer.data.tools import tool_names
 from trainer.data.tools.create.dedupe import Seen, look
+from trainer.data.tools.stats.measure import measure
 
 
 def run(*arguments: object) -> int:
@@ -236,12 +237,12 @@ def test_figures_are_those_of_plain_numpy(tmp_path: Path, channels: int, monkeyp
     write_set(tmp_path / "in.npy", images)
     whole = ImageSet.pieces
     monkeypatch.setattr(ImageSet, "pieces", lambda stored: whole(stored, 5 * images[0].size))
-    found = stats.measure(ImageSet(tmp_path / "in.npy"))
+    found = measure(ImageSet(tmp_path / "in.npy"))
     floats = images.astype(np.float64)
     assert np.allclose(found.mean, floats.mean((0, 1, 2)))
-    assert np.allclose(found.deviation, floats.std((0, 1, 2)))
+    assert np.allclose(found.std, floats.std((0, 1, 2)))
     assert np.allclose(found.mean_image, floats.mean(0))
-    assert np.allclose(found.deviation_image, floats.std(0))
+    assert np.allclose(found.std_image, floats.std(0))
     assert (found.histograms == [np.bincount(images[..., k].ravel(), minlength=256) for k in range(channels)]).all()
     grey = floats @ [0.299, 0.587, 0.114] if channels == 3 else floats[..., 0]
     assert np.abs(found.brightness - grey.mean((1, 2))).max() < 0.1
@@ -275,7 +276,7 @@ def test_info_says_how_a_set_was_made(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "filter in.npy --kind highpass --sigma 3.0" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", [tool.__name__.rpartition(".")[2] for tool in TOOLS])
+@pytest.mark.parametrize("name", tool_names())
 def test_help_has_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(name, "--help") == 0
     assert f"    python -m trainer.data {name} " in capsys.readouterr().out

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image as Pillow
 from small_models import photo_like
 
+from trainer.contract.edges import edge_map
 from trainer.contract.errors import ImageError
-from trainer.data.tools.edges import edge_map
 from viewer.edges import find_edges
 from viewer.files.inputs import LARGEST_PIXELS, find_photos, photo_size, read_photo
 

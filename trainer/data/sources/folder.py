@@ -1,43 +1,14 @@
 """The files that names, patterns and folders stand for. No torch."""
 
-import glob
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from trainer.contract.images import files_in
 from trainer.data.sources.npy import printable
 
 # What the halves of a published set are called; a folder of such folders is no folder of classes.
 PARTS = frozenset(("train", "training", "test", "testing", "val", "valid", "validation"))
-
-
-def find(inputs: Iterable[str], output: Path) -> list[Path]:
-    """The files that names, patterns and folders stand for: each once, in the order given, sorted within a pattern."""
-    found: dict[Path, None] = {}
-    for pattern in inputs:
-        path = Path(pattern)
-        if os.path.isdir(path):  # noqa: PTH112  (Path.is_dir raises for a name that is too long)
-            found.update(dict.fromkeys(files_in(path)))
-        elif os.path.lexists(path) or not glob.has_magic(pattern):
-            found[path] = None
-        else:
-            matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  (Path.glob takes no absolute pattern)
-            if not matches:
-                print(f"nothing matches {printable(pattern)}", file=sys.stderr)
-            found.update((match, None) for name in matches if not (match := Path(name)).is_dir() or "**" not in pattern)
-    found.pop(output, None)
-    return list(found)
-
-
-def names_of(files: Sequence[Path]) -> list[str]:
-    """What to call each of some files: its place below the folder that they all lie in, with slashes."""
-    if not files:
-        return []
-    places = [Path(os.path.abspath(file)) for file in files]  # noqa: PTH100  (links are not followed)
-    root = os.path.commonpath([place.parent for place in places])
-    return [place.relative_to(root).as_posix() for place in places]
 
 
 def real(path: Path) -> Path:

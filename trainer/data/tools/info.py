@@ -7,9 +7,9 @@ it is no image.
     python -m trainer.data info mnist/
 """
 
-import argparse
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,30 +19,31 @@ from trainer.contract.errors import UserError
 from trainer.contract.headers import Header, Unreadable
 from trainer.contract.headers import read_header as read_image_header
 from trainer.contract.images import files_in, read_bytes
+from trainer.contract.options import argument
+from trainer.contract.text import printable
 from trainer.data.sources.base import Packed
 from trainer.data.sources.folder import class_folders
 from trainer.data.sources.formats import open_packed
-from trainer.data.sources.npy import printable
 from trainer.data.sources.npy_set import ImageSet
 from trainer.data.sources.shards import describe_mixed
 from trainer.data.sources.sidecar import beside
+from trainer.data.tools import ToolOptions
 
 SHOWN = 8  # lines a list
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the command."""
-    parser.add_argument(
-        "path",
-        type=Path,
-        metavar="FILE",
-        help="a .npy, idx, parquet, .tar or CIFAR-10 file, a folder, or 'x-{000..127}.tar'",
+@dataclass(frozen=True, kw_only=True)
+class Options(ToolOptions):
+    """What to look at."""
+
+    path: Path = argument(
+        "a .npy, idx, parquet, .tar or CIFAR-10 file, a folder, or 'x-{000..127}.tar'", metavar="FILE"
     )
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Print the facts; returns the exit code."""
-    path: Path = arguments.path
+def run(options: Options) -> int:
+    """Print what is found; returns the exit code."""
+    path = options.path
     mixed = describe_mixed(str(path))
     packed = open_packed(str(path)) if mixed is None else None
     if mixed is not None:

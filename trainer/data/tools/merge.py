@@ -8,52 +8,51 @@ their files; where these have the same name, by the folders above as well: a/cat
     python -m trainer.data merge cats.npy dogs.npy -o animals.npy --labels sets
 """
 
-import argparse
 import os
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import MISSING, dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
-from tqdm import tqdm
 
 from trainer.contract.errors import UserError
-from trainer.data.sources.folder import find
-from trainer.data.sources.npy import printable
+from trainer.contract.options import argument, flag
+from trainer.contract.text import printable
 from trainer.data.sources.npy_set import ImageSet, check_set, writing
 from trainer.data.sources.sidecar import MADE, Facts, originals
+from trainer.data.tools import ForceOption
+from trainer.data.tools._inputs import find
+from trainer.data.tools._progress import counted
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the command."""
-    parser.add_argument("inputs", nargs="+", metavar="SET", help=".npy files, or quoted patterns of them")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="the .npy file to write")
-    parser.add_argument(
-        "--labels", choices=("keep", "sets", "none"), default="keep", help="whose labels: theirs, one a set, or none"
-    )
-    parser.add_argument("--force", action="store_true", help="replace an output that exists")
+@dataclass(frozen=True, kw_only=True)
+class Options(ForceOption):
+    """What to merge."""
+
+    inputs: Sequence[str] = argument(".npy files, or quoted patterns of them", metavar="SET")
+    output: Path = flag("the .npy file to write", "-o", "--output", default=MISSING)
+    labels: Literal["keep", "sets", "none"] = flag("whose labels: theirs, one a set, or none", default="keep")
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(options: Options) -> int:
     """Merge them; returns the exit code."""
-    path: Path = arguments.output
-    for word in arguments.inputs:
+    path = options.output
+    for word in options.inputs:
         if Path(word).is_dir():
             raise UserError(f"{printable(word)} is a folder, expected .npy files or a quoted pattern of them")
-    files = find(arguments.inputs, Path())
+    files = find(options.inputs, required=False)
     if len(files) < 2:
         raise UserError(f"found {len(files)} set(s), expected two or more to merge")
-    check_set(path, arguments.force, files)
+    check_set(path, options.force, files)
     sets = [ImageSet(file) for file in files]
     check_shapes(sets)
     titles = titles_of(files)
-    labels, classes = merge_labels(sets, titles, arguments.labels)
-    with writing(path, sets[0].shape[1:], arguments.force) as writer:
-        with tqdm(total=sum(map(len, sets)), desc="images", unit="image", disable=None) as bar:
-            for source in sets:
-                for images in source.pieces():
-                    writer.append(images)
-                    bar.update(len(images))
+    labels, classes = merge_labels(sets, titles, options.labels)
+    with writing(path, sets[0].shape[1:], options.force) as writer:
+        for images in counted((images for source in sets for images in source.pieces()), sum(map(len, sets))):
+            writer.append(images)
         writer.facts = Facts(
             labels=labels,
             classes=classes,

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainer.contract.options import flag
 from viewer.bindings import CLASS, ROWS_BY_CLASS, Binding, merged
-from viewer.mode import Context, Mode, SheetOptions, columns_flag, flag, rows_flag, scale_flag, whole
+from viewer.mode import Context, Mode, SheetOptions, columns_flag, rows_flag, scale_flag, whole
 from viewer.sessions.grid import gain_flag
 
 if TYPE_CHECKING:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainer.contract.options import argument, flag
 from viewer.bindings import Binding, merged
 from viewer.keys import Action
-from viewer.mode import Context, Mode, SessionOptions, argument, flag, scale_flag, whole
+from viewer.mode import Context, Mode, SessionOptions, scale_flag, whole
 
 if TYPE_CHECKING:
     from viewer.modes.dataset.session import DatasetSession

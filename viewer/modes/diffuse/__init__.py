@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from trainer.contract.options import argument, flag
 from viewer.bindings import CLASS, ROWS_BY_CLASS, Binding, merged
 from viewer.keys import Action
-from viewer.mode import Context, Mode, OutputOptions, argument, flag, number, scale_flag, whole
+from viewer.mode import Context, Mode, OutputOptions, number, scale_flag, whole
 
 if TYPE_CHECKING:
     from viewer.modes.diffuse.session import DiffuseSession

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainer.contract.options import argument
 from viewer.bindings import merged
-from viewer.mode import Context, Mode, argument
+from viewer.mode import Context, Mode
 from viewer.sessions.grid import GRID_BINDINGS, GridOptions, gain_flag
 
 if TYPE_CHECKING:

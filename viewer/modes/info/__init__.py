@@ -5,7 +5,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from viewer.mode import BUILT_IN, Context, LimitOptions, Mode, argument, existing_model
+from trainer.contract.options import argument
+from viewer.mode import BUILT_IN, Context, LimitOptions, Mode, existing_model
 from viewer.text import printable
 
 

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from trainer.contract.options import flag
 from viewer.bindings import CLASS, Binding, merged
 from viewer.keys import Action
-from viewer.mode import Context, Mode, SheetOptions, flag, number, scale_flag, whole
+from viewer.mode import Context, Mode, SheetOptions, number, scale_flag, whole
 
 if TYPE_CHECKING:
     from viewer.modes.latent.session import LatentSession

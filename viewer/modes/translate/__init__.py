@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from trainer.contract.errors import ViewerError
+from trainer.contract.options import flag
 from viewer.bindings import help_text, merged
-from viewer.mode import Context, ImagesOptions, Mode, flag, whole
+from viewer.mode import Context, ImagesOptions, Mode, whole
 from viewer.modes.translate.draw import DRAW_BINDINGS
 
 if TYPE_CHECKING:

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainer.contract.errors import ViewerError
+from trainer.contract.options import flag
 from viewer.bindings import Binding, merged
 from viewer.keys import Action
-from viewer.mode import Context, ImagesOptions, Mode, flag, whole
+from viewer.mode import Context, ImagesOptions, Mode, whole
 
 if TYPE_CHECKING:
     from viewer.modes.upscale.session import UpscaleSession

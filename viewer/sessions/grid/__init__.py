@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from trainer.contract.options import flag
 from viewer.bindings import CLASS, ROWS_BY_CLASS, Binding
-from viewer.mode import SheetOptions, columns_flag, flag, number, rows_flag
+from viewer.mode import SheetOptions, columns_flag, number, rows_flag
 
 GRID_BINDINGS: Final = (
     Binding("m", "mixes of three training images (if the model keeps some)", after="r"),
