@@ -85,7 +85,7 @@ def test_links_to_folders_are_followed(pets: Path, tmp_path: Path) -> None:
     found = trained_on(linked)
     assert (found.classes, len(found)) == (("cats", "dogs"), 4)
     assert run("create", linked, "-o", tmp_path / "linked.npy", "--labels", "folders") == 0
-    assert ImageSet(tmp_path / "linked.npy").facts.classes == ("cats", "dogs")
+    assert ImageSet(tmp_path / "linked.npy").sidecar.classes == ("cats", "dogs")
 
 
 @pytest.mark.parametrize("files_in", [files_in, labelled._files_in], ids=["trainer", "viewer"])

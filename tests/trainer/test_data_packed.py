@@ -1,4 +1,4 @@
-"""Packed sets: idx, CIFAR-10's binary batches, parquet and the hub; sound ones to the byte, others in one line."""
+"""ImageSource sets: idx, CIFAR-10's binary batches, parquet and the hub; sound ones to the byte, others in one line."""
 
 import gzip
 import io

@@ -30,7 +30,7 @@ class AnyImage(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Packed:
+class ImageSource:
     """A set that is read piece by piece, so that none of its sizes has to be believed."""
 
     name: str
@@ -43,14 +43,14 @@ class Packed:
     facts: Callable[[], list[tuple[str, str]]] = list  # what else there is to say of it, in lines
 
 
-def of_stored(stored: Stored) -> Packed:
+def of_stored(stored: Stored) -> ImageSource:
     """A .npy file as a set that is read piece by piece, without its labels."""
-    return Packed(
+    return ImageSource(
         name=stored.path.stem, shape=stored.shape, pieces=lambda: ((images, None) for images in stored.pieces())
     )
 
 
-def resized(packed: Packed, size: int, fit: Fit = resize, workers: int = 0) -> Packed:
+def resized(packed: ImageSource, size: int, fit: Fit = resize, workers: int = 0) -> ImageSource:
     """The set with its images brought to a square, stretched or as ``fit`` does it; ``size`` 0 keeps theirs.
 
     workers: pieces at once, 0 for one a core. What comes in one piece may leave in several, so that memory stays

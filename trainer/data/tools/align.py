@@ -28,12 +28,12 @@ from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
 from trainer.data.faces.cutter import MARGIN, NO_FACE, Cutter, Variant
 from trainer.data.faces.landmarks import Finder
-from trainer.data.sources.base import Packed
+from trainer.data.sources.base import ImageSource
 from trainer.data.sources.folder import real
 from trainer.data.sources.formats import open_set
 from trainer.data.sources.npy import check_free, make_folder
 from trainer.data.sources.npy_set import check_not_input, writing
-from trainer.data.sources.sidecar import Facts
+from trainer.data.sources.sidecar import Sidecar
 from trainer.data.tools import ForceOption, LandmarksOption, WorkersOption
 from trainer.data.tools._convert import plan
 from trainer.data.tools._inputs import find, names_of
@@ -76,7 +76,7 @@ class Source:
     size: int  # in pixels, of the faces by default
     images: Iterator[Load]
     names: list[str]  # to call them by; of a set without names, their numbers
-    facts: Facts
+    facts: Sidecar
     labels: list[int] = field(default_factory=list)  # of a packed set, as it is read
     files: list[Path] = field(default_factory=list)  # none of a set
     targets: list[Path] = field(default_factory=list)  # of files that go to a folder
@@ -125,7 +125,7 @@ def _open(options: Options) -> tuple[Source, int]:
     names = names_of(files)
     return Source(
         count=len(files), channels=3, size=128, images=(partial(_read, file) for file in files), names=names,
-        facts=Facts(names=tuple(names)), files=files, targets=list(targets.values()),
+        facts=Sidecar(names=tuple(names)), files=files, targets=list(targets.values()),
     ), skipped  # fmt: skip
 
 
@@ -136,7 +136,7 @@ def _read(path: Path) -> np.ndarray:
         return cv2.cvtColor(decode(data, header), cv2.COLOR_BGR2RGB)
 
 
-def _of_set(source: Packed, facts: Facts) -> Source:
+def _of_set(source: ImageSource, facts: Sidecar) -> Source:
     count, height, width, channels = source.shape
     labels: list[int] = []
 
@@ -174,7 +174,7 @@ def _to_set(source: Source, cutter: Cutter, options: Options) -> Found:
     with writing(options.output, (size, size, source.channels), options.force) as writer:
         for faces in _faces(source, cutter, options, found):
             writer.append(faces)
-        facts = source.facts
+        facts = source.sidecar
         if source.labels:
             facts = replace(facts, labels=np.array(source.labels, np.int64))
         facts = facts.take(np.array(found.kept))
@@ -184,7 +184,7 @@ def _to_set(source: Source, cutter: Cutter, options: Options) -> Found:
             facts = replace(facts, groups=np.arange(len(found.kept)))
         facts = facts.take(np.repeat(np.arange(len(found.kept)), len(cutter.variants)))
         suffixes = [variant.suffix for variant in cutter.variants] * len(found.kept)
-        writer.facts = replace(
+        writer.sidecar = replace(
             facts,
             names=tuple(_named(name, suffix) for name, suffix in zip(facts.names, suffixes, strict=False)),
             made={
@@ -233,6 +233,6 @@ def _numbered(source: Source, options: Options) -> list[Path]:
     own = Path(options.inputs[0]).stem
     stems = [file_stem(name) or own for name in source.names]
     digits = len(str(source.count - 1))
-    if not source.facts.names:
+    if not source.sidecar.names:
         return [options.output / f"{own}-{stem}.png" for stem in stems]
     return [options.output / f"{stem}-{number:0{digits}}.png" for number, stem in enumerate(stems)]

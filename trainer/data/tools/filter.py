@@ -27,11 +27,11 @@ from trainer.contract.headers import Header
 from trainer.contract.images import decode
 from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
-from trainer.data.sources.base import Packed, Piece
+from trainer.data.sources.base import ImageSource, Piece
 from trainer.data.sources.formats import open_set
 from trainer.data.sources.npy import read_header
 from trainer.data.sources.npy_set import check_set, writing
-from trainer.data.sources.sidecar import Facts, beside
+from trainer.data.sources.sidecar import Sidecar, beside
 from trainer.data.sources.threads import in_threads
 from trainer.data.tools import ForceOption, WorkersOption
 from trainer.data.tools._convert import convert, plan
@@ -144,7 +144,7 @@ def run(options: Options) -> int:
     return 0
 
 
-def filter_set(source: Packed, facts: Facts, change: Filter, options: Options) -> int:
+def filter_set(source: ImageSource, facts: Sidecar, change: Filter, options: Options) -> int:
     """A set → a .npy file, and what is known of its images → the facts of that; returns the exit code."""
     path = options.output
     if path.suffix != ".npy":
@@ -166,7 +166,7 @@ def filter_set(source: Packed, facts: Facts, change: Filter, options: Options) -
         if labels:
             facts = replace(facts, labels=np.array(labels, np.int64), classes=source.classes)
         made_by = {"tool": "filter", "of": Path(options.inputs[0]).name, "options": options.made()}
-        writer.facts = replace(facts, made=made_by)
+        writer.sidecar = replace(facts, made=made_by)
     kind = "no labels" if facts.labels is None else f"labels in {printable(beside(path))}"
     print(f"{printable(path)}: {options.kind} of {writer.count} images of {width}x{height} px, {kind}")
     return 0

@@ -21,7 +21,7 @@ from trainer.contract.headers import read_header as read_image_header
 from trainer.contract.images import files_in, read_bytes
 from trainer.contract.options import argument
 from trainer.contract.text import printable
-from trainer.data.sources.base import Packed
+from trainer.data.sources.base import ImageSource
 from trainer.data.sources.folder import class_folders
 from trainer.data.sources.formats import open_packed
 from trainer.data.sources.npy_set import ImageSet
@@ -59,10 +59,10 @@ def run(options: Options) -> int:
 
 
 def describe_npy(path: Path) -> list[tuple[str, str]]:
-    """Facts of a set. Raises ``UserError`` where it is not sound."""
+    """Sidecar of a set. Raises ``UserError`` where it is not sound."""
     stored = ImageSet(path)
     count, height, width, channels = stored.shape
-    facts = stored.facts
+    facts = stored.sidecar
     step = max(1, count // 2000)
     means, low, high = np.zeros(channels), 255, 0
     looked_at = np.arange(0, count, step)
@@ -114,8 +114,8 @@ def sizes_text(sizes: np.ndarray) -> str:
     return f"{small[0]}x{small[1]} to {large[0]}x{large[1]} px"
 
 
-def describe_packed(packed: Packed) -> list[tuple[str, str]]:
-    """Facts of a packed set, from reading all of it. Raises ``UserError`` where it is not sound."""
+def describe_packed(packed: ImageSource) -> list[tuple[str, str]]:
+    """Sidecar of a packed set, from reading all of it. Raises ``UserError`` where it is not sound."""
     _, height, width, channels = packed.shape
     count, low, high = 0, 255, 0
     sums, numbers = np.zeros(channels), np.zeros(len(packed.classes), np.int64)
@@ -136,7 +136,7 @@ def describe_packed(packed: Packed) -> list[tuple[str, str]]:
 
 
 def describe_folder(folder: Path) -> list[tuple[str, str]]:
-    """Facts of a folder, from headers alone. Raises ``UserError`` where nothing is readable."""
+    """Sidecar of a folder, from headers alone. Raises ``UserError`` where nothing is readable."""
     headers: list[tuple[Path, Header]] = []
     skipped: list[tuple[Path, str]] = []
     total = 0

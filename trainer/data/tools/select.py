@@ -24,7 +24,7 @@ from trainer.contract.sheet import read_table
 from trainer.contract.text import printable
 from trainer.data.sources.npy import check_free, make_folder
 from trainer.data.sources.npy_set import ImageSet, check_not_input, writing
-from trainer.data.sources.sidecar import Facts, fingerprint
+from trainer.data.sources.sidecar import Sidecar, fingerprint
 from trainer.data.tools import ForceOption
 from trainer.data.tools._outputs import check_set_or_folder, file_stem, write_png
 
@@ -58,7 +58,7 @@ def run(options: Options) -> int:
     images: ImageSet | np.ndarray
     if a_set:
         images = ImageSet(inputs[0])
-        facts = images.facts
+        facts = images.sidecar
     else:
         images, facts = open_tables(options)
     chosen = choose(options.keep, options.drop, len(images), facts.names, inputs[0])
@@ -69,14 +69,14 @@ def run(options: Options) -> int:
         with writing(path, images.shape[1:], options.force) as writer:
             for image in each(images, chosen):
                 writer.append(image)
-            writer.facts = facts
+            writer.sidecar = facts
     else:
         write_folder(images, chosen, facts.names, options)
     print(f"{printable(path)}: {len(chosen)} of {len(images)} images")
     return 0
 
 
-def open_tables(options: Options) -> tuple[np.ndarray, Facts]:
+def open_tables(options: Options) -> tuple[np.ndarray, Sidecar]:
     """The images of all tables, u8 [n, h, w, 3]. Raises ``UserError`` where they are of several sizes."""
     tables = []
     for path in options.inputs:
@@ -89,7 +89,7 @@ def open_tables(options: Options) -> tuple[np.ndarray, Facts]:
                 f"{printable(options.inputs[0])} has"
             )
     names = [f"{path.stem}-{k}" for path, table in zip(options.inputs, tables, strict=True) for k in range(len(table))]
-    return np.concatenate(tables), Facts(names=tuple(names))
+    return np.concatenate(tables), Sidecar(names=tuple(names))
 
 
 def each(images: ImageSet | np.ndarray, chosen: np.ndarray) -> Iterator[np.ndarray]:

@@ -17,7 +17,7 @@ from trainer.contract.options import flag
 from trainer.contract.text import printable
 from trainer.data.drawing.toycats import CLASSES, choose, paint
 from trainer.data.sources.npy_set import check_set, writing
-from trainer.data.sources.sidecar import Facts
+from trainer.data.sources.sidecar import Sidecar
 from trainer.data.sources.threads import in_threads
 from trainer.data.tools import ForceOption
 
@@ -46,6 +46,6 @@ def run(options: Options) -> int:
                 factors.setdefault(name, []).append(value)
         made = {"tool": "toycats", "options": {"count": count, "size": size, "seed": seed}}
         labels = np.array([CLASSES.index(pattern) for pattern in factors["pattern"]], np.int64)
-        writer.facts = Facts(labels=labels, classes=CLASSES, factors=factors, made=made)
+        writer.sidecar = Sidecar(labels=labels, classes=CLASSES, factors=factors, made=made)
     print(f"{printable(path)}: {count} cats of {size}x{size} px, seed {seed}")
     return 0

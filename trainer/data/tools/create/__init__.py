@@ -27,11 +27,11 @@ from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
 from trainer.data.faces.cutter import Cutter
 from trainer.data.faces.landmarks import Finder
-from trainer.data.sources.base import Packed
+from trainer.data.sources.base import ImageSource
 from trainer.data.sources.formats import open_set
 from trainer.data.sources.labels import by_folder, by_table, numbered
 from trainer.data.sources.npy_set import SetWriter, check_not_input, check_set, writing
-from trainer.data.sources.sidecar import Facts
+from trainer.data.sources.sidecar import Sidecar
 from trainer.data.tools import ForceOption, LandmarksOption, WorkersOption
 from trainer.data.tools._inputs import find, names_of
 from trainer.data.tools._progress import counted, process, say
@@ -136,7 +136,7 @@ def create_of_files(options: Options) -> int:
             raise UserError(f"none of the {len(files)} files is a {kind}; nothing was written")
         names = names_of(files)
         labels, classes = numbered([wanted[k] or "" for k in kept]) if options.labels else ([], ())
-        writer.facts = Facts(
+        writer.sidecar = Sidecar(
             names=tuple(names[k] for k in kept),
             labels=np.array(labels, np.int64) if options.labels else None,
             classes=classes,
@@ -163,7 +163,7 @@ def _labels(options: Options, files: list[Path]) -> list[str | None]:
     return labels
 
 
-def create_of_set(options: Options, source: Packed, facts: Facts) -> int:
+def create_of_set(options: Options, source: ImageSource, facts: Sidecar) -> int:
     """Write a set, and its labels; returns the exit code."""
     seen = Seen(options.alike) if options.dedupe else None
     kept: list[int] = []
@@ -190,7 +190,7 @@ def create_of_set(options: Options, source: Packed, facts: Facts) -> int:
             raise UserError(f"{printable(source.name)} holds no readable image; nothing was written")
         made = {"tool": "create", "of": source.name, "options": options.made()}
         known = replace(facts, labels=np.array(labels, np.int64)) if labels else facts.take(np.array(kept))
-        writer.facts = replace(known, made=made)
+        writer.sidecar = replace(known, made=made)
     _summary(writer, options.output, number - len(kept) if options.dedupe else None)
     return 0
 
@@ -199,5 +199,5 @@ def _summary(writer: SetWriter, path: Path, dropped: int | None, *more: str) -> 
     height, width, channels = writer.shape
     parts = [f"{writer.count} images of {width}x{height} px", *(["1 channel"] if channels == 1 else []), *more]
     parts += [] if dropped is None else [f"{dropped} dropped that came before"]
-    parts += [f"{len(writer.facts.classes)} classes"] if writer.facts.labels is not None else []
+    parts += [f"{len(writer.sidecar.classes)} classes"] if writer.sidecar.labels is not None else []
     print(f"{printable(path)}: {', '.join(parts)}")

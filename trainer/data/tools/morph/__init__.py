@@ -34,7 +34,7 @@ from trainer.data.faces.cutter import NO_FACE
 from trainer.data.faces.landmarks import Finder
 from trainer.data.sources.labels import MOST_CLASSES
 from trainer.data.sources.npy_set import ImageSet, check_set, writing
-from trainer.data.sources.sidecar import MADE, Facts
+from trainer.data.sources.sidecar import MADE, Sidecar
 from trainer.data.sources.threads import in_threads
 from trainer.data.tools import ForceOption, LandmarksOption, WorkersOption
 from trainer.data.tools._progress import process, say
@@ -73,7 +73,7 @@ def run(options: Options) -> int:
     height, width = source.shape[1:3]
     if min(height, width) < LEAST_PX:
         raise UserError(f"{printable(source.path)} has images of {width}x{height} px, expected {LEAST_PX} at least")
-    if options.within and source.facts.labels is None:
+    if options.within and source.sidecar.labels is None:
         raise UserError(f"--within: {printable(source.path)} has no labels")
     # A mixture takes about 200 bytes a pixel while it is made: of large ones there are fewer at a time.
     workers = min(options.workers or 256, max(1, (1 << 29) // (200 * height * width)))
@@ -96,7 +96,7 @@ def run(options: Options) -> int:
             writer.append(image)
         chosen = {name: getattr(options, name) for name in ("method", "alpha", "pairs", "within", "seed")}
         made_by = {"tool": "morph", "of": source.path.name, "options": chosen}
-        writer.facts = facts_of(source.facts, pairing, alpha, made_by)
+        writer.sidecar = facts_of(source.sidecar, pairing, alpha, made_by)
     missing = f", {len(source) - len(usable)} images without a face" if points is not None else ""
     print(
         f"{printable(path)}: {writer.count} images of {width}x{height} px, between {len(usable)} by {method}, alpha "
@@ -108,7 +108,7 @@ def run(options: Options) -> int:
 def find_points(source: ImageSet, finder: Finder, workers: int) -> np.ndarray:
     """The points of each image's face, f32 [n, 68, 2], not a number where there is none, which is reported."""
     points = np.full((len(source), 68, 2), np.nan, np.float32)
-    names = source.facts.names
+    names = source.sidecar.names
 
     def each() -> Iterator[np.ndarray]:
         for images in source.pieces(1 << 20):
@@ -130,7 +130,7 @@ def find_points(source: ImageSet, finder: Finder, workers: int) -> np.ndarray:
 
 def _plan(options: Options, source: ImageSet, usable: np.ndarray) -> Pairing:
     """Which pairs to make of those images. Raises ``UserError`` where there are none, too many, or no room."""
-    labels = source.facts.labels
+    labels = source.sidecar.labels
     pairing = Pairing(usable, labels if options.within else None, options.pairs, np.random.default_rng(options.seed))
     kind = " of one class" if options.within else ""
     if not len(pairing):
@@ -153,7 +153,7 @@ def _plan(options: Options, source: ImageSet, usable: np.ndarray) -> Pairing:
     return pairing
 
 
-def facts_of(known: Facts, pairing: Pairing, alpha: float, made: Mapping[str, object]) -> Facts:
+def facts_of(known: Sidecar, pairing: Pairing, alpha: float, made: Mapping[str, object]) -> Sidecar:
     """What is known of mixtures: who is mixed, and a class where the images have some.
 
     Raises ``UserError`` where there would be too many classes.
@@ -161,7 +161,7 @@ def facts_of(known: Facts, pairing: Pairing, alpha: float, made: Mapping[str, ob
     firsts, seconds = pairing.all()
     names = known.names or tuple(map(str, range(int(seconds.max()) + 1)))
     joined = tuple(f"{names[a]} + {names[b]}" for a, b in zip(firsts.tolist(), seconds.tolist(), strict=True))
-    mixtures = Facts(names=joined, groups=np.full(len(joined), MADE), made=made)
+    mixtures = Sidecar(names=joined, groups=np.full(len(joined), MADE), made=made)
     if known.labels is None:
         return mixtures
     count = len(known.classes)
