@@ -21,7 +21,7 @@ from trainer.contract.headers import Unreadable
 from trainer.contract.headers import read_header as read_image_header
 from trainer.contract.images import files_in, load, read_bytes
 from trainer.data.drawing import toycats
-from trainer.data.sources.base import Packed, of_stored, resized
+from trainer.data.sources.base import ImageSource, of_stored, resized
 from trainer.data.sources.folder import class_folders, training_part
 from trainer.data.sources.formats import open_packed
 from trainer.data.sources.npy import Stored, Writer, printable
@@ -168,7 +168,7 @@ def open_dataset(
     if data == "toycats" or data.startswith("toycats:"):
         return _open_toycats(data, image_size or 128, progress)
     if data.startswith("torchvision:"):
-        packed: Packed | None = open_torchvision(data, image_size)
+        packed: ImageSource | None = open_torchvision(data, image_size)
     else:
         packed = open_packed(data, image_size)
     if packed is not None:
@@ -204,13 +204,13 @@ def _open_npy(path: Path, image_size: int, bgr: bool, memory: float, progress: b
         images, _ = _hold(resized(of_stored(stored), image_size), memory, progress)
     elif count * height * width * channels <= memory * GIB:
         images = stored[np.arange(count)]
-    facts = stored.facts
+    facts = stored.sidecar
     if facts.groups is not None and (facts.groups == MADE).all():
         print(f"note: all of {printable(path)} is made of other images: none of it is held out", file=sys.stderr)
     return ImageDataset(images=images, labels=facts.labels, classes=facts.classes, groups=facts.groups, name=path.stem)
 
 
-def _hold(packed: Packed, memory: float, progress: bool) -> tuple[Images, np.ndarray | None]:
+def _hold(packed: ImageSource, memory: float, progress: bool) -> tuple[Images, np.ndarray | None]:
     """The images and labels of a set that is read piece by piece: in memory, or in a temporary .npy file that lives
     as long as the object does."""
     count, height, width, channels = packed.shape

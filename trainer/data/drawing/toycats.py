@@ -21,7 +21,7 @@ from trainer.contract.errors import require
 from trainer.data.drawing.brush import CIRCLE, Brush, Colour, curve, ellipse, leaf, mirrored, mix
 from trainer.data.sources.npy import printable
 from trainer.data.sources.npy_set import check_set, writing
-from trainer.data.sources.sidecar import Facts
+from trainer.data.sources.sidecar import Sidecar
 from trainer.data.sources.threads import in_threads
 
 CLASSES = ("solid", "tabby", "tuxedo", "calico", "siamese")
@@ -370,6 +370,6 @@ def run(arguments: argparse.Namespace) -> int:
                 factors.setdefault(name, []).append(value)
         made = {"tool": "toycats", "options": {"count": arguments.count, "size": size, "seed": arguments.seed}}
         labels = np.array([CLASSES.index(pattern) for pattern in factors["pattern"]], np.int64)
-        writer.facts = Facts(labels=labels, classes=CLASSES, factors=factors, made=made)
+        writer.sidecar = Sidecar(labels=labels, classes=CLASSES, factors=factors, made=made)
     print(f"{printable(path)}: {arguments.count} cats of {size}x{size} px, seed {arguments.seed}")
     return 0

@@ -18,7 +18,7 @@ Piece = tuple[np.ndarray, np.ndarray | None]
 """Some images, u8 [k, h, w, c] RGB or grey, and their labels, i64 [k]."""
 
 
-class AnyImage(Protocol):
+class Images(Protocol):
     """Images that are read when asked for."""
 
     shape: tuple[int, int, int, int]
@@ -30,27 +30,27 @@ class AnyImage(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Packed:
+class ImageSource:
     """A set that is read piece by piece, so that none of its sizes has to be believed."""
 
     name: str
     shape: tuple[int, int, int, int]  # n, h, w, c; there may turn out to be fewer than n readable ones
     classes: tuple[str, ...] = ()
     pieces: Callable[[], Iterator[Piece]]  # raises UserError where the set is not sound
-    images: "AnyImage | None" = None  # the same images, where any of them can be read without those before it
+    images: Images | None = None  # the same images, where any of them can be read without those before it
     labels: np.ndarray | None = None  # i64 [n], with ``images``
     blocks: np.ndarray | None = None  # i64 [m], with ``images``: the first image of each block best read as a whole
-    facts: Callable[[], list[tuple[str, str]]] = list  # what else there is to say of it, in lines
+    description: Callable[[], list[tuple[str, str]]] = list  # what else there is to say of it, in lines
 
 
-def of_stored(stored: Stored) -> Packed:
+def of_stored(stored: Stored) -> ImageSource:
     """A .npy file as a set that is read piece by piece, without its labels."""
-    return Packed(
+    return ImageSource(
         name=stored.path.stem, shape=stored.shape, pieces=lambda: ((images, None) for images in stored.pieces())
     )
 
 
-def resized(packed: Packed, size: int, fit: Fit = resize, workers: int = 0) -> Packed:
+def resized(packed: ImageSource, size: int, fit: Fit = resize, workers: int = 0) -> ImageSource:
     """The set with its images brought to a square, stretched or as ``fit`` does it; ``size`` 0 keeps theirs.
 
     workers: pieces at once, 0 for one a core. What comes in one piece may leave in several, so that memory stays

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from trainer.contract.errors import UserError
-from trainer.data.sources.base import Packed, Piece, read_all
+from trainer.config import UserError
+from trainer.data.sources.base import ImageSource, Piece, read_all
 from trainer.data.sources.npy import printable
 
 SIDE = 32  # pixels
@@ -49,7 +49,7 @@ def is_batch(path: Path) -> bool:
     return path.suffix == ".bin" and size > 0 and size % RECORD == 0
 
 
-def open_cifar(paths: list[Path]) -> Packed:
+def open_cifar(paths: list[Path]) -> ImageSource:
     """Some binary batches as one set. Raises ``UserError`` for files that are not sound."""
     count = 0
     for path in paths:
@@ -73,7 +73,7 @@ def open_cifar(paths: list[Path]) -> Packed:
                 raise UserError(f"cannot read {printable(path)}: {error.strerror}") from None
 
     name = paths[0].stem if len(paths) == 1 else paths[0].parent.name
-    return Packed(name=name, shape=(count, SIDE, SIDE, 3), classes=classes, pieces=pieces)
+    return ImageSource(name=name, shape=(count, SIDE, SIDE, 3), classes=classes, pieces=pieces)
 
 
 def _decode(path: Path, data: bytes, classes: int) -> Piece:

@@ -6,15 +6,15 @@ from trainer.contract.errors import UserError
 from trainer.contract.images import Fit, resize
 from trainer.data.sources import cifar, hub, hub_stream, idx
 from trainer.data.sources import shards as sharded
-from trainer.data.sources.base import Packed, of_stored, resized
+from trainer.data.sources.base import ImageSource, of_stored, resized
 from trainer.data.sources.npy import printable
 from trainer.data.sources.npy_set import ImageSet
-from trainer.data.sources.sidecar import Facts
+from trainer.data.sources.sidecar import Sidecar
 
 PICKLE = b"\x80"
 
 
-def open_set(name: str, image_size: int = 0, fit: Fit = resize, workers: int = 0) -> tuple[Packed, Facts] | None:
+def open_set(name: str, image_size: int = 0, fit: Fit = resize, workers: int = 0) -> tuple[ImageSource, Sidecar] | None:
     """A .npy file or a packed set, its images brought to ``image_size`` (0: theirs), and what is known of them; None
     for anything else. The labels of a .npy file are among the facts, those of a packed set come with its pieces.
 
@@ -23,12 +23,12 @@ def open_set(name: str, image_size: int = 0, fit: Fit = resize, workers: int = 0
     path = Path(name)
     if path.suffix == ".npy" and path.is_file():
         stored = ImageSet(path)
-        return resized(of_stored(stored), image_size, fit, workers), stored.facts
+        return resized(of_stored(stored), image_size, fit, workers), stored.sidecar
     packed = open_packed(name, image_size, fit)
-    return None if packed is None else (packed, Facts(classes=packed.classes))
+    return None if packed is None else (packed, Sidecar(classes=packed.classes))
 
 
-def open_packed(data: str, image_size: int = 0, fit: Fit = resize) -> Packed | None:
+def open_packed(data: str, image_size: int = 0, fit: Fit = resize) -> ImageSource | None:
     """A set in one of the packed formats, its images brought to ``image_size`` (0: theirs); None for anything else.
 
     Raises ``UserError`` for one that is not sound.
@@ -51,7 +51,7 @@ def open_packed(data: str, image_size: int = 0, fit: Fit = resize) -> Packed | N
     return None
 
 
-def _open_folder(folder: Path, image_size: int, fit: Fit) -> Packed | None:
+def _open_folder(folder: Path, image_size: int, fit: Fit) -> ImageSource | None:
     images = idx.find_images(folder)
     if images is not None:
         return resized(idx.open_idx(images), image_size, fit)
@@ -62,7 +62,7 @@ def _open_folder(folder: Path, image_size: int, fit: Fit) -> Packed | None:
     return hub.open_parquet(tables, image_size, fit) if tables else None
 
 
-def _open_file(path: Path, image_size: int, fit: Fit) -> Packed | None:
+def _open_file(path: Path, image_size: int, fit: Fit) -> ImageSource | None:
     if path.suffix == ".npy":
         return None
     if idx.is_idx(path):

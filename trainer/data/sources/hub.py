@@ -16,10 +16,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from trainer.contract.errors import UserError
-from trainer.contract.headers import Unreadable, read_header
-from trainer.contract.images import Fit, load_bytes, resize
-from trainer.data.sources.base import Packed, Piece
+from trainer.config import UserError
+from trainer.contract.images import Fit, Unreadable, load_bytes, read_header, resize
+from trainer.data.sources.base import ImageSource, Piece
 from trainer.data.sources.labels import LABEL_NAMES, numbered_values
 from trainer.data.sources.npy import printable
 from trainer.data.sources.parquet_rows import (
@@ -73,7 +72,7 @@ def find_parquet(folder: Path) -> list[Path]:
     return []
 
 
-def open_parquet(paths: list[Path], image_size: int = 0, fit: Fit = resize) -> Packed:
+def open_parquet(paths: list[Path], image_size: int = 0, fit: Fit = resize) -> ImageSource:
     """Local parquet files as one set. Raises ``UserError`` for those that are not sound, or hold no images."""
     try:
         from datasets import Features
@@ -118,7 +117,7 @@ def open_parquet(paths: list[Path], image_size: int = 0, fit: Fit = resize) -> P
     return pack(table, image_size, fit)
 
 
-def open_hub(data: str, image_size: int = 0, fit: Fit = resize) -> Packed:
+def open_hub(data: str, image_size: int = 0, fit: Fit = resize) -> ImageSource:
     """A data set of the hub by ``hub:owner/name[:split]``, downloaded once. Raises ``UserError`` in one line."""
     name, split = parse(data, "hub")
     try:
@@ -213,7 +212,7 @@ def class_names(features: Mapping[str, Any], label: str | None) -> tuple[str, ..
     return tuple(printable(str(name)) for name in names) if names else None
 
 
-def pack(table: Table, image_size: int = 0, fit: Fit = resize) -> Packed:
+def pack(table: Table, image_size: int = 0, fit: Fit = resize) -> ImageSource:
     """Check all rows' headers, then offer the images in one size. What is unreadable is named and left out.
 
     Raises ``UserError`` where none is left, where labels are none, or where sizes differ and none was asked for.
@@ -258,7 +257,7 @@ def pack(table: Table, image_size: int = 0, fit: Fit = resize) -> Packed:
     images = None
     if table.fetch is not None:
         images = RowImages(table.fetch, rows, size, table.what, table.trusted, fit, labels, blocks)
-    return Packed(
+    return ImageSource(
         name=table.name,
         shape=(len(values), height, width, 3),
         classes=classes,

@@ -10,7 +10,7 @@ import numpy as np
 
 from trainer.contract.errors import UserError
 from trainer.contract.images import Fit, resize
-from trainer.data.sources.base import Packed
+from trainer.data.sources.base import ImageSource
 from trainer.data.sources.hub import HINT, class_names, find_columns, parse
 from trainer.data.sources.labels import numbered_values
 from trainer.data.sources.npy import printable
@@ -27,7 +27,7 @@ from trainer.data.sources.parquet_rows import (
 PIECE = 64  # images
 
 
-def open_hub_stream(data: str, image_size: int = 0, fit: Fit = resize) -> Packed:
+def open_hub_stream(data: str, image_size: int = 0, fit: Fit = resize) -> ImageSource:
     """The images of a data set of the hub. Raises ``UserError`` in one line."""
     name, split = parse(data, "hubstream")
     if not image_size:
@@ -54,7 +54,7 @@ def found_files(datasets: Any, name: str) -> Any:
     return datasets.load_dataset_builder(name).config.data_files or {}
 
 
-def open_tables(files: list[str], data: str, name: str, image_size: int, fit: Fit) -> Packed:
+def open_tables(files: list[str], data: str, name: str, image_size: int, fit: Fit) -> ImageSource:
     """Parquet files, here or far away, whose images are read when asked for. Raises ``UserError``."""
     from datasets import Features
 
@@ -89,7 +89,7 @@ def open_tables(files: list[str], data: str, name: str, image_size: int, fit: Fi
             rows = np.arange(first, min(first + PIECE, total))
             yield images[rows], None if labels is None else labels[rows]
 
-    return Packed(
+    return ImageSource(
         name=name,
         shape=(total, image_size, image_size, 3),
         classes=names,

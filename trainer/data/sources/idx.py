@@ -15,8 +15,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from trainer.contract.errors import UserError
-from trainer.data.sources.base import Packed, Piece
+from trainer.config import UserError
+from trainer.data.sources.base import ImageSource, Piece
 from trainer.data.sources.npy import printable
 
 GZIP = b"\x1f\x8b"
@@ -55,7 +55,7 @@ def is_idx(path: Path) -> bool:
         return False
 
 
-def open_idx(path: Path) -> Packed:
+def open_idx(path: Path) -> ImageSource:
     """A set of images, with the labels of the file beside it. Raises ``UserError`` for one that is not sound."""
     with _explained(path), _open(path) as file:
         sizes = _read_header(path, file, 3)
@@ -77,7 +77,7 @@ def open_idx(path: Path) -> Packed:
             _expect_end(path, file)
 
     name = path.name.removesuffix(".gz")
-    return Packed(name=name, shape=(sizes[0], sizes[1], sizes[2], 1), classes=classes, pieces=pieces)
+    return ImageSource(name=name, shape=(sizes[0], sizes[1], sizes[2], 1), classes=classes, pieces=pieces)
 
 
 def _labels_beside(path: Path) -> Path | None:

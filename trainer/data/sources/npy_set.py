@@ -10,7 +10,7 @@ from typing import Any
 from trainer.contract.errors import UserError
 from trainer.data.sources import sidecar as known
 from trainer.data.sources.npy import Stored, Writer, check_free, output, printable
-from trainer.data.sources.sidecar import Facts
+from trainer.data.sources.sidecar import Sidecar
 
 MOST_OLD_FACTS = 1 << 30  # bytes
 
@@ -20,8 +20,8 @@ class ImageSet(Stored):
 
     def __init__(self, path: Path, bgr: bool = False) -> None:
         super().__init__(path, bgr)
-        self.facts = known.read_facts(path, len(self))
-        order, channels = self.facts.order, self.shape[3]
+        self.sidecar = known.read_sidecar(path, len(self))
+        order, channels = self.sidecar.order, self.shape[3]
         if order and (order == "grey") != (channels == 1):
             name = printable(known.beside(path))
             raise UserError(
@@ -33,7 +33,7 @@ class ImageSet(Stored):
 class SetWriter(Writer):
     """Takes the images one by one, and ``facts`` of them all before it is closed."""
 
-    facts = Facts()
+    sidecar = Sidecar()
 
 
 def check_set(path: Path, force: bool, inputs: Iterable[Path] = ()) -> None:
@@ -73,7 +73,7 @@ def writing(path: Path, shape: tuple[int, int, int], force: bool) -> Iterator[Se
             order = "grey" if shape[2] == 1 else "RGB"
             earlier = _earlier(path) if force else {}
             old = side.read_bytes() if earlier else None
-            announced = {**writer.facts.to_json(), "order": order, "fingerprint": known.fingerprint(Path(file.name))}
+            announced = {**writer.sidecar.to_json(), "order": order, "fingerprint": known.fingerprint(Path(file.name))}
             _write_json(side, {**earlier, "pending": announced}, force or _is_abandoned(path))
         _write_json(side, announced, force=True)
     except BaseException:

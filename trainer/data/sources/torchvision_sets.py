@@ -15,7 +15,7 @@ from pathlib import Path
 from trainer.contract.errors import UserError
 from trainer.contract.files import cache
 from trainer.data.sources import cifar, idx
-from trainer.data.sources.base import Packed, resized
+from trainer.data.sources.base import ImageSource, resized
 from trainer.data.sources.npy import printable
 
 IDX_SETS = ("MNIST", "FashionMNIST", "KMNIST")
@@ -26,7 +26,7 @@ CIFAR_FILES = (*(f"data_batch_{k}.bin" for k in range(1, 6)), "test_batch.bin", 
 MOST_MEMBER_BYTES = 10_000 * cifar.RECORD
 
 
-def open_torchvision(data: str, image_size: int = 0) -> Packed:
+def open_torchvision(data: str, image_size: int = 0) -> ImageSource:
     """A data set by its torchvision name. Raises ``UserError`` where it is unknown, or cannot be downloaded."""
     match = NAME.fullmatch(data)
     if match is None:

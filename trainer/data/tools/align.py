@@ -29,12 +29,12 @@ from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import decode, one_at_a_time, read_bytes
 from trainer.data.faces.cutter import MARGIN, NO_FACE, Cutter, Variant, add_model_option
 from trainer.data.faces.landmarks import Finder
-from trainer.data.sources.base import Packed
+from trainer.data.sources.base import ImageSource
 from trainer.data.sources.folder import find, names_of, real
 from trainer.data.sources.formats import open_set
 from trainer.data.sources.npy import check_free, output, printable
 from trainer.data.sources.npy_set import check_not_input, check_set, writing
-from trainer.data.sources.sidecar import Facts
+from trainer.data.sources.sidecar import Sidecar
 from trainer.data.sources.threads import in_threads
 from trainer.data.tools._convert import make_folder, plan
 
@@ -51,7 +51,7 @@ class Source:
     size: int  # in pixels, of the faces unless told otherwise
     images: Iterator[Load]
     names: list[str]  # to call them by; of a set without names, their numbers
-    facts: Facts
+    sidecar: Sidecar
     labels: list[int] = field(default_factory=list)  # of a packed set, as it is read
     files: list[Path] = field(default_factory=list)  # none of a set
     targets: list[Path] = field(default_factory=list)  # of files that go to a folder
@@ -120,7 +120,7 @@ def _open(arguments: argparse.Namespace) -> Source:
     names = names_of(files)
     return Source(
         count=len(files), channels=3, size=128, images=(partial(_read, file) for file in files), names=names,
-        facts=Facts(names=tuple(names)), files=files, targets=targets, skipped=skipped,
+        sidecar=Sidecar(names=tuple(names)), files=files, targets=targets, skipped=skipped,
     )  # fmt: skip
 
 
@@ -131,7 +131,7 @@ def _read(path: Path) -> np.ndarray:
         return cv2.cvtColor(decode(data, header), cv2.COLOR_BGR2RGB)
 
 
-def _of_set(packed: Packed, facts: Facts) -> Source:
+def _of_set(packed: ImageSource, facts: Sidecar) -> Source:
     count, height, width, channels = packed.shape
     labels: list[int] = []
 
@@ -143,7 +143,7 @@ def _of_set(packed: Packed, facts: Facts) -> Source:
 
     names = list(facts.names) or [f"{number:0{len(str(count - 1))}}" for number in range(count)]
     size = max(8, min(height, width))
-    return Source(count=count, channels=channels, size=size, images=loads(), names=names, facts=facts, labels=labels)
+    return Source(count=count, channels=channels, size=size, images=loads(), names=names, sidecar=facts, labels=labels)
 
 
 @dataclass
@@ -192,7 +192,7 @@ def _to_set(source: Source, cutter: Cutter, arguments: argparse.Namespace) -> Fo
     with writing(arguments.output, (size, size, source.channels), arguments.force) as writer:
         for faces in _faces(source, cutter, arguments, found):
             writer.append(faces)
-        known = source.facts
+        known = source.sidecar
         if source.labels:
             known = replace(known, labels=np.array(source.labels, np.int64))
         facts = known.take(np.array(found.kept))
@@ -202,7 +202,7 @@ def _to_set(source: Source, cutter: Cutter, arguments: argparse.Namespace) -> Fo
             facts = replace(facts, groups=np.arange(len(found.kept)))
         facts = facts.take(np.repeat(np.arange(len(found.kept)), len(cutter.variants)))
         suffixes = [variant.suffix for variant in cutter.variants] * len(found.kept)
-        writer.facts = replace(
+        writer.sidecar = replace(
             facts,
             names=tuple(_named(name, suffix) for name, suffix in zip(facts.names, suffixes, strict=False)),
             made={"tool": "align", "options": {"margin": arguments.margin, "jitter": arguments.jitter,
@@ -251,6 +251,6 @@ def _numbered(source: Source, arguments: argparse.Namespace) -> list[Path]:
     own = Path(arguments.inputs[0]).stem
     stems = [re.sub(r"[^\w.-]+", "_", Path(name).stem)[:80].lstrip(".") or own for name in source.names]
     digits = len(str(source.count - 1))
-    if not source.facts.names:
+    if not source.sidecar.names:
         return [arguments.output / f"{own}-{stem}.png" for stem in stems]
     return [arguments.output / f"{stem}-{number:0{digits}}.png" for number, stem in enumerate(stems)]

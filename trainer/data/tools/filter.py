@@ -24,14 +24,13 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from trainer.contract.errors import UserError, require
-from trainer.contract.headers import Header
-from trainer.contract.images import decode
-from trainer.data.sources.base import Packed, Piece, of_stored
+from trainer.config import UserError, require
+from trainer.contract.images import Header, decode
+from trainer.data.sources.base import ImageSource, Piece, of_stored
 from trainer.data.sources.formats import open_packed
 from trainer.data.sources.npy import printable
 from trainer.data.sources.npy_set import ImageSet, check_set, writing
-from trainer.data.sources.sidecar import Facts, beside
+from trainer.data.sources.sidecar import Sidecar, beside
 from trainer.data.sources.threads import in_threads
 from trainer.data.tools._convert import convert, plan
 
@@ -121,10 +120,10 @@ def run(arguments: argparse.Namespace) -> int:
     stored = Path(arguments.inputs[0])
     if len(arguments.inputs) == 1 and stored.suffix == ".npy" and not stored.is_dir():
         images = ImageSet(stored)
-        return filter_array(of_stored(images), images.facts, change, arguments)
+        return filter_array(of_stored(images), images.sidecar, change, arguments)
     packed = open_packed(arguments.inputs[0], 0) if len(arguments.inputs) == 1 else None
     if packed is not None:
-        return filter_array(packed, Facts(), change, arguments)
+        return filter_array(packed, Sidecar(), change, arguments)
     if arguments.output.suffix == ".npy":
         raise UserError(
             f"-o is {printable(arguments.output)}, expected a folder for image files; the tool create makes a .npy "
@@ -146,7 +145,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def filter_array(packed: Packed, known: Facts, change: Filter, arguments: argparse.Namespace) -> int:
+def filter_array(packed: ImageSource, known: Sidecar, change: Filter, arguments: argparse.Namespace) -> int:
     """A set → a .npy file, and what is known of its images → the facts beside that; returns the exit code."""
     path: Path = arguments.output
     if path.suffix != ".npy":
@@ -169,7 +168,7 @@ def filter_array(packed: Packed, known: Facts, change: Filter, arguments: argpar
         if labels:
             known = replace(known, labels=np.array(labels, np.int64), classes=packed.classes)
         made = {"tool": "filter", "of": Path(arguments.inputs[0]).name, "options": options(arguments)}
-        writer.facts = replace(known, made=made)
+        writer.sidecar = replace(known, made=made)
     kind = "no labels" if known.labels is None else f"labels in {printable(beside(path))}"
     print(f"{printable(path)}: {arguments.kind} of {writer.count} images of {width}x{height} px, {kind}")
     return 0

@@ -15,11 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from trainer.contract.errors import UserError
-from trainer.contract.headers import Header, Unreadable
-from trainer.contract.headers import read_header as read_image_header
-from trainer.contract.images import files_in, read_bytes
-from trainer.data.sources.base import Packed
+from trainer.config import UserError
+from trainer.contract.images import Header, Unreadable, files_in, read_bytes
+from trainer.contract.images import read_header as read_image_header
+from trainer.data.sources.base import ImageSource
 from trainer.data.sources.folder import class_folders
 from trainer.data.sources.formats import open_packed
 from trainer.data.sources.npy import printable
@@ -61,7 +60,7 @@ def describe_npy(path: Path) -> list[tuple[str, str]]:
     """Facts of a set. Raises ``UserError`` where it is not sound."""
     stored = ImageSet(path)
     count, height, width, channels = stored.shape
-    facts = stored.facts
+    facts = stored.sidecar
     step = max(1, count // 2000)
     means, low, high = np.zeros(channels), 255, 0
     looked_at = np.arange(0, count, step)
@@ -113,7 +112,7 @@ def sizes_text(sizes: np.ndarray) -> str:
     return f"{small[0]}x{small[1]} to {large[0]}x{large[1]} px"
 
 
-def describe_packed(packed: Packed) -> list[tuple[str, str]]:
+def describe_packed(packed: ImageSource) -> list[tuple[str, str]]:
     """Facts of a packed set, from reading all of it. Raises ``UserError`` where it is not sound."""
     _, height, width, channels = packed.shape
     count, low, high = 0, 255, 0
@@ -131,7 +130,7 @@ def describe_packed(packed: Packed) -> list[tuple[str, str]]:
         ("values", f"{low}..{high}"),
         ("means", ", ".join(f"{mean:.1f}" for mean in means)),
     ]
-    return lines + packed.facts() + _counted("class", dict(zip(packed.classes, numbers.tolist(), strict=True)))
+    return lines + packed.description() + _counted("class", dict(zip(packed.classes, numbers.tolist(), strict=True)))
 
 
 def describe_folder(folder: Path) -> list[tuple[str, str]]:

@@ -24,7 +24,7 @@ from trainer.contract.errors import UserError, require
 from trainer.contract.sheet import read_table
 from trainer.data.sources.npy import check_free, output, printable
 from trainer.data.sources.npy_set import ImageSet, check_not_input, check_set, writing
-from trainer.data.sources.sidecar import Facts, fingerprint
+from trainer.data.sources.sidecar import Sidecar, fingerprint
 from trainer.data.tools._convert import make_folder
 
 NUMBERS = re.compile(r"\d{1,12}(?:-\d{1,12})?(?:,\d{1,12}(?:-\d{1,12})?)*", re.ASCII)
@@ -70,20 +70,20 @@ def run(arguments: argparse.Namespace) -> int:
         with writing(path, images.shape[1:], arguments.force) as writer:
             for image in chosen_of(images, chosen):
                 writer.append(image)
-            writer.facts = facts
+            writer.sidecar = facts
     else:
         write_folder(images, chosen, facts, arguments)
     print(f"{printable(path)}: {len(chosen)} of {len(images)} images")
     return 0
 
 
-def open_set(path: Path) -> tuple[ImageSet, Facts]:
+def open_set(path: Path) -> tuple[ImageSet, Sidecar]:
     """The images of a set, and what is known of them."""
     stored = ImageSet(path)
-    return stored, stored.facts
+    return stored, stored.sidecar
 
 
-def open_tables(arguments: argparse.Namespace) -> tuple[np.ndarray, Facts]:
+def open_tables(arguments: argparse.Namespace) -> tuple[np.ndarray, Sidecar]:
     """The images of all tables, u8 [n, h, w, 3]. Raises ``UserError`` where tables hold images of several sizes."""
     tables = []
     for path in arguments.inputs:
@@ -98,7 +98,7 @@ def open_tables(arguments: argparse.Namespace) -> tuple[np.ndarray, Facts]:
     names = [
         f"{path.stem}-{k}" for path, table in zip(arguments.inputs, tables, strict=True) for k in range(len(table))
     ]
-    return np.concatenate(tables), Facts(names=tuple(names))
+    return np.concatenate(tables), Sidecar(names=tuple(names))
 
 
 def chosen_of(images: ImageSet | np.ndarray, chosen: np.ndarray) -> Iterator[np.ndarray]:
@@ -108,7 +108,7 @@ def chosen_of(images: ImageSet | np.ndarray, chosen: np.ndarray) -> Iterator[np.
 
 
 def write_folder(
-    images: ImageSet | np.ndarray, chosen: np.ndarray, facts: Facts, arguments: argparse.Namespace
+    images: ImageSet | np.ndarray, chosen: np.ndarray, facts: Sidecar, arguments: argparse.Namespace
 ) -> None:
     """A PNG of each image, named by it and its number. Raises ``UserError``."""
     folder: Path = arguments.output

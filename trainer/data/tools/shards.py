@@ -26,7 +26,7 @@ from tqdm import tqdm
 from trainer.contract.errors import UserError, require
 from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import files_in, load_bytes, read_bytes
-from trainer.data.sources.base import Packed, of_stored, resized
+from trainer.data.sources.base import ImageSource, of_stored, resized
 from trainer.data.sources.folder import class_folders, real, training_part
 from trainer.data.sources.formats import open_packed
 from trainer.data.sources.npy import printable
@@ -150,15 +150,15 @@ def open_source(data: str, size: int) -> Source:
     names: tuple[str, ...] = ()
     if path.suffix == ".npy" and not path.is_dir():
         stored = ImageSet(path)
-        labels, names = stored.facts.labels, stored.facts.names
-        if stored.facts.groups is not None:
+        labels, names = stored.sidecar.labels, stored.sidecar.names
+        if stored.sidecar.groups is not None:
             print(
                 f"note: shards do not say which images of {printable(path)} are copies or made of others: hold some "
                 "out with 'split' before",
                 file=sys.stderr,
             )
-        packed: Packed | None = resized(of_stored(stored), size)
-        classes = () if labels is None else stored.facts.classes
+        packed: ImageSource | None = resized(of_stored(stored), size)
+        classes = () if labels is None else stored.sidecar.classes
     else:
         packed = open_packed(data, size)
         labels, classes = None, packed.classes if packed else ()

@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     if real(paths[0]) == real(paths[1]):
         raise UserError(f"--output and --held-out are both {printable(paths[0])}, expected two files")
     source = ImageSet(arguments.input)
-    held_out = choose_groups(source.facts.groups, len(source), source.facts.labels, share, arguments.seed)
+    held_out = choose_groups(source.sidecar.groups, len(source), source.sidecar.labels, share, arguments.seed)
     if not 0 < held_out.sum() < len(source):
         raise UserError(f"--share is {share}, which leaves one side of {len(source)} images empty")
     made = {"tool": "split", "of": source.path.name, "options": {"share": share, "seed": arguments.seed}}
@@ -58,11 +58,11 @@ def run(arguments: argparse.Namespace) -> int:
                 bar.update(len(images))
         for writer, rows in ((training, ~held_out), (others, held_out)):
             part = "held out" if writer is others else "training"
-            writer.facts = replace(source.facts.take(np.flatnonzero(rows)), made={**made, "part": part})
+            writer.sidecar = replace(source.sidecar.take(np.flatnonzero(rows)), made={**made, "part": part})
             sync(writer.file)  # so that hardly any time lies between the one set and the other being in place
     print(
         f"{printable(paths[0])}: {training.count} images; {printable(paths[1])}: {others.count} held out, seed "
-        f"{arguments.seed}" + (", of each class the same share" if source.facts.labels is not None else "")
+        f"{arguments.seed}" + (", of each class the same share" if source.sidecar.labels is not None else "")
     )
     return 0
 

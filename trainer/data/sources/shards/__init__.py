@@ -17,10 +17,9 @@ from typing import Any, BinaryIO
 import cv2
 import numpy as np
 
-from trainer.contract.errors import UserError
-from trainer.contract.headers import Unreadable
-from trainer.contract.images import MOST_BYTES, Fit, load_bytes, resize
-from trainer.data.sources.base import Packed, Piece
+from trainer.config import UserError
+from trainer.contract.images import MOST_BYTES, Fit, Unreadable, load_bytes, resize
+from trainer.data.sources.base import ImageSource, Piece
 from trainer.data.sources.npy import printable, read_at
 from trainer.data.sources.shards.index import MOST_INDEX_BYTES, Index, read_index
 from trainer.data.sources.shards.scan import scan
@@ -99,7 +98,7 @@ class ShardImages:
         return self.files[shard]
 
 
-def open_shards(data: str, image_size: int = 0, fit: Fit = resize) -> Packed | None:
+def open_shards(data: str, image_size: int = 0, fit: Fit = resize) -> ImageSource | None:
     """The set that ``data`` names, if it names shards. Raises ``UserError`` for one that is not sound."""
     paths = find_shards(data)
     if paths is None:
@@ -107,7 +106,7 @@ def open_shards(data: str, image_size: int = 0, fit: Fit = resize) -> Packed | N
     return pack(paths, open_index(paths, data), data, image_size, fit)
 
 
-def pack(paths: list[Path], index: Index, data: str, image_size: int = 0, fit: Fit = resize) -> Packed:
+def pack(paths: list[Path], index: Index, data: str, image_size: int = 0, fit: Fit = resize) -> ImageSource:
     """Shards whose images are known as a set in one size. Raises ``UserError`` where they have no one size."""
     what = printable(data)
     if not len(index.offsets):
@@ -130,14 +129,14 @@ def pack(paths: list[Path], index: Index, data: str, image_size: int = 0, fit: F
             if rows:
                 yield np.stack(found), None if index.labels is None else index.labels[rows]
 
-    return Packed(
+    return ImageSource(
         name=_name(paths),
         shape=images.shape,
         classes=index.classes,
         pieces=pieces,
         images=images,
         labels=index.labels,
-        facts=lambda: describe(paths, index),
+        description=lambda: describe(paths, index),
     )
 
 

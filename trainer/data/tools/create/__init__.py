@@ -27,13 +27,13 @@ from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import Fit, centre, load_bytes, pad, read_bytes, resize
 from trainer.data.faces.cutter import Cutter, add_model_option
 from trainer.data.faces.landmarks import Finder
-from trainer.data.sources.base import Packed
+from trainer.data.sources.base import ImageSource
 from trainer.data.sources.folder import find, names_of
 from trainer.data.sources.formats import open_set
 from trainer.data.sources.labels import by_folder, by_table, numbered
 from trainer.data.sources.npy import printable
 from trainer.data.sources.npy_set import SetWriter, check_not_input, check_set, writing
-from trainer.data.sources.sidecar import Facts
+from trainer.data.sources.sidecar import Sidecar
 from trainer.data.sources.threads import in_threads
 from trainer.data.tools.create.dedupe import LIKENESS, Look, Seen, look
 
@@ -156,7 +156,7 @@ def create_of_files(arguments: argparse.Namespace) -> int:
             raise UserError(f"none of the {len(files)} files is a {kind}; nothing was written")
         names = names_of(files)
         labels, classes = numbered([wanted[k] or "" for k in kept]) if arguments.labels else ([], ())
-        writer.facts = Facts(
+        writer.sidecar = Sidecar(
             names=tuple(names[k] for k in kept),
             labels=np.array(labels, np.int64) if arguments.labels else None,
             classes=classes,
@@ -182,7 +182,7 @@ def _labels(arguments: argparse.Namespace, files: list[Path]) -> list[str | None
     return labels
 
 
-def create_of_set(arguments: argparse.Namespace, packed: Packed, facts: Facts) -> int:
+def create_of_set(arguments: argparse.Namespace, packed: ImageSource, facts: Sidecar) -> int:
     """Write a set, and its labels; returns the exit code."""
     count, height, width, channels = packed.shape
     seen = Seen(arguments.alike) if arguments.dedupe else None
@@ -208,7 +208,7 @@ def create_of_set(arguments: argparse.Namespace, packed: Packed, facts: Facts) -
             raise UserError(f"{printable(packed.name)} holds no readable image; nothing was written")
         made = {"tool": "create", "of": packed.name, "options": options(arguments)}
         known = replace(facts, labels=np.array(labels, np.int64)) if labels else facts.take(np.array(kept))
-        writer.facts = replace(known, made=made)
+        writer.sidecar = replace(known, made=made)
     _summary(writer, arguments.output, number - len(kept) if seen else None)
     return 0
 
@@ -221,5 +221,5 @@ def _summary(writer: SetWriter, path: Path, dropped: int | None, *more: str) -> 
     height, width, channels = writer.shape
     parts = [f"{writer.count} images of {width}x{height} px", *(["1 channel"] if channels == 1 else []), *more]
     parts += [] if dropped is None else [f"{dropped} dropped that came before"]
-    parts += [f"{len(writer.facts.classes)} classes"] if writer.facts.labels is not None else []
+    parts += [f"{len(writer.sidecar.classes)} classes"] if writer.sidecar.labels is not None else []
     print(f"{printable(path)}: {', '.join(parts)}")

@@ -33,7 +33,7 @@ from trainer.data.faces.landmarks import Finder
 from trainer.data.sources.labels import MOST_CLASSES
 from trainer.data.sources.npy import printable
 from trainer.data.sources.npy_set import ImageSet, check_set, writing
-from trainer.data.sources.sidecar import MADE, Facts
+from trainer.data.sources.sidecar import MADE, Sidecar
 from trainer.data.sources.threads import in_threads
 from trainer.data.tools.morph.delaunay import by_triangles
 from trainer.data.tools.morph.flow import by_flow
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     height, width = source.shape[1:3]
     if min(height, width) < LEAST_PX:
         raise UserError(f"{printable(source.path)} has images of {width}x{height} px, expected {LEAST_PX} at least")
-    labels = source.facts.labels
+    labels = source.sidecar.labels
     if arguments.within and labels is None:
         raise UserError(f"--within: {printable(source.path)} has no labels")
     # What a mixture takes while it is made is about 200 bytes a pixel: of large ones there are fewer at a time.
@@ -100,7 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
         for _, image in tqdm(made, "morphs", len(pairing), unit="image", disable=None):
             writer.append(image)
         options = {name: getattr(arguments, name) for name in ("method", "alpha", "pairs", "within", "seed")}
-        writer.facts = facts_of(source.facts, pairing, arguments.alpha, {
+        writer.sidecar = facts_of(source.sidecar, pairing, arguments.alpha, {
             "tool": "morph", "of": source.path.name, "options": options,
         })  # fmt: skip
     missing = f", {len(source) - len(usable)} images without a face" if points is not None else ""
@@ -124,7 +124,7 @@ def find_points(source: ImageSet, finder: Finder, workers: int) -> np.ndarray:
         if face is not None:
             points[number] = face
         else:
-            names = source.facts.names
+            names = source.sidecar.names
             name = f", {printable(names[number])}" if names else ""
             tqdm.write(f"skipped image {number}{name}: no face found", file=sys.stderr)
     return points
@@ -132,7 +132,7 @@ def find_points(source: ImageSet, finder: Finder, workers: int) -> np.ndarray:
 
 def _plan(arguments: argparse.Namespace, source: ImageSet, usable: np.ndarray) -> Pairing:
     """Which pairs to make of those images. Raises ``UserError`` where there are none, too many, or no room."""
-    labels = source.facts.labels
+    labels = source.sidecar.labels
     pairing = Pairing(
         usable, labels if arguments.within else None, arguments.pairs, np.random.default_rng(arguments.seed)
     )
@@ -157,7 +157,7 @@ def _plan(arguments: argparse.Namespace, source: ImageSet, usable: np.ndarray) -
     return pairing
 
 
-def facts_of(known: Facts, pairing: Pairing, alpha: float, made: dict[str, object]) -> Facts:
+def facts_of(known: Sidecar, pairing: Pairing, alpha: float, made: dict[str, object]) -> Sidecar:
     """What is known of mixtures: who is mixed, and a class where the images have some.
 
     Raises ``UserError`` where there would be too many classes.
@@ -165,7 +165,7 @@ def facts_of(known: Facts, pairing: Pairing, alpha: float, made: dict[str, objec
     firsts, seconds = pairing.all()
     names = known.names or tuple(map(str, range(int(seconds.max()) + 1)))
     joined = tuple(f"{names[a]} + {names[b]}" for a, b in zip(firsts.tolist(), seconds.tolist(), strict=True))
-    mixtures = Facts(names=joined, groups=np.full(len(joined), MADE), made=made)
+    mixtures = Sidecar(names=joined, groups=np.full(len(joined), MADE), made=made)
     if known.labels is None:
         return mixtures
     count = len(known.classes)

@@ -106,7 +106,7 @@ def draw_page(source: ImageSet, measured: "Measured") -> np.ndarray:
     page.text(EDGE, 30, _short(printable(source.path.name), 60), 30)
     kind = "RGB" if channels == 3 else "grey"
     words = [f"{count:,} images", f"{width}x{height} px", kind]
-    words += [f"{len(source.facts.classes)} classes"] if source.facts.labels is not None else []
+    words += [f"{len(source.sidecar.classes)} classes"] if source.sidecar.labels is not None else []
     page.text(EDGE, 70, "   ".join(words), 17, FAINT)
     _draw_faces(page, EDGE, top, measured)
     _draw_panels(page, EDGE + 2 * (FACE + SPACE), top, source, measured)
@@ -141,7 +141,7 @@ def _draw_panels(page: Page, x: int, y: int, source: ImageSet, measured: "Measur
     room = WIDTH - EDGE - x
     width, height = (room - SPACE) // 2, (FACE + 44 - SPACE) // 2
     right, low = x + width + SPACE, y + height + SPACE
-    labelled = source.facts.labels is not None
+    labelled = source.sidecar.labels is not None
     names, colours = (("grey",), [INK]) if source.shape[3] == 1 else (("red", "green", "blue"), CHANNELS)
     whole = width if labelled else room
     page.panel(x, y, whole, height, "Levels")
@@ -158,9 +158,9 @@ def _draw_panels(page: Page, x: int, y: int, source: ImageSet, measured: "Measur
         page.panel(left, low, width, height, title, f"median {np.median(values):.0f}")
         ticks = ("0", f"{most / 2:.0f}", f"{most:.0f}")
         page.bars(left + 14, low + 36, width - 28, height - 62, counts, ACCENT, ticks)
-    if source.facts.labels is not None:
-        counts = np.bincount(source.facts.labels, minlength=len(source.facts.classes))
-        _draw_classes(page, right, y, (width, height), source.facts.classes, counts)
+    if source.sidecar.labels is not None:
+        counts = np.bincount(source.sidecar.labels, minlength=len(source.sidecar.classes))
+        _draw_classes(page, right, y, (width, height), source.sidecar.classes, counts)
 
 
 def _draw_classes(
