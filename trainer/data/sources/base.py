@@ -12,7 +12,7 @@ from trainer.contract.images import Fit, resize
 from trainer.data.sources.npy import Stored, printable
 from trainer.data.sources.threads import in_threads
 
-MOST_BYTES = 1 << 20  # of images that are changed at once
+MOST_BYTES = 1 << 20  # of pictures that are changed at once
 WINDOW = 2048  # images that are shuffled with each other, where a set is read by blocks
 Piece = tuple[np.ndarray, np.ndarray | None]
 """Some images, u8 [k, h, w, c] RGB or grey, and their labels, i64 [k]."""

@@ -14,9 +14,8 @@ from typing import Any, BinaryIO
 import cv2
 import numpy as np
 
-from trainer.contract.errors import UserError
-from trainer.contract.headers import Unreadable
-from trainer.contract.images import Fit, load_bytes, read_bytes, resize
+from trainer.config import UserError
+from trainer.contract.images import Fit, Unreadable, load_bytes, read_bytes, resize
 from trainer.data.sources.base import WINDOW
 from trainer.data.sources.folder import real
 from trainer.data.sources.npy import printable
