@@ -155,7 +155,7 @@ class Run:
 
     def choose(self) -> Path | None:
         self.lock = checkpoint.lock(self.config.out)
-        self.data = starts.data_facts(self.family, self.config, self.images)
+        self.data = starts.data_facts(self.config, self.images)
         return starts.choose(self.family, self.config, self.spec, self.data)
 
     def register(self, start: State, path: Path | None) -> None:

@@ -29,9 +29,9 @@ from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import decode, one_at_a_time, read_bytes
 from trainer.data.faces.cutter import MARGIN, NO_FACE, Cutter, Variant, add_model_option
 from trainer.data.faces.landmarks import Finder
+from trainer.data.sources import open_set
 from trainer.data.sources.base import ImageSource
 from trainer.data.sources.folder import find, names_of, real
-from trainer.data.sources.formats import open_set
 from trainer.data.sources.npy import check_free, output, printable
 from trainer.data.sources.npy_set import check_not_input, check_set, writing
 from trainer.data.sources.sidecar import Sidecar
@@ -108,7 +108,7 @@ def _open(arguments: argparse.Namespace) -> Source:
     opened = open_set(inputs[0]) if len(inputs) == 1 else None
     if opened is not None:
         check_not_input(arguments.output, [Path(inputs[0])])
-        return _of_set(*opened)
+        return _of_set(opened)
     skipped = 0
     if arguments.output.suffix == ".npy":
         files, targets = find(inputs, arguments.output), []
@@ -131,7 +131,8 @@ def _read(path: Path) -> np.ndarray:
         return cv2.cvtColor(decode(data, header), cv2.COLOR_BGR2RGB)
 
 
-def _of_set(packed: ImageSource, facts: Sidecar) -> Source:
+def _of_set(packed: ImageSource) -> Source:
+    facts = packed.sidecar
     count, height, width, channels = packed.shape
     labels: list[int] = []
 

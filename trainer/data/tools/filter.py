@@ -24,13 +24,14 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from trainer.config import UserError, require
-from trainer.contract.images import Header, decode
-from trainer.data.sources.base import ImageSource, Piece, of_stored
-from trainer.data.sources.formats import open_packed
-from trainer.data.sources.npy import printable
-from trainer.data.sources.npy_set import ImageSet, check_set, writing
-from trainer.data.sources.sidecar import Sidecar, beside
+from trainer.contract.errors import UserError, require
+from trainer.contract.headers import Header
+from trainer.contract.images import decode
+from trainer.contract.text import printable
+from trainer.data.sources import open_set
+from trainer.data.sources.base import ImageSource, Piece
+from trainer.data.sources.npy_set import check_set, writing
+from trainer.data.sources.sidecar import beside
 from trainer.data.sources.threads import in_threads
 from trainer.data.tools._convert import convert, plan
 
@@ -117,13 +118,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Filter them all; returns the exit code."""
     require(0 <= arguments.workers <= 256, "workers", arguments.workers, "0 to 256")
     change = make_filter(arguments)
-    stored = Path(arguments.inputs[0])
-    if len(arguments.inputs) == 1 and stored.suffix == ".npy" and not stored.is_dir():
-        images = ImageSet(stored)
-        return filter_array(of_stored(images), images.sidecar, change, arguments)
-    packed = open_packed(arguments.inputs[0], 0) if len(arguments.inputs) == 1 else None
-    if packed is not None:
-        return filter_array(packed, Sidecar(), change, arguments)
+    source = open_set(arguments.inputs[0]) if len(arguments.inputs) == 1 else None
+    if source is not None:
+        return filter_array(source, change, arguments)
     if arguments.output.suffix == ".npy":
         raise UserError(
             f"-o is {printable(arguments.output)}, expected a folder for image files; the tool create makes a .npy "
@@ -145,28 +142,29 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def filter_array(packed: ImageSource, known: Sidecar, change: Filter, arguments: argparse.Namespace) -> int:
+def filter_array(source: ImageSource, change: Filter, arguments: argparse.Namespace) -> int:
     """A set → a .npy file, and what is known of its images → the facts beside that; returns the exit code."""
     path: Path = arguments.output
     if path.suffix != ".npy":
-        raise UserError(f"-o is {printable(path)}, expected a .npy file, as {printable(packed.name)} is a set")
+        raise UserError(f"-o is {printable(path)}, expected a .npy file, as {printable(source.name)} is a set")
     check_set(path, arguments.force, [Path(arguments.inputs[0])])
     labels: list[int] = []
-    count, height, width, channels = packed.shape
+    count, height, width, channels = source.shape
 
     def one(piece: Piece) -> np.ndarray:
         return np.stack([change(image) for image in piece[0]])
 
     with writing(path, (height, width, channels), arguments.force) as writer:
         with tqdm(total=count, desc="images", unit="image", disable=None) as bar:
-            for (_, numbers), images in in_threads(packed.pieces(), one, arguments.workers):
+            for (_, numbers), images in in_threads(source.pieces(), one, arguments.workers):
                 writer.append(images)
                 labels += [] if numbers is None else numbers.tolist()
                 bar.update(len(images))
         if not writer.count:
-            raise UserError(f"{printable(packed.name)} holds no readable image; nothing was written")
+            raise UserError(f"{printable(source.name)} holds no readable image; nothing was written")
+        known = source.sidecar
         if labels:
-            known = replace(known, labels=np.array(labels, np.int64), classes=packed.classes)
+            known = replace(known, labels=np.array(labels, np.int64), classes=source.classes)
         made = {"tool": "filter", "of": Path(arguments.inputs[0]).name, "options": options(arguments)}
         writer.sidecar = replace(known, made=made)
     kind = "no labels" if known.labels is None else f"labels in {printable(beside(path))}"

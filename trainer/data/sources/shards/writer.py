@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from trainer.contract.errors import UserError
-from trainer.data.sources.npy import output, printable
+from trainer.contract.text import printable
+from trainer.data.sources.npy import output
 from trainer.data.sources.shards import index_of
 from trainer.data.sources.shards.index import MOST_INDEX_BYTES, Index, Shard
 from trainer.data.sources.shards.scan import MOST_SIZES

@@ -27,9 +27,9 @@ from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import Fit, centre, load_bytes, pad, read_bytes, resize
 from trainer.data.faces.cutter import Cutter, add_model_option
 from trainer.data.faces.landmarks import Finder
-from trainer.data.sources.base import ImageSource
+from trainer.data.sources import open_set
+from trainer.data.sources.base import ImageSource, OpenOptions
 from trainer.data.sources.folder import find, names_of
-from trainer.data.sources.formats import open_set
 from trainer.data.sources.labels import by_folder, by_table, numbered
 from trainer.data.sources.npy import printable
 from trainer.data.sources.npy_set import SetWriter, check_not_input, check_set, writing
@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         return create_of_files(arguments)
     name = arguments.inputs[0]
     fit = resize if arguments.crop == FACE else _fit(arguments)
-    source = open_set(name, size or 0, fit, arguments.workers)
+    source = open_set(name, OpenOptions(image_size=size or 0, fit=fit, workers=arguments.workers))
     if source is None:
         return create_of_files(arguments)
     for option, value in (("--labels", arguments.labels), ("--min-size", arguments.min_size)):
@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
     if fit is not resize and not size:
         raise UserError(f"--crop and --keep-aspect need --size as well where the input is a set ({printable(name)})")
     check_not_input(arguments.output, [Path(name)])
-    return create_of_set(arguments, *source)
+    return create_of_set(arguments, source)
 
 
 def _fit(arguments: argparse.Namespace) -> Fit:
@@ -182,16 +182,16 @@ def _labels(arguments: argparse.Namespace, files: list[Path]) -> list[str | None
     return labels
 
 
-def create_of_set(arguments: argparse.Namespace, packed: ImageSource, facts: Sidecar) -> int:
+def create_of_set(arguments: argparse.Namespace, source: ImageSource) -> int:
     """Write a set, and its labels; returns the exit code."""
-    count, height, width, channels = packed.shape
+    count, height, width, channels = source.shape
     seen = Seen(arguments.alike) if arguments.dedupe else None
     kept: list[int] = []
     labels: list[int] = []
     number = 0
     with writing(arguments.output, (height, width, channels), arguments.force) as writer:
         with tqdm(total=count, desc="images", unit="image", disable=None) as bar:
-            for images, numbers in packed.pieces():
+            for images, numbers in source.pieces():
                 chosen = []
                 for row, image in enumerate(images):
                     same = None if seen is None else seen.find(look(image))
@@ -205,9 +205,10 @@ def create_of_set(arguments: argparse.Namespace, packed: ImageSource, facts: Sid
                 labels += [] if numbers is None else numbers[chosen].tolist()
                 bar.update(len(images))
         if not writer.count:
-            raise UserError(f"{printable(packed.name)} holds no readable image; nothing was written")
-        made = {"tool": "create", "of": packed.name, "options": options(arguments)}
-        known = replace(facts, labels=np.array(labels, np.int64)) if labels else facts.take(np.array(kept))
+            raise UserError(f"{printable(source.name)} holds no readable image; nothing was written")
+        made = {"tool": "create", "of": source.name, "options": options(arguments)}
+        known = source.sidecar.take(np.array(kept))
+        known = replace(known, labels=np.array(labels, np.int64)) if labels else known
         writer.sidecar = replace(known, made=made)
     _summary(writer, arguments.output, number - len(kept) if seen else None)
     return 0
