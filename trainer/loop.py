@@ -149,7 +149,7 @@ class Run:
 
     def choose(self) -> Path | None:
         self.lock = checkpoint.lock(self.config.out)
-        self.data = resume.data_facts(self.family, self.config, self.images)
+        self.data = resume.data_facts(self.config, self.images)
         return resume.choose(self.family, self.config, self.spec, self.data)
 
     def register(self, start: State, path: Path | None) -> None:

@@ -167,7 +167,7 @@ def test_create_cuts_the_same_faces(folder: Path, tmp_path: Path, capsys: pytest
     assert run("align", folder, "-o", tmp_path / "b.npy", "--size", "64") == 0
     created, aligned = (ImageSet(tmp_path / name) for name in ("a.npy", "b.npy"))
     assert (created[np.arange(2)] == aligned[np.arange(2)]).all()
-    assert created.facts.classes == ("people",)
+    assert created.sidecar.classes == ("people",)
     assert run("create", tmp_path / "a.npy", "-o", tmp_path / "c.npy", "--crop", "face") == 2
     assert "use the tool align" in capsys.readouterr().err
 

@@ -185,9 +185,9 @@ def test_a_set_keeps_what_is_known_of_it_and_itself(tmp_path: Path, capsys: pyte
     assert run("create", tmp_path / "cats.npy", "-o", tmp_path / "small.npy", "--size", 12) == 0
     old, new = ImageSet(tmp_path / "cats.npy"), ImageSet(tmp_path / "small.npy")
     assert new.shape == (5, 12, 12, 3)
-    assert new.facts.classes == old.facts.classes
-    assert (new.facts.labels == old.facts.labels).all()
-    assert new.facts.factors == old.facts.factors
+    assert new.sidecar.classes == old.sidecar.classes
+    assert (new.sidecar.labels == old.sidecar.labels).all()
+    assert new.sidecar.factors == old.sidecar.factors
     capsys.readouterr()
     for wrong, word in ((("-o", tmp_path / "cats.npy", "--force"), "an input as well"),
                         (("-o", tmp_path / "x.npy", "--labels", "folders"), "is a set"),

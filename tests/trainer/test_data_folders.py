@@ -56,7 +56,7 @@ def test_files_that_are_no_images_make_no_class_and_take_none_away(
     assert run("info", pets) == 0
     assert "cats: 2" in capsys.readouterr().out
     assert run("create", pets, "-o", pets.with_name("pets.npy"), "--labels", "folders") == 0
-    assert ImageSet(pets.with_name("pets.npy")).facts.classes == ("cats", "dogs")
+    assert ImageSet(pets.with_name("pets.npy")).sidecar.classes == ("cats", "dogs")
 
 
 def test_a_damaged_image_is_none(pets: Path) -> None:

@@ -12,7 +12,7 @@ from bad_images import photo
 from commands import environment
 from test_data_bad_inputs import run_tools
 
-from trainer.data.sources.base import MOST_BYTES, ImageSource, resized
+from trainer.data.sources.base import MOST_BYTES, ImageSource, OpenOptions, resized
 from trainer.data.sources.npy_set import writing
 from trainer.data.sources.sidecar import Sidecar
 
@@ -87,7 +87,7 @@ def test_small_images_made_large_come_a_few_at_a_time() -> None:
     """A piece of an idx file holds thousands of digits; enlarged together they would take gigabytes."""
     digits = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 1), np.uint8)
     packed = ImageSource(name="digits", shape=digits.shape, pieces=lambda: iter([(digits, np.arange(300))]))
-    pieces = list(resized(packed, 256).pieces())
+    pieces = list(resized(packed, OpenOptions(image_size=256)).pieces())
     assert max(images.nbytes for images, _ in pieces) <= MOST_BYTES
     assert np.concatenate([labels for _, labels in pieces if labels is not None]).tolist() == list(range(300))
     images = np.concatenate([images for images, _ in pieces])

@@ -223,8 +223,8 @@ def test_pairs_of_one_class_keep_it_and_others_have_one_of_their_own(
     assert (facts.names, facts.classes) == (("a + c", "a + e", "c + e", "b + d"), ("cat", "dog"))
     assert run(source, "-o", tmp_path / "end.npy", "--method", "flow", "--alpha", "1") == 0
     end = ImageSet(tmp_path / "end.npy")
-    assert end.facts.labels is not None
-    assert end.facts.labels.tolist() == [[0, 1, 0, 1, 0]["abcde".index(name[-1])] for name in end.facts.names]
+    assert end.sidecar.labels is not None
+    assert end.sidecar.labels.tolist() == [[0, 1, 0, 1, 0]["abcde".index(name[-1])] for name in end.sidecar.names]
 
 
 def test_a_seed_makes_the_same_set_again(tmp_path: Path) -> None:

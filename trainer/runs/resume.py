@@ -32,13 +32,11 @@ FREE_OPTIONS = frozenset(
 )  # fmt: skip
 
 
-def data_facts(family: Family, config: RunConfig, images: ImageDataset) -> dict[str, Any]:
+def data_facts(config: RunConfig, dataset: ImageDataset) -> dict[str, Any]:
     """Number and fingerprint of the images, to recognise them when the run resumes. Raises ``UserError``."""
-    reading = family.reading()
-    others = [getattr(reading, name, "") for name in ("condition", "validation")]
     return {
-        "images": len(images),
-        "fingerprint": identity.fingerprint([config.data, *others], images.labels, config.out),
+        "images": len(dataset),
+        "fingerprint": identity.fingerprint(dataset.sources, dataset.labels, config.out),
     }
 
 

@@ -28,9 +28,9 @@ from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
 from trainer.data.faces.cutter import MARGIN, NO_FACE, Cutter, Variant
 from trainer.data.faces.landmarks import Finder
+from trainer.data.sources import open_set
 from trainer.data.sources.base import ImageSource
 from trainer.data.sources.folder import real
-from trainer.data.sources.formats import open_set
 from trainer.data.sources.npy import check_free, make_folder
 from trainer.data.sources.npy_set import check_not_input, writing
 from trainer.data.sources.sidecar import Sidecar
@@ -76,7 +76,7 @@ class Source:
     size: int  # in pixels, of the faces by default
     images: Iterator[Load]
     names: list[str]  # to call them by; of a set without names, their numbers
-    facts: Sidecar
+    sidecar: Sidecar
     labels: list[int] = field(default_factory=list)  # of a packed set, as it is read
     files: list[Path] = field(default_factory=list)  # none of a set
     targets: list[Path] = field(default_factory=list)  # of files that go to a folder
@@ -114,7 +114,7 @@ def _open(options: Options) -> tuple[Source, int]:
     opened = open_set(inputs[0]) if len(inputs) == 1 else None
     if opened is not None:
         check_not_input(options.output, [Path(inputs[0])])
-        return _of_set(*opened), 0
+        return _of_set(opened), 0
     targets: dict[Path, Path] = {}
     skipped = 0
     if options.output.suffix == ".npy":
@@ -125,7 +125,7 @@ def _open(options: Options) -> tuple[Source, int]:
     names = names_of(files)
     return Source(
         count=len(files), channels=3, size=128, images=(partial(_read, file) for file in files), names=names,
-        facts=Sidecar(names=tuple(names)), files=files, targets=list(targets.values()),
+        sidecar=Sidecar(names=tuple(names)), files=files, targets=list(targets.values()),
     ), skipped  # fmt: skip
 
 
@@ -136,7 +136,8 @@ def _read(path: Path) -> np.ndarray:
         return cv2.cvtColor(decode(data, header), cv2.COLOR_BGR2RGB)
 
 
-def _of_set(source: ImageSource, facts: Sidecar) -> Source:
+def _of_set(source: ImageSource) -> Source:
+    sidecar = source.sidecar
     count, height, width, channels = source.shape
     labels: list[int] = []
 
@@ -146,9 +147,9 @@ def _of_set(source: ImageSource, facts: Sidecar) -> Source:
             for image in images:
                 yield partial(lambda whole: whole, image)
 
-    names = list(facts.names) or [f"{number:0{len(str(count - 1))}}" for number in range(count)]
+    names = list(sidecar.names) or [f"{number:0{len(str(count - 1))}}" for number in range(count)]
     size = max(8, min(height, width))
-    return Source(count=count, channels=channels, size=size, images=each(), names=names, facts=facts, labels=labels)
+    return Source(count=count, channels=channels, size=size, images=each(), names=names, sidecar=sidecar, labels=labels)
 
 
 def _faces(source: Source, cutter: Cutter, options: Options, found: Found) -> Iterator[np.ndarray]:

@@ -27,11 +27,11 @@ from trainer.contract.headers import Header
 from trainer.contract.images import decode
 from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
+from trainer.data.sources import open_set
 from trainer.data.sources.base import ImageSource, Piece
-from trainer.data.sources.formats import open_set
 from trainer.data.sources.npy import read_header
 from trainer.data.sources.npy_set import check_set, writing
-from trainer.data.sources.sidecar import Sidecar, beside
+from trainer.data.sources.sidecar import beside
 from trainer.data.sources.threads import in_threads
 from trainer.data.tools import ForceOption, WorkersOption
 from trainer.data.tools._convert import convert, plan
@@ -126,7 +126,7 @@ def run(options: Options) -> int:
             read_header(path)  # raises where there is no such set
         opened = open_set(options.inputs[0])
         if opened is not None:
-            return filter_set(*opened, change, options)
+            return filter_set(opened, change, options)
     if options.output.suffix == ".npy":
         raise UserError(
             f"-o is {printable(options.output)}, expected a folder for image files; the tool create makes a .npy of "
@@ -144,13 +144,14 @@ def run(options: Options) -> int:
     return 0
 
 
-def filter_set(source: ImageSource, facts: Sidecar, change: Filter, options: Options) -> int:
-    """A set → a .npy file, and what is known of its images → the facts of that; returns the exit code."""
+def filter_set(source: ImageSource, change: Filter, options: Options) -> int:
+    """A set → a .npy file, and what is known of its images → the sidecar of that; returns the exit code."""
     path = options.output
     if path.suffix != ".npy":
         raise UserError(f"-o is {printable(path)}, expected a .npy file, as {printable(source.name)} is a set")
     check_set(path, options.force, [Path(options.inputs[0])])
     labels: list[int] = []
+    sidecar = source.sidecar
     count, height, width, channels = source.shape
 
     def one(piece: Piece) -> np.ndarray:
@@ -164,9 +165,9 @@ def filter_set(source: ImageSource, facts: Sidecar, change: Filter, options: Opt
         if not writer.count:
             raise UserError(f"{printable(source.name)} holds no readable image; nothing was written")
         if labels:
-            facts = replace(facts, labels=np.array(labels, np.int64), classes=source.classes)
+            sidecar = replace(sidecar, labels=np.array(labels, np.int64), classes=source.classes)
         made_by = {"tool": "filter", "of": Path(options.inputs[0]).name, "options": options.made()}
-        writer.sidecar = replace(facts, made=made_by)
-    kind = "no labels" if facts.labels is None else f"labels in {printable(beside(path))}"
+        writer.sidecar = replace(sidecar, made=made_by)
+    kind = "no labels" if sidecar.labels is None else f"labels in {printable(beside(path))}"
     print(f"{printable(path)}: {options.kind} of {writer.count} images of {width}x{height} px, {kind}")
     return 0

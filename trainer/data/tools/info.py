@@ -21,11 +21,10 @@ from trainer.contract.headers import read_header as read_image_header
 from trainer.contract.images import files_in, read_bytes
 from trainer.contract.options import argument
 from trainer.contract.text import printable
-from trainer.data.sources.base import ImageSource
+from trainer.data.sources import find_source
+from trainer.data.sources.base import ImageSource, OpenOptions
 from trainer.data.sources.folder import class_folders
-from trainer.data.sources.formats import open_packed
 from trainer.data.sources.npy_set import ImageSet
-from trainer.data.sources.shards import describe_mixed
 from trainer.data.sources.sidecar import beside
 from trainer.data.tools import ToolOptions
 
@@ -44,14 +43,13 @@ class Options(ToolOptions):
 def run(options: Options) -> int:
     """Print what is found; returns the exit code."""
     path = options.path
-    mixed = describe_mixed(str(path))
-    packed = open_packed(str(path)) if mixed is None else None
-    if mixed is not None:
-        lines = mixed
-    elif packed is not None:
-        lines = describe_packed(packed)
+    found = find_source(str(path))
+    if found is None or found.kind == "npy_set":
+        lines = describe_npy(path)
+    elif found.kind == "folder":
+        lines = describe_folder(path)
     else:
-        lines = describe_folder(path) if path.is_dir() else describe_npy(path)
+        lines = describe_source(found.open(OpenOptions(any_size=True)))
     width = max(len(name) for name, _ in lines)
     for name, value in lines:
         print(f"{name:<{width}}  {printable(value)}")
@@ -59,7 +57,7 @@ def run(options: Options) -> int:
 
 
 def describe_npy(path: Path) -> list[tuple[str, str]]:
-    """Sidecar of a set. Raises ``UserError`` where it is not sound."""
+    """Describe a set. Raises ``UserError`` where it is not sound."""
     stored = ImageSet(path)
     count, height, width, channels = stored.shape
     facts = stored.sidecar
@@ -114,29 +112,33 @@ def sizes_text(sizes: np.ndarray) -> str:
     return f"{small[0]}x{small[1]} to {large[0]}x{large[1]} px"
 
 
-def describe_packed(packed: ImageSource) -> list[tuple[str, str]]:
-    """Sidecar of a packed set, from reading all of it. Raises ``UserError`` where it is not sound."""
-    _, height, width, channels = packed.shape
-    count, low, high = 0, 255, 0
-    sums, numbers = np.zeros(channels), np.zeros(len(packed.classes), np.int64)
-    for images, labels in packed.pieces():
+def describe_source(source: ImageSource) -> list[tuple[str, str]]:
+    """Describe a set, from reading all of it. Raises ``UserError`` where it is not sound."""
+    count, low, high, pixels = 0, 255, 0, 0
+    sizes: Counter[str] = Counter()
+    sums, numbers = np.zeros(source.shape[3]), np.zeros(len(source.classes), np.int64)
+    for images, labels in source.pieces():
         count += len(images)
+        pixels += images[..., 0].size
+        sizes[f"{images.shape[2]}x{images.shape[1]} px"] += len(images)
         low, high = min(low, int(images.min())), max(high, int(images.max()))
         sums += images.sum((0, 1, 2), dtype=np.float64)
         if labels is not None:
             numbers += np.bincount(labels, minlength=len(numbers))
-    means = sums / max(1, count * height * width)
+    channels = f"{len(sums)} channel{'s' * (len(sums) > 1)}"
     lines = [
-        ("set", f"{printable(packed.name)}, sound"),
-        ("images", f"{count}, {width}x{height} px, {channels} channel{'s' * (channels > 1)}"),
+        ("set", f"{printable(source.name)}, sound"),
+        ("images", f"{count}, {next(iter(sizes))}, {channels}" if len(sizes) == 1 else f"{count} of several sizes"),
         ("values", f"{low}..{high}"),
-        ("means", ", ".join(f"{mean:.1f}" for mean in means)),
+        ("means", ", ".join(f"{mean:.1f}" for mean in sums / max(1, pixels))),
+        *source.description(),
     ]
-    return lines + packed.facts() + _counted("class", dict(zip(packed.classes, numbers.tolist(), strict=True)))
+    lines += _counted("size", sizes) if len(sizes) > 1 else []
+    return lines + _counted("class", dict(zip(source.classes, numbers.tolist(), strict=True)))
 
 
 def describe_folder(folder: Path) -> list[tuple[str, str]]:
-    """Sidecar of a folder, from headers alone. Raises ``UserError`` where nothing is readable."""
+    """Describe a folder, from headers alone. Raises ``UserError`` where nothing is readable."""
     headers: list[tuple[Path, Header]] = []
     skipped: list[tuple[Path, str]] = []
     total = 0

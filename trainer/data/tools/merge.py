@@ -166,5 +166,5 @@ def merge_groups(sets: Sequence[ImageSet]) -> np.ndarray | None:
 
 def merge_factors(sets: Sequence[ImageSet]) -> dict[str, list[object]]:
     """Those factors that all sets tell."""
-    shared = [name for name in sets[0].facts.factors if all(name in source.sidecar.factors for source in sets)]
+    shared = [name for name in sets[0].sidecar.factors if all(name in source.sidecar.factors for source in sets)]
     return {name: [value for source in sets for value in source.sidecar.factors[name]] for name in shared}

@@ -26,10 +26,9 @@ from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import files_in, load_bytes, read_bytes
 from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
-from trainer.data.sources.base import ImageSource, of_stored, resized
-from trainer.data.sources.folder import class_folders, real, training_part
-from trainer.data.sources.formats import open_packed
-from trainer.data.sources.npy_set import ImageSet
+from trainer.data.sources import open_set
+from trainer.data.sources.base import OpenOptions, training_part
+from trainer.data.sources.folder import can_be_read, class_folders, real
 from trainer.data.sources.shards import PLAIN, RANGE, expand
 from trainer.data.sources.shards.writer import Entry, ShardWriter, writing_shards
 from trainer.data.tools import WorkersOption
@@ -139,34 +138,25 @@ def plan(options: Options, source: Source) -> list[Path]:
 
 def open_source(data: str, size: int) -> Source:
     """The images of a set or a folder. Raises ``UserError``."""
-    path = Path(data)
-    names: tuple[str, ...] = ()
-    if path.suffix == ".npy" and not path.is_dir():
-        stored = ImageSet(path)
-        labels, names = stored.sidecar.labels, stored.sidecar.names
-        if stored.sidecar.groups is not None:
-            print(
-                f"note: shards do not say which images of {printable(path)} are copies or made of others: hold some "
-                "out with 'split' before",
-                file=sys.stderr,
-            )
-        packed: ImageSource | None = resized(of_stored(stored), size)
-        classes = () if labels is None else stored.sidecar.classes
-    else:
-        packed = open_packed(data, size)
-        labels, classes = None, packed.classes if packed else ()
-    if packed is None:
-        return open_folder(path)
+    source = open_set(data, OpenOptions(image_size=size))
+    if source is None:
+        return open_folder(Path(data))
+    names = source.sidecar.names
+    if source.sidecar.groups is not None:
+        print(
+            f"note: shards do not say which images of {printable(data)} are copies or made of others: hold some "
+            "out with 'split' before",
+            file=sys.stderr,
+        )
 
     def items() -> Iterator[Item]:
         row = 0
-        for images, numbers in packed.pieces():
+        for images, numbers in source.pieces():
             for k, image in enumerate(images):
-                label = labels[row] if labels is not None else None if numbers is None else numbers[k]
-                yield image, None if label is None else int(label), names[row] if names else ""
+                yield image, None if numbers is None else int(numbers[k]), names[row] if names else ""
                 row += 1
 
-    return Source(name=packed.name, count=packed.shape[0], classes=classes, items=items)
+    return Source(name=source.name, count=source.shape[0], classes=source.classes, items=items)
 
 
 def open_folder(folder: Path) -> Source:
@@ -184,17 +174,6 @@ def open_folder(folder: Path) -> Source:
             yield file, labels[row] if labels and labels[row] >= 0 else None, file.relative_to(root).as_posix()
 
     return Source(name=real(folder).name, count=len(files), classes=classes, items=items)
-
-
-def can_be_read(path: Path) -> bool:
-    """Whether a file is an image, all of it."""
-    try:
-        data = read_bytes(path)
-        header = read_header(data)
-        load_bytes(data, *header.shape, header=header)
-    except Unreadable:
-        return False
-    return True
 
 
 def write(source: Source, writer: ShardWriter, options: Options) -> None:

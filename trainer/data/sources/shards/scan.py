@@ -21,8 +21,8 @@ from trainer.contract.errors import UserError
 from trainer.contract.files import cache, replace_bytes
 from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import MOST_BYTES
+from trainer.contract.text import printable
 from trainer.data.sources.labels import LABEL_NAMES, numbered_values
-from trainer.data.sources.npy import printable
 from trainer.data.sources.shards.index import Index, Shard, read_index
 from trainer.data.sources.shards.tar import members
 from trainer.data.sources.threads import in_threads
@@ -36,7 +36,7 @@ Place = tuple[int, int, tuple[int, int], Any]
 """An image's first byte, its bytes, its height and width, and its label or None."""
 
 
-def scan(paths: Sequence[Path], what: str, progress: bool = True) -> Index:
+def scan_shards(paths: Sequence[Path], what: str, progress: bool = True) -> Index:
     """The index of shards that were made elsewhere: all of them are read once, and what cannot be used is named.
 
     Raises ``UserError`` for an archive that is not sound, where no image is left, and for gaps among the labels.

@@ -27,8 +27,8 @@ from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
 from trainer.data.faces.cutter import Cutter
 from trainer.data.faces.landmarks import Finder
-from trainer.data.sources.base import ImageSource
-from trainer.data.sources.formats import open_set
+from trainer.data.sources import open_set
+from trainer.data.sources.base import ImageSource, OpenOptions
 from trainer.data.sources.labels import by_folder, by_table, numbered
 from trainer.data.sources.npy_set import SetWriter, check_not_input, check_set, writing
 from trainer.data.sources.sidecar import Sidecar
@@ -79,7 +79,7 @@ def run(options: Options) -> int:
         return create_of_files(options)
     name = options.inputs[0]
     fit = resize if options.crop == "face" else _fit(options)
-    source = open_set(name, options.size or 0, fit, options.workers)
+    source = open_set(name, OpenOptions(image_size=options.size or 0, fit=fit, workers=options.workers))
     if source is None:
         return create_of_files(options)
     for option, value in (("--labels", options.labels), ("--min-size", options.min_size)):
@@ -90,7 +90,7 @@ def run(options: Options) -> int:
     if fit is not resize and not options.size:
         raise UserError(f"--crop and --keep-aspect need --size as well where the input is a set ({printable(name)})")
     check_not_input(options.output, [Path(name)])
-    return create_of_set(options, *source)
+    return create_of_set(options, source)
 
 
 def _fit(options: Options) -> Fit:
@@ -163,7 +163,7 @@ def _labels(options: Options, files: list[Path]) -> list[str | None]:
     return labels
 
 
-def create_of_set(options: Options, source: ImageSource, facts: Sidecar) -> int:
+def create_of_set(options: Options, source: ImageSource) -> int:
     """Write a set, and its labels; returns the exit code."""
     seen = Seen(options.alike) if options.dedupe else None
     kept: list[int] = []
@@ -189,7 +189,8 @@ def create_of_set(options: Options, source: ImageSource, facts: Sidecar) -> int:
         if not writer.count:
             raise UserError(f"{printable(source.name)} holds no readable image; nothing was written")
         made = {"tool": "create", "of": source.name, "options": options.made()}
-        known = replace(facts, labels=np.array(labels, np.int64)) if labels else facts.take(np.array(kept))
+        known = source.sidecar.take(np.array(kept))
+        known = replace(known, labels=np.array(labels, np.int64)) if labels else known
         writer.sidecar = replace(known, made=made)
     _summary(writer, options.output, number - len(kept) if options.dedupe else None)
     return 0
