@@ -1,9 +1,8 @@
 """Folders of image files, whose folders may be classes; and the files that names and patterns stand for. No torch."""
 
-import glob
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -137,33 +136,6 @@ def can_be_read(path: Path) -> bool:
 
 def _say_skipped(path: Path, reason: str) -> None:
     print(f"skipped {printable(path)}: {printable(reason)}", file=sys.stderr)
-
-
-def find(inputs: Iterable[str], output: Path) -> list[Path]:
-    """The files that names, patterns and folders stand for: each once, in the order given, sorted within a pattern."""
-    found: dict[Path, None] = {}
-    for pattern in inputs:
-        path = Path(pattern)
-        if os.path.isdir(path):  # noqa: PTH112  (Path.is_dir raises for a name that is too long)
-            found.update(dict.fromkeys(files_in(path)))
-        elif os.path.lexists(path) or not glob.has_magic(pattern):
-            found[path] = None
-        else:
-            matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  (Path.glob takes no absolute pattern)
-            if not matches:
-                print(f"nothing matches {printable(pattern)}", file=sys.stderr)
-            found.update((match, None) for name in matches if not (match := Path(name)).is_dir() or "**" not in pattern)
-    found.pop(output, None)
-    return list(found)
-
-
-def names_of(files: Sequence[Path]) -> list[str]:
-    """What to call each of some files: its place below the folder that they all lie in, with slashes."""
-    if not files:
-        return []
-    places = [Path(os.path.abspath(file)) for file in files]  # noqa: PTH100  (links are not followed)
-    root = os.path.commonpath([place.parent for place in places])
-    return [place.relative_to(root).as_posix() for place in places]
 
 
 def real(path: Path) -> Path:
