@@ -73,6 +73,8 @@ class ImageSource:
     """i64 [m], with ``images``: the first image of each block that is best read as a whole."""
     files: Sequence[Path] = ()
     """[n], where each image is a file of its own."""
+    path: Path | None = None
+    """The file that holds all images, where there is one."""
     sidecar: Sidecar = field(default_factory=Sidecar)
     """What else is known of the images, as their names."""
     description: Callable[[], list[tuple[str, str]]] = list

@@ -37,7 +37,12 @@ def open(data: str, options: OpenOptions) -> ImageSource:
     root = training_part(Path(data))
     files = list(files_in(root))
     if options.any_size:
-        return of_files(root, [file for file in files if file.suffix.lower() in SUFFIXES], Path(data))
+        kept = [file for file in files if file.suffix.lower() in SUFFIXES]
+        if not kept:
+            raise UserError(
+                f"{printable(root)} holds no file that is called as images are ({' '.join(sorted(SUFFIXES))})"
+            )
+        return of_files(root, kept, Path(data))
 
     def shape_of(path: Path) -> tuple[int, int] | str:
         try:
@@ -46,7 +51,7 @@ def open(data: str, options: OpenOptions) -> ImageSource:
         except Unreadable as error:
             return str(error)
 
-    kept: list[Path] = []
+    kept = []
     sizes: set[tuple[int, int]] = set()
     looked_at = in_threads(files, shape_of, options.workers)
     quiet = None if options.progress else True

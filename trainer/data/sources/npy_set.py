@@ -73,6 +73,7 @@ class ImageSet(Stored):
             labels=labels,
             images=self,
             fetch=lambda index: self[np.array([index])][0],
+            path=self.path,
             sidecar=self.sidecar,
         )
 

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 class DatasetOptions(SessionOptions):
     """Options of ``dataset``."""
 
-    files: Sequence[Path] = argument(".npy and idx files, folders, images", nargs="+", type=Path, metavar="FILE")
+    files: Sequence[Path] = argument(
+        "sets as training takes them, or image files",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+    )
     rows: int = flag("rows of a page (8)", default=8, type=whole(1, 64), metavar="N")
     cols: int = flag("columns of a page (8)", default=8, type=whole(1, 64), metavar="N")
     scale: float | None = scale_flag()

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from trainer.contract.errors import ImageError
+from trainer.data.sources.sidecar import fingerprint
 from viewer.files.atomic import write_over
-from viewer.files.image_set import LabelledSet, fingerprint
+from viewer.files.image_set import LabelledSet
 from viewer.text import printable
 
 _LARGEST: Final = 2**28  # bytes
@@ -93,7 +94,7 @@ class Marks:
         return frozenset(numbers)
 
     def _fingerprint(self) -> str:
-        if not self._source.files and not self._mark:
+        if not self._mark and self._source.path.is_file():
             self._mark = fingerprint(self._source.path)
         return self._mark
 

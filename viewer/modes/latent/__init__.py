@@ -19,7 +19,7 @@ class LatentOptions(SheetOptions):
 
     scale: float | None = scale_flag("as fits; 2 is twice that")
     data: Path | None = flag(
-        "images to scatter by the encoder beside the model: .npy, idx, folder", type=Path, metavar="SET"
+        "images to scatter by the encoder beside the model: a set as training takes it", type=Path, metavar="SET"
     )
     bgr: bool = flag("a .npy file holds BGR, as plain OpenCV scripts write it", default=False, action="store_true")
     points: int = flag("of these, so many at most (5000)", default=5000, type=whole(1, 10**6), metavar="N")
