@@ -25,7 +25,7 @@ from test_data_packed import write_idx
 from trainer.data.__main__ import main
 from trainer.data.drawing.toycats import draw
 from trainer.data.sources.npy_set import writing
-from trainer.data.sources.sidecar import Facts
+from trainer.data.sources.sidecar import Sidecar
 from trainer.data.tools import description, load_tool, tool_names
 
 START = "python -m trainer.data "
@@ -58,7 +58,7 @@ def make_inputs(folder: Path) -> None:
         with writing(folder / f"{name}.npy", (64, 64, 3) if name == "faces" else (16, 16, 3), force=False) as writer:
             writer.append(images if name == "faces" else cats.images)
             if name in ("cats", "morphs"):
-                writer.facts = Facts(labels=cats.labels, classes=cats.classes)
+                writer.sidecar = Sidecar(labels=cats.labels, classes=cats.classes)
     (folder / "blurred.txt").write_text("3\n5\n")
     cv2.imwrite(str(folder / "sheet.png"), np.full((6 * 10 + 5 * 2, 8 * 12 + 7 * 2, 3), 99, np.uint8))
     subprocess.run(
