@@ -193,7 +193,7 @@ def test_mistakes_are_one_line(name: str, place: Path, capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize("kill", [False, True], ids=["failing", "killed"])
 @pytest.mark.parametrize("old", [False, True], ids=["new", "replaced"])
-@pytest.mark.parametrize("name", marked(WRITING, {tool.split("-")[0] for tool in KILLED} - {"stats"}))
+@pytest.mark.parametrize("name", marked(WRITING, {tool.split("-")[0] for tool in KILLED}))
 def test_a_write_that_fails_leaves_the_old_file_or_the_whole_new_one(
     name: str, old: bool, kill: bool, inputs: Path, tmp_path: Path
 ) -> None:
