@@ -32,7 +32,7 @@ def argument(sentence: str, *, default: Any = MISSING, **words: Any) -> Any:
 
 
 def add_options(parser: argparse.ArgumentParser, options: type) -> None:
-    """Add each field as an argument: positional ones in their order, then the flags of the class, then of its bases."""
+    """Add each field as an argument: positional ones, required flags, other flags of the class, those of its bases."""
     groups: dict[str, argparse._ArgumentGroup] = {}
     for item in _in_order(options):
         words = dict(item.metadata)
@@ -64,7 +64,11 @@ def out_of_range(options: Any) -> Iterator[tuple[str, Any, str]]:
 
 def _in_order(options: type) -> list[Field[Any]]:
     depths = {name: depth for depth, base in reversed([*enumerate(options.__mro__)]) for name in _own(base)}
-    return sorted(fields(options), key=lambda item: depths[item.name] if "names" in item.metadata else -1)
+
+    def place(item: Field[Any]) -> int:
+        return (-1 if item.default is MISSING else depths[item.name]) if "names" in item.metadata else -2
+
+    return sorted(fields(options), key=place)
 
 
 def _own(base: type) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +10,32 @@ import numpy as np
 from trainer.contract.errors import UserError
 from trainer.contract.headers import Header, read_header
 from trainer.contract.images import read_bytes
+from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
 from trainer.data.sources.folder import real
 from trainer.data.sources.npy import check_free, make_folder, output
+from trainer.data.tools import ForceOption, WorkersOption
 from trainer.data.tools._inputs import find
 from trainer.data.tools._outputs import encode_png
 from trainer.data.tools._progress import process
 
 Change = Callable[[bytes, Header], np.ndarray]
 """A file's bytes and its header → the new image as OpenCV writes it. Raises ``Unreadable``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertOptions(WorkersOption, ForceOption):
+    """Options of tools that make an image file of each image file."""
+
+    inputs: Sequence[str] = argument("folders, quoted patterns, or image files", metavar="IN")
+    output: Path = flag("folder to write to", "-o", "--output", default=MISSING, metavar="OUT")
+
+
+def convert_all(options: ConvertOptions, change: Change) -> tuple[int, int]:
+    """``convert`` all inputs; how many were written, and how many were left out."""
+    targets, skipped = plan(options.inputs, options.output)
+    written = convert(targets, change, options.workers, options.force)
+    return written, skipped + len(targets) - written
 
 
 def plan(inputs: Sequence[str], folder: Path, suffix: str = ".png") -> tuple[dict[Path, Path], int]:

@@ -175,19 +175,19 @@ def _to_set(source: Source, cutter: Cutter, options: Options) -> Found:
     with writing(options.output, (size, size, source.channels), options.force) as writer:
         for faces in _faces(source, cutter, options, found):
             writer.append(faces)
-        facts = source.sidecar
+        sidecar = source.sidecar
         if source.labels:
-            facts = replace(facts, labels=np.array(source.labels, np.int64))
-        facts = facts.take(np.array(found.kept))
-        if facts.sizes is None:
-            facts = replace(facts, sizes=np.array(found.sizes))
-        if facts.groups is None and len(cutter.variants) > 1:
-            facts = replace(facts, groups=np.arange(len(found.kept)))
-        facts = facts.take(np.repeat(np.arange(len(found.kept)), len(cutter.variants)))
+            sidecar = replace(sidecar, labels=np.array(source.labels, np.int64))
+        sidecar = sidecar.take(np.array(found.kept))
+        if sidecar.sizes is None:
+            sidecar = replace(sidecar, sizes=np.array(found.sizes))
+        if sidecar.groups is None and len(cutter.variants) > 1:
+            sidecar = replace(sidecar, groups=np.arange(len(found.kept)))
+        sidecar = sidecar.take(np.repeat(np.arange(len(found.kept)), len(cutter.variants)))
         suffixes = [variant.suffix for variant in cutter.variants] * len(found.kept)
         writer.sidecar = replace(
-            facts,
-            names=tuple(_named(name, suffix) for name, suffix in zip(facts.names, suffixes, strict=False)),
+            sidecar,
+            names=tuple(_named(name, suffix) for name, suffix in zip(sidecar.names, suffixes, strict=False)),
             made={
                 "tool": "align",
                 "options": {"margin": options.margin, "jitter": list(options.jitter), "flip": options.flip},

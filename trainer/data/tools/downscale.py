@@ -11,8 +11,7 @@ that cannot be used is named, left out, and stays where it is.
 
 import errno
 import shutil
-from collections.abc import Sequence
-from dataclasses import MISSING, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,21 +20,18 @@ from trainer.contract.errors import UserError
 from trainer.contract.files import replacing
 from trainer.contract.headers import Header, Unreadable
 from trainer.contract.images import decode
-from trainer.contract.options import argument, flag
+from trainer.contract.options import flag
 from trainer.contract.resample import shrink
 from trainer.contract.text import printable
 from trainer.data.sources.folder import real
 from trainer.data.sources.npy import make_folder
-from trainer.data.tools import ForceOption, WorkersOption
-from trainer.data.tools._convert import convert, plan
+from trainer.data.tools._convert import ConvertOptions, convert, plan
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(WorkersOption, ForceOption):
+class Options(ConvertOptions):
     """What to make smaller, and by how much."""
 
-    inputs: Sequence[str] = argument("folders, quoted patterns, or image files", metavar="IN")
-    output: Path = flag("folder to write to", "-o", "--output", default=MISSING, metavar="OUT")
     scale: int = flag("how many times smaller (2)", default=2, within=(2, 16))
     move: Path | None = flag("move the originals here; never over other files", metavar="FOLDER")
 

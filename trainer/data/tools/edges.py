@@ -7,9 +7,7 @@ image becomes OUT/<same name>.png, in the folders that it lay in; a file that ca
     python -m trainer.data edges illustrations/ -o edges --size 256
 """
 
-from collections.abc import Sequence
-from dataclasses import MISSING, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -18,18 +16,15 @@ from trainer.contract.edges import BLUR_PX, SIGMA, edge_map
 from trainer.contract.errors import require
 from trainer.contract.headers import Header
 from trainer.contract.images import decode, pad, resize
-from trainer.contract.options import argument, flag
+from trainer.contract.options import flag
 from trainer.contract.text import printable
-from trainer.data.tools import ForceOption, WorkersOption
-from trainer.data.tools._convert import convert, plan
+from trainer.data.tools._convert import ConvertOptions, convert_all
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(WorkersOption, ForceOption):
+class Options(ConvertOptions):
     """What to draw the edges of, and how."""
 
-    inputs: Sequence[str] = argument("folders, quoted patterns, or image files", metavar="IN")
-    output: Path = flag("folder to write to", "-o", "--output", default=MISSING, metavar="OUT")
     size: int = flag("side in pixels to bring images to first (0: theirs)", default=0)
     keep_aspect: bool = flag("pad by repeating the edge instead of stretching", default=False)
     sigma: float = flag("how far the thresholds are from the median, 0 to 1", default=SIGMA, within=(0, 1))
@@ -45,7 +40,6 @@ class Options(WorkersOption, ForceOption):
 
 def run(options: Options) -> int:
     """Draw them all; returns the exit code."""
-    targets, skipped = plan(options.inputs, options.output)
 
     def draw(data: bytes, header: Header) -> np.ndarray:
         image = cv2.cvtColor(decode(data, header), cv2.COLOR_BGR2RGB)
@@ -53,7 +47,6 @@ def run(options: Options) -> int:
             image = (pad if options.keep_aspect else resize)(image, options.size, options.size)
         return edge_map(image, options.sigma, options.blur, options.invert)
 
-    written = convert(targets, draw, options.workers, options.force)
-    skipped += len(targets) - written
+    written, skipped = convert_all(options, draw)
     print(f"{printable(options.output)}: edges of {written} images, {skipped} skipped")
     return 0

@@ -33,8 +33,7 @@ from trainer.data.sources.npy import read_header
 from trainer.data.sources.npy_set import check_set, writing
 from trainer.data.sources.sidecar import beside
 from trainer.data.sources.threads import in_threads
-from trainer.data.tools import ForceOption, WorkersOption
-from trainer.data.tools._convert import convert, plan
+from trainer.data.tools._convert import ConvertOptions, convert_all
 from trainer.data.tools._progress import counted
 
 HIGH_PASS_CENTRE, SHARPEN_CENTRE = 24.1, 28.0
@@ -79,7 +78,7 @@ def blur(image: np.ndarray, size: int) -> np.ndarray:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(WorkersOption, ForceOption):
+class Options(ConvertOptions):
     """What to filter, and how."""
 
     inputs: Sequence[str] = argument("one .npy file or packed set; or folders, quoted patterns, images", metavar="IN")
@@ -132,14 +131,12 @@ def run(options: Options) -> int:
             f"-o is {printable(options.output)}, expected a folder for image files; the tool create makes a .npy of "
             "them"
         )
-    targets, skipped = plan(options.inputs, options.output)
 
     def one(data: bytes, header: Header) -> np.ndarray:
         image = cv2.cvtColor(decode(data, header), cv2.COLOR_BGR2RGB)
         return cv2.cvtColor(change(image), cv2.COLOR_RGB2BGR)
 
-    written = convert(targets, one, options.workers, options.force)
-    skipped += len(targets) - written
+    written, skipped = convert_all(options, one)
     print(f"{printable(options.output)}: {options.kind} of {written} images, {skipped} skipped")
     return 0
 

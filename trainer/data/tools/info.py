@@ -60,7 +60,7 @@ def describe_npy(path: Path) -> list[tuple[str, str]]:
     """Describe a set. Raises ``UserError`` where it is not sound."""
     stored = ImageSet(path)
     count, height, width, channels = stored.shape
-    facts = stored.sidecar
+    sidecar = stored.sidecar
     step = max(1, count // 2000)
     means, low, high = np.zeros(channels), 255, 0
     looked_at = np.arange(0, count, step)
@@ -76,20 +76,20 @@ def describe_npy(path: Path) -> list[tuple[str, str]]:
         ("values", f"{low}..{high}{shown}"),
         ("means", ", ".join(f"{mean:.1f}" for mean in means) + f"{shown}"),
     ]
-    if facts.order:
-        lines.append(("order", f"{facts.order}, says {printable(beside(path))}"))
+    if sidecar.order:
+        lines.append(("order", f"{sidecar.order}, says {printable(beside(path))}"))
     elif channels == 3:
         lines.append(("order", "taken as red, green, blue; if colours look wrong, the file is BGR: train with --bgr"))
-    if facts.made:
-        lines.append(("made", made_text(facts.made)))
-    if facts.sizes is not None:
-        lines.append(("before", sizes_text(facts.sizes)))
-    if facts.names:
-        few = ", ".join(printable(name)[:40] for name in facts.names[:3])
+    if sidecar.made:
+        lines.append(("made", made_text(sidecar.made)))
+    if sidecar.sizes is not None:
+        lines.append(("before", sizes_text(sidecar.sizes)))
+    if sidecar.names:
+        few = ", ".join(printable(name)[:40] for name in sidecar.names[:3])
         lines.append(("names", few + (", ..." if count > 3 else "")))
-    if facts.labels is not None:
-        numbers = np.bincount(facts.labels, minlength=len(facts.classes))
-        lines += _counted("class", dict(zip(facts.classes, numbers.tolist(), strict=True)))
+    if sidecar.labels is not None:
+        numbers = np.bincount(sidecar.labels, minlength=len(sidecar.classes))
+        lines += _counted("class", dict(zip(sidecar.classes, numbers.tolist(), strict=True)))
     return lines
 
 

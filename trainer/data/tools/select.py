@@ -58,20 +58,20 @@ def run(options: Options) -> int:
     images: ImageSet | np.ndarray
     if a_set:
         images = ImageSet(inputs[0])
-        facts = images.sidecar
+        sidecar = images.sidecar
     else:
-        images, facts = open_tables(options)
-    chosen = choose(options.keep, options.drop, len(images), facts.names, inputs[0])
+        images, sidecar = open_tables(options)
+    chosen = choose(options.keep, options.drop, len(images), sidecar.names, inputs[0])
     if not len(chosen):
         raise UserError(f"nothing is left of {len(images)} images")
-    facts = replace(facts.take(chosen), made={"tool": "select", "of": [file.name for file in inputs]})
+    sidecar = replace(sidecar.take(chosen), made={"tool": "select", "of": [file.name for file in inputs]})
     if path.suffix == ".npy":
         with writing(path, images.shape[1:], options.force) as writer:
             for image in each(images, chosen):
                 writer.append(image)
-            writer.sidecar = facts
+            writer.sidecar = sidecar
     else:
-        write_folder(images, chosen, facts.names, options)
+        write_folder(images, chosen, sidecar.names, options)
     print(f"{printable(path)}: {len(chosen)} of {len(images)} images")
     return 0
 

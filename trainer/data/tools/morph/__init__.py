@@ -96,7 +96,7 @@ def run(options: Options) -> int:
             writer.append(image)
         chosen = {name: getattr(options, name) for name in ("method", "alpha", "pairs", "within", "seed")}
         made_by = {"tool": "morph", "of": source.path.name, "options": chosen}
-        writer.sidecar = facts_of(source.sidecar, pairing, alpha, made_by)
+        writer.sidecar = sidecar_of(source.sidecar, pairing, alpha, made_by)
     missing = f", {len(source) - len(usable)} images without a face" if points is not None else ""
     print(
         f"{printable(path)}: {writer.count} images of {width}x{height} px, between {len(usable)} by {method}, alpha "
@@ -153,7 +153,7 @@ def _plan(options: Options, source: ImageSet, usable: np.ndarray) -> Pairing:
     return pairing
 
 
-def facts_of(known: Sidecar, pairing: Pairing, alpha: float, made: Mapping[str, object]) -> Sidecar:
+def sidecar_of(known: Sidecar, pairing: Pairing, alpha: float, made: Mapping[str, object]) -> Sidecar:
     """What is known of mixtures: who is mixed, and a class where the images have some.
 
     Raises ``UserError`` where there would be too many classes.
