@@ -36,8 +36,8 @@ def test_every_size_fits(family: Family, least: int, size: tuple[int, int]) -> N
     latent = family.sample_inputs(2, spec, torch.Generator().manual_seed(0), iter(()))
     with torch.no_grad():
         image = family.sample(nets, {}, *latent)
-        judge = nets.critic if "critic" in nets else nets.discriminator
-        assert judge(image).shape == (2,)
+        critic = nets.critic if "critic" in nets else nets.discriminator
+        assert critic(image).shape == (2,)
     assert image.shape == (2, spec.channels, *size)
 
 

@@ -1,4 +1,4 @@
-"""The games that adversarial families play, by their equations."""
+"""Adversarial losses by their equations."""
 
 import math
 from itertools import combinations
@@ -71,7 +71,7 @@ def test_smoothing_moves_the_best_score_of_real_images(objective: Any, best: flo
 
 def test_losses_of_low_precision_are_computed_in_full() -> None:
     scores = torch.full((3000,), 1.01, dtype=torch.bfloat16)
-    assert all(generator_loss(game, scores).dtype == torch.float32 for game in OBJECTIVES)
+    assert all(generator_loss(objective, scores).dtype == torch.float32 for objective in OBJECTIVES)
     assert discriminator_loss("wgan", scores, False).item() == pytest.approx(float(scores[0]), rel=1e-6)
 
 
