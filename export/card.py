@@ -13,21 +13,12 @@ from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from typing import Any, Final
 
+from export.kinds import KINDS
+
 SCHEMA: Final = "1.1"  # major.minor: readers refuse a newer major and ignore keys that they do not know
 
-_GENERATOR_INPUTS = {"latent": "f32"}
-KINDS: Final[Mapping[str, tuple[Mapping[str, str], Mapping[str, str], str, str]]] = {
-    # kind: (inputs, optional inputs, output, output type)
-    "generator": (_GENERATOR_INPUTS, {"label": "i64"}, "image", "u8"),
-    "encoder": ({"image": "u8"}, {}, "latent", "f32"),
-    "detail": (_GENERATOR_INPUTS, {}, "detail", "f32"),
-    # ONNX allows no output the name of an input
-    "translator": ({"image": "u8"}, {"latent": "f32"}, "translated", "u8"),
-    "denoiser": ({"noisy": "f32", "t": "i64"}, {"label": "i64"}, "prediction", "f32"),
-}
 DTYPES: Final = ("f32", "i64", "u8")
 PRIORS: Final = ("normal", "uniform")
-_LATENT_KINDS: Final = ("generator", "encoder", "detail")
 _MAX_LATENT: Final = 1 << 16
 _MAX_SIDE_PX: Final = 1 << 14
 _MAX_MULTIPLE: Final = 1 << 12
@@ -282,11 +273,11 @@ def _check_condition(condition: Mapping[str, Any]) -> None:
 
 
 def _check_noise(card: Card) -> None:
-    """What samplers compute with; other kinds have no schedule that anyone reads."""
-    if card.kind != "denoiser":
+    """Check the noise schedule that samplers compute with, for the kinds that need one."""
+    if not KINDS[card.kind].has_schedule:
         return
     if not card.schedule:
-        raise CardError("card of a denoiser lacks schedule")
+        raise CardError(f"card of a {card.kind} lacks schedule")
     prediction = card.schedule.get("prediction")
     if prediction not in PREDICTIONS:
         raise CardError(f"card schedule prediction is {prediction!r}, expected one of {', '.join(PREDICTIONS)}")
@@ -296,7 +287,7 @@ def _check_noise(card: Card) -> None:
     if not (shares[-1] > 0 and shares[0] < 1 and all(one > other for one, other in pairwise(shares))):
         raise CardError("card schedule alpha_bar is not a list of numbers that fall within 0..1")
     if any(port.name == "label" for port in card.inputs) and not card.classes:
-        raise CardError("card of a denoiser that takes labels lacks classes")
+        raise CardError(f"card of a {card.kind} that takes labels lacks classes")
 
 
 def _is_list(value: Any) -> bool:
@@ -308,7 +299,7 @@ def _list_of(value: Any, count: int, high: int, low: int = 0) -> bool:
 
 
 def _check_ports(card: Card) -> None:
-    needed, optional, output, output_dtype = KINDS[card.kind]
+    kind = KINDS[card.kind]
     for port in (*card.inputs, card.output):
         if not isinstance(port.name, str) or port.dtype not in DTYPES:
             raise CardError(f"card port {port.name!r} has type {port.dtype!r}, expected one of {', '.join(DTYPES)}")
@@ -317,18 +308,21 @@ def _check_ports(card: Card) -> None:
     found = {port.name: port.dtype for port in card.inputs}
     if len(found) != len(card.inputs):
         raise CardError(f"card inputs are {[port.name for port in card.inputs]}, expected each name once")
-    if not needed.items() <= found.items() or not found.items() <= {**needed, **optional}.items():
-        raise CardError(f"card inputs are {found}, expected {dict(needed)} for a {card.kind}")
-    if (card.output.name, card.output.dtype) != (output, output_dtype):
+    possible = {port.name: port.dtype for port in kind.inputs}
+    needed = {port.name: port.dtype for port in kind.inputs if not port.optional}
+    if not needed.items() <= found.items() or not found.items() <= possible.items():
+        raise CardError(f"card inputs are {found}, expected {needed} for a {card.kind}")
+    output, expected = card.output, kind.output
+    if (output.name, output.dtype) != (expected.name, expected.dtype):
         raise CardError(
-            f"card output is {card.output.name} {card.output.dtype}, expected {output} {output_dtype} for a {card.kind}"
+            f"card output is {output.name} {output.dtype}, expected {expected.name} {expected.dtype} for a {card.kind}"
         )
 
 
 def _check_latent(card: Card) -> None:
     latent = card.latent
     if latent is None:
-        if card.kind in _LATENT_KINDS:
+        if KINDS[card.kind].needs_latent:
             raise CardError(f"card of a {card.kind} lacks latent")
         return
     if not _whole(latent.size, 1, _MAX_LATENT):

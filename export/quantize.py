@@ -109,14 +109,14 @@ def _record(network: Whole, model: onnx.ModelProto, names: Sequence[str]) -> dic
     probe = onnx.ModelProto()
     probe.CopyFrom(model)
     del probe.graph.output[:]
-    taken = [name for name in dict.fromkeys(names) if name not in network.types]
+    taken = [name for name in dict.fromkeys(names) if name not in network.ports]
     probe.graph.output.extend(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in taken)
     session = open_session(probe) if taken else None
     found: dict[str, list[Floats]] = {name: [] for name in names}
     for seed in range(_CALIBRATION // 16):
         values = network.draw(16, seed=1000 + seed)
         results = dict(zip(taken, run_onnx(session, network, values), strict=True)) if session else {}
-        results |= {name: value.numpy() for name, value in zip(network.types, values, strict=True)}
+        results |= {name: value.numpy() for name, value in zip(network.ports, values, strict=True)}
         for name, parts in found.items():
             parts.append(results[name].reshape(-1, results[name].shape[-1]))
         if sum(part.size for parts in found.values() for part in parts) > _MAX_RECORDED:
@@ -214,7 +214,7 @@ class _Drawn(CalibrationDataReader):
 
     def __init__(self, network: Whole) -> None:
         draws = (network.draw(8, seed=2000 + seed) for seed in range(_CALIBRATION // 64))
-        self.feeds = ({name: value.numpy() for name, value in zip(network.types, draw, strict=True)} for draw in draws)
+        self.feeds = ({name: value.numpy() for name, value in zip(network.ports, draw, strict=True)} for draw in draws)
 
     def get_next(self) -> dict[str, NDArray[Any]] | None:
         return next(self.feeds, None)
@@ -223,10 +223,9 @@ class _Drawn(CalibrationDataReader):
 def _integer_convolutions(network: Whole, model: onnx.ModelProto) -> onnx.ModelProto | None:
     """A copy whose convolutions run on integers; ``None`` where there are none, or the images would suffer."""
     weights = _weights(model)
-    able = network.output_type == "u8" or network.kind == "denoiser"
-    if not able or not any(node.op_type == "Conv" and node.input[1] in weights for node in model.graph.node):
+    which = network.kind.int8_convolutions
+    if not which or not any(node.op_type == "Conv" and node.input[1] in weights for node in model.graph.node):
         return None
-    apart = network.kind in ("translator", "denoiser")  # whose images come in and go out by convolutions
     own = onnx.ModelProto()
     own.CopyFrom(model)  # it is emptied
     with tempfile.TemporaryDirectory() as folder, quiet():
@@ -240,7 +239,7 @@ def _integer_convolutions(network: Whole, model: onnx.ModelProto) -> onnx.ModelP
             reduce_range=True,  # 7 bits, as _TOP
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=_outer_convolutions(model) if apart else [],
+            nodes_to_exclude=_outer_convolutions(model) if which == "inner" else [],
         )
         faster = onnx.load(file)
     tidy(faster)
@@ -250,10 +249,10 @@ def _integer_convolutions(network: Whole, model: onnx.ModelProto) -> onnx.ModelP
 
 def _near(network: Whole, model: onnx.ModelProto) -> bool:
     """Whether images are hard to tell from those of torch, or predictions of noise lead to such."""
-    values = network.draw(8 if network.output_type == "u8" else 32, seed=3000)
+    values = network.draw(8 if network.kind.output.dtype == "u8" else 32, seed=3000)
     found = run_onnx(open_session(model), network, values)[0].astype(np.float64)
     expected = run_torch(network, values)
-    if network.output_type == "u8":
+    if network.kind.output.dtype == "u8":
         return float(np.square(found - as_levels(expected)).mean()) <= _MAX_SQUARED_ERROR
     return float(np.square(found - expected).mean()) <= _MAX_ERROR_SHARE * float(expected.var())
 

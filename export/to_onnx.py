@@ -20,16 +20,16 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from export.card import BLANK_SEAL, KINDS, SEAL_KEY, Card, CardError, Latent, Port, check_seal, seal
+from export.card import BLANK_SEAL, SEAL_KEY, Card, CardError, Latent, Port, check_seal, seal
 from export.graph import ExportError, Whole, trace
+from export.kinds import KINDS
 from export.quantize import PRECISIONS, quantize
-from export.verify import check_pair, check_parity, measure_drift
+from export.verify import check_pairs, check_parity, measure_drift
 from export.weights import read_state_dict
 from trainer.contract.errors import UserError
 from trainer.contract.files import replacing, sync
 from trainer.family import DataSpec, Exportable, Family
 
-PRIMARY = ("generator", "translator", "denoiser", "detail", "encoder")  # the first of these takes the name asked for
 _MAX_BYTES = (1 << 31) - 1  # of one protobuf message
 _MAX_COVARIANCE = 256  # latent numbers; a larger matrix would outweigh a small network
 _MAX_DIRECTIONS = 16
@@ -42,7 +42,7 @@ _DTYPES: Mapping[int, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Where a network comes from: what every card of one export shares."""
+    """Where networks come from: what all cards of one export share."""
 
     family: str
     name: str
@@ -96,11 +96,11 @@ def export_run(
 
 
 def read_evaluation(run: Path, step: int) -> dict[str, Any]:
-    """What ``trainer/evaluate.py`` has found of these weights; nothing where it measured others, or none."""
+    """The metrics that ``trainer/evaluate.py`` measured for these weights; empty where it measured others, or none."""
     with contextlib.suppress(OSError, ValueError):
-        facts = json.loads((run / "evaluation" / "metrics.json").read_bytes())
-        if isinstance(facts, dict) and facts.get("step") == step:
-            return {key: value for key, value in facts.items() if key not in ("run", "step", "images_seen")}
+        found = json.loads((run / "evaluation" / "metrics.json").read_bytes())
+        if isinstance(found, dict) and found.get("step") == step:
+            return {key: value for key, value in found.items() if key not in ("run", "step", "images_seen")}
     return {}
 
 
@@ -182,7 +182,7 @@ def beside(out: Path, kind: str) -> Path:
 def export_networks(
     exportables: Sequence[Exportable], origin: Origin, out: Path, *, precision: str = "fp32", force: bool = False
 ) -> list[Path]:
-    """Turn what a family offers into files: graph, parity gate, precision, card, seal; then write them all.
+    """Write the files that a family offers: trace, check against torch, lower the precision, add card and seal.
 
     Raises ``UserError``; nothing is written then.
     """
@@ -190,13 +190,12 @@ def export_networks(
     kinds = [item.kind for item in exportables]
     if not kinds or len(set(kinds)) != len(kinds):
         raise ValueError(f"family {origin.family} offers {kinds or 'nothing'} to export, expected one file a kind")
-    primary = min(kinds, key=PRIMARY.index)
+    primary = next(kind for kind in KINDS if kind in kinds)
     files: dict[str, bytes] = {}
     try:
         for item in exportables:
             files[item.kind] = seal(build(item, origin, precision).SerializeToString())
-        latents = [item.inputs["latent"].float().numpy() for item in exportables if item.kind == "generator"]
-        check_pair(files, latents[0] if latents else None)
+        check_pairs(files, {item.kind: item.inputs for item in exportables})
     except (ExportError, CardError) as error:
         raise UserError(f"{out}: not written: {error}") from None
     contents = {out if kind == primary else beside(out, kind): data for kind, data in files.items()}
@@ -209,7 +208,7 @@ def export_networks(
 
 
 def build(item: Exportable, origin: Origin, precision: str) -> onnx.ModelProto:
-    """One file's graph with its card, checked against torch, not sealed yet. Raises ``ExportError``, ``CardError``."""
+    """One file's graph with its card, checked against torch; not sealed. Raises ``ExportError``, ``CardError``."""
     network = Whole(item)
     model = trace(network)
     parity = check_parity(network, model)
@@ -226,46 +225,44 @@ def build(item: Exportable, origin: Origin, precision: str) -> onnx.ModelProto:
 def make_card(
     item: Exportable, origin: Origin, model: onnx.ModelProto, parity: Mapping[str, Any], precision: str
 ) -> Card:
-    """Everything known of a graph. Raises ``CardError`` where the facts do not fit it."""
-    facts = item.facts
+    """The card of a graph. Raises ``CardError`` where the family's fields do not fit the graph."""
+    fields, spec = item.card, origin.spec
     inputs = tuple(_port(port) for port in model.graph.input)
     output = _port(model.graph.output[0])
     labelled = any(port.name == "label" for port in inputs)
-    has_latent = any(port.name == "latent" for port in (*inputs, output))
+    latent = fields.latent if any(port.name == "latent" for port in (*inputs, output)) else None
     mean, covariance, samples = (
-        np.array(facts.get(key) or [], dtype=np.float64) if has_latent else np.array([])
-        for key in ("latent_mean", "latent_covariance", "sample_latents")
+        np.array(values, dtype=np.float64)
+        for values in ((latent.mean, latent.covariance, latent.samples) if latent else ((), (), ()))
     )
-    latent = facts.get("latent") if has_latent else None
-    condition = facts.get("condition", {})
     return Card(
         kind=item.kind,
         family=origin.family,
         name=origin.name,
         inputs=inputs,
         output=output,
-        image_size=None if facts.get("dynamic_size") else origin.spec.image_size,
-        channels=int(facts.get("channels", origin.spec.channels)),
-        input_channels=int(facts.get("input_channels", 0)),
-        scale=int(facts.get("scale", 1)),
-        multiple=int(facts.get("multiple", 1)),
-        context=int(facts.get("context", 0)),
-        condition={"size": list(origin.spec.image_size), **condition} if condition else {},
+        image_size=None if fields.any_size else spec.image_size,
+        channels=fields.channels or spec.channels,
+        input_channels=fields.input_channels,
+        scale=fields.scale,
+        multiple=fields.multiple,
+        context=fields.context,
+        condition={"size": list(spec.image_size), **fields.condition} if fields.condition else {},
         latent=None
         if latent is None
         else Latent(
-            size=int(latent["size"]),
-            prior=latent.get("prior", "normal"),
+            size=latent.size,
+            prior=latent.prior,
             mean=_numbers(mean),
             covariance=tuple(map(_numbers, covariance)) if len(covariance) <= _MAX_COVARIANCE else (),
         ),
-        classes=tuple(facts.get("classes", origin.spec.classes)) if labelled else (),
-        schedule=facts.get("schedule", {}),
+        classes=tuple(spec.classes) if labelled else (),
+        schedule=fields.schedule,
         directions=tuple(map(_numbers, principal_directions(covariance))),
         sample_latents=tuple(map(_numbers, samples)),
         licence=origin.licence,
         data=origin.data,
-        training=_short({**origin.training, **facts.get("training", {})}),
+        training=_short({**origin.training, **fields.training}),
         parity=parity,
         precision=precision,
     )
