@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.card import Card, Latent, Port
+from export.kinds import KINDS
 
 _LARGEST_LATENT: Final = 2**16
 _SMALLEST_SIDE_PX: Final = 8  # below this a square of numbers is no image
@@ -169,15 +170,13 @@ def inferred_card(
     layout: ImageLayout | None = None,
 ) -> Card:
     """The card that a file of other origin would carry, as far as it can be seen from outside."""
-    shape = (None, *(image_size or (None, None)), 3)
-    latent = Port(name="latent", dtype="f32", shape=(None, latent_size))
-    image = Port(name="image", dtype="u8", shape=shape)
-    translated = Port(name="translated", dtype="u8", shape=shape)
-    source, target = {
-        "generator": (latent, image),
-        "encoder": (image, latent),
-        "translator": (image, translated),
-    }[kind]
+    described = KINDS[kind]
+    height, width = image_size or (None, None)
+    sizes = {"n": None, "h": height, "w": width, "c": 3, "d": latent_size}
+    source, target = (
+        Port(name=port.name, dtype=port.dtype, shape=tuple(sizes[axis] for axis in port.axes))
+        for port in (described.inputs[0], described.output)
+    )
     return Card(
         kind=kind,
         family="",
@@ -186,7 +185,7 @@ def inferred_card(
         output=target,
         image_size=image_size,
         channels=channels,
-        latent=Latent(size=latent_size) if kind != "translator" else None,
+        latent=Latent(size=latent_size) if described.needs_latent else None,
         input_channels=0 if layout is None else layout.channels,
         scale=1 if layout is None else layout.scale,
         multiple=1 if layout is None else layout.multiple,

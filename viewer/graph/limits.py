@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, TypeVar
 
+from export.kinds import KINDS
 from viewer.worker import left_behind
 
 if sys.platform != "win32":
@@ -23,8 +24,7 @@ GIB: Final = 2**30
 _MOST_MEMORY: Final = 8 * GIB  # that a model may take unless the person says otherwise; half of a small machine's
 _OPENING_SECONDS: Final = 3.0
 _OPENING_RATE: Final = 100e6  # bytes of a file a second, on top
-_RUN_SECONDS: Final = {"translator": 60.0, "denoiser": 60.0}  # their images are as large as the person has them
-_OTHER_RUN_SECONDS: Final = 4.0  # of a page that nobody would want to wait for
+_RUN_SECONDS: Final = 4.0  # of a model that is of no kind
 _ENDING_SECONDS: Final = 0.3  # that a run which is called off may take to notice
 _TICK_SECONDS: Final = 0.05
 
@@ -56,8 +56,8 @@ def opening_seconds(size: int) -> float:
 
 
 def run_seconds(kind: str) -> float:
-    """That one run of a model of this kind may take."""
-    return _Allowed.seconds or _RUN_SECONDS.get(kind, _OTHER_RUN_SECONDS)
+    """Seconds that one run of a model of this kind may take."""
+    return _Allowed.seconds or (KINDS[kind].seconds if kind in KINDS else _RUN_SECONDS)
 
 
 @contextlib.contextmanager
