@@ -169,6 +169,7 @@ class Family(ABC):
     Config: ClassVar[type]  # a frozen dataclass, a subclass of trainer.config.RunConfig
     image_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)  # what Batch.image is scaled to
     needs_labels: ClassVar[bool] = False
+    generates: ClassVar[bool] = True  # whether samples are new images, which evaluation compares with real ones as sets
     shardable: bool = False  # whether tested with FSDP; double backward is unsupported there
     channels_last: bool = True  # memory format of the networks; False where it was measured slower
     sheet_side: ClassVar[int] = 8  # samples along each side of a sheet

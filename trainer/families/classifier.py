@@ -88,6 +88,7 @@ class Classifier(Family):
 
     Config = ClassifierConfig
     needs_labels = True
+    generates = False
 
     def build(self, spec: DataSpec) -> Nets:
         if len(spec.classes) < 2:

@@ -207,6 +207,7 @@ class HPF(AdamFamily):
 
     Config = HPFConfig
     image_range = (0.0, 1.0)
+    generates = False
     channels_last = False
 
     def __init__(self, config: HPFConfig) -> None:

@@ -123,6 +123,7 @@ class Pix2Pix(AdamFamily):
     """pix2pix: image-to-image translation by a U-Net and a discriminator of patches."""
 
     Config = Pix2PixConfig
+    generates = False
     sheet_side = 4
     score_batch = 8
 

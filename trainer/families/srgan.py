@@ -195,6 +195,7 @@ class SRGAN(AdamFamily):
 
     Config = SRGANConfig
     image_range = (0.0, 1.0)
+    generates = False
     sheet_side = 3
 
     def __init__(self, config: SRGANConfig) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 
 from export.card import Card
 from export.kinds import KINDS
-from trainer.contract.text import printable
 from viewer.graph.inspection import ImageLayout, Layout
+from viewer.text import printable
 
 LARGEST_ARRAY: Final = 2**28  # numbers an input or output may declare for one image
 _TYPES: Final = {"f32": "tensor(float)", "i64": "tensor(int64)", "u8": "tensor(uint8)"}
@@ -62,7 +62,7 @@ def check_card(card: Card, inputs: Sequence[Any], outputs: Sequence[Any]) -> tup
     size = _fixed_size(card, output.shape)
     if kind.output.dtype != "u8" or card.latent is None:
         return None, None
-    return Layout((card.latent.size,), np.float32, image_shape=(*size, 3)), None
+    return Layout((card.latent.size,), np.float32, output=output.name, image_shape=(*size, 3)), None
 
 
 def _differ(one: Sequence[Any], other: Sequence[Any]) -> bool:
@@ -78,8 +78,13 @@ def _image_layout(card: Card, graph: Any) -> ImageLayout:
     if channels not in (1, 3):
         raise PortError(f"takes images of {channels} channels, expected 1 or 3")
     height, width = (side if isinstance(side, int) else None for side in graph.shape[1:3])
-    multiple = card.multiple if height is None else 1
-    return ImageLayout(channels=channels, sides=(height, width), scale=card.scale, multiple=multiple)
+    return ImageLayout(
+        channels=channels,
+        sides=(height, width),
+        output=card.output.name,
+        scale=card.scale,
+        multiple=card.multiple if height is None else 1,
+    )
 
 
 def _fixed_size(card: Card, shape: Sequence[Any]) -> tuple[int, int]:
