@@ -22,13 +22,13 @@ PRIORS: Final = ("normal", "uniform")
 _MAX_LATENT: Final = 1 << 16
 _MAX_SIDE_PX: Final = 1 << 14
 _MAX_MULTIPLE: Final = 1 << 12
-CONDITIONS: Final = ("given", "edges")  # kinds of conditions that any reader can make
+CONDITIONS: Final = ("given", "edges")  # kinds of conditions that every reader can make
 _MAX_SIGMA: Final = 1.0
 _MAX_BLUR: Final = 99  # pixels
 _MAX_PALETTE: Final = 64  # colours
 PREDICTIONS: Final = ("epsilon", "x0", "v")  # of denoisers: the noise, the image, or √ᾱ ε - √(1-ᾱ) x
 _MAX_STEPS: Final = 10_000
-_MAX_MESSAGE: Final = 300  # characters: what is wrong with a hostile file should not fill the screen
+_MAX_MESSAGE: Final = 300  # characters: a hostile file must not fill the screen with its error
 
 
 class CardError(ValueError):
@@ -59,7 +59,7 @@ class Latent:
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """A model's description of itself. Unknown facts are empty, never guessed."""
+    """A model's description of itself. What is unknown is empty, never guessed."""
 
     kind: str  # one of KINDS
     family: str  # "vae", "dcgan", ...
@@ -78,10 +78,10 @@ class Card:
     condition: Mapping[str, Any] = field(default_factory=dict)
     latent: Latent | None = None
     classes: tuple[str, ...] = ()  # class names by label
-    # of a denoiser {"kind": "cosine", "prediction": "v", "alpha_bar": [...]}: what it predicts, and the share of the
-    # image's variance that is left at each step t, falling; an image at t is √ᾱ x + √(1-ᾱ) ε, with x in -1..1
+    # of a denoiser {"kind": "cosine", "prediction": "v", "alpha_bar": [...]}: what it predicts, and ᾱ of each step t,
+    # the share of the variance that is the image's, falling; an image at t is √ᾱ x + √(1-ᾱ) ε, with x in -1..1
     schedule: Mapping[str, Any] = field(default_factory=dict)
-    # [k, size] principal directions of the training latents, strongest first, each one standard deviation long
+    # [k, size] principal directions of the training latents, strongest first, each one std long
     directions: tuple[tuple[float, ...], ...] = ()
     sample_latents: tuple[tuple[float, ...], ...] = ()  # [k, size] latents of a few training images
     licence: str = ""
@@ -95,9 +95,9 @@ class Card:
         _check(self)
 
     def to_props(self) -> dict[str, str]:
-        """The card as ONNX metadata: one JSON text a key; empty facts are left out.
+        """The card as ONNX metadata: one JSON text a key; empty fields are left out.
 
-        Raises ``CardError`` where a fact has no place in JSON: NaN, infinity, an object, half a character.
+        Raises ``CardError`` where a value cannot be JSON: NaN, infinity, an object, a lone surrogate.
         """
         props = {}
         for item in fields(self):
@@ -251,7 +251,7 @@ def _check(card: Card) -> None:
 
 
 def _check_condition(condition: Mapping[str, Any]) -> None:
-    """What readers compute with; of kinds that they do not know they can say so, and of other keys make nothing."""
+    """Check the values that readers compute with; unknown kinds and keys are allowed, and ignored."""
     if not condition:
         return
     if not isinstance(condition.get("kind"), str):

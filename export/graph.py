@@ -1,4 +1,4 @@
-"""A family's module → one ONNX graph that takes and gives what people have: u8 images, RGB, [n, h, w, c]."""
+"""Trace a family's module to an ONNX graph that takes and gives u8 images, RGB, [n, h, w, c]."""
 
 import contextlib
 import logging
@@ -22,11 +22,11 @@ _TYPES = {"f32": onnx.TensorProto.FLOAT, "i64": onnx.TensorProto.INT64, "u8": on
 
 
 class ExportError(Exception):
-    """A network that cannot be exported as it should be; the message is one line."""
+    """A network that cannot be exported; the message is one line."""
 
 
 class Whole(nn.Module):
-    """A family's module between the inputs that the card promises and a float output.
+    """A family's module with the inputs of its kind and a float output.
 
     Its inputs are those of the kind in ``export.kinds``, in the order of ``Exportable.inputs``. Images leave as f32
     [n, h, w, c], not yet clamped to 0..1: ``trace`` adds the cast to u8. Raises ``ExportError``.
@@ -43,7 +43,7 @@ class Whole(nn.Module):
             raise ExportError(f"{item.kind} has inputs {list(item.inputs)}, expected {list(ports)}")
         parts = dict(item.module.named_modules())
         if len(parts) > 1:
-            del parts[""]  # often a thin adapter made for the export, which no mode concerns
+            del parts[""]  # often a thin adapter made for the export, where the mode has no effect
         training = [name or type(part).__name__ for name, part in parts.items() if part.training]
         if training:
             raise ExportError(f"{item.kind} is in train mode ({training[0]}), expected eval mode")
@@ -128,7 +128,7 @@ def augment(example: Tensor, count: int, generator: torch.Generator) -> Tensor:
 
 
 def trace(network: Whole) -> onnx.ModelProto:
-    """The graph, with any batch size (and height and width where the network is dynamic). Raises ``ExportError``."""
+    """The graph, with any batch size (and any height and width where the card says so). Raises ``ExportError``."""
     examples = tuple(network.to_graph(name, value) for name, value in network.examples.items())
     free = "nhw" if network.card.any_size else "n"
     axes = tuple(
@@ -140,7 +140,7 @@ def trace(network: Whole) -> onnx.ModelProto:
             program = torch.onnx.export(
                 network,
                 examples,
-                dynamo=True,  # the older exporter can bake the batch size in without a word
+                dynamo=True,  # the older exporter may fix the batch size silently
                 opset_version=OPSET,
                 input_names=list(network.ports),
                 output_names=[FLOATS],
@@ -164,7 +164,7 @@ def trace(network: Whole) -> onnx.ModelProto:
 
 
 def tidy(model: onnx.ModelProto) -> None:
-    """Drop what only the machine that exported knows: stack traces, file names, intermediate shapes."""
+    """Delete stack traces, file names and intermediate shapes from a graph. Raises ``ExportError`` for functions."""
     graph = model.graph
     model.producer_name, model.producer_version, model.doc_string, graph.name = "utsuroi", "", "", "network"
     graph.doc_string = ""
@@ -177,7 +177,7 @@ def tidy(model: onnx.ModelProto) -> None:
 
 
 def _finish(model: onnx.ModelProto, network: Whole) -> None:
-    """Name the free sizes of the ports; turn the floats of an image into u8 RGB."""
+    """Name the dynamic axes; convert the floats of an image to u8 RGB."""
     graph, output = model.graph, network.kind.output
     floats = graph.output[0]
     for port, declared in zip((*network.ports.values(), output), (*graph.input, floats), strict=True):
@@ -228,7 +228,7 @@ def float_output(model: onnx.ModelProto) -> onnx.ModelProto:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Silence the chatter of exporters and quantisers: what matters is checked, and said in one line."""
+    """Suppress warnings and log messages of exporters and quantisers."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

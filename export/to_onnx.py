@@ -1,7 +1,7 @@
-"""A trained network → ONNX files that say all that a viewer must know of them.
+"""Write trained networks as ONNX files with cards.
 
-The graph takes and gives what people have (u8 images, RGB, [n, h, w, c]); the family's module in the middle works
-on floats in 0..1. Nothing is written unless every file of the export has passed ``export.verify``.
+The graph takes and gives u8 images, RGB, [n, h, w, c]; the family's module works on floats in 0..1. Nothing is
+written unless every file of the export has passed ``export.verify``.
 
     python -m export runs/cats -o cats.onnx
 """
@@ -68,7 +68,7 @@ def export_run(
     ``name``: what the card calls the model; that of the file where empty. Returns the files written, ``out`` first.
     Raises ``UserError`` with one line, and then has written nothing.
     """
-    from trainer.runs.store import restore  # accelerate and its friends: only runs need them
+    from trainer.runs.store import restore  # imports accelerate, which only runs need
 
     check_output(out, precision, force)
     restored = restore(run, weights)
@@ -87,7 +87,7 @@ def export_run(
         name=name or readable(out.stem),
         spec=restored.spec,
         licence=licence,
-        data=data if data.startswith("hub:") else Path(data).name,  # the folder it lay in is nobody's concern
+        data=data if data.startswith("hub:") else Path(data).name,  # without its folder, which is private
         training={key: value for key, value in training.items() if value not in (None, "", {})},
     )
     return export_networks(
@@ -128,7 +128,7 @@ def export_state_dict(
         made, spec, nets = kind.from_state_dict(state, file.name)
     except ValueError as error:
         raise UserError(f"{error} (the file's own: {_shown(sorted(state))})") from None
-    except (IndexError, TypeError) as error:  # tensors of shapes that nobody thought of
+    except (IndexError, TypeError) as error:  # tensors of unexpected shapes
         raise UserError(f"{file}: its tensors do not fit a {family}: {' '.join(str(error).split())[:200]}") from None
     origin = Origin(family=family, name=name or readable(out.stem), spec=spec, licence=licence, training={})
     return export_networks(made.exports(nets, {}), origin, out, precision=precision, force=force)
@@ -155,7 +155,7 @@ def find_family(name: str) -> type[Any]:
 
 
 def check_output(out: Path, precision: str, force: bool) -> None:
-    """Refuse, before any work, what could not be written at the end. Raises ``UserError``."""
+    """Check that the output can be written, before any work. Raises ``UserError``."""
     if precision not in PRECISIONS:
         raise UserError(f"--precision is {precision!r}, expected one of {', '.join(PRECISIONS)}")
     if out.suffix != ".onnx":
@@ -175,7 +175,7 @@ def check_output(out: Path, precision: str, force: bool) -> None:
 
 
 def beside(out: Path, kind: str) -> Path:
-    """Where a further file of the same export goes."""
+    """Path of a further file of the same export."""
     return out.with_name(f"{out.stem}.{kind}.onnx")
 
 
@@ -203,7 +203,9 @@ def export_networks(
     stale = [path for path in (beside(out, kind) for kind in KINDS) if path.exists() and path not in contents]
     if stale:
         raise UserError(f"{stale[0]}: would be taken for a part of {out.name}, which has none: move it away first")
-    write_all(dict(sorted(contents.items(), key=lambda item: item[0] == out)), force)  # where it is, the others are
+    write_all(
+        dict(sorted(contents.items(), key=lambda item: item[0] == out)), force
+    )  # last, so that where it exists, the others do
     return sorted(contents, key=lambda path: path != out)
 
 
@@ -269,7 +271,7 @@ def make_card(
 
 
 def principal_directions(covariance: np.ndarray) -> np.ndarray:
-    """[d, d] → at most 16 eigenvectors [k, d], strongest first, each one standard deviation long."""
+    """[d, d] → at most 16 eigenvectors [k, d], strongest first, each one std long."""
     if not covariance.size:
         return np.zeros((0, 0))
     values, vectors = np.linalg.eigh(covariance)
@@ -280,14 +282,14 @@ def principal_directions(covariance: np.ndarray) -> np.ndarray:
 
 
 def write_all(contents: Mapping[Path, bytes], force: bool) -> None:
-    """Write files whole or not at all: all are safely on the disk before the first takes its name, in this order.
+    """Write all files or none: each is synced to disk before the first is renamed; they are renamed in this order.
 
     Without ``force``, nothing that appeared in the meantime is overwritten. Raises ``UserError``; no temporary file is
     left.
     """
     try:
         with contextlib.ExitStack() as stack:
-            for path, data in reversed(list(contents.items())):  # left in reverse: the last name given is taken last
+            for path, data in reversed(list(contents.items())):  # the stack unwinds in reverse
                 file = stack.enter_context(replacing(path, force))
                 file.write(data)
                 sync(file)
@@ -309,7 +311,7 @@ def _numbers(row: np.ndarray) -> tuple[float, ...]:
 
 
 def _short(value: Any) -> Any:
-    """Figures to six digits: a card is read by people too."""
+    """Round floats to six digits: people read cards, too."""
     if isinstance(value, Mapping):
         return {str(key): _short(item) for key, item in value.items()}
     if isinstance(value, float):
@@ -322,7 +324,7 @@ def _shown(names: Sequence[str]) -> str:
 
 
 def summary(path: Path) -> str:
-    """One line on a file that was written, read back from it."""
+    """Describe a written file in one line, read back from it."""
     data = path.read_bytes()
     check_seal(data)
     props = {item.key: item.value for item in onnx.load_from_string(data).metadata_props}
@@ -335,7 +337,7 @@ def summary(path: Path) -> str:
 
 
 def readable(name: str | Path) -> str:
-    """A file name in characters that can be printed and stored, whatever bytes it is made of."""
+    """A file name as printable text, whatever its bytes."""
     return os.fsencode(name).decode(errors="replace")
 
 

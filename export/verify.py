@@ -1,4 +1,4 @@
-"""The gate: torch and onnxruntime must say the same, or nothing is written."""
+"""Compare a graph in onnxruntime with its module in torch; where they differ, nothing is written."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,7 +20,7 @@ MIN_PSNR_DB = 35.0  # of fp16 and int8 files against fp32 torch
 
 
 def check_parity(network: Whole, model: onnx.ModelProto) -> dict[str, Any]:
-    """Run a traced graph beside torch at three batch sizes, and two image sizes where they may vary.
+    """Compare a traced graph with torch at three batch sizes, and two image sizes where they may vary.
 
     Returns the largest differences found, for the card. Raises ``ExportError`` where they are too large.
     """
@@ -46,7 +46,7 @@ def check_parity(network: Whole, model: onnx.ModelProto) -> dict[str, Any]:
 
 
 def measure_drift(network: Whole, model: onnx.ModelProto, values: Sequence[Tensor]) -> dict[str, Any]:
-    """How far a file of lower precision is from fp32 torch on the given inputs, for the card.
+    """Measure the difference of a graph of lower precision to fp32 torch, for the card.
 
     ``psnr_db`` is against 255 for images, against the range of the outputs elsewhere. Raises ``ExportError`` where
     it is below ``MIN_PSNR_DB``.
@@ -95,7 +95,7 @@ def run_onnx(session: onnxruntime.InferenceSession, network: Whole, values: Sequ
     feed = {name: value.numpy() for name, value in zip(network.ports, values, strict=True)}
     try:
         return session.run(None, feed)
-    except Exception as error:  # onnxruntime's own kinds share no useful base
+    except Exception as error:  # onnxruntime's exceptions share no useful base class
         shapes = {name: list(value.shape) for name, value in feed.items()}
         raise ExportError(f"{network.name} does not run on {shapes}: {' '.join(str(error).split())[:300]}") from error
 

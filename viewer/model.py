@@ -1,7 +1,7 @@
 """A model file: opened, checked, described and run. The only module that knows onnxruntime.
 
 A file that the export wrote carries a card and a seal. A file of other origin is inspected: its declared shapes and a
-few probe runs tell how its arrays are to be read. Either way the result is a ``Model``, whose images are u8
+few probe runs tell how its arrays are to be read. In both cases the result is a ``Model``, whose images are u8
 [n, h, w, 3] in OpenCV's BGR order; the graphs' own order is RGB.
 """
 
@@ -186,7 +186,7 @@ class Model:
     def generate(self, latents: Latents, labels: NDArray[np.int64] | None = None) -> Images:
         """Images, u8 [n, h, w, 3] BGR, of latents f32 [n, d].
 
-        ``labels``: i64 [n], for models with classes; class 0 where none are given. Raises ``ModelError``.
+        ``labels``: i64 [n], for models with classes; ``None``: class 0. Raises ``ModelError``.
         """
         layout, count = self.layout, len(latents)
         height, width = self.image_size
