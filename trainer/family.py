@@ -5,11 +5,11 @@ The loop says when: devices, ranks, precision, optimiser steps, checkpoints and 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -108,17 +108,50 @@ class Turn(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Latent:
+    """The latents of a network, as its card describes them."""
+
+    size: int
+    prior: Literal["normal", "uniform"] = "normal"
+    mean: Sequence[float] = ()  # [size] of the latents of training images; empty: unknown
+    covariance: Sequence[Sequence[float]] = ()  # [size, size] of the same
+    samples: Sequence[Sequence[float]] = ()  # [k, size] of a few training images
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any], size: int, prior: Literal["normal", "uniform"] = "normal") -> "Latent":
+        """With what ``Family.describe`` returned of the training images' latents, where it did."""
+        mean, covariance = facts.get("latent_mean", ()), facts.get("latent_covariance", ())
+        return cls(size=size, prior=prior, mean=mean, covariance=covariance, samples=facts.get("sample_latents", ()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardFields:
+    """Fields of a file's card that neither its graph nor the data of its run tell; see ``export.card.Card``."""
+
+    latent: Latent | None = None
+    any_size: bool = False  # images may have any height and width, instead of those of the data
+    channels: int = 0  # of the images that the network works on; 0: as the data
+    input_channels: int = 0  # of the images that go in; 0: as the images that come out
+    scale: int = 1  # output pixels an input pixel
+    multiple: int = 1  # height and width of the input must be multiples of this
+    context: int = 0  # pixels around a part of the input that its output depends on; 0: all of them, or unknown
+    condition: Mapping[str, Any] = field(default_factory=dict)  # how the input is made of a photograph
+    schedule: Mapping[str, Any] = field(default_factory=dict)  # of the noise
+    training: Mapping[str, Any] = field(default_factory=dict)  # added to what is known of the run
+
+
+@dataclass(frozen=True, kw_only=True)
 class Exportable:
-    """A file that a family can write, in plain facts; ``export`` makes the ONNX graph and the card of it.
+    """A file that a family can write; ``export`` makes the ONNX graph and the card of it.
 
     The module works on floats in 0..1, [n, c, h, w]; the conversions from and to u8 [n, h, w, c] RGB are added by
     the export, so that they are the same for every family.
     """
 
-    kind: str  # a kind of export.card: generator, encoder, detail, translator, denoiser
+    kind: str  # one of export.kinds.KINDS: generator, translator, denoiser, detail, encoder
     module: nn.Module  # in eval mode
     inputs: Mapping[str, Tensor]  # example inputs by name, batch of 2: latent f32, image f32 0..1, label i64, ...
-    facts: Mapping[str, Any] = field(default_factory=dict)  # card fields: latent, classes, scale, schedule, ...
+    card: CardFields = field(default_factory=CardFields)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +169,7 @@ class Family(ABC):
     Config: ClassVar[type]  # a frozen dataclass, a subclass of trainer.config.RunConfig
     image_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)  # what Batch.image is scaled to
     needs_labels: ClassVar[bool] = False
+    generates: ClassVar[bool] = True  # whether samples are new images, which evaluation compares with real ones as sets
     shardable: bool = False  # whether tested with FSDP; double backward is unsupported there
     channels_last: bool = True  # memory format of the networks; False where it was measured slower
     sheet_side: ClassVar[int] = 8  # samples along each side of a sheet

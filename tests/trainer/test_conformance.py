@@ -238,8 +238,8 @@ def test_exported_files_are_what_the_networks_are(
             inputs = offers[kind].inputs
             assert model.card is not None
             assert (model.card.family, model.card.name) == (origin.family, "a model")
-            dynamic = offers[kind].facts.get("dynamic_size")
-            assert (model.card.image_size, model.card.channels) == (None if dynamic else spec.image_size, spec.channels)
+            size = None if offers[kind].card.any_size else spec.image_size
+            assert (model.card.image_size, model.card.channels) == (size, spec.channels)
             assert model.card.classes == (spec.classes if "label" in inputs else ())
             expected = offers[kind].module(*inputs.values())
             if kind == "generator":

@@ -93,7 +93,7 @@ class Evaluation:
         for net in self.nets.values():
             net.to(world.device)
         self.files = {item.kind: item for item in self.family.exports(self.nets, self.restored.state.facts)}
-        self.generates = bool({"generator", "denoiser"} & self.files.keys()) and config.samples > 0
+        self.generates = self.family.generates and config.samples > 0
         self.images, self.indices = self.open_data()
         self.features: FeatureExtractor | None = None
         self.classifier: FeatureExtractor | None = None

@@ -136,7 +136,7 @@ class AlphaGAN(Adversarial):
         files = super().exports(nets, facts)
         image = files[0].module(*files[0].inputs.values()).detach()
         codes = Codes(nets.encoder, self.image_range)
-        return [*files, Exportable(kind="encoder", module=codes, inputs={"image": image}, facts=files[0].facts)]
+        return [*files, Exportable(kind="encoder", module=codes, inputs={"image": image}, card=files[0].card)]
 
 
 class Codes(nn.Module):

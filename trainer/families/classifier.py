@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from trainer.config import RunConfig
 from trainer.contract.errors import require
-from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Turn
+from trainer.family import Batch, CardFields, DataSpec, Exportable, Family, Latent, Nets, Turn
 
 LEAST_PX = 8  # images are halved three times
 ASCENT_STEPS = 48
@@ -88,6 +88,7 @@ class Classifier(Family):
 
     Config = ClassifierConfig
     needs_labels = True
+    generates = False
 
     def build(self, spec: DataSpec) -> Nets:
         if len(spec.classes) < 2:
@@ -145,7 +146,7 @@ class Classifier(Family):
                 kind="encoder",
                 module=Features(network),
                 inputs={"image": image},
-                facts={"latent": {"size": self.config.feature_size, "prior": "normal"}, **facts},
+                card=CardFields(latent=Latent(size=self.config.feature_size)),
             )
         ]
 

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from trainer.contract.errors import require
 from trainer.contract.samplers import Predict, ddim, even_times, finished
-from trainer.family import Batch, DataSpec, Exportable, Nets, Turn
+from trainer.family import Batch, CardFields, DataSpec, Exportable, Nets, Turn
 from trainer.parts.adam import AdamConfig, AdamFamily
 from trainer.parts.denoiser_unet import Denoiser, folded
 from trainer.parts.noise_schedule import Diffusion
@@ -178,7 +178,8 @@ class DDPM(AdamFamily):
         if net.classes:
             inputs["label"] = torch.arange(len(t), device=t.device) % (net.classes + 1)
         module = InColour(net, diffusion).to(image.device)
-        return [Exportable(kind="denoiser", module=module, inputs=inputs, facts={"schedule": diffusion.facts()})]
+        card = CardFields(schedule=diffusion.facts())
+        return [Exportable(kind="denoiser", module=module, inputs=inputs, card=card)]
 
 
 class InColour(nn.Module):

@@ -24,7 +24,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from trainer import metrics
 from trainer.blocks import DownBlock, ResidualBlock, UpBlock, pyramid, sub_pixel
 from trainer.contract.errors import UserError, require
-from trainer.family import BaseRun, Batch, DataSpec, Exportable, Nets, Turn
+from trainer.family import BaseRun, Batch, CardFields, DataSpec, Exportable, Latent, Nets, Turn
 from trainer.parts.adam import AdamConfig, AdamFamily
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
 from trainer.parts.gaussian import clamp_log_variance, kl_to_standard_normal, sample_gaussian
@@ -207,6 +207,7 @@ class HPF(AdamFamily):
 
     Config = HPFConfig
     image_range = (0.0, 1.0)
+    generates = False
     channels_last = False
 
     def __init__(self, config: HPFConfig) -> None:
@@ -288,8 +289,15 @@ class HPF(AdamFamily):
         return (torch.randn(count, self.latent_size, generator=generator),)
 
     @property
+    def low_latent(self) -> Latent:
+        """The latents of the low run."""
+        latent = self.low.files["generator"].card.latent
+        assert latent is not None, "generators have latents"
+        return latent
+
+    @property
     def latent_size(self) -> int:
-        return int(self.low.files["generator"].facts["latent"]["size"]) if self.paired else self.config.latent_size
+        return self.low_latent.size if self.paired else self.config.latent_size
 
     def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
         """Low images with their detail; independent detail is shown on grey."""
@@ -341,8 +349,9 @@ class HPF(AdamFamily):
         device = next(nets.detail.parameters()).device
         latent = torch.randn(2, self.latent_size, generator=torch.Generator().manual_seed(0)).to(device)
         if self.paired:
-            card = {"latent": self.low.files["generator"].facts["latent"], "training": {"low": self.low.run}}
+            latents = Latent(size=self.latent_size, prior=self.low_latent.prior)
+            card = CardFields(latent=latents, training={"low": self.low.run})
         else:
             whitening = Whitening(facts, self.latent_size)
-            card = {"latent": {"size": self.latent_size, "prior": "normal"}, **whitening.facts(facts)}
-        return [Exportable(kind="detail", module=self.drawn(nets, facts), inputs={"latent": latent}, facts=card)]
+            card = CardFields(latent=Latent.of(whitening.facts(facts), self.latent_size))
+        return [Exportable(kind="detail", module=self.drawn(nets, facts), inputs={"latent": latent}, card=card)]

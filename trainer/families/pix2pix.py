@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from trainer.blocks import pyramid, small_normal
 from trainer.contract.errors import require
-from trainer.family import Batch, DataSpec, Exportable, Nets, Pairs, Reading, Turn
+from trainer.family import Batch, CardFields, DataSpec, Exportable, Latent, Nets, Pairs, Reading, Turn
 from trainer.parts.adam import AdamConfig, AdamFamily
 from trainer.parts.gan_losses import Objective, discriminator_loss, generator_loss, gradient_penalty
 from trainer.parts.pix2pix_unet import NORMS, Norm, UNet, flat_keys, normalisation_of
@@ -123,6 +123,7 @@ class Pix2Pix(AdamFamily):
     """pix2pix: image-to-image translation by a U-Net and a discriminator of patches."""
 
     Config = Pix2PixConfig
+    generates = False
     sheet_side = 4
     score_batch = 8
 
@@ -240,17 +241,17 @@ class Pix2Pix(AdamFamily):
         channels = first.shape[1] - (self.config.latent_size if latent else 0)
         side = max(multiple, LEAST_PX)
         image = torch.rand(2, channels, side, side, generator=torch.Generator().manual_seed(0))
-        card = {
-            "dynamic_size": True,
-            "multiple": multiple,
-            "channels": last.shape[1],
-            "input_channels": channels,
-            "training": {"normalisation": normalisation_of(unet), "dropout": "none in use"},
-            **({"latent": {"size": self.config.latent_size, "prior": "normal"}} if latent else {}),
-            **facts,
-        }
+        card = CardFields(
+            any_size=True,
+            multiple=multiple,
+            channels=last.shape[1],
+            input_channels=channels,
+            condition=facts.get("condition", {}),
+            latent=Latent(size=self.config.latent_size) if latent else None,
+            training={"normalisation": normalisation_of(unet), "dropout": "none in use"},
+        )
         inputs = {"image": image.to(first.device), **({"latent": latent[0].to(first.device)} if latent else {})}
-        return [Exportable(kind="translator", module=Translate(unet), inputs=inputs, facts=card)]
+        return [Exportable(kind="translator", module=Translate(unet), inputs=inputs, card=card)]
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Tensor], name: str) -> tuple["Pix2Pix", DataSpec, Nets]:

@@ -27,7 +27,7 @@ from torch.nn import functional as F
 from trainer import metrics
 from trainer.blocks import sub_pixel
 from trainer.contract.errors import require
-from trainer.family import Batch, Crops, DataSpec, Exportable, Nets, Turn
+from trainer.family import Batch, CardFields, Crops, DataSpec, Exportable, Nets, Turn
 from trainer.parts.adam import AdamConfig, AdamFamily
 from trainer.parts.degrade import Degrade, degrade, enlarge, reduce, whole_levels
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
@@ -195,6 +195,7 @@ class SRGAN(AdamFamily):
 
     Config = SRGANConfig
     image_range = (0.0, 1.0)
+    generates = False
     sheet_side = 3
 
     def __init__(self, config: SRGANConfig) -> None:
@@ -303,14 +304,10 @@ class SRGAN(AdamFamily):
         generator = nets.generator
         device = next(generator.parameters()).device
         channels = generator.tail.out_channels
-        card = {
-            "dynamic_size": True,
-            "scale": self.config.scale,
-            "channels": channels,
-            "context": receptive_radius(generator),
-        }
+        context = receptive_radius(generator)
+        card = CardFields(any_size=True, scale=self.config.scale, channels=channels, context=context)
         examples = drawn_images(2, channels, 48).to(device)
-        return [Exportable(kind="translator", module=merged(generator), inputs={"image": examples}, facts=card)]
+        return [Exportable(kind="translator", module=merged(generator), inputs={"image": examples}, card=card)]
 
 
 def window(image: Tensor, corner: list[int], side: int) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from trainer.config import RunConfig
 from trainer.contract.errors import require
-from trainer.family import Batch, DataSpec, Exportable, Nets
+from trainer.family import Batch, CardFields, DataSpec, Exportable, Latent, Nets
 from trainer.parts.adam import AdamFamily
 
 
@@ -49,9 +49,9 @@ class Adversarial(AdamFamily):
     def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
         device = next(nets.generator.parameters()).device
         latent = self.noise(2, generator=torch.Generator().manual_seed(0)).to(device)
-        card = {"latent": {"size": self.config.latent_size, "prior": self.config.prior}, **facts}
+        card = CardFields(latent=Latent.of(facts, self.config.latent_size, self.config.prior))
         images = AsImages(nets.generator, self.image_range)
-        return [Exportable(kind="generator", module=images, inputs={"latent": latent}, facts=card)]
+        return [Exportable(kind="generator", module=images, inputs={"latent": latent}, card=card)]
 
 
 class AsImages(nn.Module):

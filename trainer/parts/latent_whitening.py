@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainer.family import Batch, Exportable
+from trainer.family import Batch, CardFields, Exportable, Latent
 
 KEPT = 8  # latents of training images stored in the card
 KEPT_TO_MIX = 64  # for families that interpolate better than they sample: the viewer mixes these latents
@@ -44,10 +44,10 @@ def generator_and_encoder(
     device = next(decode.parameters()).device
     latent = torch.randn(2, size, generator=torch.Generator().manual_seed(0)).to(device)
     image = decode(latent).detach().clamp(0, 1)
-    card = {"latent": {"size": size, "prior": "normal"}, **facts}
+    card = CardFields(latent=Latent.of(facts, size))
     return [
-        Exportable(kind="generator", module=decode, inputs={"latent": latent}, facts=card),
-        Exportable(kind="encoder", module=encode, inputs={"image": image}, facts=card),
+        Exportable(kind="generator", module=decode, inputs={"latent": latent}, card=card),
+        Exportable(kind="encoder", module=encode, inputs={"image": image}, card=card),
     ]
 
 
