@@ -312,9 +312,9 @@ def test_leaving_waits_for_what_is_being_saved(tmp_path: Path) -> None:
     display = FakeDisplay(parse_keys("s,right,S,esc,x,i,s"))
 
     def wait(seconds: float) -> None:
-        if "saving 2 pictures" in display.titles[-1]:
+        if "saving 2 images" in display.titles[-1]:
             model.gate.let(1)
-        elif "saving 1 picture;" in display.titles[-1]:
+        elif "saving 1 image;" in display.titles[-1]:
             model.gate.open()
         time.sleep(min(seconds, 0.01))
 
@@ -338,7 +338,7 @@ def test_a_window_that_was_closed_is_not_the_end_of_what_is_being_saved(
     def poll(seconds: float) -> Event:
         if event := press(seconds):
             return event
-        if display.polls == 3:  # closed, and found closed by what waits for the picture
+        if display.polls == 3:  # closed, and found closed by what waits for the image
             model.gate.open()
         return Event(Action.QUIT, key=CLOSED)
 
@@ -354,7 +354,7 @@ def test_what_fails_to_be_saved_after_a_person_has_left_is_said(tmp_path: Path) 
     model = HeldModel(1)
     session = page(model, tmp_path / "file")
     display = FakeDisplay(parse_keys("s,esc"))
-    display._wait = opening(model.gate, display, "saving 1 picture")
+    display._wait = opening(model.gate, display, "saving 1 image")
     with pytest.raises(ImageError, match="cannot save"):
         run_live(session, display)
     session.close()

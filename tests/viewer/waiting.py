@@ -41,6 +41,7 @@ class Gate:
             number = self.arrived
             self._changed.notify_all()
             if not self._changed.wait_for(lambda: self._may >= number, 2 * HANG_SECONDS):
+                self._may = math.inf  # no longer held
                 raise TimeoutError("nobody opened the gate")
 
     def let(self, count: float) -> None:
