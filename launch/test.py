@@ -29,8 +29,7 @@ def main() -> int:
     environment.enter("all", Path(__file__).resolve(), arguments)
     arguments = [argument for argument in arguments if argument != environment.READY_FLAG]
     command = [sys.executable, "-m", "pytest", *pytest_arguments(arguments, os.cpu_count() or 1)]
-    threads = {"OMP_NUM_THREADS": "1"} if "-n" in command else {}  # the workers share the cores already
-    return subprocess.run(command, env={**threads, **os.environ}, check=False).returncode
+    return subprocess.run(command, check=False).returncode
 
 
 if __name__ == "__main__":

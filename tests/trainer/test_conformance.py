@@ -35,7 +35,7 @@ CLASSES = ("one", "two")
 # Small values of options that several families have: what conforms when small conforms when large.
 SMALL = {
     "width": 16, "critic_steps": 2, "discriminator": "resnet10", "blocks": 2, "features": 16, "discriminator_width": 8,
-    "crop_size": SIZE_PX, "pretrain": 1, "perceptual": 0.0, "pixel": 1.0, "low": Path("low"),
+    "crop_size": SIZE_PX, "pretrain": 1, "perceptual": 0.0, "multipliers": (1, 2), "pixel": 1.0, "low": Path("low"),
 }  # fmt: skip
 
 
@@ -221,7 +221,21 @@ def test_samples_are_images_and_repeat(family_class: type[Family], options: dict
     assert first.max() <= 1
 
 
-@pytest.mark.parametrize(("family_class", "options"), architectures())
+def exported() -> list[Any]:
+    """Every architecture for grey and for RGB images; in the fast set for one of the two, in turn."""
+    return [
+        pytest.param(
+            *architecture.values,
+            a_spec(channels),
+            id=f"{name}-{architecture.id}",
+            marks=[pytest.mark.slow] if (number + channels // 2) % 2 else [],
+        )
+        for number, architecture in enumerate(architectures())
+        for name, channels in (("grey", 1), ("rgb", 3))
+    ]
+
+
+@pytest.mark.parametrize(("family_class", "options", "spec"), exported())
 def test_exported_files_are_what_the_networks_are(
     tmp_path: Path, family_class: type[Family], options: dict[str, Any], spec: DataSpec
 ) -> None:

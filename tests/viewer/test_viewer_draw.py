@@ -1,6 +1,5 @@
 """Drawing: strokes, undo to the bit, colours, and the result that follows."""
 
-import time
 from pathlib import Path
 
 import cv2
@@ -9,6 +8,7 @@ import pytest
 import small_models as make
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from waiting import wait_until
 
 from viewer.__main__ import main
 from viewer.app import run_live, run_scripted
@@ -177,13 +177,19 @@ def test_the_image_follows_while_the_button_is_held(edges_path: Path, tmp_path: 
     translate, seen = work.translator.model.translate, []
 
     def noted(*arguments: object) -> object:
-        time.sleep(0.02)
         seen.append(len(work.state.strokes[0].points) if work.state.strokes else 0)
         return translate(*arguments)
 
     work.translator.model.translate = noted
     places = ":".join(f"{20 + 4 * step}:{50 + step}" for step in range(60))
-    display = make.FakeDisplay(parse_keys(f"drag:{places}"), wait=lambda seconds: time.sleep(0.005))
+    display = make.FakeDisplay(parse_keys(f"drag:{places}"))
+
+    def wait(seconds: float) -> None:
+        """Now and then a person looks whether the image has followed before going on."""
+        if display.polls % 12 == 0 and work.state.strokes:
+            wait_until(lambda: seen[-1:] == [len(work.state.strokes[0].points)])
+
+    display._wait = wait
     run_live(work, display, parse_keys("esc"))
     work.close()
     assert len(work.state.strokes[0].points) > 20
