@@ -12,14 +12,14 @@ from typing import Final
 import cv2
 import numpy as np
 
+from trainer.contract.samplers import Sampler, add_noise, ddim, ddpm, dpm_solver, predict_x0
 from viewer import latents
 from viewer.files.inputs import read_photo
 from viewer.files.png import Image, resize
 from viewer.model import Images, Model, ModelError
 from viewer.modes.diffuse.denoiser import Denoiser
-from viewer.modes.diffuse.noise import PageNoise
+from viewer.modes.diffuse.noise import Floats, PageNoise
 from viewer.modes.diffuse.state import Origin
-from viewer.samplers import Floats, Sampler, cleaned, ddim, ddpm, dpm_solver, renoised
 from viewer.sessions.classes import NO_CLASSES, Classes
 
 _PIXELS_A_RUN: Final = 4096  # more images at once gain little, and keep a key waiting
@@ -199,7 +199,7 @@ class _Way:
             self._x = noise.draw(drawn, 0)
         else:
             images = np.float32(settings.strength) * denoiser.array(sources)
-            self._x = renoised(denoiser.schedule, images, start, noise.draw(drawn, 0)) if settings.noise else images
+            self._x = add_noise(denoiser.schedule, images, start, noise.draw(drawn, 0)) if settings.noise else images
 
         def more(_: Sequence[int]) -> Floats:
             self._stage += 1
@@ -224,7 +224,7 @@ class _Way:
         if self._last is None or not self._left:
             return self.noisy()
         x, prediction, t = self._last
-        return self._denoiser.images(cleaned(self._denoiser.schedule, prediction, x, t))
+        return self._denoiser.images(predict_x0(self._denoiser.schedule, prediction, x, t))
 
 
 def _sampled(
