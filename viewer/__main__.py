@@ -13,6 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from trainer.contract.errors import INSTALL_LIBRARIES, ViewerError
+from trainer.contract.text import printable
 from viewer.flags import (
     BUILT_IN,
     add_animate_flags,
@@ -29,7 +30,6 @@ from viewer.flags import (
     check_beside_saved,
 )
 from viewer.keys import help_text
-from viewer.text import printable
 from viewer.worker import leave
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import sys
 from types import FrameType, ModuleType
 
 from trainer.contract.errors import UserError, fail
+from trainer.contract.text import printable
 from trainer.data.drawing import toycats
-from trainer.data.sources.npy import printable
 from trainer.data.tools import align, create, downscale, edges, filter, info, merge, morph, select, shards, split, stats
 
 TOOLS: tuple[ModuleType, ...] = (

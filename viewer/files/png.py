@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.contract.errors import ImageError
-from viewer.files.atomic import write_new
+from trainer.contract.files import write_new
 
 Image = NDArray[np.uint8]  # [h, w, 3] BGR
 

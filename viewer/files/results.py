@@ -10,8 +10,8 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
+from trainer.contract import files
 from trainer.contract.errors import ImageError
-from viewer.files import atomic as files
 from viewer.files.inputs import Photo
 from viewer.files.png import Image, add_chunk, encode_png
 from viewer.sessions.translation import Upscaler, bicubic

@@ -10,7 +10,8 @@ import numpy as np
 from tqdm import tqdm
 
 from trainer.contract.errors import ImageError, ViewerError
-from viewer.files.atomic import partial_of, put_in_place
+from trainer.contract.files import partial_of, put_in_place
+from trainer.contract.text import printable
 from viewer.files.inputs import FILM_SUFFIXES, LARGEST_PIXELS, Photo, is_film, photo_size, read_photo
 from viewer.files.png import Image
 from viewer.files.results import SUFFIXES, encode, errors_of, free_name, upscale_recipe, write_new
@@ -18,7 +19,6 @@ from viewer.model import Model
 from viewer.modes.translate.session import Wanted, make, recipe_of
 from viewer.sessions.tiles import Tile
 from viewer.sessions.translation import Translator, Upscaler
-from viewer.text import printable
 from viewer.worker import Worker
 
 _LOOK_SECONDS: Final = 0.02  # between looks at the worker

@@ -20,9 +20,9 @@ from trainer.contract.errors import UserError
 from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import decode, files_in, read_bytes
 from trainer.contract.resample import shrink
+from trainer.contract.text import printable
 from trainer.data.batches.dataset import GIB, ImageDataset, Images, Ragged, Sides, open_dataset
 from trainer.data.sources.folder import training_part
-from trainer.data.sources.npy import printable
 from trainer.data.sources.shards import find_shards
 from trainer.data.sources.threads import in_threads
 from trainer.family import Crops

@@ -20,11 +20,12 @@ from trainer.contract.errors import UserError
 from trainer.contract.headers import Unreadable
 from trainer.contract.headers import read_header as read_image_header
 from trainer.contract.images import files_in, load, read_bytes
+from trainer.contract.text import printable
 from trainer.data.drawing import toycats
 from trainer.data.sources.base import Packed, of_stored, resized
 from trainer.data.sources.folder import class_folders, training_part
 from trainer.data.sources.formats import open_packed
-from trainer.data.sources.npy import Stored, Writer, printable
+from trainer.data.sources.npy import Stored, Writer
 from trainer.data.sources.npy_set import ImageSet
 from trainer.data.sources.sidecar import MADE, originals
 from trainer.data.sources.torchvision_sets import open_torchvision

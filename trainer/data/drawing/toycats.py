@@ -18,8 +18,8 @@ import numpy as np
 from tqdm import tqdm
 
 from trainer.contract.errors import require
+from trainer.contract.text import printable
 from trainer.data.drawing.brush import CIRCLE, Brush, Colour, curve, ellipse, leaf, mirrored, mix
-from trainer.data.sources.npy import printable
 from trainer.data.sources.npy_set import check_set, writing
 from trainer.data.sources.sidecar import Facts
 from trainer.data.sources.threads import in_threads

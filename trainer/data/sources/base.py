@@ -9,7 +9,8 @@ import numpy as np
 
 from trainer.contract.errors import UserError
 from trainer.contract.images import Fit, resize
-from trainer.data.sources.npy import Stored, printable
+from trainer.contract.text import printable
+from trainer.data.sources.npy import Stored
 from trainer.data.sources.threads import in_threads
 
 MOST_BYTES = 1 << 20  # of images that are changed at once

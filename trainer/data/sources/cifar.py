@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from trainer.contract.errors import UserError
+from trainer.contract.text import printable
 from trainer.data.sources.base import Packed, Piece, read_all
-from trainer.data.sources.npy import printable
 
 SIDE = 32  # pixels
 RECORD = 1 + 3 * SIDE * SIDE  # bytes

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from trainer.contract.images import files_in
-from trainer.data.sources.npy import printable
+from trainer.contract.text import printable
 
 # What the halves of a published set are called; a folder of such folders is no folder of classes.
 PARTS = frozenset(("train", "training", "test", "testing", "val", "valid", "validation"))

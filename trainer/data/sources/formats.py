@@ -4,10 +4,10 @@ from pathlib import Path
 
 from trainer.contract.errors import UserError
 from trainer.contract.images import Fit, resize
+from trainer.contract.text import printable
 from trainer.data.sources import cifar, hub, hub_stream, idx
 from trainer.data.sources import shards as sharded
 from trainer.data.sources.base import Packed, of_stored, resized
-from trainer.data.sources.npy import printable
 from trainer.data.sources.npy_set import ImageSet
 from trainer.data.sources.sidecar import Facts
 

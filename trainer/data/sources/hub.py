@@ -19,9 +19,9 @@ import numpy as np
 from trainer.contract.errors import UserError
 from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import Fit, load_bytes, resize
+from trainer.contract.text import printable
 from trainer.data.sources.base import Packed, Piece
 from trainer.data.sources.labels import LABEL_NAMES, numbered_values
-from trainer.data.sources.npy import printable
 from trainer.data.sources.parquet_rows import (
     MOST_GROUP_BYTES,
     Groups,

@@ -10,10 +10,10 @@ import numpy as np
 
 from trainer.contract.errors import UserError
 from trainer.contract.images import Fit, resize
+from trainer.contract.text import printable
 from trainer.data.sources.base import Packed
 from trainer.data.sources.hub import HINT, class_names, find_columns, parse
 from trainer.data.sources.labels import numbered_values
-from trainer.data.sources.npy import printable
 from trainer.data.sources.parquet_rows import (
     MOST_GROUP_BYTES,
     Groups,

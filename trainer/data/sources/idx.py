@@ -16,8 +16,8 @@ from typing import BinaryIO
 import numpy as np
 
 from trainer.contract.errors import UserError
+from trainer.contract.text import printable
 from trainer.data.sources.base import Packed, Piece
-from trainer.data.sources.npy import printable
 
 GZIP = b"\x1f\x8b"
 MAGIC = re.compile(rb"\0\0[\x08-\x0e][\x01-\x08]", re.DOTALL)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from trainer.contract.errors import UserError
-from trainer.data.sources.npy import printable
+from trainer.contract.text import printable
 
 MOST_BYTES = 1 << 28
 MOST_CLASSES = 10_000

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from trainer.contract.errors import UserError
+from trainer.contract.text import printable
 from trainer.data.sources import sidecar as known
-from trainer.data.sources.npy import Stored, Writer, check_free, output, printable
+from trainer.data.sources.npy import Stored, Writer, check_free, output
 from trainer.data.sources.sidecar import Facts
 
 MOST_OLD_FACTS = 1 << 30  # bytes

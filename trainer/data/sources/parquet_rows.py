@@ -17,9 +17,9 @@ import numpy as np
 from trainer.contract.errors import UserError
 from trainer.contract.headers import Unreadable
 from trainer.contract.images import Fit, load_bytes, read_bytes, resize
+from trainer.contract.text import printable
 from trainer.data.sources.base import WINDOW
 from trainer.data.sources.folder import real
-from trainer.data.sources.npy import printable
 
 MOST_GROUP_BYTES = 1 << 28  # that are read at once
 MOST_HELD_BYTES = 1 << 30

@@ -28,7 +28,7 @@ import cv2
 import numpy as np
 
 from trainer.contract.errors import UserError
-from trainer.data.sources.npy import printable
+from trainer.contract.text import printable
 
 MADE = -1  # the group of what is made of several images
 ORDERS = ("RGB", "BGR", "grey")

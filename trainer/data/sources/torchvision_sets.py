@@ -14,9 +14,9 @@ from pathlib import Path
 
 from trainer.contract.errors import UserError
 from trainer.contract.files import cache
+from trainer.contract.text import printable
 from trainer.data.sources import cifar, idx
 from trainer.data.sources.base import Packed, resized
-from trainer.data.sources.npy import printable
 
 IDX_SETS = ("MNIST", "FashionMNIST", "KMNIST")
 NAME = re.compile(rf"torchvision:({'|'.join((*IDX_SETS, 'CIFAR10'))})(?::(train|test))?")

@@ -11,8 +11,9 @@ from tqdm import tqdm
 from trainer.contract.errors import UserError
 from trainer.contract.headers import Header, Unreadable, read_header
 from trainer.contract.images import read_bytes
+from trainer.contract.text import printable
 from trainer.data.sources.folder import find, real
-from trainer.data.sources.npy import check_free, output, printable
+from trainer.data.sources.npy import check_free, output
 from trainer.data.sources.threads import in_threads
 
 Change = Callable[[bytes, Header], np.ndarray]

@@ -27,12 +27,13 @@ from tqdm import tqdm
 from trainer.contract.errors import UserError, require
 from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import decode, one_at_a_time, read_bytes
+from trainer.contract.text import printable
 from trainer.data.faces.cutter import MARGIN, NO_FACE, Cutter, Variant, add_model_option
 from trainer.data.faces.landmarks import Finder
 from trainer.data.sources.base import Packed
 from trainer.data.sources.folder import find, names_of, real
 from trainer.data.sources.formats import open_set
-from trainer.data.sources.npy import check_free, output, printable
+from trainer.data.sources.npy import check_free, output
 from trainer.data.sources.npy_set import check_not_input, check_set, writing
 from trainer.data.sources.sidecar import Facts
 from trainer.data.sources.threads import in_threads

@@ -21,8 +21,8 @@ from trainer.contract.files import replacing
 from trainer.contract.headers import Header, Unreadable
 from trainer.contract.images import decode
 from trainer.contract.resample import shrink
+from trainer.contract.text import printable
 from trainer.data.sources.folder import real
-from trainer.data.sources.npy import printable
 from trainer.data.tools._convert import convert, make_folder, plan
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from trainer.contract.errors import UserError, require
 from trainer.contract.headers import Header
 from trainer.contract.images import decode, pad, resize
-from trainer.data.sources.npy import printable
+from trainer.contract.text import printable
 from trainer.data.tools._convert import convert, plan
 
 SIGMA = 0.33

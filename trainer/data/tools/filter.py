@@ -27,9 +27,9 @@ from tqdm import tqdm
 from trainer.contract.errors import UserError, require
 from trainer.contract.headers import Header
 from trainer.contract.images import decode
+from trainer.contract.text import printable
 from trainer.data.sources.base import Packed, Piece, of_stored
 from trainer.data.sources.formats import open_packed
-from trainer.data.sources.npy import printable
 from trainer.data.sources.npy_set import ImageSet, check_set, writing
 from trainer.data.sources.sidecar import Facts, beside
 from trainer.data.sources.threads import in_threads

@@ -19,10 +19,10 @@ from trainer.contract.errors import UserError
 from trainer.contract.headers import Header, Unreadable
 from trainer.contract.headers import read_header as read_image_header
 from trainer.contract.images import files_in, read_bytes
+from trainer.contract.text import printable
 from trainer.data.sources.base import Packed
 from trainer.data.sources.folder import class_folders
 from trainer.data.sources.formats import open_packed
-from trainer.data.sources.npy import printable
 from trainer.data.sources.npy_set import ImageSet
 from trainer.data.sources.shards import describe_mixed
 from trainer.data.sources.sidecar import beside

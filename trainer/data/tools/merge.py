@@ -18,8 +18,8 @@ import numpy as np
 from tqdm import tqdm
 
 from trainer.contract.errors import UserError
+from trainer.contract.text import printable
 from trainer.data.sources.folder import find
-from trainer.data.sources.npy import printable
 from trainer.data.sources.npy_set import ImageSet, check_set, writing
 from trainer.data.sources.sidecar import MADE, Facts, originals
 

@@ -22,7 +22,8 @@ from tqdm import tqdm
 
 from trainer.contract.errors import UserError, require
 from trainer.contract.sheet import read_table
-from trainer.data.sources.npy import check_free, output, printable
+from trainer.contract.text import printable
+from trainer.data.sources.npy import check_free, output
 from trainer.data.sources.npy_set import ImageSet, check_not_input, check_set, writing
 from trainer.data.sources.sidecar import Facts, fingerprint
 from trainer.data.tools._convert import make_folder

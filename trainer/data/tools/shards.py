@@ -26,10 +26,10 @@ from tqdm import tqdm
 from trainer.contract.errors import UserError, require
 from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import files_in, load_bytes, read_bytes
+from trainer.contract.text import printable
 from trainer.data.sources.base import Packed, of_stored, resized
 from trainer.data.sources.folder import class_folders, real, training_part
 from trainer.data.sources.formats import open_packed
-from trainer.data.sources.npy import printable
 from trainer.data.sources.npy_set import ImageSet
 from trainer.data.sources.shards import PLAIN, RANGE, expand
 from trainer.data.sources.shards.writer import Entry, ShardWriter, writing_shards

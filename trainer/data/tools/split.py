@@ -16,8 +16,8 @@ from tqdm import tqdm
 
 from trainer.contract.errors import UserError, require
 from trainer.contract.files import sync
+from trainer.contract.text import printable
 from trainer.data.sources.folder import real
-from trainer.data.sources.npy import printable
 from trainer.data.sources.npy_set import ImageSet, check_set, writing
 from trainer.data.sources.sidecar import MADE, originals
 

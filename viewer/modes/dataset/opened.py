@@ -25,9 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.contract.errors import ImageError
+from trainer.contract.text import printable
 from viewer.files.inputs import read_photo
 from viewer.files.png import Image
-from viewer.text import printable
 
 Labels = NDArray[np.int64]
 

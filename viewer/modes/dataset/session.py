@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from trainer.contract.errors import ImageError
+from trainer.contract.text import printable
 from viewer import render
 from viewer.files.png import Image, encode_png, save_numbered
 from viewer.files.table import ONE_A_IMAGE
@@ -24,7 +25,6 @@ from viewer.modes.dataset.state import ALL, DatasetState
 from viewer.modes.latent.layout import Area
 from viewer.sessions.classes import class_words
 from viewer.sessions.session import Session, check_saved_size
-from viewer.text import printable
 
 MARK: Final = (60, 60, 235)
 _FAINT: Final = render.TONES["hint"]

@@ -7,6 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from trainer.contract.text import printable
 from viewer import render
 from viewer.files.inputs import Photo
 from viewer.files.png import Image, encode_png, save_numbered
@@ -15,7 +16,6 @@ from viewer.frame.plots import mark
 from viewer.modes.latent.layout import Area
 from viewer.modes.pick.state import PickState
 from viewer.sessions.session import Session
-from viewer.text import printable
 
 
 class PickSession(Session[PickState, None, None]):

@@ -20,8 +20,9 @@ import numpy as np
 from trainer.contract.errors import UserError
 from trainer.contract.headers import Unreadable
 from trainer.contract.images import MOST_BYTES, Fit, load_bytes, resize
+from trainer.contract.text import printable
 from trainer.data.sources.base import Packed, Piece
-from trainer.data.sources.npy import printable, read_at
+from trainer.data.sources.npy import read_at
 from trainer.data.sources.shards.index import MOST_INDEX_BYTES, Index, read_index
 from trainer.data.sources.shards.scan import scan
 from trainer.data.sources.sidecar import read_json

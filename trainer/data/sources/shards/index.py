@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from trainer.contract.errors import UserError
-from trainer.data.sources.npy import printable
+from trainer.contract.text import printable
 from trainer.data.sources.shards.tar import BLOCK
 from trainer.data.sources.sidecar import read_json, versions
 

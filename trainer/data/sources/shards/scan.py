@@ -21,8 +21,8 @@ from trainer.contract.errors import UserError
 from trainer.contract.files import cache, replace_bytes
 from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import MOST_BYTES
+from trainer.contract.text import printable
 from trainer.data.sources.labels import LABEL_NAMES, numbered_values
-from trainer.data.sources.npy import printable
 from trainer.data.sources.shards.index import Index, Shard, read_index
 from trainer.data.sources.shards.tar import members
 from trainer.data.sources.threads import in_threads

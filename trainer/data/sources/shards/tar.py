@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from trainer.contract.errors import UserError
-from trainer.data.sources.npy import printable
+from trainer.contract.text import printable
 
 BLOCK = 512
 MOST_NAME_BYTES = 1 << 16  # of a long name, or of a pax header

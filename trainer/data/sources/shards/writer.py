@@ -6,6 +6,7 @@ by which readers refuse the shards, and the next writer of the same set removes 
 """
 
 import contextlib
+import glob
 import json
 import os
 import platform
@@ -17,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from trainer.contract.errors import UserError
-from trainer.data.sources.npy import output, printable
+from trainer.contract.text import printable
+from trainer.data.sources.npy import output
 from trainer.data.sources.shards import index_of
 from trainer.data.sources.shards.index import MOST_INDEX_BYTES, Index, Shard
 from trainer.data.sources.shards.scan import MOST_SIZES
@@ -165,7 +167,7 @@ def remove_unfinished(place: Path, own: bool = False) -> None:
     for name in marker.get("names", ()):
         shard = place.with_name(str(name))
         if shard.suffix == ".tar" and shard.parent == place.parent and index_of(shard) == place:
-            for left in (shard, shard.with_name(f".{name}.{process}.part")):
+            for left in (shard, *shard.parent.glob(f".{glob.escape(shard.name)}.{process}.*part")):
                 left.unlink(missing_ok=True)
     place.unlink(missing_ok=True)
 

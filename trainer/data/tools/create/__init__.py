@@ -25,13 +25,13 @@ from tqdm import tqdm
 from trainer.contract.errors import UserError, require
 from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import Fit, centre, load_bytes, pad, read_bytes, resize
+from trainer.contract.text import printable
 from trainer.data.faces.cutter import Cutter, add_model_option
 from trainer.data.faces.landmarks import Finder
 from trainer.data.sources.base import Packed
 from trainer.data.sources.folder import find, names_of
 from trainer.data.sources.formats import open_set
 from trainer.data.sources.labels import by_folder, by_table, numbered
-from trainer.data.sources.npy import printable
 from trainer.data.sources.npy_set import SetWriter, check_not_input, check_set, writing
 from trainer.data.sources.sidecar import Facts
 from trainer.data.sources.threads import in_threads

@@ -28,10 +28,10 @@ import numpy as np
 from tqdm import tqdm
 
 from trainer.contract.errors import UserError, require
+from trainer.contract.text import printable
 from trainer.data.faces.cutter import add_model_option
 from trainer.data.faces.landmarks import Finder
 from trainer.data.sources.labels import MOST_CLASSES
-from trainer.data.sources.npy import printable
 from trainer.data.sources.npy_set import ImageSet, check_set, writing
 from trainer.data.sources.sidecar import MADE, Facts
 from trainer.data.sources.threads import in_threads

@@ -17,7 +17,8 @@ import numpy as np
 from tqdm import tqdm
 
 from trainer.contract.errors import UserError
-from trainer.data.sources.npy import check_free, output, printable
+from trainer.contract.text import printable
+from trainer.data.sources.npy import check_free, output
 from trainer.data.sources.npy_set import ImageSet, check_not_input
 from trainer.data.sources.threads import in_threads
 from trainer.data.tools.stats.page import draw_page
