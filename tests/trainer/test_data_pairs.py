@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from trainer.config import RunConfig
+from trainer.contract.edges import edge_map
 from trainer.contract.errors import UserError
 from trainer.data.batches import open_data
 from trainer.data.batches.augment import Augment, cut, quarter_turns
 from trainer.data.batches.dataset import FolderImages, ImageDataset
 from trainer.data.batches.stream import Stream, ordered
-from trainer.data.tools.edges import edge_map
 from trainer.family import Pairs
 
 CPU = torch.device("cpu")

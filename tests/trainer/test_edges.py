@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 import pytest
 
+from trainer.contract.edges import edge_map
 from trainer.contract.errors import UserError
 from trainer.data.__main__ import main
 from trainer.data.tools._convert import plan
-from trainer.data.tools.edges import edge_map
 
 
 def disc(size: int = 64, ground: int = 255, ink: tuple[int, int, int] = (200, 40, 30)) -> np.ndarray:

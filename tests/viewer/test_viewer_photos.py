@@ -12,8 +12,6 @@ from PIL import Image as Pillow
 from small_models import photo_like
 
 from trainer.contract.errors import ImageError
-from trainer.data.tools.edges import edge_map
-from viewer.edges import find_edges
 from viewer.files.inputs import LARGEST_PIXELS, find_photos, photo_size, read_photo
 
 RGB = photo_like(20, 30)[..., ::-1].copy()
@@ -149,15 +147,6 @@ def test_files_folders_and_patterns(tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir(exist_ok=True)
         with pytest.raises(ImageError, match=expected):
             found(word)
-
-
-@pytest.mark.parametrize("options", [{}, {"sigma": 0.1}, {"sigma": 0.9, "blur": 5}, {"blur": 0}, {"invert": True}])
-def test_edges_are_those_that_models_are_trained_on(options: dict[str, float]) -> None:
-    for seed, shape in enumerate([(40, 60), (97, 31), (8, 8)]):
-        image = photo_like(*shape, seed=seed)
-        assert np.array_equal(find_edges(image, **options), edge_map(image[..., ::-1].copy(), **options))
-        grey = image[..., 0].copy()
-        assert np.array_equal(find_edges(grey, **options), edge_map(grey[..., None], **options))
 
 
 def test_only_what_is_hidden_below_the_folder_is_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,9 +15,9 @@ import small_models as make
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trainer.contract.edges import edge_map
 from viewer.__main__ import main
 from viewer.app import run_live, run_scripted
-from viewer.edges import find_edges
 from viewer.files.png import read_recipe
 from viewer.keys import NAMES, Event, decode_character, parse_keys
 from viewer.latents import slerp
@@ -62,7 +62,7 @@ def test_arrows_lead_through_the_images_and_s_saves_the_result(edges_path: Path,
     work.close()
     model = open_model(edges_path)
     saved = tmp_path / "edges-0001.png"
-    edges = find_edges(cv2.imread(str(paths[1])))
+    edges = edge_map(cv2.imread(str(paths[1]))[..., ::-1].copy())
     expected = Translator(model).translate(np.repeat(edges[..., None], 3, axis=2))
     assert np.array_equal(cv2.imread(str(saved)), expected)
     recipe = read_recipe(saved)

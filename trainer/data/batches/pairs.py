@@ -14,6 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from trainer.config import RunConfig
+from trainer.contract.edges import edge_map
 from trainer.contract.errors import UserError
 from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import decode, files_in, load, read_bytes, resize
@@ -21,7 +22,6 @@ from trainer.contract.text import printable
 from trainer.data.batches.dataset import GIB, FolderImages, ImageDataset, Images, Sides, open_dataset
 from trainer.data.sources.folder import real
 from trainer.data.sources.threads import in_threads
-from trainer.data.tools.edges import edge_map
 from trainer.family import Pairs
 
 LISTED = 12  # names of files without a partner
