@@ -196,7 +196,7 @@ def test_a_image_that_cannot_be_opened_is_not_saved(
     work.settle(0.0)
     press(work, "pageup,s")
     work.settle(1.0)
-    assert "broken.png: not an image that can be read" in work.title()
+    assert "broken.png: truncated" in work.title()
     work.settle(9.0)  # the notice is gone
     assert "cannot be opened" in work.title()
     press(work, "pageup,s")

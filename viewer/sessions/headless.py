@@ -11,8 +11,9 @@ from tqdm import tqdm
 
 from trainer.contract.errors import ImageError, ViewerError
 from trainer.contract.files import partial_of, put_in_place
+from trainer.contract.headers import MOST_PIXELS
 from trainer.contract.text import printable
-from viewer.files.inputs import FILM_SUFFIXES, LARGEST_PIXELS, Photo, is_film, photo_size, read_photo
+from viewer.files.inputs import FILM_SUFFIXES, Photo, is_film, photo_size, read_photo
 from viewer.files.png import Image
 from viewer.files.results import SUFFIXES, encode, errors_of, free_name, upscale_recipe, write_new
 from viewer.model import Model
@@ -143,8 +144,8 @@ def _write_film(upscaler: Upscaler, path: Path, target: Path) -> None:
         there, frame = film.read()
         if not there:
             raise ImageError(f"{path}: not a film that can be read")
-        if frame.shape[0] * frame.shape[1] > LARGEST_PIXELS:
-            raise ImageError(f"{path}: far too large, expected at most {LARGEST_PIXELS} pixels")
+        if frame.shape[0] * frame.shape[1] > MOST_PIXELS:
+            raise ImageError(f"{path}: far too large, expected at most {MOST_PIXELS} pixels")
         rate = film.get(cv2.CAP_PROP_FPS)
         rate = rate if 0 < rate < 1000 else _USUAL_RATE
         total = int(film.get(cv2.CAP_PROP_FRAME_COUNT))
