@@ -110,7 +110,7 @@ def test_a_image_that_cannot_be_read_any_more_is_said_and_the_others_go_on(edges
     display = make.FakeDisplay([], interactive=False)
     run_scripted(work, display, parse_keys("right,right,s"))
     work.close()
-    assert work.failures == [f"{paths[1]}: no such file"]
+    assert work.failures == [f"{paths[1]}: no such file or directory"]
     assert read_recipe(tmp_path / "edges-0001.png")["image"] == "photo2.png"
 
 
@@ -159,7 +159,7 @@ def test_a_folder_is_written_without_a_screen(
         (["{edges}", "{folder}/gone.png"], "gone.png: no such file"),
         (["{edges}", "{folder}/gone*.png"], "no file matches this pattern"),
         (["{edges}", "{folder}/empty"], "found no images in this folder"),
-        (["{edges}", "{folder}/notes.txt"], "not an image that can be read"),
+        (["{edges}", "{folder}/notes.txt"], "not an image (JPEG"),
         (["{edges}", "{folder}/notes.txt", "{folder}/gone.png"], "none of 2 files is an image that can be used"),
         (["{generator}", "{folder}/photo0.png"], "found a generator, expected a translator"),
         (["{folder}/notes.txt", "{folder}/photo0.png"], "not an ONNX model"),

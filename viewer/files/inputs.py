@@ -1,5 +1,6 @@
 """Images that go into a translator: found by names, folders and patterns, read with all that a file may hold."""
 
+import contextlib
 import glob
 import re
 import warnings
@@ -11,15 +12,17 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as Pillow
 
 from trainer.contract import images
 from trainer.contract.errors import ImageError
-from trainer.contract.headers import read_header
+from trainer.contract.headers import MOST_PIXELS, read_header
 from trainer.contract.text import printable
 from viewer.files.png import Image, naming
 
 SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
 FILM_SUFFIXES: Final = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm")
+_ORIENTATION: Final = 0x0112  # EXIF tag
 
 
 @dataclass(frozen=True)
@@ -70,9 +73,19 @@ def is_film(path: Path) -> bool:
 
 
 def photo_size(path: Path) -> tuple[int, int]:
-    """Height and width of an image, upright, without decoding it. Raises ``ImageError``."""
-    with naming(path):
-        return read_header(images.read_bytes(path)).shape
+    """Height and width of an image, upright, by its first bytes where they say it. Raises ``ImageError``."""
+    width, height, orientation = 0, 0, 1
+    with warnings.catch_warnings(), contextlib.suppress(Exception):  # Pillow raises a dozen kinds for damaged files
+        warnings.simplefilter("ignore")  # of sizes that are checked here
+        if path.is_file():  # a pipe would wait for someone to write
+            with Pillow.open(path) as opened:
+                width, height = opened.size
+                if opened.format != "PNG" or "exif" in opened.info:  # else Pillow decodes all to look for it
+                    orientation = opened.getexif().get(_ORIENTATION, 1)
+    if not 0 < width * height <= MOST_PIXELS or orientation not in range(1, 9):
+        with naming(path):
+            return read_header(images.read_bytes(path)).shape
+    return (width, height) if orientation > 4 else (height, width)
 
 
 def read_photo(path: Path) -> Photo:
@@ -88,8 +101,6 @@ def read_photo(path: Path) -> Photo:
 
 def _profile(data: bytes) -> bytes:
     """The ICC profile of an image whose header has been checked; nothing where it has none."""
-    from PIL import Image as Pillow  # takes time to load
-
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of sizes, which are checked
