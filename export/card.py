@@ -13,31 +13,22 @@ from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from typing import Any, Final
 
+from export.kinds import KINDS
+
 SCHEMA: Final = "1.1"  # major.minor: readers refuse a newer major and ignore keys that they do not know
 
-_GENERATOR_INPUTS = {"latent": "f32"}
-KINDS: Final[Mapping[str, tuple[Mapping[str, str], Mapping[str, str], str, str]]] = {
-    # kind: (inputs, optional inputs, output, output type)
-    "generator": (_GENERATOR_INPUTS, {"label": "i64"}, "image", "u8"),
-    "encoder": ({"image": "u8"}, {}, "latent", "f32"),
-    "detail": (_GENERATOR_INPUTS, {}, "detail", "f32"),
-    # ONNX allows no output the name of an input
-    "translator": ({"image": "u8"}, {"latent": "f32"}, "translated", "u8"),
-    "denoiser": ({"noisy": "f32", "t": "i64"}, {"label": "i64"}, "prediction", "f32"),
-}
 DTYPES: Final = ("f32", "i64", "u8")
 PRIORS: Final = ("normal", "uniform")
-_LATENT_KINDS: Final = ("generator", "encoder", "detail")
 _MAX_LATENT: Final = 1 << 16
 _MAX_SIDE_PX: Final = 1 << 14
 _MAX_MULTIPLE: Final = 1 << 12
-CONDITIONS: Final = ("given", "edges")  # kinds of conditions that any reader can make
+CONDITIONS: Final = ("given", "edges")  # kinds of conditions that every reader can make
 _MAX_SIGMA: Final = 1.0
 _MAX_BLUR: Final = 99  # pixels
 _MAX_PALETTE: Final = 64  # colours
 PREDICTIONS: Final = ("epsilon", "x0", "v")  # of denoisers: the noise, the image, or √ᾱ ε - √(1-ᾱ) x
 _MAX_STEPS: Final = 10_000
-_MAX_MESSAGE: Final = 300  # characters: what is wrong with a hostile file should not fill the screen
+_MAX_MESSAGE: Final = 300  # characters: a hostile file must not fill the screen with its error
 
 
 class CardError(ValueError):
@@ -68,7 +59,7 @@ class Latent:
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """A model's description of itself. Unknown facts are empty, never guessed."""
+    """A model's description of itself. What is unknown is empty, never guessed."""
 
     kind: str  # one of KINDS
     family: str  # "vae", "dcgan", ...
@@ -87,10 +78,10 @@ class Card:
     condition: Mapping[str, Any] = field(default_factory=dict)
     latent: Latent | None = None
     classes: tuple[str, ...] = ()  # class names by label
-    # of a denoiser {"kind": "cosine", "prediction": "v", "alpha_bar": [...]}: what it predicts, and the share of the
-    # image's variance that is left at each step t, falling; an image at t is √ᾱ x + √(1-ᾱ) ε, with x in -1..1
+    # of a denoiser {"kind": "cosine", "prediction": "v", "alpha_bar": [...]}: what it predicts, and ᾱ of each step t,
+    # the share of the variance that is the image's, falling; an image at t is √ᾱ x + √(1-ᾱ) ε, with x in -1..1
     schedule: Mapping[str, Any] = field(default_factory=dict)
-    # [k, size] principal directions of the training latents, strongest first, each one standard deviation long
+    # [k, size] principal directions of the training latents, strongest first, each one std long
     directions: tuple[tuple[float, ...], ...] = ()
     sample_latents: tuple[tuple[float, ...], ...] = ()  # [k, size] latents of a few training images
     licence: str = ""
@@ -104,9 +95,9 @@ class Card:
         _check(self)
 
     def to_props(self) -> dict[str, str]:
-        """The card as ONNX metadata: one JSON text a key; empty facts are left out.
+        """The card as ONNX metadata: one JSON text a key; empty fields are left out.
 
-        Raises ``CardError`` where a fact has no place in JSON: NaN, infinity, an object, half a character.
+        Raises ``CardError`` where a value cannot be JSON: NaN, infinity, an object, a lone surrogate.
         """
         props = {}
         for item in fields(self):
@@ -260,7 +251,7 @@ def _check(card: Card) -> None:
 
 
 def _check_condition(condition: Mapping[str, Any]) -> None:
-    """What readers compute with; of kinds that they do not know they can say so, and of other keys make nothing."""
+    """Check the values that readers compute with; unknown kinds and keys are allowed, and ignored."""
     if not condition:
         return
     if not isinstance(condition.get("kind"), str):
@@ -282,11 +273,11 @@ def _check_condition(condition: Mapping[str, Any]) -> None:
 
 
 def _check_noise(card: Card) -> None:
-    """What samplers compute with; other kinds have no schedule that anyone reads."""
-    if card.kind != "denoiser":
+    """Check the noise schedule that samplers compute with, for the kinds that need one."""
+    if not KINDS[card.kind].has_schedule:
         return
     if not card.schedule:
-        raise CardError("card of a denoiser lacks schedule")
+        raise CardError(f"card of a {card.kind} lacks schedule")
     prediction = card.schedule.get("prediction")
     if prediction not in PREDICTIONS:
         raise CardError(f"card schedule prediction is {prediction!r}, expected one of {', '.join(PREDICTIONS)}")
@@ -296,7 +287,7 @@ def _check_noise(card: Card) -> None:
     if not (shares[-1] > 0 and shares[0] < 1 and all(one > other for one, other in pairwise(shares))):
         raise CardError("card schedule alpha_bar is not a list of numbers that fall within 0..1")
     if any(port.name == "label" for port in card.inputs) and not card.classes:
-        raise CardError("card of a denoiser that takes labels lacks classes")
+        raise CardError(f"card of a {card.kind} that takes labels lacks classes")
 
 
 def _is_list(value: Any) -> bool:
@@ -308,7 +299,7 @@ def _list_of(value: Any, count: int, high: int, low: int = 0) -> bool:
 
 
 def _check_ports(card: Card) -> None:
-    needed, optional, output, output_dtype = KINDS[card.kind]
+    kind = KINDS[card.kind]
     for port in (*card.inputs, card.output):
         if not isinstance(port.name, str) or port.dtype not in DTYPES:
             raise CardError(f"card port {port.name!r} has type {port.dtype!r}, expected one of {', '.join(DTYPES)}")
@@ -317,18 +308,21 @@ def _check_ports(card: Card) -> None:
     found = {port.name: port.dtype for port in card.inputs}
     if len(found) != len(card.inputs):
         raise CardError(f"card inputs are {[port.name for port in card.inputs]}, expected each name once")
-    if not needed.items() <= found.items() or not found.items() <= {**needed, **optional}.items():
-        raise CardError(f"card inputs are {found}, expected {dict(needed)} for a {card.kind}")
-    if (card.output.name, card.output.dtype) != (output, output_dtype):
+    possible = {port.name: port.dtype for port in kind.inputs}
+    needed = {port.name: port.dtype for port in kind.inputs if not port.optional}
+    if not needed.items() <= found.items() or not found.items() <= possible.items():
+        raise CardError(f"card inputs are {found}, expected {needed} for a {card.kind}")
+    output, expected = card.output, kind.output
+    if (output.name, output.dtype) != (expected.name, expected.dtype):
         raise CardError(
-            f"card output is {card.output.name} {card.output.dtype}, expected {output} {output_dtype} for a {card.kind}"
+            f"card output is {output.name} {output.dtype}, expected {expected.name} {expected.dtype} for a {card.kind}"
         )
 
 
 def _check_latent(card: Card) -> None:
     latent = card.latent
     if latent is None:
-        if card.kind in _LATENT_KINDS:
+        if KINDS[card.kind].needs_latent:
             raise CardError(f"card of a {card.kind} lacks latent")
         return
     if not _whole(latent.size, 1, _MAX_LATENT):

@@ -1,4 +1,4 @@
-"""A family's module → one ONNX graph that takes and gives what people have: u8 images, RGB, [n, h, w, c]."""
+"""Trace a family's module to an ONNX graph that takes and gives u8 images, RGB, [n, h, w, c]."""
 
 import contextlib
 import logging
@@ -11,137 +11,138 @@ import torch
 from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
-from export.card import KINDS
+from export.kinds import KINDS, PortKind
 from export.rewrite import speed_up
 from trainer.family import Exportable
 
 OPSET = 18  # read by every onnxruntime since 1.14; its InstanceNormalization outruns 21's GroupNormalization by 15 %
 FLOATS = "floats"  # the tensor that becomes the u8 image, or is the output itself: what parity is measured on
-IMAGES = ("image", "translated", "detail")  # outputs that are [n, h, w, 3]
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 _TYPES = {"f32": onnx.TensorProto.FLOAT, "i64": onnx.TensorProto.INT64, "u8": onnx.TensorProto.UINT8}
 
 
 class ExportError(Exception):
-    """A network that cannot be exported as it should be; the message is one line."""
+    """A network that cannot be exported; the message is one line."""
 
 
 class Whole(nn.Module):
-    """A family's module between the inputs that the card promises and a float output.
+    """A family's module with the inputs of its kind and a float output.
 
-    Its inputs are those of the kind in ``export.card.KINDS``, in the order of ``Exportable.inputs``. Images leave
-    as f32 [n, h, w, c], not yet limited to 0..1: ``trace`` adds the cast to u8. Raises ``ExportError``.
+    Its inputs are those of the kind in ``export.kinds``, in the order of ``Exportable.inputs``. Images leave as f32
+    [n, h, w, c], not yet clamped to 0..1: ``trace`` adds the cast to u8. Raises ``ExportError``.
     """
 
     luma: Tensor  # [3]
 
     def __init__(self, item: Exportable) -> None:
         super().__init__()
-        needed, optional, self.output, self.output_type = KINDS[item.kind]
-        types = {**needed, **optional}
-        if not needed.keys() <= item.inputs.keys() <= types.keys():
-            raise ExportError(f"{item.kind} has inputs {list(item.inputs)}, expected {list(types)}")
+        self.kind = KINDS[item.kind]
+        ports = {port.name: port for port in self.kind.inputs}
+        needed = {port.name for port in self.kind.inputs if not port.optional}
+        if not needed <= item.inputs.keys() <= ports.keys():
+            raise ExportError(f"{item.kind} has inputs {list(item.inputs)}, expected {list(ports)}")
         parts = dict(item.module.named_modules())
         if len(parts) > 1:
-            del parts[""]  # often a thin adapter made for the export, which no mode concerns
+            del parts[""]  # often a thin adapter made for the export, where the mode has no effect
         training = [name or type(part).__name__ for name, part in parts.items() if part.training]
         if training:
             raise ExportError(f"{item.kind} is in train mode ({training[0]}), expected eval mode")
-        self.kind = item.kind
+        self.name = item.kind
         self.module = item.module
         self.examples = {name: value.detach() for name, value in item.inputs.items()}
-        self.types = {name: types[name] for name in item.inputs}
-        self.facts = item.facts
-        self.dynamic = bool(item.facts.get("dynamic_size"))
-        self.from_grey = item.kind == "encoder" and item.inputs["image"].shape[1] == 1
+        self.ports = {name: ports[name] for name in item.inputs}
+        self.card = item.card
+        self.to_grey = {name for name, port in self.ports.items() if port.rgb and item.inputs[name].shape[1] == 1}
         self.register_buffer("luma", torch.tensor(_LUMA))
         self.training = False  # not eval(): the family's module stays untouched
 
     def forward(self, *values: Tensor) -> Tensor:
-        floats = [
-            self.floats(value) if name == "image" else value for name, value in zip(self.types, values, strict=True)
-        ]
+        floats = [self.floats(name, value) for name, value in zip(self.ports, values, strict=True)]
         result = self.module(*floats)
-        if self.output == "detail":  # floats leave the file as they are, where levels become three alike at its end
+        if not self.kind.output.is_image:
+            return result
+        if self.kind.output.dtype == "f32":  # grey becomes RGB here; of u8 images only after the cast
             result = result.expand(-1, 3, -1, -1)
-        return result.permute(0, 2, 3, 1) if self.output in IMAGES else result
+        return result.permute(0, 2, 3, 1)
 
-    def floats(self, image: Tensor) -> Tensor:
-        """u8 [n, h, w, c] → f32 0..1 [n, c, h, w]; an encoder of grey images takes RGB like any other."""
-        value = image.float() / 255
-        if self.from_grey:
+    def floats(self, name: str, value: Tensor) -> Tensor:
+        """An input as the module takes it: images u8 [n, h, w, c] → f32 0..1 [n, c, h, w], grey where it wants grey."""
+        if not self.ports[name].is_image:
+            return value
+        value = value.float() / 255
+        if name in self.to_grey:
             value = (value * self.luma).sum(3, keepdim=True)
         return value.permute(0, 3, 1, 2)
 
     def draw(self, count: int, seed: int, taller: int = 1) -> tuple[Tensor, ...]:
         """Random inputs for checks and calibration, [count, ...], images ``taller`` times as high as the examples."""
         generator = torch.Generator().manual_seed(seed)
-        if self.kind == "denoiser":
-            return self.draw_noisy(count, generator, taller)
+        if self.kind.inputs_correlate:
+            return self.draw_examples(count, generator, taller)
         drawn = []
         for name, example in self.examples.items():
             shape = [count, *example.shape[1:]]
-            if self.types[name] == "i64":
-                value = torch.randint(0, self.limit(name), shape, generator=generator)
-            elif name == "image":
-                value = self.images(count, generator).repeat(1, 1, taller, 1)
-            elif self.facts.get("latent", {}).get("prior") == "uniform":
+            if self.ports[name].dtype == "i64":
+                value = torch.randint(0, int(example.max()) + 1, shape, generator=generator)
+            elif self.ports[name].is_image:
+                value = augment(example.float(), count, generator).repeat(1, 1, taller, 1)
+            elif self.card.latent is not None and self.card.latent.prior == "uniform":
                 value = torch.rand(shape, generator=generator) * 2 - 1
             else:
                 value = torch.randn(shape, generator=generator)
-            drawn.append(self.taken(name, value))
+            drawn.append(self.to_graph(name, value))
         return tuple(drawn)
 
-    def images(self, count: int, generator: torch.Generator) -> Tensor:
-        """The example images, shifted, dimmed and with noise, f32 [count, c, h, w]."""
-        example = self.examples["image"].float()
-        picked = [
-            example[index % len(example)].roll(int(torch.randint(example.shape[3], (), generator=generator)), 2)
-            for index in range(count)
-        ]
-        light, noise = torch.rand(2, count, 1, 1, 1, generator=generator)
-        images = torch.stack(picked)
-        return images * (0.5 + light) + 0.2 * noise * torch.randn(images.shape, generator=generator)
-
-    def draw_noisy(self, count: int, generator: torch.Generator, taller: int) -> tuple[Tensor, ...]:
-        """Examples with the step and the label that they belong to, shifted: noise alone is not what a network sees."""
-        chosen = torch.randint(len(self.examples["noisy"]), (count,), generator=generator).tolist()
-        shifts = torch.randint(self.examples["noisy"].shape[3], (count,), generator=generator).tolist()
+    def draw_examples(self, count: int, generator: torch.Generator, taller: int) -> tuple[Tensor, ...]:
+        """Random examples, images among them shifted sideways and repeated downwards, all else as it is."""
+        first = next(value for value in self.examples.values() if value.ndim == 4)
+        chosen = torch.randint(len(first), (count,), generator=generator).tolist()
+        shifts = torch.randint(first.shape[3], (count,), generator=generator).tolist()
         drawn = []
         for name, example in self.examples.items():
-            if name == "noisy":
-                rolled = [example[row].roll(shift, 2) for row, shift in zip(chosen, shifts, strict=True)]
-                drawn.append(self.taken(name, torch.stack(rolled).repeat(1, 1, taller, 1)))
-            else:
-                drawn.append(self.taken(name, example[chosen]))
+            rows = example[chosen]
+            if example.ndim == 4:
+                rolled = [row.roll(shift, 2) for row, shift in zip(rows, shifts, strict=True)]
+                rows = torch.stack(rolled).repeat(1, 1, taller, 1)
+            drawn.append(self.to_graph(name, rows))
         return tuple(drawn)
 
-    def taken(self, name: str, value: Tensor) -> Tensor:
-        """A family's example of an input as the graph takes it."""
-        if name != "image":
-            return value.to(torch.int64 if self.types[name] == "i64" else torch.float32)
+    def to_graph(self, name: str, value: Tensor) -> Tensor:
+        """An input of the family's module as the graph takes it."""
+        port = self.ports[name]
+        if not port.is_image:
+            return value.to(torch.int64 if port.dtype == "i64" else torch.float32)
         image = (value.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
-        return image.expand(-1, -1, -1, 3).contiguous() if self.from_grey else image.contiguous()
+        return image.expand(-1, -1, -1, 3).contiguous() if name in self.to_grey else image.contiguous()
 
-    def limit(self, name: str) -> int:
-        """One more than the largest whole number that an input may hold."""
-        if name == "label" and self.facts.get("classes"):
-            return len(self.facts["classes"])
-        return int(self.examples[name].max()) + 1
+
+def augment(example: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Images shifted sideways, made lighter or darker, and with noise, f32 [count, c, h, w]."""
+    picked = [
+        example[index % len(example)].roll(int(torch.randint(example.shape[3], (), generator=generator)), 2)
+        for index in range(count)
+    ]
+    light, noise = torch.rand(2, count, 1, 1, 1, generator=generator)
+    images = torch.stack(picked)
+    return images * (0.5 + light) + 0.2 * noise * torch.randn(images.shape, generator=generator)
 
 
 def trace(network: Whole) -> onnx.ModelProto:
-    """The graph, with any batch size (and height and width where the network is dynamic). Raises ``ExportError``."""
-    examples = tuple(network.taken(name, value) for name, value in network.examples.items())
-    axes = tuple(_axes(network, name, value) for name, value in zip(network.types, examples, strict=True))
+    """The graph, with any batch size (and any height and width where the card says so). Raises ``ExportError``."""
+    examples = tuple(network.to_graph(name, value) for name, value in network.examples.items())
+    free = "nhw" if network.card.any_size else "n"
+    axes = tuple(
+        {axis: torch.export.Dim.DYNAMIC for axis, letter in enumerate(port.axes) if letter in free}
+        for port in network.ports.values()
+    )
     try:
         with quiet(), torch.no_grad():
             program = torch.onnx.export(
                 network,
                 examples,
-                dynamo=True,  # the older exporter can bake the batch size in without a word
+                dynamo=True,  # the older exporter may fix the batch size silently
                 opset_version=OPSET,
-                input_names=list(network.types),
+                input_names=list(network.ports),
                 output_names=[FLOATS],
                 dynamic_shapes=(axes,),
                 external_data=False,
@@ -151,9 +152,9 @@ def trace(network: Whole) -> onnx.ModelProto:
         lines = [
             line for text in (str(error), str(error.__cause__ or "")) for line in text.splitlines() if line.strip()
         ]
-        raise ExportError(f"{network.kind} cannot be traced by torch: {' '.join(lines[:2])[:300]}") from error
+        raise ExportError(f"{network.name} cannot be traced by torch: {' '.join(lines[:2])[:300]}") from error
     if program is None:
-        raise ExportError(f"{network.kind} cannot be traced by torch")
+        raise ExportError(f"{network.name} cannot be traced by torch")
     model = program.model_proto
     speed_up(model)
     tidy(model)
@@ -162,16 +163,8 @@ def trace(network: Whole) -> onnx.ModelProto:
     return model
 
 
-def _axes(network: Whole, name: str, value: Tensor) -> dict[int, object]:
-    axes: dict[int, object] = {0: torch.export.Dim.DYNAMIC}
-    if network.dynamic and value.ndim == 4:
-        first = 1 if name == "image" else 2  # [n, h, w, c] or [n, c, h, w]
-        axes |= {first: torch.export.Dim.DYNAMIC, first + 1: torch.export.Dim.DYNAMIC}
-    return axes
-
-
 def tidy(model: onnx.ModelProto) -> None:
-    """Drop what only the machine that exported knows: stack traces, file names, intermediate shapes."""
+    """Delete stack traces, file names and intermediate shapes from a graph. Raises ``ExportError`` for functions."""
     graph = model.graph
     model.producer_name, model.producer_version, model.doc_string, graph.name = "utsuroi", "", "", "network"
     graph.doc_string = ""
@@ -184,19 +177,18 @@ def tidy(model: onnx.ModelProto) -> None:
 
 
 def _finish(model: onnx.ModelProto, network: Whole) -> None:
-    """Name the free sizes of the ports; turn the floats of an image into u8 RGB."""
-    graph = model.graph
-    for name, port in zip(network.types, graph.input, strict=True):
-        _name_sizes(port, ("n", "h", "w", "") if name == "image" else ("n", "", "h", "w"))
+    """Name the dynamic axes; convert the floats of an image to u8 RGB."""
+    graph, output = model.graph, network.kind.output
     floats = graph.output[0]
-    _name_sizes(floats, ("n", "h", "w", "") if network.output in IMAGES else ("n", "", "h", "w"))
-    if network.output not in IMAGES:
-        _rename(graph, FLOATS, network.output)
+    for port, declared in zip((*network.ports.values(), output), (*graph.input, floats), strict=True):
+        _name_sizes(declared, port)
+    if not output.is_image:
+        _rename(graph, FLOATS, output.name)
         return
     shape = [size.dim_param or size.dim_value for size in floats.type.tensor_type.shape.dim]
     last = FLOATS
-    if network.output_type == "u8":
-        # limits to 0..1, times 255, rounds and casts, all in one pass over memory
+    if output.dtype == "u8":
+        # clamps to 0..1, scales by 255, rounds and casts, all in one pass over memory
         graph.initializer.append(numpy_helper.from_array(np.array(1 / 255, np.float32), "level"))
         graph.initializer.append(numpy_helper.from_array(np.array(0, np.uint8), "black"))
         graph.node.append(helper.make_node("QuantizeLinear", [FLOATS, "level", "black"], ["levels"]))
@@ -205,16 +197,16 @@ def _finish(model: onnx.ModelProto, network: Whole) -> None:
         graph.node.append(helper.make_node("Concat", [last] * 3, ["grey_as_rgb"], axis=3))
         last, shape[3] = "grey_as_rgb", 3
     if shape[3] != 3:
-        raise ExportError(f"{network.kind} gives {shape[3]} channels, expected 1 or 3")
-    _rename(graph, last, network.output)
+        raise ExportError(f"{network.name} gives {shape[3]} channels, expected 1 or 3")
+    _rename(graph, last, output.name)
     del graph.output[:]
-    graph.output.append(helper.make_tensor_value_info(network.output, _TYPES[network.output_type], shape))
+    graph.output.append(helper.make_tensor_value_info(output.name, _TYPES[output.dtype], shape))
 
 
-def _name_sizes(port: onnx.ValueInfoProto, names: tuple[str, str, str, str]) -> None:
-    for name, size in zip(names, port.type.tensor_type.shape.dim, strict=False):
+def _name_sizes(declared: onnx.ValueInfoProto, port: PortKind) -> None:
+    for letter, size in zip(port.axes, declared.type.tensor_type.shape.dim, strict=False):
         if size.HasField("dim_param"):
-            size.dim_param = name
+            size.dim_param = letter if letter in "nhw" else ""
 
 
 def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
@@ -236,7 +228,7 @@ def float_output(model: onnx.ModelProto) -> onnx.ModelProto:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Silence the chatter of exporters and quantisers: what matters is checked, and said in one line."""
+    """Suppress warnings and log messages of exporters and quantisers."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

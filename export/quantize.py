@@ -2,10 +2,9 @@
 
 fp16: weights are kept in half precision and widened once, when the file is opened: half the size, the speed of fp32 on
 a CPU, and no overflow between the layers. int8: large linear maps run on integers, with error-compensated rounding
-(Frantar et al. 2023, "GPTQ", algorithm 1); so do the convolutions of networks that paint images or tell them from
-noise, with ranges measured on drawn inputs (of denoisers: real images at many steps of noise), but for those of
-translators and denoisers that read or paint the image itself. Elsewhere, and where that would show, convolutions keep
-8-bit weights and fp32 arithmetic.
+(Frantar et al. 2023, "GPTQ", algorithm 1); so do the convolutions that ``Kind.int8_convolutions`` names, with ranges
+measured on random inputs (of denoisers: training images at many steps of noise). Elsewhere, and where that would be
+visible, convolutions keep 8-bit weights and fp32 arithmetic.
 
 How far the result is from fp32 is measured by ``export.verify`` and written into the card.
 """
@@ -33,15 +32,15 @@ _COPIES = 2  # of each input of a linear map, rounded differently: one more bit 
 _SPREAD = 0.943  # of the second copy's scale: far enough from 1, and from ratios of small numbers
 _MAX_SQUARED_ERROR = 255**2 / 10 ** (40 / 10)  # of levels: 40 dB, hard to see
 _MAX_ERROR_SHARE = 0.05**2  # of a prediction's variance; half of it leads 25 steps of DDIM to images 48 dB apart
-_CALIBRATION = 512  # inputs drawn
+_CALIBRATION = 512  # random inputs
 _MAX_RECORDED = 1 << 25  # numbers; layers with so many inputs need no more examples
-_DEAD = 1e-6  # of the strongest input: weaker ones are off
+_DEAD = 1e-6  # of the strongest input: weaker ones count as zero
 
 Floats = NDArray[np.float32]
 
 
 def quantize(network: Whole, model: onnx.ModelProto, precision: str) -> onnx.ModelProto:
-    """A copy of a traced graph in another precision. Raises ``ExportError`` for an unknown one."""
+    """Copy a traced graph in another precision. Raises ``ExportError`` for an unknown one."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     if precision == "fp16":
@@ -105,18 +104,18 @@ def _is_linear(node: onnx.NodeProto) -> bool:
 
 
 def _record(network: Whole, model: onnx.ModelProto, names: Sequence[str]) -> dict[str, Floats]:
-    """What flows through the named tensors on drawn inputs, each [m, features]."""
+    """The values of the named tensors on random inputs, each [m, features]."""
     probe = onnx.ModelProto()
     probe.CopyFrom(model)
     del probe.graph.output[:]
-    taken = [name for name in dict.fromkeys(names) if name not in network.types]
+    taken = [name for name in dict.fromkeys(names) if name not in network.ports]
     probe.graph.output.extend(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in taken)
     session = open_session(probe) if taken else None
     found: dict[str, list[Floats]] = {name: [] for name in names}
     for seed in range(_CALIBRATION // 16):
         values = network.draw(16, seed=1000 + seed)
         results = dict(zip(taken, run_onnx(session, network, values), strict=True)) if session else {}
-        results |= {name: value.numpy() for name, value in zip(network.types, values, strict=True)}
+        results |= {name: value.numpy() for name, value in zip(network.ports, values, strict=True)}
         for name, parts in found.items():
             parts.append(results[name].reshape(-1, results[name].shape[-1]))
         if sum(part.size for parts in found.values() for part in parts) > _MAX_RECORDED:
@@ -125,7 +124,7 @@ def _record(network: Whole, model: onnx.ModelProto, names: Sequence[str]) -> dic
 
 
 def _integer_map(model: onnx.ModelProto, node: onnx.NodeProto, inputs: Floats) -> list[onnx.NodeProto]:
-    """The nodes that stand for one Gemm or MatMul; its new weights are added to the graph."""
+    """The nodes that replace one Gemm or MatMul; their weights are added to the graph."""
     tensor = next(item for item in model.graph.initializer if item.name == node.input[1])
     weights = numpy_helper.to_array(tensor)
     weights = weights.T if _attribute(node, "transB", 0) else weights  # [features, outputs]
@@ -174,13 +173,13 @@ def _integer_map(model: onnx.ModelProto, node: onnx.NodeProto, inputs: Floats) -
 
 
 def _ranges(inputs: Floats) -> Floats:
-    """By what to divide each input so that all use the u8 range, without giving the weakest too large weights."""
+    """Divisors, one per input, that spread all inputs over the u8 range without huge weights for the weakest."""
     largest = np.abs(inputs).max(0)
     return np.sqrt(np.maximum(largest, _DEAD * max(float(largest.max()), _DEAD)))
 
 
 def _as_u8(inputs: Floats) -> Floats:
-    """Inputs after DynamicQuantizeLinear and back."""
+    """Quantise inputs as DynamicQuantizeLinear does, and dequantise them."""
     low, high = min(float(inputs.min()), 0.0), max(float(inputs.max()), 0.0)
     step = max(high - low, 1e-12) / 255
     zero = np.rint(-low / step)
@@ -192,7 +191,7 @@ def _round(weights: Floats, scale: Floats) -> Floats:
 
 
 def _compensate(weights: Floats, scale: Floats, inputs: Floats) -> Floats:
-    """Round one row at a time; the rows that are left make up for its error on the inputs (GPTQ, algorithm 1)."""
+    """Round row by row; the remaining rows compensate for the error on the inputs (GPTQ, algorithm 1)."""
     features = len(weights)
     hessian = inputs.T.astype(np.float64) @ inputs / len(inputs)
     hessian += np.eye(features) * 1e-4 * max(np.trace(hessian) / features, 1e-12)
@@ -209,57 +208,56 @@ def _compensate(weights: Floats, scale: Floats, inputs: Floats) -> Floats:
     return result
 
 
-class _Drawn(CalibrationDataReader):
-    """Inputs for onnxruntime's calibration."""
+class _Calibration(CalibrationDataReader):
+    """Random inputs for onnxruntime's calibration."""
 
     def __init__(self, network: Whole) -> None:
         draws = (network.draw(8, seed=2000 + seed) for seed in range(_CALIBRATION // 64))
-        self.feeds = ({name: value.numpy() for name, value in zip(network.types, draw, strict=True)} for draw in draws)
+        self.feeds = ({name: value.numpy() for name, value in zip(network.ports, draw, strict=True)} for draw in draws)
 
     def get_next(self) -> dict[str, NDArray[Any]] | None:
         return next(self.feeds, None)
 
 
 def _integer_convolutions(network: Whole, model: onnx.ModelProto) -> onnx.ModelProto | None:
-    """A copy whose convolutions run on integers; ``None`` where there are none, or the images would suffer."""
+    """A copy whose convolutions run on integers; ``None`` where there are none, or the error is too large."""
     weights = _weights(model)
-    able = network.output_type == "u8" or network.kind == "denoiser"
-    if not able or not any(node.op_type == "Conv" and node.input[1] in weights for node in model.graph.node):
+    which = network.kind.int8_convolutions
+    if not which or not any(node.op_type == "Conv" and node.input[1] in weights for node in model.graph.node):
         return None
-    apart = network.kind in ("translator", "denoiser")  # whose images come in and go out by convolutions
     own = onnx.ModelProto()
-    own.CopyFrom(model)  # it is emptied
+    own.CopyFrom(model)  # quantize_static empties its argument
     with tempfile.TemporaryDirectory() as folder, quiet():
         file = Path(folder) / "int8.onnx"
         quantize_static(
             own,
             file,
-            _Drawn(network),
+            _Calibration(network),
             op_types_to_quantize=["Conv"],
             per_channel=True,
             reduce_range=True,  # 7 bits, as _TOP
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=_outer_convolutions(model) if apart else [],
+            nodes_to_exclude=_outer_convolutions(model) if which == "inner" else [],
         )
         faster = onnx.load(file)
     tidy(faster)
-    _halve_weights(faster)  # of what was left alone
+    _halve_weights(faster)  # of layers that were not quantised
     return faster if _near(network, faster) else None
 
 
 def _near(network: Whole, model: onnx.ModelProto) -> bool:
-    """Whether images are hard to tell from those of torch, or predictions of noise lead to such."""
-    values = network.draw(8 if network.output_type == "u8" else 32, seed=3000)
+    """Whether the error against torch is small enough to be invisible in images, or in those sampled by a denoiser."""
+    values = network.draw(8 if network.kind.output.dtype == "u8" else 32, seed=3000)
     found = run_onnx(open_session(model), network, values)[0].astype(np.float64)
     expected = run_torch(network, values)
-    if network.output_type == "u8":
+    if network.kind.output.dtype == "u8":
         return float(np.square(found - as_levels(expected)).mean()) <= _MAX_SQUARED_ERROR
     return float(np.square(found - expected).mean()) <= _MAX_ERROR_SHARE * float(expected.var())
 
 
 def _outer_convolutions(model: onnx.ModelProto) -> list[str]:
-    """The convolutions that no other stands before, or none behind.
+    """Names of the convolutions that come first or last on a path through the graph.
 
     Of a network that enlarges images (35.2 dB on Set5), all convolutions on integers cost 0.37 dB; all but these cost
     0.02 dB and take two thirds of that time.
@@ -268,7 +266,7 @@ def _outer_convolutions(model: onnx.ModelProto) -> list[str]:
     named = {node.name for node in nodes if node.op_type == "Conv"}
 
     def seen_first(reverse: bool) -> set[str]:
-        behind: set[str] = set()  # tensors that a convolution has had a part in
+        behind: set[str] = set()  # tensors that depend on a convolution
         first = set()
         for node in reversed(nodes) if reverse else nodes:  # a graph is sorted
             come, go = (node.output, node.input) if reverse else (node.input, node.output)
@@ -282,7 +280,7 @@ def _outer_convolutions(model: onnx.ModelProto) -> list[str]:
 
 
 def _eight_bit_kernels(model: onnx.ModelProto) -> None:
-    """Convolutions: eight bits an output channel, widened once when the file is opened; the arithmetic stays fp32."""
+    """Store the weights of convolutions in 8 bits with a scale per output channel; the arithmetic stays fp32."""
     weights = _weights(model)
     widen = []
     for node in model.graph.node:

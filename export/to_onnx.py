@@ -1,7 +1,7 @@
-"""A trained network → ONNX files that say all that a viewer must know of them.
+"""Write trained networks as ONNX files with cards.
 
-The graph takes and gives what people have (u8 images, RGB, [n, h, w, c]); the family's module in the middle works
-on floats in 0..1. Nothing is written unless every file of the export has passed ``export.verify``.
+The graph takes and gives u8 images, RGB, [n, h, w, c]; the family's module works on floats in 0..1. Nothing is
+written unless every file of the export has passed ``export.verify``.
 
     python -m export runs/cats -o cats.onnx
 """
@@ -20,16 +20,16 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from export.card import BLANK_SEAL, KINDS, SEAL_KEY, Card, CardError, Latent, Port, check_seal, seal
+from export.card import BLANK_SEAL, SEAL_KEY, Card, CardError, Latent, Port, check_seal, seal
 from export.graph import ExportError, Whole, trace
+from export.kinds import KINDS
 from export.quantize import PRECISIONS, quantize
-from export.verify import check_pair, check_parity, measure_drift
+from export.verify import check_pairs, check_parity, measure_drift
 from export.weights import read_state_dict
 from trainer.contract.errors import UserError
 from trainer.contract.files import replacing, sync
 from trainer.family import DataSpec, Exportable, Family
 
-PRIMARY = ("generator", "translator", "denoiser", "detail", "encoder")  # the first of these takes the name asked for
 _MAX_BYTES = (1 << 31) - 1  # of one protobuf message
 _MAX_COVARIANCE = 256  # latent numbers; a larger matrix would outweigh a small network
 _MAX_DIRECTIONS = 16
@@ -42,7 +42,7 @@ _DTYPES: Mapping[int, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Where a network comes from: what every card of one export shares."""
+    """Where networks come from: what all cards of one export share."""
 
     family: str
     name: str
@@ -68,7 +68,7 @@ def export_run(
     ``name``: what the card calls the model; that of the file where empty. Returns the files written, ``out`` first.
     Raises ``UserError`` with one line, and then has written nothing.
     """
-    from trainer.runs.store import restore  # accelerate and its friends: only runs need them
+    from trainer.runs.store import restore  # imports accelerate, which only runs need
 
     check_output(out, precision, force)
     restored = restore(run, weights)
@@ -87,7 +87,7 @@ def export_run(
         name=name or readable(out.stem),
         spec=restored.spec,
         licence=licence,
-        data=data if data.startswith("hub:") else Path(data).name,  # the folder it lay in is nobody's concern
+        data=data if data.startswith("hub:") else Path(data).name,  # without its folder, which is private
         training={key: value for key, value in training.items() if value not in (None, "", {})},
     )
     return export_networks(
@@ -96,11 +96,11 @@ def export_run(
 
 
 def read_evaluation(run: Path, step: int) -> dict[str, Any]:
-    """What ``trainer/evaluate.py`` has found of these weights; nothing where it measured others, or none."""
+    """The metrics that ``trainer/evaluate.py`` measured for these weights; empty where it measured others, or none."""
     with contextlib.suppress(OSError, ValueError):
-        facts = json.loads((run / "evaluation" / "metrics.json").read_bytes())
-        if isinstance(facts, dict) and facts.get("step") == step:
-            return {key: value for key, value in facts.items() if key not in ("run", "step", "images_seen")}
+        found = json.loads((run / "evaluation" / "metrics.json").read_bytes())
+        if isinstance(found, dict) and found.get("step") == step:
+            return {key: value for key, value in found.items() if key not in ("run", "step", "images_seen")}
     return {}
 
 
@@ -128,7 +128,7 @@ def export_state_dict(
         made, spec, nets = kind.from_state_dict(state, file.name)
     except ValueError as error:
         raise UserError(f"{error} (the file's own: {_shown(sorted(state))})") from None
-    except (IndexError, TypeError) as error:  # tensors of shapes that nobody thought of
+    except (IndexError, TypeError) as error:  # tensors of unexpected shapes
         raise UserError(f"{file}: its tensors do not fit a {family}: {' '.join(str(error).split())[:200]}") from None
     origin = Origin(family=family, name=name or readable(out.stem), spec=spec, licence=licence, training={})
     return export_networks(made.exports(nets, {}), origin, out, precision=precision, force=force)
@@ -155,7 +155,7 @@ def find_family(name: str) -> type[Any]:
 
 
 def check_output(out: Path, precision: str, force: bool) -> None:
-    """Refuse, before any work, what could not be written at the end. Raises ``UserError``."""
+    """Check that the output can be written, before any work. Raises ``UserError``."""
     if precision not in PRECISIONS:
         raise UserError(f"--precision is {precision!r}, expected one of {', '.join(PRECISIONS)}")
     if out.suffix != ".onnx":
@@ -175,14 +175,14 @@ def check_output(out: Path, precision: str, force: bool) -> None:
 
 
 def beside(out: Path, kind: str) -> Path:
-    """Where a further file of the same export goes."""
+    """Path of a further file of the same export."""
     return out.with_name(f"{out.stem}.{kind}.onnx")
 
 
 def export_networks(
     exportables: Sequence[Exportable], origin: Origin, out: Path, *, precision: str = "fp32", force: bool = False
 ) -> list[Path]:
-    """Turn what a family offers into files: graph, parity gate, precision, card, seal; then write them all.
+    """Write the files that a family offers: trace, check against torch, lower the precision, add card and seal.
 
     Raises ``UserError``; nothing is written then.
     """
@@ -190,13 +190,12 @@ def export_networks(
     kinds = [item.kind for item in exportables]
     if not kinds or len(set(kinds)) != len(kinds):
         raise ValueError(f"family {origin.family} offers {kinds or 'nothing'} to export, expected one file a kind")
-    primary = min(kinds, key=PRIMARY.index)
+    primary = next(kind for kind in KINDS if kind in kinds)
     files: dict[str, bytes] = {}
     try:
         for item in exportables:
             files[item.kind] = seal(build(item, origin, precision).SerializeToString())
-        latents = [item.inputs["latent"].float().numpy() for item in exportables if item.kind == "generator"]
-        check_pair(files, latents[0] if latents else None)
+        check_pairs(files, {item.kind: item.inputs for item in exportables})
     except (ExportError, CardError) as error:
         raise UserError(f"{out}: not written: {error}") from None
     contents = {out if kind == primary else beside(out, kind): data for kind, data in files.items()}
@@ -204,12 +203,14 @@ def export_networks(
     stale = [path for path in (beside(out, kind) for kind in KINDS) if path.exists() and path not in contents]
     if stale:
         raise UserError(f"{stale[0]}: would be taken for a part of {out.name}, which has none: move it away first")
-    write_all(dict(sorted(contents.items(), key=lambda item: item[0] == out)), force)  # where it is, the others are
+    write_all(
+        dict(sorted(contents.items(), key=lambda item: item[0] == out)), force
+    )  # last, so that where it exists, the others do
     return sorted(contents, key=lambda path: path != out)
 
 
 def build(item: Exportable, origin: Origin, precision: str) -> onnx.ModelProto:
-    """One file's graph with its card, checked against torch, not sealed yet. Raises ``ExportError``, ``CardError``."""
+    """One file's graph with its card, checked against torch; not sealed. Raises ``ExportError``, ``CardError``."""
     network = Whole(item)
     model = trace(network)
     parity = check_parity(network, model)
@@ -226,53 +227,51 @@ def build(item: Exportable, origin: Origin, precision: str) -> onnx.ModelProto:
 def make_card(
     item: Exportable, origin: Origin, model: onnx.ModelProto, parity: Mapping[str, Any], precision: str
 ) -> Card:
-    """Everything known of a graph. Raises ``CardError`` where the facts do not fit it."""
-    facts = item.facts
+    """The card of a graph. Raises ``CardError`` where the family's fields do not fit the graph."""
+    fields, spec = item.card, origin.spec
     inputs = tuple(_port(port) for port in model.graph.input)
     output = _port(model.graph.output[0])
     labelled = any(port.name == "label" for port in inputs)
-    has_latent = any(port.name == "latent" for port in (*inputs, output))
+    latent = fields.latent if any(port.name == "latent" for port in (*inputs, output)) else None
     mean, covariance, samples = (
-        np.array(facts.get(key) or [], dtype=np.float64) if has_latent else np.array([])
-        for key in ("latent_mean", "latent_covariance", "sample_latents")
+        np.array(values, dtype=np.float64)
+        for values in ((latent.mean, latent.covariance, latent.samples) if latent else ((), (), ()))
     )
-    latent = facts.get("latent") if has_latent else None
-    condition = facts.get("condition", {})
     return Card(
         kind=item.kind,
         family=origin.family,
         name=origin.name,
         inputs=inputs,
         output=output,
-        image_size=None if facts.get("dynamic_size") else origin.spec.image_size,
-        channels=int(facts.get("channels", origin.spec.channels)),
-        input_channels=int(facts.get("input_channels", 0)),
-        scale=int(facts.get("scale", 1)),
-        multiple=int(facts.get("multiple", 1)),
-        context=int(facts.get("context", 0)),
-        condition={"size": list(origin.spec.image_size), **condition} if condition else {},
+        image_size=None if fields.any_size else spec.image_size,
+        channels=fields.channels or spec.channels,
+        input_channels=fields.input_channels,
+        scale=fields.scale,
+        multiple=fields.multiple,
+        context=fields.context,
+        condition={"size": list(spec.image_size), **fields.condition} if fields.condition else {},
         latent=None
         if latent is None
         else Latent(
-            size=int(latent["size"]),
-            prior=latent.get("prior", "normal"),
+            size=latent.size,
+            prior=latent.prior,
             mean=_numbers(mean),
             covariance=tuple(map(_numbers, covariance)) if len(covariance) <= _MAX_COVARIANCE else (),
         ),
-        classes=tuple(facts.get("classes", origin.spec.classes)) if labelled else (),
-        schedule=facts.get("schedule", {}),
+        classes=tuple(spec.classes) if labelled else (),
+        schedule=fields.schedule,
         directions=tuple(map(_numbers, principal_directions(covariance))),
         sample_latents=tuple(map(_numbers, samples)),
         licence=origin.licence,
         data=origin.data,
-        training=_short({**origin.training, **facts.get("training", {})}),
+        training=_short({**origin.training, **fields.training}),
         parity=parity,
         precision=precision,
     )
 
 
 def principal_directions(covariance: np.ndarray) -> np.ndarray:
-    """[d, d] → at most 16 eigenvectors [k, d], strongest first, each one standard deviation long."""
+    """[d, d] → at most 16 eigenvectors [k, d], strongest first, each one std long."""
     if not covariance.size:
         return np.zeros((0, 0))
     values, vectors = np.linalg.eigh(covariance)
@@ -283,14 +282,14 @@ def principal_directions(covariance: np.ndarray) -> np.ndarray:
 
 
 def write_all(contents: Mapping[Path, bytes], force: bool) -> None:
-    """Write files whole or not at all: all are safely on the disk before the first takes its name, in this order.
+    """Write all files or none: each is synced to disk before the first is renamed; they are renamed in this order.
 
     Without ``force``, nothing that appeared in the meantime is overwritten. Raises ``UserError``; no temporary file is
     left.
     """
     try:
         with contextlib.ExitStack() as stack:
-            for path, data in reversed(list(contents.items())):  # left in reverse: the last name given is taken last
+            for path, data in reversed(list(contents.items())):  # the stack unwinds in reverse
                 file = stack.enter_context(replacing(path, force))
                 file.write(data)
                 sync(file)
@@ -312,7 +311,7 @@ def _numbers(row: np.ndarray) -> tuple[float, ...]:
 
 
 def _short(value: Any) -> Any:
-    """Figures to six digits: a card is read by people too."""
+    """Round floats to six digits: people read cards, too."""
     if isinstance(value, Mapping):
         return {str(key): _short(item) for key, item in value.items()}
     if isinstance(value, float):
@@ -325,7 +324,7 @@ def _shown(names: Sequence[str]) -> str:
 
 
 def summary(path: Path) -> str:
-    """One line on a file that was written, read back from it."""
+    """Describe a written file in one line, read back from it."""
     data = path.read_bytes()
     check_seal(data)
     props = {item.key: item.value for item in onnx.load_from_string(data).metadata_props}
@@ -338,7 +337,7 @@ def summary(path: Path) -> str:
 
 
 def readable(name: str | Path) -> str:
-    """A file name in characters that can be printed and stored, whatever bytes it is made of."""
+    """A file name as printable text, whatever its bytes."""
     return os.fsencode(name).decode(errors="replace")
 
 

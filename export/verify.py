@@ -1,4 +1,4 @@
-"""The gate: torch and onnxruntime must say the same, or nothing is written."""
+"""Compare a graph in onnxruntime with its module in torch; where they differ, nothing is written."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from export.graph import ExportError, Whole, float_output
+from export.kinds import KINDS
 
 BATCHES = (1, 2, 5)
 MAX_DIFFERENCE = 1e-4  # of the floats before the cast to u8; relative where the outputs are larger than 1
@@ -19,21 +20,21 @@ MIN_PSNR_DB = 35.0  # of fp16 and int8 files against fp32 torch
 
 
 def check_parity(network: Whole, model: onnx.ModelProto) -> dict[str, Any]:
-    """Run a traced graph beside torch at three batch sizes, and two image sizes where they may vary.
+    """Compare a traced graph with torch at three batch sizes, and two image sizes where they may vary.
 
     Returns the largest differences found, for the card. Raises ``ExportError`` where they are too large.
     """
     delivered, with_floats = open_session(model), open_session(float_output(model))
     differences, levels, cases = [0.0], [0], 0
-    for taller in (1, 2) if network.dynamic else (1,):
+    for taller in (1, 2) if network.card.any_size else (1,):
         for batch in BATCHES:
             values = network.draw(batch, seed=batch, taller=taller)
             expected = run_torch(network, values)
             floats = run_onnx(with_floats, network, values)[-1]
-            what = f"{network.kind} at batch {batch}, inputs {[list(value.shape) for value in values]}"
+            what = f"{network.name} at batch {batch}, inputs {[list(value.shape) for value in values]}"
             differences.append(_difference(expected, floats, what))
             found = run_onnx(delivered, network, values)[0]
-            if network.output_type == "u8":
+            if network.kind.output.dtype == "u8":
                 levels.append(int(np.abs(found.astype(np.int16) - as_levels(expected)).max()))
                 if levels[-1] > MAX_LEVELS:
                     raise ExportError(f"{what}: differs from torch by {levels[-1]} levels, expected {MAX_LEVELS}")
@@ -41,18 +42,18 @@ def check_parity(network: Whole, model: onnx.ModelProto) -> dict[str, Any]:
                 _difference(expected, found, what)
             cases += 1
     parity = {"max_difference": float(f"{max(differences):.2g}"), "cases": cases}
-    return {**parity, "max_levels": max(levels)} if network.output_type == "u8" else parity
+    return {**parity, "max_levels": max(levels)} if network.kind.output.dtype == "u8" else parity
 
 
 def measure_drift(network: Whole, model: onnx.ModelProto, values: Sequence[Tensor]) -> dict[str, Any]:
-    """How far a file of lower precision is from fp32 torch on the given inputs, for the card.
+    """Measure the difference of a graph of lower precision to fp32 torch, for the card.
 
     ``psnr_db`` is against 255 for images, against the range of the outputs elsewhere. Raises ``ExportError`` where
     it is below ``MIN_PSNR_DB``.
     """
     expected = run_torch(network, values)
     found = run_onnx(open_session(model), network, values)[0]
-    if network.output_type == "u8":
+    if network.kind.output.dtype == "u8":
         error = np.abs(found.astype(np.float64) - as_levels(expected))
         peak, drift = 255.0, {"max_levels": int(error.max()), "mean_levels": float(f"{error.mean():.3g}")}
     else:
@@ -61,24 +62,26 @@ def measure_drift(network: Whole, model: onnx.ModelProto, values: Sequence[Tenso
     psnr_db = 10 * np.log10(max(peak, 1e-12) ** 2 / max(float(np.square(error).mean()), 1e-12))
     if not psnr_db >= MIN_PSNR_DB:
         raise ExportError(
-            f"{network.kind} is {psnr_db:.1f} dB (PSNR) from fp32 in the lower precision, expected {MIN_PSNR_DB:.0f}"
+            f"{network.name} is {psnr_db:.1f} dB (PSNR) from fp32 in the lower precision, expected {MIN_PSNR_DB:.0f}"
         )
     return {**drift, "psnr_db": round(float(psnr_db), 1)}
 
 
-def check_pair(files: Mapping[str, bytes], latent: NDArray[np.float32] | None) -> None:
-    """The encoder must read what the generator gives, and give what it reads. Raises ``ExportError``.
+def check_pairs(files: Mapping[str, bytes], inputs: Mapping[str, Mapping[str, Tensor]]) -> None:
+    """Check that an encoder takes what its generator gives, and gives what that takes. Raises ``ExportError``.
 
-    ``files``: the finished files by kind; ``latent`` [n, d].
+    ``files``: the finished files by kind; ``inputs``: example inputs by kind and name.
     """
-    if latent is None or not {"generator", "encoder"} <= files.keys():
-        return
-    generator, encoder = (onnxruntime.InferenceSession(files[kind], _options()) for kind in ("generator", "encoder"))
-    if len(generator.get_inputs()) > 1:
-        return
-    again = encoder.run(None, {"image": generator.run(None, {"latent": latent})[0]})[0]
-    if again.shape != latent.shape:
-        raise ExportError(f"the encoder gives latents {list(again.shape)}, the generator takes {list(latent.shape)}")
+    for kind in files:
+        other = KINDS[kind].inverts
+        if other not in files or len(inputs[other]) > 1:
+            continue
+        (latent,) = (value.float().numpy() for value in inputs[other].values())
+        generator, encoder = (onnxruntime.InferenceSession(files[name], _options()) for name in (other, kind))
+        image = generator.run(None, {generator.get_inputs()[0].name: latent})[0]
+        found = encoder.run(None, {encoder.get_inputs()[0].name: image})[0]
+        if found.shape != latent.shape:
+            raise ExportError(f"the {kind} gives latents {list(found.shape)}, the {other} takes {list(latent.shape)}")
 
 
 def run_torch(network: Whole, values: Sequence[Tensor]) -> NDArray[np.float32]:
@@ -89,12 +92,12 @@ def run_torch(network: Whole, values: Sequence[Tensor]) -> NDArray[np.float32]:
 
 def run_onnx(session: onnxruntime.InferenceSession, network: Whole, values: Sequence[Tensor]) -> list[NDArray[Any]]:
     """All outputs of a graph. Raises ``ExportError`` where it cannot run on such inputs."""
-    feed = {name: value.numpy() for name, value in zip(network.types, values, strict=True)}
+    feed = {name: value.numpy() for name, value in zip(network.ports, values, strict=True)}
     try:
         return session.run(None, feed)
-    except Exception as error:  # onnxruntime's own kinds share no useful base
+    except Exception as error:  # onnxruntime's exceptions share no useful base class
         shapes = {name: list(value.shape) for name, value in feed.items()}
-        raise ExportError(f"{network.kind} does not run on {shapes}: {' '.join(str(error).split())[:300]}") from error
+        raise ExportError(f"{network.name} does not run on {shapes}: {' '.join(str(error).split())[:300]}") from error
 
 
 def as_levels(floats: NDArray[np.float32]) -> NDArray[np.int16]:

@@ -1,4 +1,4 @@
-"""Reading bare weights that somebody else saved, without trusting them."""
+"""Read state_dicts of unknown origin safely."""
 
 import pickle
 import re
@@ -16,17 +16,8 @@ from trainer.contract.errors import UserError
 MAX_BYTES = 4 << 30  # of a file, of its contents unpacked, and of its tensors: far above any small generator
 SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".safetensors")
 WRAPPERS = (
-    "state_dict",
-    "model_state_dict",
-    "model",
-    "net",
-    "network",
-    "params",
-    "params_ema",
-    "ema",
-    "vae",
-    "weights",
-)
+    "state_dict", "model_state_dict", "model", "net", "network", "params", "params_ema", "ema", "vae", "weights",
+)  # fmt: skip
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.", "vae.")
 
 
@@ -81,12 +72,12 @@ def _read_torch(file: Path) -> Any:
         raise UserError(f"{file}: damaged, or not a PyTorch file") from None
     except OSError:
         raise
-    except Exception:  # a broken file raises nearly anything here
+    except Exception:  # damaged files raise nearly every type
         raise UserError(f"{file}: damaged, cut short, or not a PyTorch file") from None
 
 
 def _check_archive(file: Path) -> None:
-    """Bound what the archive unpacks to before anything is unpacked."""
+    """Check the unpacked size before anything is unpacked. Raises ``UserError``."""
     try:
         with zipfile.ZipFile(file) as archive:
             _check_size(file, sum(entry.file_size for entry in archive.infolist()), "unpacked archive")
@@ -124,7 +115,7 @@ def _unprefixed(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _check_tensors(state: Mapping[str, Tensor], file: Path) -> None:
-    """Refuse tensors that networks here cannot take. A broadcast tensor can claim any size: count before touching."""
+    """Refuse tensors that no network here can take. Sizes come first: a broadcast tensor can claim any."""
     for key, value in state.items():
         if value.layout != torch.strided or value.is_quantized or value.device.type != "cpu":
             raise UserError(f"{file}: {key} is {value.layout} on {value.device}, expected a plain tensor")

@@ -1,8 +1,8 @@
-"""From nothing to a screen of cats that never were: ``python3 launch/demo.py``.
+"""Demo: set up, train on toy cats, export and view the model: ``python3 launch/demo.py``.
 
 Does all of its own set-up, draws toy cats, trains on them for about a minute, exports ``cats.onnx``, and opens the
-viewer: a window, else the terminal. With neither, it writes ``cats.png`` and ``cats.gif``. Run again, it goes straight
-to the viewer.
+viewer: a window, else the terminal. With neither, it writes ``cats.png`` and ``cats.gif``. A second
+run goes straight to the viewer.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def arguments_parser() -> argparse.ArgumentParser:
         default="auto",
         help="where to show the cats; none writes cats.png and cats.gif (auto)",
     )
-    parser.add_argument("--fresh", action="store_true", help="forget an earlier demo and begin again")
+    parser.add_argument("--fresh", action="store_true", help="delete an earlier demo and begin anew")
     parser.add_argument(environment.READY_FLAG, action="store_true", help="use this Python as it is")
     return parser
 

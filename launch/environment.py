@@ -21,7 +21,7 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST_PYTHON = (3, 11)
 STAMP = "utsuroi-install.json"  # in the virtual environment: what was installed into it, and from where
-READY_FLAG = "--no-setup"  # for those who did the set-up themselves; also how a script starts itself again
+READY_FLAG = "--no-setup"  # uses this Python as it is; also how a script restarts itself
 
 
 def fail(message: str, code: int = 1) -> NoReturn:
@@ -32,7 +32,7 @@ def fail(message: str, code: int = 1) -> NoReturn:
 
 @contextmanager
 def stage(title: str) -> Iterator[None]:
-    """Say what begins, and in one line at its end how long it took."""
+    """Print what begins, and how long it took once it has ended."""
     print(f"{title} ...", flush=True)
     start = time.monotonic()
     yield
@@ -42,8 +42,8 @@ def stage(title: str) -> Iterator[None]:
 def enter(extras: str, script: Path, arguments: Sequence[str]) -> None:
     """Return only in an interpreter that has this checkout and ``extras`` ("export", "all") installed.
 
-    Elsewhere: make ``.venv`` unless a virtual environment is active, install into it, and run ``script``
-    again in it. Ends the program with one line where that cannot be done. The working folder becomes the checkout.
+    Elsewhere: make ``.venv`` unless a virtual environment is active, install into it, and restart ``script``
+    in it. Ends the program with one line where that cannot be done. The working folder becomes the checkout.
     """
     check_python(sys.version_info[:2])
     os.chdir(ROOT)
@@ -58,7 +58,7 @@ def enter(extras: str, script: Path, arguments: Sequence[str]) -> None:
     elif not is_usable(environment):
         fail(
             f"the active virtual environment {environment} has no working Python >= {dotted(OLDEST_PYTHON)}: "
-            "leave it (deactivate), and run this again"
+            "leave it (deactivate), and repeat this command"
         )
     if not is_installed(environment, extras):
         with stage(f"Install utsuroi[{extras}] into {environment}"):
@@ -78,7 +78,7 @@ def dotted(version: Sequence[int]) -> str:
 
 
 def active_environment(variables: Mapping[str, str], prefix: str, base_prefix: str) -> Path | None:
-    """The virtual environment that a person works in: the one that runs this, or that of the shell."""
+    """Virtual environment in use: the one that runs this script, or the one active in the shell."""
     if prefix != base_prefix:
         return Path(prefix)
     activated = variables.get("VIRTUAL_ENV")
@@ -100,12 +100,12 @@ def is_usable(environment: Path) -> bool:
 
 
 def succeeds(command: Sequence[str]) -> bool:
-    """Run a command out of sight; whether it ended well."""
+    """Run a command without output. Returns whether it succeeded."""
     return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
 def create(environment: Path) -> None:
-    """Make a virtual environment, in place of a broken one. Ends the program with one line where it fails."""
+    """Make a virtual environment, replacing a broken one. Ends the program with one line where it fails."""
     if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
         fail("this Python cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv")
     made = subprocess.run([sys.executable, "-m", "venv", "--clear", environment], check=False)
@@ -114,7 +114,7 @@ def create(environment: Path) -> None:
 
 
 def wanted_stamp(extras: str) -> dict[str, str]:
-    """What ``install`` leaves behind: where that is what stands there, nothing needs to be installed."""
+    """Stamp that ``install`` writes; where it is found, nothing needs to be installed."""
     project = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
     return {"root": str(ROOT), "pyproject": project, "extras": extras}
 

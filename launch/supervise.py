@@ -1,27 +1,28 @@
-"""Keeps a training going: starts its launcher, and starts it again when it dies.
+"""Supervises a training: restarts its launcher whenever it dies.
 
     python launch/supervise.py accelerate launch trainer/train_vae.py --data cats.npy --out runs/cats
 
-A launcher that restarts its own workers was seen to hang with gloo, and nobody restarts the launcher. Here, whatever
-dies - a worker, the launcher, all of them by ``kill -9`` - what is left of that start is ended, and the same command
-goes on from the newest intact checkpoint. So does one whose log has stood still for ``--stall`` minutes. Between starts
-lies a pause that doubles, up to ``--longest-pause`` seconds; a new checkpoint makes it short again. After ``--tries``
-starts without a new checkpoint it gives up. What the training says is a mistake, in the command or the data, ends all
-at once: it would be the same the next time.
+Launchers that restart their own workers were seen to hang with gloo, and nobody restarts the launcher. Whatever dies
+(a worker, the launcher, all of them by ``kill -9``), the remaining processes are ended, and the same command resumes
+from the newest intact checkpoint; so it does when the log has had no new row for ``--stall`` minutes. The pause between
+restarts doubles up to ``--longest-pause`` seconds, and is reset by a new checkpoint. The supervisor gives up after
+``--tries`` attempts without a new checkpoint, and at once where the training reports a mistake in the command or the
+data, which would only be repeated.
 
-SIGTERM, SIGINT and SIGUSR1 are handed on to the workers, which save and stop; a second one ends all at once.
-Launchers make every code of their workers into 1; the workers leave theirs in a file that the environment names.
+SIGTERM, SIGINT and SIGUSR1 are passed on to the workers, which save and stop; a second one ends everything at once.
+Launchers turn every exit code of their workers into 1; workers write theirs to a file that the environment names.
 Exit codes: 0 finished; 75 stopped on request, after saving or with nothing to save (or ``--stopped-code``, for
-schedulers that start again only after some); 1 gave up, or could not save when asked to stop; 2 a mistake, or not a
-command that can be supervised; 128 + the signal's number where training began and ended on request, but did not save.
+schedulers that restart only after some codes); 1 gave up, or could not save when asked to stop; 2 a mistake, or not a
+command that can be supervised; 128 + the signal's number where training ended on request, but did not save.
 
-On several machines, run one on each: where one stops, the others lose contact, fail, and meet again.
+On several machines, run one on each: where one stops, the others lose contact, fail, and meet once more.
 """
 
 import argparse
 import contextlib
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -33,33 +34,33 @@ from typing import Any
 
 import psutil
 
-FINISHED, GAVE_UP, MISTAKE, STOPPED = 0, 1, 2, 75
-EXIT_FILE = "UTSUROI_EXIT_FILE"  # where trainings leave their codes: see trainer/exit_status.py
-LAUNCHERS = {"accelerate", "torchrun", "accelerate-launch", "accelerate.commands.launch", "torch.distributed.run"}
+_STATUS = runpy.run_path(str(Path(__file__).resolve().parent.parent / "trainer" / "exit_status.py"))
+FINISHED, GAVE_UP, MISTAKE, STOPPED = (_STATUS[name] for name in ("FINISHED", "FAILED", "MISTAKE", "STOPPED"))
+EXIT_FILE, LAUNCHERS = _STATUS["EXIT_FILE"], _STATUS["LAUNCHERS"]
 GRACE_SECONDS = 120.0  # for workers that have lost their launcher, or were asked to stop: they save first
 POLL_SECONDS = 0.5
 STEP = "step_"  # checkpoints are named after theirs; unfinished ones begin with a dot
 
 
 class Start:
-    """One start of the command, and every process that came of it."""
+    """One attempt to run the command, and all processes that descend from it."""
 
     def __init__(self, command: list[str], said: Path) -> None:
-        self.said = said  # the file for what its workers say
+        self.said = said  # file that the workers write their exit codes to
         self.said.unlink(missing_ok=True)
-        # a session of its own: Ctrl-C in a terminal reaches the supervisor alone, which hands it on once
+        # a session of its own: Ctrl-C in a terminal reaches the supervisor alone, which passes it on once
         self.launcher = psutil.Popen(command, start_new_session=True, env={**os.environ, EXIT_FILE: str(said)})
         self.processes: set[psutil.Process] = set()
 
     def look(self) -> int | None:
-        """Note who has come; the launcher's exit code once it has ended."""
+        """Record new child processes. Returns the launcher's exit code once it has ended."""
         with contextlib.suppress(psutil.Error):
-            # workers lead sessions of their own, and once their launcher is dead nothing says whose they were
+            # workers lead sessions of their own: once their launcher is dead, nothing links them to it
             self.processes.update(self.launcher.children(recursive=True))
         return self.launcher.poll()
 
     def workers(self) -> list[psutil.Process]:
-        """Those that train: the launcher's own children, or the process itself where it launches nothing."""
+        """Processes that train: the children of a launcher, or the command itself where it is none."""
         try:
             names = {Path(part).name for part in self.launcher.cmdline()[:4]}
             return (self.launcher.children() if names & LAUNCHERS else []) or [self.launcher]
@@ -76,7 +77,7 @@ class Start:
                 process.send_signal(number)
 
     def end(self, grace_seconds: float) -> None:
-        """Return when every process is gone: those that are not after ``grace_seconds`` are killed."""
+        """Wait for all processes to end; kill those that have not after ``grace_seconds``."""
         self.look()
         _, alive = psutil.wait_procs(self.remaining(), timeout=grace_seconds)
         for process in alive:
@@ -85,7 +86,7 @@ class Start:
         psutil.wait_procs(alive, timeout=GRACE_SECONDS)
 
     def codes(self) -> set[int]:
-        """The codes that workers ended with, of those that could say so."""
+        """Exit codes that workers have reported."""
         return {line["code"] for line in self.lines() if isinstance(line.get("code"), int)}
 
     def began(self) -> bool:
@@ -101,7 +102,7 @@ class Start:
 
 
 class Supervisor:
-    """Starts a command again and again, until it has finished, or there is no point in it."""
+    """Restarts a command until it has finished, or until that is pointless."""
 
     def __init__(
         self, command: list[str], run: Path, said: Path, *, tries: int, longest_pause: float, stall: float
@@ -120,7 +121,7 @@ class Supervisor:
             if code == FINISHED:
                 return FINISHED
             if self.start is not None and MISTAKE in self.start.codes():
-                say("not started again: the training says that it is a mistake, which would be the same")
+                say("not restarted: the training reports a mistake, which would only be repeated")
                 return MISTAKE
             if self.asked_to_stop:
                 return self.stopped(code)
@@ -129,31 +130,32 @@ class Supervisor:
                 failures, pause, reached = 0, 1.0, step
             failures += 1
             if failures >= self.tries:
-                say(f"gave up: {failures} start(s) ended without a checkpoint after step {reached} in {self.run}")
+                say(f"gave up: {failures} attempt(s) ended without a checkpoint after step {reached} in {self.run}")
                 return GAVE_UP
-            say(f"ended with code {code} at step {step}; starting again in {pause:.0f} s ({failures} of {self.tries})")
+            say(f"ended with code {code} at step {step}; restarting in {pause:.0f} s ({failures} of {self.tries})")
             if not self.sleep(pause):
                 return STOPPED
             pause = min(2 * pause, self.longest_pause)
 
     def stopped(self, code: int) -> int:
-        """The exit code after a request to stop. ``code``: the launcher's."""
+        """Exit code after a request to stop. ``code``: the launcher's."""
         assert self.start is not None
         codes, step = self.start.codes(), newest_step(self.run)
         if STOPPED in codes or code == STOPPED:
-            say(f"stopped on request at step {step}: run the same command again to go on")
+            say(f"stopped on request at step {step}: the same command resumes it")
             return STOPPED
         if GAVE_UP in codes:
             say(f"was asked to stop, and could not save: the newest checkpoint is that of step {step}")
             return GAVE_UP
         if self.asked_to_stop == 1 and not self.start.began():
-            say("stopped on request before it had begun to train: run the same command again to go on")
+            say("stopped on request before it had begun to train: the same command resumes it")
             return STOPPED
         say(f"was asked to stop, and ended before it had saved: the newest checkpoint is that of step {step}")
         return 128 + self.signal
 
     def once(self) -> int:
-        """One start, to its end. Returns the launcher's exit code, not 0 where it was ended for standing still."""
+        """Run the command once, to its end. Returns the launcher's exit code, which is not 0 where it was ended for a
+        stall."""
         self.start = Start(self.command, self.said)
         if self.asked_to_stop:  # while it was being started
             self.start.tell(self.signal)
@@ -225,8 +227,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("--tries", type=int, default=5, help="starts in a row without a new checkpoint (default 5)")
-    parser.add_argument("--longest-pause", type=float, default=300, help="seconds between starts (default 300)")
+    parser.add_argument("--tries", type=int, default=5, help="attempts in a row without a new checkpoint (default 5)")
+    parser.add_argument("--longest-pause", type=float, default=300, help="most seconds between attempts (default 300)")
     parser.add_argument(
         "--stall", type=float, default=60, help="minutes without a row in the log; 0: for ever (default 60)"
     )

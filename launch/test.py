@@ -1,7 +1,7 @@
-"""Run the tests, after doing all the set-up that they need: ``python3 launch/test.py``.
+"""Set up and run the tests: ``python3 launch/test.py``.
 
-Arguments go on to pytest: ``python3 launch/test.py tests/viewer``, ``python3 launch/test.py -m slow``. Without a
-mark of your own, the slow tests are left out. ``--no-setup`` uses this Python as it is.
+Arguments are passed on to pytest: ``python3 launch/test.py tests/viewer``, ``python3 launch/test.py -m slow``. Without
+``-m``, the slow tests are left out. ``--no-setup`` uses this Python as it is.
 """
 
 import os
@@ -14,7 +14,7 @@ import environment
 
 
 def pytest_arguments(arguments: Sequence[str], cores: int) -> list[str]:
-    """What pytest is called with: the fast set unless marks are asked for, in parallel where that helps."""
+    """Arguments of pytest: the fast tests unless -m is present, in parallel where that helps."""
     own = list(arguments)
     if not any(argument.startswith("-m") for argument in own):
         own = ["-m", "not slow", *own]
@@ -29,8 +29,7 @@ def main() -> int:
     environment.enter("all", Path(__file__).resolve(), arguments)
     arguments = [argument for argument in arguments if argument != environment.READY_FLAG]
     command = [sys.executable, "-m", "pytest", *pytest_arguments(arguments, os.cpu_count() or 1)]
-    threads = {"OMP_NUM_THREADS": "1"} if "-n" in command else {}  # the workers share the cores already
-    return subprocess.run(command, env={**threads, **os.environ}, check=False).returncode
+    return subprocess.run(command, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ from torch.nn import functional as F
 
 
 def pyramid(image_size: tuple[int, int], least_px: int) -> tuple[int, tuple[int, int]]:
-    """How often both sides can be halved before one is under ``least_px``, and what is left: (levels, (h, w)).
+    """Number of times that both sides can be halved, to at least ``least_px``, and the last size: (levels, (h, w)).
 
-    Raises ``ValueError`` where they cannot be halved at all.
+    Raises ``ValueError`` where they cannot be halved once.
     """
     height, width = image_size
     levels = 0
@@ -22,7 +22,7 @@ def pyramid(image_size: tuple[int, int], least_px: int) -> tuple[int, tuple[int,
 
 
 class ResidualBlock(nn.Module):
-    """x + conv(SiLU(norm(conv(SiLU(norm(x)))))); the last convolution starts at zero."""
+    """x + conv(SiLU(norm(conv(SiLU(norm(x)))))); the last convolution is zero-initialised."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -38,15 +38,15 @@ class ResidualBlock(nn.Module):
 
 
 class DownBlock(nn.Sequential):
-    """Half the size, other channels, one residual block."""
+    """Strided convolution to half the size, then a residual block."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(nn.Conv2d(inputs, outputs, 4, 2, padding=1), ResidualBlock(outputs))
 
 
 def sub_pixel(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
-    """A convolution whose channels become pixels, twice the size. The four of a pixel begin equal, so that they grow
-    apart only where the data ask for it and no grid shows (Aitken et al. 2017)."""
+    """Sub-pixel convolution to twice the size, initialised as a convolution followed by nearest-neighbour upsampling,
+    so that no checkerboard shows (Aitken et al. 2017)."""
     convolution = nn.Conv2d(inputs, outputs * 4, kernel, padding=kernel // 2)
     for parameter in convolution.parameters():
         parameter.data = parameter.data[::4].repeat_interleave(4, 0).contiguous()
@@ -54,17 +54,17 @@ def sub_pixel(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
 
 
 class UpBlock(nn.Sequential):
-    """Other channels, twice the size, one residual block."""
+    """Sub-pixel convolution to twice the size, then a residual block."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(sub_pixel(inputs, outputs, 1), ResidualBlock(outputs))
 
 
 def halvings(image_size: tuple[int, int], least_px: int = 3) -> list[tuple[int, int]]:
-    """The sizes (h, w) of an image halved again and again, rounding down, until a side would be under ``least_px``.
+    """Sizes (h, w) of an image halved repeatedly, rounding down, while both sides are at least ``least_px``.
 
-    Three, so that digits of 28 px get three levels: with 7 as the last one a generator knows strokes, not digits.
-    Raises ``ValueError`` where it cannot be halved at all.
+    With 3, digits of 28 px get three levels; with 7 px as the coarsest, a generator learns strokes, not digits.
+    Raises ``ValueError`` where it cannot be halved once.
     """
     sizes = [image_size]
     while min(sizes[-1]) // 2 >= least_px:
@@ -122,7 +122,7 @@ class StridedDiscriminator(nn.Sequential):
 
 
 def small_normal(module: nn.Module) -> None:
-    """DCGAN's starting weights, for ``network.apply``: N(0, 0.02), and N(1, 0.02) where batches are normalised."""
+    """DCGAN's weight initialisation, for ``network.apply``: N(0, 0.02), and N(1, 0.02) for batch normalisation."""
     if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
         nn.init.normal_(module.weight, 0.0, 0.02)
     elif isinstance(module, nn.BatchNorm2d):
@@ -130,8 +130,8 @@ def small_normal(module: nn.Module) -> None:
 
 
 def scale_keeping(module: nn.Module) -> None:
-    """Starting weights that pass signals on as large as they came (He et al. 2015), for ``network.apply``: with torch's
-    own, latents leave deep linear generators much the same, and these never learn to tell them apart."""
+    """He initialisation of linear layers (He et al. 2015), for ``network.apply``: with torch's default, deep linear
+    generators map all latents to nearly the same image, and do not recover."""
     if isinstance(module, nn.Linear):
         nn.init.kaiming_normal_(module.weight, 0.2)
         nn.init.zeros_(module.bias)

@@ -1,4 +1,4 @@
-"""Checkpoints that survive anything: written whole or not at all, hashed, and chosen only when intact.
+"""Checkpoints: written whole or not at all, hashed, and resumed from only where intact.
 
 A checkpoint is a folder ``checkpoints/step_00001000``: written under a temporary name, every file synced to disk, with
 a manifest of their sizes and SHA-256, then renamed. A kill at any moment leaves the older ones untouched. What is in
@@ -33,7 +33,7 @@ else:
     import fcntl
 
 FOLDER = "checkpoints"
-FOUNDATION = "foundation"  # a copy of the run that this one stands on
+BASE_RUN = "foundation"  # folder of a run: a copy of the base run that its family uses
 MANIFEST = "manifest.json"
 NETS, AVERAGED, OPTIMIZERS, STATE = "nets.safetensors", "averaged.safetensors", "optimizers.pt", "state.json"
 FILES = (NETS, AVERAGED, OPTIMIZERS, STATE)
@@ -41,34 +41,34 @@ NAME = re.compile(r"step_(\d{8,})")
 TEMPORARY = ".tmp-"
 DAMAGED = "damaged_"  # what a damaged one is called once a run has gone on from an older one
 SEAL = "sha256"  # of the manifest without it
-TAKEN = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)  # what locking says where another process holds the lock
+TAKEN = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)  # errors of locking where another process holds the lock
 
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """Where a run is, beside its tensors."""
+    """State of a run besides its tensors."""
 
     step: int
     images_seen: int  # over all ranks; also the position in the stream of batches
     seconds: float  # of training so far
     world_size: int
-    score: float | None = None  # held-out figure that "best" goes by; lower is better
+    score: float | None = None  # held-out metric that decides which checkpoint is best; lower is better
     metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # what Family.describe gave
+    facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # what Family.describe returned
 
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """What a checkpoint was made by. Of checkpoints without it nothing is known."""
+    """What a checkpoint was made by. Empty for checkpoints that do not say."""
 
     run: str = ""  # its id
     config: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the options, as config.json has them
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    data: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # as sources.identity knows the images
+    data: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # number and fingerprint of the images
 
 
-class Taken(UserError):
-    """Another process has the folder of a run: one that waits may have it later."""
+class RunLocked(UserError):
+    """Another process trains in the folder of the run: a later attempt may succeed."""
 
 
 def name_of(step: int) -> str:
@@ -136,7 +136,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 
 def origin_of(path: Path) -> Origin:
-    """What an intact checkpoint was made by."""
+    """Read what an intact checkpoint was made by."""
     facts = read_manifest(path)
     names = {item.name for item in dataclasses.fields(Origin)}
     return Origin(**{key: value for key, value in facts.items() if key in names})
@@ -145,8 +145,8 @@ def origin_of(path: Path) -> Origin:
 def lock(run: Path) -> BinaryIO:
     """Keep other processes from training in the same folder until the file returned is closed, or this process dies.
 
-    Makes the folder. On file systems that know no locks, a warning says that nothing is kept from it. Raises
-    ``UserError``, and ``Taken``.
+    Makes the folder. On file systems without locks, prints a warning. Raises ``UserError``, and ``RunLocked`` where
+    another process has it.
     """
     try:
         run.mkdir(parents=True, exist_ok=True)
@@ -158,18 +158,18 @@ def lock(run: Path) -> BinaryIO:
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         else:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.register_at_fork(after_in_child=file.close)  # a loader that outlives a kill would go on holding it
+            os.register_at_fork(after_in_child=file.close)  # loaders that outlive a kill must not keep the lock
     except OSError as error:
         if error.errno in TAKEN:
             file.close()
-            raise Taken(f"{run}: another process is training there; wait for it, or choose another --out") from None
+            raise RunLocked(f"{run}: another process is training there; wait for it, or choose another --out") from None
         reason = f"{run}: cannot be locked ({error.strerror or error})"
-        print(f"warning: {printable(reason)}: see to it that no other process trains there", file=sys.stderr)
+        print(f"warning: {printable(reason)}: make sure that no other process trains there", file=sys.stderr)
     return file
 
 
 def prune(run: Path, keep: int) -> None:
-    """Remove all but the newest ``keep`` checkpoints and the best one, and what kills have left half-written. Raises
+    """Remove all but the newest ``keep`` checkpoints and the best one, and partial ones left by kills. Raises
     ``OSError``."""
     folder = run / FOLDER
     for path in folder.glob(f"{TEMPORARY}*"):
@@ -182,7 +182,7 @@ def prune(run: Path, keep: int) -> None:
 
 
 def discard(path: Path) -> None:
-    """Remove a checkpoint so that a kill in between leaves no half of it under its name."""
+    """Remove a checkpoint; a kill in between leaves no part of it under its name."""
     doomed = path.with_name(f"{TEMPORARY}old-{path.name}")
     shutil.rmtree(doomed, ignore_errors=True)
     path.rename(doomed)
@@ -190,7 +190,7 @@ def discard(path: Path) -> None:
 
 
 def set_aside(path: Path) -> None:
-    """Rename a damaged checkpoint: under its own name it would count as one of those to keep. Raises ``OSError``."""
+    """Rename a damaged checkpoint, so that it does not count as one of those to keep. Raises ``OSError``."""
     aside = path.with_name(f"{DAMAGED}{path.name.removeprefix('step_')}")
     shutil.rmtree(aside, ignore_errors=True)
     path.rename(aside)
@@ -215,7 +215,7 @@ def step_of(path: Path) -> int:
 
 
 def damage(path: Path) -> str:
-    """What is wrong with a checkpoint, or an empty text."""
+    """Verify a checkpoint: what is wrong with it, or an empty text."""
     try:
         manifest = read_manifest(path)
         for name in FILES:
@@ -234,25 +234,25 @@ def damage(path: Path) -> str:
 
 
 def newest_intact(run: Path) -> tuple[Path | None, list[str]]:
-    """The newest checkpoint that is whole, and a line on each newer one that is not."""
+    """Newest intact checkpoint, and a line on each newer one that is damaged."""
     complaints: list[str] = []
     for path in reversed(checkpoints(run)):
-        fault = damage(path)
-        if not fault:
+        problem = damage(path)
+        if not problem:
             return path, complaints
-        complaints.append(f"{path}: skipped: {fault}")
+        complaints.append(f"{path}: skipped: {problem}")
     return None, complaints
 
 
 def set_aside_newer(run: Path, chosen: Path | None) -> None:
-    """Set aside what ``newest_intact`` has complained of. Raises ``OSError``."""
+    """Set aside the damaged checkpoints that ``newest_intact`` names. Raises ``OSError``."""
     for path in checkpoints(run):
         if chosen is None or step_of(path) > step_of(chosen):
             set_aside(path)
 
 
 def best_of(paths: list[Path]) -> Path | None:
-    """The checkpoint with the lowest held-out score; without scores that are numbers, the newest."""
+    """Checkpoint with the lowest held-out score; the newest where none has a finite score."""
     scores = {path: score for path in paths if (score := score_of(path)) is not None}
     return min(scores, key=lambda path: scores[path]) if scores else (paths[-1] if paths else None)
 
@@ -271,7 +271,7 @@ def read_state(path: Path) -> State:
 
 
 def described(path: Path) -> str:
-    """A line on an intact checkpoint."""
+    """One line about an intact checkpoint."""
     manifest, state = read_manifest(path), read_state(path)
     size = sum(item["bytes"] for item in manifest["files"].values())
     versions = ", ".join(f"{name} {version}" for name, version in manifest.get("versions", {}).items())
@@ -283,13 +283,13 @@ def described(path: Path) -> str:
 
 
 def verify(run: Path) -> int:
-    """Print a line on each checkpoint, damaged ones and those of the run's foundation too. Returns the exit code."""
+    """Print a line on each checkpoint of a run, damaged ones and the base run's included. Returns the exit code."""
     code = 0
-    found = checkpoints(run) + checkpoints(run / FOUNDATION)
+    found = checkpoints(run) + checkpoints(run / BASE_RUN)
     for path in found:
-        fault = damage(path)
-        code = 2 if fault else code
-        print(printable(f"{path}: damaged: {fault}" if fault else f"{path}: intact: {described(path)}"))
+        problem = damage(path)
+        code = 2 if problem else code
+        print(printable(f"{path}: damaged: {problem}" if problem else f"{path}: intact: {described(path)}"))
     for path in sorted((run / FOLDER).glob(f"{DAMAGED}*")):
         print(f"{printable(path)}: was set aside as damaged; may be removed")
     if not found:

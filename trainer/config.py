@@ -1,4 +1,4 @@
-"""The options that every family shares, and how a command line becomes one frozen dataclass."""
+"""Options that all families share, parsed from the command line into a frozen dataclass, and their JSON."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -10,33 +10,33 @@ from trainer.contract.errors import UserError, require
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """What a run is told. Families add their own fields."""
+    """Options of a training run. Families add their own fields."""
 
     data: str = "toycats"
     """Training images: a .npy file, a folder (class folders become labels), idx as MNIST's, CIFAR-10's binary folder,
     parquet, shards ('x-{000..127}.tar', or their folder), hub:OWNER/NAME, torchvision:NAME, or 'toycats' (drawn)."""
     out: Path = Path("runs/run")
-    """Folder of the run: checkpoints, log, sample grids. Run the same command again to resume."""
+    """Folder of the run: checkpoints, log, sample grids. The same command resumes it."""
     steps: int = 10_000
-    """Training steps in all; a larger number goes on from where a finished run stopped."""
+    """Training steps in all; a larger number extends a finished run."""
     batch_size: int = 128
-    """Images a step and rank."""
+    """Images per step and rank."""
     image_size: int = 0
-    """Side of the square that images are resized to, in pixels; 0 keeps that of the data."""
+    """Side in pixels of the square that images are resized to; 0 keeps the size of the data."""
     bgr: bool = False
     """The .npy file is in blue-green-red order, as plain OpenCV scripts write it."""
     hold_out: int = 20
-    """Every Nth image is kept out of training and scores the checkpoints; 0 trains on all."""
+    """Every Nth image is held out of training and scores the checkpoints; 0 trains on all."""
     flip: bool = True
-    """Mirror half of the images left to right."""
+    """Mirror each image left to right with probability one half."""
     rotate: float = 0.0
-    """Turn each image by up to this many degrees either way."""
+    """Rotate each image by a random angle of at most this many degrees."""
     crop: float = 0.0
-    """Cut up to this share (0..0.5) off the sides at random and enlarge the rest."""
+    """Random crop: up to this fraction (0..0.5) is cut off, and the rest enlarged."""
     seed: int = 0
-    """Seed of weights, batches and noise."""
+    """Seed of initial weights, batches and noise."""
     minutes: float = 0.0
-    """Stop after this many minutes of training, counted over resumes, where --steps has not come first; 0: no limit."""
+    """Stop after this many minutes of training in all, resumed or not, if --steps has not come first; 0: no limit."""
     save_every: int = 1000
     """Steps between checkpoints."""
     sample_every: int = 1000
@@ -44,34 +44,34 @@ class RunConfig:
     log_every: int = 50
     """Steps between rows of log.jsonl."""
     keep: int = 2
-    """Newest checkpoints kept, beside the best one."""
+    """Newest checkpoints kept, besides the best one."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    """Arithmetic of the networks; weights stay in fp32."""
+    """Mixed precision of the networks; weights stay in fp32."""
     compile: bool = False
     """Compile the networks with torch.compile."""
     accumulate: int = 1
-    """Batches whose gradients are summed before an optimiser step."""
+    """Gradient accumulation: batches per optimiser step, whose gradients are averaged."""
     clip_norm: float = 0.0
-    """Largest gradient norm; longer gradients are shortened to it; 0: no limit."""
+    """Gradients are clipped to this norm; 0: no clipping."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
-    """How the learning rate falls from its start to 0 over --steps, or --minutes where those end first."""
+    """Learning-rate schedule, down to 0 over --steps, or --minutes where those end first."""
     warmup: int = 0
-    """Steps over which the learning rate rises from 0."""
+    """Steps of linear learning-rate warm-up."""
     ema: float = 10_000
-    """Images after which an old weight counts half in the averaged weights, those that are exported (early on, a
-    tenth of the images seen); 0: no averaging."""
+    """Half-life, in images, of the exponential moving average of weights, which is what is exported (early on, a tenth
+    of the images seen); 0: no averaging."""
     workers: int = 0
-    """Loader processes a rank, for data that does not fit in memory."""
+    """Loader processes per rank, for data that do not fit in memory."""
     memory: float = 4.0
-    """GiB of u8 images that may be held on the device; larger sets are read while training."""
+    """GiB of u8 images kept on the device; larger sets are read while training."""
     threads: int = 0
-    """CPU threads a rank; 0: the cores of this machine shared among its ranks."""
+    """CPU threads per rank; 0: the cores of this machine divided by its ranks."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Where to train; a named device that is missing is an error."""
+    """Device to train on; naming one that is missing is an error."""
     processes: int = 0
-    """Ranks that this run must have; 0: as many as the launcher was asked for."""
+    """Ranks that there must be; 0: as many as the launcher was asked for."""
     force: bool = False
-    """Resume although options that change the result differ from those that the run began with."""
+    """Resume although options that change the result differ from those of the run."""
 
     def __post_init__(self) -> None:
         for name, low in (

@@ -1,8 +1,7 @@
-"""Ranks: the only place that makes an ``Accelerator``, seeds, agrees across ranks, and leaves."""
+"""Ranks: the only module that makes an ``Accelerator``, seeds, agrees across ranks, and exits."""
 
 import contextlib
 import copy
-import ctypes
 import hashlib
 import math
 import os
@@ -13,35 +12,39 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, NoReturn, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast
 
-import psutil
 import torch
 from accelerate.accelerator import Accelerator
 from accelerate.utils import broadcast, gather_object
 from torch import Tensor, nn
 
-from trainer import exit_status as supervised
-from trainer import sharding
+from trainer import exit_status, sharding
 from trainer.config import RunConfig
 from trainer.contract.errors import UserError
+from trainer.exit_status import FINISHED, STOPPED
 from trainer.family import Nets
+from trainer.launcher import (
+    Kind,
+    asked_to_shard,
+    check_precision,
+    die_with,
+    find_launcher,
+    kind_of,
+    options_of,
+    set_threads,
+)
 
 Found = TypeVar("Found")
 
-PR_SET_PDEATHSIG = 1
-TORCHRUN = {"torchrun", "torch.distributed.run"}
 TORCHRUN_COUNTS = ("nnodes", "nproc_per_node")  # by default 1
-LAUNCHERS = {"accelerate", "accelerate-launch", "accelerate.commands.launch"} | TORCHRUN
 ECHO_SECONDS = 2.0  # launchers repeat a terminal's Ctrl-C to their workers: not a second request
 STOP_SIGNALS = ("SIGTERM", "SIGINT", "SIGUSR1", "SIGHUP")
-STOPPED_EXIT_CODE = 75  # EX_TEMPFAIL: stopped on request after saving; run the same command again
 
 
 class World:
-    """This process among its ranks."""
+    """This process, one of ``size`` ranks."""
 
     def __init__(self, config: RunConfig) -> None:
         launcher = find_launcher()
@@ -60,8 +63,8 @@ class World:
         self.rank = self.accelerator.process_index
         self.size = self.accelerator.num_processes
         self.is_main = self.accelerator.is_main_process
-        self.sharded = asked and self.size > 1  # one rank has all of it anyway
-        self.known_to_all: UserError | None = None  # a mistake that ends all ranks, for the main one to say
+        self.sharded = asked and self.size > 1  # one rank holds everything anyway
+        self.known_to_all: UserError | None = None  # an error that ends all ranks, which the main one prints
         options = options_of(launcher)
         self.on_all(lambda: check_device(config, self.device, self.size))
         check_size(config, config.processes or asked_size(options, kind_of(launcher)), self.size)
@@ -71,12 +74,12 @@ class World:
         self.stop_asked_at: float | None = None  # monotonic seconds
 
     def shard(self, net: nn.Module) -> None:
-        """Cut up a network, where the launcher asks for it: before its optimiser is made."""
+        """Shard a network where the launcher asks for FSDP. Call before its optimiser is made."""
         if self.sharded:
             sharding.shard(self.accelerator.prepare_model(net, evaluation_mode=True), self.device, self.size)
 
     def prepare(self, net: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[nn.Module, torch.optim.Optimizer]:
-        """Move to the device, wrap for ranks and precision."""
+        """Move a network to the device, and wrap it and its optimiser for ranks and precision."""
         if self.sharded:
             sharding.keep_whole(optimizer)
             return net, self.accelerator.prepare_optimizer(optimizer)
@@ -89,22 +92,22 @@ class World:
         return prepared, prepared_optimizer
 
     def set_sync(self, net: Any, enabled: bool) -> None:
-        """Whether the next forward and backward pass average gradients over ranks."""
+        """Set whether the next forward and backward pass average gradients over ranks."""
         if self.sharded:
             sharding.set_sync(net, enabled)
         elif self.size > 1:
-            net.require_backward_grad_sync = enabled  # what DDP.no_sync sets, for spans that are no block
+            net.require_backward_grad_sync = enabled  # what DDP.no_sync sets, outside of a with block
 
     def mean(self, values: Tensor) -> Tensor:
         return self.accelerator.reduce(values, "mean") if self.size > 1 else values
 
     def gather(self, value: Any) -> list[Any]:
-        """Every rank's value, by rank."""
+        """Values of all ranks, in order of rank."""
         return gather_object([value]) if self.size > 1 else [value]
 
     def on_main(self, act: Callable[[], Any], out: Path) -> Any:
-        """Do something in the folder ``out`` on the main rank alone. What it gives is given on every rank, and so are
-        the mistakes that it finds: raises ``UserError``."""
+        """Run ``act``, which writes to the folder ``out``, on the main rank, and return its result on every rank. Its
+        ``UserError`` or ``OSError`` is raised on every rank as ``UserError``."""
         found, mistake = None, None
         if self.is_main:
             try:
@@ -120,8 +123,8 @@ class World:
         return found
 
     def on_all(self, act: Callable[[], Found]) -> Found:
-        """Do on every rank what each may find a mistake in: its machine may lack the data, say. What the first of them
-        has found ends all. Raises ``UserError``, which names the rank unless it is the main one."""
+        """Run ``act`` on every rank; the first rank's ``UserError`` is raised on all of them. (One machine may lack the
+        data, say.) It names the rank unless that is the main one."""
         found, mistake = None, None
         try:
             found = act()
@@ -134,7 +137,7 @@ class World:
         return cast(Found, found)
 
     def agree(self, value: float) -> float:
-        """The largest of the ranks' values."""
+        """Maximum of the ranks' values."""
         if self.size == 1:
             return value
         gathered: Tensor = self.accelerator.gather(torch.tensor([value], dtype=torch.float32, device=self.device))
@@ -144,8 +147,8 @@ class World:
         self.accelerator.wait_for_everyone()
 
     def share(self, averaged: Nets, nets: Nets) -> None:
-        """Give all ranks the same averaged networks: the main rank's buffers, the only ones that are saved, since
-        running statistics differ by rank, and where ``nets`` are sharded, every rank's part."""
+        """Make the averaged networks the same on all ranks: they take the main rank's buffers (running statistics
+        differ by rank), and where ``nets`` are sharded, every rank's part."""
         if self.size > 1:
             for name, net in averaged.items():
                 if self.sharded:
@@ -154,12 +157,12 @@ class World:
                     buffer.copy_(broadcast(buffer.clone()))
 
     def all_finite(self, net: nn.Module) -> bool:
-        """Whether every weight is a number, on all ranks."""
+        """Whether every weight is finite, on all ranks."""
         fine = all(bool(sharding.piece(parameter).isfinite().all()) for parameter in net.parameters())
         return self.agree(0.0 if fine else 1.0) == 0.0
 
     def whole(self, nets: Nets, like: Nets) -> Nets:
-        """Networks in one piece, to be saved by the main rank; all ranks must ask. ``like``: networks of their kind."""
+        """Unsharded networks for the main rank to save; all ranks must call it. ``like``: networks of these shapes."""
         if not self.sharded:
             return nets
         found = {}
@@ -170,7 +173,7 @@ class World:
         return Nets(**found)
 
     def same_parameters(self, nets: Nets) -> bool:
-        """Whether all ranks hold the same weights, to the bit; of sharded networks, there is but one."""
+        """Whether all ranks hold the same weights, to the bit; true of sharded networks."""
         if self.sharded:
             return True
         digest = hashlib.sha256()
@@ -182,15 +185,15 @@ class World:
 
     @contextlib.contextmanager
     def catch_signals(self) -> Iterator[None]:
-        """Note requests to stop in ``stop_asked_at`` instead of dying; a second one leaves at once, whatever this
-        process waits for: a thread of its own hears them."""
-        heard, told = socket.socketpair()
-        told.setblocking(False)
-        # nohup ignores SIGHUP for good; shells ignore SIGINT of what runs in the background, where it still asks
+        """Record the time of a signal in ``stop_asked_at`` instead of dying. A second one exits at once, whatever this
+        process waits for: a thread of its own reads them."""
+        heard, sender = socket.socketpair()
+        sender.setblocking(False)
+        # nohup ignores SIGHUP for good; shells ignore SIGINT of background jobs, where it still means stop
         names = [name for name in STOP_SIGNALS if name != "SIGHUP" or not ignores_hangups()]
         numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
         previous = {number: signal.signal(number, lambda number, frame: None) for number in numbers}
-        wakeup = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+        wakeup = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
         thread = threading.Thread(target=self.listen, args=(heard, frozenset(numbers)), daemon=True)
         thread.start()
         try:
@@ -199,12 +202,12 @@ class World:
             signal.set_wakeup_fd(wakeup)
             for number, handler in previous.items():
                 signal.signal(number, handler)
-            told.close()
+            sender.close()
             thread.join()
             heard.close()
 
     def listen(self, heard: socket.socket, numbers: frozenset[int]) -> None:
-        """Act on signals until the other end is closed."""
+        """Read signal numbers until the other end is closed."""
         while data := heard.recv(1):
             now = time.monotonic()
             if data[0] not in numbers:
@@ -220,9 +223,9 @@ def ignores_hangups() -> bool:
 
 
 def leave(world: World | None, code: int) -> NoReturn:
-    """End this process without running destructors: finished CPU ranks were seen to die in them."""
-    supervised.tell(code=code, rank=world.rank if world is not None else rank_of_environment())
-    if world is not None and code in (0, STOPPED_EXIT_CODE):
+    """Exit without running destructors: finished CPU ranks were seen to die in them."""
+    exit_status.report(code=code, rank=world.rank if world is not None else rank_of_environment())
+    if world is not None and code in (FINISHED, STOPPED):
         world.wait()
         world.accelerator.end_training()
     sys.stdout.flush()
@@ -231,54 +234,19 @@ def leave(world: World | None, code: int) -> NoReturn:
 
 
 def rank_of_environment() -> int:
-    """This process's rank before it has met the others."""
+    """Rank of this process before it has met the others."""
     return int(os.environ.get("RANK", "0"))
 
 
 def seed_step(seed: int, step: int, rank: int) -> None:
-    """Seed torch's default generators as a function of where the run is: resuming needs no saved state."""
+    """Seed torch's default generators from (seed, step, rank), so that resuming needs no saved state."""
     text = f"{seed}/{step}/{rank}".encode()
     torch.manual_seed(int.from_bytes(hashlib.sha256(text).digest()[:7], "little"))
 
 
-def find_launcher() -> psutil.Process | None:
-    """The launcher that started this process, or ``None``."""
-    try:
-        parent = psutil.Process().parent()
-        command = parent.cmdline() if parent else []
-    except psutil.Error:
-        return None
-    return parent if names_in(command) & LAUNCHERS else None
-
-
-def names_in(command: list[str]) -> set[str]:
-    """What the first words of a command line name, without folders."""
-    return {Path(part).name for part in command[:4]}
-
-
-def kind_of(launcher: psutil.Process | None) -> Literal["", "torchrun", "accelerate"]:
-    """Which launcher started this process."""
-    if launcher is None:
-        return ""
-    return "torchrun" if names_in(launcher.cmdline()) & TORCHRUN else "accelerate"
-
-
-def options_of(launcher: psutil.Process | None) -> dict[str, str]:
-    """What the launcher was told on its command line: option name with underscores → value."""
-    options: dict[str, str] = {}
-    command = launcher.cmdline() if launcher else []
-    for part, following in pairwise([*command, ""]):
-        if part.endswith(".py"):
-            break  # what follows belongs to the training script
-        if part.startswith("--"):
-            name, equals, value = part[2:].partition("=")
-            options[name.replace("-", "_")] = value if equals else following
-    return options
-
-
-def asked_size(options: dict[str, str], kind: Literal["", "torchrun", "accelerate"]) -> int | None:
-    """How many ranks the launcher was asked for: accelerate on its command line or in its config file, torchrun on its
-    command line or in its environment. ``None`` where that is not one number."""
+def asked_size(options: dict[str, str], kind: Kind) -> int | None:
+    """Number of ranks that the launcher was asked for: accelerate by its command line or config file, torchrun by its
+    command line or environment. ``None`` where that is not one number."""
     if kind == "torchrun":
         counts = [options.get(name, os.environ.get(f"PET_{name.upper()}", "1")) for name in TORCHRUN_COUNTS]
         return math.prod(map(int, counts)) if all(map(str.isdecimal, counts)) else None
@@ -292,50 +260,12 @@ def asked_size(options: dict[str, str], kind: Literal["", "torchrun", "accelerat
     return int(load_config_from_file(str(file)).num_processes)
 
 
-def set_threads(config: RunConfig, launcher: psutil.Process | None, options: dict[str, str]) -> None:
-    """Share the cores among this machine's ranks: launchers leave each rank one thread unless told otherwise."""
-    threads = config.threads
-    if launcher is not None and not threads and "num_cpu_threads_per_process" not in options:
-        with contextlib.suppress(psutil.Error):
-            if "OMP_NUM_THREADS" not in launcher.environ():
-                cores = (
-                    len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else os.cpu_count()
-                )
-                threads = max(1, (cores or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
-    if threads:
-        torch.set_num_threads(threads)
-
-
 def check_size(config: RunConfig, asked: int | None, found: int) -> None:
     if asked is not None and asked != found:
         raise UserError(
             f"asked for {asked} ranks, found {found}; for CPU ranks use ACCELERATE_USE_CPU=true "
             f"accelerate launch --multi_gpu --num_processes {asked} (see launch/accelerate/)"
         )
-
-
-def check_precision(config: RunConfig) -> None:
-    asked = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
-    if asked not in ("no", config.precision):
-        raise UserError(f"the launcher asks for {asked}, --precision is {config.precision}: set --precision {asked}")
-
-
-def asked_to_shard(config: RunConfig) -> bool:
-    """Whether the launcher asks for FSDP, in the form that ``trainer.sharding`` offers. Raises ``UserError``.
-
-    accelerate is not told: it would leave CPU ranks unsharded without a word.
-    """
-    if os.environ.pop("ACCELERATE_USE_FSDP", "false").lower() != "true":
-        return False
-    for name, expected in (("version", "2"), ("offload_params", "false"), ("auto_wrap_policy", "NO_WRAP"),
-                           ("activation_checkpointing", "false"), ("cpu_ram_efficient_loading", "false")):  # fmt: skip
-        found = os.environ.get(f"FSDP_{name.upper()}", expected)
-        if found.lower() != expected.lower():
-            raise UserError(f"fsdp_{name} is {found}, expected {expected} (see launch/accelerate/fsdp.yaml)")
-    if config.compile or config.precision == "fp16":
-        given = "--compile" if config.compile else "--precision fp16"
-        raise UserError(f"{given} does not go with FSDP; leave it out, or take launch/accelerate/many_gpus.yaml")
-    return True
 
 
 def check_device(config: RunConfig, device: torch.device, size: int) -> None:
@@ -346,11 +276,3 @@ def check_device(config: RunConfig, device: torch.device, size: int) -> None:
         raise UserError(f"{size} ranks were launched for GPUs, found none; ACCELERATE_USE_CPU=true trains on CPU")
     if config.precision == "fp16" and device.type == "cpu":
         raise UserError("--precision is fp16, which a CPU would silently train in fp32; expected bf16 or fp32 on a CPU")
-
-
-def die_with(launcher: psutil.Process) -> None:
-    """Have the kernel send SIGTERM when the launcher dies: its workers save and stop, none is orphaned (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != launcher.pid:  # it died before
-            os.kill(os.getpid(), signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Averaged weights: what is sampled, scored and exported (Karras et al. 2024, "EDM2", for the ramp-up)."""
+"""Exponential moving averages of weights, which are sampled and exported (ramp-up: Karras et al. 2024, "EDM2")."""
 
 import copy
 
@@ -7,11 +7,11 @@ import torch
 from trainer import sharding
 from trainer.family import Nets
 
-RAMP_UP = 0.1  # early on the half-life is this share of the images seen, so that short runs average too
+RAMP_UP = 0.1  # early on the half-life is this fraction of the images seen, so that short runs average too
 
 
 class AveragedNets:
-    """A copy of the networks that follows them slowly."""
+    """Exponential moving averages of networks."""
 
     def __init__(self, nets: Nets, halflife_images: float) -> None:
         self.nets = Nets(**{name: copy.deepcopy(net).eval().requires_grad_(False) for name, net in nets.items()})
@@ -19,8 +19,8 @@ class AveragedNets:
 
     @torch.no_grad()
     def update(self, name: str, net: torch.nn.Module, *, images: int, images_seen: int) -> None:
-        """Move one averaged network towards ``net``, which has learnt from ``images`` more images; of one that is
-        sharded, this rank's part."""
+        """Update one averaged network from ``net``, which has learnt from ``images`` more images; of a sharded one,
+        this rank's part."""
         averaged = self.nets[name]
         halflife = min(self.halflife_images, RAMP_UP * images_seen)
         keep = 0.5 ** (images / halflife) if halflife > 0 else 0.0

@@ -1,10 +1,10 @@
-"""What breaks a run that was sound, in one line: memory, loader processes, other ranks, the disk."""
+"""Failures of a run that began well, explained in one line: memory, loader processes, other ranks, the disk."""
 
 import re
 
 from trainer.contract.errors import UserError
+from trainer.exit_status import FAILED
 
-BROKEN, MISTAKE = 1, 2  # exit codes: the same command may go on from the last checkpoint, or would fail again
 _MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|CUBLAS_STATUS_ALLOC_FAILED")
 _LOADER = re.compile(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)")
 _RANKS = re.compile(
@@ -12,16 +12,16 @@ _RANKS = re.compile(
 )
 
 
-class Broken(Exception):
-    """The end of a run that was sound when it began: shown as one line, never a traceback."""
+class TrainingFailure(Exception):
+    """End of a run that began well: shown as one line, never a traceback."""
 
-    def __init__(self, text: str, *, code: int = BROKEN, on_all_ranks: bool = False) -> None:
+    def __init__(self, text: str, *, code: int = FAILED, on_all_ranks: bool = False) -> None:
         super().__init__(text)
         self.code, self.on_all_ranks = code, on_all_ranks
 
 
 def explain(error: BaseException, ranks: int) -> str:
-    """What happened, in some words, or an empty text where it can only be a defect of the program."""
+    """Explain an error in one line; an empty text where it can only be a defect of the program."""
     text = str(error)
     if isinstance(error, UserError):  # data that changed while they were read
         return text

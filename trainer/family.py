@@ -1,15 +1,15 @@
-"""The protocol between the training loop and a model family, and nothing else.
+"""The protocol between the training loop and a model family.
 
 A family says what its networks are, what one training step does, how to sample, and which files it can write.
 The loop says when: devices, ranks, precision, optimiser steps, checkpoints and logs are no family's concern.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -27,48 +27,47 @@ class DataSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """How the data of a family are read, in plain facts that ``trainer.data.batches`` acts on. This one: whole
-    images, all of one size."""
+    """How ``trainer.data.batches`` reads the data of a family. This base class: whole images of one size."""
 
     rgb_only: bool = False  # leave out image files that are not stored in three colours
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pairs(Reading):
-    """Images, each with a second one that it is to be made of."""
+    """Pairs of an image and the condition that it is generated from."""
 
     condition: str  # a folder of images of the same names, a .npy file, "halves" (left → right), or "edges"
-    swapped: bool = False  # the condition is made of the image instead
+    swapped: bool = False  # the condition is generated from the image instead
     enlarge: float = 1.0  # read at this many times the size, of which training cuts windows at random
-    channels: int = 0  # of the images to make: 1 or 3; 0: as the data are
+    channels: int = 0  # of the images to generate: 1 or 3; 0: as the data are
     condition_channels: int = 0  # the same of the conditions
     sigma: float = 0.33  # of "edges": how far the thresholds are from the median
-    flag: str = "--condition"  # what a person calls the condition
+    flag: str = "--condition"  # the option that names the condition, for error messages
 
 
 @dataclass(frozen=True, kw_only=True)
 class Crops(Reading):
-    """Windows of images of any size, and what they look like when reduced."""
+    """Square crops of images of any size, each with its downscaled version as condition."""
 
-    size_px: int  # side of the windows; smaller images are named and left out
-    scale: int = 1  # times that the condition is smaller
+    size_px: int  # side of the crops; smaller images are named and left out
+    scale: int = 1  # downscaling factor of the condition
     condition: str = ""  # folder of the reduced images, of the same names; empty: bicubic with antialiasing
     validation: str = ""  # folder of images of any size that are held out, instead of some of the others
-    turn: bool = False  # whether training turns windows by quarters
-    least_px: int = 0  # shortest side of images; 0: that of the windows
+    turn: bool = False  # whether training rotates crops by multiples of 90 degrees
+    least_px: int = 0  # shortest side of images; 0: that of the crops
 
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """One rank's share of a batch, on the device."""
+    """The part of a batch that one rank trains on, on its device."""
 
     image: Tensor  # f32 [n, c, h, w], channels-last in memory, in the family's image_range
     label: Tensor | None = None  # i64 [n]
     condition: Tensor | None = None  # f32 [n, c', h', w'] in the same range, the other side of a pair
 
     @property
-    def given(self) -> Tensor:
-        """What images are to be made of: their conditions, or where there are none, they themselves."""
+    def input(self) -> Tensor:
+        """The input of a translator or encoder: the conditions, or the images where there are none."""
         return self.image if self.condition is None else self.condition
 
 
@@ -95,7 +94,7 @@ class Nets(Mapping[str, nn.Module]):
 
 
 class Turn(Protocol):
-    """One network's turn to learn, given to ``Family.step`` by the loop.
+    """One network's turn to learn; the loop passes it to ``Family.step``.
 
     ``with turn("generator") as loss:`` - inside, only that network requires gradients; the body fills ``loss``
     with named scalar terms. On leaving, their sum is minimised by one optimiser step.
@@ -103,28 +102,61 @@ class Turn(Protocol):
 
     @property
     def step(self) -> int:
-        """Training steps finished before this one, over all starts of the run: what a run's stages go by."""
+        """Training steps finished before this one, resumed ones included: what the stages of a run depend on."""
 
     def __call__(self, name: str) -> AbstractContextManager[dict[str, Tensor]]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
+class Latent:
+    """The latents of a network, as its card describes them."""
+
+    size: int
+    prior: Literal["normal", "uniform"] = "normal"
+    mean: Sequence[float] = ()  # [size] of the latents of training images; empty: unknown
+    covariance: Sequence[Sequence[float]] = ()  # [size, size] of the same
+    samples: Sequence[Sequence[float]] = ()  # [k, size] of a few training images
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any], size: int, prior: Literal["normal", "uniform"] = "normal") -> "Latent":
+        """With what ``Family.describe`` returned of the training images' latents, where it did."""
+        mean, covariance = facts.get("latent_mean", ()), facts.get("latent_covariance", ())
+        return cls(size=size, prior=prior, mean=mean, covariance=covariance, samples=facts.get("sample_latents", ()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardFields:
+    """Fields of a file's card that neither its graph nor the data of its run tell; see ``export.card.Card``."""
+
+    latent: Latent | None = None
+    any_size: bool = False  # images may have any height and width, instead of those of the data
+    channels: int = 0  # of the images that the network works on; 0: as the data
+    input_channels: int = 0  # of the images that go in; 0: as the images that come out
+    scale: int = 1  # output pixels an input pixel
+    multiple: int = 1  # height and width of the input must be multiples of this
+    context: int = 0  # pixels around a part of the input that its output depends on; 0: all of them, or unknown
+    condition: Mapping[str, Any] = field(default_factory=dict)  # how the input is made of a photograph
+    schedule: Mapping[str, Any] = field(default_factory=dict)  # of the noise
+    training: Mapping[str, Any] = field(default_factory=dict)  # added to what is known of the run
+
+
+@dataclass(frozen=True, kw_only=True)
 class Exportable:
-    """A file that a family can write, in plain facts; ``export`` makes the ONNX graph and the card of it.
+    """A file that a family can write; ``export`` makes the ONNX graph and the card of it.
 
     The module works on floats in 0..1, [n, c, h, w]; the conversions from and to u8 [n, h, w, c] RGB are added by
     the export, so that they are the same for every family.
     """
 
-    kind: str  # a kind of export.card: generator, encoder, detail, translator, denoiser
+    kind: str  # one of export.kinds.KINDS: generator, translator, denoiser, detail, encoder
     module: nn.Module  # in eval mode
     inputs: Mapping[str, Tensor]  # example inputs by name, batch of 2: latent f32, image f32 0..1, label i64, ...
-    facts: Mapping[str, Any] = field(default_factory=dict)  # card fields: latent, classes, scale, schedule, ...
+    card: CardFields = field(default_factory=CardFields)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Foundation:
-    """A finished run that another one stands on: its networks, frozen, as its files have them."""
+class BaseRun:
+    """A finished run that another one builds on: its networks, frozen, as exported."""
 
     run: str  # its id
     spec: DataSpec
@@ -137,7 +169,8 @@ class Family(ABC):
     Config: ClassVar[type]  # a frozen dataclass, a subclass of trainer.config.RunConfig
     image_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)  # what Batch.image is scaled to
     needs_labels: ClassVar[bool] = False
-    shardable: bool = False  # whether tried with networks in pieces on many ranks (FSDP); gradients of gradients fail
+    generates: ClassVar[bool] = True  # whether samples are new images, which evaluation compares with real ones as sets
+    shardable: bool = False  # whether tested with FSDP; double backward is unsupported there
     channels_last: bool = True  # memory format of the networks; False where it was measured slower
     sheet_side: ClassVar[int] = 8  # samples along each side of a sheet
     score_batch: ClassVar[int] = 64  # images that are scored at once
@@ -146,25 +179,25 @@ class Family(ABC):
         self.config = config
 
     def reading(self) -> Reading:
-        """How the data are read."""
+        """How to read the data."""
         return Reading()
 
-    def foundation(self) -> Path | None:
-        """The folder of the run that this one stands on; the loop keeps a copy of its best weights in this one, so that
-        neither resuming nor exporting needs it again. Raises ``UserError``."""
+    def base_run(self) -> Path | None:
+        """Folder of the run that this one builds on, or ``None``. Its best weights are copied into this run, so that
+        neither resuming nor exporting needs the folder later. Raises ``UserError``."""
         return None
 
-    def stand_on(self, foundation: Foundation) -> None:
-        """Take what ``foundation`` asked for: called before ``build``. Raises ``UserError`` with one line."""
-        raise NotImplementedError(f"{type(self).__name__} stands on no other run")
+    def use_base(self, base: BaseRun) -> None:
+        """Use the networks of ``base_run``: called before ``build``. Raises ``UserError`` with one line."""
+        raise NotImplementedError(f"{type(self).__name__} builds on no other run")
 
     @abstractmethod
     def build(self, spec: DataSpec) -> Nets:
-        """Make the networks. Raises ``ValueError`` with one line where the data cannot fit them."""
+        """Build the networks. Raises ``ValueError`` with one line where the data cannot fit them."""
 
     def begin(self, nets: Nets) -> None:
-        """Load what only training needs, such as weights made elsewhere: called at every start of a run, also of one
-        that is resumed, and never to export or evaluate it. Raises ``UserError`` with one line."""
+        """Load what only training needs, such as pretrained weights: called whenever training begins or resumes, and
+        never to export or evaluate. Raises ``UserError`` with one line."""
         return None
 
     @abstractmethod
@@ -187,24 +220,24 @@ class Family(ABC):
 
     @abstractmethod
     def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
-        """Images [n, c, h, w] in 0..1 of what ``sample_inputs`` gave, as the exported file would make them. Networks
-        are unwrapped and in eval mode. ``facts``: what ``describe`` gave."""
+        """Generate images [n, c, h, w] in 0..1 from what ``sample_inputs`` returned, as the exported file would.
+        Networks are unwrapped and in eval mode. ``facts``: what ``describe`` returned."""
 
     def sheet(self, samples: Tensor, *inputs: Tensor) -> Tensor:
-        """What a sheet shows of samples [n, c, h, w], in 0..1: them alone, or beside what they were made of, an equal
-        number of images for each."""
+        """What a sheet shows of samples [n, c, h, w] in 0..1: the samples, or each beside its input, an equal number of
+        images for each."""
         return samples
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
-        """Figures of one held-out batch, each f32 [n], one an image; ``score`` is what *best* means (lower is
-        better). Empty: the family has no such figure and the last checkpoint is the best."""
+        """Metrics of one held-out batch, each f32 [n], one per image; ``score`` is what *best* means (lower is
+        better). Empty: there is no such metric, and the last checkpoint is the best."""
         return {}
 
     def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
-        """Facts for the card that need the training data (aggregate posterior, sample latents); JSON-able. What is too
-        large for a card may be kept in buffers of ``nets``, the averaged networks: they are saved right after."""
+        """Values for the card that need the training data (aggregate posterior, sample latents); JSON-able. What is too
+        large for a card may go into buffers of ``nets``, the averaged networks, which are saved right after."""
         return {}
 
     @abstractmethod
     def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
-        """The files that this family can write. ``facts``: what ``describe`` gave, or empty."""
+        """The files that this family can write. ``facts``: what ``describe`` returned, or empty."""

@@ -1,4 +1,4 @@
-"""What a run says of itself: log.jsonl, TensorBoard where installed, a progress bar, sample grids."""
+"""Logs of a run: log.jsonl, TensorBoard where installed, a progress bar, sample sheets."""
 
 import contextlib
 import io
@@ -18,7 +18,7 @@ from trainer.contract.text import printable
 
 
 class Log:
-    """The main process's record of a run; ``Log(None, ...)`` records nothing (other ranks)."""
+    """Log of a run, written by the main rank; ``Log(None)``, of the other ranks, writes nothing."""
 
     def __init__(
         self, run: Path | None, *, step: int = 0, bar_total: float = 0, bar_done: float = 0, bar_unit: str = ""
@@ -60,7 +60,7 @@ class Log:
             tqdm.write(printable(text))
 
     def grid(self, step: int, images: Tensor, columns: int) -> None:
-        """Write a sample grid from [n, c, h, w] in 0..1."""
+        """Write a sheet of images [n, c, h, w] in 0..1."""
         if self.run is None:
             return
         path = self.run / "samples" / f"step_{step:08d}.png"
@@ -70,7 +70,7 @@ class Log:
 
     @contextlib.contextmanager
     def tolerating(self, name: str) -> Iterator[None]:
-        """A disk that is full costs a row or an image, not the run."""
+        """Turn ``OSError`` into a warning: a full disk costs a row or an image, not the run."""
         try:
             yield
         except OSError as error:
@@ -92,8 +92,8 @@ class Log:
                 self.board.close()
 
 
-class Tolerant:
-    """A stream for people that is silent where it cannot be written: nobody's terminal or full disk ends a run."""
+class ErrorIgnoringStream:
+    """Text stream that ignores ``OSError``: a closed terminal or a full disk does not end a run."""
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
@@ -112,7 +112,7 @@ class Tolerant:
 
 
 def open_log(path: Path, last_step: int) -> io.FileIO:
-    """Open for appending, without the rows after ``last_step``: those are about to happen again. Raises ``OSError``."""
+    """Open for appending, without the rows after ``last_step``: they are about to be repeated. Raises ``OSError``."""
     if path.exists():
         found = path.read_bytes()
         kept = b"".join(line for line in found.splitlines(keepends=True) if is_row(line, last_step))
@@ -122,7 +122,7 @@ def open_log(path: Path, last_step: int) -> io.FileIO:
 
 
 def is_row(line: bytes, last_step: int) -> bool:
-    """Whether a line is whole, and of a step up to this one."""
+    """Whether a line is complete, and of a step up to ``last_step``."""
     try:
         return line.endswith(b"\n") and json.loads(line)["step"] <= last_step
     except (ValueError, KeyError, TypeError):
@@ -130,7 +130,7 @@ def is_row(line: bytes, last_step: int) -> bool:
 
 
 def append(file: io.FileIO, line: bytes) -> None:
-    """Add a whole line, or nothing. Raises ``OSError``."""
+    """Append a whole line, or nothing. Raises ``OSError``."""
     start = file.seek(0, io.SEEK_END)
     written = 0
     try:

@@ -1,6 +1,6 @@
-"""The training loop: the only one, and the only caller of ``accelerator.backward``.
+"""The training loop of all families: steps, checkpoints, logs, sample sheets, stopping and resuming.
 
-It knows turns and networks, never what they compute. Time is counted in images seen over all ranks.
+It knows networks and their turns, never what they compute. Time is counted in images seen over all ranks.
 """
 
 import contextlib
@@ -15,69 +15,63 @@ from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
-from trainer import checkpoint, sharding
-from trainer import exit_status as supervised
-from trainer.checkpoint import Origin, State, Taken
-from trainer.config import RunConfig, parse
+from trainer import checkpoint, exit_status
+from trainer.checkpoint import Origin, RunLocked, State
+from trainer.config import parse
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable
-from trainer.data.batches import open_data
 from trainer.data.batches.augment import Augment
-from trainer.data.batches.dataset import ImageDataset
 from trainer.data.batches.stream import Stream, ordered
-from trainer.distributed import STOPPED_EXIT_CODE, World, leave, rank_of_environment, seed_step
+from trainer.distributed import World, leave, rank_of_environment, seed_step
 from trainer.ema import AveragedNets
-from trainer.failures import BROKEN, MISTAKE, Broken, explain
+from trainer.exit_status import FAILED, MISTAKE, STOPPED
+from trainer.failures import TrainingFailure, explain
 from trainer.family import Batch, Crops, Family, Nets
-from trainer.log import Log, Tolerant
-from trainer.runs import resume as starts
-from trainer.runs import store as runs
-from trainer.schedule import rate_factor
+from trainer.log import ErrorIgnoringStream, Log
+from trainer.runs import resume, store
+from trainer.runs.start import set_up
+from trainer.turns import Turns
 
-MAX_SHEET_SIDE = 16  # samples along each side of a sheet that is to show all classes
-DESCRIBED_IMAGES = 2048  # of the training set, for the facts on the card
-LEAST_IMAGES = 4  # to train on: fewer are a mistake in --data, not a set
-STOP_SCORING_SECONDS = 5.0  # after a request to stop: saving comes first
-AGREE_EVERY = 8  # steps between agreements to stop on accelerators, which would have to wait for each
+MAX_SHEET_SIDE = 16  # samples along each side of a sheet, however many classes there are
+DESCRIBED_IMAGES = 2048  # training images that the statistics on the card come from
+STOP_SCORING_SECONDS = 5.0  # time for scoring after a request to stop: saving comes first
+AGREE_EVERY = 8  # steps between agreements to stop on accelerators: each makes the host wait for the device
 
 
 def main(family_class: type[Family], arguments: list[str] | None = None) -> NoReturn:
-    """The body of every ``trainer/train_<model>.py``: flags → run → exit code."""
+    """Body of every ``trainer/train_<model>.py``: parse flags, train, exit with a code of ``trainer.exit_status``."""
     world = None
     code = 0
-    sys.stdout, sys.stderr = Tolerant(sys.stdout), Tolerant(sys.stderr)
+    sys.stdout, sys.stderr = ErrorIgnoringStream(sys.stdout), ErrorIgnoringStream(sys.stderr)
     try:
-        config: Any = parse(
-            family_class.Config, arguments, f"{family_class.__doc__} Run the same command again to resume."
-        )
+        config: Any = parse(family_class.Config, arguments, f"{family_class.__doc__} The same command resumes a run.")
         world = World(config)
         code = train(family_class, config, world)
     except UserError as error:
         rank = rank_of_environment() if world is None else world.rank
-        # what is found before ranks have met is the same on all of a machine
+        # an error found before ranks have met is the same on all of a machine
         silent = os.environ.get("LOCAL_RANK", "0") != "0" if world is None else error is world.known_to_all
         if not rank or not silent:
             where = f"rank {rank}: " if rank else ""
             print(f"error: {where}{error}", file=sys.stderr)
-        code = BROKEN if isinstance(error, Taken) else MISTAKE
-    except Broken as broken:
+        code = FAILED if isinstance(error, RunLocked) else MISTAKE
+    except TrainingFailure as failure:
         if world is None or world.is_main:
-            print(f"error: {printable(str(broken))}", file=sys.stderr)
-        elif not broken.on_all_ranks:
-            print(f"error: rank {world.rank}: {printable(str(broken))}", file=sys.stderr)
-        code = broken.code
-    except SystemExit as ended:  # of the command line: --help, or a flag that is none
+            print(f"error: {printable(str(failure))}", file=sys.stderr)
+        elif not failure.on_all_ranks:
+            print(f"error: rank {world.rank}: {printable(str(failure))}", file=sys.stderr)
+        code = failure.code
+    except SystemExit as ended:  # by the command line: --help, or an unknown flag
         code = ended.code if isinstance(ended.code, int) else MISTAKE
-    except KeyboardInterrupt:  # before the loop began to catch it: there is nothing to save yet
+    except KeyboardInterrupt:  # before signals are caught: there is nothing to save yet
         code = 128 + signal.SIGINT
     leave(world, code)
 
 
 def train(family_class: type[Family], config: Any, world: World) -> int:
-    """Train to the end, or until stopped. Returns the exit code. Raises ``UserError``, and ``Broken`` for what happens
-    to a run that was sound."""
+    """Train to the end, or until stopped. Returns the exit code. Raises ``UserError``, and ``TrainingFailure`` once
+    training has begun."""
     run = None
     with world.catch_signals(), contextlib.ExitStack() as stack:
         try:
@@ -88,13 +82,13 @@ def train(family_class: type[Family], config: Any, world: World) -> int:
             what = explain(error, world.size)
             if not what or (run is None and isinstance(error, UserError)):
                 raise
-            code = MISTAKE if isinstance(error, UserError) else BROKEN
+            code = MISTAKE if isinstance(error, UserError) else FAILED
             where = f" in step {run.step + 1}; {run.last_good()}" if run is not None else ""
-            raise Broken(f"{config.out}: {what}{where}", code=code) from None
+            raise TrainingFailure(f"{config.out}: {what}{where}", code=code) from None
 
 
 class Run:
-    """Everything that one start of a training run holds."""
+    """One process of a training run, from its start or resumption to its end."""
 
     def __init__(self, family_class: type[Family], config: Any, world: World) -> None:
         self.config, self.world = config, world
@@ -113,14 +107,14 @@ class Run:
         self.started = time.monotonic()
         self.asked_to_stop = False
         self.time_share = 0.0
-        self.described: tuple[int, dict[str, Any]] = (-1, {})  # at which step, and what
-        self.turns = Turns(self)
+        self.described: tuple[int, dict[str, Any]] = (-1, {})  # step, and what ``describe`` returned
+        self.turns = Turns(config, world, self.nets, self.raw, self.averaged, self.optimizers, self.stream)
         self.unsaved = ""  # why the last checkpoint could not be written
         self.log = Log(None)
         world.on_main(self.open_log, self.config.out)
 
     def prepare(self) -> None:
-        """Optimisers, ranks, precision, compilation."""
+        """Make optimisers, and prepare the networks for ranks, precision and compilation."""
         fused = self.world.device.type in ("cpu", "cuda")
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         prepared = {}
@@ -135,19 +129,19 @@ class Run:
         self.nets = Nets(**prepared)
 
     def resume(self) -> State:
-        """Load the newest intact checkpoint, or begin: writes config.json."""
+        """Load the newest intact checkpoint, if there is one, and write config.json."""
         world = self.world
         start = State(step=0, images_seen=0, seconds=0.0, world_size=world.size)
         self.lock: BinaryIO | None = None
         self.origin = Origin()
-        path = world.on_main(self.choose, self.config.out)  # by one rank, so that no two go on from different ones
+        path = world.on_main(self.choose, self.config.out)  # by one rank, so that all resume from the same one
         options_of = {
             name: [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
             for name, optimizer in self.optimizers.items()
         }
         if path is not None:
-            start = world.on_all(lambda: runs.load(path, self.raw, self.averaged.nets, self.optimizers))
-            for name, optimizer in self.optimizers.items():  # the options of now, not those that were saved
+            start = world.on_all(lambda: store.load(path, self.raw, self.averaged.nets, self.optimizers))
+            for name, optimizer in self.optimizers.items():  # the options of this command, not the saved ones
                 for group, options in zip(optimizer.param_groups, options_of[name], strict=True):
                     group.update(options)
         world.on_main(lambda: self.register(start, path), self.config.out)
@@ -155,16 +149,16 @@ class Run:
 
     def choose(self) -> Path | None:
         self.lock = checkpoint.lock(self.config.out)
-        self.data = starts.data_facts(self.family, self.config, self.images)
-        return starts.choose(self.family, self.config, self.spec, self.data)
+        self.data = resume.data_facts(self.config, self.images)
+        return resume.choose(self.family, self.config, self.spec, self.data)
 
     def register(self, start: State, path: Path | None) -> None:
-        """Write config.json, and say where the run goes on, and with what else than before."""
+        """Write config.json; print the step that the run resumes from, and what has changed."""
         config, world = self.config, self.world
-        runs.keep_foundation(self.family, config.out)
-        self.origin = starts.write_run(config, self.family, self.spec, self.data, start, world.size, str(world.device))
+        store.keep_base(self.family, config.out)
+        self.origin = resume.write_run(config, self.family, self.spec, self.data, start, world.size, str(world.device))
         if path is not None:
-            changes = starts.changes(start, checkpoint.origin_of(path), self.origin, config, world.size)
+            changes = resume.changes(start, checkpoint.origin_of(path), self.origin, config, world.size)
             changed = f" ({'; '.join(changes)})" if changes else ""
             at = f"at step {start.step}, {start.images_seen} images seen"
             print(f"resuming {printable(config.out)} {at}{printable(changed)}")
@@ -202,7 +196,7 @@ class Run:
 
     def go(self) -> int:
         config = self.config
-        supervised.tell(began=self.step, rank=self.world.rank)
+        exit_status.report(began=self.step, rank=self.world.rank)
         if self.step >= config.steps:
             self.log.say(f"{config.out} is at step {self.step} of {config.steps} already; a larger --steps goes on")
             return 0
@@ -226,10 +220,10 @@ class Run:
             if shows:
                 self.write_samples()
         if self.unsaved:
-            self.refuse_to_go_on(f"step {self.step} was reached and could not be saved: {self.unsaved}", code=BROKEN)
+            self.refuse_to_go_on(f"step {self.step} was reached and could not be saved: {self.unsaved}", code=FAILED)
         if self.asked_to_stop:
-            self.log.say(f"stopped at step {self.step}; run the same command again to go on")
-            return STOPPED_EXIT_CODE
+            self.log.say(f"stopped at step {self.step}; the same command resumes it")
+            return STOPPED
         if not self.world.same_parameters(self.raw):
             self.refuse_to_go_on("the ranks' weights differ at the end: this is a defect, please report it")
         self.log.say(f"finished step {self.step}: {self.stream.position} images seen; checkpoints in {config.out}")
@@ -238,7 +232,7 @@ class Run:
     def advance(self) -> None:
         """One training step."""
         seed_step(self.config.seed, self.step, self.world.rank)
-        self.turns.begun_at = self.stream.position
+        self.turns.begin(step=self.step, progress=self.progress)
         for _ in range(self.config.accumulate):
             self.family.step(self.nets, self.stream, self.turns)
         self.step += 1
@@ -249,12 +243,12 @@ class Run:
 
     @property
     def progress(self) -> float:
-        """Share of the run that is done, the same on all ranks."""
+        """Finished fraction of the run, 0..1, the same on all ranks."""
         return max(self.step / self.config.steps, self.time_share)
 
     def over(self, first: bool = False) -> bool:
-        """Agree across ranks whether to stop now: a signal, or the time is up. The ``first`` time of a start they agree
-        whatever the step: learning rates follow from the time that the starts before have taken."""
+        """Agree across ranks whether to stop now, on a signal or because the time is up. ``first``: agree whatever the
+        step, since a resumed run's learning rate depends on the time it took before."""
         if self.world.device.type != "cpu" and self.step % AGREE_EVERY and not first:
             return False
         share = self.seconds / (self.config.minutes * 60) if self.config.minutes else 0.0
@@ -265,7 +259,7 @@ class Run:
         return agreed >= 1.0
 
     def write_losses(self) -> None:
-        """A row of log.jsonl; stops the run where a loss is no longer a number."""
+        """Write a row of log.jsonl. Raises ``TrainingFailure`` where a loss is not finite."""
         row = self.turns.take()
         for name, value in row.items():
             if name.startswith("loss/") and not math.isfinite(value):
@@ -277,8 +271,8 @@ class Run:
         self.log.row("train", self.step, self.stream.position, row, shown=f"step {self.step}, loss {total:.4g}")
 
     def refuse_to_go_on(self, what: str, code: int = MISTAKE) -> NoReturn:
-        """For what all ranks find alike."""
-        raise Broken(f"{self.config.out}: {what}; {self.last_good()}", code=code, on_all_ranks=True)
+        """End the run for a reason that all ranks find alike."""
+        raise TrainingFailure(f"{self.config.out}: {what}; {self.last_good()}", code=code, on_all_ranks=True)
 
     def last_good(self) -> str:
         path, _ = checkpoint.newest_intact(self.config.out)
@@ -286,7 +280,7 @@ class Run:
 
     @torch.no_grad()
     def write_samples(self) -> None:
-        """A sheet of samples of the averaged weights, always from the same inputs."""
+        """Write a sheet of samples of the averaged weights, always from the same inputs."""
         if not self.world.is_main:
             return
         generator = torch.Generator().manual_seed(self.config.seed)
@@ -300,13 +294,13 @@ class Run:
         self.log.grid(self.step, sheet, columns=len(sheet) // side)
 
     def check_weights(self) -> None:
-        """Stop the run where a weight is no longer a number."""
+        """Raise ``TrainingFailure`` where a weight is not finite."""
         for name, net in self.raw.items():
             if not self.world.all_finite(net):
-                self.refuse_to_go_on(f"weights of {name} became infinite or no numbers by step {self.step}")
+                self.refuse_to_go_on(f"weights of {name} became infinite or NaN by step {self.step}")
 
     def save(self) -> None:
-        """Score, describe, write a checkpoint; a disk that is full costs this checkpoint, not the run."""
+        """Score, describe, and write a checkpoint. A full disk costs this checkpoint, not the run."""
         metrics = self.score()
         if metrics:
             self.log.row("held_out", self.step, self.stream.position, metrics)
@@ -325,7 +319,7 @@ class Run:
                 facts=self.describe(),
             )
             try:
-                runs.save(self.config.out, state, nets, self.averaged.nets, optimizers, self.origin)
+                store.save(self.config.out, state, nets, self.averaged.nets, optimizers, self.origin)
             except OSError as error:
                 failure = error.strerror or str(error)
                 self.log.say(f"warning: checkpoint at step {self.step} was not written ({failure}); training goes on")
@@ -336,13 +330,13 @@ class Run:
 
     @torch.no_grad()
     def score(self) -> dict[str, float]:
-        """Mean held-out figures of the averaged weights, over all ranks; none where there is no time for them."""
+        """Mean held-out metrics of the averaged weights over all ranks; empty where there is no time for them."""
         sums: dict[str, float] = {}
         count = 0
         until = time.monotonic() + STOP_SCORING_SECONDS if self.asked_to_stop else math.inf
         in_time = True
         for number, batch in enumerate(self.batches(self.held_out, self.world.rank, self.world.size)):
-            seed_step(self.config.seed, -2, number * self.world.size + self.world.rank)  # a bound draws latents
+            seed_step(self.config.seed, -2, number * self.world.size + self.world.rank)  # an ELBO samples latents
             for name, values in self.family.score(self.averaged.nets, batch).items():
                 sums[name] = sums.get(name, 0.0) + float(values.cpu().double().sum())
             count += len(batch.image)
@@ -358,7 +352,7 @@ class Run:
 
     @torch.no_grad()
     def describe(self) -> dict[str, Any]:
-        """The facts of the averaged weights; a checkpoint and a sheet of the same step share them."""
+        """What ``Family.describe`` returns for the averaged weights, computed once a step."""
         if self.described[0] != self.step:
             spread = self.training[:: max(1, len(self.training) // DESCRIBED_IMAGES)]
             self.described = self.step, self.family.describe(self.averaged.nets, self.batches(spread, 0, 1))
@@ -380,118 +374,3 @@ class Run:
         self.stream.close()
         if self.lock is not None:
             self.lock.close()
-
-
-class Turns:
-    """Hands a family its networks' turns: see ``trainer.family.Turn``.
-
-    Gradients are summed over ``accumulate`` turns of one name before its optimiser steps, so a critic that takes
-    five turns a step still takes five.
-    """
-
-    def __init__(self, run: Run) -> None:
-        self.run = run
-        self.taken = dict.fromkeys(run.nets, 0)
-        self.begun_at = run.stream.position  # the images seen when the step began
-        self.updated_at = dict.fromkeys(run.nets, 0)
-        self.sums: dict[str, Tensor] = {}
-        self.counts: dict[str, int] = {}
-        for name in run.nets:
-            self.ready(name)
-
-    @property
-    def step(self) -> int:
-        return self.run.step
-
-    def ready(self, name: str) -> None:
-        """Between turns every network may be called with gradients, to be averaged over ranks if its next turn is
-        the one that steps."""
-        last = (self.taken[name] + 1) % self.run.config.accumulate == 0
-        self.run.world.set_sync(self.run.nets[name], last)
-        self.run.raw[name].requires_grad_(True)
-
-    @contextlib.contextmanager
-    def __call__(self, name: str) -> Iterator[dict[str, Tensor]]:
-        run, config = self.run, self.run.config
-        others = [other for other in run.nets if other != name]
-        for other in others:
-            run.raw[other].requires_grad_(False)
-            run.world.set_sync(run.nets[other], False)
-        loss: dict[str, Tensor] = {}
-        yield loss
-        total = torch.stack([value.float() for value in loss.values()]).sum()
-        run.world.accelerator.backward(total / config.accumulate)
-        self.taken[name] += 1
-        if self.taken[name] % config.accumulate == 0:
-            self.update(name)
-        for term, value in loss.items():
-            self.add(f"loss/{name}/{term}", value.detach())
-        for other in (name, *others):
-            self.ready(other)
-
-    def update(self, name: str) -> None:
-        """One optimiser step, and one of the averaged weights."""
-        run, config = self.run, self.run.config
-        optimizer = run.optimizers[name]
-        if config.clip_norm:
-            run.world.accelerator.unscale_gradients(optimizer)
-            norm = nn.utils.clip_grad_norm_(run.raw[name].parameters(), config.clip_norm)
-            self.add(f"gradient_norm/{name}", sharding.whole(norm.detach()))
-        factor = rate_factor(config.schedule, progress=run.progress, step=run.step, warmup=config.warmup)
-        for group in optimizer.param_groups:
-            group["lr"] = group["initial_lr"] * factor
-        optimizer.step()
-        optimizer.zero_grad()
-        seen = run.stream.position
-        # Not since its last update: a network that sat out a stage of the run would then depend on where that resumed.
-        images, self.updated_at[name] = seen - max(self.updated_at[name], self.begun_at), seen
-        run.averaged.update(name, run.raw[name], images=images, images_seen=seen)
-
-    def add(self, name: str, value: Tensor) -> None:
-        """Sum on the device: reading a figure every step would make the host wait for it."""
-        self.sums[name] = self.sums[name] + value if name in self.sums else value.float()
-        self.counts[name] = self.counts.get(name, 0) + 1
-
-    def take(self) -> dict[str, float]:
-        """Means since the last call, over all ranks, and the learning rates."""
-        names = list(self.sums)
-        means = torch.stack([self.sums[name] / self.counts[name] for name in names])
-        row = dict(zip(names, self.run.world.mean(means).tolist(), strict=True))
-        self.sums.clear()
-        self.counts.clear()
-        for name, optimizer in self.run.optimizers.items():
-            row[f"rate/{name}"] = optimizer.param_groups[0]["lr"]
-        return row
-
-
-def set_up(family_class: type[Family], config: Any, sharded: bool) -> tuple[Family, ImageDataset, Nets]:
-    """A family, its data and its networks, the same on every rank. Raises ``UserError``."""
-    family = family_class(config)
-    if sharded and not family.shardable:
-        raise UserError(f"{family_class.__name__} with these options cannot train with FSDP; use DDP (many_gpus.yaml)")
-    images = open_data(config, family.reading())
-    check_data(family_class, images, config)
-    runs.lay_foundation(family, config.out)
-    seed_step(config.seed, -1, 0)  # the same weights on every rank
-    try:
-        nets = family.build(images.spec)
-    except ValueError as error:
-        raise UserError(f"{config.data}: {error}") from None
-    family.begin(nets)
-    return family, images, nets
-
-
-def check_data(family_class: type[Family], images: ImageDataset, config: RunConfig) -> None:
-    """Refuse a data set that the family or the options cannot use."""
-    if family_class.needs_labels and not images.classes:
-        raise UserError(
-            f"{config.data}: holds no labels, {family_class.__name__} needs them (two class folders or more, say)"
-        )
-    training = images.split(config.hold_out)[0]
-    if len(training) < LEAST_IMAGES:
-        raise UserError(
-            f"{config.data}: {len(images)} image(s), {len(training)} of them to train on, "
-            f"expected {LEAST_IMAGES} or more"
-        )
-    if family_class.needs_labels and images.labels is not None and len(np.unique(images.labels[training])) < 2:
-        raise UserError(f"{config.data}: all images to train on are of one class, expected two or more")

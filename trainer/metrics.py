@@ -1,4 +1,4 @@
-"""Measures of images and of sets of images: pure functions of tensors, each with its paper."""
+"""Metrics of images and of sets of images: pure functions of tensors, each with its paper."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -24,7 +24,7 @@ def structural_similarity(image: Tensor, target: Tensor) -> Tensor:
     """SSIM of each image, values in 0..1: two [n, c, h, w] → [n].
 
     Wang et al. 2004, "Image Quality Assessment: From Error Visibility to Structural Similarity", section III.B: a
-    Gaussian window of 11 pixels and deviation 1.5, where it fits; a smaller odd window in images that are smaller.
+    Gaussian window of 11 pixels and std 1.5, where it fits; a smaller odd window in smaller images.
     """
     channels, height, width = image.shape[1:]
     side = min(11, height - 1 + height % 2, width - 1 + width % 2)
@@ -46,14 +46,14 @@ def structural_similarity(image: Tensor, target: Tensor) -> Tensor:
 
 
 def luma(image: Tensor) -> Tensor:
-    """Brightness of images [n, c, h, w] in 0..1 → [n, 1, h, w], 16 to 235 of 255 (ITU-R BT.601, as MATLAB's
-    ``rgb2ycbcr``, but not rounded): what super-resolution is measured on."""
+    """Luma of images [n, c, h, w] in 0..1 → [n, 1, h, w], 16 to 235 of 255 (ITU-R BT.601, as MATLAB's ``rgb2ycbcr``,
+    but not rounded): super-resolution is measured on it."""
     weights = image.new_tensor((65.481, 128.553, 24.966)).view(3, 1, 1)
-    return ((image * weights).sum(1, keepdim=True) + 16) / 255  # grey ones have three equal colours
+    return ((image * weights).sum(1, keepdim=True) + 16) / 255  # a grey image counts as three equal channels
 
 
 def sharpness(image: Tensor) -> Tensor:
-    """Variance of the Laplacian (4 neighbours) of the brightness of each image, values in 0..1: [n, c, h, w] → [n].
+    """Variance of the Laplacian (4 neighbours) of the luma of each image, values in 0..1: [n, c, h, w] → [n].
 
     Pech-Pacheco et al. 2000, "Diatom Autofocusing in Brightfield Microscopy", section 2.3: the larger, the sharper.
     """
@@ -62,7 +62,7 @@ def sharpness(image: Tensor) -> Tensor:
 
 
 def inside(image: Tensor, border: int) -> Tensor:
-    """Images [n, c, h, w] without so many pixels on each side."""
+    """Images [n, c, h, w] without ``border`` pixels on each side."""
     return image[:, :, border : image.shape[2] - border, border : image.shape[3] - border]
 
 
@@ -94,10 +94,10 @@ def frechet_of_moments(mean1: Tensor, covariance1: Tensor, mean2: Tensor, covari
 
 
 class Estimate(NamedTuple):
-    """A figure and its standard deviation over subsets."""
+    """A metric and its standard deviation over subsets."""
 
     value: float
-    deviation: float
+    std: float
 
 
 def kernel_distance(one: Tensor, other: Tensor, *, subsets: int = 100, size: int = 1000, seed: int = 0) -> Estimate:
@@ -133,10 +133,10 @@ def squared_discrepancy(x: Tensor, y: Tensor) -> float:
 
 
 class Coverage(NamedTuple):
-    """How much of one set lies within the other."""
+    """Precision and recall of samples."""
 
-    precision: float  # share of the samples that lie where real images do
-    recall: float  # share of the real images that lie where samples do
+    precision: float  # fraction of the samples within the manifold of real images
+    recall: float  # fraction of the real images within the manifold of samples
 
 
 def precision_recall(real: Tensor, sampled: Tensor, neighbours: int = 3) -> Coverage:
@@ -162,13 +162,13 @@ def precision_recall(real: Tensor, sampled: Tensor, neighbours: int = 3) -> Cove
 
 
 def entropy(classes: Tensor, count: int) -> float:
-    """Entropy in nats of how often each of ``count`` classes occurs in i64 [n]: ln(count) where all do alike."""
+    """Entropy in nats of the distribution of ``count`` classes in i64 [n]; ln(count) where it is uniform."""
     shares = torch.bincount(classes, minlength=count).double() / len(classes)
     return abs(float(torch.special.xlogy(shares, shares).sum()))
 
 
 class Nearest(NamedTuple):
-    """Of each of n points the nearest rows, nearest first."""
+    """The k nearest rows to each of n points, nearest first."""
 
     distances: Tensor  # [n, k]
     indices: Tensor  # i64 [n, k]
@@ -177,7 +177,7 @@ class Nearest(NamedTuple):
 def nearest(points: Tensor, pieces: Iterable[tuple[Tensor, Tensor]], count: int = 1) -> Nearest:
     """Search for the ``count`` nearest rows to points [n, d], or as many as there are.
 
-    pieces: some of the rows at a time, as their indices i64 [m] and themselves [m, d]: they need not fit in memory.
+    pieces: the rows in parts, each as indices i64 [m] and rows [m, d], so that they need not fit in memory.
     """
     found = Nearest(points.new_empty(len(points), 0), torch.empty(len(points), 0, dtype=torch.int64))
     for indices, rows in pieces:
@@ -190,7 +190,7 @@ def nearest(points: Tensor, pieces: Iterable[tuple[Tensor, Tensor]], count: int 
 
 
 def merge_nearest(parts: Sequence[Nearest], count: int) -> Nearest:
-    """What searches through different rows have found for the same points, as one."""
+    """Merge the results of searches through different rows for the same points."""
     distances = torch.cat([part.distances for part in parts], 1)
     indices = torch.cat([part.indices for part in parts], 1)
     best = distances.topk(min(count, distances.shape[1]), largest=False)
@@ -198,9 +198,9 @@ def merge_nearest(parts: Sequence[Nearest], count: int) -> Nearest:
 
 
 def copying(sampled: Tensor, held_out: Tensor) -> float:
-    """Share of (sample, held-out image) pairs in which the sample lies nearer to the training images.
+    """Fraction of pairs (sample, held-out image) in which the sample lies nearer to the training images.
 
-    Distances to the nearest training image, [n] and [m]. Meehan et al. 2020, "A Non-Parametric Test to Detect
+    Takes distances to the nearest training image, [n] and [m]. Meehan et al. 2020, "A Non-Parametric Test to Detect
     Data-Copying in Generative Models", section 3.1: 0.5 where samples lie as new images do, 1 where they are copies.
     """
     ordered, sampled = held_out.sort().values.contiguous(), sampled.contiguous()

@@ -1,10 +1,10 @@
-"""Learning rates as pure functions of how far a run has come, so that resuming needs no state."""
+"""Learning-rate schedules as pure functions of progress, so that resuming needs no state."""
 
 import math
 
 
 def rate_factor(schedule: str, *, progress: float, step: int, warmup: int) -> float:
-    """Factor on the base learning rate. ``progress``: share of the run that is done, 0..1."""
+    """Factor on the base learning rate. ``progress``: finished fraction of the run, 0..1."""
     rise = min(1.0, (step + 1) / warmup) if warmup else 1.0
     done = min(max(progress, 0.0), 1.0)
     fall = {

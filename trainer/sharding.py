@@ -1,10 +1,7 @@
-"""Networks whose weights, gradients and optimiser states lie in pieces on all ranks (FSDP2 of torch).
+"""FSDP2: weights, gradients and optimiser states sharded over all ranks, along dimension 0.
 
-A network is gathered whole while it computes, and only its own piece is kept and stepped by each rank. Whatever leaves
-it or comes in - a ``state_dict`` of the network or of its optimiser - is whole, so that checkpoints have the
-same form with and without. Pieces are rows of dimension 0.
-
-Asking for a ``state_dict`` is then something that all ranks must do together.
+A network is gathered while it computes; each rank keeps and steps its own shard. A ``state_dict`` of the network or of
+its optimiser is whole, so that checkpoints are the same with and without FSDP; all ranks must ask for it together.
 """
 
 from collections.abc import Iterable
@@ -18,43 +15,43 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 
 def shard(net: nn.Module, device: torch.device, ranks: int) -> None:
-    """Cut up the weights of a network that is the same on all ranks; in place."""
+    """Shard the weights of a network that is the same on all ranks, in place."""
     fully_shard(net.to(memory_format=torch.contiguous_format), mesh=init_device_mesh(device.type, (ranks,)))
     net.register_state_dict_post_hook(gather_weights)
     net.register_load_state_dict_pre_hook(cut_weights)
 
 
 def keep_whole(optimizer: torch.optim.Optimizer) -> None:
-    """Have the optimiser of a sharded network give and take whole states."""
+    """Make the optimiser of a sharded network save and load whole states."""
     optimizer.register_state_dict_post_hook(gather_states)
     optimizer.register_load_state_dict_pre_hook(cut_states)
 
 
 def set_sync(net: nn.Module, enabled: bool) -> None:
-    """Whether the next backward pass averages gradients over ranks."""
+    """Set whether the next backward pass averages gradients over ranks."""
     assert isinstance(net, FSDPModule)
     net.set_requires_gradient_sync(enabled)
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """The tensor that a piece is of, from all ranks; another tensor as it is."""
+    """Gather a sharded tensor from all ranks; return any other as it is."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 def piece(tensor: Tensor) -> Tensor:
-    """This rank's part, which shares its memory."""
+    """This rank's shard, which shares its memory."""
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
 def cut(tensor: Tensor, like: Tensor) -> Tensor:
-    """The inverse of ``whole``, for a tensor that all ranks have."""
+    """Shard a tensor that all ranks have, the inverse of ``whole``."""
     if not isinstance(like, DTensor) or tensor.shape != like.shape:
         return tensor
     return distribute_tensor(tensor.to(like.device), like.device_mesh, like.placements, src_data_rank=None)
 
 
 def rows_of(tensors: Iterable[Tensor], parameters: Iterable[Tensor]) -> list[Tensor]:
-    """What this rank keeps of each parameter, in whole tensors of the same shapes: views of them."""
+    """Views of whole tensors: the rows that this rank keeps of each parameter of the same shape."""
     found = []
     for tensor, parameter in zip(tensors, parameters, strict=True):
         if isinstance(parameter, DTensor):
@@ -68,7 +65,7 @@ def rows_of(tensors: Iterable[Tensor], parameters: Iterable[Tensor]) -> list[Ten
 
 @torch.no_grad()
 def gather_rows(net: nn.Module, parameters: Iterable[Tensor]) -> None:
-    """Give all ranks the rows of a whole network that other ranks keep: see ``rows_of``."""
+    """Fill a whole network with the rows that other ranks keep: see ``rows_of``."""
     parameters = list(parameters)
     tensors = list(net.parameters())
     for tensor, rows, parameter in zip(tensors, rows_of(tensors, parameters), parameters, strict=True):

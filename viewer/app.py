@@ -9,10 +9,11 @@ import sys
 import time
 from collections import deque
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from trainer.contract.errors import ImageError
-from viewer.displays.display import Display
+from viewer.displays import Choice, Display, open_display
 from viewer.keys import CLOSED, Action, Event
 from viewer.sessions.session import Session
 
@@ -21,6 +22,33 @@ DELAY_MS: Final = 50  # between the frames of a walk, and between scripted keys 
 _SHOW_SECONDS: Final = 1 / 60  # between frames at least: keys come first
 _UNWATCHED_SECONDS: Final = 0.02  # between looks at what is being saved, where the window was closed
 _LONG_SECONDS: Final = 1e6
+
+
+def show(
+    session: Session[Any, Any, Any], display: Choice = "auto", record: Path | None = None, script: Sequence[Event] = ()
+) -> None:
+    """Open the display, run a session on it to its end, and close both.
+
+    ``record``: a file that gets every frame. ``script``: keys that press themselves. Raises ``ViewerError``.
+    """
+    try:
+        opened = open_display(
+            display,
+            title=session.title(),
+            record=record,
+            delay_ms=DELAY_MS,
+            motion=session.follows_mouse,
+            strokes=session.draws,
+        )
+        try:
+            run = run_live if opened.interactive else run_scripted
+            run(session, opened, script, session.frames)
+        finally:
+            opened.close()
+        if session.failures and not opened.interactive:  # nobody has seen them
+            raise ImageError(session.failures[0])
+    finally:
+        session.close()
 
 
 def run_live(session: Session[Any, Any, Any], display: Display, script: Sequence[Event] = (), frames: int = 0) -> None:

@@ -1,11 +1,11 @@
 """What a person can ask for, and which keys ask for it.
 
 The tables here are the only place that knows key codes: of the characters, of the names used in scripts, and of the
-numbers that window systems hand out. ``BINDINGS`` is data; it prints its own help.
+numbers that window systems hand out. What the actions do in each mode is in ``viewer.bindings``.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
@@ -54,108 +54,6 @@ class Event:
 
 
 CLOSED: Final = "closed"  # by what a display asks to quit that has been taken from the screen
-
-
-@dataclass(frozen=True)
-class Binding:
-    """A line of the key table: what is written on the keys, and what they do."""
-
-    keys: str
-    does: str
-    actions: tuple[Action, ...]
-    in_mode: Mapping[str, str] = field(default_factory=dict)  # what they do in modes where that differs
-    only: tuple[str, ...] = ()  # modes that have them; empty: all
-    never: tuple[str, ...] = ()  # modes that do not
-
-
-BINDINGS: Final = (
-    Binding("ESC", "quit, once what is being saved is there; again: at once", (Action.QUIT,)),
-    Binding("Tab", "next view: plane, line, scatter, sliders", (Action.NEXT_VIEW,),
-            {"diffuse": "before, after: the images of --init (if a model made them)",
-             "dataset": "the next of several files"}, only=("latent", "diffuse", "dataset")),
-    Binding("mouse", "plane: see what is under it; line: drag from A to B; scatter: click a point; sliders: drag one",
-            (Action.MOVE, Action.DRAG, Action.RELEASE), only=("latent",)),
-    Binding("left button", "draw; on a colour: choose it", (Action.CLICK, Action.DRAG, Action.RELEASE), only=("draw",)),
-    Binding("right button", "erase", (Action.SECOND_CLICK, Action.SECOND_DRAG, Action.SECOND_RELEASE), only=("draw",)),
-    Binding("left button", "take the divider along", (Action.CLICK, Action.DRAG), only=("upscale",)),
-    Binding("right button", "take the image along", (Action.SECOND_CLICK, Action.SECOND_DRAG), only=("upscale",)),
-    Binding("wheel", "brush size", (Action.WHEEL_UP, Action.WHEEL_DOWN), {"upscale": "zoom, about the mouse",
-            "pick": "zoom"}, only=("draw", "upscale", "pick")),
-    Binding("z, Ctrl+Z", "undo the last stroke", (Action.NEW, Action.UNDO), only=("draw",)),
-    Binding("y", "the stroke that was undone again", (Action.NEW,), only=("draw",)),
-    Binding("c", "clear the page", (Action.NEW,), only=("draw",)),
-    Binding("0-9", "this colour (if the model is for colours)", (Action.NEW,), only=("draw",)),
-    Binding("arrows, click", "move the cursor (wraps round)",
-            (Action.LEFT, Action.RIGHT, Action.UP, Action.DOWN, Action.CLICK),
-            {"dataset": "move the cursor; at the edge of a page, to the next one",
-             "latent": "move the point; line: along it; sliders: choose one, move it",
-             "translate": "left, right: the image before, the next; up, down: along the results between two latents",
-             "upscale": "move the view; where all is in view, the divider"}, never=("draw",)),
-    Binding("[ ]", "move the divider", (Action.NEW,),
-            {"animate": "slower, faster", "dataset": "the marked image before, the next"},
-            only=("upscale", "animate", "dataset")),
-    Binding("PageUp PageDown Home End", "further, where there are more images than fit",
-            (Action.PAGE_UP, Action.PAGE_DOWN, Action.HOME, Action.END),
-            {"latent": "sliders: further; line: its ends; Home elsewhere: back to the middle",
-             "translate": "the image before, the next, the first, the last",
-             "upscale": "the image before, the next; Home: back to the first view",
-             "diffuse": "the page before, the next; Home, End: the first image, the last",
-             "dataset": "the page before, the next; Home, End: the first image, the last",
-             "pick": "Home, End: the first image, the last"}, never=("draw",)),
-    Binding("s", "save the selected image", (Action.SAVE,),
-            {"animate": "save the image", "translate": "save the result", "upscale": "save the result",
-             "draw": "save the result and the drawing", "pick": "cut the image under the cursor out, and save it"}),
-    Binding("S", "save the whole screen", (Action.SAVE_ALL,), {"pick": "cut all images out, and save each"}),
-    Binding("d", "mark the selected image, take its mark away", (Action.NEW,), only=("dataset",)),
-    Binding("0-9 Enter", "to the image of this number", (Action.NEW,), only=("dataset",)),
-    Binding("Enter", "the selected image alone, large; the page", (Action.NEW,), only=("dataset",)),
-    Binding("c, 0-9 c", "only the class of the selected image, or all; the class of this number", (Action.NEW,),
-            only=("dataset",)),
-    Binding("i", "interpolate between four random corners", (Action.INTERPOLATE,),
-            {"latent": "the line between two random points",
-             "translate": "results between this latent and the next (if the model has latents)",
-             "diffuse": "between four random corners: of noise, or of latents with --init MODEL"},
-            never=("draw", "upscale", "dataset", "pick")),
-    Binding("r", "random images", (Action.RANDOM,),
-            {"dataset": "to a random image", "latent": "to a random point",
-             "translate": "one result again, then a new latent"},
-            never=("draw", "upscale", "pick")),
-    Binding("m", "mixes of three training images (if the model keeps some)", (Action.NEW,), only=("grid", "hpf")),
-    Binding("0-9, n p", "this class, the next, the one before (if the model has classes)", (Action.NEW,),
-            never=("translate", "draw", "upscale", "dataset", "pick")),
-    Binding("n p", "only the next class, the one before", (Action.NEW,), only=("dataset",)),
-    Binding("c", "rows by class, all of one class (if the model has classes)", (Action.NEW,),
-            only=("grid", "hpf", "animate", "diffuse")),
-    Binding("x y, X Y", "next axis, the one before; sliders: this one becomes the axis", (Action.NEW,),
-            only=("latent",)),
-    Binding("l", "straight line, great circle", (Action.NEW,), only=("latent",)),
-    Binding("+ -", "effect up, down (= and _ too)", (Action.MORE, Action.LESS),
-            {"animate": "faster, slower; with --detail: more of it, less (= and _ too)",
-             "hpf": "more detail, less (= and _ too)", "grid": "more varied, more typical (= and _ too)",
-             "latent": "nearer, further; sliders: move it (= and _ too)",
-             "translate": "thresholds of edges further apart, closer: their sigma (= and _ too)",
-             "draw": "brush size (= and _ too)", "upscale": "zoom (= and _ too)",
-             "diffuse": "more steps, fewer (= and _ too)", "pick": "zoom (= and _ too)"}, never=("dataset",)),
-    Binding("Space", "new images", (Action.PAUSE,),
-            {"animate": "pause, go on", "latent": "to a random point",
-             "translate": "a new latent (if the model has one)", "draw": "a new latent (if the model has one)",
-             "upscale": "plain side: a bicubic curve, its pixels", "dataset": "the next page"}, never=("pick",)),
-    Binding("any other key", "new images", (Action.NEW,),
-            {"animate": "walk to somewhere new", "latent": "to a random point",
-             "translate": "a new latent (if the model has one)", "draw": "a new latent (if the model has one)",
-             "upscale": "plain side: a bicubic curve, its pixels", "dataset": "the next page"}, never=("pick",)),
-)  # fmt: skip
-
-
-def help_text(mode: str = "") -> str:
-    """The key table as lines of text, in the words of ``mode`` where it has its own; without a mode, all of it."""
-    bindings = [
-        binding
-        for binding in BINDINGS
-        if not mode or (mode not in binding.never and (not binding.only or mode in binding.only))
-    ]
-    width = max(len(binding.keys) for binding in bindings)
-    return "\n".join(f"{binding.keys:<{width}}  {binding.in_mode.get(mode, binding.does)}" for binding in bindings)
 
 
 # Shift changes what is meant only for s: of the other letters either case will do, and = and _ are + and - with

@@ -1,14 +1,13 @@
 """A model file: opened, checked, described and run. The only module that knows onnxruntime.
 
 A file that the export wrote carries a card and a seal. A file of other origin is inspected: its declared shapes and a
-few probe runs tell how its arrays are to be read. Either way the result is a ``Model``, whose images are u8
+few probe runs tell how its arrays are to be read. In both cases the result is a ``Model``, whose images are u8
 [n, h, w, 3] in OpenCV's BGR order; the graphs' own order is RGB.
 """
 
 import hashlib
-import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -18,11 +17,13 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from export.card import SEAL_KEY, Card, CardError, Latent, check_seal
+from export.kinds import KINDS
 from trainer.contract.errors import ViewerError
 from trainer.contract.text import printable
 from viewer.graph.arrays import image_array, latent_array, read_image, read_images
 from viewer.graph.inspection import ImageLayout, Layout, find_scale
 from viewer.graph.limits import GIB, Overdue, allowed_memory, finish, opening_seconds, run_seconds
+from viewer.graph.ports import PortError, check_card, check_size, describe
 from viewer.graph.probing import Probe
 from viewer.graph.screening import ScreeningError, screen
 from viewer.latents import Latents
@@ -30,20 +31,9 @@ from viewer.latents import Latents
 Images = NDArray[np.uint8]  # [n, h, w, 3] BGR
 
 _LARGEST_FILE: Final = 2**31  # bytes; ONNX itself ends here
-_LARGEST_ARRAY: Final = 2**28  # numbers an input or output may declare for one image
 _PIXELS_A_RUN: Final = 200_000  # more at once falls out of the caches: 12 images of 128 px beat 48 by a fifth
 _LARGEST_FOLDED: Final = 2**30  # bytes of a constant that onnxruntime may compute while it opens a file
 _NO_MEMORY: Final = ("bad_alloc", "bad allocation", "Available memory of", "Failed to allocate", "would require more")
-_CARD_TYPES: Final = {"f32": "tensor(float)", "i64": "tensor(int64)", "u8": "tensor(uint8)"}
-_DOES: Final = {
-    "generator": "latent → image",
-    "encoder": "image → latent",
-    "detail": "latent → fine detail",
-    "translator": "image → image",
-    "denoiser": "noise → image, step by step",
-    "other": "no image in or out",
-}
-_MODES: Final = {"generator": "grid", "translator": "translate", "denoiser": "diffuse"}  # where each kind is at home
 
 
 class ModelError(ViewerError):
@@ -84,10 +74,9 @@ def open_model(path: Path, *, threads: int = 1, wanted: str = "", many_sizes: bo
     except Overdue as error:
         raise ModelError(f"{_shown(path)}: opening it {error}") from None
     if wanted and model.kind != wanted:
-        other = f"; for this one there is: python -m viewer {_MODES[model.kind]}" if model.kind in _MODES else ""
-        raise ModelError(
-            f"{_shown(path)}: found {_an(model.kind)}{model.found}, expected {_an(wanted)} ({_DOES[wanted]}){other}"
-        )
+        mode = KINDS[model.kind].mode if model.kind in KINDS else ""
+        other = f"; for this one there is: python -m viewer {mode}" if mode else ""
+        raise model.error(f"found {_an(model.kind)}{model.found}, expected {_an(wanted)} ({KINDS[wanted].does}){other}")
     return model
 
 
@@ -129,14 +118,24 @@ class Model:
         self._session = session
         self._opening: onnxruntime.RunOptions | None = opening
         self._overdue: onnxruntime.RunOptions | None = None  # a run that was called off and has not ended
+        self._inputs, self._outputs = session.get_inputs(), session.get_outputs()
+        # what the graph calls its first input: the card's names are the same for all files of a kind
+        self._source = "" if card is not None else str(self._inputs[0].name) if self._inputs else ""
         self._layout: Layout | None = None
         self._image_layout: ImageLayout | None = None
-        self.card = card if card is not None else self._inspect()
-        if card is not None:
-            self._check_graph(card)
+        try:
+            self.card = card if card is not None else self._inspect()
+            if card is not None:
+                self._layout, self._image_layout = check_card(card, self._inputs, self._outputs)
+        except PortError as error:
+            raise self.error(str(error)) from None
         self.kind = "other" if self.card is None else self.card.kind
         self.name = printable((self.card.name if self.card else "") or path.stem, 80)
         self._opening = None
+
+    def error(self, text: str) -> ModelError:
+        """An error that names the file."""
+        return ModelError(f"{_shown(self.path)}: {text}")
 
     @property
     def sha256(self) -> str:
@@ -149,7 +148,7 @@ class Model:
     def latent(self) -> Latent:
         """What the latents look like. Raises ``ModelError`` where the model has none."""
         if self.card is None or self.card.latent is None:
-            raise ModelError(f"{_shown(self.path)}: found {_an(self.kind)}, expected a model with latents")
+            raise self.error(f"found {_an(self.kind)}, expected a model with latents")
         return self.card.latent
 
     @cached_property
@@ -162,14 +161,14 @@ class Model:
     def image_size(self) -> tuple[int, int]:
         """Height and width of the images in pixels. Raises ``ModelError`` where they are not fixed."""
         if self.card is None or self.card.image_size is None:
-            raise ModelError(f"{_shown(self.path)}: its card gives no image_size, expected height and width")
+            raise self.error("its card gives no image_size, expected height and width")
         return self.card.image_size
 
     @property
     def layout(self) -> Layout:
         """How the graph's arrays are arranged. Raises ``ModelError`` where this is no generator."""
         if self._layout is None:
-            raise ModelError(f"{_shown(self.path)}: found {_an(self.kind)}, expected a generator")
+            raise self.error(f"found {_an(self.kind)}, expected a generator")
         return self._layout
 
     @cached_property
@@ -182,15 +181,12 @@ class Model:
     @property
     def ports(self) -> tuple[str, str]:
         """Inputs and outputs as the graph declares them, in words."""
-        return (
-            ", ".join(_describe(port) for port in self._session.get_inputs()),
-            ", ".join(_describe(port) for port in self._session.get_outputs()),
-        )
+        return describe(self._inputs), describe(self._outputs)
 
     def generate(self, latents: Latents, labels: NDArray[np.int64] | None = None) -> Images:
         """Images, u8 [n, h, w, 3] BGR, of latents f32 [n, d].
 
-        ``labels``: i64 [n], for models with classes; class 0 where none are given. Raises ``ModelError``.
+        ``labels``: i64 [n], for models with classes; ``None``: class 0. Raises ``ModelError``.
         """
         layout, count = self.layout, len(latents)
         height, width = self.image_size
@@ -198,28 +194,28 @@ class Model:
         size = layout.batch or max(1, _PIXELS_A_RUN // (height * width))
         if not (layout.batched_input and layout.batched_output):
             size = 1
-        wants_label = any(port.name == "label" for port in self._session.get_inputs())
+        wants_label = any(port.name == "label" for port in self._inputs)
         for first in range(0, count, size):
             part = latents[first : first + size]
-            feeds: dict[str, NDArray[Any]] = {self._latent_name: latent_array(layout, part)}
+            feeds: dict[str, NDArray[Any]] = {self._source or "latent": latent_array(layout, part)}
             if wants_label:
                 chosen = np.zeros(count, np.int64) if labels is None else labels
                 feeds["label"] = chosen[first : first + size]
             try:
                 read_images(layout, self._run(feeds, layout.output), images[first : first + len(part)])
             except ValueError as error:
-                raise ModelError(f"{_shown(self.path)}: {error}") from None
+                raise self.error(f"{error}") from None
         return images
 
     def encode(self, images: Images) -> Latents:
         """Latents f32 [n, d] of images u8 [n, h, w, 3] BGR of the model's own size. Raises ``ModelError``."""
         if self.kind != "encoder" or self.inferred:
-            raise ModelError(f"{_shown(self.path)}: found {_an(self.kind)}, expected an encoder with a card")
+            raise self.error(f"found {_an(self.kind)}, expected an encoder with a card")
         if images.shape[1:] != (*self.image_size, 3):
-            raise ModelError(f"{_shown(self.path)}: got an image of {images.shape[1:]}, expected {self.image_size}")
+            raise self.error(f"got an image of {images.shape[1:]}, expected {self.image_size}")
         latents = self._run({"image": np.ascontiguousarray(images[..., ::-1])}, "latent")
         if latents.shape != (len(images), self.latent.size) or not np.isfinite(latents).all():
-            raise ModelError(f"{_shown(self.path)}: gave latents {latents.shape}, expected {self.latent.size} finite")
+            raise self.error(f"gave latents {latents.shape}, expected {self.latent.size} finite")
         return latents.astype(np.float32)
 
     def detail(self, latents: Latents) -> NDArray[np.float32]:
@@ -228,7 +224,7 @@ class Model:
         Raises ``ModelError``.
         """
         if self.kind != "detail":
-            raise ModelError(f"{_shown(self.path)}: found {_an(self.kind)}, expected a detail network")
+            raise self.error(f"found {_an(self.kind)}, expected a detail network")
         count, (height, width) = len(latents), self.image_size
         details = np.empty((count, height, width, 3), np.float32)
         size = max(1, _PIXELS_A_RUN // (height * width))
@@ -236,7 +232,7 @@ class Model:
             part = details[first : first + size]
             found = self._run({"latent": np.ascontiguousarray(latents[first : first + size])}, "detail")
             if found.shape != part.shape or not np.isfinite(found).all():
-                raise ModelError(f"{_shown(self.path)}: gave {found.shape}, expected {part.shape}, all finite")
+                raise self.error(f"gave {found.shape}, expected {part.shape}, all finite")
             part[:] = found[..., ::-1]
         return details
 
@@ -244,7 +240,7 @@ class Model:
     def image_layout(self) -> ImageLayout:
         """How images go through a translator. Raises ``ModelError`` where this is none that can be used."""
         if self._image_layout is None:
-            raise ModelError(f"{_shown(self.path)}: found {_an(self.kind)}{self.found}, expected a translator that "
+            raise self.error(f"found {_an(self.kind)}{self.found}, expected a translator that "
                              "takes one image of 1 or 3 channels and gives one")  # fmt: skip
         return self._image_layout
 
@@ -256,16 +252,15 @@ class Model:
         """
         layout, (height, width, channels) = self.image_layout, image.shape
         if channels != layout.channels:
-            raise ModelError(f"{_shown(self.path)}: got {channels} channels, expected {layout.channels}")
-        feeds: dict[str, NDArray[Any]] = {self._image_name: image_array(layout, image)}
+            raise self.error(f"got {channels} channels, expected {layout.channels}")
+        feeds: dict[str, NDArray[Any]] = {self._source or "image": image_array(layout, image)}
         if self.card is not None and self.card.latent is not None and not self.inferred:
             feeds["latent"] = np.zeros((1, self.latent.size), np.float32) if latent is None else latent[None]
         output = self._run(feeds, layout.output)
         scale = find_scale(layout.output_axes, output.shape, height, width)
         if scale != layout.scale:
-            raise ModelError(
-                f"{_shown(self.path)}: made an array {output.shape} of an image {width}x{height}, expected one "
-                f"{layout.scale} times as large"
+            raise self.error(
+                f"made an array {output.shape} of an image {width}x{height}, expected one {layout.scale} times as large"
             )
         return read_image(layout, output[0])
 
@@ -277,13 +272,13 @@ class Model:
         ``labels``: i64 [n], for models with classes; as many as there are classes: of none. Raises ``ModelError``.
         """
         if self.kind != "denoiser":
-            raise ModelError(f"{_shown(self.path)}: found {_an(self.kind)}, expected a denoiser")
+            raise self.error(f"found {_an(self.kind)}, expected a denoiser")
         feeds: dict[str, NDArray[Any]] = {"noisy": noisy, "t": t}
         if labels is not None:
             feeds["label"] = labels
         prediction = self._run(feeds, "prediction")
         if prediction.shape != noisy.shape or not np.isfinite(prediction).all():
-            raise ModelError(f"{_shown(self.path)}: gave {prediction.shape}, expected {noisy.shape}, all finite")
+            raise self.error(f"gave {prediction.shape}, expected {noisy.shape}, all finite")
         return np.asarray(prediction, np.float32)
 
     def _run(self, feeds: Mapping[str, NDArray[Any]], output: str) -> NDArray[Any]:
@@ -291,18 +286,18 @@ class Model:
             if self._opening is not None:
                 return self._result(feeds, output, self._opening)
             if self._overdue is not None:
-                raise ModelError(f"{_shown(self.path)}: is still at work on a run that was called off")
+                raise self.error("is still at work on a run that was called off")
             call = onnxruntime.RunOptions()
             try:
                 return finish(
                     lambda: self._result(feeds, output, call), run_seconds(self.kind), lambda: self._call_off(call)
                 )
             except Overdue as error:
-                raise ModelError(f"{_shown(self.path)}: one run {error}") from None
+                raise self.error(f"one run {error}") from None
         except ModelError:
             raise
         except Exception as error:  # onnxruntime raises many kinds, and none of them is our fault
-            raise ModelError(f"{_shown(self.path)}: cannot be run: {_reason(error)}") from None
+            raise self.error(f"cannot be run: {_reason(error)}") from None
 
     def _result(self, feeds: Mapping[str, NDArray[Any]], output: str, call: onnxruntime.RunOptions) -> NDArray[Any]:
         try:
@@ -317,81 +312,16 @@ class Model:
         self._overdue = call
         _call_off(call)
 
-    @property
-    def _image_name(self) -> str:
-        return "image" if not self.inferred else str(self._session.get_inputs()[0].name)
-
-    @property
-    def _latent_name(self) -> str:
-        return "latent" if not self.inferred else str(self._session.get_inputs()[0].name)
-
-    def _check_graph(self, card: Card) -> None:
-        """Compare the card with the graph that it describes, and take the layout of a generator from it."""
-        found = {port.name: port for port in self._session.get_inputs()}
-        outputs = {port.name: port for port in self._session.get_outputs()}
-        if set(found) != {port.name for port in card.inputs} or card.output.name not in outputs:
-            raise ModelError(
-                f"{_shown(self.path)}: the graph has {self.ports[0]} → {self.ports[1]}, its card says "
-                f"{', '.join(port.name for port in card.inputs)} → {card.output.name}"
-            )
-        for said, graph in (
-            *((port, found[port.name]) for port in card.inputs),
-            (card.output, outputs[card.output.name]),
-        ):
-            if graph.type != _CARD_TYPES[said.dtype]:
-                raise ModelError(f"{_shown(self.path)}: {_describe(graph)} in the graph, its card says {said.dtype}")
-            _check_size(self.path, graph)
-            if len(graph.shape) != len(said.shape) or any(
-                isinstance(one, int) and isinstance(other, int) and one != other
-                for one, other in zip(graph.shape, said.shape, strict=True)
-            ):
-                raise ModelError(f"{_shown(self.path)}: {_describe(graph)} in the graph, its card says {said.shape}")
-        if card.kind == "translator":
-            self._image_layout = self._described_images(card, found["image"])
-        if card.kind not in ("generator", "detail"):
-            return
-        height, width = self._fixed_size(outputs[card.output.name].shape)
-        if card.kind == "detail":
-            return
-        self._layout = Layout((self.latent.size,), np.float32, image_shape=(height, width, 3))
-
-    def _described_images(self, card: Card, graph: Any) -> ImageLayout:
-        """The layout of a translator with a card. ``graph``: the declared input, [n, h, w, c]."""
-        channels = card.input_channels or card.channels
-        if len(graph.shape) != 4 or (isinstance(graph.shape[3], int) and graph.shape[3] != channels):
-            raise ModelError(f"{_shown(self.path)}: {_describe(graph)} in the graph, its card says {channels} channels")
-        if channels not in (1, 3):
-            raise ModelError(f"{_shown(self.path)}: takes images of {channels} channels, expected 1 or 3")
-        height, width = (side if isinstance(side, int) else None for side in graph.shape[1:3])
-        return ImageLayout(
-            channels=channels, sides=(height, width), scale=card.scale, multiple=card.multiple if height is None else 1
-        )
-
-    def _fixed_size(self, declared: Sequence[Any]) -> tuple[int, int]:
-        """The size of the images. ``declared``: shape [n, h, w, 3] of the graph's output, text for unknown sizes."""
-        height, width = self.image_size
-        if height * width * 3 > _LARGEST_ARRAY:
-            raise ModelError(
-                f"{_shown(self.path)}: images of {width}x{height}, expected at most {_LARGEST_ARRAY // 3} pixels"
-            )
-        if len(declared) != 4 or any(
-            isinstance(one, int) and one != other for one, other in zip(declared[1:], (height, width, 3), strict=True)
-        ):
-            raise ModelError(
-                f"{_shown(self.path)}: images of {declared[1:]} in the graph, its card says {height}x{width} pixels"
-            )
-        return height, width
-
     def _inspect(self) -> Card | None:
         """Find out what a file without a card is; ``None`` where it has to do with no images."""
-        for port in (*self._session.get_inputs(), *self._session.get_outputs()):
-            _check_size(self.path, port)
+        for port in (*self._inputs, *self._outputs):
+            check_size(port)
         self.found = f": {self.ports[0]} → {self.ports[1]}"
-        probe = Probe(self._session.get_inputs(), self._session.get_outputs(), self._run, ModelError)
+        probe = Probe(self._inputs, self._outputs, self._run, ModelError)
         try:
             found = probe.inspect(self.path.stem)
         except CardError as error:  # sizes that no card may have
-            raise ModelError(f"{_shown(self.path)}: {str(error).replace('card ', 'inferred ', 1)}") from None
+            raise self.error(f"{str(error).replace('card ', 'inferred ', 1)}") from None
         self._layout, self._image_layout = found.layout, found.image_layout
         return found.card
 
@@ -463,15 +393,3 @@ def _an(kind: str) -> str:
     if kind == "other":
         return "a model that is not for images"
     return f"{'an' if kind[0] in 'aeio' else 'a'} {kind}"
-
-
-def _describe(port: Any) -> str:
-    shape = ", ".join("?" if size is None else str(size) for size in port.shape)
-    return printable(f"{port.name} {port.type.removeprefix('tensor(').removesuffix(')')} [{shape}]", 120)
-
-
-def _check_size(path: Path, port: Any) -> None:
-    if math.prod(size for size in port.shape[1:] if isinstance(size, int)) > _LARGEST_ARRAY:
-        raise ModelError(
-            f"{_shown(path)}: {_describe(port)} is absurdly large, expected at most {_LARGEST_ARRAY} numbers"
-        )

@@ -1,10 +1,10 @@
-"""Starts a training in a pod: what Kubeflow says in the environment becomes a launcher's command line.
+"""Starts a training in a pod: turns Kubeflow's environment variables into a launcher's command line.
 
     python launch/kubernetes/entry.py trainer/train_vae.py --data /data/cats.npy --out /runs/cats --steps 1000000
 
 Kubeflow Trainer (TrainJob) sets PET_NNODES, PET_NPROC_PER_NODE, PET_NODE_RANK, PET_MASTER_ADDR and PET_MASTER_PORT; the
 Training Operator (PyTorchJob) some of these, and WORLD_SIZE, RANK, MASTER_ADDR and MASTER_PORT, of which RANK counts
-pods. With none of them, the pod is all there is. What comes before the script goes to ``launch/supervise.py``, which
+pods. With none of them, there is one pod. Options before the script go to ``launch/supervise.py``, which
 this process becomes: Kubernetes' SIGTERM reaches it, and through it the trainers, which save and stop.
 """
 
@@ -15,18 +15,18 @@ from pathlib import Path
 from typing import NoReturn
 
 LAUNCH = Path(__file__).resolve().parent.parent
-# Not for the launcher, which takes defaults from them and hands the rest on to processes with ranks of their own.
-TAKEN = ("PET_NNODES", "PET_NPROC_PER_NODE", "PET_NODE_RANK", "PET_MASTER_ADDR", "PET_MASTER_PORT",
+# Removed for the launcher, which takes defaults from them and passes the rest on to processes with ranks of their own.
+CONSUMED = ("PET_NNODES", "PET_NPROC_PER_NODE", "PET_NODE_RANK", "PET_MASTER_ADDR", "PET_MASTER_PORT",
          "WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")  # fmt: skip
 AUTOMATIC = ("auto", "gpu", "")  # as many processes as there are GPUs
 
 
 class Mistake(Exception):
-    """A pod that was not set up as expected: shown as one line, exit code 2."""
+    """Error in the set-up of a pod: shown as one line, exit code 2."""
 
 
 def number(environment: Mapping[str, str], name: str, least: int) -> int:
-    """A whole number of the environment. Raises ``Mistake``."""
+    """Read a whole number from the environment. Raises ``Mistake``."""
     text = environment[name]
     if not text.isdecimal() or int(text) < least:
         raise Mistake(f"{name} is {text!r}, expected a whole number of at least {least}")
@@ -39,7 +39,7 @@ def first(environment: Mapping[str, str], *names: str) -> str | None:
 
 
 def places(environment: Mapping[str, str], gpus: int) -> tuple[int, int, int]:
-    """Pods, this one's number, and processes in each. Raises ``Mistake``."""
+    """Number of pods, index of this one, and processes in each. Raises ``Mistake``."""
     asked = environment.get("PET_NPROC_PER_NODE", "")
     if asked in AUTOMATIC:
         processes = max(1, gpus)
@@ -62,7 +62,7 @@ def places(environment: Mapping[str, str], gpus: int) -> tuple[int, int, int]:
 
 
 def command(environment: Mapping[str, str], arguments: list[str], gpus: int) -> list[str]:
-    """What to run. Raises ``Mistake``."""
+    """Command line to run. Raises ``Mistake``."""
     start = next((place for place, word in enumerate(arguments) if word.endswith(".py")), None)
     if start is None:
         raise Mistake("no script, expected one to train with: trainer/train_vae.py --out /runs/cats")
@@ -85,7 +85,7 @@ def command(environment: Mapping[str, str], arguments: list[str], gpus: int) -> 
 
 
 def count_gpus() -> int:
-    """GPUs that this pod was given."""
+    """Number of GPUs of this pod."""
     if os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("true", "1"):
         return 0
     import torch  # seconds
@@ -101,7 +101,7 @@ def main(arguments: list[str]) -> NoReturn:
         message = "".join(letter if letter.isprintable() else "?" for letter in str(mistake))
         print(f"error: {message}", file=sys.stderr, flush=True)
         sys.exit(2)
-    environment = {name: value for name, value in os.environ.items() if name not in TAKEN}
+    environment = {name: value for name, value in os.environ.items() if name not in CONSUMED}
     if not gpus:
         environment["ACCELERATE_USE_CPU"] = "true"
     os.execve(words[0], words, environment)

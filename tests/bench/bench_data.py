@@ -24,6 +24,7 @@ import cv2
 import numpy as np
 
 from trainer.contract.images import centre, files_in
+from trainer.contract.options import add_options
 from trainer.data.__main__ import main as tool
 from trainer.data.tools import filter as filters
 
@@ -140,7 +141,7 @@ def bench_filters(folder: Path, arguments: argparse.Namespace) -> None:
     out = np.empty_like(images)
     print(f"filter: {len(images)} images of {arguments.size} px; microseconds an image, and their range")
     parser = argparse.ArgumentParser()
-    filters.add_arguments(parser)
+    add_options(parser, filters.Options)
 
     def each(change: Callable[[np.ndarray], np.ndarray]) -> None:
         for image, target in zip(images, out, strict=True):
@@ -153,7 +154,7 @@ def bench_filters(folder: Path, arguments: argparse.Namespace) -> None:
     clock = time.perf_counter if arguments.idle else time.process_time
     for kind, call in opencv_calls().items():
         flags = kind.split()
-        change = filters.make_filter(parser.parse_args(["in", "-o", "out", *flags]))
+        change = filters.make_filter(filters.Options(**vars(parser.parse_args(["in", "-o", "out", *flags]))))
         sides: dict[str, Callable[[], object]] = {
             "ours": lambda change=change: each(change),  # type: ignore[misc]
             "opencv": lambda call=call: into(call),  # type: ignore[misc]

@@ -1,7 +1,7 @@
 """Diffusion models: the time of a step in torch and in onnxruntime, and what fewer steps cost.
 
     python tests/bench/bench_diffusion.py --image-size 128
-    python tests/bench/bench_diffusion.py --run runs/digits --judge runs/judge --samples 500
+    python tests/bench/bench_diffusion.py --run runs/digits --features runs/classifier --samples 500
 
 Without a run: milliseconds of one step of one image, torch in fp32 (the network as it is trained, and with constant
 weights as it is exported) against the exported file, in alternating rounds on the same number of threads; and seconds
@@ -103,13 +103,13 @@ def measure_samplers(arguments: argparse.Namespace) -> None:
         raise SystemExit(f"{arguments.run}: not the run of a diffusion model")
     config, count, device = family.config, arguments.samples, torch.device(arguments.device)
     net, schedule = folded(restored.nets.denoiser).to(device), config.diffusion.facts()
-    judge = open_features(arguments.judge, None, device)
-    assert judge is not None, "--judge is required"
+    extractor = open_features(arguments.features, None, device)
+    assert extractor is not None, "--features is required"
     dataset = open_data(config, family.reading(), progress=False)
     held_out = dataset.split(config.hold_out)[1]
     real = torch.cat(
         [
-            judge.embed((batch.image + 1) / 2).cpu()
+            extractor.embed((batch.image + 1) / 2).cpu()
             for batch in ordered(dataset, held_out, batch_size=BATCH, device=device, image_range=family.image_range)
         ]
     )
@@ -146,13 +146,13 @@ def measure_samplers(arguments: argparse.Namespace) -> None:
             predict, schedule, x, all_steps, 15, eta=1.0, noise=noise
         ),
     }
-    print(f"{len(real)} held-out images, {count} samples; {real.shape[1]} features of {judge.name}")
+    print(f"{len(real)} held-out images, {count} samples; {real.shape[1]} features of {extractor.name}")
     most = 0.0
     for name, sampler in ways.items():
         start = time.perf_counter()
         images = draw(sampler)
         seconds = time.perf_counter() - start
-        features = torch.cat([judge.embed(images[part]).cpu() for part in in_batches(count)])
+        features = torch.cat([extractor.embed(images[part]).cpu() for part in in_batches(count)])
         distance = metrics.frechet_distance(real, features)
         most = most or distance
         print(f"{name:36} Fréchet distance {distance:8.3f}, {distance / most:.2f} times; {seconds:.0f} s", flush=True)
@@ -169,7 +169,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--precision", default="fp32", help="of the exported file")
     parser.add_argument("--run", type=Path)
-    parser.add_argument("--judge", help="run of a classifier, or an .onnx file that gives features")
+    parser.add_argument("--features", help="run of a classifier, or an .onnx file that gives features")
     parser.add_argument("--weights", default="last")
     parser.add_argument("--samples", type=int, default=500)
     parser.add_argument("--all", type=int, default=0, help="steps to compare with; 0: all that the schedule has")

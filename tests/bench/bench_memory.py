@@ -61,13 +61,13 @@ def watch(command: list[str], folder: Path) -> tuple[float, dict[str, float], st
 def write_files(source: Path, folder: Path) -> None:
     """A JPEG of each image, in a folder of its class."""
     stored = ImageSet(source)
-    assert stored.facts.labels is not None
-    for name in stored.facts.classes:
+    assert stored.sidecar.labels is not None
+    for name in stored.sidecar.classes:
         (folder / name).mkdir(parents=True)
     number = 0
     for images in stored.pieces():
         for image in images:
-            kind = stored.facts.classes[stored.facts.labels[number]]
+            kind = stored.sidecar.classes[stored.sidecar.labels[number]]
             cv2.imwrite(str(folder / kind / f"{number}.jpg"), image[..., ::-1])
             number += 1
 

@@ -31,7 +31,7 @@ from trainer import families
 from trainer.family import Batch, Crops, DataSpec, Family, Nets, Pairs
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "trainer"))
-from foundations import blurring
+from base_runs import blurring
 
 GPUS = (1, 2, 4, 8, 16, 32, 64)
 MACHINE = 8  # GPUs of one
@@ -133,8 +133,8 @@ def take_step(name: str) -> Step:
         image_size=(side, side), channels=3, classes=tuple("0123456789"), condition_channels=3 if paired else 0
     )
     with torch.device("meta"):
-        if family.foundation() is not None:
-            family.stand_on(blurring(spec))
+        if family.base_run() is not None:
+            family.use_base(blurring(spec))
         nets = family.build(spec)
         image = torch.empty(config.batch_size, 3, side, side)
         small = side // reading.scale if isinstance(reading, Crops) else side

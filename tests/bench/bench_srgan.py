@@ -33,7 +33,7 @@ Enlarger = tuple[int, Callable[[Tensor], Tensor]]  # times, and what does it: [1
 def open_run(folder: Path) -> Enlarger:
     restored = restore(folder)
     (item,) = restored.family.exports(restored.nets, restored.state.facts)
-    return int(item.facts["scale"]), item.module
+    return item.card.scale, item.module
 
 
 def open_file(file: Path) -> Enlarger:

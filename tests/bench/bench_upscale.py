@@ -113,7 +113,7 @@ def measure_tiles(arguments: argparse.Namespace, folder: Path) -> None:
 def measure_strokes(model: Path, threads: int, strokes: int = 15) -> None:
     from viewer.keys import parse_keys
     from viewer.model import open_model
-    from viewer.modes.draw.session import DrawSession, begin
+    from viewer.modes.translate.draw.session import DrawSession, begin
     from viewer.sessions.translation import Translator
 
     translator = Translator(open_model(model, threads=threads, wanted="translator"))

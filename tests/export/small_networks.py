@@ -1,6 +1,7 @@
 """Small networks that several of the export's tests write, and what they do with the files."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from export.card import Card
 from export.to_onnx import Origin, export_networks
-from trainer.family import DataSpec, Exportable
+from trainer.family import CardFields, DataSpec, Exportable, Latent
 
 LATENT, SIDE = 4, 8
 
@@ -47,11 +48,11 @@ class Encoder(nn.Module):
         return self.layers(image)
 
 
-def generator(channels: int = 3, **facts: object) -> Exportable:
+def generator(channels: int = 3, **latent: Any) -> Exportable:
     torch.manual_seed(0)
-    card = {"latent": {"size": LATENT}, **facts}
+    card = CardFields(latent=Latent(size=LATENT, **latent))
     return Exportable(
-        kind="generator", module=Decoder(channels).eval(), inputs={"latent": torch.randn(2, LATENT)}, facts=card
+        kind="generator", module=Decoder(channels).eval(), inputs={"latent": torch.randn(2, LATENT)}, card=card
     )
 
 
@@ -61,7 +62,7 @@ def encoder(channels: int = 3, latent: int = LATENT) -> Exportable:
         kind="encoder",
         module=Encoder(channels, latent).eval(),
         inputs={"image": torch.rand(2, channels, SIDE, SIDE)},
-        facts={"latent": {"size": latent}},
+        card=CardFields(latent=Latent(size=latent)),
     )
 
 

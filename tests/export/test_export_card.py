@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from export.card import BLANK_SEAL, KINDS, PREDICTIONS, SCHEMA, Card, CardError, Latent, Port, check_seal, seal
+from export.card import BLANK_SEAL, PREDICTIONS, SCHEMA, Card, CardError, Latent, Port, check_seal, seal
+from export.kinds import KINDS
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False, width=32)
 TEXT = st.text(max_size=20)
@@ -43,8 +44,8 @@ def schedules() -> st.SearchStrategy:
 @st.composite
 def cards(draw: st.DrawFn) -> Card:
     kind = draw(st.sampled_from(sorted(KINDS)))
-    needed, optional, output, output_type = KINDS[kind]
-    types = {**needed, **{name: kind_ for name, kind_ in optional.items() if draw(st.booleans())}}
+    ports, output = KINDS[kind].inputs, KINDS[kind].output
+    types = {port.name: port.dtype for port in ports if not port.optional or draw(st.booleans())}
     shape = st.lists(st.none() | st.integers(0, 1 << 20), min_size=1, max_size=4).map(tuple)
     size = draw(st.integers(1, 4))
     known = draw(st.booleans())
@@ -60,7 +61,7 @@ def cards(draw: st.DrawFn) -> Card:
         family=draw(TEXT),
         name=draw(TEXT),
         inputs=tuple(Port(name=name, dtype=dtype, shape=draw(shape)) for name, dtype in types.items()),
-        output=Port(name=output, dtype=output_type, shape=draw(shape)),
+        output=Port(name=output.name, dtype=output.dtype, shape=draw(shape)),
         image_size=draw(st.none() | st.tuples(st.integers(1, 9999), st.integers(1, 9999))),
         channels=draw(st.sampled_from([1, 3])),
         input_channels=draw(st.integers(0, 4)),

@@ -1,5 +1,6 @@
 """Denoisers as files: constant weights, what the card says, and lower precision that leads to the same images."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from small_networks import card_of
 
+from export import graph
 from export.to_onnx import Origin, export_networks
 from trainer.contract.samplers import ddim
 from trainer.families.ddpm import DDPM, DDPMConfig
@@ -31,7 +33,7 @@ def network(channels: int) -> tuple[DDPM, DataSpec, Nets]:
         coarse = torch.rand(16, channels, 4, 4) - 1 + label[:, None, None, None]
         image = coarse.repeat_interleave(4, 2).repeat_interleave(4, 3)
         t, noise = torch.randint(1000, (16,)), torch.randn_like(image)
-        prediction = nets.denoiser(family.config.diffusion.noised(image, t, noise), t, label)
+        prediction = nets.denoiser(family.config.diffusion.add_noise(image, t, noise), t, label)
         optimizer.zero_grad()
         family.error(prediction, image, t, noise).mean().backward()
         optimizer.step()
@@ -47,10 +49,19 @@ def files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("files")
     family, spec, nets = network(request.param)
     origin = Origin(family="ddpm", name="small", spec=spec, training={})
-    found = {}
-    for precision in ("fp32", "fp16", "int8"):
-        exports = family.exports(nets, {})
-        (found[precision],) = export_networks(exports, origin, folder / f"{precision}.onnx", precision=precision)
+    found: dict[str, Path] = {}
+    traced: list[onnx.ModelProto] = []
+
+    def trace_once(network: graph.Whole) -> onnx.ModelProto:
+        """Tracing takes most of the time of an export, and gives the same each time."""
+        traced.extend([] if traced else [graph.trace(network)])
+        return copy.deepcopy(traced[0])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("export.to_onnx.trace", trace_once)
+        for precision in ("fp32", "fp16", "int8"):
+            exports = family.exports(nets, {})
+            (found[precision],) = export_networks(exports, origin, folder / f"{precision}.onnx", precision=precision)
     return found
 
 

@@ -16,9 +16,9 @@ from export import to_onnx
 from export.card import CardError, check_seal
 from export.graph import ExportError, Whole, trace
 from export.to_onnx import principal_directions
-from export.verify import check_pair, check_parity
+from export.verify import check_pairs, check_parity
 from trainer.contract.errors import UserError
-from trainer.family import Exportable
+from trainer.family import CardFields, Exportable, Latent
 
 
 def expected_levels(item: Exportable, latent: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -48,8 +48,8 @@ def test_generator_and_encoder_are_written_beside_each_other(tmp_path: Path, lat
 
 def test_the_card_says_what_the_graph_does(tmp_path: Path) -> None:
     covariance = [[4.0, 0, 0, 0], [0, 9.0, 0, 0], [0, 0, 1.0, 0], [0, 0, 0, 0]]
-    facts = {"latent_mean": [0.123456789] * 4, "latent_covariance": covariance, "sample_latents": [[1.0] * 4] * 2}
-    export(tmp_path / "small.onnx", generator(**facts))
+    latent = {"mean": [0.123456789] * 4, "covariance": covariance, "samples": [[1.0] * 4] * 2}
+    export(tmp_path / "small.onnx", generator(**latent))
     card = card_of(tmp_path / "small.onnx")
     assert (card.kind, card.family, card.licence, card.data) == ("generator", "small", "CC0-1.0", "drawn")
     assert card.inputs[0].shape == (None, LATENT)
@@ -104,9 +104,9 @@ class Shuffler(nn.Module):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_slow_operators_are_replaced_by_equal_ones(channels: int) -> None:
     torch.manual_seed(0)
-    facts = {"latent": {"size": LATENT}}
+    card = CardFields(latent=Latent(size=LATENT))
     item = Exportable(
-        kind="generator", module=Shuffler(channels).eval(), inputs={"latent": torch.randn(2, LATENT)}, facts=facts
+        kind="generator", module=Shuffler(channels).eval(), inputs={"latent": torch.randn(2, LATENT)}, card=card
     )
     network = Whole(item)
     model = trace(network)
@@ -143,7 +143,7 @@ def test_translators_take_any_size(tmp_path: Path) -> None:
         kind="translator",
         module=Doubler().eval(),
         inputs={"image": torch.rand(2, 3, 6, 8)},
-        facts={"dynamic_size": True, "scale": 2},
+        card=CardFields(any_size=True, scale=2),
     )
     export(tmp_path / "up.onnx", item)
     card = card_of(tmp_path / "up.onnx")
@@ -163,11 +163,12 @@ class Denoiser(nn.Module):
 
 
 def test_denoisers_give_floats(tmp_path: Path) -> None:
+    schedule = {"kind": "linear", "prediction": "x0", "alpha_bar": [0.9 - 0.08 * t for t in range(10)]}
     item = Exportable(
         kind="denoiser",
         module=Denoiser().eval(),
         inputs={"noisy": torch.randn(2, 3, SIDE, SIDE), "t": torch.tensor([0, 9])},
-        facts={"schedule": {"kind": "linear", "prediction": "x0", "alpha_bar": [0.9 - 0.08 * t for t in range(10)]}},
+        card=CardFields(schedule=schedule),
     )
     export(tmp_path / "d.onnx", item)
     noisy = np.random.default_rng(0).standard_normal((3, 3, SIDE, SIDE)).astype(np.float32)
@@ -226,7 +227,7 @@ class FixedBatch(nn.Module):
 )
 def test_networks_that_cannot_pass_write_nothing(tmp_path: Path, module: nn.Module, expected: str) -> None:
     item = Exportable(kind="generator", module=module.eval(), inputs={"latent": torch.randn(2, LATENT)},
-                      facts={"latent": {"size": LATENT}})  # fmt: skip
+                      card=CardFields(latent=Latent(size=LATENT)))  # fmt: skip
     with pytest.raises(UserError, match=expected) as caught:
         export(tmp_path / "a.onnx", item)
     assert "\n" not in str(caught.value)
@@ -237,7 +238,7 @@ def test_encoder_and_generator_must_agree(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"encoder gives latents \[2, 5\], the generator takes \[2, 4\]"):
         export(tmp_path / "a.onnx", generator(), encoder(latent=5))
     assert not list(tmp_path.iterdir())
-    check_pair({}, None)
+    check_pairs({}, {})
 
 
 def test_existing_files_stay_unless_forced(tmp_path: Path) -> None:

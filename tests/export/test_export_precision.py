@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from export.card import Card
 from trainer.contract.errors import UserError
-from trainer.family import Exportable
+from trainer.family import CardFields, Exportable, Latent
 
 
 class Wide(nn.Module):
@@ -44,7 +44,7 @@ def test_lower_precision_is_smaller_and_within_one_level(tmp_path: Path, precisi
         kind="generator",
         module=wide,
         inputs={"latent": torch.randn(2, LATENT)},
-        facts={"latent": {"size": LATENT}},
+        card=CardFields(latent=Latent(size=LATENT)),
     )
     size, card, error = drifts(tmp_path, precision, [item])
     assert size < largest_size

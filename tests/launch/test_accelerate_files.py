@@ -15,7 +15,7 @@ from accelerate.commands.launch import _validate_launch_command, launch_command_
 from accelerate.utils.launch import prepare_multi_gpu_env
 
 from trainer.config import RunConfig
-from trainer.distributed import asked_to_shard
+from trainer.launcher import asked_to_shard
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "launch" / "accelerate"

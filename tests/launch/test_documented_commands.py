@@ -16,8 +16,8 @@ import pytest
 pytest.importorskip("accelerate", reason="needs the train extra")
 from accelerate.commands.launch import _validate_launch_command, launch_command_parser
 
-from trainer import evaluate
 from trainer.config import parse
+from trainer.evaluation.evaluation import EvaluateConfig
 from trainer.family import Family
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,7 +83,7 @@ def test_launcher_and_trainer_understand_it(words: list[str], monkeypatch: pytes
     assert told.training_script_args == flags
     name = Path(script).stem
     if name == "evaluate":
-        config: Any = parse(evaluate.EvaluateConfig, flags, "")
+        config: Any = parse(EvaluateConfig, flags, "")
     else:
         module = importlib.import_module(f"trainer.families.{name.removeprefix('train_')}")
         (family,) = (

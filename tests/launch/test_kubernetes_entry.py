@@ -19,13 +19,13 @@ Told = Callable[..., tuple[list[str], dict[str, str]]]
 ROOT = Path(__file__).resolve().parents[2]
 ENTRY = [sys.executable, str(ROOT / "launch" / "kubernetes" / "entry.py")]
 
-# Stands for accelerate: notes what it was told, and saves when it is told to stop.
+# Stands for accelerate: notes its command line, and saves when signalled.
 ACCELERATE = f"""#!{sys.executable}
 import json, os, signal, sys, time
 from pathlib import Path
 run = Path(sys.argv[sys.argv.index("--out") + 1])
 run.mkdir(parents=True, exist_ok=True)
-(run / "told.json").write_text(json.dumps({{"words": sys.argv[1:], "environment": dict(os.environ)}}))
+(run / "command.json").write_text(json.dumps({{"words": sys.argv[1:], "environment": dict(os.environ)}}))
 if os.environ.get("ENDS_WITH"):
     sys.exit(int(os.environ["ENDS_WITH"]))
 def stop(number, frame):
@@ -69,7 +69,7 @@ def told(pod: dict[str, str], tmp_path: Path) -> Told:
             words, env={**pod, "ENDS_WITH": "0", **variables}, capture_output=True, text=True, timeout=120, check=False
         )
         assert done.returncode == 0, done.stderr
-        found = json.loads((tmp_path / "run" / "told.json").read_text())
+        found = json.loads((tmp_path / "run" / "command.json").read_text())
         return found["words"], found["environment"]
 
     return run

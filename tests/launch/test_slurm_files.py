@@ -14,7 +14,7 @@ FILES = sorted((ROOT / "launch" / "slurm").glob("*.sbatch"))
 pytestmark = pytest.mark.skipif(os.name == "nt" or shutil.which("bash") is None, reason="needs bash")
 
 NOTES = 'printf "%s\\n" "$(basename "$0") $*" >> "$NOTES"\n'
-# Stands for the supervisor: saves when told to, unless it is to end by itself.
+# Stands for the supervisor: saves when signalled, unless it is to end by itself.
 PYTHON = (
     NOTES
     + """

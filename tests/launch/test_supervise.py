@@ -114,7 +114,7 @@ def test_what_dies_is_started_again_until_it_finishes(command: Callable[..., lis
     done = subprocess.run(command("mend"), capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     assert starts(tmp_path) == 3
-    assert "starting again" in done.stderr
+    assert "restarting" in done.stderr
 
 
 def test_starts_without_a_new_checkpoint_are_counted_and_given_up(
@@ -123,7 +123,7 @@ def test_starts_without_a_new_checkpoint_are_counted_and_given_up(
     done = subprocess.run(command("never", "--tries", "3"), capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1
     assert starts(tmp_path) == 3
-    assert "gave up: 3 start(s)" in done.stderr.splitlines()[-1]
+    assert "gave up: 3 attempt(s)" in done.stderr.splitlines()[-1]
 
 
 def test_one_that_stands_still_is_ended_and_started_again(command: Callable[..., list[str]], tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Runs as a person starts them, and what they leave."""
 
+import functools
 import json
 import os
 import subprocess
@@ -27,7 +28,39 @@ def train_command(*options: Any, ranks: int = 1, model: str = "vae") -> list[str
     return [*launcher, "--main_process_port", "0", *script]
 
 
+@functools.cache
+def forks() -> subprocess.Popen[str]:
+    """The process that forks for every training; it ends with this one, which holds its input."""
+    return subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("run_trainings.py"))],
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run_training(command: dict[str, Any]) -> dict[str, Any]:
+    """One command of ``run_trainings.py``; how it ended."""
+    server = forks()
+    assert server.stdin is not None
+    assert server.stdout is not None
+    server.stdin.write(json.dumps(command) + "\n")
+    server.stdin.flush()
+    line = server.stdout.readline()
+    assert line, f"the process that forks ended with {server.wait()}"
+    ending: dict[str, Any] = json.loads(line)
+    return ending
+
+
 def train(*options: Any, ranks: int = 1, model: str = "vae", **more: Any) -> subprocess.CompletedProcess[str]:
+    """A training to its end; one without a launcher is forked from a process that has torch already."""
+    if ranks == 1:
+        arguments = list(map(str, options))
+        command = {"model": model, "arguments": arguments, "run": arguments[arguments.index("--out") + 1]}
+        place = {"environment": environment(**more), "folder": str(Path.cwd()), "seconds": 300}
+        ending = run_training({**command, **place})
+        return subprocess.CompletedProcess(arguments, ending["codes"][0], ending["out"], ending["errors"][0])
     return subprocess.run(
         train_command(*options, ranks=ranks, model=model),
         env=environment(**more),

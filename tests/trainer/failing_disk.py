@@ -24,6 +24,7 @@ class Refusal:
     under: str
     error: str = "ENOSPC"  # name of an errno
     once: bool = False
+    kill: bool = False  # the process, instead
 
 
 def refuse(told: Refusal) -> list[int]:
@@ -35,6 +36,8 @@ def refuse(told: Refusal) -> list[int]:
         if isinstance(path, str | os.PathLike) and str(path).startswith(told.under):
             count[0] += 1
             if told.at >= 0 and (count[0] == told.at or (count[0] > told.at and not told.once)):
+                if told.kill:
+                    os.kill(os.getpid(), signal.SIGKILL)
                 raise OSError(number, os.strerror(number), str(path))
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from typing import Any
 
 from trainer.data.__main__ import main
+from trainer.data.tools import load_tool, tool_names
 
 CALLS = ("replace", "rename", "link", "unlink", "fsync", "mkdir")
 
@@ -90,5 +91,7 @@ def run(command: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    for name in tool_names():  # once here, and not in every child
+        load_tool(name)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     json.dump([run(command) for command in json.load(sys.stdin)], sys.stdout)

@@ -1,15 +1,16 @@
 """Runs trainings one after another, each in forks of one process that has torch already, and says how each ended.
 
-    python tests/trainer/run_trainings.py < commands.json > endings.json
+    python tests/trainer/run_trainings.py < commands > endings
 
-A start takes a fraction of a second, so that a training can be broken in a hundred places. Commands are a list of
+A start takes a fraction of a second, so that a training can be broken in a hundred places. Commands come one a line:
 {"model": M, "arguments": [...], "ranks": R, "run": the run's folder, "seconds": limit} with, where wanted,
+"environment": all variables, "folder": the working folder,
 "kill": {"after": seconds since there is a new checkpoint, "ranks": those to kill -9},
 "refuse": {"at": N, "error": name of an errno, "once": B, "under": folder} - from its Nth step on the disk below that
 folder, or at that one alone, what writes fails - and
 "break": {"step": N, "rank": R, "how": nan, memory, loader, truncate or raise, "file": what to truncate}.
-Endings are a list of {"codes": by rank, "out", "errors": by rank, "steps": on the disk, "newest": step of the newest
-intact checkpoint or -1, "complaints", "nets": SHA-256 of its weights, "samples": by step}.
+Each line is answered by one, {"codes": by rank, "out", "errors": by rank, "steps": on the disk, "newest": step of the
+newest intact checkpoint or -1, "complaints", "nets": SHA-256 of its weights, "samples": by step}.
 """
 
 import contextlib
@@ -72,6 +73,12 @@ def child(command: dict[str, Any], rank: int, port: int, files: list[Any]) -> No
     for number, file in zip((1, 2), files, strict=False):
         os.dup2(file.fileno(), number)
     sys.stdout, sys.stderr = (open(number, "w", closefd=False) for number in (1, 2))  # noqa: SIM115
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # commands are for the parent
+    if "environment" in command:
+        os.environ.clear()
+        os.environ.update(command["environment"])
+    os.chdir(command.get("folder", "."))
+    sys.argv = [f"trainer/train_{command['model']}.py", *command["arguments"]]
     ranks = command.get("ranks", 1)
     if ranks > 1:
         os.environ |= {
@@ -160,7 +167,7 @@ if __name__ == "__main__":
     for name in ("torch._dynamo", "torch.utils.tensorboard"):  # the rest of what each would import for itself
         with contextlib.suppress(ImportError):
             import_module(name)
-    commands = json.load(sys.stdin)
-    for model in {command["model"] for command in commands}:
-        family_of(model)
-    json.dump([run(command) for command in commands], sys.stdout)
+    for line in sys.stdin:
+        command = json.loads(line)
+        family_of(command["model"])  # imported here, once
+        print(json.dumps(run(command)), flush=True)

@@ -14,7 +14,7 @@ from trainer.families.dcgan import DCGAN, DCGANConfig
 from trainer.families.gan import GAN, GANConfig
 from trainer.families.wgan import WGAN, WGANConfig
 from trainer.families.wgan_gp import WGANGP, WGANGPConfig
-from trainer.family import Batch, DataSpec, Family, Nets
+from trainer.family import Batch, DataSpec, Family, Latent, Nets
 
 CASES = [
     pytest.param(GAN(GANConfig()), 1, id="gan"),
@@ -36,8 +36,8 @@ def test_every_size_fits(family: Family, least: int, size: tuple[int, int]) -> N
     latent = family.sample_inputs(2, spec, torch.Generator().manual_seed(0), iter(()))
     with torch.no_grad():
         image = family.sample(nets, {}, *latent)
-        judge = nets.critic if "critic" in nets else nets.discriminator
-        assert judge(image).shape == (2,)
+        critic = nets.critic if "critic" in nets else nets.discriminator
+        assert critic(image).shape == (2,)
     assert image.shape == (2, spec.channels, *size)
 
 
@@ -138,4 +138,4 @@ def test_a_uniform_prior_stays_in_its_bounds() -> None:
     assert latent.abs().max() <= 1
     assert latent.std().item() == pytest.approx(3**-0.5, abs=0.02)
     (file,) = family.exports(family.build(SPEC), {})
-    assert file.facts["latent"] == {"size": 7, "prior": "uniform"}
+    assert file.card.latent == Latent(size=7, prior="uniform")

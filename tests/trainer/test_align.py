@@ -109,12 +109,12 @@ def test_a_folder_becomes_a_set_and_what_has_no_face_is_listed(
     said = capsys.readouterr()
     found = ImageSet(out)
     assert found.shape == (12, 64, 64, 3)
-    assert found.facts.names[:6] == (
+    assert found.sidecar.names[:6] == (
         "people/a.png", "people/a-turned-5.png", "people/a-turned+5.png", "people/a-mirrored.png",
         "people/a-turned-5-mirrored.png", "people/a-turned+5-mirrored.png",
     )  # fmt: skip
-    assert found.facts.sizes is not None
-    assert found.facts.sizes.tolist() == [[256, 256]] * 12
+    assert found.sidecar.sizes is not None
+    assert found.sidecar.sizes.tolist() == [[256, 256]] * 12
     assert "skipped vase.png: no face found" in said.err
     assert "skipped notes.png: not an image" in said.err
     assert "12 faces of 64x64 px, 6 of each face, 1 images without a face, 1 skipped" in said.out
@@ -149,11 +149,11 @@ def test_a_set_keeps_the_labels_of_those_with_a_face(tmp_path: Path, capsys: pyt
     assert run("align", tmp_path / "in.npy", "-o", tmp_path / "out.npy", "--flip", "--size", "96") == 0
     assert "skipped v: no face found" in capsys.readouterr().err
     found = ImageSet(tmp_path / "out.npy")
-    assert found.facts.labels is not None
-    assert found.facts.labels.tolist() == [0, 0, 2, 2]
-    assert found.facts.names == ("a", "a-mirrored", "b", "b-mirrored")
-    assert found.facts.groups is not None
-    assert found.facts.groups.tolist() == [0, 0, 1, 1]
+    assert found.sidecar.labels is not None
+    assert found.sidecar.labels.tolist() == [0, 0, 2, 2]
+    assert found.sidecar.names == ("a", "a-mirrored", "b", "b-mirrored")
+    assert found.sidecar.groups is not None
+    assert found.sidecar.groups.tolist() == [0, 0, 1, 1]
     pieces = [Cutter(finder=shared_finder()).cut(image, 96)[0] for image in (images[0], images[2])]
     assert np.abs(found[np.array([0, 2])].astype(int) - np.stack(pieces)).max() <= 1
     assert run("align", tmp_path / "in.npy", "-o", tmp_path / "out", "--size", "32") == 0
@@ -167,7 +167,7 @@ def test_create_cuts_the_same_faces(folder: Path, tmp_path: Path, capsys: pytest
     assert run("align", folder, "-o", tmp_path / "b.npy", "--size", "64") == 0
     created, aligned = (ImageSet(tmp_path / name) for name in ("a.npy", "b.npy"))
     assert (created[np.arange(2)] == aligned[np.arange(2)]).all()
-    assert created.facts.classes == ("people",)
+    assert created.sidecar.classes == ("people",)
     assert run("create", tmp_path / "a.npy", "-o", tmp_path / "c.npy", "--crop", "face") == 2
     assert "use the tool align" in capsys.readouterr().err
 

@@ -30,7 +30,7 @@ def test_latents_of_training_images_are_white_and_lead_back() -> None:
     assert torch.allclose(latents.mean(0), torch.zeros(5), atol=1e-4)
     assert torch.allclose(torch.cov(latents.T), torch.eye(5), atol=1e-3)
     assert torch.allclose(Decode(network)(latents), images, atol=1e-4)
-    scales = network.deviations
+    scales = network.stds
     assert torch.equal(scales, scales.sort(descending=True).values)
 
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from base_runs import blurring, blurring_run
 from commands import log_rows, train
-from foundations import blurring, blurring_run
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
@@ -35,7 +35,7 @@ CLASSES = ("one", "two")
 # Small values of options that several families have: what conforms when small conforms when large.
 SMALL = {
     "width": 16, "critic_steps": 2, "discriminator": "resnet10", "blocks": 2, "features": 16, "discriminator_width": 8,
-    "crop_size": SIZE_PX, "pretrain": 1, "perceptual": 0.0, "pixel": 1.0, "low": Path("low"),
+    "crop_size": SIZE_PX, "pretrain": 1, "perceptual": 0.0, "multipliers": (1, 2), "pixel": 1.0, "low": Path("low"),
 }  # fmt: skip
 
 
@@ -131,8 +131,8 @@ def a_spec(channels: int) -> DataSpec:
 def make(family_class: type[Family], options: dict[str, Any], spec: DataSpec) -> tuple[Family, Nets, Batch]:
     torch.manual_seed(0)
     family = family_class(family_class.Config(**options, learning_rate=1e-3))
-    if family.foundation() is not None:
-        family.stand_on(blurring(spec))
+    if family.base_run() is not None:
+        family.use_base(blurring(spec))
     nets = family.build(with_conditions(family, spec))
     low, high = family.image_range
     side = SIZE_PX // 4
@@ -221,7 +221,21 @@ def test_samples_are_images_and_repeat(family_class: type[Family], options: dict
     assert first.max() <= 1
 
 
-@pytest.mark.parametrize(("family_class", "options"), architectures())
+def exported() -> list[Any]:
+    """Every architecture for grey and for RGB images; in the fast set for one of the two, in turn."""
+    return [
+        pytest.param(
+            *architecture.values,
+            a_spec(channels),
+            id=f"{name}-{architecture.id}",
+            marks=[pytest.mark.slow] if (number + channels // 2) % 2 else [],
+        )
+        for number, architecture in enumerate(architectures())
+        for name, channels in (("grey", 1), ("rgb", 3))
+    ]
+
+
+@pytest.mark.parametrize(("family_class", "options", "spec"), exported())
 def test_exported_files_are_what_the_networks_are(
     tmp_path: Path, family_class: type[Family], options: dict[str, Any], spec: DataSpec
 ) -> None:
@@ -238,8 +252,8 @@ def test_exported_files_are_what_the_networks_are(
             inputs = offers[kind].inputs
             assert model.card is not None
             assert (model.card.family, model.card.name) == (origin.family, "a model")
-            dynamic = offers[kind].facts.get("dynamic_size")
-            assert (model.card.image_size, model.card.channels) == (None if dynamic else spec.image_size, spec.channels)
+            size = None if offers[kind].card.any_size else spec.image_size
+            assert (model.card.image_size, model.card.channels) == (size, spec.channels)
             assert model.card.classes == (spec.classes if "label" in inputs else ())
             expected = offers[kind].module(*inputs.values())
             if kind == "generator":

@@ -59,7 +59,7 @@ def test_small_images_are_left_out_by_their_size_as_shown(tmp_path: Path, capsys
     shown = capsys.readouterr()
     assert "wide.png: 200x40 px, --min-size is 64" in shown.err
     assert "1 images of 16x16 px, 2 skipped" in shown.out
-    assert ImageSet(tmp_path / "a.npy").facts.names == ("fits.png",)
+    assert ImageSet(tmp_path / "a.npy").sidecar.names == ("fits.png",)
 
 
 def copies(image: np.ndarray) -> dict[str, np.ndarray]:
@@ -87,12 +87,12 @@ def test_copies_are_dropped_and_named_and_others_stay(tmp_path: Path, capsys: py
     for name in copies(scene(3)):
         assert f"dropped {folder}/z-{name}.png: the same image as {folder}/03.png" in shown.err
     assert "13 images of 64x64 px, 0 skipped, 4 dropped that came before" in shown.out
-    assert len(ImageSet(tmp_path / "a.npy").facts.names) == 13
+    assert len(ImageSet(tmp_path / "a.npy").sidecar.names) == 13
     assert run(*command, "--force") == 0
     assert len(np.load(tmp_path / "a.npy")) == 17
     assert run("create", tmp_path / "a.npy", "-o", tmp_path / "b.npy", "--dedupe") == 0
-    all_names = ImageSet(tmp_path / "a.npy").facts.names
-    assert ImageSet(tmp_path / "b.npy").facts.names == (*all_names[:12], "z-mirrored.png")
+    all_names = ImageSet(tmp_path / "a.npy").sidecar.names
+    assert ImageSet(tmp_path / "b.npy").sidecar.names == (*all_names[:12], "z-mirrored.png")
 
 
 def test_flat_and_grey_images_are_told_apart() -> None:
@@ -121,10 +121,10 @@ def test_folders_are_labels_and_training_reads_them(tmp_path: Path) -> None:
     assert images.classes == ("2", "10"), "numbers in their own order"
     assert images.labels is not None
     assert images.labels.tolist() == [1, 1, 0, 0]
-    assert ImageSet(tmp_path / "a.npy").facts.names == ("10/a.png", "10/d.png", "2/b.png", "2/deep/er/c.png")
+    assert ImageSet(tmp_path / "a.npy").sidecar.names == ("10/a.png", "10/d.png", "2/b.png", "2/deep/er/c.png")
     both = ("create", tmp_path / "in" / "10", tmp_path / "in" / "2", "-o", tmp_path / "b.npy", "--size", 16)
     assert run(*both, "--labels", "folders") == 0
-    facts = ImageSet(tmp_path / "b.npy").facts
+    facts = ImageSet(tmp_path / "b.npy").sidecar
     assert facts.labels is not None
     assert [facts.classes[label] for label in facts.labels] == ["10", "10", "2", "deep"]
 
@@ -141,7 +141,7 @@ def test_a_table_gives_labels_and_what_it_does_not_name_is_left_out(
     shown = capsys.readouterr().err
     assert "none.png: no label in" in shown
     assert "1 of the names" in shown
-    facts = ImageSet(tmp_path / "a.npy").facts
+    facts = ImageSet(tmp_path / "a.npy").sidecar
     assert facts.labels is not None
     found = dict(zip(facts.names, (facts.classes[label] for label in facts.labels), strict=True))
     assert found == {"a.png": "dog", "deep/a.png": "cat", "deep/b, c.png": "\U0001f408"}
@@ -166,7 +166,7 @@ def test_what_is_known_lies_beside_and_info_shows_it(tmp_path: Path) -> None:
 
 
 def test_a_set_in_blue_green_red_is_read_as_it_says(tmp_path: Path) -> None:
-    from viewer.modes.dataset.opened import open_set
+    from viewer.files.image_set import open_set
 
     red = np.zeros((2, 8, 8, 3), np.uint8)
     red[..., 2] = 255
@@ -176,7 +176,7 @@ def test_a_set_in_blue_green_red_is_read_as_it_says(tmp_path: Path) -> None:
     assert open_set(tmp_path / "a.npy").fetch(0)[0, 0].tolist() == [0, 0, 255], "the viewer's order"
     assert run("create", tmp_path / "a.npy", "-o", tmp_path / "b.npy", "--size", 4) == 0
     assert np.load(tmp_path / "b.npy")[0, 0, 0].tolist() == [255, 0, 0]
-    assert ImageSet(tmp_path / "b.npy").facts.order == "RGB"
+    assert ImageSet(tmp_path / "b.npy").sidecar.order == "RGB"
 
 
 def test_a_set_keeps_what_is_known_of_it_and_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -185,9 +185,9 @@ def test_a_set_keeps_what_is_known_of_it_and_itself(tmp_path: Path, capsys: pyte
     assert run("create", tmp_path / "cats.npy", "-o", tmp_path / "small.npy", "--size", 12) == 0
     old, new = ImageSet(tmp_path / "cats.npy"), ImageSet(tmp_path / "small.npy")
     assert new.shape == (5, 12, 12, 3)
-    assert new.facts.classes == old.facts.classes
-    assert (new.facts.labels == old.facts.labels).all()
-    assert new.facts.factors == old.facts.factors
+    assert new.sidecar.classes == old.sidecar.classes
+    assert (new.sidecar.labels == old.sidecar.labels).all()
+    assert new.sidecar.factors == old.sidecar.factors
     capsys.readouterr()
     for wrong, word in ((("-o", tmp_path / "cats.npy", "--force"), "an input as well"),
                         (("-o", tmp_path / "x.npy", "--labels", "folders"), "is a set"),

@@ -16,7 +16,7 @@ from trainer.data.batches.crops import open_crops
 from trainer.data.batches.dataset import ImageDataset, open_dataset
 from trainer.data.sources.npy_set import ImageSet
 from trainer.family import Crops
-from viewer.modes.dataset import opened as labelled
+from viewer.files import image_set as labelled
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_files_that_are_no_images_make_no_class_and_take_none_away(
     assert run("info", pets) == 0
     assert "cats: 2" in capsys.readouterr().out
     assert run("create", pets, "-o", pets.with_name("pets.npy"), "--labels", "folders") == 0
-    assert ImageSet(pets.with_name("pets.npy")).facts.classes == ("cats", "dogs")
+    assert ImageSet(pets.with_name("pets.npy")).sidecar.classes == ("cats", "dogs")
 
 
 def test_a_damaged_image_is_none(pets: Path) -> None:
@@ -85,7 +85,7 @@ def test_links_to_folders_are_followed(pets: Path, tmp_path: Path) -> None:
     found = trained_on(linked)
     assert (found.classes, len(found)) == (("cats", "dogs"), 4)
     assert run("create", linked, "-o", tmp_path / "linked.npy", "--labels", "folders") == 0
-    assert ImageSet(tmp_path / "linked.npy").facts.classes == ("cats", "dogs")
+    assert ImageSet(tmp_path / "linked.npy").sidecar.classes == ("cats", "dogs")
 
 
 @pytest.mark.parametrize("files_in", [files_in, labelled._files_in], ids=["trainer", "viewer"])

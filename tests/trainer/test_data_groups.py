@@ -23,7 +23,7 @@ def opened(path: Path) -> ImageDataset:
 
 
 def groups_of(path: Path) -> list[int] | None:
-    found = ImageSet(path).facts.groups
+    found = ImageSet(path).sidecar.groups
     return None if found is None else found.tolist()
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from trainer.data.sources import need_source
 from trainer.data.sources.identity import fingerprint
 
 
 def of(*sources: Path | str, labels: np.ndarray | None = None, without: Path = Path("none")) -> str:
-    return fingerprint(map(str, sources), labels, without)
+    return fingerprint([need_source(str(source)) for source in sources if source], labels, without)
 
 
 @pytest.fixture

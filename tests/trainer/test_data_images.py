@@ -20,7 +20,8 @@ from trainer.contract.images import decode, load, pad, read_bytes, resize
 from trainer.contract.text import printable
 from trainer.data.__main__ import main
 from trainer.data.sources.npy import Writer, output, read_header
-from trainer.data.tools import create, info
+from trainer.data.tools import info
+from trainer.data.tools._inputs import find
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
@@ -176,7 +177,7 @@ def test_find_takes_folders_patterns_and_names_once(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"x")
 
     def names(*patterns: str) -> list[str]:
-        found = create.find([f"{tmp_path}/{pattern}" for pattern in patterns], tmp_path / "out.npy")
+        found = find([f"{tmp_path}/{pattern}" for pattern in patterns], tmp_path / "out.npy")
         return [path.relative_to(tmp_path).as_posix() for path in found]
 
     assert names("") == ["a.png", "b.png", "deep/er/c.png"]

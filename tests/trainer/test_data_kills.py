@@ -16,7 +16,7 @@ from test_data_bad_inputs import run_tools
 from trainer.contract.errors import UserError
 from trainer.data.batches.dataset import open_dataset
 from trainer.data.sources.npy_set import ImageSet, writing
-from trainer.data.sources.sidecar import Facts, beside
+from trainer.data.sources.sidecar import Sidecar, beside
 
 STATE = dict[str, Any]
 
@@ -25,7 +25,7 @@ def write_set(path: Path, images: np.ndarray, labels: list[int], classes: tuple[
     with writing(path, images.shape[1:], force=True) as writer:
         writer.append(images)
         names = tuple(f"{path.stem}-{k}" for k in range(len(images)))
-        writer.facts = Facts(labels=np.array(labels), classes=classes, names=names)
+        writer.sidecar = Sidecar(labels=np.array(labels), classes=classes, names=names)
 
 
 def state_of(path: Path) -> Any:
@@ -38,7 +38,7 @@ def state_of(path: Path) -> Any:
         image = cv2.imread(str(path))
         return "damaged" if image is None else image.tobytes()
     found = ImageSet(path)
-    facts = found.facts
+    facts = found.sidecar
     labels = None if facts.labels is None else facts.labels.tolist()
     return found[np.arange(len(found))].tobytes(), labels, facts.classes, facts.names, dict(facts.made)
 
@@ -165,7 +165,7 @@ def test_a_tool_that_dies_leaves_the_old_output_or_the_new_one(
 
 def test_what_waits_for_its_images_is_never_read_as_theirs(tmp_path: Path) -> None:
     """A kill between the two files of a set, with the viewer reading it too."""
-    from viewer.modes.dataset.opened import open_set
+    from viewer.files.image_set import open_set
 
     path = tmp_path / "a.npy"
     write_set(path, np.zeros((2, 4, 4, 3), np.uint8), [0, 1], ("old", "older"))
@@ -173,9 +173,9 @@ def test_what_waits_for_its_images_is_never_read_as_theirs(tmp_path: Path) -> No
     write_set(path, np.ones((2, 4, 4, 3), np.uint8), [1, 1], ("new", "newer"))
     waiting = f'{facts.strip()[:-1]}, "pending": {beside(path).read_text()}}}'
     beside(path).write_text(waiting)
-    assert ImageSet(path).facts.classes == open_set(path).classes == ("new", "newer")
+    assert ImageSet(path).sidecar.classes == open_set(path).classes == ("new", "newer")
     path.write_bytes(old)
-    assert ImageSet(path).facts.classes == open_set(path).classes == ("old", "older")
+    assert ImageSet(path).sidecar.classes == open_set(path).classes == ("old", "older")
 
 
 def test_facts_of_another_persons_making_are_not_replaced_unasked(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_merged_sets_of_one_name_are_told_apart(tmp_path: Path, capsys: pytest.C
         sets.append(write_set(path, flat(2 * number, 2 * number + 1), names=names))
     whole, out = tmp_path / "all.npy", tmp_path / "out.npy"
     assert run("merge", *sets, "-o", whole, "--labels", "sets") == 0
-    found = ImageSet(whole).facts
+    found = ImageSet(whole).sidecar
     titles = ("a/cats", "b/cats", "x/b/dogs", "y/b/dogs")
     assert found.classes == titles
     assert found.labels is not None

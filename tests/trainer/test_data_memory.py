@@ -12,9 +12,9 @@ from bad_images import photo
 from commands import environment
 from test_data_bad_inputs import run_tools
 
-from trainer.data.sources.base import MOST_BYTES, Packed, resized
+from trainer.data.sources.base import MOST_BYTES, ImageSource, OpenOptions, resized
 from trainer.data.sources.npy_set import writing
-from trainer.data.sources.sidecar import Facts
+from trainer.data.sources.sidecar import Sidecar
 
 FEW, MANY, SIDE = 500, 6000, 128  # 25 and 295 MB
 GROWTH, MOST = 40, 400  # megabytes
@@ -43,7 +43,7 @@ def write_noisy_set(path: Path, count: int) -> None:
             coarse = random.integers(0, 256, (9, 9, 3), np.uint8)
             writer.append(cv2.resize(coarse, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR))
         names = tuple(f"{k}.png" for k in range(count))
-        writer.facts = Facts(labels=np.arange(count) % 7, classes=tuple("abcdefg"), names=names)
+        writer.sidecar = Sidecar(labels=np.arange(count) % 7, classes=tuple("abcdefg"), names=names)
 
 
 def megabytes(count: int, folder: Path) -> dict[str, float]:
@@ -86,8 +86,8 @@ def test_memory_does_not_grow_with_the_set(tmp_path: Path) -> None:
 def test_small_images_made_large_come_a_few_at_a_time() -> None:
     """A piece of an idx file holds thousands of digits; enlarged together they would take gigabytes."""
     digits = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 1), np.uint8)
-    packed = Packed(name="digits", shape=digits.shape, pieces=lambda: iter([(digits, np.arange(300))]))
-    pieces = list(resized(packed, 256).pieces())
+    packed = ImageSource(name="digits", shape=digits.shape, pieces=lambda: iter([(digits, np.arange(300))]))
+    pieces = list(resized(packed, OpenOptions(image_size=256)).pieces())
     assert max(images.nbytes for images, _ in pieces) <= MOST_BYTES
     assert np.concatenate([labels for _, labels in pieces if labels is not None]).tolist() == list(range(300))
     images = np.concatenate([images for images, _ in pieces])

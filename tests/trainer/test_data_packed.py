@@ -1,4 +1,4 @@
-"""Packed sets: idx, CIFAR-10's binary batches, parquet and the hub; sound ones to the byte, others in one line."""
+"""ImageSource sets: idx, CIFAR-10's binary batches, parquet and the hub; sound ones to the byte, others in one line."""
 
 import gzip
 import io
@@ -20,7 +20,7 @@ import pytest
 from trainer.contract.errors import UserError
 from trainer.data.__main__ import main
 from trainer.data.batches.dataset import open_dataset
-from trainer.data.sources import cifar, formats, hub, idx
+from trainer.data.sources import cifar, idx
 from trainer.data.sources import torchvision_sets as download
 from trainer.data.sources.npy import Stored
 
@@ -404,8 +404,8 @@ def test_create_and_info_take_packed_sets(tmp_path: Path, capsys: pytest.Capture
     assert f"0: {int((NUMBERS == 0).sum())}" in text
 
 
-def test_formats_are_read_without_torch() -> None:
-    names = ", ".join(f"trainer.data.{module.__name__.rpartition('.')[2]}" for module in (formats, hub, idx, cifar))
-    code = f"import sys, {names}, trainer.data.tools.create, trainer.data.tools.info; sys.exit('torch' in sys.modules)"
+def test_sources_are_listed_without_torch() -> None:
+    code = "import sys, trainer.data.sources, trainer.data.tools.create, trainer.data.tools.info; "
+    code += "trainer.data.sources.all_sources(); sys.exit('torch' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0

@@ -13,8 +13,9 @@ from trainer.contract.edges import edge_map
 from trainer.contract.errors import UserError
 from trainer.data.batches import open_data
 from trainer.data.batches.augment import Augment, cut, quarter_turns
-from trainer.data.batches.dataset import FolderImages, ImageDataset
+from trainer.data.batches.dataset import ImageDataset
 from trainer.data.batches.stream import Stream, ordered
+from trainer.data.sources.folder import FolderImages
 from trainer.family import Pairs
 
 CPU = torch.device("cpu")

@@ -17,9 +17,9 @@ from trainer.contract.errors import UserError
 from trainer.contract.sheet import layout
 from trainer.data.__main__ import main
 from trainer.data.sources.npy_set import ImageSet, writing
-from trainer.data.sources.sidecar import Facts
+from trainer.data.sources.sidecar import Sidecar
 from trainer.data.tools.split import choose
-from trainer.data.tools.stats import measure
+from trainer.data.tools.stats.measure import measure
 from trainer.data.tools.stats.page import WIDTH
 
 
@@ -50,17 +50,17 @@ def make(
 ) -> Path:
     with writing(path, images.shape[1:], force=False) as writer:
         writer.append(images)
-        writer.facts = Facts(labels=None if labels is None else np.array(labels), classes=classes, names=names)
+        writer.sidecar = Sidecar(labels=None if labels is None else np.array(labels), classes=classes, names=names)
     return path
 
 
 def words(path: Path) -> list[tuple[int, str]]:
     """The number in each image, and its class in words."""
     found = ImageSet(path)
-    labels = found.facts.labels
+    labels = found.sidecar.labels
     assert labels is not None
     numbers = found[np.arange(len(found))][:, 0, 0, 0].tolist()
-    return [(number, found.facts.classes[label]) for number, label in zip(numbers, labels, strict=True)]
+    return [(number, found.sidecar.classes[label]) for number, label in zip(numbers, labels, strict=True)]
 
 
 def test_merged_labels_go_by_name(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_merged_labels_go_by_name(tmp_path: Path) -> None:
     two = make(tmp_path / "two.npy", numbered(3, 3), [0, 1, 2], ("newt", "cat", "dog"), ("a", "x", "y"))
     assert run("merge", one, two, "-o", tmp_path / "all.npy") == 0
     assert words(tmp_path / "all.npy") == [(0, "cat"), (1, "dog"), (2, "cat"), (3, "newt"), (4, "cat"), (5, "dog")]
-    facts = ImageSet(tmp_path / "all.npy").facts
+    facts = ImageSet(tmp_path / "all.npy").sidecar
     assert facts.classes == ("cat", "dog", "newt")
     assert facts.names == ("one/a", "b", "c", "two/a", "x", "y"), "names stay apart"
 
@@ -82,7 +82,7 @@ def test_sets_with_and_without_labels(tmp_path: Path, capsys: pytest.CaptureFixt
     assert run("merge", str(tmp_path / "*.npy"), "-o", out, "--labels", "sets") == 0
     assert words(out) == [(0, "one"), (1, "one"), (2, "two"), (3, "two"), (4, "two")]
     assert run("merge", one, two, "-o", out, "--labels", "none", "--force") == 0
-    assert ImageSet(out).facts.labels is None
+    assert ImageSet(out).sidecar.labels is None
 
 
 def test_shapes_must_be_the_same_and_inputs_are_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,7 +126,7 @@ def test_split_writes_each_image_once_by_seed(tmp_path: Path, capsys: pytest.Cap
         assert [word for _, word in found[1]].count("a") == 2
         assert found == parts.setdefault(seed, found)
     assert parts[0] != parts[1]
-    facts = ImageSet(held_out).facts
+    facts = ImageSet(held_out).sidecar
     assert facts.names == tuple(f"{number}.png" for number, _ in parts[1][1])
     assert dict(facts.made)["part"] == "held out"
     assert "expected two files" in refusal(capsys, "split", source, "-o", training, "--held-out", training, "--force")
@@ -149,7 +149,7 @@ def test_select_by_numbers_and_by_names(tmp_path: Path, capsys: pytest.CaptureFi
     for options, expected in cases:
         assert run("select", source, *options, "-o", tmp_path / "out.npy", "--force") == 0
         assert words(tmp_path / "out.npy") == [(k, "xy"[k % 2]) for k in expected]
-        assert ImageSet(tmp_path / "out.npy").facts.names == tuple(names[k] for k in expected)
+        assert ImageSet(tmp_path / "out.npy").sidecar.names == tuple(names[k] for k in expected)
     out = ("-o", tmp_path / "x.npy")
     for options, word in (
         (("--keep", "5"), "no image 5, expected 0 to 4"),
@@ -234,9 +234,9 @@ def test_stats_are_right_and_the_page_is_a_image(
     source = make(tmp_path / "a.npy", images, [k % 2 for k in range(50)], ("cat\x1b[31m", "a" * 300))
     measured = measure(ImageSet(source))
     assert np.allclose(measured.mean, images.mean((0, 1, 2)))
-    assert np.allclose(measured.deviation, images.std((0, 1, 2)))
+    assert np.allclose(measured.std, images.std((0, 1, 2)))
     assert np.allclose(measured.mean_image, images.mean(0))
-    assert np.allclose(measured.deviation_image, images.std(0))
+    assert np.allclose(measured.std_image, images.std(0))
     assert measured.histograms.sum() == images.size
     assert int(measured.brightness.argmax()) == 7
     assert np.argsort(measured.sharpness)[:2].tolist() == [7, 11]

@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 
 from trainer.contract.errors import UserError
 from trainer.data.batches.augment import Augment, mirror, warp
-from trainer.data.batches.dataset import FolderImages, ImageDataset, open_dataset
+from trainer.data.batches.dataset import ImageDataset, open_dataset
 from trainer.data.batches.order import Order
 from trainer.data.batches.stream import Stream, ordered
 from trainer.data.drawing import toycats
+from trainer.data.sources.folder import FolderImages
 from trainer.data.sources.npy import Stored
 
 CPU = torch.device("cpu")

@@ -13,12 +13,13 @@ import pytest
 from bad_images import photo
 from commands import environment
 
-from trainer.data.__main__ import TOOLS, main
+from trainer.data.__main__ import main
 from trainer.data.batches.dataset import open_dataset
 from trainer.data.sources.npy_set import ImageSet, writing
-from trainer.data.sources.sidecar import Facts
-from trainer.data.tools import stats
+from trainer.data.sources.sidecar import Sidecar
+from trainer.data.tools import tool_names
 from trainer.data.tools.create.dedupe import Seen, look
+from trainer.data.tools.stats.measure import measure
 
 
 def run(*arguments: object) -> int:
@@ -30,7 +31,7 @@ def run(*arguments: object) -> int:
 def write_set(path: Path, images: np.ndarray, **facts: Any) -> Path:
     with writing(path, images.shape[1:], force=False) as writer:
         writer.append(images)
-        writer.facts = Facts(**facts)
+        writer.sidecar = Sidecar(**facts)
     return path
 
 
@@ -54,7 +55,7 @@ def two(tmp_path: Path) -> tuple[Path, Path]:
 def test_merging_matches_labels_by_name(tmp_path: Path, two: tuple[Path, Path]) -> None:
     out = tmp_path / "out.npy"
     assert run("merge", *two, "-o", out) == 0
-    found = ImageSet(out).facts
+    found = ImageSet(out).sidecar
     assert levels(out) == [1, 2, 3, 4, 5]
     assert found.labels is not None
     assert [found.classes[label] for label in found.labels] == ["cat", "dog", "cat", "newt", "cat"]
@@ -75,12 +76,12 @@ def test_merging_sets_of_which_some_have_labels(
     assert "bare.npy has no labels" in capsys.readouterr().err
     assert not (tmp_path / "no.npy").exists()
     assert run("merge", *two, bare, "-o", tmp_path / "sets.npy", "--labels", "sets") == 0
-    found = ImageSet(tmp_path / "sets.npy").facts
+    found = ImageSet(tmp_path / "sets.npy").sidecar
     assert found.classes == ("a", "b", "bare")
     assert found.labels is not None
     assert found.labels.tolist() == [0, 0, 0, 1, 1, 2]
     assert run("merge", *two, bare, "-o", tmp_path / "none.npy", "--labels", "none") == 0
-    assert ImageSet(tmp_path / "none.npy").facts.labels is None
+    assert ImageSet(tmp_path / "none.npy").sidecar.labels is None
     write_set(tmp_path / "wide.npy", flat(1, side=5))
     assert run("merge", two[0], tmp_path / "wide.npy", "-o", tmp_path / "no.npy", "--labels", "none") == 2
     assert "wide.npy has images of 5x5 px and 3 channel(s), expected 4x4 px" in capsys.readouterr().err
@@ -108,7 +109,7 @@ def test_splitting_is_by_seed_and_fair_to_every_class(tmp_path: Path) -> None:
         paths = tmp_path / f"{name}.npy", tmp_path / f"{name}-held.npy"
         assert run("split", whole, "-o", paths[0], "--held-out", paths[1], "--share", "0.2", "--seed", seed) == 0
         for path in paths:
-            found = ImageSet(path).facts
+            found = ImageSet(path).sidecar
             assert found.labels is not None
             assert found.labels.tolist() == labels[levels(path)].tolist()
         return levels(paths[0]), levels(paths[1])
@@ -137,7 +138,7 @@ def test_selecting_by_numbers_names_and_lists(tmp_path: Path, capsys: pytest.Cap
         out = tmp_path / f"{number}.npy"
         assert run("select", whole, "-o", out, *flags) == 0
         assert levels(out) == expected
-        assert ImageSet(out).facts.names == tuple(names[level - 1] for level in expected)
+        assert ImageSet(out).sidecar.names == tuple(names[level - 1] for level in expected)
     for flags, words in [
         (("--drop", "4"), "no image 4, expected 0 to 3"),
         (("--drop", "0-3"), "nothing is left of 4"),
@@ -176,7 +177,7 @@ def test_labels_by_folder_and_by_table(tmp_path: Path, capsys: pytest.CaptureFix
 
     def labelled(out: str, labels: object) -> dict[str, str]:
         assert run("create", tmp_path / "in", "-o", tmp_path / out, "--size", 8, "--labels", labels) == 0
-        found = ImageSet(tmp_path / out).facts
+        found = ImageSet(tmp_path / out).sidecar
         assert found.labels is not None
         return {name: found.classes[label] for name, label in zip(found.names, found.labels, strict=True)}
 
@@ -188,7 +189,7 @@ def test_labels_by_folder_and_by_table(tmp_path: Path, capsys: pytest.CaptureFix
     error = capsys.readouterr().err
     assert "c.png: no label in" in error
     assert "note: 1 of the names" in error
-    assert ImageSet(tmp_path / "b.npy").facts.classes == ("9", "10")
+    assert ImageSet(tmp_path / "b.npy").sidecar.classes == ("9", "10")
 
 
 def test_doubles_are_dropped_by_name_and_likenesses_stay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -207,7 +208,7 @@ def test_doubles_are_dropped_by_name_and_likenesses_stay(tmp_path: Path, capsys:
         cv2.imwrite(str(folder / name), image, flags)
     assert run("create", folder, "-o", tmp_path / "out.npy", "--size", 64, "--dedupe") == 0
     shown = capsys.readouterr()
-    assert ImageSet(tmp_path / "out.npy").facts.names == ("0.png", "4-other.png", "5-mirrored.png")
+    assert ImageSet(tmp_path / "out.npy").sidecar.names == ("0.png", "4-other.png", "5-mirrored.png")
     for name in ("1-smaller.png", "2-squeezed.jpg", "3-lighter.png"):
         assert any(name in line and line.endswith("in/0.png") for line in shown.err.splitlines()), name
     assert "3 dropped that came before" in shown.out
@@ -236,12 +237,12 @@ def test_figures_are_those_of_plain_numpy(tmp_path: Path, channels: int, monkeyp
     write_set(tmp_path / "in.npy", images)
     whole = ImageSet.pieces
     monkeypatch.setattr(ImageSet, "pieces", lambda stored: whole(stored, 5 * images[0].size))
-    found = stats.measure(ImageSet(tmp_path / "in.npy"))
+    found = measure(ImageSet(tmp_path / "in.npy"))
     floats = images.astype(np.float64)
     assert np.allclose(found.mean, floats.mean((0, 1, 2)))
-    assert np.allclose(found.deviation, floats.std((0, 1, 2)))
+    assert np.allclose(found.std, floats.std((0, 1, 2)))
     assert np.allclose(found.mean_image, floats.mean(0))
-    assert np.allclose(found.deviation_image, floats.std(0))
+    assert np.allclose(found.std_image, floats.std(0))
     assert (found.histograms == [np.bincount(images[..., k].ravel(), minlength=256) for k in range(channels)]).all()
     grey = floats @ [0.299, 0.587, 0.114] if channels == 3 else floats[..., 0]
     assert np.abs(found.brightness - grey.mean((1, 2))).max() < 0.1
@@ -275,7 +276,7 @@ def test_info_says_how_a_set_was_made(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "filter in.npy --kind highpass --sigma 3.0" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", [tool.__name__.rpartition(".")[2] for tool in TOOLS])
+@pytest.mark.parametrize("name", tool_names())
 def test_help_has_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(name, "--help") == 0
     assert f"    python -m trainer.data {name} " in capsys.readouterr().out

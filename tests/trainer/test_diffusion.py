@@ -20,7 +20,7 @@ from trainer.parts.noise_schedule import KINDS, Diffusion, Kind, Prediction
 PREDICTIONS: tuple[Prediction, ...] = ("epsilon", "x0", "v")
 EVERY = [Diffusion(kind=kind, prediction=prediction) for kind in KINDS for prediction in PREDICTIONS]
 NAMES = [f"{item.kind}-{item.prediction}" for item in EVERY]
-DEVIATION = 0.5  # of the images, all normal numbers, that the samplers are to draw
+STD = 0.5  # of the images, all normal numbers, that the samplers are to draw
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -33,7 +33,7 @@ def best_predictor(diffusion: Diffusion) -> Callable[[Tensor, int], Tensor]:
 
     def predict(x: Tensor, t: int) -> Tensor:
         share = float(alpha_bar[t])
-        image = share**0.5 * DEVIATION**2 / (share * DEVIATION**2 + 1 - share) * x
+        image = share**0.5 * STD**2 / (share * STD**2 + 1 - share) * x
         noise = (x - share**0.5 * image) / (1 - share) ** 0.5
         v = share**0.5 * noise - (1 - share) ** 0.5 * image
         return {"epsilon": noise, "x0": image, "v": v}[diffusion.prediction]
@@ -75,8 +75,8 @@ def test_schedules_are_those_of_the_papers() -> None:
 def test_a_true_prediction_gives_the_image_back(diffusion: Diffusion) -> None:
     t = torch.tensor([0, 10, 500, 900])
     image, noise = torch.rand(2, 4, 3, 4, 4, generator=generator())
-    noisy = diffusion.noised(image, t, noise)
-    again = diffusion.cleaned(diffusion.target(image, t, noise), noisy, t)
+    noisy = diffusion.add_noise(image, t, noise)
+    again = diffusion.predict_x0(diffusion.target(image, t, noise), noisy, t)
     assert torch.allclose(again, image, atol=1e-4)
 
 
@@ -87,8 +87,8 @@ def test_min_snr_weighs_the_errors_of_images() -> None:
     counted = []
     for prediction in PREDICTIONS:
         diffusion = Diffusion(kind="linear", prediction=prediction)
-        noisy = diffusion.noised(image, t, noise)
-        signal, rest = diffusion.shares(t)
+        noisy = diffusion.add_noise(image, t, noise)
+        signal, rest = diffusion.coefficients(t)
         truth, said = (
             {"epsilon": (noisy - signal * x) / rest, "x0": x, "v": (signal * noisy - x) / rest}[prediction]
             for x in (image, wrong)
@@ -118,7 +118,7 @@ def test_samplers_draw_from_the_right_distribution(diffusion: Diffusion) -> None
         (dpm_solver(predict, schedule, x, 1000, 60, eta=1.0, noise=noise, limit=0), 0.04),
     ):
         *_, (_, image) = sampler
-        assert image.std().item() == pytest.approx(DEVIATION, rel=tolerance)
+        assert image.std().item() == pytest.approx(STD, rel=tolerance)
 
 
 def test_the_solver_of_second_order_needs_fewer_steps() -> None:
@@ -198,12 +198,12 @@ def test_a_grey_network_makes_three_equal_channels_of_any_noise(prediction: Pred
 def test_some_classes_are_not_told() -> None:
     torch.manual_seed(0)
     labels = torch.arange(1000) % 3
-    told = DDPM(DDPMConfig(drop_label=0.25)).told(labels)
-    assert told is not None
-    assert set(told.unique().tolist()) == {-1, 0, 1, 2}
-    assert (told == -1).float().mean().item() == pytest.approx(0.25, abs=0.05)
-    assert torch.equal(told[told >= 0], labels[told >= 0])
-    assert DDPM(DDPMConfig(classes=False)).told(labels) is None
+    dropped = DDPM(DDPMConfig(drop_label=0.25)).drop_labels(labels)
+    assert dropped is not None
+    assert set(dropped.unique().tolist()) == {-1, 0, 1, 2}
+    assert (dropped == -1).float().mean().item() == pytest.approx(0.25, abs=0.05)
+    assert torch.equal(dropped[dropped >= 0], labels[dropped >= 0])
+    assert DDPM(DDPMConfig(classes=False)).drop_labels(labels) is None
 
 
 def test_scores_are_always_of_the_same_noise() -> None:

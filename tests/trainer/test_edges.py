@@ -171,7 +171,7 @@ def test_sources_named_twice_are_drawn_once(tmp_path: Path) -> None:
 
 
 def test_the_tool_is_listed_and_needs_no_torch() -> None:
-    code = "import sys; from trainer.data import edges; print('torch' in sys.modules)"
+    code = "import sys; import trainer.data.tools.edges; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
     command = [sys.executable, "-m", "trainer.data", "--help"]
     assert "edges" in subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -22,8 +22,8 @@ from trainer.config import RunConfig
 from trainer.contract.errors import UserError
 from trainer.data.drawing import toycats
 from trainer.distributed import World
-from trainer.evaluate import EvaluateConfig, Evaluation, same_classes
 from trainer.evaluation import inception
+from trainer.evaluation.evaluation import EvaluateConfig, Evaluation, same_classes
 from trainer.evaluation.features import fit, open_onnx
 from trainer.families.classifier import Classifier
 from trainer.families.vae import VAE
@@ -88,8 +88,8 @@ def bound(folder: Path, world: World) -> Path:
 
 
 @pytest.fixture(scope="module")
-def judge(folder: Path, world: World) -> Path:
-    return run_of(Classifier, folder, "judge", world, steps=60, width=8, feature_size=8, dropout=0.0)
+def classifier(folder: Path, world: World) -> Path:
+    return run_of(Classifier, folder, "classifier", world, steps=60, width=8, feature_size=8, dropout=0.0)
 
 
 def options(run: Path, folder: Path, **changes: Any) -> EvaluateConfig:
@@ -114,7 +114,7 @@ def test_figures_are_those_of_the_networks(vae: Path, folder: Path, world: World
     real, sampled = (nn.functional.avg_pool2d(rows, 4).flatten(1) for rows in (images, samples))
     assert found["frechet"] == pytest.approx(metrics.frechet_distance(real, sampled), rel=1e-3)
     assert found["precision"] == metrics.precision_recall(real, sampled).precision
-    assert {"ssim", "mse", "kernel", "kernel_deviation", "recall", "copying"} <= found.keys()
+    assert {"ssim", "mse", "kernel", "kernel_std", "recall", "copying"} <= found.keys()
     for name, columns in (("reconstructions", 12), ("samples", 8), ("neighbours", 6)):
         sheet = cv2.imread(str(vae / "evaluation" / f"{name}.png"))
         assert sheet.shape[1] == columns * (SIDE + 2) + 2
@@ -185,41 +185,43 @@ def test_classes_do_not_matter_to_families_without_labels(
 @pytest.mark.slow
 @pytest.mark.parametrize("run_name", ["vae", "bound"])
 def test_figures_do_not_depend_on_the_number_of_ranks(
-    run_name: str, judge: Path, folder: Path, request: pytest.FixtureRequest
+    run_name: str, classifier: Path, folder: Path, request: pytest.FixtureRequest
 ) -> None:
     run: Path = request.getfixturevalue(run_name)
     found = []
     for launcher in ([sys.executable], [sys.executable, "-m", "accelerate.commands.launch", *TWO_RANKS,
                                         "--main_process_port", "0"]):  # fmt: skip
         command = [*launcher, ROOT / "trainer" / "evaluate.py", run, "--samples", 100, "--batch-size", 16,
-                   "--features", judge, "--classifier", judge]  # fmt: skip
+                   "--features", classifier, "--classifier", classifier]  # fmt: skip
         subprocess.run(list(map(str, command)), env=environment(), check=True, capture_output=True, timeout=300)
         found.append(json.loads((run / "evaluation" / "metrics.json").read_text()))
     assert found[0] == found[1]
 
 
-def test_a_classifiers_run_judges_and_is_judged(vae: Path, judge: Path, folder: Path, world: World) -> None:
-    own = Evaluation(options(judge, folder, features="none"), world).go()["metrics"]
+def test_a_classifiers_run_is_an_extractor_and_is_measured(
+    vae: Path, classifier: Path, folder: Path, world: World
+) -> None:
+    own = Evaluation(options(classifier, folder, features="none"), world).go()["metrics"]
     assert 0 <= own["error"] <= 1
     assert set(own) == {"error", "cross_entropy"}, "it generates nothing"
-    found = Evaluation(options(vae, folder, features=str(judge), classifier=judge), world).go()
-    assert found["features"] == found["classifier"] == "judge"
+    found = Evaluation(options(vae, folder, features=str(classifier), classifier=classifier), world).go()
+    assert found["features"] == found["classifier"] == "classifier"
     assert 0 <= found["metrics"]["class_entropy"] <= np.log(len(toycats.CLASSES)) + 1e-9
     assert "label_accuracy" not in found["metrics"], "these samples were asked for without labels"
 
 
 def test_labels_asked_for_are_compared_by_name(
-    vae: Path, judge: Path, folder: Path, world: World, monkeypatch: pytest.MonkeyPatch
+    vae: Path, classifier: Path, folder: Path, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    evaluation = Evaluation(options(vae, folder, classifier=judge), world)
+    evaluation = Evaluation(options(vae, folder, classifier=classifier), world)
     assert evaluation.classifier is not None
     order = tuple(reversed(evaluation.spec.classes))
     monkeypatch.setattr(evaluation, "spec", type(evaluation.spec)(image_size=(16, 16), channels=3, classes=order))
     labels = torch.arange(50) % len(order)
     logits = nn.functional.one_hot(len(order) - 1 - labels, len(order)).float()
-    assert evaluation.judge_classes(logits, labels)["label_accuracy"] == 1
+    assert evaluation.count_classes(logits, labels)["label_accuracy"] == 1
     logits[:10] = logits[:10].roll(1, 1)
-    assert evaluation.judge_classes(logits, labels)["label_accuracy"] == pytest.approx(0.8)
+    assert evaluation.count_classes(logits, labels)["label_accuracy"] == pytest.approx(0.8)
 
 
 def test_copies_of_training_images_are_found(
@@ -260,7 +262,7 @@ def mistake(world: World, **changes: Any) -> str:
 
 
 def test_mistakes_are_one_line(
-    vae: Path, judge: Path, folder: Path, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    vae: Path, classifier: Path, folder: Path, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cats = np.load(folder / "cats.npy")
     np.save(tmp_path / "three.npy", cats[:3])
@@ -274,7 +276,7 @@ def test_mistakes_are_one_line(
     message = mistake(world, run=vae, data=str(tmp_path / "large.npy"))
     assert message.endswith("holds images of 16x32 px, 3 channel(s), expected the run's 16x16 px, 3 channel(s)")
     assert "1 channel(s), expected the run's" in mistake(world, run=vae, data=str(tmp_path / "grey.npy"))
-    assert "holds no labels, Classifier needs them" in mistake(world, run=judge, data=str(tmp_path / "three.npy"))
+    assert "holds no labels, Classifier needs them" in mistake(world, run=classifier, data=str(tmp_path / "three.npy"))
     assert "not a run" in mistake(world, run=tmp_path)
     assert "expected an .onnx file or the folder" in mistake(world, run=vae, features="vgg")
     assert "No such file" in mistake(world, run=vae, features="no.onnx")

@@ -19,8 +19,9 @@ from trainer.data.batches.augment import Augment
 from trainer.data.batches.dataset import ImageDataset, open_dataset
 from trainer.data.batches.order import Order
 from trainer.data.batches.stream import Stream
-from trainer.data.sources import hub, hub_stream
+from trainer.data.sources import hub_stream, parquet
 from trainer.data.sources import parquet_rows as rows
+from trainer.data.sources.base import OpenOptions
 from trainer.data.sources.parquet_rows import RowGroups, RowImages
 
 datasets = pytest.importorskip("datasets")
@@ -177,7 +178,7 @@ def test_what_cannot_be_streamed_is_one_line(on_the_hub: Path, monkeypatch: pyte
     assert "has no part other, expected one of" in refusal("hubstream:owner/name:other")
     monkeypatch.setattr(rows, "MOST_GROUP_BYTES", 100)
     monkeypatch.setattr(hub_stream, "MOST_GROUP_BYTES", 100)
-    monkeypatch.setattr(hub, "MOST_GROUP_BYTES", 100)
+    monkeypatch.setattr(parquet, "MOST_GROUP_BYTES", 100)
     assert "rows in groups of up to" in refusal("hubstream:owner/name")
     assert not isinstance(open_dataset("set", memory=0, progress=False).images, RowImages), "a temporary file instead"
     monkeypatch.undo()
@@ -195,7 +196,7 @@ def test_a_row_that_is_no_image_is_named_once_and_another_is_taken(
     folder: Path, parquet_of: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     broken = parquet_of([encoded(1), b"no image", b"nor this", encoded(4), encoded(5)[:70]])
-    packed = hub_stream.open_tables([str(broken)], "hubstream:owner/name", "name", 8, resize)
+    packed = hub_stream.open_tables([str(broken)], "hubstream:owner/name", "name", OpenOptions(image_size=8))
     assert packed.images is not None
     for order in ([2, 1, 0], [1, 2, 4], [1, 1, 1]):  # whatever was read before
         expected = [{0: 1, 1: 4, 2: 4, 4: 1}[number] for number in order]
@@ -204,7 +205,9 @@ def test_a_row_that_is_no_image_is_named_once_and_another_is_taken(
     assert len(lines) == 3
     assert lines[0].startswith("skipped hubstream:owner/name, row 1: not an image")
     assert lines[0].endswith("; row 3 is taken instead")
-    none = hub_stream.open_tables([str(parquet_of([b"x", b"y"]))], "hubstream:owner/name", "name", 8, resize)
+    none = hub_stream.open_tables(
+        [str(parquet_of([b"x", b"y"]))], "hubstream:owner/name", "name", OpenOptions(image_size=8)
+    )
     assert none.images is not None
     with pytest.raises(UserError, match="hubstream:owner/name, row 1: not an image"):
         none.images[np.array([1])]

@@ -17,8 +17,9 @@ import pytest
 from commands import environment, log_rows, train, train_command
 from run_trainings import free_port
 
-from trainer import checkpoint, distributed
-from trainer import exit_status as supervised
+from trainer import checkpoint, exit_status
+from trainer.distributed import asked_size
+from trainer.launcher import kind_of, options_of
 from trainer.loop import Run
 
 NET = ("--batch-size", 4, "--hidden-size", 8, "--latent-size", 3, "--hold-out", 5, "--log-every", 3)
@@ -268,7 +269,7 @@ def test_a_mistake_that_one_rank_finds_is_named(tmp_path: Path, images: Path, mo
                 shutil.copy(images, place / "data.npy")
             ranks = {"RANK": str(rank), "LOCAL_RANK": "0", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "1"}
             meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-            said = {supervised.FILE: str(place / "said")}
+            said = {exit_status.EXIT_FILE: str(place / "said")}
             processes.append(
                 subprocess.Popen(
                     train_command(*options),
@@ -312,7 +313,7 @@ def test_each_launcher_is_asked_for_ranks_in_its_own_way(
     for name, value in environment_says.items():
         monkeypatch.setenv(name, value)
     launcher: Any = SimpleNamespace(cmdline=command.split)
-    assert distributed.asked_size(distributed.options_of(launcher), distributed.kind_of(launcher)) == expected
+    assert asked_size(options_of(launcher), kind_of(launcher)) == expected
 
 
 def test_other_images_under_the_same_name_are_a_question(tmp_path: Path, images: Path) -> None:

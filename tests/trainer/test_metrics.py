@@ -52,7 +52,7 @@ def test_a_set_is_at_no_distance_from_itself_even_of_few_images(count: int, size
 def test_kernel_distance_is_unbiased_and_grows_with_the_gap() -> None:
     rows = draw(4000, 16)
     same = metrics.kernel_distance(rows[:2000], rows[2000:], size=500)
-    assert abs(same.value) < 3 * same.deviation / 2
+    assert abs(same.value) < 3 * same.std / 2
     assert abs(same.value) < 0.02
     near, far = (metrics.kernel_distance(rows[:2000], rows[2000:] + gap, size=500).value for gap in (0.3, 1.0))
     assert same.value < near < far

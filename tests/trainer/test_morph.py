@@ -210,21 +210,21 @@ def test_pairs_of_one_class_keep_it_and_others_have_one_of_their_own(
     assert run(source, "-o", tmp_path / "all.npy", "--method", "flow") == 0
     assert "10 images of 24x24 px, between 5 by flow, alpha 0.5" in capsys.readouterr().out
     made = ImageSet(tmp_path / "all.npy")
-    assert made.facts.classes == ("cat", "dog", "cat + dog")
-    assert made.facts.labels is not None
-    kinds = dict(zip(made.facts.names, made.facts.labels.tolist(), strict=True))
+    assert made.sidecar.classes == ("cat", "dog", "cat + dog")
+    assert made.sidecar.labels is not None
+    kinds = dict(zip(made.sidecar.names, made.sidecar.labels.tolist(), strict=True))
     assert [kinds[name] for name in ("a + b", "a + c", "b + d", "c + d", "d + e")] == [2, 0, 1, 2, 2]
     images = ImageSet(source)[np.arange(5)]
-    number = made.facts.names.index("b + d")
+    number = made.sidecar.names.index("b + d")
     assert (made[np.array([number])][0] == mix(images[1], images[3], by_flow(images[1], images[3], 0.5))).all()
 
     assert run(source, "-o", tmp_path / "within.npy", "--method", "flow", "--within") == 0
-    facts = ImageSet(tmp_path / "within.npy").facts
+    facts = ImageSet(tmp_path / "within.npy").sidecar
     assert (facts.names, facts.classes) == (("a + c", "a + e", "c + e", "b + d"), ("cat", "dog"))
     assert run(source, "-o", tmp_path / "end.npy", "--method", "flow", "--alpha", "1") == 0
     end = ImageSet(tmp_path / "end.npy")
-    assert end.facts.labels is not None
-    assert end.facts.labels.tolist() == [[0, 1, 0, 1, 0]["abcde".index(name[-1])] for name in end.facts.names]
+    assert end.sidecar.labels is not None
+    assert end.sidecar.labels.tolist() == [[0, 1, 0, 1, 0]["abcde".index(name[-1])] for name in end.sidecar.names]
 
 
 def test_a_seed_makes_the_same_set_again(tmp_path: Path) -> None:
@@ -270,7 +270,7 @@ def test_images_without_a_face_are_left_out(
     assert "skipped image 1: no face found" in said.err
     assert "1 images without a face" in said.out
     made = ImageSet(tmp_path / "out.npy")
-    assert made.facts.names == ("0 + 2",)
+    assert made.sidecar.names == ("0 + 2",)
     assert (made[np.array([0])][0] == bend(pair, "mesh", 0.5)).all()
     np.save(tmp_path / "none.npy", np.stack([photo(128, 128)] * 2))
     assert run(tmp_path / "none.npy", "-o", tmp_path / "no.npy") == 2

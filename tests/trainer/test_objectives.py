@@ -1,4 +1,4 @@
-"""The games that adversarial families play, by their equations."""
+"""Adversarial losses by their equations."""
 
 import math
 from itertools import combinations
@@ -22,7 +22,7 @@ from trainer.parts.gan_losses import (
 )
 
 SCORE = torch.tensor([-1.5, 0.5, 4.0])
-GAMES: tuple[Any, ...] = ("bce", "lsgan", "hinge", "nonsaturating", "wgan")
+OBJECTIVES: tuple[Any, ...] = ("bce", "lsgan", "hinge", "nonsaturating", "wgan")
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def p(score: float) -> float:
     return 1 / (1 + math.exp(-score))
 
 
-@pytest.mark.parametrize("objective", GAMES)
+@pytest.mark.parametrize("objective", OBJECTIVES)
 def test_the_two_sides_pull_in_opposite_directions_however_sure_the_scores(objective: Any) -> None:
     for value in (-0.9, 0.0, 0.9, 30.0) if objective != "hinge" else (-0.9, 0.0, 0.9):
         slopes = []
@@ -71,7 +71,7 @@ def test_smoothing_moves_the_best_score_of_real_images(objective: Any, best: flo
 
 def test_losses_of_low_precision_are_computed_in_full() -> None:
     scores = torch.full((3000,), 1.01, dtype=torch.bfloat16)
-    assert all(generator_loss(game, scores).dtype == torch.float32 for game in GAMES)
+    assert all(generator_loss(objective, scores).dtype == torch.float32 for objective in OBJECTIVES)
     assert discriminator_loss("wgan", scores, False).item() == pytest.approx(float(scores[0]), rel=1e-6)
 
 

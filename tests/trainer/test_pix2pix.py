@@ -1,4 +1,4 @@
-"""pix2pix: its networks by the paper, its games, what it shows, and that one image says nothing of another."""
+"""pix2pix: its networks by the paper, its losses, what it shows, and that one image says nothing of another."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,9 +71,9 @@ def test_the_default_network_is_the_papers(side: int, levels: int) -> None:
 
 def test_a_score_depends_on_a_patch_of_70_px() -> None:
     torch.manual_seed(0)
-    judge = PatchDiscriminator(4, 4, lambda channels: nn.Identity(), bias=True)
+    discriminator = PatchDiscriminator(4, 4, lambda channels: nn.Identity(), bias=True)
     pair = torch.randn(1, 4, 256, 256, requires_grad=True)
-    score = judge(pair)
+    score = discriminator(pair)
     assert score.shape == (1, 1, 30, 30)
     score[0, 0, 15, 15].backward()
     assert pair.grad is not None
@@ -142,7 +142,7 @@ def test_sides_that_cannot_be_halved_are_refused(size: tuple[int, int]) -> None:
         Pix2Pix(Pix2PixConfig(width=2)).build(DataSpec(image_size=size, channels=3, condition_channels=1))
 
 
-def test_the_image_is_made_once_a_step_and_both_judge_it() -> None:
+def test_the_image_is_made_once_a_step_and_both_turns_use_it() -> None:
     family, nets = make(objective="lsgan", l1=7.0)
     calls: list[Tensor] = []
     nets.generator.register_forward_hook(lambda module, given, made: calls.append(made.detach()))
@@ -150,13 +150,13 @@ def test_the_image_is_made_once_a_step_and_both_judge_it() -> None:
     data = batch()
     family.step(nets, repeat(data), turns)
     assert len(calls) == 1
-    (_, judged), (_, made) = turns.losses
-    assert set(judged) == {"real", "fake"}
+    (_, scored), (_, made) = turns.losses
+    assert set(scored) == {"real", "fake"}
     assert made["l1"] == pytest.approx(7 * float((calls[0] - data.image).abs().mean()), rel=1e-4)
 
 
 @pytest.mark.parametrize(("objective", "terms"), [("vanilla", set()), ("wgan", set()), ("wgan_gp", {"penalty"})])
-def test_games(objective: str, terms: set[str]) -> None:
+def test_objectives(objective: str, terms: set[str]) -> None:
     family, nets = make(objective=objective, critic_steps=2)
     turns = Turns(nets)
     family.step(nets, repeat(batch()), turns)

@@ -16,7 +16,7 @@ from torch import Tensor
 from trainer import checkpoint
 from trainer.config import RunConfig
 from trainer.contract.errors import UserError
-from trainer.distributed import asked_to_shard
+from trainer.launcher import asked_to_shard
 
 FSDP = ["--config_file", str(ROOT / "launch" / "accelerate" / "fsdp.yaml"), "--num_processes", "2"]
 DDPM = ("ddpm", "--width", 16, "--sample-steps", 5)

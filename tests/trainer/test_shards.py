@@ -182,7 +182,7 @@ def test_shards_of_every_kind_of_set(made: Path, tmp_path: Path, capsys: pytest.
     assert found["000000004.cls"] == b"1"
     assert "several sizes" in refusal(tmp_path / "kept")
     tool("info", tmp_path / "kept")
-    assert "class     dogs: 3" in capsys.readouterr().out
+    assert "class   dogs: 3" in capsys.readouterr().out
     kept, original = (open_dataset(str(path), image_size=16, progress=False) for path in (tmp_path / "kept", folder))
     assert (kept.images[np.arange(6)] == original.images[np.arange(6)]).all()
     assert kept.labels is not None

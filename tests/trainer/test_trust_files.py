@@ -14,10 +14,10 @@ import torch
 from export.weights import read_state_dict
 from trainer.contract.errors import ImageError, UserError
 from trainer.contract.text import printable
-from trainer.data.sources.formats import open_packed
+from trainer.data.sources import open_source
 from trainer.data.sources.npy import read_header
 from trainer.runs.store import family_class
-from viewer.modes.dataset.opened import open_set
+from viewer.files.image_set import open_set
 
 ESCAPES = "\x1b]0;owned\x07\x1b[31m\x9b2J\u202e\r\nerror: forged"
 
@@ -86,7 +86,7 @@ def test_batches_of_cifar_run_nothing(tmp_path: Path) -> None:
     for name in ("data_batch_1", "test_batch", "batches.meta"):
         (folder / name).write_bytes(pickle.dumps({"data": bomb}))
     with pytest.raises(UserError, match="pickled"):
-        open_packed(str(folder))
+        open_source(str(folder))
     assert not bomb.target.exists()
 
 

@@ -1,13 +1,10 @@
 """Trainings that are broken on purpose: how they are asked for, and what must hold whatever happened."""
 
-import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-from commands import environment
+from commands import run_training
 
 from trainer import checkpoint
 
@@ -27,18 +24,7 @@ def training(run: Path, *options: Any, model: str = "vae", ranks: int = 1, **mor
 
 def run_trainings(commands: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """All of them, one after another; how each ended."""
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("run_trainings.py"))],
-        input=json.dumps(commands),
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=3600,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    endings: list[dict[str, Any]] = json.loads(done.stdout)
-    return endings
+    return [run_training(command) for command in commands]
 
 
 def error_lines(ending: dict[str, Any], rank: int = 0) -> list[str]:

@@ -26,28 +26,40 @@ from trainer.contract.errors import ImageError, UserError
 from trainer.contract.text import printable
 from trainer.data.sources.npy import Stored
 from viewer.displays.terminal_input import Mouse, Parser, Reply
+from viewer.files.image_set import open_set
 from viewer.frame.sheet import Sheet
-from viewer.frame.side_by_side import make_easel
 from viewer.graph.screening import ScreeningError, screen
 from viewer.keys import Action, Event, decode_window_key
-from viewer.modes.dataset.opened import open_set
-from viewer.modes.diffuse.state import DiffuseState
-from viewer.modes.draw.state import DrawState
+from viewer.modes.animate.state import AnimateState, advance, reduce_animate
+from viewer.modes.diffuse.state import DiffuseState, reduce_diffuse
 from viewer.modes.info.describe import _describe_card
 from viewer.modes.latent.layout import make_layout
 from viewer.modes.latent.space import Space
-from viewer.modes.latent.state import LatentState, begin
-from viewer.modes.translate.state import TranslateState
-from viewer.modes.upscale.state import UpscaleState, opened
+from viewer.modes.latent.state import LatentState, begin, reduce_latent
+from viewer.modes.translate.draw.easel import make_easel
+from viewer.modes.translate.draw.state import DrawState, reduce_draw
+from viewer.modes.translate.state import TranslateState, reduce_translate
+from viewer.modes.upscale.state import UpscaleState, opened, reduce_upscale
 from viewer.sessions.classes import Classes
 from viewer.sessions.gain import DETAIL
-from viewer.state import AnimateState, GridState, advance, reduce
+from viewer.sessions.grid.state import GridState, reduce_grid
 
 CORPUS: Final = Path(__file__).with_name("corpus")
 MOST_SECONDS: Final = 2.0  # of processor time that one input may take
 _FOLDER: Final = tempfile.TemporaryDirectory()
 _ACTIONS: Final = tuple(Action)
 _KEYS: Final = ("", *"xyXYlLncpq0123456789[]mzyCc", "enter")
+
+
+_REDUCERS: Final[dict[type, Callable[[Any, Event], Any]]] = {
+    GridState: reduce_grid,
+    AnimateState: reduce_animate,
+    LatentState: reduce_latent,
+    TranslateState: reduce_translate,
+    DrawState: reduce_draw,
+    UpscaleState: reduce_upscale,
+    DiffuseState: reduce_diffuse,
+}
 
 
 def card(data: bytes) -> None:
@@ -128,8 +140,7 @@ def state(data: bytes) -> None:
         action, key, x, y = data[place], data[place + 1], data[place + 2 : place + 4], data[place + 4 : place + 6]
         position = (int.from_bytes(part, "little", signed=True) for part in (x, y))
         event = Event(_ACTIONS[action % len(_ACTIONS)], *position, _KEYS[key % len(_KEYS)])
-        current, effects = reduce(current, event)
-        assert len(effects) <= 1
+        current = _REDUCERS[type(current)](current, event)
         _check_state(current)
 
 

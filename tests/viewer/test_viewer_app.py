@@ -4,13 +4,15 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 from small_models import FakeDisplay, full_disk
+from waiting import HANG_SECONDS, Gate, StepByStep
 
 from export.card import Latent
 from trainer.contract.errors import ImageError
@@ -22,9 +24,10 @@ from viewer.keys import CLOSED, Action, Event, parse_keys
 from viewer.latents import Walk, bilinear, draw, draw_many, truncate
 from viewer.model import Model, ModelError, open_model
 from viewer.modes.animate.session import AnimateSession
-from viewer.modes.grid.session import GridSession
-from viewer.sessions.model_session import make_sheet
-from viewer.state import LEG_TICKS, AnimateState, GridState
+from viewer.modes.animate.state import LEG_TICKS, AnimateState
+from viewer.sessions.grid.session import GridSession
+from viewer.sessions.grid.state import GridState
+from viewer.sessions.sheet_session import make_sheet
 from viewer.worker import Errands, Worker
 
 
@@ -41,6 +44,29 @@ class SlowModel:
         time.sleep(self.seconds)
         red = np.clip(128 + 60 * latents[:, :1, None, None], 0, 255)
         return np.broadcast_to(red, (len(latents), 8, 8, 3)).astype(np.uint8)
+
+
+class HeldModel(SlowModel):
+    """Stands for a model whose runs take as long as a test wants: all, or those of ``sizes`` images and the others."""
+
+    def __init__(self, *sizes: int) -> None:
+        super().__init__(0)
+        self.gate, self.others, self.sizes = Gate(), Gate(), sizes
+
+    def generate(self, latents: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+        (self.gate if not self.sizes or len(latents) in self.sizes else self.others).passing()
+        return super().generate(latents, labels)
+
+
+def opening(gate: Gate, display: FakeDisplay, words: str) -> Callable[[float], None]:
+    """How a display waits that opens a gate when its title has these words."""
+
+    def wait(seconds: float) -> None:
+        if any(words in title for title in display.titles):
+            gate.open()
+        time.sleep(min(seconds, 0.01))
+
+    return wait
 
 
 @pytest.fixture(scope="module")
@@ -216,17 +242,18 @@ def test_images_to_encode(tmp_path: Path) -> None:
 
 
 def test_every_key_is_handled_while_a_slow_model_works(tmp_path: Path) -> None:
-    model = SlowModel()
+    """While its first run is under way."""
+    model = HeldModel()
     session = page(model, tmp_path)
     events = parse_keys(",".join(["right"] * 41 + ["x"] * 30 + ["-"] * 8 + ["s"] + ["i"] * 20 + ["esc"] * 2))
     display = FakeDisplay(events, wait=lambda _: time.sleep(0.005))
-    started = time.monotonic()
     run_live(session, display)
-    assert time.monotonic() - started < 1.5
     state = session.state
     assert (state.cursor, state.seed, state.mode) == (1, 49, "interpolation")
     assert state.truncation == pytest.approx(0.2)
     assert 3 < len(display.frames) < 110
+    assert 1 <= model.gate.arrived <= 2  # the page, and what is to be saved
+    model.gate.open()
     session._errands.wait()
     session.close()
     recipe = read_recipe(tmp_path / "slow-0001.png")  # what was asked for then, although it was never shown
@@ -271,17 +298,27 @@ def test_a_script_goes_on_when_the_model_fails(tmp_path: Path) -> None:
 
 
 def test_leaving_does_not_wait_for_the_model(tmp_path: Path) -> None:
-    session = page(SlowModel(3.0), tmp_path)
-    display = FakeDisplay(parse_keys("x,esc"), wait=lambda _: time.sleep(0.02))
-    started = time.monotonic()
-    run_live(session, display)
+    model = HeldModel()
+    session = page(model, tmp_path)
+    run_live(session, FakeDisplay(parse_keys("x,esc"), wait=lambda _: model.gate.wait_for(1)))
     session.close()
-    assert time.monotonic() - started < 0.8
+    assert model.gate.held
+    model.gate.open()
 
 
 def test_leaving_waits_for_what_is_being_saved(tmp_path: Path) -> None:
-    session = page(SlowModel(1.2), tmp_path)
-    display = FakeDisplay(parse_keys("s,right,S,esc,x,i,s"), wait=lambda _: time.sleep(0.02))
+    model = HeldModel(1, 12)  # what is saved; the page, four at a time, never comes
+    session = page(model, tmp_path)
+    display = FakeDisplay(parse_keys("s,right,S,esc,x,i,s"))
+
+    def wait(seconds: float) -> None:
+        if "saving 2 images" in display.titles[-1]:
+            model.gate.let(1)
+        elif "saving 1 image;" in display.titles[-1]:
+            model.gate.open()
+        time.sleep(min(seconds, 0.01))
+
+    display._wait = wait
     run_live(session, display)
     assert [read_recipe(path)["seed"] for path in sorted(tmp_path.iterdir())] == [0, 0]
     session.close()
@@ -293,10 +330,19 @@ def test_leaving_waits_for_what_is_being_saved(tmp_path: Path) -> None:
 def test_a_window_that_was_closed_is_not_the_end_of_what_is_being_saved(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    session = page(SlowModel(1.2), tmp_path)
+    model = HeldModel(1)
+    session = page(model, tmp_path)
     display = FakeDisplay(parse_keys("s"))
     press = display.poll
-    display.poll = lambda seconds: press(seconds) or Event(Action.QUIT, key=CLOSED)
+
+    def poll(seconds: float) -> Event:
+        if event := press(seconds):
+            return event
+        if display.polls == 3:  # closed, and found closed by what waits for the image
+            model.gate.open()
+        return Event(Action.QUIT, key=CLOSED)
+
+    display.poll = poll
     run_live(session, display)
     session.close()
     assert read_recipe(tmp_path / "slow-0001.png")["seed"] == 0
@@ -305,20 +351,26 @@ def test_a_window_that_was_closed_is_not_the_end_of_what_is_being_saved(
 
 def test_what_fails_to_be_saved_after_a_person_has_left_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    session = page(SlowModel(0.3), tmp_path / "file")
+    model = HeldModel(1)
+    session = page(model, tmp_path / "file")
+    display = FakeDisplay(parse_keys("s,esc"))
+    display._wait = opening(model.gate, display, "saving 1 image")
     with pytest.raises(ImageError, match="cannot save"):
-        run_live(session, FakeDisplay(parse_keys("s,esc"), wait=lambda _: time.sleep(0.02)))
+        run_live(session, display)
     session.close()
 
 
 def test_a_slow_page_appears_bit_by_bit(tmp_path: Path) -> None:
-    session = page(SlowModel(0.15), tmp_path, rows=2, columns=4)
-    until = time.monotonic() + 1.2
-    display = FakeDisplay([], wait=lambda seconds: time.sleep(min(seconds, 0.02)))
+    model = HeldModel()
+    session = page(model, tmp_path, rows=2, columns=4)
+    display = FakeDisplay([])
+    step = StepByStep(model.gate, lambda: session.changed)
 
     def poll(seconds: float) -> object:
-        time.sleep(min(seconds, 0.02))
-        return parse_keys("esc")[0] if time.monotonic() > until else None
+        if "to come" in display.titles[-1]:  # it is late
+            step()
+        time.sleep(min(seconds, 0.01))
+        return parse_keys("esc")[0] if session.settled else None
 
     display.poll = poll
     run_live(session, display)
@@ -326,23 +378,25 @@ def test_a_slow_page_appears_bit_by_bit(tmp_path: Path) -> None:
     filled = [sum(cell.mean() > 40 for cell in images(frame, session)) for frame in display.frames]
     assert filled[-1] == 8
     assert 4 in filled
-    assert any("to come" in title for title in display.titles)
+    assert any("4 to come" in title for title in display.titles)
 
 
 def test_waiting_for_a_person_costs_next_to_nothing(model: Model, tmp_path: Path) -> None:
+    """When the page is there, the loop asks for long waits, and draws nothing."""
     session = page(model, tmp_path)
-    until = time.monotonic() + 1.2
-    display = FakeDisplay([])
+    display, asked = FakeDisplay([]), []
 
     def poll(seconds: float) -> object:
-        display.polls += 1
-        time.sleep(seconds)
-        return parse_keys("esc")[0] if time.monotonic() > until else None
+        if session.settled:
+            asked.append(seconds)
+        else:
+            time.sleep(seconds)
+        return parse_keys("esc")[0] if len(asked) == 10 else None
 
     display.poll = poll
     run_live(session, display)
     session.close()
-    assert display.polls < 20
+    assert min(asked) > 0.06
     assert len(display.frames) <= 4
 
 
@@ -388,26 +442,34 @@ def test_several_walks_on_one_sheet(model: Model, tmp_path: Path) -> None:
     assert len(read_recipe(tmp_path / "tiny-0002.png")["latents"]) == 4
 
 
-def test_a_live_walk_keeps_its_time(model: Model, tmp_path: Path) -> None:
+def test_a_live_walk_keeps_its_time(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that stands still while the process does not have the processor."""
     session = walk(model, tmp_path)
-    times: list[float] = []
-    display = FakeDisplay([], wait=time.sleep)
-    display.show = lambda frame, title: times.append(time.monotonic())
+    clock, times = SimpleNamespace(now=100.0), []
+    monkeypatch.setattr("viewer.app.time", SimpleNamespace(monotonic=lambda: clock.now, sleep=None))
+
+    def wait(seconds: float) -> None:
+        session._worker.wait()
+        clock.now += seconds
+
+    display = FakeDisplay([], wait=wait)
+    display.show = lambda frame, title: times.append(clock.now)
     cpu = time.process_time()
     run_live(session, display, frames=41)
     cpu = time.process_time() - cpu
     session.close()
-    assert times[-1] - times[0] == pytest.approx(2.0, abs=0.4)
+    assert times[-1] - times[0] == pytest.approx(2.0, abs=0.1)
+    assert np.diff(times).max() < 0.1
     assert cpu < 0.15 * 2.0
 
 
 def test_the_newest_request_wins_and_old_results_are_marked() -> None:
-    begun = threading.Event()
+    begun, asked = threading.Event(), threading.Event()
 
     def work(request: int) -> Iterator[int]:
         begun.set()
         for part in range(3):
-            time.sleep(0.03)
+            asked.wait(HANG_SECONDS)
             yield 10 * request + part
 
     worker = Worker(work)
@@ -415,6 +477,7 @@ def test_the_newest_request_wins_and_old_results_are_marked() -> None:
     begun.wait()
     for request in (2, 3, 4):
         worker.ask(request)
+    asked.set()
     worker.wait()
     answers = worker.take()
     worker.close()

@@ -9,15 +9,19 @@ from small_models import FakeDisplay, make_generator
 from trainer.contract.errors import ViewerError
 from viewer.__main__ import main
 from viewer.app import run_scripted
+from viewer.bindings import help_text
 from viewer.files.png import read_recipe
-from viewer.keys import help_text, parse_keys
+from viewer.frame.sheet import Sheet
+from viewer.keys import parse_keys
 from viewer.latents import Walk, draw_many, mix
 from viewer.model import Model, open_model
+from viewer.modes import load_mode
 from viewer.modes.animate.session import AnimateSession
-from viewer.modes.grid.session import GridSession
+from viewer.modes.animate.state import AnimateState, reduce_animate
 from viewer.sessions.classes import Classes, find_label
-from viewer.sessions.model_session import make_sheet
-from viewer.state import AnimateState, GridState, Sheet, reduce
+from viewer.sessions.grid.session import GridSession
+from viewer.sessions.grid.state import GridState, reduce_grid
+from viewer.sessions.sheet_session import make_sheet
 
 SHEET = Sheet(rows=3, columns=4, cell_width=16, cell_height=16)
 
@@ -29,7 +33,7 @@ def model(classes_path: Path) -> Model:
 
 def after(keys: str, state: GridState | AnimateState) -> GridState | AnimateState:
     for event in parse_keys(keys):
-        state, _ = reduce(state, event)
+        state = reduce_grid(state, event) if isinstance(state, GridState) else reduce_animate(state, event)
     return state
 
 
@@ -198,8 +202,8 @@ def test_classes_that_the_graph_does_not_take_are_none(tmp_path: Path) -> None:
 
 
 def test_the_help_tells_the_keys_of_its_mode() -> None:
-    assert "rows by class" in help_text("grid")
-    assert "mixes" in help_text("grid")
-    assert "mixes" not in help_text("animate")
-    assert "Tab" not in help_text("grid")
-    assert "Tab" in help_text("latent")
+    assert "rows by class" in help_text(load_mode("grid").bindings)
+    assert "mixes" in help_text(load_mode("grid").bindings)
+    assert "mixes" not in help_text(load_mode("animate").bindings)
+    assert "Tab" not in help_text(load_mode("grid").bindings)
+    assert "Tab" in help_text(load_mode("latent").bindings)

@@ -30,7 +30,12 @@ def test_no_module_of_the_viewer_imports_torch() -> None:
 import importlib, sys
 for name in {names!r}:
     importlib.import_module(name)
-heavy = {{"torch", "trainer", "onnx", "accelerate", "scipy", "matplotlib"}} & set(sys.modules)
+from trainer.data.sources import all_sources
+all_sources()
+heavy = {{"torch", "torchvision", "datasets", "onnx", "accelerate", "scipy", "matplotlib"}} & set(sys.modules)
+known = ("trainer.contract", "trainer.data.sources", "trainer.data.drawing")
+heavy |= {{name for name in sys.modules if name.count(".") > 1 and name.startswith("trainer.")
+           and not name.startswith(known)}}
 sys.exit(f"imported: {{heavy}}" if heavy else 0)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from small_denoisers import alpha_bar, known_images, make_denoiser
+from waiting import HANG_SECONDS, Gate, StepByStep, wait_until
 
 from trainer.contract.errors import ImageError
 from trainer.contract.images import pad
@@ -30,10 +32,9 @@ from viewer.model import Model, open_model
 from viewer.modes.diffuse.denoiser import Denoiser
 from viewer.modes.diffuse.sampling import Diffusion, Page, Settings
 from viewer.modes.diffuse.session import DiffuseSession, cells, page_of
-from viewer.modes.diffuse.state import DiffuseState
+from viewer.modes.diffuse.state import DiffuseState, reduce_diffuse
 from viewer.sessions.classes import Classes
-from viewer.sessions.model_session import make_sheet
-from viewer.state import reduce
+from viewer.sessions.sheet_session import make_sheet
 
 KEYS = [*NAMES.values(), *filter(None, map(decode_character, "sSirx+-= 3npc"))]
 
@@ -120,7 +121,7 @@ def test_no_key_leads_out_of_bounds(events: list[Event], origin: Any, photos: in
     photos = photos if origin == "photographs" else 0
     state = DiffuseState(Sheet(2, 2, 8, 8), 25, 300, origin, photos=photos)
     for event in events:
-        state, _ = reduce(state, event)
+        state = reduce_diffuse(state, event)
         assert 1 <= state.steps <= 300
         assert 0 <= state.cursor < state.count
         assert not state.interpolated or not photos
@@ -158,7 +159,7 @@ def test_keys_ask_for_what_the_table_says(keys: str) -> None:
     begun = DiffuseState(Sheet(2, 2, 8, 8), 25, 1000)
     state = begun
     for event in parse_keys(keys):
-        state, _ = reduce(state, event)
+        state = reduce_diffuse(state, event)
     new = {"i,i": {"interpolated": True, "seed": 1}, "i,r": {}, "+,-": {}, "pagedown,pageup": {}}
     assert state == replace(begun, **new.get(keys, {"seed": 1}))
 
@@ -303,72 +304,84 @@ def test_photographs_are_squared_by_their_edges(height: int, width: int) -> None
 
 
 @pytest.fixture
-def slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every run of a network takes a quarter of a second."""
-    denoise = Model.denoise
+def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
+    """What every run of a network passes, and takes a quarter of a second."""
+    denoise, gate = Model.denoise, Gate()
 
     def slowly(*arguments: Any) -> Any:
+        gate.passing()
         time.sleep(0.25)
         return denoise(*arguments)
 
     monkeypatch.setattr(Model, "denoise", slowly)
+    return gate
 
 
 class Person:
-    """Presses keys at times given in seconds, and notes when a frame came."""
+    """Presses each key when its condition holds, and until then lets the network work, run by run, if asked to."""
 
-    def __init__(self, work: DiffuseSession, *keys: tuple[float, str]) -> None:
-        self.began = time.monotonic()
-        self.frames: list[tuple[float, str]] = []
-        waiting = list(keys)
-        display = make.FakeDisplay([])
-        show = display.show
+    def __init__(self, work: DiffuseSession, *keys: tuple[Callable[[], object], str], gate: Gate | None = None) -> None:
+        self.work, self.keys = work, list(keys)
+        self.step = StepByStep(gate, lambda: work.changed) if gate else None
+        self.display = make.FakeDisplay([])
+        self.display.poll = self.poll
+        self.titles = self.display.titles
 
-        def noted(frame: np.ndarray, title: str) -> None:
-            show(frame, title)
-            self.frames.append((time.monotonic() - self.began, title))
+    def watch(self) -> None:
+        run_live(self.work, self.display)
 
-        def poll(seconds: float) -> Event | None:
-            time.sleep(min(seconds, 0.01))
-            if waiting and time.monotonic() - self.began >= waiting[0][0]:
-                return parse_keys(waiting.pop(0)[1])[0]
-            return None
+    def poll(self, seconds: float) -> Event | None:
+        if self.keys and self.keys[0][0]():
+            return parse_keys(self.keys.pop(0)[1])[0]
+        if self.step:
+            self.step()
+        time.sleep(min(seconds, 0.01))
+        return None
 
-        display.show, display.poll = noted, poll
-        run_live(work, display)
-        self.ended = time.monotonic() - self.began
+    def sees(self, words: str) -> bool:
+        return bool(self.titles) and words in self.titles[-1]
 
 
-@pytest.mark.usefixtures("slow")
-def test_keys_are_heard_within_a_run_of_the_network(cloud: Path, tmp_path: Path) -> None:
+def test_keys_are_heard_within_a_run_of_the_network(cloud: Path, tmp_path: Path, gate: Gate) -> None:
     work = session(cloud, tmp_path, steps=50)
     runs: list[Page] = []
     begin = work.diffusion.begin
     work.diffusion.begin = lambda page, numbers=None: (runs.append(page), begin(page, numbers))[1]
-    person = Person(work, (0.6, "x"), (1.2, "+"), (1.4, "right"), (1.9, "esc"))
-    started = time.monotonic()
+    person = Person(
+        work,
+        (lambda: person.sees("cloud - step 1 of 50, ") and gate.held, "x"),
+        (lambda: len(runs) == 2 and gate.held, "+"),
+        (lambda: len(runs) == 3 and gate.held, "right"),
+        (lambda: True, "esc"),
+        gate=gate,
+    )
+    person.watch()
     work.close()
-    assert person.ended - 1.9 < 0.2
-    assert time.monotonic() - started < 0.4
+    assert gate.held
+    gate.open()
     assert [page.seed for page in runs] == [0, 1, 1]
     assert [page.steps for page in runs] == [50, 50, 75]
-    assert any(title.startswith("cloud - step 1 of 50, ") and " left - " in title for _, title in person.frames)
+    assert any(title.startswith("cloud - step 1 of 50, ") and " left - " in title for title in person.titles)
 
 
-@pytest.mark.usefixtures("slow")
-def test_images_are_seen_before_they_are_there(cloud: Path, tmp_path: Path) -> None:
+def test_images_are_seen_before_they_are_there(cloud: Path, tmp_path: Path, gate: Gate) -> None:
     work = session(cloud, tmp_path, steps=6)
-    person = Person(work, (2.2, "esc"))
+    person = Person(work, (lambda: work.settled, "esc"), gate=gate)
+    person.watch()
     work.close()
-    times = [seconds for seconds, title in person.frames]
-    assert 5 <= len(times) <= 12
-    assert person.frames[-1][1] == "cloud - random - seed 0 - ddim 6 steps"
+    assert 5 <= len(person.titles) <= 12
+    assert person.titles[-1] == "cloud - random - seed 0 - ddim 6 steps"
 
 
-@pytest.mark.usefixtures("slow")
-def test_what_is_saved_while_it_is_under_way_is_what_was_asked_for_then(cloud: Path, tmp_path: Path) -> None:
+def test_what_is_saved_while_it_is_under_way_is_what_was_asked_for_then(
+    cloud: Path, tmp_path: Path, gate: Gate
+) -> None:
     work = session(cloud, tmp_path, steps=3)
-    Person(work, (0.1, "s"), (0.3, "x"), (0.5, "right"), (0.6, "s"), (2.5, "esc"))
+    Person(
+        work,
+        (lambda: gate.held, "s"), (lambda: True, "x"), (lambda: True, "right"), (lambda: True, "s"),
+        (lambda: (gate.open(), work.settled)[1], "esc"),
+    ).watch()  # fmt: skip
     work.close()
     recipes = [read_recipe(path) for path in sorted(tmp_path.glob("cloud-*.png"))]
     assert sorted((recipe["seed"], recipe["image"]) for recipe in recipes) == [(0, 0), (1, 1)]
@@ -377,22 +390,31 @@ def test_what_is_saved_while_it_is_under_way_is_what_was_asked_for_then(cloud: P
     assert (tmp_path / "again" / "cloud-0001.png").read_bytes() == first.read_bytes()
 
 
-@pytest.mark.usefixtures("slow")
-def test_leaving_before_it_is_there_says_what_was_not_saved(cloud: Path, tmp_path: Path) -> None:
+def test_leaving_before_it_is_there_says_what_was_not_saved(cloud: Path, tmp_path: Path, gate: Gate) -> None:
     work = session(cloud, tmp_path, steps=50)
-    person = Person(work, (0.1, "s"), (0.3, "esc"), (1.2, "esc"))
-    assert person.ended - 1.2 < 0.2
-    assert "saving 1 image; ESC again gives up" in person.frames[-1][1]
+    person = Person(
+        work,
+        (lambda: gate.held, "s"),
+        (lambda: True, "esc"),
+        (lambda: person.sees("saving 1 image; ESC again gives up"), "esc"),
+    )
+    person.watch()
     with pytest.raises(ImageError, match="not saved: 1"):
         work.close()
+    assert gate.held
+    gate.open()
 
 
-@pytest.mark.usefixtures("slow")
-def test_leaving_waits_for_what_is_to_be_saved(cloud: Path, tmp_path: Path) -> None:
+def test_leaving_waits_for_what_is_to_be_saved(cloud: Path, tmp_path: Path, gate: Gate) -> None:
     work = session(cloud, tmp_path, steps=4)
-    person = Person(work, (0.1, "s"), (0.2, "x"), (0.25, "s"), (0.3, "esc"))
+    person = Person(
+        work,
+        (lambda: gate.held, "s"), (lambda: True, "x"), (lambda: True, "s"), (lambda: True, "esc"),
+        (lambda: person.sees("saving 2 images; ESC again gives up") and gate.open(), "never"),
+    )  # fmt: skip
+    person.watch()
     work.close()
-    assert any("saving 2 images; ESC again gives up" in title for _, title in person.frames)
+    assert any("saving 2 images; ESC again gives up" in title for title in person.titles)
     assert {read_recipe(path)["seed"] for path in tmp_path.glob("*.png")} == {0, 1}
 
 
@@ -475,8 +497,10 @@ import sys, time
 from viewer.__main__ import main
 from viewer.model import Model
 denoise = Model.denoise
+calls = []
 def slowly(self, *arguments):
-    time.sleep(0.5)
+    calls.append(1)
+    time.sleep(0 if len(calls) < 3 else 600)
     return denoise(self, *arguments)
 Model.denoise = slowly
 sys.exit(main(sys.argv[1:]))
@@ -487,14 +511,9 @@ sys.exit(main(sys.argv[1:]))
 def test_ctrl_c_leaves_whole_files_only(cloud: Path, tmp_path: Path) -> None:
     flags = ["--rows", "8", "--cols", "8", "--steps", "1", "-o", str(tmp_path)]
     process = subprocess.Popen([sys.executable, "-c", SLOW, "diffuse", cloud, *flags], stderr=subprocess.PIPE)
-    until = time.monotonic() + 30
-    while not list(tmp_path.glob("*.png")):
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    wait_until(lambda: list(tmp_path.glob("*.png")))
     process.send_signal(signal.SIGINT)
-    started = time.monotonic()
-    process.communicate(timeout=30)
-    assert time.monotonic() - started < 2
+    process.communicate(timeout=HANG_SECONDS)
     assert process.returncode == 130
     assert 1 <= len(list(tmp_path.iterdir())) < 64
     assert all(cv2.imread(str(path)) is not None and not path.name.startswith(".") for path in tmp_path.iterdir())

@@ -1,6 +1,5 @@
 """Drawing: strokes, undo to the bit, colours, and the result that follows."""
 
-import time
 from pathlib import Path
 
 import cv2
@@ -9,16 +8,17 @@ import pytest
 import small_models as make
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from waiting import wait_until
 
 from trainer.contract.edges import edge_map
 from viewer.__main__ import main
 from viewer.app import run_live, run_scripted
 from viewer.files.png import fit, read_recipe
-from viewer.frame import side_by_side
 from viewer.keys import Action, Event, parse_keys
 from viewer.model import open_model
-from viewer.modes.draw.session import COLOURS, DrawSession, begin
-from viewer.modes.draw.state import BRUSHES, DrawState, Stroke, reduce_draw
+from viewer.modes.translate.draw import easel as draw_easel
+from viewer.modes.translate.draw.session import COLOURS, DrawSession, begin
+from viewer.modes.translate.draw.state import BRUSHES, DrawState, Stroke, reduce_draw
 from viewer.sessions.translation import Translator
 
 KEYS = ["+", "-", "z", "y", "c", "3", "x", "s", "space", "i", "left", "wheel:2", "wheel:-3", "ctrl+z"]
@@ -34,8 +34,8 @@ def session(path: Path, folder: Path, size: int = 0) -> DrawSession:
 
 
 def drawn(state: DrawState) -> np.ndarray:
-    page = side_by_side.blank_page(state)
-    side_by_side.add_strokes(page, state, state.strokes)
+    page = draw_easel.blank_page(state)
+    draw_easel.add_strokes(page, state, state.strokes)
     return page
 
 
@@ -50,7 +50,7 @@ def run(work: DrawSession, keys: str) -> make.FakeDisplay:
 def blank_state(colours: int = 4) -> DrawState:
     palette = COLOURS[:colours]
     lines = colours == 2
-    easel = side_by_side.make_easel(64, 96, 0 if lines else colours)
+    easel = draw_easel.make_easel(64, 96, 0 if lines else colours)
     return DrawState(easel, palette, has_latent=True, lines=lines)
 
 
@@ -177,13 +177,19 @@ def test_the_image_follows_while_the_button_is_held(edges_path: Path, tmp_path: 
     translate, seen = work.translator.model.translate, []
 
     def noted(*arguments: object) -> object:
-        time.sleep(0.02)
         seen.append(len(work.state.strokes[0].points) if work.state.strokes else 0)
         return translate(*arguments)
 
     work.translator.model.translate = noted
     places = ":".join(f"{20 + 4 * step}:{50 + step}" for step in range(60))
-    display = make.FakeDisplay(parse_keys(f"drag:{places}"), wait=lambda seconds: time.sleep(0.005))
+    display = make.FakeDisplay(parse_keys(f"drag:{places}"))
+
+    def wait(seconds: float) -> None:
+        """Now and then a person looks whether the image has followed before going on."""
+        if display.polls % 12 == 0 and work.state.strokes:
+            wait_until(lambda: seen[-1:] == [len(work.state.strokes[0].points)])
+
+    display._wait = wait
     run_live(work, display, parse_keys("esc"))
     work.close()
     assert len(work.state.strokes[0].points) > 20

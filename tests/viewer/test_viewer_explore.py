@@ -8,17 +8,19 @@ import cv2
 import numpy as np
 import pytest
 from small_models import FakeDisplay, make_encoder, make_generator
+from waiting import Gate, StepByStep
 
 from export.card import Latent
 from viewer.__main__ import main
 from viewer.app import run_live, run_scripted
 from viewer.files.png import encode_png, read_recipe
 from viewer.frame import plots
+from viewer.frame.area import Area
 from viewer.keys import parse_keys
 from viewer.latents import draw, lerp, slerp
 from viewer.model import Model, ModelError, open_model, open_sibling_encoder
 from viewer.modes.latent import frames as scene
-from viewer.modes.latent.layout import Area, make_layout
+from viewer.modes.latent.layout import make_layout
 from viewer.modes.latent.scatter import Cloud, open_cloud
 from viewer.modes.latent.session import LatentSession
 from viewer.modes.latent.space import space_of
@@ -401,15 +403,29 @@ class SlowModel:
         return np.broadcast_to(red, (len(latents), 8, 8, 3)).astype(np.uint8)
 
 
+class HeldModel(SlowModel):
+    """One whose every run waits to be let through, too."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.gate = Gate()
+
+    def generate(self, latents: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+        images = super().generate(latents, labels)
+        self.gate.passing()
+        return images
+
+
 def test_the_plane_becomes_finer_and_the_point_comes_first(tmp_path: Path) -> None:
-    model = SlowModel(0.004)
+    model = HeldModel(0.004)
     session = start(model, tmp_path)
-    until = time.monotonic() + 2.0
     display = FakeDisplay([])
+    step = StepByStep(model.gate, lambda: session.changed)
 
     def poll(seconds: float) -> object:
-        time.sleep(min(seconds, 0.02))
-        return parse_keys("esc")[0] if time.monotonic() > until and not session._busy else None
+        step()
+        time.sleep(min(seconds, 0.01))
+        return parse_keys("esc")[0] if session.settled else None
 
     display.poll = poll
     run_live(session, display)
@@ -423,30 +439,36 @@ def test_the_plane_becomes_finer_and_the_point_comes_first(tmp_path: Path) -> No
 
 
 def test_the_mouse_is_not_kept_waiting_by_the_plane(tmp_path: Path) -> None:
-    """While a plane that takes ten seconds is made, each image under the mouse is there within moments."""
-    session = start(SlowModel(0.12), tmp_path)
+    """While a plane of 85 images is made, the next image that is begun is the one under the mouse."""
+    model = HeldModel(0.07)  # long enough to be given one image at a time
+    session = start(model, tmp_path)
     area = session.state.layout.plane
     moves = [parse_keys(f"move:{area.left + 60 * number}:{area.top + 300}")[0] for number in range(1, 9)]
-    waits: list[float] = []
-    began = time.monotonic()
+    waits: list[int] = []
+    display = FakeDisplay([])
+    step = StepByStep(model.gate, lambda: session.changed)
+    made = 0
 
     def poll(seconds: float) -> object:
-        nonlocal began
-        time.sleep(min(seconds, 0.005))
+        nonlocal made
         x, _ = place(session.state)
         wanted = int(np.clip(128 + 30 * np.float32(x), 0, 255))
-        if len(display.frames) > 1 and panel(session, display.frames[-1])[9, 9, 0] == wanted:
-            waits.append(time.monotonic() - began)
-            began = time.monotonic()
-            return moves.pop(0) if moves else parse_keys("esc")[0]
-        return parse_keys("esc")[0] if time.monotonic() - began > 8 else None
+        if not session.changed and len(display.frames) > 1:
+            if panel(session, display.frames[-1])[9, 9, 0] == wanted and model.gate.held:
+                waits.append(sum(model.asked) - made)
+                made = sum(model.asked)
+                return moves.pop(0) if moves else parse_keys("esc")[0]
+            assert sum(model.asked) - made < 9
+        step()
+        time.sleep(min(seconds, 0.01))
+        return None
 
-    display = FakeDisplay([])
     display.poll = poll
     run_live(session, display)
     session.close()
+    model.gate.open()
     assert not moves
-    assert sorted(waits[1:])[4] < 0.5  # two images: the one under way, and the one asked for
+    assert max(waits[1:]) <= 2  # the one asked for, and the one that was begun when it was there
 
 
 def test_a_model_that_fails_is_asked_once_a_state(tmp_path: Path) -> None:
@@ -463,12 +485,13 @@ def test_a_model_that_fails_is_asked_once_a_state(tmp_path: Path) -> None:
 
 
 def test_leaving_does_not_wait(tmp_path: Path) -> None:
-    session = start(SlowModel(1.0), tmp_path)
-    display = FakeDisplay(parse_keys("move:300:300,tab,esc"), wait=lambda _: time.sleep(0.02))
-    started = time.monotonic()
+    model = HeldModel(0)
+    session = start(model, tmp_path)
+    display = FakeDisplay(parse_keys("move:300:300,tab,esc"), wait=lambda _: model.gate.wait_for(1))
     run_live(session, display)
     session.close()
-    assert time.monotonic() - started < 0.8
+    assert model.gate.held
+    model.gate.open()
 
 
 def test_the_same_script_gives_the_same_frames(plane_path: Path, labelled: Path, tmp_path: Path) -> None:
@@ -491,10 +514,10 @@ def test_a_frame_with_the_mouse_on_it_takes_a_fraction_of_its_time(model: Model)
     state = begin(space_of(model.card, model.latent), make_layout(128, 128))
     times = []
     for _ in range(9):
-        began = time.perf_counter()
+        began = time.thread_time()  # of the processor: others may have it, too
         frame_of(state)
-        times.append(time.perf_counter() - began)
-    assert sorted(times)[4] < 0.02
+        times.append(time.thread_time() - began)
+    assert min(times) < 0.02
 
 
 def test_ticks_are_round_numbers_at_any_reach() -> None:

@@ -16,10 +16,11 @@ import pytest
 from hostile_models import MAKERS, MAY_SHOW, SECRET, whole
 from small_models import make_generator
 
-from viewer.__main__ import MODES, main
+from viewer.__main__ import main
 from viewer.graph import limits
 from viewer.graph.screening import ScreeningError, screen
 from viewer.model import ModelError, open_model
+from viewer.modes import mode_names
 
 ROOT = Path(__file__).parents[2]
 OPEN = Path(__file__).with_name("open_hostile.py")
@@ -180,7 +181,7 @@ def test_other_peoples_models_are_shown_or_refused(tmp_path: Path) -> None:
             assert_nothing_else_was_opened(trace, folder, tmp_path / mode)
 
 
-@pytest.mark.parametrize("mode", sorted(set(MODES) - {"dataset", "pick"}))
+@pytest.mark.parametrize("mode", sorted(set(mode_names()) - {"dataset", "pick"}))
 def test_every_mode_looks_first(
     mode: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], photo_path: Path
 ) -> None:

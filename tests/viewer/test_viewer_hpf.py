@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from small_models import FakeDisplay, generator_card, make_detail, make_encoder, make_generator
+from waiting import Gate
 
 from export.card import Latent
 from viewer.__main__ import main
@@ -16,11 +17,12 @@ from viewer.keys import Action, Event, parse_keys
 from viewer.latents import draw_many
 from viewer.model import Model, open_model
 from viewer.modes.animate.session import AnimateSession
-from viewer.modes.grid.session import GridSession
+from viewer.modes.animate.state import AnimateState
 from viewer.sessions.detail_layer import DetailLayer, Sharpening, open_layer, other_low
 from viewer.sessions.gain import DETAIL, SHARPENING
-from viewer.sessions.model_session import make_sheet
-from viewer.state import AnimateState, GridState
+from viewer.sessions.grid.session import GridSession
+from viewer.sessions.grid.state import GridState
+from viewer.sessions.sheet_session import make_sheet
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +44,7 @@ def layer(low: Model, detail_path: Path) -> DetailLayer:
 
 def page(low: Model, layer: DetailLayer | Sharpening, folder: Path, keys: str, scale: float = 1.0) -> FakeDisplay:
     state = GridState(make_sheet(low, 3, 4, scale), gain=layer.gain)
-    session = GridSession(low, state, folder, layer=layer)
+    session = GridSession(low, state, folder, layer=layer, mode="hpf")
     display = FakeDisplay([], interactive=False)
     run_scripted(session, display, parse_keys(keys))
     session.close()
@@ -100,19 +102,27 @@ def test_the_gain_runs_no_network(
 def test_a_gain_that_changes_before_the_page_is_whole_holds_for_all_of_it(
     low: Model, layer: DetailLayer, tmp_path: Path
 ) -> None:
+    gate = Gate()
+
     class Slow(DetailLayer):
         def of(self, latents: np.ndarray, images: np.ndarray) -> np.ndarray:
-            time.sleep(0.1)  # three parts of four images
+            gate.passing()
             return super().of(latents, images)
 
     slow = Slow(layer.model)
     session = GridSession(low, GridState(make_sheet(low, 3, 4, 1.0), gain=slow.gain), tmp_path, layer=slow)
-    display = FakeDisplay([], interactive=True, wait=time.sleep)
-    keys = [(0.15, Event(Action.MORE)), (0.9, Event(Action.QUIT))]
-    began = time.monotonic()
-    display.poll = lambda seconds: (  # type: ignore[method-assign]
-        keys.pop(0)[1] if time.monotonic() - began > keys[0][0] else time.sleep(min(seconds, 0.01))
-    )
+    gate.let(1)  # the page comes four images at a time
+    display, keys = FakeDisplay([], interactive=True), parse_keys("+")
+
+    def poll(seconds: float) -> Event | None:
+        if keys and gate.arrived == 2:  # some of it is there
+            return keys.pop()
+        if not keys:
+            gate.open()
+        time.sleep(min(seconds, 0.01))
+        return Event(Action.QUIT) if not keys and session.settled else None
+
+    display.poll = poll  # type: ignore[method-assign]
     run_live(session, display)
     session.close()
     assert same(display.frames[-1], expected(low, layer, 0, 2**0.25))

@@ -4,7 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viewer.keys import BINDINGS, NAMES, Action, Event, decode_window_key, help_text, parse_keys
+from viewer.bindings import SHARED, Binding, help_text, merged
+from viewer.keys import NAMES, Action, Event, decode_window_key, parse_keys
+from viewer.modes import load_mode, mode_names
+from viewer.modes.translate.draw import DRAW_BINDINGS
 
 MOVES = ("left", "up", "right", "down", "pageup", "pagedown", "home", "end")
 
@@ -140,7 +143,21 @@ def test_an_unknown_name_is_one_line(script: str) -> None:
 
 
 def test_the_help_tells_every_action_in_the_words_of_the_mode() -> None:
-    assert {action for binding in BINDINGS for action in binding.actions} == set(Action)
-    assert "pause" in help_text("animate")
-    assert "pause" not in help_text("grid")
-    assert len(help_text().splitlines()) == len(BINDINGS)
+    tables = [load_mode(name).bindings for name in mode_names()]
+    assert {action for table in (*tables, DRAW_BINDINGS) for binding in table for action in binding.actions} == set(
+        Action
+    )
+    assert "pause" in help_text(load_mode("animate").bindings)
+    assert "pause" not in help_text(load_mode("grid").bindings)
+    assert len(help_text(SHARED).splitlines()) == len(SHARED)
+
+
+def test_a_mode_adds_rewords_and_leaves_out_bindings() -> None:
+    table = merged(Binding("f", "flip", after="S"), words={"s": "save it"}, without=("i", "r"))
+    assert [binding.keys for binding in table] == [
+        "ESC", "arrows, click", "PageUp PageDown Home End", "s", "S", "f", "+ -", "Space", "any other key",
+    ]  # fmt: skip
+    assert next(binding.does for binding in table if binding.keys == "s") == "save it"
+    for wrong in ({"words": {"?": ""}}, {"without": ("?",)}):
+        with pytest.raises(ValueError, match="shared"):
+            merged(**wrong)

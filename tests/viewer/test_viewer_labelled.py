@@ -1,15 +1,21 @@
 """Sets of images with labels: .npy, idx and folders; what is damaged or hostile is one line."""
 
 import gzip
+import io
 import json
+import tarfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
-from trainer.contract.errors import ImageError
-from viewer.modes.dataset.opened import open_set
+from trainer.contract.errors import ImageError, UserError
+from trainer.data.sources import open_source
+from viewer.files.image_set import open_set
+from viewer.modes.dataset.collection import common_size
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (7, 6, 5, 3), np.uint8)
 LABELS = [0, 1, 2, 0, 1, 2, 0]
@@ -152,6 +158,91 @@ def test_a_set_is_what_it_is_in_training(tmp_path: Path, kind: str, size: int) -
     _, height, width, _ = trained.images.shape
     images = np.stack([found.read(number, height, width)[..., ::-1] for number in range(found.count)])
     assert np.array_equal(images, np.broadcast_to(trained.images[np.arange(len(trained))], images.shape))
+
+
+def test_a_set_of_one_image_and_bytes_too_many_are_refused_as_in_training(tmp_path: Path) -> None:
+    np.save(tmp_path / "one.npy", np.zeros((128, 128, 3), np.uint8))
+    np.save(tmp_path / "long.npy", IMAGES)
+    with (tmp_path / "long.npy").open("ab") as file:
+        file.write(b"more")
+    for name, words in (("one.npy", "one image and not a set"), ("long.npy", "has bytes too many")):
+        with pytest.raises(ImageError, match=words) as failure:
+            open_set(tmp_path / name)
+        assert "\n" not in str(failure.value)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_a_folder_has_the_classes_that_it_has_in_training(tmp_path: Path, suffix: str) -> None:
+    for number, name in enumerate(("newt", "cat", "cat")):
+        (tmp_path / name).mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / name / f"{number}{suffix}"), IMAGES[number])
+    found = open_set(tmp_path)
+    try:
+        trained = open_source(str(tmp_path))
+    except UserError:  # training reads no images of this kind: then their folders are no classes here either
+        assert found.classes == ()
+    else:
+        assert (found.classes, found.count) == (trained.classes, trained.shape[0])
+
+
+def cifar(path: Path) -> Path:
+    records = np.random.default_rng(0).integers(0, 256, (7, 3073), np.uint8)
+    records[:, 0] = LABELS
+    (path / "cifar").mkdir()
+    (path / "cifar" / "data_batch_1.bin").write_bytes(records.tobytes())
+    return path / "cifar"
+
+
+def shards(path: Path, sizes: Sequence[int] = (6,)) -> Path:
+    (path / "shards").mkdir()
+    with tarfile.open(path / "shards" / "x-0.tar", "w") as archive:
+        for number, label in enumerate(LABELS):
+            image = cv2.resize(IMAGES[number], (5, sizes[number % len(sizes)]))
+            for ending, data in (("png", cv2.imencode(".png", image)[1].tobytes()), ("cls", str(label).encode())):
+                member = tarfile.TarInfo(f"{number:03}.{ending}")
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
+    return path / "shards" / "x-{0..0}.tar"
+
+
+def parquet(path: Path) -> Path:
+    datasets = pytest.importorskip("datasets")
+    kinds = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["a", "b", "c"])})
+    rows = [{"bytes": cv2.imencode(".png", image)[1].tobytes(), "path": None} for image in IMAGES]
+    datasets.Dataset.from_dict({"image": rows, "label": LABELS}, features=kinds).to_parquet(str(path / "x.parquet"))
+    return path / "x.parquet"
+
+
+@pytest.mark.parametrize("make", [cifar, shards, parquet])
+def test_sets_that_only_training_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Any) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    path = make(tmp_path)
+    found, trained = open_set(path), open_source(str(path))
+    assert found.labels is not None
+    assert (found.count, found.labels.tolist(), found.size) == (7, LABELS, trained.shape[1:3])
+    assert found.classes == trained.classes
+    images = np.concatenate([images for images, _ in trained.pieces()])
+    for number in (5, 0, 6):
+        assert np.array_equal(found.fetch(number)[..., ::-1], images[number])
+
+
+def test_shards_of_several_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    found = open_set(shards(tmp_path, (6, 9)))
+    assert found.size is None
+    assert [found.fetch(number).shape for number in range(3)] == [(6, 5, 3), (9, 5, 3), (6, 5, 3)]
+    assert common_size([found]) == (6, 6), "the median of the larger sides"
+
+
+def test_drawn_cats_are_drawn_when_they_are_looked_at() -> None:
+    found = open_set(Path("toycats:1000"))
+    assert (found.count, found.classes[0], found.fetch(999).shape) == (1000, "solid", (128, 128, 3))
+
+
+def test_a_set_that_has_to_be_held_is_not_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("viewer.files.image_set._MOST_HELD", 1000)
+    with pytest.raises(ImageError, match="21504 bytes of images, expected at most 1000"):
+        open_set(cifar(tmp_path))
 
 
 def test_several_idx_sets_in_a_folder_are_one_line(tmp_path: Path) -> None:

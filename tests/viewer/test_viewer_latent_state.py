@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from export.card import Latent
+from viewer.frame.area import fitting_side
 from viewer.keys import Action, Event, parse_keys
-from viewer.modes.latent.layout import fitting_side, make_layout
+from viewer.modes.latent.layout import make_layout
 from viewer.modes.latent.space import MIDDLE, Point, Space
 from viewer.modes.latent.state import LatentState, begin, place, reduce_latent
 from viewer.sessions.classes import Classes
-from viewer.state import Effect, reduce
+from viewer.state import Effect, effect_of
 
 RANDOM = np.random.default_rng(0)
 TURNED = np.linalg.qr(RANDOM.normal(size=(5, 5)))[0][:3] * np.array([[2.0], [1.0], [0.5]])
@@ -25,7 +26,7 @@ PLANE = begin(Space(Latent(size=2)), LAYOUT)
 
 def after(keys: str, state: LatentState = STATE) -> LatentState:
     for event in parse_keys(keys):
-        state, _ = reduce(state, event)
+        state = reduce_latent(state, event)
     return state
 
 
@@ -204,7 +205,8 @@ def test_keys_choose_a_class_where_there_are_some() -> None:
 
 @pytest.mark.parametrize(("key", "effect"), [("esc", Effect.QUIT), ("s", Effect.SAVE), ("S", Effect.SAVE_ALL)])
 def test_effects(key: str, effect: Effect) -> None:
-    assert reduce(STATE, parse_keys(key)[0]) == (STATE, (effect,))
+    event = parse_keys(key)[0]
+    assert (reduce_latent(STATE, event), effect_of(event)) == (STATE, effect)
 
 
 events = st.builds(

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from trainer.contract.errors import ImageError
+from viewer.files.image_set import open_set
 from viewer.modes.dataset.collection import open_sets
-from viewer.modes.dataset.opened import open_set
 from viewer.modes.dataset.selection import Marks, marks_path
 
 ROOT = Path(__file__).parents[2]

@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from viewer.frame.sheet import Sheet
 from viewer.keys import Action, Event, parse_keys
-from viewer.seeds import LAST_SEED
-from viewer.state import AnimateState, Effect, GridState, Sheet, advance, reduce
+from viewer.modes.animate.state import AnimateState, advance, reduce_animate
+from viewer.sessions.grid.state import GridState, reduce_grid
+from viewer.state import LAST_SEED, Effect, effect_of
 
 SHEET = Sheet(rows=6, columns=8, cell_width=128, cell_height=96)
 events = st.builds(Event, st.sampled_from(Action), st.integers(-5, 1200), st.integers(-5, 900))
@@ -15,7 +17,7 @@ events = st.builds(Event, st.sampled_from(Action), st.integers(-5, 1200), st.int
 def grid(keys: str, **start: object) -> GridState:
     state = GridState(SHEET, **start)
     for event in parse_keys(keys):
-        state, _ = reduce(state, event)
+        state = reduce_grid(state, event)
     return state
 
 
@@ -64,22 +66,23 @@ def test_truncation_stops_at_its_ends() -> None:
     assert grid(",".join("+" * 30)).truncation == 2
 
 
-@pytest.mark.parametrize("state", [GridState(SHEET), AnimateState(SHEET)])
 @pytest.mark.parametrize(
-    ("key", "effects"), [("esc", (Effect.QUIT,)), ("s", (Effect.SAVE,)), ("S", (Effect.SAVE_ALL,)), ("x", ())]
+    ("key", "effect"), [("esc", Effect.QUIT), ("s", Effect.SAVE), ("S", Effect.SAVE_ALL), ("x", None)]
 )
-def test_effects(state: GridState | AnimateState, key: str, effects: tuple[Effect, ...]) -> None:
-    after, found = reduce(state, parse_keys(key)[0])
-    assert found == effects
-    assert not effects or after == state
+def test_effects(key: str, effect: Effect | None) -> None:
+    event = parse_keys(key)[0]
+    assert effect_of(event) == effect
+    if effect is not None:
+        assert reduce_grid(GridState(SHEET), event) == GridState(SHEET)
+        assert reduce_animate(AnimateState(SHEET), event) == AnimateState(SHEET)
 
 
 @given(st.lists(events, max_size=60), st.integers(0, LAST_SEED))
 def test_no_sequence_of_events_leaves_what_is_allowed(sequence: list[Event], seed: int) -> None:
     page, walk = GridState(SHEET, seed=seed), AnimateState(SHEET, seed=seed)
     for event in sequence:
-        page, _ = reduce(page, event)
-        walk, _ = reduce(walk, event)
+        page = reduce_grid(page, event)
+        walk = reduce_animate(walk, event)
         walk = advance(walk)
         assert 0 <= page.cursor < SHEET.count
         assert 0 <= walk.cursor < SHEET.count
@@ -104,11 +107,11 @@ def test_a_click_on_a_image_finds_it(rows: int, columns: int, width: int, height
 def test_a_walk_pauses_and_changes_its_speed() -> None:
     walk = AnimateState(SHEET)
     assert advance(walk, 30).position == 480  # a leg in 30 frames
-    paused, _ = reduce(walk, parse_keys("space")[0])
+    paused = reduce_animate(walk, parse_keys("space")[0])
     assert advance(paused) == paused
-    faster, _ = reduce(walk, parse_keys("+")[0])
+    faster = reduce_animate(walk, parse_keys("+")[0])
     assert advance(faster, 15).position == 480
-    slower, _ = reduce(walk, parse_keys("-")[0])
+    slower = reduce_animate(walk, parse_keys("-")[0])
     assert advance(slower, 60).position == 480
-    elsewhere, _ = reduce(advance(walk, 7), parse_keys("x")[0])
+    elsewhere = reduce_animate(advance(walk, 7), parse_keys("x")[0])
     assert elsewhere == AnimateState(SHEET, seed=1)

@@ -14,6 +14,7 @@ import pytest
 import small_models as make
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import HANG_SECONDS, Gate, wait_until
 
 from trainer.contract.edges import edge_map
 from viewer.__main__ import main
@@ -23,9 +24,8 @@ from viewer.keys import NAMES, Event, decode_character, parse_keys
 from viewer.latents import slerp
 from viewer.model import open_model
 from viewer.modes.translate.session import TranslateSession, start_sigma
-from viewer.modes.translate.state import TranslateState
+from viewer.modes.translate.state import TranslateState, reduce_translate
 from viewer.sessions.translation import Translator
-from viewer.state import reduce
 
 KEYS = [*NAMES.values(), *filter(None, map(decode_character, "sSirx+-= 3[]"))]
 
@@ -47,7 +47,7 @@ def images(folder: Path, count: int = 3) -> list[Path]:
 def test_no_key_leads_out_of_bounds(events: list[Event], has_latent: bool, sigma: int | None) -> None:
     state = TranslateState(3, has_latent=has_latent, sigma=sigma)
     for event in events:
-        state, _ = reduce(state, event)
+        state = reduce_translate(state, event)
         assert 0 <= state.index < 3
         assert 0 <= state.stop < state.stops
         assert state.sigma is None if sigma is None else 0 <= state.sigma <= 100
@@ -119,16 +119,26 @@ def test_a_person_presses_keys_while_the_model_works(edges_path: Path, tmp_path:
     work = session(edges_path, tmp_path, *paths)
     translate = work.translator.model.translate
 
+    gate = Gate()
+
     def slowly(*arguments: object) -> object:
-        time.sleep(0.2)
+        gate.passing()
         return translate(*arguments)
 
     work.translator.model.translate = slowly
-    display = make.FakeDisplay(parse_keys("right,+,+,+,+,right"), wait=time.sleep)
-    started = time.monotonic()
+    display = make.FakeDisplay(parse_keys("right,+,+,+,+,right"))
+
+    def wait(seconds: float) -> None:
+        gate.wait_for(1)
+        if not display._events:  # all have been pressed
+            assert gate.arrived == 1
+            display._wait = time.sleep
+            gate.open()
+
+    display._wait = wait
     run_live(work, display, parse_keys("s,esc"))
     work.close()
-    assert time.monotonic() - started < 3
+    assert 2 <= gate.arrived <= 4
     recipe = read_recipe(tmp_path / "edges-0001.png")
     assert (recipe["image"], recipe["sigma"]) == ("photo2.png", 0.53)
 
@@ -204,8 +214,10 @@ import sys, time
 from viewer.__main__ import main
 from viewer.model import Model
 translate = Model.translate
+calls = []
 def slowly(self, *arguments):
-    time.sleep(0.5)
+    calls.append(1)
+    time.sleep(0 if len(calls) < 3 else 600)
     return translate(self, *arguments)
 Model.translate = slowly
 sys.exit(main(sys.argv[1:]))
@@ -222,14 +234,9 @@ def test_ctrl_c_leaves_whole_files_only(mode: str, edges_path: Path, twice_path:
     process = subprocess.Popen(
         [sys.executable, "-c", SLOW, mode, model, folder, "-o", out], stderr=subprocess.PIPE, text=True
     )
-    until = time.monotonic() + 30
-    while not (out.is_dir() and list(out.glob("*.png"))):
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    wait_until(lambda: out.is_dir() and list(out.glob("*.png")))
     process.send_signal(signal.SIGINT)
-    started = time.monotonic()
-    process.communicate(timeout=30)
-    assert time.monotonic() - started < 2
+    process.communicate(timeout=HANG_SECONDS)
     assert process.returncode == 130
     assert 1 <= len(list(out.iterdir())) < 6
     assert all(cv2.imread(str(path)) is not None and not path.name.startswith(".") for path in out.iterdir())

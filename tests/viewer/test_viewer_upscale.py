@@ -14,12 +14,13 @@ from viewer.__main__ import main
 from viewer.app import run_scripted
 from viewer.files.inputs import Photo
 from viewer.files.png import read_recipe
-from viewer.frame import side_by_side
+from viewer.files.results import bicubic
 from viewer.keys import Action, Event, parse_keys
 from viewer.model import open_model
+from viewer.modes.upscale.divider import divided
 from viewer.modes.upscale.session import UpscaleSession, begin
 from viewer.modes.upscale.state import VIEW, UpscaleState, opened, reduce_upscale
-from viewer.sessions.translation import Upscaler, bicubic
+from viewer.sessions.translation import Upscaler
 
 KEYS = "left,right,up,down,pageup,pagedown,home,end,+,-,space,[,],x,wheel:1:30:40,wheel:-1:30:40"
 EVENTS = st.one_of(
@@ -77,7 +78,7 @@ def test_before_and_after_show_the_same_place() -> None:
         sides = []
         for divider in (0.0, 1.0):
             state = reduce_upscale(state, Event(Action.CLICK, round(divider * 2000), 5))
-            sides.append(side_by_side.divided(state, source, result, 2).astype(float))
+            sides.append(divided(state, source, result, 2).astype(float))
         middle = np.abs(sides[0] - sides[1])[8:-8, 8:-8]
         assert middle.mean() < 6
         shifted = np.abs(sides[0][8:-8, 8:-12] - sides[1][8:-8, 12:-8])

@@ -16,8 +16,8 @@ import pytest
 
 from viewer.displays.x11 import XKeys
 from viewer.files.png import read_recipe
-from viewer.frame.side_by_side import make_easel
 from viewer.modes.latent.layout import make_layout
+from viewer.modes.translate.draw.easel import make_easel
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux") or not (shutil.which("Xvfb") and shutil.which("xdotool")),

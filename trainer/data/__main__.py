@@ -1,22 +1,15 @@
-"""The image tools: ``python -m trainer.data TOOL``, or ``utsuroi-data TOOL``.
-
-A tool is a module of this package with a docstring, ``add_arguments(parser)`` and ``run(arguments) -> exit code``.
-"""
+"""The data tools: ``python -m trainer.data TOOL``, or ``utsuroi-data TOOL``; see ``trainer.data.tools``."""
 
 import argparse
 import os
 import signal
 import sys
-from types import FrameType, ModuleType
+from types import FrameType
 
 from trainer.contract.errors import UserError, fail
+from trainer.contract.options import add_options
 from trainer.contract.text import printable
-from trainer.data.drawing import toycats
-from trainer.data.tools import align, create, downscale, edges, filter, info, merge, morph, select, shards, split, stats
-
-TOOLS: tuple[ModuleType, ...] = (
-    create, align, morph, merge, split, select, stats, filter, info, edges, downscale, shards, toycats,
-)  # fmt: skip
+from trainer.data.tools import description, load_tool, tool_names
 
 
 def _stop(number: int, _: FrameType | None) -> None:
@@ -25,24 +18,26 @@ def _stop(number: int, _: FrameType | None) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one tool. Exit code 2 and one line for a person's mistake."""
+    words = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(prog="python -m trainer.data", description="Prepare and inspect image sets.")
     tools = parser.add_subparsers(metavar="TOOL", required=True)
-    for tool in TOOLS:
-        summary, _, rest = (tool.__doc__ or "").strip().partition("\n")
-        name = tool.__name__.rpartition(".")[2]
+    names = tool_names()
+    for name in [words[0]] if words and words[0] in names else names:
+        summary, rest = description(name)
         child = tools.add_parser(
             name,
             help=summary,
             description=summary,
-            epilog=rest.strip(),
+            epilog=rest,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        tool.add_arguments(child)
-        child.set_defaults(run=tool.run)
-    parsed = parser.parse_args(arguments)
+        if name in words[:1]:
+            tool = load_tool(name)
+            add_options(child, tool.Options)
+    options = vars(parser.parse_args(words))
     signal.signal(signal.SIGTERM, _stop)
     try:
-        code = parsed.run(parsed)
+        code = tool.run(tool.Options(**options))
         sys.stdout.flush()
         sys.exit(code)
     except UserError as error:

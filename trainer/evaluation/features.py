@@ -1,4 +1,4 @@
-"""Networks that judge images: features to compare sets in, and classes; of Inception, an ONNX file, or a run."""
+"""Feature extractors and classifiers of images: Inception, an ONNX file, or the run of a classifier."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601's weights of red, green, blue
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judge:
-    """A network that looks at images f32 [n, c, h, w] in 0..1, c 1 or 3, of any size."""
+class FeatureExtractor:
+    """A network that maps images f32 [n, c, h, w] in 0..1, c 1 or 3, of any size, to features or logits."""
 
     name: str
     embed: Callable[[Tensor], Tensor]  # → f32 [n, d]: features, or logits where it was opened as a classifier
@@ -28,7 +28,7 @@ class Judge:
 
 
 def fit(image: Tensor, channels: int, size: tuple[int, int]) -> Tensor:
-    """Images [n, c, h, w] with as many channels, and of the size, that a network takes."""
+    """Images [n, c, h, w] converted to the channels and size of a network's input."""
     if image.shape[1] == 3 and channels == 1:
         image = (image * image.new_tensor(GREY).view(3, 1, 1)).sum(1, keepdim=True)
     elif image.shape[1] != channels:
@@ -38,25 +38,25 @@ def fit(image: Tensor, channels: int, size: tuple[int, int]) -> Tensor:
     return image
 
 
-def open_features(source: str, inception: Path | None, device: torch.device) -> Judge | None:
-    """Features by ``inception``, ``none``, an ONNX file, or the run of a classifier. Raises ``UserError``."""
+def open_features(source: str, inception: Path | None, device: torch.device) -> FeatureExtractor | None:
+    """Open ``inception``, an ONNX file or the run of a classifier; ``None`` for ``none``. Raises ``UserError``."""
     if source == "none":
         return None
     if source == "inception":
         network = load_inception(inception).to(device)
-        return Judge(name="inception", embed=network)
+        return FeatureExtractor(name="inception", embed=network)
     if source.endswith(".onnx"):
         return open_onnx(Path(source), "features")
     return open_run(Path(source), device, "features")
 
 
-def open_classifier(source: Path, device: torch.device) -> Judge:
-    """A classifier: the run of one, or an ONNX file whose output is a score a class. Raises ``UserError``."""
+def open_classifier(source: Path, device: torch.device) -> FeatureExtractor:
+    """Open a classifier: a run, or an ONNX file whose output is one score per class. Raises ``UserError``."""
     return open_onnx(source, "classifier") if source.suffix == ".onnx" else open_run(source, device, "classifier")
 
 
-def open_run(run: Path, device: torch.device, flag: str) -> Judge:
-    """The best weights of a classifier's run. Raises ``UserError``."""
+def open_run(run: Path, device: torch.device, flag: str) -> FeatureExtractor:
+    """Open the best weights of a classifier's run. Raises ``UserError``."""
     if not run.is_dir():
         raise UserError(f"--{flag} is {run}, expected an .onnx file or the folder of a classifier's run")
     restored = restore(run)
@@ -70,13 +70,13 @@ def open_run(run: Path, device: torch.device, flag: str) -> Judge:
     def embed(image: Tensor) -> Tensor:
         return call(2 * fit(image, spec.channels, spec.image_size) - 1)
 
-    return Judge(name=run.resolve().name, embed=embed, classes=spec.classes)
+    return FeatureExtractor(name=run.resolve().name, embed=embed, classes=spec.classes)
 
 
-def open_onnx(path: Path, flag: str) -> Judge:
-    """An ONNX network of one image input: f32 [n, c, h, w] in 0..1, or u8 [n, h, w, c]; its first output, flattened.
+def open_onnx(path: Path, flag: str) -> FeatureExtractor:
+    """Open an ONNX file with one image input, f32 [n, c, h, w] in 0..1 or u8 [n, h, w, c]; its first output, flattened.
 
-    Raises ``UserError`` where it is something else.
+    Raises ``UserError`` for other inputs.
     """
     import onnxruntime  # only evaluations need it
 
@@ -88,7 +88,7 @@ def open_onnx(path: Path, flag: str) -> Judge:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except OSError as error:
         raise UserError(f"--{flag} {path}: {error.strerror}") from None
-    except Exception as error:  # onnxruntime's own kinds
+    except Exception as error:  # onnxruntime raises types of its own
         raise UserError(f"--{flag} {path}: not an ONNX model: {' '.join(str(error).split())[:200]}") from None
     ports = session.get_inputs()
     layout = [_layout(port) for port in ports]
@@ -111,17 +111,17 @@ def open_onnx(path: Path, flag: str) -> Judge:
         padded = np.concatenate([value, np.repeat(value[-1:], short, 0)]) if short else value
         try:
             found = np.asarray(session.run([output], {ports[0].name: padded})[0], np.float32)
-        except Exception as error:  # onnxruntime's own kinds
+        except Exception as error:  # onnxruntime raises types of its own
             raise UserError(f"--{flag} {path}: does not run: {' '.join(str(error).split())[:200]}") from None
         if found.ndim < 1 or len(found) != len(padded):
             raise UserError(f"--{flag} {path}: gives {list(found.shape)} for {len(padded)} images, expected rows")
         return found.reshape(len(padded), -1)[: len(value)]
 
-    return Judge(name=path.name, embed=embed)
+    return FeatureExtractor(name=path.name, embed=embed)
 
 
 def _layout(port: Any) -> tuple[bool, int, int, int] | None:
-    """Channels last or not, channels, height, width (0: any) of an input that takes images."""
+    """Whether channels come last, channels, height, width (0: any) of an image input; ``None`` for other inputs."""
     if len(port.shape) != 4:
         return None
     sizes = [size if isinstance(size, int) else 0 for size in port.shape]

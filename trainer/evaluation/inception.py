@@ -1,7 +1,7 @@
-"""The Inception network whose pooled features the Fréchet distance of the literature is measured in.
+"""Inception-v3, whose pooled features published Fréchet distances are measured in.
 
 Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision"; Heusel et al. 2017. The weights are
-those of 2015 that the literature uses, or torchvision's, whose distances are not comparable with published ones.
+those of 2015 that the literature uses, or torchvision's, whose distances do not compare with published ones.
 """
 
 from pathlib import Path
@@ -32,7 +32,7 @@ class Inception(nn.Module):
 
 
 class Repooled(nn.Module):
-    """A block of the network with another pooling in its last branch: what the weights of 2015 were trained with."""
+    """A block with another pooling in its last branch, as the weights of 2015 were trained with."""
 
     def __init__(self, block: Any, pool: nn.Module) -> None:
         super().__init__()
@@ -45,14 +45,14 @@ class Repooled(nn.Module):
 
 
 def load_inception(weights: Path | None) -> Inception:
-    """The network with local or downloaded weights. Raises ``UserError``."""
+    """Load the network with local or downloaded weights. Raises ``UserError``."""
     if weights is None:
         try:
             state = torch.hub.load_state_dict_from_url(ADDRESS, map_location="cpu", check_hash=True, weights_only=True)
         except (OSError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise UserError(
-                f"Inception's weights cannot be downloaded ({reason}): give a local copy with --inception PATH, "
+                f"Inception's weights cannot be downloaded ({reason}): name a local copy with --inception PATH, "
                 "another network with --features, or --features none"
             ) from None
         return build_inception(state, ADDRESS)
@@ -66,7 +66,7 @@ def load_inception(weights: Path | None) -> Inception:
 
 
 def build_inception(state: object, name: str) -> Inception:
-    """The network of a state_dict: that of 2015, or torchvision's. Raises ``UserError``."""
+    """Build the network of a state_dict, of 2015 or torchvision's. Raises ``UserError``."""
     from torchvision.models import inception_v3  # slow to import, seldom wanted
 
     if not isinstance(state, dict) or not isinstance(state.get("fc.bias"), Tensor):

@@ -1,5 +1,10 @@
-"""The autoencoder of fully connected layers (Hinton & Salakhutdinov 2006, "Reducing the Dimensionality of Data with
-Neural Networks", trained at once).
+"""Autoencoder of fully connected layers (Hinton & Salakhutdinov 2006, "Reducing the Dimensionality of Data with Neural
+Networks").
+
+**Differs from the paper.** All layers are trained together by Adam on the mean squared error; the paper pretrains four
+pairs of layers as restricted Boltzmann machines, and fine-tunes them on the cross-entropy by conjugate gradients. One
+linear layer in encoder and decoder by default, two with ``--hidden-size``. Exported latents are whitened principal
+components of the code.
 
     accelerate launch trainer/train_ae.py --data cats.npy --out runs/cats --image-size 64
 """
@@ -18,7 +23,7 @@ class AEConfig(AutoencoderConfig):
     """Options of the autoencoder."""
 
     hidden_size: int = 0
-    """Width of one more layer on either side of the code; 0: none."""
+    """Width of a hidden layer in the encoder and one in the decoder; 0: none."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -44,7 +49,7 @@ class Image(nn.Module):
 
 
 class AE(AutoencoderFamily):
-    """Images → 64 numbers → images, by fully connected layers."""
+    """Autoencoder of fully connected layers."""
 
     Config = AEConfig
 
@@ -54,6 +59,6 @@ class AE(AutoencoderFamily):
         down = [nn.Linear(pixels, hidden), nn.ReLU()] if hidden else []
         up = [nn.Linear(latent, hidden), nn.ReLU()] if hidden else []
         encoder = nn.Sequential(Rows(), *down, nn.Linear(hidden or pixels, latent))
-        # the code is what comes before its ReLU: numbers of either sign are nearer to normal, and can be drawn
+        # the code is taken before its activation: values of either sign are nearer to normal, and can be sampled
         decoder = nn.Sequential(nn.LeakyReLU(0.2), *up, nn.Linear(hidden or latent, pixels), Image(spec))
         return Nets(autoencoder=Autoencoder(encoder, decoder, (latent,), latent))

@@ -1,9 +1,12 @@
-"""Alpha-GAN: an autoencoder whose two errors are both judged by discriminators (Rosca et al. 2017, "Variational
-Approaches for Auto-Encoding Generative Adversarial Networks", algorithm 1).
+"""α-GAN: an autoencoder with a discriminator of images and one of codes (Rosca et al. 2017, "Variational Approaches for
+Auto-Encoding Generative Adversarial Networks", algorithm 1).
 
-A code discriminator tells codes of images from draws of the prior, which trains the encoder; a discriminator tells
-images from reconstructions and from samples, which trains the generator; both also learn to reconstruct. The networks
-are DCGAN's, the code discriminator is fully connected and without normalisation.
+The code discriminator tells codes of images from samples of the prior, which trains the encoder; the discriminator
+tells images from reconstructions and from samples, which trains the generator; both also learn to reconstruct.
+
+**Differs from the paper.** Encoder and generator take two turns for each of the discriminators (``--generator-turns
+1``: one, as in algorithm 1); the reconstruction error is a mean over pixels; the networks are DCGAN's in the 4x4 form,
+and the code discriminator has no normalisation.
 
     accelerate launch trainer/train_alphagan.py --data faces.npy --out runs/faces
 """
@@ -28,17 +31,17 @@ class AlphaGANConfig(AdversarialConfig, AdamConfig):
     """Options of Alpha-GAN."""
 
     latent_size: int = 128
-    """Numbers that describe an image."""
+    """Dimensions of the latent."""
     width: int = 64
-    """Channels at half the image's size; each further halving doubles them, up to 8 times."""
+    """Channels at half the image size; each further halving doubles them, up to 8 times."""
     code_width: int = 750
     """Units in each of the code discriminator's two hidden layers."""
     reconstruction: float = 10.0
-    """Weight of the mean absolute error of reconstructions (the paper's lambda)."""
+    """Weight of the mean absolute error of reconstructions (the paper's λ)."""
     generator_turns: int = 2
-    """Turns that encoder and generator take for each one of the two discriminators."""
+    """Turns of encoder and generator for each turn of the discriminators."""
     batch_size: int = 64
-    """Images a step and rank."""
+    """Images per step and rank."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -49,7 +52,7 @@ class AlphaGANConfig(AdversarialConfig, AdamConfig):
 
 
 class Encoder(nn.Sequential):
-    """Images [n, c, h, w] in -1..1 → codes f32 [n, d]: the discriminator's convolutions with more than one output."""
+    """Images [n, c, h, w] in -1..1 → codes f32 [n, d]: the discriminator's convolutions with d outputs."""
 
     def __init__(self, spec: DataSpec, latent: int, width: int) -> None:
         *convolutions, last, _ = StridedDiscriminator(spec.image_size, spec.channels, width, nn.BatchNorm2d)
@@ -60,7 +63,7 @@ class Encoder(nn.Sequential):
 
 
 class CodeDiscriminator(nn.Sequential):
-    """Codes [n, d] → scores [n]: how likely drawn from the prior."""
+    """Codes [n, d] → logits [n] of being a sample of the prior."""
 
     def __init__(self, latent: int, width: int) -> None:
         super().__init__(
@@ -74,13 +77,13 @@ class CodeDiscriminator(nn.Sequential):
 
 
 def log_ratio(score: Tensor) -> Tensor:
-    """-log D + log(1 - D) of a discriminator D = sigmoid(score), a scalar: what takes the place of both the likelihood
-    and the divergence (section 3.3)."""
+    """-log D + log(1 - D) for D = sigmoid(score), a scalar: replaces the likelihood of images, and the KL divergence of
+    codes (section 3.3)."""
     return -score.float().mean()
 
 
 class AlphaGAN(Adversarial):
-    """Four networks, each with a turn of its own, in the order of algorithm 1."""
+    """α-GAN: encoder, generator, and discriminators of images and of codes."""
 
     Config = AlphaGANConfig
 
@@ -108,21 +111,21 @@ class AlphaGAN(Adversarial):
                 loss["code"] = log_ratio(nets.code_discriminator(code))
             code = code.detach()
             with turn("generator") as loss:
-                again, drawn = nets.generator(code), nets.generator(latent)
-                loss["reconstruction"] = weight * absolute_error(again, image)
-                loss["reconstructed"] = log_ratio(nets.discriminator(again))
-                loss["drawn"] = log_ratio(nets.discriminator(drawn))
+                reconstruction, sample = nets.generator(code), nets.generator(latent)
+                loss["reconstruction"] = weight * absolute_error(reconstruction, image)
+                loss["reconstructed"] = log_ratio(nets.discriminator(reconstruction))
+                loss["drawn"] = log_ratio(nets.discriminator(sample))
         with turn("discriminator") as loss:
             loss["real"] = discriminator_loss("bce", nets.discriminator(image), True)
-            loss["reconstructed"] = discriminator_loss("bce", nets.discriminator(again.detach()), False)
-            loss["drawn"] = discriminator_loss("bce", nets.discriminator(drawn.detach()), False)
+            loss["reconstructed"] = discriminator_loss("bce", nets.discriminator(reconstruction.detach()), False)
+            loss["drawn"] = discriminator_loss("bce", nets.discriminator(sample.detach()), False)
         with turn("code_discriminator") as loss:
             loss["prior"] = discriminator_loss("bce", nets.code_discriminator(latent), True)
             loss["code"] = discriminator_loss("bce", nets.code_discriminator(code), False)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
-        """Errors of reconstructed images in 0..1."""
-        halved = (nets.generator(nets.encoder(batch.image)) - batch.image).flatten(1) / 2  # -1..1 is twice as wide
+        """Mean absolute and squared errors of reconstructions in 0..1."""
+        halved = (nets.generator(nets.encoder(batch.image)) - batch.image).flatten(1) / 2  # from -1..1 to 0..1
         absolute = halved.abs().mean(1)
         return {"score": absolute, "mae": absolute, "mse": halved.square().mean(1)}
 
@@ -133,11 +136,11 @@ class AlphaGAN(Adversarial):
         files = super().exports(nets, facts)
         image = files[0].module(*files[0].inputs.values()).detach()
         codes = Codes(nets.encoder, self.image_range)
-        return [*files, Exportable(kind="encoder", module=codes, inputs={"image": image}, facts=files[0].facts)]
+        return [*files, Exportable(kind="encoder", module=codes, inputs={"image": image}, card=files[0].card)]
 
 
 class Codes(nn.Module):
-    """An encoder of images in 0..1."""
+    """An encoder, for images in 0..1."""
 
     def __init__(self, encoder: nn.Module, image_range: tuple[float, float]) -> None:
         super().__init__()

@@ -1,9 +1,14 @@
-"""Conditional generative adversarial networks: images of the class that is asked for.
+"""Conditional GAN: generates images of a class.
 
-``concat``: the class as a one-hot vector joined to the latent, and as planes joined to the image (Mirza & Osindero
-2014, "Conditional Generative Adversarial Nets"). ``projection``: the generator takes a learnt vector a class, the
+``concat``: the class as a one-hot vector joined to the latent, and as constant channels joined to the image (Mirza &
+Osindero 2014, "Conditional Generative Adversarial Nets"). ``projection``: the generator takes a class embedding, the
 discriminator adds the inner product of another with its features (Miyato & Koyama 2018, "cGANs with Projection
-Discriminator", equation 3). ``conv`` is built of DCGAN's convolutions, ``mlp`` of the first paper's own layers.
+Discriminator", equation 3). ``conv``: DCGAN's convolutions; ``mlp``: the layers of the first paper.
+
+**Differs from the papers.** Of Mirza & Osindero: ``conv`` and a normal prior by default (``--arch mlp --prior
+uniform``), Adam instead of SGD, and image and class joined before the discriminator's first maxout layer, not after. Of
+Miyato & Koyama: cross-entropy by default (``--objective hinge``), DCGAN's networks instead of residual ones, no
+spectral normalisation, and an embedding joined to the latent instead of conditional batch normalisation.
 
     accelerate launch trainer/train_cgan.py --data mnist --out runs/digits --no-flip
 """
@@ -30,18 +35,17 @@ class ConditionalGANConfig(AdversarialConfig, AdamConfig):
     """Options of the conditional GAN."""
 
     arch: Literal["conv", "mlp"] = "conv"
-    """DCGAN's 4x4 convolutions, or the fully connected layers of the first paper, with maxout."""
+    """4x4 convolutions, or fully connected layers with maxout."""
     conditioning: Literal["concat", "projection"] = "concat"
-    """How the networks learn of the class: one-hot, joined to their inputs; or by learnt vectors, which the
-    discriminator projects its features on."""
+    """Class conditioning: one-hot vectors joined to the inputs, or embeddings and a projection discriminator."""
     width: int = 64
-    """Channels at half the image's size; each further halving doubles them, up to 8 times (conv)."""
+    """Channels at half the image size; each further halving doubles them, up to 8 times (conv)."""
     embedding_size: int = 50
-    """Numbers that the generator learns of a class (projection)."""
+    """Dimensions of the generator's class embedding (projection)."""
     objective: Literal["bce", "hinge"] = "bce"
-    """The game: cross-entropy, or hinge."""
+    """Adversarial loss: cross-entropy, or hinge."""
     batch_size: int = 64
-    """Images a step and rank."""
+    """Images per step and rank."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -50,7 +54,7 @@ class ConditionalGANConfig(AdversarialConfig, AdamConfig):
 
 
 class Maxout(nn.Linear):
-    """The largest of several linear maps for each of its outputs (Goodfellow et al. 2013)."""
+    """Maxout layer: the maximum of ``pieces`` linear maps for each output (Goodfellow et al. 2013)."""
 
     def __init__(self, inputs: int, outputs: int, pieces: int) -> None:
         super().__init__(inputs, outputs * pieces)
@@ -61,7 +65,7 @@ class Maxout(nn.Linear):
 
 
 class MixedLayers(nn.Module):
-    """The paper's generator: 200 units see the latent, 1000 the class, 1200 see both."""
+    """Generator of Mirza & Osindero: 200 hidden units of the latent, 1000 of the class, then 1200 of both."""
 
     def __init__(self, latent: int, condition: int, spec: DataSpec) -> None:
         super().__init__()
@@ -90,7 +94,7 @@ class Generator(nn.Module):
         if config.conditioning == "projection":
             condition = config.embedding_size
             self.embedding = nn.Embedding(self.classes, condition)
-            # of length 1, as one-hot vectors are: longer ones drown the latent, and each class becomes one image
+            # of norm 1, as one-hot vectors: longer ones drown the latent, and each class collapses to one image
             nn.init.normal_(self.embedding.weight, std=condition**-0.5)
         self.body: nn.Module = (
             TransposedGenerator(latent + condition, spec.image_size, spec.channels, config.width)
@@ -111,7 +115,7 @@ class SumOverPlaces(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images [n, c, h, w] and labels i64 [n] → scores [n]: how likely a real image of that class."""
+    """Images [n, c, h, w] and labels i64 [n] → logits [n] of being a real image of that class."""
 
     def __init__(self, spec: DataSpec, config: ConditionalGANConfig) -> None:
         super().__init__()
@@ -126,7 +130,7 @@ class Discriminator(nn.Module):
             )
         else:
             whole = StridedDiscriminator(spec.image_size, spec.channels + joined, config.width, nn.BatchNorm2d)
-            *convolutions, _, _ = whole  # all but the one that gives the score
+            *convolutions, _, _ = whole  # all but the output layer
             self.features = nn.Sequential(*convolutions, SumOverPlaces() if self.projects else nn.Flatten())
         image = torch.zeros(1, spec.channels, *spec.image_size)
         with torch.no_grad():
@@ -136,10 +140,10 @@ class Discriminator(nn.Module):
         self.score = nn.Linear(count, 1)
         self.embedding = nn.Embedding(self.classes, count) if self.projects else None
         if self.embedding is not None:
-            nn.init.zeros_(self.embedding.weight)  # classes matter only once that helps
+            nn.init.zeros_(self.embedding.weight)  # starts unconditional
 
     def seen(self, image: Tensor, label: Tensor) -> Tensor:
-        """The image as the first layer takes it, with the class joined to it where it is."""
+        """Input of the first layer: the image, joined with the class for ``concat``."""
         image = image.flatten(1) if self.flat else image
         if self.projects:
             return image
@@ -155,33 +159,33 @@ class Discriminator(nn.Module):
 
 
 class ConditionalGAN(Adversarial):
-    """A generator and a discriminator that are both told the class."""
+    """Conditional GAN: a generator and a discriminator that both take the class."""
 
     Config = ConditionalGANConfig
     needs_labels = True
 
     def build(self, spec: DataSpec) -> Nets:
         if len(spec.classes) < 2:
-            raise ValueError(f"has {len(spec.classes)} class, expected at least 2 to choose among")
+            raise ValueError(f"has {len(spec.classes)} class, expected at least 2")
         return Nets(
             generator=Generator(spec, self.config).apply(small_normal),
             discriminator=Discriminator(spec, self.config).apply(small_normal),
         )
 
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
-        batch, game = next(batches), self.config.objective
+        batch, objective = next(batches), self.config.objective
         real, label = batch.image, batch.label
         fake = nets.generator(self.noise(len(real), real.device), label)  # for both turns
         with turn("discriminator") as loss:
-            loss["real"] = discriminator_loss(game, nets.discriminator(real, label), True)
-            loss["fake"] = discriminator_loss(game, nets.discriminator(fake.detach(), label), False)
+            loss["real"] = discriminator_loss(objective, nets.discriminator(real, label), True)
+            loss["fake"] = discriminator_loss(objective, nets.discriminator(fake.detach(), label), False)
         with turn("generator") as loss:
-            loss["adversarial"] = generator_loss(game, nets.discriminator(fake, label))
+            loss["adversarial"] = generator_loss(objective, nets.discriminator(fake, label))
 
     def sample_inputs(
         self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
     ) -> tuple[Tensor, ...]:
-        """Latents, and labels: a class a row of a square sheet, else all of them in turn, equally often."""
+        """Latents, and labels: one class per row of a square sheet, else all classes in turn."""
         side = math.isqrt(count)
         rows = torch.arange(count) // side if side * side == count else torch.arange(count)
         return self.noise(count, generator=generator), rows % len(spec.classes)

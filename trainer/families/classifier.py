@@ -1,9 +1,11 @@
-"""A small convolutional classifier: a judge of what the other families generate, in features of its own.
+"""Small convolutional classifier: a feature extractor for evaluating generators of one kind of image.
 
-Convolutions and pooling down to a few pixels, one hidden linear layer, cross entropy under Adam. The hidden layer's
-values are features in which images of this kind can be compared, where those of a network trained on photographs say
-little (of digits, for one). It generates nothing: its sheets show for each class the image that it takes most to be
-of that class (Simonyan et al. 2014, "Deep Inside Convolutional Networks", section 2, class model visualisation).
+Convolutions and pooling down to a few pixels, one hidden linear layer, cross-entropy. The hidden layer gives features
+for images where those of a network trained on photographs say little (digits, for one). Its sheets show, for each
+class, an image that maximises the class score (Simonyan et al. 2014, "Deep Inside Convolutional Networks", section 2).
+
+**Differs from the paper.** Of the visualisation: gradients are smoothed and normalised, and images start near black;
+the network is small and of no paper.
 
     accelerate launch trainer/train_classifier.py --data mnist/ --out runs/digits --steps 1000
 """
@@ -19,12 +21,12 @@ from torch.nn import functional as F
 
 from trainer.config import RunConfig
 from trainer.contract.errors import require
-from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Turn
+from trainer.family import Batch, CardFields, DataSpec, Exportable, Family, Latent, Nets, Turn
 
 LEAST_PX = 8  # images are halved three times
 ASCENT_STEPS = 48
-ASCENT_RATE = 0.1  # of the image's range, in the first step; it falls to 0
-WEIGHT = 0.02  # λ of the visualisation
+ASCENT_RATE = 0.1  # of the image range, in the first step; falls linearly to 0
+WEIGHT = 0.02  # λ, L2 regularisation of the visualisation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,13 +36,13 @@ class ClassifierConfig(RunConfig):
     width: int = 32
     """Channels of the first convolution; the later ones have twice as many."""
     feature_size: int = 128
-    """Numbers in the hidden layer: the features that sets of images are compared in."""
+    """Units of the hidden layer: dimensions of the features."""
     learning_rate: float = 1e-3
-    """Adam's step size."""
+    """Adam's learning rate."""
     dropout: float = 0.3
-    """Share of the features that are silenced in training."""
+    """Dropout probability of the features."""
     flip: bool = False
-    """Mirror half of the images left to right (off here: few digits and letters have a mirror image)."""
+    """Mirror each image left to right with probability one half (off: few digits and letters are symmetric)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -82,10 +84,11 @@ class SmallCNN(nn.Module):
 
 
 class Classifier(Family):
-    """One network, one turn: the cross entropy of the true label."""
+    """Convolutional classifier, a feature extractor for evaluation."""
 
     Config = ClassifierConfig
     needs_labels = True
+    generates = False
 
     def build(self, spec: DataSpec) -> Nets:
         if len(spec.classes) < 2:
@@ -106,14 +109,14 @@ class Classifier(Family):
     def sample_inputs(
         self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
     ) -> tuple[Tensor, ...]:
-        """Noise to begin with, and the classes in turn."""
+        """Initial noise, and all classes in turn."""
         noise = torch.randn(count, spec.channels, *spec.image_size, generator=generator)
         return 0.05 * noise - 0.5, torch.arange(count) % len(spec.classes)
 
     def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
-        """argmax over images I of S_c(I) - λ ‖I‖² from black on, by gradient ascent.
+        """Maximise S_c(I) - λ ‖I‖² over images I by gradient ascent, from near black.
 
-        What a pixel's neighbours do not agree on is taken out of the gradient: it would come out as speckles.
+        Gradients are smoothed, or the images would be full of speckles.
         """
         image, label = inputs
         for step in range(ASCENT_STEPS):
@@ -135,7 +138,7 @@ class Classifier(Family):
         return {"score": wrong, "error": wrong, "cross_entropy": F.cross_entropy(logits, batch.label, reduction="none")}
 
     def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
-        """Its features, as those of an encoder: a file that any evaluation can compare images in."""
+        """The features as an encoder: a file that evaluations can use as feature extractor."""
         network = nets.classifier
         image = torch.rand(2, *network.shape, generator=torch.Generator().manual_seed(0))
         return [
@@ -143,7 +146,7 @@ class Classifier(Family):
                 kind="encoder",
                 module=Features(network),
                 inputs={"image": image},
-                facts={"latent": {"size": self.config.feature_size, "prior": "normal"}, **facts},
+                card=CardFields(latent=Latent(size=self.config.feature_size)),
             )
         ]
 

@@ -1,8 +1,11 @@
-"""The convolutional autoencoder (after Masci et al. 2011, "Stacked Convolutional Auto-Encoders for Hierarchical Feature
-Extraction", trained at once).
+"""Convolutional autoencoder (after Masci et al. 2011, "Stacked Convolutional Auto-Encoders for Hierarchical Feature
+Extraction").
 
-Its code is a small image of 16 channels; ``--latent-size`` principal components of it are what the viewer draws, so
-the exported pair of files gives smoother images than the network does.
+The code is a feature map of 16 channels. Exported latents are its ``--latent-size`` strongest principal components, so
+that the exported files reconstruct more smoothly than the network.
+
+**Differs from the paper.** Both layers are trained together by Adam, not greedily; ReLU instead of tanh; the decoder
+has weights of its own (transposed 2x2 convolutions) instead of the encoder's, flipped; the input has no noise added.
 
     accelerate launch trainer/train_convae.py --data cats.npy --out runs/cats --image-size 64
 """
@@ -21,7 +24,7 @@ class ConvAEConfig(AutoencoderConfig):
 
 
 class ConvAE(AutoencoderFamily):
-    """Images → 16 channels at a quarter of the size → images."""
+    """Convolutional autoencoder with a code of 16 channels at a quarter of the size."""
 
     Config = ConvAEConfig
 

@@ -1,8 +1,11 @@
-"""DCGAN: a generative adversarial network of strided convolutions (Radford et al. 2016, "Unsupervised Representation
-Learning with Deep Convolutional Generative Adversarial Networks").
+"""DCGAN: GAN of strided convolutions (Radford et al. 2016, "Unsupervised Representation Learning with Deep
+Convolutional Generative Adversarial Networks").
 
-``dense``: a linear layer, then 5x5 convolutions, four halvings. ``conv``: the widespread 4x4 form, as deep as the
-image is large. The game can be another (``--objective``), and small data sets want ``--diffaugment`` and ``--r1``.
+``dense``: a linear layer and four 5x5 convolutions. ``conv``: 4x4 convolutions, with as many halvings as the image
+allows. Small data sets need ``--diffaugment`` and ``--r1``.
+
+**Differs from the paper.** Latents are normal (``--prior uniform``); the generator of ``dense`` has 256, 512, 256 and
+128 channels instead of 1024, 512, 256 and 128; ``conv`` has 4x4 kernels, as most later implementations.
 
     accelerate launch trainer/train_dcgan.py --data faces.npy --out runs/faces --arch conv
 """
@@ -37,17 +40,17 @@ class DCGANConfig(AdversarialConfig, AdamConfig):
     arch: Literal["dense", "conv"] = "dense"
     """A linear layer and 5x5 convolutions, or 4x4 convolutions throughout."""
     width: int = 64
-    """Channels at half the image's size; each further halving doubles them, up to 8 times (conv)."""
+    """Channels at half the image size; each further halving doubles them, up to 8 times (conv)."""
     objective: Literal["bce", "lsgan", "hinge", "nonsaturating"] = "bce"
-    """The game: cross-entropy with labels, least squares, hinge, or cross-entropy without label smoothing."""
+    """Adversarial loss: cross-entropy, least squares, hinge; nonsaturating is bce without label smoothing."""
     label_smoothing: float = 0.0
-    """Real images are labelled 1 less this (bce, lsgan)."""
+    """One-sided label smoothing: labels of real images are 1 minus this (bce, lsgan)."""
     r1: float = 0.0
-    """Weight of the penalty on the discriminator's gradient at real images; 0: none. 1 to 10 steadies small sets. As
-    the discriminator normalises batches, an image's gradient is a little that of its batch."""
+    """Weight of the R1 gradient penalty; 0: none. 1 to 10 stabilises training on small sets. With batch normalisation,
+    gradients of an image depend a little on its batch."""
     diffaugment: str = ""
-    """Random changes to whatever the discriminator sees, for sets of under some 10,000 images: of
-    colour,translation,cutout, with commas."""
+    """Differentiable augmentation, for sets of under some 10,000 images: any of colour,translation,cutout, separated by
+    commas."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -66,7 +69,7 @@ class DCGANConfig(AdversarialConfig, AdamConfig):
 
 
 def halved_up(image_size: tuple[int, int], times: int) -> list[tuple[int, int]]:
-    """The sizes (h, w) of an image halved so often, rounding up, as 5x5 convolutions with stride 2 do it."""
+    """Sizes (h, w) of an image halved ``times`` times, rounding up, as strided 5x5 convolutions do."""
     sizes = [image_size]
     for _ in range(times):
         sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
@@ -85,7 +88,7 @@ class DenseGenerator(nn.Sequential):
             nn.Unflatten(1, (widths[0], height, width)),
         ]
         for large, (inputs, outputs) in zip(sizes[1:], pairwise(widths), strict=True):
-            even = (1 - large[0] % 2, 1 - large[1] % 2)  # n pixels become 2n, or 2n - 1 where that was halved
+            even = (1 - large[0] % 2, 1 - large[1] % 2)  # n pixels become 2n, or 2n - 1 where that is the size needed
             layers += [
                 nn.BatchNorm2d(inputs),
                 nn.ReLU(inplace=True),
@@ -110,7 +113,7 @@ class DenseDiscriminator(nn.Sequential):
 
 
 class DCGAN(Adversarial):
-    """A generator and a discriminator of strided convolutions."""
+    """DCGAN: GAN of strided convolutions."""
 
     Config = DCGANConfig
 

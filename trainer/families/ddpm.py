@@ -1,7 +1,12 @@
-"""Images from noise, step by step (Ho et al. 2020, "Denoising Diffusion Probabilistic Models").
+"""Denoising diffusion model (Ho et al. 2020, "Denoising Diffusion Probabilistic Models").
 
-A network learns to say what was added to an image; asked again and again, it leads from noise to an image. With
-classes it learns of each, and now and then without (Ho & Salimans 2021, "Classifier-Free Diffusion Guidance").
+With classes it is conditional, with label dropout for guidance (Ho & Salimans 2021, "Classifier-Free Diffusion
+Guidance").
+
+**Differs from the paper.** Predicts v (Salimans & Ho 2022) on a cosine schedule with Min-SNR weights, at another
+learning rate; a smaller U-Net with weight standardisation and linear attention, without dropout; sheets are sampled by
+DDIM. The paper's loss: ``--prediction epsilon --noise-schedule linear --min-snr 0 --learning-rate 2e-4 --batch-size
+128``; its sampler is the viewer's with η = 1 and all steps.
 
     accelerate launch trainer/train_ddpm.py --data cats.npy --out runs/cats --image-size 64 --precision bf16
 """
@@ -17,14 +22,14 @@ from torch.nn import functional as F
 
 from trainer.contract.errors import require
 from trainer.contract.samplers import Predict, ddim, even_times, finished
-from trainer.family import Batch, DataSpec, Exportable, Nets, Turn
+from trainer.family import Batch, CardFields, DataSpec, Exportable, Nets, Turn
 from trainer.parts.adam import AdamConfig, AdamFamily
 from trainer.parts.denoiser_unet import Denoiser, folded
 from trainer.parts.noise_schedule import Diffusion
 
-KEPT = 16  # training images that stay with the weights: what an export is calibrated on
-SHOWN_AT = 4  # steps t that each of them is shown at
-GOLDEN = (5**0.5 - 1) / 2  # its multiples, less their whole parts, are spread evenly however many there are
+KEPT = 16  # training images stored with the weights, to calibrate quantised exports
+SHOWN_AT = 4  # steps t of each of them in the calibration set
+GOLDEN = (5**0.5 - 1) / 2  # multiples modulo 1 are a low-discrepancy sequence
 LOSSES = {"l1": F.l1_loss, "l2": F.mse_loss, "huber": F.smooth_l1_loss}
 
 
@@ -33,35 +38,35 @@ class DDPMConfig(AdamConfig):
     """Options of the diffusion model."""
 
     width: int = 32
-    """Channels at the image's size."""
+    """Channels at full resolution."""
     multipliers: tuple[int, ...] = (1, 2, 4)
-    """Times that many channels at each size; every next size is half the one before."""
+    """Channel multipliers of the levels; each level is half the size of the one before."""
     noise_schedule: Literal["linear", "cosine", "quadratic", "sigmoid"] = "cosine"
-    """How images turn to noise."""
+    """Noise schedule."""
     noise_steps: int = 1000
-    """Steps from image to noise."""
+    """Diffusion steps T."""
     prediction: Literal["epsilon", "x0", "v"] = "v"
-    """What the network says of a noisy image: its noise, the image, or a mix that is well defined at all steps."""
+    """Prediction target: the noise, the image, or v = √ᾱ ε - √(1-ᾱ) x₀."""
     loss: Literal["l1", "l2", "huber"] = "l2"
-    """Distance of what it says from what is true."""
+    """Loss between prediction and target."""
     min_snr: float = 5.0
-    """Steps with little noise count as if they had no more signal than so many times the noise; 0: all count alike."""
+    """Min-SNR γ; 0 weights all steps alike."""
     classes: bool = True
-    """Tell the network the class of each image, where the data have any."""
+    """Condition on the class, where the data have labels."""
     drop_label: float = 0.1
-    """Share of the images whose class it is not told, so that it knows all classes together as well."""
+    """Label-dropout probability, for classifier-free guidance."""
     sample_steps: int = 25
-    """Steps of DDIM that sheets and evaluations take."""
+    """DDIM steps of sample sheets and evaluations."""
     guidance: float = 0.0
-    """How far these lead away from all classes towards the one asked for; twice the time where it is not 0."""
+    """Classifier-free guidance weight of these samples; other than 0, sampling takes twice the time."""
     batch_size: int = 32
-    """Images a step and rank."""
+    """Images per step and rank."""
     learning_rate: float = 1e-3
-    """Adam's step size."""
+    """Adam's learning rate."""
     beta1: float = 0.9
-    """Adam's memory of gradients."""
+    """Adam's β₁."""
     clip_norm: float = 1.0
-    """Largest gradient norm; longer gradients are shortened to it; 0: no limit."""
+    """Gradients are clipped to this norm; 0: no clipping."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -79,12 +84,12 @@ class DDPMConfig(AdamConfig):
 
 
 class DDPM(AdamFamily):
-    """One network that tells noise from image."""
+    """Denoising diffusion model."""
 
     Config = DDPMConfig
     shardable = True
     channels_last = False
-    sheet_side = 4  # an image takes as long as --sample-steps of anyone else's
+    sheet_side = 4  # each sample costs --sample-steps forward passes
 
     def build(self, spec: DataSpec) -> Nets:
         config, (height, width) = self.config, spec.image_size
@@ -99,39 +104,39 @@ class DDPM(AdamFamily):
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
         """Algorithm 1."""
         batch, diffusion = next(batches), self.config.diffusion
-        image, label = batch.image, self.told(batch.label)
+        image, label = batch.image, self.drop_labels(batch.label)
         t = torch.randint(diffusion.steps, (len(image),), device=image.device)
         noise = torch.randn_like(image)
         with turn("denoiser") as loss:
-            prediction = nets.denoiser(diffusion.noised(image, t, noise), t, label)
+            prediction = nets.denoiser(diffusion.add_noise(image, t, noise), t, label)
             loss[self.config.loss] = self.error(prediction, image, t, noise).mean()
 
-    def told(self, label: Tensor | None) -> Tensor | None:
-        """The classes that the network is told, some of them as -1: any."""
+    def drop_labels(self, label: Tensor | None) -> Tensor | None:
+        """Label dropout: labels i64 [n], each -1 (any class) with probability ``drop_label``."""
         if label is None or not self.config.classes:
             return None
         return label.masked_fill(torch.rand(len(label), device=label.device) < self.config.drop_label, -1)
 
     def error(self, prediction: Tensor, image: Tensor, t: Tensor, noise: Tensor) -> Tensor:
-        """Weighed errors [n]."""
+        """Weighted losses [n]."""
         diffusion = self.config.diffusion
         distance = LOSSES[self.config.loss](prediction, diffusion.target(image, t, noise), reduction="none")
         return diffusion.weight(t, self.config.min_snr) * distance.flatten(1).mean(1)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
-        """The training's error, each image at a step of its own and with noise of its own, always the same ones."""
+        """The training loss, each image at its own step and with its own noise, always the same ones."""
         image, config = batch.image, self.config
         spread = torch.arange(1, len(image) + 1, device=image.device) * GOLDEN % 1
         t = (spread * config.noise_steps).long()
         noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(0)).to(image.device)
         label = batch.label if config.classes else None
-        prediction = nets.denoiser(config.diffusion.noised(image, t, noise), t, label)
+        prediction = nets.denoiser(config.diffusion.add_noise(image, t, noise), t, label)
         return {"score": self.error(prediction, image, t, noise)}
 
     def sample_inputs(
         self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
     ) -> tuple[Tensor, ...]:
-        """Noise, and labels: a class a row of a square sheet that has enough, else all of them in turn."""
+        """Noise, and labels: one class per row of a square sheet with enough rows, else all classes in turn."""
         noise = torch.randn(count, spec.channels, *spec.image_size, generator=generator)
         if not (self.config.classes and spec.classes):
             return (noise,)
@@ -146,7 +151,7 @@ class DDPM(AdamFamily):
         return (finished(steps).clamp(-1, 1) + 1) / 2
 
     def predictor(self, net: nn.Module, label: Tensor | None = None) -> Predict:
-        """What samplers ask, with guidance."""
+        """Prediction function for samplers, with guidance."""
         weight = 0.0 if label is None else self.config.guidance
 
         def predict(x: Tensor, t: int) -> Tensor:
@@ -157,7 +162,7 @@ class DDPM(AdamFamily):
         return predict
 
     def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
-        """Keeps a few training images with the averaged weights."""
+        """Store a few training images with the averaged weights."""
         few = torch.cat([batch.image[:: max(1, len(batch.image) // 8)] for batch in batches])
         chosen = few[torch.linspace(0, len(few) - 1, KEPT).round().long()]
         nets.denoiser.kept.copy_(((chosen + 1) * 127.5).round())
@@ -169,18 +174,19 @@ class DDPM(AdamFamily):
         times = even_times(diffusion.facts(), diffusion.steps, min(len(image), diffusion.steps))
         t = torch.tensor(times, device=image.device).repeat(len(image))[: len(image)]
         noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(0)).to(image.device)
-        inputs = {"noisy": diffusion.noised(image, t, noise), "t": t}
+        inputs = {"noisy": diffusion.add_noise(image, t, noise), "t": t}
         if net.classes:
             inputs["label"] = torch.arange(len(t), device=t.device) % (net.classes + 1)
         module = InColour(net, diffusion).to(image.device)
-        return [Exportable(kind="denoiser", module=module, inputs=inputs, facts={"schedule": diffusion.facts()})]
+        card = CardFields(schedule=diffusion.facts())
+        return [Exportable(kind="denoiser", module=module, inputs=inputs, card=card)]
 
 
 class InColour(nn.Module):
-    """The denoiser with constant weights, for images of three channels whatever it knows.
+    """The denoiser for images of three channels, whether trained on colour or on grey.
 
-    A grey one sees the first of them alone. The others, whatever noise they have, are told to become the same image:
-    x₀ = (x - √(1-ᾱ) ε) / √ᾱ is one for all where ε differs by the difference of x over √(1-ᾱ).
+    A grey one takes the first channel alone. Its prediction for the others leads to the same x₀ whatever their noise:
+    x₀ = (x - √(1-ᾱ) ε) / √ᾱ is the same where ε differs by the difference of x over √(1-ᾱ).
     """
 
     per_difference: Tensor  # [steps]
@@ -189,8 +195,8 @@ class InColour(nn.Module):
         super().__init__()
         self.net, self.channels = folded(net), net.first.in_channels
         alpha_bar = torch.from_numpy(diffusion.alpha_bar)
-        shares = {"epsilon": torch.ones_like(alpha_bar), "v": alpha_bar.sqrt(), "x0": torch.zeros_like(alpha_bar)}
-        per_difference = shares[diffusion.prediction] / (1 - alpha_bar).sqrt()
+        factors = {"epsilon": torch.ones_like(alpha_bar), "v": alpha_bar.sqrt(), "x0": torch.zeros_like(alpha_bar)}
+        per_difference = factors[diffusion.prediction] / (1 - alpha_bar).sqrt()
         self.register_buffer("per_difference", per_difference.float())
         self.training = net.training
 

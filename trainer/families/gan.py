@@ -1,6 +1,9 @@
-"""The generative adversarial network of fully connected layers (Goodfellow et al. 2014, "Generative Adversarial Nets").
+"""GAN of fully connected layers (Goodfellow et al. 2014, "Generative Adversarial Nets", algorithm 1 with k = 1).
 
-accelerate launch trainer/train_gan.py --data faces.npy --out runs/faces
+**Differs from the paper.** Adam instead of SGD with momentum; leaky ReLU instead of ReLU and sigmoid in the generator,
+and instead of maxout in the discriminator. The generator minimises -log D(G(z)), as the paper recommends in section 3.
+
+    accelerate launch trainer/train_gan.py --data faces.npy --out runs/faces
 """
 
 from collections.abc import Iterator
@@ -18,13 +21,13 @@ from trainer.parts.gan_losses import discriminator_loss, generator_loss
 
 @dataclass(frozen=True, kw_only=True)
 class GANConfig(AdversarialConfig, AdamConfig):
-    """Options of the first GAN."""
+    """Options of the GAN of fully connected layers."""
 
     batch_size: int = 64
-    """Images a step and rank."""
+    """Images per step and rank."""
     dropout: float = 0.5
-    """Share of the discriminator's hidden numbers that is left out at random while it learns, as in the paper: one that
-    is sure of itself early has nothing to teach, and the generator collapses."""
+    """Dropout probability in the discriminator, as in the paper: without it, it wins early and the generator
+    collapses."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -69,7 +72,7 @@ class Discriminator(nn.Sequential):
 
 
 class GAN(Adversarial):
-    """A generator and a discriminator of fully connected layers."""
+    """GAN of fully connected layers."""
 
     Config = GANConfig
     image_range = (0.0, 1.0)

@@ -1,11 +1,11 @@
-"""Fine detail for the images of an autoencoder, which come out blurred: they hold what a few numbers can say.
+"""High-pass detail for the blurred images of an autoencoder.
 
-``paired``: the autoencoder of ``--low`` stays as it is, and its latents are kept. A detail decoder draws, from what the
-low decoder draws of a latent, the high-pass image that is to be added to it: a little of it is where the photograph
-has it, the rest is such as photographs have it there, which a discriminator of small high-pass patches sees to (Isola
-et al. 2017, section 2.2.2; hinge losses and spectral normalisation as Miyato et al. 2018). What is coarser stays as
-the low decoder draws it: it knows better, and a discriminator would have it redrawn.
-``independent``: a second variational autoencoder, of high-pass images alone, with latents of its own.
+``paired``: the autoencoder of ``--low`` is frozen. A detail decoder takes its images and predicts the high-pass image
+to be added to them, trained with L1, SSIM and a PatchGAN discriminator of high-pass images (Isola et al. 2017, section
+2.2.2; hinge losses and spectral normalisation of Miyato et al. 2018). Coarser structure stays that of the low decoder.
+``independent``: a second VAE, of high-pass images alone, with its own latents.
+
+**Differs from the papers.** The combination is this project's own; no paper has it.
 
     accelerate launch trainer/train_hpf.py --data cats.npy --low runs/cats --out runs/cats-detail
 """
@@ -24,50 +24,49 @@ from torch.nn.utils.parametrizations import spectral_norm
 from trainer import metrics
 from trainer.blocks import DownBlock, ResidualBlock, UpBlock, pyramid, sub_pixel
 from trainer.contract.errors import UserError, require
-from trainer.family import Batch, DataSpec, Exportable, Foundation, Nets, Turn
+from trainer.family import BaseRun, Batch, CardFields, DataSpec, Exportable, Latent, Nets, Turn
 from trainer.parts.adam import AdamConfig, AdamFamily
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
-from trainer.parts.gaussian import clamp_log_variance, sample_gaussian, twice_divergence
+from trainer.parts.gaussian import clamp_log_variance, kl_to_standard_normal, sample_gaussian
 from trainer.parts.latent_whitening import FromNormal, Whitening, fit_gaussian
 
-MARGIN = 8  # pixels of its reflection that an image has round it while detail is drawn and judged: borders are odd
-MOST_LEVELS = 3  # times that the detail decoder halves the image: detail does not depend on what is further off
-GRAIN = 4  # learnt maps at half the size: what is the same in all images, and what textures are drawn of
-LOUD = 4.0  # times that high-pass images are learnt as strong as they are: latents would cost more than they tell
-SHARPNESS_SHARE = 0.1  # of the sharpness in the score
+MARGIN = 8  # pixels of reflection padding for decoder and discriminator, cut off afterwards: borders are poor
+MOST_LEVELS = 3  # halvings in the detail decoder: detail does not depend on distant pixels
+GRAIN = 4  # learnt constant input maps at half the size, as a source of texture
+LOUD = 4.0  # factor on high-pass images: at their own scale, the KL term outweighs their error
+SHARPNESS_SHARE = 0.1  # weight of the sharpness in the score
 
 
 @dataclass(frozen=True, kw_only=True)
 class HPFConfig(AdamConfig):
-    """Options of the high-pass pair."""
+    """Options of the high-pass decoder."""
 
     low: Path | None = None
-    """Folder of the autoencoder's run, of whose images detail is learnt (paired); it is copied into this one."""
+    """Folder of the run of the autoencoder whose images get detail (paired); its weights are copied into this run."""
     pairing: Literal["paired", "independent"] = "paired"
-    """Detail that is drawn of the low run's latents, or a second autoencoder with latents of its own."""
+    """Detail from the latents of the low run, or a second VAE with its own latents."""
     batch_size: int = 16
-    """Images a step and rank."""
+    """Images per step and rank."""
     width: int = 16
-    """Channels of the finest level; each coarser level doubles them."""
+    """Channels of the finest level, doubled with each coarser one."""
     discriminator_width: int = 32
     """Channels of the discriminator's first layer (paired)."""
     latent_size: int = 64
-    """Numbers that describe a high-pass image (independent)."""
+    """Dimensions of the latent (independent)."""
     sigma: float = 0.8
-    """Deviation in pixels of the blur whose residual is a high-pass image; independent ones need more, such as 2."""
+    """Std in pixels of the Gaussian blur whose residual is the high-pass image; use about 2 for independent."""
     l1: float = 1.0
     """Weight of the mean absolute difference from the photograph (paired)."""
     similarity: float = 0.5
     """Weight of 1 - SSIM (paired)."""
     adversarial: float = 0.02
-    """Weight of the discriminator's opinion; 0: there is none, and detail is what all photographs of a latent share
-    (paired)."""
+    """Weight of the adversarial loss; 0: no discriminator, and detail is the mean over images of a latent (paired)."""
     beta: float = 1.0
-    """Weight of the Kullback-Leibler term (independent)."""
+    """Weight of the KL divergence (independent)."""
     learning_rate: float = 1e-3
-    """Adam's step size; the discriminator's is four tenths of it."""
+    """Adam's learning rate; that of the discriminator is 0.4 times it."""
     schedule: Literal["constant", "linear", "cosine"] = "cosine"
-    """How the learning rate falls from its start to 0 over --steps, or --minutes where those end first."""
+    """Learning-rate schedule, down to 0 over --steps, or --minutes where those end first."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -79,7 +78,7 @@ class HPFConfig(AdamConfig):
 
 
 class DetailDecoder(nn.Module):
-    """Low images [n, c, h, w] in 0..1, ``framed`` → what is to be added to them; nothing, to begin with."""
+    """Low images [n, c, h, w] in 0..1, ``framed`` → high-pass images to add to them; zero-initialised."""
 
     def __init__(self, spec: DataSpec, width: int, sigma: float) -> None:
         super().__init__()
@@ -110,7 +109,7 @@ class DetailDecoder(nn.Module):
 
 
 class Drawn(nn.Module):
-    """Latents [n, d] → detail [n, c, h, w] for the low images that they stand for."""
+    """Latents [n, d] → high-pass images [n, c, h, w] for the low images of these latents."""
 
     def __init__(self, generator: nn.Module, detail: nn.Module) -> None:
         super().__init__()
@@ -122,7 +121,7 @@ class Drawn(nn.Module):
 
 
 class PatchDiscriminator(nn.Sequential):
-    """High-pass images beside low images, [n, 2c, h, w] → a score for each patch of 26 px."""
+    """High-pass and low images joined, [n, 2c, h, w] → a score for each patch of 26 px."""
 
     def __init__(self, channels: int, width: int) -> None:
         layers: list[nn.Module] = []
@@ -137,7 +136,7 @@ class PatchDiscriminator(nn.Sequential):
 
 
 class HighPassVAE(nn.Module):
-    """High-pass images [n, c, h, w] about 0, by way of a Gaussian latent of their own, and back."""
+    """VAE of high-pass images [n, c, h, w], values about 0."""
 
     def __init__(self, spec: DataSpec, config: HPFConfig) -> None:
         super().__init__()
@@ -168,11 +167,11 @@ class HighPassVAE(nn.Module):
         return self.decoder(self.expand(latent).unflatten(1, self.base)) / LOUD
 
     def forward(self, detail: Tensor) -> tuple[Tensor, Tensor]:
-        """The squared error and twice the divergence of each, two [n]."""
+        """Squared error and KL divergence of each image, both [n]."""
         mean, log_variance = self.gaussian(detail)
-        again = self.decode(sample_gaussian(mean, log_variance))
-        error = (LOUD * (again - detail)).square().flatten(1).sum(1)
-        return error, twice_divergence(mean, log_variance).sum(1)
+        decoded = self.decode(sample_gaussian(mean, log_variance))
+        error = (LOUD * (decoded - detail)).square().flatten(1).sum(1)
+        return error, kl_to_standard_normal(mean, log_variance).sum(1)
 
 
 class Decode(nn.Module):
@@ -188,12 +187,12 @@ class Decode(nn.Module):
 
 
 def framed(image: Tensor) -> Tensor:
-    """Images [n, c, h, w] with ``MARGIN`` pixels of their reflection round them."""
+    """Pad images [n, c, h, w] by ``MARGIN`` pixels of reflection."""
     return F.pad(image, (MARGIN,) * 4, "reflect")
 
 
 def high_pass(image: Tensor, sigma: float) -> Tensor:
-    """What a Gaussian blur of ``sigma`` pixels takes away from images [n, c, h, w]."""
+    """High-pass filter: images [n, c, h, w] minus their Gaussian blur of std ``sigma`` pixels."""
     reach = min(round(3 * sigma), min(image.shape[2:]) - 1)
     place = torch.arange(-reach, reach + 1, device=image.device, dtype=image.dtype)
     window = (-place.square() / (2 * sigma**2)).exp()
@@ -204,29 +203,30 @@ def high_pass(image: Tensor, sigma: float) -> Tensor:
 
 
 class HPF(AdamFamily):
-    """Fine detail: a decoder beside a frozen autoencoder, against a discriminator; or an autoencoder of its own."""
+    """High-pass detail for the images of an autoencoder."""
 
     Config = HPFConfig
     image_range = (0.0, 1.0)
+    generates = False
     channels_last = False
 
     def __init__(self, config: HPFConfig) -> None:
         super().__init__(config)
         self.paired = config.pairing == "paired"
-        self.base: Foundation | None = None
+        self.base: BaseRun | None = None
 
-    def foundation(self) -> Path | None:
+    def base_run(self) -> Path | None:
         if not self.paired:
             return None
         if self.config.low is None:
             raise UserError("--low is missing, expected the folder of an autoencoder's run, or --pairing independent")
         return self.config.low
 
-    def stand_on(self, foundation: Foundation) -> None:
-        files, where = foundation.files, f"--low {self.config.low}"
+    def use_base(self, base: BaseRun) -> None:
+        files, where = base.files, f"--low {self.config.low}"
         if not {"generator", "encoder"} <= files.keys() or "label" in files["generator"].inputs:
             raise UserError(f"{where}: makes {', '.join(files)}, expected a generator and an encoder, without classes")
-        self.base = foundation
+        self.base = base
 
     def build(self, spec: DataSpec) -> Nets:
         config = self.config
@@ -244,13 +244,13 @@ class HPF(AdamFamily):
         return Nets(**networks)
 
     @property
-    def low(self) -> Foundation:
-        assert self.base is not None, "the loop gives what a family stands on before it builds"
+    def low(self) -> BaseRun:
+        assert self.base is not None, "use_base is called before build"
         return self.base
 
     @torch.no_grad()
     def low_images(self, image: Tensor) -> Tensor:
-        """What the low run makes of images, by way of its latents."""
+        """Reconstructions of images by the low run."""
         encode, decode = (self.low.files[kind].module.to(image.device) for kind in ("encoder", "generator"))
         return decode(encode(image)).clamp(0, 1)
 
@@ -264,7 +264,7 @@ class HPF(AdamFamily):
             with turn("detail") as loss:
                 error, divergence = nets.detail(high_pass(image, config.sigma))
                 loss["reconstruction"] = error.mean()
-                loss["divergence"] = config.beta * divergence.mean()
+                loss["divergence"] = 2 * config.beta * divergence.mean()  # beside a squared error, which is -2 log N
             return
         image, low = framed(image), framed(self.low_images(image))
         sharp = low + nets.detail(low).float()  # for both turns
@@ -289,24 +289,31 @@ class HPF(AdamFamily):
         return (torch.randn(count, self.latent_size, generator=generator),)
 
     @property
+    def low_latent(self) -> Latent:
+        """The latents of the low run."""
+        latent = self.low.files["generator"].card.latent
+        assert latent is not None, "generators have latents"
+        return latent
+
+    @property
     def latent_size(self) -> int:
-        return int(self.low.files["generator"].facts["latent"]["size"]) if self.paired else self.config.latent_size
+        return self.low_latent.size if self.paired else self.config.latent_size
 
     def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
-        """Low images with their detail; of independent detail, it alone, on grey."""
+        """Low images with their detail; independent detail is shown on grey."""
         ground = self.draw_low(*inputs) if self.paired else 0.5
         return (self.drawn(nets, facts)(*inputs) + ground).clamp(0, 1)
 
     def sheet(self, samples: Tensor, *inputs: Tensor) -> Tensor:
-        """Images without and with their detail."""
+        """Each image without and with detail."""
         return torch.stack((self.draw_low(*inputs), samples), 1).flatten(0, 1) if self.paired else samples
 
     def draw_low(self, latent: Tensor) -> Tensor:
         return self.low.files["generator"].module.to(latent.device)(latent).clamp(0, 1)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
-        """Paired: PSNR, SSIM and sharpness (1: as the photographs) of images with detail, and what is best: like the
-        photograph, and as sharp. Independent: the squared error of high-pass images."""
+        """Paired: PSNR, SSIM and sharpness relative to the photograph; the score combines SSIM and sharpness.
+        Independent: squared error of high-pass images."""
         if not self.paired:
             wanted = high_pass(batch.image, self.config.sigma)
             error = metrics.squared_error(nets.detail.decode(nets.detail.gaussian(wanted)[0]), wanted)
@@ -332,7 +339,7 @@ class HPF(AdamFamily):
         return fit_gaussian(means, log_variances.exp())
 
     def drawn(self, nets: Nets, facts: Mapping[str, Any]) -> nn.Module:
-        """Latents as the file takes them → detail."""
+        """Decoder of the exported file: standard normal latents → high-pass images."""
         device = next(nets.detail.parameters()).device
         if self.paired:
             return Drawn(self.low.files["generator"].module.to(device), nets.detail)
@@ -342,8 +349,9 @@ class HPF(AdamFamily):
         device = next(nets.detail.parameters()).device
         latent = torch.randn(2, self.latent_size, generator=torch.Generator().manual_seed(0)).to(device)
         if self.paired:
-            told = {"latent": self.low.files["generator"].facts["latent"], "training": {"low": self.low.run}}
+            latents = Latent(size=self.latent_size, prior=self.low_latent.prior)
+            card = CardFields(latent=latents, training={"low": self.low.run})
         else:
             whitening = Whitening(facts, self.latent_size)
-            told = {"latent": {"size": self.latent_size, "prior": "normal"}, **whitening.facts(facts)}
-        return [Exportable(kind="detail", module=self.drawn(nets, facts), inputs={"latent": latent}, facts=told)]
+            card = CardFields(latent=Latent.of(whitening.facts(facts), self.latent_size))
+        return [Exportable(kind="detail", module=self.drawn(nets, facts), inputs={"latent": latent}, card=card)]

@@ -1,8 +1,11 @@
-"""pix2pix: images from images (Isola et al. 2017, "Image-to-Image Translation with Conditional Adversarial
-Networks"): a U-Net makes them, and a discriminator of 70x70 patches sees what they were made of and the result.
+"""pix2pix: image-to-image translation (Isola et al. 2017, "Image-to-Image Translation with Conditional Adversarial
+Networks") by a U-Net and a discriminator of 70x70 patches.
 
-What to make images of is ``--condition``: edges, drawn on the fly; a folder of masks or sketches of the same names;
-or the other half of each image.
+``--condition`` is the input: edges, drawn on the fly; a folder of masks or sketches of the same names; or the other
+half of each image.
+
+**Differs from the paper.** The learning rate falls linearly from the first step (``--schedule constant``); exported
+networks use no dropout. ``--norm``, ``--mode-seeking`` and ``--objective`` other than vanilla are not in the paper.
 
     accelerate launch trainer/train_pix2pix.py --data animals --out runs/animals
     accelerate launch trainer/train_pix2pix.py --data newts/images --condition newts/masks --out runs/newts
@@ -18,18 +21,18 @@ from torch import Tensor, nn
 
 from trainer.blocks import pyramid, small_normal
 from trainer.contract.errors import require
-from trainer.family import Batch, DataSpec, Exportable, Nets, Pairs, Reading, Turn
+from trainer.family import Batch, CardFields, DataSpec, Exportable, Latent, Nets, Pairs, Reading, Turn
 from trainer.parts.adam import AdamConfig, AdamFamily
 from trainer.parts.gan_losses import Objective, discriminator_loss, generator_loss, gradient_penalty
 from trainer.parts.pix2pix_unet import NORMS, Norm, UNet, flat_keys, normalisation_of
 
-GAMES: Mapping[str, Objective] = {"vanilla": "bce", "lsgan": "lsgan", "wgan": "wgan", "wgan_gp": "wgan"}
+OBJECTIVES: Mapping[str, Objective] = {"vanilla": "bce", "lsgan": "lsgan", "wgan": "wgan", "wgan_gp": "wgan"}
 MOST_LEVELS = 9
 LEAST_LEVELS = 4
-LEAST_PX = 32  # less leaves no patch to judge
-PALETTE = 12  # colours that masks have at most
-PALETTE_LEAST = 0.01  # share of all pixels that a colour of theirs has at least: where two meet, resizing mixes them
-PALETTE_SHARE = 0.9  # of all pixels that have one of these colours
+LEAST_PX = 32  # smaller images leave the discriminator no patch
+PALETTE = 12  # most colours of masks
+PALETTE_LEAST = 0.01  # least fraction of pixels of a palette colour: resizing mixes colours at borders
+PALETTE_SHARE = 0.9  # least fraction of pixels that have one of these colours
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,45 +40,45 @@ class Pix2PixConfig(AdamConfig):
     """Options of pix2pix."""
 
     image_size: int = 256
-    """Side of the square that images are resized to, in pixels: the U-Net halves it down to one; 0 keeps that of the
-    data, and cuts no windows."""
+    """Side in pixels of the square that images are resized to; the U-Net halves it down to one. 0 keeps the size of the
+    data, without random crops."""
     batch_size: int = 1
-    """Images a step and rank. With one, the statistics of a batch are those of an image."""
+    """Images per step and rank. With 1, batch normalisation is that of each image."""
     schedule: Literal["constant", "linear", "cosine"] = "linear"
-    """How the learning rate falls from its start to 0 over --steps, or --minutes where those end first."""
+    """Learning-rate schedule, down to 0 over --steps, or --minutes where those end first."""
     condition: str = "edges"
-    """What images are made of: a folder of images of the same names (masks, sketches), a .npy file, 'halves' of
-    each image (left → right), or 'edges', drawn on the fly."""
+    """Input of the translator: a folder of images of the same names (masks, sketches), a .npy file, 'halves' of each
+    image (left → right), or 'edges', drawn on the fly."""
     direction: Literal["a2b", "b2a"] = "a2b"
-    """From the condition to the image, or the other way."""
+    """From the condition to the image, or from the image to the condition."""
     channels: int = 0
-    """Channels of the images to make: 1 (grey) or 3; 0: as the data are."""
+    """Channels of the output: 1 (grey) or 3; 0: as the data."""
     condition_channels: int = 0
-    """Channels of what they are made of: 1 (grey) or 3; 0: as the data are."""
+    """Channels of the input: 1 (grey) or 3; 0: as the data."""
     enlarge: float = 286 / 256
-    """Images are resized to this many times --image-size, and windows cut out at random; 1: none are."""
+    """Random jitter: images are resized to this many times --image-size and cropped at random; 1: no jitter."""
     sigma: float = 0.33
-    """Edges: how far their thresholds are from the median brightness, as a share of it."""
+    """Edges: relative distance of their thresholds from the median brightness."""
     width: int = 64
-    """Channels at half the image's size; each further halving doubles them, up to 8 times."""
+    """Channels at half the image size; each further halving doubles them, up to 8 times."""
     norm: Literal["batch", "instance"] = "batch"
-    """What layers are normalised by: the batch, with learnt scale and offset, or each image, without."""
+    """Batch normalisation, with learnt scale and offset, or instance normalisation, without."""
     dropout: float = 0.5
-    """Share of the values dropped in the three inner layers of the way up, in training."""
+    """Dropout probability in the three innermost layers of the U-Net's decoder, in training."""
     objective: Literal["vanilla", "lsgan", "wgan", "wgan_gp"] = "vanilla"
-    """The game: cross-entropy, least squares, or a critic whose slope is bounded by clipping or by a penalty."""
+    """Adversarial loss: cross-entropy, least squares, or a Wasserstein critic with clipping or a gradient penalty."""
     critic_steps: int = 1
-    """Turns of the discriminator a turn of the generator."""
+    """Turns of the discriminator per turn of the generator."""
     l1: float = 100.0
-    """Weight of the mean absolute difference from the image."""
+    """Weight of the mean absolute error."""
     clip: float = 0.01
-    """Largest weight of the critic (wgan)."""
+    """The critic's weights are clipped to plus and minus this (wgan)."""
     penalty: float = 10.0
-    """Weight of the penalty on the critic's slope (wgan_gp)."""
+    """Weight of the gradient penalty (wgan_gp)."""
     mode_seeking: float = 0.0
-    """Weight of the term that drives images of different latents apart; 0: images are made of no latent."""
+    """Weight of the mode-seeking loss, which drives outputs of different latents apart; 0: no latent."""
     latent_size: int = 8
-    """Numbers that an image is also made of, with --mode-seeking."""
+    """Dimensions of the latent, with --mode-seeking."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -92,7 +95,7 @@ class Pix2PixConfig(AdamConfig):
 
 
 class PatchDiscriminator(nn.Sequential):
-    """Pairs [n, c + c', h, w], joined → a score for each patch of 70x70 px, [n, 1, h / 8 - 2, w / 8 - 2]."""
+    """Pairs joined, [n, c + c', h, w] → logits of patches of 70x70 px, [n, 1, h / 8 - 2, w / 8 - 2]."""
 
     def __init__(self, inputs: int, width: int, norm: Norm, bias: bool) -> None:
         layers: list[nn.Module] = [nn.Conv2d(inputs, width, 4, 2, padding=1), nn.LeakyReLU(0.2, inplace=True)]
@@ -106,7 +109,7 @@ class PatchDiscriminator(nn.Sequential):
 
 
 class Translate(nn.Module):
-    """A U-Net as files hold it: images in 0..1."""
+    """The exported U-Net: images in 0..1."""
 
     def __init__(self, generator: nn.Module) -> None:
         super().__init__()
@@ -117,18 +120,19 @@ class Translate(nn.Module):
 
 
 class Pix2Pix(AdamFamily):
-    """A U-Net that makes images of images, and a discriminator of patches."""
+    """pix2pix: image-to-image translation by a U-Net and a discriminator of patches."""
 
     Config = Pix2PixConfig
+    generates = False
     sheet_side = 4
     score_batch = 8
 
     def __init__(self, config: Pix2PixConfig) -> None:
         super().__init__(config)
-        # The many channels of few pixels inside make fp32 a quarter slower in it, and the rest no faster.
+        # In fp32 the inner layers, of many channels and few pixels, are a quarter slower in it, the others no faster.
         self.channels_last = config.precision != "fp32"
         self.shardable = config.objective != "wgan_gp"
-        self.colours: list[list[int]] | None = None  # of the conditions, once they have been looked through
+        self.colours: list[list[int]] | None = None  # palette of the conditions, once measured
 
     def reading(self) -> Reading:
         config = self.config
@@ -143,37 +147,37 @@ class Pix2Pix(AdamFamily):
 
     @property
     def normalisation(self) -> str:
-        """The kind of norm: one of ``NORMS``."""
+        """Key of ``NORMS``."""
         return "image" if self.config.norm == "batch" and self.config.batch_size == 1 else self.config.norm
 
     def build(self, spec: DataSpec) -> Nets:
         config = self.config
         latent = config.latent_size if config.mode_seeking else 0
-        # a penalty on the slope at one image has no meaning where others of the batch have a say
-        judged = "instance" if config.objective == "wgan_gp" else self.normalisation
+        # a gradient penalty is on each image by itself: no batch normalisation
+        norm = "instance" if config.objective == "wgan_gp" else self.normalisation
         generator = UNet(
             spec.condition_channels + latent, spec.channels, config.width, levels_of(spec.image_size),
             NORMS[self.normalisation], config.dropout, bias=self.normalisation == "instance",
         )  # fmt: skip
         discriminator = PatchDiscriminator(
-            spec.condition_channels + spec.channels, config.width, NORMS[judged], bias=judged == "instance"
+            spec.condition_channels + spec.channels, config.width, NORMS[norm], bias=norm == "instance"
         )
         return Nets(generator=generator.apply(small_normal), discriminator=discriminator.apply(small_normal))
 
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
-        config, game = self.config, GAMES[self.config.objective]
+        config, objective = self.config, OBJECTIVES[self.config.objective]
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
-        half = 1.0 if game == "wgan" else 0.5  # the paper slows the discriminator down
+        half = 1.0 if objective == "wgan" else 0.5  # section 3.3: halved to slow the discriminator down
         for _ in range(config.critic_steps):
             batch = next(batches)
-            # copied, since one channel counts as either layout already, and decides that of all that follows
-            given, image = (side.clone(memory_format=layout) for side in (condition_of(batch), batch.image))
+            # cloned: an image of one channel has both layouts at once, and later layers would take the wrong one
+            condition, image = (side.clone(memory_format=layout) for side in (condition_of(batch), batch.image))
             latent = self.latent(len(image), image.device)
-            fake = nets.generator(given, *latent)  # for both turns
-            real_pair, fake_pair = torch.cat([given, image], 1), torch.cat([given, fake.detach()], 1)
+            fake = nets.generator(condition, *latent)  # for both turns
+            real_pair, fake_pair = torch.cat([condition, image], 1), torch.cat([condition, fake.detach()], 1)
             with turn("discriminator") as loss:
-                loss["real"] = half * discriminator_loss(game, nets.discriminator(real_pair), True)
-                loss["fake"] = half * discriminator_loss(game, nets.discriminator(fake_pair), False)
+                loss["real"] = half * discriminator_loss(objective, nets.discriminator(real_pair), True)
+                loss["fake"] = half * discriminator_loss(objective, nets.discriminator(fake_pair), False)
                 if config.objective == "wgan_gp":
                     loss["penalty"] = config.penalty * gradient_penalty(
                         lambda pair: nets.discriminator(pair).mean((1, 2, 3)), real_pair, fake_pair
@@ -183,17 +187,17 @@ class Pix2Pix(AdamFamily):
                     for weight in nets.discriminator.parameters():
                         weight.clamp_(-config.clip, config.clip)
         with turn("generator") as loss:
-            loss["adversarial"] = generator_loss(game, nets.discriminator(torch.cat([given, fake], 1)))
+            loss["adversarial"] = generator_loss(objective, nets.discriminator(torch.cat([condition, fake], 1)))
             loss["l1"] = config.l1 * (fake - image).abs().mean()
             if config.mode_seeking:
                 other_latent = self.latent(len(image), image.device)
-                other = nets.generator(given, *other_latent)
+                other = nets.generator(condition, *other_latent)
                 loss["mode_seeking"] = config.mode_seeking * mode_seeking(fake, other, *latent, *other_latent)
 
     def latent(
         self, count: int, device: torch.device | None = None, generator: torch.Generator | None = None
     ) -> tuple[Tensor, ...]:
-        """Latents f32 [count, d] where images are made of one, or nothing."""
+        """Latents f32 [count, d] with --mode-seeking, else nothing."""
         if not self.config.mode_seeking:
             return ()
         return (torch.randn(count, self.config.latent_size, device=device, generator=generator),)
@@ -210,15 +214,15 @@ class Pix2Pix(AdamFamily):
         return torch.cat([nets.generator(*part) for part in parts]) * 0.5 + 0.5
 
     def sheet(self, samples: Tensor, *inputs: Tensor) -> Tensor:
-        """Each beside what it was made of."""
-        sides = (inputs[0] * 0.5 + 0.5, samples)
-        return torch.stack([side.expand(-1, 3, -1, -1) for side in sides], 1).flatten(0, 1)
+        """Each sample beside its condition."""
+        pair = (inputs[0] * 0.5 + 0.5, samples)
+        return torch.stack([side.expand(-1, 3, -1, -1) for side in pair], 1).flatten(0, 1)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
-        """The mean absolute difference of images in 0..1."""
+        """Mean absolute error of images in 0..1."""
         latent = self.latent(len(batch.image), generator=torch.Generator().manual_seed(0))
         fake = nets.generator(condition_of(batch), *(value.to(batch.image.device) for value in latent))
-        l1 = (fake - batch.image).abs().flatten(1).mean(1) / 2  # -1..1 is twice as wide as 0..1
+        l1 = (fake - batch.image).abs().flatten(1).mean(1) / 2  # from -1..1 to 0..1
         return {"score": l1, "l1": l1}
 
     def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
@@ -237,24 +241,24 @@ class Pix2Pix(AdamFamily):
         channels = first.shape[1] - (self.config.latent_size if latent else 0)
         side = max(multiple, LEAST_PX)
         image = torch.rand(2, channels, side, side, generator=torch.Generator().manual_seed(0))
-        card = {
-            "dynamic_size": True,
-            "multiple": multiple,
-            "channels": last.shape[1],
-            "input_channels": channels,
-            "training": {"normalisation": normalisation_of(unet), "dropout": "none in use"},
-            **({"latent": {"size": self.config.latent_size, "prior": "normal"}} if latent else {}),
-            **facts,
-        }
+        card = CardFields(
+            any_size=True,
+            multiple=multiple,
+            channels=last.shape[1],
+            input_channels=channels,
+            condition=facts.get("condition", {}),
+            latent=Latent(size=self.config.latent_size) if latent else None,
+            training={"normalisation": normalisation_of(unet), "dropout": "none in use"},
+        )
         inputs = {"image": image.to(first.device), **({"latent": latent[0].to(first.device)} if latent else {})}
-        return [Exportable(kind="translator", module=Translate(unet), inputs=inputs, facts=card)]
+        return [Exportable(kind="translator", module=Translate(unet), inputs=inputs, card=card)]
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Tensor], name: str) -> tuple["Pix2Pix", DataSpec, Nets]:
-        """Take over a bare generator of nested blocks, as the field's reference code saves its U-Nets.
+        """Import a generator of nested blocks, as the reference code saves its U-Nets.
 
-        Such a network was trained, and by that code is used, with one image a batch: where its layers were normalised
-        by the batch, that means by each image. Raises ``ValueError`` where the keys or sizes are others.
+        That code trains and tests with batches of one image, so that its batch normalisation is that of each image.
+        Raises ``ValueError`` for other keys or sizes.
         """
         own, levels = flat_keys(state, name)
         first, last = own["down.0.0.weight"], own["up.0.1.weight"]
@@ -275,13 +279,13 @@ class Pix2Pix(AdamFamily):
 
 
 def condition_of(batch: Batch) -> Tensor:
-    """What the images of a batch are to be made of."""
+    """The conditions of a batch."""
     assert batch.condition is not None, "pix2pix learns from pairs"
     return batch.condition
 
 
 def levels_of(image_size: tuple[int, int]) -> int:
-    """How often a U-Net halves such images (height, width): down to one pixel where it can.
+    """Number of levels of a U-Net for images of (height, width): down to one pixel where possible.
 
     Raises ``ValueError``.
     """
@@ -296,16 +300,16 @@ def levels_of(image_size: tuple[int, int]) -> int:
 
 
 def mode_seeking(one: Tensor, other: Tensor, latent: Tensor, other_latent: Tensor) -> Tensor:
-    """The inverse of how far images of the same condition are apart for the distance of their latents, a scalar
+    """Mode-seeking loss: distance of latents over distance of images of the same condition, a scalar
     (Mao et al. 2019, "Mode Seeking Generative Adversarial Networks for Diverse Image Synthesis", equation 4)."""
     apart = (one - other).float().abs().mean() / (latent - other_latent).abs().mean()
     return 1 / (apart + 1e-5)
 
 
 def palette(batches: Iterable[Tensor]) -> list[list[int]]:
-    """The colours [r, g, b] 0..255 of masks, most frequent first; none where images f32 [n, c, h, w] in 0..1 have
-    other colours too. Not all masks need have all colours."""
-    most: dict[int, float] = {}  # the largest share of a batch that a colour has had
+    """Colours [r, g, b] 0..255 of masks f32 [n, c, h, w] in 0..1, most frequent first; empty where they have too many
+    other colours. Not every mask needs every colour."""
+    most: dict[int, float] = {}  # largest fraction of a batch for each colour
     for image in batches:
         levels = (image.clamp(0, 1) * 255).round().int().expand(-1, 3, -1, -1)
         colours, counts = (levels[:, 0] << 16 | levels[:, 1] << 8 | levels[:, 2]).unique(return_counts=True)

@@ -1,9 +1,14 @@
-"""SRGAN: images enlarged two or four times (Ledig et al. 2017, "Photo-Realistic Single Image Super-Resolution Using a
+"""SRGAN: super-resolution by 2 or 4 (Ledig et al. 2017, "Photo-Realistic Single Image Super-Resolution Using a
 Generative Adversarial Network").
 
-A run has two stages. For ``--pretrain`` steps the generator alone learns to come close to the large image, pixel by
-pixel (the paper's SRResNet); then a discriminator joins, and a distance in the features of VGG19. Where --pretrain is
-not less than --steps there is no second stage, and neither of the two is needed.
+A run has two stages. For ``--pretrain`` steps the generator alone minimises a pixel loss (the paper's SRResNet); then
+follow the adversarial loss and the VGG19 loss. With --pretrain of at least --steps there is no second stage, and
+neither discriminator nor VGG19.
+
+**Differs from the paper.** The default is short and upscales by 2 (``--scale 4 --crop-size 96 --pretrain 1000000
+--steps 1200000``); the learning rate is constant in both stages, where the paper's second one ends at 1e-5; inputs and
+outputs are in 0..1, without tanh; the discriminator pools crops larger than 96 px to 6x6 places before its linear
+layers.
 
     accelerate launch trainer/train_srgan.py --data photos/ --out runs/larger --validation set5/
 """
@@ -22,7 +27,7 @@ from torch.nn import functional as F
 from trainer import metrics
 from trainer.blocks import sub_pixel
 from trainer.contract.errors import require
-from trainer.family import Batch, Crops, DataSpec, Exportable, Nets, Turn
+from trainer.family import Batch, CardFields, Crops, DataSpec, Exportable, Nets, Turn
 from trainer.parts.adam import AdamConfig, AdamFamily
 from trainer.parts.degrade import Degrade, degrade, enlarge, reduce, whole_levels
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
@@ -36,7 +41,7 @@ from trainer.parts.superresolution import (
     receptive_radius,
 )
 
-POOLED = 6  # side of what the discriminator's linear layers see: that of the paper, whose crops are of 96 pixels
+POOLED = 6  # side of the feature map before the discriminator's linear layers: the paper's, for crops of 96 px
 SLOPE = 0.2  # of the discriminator's leaky ReLU
 
 
@@ -45,49 +50,49 @@ class SRGANConfig(AdamConfig):
     """Options of SRGAN."""
 
     batch_size: int = 16
-    """Crops a step and rank."""
+    """Crops per step and rank."""
     scale: int = 2
-    """How many times larger images become: 2 or 4."""
+    """Upscaling factor: 2 or 4."""
     crop_size: int = 256
-    """Side of the crops in pixels of the large images; smaller images are named and left out."""
+    """Side of the crops in pixels of the large images; smaller images are reported and left out."""
     low: Path | None = None
-    """Folder with the small images, of the same names; unset: made of the large ones."""
+    """Folder of the small images, of the same names; unset: the large ones, downscaled."""
     validation: Path | None = None
-    """Folder of images that score the checkpoints, each whole; unset: those of --hold-out."""
+    """Folder of images that score the checkpoints, uncropped; unset: those of --hold-out."""
     turn: bool = True
-    """Turn crops by a random number of quarters."""
+    """Rotate crops by random multiples of 90 degrees."""
     blur: float = 0.0
-    """Small images in training come of large ones blurred by a deviation of up to this many of their pixels."""
+    """Degradation in training: largest std of a Gaussian blur, in pixels of the large images."""
     noise: float = 0.0
-    """Small images in training have noise of a deviation of up to this many levels of 255."""
+    """Degradation in training: largest std of noise, in levels of 255."""
     jpeg: int = 0
-    """Small images in training have gone through JPEG at a quality from this to 95; 0: they have not."""
+    """Degradation in training: lowest JPEG quality, drawn from this to 95; 0: no JPEG."""
     blocks: int = 16
     """Residual blocks of the generator."""
     features: int = 64
     """Channels of the generator."""
     norm: Literal["batch", "none"] = "batch"
-    """Batch normalisation in the residual blocks; without it images come closer (Lim et al. 2017)."""
+    """Normalisation in the residual blocks; none reaches a higher PSNR (Lim et al. 2017)."""
     skip: bool = False
-    """The generator adds to a bicubic enlargement instead of making all of the image (Kim et al. 2016)."""
+    """The generator predicts the residual of bicubic upsampling (Kim et al. 2016)."""
     discriminator_width: int = 64
-    """Channels of the discriminator's first layers; the last have eight times as many."""
+    """Channels of the discriminator's first layers; the last have 8 times as many."""
     pretrain: int = 8000
-    """Steps of the first stage, of --steps; the paper takes a million, and 200,000 of the second."""
+    """Steps of the first stage, of --steps; the paper has 1,000,000, and 200,000 of the second."""
     difference: Literal["l1", "mse"] = "mse"
-    """What the first stage minimises: absolute or squared differences of pixels."""
+    """Pixel loss: mean absolute or mean squared error."""
     pixel: float = 0.0
-    """Weight of the same in the second stage."""
+    """Weight of the pixel loss in the second stage."""
     perceptual: float = 0.006
-    """Weight of the squared difference of VGG19's features in the second stage."""
+    """Weight of the VGG19 loss, the squared error of features, in the second stage."""
     vgg: Path | None = None
     """Local VGG19 weights (torchvision's state_dict) for --perceptual; unset: downloaded."""
     adversarial: float = 1e-3
     """Weight of the generator's adversarial loss in the second stage."""
     learning_rate: float = 1e-4
-    """Adam's step size, of both networks."""
+    """Adam's learning rate, of both networks."""
     beta1: float = 0.9
-    """Adam's memory of gradients."""
+    """Adam's β₁."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -122,7 +127,7 @@ class Block(nn.Module):
         self.layers = nn.Sequential(
             *convolution(features, normalised), SharedPReLU(), *convolution(features, normalised)
         )
-        if not normalised:  # many blocks in a row begin near the identity
+        if not normalised:  # so that a deep stack starts near the identity
             nn.init.normal_(cast(Tensor, self.layers[-1].weight), std=0.1 / (3 * math.sqrt(features)))
 
     def forward(self, value: Tensor) -> Tensor:
@@ -146,7 +151,7 @@ class Generator(nn.Module):
         )
         self.grow = nn.Sequential(
             *(nn.Sequential(sub_pixel(features, features, 3), SharedPReLU()) for _ in range(config.scale // 4)),
-            nn.Sequential(sub_pixel(features, features, 3)[0], SharedPReLU()),  # its shuffle is the last layer's
+            nn.Sequential(sub_pixel(features, features, 3)[0], SharedPReLU()),  # its shuffle is part of the last layer
         )
         self.tail = ShuffledConv2d(features, channels, 9, padding=4)
         self.enlarge = Bicubic(channels, config.scale) if config.skip else None
@@ -161,8 +166,8 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Sequential):
-    """Images [n, c, h, w] in 0..1 → scores [n] (figure 4). Crops of other sizes than the paper's are brought to its
-    6x6 places before the linear layers."""
+    """Images [n, c, h, w] in 0..1 → logits [n] (figure 4). Feature maps of crops larger than the paper's are pooled
+    to its 6x6 places before the linear layers."""
 
     def __init__(self, channels: int, width: int, crop_size: int) -> None:
         layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, padding=1), nn.LeakyReLU(SLOPE, inplace=True)]
@@ -186,10 +191,11 @@ class Discriminator(nn.Sequential):
 
 
 class SRGAN(AdamFamily):
-    """A generator that enlarges images, and in the second stage a discriminator of large ones."""
+    """SRGAN: super-resolution by 2 or 4."""
 
     Config = SRGANConfig
     image_range = (0.0, 1.0)
+    generates = False
     sheet_side = 3
 
     def __init__(self, config: SRGANConfig) -> None:
@@ -241,7 +247,7 @@ class SRGAN(AdamFamily):
             loss["adversarial"] = config.adversarial * generator_loss("bce", nets.discriminator(image))
 
     def pair(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The large images and the small ones, in 0..1."""
+        """Large and small images, in 0..1."""
         if batch.condition is None:
             return batch.image, whole_levels(reduce(batch.image, self.config.scale))
         return batch.image, batch.condition
@@ -253,13 +259,13 @@ class SRGAN(AdamFamily):
     def sample_inputs(
         self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
     ) -> tuple[Tensor, ...]:
-        """Small images, and the large ones that they were: as much as a crop from the middle of each."""
+        """Centre crops of small images, and of the corresponding large ones."""
         large_px = spec.image_size[0]
         small_px = large_px // self.config.scale
         found: list[tuple[Tensor, Tensor]] = []
         while len(found) < count and (batch := next(batches, None)) is not None:
             large, small = self.pair(batch)
-            # Both are cut at the same place: the corner is that of the small one.
+            # Both are cropped at the same place: the corner is that of the small one.
             corner = [max(0, (side - small_px) // 2) for side in small.shape[2:]]
             wide = [px * self.config.scale for px in corner]
             found += zip(window(small, corner, small_px), window(large, wide, large_px), strict=True)
@@ -270,45 +276,41 @@ class SRGAN(AdamFamily):
         return nets.generator(inputs[0]).clamp(0, 1)
 
     def sheet(self, samples: Tensor, *inputs: Tensor) -> Tensor:
-        """Each image enlarged by bicubic interpolation, by the generator, and as it was."""
+        """Each image upscaled by bicubic interpolation, by the generator, and the original."""
         small, large = inputs
         return torch.stack((enlarge(small, self.config.scale).clamp(0, 1), samples, large), 1).flatten(0, 1)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
-        """PSNR in dB and SSIM of images in whole levels, without a border of ``scale`` pixels: of their brightness,
-        that of MATLAB's ``rgb2ycbcr`` before rounding, and of all colours; and what bicubic interpolation reaches."""
+        """PSNR in dB and SSIM of 8-bit images without a border of ``scale`` pixels, of luma (MATLAB's ``rgb2ycbcr``
+        before rounding) and of RGB; and PSNR of bicubic interpolation."""
         scale = self.config.scale
         large, small = self.pair(batch)
-        colours, plain, target = (
+        rgb, plain, target = (
             metrics.inside(whole_levels(image), scale)
             for image in (nets.generator(small), enlarge(small, scale), large)
         )
-        brightness, plain_brightness, target_brightness = map(metrics.luma, (colours, plain, target))
-        psnr_luma = metrics.peak_signal_to_noise(brightness, target_brightness)
+        luma, plain_luma, target_luma = map(metrics.luma, (rgb, plain, target))
+        psnr_luma = metrics.peak_signal_to_noise(luma, target_luma)
         return {
             "score": -psnr_luma,
             "psnr_luma": psnr_luma,
-            "psnr_luma_bicubic": metrics.peak_signal_to_noise(plain_brightness, target_brightness),
-            "ssim_luma": metrics.structural_similarity(brightness, target_brightness),
-            "psnr_rgb": metrics.peak_signal_to_noise(colours, target),
-            "ssim_rgb": metrics.structural_similarity(colours, target),
+            "psnr_luma_bicubic": metrics.peak_signal_to_noise(plain_luma, target_luma),
+            "ssim_luma": metrics.structural_similarity(luma, target_luma),
+            "psnr_rgb": metrics.peak_signal_to_noise(rgb, target),
+            "ssim_rgb": metrics.structural_similarity(rgb, target),
         }
 
     def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
         generator = nets.generator
         device = next(generator.parameters()).device
         channels = generator.tail.out_channels
-        card = {
-            "dynamic_size": True,
-            "scale": self.config.scale,
-            "channels": channels,
-            "context": receptive_radius(generator),
-        }
+        context = receptive_radius(generator)
+        card = CardFields(any_size=True, scale=self.config.scale, channels=channels, context=context)
         examples = drawn_images(2, channels, 48).to(device)
-        return [Exportable(kind="translator", module=merged(generator), inputs={"image": examples}, facts=card)]
+        return [Exportable(kind="translator", module=merged(generator), inputs={"image": examples}, card=card)]
 
 
 def window(image: Tensor, corner: list[int], side: int) -> Tensor:
-    """A square of images [n, c, h, w] on the CPU; beyond their edge, that edge goes on."""
+    """Square crop of images [n, c, h, w] on the CPU, padded by replication beyond their edges."""
     part = image[:, :, corner[0] :, corner[1] :][:, :, :side, :side].cpu()
     return F.pad(part, (0, side - part.shape[3], 0, side - part.shape[2]), "replicate")

@@ -1,9 +1,14 @@
-"""Variational autoencoders: the two-level MLP with a linear budget, and a convolutional one of today's craft.
+"""Variational autoencoders: two stochastic layers of an MLP, or a convolutional one.
 
-``hierarchical``: two stochastic layers of small linear maps (Sønderby et al. 2016, "Ladder Variational Autoencoders",
-section 2.1, the plain hierarchy). ``conv``: residual blocks with GroupNorm around one Gaussian latent (Kingma &
-Welling 2014, "Auto-Encoding Variational Bayes"; β from Higgins et al. 2017, free bits from Kingma et al. 2016). Its
-files take standard normal latents and lay them as the encoder does (see ``trainer.parts.latent_whitening``).
+``hierarchical``: two stochastic layers of small MLPs (Sønderby et al. 2016, "Ladder Variational Autoencoders", section
+2.1, the plain hierarchy). ``conv``: residual blocks with GroupNorm around one Gaussian latent (Kingma & Welling 2014,
+"Auto-Encoding Variational Bayes"; β from Higgins et al. 2017, free bits from Kingma et al. 2016). Its exported latents
+are whitened (see ``trainer.parts.latent_whitening``).
+
+**Differs from the papers.** The loss is Σ(x̂ - x)² + 2 β KL, -2 times the ELBO of a Gaussian decoder of unit variance
+but for a constant (``--reconstruction bernoulli``: the negative ELBO in nats of a Bernoulli decoder). ``hierarchical``
+has two layers of one size, p(z₁|z₂) of unit variance, and neither batch normalisation nor KL warm-up; reconstructions
+and exports use means, not samples. Free bits hold for each dimension, not for groups.
 
     accelerate launch trainer/train_vae.py --data cats.npy --out runs/cats --arch conv
 """
@@ -23,7 +28,7 @@ from trainer.blocks import DownBlock, ResidualBlock, UpBlock, pyramid, sub_pixel
 from trainer.config import RunConfig
 from trainer.contract.errors import require
 from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Pairs, Reading, Turn
-from trainer.parts.gaussian import clamp_log_variance, sample_gaussian, twice_divergence
+from trainer.parts.gaussian import clamp_log_variance, kl_to_standard_normal, sample_gaussian
 from trainer.parts.latent_whitening import (
     FromNormal,
     ToNormal,
@@ -40,58 +45,53 @@ class VAEConfig(RunConfig):
     """Options of the variational autoencoders."""
 
     arch: Literal["hierarchical", "conv"] = "hierarchical"
-    """Two stochastic linear layers, or a convolutional encoder and decoder."""
+    """Two stochastic layers of MLPs, or a convolutional encoder and decoder."""
     latent_size: int = 10
-    """Numbers that describe an image."""
+    """Dimensions of the latent."""
     hidden_size: int = 50
-    """Width of the linear hidden layers (hierarchical)."""
+    """Width of the hidden layers (hierarchical)."""
     width: int = 32
-    """Channels of the finest level; each coarser level doubles them, up to 8 times (conv)."""
+    """Channels of the finest level, doubled with each coarser one, up to 8 times (conv)."""
     basis: int = 0
-    """Images in a learnt basis that runs beside the convolutions, both ways: sharp where all images are alike, as
-    aligned faces are; 0: none (conv)."""
+    """Hidden units of an MLP added to the convolutional encoder and decoder, for sharper images of aligned sets such as
+    faces; 0: none (conv)."""
     learning_rate: float = 0.0
-    """Adam's step size; 0: 1e-4 for hierarchical, 1e-3 for conv."""
+    """Adam's learning rate; 0: 1e-4 for hierarchical, 1e-3 for conv."""
     reconstruction: Literal["squared", "bernoulli"] = "squared"
-    """Squared error, or cross-entropy of pixels taken as probabilities, which makes the loss a bound in nats."""
+    """Reconstruction error: squared, or the cross-entropy of a Bernoulli decoder (the loss is then -ELBO in nats)."""
     beta: float = 1.0
-    """Weight of the Kullback-Leibler terms."""
+    """Weight β of the KL divergence."""
     free_bits: float = 0.0
-    """Nats a latent dimension may use free of charge."""
+    """Free bits: nats per latent dimension below which the KL divergence is not minimised."""
     detail: float = 0.0
-    """Weight of the absolute error by levels of a Laplacian pyramid, which asks for edges where the squared error is
-    content with blur (conv)."""
+    """Weight of the Laplacian pyramid loss, for sharper edges (conv)."""
     perceptual: float = 0.0
-    """Weight of the VGG19 feature distance added to the squared error (conv)."""
+    """Weight of the VGG19 perceptual loss (conv)."""
     vgg: Path | None = None
     """Local VGG19 weights (torchvision's state_dict) for --perceptual; unset: downloaded."""
     target: Path | None = None
-    """Images to reconstruct instead of those of --data, which are encoded (blurred ones, say): a .npy file of as
-    many, or a folder of the same names."""
+    """Images to reconstruct instead of those of --data that are encoded (blurred ones, say): a .npy file of as many, or
+    a folder of the same names."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.latent_size >= 1, "latent_size", self.latent_size, "at least 1")
-        require(self.hidden_size >= 1, "hidden_size", self.hidden_size, "at least 1")
         require(self.width >= 16 and self.width % 16 == 0, "width", self.width, "a multiple of 16")
-        require(self.basis >= 0, "basis", self.basis, "at least 0")
-        require(self.learning_rate >= 0, "learning_rate", self.learning_rate, "at least 0")
-        require(self.beta >= 0, "beta", self.beta, "at least 0")
-        require(self.detail >= 0, "detail", self.detail, "at least 0")
-        require(self.perceptual >= 0, "perceptual", self.perceptual, "at least 0")
+        for name, low in (("latent_size", 1), ("hidden_size", 1), ("basis", 0), ("learning_rate", 0), ("beta", 0),
+                          ("detail", 0), ("perceptual", 0)):  # fmt: skip
+            require(getattr(self, name) >= low, name, getattr(self, name), f"at least {low}")
 
 
 class Terms(NamedTuple):
-    """What one pass gives to learn from."""
+    """Terms of the loss."""
 
-    reconstruction: Tensor  # [n] sum over an image of squared errors, or of cross-entropies in nats
-    detail: Tensor  # [n] pyramid_error, 0 where it is not asked for
-    divergence: Tensor  # [n, latents] twice the Kullback-Leibler divergence, by latent dimension
-    perceptual: Tensor  # [n] feature distance, 0 where there is none
+    reconstruction: Tensor  # [n] sum of squared errors, or cross-entropies in nats, over an image
+    detail: Tensor  # [n] pyramid_error, 0 where unused
+    divergence: Tensor  # [n, latents] KL divergence of each latent dimension in nats
+    perceptual: Tensor  # [n] feature distance, 0 where unused
 
 
 class GaussianHead(nn.Module):
-    """Hidden → mean and log variance, by way of one ReLU layer."""
+    """MLP of one hidden layer → mean and log variance."""
 
     def __init__(self, inputs: int, hidden: int, latent: int) -> None:
         super().__init__()
@@ -105,7 +105,7 @@ class GaussianHead(nn.Module):
 
 
 class TwoLinear(nn.Module):
-    """Linear, ReLU, linear."""
+    """MLP of one hidden layer."""
 
     def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ class TwoLinear(nn.Module):
 
 
 class HierarchicalVAE(nn.Module):
-    """x → z1 → z2 and back, all linear maps with one hidden layer; images are flattened as h·w·c."""
+    """Two stochastic layers, x → z1 → z2 and back, of MLPs with one hidden layer; images are flattened as h·w·c."""
 
     def __init__(self, spec: DataSpec, config: VAEConfig) -> None:
         super().__init__()
@@ -141,11 +141,11 @@ class HierarchicalVAE(nn.Module):
         return self.encoder2(self.encoder1(self.flat(image))[0])[0]
 
     def decode(self, latent: Tensor) -> Tensor:
-        """z2 [n, d] → [n, c, h, w] in 0..1, by way of the means."""
+        """z2 [n, d] → [n, c, h, w] in 0..1, through the mean of z1."""
         return self.image(self.decoder2(latent))
 
     def reconstruct(self, image: Tensor) -> Tensor:
-        """The image that the mean of z1 stands for."""
+        """Decode the mean of z1."""
         return self.image(self.encoder1(self.flat(image))[0])
 
     def forward(self, image: Tensor, target: Tensor | None = None) -> Terms:
@@ -157,8 +157,8 @@ class HierarchicalVAE(nn.Module):
         error = self.error(self.decoder1(z1), flat if target is None else self.flat(target)).sum(1)
         divergence = torch.cat(
             (
-                twice_divergence(mean1 - prior1, log_variance1),
-                twice_divergence(mean2, log_variance2),
+                kl_to_standard_normal(mean1 - prior1, log_variance1),
+                kl_to_standard_normal(mean2, log_variance2),
             ),
             dim=1,
         )
@@ -167,12 +167,12 @@ class HierarchicalVAE(nn.Module):
 
 
 class ConvVAE(nn.Module):
-    """Residual convolutions down to a few pixels, one Gaussian latent, and the same way back."""
+    """Residual convolutional encoder and decoder around one Gaussian latent."""
 
     def __init__(self, spec: DataSpec, config: VAEConfig) -> None:
         super().__init__()
         levels, base = pyramid(spec.image_size, least_px=3)
-        stem = min(levels, 2)  # the finest levels are crossed by one strided convolution: cheap, and enough
+        stem = min(levels, 2)  # one strided convolution replaces the finest levels: cheap, and enough
         widths = [config.width * min(2**level, 8) for level in range(levels - stem + 1)]
         self.base = (widths[-1], *base)
         flat = widths[-1] * base[0] * base[1]
@@ -200,7 +200,7 @@ class ConvVAE(nn.Module):
         self.from_basis = TwoLinear(config.latent_size, config.basis, pixels) if config.basis else None
         self.error = pixel_error(config)
         self.detailed = config.detail > 0
-        self.perceptual: list[PerceptualDistance] = []  # in a list: its frozen weights are no part of this network
+        self.perceptual: list[PerceptualDistance] = []  # in a list, which keeps its weights out of the state_dict
 
     def gaussian(self, image: Tensor) -> tuple[Tensor, Tensor]:
         if image.device.type == "cpu":
@@ -216,7 +216,7 @@ class ConvVAE(nn.Module):
         return self.gaussian(image)[0]
 
     def logits(self, latent: Tensor) -> Tensor:
-        """[n, d] → [n, c, h, w], images before the sigmoid."""
+        """[n, d] → logits [n, c, h, w]."""
         logits = self.decoder(self.expand(latent).unflatten(1, self.base))
         if self.from_basis is not None:
             logits = logits + self.from_basis(latent).unflatten(1, self.shape)
@@ -234,20 +234,20 @@ class ConvVAE(nn.Module):
         error = self.error(logits, target).flatten(1).sum(1)
         detail = pyramid_error(decoded - target) if self.detailed else torch.zeros_like(error)
         distance = self.perceptual[0](decoded, target) if self.perceptual else torch.zeros_like(error)
-        return Terms(error, detail, twice_divergence(mean, log_variance), distance)
+        return Terms(error, detail, kl_to_standard_normal(mean, log_variance), distance)
 
 
 def pixel_error(config: VAEConfig) -> Callable[[Tensor, Tensor], Tensor]:
-    """(logits, images in 0..1) → the error of each pixel."""
+    """Error of each pixel, as a function of logits and of images in 0..1."""
     if config.reconstruction == "bernoulli":
         return partial(F.binary_cross_entropy_with_logits, reduction="none")
     return lambda logits, image: (logits.sigmoid() - image).square()
 
 
 def pyramid_error(difference: Tensor, levels: int = 4) -> Tensor:
-    """Σ_j 4^j |L_j(x̂ - x)|₁ over the levels of a Laplacian pyramid (Bojanowski et al. 2018, "Optimizing the Latent
-    Space of Generative Networks", section 3): [n, c, h, w] → [n]. The pyramid is linear, so that of the difference
-    is the difference of the pyramids."""
+    """Laplacian pyramid loss Σ_j 4^j |L_j(x̂ - x)|₁ (Bojanowski et al. 2018, "Optimizing the Latent
+    Space of Generative Networks", section 3) of differences [n, c, h, w] → [n]. The pyramid is
+    linear: that of the difference is the difference of the pyramids."""
     total = difference.new_zeros(len(difference))
     for level in range(levels):
         coarse = F.avg_pool2d(difference, 2, ceil_mode=True)
@@ -258,7 +258,7 @@ def pyramid_error(difference: Tensor, levels: int = 4) -> Tensor:
 
 
 class VAE(Family):
-    """One network, one turn: Σ(x̂ - x)² + β Σ 2 KL, or the negative bound in nats, and what else is asked for."""
+    """Variational autoencoder, hierarchical or convolutional."""
 
     Config = VAEConfig
     image_range = (0.0, 1.0)
@@ -283,9 +283,10 @@ class VAE(Family):
             nets.vae.perceptual = [PerceptualDistance(self.config.vgg)]
 
     @property
-    def divergence_share(self) -> float:
-        """A squared error is minus twice a Gaussian's logarithm, a cross-entropy minus once a Bernoulli variable's."""
-        return 0.5 if self.config.reconstruction == "bernoulli" else 1.0
+    def kl_weight(self) -> float:
+        """Weight of the KL divergence beside the reconstruction error at β = 1: squared errors sum to -2 log N(x; x̂, 1)
+        but for a constant, cross-entropies to -log of a Bernoulli likelihood."""
+        return 1.0 if self.config.reconstruction == "bernoulli" else 2.0
 
     def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
         rate = self.config.learning_rate or {"hierarchical": 1e-4, "conv": 1e-3}[self.config.arch]
@@ -294,12 +295,12 @@ class VAE(Family):
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
         batch = next(batches)
         with turn("vae") as loss:
-            terms = nets.vae(batch.given, batch.image)
-            divergence = terms.divergence.mean(0).clamp_min(2 * self.config.free_bits)
+            terms = nets.vae(batch.input, batch.image)
+            divergence = terms.divergence.mean(0).clamp_min(self.config.free_bits)
             loss["reconstruction"] = terms.reconstruction.mean()
             if self.config.detail:
                 loss["detail"] = self.config.detail * terms.detail.mean()
-            loss["divergence"] = self.config.beta * self.divergence_share * divergence.sum()
+            loss["divergence"] = self.config.beta * self.kl_weight * divergence.sum()
             if self.config.perceptual:
                 loss["perceptual"] = self.config.perceptual * terms.perceptual.mean()
 
@@ -313,32 +314,32 @@ class VAE(Family):
         return decode(*inputs)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
-        """Squared errors; of ``bernoulli`` also the negative bound in nats, from one draw of the latent."""
+        """Mean squared errors; for ``bernoulli`` also -ELBO in nats, from one sample of the latent."""
 
         def error(image: Tensor) -> Tensor:
             return (image - batch.image).square().flatten(1).mean(1)
 
-        exported = error(nets.vae.decode(nets.vae.encode(batch.given)))  # as the exported pair of files does it
-        own = error(nets.vae.reconstruct(batch.given)) if self.config.arch == "hierarchical" else exported
+        exported = error(nets.vae.decode(nets.vae.encode(batch.input)))  # as the exported files reconstruct
+        own = error(nets.vae.reconstruct(batch.input)) if self.config.arch == "hierarchical" else exported
         if self.config.reconstruction == "squared":
             return {"score": own, "mse": own, "mse_exported": exported}
-        terms = nets.vae(batch.given, batch.image)
-        bound = terms.reconstruction + self.divergence_share * terms.divergence.sum(1)
+        terms = nets.vae(batch.input, batch.image)
+        bound = terms.reconstruction + self.kl_weight * terms.divergence.sum(1)
         return {"score": bound, "bound": bound, "mse": own, "mse_exported": exported}
 
     def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
         if self.config.arch == "hierarchical":
             return latent_facts(nets.vae.encode, batches)
-        found = [nets.vae.gaussian(batch.given) for batch in batches]
+        found = [nets.vae.gaussian(batch.input) for batch in batches]
         means, log_variances = (torch.cat(parts).cpu() for parts in zip(*found, strict=True))
         return fit_gaussian(means, log_variances.exp())
 
     def whitening(self, facts: Mapping[str, Any]) -> Whitening | None:
-        """None for the hierarchical one: its prior is learnt, and z2 is standard normal as it is."""
+        """Whitening of the latents; ``None`` for hierarchical, whose z2 needs none."""
         return Whitening(facts, self.config.latent_size) if self.config.arch == "conv" else None
 
     def pair(self, nets: Nets, whitening: Whitening | None) -> tuple[nn.Module, nn.Module]:
-        """The decoder and the encoder of files, whose latents are standard normal."""
+        """Decoder and encoder of the exported files, with standard normal latents."""
         decode, encode = Call(nets.vae, "decode"), Call(nets.vae, "encode")
         if whitening is None:
             return decode, encode
@@ -347,14 +348,15 @@ class VAE(Family):
 
     def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
         whitening = self.whitening(facts)
-        told = facts if whitening is None else whitening.facts(facts)
-        return generator_and_encoder(*self.pair(nets, whitening), self.config.latent_size, told)
+        if whitening is not None:
+            facts = whitening.facts(facts)
+        return generator_and_encoder(*self.pair(nets, whitening), self.config.latent_size, facts)
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Tensor], name: str) -> tuple["VAE", DataSpec, Nets]:
-        """Take over a bare ``hierarchical`` state_dict of square images flattened in h·w·BGR order.
+        """Import a bare ``hierarchical`` state_dict of square images flattened in h·w·BGR order.
 
-        Raises ``ValueError`` where the keys or sizes are not those of that layout.
+        Raises ``ValueError`` for other keys or sizes.
         """
         expected = set(HierarchicalVAE(DataSpec(image_size=(2, 2), channels=3), VAEConfig()).state_dict())
         if set(state) != expected:

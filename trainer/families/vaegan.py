@@ -1,8 +1,12 @@
-"""A VAE whose decoder also has to convince a residual network (after Larsen et al. 2016, "Autoencoding beyond pixels
-using a learned similarity metric", with the error measured on pixels).
+"""VAE-GAN: a VAE with an adversarial loss (after Larsen et al. 2016, "Autoencoding beyond pixels using a learned
+similarity metric").
 
-The encoder halves an image five times; the discriminator is a ResNet (He et al. 2016) that judges patches: 3x3 of them
-in 96 px. On a CPU, ``--discriminator resnet18`` or ``resnet10`` trains in a fraction of the time.
+The encoder halves an image five times; the discriminator is a ResNet (He et al. 2016) with one logit per patch, 3x3 of
+them in 96 px. On a CPU, ``--discriminator resnet18`` or ``resnet10`` trains in a fraction of the time.
+
+**Differs from the paper.** The reconstruction error is measured on pixels (absolute and cross-entropy), not in features
+of the discriminator; the discriminator sees reconstructions, no samples of the prior; the adversarial loss trains the
+encoder too; the KL divergence is a mean over dimensions; Adam instead of RMSProp.
 
     accelerate launch trainer/train_vaegan.py --data faces.npy --out runs/faces
 """
@@ -21,7 +25,7 @@ from trainer.contract.errors import UserError, require
 from trainer.family import Batch, DataSpec, Exportable, Nets, Reading, Turn
 from trainer.parts.adam import AdamConfig, AdamFamily
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
-from trainer.parts.gaussian import clamp_log_variance, sample_gaussian, twice_divergence
+from trainer.parts.gaussian import clamp_log_variance, kl_to_standard_normal, sample_gaussian
 from trainer.parts.latent_whitening import (
     KEPT_TO_MIX,
     FromNormal,
@@ -30,7 +34,7 @@ from trainer.parts.latent_whitening import (
     fit_gaussian,
     generator_and_encoder,
 )
-from trainer.parts.perceptual import DEVIATION, MEAN
+from trainer.parts.perceptual import MEAN, STD
 
 WIDTHS = (32, 64, 128, 256, 512)  # channels, one halving each
 PLACES_PX = 2 ** len(WIDTHS)  # pixels a side that become one place of the coarsest layer, and one patch
@@ -41,27 +45,27 @@ class VAEGANConfig(AdamConfig):
     """Options of the VAE-GAN."""
 
     image_size: int = 96
-    """Side of the square that images are resized to, in pixels, a multiple of 32; 0 keeps that of the data."""
+    """Side in pixels of the square that images are resized to, a multiple of 32; 0 keeps the size of the data."""
     rgb_only: bool = True
     """Leave out image files of a folder that are grey, CMYK, of a palette or with alpha."""
     rotate: float = 10.0
-    """Turn each image by up to this many degrees either way."""
+    """Rotate each image by a random angle of at most this many degrees."""
     batch_size: int = 64
-    """Images a step and rank."""
+    """Images per step and rank."""
     latent_size: int = 256
-    """Numbers that describe an image."""
+    """Dimensions of the latent."""
     discriminator: Literal["resnet50", "resnet18", "resnet10"] = "resnet50"
-    """The network that judges patches; resnet10 has one block a stage."""
+    """Body of the discriminator; resnet10 has one block per stage."""
     discriminator_weights: Path | None = None
-    """State_dict of torchvision's network of that name, to begin with; unset: random weights."""
+    """State_dict of torchvision's network of that name to start from; unset: random weights."""
     adversarial: float = 1.0
-    """Weight of the discriminator's verdict on reconstructions."""
+    """Weight of the adversarial loss."""
     absolute: float = 100.0
     """Weight of the mean absolute error."""
     cross_entropy: float = 1.0
-    """Weight of the mean binary cross-entropy of a pixel."""
+    """Weight of the mean binary cross-entropy of pixels."""
     divergence: float = 1.0
-    """Weight of the Kullback-Leibler divergence from the prior, in nats a latent number: a mean, as all terms are."""
+    """Weight of the KL divergence from the prior in nats, a mean over latent dimensions."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -72,7 +76,7 @@ class VAEGANConfig(AdamConfig):
 
 
 class Pass(NamedTuple):
-    """What one pass gives to learn from."""
+    """Outputs of a forward pass in training."""
 
     logits: Tensor  # [n, c, h, w] of the reconstruction, before the sigmoid
     mean: Tensor  # [n, d]
@@ -80,7 +84,7 @@ class Pass(NamedTuple):
 
 
 class VAE(nn.Module):
-    """Images [n, c, h, w] in 0..1 → a Gaussian latent → images, by five strided convolutions each way."""
+    """Images [n, c, h, w] in 0..1 → a Gaussian latent → images, by five strided convolutions in encoder and decoder."""
 
     def __init__(self, spec: DataSpec, latent: int) -> None:
         super().__init__()
@@ -119,10 +123,10 @@ class VAE(nn.Module):
 
 
 class PatchResNet(nn.Module):
-    """Images [n, c, h, w] in 0..1 → scores [n, 1, h/32, w/32], by the body of torchvision's network of that name."""
+    """Images [n, c, h, w] in 0..1 → logits [n, 1, h/32, w/32], by the body of torchvision's network ``name``."""
 
-    mean: Tensor  # of the images that torchvision's weights expect
-    deviation: Tensor
+    mean: Tensor  # of ImageNet, as torchvision's weights expect
+    std: Tensor
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -133,23 +137,23 @@ class PatchResNet(nn.Module):
             if name == "resnet10"
             else getattr(resnet, name)(weights=None)
         )
-        *body, _, classify = network.named_children()  # without pooling over all places
+        *body, _, classify = network.named_children()  # without global pooling
         for part, layer in body:
             self.add_module(part, layer)
         self.body = [part for part, _ in body]
         self.patch = nn.Conv2d(classify[1].in_features, 1, 1)
         self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("deviation", torch.tensor(DEVIATION).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
-        value = (image.expand(-1, 3, -1, -1) - self.mean) / self.deviation  # grey is as good as three equal colours
+        value = (image.expand(-1, 3, -1, -1) - self.mean) / self.std  # grey becomes three equal channels
         for part in self.body:
             value = self.get_submodule(part)(value)
         return self.patch(value)
 
 
 class VAEGAN(AdamFamily):
-    """The encoder and decoder learn together, against the discriminator of their reconstructions."""
+    """VAE-GAN: a VAE with an adversarial loss."""
 
     Config = VAEGANConfig
     image_range = (0.0, 1.0)
@@ -189,7 +193,7 @@ class VAEGAN(AdamFamily):
             loss["adversarial"] = config.adversarial * generator_loss("bce", nets.discriminator(decoded))
             loss["absolute"] = config.absolute * (decoded - image).abs().mean()
             loss["cross_entropy"] = config.cross_entropy * F.binary_cross_entropy_with_logits(logits, image)
-            loss["divergence"] = config.divergence * 0.5 * twice_divergence(mean, log_variance).mean()
+            loss["divergence"] = config.divergence * kl_to_standard_normal(mean, log_variance).mean()
 
     def sample_inputs(
         self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
@@ -201,7 +205,7 @@ class VAEGAN(AdamFamily):
         return decode(*inputs)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
-        """Errors of images decoded from the mean of their latents."""
+        """Mean absolute and squared errors of images decoded from posterior means."""
         error = (Decode(nets.vae)(Encode(nets.vae)(batch.image)) - batch.image).flatten(1)
         absolute = error.abs().mean(1)
         return {"score": absolute, "mae": absolute, "mse": error.square().mean(1)}
@@ -212,7 +216,7 @@ class VAEGAN(AdamFamily):
         return fit_gaussian(means, log_variances.exp(), KEPT_TO_MIX)
 
     def pair(self, nets: Nets, whitening: Whitening) -> tuple[nn.Module, nn.Module]:
-        """The decoder and the encoder of files, whose latents are standard normal as those of training are not."""
+        """Decoder and encoder of the exported files, with whitened latents."""
         device = next(nets.vae.parameters()).device
         decode, encode = Decode(nets.vae), Encode(nets.vae)
         return FromNormal(decode, whitening).to(device).eval(), ToNormal(encode, whitening).to(device).eval()
@@ -234,7 +238,7 @@ class Decode(nn.Module):
 
 
 class Encode(nn.Module):
-    """Images [n, c, h, w] in 0..1 → the means of their latents, f32 [n, d]."""
+    """Images [n, c, h, w] in 0..1 → posterior means, f32 [n, d]."""
 
     def __init__(self, network: VAE) -> None:
         super().__init__()

@@ -1,6 +1,9 @@
-"""The Wasserstein GAN with clipped weights (Arjovsky et al. 2017, "Wasserstein GAN", algorithm 1).
+"""Wasserstein GAN with weight clipping (Arjovsky et al. 2017, "Wasserstein GAN", algorithm 1).
 
-accelerate launch trainer/train_wgan.py --data faces.npy --out runs/faces
+**Differs from the paper.** Nothing in the algorithm and its constants; the generator of ``mlp`` ends in tanh and has He
+initialisation.
+
+    accelerate launch trainer/train_wgan.py --data faces.npy --out runs/faces
 """
 
 from collections.abc import Iterator
@@ -22,19 +25,19 @@ class WGANConfig(AdversarialConfig):
     """Options of the Wasserstein GAN."""
 
     arch: Literal["conv", "mlp"] = "conv"
-    """DCGAN's 4x4 convolutions, or four fully connected layers each."""
+    """DCGAN's 4x4 convolutions, or four fully connected layers in each network."""
     width: int = 64
-    """Channels at half the image's size; each further halving doubles them, up to 8 times (conv)."""
+    """Channels at half the image size; each further halving doubles them, up to 8 times (conv)."""
     hidden_size: int = 512
     """Width of the fully connected layers (mlp)."""
     batch_size: int = 64
-    """Images of each turn of the critic, and rank."""
+    """Images per turn of the critic and rank."""
     learning_rate: float = 5e-5
-    """RMSProp's step size, of both networks."""
+    """RMSProp's learning rate, of both networks."""
     critic_steps: int = 5
-    """Turns that the critic takes, on a fresh batch each, before the generator's."""
+    """Turns of the critic, each on a new batch, before a turn of the generator."""
     clip: float = 0.01
-    """The critic's weights are kept within plus and minus this."""
+    """The critic's weights are clipped to plus and minus this."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -52,7 +55,7 @@ def layers(inputs: int, hidden: int, outputs: int) -> list[nn.Module]:
 
 
 class WGAN(Adversarial):
-    """A generator, and a critic whose slope is bounded by clipping its weights."""
+    """Wasserstein GAN with weight clipping."""
 
     Config = WGANConfig
 

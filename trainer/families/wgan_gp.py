@@ -1,7 +1,10 @@
-"""The Wasserstein GAN with gradient penalty (Gulrajani et al. 2017, "Improved Training of Wasserstein GANs",
-algorithm 1).
+"""Wasserstein GAN with gradient penalty (Gulrajani et al. 2017, "Improved Training of Wasserstein GANs", algorithm 1).
 
-``conv``: DCGAN's 4x4 convolutions with a critic that normalises no batches. ``resnet``: residual blocks (appendix F).
+``conv``: DCGAN's 4x4 convolutions, without batch normalisation in the critic. ``resnet``: residual blocks (appendix F).
+
+**Differs from the paper.** Nothing in the algorithm and its constants. Latents have 100 dimensions (``--latent-size
+128`` for the paper's residual networks), and the critic of ``resnet`` is layer-normalised (``--critic-norm none``: the
+paper's for CIFAR-10, whose learning rate is 2e-4 and falls: ``--learning-rate 2e-4 --schedule linear``).
 
     accelerate launch trainer/train_wgan_gp.py --data faces.npy --out runs/faces
 """
@@ -21,7 +24,7 @@ from trainer.parts.adam import AdamConfig
 from trainer.parts.adversarial import Adversarial, AdversarialConfig
 from trainer.parts.gan_losses import discriminator_loss, generator_loss, gradient_penalty
 
-GROUP = 8  # channels that are normalised together by --critic-norm group
+GROUP = 8  # channels per group of --critic-norm group
 
 NORMS: dict[str, Callable[[int], nn.Module]] = {
     "layer": lambda channels: nn.GroupNorm(1, channels),
@@ -37,21 +40,21 @@ class WGANGPConfig(AdversarialConfig, AdamConfig):
     arch: Literal["conv", "resnet"] = "conv"
     """4x4 convolutions, or residual blocks."""
     width: int = 0
-    """Channels: at half the image's size, doubled with each further halving up to 8 times (conv), or everywhere
-    (resnet); a multiple of 8; 0: 64 for conv, 128 for resnet."""
+    """Channels: at half the image size, doubled with each further halving up to 8 times (conv), or everywhere (resnet);
+    a multiple of 8; 0: 64 for conv, 128 for resnet."""
     critic_norm: Literal["layer", "group", "none"] = "layer"
-    """What the critic normalises: all channels of an image, eight at a time, or nothing. Never batches: the penalty is
-    one of each image by itself."""
+    """Normalisation of the critic: layer, groups of eight channels, or none. Never batch normalisation: the penalty
+    is on the gradient of each image by itself."""
     batch_size: int = 64
-    """Images of each turn of the critic, and rank."""
+    """Images per turn of the critic and rank."""
     learning_rate: float = 1e-4
-    """Adam's step size, of both networks."""
+    """Adam's learning rate, of both networks."""
     beta1: float = 0.0
-    """Adam's memory of gradients."""
+    """Adam's β₁."""
     beta2: float = 0.9
-    """Adam's memory of squared gradients."""
+    """Adam's β₂."""
     critic_steps: int = 5
-    """Turns that the critic takes, on a fresh batch each, before the generator's."""
+    """Turns of the critic, each on a new batch, before a turn of the generator."""
     penalty: float = 10.0
     """Weight of the gradient penalty."""
 
@@ -64,7 +67,8 @@ class WGANGPConfig(AdversarialConfig, AdamConfig):
 
 
 class Residual(nn.Module):
-    """norm, ReLU, 3x3, norm, ReLU, 3x3, beside a 1x1 shortcut; to another ``size`` by repeating or averaging pixels."""
+    """Residual block: norm, ReLU, 3x3, norm, ReLU, 3x3, with a 1x1 shortcut; resizes to ``size`` by nearest-neighbour
+    upsampling or average pooling."""
 
     def __init__(self, channels: int, norm: Callable[[int], nn.Module], size: tuple[int, int] | None, up: bool) -> None:
         super().__init__()
@@ -87,7 +91,7 @@ class Residual(nn.Module):
 
 
 class ResNetGenerator(nn.Sequential):
-    """Latents [n, d] → a few pixels → one residual block a doubling → images [n, c, h, w] in -1..1."""
+    """Latents [n, d] → images [n, c, h, w] in -1..1, with one residual block per doubling."""
 
     def __init__(self, latent: int, spec: DataSpec, width: int) -> None:
         sizes = halvings(spec.image_size)[::-1]  # small to large
@@ -103,7 +107,7 @@ class ResNetGenerator(nn.Sequential):
 
 
 class ResNetCritic(nn.Module):
-    """Images [n, c, h, w] → one residual block a halving, down to 8 px or so, and two more → scores [n]."""
+    """Images [n, c, h, w] → scores [n], with one residual block per halving to about 8 px, and two more."""
 
     def __init__(self, spec: DataSpec, width: int, norm: Callable[[int], nn.Module]) -> None:
         super().__init__()
@@ -127,7 +131,7 @@ class ResNetCritic(nn.Module):
 
 
 class WGANGP(Adversarial):
-    """A generator, and a critic whose slope is taught to be one."""
+    """Wasserstein GAN with gradient penalty."""
 
     Config = WGANGPConfig
 
@@ -155,7 +159,7 @@ class WGANGP(Adversarial):
             with torch.no_grad():
                 fake = nets.generator(self.noise(len(real), real.device))
             with turn("critic") as loss:
-                # in one pass: nothing in this critic looks across images
+                # in one pass: this critic has no batch normalisation
                 real_score, fake_score = nets.critic(torch.cat([real, fake])).chunk(2)
                 loss["real"] = discriminator_loss("wgan", real_score, True)
                 loss["fake"] = discriminator_loss("wgan", fake_score, False)

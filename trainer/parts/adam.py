@@ -1,4 +1,4 @@
-"""Families whose networks all learn by Adam with a short memory."""
+"""Options and optimiser of families whose networks are all trained with Adam."""
 
 from dataclasses import dataclass
 
@@ -15,9 +15,9 @@ class AdamConfig(RunConfig):
     """Options of Adam."""
 
     learning_rate: float = 2e-4
-    """Adam's step size, of all networks."""
+    """Adam's learning rate, of all networks."""
     beta1: float = 0.5
-    """Adam's memory of gradients."""
+    """Adam's β₁."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

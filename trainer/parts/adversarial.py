@@ -1,4 +1,4 @@
-"""What families have in common whose generator turns latents of a known prior into images: all but the paper."""
+"""Base of families whose generator maps latents of a known prior to images: options, sampling, export."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,18 +9,18 @@ from torch import Tensor, nn
 
 from trainer.config import RunConfig
 from trainer.contract.errors import require
-from trainer.family import Batch, DataSpec, Exportable, Nets
+from trainer.family import Batch, CardFields, DataSpec, Exportable, Latent, Nets
 from trainer.parts.adam import AdamFamily
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdversarialConfig(RunConfig):
-    """Options of families whose images come from drawn latents."""
+    """Options of families that generate images from latents of a known prior."""
 
     latent_size: int = 100
-    """Numbers that an image is made of."""
+    """Dimensions of the latent."""
     prior: Literal["normal", "uniform"] = "normal"
-    """What those numbers are drawn from: N(0, 1), or evenly from -1..1."""
+    """Prior of the latent: N(0, 1), or uniform on -1..1."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -32,7 +32,7 @@ class Adversarial(AdamFamily):
     """Base of families with a network ``generator``: latents f32 [n, d] → images in the family's image_range."""
 
     def noise(self, count: int, device: torch.device | None = None, generator: torch.Generator | None = None) -> Tensor:
-        """Latents from the prior, f32 [count, d]."""
+        """Sample latents from the prior, f32 [count, d]."""
         shape = (count, self.config.latent_size)
         if self.config.prior == "uniform":
             return torch.rand(shape, device=device, generator=generator) * 2 - 1
@@ -49,13 +49,13 @@ class Adversarial(AdamFamily):
     def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
         device = next(nets.generator.parameters()).device
         latent = self.noise(2, generator=torch.Generator().manual_seed(0)).to(device)
-        card = {"latent": {"size": self.config.latent_size, "prior": self.config.prior}, **facts}
+        card = CardFields(latent=Latent.of(facts, self.config.latent_size, self.config.prior))
         images = AsImages(nets.generator, self.image_range)
-        return [Exportable(kind="generator", module=images, inputs={"latent": latent}, facts=card)]
+        return [Exportable(kind="generator", module=images, inputs={"latent": latent}, card=card)]
 
 
 class AsImages(nn.Module):
-    """A generator whose images are brought to 0..1."""
+    """A generator, its images rescaled to 0..1."""
 
     def __init__(self, generator: nn.Module, image_range: tuple[float, float]) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""What the plain autoencoders have in common: latents that can be drawn, though nothing in training makes them so.
+"""Base of the plain autoencoders: mean squared error, and latents that can be sampled from N(0, I).
 
-The codes of an autoencoder follow no prior. A latent is therefore a code's whitened principal components, measured on
-training images: N(0, I) to whoever draws it, the strongest direction first.
+The codes of an autoencoder follow no prior. A latent is therefore the whitened principal components of a code, measured
+on training images: its mean is 0 and its covariance I, the strongest direction first.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,8 +16,8 @@ from trainer.contract.errors import require
 from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Turn
 from trainer.parts.latent_whitening import KEPT, generator_and_encoder, signs
 
-MEASURED = 512  # codes of training images, or up to twice as many, on which mean and directions are measured
-FLATTEST = 1e-3  # of the largest deviation: whitening would only blow up the noise of what varies less
+MEASURED = 512  # training images, or up to twice as many, whose codes give mean and directions
+FLATTEST = 1e-3  # of the largest std: whitening would only amplify the noise of weaker directions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +25,9 @@ class AutoencoderConfig(RunConfig):
     """Options of the plain autoencoders."""
 
     latent_size: int = 64
-    """Numbers that describe an image to the viewer."""
+    """Dimensions of the latent: principal components of the code."""
     learning_rate: float = 1e-3
-    """Adam's step size."""
+    """Adam's learning rate."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -36,12 +36,12 @@ class AutoencoderConfig(RunConfig):
 
 
 class Autoencoder(nn.Module):
-    """An encoder of images [n, c, h, w] in -1..1 to codes [n, ...], a decoder back, and how codes are spread: latents
-    are z = D⁻¹ Uᵀ (code - mean), U the strongest principal directions, D the standard deviations along them."""
+    """Encoder of images [n, c, h, w] in -1..1 to codes [n, ...], decoder, and the whitening of codes: latents are
+    z = D⁻¹ Uᵀ (code - mean), U the strongest principal directions, D their standard deviations."""
 
     mean: Tensor  # [numbers of a code]
     directions: Tensor  # [numbers of a code, d], orthonormal
-    deviations: Tensor  # [d], falling
+    stds: Tensor  # [d], falling
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module, code_shape: tuple[int, ...], latent_size: int) -> None:
         super().__init__()
@@ -49,25 +49,33 @@ class Autoencoder(nn.Module):
         numbers = torch.Size(code_shape).numel()
         self.register_buffer("mean", torch.zeros(numbers))
         self.register_buffer("directions", torch.zeros(numbers, latent_size))
-        self.register_buffer("deviations", torch.ones(latent_size))
+        self.register_buffer("stds", torch.ones(latent_size))
+        self.register_load_state_dict_pre_hook(rename_stds)
 
     def forward(self, image: Tensor) -> Tensor:
         return self.decoder(self.encoder(image))
 
     def measure(self, codes: Tensor) -> None:
-        """Set mean, directions and deviations by codes [k, ...] of training images."""
+        """Set mean, directions and stds from codes [k, ...] of training images."""
         codes = codes.flatten(1).double()
         mean = codes.mean(0)
-        rows, values, _ = torch.linalg.svd((codes - mean) @ (codes - mean).T)  # of images: fewer than numbers
-        latent_size = len(self.deviations)
+        gram = (codes - mean) @ (codes - mean).T  # smaller than the covariance: fewer images than dimensions
+        rows, values, _ = torch.linalg.svd(gram)
+        latent_size = len(self.stds)
         count = min(latent_size, int((values > 1e-9 * values[0].clamp_min(1e-30)).sum()), len(codes) - 1)
         spans = rows[:, :count].T @ (codes - mean)
         spans *= signs(spans) / spans.norm(dim=1, keepdim=True)
-        deviations = codes.new_zeros(latent_size)
-        deviations[:count] = (values[:count] / max(len(codes) - 1, 1)).sqrt()
+        stds = codes.new_zeros(latent_size)
+        stds[:count] = (values[:count] / max(len(codes) - 1, 1)).sqrt()
         self.mean.copy_(mean)
         self.directions.zero_()[:, :count] = spans.T
-        self.deviations.copy_(deviations.clamp_min(max(FLATTEST * float(deviations.max()), 1e-6)))
+        self.stds.copy_(stds.clamp_min(max(FLATTEST * float(stds.max()), 1e-6)))
+
+
+def rename_stds(network: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Read a state_dict of version 0.1, where ``stds`` were called deviations."""
+    if prefix + "deviations" in state:
+        state[prefix + "stds"] = state.pop(prefix + "deviations")
 
 
 class Decode(nn.Module):
@@ -80,7 +88,7 @@ class Decode(nn.Module):
 
     def forward(self, latent: Tensor) -> Tensor:
         network = self.network
-        code = network.mean + (latent * network.deviations) @ network.directions.T
+        code = network.mean + (latent * network.stds) @ network.directions.T
         return network.decoder(code.unflatten(1, network.code_shape)) * 0.5 + 0.5
 
 
@@ -95,11 +103,11 @@ class Encode(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         network = self.network
         code = network.encoder(image * 2 - 1).flatten(1)
-        return (code - network.mean) @ network.directions / network.deviations
+        return (code - network.mean) @ network.directions / network.stds
 
 
 class AutoencoderFamily(Family):
-    """Base of the families: one network, one turn, the mean squared error."""
+    """Base class: one network, one turn, the mean squared error."""
 
     def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
         return torch.optim.Adam(parameters, lr=self.config.learning_rate, fused=fused)
@@ -119,7 +127,7 @@ class AutoencoderFamily(Family):
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
         """The mean squared error of images in 0..1."""
-        halved = (nets.autoencoder(batch.image).clamp(-1, 1) - batch.image) / 2  # -1..1 is twice as wide as 0..1
+        halved = (nets.autoencoder(batch.image).clamp(-1, 1) - batch.image) / 2  # from -1..1 to 0..1
         mse = halved.square().flatten(1).mean(1)
         return {"score": mse, "mse": mse}
 
@@ -130,7 +138,7 @@ class AutoencoderFamily(Family):
         for batch in batches:
             first = batch.image[:KEPT] if first is None else first
             codes += network.encoder(batch.image[::stride])
-            while len(codes) >= 2 * MEASURED:  # from all over the set, never more than so many in memory
+            while len(codes) >= 2 * MEASURED:  # evenly from the whole set, with bounded memory
                 codes, stride = codes[::2], 2 * stride
         assert first is not None
         network.measure(torch.stack(codes))

@@ -1,4 +1,4 @@
-"""What small images have gone through, on whole batches and their device: blur, reduction, noise, JPEG."""
+"""Degradation of training images for super-resolution, batched and on their device: blur, downscaling, noise, JPEG."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,28 +9,28 @@ from torch.nn import functional as F
 
 from trainer.contract.resample import matrix
 
-# ITU-T T.81, tables K.1 and K.2: steps of the coefficients of brightness and of colour at quality 50.
-_BRIGHTNESS = (
+# ITU-T T.81, tables K.1 and K.2: quantisation of luma and chroma coefficients at quality 50.
+_LUMA = (
     (16, 11, 10, 16, 24, 40, 51, 61), (12, 12, 14, 19, 26, 58, 60, 55), (14, 13, 16, 24, 40, 57, 69, 56),
     (14, 17, 22, 29, 51, 87, 80, 62), (18, 22, 37, 56, 68, 109, 103, 77), (24, 35, 55, 64, 81, 104, 113, 92),
     (49, 64, 78, 87, 103, 121, 120, 101), (72, 92, 95, 98, 112, 100, 103, 99),
 )  # fmt: skip
-_COLOUR = (
+_CHROMA = (
     (17, 18, 24, 47, 99, 99, 99, 99), (18, 21, 26, 66, 99, 99, 99, 99), (24, 26, 56, 99, 99, 99, 99, 99),
     (47, 66, 99, 99, 99, 99, 99, 99), *((99,) * 8,) * 4,
 )  # fmt: skip
-# JFIF: levels RGB → brightness and two differences of colour, these about 128.
+# JFIF: RGB → luma and two chroma differences, the latter about 128.
 _YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
-_BEST = 95  # highest quality that is drawn
+_BEST = 95  # highest JPEG quality sampled
 
 
 @dataclass(frozen=True, kw_only=True)
 class Degrade:
-    """What is done to training images beyond reducing them; the default is nothing."""
+    """Degradations besides downscaling; the default is none."""
 
-    blur: float = 0.0  # deviation of a Gaussian in pixels of the large image, 0 to this
-    noise: float = 0.0  # deviation in levels of 255, 0 to this
-    jpeg: int = 0  # lowest quality, of 1 to 95; 0: no compression
+    blur: float = 0.0  # largest std of the Gaussian blur, in pixels of the large image
+    noise: float = 0.0  # largest std of the noise, in levels of 255
+    jpeg: int = 0  # lowest JPEG quality, 1 to 95; 0: no compression
 
     @property
     def active(self) -> bool:
@@ -38,10 +38,10 @@ class Degrade:
 
 
 def degrade(image: Tensor, small: Tensor, options: Degrade) -> Tensor:
-    """Small images f32 [n, c, h, w] of large ones, in 0..1 and in whole levels. Each has draws of its own, of torch's
-    default generator on the CPU: they are the same for every device.
+    """Degrade large images f32 [n, c, h, w] in 0..1 → small ones in whole levels of 255. Strengths are drawn for each
+    image from torch's default generator on the CPU: they are the same for every device.
 
-    ``small``: the large images reduced and nothing else, in 0..1.
+    ``small``: the large images, only downscaled, in 0..1.
     """
     blur, noise, quality = torch.rand(3, len(image))
     if options.blur:
@@ -55,13 +55,13 @@ def degrade(image: Tensor, small: Tensor, options: Degrade) -> Tensor:
 
 
 def whole_levels(image: Tensor) -> Tensor:
-    """Images in 0..1 as 8 bits can hold them."""
+    """Quantise images in 0..1 to 8 bits."""
     return (image.clamp(0, 1) * 255).round() / 255
 
 
 def reduce(image: Tensor, scale: int, blur: Tensor | None = None) -> Tensor:
-    """f32 [n, c, h, w] → [n, c, h / scale, w / scale], bicubic with antialiasing. ``blur``: deviations [n] of Gaussians
-    to apply before, in pixels. Sides are multiples of ``scale``."""
+    """f32 [n, c, h, w] → [n, c, h / scale, w / scale], bicubic with antialiasing. ``blur``: std [n] in pixels of
+    a Gaussian applied before. Sides are multiples of ``scale``."""
     rows, columns = (_reducing(side, scale).to(image.device) for side in image.shape[2:])
     if blur is None:
         return rows @ image.contiguous() @ columns.T
@@ -75,27 +75,27 @@ def _reducing(side: int, scale: int) -> Tensor:
 
 
 def enlarge(image: Tensor, scale: int) -> Tensor:
-    """f32 [n, c, h, w] → [n, c, h · scale, w · scale], bicubic: what networks have to be better than."""
+    """f32 [n, c, h, w] → [n, c, h · scale, w · scale], bicubic: the baseline of super-resolution."""
     rows, columns = (torch.from_numpy(matrix(side, side * scale, scale)).to(image.device) for side in image.shape[2:])
     return rows @ image.contiguous() @ columns.T
 
 
-def _gaussian(side: int, deviation: Tensor) -> Tensor:
-    """Matrices [n, side, side] that blur rows, with these deviations [n] in pixels."""
+def _gaussian(side: int, std: Tensor) -> Tensor:
+    """Matrices [n, side, side] of Gaussian blurs of std [n] in pixels, for rows."""
     place = torch.arange(side)
-    weights = (-(place - place[:, None]).square() / (2 * deviation[:, None, None] ** 2)).exp()
+    weights = (-(place - place[:, None]).square() / (2 * std[:, None, None] ** 2)).exp()
     return weights / weights.sum(2, keepdim=True)
 
 
 def jpeg(image: Tensor, quality: Tensor) -> Tensor:
-    """Images in 0..1, f32 [n, c, h, w], after JPEG at qualities [n] of 1 to 100: all that loses something of baseline
-    JPEG with colour at half the size, and not the coding, which loses nothing."""
+    """JPEG artefacts at qualities [n] of 1 to 100 on images f32 [n, c, h, w] in 0..1: baseline JPEG with 4:2:0 chroma,
+    without its lossless entropy coding."""
     height, width = image.shape[2:]
     value = F.pad(image, (0, -width % 16, 0, -height % 16), "replicate") * 255
     percent = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality).to(image.device)[:, None, None]
     tables = [
         ((torch.tensor(table, device=image.device) * percent + 50) / 100).floor().clamp(1, 255)[:, None, None, None]
-        for table in (_BRIGHTNESS, _COLOUR)
+        for table in (_LUMA, _CHROMA)
     ]  # [n, 1, 1, 1, 8, 8]
     if image.shape[1] == 1:
         decoded = _quantised(value - 128, tables[0]) + 128

@@ -1,8 +1,8 @@
-"""The U-Net of a diffusion model: images with noise in, a prediction of the same size out.
+"""U-Net of a diffusion model: noisy images → a prediction of the same size.
 
 Residual blocks of weight-standardised convolutions (Qiao et al. 2019, "Micro-Batch Training with Batch-Channel
-Normalization and Weight Standardization"), normalised by groups, scaled and shifted as the time says; linear attention
-(Shen et al. 2021, "Efficient Attention") at each size, full attention in the middle.
+Normalization and Weight Standardization"), group normalisation with scale and shift from the time embedding;
+linear attention (Shen et al. 2021, "Efficient Attention") at each size, full attention in the middle.
 """
 
 import copy
@@ -17,16 +17,16 @@ from torch.nn import functional as F
 from trainer.blocks import sub_pixel
 
 GROUPS = 8
-HEAD = 32  # channels of a head of attention
-MANY_PLACES = 2048  # whose products with one another would fill much memory
+HEAD = 32  # channels of an attention head
+MANY_PLACES = 2048  # more would make an attention matrix that fills much memory
 
 
 class StandardisedConv2d(nn.Conv2d):
-    """A convolution of zero mean and unit deviation, divided by the root of its inputs: signals keep their size."""
+    """Weight-standardised convolution: kernels of zero mean and unit variance, divided by the root of their fan-in."""
 
     def standardised(self) -> Tensor:
-        """The weights that it computes with."""
-        normalised = F.layer_norm(self.weight, self.weight.shape[1:])  # faster than by mean and deviation
+        """The standardised weights."""
+        normalised = F.layer_norm(self.weight, self.weight.shape[1:])  # faster than by mean and std
         return normalised * self.weight[0].numel() ** -0.5
 
     def forward(self, value: Tensor) -> Tensor:
@@ -34,12 +34,12 @@ class StandardisedConv2d(nn.Conv2d):
 
 
 class Block(nn.Module):
-    """x + SiLU(norm(conv(SiLU(scale · norm(conv(x)) + shift)))): [n, c, h, w], and [n, 2·c', 1, 1] of the time."""
+    """x + SiLU(norm(conv(SiLU(scale · norm(conv(x)) + shift)))): [n, c, h, w] and modulation [n, 2·c', 1, 1]."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         self.conv1 = StandardisedConv2d(inputs, outputs, 3, padding=1)
-        self.norm1 = nn.GroupNorm(GROUPS, outputs, affine=False)  # the time scales and shifts
+        self.norm1 = nn.GroupNorm(GROUPS, outputs, affine=False)  # scale and shift come from the time embedding
         self.conv2 = StandardisedConv2d(outputs, outputs, 3, padding=1)
         self.norm2 = nn.GroupNorm(GROUPS, outputs)
         self.skip: nn.Module = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1)
@@ -51,7 +51,7 @@ class Block(nn.Module):
 
 
 class Attention(nn.Module):
-    """x + what each place gathers from all places, by the softmax of products of queries and keys."""
+    """Residual multi-head softmax attention over all places of a feature map."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -67,7 +67,9 @@ class Attention(nn.Module):
         return value + self.out(gathered.flatten(1, 2).unflatten(2, value.shape[2:]))
 
     def gather(self, query: Tensor, key: Tensor, content: Tensor) -> Tensor:
-        if query.device.type == "cpu" and query.shape[3] <= MANY_PLACES:  # a sixth of the time of torch's own, in bf16
+        if (
+            query.device.type == "cpu" and query.shape[3] <= MANY_PLACES
+        ):  # a sixth of the time of scaled_dot_product_attention in bf16
             weights = ((query * query.shape[2] ** -0.5).transpose(2, 3) @ key).softmax(3)
             return content @ weights.transpose(2, 3)
         rows, columns, contents = (part.transpose(2, 3).contiguous() for part in (query, key, content))
@@ -75,7 +77,7 @@ class Attention(nn.Module):
 
 
 class LinearAttention(Attention):
-    """The same at a cost that grows with the places, not with their square: softmax of each by itself."""
+    """Residual attention of linear cost in the number of places: separate softmaxes of queries and keys."""
 
     def gather(self, query: Tensor, key: Tensor, content: Tensor) -> Tensor:
         summary = content @ key.softmax(3).transpose(2, 3)  # [n, heads, channels, channels]
@@ -83,13 +85,13 @@ class LinearAttention(Attention):
 
 
 class Time(nn.Module):
-    """Steps t [n], and perhaps labels [n] → [n, size]: waves of many lengths through two layers."""
+    """Embedding of steps t [n] and optional labels [n] → [n, size]: sinusoids through two linear layers."""
 
     def __init__(self, width: int, size: int, classes: int) -> None:
         super().__init__()
         self.waves = width // 2
         self.layers = nn.Sequential(nn.Linear(2 * self.waves, size), nn.SiLU(), nn.Linear(size, size))
-        self.label = nn.Embedding(classes + 1, size) if classes else None  # the last: any class
+        self.label = nn.Embedding(classes + 1, size) if classes else None  # the last one: no class
 
     def forward(self, t: Tensor, label: Tensor | None) -> Tensor:
         index = torch.arange(self.waves, device=t.device, dtype=torch.float32)
@@ -101,7 +103,7 @@ class Time(nn.Module):
 
 
 class Level(nn.Module):
-    """Two blocks and attention at one size, and the way to the next size."""
+    """Two blocks and attention at one size, and the layer to the next size."""
 
     def __init__(self, inputs: int, channels: int, attention: Attention, resize: nn.Module) -> None:
         super().__init__()
@@ -112,38 +114,38 @@ class Level(nn.Module):
 
 
 class Down(Level):
-    """What it has seen is added to ``seen``."""
+    """Level of the encoder; pushes its skip connections onto ``skips``."""
 
-    def forward(self, value: Tensor, told: Iterator[Tensor], seen: list[Tensor]) -> Tensor:
-        value = self.one(value, next(told))
-        seen.append(value)
-        value = self.attention(self.other(value, next(told)))
-        seen.append(value)
+    def forward(self, value: Tensor, modulations: Iterator[Tensor], skips: list[Tensor]) -> Tensor:
+        value = self.one(value, next(modulations))
+        skips.append(value)
+        value = self.attention(self.other(value, next(modulations)))
+        skips.append(value)
         return self.resize(value)
 
 
 class Middle(Level):
-    """At the smallest size, between down and up."""
+    """Level of the smallest size."""
 
-    def forward(self, value: Tensor, told: Iterator[Tensor]) -> Tensor:
-        value = self.one(value, next(told))
-        return self.resize(self.other(self.attention(value), next(told)))
+    def forward(self, value: Tensor, modulations: Iterator[Tensor]) -> Tensor:
+        value = self.one(value, next(modulations))
+        return self.resize(self.other(self.attention(value), next(modulations)))
 
 
 class Up(Level):
-    """What was seen last at its size, it sees again."""
+    """Level of the decoder; pops its skip connections from ``skips``."""
 
-    def forward(self, value: Tensor, told: Iterator[Tensor], seen: list[Tensor]) -> Tensor:
-        value = self.one(torch.cat((value, seen.pop()), dim=1), next(told))
-        value = self.other(torch.cat((value, seen.pop()), dim=1), next(told))
+    def forward(self, value: Tensor, modulations: Iterator[Tensor], skips: list[Tensor]) -> Tensor:
+        value = self.one(torch.cat((value, skips.pop()), dim=1), next(modulations))
+        value = self.other(torch.cat((value, skips.pop()), dim=1), next(modulations))
         return self.resize(self.attention(value))
 
 
 class Denoiser(nn.Module):
     """Noisy images f32 [n, c, h, w], steps t i64 [n], and labels i64 [n] where there are classes → [n, c, h, w].
 
-    ``width`` · ``multipliers`` are the channels of each size, each half the one before. The label ``classes``, or -1,
-    means any of them, and so does none.
+    ``width`` · ``multipliers`` are the channels of each level, each half the size of the one before. The label -1 or
+    ``classes``, or no labels, means unconditional.
     """
 
     def __init__(self, channels: int, width: int, multipliers: Sequence[int], classes: int = 0) -> None:
@@ -165,28 +167,30 @@ class Denoiser(nn.Module):
         self.time = Time(width, 4 * width, classes)
         order = [*self.down, self.middle, *self.up, self.final]
         self.sizes = [2 * part.norm2.num_channels for level in order for part in level.modules() if type(part) is Block]
-        self.modulation = nn.Linear(4 * width, sum(self.sizes))  # of all blocks at once, in the order of their turns
+        self.modulation = nn.Linear(
+            4 * width, sum(self.sizes)
+        )  # of all blocks at once, in the order of the forward pass
         nn.init.zeros_(self.modulation.weight)
-        factors = [torch.arange(size) < size // 2 for size in self.sizes]  # 1, and offsets 0
+        factors = [torch.arange(size) < size // 2 for size in self.sizes]  # scale 1, shift 0
         self.modulation.bias.data = torch.cat(factors).float()
 
     def forward(self, noisy: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         if self.classes and label is None:
             label = torch.full_like(t, -1)
         modulation = self.modulation(F.silu(self.time(t, label)))[:, :, None, None]
-        told = iter(modulation.split(self.sizes, dim=1))
+        modulations = iter(modulation.split(self.sizes, dim=1))
         value = begin = self.first(noisy)
-        seen: list[Tensor] = []
+        skips: list[Tensor] = []
         for level in self.down:
-            value = level(value, told, seen)
-        value = self.middle(value, told)
+            value = level(value, modulations, skips)
+        value = self.middle(value, modulations)
         for level in self.up:
-            value = level(value, told, seen)
-        return self.last(self.final(torch.cat((value, begin), dim=1), next(told)))
+            value = level(value, modulations, skips)
+        return self.last(self.final(torch.cat((value, begin), dim=1), next(modulations)))
 
 
 def folded(net: Denoiser) -> Denoiser:
-    """The same network with constant weights in plain convolutions, to use and not to train."""
+    """Copy with the standardised weights in plain convolutions, for inference."""
     net = copy.deepcopy(net)
     for block in [part for part in net.modules() if isinstance(part, Block)]:
         for name in ("conv1", "conv2"):

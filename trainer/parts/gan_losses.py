@@ -1,6 +1,6 @@
-"""What adversarial families share: their games, the penalties on a critic's gradient, and DiffAugment. Pure functions.
+"""Adversarial losses, gradient penalties and DiffAugment, as pure functions.
 
-Scores are logits f32 [n], one an image; images are [n, c, h, w] in -1..1.
+Scores are logits f32 [n], one per image; images are [n, c, h, w] in -1..1.
 """
 
 import contextlib
@@ -18,10 +18,10 @@ AUGMENTATIONS = ("colour", "translation", "cutout")
 
 
 def discriminator_loss(objective: Objective, score: Tensor, real: bool, smoothing: float = 0.0) -> Tensor:
-    """What a discriminator minimises on real or on generated images, a scalar.
+    """Loss of a discriminator on real or on generated images, a scalar.
 
-    ``smoothing``: real images are labelled ``1 - smoothing`` (one-sided, Salimans et al. 2016, section 3.4); of
-    ``bce`` and ``lsgan`` only, whose labels are numbers.
+    ``smoothing``: one-sided label smoothing, real images have the label ``1 - smoothing`` (Salimans et al. 2016,
+    section 3.4); for ``bce`` and ``lsgan`` only.
 
     - ``bce``: cross-entropy (Goodfellow et al. 2014, equation 1); ``nonsaturating`` is the same without smoothing.
     - ``lsgan``: squared distance to labels 1 and 0 (Mao et al. 2017, equation 9).
@@ -42,10 +42,10 @@ def discriminator_loss(objective: Objective, score: Tensor, real: bool, smoothin
 
 
 def generator_loss(objective: Objective, score: Tensor) -> Tensor:
-    """What a generator minimises, given the scores of its images, a scalar.
+    """Loss of a generator from the scores of its images, a scalar.
 
-    ``bce`` and ``nonsaturating``: -log D(G(z)), the form that the paper trains with (Goodfellow et al. 2014, section
-    3), since log(1 - D(G(z))) has no slope where the discriminator is sure.
+    ``bce`` and ``nonsaturating``: -log D(G(z)), the loss that the paper trains with (Goodfellow et al. 2014, section
+    3), since log(1 - D(G(z))) saturates where the discriminator is confident.
     """
     score = score.float()
     match objective:
@@ -58,38 +58,39 @@ def generator_loss(objective: Objective, score: Tensor) -> Tensor:
 
 
 def uncompiled() -> AbstractContextManager[Any]:
-    """Where a network is called whose gradient will itself be differentiated: compiled graphs cannot do that."""
+    """Context for calls of a network that double backward passes through: compiled graphs do not support it."""
     if "torch._dynamo" not in sys.modules:  # nothing is compiled, and the import takes seconds
         return contextlib.nullcontext()
     return torch.compiler.set_stance("force_eager")
 
 
 def input_gradient(score: Tensor, image: Tensor) -> Tensor:
-    """d score / d image of each image, f32 [n, c·h·w], to be differentiated again."""
+    """Gradient of each score by its image, f32 [n, c·h·w], with a graph for double backward."""
     (gradient,) = torch.autograd.grad(score.sum(), image, create_graph=True)
     return gradient.float().flatten(1)
 
 
 def r1_penalty(score: Tensor, image: Tensor) -> Tensor:
-    """½ |∇D(x)|² on real images (Mescheder et al. 2018, equation 9), a scalar.
+    """R1 penalty ½ |∇D(x)|² on real images (Mescheder et al. 2018, equation 9), a scalar.
 
-    ``score`` is that of ``image``, which requires gradients, computed under ``uncompiled()``.
+    ``score``: of ``image``, which requires gradients, computed under ``uncompiled()``.
     """
     return 0.5 * input_gradient(score, image).square().sum(1).mean()
 
 
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
-    """(|∇D(x̂)| - 1)² at random points between real and generated images (Gulrajani et al. 2017, equation 3)."""
-    share = torch.rand(len(real), 1, 1, 1, device=real.device)
-    between = torch.lerp(real.detach(), fake.detach().to(real.dtype), share).requires_grad_(True)
+    """Gradient penalty (|∇D(x̂)| - 1)² at random points x̂ between real and generated images (Gulrajani et al. 2017,
+    equation 3)."""
+    epsilon = torch.rand(len(real), 1, 1, 1, device=real.device)
+    between = torch.lerp(real.detach(), fake.detach().to(real.dtype), epsilon).requires_grad_(True)
     with uncompiled():
         gradient = input_gradient(critic(between), between)
     return (gradient.norm(dim=1) - 1).square().mean()
 
 
 def diff_augment(image: Tensor, augmentations: Sequence[str]) -> Tensor:
-    """Random changes that gradients pass through, for small data sets: applied to whatever a discriminator sees, real
-    or not, so that it cannot learn the training set by heart and the generator does not learn the changes.
+    """Differentiable augmentation of everything a discriminator sees, real or generated, for small data sets: the
+    discriminator cannot memorise the training set, and the generator does not learn the augmentation.
 
     Zhao et al. 2020, "Differentiable Augmentation for Data-Efficient GAN Training". ``augmentations``: some of
     ``AUGMENTATIONS``, in this order.
@@ -100,7 +101,7 @@ def diff_augment(image: Tensor, augmentations: Sequence[str]) -> Tensor:
 
 
 def change_colour(image: Tensor) -> Tensor:
-    """Other brightness (±0.5), saturation (0..2 times) and contrast (0.5..1.5 times) for each image."""
+    """Random brightness (±0.5), saturation (0..2 times) and contrast (0.5..1.5 times) of each image."""
     brightness, saturation, contrast = torch.rand(3, len(image), 1, 1, 1, device=image.device)
     image = image + (brightness - 0.5)
     grey = image.mean(1, keepdim=True)
@@ -109,11 +110,11 @@ def change_colour(image: Tensor) -> Tensor:
     return torch.lerp(level, image, 0.5 + contrast)
 
 
-def translate(image: Tensor, share: float = 1 / 8) -> Tensor:
-    """Move each image by up to ``share`` of its sides; zeros come in."""
+def translate(image: Tensor, fraction: float = 1 / 8) -> Tensor:
+    """Shift each image by up to ``fraction`` of its sides, padding with zeros."""
     count, _, height, width = image.shape
-    rows = moved(count, height, round(share * height), image.device)
-    columns = moved(count, width, round(share * width), image.device)
+    rows = moved(count, height, round(fraction * height), image.device)
+    columns = moved(count, width, round(fraction * width), image.device)
     inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
     images = torch.arange(count, device=image.device)[:, None, None]
     rows, columns = rows.clamp(0, height - 1)[:, :, None], columns.clamp(0, width - 1)[:, None, :]
@@ -122,23 +123,21 @@ def translate(image: Tensor, share: float = 1 / 8) -> Tensor:
 
 
 def moved(count: int, side: int, limit: int, device: torch.device) -> Tensor:
-    """Where each of ``side`` pixels comes from in each of ``count`` images, i64 [n, side]; may lie outside."""
+    """Source index of each of ``side`` pixels in ``count`` shifted images, i64 [n, side]; may lie outside."""
     shift = torch.randint(-limit, limit + 1, (count, 1), device=device)
     return torch.arange(side, device=device) + shift
 
 
-def cut_out(image: Tensor, share: float = 0.5) -> Tensor:
-    """Blank a rectangle of ``share`` of both sides, anywhere in each image, partly outside too."""
+def cut_out(image: Tensor, fraction: float = 0.5) -> Tensor:
+    """Set a random rectangle of ``fraction`` of both sides to zero in each image; it may lie partly outside."""
     count, _, height, width = image.shape
-    hidden = (
-        covered(count, height, share, image.device)[:, :, None] & covered(count, width, share, image.device)[:, None]
-    )
-    return image.masked_fill(hidden[:, None], 0.0)
+    rows, columns = (covered(count, side, fraction, image.device) for side in (height, width))
+    return image.masked_fill((rows[:, :, None] & columns[:, None])[:, None], 0.0)
 
 
-def covered(count: int, side: int, share: float, device: torch.device) -> Tensor:
-    """Which of ``side`` pixels lie within a random stretch of ``share`` of them, bool [n, side]."""
-    length = round(share * side)
+def covered(count: int, side: int, fraction: float, device: torch.device) -> Tensor:
+    """Mask of a random interval of ``fraction`` of ``side`` pixels in each of ``count`` rows, bool [n, side]."""
+    length = round(fraction * side)
     start = torch.randint(0, side + 1, (count, 1), device=device) - length // 2
     place = torch.arange(side, device=device)
     return (place >= start) & (place < start + length)

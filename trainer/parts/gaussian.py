@@ -1,19 +1,21 @@
-"""Gaussian latents of variational families (Kingma & Welling 2014, "Auto-Encoding Variational Bayes")."""
+"""Diagonal Gaussian latents of variational families (Kingma & Welling 2014, "Auto-Encoding Variational Bayes")."""
 
 import torch
 from torch import Tensor
 
-LOG_VARIANCE_LIMIT = 10.0  # e^±10: far outside what is learnt, close enough to keep exp() finite
+LOG_VARIANCE_LIMIT = 10.0  # e^±10: far outside what is learnt, and exp() stays finite
 
 
 def clamp_log_variance(value: Tensor) -> Tensor:
+    """Clamp log variances to ±``LOG_VARIANCE_LIMIT``, in f32."""
     return value.float().clamp(-LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT)
 
 
 def sample_gaussian(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Sample with the reparameterisation trick (section 2.4)."""
     return mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
 
 
-def twice_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """2 KL(N(mean, variance) || N(0, 1)) by dimension (appendix B)."""
-    return mean.square() + log_variance.exp() - 1 - log_variance
+def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL(N(mean, variance) || N(0, 1)) of each dimension in nats (appendix B)."""
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)

@@ -1,8 +1,8 @@
-"""Latents as a generator's file takes them: standard normal, whatever those of the network look like.
+"""Whitening of latents: exported files take standard normal latents, whatever the distribution the network uses.
 
-What an encoder really uses is seldom the prior: a little off centre, wider, correlated. Draws from a Gaussian fitted to
-it after training are better images than draws from the prior (Ghosh et al. 2020, "From Variational to Deterministic
-Autoencoders", section 4, "ex-post density estimation").
+The aggregate posterior of an encoder is seldom the prior: its mean is off, it is wider, and correlated. Samples from a
+Gaussian fitted to it after training are better images than samples from the prior (Ghosh et al. 2020, "From Variational
+to Deterministic Autoencoders", section 4, "ex-post density estimation").
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -11,21 +11,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainer.family import Batch, Exportable
+from trainer.family import Batch, CardFields, Exportable, Latent
 
-KEPT = 8  # latents of training images that go to the card
-KEPT_TO_MIX = 64  # the same for families whose images are best between those of training: the viewer mixes them
-LEAST_VARIANCE = 1e-4  # of the mean one: directions that a few images cannot tell
+KEPT = 8  # latents of training images stored in the card
+KEPT_TO_MIX = 64  # for families that interpolate better than they sample: the viewer mixes these latents
+LEAST_VARIANCE = 1e-4  # of the mean variance: floor for directions that few images do not determine
 
 
 def latent_facts(encode: Callable[[Tensor], Tensor], batches: Iterator[Batch], kept: int = KEPT) -> dict[str, Any]:
-    """Facts of the latents of all images in ``batches``. ``encode``: images as batches hold them → f32 [n, d]."""
-    return fit_gaussian(torch.cat([encode(batch.given).cpu() for batch in batches]), kept=kept)
+    """Statistics of the latents of all ``batches``, as of ``fit_gaussian``. ``encode``: images → f32 [n, d]."""
+    return fit_gaussian(torch.cat([encode(batch.input).cpu() for batch in batches]), kept=kept)
 
 
 def fit_gaussian(means: Tensor, variances: Tensor | None = None, kept: int = KEPT) -> dict[str, Any]:
-    """Facts of the latents of many images: ``means`` [n, d], and their posterior variances [n, d] where they have
-    some. The covariance is that of latents drawn from those posteriors; the first ``kept`` are kept themselves."""
+    """Mean and covariance of the aggregate posterior of images with posterior ``means`` and ``variances`` [n, d] (none
+    for deterministic encoders), and the means of the first ``kept`` images."""
     means = means.double()
     covariance = torch.atleast_2d(torch.cov(means.T)) if len(means) > 1 else None
     if covariance is not None and variances is not None:
@@ -40,25 +40,25 @@ def fit_gaussian(means: Tensor, variances: Tensor | None = None, kept: int = KEP
 def generator_and_encoder(
     decode: nn.Module, encode: nn.Module, size: int, facts: Mapping[str, Any]
 ) -> list[Exportable]:
-    """The two files of networks that turn standard normal latents f32 [n, size] into images, and back."""
+    """Exported files of a decoder of standard normal latents f32 [n, size], and of its encoder."""
     device = next(decode.parameters()).device
     latent = torch.randn(2, size, generator=torch.Generator().manual_seed(0)).to(device)
     image = decode(latent).detach().clamp(0, 1)
-    card = {"latent": {"size": size, "prior": "normal"}, **facts}
+    card = CardFields(latent=Latent.of(facts, size))
     return [
-        Exportable(kind="generator", module=decode, inputs={"latent": latent}, facts=card),
-        Exportable(kind="encoder", module=encode, inputs={"image": image}, facts=card),
+        Exportable(kind="generator", module=decode, inputs={"latent": latent}, card=card),
+        Exportable(kind="encoder", module=encode, inputs={"image": image}, card=card),
     ]
 
 
 def signs(rows: Tensor) -> Tensor:
-    """What makes the largest number of each row positive, [k, 1]: a direction's own sign is arbitrary."""
+    """Signs [k, 1] that make the largest number of each row positive: those of eigenvectors are arbitrary."""
     return rows.gather(1, rows.abs().argmax(1, keepdim=True)).sign()
 
 
 class Whitening:
-    """The network's latent = mean + factor · standard normal one, from the facts of ``fit_gaussian``; without facts,
-    the same latent both ways. The strongest direction comes first."""
+    """Affine map between latents: the network's = mean + factor · standard normal, from what ``fit_gaussian`` returned;
+    the identity where that is empty. The strongest direction comes first."""
 
     def __init__(self, facts: Mapping[str, Any], size: int) -> None:
         mean, factor = torch.zeros(size), torch.eye(size)
@@ -73,7 +73,7 @@ class Whitening:
         self.inverse = torch.linalg.inv(factor.double()).float()
 
     def facts(self, facts: Mapping[str, Any]) -> dict[str, Any]:
-        """The same facts of the standard normal latents."""
+        """Statistics as of ``fit_gaussian``, for the standard normal latents."""
         size = len(self.mean)
         samples = torch.tensor(facts.get("sample_latents") or [], dtype=torch.float32).reshape(-1, size)
         known = bool(facts.get("latent_covariance"))
@@ -86,7 +86,7 @@ class Whitening:
 
 
 class FromNormal(nn.Module):
-    """Standard normal latents [n, d] → images, by a decoder of the network's own latents."""
+    """Decoder of standard normal latents [n, d], by a decoder of the network's latents."""
 
     mean: Tensor
     factor: Tensor
@@ -103,7 +103,7 @@ class FromNormal(nn.Module):
 
 
 class ToNormal(nn.Module):
-    """Images → standard normal latents [n, d], by an encoder to the network's own."""
+    """Encoder to standard normal latents [n, d], by an encoder to the network's latents."""
 
     mean: Tensor
     inverse: Tensor

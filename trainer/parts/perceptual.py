@@ -9,25 +9,25 @@ from trainer.contract.errors import UserError
 
 LAYERS = (3, 8, 17, 26, 35)  # relu 1_2, 2_2, 3_4, 4_4, 5_4 of torchvision's vgg19.features
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet, as torchvision's weights expect
-DEVIATION = (0.229, 0.224, 0.225)
+STD = (0.229, 0.224, 0.225)
 
 
 class VGG19(nn.Module):
-    """The features of VGG19; frozen, never saved."""
+    """Frozen features of VGG19; not part of any checkpoint."""
 
     mean: Tensor
-    deviation: Tensor
+    std: Tensor
 
     def __init__(self, weights: Path | None) -> None:
         super().__init__()
         self.features = load_vgg19_features(weights).eval().requires_grad_(False)
         self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1))
-        self.register_buffer("deviation", torch.tensor(DEVIATION).view(3, 1, 1))
+        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1))
 
     def normalised(self, image: Tensor) -> Tensor:
-        """Images [n, c, h, w] in 0..1 as the features take them."""
+        """Images [n, c, h, w] in 0..1 normalised as VGG19 expects."""
         self.to(image.device)
-        return (image.expand(-1, 3, -1, -1) - self.mean) / self.deviation
+        return (image.expand(-1, 3, -1, -1) - self.mean) / self.std
 
 
 class PerceptualDistance(VGG19):
@@ -49,17 +49,17 @@ class ContentDistance(VGG19):
     """Mean squared difference of the last features, relu 5_4 (Ledig et al. 2017, equation 5)."""
 
     def forward(self, image: Tensor, target: Tensor) -> Tensor:
-        """Two [n, c, h, w] in 0..1 → [n]; the target takes no gradient."""
+        """Two [n, c, h, w] in 0..1 → [n]; no gradient flows to the target."""
         with torch.no_grad():
             wanted = self.features(self.normalised(target))
         return (self.features(self.normalised(image)) - wanted).float().square().mean((1, 2, 3))
 
 
 def load_vgg19_features(weights: Path | None) -> nn.Sequential:
-    """VGG19, up to the last layer used, with local or downloaded ImageNet weights. Raises ``UserError``."""
+    """Load VGG19 up to the last layer used, with local or downloaded ImageNet weights. Raises ``UserError``."""
     from torchvision.models import VGG19_Weights, vgg19  # slow to import, seldom wanted
 
-    with torch.device("meta"):  # no memory for the layers that classify, no time for first values
+    with torch.device("meta"):  # no memory for the classifier, no time for initialisation
         features = vgg19(init_weights=False).features[: LAYERS[-1] + 1]
     try:
         if weights is None:
@@ -69,7 +69,7 @@ def load_vgg19_features(weights: Path | None) -> nn.Sequential:
         features.load_state_dict({key: state[f"features.{key}"] for key in features.state_dict()}, assign=True)
     except OSError as error:
         where = weights or "the download of VGG19's weights"
-        hint = "" if weights else "; give a local copy with --vgg PATH"
+        hint = "" if weights else "; name a local copy with --vgg PATH"
         raise UserError(f"{where}: {error.strerror or error}{hint}") from None
     except Exception as error:  # unpickling errors come in many kinds
         reason = " ".join(str(error).split())[:200]

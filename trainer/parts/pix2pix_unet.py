@@ -1,5 +1,4 @@
-"""The U-Net of 4x4 convolutions that makes images of images (Isola et al. 2017, section 6.1.1), its norms, and the
-layout in which the field's reference code saves it."""
+"""U-Net generator of pix2pix (Isola et al. 2017, section 6.1.1), its norms, and the reference code's state_dict."""
 
 from collections.abc import Callable, Mapping
 
@@ -11,10 +10,10 @@ Norm = Callable[[int], nn.Module]
 
 
 class ImageNorm(nn.InstanceNorm2d):
-    """Each image normalised by its own statistics.
+    """Instance normalisation.
 
-    Training on CPUs does it image by image, as batches of one: torch's own takes three times as long there, since
-    it leaves the layout that convolutions are fast in.
+    Training on CPUs runs batch normalisation image by image: torch's instance norm takes three times as long there,
+    since it leaves the layout that convolutions are fast in.
     """
 
     def forward(self, value: Tensor) -> Tensor:
@@ -26,8 +25,8 @@ class ImageNorm(nn.InstanceNorm2d):
 
 
 def of_the_image(channels: int) -> nn.Module:
-    """What batch normalisation is in training on one image a batch, and therefore in use: normalised by the
-    statistics of that image, with learnt scale and offset."""
+    """Batch normalisation of batches of one image, in training and in use: instance normalisation with learnt scale and
+    offset."""
     return ImageNorm(channels, affine=True)
 
 
@@ -35,9 +34,9 @@ NORMS: Mapping[str, Norm] = {"batch": nn.BatchNorm2d, "image": of_the_image, "in
 
 
 class UNet(nn.Module):
-    """Images [n, c, h, w] in -1..1, and perhaps latents [n, d] → images [n, c', h, w] in -1..1.
+    """Images [n, c, h, w] in -1..1, and optional latents [n, d] → images [n, c', h, w] in -1..1.
 
-    ``levels`` halvings by 4x4 convolutions and as many doublings, each of which sees what the halving of its size saw.
+    ``levels`` halvings by 4x4 convolutions and as many doublings, with skip connections between those of one size.
     Sides are multiples of 2 to the power of ``levels``.
     """
 
@@ -81,7 +80,7 @@ class UNet(nn.Module):
 
 
 def normalisation_of(unet: nn.Module) -> str:
-    """Whose mean and deviation normalise a network's layers in use, for the card."""
+    """Statistics that a network's layers are normalised by in use, as the card names them."""
     kinds = {type(part) for part in unet.modules()}
     if nn.BatchNorm2d in kinds:
         return "running statistics of training"
@@ -89,10 +88,10 @@ def normalisation_of(unet: nn.Module) -> str:
 
 
 def flat_keys(state: Mapping[str, Tensor], name: str) -> tuple[dict[str, Tensor], int]:
-    """A U-Net's weights by the names of ``UNet``, and its levels, of the layout where each level is a block inside of
-    the one around it: its halving, its normalisation, the block within, its doubling, its normalisation.
+    """Convert a state_dict of nested blocks to the keys of ``UNet``, and count its levels. Each block holds a halving,
+    its normalisation, the inner block, a doubling, and its normalisation.
 
-    Statistics of batches are left out. Raises ``ValueError`` for other layouts.
+    Running statistics are left out. Raises ``ValueError`` for other layouts.
     """
     own: dict[str, Tensor] = {}
     left = {key for key in state if key.rpartition(".")[2] in ("weight", "bias")}

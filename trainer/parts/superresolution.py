@@ -1,4 +1,4 @@
-"""What networks that enlarge images are made of, and images to try them on."""
+"""Layers of super-resolution networks, their fusion for inference, and synthetic test images."""
 
 import copy
 import math
@@ -16,7 +16,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class SharedPReLU(nn.PReLU):
-    """PReLU with one slope for all channels (He et al. 2015). On a CPU it learns in a sixth of torch's time."""
+    """PReLU with one slope for all channels (He et al. 2015). On a CPU, backward in a sixth of torch's time."""
 
     def forward(self, value: Tensor) -> Tensor:
         plain = value.device.type != "cpu" or not torch.is_grad_enabled() or torch.compiler.is_compiling()
@@ -24,7 +24,7 @@ class SharedPReLU(nn.PReLU):
 
 
 class _PReLU(torch.autograd.Function):
-    """The same on a CPU, where reading the slope costs nothing, and where torch computes gradients number by number."""
+    """PReLU on a CPU, where reading the slope costs nothing, and torch's backward pass is not vectorised."""
 
     @staticmethod
     def forward(context: Any, value: Tensor, slope: Tensor) -> Tensor:
@@ -41,10 +41,10 @@ class _PReLU(torch.autograd.Function):
 
 
 class ShuffledConv2d(nn.Conv2d):
-    """A convolution of what PixelShuffle(2) makes of its input, ``conv(shuffle(x))``, of an odd kernel and kept size.
+    """PixelShuffle(2) followed by a convolution of odd kernel size and same padding, ``conv(shuffle(x))``.
 
-    Computed before the pixels are shuffled, as a convolution of half the kernel and four times the channels on either
-    side: with few output channels a CPU does that in a third of the time, and no large maps are held.
+    Computed before the shuffle, as a convolution of half the kernel size and four times the input and output channels:
+    with few output channels that takes a CPU a third of the time, and no large maps are stored.
     """
 
     def forward(self, value: Tensor) -> Tensor:
@@ -61,7 +61,7 @@ class ShuffledConv2d(nn.Conv2d):
         return torch.stack(phases, 1).flatten(0, 1), bias
 
     def plain(self) -> nn.Sequential:
-        """The same in two ordinary layers, with weights of their own."""
+        """Equivalent plain layers, with copies of the weights."""
         weight, bias = self.unshuffled()
         outputs, inputs, side, _ = weight.shape
         convolution = nn.Conv2d(inputs, outputs, side, padding=side // 2, bias=bias is not None)
@@ -72,7 +72,7 @@ class ShuffledConv2d(nn.Conv2d):
 
 
 class Bicubic(nn.Module):
-    """Bicubic enlargement, with the edge repeated outwards: fixed weights, in fp32 whatever the precision."""
+    """Bicubic upsampling with replicated edges: fixed weights, always in fp32."""
 
     weight: Tensor
 
@@ -92,8 +92,8 @@ class Bicubic(nn.Module):
 
 
 def receptive_radius(network: nn.Module) -> int:
-    """How many small pixels around its own a large pixel depends on, of convolutions that follow one another, with
-    shortcuts past some or none, and grow by PixelShuffle."""
+    """Radius of the receptive field of an output pixel, in input pixels, for convolutions in sequence (with or without
+    skip connections) and PixelShuffle."""
     radius, scale = 0.0, 1
     for layer in network.modules():  # in the order of the forward pass
         if isinstance(layer, ShuffledConv2d):
@@ -106,8 +106,8 @@ def receptive_radius(network: nn.Module) -> int:
 
 
 def merged(network: Network) -> Network:
-    """A copy for inference that computes the same with fewer layers: a normalisation becomes part of the convolution
-    before it, and a ``ShuffledConv2d`` two plain layers."""
+    """Copy for inference with fewer layers: batch normalisation fused into the convolution before it, and
+    ``ShuffledConv2d`` as plain layers."""
     network = copy.deepcopy(network).eval().requires_grad_(False)
     for parent in list(network.modules()):
         for name, layer in list(parent.named_children()):
@@ -122,8 +122,8 @@ def merged(network: Network) -> Network:
 
 
 def drawn_images(count: int, channels: int, side: int) -> Tensor:
-    """Discs of random size and colour that hide one another, f32 [n, c, side, side]: what is statistically most like
-    photographs and can be drawn (Lee et al. 2001, "Occlusion Models for Natural Images"), to measure precisions on."""
+    """Dead-leaves images of random occluding discs, f32 [n, c, side, side], which have statistics of photographs (Lee
+    et al. 2001, "Occlusion Models for Natural Images"): quantised exports are measured on them."""
     random = torch.Generator().manual_seed(0)
     place = torch.arange(side)
     images = torch.rand(count, channels, 1, 1, generator=random).repeat(1, 1, side, side)

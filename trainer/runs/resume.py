@@ -1,4 +1,4 @@
-"""How one start of a run finds its folder: what it may go on from, what has changed, and what config.json keeps."""
+"""Resume a run: choose its checkpoint, refuse a different run, list what has changed, and write config.json."""
 
 import contextlib
 import dataclasses
@@ -23,29 +23,27 @@ from trainer.contract.text import printable
 from trainer.data.batches.dataset import ImageDataset
 from trainer.data.sources import identity
 from trainer.family import DataSpec, Family
-from trainer.runs import store as runs
+from trainer.runs import store
 
-# Options that may change between starts of one run without changing what it learns.
+# Options that may differ when a run resumes without changing what it learns.
 FREE_OPTIONS = frozenset(
     ("out", "steps", "minutes", "save_every", "sample_every", "log_every", "keep", "workers", "memory", "threads",
      "device", "processes", "force", "compile")
 )  # fmt: skip
 
 
-def data_facts(family: Family, config: RunConfig, images: ImageDataset) -> dict[str, Any]:
-    """By what the images of a run are known again. Raises ``UserError``."""
-    reading = family.reading()
-    others = [getattr(reading, name, "") for name in ("condition", "validation")]
+def data_facts(config: RunConfig, dataset: ImageDataset) -> dict[str, Any]:
+    """Number and fingerprint of the images, to recognise them when the run resumes. Raises ``UserError``."""
     return {
-        "images": len(images),
-        "fingerprint": identity.fingerprint([config.data, *others], images.labels, config.out),
+        "images": len(dataset),
+        "fingerprint": identity.fingerprint(dataset.sources, dataset.labels, config.out),
     }
 
 
 def choose(family: Family, config: RunConfig, spec: DataSpec, data: dict[str, Any]) -> Path | None:
-    """The checkpoint to go on from; damaged ones are named and set aside. Raises ``UserError`` where the folder holds
-    another run, and ``OSError``."""
-    known = runs.read_run(config.out) if (config.out / "config.json").exists() else None
+    """Choose the checkpoint to resume from, or ``None``; damaged ones are named and set aside. Raises ``UserError``
+    where the folder holds another run, and ``OSError``."""
+    known = store.read_run(config.out) if (config.out / "config.json").exists() else None
     path, complaints = checkpoint.newest_intact(config.out)
     if known is not None:
         saved = checkpoint.origin_of(path) if path is not None else Origin()
@@ -59,9 +57,9 @@ def choose(family: Family, config: RunConfig, spec: DataSpec, data: dict[str, An
 def check_same_run(
     known: dict[str, Any], saved: Origin, family: Family, config: RunConfig, spec: DataSpec, data: dict[str, Any]
 ) -> None:
-    """Refuse to mix two different runs in one folder, unless told to. ``known``: its config.json. ``saved``: what made
-    the checkpoint to go on from."""
-    name = runs.family_name(type(family))
+    """Raise ``UserError`` where a folder holds a different run, unless --force is set. ``known``: its config.json.
+    ``saved``: origin of the checkpoint to resume from."""
+    name = store.family_name(type(family))
     if known["family"] != name:
         raise UserError(f"{config.out}: holds a run of {known['family']}, expected {name}; choose another --out")
     if {**spec_json(DataSpec(image_size=(0, 0), channels=0)), **known["spec"]} != spec_json(spec):
@@ -86,7 +84,7 @@ def check_same_run(
 
 
 def changes(start: State, before: Origin, now: Origin, config: RunConfig, world_size: int) -> list[str]:
-    """What is not as it was, and was not asked about: ranks and versions."""
+    """Changes that need no confirmation: number of ranks, versions."""
     found = []
     if start.world_size != world_size:
         batch = config.batch_size * config.accumulate
@@ -113,12 +111,12 @@ def write_run(
     world_size: int,
     device: str,
 ) -> Origin:
-    """config.json: what a run is, and every start of it. Raises ``OSError``."""
+    """Write config.json: what the run is, and each time it was started. Raises ``OSError``."""
     file = config.out / "config.json"
-    known = runs.read_run(config.out) if file.exists() else None
+    known = store.read_run(config.out) if file.exists() else None
     starts = known.get("starts", []) if known else []
     facts: dict[str, Any] = {
-        "family": runs.family_name(type(family)),
+        "family": store.family_name(type(family)),
         "config": to_json(config),
         "spec": spec_json(spec),
         "data": data,
@@ -141,7 +139,7 @@ def write_run(
 
 
 def commit() -> str:
-    """The commit of this program's checkout, or an empty text."""
+    """Git commit of this checkout, or an empty text."""
     command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()

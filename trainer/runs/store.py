@@ -1,4 +1,4 @@
-"""A run's networks: into a checkpoint, out of it, and rebuilt from the run's folder alone."""
+"""Save the networks of a run, load them, and rebuild them from the folder of the run alone."""
 
 import contextlib
 import importlib
@@ -17,15 +17,15 @@ from torch import Tensor
 
 from trainer import checkpoint
 from trainer import config as configuration
-from trainer.checkpoint import AVERAGED, FOUNDATION, NETS, OPTIMIZERS, Origin, State
+from trainer.checkpoint import AVERAGED, BASE_RUN, NETS, OPTIMIZERS, Origin, State
 from trainer.contract.errors import UserError
 from trainer.contract.files import replace_bytes
-from trainer.family import DataSpec, Family, Foundation, Nets
+from trainer.family import BaseRun, DataSpec, Family, Nets
 
 
 @dataclass(frozen=True, kw_only=True)
 class Restored:
-    """A run's networks as they are exported and evaluated."""
+    """Networks of a run, as they are exported and evaluated."""
 
     family: Family
     nets: Nets  # averaged weights, eval mode, on the CPU
@@ -37,10 +37,10 @@ class Restored:
 def save(
     run: Path, state: State, nets: Nets, averaged: Nets, optimizers: Mapping[str, Any], origin: Origin | None = None
 ) -> Path:
-    """Write one checkpoint. Raises ``OSError`` (a full disk, say) and then leaves nothing behind."""
+    """Write one checkpoint. Raises ``OSError`` (a full disk, say), and then leaves nothing behind."""
     optimizer_bytes = io.BytesIO()
     torch.save(dict(optimizers), optimizer_bytes)
-    contents = {  # made in memory first: libraries wrap a full disk in errors of their own
+    contents = {  # serialised in memory first: libraries wrap a full disk in errors of their own
         NETS: dump(flatten(nets)),
         AVERAGED: dump(flatten(averaged)),
         OPTIMIZERS: optimizer_bytes.getvalue(),
@@ -57,19 +57,19 @@ def flatten(nets: Nets) -> dict[str, Tensor]:
 
 
 def load(path: Path, nets: Nets, averaged: Nets, optimizers: Mapping[str, Any]) -> State:
-    """Put an intact checkpoint back. Raises ``UserError`` where it does not fit the networks."""
+    """Load an intact checkpoint. Raises ``UserError`` where it does not fit the networks."""
     load_nets(path / NETS, nets)
     load_nets(path / AVERAGED, averaged)
     states = torch.load(path / OPTIMIZERS, map_location="cpu", weights_only=True)
     for name, optimizer in optimizers.items():
-        if name in states:  # otherwise its network joins the run now
+        if name in states:  # otherwise the network is new in this stage of the run
             optimizer.load_state_dict(states[name])
     return checkpoint.read_state(path)
 
 
 def load_nets(file: Path, nets: Nets) -> None:
-    """Raises ``UserError`` where they do not fit. A network of which the file holds nothing is left as it was built: it
-    belongs to a stage that the run had not been asked for yet."""
+    """Load the networks in a file. Raises ``UserError`` where they do not fit. A network that the file lacks is left as
+    it was built: it belongs to a stage that the run had not reached."""
     tensors = parse(file.read_bytes())  # not mapped: a file that shrinks under a map kills the process
     known = nets.keys() & {key.partition("/")[0] for key in tensors}
     for name, net in nets.items():
@@ -104,7 +104,7 @@ def restore(run: Path, weights: str = "best") -> Restored:
     assert path is not None
     family_type = family_class(facts["family"], run)
     family = family_type(configuration.from_json(family_type.Config, facts["config"]))
-    lay_foundation(family, run)
+    load_base(family, run)
     spec = DataSpec(**{**facts["spec"], **{key: tuple(facts["spec"][key]) for key in ("image_size", "classes")}})
     nets = family.build(spec)
     load_nets(path / AVERAGED, nets)
@@ -113,22 +113,22 @@ def restore(run: Path, weights: str = "best") -> Restored:
     return Restored(family=family, nets=nets, spec=spec, run=facts, state=checkpoint.read_state(path))
 
 
-def lay_foundation(family: Family, run: Path) -> None:
-    """Give a family the networks that it stands on: those that its run keeps a copy of, at its first start those of the
-    other run itself. Raises ``UserError``."""
-    source = family.foundation()
+def load_base(family: Family, run: Path) -> None:
+    """Pass the base run to a family that needs one: the copy in the folder ``run``, or before there is one, the base
+    run itself. Raises ``UserError``."""
+    source = family.base_run()
     if source is None:
         return
-    kept = run / FOUNDATION
+    kept = run / BASE_RUN
     found = restore(kept if (kept / "config.json").is_file() else source)
     files = {item.kind: item for item in found.family.exports(found.nets, found.state.facts)}
-    family.stand_on(Foundation(run=found.run["run_id"], spec=found.spec, files=files))
+    family.use_base(BaseRun(run=found.run["run_id"], spec=found.spec, files=files))
 
 
-def keep_foundation(family: Family, run: Path) -> None:
-    """Copy what a family stands on into its run, as a run of one checkpoint, unless there is a copy. Raises
+def keep_base(family: Family, run: Path) -> None:
+    """Copy the base run of a family into the folder ``run``, as a run of one checkpoint, unless there is a copy. Raises
     ``UserError``."""
-    source, kept = family.foundation(), run / FOUNDATION
+    source, kept = family.base_run(), run / BASE_RUN
     if source is None or (kept / "config.json").is_file():
         return
     found = restore(source)
@@ -141,7 +141,7 @@ def keep_foundation(family: Family, run: Path) -> None:
 
 
 def read_run(run: Path) -> dict[str, Any]:
-    """A run's config.json. Raises ``UserError``."""
+    """Read config.json of a run. Raises ``UserError``."""
     file = run / "config.json"
     try:
         facts = json.loads(file.read_bytes())
@@ -155,7 +155,7 @@ def read_run(run: Path) -> dict[str, Any]:
 
 
 def family_class(name: str, run: Path) -> type[Family]:
-    """``trainer.families.vae:VAE`` → the class. Raises ``UserError``; nothing outside the families is imported."""
+    """Import ``trainer.families.vae:VAE``. Raises ``UserError``; nothing outside the families is imported."""
     match = re.fullmatch(r"(trainer\.families\.[a-z0-9_]+):([A-Za-z0-9_]+)", name)
     if match:
         with contextlib.suppress(ImportError, AttributeError):

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from trainer.contract import files
 from trainer.contract.errors import ImageError
 from viewer.files.inputs import Photo
 from viewer.files.png import Image, add_chunk, encode_png
-from viewer.sessions.translation import Upscaler, bicubic
 
 SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 _WITHOUT_ALPHA: Final = (".jpg", ".jpeg", ".bmp")
@@ -48,9 +48,9 @@ def encode(result: Image, photo: Photo, suffix: str, recipe: Mapping[str, Any]) 
     return data_of.tobytes()
 
 
-def upscale_recipe(upscaler: Upscaler, path: Path) -> Mapping[str, Any]:
-    """What an enlarged image follows from."""
-    return {"mode": "upscale", "image": path.name, "scale": upscaler.scale, "tile": upscaler.tile}
+def bicubic(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """An image [h, w] or [h, w, c], enlarged."""
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 def free_name(folder: Path, stem: str, suffix: str) -> Path:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from trainer.contract.errors import ImageError
 from viewer.files.png import Image
-from viewer.modes.latent.layout import Area
+from viewer.frame.area import Area
 
 MARGIN: Final = 2  # pixels, as the viewer's sheets and a run's samples have
 MOST: Final = 256  # rows, and columns

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewer.files.png import resize
-from viewer.modes.latent.layout import Area, Layout, fitting_side
+from viewer.frame.area import Area, fitting_side
 from viewer.render import CURSOR, FONT, FONT_SCALE, INK, PAPER, TONES, Image, shortened, text_width
 
 Colour = tuple[int, int, int]  # blue, green, red
@@ -57,9 +57,9 @@ def fitted(text: str, room: int) -> str:
     return text if text_width(text) <= room else shortened(text, room)
 
 
-def blank(layout: Layout) -> Image:
+def blank(height: int, width: int) -> Image:
     """A frame with nothing on it."""
-    image = np.empty((layout.height, layout.width, 3), np.uint8)
+    image = np.empty((height, width, 3), np.uint8)
     image[:] = PAPER
     return image
 

@@ -1,4 +1,4 @@
-"""Images and latents as a graph's arrays, and back: every layout and range that ``inspection`` finds."""
+"""Convert images and latents to and from the arrays of a graph, in every layout that ``inspection`` finds."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def latent_array(layout: Layout, latents: Latents) -> NDArray[Any]:
 
 
 def read_images(layout: Layout, output: NDArray[Any], images: NDArray[np.uint8]) -> None:
-    """Put the first images of a generator's output into ``images``, u8 [n, h, w, 3] BGR.
+    """Write the first images of a generator's output into ``images``, u8 [n, h, w, 3] BGR.
 
     Raises ``ValueError`` with the shape expected, where the output has another one.
     """
@@ -41,7 +41,7 @@ def read_images(layout: Layout, output: NDArray[Any], images: NDArray[np.uint8])
         cv2.cvtColor(tall, cv2.COLOR_GRAY2BGR, dst=target)
     elif channels == 3:
         cv2.cvtColor(tall, cv2.COLOR_RGB2BGR, dst=target)
-    else:  # what is transparent shows white paper
+    else:  # alpha over white
         alpha = tall[..., 3:].astype(np.uint16)
         target[...] = (tall[..., 2::-1] * alpha + 255 * (255 - alpha) + 127) // 255
 
@@ -68,7 +68,7 @@ def read_image(layout: ImageLayout, output: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _levels_of(values: NDArray[Any], value_range: tuple[float, float]) -> NDArray[Any]:
-    """Floats of a range as whole numbers 0..255, still floats."""
+    """Scale floats of a range to whole numbers in 0..255, still floats."""
     low, high = value_range
     scaled = (values.astype(np.float32) - low) * (255.0 / (high - low))
     return np.asarray(np.clip(np.nan_to_num(np.rint(scaled)), 0, 255))

@@ -1,4 +1,4 @@
-"""What the arrays of a file without a card mean, as far as their shapes and values tell. No file is opened here."""
+"""Infer what the arrays of a file without a card mean from their shapes and values."""
 
 import math
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.card import Card, Latent, Port
+from export.kinds import KINDS
 
 _LARGEST_LATENT: Final = 2**16
 _SMALLEST_SIDE_PX: Final = 8  # below this a square of numbers is no image
@@ -45,7 +46,7 @@ class Layout:
         return size["h"], size["w"], min(size["c"], 3)
 
     def describe(self) -> str:
-        """In words, for a person."""
+        """The layout in words."""
         shape = "x".join(map(str, self.image_shape))
         values = "levels 0..255" if self.value_range is None else "values {:g}..{:g}".format(*self.value_range)
         batch = "any batch" if self.batch is None else f"batch of {self.batch}"
@@ -70,18 +71,18 @@ class ImageLayout:
     multiple: int = 1  # sides must be multiples of this
 
     def describe(self) -> str:
-        """In words, for a person."""
+        """The layout in words."""
         height, width = ("any" if side is None else str(side) for side in self.sides)
         size = "any size" if self.sides == (None, None) else f"{width}x{height} pixels"
         values = "levels 0..255" if self.input_range is None else "values {:g}..{:g}".format(*self.input_range)
-        given = "levels 0..255" if self.output_range is None else "values {:g}..{:g}".format(*self.output_range)
-        return f"{self.axes}, {self.channels} channel(s), {size}, {values} → {self.output_axes}, {given}"
+        results = "levels 0..255" if self.output_range is None else "values {:g}..{:g}".format(*self.output_range)
+        return f"{self.axes}, {self.channels} channel(s), {size}, {values} → {self.output_axes}, {results}"
 
 
 def image_input(port: Any) -> ImageLayout | None:
-    """How an image goes into a graph that declares its input as [n, c, h, w] or [n, h, w, c]; ``None``: it does not.
+    """Layout of an input declared as [n, c, h, w] or [n, h, w, c]; ``None`` where it can be no image.
 
-    Raises nothing; what the values mean is for a probe to find out.
+    What its values mean is left to a probe.
     """
     batch, *shape = port.shape
     if isinstance(batch, int) and batch != 1:
@@ -97,7 +98,7 @@ def image_input(port: Any) -> ImageLayout | None:
 
 
 def find_scale(axes: str, shape: tuple[int, ...], height: int, width: int) -> int | None:
-    """How many times larger than height and width an image [1, ...] of these axes is; ``None`` where it is none."""
+    """How many times as high and wide an image [1, ...] of these axes is; ``None`` where it is no image."""
     if len(shape) != 4 or shape[0] != 1:
         return None
     size = dict(zip(axes, shape[1:], strict=True))
@@ -114,7 +115,7 @@ def is_image_port(port: Any) -> bool:
 
 
 def latent_layout(port: Any) -> Layout | None:
-    """How latents go in: [n, d], with axes of 1 besides, or [d] without a batch axis."""
+    """Layout of a latent input: [n, d], perhaps with further axes of size 1, or [d] without a batch axis."""
     shape = list(port.shape)
     batched_input = len(shape) > 1
     batch = shape.pop(0) if batched_input else None
@@ -152,7 +153,7 @@ def find_arrangement(shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]] | No
 
 
 def find_value_range(values: NDArray[Any]) -> tuple[float, float]:
-    """The range that float images were made for, of three that are usual."""
+    """The likely range of float images, out of 0..1, -1..1 and 0..255."""
     finite = values[np.isfinite(values)].astype(np.float64)
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     if high > 16.0:
@@ -168,16 +169,14 @@ def inferred_card(
     channels: int = 3,
     layout: ImageLayout | None = None,
 ) -> Card:
-    """The card that a file of other origin would carry, as far as it can be seen from outside."""
-    shape = (None, *(image_size or (None, None)), 3)
-    latent = Port(name="latent", dtype="f32", shape=(None, latent_size))
-    image = Port(name="image", dtype="u8", shape=shape)
-    translated = Port(name="translated", dtype="u8", shape=shape)
-    source, target = {
-        "generator": (latent, image),
-        "encoder": (image, latent),
-        "translator": (image, translated),
-    }[kind]
+    """A card for a file without one, as far as inspection tells."""
+    described = KINDS[kind]
+    height, width = image_size or (None, None)
+    sizes = {"n": None, "h": height, "w": width, "c": 3, "d": latent_size}
+    source, target = (
+        Port(name=port.name, dtype=port.dtype, shape=tuple(sizes[axis] for axis in port.axes))
+        for port in (described.inputs[0], described.output)
+    )
     return Card(
         kind=kind,
         family="",
@@ -186,7 +185,7 @@ def inferred_card(
         output=target,
         image_size=image_size,
         channels=channels,
-        latent=Latent(size=latent_size) if kind != "translator" else None,
+        latent=Latent(size=latent_size) if described.needs_latent else None,
         input_channels=0 if layout is None else layout.channels,
         scale=1 if layout is None else layout.scale,
         multiple=1 if layout is None else layout.multiple,

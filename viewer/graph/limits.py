@@ -1,4 +1,4 @@
-"""How much memory and time a model may take: files come from anywhere, and what a graph does cannot be told by looking.
+"""Limits on the memory and time that a model may take: files come from anywhere.
 
 Memory is bound by onnxruntime's own allocator, on every system, and on Linux by the kernel as well, for the whole
 process: there even what escapes that allocator fails as any allocation may, long before the machine suffers. Time is
@@ -14,17 +14,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, TypeVar
 
+from export.kinds import KINDS
 from viewer.worker import left_behind
 
 if sys.platform != "win32":
     import resource
 
 GIB: Final = 2**30
-_MOST_MEMORY: Final = 8 * GIB  # that a model may take unless the person says otherwise; half of a small machine's
+_MOST_MEMORY: Final = 8 * GIB  # default limit of a model; at most half of the machine's
 _OPENING_SECONDS: Final = 3.0
 _OPENING_RATE: Final = 100e6  # bytes of a file a second, on top
-_RUN_SECONDS: Final = {"translator": 60.0, "denoiser": 60.0}  # their images are as large as the person has them
-_OTHER_RUN_SECONDS: Final = 4.0  # of a page that nobody would want to wait for
+_RUN_SECONDS: Final = 4.0  # of a model without a kind
 _ENDING_SECONDS: Final = 0.3  # that a run which is called off may take to notice
 _TICK_SECONDS: Final = 0.05
 
@@ -32,37 +32,37 @@ Result = TypeVar("Result")
 
 
 class Overdue(Exception):
-    """Something took longer than it may; ``seconds``: how long that is."""
+    """Something took longer than ``seconds``, its limit."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"took more than {seconds:.3g} s, expected less; --max-seconds allows more")
 
 
 class _Allowed:
-    """What the person has said, for the whole process; 0: nothing."""
+    """The limits that the user set for this process; 0: none."""
 
     memory = 0
     seconds = 0.0
 
 
 def allowed_memory() -> int:
-    """Bytes that a model may take."""
+    """Bytes of memory that a model may take."""
     return _Allowed.memory or min(_MOST_MEMORY, _machine_memory() // 2)
 
 
 def opening_seconds(size: int) -> float:
-    """That opening a file of so many bytes may take."""
+    """Seconds that opening a file of so many bytes may take."""
     return _Allowed.seconds or _OPENING_SECONDS + size / _OPENING_RATE
 
 
 def run_seconds(kind: str) -> float:
-    """That one run of a model of this kind may take."""
-    return _Allowed.seconds or _RUN_SECONDS.get(kind, _OTHER_RUN_SECONDS)
+    """Seconds that one run of a model of this kind may take."""
+    return _Allowed.seconds or (KINDS[kind].seconds if kind in KINDS else _RUN_SECONDS)
 
 
 @contextlib.contextmanager
 def limits(memory: int = 0, seconds: float = 0.0) -> Iterator[None]:
-    """Put the limits on this process, as far as the system can. ``memory``: bytes, ``seconds``; 0: as is usual."""
+    """Limit this process, as far as the system can. ``memory``: bytes; 0: the default, as for ``seconds``."""
     before = _Allowed.memory, _Allowed.seconds
     _Allowed.memory, _Allowed.seconds = memory, seconds
     try:
@@ -73,7 +73,7 @@ def limits(memory: int = 0, seconds: float = 0.0) -> Iterator[None]:
 
 
 def finish(work: Callable[[], Result], seconds: float, stop: Callable[[], None]) -> Result:
-    """What ``work`` returns or raises. Raises ``Overdue`` where it takes longer than so many seconds.
+    """Run ``work`` in a thread and return its result. Raises what it raises, or ``Overdue`` after ``seconds``.
 
     Counted are seconds in which this process had the processor, so that a busy machine makes no model hostile.
     ``stop``: asks the work to end; where it does not, its thread goes on until the process ends.
@@ -90,7 +90,7 @@ def finish(work: Callable[[], Result], seconds: float, stop: Callable[[], None])
     wall, busy = time.monotonic(), time.process_time()
     try:
         thread.start()
-    except RuntimeError:  # there is no memory for it
+    except RuntimeError:  # out of memory
         raise MemoryError("cannot start a thread") from None
     while True:
         thread.join(_TICK_SECONDS)

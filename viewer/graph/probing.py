@@ -1,4 +1,4 @@
-"""What a file without a card is: a few latents or an image are sent through its graph, and what comes out is read."""
+"""Find out what a file without a card is, by running a few latents or an image through its graph."""
 
 import math
 import time
@@ -33,7 +33,7 @@ _PROBED_SIDES: Final = {65: 1, 66: 2, 68: 4, 72: 8, 80: 16, 96: 32, 64: 64, 128:
 
 @dataclass(frozen=True)
 class Inspected:
-    """What was found out; ``card`` is ``None`` where the file has to do with no images."""
+    """Result of an inspection; ``card`` is ``None`` where neither input nor output is an image."""
 
     card: Card | None = None
     layout: Layout | None = None  # of a generator
@@ -41,7 +41,7 @@ class Inspected:
 
 
 class Probe:
-    """A graph without a card, and what it answers."""
+    """Probes a graph without a card."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Probe:
         self._refused = refused
 
     def inspect(self, name: str) -> Inspected:
-        """Find out what it is. ``name``: for its card. Raises ``CardError`` for sizes that no card may have."""
+        """Infer its kind and layout. ``name``: for its card. Raises ``CardError`` for sizes that no card may have."""
         if len(self._inputs) != 1 or self._inputs[0].type not in TYPES:
             return Inspected()
         if is_image_port(self._inputs[0]):
@@ -76,7 +76,7 @@ class Probe:
         return Inspected()
 
     def _generator(self, latent: Layout, port: Any) -> Layout | None:
-        """Run a few latents through the graph and read the arrangement of the images from what comes out."""
+        """Run a few latents through the graph and infer the layout of the images from the output."""
         layout = replace(latent, output=port.name)
         probes = draw_many(Latent(size=math.prod(layout.latent_shape)), 0, range(_PROBES))
         output = self._of_latents(layout, probes[:1])
@@ -105,14 +105,14 @@ class Probe:
         return self._run({self._inputs[0].name: latent_array(layout, latents)}, layout.output)
 
     def _of_two(self, layout: Layout, latents: Latents) -> NDArray[Any] | None:
-        """Two at once; ``None`` where a graph that promised any batch cannot do it."""
+        """A batch of two; ``None`` where a graph that declares any batch size cannot run it."""
         try:
             return self._of_latents(layout, latents)
         except self._refused:
             return None
 
     def _images(self) -> ImageLayout | None:
-        """Send an image of waves through a translator without a card, and read from what comes out how it takes them.
+        """Run an image of waves through a translator without a card and infer its layout from the output.
 
         Floats are taken to be of the same range in and out, which is found by what becomes of 0..1. A side that does
         not come out as long as it went in, or several times that, is one that the network cannot take.
@@ -127,8 +127,8 @@ class Probe:
             known = replace(layout, multiple=1 if None not in layout.sides else multiple)
             if np.issubdtype(layout.input_type, np.floating):
                 known = replace(known, input_range=(0.0, 1.0))
-            for given in self._outputs:
-                found = self._image(replace(known, output=given.name), wave)
+            for port in self._outputs:
+                found = self._image(replace(known, output=port.name), wave)
                 if found is not None:
                     return found
             if None not in layout.sides:
@@ -136,7 +136,7 @@ class Probe:
         return None
 
     def _image(self, layout: ImageLayout, image: NDArray[np.uint8]) -> ImageLayout | None:
-        """The layout with what one output tells; ``None`` where that is no image, or none comes."""
+        """The layout completed from one output; ``None`` where that is no image, or the run fails."""
         try:
             output = self._run({self._inputs[0].name: image_array(layout, image)}, layout.output)
         except self._refused:

@@ -1,9 +1,9 @@
-"""Looks an ONNX file over before onnxruntime sees a byte of it, and refuses what no honest model needs.
+"""Check the bytes of an ONNX file before onnxruntime reads it, and refuse what no honest model needs.
 
 What is refused: anything but a whole protocol buffer; weights kept in other files, wherever those are; sizes that the
 file has no data for, and sparse weights that would become huge; operators of nobody's or somebody's own domain;
 branches nested beyond reason; functions that call themselves, or grow beyond reason when they are written out. What a
-graph computes cannot be told from looking: that is what ``viewer.graph.limits`` is for.
+graph computes cannot be seen in its bytes: that is what ``viewer.graph.limits`` is for.
 
 Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 """

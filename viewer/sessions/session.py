@@ -10,7 +10,7 @@ from trainer.contract.errors import ImageError, ViewerError
 from trainer.contract.text import printable
 from viewer import render
 from viewer.keys import Event
-from viewer.state import Effect, State, reduce
+from viewer.state import Effect, effect_of
 from viewer.worker import Errands, Worker
 
 _NOTICE_SECONDS: Final = 4.0
@@ -18,12 +18,15 @@ _BUSY_POLL_SECONDS: Final = 0.015  # between looks at the worker
 _IDLE_POLL_SECONDS: Final = 0.5
 _LARGEST_SAVED: Final = 2**27  # pixels of a saved sheet: as many as the viewer would read again
 
+State = TypeVar("State")
 Request = TypeVar("Request")
 Made = TypeVar("Made")  # a part of what was asked for, as the worker gives it
 
 
 class Session(ABC, Generic[State, Request, Made]):
     """One mode at work."""
+
+    frames = 0  # after which it ends by itself; 0: never
 
     def __init__(self, name: str, state: State, folder: Path) -> None:
         """``name``: of what is shown. ``folder``: where saved images go."""
@@ -47,13 +50,12 @@ class Session(ABC, Generic[State, Request, Made]):
     def handle(self, event: Event) -> bool:
         """Take in an event; True: quit."""
         before = self.state
-        self.state, effects = reduce(self.state, event)
+        self.state = self.reduce(event)
         self.changed = self.changed or self.state != before
-        for effect in effects:
-            if effect is Effect.QUIT:
-                return True
+        effect = effect_of(event)
+        if effect is not None and effect is not Effect.QUIT:
             self._save(whole=effect is Effect.SAVE_ALL)
-        return False
+        return effect is Effect.QUIT
 
     def pump(self, now: float) -> None:
         """Ask the worker for what is missing, and take in what has come."""
@@ -157,6 +159,10 @@ class Session(ABC, Generic[State, Request, Made]):
             raise error
         self.failures.append(str(error) or "not enough memory")
         self.notify(self.failures[-1], "error", seconds)
+
+    @abstractmethod
+    def reduce(self, event: Event) -> State:
+        """The state after an event."""
 
     @abstractmethod
     def _save(self, whole: bool) -> None:

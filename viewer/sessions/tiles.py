@@ -7,7 +7,7 @@ each the middle is kept. All windows of an image have one size: onnxruntime plan
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from viewer.modes.latent.layout import Area
+from viewer.frame.area import Area
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from trainer.contract.edges import edge_map
 from viewer.files.inputs import Photo
 from viewer.files.png import Image, resize
+from viewer.files.results import bicubic
+from viewer.frame.area import Area
 from viewer.latents import Latents, draw
 from viewer.model import Model, ModelError
-from viewer.modes.latent.layout import Area
 from viewer.sessions.tiles import Tile, plan_tiles
 
 Condition = NDArray[np.uint8]  # [h, w, c], c as the model takes it: BGR or grey
@@ -251,11 +252,6 @@ def paste(result: Image, area: Area, pixels: Image) -> None:
 def _converted(image: NDArray[np.uint8], code: int) -> NDArray[np.uint8]:
     """In other colours."""
     return np.asarray(cv2.cvtColor(image, code), np.uint8)
-
-
-def bicubic(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """An image [h, w] or [h, w, c], enlarged."""
-    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 def visible(condition: Condition) -> Image:

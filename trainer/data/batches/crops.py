@@ -21,9 +21,9 @@ from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import decode, files_in, read_bytes
 from trainer.contract.resample import shrink
 from trainer.contract.text import printable
-from trainer.data.batches.dataset import GIB, ImageDataset, Images, Ragged, Sides, open_dataset
-from trainer.data.sources.folder import training_part
-from trainer.data.sources.shards import find_shards
+from trainer.data.batches.dataset import GIB, ImageDataset, Ragged, Sides, open_dataset
+from trainer.data.sources import need_source
+from trainer.data.sources.base import Images, training_part
 from trainer.data.sources.threads import in_threads
 from trainer.family import Crops
 
@@ -126,9 +126,9 @@ def shrunk_window(large: np.ndarray, top: int, left: int, side: int, scale: int)
 def open_crops(config: RunConfig, reading: Crops, *, progress: bool = True) -> ImageDataset:
     """The images of ``--data``, and of the folders that ``reading`` names. Raises ``UserError`` in one line."""
     least = reading.least_px or reading.size_px
-    folder = Path(config.data)
-    if folder.is_dir() and not config.image_size and find_shards(config.data) is None:
-        folder = training_part(folder)
+    found = need_source(config.data)
+    if found.kind == "folder" and not config.image_size:
+        folder = training_part(Path(config.data))
         files = sized_files(folder, least, progress)
         if not files:
             raise UserError(f"{printable(folder)} holds no readable image of at least {least}x{least} px")
@@ -142,7 +142,7 @@ def open_crops(config: RunConfig, reading: Crops, *, progress: bool = True) -> I
         if reading.condition:
             raise UserError(f"--low is {printable(reading.condition)}, expected a folder in --data beside it")
         images = open_dataset(
-            config.data, image_size=config.image_size, bgr=config.bgr, memory=config.memory, progress=progress
+            found, image_size=config.image_size, bgr=config.bgr, memory=config.memory, progress=progress
         )
         height, width, channels = images.images.shape[1:]
         if min(height, width) < least:
@@ -157,6 +157,7 @@ def open_crops(config: RunConfig, reading: Crops, *, progress: bool = True) -> I
         images=Windows(parts, reading, channels),
         groups=groups,
         name=name,
+        sources=(found,),
         condition_channels=channels,
         validation=sum(map(len, parts[1:])),
     )

@@ -19,8 +19,9 @@ from trainer.contract.errors import UserError
 from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import decode, files_in, load, read_bytes, resize
 from trainer.contract.text import printable
-from trainer.data.batches.dataset import GIB, FolderImages, ImageDataset, Images, Sides, open_dataset
-from trainer.data.sources.folder import real
+from trainer.data.batches.dataset import GIB, ImageDataset, Sides, open_dataset
+from trainer.data.sources.base import Images
+from trainer.data.sources.folder import FolderImages, real
 from trainer.data.sources.threads import in_threads
 from trainer.family import Pairs
 

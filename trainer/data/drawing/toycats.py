@@ -1,28 +1,19 @@
-"""Draw toy cats into a .npy file: cartoon faces from a seed, with their labels and factors beside it.
+"""Toy cats, drawn: cartoon faces from a seed, with their labels and factors.
 
-They are a data set that needs no download: the default of the trainer, of the demo and of the tests. Cat ``k`` of a
-seed is the same image whatever the count, and the same cat at every size.
-
-    python -m trainer.data toycats -o cats.npy --count 2000 --size 128 --seed 0
+They are a data set that needs no download. Cat ``k`` of a seed is the same image whatever the count, and the same cat
+at every size.
 """
 
-import argparse
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
-from trainer.contract.errors import require
-from trainer.contract.text import printable
 from trainer.data.drawing.brush import CIRCLE, Brush, Colour, curve, ellipse, leaf, mirrored, mix
-from trainer.data.sources.npy_set import check_set, writing
-from trainer.data.sources.sidecar import Facts
-from trainer.data.sources.threads import in_threads
 
 CLASSES = ("solid", "tabby", "tuxedo", "calico", "siamese")
 """Coat patterns; the index is the label."""
@@ -342,34 +333,3 @@ def _paint_features(brush: Brush, factors: dict[str, Any], coat: Coat) -> None:
             tip = 0.36 + 0.50 * factors["whiskers"]
             arc = [(0.36, 0.32 + rise), (0.58, 0.31 + 1.8 * rise), (tip, 0.33 + 2 * rise + drop)]
             brush.stroke(curve(arc, closed=False) * (side, 1) + slide * 0.5, whisker, 0.017)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the command."""
-    parser.add_argument("-o", "--output", type=Path, required=True, help="the .npy file to write")
-    parser.add_argument("--count", type=int, default=2000, help="cats to draw (2000)")
-    parser.add_argument("--size", type=int, default=128, help="side in pixels (128)")
-    parser.add_argument("--seed", type=int, default=0, help="another seed, other cats (0)")
-    parser.add_argument("--force", action="store_true", help="replace an output that exists")
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Draw cats into a .npy file, with their labels and factors beside it in ``<stem>.json``."""
-    for name, low, high in (("count", 1, 10_000_000), ("size", 8, 2048), ("seed", 0, 2**63)):
-        require(low <= getattr(arguments, name) <= high, name, getattr(arguments, name), f"{low} to {high}")
-    path: Path = arguments.output
-    size = arguments.size
-    check_set(path, arguments.force)
-    factors: dict[str, list[Any]] = {}
-    with writing(path, (size, size, 3), arguments.force) as writer:
-        chosen = (choose(arguments.seed, k) for k in range(arguments.count))
-        drawn = in_threads(chosen, lambda factors: paint(factors, size))
-        for factor, image in tqdm(drawn, "drawing toy cats", arguments.count, unit="cat", disable=None):
-            writer.append(image)
-            for name, value in factor.items():
-                factors.setdefault(name, []).append(value)
-        made = {"tool": "toycats", "options": {"count": arguments.count, "size": size, "seed": arguments.seed}}
-        labels = np.array([CLASSES.index(pattern) for pattern in factors["pattern"]], np.int64)
-        writer.facts = Facts(labels=labels, classes=CLASSES, factors=factors, made=made)
-    print(f"{printable(path)}: {arguments.count} cats of {size}x{size} px, seed {arguments.seed}")
-    return 0

@@ -1,8 +1,6 @@
 """Faces cut out of images, upright and all of one size. No torch."""
 
-import argparse
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,13 +12,6 @@ from trainer.data.faces.landmarks import BROWS, Finder, eye_angle
 
 MARGIN = 0.1
 NO_FACE = "no face found"
-
-
-def add_model_option(parser: argparse.ArgumentParser) -> None:
-    """``--landmarks-model``, of every tool that looks for faces."""
-    parser.add_argument(
-        "--landmarks-model", type=Path, metavar="FILE", help="68 points for dlib's shape_predictor (that of the extra)"
-    )
 
 
 def face_box(points: np.ndarray) -> tuple[np.ndarray, float]:

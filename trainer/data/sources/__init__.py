@@ -1,0 +1,58 @@
+"""What ``--data`` can name: each module here that has a function ``claims`` is a source, and is found by listing.
+
+``base.Source`` says what a source offers; to add one, add a module. No source knows another, and none knows torch.
+"""
+
+import importlib
+import os
+import pkgutil
+from functools import cache
+from typing import Any
+
+from trainer.contract.errors import UserError
+from trainer.contract.text import printable
+from trainer.data.sources.base import FoundSource, ImageSource, OpenOptions
+
+
+@cache
+def all_sources() -> tuple[Any, ...]:
+    """The modules that are sources (each a ``base.Source``), in the order in which they are asked."""
+    modules = [importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
+    return tuple(sorted((one for one in modules if hasattr(one, "claims")), key=lambda one: (one.ORDER, one.__name__)))
+
+
+def find_source(data: str) -> FoundSource | None:
+    """The source of what ``data`` names, found by looking at it; None where it is no set. Raises ``UserError``."""
+    if not data:
+        return None
+    try:
+        found = next((source for source in all_sources() if source.claims(data)), None)
+    except OSError as error:  # a name that is too long, a folder that may not be read
+        raise UserError(f"cannot read {printable(data)}: {error.strerror or error}") from None
+    return None if found is None else FoundSource(data, found, found.__name__.rpartition(".")[2])
+
+
+def need_source(data: str) -> FoundSource:
+    """``find_source``, where ``data`` has to be a set. Raises ``UserError`` where it is none."""
+    found = find_source(data)
+    if found is None:
+        why = "it is none of these" if os.path.lexists(data) else "there is no such file"
+        raise UserError(f"--data is {printable(data)}, expected {help_of_data()}; {why}")
+    return found
+
+
+def open_source(data: str, options: OpenOptions | None = None) -> ImageSource:
+    """Open the set that ``data`` names. Raises ``UserError`` in one line for whatever cannot be opened."""
+    return need_source(data).open(options)
+
+
+def open_set(data: str, options: OpenOptions | None = None) -> ImageSource | None:
+    """``open_source`` for a tool that also takes image files: None for what names files, folders, or nothing."""
+    found = find_source(data)
+    return None if found is None or getattr(found.source, "NAMES_FILES", False) else found.open(options)
+
+
+def help_of_data() -> str:
+    """What ``--data`` may name, in a line."""
+    *others, last = [source.HELP for source in all_sources()]
+    return f"{', '.join(others)} or {last}"

@@ -1,16 +1,17 @@
-"""What data sets that come packed (idx, CIFAR-10's binary batches, parquet, the hub) have in common. No torch."""
+"""What a source of images is: a module of this package that opens what ``--data`` may name. No torch."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from trainer.contract.errors import UserError
-from trainer.contract.images import Fit, resize
+from trainer.contract.headers import read_header
+from trainer.contract.images import Fit, load_bytes, resize
 from trainer.contract.text import printable
-from trainer.data.sources.npy import Stored
+from trainer.data.sources.sidecar import Sidecar
 from trainer.data.sources.threads import in_threads
 
 MOST_BYTES = 1 << 20  # of images that are changed at once
@@ -19,10 +20,11 @@ Piece = tuple[np.ndarray, np.ndarray | None]
 """Some images, u8 [k, h, w, c] RGB or grey, and their labels, i64 [k]."""
 
 
-class AnyImage(Protocol):
-    """Images that are read when asked for."""
+class Images(Protocol):
+    """Images u8 [n, h, w, c] RGB or grey, all in memory (an ndarray) or read when asked for."""
 
-    shape: tuple[int, int, int, int]
+    @property
+    def shape(self) -> tuple[int, ...]: ...
 
     def __len__(self) -> int: ...
 
@@ -31,52 +33,153 @@ class AnyImage(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Packed:
-    """A set that is read piece by piece, so that none of its sizes has to be believed."""
+class OpenOptions:
+    """How a set is opened."""
+
+    image_size: int = 0
+    """Side in pixels of the square that images are brought to; 0 keeps their size."""
+    fit: Fit = resize
+    """How an image is brought to that square: stretched, unless this does otherwise."""
+    any_size: bool = False
+    """Images of several sizes are taken as they are; otherwise they are an error where ``image_size`` is 0."""
+    bgr: bool = False
+    """The colours of a .npy file are in blue-green-red order."""
+    rgb_only: bool = False
+    """Files of a folder that are not stored in three colours are left out."""
+    workers: int = 0
+    """Threads that decode and resize; 0: one a core."""
+    progress: bool = False
+    """Show a progress bar where opening takes long."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageSource:
+    """An opened set. It is read piece by piece, so that none of its sizes has to be believed."""
 
     name: str
-    shape: tuple[int, int, int, int]  # n, h, w, c; there may turn out to be fewer than n readable ones
+    shape: tuple[int, int, int, int]
+    """n, h, w, c. There may turn out to be fewer than n readable images; h and w are 0 where sizes differ."""
+    pieces: Callable[[], Iterator[Piece]]
+    """Reads all images in order. Raises ``UserError`` where the set is not sound."""
     classes: tuple[str, ...] = ()
-    pieces: Callable[[], Iterator[Piece]]  # raises UserError where the set is not sound
-    images: "AnyImage | None" = None  # the same images, where any of them can be read without those before it
-    labels: np.ndarray | None = None  # i64 [n], with ``images``
-    blocks: np.ndarray | None = None  # i64 [m], with ``images``: the first image of each block best read as a whole
-    facts: Callable[[], list[tuple[str, str]]] = list  # what else there is to say of it, in lines
+    """Names by label."""
+    labels: np.ndarray | None = None
+    """i64 [n], where they are known before the images are read; otherwise they come with the pieces."""
+    images: Images | None = None
+    """The same images, where any of them can be read without those before it."""
+    fetch: Callable[[int], np.ndarray] | None = None
+    """Reads one image u8 [h, w, c], at its own size. Raises ``Unreadable`` or ``UserError``."""
+    blocks: np.ndarray | None = None
+    """i64 [m], with ``images``: the first image of each block that is best read as a whole."""
+    files: Sequence[Path] = ()
+    """[n], where each image is a file of its own."""
+    path: Path | None = None
+    """The file that holds all images, where there is one."""
+    sidecar: Sidecar = field(default_factory=Sidecar)
+    """What else is known of the images, as their names."""
+    description: Callable[[], list[tuple[str, str]]] = list
+    """Further lines for people, as (name, value)."""
 
 
-def of_stored(stored: Stored) -> Packed:
-    """A .npy file as a set that is read piece by piece, without its labels."""
-    return Packed(
-        name=stored.path.stem, shape=stored.shape, pieces=lambda: ((images, None) for images in stored.pieces())
-    )
+class Source(Protocol):
+    """A module of ``trainer.data.sources``; those without a function ``claims`` are no sources."""
+
+    HELP: str
+    """What it opens, as a few words of the help of ``--data`` and of its refusal."""
+    ORDER: int
+    """Sources are asked in ascending order: those that look closest come first."""
+
+    def claims(self, data: str) -> bool:
+        """Whether ``data`` names a set of this kind: found out by looking at the file, or by a prefix as ``hub:``.
+        Raises ``UserError`` where it can mean nothing else and is wrong, and ``OSError``."""
+
+    def open(self, data: str, options: OpenOptions) -> ImageSource:
+        """The set, at its own size or that of ``options``. Raises ``UserError`` for one that is not sound."""
+
+    def identity(self, data: str, without: str) -> Iterator[bytes]:
+        """What tells whether it is the same set when a run is resumed; cheap, without reading it all. Files below the
+        folder ``without``, a real path, are no part of it."""
 
 
-def resized(packed: Packed, size: int, fit: Fit = resize, workers: int = 0) -> Packed:
-    """The set with its images brought to a square, stretched or as ``fit`` does it; ``size`` 0 keeps theirs.
+@dataclass(frozen=True)
+class FoundSource:
+    """What ``--data`` names, and the source that opens it."""
 
-    workers: pieces at once, 0 for one a core. What comes in one piece may leave in several, so that memory stays
-    bounded however much larger the images become.
+    data: str
+    source: Source
+    kind: str  # name of the source's module
+
+    def open(self, options: OpenOptions | None = None) -> ImageSource:
+        """The set, its images at the size asked for. Raises ``UserError``."""
+        options = options or OpenOptions()
+        if options.bgr and not getattr(self.source, "TAKES_BGR", False):
+            raise UserError(f"--bgr: {printable(self.data)} says its order itself, expected a .npy file")
+        return resized(self.source.open(self.data, options), options)
+
+    def identity(self, without: str) -> Iterator[bytes]:
+        return self.source.identity(self.data, without)
+
+
+def resized(source: ImageSource, options: OpenOptions) -> ImageSource:
+    """The set with its images at the size of ``options``; the same one where they have it already.
+
+    What comes in one piece may leave in several, so that memory stays bounded however much larger the images become.
     """
-    count, height, width, channels = packed.shape
+    size = options.image_size
+    count, height, width, channels = source.shape
     if size in (0, height) and size in (0, width):
-        return packed
+        return source
 
     step = max(1, MOST_BYTES // (size * size * channels))
 
     def parts() -> Iterator[Piece]:
-        for images, labels in packed.pieces():
+        for images, labels in source.pieces():
             for first in range(0, len(images), step):
                 rows = slice(first, first + step)
                 yield images[rows], None if labels is None else labels[rows]
 
     def change(piece: Piece) -> np.ndarray:
-        return np.stack([fit(image, size, size).reshape(size, size, channels) for image in piece[0]])
+        return np.stack([options.fit(image, size, size).reshape(size, size, channels) for image in piece[0]])
 
     def pieces() -> Iterator[Piece]:
-        for (_, labels), images in in_threads(parts(), change, workers):
+        for (_, labels), images in in_threads(parts(), change, options.workers):
             yield images, labels
 
-    return replace(packed, shape=(count, size, size, channels), pieces=pieces, images=None, labels=None, blocks=None)
+    return replace(source, shape=(count, size, size, channels), pieces=pieces, images=None, blocks=None)
+
+
+def training_part(folder: Path) -> Path:
+    """The training half of a folder that holds the halves of a published set, or the folder itself."""
+    below = {path.name: path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    training = [name for name in ("train", "training") if name in below]
+    return below[training[0]] if training and len(below) > 1 and below.keys() <= PARTS else folder
+
+
+# What the halves of a published set are called; a folder of such folders is no folder of classes.
+PARTS = frozenset(("train", "training", "test", "testing", "val", "valid", "validation"))
+
+
+def decoded(data: bytes, size: tuple[int, int] = (0, 0), options: OpenOptions | None = None) -> np.ndarray:
+    """An encoded image as u8 [h, w, 3] RGB, at a height and width, or at its own where they are 0. Raises
+    ``Unreadable``."""
+    fit = resize if options is None else options.fit
+    if all(size):
+        return load_bytes(data, *size, fit)
+    header = read_header(data)
+    return load_bytes(data, *header.shape, fit, exact=True, header=header)
+
+
+def check_one_size(sizes: set[tuple[int, int]], what: str, options: OpenOptions, count: str = "") -> tuple[int, int]:
+    """Height and width of images of ``sizes`` (h, w) once they are opened; 0, 0 where each keeps its own. Raises
+    ``UserError`` where they differ and no size was asked for; ``count`` says how many there are."""
+    if options.image_size:
+        return options.image_size, options.image_size
+    if len(sizes) == 1:
+        return next(iter(sizes))
+    if options.any_size:
+        return 0, 0
+    few = ", ".join(f"{width}x{height}" for height, width in sorted(sizes)[:3])
+    raise UserError(f"{what} holds images of {count or len(sizes)} sizes ({few} ...): give --image-size, or --size")
 
 
 def read_all(path: Path, most: int) -> bytes:

@@ -10,8 +10,12 @@ import numpy as np
 
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable
-from trainer.data.sources.base import Packed, Piece, read_all
+from trainer.data.sources.base import ImageSource, OpenOptions, Piece, read_all
+from trainer.data.sources.identity import of_path
+from trainer.data.sources.sidecar import Sidecar
 
+HELP = "CIFAR-10's binary folder, or one of its files"
+ORDER = 50
 SIDE = 32  # pixels
 RECORD = 1 + 3 * SIDE * SIDE  # bytes
 MOST_BYTES = 1 << 32  # of one file
@@ -19,6 +23,30 @@ PIECE = 1000  # records
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 NAMES_FILE = "batches.meta.txt"
 ARCHIVE_FOLDERS = ("cifar-10-batches-bin", "cifar-10-batches-py")  # what the official archives unpack to
+PICKLE = b"\x80"
+
+identity = of_path
+
+
+def claims(data: str) -> bool:
+    """By the size of a file, or the files of a folder. Raises ``UserError`` for a pickled file."""
+    path = Path(data)
+    if path.is_dir():
+        return bool(find_batches(path))
+    if not path.is_file():
+        return False
+    if is_batch(path):
+        return True
+    with path.open("rb") as file:
+        if file.read(1) == PICKLE and path.suffix != ".npy":
+            raise UserError(f"{printable(path)} is pickled, which is never loaded: it could run anything")
+    return False
+
+
+def open(data: str, options: OpenOptions) -> ImageSource:
+    """The training batches of a folder, or one file. Raises ``UserError``."""
+    path = Path(data)
+    return open_cifar(find_batches(path) if path.is_dir() else [path])
 
 
 def find_batches(folder: Path) -> list[Path]:
@@ -49,7 +77,7 @@ def is_batch(path: Path) -> bool:
     return path.suffix == ".bin" and size > 0 and size % RECORD == 0
 
 
-def open_cifar(paths: list[Path]) -> Packed:
+def open_cifar(paths: list[Path]) -> ImageSource:
     """Some binary batches as one set. Raises ``UserError`` for files that are not sound."""
     count = 0
     for path in paths:
@@ -73,7 +101,8 @@ def open_cifar(paths: list[Path]) -> Packed:
                 raise UserError(f"cannot read {printable(path)}: {error.strerror}") from None
 
     name = paths[0].stem if len(paths) == 1 else paths[0].parent.name
-    return Packed(name=name, shape=(count, SIDE, SIDE, 3), classes=classes, pieces=pieces)
+    shape = (count, SIDE, SIDE, 3)
+    return ImageSource(name=name, shape=shape, classes=classes, pieces=pieces, sidecar=Sidecar(classes=classes))
 
 
 def _decode(path: Path, data: bytes, classes: int) -> Piece:

@@ -1,55 +1,151 @@
-"""The files that names, patterns and folders stand for. No torch."""
+"""Folders of image files, whose folders may be classes; and the files that names and patterns stand for. No torch."""
 
-import glob
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
-from trainer.contract.images import files_in
+import numpy as np
+from tqdm import tqdm
+
+from trainer.contract.errors import UserError
+from trainer.contract.headers import Unreadable, read_header
+from trainer.contract.images import files_in, load, read_bytes
 from trainer.contract.text import printable
+from trainer.data.sources.base import ImageSource, OpenOptions, Piece, check_one_size, decoded, training_part
+from trainer.data.sources.identity import of_path
+from trainer.data.sources.sidecar import Sidecar
+from trainer.data.sources.threads import in_threads
 
-# What the halves of a published set are called; a folder of such folders is no folder of classes.
-PARTS = frozenset(("train", "training", "test", "testing", "val", "valid", "validation"))
+HELP = "a folder of images (class folders become labels)"
+ORDER = 95
+NAMES_FILES = True  # image files, which tools take one by one
+SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff"))
+
+identity = of_path
 
 
-def find(inputs: Iterable[str], output: Path) -> list[Path]:
-    """The files that names, patterns and folders stand for: each once, in the order given, sorted within a pattern."""
-    found: dict[Path, None] = {}
-    for pattern in inputs:
-        path = Path(pattern)
-        if os.path.isdir(path):  # noqa: PTH112  (Path.is_dir raises for a name that is too long)
-            found.update(dict.fromkeys(files_in(path)))
-        elif os.path.lexists(path) or not glob.has_magic(pattern):
-            found[path] = None
+def claims(data: str) -> bool:
+    """Any folder that is nothing else."""
+    return Path(data).is_dir()
+
+
+def open(data: str, options: OpenOptions) -> ImageSource:
+    """The image files of a folder, without those that cannot be read, which are named. With ``any_size`` none of them
+    is read yet: all that are called so count. Raises ``UserError`` where none is left."""
+    root = training_part(Path(data))
+    files = list(files_in(root))
+    if options.any_size:
+        kept = [file for file in files if file.suffix.lower() in SUFFIXES]
+        if not kept:
+            raise UserError(
+                f"{printable(root)} holds no file that is called as images are ({' '.join(sorted(SUFFIXES))})"
+            )
+        return of_files(root, kept, Path(data))
+
+    def shape_of(path: Path) -> tuple[int, int] | str:
+        try:
+            header = read_header(read_bytes(path))
+            return "not stored in three colours" if options.rgb_only and not header.rgb else header.shape
+        except Unreadable as error:
+            return str(error)
+
+    kept = []
+    sizes: set[tuple[int, int]] = set()
+    looked_at = in_threads(files, shape_of, options.workers)
+    quiet = None if options.progress else True
+    for path, shape in tqdm(looked_at, "checking", len(files), unit="file", leave=False, disable=quiet):
+        if isinstance(shape, str):
+            _say_skipped(path, shape)
         else:
-            matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  (Path.glob takes no absolute pattern)
-            if not matches:
-                print(f"nothing matches {printable(pattern)}", file=sys.stderr)
-            found.update((match, None) for name in matches if not (match := Path(name)).is_dir() or "**" not in pattern)
-    found.pop(output, None)
-    return list(found)
+            kept.append(path)
+            sizes.add(shape)
+    if not kept:
+        raise UserError(f"{printable(root)} holds no readable image")
+    return of_files(root, kept, root, check_one_size(sizes, printable(root), options), options)
 
 
-def names_of(files: Sequence[Path]) -> list[str]:
-    """What to call each of some files: its place below the folder that they all lie in, with slashes."""
-    if not files:
-        return []
-    places = [Path(os.path.abspath(file)) for file in files]  # noqa: PTH100  (links are not followed)
-    root = os.path.commonpath([place.parent for place in places])
-    return [place.relative_to(root).as_posix() for place in places]
+def of_files(
+    root: Path, files: Sequence[Path], start: Path, size: tuple[int, int] = (0, 0), options: OpenOptions | None = None
+) -> ImageSource:
+    """Image files below ``root``, whose folders may be classes, as a set of one size (h, w) or of any. Their names are
+    their paths below ``start``."""
+    options = options or OpenOptions()
+    numbers, classes = class_folders(root, files, can_be_read)
+    if classes:
+        for path, number in zip(files, numbers, strict=True):
+            if number < 0 and all(size):
+                _say_skipped(path, "cannot be decoded")
+        files = [path for path, number in zip(files, numbers, strict=True) if number >= 0]
+    labels = np.array([number for number in numbers if number >= 0], np.int64) if classes else None
+
+    def read(path: Path) -> np.ndarray | str:
+        try:
+            return decoded(read_bytes(path), size, options)
+        except Unreadable as error:
+            return str(error)
+
+    def pieces() -> Iterator[Piece]:
+        for row, (path, image) in enumerate(in_threads(files, read, options.workers)):
+            if isinstance(image, str):
+                _say_skipped(path, image)
+            else:
+                yield image[None], None if labels is None else labels[row : row + 1]
+
+    names = tuple(os.path.relpath(path, start).replace(os.sep, "/") for path in files)
+    return ImageSource(
+        name=real(root).name,
+        shape=(len(files), *size, 3),
+        pieces=pieces,
+        classes=classes,
+        labels=labels,
+        images=FolderImages(files, *size, partial(load, fit=options.fit)) if all(size) else None,
+        fetch=lambda index: decoded(read_bytes(files[index])),
+        files=files,
+        sidecar=Sidecar(names=names, labels=labels, classes=classes),
+    )
+
+
+class FolderImages:
+    """Image files too many for memory, decoded when asked for: ``read(path, height, width)`` gives u8 RGB."""
+
+    def __init__(
+        self, paths: Sequence[Path], height: int, width: int, read: Callable[[Path, int, int], np.ndarray] = load
+    ) -> None:
+        self.paths, self.read = paths, read
+        self.shape = (len(paths), height, width, 3)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, indices: np.ndarray) -> np.ndarray:
+        images = np.empty((len(indices), *self.shape[1:]), np.uint8)
+        for row, index in enumerate(indices):
+            path = self.paths[index]
+            try:
+                images[row] = self.read(path, *self.shape[1:3])
+            except Unreadable as error:
+                raise UserError(f"{printable(path)} has become unreadable: {error}") from None
+        return images
+
+
+def can_be_read(path: Path) -> bool:
+    """Whether a file is an image, all of it."""
+    try:
+        decoded(read_bytes(path))
+    except Unreadable:
+        return False
+    return True
+
+
+def _say_skipped(path: Path, reason: str) -> None:
+    print(f"skipped {printable(path)}: {printable(reason)}", file=sys.stderr)
 
 
 def real(path: Path) -> Path:
     """Where a path leads, through links; links in a circle, which ``Path.resolve`` raises for, lead to themselves."""
     return Path(os.path.realpath(path))
-
-
-def training_part(folder: Path) -> Path:
-    """The training half of a folder that holds the halves of a published set, or the folder itself."""
-    below = {path.name: path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")}
-    training = [name for name in ("train", "training") if name in below]
-    return below[training[0]] if training and len(below) > 1 and below.keys() <= PARTS else folder
 
 
 def class_folders(

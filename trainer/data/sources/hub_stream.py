@@ -4,33 +4,46 @@ Of parquet files, which is what the hub keeps images in, the groups of rows are 
 larger than the disk. Opening reads the tables of contents and the labels. No code of a data set is run. No torch.
 """
 
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from trainer.contract.errors import UserError
-from trainer.contract.images import Fit, resize
 from trainer.contract.text import printable
-from trainer.data.sources.base import Packed
-from trainer.data.sources.hub import HINT, class_names, find_columns, parse
+from trainer.data.sources.base import ImageSource, OpenOptions, Piece, decoded
+from trainer.data.sources.identity import of_name
 from trainer.data.sources.labels import numbered_values
 from trainer.data.sources.parquet_rows import (
     MOST_GROUP_BYTES,
     Groups,
     RowGroups,
     RowImages,
+    encoded,
     explained,
     first_line,
     parquet_file,
 )
+from trainer.data.sources.sidecar import Sidecar
+from trainer.data.sources.tables import HINT, class_names, find_columns, parse_name
 
+HELP = "hubstream:OWNER/NAME[:SPLIT] (read while training)"
+ORDER = 0
+PREFIX = "hubstream:"
 PIECE = 64  # images
 
+identity = of_name
 
-def open_hub_stream(data: str, image_size: int = 0, fit: Fit = resize) -> Packed:
+
+def claims(data: str) -> bool:
+    """By its prefix."""
+    return data.startswith(PREFIX)
+
+
+def open(data: str, options: OpenOptions) -> ImageSource:
     """The images of a data set of the hub. Raises ``UserError`` in one line."""
-    name, split = parse(data, "hubstream")
-    if not image_size:
+    name, split = parse_name(data, "hubstream")
+    if not options.image_size and not options.any_size:
         raise UserError(f"{data}: sizes are not known before images are read: give --image-size, or --size")
     try:
         import datasets
@@ -46,7 +59,7 @@ def open_hub_stream(data: str, image_size: int = 0, fit: Fit = resize) -> Packed
     other = next((file for file in files if not file.endswith(".parquet")), None)
     if other is not None or not files:
         raise UserError(f"{data}: holds {printable(other or 'no files')[-80:]}, expected parquet: take hub:{name}")
-    return open_tables(files, data, name.rpartition("/")[2], image_size, fit)
+    return open_tables(files, data, name.rpartition("/")[2], options)
 
 
 def found_files(datasets: Any, name: str) -> Any:
@@ -54,7 +67,7 @@ def found_files(datasets: Any, name: str) -> Any:
     return datasets.load_dataset_builder(name).config.data_files or {}
 
 
-def open_tables(files: list[str], data: str, name: str, image_size: int, fit: Fit) -> Packed:
+def open_tables(files: list[str], data: str, name: str, options: OpenOptions) -> ImageSource:
     """Parquet files, here or far away, whose images are read when asked for. Raises ``UserError``."""
     from datasets import Features
 
@@ -82,21 +95,31 @@ def open_tables(files: list[str], data: str, name: str, image_size: int, fit: Fi
         )
     labels, names = numbered_values(values, data, classes) if label is not None else (None, ())
     blocks = groups.starts[groups.ends > groups.starts]
-    images = RowImages(groups, np.arange(total), (image_size, image_size), data, (), fit, labels, blocks)
+    size = (options.image_size, options.image_size)
+    images = RowImages(groups, np.arange(total), size, data, (), options.fit, labels, blocks)
 
-    def pieces() -> Any:
+    def fetch(index: int) -> np.ndarray:
+        return decoded(encoded(groups(index), ()))
+
+    def pieces() -> Iterator[Piece]:
+        if not options.image_size:
+            for row in range(total):
+                yield fetch(row)[None], None if labels is None else labels[row : row + 1]
+            return
         for first in range(0, total, PIECE):
             rows = np.arange(first, min(first + PIECE, total))
             yield images[rows], None if labels is None else labels[rows]
 
-    return Packed(
+    return ImageSource(
         name=name,
-        shape=(total, image_size, image_size, 3),
+        shape=(total, *size, 3),
         classes=names,
         pieces=pieces,
-        images=images,
+        images=images if options.image_size else None,
+        fetch=fetch,
         labels=labels,
         blocks=blocks,
+        sidecar=Sidecar(labels=labels, classes=names),
     )
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trainer.data.sources.folder import training_part
-from trainer.data.sources.shards import find_shards, index_of
+from trainer.data.sources.base import FoundSource, training_part
 from trainer.data.sources.sidecar import sampled
 
 BLOCKS = 32  # of a file that are looked at, spread over it
@@ -18,38 +17,34 @@ SIZES = 4096  # of a folder's files that are asked for, spread over it: each tak
 BESIDE = (".json", ".jsonl", ".txt", ".md", ".csv", ".html", ".log", ".db", ".ini", ".py")
 
 
-def fingerprint(sources: Iterable[str], labels: np.ndarray | None, without: Path) -> str:
-    """A hash of the labels, and of the files and folders that options name, but for what lies below the folder
-    ``without``. Of folders and shards, names and sizes count; of a file, its size and some blocks; of very many sizes
-    or bytes, some. Raises ``UserError``."""
+def fingerprint(sources: Iterable[FoundSource], labels: np.ndarray | None, without: Path) -> str:
+    """A hash of the labels, and of the sets that options name, but for what lies below the folder ``without``. Of
+    folders and shards, names and sizes count; of a file, its size and some blocks; of very many sizes or bytes, some.
+    Raises ``UserError``."""
     digest = hashlib.sha256()
     if labels is not None:
         digest.update(labels[:: max(1, len(labels) // LABELS)].tobytes())
     for source in sources:
-        for part in parts(source, os.path.realpath(without)):
+        for part in source.identity(os.path.realpath(without)):
             digest.update(part)
     return digest.hexdigest()[:16]
 
 
-def parts(source: str, without: str) -> Iterator[bytes]:
-    """What one source is known by."""
-    if not source:
-        return
-    shards = find_shards(source)
-    if shards is not None:
-        for path in shards:
-            yield line(path.name, size_of(path))
-        for index in sorted({index_of(path) for path in shards}):
-            if index.is_file():
-                yield from blocks(index)
-    elif os.path.isdir(source):  # noqa: PTH112  (Path.is_dir raises for a name that is too long)
-        folder = os.path.realpath(training_part(Path(source)))
+def of_path(data: str, without: str) -> Iterator[bytes]:
+    """What a file or a folder is known by."""
+    if os.path.isdir(data):  # noqa: PTH112  (Path.is_dir raises for a name that is too long)
+        folder = os.path.realpath(training_part(Path(data)))
         names = sorted(name[len(folder) :] for name in files_below(folder, without))
         yield "\n".join(names).encode("utf-8", "surrogateescape")
         for name in names[:: max(1, len(names) // SIZES)]:
             yield line("", size_of(folder + name))
-    elif os.path.isfile(source):  # noqa: PTH113
-        yield from blocks(Path(source))
+    elif os.path.isfile(data):  # noqa: PTH113
+        yield from blocks(Path(data))
+
+
+def of_name(data: str, without: str) -> Iterator[bytes]:
+    """Of what is downloaded or drawn, the labels alone count."""
+    yield from ()
 
 
 def files_below(folder: str, without: str) -> Iterator[str]:

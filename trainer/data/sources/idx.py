@@ -17,8 +17,12 @@ import numpy as np
 
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable
-from trainer.data.sources.base import Packed, Piece
+from trainer.data.sources.base import ImageSource, OpenOptions, Piece
+from trainer.data.sources.identity import of_path
+from trainer.data.sources.sidecar import Sidecar
 
+HELP = "an idx file as MNIST's, or its folder"
+ORDER = 20
 GZIP = b"\x1f\x8b"
 MAGIC = re.compile(rb"\0\0[\x08-\x0e][\x01-\x08]", re.DOTALL)
 MOST_BYTES = 1 << 32
@@ -26,6 +30,21 @@ MOST_SIDE = 4096  # pixels
 PIECE_BYTES = 1 << 22
 BEST_RATIO = 1040  # deflate cannot pack better than 1032 to 1
 IMAGES_NAME = re.compile(r"(.*)images([-.]idx)3([-.]ubyte)(\.gz)?")
+
+identity = of_path
+
+
+def claims(data: str) -> bool:
+    """By the first bytes of a file, or the files of a folder. Raises ``UserError``."""
+    path = Path(data)
+    return find_images(path) is not None if path.is_dir() else path.is_file() and is_idx(path)
+
+
+def open(data: str, options: OpenOptions) -> ImageSource:
+    """The images of a file or a folder, with their labels. Raises ``UserError``."""
+    path = Path(data)
+    images = find_images(path) if path.is_dir() else path
+    return open_idx(images or path)
 
 
 def find_images(folder: Path) -> Path | None:
@@ -55,7 +74,7 @@ def is_idx(path: Path) -> bool:
         return False
 
 
-def open_idx(path: Path) -> Packed:
+def open_idx(path: Path) -> ImageSource:
     """A set of images, with the labels of the file beside it. Raises ``UserError`` for one that is not sound."""
     with _explained(path), _open(path) as file:
         sizes = _read_header(path, file, 3)
@@ -77,7 +96,11 @@ def open_idx(path: Path) -> Packed:
             _expect_end(path, file)
 
     name = path.name.removesuffix(".gz")
-    return Packed(name=name, shape=(sizes[0], sizes[1], sizes[2], 1), classes=classes, pieces=pieces)
+    shape = (sizes[0], sizes[1], sizes[2], 1)
+    sidecar = Sidecar(labels=labels, classes=classes)
+    return ImageSource(
+        name=name, shape=shape, classes=classes, pieces=pieces, labels=labels, path=path, sidecar=sidecar
+    )
 
 
 def _labels_beside(path: Path) -> Path | None:

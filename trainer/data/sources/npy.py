@@ -81,6 +81,14 @@ def check_free(path: Path, force: bool) -> None:
         raise UserError(f"{printable(path)}: {error.strerror}") from None
 
 
+def make_folder(folder: Path) -> None:
+    """Raises ``UserError`` where a folder cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the folder {printable(folder)}: {error.strerror}") from None
+
+
 def read_header(path: Path) -> tuple[tuple[int, ...], int]:
     """Check a .npy file of images without reading it → its shape and the byte where the images begin.
 

@@ -1,4 +1,5 @@
-"""Sets of images as the tools take and give them: a .npy file and the facts beside it, together or not at all."""
+"""Sets of images as .npy files, u8 [n, h, w, c], with what is known of them beside it: the source, and how tools write
+them, both files or none. No torch."""
 
 import contextlib
 import json
@@ -7,13 +8,37 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable
 from trainer.data.sources import sidecar as known
+from trainer.data.sources.base import ImageSource, OpenOptions, Piece
+from trainer.data.sources.identity import of_path
 from trainer.data.sources.npy import Stored, Writer, check_free, output
-from trainer.data.sources.sidecar import Facts
+from trainer.data.sources.sidecar import Sidecar
 
+HELP = "a .npy file"
+ORDER = 90
+TAKES_BGR = True
+MAGIC = b"\x93NUMPY"
 MOST_OLD_FACTS = 1 << 30  # bytes
+
+identity = of_path
+
+
+def claims(data: str) -> bool:
+    """By its first bytes, or as a file of that ending that is damaged."""
+    path = Path(data)
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return path.suffix == ".npy" or file.read(len(MAGIC)) == MAGIC
+
+
+def open(data: str, options: OpenOptions) -> ImageSource:
+    """The images of a .npy file. Raises ``UserError``."""
+    return ImageSet(Path(data), options.bgr).source()
 
 
 class ImageSet(Stored):
@@ -21,8 +46,8 @@ class ImageSet(Stored):
 
     def __init__(self, path: Path, bgr: bool = False) -> None:
         super().__init__(path, bgr)
-        self.facts = known.read_facts(path, len(self))
-        order, channels = self.facts.order, self.shape[3]
+        self.sidecar = known.read_sidecar(path, len(self))
+        order, channels = self.sidecar.order, self.shape[3]
         if order and (order == "grey") != (channels == 1):
             name = printable(known.beside(path))
             raise UserError(
@@ -30,11 +55,33 @@ class ImageSet(Stored):
             )
         self.bgr = bgr or order == "BGR"
 
+    def source(self) -> ImageSource:
+        """The set as an opened source."""
+        labels = self.sidecar.labels
+
+        def pieces() -> Iterator[Piece]:
+            first = 0
+            for images in self.pieces():
+                yield images, None if labels is None else labels[first : first + len(images)]
+                first += len(images)
+
+        return ImageSource(
+            name=self.path.stem,
+            shape=self.shape,
+            pieces=pieces,
+            classes=self.sidecar.classes,
+            labels=labels,
+            images=self,
+            fetch=lambda index: self[np.array([index])][0],
+            path=self.path,
+            sidecar=self.sidecar,
+        )
+
 
 class SetWriter(Writer):
     """Takes the images one by one, and ``facts`` of them all before it is closed."""
 
-    facts = Facts()
+    sidecar = Sidecar()
 
 
 def check_set(path: Path, force: bool, inputs: Iterable[Path] = ()) -> None:
@@ -74,7 +121,7 @@ def writing(path: Path, shape: tuple[int, int, int], force: bool) -> Iterator[Se
             order = "grey" if shape[2] == 1 else "RGB"
             earlier = _earlier(path) if force else {}
             old = side.read_bytes() if earlier else None
-            announced = {**writer.facts.to_json(), "order": order, "fingerprint": known.fingerprint(Path(file.name))}
+            announced = {**writer.sidecar.to_json(), "order": order, "fingerprint": known.fingerprint(Path(file.name))}
             _write_json(side, {**earlier, "pending": announced}, force or _is_abandoned(path))
         _write_json(side, announced, force=True)
     except BaseException:

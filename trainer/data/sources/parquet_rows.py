@@ -19,7 +19,6 @@ from trainer.contract.headers import Unreadable
 from trainer.contract.images import Fit, load_bytes, read_bytes, resize
 from trainer.contract.text import printable
 from trainer.data.sources.base import WINDOW
-from trainer.data.sources.folder import real
 
 MOST_GROUP_BYTES = 1 << 28  # that are read at once
 MOST_HELD_BYTES = 1 << 30
@@ -207,7 +206,7 @@ def encoded(image: Any, trusted: tuple[Path, ...]) -> bytes:
     if isinstance(path, str):
         file = Path(path)
         with contextlib.suppress(OSError, ValueError):  # a name with a zero byte is a ValueError
-            file = real(file)
+            file = Path(os.path.realpath(file))  # Path.resolve raises for links in a circle
             if any(file.is_relative_to(folder) for folder in trusted):
                 return read_bytes(file)
         raise Unreadable(f"names the file {json.dumps(path)[:80]} and holds no image")

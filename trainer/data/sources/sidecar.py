@@ -36,7 +36,7 @@ BLOCK, BLOCKS = 4096, 64  # bytes, and how many of them a fingerprint looks at
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Facts:
+class Sidecar:
     """What is known of n images."""
 
     names: tuple[str, ...] = ()  # [n], or unknown
@@ -48,7 +48,7 @@ class Facts:
     factors: Mapping[str, list[Any]] = field(default_factory=dict)  # what drawn images were drawn with, [n] each
     made: Mapping[str, Any] = field(default_factory=dict)  # by which tool, with which options
 
-    def take(self, indices: np.ndarray) -> "Facts":
+    def take(self, indices: np.ndarray) -> "Sidecar":
         """The facts of some of the images, by their indices i64 [k]."""
         chosen = indices.tolist()
         return replace(
@@ -112,11 +112,11 @@ def sampled(file: BinaryIO, size: int, count: int) -> Iterator[bytes]:
         yield file.read(BLOCK)
 
 
-def read_facts(path: Path, count: int) -> Facts:
+def read_sidecar(path: Path, count: int) -> Sidecar:
     """The facts of the ``count`` images of a .npy file. Raises ``UserError`` where they do not fit them."""
     side = beside(path)
     if not os.path.lexists(side):
-        return Facts()
+        return Sidecar()
     return _checked(side, current(path, read_json(side, (1 << 20) + (count << 12))), count)
 
 
@@ -159,7 +159,7 @@ def read_json(path: Path, most: int) -> dict[str, Any]:
     return facts
 
 
-def _checked(side: Path, facts: Mapping[str, Any], count: int) -> Facts:
+def _checked(side: Path, facts: Mapping[str, Any], count: int) -> Sidecar:
     name = printable(side)
 
     def a_list(key: str) -> list[Any] | None:
@@ -190,7 +190,7 @@ def _checked(side: Path, facts: Mapping[str, Any], count: int) -> Facts:
     sound = isinstance(factors, dict) and all(isinstance(v, list) and len(v) == count for v in factors.values())
     if not sound:
         raise UserError(f"{name} has factors that are not one an image")
-    return Facts(
+    return Sidecar(
         names=tuple(names or ()),
         labels=None if labels is None else np.array(labels, np.int64),
         classes=() if labels is None else tuple(classes),  # type: ignore[arg-type]

@@ -15,19 +15,30 @@ from pathlib import Path
 from trainer.contract.errors import UserError
 from trainer.contract.files import cache
 from trainer.contract.text import printable
-from trainer.data.sources import cifar, idx
-from trainer.data.sources.base import Packed, resized
+from trainer.data.sources import open_source
+from trainer.data.sources.base import ImageSource, OpenOptions
+from trainer.data.sources.identity import of_name
 
+HELP = "torchvision:NAME[:test]"
+ORDER = 0
 IDX_SETS = ("MNIST", "FashionMNIST", "KMNIST")
 NAME = re.compile(rf"torchvision:({'|'.join((*IDX_SETS, 'CIFAR10'))})(?::(train|test))?")
 CIFAR_ARCHIVE = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 CIFAR_MD5 = "c32a1d4ab5d03f1284b67883e8d87530"
-CIFAR_FILES = (*(f"data_batch_{k}.bin" for k in range(1, 6)), "test_batch.bin", cifar.NAMES_FILE)
-MOST_MEMBER_BYTES = 10_000 * cifar.RECORD
+CIFAR_FILES = (*(f"data_batch_{k}.bin" for k in range(1, 6)), "test_batch.bin", "batches.meta.txt")
+MOST_MEMBER_BYTES = 10_000 * 3073  # a label and 32x32 pixels
 
 
-def open_torchvision(data: str, image_size: int = 0) -> Packed:
-    """A data set by its torchvision name. Raises ``UserError`` where it is unknown, or cannot be downloaded."""
+identity = of_name
+
+
+def claims(data: str) -> bool:
+    """By its prefix."""
+    return data.startswith("torchvision:")
+
+
+def open(data: str, options: OpenOptions) -> ImageSource:
+    """A set by its name. Raises ``UserError`` where it is unknown, or cannot be downloaded."""
     match = NAME.fullmatch(data)
     if match is None:
         names = ", ".join((*IDX_SETS, "CIFAR10"))
@@ -39,13 +50,14 @@ def open_torchvision(data: str, image_size: int = 0) -> Packed:
     try:
         if not folder.is_dir():
             _download(name, folder)
+    except ImportError:
+        raise UserError(f"{data}: torchvision knows where it is: pip install 'utsuroi[train]'") from None
     except (OSError, RuntimeError, EOFError, tarfile.TarError) as error:  # no network, or bytes that are not those
         reason = printable(str(error).strip().splitlines()[0])[:200] if str(error).strip() else type(error).__name__
         raise UserError(f"{data} cannot be downloaded to {printable(folder)}: {reason}") from None
     if name == "CIFAR10":
-        batches = [folder / "test_batch.bin"] if test else cifar.find_batches(folder)
-        return resized(cifar.open_cifar(batches), image_size)
-    return resized(idx.open_idx(folder / f"{'t10k' if test else 'train'}-images-idx3-ubyte.gz"), image_size)
+        return open_source(str(folder / "test_batch.bin" if test else folder), options)
+    return open_source(str(folder / f"{'t10k' if test else 'train'}-images-idx3-ubyte.gz"), options)
 
 
 def _download(name: str, folder: Path) -> None:

@@ -1,26 +1,44 @@
-"""What tools share that make an image file of each image file. No torch."""
+"""Image files made of image files, one of each."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
-from tqdm import tqdm
 
 from trainer.contract.errors import UserError
-from trainer.contract.headers import Header, Unreadable, read_header
+from trainer.contract.headers import Header, read_header
 from trainer.contract.images import read_bytes
+from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
-from trainer.data.sources.folder import find, real
-from trainer.data.sources.npy import check_free, output
-from trainer.data.sources.threads import in_threads
+from trainer.data.sources.folder import real
+from trainer.data.sources.npy import check_free, make_folder, output
+from trainer.data.tools import ForceOption, WorkersOption
+from trainer.data.tools._inputs import find
+from trainer.data.tools._outputs import encode_png
+from trainer.data.tools._progress import process
 
 Change = Callable[[bytes, Header], np.ndarray]
 """A file's bytes and its header → the new image as OpenCV writes it. Raises ``Unreadable``."""
 
 
-def plan(inputs: list[str], folder: Path, suffix: str) -> tuple[dict[Path, Path], int]:
+@dataclass(frozen=True, kw_only=True)
+class ConvertOptions(WorkersOption, ForceOption):
+    """Options of tools that make an image file of each image file."""
+
+    inputs: Sequence[str] = argument("folders, quoted patterns, or image files", metavar="IN")
+    output: Path = flag("folder to write to", "-o", "--output", default=MISSING, metavar="OUT")
+
+
+def convert_all(options: ConvertOptions, change: Change) -> tuple[int, int]:
+    """``convert`` all inputs; how many were written, and how many were left out."""
+    targets, skipped = plan(options.inputs, options.output)
+    written = convert(targets, change, options.workers, options.force)
+    return written, skipped + len(targets) - written
+
+
+def plan(inputs: Sequence[str], folder: Path, suffix: str = ".png") -> tuple[dict[Path, Path], int]:
     """Where each image's result goes: source → target in ``folder``, by its place in the folder that was named; and
     how many were left out, with a line on each, since another of the same name goes there.
 
@@ -34,7 +52,7 @@ def plan(inputs: list[str], folder: Path, suffix: str) -> tuple[dict[Path, Path]
     skipped = 0
     for pattern in inputs:
         root = Path(pattern) if Path(pattern).is_dir() else None
-        for path in find([pattern], folder):
+        for path in find([pattern], folder, required=False):
             if path in targets or (root and whole != real(root) and whole in real(path).parents):
                 continue  # named twice, or of an earlier run
             target = (folder / (path.relative_to(root) if root else path.name)).with_suffix(suffix)
@@ -52,54 +70,37 @@ def plan(inputs: list[str], folder: Path, suffix: str) -> tuple[dict[Path, Path]
     return targets, skipped
 
 
-def make_folder(folder: Path) -> None:
-    """Raises ``UserError`` where a folder cannot be made."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot make the folder {printable(folder)}: {error.strerror}") from None
-
-
 def convert(
     targets: Mapping[Path, Path],
     change: Change,
-    what: str,
     workers: int,
     force: bool,
     written_one: Callable[[Path], None] = lambda _: None,
-) -> int | None:
+) -> int:
     """Write the PNG that ``change`` makes of each source to its target. Files that cannot be used are named and left
-    out; ``written_one`` is told each source whose result is safely on the disk.
+    out; ``written_one`` is called with each source whose result is safely on the disk.
 
-    Returns how many were written, or None where Ctrl-C ended it, which is said. Raises ``UserError``.
+    Returns how many were written; Ctrl-C ends the program, saying how many. Raises ``UserError`` where it is none.
     """
     for target in targets.values():
         if target.parent.exists():
             check_free(target, force)
 
-    def make(path: Path) -> bytes | str:
-        try:
-            data = read_bytes(path)
-            image = change(data, read_header(data))
-        except Unreadable as error:
-            return str(error)
-        except (cv2.error, MemoryError):
-            return "too large to decode here"
-        return cv2.imencode(".png", image)[1].tobytes()
+    def make(path: Path) -> bytes:
+        data = read_bytes(path)
+        return encode_png(change(data, read_header(data)))
 
     written = 0
     try:
-        made = in_threads(list(targets), make, workers)
-        for path, result in tqdm(made, what, len(targets), unit="image", disable=None):
-            if isinstance(result, str):
-                tqdm.write(f"skipped {printable(path)}: {printable(result)}", file=sys.stderr)
-                continue
+        for _, path, made in process(list(targets), make, workers, len(targets), lambda _, path: path, []):
             make_folder(targets[path].parent)
             with output(targets[path], force) as file:
-                file.write(result)
+                file.write(made)
             written += 1
             written_one(path)
     except KeyboardInterrupt:
         print(f"interrupted: {written} of {len(targets)} were written, each whole", file=sys.stderr)
-        return None
+        raise SystemExit(130) from None
+    if not written:
+        raise UserError(f"none of the {len(targets)} files is a readable image; nothing was written")
     return written

@@ -9,42 +9,40 @@ that cannot be used is named, left out, and stays where it is.
     python -m trainer.data downscale inbox/ -o smaller --scale 2 --move done
 """
 
-import argparse
 import errno
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from trainer.contract.errors import UserError, require
+from trainer.contract.errors import UserError
 from trainer.contract.files import replacing
 from trainer.contract.headers import Header, Unreadable
 from trainer.contract.images import decode
+from trainer.contract.options import flag
 from trainer.contract.resample import shrink
 from trainer.contract.text import printable
 from trainer.data.sources.folder import real
-from trainer.data.tools._convert import convert, make_folder, plan
+from trainer.data.sources.npy import make_folder
+from trainer.data.tools._convert import ConvertOptions, convert, plan
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the command."""
-    parser.add_argument("inputs", nargs="+", metavar="IN", help="folders, quoted patterns, or image files")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder to write to")
-    parser.add_argument("--scale", type=int, default=2, help="how many times smaller (2)")
-    parser.add_argument("--move", type=Path, metavar="FOLDER", help="move the originals here; never over other files")
-    parser.add_argument("--workers", type=int, default=0, help="images at once (0: one a core)")
-    parser.add_argument("--force", action="store_true", help="replace results that exist")
+@dataclass(frozen=True, kw_only=True)
+class Options(ConvertOptions):
+    """What to make smaller, and by how much."""
+
+    scale: int = flag("how many times smaller (2)", default=2, within=(2, 16))
+    move: Path | None = flag("move the originals here; never over other files", metavar="FOLDER")
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(options: Options) -> int:
     """Make them all; returns the exit code."""
-    scale, aside = arguments.scale, arguments.move
-    require(2 <= scale <= 16, "scale", scale, "2 to 16")
-    require(0 <= arguments.workers <= 256, "workers", arguments.workers, "0 to 256")
-    targets, skipped = plan(arguments.inputs, arguments.output, ".png")
-    places = {path: target.relative_to(arguments.output).with_suffix(path.suffix) for path, target in targets.items()}
+    scale, aside = options.scale, options.move
+    targets, skipped = plan(options.inputs, options.output)
+    places = {path: target.relative_to(options.output).with_suffix(path.suffix) for path, target in targets.items()}
     if aside is not None:
-        check_aside(aside, arguments.output)
+        check_aside(aside, options.output)
         earlier = real(aside)
         targets = {path: target for path, target in targets.items() if earlier not in real(path).parents}
         if not targets:
@@ -65,14 +63,10 @@ def run(arguments: argparse.Namespace) -> int:
             make_folder((aside / places[path]).parent)
             move(path, aside / places[path])
 
-    written = convert(targets, make, "images", arguments.workers, arguments.force, set_aside)
-    if written is None:
-        return 130
+    written = convert(targets, make, options.workers, options.force, set_aside)
     skipped += len(targets) - written
-    if not written:
-        raise UserError(f"none of the {skipped} files is a readable image; nothing was written")
     where = f", originals in {printable(aside)}" if aside is not None else ""
-    print(f"{printable(arguments.output)}: {written} images, {scale} times smaller, {skipped} skipped{where}")
+    print(f"{printable(options.output)}: {written} images, {scale} times smaller, {skipped} skipped{where}")
     return 0
 
 

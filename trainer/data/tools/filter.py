@@ -13,27 +13,28 @@ labels go along. Or IN is folders, quoted patterns and files, each of which beco
     python -m trainer.data filter photos/ -o blurred --kind blur
 """
 
-import argparse
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from trainer.contract.errors import UserError, require
 from trainer.contract.headers import Header
 from trainer.contract.images import decode
+from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
-from trainer.data.sources.base import Packed, Piece, of_stored
-from trainer.data.sources.formats import open_packed
-from trainer.data.sources.npy_set import ImageSet, check_set, writing
-from trainer.data.sources.sidecar import Facts, beside
+from trainer.data.sources import open_set
+from trainer.data.sources.base import ImageSource, Piece
+from trainer.data.sources.npy import read_header
+from trainer.data.sources.npy_set import check_set, writing
+from trainer.data.sources.sidecar import beside
 from trainer.data.sources.threads import in_threads
-from trainer.data.tools._convert import convert, plan
+from trainer.data.tools._convert import ConvertOptions, convert_all
+from trainer.data.tools._progress import counted
 
 HIGH_PASS_CENTRE, SHARPEN_CENTRE = 24.1, 28.0
 _RING = ((-2, -4, -2), (-4, 0, -4), (-2, -4, -2))  # what the centre is weighed against
@@ -72,104 +73,98 @@ def even_contrast(image: np.ndarray, clip: float, tiles: int, channels: bool) ->
 
 
 def blur(image: np.ndarray, size: int) -> np.ndarray:
-    """A Gaussian of ``size`` pixels, its deviation as OpenCV fits it to that."""
+    """A Gaussian of ``size`` pixels, its standard deviation as OpenCV fits it to that."""
     return cv2.GaussianBlur(image, (size, size), 0).reshape(image.shape)
 
 
-def make_filter(arguments: argparse.Namespace) -> Filter:
-    """The filter that the options say. Raises ``UserError``."""
-    require(0 <= arguments.sigma <= 100, "sigma", arguments.sigma, "0 to 100")
-    require(0 < arguments.clip <= 100, "clip", arguments.clip, "more than 0, at most 100")
-    require(1 <= arguments.tiles <= 64, "tiles", arguments.tiles, "1 to 64")
-    require(arguments.size % 2 == 1 and 0 < arguments.size < 100, "size", arguments.size, "an odd number under 100")
-    match arguments.kind:
+@dataclass(frozen=True, kw_only=True)
+class Options(ConvertOptions):
+    """What to filter, and how."""
+
+    inputs: Sequence[str] = argument("one .npy file or packed set; or folders, quoted patterns, images", metavar="IN")
+    output: Path = flag("the .npy file, or the folder, to write", "-o", "--output", default=MISSING, metavar="OUT")
+    kind: Literal["highpass", "sharpen", "clahe", "blur"] = flag("what to do to each image", default=MISSING)
+    sigma: float = flag(
+        "highpass: standard deviation of the blur, in pixels; 0: the kernel (2)", default=2.0, within=(0, 100)
+    )
+    clip: float = flag("clahe: limit of the contrast (2)", default=2.0)
+    tiles: int = flag("clahe: tiles along each side (2)", default=2, within=(1, 64))
+    channels: bool = flag("clahe: each colour by itself instead of the brightness", default=False)
+    size: int = flag("blur: width of the Gaussian in pixels, an odd number (7)", default=7)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(0 < self.clip <= 100, "clip", self.clip, "more than 0, at most 100")
+        require(self.size % 2 == 1 and 0 < self.size < 100, "size", self.size, "an odd number under 100")
+
+    def made(self) -> dict[str, Any]:
+        """What the filtered images follow from."""
+        names = {"highpass": ("sigma",), "sharpen": (), "clahe": ("clip", "tiles", "channels"), "blur": ("size",)}
+        return {name: getattr(self, name) for name in ("kind", *names[self.kind])}
+
+
+def make_filter(options: Options) -> Filter:
+    """The filter that the options say."""
+    match options.kind:
         case "highpass":
-            return partial(high_pass, sigma=arguments.sigma)
+            return partial(high_pass, sigma=options.sigma)
         case "sharpen":
             return sharpen
         case "clahe":
-            return partial(even_contrast, clip=arguments.clip, tiles=arguments.tiles, channels=arguments.channels)
+            return partial(even_contrast, clip=options.clip, tiles=options.tiles, channels=options.channels)
         case _:
-            return partial(blur, size=arguments.size)
+            return partial(blur, size=options.size)
 
 
-def options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What the filtered images follow from."""
-    names = {"highpass": ("sigma",), "sharpen": (), "clahe": ("clip", "tiles", "channels"), "blur": ("size",)}
-    return {name: getattr(arguments, name) for name in ("kind", *names[arguments.kind])}
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the command."""
-    add = parser.add_argument
-    add("inputs", nargs="+", metavar="IN", help="one .npy file or packed set; or folders, quoted patterns, images")
-    add("-o", "--output", type=Path, required=True, metavar="OUT", help="the .npy file, or the folder, to write")
-    add("--kind", choices=("highpass", "sharpen", "clahe", "blur"), required=True, help="what to do to each image")
-    add("--sigma", type=float, default=2.0, help="highpass: deviation of the blur, in pixels; 0: the kernel (2)")
-    add("--clip", type=float, default=2.0, help="clahe: limit of the contrast (2)")
-    add("--tiles", type=int, default=2, help="clahe: tiles along each side (2)")
-    add("--channels", action="store_true", help="clahe: each colour by itself instead of the brightness")
-    add("--size", type=int, default=7, help="blur: width of the Gaussian in pixels, an odd number (7)")
-    add("--workers", type=int, default=0, help="images at once (0: one a core)")
-    add("--force", action="store_true", help="replace an output that exists")
-
-
-def run(arguments: argparse.Namespace) -> int:
+def run(options: Options) -> int:
     """Filter them all; returns the exit code."""
-    require(0 <= arguments.workers <= 256, "workers", arguments.workers, "0 to 256")
-    change = make_filter(arguments)
-    stored = Path(arguments.inputs[0])
-    if len(arguments.inputs) == 1 and stored.suffix == ".npy" and not stored.is_dir():
-        images = ImageSet(stored)
-        return filter_array(of_stored(images), images.facts, change, arguments)
-    packed = open_packed(arguments.inputs[0], 0) if len(arguments.inputs) == 1 else None
-    if packed is not None:
-        return filter_array(packed, Facts(), change, arguments)
-    if arguments.output.suffix == ".npy":
+    change = make_filter(options)
+    if len(options.inputs) == 1:
+        path = Path(options.inputs[0])
+        if path.suffix == ".npy" and not path.is_dir():
+            read_header(path)  # raises where there is no such set
+        opened = open_set(options.inputs[0])
+        if opened is not None:
+            return filter_set(opened, change, options)
+    if options.output.suffix == ".npy":
         raise UserError(
-            f"-o is {printable(arguments.output)}, expected a folder for image files; the tool create makes a .npy "
-            "of them"
+            f"-o is {printable(options.output)}, expected a folder for image files; the tool create makes a .npy of "
+            "them"
         )
-    targets, skipped = plan(arguments.inputs, arguments.output, ".png")
 
     def one(data: bytes, header: Header) -> np.ndarray:
         image = cv2.cvtColor(decode(data, header), cv2.COLOR_BGR2RGB)
         return cv2.cvtColor(change(image), cv2.COLOR_RGB2BGR)
 
-    written = convert(targets, one, "images", arguments.workers, arguments.force)
-    if written is None:
-        return 130
-    skipped += len(targets) - written
-    if not written:
-        raise UserError(f"none of the {skipped} files is a readable image; nothing was written")
-    print(f"{printable(arguments.output)}: {arguments.kind} of {written} images, {skipped} skipped")
+    written, skipped = convert_all(options, one)
+    print(f"{printable(options.output)}: {options.kind} of {written} images, {skipped} skipped")
     return 0
 
 
-def filter_array(packed: Packed, known: Facts, change: Filter, arguments: argparse.Namespace) -> int:
-    """A set → a .npy file, and what is known of its images → the facts beside that; returns the exit code."""
-    path: Path = arguments.output
+def filter_set(source: ImageSource, change: Filter, options: Options) -> int:
+    """A set → a .npy file, and what is known of its images → the sidecar of that; returns the exit code."""
+    path = options.output
     if path.suffix != ".npy":
-        raise UserError(f"-o is {printable(path)}, expected a .npy file, as {printable(packed.name)} is a set")
-    check_set(path, arguments.force, [Path(arguments.inputs[0])])
+        raise UserError(f"-o is {printable(path)}, expected a .npy file, as {printable(source.name)} is a set")
+    check_set(path, options.force, [Path(options.inputs[0])])
     labels: list[int] = []
-    count, height, width, channels = packed.shape
+    sidecar = source.sidecar
+    count, height, width, channels = source.shape
 
     def one(piece: Piece) -> np.ndarray:
         return np.stack([change(image) for image in piece[0]])
 
-    with writing(path, (height, width, channels), arguments.force) as writer:
-        with tqdm(total=count, desc="images", unit="image", disable=None) as bar:
-            for (_, numbers), images in in_threads(packed.pieces(), one, arguments.workers):
-                writer.append(images)
-                labels += [] if numbers is None else numbers.tolist()
-                bar.update(len(images))
+    with writing(path, (height, width, channels), options.force) as writer:
+        made = in_threads(source.pieces(), one, options.workers)
+        for (_, numbers), images in counted(made, count, lambda piece: len(piece[1])):
+            writer.append(images)
+            labels += [] if numbers is None else numbers.tolist()
         if not writer.count:
-            raise UserError(f"{printable(packed.name)} holds no readable image; nothing was written")
+            raise UserError(f"{printable(source.name)} holds no readable image; nothing was written")
         if labels:
-            known = replace(known, labels=np.array(labels, np.int64), classes=packed.classes)
-        made = {"tool": "filter", "of": Path(arguments.inputs[0]).name, "options": options(arguments)}
-        writer.facts = replace(known, made=made)
-    kind = "no labels" if known.labels is None else f"labels in {printable(beside(path))}"
-    print(f"{printable(path)}: {arguments.kind} of {writer.count} images of {width}x{height} px, {kind}")
+            sidecar = replace(sidecar, labels=np.array(labels, np.int64), classes=source.classes)
+        made_by = {"tool": "filter", "of": Path(options.inputs[0]).name, "options": options.made()}
+        writer.sidecar = replace(sidecar, made=made_by)
+    kind = "no labels" if sidecar.labels is None else f"labels in {printable(beside(path))}"
+    print(f"{printable(path)}: {options.kind} of {writer.count} images of {width}x{height} px, {kind}")
     return 0

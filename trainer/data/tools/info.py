@@ -7,9 +7,9 @@ it is no image.
     python -m trainer.data info mnist/
 """
 
-import argparse
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,38 +19,37 @@ from trainer.contract.errors import UserError
 from trainer.contract.headers import Header, Unreadable
 from trainer.contract.headers import read_header as read_image_header
 from trainer.contract.images import files_in, read_bytes
+from trainer.contract.options import argument
 from trainer.contract.text import printable
-from trainer.data.sources.base import Packed
+from trainer.data.sources import find_source
+from trainer.data.sources.base import ImageSource, OpenOptions
 from trainer.data.sources.folder import class_folders
-from trainer.data.sources.formats import open_packed
 from trainer.data.sources.npy_set import ImageSet
-from trainer.data.sources.shards import describe_mixed
 from trainer.data.sources.sidecar import beside
+from trainer.data.tools import ToolOptions
 
 SHOWN = 8  # lines a list
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the command."""
-    parser.add_argument(
-        "path",
-        type=Path,
-        metavar="FILE",
-        help="a .npy, idx, parquet, .tar or CIFAR-10 file, a folder, or 'x-{000..127}.tar'",
+@dataclass(frozen=True, kw_only=True)
+class Options(ToolOptions):
+    """What to look at."""
+
+    path: Path = argument(
+        "a .npy, idx, parquet, .tar or CIFAR-10 file, a folder, or 'x-{000..127}.tar'", metavar="FILE"
     )
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Print the facts; returns the exit code."""
-    path: Path = arguments.path
-    mixed = describe_mixed(str(path))
-    packed = open_packed(str(path)) if mixed is None else None
-    if mixed is not None:
-        lines = mixed
-    elif packed is not None:
-        lines = describe_packed(packed)
+def run(options: Options) -> int:
+    """Print what is found; returns the exit code."""
+    path = options.path
+    found = find_source(str(path))
+    if found is None or found.kind == "npy_set":
+        lines = describe_npy(path)
+    elif found.kind == "folder":
+        lines = describe_folder(path)
     else:
-        lines = describe_folder(path) if path.is_dir() else describe_npy(path)
+        lines = describe_source(found.open(OpenOptions(any_size=True)))
     width = max(len(name) for name, _ in lines)
     for name, value in lines:
         print(f"{name:<{width}}  {printable(value)}")
@@ -58,10 +57,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def describe_npy(path: Path) -> list[tuple[str, str]]:
-    """Facts of a set. Raises ``UserError`` where it is not sound."""
+    """Describe a set. Raises ``UserError`` where it is not sound."""
     stored = ImageSet(path)
     count, height, width, channels = stored.shape
-    facts = stored.facts
+    sidecar = stored.sidecar
     step = max(1, count // 2000)
     means, low, high = np.zeros(channels), 255, 0
     looked_at = np.arange(0, count, step)
@@ -77,20 +76,20 @@ def describe_npy(path: Path) -> list[tuple[str, str]]:
         ("values", f"{low}..{high}{shown}"),
         ("means", ", ".join(f"{mean:.1f}" for mean in means) + f"{shown}"),
     ]
-    if facts.order:
-        lines.append(("order", f"{facts.order}, says {printable(beside(path))}"))
+    if sidecar.order:
+        lines.append(("order", f"{sidecar.order}, says {printable(beside(path))}"))
     elif channels == 3:
         lines.append(("order", "taken as red, green, blue; if colours look wrong, the file is BGR: train with --bgr"))
-    if facts.made:
-        lines.append(("made", made_text(facts.made)))
-    if facts.sizes is not None:
-        lines.append(("before", sizes_text(facts.sizes)))
-    if facts.names:
-        few = ", ".join(printable(name)[:40] for name in facts.names[:3])
+    if sidecar.made:
+        lines.append(("made", made_text(sidecar.made)))
+    if sidecar.sizes is not None:
+        lines.append(("before", sizes_text(sidecar.sizes)))
+    if sidecar.names:
+        few = ", ".join(printable(name)[:40] for name in sidecar.names[:3])
         lines.append(("names", few + (", ..." if count > 3 else "")))
-    if facts.labels is not None:
-        numbers = np.bincount(facts.labels, minlength=len(facts.classes))
-        lines += _counted("class", dict(zip(facts.classes, numbers.tolist(), strict=True)))
+    if sidecar.labels is not None:
+        numbers = np.bincount(sidecar.labels, minlength=len(sidecar.classes))
+        lines += _counted("class", dict(zip(sidecar.classes, numbers.tolist(), strict=True)))
     return lines
 
 
@@ -113,29 +112,33 @@ def sizes_text(sizes: np.ndarray) -> str:
     return f"{small[0]}x{small[1]} to {large[0]}x{large[1]} px"
 
 
-def describe_packed(packed: Packed) -> list[tuple[str, str]]:
-    """Facts of a packed set, from reading all of it. Raises ``UserError`` where it is not sound."""
-    _, height, width, channels = packed.shape
-    count, low, high = 0, 255, 0
-    sums, numbers = np.zeros(channels), np.zeros(len(packed.classes), np.int64)
-    for images, labels in packed.pieces():
+def describe_source(source: ImageSource) -> list[tuple[str, str]]:
+    """Describe a set, from reading all of it. Raises ``UserError`` where it is not sound."""
+    count, low, high, pixels = 0, 255, 0, 0
+    sizes: Counter[str] = Counter()
+    sums, numbers = np.zeros(source.shape[3]), np.zeros(len(source.classes), np.int64)
+    for images, labels in source.pieces():
         count += len(images)
+        pixels += images[..., 0].size
+        sizes[f"{images.shape[2]}x{images.shape[1]} px"] += len(images)
         low, high = min(low, int(images.min())), max(high, int(images.max()))
         sums += images.sum((0, 1, 2), dtype=np.float64)
         if labels is not None:
             numbers += np.bincount(labels, minlength=len(numbers))
-    means = sums / max(1, count * height * width)
+    channels = f"{len(sums)} channel{'s' * (len(sums) > 1)}"
     lines = [
-        ("set", f"{printable(packed.name)}, sound"),
-        ("images", f"{count}, {width}x{height} px, {channels} channel{'s' * (channels > 1)}"),
+        ("set", f"{printable(source.name)}, sound"),
+        ("images", f"{count}, {next(iter(sizes))}, {channels}" if len(sizes) == 1 else f"{count} of several sizes"),
         ("values", f"{low}..{high}"),
-        ("means", ", ".join(f"{mean:.1f}" for mean in means)),
+        ("means", ", ".join(f"{mean:.1f}" for mean in sums / max(1, pixels))),
+        *source.description(),
     ]
-    return lines + packed.facts() + _counted("class", dict(zip(packed.classes, numbers.tolist(), strict=True)))
+    lines += _counted("size", sizes) if len(sizes) > 1 else []
+    return lines + _counted("class", dict(zip(source.classes, numbers.tolist(), strict=True)))
 
 
 def describe_folder(folder: Path) -> list[tuple[str, str]]:
-    """Facts of a folder, from headers alone. Raises ``UserError`` where nothing is readable."""
+    """Describe a folder, from headers alone. Raises ``UserError`` where nothing is readable."""
     headers: list[tuple[Path, Header]] = []
     skipped: list[tuple[Path, str]] = []
     total = 0

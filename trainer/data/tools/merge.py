@@ -8,53 +8,52 @@ their files; where these have the same name, by the folders above as well: a/cat
     python -m trainer.data merge cats.npy dogs.npy -o animals.npy --labels sets
 """
 
-import argparse
 import os
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import MISSING, dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
-from tqdm import tqdm
 
 from trainer.contract.errors import UserError
+from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
-from trainer.data.sources.folder import find
 from trainer.data.sources.npy_set import ImageSet, check_set, writing
-from trainer.data.sources.sidecar import MADE, Facts, originals
+from trainer.data.sources.sidecar import MADE, Sidecar, originals
+from trainer.data.tools import ForceOption
+from trainer.data.tools._inputs import find
+from trainer.data.tools._progress import counted
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the command."""
-    parser.add_argument("inputs", nargs="+", metavar="SET", help=".npy files, or quoted patterns of them")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="the .npy file to write")
-    parser.add_argument(
-        "--labels", choices=("keep", "sets", "none"), default="keep", help="whose labels: theirs, one a set, or none"
-    )
-    parser.add_argument("--force", action="store_true", help="replace an output that exists")
+@dataclass(frozen=True, kw_only=True)
+class Options(ForceOption):
+    """What to merge."""
+
+    inputs: Sequence[str] = argument(".npy files, or quoted patterns of them", metavar="SET")
+    output: Path = flag("the .npy file to write", "-o", "--output", default=MISSING)
+    labels: Literal["keep", "sets", "none"] = flag("whose labels: theirs, one a set, or none", default="keep")
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(options: Options) -> int:
     """Merge them; returns the exit code."""
-    path: Path = arguments.output
-    for word in arguments.inputs:
+    path = options.output
+    for word in options.inputs:
         if Path(word).is_dir():
             raise UserError(f"{printable(word)} is a folder, expected .npy files or a quoted pattern of them")
-    files = find(arguments.inputs, Path())
+    files = find(options.inputs, required=False)
     if len(files) < 2:
         raise UserError(f"found {len(files)} set(s), expected two or more to merge")
-    check_set(path, arguments.force, files)
+    check_set(path, options.force, files)
     sets = [ImageSet(file) for file in files]
     check_shapes(sets)
     titles = titles_of(files)
-    labels, classes = merge_labels(sets, titles, arguments.labels)
-    with writing(path, sets[0].shape[1:], arguments.force) as writer:
-        with tqdm(total=sum(map(len, sets)), desc="images", unit="image", disable=None) as bar:
-            for source in sets:
-                for images in source.pieces():
-                    writer.append(images)
-                    bar.update(len(images))
-        writer.facts = Facts(
+    labels, classes = merge_labels(sets, titles, options.labels)
+    with writing(path, sets[0].shape[1:], options.force) as writer:
+        for images in counted((images for source in sets for images in source.pieces()), sum(map(len, sets))):
+            writer.append(images)
+        writer.sidecar = Sidecar(
             labels=labels,
             classes=classes,
             names=merge_names(sets, titles),
@@ -111,7 +110,7 @@ def merge_labels(
     """
     if mode == "sets":
         return np.repeat(np.arange(len(sets)), [len(source) for source in sets]), tuple(map(printable, titles))
-    known = [source.facts.labels is not None for source in sets]
+    known = [source.sidecar.labels is not None for source in sets]
     if mode == "none" or not any(known):
         return None, ()
     if not all(known):
@@ -119,9 +118,9 @@ def merge_labels(
             f"{printable(sets[known.index(False)].path)} has no labels and {printable(sets[known.index(True)].path)} "
             "has: expected --labels none, or --labels sets"
         )
-    classes = tuple(dict.fromkeys(name for source in sets for name in source.facts.classes))
+    classes = tuple(dict.fromkeys(name for source in sets for name in source.sidecar.classes))
     parts = [
-        np.array([classes.index(name) for name in source.facts.classes], np.int64)[source.facts.labels]
+        np.array([classes.index(name) for name in source.sidecar.classes], np.int64)[source.sidecar.labels]
         for source in sets
     ]
     return np.concatenate(parts), classes
@@ -129,24 +128,24 @@ def merge_labels(
 
 def merge_names(sets: Sequence[ImageSet], titles: Sequence[str]) -> tuple[str, ...]:
     """Names of all images where any set has some; with that of the set before them where they would not tell."""
-    if not any(source.facts.names for source in sets):
+    if not any(source.sidecar.names for source in sets):
         return ()
-    counted = Counter(name for source in sets for name in source.facts.names if name)
+    counted = Counter(name for source in sets for name in source.sidecar.names if name)
     names: list[str] = []
     for source, title in zip(sets, titles, strict=True):
-        own = source.facts.names or tuple(f"{title}/{k}" for k in range(len(source)))
+        own = source.sidecar.names or tuple(f"{title}/{k}" for k in range(len(source)))
         names += [f"{title}/{name}" if counted[name] > 1 else name for name in own]
     return tuple(names)
 
 
 def merge_sizes(sets: Sequence[ImageSet]) -> np.ndarray | None:
     """What sizes images had, i64 [n, 2], where any set tells; of others that which they have."""
-    if all(source.facts.sizes is None for source in sets):
+    if all(source.sidecar.sizes is None for source in sets):
         return None
     parts = [
         np.tile(np.array(source.shape[2:0:-1], np.int64), (len(source), 1))
-        if source.facts.sizes is None
-        else source.facts.sizes
+        if source.sidecar.sizes is None
+        else source.sidecar.sizes
         for source in sets
     ]
     return np.concatenate(parts)
@@ -154,11 +153,11 @@ def merge_sizes(sets: Sequence[ImageSet]) -> np.ndarray | None:
 
 def merge_groups(sets: Sequence[ImageSet]) -> np.ndarray | None:
     """Groups i64 [n] where any set has some, those of each set apart; images of other sets are each their own."""
-    if all(source.facts.groups is None for source in sets):
+    if all(source.sidecar.groups is None for source in sets):
         return None
     parts, first = [], 0
     for source in sets:
-        own = source.facts.groups
+        own = source.sidecar.groups
         groups, firsts = originals(np.arange(len(source)) if own is None else own)
         parts.append(np.where(groups == MADE, MADE, first + groups))
         first += len(firsts)
@@ -167,5 +166,5 @@ def merge_groups(sets: Sequence[ImageSet]) -> np.ndarray | None:
 
 def merge_factors(sets: Sequence[ImageSet]) -> dict[str, list[object]]:
     """Those factors that all sets tell."""
-    shared = [name for name in sets[0].facts.factors if all(name in source.facts.factors for source in sets)]
-    return {name: [value for source in sets for value in source.facts.factors[name]] for name in shared}
+    shared = [name for name in sets[0].sidecar.factors if all(name in source.sidecar.factors for source in sets)]
+    return {name: [value for source in sets for value in source.sidecar.factors[name]] for name in shared}

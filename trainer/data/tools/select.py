@@ -9,126 +9,110 @@ a .npy file, or a folder for a PNG of each. A list of the viewer says which file
     python -m trainer.data select sheet.png --rows 6 --columns 8 --margin 2 -o cut.npy
 """
 
-import argparse
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
-from trainer.contract.errors import UserError, require
+from trainer.contract.errors import UserError
+from trainer.contract.options import argument, flag
 from trainer.contract.sheet import read_table
 from trainer.contract.text import printable
-from trainer.data.sources.npy import check_free, output
-from trainer.data.sources.npy_set import ImageSet, check_not_input, check_set, writing
-from trainer.data.sources.sidecar import Facts, fingerprint
-from trainer.data.tools._convert import make_folder
+from trainer.data.sources.npy import check_free, make_folder
+from trainer.data.sources.npy_set import ImageSet, check_not_input, writing
+from trainer.data.sources.sidecar import Sidecar, fingerprint
+from trainer.data.tools import ForceOption
+from trainer.data.tools._outputs import check_set_or_folder, file_stem, write_png
 
 NUMBERS = re.compile(r"\d{1,12}(?:-\d{1,12})?(?:,\d{1,12}(?:-\d{1,12})?)*", re.ASCII)
-MARKED = re.compile(r"# marked in .* (\d+-[0-9a-f]{8})")  # how a list of the viewer begins
+SELECTED = re.compile(r"# marked in .* (\d+-[0-9a-f]{8})")  # how a list of the viewer begins
 MOST_BYTES = 1 << 28  # of a list
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the command."""
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="a .npy file, or images of tables")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="a .npy file, or a folder")
-    parser.add_argument(
-        "--keep", metavar="LIST", help="take these, in the order of the set: numbers, or a file of them"
-    )
-    parser.add_argument("--drop", metavar="LIST", help="take all but these")
-    parser.add_argument("--rows", type=int, help="of a table; that which the viewer wrote into it")
-    parser.add_argument("--columns", type=int, help="of a table; that which the viewer wrote into it")
-    parser.add_argument("--margin", type=int, help="pixels between the images of a table (2)")
-    parser.add_argument("--force", action="store_true", help="replace outputs that exist")
+@dataclass(frozen=True, kw_only=True)
+class Options(ForceOption):
+    """What to take images out of, and which."""
+
+    inputs: Sequence[Path] = argument("a .npy file, or images of tables", metavar="IN")
+    output: Path = flag("a .npy file, or a folder", "-o", "--output", default=MISSING, metavar="OUT")
+    keep: str | None = flag("take these, in the order of the set: numbers, or a file of them", metavar="LIST")
+    drop: str | None = flag("take all but these", metavar="LIST")
+    rows: int | None = flag("of a table; that which the viewer wrote into it", within=(1, 10_000))
+    columns: int | None = flag("of a table; that which the viewer wrote into it", within=(1, 10_000))
+    margin: int | None = flag("pixels between the images of a table (2)", within=(0, 10_000))
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(options: Options) -> int:
     """Write the chosen ones; returns the exit code."""
-    for name, least in (("rows", 1), ("columns", 1), ("margin", 0)):
-        value = getattr(arguments, name)
-        require(value is None or least <= value <= 10_000, name, value, f"{least} to 10000")
-    path, inputs = arguments.output, arguments.inputs
+    path, inputs = options.output, options.inputs
     a_set = [file for file in inputs if file.suffix == ".npy"]
     if a_set and len(inputs) > 1:
         raise UserError(
             f"found {len(inputs)} inputs with {printable(a_set[0])} among them, expected one set, or tables"
         )
-    if path.suffix == ".npy":
-        check_set(path, arguments.force, inputs)
-    elif path.exists() and not path.is_dir():
-        raise UserError(f"the output is {printable(path)}, a file, expected a name that ends in .npy, or a folder")
-    images, facts = open_set(inputs[0]) if a_set else open_tables(arguments)
-    chosen = choose(arguments.keep, arguments.drop, len(images), facts.names, inputs[0])
+    check_set_or_folder(path, options.force, inputs)
+    images: ImageSet | np.ndarray
+    if a_set:
+        images = ImageSet(inputs[0])
+        sidecar = images.sidecar
+    else:
+        images, sidecar = open_tables(options)
+    chosen = choose(options.keep, options.drop, len(images), sidecar.names, inputs[0])
     if not len(chosen):
         raise UserError(f"nothing is left of {len(images)} images")
-    facts = replace(facts.take(chosen), made={"tool": "select", "of": [file.name for file in inputs]})
+    sidecar = replace(sidecar.take(chosen), made={"tool": "select", "of": [file.name for file in inputs]})
     if path.suffix == ".npy":
-        with writing(path, images.shape[1:], arguments.force) as writer:
-            for image in chosen_of(images, chosen):
+        with writing(path, images.shape[1:], options.force) as writer:
+            for image in each(images, chosen):
                 writer.append(image)
-            writer.facts = facts
+            writer.sidecar = sidecar
     else:
-        write_folder(images, chosen, facts, arguments)
+        write_folder(images, chosen, sidecar.names, options)
     print(f"{printable(path)}: {len(chosen)} of {len(images)} images")
     return 0
 
 
-def open_set(path: Path) -> tuple[ImageSet, Facts]:
-    """The images of a set, and what is known of them."""
-    stored = ImageSet(path)
-    return stored, stored.facts
-
-
-def open_tables(arguments: argparse.Namespace) -> tuple[np.ndarray, Facts]:
-    """The images of all tables, u8 [n, h, w, 3]. Raises ``UserError`` where tables hold images of several sizes."""
+def open_tables(options: Options) -> tuple[np.ndarray, Sidecar]:
+    """The images of all tables, u8 [n, h, w, 3]. Raises ``UserError`` where they are of several sizes."""
     tables = []
-    for path in arguments.inputs:
-        tables.append(read_table(path, arguments.rows, arguments.columns, arguments.margin))
+    for path in options.inputs:
+        tables.append(read_table(path, options.rows, options.columns, options.margin))
         height, width = tables[-1].shape[1:3]
         if (height, width) != tables[0].shape[1:3]:
             wanted = tables[0].shape[1:3]
             raise UserError(
                 f"{printable(path)} has images of {width}x{height} px, expected {wanted[1]}x{wanted[0]} px as "
-                f"{printable(arguments.inputs[0])} has"
+                f"{printable(options.inputs[0])} has"
             )
-    names = [
-        f"{path.stem}-{k}" for path, table in zip(arguments.inputs, tables, strict=True) for k in range(len(table))
-    ]
-    return np.concatenate(tables), Facts(names=tuple(names))
+    names = [f"{path.stem}-{k}" for path, table in zip(options.inputs, tables, strict=True) for k in range(len(table))]
+    return np.concatenate(tables), Sidecar(names=tuple(names))
 
 
-def chosen_of(images: ImageSet | np.ndarray, chosen: np.ndarray) -> Iterator[np.ndarray]:
-    """One by one."""
+def each(images: ImageSet | np.ndarray, chosen: np.ndarray) -> Iterator[np.ndarray]:
+    """The chosen images one by one."""
     for k in tqdm(chosen, "images", unit="image", disable=None):
         yield images[np.array([k])][0]
 
 
-def write_folder(
-    images: ImageSet | np.ndarray, chosen: np.ndarray, facts: Facts, arguments: argparse.Namespace
-) -> None:
+def write_folder(images: ImageSet | np.ndarray, chosen: np.ndarray, names: Sequence[str], options: Options) -> None:
     """A PNG of each image, named by it and its number. Raises ``UserError``."""
-    folder: Path = arguments.output
     digits = len(str(len(images) - 1))
-    stems = [re.sub(r"[^\w.-]+", "_", Path(name).stem)[:80].lstrip(".") for name in facts.names] or [""] * len(chosen)
-    numbered = [f"{k:0{digits}}" for k in chosen.tolist()]
+    stems = [file_stem(name) for name in names] or [""] * len(chosen)
     plain = len(set(stems)) == len(stems) and all(stems)  # the names of a table's images have their numbers already
     targets = [
-        folder / f"{stem if plain else f'{stem or arguments.inputs[0].stem}-{number}'}.png"
-        for stem, number in zip(stems, numbered, strict=True)
+        options.output / f"{stem if plain else f'{stem or options.inputs[0].stem}-{k:0{digits}}'}.png"
+        for stem, k in zip(stems, chosen.tolist(), strict=True)
     ]
-    make_folder(folder)
+    make_folder(options.output)
     for target in targets:
-        check_free(target, arguments.force)
-        check_not_input(target, arguments.inputs)
-    for target, image in zip(targets, chosen_of(images, chosen), strict=True):
-        stored = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.shape[2] == 3 else image
-        with output(target, arguments.force) as file:
-            file.write(cv2.imencode(".png", stored)[1].tobytes())
+        check_free(target, options.force)
+        check_not_input(target, options.inputs)
+    for target, image in zip(targets, each(images, chosen), strict=True):
+        write_png(target, image, options.force)
 
 
 def choose(keep: str | None, drop: str | None, count: int, names: Sequence[str], source: Path) -> np.ndarray:
@@ -166,8 +150,8 @@ def read_list(option: str, text: str, count: int, names: Sequence[str], source: 
         if path.stat().st_size > MOST_BYTES:
             raise UserError(f"{shown} holds {path.stat().st_size} bytes, expected a list of at most {MOST_BYTES}")
         lines = path.read_text("utf-8-sig", "surrogateescape").split("\n")
-        marked = MARKED.fullmatch(lines[0].strip())
-        if marked is not None and marked[1] != fingerprint(source):
+        selected = SELECTED.fullmatch(lines[0].strip())
+        if selected is not None and selected[1] != fingerprint(source):
             raise UserError(
                 f"{shown}: marks of other images than {printable(source.name)} holds now; where they are right all "
                 "the same, remove its first line"

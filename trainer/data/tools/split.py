@@ -7,62 +7,64 @@ otherwise may end up in both: see 'create --dedupe'.
     python -m trainer.data split cats.npy -o train.npy --held-out held-out.npy --share 0.1 --seed 0
 """
 
-import argparse
-from dataclasses import replace
+from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from trainer.contract.errors import UserError, require
 from trainer.contract.files import sync
+from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
 from trainer.data.sources.folder import real
 from trainer.data.sources.npy_set import ImageSet, check_set, writing
 from trainer.data.sources.sidecar import MADE, originals
+from trainer.data.tools import ForceOption
+from trainer.data.tools._progress import counted
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the command."""
-    parser.add_argument("input", type=Path, metavar="SET", help="a .npy file")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="the .npy file to train on")
-    parser.add_argument("--held-out", type=Path, required=True, metavar="OUTPUT", help="the .npy file of the others")
-    parser.add_argument("--share", type=float, default=0.1, help="how much is held out, 0 to 1 (0.1)")
-    parser.add_argument("--seed", type=int, default=0, help="another seed, another choice (0)")
-    parser.add_argument("--force", action="store_true", help="replace outputs that exist")
+@dataclass(frozen=True, kw_only=True)
+class Options(ForceOption):
+    """What to split, and how."""
+
+    input: Path = argument("a .npy file", metavar="SET")
+    output: Path = flag("the .npy file to train on", "-o", "--output", default=MISSING)
+    held_out: Path = flag("the .npy file of the others", default=MISSING, metavar="OUTPUT")
+    share: float = flag("how much is held out, 0 to 1 (0.1)", default=0.1)
+    seed: int = flag("another seed, another choice (0)", default=0, within=(0, 2**63 - 1))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(0 < self.share < 1, "share", self.share, "more than 0 and less than 1")
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(options: Options) -> int:
     """Write both; returns the exit code."""
-    share, paths = arguments.share, (arguments.output, arguments.held_out)
-    require(0 < share < 1, "share", share, "more than 0 and less than 1")
-    require(0 <= arguments.seed < 2**63, "seed", arguments.seed, "0 to 2**63 - 1")
+    share, paths, force = options.share, (options.output, options.held_out), options.force
     for path in paths:
-        check_set(path, arguments.force, [arguments.input])
+        check_set(path, force, [options.input])
     if real(paths[0]) == real(paths[1]):
         raise UserError(f"--output and --held-out are both {printable(paths[0])}, expected two files")
-    source = ImageSet(arguments.input)
-    held_out = choose_groups(source.facts.groups, len(source), source.facts.labels, share, arguments.seed)
+    source = ImageSet(options.input)
+    labels = source.sidecar.labels
+    held_out = choose_groups(source.sidecar.groups, len(source), labels, share, options.seed)
     if not 0 < held_out.sum() < len(source):
         raise UserError(f"--share is {share}, which leaves one side of {len(source)} images empty")
-    made = {"tool": "split", "of": source.path.name, "options": {"share": share, "seed": arguments.seed}}
-    shape, force = source.shape[1:], arguments.force
+    made = {"tool": "split", "of": source.path.name, "options": {"share": share, "seed": options.seed}}
+    shape, first = source.shape[1:], 0
     with writing(paths[0], shape, force) as training, writing(paths[1], shape, force) as others:
-        with tqdm(total=len(source), desc="images", unit="image", disable=None) as bar:
-            first = 0
-            for images in source.pieces():
-                chosen = held_out[first : first + len(images)]
-                training.append(images[~chosen])
-                others.append(images[chosen])
-                first += len(images)
-                bar.update(len(images))
+        for images in counted(source.pieces(), len(source)):
+            chosen = held_out[first : first + len(images)]
+            training.append(images[~chosen])
+            others.append(images[chosen])
+            first += len(images)
         for writer, rows in ((training, ~held_out), (others, held_out)):
             part = "held out" if writer is others else "training"
-            writer.facts = replace(source.facts.take(np.flatnonzero(rows)), made={**made, "part": part})
+            writer.sidecar = replace(source.sidecar.take(np.flatnonzero(rows)), made={**made, "part": part})
             sync(writer.file)  # so that hardly any time lies between the one set and the other being in place
     print(
         f"{printable(paths[0])}: {training.count} images; {printable(paths[1])}: {others.count} held out, seed "
-        f"{arguments.seed}" + (", of each class the same share" if source.facts.labels is not None else "")
+        f"{options.seed}" + (", of each class the same share" if labels is not None else "")
     )
     return 0
 

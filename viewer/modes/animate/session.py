@@ -8,12 +8,14 @@ from typing import Any, Final
 import numpy as np
 
 from viewer import render
+from viewer.keys import Event
 from viewer.latents import Latents, Walk
 from viewer.model import Images, Model
+from viewer.modes.animate.state import LEG_TICKS, AnimateState, advance, reduce_animate
 from viewer.sessions.classes import Classes
 from viewer.sessions.detail_layer import Layer
-from viewer.sessions.model_session import Part, SheetSession
-from viewer.state import LEG_TICKS, AnimateState, advance
+from viewer.sessions.model_session import Part
+from viewer.sessions.sheet_session import SheetSession
 
 LEG_FRAMES: Final = 30  # of a walk at its first speed
 _AHEAD_BYTES: Final = 48_000_000  # of images made before their time
@@ -48,9 +50,11 @@ class AnimateSession(SheetSession[AnimateState, Stretch]):
         straight: bool = False,
         legs: int = 0,
         layer: Layer | None = None,
+        frames: int = 0,
     ) -> None:
         """``straight``: lerp instead of slerp. ``legs``: of a closed walk; 0: an endless one. ``layer``: what is added
-        to the images, times the state's gain."""
+        to the images, times the state's gain. ``frames``: after which the walk ends; 0: it does not."""
+        self.frames = frames
         self._straight = straight
         self._legs = legs
         self._frames: dict[_Frame, Part] = {}  # without what the gain makes of them
@@ -62,6 +66,10 @@ class AnimateSession(SheetSession[AnimateState, Stretch]):
         self._ahead = int(min(max(_AHEAD_BYTES / (size * state.sheet.count), 2), 24))
         self._canvas = render.blank(state.sheet)
         super().__init__(model, state, folder, layer)
+
+    def reduce(self, event: Event) -> AnimateState:
+        """The state after an event."""
+        return reduce_animate(self.state, event)
 
     @property
     def moving(self) -> bool:

@@ -1,4 +1,4 @@
-"""Sets of images to be looked at, one after another: .npy and idx files, folders, image files."""
+"""Sets of images to be looked at, one after another: what training opens, and image files."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from trainer.contract.errors import ImageError
+from viewer.files.image_set import LabelledSet, open_set, set_of_files
 from viewer.files.inputs import SUFFIXES, photo_size
 from viewer.files.png import Image, read_bytes
-from viewer.modes.dataset.opened import LabelledSet, open_set, set_of_files
 from viewer.modes.dataset.state import Catalogue
 
 _LOOKED_AT: Final = 48  # image files of a set, for their size
@@ -54,9 +54,10 @@ def common_size(sets: Sequence[LabelledSet]) -> tuple[int, int]:
     for one in sets:
         if one.size is not None:
             sizes.append(one.size)
-        for file in one.files[:: max(len(one.files) // _LOOKED_AT, 1)]:
+            continue
+        for number in range(0, one.count, max(one.count // _LOOKED_AT, 1)):
             try:
-                sizes.append(photo_size(file))
+                sizes.append(photo_size(one.files[number]) if one.files else one.fetch(number).shape[:2])
             except ImageError:
                 continue
     if len(set(sizes)) == 1:

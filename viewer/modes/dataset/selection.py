@@ -12,7 +12,8 @@ from typing import Final
 from trainer.contract.errors import ImageError
 from trainer.contract.files import replace_bytes
 from trainer.contract.text import printable
-from viewer.modes.dataset.opened import LabelledSet, fingerprint
+from trainer.data.sources.sidecar import fingerprint
+from viewer.files.image_set import LabelledSet
 
 _LARGEST: Final = 2**28  # bytes
 _SUFFIX: Final = ".marks.txt"
@@ -93,7 +94,7 @@ class Marks:
         return frozenset(numbers)
 
     def _fingerprint(self) -> str:
-        if not self._source.files and not self._mark:
+        if not self._mark and self._source.path.is_file():
             self._mark = fingerprint(self._source.path)
         return self._mark
 

@@ -9,20 +9,21 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from trainer.contract.errors import ImageError
+from trainer.contract.errors import ImageError, ViewerError
 from trainer.contract.text import printable
 from viewer import render
+from viewer.files.image_set import LabelledSet
 from viewer.files.png import Image, encode_png, save_numbered
 from viewer.files.table import ONE_A_IMAGE
+from viewer.frame.area import Area
 from viewer.frame.plots import write
-from viewer.frame.sheet import Sheet
+from viewer.frame.sheet import Sheet, auto_scale, fitting_sheet
 from viewer.frame.side_by_side import sharp
 from viewer.keys import Event
-from viewer.modes.dataset.collection import glance
-from viewer.modes.dataset.opened import LabelledSet
+from viewer.modes.dataset import DatasetOptions
+from viewer.modes.dataset.collection import catalogue_of, common_size, glance, open_sets
 from viewer.modes.dataset.selection import Marks
-from viewer.modes.dataset.state import ALL, DatasetState
-from viewer.modes.latent.layout import Area
+from viewer.modes.dataset.state import ALL, DatasetState, reduce_dataset
 from viewer.sessions.classes import class_words
 from viewer.sessions.session import Session, check_saved_size
 
@@ -70,6 +71,10 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         first = sets[0].path.absolute().name
         super().__init__(first if len(sets) == 1 else f"{first} and {len(sets) - 1} more", state, folder)
         self.state = replace(self.state, marked=self._all_marked())
+
+    def reduce(self, event: Event) -> DatasetState:
+        """The state after an event."""
+        return reduce_dataset(self.state, event)
 
     def _all_marked(self) -> frozenset[int]:
         first = self.state.catalogue.first
@@ -239,6 +244,19 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         classes = ("c n p class",) if self.state.catalogue.classes else ()
         files = ("tab next file",) if len(self._sets) > 1 else ()
         return ("space: next page", "esc quit", "d mark", "s save", *classes, *files, "0-9 enter: go to", "S save page")
+
+
+def open_dataset(options: DatasetOptions) -> DatasetSession:
+    """The pages that the options ask for. Raises ``ViewerError``."""
+    sets = open_sets(options.files, options.bgr)
+    if options.marks is not None and len(sets) > 1:
+        raise ViewerError(f"--marks is the list of one set, found {len(sets)}: each has its own beside it")
+    height, width = common_size(sets)
+    scale = options.scale or auto_scale(options.rows, options.cols, height, width)
+    sheet = fitting_sheet(options.rows, options.cols, height, width, scale)
+    state = DatasetState(catalogue_of(sets), sheet, seed=options.seed)
+    marks = [Marks(one, options.marks) for one in sets]
+    return DatasetSession(sets, marks, state, options.out, (height, width))
 
 
 def fitted(image: Image, size: tuple[int, int], height: int, width: int, by_pixels: bool) -> Image:

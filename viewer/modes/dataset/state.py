@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from viewer.frame.sheet import Sheet
 from viewer.keys import Action, Event
-from viewer.seeds import next_seed
+from viewer.state import next_seed
 
 ALL: Final = -1  # in place of a class: all images are shown
 _MOST_DIGITS: Final = 12

@@ -1,15 +1,15 @@
 """From the command line, or an image that was saved, to the diffuse mode: what is asked for is checked here."""
 
-from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from trainer.contract.errors import ViewerError
 from viewer.files.inputs import find_photos
-from viewer.flags import add_diffuse_flags, check_beside_saved
 from viewer.frame.sheet import auto_scale
+from viewer.mode import check_beside_saved
 from viewer.model import Model, open_model
+from viewer.modes.diffuse import DiffuseOptions
 from viewer.modes.diffuse.denoiser import Denoiser
 from viewer.modes.diffuse.replay import Asked, asked_by, photos_of
 from viewer.modes.diffuse.sampling import Diffusion, Settings
@@ -17,14 +17,14 @@ from viewer.modes.diffuse.state import ORIGINS, DiffuseState
 from viewer.replay import recipe_by
 from viewer.sessions.classes import Classes, find_label
 from viewer.sessions.headless import readable
-from viewer.sessions.model_session import make_sheet
+from viewer.sessions.sheet_session import make_sheet
 
 _STEPS: Final = {"ddim": 25, "ddpm": 250, "dpm": 25}
 _START: Final = 0.3  # of all steps, where images begin
 _ROWS, _COLUMNS = 3, 4  # images
 
 
-def begin(options: Namespace, threads: int) -> tuple[Diffusion, DiffuseState]:
+def begin(options: DiffuseOptions, threads: int) -> tuple[Diffusion, DiffuseState]:
     """The mode as its flags say, or as ``--from`` says. Raises ``ViewerError``."""
     model = open_model(options.model, threads=threads, wanted="denoiser")
     _check_flags(options)
@@ -34,11 +34,11 @@ def begin(options: Namespace, threads: int) -> tuple[Diffusion, DiffuseState]:
         recipe, origin = recipe_by(options.saved, "diffuse", ORIGINS, model)
         photos = photos_of(options.saved, recipe, origin, generator, photos)
     known = Denoiser(model)
-    if recipe is None:
+    if recipe is None or options.saved is None:
         asked = _by_flags(options, known)
     else:
         asked = asked_by(options.saved, recipe, known)
-        check_beside_saved(options, add_diffuse_flags, _flags_of(asked, known, options.label))
+        check_beside_saved(options, _flags_of(asked, known, options.label))
     diffusion = Diffusion(Denoiser(model, asked.guidance), asked.settings, generator, photos)
     rows, columns = asked.rows or _ROWS, asked.columns or _COLUMNS
     if photos:
@@ -81,7 +81,7 @@ def _flags_of(asked: Asked, denoiser: Denoiser, written: str | None) -> dict[str
     }
 
 
-def _check_flags(options: Namespace) -> None:
+def _check_flags(options: DiffuseOptions) -> None:
     """Flags that have no meaning beside, or without, others."""
     for name, value in (("start", options.start), ("strength", options.strength), ("no-noise", options.no_noise)):
         if value and not options.init:
@@ -99,7 +99,7 @@ def _open_init(words: Sequence[str], threads: int) -> tuple[Model | None, list[P
     return open_model(Path(words[0]), threads=threads, wanted="generator"), []
 
 
-def _by_flags(options: Namespace, denoiser: Denoiser) -> Asked:
+def _by_flags(options: DiffuseOptions, denoiser: Denoiser) -> Asked:
     label = 0 if options.guidance else max(len(denoiser.names) - 1, 0)  # the last is none of the classes
     if options.label is not None:
         label = find_label(denoiser.names, options.label, str(denoiser.model.path))

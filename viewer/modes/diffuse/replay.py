@@ -12,8 +12,8 @@ from viewer.modes.diffuse.denoiser import Denoiser
 from viewer.modes.diffuse.sampling import Diffusion, Page, Settings
 from viewer.modes.diffuse.state import MOST_STEPS
 from viewer.replay import number_of
-from viewer.seeds import LAST_SEED
 from viewer.sessions.classes import Classes
+from viewer.state import LAST_SEED
 
 _LARGEST_SIDE: Final = 64  # images in a row or column
 _LARGEST_STRENGTH: Final = 4

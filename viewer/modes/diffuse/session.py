@@ -14,10 +14,11 @@ from trainer.contract.text import printable
 from viewer import render
 from viewer.files.png import encode_png, save_numbered
 from viewer.frame.sheet import Sheet
+from viewer.keys import Event
 from viewer.model import Images
 from viewer.modes.diffuse.replay import recipe_of
 from viewer.modes.diffuse.sampling import Diffusion, Page
-from viewer.modes.diffuse.state import DiffuseState
+from viewer.modes.diffuse.state import DiffuseState, reduce_diffuse
 from viewer.modes.diffuse.trajectory import Way, WayKind
 from viewer.sessions.model_session import ModelSession
 from viewer.sessions.session import check_saved_size
@@ -59,6 +60,10 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
         self._wishes: list[Wish] = []  # of the page under way, to be saved when it is there
         self._canvas = render.blank(state.sheet)
         super().__init__(diffusion.denoiser.model, state, folder)
+
+    def reduce(self, event: Event) -> DiffuseState:
+        """The state after an event."""
+        return reduce_diffuse(self.state, event)
 
     def _work(self, request: Page) -> Iterator[Progress]:
         run = self.diffusion.begin(request)

@@ -5,8 +5,8 @@ from typing import Final, Literal, final
 
 from viewer.frame.sheet import Sheet, moved
 from viewer.keys import Action, Event
-from viewer.seeds import next_seed
 from viewer.sessions.classes import NO_CLASSES, Classes
+from viewer.state import next_seed
 
 Origin = Literal["noise", "generator", "photographs"]
 ORIGINS: Final[tuple[Origin, ...]] = ("noise", "generator", "photographs")

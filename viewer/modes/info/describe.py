@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from export.card import Card
+from export.kinds import KINDS
 from viewer.model import Model, ModelError
 
 
@@ -19,29 +20,25 @@ def describe_model(model: Model) -> Sequence[tuple[str, str]]:
     lines += [("inputs", inputs), ("outputs", outputs)]
     if card is not None:
         lines += _describe_card(card)
-    if model.kind == "generator":
-        lines.append(("layout", model.layout.describe()))
-    if model.kind == "translator":
+    kind = KINDS.get(model.kind)
+    if kind is not None and kind.output.is_image and kind.output.dtype == "u8":
         try:
-            lines.append(("layout", model.image_layout.describe()))
+            layout = (model.image_layout if kind.translates else model.layout).describe()
         except ModelError as error:
-            lines.append(("layout", str(error)))
+            layout = str(error)
+        lines.append(("layout", layout))
     lines.append(("sha256", model.sha256))
     return [(name, text) for name, text in lines if text]
 
 
 def _describe_card(card: Card) -> list[tuple[str, str]]:
-    lines = []
+    lines, kind = [], KINDS[card.kind]
     if card.image_size is not None:
-        lines.append(
-            (
-                "image",
-                f"{card.image_size[1]}x{card.image_size[0]} pixels, {'grey' if card.channels == 1 else 'colour'}",
-            )
-        )
-    if card.kind == "translator":
-        lines += _describe_translator(card)
-    if card.latent is not None and (card.kind != "encoder" or card.family):
+        colour = "grey" if card.channels == 1 else "colour"
+        lines.append(("image", f"{card.image_size[1]}x{card.image_size[0]} pixels, {colour}"))
+    if kind.translates:
+        lines += _describe_input(card)
+    if card.latent is not None and (card.family or not kind.inverts):  # the size is a guess in a file without a card
         known = [word for word in ("mean", "covariance") if getattr(card.latent, word)]
         lines.append(("latent", ", ".join([f"{card.latent.size} numbers, {card.latent.prior} prior", *known])))
     if card.classes:
@@ -50,31 +47,31 @@ def _describe_card(card: Card) -> list[tuple[str, str]]:
         lines.append(("directions", str(len(card.directions))))
     if card.family:
         lines.append(("precision", card.precision))
-    if card.kind == "denoiser":
-        kind, shares = card.schedule.get("kind", "own"), card.schedule["alpha_bar"]
-        lines.append(("noise", f"{kind} schedule of {len(shares)} steps, predicts {card.schedule['prediction']}"))
+    if kind.has_schedule:
+        name, steps = card.schedule.get("kind", "own"), len(card.schedule["alpha_bar"])
+        lines.append(("noise", f"{name} schedule of {steps} steps, predicts {card.schedule['prediction']}"))
     for name in ("training", "parity"):
-        facts = getattr(card, name)
-        lines.append((name, ", ".join(f"{key} {value}" for key, value in facts.items())))
+        lines.append((name, ", ".join(f"{key} {value}" for key, value in getattr(card, name).items())))
     return [*lines, ("data", card.data), ("licence", card.licence)]
 
 
-def _describe_translator(card: Card) -> list[tuple[str, str]]:
-    """What a translator takes, and what becomes of it."""
-    facts = card.condition
-    kinds = {"given": "the image as it is", "edges": "the edges of a photograph"}
-    taken = kinds.get(str(facts.get("kind", "given")), f"{facts.get('kind')} of a photograph")
-    more = [f"{key} {facts[key]}" for key in ("sigma", "blur") if key in facts and facts.get("kind") == "edges"]
-    more += ["black on white"] * bool(facts.get("invert"))
-    if "size" in facts:
-        more.append("trained at {1}x{0}".format(*facts["size"]))
-    more += [f"{len(facts['palette'])} colours"] if "palette" in facts else []
+def _describe_input(card: Card) -> list[tuple[str, str]]:
+    """What image a translator takes, and how the output differs in size."""
+    condition = card.condition
+    kind = str(condition.get("kind", "given"))
+    known = {"given": "the image as it is", "edges": "the edges of a photograph"}
+    taken = known.get(kind, f"{kind} of a photograph")
+    more = [f"{key} {condition[key]}" for key in ("sigma", "blur") if key in condition and kind == "edges"]
+    more += ["black on white"] * bool(condition.get("invert"))
+    if "size" in condition:
+        more.append("trained at {1}x{0}".format(*condition["size"]))
+    more += [f"{len(condition['palette'])} colours"] if "palette" in condition else []
     channels = card.input_channels or card.channels
     lines = [("takes", ", ".join([taken, "grey" if channels == 1 else "colour", *more]))]
     if card.scale > 1:
         lines.append(("enlarges", f"{card.scale} times"))
     if card.multiple > 1:
-        lines.append(("sides", f"multiples of {card.multiple} pixels; others grow by reflection, and are cut again"))
+        lines.append(("sides", f"multiples of {card.multiple} pixels; others are padded by reflection, then cropped"))
     if card.context:
         lines.append(("looks", f"{card.context} pixels far: images can be enlarged tile by tile"))
     return lines

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewer.frame import plots
+from viewer.frame.area import Area
 from viewer.frame.plots import Colour, Pixels
 from viewer.latents import Latents
-from viewer.modes.latent.layout import Area, Layout
+from viewer.modes.latent.layout import Layout
 from viewer.modes.latent.state import LatentState, place
 from viewer.render import Image
 
@@ -26,9 +27,13 @@ def paint(canvas: Image, grid: tuple[int, int], images: Image) -> None:
     plots.mosaic(canvas.shape[0], canvas.shape[1], *grid, images, canvas)
 
 
+def _blank(state: LatentState) -> Image:
+    return plots.blank(state.layout.height, state.layout.width)
+
+
 def plane(state: LatentState, canvas: Image, image: Image | None, words: Sequence[str]) -> Image:
     """The plane; beside it the image at the point, and where the point is along all other axes."""
-    frame = plots.blank(state.layout)
+    frame = _blank(state)
     _stage(frame, state, canvas)
     across, up = place(state)
     plots.ring(frame, state.stage, _pixels(state, np.array([across]), np.array([up])))
@@ -50,7 +55,7 @@ def line(
     words: Sequence[str],
 ) -> Image:
     """The plane with the line on it, the line's images [n, h, w, 3] below, and the chosen one beside it."""
-    frame = plots.blank(state.layout)
+    frame = _blank(state)
     _stage(frame, state, canvas)
     across, up = (state.space.coordinates(latents, axis) for axis in state.axes)
     plots.path(frame, state.stage, _pixels(state, across, up), state.stop)
@@ -66,7 +71,7 @@ def line(
 
 def paper(state: LatentState) -> Image:
     """The scatter without points."""
-    layer = plots.blank(state.layout)
+    layer = _blank(state)
     plots.ground(layer, state.stage, state.reach)
     plots.axes(layer, state.stage, state.reach, _names(state))
     return layer
@@ -117,7 +122,7 @@ def _pair(frame: Image, panel: Area, images: Sequence[tuple[str, Image]], words:
 
 def sliders(state: LatentState, tracks: Mapping[int, Image], image: Image | None, words: Sequence[str]) -> Image:
     """A slider an axis; the images [n, h, w, 3] behind it are those that its knob would lead to."""
-    frame, layout = plots.blank(state.layout), state.layout
+    frame, layout = _blank(state), state.layout
     latent = state.space.exact(state.point)
     _, width, height = layout.track_images
     for row, (axis, images) in enumerate(tracks.items()):

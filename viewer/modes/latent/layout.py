@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from viewer.frame.area import Area, fitting_side
+
 LEFT, TOP, RIGHT, BOTTOM = 56, 14, 14, 46  # round the plane: room for its ticks and the names of its axes
 SPACE: Final = 26  # between the plane and the panel
 PANEL_WIDTH: Final = 288
@@ -14,35 +16,6 @@ _STOP: Final = 84  # that an image of the line is wide, about
 _TRACK: Final = 40  # that an image behind a slider is high
 _NAME_WIDTH: Final = 92  # left of a slider
 _VALUE_WIDTH: Final = 52  # right of it
-
-
-@dataclass(frozen=True)
-class Area:
-    """A rectangle of the frame."""
-
-    left: int
-    top: int
-    width: int
-    height: int
-
-    @property
-    def right(self) -> int:
-        """The first column beyond it."""
-        return self.left + self.width
-
-    @property
-    def bottom(self) -> int:
-        """The first row beyond it."""
-        return self.top + self.height
-
-    def holds(self, x: int, y: int) -> bool:
-        """Whether a pixel lies in it."""
-        return self.left <= x < self.right and self.top <= y < self.bottom
-
-    def share(self, x: int, y: int) -> tuple[float, float]:
-        """How far across and down the middle of a pixel lies, 0..1; pixels outside count as those at the edge."""
-        across, down = (x + 0.5 - self.left) / self.width, (y + 0.5 - self.top) / self.height
-        return min(max(across, 0.0), 1.0), min(max(down, 0.0), 1.0)
 
 
 @dataclass(frozen=True)
@@ -131,12 +104,6 @@ class Layout:
         count, width, height = self.track_images
         row = self.slider(place)
         return Area(row.left + _NAME_WIDTH, row.top + 4, count * width, height)
-
-
-def fitting_side(native: int, most: int) -> int:
-    """A side of at most so many pixels for one of ``native``: a whole multiple or part of it where one comes near."""
-    side = native * (most // native) if native <= most else native // -(-native // most)
-    return side if side > 0.8 * most else most
 
 
 def make_layout(

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.contract.errors import ImageError
+from viewer.files.image_set import LabelledSet, open_set
 from viewer.files.png import Image
 from viewer.latents import Latents
 from viewer.model import Model, ModelError
-from viewer.modes.dataset.opened import LabelledSet, open_set
 
 _BATCH_PIXELS: Final = 400_000  # that are encoded at once
 _GOLDEN: Final = 0.6180339887498949  # whose multiples, less their whole part, lie scattered evenly over 0..1

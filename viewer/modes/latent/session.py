@@ -10,6 +10,7 @@ import numpy as np
 from trainer.contract.errors import ImageError
 from viewer import render
 from viewer.frame import plots
+from viewer.keys import Event
 from viewer.latents import Latents
 from viewer.model import Images, Model, ModelError
 from viewer.modes.latent import frames as scene
@@ -18,7 +19,7 @@ from viewer.modes.latent.layout import Layout
 from viewer.modes.latent.requests import Wish
 from viewer.modes.latent.scatter import Cloud, Encoded
 from viewer.modes.latent.space import Point
-from viewer.modes.latent.state import LatentState, View, place
+from viewer.modes.latent.state import LatentState, View, place, reduce_latent
 from viewer.sessions.classes import class_words
 from viewer.sessions.model_session import Labels, ModelSession, Part, exact_numbers
 from viewer.sessions.session import check_saved_size
@@ -87,6 +88,10 @@ class LatentSession(ModelSession[LatentState, Request, Part]):
         super().__init__(model, state, folder)
         if self._known.tried < cloud.count:
             self._encoding.ask(self._known.tried)
+
+    def reduce(self, event: Event) -> LatentState:
+        """The state after an event."""
+        return reduce_latent(self.state, event)
 
     @property
     def follows_mouse(self) -> bool:

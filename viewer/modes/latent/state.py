@@ -7,11 +7,12 @@ images, and a slider for every axis.
 from dataclasses import dataclass, replace
 from typing import Final, Literal, final
 
+from viewer.frame.area import Area
 from viewer.keys import Action, Event
-from viewer.modes.latent.layout import Area, Layout
+from viewer.modes.latent.layout import Layout
 from viewer.modes.latent.space import MIDDLE, Point, Space
-from viewer.seeds import next_seed
 from viewer.sessions.classes import NO_CLASSES, Classes
+from viewer.state import next_seed
 
 View = Literal["plane", "line", "scatter", "sliders"]
 VIEWS: Final[tuple[View, ...]] = ("plane", "line", "scatter", "sliders")

@@ -7,14 +7,17 @@ from typing import Any
 import cv2
 import numpy as np
 
+from trainer.contract.errors import ImageError
 from trainer.contract.text import printable
 from viewer import render
-from viewer.files.inputs import Photo
-from viewer.files.png import Image, encode_png, save_numbered
-from viewer.files.table import ONE_A_IMAGE
+from viewer.files.inputs import Photo, read_photo
+from viewer.files.png import Image, encode_png, read_recipe, save_numbered
+from viewer.files.table import ONE_A_IMAGE, find_table
+from viewer.frame.area import Area
 from viewer.frame.plots import mark
-from viewer.modes.latent.layout import Area
-from viewer.modes.pick.state import PickState
+from viewer.keys import Event
+from viewer.modes.pick import PickOptions
+from viewer.modes.pick.state import PickState, begin, reduce_pick
 from viewer.sessions.session import Session
 
 
@@ -29,6 +32,10 @@ class PickSession(Session[PickState, None, None]):
         super().__init__(path.name, state, folder)
         if photo.notes:
             self.notify(", ".join(photo.notes))
+
+    def reduce(self, event: Event) -> PickState:
+        """The state after an event."""
+        return reduce_pick(self.state, event)
 
     @property
     def follows_mouse(self) -> bool:
@@ -113,6 +120,18 @@ class PickSession(Session[PickState, None, None]):
 
     def _hints(self) -> tuple[str, ...]:
         return ("s cut out", "esc quit", "S cut all out", "+ - zoom", "arrows move")
+
+
+def open_pick(options: PickOptions) -> PickSession:
+    """The table that the options name. Raises ``ViewerError``."""
+    photo = read_photo(options.table)
+    try:
+        recipe = read_recipe(options.table)
+    except ImageError:  # most tables do not say what they are made of
+        recipe = {}
+    table = find_table(options.table, photo.image, recipe, options.rows, options.cols, options.margin)
+    state = begin(table, photo.image.shape[1], photo.image.shape[0], options.scale)
+    return PickSession(options.table, photo, recipe, state, options.out)
 
 
 def _part(photo: Photo, area: Area) -> Image:

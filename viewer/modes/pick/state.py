@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from typing import Final, final
 
 from viewer.files.table import Table
+from viewer.frame.area import Area
 from viewer.frame.sheet import Sheet, moved
 from viewer.keys import Action, Event
-from viewer.modes.latent.layout import Area
 
 VIEW: Final = (1120, 760)  # width and height of the frame at most, in pixels
 SCALES: Final = (1 / 16, 1 / 12, 1 / 8, 1 / 6, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32)

@@ -13,12 +13,13 @@ from viewer import render
 from viewer.files.inputs import read_photo
 from viewer.files.png import Image
 from viewer.frame import side_by_side
+from viewer.keys import Event
 from viewer.latents import Latents, lerp, slerp
-from viewer.modes.translate.state import STOPS, TranslateState
-from viewer.seeds import next_seed
+from viewer.modes.translate.state import STOPS, TranslateState, reduce_translate
 from viewer.sessions.model_session import ModelSession, exact_numbers
 from viewer.sessions.session import check_saved_size
 from viewer.sessions.translation import Condition, Translator, visible
+from viewer.state import next_seed
 
 _KEPT: Final = 32  # images with their results, so that going back is at once
 
@@ -59,10 +60,12 @@ class TranslateSession(ModelSession[TranslateState, Wanted, Made]):
         self._photo: tuple[int, Image] | None = None  # the worker's, the last one that it read
         super().__init__(translator.model, state, folder)
 
+    def reduce(self, event: Event) -> TranslateState:
+        """The state after an event."""
+        return reduce_translate(self.state, event)
+
     def _wanted(self) -> Wanted:
-        state = self.state
-        seeds: tuple[int, ...] = (state.seed,) if state.has_latent else ()
-        return Wanted(state.index, state.sigma, (*seeds, next_seed(state.seed)) if state.line else seeds)
+        return wanted_of(self.state)
 
     def _work(self, request: Wanted) -> Iterator[Made]:
         if self._photo is None or self._photo[0] != request.index:
@@ -139,6 +142,18 @@ class TranslateSession(ModelSession[TranslateState, Wanted, Made]):
         if self.state.has_latent:
             latents = ("r one result",) if self.state.line else ("any key: new latent", "i between two")
         return (*images, "esc quit", "s save", *edges, *latents, "S save all")
+
+
+def begin(translator: Translator, count: int, seed: int = 0) -> TranslateState:
+    """Before the first of so many images."""
+    sigma = start_sigma(translator)
+    return TranslateState(count, sigma=sigma, has_latent=translator.latent_size > 0, seed=seed)
+
+
+def wanted_of(state: TranslateState) -> Wanted:
+    """What the results of a state follow from."""
+    seeds: tuple[int, ...] = (state.seed,) if state.has_latent else ()
+    return Wanted(state.index, state.sigma, (*seeds, next_seed(state.seed)) if state.line else seeds)
 
 
 def latents_of(translator: Translator, wanted: Wanted) -> list[Latents | None]:

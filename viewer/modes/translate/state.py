@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Final, final
 
 from viewer.keys import Action, Event
-from viewer.seeds import next_seed
+from viewer.state import next_seed
 
 STOPS: Final = 5  # results on the line between two latents, both ends included
 _SIGMA_STEP: Final = 5  # hundredths

@@ -14,9 +14,10 @@ from trainer.contract.text import printable
 from viewer import render
 from viewer.files.inputs import Photo, read_photo
 from viewer.files.png import Image, encode_png, save_numbered
-from viewer.files.results import encode, upscale_recipe
-from viewer.frame import side_by_side
-from viewer.modes.upscale.state import UpscaleState, opened
+from viewer.files.results import encode
+from viewer.keys import Event
+from viewer.modes.upscale.divider import divided
+from viewer.modes.upscale.state import UpscaleState, opened, reduce_upscale
 from viewer.sessions.model_session import ModelSession
 from viewer.sessions.session import check_saved_size
 from viewer.sessions.tiles import Tile
@@ -70,6 +71,10 @@ class UpscaleSession(ModelSession[UpscaleState, Work, Opened | Refused | Enlarge
         self._latest: Opened | Refused | None = None  # the last that was opened, or was to be
         self._seen: tuple[float, ...] = ()  # the part of the image that the tiles are sorted for
         super().__init__(upscaler.model, state, folder)
+
+    def reduce(self, event: Event) -> UpscaleState:
+        """The state after an event."""
+        return reduce_upscale(self.state, event)
 
     @property
     def follows_mouse(self) -> bool:
@@ -140,10 +145,10 @@ class UpscaleSession(ModelSession[UpscaleState, Work, Opened | Refused | Enlarge
         there = self._current
         if not isinstance(there, Opened):
             return np.full((self.state.view[1], self.state.view[0], 3), render.PAPER, np.uint8)
-        return side_by_side.divided(self.state, there.photo.image, there.result, self.upscaler.scale)
+        return divided(self.state, there.photo.image, there.result, self.upscaler.scale)
 
     def _facts(self) -> Mapping[str, Any]:
-        return upscale_recipe(self.upscaler, self._paths[self.state.index])
+        return recipe_of(self.upscaler, self._paths[self.state.index])
 
     def _save(self, whole: bool) -> None:
         """What is saved is what is asked for now, be it open or not: then it is read for this."""
@@ -162,7 +167,7 @@ class UpscaleSession(ModelSession[UpscaleState, Work, Opened | Refused | Enlarge
                 pass
             if whole:
                 shown = state if one is there else opened(state, height, width)
-                image = side_by_side.divided(shown, one.photo.image, one.result, scale)
+                image = divided(shown, one.photo.image, one.result, scale)
                 data = encode_png(image, recipe)
             else:
                 data = encode(one.result, one.photo, ".png", recipe)
@@ -191,3 +196,8 @@ class UpscaleSession(ModelSession[UpscaleState, Work, Opened | Refused | Enlarge
 def begin(count: int) -> UpscaleState:
     """Before the first image is read."""
     return replace(UpscaleState(count), width=640, height=400, view=(640, 400))
+
+
+def recipe_of(upscaler: Upscaler, path: Path) -> Mapping[str, Any]:
+    """What an enlarged image follows from."""
+    return {"mode": "upscale", "image": path.name, "scale": upscaler.scale, "tile": upscaler.tile}

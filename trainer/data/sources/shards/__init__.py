@@ -19,14 +19,17 @@ import numpy as np
 
 from trainer.contract.errors import UserError
 from trainer.contract.headers import Unreadable
-from trainer.contract.images import MOST_BYTES, Fit, load_bytes, resize
+from trainer.contract.images import MOST_BYTES, Fit, resize
 from trainer.contract.text import printable
-from trainer.data.sources.base import Packed, Piece
+from trainer.data.sources.base import ImageSource, OpenOptions, Piece, check_one_size, decoded
+from trainer.data.sources.identity import blocks, line, size_of
 from trainer.data.sources.npy import read_at
 from trainer.data.sources.shards.index import MOST_INDEX_BYTES, Index, read_index
-from trainer.data.sources.shards.scan import scan
-from trainer.data.sources.sidecar import read_json
+from trainer.data.sources.shards.scan import scan_shards
+from trainer.data.sources.sidecar import Sidecar, read_json
 
+HELP = "shards ('x-{000..127}.tar', their folder or index)"
+ORDER = 10
 MOST_SHARDS = 100_000
 OPEN_FILES = 64  # that each process holds
 PIECE = 64  # images
@@ -65,8 +68,8 @@ class ShardImages:
 
     def read(self, index: int) -> np.ndarray:
         """One image u8 [h, w, c]. Raises ``Unreadable``."""
-        image = load_bytes(self.encoded(index), *self.shape[1:3], self.fit)
-        return image[..., : self.shape[3]]
+        options = OpenOptions(fit=self.fit)
+        return decoded(self.encoded(index), self.shape[1:3], options)[..., : self.shape[3]]
 
     def encoded(self, index: int) -> bytes:
         """An image as it is stored. Raises ``Unreadable``."""
@@ -100,29 +103,40 @@ class ShardImages:
         return self.files[shard]
 
 
-def open_shards(data: str, image_size: int = 0, fit: Fit = resize) -> Packed | None:
-    """The set that ``data`` names, if it names shards. Raises ``UserError`` for one that is not sound."""
-    paths = find_shards(data)
-    if paths is None:
-        return None
-    return pack(paths, open_index(paths, data), data, image_size, fit)
+def claims(data: str) -> bool:
+    """By the name of an archive, a pattern of them, or what a folder or an index holds. Raises ``UserError``."""
+    return find_shards(data) is not None
 
 
-def pack(paths: list[Path], index: Index, data: str, image_size: int = 0, fit: Fit = resize) -> Packed:
-    """Shards whose images are known as a set in one size. Raises ``UserError`` where they have no one size."""
+def open(data: str, options: OpenOptions) -> ImageSource:
+    """The set in the shards that ``data`` names. Raises ``UserError`` for one that is not sound."""
+    paths = find_shards(data) or []
+    return pack(paths, open_index(paths, data), data, options)
+
+
+def identity(data: str, without: str) -> Iterator[bytes]:
+    """Names and sizes of the shards, and their indices."""
+    shards = find_shards(data) or []
+    for path in shards:
+        yield line(path.name, size_of(path))
+    for index in sorted({index_of(path) for path in shards}):
+        if index.is_file():
+            yield from blocks(index)
+
+
+def pack(paths: list[Path], index: Index, data: str, options: OpenOptions) -> ImageSource:
+    """Shards whose images are known as a set. Raises ``UserError`` where they have no one size and need one."""
     what = printable(data)
     if not len(index.offsets):
         raise UserError(f"{what} holds no readable image")
-    if len(index.sizes) != 1 and not image_size:
-        few = ", ".join(f"{width}x{height}" for width, height in sorted(index.sizes)[:3])
-        raise UserError(f"{what} holds images of several sizes ({few} ...): give --image-size, or --size")
-    width, height = (image_size, image_size) if image_size else index.sizes[0]
-    images = ShardImages(paths, index, height, width, fit)
+    size = check_one_size({(height, width) for width, height in index.sizes}, what, options, "several")
+    images = ShardImages(paths, index, *size, options.fit)
 
     def pieces() -> Iterator[Piece]:
-        for first in range(0, len(images), PIECE):
+        step = PIECE if all(size) else 1
+        for first in range(0, len(images), step):
             rows, found = [], []
-            for row in range(first, min(first + PIECE, len(images))):
+            for row in range(first, min(first + step, len(images))):
                 try:
                     found.append(images.read(row))
                     rows.append(row)
@@ -131,14 +145,19 @@ def pack(paths: list[Path], index: Index, data: str, image_size: int = 0, fit: F
             if rows:
                 yield np.stack(found), None if index.labels is None else index.labels[rows]
 
-    return Packed(
+    def fetch(row: int) -> np.ndarray:
+        return decoded(images.encoded(row))[..., : index.channels]
+
+    return ImageSource(
         name=_name(paths),
         shape=images.shape,
         classes=index.classes,
         pieces=pieces,
-        images=images,
+        images=images if all(size) else None,
+        fetch=fetch,
         labels=index.labels,
-        facts=lambda: describe(paths, index),
+        sidecar=Sidecar(labels=index.labels, classes=index.classes),
+        description=lambda: describe(paths, index),
     )
 
 
@@ -156,21 +175,6 @@ def describe(paths: list[Path], index: Index) -> list[tuple[str, str]]:
     if hashed:
         lines.append(("hashes", f"all {len(hashed)} are those in {printable(index_of(paths[0]).name)}"))
     return lines
-
-
-def describe_mixed(data: str) -> list[tuple[str, str]] | None:
-    """All facts of shards whose images are of several sizes; None for anything else. Raises ``UserError``."""
-    paths = find_shards(data)
-    index = None if paths is None else open_index(paths, data)
-    if paths is None or index is None or len(index.sizes) < 2:
-        return None
-    few = ", ".join(f"{width}x{height}" for width, height in sorted(index.sizes))
-    return [
-        ("set", f"{printable(_name(paths))}"),
-        ("images", f"{len(index.offsets)} of several sizes ({few} px ...)"),
-        *describe(paths, index),
-        *(("class", f"{name}: {count}") for name, count in index.counts().items()),
-    ]
 
 
 def find_shards(data: str) -> list[Path] | None:
@@ -227,7 +231,7 @@ def open_index(paths: list[Path], data: str) -> Index:
     places = {index_of(path) for path in paths}
     known = [place for place in places if place.is_file()]
     if not known:
-        return scan(paths, printable(data))
+        return scan_shards(paths, printable(data))
     if len(places) > 1:
         few = ", ".join(sorted(printable(place.name) for place in places)[:3])
         raise UserError(f"{printable(data)} holds several sets of shards ({few} ...), expected one: name its shards")

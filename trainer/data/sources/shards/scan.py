@@ -36,7 +36,7 @@ Place = tuple[int, int, tuple[int, int], Any]
 """An image's first byte, its bytes, its height and width, and its label or None."""
 
 
-def scan(paths: Sequence[Path], what: str, progress: bool = True) -> Index:
+def scan_shards(paths: Sequence[Path], what: str, progress: bool = True) -> Index:
     """The index of shards that were made elsewhere: all of them are read once, and what cannot be used is named.
 
     Raises ``UserError`` for an archive that is not sound, where no image is left, and for gaps among the labels.

@@ -13,213 +13,192 @@ labels and the sizes that images had are written beside it, to <output>.json.
     python -m trainer.data create mnist/ -o mnist.npy
 """
 
-import argparse
-import sys
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from tqdm import tqdm
 
 from trainer.contract.errors import UserError, require
 from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import Fit, centre, load_bytes, pad, read_bytes, resize
+from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
-from trainer.data.faces.cutter import Cutter, add_model_option
+from trainer.data.faces.cutter import Cutter
 from trainer.data.faces.landmarks import Finder
-from trainer.data.sources.base import Packed
-from trainer.data.sources.folder import find, names_of
-from trainer.data.sources.formats import open_set
+from trainer.data.sources import open_set
+from trainer.data.sources.base import ImageSource, OpenOptions
 from trainer.data.sources.labels import by_folder, by_table, numbered
 from trainer.data.sources.npy_set import SetWriter, check_not_input, check_set, writing
-from trainer.data.sources.sidecar import Facts
-from trainer.data.sources.threads import in_threads
+from trainer.data.sources.sidecar import Sidecar
+from trainer.data.tools import ForceOption, LandmarksOption, WorkersOption
+from trainer.data.tools._inputs import find, names_of
+from trainer.data.tools._progress import counted, process, say
 from trainer.data.tools.create.dedupe import LIKENESS, Look, Seen, look
-
-CROPS: dict[str, Fit] = {"none": resize, "center": centre}
-"""What --crop cuts, and how the rest is brought to the size."""
-FACE = "face"  # the other choice of --crop, which needs a finder
 
 Made = tuple[np.ndarray, tuple[int, int], Look | None]
 """An image, the width and height that it had, and how it looks where that is compared."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the command."""
-    parser.add_argument(
-        "inputs", nargs="+", metavar="PATTERN", help="image files, quoted patterns, folders; or one set"
+@dataclass(frozen=True, kw_only=True)
+class Options(LandmarksOption, WorkersOption, ForceOption):
+    """What to make a set of, and how."""
+
+    inputs: Sequence[str] = argument("image files, quoted patterns, folders; or one set", metavar="PATTERN")
+    output: Path = flag("the .npy file to write", "-o", "--output", default=MISSING)
+    size: int | None = flag("side of the images in pixels (128, or that of a set)", within=(1, 4096))
+    crop: Literal["none", "center", "face"] = flag(
+        "cut to a square, or to a face, instead of stretching", default="none"
     )
-    parser.add_argument("-o", "--output", type=Path, required=True, help="the .npy file to write")
-    parser.add_argument("--size", type=int, help="side of the images in pixels (128, or that of a set)")
-    parser.add_argument(
-        "--crop", choices=(*CROPS, FACE), default="none", help="cut to a square, or to a face, instead of stretching"
-    )
-    parser.add_argument("--keep-aspect", action="store_true", help="pad by repeating the edge instead of stretching")
-    parser.add_argument("--min-size", type=int, default=0, help="leave out what has a side of fewer pixels than this")
-    parser.add_argument("--dedupe", action="store_true", help="leave out images that have come before")
-    parser.add_argument("--alike", type=float, default=LIKENESS, help=f"what --dedupe takes for the same ({LIKENESS})")
-    parser.add_argument("--labels", metavar="folders|CSV", help="label images by folder, or by a file of name,label")
-    parser.add_argument("--exact", action="store_true", help="decode all at full size: slower, and 1 of 255 closer")
-    add_model_option(parser)
-    parser.add_argument("--workers", type=int, default=0, help="images made at once (0: one a core)")
-    parser.add_argument("--force", action="store_true", help="replace an output that exists")
+    keep_aspect: bool = flag("pad by repeating the edge instead of stretching", default=False)
+    min_size: int = flag("leave out what has a side of fewer pixels than this", default=0, within=(0, 100_000))
+    dedupe: bool = flag("leave out images that have come before", default=False)
+    alike: float = flag(f"what --dedupe takes for the same ({LIKENESS})", default=LIKENESS)
+    labels: str | None = flag("label images by folder, or by a file of name,label", metavar="folders|CSV")
+    exact: bool = flag("decode all at full size: slower, and 1 of 255 closer", default=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(0.5 <= self.alike <= 1, "alike", self.alike, "0.5 to 1")
+        if self.keep_aspect and self.crop != "none":
+            raise UserError(f"--keep-aspect and --crop {self.crop} exclude each other: expected one of them")
+        if self.landmarks_model is not None and self.crop != "face":
+            raise UserError("--landmarks-model is for --crop face")
+
+    def made(self) -> dict[str, Any]:
+        """What the images follow from, beside their files."""
+        names = ("size", "crop", "keep_aspect", "min_size", "exact", "dedupe", *(["alike"] if self.dedupe else []))
+        return {name: value for name in names if (value := getattr(self, name)) not in (None, False, 0, "none")}
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(options: Options) -> int:
     """Create the file; returns the exit code."""
-    size, alike = arguments.size, arguments.alike
-    require(size is None or 1 <= size <= 4096, "size", size, "1 to 4096")
-    require(0 <= arguments.min_size <= 100_000, "min_size", arguments.min_size, "0 to 100000")
-    require(0.5 <= alike <= 1, "alike", alike, "0.5 to 1")
-    require(0 <= arguments.workers <= 256, "workers", arguments.workers, "0 to 256")
-    if arguments.keep_aspect and arguments.crop != "none":
-        raise UserError(f"--keep-aspect and --crop {arguments.crop} exclude each other: expected one of them")
-    if arguments.landmarks_model is not None and arguments.crop != FACE:
-        raise UserError("--landmarks-model is for --crop face")
-    check_set(arguments.output, arguments.force, [Path(arguments.labels)] if arguments.labels else ())
-    if len(arguments.inputs) > 1:
-        return create_of_files(arguments)
-    name = arguments.inputs[0]
-    fit = resize if arguments.crop == FACE else _fit(arguments)
-    source = open_set(name, size or 0, fit, arguments.workers)
+    check_set(options.output, options.force, [Path(options.labels)] if options.labels else ())
+    if len(options.inputs) > 1:
+        return create_of_files(options)
+    name = options.inputs[0]
+    fit = resize if options.crop == "face" else _fit(options)
+    source = open_set(name, OpenOptions(image_size=options.size or 0, fit=fit, workers=options.workers))
     if source is None:
-        return create_of_files(arguments)
-    for option, value in (("--labels", arguments.labels), ("--min-size", arguments.min_size)):
+        return create_of_files(options)
+    for option, value in (("--labels", options.labels), ("--min-size", options.min_size)):
         if value:
             raise UserError(f"{option} is for image files; {printable(name)} is a set")
-    if arguments.crop == FACE:
+    if options.crop == "face":
         raise UserError(f"--crop face is for image files; {printable(name)} is a set: use the tool align")
-    if fit is not resize and not size:
+    if fit is not resize and not options.size:
         raise UserError(f"--crop and --keep-aspect need --size as well where the input is a set ({printable(name)})")
-    check_not_input(arguments.output, [Path(name)])
-    return create_of_set(arguments, *source)
+    check_not_input(options.output, [Path(name)])
+    return create_of_set(options, source)
 
 
-def _fit(arguments: argparse.Namespace) -> Fit:
-    if arguments.crop == FACE:
-        return Cutter(finder=Finder(arguments.landmarks_model)).fit
-    return pad if arguments.keep_aspect else CROPS[arguments.crop]
+def _fit(options: Options) -> Fit:
+    if options.crop == "face":
+        return Cutter(finder=Finder(options.landmarks_model)).fit
+    return pad if options.keep_aspect else centre if options.crop == "center" else resize
 
 
-def options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What the images follow from, beside their files."""
-    names = ("size", "crop", "keep_aspect", "min_size", "exact", "dedupe", *(["alike"] if arguments.dedupe else []))
-    return {name: value for name in names if (value := getattr(arguments, name)) not in (None, False, 0, "none")}
-
-
-def create_of_files(arguments: argparse.Namespace) -> int:
+def create_of_files(options: Options) -> int:
     """Write image files; returns the exit code."""
-    path: Path = arguments.output
-    size = arguments.size or 128
-    files = find(arguments.inputs, path)
-    if not files:
-        raise UserError(f"no file matches {' '.join(printable(pattern) for pattern in arguments.inputs)}")
-    wanted = _labels(arguments, files)
-    fit, exact = _fit(arguments), arguments.exact or arguments.crop == FACE
-    seen = Seen(arguments.alike) if arguments.dedupe else None
+    path, size = options.output, options.size or 128
+    files = find(options.inputs, path)
+    wanted = _labels(options, files)
+    fit, exact = _fit(options), options.exact or options.crop == "face"
+    seen = Seen(options.alike) if options.dedupe else None
 
-    def make(number: int) -> Made | str:
-        try:
-            if wanted[number] is None:
-                return f"no label in {printable(arguments.labels)}"
-            data = read_bytes(files[number])
-            header = read_header(data)
-            height, width = header.shape
-            if min(height, width) < arguments.min_size:
-                return f"{width}x{height} px, --min-size is {arguments.min_size}"
-            image = load_bytes(data, size, size, fit, exact, header)
-        except Unreadable as error:
-            return str(error)
+    def make(number: int) -> Made:
+        if wanted[number] is None:
+            raise Unreadable(f"no label in {printable(options.labels or '')}")
+        data = read_bytes(files[number])
+        header = read_header(data)
+        height, width = header.shape
+        if min(height, width) < options.min_size:
+            raise Unreadable(f"{width}x{height} px, --min-size is {options.min_size}")
+        image = load_bytes(data, size, size, fit, exact, header)
         return image, (width, height), None if seen is None else look(image)
 
     kept: list[int] = []
     sizes: list[tuple[int, int]] = []
-    skipped = 0
-    with writing(path, (size, size, 3), arguments.force) as writer:
-        images = in_threads(range(len(files)), make, arguments.workers)
-        for number, made in tqdm(images, "images", len(files), unit="file", disable=None):
-            if isinstance(made, str):
-                skipped += 1
-                _say(f"skipped {printable(files[number])}: {made}")
-                continue
-            image, shape, its_look = made
+    skipped: list[str] = []
+    with writing(path, (size, size, 3), options.force) as writer:
+        made = process(range(len(files)), make, options.workers, len(files), lambda number, _: files[number], skipped)
+        for number, _, (image, shape, its_look) in made:
             same = None if seen is None or its_look is None else seen.find(its_look)
             if same is not None:
-                _say(f"dropped {printable(files[number])}: the same image as {printable(files[kept[same]])}")
+                say(f"dropped {printable(files[number])}: the same image as {printable(files[kept[same]])}")
                 continue
             writer.append(image)
             kept.append(number)
             sizes.append(shape)
         if not kept:
-            kind = "readable image" + (" with a face" if arguments.crop == FACE else "")
+            kind = "readable image" + (" with a face" if options.crop == "face" else "")
             raise UserError(f"none of the {len(files)} files is a {kind}; nothing was written")
         names = names_of(files)
-        labels, classes = numbered([wanted[k] or "" for k in kept]) if arguments.labels else ([], ())
-        writer.facts = Facts(
+        labels, classes = numbered([wanted[k] or "" for k in kept]) if options.labels else ([], ())
+        writer.sidecar = Sidecar(
             names=tuple(names[k] for k in kept),
-            labels=np.array(labels, np.int64) if arguments.labels else None,
+            labels=np.array(labels, np.int64) if options.labels else None,
             classes=classes,
             sizes=np.array(sizes, np.int64),
-            made={"tool": "create", "options": options(arguments)},
+            made={"tool": "create", "options": options.made()},
         )
-    _summary(writer, path, len(files) - skipped - len(kept) if seen else None, f"{skipped} skipped")
+    dropped = len(files) - len(skipped) - len(kept) if options.dedupe else None
+    _summary(writer, path, dropped, f"{len(skipped)} skipped")
     return 0
 
 
-def _labels(arguments: argparse.Namespace, files: list[Path]) -> list[str | None]:
+def _labels(options: Options, files: list[Path]) -> list[str | None]:
     """Of each file, '' where labels are not asked for, None where there is none."""
-    if arguments.labels is None:
+    if options.labels is None:
         return [""] * len(files)
-    if arguments.labels == "folders":
-        return by_folder(arguments.inputs, files)
-    table = Path(arguments.labels)
-    labels, unused = by_table(table, arguments.inputs, files)
+    if options.labels == "folders":
+        return by_folder(options.inputs, files)
+    table = Path(options.labels)
+    labels, unused = by_table(table, options.inputs, files)
     if not any(labels):
         raise UserError(f"{printable(table)} has a label for none of the {len(files)} files")
     if unused:
-        _say(f"note: {unused} of the names in {printable(table)} are of no file here")
+        say(f"note: {unused} of the names in {printable(table)} are of no file here")
     return labels
 
 
-def create_of_set(arguments: argparse.Namespace, packed: Packed, facts: Facts) -> int:
+def create_of_set(options: Options, source: ImageSource) -> int:
     """Write a set, and its labels; returns the exit code."""
-    count, height, width, channels = packed.shape
-    seen = Seen(arguments.alike) if arguments.dedupe else None
+    seen = Seen(options.alike) if options.dedupe else None
     kept: list[int] = []
     labels: list[int] = []
     number = 0
-    with writing(arguments.output, (height, width, channels), arguments.force) as writer:
-        with tqdm(total=count, desc="images", unit="image", disable=None) as bar:
-            for images, numbers in packed.pieces():
-                chosen = []
-                for row, image in enumerate(images):
-                    same = None if seen is None else seen.find(look(image))
-                    if same is None:
-                        chosen.append(row)
-                        kept.append(number)
-                    else:
-                        _say(f"dropped image {number}: the same as image {kept[same]}")
-                    number += 1
-                writer.append(images[chosen] if len(chosen) < len(images) else images)
-                labels += [] if numbers is None else numbers[chosen].tolist()
-                bar.update(len(images))
+
+    def new(images: np.ndarray) -> Iterator[int]:
+        nonlocal number
+        for row, image in enumerate(images):
+            same = None if seen is None else seen.find(look(image))
+            if same is None:
+                kept.append(number)
+                yield row
+            else:
+                say(f"dropped image {number}: the same as image {kept[same]}")
+            number += 1
+
+    with writing(options.output, source.shape[1:], options.force) as writer:
+        for images, numbers in counted(source.pieces(), source.shape[0], lambda piece: len(piece[0])):
+            chosen = list(new(images))
+            writer.append(images[chosen] if len(chosen) < len(images) else images)
+            labels += [] if numbers is None else numbers[chosen].tolist()
         if not writer.count:
-            raise UserError(f"{printable(packed.name)} holds no readable image; nothing was written")
-        made = {"tool": "create", "of": packed.name, "options": options(arguments)}
-        known = replace(facts, labels=np.array(labels, np.int64)) if labels else facts.take(np.array(kept))
-        writer.facts = replace(known, made=made)
-    _summary(writer, arguments.output, number - len(kept) if seen else None)
+            raise UserError(f"{printable(source.name)} holds no readable image; nothing was written")
+        made = {"tool": "create", "of": source.name, "options": options.made()}
+        known = source.sidecar.take(np.array(kept))
+        known = replace(known, labels=np.array(labels, np.int64)) if labels else known
+        writer.sidecar = replace(known, made=made)
+    _summary(writer, options.output, number - len(kept) if options.dedupe else None)
     return 0
-
-
-def _say(line: str) -> None:
-    tqdm.write(printable(line), file=sys.stderr)
 
 
 def _summary(writer: SetWriter, path: Path, dropped: int | None, *more: str) -> None:
     height, width, channels = writer.shape
     parts = [f"{writer.count} images of {width}x{height} px", *(["1 channel"] if channels == 1 else []), *more]
     parts += [] if dropped is None else [f"{dropped} dropped that came before"]
-    parts += [f"{len(writer.facts.classes)} classes"] if writer.facts.labels is not None else []
+    parts += [f"{len(writer.sidecar.classes)} classes"] if writer.sidecar.labels is not None else []
     print(f"{printable(path)}: {', '.join(parts)}")

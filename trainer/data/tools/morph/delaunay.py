@@ -4,13 +4,13 @@ import cv2
 import numpy as np
 
 from trainer.data.faces.affine import grid
-from trainer.data.tools.morph.warp_pair import Bend, frame, inside, with_forehead
+from trainer.data.tools.morph.warp_pair import WarpField, frame, inside, with_forehead
 
 FINE = 4  # bits below the pixel in which corners are drawn
 
 
-def by_triangles(first: np.ndarray, second: np.ndarray, alpha: float, height: int, width: int) -> Bend:
-    """How two images bend whose faces have the points f32 [68, 2]; ``alpha`` 0 is the first one, 1 the second."""
+def by_triangles(first: np.ndarray, second: np.ndarray, alpha: float, height: int, width: int) -> WarpField:
+    """How to warp two images whose faces have the points f32 [68, 2]; ``alpha`` 0 is the first one, 1 the second."""
     sides = [
         np.concatenate([inside(with_forehead(points), height, width), frame(height, width)])
         for points in (first, second)
@@ -18,7 +18,7 @@ def by_triangles(first: np.ndarray, second: np.ndarray, alpha: float, height: in
     between = (1 - alpha) * sides[0] + alpha * sides[1]
     corners = triangulate(between)
     places = piecewise(between, np.concatenate(sides, 1), corners, height, width)
-    return Bend(places[..., :2], places[..., 2:], alpha)
+    return WarpField(places[..., :2], places[..., 2:], alpha)
 
 
 def triangulate(points: np.ndarray) -> np.ndarray:

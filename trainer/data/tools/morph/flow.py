@@ -1,12 +1,12 @@
 """Morphing by optical flow: where each place of one image is in the other is found by likeness, so that nothing
 needs to be known of what they show. The flow is Farnebäck 2003, "Two-Frame Motion Estimation Based on Polynomial
-Expansion": on faces of cats it finds more of what belongs together than a dense inverse search does. No torch."""
+Expansion": on faces of cats it finds more of what belongs together than a dense inverse search does."""
 
 import cv2
 import numpy as np
 
 from trainer.data.faces.affine import grid, moved
-from trainer.data.tools.morph.warp_pair import Bend
+from trainer.data.tools.morph.warp_pair import WarpField
 
 SEEN = 128  # longest side in pixels of what is compared
 EVEN = 0.1  # of the side: light is evened out over so much
@@ -15,14 +15,14 @@ SMOOTH = 0.03  # of the side: the flow is smoothed over so much
 ROUNDS = 12
 
 
-def by_flow(first: np.ndarray, second: np.ndarray, alpha: float) -> Bend:
-    """How two images u8 [h, w, c] bend; ``alpha`` 0 is the first one, 1 the second."""
+def by_flow(first: np.ndarray, second: np.ndarray, alpha: float) -> WarpField:
+    """How to warp two images u8 [h, w, c]; ``alpha`` 0 is the first one, 1 the second."""
     height, width = first.shape[:2]
     there = consistent_flow(first, second)
     places = grid(height, width)
     start = _undone(places, alpha * there)
     moves = moved(there, start, cv2.INTER_LINEAR)
-    return Bend(places - alpha * moves, places + (1 - alpha) * moves, alpha)
+    return WarpField(places - alpha * moves, places + (1 - alpha) * moves, alpha)
 
 
 def consistent_flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:

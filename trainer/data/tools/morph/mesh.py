@@ -12,8 +12,8 @@ import numpy as np
 
 from trainer.data.faces.landmarks import MIRRORED
 from trainer.data.tools.morph.delaunay import piecewise, triangulate
-from trainer.data.tools.morph.spline import bend_to
-from trainer.data.tools.morph.warp_pair import Bend, frame, inside, with_forehead
+from trainer.data.tools.morph.spline import warp_between
+from trainer.data.tools.morph.warp_pair import WarpField, frame, inside, with_forehead
 
 _LEFT = [  # of the mean face, the viewer's left half and the middle
     (0, -1.00, 0.09), (1, -1.00, 0.36), (2, -0.98, 0.63), (3, -0.91, 0.91), (4, -0.81, 1.16), (5, -0.65, 1.40),
@@ -52,8 +52,8 @@ def depth(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return head + nose + eyes + lips
 
 
-def by_mesh(first: np.ndarray, second: np.ndarray, alpha: float, height: int, width: int) -> Bend:
-    """How two images bend whose faces have the points f32 [68, 2]; ``alpha`` 0 is the first one, 1 the second."""
+def by_mesh(first: np.ndarray, second: np.ndarray, alpha: float, height: int, width: int) -> WarpField:
+    """How to warp two images whose faces have the points f32 [68, 2]; ``alpha`` 0 is the first one, 1 the second."""
     mean = mean_face()
     sides = [inside(with_forehead(points), height, width) for points in (first, second)]
     poses = [Pose.fit(points, mean) for points in sides]
@@ -64,7 +64,7 @@ def by_mesh(first: np.ndarray, second: np.ndarray, alpha: float, height: int, wi
     between = inside(seen[:, :2], height, width)
     rim = frame(height, width)
     with_rim = [np.concatenate([points, rim]) for points in (between, *sides)]
-    around = bend_to(with_rim[0], with_rim[1], with_rim[2], alpha, height, width)
+    around = warp_between(with_rim[0], with_rim[1], with_rim[2], alpha, height, width)
 
     corners = triangulate(mean[:, :2] * 100)
     weights = np.stack([_facing(points, one, corners) for points, one in zip(sides, shapes, strict=True)], 1)
@@ -74,7 +74,7 @@ def by_mesh(first: np.ndarray, second: np.ndarray, alpha: float, height: int, wi
     front = front[np.argsort(seen[front, 2].mean(1))]  # what is nearer is drawn later
     values = piecewise(between, np.concatenate([*sides, share], 1), front, height, width)
     near = _within(between, front, height, width)[..., None]
-    return Bend(
+    return WarpField(
         near * values[..., :2] + (1 - near) * around.first,
         near * values[..., 2:4] + (1 - near) * around.second,
         (near * values[..., 4:].clip(0, 1) + (1 - near) * alpha)[..., 0],

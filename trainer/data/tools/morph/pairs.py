@@ -1,4 +1,4 @@
-"""Which pairs of n things to take: all, or so many at random, without a list of all of them. No torch."""
+"""Which pairs of n things to take: all, or so many at random, without a list of all of them."""
 
 from collections.abc import Iterator
 

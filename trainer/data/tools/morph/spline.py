@@ -4,23 +4,25 @@
 import numpy as np
 
 from trainer.data.faces.affine import grid
-from trainer.data.tools.morph.warp_pair import Bend, frame, inside, with_forehead
+from trainer.data.tools.morph.warp_pair import WarpField, frame, inside, with_forehead
 
 STIFFNESS = 1e-4  # how little points have to be met exactly: lips that touch would tear
 
 
-def by_spline(first: np.ndarray, second: np.ndarray, alpha: float, height: int, width: int) -> Bend:
-    """How two images bend whose faces have the points f32 [68, 2]; ``alpha`` 0 is the first one, 1 the second."""
+def by_spline(first: np.ndarray, second: np.ndarray, alpha: float, height: int, width: int) -> WarpField:
+    """How to warp two images whose faces have the points f32 [68, 2]; ``alpha`` 0 is the first one, 1 the second."""
     rim = frame(height, width)
     sides = [np.concatenate([inside(with_forehead(points), height, width), rim]) for points in (first, second)]
-    return bend_to((1 - alpha) * sides[0] + alpha * sides[1], sides[0], sides[1], alpha, height, width)
+    return warp_between((1 - alpha) * sides[0] + alpha * sides[1], sides[0], sides[1], alpha, height, width)
 
 
-def bend_to(between: np.ndarray, first: np.ndarray, second: np.ndarray, alpha: float, height: int, width: int) -> Bend:
-    """How two images bend so that what is at their points [n, 2] comes to those between."""
+def warp_between(
+    between: np.ndarray, first: np.ndarray, second: np.ndarray, alpha: float, height: int, width: int
+) -> WarpField:
+    """How to warp two images so that what is at their points [n, 2] comes to those between."""
     moves = spline(between, np.concatenate([first - between, second - between], 1), height, width)
     places = grid(height, width)
-    return Bend(places + moves[..., :2], places + moves[..., 2:], alpha)
+    return WarpField(places + moves[..., :2], places + moves[..., 2:], alpha)
 
 
 def spline(points: np.ndarray, values: np.ndarray, height: int, width: int) -> np.ndarray:

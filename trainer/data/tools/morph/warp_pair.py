@@ -1,6 +1,6 @@
-"""Two images made one: each is bent to a shape between theirs, and their colours are mixed. No torch.
+"""Two images morphed into one: each is warped to a shape between theirs, and their colours are mixed.
 
-How they are bent is up to the modules ``triangles``, ``spline``, ``mesh`` and ``flow``.
+The modules ``delaunay``, ``spline``, ``mesh`` and ``flow`` make the warp fields.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ FRAME = 5  # points along each side of an image, which stay where they are
 
 
 @dataclass(frozen=True, eq=False)
-class Bend:
+class WarpField:
     """Where each pixel of a mixture comes from."""
 
     first: np.ndarray  # f32 [h, w, 2]: places x, y in the first image
@@ -22,10 +22,10 @@ class Bend:
     share: np.ndarray | float  # of the second one's colour, 0..1: f32 [h, w], or one of all
 
 
-def mix(first: np.ndarray, second: np.ndarray, bend: Bend) -> np.ndarray:
+def mix(first: np.ndarray, second: np.ndarray, field: WarpField) -> np.ndarray:
     """The mixture u8 [h, w, c] of two images of that shape."""
-    share = bend.share if isinstance(bend.share, float) else bend.share[..., None]
-    parts = [moved(image, places).astype(np.float32) for image, places in ((first, bend.first), (second, bend.second))]
+    share = field.share if isinstance(field.share, float) else field.share[..., None]
+    parts = [moved(first, field.first).astype(np.float32), moved(second, field.second).astype(np.float32)]
     return np.rint((1 - share) * parts[0] + share * parts[1]).astype(np.uint8)
 
 

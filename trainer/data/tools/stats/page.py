@@ -1,7 +1,6 @@
 """The page that shows a whole set at once. No torch."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -10,9 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from trainer.contract.images import resize
 from trainer.contract.text import printable
 from trainer.data.sources.npy_set import ImageSet
-
-if TYPE_CHECKING:
-    from trainer.data.tools.stats import Measured
+from trainer.data.tools.stats.measure import Measured
 
 Colour = tuple[int, int, int]
 
@@ -93,7 +90,7 @@ class Page:
             self.text(x + round(width * share), y + height + 6, tick, 12, FAINT, anchor)
 
 
-def draw_page(source: ImageSet, measured: "Measured") -> np.ndarray:
+def draw_page(source: ImageSet, measured: Measured) -> np.ndarray:
     """The page u8 [h, w, 3] RGB."""
     count, height, width, channels = source.shape
     cell = max(16, min(4 * CELL, round(CELL * height / width)))
@@ -106,7 +103,7 @@ def draw_page(source: ImageSet, measured: "Measured") -> np.ndarray:
     page.text(EDGE, 30, _short(printable(source.path.name), 60), 30)
     kind = "RGB" if channels == 3 else "grey"
     words = [f"{count:,} images", f"{width}x{height} px", kind]
-    words += [f"{len(source.facts.classes)} classes"] if source.facts.labels is not None else []
+    words += [f"{len(source.sidecar.classes)} classes"] if source.sidecar.labels is not None else []
     page.text(EDGE, 70, "   ".join(words), 17, FAINT)
     _draw_faces(page, EDGE, top, measured)
     _draw_panels(page, EDGE + 2 * (FACE + SPACE), top, source, measured)
@@ -123,10 +120,10 @@ def draw_page(source: ImageSet, measured: "Measured") -> np.ndarray:
     return np.array(page.image)
 
 
-def _draw_faces(page: Page, x: int, y: int, measured: "Measured") -> None:
-    deviation = measured.deviation_image.mean(2, keepdims=True)
-    low, high = float(deviation.min()), float(deviation.max())
-    spread = np.rint((deviation - low) / max(1e-6, high - low) * 255).astype(np.uint8)
+def _draw_faces(page: Page, x: int, y: int, measured: Measured) -> None:
+    std = measured.std_image.mean(2, keepdims=True)
+    low, high = float(std.min()), float(std.max())
+    spread = np.rint((std - low) / max(1e-6, high - low) * 255).astype(np.uint8)
     heat = cv2.cvtColor(cv2.applyColorMap(spread, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
     faces = (("Mean image", "", np.rint(measured.mean_image).astype(np.uint8)),
              ("Where they differ", f"±{low:.0f} to ±{high:.0f}", heat))  # fmt: skip
@@ -136,12 +133,12 @@ def _draw_faces(page: Page, x: int, y: int, measured: "Measured") -> None:
         page.put(left + 12, y + 38, image, FACE - 24, FACE - 8)
 
 
-def _draw_panels(page: Page, x: int, y: int, source: ImageSet, measured: "Measured") -> None:
+def _draw_panels(page: Page, x: int, y: int, source: ImageSet, measured: Measured) -> None:
     """Histograms and figures, right of the mean image."""
     room = WIDTH - EDGE - x
     width, height = (room - SPACE) // 2, (FACE + 44 - SPACE) // 2
     right, low = x + width + SPACE, y + height + SPACE
-    labelled = source.facts.labels is not None
+    labelled = source.sidecar.labels is not None
     names, colours = (("grey",), [INK]) if source.shape[3] == 1 else (("red", "green", "blue"), CHANNELS)
     whole = width if labelled else room
     page.panel(x, y, whole, height, "Levels")
@@ -149,7 +146,7 @@ def _draw_panels(page: Page, x: int, y: int, source: ImageSet, measured: "Measur
     for k, (name, colour) in enumerate(zip(names, colours, strict=True)):
         line = y + 38 + 22 * k
         page.text(x + whole - FIGURES, line, name, 14, colour)
-        page.text(x + whole - 14, line, f"{measured.mean[k]:.0f} ± {measured.deviation[k]:.0f}", 14, INK, "ra")
+        page.text(x + whole - 14, line, f"{measured.mean[k]:.0f} ± {measured.std[k]:.0f}", 14, INK, "ra")
     for left, title, values, most in (
         (x, "Brightness", measured.brightness, 255.0),
         (right, "Sharpness", measured.sharpness, float(max(1, np.percentile(measured.sharpness, 99.5)))),
@@ -158,9 +155,9 @@ def _draw_panels(page: Page, x: int, y: int, source: ImageSet, measured: "Measur
         page.panel(left, low, width, height, title, f"median {np.median(values):.0f}")
         ticks = ("0", f"{most / 2:.0f}", f"{most:.0f}")
         page.bars(left + 14, low + 36, width - 28, height - 62, counts, ACCENT, ticks)
-    if source.facts.labels is not None:
-        counts = np.bincount(source.facts.labels, minlength=len(source.facts.classes))
-        _draw_classes(page, right, y, (width, height), source.facts.classes, counts)
+    if source.sidecar.labels is not None:
+        counts = np.bincount(source.sidecar.labels, minlength=len(source.sidecar.classes))
+        _draw_classes(page, right, y, (width, height), source.sidecar.classes, counts)
 
 
 def _draw_classes(

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import Final, final
 
+from viewer.frame.area import Area
 from viewer.keys import Action, Event
-from viewer.modes.latent.layout import Area
-from viewer.seeds import next_seed
+from viewer.state import next_seed
 
 Colour = tuple[int, int, int]  # blue, green, red
 

@@ -1,4 +1,4 @@
-"""The grid mode: a page of images to choose from, random or interpolated."""
+"""A grid: a page of images to choose from, random or interpolated."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,12 +8,14 @@ from typing import Any, Final
 import numpy as np
 
 from viewer import latents, render
+from viewer.keys import Event
 from viewer.latents import Latents
 from viewer.model import Images, Model
 from viewer.sessions.classes import Classes
 from viewer.sessions.detail_layer import Layer
-from viewer.sessions.model_session import Part, SheetSession
-from viewer.state import GridMode, GridState
+from viewer.sessions.grid.state import GridMode, GridState, reduce_grid
+from viewer.sessions.model_session import Part
+from viewer.sessions.sheet_session import SheetSession
 
 _PATIENCE_SECONDS: Final = 0.2  # after which a page is shown half done
 
@@ -39,9 +41,11 @@ class GridSession(SheetSession[GridState, Page]):
         encoded: Latents | None = None,
         source: str = "",
         layer: Layer | None = None,
+        mode: str = "grid",
     ) -> None:
         """``encoded``: latent [d] of a real image for the first corner. ``source``: its name. ``layer``: what is
-        added to the images, times the state's gain."""
+        added to the images, times the state's gain. ``mode``: its name in recipes."""
+        self._mode = mode
         self._encoded = encoded
         self._source = source
         self._asked: Page | None = None
@@ -54,6 +58,10 @@ class GridSession(SheetSession[GridState, Page]):
         self._canvas = render.blank(state.sheet)
         super().__init__(model, state, folder, layer)
         self._gain_shown = self._gain
+
+    def reduce(self, event: Event) -> GridState:
+        """The state after an event."""
+        return reduce_grid(self.state, event)
 
     @property
     def _missing(self) -> int:
@@ -128,8 +136,7 @@ class GridSession(SheetSession[GridState, Page]):
 
     def _facts(self) -> Mapping[str, Any]:
         state = self.state
-        word = "grid" if self.layer is None else "hpf"
-        facts: dict[str, Any] = {"mode": f"{word} {state.mode}", "truncation": state.truncation}
+        facts: dict[str, Any] = {"mode": f"{self._mode} {state.mode}", "truncation": state.truncation}
         if self._encoded is not None and state.mode == "interpolation":
             facts["encoded"] = self._source
         return facts

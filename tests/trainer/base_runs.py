@@ -7,7 +7,7 @@ from commands import train
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainer.family import DataSpec, Exportable, Foundation
+from trainer.family import BaseRun, CardFields, DataSpec, Exportable, Latent
 
 SIDE = 8  # of what is left of an image
 
@@ -31,17 +31,17 @@ class Grow(nn.Module):
         return F.interpolate(small, size=self.spec.image_size, mode="bilinear").clamp(0, 1)
 
 
-def blurring(spec: DataSpec) -> Foundation:
+def blurring(spec: DataSpec) -> BaseRun:
     """An autoencoder that blurs, as a finished run would be."""
     size = spec.channels * SIDE * SIDE
     latent = torch.randn(2, size, generator=torch.Generator().manual_seed(0))
-    facts = {"latent": {"size": size, "prior": "normal"}}
+    card = CardFields(latent=Latent(size=size))
     grow, shrink = Grow(spec).eval(), Shrink().eval()
     files = (
-        Exportable(kind="generator", module=grow, inputs={"latent": latent}, facts=facts),
-        Exportable(kind="encoder", module=shrink, inputs={"image": grow(latent)}, facts=facts),
+        Exportable(kind="generator", module=grow, inputs={"latent": latent}, card=card),
+        Exportable(kind="encoder", module=shrink, inputs={"image": grow(latent)}, card=card),
     )
-    return Foundation(run="blurring", spec=spec, files={item.kind: item for item in files})
+    return BaseRun(run="blurring", spec=spec, files={item.kind: item for item in files})
 
 
 def blurring_run(data: Path, image_size: int) -> Path:

@@ -1,5 +1,5 @@
-"""Who wins each game: a judge that alone may learn tells real images from generated ones, and a generator that alone
-may learn then looks more real to it. A sign or a label the wrong way round fails here."""
+"""Each adversarial loss trains either side: a discriminator trained alone tells real images from generated ones, and
+a generator trained alone then scores higher. A wrong sign or label fails here."""
 
 import itertools
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from trainer.family import Batch, DataSpec, Family, Nets
 SPEC = DataSpec(image_size=(16, 16), channels=1, classes=("dark", "bright"))
 LABEL = torch.arange(16) % 2
 
-GAMES = [
+OBJECTIVES = [
     pytest.param(GAN(GANConfig()), id="gan"),
     *(
         pytest.param(DCGAN(DCGANConfig(arch="conv", width=8, objective=objective)), id=f"dcgan-{objective}")
@@ -75,13 +75,13 @@ def images(family: Family) -> Batch:
 
 @torch.no_grad()
 def scores(family: Any, nets: Nets, batch: Batch) -> tuple[float, float]:
-    """The judge's mean score of real images and of generated ones."""
-    judge = nets["critic" if "critic" in nets else "discriminator"]
+    """Mean score of real images and of generated ones."""
+    critic = nets["critic" if "critic" in nets else "discriminator"]
     fake = nets.generator(family.noise(16, generator=torch.Generator().manual_seed(1)))
-    return judge(batch.image).mean().item(), judge(fake).mean().item()
+    return critic(batch.image).mean().item(), critic(fake).mean().item()
 
 
-@pytest.mark.parametrize("family", GAMES)
+@pytest.mark.parametrize("family", OBJECTIVES)
 def test_each_side_learns_to_win(family: Any) -> None:
     torch.manual_seed(0)
     nets = family.build(SPEC)
@@ -94,7 +94,7 @@ def test_each_side_learns_to_win(family: Any) -> None:
 
 
 @pytest.mark.parametrize("family", ASKED)
-def test_a_generator_is_judged_by_the_class_it_was_asked_for(family: Any) -> None:
+def test_a_generator_is_scored_by_the_class_it_was_asked_for(family: Any) -> None:
     torch.manual_seed(0)
     nets = family.build(SPEC)
     batch = images(family)
@@ -122,7 +122,7 @@ def test_codes_are_told_from_the_prior_and_drawn_towards_it() -> None:
         assert nets.code_discriminator(nets.encoder(batch.image)).mean() > before
 
 
-def test_patches_are_judged_and_latents_drawn_towards_the_prior() -> None:
+def test_patches_are_scored_and_latents_drawn_towards_the_prior() -> None:
     torch.manual_seed(0)
     spec = DataSpec(image_size=(32, 32), channels=3)
     weights: Any = {"absolute": 0.0, "cross_entropy": 0.0, "divergence": 30.0}
@@ -164,11 +164,11 @@ def test_the_slope_is_measured_between_real_and_generated_images() -> None:
     torch.manual_seed(0)
     family = WGANGP(WGANGPConfig(width=8, critic_steps=1))
     nets = family.build(SPEC)
-    judged: list[Tensor] = []
-    nets.critic.register_forward_pre_hook(lambda _, given: judged.append(given[0].detach()))
+    scored: list[Tensor] = []
+    nets.critic.register_forward_pre_hook(lambda _, given: scored.append(given[0].detach()))
     batch = Batch(image=torch.ones(4, 1, 16, 16))
     family.step(nets, iter([batch]), OnlyOne(nets, "critic"))
-    both, between, _ = judged
+    both, between, _ = scored
     real, fake = both.chunk(2)
     assert torch.equal(real, batch.image)
     share = ((real - between) / (real - fake)).flatten(1)

@@ -8,11 +8,16 @@ from typing import Any, Final
 import cv2
 
 from trainer.contract.edges import edge_map
+from trainer.contract.errors import ViewerError
 from viewer import render
-from viewer.files.png import Image, encode_png, fit, save_numbered
-from viewer.frame import side_by_side
-from viewer.model import ModelError
-from viewer.modes.draw.state import BRUSHES, Colour, DrawState, Stroke
+from viewer.files.inputs import read_photo
+from viewer.files.png import Image, encode_png, fit, is_drawing, save_numbered
+from viewer.keys import Event
+from viewer.mode import Context
+from viewer.model import ModelError, open_model
+from viewer.modes.translate import TranslateOptions
+from viewer.modes.translate.draw.easel import add_strokes, blank_page, draw_easel, make_easel
+from viewer.modes.translate.draw.state import BRUSHES, Colour, DrawState, Stroke, reduce_draw
 from viewer.sessions.model_session import ModelSession, exact_numbers
 from viewer.sessions.translation import LARGEST_SIZE, Translator, visible
 
@@ -51,6 +56,10 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
         self._on_page: tuple[Stroke, ...] = ()
         super().__init__(translator.model, state, folder)
 
+    def reduce(self, event: Event) -> DrawState:
+        """The state after an event."""
+        return reduce_draw(self.state, event)
+
     @property
     def follows_mouse(self) -> bool:
         """Whether movements of the mouse mean something."""
@@ -62,7 +71,7 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
         return True
 
     def _first_page(self, state: DrawState) -> Image:
-        return side_by_side.blank_page(state) if self._start is None else self._start.copy()
+        return blank_page(state) if self._start is None else self._start.copy()
 
     def page(self) -> Image:
         """The page as it is now, u8 [h, w, 3] BGR."""
@@ -71,16 +80,16 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
         count = len(self._on_page)
         if finished[:count] != self._on_page:  # something was undone
             self._page, self._on_page, count = self._first_page(self.state), (), 0
-        side_by_side.add_strokes(self._page, self.state, finished[count:])
+        add_strokes(self._page, self.state, finished[count:])
         self._on_page = finished
         page = self._page.copy()
         if last is not None:
-            side_by_side.add_strokes(page, self.state, [last])
+            add_strokes(page, self.state, [last])
         return page
 
     def _whole_page(self, strokes: tuple[Stroke, ...]) -> Image:
         page = self._first_page(self.state)
-        side_by_side.add_strokes(page, self.state, strokes)
+        add_strokes(page, self.state, strokes)
         return page
 
     def _work(self, request: Drawn) -> Iterator[Image]:
@@ -99,7 +108,7 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
         self._result, self._result_of, self.changed = part, request, True
 
     def _screen(self) -> render.Image:
-        return side_by_side.easel(self.state, self.page(), self._result)
+        return draw_easel(self.state, self.page(), self._result)
 
     def _facts(self) -> Mapping[str, Any]:
         state = self.state
@@ -121,7 +130,7 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
         def errand() -> str:
             result = self._translated(page, state.seed) if made is None else made
             if whole:
-                image = encode_png(side_by_side.easel(state, page, result), recipe)
+                image = encode_png(draw_easel(state, page, result), recipe)
                 return f"saved {save_numbered(self._folder, self.model.name, image)}"
             drawing = {**recipe, "mode": "drawing"}
             path = save_numbered(
@@ -147,6 +156,21 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
         return (*keys, "y again", "c clear")
 
 
+def open_draw(options: TranslateOptions, context: Context) -> DrawSession:
+    """The page that the options ask for. Raises ``ViewerError``."""
+    if options.images or options.output is not None:
+        found = "-o" if options.output is not None else options.images[0]
+        raise ViewerError(f"--draw begins with an empty page, found {found!r} beside it; to begin with one: --start")
+    threads = context.threads(options.threads, all_cores=True)
+    model = open_model(options.model, threads=threads, wanted="translator")
+    translator = Translator(model, options.condition, options.size)
+    state, start = begin(translator, options.size, options.seed), None
+    if options.start is not None:
+        photo = read_photo(options.start).on_white()
+        start = page_of(translator, state, photo, is_drawing(options.start))
+    return DrawSession(translator, state, options.out, start)
+
+
 def begin(translator: Translator, size: int, seed: int = 0) -> DrawState:
     """An empty page. ``size``: its longer side in pixels; 0: as the model was trained. Raises ``ModelError``."""
     height, width = translator.trained_size or (256, 256)
@@ -164,7 +188,7 @@ def begin(translator: Translator, size: int, seed: int = 0) -> DrawState:
     else:
         palette = translator.palette if len(translator.palette) > 1 else COLOURS
     return DrawState(
-        side_by_side.make_easel(height, width, 0 if lines else len(palette)),
+        make_easel(height, width, 0 if lines else len(palette)),
         palette,
         brush=0 if lines else FIRST_BRUSH,
         lines=lines,

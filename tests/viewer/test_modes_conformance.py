@@ -1,0 +1,242 @@
+"""What every mode of the viewer must do; modes are found by listing the package, so that a new one is tested too."""
+
+import dataclasses
+import string
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from small_denoisers import make_denoiser
+from small_models import FakeDisplay, make_generator, make_translator, photo_like
+
+from trainer.contract.errors import ViewerError
+from viewer.app import run_scripted
+from viewer.files.png import encode_png, read_recipe
+from viewer.keys import NAMES, Action, Event, decode_character
+from viewer.mode import Context, Mode, parse_options
+from viewer.modes import load_mode, mode_names
+
+SHOWN = [name for name in mode_names() if type(load_mode(name)).open is not Mode.open]
+COMMANDS = [*[(name,) for name in SHOWN], ("translate", "--draw"), ("latent", "--view", "line"),
+            ("latent", "--view", "sliders"), ("grid", "--mix")]  # fmt: skip
+POINTS = ((0, 0), (30, 30), (70, 20), (-1, -1), (4000, 4000))
+MOUSE = [action for action in Action if {*action.name.split("_")} & {"CLICK", "MOVE", "DRAG", "RELEASE", "WHEEL"}]
+
+
+def flags_of(mode: Mode) -> dict[str, tuple[str, ...]]:
+    """The flags of every option, by the names of their fields; no flags for positional arguments."""
+    return {
+        item.name: (item.metadata["names"] or (f"--{item.name.replace('_', '-')}",)) if "names" in item.metadata else ()
+        for item in dataclasses.fields(mode.Options)
+    }
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Something small for each kind of model, and for each positional argument without one."""
+    folder = tmp_path_factory.mktemp("files")
+    samples = tuple(tuple(map(float, row)) for row in np.random.default_rng(3).normal(size=(5, 4)))
+    photo, table, npy = (folder / name for name in ("photo.png", "table.png", "set.npy"))
+    cv2.imwrite(str(photo), photo_like(24, 32))
+    table.write_bytes(encode_png(photo_like(18, 26), {"mode": "grid random", "rows": 2, "cols": 3, "gap": 2}))
+    np.save(npy, np.stack([photo_like(8, 8, seed) for seed in range(10)]))
+    return {
+        "generator": make_generator(folder / "g.onnx", labels=3, sample_latents=samples),
+        "translator": make_translator(folder / "t.onnx", scale=2, context=4),
+        "denoiser": make_denoiser(folder / "n.onnx", spread=0.3, classes=("a", "b")),
+        "images": photo,
+        "table": table,
+        "files": npy,
+    }
+
+
+def words_of(command: tuple[str, ...], files: dict[str, Path], out: Path) -> list[str]:
+    """What is written after a mode's name, so that it starts quickly."""
+    name, *more = command
+    mode = load_mode(name)
+    flags = flags_of(mode)
+    words = [str(files[mode.kind or "generator"])] if "model" in flags else []
+    for field, names in flags.items():
+        if not names and field != "model" and "--draw" not in more and field in files:
+            words.append(str(files[field]))
+    few = {"rows": "2", "cols": "3", "steps": "3", "out": str(out), "threads": "1"}
+    if mode.kind is None and "model" not in flags and "table" in flags:
+        few |= {"margin": "2"}
+    words += [word for field, value in few.items() if field in flags for word in (flags[field][0], value)]
+    return [*words, *more]
+
+
+def opened(command: tuple[str, ...], files: dict[str, Path], out: Path, *more: str) -> Any:
+    """A mode's session."""
+    out.mkdir(exist_ok=True)
+    mode = load_mode(command[0])
+    return mode.open(parse_options(mode, command[0], [*words_of(command, files, out), *more]), Context(1))
+
+
+def check_frame(session: Any) -> None:
+    for frame in (session.frame(), session.frame(strip=False)):
+        assert frame.dtype == np.uint8
+        assert frame.ndim == 3
+        assert frame.shape[2] == 3
+        assert frame.flags["C_CONTIGUOUS"]
+    assert session.title()
+    assert session.title(hints=True).startswith(session.name)
+
+
+def name_of(command: tuple[str, ...]) -> str:
+    return " ".join(command)
+
+
+def test_modes_are_found() -> None:
+    assert {"grid", "translate", "info"} <= set(mode_names())
+    assert "draw" not in mode_names()
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=name_of)
+def test_every_key_and_every_event_of_the_mouse(
+    command: tuple[str, ...], files: dict[str, Path], tmp_path: Path
+) -> None:
+    session = opened(command, files, tmp_path)
+    typed = [event for one in string.printable + "é€" if (event := decode_character(one)) is not None]
+    events = [*NAMES.values(), *typed, *(Event(action, x, y) for action in MOUSE for x, y in POINTS)]
+    try:
+        for number, event in enumerate(events):
+            assert session.handle(event) is (event.action is Action.QUIT)
+            assert session.frame().dtype == np.uint8
+            if number % 7 == 0:
+                session.settle(number)
+                session.step()
+                check_frame(session)
+        session.settle(len(events))
+        check_frame(session)
+        assert session.settled or session.moving
+    finally:
+        session.close()
+    assert not session.lost
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=name_of)
+def test_no_key_at_all(command: tuple[str, ...], files: dict[str, Path], tmp_path: Path) -> None:
+    session, display = opened(command, files, tmp_path), FakeDisplay((), interactive=False)
+    try:
+        run_scripted(session, display, (), 3 if session.moving else 0)
+    finally:
+        session.close()
+    assert len(display.frames) == (3 if session.moving else 1)
+    assert not session.failures
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "command", [command for command in COMMANDS if "scale" in flags_of(load_mode(command[0]))], ids=name_of
+)
+def test_frames_grow_with_the_scale(command: tuple[str, ...], files: dict[str, Path], tmp_path: Path) -> None:
+    heights = []
+    for scale in ("0.5", "1", "4"):
+        session = opened(command, files, tmp_path, "--scale", scale)
+        session.settle(0.0)
+        check_frame(session)
+        heights.append(session.frame().shape[0])
+        session.close()
+    assert heights == sorted(heights)
+    assert heights[0] < heights[2]
+    with pytest.raises(SystemExit):
+        opened(command, files, tmp_path, "--scale", "0")
+
+
+def saved(command: tuple[str, ...], files: dict[str, Path], out: Path, keys: str, *more: str) -> list[Path]:
+    """What is saved after these keys, by s, S or both."""
+    session = opened(command, files, out, *more)
+    try:
+        session.settle(0.0)
+        for key in keys:
+            session.handle(NAMES["right"] if key == ">" else decode_character(key))
+            session.settle(0.0)
+    finally:
+        session.close()
+    assert not session.lost
+    return sorted(out.glob("*"))
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=name_of)
+def test_what_is_saved_is_whole_and_says_what_it_is(
+    command: tuple[str, ...], files: dict[str, Path], tmp_path: Path
+) -> None:
+    first = saved(command, files, tmp_path, "s")
+    both = saved(command, files, tmp_path, "S")
+    assert first
+    assert len(both) > len(first)
+    for path in both:
+        assert path.suffix == ".png"
+        assert cv2.imread(str(path)) is not None
+        assert read_recipe(path)["mode"]
+
+
+@pytest.mark.parametrize("key", ["s", "S"])
+@pytest.mark.parametrize(
+    "command",
+    [one for one in COMMANDS if any("--from" in names for names in flags_of(load_mode(one[0])).values())],
+    ids=name_of,
+)
+def test_a_recipe_returns_to_the_same_bits(
+    command: tuple[str, ...], key: str, files: dict[str, Path], tmp_path: Path
+) -> None:
+    (path,) = saved(command, files, tmp_path / "once", f"x>-i>{key}")
+    out, mode = tmp_path / "twice", load_mode(command[0])
+    words = [str(files[mode.kind or ""]), "--out", str(out), "--from", str(path)]
+    out.mkdir()
+    session = mode.open(parse_options(mode, command[0], words), Context(1))
+    session.settle(0.0)
+    session.handle(decode_character(key))
+    session.settle(0.0)
+    session.close()
+    (found,) = out.glob("*")
+    assert np.array_equal(cv2.imread(str(found)), cv2.imread(str(path)))
+    assert read_recipe(found) == read_recipe(path)
+
+
+@pytest.mark.parametrize("name", mode_names())
+def test_nothing_heavy_is_imported(name: str, files: dict[str, Path], tmp_path: Path) -> None:
+    words = [name, *words_of((name,), files, tmp_path)]
+    if name in SHOWN:
+        words += ["--display", "none", "--keys", "x", "--record", str(tmp_path / "last.png")]
+    code = f"""
+import sys
+from viewer.modes import load_mode
+load_mode({name!r})
+early = {{"numpy", "cv2", "onnxruntime", "PIL"}} & set(sys.modules)
+assert not early, early
+from viewer.__main__ import main
+code = main({words!r})
+heavy = {{"torch", "onnx", "accelerate", "export.to_onnx", "trainer.loop"}} & set(sys.modules)
+others = {{module.split(".")[2] for module in sys.modules if module.startswith("viewer.modes.")}} - {{{name!r}}}
+sys.exit(f"{{code}} {{heavy}} {{others}}" if code or heavy or others else 0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", mode_names())
+def test_help_tells_every_option_and_every_key(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    mode = load_mode(name)
+    with pytest.raises(SystemExit) as ending:
+        parse_options(mode, name, ["--help"])
+    assert ending.value.code == 0
+    said = capsys.readouterr().out
+    assert mode.summary[1:] in said
+    for names in flags_of(mode).values():
+        assert all(word in said for word in names)
+    lines = said.splitlines()
+    for binding in mode.bindings:
+        assert any(line.startswith(binding.keys) and line.endswith(binding.does) for line in lines), binding
+    for item in dataclasses.fields(mode.Options):
+        assert item.metadata["help"], item.name
+
+
+def test_a_mode_that_shows_nothing_says_so() -> None:
+    with pytest.raises(ViewerError, match="shows nothing"):
+        load_mode("info").open(None, Context(1))

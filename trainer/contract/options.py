@@ -1,0 +1,90 @@
+"""Options of a command as a frozen dataclass, and the argparse flags that are made of it. Standard library only.
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    input: Path = argument("a .npy file", metavar="IN")
+    output: Path = flag("the .npy file to write", "-o", "--output", default=MISSING)
+    size: int | None = flag("side in pixels (that of the set)", within=(8, 4096))
+
+add_options(parser, Options)
+options = Options(**vars(parser.parse_args()))
+"""
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import MISSING, Field, field, fields
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+
+def flag(sentence: str, *names: str, default: Any = None, **words: Any) -> Any:
+    """A field that is a flag; ``MISSING`` for the default requires it.
+
+    ``sentence``: of --help. ``names``: where it is not called as the field is. ``within``: the least and the greatest
+    value, as ``out_of_range`` looks for them. ``group``: a heading of --help. Other ``words`` go to ``add_argument``.
+    """
+    return field(default=default, metadata={"names": names, "help": sentence, **words})
+
+
+def argument(sentence: str, *, default: Any = MISSING, **words: Any) -> Any:
+    """A field that is a positional argument; ``words`` as in ``flag``."""
+    return field(default=default, metadata={"help": sentence, **words})
+
+
+def add_options(parser: argparse.ArgumentParser, options: type) -> None:
+    """Add each field as an argument: positional ones, required flags, other flags of the class, those of its bases."""
+    groups: dict[str, argparse._ArgumentGroup] = {}
+    for item in _in_order(options):
+        words = dict(item.metadata)
+        words.pop("within", None)
+        group = words.pop("group", "")
+        if group and group not in groups:
+            groups[group] = parser.add_argument_group(group)
+        target = groups[group] if group else parser
+        if not {"type", "action"} & words.keys():
+            words = {**_reading(item.type), **words}
+        if "names" in words:
+            names = words.pop("names") or (f"--{item.name.replace('_', '-')}",)
+            words |= {"required": True} if item.default is MISSING else {"default": item.default}
+            target.add_argument(*names, dest=item.name, **words)
+        else:
+            words |= {} if item.default is MISSING else {"default": item.default}
+            target.add_argument(item.name, **words)
+
+
+def out_of_range(options: Any) -> Iterator[tuple[str, Any, str]]:
+    """The fields whose values are not within their bounds: name, value, and what is expected; None is never checked."""
+    for item in fields(options):
+        low, high = item.metadata.get("within", (None, None))
+        found = getattr(options, item.name)
+        for value in found if isinstance(found, list | tuple) else (found,):
+            if low is not None and value is not None and not low <= value <= high:
+                yield item.name, value, f"{low} to {high}"
+
+
+def _in_order(options: type) -> list[Field[Any]]:
+    depths = {name: depth for depth, base in reversed([*enumerate(options.__mro__)]) for name in _own(base)}
+
+    def place(item: Field[Any]) -> int:
+        return (-1 if item.default is MISSING else depths[item.name]) if "names" in item.metadata else -2
+
+    return sorted(fields(options), key=place)
+
+
+def _own(base: type) -> dict[str, Any]:
+    found: dict[str, Any] = vars(base).get("__annotations__", {})
+    return found
+
+
+def _reading(annotation: Any) -> dict[str, Any]:
+    """How argparse reads a type: bool is a switch, ``T | None`` is read as T, a sequence as one value or more."""
+    kind, parts = get_origin(annotation), get_args(annotation)
+    if annotation is bool:
+        return {"action": "store_true"}
+    if kind in (Union, UnionType):
+        return _reading(parts[0])
+    if kind is Literal:
+        return {"choices": parts}
+    if kind is not None:
+        return {"nargs": "+", **_reading(parts[0])}
+    return {} if annotation is str else {"type": annotation}

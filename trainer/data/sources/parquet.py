@@ -1,0 +1,93 @@
+"""Parquet files: tables with a column of encoded images, and labels beside it (package ``datasets``). No torch."""
+
+import contextlib
+from collections.abc import Iterator
+from itertools import repeat
+from pathlib import Path
+
+from trainer.contract.errors import UserError
+from trainer.contract.text import printable
+from trainer.data.sources.base import ImageSource, OpenOptions
+from trainer.data.sources.identity import of_path
+from trainer.data.sources.parquet_rows import MOST_GROUP_BYTES, Groups, RowGroups, explained, open_here
+from trainer.data.sources.tables import HINT, Row, Table, class_names, find_columns, pack
+
+HELP = "parquet files, or their folder"
+ORDER = 60
+ROWS = 16  # read at once
+
+identity = of_path
+
+
+def claims(data: str) -> bool:
+    """By the first bytes of a file, or the files of a folder."""
+    path = Path(data)
+    return bool(find_parquet(path)) if path.is_dir() else path.is_file() and is_parquet(path)
+
+
+def open(data: str, options: OpenOptions) -> ImageSource:
+    """The images of a file, or of the files of a folder. Raises ``UserError``."""
+    path = Path(data)
+    return open_parquet(find_parquet(path) if path.is_dir() else [path], options)
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether a regular file begins as parquet does."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        return file.read(4) == b"PAR1"
+    return False
+
+
+def find_parquet(folder: Path) -> list[Path]:
+    """The parquet files of a data set in a folder, or in ``data`` below it, those of its training part where there are
+    parts."""
+    for place in (folder, folder / "data"):
+        found = sorted(path for path in place.glob("*.parquet") if path.is_file())
+        if found:
+            return [path for path in found if path.name.startswith("train")] or found
+    return []
+
+
+def open_parquet(paths: list[Path], options: OpenOptions) -> ImageSource:
+    """Local parquet files as one set. Raises ``UserError`` for those that are not sound, or hold no images."""
+    try:
+        from datasets import Features
+        from pyarrow.parquet import ParquetFile
+    except ImportError:
+        raise UserError(f"{printable(paths[0])}: parquet files need the packages of {HINT}") from None
+    what = printable(paths[0]) + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
+
+    schemas, found = [], []
+    for path in paths:
+        with explained(path), ParquetFile(path) as file:
+            schemas.append(file.schema_arrow)
+            found.append(Groups.of(file.metadata))
+    with explained(paths[0]):
+        features = Features.from_arrow_schema(schemas[0])
+    image, label = find_columns(features, what)
+    for path, schema in zip(paths, schemas, strict=True):
+        if not {image, label} - {None} <= set(schema.names):
+            raise UserError(
+                f"{printable(path)} has columns {', '.join(schema.names)}, expected those of {paths[0].name}"
+            )
+
+    def rows() -> Iterator[Row]:
+        columns = [image] if label is None else [image, label]
+        for path in paths:
+            with explained(path), ParquetFile(path) as file:
+                for batch in file.iter_batches(batch_size=ROWS, columns=columns, use_threads=False):
+                    labels = repeat(None) if label is None else batch.column(label).to_pylist()
+                    yield from zip(batch.column(image).to_pylist(), labels, strict=False)
+
+    name = paths[0].stem if len(paths) == 1 else paths[0].parent.resolve().name
+    groups = RowGroups([str(path) for path in paths], found, image, open_here)
+    table = Table(
+        what=what,
+        name=name,
+        count=len(groups),
+        rows=rows,
+        fetch=groups if groups.largest <= MOST_GROUP_BYTES else None,
+        starts=groups.starts,
+        classes=class_names(features, label),
+    )
+    return pack(table, options)

@@ -1,0 +1,47 @@
+"""Drawn toy cats: ``toycats[:COUNT]``, always those of seed 0, so that runs with other seeds stay comparable."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from trainer.contract.errors import UserError
+from trainer.contract.text import printable
+from trainer.data.drawing.toycats import CLASSES, choose, paint
+from trainer.data.sources.base import ImageSource, OpenOptions, Piece
+from trainer.data.sources.identity import of_name
+from trainer.data.sources.sidecar import Sidecar
+from trainer.data.sources.threads import in_threads
+
+HELP = "'toycats[:COUNT]' (drawn)"
+ORDER = 0
+SIDE = 128  # pixels, unless told otherwise
+COUNT = "2000"
+MOST = 1_000_000
+
+identity = of_name
+
+
+def claims(data: str) -> bool:
+    """By its prefix."""
+    return data == "toycats" or data.startswith("toycats:")
+
+
+def open(data: str, options: OpenOptions) -> ImageSource:
+    """So many cats, drawn as they are read. Raises ``UserError``."""
+    number = data.removeprefix("toycats").removeprefix(":") or COUNT
+    if not number.isdecimal() or not 1 <= int(number) <= MOST:
+        raise UserError(f"--data is {printable(data)}, expected toycats:COUNT with a count of 1 to {MOST}")
+    count, side = int(number), options.image_size or SIDE
+    labels = np.array([CLASSES.index(choose(0, k)["pattern"]) for k in range(count)], np.int64)
+
+    def fetch(index: int) -> np.ndarray:
+        return paint(choose(0, index), side)
+
+    def pieces() -> Iterator[Piece]:
+        for k, image in in_threads(range(count), fetch, options.workers):
+            yield image[None], labels[k : k + 1]
+
+    return ImageSource(
+        name=data, shape=(count, side, side, 3), pieces=pieces, classes=CLASSES, labels=labels, fetch=fetch,
+        sidecar=Sidecar(labels=labels, classes=CLASSES),
+    )  # fmt: skip

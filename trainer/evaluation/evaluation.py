@@ -1,0 +1,397 @@
+"""Metrics of a run: reconstruction errors, distances of samples from real images, classes of samples, copies.
+
+Each rank takes its share of the batches, whose borders do not depend on the ranks: nor do the metrics.
+"""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+from tyro.conf import Positional
+
+from trainer import metrics
+from trainer.contract.errors import UserError, require
+from trainer.contract.files import replace_bytes
+from trainer.contract.text import printable
+from trainer.data.batches import open_data
+from trainer.data.batches.crops import LEAST_PX
+from trainer.data.batches.dataset import ImageDataset, Ragged
+from trainer.data.batches.stream import ordered
+from trainer.distributed import World, seed_step
+from trainer.evaluation.features import FeatureExtractor, fit, open_classifier, open_features
+from trainer.family import Batch, Crops, DataSpec, Pairs
+from trainer.log import contact_sheet, write_image
+from trainer.runs.store import restore
+
+FOLDER = "evaluation"
+LEAST = 10  # images or samples in each set whose distance is measured
+NEIGHBOURS = 5  # training images shown beside a sample
+SHOWN = 12  # samples with their neighbours, and images with their reconstructions
+SHEET = 64  # samples shown on their sheet
+SEARCHED = 1024  # training images searched at once
+SMALL_PX = 32  # images are compared with the training set at this size at most
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateConfig:
+    """Options of trainer/evaluate.py."""
+
+    run: Positional[Path]
+    """Folder of the run."""
+    data: str = ""
+    """Images that the run has not seen, as --data of training; empty: those that the run held out."""
+    condition: str = ""
+    """Conditions of --data for a run that learnt from pairs, as --condition of training; empty: those of the run."""
+    weights: str = "best"
+    """Checkpoint: best, last, or a step."""
+    samples: int = 2000
+    """Samples to draw; 0: none."""
+    features: str = "inception"
+    """Feature extractor for distances between sets: inception, an .onnx file, the run of a classifier, or none."""
+    inception: Path | None = None
+    """Local Inception weights: those of 2015 that published distances use, or torchvision's; unset: downloaded."""
+    classifier: Path | None = None
+    """Classifier of the samples: a run, or an .onnx file with a score a class. Gives the entropy of their classes, and
+    the accuracy of labels where the family has any."""
+    memorised: bool = True
+    """Search the training set for the nearest neighbours of each sample, to find copies."""
+    batch_size: int = 64
+    """Images per batch and rank."""
+    seed: int = 0
+    """Seed of the samples, and of the subsets of the kernel distance."""
+    bgr: bool = False
+    """The .npy file of --data is in blue-green-red order."""
+    memory: float = 4.0
+    """GiB of u8 images kept in memory; larger sets are read from disk."""
+    threads: int = 0
+    """CPU threads per rank; 0: the cores of this machine divided by its ranks."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Device to compute on; naming one that is missing is an error."""
+    processes: int = 0
+    """Ranks that there must be; 0: as many as the launcher was asked for."""
+
+    def __post_init__(self) -> None:
+        for name, low in (("samples", 0), ("batch_size", 1), ("memory", 0), ("threads", 0), ("processes", 0)):
+            require(getattr(self, name) >= low, name, getattr(self, name), f"at least {low}")
+
+
+class Evaluation:
+    """A run's networks, images that it has not seen, and the networks that features and classes come from."""
+
+    def __init__(self, config: EvaluateConfig, world: World) -> None:
+        self.config, self.world = config, world
+        self.restored = restore(config.run, config.weights)
+        self.family, self.nets, self.spec = self.restored.family, self.restored.nets, self.restored.spec
+        for net in self.nets.values():
+            net.to(world.device)
+        self.files = {item.kind: item for item in self.family.exports(self.nets, self.restored.state.facts)}
+        self.generates = self.family.generates and config.samples > 0
+        self.images, self.indices = self.open_data()
+        self.features: FeatureExtractor | None = None
+        self.classifier: FeatureExtractor | None = None
+        if self.generates:
+            self.features = open_features(config.features, config.inception, world.device)
+            if config.classifier is not None:
+                self.classifier = open_classifier(config.classifier, world.device)
+        if self.features is not None:
+            for found, what in ((len(self.indices), self.name), (config.samples, "--samples")):
+                if found < LEAST:
+                    raise UserError(f"{what}: {found} images, expected at least {LEAST} to compare sets")
+        self.sheets: dict[str, np.ndarray] = {}
+
+    def open_data(self) -> tuple[ImageDataset, np.ndarray]:
+        """The set to measure on, and the indices of its images. Raises ``UserError`` where it does not fit the run."""
+        config, own = self.config, self.family.config
+        self.name = printable(config.data or own.data)
+        images = self.open_dataset(config.data or own.data, config.bgr if config.data else own.bgr)
+        spec = images.spec
+        if not same_images(spec, self.spec):
+            found, expected = (
+                f"{item.image_size[1]}x{item.image_size[0]} px, {item.channels} channel(s)"
+                + (f", conditions of {item.condition_channels}" if item.condition_channels else "")
+                for item in (spec, self.spec)
+            )
+            raise UserError(f"{self.name}: holds images of {found}, expected the run's {expected}")
+        if self.family.needs_labels and images.labels is None:
+            raise UserError(f"{self.name}: holds no labels, {type(self.family).__name__} needs them")
+        labelled = any("label" in item.inputs for item in self.files.values())  # some families can do without
+        if not self.family.needs_labels and (not labelled or images.labels is None):
+            images = dataclasses.replace(images, labels=None, classes=())
+        elif images.labels is not None:
+            numbers = np.array(same_classes(images.classes, self.spec.classes, self.name))
+            images = dataclasses.replace(images, labels=numbers[images.labels], classes=self.spec.classes)
+        indices = np.arange(len(images)) if config.data else images.split(own.hold_out)[1]
+        if not len(indices):
+            raise UserError(f"{config.run}: held out no image: name some with --data")
+        return images, indices
+
+    def open_dataset(self, data: str, bgr: bool) -> ImageDataset:
+        """Open a set as the run reads it; --data may have conditions of its own."""
+        reading = self.family.reading()
+        if data != self.family.config.data and self.config.condition:
+            if not isinstance(reading, Pairs | Crops):
+                name = type(self.family).__name__
+                raise UserError(f"--condition is {self.config.condition}, expected none: {name} learns from no pairs")
+            reading = dataclasses.replace(reading, condition=self.config.condition)
+        if data != self.family.config.data and isinstance(reading, Crops):  # all of them, and whole
+            reading = dataclasses.replace(reading, validation="", least_px=LEAST_PX * reading.scale)
+        options = dataclasses.replace(self.family.config, data=data, bgr=bgr, memory=self.config.memory)
+        return open_data(options, reading, progress=self.world.is_main)
+
+    @torch.no_grad()
+    def go(self) -> dict[str, Any]:
+        """Measure, write metrics.json and the sheets into the run, and return the contents of metrics.json."""
+        config, state = self.config, self.restored.state
+        found, real = self.measure_held_out()
+        if self.generates:
+            found |= self.measure_samples(real)
+        found = {name: value for name, value in found.items() if np.isfinite(value)}
+        facts = {
+            "run": self.restored.run["run_id"],
+            "step": state.step,
+            "images_seen": state.images_seen,
+            "data": self.name if ":" in self.name else Path(self.name).name,
+            "images": len(self.indices),
+            **({"samples": config.samples, "seed": config.seed} if self.generates else {}),
+            **({"features": self.features.name} if self.features else {}),
+            **({"classifier": self.classifier.name} if self.classifier else {}),
+            "metrics": found,
+        }
+        if self.world.is_main:
+            folder = config.run / FOLDER
+            try:
+                folder.mkdir(exist_ok=True)
+                for name, sheet in self.sheets.items():
+                    write_image(folder / f"{name}.png", sheet)
+                replace_bytes(folder / "metrics.json", json.dumps(facts, indent=1).encode())
+            except OSError as error:
+                raise UserError(f"{folder}: cannot be written to: {error.strerror or error}") from None
+        self.world.wait()
+        return facts
+
+    def measure_held_out(self) -> tuple[dict[str, float], Tensor | None]:
+        """Metrics of the held-out images, the family's own and those of its files; and features of the images."""
+        low, high = self.family.image_range
+
+        def measure(number: int, indices: np.ndarray) -> dict[str, Tensor]:
+            (batch,) = self.batches(indices)
+            rows = self.family.score(self.nets, batch)
+            rows.pop("score", None)
+            image = (batch.image - low) / (high - low)
+            reconstruction = self.reconstruct(image, batch)
+            if reconstruction is not None:
+                rows["mse_exported"] = metrics.squared_error(reconstruction, image)
+                rows["psnr"] = metrics.peak_signal_to_noise(reconstruction, image)
+                rows["ssim"] = metrics.structural_similarity(reconstruction, image)
+                if number == 0:
+                    pairs = torch.stack((image[:SHOWN], reconstruction[:SHOWN]))
+                    self.sheets["reconstructions"] = contact_sheet(pairs.flatten(0, 1), columns=len(pairs[0]))
+            if self.features is not None:
+                rows["features"] = self.features.embed(image)
+            return rows
+
+        rows = self.over_batches("held out", self.indices, measure)
+        real = rows.pop("features", None)
+        return {name: float(values.double().mean()) for name, values in rows.items()}, real
+
+    def reconstruct(self, image: Tensor, batch: Batch) -> Tensor | None:
+        """Reconstruct images by the files that the family exports: a translator, or encoder and generator. ``None``
+        where it has neither."""
+        if "translator" in self.files and batch.condition is not None:
+            low, high = self.family.image_range
+            values = [(batch.condition - low) / (high - low)]
+            if "latent" in self.files["translator"].inputs:
+                generator = torch.Generator().manual_seed(self.config.seed)
+                size = self.files["translator"].inputs["latent"].shape[1]
+                values.append(torch.randn(len(image), size, generator=generator).to(self.world.device))
+            return self.files["translator"].module(*values).clamp(0, 1)
+        if not {"encoder", "generator"} <= self.files.keys():
+            return None
+        low, high = self.family.image_range
+        latent = self.files["encoder"].module((batch.input - low) / (high - low))
+        inputs = self.files["generator"].inputs
+        if "label" not in inputs:
+            return self.files["generator"].module(latent).clamp(0, 1)
+        if batch.label is None:
+            return None
+        return self.files["generator"].module(latent, batch.label).clamp(0, 1)
+
+    def measure_samples(self, real: Tensor | None) -> dict[str, float]:
+        """Metrics of samples: distances from the ``real`` features, classes, and copies of training images."""
+        config = self.config
+        generator = torch.Generator().manual_seed(config.seed)
+        inputs = self.family.sample_inputs(config.samples, self.spec, generator, self.held_out())
+        # Spread over all of them: labels may be in order.
+        spread = np.unique(np.linspace(0, config.samples - 1, SHEET).round().astype(np.int64))
+
+        def measure(_: int, indices: np.ndarray) -> dict[str, Tensor]:
+            chosen = torch.from_numpy(indices)
+            taken = (value[chosen].to(self.world.device) for value in inputs)
+            image = self.family.sample(self.nets, self.restored.state.facts, *taken)
+            image = image.clamp(0, 1).float()
+            rows = {"small": self.small(image)} if config.memorised else {}
+            rows["shown"] = image[torch.from_numpy(np.isin(indices, spread))]
+            if self.features is not None:
+                rows["features"] = self.features.embed(image)
+            if self.classifier is not None:
+                rows["logits"] = self.classifier.embed(image)
+            return rows
+
+        rows = self.over_batches("samples", np.arange(config.samples), measure)
+        shown = rows["shown"]
+        self.sheets["samples"] = contact_sheet(shown)
+        found: dict[str, float] = {}
+        if self.features is not None and real is not None and self.world.is_main:
+            found |= compare_sets(real, rows["features"], config.seed)
+            fewest, size = min(len(real), len(rows["features"])), real.shape[1]
+            if fewest <= size:
+                self.say(
+                    f"note: {fewest} images are few for the {size} numbers that each is compared by: the Fréchet "
+                    "distance comes out too large, and only compares runs that are measured alike; the kernel "
+                    "distance does not"
+                )
+        if self.classifier is not None:
+            labels = [value for value in inputs if value.dtype == torch.int64 and value.ndim == 1]
+            found |= self.count_classes(rows["logits"], labels[0] if labels else None)
+        if config.memorised:
+            found |= self.measure_copying(rows["small"], shown, spread)
+        return found
+
+    def count_classes(self, logits: Tensor, labels: Tensor | None) -> dict[str, float]:
+        """Entropy of the predicted classes of samples, and the accuracy of their labels where they have any."""
+        assert self.classifier is not None
+        if logits.shape[1] < 2:
+            raise UserError(f"--classifier {self.config.classifier}: gives 1 score an image, expected one a class")
+        predicted = logits.argmax(1)
+        found = {"class_entropy": metrics.entropy(predicted, logits.shape[1])}
+        if labels is not None:
+            own = self.classifier.classes or self.spec.classes
+            if len(own) != logits.shape[1]:
+                raise UserError(
+                    f"--classifier {self.config.classifier}: gives {logits.shape[1]} scores, expected {len(own)}"
+                )
+            wanted = torch.tensor(same_classes(self.spec.classes, own, str(self.config.run)))[labels]
+            found["label_accuracy"] = float((predicted == wanted).double().mean())
+        return found
+
+    def measure_copying(self, samples: Tensor, shown: Tensor, numbers: np.ndarray) -> dict[str, float]:
+        """Search the training images for the nearest neighbours of each sample, in pixels at a small size.
+
+        samples: all samples, as ``small`` returns them; shown: the images of the samples with these ``numbers``.
+        """
+        own, training = self.family.config, self.images
+        if self.config.data:
+            try:
+                training = self.open_dataset(own.data, own.bgr)
+            except UserError as error:
+                self.say(f"note: the training images cannot be searched for copies: {error}")
+                return {}
+        if not same_images(training.spec, self.spec):
+            self.say(f"note: {printable(own.data)} is not what the run was trained on: not searched for copies")
+            return {}
+        indices = training.split(own.hold_out)[0]
+        world, count = self.world, min(NEIGHBOURS, len(indices))
+        held_out = self.over_batches("held out", self.indices, lambda _, chosen: {"small": self.read_small(chosen)})
+        points = torch.cat((samples, held_out["small"]))
+        starts = range(0, len(indices), SEARCHED)[world.rank :: world.size]
+        pieces = (
+            (torch.from_numpy(chosen), self.read_small(chosen, training))
+            for start in tqdm(
+                starts, "training set", unit="batch", leave=False, disable=None if world.is_main else True
+            )
+            for chosen in [indices[start : start + SEARCHED]]
+        )
+        found = metrics.merge_nearest(world.gather(metrics.nearest(points, pieces, count)), count)
+        some = np.unique(np.linspace(0, len(shown) - 1, SHOWN).round().astype(np.int64))
+        shown = shown[some]
+        chosen = found.indices[numbers[some]]
+        beside = torch.from_numpy(training.images[chosen.flatten().numpy()]).permute(0, 3, 1, 2).float() / 255
+        rows = torch.cat((shown[:, None], beside.unflatten(0, chosen.shape)), 1)
+        self.sheets["neighbours"] = contact_sheet(rows.flatten(0, 1), columns=rows.shape[1])
+        apart = found.distances[:, 0]
+        return {"copying": metrics.copying(apart[: len(samples)], apart[len(samples) :])}
+
+    def read_small(self, indices: np.ndarray, images: ImageDataset | None = None) -> Tensor:
+        """Read some images of a set, as ``small`` returns them."""
+        low, high = self.family.image_range
+        (batch,) = self.batches(indices, images)
+        return self.small((batch.image - low) / (high - low))
+
+    def small(self, image: Tensor) -> Tensor:
+        """Flatten images in 0..1, reduced to ``SMALL_PX`` at most: f32 [n, d] on the CPU."""
+        height, width = image.shape[2:]
+        shrink = max(1.0, max(height, width) / SMALL_PX)
+        size = (max(1, round(height / shrink)), max(1, round(width / shrink)))
+        return fit(image, image.shape[1], size).flatten(1).cpu()
+
+    def held_out(self) -> Iterator[Batch]:
+        """Batches of the images to measure on."""
+        for start in range(0, len(self.indices), self.config.batch_size):
+            yield from self.batches(self.indices[start : start + self.config.batch_size])
+
+    def batches(self, indices: np.ndarray, images: ImageDataset | None = None) -> Iterator[Batch]:
+        return ordered(
+            images or self.images,
+            indices,
+            batch_size=len(indices),
+            device=self.world.device,
+            image_range=self.family.image_range,
+            memory_gib=self.config.memory,
+        )
+
+    def over_batches(
+        self, what: str, indices: np.ndarray, measure: Callable[[int, np.ndarray], dict[str, Tensor]]
+    ) -> dict[str, Tensor]:
+        """Measure all batches, each rank some of them, and gather the rows in order on the CPU."""
+        # those of many sizes come one by one
+        size = 1 if isinstance(self.images.images, Ragged) else self.config.batch_size
+        numbers = range(-(-len(indices) // size))
+        mine = numbers[self.world.rank :: self.world.size]
+        found = {}
+        for number in tqdm(mine, what, unit="batch", leave=False, disable=None if self.world.is_main else True):
+            seed_step(self.config.seed, number, 0)  # a bound draws latents: the same whoever measures the batch
+            rows = measure(number, indices[number * size :][:size])
+            found[number] = {name: values.float().cpu() for name, values in rows.items()}
+        parts = {number: rows for part in self.world.gather(found) for number, rows in part.items()}
+        ordered_parts = [parts[number] for number in numbers]
+        return {name: torch.cat([rows[name] for rows in ordered_parts if name in rows]) for name in ordered_parts[0]}
+
+    def say(self, text: str) -> None:
+        if self.world.is_main:
+            print(printable(text), file=sys.stderr)
+
+
+def compare_sets(real: Tensor, sampled: Tensor, seed: int) -> dict[str, float]:
+    """Fréchet and kernel distance, precision and recall of two sets of features [n, d] and [m, d]."""
+    kernel = metrics.kernel_distance(real, sampled, seed=seed)
+    coverage = metrics.precision_recall(real, sampled)
+    return {
+        "frechet": metrics.frechet_distance(real, sampled),
+        "kernel": kernel.value,
+        "kernel_std": kernel.std,
+        "precision": coverage.precision,
+        "recall": coverage.recall,
+    }
+
+
+def same_images(one: DataSpec, other: DataSpec) -> bool:
+    """Whether images and conditions are of the same size and channels."""
+    kinds = [(item.image_size, item.channels, item.condition_channels) for item in (one, other)]
+    return kinds[0] == kinds[1]
+
+
+def same_classes(names: tuple[str, ...], known: tuple[str, ...], where: str) -> list[int]:
+    """Indices of class ``names`` among the ``known`` ones: folders may lack one. Raises ``UserError``."""
+    strange = [name for name in names if name not in known]
+    if strange:
+        few = ", ".join(known[:12])
+        raise UserError(f"{where}: has the class {strange[0]!r}, expected some of {few}")
+    return [known.index(name) for name in names]

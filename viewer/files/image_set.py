@@ -1,0 +1,116 @@
+"""Sets of images to be shown: whatever training opens, by ``trainer.data.sources``, as BGR images read when asked for.
+
+Everything is read as training reads it: a model's classes and its encoder know images as they were trained on.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.contract.errors import ImageError, UserError
+from trainer.contract.headers import Unreadable
+from trainer.contract.images import resize
+from trainer.contract.text import printable
+from trainer.data.sources import find_source, help_of_data
+from trainer.data.sources.base import ImageSource, OpenOptions
+from viewer.files.inputs import read_photo
+from viewer.files.png import Image
+
+Labels = NDArray[np.int64]
+
+_MOST_HELD: Final = 2**31  # bytes of a set whose images cannot be read one by one
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledSet:
+    """Images that are read when they are asked for."""
+
+    path: Path
+    count: int
+    fetch: Callable[[int], Image]  # image [h, w, 3] BGR of a number; raises ``ImageError``
+    labels: Labels | None = None  # [count]
+    classes: tuple[str, ...] = ()  # names by label, fit to be printed
+    bgr: bool = False  # whether it was opened as BGR, which the file does not say
+    names: tuple[str, ...] = ()  # [count], or unknown
+    size: tuple[int, int] | None = None  # height and width of all images; None: of each its own
+    files: tuple[Path, ...] = ()  # [count], where each image is a file
+
+    def read(self, index: int, height: int, width: int) -> Image:
+        """Image [height, width, 3] BGR, stretched to the size as in training. Raises ``ImageError``."""
+        try:
+            return np.asarray(resize(self.fetch(index), height, width), np.uint8)
+        except (cv2.error, MemoryError):
+            raise ImageError(f"{self.path}: image {index} is too large to be read here") from None
+
+
+def open_set(path: Path, bgr: bool = False) -> LabelledSet:
+    """Open a set of images. ``bgr``: a .npy file holds BGR. Raises ``ImageError`` in one line where it is none."""
+    try:
+        found = find_source(str(path))
+        if found is None:
+            why = "an unknown kind of file" if path.exists() else "no such file"
+            raise ImageError(f"{path}: {why}, expected {help_of_data()}")
+        source = found.open(OpenOptions(any_size=True, bgr=bgr))
+        if source.files:
+            return set_of_files(path, source.files, source.sidecar.names, source.labels, source.classes)
+        fetch, count, labels = source.fetch, source.shape[0], source.labels
+        if fetch is None:
+            fetch, count, labels = _held(source, path)
+    except UserError as error:
+        raise error if isinstance(error, ImageError) else ImageError(str(error)) from None
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+    def in_bgr(index: int) -> Image:
+        try:
+            image = fetch(index)
+        except (Unreadable, UserError) as error:
+            raise ImageError(f"{path}: image {index}: {error}") from None
+        code = cv2.COLOR_GRAY2BGR if image.shape[2] == 1 else cv2.COLOR_RGB2BGR
+        return np.asarray(cv2.cvtColor(image, code), np.uint8)
+
+    size = source.shape[1:3] if all(source.shape) else None
+    names = source.sidecar.names
+    return LabelledSet(source.path or path, count, in_bgr, labels, _shown(source.classes), bgr, names, size)
+
+
+def _held(source: ImageSource, path: Path) -> tuple[Callable[[int], NDArray[np.uint8]], int, Labels | None]:
+    """All images of a set that can only be read in order, how many there are, and their labels. Raises
+    ``UserError``."""
+    size = int(np.prod(source.shape, dtype=object))
+    if size > _MOST_HELD:
+        raise ImageError(f"{path}: {size} bytes of images, expected at most {_MOST_HELD} where all have to be held")
+    images = np.empty(source.shape, np.uint8)
+    labels: list[Labels] = []
+    count = 0
+    for piece, numbers in source.pieces():
+        images[count : count + len(piece)] = piece
+        count += len(piece)
+        labels += [] if numbers is None else [numbers]
+    return images[:count].__getitem__, count, np.concatenate(labels) if labels else None
+
+
+def _shown(names: Sequence[str]) -> tuple[str, ...]:
+    """As ``Model.classes`` shows those of a model: the two are compared."""
+    return tuple(printable(name, 40) or "?" for name in names)
+
+
+def set_of_files(
+    folder: Path,
+    files: Sequence[Path],
+    names: Sequence[str] = (),
+    labels: Labels | None = None,
+    classes: tuple[str, ...] = (),
+) -> LabelledSet:
+    """Image files in or below a folder."""
+    names = tuple(names) or tuple(file.relative_to(folder).as_posix() for file in files)
+
+    def fetch(index: int) -> Image:
+        return read_photo(files[index]).on_white()
+
+    return LabelledSet(folder, len(files), fetch, labels, _shown(classes), names=names, files=tuple(files))

@@ -1,0 +1,38 @@
+"""Rectangles of a frame, in frame pixels."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Area:
+    """A rectangle of the frame."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    @property
+    def right(self) -> int:
+        """The first column beyond it."""
+        return self.left + self.width
+
+    @property
+    def bottom(self) -> int:
+        """The first row beyond it."""
+        return self.top + self.height
+
+    def holds(self, x: int, y: int) -> bool:
+        """Whether a pixel lies in it."""
+        return self.left <= x < self.right and self.top <= y < self.bottom
+
+    def share(self, x: int, y: int) -> tuple[float, float]:
+        """How far across and down the middle of a pixel lies, 0..1; pixels outside count as those at the edge."""
+        across, down = (x + 0.5 - self.left) / self.width, (y + 0.5 - self.top) / self.height
+        return min(max(across, 0.0), 1.0), min(max(down, 0.0), 1.0)
+
+
+def fitting_side(native: int, most: int) -> int:
+    """A side of at most so many pixels for one of ``native``: a whole multiple or part of it where one comes near."""
+    side = native * (most // native) if native <= most else native // -(-native // most)
+    return side if side > 0.8 * most else most

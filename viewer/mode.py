@@ -1,0 +1,234 @@
+"""What a mode of the viewer is, and how its options become flags of the command line.
+
+A mode is a package of ``viewer.modes`` that offers ``MODE``, a ``Mode``. Its options are a frozen dataclass, each field
+made by ``flag`` or ``argument`` of ``trainer.contract.options`` with its sentence of ``--help``. Modules of modes
+import nothing heavy before ``open`` or ``write`` is called: this one imports neither NumPy nor OpenCV.
+"""
+
+import argparse
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+
+from trainer.contract.errors import ViewerError
+from trainer.contract.options import add_options, argument, flag
+from viewer.bindings import Binding, help_text
+from viewer.keys import Event, parse_keys
+from viewer.state import LAST_SEED
+
+if TYPE_CHECKING:
+    from viewer.sessions.session import Session
+
+BUILT_IN: Final = Path(__file__).parent / "models" / "toycats.onnx"
+_FITS: Final = "as fits the screen"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a mode is opened with besides its options."""
+
+    cores: int  # that the process may use
+
+    def threads(self, wanted: int, *, all_cores: bool = False) -> int:
+        """Cores for the model: as many as are wanted; 0: half of them, 4 at most, or all of them, 8 at most."""
+        if wanted:
+            return wanted
+        return min(self.cores, 8) if all_cores else min(max(self.cores // 2, 1), 4)
+
+
+class Mode(Protocol):
+    """One word of the command line: what can be asked for, and the session that shows it."""
+
+    summary: str  # a line of --help
+    Options: type[Any]  # a frozen dataclass with ``without_screen``: whether results are written, and nothing is shown
+    bindings: Sequence[Binding] = ()  # the key table, see ``viewer.bindings.merged``
+    kind: str | None = None  # of the model, as cards name it; None: no model, or any
+
+    def open(self, options: Any, context: Context) -> "Session[Any, Any, Any]":
+        """The session to show. Raises ``ViewerError``."""
+        raise ViewerError("this mode shows nothing")
+
+    def write(self, options: Any, context: Context) -> None:
+        """Write all results without a screen. Raises ``ViewerError``."""
+        raise ViewerError("this mode has nothing to write without a screen")
+
+    def key_help(self) -> str:
+        """The end of ``--help``."""
+        return f"keys:\n{help_text(self.bindings)}" if self.bindings else ""
+
+
+def find_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+# Options.
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """Reads a whole number within bounds."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) < 20 and low <= int(text) <= high):
+            raise argparse.ArgumentTypeError(f"{text!r}, expected a whole number {low}..{high}")
+        return int(text)
+
+    return read
+
+
+def number(low: float, high: float) -> Callable[[str], float]:
+    """Reads a number within bounds."""
+
+    def read(text: str) -> float:
+        try:
+            found = float(text)
+        except ValueError:
+            found = low - 1
+        if not low <= found <= high:
+            raise argparse.ArgumentTypeError(f"{text!r}, expected a number {low:g}..{high:g}")
+        return found
+
+    return read
+
+
+def _script(text: str) -> list[Event]:
+    try:
+        return parse_keys(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def rows_flag(default: int | None) -> Any:
+    """``--rows``; without a default, as fits the screen."""
+    return flag(f"rows of images ({default or _FITS})", default=default, type=whole(1, 64), metavar="N")
+
+
+def columns_flag(default: int | None) -> Any:
+    """``--cols``; without a default, as fits the screen."""
+    return flag(f"columns of images ({default or _FITS})", default=default, type=whole(1, 64), metavar="N")
+
+
+def scale_flag(default: str = _FITS, pixel: str = "an image's pixel") -> Any:
+    """``--scale``. ``default``: in words."""
+    return flag(f"screen pixels {pixel} ({default})", type=number(0.05, 64), metavar="X")
+
+
+def threads_flag(default: str) -> Any:
+    """``--threads``. ``default``: in words."""
+    return flag(f"cores for the model; 0: {default} (0)", default=0, type=whole(0, 256), metavar="N")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionOptions:
+    """Options of every mode with a screen."""
+
+    display: Literal["auto", "window", "terminal", "none"] = flag(
+        "where to show (auto)", default="auto", choices=("auto", "window", "terminal", "none")
+    )
+    seed: int = flag("first page of random numbers (0)", default=0, type=whole(0, LAST_SEED), metavar="N")
+    out: Path = flag("where saved images go (the current folder)", default=Path(), type=Path, metavar="DIR")
+    keys: Sequence[Event] = flag(
+        "scripted keys, such as 'right,s,i,+,click:40:60,esc'", default=(), type=_script, metavar="KEYS"
+    )
+    record: Path | None = flag("record to a .png (the last frame), .gif, .webp or .mp4 file", type=Path, metavar="FILE")
+
+    @property
+    def without_screen(self) -> bool:
+        """Whether results are written, and nothing is shown."""
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitOptions:
+    """What a model may take, since files come from anywhere; 0: as is usual."""
+
+    max_memory: float = flag(
+        "memory that the model may take (half of the machine's, 8 at most)",
+        default=0.0, type=number(0.05, 2**20), metavar="GIB", group="limits",
+    )  # fmt: skip
+    max_seconds: float = flag(
+        "time to open the model, or for one run of it, at most (3; 4 a run, 60 where images go in)",
+        default=0.0, type=number(0.1, 10**6), metavar="S", group="limits",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class SheetOptions(LimitOptions, SessionOptions):
+    """Options of modes that show a generator's images."""
+
+    model: Path = argument(
+        "ONNX file; without: the built-in toy cats", default=BUILT_IN, nargs="?", type=Path, metavar="FILE"
+    )
+    threads: int = threads_flag("half of them, 4 at most")
+    rows: int | None = rows_flag(None)
+    cols: int | None = columns_flag(None)
+    scale: float | None = scale_flag()
+    label: str | None = flag("the class to draw, for models with classes (0)", metavar="NAME|NUMBER")
+    start: Path | None = flag("begin where this image was saved: its page and mode", "--from", type=Path, metavar="PNG")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions(LimitOptions, SessionOptions):
+    """Options of modes that can write all results without a screen."""
+
+    model: Path = argument("ONNX file", type=Path, metavar="FILE")
+    threads: int = threads_flag("all of them, 8 at most")
+    output: Path | None = flag(
+        "folder to write all results to, without a screen; nothing is ever overwritten",
+        "-o", "--output", type=Path, metavar="PATH",
+    )  # fmt: skip
+
+    @property
+    def without_screen(self) -> bool:
+        """With -o, or where there is neither a screen nor a script for one. Raises ``ViewerError`` for both."""
+        if self.output is not None and (self.keys or self.record is not None):
+            raise ViewerError("-o writes all results without a screen, found --keys or --record beside it")
+        return self.output is not None or (self.display == "none" and not self.keys and self.record is None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImagesOptions(OutputOptions):
+    """Options of modes that image files go into."""
+
+    images: Sequence[str] = argument("image files, folders, quoted patterns", default=(), nargs="*", metavar="IMAGE")
+
+    def named_images(self, expected: str) -> Sequence[str]:
+        """The files, folders and patterns. Raises ``ViewerError`` where there are none."""
+        if not self.images:
+            raise ViewerError(f"no images named, expected {expected}")
+        return self.images
+
+
+def parse_options(mode: Mode, name: str, words: Sequence[str]) -> Any:
+    """The options of a mode from the words of a command line that follow its name; exits as argparse does."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m viewer {name}",
+        description=f"{mode.summary[0].upper()}{mode.summary[1:]}.",
+        epilog=mode.key_help() or None,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add_options(parser, mode.Options)
+    return mode.Options(**vars(parser.parse_args(words)))
+
+
+def check_beside_saved(options: Any, saved: Mapping[str, object]) -> None:
+    """Flags beside ``--from`` say what the image says, or nothing. ``saved``: what it says, by names of fields.
+
+    Raises ``ViewerError``.
+    """
+    defaults = {item.name: item.default for item in fields(options)}
+    for name, value in saved.items():
+        found = getattr(options, name)
+        if found not in (defaults[name], value):
+            word = name.replace("_", "-")
+            raise ViewerError(f"--{word} is {found}, and the image of --from says {value}: expected one of them")
+
+
+def existing_model(path: Path) -> Path:
+    """The same path. Raises ``ViewerError`` where it is that of the built-in model, and this is missing."""
+    if path == BUILT_IN and not path.is_file():
+        raise ViewerError(f"{path}: the built-in model is missing from this installation, expected; name an ONNX file")
+    return path

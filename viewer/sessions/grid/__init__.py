@@ -1,0 +1,38 @@
+"""A page of images to choose from: what modes that show one share. This module imports nothing heavy."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from trainer.contract.options import flag
+from viewer.bindings import CLASS, ROWS_BY_CLASS, Binding
+from viewer.mode import SheetOptions, columns_flag, number, rows_flag
+
+GRID_BINDINGS: Final = (
+    Binding("m", "mixes of three training images (if the model keeps some)", after="r"),
+    CLASS,
+    ROWS_BY_CLASS,
+)
+
+
+def gain_flag() -> Any:
+    """``--gain``."""
+    return flag(
+        "what detail is multiplied by to begin with, 0..128 (1: as trained); of sharpening, 0..1 (0.2)",
+        type=number(0, 128), metavar="X",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridOptions(SheetOptions):
+    """Options of modes that show a page of images."""
+
+    rows: int = rows_flag(6)
+    cols: int = columns_flag(8)
+    encode: Path | None = flag(
+        "interpolate from this image, by the encoder beside the model", type=Path, metavar="IMAGE"
+    )
+    mix: bool = flag(
+        "begin with mixes of three training images each, whose latents the model keeps",
+        default=False, action="store_true",
+    )  # fmt: skip
