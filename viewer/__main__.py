@@ -9,9 +9,9 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from trainer.contract.errors import INSTALL_LIBRARIES, ViewerError
+from trainer.contract.text import printable
 from viewer.mode import Context, LimitOptions, Mode, find_cores, parse_options
 from viewer.modes import load_mode, mode_names
-from viewer.text import printable
 from viewer.worker import leave
 
 

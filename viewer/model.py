@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from export.card import SEAL_KEY, Card, CardError, Latent, check_seal
 from export.kinds import KINDS
 from trainer.contract.errors import ViewerError
+from trainer.contract.text import printable
 from viewer.graph.arrays import image_array, latent_array, read_image, read_images
 from viewer.graph.inspection import ImageLayout, Layout, find_scale
 from viewer.graph.limits import GIB, Overdue, allowed_memory, finish, opening_seconds, run_seconds
@@ -26,7 +27,6 @@ from viewer.graph.ports import PortError, check_card, check_size, describe
 from viewer.graph.probing import Probe
 from viewer.graph.screening import ScreeningError, screen
 from viewer.latents import Latents
-from viewer.text import printable
 
 Images = NDArray[np.uint8]  # [n, h, w, 3] BGR
 

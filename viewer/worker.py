@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from viewer.files import atomic as files
+from trainer.contract import files
 
 Request = TypeVar("Request")
 Result = TypeVar("Result")

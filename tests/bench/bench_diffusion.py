@@ -28,6 +28,7 @@ from trainer import metrics
 from trainer.config import parse
 from trainer.contract import samplers
 from trainer.contract.errors import UserError
+from trainer.contract.samplers import ddim
 from trainer.data.batches import open_data
 from trainer.data.batches.stream import ordered
 from trainer.evaluation.features import open_features
@@ -36,7 +37,6 @@ from trainer.family import DataSpec
 from trainer.log import contact_sheet, write_image
 from trainer.parts.denoiser_unet import folded
 from trainer.runs.store import restore
-from viewer.samplers import ddim
 
 BATCH = 50
 

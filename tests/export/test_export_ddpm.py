@@ -12,10 +12,10 @@ from small_networks import card_of
 
 from export import graph
 from export.to_onnx import Origin, export_networks
+from trainer.contract.samplers import ddim
 from trainer.families.ddpm import DDPM, DDPMConfig
 from trainer.family import Batch, DataSpec, Nets
 from viewer.model import open_model
-from viewer.samplers import ddim
 
 SIDE = 16
 CLASSES = ("dark", "light")

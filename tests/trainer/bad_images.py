@@ -55,6 +55,10 @@ def frames(count: int = 3) -> list[Image.Image]:
     return [Image.fromarray(np.roll(photo(), 5 * k, 1)) for k in range(count)]
 
 
+def rgb_floats() -> Image.Image:
+    return Image.fromarray(photo()[..., 0].astype(np.float32))
+
+
 def turned(orientation: int) -> bytes:
     """A JPEG with an EXIF orientation."""
     block = b"Exif\0\0MM\0*\0\0\0\x08\0\x01" + struct.pack(">HHIHH", 0x0112, 3, 1, orientation, 0) + bytes(4)
@@ -75,6 +79,11 @@ def odd_kinds() -> Iterator[tuple[str, bytes, str]]:
     alpha = np.dstack([photo(), np.arange(48 * 64, dtype=np.uint8).reshape(48, 64)])
     yield "cmyk.jpg", by_pillow(rgb.convert("CMYK"), "JPEG"), ""
     yield "grey.jpg", by_pillow(rgb.convert("L"), "JPEG"), ""
+    yield "phone.jpg", by_pillow(rgb, "MPO", save_all=True, append_images=frames()[1:]), ""
+    yield "scan.tiff", by_pillow(rgb, "TIFF"), ""
+    yield "scan-sixteen.tiff", encoded(".tiff", photo().astype(np.uint16) * 257), ""
+    yield "image.ppm", by_pillow(rgb, "PPM"), ""
+    yield "grey-clear.png", by_pillow(rgb.convert("L"), "PNG", transparency=7), ""
     yield "progressive.jpg", by_pillow(rgb, "JPEG", progressive=True), ""
     yield "bytes-after.jpg", encoded(".jpg") + bytes(5000), ""
     yield "sixteen-grey.png", encoded(".png", photo()[..., 0].astype(np.uint16) * 257), ""
@@ -126,7 +135,12 @@ def not_images() -> Iterator[tuple[str, bytes, str]]:
     yield "still.avif", by_pillow(frames()[0], "AVIF"), "AVIF"
     yield "moving.avif", by_pillow(frames()[0], "AVIF", **reel), "AVIF"
     yield "phone.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"
-    yield "scan.tiff", by_pillow(frames()[0], "TIFF"), "TIFF"
+    yield "pages.tiff", by_pillow(frames()[0], "TIFF", **reel), "a TIFF of 3 images"
+    yield "raw.tiff", by_pillow(frames()[0], "TIFF", tiffinfo={254: 1}), "a raw photograph"
+    yield "fractions.tiff", by_pillow(rgb_floats(), "TIFF"), "fractions"
+    yield "cut.tiff", by_pillow(frames()[0], "TIFF")[:-400], "decoded"
+    yield "start-only.tiff", b"II*\0\x08", "damaged"
+    yield "text.ppm", b"P3 is not all that an image needs", "damaged"
     yield "a-set.jpg", b"\x93NUMPY\x01\0" + bytes(100), ".npy"
     yield "no-width.png", png(0, 10, 8, 0, bytes(10)), "no size"
     yield "no-height.jpg", jpeg[:sized] + bytes(2) + jpeg[sized + 2 :], "no size"

@@ -15,7 +15,7 @@ from bad_images import Bad, make_images, make_labelled, make_sets, make_tables_o
 from commands import environment
 from drawn_faces import NEEDS_FACES, draw_face
 
-from trainer.data.sources.npy import printable
+from trainer.contract.text import printable
 
 RUNNER = Path(__file__).with_name("run_tools.py")
 SECONDS, MEGABYTES = 5, 1000

@@ -23,6 +23,7 @@ from small_models import generator_card
 
 from export.card import Card, CardError, Latent, Port, check_seal
 from trainer.contract.errors import ImageError, UserError
+from trainer.contract.text import printable
 from trainer.data.sources.npy import Stored
 from viewer.displays.terminal_input import Mouse, Parser, Reply
 from viewer.files.image_set import open_set
@@ -42,7 +43,6 @@ from viewer.modes.upscale.state import UpscaleState, opened, reduce_upscale
 from viewer.sessions.classes import Classes
 from viewer.sessions.gain import DETAIL
 from viewer.sessions.grid.state import GridState, reduce_grid
-from viewer.text import printable
 
 CORPUS: Final = Path(__file__).with_name("corpus")
 MOST_SECONDS: Final = 2.0  # of processor time that one input may take

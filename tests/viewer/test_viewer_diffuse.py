@@ -21,6 +21,7 @@ from small_denoisers import alpha_bar, known_images, make_denoiser
 from waiting import HANG_SECONDS, Gate, StepByStep, wait_until
 
 from trainer.contract.errors import ImageError
+from trainer.contract.images import pad
 from viewer import latents, render
 from viewer.__main__ import main
 from viewer.app import run_live, run_scripted
@@ -29,7 +30,7 @@ from viewer.frame.sheet import Sheet
 from viewer.keys import NAMES, Event, decode_character, parse_keys
 from viewer.model import Model, open_model
 from viewer.modes.diffuse.denoiser import Denoiser
-from viewer.modes.diffuse.sampling import Diffusion, Page, Settings, squared
+from viewer.modes.diffuse.sampling import Diffusion, Page, Settings
 from viewer.modes.diffuse.session import DiffuseSession, cells, page_of
 from viewer.modes.diffuse.state import DiffuseState, reduce_diffuse
 from viewer.sessions.classes import Classes
@@ -279,7 +280,7 @@ def test_photographs_lie_beside_what_became_of_them(point: Path, photo_path: Pat
     expected = image(known_images()[0])
     for frame, there in ((display.frames[0], paths[:2]), (display.frames[3], paths[2:])):
         for cell, path in zip(shown(work, frame), there, strict=False):
-            assert np.array_equal(cell[:, :14], squared(cv2.imread(str(path)), 16, 16)[2:-2, 2:])
+            assert np.array_equal(cell[:, :14], pad(cv2.imread(str(path)), 16, 16)[2:-2, 2:])
             assert close(cell[:, 14:], expected[2:-2, :-2])
     assert close(cv2.imread(str(tmp_path / "point-0001.png")), expected)
     assert read_recipe(tmp_path / "point-0001.png")["init"] == ["other0.png"]
@@ -290,11 +291,13 @@ def test_photographs_lie_beside_what_became_of_them(point: Path, photo_path: Pat
 @pytest.mark.parametrize(("height", "width"), [(40, 60), (60, 40), (8, 8), (1, 500)])
 def test_photographs_are_squared_by_their_edges(height: int, width: int) -> None:
     image = make.photo_like(height, width)
-    made = squared(image, 16, 16)
+    made = pad(image, 16, 16)
     assert made.shape == (16, 16, 3)
     if (height, width) == (40, 60):
         assert np.array_equal(made[:2], np.repeat(made[2:3], 2, axis=0))
         assert np.array_equal(made[2:13], cv2.resize(image, (16, 11), interpolation=cv2.INTER_AREA))
+    if (height, width) == (8, 8):  # grows as training's images do
+        assert np.array_equal(made, cv2.resize(image, (16, 16), interpolation=cv2.INTER_CUBIC))
 
 
 # Keys while it works.

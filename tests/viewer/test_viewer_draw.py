@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from waiting import wait_until
 
+from trainer.contract.edges import edge_map
 from viewer.__main__ import main
 from viewer.app import run_live, run_scripted
-from viewer.edges import find_edges
 from viewer.files.png import fit, read_recipe
 from viewer.keys import Action, Event, parse_keys
 from viewer.model import open_model
@@ -119,7 +119,7 @@ def test_a_drawing_can_be_drawn_on_and_a_photographs_edges_too(
     assert not cv2.imread(str(tmp_path / "edges-0003-drawing.png")).any()
     assert main(["translate", str(edges_path), "--draw", "--start", str(photo_path), "--keys", "s", *flags]) == 0
     page = cv2.imread(str(tmp_path / "edges-0004-drawing.png"))
-    assert np.array_equal(page[..., 0], find_edges(fit(cv2.imread(str(photo_path)), 48, 64)))
+    assert np.array_equal(page[..., 0], edge_map(fit(cv2.imread(str(photo_path)), 48, 64)[..., ::-1].copy()))
 
 
 def test_colours_by_key_and_by_swatch_come_from_the_card(masks_path: Path, tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
+from trainer.contract import files
 from trainer.contract.errors import ImageError
-from viewer.files import atomic as files
 from viewer.files.png import encode_png, save_numbered
 from viewer.files.results import write_new
 
@@ -38,7 +38,7 @@ leave(7)
 @pytest.mark.parametrize("write", [
     lambda path, data: save_numbered(path.parent, "p", data, {"drawing.png": data}),
     write_new,
-    files.write_over,
+    files.replace_bytes,
 ])  # fmt: skip
 def test_nobody_sees_half_a_file(write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = encode_png(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8), {})
@@ -69,7 +69,7 @@ def test_what_a_kill_left_is_cleared_without_harm_to_the_file_that_it_is_another
         pass
     files.write_new(path, b"whole")
     os.link(path, left)
-    files.write_over(path, b"other")
+    files.replace_bytes(path, b"other")
     assert left.exists() is False
     os.link(path, left)
     with pytest.raises(FileExistsError):

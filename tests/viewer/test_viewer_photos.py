@@ -11,10 +11,9 @@ import pytest
 from PIL import Image as Pillow
 from small_models import photo_like
 
-from trainer.contract.edges import edge_map
 from trainer.contract.errors import ImageError
-from viewer.edges import find_edges
-from viewer.files.inputs import LARGEST_PIXELS, find_photos, photo_size, read_photo
+from trainer.contract.images import load
+from viewer.files.inputs import find_photos, photo_size, read_photo
 
 RGB = photo_like(20, 30)[..., ::-1].copy()
 
@@ -85,6 +84,23 @@ def test_images_stand_upright(tmp_path: Path, orientation: int) -> None:
     assert photo_size(path) == upright.shape[:2]
 
 
+def test_training_and_viewer_read_the_same_pixels_of_every_kind(tmp_path: Path) -> None:
+    kinds: list[tuple[str, str, dict[str, object]]] = [
+        ("RGB", "TIFF", {}), ("L", "TIFF", {}), ("RGBA", "TIFF", {}), ("CMYK", "TIFF", {}), ("RGB", "PPM", {}),
+        ("L", "PNG", {"transparency": 7}), ("LA", "PNG", {}), ("P", "GIF", {}), ("1", "BMP", {}), ("CMYK", "JPEG", {}),
+        ("RGB", "MPO", {"save_all": True, "append_images": [Pillow.fromarray(RGB[::-1])]}),
+    ]  # fmt: skip
+    for mode, kind, options in kinds:
+        path = tmp_path / f"{mode}.{kind}"
+        Pillow.fromarray(RGB).convert(mode).save(path, kind, **options)
+        photo = read_photo(path)
+        assert np.array_equal(photo.on_white()[..., ::-1], load(path, 20, 30)), (mode, kind)
+        assert photo.grey == (mode in ("L", "LA", "1")), (mode, kind)
+        shown = Pillow.new("RGBA", (30, 20), "white")
+        shown.alpha_composite(Pillow.open(path).convert("RGBA"))
+        assert np.abs(photo.on_white()[..., ::-1].astype(int) - np.asarray(shown)[..., :3]).max() <= 1, (mode, kind)
+
+
 def bomb(path: Path, side: int) -> Path:
     """A small file that says it is an image of ``side`` x ``side``."""
     header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
@@ -113,10 +129,10 @@ def test_what_cannot_be_used_is_one_line_that_names_it(tmp_path: Path) -> None:
     data[60] ^= 255
     broken.write_bytes(data)
     cases = {
-        truncated: "damaged", text: "not an image", moving: "found 2 images", empty: "not an image",
-        broken: "damaged", tmp_path / "gone.png": "no such file", tmp_path: "folder",
-        bomb(tmp_path / "bomb.png", 12_000): f"expected at most {LARGEST_PIXELS}",
-        bomb(tmp_path / "huge.png", 200_000): "far too large",
+        truncated: "truncated", text: "not an image", moving: "GIF of 2 frames", empty: "an empty file",
+        broken: "damaged", tmp_path / "gone.png": "no such file", tmp_path: "a folder",
+        bomb(tmp_path / "bomb.png", 12_000): "at most 100 million",
+        bomb(tmp_path / "huge.png", 200_000): "at most 100 million",
     }  # fmt: skip
     for path, expected in cases.items():
         with pytest.raises(ImageError, match=expected) as caught:
@@ -129,7 +145,7 @@ def test_what_cannot_be_used_is_one_line_that_names_it(tmp_path: Path) -> None:
 def test_a_pipe_is_never_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     for read in (read_photo, photo_size):
-        with pytest.raises(ImageError, match="device"):
+        with pytest.raises(ImageError, match="not a regular file"):
             read(tmp_path / "pipe.png")
 
 
@@ -149,15 +165,6 @@ def test_files_folders_and_patterns(tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir(exist_ok=True)
         with pytest.raises(ImageError, match=expected):
             found(word)
-
-
-@pytest.mark.parametrize("options", [{}, {"sigma": 0.1}, {"sigma": 0.9, "blur": 5}, {"blur": 0}, {"invert": True}])
-def test_edges_are_those_that_models_are_trained_on(options: dict[str, float]) -> None:
-    for seed, shape in enumerate([(40, 60), (97, 31), (8, 8)]):
-        image = photo_like(*shape, seed=seed)
-        assert np.array_equal(find_edges(image, **options), edge_map(image[..., ::-1].copy(), **options))
-        grey = image[..., 0].copy()
-        assert np.array_equal(find_edges(grey, **options), edge_map(grey[..., None], **options))
 
 
 def test_only_what_is_hidden_below_the_folder_is_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The samplers: against the exact answers of known denoisers, and against those of the trainer."""
+"""The samplers, against the exact answers of known denoisers, with arrays of NumPy and of torch."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from small_denoisers import STEPS, alpha_bar, known_images
 
-from viewer.modes.diffuse.noise import PageNoise
-from viewer.samplers import Floats, ddim, ddpm, dpm_solver, even_ratios, even_times, renoised
+from trainer.contract.samplers import add_noise, ddim, ddpm, dpm_solver, even_ratios, even_times
+from viewer.modes.diffuse.noise import Floats, PageNoise
 
 PREDICTIONS = ("epsilon", "x0", "v")
 SHARES = alpha_bar()
@@ -89,7 +89,7 @@ def test_ancestral_sampling_draws_from_the_whole_cloud() -> None:
 
 def test_a_image_with_noise_put_on_is_itself_again_where_nothing_is_better() -> None:
     known, image = schedule("x0"), known_images()
-    noisy = renoised(known, image, 300, gaussian(6)(image.shape))
+    noisy = add_noise(known, image, 300, gaussian(6)(image.shape))
     assert (noisy - SHARES[299] ** 0.5 * image).std() == pytest.approx((1 - SHARES[299]) ** 0.5, rel=0.1)
     assert np.abs(last(ddim(exact(known, image), known, noisy, 300, 10), 10) - image).max() < 1e-3
 
@@ -113,9 +113,8 @@ def test_no_steps_to_take_is_an_error(start: int, steps: int, expected: str) -> 
 
 @pytest.mark.parametrize("prediction", PREDICTIONS)
 @pytest.mark.parametrize("start", [STEPS, 300])
-def test_the_trainers_samplers_are_the_same(prediction: str, start: int) -> None:
+def test_torch_and_numpy_give_the_same(prediction: str, start: int) -> None:
     torch = pytest.importorskip("torch")
-    from trainer.contract import samplers as other
 
     known = schedule(prediction, COSINE)
     torch.manual_seed(0)
@@ -137,15 +136,15 @@ def test_the_trainers_samplers_are_the_same(prediction: str, start: int) -> None
     x = gaussian(7)((2, 3, 8, 8))
     image = torch.from_numpy(x.copy())
     pairs = [
-        (ddpm(in_numpy, known, x, 200, gaussian(8)), other.ddpm(in_torch, known, image, 200, noise_in_torch(8))),
+        (ddpm(in_numpy, known, x, 200, gaussian(8)), ddpm(in_torch, known, image, 200, noise_in_torch(8))),
         (ddpm(in_numpy, known, x, start, gaussian(8), steps=40),
-         other.ddpm(in_torch, known, image, start, noise_in_torch(8), steps=40)),
-        (ddim(in_numpy, known, x, start, 25), other.ddim(in_torch, known, image, start, 25)),
+         ddpm(in_torch, known, image, start, noise_in_torch(8), steps=40)),
+        (ddim(in_numpy, known, x, start, 25), ddim(in_torch, known, image, start, 25)),
         (ddim(in_numpy, known, x, start, 25, eta=0.5, noise=gaussian(9), limit=0),
-         other.ddim(in_torch, known, image, start, 25, eta=0.5, noise=noise_in_torch(9), limit=0)),
-        (dpm_solver(in_numpy, known, x, start, 15), other.dpm_solver(in_torch, known, image, start, 15)),
+         ddim(in_torch, known, image, start, 25, eta=0.5, noise=noise_in_torch(9), limit=0)),
+        (dpm_solver(in_numpy, known, x, start, 15), dpm_solver(in_torch, known, image, start, 15)),
         (dpm_solver(in_numpy, known, x, start, 15, eta=0.5, noise=gaussian(9)),
-         other.dpm_solver(in_torch, known, image, start, 15, eta=0.5, noise=noise_in_torch(9))),
+         dpm_solver(in_torch, known, image, start, 15, eta=0.5, noise=noise_in_torch(9))),
     ]  # fmt: skip
     for ours, theirs in pairs:
         for (index, found), (their_index, expected) in zip(ours, theirs, strict=True):

@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from waiting import HANG_SECONDS, Gate, wait_until
 
+from trainer.contract.edges import edge_map
 from viewer.__main__ import main
 from viewer.app import run_live, run_scripted
-from viewer.edges import find_edges
 from viewer.files.png import read_recipe
 from viewer.keys import NAMES, Event, decode_character, parse_keys
 from viewer.latents import slerp
@@ -62,7 +62,7 @@ def test_arrows_lead_through_the_images_and_s_saves_the_result(edges_path: Path,
     work.close()
     model = open_model(edges_path)
     saved = tmp_path / "edges-0001.png"
-    edges = find_edges(cv2.imread(str(paths[1])))
+    edges = edge_map(cv2.imread(str(paths[1]))[..., ::-1].copy())
     expected = Translator(model).translate(np.repeat(edges[..., None], 3, axis=2))
     assert np.array_equal(cv2.imread(str(saved)), expected)
     recipe = read_recipe(saved)
@@ -110,7 +110,7 @@ def test_a_image_that_cannot_be_read_any_more_is_said_and_the_others_go_on(edges
     display = make.FakeDisplay([], interactive=False)
     run_scripted(work, display, parse_keys("right,right,s"))
     work.close()
-    assert work.failures == [f"{paths[1]}: no such file"]
+    assert work.failures == [f"{paths[1]}: no such file or directory"]
     assert read_recipe(tmp_path / "edges-0001.png")["image"] == "photo2.png"
 
 
@@ -169,7 +169,7 @@ def test_a_folder_is_written_without_a_screen(
         (["{edges}", "{folder}/gone.png"], "gone.png: no such file"),
         (["{edges}", "{folder}/gone*.png"], "no file matches this pattern"),
         (["{edges}", "{folder}/empty"], "found no images in this folder"),
-        (["{edges}", "{folder}/notes.txt"], "not an image that can be read"),
+        (["{edges}", "{folder}/notes.txt"], "not an image (JPEG"),
         (["{edges}", "{folder}/notes.txt", "{folder}/gone.png"], "none of 2 files is an image that can be used"),
         (["{generator}", "{folder}/photo0.png"], "found a generator, expected a translator"),
         (["{folder}/notes.txt", "{folder}/photo0.png"], "not an ONNX model"),

@@ -197,7 +197,7 @@ def test_a_image_that_cannot_be_opened_is_not_saved(
     work.settle(0.0)
     press(work, "pageup,s")
     work.settle(1.0)
-    assert "broken.png: not an image that can be read" in work.title()
+    assert "broken.png: truncated" in work.title()
     work.settle(9.0)  # the notice is gone
     assert "cannot be opened" in work.title()
     press(work, "pageup,s")
@@ -206,7 +206,7 @@ def test_a_image_that_cannot_be_opened_is_not_saved(
     assert {path.name for path in out.iterdir()} == {"second-0001.png"}
     flags = ["--display", "none", "--keys", "pagedown,s", "--out", tmp_path / "other"]
     assert run(twice_path, three[0], three[2], *flags) == 2
-    assert capsys.readouterr().err.startswith(f"error: {three[2]}: not an image that can be read")
+    assert capsys.readouterr().err.startswith(f"error: {three[2]}: truncated")
     assert not (tmp_path / "other").exists()
 
 

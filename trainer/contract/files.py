@@ -1,46 +1,93 @@
-"""Files that are written whole or not at all, whatever happens in between."""
+"""Files that are written whole or not at all: under a hidden, partial name until the disk holds all of them."""
 
 import contextlib
 import errno
 import glob
 import hashlib
 import os
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
-_STALE_SECONDS = 3600  # no writer rests for so long: what has not grown since was left behind by a kill
+_STALE_SECONDS: Final = 3600  # no writer rests for so long: what has not grown since was left behind by a kill
+
+_partial: Final[set[Path]] = set()  # being written, in any thread
 
 
 @contextlib.contextmanager
 def replacing(path: Path, force: bool = True) -> Iterator[BinaryIO]:
-    """Write a file under a temporary name in its folder; on success it takes the place of ``path`` in one step.
+    """Write a file under a partial name in its folder; on success it takes the place of ``path`` in one step.
 
-    Whatever interrupts the body, the old file stays as it was and the temporary one is removed. Raises ``OSError``;
+    Whatever interrupts the body, the old file stays as it was and the partial one is removed. Raises ``OSError``;
     without ``force``, ``FileExistsError`` where there is a file by then: nothing is ever overwritten by surprise.
     """
-    if path.exists() and not force:
-        raise FileExistsError(errno.EEXIST, "exists already", str(path))
-    _sweep(path)
-    temporary = path.with_name(f".{_short(path.name)}.{os.getpid()}.part")
-    try:
-        with temporary.open("wb") as file:
+    with partial_of(path) as partial:
+        if not force and path.exists():
+            raise _exists(path)
+        with partial.open("xb") as file:
             yield file
             sync(file)
         if force:
-            temporary.replace(path)
+            partial.replace(path)
         else:
-            _take_free_name(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+            put_in_place(partial, path)
     sync_folder(path.parent)
 
 
-def replace_bytes(path: Path, data: bytes) -> None:
-    """Write a file so that a kill at any moment leaves the old one or the whole new one. Raises ``OSError``."""
-    with replacing(path) as file:
-        file.write(data)
+def replace_bytes(path: Path, data: bytes, force: bool = True) -> None:
+    """Write a file so that a kill at any moment leaves the old one or the whole new one. Raises as ``replacing``."""
+    with replacing(path, force) as file:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(file.fileno(), view) :]
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file that is not there yet. Raises ``FileExistsError``, ``OSError``; nothing is left behind then."""
+    replace_bytes(path, data, force=False)
+
+
+@contextlib.contextmanager
+def partial_of(path: Path, suffix: str = ".part") -> Iterator[Path]:
+    """Where a file can lie while it is being written; what still lies there at the end is removed.
+
+    ``suffix``: for whoever tells kinds of files by it; else nobody who looks for images finds this one.
+    """
+    start = f".{_short(path.name)}"
+    partial = path.with_name(f"{start}.{os.getpid()}.{threading.get_ident()}{suffix}")
+    _partial.add(partial)
+    try:
+        for left in path.parent.glob(f"{glob.escape(start)}.*.part"):  # by killed writers of this file
+            with contextlib.suppress(OSError):
+                if time.time() - left.stat().st_mtime > _STALE_SECONDS:
+                    left.unlink()
+        partial.unlink(missing_ok=True)  # a kill's, which may be another name of a whole file: not to be written to
+        yield partial
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        _partial.discard(partial)
+
+
+def put_in_place(partial: Path, path: Path) -> None:
+    """Give a whole file its name. Raises ``FileExistsError`` where there is another one, and ``OSError``."""
+    try:
+        os.link(partial, path)  # at once, and never over another file, as a rename would be
+    except FileExistsError:
+        raise _exists(path) from None
+    except OSError:  # a file system without links
+        if os.path.lexists(path):
+            raise _exists(path) from None
+        partial.rename(path)
+
+
+def abandon() -> None:
+    """Remove what lies under partial names: the program ends in the middle of it."""
+    for partial in list(_partial):
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def sync(file: BinaryIO) -> None:
@@ -64,27 +111,11 @@ def cache() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "utsuroi"
 
 
-def _take_free_name(temporary: Path, path: Path) -> None:
-    """Rename, but never over a file that appeared in the meantime."""
-    try:
-        path.hardlink_to(temporary)
-    except FileExistsError:
-        raise FileExistsError(errno.EEXIST, "exists already", str(path)) from None
-    except OSError:  # a file system without links
-        if path.exists():
-            raise FileExistsError(errno.EEXIST, "exists already", str(path)) from None
-        temporary.replace(path)
+def _exists(path: Path) -> FileExistsError:
+    return FileExistsError(errno.EEXIST, "exists already", str(path))
 
 
 def _short(name: str) -> str:
     """A name to which more can be added: file systems end names at 255 bytes."""
     data = os.fsencode(name)
     return name if len(data) <= 200 else hashlib.sha256(data).hexdigest()
-
-
-def _sweep(path: Path) -> None:
-    """Remove what killed writers of this file have left."""
-    for left in path.parent.glob(f".{glob.escape(_short(path.name))}.*.part"):
-        with contextlib.suppress(OSError):
-            if time.time() - left.stat().st_mtime > _STALE_SECONDS:
-                left.unlink()

@@ -6,14 +6,16 @@ not been looked at here.
 
 import re
 import struct
+import warnings
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import BytesIO
 
 MOST_PIXELS = 100_000_000
 MOST_DEEP_PIXELS = 50_000_000  # with alpha or 16 bits, which take twice the memory and more
 MOST_SCANS = 100  # of a JPEG: each goes over all its pixels, and encoders write about ten
-FORMATS = "JPEG, PNG, BMP, GIF, WebP"
+FORMATS = "JPEG, PNG, BMP, GIF, WebP, TIFF, PPM"
 
 
 class Unreadable(Exception):
@@ -30,6 +32,10 @@ class Header:
     plain: bool = True  # 8 bits a channel and no alpha
     orientation: int = 1  # EXIF, 1..8
     rgb: bool = True  # stored in three colours, where the format tells: not grey, CMYK, a palette or with alpha
+    deep: bool = False  # 16 bits a channel
+    cmyk: bool = False
+    grey_alpha: bool = False  # stored as grey and alpha, which OpenCV gives as colours
+    by_pillow: bool = False  # OpenCV would not read it, or not all of it
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -97,13 +103,13 @@ def _read_jpeg(data: bytes) -> Header:
         raise Unreadable(f"a JPEG of {scans} scans, at most {MOST_SCANS}")
     if size[2] == 4 and not adobe:
         raise Unreadable("CMYK without an Adobe marker: its polarity is not known")
-    return Header("JPEG", size[0], size[1], True, orientation, rgb=size[2] == 3)
+    return Header("JPEG", size[0], size[1], True, orientation, rgb=size[2] == 3, cmyk=size[2] == 4)
 
 
 def _read_png(data: bytes) -> Header:
     """Walk all chunks and check their CRC: newer versions of OpenCV show a damaged image as far as it goes."""
     width, height, depth, colour = struct.unpack_from(">IIBB", data, 16)
-    position, plain, orientation = 8, depth <= 8 and colour not in (4, 6), 1
+    position, plain, orientation, by_pillow = 8, depth <= 8 and colour not in (4, 6), 1, False
     while True:
         length, kind = struct.unpack_from(">I4s", data, position)
         end = position + 8 + length
@@ -111,9 +117,12 @@ def _read_png(data: bytes) -> Header:
         if kind[:1].isupper() and zlib.crc32(memoryview(data)[position + 4 : end]) != crc:
             raise Unreadable("damaged")
         if kind == b"IEND":
-            return Header("PNG", width, height, plain, orientation, rgb=colour == 2)
+            return Header(
+                "PNG", width, height, plain, orientation,
+                rgb=colour == 2, deep=depth == 16, grey_alpha=colour == 4 or by_pillow, by_pillow=by_pillow,
+            )  # fmt: skip
         if kind == b"tRNS":
-            plain = False
+            plain, by_pillow = False, colour == 0 and depth <= 8
         elif kind == b"eXIf":
             orientation = _orientation(data[position + 8 : end])
         position = end + 4
@@ -198,6 +207,40 @@ def _read_webp(data: bytes) -> Header:
     return Header("WebP", width, height, plain=not data[20] & 0x10, orientation=orientation)
 
 
+def _read_by_pillow(data: bytes) -> Header:
+    from PIL import Image  # takes time to load, and few images need it
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of sizes, which are checked here
+            opened = Image.open(BytesIO(data), formats=("TIFF", "PPM"))
+            frames = int(getattr(opened, "n_frames", 1))
+            orientation = opened.getexif().get(0x0112, 1)
+    except Image.DecompressionBombError:
+        raise Unreadable(f"more than {MOST_PIXELS // 1_000_000} million pixels") from None
+    except MemoryError:
+        raise
+    except Exception:  # Pillow raises a dozen kinds for damaged files
+        raise Unreadable("damaged") from None
+    tags = getattr(opened, "tag_v2", {})
+    if tags.get(_SUBFILE, 0) == 1:
+        raise Unreadable(f"a raw photograph, expected {FORMATS}")
+    if frames > 1:
+        raise Unreadable(f"a {opened.format} of {frames} images")
+    if opened.mode == "F":
+        raise Unreadable("pixels that are fractions, expected 8 or 16 bits")
+    bits = tags.get(_BITS, 8)
+    deep = opened.mode.startswith("I") or any(bit > 8 for bit in (bits if isinstance(bits, tuple) else (bits,)))
+    return Header(
+        str(opened.format), *opened.size, not deep and opened.mode in ("1", "L", "P", "RGB", "CMYK"),
+        orientation if orientation in range(1, 9) else 1,
+        rgb=opened.mode == "RGB", deep=deep, cmyk=opened.mode == "CMYK", grey_alpha=opened.mode == "LA",
+        by_pillow=not deep,
+    )  # fmt: skip
+
+
+_SUBFILE = 254  # TIFF tag: 1 where the first image is a small one of another, as in raw photographs
+_BITS = 258  # TIFF tag: a sample
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 _READERS: tuple[tuple[re.Pattern[bytes], Callable[[bytes], Header]], ...] = (
     (re.compile(rb"\xff\xd8\xff"), _read_jpeg),
@@ -205,11 +248,11 @@ _READERS: tuple[tuple[re.Pattern[bytes], Callable[[bytes], Header]], ...] = (
     (re.compile(rb"BM", re.DOTALL), _read_bmp),
     (re.compile(rb"GIF8[79]a"), _read_gif),
     (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), _read_webp),
+    (re.compile(rb"II\*\0|MM\0\*|P[1-6]\s"), _read_by_pillow),
 )
 _OTHERS = (
     (re.compile(rb".{4}ftypavi[fs]", re.DOTALL), "an AVIF"),
     (re.compile(rb".{4}ftyp(?:hei[cmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL), "a HEIC"),
-    (re.compile(rb"II\*\0|MM\0\*"), "a TIFF or raw photograph"),
     (re.compile(rb"\0\0\0\x0cJXL |\xff\x0a"), "a JPEG XL"),
     (re.compile(rb"\x93NUMPY"), "a .npy file"),
 )

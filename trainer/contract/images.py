@@ -9,6 +9,8 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TypeAlias
 
@@ -50,7 +52,37 @@ def decode(data: bytes, header: Header, target: int = 0) -> np.ndarray:
     the time. On photographs it moves the averaged result by 0.2 to 1.3 of 255 in the mean, as averaging twice does;
     sides with a remainder would be stretched, for up to 4.
     """
-    flags = cv2.IMREAD_COLOR if header.plain else cv2.IMREAD_UNCHANGED
+    image = _pixels(data, header, target)
+    if image.ndim == 2:
+        image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+    elif image.shape[2] == 4:
+        image = on_white(image)
+    return _upright(image, header.orientation)
+
+
+@dataclass(frozen=True)
+class Layers:
+    """An image, upright, and what is left out where it is laid on white."""
+
+    image: np.ndarray  # u8 [h, w, 3] BGR
+    alpha: np.ndarray | None  # u8 [h, w]; None: opaque
+    grey: bool  # it came without colours
+
+
+def decode_layers(data: bytes, header: Header) -> Layers:
+    """The image with its alpha beside it. Raises ``Unreadable``."""
+    image = _upright(_pixels(data, header), header.orientation)
+    if image.ndim == 2:
+        return Layers(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR), None, grey=True)
+    alpha = np.ascontiguousarray(image[..., 3]) if image.shape[2] == 4 and image[..., 3].min() < 255 else None
+    return Layers(np.ascontiguousarray(image[..., :3]), alpha, header.grey_alpha)
+
+
+def _pixels(data: bytes, header: Header, target: int = 0) -> np.ndarray:
+    """What is stored, u8 [h, w], [h, w, 3] BGR or [h, w, 4] BGRA; see ``decode``. Raises ``Unreadable``."""
+    if header.by_pillow:
+        return _pixels_by_pillow(data, header)
+    flags = cv2.IMREAD_UNCHANGED
     if header.format == "JPEG" and target:
         sides = (header.width, header.height)
         for factor, reduced in ((8, cv2.IMREAD_REDUCED_COLOR_8), (4, cv2.IMREAD_REDUCED_COLOR_4),
@@ -71,11 +103,21 @@ def decode(data: bytes, header: Header, target: int = 0) -> np.ndarray:
         image = cv2.convertScaleAbs(image, alpha=1 / 257)
     if image.dtype != np.uint8:
         raise Unreadable(f"{image.dtype} values, expected 8 or 16 bits")
-    if image.ndim == 2 or image.shape[2] == 1:
-        image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
-    elif image.shape[2] == 4:
-        image = on_white(image)
-    return _upright(image, header.orientation)
+    return image[..., 0] if image.shape[2:] == (1,) else image
+
+
+def _pixels_by_pillow(data: bytes, header: Header) -> np.ndarray:
+    from PIL import Image
+
+    try:
+        opened = Image.open(BytesIO(data), formats=(header.format,))
+        clear = opened.mode in ("LA", "La", "RGBA", "RGBa", "PA") or "transparency" in opened.info
+        pixels = np.asarray(opened.convert("RGBA" if clear else "L" if opened.mode in ("1", "L") else "RGB"))
+    except MemoryError:
+        raise
+    except Exception:  # Pillow raises a dozen kinds for damaged files
+        raise Unreadable(f"a {header.format} that cannot be decoded") from None
+    return pixels if pixels.ndim == 2 else np.ascontiguousarray(pixels[..., [2, 1, 0, 3][: pixels.shape[2]]])
 
 
 def on_white(image: np.ndarray) -> np.ndarray:

@@ -1,29 +1,33 @@
-"""From noise to images: generators that give the image after every step, so that a caller can stop at any.
+"""Samplers of diffusion models, for NumPy arrays and torch tensors alike: generators that yield the images after every
+step, so that a caller can stop at any.
 
-``predict(x, t)`` asks the network about images x [n, c, h, w] that are all at step t, a whole number from 0. The
-schedule is that of a denoiser's card: ``prediction`` (epsilon, x0 or v) and ``alpha_bar``. ``start`` steps of noise are
-in the given x: as many as the schedule has for pure noise, fewer for an image with the noise of step ``start`` - 1.
-``noise(shape)`` gives standard normal numbers. The image that a prediction amounts to is kept within ±``limit`` (0:
-anywhere). Scalars are computed in float64.
+``predict(x, t)`` is the network on images x, f32 [n, c, h, w], all at step t, a whole number from 0. The schedule is
+that of a denoiser's card: ``prediction`` (epsilon, x0 or v) and ``alpha_bar`` (ᾱ of every step). ``start`` steps of
+noise are in x: all of the schedule for pure noise, fewer for an image with the noise of step ``start`` - 1.
+``noise(shape)`` gives standard normal numbers. The predicted x₀ is clipped to ±``limit`` (0: not at all). Scalars are
+computed in float64 and enter as Python floats, so that arrays stay f32.
 
-Raises ``ValueError`` where there are no steps to take.
+All raise ``ValueError`` where there are no steps to take.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
-from torch import Tensor
 
-Predict = Callable[[Tensor, int], Tensor]
-Noise = Callable[[Sequence[int]], Tensor]
+Array: TypeAlias = Any  # of NumPy or of torch
+Predict: TypeAlias = Callable[[Array, int], Array]
+Noise: TypeAlias = Callable[[Sequence[int]], Array]
 Schedule = Mapping[str, Any]
-LEAST_LOG_RATIO = -5.0  # half the logarithm of signal to noise: below, there is no image yet to take small steps for
+Sampler = Literal["ddim", "ddpm", "dpm"]
+
+SAMPLERS: Final[tuple[Sampler, ...]] = ("ddim", "ddpm", "dpm")
+_LEAST_LOG_RATIO: Final = -5.0  # half the logarithm of signal to noise: below, there is no image yet to take steps for
 
 
 def ddpm(
-    predict: Predict, schedule: Schedule, x: Tensor, start: int, noise: Noise, *, steps: int = 0, limit: float = 1.0
-) -> Iterator[tuple[int, Tensor]]:
+    predict: Predict, schedule: Schedule, x: Array, start: int, noise: Noise, *, steps: int = 0, limit: float = 1.0
+) -> Iterator[tuple[int, Array]]:
     """Ancestral sampling (Ho et al. 2020, algorithm 2, with the variance of q(x_s | x_t, x₀)), in ``start`` steps or in
     fewer: it is DDIM with η = 1 (Song et al. 2021, section 4.1)."""
     return ddim(predict, schedule, x, start, steps or start, eta=1.0, noise=noise, limit=limit)
@@ -32,70 +36,69 @@ def ddpm(
 def ddim(
     predict: Predict,
     schedule: Schedule,
-    x: Tensor,
+    x: Array,
     start: int,
     steps: int,
     *,
     eta: float = 0.0,
     noise: Noise | None = None,
     limit: float = 1.0,
-) -> Iterator[tuple[int, Tensor]]:
+) -> Iterator[tuple[int, Array]]:
     """Song et al. 2021, "Denoising Diffusion Implicit Models", equations 12 and 16. Yields (0, x), (1, x), ...
 
     No more than ``start`` steps. ``eta`` 0..1: how much new noise each step but the last adds; 0 needs no ``noise``.
     """
     times = even_times(schedule, start, steps)
     for index, t in enumerate(times):
-        now = share(schedule, t)
-        then = share(schedule, times[index + 1]) if index + 1 < len(times) else 1.0
-        image = cleaned(schedule, predict(x, t), x, now, limit)
+        now = alpha_bar(schedule, t)
+        then = alpha_bar(schedule, times[index + 1]) if index + 1 < len(times) else 1.0
+        image = predict_x0(schedule, predict(x, t), x, t, limit)
         direction = (x - now**0.5 * image) / (1 - now) ** 0.5
-        deviation = eta * ((1 - then) / (1 - now) * (1 - now / then)) ** 0.5
-        x = then**0.5 * image + max(1 - then - deviation**2, 0.0) ** 0.5 * direction
-        if deviation and noise is not None:
-            x = x + deviation * noise(tuple(x.shape))
+        std = eta * ((1 - then) / (1 - now) * (1 - now / then)) ** 0.5  # equation 16
+        x = then**0.5 * image + max(1 - then - std**2, 0.0) ** 0.5 * direction
+        if std and noise is not None:
+            x = x + std * noise(tuple(x.shape))
         yield index, x
 
 
 def dpm_solver(
     predict: Predict,
     schedule: Schedule,
-    x: Tensor,
+    x: Array,
     start: int,
     steps: int,
     *,
     eta: float = 0.0,
     noise: Noise | None = None,
     limit: float = 1.0,
-) -> Iterator[tuple[int, Tensor]]:
+) -> Iterator[tuple[int, Array]]:
     """DPM-Solver++(2M), and with ``eta`` 1 SDE-DPM-Solver++(2M) (Lu et al. 2022, "DPM-Solver++"). Yields (0, x), ...
 
     No more than ``start`` steps, even in λ, half the logarithm of signal to noise. The first step and the last, at
     whose end no noise is left, are of first order. ``eta`` 0..1: how much new noise each step but the last adds.
     """
     times = even_ratios(schedule, start, steps)
-    previous: tuple[Tensor, float] | None = None  # the last step's image, and its length in λ
+    previous: tuple[Array, float] | None = None  # the last step's image, and its length in λ
     for index, t in enumerate(times):
-        now = share(schedule, t)
-        image = cleaned(schedule, predict(x, t), x, now, limit)
+        image = predict_x0(schedule, predict(x, t), x, t, limit)
         if index + 1 == len(times):
             yield index, image
             return
-        then = share(schedule, times[index + 1])
-        length = log_ratio(then) - log_ratio(now)
+        now, then = alpha_bar(schedule, t), alpha_bar(schedule, times[index + 1])
+        length = float(_log_ratio(then) - _log_ratio(now))
         ahead = image
         if previous is not None:
             ahead = image + (image - previous[0]) * (length / (2 * previous[1]))
-        keep = ((1 - then) / (1 - now)) ** 0.5 * np.exp(-eta * length).item()
-        x = keep * x - then**0.5 * np.expm1(-(1 + eta) * length).item() * ahead
+        keep = ((1 - then) / (1 - now)) ** 0.5 * float(np.exp(-eta * length))
+        x = keep * x - then**0.5 * float(np.expm1(-(1 + eta) * length)) * ahead
         if eta and noise is not None:
-            x = x + (-(1 - then) * np.expm1(-2 * eta * length).item()) ** 0.5 * noise(tuple(x.shape))
+            x = x + float(-(1 - then) * np.expm1(-2 * eta * length)) ** 0.5 * noise(tuple(x.shape))
         previous = image, length
         yield index, x
 
 
-def finished(steps: Iterator[tuple[int, Tensor]]) -> Tensor:
-    """What is there after the last step."""
+def finished(steps: Iterator[tuple[int, Array]]) -> Array:
+    """The image after the last step."""
     for _, x in steps:  # noqa: B007 - and nothing of those before is kept
         pass
     return x
@@ -103,15 +106,15 @@ def finished(steps: Iterator[tuple[int, Tensor]]) -> Tensor:
 
 def even_times(schedule: Schedule, start: int, steps: int) -> list[int]:
     """Steps t of a schedule, from ``start`` - 1 down, evenly spaced; a last jump leads from the lowest to no noise."""
-    count = checked(schedule, start, steps)
+    count = _checked(schedule, start, steps)
     return [start * (count - index) // count - 1 for index in range(count)]
 
 
 def even_ratios(schedule: Schedule, start: int, steps: int) -> list[int]:
     """Steps t from ``start`` - 1 down to 0, evenly spaced in λ as far as whole numbers can be."""
-    count = checked(schedule, start, steps)
-    ratios = log_ratio(np.asarray(schedule["alpha_bar"][:start], dtype=np.float64))
-    wanted = np.linspace(max(ratios[-1], LEAST_LOG_RATIO), ratios[0], count)
+    count = _checked(schedule, start, steps)
+    ratios = _log_ratio(np.asarray(schedule["alpha_bar"][:start], dtype=np.float64))
+    wanted = np.linspace(max(float(ratios[-1]), _LEAST_LOG_RATIO), ratios[0], count)
     times = [start - 1]
     for index in range(1, count):
         nearest = int(np.abs(ratios - wanted[index]).argmin())
@@ -119,7 +122,7 @@ def even_ratios(schedule: Schedule, start: int, steps: int) -> list[int]:
     return times
 
 
-def checked(schedule: Schedule, start: int, steps: int) -> int:
+def _checked(schedule: Schedule, start: int, steps: int) -> int:
     """How many steps there will be. Raises ``ValueError``."""
     known = len(schedule["alpha_bar"])
     if not 1 <= start <= known:
@@ -129,22 +132,30 @@ def checked(schedule: Schedule, start: int, steps: int) -> int:
     return min(steps, start)
 
 
-def share(schedule: Schedule, t: int) -> float:
+def alpha_bar(schedule: Schedule, t: int) -> float:
+    """ᾱ at step t: the share of the image's variance that is left."""
     return float(schedule["alpha_bar"][t])
 
 
-def log_ratio(alpha_bar: Any) -> Any:
-    """λ = ln(√ᾱ / √(1-ᾱ))."""
-    return (np.log(alpha_bar) - np.log1p(-alpha_bar)) / 2
+def add_noise(schedule: Schedule, image: Array, start: int, noise: Array) -> Array:
+    """An image after ``start`` steps of noise (Ho et al. 2020, equation 4)."""
+    signal, noised = alpha_bar(schedule, start - 1), 1 - alpha_bar(schedule, start - 1)
+    return signal**0.5 * image + noised**0.5 * noise
 
 
-def cleaned(schedule: Schedule, prediction: Tensor, x: Tensor, alpha_bar: float, limit: float) -> Tensor:
-    """The image that a prediction amounts to."""
-    signal, rest = alpha_bar**0.5, (1 - alpha_bar) ** 0.5
+def predict_x0(schedule: Schedule, prediction: Array, x: Array, t: int, limit: float = 1.0) -> Array:
+    """The image x₀ that a prediction at step t stands for."""
+    now = alpha_bar(schedule, t)
+    signal, noise = now**0.5, (1 - now) ** 0.5
     if schedule["prediction"] == "epsilon":
-        image = (x - rest * prediction) / signal
+        image = (x - noise * prediction) / signal
     elif schedule["prediction"] == "v":
-        image = signal * x - rest * prediction
+        image = signal * x - noise * prediction
     else:
         image = prediction
     return image.clip(-limit, limit) if limit else image
+
+
+def _log_ratio(alpha_bar: Any) -> Any:
+    """λ = ln(√ᾱ / √(1-ᾱ))."""
+    return (np.log(alpha_bar) - np.log1p(-alpha_bar)) / 2

@@ -3,9 +3,12 @@
 import os
 
 
-def printable(text: str | os.PathLike[str]) -> str:
-    """Text in one line: control characters, escape sequences and bytes that are not UTF-8 are shown as escapes."""
-    return "".join(character if character.isprintable() else _escaped(character) for character in os.fspath(text))
+def printable(text: str | os.PathLike[str], longest: int | None = None) -> str:
+    """Text in one line, cut to ``longest`` characters: control characters, escape sequences and bytes that are not
+    UTF-8 are shown as escapes."""
+    text = os.fspath(text)
+    shown = "".join(character if character.isprintable() else _escaped(character) for character in text[:longest])
+    return shown if longest is None or len(text) <= longest else shown + "…"
 
 
 def _escaped(character: str) -> str:

@@ -20,11 +20,11 @@ from tyro.conf import Positional
 from trainer import metrics
 from trainer.contract.errors import UserError, require
 from trainer.contract.files import replace_bytes
+from trainer.contract.text import printable
 from trainer.data.batches import open_data
 from trainer.data.batches.crops import LEAST_PX
 from trainer.data.batches.dataset import ImageDataset, Ragged
 from trainer.data.batches.stream import ordered
-from trainer.data.sources.npy import printable
 from trainer.distributed import World, seed_step
 from trainer.evaluation.features import FeatureExtractor, fit, open_classifier, open_features
 from trainer.family import Batch, Crops, DataSpec, Pairs

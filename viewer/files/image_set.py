@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from trainer.contract.errors import ImageError, UserError
 from trainer.contract.headers import Unreadable
 from trainer.contract.images import resize
+from trainer.contract.text import printable
 from trainer.data.sources import find_source, help_of_data
 from trainer.data.sources.base import ImageSource, OpenOptions
 from viewer.files.inputs import read_photo
 from viewer.files.png import Image
-from viewer.text import printable
 
 Labels = NDArray[np.int64]
 

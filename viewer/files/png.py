@@ -4,10 +4,11 @@ A recipe is a JSON value in a text chunk of the PNG (Portable Network Graphics s
 overwrites: names are numbered, and what is there under a name is whole.
 """
 
+import contextlib
 import json
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,15 +16,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.contract import images
 from trainer.contract.errors import ImageError
-from viewer.files.atomic import write_new
+from trainer.contract.files import write_new
+from trainer.contract.headers import Unreadable
 
 Image = NDArray[np.uint8]  # [h, w, 3] BGR
 
 PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _RECIPE: Final = b"utsuroi"  # keyword of the text chunk
 _HEADER_END: Final = len(PNG_SIGNATURE) + 25  # the IHDR chunk comes first and is 25 bytes long
-_LARGEST_FILE: Final = 2**28  # bytes of an image to be read
 _LARGEST_RECIPE: Final = 2**24  # bytes
 
 
@@ -152,13 +154,14 @@ def save_numbered(folder: Path, stem: str, data: bytes, beside: Mapping[str, byt
 
 def read_bytes(path: Path) -> bytes:
     """All of a regular file; a pipe is not waited for. Raises ``ImageError``."""
+    with naming(path):
+        return images.read_bytes(path)
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Raise ``ImageError`` with the name of the file, for ``Unreadable``."""
     try:
-        if not path.exists():
-            raise ImageError(f"{path}: no such file")
-        if not path.is_file():
-            raise ImageError(f"{path}: found a folder or device, expected an image")
-        if path.stat().st_size > _LARGEST_FILE:
-            raise ImageError(f"{path}: {path.stat().st_size} bytes, expected an image of at most {_LARGEST_FILE}")
-        return path.read_bytes()
-    except OSError as error:
-        raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from None
+        yield
+    except Unreadable as error:
+        raise ImageError(f"{path}: {error}") from None

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.contract import files
 from trainer.contract.errors import ImageError
-from viewer.files import atomic as files
 from viewer.files.inputs import Photo
 from viewer.files.png import Image, add_chunk, encode_png
 

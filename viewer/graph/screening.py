@@ -13,8 +13,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
+from trainer.contract.text import printable
 from viewer.graph.protobuf import BYTES, FIXED32, FIXED64, VARINT, Reader, WireError
-from viewer.text import printable
 
 _MOST_FIELDS: Final = 1_000_000  # that are read of a file; a large network has some ten thousand
 _MOST_NODES: Final = 500_000  # once functions are written out

@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.contract.text import printable
 from viewer.latents import Latents
 from viewer.model import Images, Model, ModelError, open_model
 from viewer.sessions.gain import DETAIL, SHARPENING, Gain
-from viewer.text import printable
 
 Details = NDArray[np.float32]  # [n, h, w, 3] BGR, in levels of 0..255, of either sign
 

@@ -8,10 +8,10 @@ from typing import Any, Final, TypeVar
 from tqdm import tqdm
 
 from trainer.contract.errors import ImageError, ViewerError
+from trainer.contract.text import printable
 from viewer.files.inputs import FILM_SUFFIXES, photo_size
 from viewer.files.results import SUFFIXES
 from viewer.model import Model
-from viewer.text import printable
 from viewer.worker import Worker
 
 _LOOK_SECONDS: Final = 0.02  # between looks at the worker

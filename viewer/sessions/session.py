@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 from trainer.contract.errors import ImageError, ViewerError
+from trainer.contract.text import printable
 from viewer import render
 from viewer.keys import Event
 from viewer.state import Effect, effect_of
-from viewer.text import printable
 from viewer.worker import Errands, Worker
 
 _NOTICE_SECONDS: Final = 4.0
@@ -99,7 +99,7 @@ class Session(ABC, Generic[State, Request, Made]):
 
     def notify(self, text: str, tone: render.Tone = "notice", seconds: float = _NOTICE_SECONDS) -> None:
         """Show a line of text for a while."""
-        self._notice, self.changed = (printable(text), tone, self.now + seconds), True
+        self._notice, self.changed = (printable(text, 400), tone, self.now + seconds), True
 
     def frame(self, strip: bool = True) -> render.Image:
         """The frame to show now, with a strip of text below the images or without."""

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from viewer.edges import find_edges
+from trainer.contract.edges import edge_map
 from viewer.files.inputs import Photo
 from viewer.files.png import Image, resize
 from viewer.files.results import bicubic
@@ -72,7 +72,9 @@ class Translator:
         """
         height, width = self.fitted(*photo.shape[:2])
         if self.how.kind == "edges":
-            edges = find_edges(resize(photo, height, width), sigma, self.how.blur, self.how.invert)
+            edges = edge_map(
+                cv2.cvtColor(resize(photo, height, width), cv2.COLOR_BGR2RGB), sigma, self.how.blur, self.how.invert
+            )
             return np.repeat(edges[..., None], self.layout.channels, axis=2)
         if self.palette:
             shrunk = np.asarray(cv2.resize(photo, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)

@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 
 from trainer.contract.errors import UserError
+from trainer.contract.text import printable
 from trainer.data.faces.affine import apply, turned
-from trainer.data.sources.npy import printable
 
 POINTS = 68
 JAW, BROWS, NOSE = slice(0, 17), slice(17, 27), slice(27, 36)

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from trainer.contract.errors import ImageError
+from trainer.contract.files import replace_bytes
+from trainer.contract.text import printable
 from trainer.data.sources.sidecar import fingerprint
-from viewer.files.atomic import write_over
 from viewer.files.image_set import LabelledSet
-from viewer.text import printable
 
 _LARGEST: Final = 2**28  # bytes
 _SUFFIX: Final = ".marks.txt"
@@ -107,7 +107,7 @@ class Marks:
         use = f"{_HEAD[1]}{of} --drop {self.path.name} -o OUT.npy"
         data = "\n".join([said, printable(use), *self._kept, *lines, ""]).encode("utf-8", "surrogateescape")
         try:
-            write_over(self.path, data)
+            replace_bytes(self.path, data)
         except OSError as error:
             raise ImageError(f"cannot write {self.path}: {error.strerror or error}") from None
         self._seen = _stamp(self.path)

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from trainer.contract.errors import ImageError, ViewerError
+from trainer.contract.text import printable
 from viewer import render
 from viewer.files.image_set import LabelledSet
 from viewer.files.png import Image, encode_png, save_numbered
@@ -25,7 +26,6 @@ from viewer.modes.dataset.selection import Marks
 from viewer.modes.dataset.state import ALL, DatasetState, reduce_dataset
 from viewer.sessions.classes import class_words
 from viewer.sessions.session import Session, check_saved_size
-from viewer.text import printable
 
 MARK: Final = (60, 60, 235)
 _FAINT: Final = render.TONES["hint"]

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.contract.samplers import Schedule
 from viewer.model import Images, Model, ModelError
-from viewer.samplers import Floats, Schedule
+from viewer.modes.diffuse.noise import Floats
 
 NO_CLASS = "none"  # name of the label beyond the classes, which stands for images of any
 

@@ -11,10 +11,11 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from viewer.latents import Latents, corner_numbers, normal, slerp
-from viewer.samplers import Floats
 
+Floats = NDArray[np.float32]
 _KEPT: Final = 8  # fields of noise: those of the corners, of two steps
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from trainer.contract.errors import ImageError
+from trainer.contract.samplers import SAMPLERS
 from viewer.model import Model
 from viewer.modes.diffuse.denoiser import Denoiser
 from viewer.modes.diffuse.sampling import Diffusion, Page, Settings
 from viewer.modes.diffuse.state import MOST_STEPS
 from viewer.replay import number_of
-from viewer.samplers import SAMPLERS
 from viewer.sessions.classes import Classes
 from viewer.state import LAST_SEED
 

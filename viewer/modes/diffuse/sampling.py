@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import cv2
 import numpy as np
 
+from trainer.contract.images import pad
+from trainer.contract.samplers import Sampler, add_noise, ddim, ddpm, dpm_solver, predict_x0
 from viewer import latents
 from viewer.files.inputs import read_photo
-from viewer.files.png import Image, resize
+from viewer.files.png import resize
 from viewer.model import Images, Model, ModelError
 from viewer.modes.diffuse.denoiser import Denoiser
-from viewer.modes.diffuse.noise import PageNoise
+from viewer.modes.diffuse.noise import Floats, PageNoise
 from viewer.modes.diffuse.state import Origin
-from viewer.samplers import Floats, Sampler, cleaned, ddim, ddpm, dpm_solver, renoised
 from viewer.sessions.classes import NO_CLASSES, Classes
 
 _PIXELS_A_RUN: Final = 4096  # more images at once gain little, and keep a key waiting
@@ -104,7 +104,7 @@ class Diffusion:
         """The images to begin with, u8 [n, h, w, 3] BGR, of the denoiser's size. Raises ``ViewerError``."""
         height, width = self.denoiser.height, self.denoiser.width
         if self.photos:
-            found = [squared(read_photo(self.photos[page.photos[number]]).on_white(), height, width)
+            found = [pad(read_photo(self.photos[page.photos[number]]).on_white(), height, width)
                      for number in numbers]  # fmt: skip
         else:
             assert self.generator is not None
@@ -199,7 +199,7 @@ class _Way:
             self._x = noise.draw(drawn, 0)
         else:
             images = np.float32(settings.strength) * denoiser.array(sources)
-            self._x = renoised(denoiser.schedule, images, start, noise.draw(drawn, 0)) if settings.noise else images
+            self._x = add_noise(denoiser.schedule, images, start, noise.draw(drawn, 0)) if settings.noise else images
 
         def more(_: Sequence[int]) -> Floats:
             self._stage += 1
@@ -224,7 +224,7 @@ class _Way:
         if self._last is None or not self._left:
             return self.noisy()
         x, prediction, t = self._last
-        return self._denoiser.images(cleaned(self._denoiser.schedule, prediction, x, t))
+        return self._denoiser.images(predict_x0(self._denoiser.schedule, prediction, x, t))
 
 
 def _sampled(
@@ -243,17 +243,3 @@ def _sampled(
         case "dpm":
             return dpm_solver(predict, denoiser.schedule, x, start, steps, eta=settings.eta, noise=noise)
     return ddim(predict, denoiser.schedule, x, start, steps, eta=settings.eta, noise=noise)
-
-
-def squared(image: Image, height: int, width: int) -> Image:
-    """A photograph of any proportions as [height, width, 3]: its edges are repeated outwards, as training pads."""
-    rows, columns = image.shape[:2]
-    factor = max(rows / height, columns / width)
-    fitted = resize(image, max(round(rows / factor), 1), max(round(columns / factor), 1))
-    down, across = height - fitted.shape[0], width - fitted.shape[1]
-    return np.asarray(
-        cv2.copyMakeBorder(
-            fitted, down // 2, down - down // 2, across // 2, across - across // 2, cv2.BORDER_REPLICATE
-        ),
-        np.uint8,
-    )

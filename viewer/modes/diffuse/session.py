@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from trainer.contract.errors import ImageError
+from trainer.contract.text import printable
 from viewer import render
 from viewer.files.png import encode_png, save_numbered
 from viewer.frame.sheet import Sheet
@@ -21,7 +22,6 @@ from viewer.modes.diffuse.state import DiffuseState, reduce_diffuse
 from viewer.modes.diffuse.trajectory import Way, WayKind
 from viewer.sessions.model_session import ModelSession
 from viewer.sessions.session import check_saved_size
-from viewer.text import printable
 
 _PREVIEW_SECONDS: Final = 0.2  # between looks at images under way: they should cost a few percent at most
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainer.contract.options import argument
+from trainer.contract.text import printable
 from viewer.mode import BUILT_IN, Context, LimitOptions, Mode, existing_model
-from viewer.text import printable
 
 
 @dataclass(frozen=True, kw_only=True)

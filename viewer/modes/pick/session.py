@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from trainer.contract.errors import ImageError
+from trainer.contract.text import printable
 from viewer import render
 from viewer.files.inputs import Photo, read_photo
 from viewer.files.png import Image, encode_png, read_recipe, save_numbered
@@ -18,7 +19,6 @@ from viewer.keys import Event
 from viewer.modes.pick import PickOptions
 from viewer.modes.pick.state import PickState, begin, reduce_pick
 from viewer.sessions.session import Session
-from viewer.text import printable
 
 
 class PickSession(Session[PickState, None, None]):

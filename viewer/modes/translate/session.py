@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from trainer.contract.text import printable
 from viewer import render
 from viewer.files.inputs import read_photo
 from viewer.files.png import Image
@@ -19,7 +20,6 @@ from viewer.sessions.model_session import ModelSession, exact_numbers
 from viewer.sessions.session import check_saved_size
 from viewer.sessions.translation import Condition, Translator, visible
 from viewer.state import next_seed
-from viewer.text import printable
 
 _KEPT: Final = 32  # images with their results, so that going back is at once
 

@@ -10,15 +10,16 @@ import numpy as np
 from tqdm import tqdm
 
 from trainer.contract.errors import ImageError
-from viewer.files.atomic import partial_of, put_in_place
-from viewer.files.inputs import FILM_SUFFIXES, LARGEST_PIXELS, Photo, is_film, read_photo
+from trainer.contract.files import partial_of, put_in_place
+from trainer.contract.headers import MOST_PIXELS
+from trainer.contract.text import printable
+from viewer.files.inputs import FILM_SUFFIXES, Photo, is_film, read_photo
 from viewer.files.png import Image
 from viewer.files.results import SUFFIXES, encode, errors_of, free_name, write_new
 from viewer.modes.upscale.session import recipe_of
 from viewer.sessions.headless import beside, made_folder, readable, say_written, signed, skip_or_stop
 from viewer.sessions.tiles import Tile
 from viewer.sessions.translation import Upscaler
-from viewer.text import printable
 
 _USUAL_RATE: Final = 25.0  # frames a second, of films that do not say
 _FILM: Final = ".mp4"
@@ -104,8 +105,8 @@ def _write_film(upscaler: Upscaler, path: Path, target: Path) -> None:
         there, frame = film.read()
         if not there:
             raise ImageError(f"{path}: not a film that can be read")
-        if frame.shape[0] * frame.shape[1] > LARGEST_PIXELS:
-            raise ImageError(f"{path}: far too large, expected at most {LARGEST_PIXELS} pixels")
+        if frame.shape[0] * frame.shape[1] > MOST_PIXELS:
+            raise ImageError(f"{path}: far too large, expected at most {MOST_PIXELS} pixels")
         rate = film.get(cv2.CAP_PROP_FPS)
         rate = rate if 0 < rate < 1000 else _USUAL_RATE
         total = int(film.get(cv2.CAP_PROP_FRAME_COUNT))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from trainer.contract.errors import ViewerError
+from trainer.contract.text import printable
 from viewer import render
 from viewer.files.inputs import Photo, read_photo
 from viewer.files.png import Image, encode_png, save_numbered
@@ -21,7 +22,6 @@ from viewer.sessions.model_session import ModelSession
 from viewer.sessions.session import check_saved_size
 from viewer.sessions.tiles import Tile
 from viewer.sessions.translation import Upscaler, paste, scaled
-from viewer.text import printable
 
 
 @dataclass(frozen=True, eq=False)

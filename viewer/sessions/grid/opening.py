@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Final
 
+from trainer.contract.text import printable
 from viewer.files.png import fit
 from viewer.frame.sheet import auto_scale
 from viewer.latents import Latents
@@ -20,7 +21,6 @@ from viewer.sessions.grid.state import (
 )
 from viewer.sessions.sheet_session import make_sheet
 from viewer.sessions.sheet_start import SheetStart, first_classes, first_gain, read_sheet_start
-from viewer.text import printable
 
 _MODES: Final[tuple[GridMode, ...]] = ("random", "interpolation", "mix")
 

@@ -6,6 +6,7 @@ by which readers refuse the shards, and the next writer of the same set removes 
 """
 
 import contextlib
+import glob
 import json
 import os
 import platform
@@ -165,7 +166,7 @@ def remove_unfinished(place: Path, own: bool = False) -> None:
     for name in marker.get("names", ()):
         shard = place.with_name(str(name))
         if shard.suffix == ".tar" and shard.parent == place.parent and index_of(shard) == place:
-            for left in (shard, shard.with_name(f".{name}.{process}.part")):
+            for left in (shard, *shard.parent.glob(f".{glob.escape(shard.name)}.{process}.*part")):
                 left.unlink(missing_ok=True)
     place.unlink(missing_ok=True)
 

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from trainer.contract.images import resize
-from trainer.data.sources.npy import printable
+from trainer.contract.text import printable
 from trainer.data.sources.npy_set import ImageSet
 from trainer.data.tools.stats.measure import Measured
 

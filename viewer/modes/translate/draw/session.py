@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import cv2
+
+from trainer.contract.edges import edge_map
 from trainer.contract.errors import ViewerError
 from viewer import render
-from viewer.edges import find_edges
 from viewer.files.inputs import read_photo
 from viewer.files.png import Image, encode_png, fit, is_drawing, save_numbered
 from viewer.keys import Event
@@ -201,4 +203,4 @@ def page_of(translator: Translator, state: DrawState, photo: Image, is_drawing: 
     fitted = fit(photo, state.easel.height, state.easel.width, nearest=drawn)  # no colour between two
     if is_drawing or how.kind != "edges":
         return fitted
-    return visible(find_edges(fitted, how.sigma, how.blur, how.invert)[..., None])
+    return visible(edge_map(cv2.cvtColor(fitted, cv2.COLOR_BGR2RGB), how.sigma, how.blur, how.invert)[..., None])
