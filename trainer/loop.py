@@ -23,6 +23,7 @@ from trainer.contract.errors import UserError
 from trainer.contract.text import printable
 from trainer.data.batches.augment import Augment
 from trainer.data.batches.stream import Stream, ordered
+from trainer.data.sources import help_of_data
 from trainer.distributed import World, leave, rank_of_environment, seed_step
 from trainer.ema import AveragedNets
 from trainer.exit_status import FAILED, MISTAKE, STOPPED
@@ -45,7 +46,8 @@ def main(family_class: type[Family], arguments: list[str] | None = None) -> NoRe
     code = 0
     sys.stdout, sys.stderr = ErrorIgnoringStream(sys.stdout), ErrorIgnoringStream(sys.stderr)
     try:
-        config: Any = parse(family_class.Config, arguments, f"{family_class.__doc__} The same command resumes a run.")
+        description = f"{family_class.__doc__} The same command resumes a run. --data takes {help_of_data()}."
+        config: Any = parse(family_class.Config, arguments, description)
         world = World(config)
         code = train(family_class, config, world)
     except UserError as error:
