@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainer.contract.errors import UserError
-from trainer.contract.sheet import layout
+from trainer.contract.sheet import find_layout
 from trainer.data.__main__ import main
 from trainer.data.sources.npy_set import ImageSet, writing
 from trainer.data.sources.sidecar import Sidecar
@@ -195,10 +195,12 @@ def test_a_table_is_cut_along_its_margins(tmp_path: Path, margin: int, border: i
 
 
 def test_a_layout_that_does_not_fit_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(UserError, match="4 columns and 3 rows with 3 px"):
-        layout("t.png", sheet(3, 4, 2, 2), 3, 4, 3)
-    cv2.imwrite(str(tmp_path / "t.png"), sheet(3, 4, 2, 2))
-    assert "expected --rows and --columns" in refusal(capsys, "select", tmp_path / "t.png", "-o", tmp_path / "x.npy")
+    with pytest.raises(UserError, match=r"t\.png: 38x23 pixels are not 3 rows and 4 columns with 3 between"):
+        find_layout(Path("t.png"), sheet(3, 4, 2, 2), {}, 3, 4, 3)
+    cv2.imwrite(str(tmp_path / "t.png"), np.random.default_rng(0).integers(0, 256, (23, 38, 3), np.uint8))
+    assert "expected --rows, --columns and --margin" in refusal(
+        capsys, "select", tmp_path / "t.png", "-o", tmp_path / "x.npy"
+    )
 
 
 def test_a_sheet_of_the_viewer_says_its_own_layout(tmp_path: Path) -> None:
@@ -219,8 +221,12 @@ def test_what_a_table_says_is_not_believed(tmp_path: Path, capsys: pytest.Captur
         chunk = struct.pack(">I", len(body)) + b"tEXt" + body + struct.pack(">I", zlib.crc32(b"tEXt" + body))
         (tmp_path / "t.png").write_bytes(data[:33] + chunk + data[33:])
         options = () if "gap" not in recipe else ("--margin", 9)
-        line = refusal(capsys, "select", tmp_path / "t.png", *options, "-o", tmp_path / "x.npy")
-        assert "t.png" in line
+        if options or "image" in recipe:
+            line = refusal(capsys, "select", tmp_path / "t.png", *options, "-o", tmp_path / "x.npy")
+            assert "t.png" in line
+        else:  # but the lines between the images are
+            assert run("select", tmp_path / "t.png", "-o", tmp_path / "y.npy", "--force") == 0
+            assert (np.load(tmp_path / "y.npy") == np.arange(4, dtype=np.uint8)[:, None, None, None]).all()
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -6,14 +6,14 @@ import cv2
 import numpy as np
 import pytest
 
+from trainer.contract.sheet import SheetLayout
 from viewer.__main__ import main
 from viewer.files.png import encode_png, read_recipe
-from viewer.files.table import Table
 from viewer.keys import parse_keys
 from viewer.modes.pick.state import SCALES, VIEW, PickState, begin, reduce_pick
 
 random = np.random.default_rng(0)
-TABLE = Table(3, 4, 10, 8, 2, 2)
+TABLE = SheetLayout(3, 4, 10, 8, 2, 2)
 IMAGE = random.integers(0, 256, (3 * 10 + 2, 4 * 12 + 2, 3), np.uint8)
 
 
@@ -49,8 +49,7 @@ def test_all_are_cut_out(tmp_path: Path) -> None:
     files = sorted((tmp_path / "o").iterdir())
     assert len(files) == 12
     for index, file in enumerate(files):
-        area = TABLE.area(index)
-        assert np.array_equal(cv2.imread(str(file)), IMAGE[area.top : area.bottom, area.left : area.right])
+        assert np.array_equal(cv2.imread(str(file)), IMAGE[TABLE.part(index)])
 
 
 def test_alpha_and_grey_stay(tmp_path: Path) -> None:
@@ -110,7 +109,7 @@ def pressed(state: PickState, keys: str) -> PickState:
 
 
 def test_small_tables_are_shown_large_and_large_ones_whole() -> None:
-    small, large = begin(TABLE, 50, 32), begin(Table(40, 40, 128, 128, 2, 2), 5202, 5202)
+    small, large = begin(TABLE, 50, 32), begin(SheetLayout(40, 40, 128, 128, 2, 2), 5202, 5202)
     assert small.scale == 16
     assert large.view[0] <= VIEW[0]
     assert large.view[1] <= VIEW[1]
@@ -121,7 +120,7 @@ def test_small_tables_are_shown_large_and_large_ones_whole() -> None:
 @pytest.mark.parametrize("keys", ["", "end", "right,right,down", "end,up,left", "-,-", "+,+,end", "+,+,+,+,+,+,down"])
 @pytest.mark.parametrize("scale", [None, 0.3, 1, 2.5, 40])
 def test_the_cursor_is_in_view(keys: str, scale: float | None) -> None:
-    table = Table(30, 20, 60, 40, 3, 0)
+    table = SheetLayout(30, 20, 60, 40, 3, 0)
     state = pressed(begin(table, 20 * 63 - 3, 30 * 43 - 3, scale), keys)
     place, (width, height) = state.place, state.view
     for first, last, side in ((place.left, place.right, width), (place.top, place.bottom, height)):
@@ -132,7 +131,7 @@ def test_the_cursor_is_in_view(keys: str, scale: float | None) -> None:
 
 @pytest.mark.parametrize("scale", [*SCALES, 1.7])
 def test_a_click_means_the_image_below_it(scale: float) -> None:
-    table = Table(9, 7, 64, 48, 2, 2)
+    table = SheetLayout(9, 7, 64, 48, 2, 2)
     state = begin(table, 7 * 66 + 2, 9 * 50 + 2, scale)
     for index in (0, 1, 8, 62):
         there = pressed(state, ",".join(["home", *["right"] * (index % 7), *["down"] * (index // 7)]))

@@ -5,9 +5,7 @@ overwrites: names are numbered, and what is there under a name is whole.
 """
 
 import contextlib
-import json
 import re
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -20,13 +18,11 @@ from trainer.contract import images
 from trainer.contract.errors import ImageError
 from trainer.contract.files import write_new
 from trainer.contract.headers import Unreadable
+from trainer.contract.recipe import PNG_SIGNATURE, chunk, find_recipe, text_chunks
 
 Image = NDArray[np.uint8]  # [h, w, 3] BGR
 
-PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
-_RECIPE: Final = b"utsuroi"  # keyword of the text chunk
 _HEADER_END: Final = len(PNG_SIGNATURE) + 25  # the IHDR chunk comes first and is 25 bytes long
-_LARGEST_RECIPE: Final = 2**24  # bytes
 
 
 def fit(image: Image, height: int, width: int, nearest: bool = False) -> Image:
@@ -58,18 +54,12 @@ def encode_png(image: NDArray[np.uint8], recipe: Mapping[str, Any]) -> bytes:
         data = cv2.imencode(".png", image)[1]
     except cv2.error:
         raise ImageError(f"an image of {image.shape[1]}x{image.shape[0]} cannot be saved as PNG") from None
-    text = json.dumps(recipe, ensure_ascii=True).encode()
-    chunks = _chunk(b"tEXt", b"Software\0utsuroi") + _chunk(b"tEXt", _RECIPE + b"\0" + text)
-    return b"".join((data[:_HEADER_END].data, chunks, data[_HEADER_END:].data))
+    return b"".join((data[:_HEADER_END].data, text_chunks(recipe), data[_HEADER_END:].data))
 
 
 def add_chunk(data: bytes, kind: bytes, body: bytes) -> bytes:
     """A PNG file with one chunk more, before its pixels."""
-    return data[:_HEADER_END] + _chunk(kind, body) + data[_HEADER_END:]
-
-
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    return len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")
+    return data[:_HEADER_END] + chunk(kind, body) + data[_HEADER_END:]
 
 
 def is_png(path: Path) -> bool:
@@ -85,27 +75,11 @@ def is_png(path: Path) -> bool:
 
 def read_recipe(path: Path) -> dict[str, Any]:
     """What a saved image was made from. Raises ``ImageError`` where the file does not say."""
-    data = read_bytes(path)
-    position = len(PNG_SIGNATURE)
-    while data.startswith(PNG_SIGNATURE) and position + 12 <= len(data):
-        length, kind = int.from_bytes(data[position : position + 4], "big"), data[position + 4 : position + 8]
-        body = data[position + 8 : position + 8 + length]
-        checksum = data[position + 8 + length : position + 12 + length]
-        position += 12 + length
-        if kind != b"tEXt" or not body.startswith(_RECIPE + b"\0"):
-            continue
-        if checksum != zlib.crc32(kind + body).to_bytes(4, "big") or length > _LARGEST_RECIPE:
-            raise ImageError(f"{path}: what it was made from is damaged")
-        try:
-            recipe = json.loads(body[len(_RECIPE) + 1 :])
-        except (ValueError, RecursionError):
-            recipe = None
-        if not isinstance(recipe, dict):
-            raise ImageError(f"{path}: what it was made from is damaged")
-        if "picture" in recipe:  # the key of version 0.1
-            recipe["image"] = recipe.pop("picture")
-        return recipe
-    raise ImageError(f"{path}: does not say what it was made from, expected an image that the viewer saved")
+    with naming(path):
+        recipe = find_recipe(images.read_bytes(path))
+    if recipe is None:
+        raise ImageError(f"{path}: does not say what it was made from, expected an image that the viewer saved")
+    return recipe
 
 
 def is_drawing(path: Path) -> bool:

@@ -18,6 +18,7 @@ import json
 import math
 import os
 import platform
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,7 @@ from trainer.contract.text import printable
 
 MADE = -1  # the group of what is made of several images
 ORDERS = ("RGB", "BGR", "grey")
+SELECTION_OF = re.compile(r"# marked in .* (\d+-[0-9a-f]{8})")  # first line of a list of images: their fingerprint
 BLOCK, BLOCKS = 4096, 64  # bytes, and how many of them a fingerprint looks at
 
 

@@ -20,16 +20,15 @@ from tqdm import tqdm
 
 from trainer.contract.errors import UserError
 from trainer.contract.options import argument, flag
-from trainer.contract.sheet import read_table
+from trainer.contract.sheet import read_sheet
 from trainer.contract.text import printable
 from trainer.data.sources.npy import check_free, make_folder
 from trainer.data.sources.npy_set import ImageSet, check_not_input, writing
-from trainer.data.sources.sidecar import Sidecar, fingerprint
+from trainer.data.sources.sidecar import SELECTION_OF, Sidecar, fingerprint
 from trainer.data.tools import ForceOption
 from trainer.data.tools._outputs import check_set_or_folder, file_stem, write_png
 
 NUMBERS = re.compile(r"\d{1,12}(?:-\d{1,12})?(?:,\d{1,12}(?:-\d{1,12})?)*", re.ASCII)
-SELECTED = re.compile(r"# marked in .* (\d+-[0-9a-f]{8})")  # how a list of the viewer begins
 MOST_BYTES = 1 << 28  # of a list
 
 
@@ -41,9 +40,9 @@ class Options(ForceOption):
     output: Path = flag("a .npy file, or a folder", "-o", "--output", default=MISSING, metavar="OUT")
     keep: str | None = flag("take these, in the order of the set: numbers, or a file of them", metavar="LIST")
     drop: str | None = flag("take all but these", metavar="LIST")
-    rows: int | None = flag("of a table; that which the viewer wrote into it", within=(1, 10_000))
-    columns: int | None = flag("of a table; that which the viewer wrote into it", within=(1, 10_000))
-    margin: int | None = flag("pixels between the images of a table (2)", within=(0, 10_000))
+    rows: int | None = flag("of a table (as its recipe says, or by the lines in it)", within=(1, 10_000))
+    columns: int | None = flag("of a table (as its recipe says, or by the lines in it)", within=(1, 10_000))
+    margin: int | None = flag("pixels between the images of a table (likewise)", within=(0, 10_000))
 
 
 def run(options: Options) -> int:
@@ -80,7 +79,7 @@ def open_tables(options: Options) -> tuple[np.ndarray, Sidecar]:
     """The images of all tables, u8 [n, h, w, 3]. Raises ``UserError`` where they are of several sizes."""
     tables = []
     for path in options.inputs:
-        tables.append(read_table(path, options.rows, options.columns, options.margin))
+        tables.append(read_sheet(path, options.rows, options.columns, options.margin))
         height, width = tables[-1].shape[1:3]
         if (height, width) != tables[0].shape[1:3]:
             wanted = tables[0].shape[1:3]
@@ -150,7 +149,7 @@ def read_list(option: str, text: str, count: int, names: Sequence[str], source: 
         if path.stat().st_size > MOST_BYTES:
             raise UserError(f"{shown} holds {path.stat().st_size} bytes, expected a list of at most {MOST_BYTES}")
         lines = path.read_text("utf-8-sig", "surrogateescape").split("\n")
-        selected = SELECTED.fullmatch(lines[0].strip())
+        selected = SELECTION_OF.fullmatch(lines[0].strip())
         if selected is not None and selected[1] != fingerprint(source):
             raise UserError(
                 f"{shown}: marks of other images than {printable(source.name)} holds now; where they are right all "

@@ -5,20 +5,18 @@ A line each: the number of an image in its file, from 0 on, or of a folder the n
 """
 
 import os
-import re
 from pathlib import Path
 from typing import Final
 
 from trainer.contract.errors import ImageError
 from trainer.contract.files import replace_bytes
 from trainer.contract.text import printable
-from trainer.data.sources.sidecar import fingerprint
+from trainer.data.sources.sidecar import SELECTION_OF, fingerprint
 from viewer.files.image_set import LabelledSet
 
 _LARGEST: Final = 2**28  # bytes
 _SUFFIX: Final = ".marks.txt"
 _HEAD: Final = ("# marked in ", "# python -m trainer.data select ")  # how the remarks of the viewer begin
-_OF: Final = re.compile(r"# marked in .* (\d+-[0-9a-f]{8})")
 
 
 def marks_path(source: LabelledSet) -> Path:
@@ -71,7 +69,7 @@ class Marks:
             lines = self.path.read_text("utf-8-sig", "surrogateescape").split("\n")
         except OSError as error:
             raise ImageError(f"{self.path}: cannot be read: {error.strerror or error}") from None
-        of = _OF.fullmatch(lines[0].strip())
+        of = SELECTION_OF.fullmatch(lines[0].strip())
         if of is not None and of[1] != self._fingerprint():
             raise ImageError(
                 f"{self.path}: marks of other images than {source.path.name} holds now: remove it, or name another "

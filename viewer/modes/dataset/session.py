@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 
 from trainer.contract.errors import ImageError, ViewerError
+from trainer.contract.recipe import PER_IMAGE
 from trainer.contract.text import printable
 from viewer import render
 from viewer.files.image_set import LabelledSet
 from viewer.files.png import Image, encode_png, save_numbered
-from viewer.files.table import ONE_A_IMAGE
 from viewer.frame.area import Area
 from viewer.frame.plots import write
 from viewer.frame.sheet import Sheet, auto_scale, fitting_sheet
@@ -200,7 +200,7 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         for name in facts[0]:
             values = [one.get(name) for one in facts]
             alike = name in ("file", "bgr") and len(set(values)) == 1
-            recipe |= {name: values[0]} if alike else {ONE_A_IMAGE.get(name, name): values}
+            recipe |= {name: values[0]} if alike else {PER_IMAGE.get(name, name): values}
         return f"saved {save_numbered(self._folder, self._stem(places[0][0]), encode_png(target, recipe))}"
 
     def _stem(self, which: int) -> str:

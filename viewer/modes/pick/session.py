@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 
 from trainer.contract.errors import ImageError
+from trainer.contract.recipe import PER_IMAGE
+from trainer.contract.sheet import find_layout
 from trainer.contract.text import printable
 from viewer import render
 from viewer.files.inputs import Photo, read_photo
 from viewer.files.png import Image, encode_png, read_recipe, save_numbered
-from viewer.files.table import ONE_A_IMAGE, find_table
-from viewer.frame.area import Area
 from viewer.frame.plots import mark
 from viewer.keys import Event
 from viewer.modes.pick import PickOptions
@@ -88,8 +88,7 @@ class PickSession(Session[PickState, None, None]):
         return min(len(numbers), self.state.table.count) if isinstance(numbers, list) else self.state.table.count
 
     def _cut(self, index: int) -> str:
-        area = self.state.table.area(index)
-        data = encode_png(_part(self._photo, area), self._facts_of(index))
+        data = encode_png(_part(self._photo, *self.state.table.part(index)), self._facts_of(index))
         return f"saved {save_numbered(self._folder, self._path.stem, data)}"
 
     def _facts(self) -> Mapping[str, Any]:
@@ -97,16 +96,16 @@ class PickSession(Session[PickState, None, None]):
 
     def _facts_of(self, index: int) -> Mapping[str, Any]:
         """What an image follows from: what its table does, but for what that says of other images."""
-        singular = {many: one for one, many in ONE_A_IMAGE.items()}
+        singular = {many: one for one, many in PER_IMAGE.items()}
         own: dict[str, Any] = {"mode": "pick"}
         for name, value in self._recipe.items():
             if name not in singular:
                 own[name] = value
             elif isinstance(value, list) and index < len(value) and value[index] is not None:
                 own[singular[name]] = value[index]
-        area, table = self.state.table.area(index), self.state.table
+        table = self.state.table
         own |= {"image": index, "table": self._path.name, "rows": table.rows, "cols": table.columns}
-        return own | {"area": [area.left, area.top, area.width, area.height]}
+        return own | {"area": [*table.corner(index), table.width, table.height]}
 
     # In words.
 
@@ -129,14 +128,13 @@ def open_pick(options: PickOptions) -> PickSession:
         recipe = read_recipe(options.table)
     except ImageError:  # most tables do not say what they are made of
         recipe = {}
-    table = find_table(options.table, photo.image, recipe, options.rows, options.cols, options.margin)
+    table = find_layout(options.table, photo.image, recipe, options.rows, options.cols, options.margin, "--cols")
     state = begin(table, photo.image.shape[1], photo.image.shape[0], options.scale)
     return PickSession(options.table, photo, recipe, state, options.out)
 
 
-def _part(photo: Photo, area: Area) -> Image:
+def _part(photo: Photo, rows: slice, columns: slice) -> Image:
     """The pixels of an area, as they are: [h, w, 3], [h, w, 4] with alpha, or [h, w] of a grey table."""
-    rows, columns = slice(area.top, area.bottom), slice(area.left, area.right)
     part = photo.image[rows, columns]
     if photo.alpha is not None:
         part = np.concatenate([part, photo.alpha[rows, columns][..., None]], axis=2)

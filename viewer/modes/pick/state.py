@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Final, final
 
-from viewer.files.table import Table
+from trainer.contract.sheet import SheetLayout
 from viewer.frame.area import Area
 from viewer.frame.sheet import Sheet, moved
 from viewer.keys import Action, Event
@@ -18,7 +18,7 @@ _ROOM: Final = 3  # frame pixels round the image under the cursor, for its line
 class PickState:
     """A part of a table, with a cursor over its images."""
 
-    table: Table
+    table: SheetLayout
     width: int  # of the whole table, in pixels
     height: int
     scale: float = 1.0  # frame pixels a pixel of the table
@@ -38,13 +38,14 @@ class PickState:
     @property
     def place(self) -> Area:
         """Where the image under the cursor is on the frame."""
-        area, (x, y) = self.table.area(self.cursor), self.corner
-        left, top = round(area.left * self.scale), round(area.top * self.scale)
-        right, bottom = round(area.right * self.scale), round(area.bottom * self.scale)
+        (first, upper), (x, y) = self.table.corner(self.cursor), self.corner
+        left, top = round(first * self.scale), round(upper * self.scale)
+        right = round((first + self.table.width) * self.scale)
+        bottom = round((upper + self.table.height) * self.scale)
         return Area(left - x, top - y, max(right - left, 1), max(bottom - top, 1))
 
 
-def begin(table: Table, width: int, height: int, scale: float | None = None) -> PickState:
+def begin(table: SheetLayout, width: int, height: int, scale: float | None = None) -> PickState:
     """The first look at a table of this size: all of it, as large as it goes, unless there is a scale."""
     fitting = [one for one in SCALES if one * width <= VIEW[0] and one * height <= VIEW[1]]
     return PickState(table, width, height, scale or min(max(fitting, default=SCALES[0]), 16))
