@@ -151,7 +151,7 @@ class Run:
 
     def choose(self) -> Path | None:
         self.lock = checkpoint.lock(self.config.out)
-        self.data = resume.data_facts(self.config, self.images)
+        self.data = resume.identify_data(self.config, self.images)
         return resume.choose(self.family, self.config, self.spec, self.data)
 
     def register(self, start: State, path: Path | None) -> None:
@@ -318,7 +318,7 @@ class Run:
                 world_size=world.size,
                 score=metrics.get("score"),
                 metrics=metrics,
-                facts=self.describe(),
+                description=self.describe(),
             )
             try:
                 store.save(self.config.out, state, nets, self.averaged.nets, optimizers, self.origin)
