@@ -18,7 +18,14 @@ from pathlib import Path
 
 from viewer.__main__ import main
 
-BEFORE_FORK = ("replay", "app", "displays.recorder", "model", "modes.grid.session", "modes.info.describe")  # once for all
+BEFORE_FORK = (
+    "replay",
+    "app",
+    "displays.recorder",
+    "model",
+    "modes.grid.session",
+    "modes.info.describe",
+)  # once for all
 for name in BEFORE_FORK:
     importlib.import_module(f"viewer.{name}")
 ADDRESS_SPACE = 4 * 2**30
