@@ -25,7 +25,7 @@ BEFORE_FORK = (
     "model",
     "modes.grid.session",
     "modes.info.describe",
-)  # once for all
+)
 for name in BEFORE_FORK:
     importlib.import_module(f"viewer.{name}")
 ADDRESS_SPACE = 4 * 2**30
