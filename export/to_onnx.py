@@ -91,7 +91,11 @@ def export_run(
         training={key: value for key, value in training.items() if value not in (None, "", {})},
     )
     return export_networks(
-        restored.family.exports(restored.nets, restored.state.facts), origin, out, precision=precision, force=force
+        restored.family.exports(restored.nets, restored.state.description),
+        origin,
+        out,
+        precision=precision,
+        force=force,
     )
 
 

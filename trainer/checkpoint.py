@@ -54,7 +54,7 @@ class State:
     world_size: int
     score: float | None = None  # held-out metric that decides which checkpoint is best; lower is better
     metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # what Family.describe returned
+    description: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # what Family.describe returned
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,7 @@ def write(run: Path, state: State, contents: Mapping[str, bytes], origin: Origin
         set_aside(final)
     temporary = folder / f"{TEMPORARY}{name_of(state.step)}-{os.getpid()}"
     files = {**contents, STATE: json.dumps(dataclasses.asdict(state)).encode()}
-    facts = {
+    manifest = {
         "step": state.step,
         "world_size": state.world_size,
         "run": origin.run,
@@ -101,7 +101,7 @@ def write(run: Path, state: State, contents: Mapping[str, bytes], origin: Origin
     }
     try:
         temporary.mkdir()
-        for name, data in {**files, MANIFEST: sealed(facts)}.items():
+        for name, data in {**files, MANIFEST: sealed(manifest)}.items():
             with (temporary / name).open("wb") as file:
                 file.write(data)
                 sync(file)
@@ -115,9 +115,9 @@ def write(run: Path, state: State, contents: Mapping[str, bytes], origin: Origin
     return final
 
 
-def sealed(facts: Mapping[str, Any]) -> bytes:
+def sealed(manifest: Mapping[str, Any]) -> bytes:
     """A manifest's bytes, with their own hash, so that no bit of them can change unseen either."""
-    text = json.dumps({key: value for key, value in facts.items() if key != SEAL}, indent=1)
+    text = json.dumps({key: value for key, value in manifest.items() if key != SEAL}, indent=1)
     return json.dumps({**json.loads(text), SEAL: hashlib.sha256(text.encode()).hexdigest()}, indent=1).encode()
 
 
@@ -125,21 +125,21 @@ def read_manifest(path: Path) -> dict[str, Any]:
     """The manifest of a checkpoint. Raises ``OSError``, and ``ValueError`` where it is not as it was written. That of a
     checkpoint made before manifests had a seal is its files alone."""
     data = (path / MANIFEST).read_bytes()
-    facts = json.loads(data)
-    if not isinstance(facts, dict):
+    manifest = json.loads(data)
+    if not isinstance(manifest, dict):
         raise ValueError("not a table")
-    if "files" not in facts and facts.keys() == set(FILES):
-        return {"files": facts}
-    if sealed(facts) != data:
+    if "files" not in manifest and manifest.keys() == set(FILES):
+        return {"files": manifest}
+    if sealed(manifest) != data:
         raise ValueError("does not match its SHA-256")
-    return facts
+    return manifest
 
 
 def origin_of(path: Path) -> Origin:
     """Read what an intact checkpoint was made by."""
-    facts = read_manifest(path)
+    manifest = read_manifest(path)
     names = {item.name for item in dataclasses.fields(Origin)}
-    return Origin(**{key: value for key, value in facts.items() if key in names})
+    return Origin(**{key: value for key, value in manifest.items() if key in names})
 
 
 def lock(run: Path) -> BinaryIO:
@@ -266,6 +266,7 @@ def score_of(path: Path) -> float | None:
 
 def read_state(path: Path) -> State:
     values = json.loads((path / STATE).read_bytes())
+    values.setdefault("description", values.get("facts", {}))  # its key in version 0.1
     names = {item.name for item in dataclasses.fields(State)}
     return State(**{key: value for key, value in values.items() if key in names})
 

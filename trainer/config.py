@@ -13,8 +13,7 @@ class RunConfig:
     """Options of a training run. Families add their own fields."""
 
     data: str = "toycats"
-    """Training images: a .npy file, a folder (class folders become labels), idx as MNIST's, CIFAR-10's binary folder,
-    parquet, shards ('x-{000..127}.tar', or their folder), hub:OWNER/NAME, torchvision:NAME, or 'toycats' (drawn)."""
+    """Training images: one of the kinds of sets that are listed above."""
     out: Path = Path("runs/run")
     """Folder of the run: checkpoints, log, sample grids. The same command resumes it."""
     steps: int = 10_000

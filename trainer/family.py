@@ -118,10 +118,12 @@ class Latent:
     samples: Sequence[Sequence[float]] = ()  # [k, size] of a few training images
 
     @classmethod
-    def of(cls, facts: Mapping[str, Any], size: int, prior: Literal["normal", "uniform"] = "normal") -> "Latent":
+    def of(cls, description: Mapping[str, Any], size: int, prior: Literal["normal", "uniform"] = "normal") -> "Latent":
         """With what ``Family.describe`` returned of the training images' latents, where it did."""
-        mean, covariance = facts.get("latent_mean", ()), facts.get("latent_covariance", ())
-        return cls(size=size, prior=prior, mean=mean, covariance=covariance, samples=facts.get("sample_latents", ()))
+        mean, covariance = description.get("latent_mean", ()), description.get("latent_covariance", ())
+        return cls(
+            size=size, prior=prior, mean=mean, covariance=covariance, samples=description.get("sample_latents", ())
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,9 +221,9 @@ class Family(ABC):
         """
 
     @abstractmethod
-    def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
+    def sample(self, nets: Nets, description: Mapping[str, Any], *inputs: Tensor) -> Tensor:
         """Generate images [n, c, h, w] in 0..1 from what ``sample_inputs`` returned, as the exported file would.
-        Networks are unwrapped and in eval mode. ``facts``: what ``describe`` returned."""
+        Networks are unwrapped and in eval mode. ``description``: what ``describe`` returned."""
 
     def sheet(self, samples: Tensor, *inputs: Tensor) -> Tensor:
         """What a sheet shows of samples [n, c, h, w] in 0..1: the samples, or each beside its input, an equal number of
@@ -239,5 +241,5 @@ class Family(ABC):
         return {}
 
     @abstractmethod
-    def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
-        """The files that this family can write. ``facts``: what ``describe`` returned, or empty."""
+    def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
+        """The files that this family can write. ``description``: what ``describe`` returned, or empty."""

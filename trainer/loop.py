@@ -23,6 +23,7 @@ from trainer.contract.errors import UserError
 from trainer.contract.text import printable
 from trainer.data.batches.augment import Augment
 from trainer.data.batches.stream import Stream, ordered
+from trainer.data.sources import help_of_data
 from trainer.distributed import World, leave, rank_of_environment, seed_step
 from trainer.ema import AveragedNets
 from trainer.exit_status import FAILED, MISTAKE, STOPPED
@@ -45,7 +46,8 @@ def main(family_class: type[Family], arguments: list[str] | None = None) -> NoRe
     code = 0
     sys.stdout, sys.stderr = ErrorIgnoringStream(sys.stdout), ErrorIgnoringStream(sys.stderr)
     try:
-        config: Any = parse(family_class.Config, arguments, f"{family_class.__doc__} The same command resumes a run.")
+        description = f"{family_class.__doc__} The same command resumes a run. --data takes {help_of_data()}."
+        config: Any = parse(family_class.Config, arguments, description)
         world = World(config)
         code = train(family_class, config, world)
     except UserError as error:
@@ -149,7 +151,7 @@ class Run:
 
     def choose(self) -> Path | None:
         self.lock = checkpoint.lock(self.config.out)
-        self.data = resume.data_facts(self.config, self.images)
+        self.data = resume.identify_data(self.config, self.images)
         return resume.choose(self.family, self.config, self.spec, self.data)
 
     def register(self, start: State, path: Path | None) -> None:
@@ -316,7 +318,7 @@ class Run:
                 world_size=world.size,
                 score=metrics.get("score"),
                 metrics=metrics,
-                facts=self.describe(),
+                description=self.describe(),
             )
             try:
                 store.save(self.config.out, state, nets, self.averaged.nets, optimizers, self.origin)

@@ -18,7 +18,7 @@ from viewer.worker import leave
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the result is the exit code. A person's mistake is one line and code 2."""
     mode, options = _parse(sys.argv[1:] if arguments is None else arguments)
-    for name in ("SIGTERM", "SIGHUP"):  # the display gives the terminal back on the way out
+    for name in ("SIGTERM", "SIGHUP"):  # the display restores the terminal as it closes
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _stop)
     try:

@@ -102,7 +102,7 @@ def _finish_saving(session: Session[Any, Any, Any], display: Display) -> None:
     while count := session.unsaved:
         what = f"saving {count} image{'s' * (count > 1)}"
         if count != said:
-            session.notify(f"{what}; ESC again gives up", seconds=_LONG_SECONDS)
+            session.notify(f"{what}; ESC once more gives up", seconds=_LONG_SECONDS)
             said = count
         if not watched:
             time.sleep(_UNWATCHED_SECONDS)

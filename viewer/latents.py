@@ -75,12 +75,12 @@ def truncate(latent: Latent, latents: Latents, truncation: float) -> Latents:
 
 
 def lerp(start: Latents, end: Latents, fraction: float) -> Latents:
-    """The point at ``fraction`` (0..1) of the straight way between two latents, f32 [size]."""
+    """The point at ``fraction`` (0..1) on the straight line between two latents, f32 [size]."""
     return ((1.0 - fraction) * start + fraction * end).astype(np.float32)
 
 
 def slerp(start: Latents, end: Latents, fraction: float) -> Latents:
-    """The point at ``fraction`` (0..1) of the great-circle way, which keeps the length that a normal prior expects.
+    """The point at ``fraction`` (0..1) on a great circle: lengths stay as a normal prior of many dimensions expects.
 
     Straight where there is no single great circle: latents that are zero, parallel or opposite. (Shoemake 1985)
     """
@@ -119,9 +119,9 @@ def corner_numbers(rows: int, columns: int) -> tuple[int, int, int, int]:
 
 @dataclass(frozen=True)
 class Walk:
-    """An endless way through random latents, leg by leg; each leg starts exactly where the last one ended.
+    """An endless walk through random latents, leg by leg; each leg begins exactly where the last one ended.
 
-    The speed along the way has no jump at the joints, although legs differ in length.
+    The speed along it has no jump at the joints, although legs differ in length.
     """
 
     latent: Latent
@@ -167,7 +167,7 @@ def _slope(pace: float, speed: float) -> float:
 
 
 def _ease(time: float, start_slope: float, end_slope: float) -> float:
-    """The cubic from 0 to 1 that starts and ends at the given slopes (Fritsch and Carlson 1980 bound them)."""
+    """The cubic from 0 to 1 with these slopes at its ends (Fritsch and Carlson 1980 bound them)."""
     return (
         (start_slope + end_slope - 2.0) * time**3 + (3.0 - 2.0 * start_slope - end_slope) * time**2 + start_slope * time
     )

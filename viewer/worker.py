@@ -44,7 +44,7 @@ class Worker(Generic[Request, Result]):
 
     @property
     def busy(self) -> bool:
-        """Whether anything is under way, or waiting to be, or to be taken."""
+        """Whether anything is running or waiting, or has results to be taken."""
         with self._changed:
             return self._busy or bool(self._next or self._answers)
 
@@ -62,7 +62,7 @@ class Worker(Generic[Request, Result]):
             return answers
 
     def wait(self, seconds: float | None = None) -> None:
-        """Return when nothing is under way, or after so long."""
+        """Return when nothing is running, or after so long."""
         with self._changed:
             self._changed.wait_for(lambda: not (self._busy or self._next) or self._closed, seconds)
 
@@ -99,34 +99,34 @@ class Worker(Generic[Request, Result]):
                 self._answers.append(Answer(request, None, error))
 
 
-class Errands:
-    """One thread that does things one after another, and drops none."""
+class SaveQueue:
+    """One thread that does jobs one after another, and drops none."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._waiting: deque[Callable[[], str]] = deque()
         self._done: deque[str | Exception] = deque()
         self._undone = 0
-        self._thread: threading.Thread | None = None  # begun with the first errand
+        self._thread: threading.Thread | None = None  # begun with the first job
 
     @property
     def count(self) -> int:
-        """Errands still to be done, or to be taken."""
+        """Jobs still to be done, or whose outcome is still to be taken."""
         with self._changed:
             return self._undone + len(self._done)
 
-    def send(self, errand: Callable[[], str]) -> None:
+    def send(self, job: Callable[[], str]) -> None:
         """Have something done; what it returns or raises comes out of ``take``."""
         with self._changed:
-            self._waiting.append(errand)
+            self._waiting.append(job)
             self._undone += 1
             self._changed.notify_all()
             if self._thread is None:
-                self._thread = threading.Thread(target=self._loop, name="errands", daemon=True)
+                self._thread = threading.Thread(target=self._loop, name="saves", daemon=True)
                 self._thread.start()
 
     def take(self) -> list[str | Exception]:
-        """What the errands done since the last call had to say."""
+        """What the jobs done since the last call had to say."""
         with self._changed:
             done = list(self._done)
             self._done.clear()
@@ -138,7 +138,7 @@ class Errands:
             self._changed.wait_for(lambda: self._undone == 0, seconds)
 
     def close(self, seconds: float = 0.6) -> int:
-        """Finish, for so long at most, and say how many errands were left undone."""
+        """Finish, for so long at most, and say how many jobs were left undone."""
         try:
             self.wait(seconds)
         finally:  # a person may not wait for so long
@@ -153,9 +153,9 @@ class Errands:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: bool(self._waiting))
-                errand = self._waiting.popleft()
+                job = self._waiting.popleft()
             try:
-                said: str | Exception = errand()
+                said: str | Exception = job()
             except Exception as error:
                 said = error
             with self._changed:

@@ -85,7 +85,7 @@ def measure_steps(arguments: argparse.Namespace, rest: list[str]) -> None:
         return session.run(None, {"noisy": noisy.astype(np.float32), "t": np.array([t])})[0]
 
     start = time.perf_counter()
-    steps = sum(1 for _ in ddim(predict, family.config.diffusion.facts(), x.numpy(), family.config.noise_steps, 25))
+    steps = sum(1 for _ in ddim(predict, family.config.diffusion.schedule(), x.numpy(), family.config.noise_steps, 25))
     print(
         f"one image of {size} px by {steps} steps: {time.perf_counter() - start:.2f} s, {arguments.threads} thread(s)"
     )
@@ -102,7 +102,7 @@ def measure_samplers(arguments: argparse.Namespace) -> None:
     if not isinstance(family, DDPM):
         raise SystemExit(f"{arguments.run}: not the run of a diffusion model")
     config, count, device = family.config, arguments.samples, torch.device(arguments.device)
-    net, schedule = folded(restored.nets.denoiser).to(device), config.diffusion.facts()
+    net, schedule = folded(restored.nets.denoiser).to(device), config.diffusion.schedule()
     extractor = open_features(arguments.features, None, device)
     assert extractor is not None, "--features is required"
     dataset = open_data(config, family.reading(), progress=False)

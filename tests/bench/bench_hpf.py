@@ -89,7 +89,7 @@ def main() -> None:
         ratio = sharpness(made, real)
         print(f"{name:49}  {psnr:6.2f} dB  SSIM {ssim:.4f}  sharpness {ratio:.3f}")
 
-    draw: Callable[[Tensor], Tensor] = family.drawn(run.nets, run.state.facts)
+    draw: Callable[[Tensor], Tensor] = family.drawn(run.nets, run.state.description)
     measure("paired", low, draw(latent), real, 1.0)
     if arguments.independent is not None:
         other = restore(arguments.independent)
@@ -98,7 +98,7 @@ def main() -> None:
         network = other.nets.detail
         own = network.decode(network.gaussian(high_pass(real, other.family.config.sigma))[0])
         if latent.shape[1] == other.family.latent_size:
-            same = other.family.drawn(other.nets, other.state.facts)(latent)
+            same = other.family.drawn(other.nets, other.state.description)(latent)
             measure("independent, same latents", low, same, real, 1.0)
         measure("independent, own encoder", low, own, real, 1.0)
     alpha = measure("3x3 kernel", low, sharpened(low), real, 0.2)

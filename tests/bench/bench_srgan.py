@@ -32,7 +32,7 @@ Enlarger = tuple[int, Callable[[Tensor], Tensor]]  # times, and what does it: [1
 
 def open_run(folder: Path) -> Enlarger:
     restored = restore(folder)
-    (item,) = restored.family.exports(restored.nets, restored.state.facts)
+    (item,) = restored.family.exports(restored.nets, restored.state.description)
     return item.card.scale, item.module
 
 

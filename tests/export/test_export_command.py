@@ -38,7 +38,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "sample_latents": [[float(step)] * 4],
         }
         state = State(
-            step=step, images_seen=step * 8, seconds=1.0, world_size=1, score=score, metrics={"mse": score}, facts=facts
+            step=step,
+            images_seen=step * 8,
+            seconds=1.0,
+            world_size=1,
+            score=score,
+            metrics={"mse": score},
+            description=facts,
         )
         runs.save(folder, state, nets, nets, {})
     facts = {

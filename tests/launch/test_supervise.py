@@ -39,7 +39,7 @@ if ending == "mistake":
     say(code=2)
     sys.exit(1)
 if ending == "stand":
-    if starts == 2:
+    if starts >= 2:
         sys.exit(0)
     checkpoint()
     time.sleep(600)
@@ -68,9 +68,10 @@ if ending.startswith("asked"):
     (run / "ready").touch()
     time.sleep(600)
 if ending == "deaf":
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: (run / "heard").touch())
     (run / "ready").touch()
-    time.sleep(600)
+    while True:
+        time.sleep(600)
 """
 
 
@@ -103,7 +104,7 @@ def starts(folder: Path) -> int:
     return len((folder / "run" / "starts").read_text())
 
 
-def wait_for(path: Path, seconds: float = 30) -> None:
+def wait_for(path: Path, seconds: float = 120) -> None:
     until = time.monotonic() + seconds
     while not path.exists():
         assert time.monotonic() < until, f"{path} did not come"
@@ -111,7 +112,7 @@ def wait_for(path: Path, seconds: float = 30) -> None:
 
 
 def test_what_dies_is_started_again_until_it_finishes(command: Callable[..., list[str]], tmp_path: Path) -> None:
-    done = subprocess.run(command("mend"), capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command("mend"), capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     assert starts(tmp_path) == 3
     assert "restarting" in done.stderr
@@ -120,23 +121,23 @@ def test_what_dies_is_started_again_until_it_finishes(command: Callable[..., lis
 def test_starts_without_a_new_checkpoint_are_counted_and_given_up(
     command: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    done = subprocess.run(command("never", "--tries", "3"), capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command("never", "--tries", "3"), capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 1
     assert starts(tmp_path) == 3
     assert "gave up: 3 attempt(s)" in done.stderr.splitlines()[-1]
 
 
 def test_one_that_stands_still_is_ended_and_started_again(command: Callable[..., list[str]], tmp_path: Path) -> None:
-    done = subprocess.run(command("stand", "--stall", "0.03"), capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command("stand", "--stall", "0.03"), capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert starts(tmp_path) == 2
+    assert starts(tmp_path) >= 2  # on a busy machine the second may be taken for standing, too
     assert "no row in" in done.stderr
 
 
 def test_workers_that_outlive_their_launcher_save_before_the_next_start(
     command: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    done = subprocess.run(command("orphan"), capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command("orphan"), capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     assert starts(tmp_path) == 2
 
@@ -144,7 +145,7 @@ def test_workers_that_outlive_their_launcher_save_before_the_next_start(
 def test_a_mistake_is_not_tried_again_whatever_the_launcher_makes_of_it(
     command: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    done = subprocess.run(command("mistake"), capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command("mistake"), capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 2
     assert starts(tmp_path) == 1
     assert "mistake" in done.stderr.splitlines()[-1]
@@ -171,7 +172,7 @@ def test_only_what_has_saved_or_had_nothing_to_save_was_stopped(
     process = started(command(ending))
     wait_for(tmp_path / "run" / "ready")
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == code
+    assert process.wait(120) == code
     assert process.stderr is not None
     assert words in process.stderr.read().splitlines()[-1]
 
@@ -208,7 +209,7 @@ def test_a_request_to_stop_is_handed_on_and_said(
     process = started(command("wait"))
     wait_for(tmp_path / "run" / "ready")
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 75
+    assert process.wait(120) == 75
     assert (tmp_path / "run" / "checkpoints" / "step_00000001").is_dir()
     assert starts(tmp_path) == 1
 
@@ -221,10 +222,10 @@ def test_a_second_request_ends_what_does_not_listen(
     wait_for(tmp_path / "run" / "ready")
     (child,) = psutil.Process(process.pid).children()
     process.send_signal(signal.SIGTERM)
-    time.sleep(1)
+    wait_for(tmp_path / "run" / "heard")
     assert child.is_running()
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 128 + signal.SIGTERM, "nothing says that it has saved"
+    assert process.wait(120) == 128 + signal.SIGTERM, "nothing says that it has saved"
     assert not child.is_running()
 
 
@@ -239,7 +240,7 @@ def test_a_second_request_ends_what_does_not_listen(
 )
 def test_what_cannot_be_supervised_is_one_line(arguments: list[str], expected: str, tmp_path: Path) -> None:
     done = subprocess.run(
-        [*SUPERVISE, *arguments], capture_output=True, text=True, check=False, timeout=30, cwd=tmp_path
+        [*SUPERVISE, *arguments], capture_output=True, text=True, check=False, timeout=120, cwd=tmp_path
     )
     assert done.returncode == 2
     assert expected in done.stderr
@@ -256,7 +257,7 @@ def test_a_launcher_that_is_killed_ten_times_ends_with_the_weights_of_an_undistu
         return [*launch, str(ROOT / "trainer" / "train_vae.py"), "--out", str(run), *options.split()]
 
     environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "PYTHONPATH": str(ROOT)}
-    subprocess.run(training(tmp_path / "calm"), check=True, env=environment, capture_output=True, timeout=300)
+    subprocess.run(training(tmp_path / "calm"), check=True, env=environment, capture_output=True, timeout=1200)
     run = tmp_path / "stormy"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "environ", environment)

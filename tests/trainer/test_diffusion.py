@@ -48,7 +48,7 @@ def draw(shape: Sequence[int]) -> Tensor:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("steps", [2, 1000])
 def test_the_card_takes_every_schedule(kind: Kind, steps: int) -> None:
-    facts = Diffusion(kind=kind, prediction="v", steps=steps).facts()
+    facts = Diffusion(kind=kind, prediction="v", steps=steps).schedule()
     ports = (
         Port(name="noisy", dtype="f32", shape=(None, 3, 8, 8)),
         Port(name="t", dtype="i64", shape=(None,)),
@@ -101,7 +101,7 @@ def test_min_snr_weighs_the_errors_of_images() -> None:
 
 @pytest.mark.parametrize("diffusion", EVERY, ids=NAMES)
 def test_samplers_draw_from_the_right_distribution(diffusion: Diffusion) -> None:
-    predict, schedule, x = best_predictor(diffusion), diffusion.facts(), draw((20_000, 1, 1, 1))
+    predict, schedule, x = best_predictor(diffusion), diffusion.schedule(), draw((20_000, 1, 1, 1))
     chance = generator(2)
 
     def noise(shape: Sequence[int]) -> Tensor:
@@ -124,7 +124,7 @@ def test_samplers_draw_from_the_right_distribution(diffusion: Diffusion) -> None
 def test_the_solver_of_second_order_needs_fewer_steps() -> None:
     """Its error falls with the square of the steps, that of DDIM with the steps."""
     diffusion = Diffusion(kind="linear", prediction="epsilon")
-    predict, schedule, x = best_predictor(diffusion), diffusion.facts(), draw((64, 1, 1, 1))
+    predict, schedule, x = best_predictor(diffusion), diffusion.schedule(), draw((64, 1, 1, 1))
 
     def end(sampler: Any) -> Tensor:
         *_, (_, image) = sampler
@@ -141,7 +141,7 @@ def test_the_solver_of_second_order_needs_fewer_steps() -> None:
 @pytest.mark.parametrize("start", [1, 7, 300, 1000])
 @pytest.mark.parametrize("steps", [1, 2, 15, 299, 5000])
 def test_any_number_of_steps_from_any_start(start: int, steps: int) -> None:
-    schedule = Diffusion().facts()
+    schedule = Diffusion().schedule()
     for times in (even_times(schedule, start, steps), even_ratios(schedule, start, steps)):
         assert len(times) == min(steps, start)
         assert times[0] == start - 1
@@ -152,12 +152,12 @@ def test_any_number_of_steps_from_any_start(start: int, steps: int) -> None:
 @pytest.mark.parametrize(("start", "steps"), [(0, 5), (1001, 5), (5, 0)])
 def test_no_steps_to_take_is_an_error(start: int, steps: int) -> None:
     with pytest.raises(ValueError, match="expected"):
-        next(ddim(best_predictor(Diffusion()), Diffusion().facts(), draw((1, 1, 1, 1)), start, steps))
+        next(ddim(best_predictor(Diffusion()), Diffusion().schedule(), draw((1, 1, 1, 1)), start, steps))
 
 
 def test_images_stay_within_the_limit() -> None:
     """A network that is wrong by far does no harm."""
-    schedule = Diffusion(prediction="epsilon").facts()
+    schedule = Diffusion(prediction="epsilon").schedule()
     for sampler in (ddim, dpm_solver):
         *_, (_, image) = sampler(lambda x, t: 100 * x, schedule, draw((8, 1, 4, 4)), 1000, 10)
         assert image.abs().max() <= 1.001
@@ -190,8 +190,8 @@ def test_a_grey_network_makes_three_equal_channels_of_any_noise(prediction: Pred
     coloured = InColour(net, diffusion).eval()
     x = torch.randn(2, 3, 8, 8, generator=generator())
     with torch.no_grad():
-        *_, (_, image) = ddim(lambda x, t: coloured(x, torch.full((2,), t)), diffusion.facts(), x, 1000, 20)
-        *_, (_, grey) = ddim(lambda x, t: net(x, torch.full((2,), t)), diffusion.facts(), x[:, :1], 1000, 20)
+        *_, (_, image) = ddim(lambda x, t: coloured(x, torch.full((2,), t)), diffusion.schedule(), x, 1000, 20)
+        *_, (_, grey) = ddim(lambda x, t: net(x, torch.full((2,), t)), diffusion.schedule(), x[:, :1], 1000, 20)
     assert torch.allclose(image, grey.expand(-1, 3, -1, -1), atol=1e-3)
 
 

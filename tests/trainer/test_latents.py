@@ -39,7 +39,7 @@ def test_the_pair_of_files_is_the_networks_own_pair(count: int) -> None:
     whitening = Whitening(facts, 3)
     normal = ToNormal(nn.Identity(), whitening)(own)
     assert torch.allclose(FromNormal(nn.Identity(), whitening)(normal), own, atol=1e-3)
-    card = whitening.facts(facts)
+    card = whitening.whiten(facts)
     assert torch.allclose(torch.tensor(card["sample_latents"]), normal[:8], atol=1e-3)
     assert card["latent_mean"] == [0, 0, 0]
 
@@ -54,7 +54,7 @@ def test_without_a_fit_latents_stay_as_they_are(facts: dict[str, object]) -> Non
     own = latents(4)
     whitening = Whitening(facts, 3)
     assert torch.equal(FromNormal(nn.Identity(), whitening)(own), own)
-    assert "latent_mean" not in facts or whitening.facts(facts)["latent_mean"] == []
+    assert "latent_mean" not in facts or whitening.whiten(facts)["latent_mean"] == []
 
 
 @pytest.mark.parametrize(

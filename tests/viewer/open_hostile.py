@@ -18,7 +18,15 @@ from pathlib import Path
 
 from viewer.__main__ import main
 
-for name in ("again", "app", "displays.recorder", "grid", "hpf", "info", "model"):  # before the fork, once for all
+BEFORE_FORK = (
+    "replay",
+    "app",
+    "displays.recorder",
+    "model",
+    "modes.grid.session",
+    "modes.info.describe",
+)
+for name in BEFORE_FORK:
     importlib.import_module(f"viewer.{name}")
 ADDRESS_SPACE = 4 * 2**30
 PATIENCE = 120  # seconds by the clock, on a machine that may be busy with other things

@@ -28,7 +28,7 @@ from viewer.modes.animate.state import LEG_TICKS, AnimateState
 from viewer.sessions.grid.session import GridSession
 from viewer.sessions.grid.state import GridState
 from viewer.sessions.sheet_session import make_sheet
-from viewer.worker import Errands, Worker
+from viewer.worker import SaveQueue, Worker
 
 
 class SlowModel:
@@ -254,7 +254,7 @@ def test_every_key_is_handled_while_a_slow_model_works(tmp_path: Path) -> None:
     assert 3 < len(display.frames) < 110
     assert 1 <= model.gate.arrived <= 2  # the page, and what is to be saved
     model.gate.open()
-    session._errands.wait()
+    session._saves.wait()
     session.close()
     recipe = read_recipe(tmp_path / "slow-0001.png")  # what was asked for then, although it was never shown
     assert (recipe["seed"], recipe["mode"], recipe["truncation"]) == (30, "grid random", 0.2)
@@ -322,7 +322,7 @@ def test_leaving_waits_for_what_is_being_saved(tmp_path: Path) -> None:
     run_live(session, display)
     assert [read_recipe(path)["seed"] for path in sorted(tmp_path.iterdir())] == [0, 0]
     session.close()
-    told = [title for title in display.titles if "ESC again gives up" in title]
+    told = [title for title in display.titles if "ESC once more gives up" in title]
     assert "saving 2 images" in told[0]
     assert "saving 1 image;" in told[-1]
 
@@ -500,12 +500,12 @@ def test_an_error_in_the_worker_comes_back_with_its_request() -> None:
     assert (error.request, str(error.error)) == ("bad", "bad")
 
 
-def test_errands_are_done_in_order_and_none_is_dropped() -> None:
-    errands = Errands()
+def test_saves_are_done_in_order_and_none_is_dropped() -> None:
+    jobs = SaveQueue()
     for number in range(50):
-        errands.send(lambda number=number: str(number))
-    assert errands.close() == 0
-    assert errands.take() == [str(number) for number in range(50)]
+        jobs.send(lambda number=number: str(number))
+    assert jobs.close() == 0
+    assert jobs.take() == [str(number) for number in range(50)]
 
 
 def test_a_page_fits_a_small_screen_at_any_size_of_image() -> None:

@@ -20,7 +20,7 @@ from viewer.files.png import read_recipe
 from viewer.frame.sheet import Sheet
 from viewer.keys import parse_keys
 from viewer.modes.dataset.collection import catalogue_of, common_size, open_sets
-from viewer.modes.dataset.selection import Marks
+from viewer.modes.dataset.selection import Selection
 from viewer.modes.dataset.session import MARK, DatasetSession
 from viewer.modes.dataset.state import DatasetState
 
@@ -47,7 +47,7 @@ def session_of(*paths: Path, rows: int = 8, columns: int = 8, scale: float = 1.0
     height, width = common_size(sets)
     sheet = Sheet(rows, columns, round(width * scale), round(height * scale))
     state = DatasetState(catalogue_of(sets), sheet)
-    return DatasetSession(sets, [Marks(one) for one in sets], state, Path(), (height, width))
+    return DatasetSession(sets, [Selection(one) for one in sets], state, Path(), (height, width))
 
 
 def press(session: DatasetSession, keys: str) -> np.ndarray:

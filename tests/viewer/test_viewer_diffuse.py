@@ -396,7 +396,7 @@ def test_leaving_before_it_is_there_says_what_was_not_saved(cloud: Path, tmp_pat
         work,
         (lambda: gate.held, "s"),
         (lambda: True, "esc"),
-        (lambda: person.sees("saving 1 image; ESC again gives up"), "esc"),
+        (lambda: person.sees("saving 1 image; ESC once more gives up"), "esc"),
     )
     person.watch()
     with pytest.raises(ImageError, match="not saved: 1"):
@@ -410,11 +410,11 @@ def test_leaving_waits_for_what_is_to_be_saved(cloud: Path, tmp_path: Path, gate
     person = Person(
         work,
         (lambda: gate.held, "s"), (lambda: True, "x"), (lambda: True, "s"), (lambda: True, "esc"),
-        (lambda: person.sees("saving 2 images; ESC again gives up") and gate.open(), "never"),
+        (lambda: person.sees("saving 2 images; ESC once more gives up") and gate.open(), "never"),
     )  # fmt: skip
     person.watch()
     work.close()
-    assert any("saving 2 images; ESC again gives up" in title for title in person.titles)
+    assert any("saving 2 images; ESC once more gives up" in title for title in person.titles)
     assert {read_recipe(path)["seed"] for path in tmp_path.glob("*.png")} == {0, 1}
 
 

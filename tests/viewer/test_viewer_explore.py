@@ -21,7 +21,7 @@ from viewer.latents import draw, lerp, slerp
 from viewer.model import Model, ModelError, open_model, open_sibling_encoder
 from viewer.modes.latent import frames as scene
 from viewer.modes.latent.layout import make_layout
-from viewer.modes.latent.scatter import Cloud, open_cloud
+from viewer.modes.latent.scatter import Scatter, open_scatter
 from viewer.modes.latent.session import LatentSession
 from viewer.modes.latent.space import space_of
 from viewer.modes.latent.state import LatentState, begin, place
@@ -44,10 +44,10 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def start(model: Model, folder: Path, cloud: Cloud | None = None, **options: object) -> LatentSession:
-    cloud = cloud or Cloud(np.zeros((0, model.latent.size), np.float32))
+def start(model: Model, folder: Path, scatter: Scatter | None = None, **options: object) -> LatentSession:
+    scatter = scatter or Scatter(np.zeros((0, model.latent.size), np.float32))
     state = begin(space_of(model.card, model.latent), make_layout(*model.image_size, 8, 8), **options)
-    return LatentSession(model, state, folder, cloud)
+    return LatentSession(model, state, folder, scatter)
 
 
 def scripted(session: LatentSession, keys: str) -> FakeDisplay:
@@ -137,7 +137,7 @@ def test_a_random_line_is_a_great_circle(generator_path: Path, tmp_path: Path) -
 
 def test_the_scatter_shows_the_points_by_class(plane_path: Path, labelled: Path, tmp_path: Path) -> None:
     model, encoder = open_model(plane_path), open_sibling_encoder(plane_path)
-    session = start(model, tmp_path, open_cloud(model, encoder, labelled, 100), reach=2.0)
+    session = start(model, tmp_path, open_scatter(model, encoder, labelled, 100), reach=2.0)
     images = np.load(labelled)
     colour = images[4, 0, 0].astype(float) / 255
     area = session.state.layout.plane
@@ -175,7 +175,7 @@ def _covered(images: np.ndarray, number: int, area: Area) -> bool:
 
 def test_without_a_set_the_models_own_latents_are_scattered(classes_path: Path, tmp_path: Path) -> None:
     model = open_model(classes_path)
-    session = start(model, tmp_path, open_cloud(model, None, None, 10), view="scatter")
+    session = start(model, tmp_path, open_scatter(model, None, None, 10), view="scatter")
     display = scripted(session, "s")
     assert "training image" in display.titles[0]
     latent = np.float32(read_recipe(tmp_path / "classes-0001.png")["latent"])
@@ -183,11 +183,11 @@ def test_without_a_set_the_models_own_latents_are_scattered(classes_path: Path, 
 
 
 def test_points_are_chosen_evenly_and_no_more_than_asked_for(plane_path: Path, labelled: Path) -> None:
-    cloud = open_cloud(open_model(plane_path), open_sibling_encoder(plane_path), labelled, 10)
-    assert cloud.numbers is not None
-    assert sorted(cloud.numbers.tolist()) == list(range(0, 30, 3))
-    assert np.concatenate([part.latents for part in cloud.encode(0)]).shape == (10, 2)
-    assert np.concatenate([part.points for part in cloud.encode(7)]).tolist() == [7, 8, 9]
+    scatter = open_scatter(open_model(plane_path), open_sibling_encoder(plane_path), labelled, 10)
+    assert scatter.numbers is not None
+    assert sorted(scatter.numbers.tolist()) == list(range(0, 30, 3))
+    assert np.concatenate([part.latents for part in scatter.encode(0)]).shape == (10, 2)
+    assert np.concatenate([part.points for part in scatter.encode(7)]).tolist() == [7, 8, 9]
 
 
 @pytest.fixture
@@ -204,7 +204,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_unreadable_images_are_left_out_and_counted(plane_path: Path, folder: Path, tmp_path: Path) -> None:
     model, encoder = open_model(plane_path), open_sibling_encoder(plane_path)
-    session = start(model, tmp_path, open_cloud(model, encoder, folder, 100), view="scatter", reach=2.0)
+    session = start(model, tmp_path, open_scatter(model, encoder, folder, 100), view="scatter", reach=2.0)
     area = session.state.layout.plane
     for number in (6, 8):  # an image after a damaged one is still itself
         x = round(area.left + (20 * number / 255 + 2) / 4 * area.width)
@@ -242,7 +242,7 @@ def test_a_image_is_drawn_again_as_the_class_of_its_name(classes_path: Path, fol
         if name != "cat":
             (folder / "cat").rename(folder / name)
         session = start(
-            model, tmp_path / name, open_cloud(model, encoder, folder, 100), view="scatter", classes=Classes(3)
+            model, tmp_path / name, open_scatter(model, encoder, folder, 100), view="scatter", classes=Classes(3)
         )
         area = session.state.layout.plane
         scripted(session, f"click:{area.right - 1}:{area.top + area.height // 2},s")
@@ -498,7 +498,7 @@ def test_the_same_script_gives_the_same_frames(plane_path: Path, labelled: Path,
     model, encoder = open_model(plane_path), open_sibling_encoder(plane_path)
     keys = "right,tab,drag:200:100:400:300,tab,r,tab,down,right,tab,x,i,S"
     runs = [
-        scripted(start(model, tmp_path / str(run), open_cloud(model, encoder, labelled, 99)), keys).frames
+        scripted(start(model, tmp_path / str(run), open_scatter(model, encoder, labelled, 99)), keys).frames
         for run in (1, 2)
     ]
     for one, other in zip(*runs, strict=True):

@@ -92,7 +92,7 @@ class Evaluation:
         self.family, self.nets, self.spec = self.restored.family, self.restored.nets, self.restored.spec
         for net in self.nets.values():
             net.to(world.device)
-        self.files = {item.kind: item for item in self.family.exports(self.nets, self.restored.state.facts)}
+        self.files = {item.kind: item for item in self.family.exports(self.nets, self.restored.state.description)}
         self.generates = self.family.generates and config.samples > 0
         self.images, self.indices = self.open_data()
         self.features: FeatureExtractor | None = None
@@ -154,7 +154,7 @@ class Evaluation:
         if self.generates:
             found |= self.measure_samples(real)
         found = {name: value for name, value in found.items() if np.isfinite(value)}
-        facts = {
+        result = {
             "run": self.restored.run["run_id"],
             "step": state.step,
             "images_seen": state.images_seen,
@@ -171,11 +171,11 @@ class Evaluation:
                 folder.mkdir(exist_ok=True)
                 for name, sheet in self.sheets.items():
                     write_image(folder / f"{name}.png", sheet)
-                replace_bytes(folder / "metrics.json", json.dumps(facts, indent=1).encode())
+                replace_bytes(folder / "metrics.json", json.dumps(result, indent=1).encode())
             except OSError as error:
                 raise UserError(f"{folder}: cannot be written to: {error.strerror or error}") from None
         self.world.wait()
-        return facts
+        return result
 
     def measure_held_out(self) -> tuple[dict[str, float], Tensor | None]:
         """Metrics of the held-out images, the family's own and those of its files; and features of the images."""
@@ -235,7 +235,7 @@ class Evaluation:
         def measure(_: int, indices: np.ndarray) -> dict[str, Tensor]:
             chosen = torch.from_numpy(indices)
             taken = (value[chosen].to(self.world.device) for value in inputs)
-            image = self.family.sample(self.nets, self.restored.state.facts, *taken)
+            image = self.family.sample(self.nets, self.restored.state.description, *taken)
             image = image.clamp(0, 1).float()
             rows = {"small": self.small(image)} if config.memorised else {}
             rows["shown"] = image[torch.from_numpy(np.isin(indices, spread))]

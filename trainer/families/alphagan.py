@@ -23,7 +23,7 @@ from trainer.family import Batch, DataSpec, Exportable, Nets, Turn
 from trainer.parts.adam import AdamConfig
 from trainer.parts.adversarial import Adversarial, AdversarialConfig
 from trainer.parts.gan_losses import discriminator_loss
-from trainer.parts.latent_whitening import KEPT_TO_MIX, latent_facts
+from trainer.parts.latent_whitening import KEPT_TO_MIX, latent_statistics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,10 +130,10 @@ class AlphaGAN(Adversarial):
         return {"score": absolute, "mae": absolute, "mse": halved.square().mean(1)}
 
     def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
-        return latent_facts(nets.encoder, batches, KEPT_TO_MIX)
+        return latent_statistics(nets.encoder, batches, KEPT_TO_MIX)
 
-    def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
-        files = super().exports(nets, facts)
+    def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
+        files = super().exports(nets, description)
         image = files[0].module(*files[0].inputs.values()).detach()
         codes = Codes(nets.encoder, self.image_range)
         return [*files, Exportable(kind="encoder", module=codes, inputs={"image": image}, card=files[0].card)]

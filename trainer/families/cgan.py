@@ -190,7 +190,7 @@ class ConditionalGAN(Adversarial):
         rows = torch.arange(count) // side if side * side == count else torch.arange(count)
         return self.noise(count, generator=generator), rows % len(spec.classes)
 
-    def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
-        (file,) = super().exports(nets, facts)
+    def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
+        (file,) = super().exports(nets, description)
         label = torch.tensor([0, nets.generator.classes - 1], device=file.inputs["latent"].device)
         return [replace(file, inputs={**file.inputs, "label": label})]

@@ -113,7 +113,7 @@ class Classifier(Family):
         noise = torch.randn(count, spec.channels, *spec.image_size, generator=generator)
         return 0.05 * noise - 0.5, torch.arange(count) % len(spec.classes)
 
-    def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
+    def sample(self, nets: Nets, description: Mapping[str, Any], *inputs: Tensor) -> Tensor:
         """Maximise S_c(I) - λ ‖I‖² over images I by gradient ascent, from near black.
 
         Gradients are smoothed, or the images would be full of speckles.
@@ -137,7 +137,7 @@ class Classifier(Family):
         wrong = (logits.argmax(1) != batch.label).float()
         return {"score": wrong, "error": wrong, "cross_entropy": F.cross_entropy(logits, batch.label, reduction="none")}
 
-    def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
+    def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
         """The features as an encoder: a file that evaluations can use as feature extractor."""
         network = nets.classifier
         image = torch.rand(2, *network.shape, generator=torch.Generator().manual_seed(0))

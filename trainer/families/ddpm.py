@@ -144,10 +144,10 @@ class DDPM(AdamFamily):
         rows = side * side == count and side >= len(spec.classes)
         return noise, (torch.arange(count) // side if rows else torch.arange(count)) % len(spec.classes)
 
-    def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
+    def sample(self, nets: Nets, description: Mapping[str, Any], *inputs: Tensor) -> Tensor:
         noise, *labels = inputs
         config, predict = self.config, self.predictor(nets.denoiser, *labels)
-        steps = ddim(predict, config.diffusion.facts(), noise, config.noise_steps, config.sample_steps)
+        steps = ddim(predict, config.diffusion.schedule(), noise, config.noise_steps, config.sample_steps)
         return (finished(steps).clamp(-1, 1) + 1) / 2
 
     def predictor(self, net: nn.Module, label: Tensor | None = None) -> Predict:
@@ -168,17 +168,17 @@ class DDPM(AdamFamily):
         nets.denoiser.kept.copy_(((chosen + 1) * 127.5).round())
         return {}
 
-    def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
+    def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
         net, diffusion = nets.denoiser, self.config.diffusion
         image = (net.kept.float() / 127.5 - 1).repeat(SHOWN_AT, 1, 1, 1).expand(-1, 3, -1, -1)
-        times = even_times(diffusion.facts(), diffusion.steps, min(len(image), diffusion.steps))
+        times = even_times(diffusion.schedule(), diffusion.steps, min(len(image), diffusion.steps))
         t = torch.tensor(times, device=image.device).repeat(len(image))[: len(image)]
         noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(0)).to(image.device)
         inputs = {"noisy": diffusion.add_noise(image, t, noise), "t": t}
         if net.classes:
             inputs["label"] = torch.arange(len(t), device=t.device) % (net.classes + 1)
         module = InColour(net, diffusion).to(image.device)
-        card = CardFields(schedule=diffusion.facts())
+        card = CardFields(schedule=diffusion.schedule())
         return [Exportable(kind="denoiser", module=module, inputs=inputs, card=card)]
 
 

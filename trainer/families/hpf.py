@@ -299,10 +299,10 @@ class HPF(AdamFamily):
     def latent_size(self) -> int:
         return self.low_latent.size if self.paired else self.config.latent_size
 
-    def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
+    def sample(self, nets: Nets, description: Mapping[str, Any], *inputs: Tensor) -> Tensor:
         """Low images with their detail; independent detail is shown on grey."""
         ground = self.draw_low(*inputs) if self.paired else 0.5
-        return (self.drawn(nets, facts)(*inputs) + ground).clamp(0, 1)
+        return (self.drawn(nets, description)(*inputs) + ground).clamp(0, 1)
 
     def sheet(self, samples: Tensor, *inputs: Tensor) -> Tensor:
         """Each image without and with detail."""
@@ -338,20 +338,20 @@ class HPF(AdamFamily):
         means, log_variances = (torch.cat(parts).cpu() for parts in zip(*found, strict=True))
         return fit_gaussian(means, log_variances.exp())
 
-    def drawn(self, nets: Nets, facts: Mapping[str, Any]) -> nn.Module:
+    def drawn(self, nets: Nets, description: Mapping[str, Any]) -> nn.Module:
         """Decoder of the exported file: standard normal latents → high-pass images."""
         device = next(nets.detail.parameters()).device
         if self.paired:
             return Drawn(self.low.files["generator"].module.to(device), nets.detail)
-        return FromNormal(Decode(nets.detail), Whitening(facts, self.latent_size)).to(device)
+        return FromNormal(Decode(nets.detail), Whitening(description, self.latent_size)).to(device)
 
-    def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
+    def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
         device = next(nets.detail.parameters()).device
         latent = torch.randn(2, self.latent_size, generator=torch.Generator().manual_seed(0)).to(device)
         if self.paired:
             latents = Latent(size=self.latent_size, prior=self.low_latent.prior)
             card = CardFields(latent=latents, training={"low": self.low.run})
         else:
-            whitening = Whitening(facts, self.latent_size)
-            card = CardFields(latent=Latent.of(whitening.facts(facts), self.latent_size))
-        return [Exportable(kind="detail", module=self.drawn(nets, facts), inputs={"latent": latent}, card=card)]
+            whitening = Whitening(description, self.latent_size)
+            card = CardFields(latent=Latent.of(whitening.whiten(description), self.latent_size))
+        return [Exportable(kind="detail", module=self.drawn(nets, description), inputs={"latent": latent}, card=card)]

@@ -209,7 +209,7 @@ class Pix2Pix(AdamFamily):
         chosen = list(islice(cycle(islice(conditions, count)), count))
         return torch.stack(chosen), *self.latent(count, generator=generator)
 
-    def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
+    def sample(self, nets: Nets, description: Mapping[str, Any], *inputs: Tensor) -> Tensor:
         parts = zip(*(value.split(self.score_batch) for value in inputs), strict=True)
         return torch.cat([nets.generator(*part) for part in parts]) * 0.5 + 0.5
 
@@ -233,7 +233,7 @@ class Pix2Pix(AdamFamily):
             self.colours = palette(condition_of(batch) * 0.5 + 0.5 for batch in batches)
         return {"condition": {"kind": "given", **({"palette": self.colours} if self.colours else {})}}
 
-    def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
+    def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
         unet = nets.generator
         latent = self.latent(2, generator=torch.Generator().manual_seed(0))
         first, last = unet.down[0][0].weight, unet.up[0][1].weight
@@ -246,7 +246,7 @@ class Pix2Pix(AdamFamily):
             multiple=multiple,
             channels=last.shape[1],
             input_channels=channels,
-            condition=facts.get("condition", {}),
+            condition=description.get("condition", {}),
             latent=Latent(size=self.config.latent_size) if latent else None,
             training={"normalisation": normalisation_of(unet), "dropout": "none in use"},
         )

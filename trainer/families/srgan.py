@@ -272,7 +272,7 @@ class SRGAN(AdamFamily):
         chosen = [found[number % len(found)] for number in range(count)]
         return torch.stack([pair[0] for pair in chosen]), torch.stack([pair[1] for pair in chosen])
 
-    def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
+    def sample(self, nets: Nets, description: Mapping[str, Any], *inputs: Tensor) -> Tensor:
         return nets.generator(inputs[0]).clamp(0, 1)
 
     def sheet(self, samples: Tensor, *inputs: Tensor) -> Tensor:
@@ -300,7 +300,7 @@ class SRGAN(AdamFamily):
             "ssim_rgb": metrics.structural_similarity(rgb, target),
         }
 
-    def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
+    def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
         generator = nets.generator
         device = next(generator.parameters()).device
         channels = generator.tail.out_channels

@@ -35,7 +35,7 @@ from trainer.parts.latent_whitening import (
     Whitening,
     fit_gaussian,
     generator_and_encoder,
-    latent_facts,
+    latent_statistics,
 )
 from trainer.parts.perceptual import PerceptualDistance
 
@@ -309,8 +309,8 @@ class VAE(Family):
     ) -> tuple[Tensor, ...]:
         return (torch.randn(count, self.config.latent_size, generator=generator),)
 
-    def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
-        decode, _ = self.pair(nets, self.whitening(facts))
+    def sample(self, nets: Nets, description: Mapping[str, Any], *inputs: Tensor) -> Tensor:
+        decode, _ = self.pair(nets, self.whitening(description))
         return decode(*inputs)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
@@ -329,14 +329,14 @@ class VAE(Family):
 
     def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
         if self.config.arch == "hierarchical":
-            return latent_facts(nets.vae.encode, batches)
+            return latent_statistics(nets.vae.encode, batches)
         found = [nets.vae.gaussian(batch.input) for batch in batches]
         means, log_variances = (torch.cat(parts).cpu() for parts in zip(*found, strict=True))
         return fit_gaussian(means, log_variances.exp())
 
-    def whitening(self, facts: Mapping[str, Any]) -> Whitening | None:
+    def whitening(self, description: Mapping[str, Any]) -> Whitening | None:
         """Whitening of the latents; ``None`` for hierarchical, whose z2 needs none."""
-        return Whitening(facts, self.config.latent_size) if self.config.arch == "conv" else None
+        return Whitening(description, self.config.latent_size) if self.config.arch == "conv" else None
 
     def pair(self, nets: Nets, whitening: Whitening | None) -> tuple[nn.Module, nn.Module]:
         """Decoder and encoder of the exported files, with standard normal latents."""
@@ -346,11 +346,11 @@ class VAE(Family):
         device = next(nets.vae.parameters()).device
         return FromNormal(decode, whitening).to(device), ToNormal(encode, whitening).to(device)
 
-    def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
-        whitening = self.whitening(facts)
+    def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
+        whitening = self.whitening(description)
         if whitening is not None:
-            facts = whitening.facts(facts)
-        return generator_and_encoder(*self.pair(nets, whitening), self.config.latent_size, facts)
+            description = whitening.whiten(description)
+        return generator_and_encoder(*self.pair(nets, whitening), self.config.latent_size, description)
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Tensor], name: str) -> tuple["VAE", DataSpec, Nets]:

@@ -200,8 +200,8 @@ class VAEGAN(AdamFamily):
     ) -> tuple[Tensor, ...]:
         return (torch.randn(count, self.config.latent_size, generator=generator),)
 
-    def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
-        decode, _ = self.pair(nets, Whitening(facts, self.config.latent_size))
+    def sample(self, nets: Nets, description: Mapping[str, Any], *inputs: Tensor) -> Tensor:
+        decode, _ = self.pair(nets, Whitening(description, self.config.latent_size))
         return decode(*inputs)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
@@ -221,9 +221,11 @@ class VAEGAN(AdamFamily):
         decode, encode = Decode(nets.vae), Encode(nets.vae)
         return FromNormal(decode, whitening).to(device).eval(), ToNormal(encode, whitening).to(device).eval()
 
-    def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
-        whitening = Whitening(facts, self.config.latent_size)
-        return generator_and_encoder(*self.pair(nets, whitening), self.config.latent_size, whitening.facts(facts))
+    def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
+        whitening = Whitening(description, self.config.latent_size)
+        return generator_and_encoder(
+            *self.pair(nets, whitening), self.config.latent_size, whitening.whiten(description)
+        )
 
 
 class Decode(nn.Module):

@@ -43,13 +43,13 @@ class Adversarial(AdamFamily):
     ) -> tuple[Tensor, ...]:
         return (self.noise(count, generator=generator),)
 
-    def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
+    def sample(self, nets: Nets, description: Mapping[str, Any], *inputs: Tensor) -> Tensor:
         return AsImages(nets.generator, self.image_range)(*inputs)
 
-    def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
+    def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
         device = next(nets.generator.parameters()).device
         latent = self.noise(2, generator=torch.Generator().manual_seed(0)).to(device)
-        card = CardFields(latent=Latent.of(facts, self.config.latent_size, self.config.prior))
+        card = CardFields(latent=Latent.of(description, self.config.latent_size, self.config.prior))
         images = AsImages(nets.generator, self.image_range)
         return [Exportable(kind="generator", module=images, inputs={"latent": latent}, card=card)]
 

@@ -122,7 +122,7 @@ class AutoencoderFamily(Family):
     ) -> tuple[Tensor, ...]:
         return (torch.randn(count, self.config.latent_size, generator=generator),)
 
-    def sample(self, nets: Nets, facts: Mapping[str, Any], *inputs: Tensor) -> Tensor:
+    def sample(self, nets: Nets, description: Mapping[str, Any], *inputs: Tensor) -> Tensor:
         return Decode(nets.autoencoder)(*inputs).clamp(0, 1)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
@@ -144,6 +144,6 @@ class AutoencoderFamily(Family):
         network.measure(torch.stack(codes))
         return {"sample_latents": Encode(network)(first * 0.5 + 0.5).tolist()}
 
-    def exports(self, nets: Nets, facts: Mapping[str, Any]) -> list[Exportable]:
+    def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
         network = nets.autoencoder
-        return generator_and_encoder(Decode(network), Encode(network), self.config.latent_size, facts)
+        return generator_and_encoder(Decode(network), Encode(network), self.config.latent_size, description)

@@ -18,7 +18,7 @@ KEPT_TO_MIX = 64  # for families that interpolate better than they sample: the v
 LEAST_VARIANCE = 1e-4  # of the mean variance: floor for directions that few images do not determine
 
 
-def latent_facts(encode: Callable[[Tensor], Tensor], batches: Iterator[Batch], kept: int = KEPT) -> dict[str, Any]:
+def latent_statistics(encode: Callable[[Tensor], Tensor], batches: Iterator[Batch], kept: int = KEPT) -> dict[str, Any]:
     """Statistics of the latents of all ``batches``, as of ``fit_gaussian``. ``encode``: images → f32 [n, d]."""
     return fit_gaussian(torch.cat([encode(batch.input).cpu() for batch in batches]), kept=kept)
 
@@ -38,13 +38,13 @@ def fit_gaussian(means: Tensor, variances: Tensor | None = None, kept: int = KEP
 
 
 def generator_and_encoder(
-    decode: nn.Module, encode: nn.Module, size: int, facts: Mapping[str, Any]
+    decode: nn.Module, encode: nn.Module, size: int, description: Mapping[str, Any]
 ) -> list[Exportable]:
     """Exported files of a decoder of standard normal latents f32 [n, size], and of its encoder."""
     device = next(decode.parameters()).device
     latent = torch.randn(2, size, generator=torch.Generator().manual_seed(0)).to(device)
     image = decode(latent).detach().clamp(0, 1)
-    card = CardFields(latent=Latent.of(facts, size))
+    card = CardFields(latent=Latent.of(description, size))
     return [
         Exportable(kind="generator", module=decode, inputs={"latent": latent}, card=card),
         Exportable(kind="encoder", module=encode, inputs={"image": image}, card=card),
@@ -60,11 +60,11 @@ class Whitening:
     """Affine map between latents: the network's = mean + factor · standard normal, from what ``fit_gaussian`` returned;
     the identity where that is empty. The strongest direction comes first."""
 
-    def __init__(self, facts: Mapping[str, Any], size: int) -> None:
+    def __init__(self, description: Mapping[str, Any], size: int) -> None:
         mean, factor = torch.zeros(size), torch.eye(size)
-        covariance = torch.tensor(facts.get("latent_covariance") or [], dtype=torch.float64)
+        covariance = torch.tensor(description.get("latent_covariance") or [], dtype=torch.float64)
         if covariance.numel():
-            mean = torch.tensor(facts["latent_mean"])
+            mean = torch.tensor(description["latent_mean"])
             values, vectors = torch.linalg.eigh(covariance)
             values, vectors = values.flip(0), vectors.flip(1)
             vectors = vectors * signs(vectors.T).T
@@ -72,13 +72,13 @@ class Whitening:
         self.mean, self.factor = mean, factor
         self.inverse = torch.linalg.inv(factor.double()).float()
 
-    def facts(self, facts: Mapping[str, Any]) -> dict[str, Any]:
+    def whiten(self, description: Mapping[str, Any]) -> dict[str, Any]:
         """Statistics as of ``fit_gaussian``, for the standard normal latents."""
         size = len(self.mean)
-        samples = torch.tensor(facts.get("sample_latents") or [], dtype=torch.float32).reshape(-1, size)
-        known = bool(facts.get("latent_covariance"))
+        samples = torch.tensor(description.get("sample_latents") or [], dtype=torch.float32).reshape(-1, size)
+        known = bool(description.get("latent_covariance"))
         return {
-            **facts,
+            **description,
             "latent_mean": [0.0] * size if known else [],
             "latent_covariance": torch.eye(size).tolist() if known else [],
             "sample_latents": ((samples - self.mean) @ self.inverse.T).tolist(),

@@ -75,7 +75,7 @@ class Diffusion:
         """[steps], strictly falling, in (0, 1)."""
         return KINDS[self.kind](self.steps)
 
-    def facts(self) -> dict[str, Any]:
+    def schedule(self) -> dict[str, Any]:
         """The schedule as the card stores it and samplers take it."""
         return {"kind": self.kind, "prediction": self.prediction, "alpha_bar": self.alpha_bar.tolist()}
 

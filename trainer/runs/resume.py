@@ -32,7 +32,7 @@ FREE_OPTIONS = frozenset(
 )  # fmt: skip
 
 
-def data_facts(config: RunConfig, dataset: ImageDataset) -> dict[str, Any]:
+def identify_data(config: RunConfig, dataset: ImageDataset) -> dict[str, Any]:
     """Number and fingerprint of the images, to recognise them when the run resumes. Raises ``UserError``."""
     return {
         "images": len(dataset),
@@ -115,7 +115,7 @@ def write_run(
     file = config.out / "config.json"
     known = store.read_run(config.out) if file.exists() else None
     starts = known.get("starts", []) if known else []
-    facts: dict[str, Any] = {
+    contents: dict[str, Any] = {
         "family": store.family_name(type(family)),
         "config": to_json(config),
         "spec": spec_json(spec),
@@ -134,8 +134,8 @@ def write_run(
             },
         ],
     }
-    replace_bytes(file, json.dumps(facts, indent=1).encode())
-    return Origin(run=facts["run_id"], config=facts["config"], versions=facts["versions"], data=data)
+    replace_bytes(file, json.dumps(contents, indent=1).encode())
+    return Origin(run=contents["run_id"], config=contents["config"], versions=contents["versions"], data=data)
 
 
 def commit() -> str:

@@ -86,7 +86,7 @@ def load_nets(file: Path, nets: Nets) -> None:
 
 def restore(run: Path, weights: str = "best") -> Restored:
     """Rebuild a run's networks. ``weights``: best, last, or a step. Raises ``UserError``."""
-    facts = read_run(run)
+    values = read_run(run)
     found = [path for path in checkpoint.checkpoints(run) if not checkpoint.damage(path)]
     if not found:
         raise UserError(f"{run}: no intact checkpoint in {run / checkpoint.FOLDER}")
@@ -102,15 +102,15 @@ def restore(run: Path, weights: str = "best") -> Restored:
             steps = ", ".join(str(checkpoint.step_of(item)) for item in found)
             raise UserError(f"{run}: --weights is {weights}, expected best, last or one of the steps {steps}")
     assert path is not None
-    family_type = family_class(facts["family"], run)
-    family = family_type(configuration.from_json(family_type.Config, facts["config"]))
+    family_type = family_class(values["family"], run)
+    family = family_type(configuration.from_json(family_type.Config, values["config"]))
     load_base(family, run)
-    spec = DataSpec(**{**facts["spec"], **{key: tuple(facts["spec"][key]) for key in ("image_size", "classes")}})
+    spec = DataSpec(**{**values["spec"], **{key: tuple(values["spec"][key]) for key in ("image_size", "classes")}})
     nets = family.build(spec)
     load_nets(path / AVERAGED, nets)
     for net in nets.values():
         net.eval().requires_grad_(False)
-    return Restored(family=family, nets=nets, spec=spec, run=facts, state=checkpoint.read_state(path))
+    return Restored(family=family, nets=nets, spec=spec, run=values, state=checkpoint.read_state(path))
 
 
 def load_base(family: Family, run: Path) -> None:
@@ -121,7 +121,7 @@ def load_base(family: Family, run: Path) -> None:
         return
     kept = run / BASE_RUN
     found = restore(kept if (kept / "config.json").is_file() else source)
-    files = {item.kind: item for item in found.family.exports(found.nets, found.state.facts)}
+    files = {item.kind: item for item in found.family.exports(found.nets, found.state.description)}
     family.use_base(BaseRun(run=found.run["run_id"], spec=found.spec, files=files))
 
 
@@ -144,14 +144,14 @@ def read_run(run: Path) -> dict[str, Any]:
     """Read config.json of a run. Raises ``UserError``."""
     file = run / "config.json"
     try:
-        facts = json.loads(file.read_bytes())
+        values = json.loads(file.read_bytes())
     except OSError as error:
         raise UserError(f"{run}: not a run: {file.name}: {error.strerror}") from None
     except ValueError as error:
         raise UserError(f"{file}: not JSON: {error}") from None
-    if not isinstance(facts, dict) or not {"family", "config", "spec", "run_id"} <= facts.keys():
+    if not isinstance(values, dict) or not {"family", "config", "spec", "run_id"} <= values.keys():
         raise UserError(f"{file}: expected family, config, spec and run_id")
-    return facts
+    return values
 
 
 def family_class(name: str, run: Path) -> type[Family]:

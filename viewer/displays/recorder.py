@@ -49,7 +49,7 @@ class _Image:
 
 
 class _Animation(ABC):
-    """What GIF and WebP share: only the changed rectangle is encoded, and a frame shown again lasts longer."""
+    """What GIF and WebP share: only the changed rectangle is encoded, and a frame that is repeated lasts longer."""
 
     def __init__(self, path: Path, delay_ms: int) -> None:
         self._delay_ms = delay_ms

@@ -33,7 +33,7 @@ _KITTY: Final = b"\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\"
 _ATTRIBUTES: Final = b"\x1b[c"  # every terminal answers this one, so that the answers before it are all
 _REPLY_SECONDS: Final = 0.3
 _ESCAPE_SECONDS: Final = 0.05  # after which a lone escape is the key
-_SEQUENCE_SECONDS: Final = 1.0  # after which half a sequence is given up
+_SEQUENCE_SECONDS: Final = 1.0  # after which half a sequence is dropped
 _SLICE_SECONDS: Final = 0.1  # of waiting, after which a change of the terminal's size is noticed
 _KITTY_CHUNK: Final = 4096
 _TO_THE_EDGE: Final = (Action.DRAG, Action.RELEASE, Action.SECOND_DRAG, Action.SECOND_RELEASE)  # and no further

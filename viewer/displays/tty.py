@@ -28,11 +28,11 @@ else:
     import tty
     from types import FrameType
 
-_POLL_SECONDS = 0.01  # Windows has no way to wait for keys with a time limit
+_POLL_SECONDS = 0.01  # Windows cannot wait for keys with a time limit
 
 
 class Tty:
-    """Standard input and output as a terminal. ``enter`` is written on the way in, ``leave`` on the way out.
+    """Standard input and output as a terminal. ``enter`` is written first, ``leave`` at the end.
 
     Raises ``DisplayError`` where they are not a terminal.
     """

@@ -102,7 +102,7 @@ class XKeys:
         """Select the key presses of this process's window of that title, if it is on the screen by now; and its wheel.
 
         Qt at times misses that its window was put up and then never paints it (seen in one start of ten on a
-        busy machine), so that it is told again.
+        busy machine), so that the message is repeated.
         """
         wanted = title.encode()
         for window in self._candidates():

@@ -26,7 +26,7 @@ _GRID: Final = (52, 48, 46)
 _FRACTION_BITS: Final = 4  # of a pixel, with which OpenCV draws curves
 _FINER: Final = 4  # times, that small circles are drawn before they are made small
 _TICKS: Final = 9  # at most, along an axis
-_PALETTE: Final = (  # told apart by most eyes, on dark paper
+_PALETTE: Final = (  # distinguished by most eyes, on dark paper
     (241, 166, 78), (75, 143, 255), (110, 200, 95), (92, 92, 240), (222, 150, 190),
     (200, 205, 90), (70, 205, 240), (200, 120, 245), (160, 190, 210), (140, 220, 190),
 )  # fmt: skip
@@ -182,7 +182,7 @@ def ring(image: Image, area: Area, place: Pixels, radius: float = 7) -> None:
 
 
 def path(image: Image, area: Area, places: Pixels, chosen: int) -> None:
-    """A way through the plane: its ends are A and B, one of its points is chosen."""
+    """A path through the plane: its ends are A and B, one of its points is chosen."""
     plot, inside = view(image, area), places - (area.left, area.top)
     corners = np.round(inside * 2**_FRACTION_BITS).astype(np.int32).reshape(-1, 1, 2)
     for thickness, colour in ((5, INK), (2, CURSOR)):

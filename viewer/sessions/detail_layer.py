@@ -1,7 +1,7 @@
 """Fine detail for the images of a generator: drawn by a second network from the same latents, or by sharpening.
 
 Both are layers: what is added to an image, times a gain. The layer of an image is made once, with the image, and
-the gain changes without it being made again.
+the gain changes without it being recomputed.
 """
 
 from collections.abc import Mapping

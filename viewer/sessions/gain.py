@@ -5,7 +5,7 @@ from typing import Final
 
 from viewer.keys import Action, Event
 
-# Eyes judge ratios: every step adds a fifth, four of them double. 1 adds the detail as it was trained.
+# Eyes compare ratios: every step adds a fifth, four of them double. 1 adds the detail as it was trained.
 _STRENGTHS: Final = (0.0, *(2.0 ** (step / 4) for step in range(-12, 29)))
 _BLENDS: Final = tuple(step / 10 for step in range(11))
 

@@ -68,14 +68,14 @@ class ModelSession(Session[State, Request, Made]):
         self._decoder = Decoder(model, layer)
         super().__init__(model.name, state, folder)
 
-    def _send(self, errand: Callable[[], tuple[render.Image, Mapping[str, Any]]]) -> None:
+    def _send(self, job: Callable[[], tuple[render.Image, Mapping[str, Any]]]) -> None:
         """Have an image made, with its recipe, and saved; the model and its hash are added to the recipe."""
 
         def save() -> str:
-            image, recipe = errand()
+            image, recipe = job()
             return f"saved {save_numbered(self._folder, self.model.name, encode_png(image, self._signed(recipe)))}"
 
-        self._errands.send(save)
+        self._saves.send(save)
 
     def _signed(self, recipe: Mapping[str, Any]) -> Mapping[str, Any]:
         """A recipe with the model that it is for."""

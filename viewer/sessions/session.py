@@ -11,12 +11,12 @@ from trainer.contract.text import printable
 from viewer import render
 from viewer.keys import Event
 from viewer.state import Effect, effect_of
-from viewer.worker import Errands, Worker
+from viewer.worker import SaveQueue, Worker
 
 _NOTICE_SECONDS: Final = 4.0
 _BUSY_POLL_SECONDS: Final = 0.015  # between looks at the worker
 _IDLE_POLL_SECONDS: Final = 0.5
-_LARGEST_SAVED: Final = 2**27  # pixels of a saved sheet: as many as the viewer would read again
+_LARGEST_SAVED: Final = 2**27  # pixels of a saved sheet: as many as the viewer would read back
 
 State = TypeVar("State")
 Request = TypeVar("Request")
@@ -38,7 +38,7 @@ class Session(ABC, Generic[State, Request, Made]):
         self.lost: list[str] = []  # those of images that were not saved
         self._folder = folder
         self._worker: Worker[Request, Made] = Worker(self._work)
-        self._errands = Errands()
+        self._saves = SaveQueue()
         self._notice: tuple[str, render.Tone, float] | None = None
 
     def title(self, hints: bool = False) -> str:
@@ -67,9 +67,9 @@ class Session(ABC, Generic[State, Request, Made]):
                 self._failed(answer.error, math.inf)
             elif answer.result is not None:
                 if self._notice is not None and self._notice[2] == math.inf:
-                    self._notice = None  # it works again
+                    self._notice = None  # it works after all
                 self._receive(answer.request, answer.result)
-        for said in self._errands.take():
+        for said in self._saves.take():
             if isinstance(said, Exception):
                 self._failed(said)
                 self.lost.append(self.failures[-1])
@@ -86,16 +86,16 @@ class Session(ABC, Generic[State, Request, Made]):
 
     def _wait(self) -> None:
         self._worker.wait()
-        self._errands.wait()
+        self._saves.wait()
 
     @property
     def _busy(self) -> bool:
-        return self._worker.busy or self._errands.count > 0
+        return self._worker.busy or self._saves.count > 0
 
     @property
     def unsaved(self) -> int:
         """Images that were asked to be saved and may yet be."""
-        return self._errands.count
+        return self._saves.count
 
     def notify(self, text: str, tone: render.Tone = "notice", seconds: float = _NOTICE_SECONDS) -> None:
         """Show a line of text for a while."""
@@ -128,8 +128,8 @@ class Session(ABC, Generic[State, Request, Made]):
     def close(self) -> None:
         """Stop work. Raises ``ImageError`` where images are left unsaved."""
         self._worker.close()
-        left = self._errands.close()
-        last = [said for said in self._errands.take() if isinstance(said, Exception)]
+        left = self._saves.close()
+        last = [said for said in self._saves.take() if isinstance(said, Exception)]
         if left:
             raise ImageError(f"images not saved: {left}; there was no time to make them")
         if last:
@@ -198,6 +198,6 @@ class Session(ABC, Generic[State, Request, Made]):
 
 
 def check_saved_size(width: int, height: int) -> None:
-    """Raise ``ImageError`` for an image larger than the viewer would read again."""
+    """Raise ``ImageError`` for an image larger than the viewer would read back."""
     if width * height > _LARGEST_SAVED:
         raise ImageError(f"cannot save {width}x{height}, expected {_LARGEST_SAVED} pixels at most")

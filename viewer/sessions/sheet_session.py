@@ -52,7 +52,7 @@ class SheetSession(ModelSession[SheetState, Request, Part]):
     @property
     def settled(self) -> bool:
         """Whether the last frame shows all that the events until then asked for."""
-        return not (self.changed or self._errands.count) and (self._ready() is not None or not self._worker.busy)
+        return not (self.changed or self._saves.count) and (self._ready() is not None or not self._worker.busy)
 
     def _compose(self, images: render.Image, strip: render.Image | None) -> render.Image:
         several = self.state.sheet.count > 1
@@ -85,14 +85,14 @@ class SheetSession(ModelSession[SheetState, Request, Part]):
         recipe |= {"gap": gap} if whole else {}
         native = Sheet(sheet.rows, sheet.columns, width, height, gap) if whole else Sheet(1, 1, width, height, 0)
 
-        def errand() -> tuple[render.Image, Mapping[str, Any]]:
+        def job() -> tuple[render.Image, Mapping[str, Any]]:
             check_saved_size(native.width, native.height)
             made = self._decoder.make(wanted, labels, gain) if images is None else images
             image = render.blank(native)
             render.place(image, native, 0, made)
             return image, recipe
 
-        self._send(errand)
+        self._send(job)
 
     def say_other_low(self) -> None:
         """Say where a detail network was not trained beside this model: what it adds may not fit the images."""

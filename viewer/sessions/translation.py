@@ -68,7 +68,7 @@ class Translator:
     def condition_of(self, photo: Image, sigma: float) -> Condition:
         """What goes into the model, of a photograph u8 [h, w, 3] BGR; no larger than ``size``.
 
-        A colour map (a condition that is given, with a palette) is not averaged where it shrinks.
+        A colour map (the image as it is, with a palette) is not averaged where it shrinks.
         """
         height, width = self.fitted(*photo.shape[:2])
         if self.how.kind == "edges":

@@ -54,5 +54,5 @@ def open_set(data: str, options: OpenOptions | None = None) -> ImageSource | Non
 
 def help_of_data() -> str:
     """What ``--data`` may name, in a line."""
-    *others, last = [source.HELP for source in all_sources()]
+    *others, last = [source.HELP for source in reversed(all_sources())]
     return f"{', '.join(others)} or {last}"

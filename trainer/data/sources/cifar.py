@@ -14,7 +14,7 @@ from trainer.data.sources.base import ImageSource, OpenOptions, Piece, read_all
 from trainer.data.sources.identity import of_path
 from trainer.data.sources.sidecar import Sidecar
 
-HELP = "CIFAR-10's binary folder, or one of its files"
+HELP = "CIFAR-10's binary folder"
 ORDER = 50
 SIDE = 32  # pixels
 RECORD = 1 + 3 * SIDE * SIDE  # bytes

@@ -21,7 +21,7 @@ from trainer.data.sources.base import ImageSource, OpenOptions, Piece
 from trainer.data.sources.identity import of_path
 from trainer.data.sources.sidecar import Sidecar
 
-HELP = "an idx file as MNIST's, or its folder"
+HELP = "an idx file as MNIST's or its folder"
 ORDER = 20
 GZIP = b"\x1f\x8b"
 MAGIC = re.compile(rb"\0\0[\x08-\x0e][\x01-\x08]", re.DOTALL)

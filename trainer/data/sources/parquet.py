@@ -12,7 +12,7 @@ from trainer.data.sources.identity import of_path
 from trainer.data.sources.parquet_rows import MOST_GROUP_BYTES, Groups, RowGroups, explained, open_here
 from trainer.data.sources.tables import HINT, Row, Table, class_names, find_columns, pack
 
-HELP = "parquet files, or their folder"
+HELP = "parquet files"
 ORDER = 60
 ROWS = 16  # read at once
 

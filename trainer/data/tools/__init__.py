@@ -69,6 +69,6 @@ def description(name: str) -> tuple[str, str]:
     """The summary of a tool and the rest of its docstring, read without importing it."""
     spec = importlib.util.find_spec(f"{__name__}.{name}")
     assert spec is not None and spec.origin is not None, name  # noqa: PT018
-    text = ast.get_docstring(ast.parse(Path(spec.origin).read_bytes())) or ""
+    text = ast.get_docstring(ast.parse(Path(spec.origin).read_bytes()), clean=False) or ""
     summary, _, rest = text.partition("\n")
-    return summary, rest.strip()
+    return summary, rest.strip("\n").rstrip()

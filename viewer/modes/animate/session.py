@@ -33,7 +33,7 @@ class Stretch:
     positions: tuple[int, ...]  # ticks
 
     @property
-    def way(self) -> tuple[int, Classes]:
+    def walk(self) -> tuple[int, Classes]:
         """What its frames have in common."""
         return self.seed, self.classes
 
@@ -115,7 +115,7 @@ class AnimateSession(SheetSession[AnimateState, Stretch]):
             return  # enough for now: larger stretches are made with less effort
         stretch = Stretch(state.seed, state.classes, missing)
         asked = self._asked
-        if asked is not None and asked.way == stretch.way and self._worker.busy and missing[0] in asked.positions:
+        if asked is not None and asked.walk == stretch.walk and self._worker.busy and missing[0] in asked.positions:
             return
         if stretch != asked:
             self._asked = stretch
@@ -124,7 +124,7 @@ class AnimateSession(SheetSession[AnimateState, Stretch]):
     def _receive(self, request: Stretch, part: Part) -> None:
         count = self.state.sheet.count
         for number in range(len(part.images) // count):
-            key = *request.way, request.positions[part.first + number]
+            key = *request.walk, request.positions[part.first + number]
             own = slice(number * count, (number + 1) * count)
             self._frames[key] = Part(0, part.images[own], None if part.details is None else part.details[own])
             self.changed = self.changed or key == _frame_of(self.state)
@@ -145,8 +145,8 @@ class AnimateSession(SheetSession[AnimateState, Stretch]):
         return self._mixed_frame[2]
 
     def _facts(self) -> Mapping[str, Any]:
-        way = "lerp" if self._straight else "slerp"
-        return {"mode": f"animate {way}", "position": self.state.position / LEG_TICKS, "legs": self._legs}
+        path = "lerp" if self._straight else "slerp"
+        return {"mode": f"animate {path}", "position": self.state.position / LEG_TICKS, "legs": self._legs}
 
     def _status(self) -> tuple[str, ...]:
         state = self.state

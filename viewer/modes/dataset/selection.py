@@ -25,8 +25,8 @@ def marks_path(source: LabelledSet) -> Path:
     return path.with_name(path.name + _SUFFIX)
 
 
-class Marks:
-    """The list of one set. It is read again before it is changed, so that two viewers lose nothing of each other."""
+class Selection:
+    """The list of one set. Every change reads it first, so that two viewers lose nothing of each other."""
 
     def __init__(self, source: LabelledSet, path: Path | None = None) -> None:
         """Read the list. Raises ``ImageError`` where it is of other images."""

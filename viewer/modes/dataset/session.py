@@ -22,7 +22,7 @@ from viewer.frame.side_by_side import sharp
 from viewer.keys import Event
 from viewer.modes.dataset import DatasetOptions
 from viewer.modes.dataset.collection import catalogue_of, common_size, glance, open_sets
-from viewer.modes.dataset.selection import Marks
+from viewer.modes.dataset.selection import Selection
 from viewer.modes.dataset.state import ALL, DatasetState, reduce_dataset
 from viewer.sessions.classes import class_words
 from viewer.sessions.session import Session, check_saved_size
@@ -58,13 +58,13 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
     def __init__(
         self,
         sets: Sequence[LabelledSet],
-        marks: Sequence[Marks],
+        marks: Sequence[Selection],
         state: DatasetState,
         folder: Path,
         size: tuple[int, int],
     ) -> None:
         """``marks``: the list of each set. ``size``: height and width of an image on a page that is saved."""
-        self._sets, self._marks, self._size = sets, marks, size
+        self._sets, self._selections, self._size = sets, marks, size
         self._asked: Page | None = None
         self._cells: dict[int, Cell] = {}  # of the page asked for, as far as they are there
         self._canvas = _paper(state.sheet)
@@ -78,7 +78,7 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
 
     def _all_marked(self) -> frozenset[int]:
         first = self.state.catalogue.first
-        return frozenset(first(which) + number for which, one in enumerate(self._marks) for number in one.numbers)
+        return frozenset(first(which) + number for which, one in enumerate(self._selections) for number in one.numbers)
 
     def handle(self, event: Event) -> bool:
         """Take in an event; True: quit. What was marked is on the disk when this returns."""
@@ -98,7 +98,7 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         for image in self.state.marked ^ before.marked:
             which, number = self.state.catalogue.place(image)
             try:
-                self._marks[which].put(number, image in self.state.marked)
+                self._selections[which].put(number, image in self.state.marked)
             except ImageError as error:
                 self._failed(error)
         self.state = replace(self.state, marked=self._all_marked())
@@ -173,16 +173,16 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
     def _save(self, whole: bool) -> None:
         state = self.state
         if whole and not state.alone:
-            self._errands.send(lambda: self._save_page(state))
+            self._saves.send(lambda: self._save_page(state))
             return
         which, number = state.number
         recipe = self._facts()
 
-        def errand() -> str:
+        def job() -> str:
             image = self._sets[which].fetch(number)
             return f"saved {save_numbered(self._folder, self._stem(which), encode_png(image, recipe))}"
 
-        self._errands.send(errand)
+        self._saves.send(job)
 
     def _save_page(self, state: DatasetState) -> str:
         """The page without the cursor and marks, in the size that the images have in common, or most of them."""
@@ -255,7 +255,7 @@ def open_dataset(options: DatasetOptions) -> DatasetSession:
     scale = options.scale or auto_scale(options.rows, options.cols, height, width)
     sheet = fitting_sheet(options.rows, options.cols, height, width, scale)
     state = DatasetState(catalogue_of(sets), sheet, seed=options.seed)
-    marks = [Marks(one, options.marks) for one in sets]
+    marks = [Selection(one, options.marks) for one in sets]
     return DatasetSession(sets, marks, state, options.out, (height, width))
 
 

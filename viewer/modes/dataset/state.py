@@ -69,7 +69,7 @@ class DatasetState:
     cursor: int = 0  # place of the selected image among those that are shown
     label: int = ALL  # only images of this class are shown
     alone: bool = False  # the selected image is shown by itself, large
-    typed: str = ""  # digits of the number that is on its way
+    typed: str = ""  # digits of the number that is being typed
     marked: frozenset[int] = frozenset()
     seed: int = 0  # of the next random image
 

@@ -12,15 +12,15 @@ from viewer.files.png import encode_png, save_numbered
 from viewer.files.results import free_name, write_new
 from viewer.modes.diffuse.replay import recipe_of
 from viewer.modes.diffuse.sampling import Diffusion, Page
-from viewer.modes.diffuse.trajectory import Way, WayKind
+from viewer.modes.diffuse.trajectory import Trajectory, TrajectoryKind
 from viewer.sessions.headless import beside, made_folder, say_written, signed, skip_or_stop
 
 
-def diffuse_files(diffusion: Diffusion, page: Page, folder: Path, way: WayKind | None = None) -> None:
+def diffuse_files(diffusion: Diffusion, page: Page, folder: Path, trajectory: TrajectoryKind | None = None) -> None:
     """Write all images of a page, and none over another file: what is made of photographs keeps their names, other
     images are numbered.
 
-    ``way``: what is kept of each one's way, if anything. Raises ``ImageError`` where nothing can be made.
+    ``trajectory``: what is kept of each one's trajectory, if anything. Raises ``ImageError`` where nothing can be made.
     """
     folder = made_folder(folder)
     written = 0
@@ -28,7 +28,7 @@ def diffuse_files(diffusion: Diffusion, page: Page, folder: Path, way: WayKind |
         for part, numbers in _parts(diffusion, page):
             bar_end = bar.n + len(numbers) * diffusion.steps_of(page)
             try:
-                _make(diffusion, part, numbers, folder, way, bar)
+                _make(diffusion, part, numbers, folder, trajectory, bar)
                 written += len(numbers)
             except ImageError as error:
                 skip_or_stop(error, len(page.numbers))
@@ -49,23 +49,32 @@ def _parts(diffusion: Diffusion, page: Page) -> Iterator[tuple[Page, Sequence[in
 
 
 def _make(
-    diffusion: Diffusion, page: Page, numbers: Sequence[int], folder: Path, kind: WayKind | None, bar: "tqdm[Any]"
+    diffusion: Diffusion,
+    page: Page,
+    numbers: Sequence[int],
+    folder: Path,
+    kind: TrajectoryKind | None,
+    bar: "tqdm[Any]",
 ) -> None:
     """Make and write images. Raises ``ViewerError``."""
     run = diffusion.begin(page, numbers)
-    way = Way(run, kind) if kind else None
+    trajectory = Trajectory(run, kind) if kind else None
 
     def steps() -> Iterator[None]:
         while run.advance():
-            if way is not None:
-                way.look()
+            if trajectory is not None:
+                trajectory.look()
             yield
 
     def save(position: int) -> None:
         number, image = numbers[position], run.images()[position]
         recipe = signed(diffusion.denoiser.model, recipe_of(diffusion, page, number))
         data = encode_png(image, recipe)
-        more = {} if way is None else {f"steps.{kind}": way.encoded(recipe, 1, slice(position, position + 1))}
+        more = (
+            {}
+            if trajectory is None
+            else {f"steps.{kind}": trajectory.encoded(recipe, 1, slice(position, position + 1))}
+        )
         if not page.photos:
             save_numbered(folder, diffusion.denoiser.model.name, data, more)
             return

@@ -19,11 +19,11 @@ from viewer.model import Images
 from viewer.modes.diffuse.replay import recipe_of
 from viewer.modes.diffuse.sampling import Diffusion, Page
 from viewer.modes.diffuse.state import DiffuseState, reduce_diffuse
-from viewer.modes.diffuse.trajectory import Way, WayKind
+from viewer.modes.diffuse.trajectory import Trajectory, TrajectoryKind
 from viewer.sessions.model_session import ModelSession
 from viewer.sessions.session import check_saved_size
 
-_PREVIEW_SECONDS: Final = 0.2  # between looks at images under way: they should cost a few percent at most
+_PREVIEW_SECONDS: Final = 0.2  # between looks at images in the making: they should cost a few percent at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,7 @@ class Progress:
 
 
 @dataclass(frozen=True, eq=False)
-class Wish:
+class SaveRequest:
     """Something to be saved, as it was asked for."""
 
     page: Page
@@ -50,14 +50,16 @@ class Wish:
 class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
     """All images of a page take their steps together; whatever key comes is heard after one run of the network."""
 
-    def __init__(self, diffusion: Diffusion, state: DiffuseState, folder: Path, way: WayKind | None = None) -> None:
-        """``way``: what is kept of the way of images that are saved, if anything."""
+    def __init__(
+        self, diffusion: Diffusion, state: DiffuseState, folder: Path, trajectory: TrajectoryKind | None = None
+    ) -> None:
+        """``trajectory``: what is kept of the trajectory of images that are saved, if anything."""
         self.diffusion = diffusion
-        self._way = way
+        self._kept = trajectory
         self._asked: Page | None = None
         self._progress = Progress(0, math.inf, None, None)
         self._shown: tuple[Images | None, Images | None] = None, None  # the latest images, and what they began with
-        self._wishes: list[Wish] = []  # of the page under way, to be saved when it is there
+        self._waiting: list[SaveRequest] = []  # of the page in the making, to be saved when it is there
         self._canvas = render.blank(state.sheet)
         super().__init__(diffusion.denoiser.model, state, folder)
 
@@ -80,9 +82,9 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
     def _ask(self) -> None:
         page = page_of(self.state)
         if page != self._asked:
-            for wish in self._wishes:  # their page will not come any more
-                self._write(wish, None)
-            self._wishes.clear()
+            for save in self._waiting:  # their page will not come any more
+                self._write(save, None)
+            self._waiting.clear()
             self._asked, self._progress = page, Progress(0, math.inf, None, None)
             self._worker.ask(page)
 
@@ -93,9 +95,9 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
         if part.images is not None:
             self._shown, self.changed = (part.images, part.sources), True
         if part.finished:
-            for wish in self._wishes:
-                self._write(wish, part.images)
-            self._wishes.clear()
+            for save in self._waiting:
+                self._write(save, part.images)
+            self._waiting.clear()
 
     def _screen(self) -> render.Image:
         images, sources = self._shown
@@ -108,58 +110,58 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
         several = self.state.sheet.count > 1
         return render.compose(images, strip, self.state.sheet if several else None, self.state.cursor)
 
-    # Saving. What is asked for while a page is under way waits for it, unless another page is wanted first.
+    # Saving. What is asked for while a page is in the making waits for it, unless another page is wanted first.
 
     def _save(self, whole: bool) -> None:
         page, state = page_of(self.state), self.state
         facts = recipe_of(self.diffusion, page, None if whole else state.cursor)
-        wish = Wish(page, state, whole, self._signed({**facts, "before": True} if state.before else facts))
+        save = SaveRequest(page, state, whole, self._signed({**facts, "before": True} if state.before else facts))
         if page == self._asked and self._progress.finished:
-            self._write(wish, self._shown[0])
+            self._write(save, self._shown[0])
         else:
-            self._wishes.append(wish)
+            self._waiting.append(save)
             self.notify("to be saved when it is there")
 
-    def _write(self, wish: Wish, images: Images | None) -> None:
+    def _write(self, save: SaveRequest, images: Images | None) -> None:
         """Have something saved. ``images``: of its whole page, if they are there."""
 
-        def errand() -> str:
-            page, state, sheet = wish.page, wish.state, wish.state.sheet
-            numbers = list(page.numbers) if wish.whole else [state.cursor]
+        def job() -> str:
+            page, state, sheet = save.page, save.state, save.state.sheet
+            numbers = list(page.numbers) if save.whole else [state.cursor]
             height, width = self.diffusion.denoiser.height, self.diffusion.denoiser.width
             native = Sheet(page.rows, page.columns, width * (1 + bool(page.photos)), height, sheet.gap)
             check_saved_size(native.width, native.height)
             beside: dict[str, bytes] = {}
-            if self._way is None:
+            if self._kept is None:
                 made = self.diffusion.finish(page, numbers) if images is None else images[numbers]
             else:
                 run = self.diffusion.begin(page, numbers)
-                way = Way(run, self._way)
+                trajectory = Trajectory(run, self._kept)
                 while run.advance():
-                    way.look()
+                    trajectory.look()
                 made = run.images()
-                beside[f"steps.{self._way}"] = way.encoded(wish.recipe, page.columns)
+                beside[f"steps.{self._kept}"] = trajectory.encoded(save.recipe, page.columns)
             sources = self.diffusion.sources(page, numbers) if page.photos or state.before else None
-            if wish.whole:
+            if save.whole:
                 image = render.blank(native)
                 render.place(image, native, 0, cells(state, made, sources))
             else:
                 image = made[0] if sources is None or page.photos else sources[0]
-            path = save_numbered(self._folder, self.model.name, encode_png(image, wish.recipe), beside)
-            return f"saved {path}" + (" and its way" if beside else "")
+            path = save_numbered(self._folder, self.model.name, encode_png(image, save.recipe), beside)
+            return f"saved {path}" + (" and its trajectory" if beside else "")
 
-        self._errands.send(errand)
+        self._saves.send(job)
 
     @property
     def unsaved(self) -> int:
         """Images that were asked to be saved and may yet be."""
-        return super().unsaved + (len(self._wishes) if self._worker.busy else 0)
+        return super().unsaved + (len(self._waiting) if self._worker.busy else 0)
 
     def close(self) -> None:
         """Stop work. Raises ``ImageError`` where images are left unsaved."""
         super().close()
-        if self._wishes:
-            raise ImageError(f"images not saved: {len(self._wishes)}; there was no time to make them")
+        if self._waiting:
+            raise ImageError(f"images not saved: {len(self._waiting)}; there was no time to make them")
 
     def _facts(self) -> Mapping[str, Any]:
         return recipe_of(self.diffusion, page_of(self.state), self.state.cursor)

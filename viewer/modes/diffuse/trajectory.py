@@ -1,4 +1,4 @@
-"""The whole way of images out of the noise, kept: as a strip to look at (PNG), or as an animation (GIF)."""
+"""The whole trajectory of images out of the noise, kept: as a strip to look at (PNG), or as an animation (GIF)."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,17 +15,17 @@ from viewer.model import Images
 from viewer.modes.diffuse.sampling import Run
 from viewer.sessions.session import check_saved_size
 
-WayKind = Literal["png", "gif"]
-_STOPS: Final = {"png": 12, "gif": 60}  # that are kept of a way, at most
+TrajectoryKind = Literal["png", "gif"]
+_STOPS: Final = {"png": 12, "gif": 60}  # that are kept of a trajectory, at most
 _DELAY_MS: Final = 60
 _LAST_MS: Final = 2000  # that the last frame stays
 _GAP: Final = 2  # pixels
 
 
-class Way:
+class Trajectory:
     """What is kept of a run: the noisy images at its start, at its end, and at places evenly between them."""
 
-    def __init__(self, run: Run, kind: WayKind) -> None:
+    def __init__(self, run: Run, kind: TrajectoryKind) -> None:
         """``run``: that has not begun."""
         self._run = run
         self._kind = kind
@@ -64,7 +64,7 @@ def animation(frames: Sequence[Images], columns: int) -> bytes:
     columns = min(columns, count)
     sheet = Sheet(-(-count // columns), columns, width, height, _GAP if count > 1 else 0)
     with TemporaryDirectory(prefix="utsuroi-") as folder:
-        path = Path(folder) / "way.gif"
+        path = Path(folder) / "trajectory.gif"
         recorder = Recorder(path, _DELAY_MS)
         for images in [*frames, *[frames[-1]] * (_LAST_MS // _DELAY_MS)]:
             image = render.blank(sheet)

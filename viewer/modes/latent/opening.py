@@ -8,7 +8,7 @@ from viewer.model import ModelError, open_model, open_sibling_encoder
 from viewer.modes.latent import LatentOptions
 from viewer.modes.latent.layout import make_layout
 from viewer.modes.latent.replay import read_latent_start
-from viewer.modes.latent.scatter import open_cloud
+from viewer.modes.latent.scatter import open_scatter
 from viewer.modes.latent.session import LatentSession, check_layout
 from viewer.modes.latent.space import space_of
 from viewer.modes.latent.state import VIEWS, begin
@@ -27,8 +27,8 @@ def open_latent(options: LatentOptions, context: Context) -> LatentSession:
     start = None if options.start is None else read_latent_start(options.start, model, space)
     encoder = None if options.data is None else open_sibling_encoder(path, threads=threads)
     most, bgr = (options.points, options.bgr) if start is None else (start.points, options.bgr or start.bgr)
-    cloud = open_cloud(model, encoder, options.data, most, bgr)
-    views = VIEWS if cloud.count else tuple(view for view in VIEWS if view != "scatter")
+    scatter = open_scatter(model, encoder, options.data, most, bgr)
+    views = VIEWS if scatter.count else tuple(view for view in VIEWS if view != "scatter")
     if start is None:
         layout = make_layout(*model.image_size, options.rows, options.cols, options.scale or 1.0)
         classes = first_classes(options.label, model)
@@ -38,11 +38,11 @@ def open_latent(options: LatentOptions, context: Context) -> LatentSession:
         )  # fmt: skip
     else:
         state = start.state
-        if state.view == "scatter" and start.data != cloud.name:
-            raise ModelError(f"{options.start}: made with --data {start.data!r}, found {cloud.name!r}")
+        if state.view == "scatter" and start.data != scatter.name:
+            raise ModelError(f"{options.start}: made with --data {start.data!r}, found {scatter.name!r}")
         if options.label is not None:
             state = replace(state, classes=first_classes(options.label, model))
     if state.view not in views:
         raise ModelError(f"{path}: keeps no latents of training images; to scatter others, give --data")
     check_layout(state.layout)
-    return LatentSession(model, replace(state, views=views), options.out, cloud)
+    return LatentSession(model, replace(state, views=views), options.out, scatter)

@@ -1,6 +1,6 @@
 """Which images each view of the latent mode wants: pure functions of its state.
 
-A wish has a key, from which its images follow, so that what was made once is not made again while it is kept; the
+An image request has a key, from which its images follow, so that what is kept need not be made a second time; the
 latents are worked out only where it has to be made.
 """
 
@@ -18,7 +18,7 @@ COARSER: Final = (4, 2, 1)  # a plane has first a quarter of its images along ea
 
 
 @dataclass(frozen=True, eq=False)
-class Wish:
+class ImageRequest:
     """Some images that are wanted together."""
 
     key: Hashable
@@ -29,17 +29,17 @@ class Wish:
     grid: tuple[int, int] | None = None  # rows and columns of a plane
 
 
-def for_point(state: LatentState) -> Wish:
+def for_point(state: LatentState) -> ImageRequest:
     """The image at the point."""
 
     def latents() -> Latents:
         return state.space.latent_at(state.point)[None]
 
     label = state.classes.label
-    return Wish(("point", state.point, label), 1, latents, _own_size(state), label)
+    return ImageRequest(("point", state.point, label), 1, latents, _own_size(state), label)
 
 
-def for_plane(state: LatentState, factors: Sequence[int] = COARSER) -> Iterator[Wish]:
+def for_plane(state: LatentState, factors: Sequence[int] = COARSER) -> Iterator[ImageRequest]:
     """The plane, coarse to fine. ``factors``: how many times coarser than the finest one."""
     layout = state.layout
     sizes = {(-(-layout.rows // factor), -(-layout.columns // factor)) for factor in factors}
@@ -47,7 +47,7 @@ def for_plane(state: LatentState, factors: Sequence[int] = COARSER) -> Iterator[
         yield _plane_of(state, rows, columns)
 
 
-def _plane_of(state: LatentState, rows: int, columns: int) -> Wish:
+def _plane_of(state: LatentState, rows: int, columns: int) -> ImageRequest:
     def latents() -> Latents:
         across, up = _centres(columns, state.reach), -_centres(rows, state.reach)
         values = np.stack(np.meshgrid(across, up), axis=2).reshape(-1, 2)
@@ -55,7 +55,7 @@ def _plane_of(state: LatentState, rows: int, columns: int) -> Wish:
 
     size = -(-state.layout.plane_height // rows), -(-state.layout.plane_width // columns)
     key = ("plane", rows, columns, *plane_key(state))
-    return Wish(key, rows * columns, latents, size, state.classes.label, (rows, columns))
+    return ImageRequest(key, rows * columns, latents, size, state.classes.label, (rows, columns))
 
 
 def plane_key(state: LatentState) -> tuple[Hashable, ...]:
@@ -63,7 +63,7 @@ def plane_key(state: LatentState) -> tuple[Hashable, ...]:
     return state.point.without(state.axes), state.axes, state.reach, state.classes.label
 
 
-def for_line(state: LatentState) -> Wish:
+def for_line(state: LatentState) -> ImageRequest:
     """The images of the line, its ends included."""
     count, label = state.layout.stop_count, state.classes.label
 
@@ -72,33 +72,33 @@ def for_line(state: LatentState) -> Wish:
         between = lerp if state.straight else slerp
         return np.stack([between(start, end, share) for share in np.linspace(0.0, 1.0, count)])
 
-    return Wish(("line", state.line, state.straight, count, label), count, latents, _own_size(state), label)
+    return ImageRequest(("line", state.line, state.straight, count, label), count, latents, _own_size(state), label)
 
 
-def for_item(state: LatentState, latent: Latents, item: int, label: int) -> Wish:
+def for_item(state: LatentState, latent: Latents, item: int, label: int) -> ImageRequest:
     """The image of a point of the scatter, of its own latent [d] and class."""
 
     def latents() -> Latents:
         return latent[None]
 
-    return Wish(("item", item, label), 1, latents, _own_size(state), label)
+    return ImageRequest(("item", item, label), 1, latents, _own_size(state), label)
 
 
-def for_sliders(state: LatentState) -> Iterator[tuple[int, Wish]]:
+def for_sliders(state: LatentState) -> Iterator[tuple[int, ImageRequest]]:
     """The axes whose sliders are on the screen, and the images behind each."""
     last = min(state.first_slider + state.layout.slider_count, state.space.count)
     for axis in range(state.first_slider, last):
         yield axis, _track_of(state, axis)
 
 
-def _track_of(state: LatentState, axis: int) -> Wish:
+def _track_of(state: LatentState, axis: int) -> ImageRequest:
     count, width, height = state.layout.track_images
 
     def latents() -> Latents:
         return state.space.spread(state.point, (axis,), _centres(count, state.reach)[:, None])
 
     key = ("track", axis, state.point.without((axis,)), state.reach, state.classes.label)
-    return Wish(key, count, latents, (height, width), state.classes.label)
+    return ImageRequest(key, count, latents, (height, width), state.classes.label)
 
 
 def nearest(state: LatentState, points: Latents) -> int | None:

@@ -20,15 +20,15 @@ _GOLDEN: Final = 0.6180339887498949  # whose multiples, less their whole part, l
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """Points whose places are known, in the order of the cloud."""
+    """Points whose places are known, in the order of the scatter."""
 
     latents: Latents  # [n, d]
-    points: NDArray[np.int64]  # [n], which ones of the cloud they are
-    tried: int  # so many first points of the cloud: those of them that are missing have images that cannot be read
+    points: NDArray[np.int64]  # [n], which ones of the scatter they are
+    tried: int  # so many first points of the scatter: those of them that are missing have images that cannot be read
 
 
 @dataclass(frozen=True, eq=False)
-class Cloud:
+class Scatter:
     """Points in latent space, of images that are encoded when they are asked for."""
 
     known: Latents  # [count, d] where there is nothing to encode; else [0, d]
@@ -100,17 +100,17 @@ class Cloud:
         return self.source.read(self.number(point), *self.encoder.image_size)
 
 
-def open_cloud(model: Model, encoder: Model | None, data: Path | None, most: int, bgr: bool = False) -> Cloud:
+def open_scatter(model: Model, encoder: Model | None, data: Path | None, most: int, bgr: bool = False) -> Scatter:
     """The points of a set, at most so many, or those that the model keeps. ``bgr``: a .npy file holds BGR.
 
     Raises ``ImageError``, ``ModelError``.
     """
     if encoder is None or data is None:
-        return Cloud(model.samples)
+        return Scatter(model.samples)
     if encoder.latent.size != model.latent.size:
         raise ModelError(f"{encoder.path}: gives {encoder.latent.size} numbers, expected {model.latent.size}")
     source = open_set(data, bgr)
     count = min(most, source.count)
     evenly = (np.arange(count) * source.count) // count
     mixed = np.argsort((np.arange(count) * _GOLDEN) % 1.0, kind="stable")  # no class is drawn over all others
-    return Cloud(np.zeros((0, model.latent.size), np.float32), source, encoder, evenly[mixed])
+    return Scatter(np.zeros((0, model.latent.size), np.float32), source, encoder, evenly[mixed])

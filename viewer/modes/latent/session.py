@@ -14,10 +14,10 @@ from viewer.keys import Event
 from viewer.latents import Latents
 from viewer.model import Images, Model, ModelError
 from viewer.modes.latent import frames as scene
-from viewer.modes.latent import requests as wishes
+from viewer.modes.latent import requests
 from viewer.modes.latent.layout import Layout
-from viewer.modes.latent.requests import Wish
-from viewer.modes.latent.scatter import Cloud, Encoded
+from viewer.modes.latent.requests import ImageRequest
+from viewer.modes.latent.scatter import Encoded, Scatter
 from viewer.modes.latent.space import Point
 from viewer.modes.latent.state import LatentState, View, place, reduce_latent
 from viewer.sessions.classes import class_words
@@ -25,7 +25,7 @@ from viewer.sessions.model_session import Labels, ModelSession, Part, exact_numb
 from viewer.sessions.session import check_saved_size
 from viewer.worker import Worker
 
-_KEPT_BYTES: Final = 160_000_000  # of images that may be asked for again
+_KEPT_BYTES: Final = 160_000_000  # of images that may be asked for once more
 _LARGEST_FRAME: Final = 2**24  # pixels
 _HINTS: Final[Mapping[View, tuple[str, ...]]] = {
     "plane": ("tab line", "esc quit", "s save", "x y axes", "r random", "+ - zoom"),
@@ -36,20 +36,20 @@ _HINTS: Final[Mapping[View, tuple[str, ...]]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Request:
-    """What is to be made next: wishes, and how many images of each are there already."""
+class Work:
+    """What is to be made next: requests, and how many images of each are there already."""
 
-    parts: tuple[tuple[Wish, int], ...]
+    parts: tuple[tuple[ImageRequest, int], ...]
 
     @property
     def signature(self) -> tuple[tuple[Hashable, int], ...]:
         """By which two requests are compared."""
-        return tuple((wish.key, done) for wish, done in self.parts)
+        return tuple((request.key, done) for request, done in self.parts)
 
 
 @dataclass
 class Made:
-    """Images [n, h, w, 3] of a wish, as far as they are there."""
+    """Images [n, h, w, 3] of a request, as far as they are there."""
 
     images: Images
     done: int = 0
@@ -65,28 +65,28 @@ class Seen:
     points: int = 0  # that are on the layer
 
 
-class LatentSession(ModelSession[LatentState, Request, Part]):
+class LatentSession(ModelSession[LatentState, Work, Part]):
     """Latent space in four views. What is coarse is made first, and what the person looks at before all else."""
 
-    def __init__(self, model: Model, state: LatentState, folder: Path, cloud: Cloud) -> None:
-        """``cloud``: the points of the scatter."""
-        self._cloud = cloud
-        self._latents: Latents = np.empty((cloud.count, model.latent.size), np.float32)  # those known come first
-        self._points = np.empty(cloud.count, np.int64)
+    def __init__(self, model: Model, state: LatentState, folder: Path, scatter: Scatter) -> None:
+        """``scatter``: the points of the scatter."""
+        self._scatter = scatter
+        self._latents: Latents = np.empty((scatter.count, model.latent.size), np.float32)  # those known come first
+        self._points = np.empty(scatter.count, np.int64)
         self._known = Encoded(self._latents[:0], self._points[:0], 0)
-        self._add(Encoded(cloud.known, np.arange(len(cloud.known)), len(cloud.known)))
+        self._add(Encoded(scatter.known, np.arange(len(scatter.known)), len(scatter.known)))
         names = model.classes
-        self._own_labels = [names.index(name) if name in names else None for name in cloud.classes]  # in the model
-        self._kept: dict[Hashable, Made] = {}  # by the keys of wishes
-        self._wanted: set[Hashable] = set()  # keys of the wishes of the last frame
+        self._own_labels = [names.index(name) if name in names else None for name in scatter.classes]  # in the model
+        self._kept: dict[Hashable, Made] = {}  # by the keys of requests
+        self._wanted: set[Hashable] = set()  # keys of the requests of the last frame
         self._original: tuple[int, render.Image | None] = (-1, None)  # a point of the scatter and its own image
-        self._asked: Request | None = None
+        self._asked: Work | None = None
         self._canvas: render.Image = scene.empty_plane(state.layout)
         self._drawn: Hashable = None  # what the canvas shows
         self._seen = Seen()
-        self._encoding: Worker[int, Encoded] = Worker(cloud.encode)
+        self._encoding: Worker[int, Encoded] = Worker(scatter.encode)
         super().__init__(model, state, folder)
-        if self._known.tried < cloud.count:
+        if self._known.tried < scatter.count:
             self._encoding.ask(self._known.tried)
 
     def reduce(self, event: Event) -> LatentState:
@@ -129,68 +129,74 @@ class LatentSession(ModelSession[LatentState, Request, Part]):
         if self.state.view == "scatter":
             self._encoding.wait()
 
-    def _wishes(self, state: LatentState, known: Encoded, factors: Sequence[int] = wishes.COARSER) -> list[Wish]:
+    def _requests(
+        self, state: LatentState, known: Encoded, factors: Sequence[int] = requests.COARSER
+    ) -> list[ImageRequest]:
         """What a view shows, in the order of need.
 
         ``known``: points of the scatter. ``factors``: how many times coarser planes are.
         """
         match state.view:
             case "line":
-                return [wishes.for_line(state), *wishes.for_plane(state, factors)]
+                return [requests.for_line(state), *requests.for_plane(state, factors)]
             case "scatter":
-                row = wishes.nearest(state, known.latents)
-                return [] if row is None else [self._item_wish(state, known, row)]
+                row = requests.nearest(state, known.latents)
+                return [] if row is None else [self._item_request(state, known, row)]
             case "sliders":
-                return [wishes.for_point(state), *(wish for _, wish in wishes.for_sliders(state))]
-        return [wishes.for_point(state), *wishes.for_plane(state, factors)]
+                return [requests.for_point(state), *(request for _, request in requests.for_sliders(state))]
+        return [requests.for_point(state), *requests.for_plane(state, factors)]
 
-    def _item_wish(self, state: LatentState, known: Encoded, row: int) -> Wish:
+    def _item_request(self, state: LatentState, known: Encoded, row: int) -> ImageRequest:
         item, label = int(known.points[row]), None
-        if self._own_labels:  # an image is drawn again as what it is
-            label = self._own_labels[int(self._cloud.labels[item])]
-        return wishes.for_item(state, known.latents[row], item, state.classes.label if label is None else label)
+        if self._own_labels:  # an image is decoded as the class that it is of
+            label = self._own_labels[int(self._scatter.labels[item])]
+        return requests.for_item(state, known.latents[row], item, state.classes.label if label is None else label)
 
-    # From wishes to images.
+    # From requests to images.
 
-    def _work(self, request: Request) -> Iterator[Part]:
+    def _work(self, work: Work) -> Iterator[Part]:
         first = 0
-        for wish, done in request.parts:
-            latents = wish.latents()[done:]
-            for part in self._decoder.parts(latents, self._labels(wish, len(latents))):
-                yield Part(first + part.first, _sized(part.images, wish.size))
+        for request, done in work.parts:
+            latents = request.latents()[done:]
+            for part in self._decoder.parts(latents, self._labels(request, len(latents))):
+                yield Part(first + part.first, _sized(part.images, request.size))
             first += len(latents)
 
-    def _labels(self, wish: Wish, count: int) -> Labels | None:
-        return np.full(count, wish.label, np.int64) if self.model.classes else None
+    def _labels(self, request: ImageRequest, count: int) -> Labels | None:
+        return np.full(count, request.label, np.int64) if self.model.classes else None
 
     def _ask(self) -> None:
         self._find_original()
-        wanted = self._wishes(self.state, self._known)
-        self._wanted = {wish.key for wish in wanted}
-        parts = ((wish, len(self._made(wish))) for wish in wanted)
-        missing = Request(tuple((wish, done) for wish, done in parts if done < wish.count))
+        wanted = self._requests(self.state, self._known)
+        self._wanted = {request.key for request in wanted}
+        parts = ((request, len(self._made(request))) for request in wanted)
+        missing = Work(tuple((request, done) for request, done in parts if done < request.count))
         if not missing.parts:
             return
         asked = self._asked
-        if asked is not None and self._worker.busy and missing.parts[0][0].key in (wish.key for wish, _ in asked.parts):
+        if (
+            asked is not None
+            and self._worker.busy
+            and missing.parts[0][0].key in (request.key for request, _ in asked.parts)
+        ):
             return
-        if asked is None or missing.signature != asked.signature:  # the same again would fail again
+        if asked is None or missing.signature != asked.signature:  # the same would fail once more
             self._asked = missing
             self._worker.ask(missing)
 
-    def _receive(self, request: Request, part: Part) -> None:
+    def _receive(self, work: Work, part: Part) -> None:
         first = part.first
-        for wish, done in request.parts:
-            if first < wish.count - done:
-                made = self._kept.get(wish.key)
+        for request, done in work.parts:
+            if first < request.count - done:
+                made = self._kept.get(request.key)
                 if made is None:
-                    made = self._kept[wish.key] = Made(np.empty((wish.count, *wish.size, 3), np.uint8))
+                    made = self._kept[request.key] = Made(np.empty((request.count, *request.size, 3), np.uint8))
                 start = done + first
                 if start <= made.done:
                     made.images[start : start + len(part.images)] = part.images
                     made.done = max(made.done, start + len(part.images))
                 break
-            first -= wish.count - done
+            first -= request.count - done
         self.changed = True
         used = sum(made.images.nbytes for made in self._kept.values())
         for key in [key for key in self._kept if key not in self._wanted]:  # the oldest first
@@ -198,26 +204,26 @@ class LatentSession(ModelSession[LatentState, Request, Part]):
                 break
             used -= self._kept.pop(key).images.nbytes
 
-    def _made(self, wish: Wish) -> Images:
-        """The images of a wish that are there."""
-        made = self._kept.get(wish.key)
-        return np.zeros((0, *wish.size, 3), np.uint8) if made is None else made.images[: made.done]
+    def _made(self, request: ImageRequest) -> Images:
+        """The images of a request that are there."""
+        made = self._kept.get(request.key)
+        return np.zeros((0, *request.size, 3), np.uint8) if made is None else made.images[: made.done]
 
     def _screen(self) -> render.Image:
         state, known = self.state, self._known
         if state.view in ("plane", "line"):
-            planes = [self._made(wish) for wish in wishes.for_plane(state)]
-            now = (wishes.plane_key(state), *map(len, planes))
+            planes = [self._made(request) for request in requests.for_plane(state)]
+            now = (requests.plane_key(state), *map(len, planes))
             if now != self._drawn:
                 self._drawn = now
-                for wish, made in zip(wishes.for_plane(state), planes, strict=True):
-                    scene.paint(self._canvas, wish.grid or (1, 1), made)
-        images = {wish.key: self._made(wish) for wish in self._wishes(state, known)}
+                for request, made in zip(requests.for_plane(state), planes, strict=True):
+                    scene.paint(self._canvas, request.grid or (1, 1), made)
+        images = {request.key: self._made(request) for request in self._requests(state, known)}
         return self._draw(state, self._canvas, images, known, self._original[1], self._seen)
 
     def _item(self, state: LatentState, known: Encoded) -> int | None:
-        """The point of the cloud that one is at in the scatter, if there is any."""
-        row = wishes.nearest(state, known.latents) if state.view == "scatter" else None
+        """The point of the scatter that one is at in the scatter, if there is any."""
+        row = requests.nearest(state, known.latents) if state.view == "scatter" else None
         return None if row is None else int(known.points[row])
 
     def _find_original(self) -> None:
@@ -226,7 +232,7 @@ class LatentSession(ModelSession[LatentState, Request, Part]):
         if item is not None and item != self._original[0]:
             self._original = item, None
             try:
-                self._original = item, self._cloud.image(item)
+                self._original = item, self._scatter.image(item)
             except ImageError as error:  # the file was there when it was encoded
                 self._failed(error)
 
@@ -247,41 +253,41 @@ class LatentSession(ModelSession[LatentState, Request, Part]):
             return seen.large.get(name)
 
         if state.view == "line":
-            wish = wishes.for_line(state)
-            stops = images[wish.key]
+            request = requests.for_line(state)
+            stops = images[request.key]
             large("point", stops[state.stop : state.stop + 1])
-            return scene.line(state, canvas, stops, wish.latents(), large("point", None), self._words(state))
+            return scene.line(state, canvas, stops, request.latents(), large("point", None), self._words(state))
         if state.view == "scatter":
-            row = wishes.nearest(state, known.latents)
+            row = requests.nearest(state, known.latents)
             if row is None:
                 return scene.scatter(state, self._layer(state, known, seen), None, [], (), self._legend())
-            drawn = large("item", images[self._item_wish(state, known, row).key])
+            drawn = large("item", images[self._item_request(state, known, row).key])
             pair = [("image", original)] if original is not None else []
-            pair += [("drawn again" if pair else "drawn", drawn)] if drawn is not None else []
+            pair += [("decoded", drawn)] if drawn is not None else []
             words, layer = self._item_words(int(known.points[row])), self._layer(state, known, seen)
             return scene.scatter(state, layer, known.latents[row], pair, words, self._legend())
-        image = large("point", images[wishes.for_point(state).key])
+        image = large("point", images[requests.for_point(state).key])
         if state.view == "sliders":
-            tracks = {axis: images[wish.key] for axis, wish in wishes.for_sliders(state)}
+            tracks = {axis: images[request.key] for axis, request in requests.for_sliders(state)}
             return scene.sliders(state, tracks, image, self._words(state))
         return scene.plane(state, canvas, image, self._words(state))
 
     def _layer(self, state: LatentState, known: Encoded, seen: Seen) -> render.Image:
         """The scatter's paper with its points; what was seen is added to, or begun anew where something changed."""
-        plane = state.axes, state.reach, known.tried == self._cloud.count  # all together look the same every time
+        plane = state.axes, state.reach, known.tried == self._scatter.count  # all together look the same every time
         if seen.plane != plane:
             seen.plane, seen.points, seen.layer = plane, 0, scene.paper(state)
         if seen.points < len(known.points):
             new = slice(seen.points, len(known.points))
-            count, classes = self._cloud.count, max(len(self._cloud.classes), 1)
+            count, classes = self._scatter.count, max(len(self._scatter.classes), 1)
             radius = 2.0 if count > 2000 else 3.0 if count > 200 else 4.0
-            labels = self._cloud.labels[known.points[new]]
+            labels = self._scatter.labels[known.points[new]]
             scene.add_points(seen.layer, state, known.latents[new], labels, classes, radius)
             seen.points = len(known.points)
         return seen.layer
 
     def _legend(self) -> Sequence[tuple[str, plots.Colour]]:
-        names = self._cloud.classes
+        names = self._scatter.classes
         return [(name, plots.colour_of(label, len(names))) for label, name in enumerate(names)]
 
     # In words, and on disk.
@@ -299,11 +305,11 @@ class LatentSession(ModelSession[LatentState, Request, Part]):
         return (class_words(label, self.model.classes[label]),) if state.classes.count else ()
 
     def _item_words(self, item: int) -> tuple[str, ...]:
-        number = self._cloud.number(item)
-        if not self._cloud.name:
+        number = self._scatter.number(item)
+        if not self._scatter.name:
             return (f"training image {number + 1}",)
-        names = self._cloud.classes
-        name = (f"class {names[int(self._cloud.labels[item])]}",) if names else ()
+        names = self._scatter.classes
+        name = (f"class {names[int(self._scatter.labels[item])]}",) if names else ()
         return (f"number {number}", *name)
 
     def _status(self) -> tuple[str, ...]:
@@ -312,7 +318,7 @@ class LatentSession(ModelSession[LatentState, Request, Part]):
         if state.view == "line":
             return (*words, "straight" if state.straight else "great circle")
         if state.view == "scatter":
-            left, unreadable = self._cloud.count - self._known.tried, self._known.tried - len(self._known.points)
+            left, unreadable = self._scatter.count - self._known.tried, self._known.tried - len(self._known.points)
             item = self._item(state, self._known)
             words += () if item is None else self._item_words(item)
             words += (f"{unreadable} unreadable",) if unreadable else ()
@@ -342,8 +348,8 @@ class LatentSession(ModelSession[LatentState, Request, Part]):
         }
         if state.classes.count:
             facts["first_label"] = state.classes.label
-        if self._cloud.name:
-            facts |= {"data": self._cloud.name, "points": self._cloud.count, "bgr": self._cloud.bgr}
+        if self._scatter.name:
+            facts |= {"data": self._scatter.name, "points": self._scatter.count, "bgr": self._scatter.bgr}
         return facts
 
     def _save(self, whole: bool) -> None:
@@ -351,45 +357,45 @@ class LatentSession(ModelSession[LatentState, Request, Part]):
             self._save_screen()
             return
         state, known, recipe = self.state, self._known, dict(self._facts())
-        row = wishes.nearest(state, known.latents) if state.view == "scatter" else None
+        row = requests.nearest(state, known.latents) if state.view == "scatter" else None
         if row is not None:
-            wish, number = self._item_wish(state, known, row), 0
-            recipe["item"] = self._cloud.number(int(known.points[row]))
+            request, number = self._item_request(state, known, row), 0
+            recipe["item"] = self._scatter.number(int(known.points[row]))
         elif state.view == "line":
-            wish, number = wishes.for_line(state), state.stop
+            request, number = requests.for_line(state), state.stop
         else:
-            wish, number = wishes.for_point(state), 0
-        latents = wish.latents()[number : number + 1]
+            request, number = requests.for_point(state), 0
+        latents = request.latents()[number : number + 1]
         recipe["latent"] = exact_numbers(latents)[0]
         if self.model.classes:
-            recipe |= {"label": wish.label, "class": self.model.classes[wish.label]}
-        self._send(lambda: (self.model.generate(latents, self._labels(wish, 1))[0], recipe))
+            recipe |= {"label": request.label, "class": self.model.classes[request.label]}
+        self._send(lambda: (self.model.generate(latents, self._labels(request, 1))[0], recipe))
 
     def _save_screen(self) -> None:
-        state, recipe, cloud, seen = self.state, self._facts(), self._cloud, self._known
+        state, recipe, scatter, seen = self.state, self._facts(), self._scatter, self._known
         kept = {key: made.images for key, made in self._kept.items() if made.done == len(made.images)}
 
-        def errand() -> tuple[render.Image, Mapping[str, Any]]:
+        def job() -> tuple[render.Image, Mapping[str, Any]]:
             check_saved_size(state.layout.width, state.layout.height)
             known = seen
-            if state.view == "scatter" and seen.tried < cloud.count:
-                parts = [seen, *cloud.encode(seen.tried)]
+            if state.view == "scatter" and seen.tried < scatter.count:
+                parts = [seen, *scatter.encode(seen.tried)]
                 latents = np.concatenate([part.latents for part in parts])
-                known = Encoded(latents, np.concatenate([part.points for part in parts]), cloud.count)
+                known = Encoded(latents, np.concatenate([part.points for part in parts]), scatter.count)
             images = {}
             canvas = scene.empty_plane(state.layout)
-            for wish in self._wishes(state, known, (1,)):
-                images[wish.key] = kept[wish.key] if wish.key in kept else self._make(wish)
-                if wish.grid:
-                    scene.paint(canvas, wish.grid, images[wish.key])
+            for request in self._requests(state, known, (1,)):
+                images[request.key] = kept[request.key] if request.key in kept else self._make(request)
+                if request.grid:
+                    scene.paint(canvas, request.grid, images[request.key])
             item = self._item(state, known)
-            original = None if item is None else cloud.image(item)
+            original = None if item is None else scatter.image(item)
             return self._draw(state, canvas, images, known, original, Seen()), recipe
 
-        self._send(errand)
+        self._send(job)
 
-    def _make(self, wish: Wish) -> Images:
-        return _sized(self.model.generate(wish.latents(), self._labels(wish, wish.count)), wish.size)
+    def _make(self, request: ImageRequest) -> Images:
+        return _sized(self.model.generate(request.latents(), self._labels(request, request.count)), request.size)
 
 
 def check_layout(layout: Layout) -> None:

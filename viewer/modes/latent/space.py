@@ -37,7 +37,7 @@ MIDDLE: Final = Point()
 
 @dataclass(frozen=True, eq=False)
 class Space:
-    """Axes, and the way between points, latents and coordinates. Two spaces are equal only if they are the same one."""
+    """Axes; converts between points, latents and coordinates. Two spaces are equal only if they are the same one."""
 
     latent: Latent
     directions: Numbers = field(default_factory=lambda: np.zeros((0, 1)))  # [k, size], one standard deviation each

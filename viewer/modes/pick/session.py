@@ -78,7 +78,7 @@ class PickSession(Session[PickState, None, None]):
 
     def _save(self, whole: bool) -> None:
         for index in range(self._filled) if whole else (self.state.cursor,):
-            self._errands.send(lambda index=index: self._cut(index))  # type: ignore[misc]
+            self._saves.send(lambda index=index: self._cut(index))  # type: ignore[misc]
 
     @property
     def _filled(self) -> int:

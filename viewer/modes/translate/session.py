@@ -48,7 +48,7 @@ class Made:
 
 
 class TranslateSession(ModelSession[TranslateState, Wanted, Made]):
-    """One image of several at a time; edges are made again whenever their threshold changes."""
+    """One image of several at a time; edges are recomputed whenever their threshold changes."""
 
     def __init__(self, translator: Translator, state: TranslateState, folder: Path, paths: Sequence[Path]) -> None:
         """``paths``: of the images, as many as the state counts."""
@@ -109,13 +109,13 @@ class TranslateSession(ModelSession[TranslateState, Wanted, Made]):
         if line and not whole:
             recipe["latent"] = exact_numbers(self._latents(wanted)[stop][None])[0]
 
-        def errand() -> tuple[Image, Mapping[str, Any]]:
+        def job() -> tuple[Image, Mapping[str, Any]]:
             there = made or make(self.translator, read_photo(path).on_white(), wanted)
             image = image_row(self.translator, there, stop if line else -1) if whole else there.results[stop]
             check_saved_size(image.shape[1], image.shape[0])
             return image, recipe
 
-        self._send(errand)
+        self._send(job)
 
     def _latents(self, wanted: Wanted) -> Sequence[Latents]:
         return [latent for latent in latents_of(self.translator, wanted) if latent is not None]
@@ -157,7 +157,7 @@ def wanted_of(state: TranslateState) -> Wanted:
 
 
 def latents_of(translator: Translator, wanted: Wanted) -> list[Latents | None]:
-    """Of every result: one, or those on the way between two; ``None`` for models without latents."""
+    """Of every result: one, or those between two; ``None`` for models without latents."""
     if not wanted.line:
         return [translator.latent(wanted.seeds[0]) if wanted.seeds else None]
     between = slerp if translator.model.latent.prior == "normal" else lerp

@@ -21,7 +21,7 @@ class TranslateState:
     sigma: int | None = None  # hundredths, of the edges' thresholds; None: edges are not made here
     has_latent: bool = False
     seed: int = 0  # of the latent
-    line: bool = False  # results on the way from this latent to the next one
+    line: bool = False  # results between this latent and the next one
     stop: int = 0  # of the line, the chosen one
 
     @property

@@ -159,7 +159,7 @@ class UpscaleSession(ModelSession[UpscaleState, Work, Opened | Refused | Enlarge
         else:
             self.notify("to be saved when it is there")
 
-        def errand() -> str:
+        def job() -> str:
             one = there if isinstance(there, Opened) else self._opened(state.index)
             height, width = one.result.shape[:2]
             check_saved_size(width, height)
@@ -173,7 +173,7 @@ class UpscaleSession(ModelSession[UpscaleState, Work, Opened | Refused | Enlarge
                 data = encode(one.result, one.photo, ".png", recipe)
             return f"saved {save_numbered(self._folder, self._paths[state.index].stem, data)}"
 
-        self._errands.send(errand)
+        self._saves.send(job)
 
     def _status(self) -> tuple[str, ...]:
         state = self.state

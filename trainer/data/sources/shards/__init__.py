@@ -28,7 +28,7 @@ from trainer.data.sources.shards.index import MOST_INDEX_BYTES, Index, read_inde
 from trainer.data.sources.shards.scan import scan_shards
 from trainer.data.sources.sidecar import Sidecar, read_json
 
-HELP = "shards ('x-{000..127}.tar', their folder or index)"
+HELP = "shards ('x-{000..127}.tar' or their folder)"
 ORDER = 10
 MOST_SHARDS = 100_000
 OPEN_FILES = 64  # that each process holds

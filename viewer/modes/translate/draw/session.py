@@ -127,7 +127,7 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
         now = Drawn(state.strokes, state.seed)
         made = self._result if now.same(self._result_of) else None
 
-        def errand() -> str:
+        def job() -> str:
             result = self._translated(page, state.seed) if made is None else made
             if whole:
                 image = encode_png(draw_easel(state, page, result), recipe)
@@ -138,7 +138,7 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
             )
             return f"saved {path} and its drawing"
 
-        self._errands.send(errand)
+        self._saves.send(job)
 
     def _status(self) -> tuple[str, ...]:
         state = self.state
@@ -153,7 +153,7 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
         colours = () if self.state.lines else ("0-9 colours",)
         latents = ("any key: new latent",) if self.state.has_latent else ()
         keys = ("left draws", "right erases", "z undo", "esc quit", "s save", *colours, "+ - brush", *latents)
-        return (*keys, "y again", "c clear")
+        return (*keys, "y redo", "c clear")
 
 
 def open_draw(options: TranslateOptions, context: Context) -> DrawSession:

@@ -49,7 +49,7 @@ class DrawState:
     brush: int = 0  # of BRUSHES
     colour: int = 1
     strokes: tuple[Stroke, ...] = ()
-    undone: tuple[Stroke, ...] = ()  # the last one first to come again
+    undone: tuple[Stroke, ...] = ()  # the last one is the first to be redone
     drawing: bool = False  # a button is held
     has_latent: bool = False
     seed: int = 0  # of the latent
