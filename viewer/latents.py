@@ -1,4 +1,4 @@
-"""Seeds to latents, and the ways from one latent to another.
+"""Seeds to latents, and interpolation from one latent to another.
 
 Numbers come from SHAKE-256 (FIPS 202) of the seed, and become normal by Box and Muller's transform in double precision.
 Both are fixed by their definitions, so a seed gives the same image on every platform and with every version of NumPy.

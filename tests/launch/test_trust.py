@@ -27,7 +27,9 @@ OWN_WORDS = re.compile(
     r"len\(\w+\)|next\(sizes\)|', '\.join\(parts\)|training\.count|others\.count|\w+\.shape\[\d\]|\w+\.count|"
     r"(self|start|world|options|config)\.(step|steps|rank|seed|images_seen|size|device|precision|kind|alpha|stream\.position)|"
     r"written|skipped|scale|where|left|kind|width|height|size|row|mean|std|middle|low|high|lack|few|fewest|value|"
-    r"len\(found\.kept\) \* len\(variants\)|copies|found\.(faceless|skipped)|faceless|len\(found\.skipped\) - faceless \+ unplaced|alpha|count|seed|"
+    r"len\(found\.kept\) \* len\(variants\)|copies|found\.(faceless|skipped)|faceless|alpha|count|seed|"
+    r"len\(found\.skipped\) - faceless \+ unplaced|"
+    r"len\(found\.skipped\) - faceless \+ unplaced|"
     r"missing|number|method|pieces|"
     r"threads|ranks|at|name|shown|text|message|title|what|MODEL|rate|command\[0\]|error\.strerror|time\.monotonic.*"
 )

@@ -32,7 +32,7 @@ def test_marks_of_other_images_are_refused(tmp_path: Path, capsys: pytest.Captur
     write_set(whole, flat(9, 1, 2, 3))
     for option in ("--drop", "--keep"):
         said = refused(capsys, "select", whole, option, marks, "-o", out)
-        assert "a.npy.marks.txt: marks of other images than a.npy holds now" in said
+        assert "a.npy.marks.txt: selected from other images than a.npy holds now" in said
     assert not out.exists()
     marks.write_text("# all of these\n" + lines)  # a remark further down is one
     assert run("select", whole, "--drop", marks, "-o", out) == 0

@@ -114,7 +114,7 @@ def test_marks_of_other_images_are_refused(npy: Path) -> None:
     os.utime(npy, ns=(1, 1))
     with pytest.raises(ImageError, match="has changed"):
         opened.put(2, True)
-    with pytest.raises(ImageError, match="marks of other images") as failure:
+    with pytest.raises(ImageError, match="selected from other images") as failure:
         Selection(open_set(npy))
     assert "\n" not in str(failure.value)
 

@@ -8,7 +8,7 @@ BLUR_PX = 3
 
 
 def edge_map(image: np.ndarray, sigma: float = SIGMA, blur: int = BLUR_PX, invert: bool = False) -> np.ndarray:
-    """Edges u8 [h, w], 255 on 0 (or the other way round), of an image u8 [h, w, 3] RGB or [h, w, 1].
+    """Edges u8 [h, w], 255 on 0 (or 0 on 255), of an image u8 [h, w, 3] RGB or [h, w, 1].
 
     Canny 1986, "A Computational Approach to Edge Detection"; thresholds (1 ∓ ``sigma``) times the median of the
     brightness, blurred by a Gaussian kernel of ``blur`` pixels (odd; 0: not at all).

@@ -106,7 +106,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def cache() -> Path:
-    """Where this program keeps what it can download or find out again."""
+    """Where this program keeps what it can download or recompute."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "utsuroi"
 

@@ -188,8 +188,8 @@ def _parts(lines: Lines, margin: int, border: int, wanted: int | None) -> tuple[
         pitch = inside // count
         if inside % count or pitch - margin < _LEAST_SIDE or pitch * count < 1:
             continue
-        starts = border + pitch - margin + pitch * np.arange(count - 1)
-        if not lines[starts[:, None] + np.arange(margin)].all():
+        firsts = border + pitch - margin + pitch * np.arange(count - 1)
+        if not lines[firsts[:, None] + np.arange(margin)].all():
             continue
         left = (total - margin * (count - 1) - 2 * border) / max(total, 1)
         if not best[0] or left < best[2]:

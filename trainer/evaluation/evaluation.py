@@ -301,11 +301,11 @@ class Evaluation:
         world, count = self.world, min(NEIGHBOURS, len(indices))
         held_out = self.over_batches("held out", self.indices, lambda _, chosen: {"small": self.read_small(chosen)})
         points = torch.cat((samples, held_out["small"]))
-        starts = range(0, len(indices), SEARCHED)[world.rank :: world.size]
+        firsts = range(0, len(indices), SEARCHED)[world.rank :: world.size]
         pieces = (
             (torch.from_numpy(chosen), self.read_small(chosen, training))
             for start in tqdm(
-                starts, "training set", unit="batch", leave=False, disable=None if world.is_main else True
+                firsts, "training set", unit="batch", leave=False, disable=None if world.is_main else True
             )
             for chosen in [indices[start : start + SEARCHED]]
         )

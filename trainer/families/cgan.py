@@ -140,7 +140,7 @@ class Discriminator(nn.Module):
         self.score = nn.Linear(count, 1)
         self.embedding = nn.Embedding(self.classes, count) if self.projects else None
         if self.embedding is not None:
-            nn.init.zeros_(self.embedding.weight)  # starts unconditional
+            nn.init.zeros_(self.embedding.weight)  # begins unconditional
 
     def seen(self, image: Tensor, label: Tensor) -> Tensor:
         """Input of the first layer: the image, joined with the class for ``concat``."""

@@ -127,7 +127,7 @@ class Block(nn.Module):
         self.layers = nn.Sequential(
             *convolution(features, normalised), SharedPReLU(), *convolution(features, normalised)
         )
-        if not normalised:  # so that a deep stack starts near the identity
+        if not normalised:  # so that a deep stack begins near the identity
             nn.init.normal_(cast(Tensor, self.layers[-1].weight), std=0.1 / (3 * math.sqrt(features)))
 
     def forward(self, value: Tensor) -> Tensor:

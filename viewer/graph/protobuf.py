@@ -28,7 +28,7 @@ class Reader:
     def fields(self, start: int, end: int) -> Iterator[tuple[int, int, int, int, int]]:
         """The fields of the message in data[start:end], in order: number, kind, value, start, end.
 
-        ``kind`` is VARINT, with the ``value``; or BYTES, FIXED32 or FIXED64, with where the content starts and ends.
+        ``kind`` is VARINT, with the ``value``; or BYTES, FIXED32 or FIXED64, with where the content begins and ends.
         Raises ``WireError``.
         """
         data, position = self.data, start
@@ -66,7 +66,7 @@ class Reader:
             yield value
 
     def _varint(self, position: int, end: int) -> tuple[int, int]:
-        """A number of at most 64 bits, and where what follows it starts."""
+        """A number of at most 64 bits, and where what follows it begins."""
         data, value, shift = self.data, 0, 0
         last = min(end, position + _LONGEST_VARINT)
         while position < last:

@@ -19,7 +19,7 @@ class Augment:
     """What is done to training images; the default is nothing."""
 
     flip: bool = False  # mirror half of them left to right
-    rotate: float = 0.0  # degrees, at most, either way
+    rotate: float = 0.0  # degrees, at most, in either direction
     crop: float = 0.0  # share of the sides cut off at most, 0..0.5
     turn: bool = False  # by a random number of quarter turns, of square images
 

@@ -43,7 +43,7 @@ def upright(points: np.ndarray, size: int, margin: float = MARGIN, turn: float =
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """One of the ways in which a face is cut out."""
+    """How one copy of a face is cut out."""
 
     turn: float = 0  # degrees, anticlockwise
     mirrored: bool = False

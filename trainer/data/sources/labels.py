@@ -19,7 +19,7 @@ HEADINGS = ({"name", "file", "filename", "file_name", "image", "path"}, {"label"
 
 
 def by_folder(inputs: Sequence[str], files: Sequence[Path]) -> list[str | None]:
-    """A label for each file: the first folder on its way below the folder that was named, or that one itself where the
+    """A label for each file: the first folder of its path below the folder that was named, or that one itself where the
     file lies right in it; the folder that it lies in where a pattern or a file was named."""
     roots = [Path(name) for name in inputs if Path(name).is_dir()]
     labels: list[str | None] = []
@@ -42,8 +42,8 @@ def by_table(path: Path, inputs: Sequence[str], files: Sequence[Path]) -> tuple[
     labels: list[str | None] = []
     used: set[str] = set()
     for file in files:
-        ways = [file.as_posix(), *(file.relative_to(root).as_posix() for root in roots if root in file.parents)]
-        name = next((name for name in (*ways, file.name) if name in table), None)
+        paths = [file.as_posix(), *(file.relative_to(root).as_posix() for root in roots if root in file.parents)]
+        name = next((name for name in (*paths, file.name) if name in table), None)
         labels.append(None if name is None else table[name])
         used.update(() if name is None else (name,))
     return labels, len(table) - len(used)

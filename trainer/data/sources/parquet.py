@@ -87,7 +87,7 @@ def open_parquet(paths: list[Path], options: OpenOptions) -> ImageSource:
         count=len(groups),
         rows=rows,
         fetch=groups if groups.largest <= MOST_GROUP_BYTES else None,
-        starts=groups.starts,
+        firsts=groups.firsts,
         classes=class_names(features, label),
     )
     return pack(table, options)

@@ -33,7 +33,7 @@ class RowImages:
     """Images u8 [n, h, w, 3] RGB of some rows of a table; ``fetch`` gives what a row holds.
 
     In place of one that cannot be read comes always the same other one: the next of its block and label, which is at
-    hand, or else of the set. A run comes to a row again and again, and would never get past it. ``labels``: i64 [n] of
+    hand, or else of the set. A run comes to a row in every epoch, and would never get past it. ``labels``: i64 [n] of
     the rows, should they have any. ``blocks``: i64 [m], the first index of each.
     """
 
@@ -118,7 +118,7 @@ class RowGroups:
         self.groups = [(file, group) for file, found in enumerate(groups) for group in range(len(found.rows))]
         rows = np.array([count for found in groups for count in found.rows], np.int64)
         self.ends = np.cumsum(rows)
-        self.starts = self.ends - rows
+        self.firsts = self.ends - rows
         self.largest = max((found.largest for found in groups), default=0)  # bytes
         # as many as the order draws from at one time, and those of the next window where it ends
         drawn_from = 2 + -(-WINDOW // max(1, int(np.median(rows)) if len(rows) else 1))
@@ -146,7 +146,7 @@ class RowGroups:
                 self.held.popitem(last=False)
             self.held[group] = self._read(*self.groups[group])
         self.held.move_to_end(group)
-        return self.held[group][row - int(self.starts[group])]
+        return self.held[group][row - int(self.firsts[group])]
 
     def _read(self, file: int, group: int) -> list[Any]:
         with explained(self.files[file]):

@@ -39,7 +39,7 @@ class Table:
     count: int
     rows: Callable[[], Iterator[Row]]
     fetch: Callable[[int], Any] | None  # what any row holds in the column of images, where it can be asked for
-    starts: np.ndarray | None = None  # i64 [m]: the first row of each group that ``fetch`` reads at once
+    firsts: np.ndarray | None = None  # i64 [m]: the first row of each group that ``fetch`` reads at once
     classes: tuple[str, ...] | None  # names by label where the table says them
     trusted: tuple[Path, ...] = ()  # folders in which a row may name a file
 
@@ -125,7 +125,7 @@ def pack(table: Table, options: OpenOptions) -> ImageSource:
             yield image[None], label
 
     rows = np.flatnonzero(good)
-    blocks = None if table.starts is None else np.unique(np.searchsorted(rows, table.starts))
+    blocks = None if table.firsts is None else np.unique(np.searchsorted(rows, table.firsts))
     images, at_row = None, table.fetch
     if at_row is not None and all(size):
         images = RowImages(at_row, rows, size, table.what, table.trusted, options.fit, labels, blocks)

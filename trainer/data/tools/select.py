@@ -2,7 +2,7 @@
 
 IN is a .npy file, or images of tables: a sheet that the viewer saved with S says its own layout, others need --rows
 and --columns. --keep and --drop take numbers, from 0 on ('3,7,10-12'), or a file with a number or a name a line. OUT is
-a .npy file, or a folder for a PNG of each. A list of the viewer says which file its marks are of, and fits no other.
+a .npy file, or a folder for a PNG of each. A list of the viewer says which file it was made for, and fits no other.
 
     python -m trainer.data select cats.npy --drop blurred.txt -o clean.npy
     python -m trainer.data select cats-0001.png --keep 3,7 -o chosen/
@@ -152,8 +152,8 @@ def read_list(option: str, text: str, count: int, names: Sequence[str], source: 
         selected = SELECTION_OF.fullmatch(lines[0].strip())
         if selected is not None and selected[1] != fingerprint(source):
             raise UserError(
-                f"{shown}: marks of other images than {printable(source.name)} holds now; where they are right all "
-                "the same, remove its first line"
+                f"{shown}: selected from other images than {printable(source.name)} holds now; where they are right "
+                "all the same, remove its first line"
             )
     except OSError as error:
         raise UserError(f"cannot read {shown}: {error.strerror}") from None

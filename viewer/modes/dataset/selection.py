@@ -72,8 +72,8 @@ class Selection:
         of = SELECTION_OF.fullmatch(lines[0].strip())
         if of is not None and of[1] != self._fingerprint():
             raise ImageError(
-                f"{self.path}: marks of other images than {source.path.name} holds now: remove it, or name another "
-                "with --marks"
+                f"{self.path}: selected from other images than {source.path.name} holds now: remove it, or name "
+                "another with --marks"
             )
         numbers: set[int] = set()
         for place, whole in enumerate(lines, 1):

@@ -58,13 +58,13 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
     def __init__(
         self,
         sets: Sequence[LabelledSet],
-        marks: Sequence[Selection],
+        selections: Sequence[Selection],
         state: DatasetState,
         folder: Path,
         size: tuple[int, int],
     ) -> None:
-        """``marks``: the list of each set. ``size``: height and width of an image on a page that is saved."""
-        self._sets, self._selections, self._size = sets, marks, size
+        """``selections``: the list of each set. ``size``: height and width of an image on a page that is saved."""
+        self._sets, self._selections, self._size = sets, selections, size
         self._asked: Page | None = None
         self._cells: dict[int, Cell] = {}  # of the page asked for, as far as they are there
         self._canvas = _paper(state.sheet)
@@ -185,7 +185,7 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         self._saves.send(job)
 
     def _save_page(self, state: DatasetState) -> str:
-        """The page without the cursor and marks, in the size that the images have in common, or most of them."""
+        """The page without the cursor and crosses, in the size that the images have in common, or most of them."""
         sheet, images = state.sheet, state.page
         rows = -(-len(images) // sheet.columns)
         height, width = self._size
@@ -255,8 +255,8 @@ def open_dataset(options: DatasetOptions) -> DatasetSession:
     scale = options.scale or auto_scale(options.rows, options.cols, height, width)
     sheet = fitting_sheet(options.rows, options.cols, height, width, scale)
     state = DatasetState(catalogue_of(sets), sheet, seed=options.seed)
-    marks = [Selection(one, options.marks) for one in sets]
-    return DatasetSession(sets, marks, state, options.out, (height, width))
+    selections = [Selection(one, options.marks) for one in sets]
+    return DatasetSession(sets, selections, state, options.out, (height, width))
 
 
 def fitted(image: Image, size: tuple[int, int], height: int, width: int, by_pixels: bool) -> Image:

@@ -1,7 +1,7 @@
-"""A page of images on its way out of the noise: what they begin with, and one run of the network at a time.
+"""A page of images as noise is taken away: what they begin with, and one run of the network at a time.
 
-The images go through the network in groups that follow from their numbers alone, so that any group made again is the
-same to the bit. All groups take a step before any takes the next one.
+The images go through the network in groups that follow from their numbers alone, so that any group sampled once more is
+the same to the bit. All groups take a step before any takes the next one.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -138,53 +138,53 @@ class Diffusion:
 
 
 class Run:
-    """Images on their way, with those that go through the network together with them."""
+    """Images being sampled, with those that go through the network together with them."""
 
     def __init__(self, diffusion: Diffusion, page: Page, numbers: Sequence[int]) -> None:
         together = sorted({one for number in numbers for one in diffusion.group_of(page, number)})
         self._wanted = [together.index(number) for number in numbers]
         sources = diffusion.sources(page, together) if diffusion.origin != "noise" else None
         self.sources = None if sources is None else sources[self._wanted]
-        self._ways: list[_Way] = []
+        self._groups: list[_Group] = []
         first = 0
         while first < len(together):
             group = diffusion.group_of(page, together[first])
             part = None if sources is None else sources[first : first + len(group)]
-            self._ways.append(_Way(diffusion, page, group, part))
+            self._groups.append(_Group(diffusion, page, group, part))
             first += len(group)
         self.steps = diffusion.steps_of(page)
         self.done = 0  # runs of the network
-        self.total = self.steps * len(self._ways)
+        self.total = self.steps * len(self._groups)
 
     def advance(self) -> bool:
         """Run the network once, so that some take a step; False: all have arrived. Raises ``ModelError``."""
         if self.done == self.total:
             return False
-        self._ways[self.done % len(self._ways)].step()
+        self._groups[self.done % len(self._groups)].step()
         self.done += 1
         return True
 
     @property
     def step(self) -> int:
         """Steps that all images have taken."""
-        return self.done // len(self._ways)
+        return self.done // len(self._groups)
 
     @property
     def together(self) -> bool:
         """Whether no image is a step ahead."""
-        return self.done % len(self._ways) == 0
+        return self.done % len(self._groups) == 0
 
     def images(self) -> Images:
         """The images as far as one can tell what becomes of them, u8 [n, h, w, 3] BGR."""
-        return np.concatenate([way.expected() for way in self._ways])[self._wanted]
+        return np.concatenate([group.expected() for group in self._groups])[self._wanted]
 
     def noisy(self) -> Images:
         """The images as they are, with what noise is left."""
-        return np.concatenate([way.noisy() for way in self._ways])[self._wanted]
+        return np.concatenate([group.noisy() for group in self._groups])[self._wanted]
 
 
-class _Way:
-    """A group of images on its way."""
+class _Group:
+    """A group of images being sampled."""
 
     def __init__(self, diffusion: Diffusion, page: Page, numbers: Sequence[int], sources: Images | None) -> None:
         self._denoiser = denoiser = diffusion.denoiser

@@ -34,7 +34,7 @@ class LatentState:
     view: View = "plane"
     seed: int = 0  # of the next random point
     point: Point = MIDDLE
-    reach: float = 4.0  # of the plane and the sliders, both ways
+    reach: float = 4.0  # of the plane and the sliders, in both directions
     stop: int = 0  # the image of the line that is looked at
     straight: bool = True  # lerp along the line instead of slerp
     always_straight: bool = False  # lerp between random points too

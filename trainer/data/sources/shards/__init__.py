@@ -45,7 +45,7 @@ class ShardImages:
 
     def __init__(self, paths: list[Path], index: Index, height: int, width: int, fit: Fit = resize) -> None:
         self.paths, self.fit = paths, fit
-        self.starts, self.offsets, self.lengths = index.starts, index.offsets, index.lengths
+        self.firsts, self.offsets, self.lengths = index.firsts, index.offsets, index.lengths
         self.shape = (len(self.offsets), height, width, index.channels)
         self.files: OrderedDict[int, BinaryIO] = OrderedDict()
 
@@ -87,12 +87,12 @@ class ShardImages:
 
     def shard_of(self, index: int) -> int:
         """The number of the shard that holds an image."""
-        return int(np.searchsorted(self.starts, index, "right")) - 1
+        return int(np.searchsorted(self.firsts, index, "right")) - 1
 
     def where(self, index: int) -> str:
         """Where an image is, for people."""
         shard = self.shard_of(index)
-        return f"{printable(self.paths[shard])}, image {index - self.starts[shard]} (byte {self.offsets[index]})"
+        return f"{printable(self.paths[shard])}, image {index - self.firsts[shard]} (byte {self.offsets[index]})"
 
     def _file(self, shard: int) -> BinaryIO:
         if shard not in self.files:

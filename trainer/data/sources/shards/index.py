@@ -51,7 +51,7 @@ class Index:
     made: Mapping[str, Any] = field(default_factory=dict)  # by which tool, with which options
 
     @property
-    def starts(self) -> np.ndarray:
+    def firsts(self) -> np.ndarray:
         """The number of each shard's first image, and last that of all images, i64 [shards + 1]."""
         return np.cumsum([0, *(shard.images for shard in self.shards)])
 
@@ -66,8 +66,8 @@ class Index:
         """The index of some of the shards, in this order."""
         numbers = {shard.name: number for number, shard in enumerate(self.shards)}
         chosen = [numbers[name] for name in names]
-        starts = self.starts
-        rows = np.concatenate([np.arange(starts[k], starts[k + 1]) for k in chosen])
+        firsts = self.firsts
+        rows = np.concatenate([np.arange(firsts[k], firsts[k + 1]) for k in chosen])
         return Index(
             shards=tuple(self.shards[k] for k in chosen),
             offsets=self.offsets[rows],
@@ -81,12 +81,12 @@ class Index:
 
     def to_json(self) -> dict[str, Any]:
         """As it is written."""
-        starts = self.starts.tolist()
+        firsts = self.firsts.tolist()
         shards = [
             {"name": shard.name, "bytes": shard.size, "sha256": shard.sha256, "images": shard.images,
              **({} if self.labels is None else {"counts": self.counts(first, last)}),
              "places": _pack(self, first, last)}
-            for shard, first, last in zip(self.shards, starts, starts[1:], strict=False)
+            for shard, first, last in zip(self.shards, firsts, firsts[1:], strict=False)
         ]  # fmt: skip
         return {
             "format": "shards",
@@ -130,7 +130,7 @@ def read_index(path: Path) -> Index:
     if facts.get("format") != "shards":
         raise UserError(f"{name} is no index of shards")
     if "unfinished" in facts:
-        raise UserError(f"{name} says that its shards were never finished: make them again")
+        raise UserError(f"{name} says that its shards were never finished: write them anew")
     if facts.get("version") != 1:
         raise UserError(f"{name} is of version {printable(str(facts.get('version')))[:20]}, expected 1")
     try:

@@ -29,7 +29,7 @@ from trainer.data.sources.threads import in_threads
 
 IMAGES = ("jpg", "jpeg", "png", "webp", "bmp", "gif")
 MOST_LABEL_BYTES = 1 << 20
-MOST_SIZES = 3  # that are told apart
+MOST_SIZES = 3  # that are distinguished
 SHOWN = 4  # members left out that are named, of each shard
 
 Place = tuple[int, int, tuple[int, int], Any]

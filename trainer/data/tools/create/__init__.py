@@ -4,7 +4,7 @@ Patterns may be quoted, and '**' looks into all folders below; a folder means al
 stretched to a square; with --keep-aspect fitted into it with their edges repeated outwards; with --crop center cut to
 it; with --crop face cut to the largest face of people in it, upright, as the tool align does. A file that cannot be
 used is named and left out; the exit code is 2 only when there was no usable one. A packed set (idx as MNIST's,
-CIFAR-10's binary folder, parquet, hub:OWNER/NAME) keeps its size unless told otherwise, idx its one channel. Names,
+CIFAR-10's binary folder, parquet, hub:OWNER/NAME) keeps its size by default, idx its one channel. Names,
 labels and the sizes that images had are written beside it, to <output>.json.
 
     python -m trainer.data create 'cats/*.jpg' more-cats/ -o cats.npy --size 128

@@ -1,4 +1,4 @@
-"""Images that have come before: the same one at another size, compressed again, lighter, or a frame later. No torch.
+"""Images that have come before: the same one at another size, recompressed, lighter, or a frame later. No torch.
 
 A hash of 64 bits, the signs of the lowest frequencies of a cosine transform (Zauner 2010, "Implementation and
 Benchmarking of Perceptual Image Hash Functions"), finds the candidates; whether they are the same is then seen on their

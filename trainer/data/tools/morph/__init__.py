@@ -1,7 +1,7 @@
 """Make images between images: all pairs of a set, or some, each mixed into one.
 
 IN is a .npy file of images that lie alike, faces as the tool align cuts them for one. --alpha says how far a mixture
-is on its way from the first of a pair, the one that comes earlier in the set, to the second. Methods:
+lies between the first of a pair, the one that comes earlier in the set, and the second. Methods:
 
   delaunay  68 points of each face, triangles between them, filled by affine maps
   spline    the same points, and the smoothest map that moves them (a thin-plate spline)

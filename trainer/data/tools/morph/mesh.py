@@ -1,8 +1,8 @@
-"""Morphing in three dimensions: two faces that look different ways become one that looks between.
+"""Morphing in three dimensions: two faces that look in different directions become one that looks between.
 
 Points of an image have no depth, so that of a mean face is lent to them: ``depth`` is a smooth formula. The mean face
 says how a head is turned (a scaled orthographic projection fitted by least squares); undone, that gives each face's own
-shape, seen from the front. Shapes and poses are averaged each by themselves and projected again. The mesh is textured
+shape, seen from the front. Shapes and poses are averaged each by themselves and projected back. The mesh is textured
 from both images, and where the one sees a cheek only at a slant, more from the other. What is round the face follows
 by a thin-plate spline.
 """
@@ -25,7 +25,7 @@ _LEFT = [  # of the mean face, the viewer's left half and the middle
     (62, 0.00, 1.06), (66, 0.00, 1.15), (67, -0.11, 1.14),
 ]  # fmt: skip
 SLANT = 0.05  # least weight of an image for what it sees edge-on
-SEAM = 0.12  # of the face's width, along which the mesh gives way to what is round it
+SEAM = 0.12  # of the face's width, along which the mesh is blended into what is round it
 
 
 def mean_face() -> np.ndarray:
@@ -142,6 +142,6 @@ def _within(points: np.ndarray, corners: np.ndarray, height: int, width: int) ->
     mask = np.zeros((height, width), np.uint8)
     for triangle in np.rint(points[corners] * 16).astype(np.int32):
         cv2.fillConvexPoly(mask, triangle, 1, shift=4)
-    # One pixel of rim: a mesh that reaches the end of the image gives way there as well.
+    # One pixel of rim: a mesh that reaches the end of the image is blended there as well.
     far = cv2.distanceTransform(np.pad(mask, 1), cv2.DIST_L2, 5)[1:-1, 1:-1] - 1
     return (far / max(1.0, SEAM * float(np.ptp(points[:, 0])))).clip(0, 1).astype(np.float32)

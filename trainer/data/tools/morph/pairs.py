@@ -16,8 +16,8 @@ class Pairing:
         kinds = np.zeros(len(items), np.int64) if labels is None else labels[items]
         self.groups = [items[kinds == kind] for kind in np.unique(kinds)]
         sizes = np.array([len(group) for group in self.groups], np.int64)
-        self.starts = np.concatenate([[0], np.cumsum(sizes * (sizes - 1) // 2)])
-        whole = int(self.starts[-1])
+        self.firsts = np.concatenate([[0], np.cumsum(sizes * (sizes - 1) // 2)])
+        whole = int(self.firsts[-1])
         self.chosen = None if count == 0 or count >= whole else distinct(random, count, whole)
         self.count = whole if self.chosen is None else count
 
@@ -35,8 +35,8 @@ class Pairing:
 
     def _pairs(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         numbers = np.arange(start, stop) if self.chosen is None else self.chosen[start:stop]
-        group = np.searchsorted(self.starts, numbers, "right") - 1
-        within = numbers - self.starts[group]
+        group = np.searchsorted(self.firsts, numbers, "right") - 1
+        within = numbers - self.firsts[group]
         second = ((1 + np.sqrt(1 + 8 * within.astype(np.float64))) / 2).astype(np.int64)
         second -= second * (second - 1) // 2 > within  # where the root was rounded up
         second += (second + 1) * second // 2 <= within  # or down
