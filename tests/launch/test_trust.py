@@ -25,10 +25,10 @@ MAY_NAME_PICKLE = {"export/weights.py": {"UnpicklingError"}}  # what torch raise
 OWN_WORDS = re.compile(
     r"error|FOLDER|"
     r"len\(\w+\)|next\(sizes\)|', '\.join\(parts\)|training\.count|others\.count|\w+\.shape\[\d\]|\w+\.count|"
-    r"(self|start|world|options|config)\.(step|steps|rank|seed|images_seen|size|device|precision|kind|alpha|stream\.position)|"
+    r"(self|start|world|options|config)\."
+    r"(step|steps|rank|seed|images_seen|size|device|precision|kind|alpha|stream\.position)|"
     r"written|skipped|scale|where|left|kind|width|height|size|row|mean|std|middle|low|high|lack|few|fewest|value|"
     r"len\(found\.kept\) \* len\(variants\)|copies|found\.(faceless|skipped)|faceless|alpha|count|seed|"
-    r"len\(found\.skipped\) - faceless \+ unplaced|"
     r"len\(found\.skipped\) - faceless \+ unplaced|"
     r"missing|number|method|pieces|"
     r"threads|ranks|at|name|shown|text|message|title|what|MODEL|rate|command\[0\]|error\.strerror|time\.monotonic.*"
