@@ -25,9 +25,9 @@ MAY_NAME_PICKLE = {"export/weights.py": {"UnpicklingError"}}  # what torch raise
 OWN_WORDS = re.compile(
     r"error|FOLDER|"
     r"len\(\w+\)|next\(sizes\)|', '\.join\(parts\)|training\.count|others\.count|\w+\.shape\[\d\]|\w+\.count|"
-    r"(self|start|world|arguments|config)\.(step|steps|rank|seed|images_seen|size|device|precision|kind|stream\.position)|"
-    r"written|skipped|scale|where|left|kind|width|height|size|row|mean|deviation|middle|low|high|lack|few|fewest|value|"
-    r"len\(found\.kept\) \* len\(variants\)|copies|found\.(faceless|skipped)|arguments\.alpha|"
+    r"(self|start|world|options|config)\.(step|steps|rank|seed|images_seen|size|device|precision|kind|alpha|stream\.position)|"
+    r"written|skipped|scale|where|left|kind|width|height|size|row|mean|std|middle|low|high|lack|few|fewest|value|"
+    r"len\(found\.kept\) \* len\(variants\)|copies|found\.(faceless|skipped)|faceless|len\(found\.skipped\) - faceless \+ unplaced|alpha|count|seed|"
     r"missing|number|method|pieces|"
     r"threads|ranks|at|name|shown|text|message|title|what|MODEL|rate|command\[0\]|error\.strerror|time\.monotonic.*"
 )

@@ -1,7 +1,6 @@
 """Which files of a folder are its images, and which folders are its classes."""
 
 import dataclasses
-from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,6 @@ from trainer.data.batches.crops import open_crops
 from trainer.data.batches.dataset import ImageDataset, open_dataset
 from trainer.data.sources.npy_set import ImageSet
 from trainer.family import Crops
-from viewer.files import image_set as labelled
 
 
 @pytest.fixture
@@ -88,11 +86,7 @@ def test_links_to_folders_are_followed(pets: Path, tmp_path: Path) -> None:
     assert ImageSet(tmp_path / "linked.npy").sidecar.classes == ("cats", "dogs")
 
 
-@pytest.mark.parametrize("files_in", [files_in, labelled._files_in], ids=["trainer", "viewer"])
-def test_each_folder_comes_once_and_under_its_own_name(
-    files_in: Callable[[Path], Iterable[Path]], pets: Path, tmp_path: Path
-) -> None:
-    """To the viewer, which may not import the trainer, as to the trainer."""
+def test_each_folder_comes_once_and_under_its_own_name(pets: Path, tmp_path: Path) -> None:
     expected = [pets / name for name in ("cats/0.png", "cats/1.png", "dogs/0.png", "dogs/1.png")]
     assert list(files_in(pets)) == expected
     (pets / "best").symlink_to("cats")  # would come before it

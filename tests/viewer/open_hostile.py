@@ -23,7 +23,8 @@ BEFORE_FORK = (
     "app",
     "displays.recorder",
     "model",
-    "modes.grid.session",
+    "modes.grid",
+    "sessions.model_session",
     "modes.info.describe",
 )
 for name in BEFORE_FORK:

@@ -130,7 +130,7 @@ class Evaluation:
             images = dataclasses.replace(images, labels=numbers[images.labels], classes=self.spec.classes)
         indices = np.arange(len(images)) if config.data else images.split(own.hold_out)[1]
         if not len(indices):
-            raise UserError(f"{config.run}: held out no image: name some with --data")
+            raise UserError(f"{config.run}: held out no image: give some with --data")
         return images, indices
 
     def open_dataset(self, data: str, bgr: bool) -> ImageDataset:

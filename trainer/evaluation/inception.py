@@ -52,7 +52,7 @@ def load_inception(weights: Path | None) -> Inception:
         except (OSError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise UserError(
-                f"Inception's weights cannot be downloaded ({reason}): name a local copy with --inception PATH, "
+                f"Inception's weights cannot be downloaded ({reason}): give a local copy with --inception PATH, "
                 "another network with --features, or --features none"
             ) from None
         return build_inception(state, ADDRESS)

@@ -69,7 +69,7 @@ def load_vgg19_features(weights: Path | None) -> nn.Sequential:
         features.load_state_dict({key: state[f"features.{key}"] for key in features.state_dict()}, assign=True)
     except OSError as error:
         where = weights or "the download of VGG19's weights"
-        hint = "" if weights else "; name a local copy with --vgg PATH"
+        hint = "" if weights else "; give a local copy with --vgg PATH"
         raise UserError(f"{where}: {error.strerror or error}{hint}") from None
     except Exception as error:  # unpickling errors come in many kinds
         reason = " ".join(str(error).split())[:200]
