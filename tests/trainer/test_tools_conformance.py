@@ -156,6 +156,7 @@ def test_examples_run(name: str, place: Path, capsys: pytest.CaptureFixture[str]
         clear(place, words)
     before = files(place)
     for words in EXAMPLES[name]:
+        clear(place, words)  # which an earlier example has made, too
         assert run(*words) == 0, capsys.readouterr().err
         said = capsys.readouterr()
         assert said.out.strip()
