@@ -1,4 +1,4 @@
-"""By what a set of images is known again, without reading it: a run that goes on is to have the same. No torch."""
+"""What tells, without reading it all, whether a set of images is the one that a run was begun with. No torch."""
 
 import hashlib
 import os

@@ -19,7 +19,7 @@ HEADINGS = ({"name", "file", "filename", "file_name", "image", "path"}, {"label"
 
 
 def by_folder(inputs: Sequence[str], files: Sequence[Path]) -> list[str | None]:
-    """A label for each file: the first folder on its way below the folder that was named, or that one itself where the
+    """A label for each file: the first folder on its path below the folder that was named, or that one itself where the
     file lies right in it; the folder that it lies in where a pattern or a file was named."""
     roots = [Path(name) for name in inputs if Path(name).is_dir()]
     labels: list[str | None] = []

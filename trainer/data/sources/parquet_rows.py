@@ -33,7 +33,7 @@ class RowImages:
     """Images u8 [n, h, w, 3] RGB of some rows of a table; ``fetch`` gives what a row holds.
 
     In place of one that cannot be read comes always the same other one: the next of its block and label, which is at
-    hand, or else of the set. A run comes to a row again and again, and would never get past it. ``labels``: i64 [n] of
+    hand, or else of the set. A run comes to each row many times, and would never get past it. ``labels``: i64 [n] of
     the rows, should they have any. ``blocks``: i64 [m], the first index of each.
     """
 

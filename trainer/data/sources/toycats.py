@@ -14,7 +14,7 @@ from trainer.data.sources.threads import in_threads
 
 HELP = "'toycats[:COUNT]' (drawn)"
 ORDER = 0
-SIDE = 128  # pixels, unless told otherwise
+SIDE = 128  # pixels, where no size is asked for
 COUNT = "2000"
 MOST = 1_000_000
 

@@ -130,7 +130,7 @@ def read_index(path: Path) -> Index:
     if facts.get("format") != "shards":
         raise UserError(f"{name} is no index of shards")
     if "unfinished" in facts:
-        raise UserError(f"{name} says that its shards were never finished: make them again")
+        raise UserError(f"{name} says that its shards were never finished: make them anew")
     if facts.get("version") != 1:
         raise UserError(f"{name} is of version {printable(str(facts.get('version')))[:20]}, expected 1")
     try:
