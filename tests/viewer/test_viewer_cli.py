@@ -1,8 +1,8 @@
 """The command line as people call it: a fresh process, without a screen."""
 
 import os
-import re
 import pkgutil
+import re
 import signal
 import subprocess
 import sys
