@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from viewer.latents import Latents, lerp, slerp
+from viewer.model import Images
 from viewer.modes.latent.space import Numbers
 from viewer.modes.latent.state import LatentState, place
 
@@ -27,6 +28,26 @@ class ImageRequest:
     size: tuple[int, int]  # height and width in which they are kept
     label: int = 0
     grid: tuple[int, int] | None = None  # rows and columns of a plane
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What is to be made next: requests, and how many images of each are there already."""
+
+    parts: tuple[tuple[ImageRequest, int], ...]
+
+    @property
+    def signature(self) -> tuple[tuple[Hashable, int], ...]:
+        """By which two requests are compared."""
+        return tuple((request.key, done) for request, done in self.parts)
+
+
+@dataclass
+class Made:
+    """Images [n, h, w, 3] of a request, as far as they are there."""
+
+    images: Images
+    done: int = 0
 
 
 def for_point(state: LatentState) -> ImageRequest:

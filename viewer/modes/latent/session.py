@@ -16,7 +16,7 @@ from viewer.model import Images, Model, ModelError
 from viewer.modes.latent import frames as scene
 from viewer.modes.latent import requests
 from viewer.modes.latent.layout import Layout
-from viewer.modes.latent.requests import ImageRequest
+from viewer.modes.latent.requests import ImageRequest, Made, Work
 from viewer.modes.latent.scatter import Encoded, Scatter
 from viewer.modes.latent.space import Point
 from viewer.modes.latent.state import LatentState, View, place, reduce_latent
@@ -33,26 +33,6 @@ _HINTS: Final[Mapping[View, tuple[str, ...]]] = {
     "scatter": ("tab on", "esc quit", "click a point", "s save", "x y axes", "+ - zoom"),
     "sliders": ("tab plane", "esc quit", "arrows move", "s save", "x y axis of the plane", "home middle"),
 }
-
-
-@dataclass(frozen=True, eq=False)
-class Work:
-    """What is to be made next: requests, and how many images of each are there already."""
-
-    parts: tuple[tuple[ImageRequest, int], ...]
-
-    @property
-    def signature(self) -> tuple[tuple[Hashable, int], ...]:
-        """By which two requests are compared."""
-        return tuple((request.key, done) for request, done in self.parts)
-
-
-@dataclass
-class Made:
-    """Images [n, h, w, 3] of a request, as far as they are there."""
-
-    images: Images
-    done: int = 0
 
 
 @dataclass
