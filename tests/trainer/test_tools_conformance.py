@@ -31,7 +31,9 @@ from trainer.data.tools import description, load_tool, tool_names
 START = "python -m trainer.data "
 EXAMPLES = {
     name: [
-        shlex.split(line)[3:] for line in description(name)[1].splitlines() if line.startswith(f"    {START}{name} ")
+        shlex.split(line)[3:]
+        for line in description(name)[1].splitlines()
+        if line.lstrip().startswith(f"{START}{name} ")
     ]
     for name in tool_names()
 }

@@ -6,7 +6,7 @@ from typing import Final
 from trainer.contract.errors import ViewerError
 from viewer.mode import Context, check_beside_saved, existing_model
 from viewer.model import ModelError, open_model
-from viewer.modes.animate import AnimateOptions
+from viewer.modes.animate.options import AnimateOptions
 from viewer.modes.animate.session import LEG_FRAMES, AnimateSession
 from viewer.modes.animate.state import LEG_TICKS, AnimateState
 from viewer.sessions.detail_layer import open_layer

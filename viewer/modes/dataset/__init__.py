@@ -1,34 +1,14 @@
 """The dataset mode: pages of a data set, to look through and to mark images."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainer.contract.options import argument, flag
 from viewer.bindings import Binding, merged
 from viewer.keys import Action
-from viewer.mode import Context, Mode, SessionOptions, scale_flag, whole
+from viewer.mode import Context, Mode
+from viewer.modes.dataset.options import DatasetOptions
 
 if TYPE_CHECKING:
     from viewer.modes.dataset.session import DatasetSession
-
-
-@dataclass(frozen=True, kw_only=True)
-class DatasetOptions(SessionOptions):
-    """Options of ``dataset``."""
-
-    files: Sequence[Path] = argument(
-        "sets as training takes them, or image files",
-        nargs="+",
-        type=Path,
-        metavar="FILE",
-    )
-    rows: int = flag("rows of a page (8)", default=8, type=whole(1, 64), metavar="N")
-    cols: int = flag("columns of a page (8)", default=8, type=whole(1, 64), metavar="N")
-    scale: float | None = scale_flag()
-    bgr: bool = flag("a .npy file holds BGR, as plain OpenCV scripts write it", default=False, action="store_true")
-    marks: Path | None = flag("list of the marked images (FILE.marks.txt beside FILE)", type=Path, metavar="LIST")
 
 
 class Dataset(Mode):

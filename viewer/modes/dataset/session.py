@@ -20,8 +20,8 @@ from viewer.frame.plots import write
 from viewer.frame.sheet import Sheet, auto_scale, fitting_sheet
 from viewer.frame.side_by_side import sharp
 from viewer.keys import Event
-from viewer.modes.dataset import DatasetOptions
 from viewer.modes.dataset.collection import catalogue_of, common_size, glance, open_sets
+from viewer.modes.dataset.options import DatasetOptions
 from viewer.modes.dataset.selection import Selection
 from viewer.modes.dataset.state import ALL, DatasetState, reduce_dataset
 from viewer.sessions.classes import class_words

@@ -1,63 +1,15 @@
 """The diffuse mode: images out of noise, or out of other images, as one watches."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from trainer.contract.options import argument, flag
 from viewer.bindings import CLASS, ROWS_BY_CLASS, Binding, merged
 from viewer.keys import Action
-from viewer.mode import Context, Mode, OutputOptions, number, scale_flag, whole
+from viewer.mode import Context, Mode
+from viewer.modes.diffuse.options import DiffuseOptions
 
 if TYPE_CHECKING:
     from viewer.modes.diffuse.session import DiffuseSession
-
-
-@dataclass(frozen=True, kw_only=True)
-class DiffuseOptions(OutputOptions):
-    """Options of ``diffuse``."""
-
-    model: Path = argument("ONNX file of a denoiser", type=Path, metavar="FILE")
-    rows: int | None = flag("rows of images (3)", type=whole(1, 64), metavar="N")
-    cols: int | None = flag("columns of images (4; 2 of photographs)", type=whole(1, 64), metavar="N")
-    scale: float | None = scale_flag()
-    label: str | None = flag("the class to draw, or none (none; with --guidance the first)", metavar="NAME|NUMBER")
-    saved: Path | None = flag("begin where this image was saved, with its settings", "--from", type=Path, metavar="PNG")
-    sampler: Literal["ddim", "ddpm", "dpm"] = flag(
-        "how noise is taken away: DDIM, DDPM (ancestral), DPM-Solver++ (ddim)",
-        default="ddim", choices=("ddim", "ddpm", "dpm"),
-    )  # fmt: skip
-    steps: int | None = flag("steps from the start to the image (25; ddpm: 250)", type=whole(1, 10_000), metavar="N")
-    eta: float | None = flag(
-        "of ddim and dpm: how much new noise every step adds, 0..1 (0)", type=number(0, 1), metavar="X"
-    )
-    guidance: float = flag(
-        "how much further towards the class than the model says, for models with classes (0)",
-        default=0.0, type=number(0, 100), metavar="W",
-    )  # fmt: skip
-    init: Sequence[str] = flag(
-        "begin with images instead of noise: those of a generator (.onnx), or photographs",
-        default=(), nargs="+", metavar="FILE",
-    )  # fmt: skip
-    start: int | None = flag(
-        "with --init: so many steps of noise are put on the images, and taken away (300 of 1000)",
-        type=whole(1, 10_000), metavar="N",
-    )  # fmt: skip
-    strength: float | None = flag(
-        "with --init: what images are multiplied by, grey being 0 (1; less with --no-noise)",
-        type=number(0, 4), metavar="X",
-    )  # fmt: skip
-    no_noise: bool = flag(
-        "with --init: the images go in as they are, no noise is put on them", default=False, action="store_true"
-    )
-    output: Path | None = flag(
-        "folder to write all images to, without a screen; nothing is ever overwritten",
-        "-o", "--output", type=Path, metavar="DIR",
-    )  # fmt: skip
-    keep_steps: Literal["png", "gif"] | None = flag(
-        "beside every image that is saved, its trajectory out of the noise", choices=("png", "gif")
-    )
 
 
 class Diffuse(Mode):

@@ -9,8 +9,8 @@ from viewer.files.inputs import find_photos
 from viewer.frame.sheet import auto_scale
 from viewer.mode import check_beside_saved
 from viewer.model import Model, open_model
-from viewer.modes.diffuse import DiffuseOptions
 from viewer.modes.diffuse.denoiser import Denoiser
+from viewer.modes.diffuse.options import DiffuseOptions
 from viewer.modes.diffuse.replay import Asked, asked_by, photos_of
 from viewer.modes.diffuse.sampling import Diffusion, Settings
 from viewer.modes.diffuse.state import ORIGINS, DiffuseState

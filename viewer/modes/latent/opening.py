@@ -5,8 +5,8 @@ from dataclasses import replace
 from trainer.contract.errors import ViewerError
 from viewer.mode import Context, existing_model
 from viewer.model import ModelError, open_model, open_sibling_encoder
-from viewer.modes.latent import LatentOptions
 from viewer.modes.latent.layout import make_layout
+from viewer.modes.latent.options import LatentOptions
 from viewer.modes.latent.replay import read_latent_start
 from viewer.modes.latent.scatter import open_scatter
 from viewer.modes.latent.session import LatentSession, check_layout

@@ -16,7 +16,7 @@ from viewer.files.inputs import Photo, read_photo
 from viewer.files.png import Image, encode_png, read_recipe, save_numbered
 from viewer.frame.plots import mark
 from viewer.keys import Event
-from viewer.modes.pick import PickOptions
+from viewer.modes.pick.options import PickOptions
 from viewer.modes.pick.state import PickState, begin, reduce_pick
 from viewer.sessions.session import Session
 

@@ -1,41 +1,17 @@
 """The translate mode: images, or what one draws, beside what a model makes of them."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from trainer.contract.errors import ViewerError
-from trainer.contract.options import flag
 from viewer.bindings import help_text, merged
-from viewer.mode import Context, ImagesOptions, Mode, whole
+from viewer.mode import Context, Mode
 from viewer.modes.translate.draw import DRAW_BINDINGS
+from viewer.modes.translate.options import TranslateOptions
 
 if TYPE_CHECKING:
     from viewer.sessions.session import Session
     from viewer.sessions.translation import Translator
-
-
-@dataclass(frozen=True, kw_only=True)
-class TranslateOptions(ImagesOptions):
-    """Options of ``translate``."""
-
-    size: int = flag(
-        "longer side of an image at most, in pixels (that of the training)",
-        default=0, type=whole(8, 4096), metavar="N",
-    )  # fmt: skip
-    condition: Literal["", "given", "edges"] = flag(
-        "what goes into the model: the image as it is, or its edges (as the model's card says)",
-        default="", choices=("given", "edges"),
-    )  # fmt: skip
-    draw: bool = flag(
-        "draw with the mouse on an empty page, and see the result beside it", default=False, action="store_true"
-    )
-    start: Path | None = flag("draw on top of this image's edges, or on a saved drawing", type=Path, metavar="IMAGE")
-
-    @property
-    def without_screen(self) -> bool:
-        """Whether results are written, and nothing is shown; never for drawing."""
-        return not self.draw and super().without_screen
 
 
 class Translate(Mode):

@@ -15,9 +15,9 @@ from viewer.files.png import Image, encode_png, fit, is_drawing, save_numbered
 from viewer.keys import Event
 from viewer.mode import Context
 from viewer.model import ModelError, open_model
-from viewer.modes.translate import TranslateOptions
 from viewer.modes.translate.draw.easel import add_strokes, blank_page, draw_easel, make_easel
 from viewer.modes.translate.draw.state import BRUSHES, Colour, DrawState, Stroke, reduce_draw
+from viewer.modes.translate.options import TranslateOptions
 from viewer.sessions.model_session import ModelSession, exact_numbers
 from viewer.sessions.translation import LARGEST_SIZE, Translator, visible
 
