@@ -30,10 +30,12 @@ identity = of_path
 def claims(data: str) -> bool:
     """By its first bytes, or as a file of that ending that is damaged."""
     path = Path(data)
+    if path.suffix == ".npy" and path.exists() and not path.is_dir():
+        return True  # a pipe, too: opening it says what is wrong with it
     if not path.is_file():
         return False
     with path.open("rb") as file:
-        return path.suffix == ".npy" or file.read(len(MAGIC)) == MAGIC
+        return file.read(len(MAGIC)) == MAGIC
 
 
 def open(data: str, options: OpenOptions) -> ImageSource:

@@ -194,18 +194,21 @@ def write(source: Source, writer: ShardWriter, options: Options) -> None:
 def make(what: Path | np.ndarray, label: int | None, name: str, options: Options) -> Entry:
     """An image as it is stored. Raises ``Unreadable``."""
     facts = json.dumps({"name": printable(name)}).encode() if options.names and name else b""
+    ending: str = options.format or "jpg"
     if isinstance(what, Path):
         data = read_bytes(what)
         header = read_header(data)
         height, width = header.shape
         if options.size is None and options.format is None:
-            load_bytes(data, height, width, header=header)  # what cannot be decoded is not to stop a training
-            ending = ENDINGS[header.format]
-            return Entry(data=data, ending=ending, size=(width, height), label=label, facts=facts)
-        height, width = (options.size, options.size) if options.size else (height, width)
-        what = load_bytes(data, height, width, header=header)
+            what = load_bytes(data, height, width, header=header)  # what cannot be decoded is not to stop a training
+            if header.format in ENDINGS:
+                ending = ENDINGS[header.format]
+                return Entry(data=data, ending=ending, size=(width, height), label=label, facts=facts)
+            ending = "png"  # TIFF and PPM are stored without loss, in a format that other readers of shards know
+        else:
+            height, width = (options.size, options.size) if options.size else (height, width)
+            what = load_bytes(data, height, width, header=header)
     height, width, channels = what.shape
-    ending = options.format or "jpg"
     suffix, option, quality = ENCODED[ending]
     stored = cv2.cvtColor(what, cv2.COLOR_RGB2BGR) if channels == 3 else what
     try:
