@@ -30,8 +30,8 @@ identity = of_path
 def claims(data: str) -> bool:
     """By its first bytes, or as a file of that ending that is damaged."""
     path = Path(data)
-    if path.suffix == ".npy" and path.exists() and not path.is_dir():
-        return True  # a pipe, too: opening it says what is wrong with it
+    if path.suffix == ".npy" and os.path.lexists(data) and not path.is_dir():
+        return True  # a pipe or a broken link, too: opening it says what is wrong with it
     if not path.is_file():
         return False
     with path.open("rb") as file:
