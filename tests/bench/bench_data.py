@@ -105,8 +105,8 @@ def bench_create(source: Path, folder: Path, arguments: argparse.Namespace) -> N
         )
     for name in list(sides)[:3]:
         print(
-            f"  {name}: {rate[name] / rate['imread and resize, one thread']:.2f} times the script (asked for: 2), "
-            f"{rate[name] / 2 / rate['imread alone, one thread']:.2f} of twice the decoding (asked for: 0.75)"
+            f"  {name}: {rate[name] / rate['imread and resize, one thread']:.2f} times the script, "
+            f"{rate[name] / 2 / rate['imread alone, one thread']:.2f} of twice the decoding"
         )
     run_tool(*create)
     made = np.load(output)[:200]
@@ -169,7 +169,7 @@ def bench_filters(folder: Path, arguments: argparse.Namespace) -> None:
         ratio = middle["ours"] / max(middle["opencv"], middle["copy"])
         print(
             f"  {kind:26} ours {text(found['ours'], scale)}  opencv {text(found['opencv'], scale)}  copy "
-            f"{text(found['copy'], scale)}: {ratio:.2f} of the larger (asked for: 2); tool {text(found['tool'], scale)}"
+            f"{text(found['copy'], scale)}: {ratio:.2f} of the larger; tool {text(found['tool'], scale)}"
         )
 
 
