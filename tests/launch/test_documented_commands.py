@@ -15,6 +15,7 @@ import pytest
 
 pytest.importorskip("accelerate", reason="needs the train extra")
 from accelerate.commands.launch import _validate_launch_command, launch_command_parser
+from launch_words import split
 
 from trainer.config import parse
 from trainer.evaluation.evaluation import EvaluateConfig
@@ -43,14 +44,6 @@ def commands() -> list[Any]:
 
 
 COMMANDS = commands()
-
-
-def split(words: list[str]) -> tuple[dict[str, str], list[str], str, list[str]]:
-    """Variables, what the launcher is told, the script, and what it is told."""
-    start = words.index("accelerate")
-    script = next(place for place, word in enumerate(words) if word.endswith(".py"))
-    variables = dict(word.split("=", 1) for word in words[:start])
-    return variables, words[start + 2 : script], words[script], words[script + 1 :]
 
 
 def launchers() -> list[Any]:

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,20 @@ def train(*options: Any, ranks: int = 1, model: str = "vae", **more: Any) -> sub
         timeout=300,
         check=False,
     )
+
+
+def run_tools(commands: Sequence[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
+    """Commands of ``run_tools.py``, run in a folder; how each ended."""
+    ended = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("run_tools.py"))],
+        input=json.dumps(commands).encode(),
+        capture_output=True,
+        check=True,
+        cwd=folder,
+        env=environment(),
+    )
+    endings: list[dict[str, Any]] = json.loads(ended.stdout)
+    return endings
 
 
 def log_rows(run: Path, kind: str = "train") -> list[dict[str, Any]]:
