@@ -1,10 +1,11 @@
 """From the command line, or an image that was saved, to the diffuse mode: what is asked for is checked here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from trainer.contract.errors import ViewerError
+from trainer.contract.samplers import Sampler
 from viewer.files.inputs import find_photos
 from viewer.frame.sheet import auto_scale
 from viewer.mode import check_beside_saved
@@ -19,7 +20,7 @@ from viewer.sessions.classes import Classes, find_label
 from viewer.sessions.headless import readable
 from viewer.sessions.sheet_session import make_sheet
 
-_STEPS: Final = {"ddim": 25, "ddpm": 250, "dpm": 25}
+USUAL_STEPS: Final[Mapping[Sampler, int]] = {"ddim": 25, "ddpm": 250, "dpm": 25}
 _START: Final = 0.3  # of all steps, where images begin
 _ROWS, _COLUMNS = 3, 4  # images
 
@@ -58,6 +59,11 @@ def begin(options: DiffuseOptions, threads: int) -> tuple[Diffusion, DiffuseStat
         classes=asked.classes,
     )
     return diffusion, state
+
+
+def begin_at(denoiser: Denoiser) -> int:
+    """The step whose noise images to begin with are given, unless one is chosen."""
+    return max(round(_START * denoiser.steps), 1)
 
 
 def _flags_of(asked: Asked, denoiser: Denoiser, written: str | None) -> dict[str, object]:
@@ -103,7 +109,7 @@ def _by_flags(options: DiffuseOptions, denoiser: Denoiser) -> Asked:
     label = 0 if options.guidance else max(len(denoiser.names) - 1, 0)  # the last is none of the classes
     if options.label is not None:
         label = find_label(denoiser.names, options.label, str(denoiser.model.path))
-    start = options.start or (max(round(_START * denoiser.steps), 1) if options.init else 0)
+    start = options.start or (begin_at(denoiser) if options.init else 0)
     strength = 1.0
     if options.no_noise:  # as faded as the network expects images there to be
         strength = denoiser.schedule["alpha_bar"][min(start, denoiser.steps) - 1] ** 0.5
@@ -116,7 +122,7 @@ def _by_flags(options: DiffuseOptions, denoiser: Denoiser) -> Asked:
     )
     return Asked(
         settings=settings,
-        steps=options.steps or _STEPS[options.sampler],
+        steps=options.steps or USUAL_STEPS[options.sampler],
         guidance=options.guidance,
         seed=options.seed,
         rows=options.rows or 0,

@@ -15,7 +15,7 @@ from trainer.contract.images import pad
 from trainer.contract.samplers import Sampler, add_noise, ddim, ddpm, dpm_solver, predict_x0
 from viewer import latents
 from viewer.files.inputs import read_photo
-from viewer.files.png import resize
+from viewer.files.png import Image, resize
 from viewer.model import Images, Model, ModelError
 from viewer.modes.diffuse.denoiser import Denoiser
 from viewer.modes.diffuse.noise import Floats, PageNoise
@@ -63,7 +63,11 @@ class Diffusion:
     """All that makes images of a page."""
 
     def __init__(
-        self, denoiser: Denoiser, settings: Settings, generator: Model | None = None, photos: Sequence[Path] = ()
+        self,
+        denoiser: Denoiser,
+        settings: Settings,
+        generator: Model | None = None,
+        photos: Sequence[Path | Image] = (),
     ) -> None:
         """``generator``, ``photos``: whose images to begin with; neither: with noise. Raises ``ModelError``."""
         self.denoiser = denoiser
@@ -104,7 +108,7 @@ class Diffusion:
         """The images to begin with, u8 [n, h, w, 3] BGR, of the denoiser's size. Raises ``ViewerError``."""
         height, width = self.denoiser.height, self.denoiser.width
         if self.photos:
-            found = [pad(read_photo(self.photos[page.photos[number]]).on_white(), height, width)
+            found = [pad(_upright(self.photos[page.photos[number]]), height, width)
                      for number in numbers]  # fmt: skip
         else:
             assert self.generator is not None
@@ -225,6 +229,11 @@ class _Group:
             return self.noisy()
         x, prediction, t = self._last
         return self._denoiser.images(predict_x0(self._denoiser.schedule, prediction, x, t))
+
+
+def _upright(photo: Path | Image) -> Image:
+    """An image [h, w, 3] BGR, read where it is a file. Raises ``ImageError``."""
+    return read_photo(photo).on_white() if isinstance(photo, Path) else photo
 
 
 def _sampled(

@@ -1,0 +1,393 @@
+"""Exported models as Python objects; ``load`` opens them."""
+
+import html
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.card import Card
+from trainer.contract.errors import ViewerError as UtsuroiError
+from utsuroi.arrays import Images, img_tag
+
+if TYPE_CHECKING:
+    from viewer.model import Model as Graph
+    from viewer.sessions.detail_layer import Layer
+
+Latents: TypeAlias = NDArray[np.float32]  # [n, size]
+AnyImages: TypeAlias = NDArray[np.uint8]  # [n, h, w, 3] or [h, w, 3], RGB
+AnyPath: TypeAlias = str | Path
+
+BUILT_IN = "toycats"
+
+
+class Model:
+    """An open model file. ``load`` makes the right kind of it."""
+
+    def __init__(self, graph: "Graph") -> None:
+        self._graph = graph
+
+    @property
+    def path(self) -> Path:
+        """Of the file."""
+        return self._graph.path
+
+    @property
+    def name(self) -> str:
+        """As the card says, or the file's name without its ending."""
+        return self._graph.name
+
+    @property
+    def card(self) -> Card | None:
+        """What the file says of itself; of a file without a card, what was inferred. ``None``: nothing could be."""
+        return self._graph.card
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes that can be asked for with ``label=``, by number; empty: there are none."""
+        return self._graph.classes
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r} of {self.path}>"
+
+    def _facts(self) -> Iterator[tuple[str, str]]:
+        """Lines of the table that a notebook shows."""
+        card = self.card
+        if card is None:
+            return
+        yield "kind", card.kind
+        yield "family", card.family
+        if card.image_size is not None:
+            yield "image size", f"{card.image_size[1]}x{card.image_size[0]}"
+        if card.latent is not None:
+            yield "latent", f"{card.latent.size} numbers, {card.latent.prior}"
+        if self.classes:
+            yield "classes", ", ".join(self.classes)
+        for name in ("data", "licence"):
+            if getattr(card, name):
+                yield name, getattr(card, name)
+
+    def _preview(self) -> Images | None:
+        """Images that a notebook shows below the card."""
+        return None
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th>{html.escape(name)}</th><td>{html.escape(text)}</td></tr>" for name, text in self._facts()
+        )
+        preview = self._preview()
+        sheet = "" if preview is None else img_tag(preview.sheet(columns=8))
+        return f"<b>{html.escape(self.name)}</b><table>{rows}</table>{sheet}"
+
+    def _label(self, label: str | int | None, count: int, extra: Sequence[str] = ()) -> NDArray[np.int64] | None:
+        """A class for each of ``count`` images, i64 [n]. Raises ``UtsuroiError`` where there is none such."""
+        from viewer.sessions.classes import find_label
+
+        names = (*self.classes, *extra) if self.classes else ()
+        if label is None:
+            return np.full(count, 0 if not extra else len(names) - 1, np.int64) if names else None
+        return np.full(count, find_label(names, str(label), str(self.path)), np.int64)
+
+
+class Encoder(Model):
+    """Turns images into latents. A generator's own is its ``encoder``."""
+
+    def encode(self, images: AnyImages) -> Latents:
+        """Latents f32 [n, size] of RGB images u8 [n, h, w, 3] or [h, w, 3].
+
+        Images of another size are cut to the model's proportions and scaled, as the viewer's ``--encode`` does.
+        Raises ``UtsuroiError``.
+        """
+        from viewer.files.png import fit
+
+        height, width = self._graph.image_size
+        return self._graph.encode(np.stack([fit(image, height, width) for image in _to_bgr(images)]))
+
+
+class Generator(Model):
+    """Draws images from latents.
+
+    >>> import utsuroi
+    >>> cats = utsuroi.load()
+    >>> cats.sample(3, seed=5).shape
+    (3, 128, 128, 3)
+    """
+
+    def __init__(self, graph: "Graph", encoder: Encoder | None = None, detail: "Layer | None" = None) -> None:
+        """``encoder``: the one that was exported with it. ``detail``: adds detail to the images."""
+        super().__init__(graph)
+        self.encoder = encoder
+        self._detail = detail
+
+    @property
+    def latent_size(self) -> int:
+        """Numbers of a latent."""
+        return self._graph.latent.size
+
+    def latents(self, n: int, seed: int = 0) -> Latents:
+        """The latents of the first ``n`` images of page ``seed``, f32 [n, size], from the model's prior.
+
+        >>> import utsuroi
+        >>> utsuroi.load().latents(2).shape
+        (2, 20)
+        """
+        from viewer import latents
+
+        return latents.draw_many(self._graph.latent, seed, range(_at_least_one(n)))
+
+    def sample(
+        self, n: int, seed: int = 0, *, truncation: float = 1.0, label: str | int | None = None, gain: float = 1.0
+    ) -> Images:
+        """Draw ``n`` images: those of page ``seed`` of the viewer's grid.
+
+        ``truncation``: below 1, more typical images; above, more varied ones. ``label``: name or number of a class.
+        ``gain``: of the detail network, where there is one. Returns u8 [n, h, w, 3]. Raises ``UtsuroiError``.
+        """
+        from viewer import latents
+
+        return self.generate(latents.truncate(self._graph.latent, self.latents(n, seed), truncation),
+                             label=label, gain=gain)  # fmt: skip
+
+    def generate(self, latents: Latents, *, label: str | int | None = None, gain: float = 1.0) -> Images:
+        """Images u8 [n, h, w, 3] of latents [n, size], or of one [size].
+
+        Raises ``UtsuroiError`` where latents have another size or are not finite.
+
+        >>> import numpy as np, utsuroi
+        >>> utsuroi.load().generate(np.zeros(20)).shape
+        (1, 128, 128, 3)
+        """
+        rows = np.atleast_2d(np.asarray(latents, np.float32))
+        if rows.ndim != 2 or rows.shape[1] != self.latent_size or not len(rows) or not np.isfinite(rows).all():
+            raise UtsuroiError(
+                f"{self.path}: latents are {list(np.shape(latents))}, expected finite [n, {self.latent_size}]"
+            )
+        images = self._graph.generate(rows, self._label(label, len(rows)))
+        if self._detail is not None:
+            from viewer.render import with_detail
+
+            images = with_detail(images, self._detail.of(rows, images), gain)
+        return _to_rgb(images)
+
+    def encode(self, images: AnyImages) -> Latents:
+        """Latents f32 [n, size] of RGB images, by the encoder beside the model. Raises ``UtsuroiError``."""
+        if self.encoder is None:
+            raise UtsuroiError(
+                f"{self.path}: has no encoder beside it, expected {self.path.stem}.encoder.onnx, or load(encoder=...)"
+            )
+        return self.encoder.encode(images)
+
+    def interpolate(
+        self, a: Latents, b: Latents, n: int = 8, *, straight: bool = False, label: str | int | None = None
+    ) -> Images:
+        """``n`` images on the way from latent ``a`` [size] to ``b``, both included: on a great circle, or ``straight``.
+
+        >>> import utsuroi
+        >>> cats = utsuroi.load()
+        >>> a, b = cats.latents(2)
+        >>> cats.interpolate(a, b, 5).shape
+        (5, 128, 128, 3)
+        """
+        from viewer import latents
+
+        between = latents.lerp if straight else latents.slerp
+        start, end = np.asarray(a, np.float32), np.asarray(b, np.float32)
+        fractions = np.linspace(0, 1, _at_least_one(n)) if n > 1 else [0.5]
+        return self.generate(np.stack([between(start, end, float(t)) for t in fractions]), label=label)
+
+    def mix(self, n: int, seed: int = 0, *, label: str | int | None = None) -> Images:
+        """``n`` images between three training images each, whose latents the model keeps: key m of the viewer.
+
+        Raises ``UtsuroiError`` where it keeps none.
+        """
+        from viewer import latents
+        from viewer.sessions.grid.state import LEAST_SAMPLES
+
+        kept = self._graph.samples
+        if len(kept) < LEAST_SAMPLES:
+            raise UtsuroiError(
+                f"{self.path}: keeps {len(kept)} latents of training images, expected {LEAST_SAMPLES} for mixes"
+            )
+        return self.generate(latents.mix(kept, seed, range(_at_least_one(n))), label=label)
+
+    def _preview(self) -> Images:
+        return self.sample(16)
+
+
+class Translator(Model):
+    """Turns images into images: edges into photographs, small images into larger ones."""
+
+    @property
+    def scale(self) -> int:
+        """Result pixels an input pixel."""
+        return self._graph.image_layout.scale
+
+    def translate(
+        self, image: AnyImages, *, seed: int = 0, sigma: float | None = None, condition: str = "", size: int = 0
+    ) -> Images:
+        """The results [n, h, w, 3] of RGB images u8 [n, h, w, 3], or of one [h, w, 3].
+
+        ``seed``: of the latent, for models that have one. ``sigma``: of the edges, for models that take edges.
+        ``condition``: ``"given"`` takes images as they are, ``"edges"`` makes edges of them, instead of what the card
+        says. ``size``: the longer side at most, in pixels (that of the training). Raises ``UtsuroiError``.
+        """
+        from viewer.sessions.translation import Translator as Translation
+
+        work = Translation(self._graph, condition, size)
+        sigma = work.how.sigma if sigma is None else sigma
+        latent = work.latent(seed)
+        return _to_rgb(np.stack([work.translate(work.condition_of(one, sigma), latent) for one in _to_bgr(image)]))
+
+    def upscale(self, image: AnyImages, *, tile: int = 0) -> Images:
+        """Images enlarged ``scale`` times, tile by tile: u8 [n, h·scale, w·scale, 3] of u8 [n, h, w, 3] or [h, w, 3].
+
+        ``tile``: side of a tile in input pixels; 0: as measured to be good. Raises ``UtsuroiError``.
+        """
+        from viewer.files.inputs import Photo
+        from viewer.sessions.translation import Upscaler
+
+        work = Upscaler(self._graph, tile)
+        results = []
+        for one in _to_bgr(image):
+            photo = Photo(one)
+            result = np.empty((one.shape[0] * work.scale, one.shape[1] * work.scale, 3), np.uint8)
+            for _ in work.fill(result, photo, work.plan(photo)):
+                pass
+            results.append(result)
+        return _to_rgb(np.stack(results))
+
+
+class Denoiser(Model):
+    """Makes images out of noise, step by step."""
+
+    def denoise(
+        self,
+        n: int = 12,
+        seed: int = 0,
+        *,
+        steps: int = 0,
+        sampler: str = "ddim",
+        label: str | int | None = None,
+        guidance: float = 0.0,
+        eta: float = 0.0,
+        init: AnyImages | Generator | None = None,
+        start: int = 0,
+    ) -> Images:
+        """``n`` images u8 [n, h, w, 3] out of noise: those of page ``seed`` of the viewer's diffuse.
+
+        ``steps``: 0: 25, or 250 with ``sampler="ddpm"``. ``sampler``: ddim, dpm (DPM-Solver++) or ddpm. ``label``: of
+        models with classes; ``None``: images of any class. ``guidance``: towards the class. ``eta``: new noise in each
+        step of ddim and dpm, 0..1. ``init``: begin with these RGB images (then there are as many results), or with
+        those of a generator, given the noise of step ``start`` (0: three tenths of all). Raises ``UtsuroiError``.
+        """
+        from viewer.modes.diffuse.denoiser import NO_CLASS
+        from viewer.modes.diffuse.denoiser import Denoiser as Predictor
+        from viewer.modes.diffuse.opening import USUAL_STEPS, begin_at
+        from viewer.modes.diffuse.sampling import Diffusion, Page, Settings
+        from viewer.sessions.classes import Classes
+
+        if sampler not in USUAL_STEPS:
+            raise UtsuroiError(f"sampler is {sampler!r}, expected {', '.join(USUAL_STEPS)}")
+        predictor = Predictor(self._graph, guidance)
+        generator = init._graph if isinstance(init, Generator) else None
+        photos = [] if init is None or generator is not None else list(_to_bgr(cast(AnyImages, init)))
+        settings = Settings(sampler=sampler, eta=eta, start=start or (begin_at(predictor) if init is not None else 0))
+        diffusion = Diffusion(predictor, settings, generator, photos)
+        n = len(photos) or _at_least_one(n)
+        wanted = self._label(label, n, [NO_CLASS])
+        classes = Classes(len(predictor.names), 0 if wanted is None else int(wanted[0]))
+        page = Page(seed, steps or USUAL_STEPS[sampler], 1, n, classes=classes, photos=tuple(range(len(photos))))
+        return _to_rgb(diffusion.finish(page, page.numbers))
+
+
+_KINDS: dict[str, type[Model]] = {
+    "generator": Generator,
+    "encoder": Encoder,
+    "translator": Translator,
+    "denoiser": Denoiser,
+}
+
+AnyModel = TypeVar("AnyModel", bound=Model)
+
+
+@overload
+def load(
+    path: AnyPath = ..., *, encoder: AnyPath | None = ..., detail: AnyPath | None = ..., threads: int = ...
+) -> Any: ...
+
+
+@overload
+def load(
+    path: AnyPath,
+    kind: type[AnyModel],
+    *,
+    encoder: AnyPath | None = ...,
+    detail: AnyPath | None = ...,
+    threads: int = ...,
+) -> AnyModel: ...
+
+
+def load(
+    path: AnyPath = BUILT_IN,
+    kind: type[Model] = Model,
+    *,
+    encoder: AnyPath | None = None,
+    detail: AnyPath | None = None,
+    threads: int = 0,
+) -> Any:
+    """Open an exported model: a ``Generator``, ``Encoder``, ``Translator`` or ``Denoiser``, as its card says.
+
+    ``path``: an ONNX file, or ``"toycats"``, the built-in model. ``kind``: one of these classes, where no other will
+    do. ``encoder``: of a generator; without, ``<name>.encoder.onnx`` beside it, if it is there. ``detail``: a network
+    trained by ``train_hpf.py``, whose detail is added to a generator's images. ``threads``: cores; 0: half of them,
+    4 at most. Raises ``UtsuroiError``, whose message is one line.
+
+    >>> import utsuroi
+    >>> utsuroi.load("toycats").card.family
+    'vae'
+    """
+    from viewer.mode import BUILT_IN as FILE
+    from viewer.mode import Context, find_cores
+    from viewer.model import open_model
+
+    threads = Context(find_cores()).threads(threads)
+    file = FILE if str(path) == BUILT_IN and not Path(path).exists() else Path(path)
+    graph = open_model(file, threads=threads)
+    made = _KINDS.get(graph.kind)
+    if made is None or not issubclass(made, kind):
+        expected = " or ".join(sorted(name for name, one in _KINDS.items() if issubclass(one, kind)))
+        raise graph.error(f"found a {graph.kind}{graph.found}, expected a {expected}")
+    if made is not Generator:
+        if encoder is not None or detail is not None:
+            raise graph.error(f"found a {graph.kind}, expected a generator beside encoder= or detail=")
+        return made(graph)
+    beside = file.with_name(f"{file.stem}.encoder.onnx") if encoder is None else Path(encoder)
+    encoding = None
+    if encoder is not None or beside.is_file():
+        encoding = Encoder(open_model(beside, threads=threads, wanted="encoder"))
+    layer = None
+    if detail is not None:
+        from viewer.sessions.detail_layer import open_layer
+
+        layer = open_layer(graph, Path(detail), threads=threads)
+    return Generator(graph, encoding, layer)
+
+
+def _at_least_one(n: int) -> int:
+    if n < 1:
+        raise UtsuroiError(f"n is {n}, expected at least 1 image")
+    return n
+
+
+def _to_rgb(images: NDArray[np.uint8]) -> Images:
+    return Images.of(np.ascontiguousarray(images[..., ::-1]))
+
+
+def _to_bgr(images: AnyImages) -> NDArray[np.uint8]:
+    """Images [n, h, w, 3] BGR of RGB ones [n, h, w, 3] or [h, w, 3]. Raises ``UtsuroiError``."""
+    array = np.asarray(images)
+    if array.dtype != np.uint8 or array.ndim not in (3, 4) or array.shape[-1] != 3 or not array.size:
+        raise UtsuroiError(f"images are {array.dtype} {list(array.shape)}, expected u8 [n, h, w, 3] or [h, w, 3], RGB")
+    return np.ascontiguousarray((array if array.ndim == 4 else array[None])[..., ::-1])
