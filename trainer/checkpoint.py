@@ -33,7 +33,7 @@ else:
     import fcntl
 
 FOLDER = "checkpoints"
-BASE_RUN = "foundation"  # folder of a run: a copy of the base run that its family uses
+BASE_RUN, OLD_BASE_RUN = "base_run", "foundation"  # folder of a run: a copy of the run it builds on; in version 0.1
 MANIFEST = "manifest.json"
 NETS, AVERAGED, OPTIMIZERS, STATE = "nets.safetensors", "averaged.safetensors", "optimizers.pt", "state.json"
 FILES = (NETS, AVERAGED, OPTIMIZERS, STATE)
@@ -244,6 +244,11 @@ def newest_intact(run: Path) -> tuple[Path | None, list[str]]:
     return None, complaints
 
 
+def base_of(run: Path) -> Path:
+    """Folder of a run for the copy of the base run that its family uses."""
+    return run / (OLD_BASE_RUN if (run / OLD_BASE_RUN / "config.json").is_file() else BASE_RUN)
+
+
 def set_aside_newer(run: Path, chosen: Path | None) -> None:
     """Set aside the damaged checkpoints that ``newest_intact`` names. Raises ``OSError``."""
     for path in checkpoints(run):
@@ -286,7 +291,7 @@ def described(path: Path) -> str:
 def verify(run: Path) -> int:
     """Print a line on each checkpoint of a run, damaged ones and the base run's included. Returns the exit code."""
     code = 0
-    found = checkpoints(run) + checkpoints(run / BASE_RUN)
+    found = checkpoints(run) + checkpoints(base_of(run))
     for path in found:
         problem = damage(path)
         code = 2 if problem else code

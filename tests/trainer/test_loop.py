@@ -212,8 +212,8 @@ def test_two_ranks_agree_and_see_what_one_rank_sees(tmp_path: Path, images: Path
     result = train(*common, "--out", two, "--batch-size", 4, ranks=2)
     assert result.returncode == 0, result.stderr  # the loop itself fails where the ranks' weights differ
     assert "2 rank(s)" in result.stdout
-    starts = json.loads((two / "config.json").read_text())["starts"]
-    assert starts[0]["world_size"] == 2
+    resumes = json.loads((two / "config.json").read_text())["resumes"]
+    assert resumes[0]["world_size"] == 2
     clock = [(row["step"], row["images_seen"]) for row in log_rows(one)]
     assert clock == [(row["step"], row["images_seen"]) for row in log_rows(two)]
 

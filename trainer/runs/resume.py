@@ -111,10 +111,10 @@ def write_run(
     world_size: int,
     device: str,
 ) -> Origin:
-    """Write config.json: what the run is, and each time it was started. Raises ``OSError``."""
+    """Write config.json: what the run is, and each time that it began or resumed. Raises ``OSError``."""
     file = config.out / "config.json"
     known = store.read_run(config.out) if file.exists() else None
-    starts = known.get("starts", []) if known else []
+    before = known.get("resumes", known.get("starts", [])) if known else []  # version 0.1: starts
     contents: dict[str, Any] = {
         "family": store.family_name(type(family)),
         "config": to_json(config),
@@ -123,8 +123,8 @@ def write_run(
         "run_id": known["run_id"] if known else uuid.uuid4().hex,
         "commit": commit(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "starts": [
-            *starts,
+        "resumes": [
+            *before,
             {
                 "at_step": start.step,
                 "world_size": world_size,

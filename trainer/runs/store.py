@@ -17,7 +17,7 @@ from torch import Tensor
 
 from trainer import checkpoint
 from trainer import config as configuration
-from trainer.checkpoint import AVERAGED, BASE_RUN, NETS, OPTIMIZERS, Origin, State
+from trainer.checkpoint import AVERAGED, NETS, OPTIMIZERS, Origin, State
 from trainer.contract.errors import UserError
 from trainer.contract.files import replace_bytes
 from trainer.family import BaseRun, DataSpec, Family, Nets
@@ -119,7 +119,7 @@ def load_base(family: Family, run: Path) -> None:
     source = family.base_run()
     if source is None:
         return
-    kept = run / BASE_RUN
+    kept = checkpoint.base_of(run)
     found = restore(kept if (kept / "config.json").is_file() else source)
     files = {item.kind: item for item in found.family.exports(found.nets, found.state.description)}
     family.use_base(BaseRun(run=found.run["run_id"], spec=found.spec, files=files))
@@ -128,7 +128,7 @@ def load_base(family: Family, run: Path) -> None:
 def keep_base(family: Family, run: Path) -> None:
     """Copy the base run of a family into the folder ``run``, as a run of one checkpoint, unless there is a copy. Raises
     ``UserError``."""
-    source, kept = family.base_run(), run / BASE_RUN
+    source, kept = family.base_run(), checkpoint.base_of(run)
     if source is None or (kept / "config.json").is_file():
         return
     found = restore(source)
