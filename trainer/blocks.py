@@ -121,6 +121,18 @@ class StridedDiscriminator(nn.Sequential):
         super().__init__(*layers, nn.Conv2d(widths[-1], 1, sizes[-1]), nn.Flatten(0))
 
 
+class Call(nn.Module):
+    """A method of a network as a module of its own, for export."""
+
+    def __init__(self, network: nn.Module, method: str) -> None:
+        super().__init__()
+        self.network, self.method = network, method
+        self.training = network.training
+
+    def forward(self, *values: Tensor) -> Tensor:
+        return getattr(self.network, self.method)(*values)
+
+
 def small_normal(module: nn.Module) -> None:
     """DCGAN's weight initialisation, for ``network.apply``: N(0, 0.02), and N(1, 0.02) for batch normalisation."""
     if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):

@@ -73,15 +73,20 @@ class RunConfig:
     """Resume although options that change the result differ from those of the run."""
 
     def __post_init__(self) -> None:
-        for name, low in (
-            ("steps", 1), ("batch_size", 1), ("image_size", 0), ("hold_out", 0), ("save_every", 1), ("sample_every", 1),
-            ("log_every", 1), ("keep", 1), ("accumulate", 1), ("clip_norm", 0), ("warmup", 0), ("workers", 0),
-            ("memory", 0), ("processes", 0), ("threads", 0), ("minutes", 0), ("ema", 0), ("rotate", 0), ("crop", 0),
-        ):  # fmt: skip
-            require(getattr(self, name) >= low, name, getattr(self, name), f"at least {low}")
+        at_least(
+            self, steps=1, batch_size=1, image_size=0, hold_out=0, save_every=1, sample_every=1, log_every=1, keep=1,
+            accumulate=1, clip_norm=0, warmup=0, workers=0, memory=0, processes=0, threads=0, minutes=0, ema=0,
+            rotate=0, crop=0,
+        )  # fmt: skip
         require(self.hold_out != 1, "hold_out", 1, "0, or at least 2: every image would be held out")
         require(self.rotate <= 180, "rotate", self.rotate, "at most 180")
         require(self.crop <= 0.5, "crop", self.crop, "at most 0.5")
+
+
+def at_least(options: Any, **bounds: float) -> None:
+    """Raise ``UserError`` for a field that is below its bound."""
+    for name, low in bounds.items():
+        require(getattr(options, name) >= low, name, getattr(options, name), f"at least {low}")
 
 
 ConfigType = TypeVar("ConfigType", bound=RunConfig)

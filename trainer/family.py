@@ -210,15 +210,21 @@ class Family(ABC):
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
         """One training step, as the paper's algorithm box has it."""
 
-    @abstractmethod
     def sample_inputs(
         self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
     ) -> tuple[Tensor, ...]:
-        """Draw the fixed inputs of the sample grids, each [count, ...] on the CPU: latents f32, labels i64, conditions.
+        """Draw the fixed inputs of the sample grids, each [count, ...] on the CPU: latents f32, labels i64, conditions;
+        by default standard normal latents of ``latent_size`` dimensions.
 
         ``batches``: held-out images, then training ones, each once and always in the same order; read only when asked
         for, and possibly fewer than ``count``.
         """
+        return (torch.randn(count, self.latent_size, generator=generator),)
+
+    @property
+    def latent_size(self) -> int:
+        """Dimensions of the latent."""
+        return self.config.latent_size
 
     @abstractmethod
     def sample(self, nets: Nets, description: Mapping[str, Any], *inputs: Tensor) -> Tensor:

@@ -18,7 +18,8 @@ from tqdm import tqdm
 from tyro.conf import Positional
 
 from trainer import metrics
-from trainer.contract.errors import UserError, require
+from trainer.config import at_least
+from trainer.contract.errors import UserError
 from trainer.contract.files import replace_bytes
 from trainer.contract.text import printable
 from trainer.data.batches import open_data
@@ -79,8 +80,7 @@ class EvaluateConfig:
     """Ranks that there must be; 0: as many as the launcher was asked for."""
 
     def __post_init__(self) -> None:
-        for name, low in (("samples", 0), ("batch_size", 1), ("memory", 0), ("threads", 0), ("processes", 0)):
-            require(getattr(self, name) >= low, name, getattr(self, name), f"at least {low}")
+        at_least(self, samples=0, batch_size=1, memory=0, threads=0, processes=0)
 
 
 class Evaluation:

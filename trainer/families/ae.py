@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from trainer.contract.errors import require
+from trainer.config import at_least
 from trainer.family import DataSpec, Nets
 from trainer.parts.autoencoder import Autoencoder, AutoencoderConfig, AutoencoderFamily
 
@@ -27,7 +27,7 @@ class AEConfig(AutoencoderConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.hidden_size >= 0, "hidden_size", self.hidden_size, "at least 0")
+        at_least(self, hidden_size=0)
 
 
 class Rows(nn.Module):

@@ -17,8 +17,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from trainer.blocks import StridedDiscriminator, TransposedGenerator, small_normal
-from trainer.contract.errors import require
+from trainer.blocks import Call, StridedDiscriminator, TransposedGenerator, small_normal
+from trainer.config import at_least
 from trainer.family import Batch, DataSpec, Exportable, Nets, Turn
 from trainer.parts.adam import AdamConfig
 from trainer.parts.adversarial import Adversarial, AdversarialConfig
@@ -45,10 +45,7 @@ class AlphaGANConfig(AdversarialConfig, AdamConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.width >= 1, "width", self.width, "at least 1")
-        require(self.code_width >= 1, "code_width", self.code_width, "at least 1")
-        require(self.reconstruction >= 0, "reconstruction", self.reconstruction, "at least 0")
-        require(self.generator_turns >= 1, "generator_turns", self.generator_turns, "at least 1")
+        at_least(self, width=1, code_width=1, reconstruction=0, generator_turns=1)
 
 
 class Encoder(nn.Sequential):
@@ -60,6 +57,10 @@ class Encoder(nn.Sequential):
         super().__init__(
             *convolutions, nn.Conv2d(last.in_channels, latent, (last.kernel_size[0], last.kernel_size[1])), nn.Flatten()
         )
+
+    def encode(self, image: Tensor) -> Tensor:
+        """The same of images in 0..1."""
+        return self(image * 2 - 1)
 
 
 class CodeDiscriminator(nn.Sequential):
@@ -135,20 +136,8 @@ class AlphaGAN(Adversarial):
     def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
         files = super().exports(nets, description)
         image = files[0].module(*files[0].inputs.values()).detach()
-        codes = Codes(nets.encoder, self.image_range)
-        return [*files, Exportable(kind="encoder", module=codes, inputs={"image": image}, card=files[0].card)]
-
-
-class Codes(nn.Module):
-    """An encoder, for images in 0..1."""
-
-    def __init__(self, encoder: nn.Module, image_range: tuple[float, float]) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.low, self.high = image_range
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.encoder(image * (self.high - self.low) + self.low)
+        encode = Call(nets.encoder, "encode")
+        return [*files, Exportable(kind="encoder", module=encode, inputs={"image": image}, card=files[0].card)]
 
 
 def absolute_error(generated: Tensor, image: Tensor) -> Tensor:

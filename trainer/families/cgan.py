@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainer.blocks import StridedDiscriminator, TransposedGenerator, small_normal
-from trainer.contract.errors import require
+from trainer.config import at_least
 from trainer.family import Batch, DataSpec, Exportable, Nets, Turn
 from trainer.parts.adam import AdamConfig
 from trainer.parts.adversarial import Adversarial, AdversarialConfig
@@ -49,8 +49,7 @@ class ConditionalGANConfig(AdversarialConfig, AdamConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.width >= 1, "width", self.width, "at least 1")
-        require(self.embedding_size >= 1, "embedding_size", self.embedding_size, "at least 1")
+        at_least(self, width=1, embedding_size=1)
 
 
 class Maxout(nn.Linear):

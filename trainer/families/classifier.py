@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainer.config import RunConfig
+from trainer.blocks import Call
+from trainer.config import RunConfig, at_least
 from trainer.contract.errors import require
 from trainer.family import Batch, CardFields, DataSpec, Exportable, Family, Latent, Nets, Turn
 
@@ -47,7 +48,7 @@ class ClassifierConfig(RunConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.width >= 8 and self.width % 8 == 0, "width", self.width, "a multiple of 8")
-        require(self.feature_size >= 2, "feature_size", self.feature_size, "at least 2")
+        at_least(self, feature_size=2)
         require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
         require(0 <= self.dropout < 1, "dropout", self.dropout, "0 to less than 1")
 
@@ -77,6 +78,10 @@ class SmallCNN(nn.Module):
     def features(self, image: Tensor) -> Tensor:
         """[n, c, h, w] in -1..1 → [n, feature_size], none below 0."""
         return F.relu(self.hidden(self.convolutions(image)))
+
+    def encode(self, image: Tensor) -> Tensor:
+        """The features of images in 0..1."""
+        return self.features(2 * image - 1)
 
     def forward(self, image: Tensor) -> Tensor:
         """[n, c, h, w] in -1..1 → logits [n, classes]."""
@@ -141,22 +146,5 @@ class Classifier(Family):
         """The features as an encoder: a file that evaluations can use as feature extractor."""
         network = nets.classifier
         image = torch.rand(2, *network.shape, generator=torch.Generator().manual_seed(0))
-        return [
-            Exportable(
-                kind="encoder",
-                module=Features(network),
-                inputs={"image": image},
-                card=CardFields(latent=Latent(size=self.config.feature_size)),
-            )
-        ]
-
-
-class Features(nn.Module):
-    """Images [n, c, h, w] in 0..1 → the classifier's features [n, d]."""
-
-    def __init__(self, network: SmallCNN) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.network.features(2 * image - 1)
+        card = CardFields(latent=Latent(size=self.config.feature_size))
+        return [Exportable(kind="encoder", module=Call(network, "encode"), inputs={"image": image}, card=card)]

@@ -19,6 +19,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from trainer.blocks import StridedDiscriminator, TransposedGenerator, small_normal
+from trainer.config import at_least
 from trainer.contract.errors import require
 from trainer.family import Batch, DataSpec, Nets, Turn
 from trainer.parts.adam import AdamConfig
@@ -54,12 +55,11 @@ class DCGANConfig(AdversarialConfig, AdamConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.width >= 1, "width", self.width, "at least 1")
+        at_least(self, width=1, r1=0)
         labelled = self.objective in ("bce", "lsgan")
         require(0 <= self.label_smoothing <= 0.5, "label_smoothing", self.label_smoothing, "0 to 0.5")
         require(labelled or self.label_smoothing == 0, "label_smoothing", self.label_smoothing,
                 f"0 with --objective {self.objective}")  # fmt: skip
-        require(self.r1 >= 0, "r1", self.r1, "at least 0")
         known = set(self.augmentations) <= set(AUGMENTATIONS)
         require(known, "diffaugment", self.diffaugment, f"some of {','.join(AUGMENTATIONS)}")
 

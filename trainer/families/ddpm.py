@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from trainer.config import at_least
 from trainer.contract.errors import require
 from trainer.contract.samplers import Predict, ddim, even_times, finished
 from trainer.family import Batch, CardFields, DataSpec, Exportable, Nets, Turn
@@ -73,10 +74,8 @@ class DDPMConfig(AdamConfig):
         require(self.width >= 8 and self.width % 8 == 0, "width", self.width, "a multiple of 8")
         least = min(self.multipliers, default=0)
         require(least >= 1, "multipliers", self.multipliers, "whole numbers of at least 1")
-        require(self.noise_steps >= 2, "noise_steps", self.noise_steps, "at least 2")
-        require(self.min_snr >= 0, "min_snr", self.min_snr, "at least 0")
+        at_least(self, noise_steps=2, min_snr=0, sample_steps=1)
         require(0 <= self.drop_label <= 1, "drop_label", self.drop_label, "0 to 1")
-        require(self.sample_steps >= 1, "sample_steps", self.sample_steps, "at least 1")
 
     @property
     def diffusion(self) -> Diffusion:

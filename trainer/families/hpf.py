@@ -22,13 +22,14 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from trainer import metrics
-from trainer.blocks import DownBlock, ResidualBlock, UpBlock, pyramid, sub_pixel
+from trainer.blocks import Call, DownBlock, ResidualBlock, UpBlock, pyramid, sub_pixel
+from trainer.config import at_least
 from trainer.contract.errors import UserError, require
 from trainer.family import BaseRun, Batch, CardFields, DataSpec, Exportable, Latent, Nets, Turn
 from trainer.parts.adam import AdamConfig, AdamFamily
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
 from trainer.parts.gaussian import clamp_log_variance, kl_to_standard_normal, sample_gaussian
-from trainer.parts.latent_whitening import FromNormal, Whitening, fit_gaussian
+from trainer.parts.latent_whitening import FromNormal, Whitening, posterior_statistics
 
 MARGIN = 8  # pixels of reflection padding for decoder and discriminator, cut off afterwards: borders are poor
 MOST_LEVELS = 3  # halvings in the detail decoder: detail does not depend on distant pixels
@@ -71,9 +72,7 @@ class HPFConfig(AdamConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.width >= 16 and self.width % 16 == 0, "width", self.width, "a multiple of 16")
-        for name, low in (("discriminator_width", 1), ("latent_size", 1), ("l1", 0), ("similarity", 0),
-                          ("adversarial", 0), ("beta", 0)):  # fmt: skip
-            require(getattr(self, name) >= low, name, getattr(self, name), f"at least {low}")
+        at_least(self, discriminator_width=1, latent_size=1, l1=0, similarity=0, adversarial=0, beta=0)
         require(0 < self.sigma <= 20, "sigma", self.sigma, "more than 0, at most 20")
 
 
@@ -174,18 +173,6 @@ class HighPassVAE(nn.Module):
         return error, kl_to_standard_normal(mean, log_variance).sum(1)
 
 
-class Decode(nn.Module):
-    """The decoder of a ``HighPassVAE``."""
-
-    def __init__(self, network: HighPassVAE) -> None:
-        super().__init__()
-        self.network = network
-        self.training = network.training
-
-    def forward(self, latent: Tensor) -> Tensor:
-        return self.network.decode(latent)
-
-
 def framed(image: Tensor) -> Tensor:
     """Pad images [n, c, h, w] by ``MARGIN`` pixels of reflection."""
     return F.pad(image, (MARGIN,) * 4, "reflect")
@@ -283,11 +270,6 @@ class HPF(AdamFamily):
             if config.adversarial:
                 loss["adversarial"] = config.adversarial * generator_loss("hinge", scored(sharp))
 
-    def sample_inputs(
-        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
-    ) -> tuple[Tensor, ...]:
-        return (torch.randn(count, self.latent_size, generator=generator),)
-
     @property
     def low_latent(self) -> Latent:
         """The latents of the low run."""
@@ -334,16 +316,15 @@ class HPF(AdamFamily):
     def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
         if self.paired:
             return {}
-        found = [nets.detail.gaussian(high_pass(batch.image, self.config.sigma)) for batch in batches]
-        means, log_variances = (torch.cat(parts).cpu() for parts in zip(*found, strict=True))
-        return fit_gaussian(means, log_variances.exp())
+        sigma = self.config.sigma
+        return posterior_statistics(nets.detail.gaussian(high_pass(batch.image, sigma)) for batch in batches)
 
     def drawn(self, nets: Nets, description: Mapping[str, Any]) -> nn.Module:
         """Decoder of the exported file: standard normal latents → high-pass images."""
-        device = next(nets.detail.parameters()).device
         if self.paired:
+            device = next(nets.detail.parameters()).device
             return Drawn(self.low.files["generator"].module.to(device), nets.detail)
-        return FromNormal(Decode(nets.detail), Whitening(description, self.latent_size)).to(device)
+        return FromNormal(Call(nets.detail, "decode"), Whitening(description, self.latent_size))
 
     def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
         device = next(nets.detail.parameters()).device

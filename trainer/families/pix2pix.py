@@ -19,7 +19,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from trainer.blocks import pyramid, small_normal
+from trainer.blocks import Call, pyramid, small_normal
+from trainer.config import at_least
 from trainer.contract.errors import require
 from trainer.family import Batch, CardFields, DataSpec, Exportable, Latent, Nets, Pairs, Reading, Turn
 from trainer.parts.adam import AdamConfig, AdamFamily
@@ -87,9 +88,7 @@ class Pix2PixConfig(AdamConfig):
         require(1 <= self.enlarge <= 2, "enlarge", self.enlarge, "1 to 2")
         require(0 <= self.sigma <= 1, "sigma", self.sigma, "0 to 1")
         require(0 <= self.dropout < 1, "dropout", self.dropout, "0 to less than 1")
-        for name, low in (("width", 1), ("critic_steps", 1), ("l1", 0), ("penalty", 0), ("mode_seeking", 0),
-                          ("latent_size", 1)):  # fmt: skip
-            require(getattr(self, name) >= low, name, getattr(self, name), f"at least {low}")
+        at_least(self, width=1, critic_steps=1, l1=0, penalty=0, mode_seeking=0, latent_size=1)
         require(self.clip > 0, "clip", self.clip, "more than 0")
         require(self.condition != "", "condition", "empty", "a folder, a .npy file, 'halves' or 'edges'")
 
@@ -106,17 +105,6 @@ class PatchDiscriminator(nn.Sequential):
                 nn.LeakyReLU(0.2, inplace=True),
             ]
         super().__init__(*layers, nn.Conv2d(width << 3, 1, 4, 1, padding=1))
-
-
-class Translate(nn.Module):
-    """The exported U-Net: images in 0..1."""
-
-    def __init__(self, generator: nn.Module) -> None:
-        super().__init__()
-        self.generator = generator
-
-    def forward(self, image: Tensor, *latent: Tensor) -> Tensor:
-        return self.generator(image * 2 - 1, *latent) * 0.5 + 0.5
 
 
 class Pix2Pix(AdamFamily):
@@ -251,7 +239,7 @@ class Pix2Pix(AdamFamily):
             training={"normalisation": normalisation_of(unet), "dropout": "none in use"},
         )
         inputs = {"image": image.to(first.device), **({"latent": latent[0].to(first.device)} if latent else {})}
-        return [Exportable(kind="translator", module=Translate(unet), inputs=inputs, card=card)]
+        return [Exportable(kind="translator", module=Call(unet, "translate"), inputs=inputs, card=card)]
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Tensor], name: str) -> tuple["Pix2Pix", DataSpec, Nets]:

@@ -26,6 +26,7 @@ from torch.nn import functional as F
 
 from trainer import metrics
 from trainer.blocks import sub_pixel
+from trainer.config import at_least
 from trainer.contract.errors import require
 from trainer.family import Batch, CardFields, Crops, DataSpec, Exportable, Nets, Turn
 from trainer.parts.adam import AdamConfig, AdamFamily
@@ -99,9 +100,8 @@ class SRGANConfig(AdamConfig):
         require(self.scale in (2, 4), "scale", self.scale, "2 or 4")
         fits = self.crop_size >= 16 and self.crop_size % self.scale == 0
         require(fits, "crop_size", self.crop_size, f"a multiple of {self.scale}, at least 16")
-        for name, low in (("blocks", 1), ("features", 1), ("discriminator_width", 1), ("pretrain", 0), ("pixel", 0),
-                          ("perceptual", 0), ("adversarial", 0), ("blur", 0), ("noise", 0)):  # fmt: skip
-            require(getattr(self, name) >= low, name, getattr(self, name), f"at least {low}")
+        at_least(self, blocks=1, features=1, discriminator_width=1, pretrain=0)
+        at_least(self, pixel=0, perceptual=0, adversarial=0, blur=0, noise=0)
         require(0 <= self.jpeg <= 95, "jpeg", self.jpeg, "0 to 95")
         for name in ("rotate", "crop"):
             require(getattr(self, name) == 0, name, getattr(self, name), "0: crops are not to be resampled")

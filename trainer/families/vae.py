@@ -24,18 +24,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainer.blocks import DownBlock, ResidualBlock, UpBlock, pyramid, sub_pixel
-from trainer.config import RunConfig
+from trainer.blocks import Call, DownBlock, ResidualBlock, UpBlock, pyramid, sub_pixel
+from trainer.config import RunConfig, at_least
 from trainer.contract.errors import require
 from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Pairs, Reading, Turn
 from trainer.parts.gaussian import clamp_log_variance, kl_to_standard_normal, sample_gaussian
 from trainer.parts.latent_whitening import (
     FromNormal,
-    ToNormal,
     Whitening,
-    fit_gaussian,
     generator_and_encoder,
     latent_statistics,
+    posterior_statistics,
+    whitened_files,
 )
 from trainer.parts.perceptual import PerceptualDistance
 
@@ -76,9 +76,7 @@ class VAEConfig(RunConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.width >= 16 and self.width % 16 == 0, "width", self.width, "a multiple of 16")
-        for name, low in (("latent_size", 1), ("hidden_size", 1), ("basis", 0), ("learning_rate", 0), ("beta", 0),
-                          ("detail", 0), ("perceptual", 0)):  # fmt: skip
-            require(getattr(self, name) >= low, name, getattr(self, name), f"at least {low}")
+        at_least(self, latent_size=1, hidden_size=1, basis=0, learning_rate=0, beta=0, detail=0, perceptual=0)
 
 
 class Terms(NamedTuple):
@@ -304,13 +302,10 @@ class VAE(Family):
             if self.config.perceptual:
                 loss["perceptual"] = self.config.perceptual * terms.perceptual.mean()
 
-    def sample_inputs(
-        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
-    ) -> tuple[Tensor, ...]:
-        return (torch.randn(count, self.config.latent_size, generator=generator),)
-
     def sample(self, nets: Nets, description: Mapping[str, Any], *inputs: Tensor) -> Tensor:
-        decode, _ = self.pair(nets, self.whitening(description))
+        decode: nn.Module = Call(nets.vae, "decode")
+        if self.config.arch == "conv":
+            decode = FromNormal(decode, Whitening(description, self.latent_size))
         return decode(*inputs)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
@@ -330,27 +325,11 @@ class VAE(Family):
     def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
         if self.config.arch == "hierarchical":
             return latent_statistics(nets.vae.encode, batches)
-        found = [nets.vae.gaussian(batch.input) for batch in batches]
-        means, log_variances = (torch.cat(parts).cpu() for parts in zip(*found, strict=True))
-        return fit_gaussian(means, log_variances.exp())
-
-    def whitening(self, description: Mapping[str, Any]) -> Whitening | None:
-        """Whitening of the latents; ``None`` for hierarchical, whose z2 needs none."""
-        return Whitening(description, self.config.latent_size) if self.config.arch == "conv" else None
-
-    def pair(self, nets: Nets, whitening: Whitening | None) -> tuple[nn.Module, nn.Module]:
-        """Decoder and encoder of the exported files, with standard normal latents."""
-        decode, encode = Call(nets.vae, "decode"), Call(nets.vae, "encode")
-        if whitening is None:
-            return decode, encode
-        device = next(nets.vae.parameters()).device
-        return FromNormal(decode, whitening).to(device), ToNormal(encode, whitening).to(device)
+        return posterior_statistics(nets.vae.gaussian(batch.input) for batch in batches)
 
     def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
-        whitening = self.whitening(description)
-        if whitening is not None:
-            description = whitening.whiten(description)
-        return generator_and_encoder(*self.pair(nets, whitening), self.config.latent_size, description)
+        files = whitened_files if self.config.arch == "conv" else generator_and_encoder  # z2 needs no whitening
+        return files(Call(nets.vae, "decode"), Call(nets.vae, "encode"), self.latent_size, description)
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Tensor], name: str) -> tuple["VAE", DataSpec, Nets]:
@@ -382,16 +361,3 @@ class VAE(Family):
             raise ValueError(f"{name}: {' '.join(str(error).split())}") from None
         nets.vae.eval()
         return family, spec, nets
-
-
-class Call(nn.Module):
-    """A method of a network as a module of its own, for export."""
-
-    def __init__(self, network: nn.Module, method: str) -> None:
-        super().__init__()
-        self.network = network
-        self.method = method
-        self.training = network.training
-
-    def forward(self, value: Tensor) -> Tensor:
-        return getattr(self.network, self.method)(value)

@@ -21,19 +21,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from trainer.blocks import Call
+from trainer.config import at_least
 from trainer.contract.errors import UserError, require
 from trainer.family import Batch, DataSpec, Exportable, Nets, Reading, Turn
 from trainer.parts.adam import AdamConfig, AdamFamily
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
 from trainer.parts.gaussian import clamp_log_variance, kl_to_standard_normal, sample_gaussian
-from trainer.parts.latent_whitening import (
-    KEPT_TO_MIX,
-    FromNormal,
-    ToNormal,
-    Whitening,
-    fit_gaussian,
-    generator_and_encoder,
-)
+from trainer.parts.latent_whitening import KEPT_TO_MIX, FromNormal, Whitening, posterior_statistics, whitened_files
 from trainer.parts.perceptual import MEAN, STD
 
 WIDTHS = (32, 64, 128, 256, 512)  # channels, one halving each
@@ -70,9 +65,7 @@ class VAEGANConfig(AdamConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.batch_size >= 2, "batch_size", self.batch_size, "at least 2: batches are normalised")
-        require(self.latent_size >= 1, "latent_size", self.latent_size, "at least 1")
-        for name in ("adversarial", "absolute", "cross_entropy", "divergence"):
-            require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")
+        at_least(self, latent_size=1, adversarial=0, absolute=0, cross_entropy=0, divergence=0)
 
 
 class Pass(NamedTuple):
@@ -112,13 +105,21 @@ class VAE(nn.Module):
         self.encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(flat, 2 * latent))
         self.decoder = nn.Sequential(nn.Linear(latent, flat), nn.Unflatten(1, self.places), *up)
 
-    def encode(self, image: Tensor) -> tuple[Tensor, Tensor]:
+    def gaussian(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """The mean and log variance of the latent, f32 [n, d] each."""
         mean, log_variance = self.encoder(image).float().chunk(2, dim=1)
         return mean, clamp_log_variance(log_variance)
 
+    def encode(self, image: Tensor) -> Tensor:
+        """The mean of the latent, f32 [n, d]."""
+        return self.gaussian(image)[0]
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """[n, d] → [n, c, h, w] in 0..1."""
+        return self.decoder(latent).sigmoid()
+
     def forward(self, image: Tensor) -> Pass:
-        mean, log_variance = self.encode(image)
+        mean, log_variance = self.gaussian(image)
         return Pass(self.decoder(sample_gaussian(mean, log_variance)), mean, log_variance)
 
 
@@ -195,56 +196,17 @@ class VAEGAN(AdamFamily):
             loss["cross_entropy"] = config.cross_entropy * F.binary_cross_entropy_with_logits(logits, image)
             loss["divergence"] = config.divergence * kl_to_standard_normal(mean, log_variance).mean()
 
-    def sample_inputs(
-        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
-    ) -> tuple[Tensor, ...]:
-        return (torch.randn(count, self.config.latent_size, generator=generator),)
-
     def sample(self, nets: Nets, description: Mapping[str, Any], *inputs: Tensor) -> Tensor:
-        decode, _ = self.pair(nets, Whitening(description, self.config.latent_size))
-        return decode(*inputs)
+        return FromNormal(Call(nets.vae, "decode"), Whitening(description, self.latent_size))(*inputs)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
         """Mean absolute and squared errors of images decoded from posterior means."""
-        error = (Decode(nets.vae)(Encode(nets.vae)(batch.image)) - batch.image).flatten(1)
+        error = (nets.vae.decode(nets.vae.encode(batch.image)) - batch.image).flatten(1)
         absolute = error.abs().mean(1)
         return {"score": absolute, "mae": absolute, "mse": error.square().mean(1)}
 
     def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
-        found = [nets.vae.encode(batch.image) for batch in batches]
-        means, log_variances = (torch.cat(parts).cpu() for parts in zip(*found, strict=True))
-        return fit_gaussian(means, log_variances.exp(), KEPT_TO_MIX)
-
-    def pair(self, nets: Nets, whitening: Whitening) -> tuple[nn.Module, nn.Module]:
-        """Decoder and encoder of the exported files, with whitened latents."""
-        device = next(nets.vae.parameters()).device
-        decode, encode = Decode(nets.vae), Encode(nets.vae)
-        return FromNormal(decode, whitening).to(device).eval(), ToNormal(encode, whitening).to(device).eval()
+        return posterior_statistics((nets.vae.gaussian(batch.image) for batch in batches), KEPT_TO_MIX)
 
     def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
-        whitening = Whitening(description, self.config.latent_size)
-        return generator_and_encoder(
-            *self.pair(nets, whitening), self.config.latent_size, whitening.whiten(description)
-        )
-
-
-class Decode(nn.Module):
-    """Latents f32 [n, d] → images [n, c, h, w] in 0..1."""
-
-    def __init__(self, network: VAE) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, latent: Tensor) -> Tensor:
-        return self.network.decoder(latent).sigmoid()
-
-
-class Encode(nn.Module):
-    """Images [n, c, h, w] in 0..1 → posterior means, f32 [n, d]."""
-
-    def __init__(self, network: VAE) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.network.encode(image)[0]
+        return whitened_files(Call(nets.vae, "decode"), Call(nets.vae, "encode"), self.latent_size, description)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainer.blocks import StridedDiscriminator, TransposedGenerator, halvings
+from trainer.config import at_least
 from trainer.contract.errors import require
 from trainer.family import Batch, DataSpec, Nets, Turn
 from trainer.parts.adam import AdamConfig
@@ -62,8 +63,7 @@ class WGANGPConfig(AdversarialConfig, AdamConfig):
         super().__post_init__()
         require(self.width >= 0 and self.width % GROUP == 0, "width", self.width, f"a multiple of {GROUP}")
         require(0 <= self.beta2 < 1, "beta2", self.beta2, "0 to less than 1")
-        require(self.critic_steps >= 1, "critic_steps", self.critic_steps, "at least 1")
-        require(self.penalty >= 0, "penalty", self.penalty, "at least 0")
+        at_least(self, critic_steps=1, penalty=0)
 
 
 class Residual(nn.Module):

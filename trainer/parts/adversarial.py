@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from trainer.config import RunConfig
+from trainer.config import RunConfig, at_least
 from trainer.contract.errors import require
 from trainer.family import Batch, CardFields, DataSpec, Exportable, Latent, Nets
 from trainer.parts.adam import AdamFamily
@@ -25,7 +25,7 @@ class AdversarialConfig(RunConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.batch_size >= 2, "batch_size", self.batch_size, "at least 2: batches are normalised")
-        require(self.latent_size >= 1, "latent_size", self.latent_size, "at least 1")
+        at_least(self, latent_size=1)
 
 
 class Adversarial(AdamFamily):

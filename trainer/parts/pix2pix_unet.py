@@ -78,6 +78,10 @@ class UNet(nn.Module):
                 value = torch.cat([seen[level], value], 1)
         return value
 
+    def translate(self, image: Tensor, *latent: Tensor) -> Tensor:
+        """The same for images in 0..1."""
+        return self(image * 2 - 1, *latent) * 0.5 + 0.5
+
 
 def normalisation_of(unet: nn.Module) -> str:
     """Statistics that a network's layers are normalised by in use, as the card names them."""
