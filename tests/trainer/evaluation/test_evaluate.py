@@ -113,7 +113,7 @@ def test_figures_are_those_of_the_networks(vae: Path, folder: Path, world: World
     assert found["psnr"] == pytest.approx(float(metrics.peak_signal_to_noise(again, images).mean()), rel=1e-4)
     real, sampled = (nn.functional.avg_pool2d(rows, 4).flatten(1) for rows in (images, samples))
     assert found["frechet"] == pytest.approx(metrics.frechet_distance(real, sampled), rel=1e-3)
-    assert found["precision"] == metrics.precision_recall(real, sampled).precision
+    assert found["precision"] == metrics.precision_recall(real, sampled)[0]
     assert {"ssim", "mse", "kernel", "kernel_std", "recall", "copying"} <= found.keys()
     for name, columns in (("reconstructions", 12), ("samples", 8), ("neighbours", 6)):
         sheet = cv2.imread(str(vae / "evaluation" / f"{name}.png"))
