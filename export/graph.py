@@ -1,6 +1,7 @@
 """Trace a family's module to an ONNX graph that takes and gives u8 images, RGB, [n, h, w, c]."""
 
 import contextlib
+import copy
 import logging
 import warnings
 from collections.abc import Iterator
@@ -149,12 +150,9 @@ def trace(network: Whole) -> onnx.ModelProto:
                 verbose=False,
             )
     except Exception as error:  # torch raises dozens of kinds here
-        lines = [
-            line for text in (str(error), str(error.__cause__ or "")) for line in text.splitlines() if line.strip()
-        ]
+        lines = [line for line in f"{error}\n{error.__cause__ or ''}".splitlines() if line.strip()]
         raise ExportError(f"{network.name} cannot be traced by torch: {' '.join(lines[:2])[:300]}") from error
-    if program is None:
-        raise ExportError(f"{network.name} cannot be traced by torch")
+    assert program is not None, "dynamo gives a program"
     model = program.model_proto
     speed_up(model)
     tidy(model)
@@ -219,11 +217,10 @@ def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
 
 def float_output(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy of a traced graph that gives the floats, before the cast to u8, as a second output."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    if any(FLOATS in node.output for node in copy.graph.node):
-        copy.graph.output.append(helper.make_tensor_value_info(FLOATS, onnx.TensorProto.FLOAT, None))
-    return copy
+    model = copy.deepcopy(model)
+    if any(FLOATS in node.output for node in model.graph.node):
+        model.graph.output.append(helper.make_tensor_value_info(FLOATS, onnx.TensorProto.FLOAT, None))
+    return model
 
 
 @contextlib.contextmanager
