@@ -133,7 +133,7 @@ def _checked(schedule: Schedule, start: int, steps: int) -> int:
 
 
 def alpha_bar(schedule: Schedule, t: int) -> float:
-    """ᾱ at step t: the share of the image's variance that is left."""
+    """ᾱ at step t: the fraction of the image's variance that is left."""
     return float(schedule["alpha_bar"][t])
 
 
