@@ -1,4 +1,4 @@
-"""Set-up that demo.py and test.py share: a virtual environment with this checkout in it.
+"""Set-up of demo.py and test.py: a virtual environment with this checkout in it.
 
 Standard library only, and nothing newer than Python 3.8 in its syntax: it runs before anything is installed,
 and an old Python must get as far as the line that says so.

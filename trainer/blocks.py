@@ -1,4 +1,4 @@
-"""Layers that several families share."""
+"""Layers of several families, and the image sizes that they take."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 
 def pyramid(image_size: tuple[int, int], least_px: int) -> tuple[int, tuple[int, int]]:
-    """Number of times that both sides can be halved, to at least ``least_px``, and the last size: (levels, (h, w)).
+    """Number of times that height and width can be halved, to at least ``least_px``, and the last: (levels, (h, w)).
 
     Raises ``ValueError`` where they cannot be halved once.
     """
@@ -17,8 +17,15 @@ def pyramid(image_size: tuple[int, int], least_px: int) -> tuple[int, tuple[int,
     while height % 2 == 0 and width % 2 == 0 and min(height, width) // 2 >= least_px:
         height, width, levels = height // 2, width // 2, levels + 1
     if levels == 0:
-        raise ValueError(f"images are {image_size[1]}x{image_size[0]} px, expected sides that can be halved")
+        raise ValueError(f"images are {image_size[1]}x{image_size[0]} px, expected an even height and width")
     return levels, (height, width)
+
+
+def require_multiple(image_size: tuple[int, int], multiple: int) -> None:
+    """Raise ``ValueError`` unless height and width are multiples of a number."""
+    height, width = image_size
+    if height % multiple or width % multiple:
+        raise ValueError(f"images are {width}x{height} px, expected multiples of {multiple} px")
 
 
 class ResidualBlock(nn.Module):
@@ -61,7 +68,7 @@ class UpBlock(nn.Sequential):
 
 
 def halvings(image_size: tuple[int, int], least_px: int = 3) -> list[tuple[int, int]]:
-    """Sizes (h, w) of an image halved repeatedly, rounding down, while both sides are at least ``least_px``.
+    """Sizes (h, w) of an image halved repeatedly, rounding down, while both are at least ``least_px``.
 
     With 3, digits of 28 px get three levels; with 7 px as the coarsest, a generator learns strokes, not digits.
     Raises ``ValueError`` where it cannot be halved once.
@@ -71,7 +78,7 @@ def halvings(image_size: tuple[int, int], least_px: int = 3) -> list[tuple[int, 
         sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
     if len(sizes) == 1:
         height, width = image_size
-        raise ValueError(f"images are {width}x{height} px, expected sides of at least {2 * least_px} px")
+        raise ValueError(f"images are {width}x{height} px, expected at least {2 * least_px} px")
     return sizes
 
 

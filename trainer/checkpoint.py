@@ -12,16 +12,17 @@ import contextlib
 import dataclasses
 import errno
 import hashlib
+import inspect
 import json
 import math
 import os
 import re
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from trainer.contract.errors import UserError
 from trainer.contract.files import sync, sync_folder
@@ -37,11 +38,14 @@ BASE_RUN, OLD_BASE_RUN = "base_run", "foundation"  # folder of a run: a copy of 
 MANIFEST = "manifest.json"
 NETS, AVERAGED, OPTIMIZERS, STATE = "nets.safetensors", "averaged.safetensors", "optimizers.pt", "state.json"
 FILES = (NETS, AVERAGED, OPTIMIZERS, STATE)
-NAME = re.compile(r"step_(\d{8,})")
+NAME = re.compile(r"step_\d{8,}")
 TEMPORARY = ".tmp-"
 DAMAGED = "damaged_"  # what a damaged one is called once a run has gone on from an older one
 SEAL = "sha256"  # of the manifest without it
-TAKEN = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)  # errors of locking where another process holds the lock
+LOCKED = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)  # errors of locking where another process holds the lock
+
+
+Record = TypeVar("Record")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,9 +141,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 def origin_of(path: Path) -> Origin:
     """Read what an intact checkpoint was made by."""
-    manifest = read_manifest(path)
-    names = {item.name for item in dataclasses.fields(Origin)}
-    return Origin(**{key: value for key, value in manifest.items() if key in names})
+    return from_known(Origin, read_manifest(path))
 
 
 def lock(run: Path) -> BinaryIO:
@@ -160,7 +162,7 @@ def lock(run: Path) -> BinaryIO:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.register_at_fork(after_in_child=file.close)  # loaders that outlive a kill must not keep the lock
     except OSError as error:
-        if error.errno in TAKEN:
+        if error.errno in LOCKED:
             file.close()
             raise RunLocked(f"{run}: another process is training there; wait for it, or choose another --out") from None
         reason = f"{run}: cannot be locked ({error.strerror or error})"
@@ -210,8 +212,7 @@ def checkpoints(run: Path) -> list[Path]:
 
 
 def step_of(path: Path) -> int:
-    match = NAME.fullmatch(path.name)
-    return int(match[1]) if match else -1
+    return int(path.name.removeprefix("step_"))
 
 
 def damage(path: Path) -> str:
@@ -272,8 +273,13 @@ def score_of(path: Path) -> float | None:
 def read_state(path: Path) -> State:
     values = json.loads((path / STATE).read_bytes())
     values.setdefault("description", values.get("facts", {}))  # its key in version 0.1
-    names = {item.name for item in dataclasses.fields(State)}
-    return State(**{key: value for key, value in values.items() if key in names})
+    return from_known(State, values)
+
+
+def from_known(kind: Callable[..., Record], values: Mapping[str, Any]) -> Record:
+    """A dataclass from those of the values that are its fields."""
+    names = inspect.signature(kind).parameters
+    return kind(**{key: value for key, value in values.items() if key in names})
 
 
 def described(path: Path) -> str:

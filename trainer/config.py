@@ -1,4 +1,4 @@
-"""Options that all families share, parsed from the command line into a frozen dataclass, and their JSON."""
+"""Options of all families, parsed from the command line into a frozen dataclass, and their JSON."""
 
 import dataclasses
 from dataclasses import dataclass

@@ -14,6 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from trainer.contract.files import replace_bytes
+from trainer.contract.sheet import MARGIN, SheetLayout
 from trainer.contract.text import printable
 
 
@@ -142,18 +143,16 @@ def append(file: io.FileIO, line: bytes) -> None:
         raise
 
 
-def contact_sheet(images: Tensor, gap: int = 2, columns: int = 0) -> np.ndarray:
+def contact_sheet(images: Tensor, columns: int = 0) -> np.ndarray:
     """[n, c, h, w] in 0..1 → one u8 RGB image [h', w', 3]; columns 0: about as many as rows."""
     levels = (images.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-    count, height, width, channels = levels.shape
+    count, height, width, _ = levels.shape
     columns = columns or int(np.ceil(np.sqrt(count)))
     rows = -(-count // columns)
-    sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), 255, np.uint8)
+    layout = SheetLayout(rows, columns, width, height, MARGIN, MARGIN)
+    sheet = np.full((rows * (height + MARGIN) + MARGIN, columns * (width + MARGIN) + MARGIN, 3), 255, np.uint8)
     for index, level in enumerate(levels):
-        top, left = (
-            gap + place * (side + gap) for place, side in zip(divmod(index, columns), (height, width), strict=True)
-        )
-        sheet[top : top + height, left : left + width] = level if channels == 3 else level[..., :1]
+        sheet[layout.part(index)] = level  # one channel becomes three
     return sheet
 
 

@@ -108,7 +108,7 @@ class Run:
         self.seconds_before = self.previous.seconds
         self.started = time.monotonic()
         self.asked_to_stop = False
-        self.time_share = 0.0
+        self.time_done = 0.0  # fraction of --minutes
         self.described: tuple[int, dict[str, Any]] = (-1, {})  # step, and what ``describe`` returned
         self.turns = Turns(config, world, self.nets, self.raw, self.averaged, self.optimizers, self.stream)
         self.unsaved = ""  # why the last checkpoint could not be written
@@ -216,7 +216,7 @@ class Run:
             shows = not self.asked_to_stop and (last or self.step % config.sample_every == 0)
             if saves or shows:
                 self.check_weights()
-                self.world.share(self.averaged.nets, self.raw)
+                self.world.synchronise(self.averaged.nets, self.raw)
             if saves:
                 self.save()
             if shows:
@@ -246,18 +246,18 @@ class Run:
     @property
     def progress(self) -> float:
         """Finished fraction of the run, 0..1, the same on all ranks."""
-        return max(self.step / self.config.steps, self.time_share)
+        return max(self.step / self.config.steps, self.time_done)
 
     def over(self, first: bool = False) -> bool:
         """Agree across ranks whether to stop now, on a signal or because the time is up. ``first``: agree whatever the
         step, since a resumed run's learning rate depends on the time it took before."""
         if self.world.device.type != "cpu" and self.step % AGREE_EVERY and not first:
             return False
-        share = self.seconds / (self.config.minutes * 60) if self.config.minutes else 0.0
+        time_done = self.seconds / (self.config.minutes * 60) if self.config.minutes else 0.0
         asked = 2.0 if self.world.stop_asked_at is not None else 0.0
-        agreed = self.world.agree(max(asked, min(share, 1.0)))
+        agreed = self.world.agree(max(asked, min(time_done, 1.0)))
         self.asked_to_stop = agreed == 2.0
-        self.time_share = min(agreed, 1.0) if self.config.minutes else 0.0
+        self.time_done = min(agreed, 1.0) if self.config.minutes else 0.0
         return agreed >= 1.0
 
     def write_losses(self) -> None:

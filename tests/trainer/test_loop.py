@@ -240,7 +240,7 @@ def test_a_resumed_schedule_goes_by_the_time_of_the_starts_before(seconds: float
                 rank=0, device=SimpleNamespace(type="cuda"), stop_asked_at=None, agree=float,
                 same_parameters=lambda nets: True,
             )  # fmt: skip
-            self.step, self.raw, self.time_share, self.asked_to_stop, self.unsaved = 3, {}, 0.0, False, ""
+            self.step, self.raw, self.time_done, self.asked_to_stop, self.unsaved = 3, {}, 0.0, False, ""
             self.seconds_before, self.started = seconds, time.monotonic()
             self.log, self.stream = SimpleNamespace(say=print), SimpleNamespace(position=12)
 

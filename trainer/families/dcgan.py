@@ -127,7 +127,7 @@ class DCGAN(Adversarial):
         else:
             height, width = spec.image_size
             if min(height, width) < 16:
-                raise ValueError(f"images are {width}x{height} px, expected sides of at least 16 px, or --arch conv")
+                raise ValueError(f"images are {width}x{height} px, expected at least 16 px, or --arch conv")
             generator, discriminator = DenseGenerator(config.latent_size, spec), DenseDiscriminator(spec)
         return Nets(generator=generator.apply(small_normal), discriminator=discriminator.apply(small_normal))
 

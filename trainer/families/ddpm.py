@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from trainer.blocks import require_multiple
 from trainer.config import at_least
 from trainer.contract.errors import require
 from trainer.contract.samplers import Predict, ddim, even_times, finished
@@ -91,13 +92,11 @@ class DDPM(AdamFamily):
     sheet_side = 4  # each sample costs --sample-steps forward passes
 
     def build(self, spec: DataSpec) -> Nets:
-        config, (height, width) = self.config, spec.image_size
-        multiple = 2 ** (len(config.multipliers) - 1)
-        if height % multiple or width % multiple:
-            raise ValueError(f"images are {width}x{height} px, expected sides that are multiples of {multiple}")
+        config = self.config
+        require_multiple(spec.image_size, 2 ** (len(config.multipliers) - 1))
         classes = len(spec.classes) if config.classes else 0
         denoiser = Denoiser(spec.channels, config.width, config.multipliers, classes)
-        denoiser.register_buffer("kept", torch.zeros(KEPT, spec.channels, height, width, dtype=torch.uint8))
+        denoiser.register_buffer("kept", torch.zeros(KEPT, spec.channels, *spec.image_size, dtype=torch.uint8))
         return Nets(denoiser=denoiser)
 
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:

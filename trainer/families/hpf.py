@@ -35,7 +35,7 @@ MARGIN = 8  # pixels of reflection padding for decoder and discriminator, cut of
 MOST_LEVELS = 3  # halvings in the detail decoder: detail does not depend on distant pixels
 GRAIN = 4  # learnt constant input maps at half the size, as a source of texture
 LOUD = 4.0  # factor on high-pass images: at their own scale, the KL term outweighs their error
-SHARPNESS_SHARE = 0.1  # weight of the sharpness in the score
+SHARPNESS_WEIGHT = 0.1  # weight of the sharpness in the score
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -305,7 +305,7 @@ class HPF(AdamFamily):
         similarity = metrics.structural_similarity(sharp, batch.image)
         ratio = metrics.sharpness(sharp) / metrics.sharpness(batch.image).clamp_min(1e-8)
         return {
-            "score": 1 - similarity + SHARPNESS_SHARE * ratio.clamp_min(1e-4).log().abs(),
+            "score": 1 - similarity + SHARPNESS_WEIGHT * ratio.clamp_min(1e-4).log().abs(),
             "psnr": metrics.peak_signal_to_noise(sharp, batch.image),
             "psnr_low": metrics.peak_signal_to_noise(low, batch.image),
             "ssim": similarity,

@@ -33,7 +33,7 @@ LEAST_LEVELS = 4
 LEAST_PX = 32  # smaller images leave the discriminator no patch
 PALETTE = 12  # most colours of masks
 PALETTE_LEAST = 0.01  # least fraction of pixels of a palette colour: resizing mixes colours at borders
-PALETTE_SHARE = 0.9  # least fraction of pixels that have one of these colours
+PALETTE_FRACTION = 0.9  # least fraction of pixels that have one of these colours
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,8 +281,8 @@ def levels_of(image_size: tuple[int, int]) -> int:
     levels = min(pyramid(image_size, 1)[0], MOST_LEVELS) if min(height, width) >= LEAST_PX else 0
     if levels < LEAST_LEVELS:
         raise ValueError(
-            f"images are {width}x{height} px, expected sides of at least {LEAST_PX} px that are multiples of "
-            f"{2**LEAST_LEVELS}: --image-size 64, 128, 256 or 512"
+            f"images are {width}x{height} px, expected at least {LEAST_PX} px and multiples of {2**LEAST_LEVELS}: "
+            "--image-size 64, 128, 256 or 512"
         )
     return levels
 
@@ -301,11 +301,11 @@ def palette(batches: Iterable[Tensor]) -> list[list[int]]:
     for image in batches:
         levels = (image.clamp(0, 1) * 255).round().int().expand(-1, 3, -1, -1)
         colours, counts = (levels[:, 0] << 16 | levels[:, 1] << 8 | levels[:, 2]).unique(return_counts=True)
-        shares, order = (counts / counts.sum()).sort(descending=True)
-        kept = int((shares[:PALETTE] > PALETTE_LEAST).sum())
-        if float(shares[:kept].sum()) <= PALETTE_SHARE:
+        fractions, order = (counts / counts.sum()).sort(descending=True)
+        kept = int((fractions[:PALETTE] > PALETTE_LEAST).sum())
+        if float(fractions[:kept].sum()) <= PALETTE_FRACTION:
             return []
-        for colour, share in zip(colours[order[:kept]].tolist(), shares.tolist(), strict=False):
-            most[colour] = max(share, most.get(colour, 0.0))
+        for colour, fraction in zip(colours[order[:kept]].tolist(), fractions.tolist(), strict=False):
+            most[colour] = max(fraction, most.get(colour, 0.0))
     ordered = sorted(most, key=lambda colour: -most[colour])
     return [[colour >> 16, colour >> 8 & 255, colour & 255] for colour in ordered] if len(ordered) <= PALETTE else []

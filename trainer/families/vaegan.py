@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainer.blocks import Call
+from trainer.blocks import Call, require_multiple
 from trainer.config import at_least
 from trainer.contract.errors import UserError, require
 from trainer.family import Batch, DataSpec, Exportable, Nets, Reading, Turn
@@ -163,9 +163,7 @@ class VAEGAN(AdamFamily):
         return Reading(rgb_only=self.config.rgb_only)
 
     def build(self, spec: DataSpec) -> Nets:
-        height, width = spec.image_size
-        if height % PLACES_PX or width % PLACES_PX:
-            raise ValueError(f"images are {width}x{height} px, expected sides that are multiples of {PLACES_PX} px")
+        require_multiple(spec.image_size, PLACES_PX)
         return Nets(vae=VAE(spec, self.config.latent_size), discriminator=PatchResNet(self.config.discriminator))
 
     def begin(self, nets: Nets) -> None:

@@ -38,7 +38,7 @@ class AutoencoderConfig(RunConfig):
 
 class Autoencoder(nn.Module):
     """Encoder of images [n, c, h, w] in -1..1 to codes [n, ...], decoder, and the whitening of codes: latents are
-    z = D⁻¹ Uᵀ (code - mean), U the strongest principal directions, D their standard deviations."""
+    z = D⁻¹ Uᵀ (code - mean), U the strongest principal directions, D their stds."""
 
     mean: Tensor  # [numbers of a code]
     directions: Tensor  # [numbers of a code, d], orthonormal
@@ -84,7 +84,7 @@ class Autoencoder(nn.Module):
 
 
 def rename_stds(network: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
-    """Read a state_dict of version 0.1, where ``stds`` were called deviations."""
+    """Read a state_dict of version 0.1, where ``stds`` had another name."""
     if prefix + "deviations" in state:
         state[prefix + "stds"] = state.pop(prefix + "deviations")
 

@@ -251,5 +251,5 @@ def test_wrong_options_are_named(options: dict[str, Any], expected: str) -> None
 
 
 def test_sides_that_cannot_be_halved_are_refused() -> None:
-    with pytest.raises(ValueError, match="30x32 px, expected sides that are multiples of 4"):
+    with pytest.raises(ValueError, match="30x32 px, expected multiples of 4 px"):
         DDPM(DDPMConfig()).build(DataSpec(image_size=(32, 30), channels=3))

@@ -92,5 +92,5 @@ def test_the_score_is_the_error_of_images_as_they_are_shown() -> None:
 
 
 def test_sides_that_cannot_be_pooled_twice_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"^images are 30x28 px, expected sides that are multiples of 4$"):
+    with pytest.raises(ValueError, match=r"^images are 30x28 px, expected multiples of 4 px$"):
         ConvAE(ConvAEConfig()).build(DataSpec(image_size=(28, 30), channels=3))
