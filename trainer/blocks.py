@@ -82,6 +82,24 @@ def halvings(image_size: tuple[int, int], least_px: int = 3) -> list[tuple[int, 
     return sizes
 
 
+class FlattenImage(nn.Module):
+    """Images [n, c, h, w] → [n, h·w·c], without a copy: batches are channels-last in memory."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        return image.permute(0, 2, 3, 1).flatten(1)
+
+
+class UnflattenImage(nn.Module):
+    """[n, h·w·c] → images [n, c, h, w], without a copy."""
+
+    def __init__(self, image_size: tuple[int, int], channels: int) -> None:
+        super().__init__()
+        self.shape = (*image_size, channels)
+
+    def forward(self, value: Tensor) -> Tensor:
+        return value.unflatten(1, self.shape).permute(0, 3, 1, 2)
+
+
 class TransposedGenerator(nn.Sequential):
     """Latents [n, d] → images [n, c, h, w] in -1..1, by 4x4 transposed convolutions that double the size.
 

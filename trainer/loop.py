@@ -137,15 +137,8 @@ class Run:
         self.lock: BinaryIO | None = None
         self.origin = Origin()
         path = world.on_main(self.choose, self.config.out)  # by one rank, so that all resume from the same one
-        options_of = {
-            name: [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
-            for name, optimizer in self.optimizers.items()
-        }
         if path is not None:
             start = world.on_all(lambda: store.load(path, self.raw, self.averaged.nets, self.optimizers))
-            for name, optimizer in self.optimizers.items():  # the options of this command, not the saved ones
-                for group, options in zip(optimizer.param_groups, options_of[name], strict=True):
-                    group.update(options)
         world.on_main(lambda: self.register(start, path), self.config.out)
         return start
 

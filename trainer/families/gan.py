@@ -9,9 +9,9 @@ and instead of maxout in the discriminator. The generator minimises -log D(G(z))
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import nn
 
-from trainer.blocks import scale_keeping
+from trainer.blocks import FlattenImage, UnflattenImage, scale_keeping
 from trainer.contract.errors import require
 from trainer.family import Batch, DataSpec, Nets, Turn
 from trainer.parts.adam import AdamConfig
@@ -44,10 +44,7 @@ class Generator(nn.Sequential):
             layers += [nn.Linear(latent, outputs), nn.LeakyReLU(0.2)]
             latent = outputs
         layers += [nn.Linear(latent, height * width * spec.channels), nn.Sigmoid()]
-        super().__init__(*layers, nn.Unflatten(1, (height, width, spec.channels)))
-
-    def forward(self, latent: Tensor) -> Tensor:
-        return super().forward(latent).permute(0, 3, 1, 2)  # no copy: images are channels-last in memory
+        super().__init__(*layers, UnflattenImage(spec.image_size, spec.channels))
 
 
 class Discriminator(nn.Sequential):
@@ -56,7 +53,7 @@ class Discriminator(nn.Sequential):
     def __init__(self, spec: DataSpec, dropout: float) -> None:
         height, width = spec.image_size
         super().__init__(
-            nn.Flatten(),
+            FlattenImage(),
             nn.Linear(height * width * spec.channels, 512),
             nn.LeakyReLU(0.2),
             nn.Dropout(dropout),
@@ -66,9 +63,6 @@ class Discriminator(nn.Sequential):
             nn.Linear(256, 1),
             nn.Flatten(0),
         )
-
-    def forward(self, image: Tensor) -> Tensor:
-        return super().forward(image.permute(0, 2, 3, 1))
 
 
 class GAN(Adversarial):

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainer.blocks import Call, DownBlock, ResidualBlock, UpBlock, pyramid, sub_pixel
+from trainer.blocks import Call, DownBlock, FlattenImage, ResidualBlock, UnflattenImage, UpBlock, pyramid, sub_pixel
 from trainer.config import RunConfig, at_least
 from trainer.contract.errors import require
 from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Pairs, Reading, Turn
@@ -119,7 +119,7 @@ class HierarchicalVAE(nn.Module):
 
     def __init__(self, spec: DataSpec, config: VAEConfig) -> None:
         super().__init__()
-        self.shape = (*spec.image_size, spec.channels)
+        self.flat, self.unflat = FlattenImage(), UnflattenImage(spec.image_size, spec.channels)
         pixels = spec.image_size[0] * spec.image_size[1] * spec.channels
         hidden, latent = config.hidden_size, config.latent_size
         self.encoder1 = GaussianHead(pixels, hidden, latent)
@@ -128,11 +128,8 @@ class HierarchicalVAE(nn.Module):
         self.decoder1 = TwoLinear(latent, hidden, pixels)
         self.error = pixel_error(config)
 
-    def flat(self, image: Tensor) -> Tensor:
-        return image.permute(0, 2, 3, 1).flatten(1)  # no copy: batches are channels-last in memory
-
     def image(self, z1: Tensor) -> Tensor:
-        return self.decoder1(z1).sigmoid().unflatten(1, self.shape).permute(0, 3, 1, 2)
+        return self.unflat(self.decoder1(z1).sigmoid())
 
     def encode(self, image: Tensor) -> Tensor:
         """[n, c, h, w] in 0..1 → the mean of z2, [n, d]."""
@@ -153,15 +150,10 @@ class HierarchicalVAE(nn.Module):
         mean2, log_variance2 = self.encoder2(z1)
         prior1 = self.decoder2(sample_gaussian(mean2, log_variance2))
         error = self.error(self.decoder1(z1), flat if target is None else self.flat(target)).sum(1)
-        divergence = torch.cat(
-            (
-                kl_to_standard_normal(mean1 - prior1, log_variance1),
-                kl_to_standard_normal(mean2, log_variance2),
-            ),
-            dim=1,
-        )
+        divergence1 = kl_to_standard_normal(mean1 - prior1, log_variance1)
+        divergence2 = kl_to_standard_normal(mean2, log_variance2)
         nothing = torch.zeros_like(error)
-        return Terms(error, nothing, divergence, nothing)
+        return Terms(error, nothing, torch.cat((divergence1, divergence2), dim=1), nothing)
 
 
 class ConvVAE(nn.Module):

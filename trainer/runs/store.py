@@ -63,7 +63,8 @@ def load(path: Path, nets: Nets, averaged: Nets, optimizers: Mapping[str, Any]) 
     states = torch.load(path / OPTIMIZERS, map_location="cpu", weights_only=True)
     for name, optimizer in optimizers.items():
         if name in states:  # otherwise the network is new in this stage of the run
-            optimizer.load_state_dict(states[name])
+            groups = optimizer.state_dict()["param_groups"]  # with the options of this command, not the saved ones
+            optimizer.load_state_dict({**states[name], "param_groups": groups})
     return checkpoint.read_state(path)
 
 
