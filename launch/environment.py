@@ -100,7 +100,7 @@ def is_usable(environment: Path) -> bool:
 
 
 def succeeds(command: Sequence[str]) -> bool:
-    """Run a command without output. Returns whether it succeeded."""
+    """Whether a command, run without output, succeeds."""
     return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 

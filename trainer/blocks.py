@@ -138,11 +138,7 @@ class StridedDiscriminator(nn.Sequential):
         widths = [width * min(2**level, 8) for level in range(len(sizes) - 1)]
         layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, padding=1), nn.LeakyReLU(0.2, inplace=True)]
         for inputs, outputs in pairwise(widths):
-            layers += [
-                nn.Conv2d(inputs, outputs, 4, 2, padding=1),
-                norm(outputs),
-                nn.LeakyReLU(0.2, inplace=True),
-            ]
+            layers += [nn.Conv2d(inputs, outputs, 4, 2, padding=1), norm(outputs), nn.LeakyReLU(0.2, inplace=True)]
         super().__init__(*layers, nn.Conv2d(widths[-1], 1, sizes[-1]), nn.Flatten(0))
 
 

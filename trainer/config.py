@@ -97,12 +97,7 @@ def parse(config_class: type[OptionsType], arguments: list[str] | None, descript
     """Flags → config. An unknown or malformed flag ends the program with code 2."""
     import tyro  # only the command line needs it
 
-    return tyro.cli(
-        config_class,
-        args=arguments,
-        description=description,
-        config=(tyro.conf.OmitArgPrefixes,),
-    )
+    return tyro.cli(config_class, args=arguments, description=description, config=(tyro.conf.OmitArgPrefixes,))
 
 
 def to_json(config: RunConfig) -> dict[str, Any]:

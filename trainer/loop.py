@@ -151,7 +151,8 @@ class Run:
         """Write config.json; print the step that the run resumes from, and what has changed."""
         config, world = self.config, self.world
         store.keep_base(self.family, config.out)
-        self.origin = resume.write_run(config, self.family, self.spec, self.data, start, world.size, str(world.device))
+        now = {"at_step": start.step, "world_size": world.size, "device": str(world.device)}
+        self.origin = resume.write_run(config, self.family, self.spec, self.data, **now)
         if path is not None:
             changes = resume.changes(start, checkpoint.origin_of(path), self.origin, config, world.size)
             changed = f" ({'; '.join(changes)})" if changes else ""

@@ -31,7 +31,6 @@ class AlphaGANConfig(AdversarialConfig, AdamConfig):
     """Options of Alpha-GAN."""
 
     latent_size: int = 128
-    """Dimensions of the latent."""
     width: int = 64
     """Channels at half the image size; each further halving doubles them, up to 8 times."""
     code_width: int = 750
@@ -41,7 +40,6 @@ class AlphaGANConfig(AdversarialConfig, AdamConfig):
     generator_turns: int = 2
     """Turns of encoder and generator for each turn of the discriminators."""
     batch_size: int = 64
-    """Images per step and rank."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

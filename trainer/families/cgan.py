@@ -45,7 +45,6 @@ class ConditionalGANConfig(AdversarialConfig, AdamConfig):
     objective: Literal["bce", "hinge"] = "bce"
     """Adversarial loss: cross-entropy, or hinge."""
     batch_size: int = 64
-    """Images per step and rank."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

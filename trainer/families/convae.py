@@ -40,9 +40,7 @@ class ConvAE(AutoencoderFamily):
             nn.MaxPool2d(2),
         )
         decoder = nn.Sequential(
-            nn.ConvTranspose2d(16, 32, 2, 2),
-            nn.ReLU(),
-            nn.ConvTranspose2d(32, spec.channels, 2, 2),
+            nn.ConvTranspose2d(16, 32, 2, 2), nn.ReLU(), nn.ConvTranspose2d(32, spec.channels, 2, 2)
         )
         height, width = spec.image_size
         return Nets(autoencoder=Autoencoder(encoder, decoder, (16, height // 4, width // 4), self.config.latent_size))

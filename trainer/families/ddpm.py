@@ -62,13 +62,9 @@ class DDPMConfig(AdamConfig):
     guidance: float = 0.0
     """Classifier-free guidance weight of these samples; other than 0, sampling takes twice the time."""
     batch_size: int = 32
-    """Images per step and rank."""
     learning_rate: float = 1e-3
-    """Adam's learning rate."""
     beta1: float = 0.9
-    """Adam's β₁."""
     clip_norm: float = 1.0
-    """Gradients are clipped to this norm; 0: no clipping."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

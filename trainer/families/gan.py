@@ -24,7 +24,6 @@ class GANConfig(AdversarialConfig, AdamConfig):
     """Options of the GAN of fully connected layers."""
 
     batch_size: int = 64
-    """Images per step and rank."""
     dropout: float = 0.5
     """Dropout probability in the discriminator, as in the paper: without it, it wins early and the generator
     collapses."""

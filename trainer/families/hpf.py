@@ -47,7 +47,6 @@ class HPFConfig(AdamConfig):
     pairing: Literal["paired", "independent"] = "paired"
     """Detail from the latents of the low run, or a second VAE with its own latents."""
     batch_size: int = 16
-    """Images per step and rank."""
     width: int = 16
     """Channels of the finest level, doubled with each coarser one."""
     discriminator_width: int = 32
@@ -67,7 +66,6 @@ class HPFConfig(AdamConfig):
     learning_rate: float = 1e-3
     """Adam's learning rate; that of the discriminator is 0.4 times it."""
     schedule: Literal["constant", "linear", "cosine"] = "cosine"
-    """Learning-rate schedule, down to 0 over --steps, or --minutes where those end first."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

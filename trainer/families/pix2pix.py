@@ -46,7 +46,6 @@ class Pix2PixConfig(AdamConfig):
     batch_size: int = 1
     """Images per step and rank. With 1, batch normalisation is that of each image."""
     schedule: Literal["constant", "linear", "cosine"] = "linear"
-    """Learning-rate schedule, down to 0 over --steps, or --minutes where those end first."""
     condition: str = "edges"
     """Input of the translator: a folder of images of the same names (masks, sketches), a .npy file, 'halves' of each
     image (left → right), or 'edges', drawn on the fly."""

@@ -91,9 +91,7 @@ class SRGANConfig(AdamConfig):
     adversarial: float = 1e-3
     """Weight of the generator's adversarial loss in the second stage."""
     learning_rate: float = 1e-4
-    """Adam's learning rate, of both networks."""
     beta1: float = 0.9
-    """Adam's β₁."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -44,9 +44,7 @@ class VAEGANConfig(AdamConfig):
     rgb_only: bool = True
     """Leave out image files of a folder that are grey, CMYK, of a palette or with alpha."""
     rotate: float = 10.0
-    """Rotate each image by a random angle of at most this many degrees."""
     batch_size: int = 64
-    """Images per step and rank."""
     latent_size: int = 256
     """Dimensions of the latent."""
     discriminator: Literal["resnet50", "resnet18", "resnet10"] = "resnet50"

@@ -49,9 +49,7 @@ class WGANGPConfig(AdversarialConfig, AdamConfig):
     batch_size: int = 64
     """Images per turn of the critic and rank."""
     learning_rate: float = 1e-4
-    """Adam's learning rate, of both networks."""
     beta1: float = 0.0
-    """Adam's β₁."""
     beta2: float = 0.9
     """Adam's β₂."""
     critic_steps: int = 5

@@ -34,10 +34,7 @@ FREE_OPTIONS = frozenset(
 
 def identify_data(config: RunConfig, dataset: ImageDataset) -> dict[str, Any]:
     """Number and fingerprint of the images, to recognise them when the run resumes. Raises ``UserError``."""
-    return {
-        "images": len(dataset),
-        "fingerprint": identity.fingerprint(dataset.sources, dataset.labels, config.out),
-    }
+    return {"images": len(dataset), "fingerprint": identity.fingerprint(dataset.sources, dataset.labels, config.out)}
 
 
 def choose(family: Family, config: RunConfig, spec: DataSpec, data: dict[str, Any]) -> Path | None:
@@ -102,19 +99,15 @@ def spec_json(spec: DataSpec) -> dict[str, Any]:
     return json.loads(json.dumps(dataclasses.asdict(spec)))
 
 
-def write_run(
-    config: RunConfig,
-    family: Family,
-    spec: DataSpec,
-    data: dict[str, Any],
-    start: State,
-    world_size: int,
-    device: str,
-) -> Origin:
-    """Write config.json: what the run is, and each time that it began or resumed. Raises ``OSError``."""
+def write_run(config: RunConfig, family: Family, spec: DataSpec, data: dict[str, Any], **resumed: Any) -> Origin:
+    """Write config.json: what the run is, and each time that it began or resumed. Raises ``OSError``.
+
+    ``resumed``: at which step, and on what.
+    """
     file = config.out / "config.json"
     known = store.read_run(config.out) if file.exists() else None
     before = known.get("resumes", known.get("starts", [])) if known else []  # version 0.1: starts
+    time_now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     contents: dict[str, Any] = {
         "family": store.family_name(type(family)),
         "config": to_json(config),
@@ -123,16 +116,7 @@ def write_run(
         "run_id": known["run_id"] if known else uuid.uuid4().hex,
         "commit": commit(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "resumes": [
-            *before,
-            {
-                "at_step": start.step,
-                "world_size": world_size,
-                "device": device,
-                "command": shlex.join(sys.argv),
-                "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            },
-        ],
+        "resumes": [*before, {**resumed, "command": shlex.join(sys.argv), "time": time_now}],
     }
     replace_bytes(file, json.dumps(contents, indent=1).encode())
     return Origin(run=contents["run_id"], config=contents["config"], versions=contents["versions"], data=data)
