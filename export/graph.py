@@ -12,7 +12,7 @@ import torch
 from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
-from export.kinds import KINDS, PortKind
+from export.kinds import KINDS
 from export.rewrite import speed_up
 from trainer.family import Exportable
 
@@ -179,7 +179,9 @@ def _finish(model: onnx.ModelProto, network: Whole) -> None:
     graph, output = model.graph, network.kind.output
     floats = graph.output[0]
     for port, declared in zip((*network.ports.values(), output), (*graph.input, floats), strict=True):
-        _name_sizes(declared, port)
+        for letter, size in zip(port.axes, declared.type.tensor_type.shape.dim, strict=False):
+            if size.HasField("dim_param"):
+                size.dim_param = letter if letter in "nhw" else ""
     if not output.is_image:
         _rename(graph, FLOATS, output.name)
         return
@@ -199,12 +201,6 @@ def _finish(model: onnx.ModelProto, network: Whole) -> None:
     _rename(graph, last, output.name)
     del graph.output[:]
     graph.output.append(helper.make_tensor_value_info(output.name, _TYPES[output.dtype], shape))
-
-
-def _name_sizes(declared: onnx.ValueInfoProto, port: PortKind) -> None:
-    for letter, size in zip(port.axes, declared.type.tensor_type.shape.dim, strict=False):
-        if size.HasField("dim_param"):
-            size.dim_param = letter if letter in "nhw" else ""
 
 
 def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:

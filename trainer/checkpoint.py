@@ -94,11 +94,8 @@ def write(run: Path, state: State, contents: Mapping[str, bytes], origin: Origin
     manifest = {
         "step": state.step,
         "world_size": state.world_size,
-        "run": origin.run,
-        "versions": dict(origin.versions),
+        **dataclasses.asdict(origin),
         "config_sha256": hashlib.sha256(json.dumps(dict(origin.config), sort_keys=True).encode()).hexdigest(),
-        "config": dict(origin.config),
-        "data": dict(origin.data),
         "files": {
             name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in files.items()
         },
@@ -310,7 +307,7 @@ def verify(run: Path) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m trainer.checkpoint", description="Look after a run's checkpoints.")
+    parser = argparse.ArgumentParser(prog="python -m trainer.checkpoint", description="Verify a run's checkpoints.")
     commands = parser.add_subparsers(required=True, metavar="command")
     about = "check every file of every checkpoint against its SHA-256; exit code 2 where one is damaged"
     check = commands.add_parser("verify", help=about, description=about)

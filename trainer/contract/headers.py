@@ -1,4 +1,4 @@
-"""What an image file says of itself before it is decoded: format, size, alpha, orientation; and whether it is whole.
+"""Headers of image files: format, size, alpha, orientation, and whether the file is whole.
 
 OpenCV returns a full image for a truncated JPEG and decodes a 1 MB bomb to gigabytes, so nothing reaches it that has
 not been looked at here.

@@ -105,7 +105,7 @@ class Generator(nn.Module):
         return self.body(torch.cat((latent, condition.to(latent.dtype)), dim=1))
 
 
-class SumOverPlaces(nn.Module):
+class SumPooling(nn.Module):
     """[n, c, h, w] → [n, c]."""
 
     def forward(self, value: Tensor) -> Tensor:
@@ -129,7 +129,7 @@ class Discriminator(nn.Module):
         else:
             whole = StridedDiscriminator(spec.image_size, spec.channels + joined, config.width, nn.BatchNorm2d)
             *convolutions, _, _ = whole  # all but the output layer
-            self.features = nn.Sequential(*convolutions, SumOverPlaces() if self.projects else nn.Flatten())
+            self.features = nn.Sequential(*convolutions, SumPooling() if self.projects else nn.Flatten())
         image = torch.zeros(1, spec.channels, *spec.image_size)
         with torch.no_grad():
             self.features.eval()

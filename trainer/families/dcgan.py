@@ -145,4 +145,5 @@ class DCGAN(Adversarial):
             loss["adversarial"] = generator_loss(config.objective, nets.discriminator(self.seen(fake)))
 
     def seen(self, image: Tensor) -> Tensor:
+        """Images as the discriminator sees them, augmented."""
         return diff_augment(image, self.config.augmentations)

@@ -33,8 +33,8 @@ from trainer.parts.latent_whitening import FromNormal, Whitening, posterior_stat
 
 MARGIN = 8  # pixels of reflection padding for decoder and discriminator, cut off afterwards: borders are poor
 MOST_LEVELS = 3  # halvings in the detail decoder: detail does not depend on distant pixels
-GRAIN = 4  # learnt constant input maps at half the size, as a source of texture
-LOUD = 4.0  # factor on high-pass images: at their own scale, the KL term outweighs their error
+NOISE_MAPS = 4  # learnt constant input maps at half the size, as a source of texture
+GAIN = 4.0  # factor on high-pass images: at their own scale, the KL term outweighs their error
 SHARPNESS_WEIGHT = 0.1  # weight of the sharpness in the score
 
 
@@ -83,8 +83,8 @@ class DetailDecoder(nn.Module):
         levels = min(pyramid(spec.image_size, least_px=4)[0], MOST_LEVELS)
         height, columns = ((side + 2 * MARGIN) // 2 for side in spec.image_size)
         widths = [width << level for level in range(levels)]
-        self.grain = nn.Parameter(torch.randn(1, GRAIN, height, columns))
-        self.stem = nn.Conv2d(4 * spec.channels + GRAIN, width, 3, padding=1)
+        self.grain = nn.Parameter(torch.randn(1, NOISE_MAPS, height, columns))
+        self.stem = nn.Conv2d(4 * spec.channels + NOISE_MAPS, width, 3, padding=1)
         self.finest = ResidualBlock(width)
         self.down = nn.ModuleList(DownBlock(fine, coarse) for fine, coarse in pairwise(widths))
         self.up = nn.ModuleList(UpBlock(coarse, fine) for fine, coarse in reversed(list(pairwise(widths))))
@@ -105,7 +105,7 @@ class DetailDecoder(nn.Module):
         return high_pass(self.paint(value), self.sigma)
 
 
-class Drawn(nn.Module):
+class LatentDetail(nn.Module):
     """Latents [n, d] → high-pass images [n, c, h, w] for the low images of these latents."""
 
     def __init__(self, generator: nn.Module, detail: nn.Module) -> None:
@@ -157,17 +157,17 @@ class HighPassVAE(nn.Module):
         )
 
     def gaussian(self, detail: Tensor) -> tuple[Tensor, Tensor]:
-        mean, log_variance = self.encoder(LOUD * detail).chunk(2, dim=1)
+        mean, log_variance = self.encoder(GAIN * detail).chunk(2, dim=1)
         return mean, clamp_log_variance(log_variance)
 
     def decode(self, latent: Tensor) -> Tensor:
-        return self.decoder(self.expand(latent).unflatten(1, self.base)) / LOUD
+        return self.decoder(self.expand(latent).unflatten(1, self.base)) / GAIN
 
     def forward(self, detail: Tensor) -> tuple[Tensor, Tensor]:
         """Squared error and KL divergence of each image, both [n]."""
         mean, log_variance = self.gaussian(detail)
         decoded = self.decode(sample_gaussian(mean, log_variance))
-        error = (LOUD * (decoded - detail)).square().flatten(1).sum(1)
+        error = (GAIN * (decoded - detail)).square().flatten(1).sum(1)
         return error, kl_to_standard_normal(mean, log_variance).sum(1)
 
 
@@ -255,7 +255,7 @@ class HPF(AdamFamily):
         sharp = low + nets.detail(low).float()  # for both turns
 
         def scored(shown: Tensor) -> Tensor:
-            return nets.discriminator(torch.cat((LOUD * high_pass(shown, config.sigma), low), 1))
+            return nets.discriminator(torch.cat((GAIN * high_pass(shown, config.sigma), low), 1))
 
         if config.adversarial:
             with turn("discriminator") as loss:
@@ -281,14 +281,14 @@ class HPF(AdamFamily):
 
     def sample(self, nets: Nets, description: Mapping[str, Any], *inputs: Tensor) -> Tensor:
         """Low images with their detail; independent detail is shown on grey."""
-        ground = self.draw_low(*inputs) if self.paired else 0.5
-        return (self.drawn(nets, description)(*inputs) + ground).clamp(0, 1)
+        background = self.decode_low(*inputs) if self.paired else 0.5
+        return (self.decoder(nets, description)(*inputs) + background).clamp(0, 1)
 
     def sheet(self, samples: Tensor, *inputs: Tensor) -> Tensor:
         """Each image without and with detail."""
-        return torch.stack((self.draw_low(*inputs), samples), 1).flatten(0, 1) if self.paired else samples
+        return torch.stack((self.decode_low(*inputs), samples), 1).flatten(0, 1) if self.paired else samples
 
-    def draw_low(self, latent: Tensor) -> Tensor:
+    def decode_low(self, latent: Tensor) -> Tensor:
         return self.low.files["generator"].module.to(latent.device)(latent).clamp(0, 1)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
@@ -317,11 +317,11 @@ class HPF(AdamFamily):
         sigma = self.config.sigma
         return posterior_statistics(nets.detail.gaussian(high_pass(batch.image, sigma)) for batch in batches)
 
-    def drawn(self, nets: Nets, description: Mapping[str, Any]) -> nn.Module:
+    def decoder(self, nets: Nets, description: Mapping[str, Any]) -> nn.Module:
         """Decoder of the exported file: standard normal latents → high-pass images."""
         if self.paired:
             device = next(nets.detail.parameters()).device
-            return Drawn(self.low.files["generator"].module.to(device), nets.detail)
+            return LatentDetail(self.low.files["generator"].module.to(device), nets.detail)
         return FromNormal(Call(nets.detail, "decode"), Whitening(description, self.latent_size))
 
     def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
@@ -333,4 +333,4 @@ class HPF(AdamFamily):
         else:
             whitening = Whitening(description, self.latent_size)
             card = CardFields(latent=Latent.of(whitening.whiten(description), self.latent_size))
-        return [Exportable(kind="detail", module=self.drawn(nets, description), inputs={"latent": latent}, card=card)]
+        return [Exportable(kind="detail", module=self.decoder(nets, description), inputs={"latent": latent}, card=card)]

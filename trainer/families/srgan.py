@@ -30,7 +30,7 @@ from trainer.config import at_least
 from trainer.contract.errors import require
 from trainer.family import Batch, CardFields, Crops, DataSpec, Exportable, Nets, Turn
 from trainer.parts.adam import AdamConfig, AdamFamily
-from trainer.parts.degrade import Degrade, degrade, enlarge, reduce, whole_levels
+from trainer.parts.degrade import degrade, enlarge, reduce, whole_levels
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
 from trainer.parts.perceptual import ContentDistance
 from trainer.parts.superresolution import (
@@ -103,7 +103,7 @@ class SRGANConfig(AdamConfig):
         require(0 <= self.jpeg <= 95, "jpeg", self.jpeg, "0 to 95")
         for name in ("rotate", "crop"):
             require(getattr(self, name) == 0, name, getattr(self, name), "0: crops are not to be resampled")
-        require(not self.low or not self.degrade.active, "low", self.low, "unset with --blur, --noise or --jpeg")
+        require(not self.low or not self.degrades, "low", self.low, "unset with --blur, --noise or --jpeg")
         anchored = self.pixel > 0 or self.perceptual > 0 or self.only_pretrains
         require(anchored, "perceptual", 0, "more than 0, or --pixel more than 0")
 
@@ -113,8 +113,9 @@ class SRGANConfig(AdamConfig):
         return self.pretrain >= self.steps
 
     @property
-    def degrade(self) -> Degrade:
-        return Degrade(blur=self.blur, noise=self.noise, jpeg=self.jpeg)
+    def degrades(self) -> bool:
+        """Whether training images are more than downscaled."""
+        return bool(self.blur or self.noise or self.jpeg)
 
 
 class Block(nn.Module):
@@ -227,8 +228,8 @@ class SRGAN(AdamFamily):
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
         config = self.config
         large, small = self.pair(next(batches))
-        if config.degrade.active:
-            small = degrade(large, small, config.degrade)
+        if config.degrades:
+            small = degrade(large, small, blur=config.blur, noise=config.noise, jpeg=config.jpeg)
         image = nets.generator(small)  # for both turns
         if turn.step < config.pretrain:
             with turn("generator") as loss:

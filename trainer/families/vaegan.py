@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,8 @@ from torch.nn import functional as F
 
 from trainer.blocks import Call, require_multiple
 from trainer.config import at_least
-from trainer.contract.errors import UserError, require
+from trainer.contract.errors import require
+from trainer.failures import reading_weights
 from trainer.family import Batch, DataSpec, Exportable, Nets, Reading, Turn
 from trainer.parts.adam import AdamConfig, AdamFamily
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
@@ -64,14 +65,6 @@ class VAEGANConfig(AdamConfig):
         super().__post_init__()
         require(self.batch_size >= 2, "batch_size", self.batch_size, "at least 2: batches are normalised")
         at_least(self, latent_size=1, adversarial=0, absolute=0, cross_entropy=0, divergence=0)
-
-
-class Pass(NamedTuple):
-    """Outputs of a forward pass in training."""
-
-    logits: Tensor  # [n, c, h, w] of the reconstruction, before the sigmoid
-    mean: Tensor  # [n, d]
-    log_variance: Tensor  # [n, d]
 
 
 class VAE(nn.Module):
@@ -116,9 +109,10 @@ class VAE(nn.Module):
         """[n, d] → [n, c, h, w] in 0..1."""
         return self.decoder(latent).sigmoid()
 
-    def forward(self, image: Tensor) -> Pass:
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits [n, c, h, w] of the reconstruction; mean and log variance [n, d] of the latent."""
         mean, log_variance = self.gaussian(image)
-        return Pass(self.decoder(sample_gaussian(mean, log_variance)), mean, log_variance)
+        return self.decoder(sample_gaussian(mean, log_variance)), mean, log_variance
 
 
 class PatchResNet(nn.Module):
@@ -169,14 +163,9 @@ class VAEGAN(AdamFamily):
         if path is None:
             return
         own = {key for key in nets.discriminator.state_dict() if not key.startswith("patch.")}
-        try:
+        with reading_weights(f"--discriminator-weights {path}", f"torchvision's {name}"):
             state = torch.load(path, map_location="cpu", weights_only=True)
             nets.discriminator.load_state_dict({key: state[key] for key in own}, strict=False)
-        except OSError as error:
-            raise UserError(f"--discriminator-weights: {path}: {error.strerror}") from None
-        except Exception as error:  # unpickling errors come in many kinds
-            reason = " ".join(str(error).split())[:200]
-            raise UserError(f"{path}: not a state_dict of torchvision's {name}: {reason}") from None
 
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
         config, image = self.config, next(batches).image

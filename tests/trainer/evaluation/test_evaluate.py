@@ -288,7 +288,9 @@ def test_mistakes_are_one_line(
     (tmp_path / "weights.pth").write_bytes(b"hello")
     assert "not a state_dict" in mistake(world, run=vae, features="inception", inception=tmp_path / "weights.pth")
     torch.save({"fc.bias": torch.zeros(7)}, tmp_path / "weights.pth")
-    assert "does not fit Inception" in mistake(world, run=vae, features="inception", inception=tmp_path / "weights.pth")
+    assert "not a state_dict of Inception" in mistake(
+        world, run=vae, features="inception", inception=tmp_path / "weights.pth"
+    )
 
     def offline(*_: Any, **__: Any) -> Any:
         raise OSError("no network")
