@@ -232,11 +232,15 @@ def make_card(
     found = fields.latent if any(port.name == "latent" for port in (*inputs, output)) else None
     values = (found.mean, found.covariance, found.samples) if found else ((), (), ())
     mean, covariance, samples = (np.array(value, dtype=np.float64) for value in values)
-    latent = found and Latent(
-        size=found.size,
-        prior=found.prior,
-        mean=_numbers(mean),
-        covariance=tuple(map(_numbers, covariance)) if len(covariance) <= _MAX_COVARIANCE else (),
+    latent = (
+        None
+        if found is None
+        else Latent(
+            size=found.size,
+            prior=found.prior,
+            mean=_numbers(mean),
+            covariance=tuple(map(_numbers, covariance)) if len(covariance) <= _MAX_COVARIANCE else (),
+        )
     )
     return Card(
         kind=item.kind,

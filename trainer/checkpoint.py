@@ -12,18 +12,18 @@ import contextlib
 import dataclasses
 import errno
 import hashlib
-import inspect
 import json
 import math
 import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO
 
+from trainer.config import from_json
 from trainer.contract.errors import UserError
 from trainer.contract.files import sync, sync_folder
 from trainer.contract.text import printable
@@ -43,9 +43,6 @@ TEMPORARY = ".tmp-"
 DAMAGED = "damaged_"  # what a damaged one is called once a run has gone on from an older one
 SEAL = "sha256"  # of the manifest without it
 LOCKED = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)  # errors of locking where another process holds the lock
-
-
-Record = TypeVar("Record")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +135,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 def origin_of(path: Path) -> Origin:
     """Read what an intact checkpoint was made by."""
-    return from_known(Origin, read_manifest(path))
+    return from_json(Origin, read_manifest(path))
 
 
 def lock(run: Path) -> BinaryIO:
@@ -270,13 +267,7 @@ def score_of(path: Path) -> float | None:
 def read_state(path: Path) -> State:
     values = json.loads((path / STATE).read_bytes())
     values.setdefault("description", values.get("facts", {}))  # its key in version 0.1
-    return from_known(State, values)
-
-
-def from_known(kind: Callable[..., Record], values: Mapping[str, Any]) -> Record:
-    """A dataclass from those of the values that are its fields."""
-    names = inspect.signature(kind).parameters
-    return kind(**{key: value for key, value in values.items() if key in names})
+    return from_json(State, values)
 
 
 def described(path: Path) -> str:

@@ -67,7 +67,12 @@ class World:
         self.known_to_all: UserError | None = None  # an error that ends all ranks, which the main one prints
         options = options_of(launcher)
         self.on_all(lambda: check_device(config, self.device, self.size))
-        check_size(config.processes or asked_size(options, kind_of(launcher)), self.size)
+        ranks = config.processes or asked_size(options, kind_of(launcher))
+        if ranks is not None and ranks != self.size:
+            raise UserError(
+                f"asked for {ranks} ranks, found {self.size}; for CPU ranks use ACCELERATE_USE_CPU=true "
+                f"accelerate launch --multi_gpu --num_processes {ranks} (see launch/accelerate/)"
+            )
         set_threads(config, launcher, options)
         if launcher is not None:
             die_with(launcher)
@@ -255,14 +260,6 @@ def asked_size(options: dict[str, str], kind: Kind) -> int | None:
     if not kind or not Path(file).is_file():
         return None
     return int(load_config_from_file(str(file)).num_processes)
-
-
-def check_size(asked: int | None, found: int) -> None:
-    if asked is not None and asked != found:
-        raise UserError(
-            f"asked for {asked} ranks, found {found}; for CPU ranks use ACCELERATE_USE_CPU=true "
-            f"accelerate launch --multi_gpu --num_processes {asked} (see launch/accelerate/)"
-        )
 
 
 def check_device(config: RunConfig, device: torch.device, size: int) -> None:

@@ -30,7 +30,10 @@ class Log:
             return
         self.file = open_log(run / "log.jsonl", last_step=step)
         self.board: Any = None
-        self.open_board(run)
+        with contextlib.suppress(ImportError), self.tolerating("tensorboard"):
+            from torch.utils.tensorboard import SummaryWriter
+
+            self.board = SummaryWriter(run / "tensorboard")
         layout = "{desc}{percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} {unit} [{elapsed}<{remaining}{postfix}]"
         self.bar = tqdm(
             total=bar_total, initial=min(bar_done, bar_total), unit=bar_unit, bar_format=layout, dynamic_ncols=True
@@ -76,12 +79,6 @@ class Log:
             yield
         except OSError as error:
             self.say(f"warning: {name} was not written ({error.strerror or error}); training goes on")
-
-    def open_board(self, run: Path) -> None:
-        with contextlib.suppress(ImportError), self.tolerating("tensorboard"):
-            from torch.utils.tensorboard import SummaryWriter
-
-            self.board = SummaryWriter(run / "tensorboard")
 
     def close(self) -> None:
         if self.run is None:

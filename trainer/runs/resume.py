@@ -1,7 +1,6 @@
 """Resume a run: choose its checkpoint, refuse a different run, list what has changed, and write config.json."""
 
 import contextlib
-import dataclasses
 import json
 import platform
 import shlex
@@ -16,7 +15,7 @@ import torch
 
 from trainer import checkpoint
 from trainer.checkpoint import Origin, State
-from trainer.config import RunConfig, to_json
+from trainer.config import RunConfig, from_json, to_json
 from trainer.contract.errors import UserError
 from trainer.contract.files import replace_bytes
 from trainer.contract.text import printable
@@ -59,8 +58,8 @@ def check_same_run(
     name = store.family_name(type(family))
     if known["family"] != name:
         raise UserError(f"{config.out}: holds a run of {known['family']}, expected {name}; choose another --out")
-    if {**spec_json(DataSpec(image_size=(0, 0), channels=0)), **known["spec"]} != spec_json(spec):
-        raise UserError(f"{config.out}: was trained on {known['spec']}, found {spec_json(spec)}; choose another --out")
+    if to_json(from_json(DataSpec, known["spec"])) != to_json(spec):
+        raise UserError(f"{config.out}: was trained on {known['spec']}, found {to_json(spec)}; choose another --out")
     before = saved.config or known["config"]
     changed = [
         f"--{key.replace('_', '-')} was {before[key]}, is {value}"
@@ -95,10 +94,6 @@ def changes(start: State, before: Origin, now: Origin, config: RunConfig, world_
     return found
 
 
-def spec_json(spec: DataSpec) -> dict[str, Any]:
-    return json.loads(json.dumps(dataclasses.asdict(spec)))
-
-
 def write_run(config: RunConfig, family: Family, spec: DataSpec, data: dict[str, Any], **resumed: Any) -> Origin:
     """Write config.json: what the run is, and each time that it began or resumed. Raises ``OSError``.
 
@@ -111,7 +106,7 @@ def write_run(config: RunConfig, family: Family, spec: DataSpec, data: dict[str,
     contents: dict[str, Any] = {
         "family": store.family_name(type(family)),
         "config": to_json(config),
-        "spec": spec_json(spec),
+        "spec": to_json(spec),
         "data": data,
         "run_id": known["run_id"] if known else uuid.uuid4().hex,
         "commit": commit(),

@@ -16,8 +16,8 @@ from safetensors.torch import save as dump
 from torch import Tensor
 
 from trainer import checkpoint
-from trainer import config as configuration
 from trainer.checkpoint import AVERAGED, NETS, OPTIMIZERS, Origin, State
+from trainer.config import from_json
 from trainer.contract.errors import UserError
 from trainer.contract.files import replace_bytes
 from trainer.family import BaseRun, DataSpec, Family, Nets
@@ -104,9 +104,9 @@ def restore(run: Path, weights: str = "best") -> Restored:
             raise UserError(f"{run}: --weights is {weights}, expected best, last or one of the steps {steps}")
     assert path is not None
     family_type = family_class(values["family"], run)
-    family = family_type(configuration.from_json(family_type.Config, values["config"]))
+    family = family_type(from_json(family_type.Config, values["config"]))
     load_base(family, run)
-    spec = DataSpec(**{**values["spec"], **{key: tuple(values["spec"][key]) for key in ("image_size", "classes")}})
+    spec = from_json(DataSpec, values["spec"])
     nets = family.build(spec)
     load_nets(path / AVERAGED, nets)
     for net in nets.values():
