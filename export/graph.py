@@ -19,7 +19,7 @@ from trainer.family import Exportable
 OPSET = 18  # read by every onnxruntime since 1.14; its InstanceNormalization outruns 21's GroupNormalization by 15 %
 FLOATS = "floats"  # the tensor that becomes the u8 image, or is the output itself: what parity is measured on
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
-_TYPES = {"f32": onnx.TensorProto.FLOAT, "i64": onnx.TensorProto.INT64, "u8": onnx.TensorProto.UINT8}
+TYPES = {"f32": onnx.TensorProto.FLOAT, "i64": onnx.TensorProto.INT64, "u8": onnx.TensorProto.UINT8}
 
 
 class ExportError(Exception):
@@ -200,7 +200,7 @@ def _finish(model: onnx.ModelProto, network: Whole) -> None:
         raise ExportError(f"{network.name} gives {shape[3]} channels, expected 1 or 3")
     _rename(graph, last, output.name)
     del graph.output[:]
-    graph.output.append(helper.make_tensor_value_info(output.name, _TYPES[output.dtype], shape))
+    graph.output.append(helper.make_tensor_value_info(output.name, TYPES[output.dtype], shape))
 
 
 def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:

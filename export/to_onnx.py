@@ -22,7 +22,7 @@ import onnx
 from onnx import helper
 
 from export.card import BLANK_SEAL, SEAL_KEY, Card, CardError, Latent, Port, check_seal, seal
-from export.graph import ExportError, Whole, trace
+from export.graph import TYPES, ExportError, Whole, trace
 from export.kinds import KINDS
 from export.quantize import PRECISIONS, quantize
 from export.verify import check_pairs, check_parity, measure_drift
@@ -34,11 +34,7 @@ from trainer.family import DataSpec, Exportable, Family
 _MAX_BYTES = (1 << 31) - 1  # of one protobuf message
 _MAX_COVARIANCE = 256  # latent numbers; a larger matrix would outweigh a small network
 _MAX_DIRECTIONS = 16
-_DTYPES: Mapping[int, str] = {
-    onnx.TensorProto.FLOAT: "f32",
-    onnx.TensorProto.INT64: "i64",
-    onnx.TensorProto.UINT8: "u8",
-}
+_DTYPES: Mapping[int, str] = {int(number): name for name, number in TYPES.items()}
 
 
 @dataclass(frozen=True, kw_only=True)

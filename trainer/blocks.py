@@ -7,18 +7,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-def pyramid(image_size: tuple[int, int], least_px: int) -> tuple[int, tuple[int, int]]:
-    """Number of times that height and width can be halved, to at least ``least_px``, and the last: (levels, (h, w)).
+def halvings(image_size: tuple[int, int], least_px: int = 3, even: bool = False) -> list[tuple[int, int]]:
+    """Sizes (h, w) of an image halved repeatedly while both are at least ``least_px``: rounding down, or with ``even``
+    only as long as nothing is rounded.
 
-    Raises ``ValueError`` where they cannot be halved once.
+    With 3, digits of 28 px get three levels; with 7 px as the coarsest, a generator learns strokes, not digits.
+    Raises ``ValueError`` where it cannot be halved once.
     """
-    height, width = image_size
-    levels = 0
-    while height % 2 == 0 and width % 2 == 0 and min(height, width) // 2 >= least_px:
-        height, width, levels = height // 2, width // 2, levels + 1
-    if levels == 0:
-        raise ValueError(f"images are {image_size[1]}x{image_size[0]} px, expected an even height and width")
-    return levels, (height, width)
+    sizes = [image_size]
+    while min(sizes[-1]) // 2 >= least_px and not (even and any(length % 2 for length in sizes[-1])):
+        sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
+    if len(sizes) == 1:
+        expected = f"at least {2 * least_px} px{', and even numbers' if even else ''}"
+        raise ValueError(f"images are {image_size[1]}x{image_size[0]} px, expected {expected}")
+    return sizes
 
 
 def require_multiple(image_size: tuple[int, int], multiple: int) -> None:
@@ -65,21 +67,6 @@ class UpBlock(nn.Sequential):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(sub_pixel(inputs, outputs, 1), ResidualBlock(outputs))
-
-
-def halvings(image_size: tuple[int, int], least_px: int = 3) -> list[tuple[int, int]]:
-    """Sizes (h, w) of an image halved repeatedly, rounding down, while both are at least ``least_px``.
-
-    With 3, digits of 28 px get three levels; with 7 px as the coarsest, a generator learns strokes, not digits.
-    Raises ``ValueError`` where it cannot be halved once.
-    """
-    sizes = [image_size]
-    while min(sizes[-1]) // 2 >= least_px:
-        sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
-    if len(sizes) == 1:
-        height, width = image_size
-        raise ValueError(f"images are {width}x{height} px, expected at least {2 * least_px} px")
-    return sizes
 
 
 class FlattenImage(nn.Module):

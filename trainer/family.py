@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 import torch
 from torch import Tensor, nn
+
+Inputs: TypeAlias = tuple[Tensor, ...]  # of samples, each [count, ...]: latents f32, labels i64, conditions f32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,11 +212,9 @@ class Family(ABC):
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
         """One training step, as the paper's algorithm box has it."""
 
-    def sample_inputs(
-        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
-    ) -> tuple[Tensor, ...]:
-        """Draw the fixed inputs of the sample grids, each [count, ...] on the CPU: latents f32, labels i64, conditions;
-        by default standard normal latents of ``latent_size`` dimensions.
+    def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]) -> Inputs:
+        """Draw the fixed inputs of the sample grids, on the CPU; by default standard normal latents of ``latent_size``
+        dimensions.
 
         ``batches``: held-out images, then training ones, each once and always in the same order; read only when asked
         for, and possibly fewer than ``count``.

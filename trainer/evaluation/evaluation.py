@@ -27,7 +27,7 @@ from trainer.data.batches.crops import LEAST_PX
 from trainer.data.batches.dataset import ImageDataset, Ragged
 from trainer.data.batches.stream import ordered
 from trainer.distributed import World, seed_step
-from trainer.evaluation.features import FeatureExtractor, fit, open_classifier, open_features
+from trainer.evaluation.features import FeatureExtractor, fit, open_features, open_network
 from trainer.family import Batch, Crops, DataSpec, Pairs
 from trainer.log import contact_sheet, write_image
 from trainer.runs.store import restore
@@ -100,7 +100,7 @@ class Evaluation:
         if self.generates:
             self.features = open_features(config.features, config.inception, world.device)
             if config.classifier is not None:
-                self.classifier = open_classifier(config.classifier, world.device)
+                self.classifier = open_network(config.classifier, world.device, "classifier")
         if self.features is not None:
             for found, what in ((len(self.indices), self.name), (config.samples, "--samples")):
                 if found < LEAST:

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from trainer.blocks import StridedDiscriminator, TransposedGenerator, small_normal
 from trainer.config import at_least
-from trainer.family import Batch, DataSpec, Exportable, Nets, Turn
+from trainer.family import Batch, DataSpec, Exportable, Inputs, Nets, Turn
 from trainer.parts.adam import AdamConfig
 from trainer.parts.adversarial import Adversarial, AdversarialConfig
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
@@ -180,9 +180,7 @@ class ConditionalGAN(Adversarial):
         with turn("generator") as loss:
             loss["adversarial"] = generator_loss(objective, nets.discriminator(fake, label))
 
-    def sample_inputs(
-        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
-    ) -> tuple[Tensor, ...]:
+    def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]) -> Inputs:
         """Latents, and labels: one class per row of a square sheet, else all classes in turn."""
         side = math.isqrt(count)
         rows = torch.arange(count) // side if side * side == count else torch.arange(count)

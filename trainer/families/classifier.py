@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from trainer.blocks import Call
 from trainer.config import RunConfig, at_least
 from trainer.contract.errors import require
-from trainer.family import Batch, CardFields, DataSpec, Exportable, Family, Latent, Nets, Turn
+from trainer.family import Batch, CardFields, DataSpec, Exportable, Family, Inputs, Latent, Nets, Turn
 
 LEAST_PX = 8  # images are halved three times
 ASCENT_STEPS = 48
@@ -111,9 +111,7 @@ class Classifier(Family):
         with turn("classifier") as loss:
             loss["cross_entropy"] = F.cross_entropy(nets.classifier(batch.image), batch.label)
 
-    def sample_inputs(
-        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
-    ) -> tuple[Tensor, ...]:
+    def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]) -> Inputs:
         """Initial noise, and all classes in turn."""
         noise = torch.randn(count, spec.channels, *spec.image_size, generator=generator)
         return 0.05 * noise - 0.5, torch.arange(count) % len(spec.classes)

@@ -24,7 +24,7 @@ from trainer.blocks import require_multiple
 from trainer.config import at_least
 from trainer.contract.errors import require
 from trainer.contract.samplers import Predict, ddim, even_times, finished
-from trainer.family import Batch, CardFields, DataSpec, Exportable, Nets, Turn
+from trainer.family import Batch, CardFields, DataSpec, Exportable, Inputs, Nets, Turn
 from trainer.parts.adam import AdamConfig, AdamFamily
 from trainer.parts.denoiser_unet import Denoiser, folded
 from trainer.parts.noise_schedule import Diffusion
@@ -127,9 +127,7 @@ class DDPM(AdamFamily):
         prediction = nets.denoiser(config.diffusion.add_noise(image, t, noise), t, label)
         return {"score": self.error(prediction, image, t, noise)}
 
-    def sample_inputs(
-        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
-    ) -> tuple[Tensor, ...]:
+    def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]) -> Inputs:
         """Noise, and labels: one class per row of a square sheet with enough rows, else all classes in turn."""
         noise = torch.randn(count, spec.channels, *spec.image_size, generator=generator)
         if not (self.config.classes and spec.classes):

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from trainer import metrics
-from trainer.blocks import Call, DownBlock, ResidualBlock, UpBlock, pyramid, sub_pixel
+from trainer.blocks import Call, DownBlock, ResidualBlock, UpBlock, halvings, sub_pixel
 from trainer.config import at_least
 from trainer.contract.errors import UserError, require
 from trainer.family import BaseRun, Batch, CardFields, DataSpec, Exportable, Latent, Nets, Turn
@@ -80,7 +80,7 @@ class DetailDecoder(nn.Module):
     def __init__(self, spec: DataSpec, width: int, sigma: float) -> None:
         super().__init__()
         self.sigma = sigma
-        levels = min(pyramid(spec.image_size, least_px=4)[0], MOST_LEVELS)
+        levels = min(len(halvings(spec.image_size, 4, even=True)) - 1, MOST_LEVELS)
         height, columns = ((side + 2 * MARGIN) // 2 for side in spec.image_size)
         widths = [width << level for level in range(levels)]
         self.grain = nn.Parameter(torch.randn(1, NOISE_MAPS, height, columns))
@@ -137,8 +137,8 @@ class HighPassVAE(nn.Module):
 
     def __init__(self, spec: DataSpec, config: HPFConfig) -> None:
         super().__init__()
-        levels, base = pyramid(spec.image_size, least_px=3)
-        widths = [config.width * min(2**level, 8) for level in range(levels)]
+        *larger, base = halvings(spec.image_size, even=True)
+        widths = [config.width * min(2**level, 8) for level in range(len(larger))]
         self.base = (widths[-1], *base)
         flat = widths[-1] * base[0] * base[1]
         self.encoder = nn.Sequential(

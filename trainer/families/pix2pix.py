@@ -19,10 +19,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from trainer.blocks import Call, pyramid, small_normal
+from trainer.blocks import Call, halvings, small_normal
 from trainer.config import at_least
 from trainer.contract.errors import require
-from trainer.family import Batch, CardFields, DataSpec, Exportable, Latent, Nets, Pairs, Reading, Turn
+from trainer.family import Batch, CardFields, DataSpec, Exportable, Inputs, Latent, Nets, Pairs, Reading, Turn
 from trainer.parts.adam import AdamConfig, AdamFamily
 from trainer.parts.gan_losses import Objective, discriminator_loss, generator_loss, gradient_penalty
 from trainer.parts.pix2pix_unet import NORMS, Norm, UNet, flat_keys, normalisation_of
@@ -189,9 +189,7 @@ class Pix2Pix(AdamFamily):
             return ()
         return (torch.randn(count, self.config.latent_size, device=device, generator=generator),)
 
-    def sample_inputs(
-        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
-    ) -> tuple[Tensor, ...]:
+    def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]) -> Inputs:
         conditions = (row for batch in batches for row in condition_of(batch).cpu())
         chosen = list(islice(cycle(islice(conditions, count)), count))
         return torch.stack(chosen), *self.latent(count, generator=generator)
@@ -277,7 +275,7 @@ def levels_of(image_size: tuple[int, int]) -> int:
     Raises ``ValueError``.
     """
     height, width = image_size
-    levels = min(pyramid(image_size, 1)[0], MOST_LEVELS) if min(height, width) >= LEAST_PX else 0
+    levels = min(len(halvings(image_size, 1, even=True)) - 1, MOST_LEVELS) if min(height, width) >= LEAST_PX else 0
     if levels < LEAST_LEVELS:
         raise ValueError(
             f"images are {width}x{height} px, expected at least {LEAST_PX} px and multiples of {2**LEAST_LEVELS}: "

@@ -28,7 +28,7 @@ from trainer import metrics
 from trainer.blocks import sub_pixel
 from trainer.config import at_least
 from trainer.contract.errors import require
-from trainer.family import Batch, CardFields, Crops, DataSpec, Exportable, Nets, Turn
+from trainer.family import Batch, CardFields, Crops, DataSpec, Exportable, Inputs, Nets, Turn
 from trainer.parts.adam import AdamConfig, AdamFamily
 from trainer.parts.degrade import degrade, enlarge, reduce, whole_levels
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
@@ -255,9 +255,7 @@ class SRGAN(AdamFamily):
         error = image.float() - large
         return error.abs().mean() if self.config.difference == "l1" else error.square().mean()
 
-    def sample_inputs(
-        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
-    ) -> tuple[Tensor, ...]:
+    def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]) -> Inputs:
         """Centre crops of small images, and of the corresponding large ones."""
         large_px = spec.image_size[0]
         small_px = large_px // self.config.scale

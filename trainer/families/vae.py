@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainer.blocks import Call, DownBlock, FlattenImage, ResidualBlock, UnflattenImage, UpBlock, pyramid, sub_pixel
+from trainer.blocks import Call, DownBlock, FlattenImage, ResidualBlock, UnflattenImage, UpBlock, halvings, sub_pixel
 from trainer.config import RunConfig, at_least
 from trainer.contract.errors import require
 from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Pairs, Reading, Turn
@@ -161,7 +161,8 @@ class ConvVAE(nn.Module):
 
     def __init__(self, spec: DataSpec, config: VAEConfig) -> None:
         super().__init__()
-        levels, base = pyramid(spec.image_size, least_px=3)
+        *larger, base = halvings(spec.image_size, even=True)
+        levels = len(larger)
         stem = min(levels, 2)  # one strided convolution replaces the finest levels: cheap, and enough
         widths = [config.width * min(2**level, 8) for level in range(levels - stem + 1)]
         self.base = (widths[-1], *base)

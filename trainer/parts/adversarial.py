@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from trainer.config import RunConfig, at_least
 from trainer.contract.errors import require
-from trainer.family import Batch, CardFields, DataSpec, Exportable, Latent, Nets
+from trainer.family import Batch, CardFields, DataSpec, Exportable, Inputs, Latent, Nets
 from trainer.parts.adam import AdamFamily
 
 
@@ -38,9 +38,7 @@ class Adversarial(AdamFamily):
             return torch.rand(shape, device=device, generator=generator) * 2 - 1
         return torch.randn(shape, device=device, generator=generator)
 
-    def sample_inputs(
-        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
-    ) -> tuple[Tensor, ...]:
+    def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]) -> Inputs:
         return (self.noise(count, generator=generator),)
 
     def sample(self, nets: Nets, description: Mapping[str, Any], *inputs: Tensor) -> Tensor:
