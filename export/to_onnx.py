@@ -87,13 +87,8 @@ def export_run(
         data=data if data.startswith("hub:") else Path(data).name,  # without its folder, which is private
         training={key: value for key, value in training.items() if value not in (None, "", {})},
     )
-    return export_networks(
-        restored.family.exports(restored.nets, restored.state.description),
-        origin,
-        out,
-        precision=precision,
-        force=force,
-    )
+    files = restored.family.exports(restored.nets, restored.state.description)
+    return export_networks(files, origin, out, precision=precision, force=force)
 
 
 def read_evaluation(run: Path, step: int) -> dict[str, Any]:

@@ -26,6 +26,11 @@ class DataSpec:
     classes: tuple[str, ...] = ()  # class names by label; empty: no labels
     condition_channels: int = 0  # of the other side of each pair, 1 or 3; 0: there is none
 
+    def __str__(self) -> str:
+        """Size and channels of images and conditions, for messages."""
+        conditions = f", conditions of {self.condition_channels}" if self.condition_channels else ""
+        return f"{self.image_size[1]}x{self.image_size[0]} px, {self.channels} channel(s){conditions}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:

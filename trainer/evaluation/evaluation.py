@@ -28,7 +28,7 @@ from trainer.data.batches.dataset import ImageDataset, Ragged
 from trainer.data.batches.stream import ordered
 from trainer.distributed import World, seed_step
 from trainer.evaluation.features import FeatureExtractor, fit, open_features, open_network
-from trainer.family import Batch, Crops, DataSpec, Pairs
+from trainer.family import Batch, Crops, Pairs
 from trainer.log import contact_sheet, write_image
 from trainer.runs.store import restore
 
@@ -112,9 +112,8 @@ class Evaluation:
         config, own = self.config, self.family.config
         self.name = printable(config.data or own.data)
         images = self.open_dataset(config.data or own.data, config.bgr if config.data else own.bgr)
-        found, expected = described(images.spec), described(self.spec)
-        if found != expected:
-            raise UserError(f"{self.name}: holds images of {found}, expected the run's {expected}")
+        if str(images.spec) != str(self.spec):
+            raise UserError(f"{self.name}: holds images of {images.spec}, expected the run's {self.spec}")
         if self.family.needs_labels and images.labels is None:
             raise UserError(f"{self.name}: holds no labels, {type(self.family).__name__} needs them")
         labelled = any("label" in item.inputs for item in self.files.values())  # some families can do without
@@ -289,7 +288,7 @@ class Evaluation:
             except UserError as error:
                 self.say(f"note: the training images cannot be searched for copies: {error}")
                 return {}
-        if described(training.spec) != described(self.spec):
+        if str(training.spec) != str(self.spec):
             self.say(f"note: {printable(own.data)} is not what the run was trained on: not searched for copies")
             return {}
         indices = training.split(own.hold_out)[0]
@@ -363,12 +362,6 @@ class Evaluation:
     def say(self, text: str) -> None:
         if self.world.is_main:
             print(printable(text), file=sys.stderr)
-
-
-def described(spec: DataSpec) -> str:
-    """Size and channels of images and conditions."""
-    conditions = f", conditions of {spec.condition_channels}" if spec.condition_channels else ""
-    return f"{spec.image_size[1]}x{spec.image_size[0]} px, {spec.channels} channel(s){conditions}"
 
 
 def same_classes(names: tuple[str, ...], known: tuple[str, ...], where: str) -> list[int]:

@@ -88,14 +88,11 @@ class AlphaGAN(Adversarial):
 
     def build(self, spec: DataSpec) -> Nets:
         config = self.config
+        size = (spec.image_size, spec.channels, config.width)
         return Nets(
             encoder=Encoder(spec, config.latent_size, config.width).apply(small_normal),
-            generator=TransposedGenerator(config.latent_size, spec.image_size, spec.channels, config.width).apply(
-                small_normal
-            ),
-            discriminator=StridedDiscriminator(spec.image_size, spec.channels, config.width, nn.BatchNorm2d).apply(
-                small_normal
-            ),
+            generator=TransposedGenerator(config.latent_size, *size).apply(small_normal),
+            discriminator=StridedDiscriminator(*size, nn.BatchNorm2d).apply(small_normal),
             code_discriminator=CodeDiscriminator(config.latent_size, config.code_width),
         )
 

@@ -120,10 +120,9 @@ class DCGAN(Adversarial):
     def build(self, spec: DataSpec) -> Nets:
         config = self.config
         if config.arch == "conv":
-            generator: nn.Module = TransposedGenerator(config.latent_size, spec.image_size, spec.channels, config.width)
-            discriminator: nn.Module = StridedDiscriminator(
-                spec.image_size, spec.channels, config.width, nn.BatchNorm2d
-            )
+            size = (spec.image_size, spec.channels, config.width)
+            generator: nn.Module = TransposedGenerator(config.latent_size, *size)
+            discriminator: nn.Module = StridedDiscriminator(*size, nn.BatchNorm2d)
         else:
             height, width = spec.image_size
             if min(height, width) < 16:

@@ -219,10 +219,7 @@ class HPF(AdamFamily):
             return Nets(detail=HighPassVAE(spec, config))
         base = self.low.spec
         if (base.image_size, base.channels) != (spec.image_size, spec.channels):
-            found, expected = (
-                f"{item.image_size[1]}x{item.image_size[0]} px, {item.channels} channel(s)" for item in (spec, base)
-            )
-            raise ValueError(f"images are {found}, expected the {expected} of --low {config.low}")
+            raise ValueError(f"images are {spec}, expected the {base} of --low {config.low}")
         networks: dict[str, nn.Module] = {"detail": DetailDecoder(spec, config.width, config.sigma)}
         if config.adversarial:
             networks["discriminator"] = PatchDiscriminator(spec.channels, config.discriminator_width)

@@ -94,12 +94,9 @@ def restore(run: Path, weights: str = "best") -> Restored:
     if weights in ("best", "last"):
         path = checkpoint.best_of(found) if weights == "best" else found[-1]
     else:
-        path = (
-            run / checkpoint.FOLDER / checkpoint.name_of(int(weights))
-            if weights.isdecimal() and len(weights) < 16
-            else None
-        )
-        if path not in found:
+        step = weights.lstrip("0") or "0"
+        path = next((item for item in found if str(checkpoint.step_of(item)) == step), None)
+        if path is None:
             steps = ", ".join(str(checkpoint.step_of(item)) for item in found)
             raise UserError(f"{run}: --weights is {weights}, expected best, last or one of the steps {steps}")
     assert path is not None
