@@ -16,13 +16,8 @@ class DisplayError(ViewerError):
 class Display(Protocol):
     """Something that shows frames and hands over what the person did."""
 
-    @property
-    def interactive(self) -> bool:
-        """Whether a person watches; False: the application runs on a virtual clock."""
-
-    @property
-    def coarse(self) -> bool:
-        """Whether small letters cannot be read on it, so that words belong into the title alone."""
+    interactive: bool  # whether a person watches; False: the application runs on a virtual clock
+    coarse: bool  # whether small letters cannot be read on it, so that words belong into the title alone
 
     def show(self, frame: NDArray[np.uint8], title: str) -> None:
         """Show a frame, BGR [h, w, 3], under a title. Raises ``DisplayError``."""
