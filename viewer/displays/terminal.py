@@ -1,4 +1,4 @@
-"""A bare terminal, over SSH too: coloured half blocks, or real images where the terminal says that it has them.
+"""Frames on a bare terminal, over SSH too: coloured half blocks, or images where the terminal can show them.
 
 Kitty's images: https://sw.kovidgoyal.net/kitty/graphics-protocol; iTerm2's: https://iterm2.com/documentation-images.html
 """
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from viewer.displays.blocks import Painter
 from viewer.displays.terminal_input import Mouse, Parser, Reply
 from viewer.displays.tty import Tty
+from viewer.files.png import resize
 from viewer.keys import Action, Event
 
 _ENTER: Final = b"\x1b[?1049h\x1b[?25l\x1b[?1000h\x1b[?1006h\x1b[2J"  # other screen, no cursor, mouse
@@ -121,7 +122,7 @@ class Terminal:
         return True
 
     def _mouse(self, mouse: Mouse) -> Event | None:
-        """The pixel of the frame below the middle of a character cell."""
+        """With the pixel of the frame below the middle of the character cell."""
         if self._frame is None or not (self._motion or mouse.action is Action.CLICK):
             return None
         height, width = self._frame.shape[:2]
@@ -135,13 +136,12 @@ class Terminal:
 
     def _capabilities(self) -> tuple[str, bool]:
         """Which images the terminal has ("kitty", "iterm" or "") and whether it has 24-bit colours."""
-        environment = os.environ
-        kind = environment.get("TERM", "")
+        kind = os.environ.get("TERM", "")
         true_colour = (
-            environment.get("COLORTERM") in ("truecolor", "24bit") or "direct" in kind or "WT_SESSION" in environment
+            os.environ.get("COLORTERM") in ("truecolor", "24bit") or "direct" in kind or "WT_SESSION" in os.environ
         )
-        inside = "TMUX" in environment or "STY" in environment or kind.startswith(("screen", "tmux"))
-        program = environment.get("TERM_PROGRAM", "") + environment.get("LC_TERMINAL", "")
+        inside = "TMUX" in os.environ or "STY" in os.environ or kind.startswith(("screen", "tmux"))
+        program = os.environ.get("TERM_PROGRAM", "") + os.environ.get("LC_TERMINAL", "")
         if kind == "linux":
             return "", true_colour
         self._tty.write(_TRUE_COLOUR + (b"" if inside else _KITTY) + _ATTRIBUTES + b"\x1b[2J")
@@ -184,11 +184,11 @@ class Terminal:
         if not self._protocol:
             canvas = np.zeros((rows * 2, columns, 3), np.uint8)
             top, left = int(self._place.top) * 2, self._place.left
-            canvas[top : top + halves, left : left + across] = _resize(frame, across, halves)
+            canvas[top : top + halves, left : left + across] = resize(frame, halves, across)
             return self._painter.paint(canvas)
         most = across * (cell_width or 10), halves * (cell_height or 20) // 2
         if most[0] < width:  # no more pixels than the terminal has
-            frame = _resize(frame, *most)
+            frame = resize(frame, most[1], most[0])
         encoded = base64.b64encode(cv2.imencode(".png", frame, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes())
         move = f"\x1b[{int(self._place.top) + 1};{self._place.left + 1}H".encode()
         if self._protocol == "kitty":
@@ -208,12 +208,6 @@ class Terminal:
         if old:
             parts.append(f"\x1b_Ga=d,d=I,i={old},q=2\x1b\\".encode())
         return b"".join(parts)
-
-
-def _resize(frame: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    smaller = width < frame.shape[1]
-    resized = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
-    return resized.astype(np.uint8, copy=False)
 
 
 def _cut(text: str, columns: int) -> str:

@@ -58,12 +58,12 @@ class Parser:
 
     @property
     def waits_for_more(self) -> bool:
-        """Whether bytes are held back that ``flush`` would decide on."""
+        """Whether bytes are kept that ``flush`` would decide on."""
         return bool(self._pending)
 
     @property
     def lone_escape(self) -> bool:
-        """Whether all that is held back is one escape: the key, unless more follows within moments."""
+        """Whether all that is kept is one escape: the key, unless more follows within moments."""
         return self._pending == b"\x1b"
 
     def feed(self, data: bytes) -> list[Event | Mouse | Reply]:

@@ -1,9 +1,9 @@
-"""What OpenCV's window does not tell on Linux: whether there is a screen, and every key with its modifiers.
+"""The X server, asked for what OpenCV's window does not tell: whether there is a screen, and all keys with modifiers.
 
 OpenCV remembers one key only, so that of keys pressed while a frame is painted all but the last are lost, and its Qt
-build hands out ``s`` for Shift+S. A second connection to the X server selects the key presses of the same window and
-has its own queue. It also takes the wheel from that build, which would enlarge what the window shows. libX11 through
-ctypes; where OpenCV's window works, libX11 is there.
+build reports ``s`` for Shift+S. A second connection to the X server selects the key presses of the same window and
+has its own queue. It also takes the wheel from that build, which would enlarge what the window shows. libX11 is called
+by ctypes; where OpenCV's window works, it is installed.
 """
 
 import ctypes
@@ -64,8 +64,6 @@ class _Attributes(ctypes.Structure):
 
 
 _ERROR_HANDLER = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p)
-
-
 # Xlib's own handler ends the process when a window is gone by the time that it is asked about.
 _IGNORE_ERROR = _ERROR_HANDLER(lambda display, event: 0)
 
@@ -87,11 +85,10 @@ class XKeys:
         self._x.XSetErrorHandler(_IGNORE_ERROR)
         self._root: int = self._x.XDefaultRootWindow(self._display)
         self._window = 0
-        self._turns: list[int] = []
 
     @property
     def listening(self) -> bool:
-        """Whether the window was found, so that ``keys`` has all its keys."""
+        """Whether the window was found, so that ``pressed`` has all its keys."""
         return self._window != 0
 
     def screen_size(self) -> tuple[int, int]:
@@ -125,9 +122,13 @@ class XKeys:
                 self._window = window
                 return
 
-    def keys(self) -> list[int]:
-        """X11 key symbols pressed since the last call, capitals by Shift and Caps Lock; of shortcuts only Ctrl+Z."""
-        symbols = []
+    def pressed(self) -> tuple[list[int], list[int]]:
+        """What was pressed since the last call: X11 key symbols, and notches of the wheel.
+
+        Key symbols are capitals by Shift and Caps Lock; of shortcuts only Ctrl+Z is there. A notch is 1 away from the
+        person, -1 towards.
+        """
+        symbols, notches = [], []
         event, symbol = _Event(), c_ulong()
         text = ctypes.create_string_buffer(16)
         while self._x.XPending(self._display):
@@ -142,13 +143,8 @@ class XKeys:
                 elif commands == _CONTROL_MASK and symbol.value in map(ord, "zZ"):
                     symbols.append(_UNDO)
             elif event.type == _BUTTON_PRESS and event.key.keycode in _WHEEL:  # of buttons, it is their number
-                self._turns.append(_WHEEL[event.key.keycode])
-        return symbols
-
-    def turns(self) -> list[int]:
-        """Notches of the wheel that ``keys`` came across since the last call: 1 away from the person, -1 towards."""
-        turns, self._turns = self._turns, []
-        return turns
+                notches.append(_WHEEL[event.key.keycode])
+        return symbols, notches
 
     def capitals(self) -> bool:
         """Whether Shift or Caps Lock, and not both, is on at this moment."""
@@ -167,8 +163,7 @@ class XKeys:
 
     def _candidates(self) -> list[int]:
         """Application windows, newest first: those that the window manager lists, or all near the root."""
-        listed = self._words(self._root, b"_NET_CLIENT_LIST")
-        return listed[::-1] if listed else self._below(self._root, _DEPTH)
+        return self._words(self._root, b"_NET_CLIENT_LIST")[::-1] or self._below(self._root, _DEPTH)
 
     def _below(self, window: int, depth: int) -> list[int]:
         root, parent, children, count = c_ulong(), c_ulong(), ctypes.POINTER(c_ulong)(), c_uint()
@@ -224,10 +219,7 @@ def _load() -> Any:
         "XFree": (c_int, (c_void_p,)),
         "XQueryTree": (c_int, (c_void_p, c_ulong, *[c_void_p] * 4)),
         "XQueryPointer": (c_int, (c_void_p, c_ulong, *[c_void_p] * 7)),
-        "XGetWindowProperty": (
-            c_int,
-            (c_void_p, c_ulong, c_ulong, c_long, c_long, c_int, c_ulong, *[c_void_p] * 5),
-        ),
+        "XGetWindowProperty": (c_int, (c_void_p, c_ulong, c_ulong, c_long, c_long, c_int, c_ulong, *[c_void_p] * 5)),
     }
     for name, (result, arguments) in signatures.items():
         function = getattr(x, name)
