@@ -121,14 +121,16 @@ class Model:
         self._inputs, self._outputs = session.get_inputs(), session.get_outputs()
         # what the graph calls its first input: the card's names are the same for all files of a kind
         self._source = "" if card is not None else str(self._inputs[0].name) if self._inputs else ""
-        self._layout: Layout | None = None
-        self._image_layout: ImageLayout | None = None
+        self._layout: Layout | None
+        self._image_layout: ImageLayout | None
         try:
-            self.card = card if card is not None else self._inspect()
-            if card is not None:
+            if card is None:
+                card = self._inspect()
+            else:
                 self._layout, self._image_layout = check_card(card, self._inputs, self._outputs)
         except PortError as error:
             raise self.error(str(error)) from None
+        self.card = card
         self.kind = "other" if self.card is None else self.card.kind
         self.name = printable((self.card.name if self.card else "") or path.stem, 80)
         self._opening = None
@@ -317,13 +319,12 @@ class Model:
         for port in (*self._inputs, *self._outputs):
             check_size(port)
         self.found = f": {self.ports[0]} → {self.ports[1]}"
-        probe = Probe(self._inputs, self._outputs, self._run, ModelError)
+        probe = Probe(self._inputs, self._outputs, self._run)
         try:
-            found = probe.inspect(self.path.stem)
+            card, self._layout, self._image_layout = probe.inspect(self.path.stem)
         except CardError as error:  # sizes that no card may have
             raise self.error(f"{str(error).replace('card ', 'inferred ', 1)}") from None
-        self._layout, self._image_layout = found.layout, found.image_layout
-        return found.card
+        return card
 
 
 def _read(path: Path) -> bytes:

@@ -213,10 +213,10 @@ def make_translator(
     constants = [constant("first", first), constant("second", second), constant("levels", np.float32(255)),
                  constant("black", np.float32(0))]  # fmt: skip
     if multiple > 1:
-        sides = {"kernel_shape": [multiple, multiple], "strides": [multiple, multiple]}
+        window = {"kernel_shape": [multiple, multiple], "strides": [multiple, multiple]}
         constants.append(constant("growth", np.array([1, 1, multiple, multiple], np.float32)))
         nodes[3:3] = [
-            helper.make_node("AveragePool", ["planes"], ["few"], **sides),
+            helper.make_node("AveragePool", ["planes"], ["few"], **window),
             helper.make_node("Resize", ["few", "", "growth"], ["blocks"], mode="nearest"),
         ]
         nodes[5].input[0] = "blocks"

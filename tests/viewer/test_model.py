@@ -204,13 +204,13 @@ def test_a_card_that_contradicts_its_graph(tmp_path: Path) -> None:
         refusal(make.make_generator(tmp_path / f"m{number}.onnx", **facts))
 
 
-@pytest.mark.parametrize("sides", [(8, 20_000), (100_000, 100_000)])
-def test_images_of_absurd_size_from_a_file_without_a_card(tmp_path: Path, sides: tuple[int, int]) -> None:
+@pytest.mark.parametrize("size", [(8, 20_000), (100_000, 100_000)])
+def test_images_of_absurd_size_from_a_file_without_a_card(tmp_path: Path, size: tuple[int, int]) -> None:
     nodes = [
         helper.make_node("ReduceSum", ["z"], ["sum"], keepdims=0),
         helper.make_node("Expand", ["sum", "shape"], ["out"]),
     ]
-    constants = [make.constant("shape", np.array([1, 3, *sides]))]
+    constants = [make.constant("shape", np.array([1, 3, *size]))]
     ports = [("z", "f32", ["n", 4])], [("out", "f32", ["a", "b", "c", "d"])]
     assert "expected" in refusal(make.write(tmp_path / "wide.onnx", make.make_graph(nodes, *ports, constants)))
 

@@ -40,7 +40,7 @@ class Layout:
     value_range: tuple[float, float] | None = None  # of float images; None: u8 levels
 
     @property
-    def sides(self) -> tuple[int, int, int]:
+    def image_size(self) -> tuple[int, int, int]:
         """Height, width and channels of an image, alpha left out."""
         size = dict(zip(self.axes, self.image_shape, strict=True))
         return size["h"], size["w"], min(size["c"], 3)
@@ -48,11 +48,10 @@ class Layout:
     def describe(self) -> str:
         """The layout in words."""
         shape = "x".join(map(str, self.image_shape))
-        values = "levels 0..255" if self.value_range is None else "values {:g}..{:g}".format(*self.value_range)
         batch = "any batch" if self.batch is None else f"batch of {self.batch}"
         if not self.batched_output:
             batch = "one image a run, no batch axis"
-        return f"images {self.axes} {shape}, {values}, {batch}"
+        return f"images {self.axes} {shape}, {_values(self.value_range)}, {batch}"
 
 
 @dataclass(frozen=True)
@@ -61,22 +60,25 @@ class ImageLayout:
 
     axes: str = "hwc"  # of the image that goes in: hwc or chw
     channels: int = 3  # of the same: 1 or 3
-    sides: tuple[int | None, int | None] = (None, None)  # height and width of the same; None: any
+    size: tuple[int | None, int | None] = (None, None)  # height and width of the same; None: any
     input_type: type[np.generic] = np.uint8
     input_range: tuple[float, float] | None = None  # of float images; None: u8 levels
     output: str = "translated"
     output_axes: str = "hwc"
     output_range: tuple[float, float] | None = None
     scale: int = 1  # output pixels an input pixel
-    multiple: int = 1  # sides must be multiples of this
+    multiple: int = 1  # of height and width
 
     def describe(self) -> str:
         """The layout in words."""
-        height, width = ("any" if side is None else str(side) for side in self.sides)
-        size = "any size" if self.sides == (None, None) else f"{width}x{height} pixels"
-        values = "levels 0..255" if self.input_range is None else "values {:g}..{:g}".format(*self.input_range)
-        results = "levels 0..255" if self.output_range is None else "values {:g}..{:g}".format(*self.output_range)
-        return f"{self.axes}, {self.channels} channel(s), {size}, {values} → {self.output_axes}, {results}"
+        height, width = ("any" if side is None else str(side) for side in self.size)
+        size = "any size" if self.size == (None, None) else f"{width}x{height} pixels"
+        source = f"{self.axes}, {self.channels} channel(s), {size}, {_values(self.input_range)}"
+        return f"{source} → {self.output_axes}, {_values(self.output_range)}"
+
+
+def _values(value_range: tuple[float, float] | None) -> str:
+    return "levels 0..255" if value_range is None else "values {:g}..{:g}".format(*value_range)
 
 
 def image_input(port: Any) -> ImageLayout | None:
@@ -108,10 +110,9 @@ def find_scale(axes: str, shape: tuple[int, ...], height: int, width: int) -> in
 
 
 def is_image_port(port: Any) -> bool:
-    """Whether a declared shape has two sides: [n, c, h, w] or [n, h, w, c]; unknown sizes count as large."""
-    if len(port.shape) != 4:
-        return False
-    return sum(not isinstance(size, int) or size >= _SMALLEST_SIDE_PX for size in port.shape[1:]) >= 2
+    """Whether a declared shape has a height and a width: [n, c, h, w] or [n, h, w, c]; unknown sizes count as large."""
+    large = sum(not isinstance(size, int) or size >= _SMALLEST_SIDE_PX for size in port.shape[1:])
+    return len(port.shape) == 4 and large >= 2
 
 
 def latent_layout(port: Any) -> Layout | None:

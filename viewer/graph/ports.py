@@ -80,7 +80,7 @@ def _image_layout(card: Card, graph: Any) -> ImageLayout:
     height, width = (side if isinstance(side, int) else None for side in graph.shape[1:3])
     return ImageLayout(
         channels=channels,
-        sides=(height, width),
+        size=(height, width),
         output=card.output.name,
         scale=card.scale,
         multiple=card.multiple if height is None else 1,
