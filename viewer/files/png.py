@@ -27,14 +27,7 @@ _HEADER_END: Final = len(PNG_SIGNATURE) + 25  # the IHDR chunk comes first and i
 
 def fit(image: Image, height: int, width: int, nearest: bool = False) -> Image:
     """The middle of an image, cut to the proportions and scaled to the size wanted; ``nearest``: no new colours."""
-    factor = min(image.shape[0] / height, image.shape[1] / width)
-    cut_height = min(max(round(height * factor), 1), image.shape[0])
-    cut_width = min(max(round(width * factor), 1), image.shape[1])
-    top, left = (image.shape[0] - cut_height) // 2, (image.shape[1] - cut_width) // 2
-    middle = np.ascontiguousarray(image[top : top + cut_height, left : left + cut_width])
-    if nearest:
-        return np.asarray(cv2.resize(middle, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
-    return resize(middle, height, width)
+    return np.ascontiguousarray(images.centre(image, height, width, resize_nearest if nearest else resize))
 
 
 def resize(image: Image, height: int, width: int) -> Image:
@@ -43,6 +36,11 @@ def resize(image: Image, height: int, width: int) -> Image:
         return image
     method = cv2.INTER_AREA if height < image.shape[0] else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, (width, height), interpolation=method), np.uint8)
+
+
+def resize_nearest(image: Image, height: int, width: int) -> Image:
+    """The image at another size, with no new colours."""
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
 def encode_png(image: NDArray[np.uint8], recipe: Mapping[str, Any]) -> bytes:

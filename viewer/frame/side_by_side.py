@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Final
 
-import cv2
 import numpy as np
 
+from trainer.contract.images import resize
+from viewer.files.png import resize_nearest
 from viewer.frame.area import Area, fitting_side
-from viewer.frame.plots import enlarged, mark, put
+from viewer.frame.plots import mark, put
 from viewer.render import PAPER, Image
 
 GAP: Final = 8  # pixels round every image
@@ -41,6 +42,5 @@ def row(images: Sequence[Image], side: int, chosen: int = -1) -> Image:
 def sharp(image: Image, height: int, width: int) -> Image:
     """The image at another size; a whole number of times larger, its pixels stay squares."""
     rows, columns = image.shape[:2]
-    if height % rows == 0 and width % columns == 0:
-        return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
-    return enlarged(image, height, width)
+    whole = height % rows == 0 and width % columns == 0
+    return resize_nearest(image, height, width) if whole else np.asarray(resize(image, height, width), np.uint8)
