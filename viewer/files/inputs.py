@@ -17,7 +17,6 @@ from PIL import Image as Pillow
 from trainer.contract import images
 from trainer.contract.errors import ImageError
 from trainer.contract.headers import MOST_PIXELS, read_header
-from trainer.contract.text import printable
 from viewer.files.png import Image, naming
 
 SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
@@ -52,11 +51,11 @@ def find_photos(words: Sequence[str]) -> list[Path]:
             below = [one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES and one.is_file()]
             files = [one for one in below if not any(part.startswith(".") for part in one.relative_to(path).parts)]
             if not files:
-                raise ImageError(f"{printable(word)}: found no images in this folder ({' '.join(SUFFIXES)})")
+                raise ImageError(f"{word}: found no images in this folder ({' '.join(SUFFIXES)})")
         elif not path.exists() and glob.has_magic(word):
             files = [one for one in map(Path, glob.glob(word, recursive=True)) if not one.is_dir()]  # noqa: PTH207
             if not files:
-                raise ImageError(f"{printable(word)}: no file matches this pattern")
+                raise ImageError(f"{word}: no file matches this pattern")
         else:
             files = [path]
         found |= dict.fromkeys(sorted(files, key=_natural))
