@@ -58,7 +58,7 @@ def cat_sized_path(model_folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def edges_path(model_folder: Path) -> Path:
-    """A translator of edges, whose sides are multiples of 8, trained at 48x64."""
+    """A translator of edges, whose height and width are multiples of 8, trained at 48x64."""
     condition = {"kind": "edges", "sigma": 0.33, "blur": 3, "size": [48, 64]}
     return make_translator(model_folder / "edges.onnx", multiple=8, condition=condition)
 

@@ -193,7 +193,7 @@ def test_newer_schema_and_unknown_keys(tmp_path: Path) -> None:
 
 
 def test_a_card_that_contradicts_its_graph(tmp_path: Path) -> None:
-    for number, facts in enumerate(
+    for number, fields in enumerate(
         (
             {"latent": Latent(size=5), "inputs": (Port(name="latent", dtype="f32", shape=(None, 5)),)},
             {"image_size": (64, 64)},
@@ -201,7 +201,7 @@ def test_a_card_that_contradicts_its_graph(tmp_path: Path) -> None:
             {"output": Port(name="image", dtype="u8", shape=(None, 16, 16))},
         )
     ):
-        refusal(make.make_generator(tmp_path / f"m{number}.onnx", **facts))
+        refusal(make.make_generator(tmp_path / f"m{number}.onnx", **fields))
 
 
 @pytest.mark.parametrize("size", [(8, 20_000), (100_000, 100_000)])
