@@ -1,7 +1,6 @@
-"""The loop that joins a session and a display.
+"""Run a session on a display: ``run_live`` where a person watches, ``run_scripted`` where nobody does.
 
-There are two: ``run_live`` where a person watches, and ``run_scripted`` where nobody does; there every image is
-waited for, so that the same script gives the same frames.
+``run_scripted`` waits for every image, so that the same script gives the same frames.
 """
 
 import contextlib
@@ -29,7 +28,7 @@ def show(
 ) -> None:
     """Open the display, run a session on it to its end, and close both.
 
-    ``record``: a file that gets every frame. ``script``: keys that press themselves. Raises ``ViewerError``.
+    ``record``: a file that gets every frame. ``script``: scripted keys. Raises ``ViewerError``.
     """
     try:
         opened = open_display(
@@ -52,9 +51,9 @@ def show(
 
 
 def run_live(session: Session[Any, Any, Any], display: Display, script: Sequence[Event] = (), frames: int = 0) -> None:
-    """Show a session to a person until it is quit, or after so many frames of a walk, and what is to be saved is.
+    """Show a session to a person until it is quit, or for so many frames of a walk; then wait for what is being saved.
 
-    ``script``: keys that press themselves, each when the image of the one before is seen. Raises ``DisplayError``.
+    ``script``: keys, each pressed when the image of the one before is seen. Raises ``DisplayError``.
     """
     _watch(session, display, script, frames)
     _finish_saving(session, display)
@@ -96,7 +95,7 @@ def _watch(session: Session[Any, Any, Any], display: Display, script: Sequence[E
 
 
 def _finish_saving(session: Session[Any, Any, Any], display: Display) -> None:
-    """Wait for what was asked to be saved; QUIT once more gives it up. Raises ``ImageError`` where that fails."""
+    """Wait for what is being saved; QUIT once more gives up. Raises ``ImageError`` where an image is lost."""
     lost, said, watched = len(session.lost), 0, True
     session.pump(time.monotonic())
     while count := session.unsaved:

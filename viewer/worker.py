@@ -1,7 +1,7 @@
-"""Work off the thread that shows and listens.
+"""Threads beside the one that shows frames and listens to keys: one computes images, one saves them.
 
-The latest request wins: one that has not begun is dropped when a newer one comes, and one that has begun is left at the
-next part. Every result carries the request that it belongs to, so that old images never replace new ones.
+Of requests for images the latest wins: one that has not begun is dropped when a newer one comes, and one that has begun
+ends at its next part. Every result carries its request, so that old images never replace new ones.
 """
 
 import atexit

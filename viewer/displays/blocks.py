@@ -1,4 +1,4 @@
-"""Images from coloured half blocks: two pixels a character cell, and only cells that changed are written."""
+"""Draw images with coloured half blocks: two pixels a character cell. Only cells that changed are written."""
 
 from typing import Final
 
@@ -12,7 +12,7 @@ _NEAREST: Final = np.abs(np.arange(256)[:, None] - _CUBE).argmin(axis=1)  # [256
 
 
 class Painter:
-    """Remembers what is on the screen. ``true_colour``: 24 bits a colour, else the 256 of xterm."""
+    """Keeps what is on the screen. ``true_colour``: 24 bits a colour, else the 256 of xterm."""
 
     def __init__(self, true_colour: bool) -> None:
         self._true_colour = true_colour

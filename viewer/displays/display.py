@@ -1,4 +1,4 @@
-"""What every display is: three methods, so that the application does not know which one it has."""
+"""The protocol of displays."""
 
 from typing import Protocol
 
@@ -14,7 +14,7 @@ class DisplayError(ViewerError):
 
 
 class Display(Protocol):
-    """Something that shows frames and hands over what the person did."""
+    """Shows frames, and returns what the person did."""
 
     interactive: bool  # whether a person watches; False: the application runs on a virtual clock
     coarse: bool  # whether small letters cannot be read on it, so that words belong into the title alone

@@ -1,4 +1,4 @@
-"""Writes what is shown to a file: .png (the last frame), .gif, .webp or .mp4.
+"""Record what is shown to a file: .png (the last frame), .gif, .webp or .mp4.
 
 Frames are encoded as they come, so that a long recording takes disk and not memory: OpenCV and Pillow encode single
 images, and the animated containers are put together here. GIF: https://www.w3.org/Graphics/GIF/spec-gif89a.txt

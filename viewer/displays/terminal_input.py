@@ -1,4 +1,4 @@
-"""Bytes from a terminal → events. Knows no terminal: bytes go in as they come, in pieces of any size."""
+"""Decode the bytes that a terminal sends into events."""
 
 import re
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class Reply:
 
 
 class Parser:
-    """Takes bytes, gives events; keeps what is not yet complete. Whatever it does not know is nothing."""
+    """Bytes in, in pieces of any size, events out. What it does not know is ignored."""
 
     def __init__(self) -> None:
         self._pending = b""
@@ -102,7 +102,7 @@ class Parser:
         return found
 
     def flush(self) -> list[Event | Mouse | Reply]:
-        """Nothing more came: a lone escape was the key, and half a sequence is nothing."""
+        """What is kept, where nothing more comes: a lone escape is the key, half a sequence is dropped."""
         escape = self.lone_escape
         self._pending = b""
         return [NAMES["esc"]] if escape else []

@@ -1,4 +1,4 @@
-"""Images that go into a translator: found by names, folders and patterns, read with all that a file may hold."""
+"""Find image files by names, folders and patterns, and read them with their alpha and colour profile."""
 
 import contextlib
 import glob
@@ -26,12 +26,12 @@ _ORIENTATION: Final = 0x0112  # EXIF tag
 
 @dataclass(frozen=True)
 class Photo:
-    """An image as people see it, and what a file of it says besides."""
+    """What an image file holds."""
 
     image: Image  # [h, w, 3] BGR, upright
     alpha: NDArray[np.uint8] | None = None  # [h, w]; None: opaque
-    grey: bool = False  # it came without colours
-    notes: tuple[str, ...] = ()  # what could not stay as it was
+    grey: bool = False  # stored without colours
+    notes: tuple[str, ...] = ()  # what had to be converted
     profile: bytes = b""  # ICC, of its colours
 
     def on_white(self) -> Image:
@@ -42,8 +42,11 @@ class Photo:
 
 
 def find_photos(words: Sequence[str]) -> list[Path]:
-    """The files that are meant: files themselves, images in and below folders, patterns; each once, in the order of
-    the words, and within a word by name, 2 before 10. Raises ``ImageError`` for a word that means nothing."""
+    """The files that words name: files, images in and below folders, and those that match patterns.
+
+    Each is there once, in the order of the words, and within a word by name, 2 before 10. Raises ``ImageError`` for a
+    folder or pattern without files.
+    """
     found: dict[Path, None] = {}
     for word in words:
         path = Path(word)

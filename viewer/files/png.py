@@ -1,4 +1,4 @@
-"""Images on disk: read one, save one with the recipe that it was made from, read the recipe back.
+"""Save images as PNG files with the recipe that they were made from, and read the recipe back.
 
 A recipe is a JSON value in a text chunk of the PNG (Portable Network Graphics specification, 11.3.3). Saving never
 overwrites: names are numbered, and what is there under a name is whole.
@@ -132,7 +132,7 @@ def read_bytes(path: Path) -> bytes:
 
 @contextlib.contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Raise ``ImageError`` with the name of the file, for ``Unreadable``."""
+    """Turn ``Unreadable`` into ``ImageError`` with the name of the file."""
     try:
         yield
     except Unreadable as error:

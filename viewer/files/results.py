@@ -1,4 +1,4 @@
-"""Results on disk: encoded with what a file of theirs carries, written whole or not at all, and over nothing."""
+"""Encode results as image files, and write them: whole or not at all, and never over another file."""
 
 import contextlib
 import os
@@ -24,8 +24,10 @@ _MOST_NAMES: Final = 10_000
 
 
 def encode(result: Image, photo: Photo, suffix: str, recipe: Mapping[str, Any]) -> bytes:
-    """A result u8 [h, w, 3] BGR as a file's bytes: grey where its photo was, with the photo's alpha, enlarged, and the
-    profile of its colours; the recipe and the profile are for PNG. Raises ``ImageError``."""
+    """A result u8 [h, w, 3] BGR as the bytes of a file: grey where its photo was, with the photo's alpha, enlarged.
+
+    PNG files carry the recipe and the photo's colour profile too. Raises ``ImageError``.
+    """
     pixels: Any = result
     if photo.alpha is not None:
         if suffix in _WITHOUT_ALPHA:
@@ -71,7 +73,7 @@ def write_new(path: Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def errors_of(path: Path) -> Iterator[None]:
-    """What goes wrong with a file that is written, as a ``ImageError``."""
+    """Turn the errors of writing a file into ``ImageError``."""
     try:
         yield
     except FileExistsError:

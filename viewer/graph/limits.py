@@ -1,8 +1,8 @@
 """Limits on the memory and time that a model may take: files come from anywhere.
 
-Memory is bound by onnxruntime's own allocator, on every system, and on Linux by the kernel as well, for the whole
-process: there even what escapes that allocator fails as any allocation may, long before the machine suffers. Time is
-bound by doing the work in a thread of its own, which is left behind when it takes too long.
+onnxruntime's allocator limits memory on every system; on Linux the kernel limits that of the whole process too, so
+that other allocations fail before the machine runs out. Time is limited by running the work in a thread, which is left
+behind when it takes too long.
 """
 
 import contextlib
@@ -75,7 +75,7 @@ def limits(memory: int = 0, seconds: float = 0.0) -> Iterator[None]:
 def finish(work: Callable[[], Result], seconds: float, stop: Callable[[], None]) -> Result:
     """Run ``work`` in a thread and return its result. Raises what it raises, or ``Overdue`` after ``seconds``.
 
-    Counted are seconds in which this process had the processor, so that a busy machine makes no model hostile.
+    Only seconds in which this process had the processor count: on a busy machine a model may take longer.
     ``stop``: asks the work to end; where it does not, its thread goes on until the process ends.
     """
     outcome: list[tuple[Result | None, BaseException | None]] = []

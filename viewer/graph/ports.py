@@ -1,4 +1,4 @@
-"""The inputs and outputs that a graph declares: in words, and compared with its card."""
+"""Describe the inputs and outputs that a graph declares, and compare them with its card."""
 
 import math
 from collections.abc import Sequence

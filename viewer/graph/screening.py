@@ -1,9 +1,9 @@
 """Check the bytes of an ONNX file before onnxruntime reads it, and refuse what no honest model needs.
 
-What is refused: anything but a whole protocol buffer; weights kept in other files, wherever those are; sizes that the
-file has no data for, and sparse weights that would become huge; operators of nobody's or somebody's own domain;
-branches nested beyond reason; functions that call themselves, or grow beyond reason when they are written out. What a
-graph computes cannot be seen in its bytes: that is what ``viewer.graph.limits`` is for.
+Refused are: anything but a whole protocol buffer; weights in other files; sizes that the file has no data for, and
+sparse weights that would become huge; operators of unknown domains; branches nested too deep; functions that call
+themselves, or grow too large when they are written out. What a graph computes cannot be seen in its bytes:
+``viewer.graph.limits`` bounds that.
 
 Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 """
@@ -184,7 +184,9 @@ class _Screening:
             for called in each:
                 domain, operator, _ = called
                 if called not in functions and (domain not in _DOMAINS or operator in _STRANGERS):
-                    raise ScreeningError(f"operator {_words(called)} is nobody's that this program knows")
+                    raise ScreeningError(
+                        f"operator {_words(called)} is unknown, expected those of ONNX and onnxruntime"
+                    )
         sizes: dict[Called, int] = {}
 
         def written_out(own: _Calls, path: tuple[Called, ...]) -> int:
