@@ -186,14 +186,15 @@ def _parse_mouse(part: str, name: str, numbers: list[str]) -> list[Event]:
         places = _places([numbers[0].removeprefix("-"), *numbers[1:]])
         if len(places) not in (1, 3) or places[0] > _MOST_NOTCHES:
             raise ValueError(f"key {part!r} in the script, expected wheel:N or wheel:N:X:Y, N at most {_MOST_NOTCHES}")
-        return [Event(action, *places[1:])] * places[0]
+        x, y = places[1:] or (-1, -1)
+        return [Event(action, x, y)] * places[0]
     drags, places = name in _DRAGS, _places(numbers)
     if len(places) % 2 or len(places) < 4 if drags else len(places) != 2:
         expected = "X1:Y1:X2:Y2" if drags else "X:Y"
         raise ValueError(f"key {part!r} in the script, expected {name}:{expected} with whole frame pixels")
-    if not drags:
-        return [Event(_POINT_AT[name], *places)]
     points = list(zip(places[::2], places[1::2], strict=True))
+    if not drags:
+        return [Event(_POINT_AT[name], *points[0])]
     down, along, up = _DRAGS[name]
     return [Event(down, *points[0]), *(Event(along, *point) for point in points[1:]), Event(up, *points[-1])]
 

@@ -6,32 +6,11 @@ A recorder is a display too, around another one.
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from viewer.displays.display import Display, DisplayError
-from viewer.keys import Action, Event
+from viewer.displays.display import Display, DisplayError, NoDisplay
 
 __all__ = ["Display", "DisplayError", "open_display"]
 
 Choice = Literal["auto", "window", "terminal", "none"]
-
-
-class NoDisplay:
-    """Shows nothing, and quits when asked for a key."""
-
-    interactive = False
-    coarse = False
-
-    def show(self, frame: NDArray[np.uint8], title: str) -> None:
-        """Nothing to show on."""
-
-    def poll(self, seconds: float) -> Event | None:
-        """QUIT, at once."""
-        return Event(Action.QUIT)
-
-    def close(self) -> None:
-        """Nothing to give back."""
 
 
 def open_display(

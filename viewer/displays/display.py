@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.contract.errors import ViewerError
-from viewer.keys import Event
+from viewer.keys import Action, Event
 
 
 class DisplayError(ViewerError):
@@ -27,3 +27,20 @@ class Display(Protocol):
 
     def close(self) -> None:
         """Give everything back; may be called twice. Raises ``DisplayError`` where a recording is lost."""
+
+
+class NoDisplay:
+    """Shows nothing, and quits when asked for a key."""
+
+    interactive = False
+    coarse = False
+
+    def show(self, frame: NDArray[np.uint8], title: str) -> None:
+        """Nothing to show on."""
+
+    def poll(self, seconds: float) -> Event | None:
+        """QUIT, at once."""
+        return Event(Action.QUIT)
+
+    def close(self) -> None:
+        """Nothing to give back."""

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from viewer.displays.display import Display, DisplayError
+from viewer.displays.display import Display, DisplayError, NoDisplay
 
 _WEBP_QUALITY: Final = 90
 
@@ -205,7 +205,7 @@ class Recorder:
     cannot be written to, before that, and from every method where the disk fails.
     """
 
-    def __init__(self, path: Path, delay_ms: int, open_within: Callable[[], Display]) -> None:
+    def __init__(self, path: Path, delay_ms: int, open_within: Callable[[], Display] = NoDisplay) -> None:
         encoder = _ENCODERS.get(path.suffix.lower())
         if encoder is None:
             raise DisplayError(f"--record is {path}, expected a file that ends in {', '.join(_ENCODERS)}")

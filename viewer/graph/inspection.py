@@ -162,32 +162,14 @@ def find_value_range(values: NDArray[Any]) -> tuple[float, float]:
     return (-1.0, 1.0) if low < -0.05 else (0.0, 1.0)
 
 
-def inferred_card(
-    kind: str,
-    name: str,
-    latent_size: int = 1,
-    image_size: tuple[int, int] | None = None,
-    channels: int = 3,
-    layout: ImageLayout | None = None,
-) -> Card:
-    """A card for a file without one, as far as inspection tells."""
+def inferred_card(kind: str, name: str, latent_size: int = 1, **known: Any) -> Card:
+    """A card for a file without one. ``known``: fields of the card, as far as inspection tells."""
     described = KINDS[kind]
-    height, width = image_size or (None, None)
+    height, width = known.get("image_size", (None, None))
     sizes = {"n": None, "h": height, "w": width, "c": 3, "d": latent_size}
     source, target = (
         Port(name=port.name, dtype=port.dtype, shape=tuple(sizes[axis] for axis in port.axes))
         for port in (described.inputs[0], described.output)
     )
-    return Card(
-        kind=kind,
-        family="",
-        name=name,
-        inputs=(source,),
-        output=target,
-        image_size=image_size,
-        channels=channels,
-        latent=Latent(size=latent_size) if described.needs_latent else None,
-        input_channels=0 if layout is None else layout.channels,
-        scale=1 if layout is None else layout.scale,
-        multiple=1 if layout is None else layout.multiple,
-    )
+    latent = Latent(size=latent_size) if described.needs_latent else None
+    return Card(kind=kind, family="", name=name, inputs=(source,), output=target, latent=latent, **known)

@@ -58,7 +58,10 @@ class Probe:
             if not any(is_image_port(port) for port in self._outputs):
                 return inferred_card("encoder", name), None, None
             images = self._images()
-            return inferred_card("translator", name, layout=images), None, images
+            if images is None:
+                return inferred_card("translator", name), None, None
+            sizes = {"input_channels": images.channels, "scale": images.scale, "multiple": images.multiple}
+            return inferred_card("translator", name, **sizes), None, images
         latent = latent_layout(self._inputs[0])
         if latent is not None:
             for port in self._outputs:
@@ -66,7 +69,8 @@ class Probe:
                 if layout is not None:
                     height, width, channels = layout.image_size
                     size = math.prod(layout.latent_shape)
-                    return inferred_card("generator", name, size, (height, width), channels), layout, None
+                    card = inferred_card("generator", name, size, image_size=(height, width), channels=channels)
+                    return card, layout, None
         return None, None, None
 
     def _generator(self, layout: Layout) -> Layout | None:

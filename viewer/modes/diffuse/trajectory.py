@@ -69,6 +69,6 @@ def animation(frames: Sequence[Images], columns: int) -> bytes:
         for images in [*frames, *[frames[-1]] * (_LAST_MS // _DELAY_MS)]:
             image = render.blank(sheet)
             render.place(image, sheet, 0, images)
-            recorder.add(image)
+            recorder.show(image, "")
         recorder.close()
         return path.read_bytes()
