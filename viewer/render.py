@@ -84,7 +84,7 @@ def draw_strip(width: int, status: Sequence[str], message: Sequence[str], tone: 
         status = _fitting(status, room)
         message = _fitting(message, room - _length(status) - 2 * _SPACE) if status else ()
     else:
-        message = _fitting(message, room) or (shortened(message[0], room),)
+        message = _fitting(message, room) or (fitted(message[0], room),)
         status = _fitting(status, room - _length(message) - 2 * _SPACE)
     _write(strip, _MARGIN, status, TONES["status"])
     _write(strip, max(width - _MARGIN - _length(message), _MARGIN), message, TONES[tone])
@@ -106,8 +106,10 @@ def _fitting(pieces: Sequence[str], room: int) -> tuple[str, ...]:
     return tuple(pieces[:count])
 
 
-def shortened(text: str, room: int) -> str:
+def fitted(text: str, room: int) -> str:
     """As much of the text as fits into so many pixels, two dots for the rest."""
+    if text_width(text) <= room:
+        return text
     while len(text) > 1 and text_width(text + "..") > room:
         text = text[:-1]
     return text + ".."

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from trainer.contract.images import resize
 from viewer.frame.area import Area, fitting_side
-from viewer.render import CURSOR, FONT, FONT_SCALE, INK, PAPER, TONES, Image, outline, shortened, text_width
+from viewer.render import CURSOR, FONT, FONT_SCALE, INK, PAPER, TONES, Image, fitted, outline, text_width
 
 Colour = tuple[int, int, int]  # blue, green, red
 Anchor = Literal["left", "middle", "right"]
@@ -50,11 +50,6 @@ def write(image: Image, x: float, y: float, text: str, colour: Colour = TEXT, an
 def two_digits(value: float) -> str:
     """A coordinate with two digits; nothing is no less than 0."""
     return f"{round(value, 2) + 0.0:.2f}"
-
-
-def fitted(text: str, room: int) -> str:
-    """As much of a text as fits into so many pixels."""
-    return text if text_width(text) <= room else shortened(text, room)
 
 
 def blank(height: int, width: int) -> Image:
@@ -162,13 +157,10 @@ def dots(image: Image, area: Area, places: Pixels, colours: Sequence[Colour], ra
 
 def ring(image: Image, area: Area, place: Pixels, radius: float = 7) -> None:
     """A ring round a point [1, 2], that shows on anything."""
-    plot = view(image, area)
     x, y = place[0] - (area.left, area.top)
     if -radius <= x < area.width + radius and -radius <= y < area.height + radius:
         for thickness, colour in ((4, INK), (2, CURSOR)):
-            centre = round(x * 2**_FRACTION_BITS), round(y * 2**_FRACTION_BITS)
-            size = round(radius * 2**_FRACTION_BITS)
-            cv2.circle(plot, centre, size, colour, thickness, cv2.LINE_AA, _FRACTION_BITS)
+            _circle(view(image, area), x, y, radius, colour, thickness)
 
 
 def path(image: Image, area: Area, places: Pixels, chosen: int) -> None:
@@ -178,19 +170,20 @@ def path(image: Image, area: Area, places: Pixels, chosen: int) -> None:
     for thickness, colour in ((5, INK), (2, CURSOR)):
         cv2.polylines(plot, [corners], False, colour, thickness, cv2.LINE_AA, _FRACTION_BITS)
     for x, y in inside:
-        _disc(plot, x, y, 4.5, INK)
-        _disc(plot, x, y, 3, CURSOR)
+        _circle(plot, x, y, 4.5, INK)
+        _circle(plot, x, y, 3, CURSOR)
     for name, (x, y) in zip("AB", (places[0], places[-1]), strict=True):
         if area.left - 1 <= x <= area.right and area.top - 1 <= y <= area.bottom:
-            _disc(image, x, y, 10, INK)
-            _disc(image, x, y, 8.5, CURSOR)
+            _circle(image, x, y, 10, INK)
+            _circle(image, x, y, 8.5, CURSOR)
             write(image, x + 1, y, name, INK, "middle")
     ring(image, area, places[chosen : chosen + 1], 12 if chosen in (0, len(places) - 1) else 7)
 
 
-def _disc(plot: Image, x: float, y: float, radius: float, colour: Colour) -> None:
-    fine = 2**_FRACTION_BITS
-    cv2.circle(plot, (round(x * fine), round(y * fine)), round(radius * fine), colour, -1, cv2.LINE_AA, _FRACTION_BITS)
+def _circle(plot: Image, x: float, y: float, radius: float, colour: Colour, thickness: int = -1) -> None:
+    """Of this thickness in pixels; -1: filled."""
+    centre, size = (round(x * 2**_FRACTION_BITS), round(y * 2**_FRACTION_BITS)), round(radius * 2**_FRACTION_BITS)
+    cv2.circle(plot, centre, size, colour, thickness, cv2.LINE_AA, _FRACTION_BITS)
 
 
 def frame_round(image: Image, area: Area, colour: Colour = FAINT) -> None:
@@ -211,7 +204,7 @@ def legend(image: Image, area: Area, entries: Sequence[tuple[str, Colour]]) -> N
     for number, (name, colour) in enumerate(shown):
         column, row = divmod(number, max(area.height // height, 1))
         x, y = area.left + column * (area.width // columns), area.top + row * height + height // 2
-        _disc(image, x + 6, y, 5, colour)
+        _circle(image, x + 6, y, 5, colour)
         write(image, x + 19, y, fitted(name, area.width // columns - 24))
 
 
