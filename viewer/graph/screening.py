@@ -55,19 +55,15 @@ class ScreeningError(ValueError):
 def screen(data: bytes) -> None:
     """Look over the bytes of an ONNX file. Raises ``ScreeningError``."""
     try:
-        _Screening(data).model()
+        _Screening(data, _MOST_FIELDS).model()
     except WireError as error:
         raise ScreeningError(f"not an ONNX model, or not a whole one: {error}") from None
 
 
-class _Screening:
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._reader = Reader(data, _MOST_FIELDS)
-
+class _Screening(Reader):
     def model(self) -> None:
         graphs, calls, functions = 0, _Calls(), {}
-        for number, span in self._messages((0, len(self._data))):
+        for number, span in self._messages((0, len(self.data))):
             if number == _GRAPH:
                 graphs += 1
                 self._graph(span, calls, 0)
@@ -86,7 +82,7 @@ class _Screening:
 
     def _messages(self, span: Span) -> Iterator[tuple[int, Span]]:
         """The messages and texts among the fields of a message, by the numbers of the fields."""
-        for number, kind, _, start, end in self._reader.fields(*span):
+        for number, kind, _, start, end in self.fields(*span):
             if kind == BYTES:
                 yield number, (start, end)
 
@@ -136,9 +132,9 @@ class _Screening:
 
     def _sparse(self, span: Span) -> None:
         dims: list[int] = []
-        for number, kind, value, start, end in self._reader.fields(*span):
+        for number, kind, value, start, end in self.fields(*span):
             if number == _SPARSE_DIMS:
-                dims += [value] if kind == VARINT else self._reader.varints(start, end)
+                dims += [value] if kind == VARINT else self.varints(start, end)
             elif kind == BYTES and number in (_SPARSE_VALUES, _SPARSE_PLACES):
                 self._tensor((start, end))
         if math.prod(dims[:_MOST_AXES]) > _LARGEST_SPARSE or len(dims) > _MOST_AXES:
@@ -148,9 +144,9 @@ class _Screening:
         """Weights: here, and as many as they say."""
         dims: list[int] = []
         name, place, elsewhere, size, texts = "", "", False, 0, 0
-        for number, kind, value, start, end in self._reader.fields(*span):
+        for number, kind, value, start, end in self.fields(*span):
             if number == _DIMS:
-                dims += [value] if kind == VARINT else self._reader.varints(start, end)
+                dims += [value] if kind == VARINT else self.varints(start, end)
             elif number == _LOCATION:
                 elsewhere = elsewhere or value != 0
             elif number == _ELSEWHERE:
@@ -176,7 +172,7 @@ class _Screening:
         return entry.get(2, "") if entry.get(1) == "location" else ""
 
     def _text(self, start: int, end: int) -> str:
-        return self._data[start : min(end, start + 1000)].decode("utf-8", "replace")
+        return self.data[start : min(end, start + 1000)].decode("utf-8", "replace")
 
     def _check_calls(self, calls: _Calls, functions: dict[Called, _Calls]) -> None:
         """Every operator has to be one that onnxruntime brings, or a function of the file that ends somewhere."""
