@@ -1,4 +1,4 @@
-"""Read the recipe of a saved image, to go on from the state that it was saved in."""
+"""Back from a saved image to the state that it was saved in: what the modes share."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,10 +10,8 @@ from viewer.model import Model
 
 
 def recipe_by(path: Path, mode: str, kinds: Sequence[str], model: Model) -> tuple[dict[str, Any], str]:
-    """The recipe of an image that this model made in a mode, and the kind that follows the mode in it.
-
-    Raises ``ImageError``.
-    """
+    """The recipe of an image that this model made in a mode, and the word that follows the mode's. Raises
+    ``ImageError``."""
     recipe = read_recipe(path)
     word, _, kind = str(recipe.get("mode", "")).partition(" ")
     if word != mode or kind not in kinds:
@@ -23,9 +21,9 @@ def recipe_by(path: Path, mode: str, kinds: Sequence[str], model: Model) -> tupl
     return recipe, kind
 
 
-def number_of(path: Path, recipe: Mapping[str, Any], name: str, low: float, high: float, default: float = 0) -> float:
+def number_of(path: Path, facts: Mapping[str, Any], name: str, low: float, high: float, default: float = 0) -> float:
     """A number of a recipe within bounds. Raises ``ImageError``."""
-    value = recipe.get(name, default)
+    value = facts.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise ImageError(f"{path}: {name} is {value!r}, expected a number {low:g}..{high:g}")
     return value
