@@ -40,7 +40,7 @@ class Painter:
         fresh = np.ones(colours.shape, bool)
         fresh[1:] = colours[1:] != colours[:-1]
         parts = [
-            _move(rows, columns) * moved[:, None],
+            _join(b"\x1b[", (rows + 1, columns + 1), b"H") * moved[:, None],
             self._colour(colours[:, 0], b"38") * fresh[:, :1],
             self._colour(colours[:, 1], b"48") * fresh[:, 1:],
             np.broadcast_to(_BLOCK, (rows.size, _BLOCK.size)),
@@ -54,10 +54,6 @@ class Painter:
             channels = (codes >> 16, codes >> 8 & 255, codes & 255)
             return _join(b"\x1b[" + layer + b";2;", channels, b"m")
         return _join(b"\x1b[" + layer + b";5;", (codes,), b"m")
-
-
-def _move(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.uint8]:
-    return _join(b"\x1b[", (rows + 1, columns + 1), b"H")
 
 
 def _join(start: bytes, numbers: tuple[NDArray[np.int32] | NDArray[np.intp], ...], end: bytes) -> NDArray[np.uint8]:

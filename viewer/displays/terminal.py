@@ -9,7 +9,6 @@ import re
 import time
 import unicodedata
 from collections import deque
-from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -41,16 +40,6 @@ _TO_THE_EDGE: Final = (Action.DRAG, Action.RELEASE, Action.SECOND_DRAG, Action.S
 _CELL_ASPECT: Final = 2.0  # height over width of a character cell, where the terminal does not tell
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where the image is: all in character cells, rows in halves."""
-
-    left: int
-    top: float
-    width: int
-    height: float
-
-
 class Terminal:
     """Shows frames on the terminal. Raises ``DisplayError`` where standard input or output is none."""
 
@@ -68,7 +57,7 @@ class Terminal:
         self._title = ""
         self._drawn_title = ""
         self._size = (0, 0)
-        self._place = _Place(0, 0, 1, 1)
+        self._place = (0, 0, 1, 1.0)  # left, top, width and height of the image, in character cells
         self._kitty_image = 0  # number of the image on the screen
         try:
             self._protocol, true_colour = self._capabilities()
@@ -125,14 +114,13 @@ class Terminal:
         """With the pixel of the frame below the middle of the character cell."""
         if self._frame is None or not (self._motion or mouse.action is Action.CLICK):
             return None
-        height, width = self._frame.shape[:2]
-        across = (mouse.column + 0.5 - self._place.left) / self._place.width
-        down = (mouse.row + 0.5 - self._place.top) / self._place.height
+        left, top, width, height = self._place
+        across, down = (mouse.column + 0.5 - left) / width, (mouse.row + 0.5 - top) / height
         if mouse.action in _TO_THE_EDGE:
             across, down = min(max(across, 0.0), 1 - 1e-9), min(max(down, 0.0), 1 - 1e-9)
         if not (0 <= across < 1 and 0 <= down < 1):
             return None
-        return Event(mouse.action, int(across * width), int(down * height))
+        return Event(mouse.action, int(across * self._frame.shape[1]), int(down * self._frame.shape[0]))
 
     def _capabilities(self) -> tuple[str, bool]:
         """Which images the terminal has ("kitty", "iterm" or "") and whether it has 24-bit colours."""
@@ -180,17 +168,17 @@ class Terminal:
         step = 1 if self._protocol else 2
         across = min(columns, max(1, round(width * scale)))
         halves = min(rows * 2, max(step, round(height * scale / aspect * step) * (2 // step)))
-        self._place = _Place((columns - across) // 2, (rows * 2 - halves) // 4, across, halves / 2)
+        left, top = (columns - across) // 2, (rows * 2 - halves) // 4
+        self._place = left, top, across, halves / 2
         if not self._protocol:
             canvas = np.zeros((rows * 2, columns, 3), np.uint8)
-            top, left = int(self._place.top) * 2, self._place.left
-            canvas[top : top + halves, left : left + across] = resize(frame, halves, across)
+            canvas[top * 2 : top * 2 + halves, left : left + across] = resize(frame, halves, across)
             return self._painter.paint(canvas)
         most = across * (cell_width or 10), halves * (cell_height or 20) // 2
         if most[0] < width:  # no more pixels than the terminal has
             frame = resize(frame, most[1], most[0])
         encoded = base64.b64encode(cv2.imencode(".png", frame, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes())
-        move = f"\x1b[{int(self._place.top) + 1};{self._place.left + 1}H".encode()
+        move = f"\x1b[{top + 1};{left + 1}H".encode()
         if self._protocol == "kitty":
             return move + self._kitty(encoded, across, halves // 2)
         size = f"inline=1;width={across};height={halves // 2};preserveAspectRatio=0;doNotMoveCursor=1"
