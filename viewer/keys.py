@@ -63,9 +63,7 @@ _CHARACTERS: Final = {
     "s": Action.SAVE,
     "S": Action.SAVE_ALL,
     "i": Action.INTERPOLATE,
-    "I": Action.INTERPOLATE,
     "r": Action.RANDOM,
-    "R": Action.RANDOM,
     "+": Action.MORE,
     "=": Action.MORE,
     "-": Action.LESS,
@@ -122,7 +120,7 @@ _X11_KEYPAD_LAST: Final = 0xFFB9
 
 def decode_character(character: str) -> Event | None:
     """What typing a character means; ``None`` for control characters that mean nothing here."""
-    action = _CHARACTERS.get(character)
+    action = _CHARACTERS.get(character) or _CHARACTERS.get(character.lower())
     if action is not None:
         return Event(action)
     if character in "\r\n":

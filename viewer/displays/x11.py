@@ -104,7 +104,7 @@ class XKeys:
         wanted = title.encode()
         for window in self._candidates():
             if self._words(window, b"_NET_WM_PID")[:1] == [os.getpid()] and any(
-                self._property(window, name)[0] == wanted for name in _NAME_PROPERTIES
+                self._property(window, name) == wanted for name in _NAME_PROPERTIES
             ):
                 attributes = _Attributes()
                 self._x.XGetWindowAttributes(self._display, window, byref(attributes))
@@ -176,12 +176,12 @@ class XKeys:
 
     def _words(self, window: int, name: bytes) -> list[int]:
         """A property of 32-bit words; Xlib hands them out as C longs."""
-        data, count = self._property(window, name)
+        data = self._property(window, name)
         width = ctypes.sizeof(c_long)
-        return [int.from_bytes(data[i * width : (i + 1) * width], "little") for i in range(count)]
+        return memoryview(data[: len(data) // width * width]).cast("L").tolist()
 
-    def _property(self, window: int, name: bytes) -> tuple[bytes, int]:
-        """A window's property and the count of its items; empty where it has none."""
+    def _property(self, window: int, name: bytes) -> bytes:
+        """A window's property; empty where it has none."""
         atom = self._x.XInternAtom(self._display, name, 0)
         kind, width, count, left, data = c_ulong(), c_int(), c_ulong(), c_ulong(), c_void_p()
         failed = self._x.XGetWindowProperty(
@@ -189,11 +189,11 @@ class XKeys:
             byref(kind), byref(width), byref(count), byref(left), byref(data),
         )  # fmt: skip
         if failed or not data.value:
-            return b"", 0
+            return b""
         size = {8: 1, 16: 2, 32: ctypes.sizeof(c_long)}[width.value]
         value = ctypes.string_at(data.value, count.value * size)
         self._x.XFree(data)
-        return value, count.value
+        return value
 
 
 def _load() -> Any:
