@@ -5,6 +5,7 @@ overwrites: names are numbered, and what is there under a name is whole.
 """
 
 import contextlib
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -100,15 +101,11 @@ def save_numbered(folder: Path, stem: str, data: bytes, beside: Mapping[str, byt
         folder.mkdir(parents=True, exist_ok=True)
         taken = re.compile(re.escape(stem) + r"-(\d{1,9})(?:-\w+)?\.(?:png|gif)", re.IGNORECASE)
         numbers = (int(match[1]) for old in folder.iterdir() if (match := taken.fullmatch(old.name)))
-        number = max(numbers, default=0)
-        while True:
-            number += 1
+        for number in itertools.count(max(numbers, default=0) + 1):
             path = folder / f"{stem}-{number:04d}.png"
-            try:
+            with contextlib.suppress(FileExistsError):  # another viewer was quicker
                 write_new(path, data)
                 break
-            except FileExistsError:
-                continue  # another viewer was quicker
         written = [path]
         try:
             for name, more in (beside or {}).items():

@@ -1,4 +1,4 @@
-"""Images beside each other on a frame: pure functions on arrays."""
+"""Draw images beside each other onto a frame. Pure functions on arrays."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -23,11 +23,8 @@ def row(images: Sequence[Image], side: int, chosen: int = -1) -> Image:
     """
     height, width = images[-1].shape[:2]
     most = min((_ROOM[0] - GAP) // len(images) - GAP, _ROOM[1])
-    shown = fitting_side(side, most)
-    if height > width:
-        high, wide = shown, max(round(width * shown / height), 1)
-    else:
-        high, wide = max(round(height * shown / width), 1), shown
+    shown, longer = fitting_side(side, most), max(height, width)
+    high, wide = max(round(height * shown / longer), 1), max(round(width * shown / longer), 1)
     total = len(images) * (wide + GAP) + GAP
     frame = np.full((high + 2 * GAP, max(total, LEAST_WIDTH), 3), PAPER, np.uint8)
     left = GAP + (frame.shape[1] - total) // 2

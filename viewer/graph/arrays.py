@@ -13,7 +13,7 @@ from viewer.latents import Latents
 def latent_array(layout: Layout, latents: Latents) -> NDArray[Any]:
     """Latents [n, d] as a generator takes them; a fixed batch is filled up with copies of the last one."""
     if layout.batch is not None and len(latents) < layout.batch:
-        latents = np.concatenate([latents, np.repeat(latents[-1:], layout.batch - len(latents), axis=0)])
+        latents = np.pad(latents, ((0, layout.batch - len(latents)), (0, 0)), mode="edge")
     shape = (len(latents), *layout.latent_shape) if layout.batched_input else layout.latent_shape
     return np.ascontiguousarray(latents.reshape(shape).astype(layout.latent_type, copy=False))
 
