@@ -24,7 +24,7 @@ from viewer.graph.arrays import image_array, latent_array, read_image, read_imag
 from viewer.graph.inspection import ImageLayout, Layout, find_scale
 from viewer.graph.limits import GIB, Overdue, allowed_memory, finish, opening_seconds, run_seconds
 from viewer.graph.ports import PortError, check_card, check_size, describe
-from viewer.graph.probing import Probe
+from viewer.graph.probing import probe
 from viewer.graph.screening import ScreeningError, screen
 from viewer.latents import Latents
 
@@ -314,9 +314,8 @@ class Model:
         for port in (*self._inputs, *self._outputs):
             check_size(port)
         self.found = f": {self.ports[0]} → {self.ports[1]}"
-        probe = Probe(self._inputs, self._outputs, self._run)
         try:
-            card, self._layout, self._image_layout = probe.inspect(self.path.stem)
+            card, self._layout, self._image_layout = probe(self.path.stem, self._inputs, self._outputs, self._run)
         except CardError as error:  # sizes that no card may have
             raise self.error(f"{str(error).replace('card ', 'inferred ', 1)}") from None
         return card
