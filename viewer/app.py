@@ -55,11 +55,6 @@ def run_live(session: Session[Any, Any, Any], display: Display, script: Sequence
 
     ``script``: keys, each pressed when the image of the one before is seen. Raises ``DisplayError``.
     """
-    _watch(session, display, script, frames)
-    _finish_saving(session, display)
-
-
-def _watch(session: Session[Any, Any, Any], display: Display, script: Sequence[Event], frames: int) -> None:
     show_at = step_at = script_at = 0.0
     delay = DELAY_MS / 1000
     shown = 0
@@ -79,7 +74,7 @@ def _watch(session: Session[Any, Any, Any], display: Display, script: Sequence[E
             if shown == 1:
                 step_at = now + delay
             if frames and shown >= frames:
-                return
+                break
         wait = session.wait_seconds()
         if session.changed:
             wait = min(wait, show_at - now)
@@ -91,7 +86,8 @@ def _watch(session: Session[Any, Any, Any], display: Display, script: Sequence[E
         if event is None and keys and session.settled and time.monotonic() >= script_at:
             event, script_at = keys.popleft(), time.monotonic() + delay
         if event is not None and session.handle(event):
-            return
+            break
+    _finish_saving(session, display)
 
 
 def _finish_saving(session: Session[Any, Any, Any], display: Display) -> None:
