@@ -78,13 +78,14 @@ def finish(work: Callable[[], Result], seconds: float, stop: Callable[[], None])
     Only seconds in which this process had the processor count: on a busy machine a model may take longer.
     ``stop``: asks the work to end; where it does not, its thread goes on until the process ends.
     """
-    outcome: list[tuple[Result | None, BaseException | None]] = []
+    results: list[Result] = []
+    errors: list[BaseException] = []
 
     def run() -> None:
         try:
-            outcome.append((work(), None))
+            results.append(work())
         except BaseException as error:
-            outcome.append((None, error))
+            errors.append(error)
 
     thread = threading.Thread(target=run, name="model", daemon=True)
     wall, busy = time.monotonic(), time.process_time()
@@ -92,19 +93,17 @@ def finish(work: Callable[[], Result], seconds: float, stop: Callable[[], None])
         thread.start()
     except RuntimeError:  # out of memory
         raise MemoryError("cannot start a thread") from None
-    while True:
-        thread.join(_TICK_SECONDS)
-        if not thread.is_alive():
-            break
+    thread.join(_TICK_SECONDS)
+    while thread.is_alive():
         if min(time.monotonic() - wall, time.process_time() - busy) > seconds:
             stop()
             thread.join(_ENDING_SECONDS)
             left_behind(thread)
             raise Overdue(seconds)
-    result, error = outcome.pop()
-    if error is not None:
-        raise error
-    return result  # type: ignore[return-value]
+        thread.join(_TICK_SECONDS)
+    if errors:
+        raise errors.pop()
+    return results.pop()
 
 
 @contextlib.contextmanager
