@@ -9,7 +9,7 @@ import numpy as np
 from export.card import Card
 from export.kinds import KINDS
 from trainer.contract.text import printable
-from viewer.graph.inspection import ImageLayout, Layout
+from viewer.graph.layout import ImageLayout, Layout
 
 LARGEST_ARRAY: Final = 2**28  # numbers an input or output may declare for one image
 _TYPES: Final = {"f32": "tensor(float)", "i64": "tensor(int64)", "u8": "tensor(uint8)"}

@@ -1,13 +1,71 @@
-"""Convert images and latents to and from the arrays of a graph, in every layout that ``inspection`` finds."""
+"""How the arrays of a graph are arranged, and conversions of images and latents to and from them."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from viewer.graph.inspection import ImageLayout, Layout
 from viewer.latents import Latents
+
+_LARGEST_SCALE: Final = 16
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the arrays of a generator's graph are arranged."""
+
+    latent_shape: tuple[int, ...]  # of one latent, as the graph has it: (d,), (d, 1, 1), ...
+    latent_type: type[np.generic]
+    batched_input: bool = True
+    batch: int | None = None  # images a run; None: any number
+    output: str = "image"
+    batched_output: bool = True
+    axes: str = "hwc"  # of one image: hwc or chw
+    image_shape: tuple[int, ...] = ()  # of one image, along ``axes``
+    value_range: tuple[float, float] | None = None  # of float images; None: u8 levels
+
+    @property
+    def image_size(self) -> tuple[int, int, int]:
+        """Height, width and channels of an image, alpha left out."""
+        size = dict(zip(self.axes, self.image_shape, strict=True))
+        return size["h"], size["w"], min(size["c"], 3)
+
+    def describe(self) -> str:
+        """The layout in words."""
+        shape = "x".join(map(str, self.image_shape))
+        batch = "any batch" if self.batch is None else f"batch of {self.batch}"
+        if not self.batched_output:
+            batch = "one image a run, no batch axis"
+        return f"images {self.axes} {shape}, {_values(self.value_range)}, {batch}"
+
+
+@dataclass(frozen=True)
+class ImageLayout:
+    """How the arrays of a translator's graph are arranged: one image in, one out."""
+
+    axes: str = "hwc"  # of the image that goes in: hwc or chw
+    channels: int = 3  # of the same: 1 or 3
+    size: tuple[int | None, int | None] = (None, None)  # height and width of the same; None: any
+    input_type: type[np.generic] = np.uint8
+    input_range: tuple[float, float] | None = None  # of float images; None: u8 levels
+    output: str = "translated"
+    output_axes: str = "hwc"
+    output_range: tuple[float, float] | None = None
+    scale: int = 1  # output pixels an input pixel
+    multiple: int = 1  # of height and width
+
+    def describe(self) -> str:
+        """The layout in words."""
+        height, width = ("any" if side is None else str(side) for side in self.size)
+        size = "any size" if self.size == (None, None) else f"{width}x{height} pixels"
+        source = f"{self.axes}, {self.channels} channel(s), {size}, {_values(self.input_range)}"
+        return f"{source} → {self.output_axes}, {_values(self.output_range)}"
+
+
+def _values(value_range: tuple[float, float] | None) -> str:
+    return "levels 0..255" if value_range is None else "values {:g}..{:g}".format(*value_range)
 
 
 def latent_array(layout: Layout, latents: Latents) -> NDArray[Any]:
@@ -72,3 +130,13 @@ def _levels_of(values: NDArray[Any], value_range: tuple[float, float]) -> NDArra
     low, high = value_range
     scaled = (values.astype(np.float32) - low) * (255.0 / (high - low))
     return np.asarray(np.clip(np.nan_to_num(np.rint(scaled)), 0, 255))
+
+
+def find_scale(axes: str, shape: tuple[int, ...], height: int, width: int) -> int | None:
+    """How many times as high and wide an image [1, ...] of these axes is; ``None`` where it is no image."""
+    if len(shape) != 4 or shape[0] != 1:
+        return None
+    size = dict(zip(axes, shape[1:], strict=True))
+    scale = size["h"] // height
+    fits = (size["h"], size["w"]) == (scale * height, scale * width) and 1 <= scale <= _LARGEST_SCALE
+    return scale if fits and size["c"] in (1, 3) else None
