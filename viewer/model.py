@@ -20,7 +20,7 @@ from export.card import SEAL_KEY, Card, CardError, Latent, check_seal
 from export.kinds import KINDS
 from trainer.contract.errors import ViewerError
 from trainer.contract.text import printable
-from viewer.graph.inspection import inspect_graph
+from viewer.graph.inspection import infer
 from viewer.graph.layout import ImageLayout, Layout, find_scale, image_array, latent_array, read_image, read_images
 from viewer.graph.limits import GIB, Overdue, allowed_memory, finish, opening_seconds, run_seconds
 from viewer.graph.ports import PortError, check_card, check_size, describe
@@ -314,9 +314,7 @@ class Model:
             check_size(port)
         self.found = f": {self.ports[0]} → {self.ports[1]}"
         try:
-            card, self._layout, self._image_layout = inspect_graph(
-                self.path.stem, self._inputs, self._outputs, self._run
-            )
+            card, self._layout, self._image_layout = infer(self.path.stem, self._inputs, self._outputs, self._run)
         except CardError as error:  # sizes that no card may have
             raise self.error(f"{str(error).replace('card ', 'inferred ', 1)}") from None
         return card

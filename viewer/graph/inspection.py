@@ -35,7 +35,7 @@ Run = Callable[[Mapping[str, NDArray[Any]], str], NDArray[Any]]
 """Gives an output of some inputs, both by their names. May raise ``UserError``."""
 
 
-def inspect_graph(
+def infer(
     name: str, inputs: Sequence[Any], outputs: Sequence[Any], run: Run
 ) -> tuple[Card | None, Layout | None, ImageLayout | None]:
     """Infer what a graph without a card is: a card, the layout of a generator, and that of a translator.
