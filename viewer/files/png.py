@@ -19,7 +19,7 @@ from trainer.contract import images
 from trainer.contract.errors import ImageError
 from trainer.contract.files import write_new
 from trainer.contract.headers import Unreadable
-from trainer.contract.recipe import PNG_SIGNATURE, chunk, find_recipe, text_chunks
+from trainer.contract.recipe import PNG_SIGNATURE, find_recipe, text_chunks
 
 Image = NDArray[np.uint8]  # [h, w, 3] BGR
 
@@ -44,21 +44,16 @@ def resize_nearest(image: Image, height: int, width: int) -> Image:
     return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
-def encode_png(image: NDArray[np.uint8], recipe: Mapping[str, Any]) -> bytes:
+def encode_png(image: NDArray[np.uint8], recipe: Mapping[str, Any], chunks: bytes = b"") -> bytes:
     """An image [h, w], [h, w, 3] BGR or [h, w, 4] BGRA as the bytes of a PNG file that carries ``recipe`` (JSON-able).
 
-    Raises ``ImageError``.
+    ``chunks``: more of them, to go before the recipe. Raises ``ImageError``.
     """
     try:
         data = cv2.imencode(".png", image)[1]
     except cv2.error:
         raise ImageError(f"an image of {image.shape[1]}x{image.shape[0]} cannot be saved as PNG") from None
-    return b"".join((data[:_HEADER_END].data, text_chunks(recipe), data[_HEADER_END:].data))
-
-
-def add_chunk(data: bytes, kind: bytes, body: bytes) -> bytes:
-    """A PNG file with one chunk more, before its pixels."""
-    return data[:_HEADER_END] + chunk(kind, body) + data[_HEADER_END:]
+    return b"".join((data[:_HEADER_END].data, chunks, text_chunks(recipe), data[_HEADER_END:].data))
 
 
 def is_png(path: Path) -> bool:

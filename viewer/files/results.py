@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from trainer.contract import files
 from trainer.contract.errors import ImageError
+from trainer.contract.recipe import chunk
 from viewer.files.inputs import Photo
-from viewer.files.png import Image, add_chunk, encode_png
+from viewer.files.png import Image, encode_png
 
 SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 _WITHOUT_ALPHA: Final = (".jpg", ".jpeg", ".bmp")
@@ -37,10 +38,9 @@ def encode(result: Image, photo: Photo, suffix: str, recipe: Mapping[str, Any]) 
     elif photo.grey:
         pixels = np.ascontiguousarray(result[..., 0])
     if suffix == ".png":
-        data = encode_png(pixels, recipe)
-        if photo.profile:  # the profile of a grey image is for grey, and so on: it stays what it was
-            data = add_chunk(data, b"iCCP", b"ICC profile\0\0" + zlib.compress(photo.profile))
-        return data
+        # The profile of a grey image is for grey, and so on: it stays what it was.
+        profile = photo.profile and chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(photo.profile))
+        return encode_png(pixels, recipe, profile)
     try:
         done, data_of = cv2.imencode(suffix, pixels, _QUALITY.get(suffix, []))
     except cv2.error:

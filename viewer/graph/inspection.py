@@ -185,11 +185,9 @@ def _find_arrangement(shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]] | N
     while len(shape) > 3 and shape[0] == 1:
         shape = shape[1:]
     if len(shape) == 3:
-        channels_first, channels_last = shape[0] in (1, 3, 4), shape[2] in (1, 3, 4)
-        if channels_first and min(shape[1:]) >= _SMALLEST_SIDE_PX:
-            return "chw", shape
-        if channels_last and min(shape[:2]) >= _SMALLEST_SIDE_PX:
-            return "hwc", shape
+        for axes, channels, size in (("chw", shape[0], shape[1:]), ("hwc", shape[2], shape[:2])):
+            if channels in (1, 3, 4) and min(size) >= _SMALLEST_SIDE_PX:
+                return axes, shape
         return None
     if len(shape) == 2 and min(shape) >= _SMALLEST_SIDE_PX:
         return "hwc", (*shape, 1)

@@ -59,10 +59,16 @@ def check_card(card: Card, inputs: Sequence[Any], outputs: Sequence[Any]) -> tup
         return None, _image_layout(card, found["image"])
     if not kind.output.is_image:
         return None, None
-    size = _fixed_size(card, output.shape)
+    if card.image_size is None:
+        raise PortError("its card gives no image_size, expected height and width")
+    height, width = card.image_size
+    if height * width * 3 > LARGEST_ARRAY:
+        raise PortError(f"images of {width}x{height}, expected at most {LARGEST_ARRAY // 3} pixels")
+    if len(output.shape) != 4 or _differ(output.shape[1:], (height, width, 3)):
+        raise PortError(f"images of {output.shape[1:]} in the graph, its card says {height}x{width} pixels")
     if kind.output.dtype != "u8" or card.latent is None:
         return None, None
-    return Layout((card.latent.size,), np.float32, output=output.name, image_shape=(*size, 3)), None
+    return Layout((card.latent.size,), np.float32, output=output.name, image_shape=(height, width, 3)), None
 
 
 def _differ(one: Sequence[Any], other: Sequence[Any]) -> bool:
@@ -85,15 +91,3 @@ def _image_layout(card: Card, graph: Any) -> ImageLayout:
         scale=card.scale,
         multiple=card.multiple if height is None else 1,
     )
-
-
-def _fixed_size(card: Card, shape: Sequence[Any]) -> tuple[int, int]:
-    """Height and width of the images. ``shape``: [n, h, w, 3] as the graph declares it, text for unknown sizes."""
-    if card.image_size is None:
-        raise PortError("its card gives no image_size, expected height and width")
-    height, width = card.image_size
-    if height * width * 3 > LARGEST_ARRAY:
-        raise PortError(f"images of {width}x{height}, expected at most {LARGEST_ARRAY // 3} pixels")
-    if len(shape) != 4 or _differ(shape[1:], (height, width, 3)):
-        raise PortError(f"images of {shape[1:]} in the graph, its card says {height}x{width} pixels")
-    return height, width
