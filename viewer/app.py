@@ -1,4 +1,4 @@
-"""Run a session on a display: ``run_live`` where a person watches, ``run_scripted`` where nobody does.
+"""Run a session on a display: ``run_live`` where a user watches, ``run_scripted`` where nobody does.
 
 ``run_scripted`` waits for every image, so that the same script gives the same frames.
 """
@@ -51,7 +51,7 @@ def show(
 
 
 def run_live(session: Session[Any, Any, Any], display: Display, script: Sequence[Event] = (), frames: int = 0) -> None:
-    """Show a session to a person until it is quit, or for so many frames of a walk; then wait for what is being saved.
+    """Show a session to a user until it is quit, or for so many frames of a walk; then wait for what is being saved.
 
     ``script``: keys, each pressed when the image of the one before is seen. Raises ``DisplayError``.
     """
@@ -119,11 +119,11 @@ def _finish_saving(session: Session[Any, Any, Any], display: Display) -> None:
 def run_scripted(
     session: Session[Any, Any, Any], display: Display, script: Sequence[Event] = (), frames: int = 0
 ) -> None:
-    """Run a session without a person: a frame, then a key of the script, and so on; each frame is complete.
+    """Run a session without a user: a frame, then a key of the script, and so on; each frame is complete.
 
     ``frames``: of a walk, which goes on when the script has ended.
     """
-    delay = DELAY_MS / 1000 if frames else 1.0  # a virtual person presses a key a second
+    delay = DELAY_MS / 1000 if frames else 1.0  # a virtual user presses a key a second
     now, shown = 0.0, 0
     keys = deque(script)
     session.pump(now)

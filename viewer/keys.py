@@ -36,8 +36,8 @@ class Action(Enum):
     SECOND_CLICK = auto()  # the right button went down; these too carry a position
     SECOND_DRAG = auto()  # the mouse moved, the right button down
     SECOND_RELEASE = auto()  # the right button went up
-    WHEEL_UP = auto()  # the wheel turned by a notch, away from the person
-    WHEEL_DOWN = auto()  # and towards the person
+    WHEEL_UP = auto()  # the wheel turned by a notch, away from the user
+    WHEEL_DOWN = auto()  # and towards the user
     UNDO = auto()  # Ctrl+Z
     NEXT_VIEW = auto()  # Tab
     NEW = auto()  # any other printing key, Enter
@@ -45,7 +45,7 @@ class Action(Enum):
 
 @dataclass(frozen=True)
 class Event:
-    """One thing a person did."""
+    """One thing a user did."""
 
     action: Action
     x: int = -1  # of the mouse: frame pixels, from the left
@@ -159,7 +159,7 @@ def parse_keys(text: str) -> list[Event]:
 
     Single characters stand for themselves; names are those of ``NAMES``, and of the mouse, in frame pixels,
     ``click:X:Y``, ``move:X:Y``, ``drag:X1:Y1:X2:Y2`` (or through more places), ``rclick`` and ``rdrag`` with the right
-    button, and ``wheel:N`` or ``wheel:N:X:Y``, away from the person by N notches. A comma is written ``comma``. Raises
+    button, and ``wheel:N`` or ``wheel:N:X:Y``, away from the user by N notches. A comma is written ``comma``. Raises
     ``ValueError`` with one line for anything else.
     """
     return [event for part in text.split(",") for event in _parse_key(part.strip())] if text.strip() else []

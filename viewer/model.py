@@ -340,7 +340,7 @@ def _open_session(path: Path, data: bytes, threads: int, many_sizes: bool) -> on
     options.intra_op_num_threads = max(threads, 1)
     options.inter_op_num_threads = 1
     options.enable_mem_pattern = not many_sizes
-    options.log_severity_level = 4  # errors come as exceptions; nothing else is for a person
+    options.log_severity_level = 4  # errors come as exceptions; nothing else is shown
     settings = {
         "session.intra_op.allow_spinning": "0",  # waiting costs no core
         "session.inter_op.allow_spinning": "0",

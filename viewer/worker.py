@@ -139,7 +139,7 @@ class SaveQueue(_Background[Callable[[], str], str | Exception]):
         """Finish, for so long at most, and say how many jobs were left undone."""
         try:
             self.wait(seconds)
-        finally:  # a person may not wait for so long
+        finally:  # a user may not wait for so long
             with self._changed:
                 left = len(self._waiting) + self._running
                 self._waiting.clear()

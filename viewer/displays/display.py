@@ -14,9 +14,9 @@ class DisplayError(ViewerError):
 
 
 class Display(Protocol):
-    """Shows frames, and returns what the person did."""
+    """Shows frames, and returns what the user did."""
 
-    interactive: bool  # whether a person watches; False: the application runs on a virtual clock
+    interactive: bool  # whether a user watches; False: the application runs on a virtual clock
     coarse: bool  # whether small letters cannot be read on it, so that words belong into the title alone
 
     def show(self, frame: NDArray[np.uint8], title: str) -> None:

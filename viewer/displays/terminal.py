@@ -104,7 +104,7 @@ class Terminal:
             if isinstance(event, Event):
                 moves = event.action in (Action.MOVE, Action.DRAG, Action.SECOND_DRAG)
                 if moves and self._events and self._events[-1].action is event.action:
-                    self._events.pop()  # of movements that nobody has asked for yet, only the last one counts
+                    self._events.pop()  # of movements not yet polled only the last one counts
                 self._events.append(event)
             elif isinstance(event, Reply):
                 self._replies.append(event.text)

@@ -137,7 +137,7 @@ class Window:
             self._events.append(Event(Action.WHEEL_UP if away else Action.WHEEL_DOWN, *self._mouse))
 
     def _moved(self, event: Event) -> None:
-        """Of movements that nobody has asked for yet, only the last one counts, unless they draw a line."""
+        """Of movements not yet polled only the last one counts, unless they draw a line."""
         draws = self._strokes and event.action is not Action.MOVE
         if self._events and self._events[-1].action is event.action and not draws:
             self._events.pop()

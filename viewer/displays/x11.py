@@ -22,7 +22,7 @@ _KEY_PRESS_MASK: Final = 1
 _BUTTON_PRESS_MASK: Final = 4
 _ANY_MODIFIER: Final = 1 << 15
 _ASYNCHRONOUS: Final = 1
-_WHEEL: Final = {4: 1, 5: -1}  # buttons, and notches away from the person
+_WHEEL: Final = {4: 1, 5: -1}  # buttons, and notches away from the user
 _STRUCTURE_NOTIFY_MASK: Final = 1 << 17
 _VIEWABLE: Final = 2
 _SHIFT_MASK: Final = 1
@@ -126,7 +126,7 @@ class XKeys:
         """What was pressed since the last call: X11 key symbols, and notches of the wheel.
 
         Key symbols are capitals by Shift and Caps Lock; of shortcuts only Ctrl+Z is there. A notch is 1 away from the
-        person, -1 towards.
+        user, -1 towards.
         """
         symbols, notches = [], []
         event, symbol = _Event(), c_ulong()

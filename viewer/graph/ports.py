@@ -32,7 +32,7 @@ def _describe(port: Any) -> str:
 def check_size(port: Any) -> None:
     """Raises ``PortError`` where an array for one image would be too large for any model."""
     if math.prod(size for size in port.shape[1:] if isinstance(size, int)) > LARGEST_ARRAY:
-        raise PortError(f"{_describe(port)} is absurdly large, expected at most {LARGEST_ARRAY} numbers")
+        raise PortError(f"{_describe(port)} is too large, expected at most {LARGEST_ARRAY} numbers")
 
 
 def check_card(card: Card, inputs: Sequence[Any], outputs: Sequence[Any]) -> tuple[Layout | None, ImageLayout | None]:
