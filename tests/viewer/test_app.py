@@ -19,7 +19,6 @@ from trainer.contract.errors import ImageError
 from viewer.app import run_live, run_scripted
 from viewer.files.inputs import read_photo
 from viewer.files.png import encode_png, fit, read_recipe, save_numbered
-from viewer.frame.sheet import auto_scale
 from viewer.keys import CLOSED, Action, Event, parse_keys
 from viewer.latents import Walk, bilinear, draw, draw_many, truncate
 from viewer.model import Model, ModelError, open_model
@@ -28,6 +27,7 @@ from viewer.modes.animate.state import LEG_TICKS, AnimateState
 from viewer.sessions.grid.session import GridSession
 from viewer.sessions.grid.state import GridState
 from viewer.sessions.sheet_session import make_sheet
+from viewer.sheet import auto_scale
 from viewer.worker import SaveQueue, Worker
 
 
@@ -322,9 +322,9 @@ def test_leaving_waits_for_what_is_being_saved(tmp_path: Path) -> None:
     run_live(session, display)
     assert [read_recipe(path)["seed"] for path in sorted(tmp_path.iterdir())] == [0, 0]
     session.close()
-    told = [title for title in display.titles if "ESC once more gives up" in title]
-    assert "saving 2 images" in told[0]
-    assert "saving 1 image;" in told[-1]
+    said = [title for title in display.titles if "ESC once more gives up" in title]
+    assert "saving 2 images" in said[0]
+    assert "saving 1 image;" in said[-1]
 
 
 def test_a_window_that_was_closed_is_not_the_end_of_what_is_being_saved(
@@ -414,8 +414,8 @@ def test_a_recorded_walk_follows_the_latents_without_a_hitch(model: Model, tmp_p
     session = walk(model, tmp_path)
     frames = scripted(session, "", frames=60).frames
     assert len(frames) == 60
-    way = Walk(model.latent, 0)
-    made = model.generate(np.stack([way.at(number / 30) for number in range(60)]))
+    path = Walk(model.latent, 0)
+    made = model.generate(np.stack([path.at(number / 30) for number in range(60)]))
     for frame, image in zip(frames, made, strict=True):
         assert np.array_equal(frame[:16], image)
 

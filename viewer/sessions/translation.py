@@ -58,7 +58,7 @@ class Translator:
         self.latent_size = model.card.latent.size if model.card is not None and model.card.latent is not None else 0
 
     def _trained_size(self, facts: Mapping[str, Any]) -> tuple[int, int] | None:
-        height, width = self.layout.sides
+        height, width = self.layout.size
         if height is not None and width is not None:
             return height, width
         if self.model.card is not None and self.model.card.image_size is not None:
@@ -85,7 +85,7 @@ class Translator:
     def fitted(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of an image brought to ``size``, and to what a model of one size can hold."""
         factor = min(1.0, self.size / max(height, width))
-        for length, side in zip((height, width), self.layout.sides, strict=True):
+        for length, side in zip((height, width), self.layout.size, strict=True):
             factor = min(factor, (side or length) / length)
         return max(round(height * factor), 1), max(round(width * factor), 1)
 
@@ -116,7 +116,7 @@ class Translator:
     def _grown(self, condition: Condition) -> tuple[Condition, int, int]:
         """The condition with sides that the network takes, and where it lies in it: rows above, columns to the left."""
         lengths = []
-        for length, side in zip(condition.shape[:2], self.layout.sides, strict=True):
+        for length, side in zip(condition.shape[:2], self.layout.size, strict=True):
             multiple = self.layout.multiple
             lengths.append(side or -(-length // multiple) * multiple)
         below, right = lengths[0] - condition.shape[0], lengths[1] - condition.shape[1]
@@ -139,7 +139,7 @@ class Upscaler:
         if model.card is not None and model.card.latent is not None and not model.inferred:
             raise ModelError(f"{model.path}: draws with a latent, expected a model that enlarges: try translate")
         context = 0 if model.card is None else model.card.context
-        height, width = self.layout.sides
+        height, width = self.layout.size
         self._window = (height, width) if height is not None and width is not None else None
         self.context = context or _UNKNOWN_CONTEXT
         self.tile = tile or TILE

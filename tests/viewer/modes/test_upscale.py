@@ -75,13 +75,13 @@ def test_before_and_after_show_the_same_place() -> None:
         state = opened(UpscaleState(1), 120, 160)
         for event in parse_keys(keys):
             state = reduce_upscale(state, event)
-        sides = []
+        halves = []
         for divider in (0.0, 1.0):
             state = reduce_upscale(state, Event(Action.CLICK, round(divider * 2000), 5))
-            sides.append(divided(state, source, result, 2).astype(float))
-        middle = np.abs(sides[0] - sides[1])[8:-8, 8:-8]
+            halves.append(divided(state, source, result, 2).astype(float))
+        middle = np.abs(halves[0] - halves[1])[8:-8, 8:-8]
         assert middle.mean() < 6
-        shifted = np.abs(sides[0][8:-8, 8:-12] - sides[1][8:-8, 12:-8])
+        shifted = np.abs(halves[0][8:-8, 8:-12] - halves[1][8:-8, 12:-8])
         assert middle.mean() < shifted.mean()
 
 

@@ -245,14 +245,14 @@ def _slider_at(state: LatentState, event: Event) -> LatentState:
         state = replace(state, pressed=state.point)
     if state.pressed is None:
         return state
-    share, _ = state.layout.track(state.chosen - state.first_slider).share(event.x, event.y)
-    there = (2 * share - 1) * state.reach
+    fraction, _ = state.layout.track(state.chosen - state.first_slider).fraction(event.x, event.y)
+    there = (2 * fraction - 1) * state.reach
     return replace(state, point=state.space.move(state.point, (state.chosen,), (there,)))
 
 
 def _coordinates(state: LatentState, event: Event) -> tuple[float, float]:
     """Of the mouse, along the two axes of the plane."""
-    across, down = state.stage.share(event.x, event.y)
+    across, down = state.stage.fraction(event.x, event.y)
     return (2 * across - 1) * state.reach, (1 - 2 * down) * state.reach
 
 

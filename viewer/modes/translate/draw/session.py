@@ -176,7 +176,7 @@ def begin(translator: Translator, size: int, seed: int = 0) -> DrawState:
     height, width = translator.trained_size or (256, 256)
     if size:
         height, width = (max(round(side * size / max(height, width)), 1) for side in (height, width))
-    multiple, sides = translator.layout.multiple, translator.layout.sides
+    multiple, sides = translator.layout.multiple, translator.layout.size
     height, width = (
         fixed or -(-side // multiple) * multiple for side, fixed in zip((height, width), sides, strict=True)
     )
