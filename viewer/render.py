@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewer.files.png import resize
-from viewer.frame.sheet import Sheet
+from viewer.sheet import Sheet
 
 Image = NDArray[np.uint8]  # [h, w, 3] BGR
 Tone = Literal["hint", "notice", "error"]

@@ -27,7 +27,6 @@ from trainer.contract.text import printable
 from trainer.data.sources.npy import Stored
 from viewer.displays.terminal_input import Mouse, Parser, Reply
 from viewer.files.image_set import open_set
-from viewer.frame.sheet import Sheet
 from viewer.graph.screening import ScreeningError, screen
 from viewer.keys import Action, Event, decode_window_key
 from viewer.modes.animate.state import AnimateState, advance, reduce_animate
@@ -43,6 +42,7 @@ from viewer.modes.upscale.state import UpscaleState, opened, reduce_upscale
 from viewer.sessions.classes import Classes
 from viewer.sessions.gain import DETAIL
 from viewer.sessions.grid.state import GridState, reduce_grid
+from viewer.sheet import Sheet
 
 CORPUS: Final = Path(__file__).with_name("corpus")
 MOST_SECONDS: Final = 2.0  # of processor time that one input may take

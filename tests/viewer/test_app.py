@@ -19,7 +19,6 @@ from trainer.contract.errors import ImageError
 from viewer.app import run_live, run_scripted
 from viewer.files.inputs import read_photo
 from viewer.files.png import encode_png, fit, read_recipe, save_numbered
-from viewer.frame.sheet import auto_scale
 from viewer.keys import CLOSED, Action, Event, parse_keys
 from viewer.latents import Walk, bilinear, draw, draw_many, truncate
 from viewer.model import Model, ModelError, open_model
@@ -28,6 +27,7 @@ from viewer.modes.animate.state import LEG_TICKS, AnimateState
 from viewer.sessions.grid.session import GridSession
 from viewer.sessions.grid.state import GridState
 from viewer.sessions.sheet_session import make_sheet
+from viewer.sheet import auto_scale
 from viewer.worker import SaveQueue, Worker
 
 

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viewer.frame.sheet import Sheet
 from viewer.keys import Action, Event, parse_keys
 from viewer.modes.animate.state import AnimateState, advance, reduce_animate
 from viewer.sessions.grid.state import GridState, reduce_grid
+from viewer.sheet import Sheet
 from viewer.state import LAST_SEED, Effect, effect_of
 
 SHEET = Sheet(rows=6, columns=8, cell_width=128, cell_height=96)

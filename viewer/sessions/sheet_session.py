@@ -7,7 +7,6 @@ from typing import Any, Final, Protocol, TypeVar
 import numpy as np
 
 from viewer import render
-from viewer.frame.sheet import Sheet, fitting_sheet
 from viewer.latents import Latents
 from viewer.model import Images, Model
 from viewer.sessions.classes import Classes, class_words
@@ -15,6 +14,7 @@ from viewer.sessions.detail_layer import other_low
 from viewer.sessions.gain import Gain
 from viewer.sessions.model_session import Labels, ModelSession, Part, exact_numbers
 from viewer.sessions.session import Request, check_saved_size
+from viewer.sheet import Sheet, fitting_sheet
 
 _LARGEST_RECIPE: Final = 65_536  # latent numbers that a saved sheet carries
 

@@ -11,7 +11,6 @@ from viewer.__main__ import main
 from viewer.app import run_scripted
 from viewer.bindings import help_text
 from viewer.files.png import read_recipe
-from viewer.frame.sheet import Sheet
 from viewer.keys import parse_keys
 from viewer.latents import Walk, draw_many, mix
 from viewer.model import Model, open_model
@@ -22,6 +21,7 @@ from viewer.sessions.classes import Classes, find_label
 from viewer.sessions.grid.session import GridSession
 from viewer.sessions.grid.state import GridState, reduce_grid
 from viewer.sessions.sheet_session import make_sheet
+from viewer.sheet import Sheet
 
 SHEET = Sheet(rows=3, columns=4, cell_width=16, cell_height=16)
 

@@ -17,7 +17,6 @@ from viewer.files.image_set import LabelledSet
 from viewer.files.png import Image, encode_png, save_numbered
 from viewer.frame.area import Area
 from viewer.frame.plots import write
-from viewer.frame.sheet import Sheet, auto_scale, fitting_sheet
 from viewer.frame.side_by_side import sharp
 from viewer.keys import Event
 from viewer.modes.dataset.collection import catalogue_of, common_size, glance, open_sets
@@ -26,6 +25,7 @@ from viewer.modes.dataset.selection import Selection
 from viewer.modes.dataset.state import ALL, DatasetState, reduce_dataset
 from viewer.sessions.classes import class_words
 from viewer.sessions.session import Session, check_saved_size
+from viewer.sheet import Sheet, auto_scale, fitting_sheet
 
 MARK: Final = (60, 60, 235)
 _FAINT: Final = render.TONES["hint"]

@@ -7,8 +7,8 @@ from typing import Final, final
 import numpy as np
 from numpy.typing import NDArray
 
-from viewer.frame.sheet import Sheet
 from viewer.keys import Action, Event
+from viewer.sheet import Sheet
 from viewer.state import next_seed
 
 ALL: Final = -1  # in place of a class: all images are shown

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from trainer.contract.errors import ViewerError
 from viewer.files.inputs import find_photos
-from viewer.frame.sheet import auto_scale
 from viewer.mode import check_beside_saved
 from viewer.model import Model, open_model
 from viewer.modes.diffuse.denoiser import Denoiser
@@ -18,6 +17,7 @@ from viewer.replay import recipe_by
 from viewer.sessions.classes import Classes, find_label
 from viewer.sessions.headless import readable
 from viewer.sessions.sheet_session import make_sheet
+from viewer.sheet import auto_scale
 
 _STEPS: Final = {"ddim": 25, "ddpm": 250, "dpm": 25}
 _START: Final = 0.3  # of all steps, where images begin

@@ -13,7 +13,6 @@ from trainer.contract.errors import ImageError
 from trainer.contract.text import printable
 from viewer import render
 from viewer.files.png import encode_png, save_numbered
-from viewer.frame.sheet import Sheet
 from viewer.keys import Event
 from viewer.model import Images
 from viewer.modes.diffuse.replay import recipe_of
@@ -22,6 +21,7 @@ from viewer.modes.diffuse.state import DiffuseState, reduce_diffuse
 from viewer.modes.diffuse.trajectory import Trajectory, TrajectoryKind
 from viewer.sessions.model_session import ModelSession
 from viewer.sessions.session import check_saved_size
+from viewer.sheet import Sheet
 
 _PREVIEW_SECONDS: Final = 0.2  # between looks at images in the making: they should cost a few percent at most
 

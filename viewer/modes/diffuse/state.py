@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import Final, Literal, final
 
-from viewer.frame.sheet import Sheet, moved
 from viewer.keys import Action, Event
 from viewer.sessions.classes import NO_CLASSES, Classes
+from viewer.sheet import Sheet, moved
 from viewer.state import next_seed
 
 Origin = Literal["noise", "generator", "photographs"]

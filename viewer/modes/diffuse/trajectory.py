@@ -10,10 +10,10 @@ import numpy as np
 from viewer import render
 from viewer.displays.recorder import Recorder
 from viewer.files.png import Image, encode_png
-from viewer.frame.sheet import Sheet
 from viewer.model import Images
 from viewer.modes.diffuse.sampling import Run
 from viewer.sessions.session import check_saved_size
+from viewer.sheet import Sheet
 
 TrajectoryKind = Literal["png", "gif"]
 _STOPS: Final = {"png": 12, "gif": 60}  # that are kept of a trajectory, at most

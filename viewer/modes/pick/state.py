@@ -5,8 +5,8 @@ from typing import Final, final
 
 from trainer.contract.sheet import SheetLayout
 from viewer.frame.area import Area
-from viewer.frame.sheet import Sheet, moved
 from viewer.keys import Action, Event
+from viewer.sheet import Sheet, moved
 
 VIEW: Final = (1120, 760)  # width and height of the frame at most, in pixels
 SCALES: Final = (1 / 16, 1 / 12, 1 / 8, 1 / 6, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32)

@@ -5,7 +5,6 @@ from typing import Final
 
 from trainer.contract.text import printable
 from viewer.files.png import fit
-from viewer.frame.sheet import auto_scale
 from viewer.latents import Latents
 from viewer.mode import Context, check_beside_saved, existing_model
 from viewer.model import Model, ModelError, open_model, open_sibling_encoder
@@ -21,6 +20,7 @@ from viewer.sessions.grid.state import (
 )
 from viewer.sessions.sheet_session import make_sheet
 from viewer.sessions.sheet_start import SheetStart, first_classes, first_gain, read_sheet_start
+from viewer.sheet import auto_scale
 
 _MODES: Final[tuple[GridMode, ...]] = ("random", "interpolation", "mix")
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import Final, Literal, final
 
-from viewer.frame.sheet import Sheet, moved
 from viewer.keys import Action, Event
 from viewer.sessions.classes import NO_CLASSES, Classes
 from viewer.sessions.gain import Gain
+from viewer.sheet import Sheet, moved
 from viewer.state import next_seed
 
 TRUNCATION_STEPS: Final = 10  # steps in a truncation of 1

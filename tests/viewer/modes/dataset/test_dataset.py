@@ -17,12 +17,12 @@ from PIL import Image as Pillow
 
 from viewer.__main__ import main
 from viewer.files.png import read_recipe
-from viewer.frame.sheet import Sheet
 from viewer.keys import parse_keys
 from viewer.modes.dataset.collection import catalogue_of, common_size, open_sets
 from viewer.modes.dataset.selection import Selection
 from viewer.modes.dataset.session import MARK, DatasetSession
 from viewer.modes.dataset.state import DatasetState
+from viewer.sheet import Sheet
 
 ROOT = Path(__file__).parents[4]
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 6, 5, 3), np.uint8)

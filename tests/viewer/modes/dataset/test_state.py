@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from viewer.frame.sheet import Sheet
 from viewer.keys import parse_keys
 from viewer.modes.dataset.state import ALL, Catalogue, DatasetState, reduce_dataset
+from viewer.sheet import Sheet
 
 SHEET = Sheet(3, 4, 10, 10)
 LABELS = np.array([0, 1, 3] * 10)  # class 2 has no images

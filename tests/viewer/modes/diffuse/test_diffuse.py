@@ -26,7 +26,6 @@ from viewer import latents, render
 from viewer.__main__ import main
 from viewer.app import run_live, run_scripted
 from viewer.files.png import read_recipe
-from viewer.frame.sheet import Sheet
 from viewer.keys import NAMES, Event, decode_character, parse_keys
 from viewer.model import Model, open_model
 from viewer.modes.diffuse.denoiser import Denoiser
@@ -35,6 +34,7 @@ from viewer.modes.diffuse.session import DiffuseSession, cells, page_of
 from viewer.modes.diffuse.state import DiffuseState, reduce_diffuse
 from viewer.sessions.classes import Classes
 from viewer.sessions.sheet_session import make_sheet
+from viewer.sheet import Sheet
 
 KEYS = [*NAMES.values(), *filter(None, map(decode_character, "sSirx+-= 3npc"))]
 
