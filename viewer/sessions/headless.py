@@ -1,9 +1,9 @@
-"""What modes share that write results without a screen: with progress, each file whole or not at all."""
+"""Results written without a screen: with progress, each file whole or not at all."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from tqdm import tqdm
 
@@ -11,7 +11,6 @@ from trainer.contract.errors import ImageError, ViewerError
 from trainer.contract.text import printable
 from viewer.files.inputs import FILM_SUFFIXES, photo_size
 from viewer.files.results import SUFFIXES
-from viewer.model import Model
 from viewer.worker import Worker
 
 _LOOK_SECONDS: Final = 0.02  # between looks at the worker
@@ -48,11 +47,6 @@ def beside(results: Iterator[Made]) -> Iterator[Made]:
                 yield answer.result  # type: ignore[misc]  # None where that is the result
     finally:
         worker.close()
-
-
-def signed(model: Model, recipe: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A recipe with the model that it is for."""
-    return {"model": model.name, "file": model.path.name, **recipe, "sha256": model.sha256}
 
 
 def made_folder(folder: Path) -> Path:

@@ -18,11 +18,11 @@ from viewer.latents import draw_many
 from viewer.model import Model, open_model
 from viewer.modes.animate.session import AnimateSession
 from viewer.modes.animate.state import AnimateState
-from viewer.sessions.detail_layer import DetailLayer, Sharpening, open_layer, other_low
-from viewer.sessions.gain import DETAIL, SHARPENING
+from viewer.sessions.detail_layer import Layer, open_layer, other_low
 from viewer.sessions.grid.session import GridSession
 from viewer.sessions.grid.state import GridState
 from viewer.sessions.sheet_session import make_sheet
+from viewer.sessions.sheet_state import DETAIL, SHARPENING
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +36,13 @@ def detail_path(model_folder: Path) -> Path:
 
 
 @pytest.fixture
-def layer(low: Model, detail_path: Path) -> DetailLayer:
+def layer(low: Model, detail_path: Path) -> Layer:
     layer = open_layer(low, detail_path)
-    assert isinstance(layer, DetailLayer)
+    assert layer.model is not None
     return layer
 
 
-def page(low: Model, layer: DetailLayer | Sharpening, folder: Path, keys: str, scale: float = 1.0) -> FakeDisplay:
+def page(low: Model, layer: Layer, folder: Path, keys: str, scale: float = 1.0) -> FakeDisplay:
     state = GridState(make_sheet(low, 3, 4, scale), gain=layer.gain)
     session = GridSession(low, state, folder, layer=layer, mode="hpf")
     display = FakeDisplay([], interactive=False)
@@ -51,7 +51,7 @@ def page(low: Model, layer: DetailLayer | Sharpening, folder: Path, keys: str, s
     return display
 
 
-def expected(low: Model, layer: DetailLayer, seed: int, gain: float) -> np.ndarray:
+def expected(low: Model, layer: Layer, seed: int, gain: float) -> np.ndarray:
     """What a page of 12 should show, u8 [12, 16, 16, 3] BGR."""
     latents = draw_many(low.latent, seed, range(12))
     mixed = low.generate(latents).astype(np.float64) + gain * 255.0 * layer.model.detail(latents)
@@ -69,7 +69,7 @@ def same(frame: np.ndarray, images: np.ndarray) -> bool:
     return all(np.abs(on(frame, k).astype(int) - images[k][2:-2, 2:-2]).max() <= 1 for k in range(12))
 
 
-def test_every_frame_shows_its_gain(low: Model, layer: DetailLayer, tmp_path: Path) -> None:
+def test_every_frame_shows_its_gain(low: Model, layer: Layer, tmp_path: Path) -> None:
     frames = page(low, layer, tmp_path, "+,x,-,-,-").frames
     step = 2**0.25
     for frame, seed, gain in zip(frames, (0, 0, 1, 1, 1, 1), (1, step, step, 1, 1 / step, step**-2), strict=True):
@@ -77,9 +77,7 @@ def test_every_frame_shows_its_gain(low: Model, layer: DetailLayer, tmp_path: Pa
     assert not same(frames[0], expected(low, layer, 0, 0.0))
 
 
-def test_the_gain_runs_no_network(
-    low: Model, layer: DetailLayer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_gain_runs_no_network(low: Model, layer: Layer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = []
     run = Model._run
     monkeypatch.setattr(Model, "_run", lambda self, *rest: runs.append(self.kind) or run(self, *rest))
@@ -100,11 +98,11 @@ def test_the_gain_runs_no_network(
 
 
 def test_a_gain_that_changes_before_the_page_is_whole_holds_for_all_of_it(
-    low: Model, layer: DetailLayer, tmp_path: Path
+    low: Model, layer: Layer, tmp_path: Path
 ) -> None:
     gate = Gate()
 
-    class Slow(DetailLayer):
+    class Slow(Layer):
         def of(self, latents: np.ndarray, images: np.ndarray) -> np.ndarray:
             gate.passing()
             return super().of(latents, images)
@@ -141,7 +139,7 @@ def test_gain_goes_from_nothing_to_128_in_even_steps() -> None:
 
 
 def test_sharpening_blends_with_what_the_kernel_makes(low: Model, tmp_path: Path) -> None:
-    frames = page(low, Sharpening(), tmp_path, "-,-,+,+,+,+,+,+,+,+,+,+").frames
+    frames = page(low, Layer(), tmp_path, "-,-,+,+,+,+,+,+,+,+,+,+").frames
     images = low.generate(draw_many(low.latent, 0, range(12)))
     assert same(frames[2], images)  # 0: as they are
     kernel = np.array([[-2, -4, -2], [-4, 25, -4], [-2, -4, -2]], np.float64)
@@ -152,7 +150,7 @@ def test_sharpening_blends_with_what_the_kernel_makes(low: Model, tmp_path: Path
 
 
 def test_saved_images_carry_their_gain_and_can_be_made_again(
-    low: Model, layer: DetailLayer, detail_path: Path, generator_path: Path, tmp_path: Path
+    low: Model, layer: Layer, detail_path: Path, generator_path: Path, tmp_path: Path
 ) -> None:
     frames = page(low, layer, tmp_path, "x,+,+,right,s,S").frames
     saved = cv2.imread(str(tmp_path / "tiny-0001.png"))
@@ -166,7 +164,7 @@ def test_saved_images_carry_their_gain_and_can_be_made_again(
     assert np.array_equal(cv2.imread(str(again))[:-28], frames[4][:-28])
 
 
-def test_a_page_that_is_saved_before_it_is_drawn_has_its_detail(low: Model, layer: DetailLayer, tmp_path: Path) -> None:
+def test_a_page_that_is_saved_before_it_is_drawn_has_its_detail(low: Model, layer: Layer, tmp_path: Path) -> None:
     session = GridSession(low, GridState(make_sheet(low, 3, 4, 1.0), gain=layer.gain), tmp_path, layer=layer)
     for event in parse_keys("x,+,s,-"):  # the gain of the moment counts
         session.handle(event)
@@ -177,7 +175,7 @@ def test_a_page_that_is_saved_before_it_is_drawn_has_its_detail(low: Model, laye
 
 
 def test_a_walk_has_detail_and_its_own_keys_for_speed(
-    low: Model, layer: DetailLayer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    low: Model, layer: Layer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sheet = make_sheet(low, 1, 1, 1.0, gap=0)
     session = AnimateSession(low, AnimateState(sheet, gain=layer.gain), tmp_path, layer=layer)
@@ -234,4 +232,4 @@ def test_detail_of_another_model_is_noted(tmp_path: Path) -> None:
         layer = open_layer(one, make_detail(tmp_path / "own.onnx", training={"low": run}))
         assert other_low(one, layer) == said
     assert generator_card("x", 4, 16, 16).training == {}
-    assert other_low(one, Sharpening()) == ""
+    assert other_low(one, Layer()) == ""

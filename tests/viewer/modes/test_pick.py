@@ -10,7 +10,7 @@ from trainer.contract.sheet import SheetLayout
 from viewer.__main__ import main
 from viewer.files.png import encode_png, read_recipe
 from viewer.keys import parse_keys
-from viewer.modes.pick.state import SCALES, VIEW, PickState, begin, reduce_pick
+from viewer.modes.pick.state import SCALES, VIEW, PickState, begin
 
 random = np.random.default_rng(0)
 TABLE = SheetLayout(3, 4, 10, 8, 2, 2)
@@ -104,7 +104,7 @@ def test_what_is_no_table_is_one_line(tmp_path: Path, capfd: pytest.CaptureFixtu
 
 def pressed(state: PickState, keys: str) -> PickState:
     for event in parse_keys(keys):
-        state = reduce_pick(state, event)
+        state = state.after(event)
     return state
 
 

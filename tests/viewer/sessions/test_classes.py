@@ -16,10 +16,10 @@ from viewer.latents import Walk, draw_many, mix
 from viewer.model import Model, open_model
 from viewer.modes import load_mode
 from viewer.modes.animate.session import AnimateSession
-from viewer.modes.animate.state import AnimateState, reduce_animate
+from viewer.modes.animate.state import AnimateState
 from viewer.sessions.classes import Classes, find_label
 from viewer.sessions.grid.session import GridSession
-from viewer.sessions.grid.state import GridState, reduce_grid
+from viewer.sessions.grid.state import GridState
 from viewer.sessions.sheet_session import make_sheet
 from viewer.sheet import Sheet
 
@@ -33,7 +33,7 @@ def model(classes_path: Path) -> Model:
 
 def after(keys: str, state: GridState | AnimateState) -> GridState | AnimateState:
     for event in parse_keys(keys):
-        state = reduce_grid(state, event) if isinstance(state, GridState) else reduce_animate(state, event)
+        state = state.after(event)
     return state
 
 

@@ -1,15 +1,17 @@
-"""Options of the animate mode."""
+"""A walk through latent space."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from trainer.contract.options import flag
-from viewer.mode import SheetOptions, columns_flag, rows_flag, scale_flag, whole
+from viewer.bindings import CLASS, ROWS_BY_CLASS, Binding, merged
+from viewer.options import SheetOptions, columns_flag, rows_flag, scale_flag, whole
 from viewer.sessions.grid import gain_flag
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnimateOptions(SheetOptions):
+class Options(SheetOptions):
     """Options of ``animate``."""
 
     rows: int = rows_flag(1)
@@ -24,3 +26,19 @@ class AnimateOptions(SheetOptions):
     loop: bool = flag(
         "a closed walk of --frames frames, 30 a leg, that ends where it began", default=False, action="store_true"
     )
+
+
+BINDINGS: Final = merged(
+    Binding("[ ]", "slower, faster", after="arrows, click", hint={"gain": "[ ] speed"}),
+    CLASS,
+    ROWS_BY_CLASS,
+    Binding("s", "save the image", hint="s save"),
+    Binding(
+        "+ -",
+        "faster, slower; with --detail: more of it, less (= and _ too)",
+        hint={"gain": "+ - gain", "": "+ - speed"},
+    ),
+    Binding("Space", "pause, go on", hint="space pause", first=True),
+    Binding("any other key", "walk to somewhere new"),
+)
+KIND: Final = "generator"

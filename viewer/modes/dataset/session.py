@@ -20,9 +20,9 @@ from viewer.frame.plots import write
 from viewer.frame.side_by_side import sharp
 from viewer.keys import Event
 from viewer.modes.dataset.collection import catalogue_of, common_size, glance, open_sets
-from viewer.modes.dataset.options import DatasetOptions
+from viewer.modes.dataset.options import BINDINGS, Options
 from viewer.modes.dataset.selection import Selection
-from viewer.modes.dataset.state import ALL, DatasetState, reduce_dataset
+from viewer.modes.dataset.state import ALL, DatasetState
 from viewer.sessions.classes import class_words
 from viewer.sessions.session import Session, check_saved_size
 from viewer.sheet import Sheet, auto_scale, fitting_sheet
@@ -40,7 +40,7 @@ class Page:
     images: tuple[int, ...]
     height: int
     width: int
-    alone: bool = False  # the one image does not share its room with others: it is shown by whole pixels
+    alone: bool = False  # the one image is shown alone, by whole pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +54,8 @@ class Cell:
 
 class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
     """Pages of images that are read when they are turned to."""
+
+    bindings = BINDINGS
 
     def __init__(
         self,
@@ -71,10 +73,6 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         first = sets[0].path.absolute().name
         super().__init__(first if len(sets) == 1 else f"{first} and {len(sets) - 1} more", state, folder)
         self.state = replace(self.state, marked=self._all_marked())
-
-    def reduce(self, event: Event) -> DatasetState:
-        """The state after an event."""
-        return reduce_dataset(self.state, event)
 
     def _all_marked(self) -> frozenset[int]:
         first = self.state.catalogue.first
@@ -163,10 +161,9 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
             strike(canvas, self._shown_sheet, place)
         return canvas
 
-    def _compose(self, images: render.Image, strip: render.Image | None) -> render.Image:
+    def _cursor(self) -> tuple[Sheet | None, int]:
         state = self.state
-        cursor = not state.alone and state.sheet.count > 1
-        return render.compose(images, strip, state.sheet if cursor else None, state.cursor - state.first)
+        return None if state.alone or state.sheet.count == 1 else state.sheet, state.cursor - state.first
 
     # Saving.
 
@@ -176,7 +173,7 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
             self._saves.send(lambda: self._save_page(state))
             return
         which, number = state.number
-        recipe = self._facts()
+        recipe = {"mode": "dataset", **self._recipe_of(which, number)}
 
         def job() -> str:
             image = self._sets[which].fetch(number)
@@ -195,10 +192,10 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         for place, image in enumerate(images):
             _place(target, page, place, self._cell(image, height, width))
         places = [state.catalogue.place(image) for image in images]
-        facts = [self._facts_of(*one) for one in places]
+        recipes = [self._recipe_of(*one) for one in places]
         recipe: dict[str, Any] = {"mode": "dataset page", "rows": page.rows, "cols": page.columns, "gap": page.gap}
-        for name in facts[0]:
-            values = [one.get(name) for one in facts]
+        for name in recipes[0]:
+            values = [one.get(name) for one in recipes]
             alike = name in ("file", "bgr") and len(set(values)) == 1
             recipe |= {name: values[0]} if alike else {PER_IMAGE.get(name, name): values}
         return f"saved {save_numbered(self._folder, self._stem(places[0][0]), encode_png(target, recipe))}"
@@ -207,17 +204,14 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         path = self._sets[which].path.absolute()
         return path.with_suffix("").stem if path.suffix == ".gz" else path.stem
 
-    def _facts(self) -> Mapping[str, Any]:
-        return {"mode": "dataset", **self._facts_of(*self.state.number)}
-
-    def _facts_of(self, which: int, number: int) -> dict[str, Any]:
+    def _recipe_of(self, which: int, number: int) -> dict[str, Any]:
         """Where an image comes from."""
         one = self._sets[which]
-        facts: dict[str, Any] = {"file": one.path.absolute().name, "number": number}
-        facts |= {"name": one.names[number]} if one.names else {}
+        recipe: dict[str, Any] = {"file": one.path.absolute().name, "number": number}
+        recipe |= {"name": one.names[number]} if one.names else {}
         if one.labels is not None:
-            facts |= {"label": int(one.labels[number]), "class": one.classes[one.labels[number]]}
-        return facts | ({"bgr": True} if one.bgr else {})
+            recipe |= {"label": int(one.labels[number]), "class": one.classes[one.labels[number]]}
+        return recipe | ({"bgr": True} if one.bgr else {})
 
     # In words.
 
@@ -240,13 +234,11 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         missing = len(self._page().images) - len(self._cells)
         return (*words, f"{missing} to come") if missing else words
 
-    def _hints(self) -> tuple[str, ...]:
-        classes = ("c n p class",) if self.state.catalogue.classes else ()
-        files = ("tab next file",) if len(self._sets) > 1 else ()
-        return ("space: next page", "esc quit", "d mark", "s save", *classes, *files, "0-9 enter: go to", "S save page")
+    def _situation(self) -> Mapping[str, object]:
+        return {"classes": self.state.catalogue.classes, "files": len(self._sets) > 1}
 
 
-def open_dataset(options: DatasetOptions) -> DatasetSession:
+def open_session(options: Options) -> DatasetSession:
     """The pages that the options ask for. Raises ``ViewerError``."""
     sets = open_sets(options.files, options.bgr)
     if options.marks is not None and len(sets) > 1:

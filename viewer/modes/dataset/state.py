@@ -98,25 +98,24 @@ class DatasetState:
         """Which set the selected image is of, and its number there."""
         return self.catalogue.place(self.image)
 
-
-def reduce_dataset(state: DatasetState, event: Event) -> DatasetState:
-    """The state after an event."""
-    if event.action is Action.NEW and event.key in tuple("0123456789"):
-        return replace(state, typed=(state.typed + event.key)[:_MOST_DIGITS])
-    typed, state = state.typed, replace(state, typed="")
-    match event.action:
-        case Action.NEW:
-            return _letter(state, event.key.lower(), typed)
-        case Action.RANDOM:
-            random = int(np.random.default_rng(state.seed).integers(len(state.shown)))
-            return replace(state, cursor=random, seed=next_seed(state.seed))
-        case Action.NEXT_VIEW:
-            which = (state.number[0] + 1) % len(state.catalogue.counts)
-            return selected(state, state.catalogue.first(which))
-        case Action.PAUSE:
-            return _moved(state, Event(Action.PAGE_DOWN))
-        case _:
-            return _moved(state, event)
+    def after(self, event: Event) -> "DatasetState":
+        """The state after an event."""
+        if event.action is Action.NEW and event.key in tuple("0123456789"):
+            return replace(self, typed=(self.typed + event.key)[:_MOST_DIGITS])
+        typed, state = self.typed, replace(self, typed="")
+        match event.action:
+            case Action.NEW:
+                return _letter(state, event.key.lower(), typed)
+            case Action.RANDOM:
+                random = int(np.random.default_rng(self.seed).integers(len(self.shown)))
+                return replace(state, cursor=random, seed=next_seed(self.seed))
+            case Action.NEXT_VIEW:
+                which = (self.number[0] + 1) % len(self.catalogue.counts)
+                return selected(state, self.catalogue.first(which))
+            case Action.PAUSE:
+                return _moved(state, Event(Action.PAGE_DOWN))
+            case _:
+                return _moved(state, event)
 
 
 def _letter(state: DatasetState, key: str, typed: str) -> DatasetState:

@@ -10,25 +10,28 @@ from tqdm import tqdm
 from trainer.contract.errors import ImageError
 from viewer.files.png import encode_png, save_numbered
 from viewer.files.results import free_name, write_new
+from viewer.modes.diffuse.opening import begin
+from viewer.modes.diffuse.options import Options
 from viewer.modes.diffuse.replay import recipe_of
 from viewer.modes.diffuse.sampling import Diffusion, Page
+from viewer.modes.diffuse.session import page_of
 from viewer.modes.diffuse.trajectory import Trajectory, TrajectoryKind
-from viewer.sessions.headless import beside, made_folder, say_written, signed, skip_or_stop
+from viewer.sessions.headless import beside, made_folder, say_written, skip_or_stop
+from viewer.sessions.replay import signed
 
 
-def diffuse_files(diffusion: Diffusion, page: Page, folder: Path, trajectory: TrajectoryKind | None = None) -> None:
+def write(options: Options) -> None:
     """Write all images of a page, and none over another file: what is made of photographs keeps their names, other
-    images are numbered.
-
-    ``trajectory``: what is kept of each one's trajectory, if anything. Raises ``ImageError`` where nothing can be made.
-    """
-    folder = made_folder(folder)
+    images are numbered. Raises ``ViewerError``."""
+    diffusion, state = begin(options)
+    page = replace(page_of(state), photos=tuple(range(state.photos)))
+    folder = made_folder(options.output or options.out)
     written = 0
     with tqdm(total=len(page.numbers) * diffusion.steps_of(page), desc="diffuse", unit="step", disable=None) as bar:
         for part, numbers in _parts(diffusion, page):
             bar_end = bar.n + len(numbers) * diffusion.steps_of(page)
             try:
-                _make(diffusion, part, numbers, folder, trajectory, bar)
+                _make(diffusion, part, numbers, folder, options.keep_steps, bar)
                 written += len(numbers)
             except ImageError as error:
                 skip_or_stop(error, len(page.numbers))

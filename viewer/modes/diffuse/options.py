@@ -1,16 +1,18 @@
-"""Options of the diffuse mode."""
+"""Images out of noise, or out of other images, as you watch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from trainer.contract.options import argument, flag
-from viewer.mode import OutputOptions, number, scale_flag, whole
+from viewer.bindings import CLASS, ROWS_BY_CLASS, Binding, merged
+from viewer.keys import Action
+from viewer.options import OutputOptions, number, scale_flag, whole
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiffuseOptions(OutputOptions):
+class Options(OutputOptions):
     """Options of ``diffuse``."""
 
     model: Path = argument("ONNX file of a denoiser", type=Path, metavar="FILE")
@@ -53,3 +55,25 @@ class DiffuseOptions(OutputOptions):
     keep_steps: Literal["png", "gif"] | None = flag(
         "beside every image that is saved, its trajectory out of the noise", choices=("png", "gif")
     )
+
+
+BINDINGS: Final = merged(
+    Binding(
+        "Tab",
+        "before, after: the images of --init (if a model made them)",
+        (Action.NEXT_VIEW,),
+        hint={"generator": "tab before, after"},
+    ),
+    CLASS,
+    ROWS_BY_CLASS,
+    Binding(
+        "PageUp PageDown Home End",
+        "the page before, the next; Home, End: the first image, the last",
+        hint={"pages": "PageUp PageDown: images"},
+    ),
+    Binding(
+        "i", "between four random corners: of noise, or of latents with --init MODEL", hint={"random": "i interpolate"}
+    ),
+    Binding("+ -", "more steps, fewer (= and _ too)", hint="+ - steps"),
+)
+KIND: Final = "denoiser"

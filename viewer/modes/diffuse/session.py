@@ -13,13 +13,15 @@ from trainer.contract.errors import ImageError
 from trainer.contract.text import printable
 from viewer import render
 from viewer.files.png import encode_png, save_numbered
-from viewer.keys import Event
 from viewer.model import Images
+from viewer.modes.diffuse.opening import begin
+from viewer.modes.diffuse.options import BINDINGS, Options
 from viewer.modes.diffuse.replay import recipe_of
 from viewer.modes.diffuse.sampling import Diffusion, Page
-from viewer.modes.diffuse.state import DiffuseState, reduce_diffuse
+from viewer.modes.diffuse.state import DiffuseState
 from viewer.modes.diffuse.trajectory import Trajectory, TrajectoryKind
 from viewer.sessions.model_session import ModelSession
+from viewer.sessions.replay import signed
 from viewer.sessions.session import check_saved_size
 from viewer.sheet import Sheet
 
@@ -50,6 +52,8 @@ class SaveRequest:
 class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
     """All images of a page take their steps together; whatever key comes is heard after one run of the network."""
 
+    bindings = BINDINGS
+
     def __init__(
         self, diffusion: Diffusion, state: DiffuseState, folder: Path, trajectory: TrajectoryKind | None = None
     ) -> None:
@@ -62,10 +66,6 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
         self._waiting: list[SaveRequest] = []  # of the page in the making, to be saved when it is there
         self._canvas = render.blank(state.sheet)
         super().__init__(diffusion.denoiser.model, state, folder)
-
-    def reduce(self, event: Event) -> DiffuseState:
-        """The state after an event."""
-        return reduce_diffuse(self.state, event)
 
     def _work(self, request: Page) -> Iterator[Progress]:
         run = self.diffusion.begin(request)
@@ -106,16 +106,16 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
             render.place(self._canvas, self.state.sheet, 0, cells(self.state, images, sources))
         return self._canvas
 
-    def _compose(self, images: render.Image, strip: render.Image | None) -> render.Image:
-        several = self.state.sheet.count > 1
-        return render.compose(images, strip, self.state.sheet if several else None, self.state.cursor)
+    def _cursor(self) -> tuple[Sheet | None, int]:
+        return self.state.sheet if self.state.sheet.count > 1 else None, self.state.cursor
 
     # Saving. What is asked for while a page is in the making waits for it, unless another page is wanted first.
 
     def _save(self, whole: bool) -> None:
         page, state = page_of(self.state), self.state
-        facts = recipe_of(self.diffusion, page, None if whole else state.cursor)
-        save = SaveRequest(page, state, whole, self._signed({**facts, "before": True} if state.before else facts))
+        recipe = {**recipe_of(self.diffusion, page, None if whole else state.cursor)}
+        recipe |= {"before": True} if state.before else {}
+        save = SaveRequest(page, state, whole, signed(self.model, recipe))
         if page == self._asked and self._progress.finished:
             self._write(save, self._shown[0])
         else:
@@ -163,9 +163,6 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
         if self._waiting:
             raise ImageError(f"images not saved: {len(self._waiting)}; there was no time to make them")
 
-    def _facts(self) -> Mapping[str, Any]:
-        return recipe_of(self.diffusion, page_of(self.state), self.state.cursor)
-
     # In words.
 
     def _status(self) -> tuple[str, ...]:
@@ -185,14 +182,22 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
         words += ("before",) if state.before else ()
         return (*words, f"seed {state.seed}", f"{settings.sampler} {state.steps} steps")
 
-    def _hints(self) -> tuple[str, ...]:
+    def _situation(self) -> Mapping[str, object]:
         state = self.state
-        classes = ("0-9 n p class", "c rows by class") if state.classes.count else ()
-        before = ("tab before, after",) if state.origin == "generator" else ()
-        other: tuple[str, ...] = ("r random",) if state.interpolated else ("i interpolate",)
-        if state.origin == "photographs":
-            other = ("PageUp PageDown: images",) if state.photos > state.sheet.count else ()
-        return ("any key: new", "esc quit", *before, "s save", "+ - steps", *other, *classes, "S save all")
+        drawn = state.origin != "photographs"
+        return {
+            "classes": state.classes.count,
+            "generator": state.origin == "generator",
+            "pages": state.photos > state.sheet.count,
+            "random": drawn and not state.interpolated,
+            "interpolation": drawn and state.interpolated,
+        }
+
+
+def open_session(options: Options) -> DiffuseSession:
+    """The page that the options ask for. Raises ``ViewerError``."""
+    diffusion, state = begin(options)
+    return DiffuseSession(diffusion, state, options.out, options.keep_steps)
 
 
 def page_of(state: DiffuseState) -> Page:

@@ -1,15 +1,17 @@
-"""Options of the latent mode."""
+"""Latent space itself: planes, lines, points, sliders."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from trainer.contract.options import flag
-from viewer.mode import SheetOptions, number, scale_flag, whole
+from viewer.bindings import CLASS, Binding, merged
+from viewer.keys import Action
+from viewer.options import SheetOptions, number, scale_flag, whole
 
 
 @dataclass(frozen=True, kw_only=True)
-class LatentOptions(SheetOptions):
+class Options(SheetOptions):
     """Options of ``latent``."""
 
     scale: float | None = scale_flag("as fits; 2 is twice that")
@@ -25,3 +27,38 @@ class LatentOptions(SheetOptions):
     view: Literal["plane", "line", "scatter", "sliders"] = flag(
         "what is shown first (plane); Tab leads on", default="plane", choices=("plane", "line", "scatter", "sliders")
     )
+
+
+BINDINGS: Final = merged(
+    Binding("Tab", "next view: plane, line, scatter, sliders", (Action.NEXT_VIEW,), hint="tab next view"),
+    Binding(
+        "mouse",
+        "plane: see what is under it; line: drag from A to B; scatter: click a point; sliders: drag one",
+        (Action.MOVE, Action.DRAG, Action.RELEASE),
+        hint={"line": "drag from A to B", "scatter": "click a point"},
+    ),
+    CLASS,
+    Binding(
+        "x y, X Y",
+        "next axis, the one before; sliders: this one becomes the axis",
+        after="r",
+        hint={"sliders": "x y axis of the plane", "line": "", "": "x y axes"},
+    ),
+    Binding("l", "straight line, great circle", after="r", hint={"line": "l straight or round"}),
+    Binding(
+        "arrows, click", "move the point; line: along it; sliders: choose one, move it", hint={"sliders": "arrows move"}
+    ),
+    Binding(
+        "PageUp PageDown Home End",
+        "sliders: further; line: its ends; Home elsewhere: back to the middle",
+        hint={"sliders": "home middle"},
+    ),
+    Binding("i", "the line between two random points", hint={"line": "i random"}),
+    Binding("r", "to a random point", hint={"plane": "r random"}),
+    Binding(
+        "+ -", "nearer, further; sliders: move it (= and _ too)", hint={"plane": "+ - zoom", "scatter": "+ - zoom"}
+    ),
+    Binding("Space", "to a random point"),
+    Binding("any other key", "to a random point"),
+)
+KIND: Final = "generator"

@@ -52,6 +52,30 @@ class LatentState:
         """Where the plane lies in this view."""
         return self.layout.plane_above_line if self.view == "line" else self.layout.plane
 
+    def after(self, event: Event) -> "LatentState":
+        """The state after an event."""
+        match event.action:
+            case Action.MOVE | Action.CLICK | Action.DRAG:
+                return _point_at(self, event)
+            case Action.RELEASE:
+                return replace(self, pressed=None)
+            case Action.NEXT_VIEW:
+                following = self.views.index(self.view) + 1
+                return replace(self, view=self.views[following % len(self.views)], pressed=None)
+            case Action.LEFT | Action.RIGHT | Action.UP | Action.DOWN:
+                return _step(self, event.action)
+            case Action.MORE | Action.LESS:
+                return _more(self, 1 if event.action is Action.MORE else -1)
+            case Action.HOME | Action.END | Action.PAGE_UP | Action.PAGE_DOWN:
+                return _jump(self, event.action)
+            case Action.INTERPOLATE:
+                return _random_line(self)
+            case Action.RANDOM | Action.PAUSE:
+                return _random_point(self)
+            case Action.NEW:
+                return _letter(self, event)
+        return self
+
 
 def begin(
     space: Space,
@@ -91,31 +115,6 @@ def begin(
         always_straight=straight or uniform or space.latent.size == 2,
         classes=classes,
     )
-
-
-def reduce_latent(state: LatentState, event: Event) -> LatentState:
-    """The state after an event."""
-    match event.action:
-        case Action.MOVE | Action.CLICK | Action.DRAG:
-            return _point_at(state, event)
-        case Action.RELEASE:
-            return replace(state, pressed=None)
-        case Action.NEXT_VIEW:
-            following = state.views.index(state.view) + 1
-            return replace(state, view=state.views[following % len(state.views)], pressed=None)
-        case Action.LEFT | Action.RIGHT | Action.UP | Action.DOWN:
-            return _step(state, event.action)
-        case Action.MORE | Action.LESS:
-            return _more(state, 1 if event.action is Action.MORE else -1)
-        case Action.HOME | Action.END | Action.PAGE_UP | Action.PAGE_DOWN:
-            return _jump(state, event.action)
-        case Action.INTERPOLATE:
-            return _random_line(state)
-        case Action.RANDOM | Action.PAUSE:
-            return _random_point(state)
-        case Action.NEW:
-            return _letter(state, event)
-    return state
 
 
 def _letter(state: LatentState, event: Event) -> LatentState:

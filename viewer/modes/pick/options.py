@@ -1,14 +1,17 @@
-"""Options of the pick mode."""
+"""A saved table of images, to cut some out."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from trainer.contract.options import argument, flag
-from viewer.mode import SessionOptions, scale_flag, whole
+from viewer.bindings import Binding, merged
+from viewer.keys import Action
+from viewer.options import SessionOptions, scale_flag, whole
 
 
 @dataclass(frozen=True, kw_only=True)
-class PickOptions(SessionOptions):
+class Options(SessionOptions):
     """Options of ``pick``."""
 
     table: Path = argument("image of a table: a screen saved with S, a sheet of samples", type=Path, metavar="TABLE")
@@ -19,3 +22,14 @@ class PickOptions(SessionOptions):
     cols: int | None = flag("columns of the table (likewise)", type=whole(1, 256), metavar="N")
     margin: int | None = flag("pixels between its images (likewise)", type=whole(0, 4096), metavar="N")
     scale: float | None = scale_flag(pixel="a pixel of the table")
+
+
+BINDINGS: Final = merged(
+    Binding("wheel", "zoom", (Action.WHEEL_UP, Action.WHEEL_DOWN)),
+    Binding("arrows, click", "move the cursor (wraps round)", hint="arrows move"),
+    Binding("PageUp PageDown Home End", "Home, End: the first image, the last"),
+    Binding("s", "cut the image under the cursor out, and save it", hint="s cut out", first=True),
+    Binding("S", "cut all images out, and save each", hint="S cut all out"),
+    Binding("+ -", "zoom (= and _ too)", hint="+ - zoom"),
+    without=("i", "r", "Space", "any other key"),
+)

@@ -1,22 +1,22 @@
 """Translating without a screen: images, with progress, each written whole or not at all."""
 
-from collections.abc import Sequence
-from pathlib import Path
-
 from tqdm import tqdm
 
 from trainer.contract.errors import ImageError
 from viewer.files.inputs import Photo, read_photo
 from viewer.files.results import encode, free_name, write_new
-from viewer.modes.translate.session import Wanted, make, recipe_of
-from viewer.sessions.headless import beside, made_folder, readable, say_written, signed, skip_or_stop
-from viewer.sessions.translation import Translator
+from viewer.modes.translate.options import Options
+from viewer.modes.translate.session import begin, make, open_inputs, recipe_of, wanted_of
+from viewer.sessions.headless import beside, made_folder, readable, say_written, skip_or_stop
+from viewer.sessions.replay import signed
 
 
-def translate_files(translator: Translator, wanted: Wanted, paths: Sequence[Path], folder: Path) -> None:
-    """Write the result of every image to ``<folder>/<stem>.png``. Raises ``ImageError`` where none can be read."""
+def write(options: Options) -> None:
+    """Write the result of every image to ``<folder>/<stem>.png``. Raises ``ViewerError``."""
+    paths, translator = open_inputs(options)
+    wanted = wanted_of(begin(translator, len(paths), options.seed))
     paths = list(readable(paths))
-    folder = made_folder(folder)
+    folder = made_folder(options.output or options.out)
     written = 0
     with tqdm(total=len(paths), desc="translate", unit="image", disable=None) as bar:
         for path in paths:

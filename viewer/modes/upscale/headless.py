@@ -16,13 +16,22 @@ from trainer.contract.text import printable
 from viewer.files.inputs import FILM_SUFFIXES, Photo, is_film, read_photo
 from viewer.files.png import Image
 from viewer.files.results import SUFFIXES, encode, errors_of, free_name, write_new
-from viewer.modes.upscale.session import recipe_of
-from viewer.sessions.headless import beside, made_folder, readable, say_written, signed, skip_or_stop
+from viewer.modes.upscale.options import Options
+from viewer.modes.upscale.session import open_inputs, recipe_of
+from viewer.sessions.headless import beside, made_folder, readable, say_written, skip_or_stop
+from viewer.sessions.replay import signed
 from viewer.sessions.tiles import Tile
 from viewer.sessions.translation import Upscaler
 
 _USUAL_RATE: Final = 25.0  # frames a second, of films that do not say
 _FILM: Final = ".mp4"
+
+
+def write(options: Options) -> None:
+    """Write all images and films enlarged. Raises ``ViewerError``."""
+    paths, upscaler = open_inputs(options)
+    one = paths == [Path(options.images[0])]  # no folder, and no pattern
+    upscale_files(upscaler, paths, options.output or options.out, one)
 
 
 def upscale_files(upscaler: Upscaler, paths: Sequence[Path], target: Path, one: bool) -> None:

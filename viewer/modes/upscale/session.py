@@ -12,13 +12,17 @@ import numpy as np
 from trainer.contract.errors import ViewerError
 from trainer.contract.text import printable
 from viewer import render
-from viewer.files.inputs import Photo, read_photo
+from viewer.files.inputs import Photo, find_photos, is_film, read_photo
 from viewer.files.png import Image, encode_png, save_numbered
 from viewer.files.results import encode
-from viewer.keys import Event
+from viewer.model import open_model
 from viewer.modes.upscale.divider import divided
-from viewer.modes.upscale.state import UpscaleState, opened, reduce_upscale
+from viewer.modes.upscale.options import BINDINGS, Options
+from viewer.modes.upscale.state import UpscaleState, opened
+from viewer.options import model_threads
+from viewer.sessions.headless import readable
 from viewer.sessions.model_session import ModelSession
+from viewer.sessions.replay import signed
 from viewer.sessions.session import check_saved_size
 from viewer.sessions.tiles import Tile
 from viewer.sessions.translation import Upscaler, paste, scaled
@@ -63,6 +67,9 @@ class Work:
 class UpscaleSession(ModelSession[UpscaleState, Work, Opened | Refused | Enlarged]):
     """One image of several at a time. Tiles that are looked at are enlarged first; until then they are bicubic."""
 
+    bindings = BINDINGS
+    follows_mouse = True
+
     def __init__(self, upscaler: Upscaler, state: UpscaleState, folder: Path, paths: Sequence[Path]) -> None:
         """``paths``: of the images, as many as the state counts."""
         self.upscaler = upscaler
@@ -71,15 +78,6 @@ class UpscaleSession(ModelSession[UpscaleState, Work, Opened | Refused | Enlarge
         self._latest: Opened | Refused | None = None  # the last that was opened, or was to be
         self._seen: tuple[float, ...] = ()  # the part of the image that the tiles are sorted for
         super().__init__(upscaler.model, state, folder)
-
-    def reduce(self, event: Event) -> UpscaleState:
-        """The state after an event."""
-        return reduce_upscale(self.state, event)
-
-    @property
-    def follows_mouse(self) -> bool:
-        """Whether movements of the mouse mean something."""
-        return True
 
     @property
     def _current(self) -> Opened | Refused | None:
@@ -147,12 +145,10 @@ class UpscaleSession(ModelSession[UpscaleState, Work, Opened | Refused | Enlarge
             return np.full((self.state.view[1], self.state.view[0], 3), render.PAPER, np.uint8)
         return divided(self.state, there.photo.image, there.result, self.upscaler.scale)
 
-    def _facts(self) -> Mapping[str, Any]:
-        return recipe_of(self.upscaler, self._paths[self.state.index])
-
     def _save(self, whole: bool) -> None:
         """What is saved is what is asked for now, be it open or not: then it is read for this."""
-        state, scale, recipe = self.state, self.upscaler.scale, self._signed(self._facts())
+        state, scale = self.state, self.upscaler.scale
+        recipe = signed(self.model, recipe_of(self.upscaler, self._paths[state.index]))
         there = self._current
         if isinstance(there, Opened):
             there = replace(there, result=there.result.copy(), missing=set(there.missing))
@@ -187,10 +183,26 @@ class UpscaleSession(ModelSession[UpscaleState, Work, Opened | Refused | Enlarge
         words += (f"at {state.scale:g}",) if state.zoom else ()
         return (*words, f"{len(there.missing)} of {len(there.tiles)} tiles to come") if there.missing else words
 
-    def _hints(self) -> tuple[str, ...]:
-        images = ("PageUp PageDown: images",) if self.state.count > 1 else ()
-        keys = ("drag the divider", "arrows move", "esc quit", "s save", "+ - zoom", *images)
-        return (*keys, "space: pixels, bicubic", "S save all")
+    def _situation(self) -> Mapping[str, object]:
+        return {"images": self.state.count > 1}
+
+
+def open_session(options: Options) -> UpscaleSession:
+    """The images that the options ask for. Raises ``ViewerError``."""
+    paths, upscaler = open_inputs(options)
+    films = [path for path in paths if is_film(path)]
+    if films:
+        raise ViewerError(f"{films[0]}: is a film, which is enlarged without a screen: add -o FILE")
+    paths = list(readable(paths))
+    return UpscaleSession(upscaler, begin(len(paths)), options.out, paths)
+
+
+def open_inputs(options: Options) -> tuple[list[Path], Upscaler]:
+    """The images and films, and the model. Raises ``ViewerError``."""
+    paths = find_photos(options.named_images("some"))
+    threads = model_threads(options.threads, all_cores=True)
+    model = open_model(options.model, threads=threads, wanted="translator", many_sizes=True)
+    return paths, Upscaler(model, options.tile)
 
 
 def begin(count: int) -> UpscaleState:

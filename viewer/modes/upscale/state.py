@@ -39,6 +39,38 @@ class UpscaleState:
         width, height = self.view
         return self.across - width / self.scale / 2, self.down - height / self.scale / 2
 
+    def after(self, event: Event) -> "UpscaleState":
+        """The state after an event."""
+        match event.action:
+            case Action.PAGE_DOWN:
+                return replace(self, index=(self.index + 1) % self.count)
+            case Action.PAGE_UP:
+                return replace(self, index=(self.index - 1) % self.count)
+            case Action.HOME:
+                return replace(opened(self, self.height, self.width), divider=0.5)
+            case Action.LEFT | Action.RIGHT | Action.UP | Action.DOWN:
+                return _arrow(self, event.action)
+            case Action.CLICK | Action.DRAG:
+                return replace(self, divider=min(max(event.x / max(self.view[0] - 1, 1), 0.0), 1.0))
+            case Action.SECOND_CLICK:
+                return replace(self, grip=(event.x, event.y))
+            case Action.SECOND_DRAG if self.grip is not None:
+                across = self.across + (self.grip[0] - event.x) / self.scale
+                down = self.down + (self.grip[1] - event.y) / self.scale
+                return replace(_inside(self, across, down), grip=(event.x, event.y))
+            case Action.SECOND_RELEASE:
+                return replace(self, grip=None)
+            case Action.MORE | Action.WHEEL_UP:
+                return _zoom(self, 1, event)
+            case Action.LESS | Action.WHEEL_DOWN:
+                return _zoom(self, -1, event)
+            case Action.NEW if event.key in ("[", "]"):
+                return _slide(self, -1 if event.key == "[" else 1)
+            case Action.NEW | Action.PAUSE:
+                return replace(self, nearest=not self.nearest)
+            case _:
+                return self
+
 
 def opened(state: UpscaleState, height: int, width: int) -> UpscaleState:
     """The state where the result of the image turns out to be of this size: all of it if it fits, else its middle."""
@@ -49,39 +81,6 @@ def opened(state: UpscaleState, height: int, width: int) -> UpscaleState:
     return replace(
         state, width=width, height=height, view=view, zoom=zoom, across=width / 2, down=height / 2, grip=None
     )
-
-
-def reduce_upscale(state: UpscaleState, event: Event) -> UpscaleState:
-    """The state after an event."""
-    match event.action:
-        case Action.PAGE_DOWN:
-            return replace(state, index=(state.index + 1) % state.count)
-        case Action.PAGE_UP:
-            return replace(state, index=(state.index - 1) % state.count)
-        case Action.HOME:
-            return replace(opened(state, state.height, state.width), divider=0.5)
-        case Action.LEFT | Action.RIGHT | Action.UP | Action.DOWN:
-            return _arrow(state, event.action)
-        case Action.CLICK | Action.DRAG:
-            return replace(state, divider=min(max(event.x / max(state.view[0] - 1, 1), 0.0), 1.0))
-        case Action.SECOND_CLICK:
-            return replace(state, grip=(event.x, event.y))
-        case Action.SECOND_DRAG if state.grip is not None:
-            across = state.across + (state.grip[0] - event.x) / state.scale
-            down = state.down + (state.grip[1] - event.y) / state.scale
-            return replace(_inside(state, across, down), grip=(event.x, event.y))
-        case Action.SECOND_RELEASE:
-            return replace(state, grip=None)
-        case Action.MORE | Action.WHEEL_UP:
-            return _zoom(state, 1, event)
-        case Action.LESS | Action.WHEEL_DOWN:
-            return _zoom(state, -1, event)
-        case Action.NEW if event.key in ("[", "]"):
-            return _slide(state, -1 if event.key == "[" else 1)
-        case Action.NEW | Action.PAUSE:
-            return replace(state, nearest=not state.nearest)
-        case _:
-            return state
 
 
 def _arrow(state: UpscaleState, action: Action) -> UpscaleState:

@@ -1,4 +1,4 @@
-"""A page of images to choose from: what modes that show one share. This module imports nothing heavy."""
+"""A page of images to choose from: options and keys of the modes that show one. Imports nothing heavy."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from trainer.contract.options import flag
 from viewer.bindings import CLASS, ROWS_BY_CLASS, Binding
-from viewer.mode import SheetOptions, columns_flag, number, rows_flag
+from viewer.options import SheetOptions, columns_flag, number, rows_flag
 
 GRID_BINDINGS: Final = (
-    Binding("m", "mixes of three training images (if the model keeps some)", after="r"),
+    Binding("m", "mixes of three training images (if the model keeps some)", after="r", hint={"mixes": "m mixes"}),
     CLASS,
     ROWS_BY_CLASS,
 )

@@ -1,6 +1,6 @@
 """A grid: a page of images to choose from, random or interpolated."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -8,12 +8,12 @@ from typing import Any, Final
 import numpy as np
 
 from viewer import latents, render
-from viewer.keys import Event
+from viewer.bindings import Binding
 from viewer.latents import Latents
 from viewer.model import Images, Model
 from viewer.sessions.classes import Classes
 from viewer.sessions.detail_layer import Layer
-from viewer.sessions.grid.state import GridMode, GridState, reduce_grid
+from viewer.sessions.grid.state import GridMode, GridState
 from viewer.sessions.model_session import Part
 from viewer.sessions.sheet_session import SheetSession
 
@@ -42,9 +42,11 @@ class GridSession(SheetSession[GridState, Page]):
         source: str = "",
         layer: Layer | None = None,
         mode: str = "grid",
+        bindings: Sequence[Binding] = (),
     ) -> None:
         """``encoded``: latent [d] of a real image for the first corner. ``source``: its name. ``layer``: what is
         added to the images, times the state's gain. ``mode``: its name in recipes."""
+        self.bindings = bindings
         self._mode = mode
         self._encoded = encoded
         self._source = source
@@ -58,10 +60,6 @@ class GridSession(SheetSession[GridState, Page]):
         self._canvas = render.blank(state.sheet)
         super().__init__(model, state, folder, layer)
         self._gain_shown = self._gain
-
-    def reduce(self, event: Event) -> GridState:
-        """The state after an event."""
-        return reduce_grid(self.state, event)
 
     @property
     def _missing(self) -> int:
@@ -90,7 +88,7 @@ class GridSession(SheetSession[GridState, Page]):
         return latents.bilinear(corners, sheet.rows, sheet.columns)
 
     def _work(self, request: Page) -> Iterator[Part]:
-        return self._decoder.parts(self._latents_of(request), self._labels_of(request.classes))
+        return self._decode(self._latents_of(request), self._labels_of(request.classes))
 
     def _ask(self) -> None:
         page = self._page()
@@ -134,12 +132,12 @@ class GridSession(SheetSession[GridState, Page]):
         self._follow_gain()
         return self._images if self._page() == self._asked and not self._missing else None
 
-    def _facts(self) -> Mapping[str, Any]:
+    def _recipe(self) -> Mapping[str, Any]:
         state = self.state
-        facts: dict[str, Any] = {"mode": f"{self._mode} {state.mode}", "truncation": state.truncation}
+        recipe: dict[str, Any] = {"mode": f"{self._mode} {state.mode}", "truncation": state.truncation}
         if self._encoded is not None and state.mode == "interpolation":
-            facts["encoded"] = self._source
-        return facts
+            recipe["encoded"] = self._source
+        return recipe
 
     def _status(self) -> tuple[str, ...]:
         state = self.state
@@ -148,9 +146,5 @@ class GridSession(SheetSession[GridState, Page]):
         status = (mode, *self._class_words(), f"seed {state.seed}", *effect)
         return (*status, f"{self._missing} to come") if self._late else status
 
-    def _hints(self) -> tuple[str, ...]:
-        other = "i interpolate" if self.state.mode == "random" else "r random"
-        classes = ("0-9 n p class", "c rows by class") if self.state.classes.count else ()
-        mixes = ("m mixes",) if self.state.can_mix else ()
-        effect = self.state.gain.name if self.state.gain else "truncation"
-        return "any key: new", "esc quit", "s save", "S save all", *classes, other, *mixes, f"+ - {effect}"
+    def _situation(self) -> Mapping[str, object]:
+        return {**super()._situation(), self.state.mode: True, "mixes": self.state.can_mix}

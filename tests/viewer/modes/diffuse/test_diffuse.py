@@ -31,7 +31,7 @@ from viewer.model import Model, open_model
 from viewer.modes.diffuse.denoiser import Denoiser
 from viewer.modes.diffuse.sampling import Diffusion, Page, Settings
 from viewer.modes.diffuse.session import DiffuseSession, cells, page_of
-from viewer.modes.diffuse.state import DiffuseState, reduce_diffuse
+from viewer.modes.diffuse.state import DiffuseState
 from viewer.sessions.classes import Classes
 from viewer.sessions.sheet_session import make_sheet
 from viewer.sheet import Sheet
@@ -121,7 +121,7 @@ def test_no_key_leads_out_of_bounds(events: list[Event], origin: Any, photos: in
     photos = photos if origin == "photographs" else 0
     state = DiffuseState(Sheet(2, 2, 8, 8), 25, 300, origin, photos=photos)
     for event in events:
-        state = reduce_diffuse(state, event)
+        state = state.after(event)
         assert 1 <= state.steps <= 300
         assert 0 <= state.cursor < state.count
         assert not state.interpolated or not photos
@@ -159,7 +159,7 @@ def test_keys_ask_for_what_the_table_says(keys: str) -> None:
     begun = DiffuseState(Sheet(2, 2, 8, 8), 25, 1000)
     state = begun
     for event in parse_keys(keys):
-        state = reduce_diffuse(state, event)
+        state = state.after(event)
     new = {"i,i": {"interpolated": True, "seed": 1}, "i,r": {}, "+,-": {}, "pagedown,pageup": {}}
     assert state == replace(begun, **new.get(keys, {"seed": 1}))
 

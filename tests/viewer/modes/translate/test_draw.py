@@ -18,7 +18,7 @@ from viewer.keys import Action, Event, parse_keys
 from viewer.model import open_model
 from viewer.modes.translate.draw import easel as draw_easel
 from viewer.modes.translate.draw.session import COLOURS, DrawSession, begin
-from viewer.modes.translate.draw.state import BRUSHES, DrawState, Stroke, reduce_draw
+from viewer.modes.translate.draw.state import BRUSHES, DrawState, Stroke
 from viewer.sessions.translation import Translator
 
 KEYS = ["+", "-", "z", "y", "c", "3", "x", "s", "space", "i", "left", "wheel:2", "wheel:-3", "ctrl+z"]
@@ -60,7 +60,7 @@ def test_nothing_leads_out_of_bounds_and_undo_leads_back(events: list[Event]) ->
     state = blank_state()
     pages = [drawn(state)]  # after so many strokes
     for event in events:
-        state = reduce_draw(state, event)
+        state = state.after(event)
         del pages[len(state.strokes) :]
         pages += [drawn(state)] * (len(state.strokes) + 1 - len(pages))
         assert 0 <= state.brush < len(BRUSHES)
@@ -70,11 +70,11 @@ def test_nothing_leads_out_of_bounds_and_undo_leads_back(events: list[Event]) ->
     assert colours <= set(state.palette)  # and none between two
     count = len(state.strokes)
     for number in range(count - 1, -1, -1):
-        state = reduce_draw(state, Event(Action.UNDO))
+        state = state.after(Event(Action.UNDO))
         assert len(state.strokes) == number
         assert np.array_equal(drawn(state), pages[number])
     for _ in range(count):
-        state = reduce_draw(state, Event(Action.NEW, key="y"))
+        state = state.after(Event(Action.NEW, key="y"))
     assert np.array_equal(drawn(state), last)
 
 

@@ -24,7 +24,7 @@ from viewer.keys import NAMES, Event, decode_character, parse_keys
 from viewer.latents import slerp
 from viewer.model import open_model
 from viewer.modes.translate.session import TranslateSession, start_sigma
-from viewer.modes.translate.state import TranslateState, reduce_translate
+from viewer.modes.translate.state import TranslateState
 from viewer.sessions.translation import Translator
 
 KEYS = [*NAMES.values(), *filter(None, map(decode_character, "sSirx+-= 3[]"))]
@@ -47,7 +47,7 @@ def images(folder: Path, count: int = 3) -> list[Path]:
 def test_no_key_leads_out_of_bounds(events: list[Event], has_latent: bool, sigma: int | None) -> None:
     state = TranslateState(3, has_latent=has_latent, sigma=sigma)
     for event in events:
-        state = reduce_translate(state, event)
+        state = state.after(event)
         assert 0 <= state.index < 3
         assert 0 <= state.stop < state.stops
         assert state.sigma is None if sigma is None else 0 <= state.sigma <= 100

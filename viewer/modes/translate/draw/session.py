@@ -12,13 +12,13 @@ from trainer.contract.errors import ViewerError
 from viewer import render
 from viewer.files.inputs import read_photo
 from viewer.files.png import Image, encode_png, fit, is_drawing, save_numbered
-from viewer.keys import Event
-from viewer.mode import Context
 from viewer.model import ModelError, open_model
 from viewer.modes.translate.draw.easel import add_strokes, blank_page, draw_easel, make_easel
-from viewer.modes.translate.draw.state import BRUSHES, Colour, DrawState, Stroke, reduce_draw
-from viewer.modes.translate.options import TranslateOptions
-from viewer.sessions.model_session import ModelSession, exact_numbers
+from viewer.modes.translate.draw.state import BRUSHES, Colour, DrawState, Stroke
+from viewer.modes.translate.options import DRAW_BINDINGS, Options
+from viewer.options import model_threads
+from viewer.sessions.model_session import ModelSession
+from viewer.sessions.replay import exact_numbers, signed
 from viewer.sessions.translation import LARGEST_SIZE, Translator, visible
 
 INKS: Final = ((0, 0, 0), (255, 255, 255))  # paper and ink of edges
@@ -45,6 +45,9 @@ class Drawn:
 class DrawSession(ModelSession[DrawState, Drawn, Image]):
     """A page that is drawn on; the image beside it follows as quickly as the model can."""
 
+    bindings = DRAW_BINDINGS
+    follows_mouse = draws = True
+
     def __init__(self, translator: Translator, state: DrawState, folder: Path, start: Image | None = None) -> None:
         """``start``: u8 [h, w, 3] BGR of the page's size, what is on the page before the first stroke."""
         self.translator = translator
@@ -55,20 +58,6 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
         self._page = self._first_page(state)  # with all strokes but the last
         self._on_page: tuple[Stroke, ...] = ()
         super().__init__(translator.model, state, folder)
-
-    def reduce(self, event: Event) -> DrawState:
-        """The state after an event."""
-        return reduce_draw(self.state, event)
-
-    @property
-    def follows_mouse(self) -> bool:
-        """Whether movements of the mouse mean something."""
-        return True
-
-    @property
-    def draws(self) -> bool:
-        """Whether every place that a drag goes through means something."""
-        return True
 
     def _first_page(self, state: DrawState) -> Image:
         return blank_page(state) if self._start is None else self._start.copy()
@@ -110,20 +99,20 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
     def _screen(self) -> render.Image:
         return draw_easel(self.state, self.page(), self._result)
 
-    def _facts(self) -> Mapping[str, Any]:
+    def _recipe(self) -> Mapping[str, Any]:
         state = self.state
-        facts: dict[str, Any] = {"mode": "draw", "width": state.easel.width, "height": state.easel.height}
+        recipe: dict[str, Any] = {"mode": "draw", "width": state.easel.width, "height": state.easel.height}
         if sum(len(stroke.points) for stroke in state.strokes) <= _MOST_POINTS:
-            facts["palette"] = [list(colour[::-1]) for colour in state.palette]
-            facts["strokes"] = [[stroke.colour, stroke.size, [list(point) for point in stroke.points]]
+            recipe["palette"] = [list(colour[::-1]) for colour in state.palette]
+            recipe["strokes"] = [[stroke.colour, stroke.size, [list(point) for point in stroke.points]]
                                 for stroke in state.strokes]  # fmt: skip
         latent = self.translator.latent(state.seed)
         if latent is not None:
-            facts |= {"seed": state.seed, "latent": exact_numbers(latent[None])[0]}
-        return facts
+            recipe |= {"seed": state.seed, "latent": exact_numbers(latent[None])[0]}
+        return recipe
 
     def _save(self, whole: bool) -> None:
-        state, page, recipe = self.state, self.page(), self._signed(self._facts())
+        state, page, recipe = self.state, self.page(), signed(self.model, self._recipe())
         now = Drawn(state.strokes, state.seed)
         made = self._result if now.same(self._result_of) else None
 
@@ -149,19 +138,16 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
             words += (f"latent {state.seed}",)
         return (*words, f"{len(state.strokes)} stroke{'s' * (len(state.strokes) != 1)}")
 
-    def _hints(self) -> tuple[str, ...]:
-        colours = () if self.state.lines else ("0-9 colours",)
-        latents = ("any key: new latent",) if self.state.has_latent else ()
-        keys = ("left draws", "right erases", "z undo", "esc quit", "s save", *colours, "+ - brush", *latents)
-        return (*keys, "y redo", "c clear")
+    def _situation(self) -> Mapping[str, object]:
+        return {"colours": not self.state.lines, "latent": self.state.has_latent}
 
 
-def open_draw(options: TranslateOptions, context: Context) -> DrawSession:
+def open_draw(options: Options) -> DrawSession:
     """The page that the options ask for. Raises ``ViewerError``."""
     if options.images or options.output is not None:
         found = "-o" if options.output is not None else options.images[0]
         raise ViewerError(f"--draw begins with an empty page, found {found!r} beside it; to begin with one: --start")
-    threads = context.threads(options.threads, all_cores=True)
+    threads = model_threads(options.threads, all_cores=True)
     model = open_model(options.model, threads=threads, wanted="translator")
     translator = Translator(model, options.condition, options.size)
     state, start = begin(translator, options.size, options.seed), None

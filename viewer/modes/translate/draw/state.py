@@ -55,35 +55,34 @@ class DrawState:
     seed: int = 0  # of the latent
     lines: bool = False  # of one ink are drawn, and not areas in colours
 
-
-def reduce_draw(state: DrawState, event: Event) -> DrawState:
-    """The state after an event."""
-    match event.action:
-        case Action.CLICK | Action.SECOND_CLICK if not state.drawing:
-            return _begin(state, event)
-        case Action.DRAG | Action.SECOND_DRAG if state.drawing:
-            return _extend(state, event)
-        case Action.RELEASE | Action.SECOND_RELEASE:
-            return replace(state, drawing=False)
-        case Action.MORE | Action.WHEEL_UP:
-            return replace(state, brush=min(state.brush + 1, len(BRUSHES) - 1))
-        case Action.LESS | Action.WHEEL_DOWN:
-            return replace(state, brush=max(state.brush - 1, 0))
-        case Action.UNDO:
-            return _undo(state)
-        case Action.NEW if event.key in ("z", "Z"):
-            return _undo(state)
-        case Action.NEW if event.key in ("y", "Y"):
-            return _redo(state)
-        case Action.NEW if event.key in ("c", "C"):
-            return _add(state, Stroke(0, 0))
-        case Action.NEW if event.key.isdecimal() and event.key.isascii():
-            number = int(event.key)
-            return replace(state, colour=number) if number < len(state.palette) and not state.lines else state
-        case Action.NEW | Action.PAUSE | Action.RANDOM | Action.INTERPOLATE if state.has_latent:
-            return replace(state, seed=next_seed(state.seed))
-        case _:
-            return state
+    def after(self, event: Event) -> "DrawState":
+        """The state after an event."""
+        match event.action:
+            case Action.CLICK | Action.SECOND_CLICK if not self.drawing:
+                return _begin(self, event)
+            case Action.DRAG | Action.SECOND_DRAG if self.drawing:
+                return _extend(self, event)
+            case Action.RELEASE | Action.SECOND_RELEASE:
+                return replace(self, drawing=False)
+            case Action.MORE | Action.WHEEL_UP:
+                return replace(self, brush=min(self.brush + 1, len(BRUSHES) - 1))
+            case Action.LESS | Action.WHEEL_DOWN:
+                return replace(self, brush=max(self.brush - 1, 0))
+            case Action.UNDO:
+                return _undo(self)
+            case Action.NEW if event.key in ("z", "Z"):
+                return _undo(self)
+            case Action.NEW if event.key in ("y", "Y"):
+                return _redo(self)
+            case Action.NEW if event.key in ("c", "C"):
+                return _add(self, Stroke(0, 0))
+            case Action.NEW if event.key.isdecimal() and event.key.isascii():
+                number = int(event.key)
+                return replace(self, colour=number) if number < len(self.palette) and not self.lines else self
+            case Action.NEW | Action.PAUSE | Action.RANDOM | Action.INTERPOLATE if self.has_latent:
+                return replace(self, seed=next_seed(self.seed))
+            case _:
+                return self
 
 
 def _begin(state: DrawState, event: Event) -> DrawState:
