@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from viewer import latents, render
-from viewer.bindings import Binding
+from viewer.bindings import SHARED, Binding
 from viewer.latents import Latents
 from viewer.model import Images, Model
 from viewer.sessions.classes import Classes
@@ -42,7 +42,7 @@ class GridSession(SheetSession[GridState, Page]):
         source: str = "",
         layer: Layer | None = None,
         mode: str = "grid",
-        bindings: Sequence[Binding] = (),
+        bindings: Sequence[Binding] = SHARED,
     ) -> None:
         """``encoded``: latent [d] of a real image for the first corner. ``source``: its name. ``layer``: what is
         added to the images, times the state's gain. ``mode``: its name in recipes."""
