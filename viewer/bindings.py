@@ -20,7 +20,7 @@ class Binding:
     actions: tuple[Action, ...] = (Action.NEW,)
     after: str = "ESC"  # the keys of the shared binding that it follows in the table
     hint: str | Mapping[str, str] = ""  # a few words for the strip, or those by situation, see ``hints_of``
-    first: bool = False  # the hint comes before those of other bindings
+    rank: int = 1  # of the hint: those of rank 0 come first; within a rank they come as in the table
 
 
 SHARED: Final = (
@@ -36,12 +36,12 @@ SHARED: Final = (
         (Action.PAGE_UP, Action.PAGE_DOWN, Action.HOME, Action.END),
     ),
     Binding("s", "save the selected image", (Action.SAVE,), hint="s save"),
-    Binding("S", "save the whole screen", (Action.SAVE_ALL,), hint="S save all"),
+    Binding("S", "save the whole screen", (Action.SAVE_ALL,), hint="S save all", rank=2),
     Binding("i", "interpolate between four random corners", (Action.INTERPOLATE,), hint={"random": "i interpolate"}),
     Binding("r", "random images", (Action.RANDOM,), hint={"interpolation": "r random", "mix": "r random"}),
     Binding("+ -", "effect up, down (= and _ too)", (Action.MORE, Action.LESS)),
     Binding("Space", "new images", (Action.PAUSE,)),
-    Binding("any other key", "new images", hint="any key: new", first=True),
+    Binding("any other key", "new images", hint="any key: new", rank=0),
 )
 
 # For modes of models with classes.
@@ -87,7 +87,7 @@ def hints_of(bindings: Sequence[Binding], situation: Mapping[str, object]) -> tu
     ``situation``: what is true of the session; a hint by situation is the first whose name is true there.
     """
     hints = []
-    for binding in sorted(bindings, key=lambda one: not one.first):
+    for binding in sorted(bindings, key=lambda one: one.rank):
         by_name = {"": binding.hint} if isinstance(binding.hint, str) else binding.hint
         hints += [hint for name, hint in by_name.items() if not name or situation.get(name)][:1]
     return tuple(filter(None, hints))

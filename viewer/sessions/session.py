@@ -55,7 +55,7 @@ class Session(ABC, Generic[State, Request, Made]):
     def handle(self, event: Event) -> bool:
         """Take in an event; True: quit."""
         before = self.state
-        self.state = self.reduce(event)
+        self.state = self.state.after(event)
         self.changed = self.changed or self.state != before
         if event.action in (Action.SAVE, Action.SAVE_ALL):
             self._save(whole=event.action is Action.SAVE_ALL)
@@ -118,10 +118,6 @@ class Session(ABC, Generic[State, Request, Made]):
     def _cursor(self) -> tuple[Sheet | None, int]:
         """The sheet that a cursor is drawn on, if one is, and the image that it is at."""
         return None, 0
-
-    def reduce(self, event: Event) -> State:
-        """The state after an event."""
-        return self.state.after(event)
 
     def _hints(self) -> tuple[str, ...]:
         """The keys, most needed first."""

@@ -38,7 +38,7 @@ BINDINGS: Final = merged(
         "faster, slower; with --detail: more of it, less (= and _ too)",
         hint={"gain": "+ - gain", "": "+ - speed"},
     ),
-    Binding("Space", "pause, go on", hint="space pause", first=True),
+    Binding("Space", "pause, go on", hint="space pause", rank=0),
     Binding("any other key", "walk to somewhere new"),
 )
 KIND: Final = "generator"

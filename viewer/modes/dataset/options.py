@@ -35,9 +35,9 @@ BINDINGS: Final = merged(
     Binding("n p", "only the next class, the one before", after="r", hint={"classes": "c n p class"}),
     Binding("arrows, click", "move the cursor; at the edge of a page, to the next one"),
     Binding("PageUp PageDown Home End", "the page before, the next; Home, End: the first image, the last"),
-    Binding("S", "save the whole screen", hint="S save page"),
+    Binding("S", "save the whole screen", hint="S save page", rank=2),
     Binding("r", "to a random image"),
-    Binding("Space", "the next page", hint="space: next page", first=True),
+    Binding("Space", "the next page", hint="space: next page", rank=0),
     Binding("any other key", "the next page"),
     without=("i", "+ -"),
 )

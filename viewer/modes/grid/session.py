@@ -7,4 +7,4 @@ from viewer.sessions.grid.session import GridSession
 
 def open_session(options: Options) -> GridSession:
     """The page that the options ask for. Raises ``ViewerError``."""
-    return open_grid(options, "grid", BINDINGS)
+    return open_grid(GridSession, options, "grid", BINDINGS)

@@ -28,7 +28,7 @@ BINDINGS: Final = merged(
     Binding("wheel", "zoom", (Action.WHEEL_UP, Action.WHEEL_DOWN)),
     Binding("arrows, click", "move the cursor (wraps round)", hint="arrows move"),
     Binding("PageUp PageDown Home End", "Home, End: the first image, the last"),
-    Binding("s", "cut the image under the cursor out, and save it", hint="s cut out", first=True),
+    Binding("s", "cut the image under the cursor out, and save it", hint="s cut out", rank=0),
     Binding("S", "cut all images out, and save each", hint="S cut all out"),
     Binding("+ -", "zoom (= and _ too)", hint="+ - zoom"),
     without=("i", "r", "Space", "any other key"),

@@ -25,7 +25,7 @@ class Options(ImagesOptions):
 
 
 BINDINGS: Final = merged(
-    Binding("left button", "take the divider along", (Action.CLICK, Action.DRAG), hint="drag the divider", first=True),
+    Binding("left button", "take the divider along", (Action.CLICK, Action.DRAG), hint="drag the divider", rank=0),
     Binding("right button", "take the image along", (Action.SECOND_CLICK, Action.SECOND_DRAG)),
     Binding("wheel", "zoom, about the mouse", (Action.WHEEL_UP, Action.WHEEL_DOWN)),
     Binding("[ ]", "move the divider", after="arrows, click"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from trainer.contract.text import printable
 from viewer.bindings import Binding
@@ -18,19 +18,20 @@ from viewer.sessions.replay import first_classes, read_saved
 from viewer.sessions.sheet_session import make_sheet
 from viewer.sheet import auto_scale
 
+Grid = TypeVar("Grid", bound=GridSession)
 _MODES: Final[tuple[GridMode, ...]] = ("random", "interpolation", "mix")
 
 
 def open_grid(
+    make: type[Grid],
     options: GridOptions,
     name: str,
     bindings: Sequence[Binding],
     *,
-    make: type[GridSession] = GridSession,
     with_detail: bool = False,
     detail: Path | None = None,
     gain: float | None = None,
-) -> GridSession:
+) -> Grid:
     """The grid that the options ask for, as a session of class ``make``.
 
     ``name``: of the mode, for recipes. ``bindings``: its key table. ``with_detail``: something is added to the images,
