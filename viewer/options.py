@@ -87,15 +87,13 @@ def threads_flag(default: str) -> Any:
 class SessionOptions:
     """Options of every mode with a screen."""
 
-    display: Literal["auto", "window", "terminal", "none"] = flag(
-        "where to show (auto)", default="auto", choices=("auto", "window", "terminal", "none")
-    )
+    display: Literal["auto", "window", "terminal", "none"] = flag("where to show (auto)", default="auto")
     seed: int = flag("first page of random numbers (0)", default=0, type=whole(0, LAST_SEED), metavar="N")
-    out: Path = flag("where saved images go (the current folder)", default=Path(), type=Path, metavar="DIR")
+    out: Path = flag("where saved images go (the current folder)", default=Path(), metavar="DIR")
     keys: Sequence[Event] = flag(
         "scripted keys, such as 'right,s,i,+,click:40:60,esc'", default=(), type=_script, metavar="KEYS"
     )
-    record: Path | None = flag("record to a .png (the last frame), .gif, .webp or .mp4 file", type=Path, metavar="FILE")
+    record: Path | None = flag("record to a .png (the last frame), .gif, .webp or .mp4 file", metavar="FILE")
 
     @property
     def without_screen(self) -> bool:
@@ -121,26 +119,24 @@ class LimitOptions:
 class SheetOptions(LimitOptions, SessionOptions):
     """Options of modes that show a generator's images."""
 
-    model: Path = argument(
-        "ONNX file; without: the built-in toy cats", default=BUILT_IN, nargs="?", type=Path, metavar="FILE"
-    )
+    model: Path = argument("ONNX file; without: the built-in toy cats", default=BUILT_IN, nargs="?", metavar="FILE")
     threads: int = threads_flag("half of them, 4 at most")
     rows: int | None = rows_flag(None)
     cols: int | None = columns_flag(None)
     scale: float | None = scale_flag()
     label: str | None = flag("the class to draw, for models with classes (0)", metavar="NAME|NUMBER")
-    start: Path | None = flag("begin where this image was saved: its page and mode", "--from", type=Path, metavar="PNG")
+    start: Path | None = flag("begin where this image was saved: its page and mode", "--from", metavar="PNG")
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutputOptions(LimitOptions, SessionOptions):
     """Options of modes that can write all results without a screen."""
 
-    model: Path = argument("ONNX file", type=Path, metavar="FILE")
+    model: Path = argument("ONNX file", metavar="FILE")
     threads: int = threads_flag("all of them, 8 at most")
     output: Path | None = flag(
         "folder to write all results to, without a screen; nothing is ever overwritten",
-        "-o", "--output", type=Path, metavar="PATH",
+        "-o", "--output", metavar="PATH",
     )  # fmt: skip
 
     @property

@@ -17,15 +17,11 @@ class Options(SheetOptions):
     rows: int = rows_flag(1)
     cols: int = columns_flag(1)
     scale: float | None = scale_flag("3")
-    detail: Path | None = flag(
-        "ONNX file of a detail network of the same latents, to be added", type=Path, metavar="FILE"
-    )
+    detail: Path | None = flag("ONNX file of a detail network of the same latents, to be added", metavar="FILE")
     gain: float | None = gain_flag()
-    lerp: bool = flag("walk in straight lines, not on great circles", default=False, action="store_true")
+    lerp: bool = flag("walk in straight lines, not on great circles", default=False)
     frames: int | None = flag("stop after so many frames (60 with --display none)", type=whole(1, 10**6), metavar="N")
-    loop: bool = flag(
-        "a closed walk of --frames frames, 30 a leg, that ends where it began", default=False, action="store_true"
-    )
+    loop: bool = flag("a closed walk of --frames frames, 30 a leg, that ends where it began", default=False)
 
 
 BINDINGS: Final = merged(

@@ -15,14 +15,12 @@ from viewer.options import SessionOptions, scale_flag, whole
 class Options(SessionOptions):
     """Options of ``dataset``."""
 
-    files: Sequence[Path] = argument(
-        "sets as training takes them, or image files", nargs="+", type=Path, metavar="FILE"
-    )
+    files: Sequence[Path] = argument("sets as training takes them, or image files", nargs="+", metavar="FILE")
     rows: int = flag("rows of a page (8)", default=8, type=whole(1, 64), metavar="N")
     cols: int = flag("columns of a page (8)", default=8, type=whole(1, 64), metavar="N")
     scale: float | None = scale_flag()
-    bgr: bool = flag("a .npy file holds BGR, as plain OpenCV scripts write it", default=False, action="store_true")
-    marks: Path | None = flag("list of the marked images (FILE.marks.txt beside FILE)", type=Path, metavar="LIST")
+    bgr: bool = flag("a .npy file holds BGR, as plain OpenCV scripts write it", default=False)
+    marks: Path | None = flag("list of the marked images (FILE.marks.txt beside FILE)", metavar="LIST")
 
 
 BINDINGS: Final = merged(

@@ -15,7 +15,7 @@ class Options(GridOptions):
 
     detail: Path | None = argument(
         "ONNX file of a detail network of the same latents; without, images are sharpened",
-        default=None, nargs="?", type=Path, metavar="DETAIL",
+        default=None, nargs="?", metavar="DETAIL",
     )  # fmt: skip
     gain: float | None = gain_flag()
 

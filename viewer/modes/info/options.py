@@ -11,7 +11,5 @@ from viewer.options import BUILT_IN, LimitOptions
 class Options(LimitOptions):
     """Options of ``info``."""
 
-    model: Path = argument(
-        "ONNX file, or a PNG that the viewer saved", default=BUILT_IN, nargs="?", type=Path, metavar="FILE"
-    )
+    model: Path = argument("ONNX file, or a PNG that the viewer saved", default=BUILT_IN, nargs="?", metavar="FILE")
     without_screen = True

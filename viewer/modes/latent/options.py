@@ -16,16 +16,16 @@ class Options(SheetOptions):
 
     scale: float | None = scale_flag("as fits; 2 is twice that")
     data: Path | None = flag(
-        "images to scatter by the encoder beside the model: a set as training takes it", type=Path, metavar="SET"
+        "images to scatter by the encoder beside the model: a set as training takes it", metavar="SET"
     )
-    bgr: bool = flag("a .npy file holds BGR, as plain OpenCV scripts write it", default=False, action="store_true")
+    bgr: bool = flag("a .npy file holds BGR, as plain OpenCV scripts write it", default=False)
     points: int = flag("of these, so many at most (5000)", default=5000, type=whole(1, 10**6), metavar="N")
     reach: float | None = flag(
         "of the axes, -X..X (4; 1 for a uniform prior)", "--range", type=number(0.01, 100), metavar="X"
     )
-    lerp: bool = flag("straight lines, not great circles", default=False, action="store_true")
+    lerp: bool = flag("straight lines, not great circles", default=False)
     view: Literal["plane", "line", "scatter", "sliders"] = flag(
-        "what is shown first (plane); Tab leads on", default="plane", choices=("plane", "line", "scatter", "sliders")
+        "what is shown first (plane); Tab leads on", default="plane"
     )
 
 

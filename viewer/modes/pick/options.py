@@ -14,11 +14,10 @@ from viewer.options import SessionOptions, scale_flag, whole
 class Options(SessionOptions):
     """Options of ``pick``."""
 
-    table: Path = argument("image of a table: a screen saved with S, a sheet of samples", type=Path, metavar="TABLE")
+    table: Path = argument("image of a table: a screen saved with S, a sheet of samples", metavar="TABLE")
     rows: int | None = flag(
-        "rows of the table (as its recipe says, or by the lines between its images)",
-        type=whole(1, 256), metavar="N",
-    )  # fmt: skip
+        "rows of the table (as its recipe says, or by the lines between its images)", type=whole(1, 256), metavar="N"
+    )
     cols: int | None = flag("columns of the table (likewise)", type=whole(1, 256), metavar="N")
     margin: int | None = flag("pixels between its images (likewise)", type=whole(0, 4096), metavar="N")
     scale: float | None = scale_flag(pixel="a pixel of the table")

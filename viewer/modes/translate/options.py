@@ -15,17 +15,14 @@ class Options(ImagesOptions):
     """Options of ``translate``."""
 
     size: int = flag(
-        "longer side of an image at most, in pixels (that of the training)",
-        default=0, type=whole(8, 4096), metavar="N",
-    )  # fmt: skip
+        "longer side of an image at most, in pixels (that of the training)", default=0, type=whole(8, 4096), metavar="N"
+    )
     condition: Literal["", "given", "edges"] = flag(
         "what goes into the model: the image as it is, or its edges (as the model's card says)",
         default="", choices=("given", "edges"),
     )  # fmt: skip
-    draw: bool = flag(
-        "draw with the mouse on an empty page, and see the result beside it", default=False, action="store_true"
-    )
-    start: Path | None = flag("draw on top of this image's edges, or on a saved drawing", type=Path, metavar="IMAGE")
+    draw: bool = flag("draw with the mouse on an empty page, and see the result beside it", default=False)
+    start: Path | None = flag("draw on top of this image's edges, or on a saved drawing", metavar="IMAGE")
 
     @property
     def without_screen(self) -> bool:

@@ -16,7 +16,7 @@ class Options(ImagesOptions):
 
     output: Path | None = flag(
         "folder to write to, or file for one, without a screen; nothing is ever overwritten",
-        "-o", "--output", type=Path, metavar="PATH",
+        "-o", "--output", metavar="PATH",
     )  # fmt: skip
     tile: int = flag(
         "side of what is enlarged at a time, in input pixels: smaller takes less memory, larger less time (384)",

@@ -29,10 +29,5 @@ class GridOptions(SheetOptions):
 
     rows: int = rows_flag(6)
     cols: int = columns_flag(8)
-    encode: Path | None = flag(
-        "interpolate from this image, by the encoder beside the model", type=Path, metavar="IMAGE"
-    )
-    mix: bool = flag(
-        "begin with mixes of three training images each, whose latents the model keeps",
-        default=False, action="store_true",
-    )  # fmt: skip
+    encode: Path | None = flag("interpolate from this image, by the encoder beside the model", metavar="IMAGE")
+    mix: bool = flag("begin with mixes of three training images each, whose latents the model keeps", default=False)
