@@ -22,6 +22,15 @@ class Area:
         """The first row beyond it."""
         return self.top + self.height
 
+    @property
+    def pixels(self) -> tuple[slice, slice]:
+        """Its rows and columns of an array."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def times(self, factor: int) -> "Area":
+        """The same on an image so many times larger."""
+        return Area(self.left * factor, self.top * factor, self.width * factor, self.height * factor)
+
     def holds(self, x: int, y: int) -> bool:
         """Whether a pixel lies in it."""
         return self.left <= x < self.right and self.top <= y < self.bottom

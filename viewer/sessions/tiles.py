@@ -22,7 +22,7 @@ def plan_tiles(height: int, width: int, tile: int, context: int, multiple: int =
     """Tiles that cover an image, row by row.
 
     ``tile``: input pixels a side that a window may have besides its ``context`` on either side. ``multiple``: of which
-    the windows' sides and places are; the last ones may reach beyond the image for it.
+    the windows' lengths and places are; the last ones may reach beyond the image for it.
     """
     rows, columns = (list(_spans(length, tile, context, multiple)) for length in (height, width))
     return [

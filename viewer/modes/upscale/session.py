@@ -25,7 +25,7 @@ from viewer.sessions.model_session import ModelSession
 from viewer.sessions.replay import signed
 from viewer.sessions.session import check_saved_size
 from viewer.sessions.tiles import Tile
-from viewer.sessions.translation import Upscaler, paste, scaled
+from viewer.sessions.translation import Upscaler
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +128,7 @@ class UpscaleSession(ModelSession[UpscaleState, Work, Opened | Refused | Enlarge
             there = request.there
             if there is not None and there is self._latest and part.number in there.missing:
                 there.missing.remove(part.number)
-                paste(there.result, scaled(there.tiles[part.number].kept, self.upscaler.scale), part.pixels)
+                there.result[there.tiles[part.number].kept.times(self.upscaler.scale).pixels] = part.pixels
                 self.changed = True
         elif part.index == self.state.index:
             self._latest, self.changed = part, True

@@ -162,10 +162,7 @@ def begin(translator: Translator, size: int, seed: int = 0) -> DrawState:
     height, width = translator.trained_size or (256, 256)
     if size:
         height, width = (max(round(side * size / max(height, width)), 1) for side in (height, width))
-    multiple, sides = translator.layout.multiple, translator.layout.sides
-    height, width = (
-        fixed or -(-side // multiple) * multiple for side, fixed in zip((height, width), sides, strict=True)
-    )
+    height, width = translator.accepted(height, width)
     if max(height, width) > LARGEST_SIZE:
         raise ModelError(f"a page of {width}x{height} pixels, expected {LARGEST_SIZE} a side at most")
     lines = translator.how.kind == "edges"
