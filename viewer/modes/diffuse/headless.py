@@ -61,23 +61,16 @@ def _make(
 ) -> None:
     """Make and write images. Raises ``ViewerError``."""
     run = diffusion.begin(page, numbers)
-    trajectory = Trajectory(run, kind) if kind else None
+    trajectory = Trajectory(run, kind)
 
     def steps() -> Iterator[None]:
-        while run.advance():
-            if trajectory is not None:
-                trajectory.look()
+        while trajectory.advance():
             yield
 
     def save(position: int) -> None:
         number, image = numbers[position], run.images()[position]
         recipe = signed(diffusion.denoiser.model, recipe_of(diffusion, page, number))
-        data = encode_png(image, recipe)
-        more = (
-            {}
-            if trajectory is None
-            else {f"steps.{kind}": trajectory.encoded(recipe, 1, slice(position, position + 1))}
-        )
+        data, more = encode_png(image, recipe), trajectory.files(recipe, 1, slice(position, position + 1))
         if not page.photos:
             save_numbered(folder, diffusion.denoiser.model.name, data, more)
             return

@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,16 +40,6 @@ class Progress:
     finished: bool = False
 
 
-@dataclass(frozen=True, eq=False)
-class SaveRequest:
-    """Something to be saved, as it was asked for."""
-
-    page: Page
-    state: DiffuseState
-    whole: bool
-    recipe: Mapping[str, Any]
-
-
 class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
     """All images of a page take their steps together; whatever key comes is heard after one run of the network."""
 
@@ -63,7 +54,9 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
         self._asked: Page | None = None
         self._progress = Progress(0, math.inf, None, None)
         self._shown: tuple[Images | None, Images | None] = None, None  # the latest images, and what they began with
-        self._waiting: list[SaveRequest] = []  # of the page in the making, to be saved when it is there
+        self._waiting: list[
+            Callable[[Images | None], None]
+        ] = []  # saves of the page in the making
         self._canvas = render.blank(state.sheet)
         super().__init__(diffusion.denoiser.model, state, folder)
 
@@ -83,7 +76,7 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
         page = page_of(self.state)
         if page != self._asked:
             for save in self._waiting:  # their page will not come any more
-                self._write(save, None)
+                save(None)
             self._waiting.clear()
             self._asked, self._progress = page, Progress(0, math.inf, None, None)
             self._worker.ask(page)
@@ -96,7 +89,7 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
             self._shown, self.changed = (part.images, part.sources), True
         if part.finished:
             for save in self._waiting:
-                self._write(save, part.images)
+                save(part.images)
             self._waiting.clear()
 
     def _screen(self) -> render.Image:
@@ -115,39 +108,39 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
         page, state = page_of(self.state), self.state
         recipe = {**recipe_of(self.diffusion, page, None if whole else state.cursor)}
         recipe |= {"before": True} if state.before else {}
-        save = SaveRequest(page, state, whole, signed(self.model, recipe))
+        save = partial(self._write, state, page, whole, signed(self.model, recipe))
         if page == self._asked and self._progress.finished:
-            self._write(save, self._shown[0])
+            save(self._shown[0])
         else:
             self._waiting.append(save)
             self.notify("to be saved when it is there")
 
-    def _write(self, save: SaveRequest, images: Images | None) -> None:
-        """Have something saved. ``images``: of its whole page, if they are there."""
+    def _write(
+        self, state: DiffuseState, page: Page, whole: bool, recipe: Mapping[str, Any], images: Images | None
+    ) -> None:
+        """Have something saved as it was asked for. ``images``: of its whole page, if they are there."""
 
         def job() -> str:
-            page, state, sheet = save.page, save.state, save.state.sheet
-            numbers = list(page.numbers) if save.whole else [state.cursor]
+            numbers = list(page.numbers) if whole else [state.cursor]
             height, width = self.diffusion.denoiser.height, self.diffusion.denoiser.width
-            native = Sheet(page.rows, page.columns, width * (1 + bool(page.photos)), height, sheet.gap)
+            native = Sheet(page.rows, page.columns, width * (1 + bool(page.photos)), height, state.sheet.gap)
             check_saved_size(native.width, native.height)
             beside: dict[str, bytes] = {}
-            if self._kept is None:
-                made = self.diffusion.finish(page, numbers) if images is None else images[numbers]
+            if images is not None and self._kept is None:
+                made = images[numbers]
             else:
                 run = self.diffusion.begin(page, numbers)
                 trajectory = Trajectory(run, self._kept)
-                while run.advance():
-                    trajectory.look()
-                made = run.images()
-                beside[f"steps.{self._kept}"] = trajectory.encoded(save.recipe, page.columns)
+                while trajectory.advance():
+                    pass
+                made, beside = run.images(), trajectory.files(recipe, page.columns)
             sources = self.diffusion.sources(page, numbers) if page.photos or state.before else None
-            if save.whole:
+            if whole:
                 image = render.blank(native)
                 render.place(image, native, 0, cells(state, made, sources))
             else:
                 image = made[0] if sources is None or page.photos else sources[0]
-            path = save_numbered(self._folder, self.model.name, encode_png(image, save.recipe), beside)
+            path = save_numbered(self._folder, self.model.name, encode_png(image, recipe), beside)
             return f"saved {path}" + (" and its trajectory" if beside else "")
 
         self._saves.send(job)

@@ -25,27 +25,31 @@ _GAP: Final = 2  # pixels
 class Trajectory:
     """What is kept of a run: the noisy images at its start, at its end, and at places evenly between them."""
 
-    def __init__(self, run: Run, kind: TrajectoryKind) -> None:
-        """``run``: that has not begun."""
+    def __init__(self, run: Run, kind: TrajectoryKind | None) -> None:
+        """``run``: that has not begun. ``kind``: of the file; ``None``: nothing is kept."""
         self._run = run
         self._kind = kind
-        self._stops = {round(stop) for stop in np.linspace(0, run.steps, min(_STOPS[kind], run.steps + 1))}
+        self._stops: set[int] = set()
+        if kind is not None:
+            self._stops = {round(stop) for stop in np.linspace(0, run.steps, min(_STOPS[kind], run.steps + 1))}
         self._frames = [run.noisy()]
 
-    def look(self) -> None:
-        """Keep the images if this is a place for it; to be called after every run of the network."""
+    def advance(self) -> bool:
+        """Run the network once, and keep the images if this is a place for it; False: all have arrived."""
+        if not self._run.advance():
+            return False
         if self._run.together and self._run.step in self._stops:
             self._frames.append(self._run.noisy())
+        return True
 
-    def encoded(self, recipe: Mapping[str, Any], columns: int, which: slice = slice(None)) -> bytes:
-        """The bytes of a file. ``recipe``: for a PNG to carry. ``columns``: of an animated sheet. ``which``: images.
-
-        Raises ``ImageError`` where it is too large.
-        """
+    def files(self, recipe: Mapping[str, Any], columns: int, which: slice = slice(None)) -> dict[str, bytes]:
+        """The bytes of a file by the end of its name, if one is wanted. ``recipe``: for a PNG to carry. ``columns``: of
+        an animated sheet. ``which``: images. Raises ``ImageError`` where it is too large."""
+        if self._kind is None:
+            return {}
         frames = [images[which] for images in self._frames]
-        if self._kind == "gif":
-            return animation(frames, columns)
-        return encode_png(strip(frames), recipe)
+        data = animation(frames, columns) if self._kind == "gif" else encode_png(strip(frames), recipe)
+        return {f"steps.{self._kind}": data}
 
 
 def strip(frames: Sequence[Images]) -> Image:

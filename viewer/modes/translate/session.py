@@ -1,7 +1,6 @@
 """The translate mode: images beside what a model makes of them."""
 
-from collections import OrderedDict
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -62,7 +61,7 @@ class TranslateSession(ModelSession[TranslateState, Wanted, Made]):
         """``paths``: of the images, as many as the state counts."""
         self.translator = translator
         self._paths = paths
-        self._kept: OrderedDict[Hashable, Made] = OrderedDict()
+        self._kept: dict[Wanted, Made] = {}  # the latest last
         self._asked: Wanted | None = None
         self._shown: Made | None = None  # until the next one is there
         self._photo: tuple[int, Image] | None = None  # the worker's, the last one that it read
@@ -84,16 +83,16 @@ class TranslateSession(ModelSession[TranslateState, Wanted, Made]):
 
     def _receive(self, request: Wanted, part: Made) -> None:
         self._kept[request] = part
-        while len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
+        if len(self._kept) > _KEPT:
+            del self._kept[next(iter(self._kept))]
         if request == self._asked:
             self._show(request)
         elif self._asked is not None and self._shown is not None and request.index == self._asked.index:
             self._shown, self.changed = part, True  # keys come faster than results: the latest there is
 
     def _show(self, wanted: Wanted) -> None:
-        self._kept.move_to_end(wanted)
-        self._shown, self.changed = self._kept[wanted], True
+        self._kept[wanted] = self._shown = self._kept.pop(wanted)
+        self.changed = True
 
     def _screen(self) -> render.Image:
         if self._shown is None:
@@ -103,9 +102,7 @@ class TranslateSession(ModelSession[TranslateState, Wanted, Made]):
     def _save(self, whole: bool) -> None:
         wanted, stop, path = wanted_of(self.state), self.state.stop, self._paths[self.state.index]
         made, line = self._kept.get(wanted), self.state.line
-        recipe = dict(recipe_of(self.translator, wanted, path))
-        if line and not whole:
-            recipe["latent"] = exact_numbers(self._latents(wanted)[stop][None])[0]
+        recipe = recipe_of(self.translator, wanted, path, None if line and whole else stop)
 
         def job() -> tuple[Image, Mapping[str, Any]]:
             there = made or make(self.translator, read_photo(path).on_white(), wanted)
@@ -114,9 +111,6 @@ class TranslateSession(ModelSession[TranslateState, Wanted, Made]):
             return image, recipe
 
         self._send(job)
-
-    def _latents(self, wanted: Wanted) -> Sequence[Latents]:
-        return [latent for latent in latents_of(self.translator, wanted) if latent is not None]
 
     def _status(self) -> tuple[str, ...]:
         state, made = self.state, self._shown
@@ -164,7 +158,7 @@ def open_inputs(options: Options) -> tuple[list[Path], Translator]:
 
 def begin(translator: Translator, count: int, seed: int = 0) -> TranslateState:
     """Before the first of so many images."""
-    sigma = start_sigma(translator)
+    sigma = round(translator.how.sigma * 100) if translator.how.kind == "edges" else None
     return TranslateState(count, sigma=sigma, has_latent=translator.latent_size > 0, seed=seed)
 
 
@@ -201,24 +195,15 @@ def image_row(translator: Translator, made: Made, chosen: int) -> Image:
     return side_by_side.row([*shown, *made.results], max(height, width), len(shown) + chosen if chosen >= 0 else -1)
 
 
-def recipe_of(translator: Translator, wanted: Wanted, path: Path) -> Mapping[str, Any]:
-    """What a result follows from, for the file that it is saved in."""
-    recipe: dict[str, Any] = {
-        "mode": "translate",
-        "image": path.name,
-        "condition": translator.how.kind,
-        "size": translator.size,
-    }
+def recipe_of(translator: Translator, wanted: Wanted, path: Path, stop: int | None = 0) -> Mapping[str, Any]:
+    """What results follow from, for the file that they are saved in. ``stop``: the only one that is; ``None``: all."""
+    how = translator.how
+    recipe: dict[str, Any] = {"mode": "translate", "image": path.name, "condition": how.kind, "size": translator.size}
     if wanted.sigma is not None:
-        recipe |= {"sigma": wanted.sigma / 100, "blur": translator.how.blur, "invert": translator.how.invert}
+        recipe |= {"sigma": wanted.sigma / 100, "blur": how.blur, "invert": how.invert}
     if wanted.seeds:
         recipe["seed"] = wanted.seeds[0]
-        latent = translator.latent(wanted.seeds[0])
-        if not wanted.line and latent is not None:
+        latent = None if stop is None else latents_of(translator, wanted)[stop]
+        if latent is not None:
             recipe["latent"] = exact_numbers(latent[None])[0]
     return recipe
-
-
-def start_sigma(translator: Translator) -> int | None:
-    """The threshold to begin with, in hundredths; ``None`` where no edges are made."""
-    return round(translator.how.sigma * 100) if translator.how.kind == "edges" else None

@@ -80,8 +80,7 @@ class GridSession(SheetSession[GridState, Page]):
         if page.mode == "random":
             drawn = latents.draw_many(latent, page.seed, range(sheet.count))
             return latents.truncate(latent, drawn, page.truncation)
-        indices = latents.corner_numbers(sheet.rows, sheet.columns)
-        corners = np.stack([latents.draw(latent, page.seed, index) for index in indices])
+        corners = latents.draw_many(latent, page.seed, latents.corner_numbers(sheet.rows, sheet.columns))
         corners = latents.truncate(latent, corners, page.truncation)
         if self._encoded is not None:
             corners = np.concatenate([self._encoded[None], corners[1:]])

@@ -251,7 +251,10 @@ def test_strength_and_noise_as_they_are_documented(anything: Path, generator_pat
 
     def made(**settings: Any) -> np.ndarray:
         diffusion = Diffusion(denoiser, Settings(start=300, **settings), generator)
-        return diffusion.finish(page, range(6))
+        run = diffusion.begin(page)
+        while run.advance():
+            pass
+        return run.images()
 
     # A network that takes all it sees for image, and none for noise, only undoes the fading by the square root of ᾱ.
     bare = made(strength=0.4, noise=False)

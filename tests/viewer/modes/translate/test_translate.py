@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -23,7 +24,7 @@ from viewer.files.png import read_recipe
 from viewer.keys import NAMES, Event, decode_character, parse_keys
 from viewer.latents import slerp
 from viewer.model import open_model
-from viewer.modes.translate.session import TranslateSession, start_sigma
+from viewer.modes.translate.session import TranslateSession, begin
 from viewer.modes.translate.state import TranslateState
 from viewer.sessions.translation import Translator
 
@@ -32,8 +33,7 @@ KEYS = [*NAMES.values(), *filter(None, map(decode_character, "sSirx+-= 3[]"))]
 
 def session(path: Path, folder: Path, *images: Path, **state: object) -> TranslateSession:
     translator = Translator(open_model(path, wanted="translator"))
-    facts = {"sigma": start_sigma(translator), "has_latent": translator.latent_size > 0, **state}
-    return TranslateSession(translator, TranslateState(len(images), **facts), folder, images)
+    return TranslateSession(translator, replace(begin(translator, len(images)), **state), folder, images)
 
 
 def images(folder: Path, count: int = 3) -> list[Path]:
