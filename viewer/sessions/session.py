@@ -166,15 +166,13 @@ class Session(ABC, Generic[State, Request, Made]):
     def _save(self, whole: bool) -> None:
         """Have the selected image, or the whole screen, saved as it is asked for now."""
 
-    @abstractmethod
     def _work(self, request: Request) -> Iterator[Made]:
         """Make what was asked for; runs in the worker's thread."""
+        return iter(())
 
-    @abstractmethod
     def _ask(self) -> None:
         """Ask the worker for what the state needs and is not there."""
 
-    @abstractmethod
     def _receive(self, request: Request, part: Made) -> None:
         """Take in some images."""
 

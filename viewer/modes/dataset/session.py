@@ -264,35 +264,32 @@ def fitted(image: Image, size: tuple[int, int], height: int, width: int, by_pixe
 
 def strike(canvas: Image, sheet: Sheet, place: int) -> None:
     """A red frame and a red cross over an image, wide enough to be seen when the frame is shown small."""
-    left, top = sheet.corner(place)
-    right, bottom = left + sheet.cell_width - 1, top + sheet.cell_height - 1
+    part = canvas[_room(sheet, place).pixels]
+    right, bottom = sheet.cell_width - 1, sheet.cell_height - 1
     wide = max(min(sheet.cell_width, sheet.cell_height) // 24, 1)
-    area = np.ascontiguousarray(canvas[top : bottom + 1, left : right + 1])
-    ends = ((0, 0), (right - left, bottom - top)), ((0, bottom - top), (right - left, 0))
     for colour, more in ((render.INK, 2), (MARK, 0)):
-        for start, end in ends:
-            cv2.line(area, start, end, colour, wide + more, cv2.LINE_AA)
-    cv2.rectangle(area, *ends[0], MARK, 2 * wide + 1)
-    canvas[top : bottom + 1, left : right + 1] = area
+        for start, end in (((0, 0), (right, bottom)), ((0, bottom), (right, 0))):
+            cv2.line(part, start, end, colour, wide + more, cv2.LINE_AA)
+    cv2.rectangle(part, (0, 0), (right, bottom), MARK, 2 * wide + 1)
 
 
 def _paper(sheet: Sheet) -> Image:
     """A page without images."""
-    canvas = np.empty((sheet.height, max(sheet.width, render.LEAST_WIDTH), 3), np.uint8)
-    canvas[:] = render.PAPER
-    return canvas
+    return np.full((sheet.height, max(sheet.width, render.LEAST_WIDTH), 3), render.PAPER, np.uint8)
+
+
+def _room(sheet: Sheet, place: int) -> Area:
+    return Area(*sheet.corner(place), sheet.cell_width, sheet.cell_height)
 
 
 def _place(canvas: Image, sheet: Sheet, place: int, cell: Cell) -> None:
     """An image in the middle of its place; a note where it cannot be read."""
-    left, top = sheet.corner(place)
-    room = Area(left, top, sheet.cell_width, sheet.cell_height)
+    room = _room(sheet, place)
     if cell.image is None:
-        cv2.rectangle(canvas, (left, top), (room.right - 1, room.bottom - 1), _FAINT, 1)
-        part = np.ascontiguousarray(canvas[top : room.bottom, left : room.right])
+        cv2.rectangle(canvas, (room.left, room.top), (room.right - 1, room.bottom - 1), _FAINT, 1)
+        part = canvas[room.pixels]
         write(part, room.width / 2, room.height / 2, "damaged" if room.width > 60 else "?", _FAINT, "middle")
-        canvas[top : room.bottom, left : room.right] = part
         return
     height, width = cell.image.shape[:2]
-    top, left = top + (room.height - height) // 2, left + (room.width - width) // 2
-    canvas[top : top + height, left : left + width] = cell.image
+    middle = Area(room.left + (room.width - width) // 2, room.top + (room.height - height) // 2, width, height)
+    canvas[middle.pixels] = cell.image

@@ -54,9 +54,7 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
         self._asked: Page | None = None
         self._progress = Progress(0, math.inf, None, None)
         self._shown: tuple[Images | None, Images | None] = None, None  # the latest images, and what they began with
-        self._waiting: list[
-            Callable[[Images | None], None]
-        ] = []  # saves of the page in the making
+        self._waiting: list[Callable[[Images | None], None]] = []  # saves of the page in the making
         self._canvas = render.blank(state.sheet)
         super().__init__(diffusion.denoiser.model, state, folder)
 

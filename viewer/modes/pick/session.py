@@ -1,6 +1,6 @@
 """The pick mode: a cursor over the images of a saved table, to cut some out as files of their own."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,20 +35,10 @@ class PickSession(Session[PickState, None, None]):
         if photo.notes:
             self.notify(", ".join(photo.notes))
 
-    def _work(self, request: None) -> Iterator[None]:
-        return iter(())
-
-    def _ask(self) -> None:
-        """Nothing is missing."""
-
-    def _receive(self, request: None, part: None) -> None:
-        """Nothing comes."""
-
     def _screen(self) -> render.Image:
         state = self.state
         width, height = state.view
-        frame = np.empty((height, max(width, render.LEAST_WIDTH), 3), np.uint8)
-        frame[:] = render.PAPER
+        frame = np.full((height, max(width, render.LEAST_WIDTH), 3), render.PAPER, np.uint8)
         frame[:, :width] = self._seen()
         mark(frame, state.place)
         return frame

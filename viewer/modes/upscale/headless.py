@@ -28,19 +28,12 @@ _FILM: Final = ".mp4"
 
 
 def write(options: Options) -> None:
-    """Write all images and films enlarged. Raises ``ViewerError``."""
+    """Write every image and every film enlarged: under its name in a folder, or the only one to the file that ``-o``
+    names. Raises ``ViewerError``."""
     paths, upscaler = open_inputs(options)
-    one = paths == [Path(options.images[0])]  # no folder, and no pattern
-    upscale_files(upscaler, paths, options.output or options.out, one)
-
-
-def upscale_files(upscaler: Upscaler, paths: Sequence[Path], target: Path, one: bool) -> None:
-    """Write every image enlarged, and every film.
-
-    ``target``: a folder, where they keep their names, or the file for the only one. ``one``: whether it may be that of
-    a file: one was named, and no folder or pattern. Raises ``ImageError``.
-    """
-    one = one and not target.is_dir() and target.suffix != ""
+    target = options.output or options.out
+    named = paths == [Path(options.images[0])]  # no folder, and no pattern
+    one = named and not target.is_dir() and target.suffix != ""
     films = [path for path in paths if is_film(path)]
     sizes = readable([path for path in paths if not is_film(path)]) if len(films) < len(paths) else {}
     if one:
@@ -62,7 +55,10 @@ def upscale_files(upscaler: Upscaler, paths: Sequence[Path], target: Path, one: 
                 result = _enlarged(upscaler, photo, upscaler.plan(photo), bar)
                 suffix = target.suffix.lower() if one else ".png"
                 recipe = signed(upscaler.model, recipe_of(upscaler, path))
-                data = _named(path, encode, result, photo, suffix, recipe)
+                try:
+                    data = encode(result, photo, suffix, recipe)
+                except ImageError as error:
+                    raise ImageError(f"{path}: {error}") from None
                 write_new(target if one else free_name(folder, path.stem, suffix), data)
                 written += 1
             except ImageError as error:
@@ -74,15 +70,6 @@ def upscale_files(upscaler: Upscaler, paths: Sequence[Path], target: Path, one: 
         except ImageError as error:
             skip_or_stop(error, len(paths))
     say_written(written, len(paths), target)
-
-
-def _named(path: Path, work: Any, *arguments: Any) -> bytes:
-    """Errors of the work name the file."""
-    try:
-        data: bytes = work(*arguments)
-    except ImageError as error:
-        raise ImageError(f"{path}: {error}") from None
-    return data
 
 
 def _enlarged(upscaler: Upscaler, photo: Photo, tiles: Sequence[Tile], bar: "tqdm[Any] | None" = None) -> Image:
