@@ -26,8 +26,7 @@ from viewer.modes.animate.session import AnimateSession
 from viewer.modes.animate.state import LEG_TICKS, AnimateState
 from viewer.sessions.grid.session import GridSession
 from viewer.sessions.grid.state import GridState
-from viewer.sessions.sheet_session import make_sheet
-from viewer.sheet import auto_scale
+from viewer.sheet import auto_scale, fitting_sheet
 from viewer.worker import SaveQueue, Worker
 
 
@@ -75,11 +74,11 @@ def model(generator_path: Path) -> Model:
 
 
 def page(model: Model, folder: Path, rows: int = 3, columns: int = 4, **options: object) -> GridSession:
-    return GridSession(model, GridState(make_sheet(model, rows, columns, 1.0)), folder, **options)
+    return GridSession(model, GridState(fitting_sheet(rows, columns, *model.image_size, 1.0)), folder, **options)
 
 
 def walk(model: Model, folder: Path, rows: int = 1, columns: int = 1, **options: object) -> AnimateSession:
-    sheet = make_sheet(model, rows, columns, 1.0, gap=0)
+    sheet = fitting_sheet(rows, columns, *model.image_size, 1.0, gap=0)
     return AnimateSession(model, AnimateState(sheet), folder, **options)
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -64,16 +65,27 @@ def _skip(error: ViewerError) -> None:
     tqdm.write(f"skipped {printable(str(error), 1000)}", file=sys.stderr)
 
 
-def skip_or_stop(error: ImageError, count: int) -> None:
-    """One of many is skipped; the only one is an error."""
-    if count == 1:
-        raise error
-    _skip(error)
+class Tally:
+    """Counts what is written of so many inputs. One of many that fails is skipped; the only one is an error."""
 
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.written = 0
 
-def say_written(written: int, count: int, target: Path) -> None:
-    """The last line. Raises ``ImageError`` where nothing was written."""
-    if not written:
-        raise ImageError(f"none of {count} files could be used; nothing was written")
-    left = f", {count - written} skipped" if written < count else ""
-    print(f"{printable(str(target))}: {written} written{left}")
+    @contextmanager
+    def trying(self, images: int = 1) -> Iterator[None]:
+        """Count these images where no ``ImageError`` is raised."""
+        try:
+            yield
+            self.written += images
+        except ImageError as error:
+            if self.count == 1:
+                raise
+            _skip(error)
+
+    def say(self, target: Path) -> None:
+        """The last line. Raises ``ImageError`` where nothing was written."""
+        if not self.written:
+            raise ImageError(f"none of {self.count} files could be used; nothing was written")
+        left = f", {self.count - self.written} skipped" if self.written < self.count else ""
+        print(f"{printable(str(target))}: {self.written} written{left}")

@@ -16,7 +16,7 @@ from viewer.sessions.model_session import Labels, ModelSession, Part
 from viewer.sessions.replay import exact_numbers
 from viewer.sessions.session import Request, check_saved_size
 from viewer.sessions.sheet_state import SheetState
-from viewer.sheet import Sheet, fitting_sheet
+from viewer.sheet import Sheet
 
 _LARGEST_RECIPE: Final = 65_536  # latent numbers that a saved sheet carries
 
@@ -119,8 +119,3 @@ class SheetSession(ModelSession[State, Request, Part]):
     @abstractmethod
     def _ready(self) -> Images | None:
         """The images that the state asks for; ``None`` where some are not there yet."""
-
-
-def make_sheet(model: Model, rows: int, columns: int, scale: float, gap: int = 2, across: int = 1) -> Sheet:
-    """Where the images of a model go on the frame: see ``fitting_sheet``. Raises ``ViewerError``."""
-    return fitting_sheet(rows, columns, *model.image_size, scale, gap, across)

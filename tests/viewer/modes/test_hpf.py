@@ -21,8 +21,8 @@ from viewer.modes.animate.state import AnimateState
 from viewer.sessions.detail_layer import Layer, open_layer, other_low
 from viewer.sessions.grid.session import GridSession
 from viewer.sessions.grid.state import GridState
-from viewer.sessions.sheet_session import make_sheet
 from viewer.sessions.sheet_state import DETAIL, SHARPENING
+from viewer.sheet import fitting_sheet
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def layer(low: Model, detail_path: Path) -> Layer:
 
 
 def page(low: Model, layer: Layer, folder: Path, keys: str, scale: float = 1.0) -> FakeDisplay:
-    state = GridState(make_sheet(low, 3, 4, scale), gain=layer.gain)
+    state = GridState(fitting_sheet(3, 4, *low.image_size, scale), gain=layer.gain)
     session = GridSession(low, state, folder, layer=layer, mode="hpf")
     display = FakeDisplay([], interactive=False)
     run_scripted(session, display, parse_keys(keys))
@@ -81,7 +81,9 @@ def test_the_gain_runs_no_network(low: Model, layer: Layer, tmp_path: Path, monk
     runs = []
     run = Model._run
     monkeypatch.setattr(Model, "_run", lambda self, *rest: runs.append(self.kind) or run(self, *rest))
-    session = GridSession(low, GridState(make_sheet(low, 3, 4, 1.0), gain=layer.gain), tmp_path, layer=layer)
+    session = GridSession(
+        low, GridState(fitting_sheet(3, 4, *low.image_size, 1.0), gain=layer.gain), tmp_path, layer=layer
+    )
     session.settle(0.0)
     session.frame()
     before = len(runs)
@@ -108,7 +110,9 @@ def test_a_gain_that_changes_before_the_page_is_whole_holds_for_all_of_it(
             return super().of(latents, images)
 
     slow = Slow(layer.model)
-    session = GridSession(low, GridState(make_sheet(low, 3, 4, 1.0), gain=slow.gain), tmp_path, layer=slow)
+    session = GridSession(
+        low, GridState(fitting_sheet(3, 4, *low.image_size, 1.0), gain=slow.gain), tmp_path, layer=slow
+    )
     gate.let(1)  # the page comes four images at a time
     display, keys = FakeDisplay([], interactive=True), parse_keys("+")
 
@@ -165,7 +169,9 @@ def test_saved_images_carry_their_gain_and_can_be_made_again(
 
 
 def test_a_page_that_is_saved_before_it_is_drawn_has_its_detail(low: Model, layer: Layer, tmp_path: Path) -> None:
-    session = GridSession(low, GridState(make_sheet(low, 3, 4, 1.0), gain=layer.gain), tmp_path, layer=layer)
+    session = GridSession(
+        low, GridState(fitting_sheet(3, 4, *low.image_size, 1.0), gain=layer.gain), tmp_path, layer=layer
+    )
     for event in parse_keys("x,+,s,-"):  # the gain of the moment counts
         session.handle(event)
     session.settle(0.0)
@@ -177,7 +183,7 @@ def test_a_page_that_is_saved_before_it_is_drawn_has_its_detail(low: Model, laye
 def test_a_walk_has_detail_and_its_own_keys_for_speed(
     low: Model, layer: Layer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sheet = make_sheet(low, 1, 1, 1.0, gap=0)
+    sheet = fitting_sheet(1, 1, *low.image_size, 1.0, gap=0)
     session = AnimateSession(low, AnimateState(sheet, gain=layer.gain), tmp_path, layer=layer)
     display = FakeDisplay([], interactive=False)
     run_scripted(session, display, parse_keys("space,+,-,],["))

@@ -20,8 +20,7 @@ from viewer.modes.animate.state import AnimateState
 from viewer.sessions.classes import Classes, find_label
 from viewer.sessions.grid.session import GridSession
 from viewer.sessions.grid.state import GridState
-from viewer.sessions.sheet_session import make_sheet
-from viewer.sheet import Sheet
+from viewer.sheet import Sheet, fitting_sheet
 
 SHEET = Sheet(rows=3, columns=4, cell_width=16, cell_height=16)
 
@@ -77,7 +76,7 @@ def scripted(session: GridSession | AnimateSession, keys: str, frames: int = 0) 
 
 
 def page(model: Model, folder: Path) -> GridSession:
-    sheet = make_sheet(model, 3, 4, 1.0)
+    sheet = fitting_sheet(3, 4, *model.image_size, 1.0)
     return GridSession(model, GridState(sheet, classes=Classes(len(model.classes)), can_mix=True), folder)
 
 
@@ -113,7 +112,7 @@ def test_a_page_of_mixes_lies_between_the_samples(model: Model, tmp_path: Path) 
 
 
 def test_a_walk_goes_on_in_another_class(model: Model, tmp_path: Path) -> None:
-    sheet = make_sheet(model, 2, 1, 1.0, gap=0)
+    sheet = fitting_sheet(2, 1, *model.image_size, 1.0, gap=0)
     session = AnimateSession(model, AnimateState(sheet, classes=Classes(3)), tmp_path)
     frames = scripted(session, "n,c,space", frames=5).frames
     for number, labels in ((0, [0, 0]), (1, [1, 1]), (2, [1, 2])):

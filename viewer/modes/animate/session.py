@@ -18,7 +18,8 @@ from viewer.sessions.classes import Classes
 from viewer.sessions.detail_layer import Layer, first_gain, open_layer
 from viewer.sessions.model_session import Part
 from viewer.sessions.replay import first_classes, read_saved
-from viewer.sessions.sheet_session import SheetSession, make_sheet
+from viewer.sessions.sheet_session import SheetSession
+from viewer.sheet import fitting_sheet
 
 LEG_FRAMES: Final = 30  # of a walk at its first speed
 _AHEAD_BYTES: Final = 48_000_000  # of images made before their time
@@ -176,7 +177,7 @@ def open_session(options: Options) -> AnimateSession:
         legs = saved.whole("legs", 0, _LAST_TICK)
     gap = 0 if options.rows * options.cols == 1 else 2
     state = AnimateState(
-        make_sheet(model, options.rows, options.cols, options.scale or 3.0, gap),
+        fitting_sheet(options.rows, options.cols, *model.image_size, options.scale or 3.0, gap),
         position,
         paused=saved is not None,
         seed=options.seed,

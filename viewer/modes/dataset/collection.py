@@ -72,14 +72,12 @@ def glance(one: LabelledSet, number: int, height: int, width: int) -> tuple[Imag
     if one.files and one.files[number].suffix.lower() in _JPEG:
         file = one.files[number]
         size = photo_size(file)
-        most = min(max(size[0] / height, size[1] / width), 8)
-        for factor, flag in _REDUCED:
-            if most < factor:
-                continue
-            data = read_bytes(file)
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), flag) if b"\xff\xd9" in data[-4096:] else None
-            if image is None:
-                break
-            return np.asarray(image, np.uint8), size
+        most = max(size[0] / height, size[1] / width)
+        flag = next((flag for factor, flag in _REDUCED if factor <= most), None)
+        data = b"" if flag is None else read_bytes(file)
+        if flag is not None and b"\xff\xd9" in data[-4096:]:
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
+            if image is not None:
+                return np.asarray(image, np.uint8), size
     image = one.fetch(number)
     return image, (image.shape[0], image.shape[1])

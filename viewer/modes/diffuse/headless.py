@@ -7,7 +7,6 @@ from typing import Any
 
 from tqdm import tqdm
 
-from trainer.contract.errors import ImageError
 from viewer.files.png import encode_png, save_numbered
 from viewer.files.results import free_name, write_new
 from viewer.modes.diffuse.opening import begin
@@ -16,7 +15,7 @@ from viewer.modes.diffuse.replay import recipe_of
 from viewer.modes.diffuse.sampling import Diffusion, Page
 from viewer.modes.diffuse.session import page_of
 from viewer.modes.diffuse.trajectory import Trajectory, TrajectoryKind
-from viewer.sessions.headless import beside, made_folder, say_written, skip_or_stop
+from viewer.sessions.headless import Tally, beside, made_folder
 from viewer.sessions.replay import signed
 
 
@@ -26,17 +25,14 @@ def write(options: Options) -> None:
     diffusion, state = begin(options)
     page = replace(page_of(state), photos=tuple(range(state.photos)))
     folder = made_folder(options.output or options.out)
-    written = 0
+    tally = Tally(len(page.numbers))
     with tqdm(total=len(page.numbers) * diffusion.steps_of(page), desc="diffuse", unit="step", disable=None) as bar:
         for part, numbers in _parts(diffusion, page):
             bar_end = bar.n + len(numbers) * diffusion.steps_of(page)
-            try:
+            with tally.trying(len(numbers)):
                 _make(diffusion, part, numbers, folder, options.keep_steps, bar)
-                written += len(numbers)
-            except ImageError as error:
-                skip_or_stop(error, len(page.numbers))
             bar.update(bar_end - bar.n)
-    say_written(written, len(page.numbers), folder)
+    tally.say(folder)
 
 
 def _parts(diffusion: Diffusion, page: Page) -> Iterator[tuple[Page, Sequence[int]]]:

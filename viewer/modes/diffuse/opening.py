@@ -16,8 +16,7 @@ from viewer.options import model_threads, with_saved
 from viewer.sessions.classes import Classes, find_label
 from viewer.sessions.headless import readable
 from viewer.sessions.replay import read_saved
-from viewer.sessions.sheet_session import make_sheet
-from viewer.sheet import auto_scale
+from viewer.sheet import auto_scale, fitting_sheet
 
 _STEPS: Final = {"ddim": 25, "ddpm": 250, "dpm": 25}
 _START: Final = 0.3  # of all steps, where images begin
@@ -53,7 +52,7 @@ def begin(options: Options) -> tuple[Diffusion, DiffuseState]:
     across = 2 if photos else 1
     scale = options.scale or auto_scale(rows, columns * across, *model.image_size)
     state = DiffuseState(
-        make_sheet(model, rows, columns, scale, across=across),
+        fitting_sheet(rows, columns, *model.image_size, scale, across=across),
         min(options.steps or _STEPS[options.sampler], diffusion.start),
         diffusion.start,
         diffusion.origin,

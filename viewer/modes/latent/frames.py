@@ -60,12 +60,9 @@ def line(
     across, up = (state.space.coordinates(latents, axis) for axis in state.axes)
     plots.path(frame, state.stage, _pixels(state, across, up), state.stop)
     _large(frame, state, image, words)
-    width, height = state.layout.stop_size
     for number, stop in enumerate(stops):
-        area = Area(state.layout.stops.left + number * (width + 2) + 1, state.layout.stops.top + 1, width, height)
-        plots.put(frame, area, stop)
-    chosen = Area(state.layout.stops.left + state.stop * (width + 2) + 1, state.layout.stops.top + 1, width, height)
-    plots.mark(frame, chosen)
+        plots.put(frame, state.layout.stop(number), stop)
+    plots.mark(frame, state.layout.stop(state.stop))
     return frame
 
 

@@ -82,6 +82,11 @@ class Layout:
         across = width * self.stop_count
         return Area((self.width - across) // 2, self.height - height - 10, across, height)
 
+    def stop(self, number: int) -> Area:
+        """An image of the line."""
+        width, height = self.stop_size
+        return Area(self.stops.left + number * (width + 2) + 1, self.stops.top + 1, width, height)
+
     @property
     def track_images(self) -> tuple[int, int, int]:
         """How many images lie behind a slider, and their width and height."""

@@ -18,7 +18,7 @@ from viewer.files.png import Image
 from viewer.files.results import SUFFIXES, encode, errors_of, free_name, write_new
 from viewer.modes.upscale.options import Options
 from viewer.modes.upscale.session import open_inputs, recipe_of
-from viewer.sessions.headless import beside, made_folder, readable, say_written, skip_or_stop
+from viewer.sessions.headless import Tally, beside, made_folder, readable
 from viewer.sessions.replay import signed
 from viewer.sessions.tiles import Tile
 from viewer.sessions.translation import Upscaler
@@ -43,12 +43,12 @@ def write(options: Options) -> None:
         if target.exists():
             raise ImageError(f"{target}: exists already, expected a new file")
     folder = made_folder(target.parent if one else target)
-    written = 0
+    tally = Tally(len(paths))
     total = sum(height * width for height, width in sizes.values())
     with tqdm(total=total, unit="px", unit_scale=True, disable=None if sizes else True) as bar:
         for path in sizes:
             bar.set_description(printable(path.name, 30))
-            try:
+            with tally.trying():
                 photo = read_photo(path)
                 for note in photo.notes:
                     tqdm.write(f"{printable(str(path))}: {printable(note)}", file=sys.stderr)
@@ -60,16 +60,10 @@ def write(options: Options) -> None:
                 except ImageError as error:
                     raise ImageError(f"{path}: {error}") from None
                 write_new(target if one else free_name(folder, path.stem, suffix), data)
-                written += 1
-            except ImageError as error:
-                skip_or_stop(error, len(paths))
     for path in films:
-        try:
+        with tally.trying():
             _upscale_film(upscaler, path, target if one else free_name(folder, path.stem, _FILM))
-            written += 1
-        except ImageError as error:
-            skip_or_stop(error, len(paths))
-    say_written(written, len(paths), target)
+    tally.say(target)
 
 
 def _enlarged(upscaler: Upscaler, photo: Photo, tiles: Sequence[Tile], bar: "tqdm[Any] | None" = None) -> Image:

@@ -15,8 +15,7 @@ from viewer.sessions.grid import GridOptions
 from viewer.sessions.grid.session import GridSession
 from viewer.sessions.grid.state import LARGEST_TRUNCATION, LEAST_SAMPLES, TRUNCATION_STEPS, GridMode, GridState
 from viewer.sessions.replay import first_classes, read_saved
-from viewer.sessions.sheet_session import make_sheet
-from viewer.sheet import auto_scale
+from viewer.sheet import auto_scale, fitting_sheet
 
 Grid = TypeVar("Grid", bound=GridSession)
 _MODES: Final[tuple[GridMode, ...]] = ("random", "interpolation", "mix")
@@ -59,7 +58,7 @@ def open_grid(
         raise ModelError(f"{path}: keeps {kept} latents of training images, expected {LEAST_SAMPLES} for mixes")
     scale = options.scale or auto_scale(options.rows, options.cols, *model.image_size)
     state = GridState(
-        make_sheet(model, options.rows, options.cols, scale),
+        fitting_sheet(options.rows, options.cols, *model.image_size, scale),
         mode,
         truncation_steps,
         can_mix=kept >= LEAST_SAMPLES,

@@ -1,7 +1,7 @@
 """A grid: a page of images to choose from, random or interpolated."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,26 +11,15 @@ from viewer import latents, render
 from viewer.bindings import SHARED, Binding
 from viewer.latents import Latents
 from viewer.model import Images, Model
-from viewer.sessions.classes import Classes
 from viewer.sessions.detail_layer import Layer
-from viewer.sessions.grid.state import GridMode, GridState
+from viewer.sessions.grid.state import GridState
 from viewer.sessions.model_session import Part
 from viewer.sessions.sheet_session import SheetSession
 
 _PATIENCE_SECONDS: Final = 0.2  # after which a page is shown half done
 
 
-@dataclass(frozen=True)
-class Page:
-    """What the images of a grid follow from."""
-
-    seed: int
-    mode: GridMode
-    truncation: float
-    classes: Classes
-
-
-class GridSession(SheetSession[GridState, Page]):
+class GridSession(SheetSession[GridState, GridState]):
     """A page of images with a cursor: random, interpolated between its corners, or mixes of training images."""
 
     def __init__(
@@ -50,7 +39,7 @@ class GridSession(SheetSession[GridState, Page]):
         self._mode = mode
         self._encoded = encoded
         self._source = source
-        self._asked: Page | None = None
+        self._asked: GridState | None = None
         self._asked_at = 0.0
         self._late = False  # the page is shown half done
         height, width = model.image_size
@@ -65,28 +54,28 @@ class GridSession(SheetSession[GridState, Page]):
     def _missing(self) -> int:
         return self.state.sheet.count - self._count
 
-    def _page(self) -> Page:
-        state = self.state
-        return Page(state.seed, state.mode, state.truncation, state.classes)
+    def _page(self) -> GridState:
+        """What the images follow from."""
+        return replace(self.state, cursor=0, gain=None)
 
     def _latents(self) -> Latents:
-        return self._latents_of(self._page())
+        return self._latents_of(self.state)
 
-    def _latents_of(self, page: Page) -> Latents:
+    def _latents_of(self, page: GridState) -> Latents:
         sheet, latent = self.state.sheet, self.model.latent
         if page.mode == "mix":
-            mixed = latents.mix(self.model.samples, page.seed, range(sheet.count))
-            return latents.truncate(latent, mixed, page.truncation)
-        if page.mode == "random":
+            drawn = latents.mix(self.model.samples, page.seed, range(sheet.count))
+        elif page.mode == "random":
             drawn = latents.draw_many(latent, page.seed, range(sheet.count))
-            return latents.truncate(latent, drawn, page.truncation)
-        corners = latents.draw_many(latent, page.seed, latents.corner_numbers(sheet.rows, sheet.columns))
-        corners = latents.truncate(latent, corners, page.truncation)
-        if self._encoded is not None:
-            corners = np.concatenate([self._encoded[None], corners[1:]])
+        else:
+            drawn = latents.draw_many(latent, page.seed, latents.corner_numbers(sheet.rows, sheet.columns))
+        drawn = latents.truncate(latent, drawn, page.truncation)
+        if page.mode != "interpolation":
+            return drawn
+        corners = drawn if self._encoded is None else np.concatenate([self._encoded[None], drawn[1:]])
         return latents.bilinear(corners, sheet.rows, sheet.columns)
 
-    def _work(self, request: Page) -> Iterator[Part]:
+    def _work(self, request: GridState) -> Iterator[Part]:
         return self._decode(self._latents_of(request), self._labels_of(request.classes))
 
     def _ask(self) -> None:
@@ -98,7 +87,7 @@ class GridSession(SheetSession[GridState, Page]):
         elif not self._late and self._missing and self.now - self._asked_at > _PATIENCE_SECONDS:
             self._late = self.changed = True
 
-    def _receive(self, request: Page, part: Part) -> None:
+    def _receive(self, request: GridState, part: Part) -> None:
         if request != self._asked:
             return
         if part.first == 0:

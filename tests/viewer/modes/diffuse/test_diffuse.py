@@ -33,8 +33,7 @@ from viewer.modes.diffuse.sampling import Diffusion, Page, Settings
 from viewer.modes.diffuse.session import DiffuseSession, cells, page_of
 from viewer.modes.diffuse.state import DiffuseState
 from viewer.sessions.classes import Classes
-from viewer.sessions.sheet_session import make_sheet
-from viewer.sheet import Sheet
+from viewer.sheet import Sheet, fitting_sheet
 
 KEYS = [*NAMES.values(), *filter(None, map(decode_character, "sSirx+-= 3npc"))]
 
@@ -74,7 +73,7 @@ def session(path: Path, out: Path, rows: int = 2, columns: int = 3, **options: A
     diffusion = Diffusion(denoiser, settings, options.pop("generator", None), options.pop("photos", ()))
     way = options.pop("way", None)
     state = DiffuseState(
-        make_sheet(denoiser.model, rows, columns, 1.0, across=2 if diffusion.photos else 1),
+        fitting_sheet(rows, columns, *denoiser.model.image_size, 1.0, across=2 if diffusion.photos else 1),
         **{
             "steps": 10,
             "most_steps": diffusion.start,

@@ -30,16 +30,12 @@ FIRST_BRUSH: Final = 4  # of BRUSHES, for areas; lines begin with the thinnest
 _MOST_POINTS: Final = 20_000  # of strokes, that a saved image carries
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Drawn:
     """A page to be translated."""
 
     strokes: tuple[Stroke, ...]
     seed: int
-
-    def same(self, other: "Drawn | None") -> bool:
-        """Whether the result would be the same."""
-        return other is not None and self.strokes == other.strokes and self.seed == other.seed
 
 
 class DrawSession(ModelSession[DrawState, Drawn, Image]):
@@ -76,20 +72,17 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
             add_strokes(page, self.state, [last])
         return page
 
-    def _whole_page(self, strokes: tuple[Stroke, ...]) -> Image:
-        page = self._first_page(self.state)
-        add_strokes(page, self.state, strokes)
-        return page
-
     def _work(self, request: Drawn) -> Iterator[Image]:
-        yield self._translated(self._whole_page(request.strokes), request.seed)
+        page = self._first_page(self.state)
+        add_strokes(page, self.state, request.strokes)
+        yield self._translated(page, request.seed)
 
     def _translated(self, page: Image, seed: int) -> Image:
         return self.translator.translate(self.translator.channels_of(page), self.translator.latent(seed))
 
     def _ask(self) -> None:
         wanted = Drawn(self.state.strokes, self.state.seed)
-        if not wanted.same(self._asked):
+        if wanted != self._asked:
             self._asked = wanted
             self._worker.ask(wanted)
 
@@ -113,8 +106,7 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
 
     def _save(self, whole: bool) -> None:
         state, page, recipe = self.state, self.page(), signed(self.model, self._recipe())
-        now = Drawn(state.strokes, state.seed)
-        made = self._result if now.same(self._result_of) else None
+        made = self._result if self._result_of == Drawn(state.strokes, state.seed) else None
 
         def job() -> str:
             result = self._translated(page, state.seed) if made is None else made
@@ -122,9 +114,8 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
                 image = encode_png(draw_easel(state, page, result), recipe)
                 return f"saved {save_numbered(self._folder, self.model.name, image)}"
             drawing = {**recipe, "mode": "drawing"}
-            path = save_numbered(
-                self._folder, self.model.name, encode_png(result, recipe), {"drawing.png": encode_png(page, drawing)}
-            )
+            more = {"drawing.png": encode_png(page, drawing)}
+            path = save_numbered(self._folder, self.model.name, encode_png(result, recipe), more)
             return f"saved {path} and its drawing"
 
         self._saves.send(job)

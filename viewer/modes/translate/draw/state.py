@@ -34,9 +34,8 @@ class Easel:
 
     def point(self, x: int, y: int) -> tuple[int, int]:
         """The pixel of the page below one of the frame; it may lie outside."""
-        return (x - self.page.left) * self.width // self.page.width, (
-            y - self.page.top
-        ) * self.height // self.page.height
+        across, down = x - self.page.left, y - self.page.top
+        return across * self.width // self.page.width, down * self.height // self.page.height
 
 
 @final
