@@ -46,23 +46,21 @@ class SheetSession(ModelSession[State, Request, Part]):
         return {"classes": self.state.classes.count, gain.name if gain else "": gain is not None}
 
     def _save(self, whole: bool) -> None:
-        sheet, wanted, labels = self.state.sheet, self._latents(), self._labels_of(self.state.classes)
-        recipe: dict[str, Any] = {"seed": self.state.seed, "rows": sheet.rows, "cols": sheet.columns, **self._recipe()}
+        state, sheet = self.state, self.state.sheet
+        which = slice(None) if whole else slice(state.cursor, state.cursor + 1)
+        wanted, labels, images, gain = self._latents()[which], self._labels_of(state.classes), self._ready(), self._gain
+        labels = None if labels is None else labels[which]
+        images = None if images is None else images[which]
+        recipe: dict[str, Any] = {"seed": state.seed, "rows": sheet.rows, "cols": sheet.columns, **self._recipe()}
         if self.layer is not None:
-            recipe |= {"gain": self._gain, "detail": self.layer.recipe}
-        images, gain = self._ready(), self._gain
-        if not whole:
-            index = self.state.cursor
-            wanted = wanted[index : index + 1]
-            labels = None if labels is None else labels[index : index + 1]
-            images = None if images is None else images[index : index + 1]
-            recipe["image"] = index
+            recipe |= {"gain": gain, "detail": self.layer.recipe}
+        recipe |= {} if whole else {"image": state.cursor}
         if wanted.size <= _LARGEST_RECIPE:
             recipe["latents" if whole else "latent"] = exact_numbers(wanted) if whole else exact_numbers(wanted)[0]
         if labels is not None:
             own = {"label": int(labels[0]), "class": self.model.classes[labels[0]]}
             recipe |= {"labels": labels.tolist()} if whole else own
-            recipe |= {"first_label": self.state.classes.label, "by_class": self.state.classes.by_row}
+            recipe |= {"first_label": state.classes.label, "by_class": state.classes.by_row}
         height, width = self.model.image_size
         gap = sheet.gap if sheet.count > 1 else 0
         recipe |= {"gap": gap} if whole else {}

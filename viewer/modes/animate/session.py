@@ -89,10 +89,8 @@ class AnimateSession(SheetSession[AnimateState, Stretch]):
         return True
 
     def _walk_latents(self, seed: int, position: int) -> Latents:
-        walks = (
-            Walk(self.model.latent, seed, self._straight, self._legs, number)
-            for number in range(self.state.sheet.count)
-        )
+        numbers = range(self.state.sheet.count)
+        walks = [Walk(self.model.latent, seed, self._straight, self._legs, number) for number in numbers]
         return np.stack([walk.at(position / LEG_TICKS) for walk in walks])
 
     def _latents(self) -> Latents:

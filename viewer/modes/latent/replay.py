@@ -1,6 +1,5 @@
 """Back from an image that was saved in the latent mode to its state."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,38 +8,23 @@ from viewer.model import Model
 from viewer.modes.latent.layout import make_layout
 from viewer.modes.latent.space import Point, Space
 from viewer.modes.latent.state import REACH, VIEWS, LatentState
-from viewer.sessions.replay import LARGEST_SIDE, read_saved
+from viewer.sessions.replay import LARGEST_SIDE, SavedRecipe
 from viewer.state import LAST_SEED
 
 _FARTHEST: Final = 1e9  # that a point moves along an axis
 
 
-@dataclass(frozen=True)
-class LatentStart:
-    """What an image that was saved in the latent mode says of its frame."""
-
-    state: LatentState  # with all views
-    data: str  # name of the set that was scattered
-    points: int  # of it, at most
-    bgr: bool  # whether it was opened as BGR
-
-
-def read_latent_start(path: Path, model: Model, space: Space) -> LatentStart:
-    """The start that an image saved in the latent mode by this model gives. Raises ``ImageError``."""
-    saved = read_saved(path, "latent", VIEWS, model)
-    recipe, whole = saved.values, saved.whole
+def state_of(saved: SavedRecipe, model: Model, space: Space) -> LatentState:
+    """The state, with all views, that an image was saved in by this model. Raises ``ImageError``."""
+    path, recipe, whole = saved.path, saved.values, saved.whole
     axes, ends = recipe.get("axes"), recipe.get("line")
     if not isinstance(axes, list) or len(axes) != 2 or not all(_is_axis(axis, space) for axis in axes):
         raise ImageError(f"{path}: axes are {axes!r}, expected two of 0..{space.count - 1}")
     if axes[0] == axes[1] or not isinstance(ends, list) or len(ends) != 2:
         raise ImageError(f"{path}: what it was made from is damaged")
-    layout = make_layout(
-        *model.image_size,
-        whole("rows", 1, LARGEST_SIDE, 1),
-        whole("cols", 1, LARGEST_SIDE, 1),
-        saved.number("scale", 0.05, 64, 1),
-    )
-    state = LatentState(
+    rows, columns = whole("rows", 1, LARGEST_SIDE, 1), whole("cols", 1, LARGEST_SIDE, 1)
+    layout = make_layout(*model.image_size, rows, columns, saved.number("scale", 0.05, 64, 1))
+    return LatentState(
         space=space,
         layout=layout,
         axes=(axes[0], axes[1]),
@@ -55,7 +39,6 @@ def read_latent_start(path: Path, model: Model, space: Space) -> LatentStart:
         chosen=whole("slider", 0, space.count - 1),
         classes=saved.classes(len(model.classes)),
     )
-    return LatentStart(state, str(recipe.get("data", "")), whole("points", 1, 10**6, 1), recipe.get("bgr") is True)
 
 
 def _is_axis(value: Any, space: Space) -> bool:

@@ -16,14 +16,14 @@ from viewer.modes.latent import frames as scene
 from viewer.modes.latent.layout import make_layout
 from viewer.modes.latent.options import BINDINGS, Options
 from viewer.modes.latent.plan import COARSER, ImageRequest, Plan, plan_of, point_request, scatter_plan
-from viewer.modes.latent.replay import read_latent_start
+from viewer.modes.latent.replay import state_of
 from viewer.modes.latent.scatter import Encoded, Scatter, open_scatter
 from viewer.modes.latent.space import Point, space_of
 from viewer.modes.latent.state import VIEWS, LatentState, begin, place
 from viewer.options import existing_model, model_threads
 from viewer.sessions.classes import class_words
 from viewer.sessions.model_session import Labels, ModelSession, Part
-from viewer.sessions.replay import exact_numbers, first_classes
+from viewer.sessions.replay import exact_numbers, first_classes, read_saved
 from viewer.sessions.session import check_saved_size
 from viewer.worker import Worker
 
@@ -352,11 +352,13 @@ def open_session(options: Options) -> LatentSession:
     if model.latent.size < 2:
         raise ModelError(f"{path}: a latent of {model.latent.size} number, expected 2 at least")
     space = space_of(model.card, model.latent)
-    start = None if options.start is None else read_latent_start(options.start, model, space)
     encoder = None if options.data is None else open_sibling_encoder(path, threads=threads)
-    most, bgr = (options.points, options.bgr) if start is None else (start.points, options.bgr or start.bgr)
+    most, bgr = options.points, options.bgr
+    saved = None if options.start is None else read_saved(options.start, "latent", VIEWS, model)
+    if saved is not None:
+        most, bgr = saved.whole("points", 1, 10**6, 1), bgr or saved.values.get("bgr") is True
     scatter = open_scatter(model, encoder, options.data, most, bgr)
-    if start is None:
+    if saved is None:
         layout = make_layout(*model.image_size, options.rows, options.cols, options.scale or 1.0)
         classes = first_classes(options.label, model)
         state = begin(
@@ -364,9 +366,9 @@ def open_session(options: Options) -> LatentSession:
             seed=options.seed, reach=options.reach, straight=options.lerp, view=options.view, classes=classes,
         )  # fmt: skip
     else:
-        state = start.state
-        if state.view == "scatter" and start.data != scatter.name:
-            raise ModelError(f"{options.start}: made with --data {start.data!r}, found {scatter.name!r}")
+        state, data = state_of(saved, model, space), str(saved.values.get("data", ""))
+        if state.view == "scatter" and data != scatter.name:
+            raise ModelError(f"{saved.path}: made with --data {data!r}, found {scatter.name!r}")
         if options.label is not None:
             state = replace(state, classes=first_classes(options.label, model))
     views = VIEWS if scatter.count else tuple(view for view in VIEWS if view != "scatter")

@@ -87,10 +87,7 @@ def _upscale_film(upscaler: Upscaler, path: Path, target: Path) -> None:
 
 def _write_film(upscaler: Upscaler, path: Path, target: Path) -> None:
     """The same into a file. Raises ``ImageError``, ``OSError``."""
-    film = cv2.VideoCapture(str(path))
-    writer: cv2.VideoWriter | None = None
-    tiles: Sequence[Tile] = ()
-    count = 0
+    film, writer, count = cv2.VideoCapture(str(path)), cv2.VideoWriter(), 0
     try:
         there, frame = film.read()
         if not there:
@@ -101,26 +98,21 @@ def _write_film(upscaler: Upscaler, path: Path, target: Path) -> None:
         rate = rate if 0 < rate < 1000 else _USUAL_RATE
         total = int(film.get(cv2.CAP_PROP_FRAME_COUNT))
         tqdm.write(f"{printable(str(path))}: {rate:g} frames a second; its sound is left out", file=sys.stderr)
+        tiles = upscaler.plan(Photo(np.asarray(frame, np.uint8)))
+        height, width = (length * upscaler.scale for length in frame.shape[:2])
+        size = width + (width & 1), height + (height & 1)
+        if not writer.open(str(target), cv2.VideoWriter.fourcc(*"mp4v"), rate, size):
+            raise OSError(f"this OpenCV has no MPEG-4 encoder for {size}")
         with tqdm(total=max(total, 0) or None, desc=printable(path.name, 30), unit="frame", disable=None) as bar:
             while there:
-                photo = Photo(np.asarray(frame, np.uint8))
-                if writer is None:
-                    tiles = upscaler.plan(photo)
-                result = _enlarged(upscaler, photo, tiles)
-                even = cv2.copyMakeBorder(result, 0, result.shape[0] & 1, 0, result.shape[1] & 1, cv2.BORDER_REPLICATE)
-                if writer is None:
-                    size = even.shape[1], even.shape[0]
-                    writer = cv2.VideoWriter(str(target), cv2.VideoWriter.fourcc(*"mp4v"), rate, size)
-                    if not writer.isOpened():
-                        raise OSError(f"this OpenCV has no MPEG-4 encoder for {size}")
-                writer.write(even)
+                result = _enlarged(upscaler, Photo(np.asarray(frame, np.uint8)), tiles)
+                writer.write(cv2.copyMakeBorder(result, 0, height & 1, 0, width & 1, cv2.BORDER_REPLICATE))
                 count += 1
                 bar.update()
                 there, frame = film.read()
     finally:
         film.release()
-        if writer is not None:
-            writer.release()
+        writer.release()
     _check_film(target, count)
 
 

@@ -32,27 +32,10 @@ from viewer.sessions.translation import Upscaler
 class Opened:
     """An image that was read, its result so far, and its tiles."""
 
-    index: int
     photo: Photo
     result: Image
     tiles: Sequence[Tile]
     missing: set[int]  # tiles that the result is without
-
-
-@dataclass(frozen=True)
-class Refused:
-    """An image that cannot be opened, and why."""
-
-    index: int
-    error: Exception
-
-
-@dataclass(frozen=True, eq=False)
-class Enlarged:
-    """The result of a tile."""
-
-    number: int
-    pixels: Image
 
 
 @dataclass(frozen=True)
@@ -64,7 +47,10 @@ class Work:
     tiles: tuple[int, ...] = ()
 
 
-class UpscaleSession(ModelSession[UpscaleState, Work, Opened | Refused | Enlarged]):
+Part = Opened | Exception | tuple[int, Image]  # of Work: an image, why it cannot be opened, or a tile and its result
+
+
+class UpscaleSession(ModelSession[UpscaleState, Work, Part]):
     """One image of several at a time. Tiles that are looked at are enlarged first; until then they are bicubic."""
 
     bindings = BINDINGS
@@ -75,31 +61,31 @@ class UpscaleSession(ModelSession[UpscaleState, Work, Opened | Refused | Enlarge
         self.upscaler = upscaler
         self._paths = paths
         self._asked: Work | None = None
-        self._latest: Opened | Refused | None = None  # the last that was opened, or was to be
+        self._latest: tuple[int, Opened | Exception] = -1, OSError()  # the last image that was opened, or was to be
         self._seen: tuple[float, ...] = ()  # the part of the image that the tiles are sorted for
         super().__init__(upscaler.model, state, folder)
 
     @property
-    def _current(self) -> Opened | Refused | None:
+    def _current(self) -> Opened | Exception | None:
         """The image that the state asks for; ``None`` while it is being opened."""
-        return self._latest if self._latest is not None and self._latest.index == self.state.index else None
+        return self._latest[1] if self._latest[0] == self.state.index else None
 
-    def _work(self, request: Work) -> Iterator[Opened | Refused | Enlarged]:
+    def _work(self, request: Work) -> Iterator[Part]:
         there = request.there
         if there is None:
             try:
                 yield self._opened(request.index)
             except (ViewerError, MemoryError) as error:
-                yield Refused(request.index, error)
+                yield error
             return
         for number in request.tiles:
-            yield Enlarged(number, self.upscaler.enlarge(there.photo, there.tiles[number]))
+            yield number, self.upscaler.enlarge(there.photo, there.tiles[number])
 
     def _opened(self, index: int) -> Opened:
         """An image, read. Raises ``ViewerError``."""
         photo = read_photo(self._paths[index])
         tiles = self.upscaler.plan(photo)
-        return Opened(index, photo, self.upscaler.blank(photo), tiles, set(range(len(tiles))))
+        return Opened(photo, self.upscaler.blank(photo), tiles, set(range(len(tiles))))
 
     def _ask(self) -> None:
         there, state = self._current, self.state
@@ -123,17 +109,17 @@ class UpscaleSession(ModelSession[UpscaleState, Work, Opened | Refused | Enlarge
         down = (kept.top + kept.height / 2) * scale - self.state.down
         return across**2 + down**2
 
-    def _receive(self, request: Work, part: Opened | Refused | Enlarged) -> None:
-        if isinstance(part, Enlarged):
-            there = request.there
-            if there is not None and there is self._latest and part.number in there.missing:
-                there.missing.remove(part.number)
-                there.result[there.tiles[part.number].kept.times(self.upscaler.scale).pixels] = part.pixels
+    def _receive(self, request: Work, part: Part) -> None:
+        if isinstance(part, tuple):
+            there, (number, pixels) = request.there, part
+            if there is not None and there is self._latest[1] and number in there.missing:
+                there.missing.remove(number)
+                there.result[there.tiles[number].kept.times(self.upscaler.scale).pixels] = pixels
                 self.changed = True
-        elif part.index == self.state.index:
-            self._latest, self.changed = part, True
-            if isinstance(part, Refused):
-                self._failed(part.error, math.inf)
+        elif request.index == self.state.index:
+            self._latest, self.changed = (request.index, part), True
+            if isinstance(part, Exception):
+                self._failed(part, math.inf)
                 return
             self.state = opened(self.state, *part.result.shape[:2])
             if part.photo.notes:
