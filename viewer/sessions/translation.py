@@ -52,18 +52,15 @@ class Translator:
             raise ModelError(f"{model.path}: takes {kind!r} of photographs, which this viewer cannot make; make them "
                              "beforehand and add --condition given")  # fmt: skip
         self.how = How(kind, known.get("sigma", 0.33), known.get("blur", 3), known.get("invert", False))
-        self.trained_size: tuple[int, int] | None = self._trained_size(known)
+        height, width = self.layout.sides
+        self.trained_size: tuple[int, int] | None = tuple(known["size"]) if "size" in known else None
+        if height is not None and width is not None:
+            self.trained_size = height, width
+        elif model.card is not None and model.card.image_size is not None:
+            self.trained_size = model.card.image_size
         self.size = size or max(self.trained_size or (_USUAL_SIZE,))
         self.palette: tuple[tuple[int, int, int], ...] = tuple((b, g, r) for r, g, b in known.get("palette", ()))
         self.latent_size = model.card.latent.size if model.card is not None and model.card.latent is not None else 0
-
-    def _trained_size(self, known: Mapping[str, Any]) -> tuple[int, int] | None:
-        height, width = self.layout.sides
-        if height is not None and width is not None:
-            return height, width
-        if self.model.card is not None and self.model.card.image_size is not None:
-            return self.model.card.image_size
-        return tuple(known["size"]) if "size" in known else None
 
     def condition_of(self, photo: Image, sigma: float) -> Condition:
         """What goes into the model, of a photograph u8 [h, w, 3] BGR; no larger than ``size``.

@@ -83,7 +83,13 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         before = self.state
         ends = super().handle(event)
         if self.state.marked != before.marked:
-            self._write_marks(before)
+            for image in self.state.marked ^ before.marked:
+                which, number = self.state.catalogue.place(image)
+                try:
+                    self._selections[which].put(number, image in self.state.marked)
+                except ImageError as error:
+                    self._failed(error)
+            self.state = replace(self.state, marked=self._all_marked())
         if event.key == "enter" and before.typed and self.state.cursor == before.cursor:
             count = before.catalogue.counts[before.number[0]]
             if int(before.typed) >= count:
@@ -91,15 +97,6 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         if event.key in ("c", "C") and before.typed and self.state.label != int(before.typed):
             self.notify(f"there are no images of a class {before.typed}", "error")
         return ends
-
-    def _write_marks(self, before: DatasetState) -> None:
-        for image in self.state.marked ^ before.marked:
-            which, number = self.state.catalogue.place(image)
-            try:
-                self._selections[which].put(number, image in self.state.marked)
-            except ImageError as error:
-                self._failed(error)
-        self.state = replace(self.state, marked=self._all_marked())
 
     # Images.
 

@@ -40,9 +40,10 @@ class Catalogue:
         """The first image of a set."""
         return sum(self.counts[:which])
 
+    @lru_cache(maxsize=4)  # noqa: B019  (one catalogue is as long-lived as the program)
     def of_class(self, label: int) -> NDArray[np.int64]:
         """The images of a class, or all, in order."""
-        return _of_class(self, label)
+        return np.arange(self.count) if label == ALL else np.flatnonzero(self.labels == label)
 
     def next_class(self, label: int, step: int) -> int:
         """The next class that has images, forwards or backwards; the same one where there is no other."""
@@ -50,13 +51,6 @@ class Catalogue:
         if label == ALL:
             return there[0 if step > 0 else -1] if there else ALL
         return int(there[(there.index(label) + step) % len(there)])
-
-
-@lru_cache(maxsize=4)
-def _of_class(catalogue: Catalogue, label: int) -> NDArray[np.int64]:
-    if label == ALL:
-        return np.arange(catalogue.count)
-    return np.flatnonzero(catalogue.labels == label)
 
 
 @final

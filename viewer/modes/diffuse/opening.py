@@ -27,7 +27,11 @@ def begin(options: Options) -> tuple[Diffusion, DiffuseState]:
     """The mode as its flags say, or as ``--from`` says. Raises ``ViewerError``."""
     threads = model_threads(options.threads, all_cores=True)
     model = open_model(options.model, threads=threads, wanted="denoiser")
-    _check_flags(options)
+    for name, value in (("start", options.start), ("strength", options.strength), ("no-noise", options.no_noise)):
+        if value and not options.init:
+            raise ViewerError(f"--{name} is for images to begin with, expected --init beside it")
+    if options.eta is not None and options.sampler == "ddpm":
+        raise ViewerError("--eta is for the samplers ddim and dpm, found ddpm, whose eta is 1")
     generator, photos = _open_init(options.init, threads)
     denoiser = Denoiser(model)
     names = denoiser.names
@@ -63,15 +67,6 @@ def begin(options: Options) -> tuple[Diffusion, DiffuseState]:
         classes=classes,
     )
     return diffusion, state
-
-
-def _check_flags(options: Options) -> None:
-    """Flags that have no meaning beside, or without, others."""
-    for name, value in (("start", options.start), ("strength", options.strength), ("no-noise", options.no_noise)):
-        if value and not options.init:
-            raise ViewerError(f"--{name} is for images to begin with, expected --init beside it")
-    if options.eta is not None and options.sampler == "ddpm":
-        raise ViewerError("--eta is for the samplers ddim and dpm, found ddpm, whose eta is 1")
 
 
 def _open_init(words: Sequence[str], threads: int) -> tuple[Model | None, list[Path]]:

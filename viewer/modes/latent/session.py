@@ -220,7 +220,9 @@ class LatentSession(ModelSession[LatentState, Work, Part]):
             pair = [("image", original), ("decoded", large)]
             latent = None if main is None else main.latents()[0]
             there = [(caption, image) for caption, image in pair if image is not None]
-            return scene.scatter(state, self._layer(state, known, seen), latent, there, words, self._legend())
+            names = self._scatter.classes
+            legend = [(name, plots.colour_of(label, len(names))) for label, name in enumerate(names)]
+            return scene.scatter(state, self._layer(state, known, seen), latent, there, words, legend)
         if state.view == "line":
             return scene.line(state, canvas, images[main], main.latents(), large, words)
         if state.view == "sliders":
@@ -242,30 +244,24 @@ class LatentSession(ModelSession[LatentState, Work, Part]):
             seen.points = len(known.points)
         return seen.layer
 
-    def _legend(self) -> Sequence[tuple[str, plots.Colour]]:
-        names = self._scatter.classes
-        return [(name, plots.colour_of(label, len(names))) for label, name in enumerate(names)]
-
     # In words, and on disk.
 
     def _words(self, plan: Plan) -> tuple[str, ...]:
         """What stands under the large image."""
         state, label = plan.state, plan.state.classes.label
         if state.view == "scatter":
-            return () if plan.item is None else self._item_words(plan.item)
+            if plan.item is None:
+                return ()
+            number, names = self._scatter.number(plan.item), self._scatter.classes
+            if not self._scatter.name:
+                return (f"training image {number + 1}",)
+            own = (f"class {names[int(self._scatter.labels[plan.item])]}",) if names else ()
+            return (f"number {number}", *own)
         if state.view == "line":
             where = f"{state.stop + 1} of {state.layout.stop_count}"
         else:
             where = "at {}, {}".format(*map(plots.two_digits, place(state)))
         return (where, class_words(label, self.model.classes[label])) if state.classes.count else (where,)
-
-    def _item_words(self, item: int) -> tuple[str, ...]:
-        number = self._scatter.number(item)
-        if not self._scatter.name:
-            return (f"training image {number + 1}",)
-        names = self._scatter.classes
-        name = (f"class {names[int(self._scatter.labels[item])]}",) if names else ()
-        return (f"number {number}", *name)
 
     def _status(self) -> tuple[str, ...]:
         state = self.state

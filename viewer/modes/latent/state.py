@@ -1,7 +1,7 @@
 """What the latent mode shows, as plain values, and how an event changes it.
 
-Four views share one point: the plane through it along two axes, a line between two points, the scatter of a set of
-images, and a slider for every axis.
+There are four views of one point: the plane through it along two axes, a line between two points, the scatter of a set
+of images, and a slider for every axis.
 """
 
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ _STEPS: Final = 40  # of an arrow key, from one end of a slider to the other
 @final
 @dataclass(frozen=True)
 class LatentState:
-    """A point in latent space, and how one looks at it. The space and the layout are facts, as a sheet is."""
+    """A point in latent space, and how one looks at it. The space and the layout never change."""
 
     space: Space
     layout: Layout
@@ -64,10 +64,21 @@ class LatentState:
                 return replace(self, view=self.views[following % len(self.views)], pressed=None)
             case Action.LEFT | Action.RIGHT | Action.UP | Action.DOWN:
                 return _step(self, event.action)
-            case Action.MORE | Action.LESS:
-                return _more(self, 1 if event.action is Action.MORE else -1)
-            case Action.HOME | Action.END | Action.PAGE_UP | Action.PAGE_DOWN:
-                return _jump(self, event.action)
+            case Action.MORE | Action.LESS if self.view == "sliders":
+                return _slide(self, 1 if event.action is Action.MORE else -1)
+            case Action.MORE:
+                return replace(self, reach=max((reach for reach in REACHES if reach < self.reach), default=self.reach))
+            case Action.LESS:
+                return replace(self, reach=min((reach for reach in REACHES if reach > self.reach), default=self.reach))
+            case Action.HOME | Action.END if self.view == "line":
+                return replace(self, stop=0 if event.action is Action.HOME else self.layout.stop_count - 1)
+            case Action.HOME:
+                return replace(self, point=MIDDLE, chosen=0)
+            case Action.END if self.view == "sliders":
+                return replace(self, chosen=self.space.count - 1)
+            case Action.PAGE_UP | Action.PAGE_DOWN if self.view == "sliders":
+                page = self.layout.slider_count * (1 if event.action is Action.PAGE_DOWN else -1)
+                return replace(self, chosen=min(max(self.chosen + page, 0), self.space.count - 1))
             case Action.INTERPOLATE:
                 return _random_line(self)
             case Action.RANDOM | Action.PAUSE:
@@ -174,29 +185,6 @@ def _slide(state: LatentState, steps: int) -> LatentState:
     return replace(state, point=state.space.move(state.point, (state.chosen,), (there,)))
 
 
-def _more(state: LatentState, sign: int) -> LatentState:
-    if state.view == "sliders":
-        return _slide(state, sign)
-    if sign > 0:
-        return replace(state, reach=max((reach for reach in REACHES if reach < state.reach), default=state.reach))
-    return replace(state, reach=min((reach for reach in REACHES if reach > state.reach), default=state.reach))
-
-
-def _jump(state: LatentState, action: Action) -> LatentState:
-    last = state.space.count - 1
-    match state.view, action:
-        case "line", Action.HOME | Action.END:
-            return replace(state, stop=0 if action is Action.HOME else state.layout.stop_count - 1)
-        case "sliders", Action.END:
-            return replace(state, chosen=last)
-        case "sliders", Action.PAGE_UP | Action.PAGE_DOWN:
-            page = state.layout.slider_count * (1 if action is Action.PAGE_DOWN else -1)
-            return replace(state, chosen=min(max(state.chosen + page, 0), last))
-        case _, Action.HOME:
-            return replace(state, point=MIDDLE, chosen=0)
-    return state
-
-
 def place(state: LatentState) -> tuple[float, float]:
     """Where the point lies on the plane: its coordinates along both axes."""
     latent = state.space.exact(state.point)
@@ -214,8 +202,8 @@ def _point_at(state: LatentState, event: Event) -> LatentState:
     inside = state.stage.holds(event.x, event.y)
     if event.action is Action.CLICK:
         state = replace(state, pressed=state.point if inside else None)
-    held = event.action is Action.DRAG and state.pressed is not None
-    return _to(state, *_coordinates(state, event)) if wanted and (inside or held) else state
+    dragged = event.action is Action.DRAG and state.pressed is not None
+    return _to(state, *_coordinates(state, event)) if wanted and (inside or dragged) else state
 
 
 def _line_at(state: LatentState, event: Event) -> LatentState:
@@ -232,7 +220,7 @@ def _line_at(state: LatentState, event: Event) -> LatentState:
 
 
 def _slider_at(state: LatentState, event: Event) -> LatentState:
-    """In the slider view: a press takes hold of a slider, a drag moves the one that is held."""
+    """In the slider view: a press takes hold of a slider, a drag moves it."""
     if event.action is Action.CLICK:
         rows = range(min(state.layout.slider_count, state.space.count - state.first_slider))
         row = next((row for row in rows if state.layout.slider(row).holds(event.x, event.y)), None)
@@ -244,8 +232,8 @@ def _slider_at(state: LatentState, event: Event) -> LatentState:
         state = replace(state, pressed=state.point)
     if state.pressed is None:
         return state
-    share, _ = state.layout.track(state.chosen - state.first_slider).share(event.x, event.y)
-    there = (2 * share - 1) * state.reach
+    across, _ = state.layout.track(state.chosen - state.first_slider).share(event.x, event.y)
+    there = (2 * across - 1) * state.reach
     return replace(state, point=state.space.move(state.point, (state.chosen,), (there,)))
 
 

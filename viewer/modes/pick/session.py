@@ -1,6 +1,7 @@
 """The pick mode: a cursor over the images of a saved table, to cut some out as files of their own."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,15 +61,11 @@ class PickSession(Session[PickState, None, None]):
     # Cutting out.
 
     def _save(self, whole: bool) -> None:
-        for index in range(self._filled) if whole else (self.state.cursor,):
-            self._saves.send(lambda index=index: self._cut(index))  # type: ignore[misc]
-
-    @property
-    def _filled(self) -> int:
-        """How many places of the table have images, as far as it says so itself: the last page of a set may have
-        fewer than fit on it."""
-        numbers = self._recipe.get("numbers")
-        return min(len(numbers), self.state.table.count) if isinstance(numbers, list) else self.state.table.count
+        count, numbers = self.state.table.count, self._recipe.get("numbers")
+        if isinstance(numbers, list):  # the last page of a set may have fewer than fit on it
+            count = min(len(numbers), count)
+        for index in range(count) if whole else (self.state.cursor,):
+            self._saves.send(partial(self._cut, index))
 
     def _cut(self, index: int) -> str:
         data = encode_png(_part(self._photo, *self.state.table.part(index)), self._recipe_of(index))

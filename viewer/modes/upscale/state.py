@@ -8,7 +8,7 @@ from viewer.keys import Action, Event
 VIEW: Final = (960, 640)  # width and height of the frame at most, in pixels
 _SMALLEST, _LARGEST = -5, 5  # powers of two: frame pixels a result's pixel
 _DIVIDER_STEP: Final = 0.05
-_PAN_SHARE: Final = 1 / 8  # of the frame, that an arrow moves it
+_PAN: Final = 1 / 8  # of the frame, that an arrow moves it
 
 
 @final
@@ -24,7 +24,7 @@ class UpscaleState:
     zoom: int = 0  # 2 to this power frame pixels are a pixel of the result
     across: float = 0.5  # what is in the middle of the frame, in pixels of the result
     down: float = 0.5
-    divider: float = 0.5  # share of the frame that shows the plain side
+    divider: float = 0.5  # fraction of the frame that shows the plain side
     nearest: bool = False  # the plain side shows its pixels, instead of a bicubic curve through them
     grip: tuple[int, int] | None = None  # where the right button holds the image, in frame pixels
 
@@ -90,7 +90,7 @@ def _arrow(state: UpscaleState, action: Action) -> UpscaleState:
     width, height = state.view
     if width / state.scale >= state.width and height / state.scale >= state.height:
         return _slide(state, across)
-    step = _PAN_SHARE / state.scale
+    step = _PAN / state.scale
     return _inside(state, state.across + across * width * step, state.down + down * height * step)
 
 
@@ -109,18 +109,12 @@ def _zoom(state: UpscaleState, steps: int, event: Event) -> UpscaleState:
     left, top = state.corner
     x, y = (event.x, event.y) if event.x >= 0 else (state.view[0] / 2, state.view[1] / 2)
     place = left + x / state.scale, top + y / state.scale
-    after = replace(state, zoom=zoom, view=_view(state, zoom))
-    x, y = min(x, after.view[0]), min(y, after.view[1])
-    width, height = after.view
-    return _inside(
-        after, place[0] + (width / 2 - x) / after.scale, place[1] + (height / 2 - y) / after.scale
-    )  # fmt: skip
-
-
-def _view(state: UpscaleState, zoom: int) -> tuple[int, int]:
-    """A frame no larger than the whole image at this zoom; growing from a small image it does not grow."""
-    width, height = (max(round(side * 2.0**zoom), 1) for side in (state.width, state.height))
-    return min(width, VIEW[0]), min(height, VIEW[1])
+    whole = (max(round(length * 2.0**zoom), 1) for length in (state.width, state.height))
+    width, height = (min(length, most) for length, most in zip(whole, VIEW, strict=True))  # no larger than the image
+    after = replace(state, zoom=zoom, view=(width, height))
+    across = place[0] + (width / 2 - min(x, width)) / after.scale
+    down = place[1] + (height / 2 - min(y, height)) / after.scale
+    return _inside(after, across, down)
 
 
 def _inside(state: UpscaleState, across: float, down: float) -> UpscaleState:
