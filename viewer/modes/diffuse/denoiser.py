@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from trainer.contract.samplers import Schedule
 from viewer.model import Images, Model, ModelError
-from viewer.modes.diffuse.noise import Floats
+
+Floats = NDArray[np.float32]
 
 NO_CLASS = "none"  # name of the label beyond the classes, which stands for images of any
 

@@ -6,6 +6,7 @@ the same to the bit. All groups take a step before any takes the next one.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -17,12 +18,12 @@ from viewer import latents
 from viewer.files.inputs import read_photo
 from viewer.files.png import resize
 from viewer.model import Images, Model, ModelError
-from viewer.modes.diffuse.denoiser import Denoiser
-from viewer.modes.diffuse.noise import Floats, PageNoise
+from viewer.modes.diffuse.denoiser import Denoiser, Floats
 from viewer.modes.diffuse.state import Origin
 from viewer.sessions.classes import NO_CLASSES, Classes
 
 _PIXELS_A_RUN: Final = 4096  # more images at once gain little, and keep a key waiting
+_KEPT: Final = 8  # fields of noise: those of the corners, of two steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,41 @@ class Page:
     def labels(self) -> tuple[int, ...]:
         """One an image, of models with classes."""
         return self.classes.of_sheet(self.rows, self.columns)
+
+
+@dataclass(frozen=True)
+class PageNoise:
+    """The noise of the images of a page: each has its own, at the start and after every step.
+
+    Where a page is interpolated, only its corners have, which are those of the page that is not, to the bit. Between
+    them noise turns on great circles, first along the top and the bottom row, then down: it stays as long as noise is.
+    """
+
+    seed: int
+    shape: tuple[int, int, int]  # channels, height, width
+    rows: int = 1
+    columns: int = 1
+    interpolated: bool = False
+
+    def draw(self, numbers: Sequence[int], stage: int) -> Floats:
+        """Of the images with these numbers, f32 [n, c, h, w]. ``stage``: 0: to begin with; k: of the kth step."""
+        fields = [self._between(number, stage) if self.interpolated else self._own(number, stage) for number in numbers]
+        return np.stack(fields).reshape(-1, *self.shape)
+
+    def _own(self, number: int, stage: int) -> Floats:
+        return latents.normal(f"noise {self.seed} {number} {stage}", int(np.prod(self.shape)))
+
+    def _between(self, number: int, stage: int) -> Floats:
+        row, column = divmod(number, self.columns)
+        down, along = row / max(self.rows - 1, 1), column / max(self.columns - 1, 1)
+        corners = [_corner(self, corner, stage) for corner in latents.corner_numbers(self.rows, self.columns)]
+        top, bottom = (latents.slerp(left, right, along) for left, right in (corners[:2], corners[2:]))
+        return latents.slerp(top, bottom, down)
+
+
+@lru_cache(maxsize=_KEPT)
+def _corner(noise: PageNoise, number: int, stage: int) -> Floats:
+    return noise._own(number, stage)
 
 
 class Diffusion:
