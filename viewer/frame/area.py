@@ -35,7 +35,7 @@ class Area:
         """Whether a pixel lies in it."""
         return self.left <= x < self.right and self.top <= y < self.bottom
 
-    def share(self, x: int, y: int) -> tuple[float, float]:
+    def fraction(self, x: int, y: int) -> tuple[float, float]:
         """How far across and down the middle of a pixel lies, 0..1; pixels outside count as those at the edge."""
         across, down = (x + 0.5 - self.left) / self.width, (y + 0.5 - self.top) / self.height
         return min(max(across, 0.0), 1.0), min(max(down, 0.0), 1.0)

@@ -50,10 +50,7 @@ class Layer:
 
 
 def open_layer(low: Model, path: Path | None, *, threads: int = 1) -> Layer:
-    """The detail network of a file, for the generator ``low``; without a file, sharpening.
-
-    Raises ``ModelError`` where the two are no pair.
-    """
+    """The detail network of a file for the generator ``low``, or sharpening. Raises ``ModelError`` for no pair."""
     if path is None:
         return Layer()
     detail = open_model(path, threads=threads, wanted="detail")
@@ -70,8 +67,7 @@ def open_layer(low: Model, path: Path | None, *, threads: int = 1) -> Layer:
 
 
 def other_low(low: Model, layer: Layer) -> str:
-    """A line on a detail network that was trained beside another generator than ``low``; empty where that is not
-    known."""
+    """A line on a detail network that is known to be trained beside another generator than ``low``; else empty."""
     if layer.model is None or low.card is None or layer.model.card is None:
         return ""
     wanted, found = layer.model.card.training.get("low"), low.card.training.get("run")
@@ -80,10 +76,8 @@ def other_low(low: Model, layer: Layer) -> str:
 
 
 def first_gain(wanted: float | None, layer: Layer | None, saved: SavedRecipe | None) -> Gain | None:
-    """How much of a layer is added first: as ``--gain`` says, else the image to begin from, else the layer itself.
-
-    Raises ``ViewerError``.
-    """
+    """How much of a layer is added first: as ``--gain`` says, the image to begin from, or the layer itself. Raises
+    ``ViewerError``."""
     if saved is not None:
         own = layer.recipe if layer is not None else {"file": "", "sha256": ""}
         found = saved.values.get("detail")

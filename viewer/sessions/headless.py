@@ -20,8 +20,7 @@ Made = TypeVar("Made")
 
 
 def readable(paths: Sequence[Path]) -> dict[Path, tuple[int, int]]:
-    """Height and width of the images that can be read; a line on each other one. Raises ``ImageError`` where none
-    is left."""
+    """Height and width of the images that can be read; a line on each other one. Raises ``ImageError`` for none."""
     sizes: dict[Path, tuple[int, int]] = {}
     for path in paths:
         try:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final, final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +53,6 @@ class Catalogue:
         return int(there[(there.index(label) + step) % len(there)])
 
 
-@final
 @dataclass(frozen=True)
 class DatasetState:
     """Pages of images with a cursor."""

@@ -1,4 +1,4 @@
-"""A page of images as noise is taken away: what they begin with, and one run of the network at a time.
+"""Sample a page of images, one run of the network at a time.
 
 The images go through the network in groups that follow from their numbers alone, so that any group sampled once more is
 the same to the bit. All groups take a step before any takes the next one.
@@ -62,10 +62,10 @@ class Page:
 
 @dataclass(frozen=True)
 class PageNoise:
-    """The noise of the images of a page: each has its own, at the start and after every step.
+    """The noise of the images of a page, which follows from its seed: at the start and after every step.
 
-    Where a page is interpolated, only its corners have, which are those of the page that is not, to the bit. Between
-    them noise turns on great circles, first along the top and the bottom row, then down: it stays as long as noise is.
+    An interpolated page has the corners of the one that is not, to the bit; between them the noise is slerped, first
+    along the top and the bottom row, then down.
     """
 
     seed: int

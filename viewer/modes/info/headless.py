@@ -91,7 +91,7 @@ def _describe_input(card: Card) -> list[tuple[str, str]]:
     if card.scale > 1:
         lines.append(("enlarges", f"{card.scale} times"))
     if card.multiple > 1:
-        lines.append(("sides", f"multiples of {card.multiple} pixels; others are padded by reflection, then cropped"))
+        lines.append(("lengths", f"multiples of {card.multiple} pixels; others are padded by reflection, then cropped"))
     if card.context:
         lines.append(("looks", f"{card.context} pixels far: images can be enlarged tile by tile"))
     return lines

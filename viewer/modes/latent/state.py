@@ -5,7 +5,7 @@ of images, and a slider for every axis.
 """
 
 from dataclasses import dataclass, replace
-from typing import Final, Literal, final
+from typing import Final, Literal
 
 from viewer.frame.area import Area
 from viewer.keys import Action, Event
@@ -21,7 +21,6 @@ REACHES: Final = (0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0)  # that +
 _STEPS: Final = 40  # of an arrow key, from one end of a slider to the other
 
 
-@final
 @dataclass(frozen=True)
 class LatentState:
     """A point in latent space, and how one looks at it. The space and the layout never change."""
@@ -99,14 +98,11 @@ def begin(
     straight: bool = False,
     classes: Classes = NO_CLASSES,
 ) -> LatentState:
-    """The state that one sees first: along the strongest directions, or the numbers if they are two.
+    """The first state: a plane along the first principal directions, or along the numbers of a latent of two.
 
-    It is in the middle, or at a random point where nothing tells the middle of many numbers: that of the prior itself
-    is like none of its draws.
-
-    ``reach``: ``None`` takes what suits the prior. ``straight``: so are lines between random points too; otherwise
-    they are great circles, which keep the length that a normal prior of many dimensions expects. Lines that are drawn
-    on the plane are straight on it.
+    Its point is the mean of the training images; where that is unknown a random one, since the mean of a prior of many
+    dimensions is like none of its draws. ``reach``: ``None``: as suits the prior. ``straight``: lerp between random
+    points instead of slerp, which keeps the length that a normal prior expects.
     """
     principal, uniform = len(space.directions), space.latent.prior == "uniform"
     axes = (0, 1) if principal >= 2 and space.latent.size > 2 else (principal, principal + 1)
@@ -232,14 +228,14 @@ def _slider_at(state: LatentState, event: Event) -> LatentState:
         state = replace(state, pressed=state.point)
     if state.pressed is None:
         return state
-    across, _ = state.layout.track(state.chosen - state.first_slider).share(event.x, event.y)
+    across, _ = state.layout.track(state.chosen - state.first_slider).fraction(event.x, event.y)
     there = (2 * across - 1) * state.reach
     return replace(state, point=state.space.move(state.point, (state.chosen,), (there,)))
 
 
 def _coordinates(state: LatentState, event: Event) -> tuple[float, float]:
     """Of the mouse, along the two axes of the plane."""
-    across, down = state.stage.share(event.x, event.y)
+    across, down = state.stage.fraction(event.x, event.y)
     return (2 * across - 1) * state.reach, (1 - 2 * down) * state.reach
 
 

@@ -1,7 +1,7 @@
 """The state of the pick mode: which image of a table, and which part of the table is seen at what size."""
 
 from dataclasses import dataclass, replace
-from typing import Final, final
+from typing import Final
 
 from trainer.contract.sheet import SheetLayout
 from viewer.frame.area import Area
@@ -13,7 +13,6 @@ SCALES: Final = (1 / 16, 1 / 12, 1 / 8, 1 / 6, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 1, 2,
 _ROOM: Final = 3  # frame pixels round the image under the cursor, for its line
 
 
-@final
 @dataclass(frozen=True)
 class PickState:
     """A part of a table, with a cursor over its images."""

@@ -1,7 +1,7 @@
 """The state of the translate mode: which image, its edges' threshold, which latent."""
 
 from dataclasses import dataclass, replace
-from typing import Final, final
+from typing import Final
 
 from viewer.keys import Action, Event
 from viewer.state import next_seed
@@ -11,7 +11,6 @@ _SIGMA_STEP: Final = 5  # hundredths
 _LARGEST_SIGMA: Final = 100
 
 
-@final
 @dataclass(frozen=True)
 class TranslateState:
     """An image of several beside what a model makes of it."""

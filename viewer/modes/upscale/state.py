@@ -1,7 +1,7 @@
 """The state of the upscale mode: which image, which part of it at what size, where the divider is."""
 
 from dataclasses import dataclass, replace
-from typing import Final, final
+from typing import Final
 
 from viewer.keys import Action, Event
 
@@ -11,7 +11,6 @@ _DIVIDER_STEP: Final = 0.05
 _PAN: Final = 1 / 8  # of the frame, that an arrow moves it
 
 
-@final
 @dataclass(frozen=True)
 class UpscaleState:
     """A part of an image, on the left enlarged plainly, on the right by the model."""

@@ -1,7 +1,7 @@
 """The state of drawing: a page and the strokes on it, as plain values; the page's pixels follow from them."""
 
 from dataclasses import dataclass, replace
-from typing import Final, final
+from typing import Final
 
 from viewer.frame.area import Area
 from viewer.keys import Action, Event
@@ -16,7 +16,7 @@ _MOST_POINTS: Final = 20_000  # of a stroke
 
 @dataclass(frozen=True)
 class Stroke:
-    """What one movement of a held button left on the page."""
+    """What one movement with a pressed button left on the page."""
 
     colour: int  # of the palette
     size: int  # page pixels across; 0: the whole page
@@ -38,7 +38,6 @@ class Easel:
         return across * self.width // self.page.width, down * self.height // self.page.height
 
 
-@final
 @dataclass(frozen=True)
 class DrawState:
     """A page that is drawn on."""
@@ -49,7 +48,7 @@ class DrawState:
     colour: int = 1
     strokes: tuple[Stroke, ...] = ()
     undone: tuple[Stroke, ...] = ()  # the last one is the first to be redone
-    drawing: bool = False  # a button is held
+    drawing: bool = False  # a button is pressed
     has_latent: bool = False
     seed: int = 0  # of the latent
     lines: bool = False  # of one ink are drawn, and not areas in colours
