@@ -23,15 +23,17 @@ class Binding:
     rank: int = 1  # of the hint: those of rank 0 come first; within a rank they come as in the table
 
 
+ARROWS: Final = "arrows, click"
+PAGES: Final = "PageUp PageDown Home End"
 SHARED: Final = (
     Binding("ESC", "quit, once what is being saved is there; a second time: at once", (Action.QUIT,), hint="esc quit"),
     Binding(
-        "arrows, click",
+        ARROWS,
         "move the cursor (wraps round)",
         (Action.LEFT, Action.RIGHT, Action.UP, Action.DOWN, Action.CLICK),
     ),
     Binding(
-        "PageUp PageDown Home End",
+        PAGES,
         "further, where there are more images than fit",
         (Action.PAGE_UP, Action.PAGE_DOWN, Action.HOME, Action.END),
     ),

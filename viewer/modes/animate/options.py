@@ -5,15 +5,13 @@ from pathlib import Path
 from typing import Final
 
 from trainer.contract.options import flag
-from viewer.bindings import CLASS, ROWS_BY_CLASS, Binding, merged
+from viewer.bindings import ARROWS, CLASS, ROWS_BY_CLASS, Binding, merged
 from viewer.options import SheetOptions, columns_flag, rows_flag, scale_flag, whole
 from viewer.sessions.grid import gain_flag
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(SheetOptions):
-    """Options of ``animate``."""
-
     rows: int = rows_flag(1)
     cols: int = columns_flag(1)
     scale: float | None = scale_flag("3")
@@ -25,7 +23,7 @@ class Options(SheetOptions):
 
 
 BINDINGS: Final = merged(
-    Binding("[ ]", "slower, faster", after="arrows, click", hint={"gain": "[ ] speed"}),
+    Binding("[ ]", "slower, faster", after=ARROWS, hint={"gain": "[ ] speed"}),
     CLASS,
     ROWS_BY_CLASS,
     Binding("s", "save the image", hint="s save"),

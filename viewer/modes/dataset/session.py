@@ -134,7 +134,9 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
             image, size = glance(self._sets[which], number, height, width)
         except (ImageError, MemoryError) as error:
             return Cell(None, failure=printable(str(error) or "not enough memory"))
-        return Cell(fitted(image, size, height, width, alone), size)
+        factor = min(height / size[0], width / size[1])
+        factor = float(int(factor)) if alone and factor >= 1 else factor  # its pixels stay squares
+        return Cell(sharp(image, max(round(size[0] * factor), 1), max(round(size[1] * factor), 1)), size)
 
     def _ask(self) -> None:
         page = self._page()
@@ -246,17 +248,6 @@ def open_session(options: Options) -> DatasetSession:
     state = DatasetState(catalogue_of(sets), sheet, seed=options.seed)
     selections = [Selection(one, options.marks) for one in sets]
     return DatasetSession(sets, selections, state, options.out, (height, width))
-
-
-def fitted(image: Image, size: tuple[int, int], height: int, width: int, by_pixels: bool) -> Image:
-    """An image as large as it goes into so much room, in its proportions.
-
-    ``size``: height and width that it has, where the image is a smaller one of it. ``by_pixels``: where it grows, a
-    whole number of times, so that its pixels stay squares.
-    """
-    factor = min(height / size[0], width / size[1])
-    factor = float(int(factor)) if by_pixels and factor >= 1 else factor
-    return sharp(image, max(round(size[0] * factor), 1), max(round(size[1] * factor), 1))
 
 
 def strike(canvas: Image, sheet: Sheet, place: int) -> None:

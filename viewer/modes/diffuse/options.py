@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import Final, Literal
 
 from trainer.contract.options import argument, flag
-from viewer.bindings import CLASS, ROWS_BY_CLASS, Binding, merged
+from viewer.bindings import CLASS, PAGES, ROWS_BY_CLASS, Binding, merged
 from viewer.keys import Action
 from viewer.options import OutputOptions, number, scale_flag, whole
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(OutputOptions):
-    """Options of ``diffuse``."""
-
     model: Path = argument("ONNX file of a denoiser", metavar="FILE")
     rows: int | None = flag("rows of images (3)", type=whole(1, 64), metavar="N")
     cols: int | None = flag("columns of images (4; 2 of photographs)", type=whole(1, 64), metavar="N")
@@ -61,7 +59,7 @@ BINDINGS: Final = merged(
     CLASS,
     ROWS_BY_CLASS,
     Binding(
-        "PageUp PageDown Home End",
+        PAGES,
         "the page before, the next; Home, End: the first image, the last",
         hint={"pages": "PageUp PageDown: images"},
     ),

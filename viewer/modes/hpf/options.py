@@ -11,8 +11,6 @@ from viewer.sessions.grid import GRID_BINDINGS, GridOptions, gain_flag
 
 @dataclass(frozen=True, kw_only=True)
 class Options(GridOptions):
-    """Options of ``hpf``."""
-
     detail: Path | None = argument(
         "ONNX file of a detail network of the same latents; without, images are sharpened",
         default=None, nargs="?", metavar="DETAIL",

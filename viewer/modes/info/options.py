@@ -9,7 +9,5 @@ from viewer.options import BUILT_IN, LimitOptions
 
 @dataclass(frozen=True, kw_only=True)
 class Options(LimitOptions):
-    """Options of ``info``."""
-
     model: Path = argument("ONNX file, or a PNG that the viewer saved", default=BUILT_IN, nargs="?", metavar="FILE")
     without_screen = True

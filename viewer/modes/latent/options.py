@@ -5,15 +5,13 @@ from pathlib import Path
 from typing import Final, Literal
 
 from trainer.contract.options import flag
-from viewer.bindings import CLASS, Binding, merged
+from viewer.bindings import ARROWS, CLASS, PAGES, Binding, merged
 from viewer.keys import Action
 from viewer.options import SheetOptions, number, scale_flag, whole
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(SheetOptions):
-    """Options of ``latent``."""
-
     scale: float | None = scale_flag("as fits; 2 is twice that")
     data: Path | None = flag(
         "images to scatter by the encoder beside the model: a set as training takes it", metavar="SET"
@@ -45,13 +43,9 @@ BINDINGS: Final = merged(
         hint={"sliders": "x y axis of the plane", "line": "", "": "x y axes"},
     ),
     Binding("l", "straight line, great circle", after="r", hint={"line": "l straight or round"}),
+    Binding(ARROWS, "move the point; line: along it; sliders: choose one, move it", hint={"sliders": "arrows move"}),
     Binding(
-        "arrows, click", "move the point; line: along it; sliders: choose one, move it", hint={"sliders": "arrows move"}
-    ),
-    Binding(
-        "PageUp PageDown Home End",
-        "sliders: further; line: its ends; Home elsewhere: back to the middle",
-        hint={"sliders": "home middle"},
+        PAGES, "sliders: further; line: its ends; Home elsewhere: back to the middle", hint={"sliders": "home middle"}
     ),
     Binding("i", "the line between two random points", hint={"line": "i random"}),
     Binding("r", "to a random point", hint={"plane": "r random"}),

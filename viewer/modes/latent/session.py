@@ -326,7 +326,10 @@ class LatentSession(ModelSession[LatentState, Work, Part]):
                 latents = np.concatenate([part.latents for part in parts])
                 known = Encoded(latents, np.concatenate([part.points for part in parts]), scatter.count)
             plan = self._plan_of(state, known, (1,))
-            images = {request: kept[request] if request in kept else self._make(request) for request in plan.requests}
+            images = dict(kept)
+            for request in (request for request in plan.requests if request not in kept):
+                made = self.model.generate(request.latents(), self._labels(request, request.count))
+                images[request] = _sized(made, request.size)
             canvas = scene.empty_plane(state.layout)
             for request in plan.planes:
                 scene.paint(canvas, request.grid, images[request])
@@ -334,9 +337,6 @@ class LatentSession(ModelSession[LatentState, Work, Part]):
             return self._draw(plan, canvas, images, known, original, Seen()), recipe
 
         self._send(job)
-
-    def _make(self, request: ImageRequest) -> Images:
-        return _sized(self.model.generate(request.latents(), self._labels(request, request.count)), request.size)
 
 
 def open_session(options: Options) -> LatentSession:

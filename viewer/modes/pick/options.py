@@ -5,15 +5,13 @@ from pathlib import Path
 from typing import Final
 
 from trainer.contract.options import argument, flag
-from viewer.bindings import Binding, merged
+from viewer.bindings import ARROWS, PAGES, Binding, merged
 from viewer.keys import Action
 from viewer.options import SessionOptions, scale_flag, whole
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(SessionOptions):
-    """Options of ``pick``."""
-
     table: Path = argument("image of a table: a screen saved with S, a sheet of samples", metavar="TABLE")
     rows: int | None = flag(
         "rows of the table (as its recipe says, or by the lines between its images)", type=whole(1, 256), metavar="N"
@@ -25,8 +23,8 @@ class Options(SessionOptions):
 
 BINDINGS: Final = merged(
     Binding("wheel", "zoom", (Action.WHEEL_UP, Action.WHEEL_DOWN)),
-    Binding("arrows, click", "move the cursor (wraps round)", hint="arrows move"),
-    Binding("PageUp PageDown Home End", "Home, End: the first image, the last"),
+    Binding(ARROWS, "move the cursor (wraps round)", hint="arrows move"),
+    Binding(PAGES, "Home, End: the first image, the last"),
     Binding("s", "cut the image under the cursor out, and save it", hint="s cut out", rank=0),
     Binding("S", "cut all images out, and save each", hint="S cut all out"),
     Binding("+ -", "zoom (= and _ too)", hint="+ - zoom"),

@@ -5,15 +5,13 @@ from pathlib import Path
 from typing import Final, Literal
 
 from trainer.contract.options import flag
-from viewer.bindings import Binding, merged
+from viewer.bindings import ARROWS, PAGES, Binding, merged
 from viewer.keys import Action
 from viewer.options import ImagesOptions, whole
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(ImagesOptions):
-    """Options of ``translate``."""
-
     size: int = flag(
         "longer side of an image at most, in pixels (that of the training)", default=0, type=whole(8, 4096), metavar="N"
     )
@@ -33,12 +31,12 @@ class Options(ImagesOptions):
 _LATENT: Final = "a new latent (if the model has one)"
 BINDINGS: Final = merged(
     Binding(
-        "arrows, click",
+        ARROWS,
         "left, right: the image before, the next; up, down: along the results between two latents",
         hint={"images": "arrows: images"},
         rank=0,
     ),
-    Binding("PageUp PageDown Home End", "the image before, the next, the first, the last"),
+    Binding(PAGES, "the image before, the next, the first, the last"),
     Binding("s", "save the result", hint="s save"),
     Binding("i", "results between this latent and the next (if the model has latents)", hint={"one": "i between two"}),
     Binding("r", "back to one result, then a new latent", hint={"line": "r one result"}),
@@ -60,7 +58,7 @@ DRAW_BINDINGS: Final = merged(
     Binding("+ -", "brush size (= and _ too)", hint="+ - brush"),
     Binding("Space", _LATENT),
     Binding("any other key", _LATENT, hint={"latent": "any key: new latent"}),
-    without=("arrows, click", "PageUp PageDown Home End", "i", "r"),
+    without=(ARROWS, PAGES, "i", "r"),
 )  # fmt: skip
 MORE_BINDINGS: Final = {"keys with --draw": DRAW_BINDINGS}
 KIND: Final = "translator"

@@ -5,15 +5,13 @@ from pathlib import Path
 from typing import Final
 
 from trainer.contract.options import flag
-from viewer.bindings import Binding, merged
+from viewer.bindings import ARROWS, PAGES, Binding, merged
 from viewer.keys import Action
 from viewer.options import ImagesOptions, whole
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(ImagesOptions):
-    """Options of ``upscale``."""
-
     output: Path | None = flag(
         "folder to write to, or file for one, without a screen; nothing is ever overwritten",
         "-o", "--output", metavar="PATH",
@@ -28,12 +26,10 @@ BINDINGS: Final = merged(
     Binding("left button", "take the divider along", (Action.CLICK, Action.DRAG), hint="drag the divider", rank=0),
     Binding("right button", "take the image along", (Action.SECOND_CLICK, Action.SECOND_DRAG)),
     Binding("wheel", "zoom, about the mouse", (Action.WHEEL_UP, Action.WHEEL_DOWN)),
-    Binding("[ ]", "move the divider", after="arrows, click"),
-    Binding("arrows, click", "move the view; where all is in view, the divider", hint="arrows move"),
+    Binding("[ ]", "move the divider", after=ARROWS),
+    Binding(ARROWS, "move the view; where all is in view, the divider", hint="arrows move"),
     Binding(
-        "PageUp PageDown Home End",
-        "the image before, the next; Home: back to the first view",
-        hint={"images": "PageUp PageDown: images"},
+        PAGES, "the image before, the next; Home: back to the first view", hint={"images": "PageUp PageDown: images"}
     ),
     Binding("s", "save the result", hint="s save"),
     Binding("+ -", "zoom (= and _ too)", hint="+ - zoom"),
