@@ -47,12 +47,7 @@ def plane(state: LatentState, canvas: Image, image: Image | None, words: Sequenc
 
 
 def line(
-    state: LatentState,
-    canvas: Image,
-    stops: Image,
-    latents: Latents,
-    image: Image | None,
-    words: Sequence[str],
+    state: LatentState, canvas: Image, stops: Image, latents: Latents, image: Image | None, words: Sequence[str]
 ) -> Image:
     """The plane with the line on it, the line's images [n, h, w, 3] below, and the chosen one beside it."""
     frame = _blank(state)

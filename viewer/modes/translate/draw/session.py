@@ -1,7 +1,6 @@
 """Drawing: a page, and beside it what a model makes of it, as one draws."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,12 +29,7 @@ FIRST_BRUSH: Final = 4  # of BRUSHES, for areas; lines begin with the thinnest
 _MOST_POINTS: Final = 20_000  # of strokes, that a saved image carries
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """A page to be translated."""
-
-    strokes: tuple[Stroke, ...]
-    seed: int
+Drawn = tuple[tuple[Stroke, ...], int]  # what a result follows from: strokes, and the seed of the latent
 
 
 class DrawSession(ModelSession[DrawState, Drawn, Image]):
@@ -60,28 +54,26 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
 
     def page(self) -> Image:
         """The page as it is now, u8 [h, w, 3] BGR."""
-        *done, last = self.state.strokes or (None,)
-        finished = tuple(stroke for stroke in done if stroke is not None)
-        count = len(self._on_page)
+        finished, last, count = self.state.strokes[:-1], self.state.strokes[-1:], len(self._on_page)
         if finished[:count] != self._on_page:  # something was undone
             self._page, self._on_page, count = self._first_page(self.state), (), 0
         add_strokes(self._page, self.state, finished[count:])
         self._on_page = finished
         page = self._page.copy()
-        if last is not None:
-            add_strokes(page, self.state, [last])
+        add_strokes(page, self.state, last)
         return page
 
     def _work(self, request: Drawn) -> Iterator[Image]:
+        strokes, seed = request
         page = self._first_page(self.state)
-        add_strokes(page, self.state, request.strokes)
-        yield self._translated(page, request.seed)
+        add_strokes(page, self.state, strokes)
+        yield self._translated(page, seed)
 
     def _translated(self, page: Image, seed: int) -> Image:
         return self.translator.translate(self.translator.channels_of(page), self.translator.latent(seed))
 
     def _ask(self) -> None:
-        wanted = Drawn(self.state.strokes, self.state.seed)
+        wanted = self.state.strokes, self.state.seed
         if wanted != self._asked:
             self._asked = wanted
             self._worker.ask(wanted)
@@ -97,8 +89,8 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
         recipe: dict[str, Any] = {"mode": "draw", "width": state.easel.width, "height": state.easel.height}
         if sum(len(stroke.points) for stroke in state.strokes) <= _MOST_POINTS:
             recipe["palette"] = [list(colour[::-1]) for colour in state.palette]
-            recipe["strokes"] = [[stroke.colour, stroke.size, [list(point) for point in stroke.points]]
-                                for stroke in state.strokes]  # fmt: skip
+            strokes = [[stroke.colour, stroke.size, list(map(list, stroke.points))] for stroke in state.strokes]
+            recipe["strokes"] = strokes
         latent = self.translator.latent(state.seed)
         if latent is not None:
             recipe |= {"seed": state.seed, "latent": exact_numbers(latent[None])[0]}
@@ -106,17 +98,14 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
 
     def _save(self, whole: bool) -> None:
         state, page, recipe = self.state, self.page(), signed(self.model, self._recipe())
-        made = self._result if self._result_of == Drawn(state.strokes, state.seed) else None
+        made = self._result if self._result_of == (state.strokes, state.seed) else None
 
         def job() -> str:
             result = self._translated(page, state.seed) if made is None else made
-            if whole:
-                image = encode_png(draw_easel(state, page, result), recipe)
-                return f"saved {save_numbered(self._folder, self.model.name, image)}"
-            drawing = {**recipe, "mode": "drawing"}
-            more = {"drawing.png": encode_png(page, drawing)}
-            path = save_numbered(self._folder, self.model.name, encode_png(result, recipe), more)
-            return f"saved {path} and its drawing"
+            shown = draw_easel(state, page, result) if whole else result
+            more = {} if whole else {"drawing.png": encode_png(page, {**recipe, "mode": "drawing"})}
+            path = save_numbered(self._folder, self.model.name, encode_png(shown, recipe), more)
+            return f"saved {path}" + ("" if whole else " and its drawing")
 
         self._saves.send(job)
 
