@@ -54,7 +54,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def words_of(command: tuple[str, ...], files: dict[str, Path], out: Path) -> list[str]:
-    """What is written after a mode's name, so that it starts quickly."""
+    """What is written after a mode's name, so that it opens quickly."""
     name, *more = command
     mode = load_mode(name)
     flags = flags_of(mode)

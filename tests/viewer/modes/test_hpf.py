@@ -162,10 +162,10 @@ def test_saved_images_carry_their_gain_and_can_be_made_again(
     recipe = read_recipe(tmp_path / "tiny-0002.png")
     assert recipe["gain"] == pytest.approx(2**0.5)
     assert recipe["detail"] == {"file": "fine.onnx", "sha256": layer.model.sha256}
-    again = tmp_path / "again.png"
+    replayed = tmp_path / "replayed.png"
     arguments = ["hpf", str(generator_path), str(detail_path), "--from", str(tmp_path / "tiny-0001.png")]
-    assert main([*arguments, "--scale", "1", "--display", "none", "--record", str(again)]) == 0
-    assert np.array_equal(cv2.imread(str(again))[:-28], frames[4][:-28])
+    assert main([*arguments, "--scale", "1", "--display", "none", "--record", str(replayed)]) == 0
+    assert np.array_equal(cv2.imread(str(replayed))[:-28], frames[4][:-28])
 
 
 def test_a_page_that_is_saved_before_it_is_drawn_has_its_detail(low: Model, layer: Layer, tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_a_walk_has_detail_and_its_own_keys_for_speed(
 
 
 @pytest.mark.parametrize(
-    ("facts", "message"),
+    ("fields", "message"),
     [
         ({"size": 5}, "latents of 5 numbers, expected 4"),
         ({"height": 8, "width": 8}, "images of 8x8 pixels, expected 16x16"),
@@ -206,9 +206,9 @@ def test_a_walk_has_detail_and_its_own_keys_for_speed(
     ],
 )
 def test_what_is_no_pair_is_refused_in_a_line(
-    low: Model, generator_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], facts: dict, message: str
+    low: Model, generator_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], fields: dict, message: str
 ) -> None:
-    path = make_detail(tmp_path / "other.onnx", **facts)
+    path = make_detail(tmp_path / "other.onnx", **fields)
     assert main(["hpf", str(generator_path), str(path), "--display", "none"]) == 2
     said = capsys.readouterr().err
     assert message in said

@@ -75,13 +75,13 @@ def test_before_and_after_show_the_same_place() -> None:
         state = opened(UpscaleState(1), 120, 160)
         for event in parse_keys(keys):
             state = state.after(event)
-        sides = []
+        shown = []
         for divider in (0.0, 1.0):
             state = state.after(Event(Action.CLICK, round(divider * 2000), 5))
-            sides.append(divided(state, source, result, 2).astype(float))
-        middle = np.abs(sides[0] - sides[1])[8:-8, 8:-8]
+            shown.append(divided(state, source, result, 2).astype(float))
+        middle = np.abs(shown[0] - shown[1])[8:-8, 8:-8]
         assert middle.mean() < 6
-        shifted = np.abs(sides[0][8:-8, 8:-12] - sides[1][8:-8, 12:-8])
+        shifted = np.abs(shown[0][8:-8, 8:-12] - shown[1][8:-8, 12:-8])
         assert middle.mean() < shifted.mean()
 
 
@@ -268,9 +268,9 @@ def test_alpha_grey_depth_orientation_and_profile(
     Pillow.fromarray(rgb[..., 0].copy()).save(tmp_path / "in" / "grey.png")
     cv2.imwrite(str(tmp_path / "in" / "deep.png"), rgb.astype(np.uint16) * 257)
     turned = Pillow.fromarray(rgb.copy())
-    facts = turned.getexif()
-    facts[0x0112] = 6
-    turned.save(tmp_path / "in" / "turned.png", exif=facts, icc_profile=b"a profile of colours")
+    exif = turned.getexif()
+    exif[0x0112] = 6
+    turned.save(tmp_path / "in" / "turned.png", exif=exif, icc_profile=b"a profile of colours")
     out = tmp_path / "out"
     assert run(twice_path, tmp_path / "in", "-o", out) == 0
     assert "deep.png: 16 bits a channel became 8" in capsys.readouterr().err

@@ -140,11 +140,11 @@ def test_a_saved_image_says_its_class(model: Model, tmp_path: Path) -> None:
     ],
 )
 def test_from_repeats_class_and_mix(mode: str, keys: str, flags: list[str], classes_path: Path, tmp_path: Path) -> None:
-    saved, again = tmp_path / "classes-0001.png", tmp_path / "again" / "classes-0001.png"
+    saved, replayed = tmp_path / "classes-0001.png", tmp_path / "replayed" / "classes-0001.png"
     command = [mode, str(classes_path), "--display", "none"]
     assert main([*command, *flags, "--keys", keys, "--out", str(tmp_path)]) == 0
-    assert main([*command, "--from", str(saved), "--keys", keys[-1], "--out", str(again.parent)]) == 0
-    assert again.read_bytes() == saved.read_bytes()
+    assert main([*command, "--from", str(saved), "--keys", keys[-1], "--out", str(replayed.parent)]) == 0
+    assert replayed.read_bytes() == saved.read_bytes()
 
 
 def test_a_flag_chooses_the_first_class(classes_path: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Pages of a data set: where the cursor goes, numbers that are typed, classes, marks."""
+"""Pages of a data set: where the cursor goes, numbers that are typed, classes, marked images."""
 
 import numpy as np
 import pytest

@@ -170,7 +170,7 @@ def test_sliders_by_key_and_mouse() -> None:
     moved = after(f"click:{x}:{y}", sliders)
     assert moved.chosen == 4
     assert float(SPACE.coordinates(SPACE.exact(moved.point), 4)) == pytest.approx(2, abs=0.03)
-    dragged = after(f"drag:{x}:{y}:{track.left}:2", sliders)  # the one that is held moves, wherever the mouse goes
+    dragged = after(f"drag:{x}:{y}:{track.left}:2", sliders)  # the one that is dragged moves, wherever the mouse goes
     assert float(SPACE.coordinates(SPACE.exact(dragged.point), 4)) == pytest.approx(-4, abs=0.03)
     assert after(f"move:{x}:{y}", sliders) == sliders
     assert after(f"click:{LAYOUT.slider(2).left + 3}:{LAYOUT.slider(2).top + 9}", sliders).chosen == 2

@@ -80,9 +80,9 @@ def test_nothing_leads_out_of_bounds_and_undo_leads_back(events: list[Event]) ->
 
 def test_a_stroke_changes_the_result_and_undo_restores_it_to_the_bit(edges_path: Path, tmp_path: Path) -> None:
     display = run(session(edges_path, tmp_path), "s,drag:40:40:300:200,s,drag:20:300:200:300,z,s,ctrl+z,s,y,s")
-    empty, one, again, back, redone = (cv2.imread(str(tmp_path / f"edges-{number:04d}.png")) for number in range(1, 6))
+    empty, one, undone, back, redone = (cv2.imread(str(tmp_path / f"edges-{number:04d}.png")) for number in range(1, 6))
     assert not np.array_equal(empty, one)
-    assert np.array_equal(one, again)
+    assert np.array_equal(one, undone)
     assert np.array_equal(empty, back)
     assert np.array_equal(one, redone)
     pages = [cv2.imread(str(tmp_path / f"edges-{number:04d}-drawing.png")) for number in (1, 2, 4)]
@@ -193,7 +193,7 @@ def test_the_image_follows_while_the_button_is_held(edges_path: Path, tmp_path: 
     run_live(work, display, parse_keys("esc"))
     work.close()
     assert len(work.state.strokes[0].points) > 20
-    assert len({count for count in seen if count}) > 3  # it was asked again and again, not at the end alone
+    assert len({count for count in seen if count}) > 3  # it was asked many times, not at the end alone
     assert work._result_of is not None
     assert work._result_of[0] == work.state.strokes
 

@@ -245,12 +245,12 @@ def test_ctrl_c_leaves_whole_files_only(mode: str, edges_path: Path, twice_path:
 def test_info_says_what_a_translator_takes(
     edges_path: Path, masks_path: Path, twice_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    facts = {
+    cases = {
         edges_path: ("edges of a photograph", "sigma 0.33", "trained at 64x48", "multiples of 8"),
         masks_path: ("the image as it is", "3 colours", "3 numbers"),
         twice_path: ("2 times", "4 pixels far"),
     }
-    for path, words in facts.items():
+    for path, words in cases.items():
         assert main(["info", str(path)]) == 0
         said = capsys.readouterr().out
         assert all(word in said for word in words), said
