@@ -160,7 +160,9 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
         state, progress, settings = self.state, self._progress, self.diffusion.settings
         words: tuple[str, ...] = ()
         if not progress.finished:
-            left = "" if progress.seconds == math.inf else f", {duration(progress.seconds)} left"
+            seconds, left = progress.seconds, ""
+            if seconds < math.inf:
+                left = f", {math.ceil(seconds)} s left" if seconds < 90 else f", {math.ceil(seconds / 60)} min left"
             words += (f"step {progress.step} of {min(state.steps, state.most_steps)}{left}",)
         if state.origin == "photographs":
             words += (printable(self.diffusion.photos[state.first + state.cursor].name, 60),)
@@ -205,10 +207,3 @@ def cells(state: DiffuseState, images: Images, sources: Images | None) -> Images
     if state.origin == "photographs":
         return np.concatenate([sources, images], axis=2)
     return sources if state.before else images
-
-
-def duration(seconds: float) -> str:
-    """A time in words, short."""
-    if seconds < 90:
-        return f"{math.ceil(seconds)} s"
-    return f"{math.ceil(seconds / 60)} min"

@@ -1,6 +1,6 @@
 """The whole trajectory of images out of the noise, kept: as a strip to look at (PNG), or as an animation (GIF)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, Literal
@@ -9,8 +9,7 @@ import numpy as np
 
 from viewer import render
 from viewer.displays.recorder import Recorder
-from viewer.files.png import Image, encode_png
-from viewer.model import Images
+from viewer.files.png import encode_png
 from viewer.modes.diffuse.sampling import Run
 from viewer.sessions.session import check_saved_size
 from viewer.sheet import Sheet
@@ -48,31 +47,21 @@ class Trajectory:
         if self._kind is None:
             return {}
         frames = [images[which] for images in self._frames]
-        data = animation(frames, columns) if self._kind == "gif" else encode_png(strip(frames), recipe)
-        return {f"steps.{self._kind}": data}
-
-
-def strip(frames: Sequence[Images]) -> Image:
-    """A row an image, from left to right as time went. Raises ``ImageError``."""
-    count, height, width = frames[0].shape[:3]
-    sheet = Sheet(count, len(frames), width, height, _GAP)
-    check_saved_size(sheet.width, sheet.height)
-    image = render.blank(sheet)
-    render.place(image, sheet, 0, np.stack(frames, axis=1).reshape(-1, height, width, 3))
-    return image
-
-
-def animation(frames: Sequence[Images], columns: int) -> bytes:
-    """A GIF of a sheet, whose last frame stays a while."""
-    count, height, width = frames[0].shape[:3]
-    columns = min(columns, count)
-    sheet = Sheet(-(-count // columns), columns, width, height, _GAP if count > 1 else 0)
-    with TemporaryDirectory(prefix="utsuroi-") as folder:
-        path = Path(folder) / "trajectory.gif"
-        recorder = Recorder(path, _DELAY_MS)
-        for images in [*frames, *[frames[-1]] * (_LAST_MS // _DELAY_MS)]:
+        count, height, width = frames[0].shape[:3]
+        if self._kind == "png":  # a row an image, from left to right as time went
+            sheet = Sheet(count, len(frames), width, height, _GAP)
+            check_saved_size(sheet.width, sheet.height)
             image = render.blank(sheet)
-            render.place(image, sheet, 0, images)
-            recorder.add(image)
-        recorder.close()
-        return path.read_bytes()
+            render.place(image, sheet, 0, np.stack(frames, axis=1).reshape(-1, height, width, 3))
+            return {"steps.png": encode_png(image, recipe)}
+        columns = min(columns, count)
+        sheet = Sheet(-(-count // columns), columns, width, height, _GAP if count > 1 else 0)
+        with TemporaryDirectory(prefix="utsuroi-") as folder:
+            path = Path(folder) / "trajectory.gif"
+            recorder = Recorder(path, _DELAY_MS)
+            for images in [*frames, *[frames[-1]] * (_LAST_MS // _DELAY_MS)]:
+                image = render.blank(sheet)
+                render.place(image, sheet, 0, images)
+                recorder.add(image)
+            recorder.close()
+            return {"steps.gif": path.read_bytes()}

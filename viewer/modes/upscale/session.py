@@ -193,7 +193,7 @@ def open_inputs(options: Options) -> tuple[list[Path], Upscaler]:
 
 def begin(count: int) -> UpscaleState:
     """Before the first image is read."""
-    return replace(UpscaleState(count), width=640, height=400, view=(640, 400))
+    return UpscaleState(count, width=640, height=400, view=(640, 400))
 
 
 def recipe_of(upscaler: Upscaler, path: Path) -> Mapping[str, Any]:

@@ -7,8 +7,7 @@ from typing import Final, TypeVar
 from trainer.contract.text import printable
 from viewer.bindings import Binding
 from viewer.files.png import fit
-from viewer.latents import Latents
-from viewer.model import Model, ModelError, open_model, open_sibling_encoder
+from viewer.model import ModelError, open_model, open_sibling_encoder
 from viewer.options import existing_model, model_threads, with_saved
 from viewer.sessions.detail_layer import first_gain, open_layer
 from viewer.sessions.grid import GridOptions
@@ -40,8 +39,14 @@ def open_grid(
     path, threads = existing_model(options.model), model_threads(options.threads)
     model = open_model(path, threads=threads, wanted="generator")
     layer = open_layer(model, detail, threads=threads) if with_detail else None
-    encoded = None if options.encode is None else _encode(path, options.encode, model, threads)
-    source = "" if options.encode is None else options.encode.name
+    encoded, source = None, ""
+    if options.encode is not None:
+        from viewer.files.inputs import read_photo  # and Pillow, here alone
+
+        encoder, source = open_sibling_encoder(path, threads=threads), options.encode.name
+        encoded = encoder.encode(fit(read_photo(options.encode).on_white(), *encoder.image_size)[None])[0]
+        if encoded.size != model.latent.size:
+            raise ModelError(f"{path}: its encoder gives {encoded.size} numbers, expected {model.latent.size}")
     saved = None if options.start is None else read_saved(options.start, name, _MODES, model)
     mode: GridMode = "mix" if options.mix else "interpolation" if encoded is not None else "random"
     cursor, truncation_steps = 0, TRUNCATION_STEPS
@@ -68,15 +73,3 @@ def open_grid(
         gain=first_gain(gain, layer, saved),
     )
     return make(model, state, options.out, encoded, printable(source), layer, name, bindings)
-
-
-def _encode(path: Path, image: Path, model: Model, threads: int) -> Latents:
-    """The latent [d] of an image, by the encoder beside the model."""
-    from viewer.files.inputs import read_photo  # and Pillow, here alone
-
-    encoder = open_sibling_encoder(path, threads=threads)
-    pixels = fit(read_photo(image).on_white(), *encoder.image_size)
-    encoded: Latents = encoder.encode(pixels[None])[0]
-    if encoded.size != model.latent.size:
-        raise ModelError(f"{path}: its encoder gives {encoded.size} numbers, expected {model.latent.size}")
-    return encoded
