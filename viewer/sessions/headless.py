@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 from tqdm import tqdm
 
-from trainer.contract.errors import ImageError, ViewerError
+from trainer.contract.errors import ImageError
 from trainer.contract.text import printable
 from viewer.files.inputs import FILM_SUFFIXES, photo_size
 from viewer.files.results import SUFFIXES
@@ -19,16 +19,39 @@ _LOOK_SECONDS: Final = 0.02  # between looks at the worker
 Made = TypeVar("Made")
 
 
+class Tally:
+    """Counts what is written of so many inputs. One of many that fails is skipped; the only one is an error."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.written = 0
+
+    @contextmanager
+    def trying(self, images: int = 1) -> Iterator[None]:
+        """Count these images where no ``ImageError`` is raised."""
+        try:
+            yield
+            self.written += images
+        except ImageError as error:
+            if self.count == 1:
+                raise
+            tqdm.write(f"skipped {printable(str(error), 1000)}", file=sys.stderr)
+
+    def say(self, target: Path) -> None:
+        """The last line. Raises ``ImageError`` where nothing was written."""
+        if not self.written:
+            raise ImageError(f"none of {self.count} files could be used; nothing was written")
+        left = f", {self.count - self.written} skipped" if self.written < self.count else ""
+        print(f"{printable(str(target))}: {self.written} written{left}")
+
+
 def readable(paths: Sequence[Path]) -> dict[Path, tuple[int, int]]:
     """Height and width of the images that can be read; a line on each other one. Raises ``ImageError`` for none."""
     sizes: dict[Path, tuple[int, int]] = {}
+    tally = Tally(len(paths))
     for path in paths:
-        try:
+        with tally.trying():
             sizes[path] = photo_size(path)
-        except ImageError as error:
-            if len(paths) == 1:
-                raise
-            _skip(error)
     if not sizes:
         raise ImageError(f"none of {len(paths)} files is an image that can be used")
     return sizes
@@ -58,33 +81,3 @@ def made_folder(folder: Path) -> Path:
     except OSError as error:
         raise ImageError(f"cannot make the folder {folder}: {error.strerror or error}") from None
     return folder
-
-
-def _skip(error: ViewerError) -> None:
-    tqdm.write(f"skipped {printable(str(error), 1000)}", file=sys.stderr)
-
-
-class Tally:
-    """Counts what is written of so many inputs. One of many that fails is skipped; the only one is an error."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self.written = 0
-
-    @contextmanager
-    def trying(self, images: int = 1) -> Iterator[None]:
-        """Count these images where no ``ImageError`` is raised."""
-        try:
-            yield
-            self.written += images
-        except ImageError as error:
-            if self.count == 1:
-                raise
-            _skip(error)
-
-    def say(self, target: Path) -> None:
-        """The last line. Raises ``ImageError`` where nothing was written."""
-        if not self.written:
-            raise ImageError(f"none of {self.count} files could be used; nothing was written")
-        left = f", {self.count - self.written} skipped" if self.written < self.count else ""
-        print(f"{printable(str(target))}: {self.written} written{left}")

@@ -22,18 +22,14 @@ class AnimateState(SheetState):
     paused: bool = False
 
     def _after(self, event: Event) -> "AnimateState":
-        match event.action:
-            case Action.PAUSE:
+        match event.action, event.key:
+            case Action.PAUSE, _:
                 return replace(self, paused=not self.paused)
-            case Action.MORE:
+            case (Action.MORE, _) | (Action.NEW, "]"):
                 return replace(self, speed=min(self.speed * 2, FASTEST))
-            case Action.LESS:
+            case (Action.LESS, _) | (Action.NEW, "["):
                 return replace(self, speed=max(self.speed // 2, SLOWEST))
-            case Action.NEW if event.key == "]":
-                return replace(self, speed=min(self.speed * 2, FASTEST))
-            case Action.NEW if event.key == "[":
-                return replace(self, speed=max(self.speed // 2, SLOWEST))
-            case Action.NEW | Action.RANDOM:
+            case ((Action.NEW | Action.RANDOM), _):
                 return replace(self, seed=next_seed(self.seed), position=0)
             case _:
                 return replace(self, cursor=moved(self.sheet, self.cursor, event))
