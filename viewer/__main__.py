@@ -16,7 +16,7 @@ from viewer.worker import leave
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; the result is the exit code. A person's mistake is one line and code 2."""
+    """Run the command line and return the exit code. A user's mistake is one line on stderr and code 2."""
     mode, options = _parse(sys.argv[1:] if arguments is None else arguments)
     for name in ("SIGTERM", "SIGHUP"):  # the display restores the terminal as it closes
         if hasattr(signal, name):

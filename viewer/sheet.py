@@ -7,6 +7,7 @@ from trainer.contract.errors import ViewerError
 from viewer.keys import Action, Event
 
 _LARGEST_FRAME: Final = 2**26  # pixels
+_STEPS: Final = {Action.LEFT: (0, -1), Action.RIGHT: (0, 1), Action.UP: (-1, 0), Action.DOWN: (1, 0)}  # rows, columns
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,7 @@ class Sheet:
     def corner(self, index: int) -> tuple[int, int]:
         """Left and top edge of an image."""
         row, column = divmod(index, self.columns)
-        return (
-            column * (self.cell_width + self.gap) + self.gap,
-            row * (self.cell_height + self.gap) + self.gap,
-        )
+        return column * (self.cell_width + self.gap) + self.gap, row * (self.cell_height + self.gap) + self.gap
 
     def cell_at(self, x: int, y: int) -> int | None:
         """The image under a point; the gaps belong to the image before them. ``None`` beside the sheet."""
@@ -53,24 +51,14 @@ class Sheet:
 
 def moved(sheet: Sheet, cursor: int, event: Event) -> int:
     """Where the cursor is after an event."""
+    if event.action is Action.CLICK:
+        cell = sheet.cell_at(event.x, event.y)
+        return cursor if cell is None else cell
+    if event.action in (Action.HOME, Action.END):
+        return 0 if event.action is Action.HOME else sheet.count - 1
+    down, along = _STEPS.get(event.action, (0, 0))
     row, column = divmod(cursor, sheet.columns)
-    match event.action:
-        case Action.LEFT:
-            column = (column - 1) % sheet.columns
-        case Action.RIGHT:
-            column = (column + 1) % sheet.columns
-        case Action.UP:
-            row = (row - 1) % sheet.rows
-        case Action.DOWN:
-            row = (row + 1) % sheet.rows
-        case Action.HOME:
-            return 0
-        case Action.END:
-            return sheet.count - 1
-        case Action.CLICK:
-            cell = sheet.cell_at(event.x, event.y)
-            return cursor if cell is None else cell
-    return row * sheet.columns + column
+    return (row + down) % sheet.rows * sheet.columns + (column + along) % sheet.columns
 
 
 def auto_scale(rows: int, columns: int, height: int, width: int) -> float:
@@ -82,8 +70,10 @@ def auto_scale(rows: int, columns: int, height: int, width: int) -> float:
 def fitting_sheet(
     rows: int, columns: int, height: int, width: int, scale: float, gap: int = 2, across: int = 1
 ) -> Sheet:
-    """Where images of this size go on the frame at a scale, so many beside each other in a cell. Raises
-    ``ViewerError`` where the frame would be absurd."""
+    """A sheet of images of this size at a scale. ``across``: images beside each other in a cell.
+
+    Raises ``ViewerError`` where the frame would be too large.
+    """
     sheet = Sheet(rows, columns, max(round(width * scale), 1) * across, max(round(height * scale), 1), gap)
     if sheet.width * sheet.height > _LARGEST_FRAME:
         raise ViewerError(f"a frame of {sheet.width}x{sheet.height} pixels is too large; try a smaller --scale")

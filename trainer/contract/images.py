@@ -159,14 +159,14 @@ def pad(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return cv2.copyMakeBorder(resize(image, *inner), top, bottom, left, right, cv2.BORDER_REPLICATE)
 
 
-def centre(image: np.ndarray, height: int, width: int) -> np.ndarray:
+def centre(image: np.ndarray, height: int, width: int, scale_to: Fit = resize) -> np.ndarray:
     """Bring an image to exactly this size by cutting off what is too much, evenly at both ends."""
     scale = min(image.shape[0] / height, image.shape[1] / width)
     inner = [
         min(side, max(1, round(wanted * scale))) for side, wanted in zip(image.shape, (height, width), strict=False)
     ]
     top, left = (image.shape[0] - inner[0]) // 2, (image.shape[1] - inner[1]) // 2
-    return resize(image[top : top + inner[0], left : left + inner[1]], height, width)
+    return scale_to(image[top : top + inner[0], left : left + inner[1]], height, width)
 
 
 def load(path: Path, height: int, width: int, fit: Fit = resize, exact: bool = False) -> np.ndarray:

@@ -52,7 +52,7 @@ class Translator:
             raise ModelError(f"{model.path}: takes {kind!r} of photographs, which this viewer cannot make; make them "
                              "beforehand and add --condition given")  # fmt: skip
         self.how = How(kind, known.get("sigma", 0.33), known.get("blur", 3), known.get("invert", False))
-        height, width = self.layout.sides
+        height, width = self.layout.size
         self.trained_size: tuple[int, int] | None = tuple(known["size"]) if "size" in known else None
         if height is not None and width is not None:
             self.trained_size = height, width
@@ -81,7 +81,7 @@ class Translator:
     def fitted(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of an image brought to ``size``, and to what a model of one size can hold."""
         factor = min(1.0, self.size / max(height, width))
-        for length, side in zip((height, width), self.layout.sides, strict=True):
+        for length, side in zip((height, width), self.layout.size, strict=True):
             factor = min(factor, (side or length) / length)
         return max(round(height * factor), 1), max(round(width * factor), 1)
 
@@ -111,7 +111,7 @@ class Translator:
         multiple = self.layout.multiple
         rows, columns = (
             fixed or -(-length // multiple) * multiple
-            for length, fixed in zip((height, width), self.layout.sides, strict=True)
+            for length, fixed in zip((height, width), self.layout.size, strict=True)
         )
         return rows, columns
 
@@ -128,7 +128,7 @@ class Upscaler:
         if model.card is not None and model.card.latent is not None and not model.inferred:
             raise ModelError(f"{model.path}: draws with a latent, expected a model that enlarges: try translate")
         context = 0 if model.card is None else model.card.context
-        height, width = self.layout.sides
+        height, width = self.layout.size
         self._window = (height, width) if height is not None and width is not None else None
         self.context = context or _UNKNOWN_CONTEXT
         self.tile = tile or TILE

@@ -62,6 +62,6 @@ class Trajectory:
             for images in [*frames, *[frames[-1]] * (_LAST_MS // _DELAY_MS)]:
                 image = render.blank(sheet)
                 render.place(image, sheet, 0, images)
-                recorder.add(image)
+                recorder.show(image, "")
             recorder.close()
             return {"steps.gif": path.read_bytes()}

@@ -12,7 +12,7 @@ from viewer.frame.plots import Colour, Pixels
 from viewer.latents import Latents
 from viewer.modes.latent.layout import Layout
 from viewer.modes.latent.state import LatentState, place
-from viewer.render import Image
+from viewer.render import Image, fitted
 
 _LINE: Final = 20  # pixels from one line of text to the next
 
@@ -160,6 +160,6 @@ def _large(frame: Image, state: LatentState, image: Image | None, words: Sequenc
 def _words(frame: Image, panel: Area, top: int, words: Sequence[str], left: int) -> Area:
     """Lines of text from ``left`` on; what is left of the panel below them."""
     for number, word in enumerate(words):
-        plots.write(frame, left, top + 12 + number * _LINE, plots.fitted(word, panel.right - left))
+        plots.write(frame, left, top + 12 + number * _LINE, fitted(word, panel.right - left))
     top += 12 + len(words) * _LINE
     return Area(panel.left, top, panel.width, max(panel.bottom - top, 0))

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from trainer.contract.errors import ImageError, ViewerError
+from trainer.contract.images import resize
 from viewer import render
 from viewer.frame import plots
 from viewer.latents import Latents
@@ -380,7 +381,7 @@ def _sized(images: Images, size: tuple[int, int]) -> Images:
     """Images [n, h, w, 3] at another size."""
     if images.shape[1:3] == size:
         return images
-    return np.stack([plots.enlarged(image, *size) for image in images])
+    return np.stack([resize(image, *size) for image in images])
 
 
 def _plain(point: Point) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from small_models import FakeDisplay, make_encoder, make_generator
 from waiting import Gate, StepByStep
 
 from export.card import Latent
+from trainer.contract.images import resize
 from viewer.__main__ import main
 from viewer.app import run_live, run_scripted
 from viewer.files.png import encode_png, read_recipe
@@ -64,7 +65,7 @@ def cut(frame: np.ndarray, area: Area) -> np.ndarray:
 def large(session: LatentSession, image: np.ndarray) -> np.ndarray:
     """An image as the panel shows it."""
     area = plots.image_area(session.state.layout.panel, *session.model.image_size)
-    return plots.enlarged(image, area.height, area.width)
+    return resize(image, area.height, area.width)
 
 
 def panel(session: LatentSession, frame: np.ndarray) -> np.ndarray:
@@ -78,7 +79,7 @@ def test_the_plane_shows_each_place_its_image(model: Model, tmp_path: Path) -> N
     plane = cut(frame, session.state.layout.plane)
     for row, column in ((0, 0), (0, 7), (6, 1)):
         latent = np.float32([[column - 3.5, 3.5 - row]])
-        expected = plots.enlarged(model.generate(latent)[0], side, side)
+        expected = resize(model.generate(latent)[0], side, side)
         assert np.array_equal(plane[row * side : (row + 1) * side, column * side : (column + 1) * side], expected)
 
 
@@ -118,7 +119,7 @@ def test_the_line_shows_what_lies_between(model: Model, tmp_path: Path) -> None:
     count = session.state.layout.stop_count
     for number in (1, 2, count - 1):
         latent = lerp(np.float32(first), np.float32(last), number / (count - 1))
-        expected = plots.enlarged(model.generate(latent[None])[0], height, width)
+        expected = resize(model.generate(latent[None])[0], height, width)
         left = stops.left + number * (width + 2) + 1
         shown = frames[3][stops.top + 1 : stops.top + 1 + height, left : left + width]
         assert np.abs(shown.astype(int) - expected).max() <= 1
@@ -164,7 +165,7 @@ def test_the_scatter_shows_the_points_by_class(plane_path: Path, labelled: Path,
         for k in (0, 1)
     ]
     assert np.array_equal(cut(frame, pair[0])[50, 50], images[4, 0, 0][::-1])
-    assert np.array_equal(cut(frame, pair[1]), plots.enlarged(drawn, pair[1].height, pair[1].width))
+    assert np.array_equal(cut(frame, pair[1]), resize(drawn, pair[1].height, pair[1].width))
 
 
 def _covered(images: np.ndarray, number: int, area: Area) -> bool:
@@ -280,7 +281,7 @@ def test_sliders_show_where_they_lead(generator_path: Path, tmp_path: Path) -> N
     for number in (0, count - 1):
         there = latent.copy()
         there[1] = ((2 * number + 1) / count - 1) * 4
-        expected = plots.enlarged(session.model.generate(there[None])[0], height, width)
+        expected = resize(session.model.generate(there[None])[0], height, width)
         assert np.array_equal(cut(frame, Area(track.left + number * width, track.top, width, height)), expected)
 
 
