@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import cv2
@@ -9,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.contract.edges import edge_map
-from viewer.files.inputs import Photo
+from viewer.files.inputs import Photo, find_photos
 from viewer.files.png import Image, resize
 from viewer.files.results import bicubic
 from viewer.frame.area import Area
 from viewer.latents import Latents, draw
-from viewer.model import Model, ModelError
+from viewer.model import Model, ModelError, open_model
+from viewer.options import ImagesOptions, model_threads
 from viewer.sessions.tiles import Tile, plan_tiles
 
 Condition = NDArray[np.uint8]  # [h, w, c], c as the model takes it: BGR or grey
@@ -114,6 +116,13 @@ class Translator:
             for length, fixed in zip((height, width), self.layout.size, strict=True)
         )
         return rows, columns
+
+
+def open_translator(options: ImagesOptions, expected: str) -> tuple[list[Path], Model]:
+    """The images that options name, and the model. ``expected``: in words, without images. Raises ``ViewerError``."""
+    paths = find_photos(options.named_images(expected))
+    threads = model_threads(options.threads, all_cores=True)
+    return paths, open_model(options.model, threads=threads, wanted="translator", many_sizes=True)
 
 
 class Upscaler:

@@ -20,7 +20,7 @@ _HEAD: Final = ("# marked in ", "# python -m trainer.data select ")  # how the r
 
 
 def marks_path(source: LabelledSet) -> Path:
-    """Where the list of a set is, unless a person says otherwise."""
+    """Where the list of a set is, unless ``--marks`` says otherwise."""
     path = Path(os.path.abspath(source.path))  # noqa: PTH100  (links are not followed)
     return path.with_name(path.name + _SUFFIX)
 

@@ -27,13 +27,9 @@ def paint(canvas: Image, grid: tuple[int, int], images: Image) -> None:
     plots.mosaic(canvas.shape[0], canvas.shape[1], *grid, images, canvas)
 
 
-def _blank(state: LatentState) -> Image:
-    return plots.blank(state.layout.height, state.layout.width)
-
-
 def plane(state: LatentState, canvas: Image, image: Image | None, words: Sequence[str]) -> Image:
     """The plane; beside it the image at the point, and where the point is along all other axes."""
-    frame = _blank(state)
+    frame = plots.blank(state.layout.height, state.layout.width)
     _stage(frame, state, canvas)
     across, up = place(state)
     plots.ring(frame, state.stage, _pixels(state, np.array([across]), np.array([up])))
@@ -50,7 +46,7 @@ def line(
     state: LatentState, canvas: Image, stops: Image, latents: Latents, image: Image | None, words: Sequence[str]
 ) -> Image:
     """The plane with the line on it, the line's images [n, h, w, 3] below, and the chosen one beside it."""
-    frame = _blank(state)
+    frame = plots.blank(state.layout.height, state.layout.width)
     _stage(frame, state, canvas)
     across, up = (state.space.coordinates(latents, axis) for axis in state.axes)
     plots.path(frame, state.stage, _pixels(state, across, up), state.stop)
@@ -63,7 +59,7 @@ def line(
 
 def paper(state: LatentState) -> Image:
     """The scatter without points."""
-    layer = _blank(state)
+    layer = plots.blank(state.layout.height, state.layout.width)
     plots.ground(layer, state.stage, state.reach)
     plots.axes(layer, state.stage, state.reach, _names(state))
     return layer
@@ -114,7 +110,8 @@ def _pair(frame: Image, panel: Area, images: Sequence[tuple[str, Image]], words:
 
 def sliders(state: LatentState, tracks: Mapping[int, Image], image: Image | None, words: Sequence[str]) -> Image:
     """A slider an axis; the images [n, h, w, 3] behind it are those that its knob would lead to."""
-    frame, layout = _blank(state), state.layout
+    layout = state.layout
+    frame = plots.blank(layout.height, layout.width)
     latent = state.space.exact(state.point)
     _, width, height = layout.track_images
     for row, (axis, images) in enumerate(tracks.items()):

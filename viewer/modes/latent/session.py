@@ -53,7 +53,7 @@ class Seen:
 
 
 class LatentSession(ModelSession[LatentState, Work, Part]):
-    """Latent space in four views. What is coarse is made first, and what the person looks at before all else."""
+    """Latent space in four views. What is coarse is made first, and what is looked at before all else."""
 
     bindings = BINDINGS
     follows_mouse = True

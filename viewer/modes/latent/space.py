@@ -53,7 +53,7 @@ class Space:
         return self.middle if self.middle.size else np.zeros(self.latent.size)
 
     def name(self, axis: int) -> str:
-        """Of an axis, for a person; counted from 1."""
+        """Of an axis, as it is shown; counted from 1."""
         principal = len(self.directions)
         return f"principal {axis + 1}" if axis < principal else f"z{axis - principal + 1}"
 

@@ -10,20 +10,18 @@ import numpy as np
 from trainer.contract.errors import ViewerError
 from trainer.contract.text import printable
 from viewer import render
-from viewer.files.inputs import find_photos, read_photo
+from viewer.files.inputs import read_photo
 from viewer.files.png import Image
 from viewer.frame import side_by_side
 from viewer.latents import Latents, lerp, slerp
-from viewer.model import open_model
 from viewer.modes.translate.draw.session import open_draw
 from viewer.modes.translate.options import BINDINGS, Options
 from viewer.modes.translate.state import STOPS, TranslateState
-from viewer.options import model_threads
 from viewer.sessions.headless import readable
 from viewer.sessions.model_session import ModelSession
 from viewer.sessions.replay import exact_numbers
 from viewer.sessions.session import Session, check_saved_size
-from viewer.sessions.translation import Condition, Translator, visible
+from viewer.sessions.translation import Condition, Translator, open_translator, visible
 from viewer.state import next_seed
 
 _KEPT: Final = 32  # images with their results, so that going back is at once
@@ -150,9 +148,7 @@ def open_inputs(options: Options) -> tuple[list[Path], Translator]:
     """The images and the model. Raises ``ViewerError``."""
     if options.start is not None:
         raise ViewerError("--start is for --draw, found it without")
-    paths = find_photos(options.named_images("some, or --draw"))
-    threads = model_threads(options.threads, all_cores=True)
-    model = open_model(options.model, threads=threads, wanted="translator", many_sizes=True)
+    paths, model = open_translator(options, "some, or --draw")
     return paths, Translator(model, options.condition, options.size)
 
 

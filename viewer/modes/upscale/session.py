@@ -12,20 +12,18 @@ import numpy as np
 from trainer.contract.errors import ViewerError
 from trainer.contract.text import printable
 from viewer import render
-from viewer.files.inputs import Photo, find_photos, is_film, read_photo
+from viewer.files.inputs import Photo, is_film, read_photo
 from viewer.files.png import Image, encode_png, save_numbered
 from viewer.files.results import encode
-from viewer.model import open_model
 from viewer.modes.upscale.divider import divided
 from viewer.modes.upscale.options import BINDINGS, Options
 from viewer.modes.upscale.state import UpscaleState, opened
-from viewer.options import model_threads
 from viewer.sessions.headless import readable
 from viewer.sessions.model_session import ModelSession
 from viewer.sessions.replay import signed
 from viewer.sessions.session import check_saved_size
 from viewer.sessions.tiles import Tile
-from viewer.sessions.translation import Upscaler
+from viewer.sessions.translation import Upscaler, open_translator
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,9 +183,7 @@ def open_session(options: Options) -> UpscaleSession:
 
 def open_inputs(options: Options) -> tuple[list[Path], Upscaler]:
     """The images and films, and the model. Raises ``ViewerError``."""
-    paths = find_photos(options.named_images("some"))
-    threads = model_threads(options.threads, all_cores=True)
-    model = open_model(options.model, threads=threads, wanted="translator", many_sizes=True)
+    paths, model = open_translator(options, "some")
     return paths, Upscaler(model, options.tile)
 
 
