@@ -5,6 +5,7 @@ Both are fixed by their definitions: a seed gives the same image on every platfo
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -46,7 +47,7 @@ def _uniform(text: str, count: int) -> NDArray[np.float64]:
     return numbers
 
 
-def draw_many(latent: Latent, seed: int, indices: range) -> Latents:
+def draw_many(latent: Latent, seed: int, indices: Iterable[int]) -> Latents:
     """The latents of page ``seed`` with these numbers, f32 [n, size]."""
     return np.stack([draw(latent, seed, index) for index in indices])
 

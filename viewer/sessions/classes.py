@@ -30,10 +30,8 @@ class Classes:
         """The classes after an event; ``None`` where it has another meaning."""
         if not self.count or event.action is not Action.NEW:
             return None
-        if event.key in ("n", "N"):
-            return replace(self, label=(self.label + 1) % self.count)
-        if event.key in ("p", "P"):
-            return replace(self, label=(self.label - 1) % self.count)
+        if event.key in ("n", "N", "p", "P"):
+            return replace(self, label=(self.label + (1 if event.key in "nN" else -1)) % self.count)
         if event.key in ("c", "C"):
             return replace(self, by_row=not self.by_row)
         if len(event.key) == 1 and event.key in "0123456789":

@@ -9,7 +9,8 @@ import pytest
 from small_denoisers import STEPS, alpha_bar, known_images
 
 from trainer.contract.samplers import add_noise, ddim, ddpm, dpm_solver, even_ratios, even_times
-from viewer.modes.diffuse.noise import Floats, PageNoise
+from viewer.modes.diffuse.denoiser import Floats
+from viewer.modes.diffuse.sampling import PageNoise
 
 PREDICTIONS = ("epsilon", "x0", "v")
 SHARES = alpha_bar()

@@ -33,8 +33,8 @@ LABELS = [number % 3 for number in range(20)]
 def npy(tmp_path: Path) -> Path:
     np.save(tmp_path / "set.npy", IMAGES)
     names = [f"p{number}.jpg" for number in range(20)]
-    facts = {"labels": LABELS, "classes": ["ant", "bee", "cat"], "names": names}
-    (tmp_path / "set.json").write_text(json.dumps(facts))
+    sidecar = {"labels": LABELS, "classes": ["ant", "bee", "cat"], "names": names}
+    (tmp_path / "set.json").write_text(json.dumps(sidecar))
     return tmp_path / "set.npy"
 
 

@@ -1,70 +1,33 @@
-"""What a mode of the viewer is, and how its options become flags of the command line.
+"""Options of the viewer's modes, and how they become flags of the command line.
 
-A mode is a package of ``viewer.modes`` that offers ``MODE``, a ``Mode``. Its options are a frozen dataclass, each field
-made by ``flag`` or ``argument`` of ``trainer.contract.options`` with its sentence of ``--help``. Modules of modes
-import nothing heavy before ``open`` or ``write`` is called: this one imports neither NumPy nor OpenCV.
+The options of a mode are a frozen dataclass, each field made by ``flag`` or ``argument`` of
+``trainer.contract.options`` with its sentence of ``--help``. Nothing heavy is imported here, neither NumPy nor OpenCV.
 """
 
 import argparse
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, TypeVar
 
 from trainer.contract.errors import ViewerError
-from trainer.contract.options import add_options, argument, flag
-from viewer.bindings import Binding, help_text
+from trainer.contract.options import argument, flag
 from viewer.keys import Event, parse_keys
 from viewer.state import LAST_SEED
-
-if TYPE_CHECKING:
-    from viewer.sessions.session import Session
 
 BUILT_IN: Final = Path(__file__).parent / "models" / "toycats.onnx"
 _FITS: Final = "as fits the screen"
 
-
-@dataclass(frozen=True)
-class Context:
-    """What a mode is opened with besides its options."""
-
-    cores: int  # that the process may use
-
-    def threads(self, wanted: int, *, all_cores: bool = False) -> int:
-        """Cores for the model: as many as are wanted; 0: half of them, 4 at most, or all of them, 8 at most."""
-        if wanted:
-            return wanted
-        return min(self.cores, 8) if all_cores else min(max(self.cores // 2, 1), 4)
+Chosen = TypeVar("Chosen", bound="SessionOptions")
 
 
-class Mode(Protocol):
-    """One word of the command line: what can be asked for, and the session that shows it."""
-
-    summary: str  # a line of --help
-    Options: type[Any]  # a frozen dataclass with ``without_screen``: whether results are written, and nothing is shown
-    bindings: Sequence[Binding] = ()  # the key table, see ``viewer.bindings.merged``
-    kind: str | None = None  # of the model, as cards name it; None: no model, or any
-
-    def open(self, options: Any, context: Context) -> "Session[Any, Any, Any]":
-        """The session to show. Raises ``ViewerError``."""
-        raise ViewerError("this mode shows nothing")
-
-    def write(self, options: Any, context: Context) -> None:
-        """Write all results without a screen. Raises ``ViewerError``."""
-        raise ViewerError("this mode has nothing to write without a screen")
-
-    def key_help(self) -> str:
-        """The end of ``--help``."""
-        return f"keys:\n{help_text(self.bindings)}" if self.bindings else ""
-
-
-def find_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-# Options.
+def model_threads(wanted: int, *, all_cores: bool = False) -> int:
+    """Threads for a model: as many as are wanted; 0: half of the cores, 4 at most, or all of them, 8 at most."""
+    if wanted:
+        return wanted
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, 8) if all_cores else min(max(cores // 2, 1), 4)
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:
@@ -124,15 +87,13 @@ def threads_flag(default: str) -> Any:
 class SessionOptions:
     """Options of every mode with a screen."""
 
-    display: Literal["auto", "window", "terminal", "none"] = flag(
-        "where to show (auto)", default="auto", choices=("auto", "window", "terminal", "none")
-    )
+    display: Literal["auto", "window", "terminal", "none"] = flag("where to show (auto)", default="auto")
     seed: int = flag("first page of random numbers (0)", default=0, type=whole(0, LAST_SEED), metavar="N")
-    out: Path = flag("where saved images go (the current folder)", default=Path(), type=Path, metavar="DIR")
+    out: Path = flag("where saved images go (the current folder)", default=Path(), metavar="DIR")
     keys: Sequence[Event] = flag(
         "scripted keys, such as 'right,s,i,+,click:40:60,esc'", default=(), type=_script, metavar="KEYS"
     )
-    record: Path | None = flag("record to a .png (the last frame), .gif, .webp or .mp4 file", type=Path, metavar="FILE")
+    record: Path | None = flag("record to a .png (the last frame), .gif, .webp or .mp4 file", metavar="FILE")
 
     @property
     def without_screen(self) -> bool:
@@ -158,26 +119,24 @@ class LimitOptions:
 class SheetOptions(LimitOptions, SessionOptions):
     """Options of modes that show a generator's images."""
 
-    model: Path = argument(
-        "ONNX file; without: the built-in toy cats", default=BUILT_IN, nargs="?", type=Path, metavar="FILE"
-    )
+    model: Path = argument("ONNX file; without: the built-in toy cats", default=BUILT_IN, nargs="?", metavar="FILE")
     threads: int = threads_flag("half of them, 4 at most")
     rows: int | None = rows_flag(None)
     cols: int | None = columns_flag(None)
     scale: float | None = scale_flag()
     label: str | None = flag("the class to draw, for models with classes (0)", metavar="NAME|NUMBER")
-    start: Path | None = flag("begin where this image was saved: its page and mode", "--from", type=Path, metavar="PNG")
+    start: Path | None = flag("begin where this image was saved: its page and mode", "--from", metavar="PNG")
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutputOptions(LimitOptions, SessionOptions):
     """Options of modes that can write all results without a screen."""
 
-    model: Path = argument("ONNX file", type=Path, metavar="FILE")
+    model: Path = argument("ONNX file", metavar="FILE")
     threads: int = threads_flag("all of them, 8 at most")
     output: Path | None = flag(
         "folder to write all results to, without a screen; nothing is ever overwritten",
-        "-o", "--output", type=Path, metavar="PATH",
+        "-o", "--output", metavar="PATH",
     )  # fmt: skip
 
     @property
@@ -201,21 +160,8 @@ class ImagesOptions(OutputOptions):
         return self.images
 
 
-def parse_options(mode: Mode, name: str, words: Sequence[str]) -> Any:
-    """The options of a mode from the words of a command line that follow its name; exits as argparse does."""
-    parser = argparse.ArgumentParser(
-        prog=f"python -m viewer {name}",
-        description=f"{mode.summary[0].upper()}{mode.summary[1:]}.",
-        epilog=mode.key_help() or None,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    add_options(parser, mode.Options)
-    return mode.Options(**vars(parser.parse_args(words)))
-
-
-def check_beside_saved(options: Any, saved: Mapping[str, object]) -> None:
-    """Flags beside ``--from`` say what the image says, or nothing. ``saved``: what it says, by names of fields.
+def with_saved(options: Chosen, saved: Mapping[str, Any]) -> Chosen:
+    """Options with what the image of ``--from`` says, by names of fields; flags beside it say the same, or nothing.
 
     Raises ``ViewerError``.
     """
@@ -225,6 +171,7 @@ def check_beside_saved(options: Any, saved: Mapping[str, object]) -> None:
         if found not in (defaults[name], value):
             word = name.replace("_", "-")
             raise ViewerError(f"--{word} is {found}, and the image of --from says {value}: expected one of them")
+    return replace(options, **saved)
 
 
 def existing_model(path: Path) -> Path:

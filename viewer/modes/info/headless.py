@@ -1,10 +1,30 @@
-"""The info mode: what a model file is, in words."""
+"""The info mode: what a model file is, or what a saved image was made from, in words."""
 
+import io
+import sys
 from collections.abc import Sequence
 
 from export.card import Card
 from export.kinds import KINDS
-from viewer.model import Model, ModelError
+from trainer.contract.text import printable
+from viewer.files.png import is_png, read_recipe
+from viewer.model import Model, ModelError, open_model
+from viewer.modes.info.options import Options
+from viewer.options import existing_model
+
+
+def write(options: Options) -> None:
+    """Print the lines. Raises ``ViewerError``."""
+    if is_png(options.model):
+        lines = [(name, str(value)) for name, value in read_recipe(options.model).items()]
+    else:
+        lines = list(describe_model(open_model(existing_model(options.model))))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a model's own words may not fit the terminal's alphabet
+    shown = [(printable(name, 40), printable(text, 20_000)) for name, text in lines]
+    width = max((len(name) for name, _ in shown), default=0)
+    for name, text in shown:
+        print(f"{name:<{width}}  {text}")
 
 
 def describe_model(model: Model) -> Sequence[tuple[str, str]]:
@@ -71,7 +91,7 @@ def _describe_input(card: Card) -> list[tuple[str, str]]:
     if card.scale > 1:
         lines.append(("enlarges", f"{card.scale} times"))
     if card.multiple > 1:
-        lines.append(("sides", f"multiples of {card.multiple} pixels; others are padded by reflection, then cropped"))
+        lines.append(("lengths", f"multiples of {card.multiple} pixels; others are padded by reflection, then cropped"))
     if card.context:
         lines.append(("looks", f"{card.context} pixels far: images can be enlarged tile by tile"))
     return lines
