@@ -125,7 +125,7 @@ class SheetOptions(LimitOptions, SessionOptions):
     cols: int | None = columns_flag(None)
     scale: float | None = scale_flag()
     label: str | None = flag("the class to draw, for models with classes (0)", metavar="NAME|NUMBER")
-    start: Path | None = flag("begin where this image was saved: its page and mode", "--from", metavar="PNG")
+    saved: Path | None = flag("begin where this image was saved: its page and mode", "--from", metavar="PNG")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,13 +21,13 @@ from trainer.blocks import Call, StridedDiscriminator, TransposedGenerator, smal
 from trainer.config import at_least
 from trainer.family import Batch, DataSpec, Exportable, Nets, Turn
 from trainer.parts.adam import AdamConfig
-from trainer.parts.adversarial import Adversarial, AdversarialConfig
 from trainer.parts.gan_losses import discriminator_loss
+from trainer.parts.latent_generator import LatentGenerator, LatentGeneratorConfig
 from trainer.parts.latent_whitening import KEPT_TO_MIX, latent_statistics
 
 
 @dataclass(frozen=True, kw_only=True)
-class AlphaGANConfig(AdversarialConfig, AdamConfig):
+class AlphaGANConfig(LatentGeneratorConfig, AdamConfig):
     """Options of Alpha-GAN."""
 
     latent_size: int = 128
@@ -81,7 +81,7 @@ def log_ratio(score: Tensor) -> Tensor:
     return -score.float().mean()
 
 
-class AlphaGAN(Adversarial):
+class AlphaGAN(LatentGenerator):
     """α-GAN: encoder, generator, and discriminators of images and of codes."""
 
     Config = AlphaGANConfig

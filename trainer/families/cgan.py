@@ -26,12 +26,12 @@ from trainer.blocks import StridedDiscriminator, TransposedGenerator, small_norm
 from trainer.config import at_least
 from trainer.family import Batch, DataSpec, Exportable, Inputs, Nets, Turn
 from trainer.parts.adam import AdamConfig
-from trainer.parts.adversarial import Adversarial, AdversarialConfig
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
+from trainer.parts.latent_generator import LatentGenerator, LatentGeneratorConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConditionalGANConfig(AdversarialConfig, AdamConfig):
+class ConditionalGANConfig(LatentGeneratorConfig, AdamConfig):
     """Options of the conditional GAN."""
 
     arch: Literal["conv", "mlp"] = "conv"
@@ -156,7 +156,7 @@ class Discriminator(nn.Module):
         return score if self.embedding is None else score + (self.embedding(label) * features).sum(1)
 
 
-class ConditionalGAN(Adversarial):
+class ConditionalGAN(LatentGenerator):
     """Conditional GAN: a generator and a discriminator that both take the class."""
 
     Config = ConditionalGANConfig

@@ -23,7 +23,6 @@ from trainer.config import at_least
 from trainer.contract.errors import require
 from trainer.family import Batch, DataSpec, Nets, Turn
 from trainer.parts.adam import AdamConfig
-from trainer.parts.adversarial import Adversarial, AdversarialConfig
 from trainer.parts.gan_losses import (
     AUGMENTATIONS,
     diff_augment,
@@ -32,10 +31,11 @@ from trainer.parts.gan_losses import (
     r1_penalty,
     uncompiled,
 )
+from trainer.parts.latent_generator import LatentGenerator, LatentGeneratorConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class DCGANConfig(AdversarialConfig, AdamConfig):
+class DCGANConfig(LatentGeneratorConfig, AdamConfig):
     """Options of DCGAN."""
 
     arch: Literal["dense", "conv"] = "dense"
@@ -112,7 +112,7 @@ class DenseDiscriminator(nn.Sequential):
         super().__init__(*layers, nn.Flatten(), nn.Linear(256 * height * width, 1), nn.Flatten(0))
 
 
-class DCGAN(Adversarial):
+class DCGAN(LatentGenerator):
     """DCGAN: GAN of strided convolutions."""
 
     Config = DCGANConfig

@@ -15,12 +15,12 @@ from trainer.blocks import FlattenImage, UnflattenImage, scale_keeping
 from trainer.contract.errors import require
 from trainer.family import Batch, DataSpec, Nets, Turn
 from trainer.parts.adam import AdamConfig
-from trainer.parts.adversarial import Adversarial, AdversarialConfig
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
+from trainer.parts.latent_generator import LatentGenerator, LatentGeneratorConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class GANConfig(AdversarialConfig, AdamConfig):
+class GANConfig(LatentGeneratorConfig, AdamConfig):
     """Options of the GAN of fully connected layers."""
 
     batch_size: int = 64
@@ -64,7 +64,7 @@ class Discriminator(nn.Sequential):
         )
 
 
-class GAN(Adversarial):
+class GAN(LatentGenerator):
     """GAN of fully connected layers."""
 
     Config = GANConfig

@@ -17,12 +17,12 @@ from trainer.blocks import StridedDiscriminator, TransposedGenerator, scale_keep
 from trainer.config import at_least
 from trainer.contract.errors import require
 from trainer.family import Batch, DataSpec, Nets, Turn
-from trainer.parts.adversarial import Adversarial, AdversarialConfig
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
+from trainer.parts.latent_generator import LatentGenerator, LatentGeneratorConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class WGANConfig(AdversarialConfig):
+class WGANConfig(LatentGeneratorConfig):
     """Options of the Wasserstein GAN."""
 
     arch: Literal["conv", "mlp"] = "conv"
@@ -53,7 +53,7 @@ def layers(inputs: int, hidden: int, outputs: int) -> list[nn.Module]:
     return [nn.Linear(inputs, hidden), nn.ReLU(), *between, nn.Linear(hidden, outputs)]
 
 
-class WGAN(Adversarial):
+class WGAN(LatentGenerator):
     """Wasserstein GAN with weight clipping."""
 
     Config = WGANConfig

@@ -22,8 +22,8 @@ from trainer.config import at_least
 from trainer.contract.errors import require
 from trainer.family import Batch, DataSpec, Nets, Turn
 from trainer.parts.adam import AdamConfig
-from trainer.parts.adversarial import Adversarial, AdversarialConfig
 from trainer.parts.gan_losses import discriminator_loss, generator_loss, gradient_penalty
+from trainer.parts.latent_generator import LatentGenerator, LatentGeneratorConfig
 
 GROUP = 8  # channels per group of --critic-norm group
 
@@ -35,7 +35,7 @@ NORMS: dict[str, Callable[[int], nn.Module]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class WGANGPConfig(AdversarialConfig, AdamConfig):
+class WGANGPConfig(LatentGeneratorConfig, AdamConfig):
     """Options of the Wasserstein GAN with gradient penalty."""
 
     arch: Literal["conv", "resnet"] = "conv"
@@ -128,7 +128,7 @@ class ResNetCritic(nn.Module):
         return self.score(F.relu(self.blocks(hidden)).mean((2, 3))).flatten()
 
 
-class WGANGP(Adversarial):
+class WGANGP(LatentGenerator):
     """Wasserstein GAN with gradient penalty."""
 
     Config = WGANGPConfig

@@ -166,7 +166,7 @@ def open_session(options: Options) -> AnimateSession:
     legs = frames // LEG_FRAMES if options.loop else 0
     if options.loop and (frames % LEG_FRAMES or legs < 2):
         raise ModelError(f"--loop with --frames {frames}, expected 60, 90, 120 ...: {LEG_FRAMES} frames a leg")
-    saved = None if options.start is None else read_saved(options.start, "animate", ("slerp", "lerp"), model)
+    saved = None if options.saved is None else read_saved(options.saved, "animate", ("slerp", "lerp"), model)
     cursor = position = 0
     if saved is not None:
         options = with_saved(options, {**saved.page(), "lerp": saved.kind == "lerp"})

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from trainer.contract.images import pad
-from trainer.contract.samplers import Sampler, add_noise, ddim, ddpm, dpm_solver, predict_x0
+from trainer.contract.samplers import SAMPLERS, add_noise, predict_x0
 from viewer import latents
 from viewer.files.inputs import read_photo
 from viewer.files.png import resize
@@ -30,7 +30,7 @@ _KEPT: Final = 8  # fields of noise: those of the corners, of two steps
 class Settings:
     """How images are made, whatever page it is."""
 
-    sampler: Sampler = "ddim"
+    sampler: str = "ddim"  # of SAMPLERS
     eta: float = 0.0  # of DDIM: how much new noise a step adds
     start: int = 0  # steps of noise that there are to begin with; 0: all, which is noise alone
     strength: float = 1.0  # what images to begin with are multiplied by, grey being 0
@@ -230,12 +230,9 @@ class _Group:
             self._stage += 1
             return noise.draw(drawn, self._stage)
 
-        sampled = self._predict, denoiser.schedule, self._x, start
-        if settings.sampler == "ddpm":
-            self._steps = ddpm(*sampled, more, steps=page.steps)
-        else:
-            sampler = dpm_solver if settings.sampler == "dpm" else ddim
-            self._steps = sampler(*sampled, page.steps, eta=settings.eta, noise=more)
+        self._steps = SAMPLERS[settings.sampler](
+            self._predict, denoiser.schedule, self._x, start, page.steps, eta=settings.eta, noise=more
+        )
         self._left = diffusion.steps_of(page)
 
     def _predict(self, x: Floats, t: int) -> Floats:

@@ -351,7 +351,7 @@ def open_session(options: Options) -> LatentSession:
     space = space_of(model.card, model.latent)
     encoder = None if options.data is None else open_sibling_encoder(path, threads=threads)
     most, bgr = options.points, options.bgr
-    saved = None if options.start is None else read_saved(options.start, "latent", VIEWS, model)
+    saved = None if options.saved is None else read_saved(options.saved, "latent", VIEWS, model)
     if saved is not None:
         most, bgr = saved.whole("points", 1, 10**6, 1), bgr or saved.values.get("bgr") is True
     scatter = open_scatter(model, encoder, options.data, most, bgr)

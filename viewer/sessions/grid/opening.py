@@ -47,7 +47,7 @@ def open_grid(
         encoded = encoder.encode(fit(read_photo(options.encode).on_white(), *encoder.image_size)[None])[0]
         if encoded.size != model.latent.size:
             raise ModelError(f"{path}: its encoder gives {encoded.size} numbers, expected {model.latent.size}")
-    saved = None if options.start is None else read_saved(options.start, name, _MODES, model)
+    saved = None if options.saved is None else read_saved(options.saved, name, _MODES, model)
     mode: GridMode = "mix" if options.mix else "interpolation" if encoded is not None else "random"
     cursor, truncation_steps = 0, TRUNCATION_STEPS
     if saved is not None:

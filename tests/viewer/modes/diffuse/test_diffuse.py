@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import cv2
 import numpy as np
@@ -22,6 +22,7 @@ from waiting import HANG_SECONDS, Gate, StepByStep, wait_until
 
 from trainer.contract.errors import ImageError
 from trainer.contract.images import pad
+from trainer.contract.samplers import SAMPLERS
 from viewer import latents, render
 from viewer.__main__ import main
 from viewer.app import run_live, run_scripted
@@ -29,6 +30,7 @@ from viewer.files.png import read_recipe
 from viewer.keys import NAMES, Event, decode_character, parse_keys
 from viewer.model import Model, open_model
 from viewer.modes.diffuse.denoiser import Denoiser
+from viewer.modes.diffuse.options import Options
 from viewer.modes.diffuse.sampling import Diffusion, Page, Settings
 from viewer.modes.diffuse.session import DiffuseSession, cells, page_of
 from viewer.modes.diffuse.state import DiffuseState
@@ -36,6 +38,10 @@ from viewer.sessions.classes import Classes
 from viewer.sheet import Sheet, fitting_sheet
 
 KEYS = [*NAMES.values(), *filter(None, map(decode_character, "sSirx+-= 3npc"))]
+
+
+def test_every_sampler_can_be_chosen() -> None:
+    assert list(SAMPLERS) == list(get_args(get_type_hints(Options)["sampler"]))
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from trainer.parts.adam import AdamFamily
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdversarialConfig(RunConfig):
+class LatentGeneratorConfig(RunConfig):
     """Options of families that generate images from latents of a known prior."""
 
     latent_size: int = 100
@@ -28,7 +28,7 @@ class AdversarialConfig(RunConfig):
         at_least(self, latent_size=1)
 
 
-class Adversarial(AdamFamily):
+class LatentGenerator(AdamFamily):
     """Base of families with a network ``generator``: latents f32 [n, d] → images in the family's image_range."""
 
     def noise(self, count: int, device: torch.device | None = None, generator: torch.Generator | None = None) -> Tensor:
