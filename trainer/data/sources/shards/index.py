@@ -11,6 +11,7 @@ not whole. No torch.
 """
 
 import base64
+import tarfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,6 @@ import numpy as np
 
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable
-from trainer.data.sources.shards.tar import BLOCK
 from trainer.data.sources.sidecar import read_json, versions
 
 MOST_INDEX_BYTES = 1 << 31
@@ -153,7 +153,7 @@ def _checked(facts: Mapping[str, Any]) -> Index:
         shard = Shard(name=item["name"], size=int(item["bytes"]), images=int(count), sha256=str(item["sha256"]))
         if not shard.name or Path(shard.name).name != shard.name or "\0" in shard.name:
             raise ValueError(f"{shard.name!r} is not the name of a file")
-        if not 0 <= shard.images <= shard.size // BLOCK:
+        if not 0 <= shard.images <= shard.size // tarfile.BLOCKSIZE:
             raise ValueError(f"{shard.images} images in {shard.size} bytes")
         rows = _unpack(item["places"], shard.images, labelled)
         ends = np.cumsum(rows[0] + rows[1])

@@ -1,8 +1,9 @@
 """Shards that were made elsewhere: read through once, by the conventions of WebDataset, to know where all images lie.
 
 Members of an archive that share a name, up to the first dot of its last part, belong together: KEY.jpg with KEY.cls,
-which holds a number or the name of a class, or with KEY.json, in any order. What was found is kept in the cache folder,
-for as long as the files stay the same. No torch.
+which holds a number or the name of a class, or with KEY.json, in any order. Nothing is ever
+unpacked: a member's name is a text to compare, and no path. What was found is kept in the cache folder, for as long as
+the files stay the same. No torch.
 """
 
 import contextlib
@@ -10,7 +11,8 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Sequence
+import tarfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,16 +26,70 @@ from trainer.contract.images import MOST_BYTES
 from trainer.contract.text import printable
 from trainer.data.sources.labels import LABEL_NAMES, numbered_values
 from trainer.data.sources.shards.index import Index, Shard, read_index
-from trainer.data.sources.shards.tar import members
 from trainer.data.sources.threads import in_threads
 
 IMAGES = ("jpg", "jpeg", "png", "webp", "bmp", "gif")
 MOST_LABEL_BYTES = 1 << 20
 MOST_SIZES = 3  # that are distinguished
+MOST_HEADER_BYTES = 1 << 14  # with a long name, or in pax format
+COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
+ODD = {b"1": "a link", b"2": "a link", b"3": "a device", b"4": "a device", b"6": "a FIFO"}  # none of them has data
 SHOWN = 4  # members left out that are named, of each shard
 
 Place = tuple[int, int, tuple[int, int], Any]
 """An image's first byte, its bytes, its height and width, and its label or None."""
+
+
+class _Headers:
+    """A file of which ``tarfile`` reads headers alone. Raises ``tarfile.ReadError`` for one that is absurdly long."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.seek, self.tell = file, file.seek, file.tell
+
+    def read(self, size: int) -> bytes:
+        if not 0 <= size <= MOST_HEADER_BYTES:
+            raise tarfile.ReadError(f"a header of {size} bytes")
+        return self.file.read(size)
+
+
+def members(file: BinaryIO, what: str, skipped: Callable[[str, str], None]) -> Iterator[tarfile.TarInfo]:
+    """The regular files of an archive, in order. ``skipped`` takes the name of what else it holds, and what that is.
+
+    The file may be read elsewhere in between. Raises ``UserError`` where it is no tar, is damaged or cut short.
+    """
+    total = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    position = 0  # of the next header
+    with contextlib.suppress(tarfile.TarError, ValueError, IndexError, OverflowError):  # tarfile ends silently as often
+        archive = tarfile.TarFile(fileobj=_Headers(file), encoding="utf-8")  # type: ignore[arg-type]
+        while (member := archive.next()) is not None:
+            archive.members.clear()
+            if archive.offset <= position or (member.size < 0 and not member.issparse()):
+                break
+            name, end = member.name, member.offset_data + member.size
+            if member.issparse() or any(key.startswith("GNU.sparse.") for key in member.pax_headers):
+                skipped(name, "a sparse file")
+            elif member.type in ODD:
+                skipped(name, ODD[member.type])
+            elif end > total and not member.isdir():
+                raise UserError(f"{what} is cut short: {total} bytes, expected {end} or more")
+            elif not member.isfile() and not member.isdir():
+                skipped(name, f"of the unknown kind {member.type!r}")
+            elif name.startswith("/") or ".." in name.split("/"):
+                skipped(name, "a name that leads out of the archive")
+            elif member.isfile() and not name.endswith("/"):
+                yield member
+            position = archive.offset
+    file.seek(position)
+    block = file.read(tarfile.BLOCKSIZE)
+    if block == bytes(tarfile.BLOCKSIZE):
+        return
+    if len(block) < tarfile.BLOCKSIZE:
+        raise UserError(f"{what} is cut short: it ends at byte {total} without a tar's end mark")
+    if position:
+        raise UserError(f"{what} is damaged at byte {position}: expected the header of a member")
+    packed = " (it is compressed: unpack it once, with gunzip or zstd -d)" if block.startswith(COMPRESSED) else ""
+    raise UserError(f"{what} is not a tar archive{packed}")
 
 
 def scan_shards(paths: Sequence[Path], what: str, progress: bool = True) -> Index:
@@ -119,10 +175,10 @@ def _scan_one(path: Path) -> tuple[int, list[Place], list[str]] | str:
                         if key in places:
                             places[key] = None
                             raise Unreadable("a second image of this name: neither is used")
-                        data = _read(file, member.offset, member.size, MOST_BYTES)
-                        places[key] = (member.offset, member.size, read_header(data).shape)
+                        data = _read(file, member.offset_data, member.size, MOST_BYTES)
+                        places[key] = (member.offset_data, member.size, read_header(data).shape)
                     elif kind == "cls" or (kind == "json" and key not in labels):
-                        label = _label(_read(file, member.offset, member.size, MOST_LABEL_BYTES), kind)
+                        label = _label(_read(file, member.offset_data, member.size, MOST_LABEL_BYTES), kind)
                         if label is not None:
                             labels[key] = label
                 except Unreadable as error:

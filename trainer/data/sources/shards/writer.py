@@ -7,13 +7,15 @@ by which readers refuse the shards, and the next writer of the same set removes 
 
 import contextlib
 import glob
+import hashlib
 import json
 import os
 import platform
+import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -23,7 +25,6 @@ from trainer.data.sources.npy import make_folder, output
 from trainer.data.sources.shards import index_of
 from trainer.data.sources.shards.index import MOST_INDEX_BYTES, Index, Shard
 from trainer.data.sources.shards.scan import MOST_SIZES
-from trainer.data.sources.shards.tar import TarWriter
 from trainer.data.sources.sidecar import read_json
 
 
@@ -37,6 +38,32 @@ class Entry:
     label: int | None
     facts: bytes = b""  # for KEY.json
     channels: int = 3
+
+
+class TarWriter:
+    """Appends members to a file, and knows the SHA-256 of all that was written. The same members, the same bytes."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.size = file, 0
+        self.sha256 = hashlib.sha256()
+
+    def add(self, name: str, data: bytes) -> int:
+        """Append a member; returns where its first byte lies."""
+        header = tarfile.TarInfo(name)
+        header.size, header.mode = len(data), 0o644
+        self._write(header.tobuf(tarfile.USTAR_FORMAT))
+        start = self.size
+        self._write(data + bytes(-len(data) % tarfile.BLOCKSIZE))
+        return start
+
+    def finish(self) -> None:
+        """Write the end mark."""
+        self._write(bytes(2 * tarfile.BLOCKSIZE + -(self.size + 2 * tarfile.BLOCKSIZE) % tarfile.RECORDSIZE))
+
+    def _write(self, data: bytes) -> None:
+        self.file.write(data)
+        self.sha256.update(data)
+        self.size += len(data)
 
 
 class ShardWriter:
