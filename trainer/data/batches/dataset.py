@@ -19,7 +19,8 @@ from trainer.contract.errors import UserError
 from trainer.contract.text import printable
 from trainer.data.sources import need_source
 from trainer.data.sources.base import FoundSource, Images, ImageSource, OpenOptions
-from trainer.data.sources.npy import Stored, Writer
+from trainer.data.sources.npy import Writer
+from trainer.data.sources.npy_set import ImageSet
 from trainer.data.sources.sidecar import MADE, originals
 from trainer.family import DataSpec
 
@@ -171,13 +172,15 @@ def hold(source: ImageSource, memory: float, progress: bool) -> tuple[Images, np
     return found, np.concatenate(labels) if labels else None
 
 
-def _spill(pieces: Iterator[np.ndarray], shape: tuple[int, int, int]) -> Stored:
+def _spill(pieces: Iterator[np.ndarray], shape: tuple[int, int, int]) -> ImageSet:
     folder = Path(tempfile.mkdtemp(prefix="utsuroi-"))
     try:
-        with (folder / "images.npy").open("wb") as file, Writer(file, shape) as writer:
+        with (folder / "images.npy").open("wb") as file:
+            writer = Writer(file, shape)
             for images in pieces:
                 writer.append(images)
-        spilt = Stored(folder / "images.npy")
+            writer.finish()
+        spilt = ImageSet(folder / "images.npy")
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, OSError):

@@ -1,5 +1,6 @@
 """What a source of images is: a module of this package that opens what ``--data`` may name. No torch."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,6 +33,26 @@ class Images(Protocol):
         """Images [k, h, w, c] by their indices i64 [k]."""
 
 
+class ReadImages(ABC):
+    """Images u8 [n, h, w, c] RGB or grey that are read when asked for, in the order in which they are stored."""
+
+    shape: tuple[int, int, int, int]
+
+    @abstractmethod
+    def read(self, index: int) -> np.ndarray:
+        """One image u8 [h, w, c]."""
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, indices: np.ndarray) -> np.ndarray:
+        """Images [k, h, w, c] by their indices i64 [k]. Raises ``UserError`` for one that has become unreadable."""
+        images = np.empty((len(indices), *self.shape[1:]), np.uint8)
+        for row in np.argsort(indices, kind="stable").tolist():
+            images[row] = self.read(int(indices[row]))
+        return images
+
+
 @dataclass(frozen=True, kw_only=True)
 class OpenOptions:
     """How a set is opened."""
@@ -61,10 +82,6 @@ class ImageSource:
     """n, h, w, c. There may turn out to be fewer than n readable images; h and w are 0 where sizes differ."""
     pieces: Callable[[], Iterator[Piece]]
     """Reads all images in order. Raises ``UserError`` where the set is not sound."""
-    classes: tuple[str, ...] = ()
-    """Names by label."""
-    labels: np.ndarray | None = None
-    """i64 [n], where they are known before the images are read; otherwise they come with the pieces."""
     images: Images | None = None
     """The same images, where any of them can be read without those before it."""
     fetch: Callable[[int], np.ndarray] | None = None
@@ -79,6 +96,16 @@ class ImageSource:
     """What else is known of the images, as their names."""
     description: Callable[[], list[tuple[str, str]]] = list
     """Further lines for people, as (name, value)."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names by label."""
+        return self.sidecar.classes
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """i64 [n], where they are known before the images are read; otherwise they come with the pieces."""
+        return self.sidecar.labels
 
 
 class Source(Protocol):

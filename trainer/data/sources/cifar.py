@@ -102,7 +102,7 @@ def open_cifar(paths: list[Path]) -> ImageSource:
 
     name = paths[0].stem if len(paths) == 1 else paths[0].parent.name
     shape = (count, SIDE, SIDE, 3)
-    return ImageSource(name=name, shape=shape, classes=classes, pieces=pieces, sidecar=Sidecar(classes=classes))
+    return ImageSource(name=name, shape=shape, pieces=pieces, sidecar=Sidecar(classes=classes))
 
 
 def _decode(path: Path, data: bytes, classes: int) -> Piece:

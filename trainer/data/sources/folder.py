@@ -13,7 +13,15 @@ from trainer.contract.errors import UserError
 from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import files_in, load, read_bytes
 from trainer.contract.text import printable
-from trainer.data.sources.base import ImageSource, OpenOptions, Piece, check_one_size, decoded, training_part
+from trainer.data.sources.base import (
+    ImageSource,
+    OpenOptions,
+    Piece,
+    ReadImages,
+    check_one_size,
+    decoded,
+    training_part,
+)
 from trainer.data.sources.identity import of_path
 from trainer.data.sources.sidecar import Sidecar
 from trainer.data.sources.threads import in_threads
@@ -98,8 +106,6 @@ def of_files(
         name=real(root).name,
         shape=(len(files), *size, 3),
         pieces=pieces,
-        classes=classes,
-        labels=labels,
         images=FolderImages(files, *size, partial(load, fit=options.fit)) if all(size) else None,
         fetch=lambda index: decoded(read_bytes(files[index])),
         files=files,
@@ -107,27 +113,21 @@ def of_files(
     )
 
 
-class FolderImages:
-    """Image files too many for memory, decoded when asked for: ``read(path, height, width)`` gives u8 RGB."""
+class FolderImages(ReadImages):
+    """Image files too many for memory, decoded when asked for: ``load(path, height, width)`` gives u8 RGB."""
 
     def __init__(
-        self, paths: Sequence[Path], height: int, width: int, read: Callable[[Path, int, int], np.ndarray] = load
+        self, paths: Sequence[Path], height: int, width: int, load: Callable[[Path, int, int], np.ndarray] = load
     ) -> None:
-        self.paths, self.read = paths, read
+        self.paths, self.load = paths, load
         self.shape = (len(paths), height, width, 3)
 
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, indices: np.ndarray) -> np.ndarray:
-        images = np.empty((len(indices), *self.shape[1:]), np.uint8)
-        for row, index in enumerate(indices):
-            path = self.paths[index]
-            try:
-                images[row] = self.read(path, *self.shape[1:3])
-            except Unreadable as error:
-                raise UserError(f"{printable(path)} has become unreadable: {error}") from None
-        return images
+    def read(self, index: int) -> np.ndarray:
+        path = self.paths[index]
+        try:
+            return self.load(path, *self.shape[1:3])
+        except Unreadable as error:
+            raise UserError(f"{printable(path)} has become unreadable: {error}") from None
 
 
 def can_be_read(path: Path) -> bool:

@@ -98,9 +98,7 @@ def open_idx(path: Path) -> ImageSource:
     name = path.name.removesuffix(".gz")
     shape = (sizes[0], sizes[1], sizes[2], 1)
     sidecar = Sidecar(labels=labels, classes=classes)
-    return ImageSource(
-        name=name, shape=shape, classes=classes, pieces=pieces, labels=labels, path=path, sidecar=sidecar
-    )
+    return ImageSource(name=name, shape=shape, pieces=pieces, path=path, sidecar=sidecar)
 
 
 def _labels_beside(path: Path) -> Path | None:

@@ -42,6 +42,9 @@ def open(data: str, options: OpenOptions) -> ImageSource:
             yield image[None], labels[k : k + 1]
 
     return ImageSource(
-        name=data, shape=(count, side, side, 3), pieces=pieces, classes=CLASSES, labels=labels, fetch=fetch,
+        name=data,
+        shape=(count, side, side, 3),
+        pieces=pieces,
+        fetch=fetch,
         sidecar=Sidecar(labels=labels, classes=CLASSES),
-    )  # fmt: skip
+    )

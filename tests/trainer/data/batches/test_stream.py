@@ -22,7 +22,7 @@ from trainer.data.batches.order import Order
 from trainer.data.batches.stream import Stream, ordered
 from trainer.data.drawing import toycats
 from trainer.data.sources.folder import FolderImages
-from trainer.data.sources.npy import Stored
+from trainer.data.sources.npy_set import ImageSet
 
 CPU = torch.device("cpu")
 EVERYTHING = Augment(flip=True, rotate=10, crop=0.2)
@@ -191,7 +191,7 @@ def test_a_large_file_is_mapped_and_reads_the_same(tmp_path: Path) -> None:
     path = save(tmp_path / "cats.npy", cats.images)
     held = open_dataset(path, memory=1.0)
     mapped = open_dataset(path, memory=0.0)
-    assert isinstance(mapped.images, Stored)
+    assert isinstance(mapped.images, ImageSet)
     assert isinstance(held.images, np.ndarray)
     one, two = take(stream(held, augment=EVERYTHING), 4), take(stream(mapped, augment=EVERYTHING, workers=1), 4)
     assert all(torch.equal(a.image, b.image) for a, b in zip(one, two, strict=True))

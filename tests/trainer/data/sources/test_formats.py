@@ -22,7 +22,7 @@ from trainer.data.__main__ import main
 from trainer.data.batches.dataset import open_dataset
 from trainer.data.sources import cifar, idx
 from trainer.data.sources import torchvision_sets as download
-from trainer.data.sources.npy import Stored
+from trainer.data.sources.npy_set import ImageSet
 
 ROOT = Path(__file__).parents[4]
 
@@ -42,7 +42,7 @@ def test_idx_by_file_and_by_folder(
         assert (images.images[np.arange(23)][..., 0] == DIGITS).all()
         assert images.labels is not None
         assert (images.labels == NUMBERS).all()
-        assert isinstance(images.images, np.ndarray if memory else Stored)
+        assert isinstance(images.images, np.ndarray if memory else ImageSet)
     assert open_dataset(str(tmp_path), image_size=8, progress=False).images.shape == (23, 8, 8, 1)
 
 

@@ -237,9 +237,11 @@ def test_a_kill_leaves_the_old_output_whole(tmp_path: Path, number: signal.Signa
 
 def test_writer_appends_and_corrects_its_header(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (5, 4, 6, 3), dtype=np.uint8)
-    with output(tmp_path / "a.npy", force=False) as file, Writer(file, (4, 6, 3)) as writer:
+    with output(tmp_path / "a.npy", force=False) as file:
+        writer = Writer(file, (4, 6, 3))
         writer.append(images[0])
         writer.append(images[1:])
+        writer.finish()
     assert (np.load(tmp_path / "a.npy") == images).all()
     assert read_header(tmp_path / "a.npy")[0] == (5, 4, 6, 3)
 

@@ -21,7 +21,7 @@ from trainer.contract.errors import UserError
 from trainer.contract.headers import Unreadable
 from trainer.contract.images import MOST_BYTES, Fit, resize
 from trainer.contract.text import printable
-from trainer.data.sources.base import ImageSource, OpenOptions, Piece, check_one_size, decoded
+from trainer.data.sources.base import ImageSource, OpenOptions, Piece, ReadImages, check_one_size, decoded
 from trainer.data.sources.identity import blocks, line, size_of
 from trainer.data.sources.npy import read_at
 from trainer.data.sources.shards.index import MOST_INDEX_BYTES, Index, read_index
@@ -40,7 +40,7 @@ INDEX = "index.json"
 PLAIN = "shards"  # what they are called in a folder that was made for them
 
 
-class ShardImages:
+class ShardImages(ReadImages):
     """Images u8 [n, h, w, c] RGB of shards, read and decoded when asked for."""
 
     def __init__(self, paths: list[Path], index: Index, height: int, width: int, fit: Fit = resize) -> None:
@@ -49,24 +49,16 @@ class ShardImages:
         self.shape = (len(self.offsets), height, width, index.channels)
         self.files: OrderedDict[int, BinaryIO] = OrderedDict()
 
-    def __len__(self) -> int:
-        return self.shape[0]
-
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "files": OrderedDict()}
 
-    def __getitem__(self, indices: np.ndarray) -> np.ndarray:
-        """Images [k, h, w, c] by their indices i64 [k]. Raises ``UserError`` where one has become unreadable."""
-        indices = np.asarray(indices)
-        images = np.empty((len(indices), *self.shape[1:]), np.uint8)
-        for row in np.argsort(indices, kind="stable").tolist():  # as they lie on the disk
-            try:
-                images[row] = self.read(int(indices[row]))
-            except Unreadable as error:
-                raise UserError(f"{self.where(int(indices[row]))} has become unreadable: {error}") from None
-        return images
-
     def read(self, index: int) -> np.ndarray:
+        try:
+            return self.decoded(index)
+        except Unreadable as error:
+            raise UserError(f"{self.where(index)} has become unreadable: {error}") from None
+
+    def decoded(self, index: int) -> np.ndarray:
         """One image u8 [h, w, c]. Raises ``Unreadable``."""
         options = OpenOptions(fit=self.fit)
         return decoded(self.encoded(index), self.shape[1:3], options)[..., : self.shape[3]]
@@ -138,7 +130,7 @@ def pack(paths: list[Path], index: Index, data: str, options: OpenOptions) -> Im
             rows, found = [], []
             for row in range(first, min(first + step, len(images))):
                 try:
-                    found.append(images.read(row))
+                    found.append(images.decoded(row))
                     rows.append(row)
                 except (Unreadable, cv2.error) as error:
                     print(f"skipped {printable(images.where(row))}: {error}", file=sys.stderr)
@@ -151,11 +143,9 @@ def pack(paths: list[Path], index: Index, data: str, options: OpenOptions) -> Im
     return ImageSource(
         name=_name(paths),
         shape=images.shape,
-        classes=index.classes,
         pieces=pieces,
         images=images if all(size) else None,
         fetch=fetch,
-        labels=index.labels,
         sidecar=Sidecar(labels=index.labels, classes=index.classes),
         description=lambda: describe(paths, index),
     )

@@ -30,7 +30,8 @@ from trainer.data.faces.landmarks import Finder
 from trainer.data.sources import open_set
 from trainer.data.sources.base import ImageSource, OpenOptions
 from trainer.data.sources.labels import by_folder, by_table, numbered
-from trainer.data.sources.npy_set import SetWriter, check_not_input, check_set, writing
+from trainer.data.sources.npy import Writer
+from trainer.data.sources.npy_set import check_not_input, check_set, writing
 from trainer.data.sources.sidecar import Sidecar
 from trainer.data.tools import ForceOption, LandmarksOption, WorkersOption
 from trainer.data.tools._inputs import find, names_of
@@ -196,7 +197,7 @@ def create_of_set(options: Options, source: ImageSource) -> int:
     return 0
 
 
-def _summary(writer: SetWriter, path: Path, dropped: int | None, *more: str) -> None:
+def _summary(writer: Writer, path: Path, dropped: int | None, *more: str) -> None:
     height, width, channels = writer.shape
     parts = [f"{writer.count} images of {width}x{height} px", *(["1 channel"] if channels == 1 else []), *more]
     parts += [] if dropped is None else [f"{dropped} dropped that came before"]
