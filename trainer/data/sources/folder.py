@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from trainer.contract.errors import UserError
 from trainer.contract.headers import Unreadable, read_header
@@ -24,7 +23,7 @@ from trainer.data.sources.base import (
 )
 from trainer.data.sources.identity import of_path
 from trainer.data.sources.sidecar import Sidecar
-from trainer.data.sources.threads import in_threads
+from trainer.data.sources.threads import say, usable
 
 HELP = "a folder of images (class folders become labels)"
 ORDER = 95
@@ -52,26 +51,19 @@ def open(data: str, options: OpenOptions) -> ImageSource:
             )
         return of_files(root, kept, Path(data))
 
-    def shape_of(path: Path) -> tuple[int, int] | str:
-        try:
-            header = read_header(read_bytes(path))
-            return "not stored in three colours" if options.rgb_only and not header.rgb else header.shape
-        except Unreadable as error:
-            return str(error)
+    def shape_of(path: Path) -> tuple[int, int]:
+        header = read_header(read_bytes(path))
+        if options.rgb_only and not header.rgb:
+            raise Unreadable("not stored in three colours")
+        return header.shape
 
-    kept = []
-    sizes: set[tuple[int, int]] = set()
-    looked_at = in_threads(files, shape_of, options.workers)
-    quiet = None if options.progress else True
-    for path, shape in tqdm(looked_at, "checking", len(files), unit="file", leave=False, disable=quiet):
-        if isinstance(shape, str):
-            _say_skipped(path, shape)
-        else:
-            kept.append(path)
-            sizes.add(shape)
-    if not kept:
+    looked_at = usable(
+        files, shape_of, len(files), what="checking", name=named, workers=options.workers, progress=options.progress
+    )
+    found = {path: shape for _, path, shape in looked_at}
+    if not found:
         raise UserError(f"{printable(root)} holds no readable image")
-    return of_files(root, kept, root, check_one_size(sizes, printable(root), options), options)
+    return of_files(root, list(found), root, check_one_size(set(found.values()), printable(root), options), options)
 
 
 def of_files(
@@ -84,22 +76,17 @@ def of_files(
     if classes:
         for path, number in zip(files, numbers, strict=True):
             if number < 0 and all(size):
-                _say_skipped(path, "cannot be decoded")
+                say(f"skipped {printable(path)}: cannot be decoded")
         files = [path for path, number in zip(files, numbers, strict=True) if number >= 0]
     labels = np.array([number for number in numbers if number >= 0], np.int64) if classes else None
 
-    def read(path: Path) -> np.ndarray | str:
-        try:
-            return decoded(read_bytes(path), size, options)
-        except Unreadable as error:
-            return str(error)
+    def read(path: Path) -> np.ndarray:
+        return decoded(read_bytes(path), size, options)
 
     def pieces() -> Iterator[Piece]:
-        for row, (path, image) in enumerate(in_threads(files, read, options.workers)):
-            if isinstance(image, str):
-                _say_skipped(path, image)
-            else:
-                yield image[None], None if labels is None else labels[row : row + 1]
+        made = usable(files, read, len(files), name=named, workers=options.workers, progress=False)
+        for row, _, image in made:
+            yield image[None], None if labels is None else labels[row : row + 1]
 
     names = tuple(os.path.relpath(path, start).replace(os.sep, "/") for path in files)
     return ImageSource(
@@ -139,8 +126,9 @@ def can_be_read(path: Path) -> bool:
     return True
 
 
-def _say_skipped(path: Path, reason: str) -> None:
-    print(f"skipped {printable(path)}: {printable(reason)}", file=sys.stderr)
+def named(_: int, path: Path) -> str:
+    """What ``usable`` calls a file."""
+    return printable(path)
 
 
 def real(path: Path) -> Path:

@@ -12,12 +12,12 @@ from trainer.contract.headers import Header, read_header
 from trainer.contract.images import read_bytes
 from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
-from trainer.data.sources.folder import real
+from trainer.data.sources.folder import named, real
 from trainer.data.sources.npy import check_free, make_folder, output
+from trainer.data.sources.threads import usable
 from trainer.data.tools import ForceOption, WorkersOption
 from trainer.data.tools._inputs import find
 from trainer.data.tools._outputs import encode_png
-from trainer.data.tools._progress import process
 
 Change = Callable[[bytes, Header], np.ndarray]
 """A file's bytes and its header → the new image as OpenCV writes it. Raises ``Unreadable``."""
@@ -92,7 +92,7 @@ def convert(
 
     written = 0
     try:
-        for _, path, made in process(list(targets), make, workers, len(targets), lambda _, path: path, []):
+        for _, path, made in usable(list(targets), make, len(targets), name=named, workers=workers):
             make_folder(targets[path].parent)
             with output(targets[path], force) as file:
                 file.write(made)

@@ -34,11 +34,11 @@ from trainer.data.sources.folder import real
 from trainer.data.sources.npy import check_free, make_folder
 from trainer.data.sources.npy_set import check_not_input, writing
 from trainer.data.sources.sidecar import Sidecar
+from trainer.data.sources.threads import usable
 from trainer.data.tools import ForceOption, LandmarksOption, WorkersOption
 from trainer.data.tools._convert import plan
 from trainer.data.tools._inputs import find, names_of
 from trainer.data.tools._outputs import check_set_or_folder, file_stem, write_png
-from trainer.data.tools._progress import process
 
 Load = Callable[[], np.ndarray]
 """Gives an image, u8 [h, w, c] RGB. Raises ``Unreadable``."""
@@ -160,7 +160,14 @@ def _faces(source: Source, cutter: Cutter, options: Options, found: Found) -> It
         image = load()
         return cutter.cut(image, size), (image.shape[1], image.shape[0])
 
-    cut = process(source.images, one, options.workers, source.count, lambda k, _: source.names[k], found.skipped)
+    cut = usable(
+        source.images,
+        one,
+        source.count,
+        name=lambda number, _: source.names[number],
+        workers=options.workers,
+        skipped=found.skipped,
+    )
     for number, _, (faces, shape) in cut:
         found.kept.append(number)
         found.sizes.append(shape)

@@ -32,9 +32,8 @@ from trainer.data.sources.base import ImageSource, Piece
 from trainer.data.sources.npy import read_header
 from trainer.data.sources.npy_set import check_set, writing
 from trainer.data.sources.sidecar import beside
-from trainer.data.sources.threads import in_threads
+from trainer.data.sources.threads import counted, in_threads
 from trainer.data.tools._convert import ConvertOptions, convert_all
-from trainer.data.tools._progress import counted
 
 HIGH_PASS_CENTRE, SHARPEN_CENTRE = 24.1, 28.0
 _RING = ((-2, -4, -2), (-4, 0, -4), (-2, -4, -2))  # what the centre is weighed against

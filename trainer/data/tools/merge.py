@@ -22,9 +22,9 @@ from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
 from trainer.data.sources.npy_set import ImageSet, check_set, writing
 from trainer.data.sources.sidecar import MADE, Sidecar, originals
+from trainer.data.sources.threads import counted
 from trainer.data.tools import ForceOption
 from trainer.data.tools._inputs import find
-from trainer.data.tools._progress import counted
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,8 +31,8 @@ from trainer.data.sources.base import OpenOptions, training_part
 from trainer.data.sources.folder import can_be_read, class_folders, real
 from trainer.data.sources.shards import PLAIN, RANGE, expand
 from trainer.data.sources.shards.writer import Entry, ShardWriter, writing_shards
+from trainer.data.sources.threads import usable
 from trainer.data.tools import WorkersOption
-from trainer.data.tools._progress import process
 
 ENCODED = {
     "jpg": (".jpg", cv2.IMWRITE_JPEG_QUALITY, 95),
@@ -183,7 +183,14 @@ def write(source: Source, writer: ShardWriter, options: Options) -> None:
         return printable(item[0]) if isinstance(item[0], Path) else f"image {number}"
 
     skipped: list[str] = []
-    made = process(source.items(), lambda item: make(*item, options), options.workers, source.count, name, skipped)
+    made = usable(
+        source.items(),
+        lambda item: make(*item, options),
+        source.count,
+        name=name,
+        workers=options.workers,
+        skipped=skipped,
+    )
     for number, _, entry in made:
         full = number // (options.pictures_per_shard or PER_SHARD)
         shard = number * len(writer.paths) // source.count if options.output.endswith(".tar") else full

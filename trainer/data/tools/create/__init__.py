@@ -33,9 +33,9 @@ from trainer.data.sources.labels import by_folder, by_table, numbered
 from trainer.data.sources.npy import Writer
 from trainer.data.sources.npy_set import check_not_input, check_set, writing
 from trainer.data.sources.sidecar import Sidecar
+from trainer.data.sources.threads import counted, say, usable
 from trainer.data.tools import ForceOption, LandmarksOption, WorkersOption
 from trainer.data.tools._inputs import find, names_of
-from trainer.data.tools._progress import counted, process, say
 from trainer.data.tools.create.dedupe import LIKENESS, Look, Seen, look
 
 Made = tuple[np.ndarray, tuple[int, int], Look | None]
@@ -123,7 +123,14 @@ def create_of_files(options: Options) -> int:
     sizes: list[tuple[int, int]] = []
     skipped: list[str] = []
     with writing(path, (size, size, 3), options.force) as writer:
-        made = process(range(len(files)), make, options.workers, len(files), lambda number, _: files[number], skipped)
+        made = usable(
+            range(len(files)),
+            make,
+            len(files),
+            name=lambda number, _: files[number],
+            workers=options.workers,
+            skipped=skipped,
+        )
         for number, _, (image, shape, its_look) in made:
             same = None if seen is None or its_look is None else seen.find(its_look)
             if same is not None:

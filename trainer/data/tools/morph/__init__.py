@@ -35,9 +35,8 @@ from trainer.data.faces.landmarks import Finder
 from trainer.data.sources.labels import MOST_CLASSES
 from trainer.data.sources.npy_set import ImageSet, check_set, writing
 from trainer.data.sources.sidecar import MADE, Sidecar
-from trainer.data.sources.threads import in_threads
+from trainer.data.sources.threads import in_threads, say, usable
 from trainer.data.tools import ForceOption, LandmarksOption, WorkersOption
-from trainer.data.tools._progress import process, say
 from trainer.data.tools.morph.delaunay import by_triangles
 from trainer.data.tools.morph.flow import by_flow
 from trainer.data.tools.morph.mesh import by_mesh
@@ -123,7 +122,7 @@ def find_points(source: ImageSet, finder: Finder, workers: int) -> np.ndarray:
     def name(number: int, _: np.ndarray) -> str:
         return f"image {number}" + (f", {printable(names[number])}" if names else "")
 
-    for number, _, face in process(each(), one, workers, len(source), name, [], "faces"):
+    for number, _, face in usable(each(), one, len(source), what="faces", name=name, workers=workers):
         points[number] = face
     return points
 
