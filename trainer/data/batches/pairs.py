@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -19,29 +20,27 @@ from trainer.contract.errors import UserError
 from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import decode, files_in, load, read_bytes, resize
 from trainer.contract.text import printable
-from trainer.data.batches.dataset import GIB, ImageDataset, Sides, open_dataset
-from trainer.data.sources.base import Images
+from trainer.data.batches.dataset import GIB, ImageDataset, Pair, open_dataset
+from trainer.data.sources.base import Images, ReadImages
 from trainer.data.sources.folder import FolderImages, real
-from trainer.data.sources.threads import in_threads
+from trainer.data.sources.threads import in_threads, usable
 from trainer.family import Pairs
 
+Item = TypeVar("Item")
 LISTED = 12  # names of files without a partner
 Read = Callable[[Path, int, int], np.ndarray]  # (path, height, width) → u8 [height, width, 3] RGB
 Change = Callable[[np.ndarray], np.ndarray]  # u8 [h, w, c] → u8 [h, w, c']
 
 
-class Derived:
+class Derived(ReadImages):
     """Images made of others when asked for."""
 
     def __init__(self, images: Images, change: Change, channels: int) -> None:
         self.images, self.change = images, change
-        self.shape = (*images.shape[:3], channels)
+        self.shape = (*images.shape[:3], channels)  # type: ignore[assignment]
 
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, indices: np.ndarray) -> np.ndarray:
-        return np.stack([self.change(image) for image in self.images[indices]])
+    def read(self, index: int) -> np.ndarray:
+        return self.change(self.images[np.array([index])][0])
 
 
 def open_pairs(config: RunConfig, reading: Pairs, progress: bool = True) -> ImageDataset:
@@ -64,10 +63,10 @@ def open_pairs(config: RunConfig, reading: Pairs, progress: bool = True) -> Imag
             )
         if reading.condition == "halves":
             found = find_halves(folder)
-            reads: Sides[Read] = partial(read_half, right=True), read_half
+            reads: Pair[Read] = (partial(read_half, right=True), read_half)
         else:
             found = match(folder, Path(reading.condition), reading.flag)
-            reads = load, load
+            reads = (load, load)
         images, conditions = open_files(found, reads, side, config.memory, progress)
         name, groups = folder.resolve().name, None
     if reading.swapped:
@@ -101,7 +100,7 @@ def open_arrays(
     return one.images, other.images, one.name, one.groups
 
 
-def match(folder: Path, conditions: Path, flag: str = "--condition") -> dict[Sides[Path], tuple[int, int]]:
+def match(folder: Path, conditions: Path, flag: str = "--condition") -> dict[Pair[Path], tuple[int, int]]:
     """Pairs of files (image, condition) of the same name in two folders, whatever their endings, and the size (h, w)
     of the image. Names without a partner are listed and counted. Raises ``UserError`` where no pair is left."""
     if not conditions.is_dir():
@@ -120,23 +119,19 @@ def match(folder: Path, conditions: Path, flag: str = "--condition") -> dict[Sid
             f"no file in {printable(conditions)} has the name of one in {printable(folder)}, "
             "expected a/b.png for a/b.jpg, say"
         )
-    found: dict[Sides[Path], tuple[int, int]] = {}
-    for name in names:
-        try:
-            shape, condition_shape = shape_of(ours[name]), shape_of(theirs[name])
-        except Unreadable as error:
-            print(f"skipped {error}", file=sys.stderr)
-            continue
+
+    def check(name: str) -> tuple[int, int]:
+        shape, condition_shape = shape_of(ours[name]), shape_of(theirs[name])
         if not same_proportions(shape, condition_shape):
             sizes = (f"{width}x{height} px" for height, width in (shape, condition_shape))
-            print(f"skipped {printable(ours[name])}: {next(sizes)}, its condition {next(sizes)}", file=sys.stderr)
-            continue
-        found[ours[name], theirs[name]] = shape
-    return left_over(found, len(names), folder)
+            raise Unreadable(f"{printable(ours[name])}: {next(sizes)}, its condition {next(sizes)}")
+        return shape
+
+    return {(ours[name], theirs[name]): shape for name, shape in checked(names, check, folder)}
 
 
 def by_name(folder: Path, other: Path) -> dict[str, Path]:
-    """Files by their path in the folder, without endings; not those of the other side, should it lie within."""
+    """Files by their path in the folder, without endings; not those of the other folder, should it lie within."""
     found: dict[str, Path] = {}
     inside = real(other) if real(folder) in real(other).parents else None
     for path in files_in(folder):
@@ -173,29 +168,25 @@ def same_proportions(one: tuple[int, int], other: tuple[int, int]) -> bool:
     )
 
 
-def find_halves(folder: Path) -> dict[Sides[Path], tuple[int, int]]:
-    """Images of two halves: each file on both sides, and the size (h, w) of a half."""
-    found: dict[Sides[Path], tuple[int, int]] = {}
-    count = 0
-    for path in files_in(folder):
-        count += 1
-        try:
-            height, width = shape_of(path)
-        except Unreadable as error:
-            print(f"skipped {error}", file=sys.stderr)
-            continue
+def find_halves(folder: Path) -> dict[Pair[Path], tuple[int, int]]:
+    """Images of two halves: each file twice, and the size (h, w) of a half."""
+
+    def check(path: Path) -> tuple[int, int]:
+        height, width = shape_of(path)
         if width % 2:
-            print(f"skipped {printable(path)}: {width} px wide, which has no two halves", file=sys.stderr)
-        else:
-            found[path, path] = height, width // 2
-    return left_over(found, count, folder)
+            raise Unreadable(f"{printable(path)}: {width} px wide, which has no two halves")
+        return height, width // 2
+
+    return {(path, path): shape for path, shape in checked(list(files_in(folder)), check, folder)}
 
 
-def left_over(
-    found: dict[Sides[Path], tuple[int, int]], count: int, folder: Path
-) -> dict[Sides[Path], tuple[int, int]]:
+def checked(
+    items: Sequence[Item], check: Callable[[Item], tuple[int, int]], folder: Path
+) -> list[tuple[Item, tuple[int, int]]]:
+    """Those for which ``check`` raises no ``Unreadable``, each with its size. Raises ``UserError`` where none is."""
+    found = [(item, shape) for _, item, shape in usable(items, check, len(items), progress=False)]
     if not found:
-        raise UserError(f"{printable(folder)}: none of {count} pairs can be used")
+        raise UserError(f"{printable(folder)}: none of {len(items)} pairs can be used")
     return found
 
 
@@ -212,47 +203,35 @@ def read_half(path: Path, height: int, width: int, right: bool = False) -> np.nd
 
 
 def open_files(
-    found: Mapping[Sides[Path], tuple[int, int]], reads: Sides[Read], side: int, memory: float, progress: bool
-) -> tuple[Images, Images]:
+    found: Mapping[Pair[Path], tuple[int, int]], reads: Pair[Read], side: int, memory: float, progress: bool
+) -> Pair[Images]:
     """Images and conditions of files, in memory where they fit. Raises ``UserError``."""
     sizes = set(found.values())
     if len(sizes) > 1 and not side:
         few = ", ".join(f"{width}x{height}" for height, width in sorted(sizes)[:3])
         raise UserError(f"the pairs are of {len(sizes)} sizes ({few} ...): give --image-size")
     height, width = (side, side) if side else next(iter(sizes))
-    pairs = list(found)
-    read, read_condition = reads
-    assert read_condition is not None
-    if 2 * len(pairs) * height * width * 3 > memory * GIB:
-        conditions = [condition for _, condition in pairs if condition is not None]
-        return (
-            FolderImages([path for path, _ in pairs], height, width, read),
-            FolderImages(conditions, height, width, read_condition),
-        )
+    if 2 * len(found) * height * width * 3 > memory * GIB:
+        paths = zip(*found, strict=True)
+        return tuple(FolderImages(files, height, width, read) for files, read in zip(paths, reads, strict=True))
 
-    def one(pair: Sides[Path]) -> np.ndarray | str:
-        sides = []
-        for path, reader in zip(pair, (read, read_condition), strict=True):
-            assert path is not None
+    def one(pair: Pair[Path]) -> list[np.ndarray]:
+        images = []
+        for path, read in zip(pair, reads, strict=True):
             try:
-                sides.append(reader(path, height, width))
+                images.append(read(path, height, width))
             except Unreadable as error:
-                return f"{printable(path)}: {error}"
-        return np.stack(sides)
+                raise Unreadable(f"{printable(path)}: {error}") from None
+        return images
 
-    held = np.empty((2, len(pairs), height, width, 3), np.uint8)
+    arrays = np.empty((2, len(found), height, width, 3), np.uint8)
     count = 0
-    for _, result in tqdm(
-        in_threads(pairs, one), "decoding", len(pairs), unit="pair", leave=False, disable=None if progress else True
-    ):
-        if isinstance(result, str):
-            print(f"skipped {printable(result)}", file=sys.stderr)
-        else:
-            held[:, count] = result
-            count += 1
+    for _, _, images in usable(list(found), one, len(found), what="decoding", progress=progress):
+        arrays[:, count] = images
+        count += 1
     if not count:
-        raise UserError(f"none of {len(pairs)} pairs can be used")
-    return held[0, :count], held[1, :count]
+        raise UserError(f"none of {len(found)} pairs can be used")
+    return arrays[0, :count], arrays[1, :count]
 
 
 def derive(images: Images, change: Change, channels: int, memory: float, progress: bool, what: str) -> Images:
@@ -261,11 +240,11 @@ def derive(images: Images, change: Change, channels: int, memory: float, progres
     count, height, width, _ = derived.shape
     if not isinstance(images, np.ndarray) or images.nbytes + count * height * width * channels > memory * GIB:
         return derived
-    held = np.empty(derived.shape, np.uint8)
+    array = np.empty(derived.shape, np.uint8)
     made = in_threads(range(count), lambda index: change(images[index]))
     for index, image in tqdm(made, what, count, unit="image", leave=False, disable=None if progress else True):
-        held[index] = image
-    return held
+        array[index] = image
+    return array
 
 
 def edges_of(image: np.ndarray, sigma: float) -> np.ndarray:
