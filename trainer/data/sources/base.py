@@ -207,14 +207,3 @@ def check_one_size(sizes: set[tuple[int, int]], what: str, options: OpenOptions,
         return 0, 0
     few = ", ".join(f"{width}x{height}" for height, width in sorted(sizes)[:3])
     raise UserError(f"{what} holds images of {count or len(sizes)} sizes ({few} ...): give --image-size, or --size")
-
-
-def read_all(path: Path, most: int) -> bytes:
-    """A small file's bytes. Raises ``UserError`` where it is missing or larger than ``most`` bytes."""
-    try:
-        size = path.stat().st_size
-        if size > most:
-            raise UserError(f"{printable(path)} holds {size} bytes, expected at most {most}")
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot read {printable(path)}: {error.strerror}") from None

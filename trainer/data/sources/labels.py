@@ -11,6 +11,7 @@ import numpy as np
 
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable
+from trainer.data.sources.sidecar import read_small
 
 MOST_BYTES = 1 << 28
 MOST_CLASSES = 10_000
@@ -52,16 +53,10 @@ def by_table(path: Path, inputs: Sequence[str], files: Sequence[Path]) -> tuple[
 def read_table(path: Path) -> Mapping[str, str]:
     """Labels by name. Raises ``UserError``."""
     shown = printable(path)
+    if not path.is_file():
+        raise UserError(f"--labels is {shown}, expected 'folders' or a CSV file of name,label; there is no such file")
     try:
-        if not path.is_file():
-            raise UserError(
-                f"--labels is {shown}, expected 'folders' or a CSV file of name,label; there is no such file"
-            )
-        if path.stat().st_size > MOST_BYTES:
-            raise UserError(f"{shown} holds {path.stat().st_size} bytes, expected at most {MOST_BYTES}")
-        text = path.read_text("utf-8-sig")
-    except OSError as error:
-        raise UserError(f"cannot read {shown}: {error.strerror}") from None
+        text = read_small(path, MOST_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise UserError(f"{shown} is not UTF-8, expected a CSV file of name,label") from None
     table: dict[str, str] = {}

@@ -24,7 +24,7 @@ from trainer.contract.sheet import read_sheet
 from trainer.contract.text import printable
 from trainer.data.sources.npy import check_free, make_folder
 from trainer.data.sources.npy_set import ImageSet, check_not_input, writing
-from trainer.data.sources.sidecar import SELECTION_OF, Sidecar, fingerprint
+from trainer.data.sources.sidecar import SELECTION_OF, Sidecar, fingerprint, read_small
 from trainer.data.tools import ForceOption
 from trainer.data.tools._outputs import check_set_or_folder, file_stem, write_png
 
@@ -143,20 +143,15 @@ def read_list(option: str, text: str, count: int, names: Sequence[str], source: 
             numbers += range(int(first), int(last or first) + 1)
         return numbers
     path, shown = Path(text), printable(text)
-    try:
-        if not path.is_file():
-            raise UserError(f"--{option} is {shown}, expected numbers as 3,7,10-12 or a file of them; there is none")
-        if path.stat().st_size > MOST_BYTES:
-            raise UserError(f"{shown} holds {path.stat().st_size} bytes, expected a list of at most {MOST_BYTES}")
-        lines = path.read_text("utf-8-sig", "surrogateescape").split("\n")
-        selected = SELECTION_OF.fullmatch(lines[0].strip())
-        if selected is not None and selected[1] != fingerprint(source):
-            raise UserError(
-                f"{shown}: selected from other images than {printable(source.name)} holds now; where they are right "
-                "all the same, remove its first line"
-            )
-    except OSError as error:
-        raise UserError(f"cannot read {shown}: {error.strerror}") from None
+    if not path.is_file():
+        raise UserError(f"--{option} is {shown}, expected numbers as 3,7,10-12 or a file of them; there is none")
+    lines = read_small(path, MOST_BYTES).decode("utf-8-sig", "surrogateescape").replace("\r\n", "\n").split("\n")
+    selected = SELECTION_OF.fullmatch(lines[0].strip())
+    if selected is not None and selected[1] != fingerprint(source):
+        raise UserError(
+            f"{shown}: selected from other images than {printable(source.name)} holds now; where they are right all "
+            "the same, remove its first line"
+        )
     index = {name: number for number, name in enumerate(names) if name}
     several = {name: times for name, times in Counter(names).items() if times > 1}
     for number, whole in enumerate(lines, 1):
