@@ -156,7 +156,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data, out = Path(folder) / "cats.npy", Path(folder) / "run"
         config = parse(family_class.Config, ["--data", str(data), "--out", str(out), "--hold-out", "0", *rest], "")
-        np.save(data, toycats.draw(arguments.images, config.image_size or 128, 0).images)
+        size = config.image_size or 128
+        np.save(data, np.stack([toycats.paint(toycats.choose(0, k), size) for k in range(arguments.images)]))
         images = open_data(config, family_class(config).reading(), progress=False)
         sides = {
             "plain, 0 workers": plain_loop(family_class, config, images, 0),

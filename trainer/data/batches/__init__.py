@@ -25,9 +25,6 @@ def open_data(config: RunConfig, reading: Reading, *, progress: bool = True) -> 
             rgb_only=reading.rgb_only,
             progress=progress,
         )
-    names = [
-        "" if dataset.sources else config.data,
-        *(getattr(reading, key, "") for key in ("condition", "validation")),
-    ]
+    names = ["" if dataset.sources else config.data, reading.condition, getattr(reading, "validation", "")]
     others = [found for found in map(find_source, names) if found is not None]
     return replace(dataset, sources=(*dataset.sources, *others))

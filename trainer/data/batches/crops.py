@@ -68,9 +68,8 @@ class Windows(Ragged):
             places = (np.array(large.shape[:2]) - size) // scale + 1
             top, left = (place * places).astype(int).tolist()
             image[row] = large[top * scale :, left * scale :][:size, :size]
-            condition[row] = (
-                small[0][top:, left:][:side, :side] if small else shrunk_window(large, top, left, side, scale)
-            )
+            window = small[0][top:, left:] if small else shrunk_window(large, top, left, side, scale)
+            condition[row] = window[:side, :side]
         return image, condition
 
     def whole(self, index: int) -> Pair[np.ndarray]:
@@ -109,14 +108,12 @@ def open_crops(config: RunConfig, reading: Crops, *, progress: bool = True) -> I
     else:
         if reading.condition:
             raise UserError(f"--low is {printable(reading.condition)}, expected a folder in --data beside it")
-        images = open_dataset(
-            found, image_size=config.image_size, bgr=config.bgr, memory=config.memory, progress=progress
-        )
+        size, memory = config.image_size, config.memory
+        images = open_dataset(found, image_size=size, bgr=config.bgr, memory=memory, progress=progress)
         height, width, channels = images.images.shape[1:]
         if min(height, width) < least:
-            raise UserError(
-                f"{printable(config.data)} holds images of {width}x{height} px, expected at least {least}x{least}"
-            )
+            found_px = f"images of {width}x{height} px"
+            raise UserError(f"{printable(config.data)} holds {found_px}, expected at least {least}x{least}")
         training, name, groups = (len(images), partial(read_row, images.images)), images.name, images.groups
     parts = [training]
     if reading.validation:

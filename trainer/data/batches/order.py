@@ -51,13 +51,10 @@ class Order:
         parts = np.split(order, self.blocks[1:])
         shuffled = [parts[k] for k in random.permutation(len(parts))]
         windows: list[list[np.ndarray]] = [[]]
-        held = 0
         for part in shuffled:
-            if held >= WINDOW:
+            if sum(map(len, windows[-1])) >= WINDOW:
                 windows.append([])
-                held = 0
             windows[-1].append(part)
-            held += len(part)
         sequence = np.concatenate([random.permutation(np.concatenate(window)) for window in windows])
         lane = (np.arange(self.count) + epoch * self.count) // self.chunk % self.lanes
         order[np.argsort(lane, kind="stable")] = sequence

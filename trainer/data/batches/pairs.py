@@ -46,13 +46,18 @@ class Derived(ReadImages):
 def open_pairs(config: RunConfig, reading: Pairs, progress: bool = True) -> ImageDataset:
     """The pairs that ``--data`` and ``--condition`` say. Raises ``UserError`` in one line."""
     side = round(config.image_size * reading.enlarge)
-    if reading.condition == "edges":
-        dataset = open_dataset(config.data, image_size=side, bgr=config.bgr, memory=config.memory, progress=progress)
-        change = partial(edges_of, sigma=reading.sigma)
+    opened = partial(open_dataset, image_size=side, bgr=config.bgr, memory=config.memory, progress=progress)
+    if reading.condition == "edges" or Path(reading.condition).suffix == ".npy":
+        dataset = opened(config.data)
         images, name, groups = dataset.images, dataset.name, dataset.groups
-        conditions = derive(images, change, 1, config.memory, progress, "drawing edges")
-    elif Path(reading.condition).suffix == ".npy":
-        images, conditions, name, groups = open_arrays(config, reading, side, progress)
+        if reading.condition == "edges":
+            change = partial(edges_of, sigma=reading.sigma)
+            conditions = derive(images, change, 1, config.memory, progress, "drawing edges")
+        else:
+            conditions = opened(reading.condition).images
+            if conditions.shape[:3] != images.shape[:3]:
+                what = f"{reading.flag} {printable(reading.condition)}"
+                raise UserError(f"{what} holds {size_of(conditions)}, expected the {size_of(images)} of --data")
     else:
         folder = Path(config.data)
         if not folder.is_dir():
@@ -62,12 +67,12 @@ def open_pairs(config: RunConfig, reading: Pairs, progress: bool = True) -> Imag
                 f"{printable(reading.condition)}{hint}"
             )
         if reading.condition == "halves":
-            found = find_halves(folder)
+            files = find_halves(folder)
             reads: Pair[Read] = (partial(read_half, right=True), read_half)
         else:
-            found = match(folder, Path(reading.condition), reading.flag)
+            files = match(folder, Path(reading.condition), reading.flag)
             reads = (load, load)
-        images, conditions = open_files(found, reads, side, config.memory, progress)
+        images, conditions = open_files(files, reads, side, config.memory, progress)
         name, groups = folder.resolve().name, None
     if reading.swapped:
         images, conditions = conditions, images
@@ -83,31 +88,17 @@ def open_pairs(config: RunConfig, reading: Pairs, progress: bool = True) -> Imag
     )
 
 
-def open_arrays(
-    config: RunConfig, reading: Pairs, side: int, progress: bool
-) -> tuple[Images, Images, str, np.ndarray | None]:
-    """Two .npy files of as many images, their name, and their groups."""
-    condition = reading.condition
-    one, other = (
-        open_dataset(data, image_size=side, bgr=config.bgr, memory=config.memory, progress=progress)
-        for data in (config.data, condition)
-    )
-    if one.images.shape[:3] != other.images.shape[:3]:
-        found, expected = (
-            f"{len(item)} images of {item.images.shape[2]}x{item.images.shape[1]} px" for item in (other, one)
-        )
-        raise UserError(f"{reading.flag} {printable(condition)} holds {found}, expected the {expected} of --data")
-    return one.images, other.images, one.name, one.groups
+def size_of(images: Images) -> str:
+    return f"{len(images)} images of {images.shape[2]}x{images.shape[1]} px"
 
 
 def match(folder: Path, conditions: Path, flag: str = "--condition") -> dict[Pair[Path], tuple[int, int]]:
     """Pairs of files (image, condition) of the same name in two folders, whatever their endings, and the size (h, w)
     of the image. Names without a partner are listed and counted. Raises ``UserError`` where no pair is left."""
     if not conditions.is_dir():
-        kinds = "a .npy file, 'halves' or 'edges'" if flag == "--condition" else "or a .npy file"
-        raise UserError(
-            f"{flag} is {printable(conditions)}, expected a folder of images, {kinds}; there is no such folder"
-        )
+        kinds = ", a .npy file, 'halves' or 'edges'" if flag == "--condition" else " or a .npy file"
+        expected = f"expected a folder of images{kinds}"
+        raise UserError(f"{flag} is {printable(conditions)}, {expected}; there is no such folder")
     if real(folder) == real(conditions):
         raise UserError(f"{flag} is {printable(conditions)}, the folder of --data itself, expected another")
     ours, theirs = by_name(folder, conditions), by_name(conditions, folder)
@@ -115,10 +106,8 @@ def match(folder: Path, conditions: Path, flag: str = "--condition") -> dict[Pai
     note_unmatched(conditions, "no image", [theirs[name] for name in theirs.keys() - ours.keys()])
     names = sorted(ours.keys() & theirs.keys())
     if not names:
-        raise UserError(
-            f"no file in {printable(conditions)} has the name of one in {printable(folder)}, "
-            "expected a/b.png for a/b.jpg, say"
-        )
+        where = f"{printable(conditions)} has the name of one in {printable(folder)}"
+        raise UserError(f"no file in {where}, expected a/b.png for a/b.jpg, say")
 
     def check(name: str) -> tuple[int, int]:
         shape, condition_shape = shape_of(ours[name]), shape_of(theirs[name])
@@ -163,9 +152,8 @@ def shape_of(path: Path) -> tuple[int, int]:
 def same_proportions(one: tuple[int, int], other: tuple[int, int]) -> bool:
     """Whether one size is the other enlarged, up to a pixel of rounding of the smaller."""
     (height, width), (other_height, other_width) = sorted((one, other))
-    return (
-        abs(other_height * width / other_width - height) <= 1 or abs(other_width * height / other_height - width) <= 1
-    )
+    wide, high = other_width * height / other_height, other_height * width / other_width
+    return abs(wide - width) <= 1 or abs(high - height) <= 1
 
 
 def find_halves(folder: Path) -> dict[Pair[Path], tuple[int, int]]:

@@ -132,9 +132,8 @@ class Stream(Iterator[Batch]):
         self.workers = workers
         self.labels = None if images.labels is None else torch.from_numpy(images.labels)
         self.on_device = images.on_device(self.device, memory_gib)
-        self.order = Order(
-            len(self.indices), seed, shuffle, self._blocks(), chunk=batch_size, lanes=world_size if shuffle else 1
-        )
+        lanes = world_size if shuffle else 1
+        self.order = Order(len(self.indices), seed, shuffle, self._blocks(), batch_size, lanes)
         self._loader: Iterator[Pair[Tensor] | str] | None = None
         self._position = position
 

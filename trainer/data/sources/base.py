@@ -16,6 +16,8 @@ from trainer.data.sources.sidecar import Sidecar
 from trainer.data.sources.threads import in_threads
 
 MOST_BYTES = 1 << 20  # of images that are changed at once
+# What the parts of a published set are called; a folder of such folders is no folder of classes.
+PARTS = frozenset(("train", "training", "test", "testing", "val", "valid", "validation"))
 WINDOW = 2048  # images that are shuffled with each other, where a set is read by blocks
 Piece = tuple[np.ndarray, np.ndarray | None]
 """Some images, u8 [k, h, w, c] RGB or grey, and their labels, i64 [k]."""
@@ -57,20 +59,13 @@ class ReadImages(ABC):
 class OpenOptions:
     """How a set is opened."""
 
-    image_size: int = 0
-    """Side in pixels of the square that images are brought to; 0 keeps their size."""
-    fit: Fit = resize
-    """How an image is brought to that square: stretched, unless this does otherwise."""
-    any_size: bool = False
-    """Images of several sizes are taken as they are; otherwise they are an error where ``image_size`` is 0."""
-    bgr: bool = False
-    """The colours of a .npy file are in blue-green-red order."""
-    rgb_only: bool = False
-    """Files of a folder that are not stored in three colours are left out."""
-    workers: int = 0
-    """Threads that decode and resize; 0: one a core."""
-    progress: bool = False
-    """Show a progress bar where opening takes long."""
+    image_size: int = 0  # side in pixels of the square that images are brought to; 0 keeps their size
+    fit: Fit = resize  # how an image is brought to that square: stretched, unless this does otherwise
+    any_size: bool = False  # images of several sizes are taken as they are; else an error where ``image_size`` is 0
+    bgr: bool = False  # the colours of a .npy file are in blue-green-red order
+    rgb_only: bool = False  # files of a folder that are not stored in three colours are left out
+    workers: int = 0  # threads that decode and resize; 0: one a core
+    progress: bool = False  # show a progress bar where opening takes long
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,22 +75,15 @@ class ImageSource:
     name: str
     shape: tuple[int, int, int, int]
     """n, h, w, c. There may turn out to be fewer than n readable images; h and w are 0 where sizes differ."""
-    pieces: Callable[[], Iterator[Piece]]
-    """Reads all images in order. Raises ``UserError`` where the set is not sound."""
-    images: Images | None = None
-    """The same images, where any of them can be read without those before it."""
+    pieces: Callable[[], Iterator[Piece]]  # reads all images in order; raises ``UserError`` where the set is not sound
+    images: Images | None = None  # the same images, where any of them can be read without those before it
     fetch: Callable[[int], np.ndarray] | None = None
     """Reads one image u8 [h, w, c], at its own size. Raises ``Unreadable`` or ``UserError``."""
-    blocks: np.ndarray | None = None
-    """i64 [m], with ``images``: the first image of each block that is best read as a whole."""
-    files: Sequence[Path] = ()
-    """[n], where each image is a file of its own."""
-    path: Path | None = None
-    """The file that holds all images, where there is one."""
-    sidecar: Sidecar = field(default_factory=Sidecar)
-    """What else is known of the images, as their names."""
-    description: Callable[[], list[tuple[str, str]]] = list
-    """Further lines for people, as (name, value)."""
+    blocks: np.ndarray | None = None  # i64 [m], with ``images``: the first image of each block best read as a whole
+    files: Sequence[Path] = ()  # [n], where each image is a file of its own
+    path: Path | None = None  # the file that holds all images, where there is one
+    sidecar: Sidecar = field(default_factory=Sidecar)  # what else is known of the images, as their names
+    description: Callable[[], list[tuple[str, str]]] = list  # further lines for people, as (name, value)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -111,10 +99,8 @@ class ImageSource:
 class Source(Protocol):
     """A module of ``trainer.data.sources``; those without a function ``claims`` are no sources."""
 
-    HELP: str
-    """What it opens, as a few words of the help of ``--data`` and of its refusal."""
-    ORDER: int
-    """Sources are asked in ascending order: those that look closest come first."""
+    HELP: str  # what it opens, as a few words of the help of ``--data`` and of its refusal
+    ORDER: int  # sources are asked in ascending order: those that look closest come first
 
     def claims(self, data: str) -> bool:
         """Whether ``data`` names a set of this kind: found out by looking at the file, or by a prefix as ``hub:``.
@@ -176,14 +162,10 @@ def resized(source: ImageSource, options: OpenOptions) -> ImageSource:
 
 
 def training_part(folder: Path) -> Path:
-    """The training half of a folder that holds the halves of a published set, or the folder itself."""
+    """The training part of a folder that holds the parts of a published set, or the folder itself."""
     below = {path.name: path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")}
     training = [name for name in ("train", "training") if name in below]
     return below[training[0]] if training and len(below) > 1 and below.keys() <= PARTS else folder
-
-
-# What the halves of a published set are called; a folder of such folders is no folder of classes.
-PARTS = frozenset(("train", "training", "test", "testing", "val", "valid", "validation"))
 
 
 def decoded(data: bytes, size: tuple[int, int] = (0, 0), options: OpenOptions | None = None) -> np.ndarray:
