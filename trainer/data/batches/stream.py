@@ -161,7 +161,7 @@ class Stream(Iterator[Batch]):
 
     def _load(self) -> Pair[Tensor]:
         if self._loader is None:
-            order = self.order.afresh()  # its own: it runs ahead
+            order = replace(self.order)  # its own: it runs ahead
             loader: DataLoader[Pair[Tensor] | str] = DataLoader(
                 _Rows(self.images),
                 batch_sampler=_endless(  # type: ignore[arg-type]  # any iterable of what the set takes does

@@ -3,6 +3,7 @@
 import pickle
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ def test_by_blocks_each_image_comes_once_an_epoch(sizes: list[int], chunk: int, 
     for epoch in range(2):
         assert sorted(order.take(epoch * count, count).tolist()) == list(range(count))
     middle = count // 2 + 1
-    assert order.afresh().take(middle, count).tolist() == order.take(0, count + middle)[middle:].tolist()
+    assert replace(order).take(middle, count).tolist() == order.take(0, count + middle)[middle:].tolist()
 
 
 def test_by_blocks_ranks_draw_from_blocks_of_their_own() -> None:

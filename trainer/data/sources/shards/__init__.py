@@ -34,7 +34,7 @@ MOST_SHARDS = 100_000
 OPEN_FILES = 64  # that each process holds
 PIECE = 64  # images
 RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}", re.ASCII)
-PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
+COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 BESIDE = frozenset((".tar", ".json", ".txt", ".md", ""))  # endings of what else a folder of shards may hold
 INDEX = "index.json"
 PLAIN = "shards"  # what they are called in a folder that was made for them
@@ -173,18 +173,14 @@ def find_shards(data: str) -> list[Path] | None:
     Raises ``UserError`` where it can mean nothing else, and they are not there.
     """
     path = Path(data)
-    if data.endswith(PACKED):
-        raise UserError(
-            f"{printable(data)} is compressed, expected a plain .tar: unpack it once, with gunzip or zstd -d"
-        )
-    if path.suffix == ".tar" and (ranges := RANGE.findall(data)) and not os.path.lexists(path):
-        return expand(data, ranges)
+    if data.endswith(COMPRESSED):
+        raise UserError(f"{printable(data)} is compressed, expected a .tar: unpack it once, with gunzip or zstd -d")
+    if path.suffix == ".tar" and RANGE.search(data) and not os.path.lexists(path):
+        return expand(data)
     if path.suffix == ".tar" and not path.is_dir():
         return [path]
-    if path.name.endswith(INDEX) and path.is_file():
-        facts = read_json(path, MOST_INDEX_BYTES)
-        if facts.get("format") == "shards":
-            return [path.with_name(shard.name) for shard in read_index(path).shards]
+    if path.name.endswith(INDEX) and path.is_file() and read_json(path, MOST_INDEX_BYTES).get("format") == "shards":
+        return [path.with_name(shard.name) for shard in read_index(path).shards]
     if path.is_dir():
         below = [entry for entry in path.iterdir() if not entry.name.startswith(".")]
         shards = sorted(entry for entry in below if entry.suffix == ".tar" and entry.is_file())
@@ -193,21 +189,18 @@ def find_shards(data: str) -> list[Path] | None:
     return None
 
 
-def expand(pattern: str, ranges: list[tuple[str, str]] | None = None) -> list[Path]:
+def expand(pattern: str) -> list[Path]:
     """The names that a pattern with ranges as {000..127} stands for, in order. Raises ``UserError``."""
     numbers = []
     count = 1
-    for first, last in RANGE.findall(pattern) if ranges is None else ranges:
+    for first, last in RANGE.findall(pattern):
         count *= max(0, int(last) - int(first) + 1)
         if not 0 < count <= MOST_SHARDS:
             raise UserError(f"{printable(pattern)} names {count} shards, expected 1 to {MOST_SHARDS}")
         width = len(first) if first.startswith("0") else 0
         numbers.append([f"{number:0{width}}" for number in range(int(first), int(last) + 1)])
-    parts = RANGE.split(pattern)[::3]
-    return [
-        Path("".join(part + number for part, number in zip(parts, (*chosen, ""), strict=True)))
-        for chosen in product(*numbers)
-    ]
+    form = "{}".join(part.replace("{", "{{").replace("}", "}}") for part in RANGE.split(pattern)[::3])
+    return [Path(form.format(*chosen)) for chosen in product(*numbers)]
 
 
 def index_of(path: Path) -> Path:
@@ -235,9 +228,8 @@ def open_index(paths: list[Path], data: str) -> Index:
         except OSError as error:
             raise UserError(f"cannot read {printable(path)}: {error.strerror}") from None
         if found != sizes[path.name]:
-            raise UserError(
-                f"{printable(path)} holds {found} bytes, expected {sizes[path.name]} as {printable(known[0].name)} says"
-            )
+            expected = f"{sizes[path.name]} as {printable(known[0].name)} says"
+            raise UserError(f"{printable(path)} holds {found} bytes, expected {expected}")
     return index.take([path.name for path in paths])
 
 

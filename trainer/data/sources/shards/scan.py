@@ -10,14 +10,12 @@ import contextlib
 import hashlib
 import json
 import os
-import sys
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from tqdm import tqdm
 
 from trainer.contract.errors import UserError
 from trainer.contract.files import cache, replace_bytes
@@ -26,7 +24,7 @@ from trainer.contract.images import MOST_BYTES
 from trainer.contract.text import printable
 from trainer.data.sources.labels import LABEL_NAMES, numbered_values
 from trainer.data.sources.shards.index import Index, Shard, read_index
-from trainer.data.sources.threads import in_threads
+from trainer.data.sources.threads import counted, in_threads, say
 
 IMAGES = ("jpg", "jpeg", "png", "webp", "bmp", "gif")
 MOST_LABEL_BYTES = 1 << 20
@@ -92,7 +90,7 @@ def members(file: BinaryIO, what: str, skipped: Callable[[str, str], None]) -> I
     raise UserError(f"{what} is not a tar archive{packed}")
 
 
-def scan_shards(paths: Sequence[Path], what: str, progress: bool = True) -> Index:
+def scan_shards(paths: Sequence[Path], what: str) -> Index:
     """The index of shards that were made elsewhere: all of them are read once, and what cannot be used is named.
 
     Raises ``UserError`` for an archive that is not sound, where no image is left, and for gaps among the labels.
@@ -103,15 +101,12 @@ def scan_shards(paths: Sequence[Path], what: str, progress: bool = True) -> Inde
             return read_index(known)
     shards, offsets, lengths, sizes = [], [], [], dict[tuple[int, int], None]()
     values: list[Any] = []
-    bar = tqdm(
-        in_threads(paths, _scan_one), "indexing", len(paths), unit="shard", leave=False, disable=not progress or None
-    )
-    for path, found in bar:
+    for path, found in counted(in_threads(paths, _scan_one), len(paths), lambda _: 1, "indexing"):
         if isinstance(found, str):
             raise UserError(found)
         size, images, complaints = found
         for line in complaints:
-            tqdm.write(f"skipped {printable(line)}", file=sys.stderr)
+            say(f"skipped {line}")
         shards.append(Shard(name=path.name, size=size, images=len(images)))
         for offset, length, shape, value in images:
             offsets.append(offset)
@@ -142,8 +137,8 @@ def _cache_of(paths: Sequence[Path]) -> Path:
     digest = hashlib.sha256()
     for path in paths:
         with contextlib.suppress(OSError):
-            facts = path.stat()
-            digest.update(f"{os.path.realpath(path)}\0{facts.st_size}\0{facts.st_mtime_ns}\0".encode(errors="replace"))
+            found = path.stat()
+            digest.update(f"{os.path.realpath(path)}\0{found.st_size}\0{found.st_mtime_ns}\0".encode(errors="replace"))
     return cache() / "shards" / f"{digest.hexdigest()}.json"
 
 
@@ -209,12 +204,12 @@ def _label(data: bytes, kind: str) -> int | str | None:
             raise Unreadable("no number of a class, and no name of one")
         return int(text) if text.removeprefix("-").isdecimal() and len(text) < 12 else printable(text)
     try:
-        facts = json.loads(text)
+        values = json.loads(text)
     except (ValueError, RecursionError):
         raise Unreadable("no JSON") from None
-    if isinstance(facts, dict):
+    if isinstance(values, dict):
         for name in LABEL_NAMES:
-            value = facts.get(name)
+            value = values.get(name)
             if type(value) is int or (isinstance(value, str) and value):
                 return value if isinstance(value, int) else printable(value)[:200]
     return None

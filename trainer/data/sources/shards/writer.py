@@ -36,7 +36,7 @@ class Entry:
     ending: str
     size: tuple[int, int]  # width and height in pixels
     label: int | None
-    facts: bytes = b""  # for KEY.json
+    description: bytes = b""  # for KEY.json
     channels: int = 3
 
 
@@ -89,8 +89,8 @@ class ShardWriter:
         offset = self._writer.add(f"{key}.{entry.ending}", entry.data)
         if self.classes:
             self._writer.add(f"{key}.cls", str(entry.label).encode())
-        if entry.facts:
-            self._writer.add(f"{key}.json", entry.facts)
+        if entry.description:
+            self._writer.add(f"{key}.json", entry.description)
         self.rows.append((offset, len(entry.data), -1 if entry.label is None else entry.label))
         if len(self.sizes) < MOST_SIZES:
             self.sizes[entry.size] = None
@@ -123,14 +123,8 @@ class ShardWriter:
             self._writer.finish()
             self._open.close()
             path, writer = self.paths[len(self.shards)], self._writer
-            self.shards.append(
-                Shard(
-                    name=path.name,
-                    size=writer.size,
-                    images=self.images - self._first,
-                    sha256=writer.sha256.hexdigest(),
-                )
-            )
+            images, sha256 = self.images - self._first, writer.sha256.hexdigest()
+            self.shards.append(Shard(name=path.name, size=writer.size, images=images, sha256=sha256))
             self._first, self._writer = self.images, None
         if len(self.shards) < len(self.paths):
             self._writer = TarWriter(self._open.enter_context(output(self.paths[len(self.shards)], False)))
