@@ -61,6 +61,10 @@ class Sidecar:
             factors={name: [values[k] for k in chosen] for name, values in self.factors.items()},
         )
 
+    def counts(self) -> np.ndarray:
+        """How many of the images are of each class, i64 [classes]; with labels only."""
+        return np.bincount(np.asarray(self.labels), minlength=len(self.classes))
+
     def to_json(self) -> dict[str, Any]:
         """As it is written."""
         lists = {"classes": self.classes, "names": self.names, "factors": self.factors}

@@ -49,9 +49,7 @@ def run(options: Options) -> int:
             raise UserError(f"all images lie in {printable(aside)} already")
     for path in targets:
         if aside is not None and (aside / places[path]).exists():
-            raise UserError(
-                f"{printable(aside / places[path])} exists; the original of that name cannot be moved there"
-            )
+            raise UserError(f"{printable(aside / places[path])} exists; the original of that name cannot go there")
 
     def make(data: bytes, header: Header) -> np.ndarray:
         if min(header.shape) < scale:

@@ -72,7 +72,7 @@ def even_contrast(image: np.ndarray, clip: float, tiles: int, channels: bool) ->
 
 
 def blur(image: np.ndarray, size: int) -> np.ndarray:
-    """A Gaussian of ``size`` pixels, its standard deviation as OpenCV fits it to that."""
+    """A Gaussian of ``size`` pixels, its std as OpenCV fits it to that."""
     return cv2.GaussianBlur(image, (size, size), 0).reshape(image.shape)
 
 
@@ -80,12 +80,10 @@ def blur(image: np.ndarray, size: int) -> np.ndarray:
 class Options(ConvertOptions):
     """What to filter, and how."""
 
-    inputs: Sequence[str] = argument("one .npy file or packed set; or folders, quoted patterns, images", metavar="IN")
+    inputs: Sequence[str] = argument("one set; or folders, quoted patterns, images", metavar="IN")
     output: Path = flag("the .npy file, or the folder, to write", "-o", "--output", default=MISSING, metavar="OUT")
     kind: Literal["highpass", "sharpen", "clahe", "blur"] = flag("what to do to each image", default=MISSING)
-    sigma: float = flag(
-        "highpass: standard deviation of the blur, in pixels; 0: the kernel (2)", default=2.0, within=(0, 100)
-    )
+    sigma: float = flag("highpass: std of the blur, in pixels; 0: the kernel (2)", default=2.0, within=(0, 100))
     clip: float = flag("clahe: limit of the contrast (2)", default=2.0)
     tiles: int = flag("clahe: tiles along each side (2)", default=2, within=(1, 64))
     channels: bool = flag("clahe: each colour by itself instead of the brightness", default=False)
@@ -126,10 +124,8 @@ def run(options: Options) -> int:
         if opened is not None:
             return filter_set(opened, change, options)
     if options.output.suffix == ".npy":
-        raise UserError(
-            f"-o is {printable(options.output)}, expected a folder for image files; the tool create makes a .npy of "
-            "them"
-        )
+        output = printable(options.output)
+        raise UserError(f"-o is {output}, expected a folder for image files; the tool create makes a .npy of them")
 
     def one(data: bytes, header: Header) -> np.ndarray:
         image = cv2.cvtColor(decode(data, header), cv2.COLOR_BGR2RGB)
@@ -161,7 +157,7 @@ def filter_set(source: ImageSource, change: Filter, options: Options) -> int:
         if not writer.count:
             raise UserError(f"{printable(source.name)} holds no readable image; nothing was written")
         if labels:
-            sidecar = replace(sidecar, labels=np.array(labels, np.int64), classes=source.classes)
+            sidecar = replace(sidecar, labels=np.array(labels, np.int64))
         made_by = {"tool": "filter", "of": Path(options.inputs[0]).name, "options": options.made()}
         writer.sidecar = replace(sidecar, made=made_by)
     kind = "no labels" if sidecar.labels is None else f"labels in {printable(beside(path))}"

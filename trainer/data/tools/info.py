@@ -35,9 +35,7 @@ SHOWN = 8  # lines a list
 class Options(ToolOptions):
     """What to look at."""
 
-    path: Path = argument(
-        "a .npy, idx, parquet, .tar or CIFAR-10 file, a folder, or 'x-{000..127}.tar'", metavar="FILE"
-    )
+    path: Path = argument("a .npy, idx, parquet, .tar or CIFAR-10 file, folder, or 'x-{000..127}.tar'", metavar="FILE")
 
 
 def run(options: Options) -> int:
@@ -63,10 +61,10 @@ def describe_npy(path: Path) -> list[tuple[str, str]]:
     sidecar = stored.sidecar
     step = max(1, count // 2000)
     means, low, high = np.zeros(channels), 255, 0
-    looked_at = np.arange(0, count, step)
+    looked_at = range(0, count, step)
     for index in looked_at:
-        image = stored[np.array([index])]
-        means += image.mean((0, 1, 2)) / len(looked_at)
+        image = stored.read(index)
+        means += image.mean((0, 1)) / len(looked_at)
         low, high = min(low, int(image.min())), max(high, int(image.max()))
     shown = f" (of {len(looked_at)} images)" if step > 1 else ""
     shape = list(stored.shape[: 4 if channels == 3 else 3])
@@ -88,8 +86,7 @@ def describe_npy(path: Path) -> list[tuple[str, str]]:
         few = ", ".join(printable(name)[:40] for name in sidecar.names[:3])
         lines.append(("names", few + (", ..." if count > 3 else "")))
     if sidecar.labels is not None:
-        numbers = np.bincount(sidecar.labels, minlength=len(sidecar.classes))
-        lines += _counted("class", dict(zip(sidecar.classes, numbers.tolist(), strict=True)))
+        lines += _counted("class", dict(zip(sidecar.classes, sidecar.counts().tolist(), strict=True)))
     return lines
 
 

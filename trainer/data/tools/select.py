@@ -16,7 +16,6 @@ from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from trainer.contract.errors import UserError
 from trainer.contract.options import argument, flag
@@ -25,6 +24,7 @@ from trainer.contract.text import printable
 from trainer.data.sources.npy import check_free, make_folder
 from trainer.data.sources.npy_set import ImageSet, check_not_input, writing
 from trainer.data.sources.sidecar import SELECTION_OF, Sidecar, fingerprint, read_small
+from trainer.data.sources.threads import counted
 from trainer.data.tools import ForceOption
 from trainer.data.tools._outputs import check_set_or_folder, file_stem, write_png
 
@@ -50,9 +50,7 @@ def run(options: Options) -> int:
     path, inputs = options.output, options.inputs
     a_set = [file for file in inputs if file.suffix == ".npy"]
     if a_set and len(inputs) > 1:
-        raise UserError(
-            f"found {len(inputs)} inputs with {printable(a_set[0])} among them, expected one set, or tables"
-        )
+        raise UserError(f"found {len(inputs)} inputs, {printable(a_set[0])} among them: expected one set, or tables")
     check_set_or_folder(path, options.force, inputs)
     images: ImageSet | np.ndarray
     if a_set:
@@ -80,21 +78,17 @@ def open_tables(options: Options) -> tuple[np.ndarray, Sidecar]:
     tables = []
     for path in options.inputs:
         tables.append(read_sheet(path, options.rows, options.columns, options.margin))
-        height, width = tables[-1].shape[1:3]
-        if (height, width) != tables[0].shape[1:3]:
-            wanted = tables[0].shape[1:3]
-            raise UserError(
-                f"{printable(path)} has images of {width}x{height} px, expected {wanted[1]}x{wanted[0]} px as "
-                f"{printable(options.inputs[0])} has"
-            )
+        found, expected = ("{1}x{0} px".format(*table.shape[1:3]) for table in (tables[-1], tables[0]))
+        if found != expected:
+            first = printable(options.inputs[0])
+            raise UserError(f"{printable(path)} has images of {found}, expected {expected} as {first} has")
     names = [f"{path.stem}-{k}" for path, table in zip(options.inputs, tables, strict=True) for k in range(len(table))]
     return np.concatenate(tables), Sidecar(names=tuple(names))
 
 
 def each(images: ImageSet | np.ndarray, chosen: np.ndarray) -> Iterator[np.ndarray]:
     """The chosen images one by one."""
-    for k in tqdm(chosen, "images", unit="image", disable=None):
-        yield images[np.array([k])][0]
+    return counted((images[np.array([k])][0] for k in chosen), len(chosen), lambda _: 1)
 
 
 def write_folder(images: ImageSet | np.ndarray, chosen: np.ndarray, names: Sequence[str], options: Options) -> None:
@@ -160,10 +154,8 @@ def read_list(option: str, text: str, count: int, names: Sequence[str], source: 
             _check(f"{shown}, line {number}", int(line), count)
             numbers.append(int(line))
         elif line in several and line:
-            raise UserError(
-                f"{shown}, line {number}: {printable(line)[:80]!r} is the name of {several[line]} images here, "
-                "expected their numbers"
-            )
+            name = f"{printable(line)[:80]!r} is the name of {several[line]} images here"
+            raise UserError(f"{shown}, line {number}: {name}, expected their numbers")
         elif line in index:
             numbers.append(index[line])
         elif line and not line.startswith("#"):

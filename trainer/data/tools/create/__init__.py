@@ -1,9 +1,9 @@
-"""Make one .npy file, u8 [n, size, size, 3] RGB, of image files, of a packed set, or of another .npy file.
+"""Make one .npy file, u8 [n, size, size, 3] RGB, of image files, or of another set.
 
 Patterns may be quoted, and '**' looks into all folders below; a folder means all files in and below it. Images are
 stretched to a square; with --keep-aspect fitted into it with their edges repeated outwards; with --crop center cut to
 it; with --crop face cut to the largest face of people in it, upright, as the tool align does. A file that cannot be
-used is named and left out; the exit code is 2 only when there was no usable one. A packed set (idx as MNIST's,
+used is named and left out; the exit code is 2 only when there was no usable one. A set (idx as MNIST's,
 CIFAR-10's binary folder, parquet, hub:OWNER/NAME) keeps its size by default, idx its one channel. Names,
 labels and the sizes that images had are written beside it, to <output>.json.
 
@@ -49,9 +49,7 @@ class Options(LandmarksOption, WorkersOption, ForceOption):
     inputs: Sequence[str] = argument("image files, quoted patterns, folders; or one set", metavar="PATTERN")
     output: Path = flag("the .npy file to write", "-o", "--output", default=MISSING)
     size: int | None = flag("side of the images in pixels (128, or that of a set)", within=(1, 4096))
-    crop: Literal["none", "center", "face"] = flag(
-        "cut to a square, or to a face, instead of stretching", default="none"
-    )
+    crop: Literal["none", "center", "face"] = flag("cut to a square, or to a face, not stretched", default="none")
     keep_aspect: bool = flag("pad by repeating the edge instead of stretching", default=False)
     min_size: int = flag("leave out what has a side of fewer pixels than this", default=0, within=(0, 100_000))
     dedupe: bool = flag("leave out images that have come before", default=False)
@@ -119,18 +117,14 @@ def create_of_files(options: Options) -> int:
         image = load_bytes(data, size, size, fit, exact, header)
         return image, (width, height), None if seen is None else look(image)
 
+    def name(number: int, _: int) -> Path:
+        return files[number]
+
     kept: list[int] = []
     sizes: list[tuple[int, int]] = []
     skipped: list[str] = []
     with writing(path, (size, size, 3), options.force) as writer:
-        made = usable(
-            range(len(files)),
-            make,
-            len(files),
-            name=lambda number, _: files[number],
-            workers=options.workers,
-            skipped=skipped,
-        )
+        made = usable(range(len(files)), make, len(files), name=name, workers=options.workers, skipped=skipped)
         for number, _, (image, shape, its_look) in made:
             same = None if seen is None or its_look is None else seen.find(its_look)
             if same is not None:
