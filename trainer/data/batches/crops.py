@@ -141,7 +141,7 @@ def open_validation(folder: Path, scale: int, channels: int, memory: float, prog
 
 
 def sized_files(folder: Path, least: int, progress: bool) -> list[Sized]:
-    """The images below a folder whose sides are at least ``least``; the others are named."""
+    """The images below a folder whose width and height are at least ``least``; the others are named."""
 
     def look(path: Path) -> Sized:
         height, width = read_header(read_bytes(path)).shape

@@ -240,9 +240,9 @@ def _paint_pattern(brush: Brush, factors: dict[str, Any], coat: Coat, flip: int)
     elif pattern == "siamese":
         point = [(0, -0.08), (0.11, -0.03), (0.17, 0.12), (0.32, 0.21), (0.36, 0.36), (0.24, 0.53), (0, 0.58)]
         point_middle = np.array([0, 0.28])
-        for share in (0.2, 0.4, 0.6, 0.8, 1.0):
-            grown = (curve(mirrored(point)) - point_middle) * (1.32 - 0.42 * share) + point_middle
-            brush.fill(grown, mix(coat.fur, SEAL, share * 0.85))
+        for part in (0.2, 0.4, 0.6, 0.8, 1.0):
+            grown = (curve(mirrored(point)) - point_middle) * (1.32 - 0.42 * part) + point_middle
+            brush.fill(grown, mix(coat.fur, SEAL, part * 0.85))
         muzzle = mix(SEAL, coat.fur, 0.32)
     brush.fill(ellipse(0, 0.47, 0.13, 0.11), muzzle)
     for side in (-1, 1):

@@ -29,7 +29,7 @@ def face_box(points: np.ndarray) -> tuple[np.ndarray, float]:
 def upright(points: np.ndarray, size: int, margin: float = MARGIN, turn: float = 0) -> np.ndarray:
     """The transform f64 [2, 3] from an image to a square of ``size`` pixels that a face fills, its eyes level.
 
-    points: f32 [68, 2]. margin: what is left on each side, as a share of the face. turn: degrees, anticlockwise.
+    points: f32 [68, 2]. margin: what is left on each side, as a fraction of the face. turn: degrees, anticlockwise.
     """
     angle = np.radians(eye_angle(points))
     rotation = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
@@ -56,7 +56,7 @@ class Variant:
 
 @dataclass(frozen=True, kw_only=True)
 class Cutter:
-    """Cuts the largest face out of images. Several threads may share one."""
+    """Cuts the largest face out of images. Several threads may use the same."""
 
     finder: Finder
     margin: float = MARGIN

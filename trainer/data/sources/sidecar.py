@@ -4,7 +4,7 @@
      "groups": [0, 0, 1], "order": "RGB", "made": {"tool": "create", "options": {...}}, "versions": {...},
      "fingerprint": "..."}
 
-Images of the same original, as a face and its mirrored copy, share a number under "groups"; those made of several
+Images of the same original, as a face and its mirrored copy, have the same number under "groups"; those made of several
 others, as morphs, have -1 there. Groups stay together where images are held out, and what has -1 is trained on only.
 All of it may be missing, and such a file may be written by hand. The fingerprint tells whether it belongs to these
 images. While a set is replaced by a newer one, the newer sidecar waits under "pending": it counts from the moment

@@ -99,12 +99,12 @@ def _from_any(mirrors: list[str], file: str, folder: Path, md5: str) -> None:
 
 def unpack(archive: Path, folder: Path) -> None:
     """Take the files wanted, and no other, out of CIFAR-10's archive; members' paths are not followed."""
-    with tarfile.open(archive, "r:gz") as packed:
-        for member in packed:
+    with tarfile.open(archive, "r:gz") as opened:
+        for member in opened:
             name = Path(member.name).name
             if not member.isfile() or name not in CIFAR_FILES:
                 continue
-            content = packed.extractfile(member)
+            content = opened.extractfile(member)
             if member.size > MOST_MEMBER_BYTES or content is None:
                 raise tarfile.TarError(f"{name} holds {member.size} bytes, expected at most {MOST_MEMBER_BYTES}")
             with content, (folder / name).open("wb") as file:

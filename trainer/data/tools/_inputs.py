@@ -12,7 +12,7 @@ from trainer.contract.text import printable
 
 
 def find(inputs: Sequence[str], output: Path = Path(), required: bool = True) -> list[Path]:
-    """The files of some inputs but for ``output``: each once, in the order given, sorted within a pattern.
+    """The files of some inputs but for ``output``: each once, in the order of the inputs, sorted within a pattern.
 
     Raises ``UserError`` where there is none, if they are ``required``.
     """

@@ -53,7 +53,7 @@ def run(options: Options) -> int:
 
     def make(data: bytes, header: Header) -> np.ndarray:
         if min(header.shape) < scale:
-            raise Unreadable(f"{header.width}x{header.height} px, expected sides of at least {scale} px")
+            raise Unreadable(f"{header.width}x{header.height} px, expected at least {scale} px along both")
         return shrink(decode(data, header), scale)
 
     def set_aside(path: Path) -> None:

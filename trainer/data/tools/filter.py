@@ -64,7 +64,7 @@ def sharpen(image: np.ndarray) -> np.ndarray:
 
 def even_contrast(image: np.ndarray, clip: float, tiles: int, channels: bool) -> np.ndarray:
     """Contrast-limited adaptive histogram equalisation of the brightness (CIE L*), or of each channel."""
-    method = cv2.createCLAHE(clip, (tiles, tiles))  # of its own: threads cannot share one
+    method = cv2.createCLAHE(clip, (tiles, tiles))  # of its own: threads cannot use the same
     if image.shape[2] == 1 or channels:
         return cv2.merge([method.apply(part) for part in cv2.split(image)]).reshape(image.shape)
     lightness, *colours = cv2.split(cv2.cvtColor(image, cv2.COLOR_RGB2LAB))

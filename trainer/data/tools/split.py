@@ -40,16 +40,16 @@ class Options(ForceOption):
 
 def run(options: Options) -> int:
     """Write both; returns the exit code."""
-    share, paths, force = options.share, (options.output, options.held_out), options.force
+    fraction, paths, force = options.share, (options.output, options.held_out), options.force
     for path in paths:
         check_set(path, force, [options.input])
     if real(paths[0]) == real(paths[1]):
         raise UserError(f"--output and --held-out are both {printable(paths[0])}, expected two files")
     source = ImageSet(options.input)
-    held_out = choose_groups(source, share, options.seed)
+    held_out = choose_groups(source, fraction, options.seed)
     if not 0 < held_out.sum() < len(source):
-        raise UserError(f"--share is {share}, which leaves one side of {len(source)} images empty")
-    made = {"tool": "split", "of": source.path.name, "options": {"share": share, "seed": options.seed}}
+        raise UserError(f"--share is {fraction}, which leaves one part of {len(source)} images empty")
+    made = {"tool": "split", "of": source.path.name, "options": {"share": fraction, "seed": options.seed}}
     shape, first = source.shape[1:], 0
     with writing(paths[0], shape, force) as training, writing(paths[1], shape, force) as others:
         for images in counted(source.pieces(), len(source)):

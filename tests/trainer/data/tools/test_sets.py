@@ -131,7 +131,7 @@ def test_split_writes_each_image_once_by_seed(tmp_path: Path, capsys: pytest.Cap
     assert dict(facts.made)["part"] == "held out"
     assert "expected two files" in refusal(capsys, "split", source, "-o", training, "--held-out", training, "--force")
     alone = make(tmp_path / "alone.npy", numbered(1))
-    assert "leaves one side" in refusal(capsys, "split", alone, "-o", tmp_path / "x.npy", "--held-out",
+    assert "leaves one part" in refusal(capsys, "split", alone, "-o", tmp_path / "x.npy", "--held-out",
                                         tmp_path / "y.npy")  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """Shards that were made elsewhere: read through once, by the conventions of WebDataset, to know where all images lie.
 
-Members of an archive that share a name, up to the first dot of its last part, belong together: KEY.jpg with KEY.cls,
+Members of an archive of the same name, up to the first dot of its last part, belong together: KEY.jpg with KEY.cls,
 which holds a number or the name of a class, or with KEY.json, in any order. Nothing is ever
 unpacked: a member's name is a text to compare, and no path. What was found is kept in the cache folder, for as long as
 the files stay the same. No torch.
@@ -86,8 +86,8 @@ def members(file: BinaryIO, what: str, skipped: Callable[[str, str], None]) -> I
         raise UserError(f"{what} is cut short: it ends at byte {total} without a tar's end mark")
     if position:
         raise UserError(f"{what} is damaged at byte {position}: expected the header of a member")
-    packed = " (it is compressed: unpack it once, with gunzip or zstd -d)" if block.startswith(COMPRESSED) else ""
-    raise UserError(f"{what} is not a tar archive{packed}")
+    hint = " (it is compressed: unpack it once, with gunzip or zstd -d)" if block.startswith(COMPRESSED) else ""
+    raise UserError(f"{what} is not a tar archive{hint}")
 
 
 def scan_shards(paths: Sequence[Path], what: str) -> Index:

@@ -10,7 +10,7 @@ from trainer.data.tools.morph.warp_pair import WarpField
 
 SEEN = 128  # longest side in pixels of what is compared
 EVEN = 0.1  # of the side: light is evened out over so much
-WINDOW = 25  # pixels of what is compared, over which the flow is taken for one
+FARNEBACK = {"pyr_scale": 0.6, "levels": 5, "winsize": 25, "iterations": 5, "poly_n": 7, "poly_sigma": 1.5}
 SMOOTH = 0.03  # of the side: the flow is smoothed over so much
 ROUNDS = 12
 
@@ -43,18 +43,8 @@ def consistent_flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def _flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    flow = cv2.calcOpticalFlowFarneback(
-        first,
-        second,
-        np.zeros((*first.shape, 2), np.float32),
-        pyr_scale=0.6,
-        levels=5,
-        winsize=WINDOW,
-        iterations=5,
-        poly_n=7,
-        poly_sigma=1.5,
-        flags=cv2.OPTFLOW_FARNEBACK_GAUSSIAN,
-    )
+    nothing, kernel = np.zeros((*first.shape, 2), np.float32), cv2.OPTFLOW_FARNEBACK_GAUSSIAN
+    flow = cv2.calcOpticalFlowFarneback(first, second, nothing, **FARNEBACK, flags=kernel)
     return cv2.GaussianBlur(flow, (0, 0), SMOOTH * max(first.shape))
 
 
@@ -71,7 +61,6 @@ def _undone(places: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """Where each place was before ``flow`` moved it: x with x + flow(x) = place, by repetition."""
     start = places.copy()
     for _ in range(ROUNDS):
-        start = (
-            start + places - moved(flow, start, cv2.INTER_LINEAR)
-        ) / 2  # half a step: no overshooting where the flow is steep
+        back = places - moved(flow, start, cv2.INTER_LINEAR)
+        start = (start + back) / 2  # half a step: no overshooting where the flow is steep
     return start

@@ -1,7 +1,7 @@
 """Look at a whole set at once: numbers, and a page of images, histograms, and the odd ones out.
 
-Prints the mean and the standard deviation of each channel, and how bright and how sharp the images are (the standard
-deviation of a Laplacian, in levels). The page shows the mean image, where images differ, the histograms, a sheet of
+Prints the mean and the std of each channel, and how bright and how sharp the images are (the std of a Laplacian, in
+levels). The page shows the mean image, where images differ, the histograms, a sheet of
 images from all over the set, and its darkest, brightest, softest and sharpest ones with their numbers, as 'select
 --drop' takes them.
 

@@ -1,4 +1,4 @@
-"""Figures of a whole set: means, standard deviations, histograms, the brightness and sharpness of each image."""
+"""Figures of a whole set: mean, std, histograms, the brightness and sharpness of each image."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ class Measured:
     std_image: np.ndarray  # f64 [h, w, c], of each pixel over the images
     histograms: np.ndarray  # f64 [c, 256]
     brightness: np.ndarray  # f32 [n]: mean of the luma of each image
-    sharpness: np.ndarray  # f32 [n]: standard deviation of the Laplacian of the luma of each image
+    sharpness: np.ndarray  # f32 [n]: std of the Laplacian of the luma of each image
 
 
 def measure(source: ImageSet) -> Measured:
