@@ -130,11 +130,9 @@ def open_dataset(
     progress: bool = True,
 ) -> ImageDataset:
     """Open a training set by what ``--data`` says: see ``trainer.data.sources``.
-
     image_size: side in pixels that images are brought to, 0 to keep theirs. memory: GiB that may be taken. rgb_only:
     leave out files of a folder that are not stored in three colours. Raises ``UserError`` in one line for whatever
-    cannot be opened.
-    """
+    cannot be opened."""
     found = need_source(data) if isinstance(data, str) else data
     options = OpenOptions(image_size=image_size, bgr=bgr, rgb_only=rgb_only, progress=progress)
     source = found.open(options)

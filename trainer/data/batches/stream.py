@@ -33,10 +33,8 @@ def to_batch(
     generator: torch.Generator | None = None,
 ) -> Batch:
     """u8 [n, h, w, c], owned by the caller's batch, → augmented f32 [n, c, h, w], channels-last, in ``image_range``.
-
     Images and conditions change alike. ``window``: height and width to cut out, at random or without a generator in the
-    middle.
-    """
+    middle."""
     changed = []
     start = None if generator is None else generator.get_state()
     low, high = image_range
@@ -212,9 +210,7 @@ def ordered(
     memory_gib: float = 4.0,
 ) -> Iterator[Batch]:
     """One rank's part of these images, each once, in order and unchanged; the last batch may be smaller.
-
-    Images of many sizes come whole, one a batch.
-    """
+    Images of many sizes come whole, one a batch."""
     device = torch.device(device)
     on_device = images.on_device(device, memory_gib)
     own = np.asarray(indices, np.int64)[rank::world_size]

@@ -60,9 +60,7 @@ class Finder:
 
     def find(self, image: np.ndarray) -> np.ndarray | None:
         """The points f32 [68, 2], x and y in pixels, of the largest face of an image u8 [h, w, c]; None without one.
-
-        A face is looked at a second time, turned upright: its points are found best there, and false finds show.
-        """
+        A face is looked at a second time, turned upright: its points are found best there, and false finds show."""
         if min(image.shape[:2]) < LEAST_PX:
             return None
         # The mean of the colours, whatever their order: the same face in RGB and BGR has the same points.

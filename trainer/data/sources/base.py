@@ -135,9 +135,7 @@ class FoundSource:
 
 def resized(source: ImageSource, options: OpenOptions) -> ImageSource:
     """The set with its images at the size of ``options``; the same one where they have it already.
-
-    What comes in one piece may leave in several, so that memory stays bounded however much larger the images become.
-    """
+    What comes in one piece may leave in several, so that memory stays bounded however much larger the images become."""
     size = options.image_size
     count, height, width, channels = source.shape
     if size in (0, height) and size in (0, width):

@@ -75,9 +75,7 @@ def open(data: str, options: OpenOptions) -> ImageSource:
 
 def find_batches(folder: Path) -> list[Path]:
     """The training batches in a folder, or in the archive's folder below it; none where it is no such folder.
-
-    Raises ``UserError`` for the pickled version.
-    """
+    Raises ``UserError`` for the pickled version."""
     for place in (folder, *(folder / name for name in ARCHIVE_FOLDERS)):
         if not place.is_dir():
             continue

@@ -140,10 +140,8 @@ def class_folders(
     folder: Path, files: Sequence[Path], is_image: Callable[[Path], bool] = lambda _: True
 ) -> tuple[list[int], tuple[str, ...]]:
     """Labels by the folders right below one that hold images, and their names; -1 for files of no class.
-
     None where there are no two such folders, or images beside them, which is said. ``is_image`` is asked of as few
-    files as will do: in most sets of one of each folder.
-    """
+    files as will do: in most sets of one of each folder."""
     below: dict[str, list[Path]] = {}
     for file in files:
         below.setdefault("" if file.parent == folder else file.relative_to(folder).parts[0], []).append(file)

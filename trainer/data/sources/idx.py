@@ -73,9 +73,7 @@ def open(data: str, options: OpenOptions) -> ImageSource:
 
 def find_images(folder: Path) -> Path | None:
     """The images' file in a folder, or in ``raw`` below it, where torchvision keeps them; the training set of two.
-
-    Raises ``UserError`` where there are several and none is the training set.
-    """
+    Raises ``UserError`` where there are several and none is the training set."""
     for place in (folder, folder / "raw"):
         if not place.is_dir():
             continue

@@ -85,10 +85,8 @@ def make_folder(folder: Path) -> None:
 
 def read_header(path: Path) -> tuple[tuple[int, ...], int]:
     """Check a .npy file of images without reading it → its shape and the byte where the images begin.
-
     The shape is [n, h, w] or [n, h, w, 1 or 3]. Raises ``UserError`` in one line for a file that is missing, cut short,
-    pickled, or no set of images.
-    """
+    pickled, or no set of images."""
     name = printable(path)
     if not path.exists():
         raise UserError(f"there is no file {name}")

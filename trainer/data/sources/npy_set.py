@@ -137,10 +137,8 @@ def check_not_input(path: Path, inputs: Iterable[Path]) -> None:
 @contextlib.contextmanager
 def writing(path: Path, shape: tuple[int, int, int], force: bool) -> Iterator[Writer]:
     """Write images u8 [h, w, c] = ``shape`` to ``path``, and their sidecar beside it.
-
-    However it ends, by an error or a kill at any moment, there is the old set or the whole new one: the sidecar is
-    put in place first, and waits for its images (see ``trainer.data.sources.sidecar``). Raises ``UserError``.
-    """
+    However it ends, by an error or a kill at any moment, there is the old set or the whole new one: the sidecar is put
+    in place first, and waits for its images (see ``trainer.data.sources.sidecar``). Raises ``UserError``."""
     side = known.beside(path)
     announced: dict[str, Any] = {}
     old: bytes | None = None

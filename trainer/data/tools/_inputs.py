@@ -13,9 +13,7 @@ from trainer.contract.text import printable
 
 def find(inputs: Sequence[str], output: Path = Path(), required: bool = True) -> list[Path]:
     """The files of some inputs but for ``output``: each once, in the order of the inputs, sorted within a pattern.
-
-    Raises ``UserError`` where there is none, if they are ``required``.
-    """
+    Raises ``UserError`` where there is none, if they are ``required``."""
     found: dict[Path, None] = {}
     for pattern in inputs:
         path = Path(pattern)

@@ -81,9 +81,7 @@ def check_shapes(sets: Sequence[ImageSet]) -> None:
 
 def titles_of(files: Sequence[Path]) -> list[str]:
     """What to call each of some files: by its stem, and by as many folders above as tell it from the others.
-
-    Raises ``UserError`` for a file that is there twice.
-    """
+    Raises ``UserError`` for a file that is there twice."""
     places = [Path(os.path.abspath(file)).with_suffix("").parts for file in files]  # noqa: PTH100  (links: as named)
     depths = [1] * len(places)
     while True:
@@ -102,9 +100,7 @@ def merge_labels(
     sets: Sequence[ImageSet], titles: Sequence[str], mode: str
 ) -> tuple[np.ndarray | None, tuple[str, ...]]:
     """Labels i64 [n] of all images, and the names of the classes in the order in which they first come.
-
-    Raises ``UserError`` where only some sets have labels, and they are to be kept.
-    """
+    Raises ``UserError`` where only some sets have labels, and they are to be kept."""
     if mode == "sets":
         return np.repeat(np.arange(len(sets)), [len(source) for source in sets]), tuple(map(printable, titles))
     labelled = [source.sidecar.labels is not None for source in sets]

@@ -110,9 +110,7 @@ def write_folder(images: ImageSet | np.ndarray, chosen: np.ndarray, names: Seque
 
 def choose(keep: str | None, drop: str | None, count: int, names: Sequence[str], source: Path) -> np.ndarray:
     """The numbers i64 [k] of those to take, of the ``count`` images of ``source`` with or without names.
-
-    Raises ``UserError``.
-    """
+    Raises ``UserError``."""
     chosen = np.ones(count, bool)
     if keep is not None:
         chosen[:] = False
@@ -124,9 +122,7 @@ def choose(keep: str | None, drop: str | None, count: int, names: Sequence[str],
 
 def read_list(option: str, text: str, count: int, names: Sequence[str], source: Path) -> list[int]:
     """The numbers that a list or a file of numbers and names stands for, of the images of ``source``.
-
-    Raises ``UserError``, also where the file says itself that it is of other images.
-    """
+    Raises ``UserError``, also where the file says itself that it is of other images."""
     numbers: list[int] = []
     if NUMBERS.fullmatch(text):
         for part in text.split(","):

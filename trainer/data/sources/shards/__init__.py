@@ -169,9 +169,7 @@ def describe(paths: list[Path], index: Index) -> list[tuple[str, str]]:
 
 def find_shards(data: str) -> list[Path] | None:
     """The files of a pattern with ranges, of a folder of shards, of an index, or one archive; None for anything else.
-
-    Raises ``UserError`` where it can mean nothing else, and they are not there.
-    """
+    Raises ``UserError`` where it can mean nothing else, and they are not there."""
     path = Path(data)
     if data.endswith(COMPRESSED):
         raise UserError(f"{printable(data)} is compressed, expected a .tar: unpack it once, with gunzip or zstd -d")

@@ -52,9 +52,7 @@ class _Headers:
 
 def members(file: BinaryIO, what: str, skipped: Callable[[str, str], None]) -> Iterator[tarfile.TarInfo]:
     """The regular files of an archive, in order. ``skipped`` takes the name of what else it holds, and what that is.
-
-    The file may be read elsewhere in between. Raises ``UserError`` where it is no tar, is damaged or cut short.
-    """
+    The file may be read elsewhere in between. Raises ``UserError`` where it is no tar, is damaged or cut short."""
     total = file.seek(0, os.SEEK_END)
     file.seek(0)
     position = 0  # of the next header
@@ -92,9 +90,7 @@ def members(file: BinaryIO, what: str, skipped: Callable[[str, str], None]) -> I
 
 def scan_shards(paths: Sequence[Path], what: str) -> Index:
     """The index of shards that were made elsewhere: all of them are read once, and what cannot be used is named.
-
-    Raises ``UserError`` for an archive that is not sound, where no image is left, and for gaps among the labels.
-    """
+    Raises ``UserError`` for an archive that is not sound, where no image is left, and for gaps among the labels."""
     known = _cache_of(paths)
     with contextlib.suppress(UserError):
         if known.is_file():

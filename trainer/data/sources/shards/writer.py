@@ -138,9 +138,7 @@ class ShardWriter:
 @contextlib.contextmanager
 def writing_shards(paths: Sequence[Path], classes: tuple[str, ...], made: Mapping[str, Any]) -> Iterator[ShardWriter]:
     """Write shards to ``paths``, and their index beside them.
-
-    Raises ``UserError``, also where a file exists that no interrupted writer has left.
-    """
+    Raises ``UserError``, also where a file exists that no interrupted writer has left."""
     place, folder = index_of(paths[0]), paths[0].parent
     is_new = not folder.exists()
     remove_unfinished(place)

@@ -149,9 +149,7 @@ def _plan(options: Options, source: ImageSet, usable: np.ndarray) -> Pairing:
 
 def sidecar_of(known: Sidecar, pairing: Pairing, alpha: float, made: Mapping[str, object]) -> Sidecar:
     """What is known of mixtures: who is mixed, and a class where the images have some.
-
-    Raises ``UserError`` where there would be too many classes.
-    """
+    Raises ``UserError`` where there would be too many classes."""
     firsts, seconds = pairing.all()
     names = known.names or tuple(map(str, range(int(seconds.max()) + 1)))
     joined = tuple(f"{names[a]} + {names[b]}" for a, b in zip(firsts.tolist(), seconds.tolist(), strict=True))

@@ -38,9 +38,7 @@ def triangulate(points: np.ndarray) -> np.ndarray:
 
 def piecewise(points: np.ndarray, values: np.ndarray, corners: np.ndarray, height: int, width: int) -> np.ndarray:
     """Values f32 [n, k] at points [n, 2] → f32 [h, w, k] at all pixels, linear in each triangle of ``corners`` [m, 3].
-
-    Where triangles overlap the last one counts. What lies in none gets the values of the nearest edge's plane.
-    """
+    Where triangles overlap the last one counts. What lies in none gets the values of the nearest edge's plane."""
     shapes = points[corners]  # [m, 3, 2]
     flat = np.abs(np.linalg.det(shapes[:, 1:] - shapes[:, :1])) < 1e-6
     corners, shapes = corners[~flat], shapes[~flat]

@@ -27,9 +27,7 @@ def by_flow(first: np.ndarray, second: np.ndarray, alpha: float) -> WarpField:
 
 def consistent_flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Where each pixel of the first image has gone in the second, f32 [h, w, 2] in pixels.
-
-    The mean of the flow and of that from the second back, turned round, so that it hardly matters which comes first.
-    """
+    The mean of the flow and of that from the second back, turned round, so that it hardly matters which comes first."""
     height, width = first.shape[:2]
     scale = SEEN / max(height, width)
     size = (max(16, round(width * scale)), max(16, round(height * scale)))
