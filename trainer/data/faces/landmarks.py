@@ -9,7 +9,6 @@ import importlib.util
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import cv2
@@ -45,7 +44,11 @@ class Finder:
 
     def __init__(self, model: Path | None = None) -> None:
         """``model``: a file of 68 points for dlib's ``shape_predictor``. Raises ``UserError`` where something lacks."""
-        self.dlib = _dlib()
+        try:
+            import dlib
+        except ImportError:
+            raise UserError(f"faces are found with dlib, which is not installed: {HINT}") from None
+        self.dlib: Any = dlib
         path = model or _shipped_model()
         if not path.is_file():
             raise UserError(f"--landmarks-model: there is no file {printable(path)}")
@@ -105,10 +108,8 @@ class Finder:
         if detector is None:  # it keeps what it works on, so that each thread has its own
             detector = self.of_thread.detector = self.dlib.get_frontal_face_detector()
         boxes, scores, _ = detector.run(grey, doubled, CERTAIN)
-        return [
-            (box.area(), score, (box.left(), box.top(), box.right(), box.bottom()))
-            for box, score in zip(boxes, scores, strict=True)
-        ]
+        corners = [(box.left(), box.top(), box.right(), box.bottom()) for box in boxes]
+        return list(zip([box.area() for box in boxes], scores, corners, strict=True))
 
     def _predict(self, grey: np.ndarray, box: tuple[int, ...]) -> np.ndarray:
         found = self.predictor(grey, self.dlib.rectangle(*box))
@@ -131,14 +132,6 @@ def _view(grey: np.ndarray, matrix: np.ndarray, size: tuple[int, int], scale: fl
         matrix[:, :2] *= factors
         grey = less
     return cv2.warpAffine(grey, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
-
-def _dlib() -> ModuleType | Any:
-    try:
-        import dlib
-    except ImportError:
-        raise UserError(f"faces are found with dlib, which is not installed: {HINT}") from None
-    return dlib
 
 
 def _shipped_model() -> Path:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from trainer.contract.errors import UserError
@@ -146,7 +145,7 @@ def pack(
             position += 1
             try:
                 image = decoded(encoded(stored, trusted), size, options)
-            except (Unreadable, cv2.error) as error:
+            except Unreadable as error:
                 _say_skipped(what, row, str(error))
                 continue
             yield image[None], label

@@ -192,7 +192,7 @@ def test_pairs_come_once_each() -> None:
     assert 20_000 < firsts.mean() < 45_000 < seconds.mean() < 80_000  # 33,333 and 66,667
     whole = Pairing(np.arange(100_000), None, 0, random)
     assert len(whole) == 100_000 * 99_999 // 2
-    assert [part.tolist() for part in whole._pairs(len(whole) - 1, len(whole))] == [[99_998], [99_999]]
+    assert [part.tolist() for part in whole.pairs_of(np.array([len(whole) - 1]))] == [[99_998], [99_999]]
 
 
 def write(path: Path, labels: list[int] | None, count: int = 5) -> Path:

@@ -14,7 +14,6 @@ from itertools import product
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import cv2
 import numpy as np
 
 from trainer.contract.errors import UserError
@@ -132,7 +131,7 @@ def pack(paths: list[Path], index: Index, data: str, options: OpenOptions) -> Im
                 try:
                     found.append(images.decoded(row))
                     rows.append(row)
-                except (Unreadable, cv2.error) as error:
+                except Unreadable as error:
                     print(f"skipped {printable(images.where(row))}: {error}", file=sys.stderr)
             if rows:
                 yield np.stack(found), None if index.labels is None else index.labels[rows]

@@ -13,7 +13,7 @@ labels and the sizes that images had are written beside it, to <output>.json.
     python -m trainer.data create mnist/ -o mnist.npy
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -134,7 +134,7 @@ def create_of_files(options: Options) -> int:
             kept.append(number)
             sizes.append(shape)
         if not kept:
-            kind = "readable image" + (" with a face" if options.crop == "face" else "")
+            kind = "readable image with a face" if options.crop == "face" else "readable image"
             raise UserError(f"none of the {len(files)} files is a {kind}; nothing was written")
         names = names_of(files)
         labels, classes = numbered([wanted[k] or "" for k in kept]) if options.labels else ([], ())
@@ -171,23 +171,17 @@ def create_of_set(options: Options, source: ImageSource) -> int:
     kept: list[int] = []
     labels: list[int] = []
     number = 0
-
-    def new(images: np.ndarray) -> Iterator[int]:
-        nonlocal number
-        for row, image in enumerate(images):
-            same = None if seen is None else seen.find(look(image))
-            if same is None:
-                kept.append(number)
-                yield row
-            else:
-                say(f"dropped image {number}: the same as image {kept[same]}")
-            number += 1
-
     with writing(options.output, source.shape[1:], options.force) as writer:
         for images, numbers in counted(source.pieces(), source.shape[0], lambda piece: len(piece[0])):
-            chosen = list(new(images))
-            writer.append(images[chosen] if len(chosen) < len(images) else images)
-            labels += [] if numbers is None else numbers[chosen].tolist()
+            for row, image in enumerate(images):
+                same = None if seen is None else seen.find(look(image))
+                if same is None:
+                    writer.append(image)
+                    kept.append(number)
+                    labels += [] if numbers is None else [int(numbers[row])]
+                else:
+                    say(f"dropped image {number}: the same as image {kept[same]}")
+                number += 1
         if not writer.count:
             raise UserError(f"{printable(source.name)} holds no readable image; nothing was written")
         made = {"tool": "create", "of": source.name, "options": options.made()}
