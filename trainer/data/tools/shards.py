@@ -28,8 +28,8 @@ from trainer.contract.text import printable
 from trainer.data.sources import open_set
 from trainer.data.sources.base import OpenOptions, training_part
 from trainer.data.sources.folder import can_be_read, class_folders, real
-from trainer.data.sources.shards import PLAIN, RANGE, expand
-from trainer.data.sources.shards.writer import Entry, ShardWriter, writing_shards
+from trainer.data.sources.shards import PLAIN, RANGE, expand, index_of
+from trainer.data.sources.shards.writer import Entry, write_shards
 from trainer.data.sources.threads import say, usable
 from trainer.data.tools import WorkersOption
 
@@ -87,15 +87,12 @@ def run(options: Options) -> int:
     source = open_source(options.input, options.size or 0)
     paths = plan(options, source)
     made = {"tool": "shards", "of": source.name, "options": options.made()}
-    with writing_shards(paths, source.classes, made) as writer:
-        write(source, writer, options)
-        if not writer.images:
-            raise UserError(f"{printable(source.name)} holds no readable image; nothing was written")
-    index = writer.index
+    skipped: list[str] = []
+    index = write_shards(paths, entries(source, options, len(paths), skipped), source.classes, made)
     shown = "{}x{} px".format(*index.sizes[0]) if len(index.sizes) == 1 else "several sizes"
     kind = f", {len(index.classes)} classes" if index.labels is not None else ""
-    many = f"{len(paths)} shard{'s' * (len(paths) > 1)}"
-    print(f"{printable(writer.place)}: {writer.images} images of {shown} in {many}, {writer.skipped} skipped{kind}")
+    found = f"{len(index.offsets)} images of {shown} in {len(paths)} shard{'s' * (len(paths) > 1)}"
+    print(f"{printable(index_of(paths[0]))}: {found}, {len(skipped)} skipped{kind}")
     return 0
 
 
@@ -166,23 +163,21 @@ def open_folder(folder: Path) -> Source:
     return Source(name=real(folder).name, count=len(files), classes=classes, items=items)
 
 
-def write(source: Source, writer: ShardWriter, options: Options) -> None:
-    """Hand all images to the writer, and say which cannot be used."""
+def entries(source: Source, options: Options, shards: int, skipped: list[str]) -> Iterator[tuple[int, Entry]]:
+    """The images, each with the number of its shard. Raises ``UserError`` where none can be used."""
 
     def name(number: int, item: Item) -> str:
         return printable(item[0]) if isinstance(item[0], Path) else f"image {number}"
 
-    skipped: list[str] = []
-
     def one(item: Item) -> Entry:
         return make(*item, options)
 
-    count, workers = source.count, options.workers
+    count, workers, number = source.count, options.workers, -1
     for number, _, entry in usable(source.items(), one, count, name=name, workers=workers, skipped=skipped):
         full = number // (options.pictures_per_shard or PER_SHARD)
-        shard = number * len(writer.paths) // count if options.output.endswith(".tar") else full
-        writer.add(entry, min(shard, len(writer.paths) - 1))
-    writer.skipped = len(skipped)
+        yield min(number * shards // count if options.output.endswith(".tar") else full, shards - 1), entry
+    if number < 0:
+        raise UserError(f"{printable(source.name)} holds no readable image; nothing was written")
 
 
 def make(what: Path | np.ndarray, label: int | None, name: str, options: Options) -> Entry:

@@ -100,23 +100,10 @@ def claims(data: str) -> bool:
 
 
 def open(data: str, options: OpenOptions) -> ImageSource:
-    """The set in the shards that ``data`` names. Raises ``UserError`` for one that is not sound."""
+    """The set in the shards that ``data`` names. Raises ``UserError`` for one that is not sound, or whose images are of
+    several sizes where they need one."""
     paths = find_shards(data) or []
-    return pack(paths, open_index(paths, data), data, options)
-
-
-def identity(data: str, without: str) -> Iterator[bytes]:
-    """Names and sizes of the shards, and their indices."""
-    shards = find_shards(data) or []
-    for path in shards:
-        yield line(path.name, size_of(path))
-    for index in sorted({index_of(path) for path in shards}):
-        if index.is_file():
-            yield from blocks(index)
-
-
-def pack(paths: list[Path], index: Index, data: str, options: OpenOptions) -> ImageSource:
-    """Shards whose images are known as a set. Raises ``UserError`` where they have no one size and need one."""
+    index = open_index(paths, data)
     what = printable(data)
     if not len(index.offsets):
         raise UserError(f"{what} holds no readable image")
@@ -148,6 +135,16 @@ def pack(paths: list[Path], index: Index, data: str, options: OpenOptions) -> Im
         sidecar=Sidecar(labels=index.labels, classes=index.classes),
         description=lambda: describe(paths, index),
     )
+
+
+def identity(data: str, without: str) -> Iterator[bytes]:
+    """Names and sizes of the shards, and their indices."""
+    shards = find_shards(data) or []
+    for path in shards:
+        yield line(path.name, size_of(path))
+    for index in sorted({index_of(path) for path in shards}):
+        if index.is_file():
+            yield from blocks(index)
 
 
 def describe(paths: list[Path], index: Index) -> list[tuple[str, str]]:

@@ -97,10 +97,8 @@ def scan_shards(paths: Sequence[Path], what: str) -> Index:
             return read_index(known)
     shards, offsets, lengths, sizes = [], [], [], dict[tuple[int, int], None]()
     values: list[Any] = []
-    for path, found in counted(in_threads(paths, _scan_one), len(paths), lambda _: 1, "indexing"):
-        if isinstance(found, str):
-            raise UserError(found)
-        size, images, complaints = found
+    scanned = counted(in_threads(paths, _scan_one), len(paths), lambda _: 1, "indexing")
+    for path, (size, images, complaints) in scanned:
         for line in complaints:
             say(f"skipped {line}")
         shards.append(Shard(name=path.name, size=size, images=len(images)))
@@ -138,8 +136,8 @@ def _cache_of(paths: Sequence[Path]) -> Path:
     return cache() / "shards" / f"{digest.hexdigest()}.json"
 
 
-def _scan_one(path: Path) -> tuple[int, list[Place], list[str]] | str:
-    """The size of a shard, its images, and what is left out of it; or why it cannot be read."""
+def _scan_one(path: Path) -> tuple[int, list[Place], list[str]]:
+    """The size of a shard, its images, and what is left out of it. Raises ``UserError``."""
     what = printable(path)
     complaints: list[str] = []
 
@@ -153,7 +151,7 @@ def _scan_one(path: Path) -> tuple[int, list[Place], list[str]] | str:
     labels: dict[str, Any] = {}
     try:
         if not path.is_file():
-            return f"{what} is not a regular file" if os.path.lexists(path) else f"there is no file {what}"
+            raise UserError(f"{what} is not a regular file" if os.path.lexists(path) else f"there is no file {what}")
         with path.open("rb") as file:
             for member in members(file, what, skipped):
                 folder, slash, name = member.name.rpartition("/")
@@ -175,10 +173,8 @@ def _scan_one(path: Path) -> tuple[int, list[Place], list[str]] | str:
                 except Unreadable as error:
                     skipped(member.name, str(error))
             size = file.seek(0, os.SEEK_END)
-    except UserError as error:
-        return str(error)
     except OSError as error:
-        return f"cannot read {what}: {error.strerror or error}"
+        raise UserError(f"cannot read {what}: {error.strerror or error}") from None
     images = [(*place, labels.get(key)) for key, place in places.items() if place is not None]
     return size, images, complaints
 
