@@ -43,13 +43,12 @@ def run(options: Options) -> int:
     places = {path: target.relative_to(options.output).with_suffix(path.suffix) for path, target in targets.items()}
     if aside is not None:
         check_aside(aside, options.output)
-        earlier = real(aside)
-        targets = {path: target for path, target in targets.items() if earlier not in real(path).parents}
+        targets = {path: target for path, target in targets.items() if real(aside) not in real(path).parents}
         if not targets:
             raise UserError(f"all images lie in {printable(aside)} already")
-    for path in targets:
-        if aside is not None and (aside / places[path]).exists():
-            raise UserError(f"{printable(aside / places[path])} exists; the original of that name cannot go there")
+        for path in targets:
+            if (aside / places[path]).exists():
+                raise UserError(f"{printable(aside / places[path])} exists; the original of that name cannot go there")
 
     def make(data: bytes, header: Header) -> np.ndarray:
         if min(header.shape) < scale:

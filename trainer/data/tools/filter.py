@@ -102,15 +102,13 @@ class Options(ConvertOptions):
 
 def make_filter(options: Options) -> Filter:
     """The filter that the options say."""
-    match options.kind:
-        case "highpass":
-            return partial(high_pass, sigma=options.sigma)
-        case "sharpen":
-            return sharpen
-        case "clahe":
-            return partial(even_contrast, clip=options.clip, tiles=options.tiles, channels=options.channels)
-        case _:
-            return partial(blur, size=options.size)
+    filters: dict[str, Filter] = {
+        "highpass": partial(high_pass, sigma=options.sigma),
+        "sharpen": sharpen,
+        "clahe": partial(even_contrast, clip=options.clip, tiles=options.tiles, channels=options.channels),
+        "blur": partial(blur, size=options.size),
+    }
+    return filters[options.kind]
 
 
 def run(options: Options) -> int:

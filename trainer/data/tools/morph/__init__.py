@@ -18,7 +18,7 @@ on and never held out, but show the images that they are made of: split a set fi
 
 import math
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -43,9 +43,8 @@ from trainer.data.tools.morph.pairs import Pairing
 from trainer.data.tools.morph.spline import by_spline
 from trainer.data.tools.morph.warp_pair import WarpField, mix
 
-BY_POINTS: dict[str, Callable[[np.ndarray, np.ndarray, float, int, int], WarpField]] = {
-    "delaunay": by_triangles, "spline": by_spline, "mesh": by_mesh,
-}  # fmt: skip
+ByPoints = Callable[[np.ndarray, np.ndarray, float, int, int], WarpField]
+BY_POINTS: dict[str, ByPoints] = {"delaunay": by_triangles, "spline": by_spline, "mesh": by_mesh}
 MOST_PAIRS = 2_000_000
 LEAST_PX = 16
 
@@ -105,20 +104,16 @@ def find_points(source: ImageSet, finder: Finder, workers: int) -> np.ndarray:
     points = np.full((len(source), 68, 2), np.nan, np.float32)
     names = source.sidecar.names
 
-    def each() -> Iterator[np.ndarray]:
-        for images in source.pieces(1 << 20):
-            yield from images
-
-    def one(image: np.ndarray) -> np.ndarray:
-        face = finder.find(image)
+    def one(number: int) -> np.ndarray:
+        face = finder.find(source.read(number))
         if face is None:
             raise Unreadable(NO_FACE)
         return face
 
-    def name(number: int, _: np.ndarray) -> str:
+    def name(number: int, _: int) -> str:
         return f"image {number}" + (f", {printable(names[number])}" if names else "")
 
-    for number, _, face in usable(each(), one, len(source), what="faces", name=name, workers=workers):
+    for number, _, face in usable(range(len(source)), one, len(source), what="faces", name=name, workers=workers):
         points[number] = face
     return points
 
