@@ -22,13 +22,13 @@ from trainer.contract.images import decode, files_in, load, read_bytes, resize
 from trainer.contract.text import printable
 from trainer.data.batches.dataset import GIB, ImageDataset, Pair, open_dataset
 from trainer.data.sources.base import Images, ReadImages
-from trainer.data.sources.folder import FolderImages, real
+from trainer.data.sources.folder import FolderImages, Load, real
 from trainer.data.sources.threads import in_threads, usable
 from trainer.family import Pairs
 
 Item = TypeVar("Item")
 LISTED = 12  # names of files without a partner
-Read = Callable[[Path, int, int], np.ndarray]  # (path, height, width) → u8 [height, width, 3] RGB
+Size = tuple[int, int]  # height and width in pixels
 Change = Callable[[np.ndarray], np.ndarray]  # u8 [h, w, c] → u8 [h, w, c']
 
 
@@ -68,7 +68,7 @@ def open_pairs(config: RunConfig, reading: Pairs, progress: bool = True) -> Imag
             )
         if reading.condition == "halves":
             files = find_halves(folder)
-            reads: Pair[Read] = (partial(read_half, right=True), read_half)
+            reads: Pair[Load] = (partial(read_half, right=True), read_half)
         else:
             files = match(folder, Path(reading.condition), reading.flag)
             reads = (load, load)
@@ -92,7 +92,7 @@ def size_of(images: Images) -> str:
     return f"{len(images)} images of {images.shape[2]}x{images.shape[1]} px"
 
 
-def match(folder: Path, conditions: Path, flag: str = "--condition") -> dict[Pair[Path], tuple[int, int]]:
+def match(folder: Path, conditions: Path, flag: str = "--condition") -> dict[Pair[Path], Size]:
     """Pairs of files (image, condition) of the same name in two folders, whatever their endings, and the size (h, w)
     of the image. Names without a partner are listed and counted. Raises ``UserError`` where no pair is left."""
     if not conditions.is_dir():
@@ -109,7 +109,7 @@ def match(folder: Path, conditions: Path, flag: str = "--condition") -> dict[Pai
         where = f"{printable(conditions)} has the name of one in {printable(folder)}"
         raise UserError(f"no file in {where}, expected a/b.png for a/b.jpg, say")
 
-    def check(name: str) -> tuple[int, int]:
+    def check(name: str) -> Size:
         shape, condition_shape = shape_of(ours[name]), shape_of(theirs[name])
         if not same_proportions(shape, condition_shape):
             sizes = (f"{width}x{height} px" for height, width in (shape, condition_shape))
@@ -141,7 +141,7 @@ def note_unmatched(folder: Path, lack: str, paths: Sequence[Path]) -> None:
         print(f"{printable(folder)}: left out {len(names)} with {lack} of the same name: {few}", file=sys.stderr)
 
 
-def shape_of(path: Path) -> tuple[int, int]:
+def shape_of(path: Path) -> Size:
     """Height and width of an image file. Raises ``Unreadable`` with its name."""
     try:
         return read_header(read_bytes(path)).shape
@@ -149,17 +149,17 @@ def shape_of(path: Path) -> tuple[int, int]:
         raise Unreadable(f"{printable(path)}: {error}") from None
 
 
-def same_proportions(one: tuple[int, int], other: tuple[int, int]) -> bool:
+def same_proportions(one: Size, other: Size) -> bool:
     """Whether one size is the other enlarged, up to a pixel of rounding of the smaller."""
     (height, width), (other_height, other_width) = sorted((one, other))
     wide, high = other_width * height / other_height, other_height * width / other_width
     return abs(wide - width) <= 1 or abs(high - height) <= 1
 
 
-def find_halves(folder: Path) -> dict[Pair[Path], tuple[int, int]]:
+def find_halves(folder: Path) -> dict[Pair[Path], Size]:
     """Images of two halves: each file twice, and the size (h, w) of a half."""
 
-    def check(path: Path) -> tuple[int, int]:
+    def check(path: Path) -> Size:
         height, width = shape_of(path)
         if width % 2:
             raise Unreadable(f"{printable(path)}: {width} px wide, which has no two halves")
@@ -168,9 +168,7 @@ def find_halves(folder: Path) -> dict[Pair[Path], tuple[int, int]]:
     return {(path, path): shape for path, shape in checked(list(files_in(folder)), check, folder)}
 
 
-def checked(
-    items: Sequence[Item], check: Callable[[Item], tuple[int, int]], folder: Path
-) -> list[tuple[Item, tuple[int, int]]]:
+def checked(items: Sequence[Item], check: Callable[[Item], Size], folder: Path) -> list[tuple[Item, Size]]:
     """Those for which ``check`` raises no ``Unreadable``, each with its size. Raises ``UserError`` where none is."""
     found = [(item, shape) for _, item, shape in usable(items, check, len(items), progress=False)]
     if not found:
@@ -191,7 +189,7 @@ def read_half(path: Path, height: int, width: int, right: bool = False) -> np.nd
 
 
 def open_files(
-    found: Mapping[Pair[Path], tuple[int, int]], reads: Pair[Read], side: int, memory: float, progress: bool
+    found: Mapping[Pair[Path], Size], reads: Pair[Load], side: int, memory: float, progress: bool
 ) -> Pair[Images]:
     """Images and conditions of files, in memory where they fit. Raises ``UserError``."""
     sizes = set(found.values())

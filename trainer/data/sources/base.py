@@ -176,7 +176,7 @@ def decoded(data: bytes, size: tuple[int, int] = (0, 0), options: OpenOptions | 
     return load_bytes(data, *header.shape, fit, exact=True, header=header)
 
 
-def check_one_size(sizes: set[tuple[int, int]], what: str, options: OpenOptions, count: str = "") -> tuple[int, int]:
+def one_size(sizes: set[tuple[int, int]], what: str, options: OpenOptions, count: str = "") -> tuple[int, int]:
     """Height and width of images of ``sizes`` (h, w) once they are opened; 0, 0 where each keeps its own. Raises
     ``UserError`` where they differ and no size was asked for; ``count`` says how many there are."""
     if options.image_size:

@@ -52,9 +52,8 @@ def open(data: str, options: OpenOptions) -> ImageSource:
     for path in paths:
         size = path.stat().st_size
         if size == 0 or size % RECORD:
-            raise UserError(
-                f"{printable(path)} holds {size} bytes, expected a multiple of {RECORD}: a label and 32x32 px RGB"
-            )
+            expected = f"a multiple of {RECORD}: a label and 32x32 px RGB"
+            raise UserError(f"{printable(path)} holds {size} bytes, expected {expected}")
         if size > MOST_BYTES:
             raise UserError(f"{printable(path)} holds {size} bytes, expected at most {MOST_BYTES}")
         count += size // RECORD

@@ -12,15 +12,7 @@ from trainer.contract.errors import UserError
 from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import files_in, load, read_bytes
 from trainer.contract.text import printable
-from trainer.data.sources.base import (
-    ImageSource,
-    OpenOptions,
-    Piece,
-    ReadImages,
-    check_one_size,
-    decoded,
-    training_part,
-)
+from trainer.data.sources.base import ImageSource, OpenOptions, Piece, ReadImages, decoded, one_size, training_part
 from trainer.data.sources.identity import of_path
 from trainer.data.sources.sidecar import Sidecar
 from trainer.data.sources.threads import say, usable
@@ -28,6 +20,7 @@ from trainer.data.sources.threads import say, usable
 HELP = "a folder of images (class folders become labels)"
 ORDER = 95
 NAMES_FILES = True  # image files, which tools take one by one
+Load = Callable[[Path, int, int], np.ndarray]  # (path, height, width) → u8 [height, width, 3] RGB
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"))
 
 identity = of_path
@@ -46,10 +39,8 @@ def open(data: str, options: OpenOptions) -> ImageSource:
     if options.any_size:
         kept = [file for file in files if file.suffix.lower() in SUFFIXES]
         if not kept:
-            raise UserError(
-                f"{printable(root)} holds no file that is called as images are ({' '.join(sorted(SUFFIXES))})"
-            )
-        return of_files(root, kept, Path(data))
+            raise UserError(f"{printable(root)} holds no file named as images are ({' '.join(sorted(SUFFIXES))})")
+        return of_files(root, kept, Path(data), (0, 0), options)
 
     def shape_of(path: Path) -> tuple[int, int]:
         header = read_header(read_bytes(path))
@@ -63,15 +54,14 @@ def open(data: str, options: OpenOptions) -> ImageSource:
     found = {path: shape for _, path, shape in looked_at}
     if not found:
         raise UserError(f"{printable(root)} holds no readable image")
-    return of_files(root, list(found), root, check_one_size(set(found.values()), printable(root), options), options)
+    return of_files(root, list(found), root, one_size(set(found.values()), printable(root), options), options)
 
 
 def of_files(
-    root: Path, files: Sequence[Path], start: Path, size: tuple[int, int] = (0, 0), options: OpenOptions | None = None
+    root: Path, files: Sequence[Path], start: Path, size: tuple[int, int], options: OpenOptions
 ) -> ImageSource:
     """Image files below ``root``, whose folders may be classes, as a set of one size (h, w) or of any. Their names are
     their paths below ``start``."""
-    options = options or OpenOptions()
     numbers, classes = class_folders(root, files, can_be_read)
     if classes:
         for path, number in zip(files, numbers, strict=True):
@@ -101,11 +91,9 @@ def of_files(
 
 
 class FolderImages(ReadImages):
-    """Image files too many for memory, decoded when asked for: ``load(path, height, width)`` gives u8 RGB."""
+    """Image files too many for memory, decoded when asked for."""
 
-    def __init__(
-        self, paths: Sequence[Path], height: int, width: int, load: Callable[[Path, int, int], np.ndarray] = load
-    ) -> None:
+    def __init__(self, paths: Sequence[Path], height: int, width: int, load: Load) -> None:
         self.paths, self.load = paths, load
         self.shape = (len(paths), height, width, 3)
 

@@ -5,7 +5,7 @@ import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from trainer.contract.errors import UserError
 from trainer.contract.text import printable
 from trainer.data.sources.sidecar import read_small
 
+Labels: TypeAlias = tuple[np.ndarray | None, tuple[str, ...]]
+"""Labels i64 [n], if there are any, and the names of the classes."""
 MOST_BYTES = 1 << 28
 MOST_CLASSES = 10_000
 LABEL_NAMES = ("label", "labels", "class", "category", "fine_label", "target")  # columns of labels, likeliest first
@@ -91,9 +93,7 @@ def numbered(labels: Sequence[str]) -> tuple[list[int], tuple[str, ...]]:
     return [index[name] for name in labels], tuple(classes)
 
 
-def numbered_values(
-    values: Sequence[Any], what: str, classes: tuple[str, ...] | None
-) -> tuple[np.ndarray | None, tuple[str, ...]]:
+def numbered_values(values: Sequence[Any], what: str, classes: tuple[str, ...] | None) -> Labels:
     """Labels i64 [n] and class names of what somebody stored as labels, numbers or texts, by ``classes`` where their
     names are known; none where there are none. Raises ``UserError`` for gaps among them."""
     kinds = Counter(type(value) for value in values)

@@ -61,10 +61,8 @@ class ImageSet(ReadImages):
         self.sidecar = known.read_sidecar(path, len(self))
         order = self.sidecar.order
         if order and (order == "grey") != (channels == 1):
-            name = printable(known.beside(path))
-            raise UserError(
-                f"{name} says that the order is {order}, but {printable(path.name)} has {channels} channel(s)"
-            )
+            found = f"{printable(path.name)} has {channels} channel(s)"
+            raise UserError(f"{printable(known.beside(path))} says that the order is {order}, but {found}")
         self.bgr = bgr or order == "BGR"
 
     def __getstate__(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import numpy as np
 from trainer.contract.errors import UserError
 from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.text import printable
-from trainer.data.sources.base import ImageSource, OpenOptions, Piece, check_one_size, decoded
+from trainer.data.sources.base import ImageSource, OpenOptions, Piece, decoded, one_size
 from trainer.data.sources.labels import LABEL_NAMES, numbered_values
 from trainer.data.sources.parquet_rows import Open, RowGroups, RowImages, encoded, explained
 from trainer.data.sources.sidecar import Sidecar
@@ -133,7 +133,7 @@ def pack(
         values.append(value)
     if not values:
         raise UserError(f"{what} holds no readable image ({skipped} rows)")
-    size = check_one_size(sizes, what, options)
+    size = one_size(sizes, what, options)
     labels, names = numbered_values(values, what, classes)
 
     def pieces() -> Iterator[Piece]:

@@ -42,9 +42,7 @@ def open(data: str, options: OpenOptions) -> ImageSource:
     match = NAME.fullmatch(data)
     if match is None:
         names = ", ".join((*IDX_SETS, "CIFAR10"))
-        raise UserError(
-            f"--data is {printable(data)}, expected torchvision:NAME or torchvision:NAME:test, with {names}"
-        )
+        raise UserError(f"--data is {printable(data)}, expected torchvision:NAME or torchvision:NAME:test of {names}")
     name, test = match[1], match[2] == "test"
     folder = cache() / name
     try:

@@ -20,6 +20,7 @@ import numpy as np
 from trainer.contract.errors import UserError
 from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
+from trainer.data.sources.labels import Labels
 from trainer.data.sources.npy_set import ImageSet, check_set, writing
 from trainer.data.sources.sidecar import MADE, Sidecar, originals
 from trainer.data.sources.threads import counted
@@ -96,9 +97,7 @@ def titles_of(files: Sequence[Path]) -> list[str]:
             depths[number] += 1
 
 
-def merge_labels(
-    sets: Sequence[ImageSet], titles: Sequence[str], mode: str
-) -> tuple[np.ndarray | None, tuple[str, ...]]:
+def merge_labels(sets: Sequence[ImageSet], titles: Sequence[str], mode: str) -> Labels:
     """Labels i64 [n] of all images, and the names of the classes in the order in which they first come.
     Raises ``UserError`` where only some sets have labels, and they are to be kept."""
     if mode == "sets":

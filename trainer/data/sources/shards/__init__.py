@@ -20,7 +20,7 @@ from trainer.contract.errors import UserError
 from trainer.contract.headers import Unreadable
 from trainer.contract.images import MOST_BYTES, Fit, resize
 from trainer.contract.text import printable
-from trainer.data.sources.base import ImageSource, OpenOptions, Piece, ReadImages, check_one_size, decoded
+from trainer.data.sources.base import ImageSource, OpenOptions, Piece, ReadImages, decoded, one_size
 from trainer.data.sources.identity import blocks, line, size_of
 from trainer.data.sources.npy import read_at
 from trainer.data.sources.shards.index import MOST_INDEX_BYTES, Index, read_index
@@ -107,7 +107,7 @@ def open(data: str, options: OpenOptions) -> ImageSource:
     what = printable(data)
     if not len(index.offsets):
         raise UserError(f"{what} holds no readable image")
-    size = check_one_size({(height, width) for width, height in index.sizes}, what, options, "several")
+    size = one_size({(height, width) for width, height in index.sizes}, what, options, "several")
     images = ShardImages(paths, index, *size, options.fit)
 
     def pieces() -> Iterator[Piece]:

@@ -12,8 +12,8 @@ import json
 import os
 import platform
 import tarfile
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -53,7 +53,7 @@ class _Hashed:
 
 
 def write_shards(
-    paths: Sequence[Path], entries: Iterable[tuple[int, Entry]], classes: tuple[str, ...], made: Mapping[str, Any]
+    paths: Sequence[Path], entries: Iterator[tuple[int, Entry]], classes: tuple[str, ...], made: Mapping[str, Any]
 ) -> Index:
     """Write images, each with the number of its shard, rising, to ``paths``, and their index beside them.
     Raises ``UserError``, also where a file exists that no interrupted writer has left."""
@@ -68,7 +68,7 @@ def write_shards(
         marker = {"names": [path.name for path in paths], "process": os.getpid(), "host": platform.node()}
         with output(place, False) as file:
             file.write(json.dumps({"format": "shards", "unfinished": marker}).encode())
-        index = _write(paths, entries, classes, made)
+        index = replace(_write(paths, entries, classes), made=made)
         text = json.dumps(index.to_json(), ensure_ascii=False) + "\n"
         with output(place, True) as file:
             file.write(text.encode("utf-8", "backslashreplace"))
@@ -82,15 +82,12 @@ def write_shards(
     return index
 
 
-def _write(
-    paths: Sequence[Path], entries: Iterable[tuple[int, Entry]], classes: tuple[str, ...], made: Mapping[str, Any]
-) -> Index:
+def _write(paths: Sequence[Path], entries: Iterator[tuple[int, Entry]], classes: tuple[str, ...]) -> Index:
     shards: list[Shard] = []
     rows: list[tuple[int, int, int]] = []  # offset, length, label
     sizes: dict[tuple[int, int], None] = {}
     channels = 1
-    rest = iter(entries)
-    following = next(rest, None)
+    following = next(entries, None)
     for number, path in enumerate(paths):
         first = len(rows)
         with output(path, False) as file:
@@ -108,7 +105,7 @@ def _write(
                     if len(sizes) < MOST_SIZES:
                         sizes[entry.size] = None
                     channels = max(channels, entry.channels)
-                    following = next(rest, None)
+                    following = next(entries, None)
             size, sha256 = file.tell(), hashed.sha256.hexdigest()
         shards.append(Shard(name=path.name, size=size, images=len(rows) - first, sha256=sha256))
     numbers = np.array(rows, np.int64).reshape(-1, 3)
@@ -120,7 +117,6 @@ def _write(
         classes=classes,
         sizes=tuple(sizes),
         channels=channels,
-        made=made,
     )
 
 
