@@ -2,8 +2,7 @@
 
 Every random number comes from a generator on the CPU, so that a batch depends on its seed and not on the device, and
 how many are drawn from the number of images alone: with the generator in the same state, images and their
-conditions change alike.
-"""
+conditions change alike."""
 
 import math
 from dataclasses import dataclass

@@ -2,8 +2,7 @@
 versions; validation takes them whole.
 
 The small versions are made as they are needed, bicubic with antialiasing, of the window and what lies around it: the
-result is that of the whole image reduced. Or they lie in a folder of their own.
-"""
+result is that of the whole image reduced. Or they lie in a folder of their own."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -13,8 +13,7 @@ class Order:
 
     Where a set is read block by block, blocks are shuffled, and the samples of neighbouring ones with each other; of
     every ``chunk * lanes`` samples, the k-th chunk is from the k-th part of an epoch's blocks: a rank that draws chunk
-    k each time reads hardly any block that another one reads.
-    """
+    k each time reads hardly any block that another one reads."""
 
     count: int
     seed: int

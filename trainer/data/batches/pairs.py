@@ -1,8 +1,7 @@
 """Pairs of images: what an image is to be made of, and the image.
 
 Two folders with files of the same names; images whose two halves are the pair; two .npy files; or any images, with
-their edges drawn on the fly. Images and conditions are brought to one size, as squares.
-"""
+their edges drawn on the fly. Images and conditions are brought to one size, as squares."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence

@@ -2,8 +2,7 @@
 
 Their stream is a pure function of (seed, position): whoever resumes at a position gets the same images in the same
 order, from memory or from loader processes, and on another number of ranks the remaining ones, each once an epoch.
-Where a set is read by blocks, each rank its own, that holds for the same number of ranks.
-"""
+Where a set is read by blocks, each rank its own, that holds for the same number of ranks."""
 
 import signal
 from collections.abc import Iterator
@@ -102,8 +101,7 @@ class Stream(Iterator[Batch]):
     """Endless training batches of one rank.
 
     ``position`` is the number of images drawn so far over all ranks; constructing with it, or setting it, resumes
-    exactly. A batch at position p holds samples p + rank * batch_size onwards of the endless order.
-    """
+    exactly. A batch at position p holds samples p + rank * batch_size onwards of the endless order."""
 
     def __init__(
         self,

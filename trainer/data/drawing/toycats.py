@@ -1,8 +1,7 @@
 """Toy cats, drawn: cartoon faces from a seed, with their labels and factors.
 
 They are a data set that needs no download. Cat ``k`` of a seed is the same image whatever the count, and the same cat
-at every size.
-"""
+at every size."""
 
 from dataclasses import dataclass
 from functools import lru_cache

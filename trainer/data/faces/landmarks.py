@@ -2,8 +2,7 @@
 
 The order of the points is that of the 300-W set (Sagonas et al. 2013): 0-16 the jaw from the viewer's left to right,
 17-26 the brows, 27-35 the nose, 36-47 the eyes, 48-67 the lips. The finder is an ensemble of regression trees (Kazemi &
-Sullivan 2014) that begins with the box of a histogram-of-gradients detector (Dalal & Triggs 2005).
-"""
+Sullivan 2014) that begins with the box of a histogram-of-gradients detector (Dalal & Triggs 2005)."""
 
 import importlib.util
 import threading

@@ -1,7 +1,6 @@
 """CIFAR-10's official binary version: records of one label and 32x32 pixels by colour plane, in ``*_batch*.bin``.
 
-The Python version is pickled, which could run anything when loaded: it is recognised, and refused.
-"""
+The Python version is pickled, which could run anything when loaded: it is recognised, and refused."""
 
 from collections.abc import Iterator
 from pathlib import Path

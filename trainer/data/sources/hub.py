@@ -1,7 +1,6 @@
 """Data sets of the Hugging Face hub, ``hub:OWNER/NAME[:SPLIT]``, downloaded once (package ``datasets``). No torch.
 
-No code of a data set is run, and a row may name a file only in the hub's own download folders.
-"""
+No code of a data set is run, and a row may name a file only in the hub's own download folders."""
 
 from collections.abc import Iterator
 from functools import partial

@@ -1,8 +1,7 @@
 """Data sets of the hub that are read while training and never stored: ``hubstream:OWNER/NAME[:SPLIT]``.
 
 Of parquet files, which is what the hub keeps images in, the groups of rows are read that training comes to: for sets
-larger than the disk. Opening reads the tables of contents and the labels. No code of a data set is run. No torch.
-"""
+larger than the disk. Opening reads the tables of contents and the labels. No code of a data set is run. No torch."""
 
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -21,7 +20,6 @@ from trainer.data.sources.tables import HINT, open_groups, parse_name
 HELP = "hubstream:OWNER/NAME[:SPLIT] (read while training)"
 ORDER = 0
 PREFIX = "hubstream:"
-PIECE = 64  # images
 
 identity = of_name
 
@@ -78,13 +76,9 @@ def open_tables(files: list[str], data: str, name: str, options: OpenOptions) ->
         return decoded(encoded(groups(index), ()))
 
     def pieces() -> Iterator[Piece]:
-        if not options.image_size:
-            for row in range(total):
-                yield fetch(row)[None], None if labels is None else labels[row : row + 1]
-            return
-        for first in range(0, total, PIECE):
-            rows = np.arange(first, min(first + PIECE, total))
-            yield images[rows], None if labels is None else labels[rows]
+        for row in range(total):
+            image = images.read(row) if options.image_size else fetch(row)
+            yield image[None], None if labels is None else labels[row : row + 1]
 
     return ImageSource(
         name=name,

@@ -1,8 +1,7 @@
 """MNIST's file format, idx: a header of sizes, then bytes; raw or gzipped, images and labels in two files.
 
 Nothing that a file claims is believed: sizes are checked against the file before memory is asked for, and gzipped
-data is unpacked a few megabytes at a time, to the size claimed and not a byte further.
-"""
+data is unpacked a few megabytes at a time, to the size claimed and not a byte further."""
 
 import contextlib
 import gzip

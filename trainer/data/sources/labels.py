@@ -38,8 +38,7 @@ def by_table(path: Path, inputs: Sequence[str], files: Sequence[Path]) -> tuple[
     """The label that a CSV file of ``name,label`` gives each file, None where it gives none; and how many of its names
     are of no file. A name may be a path as it was found, one below the folder that was named, or the last part alone.
 
-    Raises ``UserError`` for a file that is no such table, and for names with two labels.
-    """
+    Raises ``UserError`` for a file that is no such table, and for names with two labels."""
     table = read_table(path)
     roots = [Path(name) for name in inputs if Path(name).is_dir()]
     labels: list[str | None] = []

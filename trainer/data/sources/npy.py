@@ -34,8 +34,7 @@ class Writer:
     """Appends images to a .npy file whose length is known only at the end; ``with output(...)`` gives the file.
 
     Images never pile up in memory, and a full disk is an error where a memory-mapped file would kill the process.
-    ``sidecar`` is to be set before the end, where something is known of them.
-    """
+    ``sidecar`` is to be set before the end, where something is known of them."""
 
     sidecar = Sidecar()
 

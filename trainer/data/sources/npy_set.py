@@ -47,8 +47,7 @@ class ImageSet(ReadImages):
     """Images u8 [n, h, w, c] of a .npy file, RGB or grey whatever their order on disk, with what is known of them.
 
     Read and not mapped: what a map has touched counts as this process's memory, and a file that shrinks under a map
-    kills it. Loader processes get the name alone. Raises ``UserError`` for a file that is not sound.
-    """
+    kills it. Loader processes get the name alone. Raises ``UserError`` for a file that is not sound."""
 
     def __init__(self, path: Path, bgr: bool = False) -> None:
         self.path = path

@@ -32,8 +32,7 @@ class RowImages(ReadImages):
 
     In place of one that cannot be read comes always the same other one: the next of its block and label, which is at
     hand, or else of the set. A run comes to a row in every epoch, and would never get past it. ``labels``: i64 [n] of
-    the rows, should they have any. ``blocks``: i64 [m], the first index of each.
-    """
+    the rows, should they have any. ``blocks``: i64 [m], the first index of each."""
 
     def __init__(
         self,

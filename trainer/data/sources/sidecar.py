@@ -9,8 +9,7 @@ others, as morphs, have -1 there. Groups stay together where images are held out
 All of it may be missing, and such a file may be written by hand. The fingerprint tells whether it belongs to these
 images. While a set is replaced by a newer one, the newer sidecar waits under "pending": it counts from the moment
 on that its images are in place, so that a kill leaves the old set or the new one, and never labels of the one for
-images of the other.
-"""
+images of the other."""
 
 import contextlib
 import importlib.metadata

@@ -1,8 +1,7 @@
 """Tables of encoded images with labels, as parquet files and data sets of the Hugging Face hub are. No torch.
 
 Images are taken from the bytes in the table. A row that names a file instead is followed only into folders that the
-source trusts: a table could name any file of this machine otherwise, or any address.
-"""
+source trusts: a table could name any file of this machine otherwise, or any address."""
 
 import re
 import sys
@@ -116,8 +115,7 @@ def pack(
     for. firsts: the first row of each group that ``fetch`` reads at once, i64 [m]. classes: names by label where the
     table says them. trusted: folders in which a row may name a file.
 
-    Raises ``UserError`` where none is left, where labels are none, or where sizes differ and none was asked for.
-    """
+    Raises ``UserError`` where none is left, where labels are none, or where sizes differ and none was asked for."""
     good = np.zeros(count, bool)
     sizes: set[tuple[int, int]] = set()
     values: list[Any] = []

@@ -54,8 +54,7 @@ def usable(
     """``in_threads``, without the items for which ``one`` raises ``Unreadable``: each one's number, itself and what was
     made of it, in order, with a progress bar of ``count`` that says ``what``.
 
-    Those left out are reported, by ``name`` where the reason does not have it; why is added to ``skipped``.
-    """
+    Those left out are reported, by ``name`` where the reason does not have it; why is added to ``skipped``."""
 
     def attempt(item: Item) -> Made | Unreadable:
         try:

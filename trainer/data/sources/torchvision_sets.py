@@ -1,8 +1,7 @@
 """Data sets that torchvision knows where to find: ``torchvision:MNIST[:test]``, downloaded once, never unpickled.
 
 Names, addresses and checksums are torchvision's; the files are read by ``idx`` and ``cifar``.
-torchvision's CIFAR-10 is the pickled version, so the binary archive of the same page is taken in its place.
-"""
+torchvision's CIFAR-10 is the pickled version, so the binary archive of the same page is taken in its place."""
 
 import contextlib
 import io

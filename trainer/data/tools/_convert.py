@@ -42,8 +42,7 @@ def plan(inputs: Sequence[str], folder: Path, suffix: str = ".png") -> tuple[dic
     """Where each image's result goes: source → target in ``folder``, by its place in the folder that was named; and
     how many were left out, with a line on each, since another of the same name goes there.
 
-    Raises ``UserError`` where there is no file, or a result would take the place of a source.
-    """
+    Raises ``UserError`` where there is no file, or a result would take the place of a source."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{printable(folder)} is a file, expected a folder to write to")
     whole = real(folder)
@@ -80,8 +79,7 @@ def convert(
     """Write the PNG that ``change`` makes of each source to its target. Files that cannot be used are named and left
     out; ``written_one`` is called with each source whose result is safely on the disk.
 
-    Returns how many were written; Ctrl-C ends the program, saying how many. Raises ``UserError`` where it is none.
-    """
+    Returns how many were written; Ctrl-C ends the program, saying how many. Raises ``UserError`` where it is none."""
     for target in targets.values():
         if target.parent.exists():
             check_free(target, force)

@@ -1,8 +1,7 @@
 """Sets of images in shards, which are tar archives as WebDataset has them: 'x-{000..127}.tar', a folder, an index.
 
 A member of a tar is not compressed, so that any image can be read by its place: training reads shards in the same
-order as it would read them from memory, and goes on at any image. No torch.
-"""
+order as it would read them from memory, and goes on at any image. No torch."""
 
 import hashlib
 import os
@@ -31,7 +30,6 @@ HELP = "shards ('x-{000..127}.tar' or their folder)"
 ORDER = 10
 MOST_SHARDS = 100_000
 OPEN_FILES = 64  # that each process holds
-PIECE = 64  # images
 RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}", re.ASCII)
 COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 BESIDE = frozenset((".tar", ".json", ".txt", ".md", ""))  # endings of what else a folder of shards may hold
@@ -111,17 +109,13 @@ def open(data: str, options: OpenOptions) -> ImageSource:
     images = ShardImages(paths, index, *size, options.fit)
 
     def pieces() -> Iterator[Piece]:
-        step = PIECE if all(size) else 1
-        for first in range(0, len(images), step):
-            rows, found = [], []
-            for row in range(first, min(first + step, len(images))):
-                try:
-                    found.append(images.decoded(row))
-                    rows.append(row)
-                except Unreadable as error:
-                    print(f"skipped {printable(images.where(row))}: {error}", file=sys.stderr)
-            if rows:
-                yield np.stack(found), None if index.labels is None else index.labels[rows]
+        for row in range(len(images)):
+            try:
+                image = images.decoded(row)
+            except Unreadable as error:
+                print(f"skipped {printable(images.where(row))}: {error}", file=sys.stderr)
+                continue
+            yield image[None], None if index.labels is None else index.labels[row : row + 1]
 
     def fetch(row: int) -> np.ndarray:
         return decoded(images.encoded(row))[..., : index.channels]

@@ -7,8 +7,7 @@
 
 "places" are, as zlib and base64, 64-bit numbers: the bytes between each image and the one before it, the bytes of
 each image and, with classes, the label of each. The index is written last; while it says "unfinished", the shards are
-not whole. No torch.
-"""
+not whole. No torch."""
 
 import base64
 import tarfile

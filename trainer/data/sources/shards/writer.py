@@ -2,8 +2,7 @@
 
 First the index says "unfinished", and which shards are to come; each shard takes its name when it is whole, and the
 finished index comes last. An interrupted writer removes what it has written. A killed one leaves the word "unfinished",
-by which readers refuse the shards, and the next writer of the same set removes them.
-"""
+by which readers refuse the shards, and the next writer of the same set removes them."""
 
 import contextlib
 import glob

@@ -3,8 +3,7 @@
 A hash of 64 bits, the signs of the lowest frequencies of a cosine transform (Zauner 2010, "Implementation and
 Benchmarking of Perceptual Image Hash Functions"), finds the candidates; whether they are the same is then seen on their
 colours at 16x16 px. Hashes alone take distinct faces of one set for the same, since these have their low frequencies in
-common.
-"""
+common."""
 
 from typing import TypeAlias
 

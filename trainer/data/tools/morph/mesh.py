@@ -4,8 +4,7 @@ Points of an image have no depth, so that of a mean face is lent to them: ``dept
 says how a head is turned (a scaled orthographic projection fitted by least squares); undone, that gives each face's own
 shape, seen from the front. Shapes and poses are averaged each by themselves and projected back. The mesh is textured
 from both images, and where the one sees a cheek only at a slant, more from the other. What is round the face follows
-by a thin-plate spline.
-"""
+by a thin-plate spline."""
 
 import cv2
 import numpy as np

@@ -1,7 +1,6 @@
 """Two images morphed into one: each is warped to a shape between theirs, and their colours are mixed.
 
-The modules ``delaunay``, ``spline``, ``mesh`` and ``flow`` make the warp fields.
-"""
+The modules ``delaunay``, ``spline``, ``mesh`` and ``flow`` make the warp fields."""
 
 from dataclasses import dataclass
 
