@@ -10,18 +10,17 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-import cv2
 import numpy as np
 
 from trainer.config import RunConfig
 from trainer.contract.errors import UserError
 from trainer.contract.headers import Unreadable, read_header
-from trainer.contract.images import decode, files_in, read_bytes
+from trainer.contract.images import files_in, read_bytes
 from trainer.contract.resample import shrink
 from trainer.contract.text import printable
 from trainer.data.batches.dataset import GIB, ImageDataset, Pair, Ragged, open_dataset
 from trainer.data.sources import need_source
-from trainer.data.sources.base import Images, training_part
+from trainer.data.sources.base import Images, decoded, training_part
 from trainer.data.sources.folder import named
 from trainer.data.sources.threads import say, usable
 from trainer.family import Crops
@@ -43,8 +42,7 @@ class Sized:
     def read(self) -> np.ndarray:
         """u8 [h, w, 3] RGB. Raises ``Unreadable``, with the file's name."""
         try:
-            data = read_bytes(self.path)
-            return cv2.cvtColor(decode(data, read_header(data)), cv2.COLOR_BGR2RGB)
+            return decoded(read_bytes(self.path))
         except Unreadable as error:
             raise Unreadable(f"{printable(self.path)}: {error}") from None
 

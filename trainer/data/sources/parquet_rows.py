@@ -6,6 +6,7 @@ import os
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,29 +28,25 @@ Open = Callable[[str], BinaryIO]
 """Opens a file by its name or address."""
 
 
+@dataclass(eq=False)
 class RowImages(ReadImages):
-    """Images u8 [n, h, w, 3] RGB of some rows of a table; ``fetch`` gives what a row holds.
+    """Images u8 [n, h, w, 3] RGB of some rows of a table.
 
     In place of one that cannot be read comes always the same other one: the next of its block and label, which is at
-    hand, or else of the set. A run comes to a row in every epoch, and would never get past it. ``labels``: i64 [n] of
-    the rows, should they have any. ``blocks``: i64 [m], the first index of each."""
+    hand, or else of the set. A run comes to a row in every epoch, and would never get past it."""
 
-    def __init__(
-        self,
-        fetch: Callable[[int], Any],
-        rows: np.ndarray,
-        size: tuple[int, int],
-        what: str,
-        trusted: tuple[Path, ...] = (),
-        fit: Fit = resize,
-        labels: np.ndarray | None = None,
-        blocks: np.ndarray | None = None,
-    ) -> None:
-        self.fetch, self.rows, self.what, self.trusted, self.fit = fetch, rows, what, trusted, fit
-        self.labels = labels
-        self.blocks = np.zeros(1, np.int64) if blocks is None else blocks
-        self.shape = (len(rows), *size, 3)
-        self.replaced: dict[int, int] = {}  # unreadable → read instead
+    fetch: Callable[[int], Any]  # what a row holds
+    rows: np.ndarray  # i64 [n]
+    size: tuple[int, int]  # height and width
+    what: str  # the table, for messages
+    trusted: tuple[Path, ...] = ()  # folders in which a row may name a file
+    fit: Fit = resize
+    labels: np.ndarray | None = None  # i64 [n]
+    blocks: np.ndarray = field(default_factory=lambda: np.zeros(1, np.int64))  # i64 [m]: the first index of each
+    replaced: dict[int, int] = field(default_factory=dict)  # unreadable → read instead
+
+    def __post_init__(self) -> None:
+        self.shape = (len(self.rows), *self.size, 3)
 
     def read(self, index: int) -> np.ndarray:
         """One image u8 [h, w, 3], or what takes its place, which is said once. Raises ``UserError`` where none can."""

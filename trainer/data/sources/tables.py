@@ -152,7 +152,8 @@ def pack(
     blocks = None if firsts is None else np.unique(np.searchsorted(good_rows, firsts))
     images = None
     if fetch is not None and all(size):
-        images = RowImages(fetch, good_rows, size, what, trusted, options.fit, labels, blocks)
+        at = np.zeros(1, np.int64) if blocks is None else blocks
+        images = RowImages(fetch, good_rows, size, what, trusted, options.fit, labels, at)
     return ImageSource(
         name=name,
         shape=(len(values), *size, 3),

@@ -18,18 +18,16 @@ from dataclasses import MISSING, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from trainer.contract.errors import UserError, require
-from trainer.contract.headers import read_header
-from trainer.contract.images import decode, one_at_a_time, read_bytes
+from trainer.contract.images import read_bytes
 from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
 from trainer.data.faces.cutter import MARGIN, NO_FACE, Cutter, Variant
 from trainer.data.faces.landmarks import Finder
 from trainer.data.sources import open_set
-from trainer.data.sources.base import ImageSource
+from trainer.data.sources.base import ImageSource, decoded
 from trainer.data.sources.folder import real
 from trainer.data.sources.npy import check_free, make_folder
 from trainer.data.sources.npy_set import check_not_input, writing
@@ -132,10 +130,7 @@ def _of_files(files: list[Path]) -> Source:
 
 
 def _read(path: Path) -> np.ndarray:
-    data = read_bytes(path)
-    header = read_header(data)
-    with one_at_a_time(header):
-        return cv2.cvtColor(decode(data, header), cv2.COLOR_BGR2RGB)
+    return decoded(read_bytes(path))
 
 
 def _of_set(source: ImageSource) -> Source:

@@ -58,7 +58,7 @@ def members(file: BinaryIO, what: str, skipped: Callable[[str, str], None]) -> I
     with contextlib.suppress(tarfile.TarError, ValueError, IndexError, OverflowError):  # tarfile ends silently as often
         archive = tarfile.TarFile(fileobj=_Headers(file), encoding="utf-8")  # type: ignore[arg-type]
         while (member := archive.next()) is not None:
-            archive.members.clear()
+            archive.members.clear()  # type: ignore[attr-defined]
             if archive.offset <= position or (member.size < 0 and not member.issparse()):
                 break
             name, end = member.name, member.offset_data + member.size

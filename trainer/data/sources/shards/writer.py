@@ -123,7 +123,7 @@ def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
     header = tarfile.TarInfo(name)
     header.size, header.mode = len(data), 0o644
     archive.addfile(header, BytesIO(data))
-    archive.members.clear()  # it would keep them all
+    archive.members.clear()  # type: ignore[attr-defined]  # it would keep them all
 
 
 def remove_unfinished(place: Path, own: bool = False) -> None:

@@ -2,6 +2,8 @@
 needs to be known of what they show. The flow is Farnebäck 2003, "Two-Frame Motion Estimation Based on Polynomial
 Expansion": on faces of cats it finds more of what belongs together than a dense inverse search does."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 
@@ -10,7 +12,14 @@ from trainer.data.tools.morph.warp_pair import WarpField
 
 SEEN = 128  # longest side in pixels of what is compared
 EVEN = 0.1  # of the side: light is evened out over so much
-FARNEBACK = {"pyr_scale": 0.6, "levels": 5, "winsize": 25, "iterations": 5, "poly_n": 7, "poly_sigma": 1.5}
+FARNEBACK: dict[str, Any] = {
+    "pyr_scale": 0.6,
+    "levels": 5,
+    "winsize": 25,
+    "iterations": 5,
+    "poly_n": 7,
+    "poly_sigma": 1.5,
+}
 SMOOTH = 0.03  # of the side: the flow is smoothed over so much
 ROUNDS = 12
 
