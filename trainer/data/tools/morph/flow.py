@@ -2,24 +2,16 @@
 needs to be known of what they show. The flow is Farnebäck 2003, "Two-Frame Motion Estimation Based on Polynomial
 Expansion": on faces of cats it finds more of what belongs together than a dense inverse search does."""
 
-from typing import Any
-
 import cv2
 import numpy as np
 
 from trainer.data.faces.affine import grid, moved
 from trainer.data.tools.morph.warp_pair import WarpField
 
-SEEN = 128  # longest side in pixels of what is compared
+SEEN = 128  # longest edge in pixels of what is compared
 EVEN = 0.1  # of the side: light is evened out over so much
-FARNEBACK: dict[str, Any] = {
-    "pyr_scale": 0.6,
-    "levels": 5,
-    "winsize": 25,
-    "iterations": 5,
-    "poly_n": 7,
-    "poly_sigma": 1.5,
-}
+FARNEBACK = (0.6, 5, 25, 5, 7, 1.5)
+"""The pyramid's scale and levels, the window in pixels, iterations, the polynomials' neighbourhood in pixels and std."""
 SMOOTH = 0.03  # of the side: the flow is smoothed over so much
 ROUNDS = 12
 
@@ -51,7 +43,7 @@ def consistent_flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def _flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     nothing, kernel = np.zeros((*first.shape, 2), np.float32), cv2.OPTFLOW_FARNEBACK_GAUSSIAN
-    flow = cv2.calcOpticalFlowFarneback(first, second, nothing, **FARNEBACK, flags=kernel)
+    flow = cv2.calcOpticalFlowFarneback(first, second, nothing, *FARNEBACK, kernel)
     return cv2.GaussianBlur(flow, (0, 0), SMOOTH * max(first.shape))
 
 
