@@ -189,11 +189,11 @@ def test_red_stays_red_and_bgr_is_turned(tmp_path: Path, memory: float, image_si
 def test_a_large_file_is_mapped_and_reads_the_same(tmp_path: Path) -> None:
     cats = draw(9, 16, 0)
     path = save(tmp_path / "cats.npy", cats.images)
-    held = open_dataset(path, memory=1.0)
+    in_memory = open_dataset(path, memory=1.0)
     mapped = open_dataset(path, memory=0.0)
     assert isinstance(mapped.images, ImageSet)
-    assert isinstance(held.images, np.ndarray)
-    one, two = take(stream(held, augment=EVERYTHING), 4), take(stream(mapped, augment=EVERYTHING, workers=1), 4)
+    assert isinstance(in_memory.images, np.ndarray)
+    one, two = take(stream(in_memory, augment=EVERYTHING), 4), take(stream(mapped, augment=EVERYTHING, workers=1), 4)
     assert all(torch.equal(a.image, b.image) for a, b in zip(one, two, strict=True))
 
 
@@ -330,6 +330,6 @@ def test_the_toycats_command_writes_images_and_facts(tmp_path: Path) -> None:
     assert images.images.shape == (7, 32, 32, 3)
     assert images.classes == CLASSES
     assert (images.images[np.arange(7)] == draw(7, 32, 0).images).all()
-    facts = json.loads((tmp_path / "cats.json").read_text())
-    assert len(facts["factors"]["tilt_degrees"]) == 7
+    sidecar = json.loads((tmp_path / "cats.json").read_text())
+    assert len(sidecar["factors"]["tilt_degrees"]) == 7
     assert subprocess.run(command, cwd=tmp_path, check=False, capture_output=True).returncode == 2

@@ -293,10 +293,10 @@ def test_the_hub_gives_the_part_asked_for(tmp_path: Path, monkeypatch: pytest.Mo
     assert "has no part other" in refusal("hub:owner/name:other")
 
     def unreachable(name: str) -> Any:
-        raise ConnectionError(f"no way to {name}\nand more")
+        raise ConnectionError(f"no route to {name}\nand more")
 
     monkeypatch.setattr(datasets, "load_dataset", unreachable)
-    assert refusal("hub:owner/name").endswith("no way to owner/name")
+    assert refusal("hub:owner/name").endswith("no route to owner/name")
 
 
 def test_an_image_folder_with_parts_is_its_training_part(tmp_path: Path) -> None:

@@ -198,8 +198,8 @@ def test_pairs_come_once_each() -> None:
 def write(path: Path, labels: list[int] | None, count: int = 5) -> Path:
     np.save(path, np.stack([np.roll(photo(24, 24), 2 * k, 1) for k in range(count)]))
     if labels is not None:
-        facts = {"labels": labels, "classes": ["cat", "dog"], "names": list("abcde")[:count]}
-        path.with_suffix(".json").write_text(json.dumps(facts))
+        sidecar = {"labels": labels, "classes": ["cat", "dog"], "names": list("abcde")[:count]}
+        path.with_suffix(".json").write_text(json.dumps(sidecar))
     return path
 
 
@@ -219,8 +219,8 @@ def test_pairs_of_one_class_keep_it_and_others_have_one_of_their_own(
     assert (made[np.array([number])][0] == mix(images[1], images[3], by_flow(images[1], images[3], 0.5))).all()
 
     assert run(source, "-o", tmp_path / "within.npy", "--method", "flow", "--within") == 0
-    facts = ImageSet(tmp_path / "within.npy").sidecar
-    assert (facts.names, facts.classes) == (("a + c", "a + e", "c + e", "b + d"), ("cat", "dog"))
+    sidecar = ImageSet(tmp_path / "within.npy").sidecar
+    assert (sidecar.names, sidecar.classes) == (("a + c", "a + e", "c + e", "b + d"), ("cat", "dog"))
     assert run(source, "-o", tmp_path / "end.npy", "--method", "flow", "--alpha", "1") == 0
     end = ImageSet(tmp_path / "end.npy")
     assert end.sidecar.labels is not None

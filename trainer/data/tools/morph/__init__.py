@@ -5,7 +5,7 @@ lies between the first of a pair, the one that comes earlier in the set, and the
 
   delaunay  68 points of each face, triangles between them, filled by affine maps
   spline    the same points, and the smoothest map that moves them (a thin-plate spline)
-  mesh      the points with depth: heads that are turned differently meet half-way, textured from both images
+  mesh      the points with depth: heads that are turned differently meet halfway, textured from both images
   flow      for animals and all that is no face of a person: what looks alike is brought together (optical flow)
 
 The first three leave out images without a face, and name them; they need pip install 'utsuroi[data]'. Pairs of one

@@ -11,7 +11,7 @@ from trainer.data.tools.morph.warp_pair import WarpField
 SEEN = 128  # longest edge in pixels of what is compared
 EVEN = 0.1  # of the side: light is evened out over so much
 FARNEBACK = (0.6, 5, 25, 5, 7, 1.5)
-"""The pyramid's scale and levels, the window in pixels, iterations, the polynomials' neighbourhood in pixels and std."""
+"""The pyramid's scale and levels, window in pixels, iterations, the polynomials' neighbourhood in pixels and std."""
 SMOOTH = 0.03  # of the side: the flow is smoothed over so much
 ROUNDS = 12
 
