@@ -22,11 +22,6 @@ class Augment:
     crop: float = 0.0  # fraction of height and width cut off at most, 0..0.5
     turn: bool = False  # by a random number of quarter turns, of square images
 
-    @property
-    def warps(self) -> bool:
-        """Whether images are resampled."""
-        return self.rotate > 0 or self.crop > 0
-
 
 def cut(images: Tensor, size: tuple[int, int], generator: torch.Generator | None) -> Tensor:
     """A window (height, width) of each of u8 [n, h, w, c]: anywhere, or without a generator in the middle."""

@@ -51,7 +51,7 @@ def to_batch(
         # One pass over the batch where mul_ and add_ make two; writing floats first is faster than mixing types.
         torch.add(torch.tensor(low, device=device), floats, alpha=(high - low) / 255, out=floats)
         image = floats.permute(0, 3, 1, 2)
-        if augment and generator and augment.warps:
+        if augment and generator and (augment.rotate > 0 or augment.crop > 0):
             image = warp(image, augment, generator)
         changed.append(image)
     return Batch(
@@ -128,17 +128,12 @@ class Stream(Iterator[Batch]):
         self.workers = workers
         self.labels = None if images.labels is None else torch.from_numpy(images.labels)
         self.on_device = images.on_device(self.device, memory_gib)
-        lanes = world_size if shuffle else 1
-        self.order = Order(len(self.indices), seed, shuffle, self._blocks(), batch_size, lanes)
+        blocks, lanes = images.blocks, world_size if shuffle else 1
+        if blocks is not None:  # the first of the training images of each block
+            blocks = np.flatnonzero(np.diff(np.searchsorted(blocks, self.indices, "right"), prepend=-1))
+        self.order = Order(len(self.indices), seed, shuffle, blocks, batch_size, lanes)
         self._loader: Iterator[Pair[Tensor] | str] | None = None
         self._position = position
-
-    def _blocks(self) -> np.ndarray | None:
-        """The first of the training images of each block, where the set is read by blocks."""
-        if self.images.blocks is None:
-            return None
-        numbers = np.searchsorted(self.images.blocks, self.indices, "right")
-        return np.flatnonzero(np.diff(numbers, prepend=-1))
 
     @property
     def position(self) -> int:

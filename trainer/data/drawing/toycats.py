@@ -164,19 +164,14 @@ def paint(factors: dict[str, Any], size: int) -> np.ndarray:
     mask = np.zeros((side, side), np.uint8)
     Brush(mask, pose).fill(head, 255)
     # The shade is drawn once for an upright head, [-1, 1] over its 256 pixels, and moved into the pose.
-    shade = _shade(round(factors["blush"] * 3))
-    moved = cv2.warpAffine(shade, _pixel_pose(pose, side), (side, side), borderMode=cv2.BORDER_REPLICATE)
+    shade, half = _shade(round(factors["blush"] * 3)), side / 2
+    linear = pose[:, :2] * half / 128
+    offset = (pose[:, 2] + 1) * half - 0.5 - linear @ (127.5, 127.5)
+    in_pixels = np.concatenate([linear, offset[:, None]], 1)
+    moved = cv2.warpAffine(shade, in_pixels, (side, side), borderMode=cv2.BORDER_REPLICATE)
     cv2.copyTo(cv2.multiply(face, moved, scale=1 / 255), mask, canvas)
     _paint_features(brush, factors, coat)
     return cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)
-
-
-def _pixel_pose(pose: np.ndarray, side: int) -> np.ndarray:
-    """The pose as a map from the pixels of ``_shade`` to those of a canvas, f64 [2, 3]."""
-    half = side / 2
-    linear = pose[:, :2] * half / 128
-    offset = (pose[:, 2] + 1) * half - 0.5 - linear @ (127.5, 127.5)
-    return np.concatenate([linear, offset[:, None]], 1)
 
 
 def _paint_body(brush: Brush, factors: dict[str, Any], coat: Coat) -> None:

@@ -16,8 +16,7 @@ from trainer.data.sources.folder import named, real
 from trainer.data.sources.npy import check_free, make_folder, output
 from trainer.data.sources.threads import usable
 from trainer.data.tools import ForceOption, WorkersOption
-from trainer.data.tools._inputs import find
-from trainer.data.tools._outputs import encode_png
+from trainer.data.tools._files import encode_png, find
 
 Change = Callable[[bytes, Header], np.ndarray]
 """A file's bytes and its header → the new image as OpenCV writes it. Raises ``Unreadable``."""

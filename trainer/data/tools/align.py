@@ -35,8 +35,7 @@ from trainer.data.sources.sidecar import Sidecar
 from trainer.data.sources.threads import usable
 from trainer.data.tools import ForceOption, LandmarksOption, WorkersOption
 from trainer.data.tools._convert import plan
-from trainer.data.tools._inputs import find, names_of
-from trainer.data.tools._outputs import check_set_or_folder, file_stem, write_png
+from trainer.data.tools._files import check_set_or_folder, file_stem, find, names_of, write_png
 
 Load = Callable[[], np.ndarray]
 """Gives an image, u8 [h, w, c] RGB. Raises ``Unreadable``."""

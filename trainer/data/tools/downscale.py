@@ -42,7 +42,10 @@ def run(options: Options) -> int:
     targets, skipped = plan(options.inputs, options.output)
     places = {path: target.relative_to(options.output).with_suffix(path.suffix) for path, target in targets.items()}
     if aside is not None:
-        check_aside(aside, options.output)
+        if aside.exists() and not aside.is_dir():
+            raise UserError(f"--move is {printable(aside)}, a file, expected a folder")
+        if real(aside) == real(options.output):
+            raise UserError(f"--move is {printable(aside)}, the folder of the results, expected another")
         targets = {path: target for path, target in targets.items() if real(aside) not in real(path).parents}
         if not targets:
             raise UserError(f"all images lie in {printable(aside)} already")
@@ -65,14 +68,6 @@ def run(options: Options) -> int:
     where = f", originals in {printable(aside)}" if aside is not None else ""
     print(f"{printable(options.output)}: {written} images, {scale} times smaller, {skipped} skipped{where}")
     return 0
-
-
-def check_aside(aside: Path, results: Path) -> None:
-    """Refuse a folder for the originals where results go."""
-    if aside.exists() and not aside.is_dir():
-        raise UserError(f"--move is {printable(aside)}, a file, expected a folder")
-    if real(aside) == real(results):
-        raise UserError(f"--move is {printable(aside)}, the folder of the results, expected another")
 
 
 def move(path: Path, target: Path) -> None:

@@ -25,7 +25,7 @@ from trainer.data.sources.npy_set import ImageSet, check_set, writing
 from trainer.data.sources.sidecar import MADE, Sidecar, originals
 from trainer.data.sources.threads import counted
 from trainer.data.tools import ForceOption
-from trainer.data.tools._inputs import find
+from trainer.data.tools._files import find
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +51,8 @@ def run(options: Options) -> int:
     check_shapes(sets)
     titles = titles_of(files)
     labels, classes = merge_labels(sets, titles, options.labels)
+    factors = [source.sidecar.factors for source in sets]
+    common = [name for name in factors[0] if all(name in own for own in factors)]
     with writing(path, sets[0].shape[1:], options.force) as writer:
         for images in counted((images for source in sets for images in source.pieces()), sum(map(len, sets))):
             writer.append(images)
@@ -60,7 +62,7 @@ def run(options: Options) -> int:
             names=merge_names(sets, titles),
             sizes=merge_sizes(sets),
             groups=merge_groups(sets),
-            factors=merge_factors(sets),
+            factors={name: [value for own in factors for value in own[name]] for name in common},
             made={"tool": "merge", "of": [source.path.name for source in sets]},
         )
     height, width, _ = writer.shape
@@ -145,9 +147,3 @@ def merge_groups(sets: Sequence[ImageSet]) -> np.ndarray | None:
         parts.append(np.where(groups == MADE, MADE, first + groups))
         first += len(firsts)
     return np.concatenate(parts)
-
-
-def merge_factors(sets: Sequence[ImageSet]) -> dict[str, list[object]]:
-    """Those factors that all sets tell."""
-    common = [name for name in sets[0].sidecar.factors if all(name in source.sidecar.factors for source in sets)]
-    return {name: [value for source in sets for value in source.sidecar.factors[name]] for name in common}

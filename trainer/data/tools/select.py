@@ -26,7 +26,7 @@ from trainer.data.sources.npy_set import ImageSet, check_not_input, writing
 from trainer.data.sources.sidecar import SELECTION_OF, Sidecar, fingerprint, read_small
 from trainer.data.sources.threads import counted
 from trainer.data.tools import ForceOption
-from trainer.data.tools._outputs import check_set_or_folder, file_stem, write_png
+from trainer.data.tools._files import check_set_or_folder, file_stem, write_png
 
 NUMBERS = re.compile(r"\d{1,12}(?:-\d{1,12})?(?:,\d{1,12}(?:-\d{1,12})?)*", re.ASCII)
 MOST_BYTES = 1 << 28  # of a list

@@ -21,7 +21,7 @@ from trainer.contract.text import printable
 from trainer.data.__main__ import main
 from trainer.data.sources.npy import Writer, output, read_header
 from trainer.data.tools import info
-from trainer.data.tools._inputs import find
+from trainer.data.tools._files import find
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 

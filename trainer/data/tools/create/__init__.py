@@ -35,7 +35,7 @@ from trainer.data.sources.npy_set import check_not_input, check_set, writing
 from trainer.data.sources.sidecar import Sidecar
 from trainer.data.sources.threads import counted, say, usable
 from trainer.data.tools import ForceOption, LandmarksOption, WorkersOption
-from trainer.data.tools._inputs import find, names_of
+from trainer.data.tools._files import find, names_of
 from trainer.data.tools.create.dedupe import LIKENESS, Look, Seen, look
 
 Made = tuple[np.ndarray, tuple[int, int], Look | None]

@@ -19,7 +19,7 @@ from trainer.contract.text import printable
 from trainer.data.sources.npy import check_free
 from trainer.data.sources.npy_set import ImageSet, check_not_input
 from trainer.data.tools import ForceOption
-from trainer.data.tools._outputs import write_png
+from trainer.data.tools._files import write_png
 from trainer.data.tools.stats.measure import measure
 from trainer.data.tools.stats.page import draw_page
 
