@@ -115,13 +115,9 @@ def open_crops(config: RunConfig, reading: Crops, *, progress: bool = True) -> I
     parts = [training]
     if reading.validation:
         parts.append(open_validation(Path(reading.validation), reading.scale, channels, config.memory, progress))
+    windows, validation = Windows(parts, reading, channels), sum(count for count, _ in parts[1:])
     return ImageDataset(
-        images=Windows(parts, reading, channels),
-        groups=groups,
-        name=name,
-        sources=(found,),
-        condition_channels=channels,
-        validation=sum(count for count, _ in parts[1:]),
+        images=windows, groups=groups, name=name, sources=(found,), condition_channels=channels, validation=validation
     )
 
 

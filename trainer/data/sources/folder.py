@@ -1,7 +1,6 @@
 """Folders of image files, whose folders may be classes; and the files that names and patterns stand for. No torch."""
 
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -139,11 +138,8 @@ def class_folders(
         return [], ()
     stray = next(filter(is_image, beside), None)
     if stray is not None:
-        print(
-            f"note: the {len(names)} folders in {printable(folder)} are no classes, since {printable(stray.name)} lies "
-            "beside them",
-            file=sys.stderr,
-        )
+        folders = f"the {len(names)} folders in {printable(folder)}"
+        say(f"note: {folders} are no classes, since {printable(stray.name)} lies beside them")
         return [], ()
     numbers = {name: number for number, name in enumerate(names)}
     labels = [-1 if file.parent == folder else numbers.get(file.relative_to(folder).parts[0], -1) for file in files]

@@ -61,13 +61,8 @@ def open(data: str, options: OpenOptions) -> ImageSource:
                 yield images, None if labels is None else labels[rows]
             _expect_end(path, file)
 
-    return ImageSource(
-        name=path.name.removesuffix(".gz"),
-        shape=(count, height, width, 1),
-        pieces=pieces,
-        path=path,
-        sidecar=Sidecar(labels=labels, classes=classes),
-    )
+    name, sidecar = path.name.removesuffix(".gz"), Sidecar(labels=labels, classes=classes)
+    return ImageSource(name=name, shape=(count, height, width, 1), pieces=pieces, path=path, sidecar=sidecar)
 
 
 def find_images(folder: Path) -> Path | None:

@@ -101,14 +101,9 @@ class ImageSet(ReadImages):
                 yield images, None if labels is None else labels[first : first + len(images)]
                 first += len(images)
 
+        path, shape, fetch = self.path, self.shape, self.read
         return ImageSource(
-            name=self.path.stem,
-            shape=self.shape,
-            pieces=pieces,
-            images=self,
-            fetch=self.read,
-            path=self.path,
-            sidecar=self.sidecar,
+            name=path.stem, shape=shape, pieces=pieces, images=self, fetch=fetch, path=path, sidecar=self.sidecar
         )
 
 

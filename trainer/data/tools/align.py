@@ -172,11 +172,8 @@ def _to_set(source: Source, faces: Faces, size: int, options: Options) -> int:
         sidecar = sidecar.take(np.repeat(np.arange(len(kept)), len(variants)))
         suffixes = [variant.suffix for variant in variants] * len(kept)
         chosen = {"margin": options.margin, "jitter": list(options.jitter), "flip": options.flip}
-        writer.sidecar = replace(
-            sidecar,
-            names=tuple(_named(name, suffix) for name, suffix in zip(sidecar.names, suffixes, strict=False)),
-            made={"tool": "align", "options": chosen},
-        )
+        names = tuple(_named(name, suffix) for name, suffix in zip(sidecar.names, suffixes, strict=False))
+        writer.sidecar = replace(sidecar, names=names, made={"tool": "align", "options": chosen})
     return writer.count
 
 

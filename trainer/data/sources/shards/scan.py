@@ -94,7 +94,7 @@ def scan_shards(paths: Sequence[Path], what: str) -> Index:
     with contextlib.suppress(UserError):
         if known.is_file():
             return read_index(known)
-    shards, offsets, lengths, sizes = [], [], [], dict[tuple[int, int], None]()
+    shards, places, sizes = [], [], dict[tuple[int, int], None]()
     values: list[Any] = []
     scanned = counted(in_threads(paths, _scan_one), len(paths), lambda _: 1, "indexing")
     for path, (size, images, complaints) in scanned:
@@ -102,21 +102,16 @@ def scan_shards(paths: Sequence[Path], what: str) -> Index:
             say(f"skipped {line}")
         shards.append(Shard(name=path.name, size=size, images=len(images)))
         for offset, length, shape, value in images:
-            offsets.append(offset)
-            lengths.append(length)
+            places.append((offset, length))
             if len(sizes) < MOST_SIZES:
                 sizes[shape[1], shape[0]] = None
             values.append(value)
-    if not offsets:
+    if not places:
         raise UserError(f"{what} holds no readable image")
     labels, classes = numbered_values(values, what, None)
+    offsets, lengths = np.array(places, np.int64).T.copy()
     index = Index(
-        shards=tuple(shards),
-        offsets=np.array(offsets, np.int64),
-        lengths=np.array(lengths, np.int64),
-        labels=labels,
-        classes=classes,
-        sizes=tuple(sizes),
+        shards=tuple(shards), offsets=offsets, lengths=lengths, labels=labels, classes=classes, sizes=tuple(sizes)
     )
     if len({path.name for path in paths}) == len(paths):
         with contextlib.suppress(OSError):  # a cache that cannot be written to costs time, nothing else
