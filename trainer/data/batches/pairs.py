@@ -1,4 +1,4 @@
-"""Pairs of images: what an image is to be made of, and the image.
+"""Pairs of an image and the condition that it is generated from.
 
 Two folders with files of the same names; images whose two halves are the pair; two .npy files; or any images, with
 their edges drawn on the fly. Images and conditions are brought to one size, as squares."""

@@ -1,4 +1,4 @@
-"""Folders of image files, whose folders may be classes; and the files that names and patterns stand for. No torch."""
+"""Folders of image files, whose folders may be classes. No torch."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence

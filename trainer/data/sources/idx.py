@@ -37,7 +37,13 @@ identity = of_path
 def claims(data: str) -> bool:
     """By the first bytes of a file, or the files of a folder. Raises ``UserError``."""
     path = Path(data)
-    return find_images(path) is not None if path.is_dir() else path.is_file() and is_idx(path)
+    if path.is_dir():
+        return find_images(path) is not None
+    with contextlib.suppress(OSError, EOFError, zlib.error):
+        if path.is_file():
+            with _open(path) as file:
+                return bool(MAGIC.fullmatch(file.read(4)))
+    return False
 
 
 def open(data: str, options: OpenOptions) -> ImageSource:
@@ -79,15 +85,6 @@ def find_images(folder: Path) -> Path | None:
             names = ", ".join(path.name for path in found.values())
             raise UserError(f"{printable(folder)} holds {len(found)} sets ({printable(names)}): give one of the files")
     return None
-
-
-def is_idx(path: Path) -> bool:
-    """Whether a regular file begins as an idx file does, raw or gzipped."""
-    try:
-        with _open(path) as file:
-            return bool(MAGIC.fullmatch(file.read(4)))
-    except (OSError, EOFError, zlib.error):
-        return False
 
 
 def _labels_of(path: Path, count: int) -> np.ndarray | None:

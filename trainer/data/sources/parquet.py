@@ -1,6 +1,5 @@
 """Parquet files: tables with a column of encoded images, and labels beside it (package ``datasets``). No torch."""
 
-import contextlib
 from collections.abc import Iterator
 from itertools import repeat
 from pathlib import Path
@@ -22,20 +21,18 @@ identity = of_path
 def claims(data: str) -> bool:
     """By the first bytes of a file, or the files of a folder."""
     path = Path(data)
-    return bool(find_parquet(path)) if path.is_dir() else path.is_file() and is_parquet(path)
+    if path.is_dir():
+        return bool(find_parquet(path))
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(4) == b"PAR1"
 
 
 def open(data: str, options: OpenOptions) -> ImageSource:
     """The images of a file, or of the files of a folder. Raises ``UserError``."""
     path = Path(data)
     return open_parquet(find_parquet(path) if path.is_dir() else [path], options)
-
-
-def is_parquet(path: Path) -> bool:
-    """Whether a regular file begins as parquet does."""
-    with contextlib.suppress(OSError), path.open("rb") as file:
-        return file.read(4) == b"PAR1"
-    return False
 
 
 def find_parquet(folder: Path) -> list[Path]:

@@ -100,8 +100,7 @@ class Index:
 
 def _pack(index: Index, first: int, last: int) -> str:
     offsets, lengths = index.offsets[first:last], index.lengths[first:last]
-    ends = offsets + lengths
-    rows = [offsets - np.concatenate(([0], ends[:-1]))[: len(offsets)], lengths]
+    rows = [np.diff(offsets + lengths, prepend=0) - lengths, lengths]
     rows += [] if index.labels is None else [index.labels[first:last]]
     return base64.b64encode(zlib.compress(np.stack(rows).astype("<i8").tobytes(), 6)).decode()
 
