@@ -33,7 +33,7 @@ class ConvertOptions(WorkersOption, ForceOption):
 def convert_all(options: ConvertOptions, change: Change) -> tuple[int, int]:
     """``convert`` all inputs; how many were written, and how many were left out."""
     targets, skipped = plan(options.inputs, options.output)
-    written = convert(targets, change, options.workers, options.force)
+    written = convert(targets, change, options)
     return written, skipped + len(targets) - written
 
 
@@ -69,19 +69,15 @@ def plan(inputs: Sequence[str], folder: Path, suffix: str = ".png") -> tuple[dic
 
 
 def convert(
-    targets: Mapping[Path, Path],
-    change: Change,
-    workers: int,
-    force: bool,
-    written_one: Callable[[Path], None] = lambda _: None,
+    targets: Mapping[Path, Path], change: Change, options: ConvertOptions, then: Callable[[Path], None] | None = None
 ) -> int:
     """Write the PNG that ``change`` makes of each source to its target. Files that cannot be used are named and left
-    out; ``written_one`` is called with each source whose result is safely on the disk.
+    out; ``then`` is called with each source whose result is safely on the disk.
 
     Returns how many were written; Ctrl-C ends the program, saying how many. Raises ``UserError`` where it is none."""
     for target in targets.values():
         if target.parent.exists():
-            check_free(target, force)
+            check_free(target, options.force)
 
     def make(path: Path) -> bytes:
         data = read_bytes(path)
@@ -89,12 +85,13 @@ def convert(
 
     written = 0
     try:
-        for _, path, made in usable(list(targets), make, len(targets), name=named, workers=workers):
+        for _, path, made in usable(list(targets), make, len(targets), name=named, workers=options.workers):
             make_folder(targets[path].parent)
-            with output(targets[path], force) as file:
+            with output(targets[path], options.force) as file:
                 file.write(made)
             written += 1
-            written_one(path)
+            if then is not None:
+                then(path)
     except KeyboardInterrupt:
         print(f"interrupted: {written} of {len(targets)} were written, each whole", file=sys.stderr)
         raise SystemExit(130) from None

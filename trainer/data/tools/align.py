@@ -13,9 +13,8 @@ Faces of people, that is: animals have no eyes that this finds. What it takes co
 """
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import MISSING, dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +36,8 @@ from trainer.data.tools import ForceOption, LandmarksOption, WorkersOption
 from trainer.data.tools._convert import plan
 from trainer.data.tools._files import check_set_or_folder, file_stem, find, names_of, write_png
 
-Load = Callable[[], np.ndarray]
-"""Gives an image, u8 [h, w, c] RGB. Raises ``Unreadable``."""
+Item = Path | np.ndarray
+"""An image file, or an image u8 [h, w, c] RGB."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,14 +69,13 @@ class Source:
 
     count: int
     channels: int
-    images: Iterator[Load]
+    images: Iterable[Item]
     names: list[str]  # to call them by; of a set without names, their numbers
     sidecar: Sidecar
     labels: list[int] = field(default_factory=list)  # of a set, as it is read
-    files: list[Path] = field(default_factory=list)  # none of a set
 
 
-Faces = Iterator[tuple[int, Load, tuple[np.ndarray, tuple[int, int]]]]
+Faces = Iterator[tuple[int, Item, tuple[np.ndarray, tuple[int, int]]]]
 """Of each image with a face: its number, its faces u8 [k, size, size, c], and the width and height that it has."""
 
 
@@ -86,7 +84,7 @@ def run(options: Options) -> int:
     path, inputs = options.output, options.inputs
     check_set_or_folder(path, options.force, [Path(name) for name in inputs])
     opened = open_set(inputs[0]) if len(inputs) == 1 else None
-    targets: list[Path] = []
+    targets: dict[Path, Path] = {}
     unplaced, size = 0, options.size or 128
     if opened is not None:
         check_not_input(path, [Path(inputs[0])])
@@ -95,15 +93,15 @@ def run(options: Options) -> int:
     elif path.suffix == ".npy":
         source = _of_files(find(inputs, path))
     else:
-        planned, unplaced = plan(inputs, path)
-        source, targets = _of_files(list(planned)), list(planned.values())
+        targets, unplaced = plan(inputs, path)
+        source = _of_files(list(targets))
     cutter = Cutter(finder=Finder(options.landmarks_model), margin=options.margin, variants=options.variants())
 
-    def one(load: Load) -> tuple[np.ndarray, tuple[int, int]]:
-        image = load()
+    def one(item: Item) -> tuple[np.ndarray, tuple[int, int]]:
+        image = decoded(read_bytes(item)) if isinstance(item, Path) else item
         return cutter.cut(image, size), (image.shape[1], image.shape[0])
 
-    def name(number: int, _: Load) -> str:
+    def name(number: int, _: Item) -> str:
         return source.names[number]
 
     skipped: list[str] = []
@@ -123,24 +121,17 @@ def run(options: Options) -> int:
 
 def _of_files(files: list[Path]) -> Source:
     names = names_of(files)
-    images = (partial(_read, file) for file in files)
-    sidecar = Sidecar(names=tuple(names))
-    return Source(count=len(files), channels=3, images=images, names=names, sidecar=sidecar, files=files)
-
-
-def _read(path: Path) -> np.ndarray:
-    return decoded(read_bytes(path))
+    return Source(count=len(files), channels=3, images=files, names=names, sidecar=Sidecar(names=tuple(names)))
 
 
 def _of_set(source: ImageSource) -> Source:
     count, channels, sidecar = source.shape[0], source.shape[3], source.sidecar
     labels: list[int] = []
 
-    def each() -> Iterator[Load]:
+    def each() -> Iterator[Item]:
         for images, numbers in source.pieces():
             labels.extend([] if numbers is None else numbers.tolist())
-            for image in images:
-                yield partial(lambda whole: whole, image)
+            yield from images
 
     names = list(sidecar.names) or [f"{number:0{len(str(count - 1))}}" for number in range(count)]
     return Source(count=count, channels=channels, images=each(), names=names, sidecar=sidecar, labels=labels)
@@ -184,12 +175,12 @@ def _named(name: str, suffix: str) -> str:
     return folder + slash + (stem + suffix + dot + ending if stem else last + suffix)
 
 
-def _to_folder(source: Source, faces: Faces, targets: list[Path], options: Options) -> int:
-    targets = targets or _numbered(source, options)
+def _to_folder(source: Source, faces: Faces, targets: dict[Path, Path], options: Options) -> int:
+    places = list(targets.values()) or _numbered(source, options)
     suffixes = [variant.suffix for variant in options.variants()]
-    everything = [[target.with_name(target.stem + suffix + ".png") for suffix in suffixes] for target in targets]
+    everything = [[target.with_name(target.stem + suffix + ".png") for suffix in suffixes] for target in places]
     taken: set[Path] = set()
-    sources = {real(Path(name)) for name in options.inputs} | set(map(real, source.files))
+    sources = {real(Path(name)) for name in options.inputs} | set(map(real, targets))
     for target in (target for several in everything for target in several):
         if target in taken:
             raise UserError(f"{printable(target)} would be written twice, expected other names or another --jitter")

@@ -63,7 +63,7 @@ def run(options: Options) -> int:
             make_folder((aside / places[path]).parent)
             move(path, aside / places[path])
 
-    written = convert(targets, make, options.workers, options.force, set_aside)
+    written = convert(targets, make, options, set_aside)
     skipped += len(targets) - written
     where = f", originals in {printable(aside)}" if aside is not None else ""
     print(f"{printable(options.output)}: {written} images, {scale} times smaller, {skipped} skipped{where}")
