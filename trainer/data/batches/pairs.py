@@ -95,7 +95,7 @@ def match(folder: Path, conditions: Path, flag: str = "--condition") -> dict[Pai
     """Pairs of files (image, condition) of the same name in two folders, whatever their endings, and the size (h, w)
     of the image. Names without a partner are listed and counted. Raises ``UserError`` where no pair is left."""
     if not conditions.is_dir():
-        kinds = ", a .npy file, 'halves' or 'edges'" if flag == "--condition" else " or a .npy file"
+        kinds = ", a .npy file, 'halves' or 'edges'" if flag == "--condition" else ", or a .npy file"
         expected = f"expected a folder of images{kinds}"
         raise UserError(f"{flag} is {printable(conditions)}, {expected}; there is no such folder")
     if real(folder) == real(conditions):

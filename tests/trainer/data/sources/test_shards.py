@@ -262,10 +262,12 @@ def hostile() -> dict[str, tuple[bytes, str]]:
             archive.addfile(entry, io.BytesIO(image(k)))
     sound = file.getvalue()
     used = sound.rstrip(b"\0")
-    lying = bytearray(sound)
+    lying, backwards = bytearray(sound), bytearray(sound)
     lying[124:136] = b"77777777777\0"
-    check = sum(lying[:148]) + 8 * 32 + sum(lying[156:512])
-    lying[148:156] = f"{check:06o}\0 ".encode()
+    backwards[124:136], backwards[156:157] = b"\xff" * 10 + b"\xfc\x00", b"S"  # sparse, of -1024 bytes
+    for changed in (lying, backwards):
+        check = sum(changed[:148]) + 8 * 32 + sum(changed[156:512])
+        changed[148:156] = f"{check:06o}\0 ".encode()
     negative = bytearray(sound)
     negative[124:136] = b"\xff" * 12
     damaged = bytearray(sound)
@@ -281,6 +283,7 @@ def hostile() -> dict[str, tuple[bytes, str]]:
         "no-end": (used + bytes(-len(used) % 512), "cut short"),
         "lying": (bytes(lying), "cut short"),
         "negative": (bytes(negative), "is not a tar archive"),
+        "backwards": (bytes(backwards), "is not a tar archive"),
         "damaged": (bytes(damaged), "damaged at byte 1024"),
         "no-images": (bytes(10240), "no readable image"),
     }
