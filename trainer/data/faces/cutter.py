@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from trainer.contract.errors import require
 from trainer.contract.headers import Unreadable
 from trainer.data.faces.affine import sampled
 from trainer.data.faces.landmarks import BROWS, Finder, eye_angle
@@ -57,9 +56,6 @@ class Cutter:
     finder: Finder
     margin: float = MARGIN
     variants: tuple[Variant, ...] = (Variant(),)
-
-    def __post_init__(self) -> None:
-        require(0 <= self.margin <= 2, "margin", self.margin, "0 to 2")
 
     def cut(self, image: np.ndarray, size: int) -> np.ndarray:
         """An image u8 [h, w, c] → one for each variant, u8 [k, size, size, c]. Raises ``Unreadable`` without a face.

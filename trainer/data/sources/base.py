@@ -166,10 +166,9 @@ def training_part(folder: Path) -> Path:
     return below[training[0]] if training and len(below) > 1 and below.keys() <= PARTS else folder
 
 
-def decoded(data: bytes, size: tuple[int, int] = (0, 0), options: OpenOptions | None = None) -> np.ndarray:
+def decoded(data: bytes, size: tuple[int, int] = (0, 0), fit: Fit = resize) -> np.ndarray:
     """An encoded image as u8 [h, w, 3] RGB, at a height and width, or at its own where they are 0. Raises
     ``Unreadable``."""
-    fit = resize if options is None else options.fit
     if all(size):
         return load_bytes(data, *size, fit)
     header = read_header(data)

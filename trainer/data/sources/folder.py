@@ -70,7 +70,7 @@ def of_files(
     labels = np.array([number for number in numbers if number >= 0], np.int64) if classes else None
 
     def read(path: Path) -> np.ndarray:
-        return decoded(read_bytes(path), size, options)
+        return decoded(read_bytes(path), size, options.fit)
 
     def pieces() -> Iterator[Piece]:
         made = usable(files, read, len(files), name=named, workers=options.workers, progress=False)

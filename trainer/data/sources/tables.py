@@ -142,7 +142,7 @@ def pack(
             label = None if labels is None else labels[position : position + 1]
             position += 1
             try:
-                image = decoded(encoded(stored, trusted), size, options)
+                image = decoded(encoded(stored, trusted), size, options.fit)
             except Unreadable as error:
                 _say_skipped(what, row, str(error))
                 continue

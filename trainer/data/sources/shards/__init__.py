@@ -57,8 +57,7 @@ class ShardImages(ReadImages):
 
     def decoded(self, index: int) -> np.ndarray:
         """One image u8 [h, w, c]. Raises ``Unreadable``."""
-        options = OpenOptions(fit=self.fit)
-        return decoded(self.encoded(index), self.shape[1:3], options)[..., : self.shape[3]]
+        return decoded(self.encoded(index), self.shape[1:3], self.fit)[..., : self.shape[3]]
 
     def encoded(self, index: int) -> bytes:
         """An image as it is stored. Raises ``Unreadable``."""
