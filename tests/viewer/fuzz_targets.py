@@ -24,7 +24,7 @@ from small_models import generator_card
 from export.card import Card, CardError, Latent, Port, check_seal
 from trainer.contract.errors import ImageError, UserError
 from trainer.contract.text import printable
-from trainer.data.sources.npy import Stored
+from trainer.data.sources.npy_set import ImageSet
 from viewer.displays.terminal_input import Mouse, Parser, Reply
 from viewer.files.image_set import open_set
 from viewer.graph.screening import ScreeningError, screen
@@ -116,7 +116,7 @@ def npy(data: bytes) -> None:
 
 def _read_npy(path: Path) -> None:
     try:
-        stored = Stored(path)
+        stored = ImageSet(path)
         assert stored[np.array([0, len(stored) - 1])].dtype == np.uint8
         for _ in stored.pieces():
             break
