@@ -160,6 +160,11 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path: Path
     assert "step_00000008: skipped" in result.stderr
     assert "at step 4" in result.stdout
     assert not checkpoint.damage(run / "checkpoints" / "step_00000008")
+    assert "begins at step 0" not in result.stderr
+    for kept in checkpoint.checkpoints(run):
+        (kept / checkpoint.NETS).write_bytes(b"spoilt")
+    result = train("--data", images, "--out", run, "--steps", 2, *SMALL)
+    assert f"{run}: no checkpoint is intact, training begins at step 0" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,8 @@ def choose(family: Family, config: RunConfig, spec: DataSpec, data: dict[str, An
         check_same_run(known, saved, family, config, spec, data)
     for complaint in complaints:
         print(f"warning: {printable(complaint)}", file=sys.stderr)
+    if complaints and path is None:
+        print(f"warning: {printable(config.out)}: no checkpoint is intact, training begins at step 0", file=sys.stderr)
     checkpoint.set_aside_newer(config.out, path)
     return path
 
