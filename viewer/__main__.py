@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
-from trainer.contract.errors import INSTALL_LIBRARIES, ViewerError
+from trainer.contract.errors import INSTALL_LIBRARIES, UserError
 from trainer.contract.text import printable
 from viewer.modes import Mode, load_mode, mode_names
 from viewer.options import LimitOptions
@@ -41,7 +41,7 @@ def _run(mode: Mode, options: Any) -> int:
         return 130
     except BrokenPipeError:
         return 141
-    except ViewerError as error:
+    except UserError as error:
         return _refuse(str(error))
     except MemoryError as error:
         return _refuse(f"not enough memory: {error}".removesuffix(": "))

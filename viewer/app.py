@@ -28,7 +28,7 @@ def show(
 ) -> None:
     """Open the display, run a session on it to its end, and close both.
 
-    ``record``: a file that gets every frame. ``script``: scripted keys. Raises ``ViewerError``.
+    ``record``: a file that gets every frame. ``script``: scripted keys. Raises ``UserError``.
     """
     try:
         opened = open_display(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from export.card import SEAL_KEY, Card, CardError, Latent, check_seal
 from export.kinds import KINDS
-from trainer.contract.errors import ViewerError
+from trainer.contract.errors import UserError
 from trainer.contract.text import printable
 from viewer.graph.inspection import infer
 from viewer.graph.layout import ImageLayout, Layout, find_scale, image_array, latent_array, read_image, read_images
@@ -35,7 +35,7 @@ _LARGEST_FOLDED: Final = 2**30  # bytes of a constant that onnxruntime may compu
 _NO_MEMORY: Final = ("bad_alloc", "bad allocation", "Available memory of", "Failed to allocate", "would require more")
 
 
-class ModelError(ViewerError):
+class ModelError(UserError):
     """A model that cannot be opened or run; the message is one line that names the file."""
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
-from trainer.contract.errors import ViewerError
+from trainer.contract.errors import UserError
 from trainer.contract.options import argument, flag
 from viewer.keys import Event, parse_keys
 from viewer.state import LAST_SEED
@@ -141,9 +141,9 @@ class OutputOptions(LimitOptions, SessionOptions):
 
     @property
     def without_screen(self) -> bool:
-        """With -o, or where there is neither a screen nor a script for one. Raises ``ViewerError`` for both."""
+        """With -o, or where there is neither a screen nor a script for one. Raises ``UserError`` for both."""
         if self.output is not None and (self.keys or self.record is not None):
-            raise ViewerError("-o writes all results without a screen, found --keys or --record beside it")
+            raise UserError("-o writes all results without a screen, found --keys or --record beside it")
         return self.output is not None or (self.display == "none" and not self.keys and self.record is None)
 
 
@@ -154,28 +154,28 @@ class ImagesOptions(OutputOptions):
     images: Sequence[str] = argument("image files, folders, quoted patterns", default=(), nargs="*", metavar="IMAGE")
 
     def named_images(self, expected: str) -> Sequence[str]:
-        """The files, folders and patterns. Raises ``ViewerError`` where there are none."""
+        """The files, folders and patterns. Raises ``UserError`` where there are none."""
         if not self.images:
-            raise ViewerError(f"no images named, expected {expected}")
+            raise UserError(f"no images named, expected {expected}")
         return self.images
 
 
 def with_saved(options: Chosen, saved: Mapping[str, Any]) -> Chosen:
     """Options with what the image of ``--from`` says, by names of fields; flags beside it say the same, or nothing.
 
-    Raises ``ViewerError``.
+    Raises ``UserError``.
     """
     defaults = {item.name: item.default for item in fields(options)}
     for name, value in saved.items():
         found = getattr(options, name)
         if found not in (defaults[name], value):
             word = name.replace("_", "-")
-            raise ViewerError(f"--{word} is {found}, and the image of --from says {value}: expected one of them")
+            raise UserError(f"--{word} is {found}, and the image of --from says {value}: expected one of them")
     return replace(options, **saved)
 
 
 def existing_model(path: Path) -> Path:
-    """The same path. Raises ``ViewerError`` where it is that of the built-in model, and this is missing."""
+    """The same path. Raises ``UserError`` where it is that of the built-in model, and this is missing."""
     if path == BUILT_IN and not path.is_file():
-        raise ViewerError(f"{path}: the built-in model is missing from this installation, expected; name an ONNX file")
+        raise UserError(f"{path}: the built-in model is missing from this installation, expected; name an ONNX file")
     return path

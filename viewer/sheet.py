@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from trainer.contract.errors import ViewerError
+from trainer.contract.errors import UserError
 from viewer.keys import Action, Event
 
 _LARGEST_FRAME: Final = 2**26  # pixels
@@ -72,9 +72,9 @@ def fitting_sheet(
 ) -> Sheet:
     """A sheet of images of this size at a scale. ``across``: images beside each other in a cell.
 
-    Raises ``ViewerError`` where the frame would be too large.
+    Raises ``UserError`` where the frame would be too large.
     """
     sheet = Sheet(rows, columns, max(round(width * scale), 1) * across, max(round(height * scale), 1), gap)
     if sheet.width * sheet.height > _LARGEST_FRAME:
-        raise ViewerError(f"a frame of {sheet.width}x{sheet.height} pixels is too large; try a smaller --scale")
+        raise UserError(f"a frame of {sheet.width}x{sheet.height} pixels is too large; try a smaller --scale")
     return sheet

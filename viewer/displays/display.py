@@ -5,11 +5,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.contract.errors import ViewerError
+from trainer.contract.errors import UserError
 from viewer.keys import Action, Event
 
 
-class DisplayError(ViewerError):
+class DisplayError(UserError):
     """There is nothing to show on, or a recording cannot be written; the message is one line."""
 
 

@@ -59,7 +59,7 @@ def blank(height: int, width: int) -> Image:
 
 def put(frame: Image, area: Area, image: Image) -> None:
     """An image into an area of the frame, at the area's size."""
-    view(frame, area)[:] = resize(image, area.height, area.width)
+    frame[area.pixels] = resize(image, area.height, area.width)
 
 
 def image_area(place: Area, height: int, width: int) -> Area:
@@ -125,7 +125,7 @@ def pixels(area: Area, reach: float, across: NDArray[np.float64], up: NDArray[np
 
 def ground(image: Image, area: Area, reach: float) -> None:
     """The paper of a plot, with a grid."""
-    plot = view(image, area)
+    plot = image[area.pixels]
     plot[:] = GROUND
     for value in ticks(reach):
         fraction = (value + reach) / (2 * reach)
@@ -134,17 +134,12 @@ def ground(image: Image, area: Area, reach: float) -> None:
         cv2.line(plot, (0, y), (area.width, y), _GRID, 1)
 
 
-def view(image: Image, area: Area) -> Image:
-    """The part of the frame that an area is: what is drawn there stays within."""
-    return image[area.top : area.bottom, area.left : area.right]
-
-
 def dots(image: Image, area: Area, places: Pixels, colours: Sequence[Colour], radius: float) -> None:
     """Filled circles, one a point, cut off at the edge of the area; drawn large and made small, so that they are round.
 
     What else is in the area stays as it is, to the bit.
     """
-    plot = view(image, area)
+    plot = image[area.pixels]
     large = plot.repeat(_FINER, axis=0).repeat(_FINER, axis=1)
     inside = (places - (area.left, area.top) + 0.5) * _FINER - 0.5
     edge = radius * _FINER
@@ -160,12 +155,12 @@ def ring(image: Image, area: Area, place: Pixels, radius: float = 7) -> None:
     x, y = place[0] - (area.left, area.top)
     if -radius <= x < area.width + radius and -radius <= y < area.height + radius:
         for thickness, colour in ((4, INK), (2, CURSOR)):
-            _circle(view(image, area), x, y, radius, colour, thickness)
+            _circle(image[area.pixels], x, y, radius, colour, thickness)
 
 
 def path(image: Image, area: Area, places: Pixels, chosen: int) -> None:
     """A path through the plane: its ends are A and B, one of its points is chosen."""
-    plot, inside = view(image, area), places - (area.left, area.top)
+    plot, inside = image[area.pixels], places - (area.left, area.top)
     corners = np.round(inside * 2**_FRACTION_BITS).astype(np.int32).reshape(-1, 1, 2)
     for thickness, colour in ((5, INK), (2, CURSOR)):
         cv2.polylines(plot, [corners], False, colour, thickness, cv2.LINE_AA, _FRACTION_BITS)
@@ -231,7 +226,7 @@ def slider(image: Image, row: Area, track: Area, name: str, mark: str, value: fl
     if chosen:
         cv2.rectangle(image, (row.left, row.top + 1), (row.right - 1, row.bottom - 2), _GRID, -1)
         frame_round(image, track, CURSOR)
-    view(image, track)[:] = GROUND
+    image[track.pixels] = GROUND
     middle = row.top + row.height / 2
     write(image, row.left + 6, middle, name, TEXT if chosen else FAINT)
     write(image, track.left - 6, middle, mark, CURSOR, "right")

@@ -8,7 +8,7 @@ Its module ``options`` imports nothing heavy. Its docstring begins with the summ
 
 All but ``Options`` may be left out. ``session.open_session(options)`` is the session to show,
 ``headless.write(options)`` writes all results without a screen; a mode has one of them, or both. They raise
-``ViewerError``.
+``UserError``.
 """
 
 import argparse
@@ -46,11 +46,11 @@ class Mode:
         return self.Options(**vars(parser.parse_args(words)))
 
     def open(self, options: Any) -> Any:
-        """The session to show. Raises ``ViewerError``."""
+        """The session to show. Raises ``UserError``."""
         return import_module(f"viewer.modes.{self.name}.session").open_session(options)
 
     def write(self, options: Any) -> None:
-        """Write all results without a screen. Raises ``ViewerError``."""
+        """Write all results without a screen. Raises ``UserError``."""
         import_module(f"viewer.modes.{self.name}.headless").write(options)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from trainer.contract.errors import ViewerError
+from trainer.contract.errors import UserError
 from viewer.keys import Action, Event
 
 
@@ -43,15 +43,15 @@ NO_CLASSES: Final = Classes()
 
 
 def find_label(names: Sequence[str], wanted: str, file: str) -> int:
-    """The label of a class by its name or number. Raises ``ViewerError`` where the model of that file has none such."""
+    """The label of a class by its name or number. Raises ``UserError`` where the model of that file has none such."""
     if not names:
-        raise ViewerError(f"--label is {wanted!r}, expected none: {file} draws no classes")
+        raise UserError(f"--label is {wanted!r}, expected none: {file} draws no classes")
     if wanted in names:
         return list(names).index(wanted)
     if wanted.isascii() and wanted.isdigit() and len(wanted) < 10 and int(wanted) < len(names):
         return int(wanted)
     few = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-    raise ViewerError(f"--label is {wanted!r}, expected 0..{len(names) - 1} or a name: {few}")
+    raise UserError(f"--label is {wanted!r}, expected 0..{len(names) - 1} or a name: {few}")
 
 
 def class_words(label: int, name: str) -> str:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.contract.errors import ViewerError
+from trainer.contract.errors import UserError
 from trainer.contract.text import printable
 from viewer.latents import Latents
 from viewer.model import Images, Model, ModelError, open_model
@@ -77,17 +77,17 @@ def other_low(low: Model, layer: Layer) -> str:
 
 def first_gain(wanted: float | None, layer: Layer | None, saved: SavedRecipe | None) -> Gain | None:
     """How much of a layer is added first: as ``--gain`` says, the image to begin from, or the layer itself. Raises
-    ``ViewerError``."""
+    ``UserError``."""
     if saved is not None:
         own = layer.recipe if layer is not None else {"file": "", "sha256": ""}
         found = saved.values.get("detail")
         if (found.get("sha256", "") if isinstance(found, dict) else "") != own["sha256"]:
             name = repr(own["file"]) if own["file"] else "none"
-            raise ViewerError(f"{saved.path}: made with another detail network, found {name}")
+            raise UserError(f"{saved.path}: made with another detail network, found {name}")
         if wanted is None and "gain" in saved.values:
             wanted = saved.number("gain", 0, DETAIL.scale[-1])
     if layer is None:
         return None
     if wanted is not None and wanted > layer.gain.scale[-1]:
-        raise ViewerError(f"--gain is {wanted:g}, expected 0..{layer.gain.scale[-1]:g} for sharpening")
+        raise UserError(f"--gain is {wanted:g}, expected 0..{layer.gain.scale[-1]:g} for sharpening")
     return layer.gain if wanted is None else layer.gain.at(wanted)

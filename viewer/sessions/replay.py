@@ -67,7 +67,7 @@ def read_saved(path: Path, mode: str, kinds: Sequence[str], model: Model) -> Sav
 
 def first_classes(label: str | None, model: Model, saved: SavedRecipe | None = None) -> Classes:
     """Which class is drawn first: that of ``--label``, of the image to begin from, or the first. Raises
-    ``ViewerError``."""
+    ``UserError``."""
     count = len(model.classes)
     classes = Classes(count) if saved is None else saved.classes(count)
     return classes if label is None else replace(classes, label=find_label(model.classes, label, str(model.path)))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
-from trainer.contract.errors import ImageError, ViewerError
+from trainer.contract.errors import ImageError, UserError
 from trainer.contract.text import printable
 from viewer import render
 from viewer.bindings import Binding, hints_of
@@ -157,7 +157,7 @@ class Session(ABC, Generic[State, Request, Made]):
         return True
 
     def _failed(self, error: Exception, seconds: float = _NOTICE_SECONDS) -> None:
-        if not isinstance(error, ViewerError | MemoryError):
+        if not isinstance(error, UserError | MemoryError):
             raise error
         self.failures.append(str(error) or "not enough memory")
         self.notify(self.failures[-1], "error", seconds)

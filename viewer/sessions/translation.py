@@ -119,7 +119,7 @@ class Translator:
 
 
 def open_translator(options: ImagesOptions, expected: str) -> tuple[list[Path], Model]:
-    """The images that options name, and the model. ``expected``: in words, without images. Raises ``ViewerError``."""
+    """The images that options name, and the model. ``expected``: in words, without images. Raises ``UserError``."""
     paths = find_photos(options.named_images(expected))
     threads = model_threads(options.threads, all_cores=True)
     return paths, open_model(options.model, threads=threads, wanted="translator", many_sizes=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from small_models import FakeDisplay, make_generator
 
-from trainer.contract.errors import ViewerError
+from trainer.contract.errors import UserError
 from viewer.__main__ import main
 from viewer.app import run_scripted
 from viewer.bindings import help_text
@@ -158,7 +158,7 @@ def test_names_go_before_numbers() -> None:
     assert find_label(("7", "1", "x"), "1", "f") == 1
     assert find_label(("7", "1", "x"), "2", "f") == 2
     for wrong in ("3", "-1", "X", "", "1e1", "²"):
-        with pytest.raises(ViewerError, match=r"expected 0\.\.2 or a name: 7, 1, x"):
+        with pytest.raises(UserError, match=r"expected 0\.\.2 or a name: 7, 1, x"):
             find_label(("7", "1", "x"), wrong, "f")
 
 

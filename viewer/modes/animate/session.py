@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from trainer.contract.errors import ViewerError
+from trainer.contract.errors import UserError
 from viewer import render
 from viewer.latents import Latents, Walk
 from viewer.model import Images, Model, ModelError, open_model
@@ -156,11 +156,11 @@ class AnimateSession(SheetSession[AnimateState, Stretch]):
 
 
 def open_session(options: Options) -> AnimateSession:
-    """The walk that the options ask for. Raises ``ViewerError``."""
+    """The walk that the options ask for. Raises ``UserError``."""
     threads = model_threads(options.threads)
     model = open_model(existing_model(options.model), threads=threads, wanted="generator")
     if options.gain is not None and options.detail is None:
-        raise ViewerError("--gain is for --detail, found it without")
+        raise UserError("--gain is for --detail, found it without")
     layer = None if options.detail is None else open_layer(model, options.detail, threads=threads)
     frames = options.frames or (2 * LEG_FRAMES if options.display == "none" or options.loop else 0)
     legs = frames // LEG_FRAMES if options.loop else 0

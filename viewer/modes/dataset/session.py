@@ -9,7 +9,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from trainer.contract.errors import ImageError, ViewerError
+from trainer.contract.errors import ImageError, UserError
 from trainer.contract.recipe import PER_IMAGE
 from trainer.contract.text import printable
 from viewer import render
@@ -238,10 +238,10 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
 
 
 def open_session(options: Options) -> DatasetSession:
-    """The pages that the options ask for. Raises ``ViewerError``."""
+    """The pages that the options ask for. Raises ``UserError``."""
     sets = open_sets(options.files, options.bgr)
     if options.marks is not None and len(sets) > 1:
-        raise ViewerError(f"--marks is the list of one set, found {len(sets)}: each has its own beside it")
+        raise UserError(f"--marks is the list of one set, found {len(sets)}: each has its own beside it")
     height, width = common_size(sets)
     scale = options.scale or auto_scale(options.rows, options.cols, height, width)
     sheet = fitting_sheet(options.rows, options.cols, height, width, scale)

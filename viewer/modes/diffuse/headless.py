@@ -21,7 +21,7 @@ from viewer.sessions.replay import signed
 
 def write(options: Options) -> None:
     """Write all images of a page, and none over another file: what is made of photographs keeps their names, other
-    images are numbered. Raises ``ViewerError``."""
+    images are numbered. Raises ``UserError``."""
     diffusion, state = begin(options)
     page = replace(page_of(state), photos=tuple(range(state.photos)))
     folder = made_folder(options.output or options.out)
@@ -55,7 +55,7 @@ def _make(
     kind: TrajectoryKind | None,
     bar: "tqdm[Any]",
 ) -> None:
-    """Make and write images. Raises ``ViewerError``."""
+    """Make and write images. Raises ``UserError``."""
     run = diffusion.begin(page, numbers)
     trajectory = Trajectory(run, kind)
 

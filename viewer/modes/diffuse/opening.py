@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from trainer.contract.errors import ViewerError
+from trainer.contract.errors import UserError
 from viewer.files.inputs import find_photos
 from viewer.model import Model, open_model
 from viewer.modes.diffuse.denoiser import Denoiser
@@ -24,14 +24,14 @@ _ROWS, _COLUMNS = 3, 4  # images
 
 
 def begin(options: Options) -> tuple[Diffusion, DiffuseState]:
-    """The mode as its flags say, or as ``--from`` says. Raises ``ViewerError``."""
+    """The mode as its flags say, or as ``--from`` says. Raises ``UserError``."""
     threads = model_threads(options.threads, all_cores=True)
     model = open_model(options.model, threads=threads, wanted="denoiser")
     for name, value in (("start", options.start), ("strength", options.strength), ("no-noise", options.no_noise)):
         if value and not options.init:
-            raise ViewerError(f"--{name} is for images to begin with, expected --init beside it")
+            raise UserError(f"--{name} is for images to begin with, expected --init beside it")
     if options.eta is not None and options.sampler == "ddpm":
-        raise ViewerError("--eta is for the samplers ddim and dpm, found ddpm, whose eta is 1")
+        raise UserError("--eta is for the samplers ddim and dpm, found ddpm, whose eta is 1")
     generator, photos = _open_init(options.init, threads)
     denoiser = Denoiser(model)
     names = denoiser.names
@@ -74,7 +74,7 @@ def _open_init(words: Sequence[str], threads: int) -> tuple[Model | None, list[P
     if not any(word.endswith(".onnx") for word in words):
         return None, list(readable(find_photos(words))) if words else []
     if len(words) > 1:
-        raise ViewerError(f"--init has {len(words)} files, expected one generator (.onnx), or photographs")
+        raise UserError(f"--init has {len(words)} files, expected one generator (.onnx), or photographs")
     return open_model(Path(words[0]), threads=threads, wanted="generator"), []
 
 

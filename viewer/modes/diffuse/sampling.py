@@ -136,7 +136,7 @@ class Diffusion:
         return page.numbers[first : first + size]
 
     def sources(self, page: Page, numbers: Sequence[int]) -> Images:
-        """The images to begin with, u8 [n, h, w, 3] BGR, of the denoiser's size. Raises ``ViewerError``."""
+        """The images to begin with, u8 [n, h, w, 3] BGR, of the denoiser's size. Raises ``UserError``."""
         height, width = self.denoiser.height, self.denoiser.width
         if self.photos:
             paths = [self.photos[page.photos[number]] for number in numbers]
@@ -159,7 +159,7 @@ class Diffusion:
         return np.array([page.labels[number] % len(self.generator.classes) for number in numbers], np.int64)
 
     def begin(self, page: Page, numbers: Sequence[int] | None = None) -> "Run":
-        """Begin to sample some images of a page, or all. Raises ``ViewerError``."""
+        """Begin to sample some images of a page, or all. Raises ``UserError``."""
         return Run(self, page, page.numbers if numbers is None else numbers)
 
 

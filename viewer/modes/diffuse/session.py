@@ -188,7 +188,7 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
 
 
 def open_session(options: Options) -> DiffuseSession:
-    """The page that the options ask for. Raises ``ViewerError``."""
+    """The page that the options ask for. Raises ``UserError``."""
     diffusion, state = begin(options)
     return DiffuseSession(diffusion, state, options.out, options.keep_steps)
 

@@ -6,5 +6,5 @@ from viewer.sessions.grid.session import GridSession
 
 
 def open_session(options: Options) -> GridSession:
-    """The page that the options ask for. Raises ``ViewerError``."""
+    """The page that the options ask for. Raises ``UserError``."""
     return open_grid(GridSession, options, "hpf", BINDINGS, with_detail=True, detail=options.detail, gain=options.gain)

@@ -14,7 +14,7 @@ from viewer.options import existing_model
 
 
 def write(options: Options) -> None:
-    """Print the lines. Raises ``ViewerError``."""
+    """Print the lines. Raises ``UserError``."""
     if is_png(options.model):
         lines = [(name, str(value)) for name, value in read_recipe(options.model).items()]
     else:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from trainer.contract.errors import ImageError, ViewerError
+from trainer.contract.errors import ImageError, UserError
 from trainer.contract.images import resize
 from viewer import render
 from viewer.frame import plots
@@ -341,9 +341,9 @@ class LatentSession(ModelSession[LatentState, Work, Part]):
 
 
 def open_session(options: Options) -> LatentSession:
-    """The view of latent space that the options ask for. Raises ``ViewerError``."""
+    """The view of latent space that the options ask for. Raises ``UserError``."""
     if options.bgr and options.data is None:
-        raise ViewerError("--bgr is for the .npy file of --data, found it without")
+        raise UserError("--bgr is for the .npy file of --data, found it without")
     path, threads = existing_model(options.model), model_threads(options.threads)
     model = open_model(path, threads=threads, wanted="generator")
     if model.latent.size < 2:

@@ -96,7 +96,7 @@ class PickSession(Session[PickState, None, None]):
 
 
 def open_session(options: Options) -> PickSession:
-    """The table that the options name. Raises ``ViewerError``."""
+    """The table that the options name. Raises ``UserError``."""
     photo = read_photo(options.table)
     try:
         recipe = read_recipe(options.table)

@@ -11,7 +11,7 @@ from viewer.sessions.replay import signed
 
 
 def write(options: Options) -> None:
-    """Write the result of every image to ``<folder>/<stem>.png``. Raises ``ViewerError``."""
+    """Write the result of every image to ``<folder>/<stem>.png``. Raises ``UserError``."""
     paths, translator = open_inputs(options)
     wanted = wanted_of(begin(translator, len(paths), options.seed))
     paths = list(readable(paths))

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from trainer.contract.errors import ViewerError
+from trainer.contract.errors import UserError
 from trainer.contract.text import printable
 from viewer import render
 from viewer.files.inputs import read_photo
@@ -136,7 +136,7 @@ class TranslateSession(ModelSession[TranslateState, Wanted, Made]):
 
 
 def open_session(options: Options) -> Session[Any, Any, Any]:
-    """The images, or the page to draw on, that the options ask for. Raises ``ViewerError``."""
+    """The images, or the page to draw on, that the options ask for. Raises ``UserError``."""
     if options.draw:
         return open_draw(options)
     paths, translator = open_inputs(options)
@@ -145,9 +145,9 @@ def open_session(options: Options) -> Session[Any, Any, Any]:
 
 
 def open_inputs(options: Options) -> tuple[list[Path], Translator]:
-    """The images and the model. Raises ``ViewerError``."""
+    """The images and the model. Raises ``UserError``."""
     if options.start is not None:
-        raise ViewerError("--start is for --draw, found it without")
+        raise UserError("--start is for --draw, found it without")
     paths, model = open_translator(options, "some, or --draw")
     return paths, Translator(model, options.condition, options.size)
 

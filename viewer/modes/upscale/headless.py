@@ -29,7 +29,7 @@ _FILM: Final = ".mp4"
 
 def write(options: Options) -> None:
     """Write every image and every film enlarged: under its name in a folder, or the only one to the file that ``-o``
-    names. Raises ``ViewerError``."""
+    names. Raises ``UserError``."""
     paths, upscaler = open_inputs(options)
     target = options.output or options.out
     named = paths == [Path(options.images[0])]  # no folder, and no pattern

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer.contract.errors import ViewerError
+from trainer.contract.errors import UserError
 from trainer.contract.text import printable
 from viewer import render
 from viewer.files.inputs import Photo, is_film, read_photo
@@ -73,14 +73,14 @@ class UpscaleSession(ModelSession[UpscaleState, Work, Part]):
         if there is None:
             try:
                 yield self._opened(request.index)
-            except (ViewerError, MemoryError) as error:
+            except (UserError, MemoryError) as error:
                 yield error
             return
         for number in request.tiles:
             yield number, self.upscaler.enlarge(there.photo, there.tiles[number])
 
     def _opened(self, index: int) -> Opened:
-        """An image, read. Raises ``ViewerError``."""
+        """An image, read. Raises ``UserError``."""
         photo = read_photo(self._paths[index])
         tiles = self.upscaler.plan(photo)
         return Opened(photo, self.upscaler.blank(photo), tiles, set(range(len(tiles))))
@@ -172,17 +172,17 @@ class UpscaleSession(ModelSession[UpscaleState, Work, Part]):
 
 
 def open_session(options: Options) -> UpscaleSession:
-    """The images that the options ask for. Raises ``ViewerError``."""
+    """The images that the options ask for. Raises ``UserError``."""
     paths, upscaler = open_inputs(options)
     films = [path for path in paths if is_film(path)]
     if films:
-        raise ViewerError(f"{films[0]}: is a film, which is enlarged without a screen: add -o FILE")
+        raise UserError(f"{films[0]}: is a film, which is enlarged without a screen: add -o FILE")
     paths = list(readable(paths))
     return UpscaleSession(upscaler, begin(len(paths)), options.out, paths)
 
 
 def open_inputs(options: Options) -> tuple[list[Path], Upscaler]:
-    """The images and films, and the model. Raises ``ViewerError``."""
+    """The images and films, and the model. Raises ``UserError``."""
     paths, model = open_translator(options, "some")
     return paths, Upscaler(model, options.tile)
 

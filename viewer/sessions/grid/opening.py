@@ -34,7 +34,7 @@ def open_grid(
 
     ``name``: of the mode, for recipes. ``bindings``: its key table. ``with_detail``: something is added to the images,
     by ``detail``, the file of a detail network, or by sharpening; ``gain``: how much of it to begin with. Raises
-    ``ViewerError``.
+    ``UserError``.
     """
     path, threads = existing_model(options.model), model_threads(options.threads)
     model = open_model(path, threads=threads, wanted="generator")

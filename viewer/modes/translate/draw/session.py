@@ -7,7 +7,7 @@ from typing import Any, Final
 import cv2
 
 from trainer.contract.edges import edge_map
-from trainer.contract.errors import ViewerError
+from trainer.contract.errors import UserError
 from viewer import render
 from viewer.files.inputs import read_photo
 from viewer.files.png import Image, encode_png, fit, is_drawing, save_numbered
@@ -123,10 +123,10 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
 
 
 def open_draw(options: Options) -> DrawSession:
-    """The page that the options ask for. Raises ``ViewerError``."""
+    """The page that the options ask for. Raises ``UserError``."""
     if options.images or options.output is not None:
         found = "-o" if options.output is not None else options.images[0]
-        raise ViewerError(f"--draw begins with an empty page, found {found!r} beside it; to begin with one: --start")
+        raise UserError(f"--draw begins with an empty page, found {found!r} beside it; to begin with one: --start")
     threads = model_threads(options.threads, all_cores=True)
     model = open_model(options.model, threads=threads, wanted="translator")
     translator = Translator(model, options.condition, options.size)
