@@ -29,7 +29,7 @@ OWN_WORDS = re.compile(
     r"(step|steps|rank|seed|images_seen|size|device|precision|kind|alpha|stream\.position|written)|"
     r"written|skipped|scale|where|left|kind|width|height|size|row|mean|std|middle|low|high|lack|few|fewest|value|"
     r"len\(found\.kept\) \* len\(variants\)|copies|found\.(faceless|skipped)|faceless|alpha|count|seed|"
-    r"len\(found\.skipped\) - faceless \+ unplaced|"
+    r"len\(skipped\) - faceless \+ unplaced|found|"
     r"missing|number|method|pieces|"
     r"threads|ranks|at|name|shown|text|message|title|what|MODEL|rate|command\[0\]|error\.strerror|time\.monotonic.*"
 )

@@ -103,7 +103,10 @@ class Session(ABC, Generic[State, Request, Made]):
 
     def notify(self, text: str, tone: render.Tone = "notice", seconds: float = _NOTICE_SECONDS) -> None:
         """Show a line of text for a while."""
-        self._notice, self.changed = (printable(text, 400), tone, self.now + seconds), True
+        words, until = printable(text, 400), self.now + seconds
+        if self._notice is not None and self._notice[0] == words:  # of two threads that met the same error
+            until = max(until, self._notice[2])
+        self._notice, self.changed = (words, tone, until), True
 
     def frame(self, strip: bool = True) -> render.Image:
         """The frame to show now, with a strip of text below the images or without."""
