@@ -19,6 +19,7 @@ SCHEMA: Final = "1.1"  # major.minor: readers refuse a newer major and ignore ke
 
 DTYPES: Final = ("f32", "i64", "u8")
 PRIORS: Final = ("normal", "uniform")
+PRECISIONS: Final = ("fp32", "fp16", "int8")  # that the export writes
 _MAX_LATENT: Final = 1 << 16
 _MAX_SIDE_PX: Final = 1 << 14
 _MAX_MULTIPLE: Final = 1 << 12

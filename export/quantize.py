@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 
+from export.card import PRECISIONS
 from export.graph import ExportError, Whole, quiet, tidy
 from export.rewrite import replace
 from export.verify import as_levels, open_session, run_onnx, run_torch
 
-PRECISIONS = ("fp32", "fp16", "int8")
 _MIN_WEIGHTS = 1 << 12  # smaller tensors are not worth it
 _MIN_INTEGER = 1 << 16  # weights of a linear map that is worth running on integers
 _MAX_WORK = 10**11  # multiplications spent on compensation; maps with more inputs average their rounding errors out

@@ -21,10 +21,10 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from export.card import BLANK_SEAL, SEAL_KEY, Card, CardError, Latent, Port, check_seal, seal
+from export.card import BLANK_SEAL, PRECISIONS, SEAL_KEY, Card, CardError, Latent, Port, check_seal, seal
 from export.graph import TYPES, ExportError, Whole, trace
 from export.kinds import KINDS
-from export.quantize import PRECISIONS, quantize
+from export.quantize import quantize
 from export.verify import check_pairs, check_parity, measure_drift
 from export.weights import read_state_dict
 from trainer.contract.errors import UserError

@@ -1,13 +1,15 @@
 """Options of a command as a frozen dataclass, and the argparse flags that are made of it. Standard library only.
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    input: Path = argument("a .npy file", metavar="IN")
-    output: Path = flag("the .npy file to write", "-o", "--output", default=MISSING)
-    size: int | None = flag("side in pixels (that of the set)", within=(8, 4096))
+For example::
 
-add_options(parser, Options)
-options = Options(**vars(parser.parse_args()))
+    @dataclass(frozen=True, kw_only=True)
+    class Options:
+        input: Path = argument("a .npy file", metavar="IN")
+        output: Path = flag("the .npy file to write", "-o", "--output", default=MISSING)
+        size: int | None = flag("side in pixels (that of the set)", within=(8, 4096))
+
+    add_options(parser, Options)
+    options = Options(**vars(parser.parse_args()))
 """
 
 import argparse
