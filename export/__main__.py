@@ -8,8 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from export.quantize import PRECISIONS
-from export.to_onnx import export_run, export_state_dict, summary
+from export.card import PRECISIONS
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable
 
@@ -17,6 +16,8 @@ from trainer.contract.text import printable
 def main(arguments: list[str] | None = None) -> int:
     """The command line. Returns the exit code: 0, 2 for a user's mistake, 130 when interrupted."""
     options = _parser().parse_args(arguments)
+    from export.to_onnx import export_run, export_state_dict, summary  # takes seconds, and --help none
+
     source: Path = options.source
     shared = {
         "precision": options.precision, "name": options.name, "licence": options.licence, "force": options.force,

@@ -1,4 +1,4 @@
-"""The card: everything that a viewer must know of a model, kept inside its ONNX file.
+"""The card: everything that a viewer must know of a model, stored inside its ONNX file.
 
 Stored in the ``metadata_props`` of the file, one JSON value a key. This module is the whole contract between those
 who write such files and those who read them; it needs the standard library only.
@@ -19,6 +19,7 @@ SCHEMA: Final = "1.1"  # major.minor: readers refuse a newer major and ignore ke
 
 DTYPES: Final = ("f32", "i64", "u8")
 PRIORS: Final = ("normal", "uniform")
+PRECISIONS: Final = ("fp32", "fp16", "int8")  # that the export writes
 _MAX_LATENT: Final = 1 << 16
 _MAX_SIDE_PX: Final = 1 << 14
 _MAX_MULTIPLE: Final = 1 << 12
@@ -70,7 +71,7 @@ class Card:
     channels: int = 3  # of the image that the network works on: 1 or 3
     input_channels: int = 0  # of the image that goes in (translator): 1..4; 0: as ``channels``
     scale: int = 1  # output pixels an input pixel (translator)
-    multiple: int = 1  # sides of the image that goes in must be multiples of this (translator)
+    multiple: int = 1  # height and width of the image that goes in must be multiples of this (translator)
     context: int = 0  # pixels round a part of the input that its output depends on; 0: all of them, or unknown
     # how the image that goes in is made of a photograph: {} or {"kind": "given"}: as it is;
     # {"kind": "edges", "sigma": 0.33, "blur": 3, "invert": false}: its edges, white on black; of either kind, where
@@ -79,7 +80,7 @@ class Card:
     latent: Latent | None = None
     classes: tuple[str, ...] = ()  # class names by label
     # of a denoiser {"kind": "cosine", "prediction": "v", "alpha_bar": [...]}: what it predicts, and ᾱ of each step t,
-    # the share of the variance that is the image's, falling; an image at t is √ᾱ x + √(1-ᾱ) ε, with x in -1..1
+    # the fraction of the variance that is the image's, falling; an image at t is √ᾱ x + √(1-ᾱ) ε, with x in -1..1
     schedule: Mapping[str, Any] = field(default_factory=dict)
     # [k, size] principal directions of the training latents, strongest first, each one std long
     directions: tuple[tuple[float, ...], ...] = ()
@@ -120,14 +121,12 @@ class Card:
             return None
         known = {item.name for item in fields(cls)}
         values = {key: _parse(key, text) for key, text in props.items() if key in known}
-        _check_schema(values["schema"])
         missing = sorted(_REQUIRED - values.keys())
+        _check_schema(values.pop("schema"))
         if missing:
             raise CardError(f"card lacks {', '.join(missing)}")
         try:
-            return cls(
-                **{key: _READERS.get(key, _same)(value) for key, value in values.items() if key not in ("schema",)}
-            )
+            return cls(**{key: _READERS[key](value) if key in _READERS else value for key, value in values.items()})
         except CardError:
             raise
         except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError) as error:
@@ -135,10 +134,6 @@ class Card:
 
 
 _REQUIRED: Final = {"schema", "kind", "family", "name", "inputs", "output"}
-
-
-def _same(value: Any) -> Any:
-    return value
 
 
 def _parse(key: str, text: str) -> Any:
@@ -169,25 +164,22 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _items(value: Any, what: str, of: str) -> tuple[Any, ...]:
+    if not _is_list(value):
+        raise CardError(f"{what} is {type(value).__name__}, expected a list of {of}")
+    return tuple(value)
+
+
 def _numbers(value: Any, what: str) -> tuple[float, ...]:
-    if not isinstance(value, Sequence) or isinstance(value, str):
-        raise CardError(f"{what} is {type(value).__name__}, expected a list of numbers")
-    for item in value:
+    numbers = _items(value, what, "numbers")
+    for item in numbers:
         if isinstance(item, bool) or not isinstance(item, int | float) or not math.isfinite(item):
             raise CardError(f"{what} holds {item!r}, expected finite numbers")
-    return tuple(float(item) for item in value)
+    return tuple(map(float, numbers))
 
 
 def _rows(value: Any, what: str) -> tuple[tuple[float, ...], ...]:
-    if not isinstance(value, Sequence) or isinstance(value, str):
-        raise CardError(f"{what} is {type(value).__name__}, expected a list of lists")
-    return tuple(_numbers(row, what) for row in value)
-
-
-def _texts(value: Any, what: str) -> tuple[str, ...]:
-    if not isinstance(value, Sequence) or isinstance(value, str):
-        raise CardError(f"{what} is {type(value).__name__}, expected a list of texts")
-    return tuple(value)
+    return tuple(_numbers(row, what) for row in _items(value, what, "lists"))
 
 
 def _port(value: Any) -> Port:
@@ -210,7 +202,7 @@ _READERS: Final[Mapping[str, Any]] = {
     "output": _port,
     "image_size": lambda value: None if value is None else tuple(value),
     "latent": _latent,
-    "classes": lambda value: _texts(value, "classes"),
+    "classes": lambda value: _items(value, "classes", "texts"),
     "directions": lambda value: _rows(value, "directions"),
     "sample_latents": lambda value: _rows(value, "sample_latents"),
 }
@@ -229,15 +221,10 @@ def _check(card: Card) -> None:
     if card.kind not in KINDS:
         raise CardError(f"card kind is {card.kind!r}, expected one of {', '.join(KINDS)}")
     _check_ports(card)
-    if card.image_size is not None and not (
-        len(card.image_size) == 2 and all(_whole(side, 1, _MAX_SIDE_PX) for side in card.image_size)
-    ):
+    if card.image_size is not None and not _list_of(card.image_size, 2, _MAX_SIDE_PX, low=1):
         raise CardError(f"card image_size is {card.image_size}, expected height and width, 1..{_MAX_SIDE_PX}")
-    if not _whole(card.channels, 1, 4):
-        raise CardError(f"card channels is {card.channels!r}, expected 1..4")
-    if not _whole(card.input_channels, 0, 4):
-        raise CardError(f"card input_channels is {card.input_channels!r}, expected 0..4")
-    for key, low, high in (("scale", 1, 16), ("multiple", 1, _MAX_MULTIPLE), ("context", 0, _MAX_SIDE_PX)):
+    for key, low, high in (("channels", 1, 4), ("input_channels", 0, 4), ("scale", 1, 16),
+                           ("multiple", 1, _MAX_MULTIPLE), ("context", 0, _MAX_SIDE_PX)):  # fmt: skip
         if not _whole(getattr(card, key), low, high):
             raise CardError(f"card {key} is {getattr(card, key)!r}, expected {low}..{high}")
     if not all(isinstance(name, str) for name in card.classes):
@@ -281,10 +268,10 @@ def _check_noise(card: Card) -> None:
     prediction = card.schedule.get("prediction")
     if prediction not in PREDICTIONS:
         raise CardError(f"card schedule prediction is {prediction!r}, expected one of {', '.join(PREDICTIONS)}")
-    shares = _numbers(card.schedule.get("alpha_bar"), "card schedule alpha_bar")
-    if not 1 <= len(shares) <= _MAX_STEPS:
-        raise CardError(f"card schedule alpha_bar has {len(shares)} steps, expected 1..{_MAX_STEPS}")
-    if not (shares[-1] > 0 and shares[0] < 1 and all(one > other for one, other in pairwise(shares))):
+    alpha_bar = _numbers(card.schedule.get("alpha_bar"), "card schedule alpha_bar")
+    if not 1 <= len(alpha_bar) <= _MAX_STEPS:
+        raise CardError(f"card schedule alpha_bar has {len(alpha_bar)} steps, expected 1..{_MAX_STEPS}")
+    if not (alpha_bar[-1] > 0 and alpha_bar[0] < 1 and all(one > other for one, other in pairwise(alpha_bar))):
         raise CardError("card schedule alpha_bar is not a list of numbers that fall within 0..1")
     if any(port.name == "label" for port in card.inputs) and not card.classes:
         raise CardError(f"card of a {card.kind} that takes labels lacks classes")
@@ -329,12 +316,9 @@ def _check_latent(card: Card) -> None:
         raise CardError(f"card latent size is {latent.size!r}, expected 1..{_MAX_LATENT}")
     if latent.prior not in PRIORS:
         raise CardError(f"card latent prior is {latent.prior!r}, expected one of {', '.join(PRIORS)}")
-    for what, row_list in (
-        ("latent mean", (latent.mean,) if latent.mean else ()),
-        ("latent covariance", latent.covariance),
-        ("directions", card.directions),
-        ("sample_latents", card.sample_latents),
-    ):
+    for what, row_list in (("latent mean", (latent.mean,) if latent.mean else ()),
+                           ("latent covariance", latent.covariance), ("directions", card.directions),
+                           ("sample_latents", card.sample_latents)):  # fmt: skip
         if any(len(row) != latent.size for row in row_list):
             raise CardError(f"card {what} does not fit the latent size {latent.size}")
     if latent.covariance and len(latent.covariance) != latent.size:

@@ -1,6 +1,7 @@
 """Trace a family's module to an ONNX graph that takes and gives u8 images, RGB, [n, h, w, c]."""
 
 import contextlib
+import copy
 import logging
 import warnings
 from collections.abc import Iterator
@@ -11,14 +12,14 @@ import torch
 from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
-from export.kinds import KINDS, PortKind
+from export.kinds import KINDS
 from export.rewrite import speed_up
 from trainer.family import Exportable
 
 OPSET = 18  # read by every onnxruntime since 1.14; its InstanceNormalization outruns 21's GroupNormalization by 15 %
 FLOATS = "floats"  # the tensor that becomes the u8 image, or is the output itself: what parity is measured on
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
-_TYPES = {"f32": onnx.TensorProto.FLOAT, "i64": onnx.TensorProto.INT64, "u8": onnx.TensorProto.UINT8}
+TYPES = {"f32": onnx.TensorProto.FLOAT, "i64": onnx.TensorProto.INT64, "u8": onnx.TensorProto.UINT8}
 
 
 class ExportError(Exception):
@@ -149,12 +150,9 @@ def trace(network: Whole) -> onnx.ModelProto:
                 verbose=False,
             )
     except Exception as error:  # torch raises dozens of kinds here
-        lines = [
-            line for text in (str(error), str(error.__cause__ or "")) for line in text.splitlines() if line.strip()
-        ]
+        lines = [line for line in f"{error}\n{error.__cause__ or ''}".splitlines() if line.strip()]
         raise ExportError(f"{network.name} cannot be traced by torch: {' '.join(lines[:2])[:300]}") from error
-    if program is None:
-        raise ExportError(f"{network.name} cannot be traced by torch")
+    assert program is not None, "dynamo gives a program"
     model = program.model_proto
     speed_up(model)
     tidy(model)
@@ -181,7 +179,9 @@ def _finish(model: onnx.ModelProto, network: Whole) -> None:
     graph, output = model.graph, network.kind.output
     floats = graph.output[0]
     for port, declared in zip((*network.ports.values(), output), (*graph.input, floats), strict=True):
-        _name_sizes(declared, port)
+        for letter, size in zip(port.axes, declared.type.tensor_type.shape.dim, strict=False):
+            if size.HasField("dim_param"):
+                size.dim_param = letter if letter in "nhw" else ""
     if not output.is_image:
         _rename(graph, FLOATS, output.name)
         return
@@ -200,13 +200,7 @@ def _finish(model: onnx.ModelProto, network: Whole) -> None:
         raise ExportError(f"{network.name} gives {shape[3]} channels, expected 1 or 3")
     _rename(graph, last, output.name)
     del graph.output[:]
-    graph.output.append(helper.make_tensor_value_info(output.name, _TYPES[output.dtype], shape))
-
-
-def _name_sizes(declared: onnx.ValueInfoProto, port: PortKind) -> None:
-    for letter, size in zip(port.axes, declared.type.tensor_type.shape.dim, strict=False):
-        if size.HasField("dim_param"):
-            size.dim_param = letter if letter in "nhw" else ""
+    graph.output.append(helper.make_tensor_value_info(output.name, TYPES[output.dtype], shape))
 
 
 def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
@@ -219,11 +213,10 @@ def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
 
 def float_output(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy of a traced graph that gives the floats, before the cast to u8, as a second output."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    if any(FLOATS in node.output for node in copy.graph.node):
-        copy.graph.output.append(helper.make_tensor_value_info(FLOATS, onnx.TensorProto.FLOAT, None))
-    return copy
+    model = copy.deepcopy(model)
+    if any(FLOATS in node.output for node in model.graph.node):
+        model.graph.output.append(helper.make_tensor_value_info(FLOATS, onnx.TensorProto.FLOAT, None))
+    return model
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """Smaller files: fp16 weights, or int8 arithmetic.
 
-fp16: weights are kept in half precision and widened once, when the file is opened: half the size, the speed of fp32 on
-a CPU, and no overflow between the layers. int8: large linear maps run on integers, with error-compensated rounding
+fp16: weights are stored in half precision and widened once, when the file is opened: half the size, the speed of fp32
+on a CPU, and no overflow between the layers. int8: large linear maps run on integers, with error-compensated rounding
 (Frantar et al. 2023, "GPTQ", algorithm 1); so do the convolutions that ``Kind.int8_convolutions`` names, with ranges
 measured on random inputs (of denoisers: training images at many steps of noise). Elsewhere, and where that would be
 visible, convolutions keep 8-bit weights and fp32 arithmetic.
@@ -9,6 +9,7 @@ visible, convolutions keep 8-bit weights and fp32 arithmetic.
 How far the result is from fp32 is measured by ``export.verify`` and written into the card.
 """
 
+import copy
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,10 +21,11 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 
+from export.card import PRECISIONS
 from export.graph import ExportError, Whole, quiet, tidy
+from export.rewrite import replace
 from export.verify import as_levels, open_session, run_onnx, run_torch
 
-PRECISIONS = ("fp32", "fp16", "int8")
 _MIN_WEIGHTS = 1 << 12  # smaller tensors are not worth it
 _MIN_INTEGER = 1 << 16  # weights of a linear map that is worth running on integers
 _MAX_WORK = 10**11  # multiplications spent on compensation; maps with more inputs average their rounding errors out
@@ -31,7 +33,7 @@ _TOP = 63  # of ±127: products of u8 and 7 bits never saturate the 16-bit sums 
 _COPIES = 2  # of each input of a linear map, rounded differently: one more bit for inputs and weights alike
 _SPREAD = 0.943  # of the second copy's scale: far enough from 1, and from ratios of small numbers
 _MAX_SQUARED_ERROR = 255**2 / 10 ** (40 / 10)  # of levels: 40 dB, hard to see
-_MAX_ERROR_SHARE = 0.05**2  # of a prediction's variance; half of it leads 25 steps of DDIM to images 48 dB apart
+_MAX_ERROR_FRACTION = 0.05**2  # of a prediction's variance; half of it leads 25 steps of DDIM to images 48 dB apart
 _CALIBRATION = 512  # random inputs
 _MAX_RECORDED = 1 << 25  # numbers; layers with so many inputs need no more examples
 _DEAD = 1e-6  # of the strongest input: weaker ones count as zero
@@ -41,19 +43,18 @@ Floats = NDArray[np.float32]
 
 def quantize(network: Whole, model: onnx.ModelProto, precision: str) -> onnx.ModelProto:
     """Copy a traced graph in another precision. Raises ``ExportError`` for an unknown one."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    model = copy.deepcopy(model)
     if precision == "fp16":
-        _halve_weights(copy)
+        _halve_weights(model)
     elif precision == "int8":
-        _integer_linear(network, copy)
-        faster = _integer_convolutions(network, copy)
+        _integer_linear(network, model)
+        faster = _integer_convolutions(network, model)
         if faster is not None:
             return faster
-        _eight_bit_kernels(copy)
+        _eight_bit_kernels(model)
     elif precision != "fp32":
         raise ExportError(f"precision is {precision!r}, expected one of {', '.join(PRECISIONS)}")
-    return copy
+    return model
 
 
 def _weights(model: onnx.ModelProto, least: int = _MIN_WEIGHTS) -> dict[str, onnx.TensorProto]:
@@ -86,16 +87,7 @@ def _integer_linear(network: Whole, model: onnx.ModelProto) -> None:
     if not maps:
         return
     inputs = _record(network, model, [node.input[0] for node in maps])
-    nodes: list[onnx.NodeProto] = []
-    for node in model.graph.node:
-        found = next((item for item in maps if item.output[0] == node.output[0]), None)
-        nodes += [node] if found is None else _integer_map(model, found, inputs[found.input[0]])
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    used = {name for node in nodes for name in node.input}
-    kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
-    del model.graph.initializer[:]
-    model.graph.initializer.extend(kept)
+    replace(model, {node.output[0]: _integer_map(model, node, inputs[node.input[0]]) for node in maps})
 
 
 def _is_linear(node: onnx.NodeProto) -> bool:
@@ -105,8 +97,7 @@ def _is_linear(node: onnx.NodeProto) -> bool:
 
 def _record(network: Whole, model: onnx.ModelProto, names: Sequence[str]) -> dict[str, Floats]:
     """The values of the named tensors on random inputs, each [m, features]."""
-    probe = onnx.ModelProto()
-    probe.CopyFrom(model)
+    probe = copy.deepcopy(model)
     del probe.graph.output[:]
     taken = [name for name in dict.fromkeys(names) if name not in network.ports]
     probe.graph.output.extend(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in taken)
@@ -130,46 +121,39 @@ def _integer_map(model: onnx.ModelProto, node: onnx.NodeProto, inputs: Floats) -
     weights = weights.T if _attribute(node, "transB", 0) else weights  # [features, outputs]
     features, outputs = weights.shape
     copies = _COPIES if (_COPIES * features) ** 2 * outputs <= _MAX_WORK else 1
-    spread = np.concatenate([_ranges(inputs) * _SPREAD**copy for copy in range(copies)])
+    spread = np.concatenate([_ranges(inputs) * _SPREAD**number for number in range(copies)])
     inputs = np.concatenate([inputs] * copies, axis=1) / spread
     weights = np.concatenate([weights] * copies) * spread[:, None] / copies
     scale = np.maximum(np.abs(weights).max(0), 1e-12) / _TOP
     compensated = (copies * features) ** 2 * outputs <= _MAX_WORK
     rounded = _compensate(weights, scale, _as_u8(inputs)) if compensated else _round(weights, scale)
 
-    base = node.output[0]
-    name = {
-        key: f"{base}.{key}"
-        for key in ("levels", "step", "zero", "sums", "floats", "scales", "scaled", "product", "wide")
-    }
+    source, target, bias = node.input[0], node.output[0], list(node.input[2:3])
     constants = {
-        f"{base}.spread": (1 / spread).astype(np.float32),
-        f"{base}.weights": rounded.astype(np.int8),
-        f"{base}.weight_zero": np.array(0, np.int8),
-        f"{base}.weight_scale": scale.astype(np.float32),
+        "spread": (1 / spread).astype(np.float32),
+        "weights": rounded.astype(np.int8),
+        "weight_zero": np.array(0, np.int8),
+        "weight_scale": scale.astype(np.float32),
     }
-    model.graph.initializer.extend(numpy_helper.from_array(value, key) for key, value in constants.items())
-    source = [node.input[0]]
-    nodes = []
-    if copies > 1:
-        nodes.append(helper.make_node("Concat", source * copies, [name["wide"]], axis=-1))
-        source = [name["wide"]]
-    bias = list(node.input[2:3])
-    nodes += [
-        helper.make_node("Mul", [*source, f"{base}.spread"], [name["scaled"]]),
-        helper.make_node("DynamicQuantizeLinear", [name["scaled"]], [name["levels"], name["step"], name["zero"]]),
-        helper.make_node(
-            "MatMulInteger",
-            [name["levels"], f"{base}.weights", name["zero"], f"{base}.weight_zero"],
-            [name["sums"]],
-        ),
-        helper.make_node("Cast", [name["sums"]], [name["floats"]], to=onnx.TensorProto.FLOAT),
-        helper.make_node("Mul", [name["step"], f"{base}.weight_scale"], [name["scales"]]),
-        helper.make_node("Mul", [name["floats"], name["scales"]], [name["product"] if bias else base]),
+    model.graph.initializer.extend(
+        numpy_helper.from_array(value, f"{target}.{key}") for key, value in constants.items()
+    )
+
+    def make(operator: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: Any) -> onnx.NodeProto:
+        """A node; names that begin with a dot follow that of the output."""
+        takes, gives = ([f"{target}{name}" if name[:1] == "." else name for name in part] for part in (inputs, outputs))
+        return helper.make_node(operator, takes, gives, **attributes)
+
+    return [
+        *([make("Concat", [source] * copies, [".wide"], axis=-1)] if copies > 1 else []),
+        make("Mul", [".wide" if copies > 1 else source, ".spread"], [".scaled"]),
+        make("DynamicQuantizeLinear", [".scaled"], [".levels", ".step", ".zero"]),
+        make("MatMulInteger", [".levels", ".weights", ".zero", ".weight_zero"], [".sums"]),
+        make("Cast", [".sums"], [".floats"], to=onnx.TensorProto.FLOAT),
+        make("Mul", [".step", ".weight_scale"], [".scales"]),
+        make("Mul", [".floats", ".scales"], [".product" if bias else target]),
+        *([make("Add", [".product", *bias], [target])] if bias else []),
     ]
-    if bias:
-        nodes.append(helper.make_node("Add", [name["product"], bias[0]], [base]))
-    return nodes
 
 
 def _ranges(inputs: Floats) -> Floats:
@@ -225,8 +209,7 @@ def _integer_convolutions(network: Whole, model: onnx.ModelProto) -> onnx.ModelP
     which = network.kind.int8_convolutions
     if not which or not any(node.op_type == "Conv" and node.input[1] in weights for node in model.graph.node):
         return None
-    own = onnx.ModelProto()
-    own.CopyFrom(model)  # quantize_static empties its argument
+    own = copy.deepcopy(model)  # quantize_static empties its argument
     with tempfile.TemporaryDirectory() as folder, quiet():
         file = Path(folder) / "int8.onnx"
         quantize_static(
@@ -253,7 +236,7 @@ def _near(network: Whole, model: onnx.ModelProto) -> bool:
     expected = run_torch(network, values)
     if network.kind.output.dtype == "u8":
         return float(np.square(found - as_levels(expected)).mean()) <= _MAX_SQUARED_ERROR
-    return float(np.square(found - expected).mean()) <= _MAX_ERROR_SHARE * float(expected.var())
+    return float(np.square(found - expected).mean()) <= _MAX_ERROR_FRACTION * float(expected.var())
 
 
 def _outer_convolutions(model: onnx.ModelProto) -> list[str]:

@@ -49,7 +49,7 @@ def _scale_and_shift_at_once(model: onnx.ModelProto) -> None:
         inputs = [multiply.input[0], *(f"{name}.{key}" for key in values)]
         replaced[name] = [helper.make_node("BatchNormalization", inputs, [name], epsilon=0.0)]
         replaced[multiply.output[0]] = []
-    _replace(model, replaced)
+    replace(model, replaced)
 
 
 def _by_channel(tensor: onnx.TensorProto | None) -> NDArray[np.float32] | None:
@@ -87,7 +87,7 @@ def _shuffle_by_transposes(model: onnx.ModelProto) -> None:
             helper.make_node("Transpose", [f"{name}.3"], [f"{name}.4"], perm=[0, 2, 1, 3]),
             helper.make_node("Reshape", [f"{name}.4", f"{name}.image"], [name]),
         ]
-    _replace(model, replaced)
+    replace(model, replaced)
 
 
 def _one_slope_for_all(model: onnx.ModelProto) -> None:
@@ -99,10 +99,10 @@ def _one_slope_for_all(model: onnx.ModelProto) -> None:
         if slope is not None and int(np.prod(slope.dims)) == 1:
             alpha = float(numpy_helper.to_array(slope).reshape(-1)[0])
             replaced[node.output[0]] = [helper.make_node("LeakyRelu", node.input[:1], node.output[:1], alpha=alpha)]
-    _replace(model, replaced)
+    replace(model, replaced)
 
 
-def _replace(model: onnx.ModelProto, replaced: dict[str, list[onnx.NodeProto]]) -> None:
+def replace(model: onnx.ModelProto, replaced: dict[str, list[onnx.NodeProto]]) -> None:
     """Replace the nodes with these first outputs by others; delete constants that become unused."""
     graph = model.graph
     nodes = [new for node in graph.node for new in replaced.get(node.output[0], [node])]

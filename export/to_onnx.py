@@ -11,6 +11,7 @@ import importlib
 import json
 import math
 import os
+import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +21,10 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from export.card import BLANK_SEAL, SEAL_KEY, Card, CardError, Latent, Port, check_seal, seal
-from export.graph import ExportError, Whole, trace
+from export.card import BLANK_SEAL, PRECISIONS, SEAL_KEY, Card, CardError, Latent, Port, check_seal, seal
+from export.graph import TYPES, ExportError, Whole, trace
 from export.kinds import KINDS
-from export.quantize import PRECISIONS, quantize
+from export.quantize import quantize
 from export.verify import check_pairs, check_parity, measure_drift
 from export.weights import read_state_dict
 from trainer.contract.errors import UserError
@@ -33,16 +34,12 @@ from trainer.family import DataSpec, Exportable, Family
 _MAX_BYTES = (1 << 31) - 1  # of one protobuf message
 _MAX_COVARIANCE = 256  # latent numbers; a larger matrix would outweigh a small network
 _MAX_DIRECTIONS = 16
-_DTYPES: Mapping[int, str] = {
-    onnx.TensorProto.FLOAT: "f32",
-    onnx.TensorProto.INT64: "i64",
-    onnx.TensorProto.UINT8: "u8",
-}
+_DTYPES: Mapping[int, str] = {int(number): name for name, number in TYPES.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Where networks come from: what all cards of one export share."""
+    """Where networks come from: fields of all cards of one export."""
 
     family: str
     name: str
@@ -90,13 +87,8 @@ def export_run(
         data=data if data.startswith("hub:") else Path(data).name,  # without its folder, which is private
         training={key: value for key, value in training.items() if value not in (None, "", {})},
     )
-    return export_networks(
-        restored.family.exports(restored.nets, restored.state.description),
-        origin,
-        out,
-        precision=precision,
-        force=force,
-    )
+    files = restored.family.exports(restored.nets, restored.state.description)
+    return export_networks(files, origin, out, precision=precision, force=force)
 
 
 def read_evaluation(run: Path, step: int) -> dict[str, Any]:
@@ -131,7 +123,8 @@ def export_state_dict(
     try:
         made, spec, nets = kind.from_state_dict(state, file.name)
     except ValueError as error:
-        raise UserError(f"{error} (the file's own: {_shown(sorted(state))})") from None
+        keys = ", ".join(sorted(state)[:4]) + (f" and {len(state) - 4} more" if len(state) > 4 else "")
+        raise UserError(f"{error} (the file's own: {keys})") from None
     except (IndexError, TypeError) as error:  # tensors of unexpected shapes
         raise UserError(f"{file}: its tensors do not fit a {family}: {' '.join(str(error).split())[:200]}") from None
     origin = Origin(family=family, name=name or readable(out.stem), spec=spec, licence=licence, training={})
@@ -142,20 +135,13 @@ def find_family(name: str) -> type[Any]:
     """The one ``Family`` of ``trainer.families.<name>``. Raises ``UserError``."""
     import trainer.families as package
 
-    known = sorted(
-        path.stem for folder in package.__path__ for path in Path(folder).glob("*.py") if path.stem != "__init__"
-    )
+    known = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
     if name not in known:
         raise UserError(f"--family is {name!r}, expected one of {', '.join(known)}")
     module = importlib.import_module(f"trainer.families.{name}")
-    found = [
-        item
-        for item in vars(module).values()
-        if isinstance(item, type) and issubclass(item, Family) and item.__module__ == module.__name__
-    ]
-    if len(found) != 1:
-        raise UserError(f"--family {name} has {len(found)} families in its module, expected one")
-    return found[0]
+    kinds = [item for item in vars(module).values() if isinstance(item, type) and issubclass(item, Family)]
+    (found,) = (kind for kind in kinds if kind.__module__ == module.__name__)
+    return found
 
 
 def check_output(out: Path, precision: str, force: bool) -> None:
@@ -203,14 +189,12 @@ def export_networks(
     except (ExportError, CardError) as error:
         raise UserError(f"{out}: not written: {error}") from None
     contents = {out if kind == primary else beside(out, kind): data for kind, data in files.items()}
-    check_output(out, precision, force)
     stale = [path for path in (beside(out, kind) for kind in KINDS) if path.exists() and path not in contents]
     if stale:
         raise UserError(f"{stale[0]}: would be taken for a part of {out.name}, which has none: move it away first")
-    write_all(
-        dict(sorted(contents.items(), key=lambda item: item[0] == out)), force
-    )  # last, so that where it exists, the others do
-    return sorted(contents, key=lambda path: path != out)
+    paths = sorted(contents, key=lambda path: path != out)
+    write_all({path: contents[path] for path in reversed(paths)}, force)  # ``out`` last: where it exists, the others do
+    return paths
 
 
 def build(item: Exportable, origin: Origin, precision: str) -> onnx.ModelProto:
@@ -236,10 +220,18 @@ def make_card(
     inputs = tuple(_port(port) for port in model.graph.input)
     output = _port(model.graph.output[0])
     labelled = any(port.name == "label" for port in inputs)
-    latent = fields.latent if any(port.name == "latent" for port in (*inputs, output)) else None
-    mean, covariance, samples = (
-        np.array(values, dtype=np.float64)
-        for values in ((latent.mean, latent.covariance, latent.samples) if latent else ((), (), ()))
+    found = fields.latent if any(port.name == "latent" for port in (*inputs, output)) else None
+    values = (found.mean, found.covariance, found.samples) if found else ((), (), ())
+    mean, covariance, samples = (np.array(value, dtype=np.float64) for value in values)
+    latent = (
+        None
+        if found is None
+        else Latent(
+            size=found.size,
+            prior=found.prior,
+            mean=_numbers(mean),
+            covariance=tuple(map(_numbers, covariance)) if len(covariance) <= _MAX_COVARIANCE else (),
+        )
     )
     return Card(
         kind=item.kind,
@@ -254,14 +246,7 @@ def make_card(
         multiple=fields.multiple,
         context=fields.context,
         condition={"size": list(spec.image_size), **fields.condition} if fields.condition else {},
-        latent=None
-        if latent is None
-        else Latent(
-            size=latent.size,
-            prior=latent.prior,
-            mean=_numbers(mean),
-            covariance=tuple(map(_numbers, covariance)) if len(covariance) <= _MAX_COVARIANCE else (),
-        ),
+        latent=latent,
         classes=tuple(spec.classes) if labelled else (),
         schedule=fields.schedule,
         directions=tuple(map(_numbers, principal_directions(covariance))),
@@ -323,10 +308,6 @@ def _short(value: Any) -> Any:
     return value
 
 
-def _shown(names: Sequence[str]) -> str:
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-
-
 def summary(path: Path) -> str:
     """Describe a written file in one line, read back from it."""
     data = path.read_bytes()
@@ -334,10 +315,10 @@ def summary(path: Path) -> str:
     props = {item.key: item.value for item in onnx.load_from_string(data).metadata_props}
     card = Card.from_props(props)
     assert card is not None, "a file of ours has a card"
-    ports = " ".join(f"{port.name} {_sizes(port)}" for port in card.inputs)
+    *inputs, output = (f"{port.name} {_sizes(port)}" for port in (*card.inputs, card.output))
+    size = f"{len(data) / 1e6:.1f} MB" if len(data) >= 1e5 else f"{len(data) / 1e3:.1f} kB"
     figures = ", ".join(_figures(card.parity))
-    output = f"{card.output.name} {_sizes(card.output)}"
-    return f"{readable(path)}: {card.kind}, {ports} -> {output}, {_size(len(data))}; {figures}"
+    return f"{readable(path)}: {card.kind}, {' '.join(inputs)} -> {output}, {size}; {figures}"
 
 
 def readable(name: str | Path) -> str:
@@ -347,10 +328,6 @@ def readable(name: str | Path) -> str:
 
 def _sizes(port: Port) -> str:
     return "[" + ", ".join("any" if size is None else str(size) for size in port.shape) + "]"
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
 
 
 def _figures(parity: Mapping[str, Any]) -> list[str]:

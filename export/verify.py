@@ -95,7 +95,7 @@ def run_onnx(session: onnxruntime.InferenceSession, network: Whole, values: Sequ
     feed = {name: value.numpy() for name, value in zip(network.ports, values, strict=True)}
     try:
         return session.run(None, feed)
-    except Exception as error:  # onnxruntime's exceptions share no useful base class
+    except Exception as error:  # onnxruntime's exceptions have no useful base class
         shapes = {name: list(value.shape) for name, value in feed.items()}
         raise ExportError(f"{network.name} does not run on {shapes}: {' '.join(str(error).split())[:300]}") from error
 

@@ -1,8 +1,8 @@
 """Demo: set up, train on toy cats, export and view the model: ``python3 launch/demo.py``.
 
-Does all of its own set-up, draws toy cats, trains on them for about a minute, exports ``cats.onnx``, and opens the
-viewer: a window, else the terminal. With neither, it writes ``cats.png`` and ``cats.gif``. A second
-run goes straight to the viewer.
+Sets itself up, draws toy cats, trains on them for about a minute, exports ``cats.onnx``, and opens the viewer: a
+window, else the terminal. With neither, it writes ``cats.png`` and ``cats.gif``. A second run goes straight to the
+viewer.
 """
 
 import argparse
@@ -30,21 +30,6 @@ TRAINING = (
     *("--ema", "2000", "--no-flip", "--steps", "1000000", "--save-every", "2000", "--sample-every", "500"),
 )
 VIEWER_HAS_NO_SCREEN = 2  # the viewer's exit code for what it says in one line
-
-
-def arguments_parser() -> argparse.ArgumentParser:
-    """The demo's options."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--train-seconds", type=float, default=60.0, help="how long to train (60)")
-    parser.add_argument(
-        "--display",
-        choices=("auto", "window", "terminal", "none"),
-        default="auto",
-        help="where to show the cats; none writes cats.png and cats.gif (auto)",
-    )
-    parser.add_argument("--fresh", action="store_true", help="delete an earlier demo and begin anew")
-    parser.add_argument(environment.READY_FLAG, action="store_true", help="use this Python as it is")
-    return parser
 
 
 def run_module(*arguments: str) -> int:
@@ -119,7 +104,13 @@ def show(display: str) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     """Set up, make the model, show it."""
-    options = arguments_parser().parse_args(arguments)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--train-seconds", type=float, default=60.0, help="how long to train (60)")
+    shown = "where to show the cats; none writes cats.png and cats.gif (auto)"
+    parser.add_argument("--display", choices=("auto", "window", "terminal", "none"), default="auto", help=shown)
+    parser.add_argument("--fresh", action="store_true", help="delete an earlier demo and begin anew")
+    parser.add_argument(environment.READY_FLAG, action="store_true", help="use this Python as it is")
+    options = parser.parse_args(arguments)
     if not options.train_seconds > 0:
         fail(f"--train-seconds is {options.train_seconds}, expected more than 0", 2)
     environment.enter("export", Path(__file__).resolve(), arguments)

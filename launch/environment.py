@@ -1,4 +1,4 @@
-"""Set-up that demo.py and test.py share: a virtual environment with this checkout in it.
+"""Set-up of demo.py and test.py: a virtual environment with this checkout in it.
 
 Standard library only, and nothing newer than Python 3.8 in its syntax: it runs before anything is installed,
 and an old Python must get as far as the line that says so.
@@ -100,7 +100,7 @@ def is_usable(environment: Path) -> bool:
 
 
 def succeeds(command: Sequence[str]) -> bool:
-    """Run a command without output. Returns whether it succeeded."""
+    """Whether a command, run without output, succeeds."""
     return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 

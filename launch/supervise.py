@@ -85,30 +85,20 @@ class Start:
                 process.kill()
         psutil.wait_procs(alive, timeout=GRACE_SECONDS)
 
-    def codes(self) -> set[int]:
-        """Exit codes that workers have reported."""
-        return {line["code"] for line in self.lines() if isinstance(line.get("code"), int)}
-
-    def began(self) -> bool:
-        """Whether a worker came to train."""
-        return any("began" in line for line in self.lines())
-
-    def lines(self) -> list[dict[str, Any]]:
+    def reported(self, key: str) -> set[Any]:
+        """What workers have reported: their exit ``code``, or the step at which they ``began`` to train."""
         try:
-            found = [json.loads(line) for line in self.said.read_bytes().splitlines()]
-        except (OSError, ValueError):  # nobody has said anything; a disk that was full
-            return []
-        return [line for line in found if isinstance(line, dict)]
+            lines = [json.loads(line) for line in self.said.read_bytes().splitlines()]
+        except (OSError, ValueError):  # nobody has reported anything; a disk that was full
+            return set()
+        return {line[key] for line in lines if key in line}
 
 
 class Supervisor:
-    """Restarts a command until it has finished, or until that is pointless."""
+    """Restarts a command until it has finished, or until that would change nothing."""
 
-    def __init__(
-        self, command: list[str], run: Path, said: Path, *, tries: int, longest_pause: float, stall: float
-    ) -> None:
-        self.command, self.run, self.said = command, run, said
-        self.tries, self.longest_pause, self.stall_seconds = tries, longest_pause, stall * 60
+    def __init__(self, command: list[str], run: Path, said: Path, options: argparse.Namespace) -> None:
+        self.command, self.run, self.said, self.options = command, run, said, options
         self.start: Start | None = None
         self.asked_to_stop = 0  # signals so far
         self.signal = 0  # the last of them
@@ -120,7 +110,7 @@ class Supervisor:
             code = self.once()
             if code == FINISHED:
                 return FINISHED
-            if self.start is not None and MISTAKE in self.start.codes():
+            if self.start is not None and MISTAKE in self.start.reported("code"):
                 say("not restarted: the training reports a mistake, which would only be repeated")
                 return MISTAKE
             if self.asked_to_stop:
@@ -129,25 +119,26 @@ class Supervisor:
             if step > reached:
                 failures, pause, reached = 0, 1.0, step
             failures += 1
-            if failures >= self.tries:
+            if failures >= self.options.tries:
                 say(f"gave up: {failures} attempt(s) ended without a checkpoint after step {reached} in {self.run}")
                 return GAVE_UP
-            say(f"ended with code {code} at step {step}; restarting in {pause:.0f} s ({failures} of {self.tries})")
+            tries = f"{failures} of {self.options.tries}"
+            say(f"ended with code {code} at step {step}; restarting in {pause:.0f} s ({tries})")
             if not self.sleep(pause):
                 return STOPPED
-            pause = min(2 * pause, self.longest_pause)
+            pause = min(2 * pause, self.options.longest_pause)
 
     def stopped(self, code: int) -> int:
         """Exit code after a request to stop. ``code``: the launcher's."""
         assert self.start is not None
-        codes, step = self.start.codes(), newest_step(self.run)
+        codes, step = self.start.reported("code"), newest_step(self.run)
         if STOPPED in codes or code == STOPPED:
             say(f"stopped on request at step {step}: the same command resumes it")
             return STOPPED
         if GAVE_UP in codes:
             say(f"was asked to stop, and could not save: the newest checkpoint is that of step {step}")
             return GAVE_UP
-        if self.asked_to_stop == 1 and not self.start.began():
+        if self.asked_to_stop == 1 and not self.start.reported("began"):
             say("stopped on request before it had begun to train: the same command resumes it")
             return STOPPED
         say(f"was asked to stop, and ended before it had saved: the newest checkpoint is that of step {step}")
@@ -165,7 +156,7 @@ class Supervisor:
             time.sleep(POLL_SECONDS)
             code = self.start.look()
             still = time.time() - max(began, log_time(self.run))
-            if code is None and self.stall_seconds and still > self.stall_seconds:
+            if code is None and self.options.stall and still > self.options.stall * 60:
                 say(f"no row in {self.run / 'log.jsonl'} for {still / 60:.0f} minutes: ending it")
                 self.start.end(0)
                 code = -signal.SIGKILL
@@ -253,14 +244,7 @@ def main(arguments: list[str] | None = None) -> int:
     assert run is not None
     try:
         with tempfile.TemporaryDirectory(prefix="utsuroi-", ignore_cleanup_errors=True) as folder:
-            supervisor = Supervisor(
-                command,
-                run,
-                Path(folder, "said.jsonl"),
-                tries=options.tries,
-                longest_pause=options.longest_pause,
-                stall=options.stall,
-            )
+            supervisor = Supervisor(command, run, Path(folder, "said.jsonl"), options)
             for name in ("SIGTERM", "SIGINT", "SIGUSR1"):
                 if hasattr(signal, name):
                     signal.signal(getattr(signal, name), supervisor.on_signal)

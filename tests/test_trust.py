@@ -26,15 +26,15 @@ OWN_WORDS = re.compile(
     r"error|FOLDER|"
     r"len\(\w+\)|next\(sizes\)|', '\.join\(parts\)|training\.count|others\.count|\w+\.shape\[\d\]|\w+\.count|"
     r"(self|start|world|options|config)\."
-    r"(step|steps|rank|seed|images_seen|size|device|precision|kind|alpha|stream\.position)|"
+    r"(step|steps|rank|seed|images_seen|size|device|precision|kind|alpha|stream\.position|written)|"
     r"written|skipped|scale|where|left|kind|width|height|size|row|mean|std|middle|low|high|lack|few|fewest|value|"
     r"len\(found\.kept\) \* len\(variants\)|copies|found\.(faceless|skipped)|faceless|alpha|count|seed|"
-    r"len\(found\.skipped\) - faceless \+ unplaced|"
+    r"len\(skipped\) - faceless \+ unplaced|found|"
     r"missing|number|method|pieces|"
     r"threads|ranks|at|name|shown|text|message|title|what|MODEL|rate|command\[0\]|error\.strerror|time\.monotonic.*"
 )
 PRINTERS = {"print", "tqdm.write", "sys.stderr.write", "sys.stdout.write"}
-CLEANERS = {"printable", "UserError", "ViewerError"}
+CLEANERS = {"printable", "UserError"}
 
 
 def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:

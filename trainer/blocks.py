@@ -1,4 +1,4 @@
-"""Layers that several families share."""
+"""Layers of several families, and the image sizes that they take."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -7,18 +7,27 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-def pyramid(image_size: tuple[int, int], least_px: int) -> tuple[int, tuple[int, int]]:
-    """Number of times that both sides can be halved, to at least ``least_px``, and the last size: (levels, (h, w)).
+def halvings(image_size: tuple[int, int], least_px: int = 3, even: bool = False) -> list[tuple[int, int]]:
+    """Sizes (h, w) of an image halved repeatedly while both are at least ``least_px``: rounding down, or with ``even``
+    only as long as nothing is rounded.
 
-    Raises ``ValueError`` where they cannot be halved once.
+    With 3, digits of 28 px get three levels; with 7 px as the coarsest, a generator learns strokes, not digits.
+    Raises ``ValueError`` where it cannot be halved once.
     """
+    sizes = [image_size]
+    while min(sizes[-1]) // 2 >= least_px and not (even and any(length % 2 for length in sizes[-1])):
+        sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
+    if len(sizes) == 1:
+        expected = f"at least {2 * least_px} px{', and even numbers' if even else ''}"
+        raise ValueError(f"images are {image_size[1]}x{image_size[0]} px, expected {expected}")
+    return sizes
+
+
+def require_multiple(image_size: tuple[int, int], multiple: int) -> None:
+    """Raise ``ValueError`` unless height and width are multiples of a number."""
     height, width = image_size
-    levels = 0
-    while height % 2 == 0 and width % 2 == 0 and min(height, width) // 2 >= least_px:
-        height, width, levels = height // 2, width // 2, levels + 1
-    if levels == 0:
-        raise ValueError(f"images are {image_size[1]}x{image_size[0]} px, expected sides that can be halved")
-    return levels, (height, width)
+    if height % multiple or width % multiple:
+        raise ValueError(f"images are {width}x{height} px, expected multiples of {multiple} px")
 
 
 class ResidualBlock(nn.Module):
@@ -60,19 +69,22 @@ class UpBlock(nn.Sequential):
         super().__init__(sub_pixel(inputs, outputs, 1), ResidualBlock(outputs))
 
 
-def halvings(image_size: tuple[int, int], least_px: int = 3) -> list[tuple[int, int]]:
-    """Sizes (h, w) of an image halved repeatedly, rounding down, while both sides are at least ``least_px``.
+class FlattenImage(nn.Module):
+    """Images [n, c, h, w] → [n, h·w·c], without a copy: batches are channels-last in memory."""
 
-    With 3, digits of 28 px get three levels; with 7 px as the coarsest, a generator learns strokes, not digits.
-    Raises ``ValueError`` where it cannot be halved once.
-    """
-    sizes = [image_size]
-    while min(sizes[-1]) // 2 >= least_px:
-        sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
-    if len(sizes) == 1:
-        height, width = image_size
-        raise ValueError(f"images are {width}x{height} px, expected sides of at least {2 * least_px} px")
-    return sizes
+    def forward(self, image: Tensor) -> Tensor:
+        return image.permute(0, 2, 3, 1).flatten(1)
+
+
+class UnflattenImage(nn.Module):
+    """[n, h·w·c] → images [n, c, h, w], without a copy."""
+
+    def __init__(self, image_size: tuple[int, int], channels: int) -> None:
+        super().__init__()
+        self.shape = (*image_size, channels)
+
+    def forward(self, value: Tensor) -> Tensor:
+        return value.unflatten(1, self.shape).permute(0, 3, 1, 2)
 
 
 class TransposedGenerator(nn.Sequential):
@@ -113,12 +125,20 @@ class StridedDiscriminator(nn.Sequential):
         widths = [width * min(2**level, 8) for level in range(len(sizes) - 1)]
         layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, padding=1), nn.LeakyReLU(0.2, inplace=True)]
         for inputs, outputs in pairwise(widths):
-            layers += [
-                nn.Conv2d(inputs, outputs, 4, 2, padding=1),
-                norm(outputs),
-                nn.LeakyReLU(0.2, inplace=True),
-            ]
+            layers += [nn.Conv2d(inputs, outputs, 4, 2, padding=1), norm(outputs), nn.LeakyReLU(0.2, inplace=True)]
         super().__init__(*layers, nn.Conv2d(widths[-1], 1, sizes[-1]), nn.Flatten(0))
+
+
+class Call(nn.Module):
+    """A method of a network as a module of its own, for export."""
+
+    def __init__(self, network: nn.Module, method: str) -> None:
+        super().__init__()
+        self.network, self.method = network, method
+        self.training = network.training
+
+    def forward(self, *values: Tensor) -> Tensor:
+        return getattr(self.network, self.method)(*values)
 
 
 def small_normal(module: nn.Module) -> None:

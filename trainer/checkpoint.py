@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from trainer.config import from_json
 from trainer.contract.errors import UserError
 from trainer.contract.files import sync, sync_folder
 from trainer.contract.text import printable
@@ -33,15 +34,15 @@ else:
     import fcntl
 
 FOLDER = "checkpoints"
-BASE_RUN = "foundation"  # folder of a run: a copy of the base run that its family uses
+BASE_RUN, OLD_BASE_RUN = "base_run", "foundation"  # folder of a run: a copy of the run it builds on; in version 0.1
 MANIFEST = "manifest.json"
 NETS, AVERAGED, OPTIMIZERS, STATE = "nets.safetensors", "averaged.safetensors", "optimizers.pt", "state.json"
 FILES = (NETS, AVERAGED, OPTIMIZERS, STATE)
-NAME = re.compile(r"step_(\d{8,})")
+NAME = re.compile(r"step_\d{8,}")
 TEMPORARY = ".tmp-"
 DAMAGED = "damaged_"  # what a damaged one is called once a run has gone on from an older one
 SEAL = "sha256"  # of the manifest without it
-TAKEN = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)  # errors of locking where another process holds the lock
+LOCKED = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)  # errors of locking where another process holds the lock
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,11 +91,8 @@ def write(run: Path, state: State, contents: Mapping[str, bytes], origin: Origin
     manifest = {
         "step": state.step,
         "world_size": state.world_size,
-        "run": origin.run,
-        "versions": dict(origin.versions),
+        **dataclasses.asdict(origin),
         "config_sha256": hashlib.sha256(json.dumps(dict(origin.config), sort_keys=True).encode()).hexdigest(),
-        "config": dict(origin.config),
-        "data": dict(origin.data),
         "files": {
             name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in files.items()
         },
@@ -137,9 +135,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 def origin_of(path: Path) -> Origin:
     """Read what an intact checkpoint was made by."""
-    manifest = read_manifest(path)
-    names = {item.name for item in dataclasses.fields(Origin)}
-    return Origin(**{key: value for key, value in manifest.items() if key in names})
+    return from_json(Origin, read_manifest(path))
 
 
 def lock(run: Path) -> BinaryIO:
@@ -160,7 +156,7 @@ def lock(run: Path) -> BinaryIO:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.register_at_fork(after_in_child=file.close)  # loaders that outlive a kill must not keep the lock
     except OSError as error:
-        if error.errno in TAKEN:
+        if error.errno in LOCKED:
             file.close()
             raise RunLocked(f"{run}: another process is training there; wait for it, or choose another --out") from None
         reason = f"{run}: cannot be locked ({error.strerror or error})"
@@ -210,8 +206,7 @@ def checkpoints(run: Path) -> list[Path]:
 
 
 def step_of(path: Path) -> int:
-    match = NAME.fullmatch(path.name)
-    return int(match[1]) if match else -1
+    return int(path.name.removeprefix("step_"))
 
 
 def damage(path: Path) -> str:
@@ -244,6 +239,11 @@ def newest_intact(run: Path) -> tuple[Path | None, list[str]]:
     return None, complaints
 
 
+def base_of(run: Path) -> Path:
+    """Folder of a run for the copy of the base run that its family uses."""
+    return run / (OLD_BASE_RUN if (run / OLD_BASE_RUN / "config.json").is_file() else BASE_RUN)
+
+
 def set_aside_newer(run: Path, chosen: Path | None) -> None:
     """Set aside the damaged checkpoints that ``newest_intact`` names. Raises ``OSError``."""
     for path in checkpoints(run):
@@ -267,8 +267,7 @@ def score_of(path: Path) -> float | None:
 def read_state(path: Path) -> State:
     values = json.loads((path / STATE).read_bytes())
     values.setdefault("description", values.get("facts", {}))  # its key in version 0.1
-    names = {item.name for item in dataclasses.fields(State)}
-    return State(**{key: value for key, value in values.items() if key in names})
+    return from_json(State, values)
 
 
 def described(path: Path) -> str:
@@ -286,7 +285,7 @@ def described(path: Path) -> str:
 def verify(run: Path) -> int:
     """Print a line on each checkpoint of a run, damaged ones and the base run's included. Returns the exit code."""
     code = 0
-    found = checkpoints(run) + checkpoints(run / BASE_RUN)
+    found = checkpoints(run) + checkpoints(base_of(run))
     for path in found:
         problem = damage(path)
         code = 2 if problem else code
@@ -299,7 +298,7 @@ def verify(run: Path) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m trainer.checkpoint", description="Look after a run's checkpoints.")
+    parser = argparse.ArgumentParser(prog="python -m trainer.checkpoint", description="Verify a run's checkpoints.")
     commands = parser.add_subparsers(required=True, metavar="command")
     about = "check every file of every checkpoint against its SHA-256; exit code 2 where one is damaged"
     check = commands.add_parser("verify", help=about, description=about)

@@ -1,6 +1,8 @@
-"""Options that all families share, parsed from the command line into a frozen dataclass, and their JSON."""
+"""Options of all families, parsed from the command line into a frozen dataclass, and their JSON."""
 
 import dataclasses
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -73,54 +75,47 @@ class RunConfig:
     """Resume although options that change the result differ from those of the run."""
 
     def __post_init__(self) -> None:
-        for name, low in (
-            ("steps", 1), ("batch_size", 1), ("image_size", 0), ("hold_out", 0), ("save_every", 1), ("sample_every", 1),
-            ("log_every", 1), ("keep", 1), ("accumulate", 1), ("clip_norm", 0), ("warmup", 0), ("workers", 0),
-            ("memory", 0), ("processes", 0), ("threads", 0), ("minutes", 0), ("ema", 0), ("rotate", 0), ("crop", 0),
-        ):  # fmt: skip
-            require(getattr(self, name) >= low, name, getattr(self, name), f"at least {low}")
+        at_least(
+            self, steps=1, batch_size=1, image_size=0, hold_out=0, save_every=1, sample_every=1, log_every=1, keep=1,
+            accumulate=1, clip_norm=0, warmup=0, workers=0, memory=0, processes=0, threads=0, minutes=0, ema=0,
+            rotate=0, crop=0,
+        )  # fmt: skip
         require(self.hold_out != 1, "hold_out", 1, "0, or at least 2: every image would be held out")
         require(self.rotate <= 180, "rotate", self.rotate, "at most 180")
         require(self.crop <= 0.5, "crop", self.crop, "at most 0.5")
 
 
-ConfigType = TypeVar("ConfigType", bound=RunConfig)
-OptionsType = TypeVar("OptionsType")
+def at_least(options: Any, **bounds: float) -> None:
+    """Raise ``UserError`` for a field that is below its bound."""
+    for name, low in bounds.items():
+        require(getattr(options, name) >= low, name, getattr(options, name), f"at least {low}")
 
 
-def parse(config_class: type[OptionsType], arguments: list[str] | None, description: str) -> OptionsType:
+Record = TypeVar("Record")
+
+
+def parse(config_class: type[Record], arguments: list[str] | None, description: str) -> Record:
     """Flags → config. An unknown or malformed flag ends the program with code 2."""
     import tyro  # only the command line needs it
 
-    return tyro.cli(
-        config_class,
-        args=arguments,
-        description=description,
-        config=(tyro.conf.OmitArgPrefixes,),
-    )
+    return tyro.cli(config_class, args=arguments, description=description, config=(tyro.conf.OmitArgPrefixes,))
 
 
-def to_json(config: RunConfig) -> dict[str, Any]:
-    """The config as JSON-able values."""
-    return {key: plain(value) for key, value in dataclasses.asdict(config).items()}
+def to_json(record: Any) -> dict[str, Any]:
+    """A dataclass, such as a config, as JSON-able values."""
+    values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(record), default=Path.as_posix))
+    return values
 
 
-def plain(value: Any) -> Any:
-    if isinstance(value, Path):
-        return value.as_posix()
-    return list(value) if isinstance(value, tuple) else value
-
-
-def from_json(config_class: type[ConfigType], values: dict[str, Any]) -> ConfigType:
+def from_json(kind: type[Record], values: Mapping[str, Any]) -> Record:
     """The inverse of ``to_json``; keys of newer versions are ignored. Raises ``UserError``."""
-    names = {item.name for item in dataclasses.fields(config_class)}
-    known = {key: value for key, value in values.items() if key in names}
-    for item in dataclasses.fields(config_class):
-        if "Path" in str(item.type) and isinstance(known.get(item.name), str):
-            known[item.name] = Path(known[item.name])
-        if isinstance(known.get(item.name), list):  # JSON knows no tuples
-            known[item.name] = tuple(known[item.name])
+    known = {}
+    for item in dataclasses.fields(kind):  # type: ignore[arg-type]
+        if item.name in values:
+            value = values[item.name]
+            value = Path(value) if "Path" in str(item.type) and isinstance(value, str) else value
+            known[item.name] = tuple(value) if isinstance(value, list) else value  # JSON knows no tuples
     try:
-        return config_class(**known)
+        return kind(**known)
     except TypeError as error:
-        raise UserError(f"config.json does not fit {config_class.__name__}: {error}") from None
+        raise UserError(f"config.json does not fit {kind.__name__}: {error}") from None

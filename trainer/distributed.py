@@ -13,7 +13,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, NoReturn, TypeVar
 
 import torch
 from accelerate.accelerator import Accelerator
@@ -67,7 +67,12 @@ class World:
         self.known_to_all: UserError | None = None  # an error that ends all ranks, which the main one prints
         options = options_of(launcher)
         self.on_all(lambda: check_device(config, self.device, self.size))
-        check_size(config, config.processes or asked_size(options, kind_of(launcher)), self.size)
+        ranks = config.processes or asked_size(options, kind_of(launcher))
+        if ranks is not None and ranks != self.size:
+            raise UserError(
+                f"asked for {ranks} ranks, found {self.size}; for CPU ranks use ACCELERATE_USE_CPU=true "
+                f"accelerate launch --multi_gpu --num_processes {ranks} (see launch/accelerate/)"
+            )
         set_threads(config, launcher, options)
         if launcher is not None:
             die_with(launcher)
@@ -108,15 +113,7 @@ class World:
     def on_main(self, act: Callable[[], Any], out: Path) -> Any:
         """Run ``act``, which writes to the folder ``out``, on the main rank, and return its result on every rank. Its
         ``UserError`` or ``OSError`` is raised on every rank as ``UserError``."""
-        found, mistake = None, None
-        if self.is_main:
-            try:
-                found = act()
-            except UserError as error:
-                mistake = error
-            except OSError as error:
-                mistake = UserError(f"{out}: cannot be written: {error.strerror or error}")
-        found, mistake = self.gather((found, mistake))[0]
+        found, mistake = self.gather(attempt(act, out) if self.is_main else None)[0]
         if mistake is not None:
             self.known_to_all = mistake
             raise mistake
@@ -125,16 +122,12 @@ class World:
     def on_all(self, act: Callable[[], Found]) -> Found:
         """Run ``act`` on every rank; the first rank's ``UserError`` is raised on all of them. (One machine may lack the
         data, say.) It names the rank unless that is the main one."""
-        found, mistake = None, None
-        try:
-            found = act()
-        except UserError as error:
-            mistake = error
+        found, mistake = attempt(act)
         for rank, other in enumerate(self.gather(mistake)):
             if other is not None:
                 self.known_to_all = other if rank == 0 else UserError(f"rank {rank}: {other}")
                 raise self.known_to_all
-        return cast(Found, found)
+        return found
 
     def agree(self, value: float) -> float:
         """Maximum of the ranks' values."""
@@ -146,7 +139,7 @@ class World:
     def wait(self) -> None:
         self.accelerator.wait_for_everyone()
 
-    def share(self, averaged: Nets, nets: Nets) -> None:
+    def synchronise(self, averaged: Nets, nets: Nets) -> None:
         """Make the averaged networks the same on all ranks: they take the main rank's buffers (running statistics
         differ by rank), and where ``nets`` are sharded, every rank's part."""
         if self.size > 1:
@@ -189,12 +182,13 @@ class World:
         process waits for: a thread of its own reads them."""
         heard, sender = socket.socketpair()
         sender.setblocking(False)
+        numbers = {getattr(signal, name) for name in STOP_SIGNALS if hasattr(signal, name)}
         # nohup ignores SIGHUP for good; shells ignore SIGINT of background jobs, where it still means stop
-        names = [name for name in STOP_SIGNALS if name != "SIGHUP" or not ignores_hangups()]
-        numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+            numbers.remove(signal.SIGHUP)
         previous = {number: signal.signal(number, lambda number, frame: None) for number in numbers}
         wakeup = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
-        thread = threading.Thread(target=self.listen, args=(heard, frozenset(numbers)), daemon=True)
+        thread = threading.Thread(target=self.listen, args=(heard, numbers), daemon=True)
         thread.start()
         try:
             yield
@@ -206,7 +200,7 @@ class World:
             thread.join()
             heard.close()
 
-    def listen(self, heard: socket.socket, numbers: frozenset[int]) -> None:
+    def listen(self, heard: socket.socket, numbers: set[int]) -> None:
         """Read signal numbers until the other end is closed."""
         while data := heard.recv(1):
             now = time.monotonic()
@@ -218,8 +212,16 @@ class World:
                 os._exit(128 + data[0])
 
 
-def ignores_hangups() -> bool:
-    return hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+def attempt(act: Callable[[], Any], out: Path | None = None) -> tuple[Any, UserError | None]:
+    """What ``act`` returns, or its ``UserError``; an ``OSError`` is one where it writes to the folder ``out``."""
+    try:
+        return act(), None
+    except UserError as error:
+        return None, error
+    except OSError as error:
+        if out is None:
+            raise
+        return None, UserError(f"{out}: cannot be written: {error.strerror or error}")
 
 
 def leave(world: World | None, code: int) -> NoReturn:
@@ -258,14 +260,6 @@ def asked_size(options: dict[str, str], kind: Kind) -> int | None:
     if not kind or not Path(file).is_file():
         return None
     return int(load_config_from_file(str(file)).num_processes)
-
-
-def check_size(config: RunConfig, asked: int | None, found: int) -> None:
-    if asked is not None and asked != found:
-        raise UserError(
-            f"asked for {asked} ranks, found {found}; for CPU ranks use ACCELERATE_USE_CPU=true "
-            f"accelerate launch --multi_gpu --num_processes {asked} (see launch/accelerate/)"
-        )
 
 
 def check_device(config: RunConfig, device: torch.device, size: int) -> None:

@@ -1,6 +1,9 @@
-"""Failures of a run that began well, explained in one line: memory, loader processes, other ranks, the disk."""
+"""Failures explained in one line: of a run that began well (memory, loader processes, other ranks, the disk), and of
+files of weights."""
 
+import contextlib
 import re
+from collections.abc import Iterator
 
 from trainer.contract.errors import UserError
 from trainer.exit_status import FAILED
@@ -18,6 +21,17 @@ class TrainingFailure(Exception):
     def __init__(self, text: str, *, code: int = FAILED, on_all_ranks: bool = False) -> None:
         super().__init__(text)
         self.code, self.on_all_ranks = code, on_all_ranks
+
+
+@contextlib.contextmanager
+def reading_weights(source: str, network: str) -> Iterator[None]:
+    """Raise ``UserError`` where a state_dict cannot be read from its source, or does not fit the network."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{source}: {error.strerror or error}") from None
+    except Exception as error:  # unpickling errors come in many kinds
+        raise UserError(f"{source}: not a state_dict of {network}: {' '.join(str(error).split())[:200]}") from None
 
 
 def explain(error: BaseException, ranks: int) -> str:

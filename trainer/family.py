@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 import torch
 from torch import Tensor, nn
+
+Inputs: TypeAlias = tuple[Tensor, ...]  # of samples, each [count, ...]: latents f32, labels i64, conditions f32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +25,11 @@ class DataSpec:
     channels: int  # 1 or 3
     classes: tuple[str, ...] = ()  # class names by label; empty: no labels
     condition_channels: int = 0  # of the other side of each pair, 1 or 3; 0: there is none
+
+    def __str__(self) -> str:
+        """Size and channels of images and conditions, for messages."""
+        conditions = f", conditions of {self.condition_channels}" if self.condition_channels else ""
+        return f"{self.image_size[1]}x{self.image_size[0]} px, {self.channels} channel(s){conditions}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,15 +217,19 @@ class Family(ABC):
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
         """One training step, as the paper's algorithm box has it."""
 
-    @abstractmethod
-    def sample_inputs(
-        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
-    ) -> tuple[Tensor, ...]:
-        """Draw the fixed inputs of the sample grids, each [count, ...] on the CPU: latents f32, labels i64, conditions.
+    def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]) -> Inputs:
+        """Draw the fixed inputs of the sample grids, on the CPU; by default standard normal latents of ``latent_size``
+        dimensions.
 
         ``batches``: held-out images, then training ones, each once and always in the same order; read only when asked
         for, and possibly fewer than ``count``.
         """
+        return (torch.randn(count, self.latent_size, generator=generator),)
+
+    @property
+    def latent_size(self) -> int:
+        """Dimensions of the latent."""
+        return self.config.latent_size
 
     @abstractmethod
     def sample(self, nets: Nets, description: Mapping[str, Any], *inputs: Tensor) -> Tensor:

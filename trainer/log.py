@@ -14,6 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from trainer.contract.files import replace_bytes
+from trainer.contract.sheet import MARGIN, SheetLayout
 from trainer.contract.text import printable
 
 
@@ -29,7 +30,10 @@ class Log:
             return
         self.file = open_log(run / "log.jsonl", last_step=step)
         self.board: Any = None
-        self.open_board(run)
+        with contextlib.suppress(ImportError), self.tolerating("tensorboard"):
+            from torch.utils.tensorboard import SummaryWriter
+
+            self.board = SummaryWriter(run / "tensorboard")
         layout = "{desc}{percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} {unit} [{elapsed}<{remaining}{postfix}]"
         self.bar = tqdm(
             total=bar_total, initial=min(bar_done, bar_total), unit=bar_unit, bar_format=layout, dynamic_ncols=True
@@ -75,12 +79,6 @@ class Log:
             yield
         except OSError as error:
             self.say(f"warning: {name} was not written ({error.strerror or error}); training goes on")
-
-    def open_board(self, run: Path) -> None:
-        with contextlib.suppress(ImportError), self.tolerating("tensorboard"):
-            from torch.utils.tensorboard import SummaryWriter
-
-            self.board = SummaryWriter(run / "tensorboard")
 
     def close(self) -> None:
         if self.run is None:
@@ -142,18 +140,16 @@ def append(file: io.FileIO, line: bytes) -> None:
         raise
 
 
-def contact_sheet(images: Tensor, gap: int = 2, columns: int = 0) -> np.ndarray:
+def contact_sheet(images: Tensor, columns: int = 0) -> np.ndarray:
     """[n, c, h, w] in 0..1 → one u8 RGB image [h', w', 3]; columns 0: about as many as rows."""
     levels = (images.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-    count, height, width, channels = levels.shape
+    count, height, width, _ = levels.shape
     columns = columns or int(np.ceil(np.sqrt(count)))
     rows = -(-count // columns)
-    sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), 255, np.uint8)
+    layout = SheetLayout(rows, columns, width, height, MARGIN, MARGIN)
+    sheet = np.full((rows * (height + MARGIN) + MARGIN, columns * (width + MARGIN) + MARGIN, 3), 255, np.uint8)
     for index, level in enumerate(levels):
-        top, left = (
-            gap + place * (side + gap) for place, side in zip(divmod(index, columns), (height, width), strict=True)
-        )
-        sheet[top : top + height, left : left + width] = level if channels == 3 else level[..., :1]
+        sheet[layout.part(index)] = level  # one channel becomes three
     return sheet
 
 

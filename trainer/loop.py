@@ -108,7 +108,7 @@ class Run:
         self.seconds_before = self.previous.seconds
         self.started = time.monotonic()
         self.asked_to_stop = False
-        self.time_share = 0.0
+        self.time_done = 0.0  # fraction of --minutes
         self.described: tuple[int, dict[str, Any]] = (-1, {})  # step, and what ``describe`` returned
         self.turns = Turns(config, world, self.nets, self.raw, self.averaged, self.optimizers, self.stream)
         self.unsaved = ""  # why the last checkpoint could not be written
@@ -137,15 +137,8 @@ class Run:
         self.lock: BinaryIO | None = None
         self.origin = Origin()
         path = world.on_main(self.choose, self.config.out)  # by one rank, so that all resume from the same one
-        options_of = {
-            name: [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
-            for name, optimizer in self.optimizers.items()
-        }
         if path is not None:
             start = world.on_all(lambda: store.load(path, self.raw, self.averaged.nets, self.optimizers))
-            for name, optimizer in self.optimizers.items():  # the options of this command, not the saved ones
-                for group, options in zip(optimizer.param_groups, options_of[name], strict=True):
-                    group.update(options)
         world.on_main(lambda: self.register(start, path), self.config.out)
         return start
 
@@ -158,7 +151,8 @@ class Run:
         """Write config.json; print the step that the run resumes from, and what has changed."""
         config, world = self.config, self.world
         store.keep_base(self.family, config.out)
-        self.origin = resume.write_run(config, self.family, self.spec, self.data, start, world.size, str(world.device))
+        now = {"at_step": start.step, "world_size": world.size, "device": str(world.device)}
+        self.origin = resume.write_run(config, self.family, self.spec, self.data, **now)
         if path is not None:
             changes = resume.changes(start, checkpoint.origin_of(path), self.origin, config, world.size)
             changed = f" ({'; '.join(changes)})" if changes else ""
@@ -216,7 +210,7 @@ class Run:
             shows = not self.asked_to_stop and (last or self.step % config.sample_every == 0)
             if saves or shows:
                 self.check_weights()
-                self.world.share(self.averaged.nets, self.raw)
+                self.world.synchronise(self.averaged.nets, self.raw)
             if saves:
                 self.save()
             if shows:
@@ -246,18 +240,18 @@ class Run:
     @property
     def progress(self) -> float:
         """Finished fraction of the run, 0..1, the same on all ranks."""
-        return max(self.step / self.config.steps, self.time_share)
+        return max(self.step / self.config.steps, self.time_done)
 
     def over(self, first: bool = False) -> bool:
         """Agree across ranks whether to stop now, on a signal or because the time is up. ``first``: agree whatever the
         step, since a resumed run's learning rate depends on the time it took before."""
         if self.world.device.type != "cpu" and self.step % AGREE_EVERY and not first:
             return False
-        share = self.seconds / (self.config.minutes * 60) if self.config.minutes else 0.0
+        time_done = self.seconds / (self.config.minutes * 60) if self.config.minutes else 0.0
         asked = 2.0 if self.world.stop_asked_at is not None else 0.0
-        agreed = self.world.agree(max(asked, min(share, 1.0)))
+        agreed = self.world.agree(max(asked, min(time_done, 1.0)))
         self.asked_to_stop = agreed == 2.0
-        self.time_share = min(agreed, 1.0) if self.config.minutes else 0.0
+        self.time_done = min(agreed, 1.0) if self.config.minutes else 0.0
         return agreed >= 1.0
 
     def write_losses(self) -> None:

@@ -93,15 +93,10 @@ def frechet_of_moments(mean1: Tensor, covariance1: Tensor, mean2: Tensor, covari
     return max(0.0, float(distance))
 
 
-class Estimate(NamedTuple):
-    """A metric and its standard deviation over subsets."""
-
-    value: float
-    std: float
-
-
-def kernel_distance(one: Tensor, other: Tensor, *, subsets: int = 100, size: int = 1000, seed: int = 0) -> Estimate:
-    """Kernel distance of two sets of features [n, d]: the mean of unbiased estimates over random subsets.
+def kernel_distance(
+    one: Tensor, other: Tensor, *, subsets: int = 100, size: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """Kernel distance of two sets of features [n, d]: mean and std of unbiased estimates over random subsets.
 
     Bińkowski et al. 2018, "Demystifying MMD GANs", section 4.3: squared maximum mean discrepancy under the kernel
     (x·y / d + 1)³. Unbiased: it may be a little below 0.
@@ -113,7 +108,7 @@ def kernel_distance(one: Tensor, other: Tensor, *, subsets: int = 100, size: int
         x, y = (rows[torch.randperm(len(rows), generator=generator)[:size]].double() for rows in (one, other))
         found.append(squared_discrepancy(x, y))
     values = torch.tensor(found, dtype=torch.float64)
-    return Estimate(float(values.mean()), float(values.std(correction=0)))
+    return float(values.mean()), float(values.std(correction=0))
 
 
 def squared_discrepancy(x: Tensor, y: Tensor) -> float:
@@ -132,39 +127,30 @@ def squared_discrepancy(x: Tensor, y: Tensor) -> float:
     return float(within(x) + within(y) - 2 * kernel(x, y).mean())
 
 
-class Coverage(NamedTuple):
-    """Precision and recall of samples."""
-
-    precision: float  # fraction of the samples within the manifold of real images
-    recall: float  # fraction of the real images within the manifold of samples
-
-
-def precision_recall(real: Tensor, sampled: Tensor, neighbours: int = 3) -> Coverage:
-    """Precision and recall of samples in features [n, d], [m, d], more than ``neighbours`` each.
+def precision_recall(real: Tensor, sampled: Tensor, neighbours: int = 3) -> tuple[float, float]:
+    """Precision and recall of samples in features [n, d], [m, d], more than ``neighbours`` each: fractions of the
+    samples within the manifold of real images, and of the real images within that of samples.
 
     Kynkäänniemi et al. 2019, "Improved Precision and Recall Metric for Assessing Generative Models", equations 1 and 2:
     a point belongs to a set where it lies within the distance of some member to that member's k-th neighbour.
     """
 
-    def radii(rows: Tensor) -> Tensor:
-        blocks = [
-            torch.cdist(block, rows).kthvalue(neighbours + 1).values  # the first is the member itself
-            for block in rows.split(BLOCK)
-        ]
-        return torch.cat(blocks)
-
-    def share_within(points: Tensor, members: Tensor, reach: Tensor) -> float:
-        within = [(torch.cdist(block, members) <= reach).any(1) for block in points.split(BLOCK)]
+    def fraction_within(points: Tensor, members: Tensor) -> float:
+        radii = torch.cat([
+            torch.cdist(block, members).kthvalue(neighbours + 1).values  # the first is the member itself
+            for block in members.split(BLOCK)
+        ])  # fmt: skip
+        within = [(torch.cdist(block, members) <= radii).any(1) for block in points.split(BLOCK)]
         return float(torch.cat(within).double().mean())
 
     real, sampled = real.double(), sampled.double()
-    return Coverage(share_within(sampled, real, radii(real)), share_within(real, sampled, radii(sampled)))
+    return fraction_within(sampled, real), fraction_within(real, sampled)
 
 
 def entropy(classes: Tensor, count: int) -> float:
     """Entropy in nats of the distribution of ``count`` classes in i64 [n]; ln(count) where it is uniform."""
-    shares = torch.bincount(classes, minlength=count).double() / len(classes)
-    return abs(float(torch.special.xlogy(shares, shares).sum()))
+    fractions = torch.bincount(classes, minlength=count).double() / len(classes)
+    return float(torch.special.entr(fractions).sum())
 
 
 class Nearest(NamedTuple):

@@ -56,8 +56,8 @@ def rows_of(tensors: Iterable[Tensor], parameters: Iterable[Tensor]) -> list[Ten
     for tensor, parameter in zip(tensors, parameters, strict=True):
         if isinstance(parameter, DTensor):
             ranks, rank = parameter.device_mesh.size(), parameter.device_mesh.get_local_rank()
-            share = -(-len(tensor) // ranks)
-            found.append(tensor[rank * share : (rank + 1) * share])
+            count = -(-len(tensor) // ranks)
+            found.append(tensor[rank * count : (rank + 1) * count])
         else:
             found.append(tensor)
     return found
@@ -87,12 +87,11 @@ def cut_weights(net: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> 
 
 
 def gather_states(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> dict[str, Any]:
-    states = {number: {key: whole_cpu(value) for key, value in own.items()} for number, own in state["state"].items()}
+    states = {
+        number: {key: whole(value).cpu() if isinstance(value, DTensor) else value for key, value in own.items()}
+        for number, own in state["state"].items()
+    }
     return {**state, "state": states}
-
-
-def whole_cpu(value: Any) -> Any:
-    return whole(value).cpu() if isinstance(value, DTensor) else value
 
 
 def cut_states(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> dict[str, Any]:

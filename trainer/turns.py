@@ -1,7 +1,8 @@
-"""The turns of a family's networks: backward passes, optimiser steps and averaged weights. The only caller of
-``accelerator.backward``."""
+"""The turns of a family's networks: backward passes, learning rates, optimiser steps and averaged weights. The only
+caller of ``accelerator.backward``."""
 
 import contextlib
+import math
 from collections.abc import Iterator, Mapping
 
 import torch
@@ -13,7 +14,14 @@ from trainer.data.batches.stream import Stream
 from trainer.distributed import World
 from trainer.ema import AveragedNets
 from trainer.family import Nets
-from trainer.schedule import rate_factor
+
+
+def rate_factor(schedule: str, *, progress: float, step: int, warmup: int) -> float:
+    """Factor on the base learning rate, a pure function, so that resuming needs no state. ``progress``: finished
+    fraction of the run, 0..1."""
+    rise = min(1.0, (step + 1) / warmup) if warmup else 1.0
+    done = min(max(progress, 0.0), 1.0)
+    return rise * {"constant": 1.0, "linear": 1.0 - done, "cosine": 0.5 * (1.0 + math.cos(math.pi * done))}[schedule]
 
 
 class Turns:

@@ -46,7 +46,7 @@ class Images(np.ndarray[Any, np.dtype[np.uint8]]):
         if self.ndim != 4 or self.shape[3:] != (3,) or not len(self):
             return None
         more = f"<br>and {len(self) - _SHOWN} more" if len(self) > _SHOWN else ""
-        return f"{img_tag(self[:_SHOWN].sheet())}{more}"
+        return f"{img_tag(Images.of(self[:_SHOWN]).sheet())}{more}"
 
 
 def img_tag(image: NDArray[np.uint8]) -> str:

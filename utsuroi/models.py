@@ -3,19 +3,20 @@
 import html
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from export.card import Card
-from trainer.contract.errors import ViewerError as UtsuroiError
+from trainer.contract.errors import UserError
 from utsuroi.arrays import Images, img_tag
 
 if TYPE_CHECKING:
     from viewer.model import Model as Graph
     from viewer.sessions.detail_layer import Layer
 
+UtsuroiError = UserError  # its message is one line: what was found, what was expected
 Latents: TypeAlias = NDArray[np.float32]  # [n, size]
 AnyImages: TypeAlias = NDArray[np.uint8]  # [n, h, w, 3] or [h, w, 3], RGB
 AnyPath: TypeAlias = str | Path
@@ -284,7 +285,7 @@ class Denoiser(Model):
         """
         from viewer.modes.diffuse.denoiser import NO_CLASS
         from viewer.modes.diffuse.denoiser import Denoiser as Predictor
-        from viewer.modes.diffuse.opening import USUAL_STEPS, begin_at
+        from viewer.modes.diffuse.opening import USUAL_STEPS, usual_start
         from viewer.modes.diffuse.sampling import Diffusion, Page, Settings
         from viewer.sessions.classes import Classes
 
@@ -292,14 +293,23 @@ class Denoiser(Model):
             raise UtsuroiError(f"sampler is {sampler!r}, expected {', '.join(USUAL_STEPS)}")
         predictor = Predictor(self._graph, guidance)
         generator = init._graph if isinstance(init, Generator) else None
-        photos = [] if init is None or generator is not None else list(_to_bgr(cast(AnyImages, init)))
-        settings = Settings(sampler=sampler, eta=eta, start=start or (begin_at(predictor) if init is not None else 0))
-        diffusion = Diffusion(predictor, settings, generator, photos)
+        photos: list[NDArray[np.uint8]] = [] if init is None or isinstance(init, Generator) else list(_to_bgr(init))
+        beginning = usual_start(predictor) if init is not None else 0
+
+        class FromArrays(Diffusion):
+            def photo(self, number: int) -> NDArray[np.uint8]:
+                return photos[number]
+
+        settings = Settings(sampler=sampler, eta=eta, start=start or beginning)
+        diffusion = FromArrays(predictor, settings, generator, [Path()] * len(photos))
         n = len(photos) or _at_least_one(n)
         wanted = self._label(label, n, [NO_CLASS])
         classes = Classes(len(predictor.names), 0 if wanted is None else int(wanted[0]))
         page = Page(seed, steps or USUAL_STEPS[sampler], 1, n, classes=classes, photos=tuple(range(len(photos))))
-        return _to_rgb(diffusion.finish(page, page.numbers))
+        run = diffusion.begin(page)
+        while run.advance():
+            pass
+        return _to_rgb(run.images())
 
 
 _KINDS: dict[str, type[Model]] = {
@@ -348,11 +358,11 @@ def load(
     >>> utsuroi.load("toycats").card.family
     'vae'
     """
-    from viewer.mode import BUILT_IN as FILE
-    from viewer.mode import Context, find_cores
     from viewer.model import open_model
+    from viewer.options import BUILT_IN as FILE
+    from viewer.options import model_threads
 
-    threads = Context(find_cores()).threads(threads)
+    threads = model_threads(threads)
     file = FILE if str(path) == BUILT_IN and not Path(path).exists() else Path(path)
     graph = open_model(file, threads=threads)
     made = _KINDS.get(graph.kind)

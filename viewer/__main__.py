@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
-from trainer.contract.errors import INSTALL_LIBRARIES, ViewerError
+from trainer.contract.errors import INSTALL_LIBRARIES, UserError
 from trainer.contract.text import printable
-from viewer.mode import Context, LimitOptions, Mode, find_cores, parse_options
-from viewer.modes import load_mode, mode_names
+from viewer.modes import Mode, load_mode, mode_names
+from viewer.options import LimitOptions
 from viewer.worker import leave
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; the result is the exit code. A person's mistake is one line and code 2."""
+    """Run the command line and return the exit code. A user's mistake is one line on stderr and code 2."""
     mode, options = _parse(sys.argv[1:] if arguments is None else arguments)
     for name in ("SIGTERM", "SIGHUP"):  # the display restores the terminal as it closes
         if hasattr(signal, name):
@@ -41,7 +41,7 @@ def _run(mode: Mode, options: Any) -> int:
         return 130
     except BrokenPipeError:
         return 141
-    except ViewerError as error:
+    except UserError as error:
         return _refuse(str(error))
     except MemoryError as error:
         return _refuse(f"not enough memory: {error}".removesuffix(": "))
@@ -54,11 +54,10 @@ def _run(mode: Mode, options: Any) -> int:
 
 
 def _open(mode: Mode, options: Any) -> None:
-    context = Context(find_cores())
     if options.without_screen:
-        mode.write(options, context)
+        mode.write(options)
         return
-    session = mode.open(options, context)
+    session = mode.open(options)
     from viewer.app import show
 
     show(session, options.display, options.record, options.keys)
@@ -84,14 +83,15 @@ def _parse(arguments: Sequence[str]) -> tuple[Mode, Any]:
     if "--keys" in words[:-1]:  # a script may begin with the minus key, which argparse takes for an option
         place = words.index("--keys")
         words[place : place + 2] = [f"--keys={words[place + 1]}"]
-    return mode, parse_options(mode, words[0], words[1:])
+    return mode, mode.parse(words[1:])
 
 
 def _list_modes(names: Sequence[str], words: Sequence[str]) -> NoReturn:
     parser = argparse.ArgumentParser(prog="python -m viewer", description=__doc__, allow_abbrev=False)
     modes = parser.add_subparsers(dest="mode", required=True, metavar="MODE")
     for name in names:
-        modes.add_parser(name, help=load_mode(name).summary)
+        summary = load_mode(name).summary
+        modes.add_parser(name, help=f"{summary[0].lower()}{summary[1:]}")
     parser.parse_args(words)
     parser.error("expected the mode first")
 

@@ -1,7 +1,6 @@
-"""The loop that joins a session and a display.
+"""Run a session on a display: ``run_live`` where a user watches, ``run_scripted`` where nobody does.
 
-There are two: ``run_live`` where a person watches, and ``run_scripted`` where nobody does; there every image is
-waited for, so that the same script gives the same frames.
+``run_scripted`` waits for every image, so that the same script gives the same frames.
 """
 
 import contextlib
@@ -29,7 +28,7 @@ def show(
 ) -> None:
     """Open the display, run a session on it to its end, and close both.
 
-    ``record``: a file that gets every frame. ``script``: keys that press themselves. Raises ``ViewerError``.
+    ``record``: a file that gets every frame. ``script``: scripted keys. Raises ``UserError``.
     """
     try:
         opened = open_display(
@@ -52,15 +51,10 @@ def show(
 
 
 def run_live(session: Session[Any, Any, Any], display: Display, script: Sequence[Event] = (), frames: int = 0) -> None:
-    """Show a session to a person until it is quit, or after so many frames of a walk, and what is to be saved is.
+    """Show a session to a user until it is quit, or for so many frames of a walk; then wait for what is being saved.
 
-    ``script``: keys that press themselves, each when the image of the one before is seen. Raises ``DisplayError``.
+    ``script``: keys, each pressed when the image of the one before is seen. Raises ``DisplayError``.
     """
-    _watch(session, display, script, frames)
-    _finish_saving(session, display)
-
-
-def _watch(session: Session[Any, Any, Any], display: Display, script: Sequence[Event], frames: int) -> None:
     show_at = step_at = script_at = 0.0
     delay = DELAY_MS / 1000
     shown = 0
@@ -80,7 +74,7 @@ def _watch(session: Session[Any, Any, Any], display: Display, script: Sequence[E
             if shown == 1:
                 step_at = now + delay
             if frames and shown >= frames:
-                return
+                break
         wait = session.wait_seconds()
         if session.changed:
             wait = min(wait, show_at - now)
@@ -92,11 +86,12 @@ def _watch(session: Session[Any, Any, Any], display: Display, script: Sequence[E
         if event is None and keys and session.settled and time.monotonic() >= script_at:
             event, script_at = keys.popleft(), time.monotonic() + delay
         if event is not None and session.handle(event):
-            return
+            break
+    _finish_saving(session, display)
 
 
 def _finish_saving(session: Session[Any, Any, Any], display: Display) -> None:
-    """Wait for what was asked to be saved; QUIT once more gives it up. Raises ``ImageError`` where that fails."""
+    """Wait for what is being saved; QUIT once more gives up. Raises ``ImageError`` where an image is lost."""
     lost, said, watched = len(session.lost), 0, True
     session.pump(time.monotonic())
     while count := session.unsaved:
@@ -124,11 +119,11 @@ def _finish_saving(session: Session[Any, Any, Any], display: Display) -> None:
 def run_scripted(
     session: Session[Any, Any, Any], display: Display, script: Sequence[Event] = (), frames: int = 0
 ) -> None:
-    """Run a session without a person: a frame, then a key of the script, and so on; each frame is complete.
+    """Run a session without a user: a frame, then a key of the script, and so on; each frame is complete.
 
     ``frames``: of a walk, which goes on when the script has ended.
     """
-    delay = DELAY_MS / 1000 if frames else 1.0  # a virtual person presses a key a second
+    delay = DELAY_MS / 1000 if frames else 1.0  # a virtual user presses a key a second
     now, shown = 0.0, 0
     keys = deque(script)
     session.pump(now)

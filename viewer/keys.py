@@ -1,7 +1,7 @@
-"""What a person can ask for, and which keys ask for it.
+"""Actions, and the keys and mouse events that stand for them.
 
-The tables here are the only place that knows key codes: of the characters, of the names used in scripts, and of the
-numbers that window systems hand out. What the actions do in each mode is in ``viewer.bindings``.
+Only the tables here know key codes: characters, the names used in scripts, and the numbers of window systems. What
+the actions do in each mode is in ``viewer.bindings``.
 """
 
 from collections.abc import Mapping
@@ -30,14 +30,14 @@ class Action(Enum):
     LESS = auto()  # -
     PAUSE = auto()  # Space; a mode without a clock reads it as NEW
     CLICK = auto()  # the left button went down; carries a position, as do the next three
-    MOVE = auto()  # the mouse moved, no button held
-    DRAG = auto()  # the mouse moved, the left button held
+    MOVE = auto()  # the mouse moved, no button down
+    DRAG = auto()  # the mouse moved, the left button down
     RELEASE = auto()  # the left button went up
     SECOND_CLICK = auto()  # the right button went down; these too carry a position
-    SECOND_DRAG = auto()  # the mouse moved, the right button held
+    SECOND_DRAG = auto()  # the mouse moved, the right button down
     SECOND_RELEASE = auto()  # the right button went up
-    WHEEL_UP = auto()  # the wheel turned by a notch, away from the person
-    WHEEL_DOWN = auto()  # and towards the person
+    WHEEL_UP = auto()  # the wheel turned by a notch, away from the user
+    WHEEL_DOWN = auto()  # and towards the user
     UNDO = auto()  # Ctrl+Z
     NEXT_VIEW = auto()  # Tab
     NEW = auto()  # any other printing key, Enter
@@ -45,7 +45,7 @@ class Action(Enum):
 
 @dataclass(frozen=True)
 class Event:
-    """One thing a person did."""
+    """One thing a user did."""
 
     action: Action
     x: int = -1  # of the mouse: frame pixels, from the left
@@ -57,15 +57,13 @@ CLOSED: Final = "closed"  # by what a display asks to quit that has been taken f
 
 
 # Shift changes what is meant only for s: of the other letters either case will do, and = and _ are + and - with
-# Shift held or not, whichever the keyboard needs.
+# or without Shift, whichever the keyboard needs.
 _CHARACTERS: Final = {
     "\x1b": Action.QUIT,
     "s": Action.SAVE,
     "S": Action.SAVE_ALL,
     "i": Action.INTERPOLATE,
-    "I": Action.INTERPOLATE,
     "r": Action.RANDOM,
-    "R": Action.RANDOM,
     "+": Action.MORE,
     "=": Action.MORE,
     "-": Action.LESS,
@@ -100,52 +98,29 @@ _DRAGS: Final = {
 _MOUSE_WORDS: Final = "click:X:Y, rclick:X:Y, move:X:Y, drag:X1:Y1:X2:Y2, rdrag:X1:Y1:X2:Y2, wheel:N or wheel:N:X:Y"
 _MOST_NOTCHES: Final = 1000  # of the wheel in one word of a script
 
-# Window systems' numbers, by name. X11 key symbols come from GTK and Qt (GTK adds modifier bits above the low 16).
-_X11: Final = {
-    "left": (0xFF51, 0xFF96),  # the second of each pair is on the keypad
-    "up": (0xFF52, 0xFF97),
-    "right": (0xFF53, 0xFF98),
-    "down": (0xFF54, 0xFF99),
-    "pageup": (0xFF55, 0xFF9A),
-    "pagedown": (0xFF56, 0xFF9B),
-    "home": (0xFF50, 0xFF95),
-    "end": (0xFF57, 0xFF9C),
+# Window systems' numbers, by name: X11's key symbols (GTK adds modifier bits above the low 16), those of the keypad,
+# Windows' virtual keys, shifted left by 16, and the function keys of macOS.
+_NUMBERS: Final = {
+    "left": (0xFF51, 0xFF96, 0x250000, 0xF702),
+    "up": (0xFF52, 0xFF97, 0x260000, 0xF700),
+    "right": (0xFF53, 0xFF98, 0x270000, 0xF703),
+    "down": (0xFF54, 0xFF99, 0x280000, 0xF701),
+    "pageup": (0xFF55, 0xFF9A, 0x210000, 0xF72C),
+    "pagedown": (0xFF56, 0xFF9B, 0x220000, 0xF72D),
+    "home": (0xFF50, 0xFF95, 0x240000, 0xF729),
+    "end": (0xFF57, 0xFF9C, 0x230000, 0xF72B),
     "enter": (0xFF0D, 0xFF8D),
     "tab": (0xFF09, 0xFF89),
     "esc": (0xFF1B,),
 }
-_WINDOWS: Final = {  # virtual keys, shifted left by 16
-    "pageup": 0x210000,
-    "pagedown": 0x220000,
-    "end": 0x230000,
-    "home": 0x240000,
-    "left": 0x250000,
-    "up": 0x260000,
-    "right": 0x270000,
-    "down": 0x280000,
-}
-_MACOS: Final = {  # NSUpArrowFunctionKey and its neighbours
-    "up": 0xF700,
-    "down": 0xF701,
-    "left": 0xF702,
-    "right": 0xF703,
-    "home": 0xF729,
-    "end": 0xF72B,
-    "pageup": 0xF72C,
-    "pagedown": 0xF72D,
-}
+_CODES: Final = {code: name for name, codes in _NUMBERS.items() for code in codes}
 _X11_KEYPAD_FIRST: Final = 0xFFAA  # from here on the low seven bits are the ASCII of * + , - . / 0..9
 _X11_KEYPAD_LAST: Final = 0xFFB9
-_CODES: Final = (
-    {code: name for name, codes in _X11.items() for code in codes}
-    | {code: name for name, code in _WINDOWS.items()}
-    | {code: name for name, code in _MACOS.items()}
-)
 
 
 def decode_character(character: str) -> Event | None:
     """What typing a character means; ``None`` for control characters that mean nothing here."""
-    action = _CHARACTERS.get(character)
+    action = _CHARACTERS.get(character) or _CHARACTERS.get(character.lower())
     if action is not None:
         return Event(action)
     if character in "\r\n":
@@ -184,7 +159,7 @@ def parse_keys(text: str) -> list[Event]:
 
     Single characters stand for themselves; names are those of ``NAMES``, and of the mouse, in frame pixels,
     ``click:X:Y``, ``move:X:Y``, ``drag:X1:Y1:X2:Y2`` (or through more places), ``rclick`` and ``rdrag`` with the right
-    button, and ``wheel:N`` or ``wheel:N:X:Y``, away from the person by N notches. A comma is written ``comma``. Raises
+    button, and ``wheel:N`` or ``wheel:N:X:Y``, away from the user by N notches. A comma is written ``comma``. Raises
     ``ValueError`` with one line for anything else.
     """
     return [event for part in text.split(",") for event in _parse_key(part.strip())] if text.strip() else []
@@ -205,27 +180,24 @@ def _parse_key(part: str) -> list[Event]:
 
 def _parse_mouse(part: str, name: str, numbers: list[str]) -> list[Event]:
     if name == "wheel":
-        notches = numbers[0].removeprefix("-")
-        if (
-            not all(map(_is_whole, (notches, *numbers[1:])))
-            or len(numbers) not in (1, 3)
-            or int(notches) > _MOST_NOTCHES
-        ):
-            raise ValueError(f"key {part!r} in the script, expected wheel:N or wheel:N:X:Y, N at most {_MOST_NOTCHES}")
         action = Action.WHEEL_DOWN if numbers[0].startswith("-") else Action.WHEEL_UP
-        x, y = map(int, numbers[1:] or (-1, -1))
-        return [Event(action, x, y)] * int(notches)
-    drags = name in _DRAGS
-    if not all(map(_is_whole, numbers)) or (len(numbers) % 2 or len(numbers) < 4 if drags else len(numbers) != 2):
-        places = "X1:Y1:X2:Y2" if drags else "X:Y"
-        raise ValueError(f"key {part!r} in the script, expected {name}:{places} with whole frame pixels")
-    points = [(int(x), int(y)) for x, y in zip(numbers[::2], numbers[1::2], strict=True)]
+        places = _places([numbers[0].removeprefix("-"), *numbers[1:]])
+        if len(places) not in (1, 3) or places[0] > _MOST_NOTCHES:
+            raise ValueError(f"key {part!r} in the script, expected wheel:N or wheel:N:X:Y, N at most {_MOST_NOTCHES}")
+        x, y = places[1:] or (-1, -1)
+        return [Event(action, x, y)] * places[0]
+    drags, places = name in _DRAGS, _places(numbers)
+    if len(places) % 2 or len(places) < 4 if drags else len(places) != 2:
+        expected = "X1:Y1:X2:Y2" if drags else "X:Y"
+        raise ValueError(f"key {part!r} in the script, expected {name}:{expected} with whole frame pixels")
+    points = list(zip(places[::2], places[1::2], strict=True))
     if not drags:
         return [Event(_POINT_AT[name], *points[0])]
     down, along, up = _DRAGS[name]
-    moves = [Event(along, x, y) for x, y in points[1:]]
-    return [Event(down, *points[0]), *moves, Event(up, *points[-1])]
+    return [Event(down, *points[0]), *(Event(along, *point) for point in points[1:]), Event(up, *points[-1])]
 
 
-def _is_whole(number: str) -> bool:
-    return number.isascii() and number.isdigit() and len(number) < 6
+def _places(numbers: list[str]) -> list[int]:
+    """Whole numbers from their digits; none where one of them is something else."""
+    whole = all(number.isascii() and number.isdigit() and len(number) < 6 for number in numbers)
+    return [int(number) for number in numbers] if whole else []

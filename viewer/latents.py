@@ -1,10 +1,11 @@
-"""Seeds to latents, and interpolation from one latent to another.
+"""Draw latents from seeds, and interpolate between them.
 
 Numbers come from SHAKE-256 (FIPS 202) of the seed, and become normal by Box and Muller's transform in double precision.
-Both are fixed by their definitions, so a seed gives the same image on every platform and with every version of NumPy.
+Both are fixed by their definitions: a seed gives the same image on every platform and with every version of NumPy.
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -46,7 +47,7 @@ def _uniform(text: str, count: int) -> NDArray[np.float64]:
     return numbers
 
 
-def draw_many(latent: Latent, seed: int, indices: range) -> Latents:
+def draw_many(latent: Latent, seed: int, indices: Iterable[int]) -> Latents:
     """The latents of page ``seed`` with these numbers, f32 [n, size]."""
     return np.stack([draw(latent, seed, index) for index in indices])
 
@@ -133,18 +134,23 @@ class Walk:
     def at(self, position: float) -> Latents:
         """The latent at ``position``, in legs from the start, f32 [size]."""
         leg = int(np.floor(position))
-        start, end = self._stop(leg), self._stop(leg + 1)
-        entry, leave = self._pace(leg), self._pace(leg + 1)
-        first, last = self._speed(leg, at_end=False), self._speed(leg, at_end=True)
-        fraction = _ease(position - leg, _slope(entry, first), _slope(leave, last))
-        return lerp(start, end, fraction) if self.straight else slerp(start, end, fraction)
+        entry = _slope(self._pace(leg), self._speed(leg, at_end=False))
+        leave = _slope(self._pace(leg + 1), self._speed(leg, at_end=True))
+        between = lerp if self.straight else slerp
+        return between(self._stop(leg), self._stop(leg + 1), _ease(position - leg, entry, leave))
 
     def _stop(self, number: int) -> Latents:
         stop = number % self.legs if self.legs else number
         return draw(self.latent, self.seed, (self.number << 32) + stop)
 
     def _speed(self, leg: int, at_end: bool) -> float:
-        return _speed(self._stop(leg), self._stop(leg + 1), at_end, self.straight)
+        """How fast a leg moves through latent space at its start or end, per leg: the length of the derivative."""
+        start, end = self._stop(leg), self._stop(leg + 1)
+        angle = None if self.straight else _angle(start, end)
+        if angle is None:
+            return float(np.linalg.norm(end - start))
+        here, other = (end, start) if at_end else (start, end)
+        return float(np.linalg.norm(other - here * np.cos(angle)) * angle / np.sin(angle))
 
     def _pace(self, joint: int) -> float:
         """The speed at which a joint is passed: between those of its two legs."""
@@ -153,21 +159,11 @@ class Walk:
         return float(np.sqrt(self._speed(joint - 1, at_end=True) * self._speed(joint, at_end=False)))
 
 
-def _speed(start: Latents, end: Latents, at_end: bool, straight: bool) -> float:
-    """How fast a leg moves through latent space at its start or end, per leg: the length of the derivative."""
-    angle = None if straight else _angle(start, end)
-    if angle is None:
-        return float(np.linalg.norm(end - start))
-    here, other = (end, start) if at_end else (start, end)
-    return float(np.linalg.norm(other - here * np.cos(angle)) * angle / np.sin(angle))
-
-
 def _slope(pace: float, speed: float) -> float:
     return min(max(pace / speed, 0.0), 3.0) if speed > 0 else 1.0  # a cubic stays monotone up to a slope of 3
 
 
 def _ease(time: float, start_slope: float, end_slope: float) -> float:
     """The cubic from 0 to 1 with these slopes at its ends (Fritsch and Carlson 1980 bound them)."""
-    return (
-        (start_slope + end_slope - 2.0) * time**3 + (3.0 - 2.0 * start_slope - end_slope) * time**2 + start_slope * time
-    )
+    cubed, squared = start_slope + end_slope - 2.0, 3.0 - 2.0 * start_slope - end_slope
+    return cubed * time**3 + squared * time**2 + start_slope * time

@@ -1,8 +1,8 @@
-"""A model file: opened, checked, described and run. The only module that knows onnxruntime.
+"""Open, check, describe and run a model file. The only module that knows onnxruntime.
 
 A file that the export wrote carries a card and a seal. A file of other origin is inspected: its declared shapes and a
-few probe runs tell how its arrays are to be read. In both cases the result is a ``Model``, whose images are u8
-[n, h, w, 3] in OpenCV's BGR order; the graphs' own order is RGB.
+few probe runs tell how its arrays are to be read. The images of a ``Model`` are u8 [n, h, w, 3] in OpenCV's BGR order;
+the graphs' own order is RGB.
 """
 
 import hashlib
@@ -18,13 +18,12 @@ from numpy.typing import NDArray
 
 from export.card import SEAL_KEY, Card, CardError, Latent, check_seal
 from export.kinds import KINDS
-from trainer.contract.errors import ViewerError
+from trainer.contract.errors import UserError
 from trainer.contract.text import printable
-from viewer.graph.arrays import image_array, latent_array, read_image, read_images
-from viewer.graph.inspection import ImageLayout, Layout, find_scale
+from viewer.graph.inspection import infer
+from viewer.graph.layout import ImageLayout, Layout, find_scale, image_array, latent_array, read_image, read_images
 from viewer.graph.limits import GIB, Overdue, allowed_memory, finish, opening_seconds, run_seconds
 from viewer.graph.ports import PortError, check_card, check_size, describe
-from viewer.graph.probing import Probe
 from viewer.graph.screening import ScreeningError, screen
 from viewer.latents import Latents
 
@@ -36,7 +35,7 @@ _LARGEST_FOLDED: Final = 2**30  # bytes of a constant that onnxruntime may compu
 _NO_MEMORY: Final = ("bad_alloc", "bad allocation", "Available memory of", "Failed to allocate", "would require more")
 
 
-class ModelError(ViewerError):
+class ModelError(UserError):
     """A model that cannot be opened or run; the message is one line that names the file."""
 
 
@@ -44,15 +43,14 @@ def open_model(path: Path, *, threads: int = 1, wanted: str = "", many_sizes: bo
     """Open an ONNX file.
 
     ``threads``: cores that one run may use. ``wanted``: the kind that the caller can use; empty: any. ``many_sizes``:
-    images of many sizes will go through it, for each of which memory would be planned, and kept, otherwise.
-    Raises ``ModelError``.
+    images of many sizes will go through it: no memory is planned, and kept, for each. Raises ``ModelError``.
     """
     data = _read(path)
     try:
         sealed = check_seal(data)
         screen(data)
     except (CardError, ScreeningError) as error:
-        raise ModelError(f"{_shown(path)}: {error}") from None
+        raise ModelError(f"{path}: {error}") from None
     digest = hashlib.sha256()
     hashing = threading.Thread(target=digest.update, args=(data,), daemon=True)
     hashing.start()  # beside the opening: only images that are saved need it
@@ -64,15 +62,15 @@ def open_model(path: Path, *, threads: int = 1, wanted: str = "", many_sizes: bo
         try:
             card = Card.from_props(properties)
         except CardError as error:
-            raise ModelError(f"{_shown(path)}: {error}") from None
+            raise ModelError(f"{path}: {error}") from None
         if card is not None and SEAL_KEY in properties and not sealed:
-            raise ModelError(f"{_shown(path)}: its SHA-256 seal is damaged")
+            raise ModelError(f"{path}: its SHA-256 seal is damaged")
         return Model(path, session, card, sealed=sealed, digest=(hashing, digest), opening=call)
 
     try:
         model = finish(begin, opening_seconds(len(data)), lambda: _call_off(call))
     except Overdue as error:
-        raise ModelError(f"{_shown(path)}: opening it {error}") from None
+        raise ModelError(f"{path}: opening it {error}") from None
     if wanted and model.kind != wanted:
         mode = KINDS[model.kind].mode if model.kind in KINDS else ""
         other = f"; for this one there is: python -m viewer {mode}" if mode else ""
@@ -84,12 +82,10 @@ def open_sibling_encoder(path: Path, *, threads: int = 1) -> "Model":
     """Open the encoder that the export wrote beside a generator. Raises ``ModelError``."""
     beside = path.with_name(f"{path.stem}.encoder.onnx")
     if not beside.is_file():
-        raise ModelError(
-            f"{_shown(path)}: an image needs its encoder, expected beside it as {_shown(Path(beside.name))}"
-        )
+        raise ModelError(f"{path}: an image needs its encoder, expected beside it as {beside.name}")
     encoder = open_model(beside, threads=threads, wanted="encoder")
     if encoder.inferred:
-        raise ModelError(f"{_shown(beside)}: has no card, expected an encoder that the export wrote")
+        raise ModelError(f"{beside}: has no card, expected an encoder that the export wrote")
     return encoder
 
 
@@ -108,34 +104,36 @@ class Model:
     ) -> None:
         """``card``: ``None`` has the file inspected. ``digest``: of the file, and the thread that works on it.
 
-        ``opening``: for the runs of inspection; who calls them off has the time in hand.
+        ``opening``: for the runs of inspection, which the caller limits.
         """
         self.path = path
         self.sealed = sealed
         self.inferred = card is None
-        self.found = ""  # what inspection saw in a file without a card, for messages
+        self.found = ""  # ports of a file without a card, for messages
         self._digest = digest
         self._session = session
         self._opening: onnxruntime.RunOptions | None = opening
         self._overdue: onnxruntime.RunOptions | None = None  # a run that was called off and has not ended
         self._inputs, self._outputs = session.get_inputs(), session.get_outputs()
-        # what the graph calls its first input: the card's names are the same for all files of a kind
+        # of the first input, without a card: a card's names are the same for all files of a kind
         self._source = "" if card is not None else str(self._inputs[0].name) if self._inputs else ""
-        self._layout: Layout | None = None
-        self._image_layout: ImageLayout | None = None
+        self._layout: Layout | None
+        self._image_layout: ImageLayout | None
         try:
-            self.card = card if card is not None else self._inspect()
-            if card is not None:
+            if card is None:
+                card = self._inspect()
+            else:
                 self._layout, self._image_layout = check_card(card, self._inputs, self._outputs)
         except PortError as error:
             raise self.error(str(error)) from None
+        self.card = card
         self.kind = "other" if self.card is None else self.card.kind
         self.name = printable((self.card.name if self.card else "") or path.stem, 80)
         self._opening = None
 
     def error(self, text: str) -> ModelError:
         """An error that names the file."""
-        return ModelError(f"{_shown(self.path)}: {text}")
+        return ModelError(f"{self.path}: {text}")
 
     @property
     def sha256(self) -> str:
@@ -191,9 +189,8 @@ class Model:
         layout, count = self.layout, len(latents)
         height, width = self.image_size
         images = np.empty((count, height, width, 3), np.uint8)
-        size = layout.batch or max(1, _PIXELS_A_RUN // (height * width))
-        if not (layout.batched_input and layout.batched_output):
-            size = 1
+        batched = layout.batched_input and layout.batched_output
+        size = (layout.batch or max(1, _PIXELS_A_RUN // (height * width))) if batched else 1
         wants_label = any(port.name == "label" for port in self._inputs)
         for first in range(0, count, size):
             part = latents[first : first + size]
@@ -213,10 +210,8 @@ class Model:
             raise self.error(f"found {_an(self.kind)}, expected an encoder with a card")
         if images.shape[1:] != (*self.image_size, 3):
             raise self.error(f"got an image of {images.shape[1:]}, expected {self.image_size}")
-        latents = self._run({"image": np.ascontiguousarray(images[..., ::-1])}, "latent")
-        if latents.shape != (len(images), self.latent.size) or not np.isfinite(latents).all():
-            raise self.error(f"gave latents {latents.shape}, expected {self.latent.size} finite")
-        return latents.astype(np.float32)
+        feeds = {"image": np.ascontiguousarray(images[..., ::-1])}
+        return self._floats(feeds, "latent", (len(images), self.latent.size))
 
     def detail(self, latents: Latents) -> NDArray[np.float32]:
         """The fine detail that latents f32 [n, d] stand for, f32 [n, h, w, 3] BGR, to be added to images in 0..1.
@@ -230,15 +225,13 @@ class Model:
         size = max(1, _PIXELS_A_RUN // (height * width))
         for first in range(0, count, size):
             part = details[first : first + size]
-            found = self._run({"latent": np.ascontiguousarray(latents[first : first + size])}, "detail")
-            if found.shape != part.shape or not np.isfinite(found).all():
-                raise self.error(f"gave {found.shape}, expected {part.shape}, all finite")
-            part[:] = found[..., ::-1]
+            feeds = {"latent": np.ascontiguousarray(latents[first : first + size])}
+            part[:] = self._floats(feeds, "detail", part.shape)[..., ::-1]
         return details
 
     @property
     def image_layout(self) -> ImageLayout:
-        """How images go through a translator. Raises ``ModelError`` where this is none that can be used."""
+        """How images go through a translator. Raises ``ModelError`` where there is none that can be used."""
         if self._image_layout is None:
             raise self.error(f"found {_an(self.kind)}{self.found}, expected a translator that "
                              "takes one image of 1 or 3 channels and gives one")  # fmt: skip
@@ -276,10 +269,13 @@ class Model:
         feeds: dict[str, NDArray[Any]] = {"noisy": noisy, "t": t}
         if labels is not None:
             feeds["label"] = labels
-        prediction = self._run(feeds, "prediction")
-        if prediction.shape != noisy.shape or not np.isfinite(prediction).all():
-            raise self.error(f"gave {prediction.shape}, expected {noisy.shape}, all finite")
-        return np.asarray(prediction, np.float32)
+        return self._floats(feeds, "prediction", noisy.shape)
+
+    def _floats(self, feeds: Mapping[str, NDArray[Any]], output: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        result = self._run(feeds, output)
+        if result.shape != shape or not np.isfinite(result).all():
+            raise self.error(f"gave {output} {result.shape}, expected {shape}, all finite")
+        return np.asarray(result, np.float32)
 
     def _run(self, feeds: Mapping[str, NDArray[Any]], output: str) -> NDArray[Any]:
         try:
@@ -296,7 +292,7 @@ class Model:
                 raise self.error(f"one run {error}") from None
         except ModelError:
             raise
-        except Exception as error:  # onnxruntime raises many kinds, and none of them is our fault
+        except Exception as error:  # onnxruntime raises many kinds
             raise self.error(f"cannot be run: {_reason(error)}") from None
 
     def _result(self, feeds: Mapping[str, NDArray[Any]], output: str, call: onnxruntime.RunOptions) -> NDArray[Any]:
@@ -317,27 +313,25 @@ class Model:
         for port in (*self._inputs, *self._outputs):
             check_size(port)
         self.found = f": {self.ports[0]} → {self.ports[1]}"
-        probe = Probe(self._inputs, self._outputs, self._run, ModelError)
         try:
-            found = probe.inspect(self.path.stem)
+            card, self._layout, self._image_layout = infer(self.path.stem, self._inputs, self._outputs, self._run)
         except CardError as error:  # sizes that no card may have
             raise self.error(f"{str(error).replace('card ', 'inferred ', 1)}") from None
-        self._layout, self._image_layout = found.layout, found.image_layout
-        return found.card
+        return card
 
 
 def _read(path: Path) -> bytes:
     try:
         if not path.exists():
-            raise ModelError(f"{_shown(path)}: no such file")
+            raise ModelError(f"{path}: no such file")
         if not path.is_file():
-            raise ModelError(f"{_shown(path)}: found a folder or device, expected an ONNX file")
+            raise ModelError(f"{path}: found a folder or device, expected an ONNX file")
         size = path.stat().st_size
         if size == 0 or size >= _LARGEST_FILE:
-            raise ModelError(f"{_shown(path)}: found {size} bytes, expected an ONNX file of 1..{_LARGEST_FILE - 1}")
+            raise ModelError(f"{path}: found {size} bytes, expected an ONNX file of 1..{_LARGEST_FILE - 1}")
         return path.read_bytes()
     except (OSError, ValueError) as error:
-        raise ModelError(f"{_shown(path)}: cannot be read: {_reason(error)}") from None
+        raise ModelError(f"{path}: cannot be read: {_reason(error)}") from None
 
 
 def _open_session(path: Path, data: bytes, threads: int, many_sizes: bool) -> onnxruntime.InferenceSession:
@@ -346,12 +340,12 @@ def _open_session(path: Path, data: bytes, threads: int, many_sizes: bool) -> on
     options.intra_op_num_threads = max(threads, 1)
     options.inter_op_num_threads = 1
     options.enable_mem_pattern = not many_sizes
-    options.log_severity_level = 4  # errors come as exceptions; nothing else is for a person
+    options.log_severity_level = 4  # errors come as exceptions; nothing else is shown
     settings = {
         "session.intra_op.allow_spinning": "0",  # waiting costs no core
         "session.inter_op.allow_spinning": "0",
-        "session.load_model_format": "ONNX",  # and none that was not looked over
-        "session.use_env_allocators": "1",  # the one that is bound
+        "session.load_model_format": "ONNX",  # not onnxruntime's own, which was not screened
+        "session.use_env_allocators": "1",  # the one of _bound_memory
         "optimization.constant_folding_max_output_size_in_bytes": str(min(_LARGEST_FOLDED, allowed_memory() // 4)),
     }
     for name, value in settings.items():
@@ -359,12 +353,12 @@ def _open_session(path: Path, data: bytes, threads: int, many_sizes: bool) -> on
     try:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise ModelError(f"{_shown(path)}: not an ONNX model that can be run: {_reason(error)}") from None
+        raise ModelError(f"{path}: not an ONNX model that can be run: {_reason(error)}") from None
 
 
 @cache
 def _bound_memory() -> None:
-    """Let all models together take as much memory as is allowed, and no more; said once, the process keeps to it."""
+    """Let all models together take as much memory as is allowed, and no more; set once for the process."""
     memory = onnxruntime.OrtMemoryInfo(
         "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
     )
@@ -383,10 +377,6 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return printable(lines[0], 200)
-
-
-def _shown(path: Path) -> str:
-    return printable(str(path))
 
 
 def _an(kind: str) -> str:

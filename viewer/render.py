@@ -1,6 +1,6 @@
-"""From images to the frame that is shown: pure functions on arrays.
+"""Draw the frame that is shown: images, a cursor, and a strip of text below. Pure functions on arrays.
 
-Under the images lies a strip of text: on the left what is shown, on the right the keys, or what just happened.
+The strip says on the left what is shown, on the right the keys, or what just happened.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewer.files.png import resize
-from viewer.frame.sheet import Sheet
+from viewer.sheet import Sheet
 
 Image = NDArray[np.uint8]  # [h, w, 3] BGR
 Tone = Literal["hint", "notice", "error"]
@@ -36,9 +36,7 @@ _SPACE: Final = 18  # between two pieces of text
 
 def blank(sheet: Sheet) -> Image:
     """A sheet with no images yet."""
-    image = np.empty((sheet.height, sheet.width, 3), np.uint8)
-    image[:] = PAPER
-    return image
+    return np.full((sheet.height, sheet.width, 3), PAPER, np.uint8)
 
 
 def place(target: Image, sheet: Sheet, first: int, images: Image) -> None:
@@ -62,16 +60,15 @@ def compose(images: Image, strip: Image | None, sheet: Sheet | None = None, curs
     height = len(images)
     frame = images.copy() if strip is None else np.concatenate([images, strip])
     if sheet is not None:
-        _draw_cursor(frame[:height], sheet, cursor)
+        outline(frame[:height], *sheet.corner(cursor), sheet.cell_width, sheet.cell_height)
     return frame
 
 
-def _draw_cursor(frame: Image, sheet: Sheet, cursor: int) -> None:
-    """A bright line between two dark ones, so that it shows on any image; it lies mostly in the gaps."""
-    left, top = sheet.corner(cursor)
-    right, bottom = left + sheet.cell_width - 1, top + sheet.cell_height - 1
+def outline(frame: Image, left: int, top: int, width: int, height: int) -> None:
+    """A bright line round the image that is chosen, mostly outside of it, with a dark one inside: it shows on any."""
+    right, bottom = left + width - 1, top + height - 1
     for offset, colour in ((-2, CURSOR), (-1, CURSOR), (0, CURSOR), (1, INK)):
-        if sheet.cell_width > 2 * offset + 2 and sheet.cell_height > 2 * offset + 2:
+        if width > 2 * offset + 2 and height > 2 * offset + 2:
             cv2.rectangle(frame, (left + offset, top + offset), (right - offset, bottom - offset), colour, 1)
 
 
@@ -81,14 +78,13 @@ def draw_strip(width: int, status: Sequence[str], message: Sequence[str], tone: 
 
     Pieces that find no room are left out: of hints the last first; a notice goes before the status.
     """
-    strip = np.empty((STRIP_HEIGHT, width, 3), np.uint8)
-    strip[:] = PAPER
+    strip = np.full((STRIP_HEIGHT, width, 3), PAPER, np.uint8)
     room = width - 2 * _MARGIN
     if tone == "hint":
         status = _fitting(status, room)
         message = _fitting(message, room - _length(status) - 2 * _SPACE) if status else ()
     else:
-        message = _fitting(message, room) or (shortened(message[0], room),)
+        message = _fitting(message, room) or (fitted(message[0], room),)
         status = _fitting(status, room - _length(message) - 2 * _SPACE)
     _write(strip, _MARGIN, status, TONES["status"])
     _write(strip, max(width - _MARGIN - _length(message), _MARGIN), message, TONES[tone])
@@ -110,8 +106,10 @@ def _fitting(pieces: Sequence[str], room: int) -> tuple[str, ...]:
     return tuple(pieces[:count])
 
 
-def shortened(text: str, room: int) -> str:
+def fitted(text: str, room: int) -> str:
     """As much of the text as fits into so many pixels, two dots for the rest."""
+    if text_width(text) <= room:
+        return text
     while len(text) > 1 and text_width(text + "..") > room:
         text = text[:-1]
     return text + ".."

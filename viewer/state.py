@@ -1,32 +1,21 @@
-"""What all states of the viewer share.
+"""What all states of the viewer have in common.
 
 A state is a frozen dataclass of seeds, a cursor and settings, never of images: the images follow from it, so that they
-can be made once more. Each mode has its own, and a pure function from a state and an event to the next state; what must
-happen outside of the program is an effect.
+can be made once more. Each mode has its own, whose method ``after`` is a pure function of it and of an event.
 """
 
-from enum import Enum, auto
-from typing import Final
+from typing import Final, Protocol, Self
 
-from viewer.keys import Action, Event
+from viewer.keys import Event
 
 LAST_SEED: Final = 2**63 - 1
 
 
-class Effect(Enum):
-    """Something that the application must do."""
+class Reducible(Protocol):
+    """A state."""
 
-    QUIT = auto()
-    SAVE = auto()  # the selected image
-    SAVE_ALL = auto()  # the whole screen
-
-
-_EFFECTS: Final = {Action.QUIT: Effect.QUIT, Action.SAVE: Effect.SAVE, Action.SAVE_ALL: Effect.SAVE_ALL}
-
-
-def effect_of(event: Event) -> Effect | None:
-    """What an event asks the application to do, in any mode."""
-    return _EFFECTS.get(event.action)
+    def after(self, event: Event) -> Self:
+        """The state after an event."""
 
 
 def next_seed(seed: int) -> int:

@@ -21,15 +21,18 @@ CONSUMED = ("PET_NNODES", "PET_NPROC_PER_NODE", "PET_NODE_RANK", "PET_MASTER_ADD
 AUTOMATIC = ("auto", "gpu", "")  # as many processes as there are GPUs
 
 
-class Mistake(Exception):
-    """Error in the set-up of a pod: shown as one line, exit code 2."""
+def fail(message: str) -> NoReturn:
+    """End the program for an error in the set-up of a pod: one line, exit code 2."""
+    shown = "".join(letter if letter.isprintable() else "?" for letter in message)
+    print(f"error: {shown}", file=sys.stderr, flush=True)
+    sys.exit(2)
 
 
 def number(environment: Mapping[str, str], name: str, least: int) -> int:
-    """Read a whole number from the environment. Raises ``Mistake``."""
+    """Read a whole number from the environment."""
     text = environment[name]
     if not text.isdecimal() or int(text) < least:
-        raise Mistake(f"{name} is {text!r}, expected a whole number of at least {least}")
+        fail(f"{name} is {text!r}, expected a whole number of at least {least}")
     return int(text)
 
 
@@ -39,7 +42,7 @@ def first(environment: Mapping[str, str], *names: str) -> str | None:
 
 
 def places(environment: Mapping[str, str], gpus: int) -> tuple[int, int, int]:
-    """Number of pods, index of this one, and processes in each. Raises ``Mistake``."""
+    """Number of pods, index of this one, and processes in each."""
     asked = environment.get("PET_NPROC_PER_NODE", "")
     if asked in AUTOMATIC:
         processes = max(1, gpus)
@@ -57,18 +60,18 @@ def places(environment: Mapping[str, str], gpus: int) -> tuple[int, int, int]:
     named = first(environment, "PET_NODE_RANK", "RANK")
     rank = number(environment, named, 0) if named and pods > 1 else 0
     if rank >= pods:
-        raise Mistake(f"{named} is {rank}, expected less than the {pods} pods")
+        fail(f"{named} is {rank}, expected less than the {pods} pods")
     return pods, rank, processes
 
 
 def command(environment: Mapping[str, str], arguments: list[str], gpus: int) -> list[str]:
-    """Command line to run. Raises ``Mistake``."""
+    """Command line to run."""
     start = next((place for place, word in enumerate(arguments) if word.endswith(".py")), None)
     if start is None:
-        raise Mistake("no script, expected one to train with: trainer/train_vae.py --out /runs/cats")
+        fail("no script, expected one to train with: trainer/train_vae.py --out /runs/cats")
     pods, rank, processes = places(environment, gpus)
     if 0 < gpus < processes:
-        raise Mistake(f"PET_NPROC_PER_NODE is {processes}, found {gpus} GPU(s) in this pod")
+        fail(f"PET_NPROC_PER_NODE is {processes}, found {gpus} GPU(s) in this pod")
     total = pods * processes
     kind = "many_nodes" if pods > 1 else "many_gpus" if total > 1 else "one_gpu" if gpus else "one_cpu"
     hardware = ["--config_file", str(LAUNCH / "accelerate" / f"{kind}.yaml"), "--num_processes", str(total)]
@@ -76,7 +79,7 @@ def command(environment: Mapping[str, str], arguments: list[str], gpus: int) -> 
         address = first(environment, "PET_MASTER_ADDR", "MASTER_ADDR")
         port = first(environment, "PET_MASTER_PORT", "MASTER_PORT")
         if address is None or port is None:
-            raise Mistake(f"{pods} pods, but no PET_MASTER_ADDR and PET_MASTER_PORT to meet at")
+            fail(f"{pods} pods, but no PET_MASTER_ADDR and PET_MASTER_PORT to meet at")
         hardware += ["--num_machines", str(pods), "--machine_rank", str(rank)]
         hardware += ["--main_process_ip", environment[address]]
         hardware += ["--main_process_port", str(number(environment, port, 1))]
@@ -94,13 +97,8 @@ def count_gpus() -> int:
 
 
 def main(arguments: list[str]) -> NoReturn:
-    try:
-        gpus = count_gpus()
-        words = command(os.environ, arguments, gpus)
-    except Mistake as mistake:
-        message = "".join(letter if letter.isprintable() else "?" for letter in str(mistake))
-        print(f"error: {message}", file=sys.stderr, flush=True)
-        sys.exit(2)
+    gpus = count_gpus()
+    words = command(os.environ, arguments, gpus)
     environment = {name: value for name, value in os.environ.items() if name not in CONSUMED}
     if not gpus:
         environment["ACCELERATE_USE_CPU"] = "true"

@@ -127,9 +127,9 @@ def measure_samplers(arguments: argparse.Namespace) -> None:
             parts.append((image.clamp(-1, 1) + 1) / 2)
         return torch.cat(parts)
 
-    ways: dict[str, Callable[[Any, Tensor], Iterator[tuple[int, Tensor]]]] = {
+    samplings: dict[str, Callable[[Any, Tensor], Iterator[tuple[int, Tensor]]]] = {
         f"DDPM, {arguments.all or all_steps} steps": lambda predict, x: samplers.ddpm(
-            predict, schedule, x, all_steps, noise, steps=arguments.all or all_steps
+            predict, schedule, x, all_steps, arguments.all or all_steps, noise=noise
         ),
         "DDIM, 25 steps": lambda predict, x: samplers.ddim(predict, schedule, x, all_steps, 25),
         "DDIM, 25 steps, eta 0.5": lambda predict, x: samplers.ddim(
@@ -148,7 +148,7 @@ def measure_samplers(arguments: argparse.Namespace) -> None:
     }
     print(f"{len(real)} held-out images, {count} samples; {real.shape[1]} features of {extractor.name}")
     most = 0.0
-    for name, sampler in ways.items():
+    for name, sampler in samplings.items():
         start = time.perf_counter()
         images = draw(sampler)
         seconds = time.perf_counter() - start

@@ -25,7 +25,7 @@ from trainer.data.batches import open_data
 from trainer.data.batches.stream import ordered
 from trainer.families.hpf import HPF, high_pass
 from trainer.runs.store import restore
-from viewer.sessions.detail_layer import Sharpening
+from viewer.sessions.detail_layer import Layer
 
 GAINS = [2.0 ** (step / 8) for step in range(-40, 41)]
 
@@ -34,7 +34,7 @@ def sharpened(low: Tensor) -> Tensor:
     """What the viewer's kernel adds to images [n, c, h, w] in 0..1."""
     levels = (low * 255).round().byte().permute(0, 2, 3, 1).numpy()
     unused = np.zeros((len(levels), 1), np.float32)
-    return torch.from_numpy(Sharpening().of(unused, levels)).permute(0, 3, 1, 2) / 255
+    return torch.from_numpy(Layer().of(unused, levels)).permute(0, 3, 1, 2) / 255
 
 
 def sharpness(made: Tensor, real: Tensor) -> float:

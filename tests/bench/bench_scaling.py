@@ -1,7 +1,7 @@
 r"""What more GPUs bring: images a second and bytes sent a step, computed for every family's default options.
 
     python tests/bench/bench_scaling.py > scaling.txt
-    python tests/bench/bench_scaling.py --write docs/scaling.md
+    python tests/bench/bench_scaling.py --write docs/clusters.md
     python tests/bench/bench_scaling.py --families ddpm pix2pix --step-ms 95 140 --between 50
 
 Counted: weights, turns and floating-point operations of a training step, by taking one with tensors that hold

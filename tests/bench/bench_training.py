@@ -31,7 +31,7 @@ from torch.utils.data import DataLoader, Dataset
 from trainer.checkpoint import FOLDER
 from trainer.config import parse
 from trainer.data.batches import open_data
-from trainer.data.batches.dataset import ImageDataset, Ragged
+from trainer.data.batches.dataset import ImageDataset
 from trainer.data.drawing import toycats
 from trainer.distributed import World
 from trainer.family import Batch, Nets
@@ -81,12 +81,8 @@ def plain_loop(family_class: Any, config: Any, images: ImageDataset, workers: in
     nets = family.build(images.spec)
     optimizers = {name: family.optimizer(name, list(net.parameters()), False) for name, net in nets.items()}
     everything = np.arange(len(images))
-    if isinstance(images.images, Ragged):  # windows cut once: cheaper than what a tutorial does
-        cut = images.images.cut(everything, np.random.default_rng(0))
-    else:
-        cut = images.images[everything], None if images.conditions is None else images.conditions[everything]
-    sides = [side for side in cut if side is not None]
-    data = Plain(sides, images.window, *family.image_range)
+    arrays = [part.numpy() for part in images.read(everything, seed=0)]  # windows cut once: cheaper than a tutorial
+    data = Plain(arrays, images.window, *family.image_range)
     loader = DataLoader(
         data, config.batch_size, shuffle=True, drop_last=True, num_workers=workers, persistent_workers=workers > 0
     )
@@ -160,7 +156,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data, out = Path(folder) / "cats.npy", Path(folder) / "run"
         config = parse(family_class.Config, ["--data", str(data), "--out", str(out), "--hold-out", "0", *rest], "")
-        np.save(data, toycats.draw(arguments.images, config.image_size or 128, 0).images)
+        size = config.image_size or 128
+        np.save(data, np.stack([toycats.paint(toycats.choose(0, k), size) for k in range(arguments.images)]))
         images = open_data(config, family_class(config).reading(), progress=False)
         sides = {
             "plain, 0 workers": plain_loop(family_class, config, images, 0),

@@ -26,7 +26,7 @@ from pathlib import Path
 from viewer.model import open_model
 from viewer.files.inputs import read_photo
 from viewer.sessions.tiles import plan_tiles
-from viewer.sessions.translation import Upscaler, scaled
+from viewer.sessions.translation import Upscaler
 model, image, tile, threads, out = sys.argv[1:]
 whole = tile == "whole"
 upscaler = Upscaler(open_model(Path(model), threads=int(threads), many_sizes=not whole), 10**6 if whole else int(tile))
@@ -35,7 +35,7 @@ started, used = time.perf_counter(), time.process_time()
 tiles = upscaler.plan(photo)
 result = np.empty((photo.image.shape[0] * upscaler.scale, photo.image.shape[1] * upscaler.scale, 3), np.uint8)
 for one in tiles:
-    area = scaled(one.kept, upscaler.scale)
+    area = one.kept.times(upscaler.scale)
     result[area.top:area.bottom, area.left:area.right] = upscaler.enlarge(photo, one)
 print(time.perf_counter() - started, time.process_time() - used, len(tiles),
       f"{tiles[0].window.width}x{tiles[0].window.height}")

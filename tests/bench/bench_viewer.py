@@ -108,7 +108,8 @@ def measure_grid(run: Path, model: Path, int8: Path | None, rounds: int) -> None
 
     from trainer.runs.store import restore
     from viewer.model import open_model
-    from viewer.render import Sheet, blank, place
+    from viewer.render import blank, place
+    from viewer.sheet import Sheet
 
     network = next(iter(restore(run).nets.values()))
     latents = np.random.default_rng(0).standard_normal((48, latent_size(model)), dtype=np.float32)

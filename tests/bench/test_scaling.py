@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the train extra")
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "scaling.md"
+PAGE = ROOT / "docs" / "clusters.md"
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from export.kinds import KINDS, Kind, PortKind
 from trainer.family import CardFields, Exportable
 from viewer.graph.limits import run_seconds
 from viewer.model import ModelError, open_model
-from viewer.modes.info.describe import describe_model
+from viewer.modes.info.headless import describe_model
 
 RESTORER = Kind(
     does="image, strength → image",

@@ -62,11 +62,11 @@ def test_from_nothing_to_images_and_again_without_training(checkout: Path, tmp_p
     assert image.std() > 5  # something is on it
     assert (checkout / "cats.gif").read_bytes().startswith(b"GIF89a")
     config = checkout / "runs" / "demo" / "training" / "config.json"
-    assert len(json.loads(config.read_text())["starts"]) == 1
+    assert len(json.loads(config.read_text())["resumes"]) == 1
 
     (checkout / "cats.png").unlink()
     second = demo(checkout, tmp_path, "--train-seconds", "2")
     assert second.returncode == 0, second.stderr
     assert "Train" not in second.stdout
     assert (checkout / "cats.png").is_file()
-    assert len(json.loads(config.read_text())["starts"]) == 1
+    assert len(json.loads(config.read_text())["resumes"]) == 1

@@ -116,5 +116,5 @@ def test_it_starts_the_ranks_that_it_asks_for_or_fails(words: list[str], tmp_pat
         assert not (tmp_path / "run" / "config.json").exists()
         return
     assert done.returncode == 0, done.stderr  # the trainer fails where ranks end with other weights
-    (start,) = json.loads((tmp_path / "run" / "config.json").read_text())["starts"]
+    (start,) = json.loads((tmp_path / "run" / "config.json").read_text())["resumes"]
     assert start["world_size"] == asked

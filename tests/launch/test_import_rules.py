@@ -17,6 +17,8 @@ PLANTS = {  # name of the rule: the module that gets the line, and the line
         "import trainer.metrics",
     ),
     "The export knows nothing of the viewer": ("export/to_onnx.py", "import viewer.keys"),
+    "Nothing knows the public API": ("viewer/render.py", "import utsuroi"),
+    "The public API plays without torch": ("utsuroi/arrays.py", "import torch"),
     "The trainer knows neither the viewer nor the export": ("trainer/log.py", "import export.card"),
     "Only viewer.model opens onnxruntime": ("viewer/render.py", "import onnxruntime"),
     "Displays and render never import each other": ("viewer/displays/window.py", "import viewer.displays.terminal"),
@@ -45,7 +47,7 @@ def test_each_rule_has_an_import_that_breaks_it() -> None:
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of what import-linter reads."""
     folder = tmp_path_factory.mktemp("copy")
-    for name in ("trainer", "viewer", "export"):
+    for name in ("utsuroi", "trainer", "viewer", "export"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", folder)
     return folder

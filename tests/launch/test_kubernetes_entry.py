@@ -187,5 +187,5 @@ def test_two_pods_train_together(tmp_path: Path) -> None:
     ]  # fmt: skip
     printed = [process.communicate(timeout=600)[0] for process in pods]
     assert [process.returncode for process in pods] == [0, 0], printed
-    (start,) = json.loads((tmp_path / "run" / "config.json").read_text())["starts"]
+    (start,) = json.loads((tmp_path / "run" / "config.json").read_text())["resumes"]
     assert start["world_size"] == 2

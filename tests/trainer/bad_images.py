@@ -286,7 +286,7 @@ def make_labelled(folder: Path) -> list[Bad]:
         "nested": (b"[" * 100_000, "JSON"),
         "endless-number": (b'{"labels": ' + b"9" * 10_000 + b"}", "cannot read"),
         "huge": (b" " * (3 << 20), "expected at most"),
-        **{name: (json.dumps(facts).encode(), word) for name, (facts, word) in beside.items()},
+        **{name: (json.dumps(values).encode(), word) for name, (values, word) in beside.items()},
     }
     for name, (data, _) in texts.items():
         np.save(folder / f"{name}.npy", np.stack([photo(8, 8)] * 5))

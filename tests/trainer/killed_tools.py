@@ -1,4 +1,4 @@
-"""Commands of the data tools that are ended half-way, and what a reader finds in their outputs."""
+"""Commands of the data tools that are ended halfway, and what a reader finds in their outputs."""
 
 import json
 from pathlib import Path
@@ -53,16 +53,16 @@ def state_of(path: Path) -> Any:
         image = cv2.imread(str(path))
         return "damaged" if image is None else image.tobytes()
     found = ImageSet(path)
-    facts = found.sidecar
-    labels = None if facts.labels is None else facts.labels.tolist()
-    return found[np.arange(len(found))].tobytes(), labels, facts.classes, facts.names, dict(facts.made)
+    sidecar = found.sidecar
+    labels = None if sidecar.labels is None else sidecar.labels.tolist()
+    return found[np.arange(len(found))].tobytes(), labels, sidecar.classes, sidecar.names, dict(sidecar.made)
 
 
 def state_of_shards(index: Path) -> Any:
     """All images and labels of finished shards; None while none of them can be read."""
-    facts = json.loads(index.read_text())
+    values = json.loads(index.read_text())
     pattern = str(index).replace(".index.json", "-{0..2}.tar")
-    if "unfinished" in facts:
+    if "unfinished" in values:
         with pytest.raises(UserError, match="never finished"):
             open_dataset(pattern, progress=False)
         return None

@@ -23,10 +23,10 @@ def run(*arguments: object) -> int:
     return int(ended.value.code or 0)
 
 
-def write_set(path: Path, images: np.ndarray, **facts: Any) -> Path:
+def write_set(path: Path, images: np.ndarray, **sidecar: Any) -> Path:
     with writing(path, images.shape[1:], force=False) as writer:
         writer.append(images)
-        writer.sidecar = Sidecar(**facts)
+        writer.sidecar = Sidecar(**sidecar)
     return path
 
 

@@ -13,8 +13,11 @@ from typing import Any
 
 import pytest
 import torch
+from base_runs import blurring_run
+from commands import train
 from torch import nn
 
+from export.to_onnx import export_run
 from trainer import checkpoint
 from trainer.checkpoint import Origin, State
 from trainer.contract.errors import UserError
@@ -241,3 +244,25 @@ def test_a_file_system_without_locks_is_a_warning(
     checkpoint.lock(tmp_path).close()
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"warning: {tmp_path}: cannot be locked ({os.strerror(number)})")
+
+
+def test_a_run_of_version_0_1_resumes_and_exports_with_the_base_run_that_it_has(tmp_path: Path, images: Path) -> None:
+    """In that version the copy of the base run lay in ``foundation``, and config.json listed ``starts``."""
+    low, run = blurring_run(images, 32), tmp_path / "run"
+    options = ("--data", images, "--image-size", 32, "--low", low, "--out", run, "--batch-size", 4, "--hold-out", 5)
+    assert train(*options, "--steps", 1, model="hpf").returncode == 0
+    (run / "base_run").rename(run / "foundation")
+    config = json.loads((run / "config.json").read_text())
+    config["starts"] = config.pop("resumes")
+    (run / "config.json").write_text(json.dumps(config))
+    low.rename(tmp_path / "moved")  # neither needs it
+    try:
+        done = train(*options, "--steps", 2, model="hpf")
+        assert done.returncode == 0, done.stderr
+        assert not (run / "base_run").exists()
+        resumes = json.loads((run / "config.json").read_text())["resumes"]
+        assert [resume["at_step"] for resume in resumes] == [0, 1]
+        assert checkpoint.verify(run) == 0
+        assert export_run(run, tmp_path / "detail.onnx") == [tmp_path / "detail.onnx"]
+    finally:
+        (tmp_path / "moved").rename(low)

@@ -160,6 +160,11 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path: Path
     assert "step_00000008: skipped" in result.stderr
     assert "at step 4" in result.stdout
     assert not checkpoint.damage(run / "checkpoints" / "step_00000008")
+    assert "begins at step 0" not in result.stderr
+    for kept in checkpoint.checkpoints(run):
+        (kept / checkpoint.NETS).write_bytes(b"spoilt")
+    result = train("--data", images, "--out", run, "--steps", 2, *SMALL)
+    assert f"{run}: no checkpoint is intact, training begins at step 0" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -212,8 +217,8 @@ def test_two_ranks_agree_and_see_what_one_rank_sees(tmp_path: Path, images: Path
     result = train(*common, "--out", two, "--batch-size", 4, ranks=2)
     assert result.returncode == 0, result.stderr  # the loop itself fails where the ranks' weights differ
     assert "2 rank(s)" in result.stdout
-    starts = json.loads((two / "config.json").read_text())["starts"]
-    assert starts[0]["world_size"] == 2
+    resumes = json.loads((two / "config.json").read_text())["resumes"]
+    assert resumes[0]["world_size"] == 2
     clock = [(row["step"], row["images_seen"]) for row in log_rows(one)]
     assert clock == [(row["step"], row["images_seen"]) for row in log_rows(two)]
 
@@ -240,7 +245,7 @@ def test_a_resumed_schedule_goes_by_the_time_of_the_starts_before(seconds: float
                 rank=0, device=SimpleNamespace(type="cuda"), stop_asked_at=None, agree=float,
                 same_parameters=lambda nets: True,
             )  # fmt: skip
-            self.step, self.raw, self.time_share, self.asked_to_stop, self.unsaved = 3, {}, 0.0, False, ""
+            self.step, self.raw, self.time_done, self.asked_to_stop, self.unsaved = 3, {}, 0.0, False, ""
             self.seconds_before, self.started = seconds, time.monotonic()
             self.log, self.stream = SimpleNamespace(say=print), SimpleNamespace(position=12)
 

@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,15 +20,6 @@ def _threads_left_behind_end_no_later_test() -> Iterator[None]:
     or the next ``main`` in this process would end all tests, with exit code 0."""
     yield
     worker._busy.clear()
-
-
-@pytest.fixture(autouse=True)
-def _threads_left_behind_end_no_later_test() -> Iterator[None]:
-    """``viewer.worker.leave`` ends the process while a thread that a session left behind runs: forget those of a test,
-    or the next ``main`` in this process would end all tests, with exit code 0."""
-    yield
-    if "viewer.worker" in sys.modules:
-        sys.modules["viewer.worker"]._busy.clear()
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +58,7 @@ def cat_sized_path(model_folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def edges_path(model_folder: Path) -> Path:
-    """A translator of edges, whose sides are multiples of 8, trained at 48x64."""
+    """A translator of edges, whose height and width are multiples of 8, trained at 48x64."""
     condition = {"kind": "edges", "sigma": 0.33, "blur": 3, "size": [48, 64]}
     return make_translator(model_folder / "edges.onnx", multiple=8, condition=condition)
 

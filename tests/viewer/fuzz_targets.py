@@ -24,25 +24,25 @@ from small_models import generator_card
 from export.card import Card, CardError, Latent, Port, check_seal
 from trainer.contract.errors import ImageError, UserError
 from trainer.contract.text import printable
-from trainer.data.sources.npy import Stored
+from trainer.data.sources.npy_set import ImageSet
 from viewer.displays.terminal_input import Mouse, Parser, Reply
 from viewer.files.image_set import open_set
-from viewer.frame.sheet import Sheet
 from viewer.graph.screening import ScreeningError, screen
 from viewer.keys import Action, Event, decode_window_key
-from viewer.modes.animate.state import AnimateState, advance, reduce_animate
-from viewer.modes.diffuse.state import DiffuseState, reduce_diffuse
-from viewer.modes.info.describe import _describe_card
+from viewer.modes.animate.state import AnimateState, advance
+from viewer.modes.diffuse.state import DiffuseState
+from viewer.modes.info.headless import _describe_card
 from viewer.modes.latent.layout import make_layout
 from viewer.modes.latent.space import Space
-from viewer.modes.latent.state import LatentState, begin, reduce_latent
+from viewer.modes.latent.state import LatentState, begin
 from viewer.modes.translate.draw.easel import make_easel
-from viewer.modes.translate.draw.state import DrawState, reduce_draw
-from viewer.modes.translate.state import TranslateState, reduce_translate
-from viewer.modes.upscale.state import UpscaleState, opened, reduce_upscale
+from viewer.modes.translate.draw.state import DrawState
+from viewer.modes.translate.state import TranslateState
+from viewer.modes.upscale.state import UpscaleState, opened
 from viewer.sessions.classes import Classes
-from viewer.sessions.gain import DETAIL
-from viewer.sessions.grid.state import GridState, reduce_grid
+from viewer.sessions.grid.state import GridState
+from viewer.sessions.sheet_state import DETAIL
+from viewer.sheet import Sheet
 
 CORPUS: Final = Path(__file__).with_name("corpus")
 MOST_SECONDS: Final = 2.0  # of processor time that one input may take
@@ -52,13 +52,13 @@ _KEYS: Final = ("", *"xyXYlLncpq0123456789[]mzyCc", "enter")
 
 
 _REDUCERS: Final[dict[type, Callable[[Any, Event], Any]]] = {
-    GridState: reduce_grid,
-    AnimateState: reduce_animate,
-    LatentState: reduce_latent,
-    TranslateState: reduce_translate,
-    DrawState: reduce_draw,
-    UpscaleState: reduce_upscale,
-    DiffuseState: reduce_diffuse,
+    GridState: GridState.after,
+    AnimateState: AnimateState.after,
+    LatentState: LatentState.after,
+    TranslateState: TranslateState.after,
+    DrawState: DrawState.after,
+    UpscaleState: UpscaleState.after,
+    DiffuseState: DiffuseState.after,
 }
 
 
@@ -116,7 +116,7 @@ def npy(data: bytes) -> None:
 
 def _read_npy(path: Path) -> None:
     try:
-        stored = Stored(path)
+        stored = ImageSet(path)
         assert stored[np.array([0, len(stored) - 1])].dtype == np.uint8
         for _ in stored.pieces():
             break

@@ -19,13 +19,13 @@ from pathlib import Path
 from viewer.__main__ import main
 
 BEFORE_FORK = (
-    "replay",
+    "sessions.replay",
     "app",
     "displays.recorder",
     "model",
-    "modes.grid",
+    "modes.grid.session",
     "sessions.model_session",
-    "modes.info.describe",
+    "modes.info.headless",
 )
 for name in BEFORE_FORK:
     importlib.import_module(f"viewer.{name}")

@@ -38,7 +38,7 @@ def make_denoiser(
     side: int = 16,
     card: bool = True,
     taken: int = 0,
-    **facts: Any,
+    **fields: Any,
 ) -> Path:
     """The exact denoiser of images spread normally round one known image, of ``spread`` as standard deviation.
 
@@ -101,4 +101,4 @@ def make_denoiser(
         "classes": classes,
         "schedule": {"kind": "linear", "prediction": prediction, "alpha_bar": shares.tolist()},
     }
-    return write(path, model, Card(**{**known, **facts}))
+    return write(path, model, Card(**{**known, **fields}))

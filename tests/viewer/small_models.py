@@ -84,7 +84,7 @@ def make_generator(
     hidden: int = 8,
     card: bool = True,
     labels: int = 0,
-    **facts: Any,
+    **fields: Any,
 ) -> Path:
     """A generator as the export writes it: latent [n, d] (, label [n]) to image u8 [n, h, w, 3].
 
@@ -109,13 +109,13 @@ def make_generator(
         ]
         inputs.append(("label", "i64", ["n"]))
         ports = Port(name="latent", dtype="f32", shape=(None, size)), Port(name="label", dtype="i64", shape=(None,))
-        facts = {"inputs": ports, "classes": tuple(f"class-{label}" for label in range(labels)), **facts}
+        fields = {"inputs": ports, "classes": tuple(f"class-{label}" for label in range(labels)), **fields}
     shape = ["n", height, width, 3]
     model = make_graph(nodes, inputs, [("image", "u8", shape)], constants)
-    return write(path, model, generator_card(path.stem, size, height, width, **facts) if card else None)
+    return write(path, model, generator_card(path.stem, size, height, width, **fields) if card else None)
 
 
-def generator_card(stem: str, size: int, height: int, width: int, **facts: Any) -> Card:
+def generator_card(stem: str, size: int, height: int, width: int, **fields: Any) -> Card:
     return Card(
         **{
             "kind": "generator",
@@ -125,7 +125,7 @@ def generator_card(stem: str, size: int, height: int, width: int, **facts: Any) 
             "output": Port(name="image", dtype="u8", shape=(None, height, width, 3)),
             "image_size": (height, width),
             "latent": Latent(size=size),
-            **facts,
+            **fields,
         }
     )
 
@@ -158,7 +158,7 @@ def make_encoder(path: Path, size: int = 4, height: int = 16, width: int = 16) -
     return write(path, model, card)
 
 
-def make_detail(path: Path, size: int = 4, height: int = 16, width: int = 16, **facts: Any) -> Path:
+def make_detail(path: Path, size: int = 4, height: int = 16, width: int = 16, **fields: Any) -> Path:
     """A detail network as the export writes it: latent [n, d] to detail f32 [n, h, w, 3], about -0.1..0.1."""
     nodes, constants = generator_nodes(size, height, width, hidden=5)
     nodes += [
@@ -171,7 +171,7 @@ def make_detail(path: Path, size: int = 4, height: int = 16, width: int = 16, **
     shape = (None, height, width, 3)
     model = make_graph(nodes, [("latent", "f32", ["n", size])], [("detail", "f32", ["n", *shape[1:]])], constants)
     output = Port(name="detail", dtype="f32", shape=shape)
-    card = generator_card(path.stem, size, height, width, **{"kind": "detail", "output": output, **facts})
+    card = generator_card(path.stem, size, height, width, **{"kind": "detail", "output": output, **fields})
     return write(path, model, card)
 
 
@@ -183,12 +183,12 @@ def photo_like(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
 
 
 def make_translator(
-    path: Path, scale: int = 1, channels: int = 3, latent: int = 0, multiple: int = 1, card: bool = True, **facts: Any
+    path: Path, scale: int = 1, channels: int = 3, latent: int = 0, multiple: int = 1, card: bool = True, **fields: Any
 ) -> Path:
     """A translator as the export writes it: image u8 [n, h, w, c] to translated u8 [n, h * scale, w * scale, 3].
 
     Two 5x5 convolutions, so that it looks 4 pixels far. ``latent``: its first number makes the image brighter.
-    ``multiple``: on the way the image is averaged over squares of this side.
+    ``multiple``: the image is averaged over squares of this many pixels, within.
     """
     generator = np.random.default_rng(7)
     inner, outer = 6, 3 * scale * scale
@@ -213,10 +213,10 @@ def make_translator(
     constants = [constant("first", first), constant("second", second), constant("levels", np.float32(255)),
                  constant("black", np.float32(0))]  # fmt: skip
     if multiple > 1:
-        sides = {"kernel_shape": [multiple, multiple], "strides": [multiple, multiple]}
+        window = {"kernel_shape": [multiple, multiple], "strides": [multiple, multiple]}
         constants.append(constant("growth", np.array([1, 1, multiple, multiple], np.float32)))
         nodes[3:3] = [
-            helper.make_node("AveragePool", ["planes"], ["few"], **sides),
+            helper.make_node("AveragePool", ["planes"], ["few"], **window),
             helper.make_node("Resize", ["few", "", "growth"], ["blocks"], mode="nearest"),
         ]
         nodes[5].input[0] = "blocks"
@@ -249,11 +249,11 @@ def make_translator(
         "multiple": multiple,
         "latent": Latent(size=latent) if latent else None,
     }
-    return write(path, model, Card(**{**known, **facts}))
+    return write(path, model, Card(**{**known, **fields}))
 
 
 class FakeDisplay:
-    """A display with a person who presses given keys at given gaps and then waits; records what is shown."""
+    """A display with a person who presses these keys at these gaps and then waits; records what is shown."""
 
     def __init__(
         self,

@@ -107,8 +107,8 @@ def run() -> int:
     viewer.displays.open_display = open_display  # type: ignore[assignment]
     code = main(words)
     for person in people:
-        facts = {"events": person.events, "frames": person.frames, "saves": person.saves}
-        print(json.dumps(facts | {"grown": person.after - person.warm, "memory": person.after}), flush=True)
+        counts = {"events": person.events, "frames": person.frames, "saves": person.saves}
+        print(json.dumps(counts | {"grown": person.after - person.warm, "memory": person.after}), flush=True)
     return code
 
 

@@ -19,7 +19,6 @@ from trainer.contract.errors import ImageError
 from viewer.app import run_live, run_scripted
 from viewer.files.inputs import read_photo
 from viewer.files.png import encode_png, fit, read_recipe, save_numbered
-from viewer.frame.sheet import auto_scale
 from viewer.keys import CLOSED, Action, Event, parse_keys
 from viewer.latents import Walk, bilinear, draw, draw_many, truncate
 from viewer.model import Model, ModelError, open_model
@@ -27,7 +26,7 @@ from viewer.modes.animate.session import AnimateSession
 from viewer.modes.animate.state import LEG_TICKS, AnimateState
 from viewer.sessions.grid.session import GridSession
 from viewer.sessions.grid.state import GridState
-from viewer.sessions.sheet_session import make_sheet
+from viewer.sheet import auto_scale, fitting_sheet
 from viewer.worker import SaveQueue, Worker
 
 
@@ -75,11 +74,11 @@ def model(generator_path: Path) -> Model:
 
 
 def page(model: Model, folder: Path, rows: int = 3, columns: int = 4, **options: object) -> GridSession:
-    return GridSession(model, GridState(make_sheet(model, rows, columns, 1.0)), folder, **options)
+    return GridSession(model, GridState(fitting_sheet(rows, columns, *model.image_size, 1.0)), folder, **options)
 
 
 def walk(model: Model, folder: Path, rows: int = 1, columns: int = 1, **options: object) -> AnimateSession:
-    sheet = make_sheet(model, rows, columns, 1.0, gap=0)
+    sheet = fitting_sheet(rows, columns, *model.image_size, 1.0, gap=0)
     return AnimateSession(model, AnimateState(sheet), folder, **options)
 
 
@@ -145,8 +144,8 @@ def test_saved_images_can_be_made_again(model: Model, tmp_path: Path) -> None:
     assert np.array_equal(saved, model.generate(np.float32([recipe["latent"]]))[0])
     whole, recipe = cv2.imread(str(tmp_path / names[1])), read_recipe(tmp_path / names[1])
     assert whole.shape == (3 * 18 + 2, 4 * 18 + 2, 3)
-    again = model.generate(np.float32(recipe["latents"]))
-    for index, image in enumerate(again):
+    replayed = model.generate(np.float32(recipe["latents"]))
+    for index, image in enumerate(replayed):
         row, column = divmod(index, 4)
         assert np.array_equal(whole[row * 18 + 2 : row * 18 + 18, column * 18 + 2 : column * 18 + 18], image)
 
@@ -242,7 +241,7 @@ def test_images_to_encode(tmp_path: Path) -> None:
 
 
 def test_every_key_is_handled_while_a_slow_model_works(tmp_path: Path) -> None:
-    """While its first run is under way."""
+    """While its first run goes on."""
     model = HeldModel()
     session = page(model, tmp_path)
     events = parse_keys(",".join(["right"] * 41 + ["x"] * 30 + ["-"] * 8 + ["s"] + ["i"] * 20 + ["esc"] * 2))
@@ -322,9 +321,9 @@ def test_leaving_waits_for_what_is_being_saved(tmp_path: Path) -> None:
     run_live(session, display)
     assert [read_recipe(path)["seed"] for path in sorted(tmp_path.iterdir())] == [0, 0]
     session.close()
-    told = [title for title in display.titles if "ESC once more gives up" in title]
-    assert "saving 2 images" in told[0]
-    assert "saving 1 image;" in told[-1]
+    said = [title for title in display.titles if "ESC once more gives up" in title]
+    assert "saving 2 images" in said[0]
+    assert "saving 1 image;" in said[-1]
 
 
 def test_a_window_that_was_closed_is_not_the_end_of_what_is_being_saved(
@@ -414,8 +413,8 @@ def test_a_recorded_walk_follows_the_latents_without_a_hitch(model: Model, tmp_p
     session = walk(model, tmp_path)
     frames = scripted(session, "", frames=60).frames
     assert len(frames) == 60
-    way = Walk(model.latent, 0)
-    made = model.generate(np.stack([way.at(number / 30) for number in range(60)]))
+    whole = Walk(model.latent, 0)
+    made = model.generate(np.stack([whole.at(number / 30) for number in range(60)]))
     for frame, image in zip(frames, made, strict=True):
         assert np.array_equal(frame[:16], image)
 

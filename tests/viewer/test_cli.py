@@ -141,13 +141,13 @@ def test_a_saved_image_is_made_again_bit_by_bit(
     image = tmp_path / "red.png"
     cv2.imwrite(str(image), np.full((50, 70, 3), (0, 0, 255), np.uint8))
     flags = [str(image) if flag == "{image}" else flag for flag in flags]
-    saved, again = tmp_path / "tiny-0001.png", tmp_path / "again" / "tiny-0001.png"
+    saved, replayed = tmp_path / "tiny-0001.png", tmp_path / "replayed" / "tiny-0001.png"
     command = [mode, str(generator_path), "--display", "none"]
     assert main([*command, *flags, "--keys", keys, "--out", str(tmp_path)]) == 0
     encode = flags[:2] if "--encode" in flags else []
-    more = [*encode, "--from", str(saved), "--keys", keys[-1], "--out", str(again.parent)]
+    more = [*encode, "--from", str(saved), "--keys", keys[-1], "--out", str(replayed.parent)]
     assert main([*command, *more]) == 0
-    assert again.read_bytes() == saved.read_bytes()
+    assert replayed.read_bytes() == saved.read_bytes()
 
 
 def test_a_saved_image_is_made_again_only_by_its_own_model_and_mode(

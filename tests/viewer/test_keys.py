@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viewer.bindings import SHARED, Binding, help_text, merged
+from viewer.bindings import CLASS, SHARED, Binding, help_text, hints_of, merged
 from viewer.keys import NAMES, Action, Event, decode_window_key, parse_keys
 from viewer.modes import load_mode, mode_names
-from viewer.modes.translate.draw import DRAW_BINDINGS
+from viewer.modes.translate.options import DRAW_BINDINGS
 
 MOVES = ("left", "up", "right", "down", "pageup", "pagedown", "home", "end")
 
@@ -153,11 +153,21 @@ def test_the_help_tells_every_action_in_the_words_of_the_mode() -> None:
 
 
 def test_a_mode_adds_rewords_and_leaves_out_bindings() -> None:
-    table = merged(Binding("f", "flip", after="S"), words={"s": "save it"}, without=("i", "r"))
+    table = merged(Binding("f", "flip", after="S"), Binding("s", "save it"), without=("i", "r"))
     assert [binding.keys for binding in table] == [
         "ESC", "arrows, click", "PageUp PageDown Home End", "s", "S", "f", "+ -", "Space", "any other key",
     ]  # fmt: skip
-    assert next(binding.does for binding in table if binding.keys == "s") == "save it"
-    for wrong in ({"words": {"?": ""}}, {"without": ("?",)}):
-        with pytest.raises(ValueError, match="shared"):
-            merged(**wrong)
+    assert [(one.does, one.actions) for one in table if one.keys == "s"] == [("save it", (Action.SAVE,))]
+    with pytest.raises(ValueError, match="shared"):
+        merged(Binding("f", "flip", after="?"))
+    with pytest.raises(ValueError, match="shared"):
+        merged(without=("?",))
+
+
+def test_hints_depend_on_the_situation_and_come_by_rank() -> None:
+    table = merged(CLASS, Binding("f", "flip", after="S", hint={"back": "f back", "": "f flip"}))
+    first = ("any key: new", "esc quit", "s save")
+    assert hints_of(table, {}) == (*first, "f flip", "S save all")
+    assert hints_of(table, {"classes": 0, "back": True}) == (*first, "f back", "S save all")
+    expected = (*first, "f flip", "i interpolate", "0-9 n p class", "S save all")
+    assert hints_of(table, {"random": True, "classes": 3}) == expected

@@ -47,10 +47,10 @@ def test_truncation_is_about_the_mean_of_the_training_images() -> None:
 def test_ways_begin_and_end_where_they_should_and_stay_finite(
     start: np.ndarray, end: np.ndarray, fraction: float
 ) -> None:
-    for way in (lerp, slerp):
-        assert np.isfinite(way(start, end, fraction)).all()
-        assert np.allclose(way(start, end, 0.0), start, atol=1e-2)
-        assert np.allclose(way(start, end, 1.0), end, atol=1e-2)
+    for between in (lerp, slerp):
+        assert np.isfinite(between(start, end, fraction)).all()
+        assert np.allclose(between(start, end, 0.0), start, atol=1e-2)
+        assert np.allclose(between(start, end, 1.0), end, atol=1e-2)
 
 
 @given(st.integers(0, 1000), st.floats(0, 1))

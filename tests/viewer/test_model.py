@@ -193,7 +193,7 @@ def test_newer_schema_and_unknown_keys(tmp_path: Path) -> None:
 
 
 def test_a_card_that_contradicts_its_graph(tmp_path: Path) -> None:
-    for number, facts in enumerate(
+    for number, fields in enumerate(
         (
             {"latent": Latent(size=5), "inputs": (Port(name="latent", dtype="f32", shape=(None, 5)),)},
             {"image_size": (64, 64)},
@@ -201,16 +201,16 @@ def test_a_card_that_contradicts_its_graph(tmp_path: Path) -> None:
             {"output": Port(name="image", dtype="u8", shape=(None, 16, 16))},
         )
     ):
-        refusal(make.make_generator(tmp_path / f"m{number}.onnx", **facts))
+        refusal(make.make_generator(tmp_path / f"m{number}.onnx", **fields))
 
 
-@pytest.mark.parametrize("sides", [(8, 20_000), (100_000, 100_000)])
-def test_images_of_absurd_size_from_a_file_without_a_card(tmp_path: Path, sides: tuple[int, int]) -> None:
+@pytest.mark.parametrize("size", [(8, 20_000), (100_000, 100_000)])
+def test_images_of_absurd_size_from_a_file_without_a_card(tmp_path: Path, size: tuple[int, int]) -> None:
     nodes = [
         helper.make_node("ReduceSum", ["z"], ["sum"], keepdims=0),
         helper.make_node("Expand", ["sum", "shape"], ["out"]),
     ]
-    constants = [make.constant("shape", np.array([1, 3, *sides]))]
+    constants = [make.constant("shape", np.array([1, 3, *size]))]
     ports = [("z", "f32", ["n", 4])], [("out", "f32", ["a", "b", "c", "d"])]
     assert "expected" in refusal(make.write(tmp_path / "wide.onnx", make.make_graph(nodes, *ports, constants)))
 

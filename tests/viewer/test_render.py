@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from viewer import render
-from viewer.frame.sheet import Sheet
+from viewer.sheet import Sheet
 
 SHEET = Sheet(rows=6, columns=8, cell_width=128, cell_height=128)
 BACKGROUNDS = {

@@ -114,14 +114,14 @@ def test_anything_may_be_pressed(mode: str, where: str, tmp_path: Path, screen: 
     done = subprocess.run([*command, "--record", str(record), "--threads", "1"], cwd=tmp_path, env=environment,
                           capture_output=True, text=True, check=False, timeout=seconds * 3 + 400)  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
-    facts = json.loads(done.stdout.splitlines()[-1])
-    print(f"{mode} ({where}): {facts}")
-    assert facts["events"] >= 100
-    assert facts["frames"] > 1
-    assert facts["memory"] > 0  # it ran to the end that was meant
-    assert facts["grown"] < MOST_GROWTH_MB
+    counts = json.loads(done.stdout.splitlines()[-1])
+    print(f"{mode} ({where}): {counts}")
+    assert counts["events"] >= 100
+    assert counts["frames"] > 1
+    assert counts["memory"] > 0  # it ran to the end that was meant
+    assert counts["grown"] < MOST_GROWTH_MB
     saved = sorted(out.glob("*")) if out.exists() else []
-    assert not facts["saves"] or saved
+    assert not counts["saves"] or saved
     for path in saved:
         assert path.suffix == ".png", path  # nothing half written is left
         assert cv2.imread(str(path)) is not None

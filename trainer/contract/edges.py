@@ -1,4 +1,4 @@
-"""The edges of images, as networks that turn drawings into images are trained on them."""
+"""Edge maps of images (Canny): conditions of networks that turn drawings into images."""
 
 import cv2
 import numpy as np

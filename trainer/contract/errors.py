@@ -19,11 +19,7 @@ class UserError(Exception):
         super().__init__(printable(message))
 
 
-class ViewerError(UserError):
-    """A ``UserError`` of the viewer."""
-
-
-class ImageError(ViewerError):
+class ImageError(UserError):
     """An image file that cannot be read or saved."""
 
 

@@ -1,4 +1,4 @@
-"""What an image file says of itself before it is decoded: format, size, alpha, orientation; and whether it is whole.
+"""Headers of image files: format, size, alpha, orientation, and whether the file is whole.
 
 OpenCV returns a full image for a truncated JPEG and decodes a 1 MB bomb to gigabytes, so nothing reaches it that has
 not been looked at here.
@@ -8,7 +8,7 @@ import re
 import struct
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -109,23 +109,30 @@ def _read_jpeg(data: bytes) -> Header:
 def _read_png(data: bytes) -> Header:
     """Walk all chunks and check their CRC: newer versions of OpenCV show a damaged image as far as it goes."""
     width, height, depth, colour = struct.unpack_from(">IIBB", data, 16)
-    position, plain, orientation, by_pillow = 8, depth <= 8 and colour not in (4, 6), 1, False
-    while True:
-        length, kind = struct.unpack_from(">I4s", data, position)
-        end = position + 8 + length
-        (crc,) = struct.unpack_from(">I", data, end)
-        if kind[:1].isupper() and zlib.crc32(memoryview(data)[position + 4 : end]) != crc:
+    plain, orientation, by_pillow = depth <= 8 and colour not in (4, 6), 1, False
+    for kind, start, end in png_chunks(data):
+        (crc,) = struct.unpack_from(">I", data, end - 4)
+        if kind[:1].isupper() and zlib.crc32(memoryview(data)[start + 4 : end - 4]) != crc:
             raise Unreadable("damaged")
-        if kind == b"IEND":
-            return Header(
-                "PNG", width, height, plain, orientation,
-                rgb=colour == 2, deep=depth == 16, grey_alpha=colour == 4 or by_pillow, by_pillow=by_pillow,
-            )  # fmt: skip
         if kind == b"tRNS":
             plain, by_pillow = False, colour == 0 and depth <= 8
         elif kind == b"eXIf":
-            orientation = _orientation(data[position + 8 : end])
-        position = end + 4
+            orientation = _orientation(data[start + 8 : end - 4])
+    return Header(
+        "PNG", width, height, plain, orientation,
+        rgb=colour == 2, deep=depth == 16, grey_alpha=colour == 4 or by_pillow, by_pillow=by_pillow,
+    )  # fmt: skip
+
+
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """The chunks of a PNG up to its end: kind, and first and last byte of length, kind, contents and CRC. Raises
+    ``struct.error`` where the file ends before."""
+    kind, end = b"", 8
+    while kind != b"IEND":
+        start = end
+        length, kind = struct.unpack_from(">I4s", data, start)
+        end = start + 12 + length
+        yield kind, start, end
 
 
 def essential(data: bytes) -> bytes:
@@ -133,13 +140,8 @@ def essential(data: bytes) -> bytes:
 
     Decoders complain about others, on the terminal and in words that name no file, and unpack them, however large.
     """
-    parts, position = [data[:8]], 8
-    while position < len(data):
-        length, kind = struct.unpack_from(">I4s", data, position)
-        if kind[:1].isupper() or kind == b"tRNS":
-            parts.append(data[position : position + 12 + length])
-        position = position + 12 + length if kind != b"IEND" else len(data)
-    return b"".join(parts)
+    kept = [data[start:end] for kind, start, end in png_chunks(data) if kind[:1].isupper() or kind == b"tRNS"]
+    return data[:8] + b"".join(kept)
 
 
 def _read_bmp(data: bytes) -> Header:

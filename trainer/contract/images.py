@@ -1,4 +1,4 @@
-"""Decode image files that nobody has vouched for, and bring them to a size.
+"""Decode image files of any origin, and bring them to a size.
 
 OpenCV alone is not enough: it drops alpha silently and crashes on some file names, and what else it does not see is in
 ``headers``. So the bytes are read by Python and their headers checked first.
@@ -29,13 +29,13 @@ Fit: TypeAlias = Callable[[np.ndarray, int, int], np.ndarray]
 def read_bytes(path: Path) -> bytes:
     """The bytes of a regular file. Raises ``Unreadable`` for anything else, without opening it: a FIFO would block."""
     try:
-        facts = os.stat(path)  # noqa: PTH116
-        if stat.S_ISDIR(facts.st_mode):
+        status = os.stat(path)  # noqa: PTH116
+        if stat.S_ISDIR(status.st_mode):
             raise Unreadable("a folder")
-        if not stat.S_ISREG(facts.st_mode):
+        if not stat.S_ISREG(status.st_mode):
             raise Unreadable("not a regular file")
-        if facts.st_size > MOST_BYTES:
-            raise Unreadable(f"{facts.st_size} bytes, at most {MOST_BYTES}")
+        if status.st_size > MOST_BYTES:
+            raise Unreadable(f"{status.st_size} bytes, at most {MOST_BYTES}")
         data = path.read_bytes()
     except OSError as error:
         raise Unreadable((error.strerror or str(error)).lower()) from None
@@ -48,9 +48,9 @@ def decode(data: bytes, header: Header, target: int = 0) -> np.ndarray:
     """The image u8 [h, w, 3], BGR, upright; alpha is laid on white, 16 bits become 8. Raises ``Unreadable``.
 
     target: side in pixels that the image will be reduced to; 0: decode at full size. Otherwise a JPEG is decoded at a
-    half, a quarter or an eighth where both sides stay at least 1.5 times the target and divide evenly: that takes half
-    the time. On photographs it moves the averaged result by 0.2 to 1.3 of 255 in the mean, as averaging twice does;
-    sides with a remainder would be stretched, for up to 4.
+    half, a quarter or an eighth where width and height stay at least 1.5 times the target and divide evenly: that takes
+    half the time. On photographs it moves the averaged result by 0.2 to 1.3 of 255 in the mean, as averaging twice
+    does; with a remainder they would be stretched, for up to 4.
     """
     image = _pixels(data, header, target)
     if image.ndim == 2:
@@ -84,12 +84,10 @@ def _pixels(data: bytes, header: Header, target: int = 0) -> np.ndarray:
         return _pixels_by_pillow(data, header)
     flags = cv2.IMREAD_UNCHANGED
     if header.format == "JPEG" and target:
-        sides = (header.width, header.height)
-        for factor, reduced in ((8, cv2.IMREAD_REDUCED_COLOR_8), (4, cv2.IMREAD_REDUCED_COLOR_4),
-                                (2, cv2.IMREAD_REDUCED_COLOR_2)):  # fmt: skip
-            if all(side >= 1.5 * target * factor and side % factor == 0 for side in sides):
+        for factor, reduced in ((2, cv2.IMREAD_REDUCED_COLOR_2), (4, cv2.IMREAD_REDUCED_COLOR_4),
+                                (8, cv2.IMREAD_REDUCED_COLOR_8)):  # fmt: skip
+            if all(side >= 1.5 * target * factor and side % factor == 0 for side in header.shape):
                 flags = reduced
-                break
     if header.format == "PNG":
         data = essential(data)
     try:
@@ -159,14 +157,14 @@ def pad(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return cv2.copyMakeBorder(resize(image, *inner), top, bottom, left, right, cv2.BORDER_REPLICATE)
 
 
-def centre(image: np.ndarray, height: int, width: int) -> np.ndarray:
+def centre(image: np.ndarray, height: int, width: int, scale_to: Fit = resize) -> np.ndarray:
     """Bring an image to exactly this size by cutting off what is too much, evenly at both ends."""
     scale = min(image.shape[0] / height, image.shape[1] / width)
     inner = [
         min(side, max(1, round(wanted * scale))) for side, wanted in zip(image.shape, (height, width), strict=False)
     ]
     top, left = (image.shape[0] - inner[0]) // 2, (image.shape[1] - inner[1]) // 2
-    return resize(image[top : top + inner[0], left : left + inner[1]], height, width)
+    return scale_to(image[top : top + inner[0], left : left + inner[1]], height, width)
 
 
 def load(path: Path, height: int, width: int, fit: Fit = resize, exact: bool = False) -> np.ndarray:
@@ -206,7 +204,7 @@ _large = threading.Lock()
 
 
 def one_at_a_time(header: Header) -> contextlib.AbstractContextManager[object]:
-    """Held while an image is whole in memory: of large ones, which take hundreds of megabytes, there is only one."""
+    """Lock for as long as an image is whole in memory: of large ones, of hundreds of megabytes, there is only one."""
     return _large if header.width * header.height > LARGE_PIXELS else contextlib.nullcontext()
 
 

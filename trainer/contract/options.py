@@ -1,16 +1,19 @@
 """Options of a command as a frozen dataclass, and the argparse flags that are made of it. Standard library only.
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    input: Path = argument("a .npy file", metavar="IN")
-    output: Path = flag("the .npy file to write", "-o", "--output", default=MISSING)
-    size: int | None = flag("side in pixels (that of the set)", within=(8, 4096))
+For example::
 
-add_options(parser, Options)
-options = Options(**vars(parser.parse_args()))
+    @dataclass(frozen=True, kw_only=True)
+    class Options:
+        input: Path = argument("a .npy file", metavar="IN")
+        output: Path = flag("the .npy file to write", "-o", "--output", default=MISSING)
+        size: int | None = flag("side in pixels (that of the set)", within=(8, 4096))
+
+    add_options(parser, Options)
+    options = Options(**vars(parser.parse_args()))
 """
 
 import argparse
+import inspect
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, field, fields
 from types import UnionType
@@ -63,17 +66,13 @@ def out_of_range(options: Any) -> Iterator[tuple[str, Any, str]]:
 
 
 def _in_order(options: type) -> list[Field[Any]]:
-    depths = {name: depth for depth, base in reversed([*enumerate(options.__mro__)]) for name in _own(base)}
+    bases = reversed([*enumerate(options.__mro__)])
+    depths = {name: depth for depth, base in bases for name in inspect.get_annotations(base)}
 
     def place(item: Field[Any]) -> int:
         return (-1 if item.default is MISSING else depths[item.name]) if "names" in item.metadata else -2
 
     return sorted(fields(options), key=place)
-
-
-def _own(base: type) -> dict[str, Any]:
-    found: dict[str, Any] = vars(base).get("__annotations__", {})
-    return found
 
 
 def _reading(annotation: Any) -> dict[str, Any]:

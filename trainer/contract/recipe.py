@@ -3,12 +3,14 @@
 ``utsuroi`` is the keyword of the chunk.
 """
 
+import contextlib
 import json
+import struct
 import zlib
 from collections.abc import Mapping
 from typing import Any, Final
 
-from trainer.contract.headers import Unreadable
+from trainer.contract.headers import Unreadable, png_chunks
 
 PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _KEYWORD: Final = b"utsuroi\0"
@@ -38,14 +40,14 @@ def chunk(kind: bytes, body: bytes) -> bytes:
 
 def find_recipe(data: bytes) -> dict[str, Any] | None:
     """The recipe in a PNG's bytes; ``None`` where there is none. Raises ``Unreadable`` where it is damaged."""
-    position = len(PNG_SIGNATURE)
-    while data.startswith(PNG_SIGNATURE) and position + 12 <= len(data):
-        end = position + 8 + int.from_bytes(data[position : position + 4], "big")
-        kind = data[position + 4 : position + 8]
-        if kind == b"tEXt" and data.startswith(_KEYWORD, position + 8):
-            body = data[position + 8 : end]
+    chunks = png_chunks(data) if data.startswith(PNG_SIGNATURE) else iter(())
+    with contextlib.suppress(struct.error):  # it ends before its time
+        for kind, start, end in chunks:
+            if kind != b"tEXt" or not data.startswith(_KEYWORD, start + 8):
+                continue
+            body = data[start + 8 : end - 4]
             try:
-                if len(body) > _MOST_BYTES or data[position : end + 4] != chunk(kind, body):
+                if len(body) > _MOST_BYTES or data[start:end] != chunk(kind, body):
                     raise ValueError
                 recipe = json.loads(body[len(_KEYWORD) :])
             except (ValueError, RecursionError):
@@ -55,5 +57,4 @@ def find_recipe(data: bytes) -> dict[str, Any] | None:
             if "picture" in recipe:  # the key of version 0.1
                 recipe["image"] = recipe.pop("picture")
             return recipe
-        position = end + 4
     return None

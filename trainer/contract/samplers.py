@@ -11,7 +11,7 @@ All raise ``ValueError`` where there are no steps to take.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
@@ -19,18 +19,8 @@ Array: TypeAlias = Any  # of NumPy or of torch
 Predict: TypeAlias = Callable[[Array, int], Array]
 Noise: TypeAlias = Callable[[Sequence[int]], Array]
 Schedule = Mapping[str, Any]
-Sampler = Literal["ddim", "ddpm", "dpm"]
 
-SAMPLERS: Final[tuple[Sampler, ...]] = ("ddim", "ddpm", "dpm")
 _LEAST_LOG_RATIO: Final = -5.0  # half the logarithm of signal to noise: below, there is no image yet to take steps for
-
-
-def ddpm(
-    predict: Predict, schedule: Schedule, x: Array, start: int, noise: Noise, *, steps: int = 0, limit: float = 1.0
-) -> Iterator[tuple[int, Array]]:
-    """Ancestral sampling (Ho et al. 2020, algorithm 2, with the variance of q(x_s | x_t, x₀)), in ``start`` steps or in
-    fewer: it is DDIM with η = 1 (Song et al. 2021, section 4.1)."""
-    return ddim(predict, schedule, x, start, steps or start, eta=1.0, noise=noise, limit=limit)
 
 
 def ddim(
@@ -97,6 +87,29 @@ def dpm_solver(
         yield index, x
 
 
+def ddpm(
+    predict: Predict,
+    schedule: Schedule,
+    x: Array,
+    start: int,
+    steps: int,
+    *,
+    eta: float = 1.0,
+    noise: Noise | None = None,
+    limit: float = 1.0,
+) -> Iterator[tuple[int, Array]]:
+    """Ancestral sampling (Ho et al. 2020, algorithm 2, with the variance of q(x_s | x_t, x₀)), in ``start`` steps or in
+    fewer: it is DDIM with η = 1, whatever ``eta`` (Song et al. 2021, section 4.1)."""
+    return ddim(predict, schedule, x, start, steps, eta=1.0, noise=noise, limit=limit)
+
+
+SAMPLERS: Final[Mapping[str, Callable[..., Iterator[tuple[int, Array]]]]] = {
+    "ddim": ddim,
+    "ddpm": ddpm,
+    "dpm": dpm_solver,
+}  # what the viewer's --sampler takes
+
+
 def finished(steps: Iterator[tuple[int, Array]]) -> Array:
     """The image after the last step."""
     for _, x in steps:  # noqa: B007 - and nothing of those before is kept
@@ -133,7 +146,7 @@ def _checked(schedule: Schedule, start: int, steps: int) -> int:
 
 
 def alpha_bar(schedule: Schedule, t: int) -> float:
-    """ᾱ at step t: the share of the image's variance that is left."""
+    """ᾱ at step t: the fraction of the image's variance that is left."""
     return float(schedule["alpha_bar"][t])
 
 

@@ -177,8 +177,8 @@ def _colours(image: Image) -> tuple[NDArray[np.int64], list[int]]:
 
 
 def _parts(lines: Lines, margin: int, border: int, wanted: int | None) -> tuple[int, int, float]:
-    """How many images lie along a side whose margins are all ``lines``, the side of one, and the share of the lines
-    that are no margins; the fewest of these counts. (0, 0, 0.0): there is no such layout."""
+    """How many images lie along a side whose margins are all ``lines``, the side of one, and the fraction of the
+    lines that are no margins; the fewest of these counts. (0, 0, 0.0): there is no such layout."""
     side, total = len(lines), int(lines.sum())
     inside = side - 2 * border + margin
     best = (0, 0, 0.0)

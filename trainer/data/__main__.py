@@ -24,13 +24,8 @@ def main(arguments: list[str] | None = None) -> None:
     names = tool_names()
     for name in [words[0]] if words and words[0] in names else names:
         summary, rest = description(name)
-        child = tools.add_parser(
-            name,
-            help=summary,
-            description=summary,
-            epilog=rest,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
+        raw = argparse.RawDescriptionHelpFormatter
+        child = tools.add_parser(name, help=summary, description=summary, epilog=rest, formatter_class=raw)
         if name in words[:1]:
             tool = load_tool(name)
             add_options(child, tool.Options)

@@ -1,12 +1,12 @@
 """Metrics of a run: reconstruction errors, distances of samples from real images, classes of samples, copies.
 
-Each rank takes its share of the batches, whose borders do not depend on the ranks: nor do the metrics.
+Batches are the same whatever the number of ranks, which divide them among themselves: so are the metrics.
 """
 
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +18,8 @@ from tqdm import tqdm
 from tyro.conf import Positional
 
 from trainer import metrics
-from trainer.contract.errors import UserError, require
+from trainer.config import at_least
+from trainer.contract.errors import UserError
 from trainer.contract.files import replace_bytes
 from trainer.contract.text import printable
 from trainer.data.batches import open_data
@@ -26,8 +27,8 @@ from trainer.data.batches.crops import LEAST_PX
 from trainer.data.batches.dataset import ImageDataset, Ragged
 from trainer.data.batches.stream import ordered
 from trainer.distributed import World, seed_step
-from trainer.evaluation.features import FeatureExtractor, fit, open_classifier, open_features
-from trainer.family import Batch, Crops, DataSpec, Pairs
+from trainer.evaluation.features import FeatureExtractor, fit, open_features, open_network
+from trainer.family import Batch, Crops, Pairs
 from trainer.log import contact_sheet, write_image
 from trainer.runs.store import restore
 
@@ -79,8 +80,7 @@ class EvaluateConfig:
     """Ranks that there must be; 0: as many as the launcher was asked for."""
 
     def __post_init__(self) -> None:
-        for name, low in (("samples", 0), ("batch_size", 1), ("memory", 0), ("threads", 0), ("processes", 0)):
-            require(getattr(self, name) >= low, name, getattr(self, name), f"at least {low}")
+        at_least(self, samples=0, batch_size=1, memory=0, threads=0, processes=0)
 
 
 class Evaluation:
@@ -100,7 +100,7 @@ class Evaluation:
         if self.generates:
             self.features = open_features(config.features, config.inception, world.device)
             if config.classifier is not None:
-                self.classifier = open_classifier(config.classifier, world.device)
+                self.classifier = open_network(config.classifier, world.device, "classifier")
         if self.features is not None:
             for found, what in ((len(self.indices), self.name), (config.samples, "--samples")):
                 if found < LEAST:
@@ -112,14 +112,8 @@ class Evaluation:
         config, own = self.config, self.family.config
         self.name = printable(config.data or own.data)
         images = self.open_dataset(config.data or own.data, config.bgr if config.data else own.bgr)
-        spec = images.spec
-        if not same_images(spec, self.spec):
-            found, expected = (
-                f"{item.image_size[1]}x{item.image_size[0]} px, {item.channels} channel(s)"
-                + (f", conditions of {item.condition_channels}" if item.condition_channels else "")
-                for item in (spec, self.spec)
-            )
-            raise UserError(f"{self.name}: holds images of {found}, expected the run's {expected}")
+        if str(images.spec) != str(self.spec):
+            raise UserError(f"{self.name}: holds images of {images.spec}, expected the run's {self.spec}")
         if self.family.needs_labels and images.labels is None:
             raise UserError(f"{self.name}: holds no labels, {type(self.family).__name__} needs them")
         labelled = any("label" in item.inputs for item in self.files.values())  # some families can do without
@@ -130,18 +124,18 @@ class Evaluation:
             images = dataclasses.replace(images, labels=numbers[images.labels], classes=self.spec.classes)
         indices = np.arange(len(images)) if config.data else images.split(own.hold_out)[1]
         if not len(indices):
-            raise UserError(f"{config.run}: held out no image: give some with --data")
+            raise UserError(f"{config.run}: held out no image: choose some with --data")
         return images, indices
 
     def open_dataset(self, data: str, bgr: bool) -> ImageDataset:
         """Open a set as the run reads it; --data may have conditions of its own."""
-        reading = self.family.reading()
-        if data != self.family.config.data and self.config.condition:
+        reading, other = self.family.reading(), data != self.family.config.data
+        if other and self.config.condition:
             if not isinstance(reading, Pairs | Crops):
                 name = type(self.family).__name__
                 raise UserError(f"--condition is {self.config.condition}, expected none: {name} learns from no pairs")
             reading = dataclasses.replace(reading, condition=self.config.condition)
-        if data != self.family.config.data and isinstance(reading, Crops):  # all of them, and whole
+        if other and isinstance(reading, Crops):  # all of them, and whole
             reading = dataclasses.replace(reading, validation="", least_px=LEAST_PX * reading.scale)
         options = dataclasses.replace(self.family.config, data=data, bgr=bgr, memory=self.config.memory)
         return open_data(options, reading, progress=self.world.is_main)
@@ -179,13 +173,12 @@ class Evaluation:
 
     def measure_held_out(self) -> tuple[dict[str, float], Tensor | None]:
         """Metrics of the held-out images, the family's own and those of its files; and features of the images."""
-        low, high = self.family.image_range
 
         def measure(number: int, indices: np.ndarray) -> dict[str, Tensor]:
             (batch,) = self.batches(indices)
             rows = self.family.score(self.nets, batch)
             rows.pop("score", None)
-            image = (batch.image - low) / (high - low)
+            image = self.to_unit(batch.image)
             reconstruction = self.reconstruct(image, batch)
             if reconstruction is not None:
                 rows["mse_exported"] = metrics.squared_error(reconstruction, image)
@@ -205,30 +198,28 @@ class Evaluation:
     def reconstruct(self, image: Tensor, batch: Batch) -> Tensor | None:
         """Reconstruct images by the files that the family exports: a translator, or encoder and generator. ``None``
         where it has neither."""
-        if "translator" in self.files and batch.condition is not None:
-            low, high = self.family.image_range
-            values = [(batch.condition - low) / (high - low)]
-            if "latent" in self.files["translator"].inputs:
+        if batch.condition is not None and (translator := self.files.get("translator")):
+            values = [self.to_unit(batch.condition)]
+            if "latent" in translator.inputs:
                 generator = torch.Generator().manual_seed(self.config.seed)
-                size = self.files["translator"].inputs["latent"].shape[1]
+                size = translator.inputs["latent"].shape[1]
                 values.append(torch.randn(len(image), size, generator=generator).to(self.world.device))
-            return self.files["translator"].module(*values).clamp(0, 1)
+            return translator.module(*values).clamp(0, 1)
         if not {"encoder", "generator"} <= self.files.keys():
             return None
-        low, high = self.family.image_range
-        latent = self.files["encoder"].module((batch.input - low) / (high - low))
-        inputs = self.files["generator"].inputs
-        if "label" not in inputs:
-            return self.files["generator"].module(latent).clamp(0, 1)
-        if batch.label is None:
-            return None
-        return self.files["generator"].module(latent, batch.label).clamp(0, 1)
+        values = [self.files["encoder"].module(self.to_unit(batch.input))]
+        if "label" in self.files["generator"].inputs:
+            if batch.label is None:
+                return None
+            values.append(batch.label)
+        return self.files["generator"].module(*values).clamp(0, 1)
 
     def measure_samples(self, real: Tensor | None) -> dict[str, float]:
         """Metrics of samples: distances from the ``real`` features, classes, and copies of training images."""
         config = self.config
         generator = torch.Generator().manual_seed(config.seed)
-        inputs = self.family.sample_inputs(config.samples, self.spec, generator, self.held_out())
+        held_out = self.batches(self.indices, batch_size=config.batch_size)
+        inputs = self.family.sample_inputs(config.samples, self.spec, generator, held_out)
         # Spread over all of them: labels may be in order.
         spread = np.unique(np.linspace(0, config.samples - 1, SHEET).round().astype(np.int64))
 
@@ -250,8 +241,11 @@ class Evaluation:
         self.sheets["samples"] = contact_sheet(shown)
         found: dict[str, float] = {}
         if self.features is not None and real is not None and self.world.is_main:
-            found |= compare_sets(real, rows["features"], config.seed)
-            fewest, size = min(len(real), len(rows["features"])), real.shape[1]
+            sampled = rows["features"]
+            found["frechet"] = metrics.frechet_distance(real, sampled)
+            found["kernel"], found["kernel_std"] = metrics.kernel_distance(real, sampled, seed=config.seed)
+            found["precision"], found["recall"] = metrics.precision_recall(real, sampled)
+            fewest, size = min(len(real), len(sampled)), real.shape[1]
             if fewest <= size:
                 self.say(
                     f"note: {fewest} images are few for the {size} numbers that each is compared by: the Fréchet "
@@ -294,19 +288,17 @@ class Evaluation:
             except UserError as error:
                 self.say(f"note: the training images cannot be searched for copies: {error}")
                 return {}
-        if not same_images(training.spec, self.spec):
+        if str(training.spec) != str(self.spec):
             self.say(f"note: {printable(own.data)} is not what the run was trained on: not searched for copies")
             return {}
         indices = training.split(own.hold_out)[0]
         world, count = self.world, min(NEIGHBOURS, len(indices))
         held_out = self.over_batches("held out", self.indices, lambda _, chosen: {"small": self.read_small(chosen)})
         points = torch.cat((samples, held_out["small"]))
-        firsts = range(0, len(indices), SEARCHED)[world.rank :: world.size]
+        firsts = range(0, len(indices), SEARCHED)
         pieces = (
             (torch.from_numpy(chosen), self.read_small(chosen, training))
-            for start in tqdm(
-                firsts, "training set", unit="batch", leave=False, disable=None if world.is_main else True
-            )
+            for start in self.progress(firsts, "training set")
             for chosen in [indices[start : start + SEARCHED]]
         )
         found = metrics.merge_nearest(world.gather(metrics.nearest(points, pieces, count)), count)
@@ -321,9 +313,13 @@ class Evaluation:
 
     def read_small(self, indices: np.ndarray, images: ImageDataset | None = None) -> Tensor:
         """Read some images of a set, as ``small`` returns them."""
-        low, high = self.family.image_range
         (batch,) = self.batches(indices, images)
-        return self.small((batch.image - low) / (high - low))
+        return self.small(self.to_unit(batch.image))
+
+    def to_unit(self, image: Tensor) -> Tensor:
+        """Images of a batch in 0..1."""
+        low, high = self.family.image_range
+        return (image - low) / (high - low)
 
     def small(self, image: Tensor) -> Tensor:
         """Flatten images in 0..1, reduced to ``SMALL_PX`` at most: f32 [n, d] on the CPU."""
@@ -332,16 +328,11 @@ class Evaluation:
         size = (max(1, round(height / shrink)), max(1, round(width / shrink)))
         return fit(image, image.shape[1], size).flatten(1).cpu()
 
-    def held_out(self) -> Iterator[Batch]:
-        """Batches of the images to measure on."""
-        for start in range(0, len(self.indices), self.config.batch_size):
-            yield from self.batches(self.indices[start : start + self.config.batch_size])
-
-    def batches(self, indices: np.ndarray, images: ImageDataset | None = None) -> Iterator[Batch]:
+    def batches(self, indices: np.ndarray, images: ImageDataset | None = None, batch_size: int = 0) -> Iterator[Batch]:
         return ordered(
             images or self.images,
             indices,
-            batch_size=len(indices),
+            batch_size=batch_size or len(indices),
             device=self.world.device,
             image_range=self.family.image_range,
             memory_gib=self.config.memory,
@@ -354,9 +345,8 @@ class Evaluation:
         # those of many sizes come one by one
         size = 1 if isinstance(self.images.images, Ragged) else self.config.batch_size
         numbers = range(-(-len(indices) // size))
-        mine = numbers[self.world.rank :: self.world.size]
         found = {}
-        for number in tqdm(mine, what, unit="batch", leave=False, disable=None if self.world.is_main else True):
+        for number in self.progress(numbers, what):
             seed_step(self.config.seed, number, 0)  # a bound draws latents: the same whoever measures the batch
             rows = measure(number, indices[number * size :][:size])
             found[number] = {name: values.float().cpu() for name, values in rows.items()}
@@ -364,28 +354,14 @@ class Evaluation:
         ordered_parts = [parts[number] for number in numbers]
         return {name: torch.cat([rows[name] for rows in ordered_parts if name in rows]) for name in ordered_parts[0]}
 
+    def progress(self, numbers: range, what: str) -> Iterable[int]:
+        """This rank's part of some numbers, with a progress bar on the main rank."""
+        mine, world = numbers[self.world.rank :: self.world.size], self.world
+        return tqdm(mine, what, unit="batch", leave=False, disable=None if world.is_main else True)
+
     def say(self, text: str) -> None:
         if self.world.is_main:
             print(printable(text), file=sys.stderr)
-
-
-def compare_sets(real: Tensor, sampled: Tensor, seed: int) -> dict[str, float]:
-    """Fréchet and kernel distance, precision and recall of two sets of features [n, d] and [m, d]."""
-    kernel = metrics.kernel_distance(real, sampled, seed=seed)
-    coverage = metrics.precision_recall(real, sampled)
-    return {
-        "frechet": metrics.frechet_distance(real, sampled),
-        "kernel": kernel.value,
-        "kernel_std": kernel.std,
-        "precision": coverage.precision,
-        "recall": coverage.recall,
-    }
-
-
-def same_images(one: DataSpec, other: DataSpec) -> bool:
-    """Whether images and conditions are of the same size and channels."""
-    kinds = [(item.image_size, item.channels, item.condition_channels) for item in (one, other)]
-    return kinds[0] == kinds[1]
 
 
 def same_classes(names: tuple[str, ...], known: tuple[str, ...], where: str) -> list[int]:

@@ -45,14 +45,13 @@ def open_features(source: str, inception: Path | None, device: torch.device) -> 
     if source == "inception":
         network = load_inception(inception).to(device)
         return FeatureExtractor(name="inception", embed=network)
-    if source.endswith(".onnx"):
-        return open_onnx(Path(source), "features")
-    return open_run(Path(source), device, "features")
+    return open_network(Path(source), device, "features")
 
 
-def open_classifier(source: Path, device: torch.device) -> FeatureExtractor:
-    """Open a classifier: a run, or an ONNX file whose output is one score per class. Raises ``UserError``."""
-    return open_onnx(source, "classifier") if source.suffix == ".onnx" else open_run(source, device, "classifier")
+def open_network(source: Path, device: torch.device, flag: str) -> FeatureExtractor:
+    """Open a run of a classifier or an ONNX file, for ``features``, or as ``classifier`` whose output is one score per
+    class. Raises ``UserError``."""
+    return open_onnx(source, flag) if source.suffix == ".onnx" else open_run(source, device, flag)
 
 
 def open_run(run: Path, device: torch.device, flag: str) -> FeatureExtractor:

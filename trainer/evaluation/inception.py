@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainer.contract.errors import UserError
+from trainer.failures import reading_weights
 
 ADDRESS = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth"
 SIDE = 299  # pixels
@@ -56,12 +57,8 @@ def load_inception(weights: Path | None) -> Inception:
                 "another network with --features, or --features none"
             ) from None
         return build_inception(state, ADDRESS)
-    try:
+    with reading_weights(f"--inception {weights}", "Inception"):
         state = torch.load(weights, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise UserError(f"--inception {weights}: {error.strerror or error}") from None
-    except Exception as error:  # unpickling errors come in many kinds
-        raise UserError(f"--inception {weights}: not a state_dict: {' '.join(str(error).split())[:200]}") from None
     return build_inception(state, str(weights))
 
 
@@ -70,14 +67,12 @@ def build_inception(state: object, name: str) -> Inception:
     from torchvision.models import inception_v3  # slow to import, seldom wanted
 
     if not isinstance(state, dict) or not isinstance(state.get("fc.bias"), Tensor):
-        raise UserError(f"{name}: not a state_dict of an Inception network: it has no fc.bias")
+        raise UserError(f"{name}: not a state_dict of Inception: it has no fc.bias")
     classes = len(state["fc.bias"])
     network = inception_v3(weights=None, aux_logits=False, init_weights=False, num_classes=classes)
     own = {key: value for key, value in state.items() if not key.startswith("AuxLogits.")}
-    try:
+    with reading_weights(name, "Inception"):
         network.load_state_dict(own)
-    except RuntimeError as error:
-        raise UserError(f"{name}: does not fit Inception: {' '.join(str(error).split())[:200]}") from None
     if classes == CLASSES_OF_2015:
         for block in AVERAGED:
             inner = nn.AvgPool2d(3, 1, 1, count_include_pad=False)

@@ -11,9 +11,10 @@ components of the code.
 
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import nn
 
-from trainer.contract.errors import require
+from trainer.blocks import FlattenImage, UnflattenImage
+from trainer.config import at_least
 from trainer.family import DataSpec, Nets
 from trainer.parts.autoencoder import Autoencoder, AutoencoderConfig, AutoencoderFamily
 
@@ -27,25 +28,7 @@ class AEConfig(AutoencoderConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.hidden_size >= 0, "hidden_size", self.hidden_size, "at least 0")
-
-
-class Rows(nn.Module):
-    """Images [n, c, h, w] → [n, h·w·c]."""
-
-    def forward(self, image: Tensor) -> Tensor:
-        return image.permute(0, 2, 3, 1).flatten(1)  # no copy: batches are channels-last in memory
-
-
-class Image(nn.Module):
-    """[n, h·w·c] → images [n, c, h, w]."""
-
-    def __init__(self, spec: DataSpec) -> None:
-        super().__init__()
-        self.shape = (*spec.image_size, spec.channels)
-
-    def forward(self, rows: Tensor) -> Tensor:
-        return rows.unflatten(1, self.shape).permute(0, 3, 1, 2)
+        at_least(self, hidden_size=0)
 
 
 class AE(AutoencoderFamily):
@@ -58,7 +41,8 @@ class AE(AutoencoderFamily):
         pixels = spec.image_size[0] * spec.image_size[1] * spec.channels
         down = [nn.Linear(pixels, hidden), nn.ReLU()] if hidden else []
         up = [nn.Linear(latent, hidden), nn.ReLU()] if hidden else []
-        encoder = nn.Sequential(Rows(), *down, nn.Linear(hidden or pixels, latent))
+        encoder = nn.Sequential(FlattenImage(), *down, nn.Linear(hidden or pixels, latent))
         # the code is taken before its activation: values of either sign are nearer to normal, and can be sampled
-        decoder = nn.Sequential(nn.LeakyReLU(0.2), *up, nn.Linear(hidden or latent, pixels), Image(spec))
+        image = UnflattenImage(spec.image_size, spec.channels)
+        decoder = nn.Sequential(nn.LeakyReLU(0.2), *up, nn.Linear(hidden or latent, pixels), image)
         return Nets(autoencoder=Autoencoder(encoder, decoder, (latent,), latent))

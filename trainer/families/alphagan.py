@@ -17,21 +17,20 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from trainer.blocks import StridedDiscriminator, TransposedGenerator, small_normal
-from trainer.contract.errors import require
+from trainer.blocks import Call, StridedDiscriminator, TransposedGenerator, small_normal
+from trainer.config import at_least
 from trainer.family import Batch, DataSpec, Exportable, Nets, Turn
 from trainer.parts.adam import AdamConfig
-from trainer.parts.adversarial import Adversarial, AdversarialConfig
 from trainer.parts.gan_losses import discriminator_loss
+from trainer.parts.latent_generator import LatentGenerator, LatentGeneratorConfig
 from trainer.parts.latent_whitening import KEPT_TO_MIX, latent_statistics
 
 
 @dataclass(frozen=True, kw_only=True)
-class AlphaGANConfig(AdversarialConfig, AdamConfig):
+class AlphaGANConfig(LatentGeneratorConfig, AdamConfig):
     """Options of Alpha-GAN."""
 
     latent_size: int = 128
-    """Dimensions of the latent."""
     width: int = 64
     """Channels at half the image size; each further halving doubles them, up to 8 times."""
     code_width: int = 750
@@ -41,14 +40,10 @@ class AlphaGANConfig(AdversarialConfig, AdamConfig):
     generator_turns: int = 2
     """Turns of encoder and generator for each turn of the discriminators."""
     batch_size: int = 64
-    """Images per step and rank."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.width >= 1, "width", self.width, "at least 1")
-        require(self.code_width >= 1, "code_width", self.code_width, "at least 1")
-        require(self.reconstruction >= 0, "reconstruction", self.reconstruction, "at least 0")
-        require(self.generator_turns >= 1, "generator_turns", self.generator_turns, "at least 1")
+        at_least(self, width=1, code_width=1, reconstruction=0, generator_turns=1)
 
 
 class Encoder(nn.Sequential):
@@ -60,6 +55,10 @@ class Encoder(nn.Sequential):
         super().__init__(
             *convolutions, nn.Conv2d(last.in_channels, latent, (last.kernel_size[0], last.kernel_size[1])), nn.Flatten()
         )
+
+    def encode(self, image: Tensor) -> Tensor:
+        """The same of images in 0..1."""
+        return self(image * 2 - 1)
 
 
 class CodeDiscriminator(nn.Sequential):
@@ -82,21 +81,18 @@ def log_ratio(score: Tensor) -> Tensor:
     return -score.float().mean()
 
 
-class AlphaGAN(Adversarial):
+class AlphaGAN(LatentGenerator):
     """α-GAN: encoder, generator, and discriminators of images and of codes."""
 
     Config = AlphaGANConfig
 
     def build(self, spec: DataSpec) -> Nets:
         config = self.config
+        size = (spec.image_size, spec.channels, config.width)
         return Nets(
             encoder=Encoder(spec, config.latent_size, config.width).apply(small_normal),
-            generator=TransposedGenerator(config.latent_size, spec.image_size, spec.channels, config.width).apply(
-                small_normal
-            ),
-            discriminator=StridedDiscriminator(spec.image_size, spec.channels, config.width, nn.BatchNorm2d).apply(
-                small_normal
-            ),
+            generator=TransposedGenerator(config.latent_size, *size).apply(small_normal),
+            discriminator=StridedDiscriminator(*size, nn.BatchNorm2d).apply(small_normal),
             code_discriminator=CodeDiscriminator(config.latent_size, config.code_width),
         )
 
@@ -135,20 +131,8 @@ class AlphaGAN(Adversarial):
     def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
         files = super().exports(nets, description)
         image = files[0].module(*files[0].inputs.values()).detach()
-        codes = Codes(nets.encoder, self.image_range)
-        return [*files, Exportable(kind="encoder", module=codes, inputs={"image": image}, card=files[0].card)]
-
-
-class Codes(nn.Module):
-    """An encoder, for images in 0..1."""
-
-    def __init__(self, encoder: nn.Module, image_range: tuple[float, float]) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.low, self.high = image_range
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.encoder(image * (self.high - self.low) + self.low)
+        encode = Call(nets.encoder, "encode")
+        return [*files, Exportable(kind="encoder", module=encode, inputs={"image": image}, card=files[0].card)]
 
 
 def absolute_error(generated: Tensor, image: Tensor) -> Tensor:

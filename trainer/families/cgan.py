@@ -23,15 +23,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainer.blocks import StridedDiscriminator, TransposedGenerator, small_normal
-from trainer.contract.errors import require
-from trainer.family import Batch, DataSpec, Exportable, Nets, Turn
+from trainer.config import at_least
+from trainer.family import Batch, DataSpec, Exportable, Inputs, Nets, Turn
 from trainer.parts.adam import AdamConfig
-from trainer.parts.adversarial import Adversarial, AdversarialConfig
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
+from trainer.parts.latent_generator import LatentGenerator, LatentGeneratorConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConditionalGANConfig(AdversarialConfig, AdamConfig):
+class ConditionalGANConfig(LatentGeneratorConfig, AdamConfig):
     """Options of the conditional GAN."""
 
     arch: Literal["conv", "mlp"] = "conv"
@@ -45,12 +45,10 @@ class ConditionalGANConfig(AdversarialConfig, AdamConfig):
     objective: Literal["bce", "hinge"] = "bce"
     """Adversarial loss: cross-entropy, or hinge."""
     batch_size: int = 64
-    """Images per step and rank."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.width >= 1, "width", self.width, "at least 1")
-        require(self.embedding_size >= 1, "embedding_size", self.embedding_size, "at least 1")
+        at_least(self, width=1, embedding_size=1)
 
 
 class Maxout(nn.Linear):
@@ -107,7 +105,7 @@ class Generator(nn.Module):
         return self.body(torch.cat((latent, condition.to(latent.dtype)), dim=1))
 
 
-class SumOverPlaces(nn.Module):
+class SumPooling(nn.Module):
     """[n, c, h, w] → [n, c]."""
 
     def forward(self, value: Tensor) -> Tensor:
@@ -131,7 +129,7 @@ class Discriminator(nn.Module):
         else:
             whole = StridedDiscriminator(spec.image_size, spec.channels + joined, config.width, nn.BatchNorm2d)
             *convolutions, _, _ = whole  # all but the output layer
-            self.features = nn.Sequential(*convolutions, SumOverPlaces() if self.projects else nn.Flatten())
+            self.features = nn.Sequential(*convolutions, SumPooling() if self.projects else nn.Flatten())
         image = torch.zeros(1, spec.channels, *spec.image_size)
         with torch.no_grad():
             self.features.eval()
@@ -158,7 +156,7 @@ class Discriminator(nn.Module):
         return score if self.embedding is None else score + (self.embedding(label) * features).sum(1)
 
 
-class ConditionalGAN(Adversarial):
+class ConditionalGAN(LatentGenerator):
     """Conditional GAN: a generator and a discriminator that both take the class."""
 
     Config = ConditionalGANConfig
@@ -182,9 +180,7 @@ class ConditionalGAN(Adversarial):
         with turn("generator") as loss:
             loss["adversarial"] = generator_loss(objective, nets.discriminator(fake, label))
 
-    def sample_inputs(
-        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
-    ) -> tuple[Tensor, ...]:
+    def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]) -> Inputs:
         """Latents, and labels: one class per row of a square sheet, else all classes in turn."""
         side = math.isqrt(count)
         rows = torch.arange(count) // side if side * side == count else torch.arange(count)

@@ -19,9 +19,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainer.config import RunConfig
+from trainer.blocks import Call
+from trainer.config import RunConfig, at_least
 from trainer.contract.errors import require
-from trainer.family import Batch, CardFields, DataSpec, Exportable, Family, Latent, Nets, Turn
+from trainer.family import Batch, CardFields, DataSpec, Exportable, Family, Inputs, Latent, Nets, Turn
 
 LEAST_PX = 8  # images are halved three times
 ASCENT_STEPS = 48
@@ -47,7 +48,7 @@ class ClassifierConfig(RunConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.width >= 8 and self.width % 8 == 0, "width", self.width, "a multiple of 8")
-        require(self.feature_size >= 2, "feature_size", self.feature_size, "at least 2")
+        at_least(self, feature_size=2)
         require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
         require(0 <= self.dropout < 1, "dropout", self.dropout, "0 to less than 1")
 
@@ -78,6 +79,10 @@ class SmallCNN(nn.Module):
         """[n, c, h, w] in -1..1 → [n, feature_size], none below 0."""
         return F.relu(self.hidden(self.convolutions(image)))
 
+    def encode(self, image: Tensor) -> Tensor:
+        """The features of images in 0..1."""
+        return self.features(2 * image - 1)
+
     def forward(self, image: Tensor) -> Tensor:
         """[n, c, h, w] in -1..1 → logits [n, classes]."""
         return self.output(self.dropout(self.features(image)))
@@ -106,9 +111,7 @@ class Classifier(Family):
         with turn("classifier") as loss:
             loss["cross_entropy"] = F.cross_entropy(nets.classifier(batch.image), batch.label)
 
-    def sample_inputs(
-        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
-    ) -> tuple[Tensor, ...]:
+    def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]) -> Inputs:
         """Initial noise, and all classes in turn."""
         noise = torch.randn(count, spec.channels, *spec.image_size, generator=generator)
         return 0.05 * noise - 0.5, torch.arange(count) % len(spec.classes)
@@ -141,22 +144,5 @@ class Classifier(Family):
         """The features as an encoder: a file that evaluations can use as feature extractor."""
         network = nets.classifier
         image = torch.rand(2, *network.shape, generator=torch.Generator().manual_seed(0))
-        return [
-            Exportable(
-                kind="encoder",
-                module=Features(network),
-                inputs={"image": image},
-                card=CardFields(latent=Latent(size=self.config.feature_size)),
-            )
-        ]
-
-
-class Features(nn.Module):
-    """Images [n, c, h, w] in 0..1 → the classifier's features [n, d]."""
-
-    def __init__(self, network: SmallCNN) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.network.features(2 * image - 1)
+        card = CardFields(latent=Latent(size=self.config.feature_size))
+        return [Exportable(kind="encoder", module=Call(network, "encode"), inputs={"image": image}, card=card)]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from trainer.blocks import require_multiple
 from trainer.family import DataSpec, Nets
 from trainer.parts.autoencoder import Autoencoder, AutoencoderConfig, AutoencoderFamily
 
@@ -29,9 +30,7 @@ class ConvAE(AutoencoderFamily):
     Config = ConvAEConfig
 
     def build(self, spec: DataSpec) -> Nets:
-        height, width = spec.image_size
-        if height % 4 or width % 4:
-            raise ValueError(f"images are {width}x{height} px, expected sides that are multiples of 4")
+        require_multiple(spec.image_size, 4)
         encoder = nn.Sequential(
             nn.Conv2d(spec.channels, 32, 3, padding=1),
             nn.ReLU(),
@@ -41,8 +40,7 @@ class ConvAE(AutoencoderFamily):
             nn.MaxPool2d(2),
         )
         decoder = nn.Sequential(
-            nn.ConvTranspose2d(16, 32, 2, 2),
-            nn.ReLU(),
-            nn.ConvTranspose2d(32, spec.channels, 2, 2),
+            nn.ConvTranspose2d(16, 32, 2, 2), nn.ReLU(), nn.ConvTranspose2d(32, spec.channels, 2, 2)
         )
+        height, width = spec.image_size
         return Nets(autoencoder=Autoencoder(encoder, decoder, (16, height // 4, width // 4), self.config.latent_size))

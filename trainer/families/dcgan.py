@@ -19,10 +19,10 @@ from typing import Literal
 from torch import Tensor, nn
 
 from trainer.blocks import StridedDiscriminator, TransposedGenerator, small_normal
+from trainer.config import at_least
 from trainer.contract.errors import require
 from trainer.family import Batch, DataSpec, Nets, Turn
 from trainer.parts.adam import AdamConfig
-from trainer.parts.adversarial import Adversarial, AdversarialConfig
 from trainer.parts.gan_losses import (
     AUGMENTATIONS,
     diff_augment,
@@ -31,10 +31,11 @@ from trainer.parts.gan_losses import (
     r1_penalty,
     uncompiled,
 )
+from trainer.parts.latent_generator import LatentGenerator, LatentGeneratorConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class DCGANConfig(AdversarialConfig, AdamConfig):
+class DCGANConfig(LatentGeneratorConfig, AdamConfig):
     """Options of DCGAN."""
 
     arch: Literal["dense", "conv"] = "dense"
@@ -54,12 +55,11 @@ class DCGANConfig(AdversarialConfig, AdamConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.width >= 1, "width", self.width, "at least 1")
+        at_least(self, width=1, r1=0)
         labelled = self.objective in ("bce", "lsgan")
         require(0 <= self.label_smoothing <= 0.5, "label_smoothing", self.label_smoothing, "0 to 0.5")
         require(labelled or self.label_smoothing == 0, "label_smoothing", self.label_smoothing,
                 f"0 with --objective {self.objective}")  # fmt: skip
-        require(self.r1 >= 0, "r1", self.r1, "at least 0")
         known = set(self.augmentations) <= set(AUGMENTATIONS)
         require(known, "diffaugment", self.diffaugment, f"some of {','.join(AUGMENTATIONS)}")
 
@@ -112,7 +112,7 @@ class DenseDiscriminator(nn.Sequential):
         super().__init__(*layers, nn.Flatten(), nn.Linear(256 * height * width, 1), nn.Flatten(0))
 
 
-class DCGAN(Adversarial):
+class DCGAN(LatentGenerator):
     """DCGAN: GAN of strided convolutions."""
 
     Config = DCGANConfig
@@ -120,14 +120,13 @@ class DCGAN(Adversarial):
     def build(self, spec: DataSpec) -> Nets:
         config = self.config
         if config.arch == "conv":
-            generator: nn.Module = TransposedGenerator(config.latent_size, spec.image_size, spec.channels, config.width)
-            discriminator: nn.Module = StridedDiscriminator(
-                spec.image_size, spec.channels, config.width, nn.BatchNorm2d
-            )
+            size = (spec.image_size, spec.channels, config.width)
+            generator: nn.Module = TransposedGenerator(config.latent_size, *size)
+            discriminator: nn.Module = StridedDiscriminator(*size, nn.BatchNorm2d)
         else:
             height, width = spec.image_size
             if min(height, width) < 16:
-                raise ValueError(f"images are {width}x{height} px, expected sides of at least 16 px, or --arch conv")
+                raise ValueError(f"images are {width}x{height} px, expected at least 16 px, or --arch conv")
             generator, discriminator = DenseGenerator(config.latent_size, spec), DenseDiscriminator(spec)
         return Nets(generator=generator.apply(small_normal), discriminator=discriminator.apply(small_normal))
 
@@ -145,4 +144,5 @@ class DCGAN(Adversarial):
             loss["adversarial"] = generator_loss(config.objective, nets.discriminator(self.seen(fake)))
 
     def seen(self, image: Tensor) -> Tensor:
+        """Images as the discriminator sees them, augmented."""
         return diff_augment(image, self.config.augmentations)

@@ -20,9 +20,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from trainer.blocks import require_multiple
+from trainer.config import at_least
 from trainer.contract.errors import require
 from trainer.contract.samplers import Predict, ddim, even_times, finished
-from trainer.family import Batch, CardFields, DataSpec, Exportable, Nets, Turn
+from trainer.family import Batch, CardFields, DataSpec, Exportable, Inputs, Nets, Turn
 from trainer.parts.adam import AdamConfig, AdamFamily
 from trainer.parts.denoiser_unet import Denoiser, folded
 from trainer.parts.noise_schedule import Diffusion
@@ -60,23 +62,17 @@ class DDPMConfig(AdamConfig):
     guidance: float = 0.0
     """Classifier-free guidance weight of these samples; other than 0, sampling takes twice the time."""
     batch_size: int = 32
-    """Images per step and rank."""
     learning_rate: float = 1e-3
-    """Adam's learning rate."""
     beta1: float = 0.9
-    """Adam's β₁."""
     clip_norm: float = 1.0
-    """Gradients are clipped to this norm; 0: no clipping."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.width >= 8 and self.width % 8 == 0, "width", self.width, "a multiple of 8")
         least = min(self.multipliers, default=0)
         require(least >= 1, "multipliers", self.multipliers, "whole numbers of at least 1")
-        require(self.noise_steps >= 2, "noise_steps", self.noise_steps, "at least 2")
-        require(self.min_snr >= 0, "min_snr", self.min_snr, "at least 0")
+        at_least(self, noise_steps=2, min_snr=0, sample_steps=1)
         require(0 <= self.drop_label <= 1, "drop_label", self.drop_label, "0 to 1")
-        require(self.sample_steps >= 1, "sample_steps", self.sample_steps, "at least 1")
 
     @property
     def diffusion(self) -> Diffusion:
@@ -92,13 +88,11 @@ class DDPM(AdamFamily):
     sheet_side = 4  # each sample costs --sample-steps forward passes
 
     def build(self, spec: DataSpec) -> Nets:
-        config, (height, width) = self.config, spec.image_size
-        multiple = 2 ** (len(config.multipliers) - 1)
-        if height % multiple or width % multiple:
-            raise ValueError(f"images are {width}x{height} px, expected sides that are multiples of {multiple}")
+        config = self.config
+        require_multiple(spec.image_size, 2 ** (len(config.multipliers) - 1))
         classes = len(spec.classes) if config.classes else 0
         denoiser = Denoiser(spec.channels, config.width, config.multipliers, classes)
-        denoiser.register_buffer("kept", torch.zeros(KEPT, spec.channels, height, width, dtype=torch.uint8))
+        denoiser.register_buffer("kept", torch.zeros(KEPT, spec.channels, *spec.image_size, dtype=torch.uint8))
         return Nets(denoiser=denoiser)
 
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
@@ -133,9 +127,7 @@ class DDPM(AdamFamily):
         prediction = nets.denoiser(config.diffusion.add_noise(image, t, noise), t, label)
         return {"score": self.error(prediction, image, t, noise)}
 
-    def sample_inputs(
-        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
-    ) -> tuple[Tensor, ...]:
+    def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]) -> Inputs:
         """Noise, and labels: one class per row of a square sheet with enough rows, else all classes in turn."""
         noise = torch.randn(count, spec.channels, *spec.image_size, generator=generator)
         if not (self.config.classes and spec.classes):

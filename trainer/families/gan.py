@@ -9,22 +9,21 @@ and instead of maxout in the discriminator. The generator minimises -log D(G(z))
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import nn
 
-from trainer.blocks import scale_keeping
+from trainer.blocks import FlattenImage, UnflattenImage, scale_keeping
 from trainer.contract.errors import require
 from trainer.family import Batch, DataSpec, Nets, Turn
 from trainer.parts.adam import AdamConfig
-from trainer.parts.adversarial import Adversarial, AdversarialConfig
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
+from trainer.parts.latent_generator import LatentGenerator, LatentGeneratorConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class GANConfig(AdversarialConfig, AdamConfig):
+class GANConfig(LatentGeneratorConfig, AdamConfig):
     """Options of the GAN of fully connected layers."""
 
     batch_size: int = 64
-    """Images per step and rank."""
     dropout: float = 0.5
     """Dropout probability in the discriminator, as in the paper: without it, it wins early and the generator
     collapses."""
@@ -44,10 +43,7 @@ class Generator(nn.Sequential):
             layers += [nn.Linear(latent, outputs), nn.LeakyReLU(0.2)]
             latent = outputs
         layers += [nn.Linear(latent, height * width * spec.channels), nn.Sigmoid()]
-        super().__init__(*layers, nn.Unflatten(1, (height, width, spec.channels)))
-
-    def forward(self, latent: Tensor) -> Tensor:
-        return super().forward(latent).permute(0, 3, 1, 2)  # no copy: images are channels-last in memory
+        super().__init__(*layers, UnflattenImage(spec.image_size, spec.channels))
 
 
 class Discriminator(nn.Sequential):
@@ -56,7 +52,7 @@ class Discriminator(nn.Sequential):
     def __init__(self, spec: DataSpec, dropout: float) -> None:
         height, width = spec.image_size
         super().__init__(
-            nn.Flatten(),
+            FlattenImage(),
             nn.Linear(height * width * spec.channels, 512),
             nn.LeakyReLU(0.2),
             nn.Dropout(dropout),
@@ -67,11 +63,8 @@ class Discriminator(nn.Sequential):
             nn.Flatten(0),
         )
 
-    def forward(self, image: Tensor) -> Tensor:
-        return super().forward(image.permute(0, 2, 3, 1))
 
-
-class GAN(Adversarial):
+class GAN(LatentGenerator):
     """GAN of fully connected layers."""
 
     Config = GANConfig

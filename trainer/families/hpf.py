@@ -22,19 +22,20 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from trainer import metrics
-from trainer.blocks import DownBlock, ResidualBlock, UpBlock, pyramid, sub_pixel
+from trainer.blocks import Call, DownBlock, ResidualBlock, UpBlock, halvings, sub_pixel
+from trainer.config import at_least
 from trainer.contract.errors import UserError, require
 from trainer.family import BaseRun, Batch, CardFields, DataSpec, Exportable, Latent, Nets, Turn
 from trainer.parts.adam import AdamConfig, AdamFamily
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
 from trainer.parts.gaussian import clamp_log_variance, kl_to_standard_normal, sample_gaussian
-from trainer.parts.latent_whitening import FromNormal, Whitening, fit_gaussian
+from trainer.parts.latent_whitening import FromNormal, Whitening, posterior_statistics
 
 MARGIN = 8  # pixels of reflection padding for decoder and discriminator, cut off afterwards: borders are poor
 MOST_LEVELS = 3  # halvings in the detail decoder: detail does not depend on distant pixels
-GRAIN = 4  # learnt constant input maps at half the size, as a source of texture
-LOUD = 4.0  # factor on high-pass images: at their own scale, the KL term outweighs their error
-SHARPNESS_SHARE = 0.1  # weight of the sharpness in the score
+NOISE_MAPS = 4  # learnt constant input maps at half the size, as a source of texture
+GAIN = 4.0  # factor on high-pass images: at their own scale, the KL term outweighs their error
+SHARPNESS_WEIGHT = 0.1  # weight of the sharpness in the score
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,6 @@ class HPFConfig(AdamConfig):
     pairing: Literal["paired", "independent"] = "paired"
     """Detail from the latents of the low run, or a second VAE with its own latents."""
     batch_size: int = 16
-    """Images per step and rank."""
     width: int = 16
     """Channels of the finest level, doubled with each coarser one."""
     discriminator_width: int = 32
@@ -66,14 +66,11 @@ class HPFConfig(AdamConfig):
     learning_rate: float = 1e-3
     """Adam's learning rate; that of the discriminator is 0.4 times it."""
     schedule: Literal["constant", "linear", "cosine"] = "cosine"
-    """Learning-rate schedule, down to 0 over --steps, or --minutes where those end first."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.width >= 16 and self.width % 16 == 0, "width", self.width, "a multiple of 16")
-        for name, low in (("discriminator_width", 1), ("latent_size", 1), ("l1", 0), ("similarity", 0),
-                          ("adversarial", 0), ("beta", 0)):  # fmt: skip
-            require(getattr(self, name) >= low, name, getattr(self, name), f"at least {low}")
+        at_least(self, discriminator_width=1, latent_size=1, l1=0, similarity=0, adversarial=0, beta=0)
         require(0 < self.sigma <= 20, "sigma", self.sigma, "more than 0, at most 20")
 
 
@@ -83,11 +80,11 @@ class DetailDecoder(nn.Module):
     def __init__(self, spec: DataSpec, width: int, sigma: float) -> None:
         super().__init__()
         self.sigma = sigma
-        levels = min(pyramid(spec.image_size, least_px=4)[0], MOST_LEVELS)
+        levels = min(len(halvings(spec.image_size, 4, even=True)) - 1, MOST_LEVELS)
         height, columns = ((side + 2 * MARGIN) // 2 for side in spec.image_size)
         widths = [width << level for level in range(levels)]
-        self.grain = nn.Parameter(torch.randn(1, GRAIN, height, columns))
-        self.stem = nn.Conv2d(4 * spec.channels + GRAIN, width, 3, padding=1)
+        self.grain = nn.Parameter(torch.randn(1, NOISE_MAPS, height, columns))
+        self.stem = nn.Conv2d(4 * spec.channels + NOISE_MAPS, width, 3, padding=1)
         self.finest = ResidualBlock(width)
         self.down = nn.ModuleList(DownBlock(fine, coarse) for fine, coarse in pairwise(widths))
         self.up = nn.ModuleList(UpBlock(coarse, fine) for fine, coarse in reversed(list(pairwise(widths))))
@@ -108,7 +105,7 @@ class DetailDecoder(nn.Module):
         return high_pass(self.paint(value), self.sigma)
 
 
-class Drawn(nn.Module):
+class LatentDetail(nn.Module):
     """Latents [n, d] → high-pass images [n, c, h, w] for the low images of these latents."""
 
     def __init__(self, generator: nn.Module, detail: nn.Module) -> None:
@@ -140,8 +137,8 @@ class HighPassVAE(nn.Module):
 
     def __init__(self, spec: DataSpec, config: HPFConfig) -> None:
         super().__init__()
-        levels, base = pyramid(spec.image_size, least_px=3)
-        widths = [config.width * min(2**level, 8) for level in range(levels)]
+        *larger, base = halvings(spec.image_size, even=True)
+        widths = [config.width * min(2**level, 8) for level in range(len(larger))]
         self.base = (widths[-1], *base)
         flat = widths[-1] * base[0] * base[1]
         self.encoder = nn.Sequential(
@@ -160,30 +157,18 @@ class HighPassVAE(nn.Module):
         )
 
     def gaussian(self, detail: Tensor) -> tuple[Tensor, Tensor]:
-        mean, log_variance = self.encoder(LOUD * detail).chunk(2, dim=1)
+        mean, log_variance = self.encoder(GAIN * detail).chunk(2, dim=1)
         return mean, clamp_log_variance(log_variance)
 
     def decode(self, latent: Tensor) -> Tensor:
-        return self.decoder(self.expand(latent).unflatten(1, self.base)) / LOUD
+        return self.decoder(self.expand(latent).unflatten(1, self.base)) / GAIN
 
     def forward(self, detail: Tensor) -> tuple[Tensor, Tensor]:
         """Squared error and KL divergence of each image, both [n]."""
         mean, log_variance = self.gaussian(detail)
         decoded = self.decode(sample_gaussian(mean, log_variance))
-        error = (LOUD * (decoded - detail)).square().flatten(1).sum(1)
+        error = (GAIN * (decoded - detail)).square().flatten(1).sum(1)
         return error, kl_to_standard_normal(mean, log_variance).sum(1)
-
-
-class Decode(nn.Module):
-    """The decoder of a ``HighPassVAE``."""
-
-    def __init__(self, network: HighPassVAE) -> None:
-        super().__init__()
-        self.network = network
-        self.training = network.training
-
-    def forward(self, latent: Tensor) -> Tensor:
-        return self.network.decode(latent)
 
 
 def framed(image: Tensor) -> Tensor:
@@ -234,10 +219,7 @@ class HPF(AdamFamily):
             return Nets(detail=HighPassVAE(spec, config))
         base = self.low.spec
         if (base.image_size, base.channels) != (spec.image_size, spec.channels):
-            found, expected = (
-                f"{item.image_size[1]}x{item.image_size[0]} px, {item.channels} channel(s)" for item in (spec, base)
-            )
-            raise ValueError(f"images are {found}, expected the {expected} of --low {config.low}")
+            raise ValueError(f"images are {spec}, expected the {base} of --low {config.low}")
         networks: dict[str, nn.Module] = {"detail": DetailDecoder(spec, config.width, config.sigma)}
         if config.adversarial:
             networks["discriminator"] = PatchDiscriminator(spec.channels, config.discriminator_width)
@@ -270,7 +252,7 @@ class HPF(AdamFamily):
         sharp = low + nets.detail(low).float()  # for both turns
 
         def scored(shown: Tensor) -> Tensor:
-            return nets.discriminator(torch.cat((LOUD * high_pass(shown, config.sigma), low), 1))
+            return nets.discriminator(torch.cat((GAIN * high_pass(shown, config.sigma), low), 1))
 
         if config.adversarial:
             with turn("discriminator") as loss:
@@ -282,11 +264,6 @@ class HPF(AdamFamily):
                 loss["similarity"] = config.similarity * (1 - metrics.structural_similarity(sharp, image).mean())
             if config.adversarial:
                 loss["adversarial"] = config.adversarial * generator_loss("hinge", scored(sharp))
-
-    def sample_inputs(
-        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
-    ) -> tuple[Tensor, ...]:
-        return (torch.randn(count, self.latent_size, generator=generator),)
 
     @property
     def low_latent(self) -> Latent:
@@ -301,14 +278,14 @@ class HPF(AdamFamily):
 
     def sample(self, nets: Nets, description: Mapping[str, Any], *inputs: Tensor) -> Tensor:
         """Low images with their detail; independent detail is shown on grey."""
-        ground = self.draw_low(*inputs) if self.paired else 0.5
-        return (self.drawn(nets, description)(*inputs) + ground).clamp(0, 1)
+        background = self.decode_low(*inputs) if self.paired else 0.5
+        return (self.decoder(nets, description)(*inputs) + background).clamp(0, 1)
 
     def sheet(self, samples: Tensor, *inputs: Tensor) -> Tensor:
         """Each image without and with detail."""
-        return torch.stack((self.draw_low(*inputs), samples), 1).flatten(0, 1) if self.paired else samples
+        return torch.stack((self.decode_low(*inputs), samples), 1).flatten(0, 1) if self.paired else samples
 
-    def draw_low(self, latent: Tensor) -> Tensor:
+    def decode_low(self, latent: Tensor) -> Tensor:
         return self.low.files["generator"].module.to(latent.device)(latent).clamp(0, 1)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
@@ -323,7 +300,7 @@ class HPF(AdamFamily):
         similarity = metrics.structural_similarity(sharp, batch.image)
         ratio = metrics.sharpness(sharp) / metrics.sharpness(batch.image).clamp_min(1e-8)
         return {
-            "score": 1 - similarity + SHARPNESS_SHARE * ratio.clamp_min(1e-4).log().abs(),
+            "score": 1 - similarity + SHARPNESS_WEIGHT * ratio.clamp_min(1e-4).log().abs(),
             "psnr": metrics.peak_signal_to_noise(sharp, batch.image),
             "psnr_low": metrics.peak_signal_to_noise(low, batch.image),
             "ssim": similarity,
@@ -334,16 +311,15 @@ class HPF(AdamFamily):
     def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
         if self.paired:
             return {}
-        found = [nets.detail.gaussian(high_pass(batch.image, self.config.sigma)) for batch in batches]
-        means, log_variances = (torch.cat(parts).cpu() for parts in zip(*found, strict=True))
-        return fit_gaussian(means, log_variances.exp())
+        sigma = self.config.sigma
+        return posterior_statistics(nets.detail.gaussian(high_pass(batch.image, sigma)) for batch in batches)
 
-    def drawn(self, nets: Nets, description: Mapping[str, Any]) -> nn.Module:
+    def decoder(self, nets: Nets, description: Mapping[str, Any]) -> nn.Module:
         """Decoder of the exported file: standard normal latents → high-pass images."""
-        device = next(nets.detail.parameters()).device
         if self.paired:
-            return Drawn(self.low.files["generator"].module.to(device), nets.detail)
-        return FromNormal(Decode(nets.detail), Whitening(description, self.latent_size)).to(device)
+            device = next(nets.detail.parameters()).device
+            return LatentDetail(self.low.files["generator"].module.to(device), nets.detail)
+        return FromNormal(Call(nets.detail, "decode"), Whitening(description, self.latent_size))
 
     def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
         device = next(nets.detail.parameters()).device
@@ -354,4 +330,4 @@ class HPF(AdamFamily):
         else:
             whitening = Whitening(description, self.latent_size)
             card = CardFields(latent=Latent.of(whitening.whiten(description), self.latent_size))
-        return [Exportable(kind="detail", module=self.drawn(nets, description), inputs={"latent": latent}, card=card)]
+        return [Exportable(kind="detail", module=self.decoder(nets, description), inputs={"latent": latent}, card=card)]

@@ -19,9 +19,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from trainer.blocks import pyramid, small_normal
+from trainer.blocks import Call, halvings, small_normal
+from trainer.config import at_least
 from trainer.contract.errors import require
-from trainer.family import Batch, CardFields, DataSpec, Exportable, Latent, Nets, Pairs, Reading, Turn
+from trainer.family import Batch, CardFields, DataSpec, Exportable, Inputs, Latent, Nets, Pairs, Reading, Turn
 from trainer.parts.adam import AdamConfig, AdamFamily
 from trainer.parts.gan_losses import Objective, discriminator_loss, generator_loss, gradient_penalty
 from trainer.parts.pix2pix_unet import NORMS, Norm, UNet, flat_keys, normalisation_of
@@ -32,7 +33,7 @@ LEAST_LEVELS = 4
 LEAST_PX = 32  # smaller images leave the discriminator no patch
 PALETTE = 12  # most colours of masks
 PALETTE_LEAST = 0.01  # least fraction of pixels of a palette colour: resizing mixes colours at borders
-PALETTE_SHARE = 0.9  # least fraction of pixels that have one of these colours
+PALETTE_FRACTION = 0.9  # least fraction of pixels that have one of these colours
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,6 @@ class Pix2PixConfig(AdamConfig):
     batch_size: int = 1
     """Images per step and rank. With 1, batch normalisation is that of each image."""
     schedule: Literal["constant", "linear", "cosine"] = "linear"
-    """Learning-rate schedule, down to 0 over --steps, or --minutes where those end first."""
     condition: str = "edges"
     """Input of the translator: a folder of images of the same names (masks, sketches), a .npy file, 'halves' of each
     image (left → right), or 'edges', drawn on the fly."""
@@ -87,9 +87,7 @@ class Pix2PixConfig(AdamConfig):
         require(1 <= self.enlarge <= 2, "enlarge", self.enlarge, "1 to 2")
         require(0 <= self.sigma <= 1, "sigma", self.sigma, "0 to 1")
         require(0 <= self.dropout < 1, "dropout", self.dropout, "0 to less than 1")
-        for name, low in (("width", 1), ("critic_steps", 1), ("l1", 0), ("penalty", 0), ("mode_seeking", 0),
-                          ("latent_size", 1)):  # fmt: skip
-            require(getattr(self, name) >= low, name, getattr(self, name), f"at least {low}")
+        at_least(self, width=1, critic_steps=1, l1=0, penalty=0, mode_seeking=0, latent_size=1)
         require(self.clip > 0, "clip", self.clip, "more than 0")
         require(self.condition != "", "condition", "empty", "a folder, a .npy file, 'halves' or 'edges'")
 
@@ -106,17 +104,6 @@ class PatchDiscriminator(nn.Sequential):
                 nn.LeakyReLU(0.2, inplace=True),
             ]
         super().__init__(*layers, nn.Conv2d(width << 3, 1, 4, 1, padding=1))
-
-
-class Translate(nn.Module):
-    """The exported U-Net: images in 0..1."""
-
-    def __init__(self, generator: nn.Module) -> None:
-        super().__init__()
-        self.generator = generator
-
-    def forward(self, image: Tensor, *latent: Tensor) -> Tensor:
-        return self.generator(image * 2 - 1, *latent) * 0.5 + 0.5
 
 
 class Pix2Pix(AdamFamily):
@@ -202,9 +189,7 @@ class Pix2Pix(AdamFamily):
             return ()
         return (torch.randn(count, self.config.latent_size, device=device, generator=generator),)
 
-    def sample_inputs(
-        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
-    ) -> tuple[Tensor, ...]:
+    def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]) -> Inputs:
         conditions = (row for batch in batches for row in condition_of(batch).cpu())
         chosen = list(islice(cycle(islice(conditions, count)), count))
         return torch.stack(chosen), *self.latent(count, generator=generator)
@@ -251,7 +236,7 @@ class Pix2Pix(AdamFamily):
             training={"normalisation": normalisation_of(unet), "dropout": "none in use"},
         )
         inputs = {"image": image.to(first.device), **({"latent": latent[0].to(first.device)} if latent else {})}
-        return [Exportable(kind="translator", module=Translate(unet), inputs=inputs, card=card)]
+        return [Exportable(kind="translator", module=Call(unet, "translate"), inputs=inputs, card=card)]
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Tensor], name: str) -> tuple["Pix2Pix", DataSpec, Nets]:
@@ -290,11 +275,11 @@ def levels_of(image_size: tuple[int, int]) -> int:
     Raises ``ValueError``.
     """
     height, width = image_size
-    levels = min(pyramid(image_size, 1)[0], MOST_LEVELS) if min(height, width) >= LEAST_PX else 0
+    levels = min(len(halvings(image_size, 1, even=True)) - 1, MOST_LEVELS) if min(height, width) >= LEAST_PX else 0
     if levels < LEAST_LEVELS:
         raise ValueError(
-            f"images are {width}x{height} px, expected sides of at least {LEAST_PX} px that are multiples of "
-            f"{2**LEAST_LEVELS}: --image-size 64, 128, 256 or 512"
+            f"images are {width}x{height} px, expected at least {LEAST_PX} px and multiples of {2**LEAST_LEVELS}: "
+            "--image-size 64, 128, 256 or 512"
         )
     return levels
 
@@ -313,11 +298,11 @@ def palette(batches: Iterable[Tensor]) -> list[list[int]]:
     for image in batches:
         levels = (image.clamp(0, 1) * 255).round().int().expand(-1, 3, -1, -1)
         colours, counts = (levels[:, 0] << 16 | levels[:, 1] << 8 | levels[:, 2]).unique(return_counts=True)
-        shares, order = (counts / counts.sum()).sort(descending=True)
-        kept = int((shares[:PALETTE] > PALETTE_LEAST).sum())
-        if float(shares[:kept].sum()) <= PALETTE_SHARE:
+        fractions, order = (counts / counts.sum()).sort(descending=True)
+        kept = int((fractions[:PALETTE] > PALETTE_LEAST).sum())
+        if float(fractions[:kept].sum()) <= PALETTE_FRACTION:
             return []
-        for colour, share in zip(colours[order[:kept]].tolist(), shares.tolist(), strict=False):
-            most[colour] = max(share, most.get(colour, 0.0))
+        for colour, fraction in zip(colours[order[:kept]].tolist(), fractions.tolist(), strict=False):
+            most[colour] = max(fraction, most.get(colour, 0.0))
     ordered = sorted(most, key=lambda colour: -most[colour])
     return [[colour >> 16, colour >> 8 & 255, colour & 255] for colour in ordered] if len(ordered) <= PALETTE else []

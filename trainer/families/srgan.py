@@ -26,10 +26,11 @@ from torch.nn import functional as F
 
 from trainer import metrics
 from trainer.blocks import sub_pixel
+from trainer.config import at_least
 from trainer.contract.errors import require
-from trainer.family import Batch, CardFields, Crops, DataSpec, Exportable, Nets, Turn
+from trainer.family import Batch, CardFields, Crops, DataSpec, Exportable, Inputs, Nets, Turn
 from trainer.parts.adam import AdamConfig, AdamFamily
-from trainer.parts.degrade import Degrade, degrade, enlarge, reduce, whole_levels
+from trainer.parts.degrade import degrade, enlarge, reduce, whole_levels
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
 from trainer.parts.perceptual import ContentDistance
 from trainer.parts.superresolution import (
@@ -90,22 +91,19 @@ class SRGANConfig(AdamConfig):
     adversarial: float = 1e-3
     """Weight of the generator's adversarial loss in the second stage."""
     learning_rate: float = 1e-4
-    """Adam's learning rate, of both networks."""
     beta1: float = 0.9
-    """Adam's β₁."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.scale in (2, 4), "scale", self.scale, "2 or 4")
         fits = self.crop_size >= 16 and self.crop_size % self.scale == 0
         require(fits, "crop_size", self.crop_size, f"a multiple of {self.scale}, at least 16")
-        for name, low in (("blocks", 1), ("features", 1), ("discriminator_width", 1), ("pretrain", 0), ("pixel", 0),
-                          ("perceptual", 0), ("adversarial", 0), ("blur", 0), ("noise", 0)):  # fmt: skip
-            require(getattr(self, name) >= low, name, getattr(self, name), f"at least {low}")
+        at_least(self, blocks=1, features=1, discriminator_width=1, pretrain=0)
+        at_least(self, pixel=0, perceptual=0, adversarial=0, blur=0, noise=0)
         require(0 <= self.jpeg <= 95, "jpeg", self.jpeg, "0 to 95")
         for name in ("rotate", "crop"):
             require(getattr(self, name) == 0, name, getattr(self, name), "0: crops are not to be resampled")
-        require(not self.low or not self.degrade.active, "low", self.low, "unset with --blur, --noise or --jpeg")
+        require(not self.low or not self.degrades, "low", self.low, "unset with --blur, --noise or --jpeg")
         anchored = self.pixel > 0 or self.perceptual > 0 or self.only_pretrains
         require(anchored, "perceptual", 0, "more than 0, or --pixel more than 0")
 
@@ -115,8 +113,9 @@ class SRGANConfig(AdamConfig):
         return self.pretrain >= self.steps
 
     @property
-    def degrade(self) -> Degrade:
-        return Degrade(blur=self.blur, noise=self.noise, jpeg=self.jpeg)
+    def degrades(self) -> bool:
+        """Whether training images are more than downscaled."""
+        return bool(self.blur or self.noise or self.jpeg)
 
 
 class Block(nn.Module):
@@ -229,8 +228,8 @@ class SRGAN(AdamFamily):
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
         config = self.config
         large, small = self.pair(next(batches))
-        if config.degrade.active:
-            small = degrade(large, small, config.degrade)
+        if config.degrades:
+            small = degrade(large, small, blur=config.blur, noise=config.noise, jpeg=config.jpeg)
         image = nets.generator(small)  # for both turns
         if turn.step < config.pretrain:
             with turn("generator") as loss:
@@ -256,9 +255,7 @@ class SRGAN(AdamFamily):
         error = image.float() - large
         return error.abs().mean() if self.config.difference == "l1" else error.square().mean()
 
-    def sample_inputs(
-        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
-    ) -> tuple[Tensor, ...]:
+    def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]) -> Inputs:
         """Centre crops of small images, and of the corresponding large ones."""
         large_px = spec.image_size[0]
         small_px = large_px // self.config.scale

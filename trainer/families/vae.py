@@ -24,18 +24,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainer.blocks import DownBlock, ResidualBlock, UpBlock, pyramid, sub_pixel
-from trainer.config import RunConfig
+from trainer.blocks import Call, DownBlock, FlattenImage, ResidualBlock, UnflattenImage, UpBlock, halvings, sub_pixel
+from trainer.config import RunConfig, at_least
 from trainer.contract.errors import require
 from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Pairs, Reading, Turn
 from trainer.parts.gaussian import clamp_log_variance, kl_to_standard_normal, sample_gaussian
 from trainer.parts.latent_whitening import (
     FromNormal,
-    ToNormal,
     Whitening,
-    fit_gaussian,
     generator_and_encoder,
     latent_statistics,
+    posterior_statistics,
+    whitened_files,
 )
 from trainer.parts.perceptual import PerceptualDistance
 
@@ -76,9 +76,7 @@ class VAEConfig(RunConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.width >= 16 and self.width % 16 == 0, "width", self.width, "a multiple of 16")
-        for name, low in (("latent_size", 1), ("hidden_size", 1), ("basis", 0), ("learning_rate", 0), ("beta", 0),
-                          ("detail", 0), ("perceptual", 0)):  # fmt: skip
-            require(getattr(self, name) >= low, name, getattr(self, name), f"at least {low}")
+        at_least(self, latent_size=1, hidden_size=1, basis=0, learning_rate=0, beta=0, detail=0, perceptual=0)
 
 
 class Terms(NamedTuple):
@@ -121,7 +119,7 @@ class HierarchicalVAE(nn.Module):
 
     def __init__(self, spec: DataSpec, config: VAEConfig) -> None:
         super().__init__()
-        self.shape = (*spec.image_size, spec.channels)
+        self.flat, self.unflat = FlattenImage(), UnflattenImage(spec.image_size, spec.channels)
         pixels = spec.image_size[0] * spec.image_size[1] * spec.channels
         hidden, latent = config.hidden_size, config.latent_size
         self.encoder1 = GaussianHead(pixels, hidden, latent)
@@ -130,11 +128,8 @@ class HierarchicalVAE(nn.Module):
         self.decoder1 = TwoLinear(latent, hidden, pixels)
         self.error = pixel_error(config)
 
-    def flat(self, image: Tensor) -> Tensor:
-        return image.permute(0, 2, 3, 1).flatten(1)  # no copy: batches are channels-last in memory
-
     def image(self, z1: Tensor) -> Tensor:
-        return self.decoder1(z1).sigmoid().unflatten(1, self.shape).permute(0, 3, 1, 2)
+        return self.unflat(self.decoder1(z1).sigmoid())
 
     def encode(self, image: Tensor) -> Tensor:
         """[n, c, h, w] in 0..1 → the mean of z2, [n, d]."""
@@ -155,15 +150,10 @@ class HierarchicalVAE(nn.Module):
         mean2, log_variance2 = self.encoder2(z1)
         prior1 = self.decoder2(sample_gaussian(mean2, log_variance2))
         error = self.error(self.decoder1(z1), flat if target is None else self.flat(target)).sum(1)
-        divergence = torch.cat(
-            (
-                kl_to_standard_normal(mean1 - prior1, log_variance1),
-                kl_to_standard_normal(mean2, log_variance2),
-            ),
-            dim=1,
-        )
+        divergence1 = kl_to_standard_normal(mean1 - prior1, log_variance1)
+        divergence2 = kl_to_standard_normal(mean2, log_variance2)
         nothing = torch.zeros_like(error)
-        return Terms(error, nothing, divergence, nothing)
+        return Terms(error, nothing, torch.cat((divergence1, divergence2), dim=1), nothing)
 
 
 class ConvVAE(nn.Module):
@@ -171,7 +161,8 @@ class ConvVAE(nn.Module):
 
     def __init__(self, spec: DataSpec, config: VAEConfig) -> None:
         super().__init__()
-        levels, base = pyramid(spec.image_size, least_px=3)
+        *larger, base = halvings(spec.image_size, even=True)
+        levels = len(larger)
         stem = min(levels, 2)  # one strided convolution replaces the finest levels: cheap, and enough
         widths = [config.width * min(2**level, 8) for level in range(levels - stem + 1)]
         self.base = (widths[-1], *base)
@@ -304,13 +295,10 @@ class VAE(Family):
             if self.config.perceptual:
                 loss["perceptual"] = self.config.perceptual * terms.perceptual.mean()
 
-    def sample_inputs(
-        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
-    ) -> tuple[Tensor, ...]:
-        return (torch.randn(count, self.config.latent_size, generator=generator),)
-
     def sample(self, nets: Nets, description: Mapping[str, Any], *inputs: Tensor) -> Tensor:
-        decode, _ = self.pair(nets, self.whitening(description))
+        decode: nn.Module = Call(nets.vae, "decode")
+        if self.config.arch == "conv":
+            decode = FromNormal(decode, Whitening(description, self.latent_size))
         return decode(*inputs)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
@@ -330,27 +318,11 @@ class VAE(Family):
     def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
         if self.config.arch == "hierarchical":
             return latent_statistics(nets.vae.encode, batches)
-        found = [nets.vae.gaussian(batch.input) for batch in batches]
-        means, log_variances = (torch.cat(parts).cpu() for parts in zip(*found, strict=True))
-        return fit_gaussian(means, log_variances.exp())
-
-    def whitening(self, description: Mapping[str, Any]) -> Whitening | None:
-        """Whitening of the latents; ``None`` for hierarchical, whose z2 needs none."""
-        return Whitening(description, self.config.latent_size) if self.config.arch == "conv" else None
-
-    def pair(self, nets: Nets, whitening: Whitening | None) -> tuple[nn.Module, nn.Module]:
-        """Decoder and encoder of the exported files, with standard normal latents."""
-        decode, encode = Call(nets.vae, "decode"), Call(nets.vae, "encode")
-        if whitening is None:
-            return decode, encode
-        device = next(nets.vae.parameters()).device
-        return FromNormal(decode, whitening).to(device), ToNormal(encode, whitening).to(device)
+        return posterior_statistics(nets.vae.gaussian(batch.input) for batch in batches)
 
     def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
-        whitening = self.whitening(description)
-        if whitening is not None:
-            description = whitening.whiten(description)
-        return generator_and_encoder(*self.pair(nets, whitening), self.config.latent_size, description)
+        files = whitened_files if self.config.arch == "conv" else generator_and_encoder  # z2 needs no whitening
+        return files(Call(nets.vae, "decode"), Call(nets.vae, "encode"), self.latent_size, description)
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Tensor], name: str) -> tuple["VAE", DataSpec, Nets]:
@@ -382,16 +354,3 @@ class VAE(Family):
             raise ValueError(f"{name}: {' '.join(str(error).split())}") from None
         nets.vae.eval()
         return family, spec, nets
-
-
-class Call(nn.Module):
-    """A method of a network as a module of its own, for export."""
-
-    def __init__(self, network: nn.Module, method: str) -> None:
-        super().__init__()
-        self.network = network
-        self.method = method
-        self.training = network.training
-
-    def forward(self, value: Tensor) -> Tensor:
-        return getattr(self.network, self.method)(value)

@@ -15,25 +15,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainer.contract.errors import UserError, require
+from trainer.blocks import Call, require_multiple
+from trainer.config import at_least
+from trainer.contract.errors import require
+from trainer.failures import reading_weights
 from trainer.family import Batch, DataSpec, Exportable, Nets, Reading, Turn
 from trainer.parts.adam import AdamConfig, AdamFamily
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
 from trainer.parts.gaussian import clamp_log_variance, kl_to_standard_normal, sample_gaussian
-from trainer.parts.latent_whitening import (
-    KEPT_TO_MIX,
-    FromNormal,
-    ToNormal,
-    Whitening,
-    fit_gaussian,
-    generator_and_encoder,
-)
+from trainer.parts.latent_whitening import KEPT_TO_MIX, FromNormal, Whitening, posterior_statistics, whitened_files
 from trainer.parts.perceptual import MEAN, STD
 
 WIDTHS = (32, 64, 128, 256, 512)  # channels, one halving each
@@ -49,9 +45,7 @@ class VAEGANConfig(AdamConfig):
     rgb_only: bool = True
     """Leave out image files of a folder that are grey, CMYK, of a palette or with alpha."""
     rotate: float = 10.0
-    """Rotate each image by a random angle of at most this many degrees."""
     batch_size: int = 64
-    """Images per step and rank."""
     latent_size: int = 256
     """Dimensions of the latent."""
     discriminator: Literal["resnet50", "resnet18", "resnet10"] = "resnet50"
@@ -70,17 +64,7 @@ class VAEGANConfig(AdamConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.batch_size >= 2, "batch_size", self.batch_size, "at least 2: batches are normalised")
-        require(self.latent_size >= 1, "latent_size", self.latent_size, "at least 1")
-        for name in ("adversarial", "absolute", "cross_entropy", "divergence"):
-            require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")
-
-
-class Pass(NamedTuple):
-    """Outputs of a forward pass in training."""
-
-    logits: Tensor  # [n, c, h, w] of the reconstruction, before the sigmoid
-    mean: Tensor  # [n, d]
-    log_variance: Tensor  # [n, d]
+        at_least(self, latent_size=1, adversarial=0, absolute=0, cross_entropy=0, divergence=0)
 
 
 class VAE(nn.Module):
@@ -112,14 +96,23 @@ class VAE(nn.Module):
         self.encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(flat, 2 * latent))
         self.decoder = nn.Sequential(nn.Linear(latent, flat), nn.Unflatten(1, self.places), *up)
 
-    def encode(self, image: Tensor) -> tuple[Tensor, Tensor]:
+    def gaussian(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """The mean and log variance of the latent, f32 [n, d] each."""
         mean, log_variance = self.encoder(image).float().chunk(2, dim=1)
         return mean, clamp_log_variance(log_variance)
 
-    def forward(self, image: Tensor) -> Pass:
-        mean, log_variance = self.encode(image)
-        return Pass(self.decoder(sample_gaussian(mean, log_variance)), mean, log_variance)
+    def encode(self, image: Tensor) -> Tensor:
+        """The mean of the latent, f32 [n, d]."""
+        return self.gaussian(image)[0]
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """[n, d] → [n, c, h, w] in 0..1."""
+        return self.decoder(latent).sigmoid()
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits [n, c, h, w] of the reconstruction; mean and log variance [n, d] of the latent."""
+        mean, log_variance = self.gaussian(image)
+        return self.decoder(sample_gaussian(mean, log_variance)), mean, log_variance
 
 
 class PatchResNet(nn.Module):
@@ -162,9 +155,7 @@ class VAEGAN(AdamFamily):
         return Reading(rgb_only=self.config.rgb_only)
 
     def build(self, spec: DataSpec) -> Nets:
-        height, width = spec.image_size
-        if height % PLACES_PX or width % PLACES_PX:
-            raise ValueError(f"images are {width}x{height} px, expected sides that are multiples of {PLACES_PX} px")
+        require_multiple(spec.image_size, PLACES_PX)
         return Nets(vae=VAE(spec, self.config.latent_size), discriminator=PatchResNet(self.config.discriminator))
 
     def begin(self, nets: Nets) -> None:
@@ -172,14 +163,9 @@ class VAEGAN(AdamFamily):
         if path is None:
             return
         own = {key for key in nets.discriminator.state_dict() if not key.startswith("patch.")}
-        try:
+        with reading_weights(f"--discriminator-weights {path}", f"torchvision's {name}"):
             state = torch.load(path, map_location="cpu", weights_only=True)
             nets.discriminator.load_state_dict({key: state[key] for key in own}, strict=False)
-        except OSError as error:
-            raise UserError(f"--discriminator-weights: {path}: {error.strerror}") from None
-        except Exception as error:  # unpickling errors come in many kinds
-            reason = " ".join(str(error).split())[:200]
-            raise UserError(f"{path}: not a state_dict of torchvision's {name}: {reason}") from None
 
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
         config, image = self.config, next(batches).image
@@ -195,56 +181,17 @@ class VAEGAN(AdamFamily):
             loss["cross_entropy"] = config.cross_entropy * F.binary_cross_entropy_with_logits(logits, image)
             loss["divergence"] = config.divergence * kl_to_standard_normal(mean, log_variance).mean()
 
-    def sample_inputs(
-        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
-    ) -> tuple[Tensor, ...]:
-        return (torch.randn(count, self.config.latent_size, generator=generator),)
-
     def sample(self, nets: Nets, description: Mapping[str, Any], *inputs: Tensor) -> Tensor:
-        decode, _ = self.pair(nets, Whitening(description, self.config.latent_size))
-        return decode(*inputs)
+        return FromNormal(Call(nets.vae, "decode"), Whitening(description, self.latent_size))(*inputs)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
         """Mean absolute and squared errors of images decoded from posterior means."""
-        error = (Decode(nets.vae)(Encode(nets.vae)(batch.image)) - batch.image).flatten(1)
+        error = (nets.vae.decode(nets.vae.encode(batch.image)) - batch.image).flatten(1)
         absolute = error.abs().mean(1)
         return {"score": absolute, "mae": absolute, "mse": error.square().mean(1)}
 
     def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:
-        found = [nets.vae.encode(batch.image) for batch in batches]
-        means, log_variances = (torch.cat(parts).cpu() for parts in zip(*found, strict=True))
-        return fit_gaussian(means, log_variances.exp(), KEPT_TO_MIX)
-
-    def pair(self, nets: Nets, whitening: Whitening) -> tuple[nn.Module, nn.Module]:
-        """Decoder and encoder of the exported files, with whitened latents."""
-        device = next(nets.vae.parameters()).device
-        decode, encode = Decode(nets.vae), Encode(nets.vae)
-        return FromNormal(decode, whitening).to(device).eval(), ToNormal(encode, whitening).to(device).eval()
+        return posterior_statistics((nets.vae.gaussian(batch.image) for batch in batches), KEPT_TO_MIX)
 
     def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
-        whitening = Whitening(description, self.config.latent_size)
-        return generator_and_encoder(
-            *self.pair(nets, whitening), self.config.latent_size, whitening.whiten(description)
-        )
-
-
-class Decode(nn.Module):
-    """Latents f32 [n, d] → images [n, c, h, w] in 0..1."""
-
-    def __init__(self, network: VAE) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, latent: Tensor) -> Tensor:
-        return self.network.decoder(latent).sigmoid()
-
-
-class Encode(nn.Module):
-    """Images [n, c, h, w] in 0..1 → posterior means, f32 [n, d]."""
-
-    def __init__(self, network: VAE) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.network.encode(image)[0]
+        return whitened_files(Call(nets.vae, "decode"), Call(nets.vae, "encode"), self.latent_size, description)

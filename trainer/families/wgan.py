@@ -14,14 +14,15 @@ import torch
 from torch import nn
 
 from trainer.blocks import StridedDiscriminator, TransposedGenerator, scale_keeping, small_normal
+from trainer.config import at_least
 from trainer.contract.errors import require
 from trainer.family import Batch, DataSpec, Nets, Turn
-from trainer.parts.adversarial import Adversarial, AdversarialConfig
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
+from trainer.parts.latent_generator import LatentGenerator, LatentGeneratorConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class WGANConfig(AdversarialConfig):
+class WGANConfig(LatentGeneratorConfig):
     """Options of the Wasserstein GAN."""
 
     arch: Literal["conv", "mlp"] = "conv"
@@ -42,9 +43,7 @@ class WGANConfig(AdversarialConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.learning_rate > 0, "learning_rate", self.learning_rate, "more than 0")
-        require(self.width >= 1, "width", self.width, "at least 1")
-        require(self.hidden_size >= 1, "hidden_size", self.hidden_size, "at least 1")
-        require(self.critic_steps >= 1, "critic_steps", self.critic_steps, "at least 1")
+        at_least(self, width=1, hidden_size=1, critic_steps=1)
         require(self.clip > 0, "clip", self.clip, "more than 0")
 
 
@@ -54,7 +53,7 @@ def layers(inputs: int, hidden: int, outputs: int) -> list[nn.Module]:
     return [nn.Linear(inputs, hidden), nn.ReLU(), *between, nn.Linear(hidden, outputs)]
 
 
-class WGAN(Adversarial):
+class WGAN(LatentGenerator):
     """Wasserstein GAN with weight clipping."""
 
     Config = WGANConfig

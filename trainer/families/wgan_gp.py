@@ -18,11 +18,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainer.blocks import StridedDiscriminator, TransposedGenerator, halvings
+from trainer.config import at_least
 from trainer.contract.errors import require
 from trainer.family import Batch, DataSpec, Nets, Turn
 from trainer.parts.adam import AdamConfig
-from trainer.parts.adversarial import Adversarial, AdversarialConfig
 from trainer.parts.gan_losses import discriminator_loss, generator_loss, gradient_penalty
+from trainer.parts.latent_generator import LatentGenerator, LatentGeneratorConfig
 
 GROUP = 8  # channels per group of --critic-norm group
 
@@ -34,7 +35,7 @@ NORMS: dict[str, Callable[[int], nn.Module]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class WGANGPConfig(AdversarialConfig, AdamConfig):
+class WGANGPConfig(LatentGeneratorConfig, AdamConfig):
     """Options of the Wasserstein GAN with gradient penalty."""
 
     arch: Literal["conv", "resnet"] = "conv"
@@ -48,9 +49,7 @@ class WGANGPConfig(AdversarialConfig, AdamConfig):
     batch_size: int = 64
     """Images per turn of the critic and rank."""
     learning_rate: float = 1e-4
-    """Adam's learning rate, of both networks."""
     beta1: float = 0.0
-    """Adam's β₁."""
     beta2: float = 0.9
     """Adam's β₂."""
     critic_steps: int = 5
@@ -62,8 +61,7 @@ class WGANGPConfig(AdversarialConfig, AdamConfig):
         super().__post_init__()
         require(self.width >= 0 and self.width % GROUP == 0, "width", self.width, f"a multiple of {GROUP}")
         require(0 <= self.beta2 < 1, "beta2", self.beta2, "0 to less than 1")
-        require(self.critic_steps >= 1, "critic_steps", self.critic_steps, "at least 1")
-        require(self.penalty >= 0, "penalty", self.penalty, "at least 0")
+        at_least(self, critic_steps=1, penalty=0)
 
 
 class Residual(nn.Module):
@@ -130,7 +128,7 @@ class ResNetCritic(nn.Module):
         return self.score(F.relu(self.blocks(hidden)).mean((2, 3))).flatten()
 
 
-class WGANGP(Adversarial):
+class WGANGP(LatentGenerator):
     """Wasserstein GAN with gradient penalty."""
 
     Config = WGANGPConfig

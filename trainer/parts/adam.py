@@ -12,7 +12,7 @@ from trainer.family import Family
 
 @dataclass(frozen=True, kw_only=True)
 class AdamConfig(RunConfig):
-    """Options of Adam."""
+    """Options of Adam. Families override defaults without repeating what a field means: --help takes it from here."""
 
     learning_rate: float = 2e-4
     """Adam's learning rate, of all networks."""

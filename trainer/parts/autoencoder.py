@@ -11,9 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from trainer.blocks import Call
 from trainer.config import RunConfig
 from trainer.contract.errors import require
-from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Turn
+from trainer.family import Batch, Exportable, Family, Nets, Turn
 from trainer.parts.latent_whitening import KEPT, generator_and_encoder, signs
 
 MEASURED = 512  # training images, or up to twice as many, whose codes give mean and directions
@@ -37,7 +38,7 @@ class AutoencoderConfig(RunConfig):
 
 class Autoencoder(nn.Module):
     """Encoder of images [n, c, h, w] in -1..1 to codes [n, ...], decoder, and the whitening of codes: latents are
-    z = D⁻¹ Uᵀ (code - mean), U the strongest principal directions, D their standard deviations."""
+    z = D⁻¹ Uᵀ (code - mean), U the strongest principal directions, D their stds."""
 
     mean: Tensor  # [numbers of a code]
     directions: Tensor  # [numbers of a code, d], orthonormal
@@ -54,6 +55,16 @@ class Autoencoder(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         return self.decoder(self.encoder(image))
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Latents [n, d] → images [n, c, h, w], about 0..1."""
+        code = self.mean + (latent * self.stds) @ self.directions.T
+        return self.decoder(code.unflatten(1, self.code_shape)) * 0.5 + 0.5
+
+    def encode(self, image: Tensor) -> Tensor:
+        """Images [n, c, h, w] in 0..1 → latents [n, d]."""
+        code = self.encoder(image * 2 - 1).flatten(1)
+        return (code - self.mean) @ self.directions / self.stds
 
     def measure(self, codes: Tensor) -> None:
         """Set mean, directions and stds from codes [k, ...] of training images."""
@@ -73,37 +84,9 @@ class Autoencoder(nn.Module):
 
 
 def rename_stds(network: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
-    """Read a state_dict of version 0.1, where ``stds`` were called deviations."""
+    """Read a state_dict of version 0.1, where ``stds`` had another name."""
     if prefix + "deviations" in state:
         state[prefix + "stds"] = state.pop(prefix + "deviations")
-
-
-class Decode(nn.Module):
-    """Latents [n, d] → images [n, c, h, w], about 0..1."""
-
-    def __init__(self, network: Autoencoder) -> None:
-        super().__init__()
-        self.network = network
-        self.eval()
-
-    def forward(self, latent: Tensor) -> Tensor:
-        network = self.network
-        code = network.mean + (latent * network.stds) @ network.directions.T
-        return network.decoder(code.unflatten(1, network.code_shape)) * 0.5 + 0.5
-
-
-class Encode(nn.Module):
-    """Images [n, c, h, w] in 0..1 → latents [n, d]."""
-
-    def __init__(self, network: Autoencoder) -> None:
-        super().__init__()
-        self.network = network
-        self.eval()
-
-    def forward(self, image: Tensor) -> Tensor:
-        network = self.network
-        code = network.encoder(image * 2 - 1).flatten(1)
-        return (code - network.mean) @ network.directions / network.stds
 
 
 class AutoencoderFamily(Family):
@@ -117,13 +100,8 @@ class AutoencoderFamily(Family):
         with turn("autoencoder") as loss:
             loss["mse"] = (nets.autoencoder(batch.image) - batch.image).square().mean()
 
-    def sample_inputs(
-        self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]
-    ) -> tuple[Tensor, ...]:
-        return (torch.randn(count, self.config.latent_size, generator=generator),)
-
     def sample(self, nets: Nets, description: Mapping[str, Any], *inputs: Tensor) -> Tensor:
-        return Decode(nets.autoencoder)(*inputs).clamp(0, 1)
+        return nets.autoencoder.decode(*inputs).clamp(0, 1)
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
         """The mean squared error of images in 0..1."""
@@ -142,8 +120,8 @@ class AutoencoderFamily(Family):
                 codes, stride = codes[::2], 2 * stride
         assert first is not None
         network.measure(torch.stack(codes))
-        return {"sample_latents": Encode(network)(first * 0.5 + 0.5).tolist()}
+        return {"sample_latents": network.encode(first * 0.5 + 0.5).tolist()}
 
     def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
         network = nets.autoencoder
-        return generator_and_encoder(Decode(network), Encode(network), self.config.latent_size, description)
+        return generator_and_encoder(Call(network, "decode"), Call(network, "encode"), self.latent_size, description)

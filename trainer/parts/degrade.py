@@ -1,6 +1,5 @@
 """Degradation of training images for super-resolution, batched and on their device: blur, downscaling, noise, JPEG."""
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
@@ -24,33 +23,21 @@ _YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.
 _BEST = 95  # highest JPEG quality sampled
 
 
-@dataclass(frozen=True, kw_only=True)
-class Degrade:
-    """Degradations besides downscaling; the default is none."""
-
-    blur: float = 0.0  # largest std of the Gaussian blur, in pixels of the large image
-    noise: float = 0.0  # largest std of the noise, in levels of 255
-    jpeg: int = 0  # lowest JPEG quality, 1 to 95; 0: no compression
-
-    @property
-    def active(self) -> bool:
-        return bool(self.blur or self.noise or self.jpeg)
-
-
-def degrade(image: Tensor, small: Tensor, options: Degrade) -> Tensor:
+def degrade(image: Tensor, small: Tensor, *, blur: float = 0.0, noise: float = 0.0, jpeg: int = 0) -> Tensor:
     """Degrade large images f32 [n, c, h, w] in 0..1 → small ones in whole levels of 255. Strengths are drawn for each
     image from torch's default generator on the CPU: they are the same for every device.
 
-    ``small``: the large images, only downscaled, in 0..1.
+    ``small``: the large images, only downscaled, in 0..1. ``blur``: largest std of the Gaussian blur, in pixels of the
+    large image. ``noise``: largest std of the noise, in levels of 255. ``jpeg``: lowest quality, 1 to 95; 0: no JPEG.
     """
-    blur, noise, quality = torch.rand(3, len(image))
-    if options.blur:
-        small = reduce(image, image.shape[2] // small.shape[2], (options.blur * blur).clamp_min(1e-3))
-    if options.noise:
-        grain = torch.randn(small.shape) * (options.noise / 255 * noise)[:, None, None, None]
+    blurs, noises, qualities = torch.rand(3, len(image))
+    if blur:
+        small = reduce(image, image.shape[2] // small.shape[2], (blur * blurs).clamp_min(1e-3))
+    if noise:
+        grain = torch.randn(small.shape) * (noise / 255 * noises)[:, None, None, None]
         small = small + grain.to(small.device)
-    if options.jpeg:
-        small = jpeg(small, (options.jpeg + (_BEST + 1 - options.jpeg) * quality).floor())
+    if jpeg:
+        small = jpeg_artefacts(small, (jpeg + (_BEST + 1 - jpeg) * qualities).floor())
     return whole_levels(small)
 
 
@@ -61,7 +48,7 @@ def whole_levels(image: Tensor) -> Tensor:
 
 def reduce(image: Tensor, scale: int, blur: Tensor | None = None) -> Tensor:
     """f32 [n, c, h, w] → [n, c, h / scale, w / scale], bicubic with antialiasing. ``blur``: std [n] in pixels of
-    a Gaussian applied before. Sides are multiples of ``scale``."""
+    a Gaussian applied before. Height and width are multiples of ``scale``."""
     rows, columns = (_reducing(side, scale).to(image.device) for side in image.shape[2:])
     if blur is None:
         return rows @ image.contiguous() @ columns.T
@@ -87,7 +74,7 @@ def _gaussian(side: int, std: Tensor) -> Tensor:
     return weights / weights.sum(2, keepdim=True)
 
 
-def jpeg(image: Tensor, quality: Tensor) -> Tensor:
+def jpeg_artefacts(image: Tensor, quality: Tensor) -> Tensor:
     """JPEG artefacts at qualities [n] of 1 to 100 on images f32 [n, c, h, w] in 0..1: baseline JPEG with 4:2:0 chroma,
     without its lossless entropy coding."""
     height, width = image.shape[2:]

@@ -67,9 +67,8 @@ class Attention(nn.Module):
         return value + self.out(gathered.flatten(1, 2).unflatten(2, value.shape[2:]))
 
     def gather(self, query: Tensor, key: Tensor, content: Tensor) -> Tensor:
-        if (
-            query.device.type == "cpu" and query.shape[3] <= MANY_PLACES
-        ):  # a sixth of the time of scaled_dot_product_attention in bf16
+        if query.device.type == "cpu" and query.shape[3] <= MANY_PLACES:
+            # a sixth of the time of scaled_dot_product_attention in bf16
             weights = ((query * query.shape[2] ** -0.5).transpose(2, 3) @ key).softmax(3)
             return content @ weights.transpose(2, 3)
         rows, columns, contents = (part.transpose(2, 3).contiguous() for part in (query, key, content))
@@ -167,9 +166,8 @@ class Denoiser(nn.Module):
         self.time = Time(width, 4 * width, classes)
         order = [*self.down, self.middle, *self.up, self.final]
         self.sizes = [2 * part.norm2.num_channels for level in order for part in level.modules() if type(part) is Block]
-        self.modulation = nn.Linear(
-            4 * width, sum(self.sizes)
-        )  # of all blocks at once, in the order of the forward pass
+        # of all blocks at once, in the order of the forward pass
+        self.modulation = nn.Linear(4 * width, sum(self.sizes))
         nn.init.zeros_(self.modulation.weight)
         factors = [torch.arange(size) < size // 2 for size in self.sizes]  # scale 1, shift 0
         self.modulation.bias.data = torch.cat(factors).float()

@@ -111,7 +111,7 @@ def change_colour(image: Tensor) -> Tensor:
 
 
 def translate(image: Tensor, fraction: float = 1 / 8) -> Tensor:
-    """Shift each image by up to ``fraction`` of its sides, padding with zeros."""
+    """Shift each image by up to ``fraction`` of its height and width, padding with zeros."""
     count, _, height, width = image.shape
     rows = moved(count, height, round(fraction * height), image.device)
     columns = moved(count, width, round(fraction * width), image.device)
@@ -129,7 +129,7 @@ def moved(count: int, side: int, limit: int, device: torch.device) -> Tensor:
 
 
 def cut_out(image: Tensor, fraction: float = 0.5) -> Tensor:
-    """Set a random rectangle of ``fraction`` of both sides to zero in each image; it may lie partly outside."""
+    """Set a random rectangle of ``fraction`` of height and width to zero in each image; it may lie partly outside."""
     count, _, height, width = image.shape
     rows, columns = (covered(count, side, fraction, image.device) for side in (height, width))
     return image.masked_fill((rows[:, :, None] & columns[:, None])[:, None], 0.0)

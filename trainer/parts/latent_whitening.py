@@ -5,7 +5,7 @@ Gaussian fitted to it after training are better images than samples from the pri
 to Deterministic Autoencoders", section 4, "ex-post density estimation").
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -35,6 +35,19 @@ def fit_gaussian(means: Tensor, variances: Tensor | None = None, kept: int = KEP
         "latent_covariance": [] if covariance is None else covariance.tolist(),
         "sample_latents": means[:kept].tolist(),
     }
+
+
+def posterior_statistics(posteriors: Iterable[tuple[Tensor, Tensor]], kept: int = KEPT) -> dict[str, Any]:
+    """Statistics of Gaussian posteriors, means and log variances [n, d] of all batches, as of ``fit_gaussian``."""
+    means, log_variances = (torch.cat(parts).cpu() for parts in zip(*posteriors, strict=True))
+    return fit_gaussian(means, log_variances.exp(), kept)
+
+
+def whitened_files(decode: nn.Module, encode: nn.Module, size: int, description: Mapping[str, Any]) -> list[Exportable]:
+    """Exported files of a decoder and encoder of latents f32 [n, size] of which ``description`` has the statistics."""
+    whitening = Whitening(description, size)
+    decode, encode = FromNormal(decode, whitening), ToNormal(encode, whitening)
+    return generator_and_encoder(decode, encode, size, whitening.whiten(description))
 
 
 def generator_and_encoder(
@@ -97,6 +110,7 @@ class FromNormal(nn.Module):
         self.training = decode.training
         self.register_buffer("mean", whitening.mean)
         self.register_buffer("factor", whitening.factor)
+        self.to(next(decode.parameters(), whitening.mean).device)
 
     def forward(self, latent: Tensor) -> Tensor:
         return self.decode(self.mean + latent @ self.factor.T)
@@ -114,6 +128,7 @@ class ToNormal(nn.Module):
         self.training = encode.training
         self.register_buffer("mean", whitening.mean)
         self.register_buffer("inverse", whitening.inverse)
+        self.to(next(encode.parameters(), whitening.mean).device)
 
     def forward(self, image: Tensor) -> Tensor:
         return (self.encode(image) - self.mean) @ self.inverse.T

@@ -98,13 +98,6 @@ class Diffusion:
         signal, rest = self.coefficients(t)
         return signal * noise - rest * image
 
-    def predict_x0(self, prediction: Tensor, noisy: Tensor, t: Tensor) -> Tensor:
-        """Estimate x₀ from a prediction."""
-        signal, rest = self.coefficients(t)
-        if self.prediction == "epsilon":
-            return (noisy - rest * prediction) / signal
-        return prediction if self.prediction == "x0" else signal * noisy - rest * prediction
-
     def weight(self, t: Tensor, most: float) -> Tensor:
         """Min-SNR-γ loss weight at each t, f32 [n], for this prediction type; γ = ``most``, 0: all weights 1 (Hang et
         al. 2023, "Efficient Diffusion Training via Min-SNR Weighting Strategy", section 3.4)."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from trainer.contract.errors import UserError
+from trainer.failures import reading_weights
 
 LAYERS = (3, 8, 17, 26, 35)  # relu 1_2, 2_2, 3_4, 4_4, 5_4 of torchvision's vgg19.features
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet, as torchvision's weights expect
@@ -61,17 +61,11 @@ def load_vgg19_features(weights: Path | None) -> nn.Sequential:
 
     with torch.device("meta"):  # no memory for the classifier, no time for initialisation
         features = vgg19(init_weights=False).features[: LAYERS[-1] + 1]
-    try:
+    source = weights or "the download of VGG19's weights (--vgg PATH takes a local copy)"
+    with reading_weights(str(source), "torchvision's vgg19"):
         if weights is None:
             state = VGG19_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)
         else:
             state = torch.load(weights, map_location="cpu", weights_only=True)
         features.load_state_dict({key: state[f"features.{key}"] for key in features.state_dict()}, assign=True)
-    except OSError as error:
-        where = weights or "the download of VGG19's weights"
-        hint = "" if weights else "; give a local copy with --vgg PATH"
-        raise UserError(f"{where}: {error.strerror or error}{hint}") from None
-    except Exception as error:  # unpickling errors come in many kinds
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{weights}: not a state_dict of torchvision's vgg19: {reason}") from None
     return features

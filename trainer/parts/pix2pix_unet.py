@@ -1,6 +1,7 @@
 """U-Net generator of pix2pix (Isola et al. 2017, section 6.1.1), its norms, and the reference code's state_dict."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -24,13 +25,10 @@ class ImageNorm(nn.InstanceNorm2d):
         return torch.cat(parts) if len(parts) > 1 else parts[0]
 
 
-def of_the_image(channels: int) -> nn.Module:
-    """Batch normalisation of batches of one image, in training and in use: instance normalisation with learnt scale and
-    offset."""
-    return ImageNorm(channels, affine=True)
-
-
-NORMS: Mapping[str, Norm] = {"batch": nn.BatchNorm2d, "image": of_the_image, "instance": ImageNorm}
+# "image" is batch normalisation of batches of one image, in training and in use: with learnt scale and offset
+NORMS: Mapping[str, Norm] = {
+    "batch": nn.BatchNorm2d, "image": partial(ImageNorm, affine=True), "instance": ImageNorm,
+}  # fmt: skip
 
 
 class UNet(nn.Module):
@@ -77,6 +75,10 @@ class UNet(nn.Module):
             if level:
                 value = torch.cat([seen[level], value], 1)
         return value
+
+    def translate(self, image: Tensor, *latent: Tensor) -> Tensor:
+        """The same for images in 0..1."""
+        return self(image * 2 - 1, *latent) * 0.5 + 0.5
 
 
 def normalisation_of(unet: nn.Module) -> str:

@@ -128,8 +128,8 @@ def drawn_images(count: int, channels: int, side: int) -> Tensor:
     place = torch.arange(side)
     images = torch.rand(count, channels, 1, 1, generator=random).repeat(1, 1, side, side)
     for image in images:
-        for share, down, right in torch.rand(150, 3, generator=random):
-            radius = 1.5 / (share + 1.5 / side)  # many small, few large
+        for uniform, down, right in torch.rand(150, 3, generator=random):
+            radius = 1.5 / (uniform + 1.5 / side)  # many small, few large
             inside = (place[:, None] - down * side).square() + (place - right * side).square() < radius**2
             image[:, inside] = torch.rand(channels, 1, generator=random)
     return images

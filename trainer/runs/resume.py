@@ -1,7 +1,6 @@
 """Resume a run: choose its checkpoint, refuse a different run, list what has changed, and write config.json."""
 
 import contextlib
-import dataclasses
 import json
 import platform
 import shlex
@@ -16,7 +15,7 @@ import torch
 
 from trainer import checkpoint
 from trainer.checkpoint import Origin, State
-from trainer.config import RunConfig, to_json
+from trainer.config import RunConfig, from_json, to_json
 from trainer.contract.errors import UserError
 from trainer.contract.files import replace_bytes
 from trainer.contract.text import printable
@@ -34,10 +33,7 @@ FREE_OPTIONS = frozenset(
 
 def identify_data(config: RunConfig, dataset: ImageDataset) -> dict[str, Any]:
     """Number and fingerprint of the images, to recognise them when the run resumes. Raises ``UserError``."""
-    return {
-        "images": len(dataset),
-        "fingerprint": identity.fingerprint(dataset.sources, dataset.labels, config.out),
-    }
+    return {"images": len(dataset), "fingerprint": identity.fingerprint(dataset.sources, dataset.labels, config.out)}
 
 
 def choose(family: Family, config: RunConfig, spec: DataSpec, data: dict[str, Any]) -> Path | None:
@@ -50,6 +46,8 @@ def choose(family: Family, config: RunConfig, spec: DataSpec, data: dict[str, An
         check_same_run(known, saved, family, config, spec, data)
     for complaint in complaints:
         print(f"warning: {printable(complaint)}", file=sys.stderr)
+    if complaints and path is None:
+        print(f"warning: {printable(config.out)}: no checkpoint is intact, training begins at step 0", file=sys.stderr)
     checkpoint.set_aside_newer(config.out, path)
     return path
 
@@ -62,8 +60,8 @@ def check_same_run(
     name = store.family_name(type(family))
     if known["family"] != name:
         raise UserError(f"{config.out}: holds a run of {known['family']}, expected {name}; choose another --out")
-    if {**spec_json(DataSpec(image_size=(0, 0), channels=0)), **known["spec"]} != spec_json(spec):
-        raise UserError(f"{config.out}: was trained on {known['spec']}, found {spec_json(spec)}; choose another --out")
+    if to_json(from_json(DataSpec, known["spec"])) != to_json(spec):
+        raise UserError(f"{config.out}: was trained on {known['spec']}, found {to_json(spec)}; choose another --out")
     before = saved.config or known["config"]
     changed = [
         f"--{key.replace('_', '-')} was {before[key]}, is {value}"
@@ -98,41 +96,24 @@ def changes(start: State, before: Origin, now: Origin, config: RunConfig, world_
     return found
 
 
-def spec_json(spec: DataSpec) -> dict[str, Any]:
-    return json.loads(json.dumps(dataclasses.asdict(spec)))
+def write_run(config: RunConfig, family: Family, spec: DataSpec, data: dict[str, Any], **resumed: Any) -> Origin:
+    """Write config.json: what the run is, and each time that it began or resumed. Raises ``OSError``.
 
-
-def write_run(
-    config: RunConfig,
-    family: Family,
-    spec: DataSpec,
-    data: dict[str, Any],
-    start: State,
-    world_size: int,
-    device: str,
-) -> Origin:
-    """Write config.json: what the run is, and each time it was started. Raises ``OSError``."""
+    ``resumed``: at which step, and on what.
+    """
     file = config.out / "config.json"
     known = store.read_run(config.out) if file.exists() else None
-    starts = known.get("starts", []) if known else []
+    before = known.get("resumes", known.get("starts", [])) if known else []  # version 0.1: starts
+    time_now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     contents: dict[str, Any] = {
         "family": store.family_name(type(family)),
         "config": to_json(config),
-        "spec": spec_json(spec),
+        "spec": to_json(spec),
         "data": data,
         "run_id": known["run_id"] if known else uuid.uuid4().hex,
         "commit": commit(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "starts": [
-            *starts,
-            {
-                "at_step": start.step,
-                "world_size": world_size,
-                "device": device,
-                "command": shlex.join(sys.argv),
-                "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            },
-        ],
+        "resumes": [*before, {**resumed, "command": shlex.join(sys.argv), "time": time_now}],
     }
     replace_bytes(file, json.dumps(contents, indent=1).encode())
     return Origin(run=contents["run_id"], config=contents["config"], versions=contents["versions"], data=data)

@@ -16,8 +16,8 @@ from safetensors.torch import save as dump
 from torch import Tensor
 
 from trainer import checkpoint
-from trainer import config as configuration
-from trainer.checkpoint import AVERAGED, BASE_RUN, NETS, OPTIMIZERS, Origin, State
+from trainer.checkpoint import AVERAGED, NETS, OPTIMIZERS, Origin, State
+from trainer.config import from_json
 from trainer.contract.errors import UserError
 from trainer.contract.files import replace_bytes
 from trainer.family import BaseRun, DataSpec, Family, Nets
@@ -63,7 +63,8 @@ def load(path: Path, nets: Nets, averaged: Nets, optimizers: Mapping[str, Any]) 
     states = torch.load(path / OPTIMIZERS, map_location="cpu", weights_only=True)
     for name, optimizer in optimizers.items():
         if name in states:  # otherwise the network is new in this stage of the run
-            optimizer.load_state_dict(states[name])
+            groups = optimizer.state_dict()["param_groups"]  # with the options of this command, not the saved ones
+            optimizer.load_state_dict({**states[name], "param_groups": groups})
     return checkpoint.read_state(path)
 
 
@@ -93,19 +94,16 @@ def restore(run: Path, weights: str = "best") -> Restored:
     if weights in ("best", "last"):
         path = checkpoint.best_of(found) if weights == "best" else found[-1]
     else:
-        path = (
-            run / checkpoint.FOLDER / checkpoint.name_of(int(weights))
-            if weights.isdecimal() and len(weights) < 16
-            else None
-        )
-        if path not in found:
+        step = weights.lstrip("0") or "0"
+        path = next((item for item in found if str(checkpoint.step_of(item)) == step), None)
+        if path is None:
             steps = ", ".join(str(checkpoint.step_of(item)) for item in found)
             raise UserError(f"{run}: --weights is {weights}, expected best, last or one of the steps {steps}")
     assert path is not None
     family_type = family_class(values["family"], run)
-    family = family_type(configuration.from_json(family_type.Config, values["config"]))
+    family = family_type(from_json(family_type.Config, values["config"]))
     load_base(family, run)
-    spec = DataSpec(**{**values["spec"], **{key: tuple(values["spec"][key]) for key in ("image_size", "classes")}})
+    spec = from_json(DataSpec, values["spec"])
     nets = family.build(spec)
     load_nets(path / AVERAGED, nets)
     for net in nets.values():
@@ -119,7 +117,7 @@ def load_base(family: Family, run: Path) -> None:
     source = family.base_run()
     if source is None:
         return
-    kept = run / BASE_RUN
+    kept = checkpoint.base_of(run)
     found = restore(kept if (kept / "config.json").is_file() else source)
     files = {item.kind: item for item in found.family.exports(found.nets, found.state.description)}
     family.use_base(BaseRun(run=found.run["run_id"], spec=found.spec, files=files))
@@ -128,7 +126,7 @@ def load_base(family: Family, run: Path) -> None:
 def keep_base(family: Family, run: Path) -> None:
     """Copy the base run of a family into the folder ``run``, as a run of one checkpoint, unless there is a copy. Raises
     ``UserError``."""
-    source, kept = family.base_run(), run / BASE_RUN
+    source, kept = family.base_run(), checkpoint.base_of(run)
     if source is None or (kept / "config.json").is_file():
         return
     found = restore(source)

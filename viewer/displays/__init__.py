@@ -1,37 +1,16 @@
 """Where frames are shown and where keys come from: a window, a terminal, or nowhere; recorded or not.
 
-A recording is a display too, wrapped round another one.
+A recorder is a display too, around another one.
 """
 
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from viewer.displays.display import Display, DisplayError
-from viewer.keys import Action, Event
+from viewer.displays.display import Display, DisplayError, NoDisplay
 
 __all__ = ["Display", "DisplayError", "open_display"]
 
 Choice = Literal["auto", "window", "terminal", "none"]
-
-
-class NoDisplay:
-    """Shows nothing, and quits when asked for a key."""
-
-    interactive = False
-    coarse = False
-
-    def show(self, frame: NDArray[np.uint8], title: str) -> None:
-        """Nothing to show on."""
-
-    def poll(self, seconds: float) -> Event | None:
-        """QUIT, at once."""
-        return Event(Action.QUIT)
-
-    def close(self) -> None:
-        """Nothing to give back."""
 
 
 def open_display(
@@ -49,48 +28,36 @@ def open_display(
     ``motion``: it tells of every movement of the mouse too, and not of clicks alone. ``strokes``: of drags it tells
     every place, for drawing; a terminal is too coarse for it, and refused. Raises ``DisplayError``.
     """
-    if record is None:
-        return _open(choice, title, motion, strokes)
-    # Here and below, each display is imported when it is asked for: together they cost a sixth of the viewer's start.
-    from viewer.displays.recorder import Recorded, Recorder
+    if choice == "terminal" and strokes:
+        raise DisplayError("--display is terminal, expected a window: drawing needs one")
 
-    recorder = Recorder(record, delay_ms)
-    try:
-        return Recorded(_open(choice, title, motion, strokes), recorder)
-    except BaseException:
-        recorder.discard()
-        raise
+    # Each display is imported when it is asked for: together they cost a sixth of the viewer's start.
+    def open_window() -> Display:
+        from viewer.displays.window import Window
 
+        return Window(title, motion, strokes)
 
-def _open(choice: Choice, title: str, motion: bool, strokes: bool) -> Display:
-    if choice == "none":
-        return NoDisplay()
-    if choice == "window":
-        return _open_window(title, motion, strokes)
-    if choice == "terminal":
-        if strokes:
-            raise DisplayError("--display is terminal, expected a window: drawing needs one")
-        return _open_terminal(motion)
-    try:
-        return _open_window(title, motion, strokes)
-    except DisplayError as no_window:
-        if strokes:
-            raise DisplayError(f"drawing needs a window: {no_window}") from None
+    def open_terminal() -> Display:
+        from viewer.displays.terminal import Terminal
+
+        return Terminal(motion)
+
+    def open_any() -> Display:
         try:
-            return _open_terminal(motion)
-        except DisplayError as no_terminal:
-            raise DisplayError(
-                f"no window: {no_window}; no terminal: {no_terminal}; try --display none --record out.png"
-            ) from None
+            return open_window()
+        except DisplayError as no_window:
+            if strokes:
+                raise DisplayError(f"drawing needs a window: {no_window}") from None
+            try:
+                return open_terminal()
+            except DisplayError as no_terminal:
+                raise DisplayError(
+                    f"no window: {no_window}; no terminal: {no_terminal}; try --display none --record out.png"
+                ) from None
 
+    open_chosen = {"auto": open_any, "window": open_window, "terminal": open_terminal, "none": NoDisplay}[choice]
+    if record is None:
+        return open_chosen()
+    from viewer.displays.recorder import Recorder
 
-def _open_window(title: str, motion: bool, strokes: bool) -> Display:
-    from viewer.displays.window import Window
-
-    return Window(title, motion, strokes)
-
-
-def _open_terminal(motion: bool) -> Display:
-    from viewer.displays.terminal import Terminal
-
-    return Terminal(motion)
+    return Recorder(record, delay_ms, open_chosen)

@@ -1,4 +1,4 @@
-"""Images from coloured half blocks: two pixels a character cell, and only cells that changed are written."""
+"""Draw images with coloured half blocks: two pixels a character cell. Only cells that changed are written."""
 
 from typing import Final
 
@@ -12,7 +12,7 @@ _NEAREST: Final = np.abs(np.arange(256)[:, None] - _CUBE).argmin(axis=1)  # [256
 
 
 class Painter:
-    """Remembers what is on the screen. ``true_colour``: 24 bits a colour, else the 256 of xterm."""
+    """Keeps what is on the screen. ``true_colour``: 24 bits a colour, else the 256 of xterm."""
 
     def __init__(self, true_colour: bool) -> None:
         self._true_colour = true_colour
@@ -40,7 +40,7 @@ class Painter:
         fresh = np.ones(colours.shape, bool)
         fresh[1:] = colours[1:] != colours[:-1]
         parts = [
-            _move(rows, columns) * moved[:, None],
+            _join(b"\x1b[", (rows + 1, columns + 1), b"H") * moved[:, None],
             self._colour(colours[:, 0], b"38") * fresh[:, :1],
             self._colour(colours[:, 1], b"48") * fresh[:, 1:],
             np.broadcast_to(_BLOCK, (rows.size, _BLOCK.size)),
@@ -54,10 +54,6 @@ class Painter:
             channels = (codes >> 16, codes >> 8 & 255, codes & 255)
             return _join(b"\x1b[" + layer + b";2;", channels, b"m")
         return _join(b"\x1b[" + layer + b";5;", (codes,), b"m")
-
-
-def _move(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.uint8]:
-    return _join(b"\x1b[", (rows + 1, columns + 1), b"H")
 
 
 def _join(start: bytes, numbers: tuple[NDArray[np.int32] | NDArray[np.intp], ...], end: bytes) -> NDArray[np.uint8]:

@@ -1,28 +1,23 @@
-"""What every display is: three methods, so that the application does not know which one it has."""
+"""The protocol of displays."""
 
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.contract.errors import ViewerError
-from viewer.keys import Event
+from trainer.contract.errors import UserError
+from viewer.keys import Action, Event
 
 
-class DisplayError(ViewerError):
+class DisplayError(UserError):
     """There is nothing to show on, or a recording cannot be written; the message is one line."""
 
 
 class Display(Protocol):
-    """Something that shows frames and hands over what the person did."""
+    """Shows frames, and returns what the user did."""
 
-    @property
-    def interactive(self) -> bool:
-        """Whether a person watches; False: the application runs on a virtual clock."""
-
-    @property
-    def coarse(self) -> bool:
-        """Whether small letters cannot be read on it, so that words belong into the title alone."""
+    interactive: bool  # whether a user watches; False: the application runs on a virtual clock
+    coarse: bool  # whether small letters cannot be read on it, so that words belong into the title alone
 
     def show(self, frame: NDArray[np.uint8], title: str) -> None:
         """Show a frame, BGR [h, w, 3], under a title. Raises ``DisplayError``."""
@@ -32,3 +27,20 @@ class Display(Protocol):
 
     def close(self) -> None:
         """Give everything back; may be called twice. Raises ``DisplayError`` where a recording is lost."""
+
+
+class NoDisplay:
+    """Shows nothing, and quits when asked for a key."""
+
+    interactive = False
+    coarse = False
+
+    def show(self, frame: NDArray[np.uint8], title: str) -> None:
+        """Nothing to show on."""
+
+    def poll(self, seconds: float) -> Event | None:
+        """QUIT, at once."""
+        return Event(Action.QUIT)
+
+    def close(self) -> None:
+        """Nothing to give back."""

@@ -1,4 +1,4 @@
-"""Writes what is shown to a file: .png (the last frame), .gif, .webp or .mp4.
+"""Record what is shown to a file: .png (the last frame), .gif, .webp or .mp4.
 
 Frames are encoded as they come, so that a long recording takes disk and not memory: OpenCV and Pillow encode single
 images, and the animated containers are put together here. GIF: https://www.w3.org/Graphics/GIF/spec-gif89a.txt
@@ -9,36 +9,39 @@ import contextlib
 import os
 import struct
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, Final, Protocol
+from typing import BinaryIO, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from viewer.displays.display import Display, DisplayError
-from viewer.keys import Event
+from viewer.displays.display import Display, DisplayError, NoDisplay
 
 _WEBP_QUALITY: Final = 90
 
 
-class _Encoder(Protocol):
-    """Turns frames of one size into a file."""
-
-    def add(self, frame: NDArray[np.uint8]) -> None:
-        """Append a frame, BGR [h, w, 3]."""
-
-    def finish(self) -> None:
-        """Complete the file and close it. Raises ``OSError``."""
-
-
-class _Image:
-    """A PNG of the last frame."""
+class _Encoder(ABC):
+    """Turns frames, BGR [h, w, 3] of one size, into a file. Its methods raise ``OSError``."""
 
     def __init__(self, path: Path, delay_ms: int) -> None:
         self._path = path
+        self._delay_ms = delay_ms
         self._last: NDArray[np.uint8] | None = None
+
+    @abstractmethod
+    def add(self, frame: NDArray[np.uint8]) -> None:
+        """Append a frame."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Complete the file and close it."""
+
+
+class _Png(_Encoder):
+    """The last frame."""
 
     def add(self, frame: NDArray[np.uint8]) -> None:
         self._last = frame.copy()
@@ -48,21 +51,20 @@ class _Image:
             self._path.write_bytes(cv2.imencode(".png", self._last)[1].tobytes())
 
 
-class _Animation(ABC):
-    """What GIF and WebP share: only the changed rectangle is encoded, and a frame that is repeated lasts longer."""
+class _Animation(_Encoder):
+    """What GIF and WebP have in common: only the changed rectangle is encoded, and a repeated frame lasts longer."""
 
     def __init__(self, path: Path, delay_ms: int) -> None:
-        self._delay_ms = delay_ms
+        super().__init__(path, delay_ms)
         self._file: BinaryIO = path.open("wb")
-        self._last: NDArray[np.uint8] | None = None
         self._pending: tuple[int, int, NDArray[np.uint8]] | None = None  # left, top, pixels: not yet written
         self._pending_ms = 0
         self._end_ms = 0
 
     def add(self, frame: NDArray[np.uint8]) -> None:
+        left, top, bottom, right = 0, 0, *frame.shape[:2]
         if self._last is None:
-            self._begin(frame.shape[1], frame.shape[0])
-            left, top, right, bottom = 0, 0, frame.shape[1], frame.shape[0]
+            self._begin(right, bottom)
         else:
             changed = (frame != self._last).any(axis=2)
             columns, rows = np.flatnonzero(changed.any(axis=0)), np.flatnonzero(changed.any(axis=1))
@@ -161,12 +163,11 @@ def _chunk(name: bytes, data: bytes) -> bytes:
     return name + struct.pack("<I", len(data)) + data + b"\x00" * (len(data) & 1)
 
 
-class _Video:
-    """An MPEG-4 film; odd sides grow by a pixel, as the codec has even ones only."""
+class _Video(_Encoder):
+    """An MPEG-4 film; odd widths and heights grow by a pixel, as the codec has even ones only."""
 
     def __init__(self, path: Path, delay_ms: int) -> None:
-        self._path = path
-        self._rate = 1000 / delay_ms
+        super().__init__(path, delay_ms)
         self._writer: cv2.VideoWriter | None = None
         self._count = 0
 
@@ -175,7 +176,9 @@ class _Video:
         even = cv2.copyMakeBorder(frame, 0, height & 1, 0, width & 1, cv2.BORDER_REPLICATE)
         if self._writer is None:
             size = (even.shape[1], even.shape[0])
-            self._writer = cv2.VideoWriter(str(self._path), cv2.VideoWriter.fourcc(*"mp4v"), self._rate, size)
+            self._writer = cv2.VideoWriter(
+                str(self._path), cv2.VideoWriter.fourcc(*"mp4v"), 1000 / self._delay_ms, size
+            )
             if not self._writer.isOpened():
                 raise OSError("this OpenCV has no MPEG-4 encoder; a .webp can be recorded instead")
         self._writer.write(even)
@@ -192,22 +195,17 @@ class _Video:
             raise OSError(f"{written} of {self._count} frames were written")
 
 
-_ENCODERS: Final[dict[str, type[_Image] | type[_Gif] | type[_Webp] | type[_Video]]] = {
-    ".png": _Image,
-    ".gif": _Gif,
-    ".webp": _Webp,
-    ".mp4": _Video,
-}
+_ENCODERS: Final[dict[str, type[_Encoder]]] = {".png": _Png, ".gif": _Gif, ".webp": _Webp, ".mp4": _Video}
 
 
 class Recorder:
-    """A recording. An older file of that name is replaced when the new one is complete, and not before.
+    """A display whose frames are recorded. An older file of that name is replaced when the new one is complete.
 
-    Raises ``DisplayError`` for an unknown kind of file and for a folder that cannot be written to, from the
-    start, and from every method where the disk fails.
+    ``open_within``: opens the display within. Raises ``DisplayError`` for an unknown kind of file and for a folder that
+    cannot be written to, before that, and from every method where the disk fails.
     """
 
-    def __init__(self, path: Path, delay_ms: int) -> None:
+    def __init__(self, path: Path, delay_ms: int, open_within: Callable[[], Display] = NoDisplay) -> None:
         encoder = _ENCODERS.get(path.suffix.lower())
         if encoder is None:
             raise DisplayError(f"--record is {path}, expected a file that ends in {', '.join(_ENCODERS)}")
@@ -222,21 +220,34 @@ class Recorder:
             self._encoder = encoder(self._partial, max(1, delay_ms))
         except OSError as error:
             raise self._lost(error) from None
-
-    def add(self, frame: NDArray[np.uint8]) -> None:
-        """Record a frame, BGR [h, w, 3]. In an animation all take the size of the first."""
-        if self._encoder is None:
-            return
-        size = frame.shape[1], frame.shape[0]
-        if self._size is None or isinstance(self._encoder, _Image):
-            self._size = size
         try:
-            self._encoder.add(frame if size == self._size else _fit(frame, *self._size))
-        except (OSError, cv2.error) as error:
-            raise self._lost(error) from None
+            self._display = open_within()
+        except BaseException:
+            self._discard()
+            raise
+        self.interactive, self.coarse = self._display.interactive, self._display.coarse
+        self.poll = self._display.poll
+
+    def show(self, frame: NDArray[np.uint8], title: str) -> None:
+        """Record a frame, BGR [h, w, 3], and show it. In an animation all take the size of the first."""
+        if self._encoder is not None:
+            size = frame.shape[1], frame.shape[0]
+            if self._size is None or isinstance(self._encoder, _Png):
+                self._size = size
+            try:
+                self._encoder.add(frame if size == self._size else _fit(frame, *self._size))
+            except (OSError, cv2.error) as error:
+                raise self._lost(error) from None
+        self._display.show(frame, title)
 
     def close(self) -> None:
-        """Complete the file and give it its name; without a frame there is no file."""
+        """Close the display, then complete the file and give it its name; without a frame there is no file."""
+        try:
+            self._display.close()
+        finally:
+            self._complete()
+
+    def _complete(self) -> None:
         if self._encoder is None:
             return
         try:
@@ -245,16 +256,16 @@ class Recorder:
                 self._partial.replace(self._path)
         except (OSError, cv2.error) as error:
             raise self._lost(error) from None
-        self.discard()
+        self._discard()
 
-    def discard(self) -> None:
+    def _discard(self) -> None:
         """Forget it all; an older file stays as it was."""
         self._encoder = None
         with contextlib.suppress(OSError):
             self._partial.unlink(missing_ok=True)
 
     def _lost(self, error: Exception) -> DisplayError:
-        self.discard()
+        self._discard()
         why = error.strerror if isinstance(error, OSError) and error.strerror else error
         return DisplayError(f"cannot record to {self._path}: {why}")
 
@@ -267,37 +278,3 @@ def _fit(frame: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]
     left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
     canvas[top : top + inner[1], left : left + inner[0]] = cv2.resize(frame, inner, interpolation=cv2.INTER_AREA)
     return canvas
-
-
-class Recorded:
-    """A display whose frames are recorded."""
-
-    def __init__(self, display: Display, recorder: Recorder) -> None:
-        self._display = display
-        self._recorder = recorder
-
-    @property
-    def interactive(self) -> bool:
-        """That of the display within."""
-        return self._display.interactive
-
-    @property
-    def coarse(self) -> bool:
-        """That of the display within."""
-        return self._display.coarse
-
-    def show(self, frame: NDArray[np.uint8], title: str) -> None:
-        """Record the frame and show it."""
-        self._recorder.add(frame)
-        self._display.show(frame, title)
-
-    def poll(self, seconds: float) -> Event | None:
-        """That of the display within."""
-        return self._display.poll(seconds)
-
-    def close(self) -> None:
-        """Close the display, then finish the recording."""
-        try:
-            self._display.close()
-        finally:
-            self._recorder.close()

@@ -1,4 +1,4 @@
-"""A bare terminal, over SSH too: coloured half blocks, or real images where the terminal says that it has them.
+"""Frames on a bare terminal, over SSH too: coloured half blocks, or images where the terminal can show them.
 
 Kitty's images: https://sw.kovidgoyal.net/kitty/graphics-protocol; iTerm2's: https://iterm2.com/documentation-images.html
 """
@@ -9,7 +9,6 @@ import re
 import time
 import unicodedata
 from collections import deque
-from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from viewer.displays.blocks import Painter
 from viewer.displays.terminal_input import Mouse, Parser, Reply
 from viewer.displays.tty import Tty
+from viewer.files.png import resize
 from viewer.keys import Action, Event
 
 _ENTER: Final = b"\x1b[?1049h\x1b[?25l\x1b[?1000h\x1b[?1006h\x1b[2J"  # other screen, no cursor, mouse
@@ -40,16 +40,6 @@ _TO_THE_EDGE: Final = (Action.DRAG, Action.RELEASE, Action.SECOND_DRAG, Action.S
 _CELL_ASPECT: Final = 2.0  # height over width of a character cell, where the terminal does not tell
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where the image is: all in character cells, rows in halves."""
-
-    left: int
-    top: float
-    width: int
-    height: float
-
-
 class Terminal:
     """Shows frames on the terminal. Raises ``DisplayError`` where standard input or output is none."""
 
@@ -67,7 +57,7 @@ class Terminal:
         self._title = ""
         self._drawn_title = ""
         self._size = (0, 0)
-        self._place = _Place(0, 0, 1, 1)
+        self._place = (0, 0, 1, 1.0)  # left, top, width and height of the image, in character cells
         self._kitty_image = 0  # number of the image on the screen
         try:
             self._protocol, true_colour = self._capabilities()
@@ -114,34 +104,32 @@ class Terminal:
             if isinstance(event, Event):
                 moves = event.action in (Action.MOVE, Action.DRAG, Action.SECOND_DRAG)
                 if moves and self._events and self._events[-1].action is event.action:
-                    self._events.pop()  # of movements that nobody has asked for yet, only the last one counts
+                    self._events.pop()  # of movements not yet polled only the last one counts
                 self._events.append(event)
             elif isinstance(event, Reply):
                 self._replies.append(event.text)
         return True
 
     def _mouse(self, mouse: Mouse) -> Event | None:
-        """The pixel of the frame below the middle of a character cell."""
+        """With the pixel of the frame below the middle of the character cell."""
         if self._frame is None or not (self._motion or mouse.action is Action.CLICK):
             return None
-        height, width = self._frame.shape[:2]
-        across = (mouse.column + 0.5 - self._place.left) / self._place.width
-        down = (mouse.row + 0.5 - self._place.top) / self._place.height
+        left, top, width, height = self._place
+        across, down = (mouse.column + 0.5 - left) / width, (mouse.row + 0.5 - top) / height
         if mouse.action in _TO_THE_EDGE:
             across, down = min(max(across, 0.0), 1 - 1e-9), min(max(down, 0.0), 1 - 1e-9)
         if not (0 <= across < 1 and 0 <= down < 1):
             return None
-        return Event(mouse.action, int(across * width), int(down * height))
+        return Event(mouse.action, int(across * self._frame.shape[1]), int(down * self._frame.shape[0]))
 
     def _capabilities(self) -> tuple[str, bool]:
         """Which images the terminal has ("kitty", "iterm" or "") and whether it has 24-bit colours."""
-        environment = os.environ
-        kind = environment.get("TERM", "")
+        kind = os.environ.get("TERM", "")
         true_colour = (
-            environment.get("COLORTERM") in ("truecolor", "24bit") or "direct" in kind or "WT_SESSION" in environment
+            os.environ.get("COLORTERM") in ("truecolor", "24bit") or "direct" in kind or "WT_SESSION" in os.environ
         )
-        inside = "TMUX" in environment or "STY" in environment or kind.startswith(("screen", "tmux"))
-        program = environment.get("TERM_PROGRAM", "") + environment.get("LC_TERMINAL", "")
+        inside = "TMUX" in os.environ or "STY" in os.environ or kind.startswith(("screen", "tmux"))
+        program = os.environ.get("TERM_PROGRAM", "") + os.environ.get("LC_TERMINAL", "")
         if kind == "linux":
             return "", true_colour
         self._tty.write(_TRUE_COLOUR + (b"" if inside else _KITTY) + _ATTRIBUTES + b"\x1b[2J")
@@ -180,17 +168,17 @@ class Terminal:
         step = 1 if self._protocol else 2
         across = min(columns, max(1, round(width * scale)))
         halves = min(rows * 2, max(step, round(height * scale / aspect * step) * (2 // step)))
-        self._place = _Place((columns - across) // 2, (rows * 2 - halves) // 4, across, halves / 2)
+        left, top = (columns - across) // 2, (rows * 2 - halves) // 4
+        self._place = left, top, across, halves / 2
         if not self._protocol:
             canvas = np.zeros((rows * 2, columns, 3), np.uint8)
-            top, left = int(self._place.top) * 2, self._place.left
-            canvas[top : top + halves, left : left + across] = _resize(frame, across, halves)
+            canvas[top * 2 : top * 2 + halves, left : left + across] = resize(frame, halves, across)
             return self._painter.paint(canvas)
         most = across * (cell_width or 10), halves * (cell_height or 20) // 2
         if most[0] < width:  # no more pixels than the terminal has
-            frame = _resize(frame, *most)
+            frame = resize(frame, most[1], most[0])
         encoded = base64.b64encode(cv2.imencode(".png", frame, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes())
-        move = f"\x1b[{int(self._place.top) + 1};{self._place.left + 1}H".encode()
+        move = f"\x1b[{top + 1};{left + 1}H".encode()
         if self._protocol == "kitty":
             return move + self._kitty(encoded, across, halves // 2)
         size = f"inline=1;width={across};height={halves // 2};preserveAspectRatio=0;doNotMoveCursor=1"
@@ -208,12 +196,6 @@ class Terminal:
         if old:
             parts.append(f"\x1b_Ga=d,d=I,i={old},q=2\x1b\\".encode())
         return b"".join(parts)
-
-
-def _resize(frame: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    smaller = width < frame.shape[1]
-    resized = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
-    return resized.astype(np.uint8, copy=False)
 
 
 def _cut(text: str, columns: int) -> str:

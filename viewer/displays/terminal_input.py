@@ -1,5 +1,6 @@
-"""Bytes from a terminal → events. Knows no terminal: bytes go in as they come, in pieces of any size."""
+"""Decode the bytes that a terminal sends into events."""
 
+import codecs
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -13,6 +14,7 @@ _SEQUENCE: Final = re.compile(  # a whole control sequence
     rb"|\x1bO[0-9;]*[\x40-\x7e]"  # SS3
     rb"|\x1b[P\]X^_][^\x07\x1b]*(?:\x07|\x1b\\)"  # strings: replies to questions
 )
+_TEXT: Final = re.compile(rb"[^\x1b]+")
 _BEGUN: Final = re.compile(  # what may still become one
     rb"\x1b(?:\[(?:M[\x20-\xff]{0,2}|\[|[\x20-\x3f]*)|O[0-9;]*|[P\]X^_][^\x07\x1b]*\x1b?)?"
 )
@@ -51,19 +53,20 @@ class Reply:
 
 
 class Parser:
-    """Takes bytes, gives events; keeps what is not yet complete. Whatever it does not know is nothing."""
+    """Bytes in, in pieces of any size, events out. What it does not know is ignored."""
 
     def __init__(self) -> None:
-        self._pending = b""
+        self._pending = b""  # of a sequence
+        self._decoder = codecs.getincrementaldecoder("utf-8")("ignore")
 
     @property
     def waits_for_more(self) -> bool:
-        """Whether bytes are held back that ``flush`` would decide on."""
-        return bool(self._pending)
+        """Whether bytes are kept that ``flush`` would decide on."""
+        return bool(self._pending or self._decoder.getstate()[0])
 
     @property
     def lone_escape(self) -> bool:
-        """Whether all that is held back is one escape: the key, unless more follows within moments."""
+        """Whether all that is kept is one escape: the key, unless more follows within moments."""
         return self._pending == b"\x1b"
 
     def feed(self, data: bytes) -> list[Event | Mouse | Reply]:
@@ -72,39 +75,32 @@ class Parser:
         found: list[Event | Mouse | Reply] = []
         position = 0
         while position < len(data):
-            if data[position] == 0x1B:
-                sequence = _SEQUENCE.match(data, position)
-                if sequence:
-                    found += _decode(sequence.group())
-                    position = sequence.end()
-                    continue
-                begun = _BEGUN.match(data, position)
-                assert begun is not None
-                if begun.end() == len(data) and len(data) - position < _LONGEST:
-                    break
-                if len(begun.group()) == 1 and data[begun.end()] == 0x1B:
-                    found.append(NAMES["esc"])  # twice; before any other byte it is how terminals say Alt
-                position = begun.end()
+            if text := _TEXT.match(data, position):
+                position = text.end()
+                characters = self._decoder.decode(text.group(), final=position < len(data))
+                found += [event for character in characters if (event := decode_character(character))]
                 continue
-            length = _utf8_length(data[position])
-            if position + length > len(data) and _is_tail(data[position + 1 :]):
+            self._decoder.reset()
+            sequence = _SEQUENCE.match(data, position)
+            if sequence:
+                found += _decode(sequence.group())
+                position = sequence.end()
+                continue
+            begun = _BEGUN.match(data, position)
+            assert begun is not None
+            if begun.end() == len(data) and len(data) - position < _LONGEST:
                 break
-            try:
-                character = data[position : position + length].decode()
-            except UnicodeDecodeError:  # a byte of no character: those after it may be keys
-                position += 1
-                continue
-            position += length
-            event = decode_character(character)
-            if event:
-                found.append(event)
+            if len(begun.group()) == 1 and data[begun.end()] == 0x1B:
+                found.append(NAMES["esc"])  # twice; before any other byte it is how terminals say Alt
+            position = begun.end()
         self._pending = data[position:]
         return found
 
     def flush(self) -> list[Event | Mouse | Reply]:
-        """Nothing more came: a lone escape was the key, and half a sequence is nothing."""
+        """What is kept, where nothing more comes: a lone escape is the key, half a sequence is dropped."""
         escape = self.lone_escape
         self._pending = b""
+        self._decoder.reset()
         return [NAMES["esc"]] if escape else []
 
 
@@ -125,12 +121,3 @@ def _decode(sequence: bytes) -> list[Event | Mouse | Reply]:
         return []
     name = _NUMBERS.get(text[2:-1].partition(";")[0]) if final == "~" else _LETTERS.get(final)
     return [NAMES[name]] if name and "<" not in text and "?" not in text else []
-
-
-def _utf8_length(first: int) -> int:
-    """Bytes of a character that begins so; 1 for bytes that begin none."""
-    return 4 if 0xF0 <= first < 0xF8 else 3 if 0xE0 <= first < 0xF0 else 2 if 0xC0 <= first < 0xE0 else 1
-
-
-def _is_tail(data: bytes) -> bool:
-    return all(0x80 <= byte < 0xC0 for byte in data)

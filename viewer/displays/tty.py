@@ -1,8 +1,8 @@
-"""The terminal as the operating system has it: raw keys in, bytes out, and everything put back at the end.
+"""The terminal of the operating system: raw keys in, bytes out, and its modes restored at the end.
 
-Put back means on leaving, on an exception, at exit, on SIGTERM, SIGHUP and SIGQUIT (which become ``SystemExit``, so
-that recordings are finished too), and while the program is stopped by Ctrl-Z. After a kill that cannot be heard the
-next start puts it back when it leaves, or ``reset`` does.
+They are restored on leaving, on an exception, at exit, on SIGTERM, SIGHUP and SIGQUIT (which become ``SystemExit``, so
+that recordings are finished too), and while the program is stopped by Ctrl-Z. After SIGKILL the next start restores
+them when it leaves, or ``reset`` does.
 """
 
 import atexit
@@ -179,10 +179,10 @@ class Tty:
         def cell_pixels(self) -> tuple[int, int]:
             """Width and height of a character cell in pixels; 0 where it is not known."""
             try:
-                packed = fcntl.ioctl(self._out, termios.TIOCGWINSZ, b"\x00" * 8)
+                sizes = fcntl.ioctl(self._out, termios.TIOCGWINSZ, b"\x00" * 8)
             except OSError:
                 return 0, 0
-            rows, columns, width, height = struct.unpack("HHHH", packed)
+            rows, columns, width, height = struct.unpack("HHHH", sizes)
             return (width // columns, height // rows) if columns and rows else (0, 0)
 
 

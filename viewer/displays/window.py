@@ -1,6 +1,6 @@
-"""A window of OpenCV's: the only caller of ``imshow`` and ``waitKeyEx``.
+"""An OpenCV window: the only caller of ``imshow`` and ``waitKeyEx``.
 
-Without a usable screen ``imshow`` aborts the process, so that the screen is asked first.
+Without a usable screen ``imshow`` aborts the process, so that ``_probe`` looks for one first.
 """
 
 import ctypes
@@ -96,9 +96,9 @@ class Window:
         listening = self._x is not None and self._x.listening
         code = cv2.waitKeyEx(wait_ms)
         if self._x is not None and listening:
-            codes, capitals = self._x.keys(), False
-            for turn in self._x.turns():
-                self._events.append(Event(Action.WHEEL_UP if turn > 0 else Action.WHEEL_DOWN, *self._mouse))
+            (codes, notches), capitals = self._x.pressed(), False
+            for notch in notches:
+                self._events.append(Event(Action.WHEEL_UP if notch > 0 else Action.WHEEL_DOWN, *self._mouse))
         else:
             codes, capitals = [code], code != -1 and self._x is not None and self._x.capitals()
         self._events.extend(event for code in codes if (event := decode_window_key(code, capitals)))
@@ -123,8 +123,8 @@ class Window:
         elif not self._motion:
             return
         elif kind == cv2.EVENT_MOUSEMOVE:
-            held = flags & cv2.EVENT_FLAG_LBUTTON, flags & cv2.EVENT_FLAG_RBUTTON
-            action = Action.DRAG if held[0] else Action.SECOND_DRAG if held[1] else Action.MOVE
+            left, right = flags & cv2.EVENT_FLAG_LBUTTON, flags & cv2.EVENT_FLAG_RBUTTON
+            action = Action.DRAG if left else Action.SECOND_DRAG if right else Action.MOVE
             if inside or action is not Action.MOVE:
                 self._moved(Event(action, *self._mouse))
         elif kind in (cv2.EVENT_LBUTTONUP, cv2.EVENT_RBUTTONUP):
@@ -137,7 +137,7 @@ class Window:
             self._events.append(Event(Action.WHEEL_UP if away else Action.WHEEL_DOWN, *self._mouse))
 
     def _moved(self, event: Event) -> None:
-        """Of movements that nobody has asked for yet, only the last one counts, unless they draw a line."""
+        """Of movements not yet polled only the last one counts, unless they draw a line."""
         draws = self._strokes and event.action is not Action.MOVE
         if self._events and self._events[-1].action is event.action and not draws:
             self._events.pop()

@@ -1,9 +1,9 @@
-"""What OpenCV's window does not tell on Linux: whether there is a screen, and every key with its modifiers.
+"""The X server, asked for what OpenCV's window does not tell: whether there is a screen, and all keys with modifiers.
 
 OpenCV remembers one key only, so that of keys pressed while a frame is painted all but the last are lost, and its Qt
-build hands out ``s`` for Shift+S. A second connection to the X server selects the key presses of the same window and
-has its own queue. It also takes the wheel from that build, which would enlarge what the window shows. libX11 through
-ctypes; where OpenCV's window works, libX11 is there.
+build reports ``s`` for Shift+S. A second connection to the X server selects the key presses of the same window and
+has its own queue. It also takes the wheel from that build, which would enlarge what the window shows. libX11 is called
+by ctypes; where OpenCV's window works, it is installed.
 """
 
 import ctypes
@@ -22,7 +22,7 @@ _KEY_PRESS_MASK: Final = 1
 _BUTTON_PRESS_MASK: Final = 4
 _ANY_MODIFIER: Final = 1 << 15
 _ASYNCHRONOUS: Final = 1
-_WHEEL: Final = {4: 1, 5: -1}  # buttons, and notches away from the person
+_WHEEL: Final = {4: 1, 5: -1}  # buttons, and notches away from the user
 _STRUCTURE_NOTIFY_MASK: Final = 1 << 17
 _VIEWABLE: Final = 2
 _SHIFT_MASK: Final = 1
@@ -64,8 +64,6 @@ class _Attributes(ctypes.Structure):
 
 
 _ERROR_HANDLER = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p)
-
-
 # Xlib's own handler ends the process when a window is gone by the time that it is asked about.
 _IGNORE_ERROR = _ERROR_HANDLER(lambda display, event: 0)
 
@@ -87,11 +85,10 @@ class XKeys:
         self._x.XSetErrorHandler(_IGNORE_ERROR)
         self._root: int = self._x.XDefaultRootWindow(self._display)
         self._window = 0
-        self._turns: list[int] = []
 
     @property
     def listening(self) -> bool:
-        """Whether the window was found, so that ``keys`` has all its keys."""
+        """Whether the window was found, so that ``pressed`` has all its keys."""
         return self._window != 0
 
     def screen_size(self) -> tuple[int, int]:
@@ -107,7 +104,7 @@ class XKeys:
         wanted = title.encode()
         for window in self._candidates():
             if self._words(window, b"_NET_WM_PID")[:1] == [os.getpid()] and any(
-                self._property(window, name)[0] == wanted for name in _NAME_PROPERTIES
+                self._property(window, name) == wanted for name in _NAME_PROPERTIES
             ):
                 attributes = _Attributes()
                 self._x.XGetWindowAttributes(self._display, window, byref(attributes))
@@ -125,9 +122,13 @@ class XKeys:
                 self._window = window
                 return
 
-    def keys(self) -> list[int]:
-        """X11 key symbols pressed since the last call, capitals by Shift and Caps Lock; of shortcuts only Ctrl+Z."""
-        symbols = []
+    def pressed(self) -> tuple[list[int], list[int]]:
+        """What was pressed since the last call: X11 key symbols, and notches of the wheel.
+
+        Key symbols are capitals by Shift and Caps Lock; of shortcuts only Ctrl+Z is there. A notch is 1 away from the
+        user, -1 towards.
+        """
+        symbols, notches = [], []
         event, symbol = _Event(), c_ulong()
         text = ctypes.create_string_buffer(16)
         while self._x.XPending(self._display):
@@ -142,13 +143,8 @@ class XKeys:
                 elif commands == _CONTROL_MASK and symbol.value in map(ord, "zZ"):
                     symbols.append(_UNDO)
             elif event.type == _BUTTON_PRESS and event.key.keycode in _WHEEL:  # of buttons, it is their number
-                self._turns.append(_WHEEL[event.key.keycode])
-        return symbols
-
-    def turns(self) -> list[int]:
-        """Notches of the wheel that ``keys`` came across since the last call: 1 away from the person, -1 towards."""
-        turns, self._turns = self._turns, []
-        return turns
+                notches.append(_WHEEL[event.key.keycode])
+        return symbols, notches
 
     def capitals(self) -> bool:
         """Whether Shift or Caps Lock, and not both, is on at this moment."""
@@ -167,8 +163,7 @@ class XKeys:
 
     def _candidates(self) -> list[int]:
         """Application windows, newest first: those that the window manager lists, or all near the root."""
-        listed = self._words(self._root, b"_NET_CLIENT_LIST")
-        return listed[::-1] if listed else self._below(self._root, _DEPTH)
+        return self._words(self._root, b"_NET_CLIENT_LIST")[::-1] or self._below(self._root, _DEPTH)
 
     def _below(self, window: int, depth: int) -> list[int]:
         root, parent, children, count = c_ulong(), c_ulong(), ctypes.POINTER(c_ulong)(), c_uint()
@@ -181,12 +176,12 @@ class XKeys:
 
     def _words(self, window: int, name: bytes) -> list[int]:
         """A property of 32-bit words; Xlib hands them out as C longs."""
-        data, count = self._property(window, name)
+        data = self._property(window, name)
         width = ctypes.sizeof(c_long)
-        return [int.from_bytes(data[i * width : (i + 1) * width], "little") for i in range(count)]
+        return memoryview(data[: len(data) // width * width]).cast("L").tolist()
 
-    def _property(self, window: int, name: bytes) -> tuple[bytes, int]:
-        """A window's property and the count of its items; empty where it has none."""
+    def _property(self, window: int, name: bytes) -> bytes:
+        """A window's property; empty where it has none."""
         atom = self._x.XInternAtom(self._display, name, 0)
         kind, width, count, left, data = c_ulong(), c_int(), c_ulong(), c_ulong(), c_void_p()
         failed = self._x.XGetWindowProperty(
@@ -194,11 +189,11 @@ class XKeys:
             byref(kind), byref(width), byref(count), byref(left), byref(data),
         )  # fmt: skip
         if failed or not data.value:
-            return b"", 0
+            return b""
         size = {8: 1, 16: 2, 32: ctypes.sizeof(c_long)}[width.value]
         value = ctypes.string_at(data.value, count.value * size)
         self._x.XFree(data)
-        return value, count.value
+        return value
 
 
 def _load() -> Any:
@@ -224,10 +219,7 @@ def _load() -> Any:
         "XFree": (c_int, (c_void_p,)),
         "XQueryTree": (c_int, (c_void_p, c_ulong, *[c_void_p] * 4)),
         "XQueryPointer": (c_int, (c_void_p, c_ulong, *[c_void_p] * 7)),
-        "XGetWindowProperty": (
-            c_int,
-            (c_void_p, c_ulong, c_ulong, c_long, c_long, c_int, c_ulong, *[c_void_p] * 5),
-        ),
+        "XGetWindowProperty": (c_int, (c_void_p, c_ulong, c_ulong, c_long, c_long, c_int, c_ulong, *[c_void_p] * 5)),
     }
     for name, (result, arguments) in signatures.items():
         function = getattr(x, name)

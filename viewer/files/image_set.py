@@ -1,8 +1,9 @@
-"""Sets of images to be shown: whatever training opens, by ``trainer.data.sources``, as BGR images read when asked for.
+"""Sets of images to be shown: whatever ``trainer.data.sources`` opens, as BGR images that are read when asked for.
 
-Everything is read as training reads it: a model's classes and its encoder know images as they were trained on.
+They are read as in training: a model's classes and its encoder know images as they were trained on.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from viewer.files.png import Image
 
 Labels = NDArray[np.int64]
 
-_MOST_HELD: Final = 2**31  # bytes of a set whose images cannot be read one by one
+_LARGEST_IN_MEMORY: Final = 2**31  # bytes of a set whose images cannot be read one by one
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +61,7 @@ def open_set(path: Path, bgr: bool = False) -> LabelledSet:
             return set_of_files(path, source.files, source.sidecar.names, source.labels, source.classes)
         fetch, count, labels = source.fetch, source.shape[0], source.labels
         if fetch is None:
-            fetch, count, labels = _held(source, path)
+            fetch, count, labels = _read_all(source, path)
     except UserError as error:
         raise error if isinstance(error, ImageError) else ImageError(str(error)) from None
     except OSError as error:
@@ -79,12 +80,14 @@ def open_set(path: Path, bgr: bool = False) -> LabelledSet:
     return LabelledSet(source.path or path, count, in_bgr, labels, _shown(source.classes), bgr, names, size)
 
 
-def _held(source: ImageSource, path: Path) -> tuple[Callable[[int], NDArray[np.uint8]], int, Labels | None]:
+def _read_all(source: ImageSource, path: Path) -> tuple[Callable[[int], NDArray[np.uint8]], int, Labels | None]:
     """All images of a set that can only be read in order, how many there are, and their labels. Raises
     ``UserError``."""
-    size = int(np.prod(source.shape, dtype=object))
-    if size > _MOST_HELD:
-        raise ImageError(f"{path}: {size} bytes of images, expected at most {_MOST_HELD} where all have to be held")
+    size = math.prod(source.shape)
+    if size > _LARGEST_IN_MEMORY:
+        raise ImageError(
+            f"{path}: {size} bytes of images, expected at most {_LARGEST_IN_MEMORY} where all have to be in memory"
+        )
     images = np.empty(source.shape, np.uint8)
     labels: list[Labels] = []
     count = 0

@@ -1,4 +1,4 @@
-"""Images that go into a translator: found by names, folders and patterns, read with all that a file may hold."""
+"""Find image files by names, folders and patterns, and read them with their alpha and colour profile."""
 
 import contextlib
 import glob
@@ -17,7 +17,6 @@ from PIL import Image as Pillow
 from trainer.contract import images
 from trainer.contract.errors import ImageError
 from trainer.contract.headers import MOST_PIXELS, read_header
-from trainer.contract.text import printable
 from viewer.files.png import Image, naming
 
 SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
@@ -27,12 +26,12 @@ _ORIENTATION: Final = 0x0112  # EXIF tag
 
 @dataclass(frozen=True)
 class Photo:
-    """An image as people see it, and what a file of it says besides."""
+    """What an image file holds."""
 
     image: Image  # [h, w, 3] BGR, upright
     alpha: NDArray[np.uint8] | None = None  # [h, w]; None: opaque
-    grey: bool = False  # it came without colours
-    notes: tuple[str, ...] = ()  # what could not stay as it was
+    grey: bool = False  # stored without colours
+    notes: tuple[str, ...] = ()  # what had to be converted
     profile: bytes = b""  # ICC, of its colours
 
     def on_white(self) -> Image:
@@ -43,8 +42,11 @@ class Photo:
 
 
 def find_photos(words: Sequence[str]) -> list[Path]:
-    """The files that are meant: files themselves, images in and below folders, patterns; each once, in the order of
-    the words, and within a word by name, 2 before 10. Raises ``ImageError`` for a word that means nothing."""
+    """The files that words name: files, images in and below folders, and those that match patterns.
+
+    Each is there once, in the order of the words, and within a word by name, 2 before 10. Raises ``ImageError`` for a
+    folder or pattern without files.
+    """
     found: dict[Path, None] = {}
     for word in words:
         path = Path(word)
@@ -52,11 +54,11 @@ def find_photos(words: Sequence[str]) -> list[Path]:
             below = [one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES and one.is_file()]
             files = [one for one in below if not any(part.startswith(".") for part in one.relative_to(path).parts)]
             if not files:
-                raise ImageError(f"{printable(word)}: found no images in this folder ({' '.join(SUFFIXES)})")
+                raise ImageError(f"{word}: found no images in this folder ({' '.join(SUFFIXES)})")
         elif not path.exists() and glob.has_magic(word):
             files = [one for one in map(Path, glob.glob(word, recursive=True)) if not one.is_dir()]  # noqa: PTH207
             if not files:
-                raise ImageError(f"{printable(word)}: no file matches this pattern")
+                raise ImageError(f"{word}: no file matches this pattern")
         else:
             files = [path]
         found |= dict.fromkeys(sorted(files, key=_natural))

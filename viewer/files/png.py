@@ -1,10 +1,11 @@
-"""Images on disk: read one, save one with the recipe that it was made from, read the recipe back.
+"""Save images as PNG files with the recipe that they were made from, and read the recipe back.
 
 A recipe is a JSON value in a text chunk of the PNG (Portable Network Graphics specification, 11.3.3). Saving never
 overwrites: names are numbered, and what is there under a name is whole.
 """
 
 import contextlib
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ from trainer.contract import images
 from trainer.contract.errors import ImageError
 from trainer.contract.files import write_new
 from trainer.contract.headers import Unreadable
-from trainer.contract.recipe import PNG_SIGNATURE, chunk, find_recipe, text_chunks
+from trainer.contract.recipe import PNG_SIGNATURE, find_recipe, text_chunks
 
 Image = NDArray[np.uint8]  # [h, w, 3] BGR
 
@@ -27,14 +28,7 @@ _HEADER_END: Final = len(PNG_SIGNATURE) + 25  # the IHDR chunk comes first and i
 
 def fit(image: Image, height: int, width: int, nearest: bool = False) -> Image:
     """The middle of an image, cut to the proportions and scaled to the size wanted; ``nearest``: no new colours."""
-    factor = min(image.shape[0] / height, image.shape[1] / width)
-    cut_height = min(max(round(height * factor), 1), image.shape[0])
-    cut_width = min(max(round(width * factor), 1), image.shape[1])
-    top, left = (image.shape[0] - cut_height) // 2, (image.shape[1] - cut_width) // 2
-    middle = np.ascontiguousarray(image[top : top + cut_height, left : left + cut_width])
-    if nearest:
-        return np.asarray(cv2.resize(middle, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
-    return resize(middle, height, width)
+    return np.ascontiguousarray(images.centre(image, height, width, resize_nearest if nearest else resize))
 
 
 def resize(image: Image, height: int, width: int) -> Image:
@@ -45,21 +39,21 @@ def resize(image: Image, height: int, width: int) -> Image:
     return np.asarray(cv2.resize(image, (width, height), interpolation=method), np.uint8)
 
 
-def encode_png(image: NDArray[np.uint8], recipe: Mapping[str, Any]) -> bytes:
+def resize_nearest(image: Image, height: int, width: int) -> Image:
+    """The image at another size, with no new colours."""
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
+
+
+def encode_png(image: NDArray[np.uint8], recipe: Mapping[str, Any], chunks: bytes = b"") -> bytes:
     """An image [h, w], [h, w, 3] BGR or [h, w, 4] BGRA as the bytes of a PNG file that carries ``recipe`` (JSON-able).
 
-    Raises ``ImageError``.
+    ``chunks``: more of them, to go before the recipe. Raises ``ImageError``.
     """
     try:
         data = cv2.imencode(".png", image)[1]
     except cv2.error:
         raise ImageError(f"an image of {image.shape[1]}x{image.shape[0]} cannot be saved as PNG") from None
-    return b"".join((data[:_HEADER_END].data, text_chunks(recipe), data[_HEADER_END:].data))
-
-
-def add_chunk(data: bytes, kind: bytes, body: bytes) -> bytes:
-    """A PNG file with one chunk more, before its pixels."""
-    return data[:_HEADER_END] + chunk(kind, body) + data[_HEADER_END:]
+    return b"".join((data[:_HEADER_END].data, chunks, text_chunks(recipe), data[_HEADER_END:].data))
 
 
 def is_png(path: Path) -> bool:
@@ -102,15 +96,11 @@ def save_numbered(folder: Path, stem: str, data: bytes, beside: Mapping[str, byt
         folder.mkdir(parents=True, exist_ok=True)
         taken = re.compile(re.escape(stem) + r"-(\d{1,9})(?:-\w+)?\.(?:png|gif)", re.IGNORECASE)
         numbers = (int(match[1]) for old in folder.iterdir() if (match := taken.fullmatch(old.name)))
-        number = max(numbers, default=0)
-        while True:
-            number += 1
+        for number in itertools.count(max(numbers, default=0) + 1):
             path = folder / f"{stem}-{number:04d}.png"
-            try:
+            with contextlib.suppress(FileExistsError):  # another viewer was quicker
                 write_new(path, data)
                 break
-            except FileExistsError:
-                continue  # another viewer was quicker
         written = [path]
         try:
             for name, more in (beside or {}).items():
@@ -134,7 +124,7 @@ def read_bytes(path: Path) -> bytes:
 
 @contextlib.contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Raise ``ImageError`` with the name of the file, for ``Unreadable``."""
+    """Turn ``Unreadable`` into ``ImageError`` with the name of the file."""
     try:
         yield
     except Unreadable as error:

@@ -1,4 +1,4 @@
-"""Results on disk: encoded with what a file of theirs carries, written whole or not at all, and over nothing."""
+"""Encode results as image files, and write them: whole or not at all, and never over another file."""
 
 import contextlib
 import os
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from trainer.contract import files
 from trainer.contract.errors import ImageError
+from trainer.contract.recipe import chunk
 from viewer.files.inputs import Photo
-from viewer.files.png import Image, add_chunk, encode_png
+from viewer.files.png import Image, encode_png
 
 SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 _WITHOUT_ALPHA: Final = (".jpg", ".jpeg", ".bmp")
@@ -24,8 +25,10 @@ _MOST_NAMES: Final = 10_000
 
 
 def encode(result: Image, photo: Photo, suffix: str, recipe: Mapping[str, Any]) -> bytes:
-    """A result u8 [h, w, 3] BGR as a file's bytes: grey where its photo was, with the photo's alpha, enlarged, and the
-    profile of its colours; the recipe and the profile are for PNG. Raises ``ImageError``."""
+    """A result u8 [h, w, 3] BGR as the bytes of a file: grey where its photo was, with the photo's alpha, enlarged.
+
+    PNG files carry the recipe and the photo's colour profile too. Raises ``ImageError``.
+    """
     pixels: Any = result
     if photo.alpha is not None:
         if suffix in _WITHOUT_ALPHA:
@@ -35,10 +38,9 @@ def encode(result: Image, photo: Photo, suffix: str, recipe: Mapping[str, Any]) 
     elif photo.grey:
         pixels = np.ascontiguousarray(result[..., 0])
     if suffix == ".png":
-        data = encode_png(pixels, recipe)
-        if photo.profile:  # the profile of a grey image is for grey, and so on: it stays what it was
-            data = add_chunk(data, b"iCCP", b"ICC profile\0\0" + zlib.compress(photo.profile))
-        return data
+        # The profile of a grey image is for grey, and so on: it stays what it was.
+        profile = photo.profile and chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(photo.profile))
+        return encode_png(pixels, recipe, profile)
     try:
         done, data_of = cv2.imencode(suffix, pixels, _QUALITY.get(suffix, []))
     except cv2.error:
@@ -71,7 +73,7 @@ def write_new(path: Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def errors_of(path: Path) -> Iterator[None]:
-    """What goes wrong with a file that is written, as a ``ImageError``."""
+    """Turn the errors of writing a file into ``ImageError``."""
     try:
         yield
     except FileExistsError:

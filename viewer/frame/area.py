@@ -22,11 +22,20 @@ class Area:
         """The first row beyond it."""
         return self.top + self.height
 
+    @property
+    def pixels(self) -> tuple[slice, slice]:
+        """Its rows and columns of an array."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def times(self, factor: int) -> "Area":
+        """The same on an image so many times larger."""
+        return Area(self.left * factor, self.top * factor, self.width * factor, self.height * factor)
+
     def holds(self, x: int, y: int) -> bool:
         """Whether a pixel lies in it."""
         return self.left <= x < self.right and self.top <= y < self.bottom
 
-    def share(self, x: int, y: int) -> tuple[float, float]:
+    def fraction(self, x: int, y: int) -> tuple[float, float]:
         """How far across and down the middle of a pixel lies, 0..1; pixels outside count as those at the edge."""
         across, down = (x + 0.5 - self.left) / self.width, (y + 0.5 - self.top) / self.height
         return min(max(across, 0.0), 1.0), min(max(down, 0.0), 1.0)
@@ -36,3 +45,10 @@ def fitting_side(native: int, most: int) -> int:
     """A side of at most so many pixels for one of ``native``: a whole multiple or part of it where one comes near."""
     side = native * (most // native) if native <= most else native // -(-native // most)
     return side if side > 0.8 * most else most
+
+
+def fitting_size(width: int, height: int, most: int) -> tuple[int, int]:
+    """Width and height of an image of this size whose longer side is brought to ``fitting_side``."""
+    longer = max(width, height)
+    side = fitting_side(longer, most)
+    return max(round(width * side / longer), 1), max(round(height * side / longer), 1)

@@ -1,6 +1,6 @@
-"""Axes, points, lines, sliders and legends, drawn onto a frame: pure functions on arrays.
+"""Draw axes, points, lines, sliders and legends onto a frame. Pure functions on arrays.
 
-Everything drawn over images is a light line between dark ones, so that it shows on any of them.
+What is drawn over images is a light line between dark ones, so that it shows on any of them.
 """
 
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from viewer.files.png import resize
+from trainer.contract.images import resize
 from viewer.frame.area import Area, fitting_side
-from viewer.render import CURSOR, FONT, FONT_SCALE, INK, PAPER, TONES, Image, shortened, text_width
+from viewer.render import CURSOR, FONT, FONT_SCALE, INK, PAPER, TONES, Image, fitted, outline, text_width
 
 Colour = tuple[int, int, int]  # blue, green, red
 Anchor = Literal["left", "middle", "right"]
@@ -52,28 +52,14 @@ def two_digits(value: float) -> str:
     return f"{round(value, 2) + 0.0:.2f}"
 
 
-def fitted(text: str, room: int) -> str:
-    """As much of a text as fits into so many pixels."""
-    return text if text_width(text) <= room else shortened(text, room)
-
-
 def blank(height: int, width: int) -> Image:
     """A frame with nothing on it."""
-    image = np.empty((height, width, 3), np.uint8)
-    image[:] = PAPER
-    return image
+    return np.full((height, width, 3), PAPER, np.uint8)
 
 
 def put(frame: Image, area: Area, image: Image) -> None:
     """An image into an area of the frame, at the area's size."""
-    frame[area.top : area.bottom, area.left : area.right] = enlarged(image, area.height, area.width)
-
-
-def enlarged(image: Image, height: int, width: int) -> Image:
-    """The image at another size; it stays smooth where it grows."""
-    if height <= image.shape[0]:
-        return resize(image, height, width)
-    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+    frame[area.pixels] = resize(image, area.height, area.width)
 
 
 def image_area(place: Area, height: int, width: int) -> Area:
@@ -90,15 +76,15 @@ def mosaic(height: int, width: int, rows: int, columns: int, images: Sequence[Im
         row, column = divmod(index, columns)
         top, bottom = row * height // rows, (row + 1) * height // rows
         left, right = column * width // columns, (column + 1) * width // columns
-        target[top:bottom, left:right] = enlarged(image, bottom - top, right - left)
+        target[top:bottom, left:right] = resize(image, bottom - top, right - left)
 
 
 def axes(image: Image, area: Area, reach: float, names: tuple[str, str]) -> None:
     """A border round the area, ticks from -reach to reach along it, and the names of its axes."""
-    cv2.rectangle(image, (area.left - 1, area.top - 1), (area.right, area.bottom), FAINT, 1)
+    frame_round(image, area)
     for value in ticks(reach):
-        share = (value + reach) / (2 * reach)
-        x, y = area.left + share * area.width, area.bottom - share * area.height
+        fraction = (value + reach) / (2 * reach)
+        x, y = area.left + fraction * area.width, area.bottom - fraction * area.height
         text = f"{value:g}"
         cv2.line(image, (round(x), area.bottom), (round(x), area.bottom + 4), FAINT, 1)
         cv2.line(image, (area.left - 5, round(y)), (area.left - 1, round(y)), FAINT, 1)
@@ -115,8 +101,7 @@ def axes(image: Image, area: Area, reach: float, names: tuple[str, str]) -> None
 @lru_cache(maxsize=8)
 def _upright(text: str) -> Image:
     """A line of text that reads from the bottom to the top."""
-    flat = np.empty((16, text_width(text) + 4, 3), np.uint8)
-    flat[:] = PAPER
+    flat = blank(16, text_width(text) + 4)
     write(flat, 2, 8, text)
     return np.ascontiguousarray(np.rot90(flat))
 
@@ -140,18 +125,13 @@ def pixels(area: Area, reach: float, across: NDArray[np.float64], up: NDArray[np
 
 def ground(image: Image, area: Area, reach: float) -> None:
     """The paper of a plot, with a grid."""
-    plot = view(image, area)
+    plot = image[area.pixels]
     plot[:] = GROUND
     for value in ticks(reach):
-        share = (value + reach) / (2 * reach)
-        x, y = round(share * area.width), round((1 - share) * area.height)
+        fraction = (value + reach) / (2 * reach)
+        x, y = round(fraction * area.width), round((1 - fraction) * area.height)
         cv2.line(plot, (x, 0), (x, area.height), _GRID, 1)
         cv2.line(plot, (0, y), (area.width, y), _GRID, 1)
-
-
-def view(image: Image, area: Area) -> Image:
-    """The part of the frame that an area is: what is drawn there stays within."""
-    return image[area.top : area.bottom, area.left : area.right]
 
 
 def dots(image: Image, area: Area, places: Pixels, colours: Sequence[Colour], radius: float) -> None:
@@ -159,7 +139,7 @@ def dots(image: Image, area: Area, places: Pixels, colours: Sequence[Colour], ra
 
     What else is in the area stays as it is, to the bit.
     """
-    plot = view(image, area)
+    plot = image[area.pixels]
     large = plot.repeat(_FINER, axis=0).repeat(_FINER, axis=1)
     inside = (places - (area.left, area.top) + 0.5) * _FINER - 0.5
     edge = radius * _FINER
@@ -172,35 +152,33 @@ def dots(image: Image, area: Area, places: Pixels, colours: Sequence[Colour], ra
 
 def ring(image: Image, area: Area, place: Pixels, radius: float = 7) -> None:
     """A ring round a point [1, 2], that shows on anything."""
-    plot = view(image, area)
     x, y = place[0] - (area.left, area.top)
     if -radius <= x < area.width + radius and -radius <= y < area.height + radius:
         for thickness, colour in ((4, INK), (2, CURSOR)):
-            centre = round(x * 2**_FRACTION_BITS), round(y * 2**_FRACTION_BITS)
-            size = round(radius * 2**_FRACTION_BITS)
-            cv2.circle(plot, centre, size, colour, thickness, cv2.LINE_AA, _FRACTION_BITS)
+            _circle(image[area.pixels], x, y, radius, colour, thickness)
 
 
 def path(image: Image, area: Area, places: Pixels, chosen: int) -> None:
     """A path through the plane: its ends are A and B, one of its points is chosen."""
-    plot, inside = view(image, area), places - (area.left, area.top)
+    plot, inside = image[area.pixels], places - (area.left, area.top)
     corners = np.round(inside * 2**_FRACTION_BITS).astype(np.int32).reshape(-1, 1, 2)
     for thickness, colour in ((5, INK), (2, CURSOR)):
         cv2.polylines(plot, [corners], False, colour, thickness, cv2.LINE_AA, _FRACTION_BITS)
     for x, y in inside:
-        _disc(plot, x, y, 4.5, INK)
-        _disc(plot, x, y, 3, CURSOR)
+        _circle(plot, x, y, 4.5, INK)
+        _circle(plot, x, y, 3, CURSOR)
     for name, (x, y) in zip("AB", (places[0], places[-1]), strict=True):
         if area.left - 1 <= x <= area.right and area.top - 1 <= y <= area.bottom:
-            _disc(image, x, y, 10, INK)
-            _disc(image, x, y, 8.5, CURSOR)
+            _circle(image, x, y, 10, INK)
+            _circle(image, x, y, 8.5, CURSOR)
             write(image, x + 1, y, name, INK, "middle")
     ring(image, area, places[chosen : chosen + 1], 12 if chosen in (0, len(places) - 1) else 7)
 
 
-def _disc(plot: Image, x: float, y: float, radius: float, colour: Colour) -> None:
-    fine = 2**_FRACTION_BITS
-    cv2.circle(plot, (round(x * fine), round(y * fine)), round(radius * fine), colour, -1, cv2.LINE_AA, _FRACTION_BITS)
+def _circle(plot: Image, x: float, y: float, radius: float, colour: Colour, thickness: int = -1) -> None:
+    """Of this thickness in pixels; -1: filled."""
+    centre, size = (round(x * 2**_FRACTION_BITS), round(y * 2**_FRACTION_BITS)), round(radius * 2**_FRACTION_BITS)
+    cv2.circle(plot, centre, size, colour, thickness, cv2.LINE_AA, _FRACTION_BITS)
 
 
 def frame_round(image: Image, area: Area, colour: Colour = FAINT) -> None:
@@ -210,9 +188,7 @@ def frame_round(image: Image, area: Area, colour: Colour = FAINT) -> None:
 
 def mark(image: Image, area: Area) -> None:
     """A bright line round the image that is chosen."""
-    for offset, colour in ((-2, CURSOR), (-1, CURSOR), (0, CURSOR), (1, INK)):
-        corner, other = (area.left + offset, area.top + offset), (area.right - 1 - offset, area.bottom - 1 - offset)
-        cv2.rectangle(image, corner, other, colour, 1)
+    outline(image, area.left, area.top, area.width, area.height)
 
 
 def legend(image: Image, area: Area, entries: Sequence[tuple[str, Colour]]) -> None:
@@ -223,7 +199,7 @@ def legend(image: Image, area: Area, entries: Sequence[tuple[str, Colour]]) -> N
     for number, (name, colour) in enumerate(shown):
         column, row = divmod(number, max(area.height // height, 1))
         x, y = area.left + column * (area.width // columns), area.top + row * height + height // 2
-        _disc(image, x + 6, y, 5, colour)
+        _circle(image, x + 6, y, 5, colour)
         write(image, x + 19, y, fitted(name, area.width // columns - 24))
 
 
@@ -232,17 +208,17 @@ def gauges(image: Image, area: Area, reach: float, entries: Sequence[tuple[str, 
     height, before, behind = 17, 88, 44
     room = max(area.height // height, 0)
     shown = entries[: room - 1] if len(entries) > room else entries
+    left, right = area.left + before, area.right - behind
     for row, (name, value) in enumerate(shown):
         y = area.top + row * height + height // 2
-        left, right = area.left + before, area.right - behind
         middle, tip = (left + right) / 2, left + (min(max(value / reach, -1.0), 1.0) + 1) / 2 * (right - left)
         cv2.line(image, (left, y), (right, y), _GRID, 5)
         cv2.line(image, (round(middle), y), (round(tip), y), CURSOR, 5)
         write(image, area.left, y, fitted(name, before - 6), FAINT)
         write(image, area.right, y, two_digits(value), FAINT, "right")
     if len(shown) < len(entries):
-        write(image, area.left, area.top + len(shown) * height + height // 2, f"and {len(entries) - len(shown)} more",
-              FAINT)  # fmt: skip
+        y = area.top + len(shown) * height + height // 2
+        write(image, area.left, y, f"and {len(entries) - len(shown)} more", FAINT)
 
 
 def slider(image: Image, row: Area, track: Area, name: str, mark: str, value: float, chosen: bool) -> None:
@@ -250,7 +226,7 @@ def slider(image: Image, row: Area, track: Area, name: str, mark: str, value: fl
     if chosen:
         cv2.rectangle(image, (row.left, row.top + 1), (row.right - 1, row.bottom - 2), _GRID, -1)
         frame_round(image, track, CURSOR)
-    view(image, track)[:] = GROUND
+    image[track.pixels] = GROUND
     middle = row.top + row.height / 2
     write(image, row.left + 6, middle, name, TEXT if chosen else FAINT)
     write(image, track.left - 6, middle, mark, CURSOR, "right")

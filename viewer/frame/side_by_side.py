@@ -1,13 +1,14 @@
-"""Images beside each other on a frame: pure functions on arrays."""
+"""Draw images beside each other onto a frame. Pure functions on arrays."""
 
 from collections.abc import Sequence
 from typing import Final
 
-import cv2
 import numpy as np
 
+from trainer.contract.images import resize
+from viewer.files.png import resize_nearest
 from viewer.frame.area import Area, fitting_side
-from viewer.frame.plots import enlarged, mark, put
+from viewer.frame.plots import mark, put
 from viewer.render import PAPER, Image
 
 GAP: Final = 8  # pixels round every image
@@ -22,11 +23,8 @@ def row(images: Sequence[Image], side: int, chosen: int = -1) -> Image:
     """
     height, width = images[-1].shape[:2]
     most = min((_ROOM[0] - GAP) // len(images) - GAP, _ROOM[1])
-    shown = fitting_side(side, most)
-    if height > width:
-        high, wide = shown, max(round(width * shown / height), 1)
-    else:
-        high, wide = max(round(height * shown / width), 1), shown
+    shown, longer = fitting_side(side, most), max(height, width)
+    high, wide = max(round(height * shown / longer), 1), max(round(width * shown / longer), 1)
     total = len(images) * (wide + GAP) + GAP
     frame = np.full((high + 2 * GAP, max(total, LEAST_WIDTH), 3), PAPER, np.uint8)
     left = GAP + (frame.shape[1] - total) // 2
@@ -41,6 +39,5 @@ def row(images: Sequence[Image], side: int, chosen: int = -1) -> Image:
 def sharp(image: Image, height: int, width: int) -> Image:
     """The image at another size; a whole number of times larger, its pixels stay squares."""
     rows, columns = image.shape[:2]
-    if height % rows == 0 and width % columns == 0:
-        return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
-    return enlarged(image, height, width)
+    whole = height % rows == 0 and width % columns == 0
+    return resize_nearest(image, height, width) if whole else np.asarray(resize(image, height, width), np.uint8)

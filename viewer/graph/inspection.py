@@ -1,8 +1,9 @@
-"""Infer what the arrays of a file without a card mean from their shapes and values."""
+"""Find out what a file without a card is: by its declared shapes, and by running a few latents or an image."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -10,12 +11,18 @@ from numpy.typing import NDArray
 
 from export.card import Card, Latent, Port
 from export.kinds import KINDS
+from trainer.contract.errors import UserError
+from viewer.graph.layout import ImageLayout, Layout, find_scale, image_array, latent_array
+from viewer.latents import Latents, draw_many
 
 _LARGEST_LATENT: Final = 2**16
 _SMALLEST_SIDE_PX: Final = 8  # below this a square of numbers is no image
 _LARGEST_FIXED_BATCH: Final = 4096
-_LARGEST_SCALE: Final = 16
-TYPES: Final[Mapping[str, Any]] = {
+_PROBES: Final = 8  # images whose values tell the range of a file without a card
+_OVERSHOOT: Final = 0.25  # below 0, that a network for 0..1 may give at hard edges
+_PROBE_SECONDS: Final = 0.5  # that they may take of the viewer's start
+_PROBED_SIDES: Final = {65: 1, 66: 2, 68: 4, 72: 8, 80: 16, 96: 32, 64: 64, 128: 128, 256: 256, 512: 512}  # multiples
+_TYPES: Final[Mapping[str, Any]] = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
     "tensor(double)": np.float64,
@@ -24,62 +31,117 @@ TYPES: Final[Mapping[str, Any]] = {
     "tensor(int32)": np.int32,
 }
 
-
-@dataclass(frozen=True)
-class Layout:
-    """How the arrays of a generator's graph are arranged."""
-
-    latent_shape: tuple[int, ...]  # of one latent, as the graph has it: (d,), (d, 1, 1), ...
-    latent_type: type[np.generic]
-    batched_input: bool = True
-    batch: int | None = None  # images a run; None: any number
-    output: str = "image"
-    batched_output: bool = True
-    axes: str = "hwc"  # of one image: hwc or chw
-    image_shape: tuple[int, ...] = ()  # of one image, along ``axes``
-    value_range: tuple[float, float] | None = None  # of float images; None: u8 levels
-
-    @property
-    def sides(self) -> tuple[int, int, int]:
-        """Height, width and channels of an image, alpha left out."""
-        size = dict(zip(self.axes, self.image_shape, strict=True))
-        return size["h"], size["w"], min(size["c"], 3)
-
-    def describe(self) -> str:
-        """The layout in words."""
-        shape = "x".join(map(str, self.image_shape))
-        values = "levels 0..255" if self.value_range is None else "values {:g}..{:g}".format(*self.value_range)
-        batch = "any batch" if self.batch is None else f"batch of {self.batch}"
-        if not self.batched_output:
-            batch = "one image a run, no batch axis"
-        return f"images {self.axes} {shape}, {values}, {batch}"
+Run = Callable[[Mapping[str, NDArray[Any]], str], NDArray[Any]]
+"""Gives an output of some inputs, both by their names. May raise ``UserError``."""
 
 
-@dataclass(frozen=True)
-class ImageLayout:
-    """How the arrays of a translator's graph are arranged: one image in, one out."""
+def infer(
+    name: str, inputs: Sequence[Any], outputs: Sequence[Any], run: Run
+) -> tuple[Card | None, Layout | None, ImageLayout | None]:
+    """Infer what a graph without a card is: a card, the layout of a generator, and that of a translator.
 
-    axes: str = "hwc"  # of the image that goes in: hwc or chw
-    channels: int = 3  # of the same: 1 or 3
-    sides: tuple[int | None, int | None] = (None, None)  # height and width of the same; None: any
-    input_type: type[np.generic] = np.uint8
-    input_range: tuple[float, float] | None = None  # of float images; None: u8 levels
-    output: str = "translated"
-    output_axes: str = "hwc"
-    output_range: tuple[float, float] | None = None
-    scale: int = 1  # output pixels an input pixel
-    multiple: int = 1  # sides must be multiples of this
+    ``name``: for the card, which is ``None`` where there are no images. ``inputs``, ``outputs``: as the graph declares
+    them. Raises ``CardError`` for sizes that no card may have.
+    """
+    if len(inputs) != 1 or inputs[0].type not in _TYPES:
+        return None, None, None
+    if _is_image_port(inputs[0]):
+        if not any(_is_image_port(port) for port in outputs):
+            return _inferred_card("encoder", name), None, None
+        images = _translator(inputs[0], outputs, run)
+        if images is None:
+            return _inferred_card("translator", name), None, None
+        sizes = {"input_channels": images.channels, "scale": images.scale, "multiple": images.multiple}
+        return _inferred_card("translator", name, **sizes), None, images
+    latent = _latent_layout(inputs[0])
+    if latent is not None:
+        for port in outputs:
+            layout = _generator(replace(latent, output=port.name), inputs[0].name, run)
+            if layout is not None:
+                height, width, channels = layout.image_size
+                size = math.prod(layout.latent_shape)
+                card = _inferred_card("generator", name, size, image_size=(height, width), channels=channels)
+                return card, layout, None
+    return None, None, None
 
-    def describe(self) -> str:
-        """The layout in words."""
-        height, width = ("any" if side is None else str(side) for side in self.sides)
-        size = "any size" if self.sides == (None, None) else f"{width}x{height} pixels"
-        values = "levels 0..255" if self.input_range is None else "values {:g}..{:g}".format(*self.input_range)
-        results = "levels 0..255" if self.output_range is None else "values {:g}..{:g}".format(*self.output_range)
-        return f"{self.axes}, {self.channels} channel(s), {size}, {values} → {self.output_axes}, {results}"
+
+def _generator(layout: Layout, source: str, run: Run) -> Layout | None:
+    """Run a few latents through the graph and infer the layout of the images from the output."""
+
+    def images_of(latents: Latents) -> NDArray[Any]:
+        return run({source: latent_array(layout, latents)}, layout.output)
+
+    probes = draw_many(Latent(size=math.prod(layout.latent_shape)), 0, range(_PROBES))
+    output = images_of(probes[:1])
+    if output.dtype.type not in _TYPES.values():
+        return None
+    if not layout.batched_input or output.ndim < 2:
+        batched = False
+    elif layout.batch is None:
+        try:
+            two = images_of(probes[:2])
+            batched = len(output) == 1 and two.shape == (2, *output.shape[1:])
+        except UserError:  # it declares any batch size, and cannot run it
+            batched = False
+    else:  # [1, h, w] is a batch of one; [1, w, 3] would be a very flat image
+        batched = len(output) == layout.batch and (layout.batch > 1 or output.ndim != 3 or output.shape[-1] > 4)
+    arrangement = _find_arrangement(output.shape[1:] if batched else output.shape)
+    if arrangement is None:
+        return None
+    axes, shape = arrangement
+    layout = replace(layout, batched_output=batched, axes=axes, image_shape=shape)
+    if not np.issubdtype(output.dtype, np.floating):
+        return layout
+    values, until = [output], time.monotonic() + _PROBE_SECONDS
+    while len(values) < _PROBES and time.monotonic() < until:
+        values.append(images_of(probes[len(values) :][:1]))
+    return replace(layout, value_range=_find_value_range(np.stack(values)))
 
 
-def image_input(port: Any) -> ImageLayout | None:
+def _translator(source: Any, outputs: Sequence[Any], run: Run) -> ImageLayout | None:
+    """Run an image of waves through a translator without a card and infer its layout from the output.
+
+    Floats are taken to be of the same range in and out, which is found by what becomes of 0..1. A size that does
+    not come out as it went in, or several times as large, is one that the network cannot take.
+    """
+    layout = _image_input(source)
+    if layout is None:
+        return None
+    for side, multiple in _PROBED_SIDES.items():
+        height, width = (side if fixed is None else fixed for fixed in layout.size)
+        y, x = np.mgrid[0:height, 0:width] / 16
+        wave = (np.rint(127.5 + 127.5 * np.sin(x + 2 * y))[..., None] * np.ones(layout.channels)).astype(np.uint8)
+        known = replace(layout, multiple=1 if None not in layout.size else multiple)
+        if np.issubdtype(layout.input_type, np.floating):
+            known = replace(known, input_range=(0.0, 1.0))
+        for port in outputs:
+            found = _image(replace(known, output=port.name), wave, source.name, run)
+            if found is not None:
+                return found
+        if None not in layout.size:
+            break
+    return None
+
+
+def _image(layout: ImageLayout, image: NDArray[np.uint8], source: str, run: Run) -> ImageLayout | None:
+    """The layout completed from one output; ``None`` where that is no image, or the run fails."""
+    try:
+        output = run({source: image_array(layout, image)}, layout.output)
+    except UserError:
+        return None
+    for axes in ("chw", "hwc"):
+        scale = find_scale(axes, output.shape, *image.shape[:2])
+        if scale is not None and output.dtype.type in _TYPES.values():
+            layout = replace(layout, output_axes=axes, scale=scale)
+            if not np.issubdtype(output.dtype, np.floating):
+                return layout
+            overshoot = output + _OVERSHOOT * (output < 0)  # sharpening networks leave 0..1 by a little
+            values = _find_value_range(overshoot)
+            return replace(layout, input_range=layout.input_range and values, output_range=values)
+    return None
+
+
+def _image_input(port: Any) -> ImageLayout | None:
     """Layout of an input declared as [n, c, h, w] or [n, h, w, c]; ``None`` where it can be no image.
 
     What its values mean is left to a probe.
@@ -93,52 +155,39 @@ def image_input(port: Any) -> ImageLayout | None:
             height, width = (size[axis] if isinstance(size[axis], int) else None for axis in "hw")
             if any(side is not None and side < _SMALLEST_SIDE_PX for side in (height, width)):
                 continue
-            return ImageLayout(axes, size["c"], (height, width), TYPES[port.type])
+            return ImageLayout(axes, size["c"], (height, width), _TYPES[port.type])
     return None
 
 
-def find_scale(axes: str, shape: tuple[int, ...], height: int, width: int) -> int | None:
-    """How many times as high and wide an image [1, ...] of these axes is; ``None`` where it is no image."""
-    if len(shape) != 4 or shape[0] != 1:
-        return None
-    size = dict(zip(axes, shape[1:], strict=True))
-    scale = size["h"] // height
-    fits = (size["h"], size["w"]) == (scale * height, scale * width) and 1 <= scale <= _LARGEST_SCALE
-    return scale if fits and size["c"] in (1, 3) else None
+def _is_image_port(port: Any) -> bool:
+    """Whether a declared shape has a height and a width: [n, c, h, w] or [n, h, w, c]; unknown sizes count as large."""
+    large = sum(not isinstance(size, int) or size >= _SMALLEST_SIDE_PX for size in port.shape[1:])
+    return len(port.shape) == 4 and large >= 2
 
 
-def is_image_port(port: Any) -> bool:
-    """Whether a declared shape has two sides: [n, c, h, w] or [n, h, w, c]; unknown sizes count as large."""
-    if len(port.shape) != 4:
-        return False
-    return sum(not isinstance(size, int) or size >= _SMALLEST_SIDE_PX for size in port.shape[1:]) >= 2
-
-
-def latent_layout(port: Any) -> Layout | None:
+def _latent_layout(port: Any) -> Layout | None:
     """Layout of a latent input: [n, d], perhaps with further axes of size 1, or [d] without a batch axis."""
     shape = list(port.shape)
     batched_input = len(shape) > 1
     batch = shape.pop(0) if batched_input else None
     if not all(isinstance(size, int) and size > 0 for size in shape) or sum(size > 1 for size in shape) > 1:
         return None
-    if not np.issubdtype(TYPES[port.type], np.floating) or not 1 <= math.prod(shape) <= _LARGEST_LATENT:
+    if not np.issubdtype(_TYPES[port.type], np.floating) or not 1 <= math.prod(shape) <= _LARGEST_LATENT:
         return None
     fixed = batch if isinstance(batch, int) else None
     if fixed is not None and not 1 <= fixed <= _LARGEST_FIXED_BATCH:
         return None
-    return Layout(tuple(shape), TYPES[port.type], batched_input, fixed)
+    return Layout(tuple(shape), _TYPES[port.type], batched_input, fixed)
 
 
-def find_arrangement(shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]] | None:
+def _find_arrangement(shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]] | None:
     """Axes and shape of one image from the shape of an array; ``None`` where it can be no image."""
     while len(shape) > 3 and shape[0] == 1:
         shape = shape[1:]
     if len(shape) == 3:
-        channels_first, channels_last = shape[0] in (1, 3, 4), shape[2] in (1, 3, 4)
-        if channels_first and min(shape[1:]) >= _SMALLEST_SIDE_PX:
-            return "chw", shape
-        if channels_last and min(shape[:2]) >= _SMALLEST_SIDE_PX:
-            return "hwc", shape
+        for axes, channels, size in (("chw", shape[0], shape[1:]), ("hwc", shape[2], shape[:2])):
+            if channels in (1, 3, 4) and min(size) >= _SMALLEST_SIDE_PX:
+                return axes, shape
         return None
     if len(shape) == 2 and min(shape) >= _SMALLEST_SIDE_PX:
         return "hwc", (*shape, 1)
@@ -152,7 +201,7 @@ def find_arrangement(shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]] | No
     return None
 
 
-def find_value_range(values: NDArray[Any]) -> tuple[float, float]:
+def _find_value_range(values: NDArray[Any]) -> tuple[float, float]:
     """The likely range of float images, out of 0..1, -1..1 and 0..255."""
     finite = values[np.isfinite(values)].astype(np.float64)
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
@@ -161,32 +210,14 @@ def find_value_range(values: NDArray[Any]) -> tuple[float, float]:
     return (-1.0, 1.0) if low < -0.05 else (0.0, 1.0)
 
 
-def inferred_card(
-    kind: str,
-    name: str,
-    latent_size: int = 1,
-    image_size: tuple[int, int] | None = None,
-    channels: int = 3,
-    layout: ImageLayout | None = None,
-) -> Card:
-    """A card for a file without one, as far as inspection tells."""
+def _inferred_card(kind: str, name: str, latent_size: int = 1, **known: Any) -> Card:
+    """A card for a file without one. ``known``: fields of the card, as far as inspection tells."""
     described = KINDS[kind]
-    height, width = image_size or (None, None)
+    height, width = known.get("image_size", (None, None))
     sizes = {"n": None, "h": height, "w": width, "c": 3, "d": latent_size}
     source, target = (
         Port(name=port.name, dtype=port.dtype, shape=tuple(sizes[axis] for axis in port.axes))
         for port in (described.inputs[0], described.output)
     )
-    return Card(
-        kind=kind,
-        family="",
-        name=name,
-        inputs=(source,),
-        output=target,
-        image_size=image_size,
-        channels=channels,
-        latent=Latent(size=latent_size) if described.needs_latent else None,
-        input_channels=0 if layout is None else layout.channels,
-        scale=1 if layout is None else layout.scale,
-        multiple=1 if layout is None else layout.multiple,
-    )
+    latent = Latent(size=latent_size) if described.needs_latent else None
+    return Card(kind=kind, family="", name=name, inputs=(source,), output=target, latent=latent, **known)

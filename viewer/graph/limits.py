@@ -1,8 +1,8 @@
 """Limits on the memory and time that a model may take: files come from anywhere.
 
-Memory is bound by onnxruntime's own allocator, on every system, and on Linux by the kernel as well, for the whole
-process: there even what escapes that allocator fails as any allocation may, long before the machine suffers. Time is
-bound by doing the work in a thread of its own, which is left behind when it takes too long.
+onnxruntime's allocator limits memory on every system; on Linux the kernel limits that of the whole process too, so
+that other allocations fail before the machine runs out. Time is limited by running the work in a thread, which is left
+behind when it takes too long.
 """
 
 import contextlib
@@ -75,16 +75,17 @@ def limits(memory: int = 0, seconds: float = 0.0) -> Iterator[None]:
 def finish(work: Callable[[], Result], seconds: float, stop: Callable[[], None]) -> Result:
     """Run ``work`` in a thread and return its result. Raises what it raises, or ``Overdue`` after ``seconds``.
 
-    Counted are seconds in which this process had the processor, so that a busy machine makes no model hostile.
+    Only seconds in which this process had the processor count: on a busy machine a model may take longer.
     ``stop``: asks the work to end; where it does not, its thread goes on until the process ends.
     """
-    outcome: list[tuple[Result | None, BaseException | None]] = []
+    results: list[Result] = []
+    errors: list[BaseException] = []
 
     def run() -> None:
         try:
-            outcome.append((work(), None))
+            results.append(work())
         except BaseException as error:
-            outcome.append((None, error))
+            errors.append(error)
 
     thread = threading.Thread(target=run, name="model", daemon=True)
     wall, busy = time.monotonic(), time.process_time()
@@ -92,19 +93,17 @@ def finish(work: Callable[[], Result], seconds: float, stop: Callable[[], None])
         thread.start()
     except RuntimeError:  # out of memory
         raise MemoryError("cannot start a thread") from None
-    while True:
-        thread.join(_TICK_SECONDS)
-        if not thread.is_alive():
-            break
+    thread.join(_TICK_SECONDS)
+    while thread.is_alive():
         if min(time.monotonic() - wall, time.process_time() - busy) > seconds:
             stop()
             thread.join(_ENDING_SECONDS)
             left_behind(thread)
             raise Overdue(seconds)
-    result, error = outcome.pop()
-    if error is not None:
-        raise error
-    return result  # type: ignore[return-value]
+        thread.join(_TICK_SECONDS)
+    if errors:
+        raise errors.pop()
+    return results.pop()
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The inputs and outputs that a graph declares: in words, and compared with its card."""
+"""Describe the inputs and outputs that a graph declares, and compare them with its card."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import numpy as np
 from export.card import Card
 from export.kinds import KINDS
 from trainer.contract.text import printable
-from viewer.graph.inspection import ImageLayout, Layout
+from viewer.graph.layout import ImageLayout, Layout
 
 LARGEST_ARRAY: Final = 2**28  # numbers an input or output may declare for one image
 _TYPES: Final = {"f32": "tensor(float)", "i64": "tensor(int64)", "u8": "tensor(uint8)"}
@@ -32,7 +32,7 @@ def _describe(port: Any) -> str:
 def check_size(port: Any) -> None:
     """Raises ``PortError`` where an array for one image would be too large for any model."""
     if math.prod(size for size in port.shape[1:] if isinstance(size, int)) > LARGEST_ARRAY:
-        raise PortError(f"{_describe(port)} is absurdly large, expected at most {LARGEST_ARRAY} numbers")
+        raise PortError(f"{_describe(port)} is too large, expected at most {LARGEST_ARRAY} numbers")
 
 
 def check_card(card: Card, inputs: Sequence[Any], outputs: Sequence[Any]) -> tuple[Layout | None, ImageLayout | None]:
@@ -59,10 +59,16 @@ def check_card(card: Card, inputs: Sequence[Any], outputs: Sequence[Any]) -> tup
         return None, _image_layout(card, found["image"])
     if not kind.output.is_image:
         return None, None
-    size = _fixed_size(card, output.shape)
+    if card.image_size is None:
+        raise PortError("its card gives no image_size, expected height and width")
+    height, width = card.image_size
+    if height * width * 3 > LARGEST_ARRAY:
+        raise PortError(f"images of {width}x{height}, expected at most {LARGEST_ARRAY // 3} pixels")
+    if len(output.shape) != 4 or _differ(output.shape[1:], (height, width, 3)):
+        raise PortError(f"images of {output.shape[1:]} in the graph, its card says {height}x{width} pixels")
     if kind.output.dtype != "u8" or card.latent is None:
         return None, None
-    return Layout((card.latent.size,), np.float32, output=output.name, image_shape=(*size, 3)), None
+    return Layout((card.latent.size,), np.float32, output=output.name, image_shape=(height, width, 3)), None
 
 
 def _differ(one: Sequence[Any], other: Sequence[Any]) -> bool:
@@ -80,20 +86,8 @@ def _image_layout(card: Card, graph: Any) -> ImageLayout:
     height, width = (side if isinstance(side, int) else None for side in graph.shape[1:3])
     return ImageLayout(
         channels=channels,
-        sides=(height, width),
+        size=(height, width),
         output=card.output.name,
         scale=card.scale,
         multiple=card.multiple if height is None else 1,
     )
-
-
-def _fixed_size(card: Card, shape: Sequence[Any]) -> tuple[int, int]:
-    """Height and width of the images. ``shape``: [n, h, w, 3] as the graph declares it, text for unknown sizes."""
-    if card.image_size is None:
-        raise PortError("its card gives no image_size, expected height and width")
-    height, width = card.image_size
-    if height * width * 3 > LARGEST_ARRAY:
-        raise PortError(f"images of {width}x{height}, expected at most {LARGEST_ARRAY // 3} pixels")
-    if len(shape) != 4 or _differ(shape[1:], (height, width, 3)):
-        raise PortError(f"images of {shape[1:]} in the graph, its card says {height}x{width} pixels")
-    return height, width

@@ -1,7 +1,7 @@
-"""The wire format of protocol buffers, as much of it as it takes to look a file over before anything else reads it.
+"""Read the wire format of protocol buffers: https://protobuf.dev/programming-guides/encoding
 
 Nothing is copied or built: a message is a range of bytes, walked field by field within a budget, so that no file makes
-the reader slow, deep or large. Format: https://protobuf.dev/programming-guides/encoding
+the reader slow, deep or large.
 """
 
 from collections.abc import Iterator
@@ -33,9 +33,7 @@ class Reader:
         """
         data, position = self.data, start
         while position < end:
-            self._left -= 1
-            if self._left < 0:
-                raise WireError("more parts than any model has")
+            self._spend()
             key, position = self._varint(position, end)
             number, kind = key >> 3, key & 7
             if number == 0:
@@ -51,19 +49,22 @@ class Reader:
             else:
                 raise WireError(f"no field at byte {position}")
             if size > end - position:
-                raise WireError(f"it ends early: {size} bytes are missing from byte {position} on"
-                                if end == len(data) else f"no field at byte {position}")  # fmt: skip
+                early = f"it ends early: {size} bytes are missing from byte {position} on"
+                raise WireError(early if end == len(data) else f"no field at byte {position}")
             yield number, kind, 0, position, position + size
             position += size
 
     def varints(self, start: int, end: int) -> Iterator[int]:
-        """The numbers packed in data[start:end]. Raises ``WireError``."""
+        """The numbers of a packed field, data[start:end]. Raises ``WireError``."""
         while start < end:
-            self._left -= 1
-            if self._left < 0:
-                raise WireError("more parts than any model has")
+            self._spend()
             value, start = self._varint(start, end)
             yield value
+
+    def _spend(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise WireError("more parts than any model has")
 
     def _varint(self, position: int, end: int) -> tuple[int, int]:
         """A number of at most 64 bits, and where what follows it begins."""

@@ -1,16 +1,16 @@
 """Check the bytes of an ONNX file before onnxruntime reads it, and refuse what no honest model needs.
 
-What is refused: anything but a whole protocol buffer; weights kept in other files, wherever those are; sizes that the
-file has no data for, and sparse weights that would become huge; operators of nobody's or somebody's own domain;
-branches nested beyond reason; functions that call themselves, or grow beyond reason when they are written out. What a
-graph computes cannot be seen in its bytes: that is what ``viewer.graph.limits`` is for.
+Refused are: anything but a whole protocol buffer; weights in other files; sizes that the file has no data for, and
+sparse weights that would become huge; operators of unknown domains; branches nested too deep; functions that call
+themselves, or grow too large when they are written out. What a graph computes cannot be seen in its bytes:
+``viewer.graph.limits`` bounds that.
 
 Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 """
 
 import math
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Final
 
 from trainer.contract.text import printable
@@ -27,6 +27,7 @@ _STRANGERS: Final = ("EPContext", "PythonOp")  # of com.microsoft: read files, o
 
 Span = tuple[int, int]  # start and end of a message within the file
 Called = tuple[str, str, str]  # of a function or operator: domain, name, overload
+_Calls = Counter[Called]  # what a graph or a function calls, branches included
 
 # ModelProto
 _GRAPH, _FUNCTIONS, _TRAINING = 7, 25, 20
@@ -54,113 +55,86 @@ class ScreeningError(ValueError):
 def screen(data: bytes) -> None:
     """Look over the bytes of an ONNX file. Raises ``ScreeningError``."""
     try:
-        _Screening(data).model()
+        _Screening(data, _MOST_FIELDS).model()
     except WireError as error:
         raise ScreeningError(f"not an ONNX model, or not a whole one: {error}") from None
 
 
-@dataclass
-class _Calls:
-    """What a graph or a function calls, branches included."""
-
-    counts: Counter[Called] = field(default_factory=Counter)
-
-
-class _Screening:
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._reader = Reader(data, _MOST_FIELDS)
-
+class _Screening(Reader):
     def model(self) -> None:
-        graphs, functions = 0, {}
-        calls = _Calls()
-        for number, kind, _, start, end in self._reader.fields(0, len(self._data)):
-            if kind != BYTES:
-                continue
+        graphs, calls, functions = 0, _Calls(), {}
+        for number, span in self._messages((0, len(self.data))):
             if number == _GRAPH:
                 graphs += 1
-                self._graph((start, end), calls, 0)
+                self._graph(span, calls, 0)
             elif number == _FUNCTIONS:
-                name, own = self._function((start, end))
+                name, own = self._function(span)
                 if name in functions:
                     raise ScreeningError(f"function {_words(name)} is there twice, expected once")
                 functions[name] = own
             elif number == _TRAINING:
-                self._training((start, end), calls)
+                for part, graph in self._messages(span):
+                    if part in _TRAINING_GRAPHS:
+                        self._graph(graph, calls, 0)
         if graphs != 1:
             raise ScreeningError(f"not an ONNX model: found {graphs} graphs, expected one")
         self._check_calls(calls, functions)
 
-    def _training(self, span: Span, calls: _Calls) -> None:
-        for number, kind, _, start, end in self._reader.fields(*span):
-            if kind == BYTES and number in _TRAINING_GRAPHS:
-                self._graph((start, end), calls, 0)
+    def _messages(self, span: Span) -> Iterator[tuple[int, Span]]:
+        """The messages and texts among the fields of a message, by the numbers of the fields."""
+        for number, kind, _, start, end in self.fields(*span):
+            if kind == BYTES:
+                yield number, (start, end)
 
     def _graph(self, span: Span, calls: _Calls, depth: int) -> None:
         if depth > _DEEPEST:
             raise ScreeningError(f"branches nested more than {_DEEPEST} deep")
-        for number, kind, _, start, end in self._reader.fields(*span):
-            if kind != BYTES:
-                continue
+        for number, part in self._messages(span):
             if number == _GRAPH_NODES:
-                self._node((start, end), calls, depth)
+                self._node(part, calls, depth)
             elif number == _WEIGHTS:
-                self._tensor((start, end))
+                self._tensor(part)
             elif number == _SPARSE_WEIGHTS:
-                self._sparse((start, end))
+                self._sparse(part)
 
     def _function(self, span: Span) -> tuple[Called, _Calls]:
-        name, domain, overload, calls = "", "", "", _Calls()
-        for number, kind, _, start, end in self._reader.fields(*span):
-            if kind != BYTES:
-                continue
-            if number == _FUNCTION_NAME:
-                name = self._text(start, end)
-            elif number == _FUNCTION_DOMAIN:
-                domain = self._text(start, end)
-            elif number == _FUNCTION_OVERLOAD:
-                overload = self._text(start, end)
+        words, calls = {_FUNCTION_DOMAIN: "", _FUNCTION_NAME: "", _FUNCTION_OVERLOAD: ""}, _Calls()
+        for number, part in self._messages(span):
+            if number in words:
+                words[number] = self._text(*part)
             elif number == _FUNCTION_NODES:
-                self._node((start, end), calls, 0)
+                self._node(part, calls, 0)
             elif number == _FUNCTION_ATTRIBUTES:
-                self._attribute((start, end), calls, 0)
-        return (domain, name, overload), calls
+                self._attribute(part, calls, 0)
+        return (words[_FUNCTION_DOMAIN], words[_FUNCTION_NAME], words[_FUNCTION_OVERLOAD]), calls
 
     def _node(self, span: Span, calls: _Calls, depth: int) -> None:
-        operator, domain, overload = "", "", ""
-        for number, kind, _, start, end in self._reader.fields(*span):
-            if kind != BYTES:
-                continue
-            if number == _OPERATOR:
-                operator = self._text(start, end)
-            elif number == _DOMAIN:
-                domain = self._text(start, end)
-            elif number == _OVERLOAD:
-                overload = self._text(start, end)
+        words = {_DOMAIN: "", _OPERATOR: "", _OVERLOAD: ""}
+        for number, part in self._messages(span):
+            if number in words:
+                words[number] = self._text(*part)
             elif number == _ATTRIBUTES:
-                self._attribute((start, end), calls, depth)
-        calls.counts[domain, operator, overload] += 1
+                self._attribute(part, calls, depth)
+        calls[words[_DOMAIN], words[_OPERATOR], words[_OVERLOAD]] += 1
 
     def _attribute(self, span: Span, calls: _Calls, depth: int) -> None:
         once: Counter[int] = Counter()
-        for number, kind, _, start, end in self._reader.fields(*span):
-            if kind != BYTES:
-                continue
+        for number, part in self._messages(span):
             once[number] += 1
             if number in (_TENSOR, _SUBGRAPH, _SPARSE) and once[number] > 1:
                 raise ScreeningError("an attribute is there twice, expected once")  # readers would join the two
             if number in (_TENSOR, _TENSORS):
-                self._tensor((start, end))
+                self._tensor(part)
             elif number in (_SUBGRAPH, _SUBGRAPHS):
-                self._graph((start, end), calls, depth + 1)
+                self._graph(part, calls, depth + 1)
             elif number in (_SPARSE, _SPARSES):
-                self._sparse((start, end))
+                self._sparse(part)
 
     def _sparse(self, span: Span) -> None:
         dims: list[int] = []
-        for number, kind, value, start, end in self._reader.fields(*span):
+        for number, kind, value, start, end in self.fields(*span):
             if number == _SPARSE_DIMS:
-                dims += [value] if kind == VARINT else self._reader.varints(start, end)
+                dims += [value] if kind == VARINT else self.varints(start, end)
             elif kind == BYTES and number in (_SPARSE_VALUES, _SPARSE_PLACES):
                 self._tensor((start, end))
         if math.prod(dims[:_MOST_AXES]) > _LARGEST_SPARSE or len(dims) > _MOST_AXES:
@@ -170,9 +144,9 @@ class _Screening:
         """Weights: here, and as many as they say."""
         dims: list[int] = []
         name, place, elsewhere, size, texts = "", "", False, 0, 0
-        for number, kind, value, start, end in self._reader.fields(*span):
+        for number, kind, value, start, end in self.fields(*span):
             if number == _DIMS:
-                dims += [value] if kind == VARINT else self._reader.varints(start, end)
+                dims += [value] if kind == VARINT else self.varints(start, end)
             elif number == _LOCATION:
                 elsewhere = elsewhere or value != 0
             elif number == _ELSEWHERE:
@@ -194,26 +168,27 @@ class _Screening:
 
     def _place(self, start: int, end: int) -> str:
         """The file that an entry of a tensor's ``external_data`` names; empty where it tells something else."""
-        entry = {number: self._text(first, last) for number, kind, _, first, last in self._reader.fields(start, end)
-                 if kind == BYTES}  # fmt: skip
+        entry = {number: self._text(*part) for number, part in self._messages((start, end))}
         return entry.get(2, "") if entry.get(1) == "location" else ""
 
     def _text(self, start: int, end: int) -> str:
-        return self._data[start : min(end, start + 1000)].decode("utf-8", "replace")
+        return self.data[start : min(end, start + 1000)].decode("utf-8", "replace")
 
     def _check_calls(self, calls: _Calls, functions: dict[Called, _Calls]) -> None:
         """Every operator has to be one that onnxruntime brings, or a function of the file that ends somewhere."""
         for each in (calls, *functions.values()):
-            for called in each.counts:
+            for called in each:
                 domain, operator, _ = called
                 if called not in functions and (domain not in _DOMAINS or operator in _STRANGERS):
-                    raise ScreeningError(f"operator {_words(called)} is nobody's that this program knows")
+                    raise ScreeningError(
+                        f"operator {_words(called)} is unknown, expected those of ONNX and onnxruntime"
+                    )
         sizes: dict[Called, int] = {}
 
         def written_out(own: _Calls, path: tuple[Called, ...]) -> int:
             """Nodes, once all functions are replaced by what they do."""
             total = 0
-            for called, count in own.counts.items():
+            for called, count in own.items():
                 if called not in functions:
                     total += count
                     continue

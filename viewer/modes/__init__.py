@@ -1,9 +1,57 @@
-"""The modes of the viewer, a package each: to add a mode is to add a package here that offers ``MODE``."""
+"""The modes of the viewer, a package each: to add a mode is to add a package here.
 
+Its module ``options`` imports nothing heavy. Its docstring begins with the summary of ``--help``, and it has
+
+- ``Options``: a frozen dataclass with ``without_screen``, whether results are written and nothing is shown,
+- ``BINDINGS``: the key table, see ``viewer.bindings.merged``, and ``MORE_BINDINGS``: others, by their headings,
+- ``KIND`` of the models that it is at home with, as cards name it.
+
+All but ``Options`` may be left out. ``session.open_session(options)`` is the session to show,
+``headless.write(options)`` writes all results without a screen; a mode has one of them, or both. They raise
+``UserError``.
+"""
+
+import argparse
 import pkgutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
-from viewer.mode import Mode
+from trainer.contract.options import add_options
+from viewer.bindings import Binding, help_text
+
+
+@dataclass(frozen=True)
+class Mode:
+    """A mode, of which nothing but its options is imported before it is opened."""
+
+    name: str
+    summary: str
+    Options: type[Any]
+    bindings: Sequence[Binding]
+    key_help: str  # the end of --help
+    kind: str | None  # of the models that it is at home with; None: no model, or any
+
+    def parse(self, words: Sequence[str]) -> Any:
+        """The options from the words of a command line that follow the mode's name; exits as argparse does."""
+        parser = argparse.ArgumentParser(
+            prog=f"python -m viewer {self.name}",
+            description=f"{self.summary}.",
+            epilog=self.key_help or None,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        add_options(parser, self.Options)
+        return self.Options(**vars(parser.parse_args(words)))
+
+    def open(self, options: Any) -> Any:
+        """The session to show. Raises ``UserError``."""
+        return import_module(f"viewer.modes.{self.name}.session").open_session(options)
+
+    def write(self, options: Any) -> None:
+        """Write all results without a screen. Raises ``UserError``."""
+        import_module(f"viewer.modes.{self.name}.headless").write(options)
 
 
 def mode_names() -> list[str]:
@@ -13,5 +61,15 @@ def mode_names() -> list[str]:
 
 def load_mode(name: str) -> Mode:
     """A mode by its name."""
-    mode: Mode = import_module(f"viewer.modes.{name}").MODE
-    return mode
+    module = import_module(f"viewer.modes.{name}.options")
+    bindings = getattr(module, "BINDINGS", ())
+    tables = {"keys": bindings} if bindings else {}
+    tables |= getattr(module, "MORE_BINDINGS", {})
+    return Mode(
+        name=name,
+        summary=str(module.__doc__).splitlines()[0].removesuffix("."),
+        Options=module.Options,
+        bindings=bindings,
+        key_help="\n\n".join(f"{heading}:\n{help_text(table)}" for heading, table in tables.items()),
+        kind=getattr(module, "KIND", None),
+    )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from trainer.contract.errors import ViewerError
+from trainer.contract.errors import UserError
 from viewer.keys import Action, Event
 
 
@@ -30,10 +30,8 @@ class Classes:
         """The classes after an event; ``None`` where it has another meaning."""
         if not self.count or event.action is not Action.NEW:
             return None
-        if event.key in ("n", "N"):
-            return replace(self, label=(self.label + 1) % self.count)
-        if event.key in ("p", "P"):
-            return replace(self, label=(self.label - 1) % self.count)
+        if event.key in ("n", "N", "p", "P"):
+            return replace(self, label=(self.label + (1 if event.key in "nN" else -1)) % self.count)
         if event.key in ("c", "C"):
             return replace(self, by_row=not self.by_row)
         if len(event.key) == 1 and event.key in "0123456789":
@@ -45,15 +43,15 @@ NO_CLASSES: Final = Classes()
 
 
 def find_label(names: Sequence[str], wanted: str, file: str) -> int:
-    """The label of a class by its name or number. Raises ``ViewerError`` where the model of that file has none such."""
+    """The label of a class by its name or number. Raises ``UserError`` where the model of that file has none such."""
     if not names:
-        raise ViewerError(f"--label is {wanted!r}, expected none: {file} draws no classes")
+        raise UserError(f"--label is {wanted!r}, expected none: {file} draws no classes")
     if wanted in names:
         return list(names).index(wanted)
     if wanted.isascii() and wanted.isdigit() and len(wanted) < 10 and int(wanted) < len(names):
         return int(wanted)
     few = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-    raise ViewerError(f"--label is {wanted!r}, expected 0..{len(names) - 1} or a name: {few}")
+    raise UserError(f"--label is {wanted!r}, expected 0..{len(names) - 1} or a name: {few}")
 
 
 def class_words(label: int, name: str) -> str:

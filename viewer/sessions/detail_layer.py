@@ -4,80 +4,55 @@ Both are layers: what is added to an image, times a gain. The layer of an image 
 the gain changes without it being recomputed.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.contract.errors import UserError
 from trainer.contract.text import printable
 from viewer.latents import Latents
 from viewer.model import Images, Model, ModelError, open_model
-from viewer.sessions.gain import DETAIL, SHARPENING, Gain
+from viewer.sessions.replay import SavedRecipe
+from viewer.sessions.sheet_state import DETAIL, SHARPENING, Gain
 
 Details = NDArray[np.float32]  # [n, h, w, 3] BGR, in levels of 0..255, of either sign
 
-_KERNEL: Final = np.array([[-2, -4, -2], [-4, 25, -4], [-2, -4, -2]], np.float32)  # of sum 1: flat areas stay
+# What a 3x3 kernel of sum 1 adds to an image: flat areas stay, and with a gain of 1 the image is the kernel's result.
+_KERNEL: Final = np.array([[-2, -4, -2], [-4, 24, -4], [-2, -4, -2]], np.float32)
 
 
-class Layer(Protocol):
-    """Makes what is added to images."""
+class Layer:
+    """Makes what is added to images: a detail network draws it of their latents; without one, it sharpens them."""
 
-    gain: Gain  # to begin with
-
-    def of(self, latents: Latents, images: Images) -> Details:
-        """The layer of each image [n, h, w, 3], which was drawn of its latent [n, d]. Raises ``ModelError``."""
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """What it is, for recipes."""
-
-
-class Sharpening:
-    """What a 3x3 kernel adds to an image: with a gain of 1, the image is what the kernel makes of it."""
-
-    gain = SHARPENING
-
-    def of(self, latents: Latents, images: Images) -> Details:
-        """The kernel's result less the image, not limited to 0..255, so that blends of the two are exact."""
-        kernel = _KERNEL - np.array([[0, 0, 0], [0, 1, 0], [0, 0, 0]], np.float32)
-        return np.stack([np.asarray(cv2.filter2D(image, cv2.CV_32F, kernel), np.float32) for image in images])
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """That there is no second file."""
-        return {"detail": {"file": "", "sha256": ""}}
-
-
-class DetailLayer:
-    """What a detail network draws of the latents of a generator."""
-
-    gain = DETAIL
-
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model | None = None) -> None:
         self.model = model
+        self.gain = SHARPENING if model is None else DETAIL  # to begin with
 
     def of(self, latents: Latents, images: Images) -> Details:
-        """Levels of the network's floats."""
+        """The layer of each image [n, h, w, 3], which was drawn of its latent [n, d]. Raises ``ModelError``.
+
+        It is not limited to 0..255, so that blends of the image and the sharpened one are exact.
+        """
+        if self.model is None:
+            return np.stack([np.asarray(cv2.filter2D(image, cv2.CV_32F, _KERNEL), np.float32) for image in images])
         details = self.model.detail(latents)
         details *= 255.0
         return details
 
     @property
-    def facts(self) -> Mapping[str, Any]:
-        """Its file."""
-        return {"detail": {"file": self.model.path.name, "sha256": self.model.sha256}}
+    def recipe(self) -> dict[str, str]:
+        """Its file; empty where there is none."""
+        model = self.model
+        return {"file": "" if model is None else model.path.name, "sha256": "" if model is None else model.sha256}
 
 
 def open_layer(low: Model, path: Path | None, *, threads: int = 1) -> Layer:
-    """The detail network of a file, for the generator ``low``; without a file, sharpening.
-
-    Raises ``ModelError`` where the two are no pair.
-    """
+    """The detail network of a file for the generator ``low``, or sharpening. Raises ``ModelError`` for no pair."""
     if path is None:
-        return Sharpening()
+        return Layer()
     detail = open_model(path, threads=threads, wanted="detail")
     if detail.inferred:
         raise ModelError(f"{path}: has no card, expected a detail network that the export wrote")
@@ -88,14 +63,31 @@ def open_layer(low: Model, path: Path | None, *, threads: int = 1) -> Layer:
     ):
         if found != expected:
             raise ModelError(f"{path}: is for {what.format(found)}, expected {expected} as {low.path} has them")
-    return DetailLayer(detail)
+    return Layer(detail)
 
 
 def other_low(low: Model, layer: Layer) -> str:
-    """A line on a detail network that was trained beside another generator than ``low``; empty where that is not
-    known."""
-    if not isinstance(layer, DetailLayer) or low.card is None or layer.model.card is None:
+    """A line on a detail network that is known to be trained beside another generator than ``low``; else empty."""
+    if layer.model is None or low.card is None or layer.model.card is None:
         return ""
     wanted, found = layer.model.card.training.get("low"), low.card.training.get("run")
     name = printable(layer.model.path.name, 60)
     return f"{name} was trained beside another model" if wanted and found and wanted != found else ""
+
+
+def first_gain(wanted: float | None, layer: Layer | None, saved: SavedRecipe | None) -> Gain | None:
+    """How much of a layer is added first: as ``--gain`` says, the image to begin from, or the layer itself. Raises
+    ``UserError``."""
+    if saved is not None:
+        own = layer.recipe if layer is not None else {"file": "", "sha256": ""}
+        found = saved.values.get("detail")
+        if (found.get("sha256", "") if isinstance(found, dict) else "") != own["sha256"]:
+            name = repr(own["file"]) if own["file"] else "none"
+            raise UserError(f"{saved.path}: made with another detail network, found {name}")
+        if wanted is None and "gain" in saved.values:
+            wanted = saved.number("gain", 0, DETAIL.scale[-1])
+    if layer is None:
+        return None
+    if wanted is not None and wanted > layer.gain.scale[-1]:
+        raise UserError(f"--gain is {wanted:g}, expected 0..{layer.gain.scale[-1]:g} for sharpening")
+    return layer.gain if wanted is None else layer.gain.at(wanted)

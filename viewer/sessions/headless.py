@@ -1,17 +1,17 @@
-"""What modes share that write results without a screen: with progress, each file whole or not at all."""
+"""Results written without a screen: with progress, each file whole or not at all."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from tqdm import tqdm
 
-from trainer.contract.errors import ImageError, ViewerError
+from trainer.contract.errors import ImageError
 from trainer.contract.text import printable
 from viewer.files.inputs import FILM_SUFFIXES, photo_size
 from viewer.files.results import SUFFIXES
-from viewer.model import Model
 from viewer.worker import Worker
 
 _LOOK_SECONDS: Final = 0.02  # between looks at the worker
@@ -19,17 +19,39 @@ _LOOK_SECONDS: Final = 0.02  # between looks at the worker
 Made = TypeVar("Made")
 
 
-def readable(paths: Sequence[Path]) -> dict[Path, tuple[int, int]]:
-    """Height and width of the images that can be read; a line on each other one. Raises ``ImageError`` where none
-    is left."""
-    sizes: dict[Path, tuple[int, int]] = {}
-    for path in paths:
+class Tally:
+    """Counts what is written of so many inputs. One of many that fails is skipped; the only one is an error."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.written = 0
+
+    @contextmanager
+    def trying(self, images: int = 1) -> Iterator[None]:
+        """Count these images where no ``ImageError`` is raised."""
         try:
-            sizes[path] = photo_size(path)
+            yield
+            self.written += images
         except ImageError as error:
-            if len(paths) == 1:
+            if self.count == 1:
                 raise
-            _skip(error)
+            tqdm.write(f"skipped {printable(str(error), 1000)}", file=sys.stderr)
+
+    def say(self, target: Path) -> None:
+        """The last line. Raises ``ImageError`` where nothing was written."""
+        if not self.written:
+            raise ImageError(f"none of {self.count} files could be used; nothing was written")
+        left = f", {self.count - self.written} skipped" if self.written < self.count else ""
+        print(f"{printable(str(target))}: {self.written} written{left}")
+
+
+def readable(paths: Sequence[Path]) -> dict[Path, tuple[int, int]]:
+    """Height and width of the images that can be read; a line on each other one. Raises ``ImageError`` for none."""
+    sizes: dict[Path, tuple[int, int]] = {}
+    tally = Tally(len(paths))
+    for path in paths:
+        with tally.trying():
+            sizes[path] = photo_size(path)
     if not sizes:
         raise ImageError(f"none of {len(paths)} files is an image that can be used")
     return sizes
@@ -50,11 +72,6 @@ def beside(results: Iterator[Made]) -> Iterator[Made]:
         worker.close()
 
 
-def signed(model: Model, recipe: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A recipe with the model that it is for."""
-    return {"model": model.name, "file": model.path.name, **recipe, "sha256": model.sha256}
-
-
 def made_folder(folder: Path) -> Path:
     """The folder, made where it is missing. Raises ``ImageError``, also where its name is that of an image."""
     if folder.suffix.lower() in (*SUFFIXES, *FILM_SUFFIXES) and not folder.is_dir():
@@ -64,22 +81,3 @@ def made_folder(folder: Path) -> Path:
     except OSError as error:
         raise ImageError(f"cannot make the folder {folder}: {error.strerror or error}") from None
     return folder
-
-
-def _skip(error: ViewerError) -> None:
-    tqdm.write(f"skipped {printable(str(error), 1000)}", file=sys.stderr)
-
-
-def skip_or_stop(error: ImageError, count: int) -> None:
-    """One of many is skipped; the only one is an error."""
-    if count == 1:
-        raise error
-    _skip(error)
-
-
-def say_written(written: int, count: int, target: Path) -> None:
-    """The last line. Raises ``ImageError`` where nothing was written."""
-    if not written:
-        raise ImageError(f"none of {count} files could be used; nothing was written")
-    left = f", {count - written} skipped" if written < count else ""
-    print(f"{printable(str(target))}: {written} written{left}")

@@ -1,4 +1,4 @@
-"""What every mode of a model at work has in common: its images, made in parts, and the model in their recipes."""
+"""Modes that show what a model makes: its images, made in parts, and the model in their recipes."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +14,7 @@ from viewer.files.png import encode_png, save_numbered
 from viewer.latents import Latents
 from viewer.model import Images, Model
 from viewer.sessions.detail_layer import Details, Layer
+from viewer.sessions.replay import signed
 from viewer.sessions.session import Made, Request, Session, State
 
 _PART_SECONDS: Final = 0.06  # that one part of a page may take: how soon a new request is heard
@@ -31,57 +32,37 @@ class Part:
     details: Details | None = None  # to be added to them, where there is a layer
 
 
-class Decoder:
-    """Makes images in parts small enough that something newer is never kept waiting long."""
+class ModelSession(Session[State, Request, Made]):
+    """A mode that shows what a model makes."""
 
-    def __init__(self, model: Model, layer: Layer | None = None) -> None:
-        self._model = model
-        self._layer = layer
-        self._seconds = 0.0  # an image
+    def __init__(self, model: Model, state: State, folder: Path, layer: Layer | None = None) -> None:
+        """``layer``: what is added to the images of a generator."""
+        self.model = model
+        self.layer = layer
+        self._seconds = 0.0  # that an image takes
+        super().__init__(model.name, state, folder)
 
-    def parts(self, wanted: Latents, labels: Labels | None = None, group: int = 1) -> Iterator[Part]:
-        """The images of latents [n, d], a multiple of ``group`` at a time. ``labels``: of models with classes."""
+    def _decode(self, wanted: Latents, labels: Labels | None = None, group: int = 1) -> Iterator[Part]:
+        """The images of latents [n, d], a multiple of ``group`` at a time, in parts small enough that a new request is
+        never kept waiting long. ``labels``: of models with classes."""
         first = 0
         while first < len(wanted):
             size = _FIRST_PART if self._seconds == 0 else max(int(_PART_SECONDS / self._seconds), 1)
             size = -(-size // group) * group
             started = time.perf_counter()
             part = slice(first, first + size)
-            images = self._model.generate(wanted[part], None if labels is None else labels[part])
-            details = None if self._layer is None else self._layer.of(wanted[part], images)
+            images = self.model.generate(wanted[part], None if labels is None else labels[part])
+            details = None if self.layer is None else self.layer.of(wanted[part], images)
             self._seconds = max((time.perf_counter() - started) / len(images), 1e-6)
             yield Part(first, images, details)
             first += len(images)
-
-    def make(self, wanted: Latents, labels: Labels | None, gain: float) -> Images:
-        """All images of latents [n, d] at once, with ``gain`` times what the layer adds."""
-        images = self._model.generate(wanted, labels)
-        return images if self._layer is None else render.with_detail(images, self._layer.of(wanted, images), gain)
-
-
-class ModelSession(Session[State, Request, Made]):
-    """A mode that shows what a model makes."""
-
-    def __init__(self, model: Model, state: State, folder: Path, layer: Layer | None = None) -> None:
-        self.model = model
-        self.layer = layer
-        self._decoder = Decoder(model, layer)
-        super().__init__(model.name, state, folder)
 
     def _send(self, job: Callable[[], tuple[render.Image, Mapping[str, Any]]]) -> None:
         """Have an image made, with its recipe, and saved; the model and its hash are added to the recipe."""
 
         def save() -> str:
             image, recipe = job()
-            return f"saved {save_numbered(self._folder, self.model.name, encode_png(image, self._signed(recipe)))}"
+            data = encode_png(image, signed(self.model, recipe))
+            return f"saved {save_numbered(self._folder, self.model.name, data)}"
 
         self._saves.send(save)
-
-    def _signed(self, recipe: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A recipe with the model that it is for."""
-        return {"model": self.model.name, "file": self.model.path.name, **recipe, "sha256": self.model.sha256}
-
-
-def exact_numbers(rows: Latents) -> list[list[float]]:
-    """Latents [n, d] as plain numbers, the shortest that are exact."""
-    return [[float(str(number)) for number in row] for row in rows]

@@ -2,15 +2,17 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
-from trainer.contract.errors import ImageError, ViewerError
+from trainer.contract.errors import ImageError, UserError
 from trainer.contract.text import printable
 from viewer import render
-from viewer.keys import Event
-from viewer.state import Effect, effect_of
+from viewer.bindings import Binding, hints_of
+from viewer.keys import Action, Event
+from viewer.sheet import Sheet
+from viewer.state import Reducible
 from viewer.worker import SaveQueue, Worker
 
 _NOTICE_SECONDS: Final = 4.0
@@ -18,7 +20,7 @@ _BUSY_POLL_SECONDS: Final = 0.015  # between looks at the worker
 _IDLE_POLL_SECONDS: Final = 0.5
 _LARGEST_SAVED: Final = 2**27  # pixels of a saved sheet: as many as the viewer would read back
 
-State = TypeVar("State")
+State = TypeVar("State", bound=Reducible)
 Request = TypeVar("Request")
 Made = TypeVar("Made")  # a part of what was asked for, as the worker gives it
 
@@ -26,7 +28,10 @@ Made = TypeVar("Made")  # a part of what was asked for, as the worker gives it
 class Session(ABC, Generic[State, Request, Made]):
     """One mode at work."""
 
+    bindings: Sequence[Binding] = ()  # the key table
     frames = 0  # after which it ends by itself; 0: never
+    follows_mouse = False  # whether movements of the mouse mean something
+    draws = False  # whether every place that a drag goes through means something, and not only where it is
 
     def __init__(self, name: str, state: State, folder: Path) -> None:
         """``name``: of what is shown. ``folder``: where saved images go."""
@@ -50,12 +55,11 @@ class Session(ABC, Generic[State, Request, Made]):
     def handle(self, event: Event) -> bool:
         """Take in an event; True: quit."""
         before = self.state
-        self.state = self.reduce(event)
+        self.state = self.state.after(event)
         self.changed = self.changed or self.state != before
-        effect = effect_of(event)
-        if effect is not None and effect is not Effect.QUIT:
-            self._save(whole=effect is Effect.SAVE_ALL)
-        return effect is Effect.QUIT
+        if event.action in (Action.SAVE, Action.SAVE_ALL):
+            self._save(whole=event.action is Action.SAVE_ALL)
+        return event.action is Action.QUIT
 
     def pump(self, now: float) -> None:
         """Ask the worker for what is missing, and take in what has come."""
@@ -99,7 +103,10 @@ class Session(ABC, Generic[State, Request, Made]):
 
     def notify(self, text: str, tone: render.Tone = "notice", seconds: float = _NOTICE_SECONDS) -> None:
         """Show a line of text for a while."""
-        self._notice, self.changed = (printable(text, 400), tone, self.now + seconds), True
+        words, until = printable(text, 400), self.now + seconds
+        if self._notice is not None and self._notice[0] == words:  # of two threads that met the same error
+            until = max(until, self._notice[2])
+        self._notice, self.changed = (words, tone, until), True
 
     def frame(self, strip: bool = True) -> render.Image:
         """The frame to show now, with a strip of text below the images or without."""
@@ -109,11 +116,19 @@ class Session(ABC, Generic[State, Request, Made]):
         if strip:
             message, tone = ((self._notice[0],), self._notice[1]) if self._notice else (self._hints(), "hint")
             text = render.draw_strip(images.shape[1], self._status(), message, tone)
-        return self._compose(images, text)
+        return render.compose(images, text, *self._cursor())
 
-    def _compose(self, images: render.Image, strip: render.Image | None) -> render.Image:
-        """The frame of the images and the strip below them."""
-        return render.compose(images, strip)
+    def _cursor(self) -> tuple[Sheet | None, int]:
+        """The sheet that a cursor is drawn on, if one is, and the image that it is at."""
+        return None, 0
+
+    def _hints(self) -> tuple[str, ...]:
+        """The keys, most needed first."""
+        return hints_of(self.bindings, self._situation())
+
+    def _situation(self) -> Mapping[str, object]:
+        """What is true of the session, by the names that its bindings have for it."""
+        return {}
 
     @property
     def settled(self) -> bool:
@@ -136,16 +151,6 @@ class Session(ABC, Generic[State, Request, Made]):
             raise ImageError(str(last[-1]))
 
     @property
-    def follows_mouse(self) -> bool:
-        """Whether movements of the mouse mean something."""
-        return False
-
-    @property
-    def draws(self) -> bool:
-        """Whether every place that a drag goes through means something, and not only where it is."""
-        return False
-
-    @property
     def moving(self) -> bool:
         """Whether images change as time goes by."""
         return False
@@ -155,28 +160,22 @@ class Session(ABC, Generic[State, Request, Made]):
         return True
 
     def _failed(self, error: Exception, seconds: float = _NOTICE_SECONDS) -> None:
-        if not isinstance(error, ViewerError | MemoryError):
+        if not isinstance(error, UserError | MemoryError):
             raise error
         self.failures.append(str(error) or "not enough memory")
         self.notify(self.failures[-1], "error", seconds)
 
     @abstractmethod
-    def reduce(self, event: Event) -> State:
-        """The state after an event."""
-
-    @abstractmethod
     def _save(self, whole: bool) -> None:
         """Have the selected image, or the whole screen, saved as it is asked for now."""
 
-    @abstractmethod
     def _work(self, request: Request) -> Iterator[Made]:
         """Make what was asked for; runs in the worker's thread."""
+        return iter(())
 
-    @abstractmethod
     def _ask(self) -> None:
         """Ask the worker for what the state needs and is not there."""
 
-    @abstractmethod
     def _receive(self, request: Request, part: Made) -> None:
         """Take in some images."""
 
@@ -185,16 +184,8 @@ class Session(ABC, Generic[State, Request, Made]):
         """The sheet, as large as it is shown."""
 
     @abstractmethod
-    def _facts(self) -> Mapping[str, Any]:
-        """What the images follow from, for their recipe."""
-
-    @abstractmethod
     def _status(self) -> tuple[str, ...]:
         """What is shown, in words."""
-
-    @abstractmethod
-    def _hints(self) -> tuple[str, ...]:
-        """The keys, most needed first."""
 
 
 def check_saved_size(width: int, height: int) -> None:

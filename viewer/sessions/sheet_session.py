@@ -2,84 +2,65 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, Final, Protocol, TypeVar
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
 from viewer import render
-from viewer.frame.sheet import Sheet, fitting_sheet
 from viewer.latents import Latents
 from viewer.model import Images, Model
 from viewer.sessions.classes import Classes, class_words
-from viewer.sessions.detail_layer import other_low
-from viewer.sessions.gain import Gain
-from viewer.sessions.model_session import Labels, ModelSession, Part, exact_numbers
+from viewer.sessions.detail_layer import Layer, other_low
+from viewer.sessions.model_session import Labels, ModelSession, Part
+from viewer.sessions.replay import exact_numbers
 from viewer.sessions.session import Request, check_saved_size
+from viewer.sessions.sheet_state import SheetState
+from viewer.sheet import Sheet
 
 _LARGEST_RECIPE: Final = 65_536  # latent numbers that a saved sheet carries
 
-
-class SheetLike(Protocol):
-    """The fields that the states of these modes have in common."""
-
-    @property
-    def sheet(self) -> Sheet:
-        """Where the images go on the frame."""
-
-    @property
-    def seed(self) -> int:
-        """Of the page, or of the walk."""
-
-    @property
-    def cursor(self) -> int:
-        """The selected image, counted row by row."""
-
-    @property
-    def classes(self) -> Classes:
-        """Which classes are drawn."""
-
-    @property
-    def gain(self) -> Gain | None:
-        """Of what is added to the images; ``None``: nothing is."""
+State = TypeVar("State", bound=SheetState)
 
 
-SheetState = TypeVar("SheetState", bound=SheetLike)
-
-
-class SheetSession(ModelSession[SheetState, Request, Part]):
+class SheetSession(ModelSession[State, Request, Part]):
     """A mode that shows a sheet of images with a cursor."""
+
+    def __init__(self, model: Model, state: State, folder: Path, layer: Layer | None = None) -> None:
+        """``layer``: what is added to the images, times the state's gain."""
+        super().__init__(model, state, folder, layer)
+        said = "" if layer is None else other_low(model, layer)
+        if said:
+            self.notify(said)
 
     @property
     def settled(self) -> bool:
         """Whether the last frame shows all that the events until then asked for."""
         return not (self.changed or self._saves.count) and (self._ready() is not None or not self._worker.busy)
 
-    def _compose(self, images: render.Image, strip: render.Image | None) -> render.Image:
-        several = self.state.sheet.count > 1
-        return render.compose(images, strip, self.state.sheet if several else None, self.state.cursor)
+    def _cursor(self) -> tuple[Sheet | None, int]:
+        return self.state.sheet if self.state.sheet.count > 1 else None, self.state.cursor
+
+    def _situation(self) -> Mapping[str, object]:
+        gain = self.state.gain
+        return {"classes": self.state.classes.count, gain.name if gain else "": gain is not None}
 
     def _save(self, whole: bool) -> None:
-        sheet, wanted, labels = self.state.sheet, self._latents(), self._labels_of(self.state.classes)
-        recipe: dict[str, Any] = {
-            "seed": self.state.seed,
-            "rows": sheet.rows,
-            "cols": sheet.columns,
-            **self._facts(),
-            **self._layer_facts(),
-        }
-        images, gain = self._ready(), self._gain
-        if not whole:
-            index = self.state.cursor
-            wanted = wanted[index : index + 1]
-            labels = None if labels is None else labels[index : index + 1]
-            images = None if images is None else images[index : index + 1]
-            recipe["image"] = index
+        state, sheet = self.state, self.state.sheet
+        which = slice(None) if whole else slice(state.cursor, state.cursor + 1)
+        wanted, labels, images, gain = self._latents()[which], self._labels_of(state.classes), self._ready(), self._gain
+        labels = None if labels is None else labels[which]
+        images = None if images is None else images[which]
+        recipe: dict[str, Any] = {"seed": state.seed, "rows": sheet.rows, "cols": sheet.columns, **self._recipe()}
+        if self.layer is not None:
+            recipe |= {"gain": gain, "detail": self.layer.recipe}
+        recipe |= {} if whole else {"image": state.cursor}
         if wanted.size <= _LARGEST_RECIPE:
             recipe["latents" if whole else "latent"] = exact_numbers(wanted) if whole else exact_numbers(wanted)[0]
         if labels is not None:
             own = {"label": int(labels[0]), "class": self.model.classes[labels[0]]}
             recipe |= {"labels": labels.tolist()} if whole else own
-            recipe |= {"first_label": self.state.classes.label, "by_class": self.state.classes.by_row}
+            recipe |= {"first_label": state.classes.label, "by_class": state.classes.by_row}
         height, width = self.model.image_size
         gap = sheet.gap if sheet.count > 1 else 0
         recipe |= {"gap": gap} if whole else {}
@@ -87,18 +68,15 @@ class SheetSession(ModelSession[SheetState, Request, Part]):
 
         def job() -> tuple[render.Image, Mapping[str, Any]]:
             check_saved_size(native.width, native.height)
-            made = self._decoder.make(wanted, labels, gain) if images is None else images
+            made = images
+            if made is None:
+                made = self.model.generate(wanted, labels)
+                made = made if self.layer is None else render.with_detail(made, self.layer.of(wanted, made), gain)
             image = render.blank(native)
             render.place(image, native, 0, made)
             return image, recipe
 
         self._send(job)
-
-    def say_other_low(self) -> None:
-        """Say where a detail network was not trained beside this model: what it adds may not fit the images."""
-        said = other_low(self.model, self.layer) if self.layer is not None else ""
-        if said:
-            self.notify(said)
 
     @property
     def _gain(self) -> float:
@@ -109,13 +87,10 @@ class SheetSession(ModelSession[SheetState, Request, Part]):
         """Images with what the layer adds now."""
         return part.images if part.details is None else render.with_detail(part.images, part.details, self._gain)
 
-    def _layer_facts(self) -> Mapping[str, Any]:
-        """What is added to the images, for their recipe."""
-        return {} if self.layer is None else {"gain": self._gain, **self.layer.facts}
-
     def _layer_words(self) -> tuple[str, ...]:
-        """The same in words."""
-        return (self.state.gain.words,) if self.state.gain else ()
+        """How much is added to the images, in words."""
+        gain = self.state.gain
+        return (f"{gain.name} {gain.value:.3g}",) if gain else ()
 
     def _labels_of(self, classes: Classes) -> Labels | None:
         """Of the images of the sheet; ``None`` where the model has no classes."""
@@ -132,14 +107,13 @@ class SheetSession(ModelSession[SheetState, Request, Part]):
         return (words, "rows by class") if classes.by_row else (words,)
 
     @abstractmethod
+    def _recipe(self) -> Mapping[str, Any]:
+        """What the images follow from besides."""
+
+    @abstractmethod
     def _latents(self) -> Latents:
         """Of the images that the state asks for, [n, d]."""
 
     @abstractmethod
     def _ready(self) -> Images | None:
         """The images that the state asks for; ``None`` where some are not there yet."""
-
-
-def make_sheet(model: Model, rows: int, columns: int, scale: float, gap: int = 2, across: int = 1) -> Sheet:
-    """Where the images of a model go on the frame: see ``fitting_sheet``. Raises ``ViewerError``."""
-    return fitting_sheet(rows, columns, *model.image_size, scale, gap, across)

@@ -22,21 +22,18 @@ def plan_tiles(height: int, width: int, tile: int, context: int, multiple: int =
     """Tiles that cover an image, row by row.
 
     ``tile``: input pixels a side that a window may have besides its ``context`` on either side. ``multiple``: of which
-    the windows' sides and places are; the last ones may reach beyond the image for it.
+    the windows' lengths and places are; the last ones may reach beyond the image for it.
     """
     rows, columns = (list(_spans(length, tile, context, multiple)) for length in (height, width))
     return [
-        Tile(
-            Area(kept_left, kept_top, kept_right - kept_left, kept_bottom - kept_top),
-            Area(left, top, right - left, bottom - top),
-        )
-        for kept_top, kept_bottom, top, bottom in rows
-        for kept_left, kept_right, left, right in columns
+        Tile(Area(kept_left, kept_top, kept_width, kept_height), Area(left, top, width, height))
+        for kept_top, kept_height, top, height in rows
+        for kept_left, kept_width, left, width in columns
     ]
 
 
 def _spans(length: int, tile: int, context: int, multiple: int) -> Iterator[tuple[int, int, int, int]]:
-    """Along one side: first and last + 1 of what is kept, first and last + 1 of the window."""
+    """Along one axis: begin and length of what is kept, begin and length of the window."""
     cells, most, overlap = (-(-one // multiple) for one in (length, max(tile, 1), context))  # counted in multiples
     overlap *= 2
     count = 1 if cells <= most + overlap else -(-(cells - overlap) // most)
@@ -46,5 +43,5 @@ def _spans(length: int, tile: int, context: int, multiple: int) -> Iterator[tupl
     for number, begin in enumerate(begins):
         last = number == count - 1
         end = length if last else (begin + size + begins[number + 1]) * multiple // 2  # the middle of the overlap
-        yield kept, end, begin * multiple, (begin + size) * multiple
+        yield kept, end - kept, begin * multiple, size * multiple
         kept = end

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import cv2
@@ -9,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.contract.edges import edge_map
-from viewer.files.inputs import Photo
+from viewer.files.inputs import Photo, find_photos
 from viewer.files.png import Image, resize
 from viewer.files.results import bicubic
 from viewer.frame.area import Area
 from viewer.latents import Latents, draw
-from viewer.model import Model, ModelError
+from viewer.model import Model, ModelError, open_model
+from viewer.options import ImagesOptions, model_threads
 from viewer.sessions.tiles import Tile, plan_tiles
 
 Condition = NDArray[np.uint8]  # [h, w, c], c as the model takes it: BGR or grey
@@ -25,7 +27,7 @@ _USUAL_SIZE: Final = 512  # pixels, where nothing is known of the sizes that a m
 _UNKNOWN_CONTEXT: Final = 64  # pixels, of models that do not say how far they look
 _PROBED: Final = 48  # input pixels a side, of which it is measured how far a network looks
 _SEARCHED: Final = 1024  # of them, in the middle of an image, where its busiest place is looked for
-_SHARES: Final = (0.5, 0.75)  # of the context, that may do
+_FRACTIONS: Final = (0.5, 0.75)  # of the context, that may do
 _KINDS: Final = ("given", "edges")
 
 
@@ -46,24 +48,21 @@ class Translator:
         """``condition``: given or edges, instead of what the card says. ``size``: the longer side in pixels at most."""
         self.model = model
         self.layout = model.image_layout
-        facts: Mapping[str, Any] = {} if model.card is None else model.card.condition
-        kind = condition or facts.get("kind", "given")
+        known: Mapping[str, Any] = {} if model.card is None else model.card.condition
+        kind = condition or known.get("kind", "given")
         if kind not in _KINDS:
             raise ModelError(f"{model.path}: takes {kind!r} of photographs, which this viewer cannot make; make them "
                              "beforehand and add --condition given")  # fmt: skip
-        self.how = How(kind, facts.get("sigma", 0.33), facts.get("blur", 3), facts.get("invert", False))
-        self.trained_size: tuple[int, int] | None = self._trained_size(facts)
-        self.size = size or max(self.trained_size or (_USUAL_SIZE,))
-        self.palette: tuple[tuple[int, int, int], ...] = tuple((b, g, r) for r, g, b in facts.get("palette", ()))
-        self.latent_size = model.card.latent.size if model.card is not None and model.card.latent is not None else 0
-
-    def _trained_size(self, facts: Mapping[str, Any]) -> tuple[int, int] | None:
-        height, width = self.layout.sides
+        self.how = How(kind, known.get("sigma", 0.33), known.get("blur", 3), known.get("invert", False))
+        height, width = self.layout.size
+        self.trained_size: tuple[int, int] | None = tuple(known["size"]) if "size" in known else None
         if height is not None and width is not None:
-            return height, width
-        if self.model.card is not None and self.model.card.image_size is not None:
-            return self.model.card.image_size
-        return tuple(facts["size"]) if "size" in facts else None
+            self.trained_size = height, width
+        elif model.card is not None and model.card.image_size is not None:
+            self.trained_size = model.card.image_size
+        self.size = size or max(self.trained_size or (_USUAL_SIZE,))
+        self.palette: tuple[tuple[int, int, int], ...] = tuple((b, g, r) for r, g, b in known.get("palette", ()))
+        self.latent_size = model.card.latent.size if model.card is not None and model.card.latent is not None else 0
 
     def condition_of(self, photo: Image, sigma: float) -> Condition:
         """What goes into the model, of a photograph u8 [h, w, 3] BGR; no larger than ``size``.
@@ -72,9 +71,8 @@ class Translator:
         """
         height, width = self.fitted(*photo.shape[:2])
         if self.how.kind == "edges":
-            edges = edge_map(
-                cv2.cvtColor(resize(photo, height, width), cv2.COLOR_BGR2RGB), sigma, self.how.blur, self.how.invert
-            )
+            rgb = cv2.cvtColor(resize(photo, height, width), cv2.COLOR_BGR2RGB)
+            edges = edge_map(rgb, sigma, self.how.blur, self.how.invert)
             return np.repeat(edges[..., None], self.layout.channels, axis=2)
         if self.palette:
             shrunk = np.asarray(cv2.resize(photo, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
@@ -85,7 +83,7 @@ class Translator:
     def fitted(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of an image brought to ``size``, and to what a model of one size can hold."""
         factor = min(1.0, self.size / max(height, width))
-        for length, side in zip((height, width), self.layout.sides, strict=True):
+        for length, side in zip((height, width), self.layout.size, strict=True):
             factor = min(factor, (side or length) / length)
         return max(round(height * factor), 1), max(round(width * factor), 1)
 
@@ -95,36 +93,36 @@ class Translator:
 
     def latent(self, seed: int) -> Latents | None:
         """The latent [d] of a seed; ``None`` for models without."""
-        if not self.latent_size:
-            return None
-        drawn: Latents = draw(self.model.latent, seed, 0)
-        return drawn
+        return draw(self.model.latent, seed, 0) if self.latent_size else None
 
     def translate(self, condition: Condition, latent: Latents | None = None) -> Image:
         """The whole result of a condition of any size, in one run.
 
-        Sides that the network cannot take grow by the image's own reflection, and the result is cut to what the
+        A size that the network cannot take is padded by the image's own reflection, and the result cut to what the
         condition covers: scaling would distort, cutting would lose something, and a border of one colour would be an
         edge that the network draws something on.
         """
         height, width = condition.shape[:2]
-        grown, top, left = self._grown(condition)
-        made, scale = self.model.translate(grown, latent), self.layout.scale
-        cut = made[top * scale : (top + height) * scale, left * scale : (left + width) * scale]
-        return np.ascontiguousarray(cut)
+        rows, columns = self.accepted(height, width)
+        top, left = (rows - height) // 2, (columns - width) // 2
+        made = self.model.translate(_padded(condition, rows, columns, top, left), latent)
+        return np.ascontiguousarray(made[Area(left, top, width, height).times(self.layout.scale).pixels])
 
-    def _grown(self, condition: Condition) -> tuple[Condition, int, int]:
-        """The condition with sides that the network takes, and where it lies in it: rows above, columns to the left."""
-        lengths = []
-        for length, side in zip(condition.shape[:2], self.layout.sides, strict=True):
-            multiple = self.layout.multiple
-            lengths.append(side or -(-length // multiple) * multiple)
-        below, right = lengths[0] - condition.shape[0], lengths[1] - condition.shape[1]
-        if not below and not right:
-            return condition, 0, 0
-        top, left = below // 2, right // 2
-        grown = cv2.copyMakeBorder(condition, top, below - top, left, right - left, cv2.BORDER_REFLECT_101)
-        return grown.reshape(*lengths, condition.shape[2]).astype(np.uint8, copy=False), top, left
+    def accepted(self, height: int, width: int) -> tuple[int, int]:
+        """The height and width that the network takes for an image of this size."""
+        multiple = self.layout.multiple
+        rows, columns = (
+            fixed or -(-length // multiple) * multiple
+            for length, fixed in zip((height, width), self.layout.size, strict=True)
+        )
+        return rows, columns
+
+
+def open_translator(options: ImagesOptions, expected: str) -> tuple[list[Path], Model]:
+    """The images that options name, and the model. ``expected``: in words, without images. Raises ``UserError``."""
+    paths = find_photos(options.named_images(expected))
+    threads = model_threads(options.threads, all_cores=True)
+    return paths, open_model(options.model, threads=threads, wanted="translator", many_sizes=True)
 
 
 class Upscaler:
@@ -139,7 +137,7 @@ class Upscaler:
         if model.card is not None and model.card.latent is not None and not model.inferred:
             raise ModelError(f"{model.path}: draws with a latent, expected a model that enlarges: try translate")
         context = 0 if model.card is None else model.card.context
-        height, width = self.layout.sides
+        height, width = self.layout.size
         self._window = (height, width) if height is not None and width is not None else None
         self.context = context or _UNKNOWN_CONTEXT
         self.tile = tile or TILE
@@ -172,8 +170,8 @@ class Upscaler:
         if min(height, width, _SEARCHED) < side or self.layout.multiple > 1:
             return self.context
         left, top = ((length - min(length, _SEARCHED)) // 2 for length in (width, height))
-        middle = _converted(np.ascontiguousarray(photo.image[top : top + _SEARCHED, left : left + _SEARCHED]),
-                            cv2.COLOR_BGR2GRAY)  # fmt: skip
+        part = photo.image[top : top + _SEARCHED, left : left + _SEARCHED]
+        middle = _converted(np.ascontiguousarray(part), cv2.COLOR_BGR2GRAY)
         busy = cv2.blur(np.abs(cv2.Laplacian(middle, cv2.CV_32F)), (_PROBED, _PROBED))
         reach = side // 2
         inner = busy[reach : middle.shape[0] - reach + 1, reach : middle.shape[1] - reach + 1]
@@ -181,14 +179,12 @@ class Upscaler:
         place = Area(left + int(column) + self.context, top + int(row) + self.context, _PROBED, _PROBED)
 
         def seen(context: int) -> Image:
-            window = Area(
-                place.left - context, place.top - context, place.width + 2 * context, place.height + 2 * context
-            )
-            return self.enlarge(photo, Tile(place, window))
+            length = _PROBED + 2 * context
+            return self.enlarge(photo, Tile(place, Area(place.left - context, place.top - context, length, length)))
 
         whole = seen(self.context)
-        for share in _SHARES:
-            context = round(self.context * share)
+        for fraction in _FRACTIONS:
+            context = round(self.context * fraction)
             if np.array_equal(seen(context), whole):
                 return context
         return self.context
@@ -200,8 +196,8 @@ class Upscaler:
 
     def enlarge(self, photo: Photo, tile: Tile) -> Image:
         """The result of a tile: what is kept of it, enlarged."""
-        window = tile.window
-        cut = photo.image[window.top : window.bottom, window.left : window.right]
+        window, kept = tile.window, tile.kept
+        cut = photo.image[window.pixels]
         if self.layout.channels == 3:
             made = self._run(cut)
         else:  # as usual with models of the luma: the two colour channels, which eyes see less sharply, go bicubically
@@ -211,42 +207,31 @@ class Upscaler:
             made = _converted(both, cv2.COLOR_YCrCb2BGR)
         if photo.grey:
             made = np.repeat(_converted(made, cv2.COLOR_BGR2GRAY)[..., None], 3, axis=2)
-        return made[_within(tile, self.scale)]
+        inside = Area(kept.left - window.left, kept.top - window.top, kept.width, kept.height)
+        return made[inside.times(self.scale).pixels]
 
     def _run(self, cut: Condition) -> Image:
-        """A window through the network; what it cannot take grows by reflection."""
+        """A window through the network, padded where it cannot take it."""
         height, width = cut.shape[:2]
         multiple = self.layout.multiple
-        sides = self._window or (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
-        if sides != (height, width):
-            below, right = sides[0] - height, sides[1] - width
-            grown = cv2.copyMakeBorder(cut, 0, below, 0, right, cv2.BORDER_REFLECT_101)
-            cut = np.asarray(grown, np.uint8).reshape(*sides, cut.shape[2])
-        made = self.model.translate(np.ascontiguousarray(cut))
+        size = self._window or (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
+        made = self.model.translate(np.ascontiguousarray(_padded(cut, *size)))
         return made[: height * self.scale, : width * self.scale]
 
     def fill(self, result: Image, photo: Photo, tiles: Iterable[Tile]) -> Iterator[Tile]:
         """Put what tiles become into its places in an image's result, one after another: each that is there now."""
         for tile in tiles:
-            paste(result, scaled(tile.kept, self.scale), self.enlarge(photo, tile))
+            result[tile.kept.times(self.scale).pixels] = self.enlarge(photo, tile)
             yield tile
 
 
-def _within(tile: Tile, scale: int) -> tuple[slice, slice]:
-    """Where what is kept lies in the enlarged window."""
-    kept = Area(tile.kept.left - tile.window.left, tile.kept.top - tile.window.top, tile.kept.width, tile.kept.height)
-    area = scaled(kept, scale)
-    return slice(area.top, area.bottom), slice(area.left, area.right)
-
-
-def scaled(area: Area, scale: int) -> Area:
-    """An area of the input as one of the result."""
-    return Area(area.left * scale, area.top * scale, area.width * scale, area.height * scale)
-
-
-def paste(result: Image, area: Area, pixels: Image) -> None:
-    """Pixels into their place."""
-    result[area.top : area.bottom, area.left : area.right] = pixels
+def _padded(image: Condition, height: int, width: int, top: int = 0, left: int = 0) -> Condition:
+    """An image [h, w, c], grown by its own reflection: ``top`` rows above, ``left`` columns before it."""
+    if image.shape[:2] == (height, width):
+        return image
+    below, right = height - top - image.shape[0], width - left - image.shape[1]
+    grown = cv2.copyMakeBorder(image, top, below, left, right, cv2.BORDER_REFLECT_101)
+    return np.asarray(grown, np.uint8).reshape(height, width, image.shape[2])
 
 
 def _converted(image: NDArray[np.uint8], code: int) -> NDArray[np.uint8]:

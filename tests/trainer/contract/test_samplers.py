@@ -9,7 +9,8 @@ import pytest
 from small_denoisers import STEPS, alpha_bar, known_images
 
 from trainer.contract.samplers import add_noise, ddim, ddpm, dpm_solver, even_ratios, even_times
-from viewer.modes.diffuse.noise import Floats, PageNoise
+from viewer.modes.diffuse.denoiser import Floats
+from viewer.modes.diffuse.sampling import PageNoise
 
 PREDICTIONS = ("epsilon", "x0", "v")
 SHARES = alpha_bar()
@@ -55,7 +56,7 @@ def test_every_sampler_arrives_at_the_only_image_there_is(prediction: str, share
         ways = [
             ddim(predict, known, x, start, steps),
             ddim(predict, known, x, start, steps, eta=0.7, noise=gaussian(2)),
-            ddpm(predict, known, x, start, gaussian(2), steps=steps),
+            ddpm(predict, known, x, start, steps, noise=gaussian(2)),
             dpm_solver(predict, known, x, start, steps),
         ]
         for way in ways:
@@ -81,7 +82,7 @@ def test_where_images_are_a_cloud_noise_goes_to_its_own_place_in_it() -> None:
 def test_ancestral_sampling_draws_from_the_whole_cloud() -> None:
     known, spread, image = schedule("epsilon"), 0.2, known_images(1, 8, 8) * 0.5
     x = gaussian(4)((60, 3, 8, 8))
-    found = last(ddpm(exact(known, image, spread), known, x, STEPS, gaussian(5), limit=0), STEPS)
+    found = last(ddpm(exact(known, image, spread), known, x, STEPS, STEPS, noise=gaussian(5), limit=0), STEPS)
     assert np.abs(found.mean(0) - image).max() < 0.15
     assert found.std(0).mean() == pytest.approx(spread, rel=0.05)
     assert np.corrcoef((found - image).ravel(), x.ravel())[0, 1] < 0.1  # and has forgotten where it began
@@ -136,9 +137,10 @@ def test_torch_and_numpy_give_the_same(prediction: str, start: int) -> None:
     x = gaussian(7)((2, 3, 8, 8))
     image = torch.from_numpy(x.copy())
     pairs = [
-        (ddpm(in_numpy, known, x, 200, gaussian(8)), ddpm(in_torch, known, image, 200, noise_in_torch(8))),
-        (ddpm(in_numpy, known, x, start, gaussian(8), steps=40),
-         ddpm(in_torch, known, image, start, noise_in_torch(8), steps=40)),
+        (ddpm(in_numpy, known, x, 200, 200, noise=gaussian(8)),
+         ddpm(in_torch, known, image, 200, 200, noise=noise_in_torch(8))),
+        (ddpm(in_numpy, known, x, start, 40, noise=gaussian(8)),
+         ddpm(in_torch, known, image, start, 40, noise=noise_in_torch(8))),
         (ddim(in_numpy, known, x, start, 25), ddim(in_torch, known, image, start, 25)),
         (ddim(in_numpy, known, x, start, 25, eta=0.5, noise=gaussian(9), limit=0),
          ddim(in_torch, known, image, start, 25, eta=0.5, noise=noise_in_torch(9), limit=0)),

@@ -46,7 +46,7 @@ def write_noisy_set(path: Path, count: int) -> None:
 
 
 def megabytes(count: int, folder: Path) -> dict[str, float]:
-    """The most resident memory of each tool on a set of ``count`` images."""
+    """The most memory of each tool on a set of ``count`` images."""
     folder.mkdir()
     write_noisy_set(folder / "a.npy", count)
     (folder / "files").mkdir()
@@ -85,8 +85,8 @@ def test_memory_does_not_grow_with_the_set(tmp_path: Path) -> None:
 def test_small_images_made_large_come_a_few_at_a_time() -> None:
     """A piece of an idx file holds thousands of digits; enlarged together they would take gigabytes."""
     digits = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 1), np.uint8)
-    packed = ImageSource(name="digits", shape=digits.shape, pieces=lambda: iter([(digits, np.arange(300))]))
-    pieces = list(resized(packed, OpenOptions(image_size=256)).pieces())
+    digit_set = ImageSource(name="digits", shape=digits.shape, pieces=lambda: iter([(digits, np.arange(300))]))
+    pieces = list(resized(digit_set, OpenOptions(image_size=256)).pieces())
     assert max(images.nbytes for images, _ in pieces) <= MOST_BYTES
     assert np.concatenate([labels for _, labels in pieces if labels is not None]).tolist() == list(range(300))
     images = np.concatenate([images for images, _ in pieces])

@@ -12,6 +12,7 @@ import onnx
 import pytest
 import torch
 from commands import ROOT, TWO_RANKS, environment
+from drawn_cats import CLASSES, draw
 from onnx import TensorProto, helper
 from torch import nn
 
@@ -20,7 +21,6 @@ from export.to_onnx import export_run, read_evaluation
 from trainer import metrics
 from trainer.config import RunConfig
 from trainer.contract.errors import UserError
-from trainer.data.drawing import toycats
 from trainer.distributed import World
 from trainer.evaluation import inception
 from trainer.evaluation.evaluation import EvaluateConfig, Evaluation, same_classes
@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Labelled cats to train on, others to measure with, and features that average blocks of 4 pixels."""
     folder = tmp_path_factory.mktemp("evaluate")
     for name, count, start in (("cats", 120, 0), ("others", 60, 500)):
-        cats = toycats.draw(count, SIDE, 0, start=start)
+        cats = draw(count, SIDE, 0, start=start)
         np.save(folder / f"{name}.npy", cats.images)
         facts = {"labels": cats.labels.tolist(), "classes": cats.classes}
         (folder / f"{name}.json").write_text(json.dumps(facts))
@@ -113,7 +113,7 @@ def test_figures_are_those_of_the_networks(vae: Path, folder: Path, world: World
     assert found["psnr"] == pytest.approx(float(metrics.peak_signal_to_noise(again, images).mean()), rel=1e-4)
     real, sampled = (nn.functional.avg_pool2d(rows, 4).flatten(1) for rows in (images, samples))
     assert found["frechet"] == pytest.approx(metrics.frechet_distance(real, sampled), rel=1e-3)
-    assert found["precision"] == metrics.precision_recall(real, sampled).precision
+    assert found["precision"] == metrics.precision_recall(real, sampled)[0]
     assert {"ssim", "mse", "kernel", "kernel_std", "recall", "copying"} <= found.keys()
     for name, columns in (("reconstructions", 12), ("samples", 8), ("neighbours", 6)):
         sheet = cv2.imread(str(vae / "evaluation" / f"{name}.png"))
@@ -206,7 +206,7 @@ def test_a_classifiers_run_is_an_extractor_and_is_measured(
     assert set(own) == {"error", "cross_entropy"}, "it generates nothing"
     found = Evaluation(options(vae, folder, features=str(classifier), classifier=classifier), world).go()
     assert found["features"] == found["classifier"] == "classifier"
-    assert 0 <= found["metrics"]["class_entropy"] <= np.log(len(toycats.CLASSES)) + 1e-9
+    assert 0 <= found["metrics"]["class_entropy"] <= np.log(len(CLASSES)) + 1e-9
     assert "label_accuracy" not in found["metrics"], "these samples were asked for without labels"
 
 
@@ -288,7 +288,9 @@ def test_mistakes_are_one_line(
     (tmp_path / "weights.pth").write_bytes(b"hello")
     assert "not a state_dict" in mistake(world, run=vae, features="inception", inception=tmp_path / "weights.pth")
     torch.save({"fc.bias": torch.zeros(7)}, tmp_path / "weights.pth")
-    assert "does not fit Inception" in mistake(world, run=vae, features="inception", inception=tmp_path / "weights.pth")
+    assert "not a state_dict of Inception" in mistake(
+        world, run=vae, features="inception", inception=tmp_path / "weights.pth"
+    )
 
     def offline(*_: Any, **__: Any) -> Any:
         raise OSError("no network")

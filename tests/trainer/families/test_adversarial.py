@@ -44,7 +44,7 @@ def test_every_size_fits(family: Family, least: int, size: tuple[int, int]) -> N
 @pytest.mark.parametrize(("family", "least"), CASES)
 def test_images_that_are_too_small_are_refused_in_one_line(family: Family, least: int) -> None:
     if least > 1:
-        with pytest.raises(ValueError, match=rf"^images are 40x{least - 1} px, expected .* at least {least} px.*$"):
+        with pytest.raises(ValueError, match=rf"^images are 40x{least - 1} px, expected .*at least {least} px.*$"):
             family.build(DataSpec(image_size=(least - 1, 40), channels=3))
     family.build(DataSpec(image_size=(least, 40), channels=3))
 

@@ -263,4 +263,4 @@ def test_a_mistake_ends_with_one_line(tmp_path: Path) -> None:
     assert done.returncode == 2
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith("error: ")
-    assert "100x100 px, expected sides of at least 32 px that are multiples of 16" in line
+    assert "100x100 px, expected at least 32 px and multiples of 16" in line

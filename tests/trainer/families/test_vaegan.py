@@ -45,7 +45,7 @@ def test_weights_that_are_missing_or_of_another_network_are_one_line(tmp_path: P
 
 
 def test_sides_that_cannot_be_halved_five_times_are_refused() -> None:
-    with pytest.raises(ValueError, match="28x28 px, expected sides that are multiples of 32 px"):
+    with pytest.raises(ValueError, match="28x28 px, expected multiples of 32 px"):
         VAEGAN(VAEGANConfig()).build(DataSpec(image_size=(28, 28), channels=3))
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from trainer.families.ae import AE, AEConfig
 from trainer.families.convae import ConvAE, ConvAEConfig
 from trainer.family import Batch, DataSpec, Nets
-from trainer.parts.autoencoder import Autoencoder, Decode, Encode
+from trainer.parts.autoencoder import Autoencoder
 
 
 class Identity(torch.nn.Identity):
@@ -26,10 +26,10 @@ def test_latents_of_training_images_are_white_and_lead_back() -> None:
     mixing = torch.randn(5, 3 * 4 * 4)
     images = (torch.randn(400, 5) @ mixing).view(400, 3, 4, 4) * 0.05 + 0.4
     network = network_of(images, 5)
-    latents = Encode(network)(images)
+    latents = network.encode(images)
     assert torch.allclose(latents.mean(0), torch.zeros(5), atol=1e-4)
     assert torch.allclose(torch.cov(latents.T), torch.eye(5), atol=1e-3)
-    assert torch.allclose(Decode(network)(latents), images, atol=1e-4)
+    assert torch.allclose(network.decode(latents), images, atol=1e-4)
     scales = network.stds
     assert torch.equal(scales, scales.sort(descending=True).values)
 
@@ -38,15 +38,15 @@ def test_fewer_latents_keep_the_strongest_directions() -> None:
     torch.manual_seed(0)
     images = torch.randn(300, 1, 3, 3) * torch.tensor([3.0, 2.0, 1.0] + 6 * [0.01]).view(1, 1, 3, 3)
     network = network_of(images, 3)
-    again = Decode(network)(Encode(network)(images))
-    assert (again - images).square().mean() < 1e-3 * images.square().mean()
+    decoded = network.decode(network.encode(images))
+    assert (decoded - images).square().mean() < 1e-3 * images.square().mean()
 
 
 @pytest.mark.parametrize("seen", [0, 1, 2, 7])
 def test_a_network_that_has_seen_little_still_draws(seen: int) -> None:
     network = network_of(torch.rand(seen, 1, 4, 4), 6) if seen else Autoencoder(Identity(), Identity(), (1, 4, 4), 6)
-    image = Decode(network)(torch.randn(3, 6))
-    latent = Encode(network)(torch.rand(3, 1, 4, 4))
+    image = network.decode(torch.randn(3, 6))
+    latent = network.encode(torch.rand(3, 1, 4, 4))
     assert image.shape == (3, 1, 4, 4)
     assert latent.shape == (3, 6)
     assert bool(image.isfinite().all())
@@ -62,7 +62,7 @@ def test_latents_are_those_of_the_network_that_is_described(ended: int) -> None:
     nets = family.build(DataSpec(image_size=(8, 8), channels=1))
     with torch.no_grad():
         facts = family.describe(nets, iter([Batch(image=part) for part in images.split(64)]))
-        latents = Encode(nets.autoencoder)(images * 0.5 + 0.5)
+        latents = nets.autoencoder.encode(images * 0.5 + 0.5)
     assert torch.allclose(latents.mean(0), torch.zeros(4), atol=0.1)
     assert torch.allclose(latents.std(0), torch.ones(4), atol=0.15)
     assert torch.allclose(torch.tensor(facts["sample_latents"]), latents[: min(8, 2 * ended)], atol=1e-5)
@@ -92,5 +92,5 @@ def test_the_score_is_the_error_of_images_as_they_are_shown() -> None:
 
 
 def test_sides_that_cannot_be_pooled_twice_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"^images are 30x28 px, expected sides that are multiples of 4$"):
+    with pytest.raises(ValueError, match=r"^images are 30x28 px, expected multiples of 4 px$"):
         ConvAE(ConvAEConfig()).build(DataSpec(image_size=(28, 30), channels=3))

@@ -435,9 +435,9 @@ def test_a_desktop_that_asks_for_another_platform_is_no_abort(screen: str, monke
 def test_without_the_key_queue_the_modifiers_are_still_asked_for(screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPLAY", screen)
     connection = XKeys()
-    held = []
+    capitals = []
     for word in ("keydown", "keyup"):
         subprocess.run(["xdotool", word, "Shift_L"], env=os.environ | {"DISPLAY": screen}, check=True)
-        held.append(connection.capitals())
+        capitals.append(connection.capitals())
     connection.close()
-    assert held == [True, False]
+    assert capitals == [True, False]

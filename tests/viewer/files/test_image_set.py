@@ -28,8 +28,8 @@ def idx(array: np.ndarray) -> bytes:
 
 def test_npy_with_labels_beside_it(tmp_path: Path) -> None:
     np.save(tmp_path / "set.npy", IMAGES)
-    facts = {"labels": LABELS, "classes": ["a", "b\x1b[31m", "c"]}
-    (tmp_path / "set.json").write_text(json.dumps(facts))
+    sidecar = {"labels": LABELS, "classes": ["a", "b\x1b[31m", "c"]}
+    (tmp_path / "set.json").write_text(json.dumps(sidecar))
     found = open_set(tmp_path / "set.npy")
     assert found.count == 7
     assert found.labels is not None
@@ -228,7 +228,7 @@ def test_shards_of_several_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     found = open_set(shards(tmp_path, (6, 9)))
     assert found.size is None
     assert [found.fetch(number).shape for number in range(3)] == [(6, 5, 3), (9, 5, 3), (6, 5, 3)]
-    assert common_size([found]) == (6, 6), "the median of the larger sides"
+    assert common_size([found]) == (6, 6), "the median of the larger lengths"
 
 
 def test_drawn_cats_are_drawn_when_they_are_looked_at() -> None:
@@ -237,7 +237,7 @@ def test_drawn_cats_are_drawn_when_they_are_looked_at() -> None:
 
 
 def test_a_set_that_has_to_be_held_is_not_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("viewer.files.image_set._MOST_HELD", 1000)
+    monkeypatch.setattr("viewer.files.image_set._LARGEST_IN_MEMORY", 1000)
     with pytest.raises(ImageError, match="21504 bytes of images, expected at most 1000"):
         open_set(cifar(tmp_path))
 
@@ -295,7 +295,7 @@ def test_what_is_no_set_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "facts",
+    "sidecar",
     [
         "[",
         {"labels": LABELS},
@@ -305,9 +305,9 @@ def test_what_is_no_set_is_one_line(tmp_path: Path) -> None:
         {"labels": 3, "classes": ["a"]},
     ],
 )
-def test_labels_that_do_not_fit_are_one_line(tmp_path: Path, facts: object) -> None:
+def test_labels_that_do_not_fit_are_one_line(tmp_path: Path, sidecar: object) -> None:
     np.save(tmp_path / "set.npy", IMAGES)
-    (tmp_path / "set.json").write_text(facts if isinstance(facts, str) else json.dumps(facts))
+    (tmp_path / "set.json").write_text(sidecar if isinstance(sidecar, str) else json.dumps(sidecar))
     with pytest.raises(ImageError, match=r"set\.json") as failure:
         open_set(tmp_path / "set.npy")
     assert "\n" not in str(failure.value)

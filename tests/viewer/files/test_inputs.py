@@ -76,9 +76,9 @@ def test_images_stand_upright(tmp_path: Path, orientation: int) -> None:
 
     path = tmp_path / "turned.png"
     image = Pillow.fromarray(RGB)
-    facts = image.getexif()
-    facts[0x0112] = orientation
-    image.save(path, exif=facts)
+    exif = image.getexif()
+    exif[0x0112] = orientation
+    image.save(path, exif=exif)
     upright = np.asarray(ImageOps.exif_transpose(Pillow.open(path)))
     assert np.array_equal(read_photo(path).image[..., ::-1], upright)
     assert photo_size(path) == upright.shape[:2]

@@ -4,6 +4,7 @@ import dataclasses
 import string
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,12 @@ import pytest
 from small_denoisers import make_denoiser
 from small_models import FakeDisplay, make_generator, make_translator, photo_like
 
-from trainer.contract.errors import ViewerError
 from viewer.app import run_scripted
 from viewer.files.png import encode_png, read_recipe
 from viewer.keys import NAMES, Action, Event, decode_character
-from viewer.mode import Context, Mode, parse_options
-from viewer.modes import load_mode, mode_names
+from viewer.modes import Mode, load_mode, mode_names
 
-SHOWN = [name for name in mode_names() if type(load_mode(name)).open is not Mode.open]
+SHOWN = [name for name in mode_names() if find_spec(f"viewer.modes.{name}.session")]
 COMMANDS = [*[(name,) for name in SHOWN], ("translate", "--draw"), ("latent", "--view", "line"),
             ("latent", "--view", "sliders"), ("grid", "--mix")]  # fmt: skip
 POINTS = ((0, 0), (30, 30), (70, 20), (-1, -1), (4000, 4000))
@@ -55,7 +54,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def words_of(command: tuple[str, ...], files: dict[str, Path], out: Path) -> list[str]:
-    """What is written after a mode's name, so that it starts quickly."""
+    """What is written after a mode's name, so that it opens quickly."""
     name, *more = command
     mode = load_mode(name)
     flags = flags_of(mode)
@@ -74,7 +73,7 @@ def opened(command: tuple[str, ...], files: dict[str, Path], out: Path, *more: s
     """A mode's session."""
     out.mkdir(exist_ok=True)
     mode = load_mode(command[0])
-    return mode.open(parse_options(mode, command[0], [*words_of(command, files, out), *more]), Context(1))
+    return mode.open(mode.parse([*words_of(command, files, out), *more]))
 
 
 def check_frame(session: Any) -> None:
@@ -85,6 +84,7 @@ def check_frame(session: Any) -> None:
         assert frame.flags["C_CONTIGUOUS"]
     assert session.title()
     assert session.title(hints=True).startswith(session.name)
+    assert session._notice or "esc quit" in session.title(hints=True)
 
 
 def name_of(command: tuple[str, ...]) -> str:
@@ -189,7 +189,7 @@ def test_a_recipe_returns_to_the_same_bits(
     out, mode = tmp_path / "twice", load_mode(command[0])
     words = [str(files[mode.kind or ""]), "--out", str(out), "--from", str(path)]
     out.mkdir()
-    session = mode.open(parse_options(mode, command[0], words), Context(1))
+    session = mode.open(mode.parse(words))
     session.settle(0.0)
     session.handle(decode_character(key))
     session.settle(0.0)
@@ -224,7 +224,7 @@ sys.exit(f"{{code}} {{heavy}} {{others}}" if code or heavy or others else 0)
 def test_help_tells_every_option_and_every_key(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     mode = load_mode(name)
     with pytest.raises(SystemExit) as ending:
-        parse_options(mode, name, ["--help"])
+        mode.parse(["--help"])
     assert ending.value.code == 0
     said = capsys.readouterr().out
     assert mode.summary[1:] in said
@@ -235,8 +235,3 @@ def test_help_tells_every_option_and_every_key(name: str, capsys: pytest.Capture
         assert any(line.startswith(binding.keys) and line.endswith(binding.does) for line in lines), binding
     for item in dataclasses.fields(mode.Options):
         assert item.metadata["help"], item.name
-
-
-def test_a_mode_that_shows_nothing_says_so() -> None:
-    with pytest.raises(ViewerError, match="shows nothing"):
-        load_mode("info").open(None, Context(1))

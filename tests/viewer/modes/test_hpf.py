@@ -18,11 +18,11 @@ from viewer.latents import draw_many
 from viewer.model import Model, open_model
 from viewer.modes.animate.session import AnimateSession
 from viewer.modes.animate.state import AnimateState
-from viewer.sessions.detail_layer import DetailLayer, Sharpening, open_layer, other_low
-from viewer.sessions.gain import DETAIL, SHARPENING
+from viewer.sessions.detail_layer import Layer, open_layer, other_low
 from viewer.sessions.grid.session import GridSession
 from viewer.sessions.grid.state import GridState
-from viewer.sessions.sheet_session import make_sheet
+from viewer.sessions.sheet_state import DETAIL, SHARPENING
+from viewer.sheet import fitting_sheet
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +36,14 @@ def detail_path(model_folder: Path) -> Path:
 
 
 @pytest.fixture
-def layer(low: Model, detail_path: Path) -> DetailLayer:
+def layer(low: Model, detail_path: Path) -> Layer:
     layer = open_layer(low, detail_path)
-    assert isinstance(layer, DetailLayer)
+    assert layer.model is not None
     return layer
 
 
-def page(low: Model, layer: DetailLayer | Sharpening, folder: Path, keys: str, scale: float = 1.0) -> FakeDisplay:
-    state = GridState(make_sheet(low, 3, 4, scale), gain=layer.gain)
+def page(low: Model, layer: Layer, folder: Path, keys: str, scale: float = 1.0) -> FakeDisplay:
+    state = GridState(fitting_sheet(3, 4, *low.image_size, scale), gain=layer.gain)
     session = GridSession(low, state, folder, layer=layer, mode="hpf")
     display = FakeDisplay([], interactive=False)
     run_scripted(session, display, parse_keys(keys))
@@ -51,7 +51,7 @@ def page(low: Model, layer: DetailLayer | Sharpening, folder: Path, keys: str, s
     return display
 
 
-def expected(low: Model, layer: DetailLayer, seed: int, gain: float) -> np.ndarray:
+def expected(low: Model, layer: Layer, seed: int, gain: float) -> np.ndarray:
     """What a page of 12 should show, u8 [12, 16, 16, 3] BGR."""
     latents = draw_many(low.latent, seed, range(12))
     mixed = low.generate(latents).astype(np.float64) + gain * 255.0 * layer.model.detail(latents)
@@ -69,7 +69,7 @@ def same(frame: np.ndarray, images: np.ndarray) -> bool:
     return all(np.abs(on(frame, k).astype(int) - images[k][2:-2, 2:-2]).max() <= 1 for k in range(12))
 
 
-def test_every_frame_shows_its_gain(low: Model, layer: DetailLayer, tmp_path: Path) -> None:
+def test_every_frame_shows_its_gain(low: Model, layer: Layer, tmp_path: Path) -> None:
     frames = page(low, layer, tmp_path, "+,x,-,-,-").frames
     step = 2**0.25
     for frame, seed, gain in zip(frames, (0, 0, 1, 1, 1, 1), (1, step, step, 1, 1 / step, step**-2), strict=True):
@@ -77,13 +77,13 @@ def test_every_frame_shows_its_gain(low: Model, layer: DetailLayer, tmp_path: Pa
     assert not same(frames[0], expected(low, layer, 0, 0.0))
 
 
-def test_the_gain_runs_no_network(
-    low: Model, layer: DetailLayer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_gain_runs_no_network(low: Model, layer: Layer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = []
     run = Model._run
     monkeypatch.setattr(Model, "_run", lambda self, *rest: runs.append(self.kind) or run(self, *rest))
-    session = GridSession(low, GridState(make_sheet(low, 3, 4, 1.0), gain=layer.gain), tmp_path, layer=layer)
+    session = GridSession(
+        low, GridState(fitting_sheet(3, 4, *low.image_size, 1.0), gain=layer.gain), tmp_path, layer=layer
+    )
     session.settle(0.0)
     session.frame()
     before = len(runs)
@@ -100,17 +100,19 @@ def test_the_gain_runs_no_network(
 
 
 def test_a_gain_that_changes_before_the_page_is_whole_holds_for_all_of_it(
-    low: Model, layer: DetailLayer, tmp_path: Path
+    low: Model, layer: Layer, tmp_path: Path
 ) -> None:
     gate = Gate()
 
-    class Slow(DetailLayer):
+    class Slow(Layer):
         def of(self, latents: np.ndarray, images: np.ndarray) -> np.ndarray:
             gate.passing()
             return super().of(latents, images)
 
     slow = Slow(layer.model)
-    session = GridSession(low, GridState(make_sheet(low, 3, 4, 1.0), gain=slow.gain), tmp_path, layer=slow)
+    session = GridSession(
+        low, GridState(fitting_sheet(3, 4, *low.image_size, 1.0), gain=slow.gain), tmp_path, layer=slow
+    )
     gate.let(1)  # the page comes four images at a time
     display, keys = FakeDisplay([], interactive=True), parse_keys("+")
 
@@ -141,7 +143,7 @@ def test_gain_goes_from_nothing_to_128_in_even_steps() -> None:
 
 
 def test_sharpening_blends_with_what_the_kernel_makes(low: Model, tmp_path: Path) -> None:
-    frames = page(low, Sharpening(), tmp_path, "-,-,+,+,+,+,+,+,+,+,+,+").frames
+    frames = page(low, Layer(), tmp_path, "-,-,+,+,+,+,+,+,+,+,+,+").frames
     images = low.generate(draw_many(low.latent, 0, range(12)))
     assert same(frames[2], images)  # 0: as they are
     kernel = np.array([[-2, -4, -2], [-4, 25, -4], [-2, -4, -2]], np.float64)
@@ -152,7 +154,7 @@ def test_sharpening_blends_with_what_the_kernel_makes(low: Model, tmp_path: Path
 
 
 def test_saved_images_carry_their_gain_and_can_be_made_again(
-    low: Model, layer: DetailLayer, detail_path: Path, generator_path: Path, tmp_path: Path
+    low: Model, layer: Layer, detail_path: Path, generator_path: Path, tmp_path: Path
 ) -> None:
     frames = page(low, layer, tmp_path, "x,+,+,right,s,S").frames
     saved = cv2.imread(str(tmp_path / "tiny-0001.png"))
@@ -160,14 +162,16 @@ def test_saved_images_carry_their_gain_and_can_be_made_again(
     recipe = read_recipe(tmp_path / "tiny-0002.png")
     assert recipe["gain"] == pytest.approx(2**0.5)
     assert recipe["detail"] == {"file": "fine.onnx", "sha256": layer.model.sha256}
-    again = tmp_path / "again.png"
+    replayed = tmp_path / "replayed.png"
     arguments = ["hpf", str(generator_path), str(detail_path), "--from", str(tmp_path / "tiny-0001.png")]
-    assert main([*arguments, "--scale", "1", "--display", "none", "--record", str(again)]) == 0
-    assert np.array_equal(cv2.imread(str(again))[:-28], frames[4][:-28])
+    assert main([*arguments, "--scale", "1", "--display", "none", "--record", str(replayed)]) == 0
+    assert np.array_equal(cv2.imread(str(replayed))[:-28], frames[4][:-28])
 
 
-def test_a_page_that_is_saved_before_it_is_drawn_has_its_detail(low: Model, layer: DetailLayer, tmp_path: Path) -> None:
-    session = GridSession(low, GridState(make_sheet(low, 3, 4, 1.0), gain=layer.gain), tmp_path, layer=layer)
+def test_a_page_that_is_saved_before_it_is_drawn_has_its_detail(low: Model, layer: Layer, tmp_path: Path) -> None:
+    session = GridSession(
+        low, GridState(fitting_sheet(3, 4, *low.image_size, 1.0), gain=layer.gain), tmp_path, layer=layer
+    )
     for event in parse_keys("x,+,s,-"):  # the gain of the moment counts
         session.handle(event)
     session.settle(0.0)
@@ -177,9 +181,9 @@ def test_a_page_that_is_saved_before_it_is_drawn_has_its_detail(low: Model, laye
 
 
 def test_a_walk_has_detail_and_its_own_keys_for_speed(
-    low: Model, layer: DetailLayer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    low: Model, layer: Layer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sheet = make_sheet(low, 1, 1, 1.0, gap=0)
+    sheet = fitting_sheet(1, 1, *low.image_size, 1.0, gap=0)
     session = AnimateSession(low, AnimateState(sheet, gain=layer.gain), tmp_path, layer=layer)
     display = FakeDisplay([], interactive=False)
     run_scripted(session, display, parse_keys("space,+,-,],["))
@@ -194,7 +198,7 @@ def test_a_walk_has_detail_and_its_own_keys_for_speed(
 
 
 @pytest.mark.parametrize(
-    ("facts", "message"),
+    ("fields", "message"),
     [
         ({"size": 5}, "latents of 5 numbers, expected 4"),
         ({"height": 8, "width": 8}, "images of 8x8 pixels, expected 16x16"),
@@ -202,9 +206,9 @@ def test_a_walk_has_detail_and_its_own_keys_for_speed(
     ],
 )
 def test_what_is_no_pair_is_refused_in_a_line(
-    low: Model, generator_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], facts: dict, message: str
+    low: Model, generator_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], fields: dict, message: str
 ) -> None:
-    path = make_detail(tmp_path / "other.onnx", **facts)
+    path = make_detail(tmp_path / "other.onnx", **fields)
     assert main(["hpf", str(generator_path), str(path), "--display", "none"]) == 2
     said = capsys.readouterr().err
     assert message in said
@@ -234,4 +238,4 @@ def test_detail_of_another_model_is_noted(tmp_path: Path) -> None:
         layer = open_layer(one, make_detail(tmp_path / "own.onnx", training={"low": run}))
         assert other_low(one, layer) == said
     assert generator_card("x", 4, 16, 16).training == {}
-    assert other_low(one, Sharpening()) == ""
+    assert other_low(one, Layer()) == ""

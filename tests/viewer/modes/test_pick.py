@@ -10,7 +10,7 @@ from trainer.contract.sheet import SheetLayout
 from viewer.__main__ import main
 from viewer.files.png import encode_png, read_recipe
 from viewer.keys import parse_keys
-from viewer.modes.pick.state import SCALES, VIEW, PickState, begin, reduce_pick
+from viewer.modes.pick.state import SCALES, VIEW, PickState, begin
 
 random = np.random.default_rng(0)
 TABLE = SheetLayout(3, 4, 10, 8, 2, 2)
@@ -29,9 +29,9 @@ def view(*words: object) -> int:
 def test_the_image_under_the_cursor_is_cut_out_to_the_pixel(tmp_path: Path) -> None:
     path = table_file(tmp_path / "table.png")
     before = path.read_bytes()
-    told = ("--rows", 3, "--cols", 4, "--margin", 2, "--out", tmp_path / "out")
+    flags = ("--rows", 3, "--cols", 4, "--margin", 2, "--out", tmp_path / "out")
     for _ in range(2):
-        assert view(path, *told, "--keys", "right,down,s,left,left,s,+,+,-,s") == 0
+        assert view(path, *flags, "--keys", "right,down,s,left,left,s,+,+,-,s") == 0
     names = sorted(file.name for file in (tmp_path / "out").iterdir())
     assert names == [f"table-000{number}.png" for number in range(1, 7)]
     cut = [cv2.imread(str(tmp_path / "out" / name)) for name in names]
@@ -69,8 +69,8 @@ def test_a_saved_screen_tells_all_and_so_do_its_images(generator_path: Path, tmp
     assert np.array_equal(cv2.imread(str(cut)), cv2.imread(str(saved)))
     recipe = read_recipe(saved)
     assert recipe.items() <= read_recipe(cut).items()
-    assert main([*grid, "--from", str(cut), "--keys", "s", "--out", str(tmp_path / "again")]) == 0
-    assert np.array_equal(cv2.imread(str(tmp_path / "again" / "tiny-0001.png")), cv2.imread(str(saved)))
+    assert main([*grid, "--from", str(cut), "--keys", "s", "--out", str(tmp_path / "replayed")]) == 0
+    assert np.array_equal(cv2.imread(str(tmp_path / "replayed" / "tiny-0001.png")), cv2.imread(str(saved)))
 
 
 def test_a_page_of_a_set_that_is_not_full(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_what_is_no_table_is_one_line(tmp_path: Path, capfd: pytest.CaptureFixtu
 
 def pressed(state: PickState, keys: str) -> PickState:
     for event in parse_keys(keys):
-        state = reduce_pick(state, event)
+        state = state.after(event)
     return state
 
 

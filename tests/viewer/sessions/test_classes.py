@@ -6,22 +6,21 @@ import numpy as np
 import pytest
 from small_models import FakeDisplay, make_generator
 
-from trainer.contract.errors import ViewerError
+from trainer.contract.errors import UserError
 from viewer.__main__ import main
 from viewer.app import run_scripted
 from viewer.bindings import help_text
 from viewer.files.png import read_recipe
-from viewer.frame.sheet import Sheet
 from viewer.keys import parse_keys
 from viewer.latents import Walk, draw_many, mix
 from viewer.model import Model, open_model
 from viewer.modes import load_mode
 from viewer.modes.animate.session import AnimateSession
-from viewer.modes.animate.state import AnimateState, reduce_animate
+from viewer.modes.animate.state import AnimateState
 from viewer.sessions.classes import Classes, find_label
 from viewer.sessions.grid.session import GridSession
-from viewer.sessions.grid.state import GridState, reduce_grid
-from viewer.sessions.sheet_session import make_sheet
+from viewer.sessions.grid.state import GridState
+from viewer.sheet import Sheet, fitting_sheet
 
 SHEET = Sheet(rows=3, columns=4, cell_width=16, cell_height=16)
 
@@ -33,7 +32,7 @@ def model(classes_path: Path) -> Model:
 
 def after(keys: str, state: GridState | AnimateState) -> GridState | AnimateState:
     for event in parse_keys(keys):
-        state = reduce_grid(state, event) if isinstance(state, GridState) else reduce_animate(state, event)
+        state = state.after(event)
     return state
 
 
@@ -77,7 +76,7 @@ def scripted(session: GridSession | AnimateSession, keys: str, frames: int = 0) 
 
 
 def page(model: Model, folder: Path) -> GridSession:
-    sheet = make_sheet(model, 3, 4, 1.0)
+    sheet = fitting_sheet(3, 4, *model.image_size, 1.0)
     return GridSession(model, GridState(sheet, classes=Classes(len(model.classes)), can_mix=True), folder)
 
 
@@ -113,7 +112,7 @@ def test_a_page_of_mixes_lies_between_the_samples(model: Model, tmp_path: Path) 
 
 
 def test_a_walk_goes_on_in_another_class(model: Model, tmp_path: Path) -> None:
-    sheet = make_sheet(model, 2, 1, 1.0, gap=0)
+    sheet = fitting_sheet(2, 1, *model.image_size, 1.0, gap=0)
     session = AnimateSession(model, AnimateState(sheet, classes=Classes(3)), tmp_path)
     frames = scripted(session, "n,c,space", frames=5).frames
     for number, labels in ((0, [0, 0]), (1, [1, 1]), (2, [1, 2])):
@@ -141,11 +140,11 @@ def test_a_saved_image_says_its_class(model: Model, tmp_path: Path) -> None:
     ],
 )
 def test_from_repeats_class_and_mix(mode: str, keys: str, flags: list[str], classes_path: Path, tmp_path: Path) -> None:
-    saved, again = tmp_path / "classes-0001.png", tmp_path / "again" / "classes-0001.png"
+    saved, replayed = tmp_path / "classes-0001.png", tmp_path / "replayed" / "classes-0001.png"
     command = [mode, str(classes_path), "--display", "none"]
     assert main([*command, *flags, "--keys", keys, "--out", str(tmp_path)]) == 0
-    assert main([*command, "--from", str(saved), "--keys", keys[-1], "--out", str(again.parent)]) == 0
-    assert again.read_bytes() == saved.read_bytes()
+    assert main([*command, "--from", str(saved), "--keys", keys[-1], "--out", str(replayed.parent)]) == 0
+    assert replayed.read_bytes() == saved.read_bytes()
 
 
 def test_a_flag_chooses_the_first_class(classes_path: Path, tmp_path: Path) -> None:
@@ -159,7 +158,7 @@ def test_names_go_before_numbers() -> None:
     assert find_label(("7", "1", "x"), "1", "f") == 1
     assert find_label(("7", "1", "x"), "2", "f") == 2
     for wrong in ("3", "-1", "X", "", "1e1", "²"):
-        with pytest.raises(ViewerError, match=r"expected 0\.\.2 or a name: 7, 1, x"):
+        with pytest.raises(UserError, match=r"expected 0\.\.2 or a name: 7, 1, x"):
             find_label(("7", "1", "x"), wrong, "f")
 
 

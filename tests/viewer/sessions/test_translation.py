@@ -21,7 +21,7 @@ def translator(path: Path, **options: object) -> Translator:
     return Translator(open_model(path, wanted="translator"), **options)
 
 
-def test_sides_grow_by_reflection_and_the_result_is_cut_to_the_image(edges_path: Path) -> None:
+def test_edges_grow_by_reflection_and_the_result_is_cut_to_the_image(edges_path: Path) -> None:
     made = translator(edges_path)
     condition = np.repeat(make.photo_like(21, 40)[..., :1], 3, axis=2)
     result = made.translate(condition)
@@ -38,8 +38,8 @@ def test_a_photograph_is_made_no_larger_than_the_model_was_trained_with(edges_pa
     assert set(np.unique(condition)) == {0, 255}
     assert translator(edges_path, size=120).condition_of(photo, 0.33).shape == (120, 80, 3)
     assert translator(edges_path).condition_of(photo[:20, :30].copy(), 0.33).shape == (20, 30, 3)
-    given = translator(edges_path, condition="given").condition_of(photo, 0.33)
-    assert len(np.unique(given)) > 20
+    plain = translator(edges_path, condition="given").condition_of(photo, 0.33)
+    assert len(np.unique(plain)) > 20
 
 
 def test_colour_maps_keep_their_colours(masks_path: Path) -> None:
@@ -121,7 +121,7 @@ def foreign(
     value: str = "0..1",
     channels: int = 3,
     scale: int = 1,
-    sides: tuple[object, object] = ("h", "w"),
+    lengths: tuple[object, object] = ("h", "w"),
     pool: int = 1,
 ) -> Path:
     """A translator as others write them: floats [n, c, h, w] in and out; it inverts the image."""
@@ -140,15 +140,15 @@ def foreign(
         nodes.append(helper.make_node("Resize", [last, "", "growth"], ["large"], mode="nearest"))
         last = "large"
     nodes.append(helper.make_node("Identity", [last], ["made"]))
-    large = [side * scale if isinstance(side, int) else f"{side}2" for side in sides]
+    large = [side * scale if isinstance(side, int) else f"{side}2" for side in lengths]
     model = make.make_graph(
-        nodes, [("image", "f32", ["n", channels, *sides])], [("made", "f32", ["n", channels, *large])], constants
+        nodes, [("image", "f32", ["n", channels, *lengths])], [("made", "f32", ["n", channels, *large])], constants
     )
     return make.write(path, model)
 
 
 @pytest.mark.parametrize(
-    ("value", "channels", "scale", "sides", "pool"),
+    ("value", "channels", "scale", "lengths", "pool"),
     [
         ("0..1", 3, 1, ("h", "w"), 1),
         ("-1..1", 3, 1, ("h", "w"), 8),
@@ -157,12 +157,12 @@ def foreign(
     ],
 )
 def test_files_of_others_are_understood(
-    tmp_path: Path, value: str, channels: int, scale: int, sides: tuple[object, object], pool: int
+    tmp_path: Path, value: str, channels: int, scale: int, lengths: tuple[object, object], pool: int
 ) -> None:
-    path = foreign(tmp_path / "foreign.onnx", value, channels, scale, sides, pool)
+    path = foreign(tmp_path / "foreign.onnx", value, channels, scale, lengths, pool)
     model = open_model(path, wanted="translator")
     layout = model.image_layout
-    assert (layout.channels, layout.scale, layout.multiple) == (channels, scale, pool if sides == ("h", "w") else 1)
+    assert (layout.channels, layout.scale, layout.multiple) == (channels, scale, pool if lengths == ("h", "w") else 1)
     image = np.repeat(np.repeat(make.photo_like(5, 6)[..., :channels], 8, axis=0), 8, axis=1)
     result = Translator(model, size=48).translate(image[:32, :32].copy())
     assert result.shape == (32 * scale, 32 * scale, 3)
@@ -170,7 +170,7 @@ def test_files_of_others_are_understood(
 
 
 def test_the_luma_is_enlarged_where_a_model_knows_no_colours(tmp_path: Path) -> None:
-    path = foreign(tmp_path / "luma.onnx", channels=1, scale=3, sides=(32, 32))
+    path = foreign(tmp_path / "luma.onnx", channels=1, scale=3, lengths=(32, 32))
     upscaler = Upscaler(open_model(path))
     photo = Photo(make.photo_like(50, 70))
     result = tiled(upscaler, photo)

@@ -17,17 +17,8 @@ def open_data(config: RunConfig, reading: Reading, *, progress: bool = True) -> 
     elif isinstance(reading, Pairs):
         dataset = open_pairs(config, reading, progress)
     else:
-        return open_dataset(
-            config.data,
-            image_size=config.image_size,
-            bgr=config.bgr,
-            memory=config.memory,
-            rgb_only=reading.rgb_only,
-            progress=progress,
-        )
-    names = [
-        "" if dataset.sources else config.data,
-        *(getattr(reading, key, "") for key in ("condition", "validation")),
-    ]
+        size, bgr, memory, rgb_only = config.image_size, config.bgr, config.memory, reading.rgb_only
+        return open_dataset(config.data, image_size=size, bgr=bgr, memory=memory, rgb_only=rgb_only, progress=progress)
+    names = ["" if dataset.sources else config.data, reading.condition, getattr(reading, "validation", "")]
     others = [found for found in map(find_source, names) if found is not None]
     return replace(dataset, sources=(*dataset.sources, *others))

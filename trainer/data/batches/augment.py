@@ -1,9 +1,8 @@
 """Augmentation of whole batches on their device: windows, mirror, quarter turns, small rotation, crop and enlarge.
 
-Every random number comes from the CPU generator given, so that a batch depends on its seed and not on the device, and
-how many are drawn from the number of images alone: with the generator in the same state, both sides of pairs change
-alike.
-"""
+Every random number comes from a generator on the CPU, so that a batch depends on its seed and not on the device, and
+how many are drawn from the number of images alone: with the generator in the same state, images and their
+conditions change alike."""
 
 import math
 from dataclasses import dataclass
@@ -20,13 +19,8 @@ class Augment:
 
     flip: bool = False  # mirror half of them left to right
     rotate: float = 0.0  # degrees, at most, in either direction
-    crop: float = 0.0  # share of the sides cut off at most, 0..0.5
+    crop: float = 0.0  # fraction of height and width cut off at most, 0..0.5
     turn: bool = False  # by a random number of quarter turns, of square images
-
-    @property
-    def warps(self) -> bool:
-        """Whether images are resampled."""
-        return self.rotate > 0 or self.crop > 0
 
 
 def cut(images: Tensor, size: tuple[int, int], generator: torch.Generator | None) -> Tensor:
@@ -65,7 +59,7 @@ def warp(images: Tensor, augment: Augment, generator: torch.Generator) -> Tensor
     shift = (draws[:, 2:] * 2 - 1) * (1 - kept)[:, None]
     cos, sin = torch.cos(angle) * kept, torch.sin(angle) * kept
     aspect = height / width
-    # grid_sample's coordinates are -1..1 along both sides: the aspect keeps rotations rigid.
+    # grid_sample's coordinates are -1..1 along height and width: the aspect keeps rotations rigid.
     theta = torch.stack([cos, -sin * aspect, shift[:, 0], sin / aspect, cos, shift[:, 1]], 1).view(-1, 2, 3)
     grid = functional.affine_grid(theta.to(images.device), list(images.shape), align_corners=False)
     warped = functional.grid_sample(images, grid, "bilinear", "border", align_corners=False)

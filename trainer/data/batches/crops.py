@@ -2,34 +2,33 @@
 versions; validation takes them whole.
 
 The small versions are made as they are needed, bicubic with antialiasing, of the window and what lies around it: the
-result is that of the whole image reduced. Or they lie in a folder of their own.
-"""
+result is that of the whole image reduced. Or they lie in a folder of their own."""
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeAlias
 
-import cv2
 import numpy as np
-from tqdm import tqdm
 
 from trainer.config import RunConfig
 from trainer.contract.errors import UserError
 from trainer.contract.headers import Unreadable, read_header
-from trainer.contract.images import decode, files_in, read_bytes
+from trainer.contract.images import files_in, read_bytes
 from trainer.contract.resample import shrink
 from trainer.contract.text import printable
-from trainer.data.batches.dataset import GIB, ImageDataset, Ragged, Sides, open_dataset
+from trainer.data.batches.dataset import GIB, ImageDataset, Pair, Ragged, open_dataset
 from trainer.data.sources import need_source
-from trainer.data.sources.base import Images, training_part
-from trainer.data.sources.threads import in_threads
+from trainer.data.sources.base import Images, decoded, training_part
+from trainer.data.sources.folder import named
+from trainer.data.sources.threads import say, usable
 from trainer.family import Crops
 
 LEAST_PX = 8  # of validation images when they are small: what a figure can be computed of
 
-Made = TypeVar("Made")
+Part: TypeAlias = tuple[int, Callable[[int], Pair[np.ndarray]]]
+"""How many images there are, and what reads one of them u8 [h, w, c] with its small version, if it has one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,76 +42,44 @@ class Sized:
     def read(self) -> np.ndarray:
         """u8 [h, w, 3] RGB. Raises ``Unreadable``, with the file's name."""
         try:
-            data = read_bytes(self.path)
-            return cv2.cvtColor(decode(data, read_header(data)), cv2.COLOR_BGR2RGB)
+            return decoded(read_bytes(self.path))
         except Unreadable as error:
             raise Unreadable(f"{printable(self.path)}: {error}") from None
-
-
-class Files(Sequence[Sides[np.ndarray]]):
-    """Images, and their small versions where they have any, decoded when asked for."""
-
-    def __init__(self, files: Sequence[Sides[Sized]]) -> None:
-        self.files = files
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, index: Any) -> Any:
-        large, small = self.files[index]
-        try:
-            return large.read(), None if small is None else small.read()
-        except Unreadable as error:
-            raise UserError(f"{error}; it was readable before") from None
-
-
-class Rows(Sequence[Sides[np.ndarray]]):
-    """The images of a set in which all are of one size."""
-
-    def __init__(self, images: Images) -> None:
-        self.images = images
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self.images[np.array([index])][0], None
 
 
 class Windows(Ragged):
     """Images to train on, then those for validation, each large and small."""
 
-    def __init__(self, parts: Sequence[Sequence[Sides[np.ndarray]]], reading: Crops, channels: int) -> None:
+    def __init__(self, parts: Sequence[Part], reading: Crops, channels: int) -> None:
         self.parts = parts
         self.size_px, self.scale = reading.size_px, reading.scale
-        self.shape = (sum(map(len, parts)), reading.size_px, reading.size_px, channels)
+        self.shape = (sum(count for count, _ in parts), reading.size_px, reading.size_px, channels)
 
-    def cut(self, indices: np.ndarray, random: np.random.Generator) -> Sides[np.ndarray]:
+    def cut(self, indices: np.ndarray, random: np.random.Generator) -> Pair[np.ndarray]:
         size, scale = self.size_px, self.scale
         side = size // scale
         image = np.empty((len(indices), *self.shape[1:]), np.uint8)
         condition = np.empty((len(indices), side, side, self.shape[3]), np.uint8)
         for row, (index, place) in enumerate(zip(indices, random.random((len(indices), 2)), strict=True)):
-            large, small = self.image(int(index))
+            large, *small = self.image(int(index))
             places = (np.array(large.shape[:2]) - size) // scale + 1
             top, left = (place * places).astype(int).tolist()
             image[row] = large[top * scale :, left * scale :][:size, :size]
-            condition[row] = (
-                shrunk_window(large, top, left, side, scale) if small is None else small[top:, left:][:side, :side]
-            )
+            window = small[0][top:, left:] if small else shrunk_window(large, top, left, side, scale)
+            condition[row] = window[:side, :side]
         return image, condition
 
-    def whole(self, index: int) -> Sides[np.ndarray]:
-        large, small = self.image(index)
+    def whole(self, index: int) -> Pair[np.ndarray]:
+        large, *small = self.image(index)
         height, width = (side // self.scale * self.scale for side in large.shape[:2])
-        return large[None, :height, :width], (shrink(large, self.scale) if small is None else small)[None]
+        return large[None, :height, :width], (small[0] if small else shrink(large, self.scale))[None]
 
-    def image(self, index: int) -> Sides[np.ndarray]:
-        """One image u8 [h, w, c], and its small version where that was given."""
-        for part in self.parts:
-            if index < len(part):
-                return part[index]
-            index -= len(part)
+    def image(self, index: int) -> Pair[np.ndarray]:
+        """One image u8 [h, w, c], and its small version where it has one of its own."""
+        for count, read in self.parts:
+            if index < count:
+                return read(index)
+            index -= count
         raise IndexError(index)
 
 
@@ -129,70 +96,57 @@ def open_crops(config: RunConfig, reading: Crops, *, progress: bool = True) -> I
     found = need_source(config.data)
     if found.kind == "folder" and not config.image_size:
         folder = training_part(Path(config.data))
-        files = sized_files(folder, least, progress)
-        if not files:
-            raise UserError(f"{printable(folder)} holds no readable image of at least {least}x{least} px")
-        pairs = (
-            small_versions(folder, files, reading, progress) if reading.condition else [(item, None) for item in files]
-        )
-        training, name, channels, groups = held(pairs, config.memory, progress), folder.resolve().name, 3, None
-        if not len(training):
+        pairs: list[Pair[Sized]] = [(item,) for item in sized_files(folder, least, progress)]
+        if pairs and reading.condition:
+            pairs = small_versions(folder, [pair[0] for pair in pairs], reading, progress)
+        training, name, channels, groups = load_part(pairs, config.memory, progress), folder.resolve().name, 3, None
+        if not training[0]:
             raise UserError(f"{printable(folder)} holds no readable image of at least {least}x{least} px")
     else:
         if reading.condition:
             raise UserError(f"--low is {printable(reading.condition)}, expected a folder in --data beside it")
-        images = open_dataset(
-            found, image_size=config.image_size, bgr=config.bgr, memory=config.memory, progress=progress
-        )
+        size, memory = config.image_size, config.memory
+        images = open_dataset(found, image_size=size, bgr=config.bgr, memory=memory, progress=progress)
         height, width, channels = images.images.shape[1:]
         if min(height, width) < least:
-            raise UserError(
-                f"{printable(config.data)} holds images of {width}x{height} px, expected at least {least}x{least}"
-            )
-        training, name, groups = Rows(images.images), images.name, images.groups
+            found_px = f"images of {width}x{height} px"
+            raise UserError(f"{printable(config.data)} holds {found_px}, expected at least {least}x{least}")
+        training, name, groups = (len(images), partial(read_row, images.images)), images.name, images.groups
     parts = [training]
     if reading.validation:
         parts.append(open_validation(Path(reading.validation), reading.scale, channels, config.memory, progress))
+    windows, validation = Windows(parts, reading, channels), sum(count for count, _ in parts[1:])
     return ImageDataset(
-        images=Windows(parts, reading, channels),
-        groups=groups,
-        name=name,
-        sources=(found,),
-        condition_channels=channels,
-        validation=sum(map(len, parts[1:])),
+        images=windows, groups=groups, name=name, sources=(found,), condition_channels=channels, validation=validation
     )
 
 
-def open_validation(
-    folder: Path, scale: int, channels: int, memory: float, progress: bool
-) -> Sequence[Sides[np.ndarray]]:
+def open_validation(folder: Path, scale: int, channels: int, memory: float, progress: bool) -> Part:
     """Images to be taken whole. Raises ``UserError``."""
     if channels != 3:
         raise UserError(f"--validation is {printable(folder)}, expected none: the images of --data are grey")
     if not folder.is_dir():
         raise UserError(f"--validation is {printable(folder)}, expected a folder of images")
-    found = held([(item, None) for item in sized_files(folder, LEAST_PX * scale, progress)], memory, progress)
-    if not len(found):
+    found = load_part([(item,) for item in sized_files(folder, LEAST_PX * scale, progress)], memory, progress)
+    if not found[0]:
         raise UserError(f"{printable(folder)} holds no readable image of at least {LEAST_PX * scale} px")
     return found
 
 
 def sized_files(folder: Path, least: int, progress: bool) -> list[Sized]:
-    """The images below a folder whose sides are at least ``least``; the others are named."""
+    """The images below a folder whose width and height are at least ``least``; the others are named."""
 
-    def look(path: Path) -> Sized | str:
-        try:
-            height, width = read_header(read_bytes(path)).shape
-        except Unreadable as error:
-            return f"{printable(path)}: {error}"
+    def look(path: Path) -> Sized:
+        height, width = read_header(read_bytes(path)).shape
         if min(height, width) < least:
-            return f"{printable(path)}: {width}x{height} px, expected at least {least}x{least}"
+            raise Unreadable(f"{width}x{height} px, expected at least {least}x{least}")
         return Sized(path=path, height=height, width=width)
 
-    return done(look, list(files_in(folder)), "checking", progress)
+    files = list(files_in(folder))
+    return [item for _, _, item in usable(files, look, len(files), what="checking", name=named, progress=progress)]
 
 
-def small_versions(folder: Path, files: Sequence[Sized], reading: Crops, progress: bool) -> list[Sides[Sized]]:
+def small_versions(folder: Path, files: Sequence[Sized], reading: Crops, progress: bool) -> list[Pair[Sized]]:
     """Images with their small versions, which have the same path below their own folder but for the ending. Those
     without are named. Raises ``UserError`` where that is all."""
     low = Path(reading.condition)
@@ -200,15 +154,15 @@ def small_versions(folder: Path, files: Sequence[Sized], reading: Crops, progres
         raise UserError(f"--low is {printable(low)}, expected a folder of images")
     low = training_part(low)
     known = {item.path.relative_to(low).with_suffix(""): item for item in sized_files(low, 1, progress)}
-    pairs: list[Sides[Sized]] = []
+    pairs: list[Pair[Sized]] = []
     for item in files:
         small = known.get(item.path.relative_to(folder).with_suffix(""))
         expected = item.width // reading.scale, item.height // reading.scale
         if small is None:
-            say_skipped(f"{printable(item.path)}: nothing of its name in {printable(low)}")
+            say(f"skipped {printable(item.path)}: nothing of its name in {printable(low)}")
         elif (small.width, small.height) != expected:
             size = f"{small.width}x{small.height} px, expected {expected[0]}x{expected[1]}"
-            say_skipped(f"{printable(item.path)}: {printable(small.path)} is {size}")
+            say(f"skipped {printable(item.path)}: {printable(small.path)} is {size}")
         else:
             pairs.append((item, small))
     if not pairs:
@@ -216,32 +170,25 @@ def small_versions(folder: Path, files: Sequence[Sized], reading: Crops, progres
     return pairs
 
 
-def held(files: Sequence[Sides[Sized]], memory: float, progress: bool) -> Sequence[Sides[np.ndarray]]:
+def load_part(files: Sequence[Pair[Sized]], memory: float, progress: bool) -> Part:
     """The images where they fit into ``memory`` GiB, without those that cannot be decoded, which are named; or what
     decodes them when asked for."""
-    if sum(item.height * item.width * 3 for pair in files for item in pair if item is not None) > memory * GIB:
-        return Files(files)
-
-    def read(pair: Sides[Sized]) -> Sides[np.ndarray] | str:
-        try:
-            return pair[0].read(), None if pair[1] is None else pair[1].read()
-        except Unreadable as error:
-            return str(error)
-
-    return done(read, files, "decoding", progress)
+    if sum(item.height * item.width * 3 for pair in files for item in pair) > memory * GIB:
+        return len(files), partial(read_again, files)
+    images = [pair for _, _, pair in usable(files, read_pair, len(files), what="decoding", progress=progress)]
+    return len(images), images.__getitem__
 
 
-def done(one: Callable[[Any], Made | str], files: Sequence[Any], what: str, progress: bool) -> list[Made]:
-    """What ``one`` makes of each file, in order. Where that is a text, it says what is wrong with that file."""
-    found: list[Made] = []
-    bar = tqdm(in_threads(files, one), what, len(files), unit="file", leave=False, disable=None if progress else True)
-    for _, result in bar:
-        if isinstance(result, str):
-            say_skipped(result)
-        else:
-            found.append(result)
-    return found
+def read_pair(files: Pair[Sized]) -> Pair[np.ndarray]:
+    return tuple(item.read() for item in files)
 
 
-def say_skipped(what: str) -> None:
-    print(f"skipped {printable(what)}", file=sys.stderr)
+def read_again(files: Sequence[Pair[Sized]], index: int) -> Pair[np.ndarray]:
+    try:
+        return read_pair(files[index])
+    except Unreadable as error:
+        raise UserError(f"{error}; it was readable before") from None
+
+
+def read_row(images: Images, index: int) -> Pair[np.ndarray]:
+    return (images[np.array([index])][0],)

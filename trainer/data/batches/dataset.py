@@ -13,22 +13,23 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable
 from trainer.data.sources import need_source
 from trainer.data.sources.base import FoundSource, Images, ImageSource, OpenOptions
-from trainer.data.sources.npy import Stored, Writer
+from trainer.data.sources.npy import Writer
+from trainer.data.sources.npy_set import ImageSet
 from trainer.data.sources.sidecar import MADE, originals
+from trainer.data.sources.threads import counted
 from trainer.family import DataSpec
 
 GIB = 1 << 30
 
 
 Kind = TypeVar("Kind")
-Sides: TypeAlias = tuple[Kind, Kind | None]
-"""Images and, where they are pairs, their conditions."""
+Pair: TypeAlias = tuple[Kind, ...]
+"""An image and, where there is one, its condition; or several and theirs."""
 
 
 class Ragged(ABC):
@@ -40,11 +41,11 @@ class Ragged(ABC):
         return self.shape[0]
 
     @abstractmethod
-    def cut(self, indices: np.ndarray, random: np.random.Generator) -> Sides[np.ndarray]:
+    def cut(self, indices: np.ndarray, random: np.random.Generator) -> Pair[np.ndarray]:
         """A window of each, anywhere, u8 [k, h, w, c], and of its condition where there is one."""
 
     @abstractmethod
-    def whole(self, index: int) -> Sides[np.ndarray]:
+    def whole(self, index: int) -> Pair[np.ndarray]:
         """One whole image, u8 [1, h, w, c], and its condition where there is one."""
 
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
@@ -61,13 +62,13 @@ class ImageDataset:
     classes: tuple[str, ...] = ()
     groups: np.ndarray | None = None  # i64 [n]: see ``trainer.data.sources.sidecar``
     name: str
-    conditions: Images | None = None  # the other sides of pairs, of the same size; those of Ragged are its own
+    conditions: Images | None = None  # of pairs, of the same size; those of Ragged are its own
     condition_channels: int = 0
     window: tuple[int, int] | None = None  # height and width of what training sees of each, at random; None: all
     blocks: np.ndarray | None = None  # i64 [m]: the first image of each block that is best read as a whole
     validation: int = 0  # the last so many images are for validation alone
     sources: tuple[FoundSource, ...] = ()  # what it was opened from, by which a resumed run knows it
-    _resident: dict[torch.device, Sides[Tensor]] = field(default_factory=dict, repr=False)
+    _on_device: dict[torch.device, Pair[Tensor]] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -94,16 +95,29 @@ class ImageDataset:
         chosen = (units != MADE) & (units % hold_out == hold_out - 1) if hold_out else np.zeros(len(self), bool)
         return indices[~chosen], indices[chosen]
 
-    def resident(self, device: torch.device, memory_gib: float) -> Sides[Tensor] | None:
+    @property
+    def _parts(self) -> Pair[Images]:
+        return (self.images,) if self.conditions is None else (self.images, self.conditions)
+
+    def read(self, indices: np.ndarray, seed: int | None = None) -> Pair[Tensor]:
+        """Images u8 [k, h, w, c] by their indices i64 [k], and their conditions. Of images of many sizes, windows drawn
+        by ``seed``, or without it one whole image. Raises ``UserError`` for what has become unreadable."""
+        if not isinstance(self.images, Ragged):
+            arrays = tuple(part[indices] for part in self._parts)
+        elif seed is None:
+            arrays = self.images.whole(int(indices[0]))
+        else:
+            arrays = self.images.cut(indices, np.random.default_rng(seed))
+        return tuple(map(torch.from_numpy, arrays))
+
+    def on_device(self, device: torch.device, memory_gib: float) -> Pair[Tensor] | None:
         """All images as u8 tensors on a device, made once; None where they are too large for that."""
-        sides = [side for side in (self.images, self.conditions) if side is not None]
-        held = [side for side in sides if isinstance(side, np.ndarray)]
-        if len(held) < len(sides) or sum(side.nbytes for side in held) > memory_gib * GIB:
+        arrays = [part for part in self._parts if isinstance(part, np.ndarray)]
+        if len(arrays) < len(self._parts) or sum(array.nbytes for array in arrays) > memory_gib * GIB:
             return None
-        if device not in self._resident:
-            image, *condition = (torch.from_numpy(side).to(device) for side in held)
-            self._resident[device] = image, condition[0] if condition else None
-        return self._resident[device]
+        if device not in self._on_device:
+            self._on_device[device] = tuple(torch.from_numpy(array).to(device) for array in arrays)
+        return self._on_device[device]
 
 
 def open_dataset(
@@ -116,15 +130,13 @@ def open_dataset(
     progress: bool = True,
 ) -> ImageDataset:
     """Open a training set by what ``--data`` says: see ``trainer.data.sources``.
-
-    image_size: side in pixels that images are brought to, 0 to keep theirs. memory: GiB that may be held. rgb_only:
+    image_size: side in pixels that images are brought to, 0 to keep theirs. memory: GiB that may be taken. rgb_only:
     leave out files of a folder that are not stored in three colours. Raises ``UserError`` in one line for whatever
-    cannot be opened.
-    """
+    cannot be opened."""
     found = need_source(data) if isinstance(data, str) else data
     options = OpenOptions(image_size=image_size, bgr=bgr, rgb_only=rgb_only, progress=progress)
     source = found.open(options)
-    images, labels = hold(source, memory, progress)
+    images, labels = load_images(source, memory, progress)
     groups = source.sidecar.groups
     if groups is not None and (groups == MADE).all():
         print(f"note: all of {printable(found.data)} is made of other images: none of it is held out", file=sys.stderr)
@@ -139,31 +151,29 @@ def open_dataset(
     )
 
 
-def hold(source: ImageSource, memory: float, progress: bool) -> tuple[Images, np.ndarray | None]:
+def load_images(source: ImageSource, memory: float, progress: bool) -> tuple[Images, np.ndarray | None]:
     """The images and labels of a set: in memory where they fit into ``memory`` GiB, read when asked for where the
     source can do that, else in a temporary .npy file that lives as long as the object does."""
     count, height, width, channels = source.shape
     labels: list[np.ndarray] = []
 
     def pieces() -> Iterator[np.ndarray]:
-        bar = tqdm(total=count, desc=f"reading {source.name}", unit="image", leave=False, disable=not progress or None)
-        with bar:
-            for images, numbers in source.pieces():
-                if numbers is not None:
-                    labels.append(numbers)
-                yield images
-                bar.update(len(images))
+        what = f"reading {source.name}"
+        for images, numbers in counted(source.pieces(), count, lambda piece: len(piece[0]), what, progress):
+            if numbers is not None:
+                labels.append(numbers)
+            yield images
 
     fits = count * height * width * channels <= memory * GIB
     if source.images is not None and not fits:
         return source.images, source.labels
     if fits:
-        held = np.empty(source.shape, np.uint8)
+        array = np.empty(source.shape, np.uint8)
         filled = 0
         for images in pieces():
-            held[filled : filled + len(images)] = images
+            array[filled : filled + len(images)] = images
             filled += len(images)
-        found: Images = held[:filled]
+        found: Images = array[:filled]
     else:
         found = _spill(pieces(), (height, width, channels))
     if not len(found):
@@ -171,13 +181,15 @@ def hold(source: ImageSource, memory: float, progress: bool) -> tuple[Images, np
     return found, np.concatenate(labels) if labels else None
 
 
-def _spill(pieces: Iterator[np.ndarray], shape: tuple[int, int, int]) -> Stored:
+def _spill(pieces: Iterator[np.ndarray], shape: tuple[int, int, int]) -> ImageSet:
     folder = Path(tempfile.mkdtemp(prefix="utsuroi-"))
     try:
-        with (folder / "images.npy").open("wb") as file, Writer(file, shape) as writer:
+        with (folder / "images.npy").open("wb") as file:
+            writer = Writer(file, shape)
             for images in pieces:
                 writer.append(images)
-        spilt = Stored(folder / "images.npy")
+            writer.finish()
+        spilt = ImageSet(folder / "images.npy")
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, OSError):

@@ -1,24 +1,27 @@
 """In which order training draws the images of a set: a pure function of (seed, position). No torch."""
 
+from dataclasses import dataclass, field
+
 import numpy as np
 
 from trainer.data.sources.base import WINDOW
 
 
+@dataclass
 class Order:
     """The endless order of samples: one permutation of ``count`` after the other, each from (seed, epoch).
 
-    blocks: the first sample of each block of a set that is read block by block, i64 [m]. Then blocks are shuffled, and
-    the samples of neighbouring ones with each other; of every ``chunk * lanes`` samples, the k-th chunk is from the
-    k-th part of an epoch's blocks: a rank that draws chunk k each time reads hardly any block that another one reads.
-    """
+    Where a set is read block by block, blocks are shuffled, and the samples of neighbouring ones with each other; of
+    every ``chunk * lanes`` samples, the k-th chunk is from the k-th part of an epoch's blocks: a rank that draws chunk
+    k each time reads hardly any block that another one reads."""
 
-    def __init__(
-        self, count: int, seed: int, shuffle: bool, blocks: np.ndarray | None = None, chunk: int = 1, lanes: int = 1
-    ) -> None:
-        self.count, self.seed, self.shuffle = count, seed, shuffle
-        self.blocks, self.chunk, self.lanes = blocks, chunk, lanes
-        self.epochs: dict[int, np.ndarray] = {}
+    count: int
+    seed: int
+    shuffle: bool
+    blocks: np.ndarray | None = None  # i64 [m]: the first sample of each block
+    chunk: int = 1
+    lanes: int = 1
+    epochs: dict[int, np.ndarray] = field(default_factory=dict, init=False)
 
     def take(self, start: int, count: int) -> np.ndarray:
         """Samples ``start`` to ``start + count`` of the endless order, i64 [count]."""
@@ -29,10 +32,6 @@ class Order:
             parts.append(part)
             start, count = start + len(part), count - len(part)
         return np.concatenate(parts)
-
-    def afresh(self) -> "Order":
-        """The same order for somebody who is elsewhere in it."""
-        return Order(self.count, self.seed, self.shuffle, self.blocks, self.chunk, self.lanes)
 
     def _epoch(self, epoch: int) -> np.ndarray:
         if epoch not in self.epochs:
@@ -51,13 +50,13 @@ class Order:
         parts = np.split(order, self.blocks[1:])
         shuffled = [parts[k] for k in random.permutation(len(parts))]
         windows: list[list[np.ndarray]] = [[]]
-        held = 0
+        length = 0  # of the last window
         for part in shuffled:
-            if held >= WINDOW:
+            if length >= WINDOW:
                 windows.append([])
-                held = 0
+                length = 0
             windows[-1].append(part)
-            held += len(part)
+            length += len(part)
         sequence = np.concatenate([random.permutation(np.concatenate(window)) for window in windows])
         lane = (np.arange(self.count) + epoch * self.count) // self.chunk % self.lanes
         order[np.argsort(lane, kind="stable")] = sequence

@@ -1,13 +1,13 @@
-"""Pairs of images: what an image is to be made of, and the image.
+"""Pairs of an image and the condition that it is generated from.
 
 Two folders with files of the same names; images whose two halves are the pair; two .npy files; or any images, with
-their edges drawn on the fly. Both sides are brought to one size, as squares.
-"""
+their edges drawn on the fly. Images and conditions are brought to one size, as squares."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -19,41 +19,44 @@ from trainer.contract.errors import UserError
 from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import decode, files_in, load, read_bytes, resize
 from trainer.contract.text import printable
-from trainer.data.batches.dataset import GIB, ImageDataset, Sides, open_dataset
-from trainer.data.sources.base import Images
-from trainer.data.sources.folder import FolderImages, real
-from trainer.data.sources.threads import in_threads
+from trainer.data.batches.dataset import GIB, ImageDataset, Pair, open_dataset
+from trainer.data.sources.base import Images, ReadImages
+from trainer.data.sources.folder import FolderImages, Load, real
+from trainer.data.sources.threads import in_threads, usable
 from trainer.family import Pairs
 
+Item = TypeVar("Item")
 LISTED = 12  # names of files without a partner
-Read = Callable[[Path, int, int], np.ndarray]  # (path, height, width) → u8 [height, width, 3] RGB
+Size = tuple[int, int]  # height and width in pixels
 Change = Callable[[np.ndarray], np.ndarray]  # u8 [h, w, c] → u8 [h, w, c']
 
 
-class Derived:
+class Derived(ReadImages):
     """Images made of others when asked for."""
 
     def __init__(self, images: Images, change: Change, channels: int) -> None:
         self.images, self.change = images, change
-        self.shape = (*images.shape[:3], channels)
+        self.shape = (*images.shape[:3], channels)  # type: ignore[assignment]
 
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, indices: np.ndarray) -> np.ndarray:
-        return np.stack([self.change(image) for image in self.images[indices]])
+    def read(self, index: int) -> np.ndarray:
+        return self.change(self.images[np.array([index])][0])
 
 
 def open_pairs(config: RunConfig, reading: Pairs, progress: bool = True) -> ImageDataset:
     """The pairs that ``--data`` and ``--condition`` say. Raises ``UserError`` in one line."""
     side = round(config.image_size * reading.enlarge)
-    if reading.condition == "edges":
-        dataset = open_dataset(config.data, image_size=side, bgr=config.bgr, memory=config.memory, progress=progress)
-        change = partial(edges_of, sigma=reading.sigma)
+    opened = partial(open_dataset, image_size=side, bgr=config.bgr, memory=config.memory, progress=progress)
+    if reading.condition == "edges" or Path(reading.condition).suffix == ".npy":
+        dataset = opened(config.data)
         images, name, groups = dataset.images, dataset.name, dataset.groups
-        conditions = derive(images, change, 1, config.memory, progress, "drawing edges")
-    elif Path(reading.condition).suffix == ".npy":
-        images, conditions, name, groups = open_arrays(config, reading, side, progress)
+        if reading.condition == "edges":
+            change = partial(edges_of, sigma=reading.sigma)
+            conditions = derive(images, change, 1, config.memory, progress, "drawing edges")
+        else:
+            conditions = opened(reading.condition).images
+            if conditions.shape[:3] != images.shape[:3]:
+                what = f"{reading.flag} {printable(reading.condition)}"
+                raise UserError(f"{what} holds {size_of(conditions)}, expected the {size_of(images)} of --data")
     else:
         folder = Path(config.data)
         if not folder.is_dir():
@@ -63,12 +66,12 @@ def open_pairs(config: RunConfig, reading: Pairs, progress: bool = True) -> Imag
                 f"{printable(reading.condition)}{hint}"
             )
         if reading.condition == "halves":
-            found = find_halves(folder)
-            reads: Sides[Read] = partial(read_half, right=True), read_half
+            files = find_halves(folder)
+            reads: Pair[Load] = (partial(read_half, right=True), read_half)
         else:
-            found = match(folder, Path(reading.condition), reading.flag)
-            reads = load, load
-        images, conditions = open_files(found, reads, side, config.memory, progress)
+            files = match(folder, Path(reading.condition), reading.flag)
+            reads = (load, load)
+        images, conditions = open_files(files, reads, side, config.memory, progress)
         name, groups = folder.resolve().name, None
     if reading.swapped:
         images, conditions = conditions, images
@@ -84,31 +87,17 @@ def open_pairs(config: RunConfig, reading: Pairs, progress: bool = True) -> Imag
     )
 
 
-def open_arrays(
-    config: RunConfig, reading: Pairs, side: int, progress: bool
-) -> tuple[Images, Images, str, np.ndarray | None]:
-    """Two .npy files of as many images, their name, and their groups."""
-    condition = reading.condition
-    one, other = (
-        open_dataset(data, image_size=side, bgr=config.bgr, memory=config.memory, progress=progress)
-        for data in (config.data, condition)
-    )
-    if one.images.shape[:3] != other.images.shape[:3]:
-        found, expected = (
-            f"{len(item)} images of {item.images.shape[2]}x{item.images.shape[1]} px" for item in (other, one)
-        )
-        raise UserError(f"{reading.flag} {printable(condition)} holds {found}, expected the {expected} of --data")
-    return one.images, other.images, one.name, one.groups
+def size_of(images: Images) -> str:
+    return f"{len(images)} images of {images.shape[2]}x{images.shape[1]} px"
 
 
-def match(folder: Path, conditions: Path, flag: str = "--condition") -> dict[Sides[Path], tuple[int, int]]:
+def match(folder: Path, conditions: Path, flag: str = "--condition") -> dict[Pair[Path], Size]:
     """Pairs of files (image, condition) of the same name in two folders, whatever their endings, and the size (h, w)
     of the image. Names without a partner are listed and counted. Raises ``UserError`` where no pair is left."""
     if not conditions.is_dir():
-        kinds = "a .npy file, 'halves' or 'edges'" if flag == "--condition" else "or a .npy file"
-        raise UserError(
-            f"{flag} is {printable(conditions)}, expected a folder of images, {kinds}; there is no such folder"
-        )
+        kinds = ", a .npy file, 'halves' or 'edges'" if flag == "--condition" else ", or a .npy file"
+        expected = f"expected a folder of images{kinds}"
+        raise UserError(f"{flag} is {printable(conditions)}, {expected}; there is no such folder")
     if real(folder) == real(conditions):
         raise UserError(f"{flag} is {printable(conditions)}, the folder of --data itself, expected another")
     ours, theirs = by_name(folder, conditions), by_name(conditions, folder)
@@ -116,27 +105,21 @@ def match(folder: Path, conditions: Path, flag: str = "--condition") -> dict[Sid
     note_unmatched(conditions, "no image", [theirs[name] for name in theirs.keys() - ours.keys()])
     names = sorted(ours.keys() & theirs.keys())
     if not names:
-        raise UserError(
-            f"no file in {printable(conditions)} has the name of one in {printable(folder)}, "
-            "expected a/b.png for a/b.jpg, say"
-        )
-    found: dict[Sides[Path], tuple[int, int]] = {}
-    for name in names:
-        try:
-            shape, condition_shape = shape_of(ours[name]), shape_of(theirs[name])
-        except Unreadable as error:
-            print(f"skipped {error}", file=sys.stderr)
-            continue
+        where = f"{printable(conditions)} has the name of one in {printable(folder)}"
+        raise UserError(f"no file in {where}, expected a/b.png for a/b.jpg, say")
+
+    def check(name: str) -> Size:
+        shape, condition_shape = shape_of(ours[name]), shape_of(theirs[name])
         if not same_proportions(shape, condition_shape):
             sizes = (f"{width}x{height} px" for height, width in (shape, condition_shape))
-            print(f"skipped {printable(ours[name])}: {next(sizes)}, its condition {next(sizes)}", file=sys.stderr)
-            continue
-        found[ours[name], theirs[name]] = shape
-    return left_over(found, len(names), folder)
+            raise Unreadable(f"{printable(ours[name])}: {next(sizes)}, its condition {next(sizes)}")
+        return shape
+
+    return {(ours[name], theirs[name]): shape for name, shape in checked(names, check, folder)}
 
 
 def by_name(folder: Path, other: Path) -> dict[str, Path]:
-    """Files by their path in the folder, without endings; not those of the other side, should it lie within."""
+    """Files by their path in the folder, without endings; not those of the other folder, should it lie within."""
     found: dict[str, Path] = {}
     inside = real(other) if real(folder) in real(other).parents else None
     for path in files_in(folder):
@@ -157,7 +140,7 @@ def note_unmatched(folder: Path, lack: str, paths: Sequence[Path]) -> None:
         print(f"{printable(folder)}: left out {len(names)} with {lack} of the same name: {few}", file=sys.stderr)
 
 
-def shape_of(path: Path) -> tuple[int, int]:
+def shape_of(path: Path) -> Size:
     """Height and width of an image file. Raises ``Unreadable`` with its name."""
     try:
         return read_header(read_bytes(path)).shape
@@ -165,37 +148,30 @@ def shape_of(path: Path) -> tuple[int, int]:
         raise Unreadable(f"{printable(path)}: {error}") from None
 
 
-def same_proportions(one: tuple[int, int], other: tuple[int, int]) -> bool:
+def same_proportions(one: Size, other: Size) -> bool:
     """Whether one size is the other enlarged, up to a pixel of rounding of the smaller."""
     (height, width), (other_height, other_width) = sorted((one, other))
-    return (
-        abs(other_height * width / other_width - height) <= 1 or abs(other_width * height / other_height - width) <= 1
-    )
+    wide, high = other_width * height / other_height, other_height * width / other_width
+    return abs(wide - width) <= 1 or abs(high - height) <= 1
 
 
-def find_halves(folder: Path) -> dict[Sides[Path], tuple[int, int]]:
-    """Images of two halves: each file on both sides, and the size (h, w) of a half."""
-    found: dict[Sides[Path], tuple[int, int]] = {}
-    count = 0
-    for path in files_in(folder):
-        count += 1
-        try:
-            height, width = shape_of(path)
-        except Unreadable as error:
-            print(f"skipped {error}", file=sys.stderr)
-            continue
+def find_halves(folder: Path) -> dict[Pair[Path], Size]:
+    """Images of two halves: each file twice, and the size (h, w) of a half."""
+
+    def check(path: Path) -> Size:
+        height, width = shape_of(path)
         if width % 2:
-            print(f"skipped {printable(path)}: {width} px wide, which has no two halves", file=sys.stderr)
-        else:
-            found[path, path] = height, width // 2
-    return left_over(found, count, folder)
+            raise Unreadable(f"{printable(path)}: {width} px wide, which has no two halves")
+        return height, width // 2
+
+    return {(path, path): shape for path, shape in checked(list(files_in(folder)), check, folder)}
 
 
-def left_over(
-    found: dict[Sides[Path], tuple[int, int]], count: int, folder: Path
-) -> dict[Sides[Path], tuple[int, int]]:
+def checked(items: Sequence[Item], check: Callable[[Item], Size], folder: Path) -> list[tuple[Item, Size]]:
+    """Those for which ``check`` raises no ``Unreadable``, each with its size. Raises ``UserError`` where none is."""
+    found = [(item, shape) for _, item, shape in usable(items, check, len(items), progress=False)]
     if not found:
-        raise UserError(f"{printable(folder)}: none of {count} pairs can be used")
+        raise UserError(f"{printable(folder)}: none of {len(items)} pairs can be used")
     return found
 
 
@@ -212,47 +188,35 @@ def read_half(path: Path, height: int, width: int, right: bool = False) -> np.nd
 
 
 def open_files(
-    found: Mapping[Sides[Path], tuple[int, int]], reads: Sides[Read], side: int, memory: float, progress: bool
-) -> tuple[Images, Images]:
+    found: Mapping[Pair[Path], Size], reads: Pair[Load], side: int, memory: float, progress: bool
+) -> Pair[Images]:
     """Images and conditions of files, in memory where they fit. Raises ``UserError``."""
     sizes = set(found.values())
     if len(sizes) > 1 and not side:
         few = ", ".join(f"{width}x{height}" for height, width in sorted(sizes)[:3])
         raise UserError(f"the pairs are of {len(sizes)} sizes ({few} ...): give --image-size")
     height, width = (side, side) if side else next(iter(sizes))
-    pairs = list(found)
-    read, read_condition = reads
-    assert read_condition is not None
-    if 2 * len(pairs) * height * width * 3 > memory * GIB:
-        conditions = [condition for _, condition in pairs if condition is not None]
-        return (
-            FolderImages([path for path, _ in pairs], height, width, read),
-            FolderImages(conditions, height, width, read_condition),
-        )
+    if 2 * len(found) * height * width * 3 > memory * GIB:
+        paths = zip(*found, strict=True)
+        return tuple(FolderImages(files, height, width, read) for files, read in zip(paths, reads, strict=True))
 
-    def one(pair: Sides[Path]) -> np.ndarray | str:
-        sides = []
-        for path, reader in zip(pair, (read, read_condition), strict=True):
-            assert path is not None
+    def one(pair: Pair[Path]) -> list[np.ndarray]:
+        images = []
+        for path, read in zip(pair, reads, strict=True):
             try:
-                sides.append(reader(path, height, width))
+                images.append(read(path, height, width))
             except Unreadable as error:
-                return f"{printable(path)}: {error}"
-        return np.stack(sides)
+                raise Unreadable(f"{printable(path)}: {error}") from None
+        return images
 
-    held = np.empty((2, len(pairs), height, width, 3), np.uint8)
+    arrays = np.empty((2, len(found), height, width, 3), np.uint8)
     count = 0
-    for _, result in tqdm(
-        in_threads(pairs, one), "decoding", len(pairs), unit="pair", leave=False, disable=None if progress else True
-    ):
-        if isinstance(result, str):
-            print(f"skipped {printable(result)}", file=sys.stderr)
-        else:
-            held[:, count] = result
-            count += 1
+    for _, _, images in usable(list(found), one, len(found), what="decoding", progress=progress):
+        arrays[:, count] = images
+        count += 1
     if not count:
-        raise UserError(f"none of {len(pairs)} pairs can be used")
-    return held[0, :count], held[1, :count]
+        raise UserError(f"none of {len(found)} pairs can be used")
+    return arrays[0, :count], arrays[1, :count]
 
 
 def derive(images: Images, change: Change, channels: int, memory: float, progress: bool, what: str) -> Images:
@@ -261,11 +225,11 @@ def derive(images: Images, change: Change, channels: int, memory: float, progres
     count, height, width, _ = derived.shape
     if not isinstance(images, np.ndarray) or images.nbytes + count * height * width * channels > memory * GIB:
         return derived
-    held = np.empty(derived.shape, np.uint8)
+    array = np.empty(derived.shape, np.uint8)
     made = in_threads(range(count), lambda index: change(images[index]))
     for index, image in tqdm(made, what, count, unit="image", leave=False, disable=None if progress else True):
-        held[index] = image
-    return held
+        array[index] = image
+    return array
 
 
 def edges_of(image: np.ndarray, sigma: float) -> np.ndarray:

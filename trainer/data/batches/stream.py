@@ -2,11 +2,11 @@
 
 Their stream is a pure function of (seed, position): whoever resumes at a position gets the same images in the same
 order, from memory or from loader processes, and on another number of ranks the remaining ones, each once an epoch.
-Where a set is read by blocks, each rank its own, that holds for the same number of ranks.
-"""
+Where a set is read by blocks, each rank its own, that holds for the same number of ranks."""
 
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -17,13 +17,13 @@ from torch.utils.data import DataLoader, Dataset
 
 from trainer.contract.errors import UserError
 from trainer.data.batches.augment import Augment, cut, mirror, quarter_turns, warp
-from trainer.data.batches.dataset import ImageDataset, Ragged, Sides
+from trainer.data.batches.dataset import ImageDataset, Pair, Ragged
 from trainer.data.batches.order import Order, mixed
 from trainer.family import Batch
 
 
 def to_batch(
-    sides: Sides[Tensor],
+    pair: Pair[Tensor],
     labels: Tensor | None,
     device: torch.device,
     image_range: tuple[float, float],
@@ -32,68 +32,46 @@ def to_batch(
     generator: torch.Generator | None = None,
 ) -> Batch:
     """u8 [n, h, w, c], owned by the caller's batch, → augmented f32 [n, c, h, w], channels-last, in ``image_range``.
-
-    Both sides of pairs change alike. ``window``: height and width to cut out, at random or without a generator in the
-    middle.
-    """
-    changed: list[Tensor | None] = []
+    Images and conditions change alike. ``window``: height and width to cut out, at random or without a generator in the
+    middle."""
+    changed = []
     start = None if generator is None else generator.get_state()
-    for side in sides:
+    low, high = image_range
+    for part in pair:
         if generator is not None and start is not None:
             generator.set_state(start)
-        changed.append(None if side is None else _change(side, device, image_range, window, augment, generator))
-    image, condition = changed
-    assert image is not None
+        images = part.to(device, non_blocking=True)
+        if window is not None:
+            images = cut(images, window, generator)
+        if augment and generator and augment.flip:
+            images = mirror(images, generator)
+        if augment and generator and augment.turn:
+            images = quarter_turns(images, generator)
+        floats = images.float()
+        # One pass over the batch where mul_ and add_ make two; writing floats first is faster than mixing types.
+        torch.add(torch.tensor(low, device=device), floats, alpha=(high - low) / 255, out=floats)
+        image = floats.permute(0, 3, 1, 2)
+        if augment and generator and (augment.rotate > 0 or augment.crop > 0):
+            image = warp(image, augment, generator)
+        changed.append(image)
     return Batch(
-        image=image,
+        image=changed[0],
         label=None if labels is None else labels.to(device, non_blocking=True),
-        condition=condition,
+        condition=changed[1] if len(changed) > 1 else None,
     )
 
 
-def _change(
-    images: Tensor,
-    device: torch.device,
-    image_range: tuple[float, float],
-    window: tuple[int, int] | None,
-    augment: Augment | None,
-    generator: torch.Generator | None,
-) -> Tensor:
-    """``to_batch`` for one side."""
-    images = images.to(device, non_blocking=True)
-    if window is not None:
-        images = cut(images, window, generator)
-    if augment and generator and augment.flip:
-        images = mirror(images, generator)
-    if augment and generator and augment.turn:
-        images = quarter_turns(images, generator)
-    low, high = image_range
-    floats = images.float()
-    # One pass over the batch where mul_ and add_ make two; writing floats first is faster than mixing types.
-    torch.add(torch.tensor(low, device=device), floats, alpha=(high - low) / 255, out=floats)
-    image = floats.permute(0, 3, 1, 2)
-    if augment and generator and augment.warps:
-        image = warp(image, augment, generator)
-    return image
-
-
-class _Rows(Dataset[Sides[Tensor] | str]):
+class _Rows(Dataset[Pair[Tensor] | str]):
     """Hands whole batches of u8 images to a DataLoader."""
 
     def __init__(self, images: ImageDataset) -> None:
-        self.images, self.conditions = images.images, images.conditions
+        self.images = replace(images, labels=None, sources=(), _on_device={})  # what loader processes need
 
-    def __getitems__(self, asked: tuple[np.ndarray, int]) -> Sides[Tensor] | str:
-        indices, seed = asked
+    def __getitems__(self, asked: tuple[np.ndarray, int]) -> Pair[Tensor] | str:
         try:
-            if isinstance(self.images, Ragged):
-                image, condition = self.images.cut(indices, np.random.default_rng(seed))
-            else:
-                image = self.images[indices]
-                condition = None if self.conditions is None else self.conditions[indices]
+            return self.images.read(*asked)
         except UserError as error:  # as a value: raised, it would arrive with a traceback that keeps the loader alive
             return str(error)
-        return torch.from_numpy(image), None if condition is None else torch.from_numpy(condition)
 
 
 def _endless(
@@ -123,8 +101,7 @@ class Stream(Iterator[Batch]):
     """Endless training batches of one rank.
 
     ``position`` is the number of images drawn so far over all ranks; constructing with it, or setting it, resumes
-    exactly. A batch at position p holds samples p + rank * batch_size onwards of the endless order.
-    """
+    exactly. A batch at position p holds samples p + rank * batch_size onwards of the endless order."""
 
     def __init__(
         self,
@@ -150,19 +127,13 @@ class Stream(Iterator[Batch]):
         self.seed, self.device, self.image_range, self.augment = seed, torch.device(device), image_range, augment
         self.workers = workers
         self.labels = None if images.labels is None else torch.from_numpy(images.labels)
-        self.resident = images.resident(self.device, memory_gib)
-        self.order = Order(
-            len(self.indices), seed, shuffle, self._blocks(), chunk=batch_size, lanes=world_size if shuffle else 1
-        )
-        self._loader: Iterator[Sides[Tensor] | str] | None = None
+        self.on_device = images.on_device(self.device, memory_gib)
+        blocks, lanes = images.blocks, world_size if shuffle else 1
+        if blocks is not None:  # the first of the training images of each block
+            blocks = np.flatnonzero(np.diff(np.searchsorted(blocks, self.indices, "right"), prepend=-1))
+        self.order = Order(len(self.indices), seed, shuffle, blocks, batch_size, lanes)
+        self._loader: Iterator[Pair[Tensor] | str] | None = None
         self._position = position
-
-    def _blocks(self) -> np.ndarray | None:
-        """The first of the training images of each block, where the set is read by blocks."""
-        if self.images.blocks is None:
-            return None
-        numbers = np.searchsorted(self.images.blocks, self.indices, "right")
-        return np.flatnonzero(np.diff(numbers, prepend=-1))
 
     @property
     def position(self) -> int:
@@ -179,10 +150,10 @@ class Stream(Iterator[Batch]):
         """Whole passes over the training images so far."""
         return self._position // len(self.indices)
 
-    def _load(self) -> Sides[Tensor]:
+    def _load(self) -> Pair[Tensor]:
         if self._loader is None:
-            order = self.order.afresh()  # its own: it runs ahead
-            loader: DataLoader[Sides[Tensor] | str] = DataLoader(
+            order = replace(self.order)  # its own: it runs ahead
+            loader: DataLoader[Pair[Tensor] | str] = DataLoader(
                 _Rows(self.images),
                 batch_sampler=_endless(  # type: ignore[arg-type]  # any iterable of what the set takes does
                     self.indices, order, self._position, self.rank, self.world_size, self.batch_size, self.seed
@@ -194,19 +165,19 @@ class Stream(Iterator[Batch]):
                 generator=torch.Generator(),  # or it would draw from the one that a step's noise comes from
             )
             self._loader = iter(loader)
-        sides = next(self._loader)
-        if isinstance(sides, str):
+        pair = next(self._loader)
+        if isinstance(pair, str):
             self.close()
-            raise UserError(sides)
-        return sides
+            raise UserError(pair)
+        return pair
 
     def __next__(self) -> Batch:
         start = self._position + self.rank * self.batch_size
         indices = torch.from_numpy(self.indices[self.order.take(start, self.batch_size)])
-        sides = self._load() if self.resident is None else _rows_of(self.resident, indices.to(self.device))
+        pair = self._load() if self.on_device is None else _rows_of(self.on_device, indices.to(self.device))
         labels = None if self.labels is None else self.labels.index_select(0, indices)
         generator = torch.Generator().manual_seed(mixed(self.seed, self._position, self.rank))
-        batch = to_batch(sides, labels, self.device, self.image_range, self.images.window, self.augment, generator)
+        batch = to_batch(pair, labels, self.device, self.image_range, self.images.window, self.augment, generator)
         self._position += self.batch_size * self.world_size
         return batch
 
@@ -215,10 +186,9 @@ class Stream(Iterator[Batch]):
         self._loader = None
 
 
-def _rows_of(resident: Sides[Tensor], rows: Tensor) -> Sides[Tensor]:
-    """Some images of a set. ``index_select`` gathers fifteen times faster than ``resident[rows]``."""
-    image, condition = resident
-    return image.index_select(0, rows), None if condition is None else condition.index_select(0, rows)
+def _rows_of(parts: Pair[Tensor], rows: Tensor) -> Pair[Tensor]:
+    """Some images of a set. ``index_select`` gathers fifteen times faster than ``part[rows]``."""
+    return tuple(part.index_select(0, rows) for part in parts)
 
 
 def ordered(
@@ -232,28 +202,16 @@ def ordered(
     world_size: int = 1,
     memory_gib: float = 4.0,
 ) -> Iterator[Batch]:
-    """One rank's share of these images, each once, in order and unchanged; the last batch may be smaller.
-
-    Images of many sizes come whole, one a batch.
-    """
+    """One rank's part of these images, each once, in order and unchanged; the last batch may be smaller.
+    Images of many sizes come whole, one a batch."""
     device = torch.device(device)
-    resident = images.resident(device, memory_gib)
-    mine = np.asarray(indices, np.int64)[rank::world_size]
+    on_device = images.on_device(device, memory_gib)
+    own = np.asarray(indices, np.int64)[rank::world_size]
     if isinstance(images.images, Ragged):
         batch_size = 1
-    for start in range(0, len(mine), batch_size):
-        chosen = mine[start : start + batch_size]
+    for start in range(0, len(own), batch_size):
+        chosen = own[start : start + batch_size]
         rows = torch.from_numpy(chosen)
-        if resident is not None:
-            sides = _rows_of(resident, rows.to(device))
-        elif isinstance(images.images, Ragged):
-            image, condition = images.images.whole(int(chosen[0]))
-            sides = torch.from_numpy(image), None if condition is None else torch.from_numpy(condition)
-        else:
-            conditions = images.conditions
-            sides = (
-                torch.from_numpy(images.images[chosen]),
-                None if conditions is None else torch.from_numpy(conditions[chosen]),
-            )
+        pair = images.read(chosen) if on_device is None else _rows_of(on_device, rows.to(device))
         labels = None if images.labels is None else torch.from_numpy(images.labels).index_select(0, rows)
-        yield to_batch(sides, labels, device, image_range, images.window)
+        yield to_batch(pair, labels, device, image_range, images.window)

@@ -11,7 +11,7 @@ Colour = tuple[int, int, int]
 
 
 class Brush:
-    """Fills shapes, given in units of half the image's side, through one affine pose into an image."""
+    """Fills shapes, in units of half the image's side, through one affine pose into an image."""
 
     def __init__(self, canvas: np.ndarray, pose: np.ndarray) -> None:
         self.canvas = canvas
@@ -41,12 +41,10 @@ def _spline_basis(count: int, steps: int, closed: bool) -> np.ndarray:
     rows = []
     for k in range(count if closed else count - 1):
         for t in np.arange(steps) / steps:
-            weights = 0.5 * np.array(
-                [-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, -(t**2) + t**3]
-            )
+            weights = np.array([-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, -(t**2) + t**3])
             row = np.zeros(count)
             for offset, weight in enumerate(weights, -1):
-                row[(k + offset) % count if closed else min(max(k + offset, 0), count - 1)] += weight
+                row[(k + offset) % count if closed else min(max(k + offset, 0), count - 1)] += weight / 2
             rows.append(row)
     if not closed:
         rows.append(np.eye(count)[-1])
@@ -82,6 +80,6 @@ def leaf(start: tuple[float, float], end: tuple[float, float], width: float) -> 
                   a + along * 0.25 - across], steps=5)  # fmt: skip
 
 
-def mix(a: Colour, b: Colour, share: float) -> Colour:
-    """Colour between ``a`` (share 0) and ``b`` (share 1)."""
-    return tuple(round(x + (y - x) * share) for x, y in zip(a, b, strict=True))  # type: ignore[return-value]
+def mix(a: Colour, b: Colour, amount: float) -> Colour:
+    """Colour between ``a`` (0) and ``b`` (1)."""
+    return tuple(round(x + (y - x) * amount) for x, y in zip(a, b, strict=True))  # type: ignore[return-value]

@@ -1,17 +1,14 @@
 """Toy cats, drawn: cartoon faces from a seed, with their labels and factors.
 
 They are a data set that needs no download. Cat ``k`` of a seed is the same image whatever the count, and the same cat
-at every size.
-"""
+at every size."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from trainer.data.drawing.brush import CIRCLE, Brush, Colour, curve, ellipse, leaf, mirrored, mix
 
@@ -39,13 +36,7 @@ COATS = (
     Coat("snow", (250, 248, 246), (222, 216, 216), (255, 255, 255), (128, 118, 128)),
 )
 # Which coats a pattern looks right on, by index into COATS.
-COATS_OF = {
-    "solid": (0, 1, 2, 3, 4, 5),
-    "tabby": (0, 1, 2, 3),
-    "tuxedo": (4, 2, 0, 3),
-    "calico": (5,),
-    "siamese": (1, 5),
-}
+COATS_OF = {"solid": range(6), "tabby": range(4), "tuxedo": (4, 2, 0, 3), "calico": (5,), "siamese": (1, 5)}
 EYES: tuple[tuple[str, Colour, Colour], ...] = (  # name, rim of the iris, its lower glow
     ("green", (66, 150, 98), (178, 232, 140)),
     ("gold", (222, 148, 36), (255, 226, 120)),
@@ -71,30 +62,6 @@ NOSES: dict[str, Colour] = {
     "ginger": (238, 122, 118), "cream": (244, 148, 148), "blue": (226, 130, 142), "cocoa": (214, 116, 112),
     "night": (206, 120, 136), "snow": (246, 150, 158), "siamese": (66, 46, 50),
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Cats:
-    """A drawn data set."""
-
-    images: np.ndarray  # u8 [n, size, size, 3], RGB
-    labels: np.ndarray  # i64 [n], into classes
-    classes: tuple[str, ...]
-    factors: dict[str, np.ndarray]  # [n] each: names (str) or numbers, in units of the image's half side
-
-
-def draw(count: int, size: int, seed: int, *, start: int = 0, progress: bool = False) -> Cats:
-    """Draw cats ``start`` to ``start + count`` of a seed, ``size`` pixels square."""
-    images = np.empty((count, size, size, 3), np.uint8)
-    drawn = []
-    numbers: Iterable[int] = range(count)
-    for k in tqdm(numbers, "drawing toy cats", unit="cat", leave=False, disable=None if progress else True):
-        factors = choose(seed, start + k)
-        images[k] = paint(factors, size)
-        drawn.append(factors)
-    columns = {name: np.array([item[name] for item in drawn]) for name in choose(seed, 0)}
-    labels = np.array([CLASSES.index(item["pattern"]) for item in drawn], np.int64)
-    return Cats(images, labels, CLASSES, columns)
 
 
 def choose(seed: int, k: int) -> dict[str, Any]:
@@ -197,19 +164,14 @@ def paint(factors: dict[str, Any], size: int) -> np.ndarray:
     mask = np.zeros((side, side), np.uint8)
     Brush(mask, pose).fill(head, 255)
     # The shade is drawn once for an upright head, [-1, 1] over its 256 pixels, and moved into the pose.
-    shade = _shade(round(factors["blush"] * 3))
-    moved = cv2.warpAffine(shade, _pixel_pose(pose, side), (side, side), borderMode=cv2.BORDER_REPLICATE)
+    shade, half = _shade(round(factors["blush"] * 3)), side / 2
+    linear = pose[:, :2] * half / 128
+    offset = (pose[:, 2] + 1) * half - 0.5 - linear @ (127.5, 127.5)
+    in_pixels = np.concatenate([linear, offset[:, None]], 1)
+    moved = cv2.warpAffine(shade, in_pixels, (side, side), borderMode=cv2.BORDER_REPLICATE)
     cv2.copyTo(cv2.multiply(face, moved, scale=1 / 255), mask, canvas)
     _paint_features(brush, factors, coat)
     return cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)
-
-
-def _pixel_pose(pose: np.ndarray, side: int) -> np.ndarray:
-    """The pose as a map from the pixels of ``_shade`` to those of a canvas, f64 [2, 3]."""
-    half = side / 2
-    linear = pose[:, :2] * half / 128
-    offset = (pose[:, 2] + 1) * half - 0.5 - linear @ (127.5, 127.5)
-    return np.concatenate([linear, offset[:, None]], 1)
 
 
 def _paint_body(brush: Brush, factors: dict[str, Any], coat: Coat) -> None:
@@ -261,16 +223,7 @@ def _paint_pattern(brush: Brush, factors: dict[str, Any], coat: Coat, flip: int)
             brush.fill(leaf((side * 0.80, 0.17), (side * 0.55, 0.19), 0.042), coat.dark)
             brush.fill(leaf((side * 0.76, 0.32), (side * 0.53, 0.30), 0.042), coat.dark)
     elif pattern == "tuxedo":
-        blaze = [
-            (0, -0.33),
-            (0.055, -0.20),
-            (0.09, 0.02),
-            (0.24, 0.16),
-            (0.44, 0.26),
-            (0.50, 0.48),
-            (0.2, 0.7),
-            (0, 0.7),
-        ]
+        blaze = [(0, -0.33), (0.055, -0.2), (0.09, 0.02), (0.24, 0.16), (0.44, 0.26), (0.5, 0.48), (0.2, 0.7), (0, 0.7)]
         brush.fill(curve(mirrored(blaze)), WHITE)
         muzzle = WHITE
     elif pattern == "calico":
@@ -281,9 +234,9 @@ def _paint_pattern(brush: Brush, factors: dict[str, Any], coat: Coat, flip: int)
     elif pattern == "siamese":
         point = [(0, -0.08), (0.11, -0.03), (0.17, 0.12), (0.32, 0.21), (0.36, 0.36), (0.24, 0.53), (0, 0.58)]
         point_middle = np.array([0, 0.28])
-        for share in (0.2, 0.4, 0.6, 0.8, 1.0):
-            grown = (curve(mirrored(point)) - point_middle) * (1.32 - 0.42 * share) + point_middle
-            brush.fill(grown, mix(coat.fur, SEAL, share * 0.85))
+        for part in (0.2, 0.4, 0.6, 0.8, 1.0):
+            grown = (curve(mirrored(point)) - point_middle) * (1.32 - 0.42 * part) + point_middle
+            brush.fill(grown, mix(coat.fur, SEAL, part * 0.85))
         muzzle = mix(SEAL, coat.fur, 0.32)
     brush.fill(ellipse(0, 0.47, 0.13, 0.11), muzzle)
     for side in (-1, 1):
@@ -314,10 +267,8 @@ def _paint_features(brush: Brush, factors: dict[str, Any], coat: Coat) -> None:
     line = mix(coat.line, INK, 0.35) if factors["pattern"] != "siamese" else INK
     lip = 0.315
     if factors["mouth"] == "open":
-        brush.fill(
-            curve([(-0.075, 0.375), (0, 0.36), (0.075, 0.375), (0.05, 0.455), (0, 0.475), (-0.05, 0.455)]) + middle,
-            (150, 50, 64),
-        )
+        opening = [(-0.075, 0.375), (0, 0.36), (0.075, 0.375), (0.05, 0.455), (0, 0.475), (-0.05, 0.455)]
+        brush.fill(curve(opening) + middle, (150, 50, 64))
         brush.fill(ellipse(0, 0.448, 0.038, 0.026) + middle, (244, 132, 140))
     reach = 0.10 if factors["mouth"] == "small" else 0.145
     brush.stroke(np.array([(0, 0.28), (0, lip + 0.03)]) + middle, line, 0.026)

@@ -11,9 +11,7 @@ def apply(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 def turned(size: tuple[int, int], degrees: float, scale: float, room: float = 0) -> tuple[np.ndarray, tuple[int, int]]:
     """The transform [2, 3] that turns an image of a width and height anticlockwise, and the size that holds it all.
-
-    room: pixels more on each side, of the result.
-    """
+    room: pixels more on each side, of the result."""
     centre = (np.array(size) - 1) / 2
     matrix = cv2.getRotationMatrix2D(centre.tolist(), degrees, scale)
     inner = np.abs(matrix[:, :2]) @ np.array(size) + 2 * room
@@ -24,9 +22,7 @@ def turned(size: tuple[int, int], degrees: float, scale: float, room: float = 0)
 
 def sampled(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
     """A square of so many pixels of an image u8 [h, w, c], through a transform [2, 3] from the image to it.
-
-    What is made smaller is averaged. Beyond the image its edges are repeated.
-    """
+    What is made smaller is averaged. Beyond the image its edges are repeated."""
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
     finer = min(max(1, round(1 / scale)), max(1, 4096 // size))
     wide = matrix * finer

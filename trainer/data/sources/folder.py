@@ -1,26 +1,25 @@
-"""Folders of image files, whose folders may be classes; and the files that names and patterns stand for. No torch."""
+"""Folders of image files, whose folders may be classes. No torch."""
 
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from trainer.contract.errors import UserError
 from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import files_in, load, read_bytes
 from trainer.contract.text import printable
-from trainer.data.sources.base import ImageSource, OpenOptions, Piece, check_one_size, decoded, training_part
+from trainer.data.sources.base import ImageSource, OpenOptions, Piece, ReadImages, decoded, one_size, training_part
 from trainer.data.sources.identity import of_path
 from trainer.data.sources.sidecar import Sidecar
-from trainer.data.sources.threads import in_threads
+from trainer.data.sources.threads import say, usable
 
 HELP = "a folder of images (class folders become labels)"
 ORDER = 95
 NAMES_FILES = True  # image files, which tools take one by one
+Load = Callable[[Path, int, int], np.ndarray]  # (path, height, width) → u8 [height, width, 3] RGB
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"))
 
 identity = of_path
@@ -39,67 +38,50 @@ def open(data: str, options: OpenOptions) -> ImageSource:
     if options.any_size:
         kept = [file for file in files if file.suffix.lower() in SUFFIXES]
         if not kept:
-            raise UserError(
-                f"{printable(root)} holds no file that is called as images are ({' '.join(sorted(SUFFIXES))})"
-            )
-        return of_files(root, kept, Path(data))
+            raise UserError(f"{printable(root)} holds no file named as images are ({' '.join(sorted(SUFFIXES))})")
+        return of_files(root, kept, Path(data), (0, 0), options)
 
-    def shape_of(path: Path) -> tuple[int, int] | str:
-        try:
-            header = read_header(read_bytes(path))
-            return "not stored in three colours" if options.rgb_only and not header.rgb else header.shape
-        except Unreadable as error:
-            return str(error)
+    def shape_of(path: Path) -> tuple[int, int]:
+        header = read_header(read_bytes(path))
+        if options.rgb_only and not header.rgb:
+            raise Unreadable("not stored in three colours")
+        return header.shape
 
-    kept = []
-    sizes: set[tuple[int, int]] = set()
-    looked_at = in_threads(files, shape_of, options.workers)
-    quiet = None if options.progress else True
-    for path, shape in tqdm(looked_at, "checking", len(files), unit="file", leave=False, disable=quiet):
-        if isinstance(shape, str):
-            _say_skipped(path, shape)
-        else:
-            kept.append(path)
-            sizes.add(shape)
-    if not kept:
+    looked_at = usable(
+        files, shape_of, len(files), what="checking", name=named, workers=options.workers, progress=options.progress
+    )
+    found = {path: shape for _, path, shape in looked_at}
+    if not found:
         raise UserError(f"{printable(root)} holds no readable image")
-    return of_files(root, kept, root, check_one_size(sizes, printable(root), options), options)
+    return of_files(root, list(found), root, one_size(set(found.values()), printable(root), options), options)
 
 
 def of_files(
-    root: Path, files: Sequence[Path], start: Path, size: tuple[int, int] = (0, 0), options: OpenOptions | None = None
+    root: Path, files: Sequence[Path], start: Path, size: tuple[int, int], options: OpenOptions
 ) -> ImageSource:
     """Image files below ``root``, whose folders may be classes, as a set of one size (h, w) or of any. Their names are
     their paths below ``start``."""
-    options = options or OpenOptions()
     numbers, classes = class_folders(root, files, can_be_read)
     if classes:
         for path, number in zip(files, numbers, strict=True):
             if number < 0 and all(size):
-                _say_skipped(path, "cannot be decoded")
+                say(f"skipped {printable(path)}: cannot be decoded")
         files = [path for path, number in zip(files, numbers, strict=True) if number >= 0]
     labels = np.array([number for number in numbers if number >= 0], np.int64) if classes else None
 
-    def read(path: Path) -> np.ndarray | str:
-        try:
-            return decoded(read_bytes(path), size, options)
-        except Unreadable as error:
-            return str(error)
+    def read(path: Path) -> np.ndarray:
+        return decoded(read_bytes(path), size, options.fit)
 
     def pieces() -> Iterator[Piece]:
-        for row, (path, image) in enumerate(in_threads(files, read, options.workers)):
-            if isinstance(image, str):
-                _say_skipped(path, image)
-            else:
-                yield image[None], None if labels is None else labels[row : row + 1]
+        made = usable(files, read, len(files), name=named, workers=options.workers, progress=False)
+        for row, _, image in made:
+            yield image[None], None if labels is None else labels[row : row + 1]
 
     names = tuple(os.path.relpath(path, start).replace(os.sep, "/") for path in files)
     return ImageSource(
         name=real(root).name,
         shape=(len(files), *size, 3),
         pieces=pieces,
-        classes=classes,
-        labels=labels,
         images=FolderImages(files, *size, partial(load, fit=options.fit)) if all(size) else None,
         fetch=lambda index: decoded(read_bytes(files[index])),
         files=files,
@@ -107,27 +89,19 @@ def of_files(
     )
 
 
-class FolderImages:
-    """Image files too many for memory, decoded when asked for: ``read(path, height, width)`` gives u8 RGB."""
+class FolderImages(ReadImages):
+    """Image files too many for memory, decoded when asked for."""
 
-    def __init__(
-        self, paths: Sequence[Path], height: int, width: int, read: Callable[[Path, int, int], np.ndarray] = load
-    ) -> None:
-        self.paths, self.read = paths, read
+    def __init__(self, paths: Sequence[Path], height: int, width: int, load: Load) -> None:
+        self.paths, self.load = paths, load
         self.shape = (len(paths), height, width, 3)
 
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, indices: np.ndarray) -> np.ndarray:
-        images = np.empty((len(indices), *self.shape[1:]), np.uint8)
-        for row, index in enumerate(indices):
-            path = self.paths[index]
-            try:
-                images[row] = self.read(path, *self.shape[1:3])
-            except Unreadable as error:
-                raise UserError(f"{printable(path)} has become unreadable: {error}") from None
-        return images
+    def read(self, index: int) -> np.ndarray:
+        path = self.paths[index]
+        try:
+            return self.load(path, *self.shape[1:3])
+        except Unreadable as error:
+            raise UserError(f"{printable(path)} has become unreadable: {error}") from None
 
 
 def can_be_read(path: Path) -> bool:
@@ -139,8 +113,9 @@ def can_be_read(path: Path) -> bool:
     return True
 
 
-def _say_skipped(path: Path, reason: str) -> None:
-    print(f"skipped {printable(path)}: {printable(reason)}", file=sys.stderr)
+def named(_: int, path: Path) -> str:
+    """What ``usable`` calls a file."""
+    return printable(path)
 
 
 def real(path: Path) -> Path:
@@ -152,10 +127,8 @@ def class_folders(
     folder: Path, files: Sequence[Path], is_image: Callable[[Path], bool] = lambda _: True
 ) -> tuple[list[int], tuple[str, ...]]:
     """Labels by the folders right below one that hold images, and their names; -1 for files of no class.
-
     None where there are no two such folders, or images beside them, which is said. ``is_image`` is asked of as few
-    files as will do: in most sets of one of each folder.
-    """
+    files as will do: in most sets of one of each folder."""
     below: dict[str, list[Path]] = {}
     for file in files:
         below.setdefault("" if file.parent == folder else file.relative_to(folder).parts[0], []).append(file)
@@ -165,11 +138,8 @@ def class_folders(
         return [], ()
     stray = next(filter(is_image, beside), None)
     if stray is not None:
-        print(
-            f"note: the {len(names)} folders in {printable(folder)} are no classes, since {printable(stray.name)} lies "
-            "beside them",
-            file=sys.stderr,
-        )
+        folders = f"the {len(names)} folders in {printable(folder)}"
+        say(f"note: {folders} are no classes, since {printable(stray.name)} lies beside them")
         return [], ()
     numbers = {name: number for number, name in enumerate(names)}
     labels = [-1 if file.parent == folder else numbers.get(file.relative_to(folder).parts[0], -1) for file in files]

@@ -1,10 +1,9 @@
 """Data sets of the Hugging Face hub, ``hub:OWNER/NAME[:SPLIT]``, downloaded once (package ``datasets``). No torch.
 
-No code of a data set is run, and a row may name a file only in the hub's own download folders.
-"""
+No code of a data set is run, and a row may name a file only in the hub's own download folders."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from trainer.contract.errors import UserError
 from trainer.data.sources.base import ImageSource, OpenOptions
 from trainer.data.sources.identity import of_name
 from trainer.data.sources.parquet_rows import first_line
-from trainer.data.sources.tables import HINT, Row, Table, class_names, find_columns, pack, parse_name
+from trainer.data.sources.tables import HINT, Row, class_names, find_columns, pack, parse_name
 
 HELP = "hub:OWNER/NAME[:SPLIT]"
 ORDER = 0
@@ -55,24 +54,17 @@ def open(data: str, options: OpenOptions) -> ImageSource:
             yield row[image], None if label is None else row[label]
 
     caches = (datasets.config.HF_DATASETS_CACHE, huggingface_hub.constants.HF_HUB_CACHE)
-    table = Table(
+    return pack(
+        options,
         what=data,
         name=name.rpartition("/")[2],
         count=len(part),
         rows=rows,
-        fetch=Column(part, image),
+        fetch=partial(_cell, part, image),
         classes=class_names(part.features, label),
         trusted=tuple(Path(folder).resolve() for folder in caches),
     )
-    return pack(table, options)
 
 
-@dataclass(frozen=True)
-class Column:
-    """One column of a data set that lies on this disk, by rows."""
-
-    rows: Any
-    name: str
-
-    def __call__(self, row: int) -> Any:
-        return self.rows[row][self.name]
+def _cell(rows: Any, column: str, row: int) -> Any:
+    return rows[row][column]

@@ -1,8 +1,7 @@
 """Data sets of the hub that are read while training and never stored: ``hubstream:OWNER/NAME[:SPLIT]``.
 
 Of parquet files, which is what the hub keeps images in, the groups of rows are read that training comes to: for sets
-larger than the disk. Opening reads the tables of contents and the labels. No code of a data set is run. No torch.
-"""
+larger than the disk. Opening reads the tables of contents and the labels. No code of a data set is run. No torch."""
 
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -14,23 +13,13 @@ from trainer.contract.text import printable
 from trainer.data.sources.base import ImageSource, OpenOptions, Piece, decoded
 from trainer.data.sources.identity import of_name
 from trainer.data.sources.labels import numbered_values
-from trainer.data.sources.parquet_rows import (
-    MOST_GROUP_BYTES,
-    Groups,
-    RowGroups,
-    RowImages,
-    encoded,
-    explained,
-    first_line,
-    parquet_file,
-)
+from trainer.data.sources.parquet_rows import MOST_GROUP_BYTES, RowImages, encoded, first_line
 from trainer.data.sources.sidecar import Sidecar
-from trainer.data.sources.tables import HINT, class_names, find_columns, parse_name
+from trainer.data.sources.tables import HINT, open_groups, parse_name
 
 HELP = "hubstream:OWNER/NAME[:SPLIT] (read while training)"
 ORDER = 0
 PREFIX = "hubstream:"
-PIECE = 64  # images
 
 identity = of_name
 
@@ -69,22 +58,7 @@ def found_files(datasets: Any, name: str) -> Any:
 
 def open_tables(files: list[str], data: str, name: str, options: OpenOptions) -> ImageSource:
     """Parquet files, here or far away, whose images are read when asked for. Raises ``UserError``."""
-    from datasets import Features
-
-    found: list[Groups] = []
-    values: list[Any] = []
-    image, label, classes = "", None, None
-    for file in files:
-        with explained(file), open_file(file) as stream:
-            table = parquet_file(stream)
-            if not found:
-                features = Features.from_arrow_schema(table.schema_arrow)
-                image, label = find_columns(features, data)
-                classes = class_names(features, label)
-            found.append(Groups.of(table.metadata))
-            if label is not None:
-                values += table.read(columns=[label], use_threads=False).column(label).to_pylist()
-    groups = RowGroups(files, found, image, open_file)
+    groups, label, classes, values = open_groups(files, open_file, data, with_labels=True)
     total = len(groups)
     if not total:
         raise UserError(f"{data} holds no rows")
@@ -102,22 +76,16 @@ def open_tables(files: list[str], data: str, name: str, options: OpenOptions) ->
         return decoded(encoded(groups(index), ()))
 
     def pieces() -> Iterator[Piece]:
-        if not options.image_size:
-            for row in range(total):
-                yield fetch(row)[None], None if labels is None else labels[row : row + 1]
-            return
-        for first in range(0, total, PIECE):
-            rows = np.arange(first, min(first + PIECE, total))
-            yield images[rows], None if labels is None else labels[rows]
+        for row in range(total):
+            image = images.read(row) if options.image_size else fetch(row)
+            yield image[None], None if labels is None else labels[row : row + 1]
 
     return ImageSource(
         name=name,
         shape=(total, *size, 3),
-        classes=names,
         pieces=pieces,
         images=images if options.image_size else None,
         fetch=fetch,
-        labels=labels,
         blocks=blocks,
         sidecar=Sidecar(labels=labels, classes=names),
     )

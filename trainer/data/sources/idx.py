@@ -1,11 +1,11 @@
 """MNIST's file format, idx: a header of sizes, then bytes; raw or gzipped, images and labels in two files.
 
 Nothing that a file claims is believed: sizes are checked against the file before memory is asked for, and gzipped
-data is unpacked a few megabytes at a time, to the size claimed and not a byte further.
-"""
+data is unpacked a few megabytes at a time, to the size claimed and not a byte further."""
 
 import contextlib
 import gzip
+import math
 import re
 import struct
 import zlib
@@ -37,21 +37,43 @@ identity = of_path
 def claims(data: str) -> bool:
     """By the first bytes of a file, or the files of a folder. Raises ``UserError``."""
     path = Path(data)
-    return find_images(path) is not None if path.is_dir() else path.is_file() and is_idx(path)
+    if path.is_dir():
+        return find_images(path) is not None
+    with contextlib.suppress(OSError, EOFError, zlib.error):
+        if path.is_file():
+            with _open(path) as file:
+                return bool(MAGIC.fullmatch(file.read(4)))
+    return False
 
 
 def open(data: str, options: OpenOptions) -> ImageSource:
     """The images of a file or a folder, with their labels. Raises ``UserError``."""
     path = Path(data)
-    images = find_images(path) if path.is_dir() else path
-    return open_idx(images or path)
+    path = (find_images(path) if path.is_dir() else path) or path
+    with _opened(path, 3) as (_, sizes):
+        count, height, width = sizes
+    if max(height, width) > MOST_SIDE:
+        raise UserError(f"{printable(path)} says {width}x{height} px, expected at most {MOST_SIDE} a side")
+    labels = _labels_of(path, count)
+    classes = () if labels is None else tuple(str(number) for number in range(max(10, int(labels.max()) + 1)))
+
+    def pieces() -> Iterator[Piece]:
+        per_piece = max(1, PIECE_BYTES // (height * width))
+        with _opened(path, 3) as (file, _):
+            for start in range(0, count, per_piece):
+                rows = slice(start, min(start + per_piece, count))
+                data = _read(path, file, (rows.stop - start) * height * width)
+                images = np.frombuffer(data, np.uint8).reshape(-1, height, width, 1)
+                yield images, None if labels is None else labels[rows]
+            _expect_end(path, file)
+
+    name, sidecar = path.name.removesuffix(".gz"), Sidecar(labels=labels, classes=classes)
+    return ImageSource(name=name, shape=(count, height, width, 1), pieces=pieces, path=path, sidecar=sidecar)
 
 
 def find_images(folder: Path) -> Path | None:
     """The images' file in a folder, or in ``raw`` below it, where torchvision keeps them; the training set of two.
-
-    Raises ``UserError`` where there are several and none is the training set.
-    """
+    Raises ``UserError`` where there are several and none is the training set."""
     for place in (folder, folder / "raw"):
         if not place.is_dir():
             continue
@@ -65,75 +87,36 @@ def find_images(folder: Path) -> Path | None:
     return None
 
 
-def is_idx(path: Path) -> bool:
-    """Whether a regular file begins as an idx file does, raw or gzipped."""
-    try:
-        with _open(path) as file:
-            return bool(MAGIC.fullmatch(file.read(4)))
-    except (OSError, EOFError, zlib.error):
-        return False
-
-
-def open_idx(path: Path) -> ImageSource:
-    """A set of images, with the labels of the file beside it. Raises ``UserError`` for one that is not sound."""
-    with _explained(path), _open(path) as file:
-        sizes = _read_header(path, file, 3)
-    if max(sizes[1:]) > MOST_SIDE:
-        raise UserError(f"{printable(path)} says {sizes[2]}x{sizes[1]} px, expected at most {MOST_SIDE} a side")
-    beside = _labels_beside(path)
-    labels = None if beside is None else _read_labels(beside, sizes[0])
-    classes = () if labels is None else tuple(str(number) for number in range(max(10, int(labels.max()) + 1)))
-
-    def pieces() -> Iterator[Piece]:
-        per_piece = max(1, PIECE_BYTES // (sizes[1] * sizes[2]))
-        with _explained(path), _open(path) as file:
-            _read_header(path, file, 3)
-            for start in range(0, sizes[0], per_piece):
-                count = min(per_piece, sizes[0] - start)
-                data = _read(path, file, count * sizes[1] * sizes[2])
-                images = np.frombuffer(data, np.uint8).reshape(count, sizes[1], sizes[2], 1)
-                yield images, None if labels is None else labels[start : start + count]
-            _expect_end(path, file)
-
-    name = path.name.removesuffix(".gz")
-    shape = (sizes[0], sizes[1], sizes[2], 1)
-    sidecar = Sidecar(labels=labels, classes=classes)
-    return ImageSource(
-        name=name, shape=shape, classes=classes, pieces=pieces, labels=labels, path=path, sidecar=sidecar
-    )
-
-
-def _labels_beside(path: Path) -> Path | None:
+def _labels_of(path: Path, count: int) -> np.ndarray | None:
+    """Labels i64 [count] of the file beside that of the images, if there is one."""
     match = IMAGES_NAME.fullmatch(path.name)
     if match is None:
         return None
     stem = f"{match[1]}labels{match[2]}1{match[3]}"
-    return next((side for side in (path.with_name(stem + (match[4] or "")), path.with_name(stem),
-                                   path.with_name(f"{stem}.gz")) if side.is_file()), None)  # fmt: skip
-
-
-def _read_labels(path: Path, count: int) -> np.ndarray:
-    """Labels i64 [count]."""
-    with _explained(path), _open(path) as file:
-        (found,) = _read_header(path, file, 1)
-        if found != count:
-            raise UserError(f"{printable(path)} holds {found} labels, expected {count}, one an image")
-        labels = np.frombuffer(_read(path, file, count), np.uint8).astype(np.int64)
-        _expect_end(path, file)
+    names = (stem + (match[4] or ""), stem, f"{stem}.gz")
+    beside = next((found for name in names if (found := path.with_name(name)).is_file()), None)
+    if beside is None:
+        return None
+    with _opened(beside, 1) as (file, sizes):
+        if sizes[0] != count:
+            raise UserError(f"{printable(beside)} holds {sizes[0]} labels, expected {count}, one an image")
+        labels = np.frombuffer(_read(beside, file, count), np.uint8).astype(np.int64)
+        _expect_end(beside, file)
     return labels
 
 
 def _open(path: Path) -> BinaryIO:
     with path.open("rb") as file:
-        packed = file.read(2) == GZIP
-    return gzip.open(path, "rb") if packed else path.open("rb")  # type: ignore[return-value]
+        compressed = file.read(2) == GZIP
+    return gzip.open(path, "rb") if compressed else path.open("rb")  # type: ignore[return-value]
 
 
 @contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """What goes wrong while a file is read, in one line."""
+def _opened(path: Path, dimensions: int) -> Iterator[tuple[BinaryIO, tuple[int, ...]]]:
+    """A file after its header, and the sizes that this says. What goes wrong while it is read is a ``UserError``."""
     try:
-        yield
+        with _open(path) as file:
+            yield file, _read_header(path, file, dimensions)
     except EOFError:
         raise UserError(f"{printable(path)} is cut short: its gzip stream has no end") from None
     except (gzip.BadGzipFile, zlib.error) as error:
@@ -156,20 +139,18 @@ def _read_header(path: Path, file: BinaryIO, dimensions: int) -> tuple[int, ...]
     if len(header) < 4 * dimensions:
         raise UserError(f"{printable(path)} is cut short in its header")
     sizes = struct.unpack(f">{dimensions}I", header)
-    needed = 1
-    for size in sizes:
-        needed *= size
+    needed = math.prod(sizes)
     if not needed:
         raise UserError(f"{printable(path)} holds no {what[dimensions]}: u8 {list(sizes)}")
     if needed > MOST_BYTES:
         raise UserError(f"{printable(path)} says u8 {list(sizes)}, {needed} bytes, expected at most {MOST_BYTES}")
     stored = path.stat().st_size
-    packed = isinstance(file, gzip.GzipFile)
+    compressed = isinstance(file, gzip.GzipFile)
     start = 4 + 4 * dimensions
-    if not packed and stored != start + needed:
+    if not compressed and stored != start + needed:
         kind = "is cut short" if stored < start + needed else "has bytes too many"
         raise UserError(f"{printable(path)} {kind}: {stored} bytes, expected {start + needed} for u8 {list(sizes)}")
-    if packed and needed > stored * BEST_RATIO:
+    if compressed and needed > stored * BEST_RATIO:
         raise UserError(f"{printable(path)} is cut short: {stored} gzipped bytes cannot hold u8 {list(sizes)}")
     return sizes
 

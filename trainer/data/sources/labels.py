@@ -5,13 +5,16 @@ import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable
+from trainer.data.sources.sidecar import read_small
 
+Labels: TypeAlias = tuple[np.ndarray | None, tuple[str, ...]]
+"""Labels i64 [n], if there are any, and the names of the classes."""
 MOST_BYTES = 1 << 28
 MOST_CLASSES = 10_000
 LABEL_NAMES = ("label", "labels", "class", "category", "fine_label", "target")  # columns of labels, likeliest first
@@ -35,8 +38,7 @@ def by_table(path: Path, inputs: Sequence[str], files: Sequence[Path]) -> tuple[
     """The label that a CSV file of ``name,label`` gives each file, None where it gives none; and how many of its names
     are of no file. A name may be a path as it was found, one below the folder that was named, or the last part alone.
 
-    Raises ``UserError`` for a file that is no such table, and for names with two labels.
-    """
+    Raises ``UserError`` for a file that is no such table, and for names with two labels."""
     table = read_table(path)
     roots = [Path(name) for name in inputs if Path(name).is_dir()]
     labels: list[str | None] = []
@@ -52,16 +54,10 @@ def by_table(path: Path, inputs: Sequence[str], files: Sequence[Path]) -> tuple[
 def read_table(path: Path) -> Mapping[str, str]:
     """Labels by name. Raises ``UserError``."""
     shown = printable(path)
+    if not path.is_file():
+        raise UserError(f"--labels is {shown}, expected 'folders' or a CSV file of name,label; there is no such file")
     try:
-        if not path.is_file():
-            raise UserError(
-                f"--labels is {shown}, expected 'folders' or a CSV file of name,label; there is no such file"
-            )
-        if path.stat().st_size > MOST_BYTES:
-            raise UserError(f"{shown} holds {path.stat().st_size} bytes, expected at most {MOST_BYTES}")
-        text = path.read_text("utf-8-sig")
-    except OSError as error:
-        raise UserError(f"cannot read {shown}: {error.strerror}") from None
+        text = read_small(path, MOST_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise UserError(f"{shown} is not UTF-8, expected a CSV file of name,label") from None
     table: dict[str, str] = {}
@@ -96,9 +92,7 @@ def numbered(labels: Sequence[str]) -> tuple[list[int], tuple[str, ...]]:
     return [index[name] for name in labels], tuple(classes)
 
 
-def numbered_values(
-    values: Sequence[Any], what: str, classes: tuple[str, ...] | None
-) -> tuple[np.ndarray | None, tuple[str, ...]]:
+def numbered_values(values: Sequence[Any], what: str, classes: tuple[str, ...] | None) -> Labels:
     """Labels i64 [n] and class names of what somebody stored as labels, numbers or texts, by ``classes`` where their
     names are known; none where there are none. Raises ``UserError`` for gaps among them."""
     kinds = Counter(type(value) for value in values)

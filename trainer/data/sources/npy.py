@@ -8,14 +8,14 @@ import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import BinaryIO
 
 import numpy as np
 
 from trainer.contract.errors import UserError
 from trainer.contract.files import replacing
 from trainer.contract.text import printable
+from trainer.data.sources.sidecar import Sidecar
 
 
 @contextlib.contextmanager
@@ -34,7 +34,9 @@ class Writer:
     """Appends images to a .npy file whose length is known only at the end; ``with output(...)`` gives the file.
 
     Images never pile up in memory, and a full disk is an error where a memory-mapped file would kill the process.
-    """
+    ``sidecar`` is to be set before the end, where something is known of them."""
+
+    sidecar = Sidecar()
 
     def __init__(self, file: BinaryIO, shape: tuple[int, int, int]) -> None:
         self.file, self.shape, self.count = file, shape, 0
@@ -57,15 +59,6 @@ class Writer:
         self._header(self.count)
         if self.file.tell() != self.start:  # numpy pads its headers for growth; should it stop, do not corrupt
             raise RuntimeError("the .npy header changed its length")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self.finish()
 
 
 def check_free(path: Path, force: bool) -> None:
@@ -91,10 +84,8 @@ def make_folder(folder: Path) -> None:
 
 def read_header(path: Path) -> tuple[tuple[int, ...], int]:
     """Check a .npy file of images without reading it → its shape and the byte where the images begin.
-
     The shape is [n, h, w] or [n, h, w, 1 or 3]. Raises ``UserError`` in one line for a file that is missing, cut short,
-    pickled, or no set of images.
-    """
+    pickled, or no set of images."""
     name = printable(path)
     if not path.exists():
         raise UserError(f"there is no file {name}")
@@ -141,58 +132,6 @@ def read_header(path: Path) -> tuple[tuple[int, ...], int]:
         kind = "is cut short" if found < needed else "has bytes too many"
         raise UserError(f"{name} {kind}: {found} bytes, expected {needed} for u8 {list(shape)}")
     return shape, start
-
-
-class Stored:
-    """Images u8 [n, h, w, c] RGB of a .npy file, read when asked for.
-
-    Read and not mapped: what a map has touched counts as this process's memory, and a file that shrinks under a map
-    kills it. Loader processes get the name alone. Raises ``UserError`` for a file that is not sound.
-    """
-
-    def __init__(self, path: Path, bgr: bool = False) -> None:
-        self.path, self.bgr = path, bgr
-        stored, self.start = read_header(path)
-        self.shape: tuple[int, int, int, int] = (*stored, 1)[:4]  # type: ignore[assignment]
-        self.file: BinaryIO | None = None
-        if bgr and self.shape[3] != 3:
-            raise UserError(f"--bgr: {printable(path)} has {self.shape[3]} channel, expected 3")
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "file": None}
-
-    def __getitem__(self, indices: np.ndarray) -> np.ndarray:
-        """Images [k, h, w, c] by their indices i64 [k]; negative ones count from the end."""
-        images = np.empty((len(indices), *self.shape[1:]), np.uint8)
-        for row, index in enumerate(np.asarray(indices).tolist()):
-            if not -len(self) <= index < len(self):
-                raise IndexError(f"image {index} of {len(self)}")
-            self._read(index % len(self), images[row : row + 1])
-        return self._rgb(images)
-
-    def pieces(self, most: int = 1 << 20) -> Iterator[np.ndarray]:
-        """All images in order, some [k, h, w, c] at a time: of at most so many bytes, and at least one."""
-        step = max(1, most // math.prod(self.shape[1:]))
-        for first in range(0, len(self), step):
-            images = np.empty((min(step, len(self) - first), *self.shape[1:]), np.uint8)
-            self._read(first, images)
-            yield self._rgb(images)
-
-    def _rgb(self, images: np.ndarray) -> np.ndarray:
-        return np.ascontiguousarray(images[..., ::-1]) if self.bgr else images
-
-    def _read(self, first: int, images: np.ndarray) -> None:
-        try:
-            if self.file is None:
-                self.file = self.path.open("rb", buffering=0)
-            read_at(self.file, self.start + first * math.prod(self.shape[1:]), images.data.cast("B"))
-        except EOFError:
-            raise UserError(f"{printable(self.path)} has been cut short while it was read") from None
-        except OSError as error:
-            raise UserError(f"cannot read {printable(self.path)}: {error.strerror}") from None
 
 
 _seeking = threading.Lock()

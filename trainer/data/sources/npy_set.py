@@ -3,26 +3,26 @@ them, both files or none. No torch."""
 
 import contextlib
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable
 from trainer.data.sources import sidecar as known
-from trainer.data.sources.base import ImageSource, OpenOptions, Piece
+from trainer.data.sources.base import MOST_BYTES, ImageSource, OpenOptions, Piece, ReadImages
 from trainer.data.sources.identity import of_path
-from trainer.data.sources.npy import Stored, Writer, check_free, output
-from trainer.data.sources.sidecar import Sidecar
+from trainer.data.sources.npy import Writer, check_free, output, read_at, read_header
 
 HELP = "a .npy file"
 ORDER = 90
 TAKES_BGR = True
 MAGIC = b"\x93NUMPY"
-MOST_OLD_FACTS = 1 << 30  # bytes
+MOST_SIDECAR_BYTES = 1 << 30  # of the set that is replaced
 
 identity = of_path
 
@@ -43,19 +43,53 @@ def open(data: str, options: OpenOptions) -> ImageSource:
     return ImageSet(Path(data), options.bgr).source()
 
 
-class ImageSet(Stored):
-    """A .npy file of images, RGB or grey whatever its order on disk, with what is known of them."""
+class ImageSet(ReadImages):
+    """Images u8 [n, h, w, c] of a .npy file, RGB or grey whatever their order on disk, with what is known of them.
+
+    Read and not mapped: what a map has touched counts as this process's memory, and a file that shrinks under a map
+    kills it. Loader processes get the name alone. Raises ``UserError`` for a file that is not sound."""
 
     def __init__(self, path: Path, bgr: bool = False) -> None:
-        super().__init__(path, bgr)
+        self.path = path
+        self.file: BinaryIO | None = None
+        stored, self.start = read_header(path)
+        self.shape = (*stored, 1)[:4]  # type: ignore[assignment]
+        channels = self.shape[3]
+        if bgr and channels != 3:
+            raise UserError(f"--bgr: {printable(path)} has {channels} channel, expected 3")
         self.sidecar = known.read_sidecar(path, len(self))
-        order, channels = self.sidecar.order, self.shape[3]
+        order = self.sidecar.order
         if order and (order == "grey") != (channels == 1):
-            name = printable(known.beside(path))
-            raise UserError(
-                f"{name} says that the order is {order}, but {printable(path.name)} has {channels} channel(s)"
-            )
+            found = f"{printable(path.name)} has {channels} channel(s)"
+            raise UserError(f"{printable(known.beside(path))} says that the order is {order}, but {found}")
         self.bgr = bgr or order == "BGR"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "file": None}
+
+    def read(self, index: int) -> np.ndarray:
+        """One image [h, w, c]; a negative index counts from the end."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"image {index} of {len(self)}")
+        return self._read(index % len(self), 1)[0]
+
+    def pieces(self, most: int = MOST_BYTES) -> Iterator[np.ndarray]:
+        """All images in order, some [k, h, w, c] at a time: of at most so many bytes, and at least one."""
+        step = max(1, most // math.prod(self.shape[1:]))
+        for first in range(0, len(self), step):
+            yield self._read(first, min(step, len(self) - first))
+
+    def _read(self, first: int, count: int) -> np.ndarray:
+        images = np.empty((count, *self.shape[1:]), np.uint8)
+        try:
+            if self.file is None:
+                self.file = self.path.open("rb", buffering=0)
+            read_at(self.file, self.start + first * math.prod(self.shape[1:]), images.data.cast("B"))
+        except EOFError:
+            raise UserError(f"{printable(self.path)} has been cut short while it was read") from None
+        except OSError as error:
+            raise UserError(f"cannot read {printable(self.path)}: {error.strerror}") from None
+        return np.ascontiguousarray(images[..., ::-1]) if self.bgr else images
 
     def source(self) -> ImageSource:
         """The set as an opened source."""
@@ -67,23 +101,10 @@ class ImageSet(Stored):
                 yield images, None if labels is None else labels[first : first + len(images)]
                 first += len(images)
 
+        path, shape, fetch = self.path, self.shape, self.read
         return ImageSource(
-            name=self.path.stem,
-            shape=self.shape,
-            pieces=pieces,
-            classes=self.sidecar.classes,
-            labels=labels,
-            images=self,
-            fetch=lambda index: self[np.array([index])][0],
-            path=self.path,
-            sidecar=self.sidecar,
+            name=path.stem, shape=shape, pieces=pieces, images=self, fetch=fetch, path=path, sidecar=self.sidecar
         )
-
-
-class SetWriter(Writer):
-    """Takes the images one by one, and ``facts`` of them all before it is closed."""
-
-    sidecar = Sidecar()
 
 
 def check_set(path: Path, force: bool, inputs: Iterable[Path] = ()) -> None:
@@ -106,19 +127,18 @@ def check_not_input(path: Path, inputs: Iterable[Path]) -> None:
 
 
 @contextlib.contextmanager
-def writing(path: Path, shape: tuple[int, int, int], force: bool) -> Iterator[SetWriter]:
-    """Write images u8 [h, w, c] = ``shape`` to ``path``, and their facts beside it.
-
-    However it ends, by an error or a kill at any moment, there is the old set or the whole new one: the facts are put
-    in place first, and wait for their images (see ``trainer.data.sources.sidecar``). Raises ``UserError``.
-    """
+def writing(path: Path, shape: tuple[int, int, int], force: bool) -> Iterator[Writer]:
+    """Write images u8 [h, w, c] = ``shape`` to ``path``, and their sidecar beside it.
+    However it ends, by an error or a kill at any moment, there is the old set or the whole new one: the sidecar is put
+    in place first, and waits for its images (see ``trainer.data.sources.sidecar``). Raises ``UserError``."""
     side = known.beside(path)
     announced: dict[str, Any] = {}
     old: bytes | None = None
     try:
         with output(path, force) as file:
-            with SetWriter(file, shape) as writer:
-                yield writer
+            writer = Writer(file, shape)
+            yield writer
+            writer.finish()
             file.flush()
             order = "grey" if shape[2] == 1 else "RGB"
             earlier = _earlier(path) if force else {}
@@ -133,7 +153,7 @@ def writing(path: Path, shape: tuple[int, int, int], force: bool) -> Iterator[Se
 
 
 def _settle(path: Path, announced: Mapping[str, Any], old: bytes | None) -> None:
-    """Have the facts beside ``path`` be those of the images that are there after all."""
+    """Have the sidecar of ``path`` describe the images that are there after all."""
     side = known.beside(path)
     with contextlib.suppress(OSError, UserError):
         if path.exists() and known.fingerprint(path) == announced["fingerprint"]:
@@ -145,25 +165,25 @@ def _settle(path: Path, announced: Mapping[str, Any], old: bytes | None) -> None
                 file.write(old)
 
 
-def _write_json(path: Path, facts: Mapping[str, Any], force: bool) -> None:
-    text = json.dumps(facts, ensure_ascii=False, allow_nan=False) + "\n"
+def _write_json(path: Path, values: Mapping[str, Any], force: bool) -> None:
+    text = json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n"
     with output(path, force) as file:
         file.write(text.encode("utf-8", "backslashreplace"))  # which JSON reads back, file names of bytes too
 
 
 def _earlier(path: Path) -> dict[str, Any]:
-    """The facts of the set that is about to be replaced, as far as they can be read."""
+    """The sidecar of the set that is about to be replaced, as far as it can be read."""
     with contextlib.suppress(UserError):
         if path.exists():
-            return dict(known.current(path, known.read_json(known.beside(path), MOST_OLD_FACTS)))
+            return dict(known.current(path, known.read_json(known.beside(path), MOST_SIDECAR_BYTES)))
     return {}
 
 
 def _is_abandoned(path: Path) -> bool:
-    """Whether the facts beside ``path`` wait for images that a kill has kept from coming."""
+    """Whether the sidecar of ``path`` waits for images that a kill has kept from coming."""
     side = known.beside(path)
     if os.path.lexists(path) or not side.is_file():
         return False
     with contextlib.suppress(UserError):
-        return list(known.read_json(side, MOST_OLD_FACTS)) == ["pending"]
+        return list(known.read_json(side, MOST_SIDECAR_BYTES)) == ["pending"]
     return False

@@ -1,6 +1,5 @@
 """Parquet files: tables with a column of encoded images, and labels beside it (package ``datasets``). No torch."""
 
-import contextlib
 from collections.abc import Iterator
 from itertools import repeat
 from pathlib import Path
@@ -9,8 +8,8 @@ from trainer.contract.errors import UserError
 from trainer.contract.text import printable
 from trainer.data.sources.base import ImageSource, OpenOptions
 from trainer.data.sources.identity import of_path
-from trainer.data.sources.parquet_rows import MOST_GROUP_BYTES, Groups, RowGroups, explained, open_here
-from trainer.data.sources.tables import HINT, Row, Table, class_names, find_columns, pack
+from trainer.data.sources.parquet_rows import MOST_GROUP_BYTES, explained, open_here
+from trainer.data.sources.tables import HINT, Row, open_groups, pack
 
 HELP = "parquet files"
 ORDER = 60
@@ -22,20 +21,18 @@ identity = of_path
 def claims(data: str) -> bool:
     """By the first bytes of a file, or the files of a folder."""
     path = Path(data)
-    return bool(find_parquet(path)) if path.is_dir() else path.is_file() and is_parquet(path)
+    if path.is_dir():
+        return bool(find_parquet(path))
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(4) == b"PAR1"
 
 
 def open(data: str, options: OpenOptions) -> ImageSource:
     """The images of a file, or of the files of a folder. Raises ``UserError``."""
     path = Path(data)
     return open_parquet(find_parquet(path) if path.is_dir() else [path], options)
-
-
-def is_parquet(path: Path) -> bool:
-    """Whether a regular file begins as parquet does."""
-    with contextlib.suppress(OSError), path.open("rb") as file:
-        return file.read(4) == b"PAR1"
-    return False
 
 
 def find_parquet(folder: Path) -> list[Path]:
@@ -50,26 +47,14 @@ def find_parquet(folder: Path) -> list[Path]:
 
 def open_parquet(paths: list[Path], options: OpenOptions) -> ImageSource:
     """Local parquet files as one set. Raises ``UserError`` for those that are not sound, or hold no images."""
+    what = printable(paths[0]) + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
     try:
-        from datasets import Features
+        import datasets  # noqa: F401  (early, since the message is of it)
         from pyarrow.parquet import ParquetFile
     except ImportError:
         raise UserError(f"{printable(paths[0])}: parquet files need the packages of {HINT}") from None
-    what = printable(paths[0]) + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
-
-    schemas, found = [], []
-    for path in paths:
-        with explained(path), ParquetFile(path) as file:
-            schemas.append(file.schema_arrow)
-            found.append(Groups.of(file.metadata))
-    with explained(paths[0]):
-        features = Features.from_arrow_schema(schemas[0])
-    image, label = find_columns(features, what)
-    for path, schema in zip(paths, schemas, strict=True):
-        if not {image, label} - {None} <= set(schema.names):
-            raise UserError(
-                f"{printable(path)} has columns {', '.join(schema.names)}, expected those of {paths[0].name}"
-            )
+    groups, label, classes, _ = open_groups([str(path) for path in paths], open_here, what, with_labels=False)
+    image = groups.column
 
     def rows() -> Iterator[Row]:
         columns = [image] if label is None else [image, label]
@@ -79,15 +64,13 @@ def open_parquet(paths: list[Path], options: OpenOptions) -> ImageSource:
                     labels = repeat(None) if label is None else batch.column(label).to_pylist()
                     yield from zip(batch.column(image).to_pylist(), labels, strict=False)
 
-    name = paths[0].stem if len(paths) == 1 else paths[0].parent.resolve().name
-    groups = RowGroups([str(path) for path in paths], found, image, open_here)
-    table = Table(
+    return pack(
+        options,
         what=what,
-        name=name,
+        name=paths[0].stem if len(paths) == 1 else paths[0].parent.resolve().name,
         count=len(groups),
         rows=rows,
         fetch=groups if groups.largest <= MOST_GROUP_BYTES else None,
         firsts=groups.firsts,
-        classes=class_names(features, label),
+        classes=classes,
     )
-    return pack(table, options)

@@ -6,22 +6,21 @@ import os
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import cv2
 import numpy as np
 
 from trainer.contract.errors import UserError
 from trainer.contract.headers import Unreadable
 from trainer.contract.images import Fit, load_bytes, read_bytes, resize
 from trainer.contract.text import printable
-from trainer.data.sources.base import WINDOW
+from trainer.data.sources.base import WINDOW, ReadImages
 
 MOST_GROUP_BYTES = 1 << 28  # that are read at once
-MOST_HELD_BYTES = 1 << 30
+MOST_KEPT_BYTES = 1 << 30
 OPEN_FILES = 8
 MOST_UNREADABLE = 100  # rows in succession: of more, it is the set that cannot be read
 
@@ -29,61 +28,43 @@ Open = Callable[[str], BinaryIO]
 """Opens a file by its name or address."""
 
 
-class RowImages:
-    """Images u8 [n, h, w, 3] RGB of some rows of a table; ``fetch`` gives what a row holds.
+@dataclass(eq=False)
+class RowImages(ReadImages):
+    """Images u8 [n, h, w, 3] RGB of some rows of a table.
 
     In place of one that cannot be read comes always the same other one: the next of its block and label, which is at
-    hand, or else of the set. A run comes to a row in every epoch, and would never get past it. ``labels``: i64 [n] of
-    the rows, should they have any. ``blocks``: i64 [m], the first index of each.
-    """
+    hand, or else of the set. A run comes to a row in every epoch, and would never get past it."""
 
-    def __init__(
-        self,
-        fetch: Callable[[int], Any],
-        rows: np.ndarray,
-        size: tuple[int, int],
-        what: str,
-        trusted: tuple[Path, ...] = (),
-        fit: Fit = resize,
-        labels: np.ndarray | None = None,
-        blocks: np.ndarray | None = None,
-    ) -> None:
-        self.fetch, self.rows, self.what, self.trusted, self.fit = fetch, rows, what, trusted, fit
-        self.labels = labels
-        self.blocks = np.zeros(1, np.int64) if blocks is None else blocks
-        self.shape = (len(rows), *size, 3)
-        self.replaced: dict[int, int] = {}  # unreadable → read instead
+    fetch: Callable[[int], Any]  # what a row holds
+    rows: np.ndarray  # i64 [n]
+    size: tuple[int, int]  # height and width
+    what: str  # the table, for messages
+    trusted: tuple[Path, ...] = ()  # folders in which a row may name a file
+    fit: Fit = resize
+    labels: np.ndarray | None = None  # i64 [n]
+    blocks: np.ndarray = field(default_factory=lambda: np.zeros(1, np.int64))  # i64 [m]: the first index of each
+    replaced: dict[int, int] = field(default_factory=dict)  # unreadable → read instead
 
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, indices: np.ndarray) -> np.ndarray:
-        """Images [k, h, w, c] by their indices i64 [k]. One that cannot be read is named once. Raises ``UserError``
-        where none can be read in its place."""
-        indices = np.asarray(indices)
-        images = np.empty((len(indices), *self.shape[1:]), np.uint8)
-        for row in np.argsort(indices, kind="stable").tolist():
-            index = int(indices[row])
-            try:
-                images[row] = self.read(self.replaced.get(index, index))
-            except Unreadable as error:
-                images[row] = self.instead_of(index, str(error))
-        return images
+    def __post_init__(self) -> None:
+        self.shape = (len(self.rows), *self.size, 3)
 
     def read(self, index: int) -> np.ndarray:
-        """One image u8 [h, w, 3]. Raises ``Unreadable``."""
-        stored = encoded(self.fetch(int(self.rows[index])), self.trusted)
+        """One image u8 [h, w, 3], or what takes its place, which is said once. Raises ``UserError`` where none can."""
         try:
-            return load_bytes(stored, *self.shape[1:3], self.fit)
-        except cv2.error:
-            raise Unreadable("cannot be decoded") from None
+            return self.decoded(self.replaced.get(index, index))
+        except Unreadable as error:
+            return self.instead_of(index, str(error))
+
+    def decoded(self, index: int) -> np.ndarray:
+        """One image u8 [h, w, 3]. Raises ``Unreadable``."""
+        return load_bytes(encoded(self.fetch(int(self.rows[index])), self.trusted), *self.shape[1:3], self.fit)
 
     def instead_of(self, index: int, reason: str) -> np.ndarray:
         """The image that takes the place of an unreadable one. Raises ``UserError``."""
         name = f"{printable(self.what)}, row {self.rows[index]}"
         for other in islice(self.others(index), MOST_UNREADABLE):
             try:
-                image = self.read(other)
+                image = self.decoded(other)
             except Unreadable:
                 continue
             self.replaced[index] = other
@@ -113,76 +94,60 @@ class RowImages:
 class RowGroups:
     """What the rows of parquet files hold in one column. A group of rows is read at once, and kept for a while."""
 
-    def __init__(self, files: Sequence[str], groups: Sequence["Groups"], column: str, opener: Open) -> None:
+    def __init__(self, files: Sequence[str], contents: Sequence[Any], column: str, opener: Open) -> None:
+        """``contents``: pyarrow's ``FileMetaData`` of each file."""
         self.files, self.column, self.opener = list(files), column, opener
-        self.groups = [(file, group) for file, found in enumerate(groups) for group in range(len(found.rows))]
-        rows = np.array([count for found in groups for count in found.rows], np.int64)
+        self.groups = [(file, group) for file, found in enumerate(contents) for group in range(found.num_row_groups)]
+        groups = [contents[file].row_group(group) for file, group in self.groups]
+        rows = np.array([group.num_rows for group in groups], np.int64)
         self.ends = np.cumsum(rows)
         self.firsts = self.ends - rows
-        self.largest = max((found.largest for found in groups), default=0)  # bytes
+        self.largest = max((group.total_byte_size for group in groups), default=0)
         # as many as the order draws from at one time, and those of the next window where it ends
         drawn_from = 2 + -(-WINDOW // max(1, int(np.median(rows)) if len(rows) else 1))
-        self.most = max(2, min(drawn_from, MOST_HELD_BYTES // max(1, self.largest)))
+        self.most = max(2, min(drawn_from, MOST_KEPT_BYTES // max(1, self.largest)))
         self._forget()
 
     def __len__(self) -> int:
         return int(self.ends[-1]) if len(self.ends) else 0
 
     def _forget(self) -> None:
-        self.held: OrderedDict[int, list[Any]] = OrderedDict()
+        self.kept: OrderedDict[int, list[Any]] = OrderedDict()
         self.open: OrderedDict[int, Any] = OrderedDict()
         self.process = os.getpid()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "held": OrderedDict(), "open": OrderedDict()}
+        return {**self.__dict__, "kept": OrderedDict(), "open": OrderedDict()}
 
     def __call__(self, row: int) -> Any:
         """What a row holds. Raises ``UserError``."""
         if self.process != os.getpid():  # connections are not to be shared with the process that this one was part of
             self._forget()
         group = int(np.searchsorted(self.ends, row, "right"))
-        if group not in self.held:
-            while len(self.held) >= self.most:
-                self.held.popitem(last=False)
-            self.held[group] = self._read(*self.groups[group])
-        self.held.move_to_end(group)
-        return self.held[group][row - int(self.firsts[group])]
+        if group not in self.kept:
+            while len(self.kept) >= self.most:
+                self.kept.popitem(last=False)
+            self.kept[group] = self._read(*self.groups[group])
+        self.kept.move_to_end(group)
+        return self.kept[group][row - int(self.firsts[group])]
 
     def _read(self, file: int, group: int) -> list[Any]:
+        from pyarrow.parquet import ParquetFile
+
         with explained(self.files[file]):
             if file not in self.open:
                 while len(self.open) >= OPEN_FILES:
                     self.open.popitem(last=False)[1].close()
-                self.open[file] = parquet_file(self.opener(self.files[file]))
+                self.open[file] = ParquetFile(self.opener(self.files[file]))
             self.open.move_to_end(file)
             table = self.open[file].read_row_group(group, columns=[self.column], use_threads=False)
             images: list[Any] = table.column(self.column).to_pylist()
         return images
 
 
-@dataclass(frozen=True)
-class Groups:
-    """The groups of rows of one file."""
-
-    rows: list[int]  # of each
-    largest: int  # bytes
-
-    @classmethod
-    def of(cls, metadata: Any) -> "Groups":
-        """What a file's table of contents says."""
-        found = [metadata.row_group(k) for k in range(metadata.num_row_groups)]
-        return cls([group.num_rows for group in found], max((group.total_byte_size for group in found), default=0))
-
-
 def open_here(name: str) -> BinaryIO:
     """A file of this machine."""
     return Path(name).open("rb")
-
-
-def parquet_file(file: BinaryIO) -> Any:
-    from pyarrow.parquet import ParquetFile
-
-    return ParquetFile(file)
 
 
 @contextlib.contextmanager

@@ -4,18 +4,16 @@
      "groups": [0, 0, 1], "order": "RGB", "made": {"tool": "create", "options": {...}}, "versions": {...},
      "fingerprint": "..."}
 
-Images of the same original, as a face and its mirrored copy, share a number under "groups"; those made of several
+Images of the same original, as a face and its mirrored copy, have the same number under "groups"; those made of several
 others, as morphs, have -1 there. Groups stay together where images are held out, and what has -1 is trained on only.
 All of it may be missing, and such a file may be written by hand. The fingerprint tells whether it belongs to these
-images. While a set is replaced by a newer one, the newer facts wait under "pending": they count from the moment on
-that their images are in place, so that a kill leaves the old set or the new one, and never labels of the one for
-images of the other.
-"""
+images. While a set is replaced by a newer one, the newer sidecar waits under "pending": it counts from the moment
+on that its images are in place, so that a kill leaves the old set or the new one, and never labels of the one for
+images of the other."""
 
 import contextlib
 import importlib.metadata
 import json
-import math
 import os
 import platform
 import re
@@ -51,7 +49,7 @@ class Sidecar:
     made: Mapping[str, Any] = field(default_factory=dict)  # by which tool, with which options
 
     def take(self, indices: np.ndarray) -> "Sidecar":
-        """The facts of some of the images, by their indices i64 [k]."""
+        """The sidecar of some of the images, by their indices i64 [k]."""
         chosen = indices.tolist()
         return replace(
             self,
@@ -61,6 +59,10 @@ class Sidecar:
             groups=None if self.groups is None else self.groups[indices],
             factors={name: [values[k] for k in chosen] for name, values in self.factors.items()},
         )
+
+    def counts(self) -> np.ndarray:
+        """How many of the images are of each class, i64 [classes]; with labels only."""
+        return np.bincount(np.asarray(self.labels), minlength=len(self.classes))
 
     def to_json(self) -> dict[str, Any]:
         """As it is written."""
@@ -94,7 +96,7 @@ def versions() -> dict[str, str]:
 
 
 def beside(path: Path) -> Path:
-    """Where the facts of a .npy file are."""
+    """Where the sidecar of a .npy file is."""
     return path.with_suffix(".json")
 
 
@@ -115,57 +117,63 @@ def sampled(file: BinaryIO, size: int, count: int) -> Iterator[bytes]:
 
 
 def read_sidecar(path: Path, count: int) -> Sidecar:
-    """The facts of the ``count`` images of a .npy file. Raises ``UserError`` where they do not fit them."""
+    """The sidecar of the ``count`` images of a .npy file. Raises ``UserError`` where it does not fit them."""
     side = beside(path)
     if not os.path.lexists(side):
         return Sidecar()
     return _checked(side, current(path, read_json(side, (1 << 20) + (count << 12))), count)
 
 
-def current(path: Path, facts: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Which of two sets of facts are those of the images that are there. Raises ``UserError`` where neither is."""
-    pending = facts.get("pending")
-    mark = facts.get("fingerprint")
-    if not isinstance(pending, dict) and mark is None:
-        return facts
+def current(path: Path, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Those of two sidecars that are of the images that are there. Raises ``UserError`` where neither is."""
+    pending = values.get("pending")
+    expected = values.get("fingerprint")
+    if not isinstance(pending, dict) and expected is None:
+        return values
     try:
         found = fingerprint(path)
     except OSError as error:
         raise UserError(f"cannot read {printable(path)}: {error.strerror}") from None
     if isinstance(pending, dict) and pending.get("fingerprint") == found:
         return pending
-    if mark not in (None, found):
+    if expected not in (None, found):
         raise UserError(
             f"{printable(beside(path))} is of other images than {printable(path.name)} holds now: remove it, or its "
             "'fingerprint' where it is right all the same"
         )
-    return {name: value for name, value in facts.items() if name != "pending"}
+    return {name: value for name, value in values.items() if name != "pending"}
+
+
+def read_small(path: Path, most: int) -> bytes:
+    """The bytes of a regular file. Raises ``UserError`` where it is missing, or larger than ``most`` bytes."""
+    try:
+        size = path.stat().st_size
+        if not path.is_file():
+            raise UserError(f"{printable(path)} is not a regular file")
+        if size > most:
+            raise UserError(f"{printable(path)} holds {size} bytes, expected at most {most}")
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {printable(path)}: {error.strerror}") from None
 
 
 def read_json(path: Path, most: int) -> dict[str, Any]:
     """A JSON object of at most ``most`` bytes. Raises ``UserError``."""
     try:
-        if not path.is_file():
-            raise UserError(f"{printable(path)} is not a regular file, expected JSON")
-        size = path.stat().st_size
-        if size > most:
-            raise UserError(f"{printable(path)} holds {size} bytes, expected at most {most} for these images")
-        facts = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read {printable(path)}: {error.strerror}") from None
+        values = json.loads(read_small(path, most).decode("utf-8"))
     except (ValueError, RecursionError) as error:
         reason = printable(str(error)).replace("\n", " ")[:120]
         raise UserError(f"cannot read {printable(path)}: no JSON: {reason}") from None
-    if not isinstance(facts, dict):
-        raise UserError(f"{printable(path)} holds a {type(facts).__name__}, expected a JSON object")
-    return facts
+    if not isinstance(values, dict):
+        raise UserError(f"{printable(path)} holds a {type(values).__name__}, expected a JSON object")
+    return values
 
 
-def _checked(side: Path, facts: Mapping[str, Any], count: int) -> Sidecar:
+def _checked(side: Path, values: Mapping[str, Any], count: int) -> Sidecar:
     name = printable(side)
 
     def a_list(key: str) -> list[Any] | None:
-        value = facts.get(key)
+        value = values.get(key)
         if value is None:
             return None
         if not isinstance(value, list) or len(value) != count:
@@ -173,7 +181,7 @@ def _checked(side: Path, facts: Mapping[str, Any], count: int) -> Sidecar:
             raise UserError(f"{name} has {found} {key}, expected {count}, one an image")
         return value
 
-    order, classes, made = facts.get("order", ""), facts.get("classes"), facts.get("made")
+    order, classes, made = values.get("order", ""), values.get("classes"), values.get("made")
     if order not in ("", *ORDERS):
         raise UserError(f"{name} has order {printable(str(order))[:40]!r}, expected one of {', '.join(ORDERS)}")
     labels, names, sizes, groups = (a_list(key) for key in ("labels", "names", "sizes", "groups"))
@@ -188,9 +196,8 @@ def _checked(side: Path, facts: Mapping[str, Any], count: int) -> Sidecar:
         raise UserError(f"{name} has sizes that are no pairs of a width and a height")
     if groups is not None and not all(type(group) is int and MADE <= group < 1 << 63 for group in groups):
         raise UserError(f"{name} has groups that are no numbers from 0 on, or {MADE}")
-    factors = facts.get("factors", {})
-    sound = isinstance(factors, dict) and all(isinstance(v, list) and len(v) == count for v in factors.values())
-    if not sound:
+    factors = values.get("factors", {})
+    if not isinstance(factors, dict) or not all(isinstance(v, list) and len(v) == count for v in factors.values()):
         raise UserError(f"{name} has factors that are not one an image")
     return Sidecar(
         names=tuple(names or ()),
@@ -205,5 +212,5 @@ def _checked(side: Path, facts: Mapping[str, Any], count: int) -> Sidecar:
 
 
 def _is_size(size: Any) -> bool:
-    whole = isinstance(size, list) and len(size) == 2 and all(type(side) is int for side in size)
-    return whole and all(0 < side < math.inf and side < 1 << 31 for side in size)
+    whole = isinstance(size, list) and len(size) == 2
+    return whole and all(type(length) is int and 0 < length < 1 << 31 for length in size)

@@ -1,39 +1,93 @@
-"""Several images at once, in threads: OpenCV releases the interpreter. No torch."""
+"""Many images: several at once in threads, since OpenCV releases the interpreter, with a progress bar. No torch."""
 
 import os
+import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
 import cv2
+from tqdm import tqdm
+
+from trainer.contract.headers import Unreadable
+from trainer.contract.text import printable
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
+Piece = TypeVar("Piece", bound=Sized)
 
 
-def in_threads(files: Iterable[Item], one: Callable[[Item], Made], workers: int = 0) -> Iterator[tuple[Item, Made]]:
-    """Do ``one`` for several files at once.
-
-    Gives each file, in order, with what was made of it. Only a few a thread are held at a time. ``workers``: 0 for one
-    a core.
-    """
+def in_threads(items: Iterable[Item], one: Callable[[Item], Made], workers: int = 0) -> Iterator[tuple[Item, Made]]:
+    """Do ``one`` for several items at once.
+    Gives each item, in order, with what was made of it. Only a few a thread are in memory at a time. ``workers``: 0 for
+    one a core."""
     workers = workers or _cores()
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # one thread an image; more would fight over the cores
     pool = ThreadPoolExecutor(workers)
     waiting: deque[tuple[Item, Future[Made]]] = deque()
-    rest = iter(files)
+    rest = iter(items)
     try:
-        waiting.extend((path, pool.submit(one, path)) for path in islice(rest, 4 * workers))
+        waiting.extend((item, pool.submit(one, item)) for item in islice(rest, 4 * workers))
         while waiting:
-            path, future = waiting.popleft()
-            yield path, future.result()
+            item, future = waiting.popleft()
+            yield item, future.result()
             waiting.extend((following, pool.submit(one, following)) for following in islice(rest, 1))
     finally:
         pool.shutdown(cancel_futures=True)
         cv2.setNumThreads(threads)
+
+
+def usable(
+    items: Iterable[Item],
+    one: Callable[[Item], Made],
+    count: int,
+    *,
+    what: str = "images",
+    name: Callable[[int, Item], object] | None = None,
+    workers: int = 0,
+    skipped: list[str] | None = None,
+    progress: bool = True,
+) -> Iterator[tuple[int, Item, Made]]:
+    """``in_threads``, without the items for which ``one`` raises ``Unreadable``: each one's number, itself and what was
+    made of it, in order, with a progress bar of ``count`` that says ``what``.
+
+    Those left out are reported, by ``name`` where the reason does not have it; why is added to ``skipped``."""
+
+    def attempt(item: Item) -> Made | Unreadable:
+        try:
+            return one(item)
+        except Unreadable as error:
+            return error
+        except (cv2.error, MemoryError):
+            return Unreadable("too large to decode here")
+
+    made = in_threads(items, attempt, workers)
+    bar = tqdm(made, what, count, unit="image", leave=False, disable=None if progress else True)
+    for number, (item, result) in enumerate(bar):
+        if not isinstance(result, Unreadable):
+            yield number, item, result
+            continue
+        if skipped is not None:
+            skipped.append(str(result))
+        say(f"skipped {result}" if name is None else f"skipped {name(number, item)}: {result}")
+
+
+def counted(
+    pieces: Iterable[Piece], count: int, size: Callable[[Piece], int] = len, what: str = "images", progress: bool = True
+) -> Iterator[Piece]:
+    """The pieces of ``count`` images, with a progress bar. ``size``: how many images a piece has."""
+    with tqdm(total=count, desc=what, unit="image", leave=False, disable=None if progress else True) as bar:
+        for piece in pieces:
+            yield piece
+            bar.update(size(piece))
+
+
+def say(line: str) -> None:
+    """Print a line to standard error, beside a progress bar."""
+    tqdm.write(printable(line), file=sys.stderr)
 
 
 def _cores() -> int:

@@ -1,8 +1,7 @@
 """Data sets that torchvision knows where to find: ``torchvision:MNIST[:test]``, downloaded once, never unpickled.
 
 Names, addresses and checksums are torchvision's; the files are read by ``idx`` and ``cifar``.
-torchvision's CIFAR-10 is the pickled version, so the binary archive of the same page is taken in its place.
-"""
+torchvision's CIFAR-10 is the pickled version, so the binary archive of the same page is taken in its place."""
 
 import contextlib
 import io
@@ -42,9 +41,7 @@ def open(data: str, options: OpenOptions) -> ImageSource:
     match = NAME.fullmatch(data)
     if match is None:
         names = ", ".join((*IDX_SETS, "CIFAR10"))
-        raise UserError(
-            f"--data is {printable(data)}, expected torchvision:NAME or torchvision:NAME:test, with {names}"
-        )
+        raise UserError(f"--data is {printable(data)}, expected torchvision:NAME or torchvision:NAME:test of {names}")
     name, test = match[1], match[2] == "test"
     folder = cache() / name
     try:
@@ -99,12 +96,12 @@ def _from_any(mirrors: list[str], file: str, folder: Path, md5: str) -> None:
 
 def unpack(archive: Path, folder: Path) -> None:
     """Take the files wanted, and no other, out of CIFAR-10's archive; members' paths are not followed."""
-    with tarfile.open(archive, "r:gz") as packed:
-        for member in packed:
+    with tarfile.open(archive, "r:gz") as opened:
+        for member in opened:
             name = Path(member.name).name
             if not member.isfile() or name not in CIFAR_FILES:
                 continue
-            content = packed.extractfile(member)
+            content = opened.extractfile(member)
             if member.size > MOST_MEMBER_BYTES or content is None:
                 raise tarfile.TarError(f"{name} holds {member.size} bytes, expected at most {MOST_MEMBER_BYTES}")
             with content, (folder / name).open("wb") as file:

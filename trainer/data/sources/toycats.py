@@ -41,7 +41,5 @@ def open(data: str, options: OpenOptions) -> ImageSource:
         for k, image in in_threads(range(count), fetch, options.workers):
             yield image[None], labels[k : k + 1]
 
-    return ImageSource(
-        name=data, shape=(count, side, side, 3), pieces=pieces, classes=CLASSES, labels=labels, fetch=fetch,
-        sidecar=Sidecar(labels=labels, classes=CLASSES),
-    )  # fmt: skip
+    shape, sidecar = (count, side, side, 3), Sidecar(labels=labels, classes=CLASSES)
+    return ImageSource(name=data, shape=shape, pieces=pieces, fetch=fetch, sidecar=sidecar)

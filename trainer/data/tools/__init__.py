@@ -1,7 +1,8 @@
 """The tools of ``python -m trainer.data``: each module or package here whose name has no leading underscore is one.
 
 A tool has a docstring, whose first line is its summary and whose rest ends its --help, a frozen dataclass ``Options``
-with a sentence a field, and ``run``. Only the tool that was asked for is imported.
+with a sentence a field, and ``run``, which takes them and returns the exit code or raises ``UserError``. Only the tool
+that was asked for is imported.
 """
 
 import ast
@@ -10,19 +11,10 @@ import importlib.util
 import pkgutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any
 
 from trainer.contract.errors import require
 from trainer.contract.options import flag, out_of_range
-
-
-class Tool(Protocol):
-    """What a module of this package offers."""
-
-    Options: type[Any]
-
-    def run(self, options: Any) -> int:
-        """Do it; the exit code. Raises ``UserError``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +52,9 @@ def tool_names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
 
 
-def load_tool(name: str) -> Tool:
-    """Import a tool."""
-    return cast(Tool, importlib.import_module(f"{__name__}.{name}"))
+def load_tool(name: str) -> Any:
+    """The module of a tool, with its ``Options`` and ``run``."""
+    return importlib.import_module(f"{__name__}.{name}")
 
 
 def description(name: str) -> tuple[str, str]:

@@ -12,12 +12,11 @@ from trainer.contract.headers import Header, read_header
 from trainer.contract.images import read_bytes
 from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
-from trainer.data.sources.folder import real
+from trainer.data.sources.folder import named, real
 from trainer.data.sources.npy import check_free, make_folder, output
+from trainer.data.sources.threads import usable
 from trainer.data.tools import ForceOption, WorkersOption
-from trainer.data.tools._inputs import find
-from trainer.data.tools._outputs import encode_png
-from trainer.data.tools._progress import process
+from trainer.data.tools._files import encode_png, find
 
 Change = Callable[[bytes, Header], np.ndarray]
 """A file's bytes and its header → the new image as OpenCV writes it. Raises ``Unreadable``."""
@@ -34,7 +33,7 @@ class ConvertOptions(WorkersOption, ForceOption):
 def convert_all(options: ConvertOptions, change: Change) -> tuple[int, int]:
     """``convert`` all inputs; how many were written, and how many were left out."""
     targets, skipped = plan(options.inputs, options.output)
-    written = convert(targets, change, options.workers, options.force)
+    written = convert(targets, change, options)
     return written, skipped + len(targets) - written
 
 
@@ -42,8 +41,7 @@ def plan(inputs: Sequence[str], folder: Path, suffix: str = ".png") -> tuple[dic
     """Where each image's result goes: source → target in ``folder``, by its place in the folder that was named; and
     how many were left out, with a line on each, since another of the same name goes there.
 
-    Raises ``UserError`` where there is no file, or a result would take the place of a source.
-    """
+    Raises ``UserError`` where there is no file, or a result would take the place of a source."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{printable(folder)} is a file, expected a folder to write to")
     whole = real(folder)
@@ -71,20 +69,15 @@ def plan(inputs: Sequence[str], folder: Path, suffix: str = ".png") -> tuple[dic
 
 
 def convert(
-    targets: Mapping[Path, Path],
-    change: Change,
-    workers: int,
-    force: bool,
-    written_one: Callable[[Path], None] = lambda _: None,
+    targets: Mapping[Path, Path], change: Change, options: ConvertOptions, then: Callable[[Path], None] | None = None
 ) -> int:
     """Write the PNG that ``change`` makes of each source to its target. Files that cannot be used are named and left
-    out; ``written_one`` is called with each source whose result is safely on the disk.
+    out; ``then`` is called with each source whose result is safely on the disk.
 
-    Returns how many were written; Ctrl-C ends the program, saying how many. Raises ``UserError`` where it is none.
-    """
+    Returns how many were written; Ctrl-C ends the program, saying how many. Raises ``UserError`` where it is none."""
     for target in targets.values():
         if target.parent.exists():
-            check_free(target, force)
+            check_free(target, options.force)
 
     def make(path: Path) -> bytes:
         data = read_bytes(path)
@@ -92,12 +85,13 @@ def convert(
 
     written = 0
     try:
-        for _, path, made in process(list(targets), make, workers, len(targets), lambda _, path: path, []):
+        for _, path, made in usable(list(targets), make, len(targets), name=named, workers=options.workers):
             make_folder(targets[path].parent)
-            with output(targets[path], force) as file:
+            with output(targets[path], options.force) as file:
                 file.write(made)
             written += 1
-            written_one(path)
+            if then is not None:
+                then(path)
     except KeyboardInterrupt:
         print(f"interrupted: {written} of {len(targets)} were written, each whole", file=sys.stderr)
         raise SystemExit(130) from None

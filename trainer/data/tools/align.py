@@ -13,35 +13,31 @@ Faces of people, that is: animals have no eyes that this finds. What it takes co
 """
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import MISSING, dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from trainer.contract.errors import UserError, require
-from trainer.contract.headers import read_header
-from trainer.contract.images import decode, one_at_a_time, read_bytes
+from trainer.contract.images import read_bytes
 from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
 from trainer.data.faces.cutter import MARGIN, NO_FACE, Cutter, Variant
 from trainer.data.faces.landmarks import Finder
 from trainer.data.sources import open_set
-from trainer.data.sources.base import ImageSource
+from trainer.data.sources.base import ImageSource, decoded
 from trainer.data.sources.folder import real
 from trainer.data.sources.npy import check_free, make_folder
 from trainer.data.sources.npy_set import check_not_input, writing
 from trainer.data.sources.sidecar import Sidecar
+from trainer.data.sources.threads import usable
 from trainer.data.tools import ForceOption, LandmarksOption, WorkersOption
 from trainer.data.tools._convert import plan
-from trainer.data.tools._inputs import find, names_of
-from trainer.data.tools._outputs import check_set_or_folder, file_stem, write_png
-from trainer.data.tools._progress import process
+from trainer.data.tools._files import check_set_or_folder, file_stem, find, names_of, write_png
 
-Load = Callable[[], np.ndarray]
-"""Gives an image, u8 [h, w, c] RGB. Raises ``Unreadable``."""
+Item = Path | np.ndarray
+"""An image file, or an image u8 [h, w, c] RGB."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +47,7 @@ class Options(LandmarksOption, WorkersOption, ForceOption):
     inputs: Sequence[str] = argument("folders, quoted patterns, image files; or one set", metavar="IN")
     output: Path = flag("a .npy file, or a folder", "-o", "--output", default=MISSING, metavar="OUT")
     size: int | None = flag("side of the faces in pixels (128, or that of a set)", within=(8, 4096))
-    margin: float = flag(f"left round a face, as a share of its height ({MARGIN:g})", default=MARGIN, within=(0, 2))
+    margin: float = flag(f"left round a face, as a fraction of its height ({MARGIN:g})", default=MARGIN, within=(0, 2))
     jitter: Sequence[float] = flag("also turned by these angles", default=(), metavar="DEGREES")
     flip: bool = flag("also mirrored", default=False)
 
@@ -73,127 +69,103 @@ class Source:
 
     count: int
     channels: int
-    size: int  # in pixels, of the faces by default
-    images: Iterator[Load]
+    images: Iterable[Item]
     names: list[str]  # to call them by; of a set without names, their numbers
     sidecar: Sidecar
-    labels: list[int] = field(default_factory=list)  # of a packed set, as it is read
-    files: list[Path] = field(default_factory=list)  # none of a set
-    targets: list[Path] = field(default_factory=list)  # of files that go to a folder
+    labels: list[int] = field(default_factory=list)  # of a set, as it is read
 
 
-@dataclass
-class Found:
-    """What has become of the images."""
-
-    kept: list[int] = field(default_factory=list)  # the numbers of those with a face
-    sizes: list[tuple[int, int]] = field(default_factory=list)  # width and height that these have
-    skipped: list[str] = field(default_factory=list)  # why each of the others is left out
+Faces = Iterator[tuple[int, Item, tuple[np.ndarray, tuple[int, int]]]]
+"""Of each image with a face: its number, its faces u8 [k, size, size, c], and the width and height that it has."""
 
 
 def run(options: Options) -> int:
     """Align them all; returns the exit code."""
-    path, variants = options.output, options.variants()
-    check_set_or_folder(path, options.force, [Path(name) for name in options.inputs])
-    source, unplaced = _open(options)
-    cutter = Cutter(finder=Finder(options.landmarks_model), margin=options.margin, variants=variants)
-    found = (_to_set if path.suffix == ".npy" else _to_folder)(source, cutter, options)
-    size = options.size or source.size
-    copies = f", {len(variants)} of each face" if len(variants) > 1 else ""
-    faceless = found.skipped.count(NO_FACE)
+    path, inputs = options.output, options.inputs
+    check_set_or_folder(path, options.force, [Path(name) for name in inputs])
+    opened = open_set(inputs[0]) if len(inputs) == 1 else None
+    targets: dict[Path, Path] = {}
+    unplaced, size = 0, options.size or 128
+    if opened is not None:
+        check_not_input(path, [Path(inputs[0])])
+        source = _of_set(opened)
+        size = options.size or max(8, min(opened.shape[1:3]))
+    elif path.suffix == ".npy":
+        source = _of_files(find(inputs, path))
+    else:
+        targets, unplaced = plan(inputs, path)
+        source = _of_files(list(targets))
+    cutter = Cutter(finder=Finder(options.landmarks_model), margin=options.margin, variants=options.variants())
+
+    def one(item: Item) -> tuple[np.ndarray, tuple[int, int]]:
+        image = decoded(read_bytes(item)) if isinstance(item, Path) else item
+        return cutter.cut(image, size), (image.shape[1], image.shape[0])
+
+    def name(number: int, _: Item) -> str:
+        return source.names[number]
+
+    skipped: list[str] = []
+    faces = usable(source.images, one, source.count, name=name, workers=options.workers, skipped=skipped)
+    if path.suffix == ".npy":
+        count = _to_set(source, faces, size, options)
+    else:
+        count = _to_folder(source, faces, targets, options)
+    copies = f", {len(cutter.variants)} of each face" if len(cutter.variants) > 1 else ""
+    faceless = skipped.count(NO_FACE)
     print(
-        f"{printable(path)}: {len(found.kept) * len(variants)} faces of {size}x{size} px{copies}, {faceless} images "
-        f"without a face, {len(found.skipped) - faceless + unplaced} skipped"
+        f"{printable(path)}: {count} faces of {size}x{size} px{copies}, {faceless} images without a face, "
+        f"{len(skipped) - faceless + unplaced} skipped"
     )
     return 0
 
 
-def _open(options: Options) -> tuple[Source, int]:
-    """The images, and how many files are left out already, since others have their names."""
-    inputs = options.inputs
-    opened = open_set(inputs[0]) if len(inputs) == 1 else None
-    if opened is not None:
-        check_not_input(options.output, [Path(inputs[0])])
-        return _of_set(opened), 0
-    targets: dict[Path, Path] = {}
-    skipped = 0
-    if options.output.suffix == ".npy":
-        files = find(inputs, options.output)
-    else:
-        targets, skipped = plan(inputs, options.output)
-        files = list(targets)
+def _of_files(files: list[Path]) -> Source:
     names = names_of(files)
-    return Source(
-        count=len(files), channels=3, size=128, images=(partial(_read, file) for file in files), names=names,
-        sidecar=Sidecar(names=tuple(names)), files=files, targets=list(targets.values()),
-    ), skipped  # fmt: skip
-
-
-def _read(path: Path) -> np.ndarray:
-    data = read_bytes(path)
-    header = read_header(data)
-    with one_at_a_time(header):
-        return cv2.cvtColor(decode(data, header), cv2.COLOR_BGR2RGB)
+    return Source(count=len(files), channels=3, images=files, names=names, sidecar=Sidecar(names=tuple(names)))
 
 
 def _of_set(source: ImageSource) -> Source:
-    sidecar = source.sidecar
-    count, height, width, channels = source.shape
+    count, channels, sidecar = source.shape[0], source.shape[3], source.sidecar
     labels: list[int] = []
 
-    def each() -> Iterator[Load]:
+    def each() -> Iterator[Item]:
         for images, numbers in source.pieces():
             labels.extend([] if numbers is None else numbers.tolist())
-            for image in images:
-                yield partial(lambda whole: whole, image)
+            yield from images
 
     names = list(sidecar.names) or [f"{number:0{len(str(count - 1))}}" for number in range(count)]
-    size = max(8, min(height, width))
-    return Source(count=count, channels=channels, size=size, images=each(), names=names, sidecar=sidecar, labels=labels)
+    return Source(count=count, channels=channels, images=each(), names=names, sidecar=sidecar, labels=labels)
 
 
-def _faces(source: Source, cutter: Cutter, options: Options, found: Found) -> Iterator[np.ndarray]:
-    """The faces of each image that has one, u8 [k, size, size, c]; the others are reported."""
-    size = options.size or source.size
-
-    def one(load: Load) -> tuple[np.ndarray, tuple[int, int]]:
-        image = load()
-        return cutter.cut(image, size), (image.shape[1], image.shape[0])
-
-    cut = process(source.images, one, options.workers, source.count, lambda k, _: source.names[k], found.skipped)
-    for number, _, (faces, shape) in cut:
-        found.kept.append(number)
-        found.sizes.append(shape)
-        yield faces
-    if not found.kept:
-        raise UserError(f"none of the {len(found.skipped)} images has a face that can be found; nothing was written")
+def _none_found(source: Source) -> UserError:
+    return UserError(f"none of the {source.count} images has a face that can be found; nothing was written")
 
 
-def _to_set(source: Source, cutter: Cutter, options: Options) -> Found:
-    found = Found()
-    size = options.size or source.size
+def _to_set(source: Source, faces: Faces, size: int, options: Options) -> int:
+    variants = options.variants()
+    kept: list[int] = []
+    sizes: list[tuple[int, int]] = []
     with writing(options.output, (size, size, source.channels), options.force) as writer:
-        for faces in _faces(source, cutter, options, found):
-            writer.append(faces)
+        for number, _, (images, shape) in faces:
+            writer.append(images)
+            kept.append(number)
+            sizes.append(shape)
+        if not kept:
+            raise _none_found(source)
         sidecar = source.sidecar
         if source.labels:
             sidecar = replace(sidecar, labels=np.array(source.labels, np.int64))
-        sidecar = sidecar.take(np.array(found.kept))
+        sidecar = sidecar.take(np.array(kept))
         if sidecar.sizes is None:
-            sidecar = replace(sidecar, sizes=np.array(found.sizes))
-        if sidecar.groups is None and len(cutter.variants) > 1:
-            sidecar = replace(sidecar, groups=np.arange(len(found.kept)))
-        sidecar = sidecar.take(np.repeat(np.arange(len(found.kept)), len(cutter.variants)))
-        suffixes = [variant.suffix for variant in cutter.variants] * len(found.kept)
-        writer.sidecar = replace(
-            sidecar,
-            names=tuple(_named(name, suffix) for name, suffix in zip(sidecar.names, suffixes, strict=False)),
-            made={
-                "tool": "align",
-                "options": {"margin": options.margin, "jitter": list(options.jitter), "flip": options.flip},
-            },
-        )
-    return found
+            sidecar = replace(sidecar, sizes=np.array(sizes))
+        if sidecar.groups is None and len(variants) > 1:
+            sidecar = replace(sidecar, groups=np.arange(len(kept)))
+        sidecar = sidecar.take(np.repeat(np.arange(len(kept)), len(variants)))
+        suffixes = [variant.suffix for variant in variants] * len(kept)
+        chosen = {"margin": options.margin, "jitter": list(options.jitter), "flip": options.flip}
+        names = tuple(_named(name, suffix) for name, suffix in zip(sidecar.names, suffixes, strict=False))
+        writer.sidecar = replace(sidecar, names=names, made={"tool": "align", "options": chosen})
+    return writer.count
 
 
 def _named(name: str, suffix: str) -> str:
@@ -203,12 +175,12 @@ def _named(name: str, suffix: str) -> str:
     return folder + slash + (stem + suffix + dot + ending if stem else last + suffix)
 
 
-def _to_folder(source: Source, cutter: Cutter, options: Options) -> Found:
-    targets = source.targets or _numbered(source, options)
-    suffixes = [variant.suffix for variant in cutter.variants]
-    everything = [[target.with_name(target.stem + suffix + ".png") for suffix in suffixes] for target in targets]
+def _to_folder(source: Source, faces: Faces, targets: dict[Path, Path], options: Options) -> int:
+    places = list(targets.values()) or _numbered(source, options)
+    suffixes = [variant.suffix for variant in options.variants()]
+    everything = [[target.with_name(target.stem + suffix + ".png") for suffix in suffixes] for target in places]
     taken: set[Path] = set()
-    sources = {real(Path(name)) for name in options.inputs} | set(map(real, source.files))
+    sources = {real(Path(name)) for name in options.inputs} | set(map(real, targets))
     for target in (target for several in everything for target in several):
         if target in taken:
             raise UserError(f"{printable(target)} would be written twice, expected other names or another --jitter")
@@ -217,16 +189,19 @@ def _to_folder(source: Source, cutter: Cutter, options: Options) -> Found:
             check_free(target, options.force)
         if real(target) in sources:
             raise UserError(f"{printable(target)} is an input as well, which is never changed: choose another --output")
-    found = Found()
+    count = 0
     try:
-        for faces in _faces(source, cutter, options, found):
-            for target, face in zip(everything[found.kept[-1]], faces, strict=True):
+        for number, _, (images, _) in faces:
+            for target, image in zip(everything[number], images, strict=True):
                 make_folder(target.parent)
-                write_png(target, face, options.force)
+                write_png(target, image, options.force)
+                count += 1
     except KeyboardInterrupt:
         print("interrupted: every image that was written is whole", file=sys.stderr)
         raise SystemExit(130) from None
-    return found
+    if not count:
+        raise _none_found(source)
+    return count
 
 
 def _numbered(source: Source, options: Options) -> list[Path]:

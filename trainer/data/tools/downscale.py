@@ -42,20 +42,20 @@ def run(options: Options) -> int:
     targets, skipped = plan(options.inputs, options.output)
     places = {path: target.relative_to(options.output).with_suffix(path.suffix) for path, target in targets.items()}
     if aside is not None:
-        check_aside(aside, options.output)
-        earlier = real(aside)
-        targets = {path: target for path, target in targets.items() if earlier not in real(path).parents}
+        if aside.exists() and not aside.is_dir():
+            raise UserError(f"--move is {printable(aside)}, a file, expected a folder")
+        if real(aside) == real(options.output):
+            raise UserError(f"--move is {printable(aside)}, the folder of the results, expected another")
+        targets = {path: target for path, target in targets.items() if real(aside) not in real(path).parents}
         if not targets:
             raise UserError(f"all images lie in {printable(aside)} already")
-    for path in targets:
-        if aside is not None and (aside / places[path]).exists():
-            raise UserError(
-                f"{printable(aside / places[path])} exists; the original of that name cannot be moved there"
-            )
+        for path in targets:
+            if (aside / places[path]).exists():
+                raise UserError(f"{printable(aside / places[path])} exists; the original of that name cannot go there")
 
     def make(data: bytes, header: Header) -> np.ndarray:
         if min(header.shape) < scale:
-            raise Unreadable(f"{header.width}x{header.height} px, expected sides of at least {scale} px")
+            raise Unreadable(f"{header.width}x{header.height} px, expected at least {scale} px along both")
         return shrink(decode(data, header), scale)
 
     def set_aside(path: Path) -> None:
@@ -63,19 +63,11 @@ def run(options: Options) -> int:
             make_folder((aside / places[path]).parent)
             move(path, aside / places[path])
 
-    written = convert(targets, make, options.workers, options.force, set_aside)
+    written = convert(targets, make, options, set_aside)
     skipped += len(targets) - written
     where = f", originals in {printable(aside)}" if aside is not None else ""
     print(f"{printable(options.output)}: {written} images, {scale} times smaller, {skipped} skipped{where}")
     return 0
-
-
-def check_aside(aside: Path, results: Path) -> None:
-    """Refuse a folder for the originals where results go."""
-    if aside.exists() and not aside.is_dir():
-        raise UserError(f"--move is {printable(aside)}, a file, expected a folder")
-    if real(aside) == real(results):
-        raise UserError(f"--move is {printable(aside)}, the folder of the results, expected another")
 
 
 def move(path: Path, target: Path) -> None:

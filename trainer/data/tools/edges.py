@@ -1,6 +1,6 @@
 """Draw the edges of images, white on black, as networks that turn drawings into images are trained on them.
 
-Canny's edges, with thresholds a share below and above the image's median brightness, after a light blur. IN is a
+Canny's edges, with thresholds a fraction below and above the image's median brightness, after a light blur. IN is a
 folder (all images in and below it), a quoted pattern, or files; photographs and illustrations, on white too. Every
 image becomes OUT/<same name>.png, in the folders that it lay in; a file that cannot be used is named and left out.
 

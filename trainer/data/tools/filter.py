@@ -32,9 +32,8 @@ from trainer.data.sources.base import ImageSource, Piece
 from trainer.data.sources.npy import read_header
 from trainer.data.sources.npy_set import check_set, writing
 from trainer.data.sources.sidecar import beside
-from trainer.data.sources.threads import in_threads
+from trainer.data.sources.threads import counted, in_threads
 from trainer.data.tools._convert import ConvertOptions, convert_all
-from trainer.data.tools._progress import counted
 
 HIGH_PASS_CENTRE, SHARPEN_CENTRE = 24.1, 28.0
 _RING = ((-2, -4, -2), (-4, 0, -4), (-2, -4, -2))  # what the centre is weighed against
@@ -65,7 +64,7 @@ def sharpen(image: np.ndarray) -> np.ndarray:
 
 def even_contrast(image: np.ndarray, clip: float, tiles: int, channels: bool) -> np.ndarray:
     """Contrast-limited adaptive histogram equalisation of the brightness (CIE L*), or of each channel."""
-    method = cv2.createCLAHE(clip, (tiles, tiles))  # of its own: threads cannot share one
+    method = cv2.createCLAHE(clip, (tiles, tiles))  # of its own: threads cannot use the same
     if image.shape[2] == 1 or channels:
         return cv2.merge([method.apply(part) for part in cv2.split(image)]).reshape(image.shape)
     lightness, *colours = cv2.split(cv2.cvtColor(image, cv2.COLOR_RGB2LAB))
@@ -73,7 +72,7 @@ def even_contrast(image: np.ndarray, clip: float, tiles: int, channels: bool) ->
 
 
 def blur(image: np.ndarray, size: int) -> np.ndarray:
-    """A Gaussian of ``size`` pixels, its standard deviation as OpenCV fits it to that."""
+    """A Gaussian of ``size`` pixels, its std as OpenCV fits it to that."""
     return cv2.GaussianBlur(image, (size, size), 0).reshape(image.shape)
 
 
@@ -81,12 +80,10 @@ def blur(image: np.ndarray, size: int) -> np.ndarray:
 class Options(ConvertOptions):
     """What to filter, and how."""
 
-    inputs: Sequence[str] = argument("one .npy file or packed set; or folders, quoted patterns, images", metavar="IN")
+    inputs: Sequence[str] = argument("one set; or folders, quoted patterns, images", metavar="IN")
     output: Path = flag("the .npy file, or the folder, to write", "-o", "--output", default=MISSING, metavar="OUT")
     kind: Literal["highpass", "sharpen", "clahe", "blur"] = flag("what to do to each image", default=MISSING)
-    sigma: float = flag(
-        "highpass: standard deviation of the blur, in pixels; 0: the kernel (2)", default=2.0, within=(0, 100)
-    )
+    sigma: float = flag("highpass: std of the blur, in pixels; 0: the kernel (2)", default=2.0, within=(0, 100))
     clip: float = flag("clahe: limit of the contrast (2)", default=2.0)
     tiles: int = flag("clahe: tiles along each side (2)", default=2, within=(1, 64))
     channels: bool = flag("clahe: each colour by itself instead of the brightness", default=False)
@@ -105,15 +102,13 @@ class Options(ConvertOptions):
 
 def make_filter(options: Options) -> Filter:
     """The filter that the options say."""
-    match options.kind:
-        case "highpass":
-            return partial(high_pass, sigma=options.sigma)
-        case "sharpen":
-            return sharpen
-        case "clahe":
-            return partial(even_contrast, clip=options.clip, tiles=options.tiles, channels=options.channels)
-        case _:
-            return partial(blur, size=options.size)
+    filters: dict[str, Filter] = {
+        "highpass": partial(high_pass, sigma=options.sigma),
+        "sharpen": sharpen,
+        "clahe": partial(even_contrast, clip=options.clip, tiles=options.tiles, channels=options.channels),
+        "blur": partial(blur, size=options.size),
+    }
+    return filters[options.kind]
 
 
 def run(options: Options) -> int:
@@ -127,10 +122,8 @@ def run(options: Options) -> int:
         if opened is not None:
             return filter_set(opened, change, options)
     if options.output.suffix == ".npy":
-        raise UserError(
-            f"-o is {printable(options.output)}, expected a folder for image files; the tool create makes a .npy of "
-            "them"
-        )
+        output = printable(options.output)
+        raise UserError(f"-o is {output}, expected a folder for image files; the tool create makes a .npy of them")
 
     def one(data: bytes, header: Header) -> np.ndarray:
         image = cv2.cvtColor(decode(data, header), cv2.COLOR_BGR2RGB)
@@ -162,7 +155,7 @@ def filter_set(source: ImageSource, change: Filter, options: Options) -> int:
         if not writer.count:
             raise UserError(f"{printable(source.name)} holds no readable image; nothing was written")
         if labels:
-            sidecar = replace(sidecar, labels=np.array(labels, np.int64), classes=source.classes)
+            sidecar = replace(sidecar, labels=np.array(labels, np.int64))
         made_by = {"tool": "filter", "of": Path(options.inputs[0]).name, "options": options.made()}
         writer.sidecar = replace(sidecar, made=made_by)
     kind = "no labels" if sidecar.labels is None else f"labels in {printable(beside(path))}"

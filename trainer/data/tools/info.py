@@ -35,9 +35,7 @@ SHOWN = 8  # lines a list
 class Options(ToolOptions):
     """What to look at."""
 
-    path: Path = argument(
-        "a .npy, idx, parquet, .tar or CIFAR-10 file, a folder, or 'x-{000..127}.tar'", metavar="FILE"
-    )
+    path: Path = argument("a .npy, idx, parquet, .tar or CIFAR-10 file, folder, or 'x-{000..127}.tar'", metavar="FILE")
 
 
 def run(options: Options) -> int:
@@ -61,20 +59,16 @@ def describe_npy(path: Path) -> list[tuple[str, str]]:
     stored = ImageSet(path)
     count, height, width, channels = stored.shape
     sidecar = stored.sidecar
-    step = max(1, count // 2000)
-    means, low, high = np.zeros(channels), 255, 0
-    looked_at = np.arange(0, count, step)
+    looked_at = range(0, count, max(1, count // 2000))
+    levels = Levels(channels)
     for index in looked_at:
-        image = stored[np.array([index])]
-        means += image.mean((0, 1, 2)) / len(looked_at)
-        low, high = min(low, int(image.min())), max(high, int(image.max()))
-    shown = f" (of {len(looked_at)} images)" if step > 1 else ""
+        levels.add(stored.read(index))
+    shown = f" (of {len(looked_at)} images)" if len(looked_at) < count else ""
     shape = list(stored.shape[: 4 if channels == 3 else 3])
     lines = [
         ("file", f"{printable(path)}, {size_text(path.stat().st_size)}, sound"),
         ("images", f"{count}, u8 {shape}: {width}x{height} px, {channels} channel{'s' * (channels > 1)}"),
-        ("values", f"{low}..{high}{shown}"),
-        ("means", ", ".join(f"{mean:.1f}" for mean in means) + f"{shown}"),
+        *levels.lines(shown),
     ]
     if sidecar.order:
         lines.append(("order", f"{sidecar.order}, says {printable(beside(path))}"))
@@ -88,19 +82,33 @@ def describe_npy(path: Path) -> list[tuple[str, str]]:
         few = ", ".join(printable(name)[:40] for name in sidecar.names[:3])
         lines.append(("names", few + (", ..." if count > 3 else "")))
     if sidecar.labels is not None:
-        numbers = np.bincount(sidecar.labels, minlength=len(sidecar.classes))
-        lines += _counted("class", dict(zip(sidecar.classes, numbers.tolist(), strict=True)))
+        lines += _counted("class", dict(zip(sidecar.classes, sidecar.counts().tolist(), strict=True)))
     return lines
+
+
+class Levels:
+    """The values of images u8 [..., h, w, c]."""
+
+    def __init__(self, channels: int) -> None:
+        self.low, self.high, self.pixels, self.sums = 255, 0, 0, np.zeros(channels)
+
+    def add(self, images: np.ndarray) -> None:
+        self.low, self.high = min(self.low, int(images.min())), max(self.high, int(images.max()))
+        self.pixels += images[..., 0].size
+        self.sums += images.reshape(-1, len(self.sums)).sum(0, dtype=np.float64)
+
+    def lines(self, note: str = "") -> list[tuple[str, str]]:
+        means = ", ".join(f"{mean:.1f}" for mean in self.sums / max(1, self.pixels))
+        return [("values", f"{self.low}..{self.high}{note}"), ("means", f"{means}{note}")]
 
 
 def made_text(made: Mapping[str, Any]) -> str:
     """By which tool, and how, in a line."""
-    options = made.get("options")
-    pairs = options.items() if isinstance(options, dict) else ()
-    sources = made.get("of", [])
+    options, sources = made.get("options"), made.get("of", [])
     named = [str(source) for source in (sources if isinstance(sources, list) else [sources])]
     words = [str(made.get("tool", "?")), *named[:SHOWN], *(["..."] if len(named) > SHOWN else [])]
-    words += [f"--{name.replace('_', '-')}{'' if value is True else f' {value}'}" for name, value in pairs]
+    for name, value in options.items() if isinstance(options, dict) else ():
+        words.append(f"--{name.replace('_', '-')}{'' if value is True else f' {value}'}")
     return printable(" ".join(words))[:200]
 
 
@@ -114,23 +122,18 @@ def sizes_text(sizes: np.ndarray) -> str:
 
 def describe_source(source: ImageSource) -> list[tuple[str, str]]:
     """Describe a set, from reading all of it. Raises ``UserError`` where it is not sound."""
-    count, low, high, pixels = 0, 255, 0, 0
     sizes: Counter[str] = Counter()
-    sums, numbers = np.zeros(source.shape[3]), np.zeros(len(source.classes), np.int64)
+    levels, numbers = Levels(source.shape[3]), np.zeros(len(source.classes), np.int64)
     for images, labels in source.pieces():
-        count += len(images)
-        pixels += images[..., 0].size
+        levels.add(images)
         sizes[f"{images.shape[2]}x{images.shape[1]} px"] += len(images)
-        low, high = min(low, int(images.min())), max(high, int(images.max()))
-        sums += images.sum((0, 1, 2), dtype=np.float64)
         if labels is not None:
             numbers += np.bincount(labels, minlength=len(numbers))
-    channels = f"{len(sums)} channel{'s' * (len(sums) > 1)}"
+    count, channels = sizes.total(), f"{source.shape[3]} channel{'s' * (source.shape[3] > 1)}"
     lines = [
         ("set", f"{printable(source.name)}, sound"),
         ("images", f"{count}, {next(iter(sizes))}, {channels}" if len(sizes) == 1 else f"{count} of several sizes"),
-        ("values", f"{low}..{high}"),
-        ("means", ", ".join(f"{mean:.1f}" for mean in sums / max(1, pixels))),
+        *levels.lines(),
         *source.description(),
     ]
     lines += _counted("size", sizes) if len(sizes) > 1 else []

@@ -20,11 +20,12 @@ import numpy as np
 from trainer.contract.errors import UserError
 from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
+from trainer.data.sources.labels import Labels
 from trainer.data.sources.npy_set import ImageSet, check_set, writing
 from trainer.data.sources.sidecar import MADE, Sidecar, originals
+from trainer.data.sources.threads import counted
 from trainer.data.tools import ForceOption
-from trainer.data.tools._inputs import find
-from trainer.data.tools._progress import counted
+from trainer.data.tools._files import find
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,8 @@ def run(options: Options) -> int:
     check_shapes(sets)
     titles = titles_of(files)
     labels, classes = merge_labels(sets, titles, options.labels)
+    factors = [source.sidecar.factors for source in sets]
+    common = [name for name in factors[0] if all(name in own for own in factors)]
     with writing(path, sets[0].shape[1:], options.force) as writer:
         for images in counted((images for source in sets for images in source.pieces()), sum(map(len, sets))):
             writer.append(images)
@@ -59,7 +62,7 @@ def run(options: Options) -> int:
             names=merge_names(sets, titles),
             sizes=merge_sizes(sets),
             groups=merge_groups(sets),
-            factors=merge_factors(sets),
+            factors={name: [value for own in factors for value in own[name]] for name in common},
             made={"tool": "merge", "of": [source.path.name for source in sets]},
         )
     height, width, _ = writer.shape
@@ -70,23 +73,18 @@ def run(options: Options) -> int:
 
 def check_shapes(sets: Sequence[ImageSet]) -> None:
     """Raise ``UserError`` where images do not have the same shape."""
-    first = sets[0]
-    for source in sets[1:]:
-        if source.shape[1:] != first.shape[1:]:
-            height, width, channels = source.shape[1:]
-            wanted = first.shape[1:]
+    shapes = ["{1}x{0} px and {2} channel(s)".format(*source.shape[1:]) for source in sets]
+    for source, shape in zip(sets, shapes, strict=True):
+        if shape != shapes[0]:
             raise UserError(
-                f"{printable(source.path)} has images of {width}x{height} px and {channels} channel(s), expected "
-                f"{wanted[1]}x{wanted[0]} px and {wanted[2]}, as {printable(first.path)} has: bring it to that with "
-                "'create --size'"
+                f"{printable(source.path)} has images of {shape}, expected {shapes[0]}, as {printable(sets[0].path)} "
+                "has: bring it to that with 'create --size'"
             )
 
 
 def titles_of(files: Sequence[Path]) -> list[str]:
     """What to call each of some files: by its stem, and by as many folders above as tell it from the others.
-
-    Raises ``UserError`` for a file that is there twice.
-    """
+    Raises ``UserError`` for a file that is there twice."""
     places = [Path(os.path.abspath(file)).with_suffix("").parts for file in files]  # noqa: PTH100  (links: as named)
     depths = [1] * len(places)
     while True:
@@ -101,29 +99,20 @@ def titles_of(files: Sequence[Path]) -> list[str]:
             depths[number] += 1
 
 
-def merge_labels(
-    sets: Sequence[ImageSet], titles: Sequence[str], mode: str
-) -> tuple[np.ndarray | None, tuple[str, ...]]:
+def merge_labels(sets: Sequence[ImageSet], titles: Sequence[str], mode: str) -> Labels:
     """Labels i64 [n] of all images, and the names of the classes in the order in which they first come.
-
-    Raises ``UserError`` where only some sets have labels, and they are to be kept.
-    """
+    Raises ``UserError`` where only some sets have labels, and they are to be kept."""
     if mode == "sets":
         return np.repeat(np.arange(len(sets)), [len(source) for source in sets]), tuple(map(printable, titles))
-    known = [source.sidecar.labels is not None for source in sets]
-    if mode == "none" or not any(known):
+    labelled = [source.sidecar.labels is not None for source in sets]
+    if mode == "none" or not any(labelled):
         return None, ()
-    if not all(known):
-        raise UserError(
-            f"{printable(sets[known.index(False)].path)} has no labels and {printable(sets[known.index(True)].path)} "
-            "has: expected --labels none, or --labels sets"
-        )
+    if not all(labelled):
+        without, with_labels = (printable(sets[labelled.index(kind)].path) for kind in (False, True))
+        raise UserError(f"{without} has no labels and {with_labels} has: expected --labels none, or --labels sets")
     classes = tuple(dict.fromkeys(name for source in sets for name in source.sidecar.classes))
-    parts = [
-        np.array([classes.index(name) for name in source.sidecar.classes], np.int64)[source.sidecar.labels]
-        for source in sets
-    ]
-    return np.concatenate(parts), classes
+    numbers = [np.array([classes.index(name) for name in source.sidecar.classes], np.int64) for source in sets]
+    return np.concatenate([own[source.sidecar.labels] for own, source in zip(numbers, sets, strict=True)]), classes
 
 
 def merge_names(sets: Sequence[ImageSet], titles: Sequence[str]) -> tuple[str, ...]:
@@ -140,15 +129,11 @@ def merge_names(sets: Sequence[ImageSet], titles: Sequence[str]) -> tuple[str, .
 
 def merge_sizes(sets: Sequence[ImageSet]) -> np.ndarray | None:
     """What sizes images had, i64 [n, 2], where any set tells; of others that which they have."""
-    if all(source.sidecar.sizes is None for source in sets):
+    known = [source.sidecar.sizes for source in sets]
+    if all(sizes is None for sizes in known):
         return None
-    parts = [
-        np.tile(np.array(source.shape[2:0:-1], np.int64), (len(source), 1))
-        if source.sidecar.sizes is None
-        else source.sidecar.sizes
-        for source in sets
-    ]
-    return np.concatenate(parts)
+    own = [np.full((len(source), 2), source.shape[2:0:-1]) for source in sets]
+    return np.concatenate([one if sizes is None else sizes for sizes, one in zip(known, own, strict=True)])
 
 
 def merge_groups(sets: Sequence[ImageSet]) -> np.ndarray | None:
@@ -162,9 +147,3 @@ def merge_groups(sets: Sequence[ImageSet]) -> np.ndarray | None:
         parts.append(np.where(groups == MADE, MADE, first + groups))
         first += len(firsts)
     return np.concatenate(parts)
-
-
-def merge_factors(sets: Sequence[ImageSet]) -> dict[str, list[object]]:
-    """Those factors that all sets tell."""
-    shared = [name for name in sets[0].sidecar.factors if all(name in source.sidecar.factors for source in sets)]
-    return {name: [value for source in sets for value in source.sidecar.factors[name]] for name in shared}

@@ -16,7 +16,6 @@ from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from trainer.contract.errors import UserError
 from trainer.contract.options import argument, flag
@@ -24,9 +23,10 @@ from trainer.contract.sheet import read_sheet
 from trainer.contract.text import printable
 from trainer.data.sources.npy import check_free, make_folder
 from trainer.data.sources.npy_set import ImageSet, check_not_input, writing
-from trainer.data.sources.sidecar import SELECTION_OF, Sidecar, fingerprint
+from trainer.data.sources.sidecar import SELECTION_OF, Sidecar, fingerprint, read_small
+from trainer.data.sources.threads import counted
 from trainer.data.tools import ForceOption
-from trainer.data.tools._outputs import check_set_or_folder, file_stem, write_png
+from trainer.data.tools._files import check_set_or_folder, file_stem, write_png
 
 NUMBERS = re.compile(r"\d{1,12}(?:-\d{1,12})?(?:,\d{1,12}(?:-\d{1,12})?)*", re.ASCII)
 MOST_BYTES = 1 << 28  # of a list
@@ -50,9 +50,7 @@ def run(options: Options) -> int:
     path, inputs = options.output, options.inputs
     a_set = [file for file in inputs if file.suffix == ".npy"]
     if a_set and len(inputs) > 1:
-        raise UserError(
-            f"found {len(inputs)} inputs with {printable(a_set[0])} among them, expected one set, or tables"
-        )
+        raise UserError(f"found {len(inputs)} inputs, {printable(a_set[0])} among them: expected one set, or tables")
     check_set_or_folder(path, options.force, inputs)
     images: ImageSet | np.ndarray
     if a_set:
@@ -80,21 +78,17 @@ def open_tables(options: Options) -> tuple[np.ndarray, Sidecar]:
     tables = []
     for path in options.inputs:
         tables.append(read_sheet(path, options.rows, options.columns, options.margin))
-        height, width = tables[-1].shape[1:3]
-        if (height, width) != tables[0].shape[1:3]:
-            wanted = tables[0].shape[1:3]
-            raise UserError(
-                f"{printable(path)} has images of {width}x{height} px, expected {wanted[1]}x{wanted[0]} px as "
-                f"{printable(options.inputs[0])} has"
-            )
+        found, expected = ("{1}x{0} px".format(*table.shape[1:3]) for table in (tables[-1], tables[0]))
+        if found != expected:
+            first = printable(options.inputs[0])
+            raise UserError(f"{printable(path)} has images of {found}, expected {expected} as {first} has")
     names = [f"{path.stem}-{k}" for path, table in zip(options.inputs, tables, strict=True) for k in range(len(table))]
     return np.concatenate(tables), Sidecar(names=tuple(names))
 
 
 def each(images: ImageSet | np.ndarray, chosen: np.ndarray) -> Iterator[np.ndarray]:
     """The chosen images one by one."""
-    for k in tqdm(chosen, "images", unit="image", disable=None):
-        yield images[np.array([k])][0]
+    return counted((images[np.array([k])][0] for k in chosen), len(chosen), lambda _: 1)
 
 
 def write_folder(images: ImageSet | np.ndarray, chosen: np.ndarray, names: Sequence[str], options: Options) -> None:
@@ -116,9 +110,7 @@ def write_folder(images: ImageSet | np.ndarray, chosen: np.ndarray, names: Seque
 
 def choose(keep: str | None, drop: str | None, count: int, names: Sequence[str], source: Path) -> np.ndarray:
     """The numbers i64 [k] of those to take, of the ``count`` images of ``source`` with or without names.
-
-    Raises ``UserError``.
-    """
+    Raises ``UserError``."""
     chosen = np.ones(count, bool)
     if keep is not None:
         chosen[:] = False
@@ -130,9 +122,7 @@ def choose(keep: str | None, drop: str | None, count: int, names: Sequence[str],
 
 def read_list(option: str, text: str, count: int, names: Sequence[str], source: Path) -> list[int]:
     """The numbers that a list or a file of numbers and names stands for, of the images of ``source``.
-
-    Raises ``UserError``, also where the file says itself that it is of other images.
-    """
+    Raises ``UserError``, also where the file says itself that it is of other images."""
     numbers: list[int] = []
     if NUMBERS.fullmatch(text):
         for part in text.split(","):
@@ -143,20 +133,15 @@ def read_list(option: str, text: str, count: int, names: Sequence[str], source: 
             numbers += range(int(first), int(last or first) + 1)
         return numbers
     path, shown = Path(text), printable(text)
-    try:
-        if not path.is_file():
-            raise UserError(f"--{option} is {shown}, expected numbers as 3,7,10-12 or a file of them; there is none")
-        if path.stat().st_size > MOST_BYTES:
-            raise UserError(f"{shown} holds {path.stat().st_size} bytes, expected a list of at most {MOST_BYTES}")
-        lines = path.read_text("utf-8-sig", "surrogateescape").split("\n")
-        selected = SELECTION_OF.fullmatch(lines[0].strip())
-        if selected is not None and selected[1] != fingerprint(source):
-            raise UserError(
-                f"{shown}: selected from other images than {printable(source.name)} holds now; where they are right "
-                "all the same, remove its first line"
-            )
-    except OSError as error:
-        raise UserError(f"cannot read {shown}: {error.strerror}") from None
+    if not path.is_file():
+        raise UserError(f"--{option} is {shown}, expected numbers as 3,7,10-12 or a file of them; there is none")
+    lines = read_small(path, MOST_BYTES).decode("utf-8-sig", "surrogateescape").replace("\r\n", "\n").split("\n")
+    selected = SELECTION_OF.fullmatch(lines[0].strip())
+    if selected is not None and selected[1] != fingerprint(source):
+        raise UserError(
+            f"{shown}: selected from other images than {printable(source.name)} holds now; where they are right all "
+            "the same, remove its first line"
+        )
     index = {name: number for number, name in enumerate(names) if name}
     several = {name: times for name, times in Counter(names).items() if times > 1}
     for number, whole in enumerate(lines, 1):
@@ -165,10 +150,8 @@ def read_list(option: str, text: str, count: int, names: Sequence[str], source: 
             _check(f"{shown}, line {number}", int(line), count)
             numbers.append(int(line))
         elif line in several and line:
-            raise UserError(
-                f"{shown}, line {number}: {printable(line)[:80]!r} is the name of {several[line]} images here, "
-                "expected their numbers"
-            )
+            name = f"{printable(line)[:80]!r} is the name of {several[line]} images here"
+            raise UserError(f"{shown}, line {number}: {name}, expected their numbers")
         elif line in index:
             numbers.append(index[line])
         elif line and not line.startswith("#"):

@@ -12,7 +12,6 @@ left out. Nothing is ever replaced; what a killed run has left is.
 
 import json
 import os
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass
 from pathlib import Path
@@ -29,10 +28,10 @@ from trainer.contract.text import printable
 from trainer.data.sources import open_set
 from trainer.data.sources.base import OpenOptions, training_part
 from trainer.data.sources.folder import can_be_read, class_folders, real
-from trainer.data.sources.shards import PLAIN, RANGE, expand
-from trainer.data.sources.shards.writer import Entry, ShardWriter, writing_shards
+from trainer.data.sources.shards import PLAIN, RANGE, expand, index_of
+from trainer.data.sources.shards.writer import Entry, write_shards
+from trainer.data.sources.threads import say, usable
 from trainer.data.tools import WorkersOption
-from trainer.data.tools._progress import process
 
 ENCODED = {
     "jpg": (".jpg", cv2.IMWRITE_JPEG_QUALITY, 95),
@@ -88,18 +87,12 @@ def run(options: Options) -> int:
     source = open_source(options.input, options.size or 0)
     paths = plan(options, source)
     made = {"tool": "shards", "of": source.name, "options": options.made()}
-    with writing_shards(paths, source.classes, made) as writer:
-        write(source, writer, options)
-        if not writer.images:
-            raise UserError(f"{printable(source.name)} holds no readable image; nothing was written")
-    index = writer.index
+    skipped: list[str] = []
+    index = write_shards(paths, entries(source, options, len(paths), skipped), source.classes, made)
     shown = "{}x{} px".format(*index.sizes[0]) if len(index.sizes) == 1 else "several sizes"
-    parts = [
-        f"{writer.images} images of {shown} in {len(paths)} shard{'s' * (len(paths) > 1)}",
-        f"{writer.skipped} skipped",
-    ]
-    parts += [f"{len(index.classes)} classes"] if index.labels is not None else []
-    print(f"{printable(writer.place)}: {', '.join(parts)}")
+    kind = f", {len(index.classes)} classes" if index.labels is not None else ""
+    found = f"{len(index.offsets)} images of {shown} in {len(paths)} shard{'s' * (len(paths) > 1)}"
+    print(f"{printable(index_of(paths[0]))}: {found}, {len(skipped)} skipped{kind}")
     return 0
 
 
@@ -109,9 +102,7 @@ def check_output(options: Options) -> None:
     ranges = RANGE.findall(output)
     if output.endswith(".tar"):
         if len(ranges) != 1 or RANGE.search(Path(output).name) is None:
-            raise UserError(
-                f"--output is {printable(output)}, expected one range, as 'x-{{000..127}}.tar', or a folder"
-            )
+            raise UserError(f"--output is {printable(output)}, expected one range as 'x-{{000..127}}.tar', or a folder")
         if options.pictures_per_shard is not None:
             raise UserError("--pictures-per-shard goes with a folder: a pattern says how many shards there are")
         if not RANGE.sub("0", Path(output).stem)[-1].isdigit():
@@ -128,9 +119,8 @@ def plan(options: Options, source: Source) -> list[Path]:
     if options.output.endswith(".tar"):
         paths = expand(options.output)
         if len(paths) > source.count:
-            raise UserError(
-                f"--output names {len(paths)} shards, expected at most one for each of {source.count} images"
-            )
+            most = f"at most one for each of {source.count} images"
+            raise UserError(f"--output names {len(paths)} shards, expected {most}")
         return paths
     count = -(-source.count // (options.pictures_per_shard or PER_SHARD))
     return [Path(options.output) / f"{PLAIN}-{number:0{DIGITS}}.tar" for number in range(max(1, count))]
@@ -143,11 +133,8 @@ def open_source(data: str, size: int) -> Source:
         return open_folder(Path(data))
     names = source.sidecar.names
     if source.sidecar.groups is not None:
-        print(
-            f"note: shards do not say which images of {printable(data)} are copies or made of others: hold some "
-            "out with 'split' before",
-            file=sys.stderr,
-        )
+        which = f"which images of {printable(data)} are copies or made of others"
+        say(f"note: shards do not say {which}: hold some out with 'split' before")
 
     def items() -> Iterator[Item]:
         row = 0
@@ -176,38 +163,37 @@ def open_folder(folder: Path) -> Source:
     return Source(name=real(folder).name, count=len(files), classes=classes, items=items)
 
 
-def write(source: Source, writer: ShardWriter, options: Options) -> None:
-    """Hand all images to the writer, and say which cannot be used."""
+def entries(source: Source, options: Options, shards: int, skipped: list[str]) -> Iterator[tuple[int, Entry]]:
+    """The images, each with the number of its shard. Raises ``UserError`` where none can be used."""
 
     def name(number: int, item: Item) -> str:
         return printable(item[0]) if isinstance(item[0], Path) else f"image {number}"
 
-    skipped: list[str] = []
-    made = process(source.items(), lambda item: make(*item, options), options.workers, source.count, name, skipped)
-    for number, _, entry in made:
+    def one(item: Item) -> Entry:
+        return make(*item, options)
+
+    count, workers, number = source.count, options.workers, -1
+    for number, _, entry in usable(source.items(), one, count, name=name, workers=workers, skipped=skipped):
         full = number // (options.pictures_per_shard or PER_SHARD)
-        shard = number * len(writer.paths) // source.count if options.output.endswith(".tar") else full
-        writer.add(entry, min(shard, len(writer.paths) - 1))
-    writer.skipped = len(skipped)
+        yield min(number * shards // count if options.output.endswith(".tar") else full, shards - 1), entry
+    if number < 0:
+        raise UserError(f"{printable(source.name)} holds no readable image; nothing was written")
 
 
 def make(what: Path | np.ndarray, label: int | None, name: str, options: Options) -> Entry:
     """An image as it is stored. Raises ``Unreadable``."""
-    facts = json.dumps({"name": printable(name)}).encode() if options.names and name else b""
+    description = json.dumps({"name": printable(name)}).encode() if options.names and name else b""
     ending: str = options.format or "jpg"
     if isinstance(what, Path):
         data = read_bytes(what)
         header = read_header(data)
-        height, width = header.shape
+        height, width = (options.size, options.size) if options.size else header.shape
+        what = load_bytes(data, height, width, header=header)  # what cannot be decoded is not to stop a training
         if options.size is None and options.format is None:
-            what = load_bytes(data, height, width, header=header)  # what cannot be decoded is not to stop a training
             if header.format in ENDINGS:
-                ending = ENDINGS[header.format]
-                return Entry(data=data, ending=ending, size=(width, height), label=label, facts=facts)
+                ending, size = ENDINGS[header.format], (width, height)
+                return Entry(data=data, ending=ending, size=size, label=label, description=description)
             ending = "png"  # TIFF and PPM are stored without loss, in a format that other readers of shards know
-        else:
-            height, width = (options.size, options.size) if options.size else (height, width)
-            what = load_bytes(data, height, width, header=header)
     height, width, channels = what.shape
     suffix, option, quality = ENCODED[ending]
     stored = cv2.cvtColor(what, cv2.COLOR_RGB2BGR) if channels == 3 else what
@@ -217,4 +203,6 @@ def make(what: Path | np.ndarray, label: int | None, name: str, options: Options
         done = False
     if not done:
         raise Unreadable(f"{width}x{height} px, which {ending} cannot hold")
-    return Entry(data=found.tobytes(), ending=ending, size=(width, height), label=label, facts=facts, channels=channels)
+    data = found.tobytes()
+    size = (width, height)
+    return Entry(data=data, ending=ending, size=size, label=label, description=description, channels=channels)

@@ -1,8 +1,8 @@
 """Split a set in two, one to train on and one to be held out: at random by seed, with each class in its proportion.
 
 Both keep the order of the images. The same seed gives the same two sets. Copies of a face that the tool align makes
-stay together, and what the tool morph made is never held out: the share is that of the others. Images that come twice
-otherwise may end up in both: see 'create --dedupe'.
+stay together, and what the tool morph made is never held out: the fraction is that of the others. Images that come
+twice otherwise may end up in both: see 'create --dedupe'.
 
     python -m trainer.data split cats.npy -o train.npy --held-out held-out.npy --share 0.1 --seed 0
 """
@@ -19,8 +19,8 @@ from trainer.contract.text import printable
 from trainer.data.sources.folder import real
 from trainer.data.sources.npy_set import ImageSet, check_set, writing
 from trainer.data.sources.sidecar import MADE, originals
+from trainer.data.sources.threads import counted
 from trainer.data.tools import ForceOption
-from trainer.data.tools._progress import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,17 +40,16 @@ class Options(ForceOption):
 
 def run(options: Options) -> int:
     """Write both; returns the exit code."""
-    share, paths, force = options.share, (options.output, options.held_out), options.force
+    fraction, paths, force = options.share, (options.output, options.held_out), options.force
     for path in paths:
         check_set(path, force, [options.input])
     if real(paths[0]) == real(paths[1]):
         raise UserError(f"--output and --held-out are both {printable(paths[0])}, expected two files")
     source = ImageSet(options.input)
-    labels = source.sidecar.labels
-    held_out = choose_groups(source.sidecar.groups, len(source), labels, share, options.seed)
+    held_out = choose_groups(source, fraction, options.seed)
     if not 0 < held_out.sum() < len(source):
-        raise UserError(f"--share is {share}, which leaves one side of {len(source)} images empty")
-    made = {"tool": "split", "of": source.path.name, "options": {"share": share, "seed": options.seed}}
+        raise UserError(f"--share is {fraction}, which leaves one part of {len(source)} images empty")
+    made = {"tool": "split", "of": source.path.name, "options": {"share": fraction, "seed": options.seed}}
     shape, first = source.shape[1:], 0
     with writing(paths[0], shape, force) as training, writing(paths[1], shape, force) as others:
         for images in counted(source.pieces(), len(source)):
@@ -64,30 +63,29 @@ def run(options: Options) -> int:
             sync(writer.file)  # so that hardly any time lies between the one set and the other being in place
     print(
         f"{printable(paths[0])}: {training.count} images; {printable(paths[1])}: {others.count} held out, seed "
-        f"{options.seed}" + (", of each class the same share" if labels is not None else "")
+        f"{options.seed}" + (", of each class the same fraction" if source.sidecar.labels is not None else "")
     )
     return 0
 
 
-def choose_groups(
-    groups: np.ndarray | None, count: int, labels: np.ndarray | None, share: float, seed: int
-) -> np.ndarray:
-    """As ``choose``, but of whole groups i64 [count], whose first image says their class; nothing that is made of
-    others. Without groups each image is one."""
+def choose_groups(source: ImageSet, fraction: float, seed: int) -> np.ndarray:
+    """As ``choose``, but of whole groups, whose first image says their class; nothing that is made of others. Without
+    groups each image is one."""
+    groups, labels = source.sidecar.groups, source.sidecar.labels
     if groups is None:
-        return choose(count, labels, share, seed)
+        return choose(len(source), labels, fraction, seed)
     numbers, firsts = originals(groups)
-    chosen = choose(len(firsts), None if labels is None else labels[firsts], share, seed)
+    chosen = choose(len(firsts), None if labels is None else labels[firsts], fraction, seed)
     return (numbers != MADE) & np.append(chosen, False)[numbers]
 
 
-def choose(count: int, labels: np.ndarray | None, share: float, seed: int) -> np.ndarray:
-    """Which of so many images are held out, bool [count]: ``share`` of all, and of each class within one image."""
+def choose(count: int, labels: np.ndarray | None, fraction: float, seed: int) -> np.ndarray:
+    """Which of so many images are held out, bool [count]: ``fraction`` of all, and of each class within one image."""
     random = np.random.default_rng(seed)
     order = random.permutation(count)
-    if labels is not None:  # class by class: at equal steps along that line each class meets its share
+    if labels is not None:  # class by class: at equal steps along that line each class meets its fraction
         order = order[np.argsort(labels[order], kind="stable")]
-    steps = (np.arange(count) + random.uniform()) * share
+    steps = (np.arange(count) + random.uniform()) * fraction
     chosen = np.zeros(count, bool)
-    chosen[order] = np.floor(steps + share) > np.floor(steps)
+    chosen[order] = np.floor(steps + fraction) > np.floor(steps)
     return chosen

@@ -1,26 +1,38 @@
-"""Options of the animate mode."""
+"""A walk through latent space."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from trainer.contract.options import flag
-from viewer.mode import SheetOptions, columns_flag, rows_flag, scale_flag, whole
+from viewer.bindings import ARROWS, CLASS, ROWS_BY_CLASS, Binding, merged
+from viewer.options import SheetOptions, columns_flag, rows_flag, scale_flag, whole
 from viewer.sessions.grid import gain_flag
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnimateOptions(SheetOptions):
-    """Options of ``animate``."""
-
+class Options(SheetOptions):
     rows: int = rows_flag(1)
     cols: int = columns_flag(1)
     scale: float | None = scale_flag("3")
-    detail: Path | None = flag(
-        "ONNX file of a detail network of the same latents, to be added", type=Path, metavar="FILE"
-    )
+    detail: Path | None = flag("ONNX file of a detail network of the same latents, to be added", metavar="FILE")
     gain: float | None = gain_flag()
-    lerp: bool = flag("walk in straight lines, not on great circles", default=False, action="store_true")
+    lerp: bool = flag("walk in straight lines, not on great circles", default=False)
     frames: int | None = flag("stop after so many frames (60 with --display none)", type=whole(1, 10**6), metavar="N")
-    loop: bool = flag(
-        "a closed walk of --frames frames, 30 a leg, that ends where it began", default=False, action="store_true"
-    )
+    loop: bool = flag("a closed walk of --frames frames, 30 a leg, that ends where it began", default=False)
+
+
+BINDINGS: Final = merged(
+    Binding("[ ]", "slower, faster", after=ARROWS, hint={"gain": "[ ] speed"}),
+    CLASS,
+    ROWS_BY_CLASS,
+    Binding("s", "save the image", hint="s save"),
+    Binding(
+        "+ -",
+        "faster, slower; with --detail: more of it, less (= and _ too)",
+        hint={"gain": "+ - gain", "": "+ - speed"},
+    ),
+    Binding("Space", "pause, go on", hint="space pause", rank=0),
+    Binding("any other key", "walk to somewhere new"),
+)
+KIND: Final = "generator"

@@ -7,19 +7,23 @@ from typing import Any, Final
 
 import numpy as np
 
+from trainer.contract.errors import UserError
 from viewer import render
-from viewer.keys import Event
 from viewer.latents import Latents, Walk
-from viewer.model import Images, Model
-from viewer.modes.animate.state import LEG_TICKS, AnimateState, advance, reduce_animate
+from viewer.model import Images, Model, ModelError, open_model
+from viewer.modes.animate.options import BINDINGS, Options
+from viewer.modes.animate.state import LEG_TICKS, AnimateState, advance
+from viewer.options import existing_model, model_threads, with_saved
 from viewer.sessions.classes import Classes
-from viewer.sessions.detail_layer import Layer
+from viewer.sessions.detail_layer import Layer, first_gain, open_layer
 from viewer.sessions.model_session import Part
+from viewer.sessions.replay import first_classes, read_saved
 from viewer.sessions.sheet_session import SheetSession
+from viewer.sheet import fitting_sheet
 
 LEG_FRAMES: Final = 30  # of a walk at its first speed
 _AHEAD_BYTES: Final = 48_000_000  # of images made before their time
-
+_LAST_TICK: Final = 2**53
 
 _Frame = tuple[int, Classes, int]  # seed, classes and position of the state that shows it
 
@@ -40,6 +44,8 @@ class Stretch:
 
 class AnimateSession(SheetSession[AnimateState, Stretch]):
     """Images that walk through latent space; they are made some frames ahead."""
+
+    bindings = BINDINGS
 
     def __init__(
         self,
@@ -67,10 +73,6 @@ class AnimateSession(SheetSession[AnimateState, Stretch]):
         self._canvas = render.blank(state.sheet)
         super().__init__(model, state, folder, layer)
 
-    def reduce(self, event: Event) -> AnimateState:
-        """The state after an event."""
-        return reduce_animate(self.state, event)
-
     @property
     def moving(self) -> bool:
         """Whether it is not paused."""
@@ -87,10 +89,8 @@ class AnimateSession(SheetSession[AnimateState, Stretch]):
         return True
 
     def _walk_latents(self, seed: int, position: int) -> Latents:
-        walks = (
-            Walk(self.model.latent, seed, self._straight, self._legs, number)
-            for number in range(self.state.sheet.count)
-        )
+        numbers = range(self.state.sheet.count)
+        walks = [Walk(self.model.latent, seed, self._straight, self._legs, number) for number in numbers]
         return np.stack([walk.at(position / LEG_TICKS) for walk in walks])
 
     def _latents(self) -> Latents:
@@ -101,7 +101,7 @@ class AnimateSession(SheetSession[AnimateState, Stretch]):
         wanted = np.concatenate([self._walk_latents(request.seed, position) for position in request.positions])
         labels = self._labels_of(request.classes)
         labels = None if labels is None else np.tile(labels, len(request.positions))
-        for part in self._decoder.parts(wanted, labels, group=count):
+        for part in self._decode(wanted, labels, group=count):
             yield replace(part, first=part.first // count)
 
     def _ask(self) -> None:
@@ -144,7 +144,7 @@ class AnimateSession(SheetSession[AnimateState, Stretch]):
             self._mixed_frame = part, self._gain, self._mixed(part)
         return self._mixed_frame[2]
 
-    def _facts(self) -> Mapping[str, Any]:
+    def _recipe(self) -> Mapping[str, Any]:
         path = "lerp" if self._straight else "slerp"
         return {"mode": f"animate {path}", "position": self.state.position / LEG_TICKS, "legs": self._legs}
 
@@ -154,10 +154,36 @@ class AnimateSession(SheetSession[AnimateState, Stretch]):
         pace = "paused" if state.paused else f"speed {speed:g}"
         return (*self._class_words(), f"seed {state.seed}", *self._layer_words(), pace)
 
-    def _hints(self) -> tuple[str, ...]:
-        classes = ("0-9 n p class",) if self.state.classes.count else ()
-        speed = ("+ - gain", "[ ] speed") if self.state.gain else ("+ - speed",)
-        return ("space pause", "esc quit", *classes, *speed, "s save")
+
+def open_session(options: Options) -> AnimateSession:
+    """The walk that the options ask for. Raises ``UserError``."""
+    threads = model_threads(options.threads)
+    model = open_model(existing_model(options.model), threads=threads, wanted="generator")
+    if options.gain is not None and options.detail is None:
+        raise UserError("--gain is for --detail, found it without")
+    layer = None if options.detail is None else open_layer(model, options.detail, threads=threads)
+    frames = options.frames or (2 * LEG_FRAMES if options.display == "none" or options.loop else 0)
+    legs = frames // LEG_FRAMES if options.loop else 0
+    if options.loop and (frames % LEG_FRAMES or legs < 2):
+        raise ModelError(f"--loop with --frames {frames}, expected 60, 90, 120 ...: {LEG_FRAMES} frames a leg")
+    saved = None if options.saved is None else read_saved(options.saved, "animate", ("slerp", "lerp"), model)
+    cursor = position = 0
+    if saved is not None:
+        options = with_saved(options, {**saved.page(), "lerp": saved.kind == "lerp"})
+        cursor = saved.whole("image", 0, options.rows * options.cols - 1)
+        position = saved.whole("position", 0, _LAST_TICK, 0, LEG_TICKS)
+        legs = saved.whole("legs", 0, _LAST_TICK)
+    gap = 0 if options.rows * options.cols == 1 else 2
+    state = AnimateState(
+        fitting_sheet(options.rows, options.cols, *model.image_size, options.scale or 3.0, gap),
+        position,
+        paused=saved is not None,
+        seed=options.seed,
+        cursor=cursor,
+        classes=first_classes(options.label, model, saved),
+        gain=first_gain(options.gain, layer, saved),
+    )
+    return AnimateSession(model, state, options.out, straight=options.lerp, legs=legs, layer=layer, frames=frames)
 
 
 def _frame_of(state: AnimateState) -> _Frame:

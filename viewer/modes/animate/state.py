@@ -3,10 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import Final, final
 
-from viewer.frame.sheet import Sheet, moved
 from viewer.keys import Action, Event
-from viewer.sessions.classes import NO_CLASSES, Classes
-from viewer.sessions.gain import Gain
+from viewer.sessions.sheet_state import SheetState
+from viewer.sheet import moved
 from viewer.state import next_seed
 
 LEG_TICKS: Final = 480  # ticks in a leg of a walk: a number that every speed divides
@@ -15,42 +14,25 @@ SLOWEST, FASTEST = 2, 128  # ticks a frame
 
 @final
 @dataclass(frozen=True)
-class AnimateState:
+class AnimateState(SheetState):
     """Images that move, one or a sheet of them."""
 
-    sheet: Sheet
-    seed: int = 0
-    cursor: int = 0
     position: int = 0  # ticks from the start of the walk
     speed: int = 16  # ticks a frame
     paused: bool = False
-    classes: Classes = NO_CLASSES
-    gain: Gain | None = None  # of what is added to the images; None: nothing is
 
-
-def reduce_animate(state: AnimateState, event: Event) -> AnimateState:
-    """The state after an event."""
-    classes = state.classes.after(event)
-    if classes is not None:
-        return replace(state, classes=classes)
-    gain = state.gain and state.gain.after(event)
-    if gain is not None:
-        return replace(state, gain=gain)
-    match event.action:
-        case Action.PAUSE:
-            return replace(state, paused=not state.paused)
-        case Action.MORE:
-            return replace(state, speed=min(state.speed * 2, FASTEST))
-        case Action.LESS:
-            return replace(state, speed=max(state.speed // 2, SLOWEST))
-        case Action.NEW if event.key == "]":
-            return replace(state, speed=min(state.speed * 2, FASTEST))
-        case Action.NEW if event.key == "[":
-            return replace(state, speed=max(state.speed // 2, SLOWEST))
-        case Action.NEW | Action.RANDOM:
-            return replace(state, seed=next_seed(state.seed), position=0)
-        case _:
-            return replace(state, cursor=moved(state.sheet, state.cursor, event))
+    def _after(self, event: Event) -> "AnimateState":
+        match event.action, event.key:
+            case Action.PAUSE, _:
+                return replace(self, paused=not self.paused)
+            case (Action.MORE, _) | (Action.NEW, "]"):
+                return replace(self, speed=min(self.speed * 2, FASTEST))
+            case (Action.LESS, _) | (Action.NEW, "["):
+                return replace(self, speed=max(self.speed // 2, SLOWEST))
+            case ((Action.NEW | Action.RANDOM), _):
+                return replace(self, seed=next_seed(self.seed), position=0)
+            case _:
+                return replace(self, cursor=moved(self.sheet, self.cursor, event))
 
 
 def advance(state: AnimateState, frames: int = 1) -> AnimateState:

@@ -20,10 +20,7 @@ _REDUCED: Final = ((8, cv2.IMREAD_REDUCED_COLOR_8), (4, cv2.IMREAD_REDUCED_COLOR
 
 
 def open_sets(paths: Sequence[Path], bgr: bool = False) -> list[LabelledSet]:
-    """The sets that are meant; image files of a folder are one set. ``bgr``: .npy files hold BGR.
-
-    Raises ``ImageError``.
-    """
+    """Open sets; image files of one folder are one. ``bgr``: .npy files hold BGR. Raises ``ImageError``."""
     sets: list[LabelledSet] = []
     files: dict[Path, list[Path]] = {}
     for path in paths:
@@ -48,8 +45,7 @@ def catalogue_of(sets: Sequence[LabelledSet]) -> Catalogue:
 
 
 def common_size(sets: Sequence[LabelledSet]) -> tuple[int, int]:
-    """Height and width of the images; where they differ, a square as large as most. Of files, a look at some of
-    them must do."""
+    """Height and width of the images; where they differ, a square of their median length, by some of the files."""
     sizes: list[tuple[int, int]] = []
     for one in sets:
         if one.size is not None:
@@ -67,19 +63,17 @@ def common_size(sets: Sequence[LabelledSet]) -> tuple[int, int]:
 
 
 def glance(one: LabelledSet, number: int, height: int, width: int) -> tuple[Image, tuple[int, int]]:
-    """An image to be shown in so much room, and its height and width: of large JPEG files only every second, fourth or
-    eighth pixel is decoded. Raises ``ImageError``."""
+    """An image no smaller than it is shown, and its own height and width. JPEG files that are much larger are decoded
+    at a half, a quarter or an eighth of their size. Raises ``ImageError``."""
     if one.files and one.files[number].suffix.lower() in _JPEG:
         file = one.files[number]
         size = photo_size(file)
-        most = min(max(size[0] / height, size[1] / width), 8)
-        for factor, flag in _REDUCED:
-            if most < factor:
-                continue
-            data = read_bytes(file)
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), flag) if b"\xff\xd9" in data[-4096:] else None
-            if image is None:
-                break
-            return np.asarray(image, np.uint8), size
+        most = max(size[0] / height, size[1] / width)
+        flag = next((flag for factor, flag in _REDUCED if factor <= most), None)
+        data = b"" if flag is None else read_bytes(file)
+        if flag is not None and b"\xff\xd9" in data[-4096:]:
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
+            if image is not None:
+                return np.asarray(image, np.uint8), size
     image = one.fetch(number)
     return image, (image.shape[0], image.shape[1])

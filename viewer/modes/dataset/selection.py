@@ -20,7 +20,7 @@ _HEAD: Final = ("# marked in ", "# python -m trainer.data select ")  # how the r
 
 
 def marks_path(source: LabelledSet) -> Path:
-    """Where the list of a set is, unless a person says otherwise."""
+    """Where the list of a set is, unless ``--marks`` says otherwise."""
     path = Path(os.path.abspath(source.path))  # noqa: PTH100  (links are not followed)
     return path.with_name(path.name + _SUFFIX)
 
@@ -40,9 +40,9 @@ class Selection:
         self.numbers = self._read()
 
     def put(self, number: int, marked: bool) -> frozenset[int]:
-        """Mark an image or take its mark away; all that are marked now. On return the list is on the disk.
+        """Mark an image or take its mark away; returns all that are marked, once the list is on the disk.
 
-        Raises ``ImageError``; the list is as it was then.
+        Raises ``ImageError``, and leaves the list as it was.
         """
         name = self._source.names[number] if self._source.files else ""
         if "\n" in name or name != name.strip():
@@ -114,9 +114,9 @@ class Selection:
 def _stamp(path: Path) -> tuple[int, ...] | None:
     """By which a changed file is known; ``None`` where there is none. Raises ``ImageError``."""
     try:
-        facts = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from None
-    return facts.st_mtime_ns, facts.st_size, facts.st_ino
+    return status.st_mtime_ns, status.st_size, status.st_ino

@@ -9,7 +9,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from trainer.contract.errors import ImageError, ViewerError
+from trainer.contract.errors import ImageError, UserError
 from trainer.contract.recipe import PER_IMAGE
 from trainer.contract.text import printable
 from viewer import render
@@ -17,15 +17,15 @@ from viewer.files.image_set import LabelledSet
 from viewer.files.png import Image, encode_png, save_numbered
 from viewer.frame.area import Area
 from viewer.frame.plots import write
-from viewer.frame.sheet import Sheet, auto_scale, fitting_sheet
 from viewer.frame.side_by_side import sharp
 from viewer.keys import Event
 from viewer.modes.dataset.collection import catalogue_of, common_size, glance, open_sets
-from viewer.modes.dataset.options import DatasetOptions
+from viewer.modes.dataset.options import BINDINGS, Options
 from viewer.modes.dataset.selection import Selection
-from viewer.modes.dataset.state import ALL, DatasetState, reduce_dataset
+from viewer.modes.dataset.state import ALL, DatasetState
 from viewer.sessions.classes import class_words
 from viewer.sessions.session import Session, check_saved_size
+from viewer.sheet import Sheet, auto_scale, fitting_sheet
 
 MARK: Final = (60, 60, 235)
 _FAINT: Final = render.TONES["hint"]
@@ -40,7 +40,7 @@ class Page:
     images: tuple[int, ...]
     height: int
     width: int
-    alone: bool = False  # the one image does not share its room with others: it is shown by whole pixels
+    alone: bool = False  # the one image is shown alone, by whole pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +54,8 @@ class Cell:
 
 class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
     """Pages of images that are read when they are turned to."""
+
+    bindings = BINDINGS
 
     def __init__(
         self,
@@ -72,10 +74,6 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         super().__init__(first if len(sets) == 1 else f"{first} and {len(sets) - 1} more", state, folder)
         self.state = replace(self.state, marked=self._all_marked())
 
-    def reduce(self, event: Event) -> DatasetState:
-        """The state after an event."""
-        return reduce_dataset(self.state, event)
-
     def _all_marked(self) -> frozenset[int]:
         first = self.state.catalogue.first
         return frozenset(first(which) + number for which, one in enumerate(self._selections) for number in one.numbers)
@@ -85,7 +83,13 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         before = self.state
         ends = super().handle(event)
         if self.state.marked != before.marked:
-            self._write_marks(before)
+            for image in self.state.marked ^ before.marked:
+                which, number = self.state.catalogue.place(image)
+                try:
+                    self._selections[which].put(number, image in self.state.marked)
+                except ImageError as error:
+                    self._failed(error)
+            self.state = replace(self.state, marked=self._all_marked())
         if event.key == "enter" and before.typed and self.state.cursor == before.cursor:
             count = before.catalogue.counts[before.number[0]]
             if int(before.typed) >= count:
@@ -93,15 +97,6 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         if event.key in ("c", "C") and before.typed and self.state.label != int(before.typed):
             self.notify(f"there are no images of a class {before.typed}", "error")
         return ends
-
-    def _write_marks(self, before: DatasetState) -> None:
-        for image in self.state.marked ^ before.marked:
-            which, number = self.state.catalogue.place(image)
-            try:
-                self._selections[which].put(number, image in self.state.marked)
-            except ImageError as error:
-                self._failed(error)
-        self.state = replace(self.state, marked=self._all_marked())
 
     # Images.
 
@@ -139,7 +134,9 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
             image, size = glance(self._sets[which], number, height, width)
         except (ImageError, MemoryError) as error:
             return Cell(None, failure=printable(str(error) or "not enough memory"))
-        return Cell(fitted(image, size, height, width, alone), size)
+        factor = min(height / size[0], width / size[1])
+        factor = float(int(factor)) if alone and factor >= 1 else factor  # its pixels stay squares
+        return Cell(sharp(image, max(round(size[0] * factor), 1), max(round(size[1] * factor), 1)), size)
 
     def _ask(self) -> None:
         page = self._page()
@@ -163,10 +160,9 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
             strike(canvas, self._shown_sheet, place)
         return canvas
 
-    def _compose(self, images: render.Image, strip: render.Image | None) -> render.Image:
+    def _cursor(self) -> tuple[Sheet | None, int]:
         state = self.state
-        cursor = not state.alone and state.sheet.count > 1
-        return render.compose(images, strip, state.sheet if cursor else None, state.cursor - state.first)
+        return None if state.alone or state.sheet.count == 1 else state.sheet, state.cursor - state.first
 
     # Saving.
 
@@ -176,7 +172,7 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
             self._saves.send(lambda: self._save_page(state))
             return
         which, number = state.number
-        recipe = self._facts()
+        recipe = {"mode": "dataset", **self._recipe_of(which, number)}
 
         def job() -> str:
             image = self._sets[which].fetch(number)
@@ -195,10 +191,10 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         for place, image in enumerate(images):
             _place(target, page, place, self._cell(image, height, width))
         places = [state.catalogue.place(image) for image in images]
-        facts = [self._facts_of(*one) for one in places]
+        recipes = [self._recipe_of(*one) for one in places]
         recipe: dict[str, Any] = {"mode": "dataset page", "rows": page.rows, "cols": page.columns, "gap": page.gap}
-        for name in facts[0]:
-            values = [one.get(name) for one in facts]
+        for name in recipes[0]:
+            values = [one.get(name) for one in recipes]
             alike = name in ("file", "bgr") and len(set(values)) == 1
             recipe |= {name: values[0]} if alike else {PER_IMAGE.get(name, name): values}
         return f"saved {save_numbered(self._folder, self._stem(places[0][0]), encode_png(target, recipe))}"
@@ -207,17 +203,14 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         path = self._sets[which].path.absolute()
         return path.with_suffix("").stem if path.suffix == ".gz" else path.stem
 
-    def _facts(self) -> Mapping[str, Any]:
-        return {"mode": "dataset", **self._facts_of(*self.state.number)}
-
-    def _facts_of(self, which: int, number: int) -> dict[str, Any]:
+    def _recipe_of(self, which: int, number: int) -> dict[str, Any]:
         """Where an image comes from."""
         one = self._sets[which]
-        facts: dict[str, Any] = {"file": one.path.absolute().name, "number": number}
-        facts |= {"name": one.names[number]} if one.names else {}
+        recipe: dict[str, Any] = {"file": one.path.absolute().name, "number": number}
+        recipe |= {"name": one.names[number]} if one.names else {}
         if one.labels is not None:
-            facts |= {"label": int(one.labels[number]), "class": one.classes[one.labels[number]]}
-        return facts | ({"bgr": True} if one.bgr else {})
+            recipe |= {"label": int(one.labels[number]), "class": one.classes[one.labels[number]]}
+        return recipe | ({"bgr": True} if one.bgr else {})
 
     # In words.
 
@@ -240,17 +233,15 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         missing = len(self._page().images) - len(self._cells)
         return (*words, f"{missing} to come") if missing else words
 
-    def _hints(self) -> tuple[str, ...]:
-        classes = ("c n p class",) if self.state.catalogue.classes else ()
-        files = ("tab next file",) if len(self._sets) > 1 else ()
-        return ("space: next page", "esc quit", "d mark", "s save", *classes, *files, "0-9 enter: go to", "S save page")
+    def _situation(self) -> Mapping[str, object]:
+        return {"classes": self.state.catalogue.classes, "files": len(self._sets) > 1}
 
 
-def open_dataset(options: DatasetOptions) -> DatasetSession:
-    """The pages that the options ask for. Raises ``ViewerError``."""
+def open_session(options: Options) -> DatasetSession:
+    """The pages that the options ask for. Raises ``UserError``."""
     sets = open_sets(options.files, options.bgr)
     if options.marks is not None and len(sets) > 1:
-        raise ViewerError(f"--marks is the list of one set, found {len(sets)}: each has its own beside it")
+        raise UserError(f"--marks is the list of one set, found {len(sets)}: each has its own beside it")
     height, width = common_size(sets)
     scale = options.scale or auto_scale(options.rows, options.cols, height, width)
     sheet = fitting_sheet(options.rows, options.cols, height, width, scale)
@@ -259,48 +250,34 @@ def open_dataset(options: DatasetOptions) -> DatasetSession:
     return DatasetSession(sets, selections, state, options.out, (height, width))
 
 
-def fitted(image: Image, size: tuple[int, int], height: int, width: int, by_pixels: bool) -> Image:
-    """An image as large as it goes into so much room, in its proportions.
-
-    ``size``: height and width that it has, where the image is a smaller one of it. ``by_pixels``: where it grows, a
-    whole number of times, so that its pixels stay squares.
-    """
-    factor = min(height / size[0], width / size[1])
-    factor = float(int(factor)) if by_pixels and factor >= 1 else factor
-    return sharp(image, max(round(size[0] * factor), 1), max(round(size[1] * factor), 1))
-
-
 def strike(canvas: Image, sheet: Sheet, place: int) -> None:
     """A red frame and a red cross over an image, wide enough to be seen when the frame is shown small."""
-    left, top = sheet.corner(place)
-    right, bottom = left + sheet.cell_width - 1, top + sheet.cell_height - 1
+    part = canvas[_room(sheet, place).pixels]
+    right, bottom = sheet.cell_width - 1, sheet.cell_height - 1
     wide = max(min(sheet.cell_width, sheet.cell_height) // 24, 1)
-    area = np.ascontiguousarray(canvas[top : bottom + 1, left : right + 1])
-    ends = ((0, 0), (right - left, bottom - top)), ((0, bottom - top), (right - left, 0))
     for colour, more in ((render.INK, 2), (MARK, 0)):
-        for start, end in ends:
-            cv2.line(area, start, end, colour, wide + more, cv2.LINE_AA)
-    cv2.rectangle(area, *ends[0], MARK, 2 * wide + 1)
-    canvas[top : bottom + 1, left : right + 1] = area
+        for start, end in (((0, 0), (right, bottom)), ((0, bottom), (right, 0))):
+            cv2.line(part, start, end, colour, wide + more, cv2.LINE_AA)
+    cv2.rectangle(part, (0, 0), (right, bottom), MARK, 2 * wide + 1)
 
 
 def _paper(sheet: Sheet) -> Image:
     """A page without images."""
-    canvas = np.empty((sheet.height, max(sheet.width, render.LEAST_WIDTH), 3), np.uint8)
-    canvas[:] = render.PAPER
-    return canvas
+    return np.full((sheet.height, max(sheet.width, render.LEAST_WIDTH), 3), render.PAPER, np.uint8)
+
+
+def _room(sheet: Sheet, place: int) -> Area:
+    return Area(*sheet.corner(place), sheet.cell_width, sheet.cell_height)
 
 
 def _place(canvas: Image, sheet: Sheet, place: int, cell: Cell) -> None:
     """An image in the middle of its place; a note where it cannot be read."""
-    left, top = sheet.corner(place)
-    room = Area(left, top, sheet.cell_width, sheet.cell_height)
+    room = _room(sheet, place)
     if cell.image is None:
-        cv2.rectangle(canvas, (left, top), (room.right - 1, room.bottom - 1), _FAINT, 1)
-        part = np.ascontiguousarray(canvas[top : room.bottom, left : room.right])
+        cv2.rectangle(canvas, (room.left, room.top), (room.right - 1, room.bottom - 1), _FAINT, 1)
+        part = canvas[room.pixels]
         write(part, room.width / 2, room.height / 2, "damaged" if room.width > 60 else "?", _FAINT, "middle")
-        canvas[top : room.bottom, left : room.right] = part
         return
     height, width = cell.image.shape[:2]
-    top, left = top + (room.height - height) // 2, left + (room.width - width) // 2
-    canvas[top : top + height, left : left + width] = cell.image
+    middle = Area(room.left + (room.width - width) // 2, room.top + (room.height - height) // 2, width, height)
+    canvas[middle.pixels] = cell.image

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final, final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from viewer.frame.sheet import Sheet
 from viewer.keys import Action, Event
+from viewer.sheet import Sheet
 from viewer.state import next_seed
 
 ALL: Final = -1  # in place of a class: all images are shown
@@ -40,9 +40,10 @@ class Catalogue:
         """The first image of a set."""
         return sum(self.counts[:which])
 
+    @lru_cache(maxsize=4)  # noqa: B019  (one catalogue is as long-lived as the program)
     def of_class(self, label: int) -> NDArray[np.int64]:
         """The images of a class, or all, in order."""
-        return _of_class(self, label)
+        return np.arange(self.count) if label == ALL else np.flatnonzero(self.labels == label)
 
     def next_class(self, label: int, step: int) -> int:
         """The next class that has images, forwards or backwards; the same one where there is no other."""
@@ -52,14 +53,6 @@ class Catalogue:
         return int(there[(there.index(label) + step) % len(there)])
 
 
-@lru_cache(maxsize=4)
-def _of_class(catalogue: Catalogue, label: int) -> NDArray[np.int64]:
-    if label == ALL:
-        return np.arange(catalogue.count)
-    return np.flatnonzero(catalogue.labels == label)
-
-
-@final
 @dataclass(frozen=True)
 class DatasetState:
     """Pages of images with a cursor."""
@@ -98,25 +91,24 @@ class DatasetState:
         """Which set the selected image is of, and its number there."""
         return self.catalogue.place(self.image)
 
-
-def reduce_dataset(state: DatasetState, event: Event) -> DatasetState:
-    """The state after an event."""
-    if event.action is Action.NEW and event.key in tuple("0123456789"):
-        return replace(state, typed=(state.typed + event.key)[:_MOST_DIGITS])
-    typed, state = state.typed, replace(state, typed="")
-    match event.action:
-        case Action.NEW:
-            return _letter(state, event.key.lower(), typed)
-        case Action.RANDOM:
-            random = int(np.random.default_rng(state.seed).integers(len(state.shown)))
-            return replace(state, cursor=random, seed=next_seed(state.seed))
-        case Action.NEXT_VIEW:
-            which = (state.number[0] + 1) % len(state.catalogue.counts)
-            return selected(state, state.catalogue.first(which))
-        case Action.PAUSE:
-            return _moved(state, Event(Action.PAGE_DOWN))
-        case _:
-            return _moved(state, event)
+    def after(self, event: Event) -> "DatasetState":
+        """The state after an event."""
+        if event.action is Action.NEW and event.key in tuple("0123456789"):
+            return replace(self, typed=(self.typed + event.key)[:_MOST_DIGITS])
+        typed, state = self.typed, replace(self, typed="")
+        match event.action:
+            case Action.NEW:
+                return _letter(state, event.key.lower(), typed)
+            case Action.RANDOM:
+                random = int(np.random.default_rng(self.seed).integers(len(self.shown)))
+                return replace(state, cursor=random, seed=next_seed(self.seed))
+            case Action.NEXT_VIEW:
+                which = (self.number[0] + 1) % len(self.catalogue.counts)
+                return selected(state, self.catalogue.first(which))
+            case Action.PAUSE:
+                return _moved(state, Event(Action.PAGE_DOWN))
+            case _:
+                return _moved(state, event)
 
 
 def _letter(state: DatasetState, key: str, typed: str) -> DatasetState:

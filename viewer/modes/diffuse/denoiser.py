@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from trainer.contract.samplers import Schedule
 from viewer.model import Images, Model, ModelError
-from viewer.modes.diffuse.noise import Floats
+
+Floats = NDArray[np.float32]
 
 NO_CLASS = "none"  # name of the label beyond the classes, which stands for images of any
 
@@ -52,16 +53,11 @@ class Denoiser:
         steps = np.full(len(x), t, np.int64)
         wanted = np.array(labels, np.int64) if labels else None
         if wanted is None or not self.guidance:
-            return self._cut(self.model.denoise(noisy, steps, wanted))
-        none = np.full(len(x), len(self.model.classes), np.int64)
-        both = self._cut(
-            self.model.denoise(np.tile(noisy, (2, 1, 1, 1)), np.tile(steps, 2), np.concatenate([wanted, none]))
-        )
-        asked, free = both[: len(x)], both[len(x) :]
+            return self.model.denoise(noisy, steps, wanted)[:, : self.channels]
+        both_labels = np.concatenate([wanted, np.full_like(wanted, len(self.model.classes))])
+        both = self.model.denoise(np.tile(noisy, (2, 1, 1, 1)), np.tile(steps, 2), both_labels)
+        asked, free = np.split(both[:, : self.channels], 2)
         return np.asarray((1 + self.guidance) * asked - self.guidance * free, np.float32)
-
-    def _cut(self, prediction: Floats) -> Floats:
-        return prediction[:, : self.channels]
 
     def array(self, images: Images) -> Floats:
         """Images u8 [n, h, w, 3] BGR of the model's size as arrays f32 [n, c, h, w] in -1..1."""

@@ -7,33 +7,32 @@ from typing import Any
 
 from tqdm import tqdm
 
-from trainer.contract.errors import ImageError
 from viewer.files.png import encode_png, save_numbered
 from viewer.files.results import free_name, write_new
+from viewer.modes.diffuse.opening import begin
+from viewer.modes.diffuse.options import Options
 from viewer.modes.diffuse.replay import recipe_of
 from viewer.modes.diffuse.sampling import Diffusion, Page
+from viewer.modes.diffuse.session import page_of
 from viewer.modes.diffuse.trajectory import Trajectory, TrajectoryKind
-from viewer.sessions.headless import beside, made_folder, say_written, signed, skip_or_stop
+from viewer.sessions.headless import Tally, beside, made_folder
+from viewer.sessions.replay import signed
 
 
-def diffuse_files(diffusion: Diffusion, page: Page, folder: Path, trajectory: TrajectoryKind | None = None) -> None:
+def write(options: Options) -> None:
     """Write all images of a page, and none over another file: what is made of photographs keeps their names, other
-    images are numbered.
-
-    ``trajectory``: what is kept of each one's trajectory, if anything. Raises ``ImageError`` where nothing can be made.
-    """
-    folder = made_folder(folder)
-    written = 0
+    images are numbered. Raises ``UserError``."""
+    diffusion, state = begin(options)
+    page = replace(page_of(state), photos=tuple(range(state.photos)))
+    folder = made_folder(options.output or options.out)
+    tally = Tally(len(page.numbers))
     with tqdm(total=len(page.numbers) * diffusion.steps_of(page), desc="diffuse", unit="step", disable=None) as bar:
         for part, numbers in _parts(diffusion, page):
             bar_end = bar.n + len(numbers) * diffusion.steps_of(page)
-            try:
-                _make(diffusion, part, numbers, folder, trajectory, bar)
-                written += len(numbers)
-            except ImageError as error:
-                skip_or_stop(error, len(page.numbers))
+            with tally.trying(len(numbers)):
+                _make(diffusion, part, numbers, folder, options.keep_steps, bar)
             bar.update(bar_end - bar.n)
-    say_written(written, len(page.numbers), folder)
+    tally.say(folder)
 
 
 def _parts(diffusion: Diffusion, page: Page) -> Iterator[tuple[Page, Sequence[int]]]:
@@ -56,25 +55,18 @@ def _make(
     kind: TrajectoryKind | None,
     bar: "tqdm[Any]",
 ) -> None:
-    """Make and write images. Raises ``ViewerError``."""
+    """Make and write images. Raises ``UserError``."""
     run = diffusion.begin(page, numbers)
-    trajectory = Trajectory(run, kind) if kind else None
+    trajectory = Trajectory(run, kind)
 
     def steps() -> Iterator[None]:
-        while run.advance():
-            if trajectory is not None:
-                trajectory.look()
+        while trajectory.advance():
             yield
 
     def save(position: int) -> None:
         number, image = numbers[position], run.images()[position]
         recipe = signed(diffusion.denoiser.model, recipe_of(diffusion, page, number))
-        data = encode_png(image, recipe)
-        more = (
-            {}
-            if trajectory is None
-            else {f"steps.{kind}": trajectory.encoded(recipe, 1, slice(position, position + 1))}
-        )
+        data, more = encode_png(image, recipe), trajectory.files(recipe, 1, slice(position, position + 1))
         if not page.photos:
             save_numbered(folder, diffusion.denoiser.model.name, data, more)
             return

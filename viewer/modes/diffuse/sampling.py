@@ -1,35 +1,36 @@
-"""A page of images as noise is taken away: what they begin with, and one run of the network at a time.
+"""Sample a page of images, one run of the network at a time.
 
 The images go through the network in groups that follow from their numbers alone, so that any group sampled once more is
 the same to the bit. All groups take a step before any takes the next one.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from trainer.contract.images import pad
-from trainer.contract.samplers import Sampler, add_noise, ddim, ddpm, dpm_solver, predict_x0
+from trainer.contract.samplers import SAMPLERS, add_noise, predict_x0
 from viewer import latents
 from viewer.files.inputs import read_photo
 from viewer.files.png import Image, resize
 from viewer.model import Images, Model, ModelError
-from viewer.modes.diffuse.denoiser import Denoiser
-from viewer.modes.diffuse.noise import Floats, PageNoise
+from viewer.modes.diffuse.denoiser import Denoiser, Floats
 from viewer.modes.diffuse.state import Origin
 from viewer.sessions.classes import NO_CLASSES, Classes
 
 _PIXELS_A_RUN: Final = 4096  # more images at once gain little, and keep a key waiting
+_KEPT: Final = 8  # fields of noise: those of the corners, of two steps
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """How images are made, whatever page it is."""
 
-    sampler: Sampler = "ddim"
+    sampler: str = "ddim"  # of SAMPLERS
     eta: float = 0.0  # of DDIM: how much new noise a step adds
     start: int = 0  # steps of noise that there are to begin with; 0: all, which is noise alone
     strength: float = 1.0  # what images to begin with are multiplied by, grey being 0
@@ -59,15 +60,46 @@ class Page:
         return self.classes.of_sheet(self.rows, self.columns)
 
 
+@dataclass(frozen=True)
+class PageNoise:
+    """The noise of the images of a page, which follows from its seed: at the start and after every step.
+
+    An interpolated page has the corners of the one that is not, to the bit; between them the noise is slerped, first
+    along the top and the bottom row, then down.
+    """
+
+    seed: int
+    shape: tuple[int, int, int]  # channels, height, width
+    rows: int = 1
+    columns: int = 1
+    interpolated: bool = False
+
+    def draw(self, numbers: Sequence[int], stage: int) -> Floats:
+        """Of the images with these numbers, f32 [n, c, h, w]. ``stage``: 0: to begin with; k: of the kth step."""
+        fields = [self._between(number, stage) if self.interpolated else self._own(number, stage) for number in numbers]
+        return np.stack(fields).reshape(-1, *self.shape)
+
+    def _own(self, number: int, stage: int) -> Floats:
+        return latents.normal(f"noise {self.seed} {number} {stage}", int(np.prod(self.shape)))
+
+    def _between(self, number: int, stage: int) -> Floats:
+        row, column = divmod(number, self.columns)
+        down, along = row / max(self.rows - 1, 1), column / max(self.columns - 1, 1)
+        corners = [_corner(self, corner, stage) for corner in latents.corner_numbers(self.rows, self.columns)]
+        top, bottom = (latents.slerp(left, right, along) for left, right in (corners[:2], corners[2:]))
+        return latents.slerp(top, bottom, down)
+
+
+@lru_cache(maxsize=_KEPT)
+def _corner(noise: PageNoise, number: int, stage: int) -> Floats:
+    return noise._own(number, stage)
+
+
 class Diffusion:
     """All that makes images of a page."""
 
     def __init__(
-        self,
-        denoiser: Denoiser,
-        settings: Settings,
-        generator: Model | None = None,
-        photos: Sequence[Path | Image] = (),
+        self, denoiser: Denoiser, settings: Settings, generator: Model | None = None, photos: Sequence[Path] = ()
     ) -> None:
         """``generator``, ``photos``: whose images to begin with; neither: with noise. Raises ``ModelError``."""
         self.denoiser = denoiser
@@ -76,9 +108,8 @@ class Diffusion:
         self.photos = photos
         self.start = settings.start or denoiser.steps
         if not 1 <= self.start <= denoiser.steps:
-            raise ModelError(
-                f"--start is {self.start}, expected 1..{denoiser.steps}, the steps of {denoiser.model.path}"
-            )
+            path = denoiser.model.path
+            raise ModelError(f"--start is {self.start}, expected 1..{denoiser.steps}, the steps of {path}")
         if generator is not None:
             height, width = generator.image_size
             if height * denoiser.width != width * denoiser.height:
@@ -104,22 +135,23 @@ class Diffusion:
         first = number - number % size
         return page.numbers[first : first + size]
 
+    def photo(self, number: int) -> Image:
+        """A photograph u8 [h, w, 3] BGR by its number. Raises ``ImageError``."""
+        return read_photo(self.photos[number]).on_white()
+
     def sources(self, page: Page, numbers: Sequence[int]) -> Images:
-        """The images to begin with, u8 [n, h, w, 3] BGR, of the denoiser's size. Raises ``ViewerError``."""
+        """The images to begin with, u8 [n, h, w, 3] BGR, of the denoiser's size. Raises ``UserError``."""
         height, width = self.denoiser.height, self.denoiser.width
         if self.photos:
-            found = [pad(_upright(self.photos[page.photos[number]]), height, width)
-                     for number in numbers]  # fmt: skip
+            found = [pad(self.photo(page.photos[number]), height, width) for number in numbers]
         else:
             assert self.generator is not None
             latent = self.generator.latent
             if page.interpolated:
-                corners = [
-                    latents.draw(latent, page.seed, one) for one in latents.corner_numbers(page.rows, page.columns)
-                ]
-                wanted = latents.bilinear(np.stack(corners), page.rows, page.columns)[list(numbers)]
+                corners = latents.draw_many(latent, page.seed, latents.corner_numbers(page.rows, page.columns))
+                wanted = latents.bilinear(corners, page.rows, page.columns)[list(numbers)]
             else:
-                wanted = np.stack([latents.draw(latent, page.seed, number) for number in numbers])
+                wanted = latents.draw_many(latent, page.seed, numbers)
             found = list(self.generator.generate(wanted, self._own_labels(page, numbers)))
         return np.stack([resize(image, height, width) for image in found])
 
@@ -130,15 +162,8 @@ class Diffusion:
         return np.array([page.labels[number] % len(self.generator.classes) for number in numbers], np.int64)
 
     def begin(self, page: Page, numbers: Sequence[int] | None = None) -> "Run":
-        """Set out with some images of a page, or all. Raises ``ViewerError``."""
+        """Begin to sample some images of a page, or all. Raises ``UserError``."""
         return Run(self, page, page.numbers if numbers is None else numbers)
-
-    def finish(self, page: Page, numbers: Sequence[int]) -> Images:
-        """Some images of a page, u8 [n, h, w, 3] BGR, made at once. Raises ``ViewerError``."""
-        run = self.begin(page, numbers)
-        while run.advance():
-            pass
-        return run.images()
 
 
 class Run:
@@ -198,7 +223,6 @@ class _Group:
         self._labels = [page.labels[number] for number in numbers] if page.labels else []
         self._stage = 0
         self._last: tuple[Floats, Floats, int] | None = None  # what was asked, what was said, at which step
-        self._arrived = False
         if sources is None:
             self._x = noise.draw(drawn, 0)
         else:
@@ -209,7 +233,9 @@ class _Group:
             self._stage += 1
             return noise.draw(drawn, self._stage)
 
-        self._steps = _sampled(settings, denoiser, self._predict, self._x, start, page.steps, more)
+        self._steps = SAMPLERS[settings.sampler](
+            self._predict, denoiser.schedule, self._x, start, page.steps, eta=settings.eta, noise=more
+        )
         self._left = diffusion.steps_of(page)
 
     def _predict(self, x: Floats, t: int) -> Floats:
@@ -229,26 +255,3 @@ class _Group:
             return self.noisy()
         x, prediction, t = self._last
         return self._denoiser.images(predict_x0(self._denoiser.schedule, prediction, x, t))
-
-
-def _upright(photo: Path | Image) -> Image:
-    """An image [h, w, 3] BGR, read where it is a file. Raises ``ImageError``."""
-    return read_photo(photo).on_white() if isinstance(photo, Path) else photo
-
-
-def _sampled(
-    settings: Settings,
-    denoiser: Denoiser,
-    predict: Callable[[Floats, int], Floats],
-    x: Floats,
-    start: int,
-    steps: int,
-    noise: Callable[[Sequence[int]], Floats],
-) -> Iterator[tuple[int, Floats]]:
-    """The sampler that was asked for."""
-    match settings.sampler:
-        case "ddpm":
-            return ddpm(predict, denoiser.schedule, x, start, noise, steps=steps)
-        case "dpm":
-            return dpm_solver(predict, denoiser.schedule, x, start, steps, eta=settings.eta, noise=noise)
-    return ddim(predict, denoiser.schedule, x, start, steps, eta=settings.eta, noise=noise)

@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,15 +14,17 @@ from trainer.contract.errors import ImageError
 from trainer.contract.text import printable
 from viewer import render
 from viewer.files.png import encode_png, save_numbered
-from viewer.frame.sheet import Sheet
-from viewer.keys import Event
 from viewer.model import Images
+from viewer.modes.diffuse.opening import begin
+from viewer.modes.diffuse.options import BINDINGS, Options
 from viewer.modes.diffuse.replay import recipe_of
 from viewer.modes.diffuse.sampling import Diffusion, Page
-from viewer.modes.diffuse.state import DiffuseState, reduce_diffuse
+from viewer.modes.diffuse.state import DiffuseState
 from viewer.modes.diffuse.trajectory import Trajectory, TrajectoryKind
 from viewer.sessions.model_session import ModelSession
+from viewer.sessions.replay import signed
 from viewer.sessions.session import check_saved_size
+from viewer.sheet import Sheet
 
 _PREVIEW_SECONDS: Final = 0.2  # between looks at images in the making: they should cost a few percent at most
 
@@ -37,18 +40,10 @@ class Progress:
     finished: bool = False
 
 
-@dataclass(frozen=True, eq=False)
-class SaveRequest:
-    """Something to be saved, as it was asked for."""
-
-    page: Page
-    state: DiffuseState
-    whole: bool
-    recipe: Mapping[str, Any]
-
-
 class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
     """All images of a page take their steps together; whatever key comes is heard after one run of the network."""
+
+    bindings = BINDINGS
 
     def __init__(
         self, diffusion: Diffusion, state: DiffuseState, folder: Path, trajectory: TrajectoryKind | None = None
@@ -59,13 +54,9 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
         self._asked: Page | None = None
         self._progress = Progress(0, math.inf, None, None)
         self._shown: tuple[Images | None, Images | None] = None, None  # the latest images, and what they began with
-        self._waiting: list[SaveRequest] = []  # of the page in the making, to be saved when it is there
+        self._waiting: list[Callable[[Images | None], None]] = []  # saves of the page in the making
         self._canvas = render.blank(state.sheet)
         super().__init__(diffusion.denoiser.model, state, folder)
-
-    def reduce(self, event: Event) -> DiffuseState:
-        """The state after an event."""
-        return reduce_diffuse(self.state, event)
 
     def _work(self, request: Page) -> Iterator[Progress]:
         run = self.diffusion.begin(request)
@@ -83,7 +74,7 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
         page = page_of(self.state)
         if page != self._asked:
             for save in self._waiting:  # their page will not come any more
-                self._write(save, None)
+                save(None)
             self._waiting.clear()
             self._asked, self._progress = page, Progress(0, math.inf, None, None)
             self._worker.ask(page)
@@ -96,7 +87,7 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
             self._shown, self.changed = (part.images, part.sources), True
         if part.finished:
             for save in self._waiting:
-                self._write(save, part.images)
+                save(part.images)
             self._waiting.clear()
 
     def _screen(self) -> render.Image:
@@ -106,48 +97,48 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
             render.place(self._canvas, self.state.sheet, 0, cells(self.state, images, sources))
         return self._canvas
 
-    def _compose(self, images: render.Image, strip: render.Image | None) -> render.Image:
-        several = self.state.sheet.count > 1
-        return render.compose(images, strip, self.state.sheet if several else None, self.state.cursor)
+    def _cursor(self) -> tuple[Sheet | None, int]:
+        return self.state.sheet if self.state.sheet.count > 1 else None, self.state.cursor
 
     # Saving. What is asked for while a page is in the making waits for it, unless another page is wanted first.
 
     def _save(self, whole: bool) -> None:
         page, state = page_of(self.state), self.state
-        facts = recipe_of(self.diffusion, page, None if whole else state.cursor)
-        save = SaveRequest(page, state, whole, self._signed({**facts, "before": True} if state.before else facts))
+        recipe = {**recipe_of(self.diffusion, page, None if whole else state.cursor)}
+        recipe |= {"before": True} if state.before else {}
+        save = partial(self._write, state, page, whole, signed(self.model, recipe))
         if page == self._asked and self._progress.finished:
-            self._write(save, self._shown[0])
+            save(self._shown[0])
         else:
             self._waiting.append(save)
             self.notify("to be saved when it is there")
 
-    def _write(self, save: SaveRequest, images: Images | None) -> None:
-        """Have something saved. ``images``: of its whole page, if they are there."""
+    def _write(
+        self, state: DiffuseState, page: Page, whole: bool, recipe: Mapping[str, Any], images: Images | None
+    ) -> None:
+        """Have something saved as it was asked for. ``images``: of its whole page, if they are there."""
 
         def job() -> str:
-            page, state, sheet = save.page, save.state, save.state.sheet
-            numbers = list(page.numbers) if save.whole else [state.cursor]
+            numbers = list(page.numbers) if whole else [state.cursor]
             height, width = self.diffusion.denoiser.height, self.diffusion.denoiser.width
-            native = Sheet(page.rows, page.columns, width * (1 + bool(page.photos)), height, sheet.gap)
+            native = Sheet(page.rows, page.columns, width * (1 + bool(page.photos)), height, state.sheet.gap)
             check_saved_size(native.width, native.height)
             beside: dict[str, bytes] = {}
-            if self._kept is None:
-                made = self.diffusion.finish(page, numbers) if images is None else images[numbers]
+            if images is not None and self._kept is None:
+                made = images[numbers]
             else:
                 run = self.diffusion.begin(page, numbers)
                 trajectory = Trajectory(run, self._kept)
-                while run.advance():
-                    trajectory.look()
-                made = run.images()
-                beside[f"steps.{self._kept}"] = trajectory.encoded(save.recipe, page.columns)
+                while trajectory.advance():
+                    pass
+                made, beside = run.images(), trajectory.files(recipe, page.columns)
             sources = self.diffusion.sources(page, numbers) if page.photos or state.before else None
-            if save.whole:
+            if whole:
                 image = render.blank(native)
                 render.place(image, native, 0, cells(state, made, sources))
             else:
                 image = made[0] if sources is None or page.photos else sources[0]
-            path = save_numbered(self._folder, self.model.name, encode_png(image, save.recipe), beside)
+            path = save_numbered(self._folder, self.model.name, encode_png(image, recipe), beside)
             return f"saved {path}" + (" and its trajectory" if beside else "")
 
         self._saves.send(job)
@@ -163,16 +154,15 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
         if self._waiting:
             raise ImageError(f"images not saved: {len(self._waiting)}; there was no time to make them")
 
-    def _facts(self) -> Mapping[str, Any]:
-        return recipe_of(self.diffusion, page_of(self.state), self.state.cursor)
-
     # In words.
 
     def _status(self) -> tuple[str, ...]:
         state, progress, settings = self.state, self._progress, self.diffusion.settings
         words: tuple[str, ...] = ()
         if not progress.finished:
-            left = "" if progress.seconds == math.inf else f", {duration(progress.seconds)} left"
+            seconds, left = progress.seconds, ""
+            if seconds < math.inf:
+                left = f", {math.ceil(seconds)} s left" if seconds < 90 else f", {math.ceil(seconds / 60)} min left"
             words += (f"step {progress.step} of {min(state.steps, state.most_steps)}{left}",)
         if state.origin == "photographs":
             words += (printable(self.diffusion.photos[state.first + state.cursor].name, 60),)
@@ -185,14 +175,22 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
         words += ("before",) if state.before else ()
         return (*words, f"seed {state.seed}", f"{settings.sampler} {state.steps} steps")
 
-    def _hints(self) -> tuple[str, ...]:
+    def _situation(self) -> Mapping[str, object]:
         state = self.state
-        classes = ("0-9 n p class", "c rows by class") if state.classes.count else ()
-        before = ("tab before, after",) if state.origin == "generator" else ()
-        other: tuple[str, ...] = ("r random",) if state.interpolated else ("i interpolate",)
-        if state.origin == "photographs":
-            other = ("PageUp PageDown: images",) if state.photos > state.sheet.count else ()
-        return ("any key: new", "esc quit", *before, "s save", "+ - steps", *other, *classes, "S save all")
+        drawn = state.origin != "photographs"
+        return {
+            "classes": state.classes.count,
+            "generator": state.origin == "generator",
+            "pages": state.photos > state.sheet.count,
+            "random": drawn and not state.interpolated,
+            "interpolation": drawn and state.interpolated,
+        }
+
+
+def open_session(options: Options) -> DiffuseSession:
+    """The page that the options ask for. Raises ``UserError``."""
+    diffusion, state = begin(options)
+    return DiffuseSession(diffusion, state, options.out, options.keep_steps)
 
 
 def page_of(state: DiffuseState) -> Page:
@@ -209,10 +207,3 @@ def cells(state: DiffuseState, images: Images, sources: Images | None) -> Images
     if state.origin == "photographs":
         return np.concatenate([sources, images], axis=2)
     return sources if state.before else images
-
-
-def duration(seconds: float) -> str:
-    """A time in words, short."""
-    if seconds < 90:
-        return f"{math.ceil(seconds)} s"
-    return f"{math.ceil(seconds / 60)} min"

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import Final, Literal, final
 
-from viewer.frame.sheet import Sheet, moved
 from viewer.keys import Action, Event
-from viewer.sessions.classes import NO_CLASSES, Classes
+from viewer.sessions.sheet_state import SheetState
+from viewer.sheet import moved
 from viewer.state import next_seed
 
 Origin = Literal["noise", "generator", "photographs"]
@@ -16,52 +16,43 @@ _LADDER: Final = (1, 2, 3, 5, 8, 10, 15, 20, 25, 35, 50, 75, 100, 150, 250, 500,
 
 @final
 @dataclass(frozen=True)
-class DiffuseState:
+class DiffuseState(SheetState):
     """A page of images that come out of noise."""
 
-    sheet: Sheet
     steps: int
     most_steps: int  # as many as there are from the start to no noise
     origin: Origin = "noise"
-    seed: int = 0
-    cursor: int = 0
     interpolated: bool = False
     before: bool = False  # the images that a generator made are shown, not what became of them
     photos: int = 0  # that there are
     first: int = 0  # photograph of the page
-    classes: Classes = NO_CLASSES
 
     @property
     def count(self) -> int:
         """Images of the page."""
         return min(self.sheet.count, self.photos - self.first) if self.origin == "photographs" else self.sheet.count
 
-
-def reduce_diffuse(state: DiffuseState, event: Event) -> DiffuseState:
-    """The state after an event."""
-    classes = state.classes.after(event)
-    if classes is not None:
-        return replace(state, classes=classes)
-    match event.action:
-        case Action.INTERPOLATE if state.origin != "photographs":
-            return _switch(state, True)
-        case Action.RANDOM:
-            return _switch(state, False)
-        case Action.MORE:
-            more = next((steps for steps in _LADDER if steps > state.steps), state.most_steps)
-            return replace(state, steps=min(more, state.most_steps))
-        case Action.LESS:
-            return replace(state, steps=max((steps for steps in _LADDER if steps < state.steps), default=1))
-        case Action.NEXT_VIEW if state.origin == "generator":
-            return replace(state, before=not state.before)
-        case Action.PAGE_UP | Action.PAGE_DOWN if state.origin == "photographs":
-            return _turn(state, 1 if event.action is Action.PAGE_DOWN else -1)
-        case Action.PAGE_UP:
-            return replace(state, seed=max(state.seed - 1, 0))
-        case Action.NEW | Action.PAUSE | Action.PAGE_DOWN:
-            return replace(state, seed=next_seed(state.seed))
-        case _:
-            return replace(state, cursor=min(moved(state.sheet, state.cursor, event), state.count - 1))
+    def _after(self, event: Event) -> "DiffuseState":
+        match event.action:
+            case Action.INTERPOLATE if self.origin != "photographs":
+                return _switch(self, True)
+            case Action.RANDOM:
+                return _switch(self, False)
+            case Action.MORE:
+                more = next((steps for steps in _LADDER if steps > self.steps), self.most_steps)
+                return replace(self, steps=min(more, self.most_steps))
+            case Action.LESS:
+                return replace(self, steps=max((steps for steps in _LADDER if steps < self.steps), default=1))
+            case Action.NEXT_VIEW if self.origin == "generator":
+                return replace(self, before=not self.before)
+            case Action.PAGE_UP | Action.PAGE_DOWN if self.origin == "photographs":
+                return _turn(self, 1 if event.action is Action.PAGE_DOWN else -1)
+            case Action.PAGE_UP:
+                return replace(self, seed=max(self.seed - 1, 0))
+            case Action.NEW | Action.PAUSE | Action.PAGE_DOWN:
+                return replace(self, seed=next_seed(self.seed))
+            case _:
+                return replace(self, cursor=min(moved(self.sheet, self.cursor, event), self.count - 1))
 
 
 def _switch(state: DiffuseState, interpolated: bool) -> DiffuseState:

@@ -12,7 +12,7 @@ from viewer.frame.plots import Colour, Pixels
 from viewer.latents import Latents
 from viewer.modes.latent.layout import Layout
 from viewer.modes.latent.state import LatentState, place
-from viewer.render import Image
+from viewer.render import Image, fitted
 
 _LINE: Final = 20  # pixels from one line of text to the next
 
@@ -27,13 +27,9 @@ def paint(canvas: Image, grid: tuple[int, int], images: Image) -> None:
     plots.mosaic(canvas.shape[0], canvas.shape[1], *grid, images, canvas)
 
 
-def _blank(state: LatentState) -> Image:
-    return plots.blank(state.layout.height, state.layout.width)
-
-
 def plane(state: LatentState, canvas: Image, image: Image | None, words: Sequence[str]) -> Image:
     """The plane; beside it the image at the point, and where the point is along all other axes."""
-    frame = _blank(state)
+    frame = plots.blank(state.layout.height, state.layout.width)
     _stage(frame, state, canvas)
     across, up = place(state)
     plots.ring(frame, state.stage, _pixels(state, np.array([across]), np.array([up])))
@@ -47,31 +43,23 @@ def plane(state: LatentState, canvas: Image, image: Image | None, words: Sequenc
 
 
 def line(
-    state: LatentState,
-    canvas: Image,
-    stops: Image,
-    latents: Latents,
-    image: Image | None,
-    words: Sequence[str],
+    state: LatentState, canvas: Image, stops: Image, latents: Latents, image: Image | None, words: Sequence[str]
 ) -> Image:
     """The plane with the line on it, the line's images [n, h, w, 3] below, and the chosen one beside it."""
-    frame = _blank(state)
+    frame = plots.blank(state.layout.height, state.layout.width)
     _stage(frame, state, canvas)
     across, up = (state.space.coordinates(latents, axis) for axis in state.axes)
     plots.path(frame, state.stage, _pixels(state, across, up), state.stop)
     _large(frame, state, image, words)
-    width, height = state.layout.stop_size
     for number, stop in enumerate(stops):
-        area = Area(state.layout.stops.left + number * (width + 2) + 1, state.layout.stops.top + 1, width, height)
-        plots.put(frame, area, stop)
-    chosen = Area(state.layout.stops.left + state.stop * (width + 2) + 1, state.layout.stops.top + 1, width, height)
-    plots.mark(frame, chosen)
+        plots.put(frame, state.layout.stop(number), stop)
+    plots.mark(frame, state.layout.stop(state.stop))
     return frame
 
 
 def paper(state: LatentState) -> Image:
     """The scatter without points."""
-    layer = _blank(state)
+    layer = plots.blank(state.layout.height, state.layout.width)
     plots.ground(layer, state.stage, state.reach)
     plots.axes(layer, state.stage, state.reach, _names(state))
     return layer
@@ -122,7 +110,8 @@ def _pair(frame: Image, panel: Area, images: Sequence[tuple[str, Image]], words:
 
 def sliders(state: LatentState, tracks: Mapping[int, Image], image: Image | None, words: Sequence[str]) -> Image:
     """A slider an axis; the images [n, h, w, 3] behind it are those that its knob would lead to."""
-    frame, layout = _blank(state), state.layout
+    layout = state.layout
+    frame = plots.blank(layout.height, layout.width)
     latent = state.space.exact(state.point)
     _, width, height = layout.track_images
     for row, (axis, images) in enumerate(tracks.items()):
@@ -168,6 +157,6 @@ def _large(frame: Image, state: LatentState, image: Image | None, words: Sequenc
 def _words(frame: Image, panel: Area, top: int, words: Sequence[str], left: int) -> Area:
     """Lines of text from ``left`` on; what is left of the panel below them."""
     for number, word in enumerate(words):
-        plots.write(frame, left, top + 12 + number * _LINE, plots.fitted(word, panel.right - left))
+        plots.write(frame, left, top + 12 + number * _LINE, fitted(word, panel.right - left))
     top += 12 + len(words) * _LINE
     return Area(panel.left, top, panel.width, max(panel.bottom - top, 0))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from viewer.frame.area import Area, fitting_side
+from viewer.frame.area import Area, fitting_side, fitting_size
 
 LEFT, TOP, RIGHT, BOTTOM = 56, 14, 14, 46  # round the plane: room for its ticks and the names of its axes
 SPACE: Final = 26  # between the plane and the panel
@@ -53,9 +53,8 @@ class Layout:
     @property
     def plane_above_line(self) -> Area:
         """The plane where the line's images lie below it."""
-        room = self.stops.top - TOP - BOTTOM
-        share = min(room / self.plane_height, 1.0)
-        width, height = max(round(self.plane_width * share), 1), max(round(self.plane_height * share), 1)
+        factor = min((self.stops.top - TOP - BOTTOM) / self.plane_height, 1.0)
+        width, height = max(round(self.plane_width * factor), 1), max(round(self.plane_height * factor), 1)
         return Area(LEFT + (self.main_width - width) // 2, TOP, width, height)
 
     @property
@@ -66,9 +65,7 @@ class Layout:
     @property
     def stop_size(self) -> tuple[int, int]:
         """Width and height of an image of the line."""
-        longer = max(self.image_width, self.image_height)
-        side = fitting_side(longer, _STOP)
-        return _share(self.image_width, longer, side), _share(self.image_height, longer, side)
+        return fitting_size(self.image_width, self.image_height, _STOP)
 
     @property
     def stop_count(self) -> int:
@@ -82,11 +79,16 @@ class Layout:
         across = width * self.stop_count
         return Area((self.width - across) // 2, self.height - height - 10, across, height)
 
+    def stop(self, number: int) -> Area:
+        """An image of the line."""
+        width, height = self.stop_size
+        return Area(self.stops.left + number * (width + 2) + 1, self.stops.top + 1, width, height)
+
     @property
     def track_images(self) -> tuple[int, int, int]:
         """How many images lie behind a slider, and their width and height."""
         room = LEFT + self.main_width - RIGHT - _NAME_WIDTH - _VALUE_WIDTH
-        width = min(max(_share(self.image_width, self.image_height, _TRACK), 4), room)
+        width = min(max(round(self.image_width * _TRACK / self.image_height), 4), room)
         return room // width, width, _TRACK
 
     @property
@@ -113,14 +115,8 @@ def make_layout(
 
     ``rows``, ``columns``: images of the plane; ``None``: as fits. ``scale``: of the plane; 1 suits a small screen.
     """
-    longer = max(height, width)
-    side = fitting_side(longer, max(_PLANE // max(rows or 0, columns or 0), 1) if rows or columns else _CELL)
-    count = max(_PLANE // side // 4 * 4, 4)
+    most = max(_PLANE // max(rows or 0, columns or 0), 1) if rows or columns else _CELL
+    count = max(_PLANE // fitting_side(max(height, width), most) // 4 * 4, 4)
     rows, columns = rows or columns or count, columns or rows or count
-    cell_width, cell_height = (max(round(_share(one, longer, side) * scale), 1) for one in (width, height))
+    cell_width, cell_height = (max(round(length * scale), 1) for length in fitting_size(width, height, most))
     return Layout(rows, columns, columns * cell_width, rows * cell_height, height, width, scale)
-
-
-def _share(one: int, longer: int, side: int) -> int:
-    """How long ``one`` becomes where ``longer`` becomes ``side``."""
-    return max(round(one * side / longer), 1)

@@ -1,27 +1,58 @@
-"""Options of the latent mode."""
+"""Latent space itself: planes, lines, points, sliders."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from trainer.contract.options import flag
-from viewer.mode import SheetOptions, number, scale_flag, whole
+from viewer.bindings import ARROWS, CLASS, PAGES, Binding, merged
+from viewer.keys import Action
+from viewer.options import SheetOptions, number, scale_flag, whole
 
 
 @dataclass(frozen=True, kw_only=True)
-class LatentOptions(SheetOptions):
-    """Options of ``latent``."""
-
+class Options(SheetOptions):
     scale: float | None = scale_flag("as fits; 2 is twice that")
     data: Path | None = flag(
-        "images to scatter by the encoder beside the model: a set as training takes it", type=Path, metavar="SET"
+        "images to scatter by the encoder beside the model: a set as training takes it", metavar="SET"
     )
-    bgr: bool = flag("a .npy file holds BGR, as plain OpenCV scripts write it", default=False, action="store_true")
+    bgr: bool = flag("a .npy file holds BGR, as plain OpenCV scripts write it", default=False)
     points: int = flag("of these, so many at most (5000)", default=5000, type=whole(1, 10**6), metavar="N")
     reach: float | None = flag(
         "of the axes, -X..X (4; 1 for a uniform prior)", "--range", type=number(0.01, 100), metavar="X"
     )
-    lerp: bool = flag("straight lines, not great circles", default=False, action="store_true")
+    lerp: bool = flag("straight lines, not great circles", default=False)
     view: Literal["plane", "line", "scatter", "sliders"] = flag(
-        "what is shown first (plane); Tab leads on", default="plane", choices=("plane", "line", "scatter", "sliders")
+        "what is shown first (plane); Tab leads on", default="plane"
     )
+
+
+BINDINGS: Final = merged(
+    Binding("Tab", "next view: plane, line, scatter, sliders", (Action.NEXT_VIEW,), hint="tab next view"),
+    Binding(
+        "mouse",
+        "plane: see what is under it; line: drag from A to B; scatter: click a point; sliders: drag one",
+        (Action.MOVE, Action.DRAG, Action.RELEASE),
+        hint={"line": "drag from A to B", "scatter": "click a point"},
+    ),
+    CLASS,
+    Binding(
+        "x y, X Y",
+        "next axis, the one before; sliders: this one becomes the axis",
+        after="r",
+        hint={"sliders": "x y axis of the plane", "line": "", "": "x y axes"},
+    ),
+    Binding("l", "straight line, great circle", after="r", hint={"line": "l straight or round"}),
+    Binding(ARROWS, "move the point; line: along it; sliders: choose one, move it", hint={"sliders": "arrows move"}),
+    Binding(
+        PAGES, "sliders: further; line: its ends; Home elsewhere: back to the middle", hint={"sliders": "home middle"}
+    ),
+    Binding("i", "the line between two random points", hint={"line": "i random"}),
+    Binding("r", "to a random point", hint={"plane": "r random"}),
+    Binding(
+        "+ -", "nearer, further; sliders: move it (= and _ too)", hint={"plane": "+ - zoom", "scatter": "+ - zoom"}
+    ),
+    Binding("Space", "to a random point"),
+    Binding("any other key", "to a random point"),
+)
+KIND: Final = "generator"

@@ -1,6 +1,5 @@
 """Back from an image that was saved in the latent mode to its state."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,74 +7,47 @@ from trainer.contract.errors import ImageError
 from viewer.model import Model
 from viewer.modes.latent.layout import make_layout
 from viewer.modes.latent.space import Point, Space
-from viewer.modes.latent.state import REACH, VIEWS, LatentState, View
-from viewer.replay import number_of, recipe_by
-from viewer.sessions.classes import Classes
+from viewer.modes.latent.state import REACH, VIEWS, LatentState
+from viewer.sessions.replay import LARGEST_SIDE, SavedRecipe
 from viewer.state import LAST_SEED
 
-_LARGEST_SIDE: Final = 64  # images in a row or column
 _FARTHEST: Final = 1e9  # that a point moves along an axis
 
 
-@dataclass(frozen=True)
-class LatentStart:
-    """What an image that was saved in the latent mode says of its frame."""
-
-    state: LatentState  # with all views
-    data: str  # name of the set that was scattered
-    points: int  # of it, at most
-    bgr: bool  # whether it was opened as BGR
-
-
-def read_latent_start(path: Path, model: Model, space: Space) -> LatentStart:
-    """The start that an image saved in the latent mode by this model gives. Raises ``ImageError``."""
-    recipe, _ = recipe_by(path, "latent", VIEWS, model)
-
-    def number(name: str, low: float, high: float, default: float = 0) -> float:
-        return number_of(path, recipe, name, low, high, default)
-
-    def whole(name: str, low: int, high: int, default: int = 0) -> int:
-        return round(number(name, low, high, default))
-
+def state_of(saved: SavedRecipe, model: Model, space: Space) -> LatentState:
+    """The state, with all views, that an image was saved in by this model. Raises ``ImageError``."""
+    path, recipe, whole = saved.path, saved.values, saved.whole
     axes, ends = recipe.get("axes"), recipe.get("line")
     if not isinstance(axes, list) or len(axes) != 2 or not all(_is_axis(axis, space) for axis in axes):
         raise ImageError(f"{path}: axes are {axes!r}, expected two of 0..{space.count - 1}")
     if axes[0] == axes[1] or not isinstance(ends, list) or len(ends) != 2:
         raise ImageError(f"{path}: what it was made from is damaged")
-    layout = make_layout(
-        *model.image_size,
-        whole("rows", 1, _LARGEST_SIDE, 1),
-        whole("cols", 1, _LARGEST_SIDE, 1),
-        number("scale", 0.05, 64, 1),
-    )
-    reach = number("range", *REACH, 4.0)
-    classes = Classes(len(model.classes), whole("first_label", 0, max(len(model.classes) - 1, 0)))
-    view: View = next(view for view in VIEWS if recipe["mode"] == f"latent {view}")
-    state = LatentState(
+    rows, columns = whole("rows", 1, LARGEST_SIDE, 1), whole("cols", 1, LARGEST_SIDE, 1)
+    layout = make_layout(*model.image_size, rows, columns, saved.number("scale", 0.05, 64, 1))
+    return LatentState(
         space=space,
         layout=layout,
         axes=(axes[0], axes[1]),
         line=(_point(path, ends[0], space), _point(path, ends[1], space)),
-        view=view,
+        view=next(view for view in VIEWS if view == saved.kind),
         seed=whole("seed", 0, LAST_SEED),
         point=_point(path, recipe.get("point"), space),
-        reach=reach,
+        reach=saved.number("range", *REACH, 4.0),
         stop=whole("stop", 0, layout.stop_count - 1),
         straight=recipe.get("straight") is True,
         always_straight=recipe.get("always_straight") is True,
         chosen=whole("slider", 0, space.count - 1),
-        classes=classes,
+        classes=saved.classes(len(model.classes)),
     )
-    return LatentStart(state, str(recipe.get("data", "")), whole("points", 1, 10**6, 1), recipe.get("bgr") is True)
 
 
 def _is_axis(value: Any, space: Space) -> bool:
     return type(value) is int and 0 <= value < space.count
 
 
-def _point(path: Path, facts: Any, space: Space) -> Point:
+def _point(path: Path, value: Any, space: Space) -> Point:
     """A point of a recipe."""
-    seed, moves = (facts.get("seed"), facts.get("moves")) if isinstance(facts, dict) else (None, None)
+    seed, moves = (value.get("seed"), value.get("moves")) if isinstance(value, dict) else (None, None)
     sound = isinstance(moves, list) and all(
         isinstance(move, list)
         and len(move) == 2
@@ -85,5 +57,5 @@ def _point(path: Path, facts: Any, space: Space) -> Point:
         for move in moves
     )
     if not sound or not isinstance(moves, list) or not (seed is None or (type(seed) is int and 0 <= seed <= LAST_SEED)):
-        raise ImageError(f"{path}: a point is {str(facts)[:80]!r}, expected a seed and moves along axes")
+        raise ImageError(f"{path}: a point is {str(value)[:80]!r}, expected a seed and moves along axes")
     return Point(seed, tuple((move[0], float(move[1])) for move in moves))

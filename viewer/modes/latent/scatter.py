@@ -101,10 +101,8 @@ class Scatter:
 
 
 def open_scatter(model: Model, encoder: Model | None, data: Path | None, most: int, bgr: bool = False) -> Scatter:
-    """The points of a set, at most so many, or those that the model keeps. ``bgr``: a .npy file holds BGR.
-
-    Raises ``ImageError``, ``ModelError``.
-    """
+    """The points of a set, ``most`` at most, or those that the model keeps. ``bgr``: a .npy file holds BGR. Raises
+    ``ImageError``, ``ModelError``."""
     if encoder is None or data is None:
         return Scatter(model.samples)
     if encoder.latent.size != model.latent.size:

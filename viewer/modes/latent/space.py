@@ -1,8 +1,7 @@
 """The latent space of a model and its axes: the principal directions that its card names, then the raw numbers.
 
 A ``Point`` is a few plain values, a start and moves along axes; the space turns it into a latent. Coordinates along a
-principal direction are standard deviations from the mean of the training images; along a raw axis they are the
-latent's own number.
+principal direction count stds from the mean of the training images; along a raw axis they are the latent's own number.
 """
 
 from collections.abc import Sequence
@@ -40,7 +39,7 @@ class Space:
     """Axes; converts between points, latents and coordinates. Two spaces are equal only if they are the same one."""
 
     latent: Latent
-    directions: Numbers = field(default_factory=lambda: np.zeros((0, 1)))  # [k, size], one standard deviation each
+    directions: Numbers = field(default_factory=lambda: np.zeros((0, 1)))  # [k, size], one std each
     middle: Numbers = field(default_factory=lambda: np.zeros(0))  # [size] mean of the training images; empty: zeros
 
     @property
@@ -54,7 +53,7 @@ class Space:
         return self.middle if self.middle.size else np.zeros(self.latent.size)
 
     def name(self, axis: int) -> str:
-        """Of an axis, for a person; counted from 1."""
+        """Of an axis, as it is shown; counted from 1."""
         principal = len(self.directions)
         return f"principal {axis + 1}" if axis < principal else f"z{axis - principal + 1}"
 

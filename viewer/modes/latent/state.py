@@ -1,11 +1,11 @@
 """What the latent mode shows, as plain values, and how an event changes it.
 
-Four views share one point: the plane through it along two axes, a line between two points, the scatter of a set of
-images, and a slider for every axis.
+There are four views of one point: the plane through it along two axes, a line between two points, the scatter of a set
+of images, and a slider for every axis.
 """
 
 from dataclasses import dataclass, replace
-from typing import Final, Literal, final
+from typing import Final, Literal
 
 from viewer.frame.area import Area
 from viewer.keys import Action, Event
@@ -21,10 +21,9 @@ REACHES: Final = (0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0)  # that +
 _STEPS: Final = 40  # of an arrow key, from one end of a slider to the other
 
 
-@final
 @dataclass(frozen=True)
 class LatentState:
-    """A point in latent space, and how one looks at it. The space and the layout are facts, as a sheet is."""
+    """A point in latent space, and how one looks at it. The space and the layout never change."""
 
     space: Space
     layout: Layout
@@ -52,6 +51,41 @@ class LatentState:
         """Where the plane lies in this view."""
         return self.layout.plane_above_line if self.view == "line" else self.layout.plane
 
+    def after(self, event: Event) -> "LatentState":
+        """The state after an event."""
+        match event.action:
+            case Action.MOVE | Action.CLICK | Action.DRAG:
+                return _point_at(self, event)
+            case Action.RELEASE:
+                return replace(self, pressed=None)
+            case Action.NEXT_VIEW:
+                following = self.views.index(self.view) + 1
+                return replace(self, view=self.views[following % len(self.views)], pressed=None)
+            case Action.LEFT | Action.RIGHT | Action.UP | Action.DOWN:
+                return _step(self, event.action)
+            case Action.MORE | Action.LESS if self.view == "sliders":
+                return _slide(self, 1 if event.action is Action.MORE else -1)
+            case Action.MORE:
+                return replace(self, reach=max((reach for reach in REACHES if reach < self.reach), default=self.reach))
+            case Action.LESS:
+                return replace(self, reach=min((reach for reach in REACHES if reach > self.reach), default=self.reach))
+            case Action.HOME | Action.END if self.view == "line":
+                return replace(self, stop=0 if event.action is Action.HOME else self.layout.stop_count - 1)
+            case Action.HOME:
+                return replace(self, point=MIDDLE, chosen=0)
+            case Action.END if self.view == "sliders":
+                return replace(self, chosen=self.space.count - 1)
+            case Action.PAGE_UP | Action.PAGE_DOWN if self.view == "sliders":
+                page = self.layout.slider_count * (1 if event.action is Action.PAGE_DOWN else -1)
+                return replace(self, chosen=min(max(self.chosen + page, 0), self.space.count - 1))
+            case Action.INTERPOLATE:
+                return _random_line(self)
+            case Action.RANDOM | Action.PAUSE:
+                return _random_point(self)
+            case Action.NEW:
+                return _letter(self, event)
+        return self
+
 
 def begin(
     space: Space,
@@ -64,14 +98,11 @@ def begin(
     straight: bool = False,
     classes: Classes = NO_CLASSES,
 ) -> LatentState:
-    """The state that one sees first: along the strongest directions, or the numbers if they are two.
+    """The first state: a plane along the first principal directions, or along the numbers of a latent of two.
 
-    It is in the middle, or at a random point where nothing tells the middle of many numbers: that of the prior itself
-    is like none of its draws.
-
-    ``reach``: ``None`` takes what suits the prior. ``straight``: so are lines between random points too; otherwise
-    they are great circles, which keep the length that a normal prior of many dimensions expects. Lines that are drawn
-    on the plane are straight on it.
+    Its point is the mean of the training images; where that is unknown a random one, since the mean of a prior of many
+    dimensions is like none of its draws. ``reach``: ``None``: as suits the prior. ``straight``: lerp between random
+    points instead of slerp, which keeps the length that a normal prior expects.
     """
     principal, uniform = len(space.directions), space.latent.prior == "uniform"
     axes = (0, 1) if principal >= 2 and space.latent.size > 2 else (principal, principal + 1)
@@ -91,31 +122,6 @@ def begin(
         always_straight=straight or uniform or space.latent.size == 2,
         classes=classes,
     )
-
-
-def reduce_latent(state: LatentState, event: Event) -> LatentState:
-    """The state after an event."""
-    match event.action:
-        case Action.MOVE | Action.CLICK | Action.DRAG:
-            return _point_at(state, event)
-        case Action.RELEASE:
-            return replace(state, pressed=None)
-        case Action.NEXT_VIEW:
-            following = state.views.index(state.view) + 1
-            return replace(state, view=state.views[following % len(state.views)], pressed=None)
-        case Action.LEFT | Action.RIGHT | Action.UP | Action.DOWN:
-            return _step(state, event.action)
-        case Action.MORE | Action.LESS:
-            return _more(state, 1 if event.action is Action.MORE else -1)
-        case Action.HOME | Action.END | Action.PAGE_UP | Action.PAGE_DOWN:
-            return _jump(state, event.action)
-        case Action.INTERPOLATE:
-            return _random_line(state)
-        case Action.RANDOM | Action.PAUSE:
-            return _random_point(state)
-        case Action.NEW:
-            return _letter(state, event)
-    return state
 
 
 def _letter(state: LatentState, event: Event) -> LatentState:
@@ -175,29 +181,6 @@ def _slide(state: LatentState, steps: int) -> LatentState:
     return replace(state, point=state.space.move(state.point, (state.chosen,), (there,)))
 
 
-def _more(state: LatentState, sign: int) -> LatentState:
-    if state.view == "sliders":
-        return _slide(state, sign)
-    if sign > 0:
-        return replace(state, reach=max((reach for reach in REACHES if reach < state.reach), default=state.reach))
-    return replace(state, reach=min((reach for reach in REACHES if reach > state.reach), default=state.reach))
-
-
-def _jump(state: LatentState, action: Action) -> LatentState:
-    last = state.space.count - 1
-    match state.view, action:
-        case "line", Action.HOME | Action.END:
-            return replace(state, stop=0 if action is Action.HOME else state.layout.stop_count - 1)
-        case "sliders", Action.END:
-            return replace(state, chosen=last)
-        case "sliders", Action.PAGE_UP | Action.PAGE_DOWN:
-            page = state.layout.slider_count * (1 if action is Action.PAGE_DOWN else -1)
-            return replace(state, chosen=min(max(state.chosen + page, 0), last))
-        case _, Action.HOME:
-            return replace(state, point=MIDDLE, chosen=0)
-    return state
-
-
 def place(state: LatentState) -> tuple[float, float]:
     """Where the point lies on the plane: its coordinates along both axes."""
     latent = state.space.exact(state.point)
@@ -215,8 +198,8 @@ def _point_at(state: LatentState, event: Event) -> LatentState:
     inside = state.stage.holds(event.x, event.y)
     if event.action is Action.CLICK:
         state = replace(state, pressed=state.point if inside else None)
-    held = event.action is Action.DRAG and state.pressed is not None
-    return _to(state, *_coordinates(state, event)) if wanted and (inside or held) else state
+    dragged = event.action is Action.DRAG and state.pressed is not None
+    return _to(state, *_coordinates(state, event)) if wanted and (inside or dragged) else state
 
 
 def _line_at(state: LatentState, event: Event) -> LatentState:
@@ -233,7 +216,7 @@ def _line_at(state: LatentState, event: Event) -> LatentState:
 
 
 def _slider_at(state: LatentState, event: Event) -> LatentState:
-    """In the slider view: a press takes hold of a slider, a drag moves the one that is held."""
+    """In the slider view: a press takes hold of a slider, a drag moves it."""
     if event.action is Action.CLICK:
         rows = range(min(state.layout.slider_count, state.space.count - state.first_slider))
         row = next((row for row in rows if state.layout.slider(row).holds(event.x, event.y)), None)
@@ -245,14 +228,14 @@ def _slider_at(state: LatentState, event: Event) -> LatentState:
         state = replace(state, pressed=state.point)
     if state.pressed is None:
         return state
-    share, _ = state.layout.track(state.chosen - state.first_slider).share(event.x, event.y)
-    there = (2 * share - 1) * state.reach
+    across, _ = state.layout.track(state.chosen - state.first_slider).fraction(event.x, event.y)
+    there = (2 * across - 1) * state.reach
     return replace(state, point=state.space.move(state.point, (state.chosen,), (there,)))
 
 
 def _coordinates(state: LatentState, event: Event) -> tuple[float, float]:
     """Of the mouse, along the two axes of the plane."""
-    across, down = state.stage.share(event.x, event.y)
+    across, down = state.stage.fraction(event.x, event.y)
     return (2 * across - 1) * state.reach, (1 - 2 * down) * state.reach
 
 

@@ -1,6 +1,7 @@
 """The pick mode: a cursor over the images of a saved table, to cut some out as files of their own."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,16 @@ from viewer import render
 from viewer.files.inputs import Photo, read_photo
 from viewer.files.png import Image, encode_png, read_recipe, save_numbered
 from viewer.frame.plots import mark
-from viewer.keys import Event
-from viewer.modes.pick.options import PickOptions
-from viewer.modes.pick.state import PickState, begin, reduce_pick
+from viewer.modes.pick.options import BINDINGS, Options
+from viewer.modes.pick.state import PickState, begin
 from viewer.sessions.session import Session
 
 
 class PickSession(Session[PickState, None, None]):
     """A table that is there from the start: nothing is left to a worker but the saving."""
+
+    bindings = BINDINGS
+    follows_mouse = True  # its wheel means something
 
     def __init__(self, path: Path, photo: Photo, recipe: Mapping[str, Any], state: PickState, folder: Path) -> None:
         """``recipe``: what the table says of itself, if it does."""
@@ -33,29 +36,10 @@ class PickSession(Session[PickState, None, None]):
         if photo.notes:
             self.notify(", ".join(photo.notes))
 
-    def reduce(self, event: Event) -> PickState:
-        """The state after an event."""
-        return reduce_pick(self.state, event)
-
-    @property
-    def follows_mouse(self) -> bool:
-        """Whether movements of the mouse mean something: its wheel does."""
-        return True
-
-    def _work(self, request: None) -> Iterator[None]:
-        return iter(())
-
-    def _ask(self) -> None:
-        """Nothing is missing."""
-
-    def _receive(self, request: None, part: None) -> None:
-        """Nothing comes."""
-
     def _screen(self) -> render.Image:
         state = self.state
         width, height = state.view
-        frame = np.empty((height, max(width, render.LEAST_WIDTH), 3), np.uint8)
-        frame[:] = render.PAPER
+        frame = np.full((height, max(width, render.LEAST_WIDTH), 3), render.PAPER, np.uint8)
         frame[:, :width] = self._seen()
         mark(frame, state.place)
         return frame
@@ -77,24 +61,17 @@ class PickSession(Session[PickState, None, None]):
     # Cutting out.
 
     def _save(self, whole: bool) -> None:
-        for index in range(self._filled) if whole else (self.state.cursor,):
-            self._saves.send(lambda index=index: self._cut(index))  # type: ignore[misc]
-
-    @property
-    def _filled(self) -> int:
-        """How many places of the table have images, as far as it says so itself: the last page of a set may have
-        fewer than fit on it."""
-        numbers = self._recipe.get("numbers")
-        return min(len(numbers), self.state.table.count) if isinstance(numbers, list) else self.state.table.count
+        count, numbers = self.state.table.count, self._recipe.get("numbers")
+        if isinstance(numbers, list):  # the last page of a set may have fewer than fit on it
+            count = min(len(numbers), count)
+        for index in range(count) if whole else (self.state.cursor,):
+            self._saves.send(partial(self._cut, index))
 
     def _cut(self, index: int) -> str:
-        data = encode_png(_part(self._photo, *self.state.table.part(index)), self._facts_of(index))
+        data = encode_png(_part(self._photo, *self.state.table.part(index)), self._recipe_of(index))
         return f"saved {save_numbered(self._folder, self._path.stem, data)}"
 
-    def _facts(self) -> Mapping[str, Any]:
-        return self._facts_of(self.state.cursor)
-
-    def _facts_of(self, index: int) -> Mapping[str, Any]:
+    def _recipe_of(self, index: int) -> Mapping[str, Any]:
         """What an image follows from: what its table does, but for what that says of other images."""
         singular = {many: one for one, many in PER_IMAGE.items()}
         own: dict[str, Any] = {"mode": "pick"}
@@ -112,17 +89,14 @@ class PickSession(Session[PickState, None, None]):
     def _status(self) -> tuple[str, ...]:
         state, table = self.state, self.state.table
         row, column = divmod(state.cursor, table.columns)
-        facts = self._facts()
+        recipe = self._recipe_of(self.state.cursor)
         words: tuple[str, ...] = (f"image {state.cursor} of 0-{table.count - 1}", f"row {row} column {column}")
-        words += tuple(printable(str(facts[name]), 60) for name in ("name", "class") if name in facts)
+        words += tuple(printable(str(recipe[name]), 60) for name in ("name", "class") if name in recipe)
         return (*words, f"{table.width}x{table.height}", f"at {state.scale:.3g}")
 
-    def _hints(self) -> tuple[str, ...]:
-        return ("s cut out", "esc quit", "S cut all out", "+ - zoom", "arrows move")
 
-
-def open_pick(options: PickOptions) -> PickSession:
-    """The table that the options name. Raises ``ViewerError``."""
+def open_session(options: Options) -> PickSession:
+    """The table that the options name. Raises ``UserError``."""
     photo = read_photo(options.table)
     try:
         recipe = read_recipe(options.table)

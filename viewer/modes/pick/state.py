@@ -1,19 +1,18 @@
 """The state of the pick mode: which image of a table, and which part of the table is seen at what size."""
 
 from dataclasses import dataclass, replace
-from typing import Final, final
+from typing import Final
 
 from trainer.contract.sheet import SheetLayout
 from viewer.frame.area import Area
-from viewer.frame.sheet import Sheet, moved
 from viewer.keys import Action, Event
+from viewer.sheet import Sheet, moved
 
 VIEW: Final = (1120, 760)  # width and height of the frame at most, in pixels
 SCALES: Final = (1 / 16, 1 / 12, 1 / 8, 1 / 6, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 _ROOM: Final = 3  # frame pixels round the image under the cursor, for its line
 
 
-@final
 @dataclass(frozen=True)
 class PickState:
     """A part of a table, with a cursor over its images."""
@@ -44,31 +43,30 @@ class PickState:
         bottom = round((upper + self.table.height) * self.scale)
         return Area(left - x, top - y, max(right - left, 1), max(bottom - top, 1))
 
+    def after(self, event: Event) -> "PickState":
+        """The state after an event."""
+        table = self.table
+        match event.action:
+            case Action.MORE | Action.WHEEL_UP:
+                return _zoomed(self, min((one for one in SCALES if one > self.scale), default=self.scale))
+            case Action.LESS | Action.WHEEL_DOWN:
+                return _zoomed(self, max((one for one in SCALES if one < self.scale), default=self.scale))
+            case Action.CLICK:
+                width, height = self.view
+                if not (0 <= event.x < width and 0 <= event.y < height):
+                    return self
+                x, y = event.x + self.corner[0], event.y + self.corner[1]
+                cell = table.cell_at((x + 0.5) / self.scale, (y + 0.5) / self.scale)
+                return _followed(replace(self, cursor=cell))
+            case _:
+                sheet = Sheet(table.rows, table.columns, table.width, table.height, table.margin)
+                return _followed(replace(self, cursor=moved(sheet, self.cursor, event)))
+
 
 def begin(table: SheetLayout, width: int, height: int, scale: float | None = None) -> PickState:
     """The first look at a table of this size: all of it, as large as it goes, unless there is a scale."""
     fitting = [one for one in SCALES if one * width <= VIEW[0] and one * height <= VIEW[1]]
     return PickState(table, width, height, scale or min(max(fitting, default=SCALES[0]), 16))
-
-
-def reduce_pick(state: PickState, event: Event) -> PickState:
-    """The state after an event."""
-    table = state.table
-    match event.action:
-        case Action.MORE | Action.WHEEL_UP:
-            return _zoomed(state, min((one for one in SCALES if one > state.scale), default=state.scale))
-        case Action.LESS | Action.WHEEL_DOWN:
-            return _zoomed(state, max((one for one in SCALES if one < state.scale), default=state.scale))
-        case Action.CLICK:
-            width, height = state.view
-            if not (0 <= event.x < width and 0 <= event.y < height):
-                return state
-            x, y = event.x + state.corner[0], event.y + state.corner[1]
-            cell = table.cell_at((x + 0.5) / state.scale, (y + 0.5) / state.scale)
-            return _followed(replace(state, cursor=cell))
-        case _:
-            sheet = Sheet(table.rows, table.columns, table.width, table.height, table.margin)
-            return _followed(replace(state, cursor=moved(sheet, state.cursor, event)))
 
 
 def _zoomed(state: PickState, scale: float) -> PickState:

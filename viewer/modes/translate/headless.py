@@ -1,32 +1,28 @@
 """Translating without a screen: images, with progress, each written whole or not at all."""
 
-from collections.abc import Sequence
-from pathlib import Path
-
 from tqdm import tqdm
 
-from trainer.contract.errors import ImageError
 from viewer.files.inputs import Photo, read_photo
 from viewer.files.results import encode, free_name, write_new
-from viewer.modes.translate.session import Wanted, make, recipe_of
-from viewer.sessions.headless import beside, made_folder, readable, say_written, signed, skip_or_stop
-from viewer.sessions.translation import Translator
+from viewer.modes.translate.options import Options
+from viewer.modes.translate.session import begin, make, open_inputs, recipe_of, wanted_of
+from viewer.sessions.headless import Tally, beside, made_folder, readable
+from viewer.sessions.replay import signed
 
 
-def translate_files(translator: Translator, wanted: Wanted, paths: Sequence[Path], folder: Path) -> None:
-    """Write the result of every image to ``<folder>/<stem>.png``. Raises ``ImageError`` where none can be read."""
+def write(options: Options) -> None:
+    """Write the result of every image to ``<folder>/<stem>.png``. Raises ``UserError``."""
+    paths, translator = open_inputs(options)
+    wanted = wanted_of(begin(translator, len(paths), options.seed))
     paths = list(readable(paths))
-    folder = made_folder(folder)
-    written = 0
+    folder = made_folder(options.output or options.out)
+    tally = Tally(len(paths))
     with tqdm(total=len(paths), desc="translate", unit="image", disable=None) as bar:
         for path in paths:
-            try:
+            with tally.trying():
                 photo = read_photo(path).on_white()
                 (made,) = beside(make(translator, one, wanted) for one in [photo])
                 recipe = signed(translator.model, recipe_of(translator, wanted, path))
                 write_new(free_name(folder, path.stem, ".png"), encode(made.results[0], Photo(photo), ".png", recipe))
-                written += 1
-            except ImageError as error:
-                skip_or_stop(error, len(paths))
             bar.update()
-    say_written(written, len(paths), folder)
+    tally.say(folder)

@@ -1,24 +1,27 @@
 """The translate mode: images beside what a model makes of them."""
 
-from collections import OrderedDict
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from trainer.contract.errors import UserError
 from trainer.contract.text import printable
 from viewer import render
 from viewer.files.inputs import read_photo
 from viewer.files.png import Image
 from viewer.frame import side_by_side
-from viewer.keys import Event
 from viewer.latents import Latents, lerp, slerp
-from viewer.modes.translate.state import STOPS, TranslateState, reduce_translate
-from viewer.sessions.model_session import ModelSession, exact_numbers
-from viewer.sessions.session import check_saved_size
-from viewer.sessions.translation import Condition, Translator, visible
+from viewer.modes.translate.draw.session import open_draw
+from viewer.modes.translate.options import BINDINGS, Options
+from viewer.modes.translate.state import STOPS, TranslateState
+from viewer.sessions.headless import readable
+from viewer.sessions.model_session import ModelSession
+from viewer.sessions.replay import exact_numbers
+from viewer.sessions.session import Session, check_saved_size
+from viewer.sessions.translation import Condition, Translator, open_translator, visible
 from viewer.state import next_seed
 
 _KEPT: Final = 32  # images with their results, so that going back is at once
@@ -50,22 +53,17 @@ class Made:
 class TranslateSession(ModelSession[TranslateState, Wanted, Made]):
     """One image of several at a time; edges are recomputed whenever their threshold changes."""
 
+    bindings = BINDINGS
+
     def __init__(self, translator: Translator, state: TranslateState, folder: Path, paths: Sequence[Path]) -> None:
         """``paths``: of the images, as many as the state counts."""
         self.translator = translator
         self._paths = paths
-        self._kept: OrderedDict[Hashable, Made] = OrderedDict()
+        self._kept: dict[Wanted, Made] = {}  # the latest last
         self._asked: Wanted | None = None
         self._shown: Made | None = None  # until the next one is there
         self._photo: tuple[int, Image] | None = None  # the worker's, the last one that it read
         super().__init__(translator.model, state, folder)
-
-    def reduce(self, event: Event) -> TranslateState:
-        """The state after an event."""
-        return reduce_translate(self.state, event)
-
-    def _wanted(self) -> Wanted:
-        return wanted_of(self.state)
 
     def _work(self, request: Wanted) -> Iterator[Made]:
         if self._photo is None or self._photo[0] != request.index:
@@ -73,7 +71,7 @@ class TranslateSession(ModelSession[TranslateState, Wanted, Made]):
         yield make(self.translator, self._photo[1], request)
 
     def _ask(self) -> None:
-        wanted = self._wanted()
+        wanted = wanted_of(self.state)
         if wanted != self._asked:
             self._asked = wanted
             if wanted in self._kept:
@@ -83,31 +81,26 @@ class TranslateSession(ModelSession[TranslateState, Wanted, Made]):
 
     def _receive(self, request: Wanted, part: Made) -> None:
         self._kept[request] = part
-        while len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
+        if len(self._kept) > _KEPT:
+            del self._kept[next(iter(self._kept))]
         if request == self._asked:
             self._show(request)
         elif self._asked is not None and self._shown is not None and request.index == self._asked.index:
             self._shown, self.changed = part, True  # keys come faster than results: the latest there is
 
     def _show(self, wanted: Wanted) -> None:
-        self._kept.move_to_end(wanted)
-        self._shown, self.changed = self._kept[wanted], True
+        self._kept[wanted] = self._shown = self._kept.pop(wanted)
+        self.changed = True
 
     def _screen(self) -> render.Image:
         if self._shown is None:
             return side_by_side.row([np.full((256, 256, 3), render.PAPER, np.uint8)] * 2, 256)
         return image_row(self.translator, self._shown, self.state.stop if self.state.line else -1)
 
-    def _facts(self) -> Mapping[str, Any]:
-        return recipe_of(self.translator, self._wanted(), self._paths[self.state.index])
-
     def _save(self, whole: bool) -> None:
-        wanted, stop, path = self._wanted(), self.state.stop, self._paths[self.state.index]
+        wanted, stop, path = wanted_of(self.state), self.state.stop, self._paths[self.state.index]
         made, line = self._kept.get(wanted), self.state.line
-        recipe = dict(recipe_of(self.translator, wanted, path))
-        if line and not whole:
-            recipe["latent"] = exact_numbers(self._latents(wanted)[stop][None])[0]
+        recipe = recipe_of(self.translator, wanted, path, None if line and whole else stop)
 
         def job() -> tuple[Image, Mapping[str, Any]]:
             there = made or make(self.translator, read_photo(path).on_white(), wanted)
@@ -116,9 +109,6 @@ class TranslateSession(ModelSession[TranslateState, Wanted, Made]):
             return image, recipe
 
         self._send(job)
-
-    def _latents(self, wanted: Wanted) -> Sequence[Latents]:
-        return [latent for latent in latents_of(self.translator, wanted) if latent is not None]
 
     def _status(self) -> tuple[str, ...]:
         state, made = self.state, self._shown
@@ -133,20 +123,38 @@ class TranslateSession(ModelSession[TranslateState, Wanted, Made]):
         if made is not None:
             height, width = made.results[0].shape[:2]
             words += (f"{width}x{height}",)
-        return words if self._wanted() in self._kept else (*words, "to come")
+        return words if wanted_of(self.state) in self._kept else (*words, "to come")
 
-    def _hints(self) -> tuple[str, ...]:
-        images = ("arrows: images",) if self.state.count > 1 else ()
-        edges = ("+ - edges",) if self.state.sigma is not None else ()
-        latents: tuple[str, ...] = ()
-        if self.state.has_latent:
-            latents = ("r one result",) if self.state.line else ("any key: new latent", "i between two")
-        return (*images, "esc quit", "s save", *edges, *latents, "S save all")
+    def _situation(self) -> Mapping[str, object]:
+        state = self.state
+        return {
+            "images": state.count > 1,
+            "edges": state.sigma is not None,
+            "line": state.line,
+            "one": state.has_latent and not state.line,
+        }
+
+
+def open_session(options: Options) -> Session[Any, Any, Any]:
+    """The images, or the page to draw on, that the options ask for. Raises ``UserError``."""
+    if options.draw:
+        return open_draw(options)
+    paths, translator = open_inputs(options)
+    paths = list(readable(paths))
+    return TranslateSession(translator, begin(translator, len(paths), options.seed), options.out, paths)
+
+
+def open_inputs(options: Options) -> tuple[list[Path], Translator]:
+    """The images and the model. Raises ``UserError``."""
+    if options.start is not None:
+        raise UserError("--start is for --draw, found it without")
+    paths, model = open_translator(options, "some, or --draw")
+    return paths, Translator(model, options.condition, options.size)
 
 
 def begin(translator: Translator, count: int, seed: int = 0) -> TranslateState:
     """Before the first of so many images."""
-    sigma = start_sigma(translator)
+    sigma = round(translator.how.sigma * 100) if translator.how.kind == "edges" else None
     return TranslateState(count, sigma=sigma, has_latent=translator.latent_size > 0, seed=seed)
 
 
@@ -164,7 +172,7 @@ def latents_of(translator: Translator, wanted: Wanted) -> list[Latents | None]:
     first, last = (translator.latent(seed) for seed in wanted.seeds)
     assert first is not None
     assert last is not None
-    return [between(first, last, share) for share in np.linspace(0.0, 1.0, STOPS)]
+    return [between(first, last, fraction) for fraction in np.linspace(0.0, 1.0, STOPS)]
 
 
 def make(translator: Translator, photo: Image, wanted: Wanted) -> Made:
@@ -183,20 +191,15 @@ def image_row(translator: Translator, made: Made, chosen: int) -> Image:
     return side_by_side.row([*shown, *made.results], max(height, width), len(shown) + chosen if chosen >= 0 else -1)
 
 
-def recipe_of(translator: Translator, wanted: Wanted, path: Path) -> Mapping[str, Any]:
-    """What a result follows from, for the file that it is saved in."""
-    facts: dict[str, Any] = {"mode": "translate", "image": path.name, "condition": translator.how.kind,
-                             "size": translator.size}  # fmt: skip
+def recipe_of(translator: Translator, wanted: Wanted, path: Path, stop: int | None = 0) -> Mapping[str, Any]:
+    """What results follow from, for the file that they are saved in. ``stop``: the only one that is; ``None``: all."""
+    how = translator.how
+    recipe: dict[str, Any] = {"mode": "translate", "image": path.name, "condition": how.kind, "size": translator.size}
     if wanted.sigma is not None:
-        facts |= {"sigma": wanted.sigma / 100, "blur": translator.how.blur, "invert": translator.how.invert}
+        recipe |= {"sigma": wanted.sigma / 100, "blur": how.blur, "invert": how.invert}
     if wanted.seeds:
-        facts["seed"] = wanted.seeds[0]
-        latent = translator.latent(wanted.seeds[0])
-        if not wanted.line and latent is not None:
-            facts["latent"] = exact_numbers(latent[None])[0]
-    return facts
-
-
-def start_sigma(translator: Translator) -> int | None:
-    """The threshold to begin with, in hundredths; ``None`` where no edges are made."""
-    return round(translator.how.sigma * 100) if translator.how.kind == "edges" else None
+        recipe["seed"] = wanted.seeds[0]
+        latent = None if stop is None else latents_of(translator, wanted)[stop]
+        if latent is not None:
+            recipe["latent"] = exact_numbers(latent[None])[0]
+    return recipe

@@ -1,7 +1,7 @@
 """The state of the translate mode: which image, its edges' threshold, which latent."""
 
 from dataclasses import dataclass, replace
-from typing import Final, final
+from typing import Final
 
 from viewer.keys import Action, Event
 from viewer.state import next_seed
@@ -11,7 +11,6 @@ _SIGMA_STEP: Final = 5  # hundredths
 _LARGEST_SIGMA: Final = 100
 
 
-@final
 @dataclass(frozen=True)
 class TranslateState:
     """An image of several beside what a model makes of it."""
@@ -29,30 +28,29 @@ class TranslateState:
         """How many results are shown."""
         return STOPS if self.line else 1
 
-
-def reduce_translate(state: TranslateState, event: Event) -> TranslateState:
-    """The state after an event."""
-    match event.action:
-        case Action.RIGHT | Action.PAGE_DOWN:
-            return replace(state, index=(state.index + 1) % state.count)
-        case Action.LEFT | Action.PAGE_UP:
-            return replace(state, index=(state.index - 1) % state.count)
-        case Action.HOME:
-            return replace(state, index=0)
-        case Action.END:
-            return replace(state, index=state.count - 1)
-        case Action.MORE | Action.LESS if state.sigma is not None:
-            step = _SIGMA_STEP if event.action is Action.MORE else -_SIGMA_STEP
-            return replace(state, sigma=min(max(state.sigma + step, 0), _LARGEST_SIGMA))
-        case Action.DOWN if state.line:
-            return replace(state, stop=(state.stop + 1) % STOPS)
-        case Action.UP if state.line:
-            return replace(state, stop=(state.stop - 1) % STOPS)
-        case Action.INTERPOLATE if state.has_latent and not state.line:
-            return replace(state, line=True, stop=0)
-        case Action.RANDOM if state.line:
-            return replace(state, line=False, stop=0)
-        case Action.INTERPOLATE | Action.RANDOM | Action.NEW | Action.PAUSE if state.has_latent:
-            return replace(state, seed=next_seed(state.seed))
-        case _:
-            return state
+    def after(self, event: Event) -> "TranslateState":
+        """The state after an event."""
+        match event.action:
+            case Action.RIGHT | Action.PAGE_DOWN:
+                return replace(self, index=(self.index + 1) % self.count)
+            case Action.LEFT | Action.PAGE_UP:
+                return replace(self, index=(self.index - 1) % self.count)
+            case Action.HOME:
+                return replace(self, index=0)
+            case Action.END:
+                return replace(self, index=self.count - 1)
+            case Action.MORE | Action.LESS if self.sigma is not None:
+                step = _SIGMA_STEP if event.action is Action.MORE else -_SIGMA_STEP
+                return replace(self, sigma=min(max(self.sigma + step, 0), _LARGEST_SIGMA))
+            case Action.DOWN if self.line:
+                return replace(self, stop=(self.stop + 1) % STOPS)
+            case Action.UP if self.line:
+                return replace(self, stop=(self.stop - 1) % STOPS)
+            case Action.INTERPOLATE if self.has_latent and not self.line:
+                return replace(self, line=True, stop=0)
+            case Action.RANDOM if self.line:
+                return replace(self, line=False, stop=0)
+            case Action.INTERPOLATE | Action.RANDOM | Action.NEW | Action.PAUSE if self.has_latent:
+                return replace(self, seed=next_seed(self.seed))
+            case _:
+                return self

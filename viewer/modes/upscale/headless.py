@@ -16,8 +16,10 @@ from trainer.contract.text import printable
 from viewer.files.inputs import FILM_SUFFIXES, Photo, is_film, read_photo
 from viewer.files.png import Image
 from viewer.files.results import SUFFIXES, encode, errors_of, free_name, write_new
-from viewer.modes.upscale.session import recipe_of
-from viewer.sessions.headless import beside, made_folder, readable, say_written, signed, skip_or_stop
+from viewer.modes.upscale.options import Options
+from viewer.modes.upscale.session import open_inputs, recipe_of
+from viewer.sessions.headless import Tally, beside, made_folder, readable
+from viewer.sessions.replay import signed
 from viewer.sessions.tiles import Tile
 from viewer.sessions.translation import Upscaler
 
@@ -25,13 +27,13 @@ _USUAL_RATE: Final = 25.0  # frames a second, of films that do not say
 _FILM: Final = ".mp4"
 
 
-def upscale_files(upscaler: Upscaler, paths: Sequence[Path], target: Path, one: bool) -> None:
-    """Write every image enlarged, and every film.
-
-    ``target``: a folder, where they keep their names, or the file for the only one. ``one``: whether it may be that of
-    a file: one was named, and no folder or pattern. Raises ``ImageError``.
-    """
-    one = one and not target.is_dir() and target.suffix != ""
+def write(options: Options) -> None:
+    """Write every image and every film enlarged: under its name in a folder, or the only one to the file that ``-o``
+    names. Raises ``UserError``."""
+    paths, upscaler = open_inputs(options)
+    target = options.output or options.out
+    named = paths == [Path(options.images[0])]  # no folder, and no pattern
+    one = named and not target.is_dir() and target.suffix != ""
     films = [path for path in paths if is_film(path)]
     sizes = readable([path for path in paths if not is_film(path)]) if len(films) < len(paths) else {}
     if one:
@@ -41,39 +43,27 @@ def upscale_files(upscaler: Upscaler, paths: Sequence[Path], target: Path, one: 
         if target.exists():
             raise ImageError(f"{target}: exists already, expected a new file")
     folder = made_folder(target.parent if one else target)
-    written = 0
+    tally = Tally(len(paths))
     total = sum(height * width for height, width in sizes.values())
     with tqdm(total=total, unit="px", unit_scale=True, disable=None if sizes else True) as bar:
         for path in sizes:
             bar.set_description(printable(path.name, 30))
-            try:
+            with tally.trying():
                 photo = read_photo(path)
                 for note in photo.notes:
                     tqdm.write(f"{printable(str(path))}: {printable(note)}", file=sys.stderr)
                 result = _enlarged(upscaler, photo, upscaler.plan(photo), bar)
                 suffix = target.suffix.lower() if one else ".png"
                 recipe = signed(upscaler.model, recipe_of(upscaler, path))
-                data = _named(path, encode, result, photo, suffix, recipe)
+                try:
+                    data = encode(result, photo, suffix, recipe)
+                except ImageError as error:
+                    raise ImageError(f"{path}: {error}") from None
                 write_new(target if one else free_name(folder, path.stem, suffix), data)
-                written += 1
-            except ImageError as error:
-                skip_or_stop(error, len(paths))
     for path in films:
-        try:
+        with tally.trying():
             _upscale_film(upscaler, path, target if one else free_name(folder, path.stem, _FILM))
-            written += 1
-        except ImageError as error:
-            skip_or_stop(error, len(paths))
-    say_written(written, len(paths), target)
-
-
-def _named(path: Path, work: Any, *arguments: Any) -> bytes:
-    """Errors of the work name the file."""
-    try:
-        data: bytes = work(*arguments)
-    except ImageError as error:
-        raise ImageError(f"{path}: {error}") from None
-    return data
+    tally.say(target)
 
 
 def _enlarged(upscaler: Upscaler, photo: Photo, tiles: Sequence[Tile], bar: "tqdm[Any] | None" = None) -> Image:
@@ -97,10 +87,7 @@ def _upscale_film(upscaler: Upscaler, path: Path, target: Path) -> None:
 
 def _write_film(upscaler: Upscaler, path: Path, target: Path) -> None:
     """The same into a file. Raises ``ImageError``, ``OSError``."""
-    film = cv2.VideoCapture(str(path))
-    writer: cv2.VideoWriter | None = None
-    tiles: Sequence[Tile] = ()
-    count = 0
+    film, writer, count = cv2.VideoCapture(str(path)), cv2.VideoWriter(), 0
     try:
         there, frame = film.read()
         if not there:
@@ -111,26 +98,21 @@ def _write_film(upscaler: Upscaler, path: Path, target: Path) -> None:
         rate = rate if 0 < rate < 1000 else _USUAL_RATE
         total = int(film.get(cv2.CAP_PROP_FRAME_COUNT))
         tqdm.write(f"{printable(str(path))}: {rate:g} frames a second; its sound is left out", file=sys.stderr)
+        tiles = upscaler.plan(Photo(np.asarray(frame, np.uint8)))
+        height, width = (length * upscaler.scale for length in frame.shape[:2])
+        size = width + (width & 1), height + (height & 1)
+        if not writer.open(str(target), cv2.VideoWriter.fourcc(*"mp4v"), rate, size):
+            raise OSError(f"this OpenCV has no MPEG-4 encoder for {size}")
         with tqdm(total=max(total, 0) or None, desc=printable(path.name, 30), unit="frame", disable=None) as bar:
             while there:
-                photo = Photo(np.asarray(frame, np.uint8))
-                if writer is None:
-                    tiles = upscaler.plan(photo)
-                result = _enlarged(upscaler, photo, tiles)
-                even = cv2.copyMakeBorder(result, 0, result.shape[0] & 1, 0, result.shape[1] & 1, cv2.BORDER_REPLICATE)
-                if writer is None:
-                    size = even.shape[1], even.shape[0]
-                    writer = cv2.VideoWriter(str(target), cv2.VideoWriter.fourcc(*"mp4v"), rate, size)
-                    if not writer.isOpened():
-                        raise OSError(f"this OpenCV has no MPEG-4 encoder for {size}")
-                writer.write(even)
+                result = _enlarged(upscaler, Photo(np.asarray(frame, np.uint8)), tiles)
+                writer.write(cv2.copyMakeBorder(result, 0, height & 1, 0, width & 1, cv2.BORDER_REPLICATE))
                 count += 1
                 bar.update()
                 there, frame = film.read()
     finally:
         film.release()
-        if writer is not None:
-            writer.release()
+        writer.release()
     _check_film(target, count)
 
 

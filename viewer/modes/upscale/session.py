@@ -9,46 +9,31 @@ from typing import Any
 
 import numpy as np
 
-from trainer.contract.errors import ViewerError
+from trainer.contract.errors import UserError
 from trainer.contract.text import printable
 from viewer import render
-from viewer.files.inputs import Photo, read_photo
+from viewer.files.inputs import Photo, is_film, read_photo
 from viewer.files.png import Image, encode_png, save_numbered
 from viewer.files.results import encode
-from viewer.keys import Event
 from viewer.modes.upscale.divider import divided
-from viewer.modes.upscale.state import UpscaleState, opened, reduce_upscale
+from viewer.modes.upscale.options import BINDINGS, Options
+from viewer.modes.upscale.state import UpscaleState, opened
+from viewer.sessions.headless import readable
 from viewer.sessions.model_session import ModelSession
+from viewer.sessions.replay import signed
 from viewer.sessions.session import check_saved_size
 from viewer.sessions.tiles import Tile
-from viewer.sessions.translation import Upscaler, paste, scaled
+from viewer.sessions.translation import Upscaler, open_translator
 
 
 @dataclass(frozen=True, eq=False)
 class Opened:
     """An image that was read, its result so far, and its tiles."""
 
-    index: int
     photo: Photo
     result: Image
     tiles: Sequence[Tile]
     missing: set[int]  # tiles that the result is without
-
-
-@dataclass(frozen=True)
-class Refused:
-    """An image that cannot be opened, and why."""
-
-    index: int
-    error: Exception
-
-
-@dataclass(frozen=True, eq=False)
-class Enlarged:
-    """The result of a tile."""
-
-    number: int
-    pixels: Image
 
 
 @dataclass(frozen=True)
@@ -60,48 +45,45 @@ class Work:
     tiles: tuple[int, ...] = ()
 
 
-class UpscaleSession(ModelSession[UpscaleState, Work, Opened | Refused | Enlarged]):
+Part = Opened | Exception | tuple[int, Image]  # of Work: an image, why it cannot be opened, or a tile and its result
+
+
+class UpscaleSession(ModelSession[UpscaleState, Work, Part]):
     """One image of several at a time. Tiles that are looked at are enlarged first; until then they are bicubic."""
+
+    bindings = BINDINGS
+    follows_mouse = True
 
     def __init__(self, upscaler: Upscaler, state: UpscaleState, folder: Path, paths: Sequence[Path]) -> None:
         """``paths``: of the images, as many as the state counts."""
         self.upscaler = upscaler
         self._paths = paths
         self._asked: Work | None = None
-        self._latest: Opened | Refused | None = None  # the last that was opened, or was to be
+        self._latest: tuple[int, Opened | Exception] = -1, OSError()  # the last image that was opened, or was to be
         self._seen: tuple[float, ...] = ()  # the part of the image that the tiles are sorted for
         super().__init__(upscaler.model, state, folder)
 
-    def reduce(self, event: Event) -> UpscaleState:
-        """The state after an event."""
-        return reduce_upscale(self.state, event)
-
     @property
-    def follows_mouse(self) -> bool:
-        """Whether movements of the mouse mean something."""
-        return True
-
-    @property
-    def _current(self) -> Opened | Refused | None:
+    def _current(self) -> Opened | Exception | None:
         """The image that the state asks for; ``None`` while it is being opened."""
-        return self._latest if self._latest is not None and self._latest.index == self.state.index else None
+        return self._latest[1] if self._latest[0] == self.state.index else None
 
-    def _work(self, request: Work) -> Iterator[Opened | Refused | Enlarged]:
+    def _work(self, request: Work) -> Iterator[Part]:
         there = request.there
         if there is None:
             try:
                 yield self._opened(request.index)
-            except (ViewerError, MemoryError) as error:
-                yield Refused(request.index, error)
+            except (UserError, MemoryError) as error:
+                yield error
             return
         for number in request.tiles:
-            yield Enlarged(number, self.upscaler.enlarge(there.photo, there.tiles[number]))
+            yield number, self.upscaler.enlarge(there.photo, there.tiles[number])
 
     def _opened(self, index: int) -> Opened:
-        """An image, read. Raises ``ViewerError``."""
+        """An image, read. Raises ``UserError``."""
         photo = read_photo(self._paths[index])
         tiles = self.upscaler.plan(photo)
-        return Opened(index, photo, self.upscaler.blank(photo), tiles, set(range(len(tiles))))
+        return Opened(photo, self.upscaler.blank(photo), tiles, set(range(len(tiles))))
 
     def _ask(self) -> None:
         there, state = self._current, self.state
@@ -125,17 +107,17 @@ class UpscaleSession(ModelSession[UpscaleState, Work, Opened | Refused | Enlarge
         down = (kept.top + kept.height / 2) * scale - self.state.down
         return across**2 + down**2
 
-    def _receive(self, request: Work, part: Opened | Refused | Enlarged) -> None:
-        if isinstance(part, Enlarged):
-            there = request.there
-            if there is not None and there is self._latest and part.number in there.missing:
-                there.missing.remove(part.number)
-                paste(there.result, scaled(there.tiles[part.number].kept, self.upscaler.scale), part.pixels)
+    def _receive(self, request: Work, part: Part) -> None:
+        if isinstance(part, tuple):
+            there, (number, pixels) = request.there, part
+            if there is not None and there is self._latest[1] and number in there.missing:
+                there.missing.remove(number)
+                there.result[there.tiles[number].kept.times(self.upscaler.scale).pixels] = pixels
                 self.changed = True
-        elif part.index == self.state.index:
-            self._latest, self.changed = part, True
-            if isinstance(part, Refused):
-                self._failed(part.error, math.inf)
+        elif request.index == self.state.index:
+            self._latest, self.changed = (request.index, part), True
+            if isinstance(part, Exception):
+                self._failed(part, math.inf)
                 return
             self.state = opened(self.state, *part.result.shape[:2])
             if part.photo.notes:
@@ -147,12 +129,10 @@ class UpscaleSession(ModelSession[UpscaleState, Work, Opened | Refused | Enlarge
             return np.full((self.state.view[1], self.state.view[0], 3), render.PAPER, np.uint8)
         return divided(self.state, there.photo.image, there.result, self.upscaler.scale)
 
-    def _facts(self) -> Mapping[str, Any]:
-        return recipe_of(self.upscaler, self._paths[self.state.index])
-
     def _save(self, whole: bool) -> None:
         """What is saved is what is asked for now, be it open or not: then it is read for this."""
-        state, scale, recipe = self.state, self.upscaler.scale, self._signed(self._facts())
+        state, scale = self.state, self.upscaler.scale
+        recipe = signed(self.model, recipe_of(self.upscaler, self._paths[state.index]))
         there = self._current
         if isinstance(there, Opened):
             there = replace(there, result=there.result.copy(), missing=set(there.missing))
@@ -187,15 +167,29 @@ class UpscaleSession(ModelSession[UpscaleState, Work, Opened | Refused | Enlarge
         words += (f"at {state.scale:g}",) if state.zoom else ()
         return (*words, f"{len(there.missing)} of {len(there.tiles)} tiles to come") if there.missing else words
 
-    def _hints(self) -> tuple[str, ...]:
-        images = ("PageUp PageDown: images",) if self.state.count > 1 else ()
-        keys = ("drag the divider", "arrows move", "esc quit", "s save", "+ - zoom", *images)
-        return (*keys, "space: pixels, bicubic", "S save all")
+    def _situation(self) -> Mapping[str, object]:
+        return {"images": self.state.count > 1}
+
+
+def open_session(options: Options) -> UpscaleSession:
+    """The images that the options ask for. Raises ``UserError``."""
+    paths, upscaler = open_inputs(options)
+    films = [path for path in paths if is_film(path)]
+    if films:
+        raise UserError(f"{films[0]}: is a film, which is enlarged without a screen: add -o FILE")
+    paths = list(readable(paths))
+    return UpscaleSession(upscaler, begin(len(paths)), options.out, paths)
+
+
+def open_inputs(options: Options) -> tuple[list[Path], Upscaler]:
+    """The images and films, and the model. Raises ``UserError``."""
+    paths, model = open_translator(options, "some")
+    return paths, Upscaler(model, options.tile)
 
 
 def begin(count: int) -> UpscaleState:
     """Before the first image is read."""
-    return replace(UpscaleState(count), width=640, height=400, view=(640, 400))
+    return UpscaleState(count, width=640, height=400, view=(640, 400))
 
 
 def recipe_of(upscaler: Upscaler, path: Path) -> Mapping[str, Any]:

@@ -1,17 +1,16 @@
 """The state of the upscale mode: which image, which part of it at what size, where the divider is."""
 
 from dataclasses import dataclass, replace
-from typing import Final, final
+from typing import Final
 
 from viewer.keys import Action, Event
 
 VIEW: Final = (960, 640)  # width and height of the frame at most, in pixels
 _SMALLEST, _LARGEST = -5, 5  # powers of two: frame pixels a result's pixel
 _DIVIDER_STEP: Final = 0.05
-_PAN_SHARE: Final = 1 / 8  # of the frame, that an arrow moves it
+_PAN: Final = 1 / 8  # of the frame, that an arrow moves it
 
 
-@final
 @dataclass(frozen=True)
 class UpscaleState:
     """A part of an image, on the left enlarged plainly, on the right by the model."""
@@ -24,7 +23,7 @@ class UpscaleState:
     zoom: int = 0  # 2 to this power frame pixels are a pixel of the result
     across: float = 0.5  # what is in the middle of the frame, in pixels of the result
     down: float = 0.5
-    divider: float = 0.5  # share of the frame that shows the plain side
+    divider: float = 0.5  # fraction of the frame that shows the plain side
     nearest: bool = False  # the plain side shows its pixels, instead of a bicubic curve through them
     grip: tuple[int, int] | None = None  # where the right button holds the image, in frame pixels
 
@@ -39,6 +38,38 @@ class UpscaleState:
         width, height = self.view
         return self.across - width / self.scale / 2, self.down - height / self.scale / 2
 
+    def after(self, event: Event) -> "UpscaleState":
+        """The state after an event."""
+        match event.action:
+            case Action.PAGE_DOWN:
+                return replace(self, index=(self.index + 1) % self.count)
+            case Action.PAGE_UP:
+                return replace(self, index=(self.index - 1) % self.count)
+            case Action.HOME:
+                return replace(opened(self, self.height, self.width), divider=0.5)
+            case Action.LEFT | Action.RIGHT | Action.UP | Action.DOWN:
+                return _arrow(self, event.action)
+            case Action.CLICK | Action.DRAG:
+                return replace(self, divider=min(max(event.x / max(self.view[0] - 1, 1), 0.0), 1.0))
+            case Action.SECOND_CLICK:
+                return replace(self, grip=(event.x, event.y))
+            case Action.SECOND_DRAG if self.grip is not None:
+                across = self.across + (self.grip[0] - event.x) / self.scale
+                down = self.down + (self.grip[1] - event.y) / self.scale
+                return replace(_inside(self, across, down), grip=(event.x, event.y))
+            case Action.SECOND_RELEASE:
+                return replace(self, grip=None)
+            case Action.MORE | Action.WHEEL_UP:
+                return _zoom(self, 1, event)
+            case Action.LESS | Action.WHEEL_DOWN:
+                return _zoom(self, -1, event)
+            case Action.NEW if event.key in ("[", "]"):
+                return _slide(self, -1 if event.key == "[" else 1)
+            case Action.NEW | Action.PAUSE:
+                return replace(self, nearest=not self.nearest)
+            case _:
+                return self
+
 
 def opened(state: UpscaleState, height: int, width: int) -> UpscaleState:
     """The state where the result of the image turns out to be of this size: all of it if it fits, else its middle."""
@@ -51,39 +82,6 @@ def opened(state: UpscaleState, height: int, width: int) -> UpscaleState:
     )
 
 
-def reduce_upscale(state: UpscaleState, event: Event) -> UpscaleState:
-    """The state after an event."""
-    match event.action:
-        case Action.PAGE_DOWN:
-            return replace(state, index=(state.index + 1) % state.count)
-        case Action.PAGE_UP:
-            return replace(state, index=(state.index - 1) % state.count)
-        case Action.HOME:
-            return replace(opened(state, state.height, state.width), divider=0.5)
-        case Action.LEFT | Action.RIGHT | Action.UP | Action.DOWN:
-            return _arrow(state, event.action)
-        case Action.CLICK | Action.DRAG:
-            return replace(state, divider=min(max(event.x / max(state.view[0] - 1, 1), 0.0), 1.0))
-        case Action.SECOND_CLICK:
-            return replace(state, grip=(event.x, event.y))
-        case Action.SECOND_DRAG if state.grip is not None:
-            across = state.across + (state.grip[0] - event.x) / state.scale
-            down = state.down + (state.grip[1] - event.y) / state.scale
-            return replace(_inside(state, across, down), grip=(event.x, event.y))
-        case Action.SECOND_RELEASE:
-            return replace(state, grip=None)
-        case Action.MORE | Action.WHEEL_UP:
-            return _zoom(state, 1, event)
-        case Action.LESS | Action.WHEEL_DOWN:
-            return _zoom(state, -1, event)
-        case Action.NEW if event.key in ("[", "]"):
-            return _slide(state, -1 if event.key == "[" else 1)
-        case Action.NEW | Action.PAUSE:
-            return replace(state, nearest=not state.nearest)
-        case _:
-            return state
-
-
 def _arrow(state: UpscaleState, action: Action) -> UpscaleState:
     """The view moves where there is more than it shows; else the divider does."""
     across = {Action.LEFT: -1, Action.RIGHT: 1}.get(action, 0)
@@ -91,7 +89,7 @@ def _arrow(state: UpscaleState, action: Action) -> UpscaleState:
     width, height = state.view
     if width / state.scale >= state.width and height / state.scale >= state.height:
         return _slide(state, across)
-    step = _PAN_SHARE / state.scale
+    step = _PAN / state.scale
     return _inside(state, state.across + across * width * step, state.down + down * height * step)
 
 
@@ -110,18 +108,12 @@ def _zoom(state: UpscaleState, steps: int, event: Event) -> UpscaleState:
     left, top = state.corner
     x, y = (event.x, event.y) if event.x >= 0 else (state.view[0] / 2, state.view[1] / 2)
     place = left + x / state.scale, top + y / state.scale
-    after = replace(state, zoom=zoom, view=_view(state, zoom))
-    x, y = min(x, after.view[0]), min(y, after.view[1])
-    width, height = after.view
-    return _inside(
-        after, place[0] + (width / 2 - x) / after.scale, place[1] + (height / 2 - y) / after.scale
-    )  # fmt: skip
-
-
-def _view(state: UpscaleState, zoom: int) -> tuple[int, int]:
-    """A frame no larger than the whole image at this zoom; growing from a small image it does not grow."""
-    width, height = (max(round(side * 2.0**zoom), 1) for side in (state.width, state.height))
-    return min(width, VIEW[0]), min(height, VIEW[1])
+    whole = (max(round(length * 2.0**zoom), 1) for length in (state.width, state.height))
+    width, height = (min(length, most) for length, most in zip(whole, VIEW, strict=True))  # no larger than the image
+    after = replace(state, zoom=zoom, view=(width, height))
+    across = place[0] + (width / 2 - min(x, width)) / after.scale
+    down = place[1] + (height / 2 - min(y, height)) / after.scale
+    return _inside(after, across, down)
 
 
 def _inside(state: UpscaleState, across: float, down: float) -> UpscaleState:

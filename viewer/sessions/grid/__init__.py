@@ -1,4 +1,4 @@
-"""A page of images to choose from: what modes that show one share. This module imports nothing heavy."""
+"""A page of images to choose from: options and keys of the modes that show one. Imports nothing heavy."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from trainer.contract.options import flag
 from viewer.bindings import CLASS, ROWS_BY_CLASS, Binding
-from viewer.mode import SheetOptions, columns_flag, number, rows_flag
+from viewer.options import SheetOptions, columns_flag, number, rows_flag
 
 GRID_BINDINGS: Final = (
-    Binding("m", "mixes of three training images (if the model keeps some)", after="r"),
+    Binding("m", "mixes of three training images (if the model keeps some)", after="r", hint={"mixes": "m mixes"}),
     CLASS,
     ROWS_BY_CLASS,
 )
@@ -29,10 +29,5 @@ class GridOptions(SheetOptions):
 
     rows: int = rows_flag(6)
     cols: int = columns_flag(8)
-    encode: Path | None = flag(
-        "interpolate from this image, by the encoder beside the model", type=Path, metavar="IMAGE"
-    )
-    mix: bool = flag(
-        "begin with mixes of three training images each, whose latents the model keeps",
-        default=False, action="store_true",
-    )  # fmt: skip
+    encode: Path | None = flag("interpolate from this image, by the encoder beside the model", metavar="IMAGE")
+    mix: bool = flag("begin with mixes of three training images each, whose latents the model keeps", default=False)

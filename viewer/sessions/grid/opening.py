@@ -1,97 +1,75 @@
 """From the command line, or an image that was saved, to a grid."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from trainer.contract.text import printable
+from viewer.bindings import Binding
 from viewer.files.png import fit
-from viewer.frame.sheet import auto_scale
-from viewer.latents import Latents
-from viewer.mode import Context, check_beside_saved, existing_model
-from viewer.model import Model, ModelError, open_model, open_sibling_encoder
-from viewer.sessions.detail_layer import Layer, open_layer
+from viewer.model import ModelError, open_model, open_sibling_encoder
+from viewer.options import existing_model, model_threads, with_saved
+from viewer.sessions.detail_layer import first_gain, open_layer
 from viewer.sessions.grid import GridOptions
 from viewer.sessions.grid.session import GridSession
-from viewer.sessions.grid.state import (
-    LARGEST_TRUNCATION,
-    LEAST_SAMPLES,
-    TRUNCATION_STEPS,
-    GridMode,
-    GridState,
-)
-from viewer.sessions.sheet_session import make_sheet
-from viewer.sessions.sheet_start import SheetStart, first_classes, first_gain, read_sheet_start
+from viewer.sessions.grid.state import LARGEST_TRUNCATION, LEAST_SAMPLES, TRUNCATION_STEPS, GridMode, GridState
+from viewer.sessions.replay import first_classes, read_saved
+from viewer.sheet import auto_scale, fitting_sheet
 
+Grid = TypeVar("Grid", bound=GridSession)
 _MODES: Final[tuple[GridMode, ...]] = ("random", "interpolation", "mix")
 
 
 def open_grid(
+    make: type[Grid],
     options: GridOptions,
-    context: Context,
     name: str,
+    bindings: Sequence[Binding],
     *,
-    make: type[GridSession] = GridSession,
     with_detail: bool = False,
     detail: Path | None = None,
     gain: float | None = None,
-) -> GridSession:
+) -> Grid:
     """The grid that the options ask for, as a session of class ``make``.
 
-    ``name``: of the mode, which recipes tell. ``with_detail``: something is added to the images, by ``detail``, the
-    file of a detail network, or by sharpening; ``gain``: how much of it to begin with. Raises ``ViewerError``.
+    ``name``: of the mode, for recipes. ``bindings``: its key table. ``with_detail``: something is added to the images,
+    by ``detail``, the file of a detail network, or by sharpening; ``gain``: how much of it to begin with. Raises
+    ``UserError``.
     """
-    path, threads = existing_model(options.model), context.threads(options.threads)
+    path, threads = existing_model(options.model), model_threads(options.threads)
     model = open_model(path, threads=threads, wanted="generator")
     layer = open_layer(model, detail, threads=threads) if with_detail else None
-    encoded = None if options.encode is None else _encode(path, options.encode, model, threads)
-    source = "" if options.encode is None else options.encode.name
-    start = None if options.start is None else read_sheet_start(options.start, name, _MODES, model)
-    state = _first_state(options, model, layer, start, gain, encoded is not None)
-    if start is not None and start.encoded != source and start.mode == "interpolation":
-        raise ModelError(f"{options.start}: made with --encode {start.encoded!r}, found {source!r}")
-    if state.mode == "mix" and not state.can_mix:
-        kept = len(model.samples)
+    encoded, source = None, ""
+    if options.encode is not None:
+        from viewer.files.inputs import read_photo  # and Pillow, here alone
+
+        encoder, source = open_sibling_encoder(path, threads=threads), options.encode.name
+        encoded = encoder.encode(fit(read_photo(options.encode).on_white(), *encoder.image_size)[None])[0]
+        if encoded.size != model.latent.size:
+            raise ModelError(f"{path}: its encoder gives {encoded.size} numbers, expected {model.latent.size}")
+    saved = None if options.saved is None else read_saved(options.saved, name, _MODES, model)
+    mode: GridMode = "mix" if options.mix else "interpolation" if encoded is not None else "random"
+    cursor, truncation_steps = 0, TRUNCATION_STEPS
+    if saved is not None:
+        options = with_saved(options, {**saved.page(), "mix": saved.kind == "mix"})
+        mode = next(one for one in _MODES if one == saved.kind)
+        cursor = saved.whole("image", 0, options.rows * options.cols - 1)
+        truncation_steps = saved.whole("truncation", 0, LARGEST_TRUNCATION, 1, TRUNCATION_STEPS)
+        from_image = str(saved.values.get("encoded", ""))
+        if from_image != source and mode == "interpolation":
+            raise ModelError(f"{saved.path}: made with --encode {from_image!r}, found {source!r}")
+    kept = len(model.samples)
+    if mode == "mix" and kept < LEAST_SAMPLES:
         raise ModelError(f"{path}: keeps {kept} latents of training images, expected {LEAST_SAMPLES} for mixes")
-    session = make(model, state, options.out, encoded, printable(source), layer, name)
-    session.say_other_low()
-    return session
-
-
-def _first_state(
-    options: GridOptions,
-    model: Model,
-    layer: Layer | None,
-    start: SheetStart | None,
-    gain: float | None,
-    from_image: bool,
-) -> GridState:
-    rows, columns = (options.rows, options.cols) if start is None else (start.rows, start.columns)
-    mode: GridMode = "mix" if options.mix else "interpolation" if from_image else "random"
-    seed, cursor, truncation_steps = options.seed, 0, TRUNCATION_STEPS
-    if start is not None:
-        check_beside_saved(options, {**start.options, "mix": start.mode == "mix"})
-        mode = next(one for one in _MODES if one == start.mode)
-        seed, cursor = start.seed, start.cursor
-        truncation_steps = start.whole("truncation", 0, LARGEST_TRUNCATION, 1, TRUNCATION_STEPS)
-    return GridState(
-        make_sheet(model, rows, columns, options.scale or auto_scale(rows, columns, *model.image_size)),
-        seed,
-        cursor,
+    scale = options.scale or auto_scale(options.rows, options.cols, *model.image_size)
+    state = GridState(
+        fitting_sheet(options.rows, options.cols, *model.image_size, scale),
         mode,
         truncation_steps,
-        first_classes(options.label, model, start),
-        can_mix=len(model.samples) >= LEAST_SAMPLES,
-        gain=first_gain(gain, layer, start),
+        can_mix=kept >= LEAST_SAMPLES,
+        seed=options.seed,
+        cursor=cursor,
+        classes=first_classes(options.label, model, saved),
+        gain=first_gain(gain, layer, saved),
     )
-
-
-def _encode(path: Path, image: Path, model: Model, threads: int) -> Latents:
-    """The latent [d] of an image, by the encoder beside the model."""
-    from viewer.files.inputs import read_photo  # and Pillow, here alone
-
-    encoder = open_sibling_encoder(path, threads=threads)
-    pixels = fit(read_photo(image).on_white(), *encoder.image_size)
-    encoded: Latents = encoder.encode(pixels[None])[0]
-    if encoded.size != model.latent.size:
-        raise ModelError(f"{path}: its encoder gives {encoded.size} numbers, expected {model.latent.size}")
-    return encoded
+    return make(model, state, options.out, encoded, printable(source), layer, name, bindings)

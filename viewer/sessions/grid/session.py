@@ -1,36 +1,25 @@
 """A grid: a page of images to choose from, random or interpolated."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from viewer import latents, render
-from viewer.keys import Event
+from viewer.bindings import SHARED, Binding
 from viewer.latents import Latents
 from viewer.model import Images, Model
-from viewer.sessions.classes import Classes
 from viewer.sessions.detail_layer import Layer
-from viewer.sessions.grid.state import GridMode, GridState, reduce_grid
+from viewer.sessions.grid.state import GridState
 from viewer.sessions.model_session import Part
 from viewer.sessions.sheet_session import SheetSession
 
 _PATIENCE_SECONDS: Final = 0.2  # after which a page is shown half done
 
 
-@dataclass(frozen=True)
-class Page:
-    """What the images of a grid follow from."""
-
-    seed: int
-    mode: GridMode
-    truncation: float
-    classes: Classes
-
-
-class GridSession(SheetSession[GridState, Page]):
+class GridSession(SheetSession[GridState, GridState]):
     """A page of images with a cursor: random, interpolated between its corners, or mixes of training images."""
 
     def __init__(
@@ -42,13 +31,15 @@ class GridSession(SheetSession[GridState, Page]):
         source: str = "",
         layer: Layer | None = None,
         mode: str = "grid",
+        bindings: Sequence[Binding] = SHARED,
     ) -> None:
         """``encoded``: latent [d] of a real image for the first corner. ``source``: its name. ``layer``: what is
         added to the images, times the state's gain. ``mode``: its name in recipes."""
+        self.bindings = bindings
         self._mode = mode
         self._encoded = encoded
         self._source = source
-        self._asked: Page | None = None
+        self._asked: GridState | None = None
         self._asked_at = 0.0
         self._late = False  # the page is shown half done
         height, width = model.image_size
@@ -59,38 +50,33 @@ class GridSession(SheetSession[GridState, Page]):
         super().__init__(model, state, folder, layer)
         self._gain_shown = self._gain
 
-    def reduce(self, event: Event) -> GridState:
-        """The state after an event."""
-        return reduce_grid(self.state, event)
-
     @property
     def _missing(self) -> int:
         return self.state.sheet.count - self._count
 
-    def _page(self) -> Page:
-        state = self.state
-        return Page(state.seed, state.mode, state.truncation, state.classes)
+    def _page(self) -> GridState:
+        """What the images follow from."""
+        return replace(self.state, cursor=0, gain=None)
 
     def _latents(self) -> Latents:
-        return self._latents_of(self._page())
+        return self._latents_of(self.state)
 
-    def _latents_of(self, page: Page) -> Latents:
+    def _latents_of(self, page: GridState) -> Latents:
         sheet, latent = self.state.sheet, self.model.latent
         if page.mode == "mix":
-            mixed = latents.mix(self.model.samples, page.seed, range(sheet.count))
-            return latents.truncate(latent, mixed, page.truncation)
-        if page.mode == "random":
+            drawn = latents.mix(self.model.samples, page.seed, range(sheet.count))
+        elif page.mode == "random":
             drawn = latents.draw_many(latent, page.seed, range(sheet.count))
-            return latents.truncate(latent, drawn, page.truncation)
-        indices = latents.corner_numbers(sheet.rows, sheet.columns)
-        corners = np.stack([latents.draw(latent, page.seed, index) for index in indices])
-        corners = latents.truncate(latent, corners, page.truncation)
-        if self._encoded is not None:
-            corners = np.concatenate([self._encoded[None], corners[1:]])
+        else:
+            drawn = latents.draw_many(latent, page.seed, latents.corner_numbers(sheet.rows, sheet.columns))
+        drawn = latents.truncate(latent, drawn, page.truncation)
+        if page.mode != "interpolation":
+            return drawn
+        corners = drawn if self._encoded is None else np.concatenate([self._encoded[None], drawn[1:]])
         return latents.bilinear(corners, sheet.rows, sheet.columns)
 
-    def _work(self, request: Page) -> Iterator[Part]:
-        return self._decoder.parts(self._latents_of(request), self._labels_of(request.classes))
+    def _work(self, request: GridState) -> Iterator[Part]:
+        return self._decode(self._latents_of(request), self._labels_of(request.classes))
 
     def _ask(self) -> None:
         page = self._page()
@@ -101,7 +87,7 @@ class GridSession(SheetSession[GridState, Page]):
         elif not self._late and self._missing and self.now - self._asked_at > _PATIENCE_SECONDS:
             self._late = self.changed = True
 
-    def _receive(self, request: Page, part: Part) -> None:
+    def _receive(self, request: GridState, part: Part) -> None:
         if request != self._asked:
             return
         if part.first == 0:
@@ -134,12 +120,12 @@ class GridSession(SheetSession[GridState, Page]):
         self._follow_gain()
         return self._images if self._page() == self._asked and not self._missing else None
 
-    def _facts(self) -> Mapping[str, Any]:
+    def _recipe(self) -> Mapping[str, Any]:
         state = self.state
-        facts: dict[str, Any] = {"mode": f"{self._mode} {state.mode}", "truncation": state.truncation}
+        recipe: dict[str, Any] = {"mode": f"{self._mode} {state.mode}", "truncation": state.truncation}
         if self._encoded is not None and state.mode == "interpolation":
-            facts["encoded"] = self._source
-        return facts
+            recipe["encoded"] = self._source
+        return recipe
 
     def _status(self) -> tuple[str, ...]:
         state = self.state
@@ -148,9 +134,5 @@ class GridSession(SheetSession[GridState, Page]):
         status = (mode, *self._class_words(), f"seed {state.seed}", *effect)
         return (*status, f"{self._missing} to come") if self._late else status
 
-    def _hints(self) -> tuple[str, ...]:
-        other = "i interpolate" if self.state.mode == "random" else "r random"
-        classes = ("0-9 n p class", "c rows by class") if self.state.classes.count else ()
-        mixes = ("m mixes",) if self.state.can_mix else ()
-        effect = self.state.gain.name if self.state.gain else "truncation"
-        return "any key: new", "esc quit", "s save", "S save all", *classes, other, *mixes, f"+ - {effect}"
+    def _situation(self) -> Mapping[str, object]:
+        return {**super()._situation(), self.state.mode: True, "mixes": self.state.can_mix}

@@ -50,7 +50,7 @@ def place_of(part: np.ndarray, whole: np.ndarray) -> tuple[int, int]:
     raise AssertionError("this is no window of the image")
 
 
-@pytest.mark.parametrize("memory", [4.0, 0.0], ids=["held", "read when asked for"])
+@pytest.mark.parametrize("memory", [4.0, 0.0], ids=["in memory", "read when asked for"])
 @pytest.mark.parametrize("scale", [2, 4])
 def test_windows_are_those_of_the_small_versions(folder: Path, memory: float, scale: int) -> None:
     images = opened(folder, dataclasses.replace(READING, scale=scale), memory=memory)

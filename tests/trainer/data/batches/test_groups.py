@@ -124,4 +124,4 @@ def test_of_mixtures_alone_nothing_is_held_out_and_that_is_said(
     assert len(opened(path).split(2)[1]) == 0
     assert "made of other images" in capsys.readouterr().err
     assert run("split", path, "-o", tmp_path / "a.npy", "--held-out", tmp_path / "b.npy") == 2
-    assert "one side of 3 images empty" in capsys.readouterr().err
+    assert "one part of 3 images empty" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Pairs of images: where they come from, that both sides change alike, and what is said of those that are none."""
+"""Pairs of images: where they come from, that both change alike, and what is said of those that are none."""
 
 from pathlib import Path
 from typing import Any
@@ -43,10 +43,10 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def opened(
-    data: Path | str, condition: Path | str, image_size: int = 32, memory: float = 4.0, **facts: Any
+    data: Path | str, condition: Path | str, image_size: int = 32, memory: float = 4.0, **pairing: Any
 ) -> ImageDataset:
     config = RunConfig(data=str(data), image_size=image_size, memory=memory)
-    return open_data(config, Pairs(condition=str(condition), **facts), progress=False)
+    return open_data(config, Pairs(condition=str(condition), **pairing), progress=False)
 
 
 def negatives(images: ImageDataset, least: float = 250.0) -> None:
@@ -141,10 +141,10 @@ def test_both_sides_change_alike(folders: tuple[Path, Path], memory: float, work
         assert batch.image.shape == batch.condition.shape == (4, 3, 32, 32)
         assert float((batch.image + batch.condition - 255).abs().max()) < 12, "rounding of two images made smaller"
     late = stream(images, augment=everything, memory_gib=memory, workers=workers, position=8)
-    again = next(late)
+    repeated = next(late)
     late.close()
-    assert torch.equal(again.image, seen[2].image)
-    assert torch.equal(again.condition, seen[2].condition)
+    assert torch.equal(repeated.image, seen[2].image)
+    assert torch.equal(repeated.condition, seen[2].condition)
 
 
 def test_training_sees_windows_anywhere_and_scoring_the_middle(folders: tuple[Path, Path]) -> None:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from drawn_cats import CLASSES, draw
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,9 +21,8 @@ from trainer.data.batches.augment import Augment, mirror, warp
 from trainer.data.batches.dataset import ImageDataset, open_dataset
 from trainer.data.batches.order import Order
 from trainer.data.batches.stream import Stream, ordered
-from trainer.data.drawing import toycats
 from trainer.data.sources.folder import FolderImages
-from trainer.data.sources.npy import Stored
+from trainer.data.sources.npy_set import ImageSet
 
 CPU = torch.device("cpu")
 EVERYTHING = Augment(flip=True, rotate=10, crop=0.2)
@@ -73,7 +73,7 @@ def test_epochs_and_seeds_differ() -> None:
 @pytest.mark.parametrize("workers", [0, 1])
 @pytest.mark.parametrize("memory_gib", [0.0, 1.0])
 def test_resume_at_a_position_equals_the_uninterrupted_stream(workers: int, memory_gib: float) -> None:
-    cats = toycats.draw(11, 16, 0)
+    cats = draw(11, 16, 0)
     images = ImageDataset(images=cats.images, labels=cats.labels, classes=cats.classes, name="cats")
     whole = take(stream(images, augment=EVERYTHING, image_range=(-1.0, 1.0)), 8)
     late = stream(
@@ -130,7 +130,7 @@ def test_ordered_gives_each_once_over_ranks(memory_gib: float) -> None:
 
 
 def test_augmentation_is_its_generators_alone_and_leaves_the_set_unharmed() -> None:
-    cats = toycats.draw(8, 24, 0)
+    cats = draw(8, 24, 0)
     images = ImageDataset(images=cats.images.copy(), name="cats")
     one, two = (take(stream(images, augment=EVERYTHING), 6) for _ in range(2))
     other = take(stream(images, augment=EVERYTHING, seed=1), 6)
@@ -187,13 +187,13 @@ def test_red_stays_red_and_bgr_is_turned(tmp_path: Path, memory: float, image_si
 
 
 def test_a_large_file_is_mapped_and_reads_the_same(tmp_path: Path) -> None:
-    cats = toycats.draw(9, 16, 0)
+    cats = draw(9, 16, 0)
     path = save(tmp_path / "cats.npy", cats.images)
-    held = open_dataset(path, memory=1.0)
+    in_memory = open_dataset(path, memory=1.0)
     mapped = open_dataset(path, memory=0.0)
-    assert isinstance(mapped.images, Stored)
-    assert isinstance(held.images, np.ndarray)
-    one, two = take(stream(held, augment=EVERYTHING), 4), take(stream(mapped, augment=EVERYTHING, workers=1), 4)
+    assert isinstance(mapped.images, ImageSet)
+    assert isinstance(in_memory.images, np.ndarray)
+    one, two = take(stream(in_memory, augment=EVERYTHING), 4), take(stream(mapped, augment=EVERYTHING, workers=1), 4)
     assert all(torch.equal(a.image, b.image) for a, b in zip(one, two, strict=True))
 
 
@@ -302,13 +302,13 @@ def test_a_image_that_vanishes_while_training_is_named(tmp_path: Path) -> None:
 
 
 def test_toy_cats_are_the_same_whatever_the_count_and_differ() -> None:
-    few, many = toycats.draw(3, 32, 7), toycats.draw(20, 32, 7)
+    few, many = draw(3, 32, 7), draw(20, 32, 7)
     assert (few.images == many.images[:3]).all()
-    assert (toycats.draw(2, 32, 7, start=5).images == many.images[5:7]).all()
+    assert (draw(2, 32, 7, start=5).images == many.images[5:7]).all()
     assert len({image.tobytes() for image in many.images}) == 20
-    assert not (toycats.draw(3, 32, 8).images == few.images).all((1, 2, 3)).any()
+    assert not (draw(3, 32, 8).images == few.images).all((1, 2, 3)).any()
     assert [many.classes[label] for label in many.labels] == many.factors["pattern"].tolist()
-    small, large = toycats.draw(4, 32, 7).images, toycats.draw(4, 96, 7).images
+    small, large = draw(4, 32, 7).images, draw(4, 96, 7).images
     for k in range(4):
         reduced = cv2.resize(large[k], (32, 32), interpolation=cv2.INTER_AREA)
         assert np.abs(reduced.astype(int) - small[k]).mean() < 6, "the same cat at every size"
@@ -317,7 +317,7 @@ def test_toy_cats_are_the_same_whatever_the_count_and_differ() -> None:
 def test_toy_cats_as_a_source() -> None:
     images = open_dataset("toycats:12", image_size=16, progress=False)
     assert len(images) == 12
-    assert images.spec.classes == toycats.CLASSES
+    assert images.spec.classes == CLASSES
     for wrong in ("toycats:many", "toycats:0", "toycats:-3"):
         with pytest.raises(UserError, match="toycats:COUNT"):
             open_dataset(wrong, progress=False)
@@ -328,8 +328,8 @@ def test_the_toycats_command_writes_images_and_facts(tmp_path: Path) -> None:
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     images = open_dataset(str(tmp_path / "cats.npy"))
     assert images.images.shape == (7, 32, 32, 3)
-    assert images.classes == toycats.CLASSES
-    assert (images.images[np.arange(7)] == toycats.draw(7, 32, 0).images).all()
-    facts = json.loads((tmp_path / "cats.json").read_text())
-    assert len(facts["factors"]["tilt_degrees"]) == 7
+    assert images.classes == CLASSES
+    assert (images.images[np.arange(7)] == draw(7, 32, 0).images).all()
+    sidecar = json.loads((tmp_path / "cats.json").read_text())
+    assert len(sidecar["factors"]["tilt_degrees"]) == 7
     assert subprocess.run(command, cwd=tmp_path, check=False, capture_output=True).returncode == 2

@@ -33,8 +33,8 @@ def png(image: np.ndarray) -> bytes:
 
 def npy(folder: Path, images: np.ndarray) -> str:
     np.save(folder / "set.npy", images)
-    facts = {"labels": LABELS.tolist(), "classes": ["a", "b", "c"], "names": [f"{k}.png" for k in range(len(images))]}
-    (folder / "set.json").write_text(json.dumps(facts))
+    sidecar = {"labels": LABELS.tolist(), "classes": ["a", "b", "c"], "names": [f"{k}.png" for k in range(len(images))]}
+    (folder / "set.json").write_text(json.dumps(sidecar))
     return str(folder / "set.npy")
 
 

@@ -22,7 +22,7 @@ from trainer.data.__main__ import main
 from trainer.data.batches.dataset import open_dataset
 from trainer.data.sources import cifar, idx
 from trainer.data.sources import torchvision_sets as download
-from trainer.data.sources.npy import Stored
+from trainer.data.sources.npy_set import ImageSet
 
 ROOT = Path(__file__).parents[4]
 
@@ -42,7 +42,7 @@ def test_idx_by_file_and_by_folder(
         assert (images.images[np.arange(23)][..., 0] == DIGITS).all()
         assert images.labels is not None
         assert (images.labels == NUMBERS).all()
-        assert isinstance(images.images, np.ndarray if memory else Stored)
+        assert isinstance(images.images, np.ndarray if memory else ImageSet)
     assert open_dataset(str(tmp_path), image_size=8, progress=False).images.shape == (23, 8, 8, 1)
 
 
@@ -293,10 +293,10 @@ def test_the_hub_gives_the_part_asked_for(tmp_path: Path, monkeypatch: pytest.Mo
     assert "has no part other" in refusal("hub:owner/name:other")
 
     def unreachable(name: str) -> Any:
-        raise ConnectionError(f"no way to {name}\nand more")
+        raise ConnectionError(f"no route to {name}\nand more")
 
     monkeypatch.setattr(datasets, "load_dataset", unreachable)
-    assert refusal("hub:owner/name").endswith("no way to owner/name")
+    assert refusal("hub:owner/name").endswith("no route to owner/name")
 
 
 def test_an_image_folder_with_parts_is_its_training_part(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import pickle
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ def test_by_blocks_each_image_comes_once_an_epoch(sizes: list[int], chunk: int, 
     for epoch in range(2):
         assert sorted(order.take(epoch * count, count).tolist()) == list(range(count))
     middle = count // 2 + 1
-    assert order.afresh().take(middle, count).tolist() == order.take(0, count + middle)[middle:].tolist()
+    assert replace(order).take(middle, count).tolist() == order.take(0, count + middle)[middle:].tolist()
 
 
 def test_by_blocks_ranks_draw_from_blocks_of_their_own() -> None:
@@ -160,8 +161,8 @@ def test_groups_of_rows_are_read_once_while_they_are_drawn_from(
         next(source)
     assert set(read.values()) == {1}
     assert len(read) == sum(-(-count // 7) for count in COUNTS)
-    again = pickle.loads(pickle.dumps(images.images))  # as loader processes get it where they are not forked
-    assert again[np.array([71, 3])][:, 0, 0, 0].tolist() == [71, 3]
+    unpickled = pickle.loads(pickle.dumps(images.images))  # as loader processes get it where they are not forked
+    assert unpickled[np.array([71, 3])][:, 0, 0, 0].tolist() == [71, 3]
 
 
 def refusal(data: str, **options: Any) -> str:
@@ -186,21 +187,21 @@ def test_what_cannot_be_streamed_is_one_line(on_the_hub: Path, monkeypatch: pyte
     assert "holds hf://x/images.zip, expected parquet: take hub:owner/name" in refusal("hubstream:owner/name")
 
     def unreachable(datasets: Any, name: str) -> Any:
-        raise ConnectionError(f"no way to {name}\nand more")
+        raise ConnectionError(f"no route to {name}\nand more")
 
     monkeypatch.setattr(hub_stream, "found_files", unreachable)
-    assert refusal("hubstream:owner/name").endswith("cannot be opened: no way to owner/name")
+    assert refusal("hubstream:owner/name").endswith("cannot be opened: no route to owner/name")
 
 
 def test_a_row_that_is_no_image_is_named_once_and_another_is_taken(
     folder: Path, parquet_of: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     broken = parquet_of([encoded(1), b"no image", b"nor this", encoded(4), encoded(5)[:70]])
-    packed = hub_stream.open_tables([str(broken)], "hubstream:owner/name", "name", OpenOptions(image_size=8))
-    assert packed.images is not None
+    opened = hub_stream.open_tables([str(broken)], "hubstream:owner/name", "name", OpenOptions(image_size=8))
+    assert opened.images is not None
     for order in ([2, 1, 0], [1, 2, 4], [1, 1, 1]):  # whatever was read before
         expected = [{0: 1, 1: 4, 2: 4, 4: 1}[number] for number in order]
-        assert packed.images[np.array(order)][:, 0, 0, 0].tolist() == expected
+        assert opened.images[np.array(order)][:, 0, 0, 0].tolist() == expected
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
     assert lines[0].startswith("skipped hubstream:owner/name, row 1: not an image")
@@ -214,11 +215,11 @@ def test_a_row_that_is_no_image_is_named_once_and_another_is_taken(
 
 
 def test_what_is_taken_instead_is_of_the_same_label_and_block_where_there_is_one() -> None:
-    held = [encoded(number) for number in range(8)]
+    stored = [encoded(number) for number in range(8)]
     for number in (0, 5, 7):
-        held[number] = b"no image"
+        stored[number] = b"no image"
     labels, blocks = np.array([0, 1, 0, 0, 1, 1, 0, 2]), np.array([0, 4])
-    images = RowImages(held.__getitem__, np.arange(8), (8, 8), "set", (), resize, labels, blocks)
+    images = RowImages(stored.__getitem__, np.arange(8), (8, 8), "set", (), resize, labels, blocks)
     assert images[np.arange(8)][:, 0, 0, 0].tolist() == [2, 1, 2, 3, 4, 4, 6, 4], "the last has a label of its own"
 
 

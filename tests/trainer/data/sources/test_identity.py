@@ -1,4 +1,4 @@
-"""A set of images is known again, and nothing else is taken for it."""
+"""A set of images is recognised, and nothing else is taken for it."""
 
 import shutil
 from collections.abc import Callable
@@ -80,8 +80,8 @@ def test_shards_written_again_are_others(tmp_path: Path) -> None:
     (tmp_path / "cats.index.json").write_text('{"sha256": "1"}')
     known = of(tmp_path), of(tmp_path / "cats-{000..001}.tar")
     (tmp_path / "cats.index.json").write_text('{"sha256": "2"}')
-    again = of(tmp_path), of(tmp_path / "cats-{000..001}.tar")
-    assert all(new != old for new, old in zip(again, known, strict=True))
+    later = of(tmp_path), of(tmp_path / "cats-{000..001}.tar")
+    assert all(new != old for new, old in zip(later, known, strict=True))
 
 
 def test_a_set_of_the_hub_is_known_by_its_labels_alone() -> None:

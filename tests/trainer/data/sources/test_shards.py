@@ -107,18 +107,18 @@ def levels(images: ImageDataset) -> list[int]:
 def test_two_ranks_draw_from_uneven_shards_what_they_would_from_memory(
     made: Path, tmp_path: Path, workers: int
 ) -> None:
-    held, shards = open_dataset(str(made), progress=False), streamed(tmp_path / "x-{00..06}.tar")
-    assert shards.spec == held.spec
+    in_memory, shards = open_dataset(str(made), progress=False), streamed(tmp_path / "x-{00..06}.tar")
+    assert shards.spec == in_memory.spec
     assert shards.classes == CLASSES
     counts = [row["images"] for row in json.loads((tmp_path / "x.index.json").read_text())["shards"]]
     assert sum(counts) == COUNT
     assert len(set(counts)) > 1
     seen: Counter[bytes] = Counter()
     labels: Counter[int] = Counter()
-    training = len(held.split(5)[0])
+    training = len(in_memory.split(5)[0])
     for rank in range(2):
         options: dict[str, Any] = {"rank": rank, "world_size": 2, "augment": Augment()}
-        expected, found = stream(held, memory_gib=1.0, **options), stream(shards, workers=workers, **options)
+        expected, found = stream(in_memory, memory_gib=1.0, **options), stream(shards, workers=workers, **options)
         for _ in range(training // 2):  # 24 images, 3 a batch and rank: three epochs
             one, other = next(expected), next(found)
             assert torch.equal(one.image, other.image)
@@ -129,7 +129,7 @@ def test_two_ranks_draw_from_uneven_shards_what_they_would_from_memory(
     assert set(seen.values()) == {3}, "each image once an epoch"
     assert len(seen) == training
     assert labels == Counter(
-        {label: 3 * count for label, count in Counter(held.labels[held.split(5)[0]].tolist()).items()}
+        {label: 3 * count for label, count in Counter(in_memory.labels[in_memory.split(5)[0]].tolist()).items()}
     )
 
 
@@ -192,9 +192,9 @@ def test_shards_of_every_kind_of_set(made: Path, tmp_path: Path, capsys: pytest.
     grey = streamed(tmp_path / "grey")
     assert grey.spec.channels == 1
     assert (grey.images[np.arange(3)] == np.load(tmp_path / "grey.npy")[..., None]).all()
-    again = streamed(tmp_path / "grey-{0..1}.tar")
-    assert again.spec.channels == 1
-    assert np.abs(again.images[np.arange(3)].astype(int) - grey.images[np.arange(3)]).mean() < 8
+    second = streamed(tmp_path / "grey-{0..1}.tar")
+    assert second.spec.channels == 1
+    assert np.abs(second.images[np.arange(3)].astype(int) - grey.images[np.arange(3)]).mean() < 8
 
 
 def test_outputs_are_never_replaced_and_mistakes_are_named(made: Path, tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_outputs_are_never_replaced_and_mistakes_are_named(made: Path, tmp_path:
 def test_what_is_not_as_the_index_says_is_refused(made: Path, tmp_path: Path) -> None:
     place, shard = tmp_path / "x.index.json", tmp_path / "x-03.tar"
     assert index_of(shard) == place
-    facts, whole = json.loads(place.read_text()), shard.read_bytes()
+    described, whole = json.loads(place.read_text()), shard.read_bytes()
     changed = bytearray(whole)
     changed[600] ^= 1
     shard.write_bytes(changed)
@@ -234,18 +234,18 @@ def test_what_is_not_as_the_index_says_is_refused(made: Path, tmp_path: Path) ->
     shard.write_bytes(whole)
 
     def with_index(change: dict[str, Any], **of_a_shard: Any) -> str:
-        rows = [{**facts["shards"][0], **of_a_shard}, *facts["shards"][1:]]
-        place.write_text(json.dumps({**facts, "shards": rows, **change}))
+        rows = [{**described["shards"][0], **of_a_shard}, *described["shards"][1:]]
+        place.write_text(json.dumps({**described, "shards": rows, **change}))
         return refusal(tmp_path / "x-{00..06}.tar")
 
     assert "never finished" in with_index({"unfinished": {}})
     assert "no index of shards" in with_index({"format": "else"})
     assert "of version 7" in with_index({"version": 7})
     for change in ({"classes": []}, {"classes": ["a"]}, {"shards": []}, {"shards": 3}, {"channels": 4},
-                   {"size": [0, 1]}, {"shards": [facts["shards"][0]] * 2}):  # fmt: skip
+                   {"size": [0, 1]}, {"shards": [described["shards"][0]] * 2}):  # fmt: skip
         assert "is damaged" in with_index(change), change
     for of_a_shard in ({"images": 10**12}, {"images": -1}, {"places": "x"}, {"places": None}, {"name": "../x"},
-                       {"name": ""}, {"name": 3}, {"places": facts["shards"][1]["places"][:-8]}):  # fmt: skip
+                       {"name": ""}, {"name": 3}, {"places": described["shards"][1]["places"][:-8]}):  # fmt: skip
         assert "is damaged" in with_index({}, **of_a_shard), of_a_shard
     with_text = "[" * 100_000
     place.write_text(with_text)
@@ -262,10 +262,12 @@ def hostile() -> dict[str, tuple[bytes, str]]:
             archive.addfile(entry, io.BytesIO(image(k)))
     sound = file.getvalue()
     used = sound.rstrip(b"\0")
-    lying = bytearray(sound)
+    lying, backwards = bytearray(sound), bytearray(sound)
     lying[124:136] = b"77777777777\0"
-    check = sum(lying[:148]) + 8 * 32 + sum(lying[156:512])
-    lying[148:156] = f"{check:06o}\0 ".encode()
+    backwards[124:136], backwards[156:157] = b"\xff" * 10 + b"\xfc\x00", b"S"  # sparse, of -1024 bytes
+    for changed in (lying, backwards):
+        check = sum(changed[:148]) + 8 * 32 + sum(changed[156:512])
+        changed[148:156] = f"{check:06o}\0 ".encode()
     negative = bytearray(sound)
     negative[124:136] = b"\xff" * 12
     damaged = bytearray(sound)
@@ -274,13 +276,14 @@ def hostile() -> dict[str, tuple[bytes, str]]:
         "empty": (b"", "cut short"),
         "text": (b"hello" * 200, "is not a tar archive"),
         "image": (encoded(".jpg"), "is not a tar archive"),
-        "packed": (b"\x1f\x8b" + bytes(2000), "unpack it once"),
+        "compressed": (b"\x1f\x8b" + bytes(2000), "unpack it once"),
         "cut-in-a-header": (sound[:1300], "cut short"),
         "cut-in-a-image": (sound[:600], "cut short"),
         "cut-between": (sound[:2048], "cut short"),
         "no-end": (used + bytes(-len(used) % 512), "cut short"),
         "lying": (bytes(lying), "cut short"),
         "negative": (bytes(negative), "is not a tar archive"),
+        "backwards": (bytes(backwards), "is not a tar archive"),
         "damaged": (bytes(damaged), "damaged at byte 1024"),
         "no-images": (bytes(10240), "no readable image"),
     }
@@ -372,7 +375,7 @@ def test_what_was_found_is_kept_for_as_long_as_the_shards_stay_the_same(
     before = levels(open_dataset(str(path), progress=False))
     (known,) = cache.iterdir()
     with monkeypatch.context() as patch:
-        patch.setattr("trainer.data.sources.shards.scan._scan_one", lambda path: pytest.fail("read again"))
+        patch.setattr("trainer.data.sources.shards.scan._scan_one", lambda path: pytest.fail("read twice"))
         assert levels(open_dataset(str(path), progress=False)) == before == [1, 2]
     known.write_text("{")
     assert levels(open_dataset(str(path), progress=False)) == before, "a damaged note is no obstacle"
@@ -391,10 +394,10 @@ def test_a_image_that_is_damaged_later_is_named(made: Path, tmp_path: Path) -> N
 
 
 def test_shards_are_what_others_take_them_for(made: Path, tmp_path: Path) -> None:
-    """Read by Python's own module, and written to the byte the same again."""
-    tool("shards", made, "-o", tmp_path / "again-{00..06}.tar", "--format", "png")
+    """Read by Python's own module, and written to the same bytes."""
+    tool("shards", made, "-o", tmp_path / "second-{00..06}.tar", "--format", "png")
     for k in range(7):
-        assert (tmp_path / f"again-0{k}.tar").read_bytes() == (tmp_path / f"x-0{k}.tar").read_bytes()
+        assert (tmp_path / f"second-0{k}.tar").read_bytes() == (tmp_path / f"x-0{k}.tar").read_bytes()
     names = []
     for path in sorted(tmp_path.glob("x-*.tar")):
         with tarfile.open(path) as archive:
@@ -467,7 +470,7 @@ def test_a_run_from_shards_is_measured_with_shards(made: Path, tmp_path: Path) -
         )
         assert done.returncode == 0, done.stderr
         found.append(json.loads((tmp_path / "run" / "evaluation" / "metrics.json").read_text()))
-    assert [facts["images"] for facts in found] == [4, COUNT, COUNT]
+    assert [described["images"] for described in found] == [4, COUNT, COUNT]
     assert (
         found[1]["metrics"]["elbo" if "elbo" in found[1]["metrics"] else "mse_exported"]
         == found[2]["metrics"]["elbo" if "elbo" in found[2]["metrics"] else "mse_exported"]

@@ -144,8 +144,8 @@ def test_a_folder_becomes_a_folder(folder: Path, tmp_path: Path, capsys: pytest.
 def test_a_set_keeps_the_labels_of_those_with_a_face(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     images = [draw_face(0).image, photo(256, 256), draw_face(2, 180).image]
     np.save(tmp_path / "in.npy", np.stack(images)[..., ::-1])
-    facts = {"labels": [0, 1, 2], "classes": ["ann", "vase", "bob"], "names": ["a", "v", "b"], "order": "BGR"}
-    (tmp_path / "in.json").write_text(json.dumps(facts))
+    sidecar = {"labels": [0, 1, 2], "classes": ["ann", "vase", "bob"], "names": ["a", "v", "b"], "order": "BGR"}
+    (tmp_path / "in.json").write_text(json.dumps(sidecar))
     assert run("align", tmp_path / "in.npy", "-o", tmp_path / "out.npy", "--flip", "--size", "96") == 0
     assert "skipped v: no face found" in capsys.readouterr().err
     found = ImageSet(tmp_path / "out.npy")

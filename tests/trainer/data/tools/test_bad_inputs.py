@@ -74,7 +74,7 @@ def test_a_folder_of_them_loses_only_those_that_are_no_images(images: list[Bad],
         assert end["megabytes"] < MEGABYTES, end["megabytes"]
         for bad in images:
             named = [line for line in lines if _shown(bad.path) in line and line.startswith("skipped ")]
-            expected = bad.word or ("expected sides" if tool == "downscale" and "one-pixel" in bad.path.name else "")
+            expected = bad.word or ("expected at least" if tool == "downscale" and "one-pixel" in bad.path.name else "")
             same_name = tool != "create" and named and "the same name" in named[0]
             assert same_name or bool(named) == bool(expected), (tool, bad, named)
             assert all(expected in line for line in named) or same_name, (tool, bad, named)

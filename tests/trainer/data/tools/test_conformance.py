@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from bad_images import photo
 from commands import environment
+from drawn_cats import draw
 from drawn_faces import NEEDS_FACES, draw_face
 from failing_disk import Ending, Refusal, forked
 from killed_tools import TOOLS as KILLED
@@ -23,7 +24,6 @@ from killed_tools import state_of
 from small_sets import write_idx
 
 from trainer.data.__main__ import main
-from trainer.data.drawing.toycats import draw
 from trainer.data.sources.npy_set import writing
 from trainer.data.sources.sidecar import Sidecar
 from trainer.data.tools import description, load_tool, tool_names

@@ -124,9 +124,9 @@ def test_folders_are_labels_and_training_reads_them(tmp_path: Path) -> None:
     assert ImageSet(tmp_path / "a.npy").sidecar.names == ("10/a.png", "10/d.png", "2/b.png", "2/deep/er/c.png")
     both = ("create", tmp_path / "in" / "10", tmp_path / "in" / "2", "-o", tmp_path / "b.npy", "--size", 16)
     assert run(*both, "--labels", "folders") == 0
-    facts = ImageSet(tmp_path / "b.npy").sidecar
-    assert facts.labels is not None
-    assert [facts.classes[label] for label in facts.labels] == ["10", "10", "2", "deep"]
+    sidecar = ImageSet(tmp_path / "b.npy").sidecar
+    assert sidecar.labels is not None
+    assert [sidecar.classes[label] for label in sidecar.labels] == ["10", "10", "2", "deep"]
 
 
 @pytest.mark.parametrize("heading", ["", "name,label\n", "\ufefffilename,class\r\n"])
@@ -141,9 +141,9 @@ def test_a_table_gives_labels_and_what_it_does_not_name_is_left_out(
     shown = capsys.readouterr().err
     assert "none.png: no label in" in shown
     assert "1 of the names" in shown
-    facts = ImageSet(tmp_path / "a.npy").sidecar
-    assert facts.labels is not None
-    found = dict(zip(facts.names, (facts.classes[label] for label in facts.labels), strict=True))
+    sidecar = ImageSet(tmp_path / "a.npy").sidecar
+    assert sidecar.labels is not None
+    found = dict(zip(sidecar.names, (sidecar.classes[label] for label in sidecar.labels), strict=True))
     assert found == {"a.png": "dog", "deep/a.png": "cat", "deep/b, c.png": "\U0001f408"}
 
 
@@ -152,12 +152,12 @@ def test_what_is_known_lies_beside_and_info_shows_it(tmp_path: Path) -> None:
         write(tmp_path / "in" / f"{k}.png", scene(k, *size))
     os.rename(tmp_path / "in" / "1.png", os.fsencode(tmp_path / "in") + b"/\xff\n.png")  # noqa: PTH104
     assert run("create", tmp_path / "in", "-o", tmp_path / "a.npy", "--size", 16, "--crop", "center") == 0
-    facts = json.loads((tmp_path / "a.json").read_text("utf-8"))
-    assert facts["sizes"] == [[40, 30], [120, 90]]
-    assert facts["order"] == "RGB"
-    assert facts["made"] == {"tool": "create", "options": {"size": 16, "crop": "center"}}
-    assert set(facts["versions"]) >= {"python", "numpy", "opencv"}
-    assert os.fsencode(facts["names"][1]) == b"\xff\n.png", "names of bytes come back"
+    sidecar = json.loads((tmp_path / "a.json").read_text("utf-8"))
+    assert sidecar["sizes"] == [[40, 30], [120, 90]]
+    assert sidecar["order"] == "RGB"
+    assert sidecar["made"] == {"tool": "create", "options": {"size": 16, "crop": "center"}}
+    assert set(sidecar["versions"]) >= {"python", "numpy", "opencv"}
+    assert os.fsencode(sidecar["names"][1]) == b"\xff\n.png", "names of bytes come back"
     lines = dict(info.describe_npy(tmp_path / "a.npy"))
     assert lines["before"] == "40x30 to 120x90 px"
     assert lines["order"].startswith("RGB")

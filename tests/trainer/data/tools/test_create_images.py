@@ -21,7 +21,7 @@ from trainer.contract.text import printable
 from trainer.data.__main__ import main
 from trainer.data.sources.npy import Writer, output, read_header
 from trainer.data.tools import info
-from trainer.data.tools._inputs import find
+from trainer.data.tools._files import find
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
@@ -199,8 +199,8 @@ def test_an_output_is_replaced_only_with_force(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_toy_cats_never_replace_facts_of_another_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    facts = tmp_path / "cats.json"
-    facts.write_text("precious")
+    sidecar = tmp_path / "cats.json"
+    sidecar.write_text("precious")
     with pytest.raises(SystemExit) as stop:
         main(["toycats", "-o", str(tmp_path / "cats.npy"), "--count", "1", "--size", "16"])
     assert stop.value.code == 2
@@ -237,9 +237,11 @@ def test_a_kill_leaves_the_old_output_whole(tmp_path: Path, number: signal.Signa
 
 def test_writer_appends_and_corrects_its_header(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (5, 4, 6, 3), dtype=np.uint8)
-    with output(tmp_path / "a.npy", force=False) as file, Writer(file, (4, 6, 3)) as writer:
+    with output(tmp_path / "a.npy", force=False) as file:
+        writer = Writer(file, (4, 6, 3))
         writer.append(images[0])
         writer.append(images[1:])
+        writer.finish()
     assert (np.load(tmp_path / "a.npy") == images).all()
     assert read_header(tmp_path / "a.npy")[0] == (5, 4, 6, 3)
 
@@ -290,9 +292,9 @@ def test_resize_averages_down_and_hits_any_shape() -> None:
 
 def test_info_says_the_facts_and_refuses_what_is_unsound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.save(tmp_path / "a.npy", np.repeat(halves(8, 10)[None], 3, 0))
-    facts = dict(info.describe_npy(tmp_path / "a.npy"))
-    assert facts["images"] == "3, u8 [3, 8, 10, 3]: 10x8 px, 3 channels"
-    assert facts["means"] == "127.5, 0.0, 127.5"
+    sidecar = dict(info.describe_npy(tmp_path / "a.npy"))
+    assert sidecar["images"] == "3, u8 [3, 8, 10, 3]: 10x8 px, 3 channels"
+    assert sidecar["means"] == "127.5, 0.0, 127.5"
     (tmp_path / "a.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:-1])
     with pytest.raises(SystemExit) as stop:
         main(["info", str(tmp_path / "a.npy")])

@@ -30,7 +30,7 @@ def test_an_outline_is_found_on_any_page(ground: int) -> None:
     y, x = np.nonzero(edges)
     assert np.abs(np.hypot(y - 32, x - 32) - 64 // 3).max() < 3
     turns = np.unique((np.arctan2(y - 32, x - 32) * 16 / np.pi).astype(int))
-    assert len(turns) >= 30, "all the way round"
+    assert len(turns) >= 30, "all round"
 
 
 def test_options_do_what_they_say() -> None:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from trainer.data.__main__ import main
-from trainer.data.sources.npy import Stored
 from trainer.data.sources.npy_set import ImageSet
 from trainer.data.tools import filter as filters
+
+pieces = ImageSet.pieces
 
 
 def random_image(seed: int = 0, channels: int = 3) -> np.ndarray:
@@ -61,7 +62,7 @@ def test_a_set_is_filtered_in_pieces_with_its_labels(
     np.save(tmp_path / "in.npy", images)
     (tmp_path / "in.json").write_text(json.dumps({"labels": [0, 1, 0, 1, 1, 0, 1], "classes": ["a", "b"]}))
     monkeypatch.setattr(
-        ImageSet, "pieces", lambda stored: Stored.pieces(stored, 2 * images[0].size)
+        ImageSet, "pieces", lambda stored: pieces(stored, 2 * images[0].size)
     )  # the last piece is a single image
     assert run(tmp_path / "in.npy", "-o", tmp_path / "out.npy", "--kind", kind) == 0
     found = np.load(tmp_path / "out.npy")
@@ -85,7 +86,7 @@ def test_nothing_is_overwritten_and_nothing_is_left_half_written(
     assert run(source, "-o", tmp_path / "." / "in.npy", "--kind", "blur", "--force") == 2
     assert "is an input as well" in capsys.readouterr().err
     assert run(source, "-o", tmp_path / "folder", "--kind", "blur") == 2
-    monkeypatch.setattr(ImageSet, "pieces", lambda stored: Stored.pieces(stored, 1))
+    monkeypatch.setattr(ImageSet, "pieces", lambda stored: pieces(stored, 1))
     monkeypatch.setattr(filters, "blur", lambda image, size: 1 // 0 if (image == random_image(2)).all() else image)
     with pytest.raises(ZeroDivisionError):
         main(["filter", str(source), "-o", str(target), "--kind", "blur"])

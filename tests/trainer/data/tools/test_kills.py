@@ -95,10 +95,10 @@ def test_a_tool_that_dies_leaves_the_old_output_or_the_new_one(
         if command["by"] == "interrupt":
             assert not list(folder.rglob(".*.part")), what
             assert not [path for path in folder.rglob("*.json") if '"pending"' in path.read_text()], what
-    again = [(folder, command) for folder, command in runs if all(state_of(folder / name) is None for name in outputs)]
-    redo = [{"arguments": arguments, "seconds": 120, "folder": str(folder)} for folder, _ in again]
-    for (folder, command), ending in zip(again, run_tools(redo, tmp_path) if redo else [], strict=True):
-        assert ending["code"] == 0, f"again after {command}: {ending}"
+    redone = [(folder, command) for folder, command in runs if all(state_of(folder / name) is None for name in outputs)]
+    redo = [{"arguments": arguments, "seconds": 120, "folder": str(folder)} for folder, _ in redone]
+    for (folder, command), ending in zip(redone, run_tools(redo, tmp_path) if redo else [], strict=True):
+        assert ending["code"] == 0, f"redone after {command}: {ending}"
         assert [state_of(folder / name) for name in outputs] == after
 
 
@@ -108,9 +108,9 @@ def test_what_waits_for_its_images_is_never_read_as_theirs(tmp_path: Path) -> No
 
     path = tmp_path / "a.npy"
     write_labelled(path, np.zeros((2, 4, 4, 3), np.uint8), [0, 1], ("old", "older"))
-    old, facts = path.read_bytes(), beside(path).read_text()
+    old, sidecar = path.read_bytes(), beside(path).read_text()
     write_labelled(path, np.ones((2, 4, 4, 3), np.uint8), [1, 1], ("new", "newer"))
-    waiting = f'{facts.strip()[:-1]}, "pending": {beside(path).read_text()}}}'
+    waiting = f'{sidecar.strip()[:-1]}, "pending": {beside(path).read_text()}}}'
     beside(path).write_text(waiting)
     assert ImageSet(path).sidecar.classes == open_set(path).classes == ("new", "newer")
     path.write_bytes(old)

@@ -18,12 +18,12 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     return said
 
 
-def test_marks_of_other_images_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_selection_of_other_images_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole = write_set(tmp_path / "a.npy", flat(1, 2, 3))
-    marks, out = tmp_path / "a.npy.marks.txt", tmp_path / "out.npy"
+    selection, out = tmp_path / "a.npy.marks.txt", tmp_path / "out.npy"
     lines = f"# marked in a.npy {fingerprint(whole)}\n# python -m trainer.data select a.npy --drop ...\n1\n"
-    marks.write_text("\ufeff" + lines, "utf-8")
-    assert run("select", whole, "--drop", marks, "-o", out) == 0
+    selection.write_text("\ufeff" + lines, "utf-8")
+    assert run("select", whole, "--drop", selection, "-o", out) == 0
     assert levels(out) == [1, 3]
     out.unlink()
     out.with_suffix(".json").unlink()
@@ -31,11 +31,11 @@ def test_marks_of_other_images_are_refused(tmp_path: Path, capsys: pytest.Captur
     whole.with_suffix(".json").unlink()
     write_set(whole, flat(9, 1, 2, 3))
     for option in ("--drop", "--keep"):
-        said = refused(capsys, "select", whole, option, marks, "-o", out)
+        said = refused(capsys, "select", whole, option, selection, "-o", out)
         assert "a.npy.marks.txt: selected from other images than a.npy holds now" in said
     assert not out.exists()
-    marks.write_text("# all of these\n" + lines)  # a remark further down is one
-    assert run("select", whole, "--drop", marks, "-o", out) == 0
+    selection.write_text("# all of these\n" + lines)  # a remark further down is one
+    assert run("select", whole, "--drop", selection, "-o", out) == 0
     assert levels(out) == [9, 2, 3]
 
 

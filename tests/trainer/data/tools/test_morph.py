@@ -65,7 +65,7 @@ def pair(finder: Finder) -> Pair:
     return Pair(np.stack([first, second]), [points for points in found if points is not None])
 
 
-def bend(pair: Pair, method: str, alpha: float) -> np.ndarray:
+def morphed(pair: Pair, method: str, alpha: float) -> np.ndarray:
     if method == "flow":
         return mix(*pair.images, by_flow(*pair.images, alpha))
     return mix(*pair.images, morph.BY_POINTS[method](*pair.points, alpha, 128, 128))
@@ -74,8 +74,8 @@ def bend(pair: Pair, method: str, alpha: float) -> np.ndarray:
 @NEEDS_FACES
 @pytest.mark.parametrize("method", METHODS)
 def test_the_ends_are_the_images_themselves(pair: Pair, method: str) -> None:
-    assert psnr(bend(pair, method, 0.0), pair.images[0]) > 40
-    assert psnr(bend(pair, method, 1.0), pair.images[1]) > 40
+    assert psnr(morphed(pair, method, 0.0), pair.images[0]) > 40
+    assert psnr(morphed(pair, method, 1.0), pair.images[1]) > 40
     assert psnr(pair.images[0], pair.images[1]) < 25
 
 
@@ -83,7 +83,7 @@ def test_the_ends_are_the_images_themselves(pair: Pair, method: str) -> None:
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("alpha", [0.25, 0.5])
 def test_a_mixture_has_the_shape_between(pair: Pair, method: str, alpha: float, finder: Finder) -> None:
-    found = finder.find(bend(pair, method, alpha))
+    found = finder.find(morphed(pair, method, alpha))
     assert found is not None
     expected = (1 - alpha) * pair.points[0] + alpha * pair.points[1]
     inner = slice(17, 68)
@@ -134,15 +134,15 @@ def test_heads_turned_apart_meet_from_the_front_and_not_squeezed() -> None:
     left, right, front = (turned_by(yaw)[:68].astype(np.float32) for yaw in (-35, 35, 0))
     width = float(np.ptp(front[JAW, 0]))
     assert np.ptp((left + right)[JAW, 0] / 2) < 0.9 * width  # what averaging in the plane makes of them
-    bend = by_mesh(left, right, 0.5, 128, 128)
+    field = by_mesh(left, right, 0.5, 128, 128)
     for number in (30, 36, 45, 48, 54):  # tip of the nose, eyes, mouth
         x, y = np.rint(front[number]).astype(int)
-        assert np.linalg.norm(bend.first[y, x] - left[number]) < 2.5, number
-        assert np.linalg.norm(bend.second[y, x] - right[number]) < 2.5, number
-    share = np.asarray(bend.share)
+        assert np.linalg.norm(field.first[y, x] - left[number]) < 2.5, number
+        assert np.linalg.norm(field.second[y, x] - right[number]) < 2.5, number
+    weight = np.asarray(field.weight)
     y = round(float(front[30, 1]))
     # A head that looks to the viewer's left shows more of its cheek on the right.
-    near = [share[y, round(float(front[33, 0])) + side * 18] for side in (-1, 1)]
+    near = [weight[y, round(float(front[33, 0])) + side * 18] for side in (-1, 1)]
     nose = [float(points[30, 0] - points[JAW, 0].mean()) for points in (left, right)]
     assert (near[0] > near[1]) == (nose[1] > nose[0])
     assert abs(near[0] - near[1]) > 0.2
@@ -192,14 +192,14 @@ def test_pairs_come_once_each() -> None:
     assert 20_000 < firsts.mean() < 45_000 < seconds.mean() < 80_000  # 33,333 and 66,667
     whole = Pairing(np.arange(100_000), None, 0, random)
     assert len(whole) == 100_000 * 99_999 // 2
-    assert [part.tolist() for part in whole._pairs(len(whole) - 1, len(whole))] == [[99_998], [99_999]]
+    assert [part.tolist() for part in whole.pairs_of(np.array([len(whole) - 1]))] == [[99_998], [99_999]]
 
 
 def write(path: Path, labels: list[int] | None, count: int = 5) -> Path:
     np.save(path, np.stack([np.roll(photo(24, 24), 2 * k, 1) for k in range(count)]))
     if labels is not None:
-        facts = {"labels": labels, "classes": ["cat", "dog"], "names": list("abcde")[:count]}
-        path.with_suffix(".json").write_text(json.dumps(facts))
+        sidecar = {"labels": labels, "classes": ["cat", "dog"], "names": list("abcde")[:count]}
+        path.with_suffix(".json").write_text(json.dumps(sidecar))
     return path
 
 
@@ -219,8 +219,8 @@ def test_pairs_of_one_class_keep_it_and_others_have_one_of_their_own(
     assert (made[np.array([number])][0] == mix(images[1], images[3], by_flow(images[1], images[3], 0.5))).all()
 
     assert run(source, "-o", tmp_path / "within.npy", "--method", "flow", "--within") == 0
-    facts = ImageSet(tmp_path / "within.npy").sidecar
-    assert (facts.names, facts.classes) == (("a + c", "a + e", "c + e", "b + d"), ("cat", "dog"))
+    sidecar = ImageSet(tmp_path / "within.npy").sidecar
+    assert (sidecar.names, sidecar.classes) == (("a + c", "a + e", "c + e", "b + d"), ("cat", "dog"))
     assert run(source, "-o", tmp_path / "end.npy", "--method", "flow", "--alpha", "1") == 0
     end = ImageSet(tmp_path / "end.npy")
     assert end.sidecar.labels is not None
@@ -271,7 +271,7 @@ def test_images_without_a_face_are_left_out(
     assert "1 images without a face" in said.out
     made = ImageSet(tmp_path / "out.npy")
     assert made.sidecar.names == ("0 + 2",)
-    assert (made[np.array([0])][0] == bend(pair, "mesh", 0.5)).all()
+    assert (made[np.array([0])][0] == morphed(pair, "mesh", 0.5)).all()
     np.save(tmp_path / "none.npy", np.stack([photo(128, 128)] * 2))
     assert run(tmp_path / "none.npy", "-o", tmp_path / "no.npy") == 2
     assert "0 of the 2 images" in capsys.readouterr().err

@@ -68,9 +68,9 @@ def test_merged_labels_go_by_name(tmp_path: Path) -> None:
     two = make(tmp_path / "two.npy", numbered(3, 3), [0, 1, 2], ("newt", "cat", "dog"), ("a", "x", "y"))
     assert run("merge", one, two, "-o", tmp_path / "all.npy") == 0
     assert words(tmp_path / "all.npy") == [(0, "cat"), (1, "dog"), (2, "cat"), (3, "newt"), (4, "cat"), (5, "dog")]
-    facts = ImageSet(tmp_path / "all.npy").sidecar
-    assert facts.classes == ("cat", "dog", "newt")
-    assert facts.names == ("one/a", "b", "c", "two/a", "x", "y"), "names stay apart"
+    sidecar = ImageSet(tmp_path / "all.npy").sidecar
+    assert sidecar.classes == ("cat", "dog", "newt")
+    assert sidecar.names == ("one/a", "b", "c", "two/a", "x", "y"), "names stay apart"
 
 
 def test_sets_with_and_without_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,18 +99,18 @@ def test_shapes_must_be_the_same_and_inputs_are_left_alone(tmp_path: Path, capsy
 
 @given(
     counts=st.lists(st.integers(1, 40), min_size=1, max_size=6),
-    share=st.floats(0.02, 0.98),
+    fraction=st.floats(0.02, 0.98),
     seed=st.integers(0, 2**40),
 )
 @settings(max_examples=60, deadline=None)
-def test_a_split_holds_out_the_share_of_each_class(counts: list[int], share: float, seed: int) -> None:
+def test_a_split_holds_out_the_fraction_of_each_class(counts: list[int], fraction: float, seed: int) -> None:
     labels = np.repeat(np.arange(len(counts)), counts)
     labels = np.random.default_rng(0).permutation(labels)
-    chosen = choose(len(labels), labels, share, seed)
-    assert abs(chosen.sum() - share * len(labels)) < 1 + 1e-6
+    chosen = choose(len(labels), labels, fraction, seed)
+    assert abs(chosen.sum() - fraction * len(labels)) < 1 + 1e-6
     for label, count in enumerate(counts):
-        assert abs(chosen[labels == label].sum() - share * count) < 1 + 1e-6
-    assert (chosen == choose(len(labels), labels, share, seed)).all()
+        assert abs(chosen[labels == label].sum() - fraction * count) < 1 + 1e-6
+    assert (chosen == choose(len(labels), labels, fraction, seed)).all()
 
 
 def test_split_writes_each_image_once_by_seed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,12 +126,12 @@ def test_split_writes_each_image_once_by_seed(tmp_path: Path, capsys: pytest.Cap
         assert [word for _, word in found[1]].count("a") == 2
         assert found == parts.setdefault(seed, found)
     assert parts[0] != parts[1]
-    facts = ImageSet(held_out).sidecar
-    assert facts.names == tuple(f"{number}.png" for number, _ in parts[1][1])
-    assert dict(facts.made)["part"] == "held out"
+    sidecar = ImageSet(held_out).sidecar
+    assert sidecar.names == tuple(f"{number}.png" for number, _ in parts[1][1])
+    assert dict(sidecar.made)["part"] == "held out"
     assert "expected two files" in refusal(capsys, "split", source, "-o", training, "--held-out", training, "--force")
     alone = make(tmp_path / "alone.npy", numbered(1))
-    assert "leaves one side" in refusal(capsys, "split", alone, "-o", tmp_path / "x.npy", "--held-out",
+    assert "leaves one part" in refusal(capsys, "split", alone, "-o", tmp_path / "x.npy", "--held-out",
                                         tmp_path / "y.npy")  # fmt: skip
 
 
@@ -272,9 +272,9 @@ def test_help_shows_an_example(name: str, capsys: pytest.CaptureFixture[str]) ->
 
 def test_facts_are_json_that_others_can_read(tmp_path: Path) -> None:
     source = make(tmp_path / "a.npy", numbered(2), [0, 1], ("\U0001f408", "b"), ("\udcff.png", "b.png"))
-    facts = json.loads((tmp_path / "a.json").read_bytes().decode("utf-8"))
-    assert facts["names"] == ["\udcff.png", "b.png"]
-    assert facts["classes"] == ["\U0001f408", "b"]
+    sidecar = json.loads((tmp_path / "a.json").read_bytes().decode("utf-8"))
+    assert sidecar["names"] == ["\udcff.png", "b.png"]
+    assert sidecar["classes"] == ["\U0001f408", "b"]
     np.save(source, numbered(2, 5))
     with pytest.raises(UserError, match="of other images"):
         ImageSet(source)

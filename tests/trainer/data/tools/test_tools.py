@@ -94,7 +94,7 @@ def test_splitting_is_by_seed_and_fair_to_every_class(tmp_path: Path) -> None:
     assert sorted(training + held_out) == list(range(100))
     assert training == sorted(training)
     assert np.bincount(labels[held_out]).tolist() == [12, 6, 2]
-    assert split("again", 0) == (training, held_out)
+    assert split("repeated", 0) == (training, held_out)
     assert split("other", 1)[1] != held_out
 
 
@@ -199,12 +199,12 @@ def test_small_ones_are_left_out_and_the_middle_is_cut(tmp_path: Path, capsys: p
     assert run("create", tmp_path / "*.png", "-o", tmp_path / "out.npy", *flags) == 0
     assert "low.png: 120x39 px, --min-size is 40" in capsys.readouterr().err
     assert (np.load(tmp_path / "out.npy") == 255).all()
-    facts = json.loads((tmp_path / "out.json").read_text())
-    assert facts["names"] == ["wide.png"]
-    assert facts["sizes"] == [[120, 40]]
-    assert facts["order"] == "RGB"
-    assert facts["made"]["options"] == {"size": 20, "crop": "center", "min_size": 40}
-    assert {"python", "numpy", "opencv"} <= facts["versions"].keys()
+    sidecar = json.loads((tmp_path / "out.json").read_text())
+    assert sidecar["names"] == ["wide.png"]
+    assert sidecar["sizes"] == [[120, 40]]
+    assert sidecar["order"] == "RGB"
+    assert sidecar["made"]["options"] == {"size": 20, "crop": "center", "min_size": 40}
+    assert {"python", "numpy", "opencv"} <= sidecar["versions"].keys()
 
 
 @pytest.mark.parametrize("channels", [1, 3])

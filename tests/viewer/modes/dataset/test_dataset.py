@@ -17,12 +17,12 @@ from PIL import Image as Pillow
 
 from viewer.__main__ import main
 from viewer.files.png import read_recipe
-from viewer.frame.sheet import Sheet
 from viewer.keys import parse_keys
 from viewer.modes.dataset.collection import catalogue_of, common_size, open_sets
 from viewer.modes.dataset.selection import Selection
 from viewer.modes.dataset.session import MARK, DatasetSession
 from viewer.modes.dataset.state import DatasetState
+from viewer.sheet import Sheet
 
 ROOT = Path(__file__).parents[4]
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 6, 5, 3), np.uint8)
@@ -33,8 +33,8 @@ LABELS = [number % 3 for number in range(20)]
 def npy(tmp_path: Path) -> Path:
     np.save(tmp_path / "set.npy", IMAGES)
     names = [f"p{number}.jpg" for number in range(20)]
-    facts = {"labels": LABELS, "classes": ["ant", "bee", "cat"], "names": names}
-    (tmp_path / "set.json").write_text(json.dumps(facts))
+    sidecar = {"labels": LABELS, "classes": ["ant", "bee", "cat"], "names": names}
+    (tmp_path / "set.json").write_text(json.dumps(sidecar))
     return tmp_path / "set.npy"
 
 

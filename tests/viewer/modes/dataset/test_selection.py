@@ -42,10 +42,10 @@ def tool(*words: object) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_tools_drop_what_is_marked(npy: Path) -> None:
-    marks = Selection(open_set(npy))
+    selection = Selection(open_set(npy))
     for number in (7, 0, 11, 3):
-        marks.put(number, True)
-    assert marks.put(3, False) == {0, 7, 11}
+        selection.put(number, True)
+    assert selection.put(3, False) == {0, 7, 11}
     left = npy.with_name("left.npy")
     done = tool("select", npy, "--drop", marks_path(open_set(npy)), "-o", left)
     assert (done.returncode, "9 of 12 images" in done.stdout) == (0, True), done.stderr
@@ -54,9 +54,9 @@ def test_the_tools_drop_what_is_marked(npy: Path) -> None:
 
 def test_the_list_of_a_folder_is_for_the_set_that_is_made_of_it(folder: Path) -> None:
     source = open_set(folder)
-    marks = Selection(source)
+    selection = Selection(source)
     for name in ("bee/#1.png", "ant/b c.png", "bee/ä.png"):
-        marks.put(source.names.index(name), True)
+        selection.put(source.names.index(name), True)
     made, left = folder.with_name("made.npy"), folder.with_name("left.npy")
     assert tool("create", folder, "-o", made, "--size", 6).returncode == 0
     done = tool("select", made, "--drop", folder.with_name("photos.marks.txt"), "-o", left)
@@ -139,16 +139,16 @@ def test_what_is_no_list_is_one_line(npy: Path) -> None:
 
 
 def test_a_list_that_cannot_be_written_stays_as_it_was(npy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    marks = Selection(open_set(npy))
-    marks.put(1, True)
-    before = marks.path.read_bytes()
+    selection = Selection(open_set(npy))
+    selection.put(1, True)
+    before = selection.path.read_bytes()
 
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(ImageError, match="No space left"):
-        marks.put(2, True)
-    assert marks.path.read_bytes() == before
-    assert marks.numbers == {1}
+        selection.put(2, True)
+    assert selection.path.read_bytes() == before
+    assert selection.numbers == {1}
     assert {path.name for path in npy.parent.iterdir()} == {"set.npy", "set.npy.marks.txt"}

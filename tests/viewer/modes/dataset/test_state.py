@@ -1,11 +1,11 @@
-"""Pages of a data set: where the cursor goes, numbers that are typed, classes, marks."""
+"""Pages of a data set: where the cursor goes, numbers that are typed, classes, marked images."""
 
 import numpy as np
 import pytest
 
-from viewer.frame.sheet import Sheet
 from viewer.keys import parse_keys
-from viewer.modes.dataset.state import ALL, Catalogue, DatasetState, reduce_dataset
+from viewer.modes.dataset.state import ALL, Catalogue, DatasetState
+from viewer.sheet import Sheet
 
 SHEET = Sheet(3, 4, 10, 10)
 LABELS = np.array([0, 1, 3] * 10)  # class 2 has no images
@@ -16,7 +16,7 @@ def pressed(keys: str, count: int = 30, labels: np.ndarray | None = None, counts
     catalogue = Catalogue(counts or (count,), np.full(count, -1) if labels is None else labels, classes)
     state = DatasetState(catalogue, SHEET)
     for event in parse_keys(keys):
-        state = reduce_dataset(state, event)
+        state = state.after(event)
     return state
 
 

@@ -56,14 +56,14 @@ def listed(path: Path) -> list[str]:
 @needs_screen
 def test_marks_outlive_the_viewer_in_a_window(screen: str, tmp_path: Path) -> None:
     np.save(tmp_path / "set.npy", IMAGES)
-    marks = tmp_path / "set.npy.marks.txt"
+    listing = tmp_path / "set.npy.marks.txt"
     viewer = Viewer(screen, "set.npy", "dataset", tmp_path / "set.npy", "--out", tmp_path)
     try:
         viewer.press("Right", "d", "Next", "d", "2", "1", "Return", "d")
-        wait_for(marks, "\n21\n")
+        wait_for(listing, "\n21\n")
         viewer.process.kill()
         viewer.process.wait()
-        assert listed(marks) == ["1", "21", "65"]
+        assert listed(listing) == ["1", "21", "65"]
     finally:
         viewer.process.kill()
         viewer.process.wait()

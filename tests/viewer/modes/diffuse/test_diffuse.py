@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import cv2
 import numpy as np
@@ -22,21 +22,26 @@ from waiting import HANG_SECONDS, Gate, StepByStep, wait_until
 
 from trainer.contract.errors import ImageError
 from trainer.contract.images import pad
+from trainer.contract.samplers import SAMPLERS
 from viewer import latents, render
 from viewer.__main__ import main
 from viewer.app import run_live, run_scripted
 from viewer.files.png import read_recipe
-from viewer.frame.sheet import Sheet
 from viewer.keys import NAMES, Event, decode_character, parse_keys
 from viewer.model import Model, open_model
 from viewer.modes.diffuse.denoiser import Denoiser
+from viewer.modes.diffuse.options import Options
 from viewer.modes.diffuse.sampling import Diffusion, Page, Settings
 from viewer.modes.diffuse.session import DiffuseSession, cells, page_of
-from viewer.modes.diffuse.state import DiffuseState, reduce_diffuse
+from viewer.modes.diffuse.state import DiffuseState
 from viewer.sessions.classes import Classes
-from viewer.sessions.sheet_session import make_sheet
+from viewer.sheet import Sheet, fitting_sheet
 
 KEYS = [*NAMES.values(), *filter(None, map(decode_character, "sSirx+-= 3npc"))]
+
+
+def test_every_sampler_can_be_chosen() -> None:
+    assert list(SAMPLERS) == list(get_args(get_type_hints(Options)["sampler"]))
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +56,9 @@ def point(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def cloud(folder: Path) -> Path:
+def normal(folder: Path) -> Path:
     """Knows images that are spread round one."""
-    return make_denoiser(folder / "cloud.onnx", "v", spread=0.3)
+    return make_denoiser(folder / "normal.onnx", "v", spread=0.3)
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +77,9 @@ def session(path: Path, out: Path, rows: int = 2, columns: int = 3, **options: A
     settings = Settings(**{name: options.pop(name) for name in ("sampler", "eta", "start") if name in options})
     denoiser = Denoiser(open_model(path))
     diffusion = Diffusion(denoiser, settings, options.pop("generator", None), options.pop("photos", ()))
-    way = options.pop("way", None)
+    trajectory = options.pop("trajectory", None)
     state = DiffuseState(
-        make_sheet(denoiser.model, rows, columns, 1.0, across=2 if diffusion.photos else 1),
+        fitting_sheet(rows, columns, *denoiser.model.image_size, 1.0, across=2 if diffusion.photos else 1),
         **{
             "steps": 10,
             "most_steps": diffusion.start,
@@ -83,7 +88,7 @@ def session(path: Path, out: Path, rows: int = 2, columns: int = 3, **options: A
             **options,
         },
     )
-    return DiffuseSession(diffusion, state, out, way)
+    return DiffuseSession(diffusion, state, out, trajectory)
 
 
 def scripted(work: DiffuseSession, keys: str) -> make.FakeDisplay:
@@ -121,7 +126,7 @@ def test_no_key_leads_out_of_bounds(events: list[Event], origin: Any, photos: in
     photos = photos if origin == "photographs" else 0
     state = DiffuseState(Sheet(2, 2, 8, 8), 25, 300, origin, photos=photos)
     for event in events:
-        state = reduce_diffuse(state, event)
+        state = state.after(event)
         assert 1 <= state.steps <= 300
         assert 0 <= state.cursor < state.count
         assert not state.interpolated or not photos
@@ -139,13 +144,13 @@ def test_images_come_out_of_noise(sampler: str, point: Path, tmp_path: Path) -> 
     saved = cv2.imread(str(tmp_path / "point-0001.png"))
     assert close(saved, expected)
     recipe = read_recipe(tmp_path / "point-0001.png")
-    facts = {"mode": "diffuse noise", "seed": 1, "steps": 15, "sampler": sampler, "image": 0, "file": "point.onnx"}
-    assert recipe | facts == recipe
+    expected = {"mode": "diffuse noise", "seed": 1, "steps": 15, "sampler": sampler, "image": 0, "file": "point.onnx"}
+    assert recipe | expected == recipe
 
 
-def test_interpolated_pages_have_the_corners_of_random_ones(cloud: Path, tmp_path: Path) -> None:
+def test_interpolated_pages_have_the_corners_of_random_ones(normal: Path, tmp_path: Path) -> None:
     for settings in ({"sampler": "ddim"}, {"sampler": "ddpm"}):
-        work = session(cloud, tmp_path, 3, 4, **settings)
+        work = session(normal, tmp_path, 3, 4, **settings)
         random, between = (shown(work, frame) for frame in scripted(work, "i").frames)
         for corner in (0, 3, 8, 11):
             assert np.array_equal(random[corner], between[corner])
@@ -159,7 +164,7 @@ def test_keys_ask_for_what_the_table_says(keys: str) -> None:
     begun = DiffuseState(Sheet(2, 2, 8, 8), 25, 1000)
     state = begun
     for event in parse_keys(keys):
-        state = reduce_diffuse(state, event)
+        state = state.after(event)
     new = {"i,i": {"interpolated": True, "seed": 1}, "i,r": {}, "+,-": {}, "pagedown,pageup": {}}
     assert state == replace(begun, **new.get(keys, {"seed": 1}))
 
@@ -178,22 +183,22 @@ FLAGS = [
 
 @pytest.mark.parametrize(("keys", "flags"), FLAGS)
 def test_a_saved_image_is_made_again_bit_by_bit(
-    keys: str, flags: list[str], cloud: Path, generator_path: Path, tmp_path: Path
+    keys: str, flags: list[str], normal: Path, generator_path: Path, tmp_path: Path
 ) -> None:
     names = {"generator": generator_path, "photo": tmp_path / "photo.png", "other": tmp_path / "other.png"}
     cv2.imwrite(str(names["photo"]), make.photo_like(40, 60))
     cv2.imwrite(str(names["other"]), make.photo_like(60, 40, seed=1))
     flags = [flag.format(**names) for flag in flags]
-    saved, again = tmp_path / "out" / "cloud-0001.png", tmp_path / "again" / "cloud-0001.png"
-    command = ["diffuse", str(cloud), "--display", "none"]
+    saved, replayed = tmp_path / "out" / "normal-0001.png", tmp_path / "replayed" / "normal-0001.png"
+    command = ["diffuse", str(normal), "--display", "none"]
     assert main([*command, *flags, "--keys", keys, "--out", str(saved.parent)]) == 0
     init = flags[flags.index("--init") :][: 2 + ("{other}" in flags)] if "--init" in flags else []
     if "photo" in str(init):
         init = ["--init", str(names["other"]), str(names["photo"])]  # in whatever order
     before = "tab," if "tab" in keys else ""
-    arguments = [*command, *init, "--from", str(saved), "--keys", before + keys[-1], "--out", str(again.parent)]
+    arguments = [*command, *init, "--from", str(saved), "--keys", before + keys[-1], "--out", str(replayed.parent)]
     assert main(arguments) == 0
-    assert again.read_bytes() == saved.read_bytes()
+    assert replayed.read_bytes() == saved.read_bytes()
 
 
 def test_classes_and_none_of_them_and_guidance(kinds: Path, tmp_path: Path) -> None:
@@ -244,18 +249,21 @@ def test_a_generators_images_are_those_of_its_grid_and_tab_shows_them(
 
 
 def test_strength_and_noise_as_they_are_documented(anything: Path, generator_path: Path, tmp_path: Path) -> None:
-    generator, share = open_model(generator_path), alpha_bar()[299]
+    generator, alpha = open_model(generator_path), alpha_bar()[299]
     denoiser = Denoiser(open_model(anything))
     page = Page(3, 10, 2, 3)
     drawn = denoiser.array(generator.generate(latents.draw_many(generator.latent, 3, range(6))))
 
     def made(**settings: Any) -> np.ndarray:
         diffusion = Diffusion(denoiser, Settings(start=300, **settings), generator)
-        return diffusion.finish(page, range(6))
+        run = diffusion.begin(page)
+        while run.advance():
+            pass
+        return run.images()
 
     # A network that takes all it sees for image, and none for noise, only undoes the fading by the square root of ᾱ.
     bare = made(strength=0.4, noise=False)
-    assert close(bare, np.stack([image(np.clip(0.4 * one / share**0.5, -1, 1)) for one in drawn]))
+    assert close(bare, np.stack([image(np.clip(0.4 * one / alpha**0.5, -1, 1)) for one in drawn]))
     spread = (made(strength=0.1).astype(float) - made(strength=0.0)).mean()
     assert spread == pytest.approx((0.1 * drawn * 127.5).mean(), abs=3)
     noisy = made(strength=0.0).astype(float) / 127.5 - 1
@@ -342,14 +350,14 @@ class Person:
         return bool(self.titles) and words in self.titles[-1]
 
 
-def test_keys_are_heard_within_a_run_of_the_network(cloud: Path, tmp_path: Path, gate: Gate) -> None:
-    work = session(cloud, tmp_path, steps=50)
+def test_keys_are_heard_within_a_run_of_the_network(normal: Path, tmp_path: Path, gate: Gate) -> None:
+    work = session(normal, tmp_path, steps=50)
     runs: list[Page] = []
     begin = work.diffusion.begin
     work.diffusion.begin = lambda page, numbers=None: (runs.append(page), begin(page, numbers))[1]
     person = Person(
         work,
-        (lambda: person.sees("cloud - step 1 of 50, ") and gate.held, "x"),
+        (lambda: person.sees("normal - step 1 of 50, ") and gate.held, "x"),
         (lambda: len(runs) == 2 and gate.held, "+"),
         (lambda: len(runs) == 3 and gate.held, "right"),
         (lambda: True, "esc"),
@@ -361,37 +369,37 @@ def test_keys_are_heard_within_a_run_of_the_network(cloud: Path, tmp_path: Path,
     gate.open()
     assert [page.seed for page in runs] == [0, 1, 1]
     assert [page.steps for page in runs] == [50, 50, 75]
-    assert any(title.startswith("cloud - step 1 of 50, ") and " left - " in title for title in person.titles)
+    assert any(title.startswith("normal - step 1 of 50, ") and " left - " in title for title in person.titles)
 
 
-def test_images_are_seen_before_they_are_there(cloud: Path, tmp_path: Path, gate: Gate) -> None:
-    work = session(cloud, tmp_path, steps=6)
+def test_images_are_seen_before_they_are_there(normal: Path, tmp_path: Path, gate: Gate) -> None:
+    work = session(normal, tmp_path, steps=6)
     person = Person(work, (lambda: work.settled, "esc"), gate=gate)
     person.watch()
     work.close()
     assert 5 <= len(person.titles) <= 12
-    assert person.titles[-1] == "cloud - random - seed 0 - ddim 6 steps"
+    assert person.titles[-1] == "normal - random - seed 0 - ddim 6 steps"
 
 
 def test_what_is_saved_while_it_is_under_way_is_what_was_asked_for_then(
-    cloud: Path, tmp_path: Path, gate: Gate
+    normal: Path, tmp_path: Path, gate: Gate
 ) -> None:
-    work = session(cloud, tmp_path, steps=3)
+    work = session(normal, tmp_path, steps=3)
     Person(
         work,
         (lambda: gate.held, "s"), (lambda: True, "x"), (lambda: True, "right"), (lambda: True, "s"),
         (lambda: (gate.open(), work.settled)[1], "esc"),
     ).watch()  # fmt: skip
     work.close()
-    recipes = [read_recipe(path) for path in sorted(tmp_path.glob("cloud-*.png"))]
+    recipes = [read_recipe(path) for path in sorted(tmp_path.glob("normal-*.png"))]
     assert sorted((recipe["seed"], recipe["image"]) for recipe in recipes) == [(0, 0), (1, 1)]
-    scripted(session(cloud, tmp_path / "again", steps=3), "s")
+    scripted(session(normal, tmp_path / "replayed", steps=3), "s")
     first = next(path for path in tmp_path.glob("*.png") if read_recipe(path)["seed"] == 0)
-    assert (tmp_path / "again" / "cloud-0001.png").read_bytes() == first.read_bytes()
+    assert (tmp_path / "replayed" / "normal-0001.png").read_bytes() == first.read_bytes()
 
 
-def test_leaving_before_it_is_there_says_what_was_not_saved(cloud: Path, tmp_path: Path, gate: Gate) -> None:
-    work = session(cloud, tmp_path, steps=50)
+def test_leaving_before_it_is_there_says_what_was_not_saved(normal: Path, tmp_path: Path, gate: Gate) -> None:
+    work = session(normal, tmp_path, steps=50)
     person = Person(
         work,
         (lambda: gate.held, "s"),
@@ -405,8 +413,8 @@ def test_leaving_before_it_is_there_says_what_was_not_saved(cloud: Path, tmp_pat
     gate.open()
 
 
-def test_leaving_waits_for_what_is_to_be_saved(cloud: Path, tmp_path: Path, gate: Gate) -> None:
-    work = session(cloud, tmp_path, steps=4)
+def test_leaving_waits_for_what_is_to_be_saved(normal: Path, tmp_path: Path, gate: Gate) -> None:
+    work = session(normal, tmp_path, steps=4)
     person = Person(
         work,
         (lambda: gate.held, "s"), (lambda: True, "x"), (lambda: True, "s"), (lambda: True, "esc"),
@@ -418,8 +426,8 @@ def test_leaving_waits_for_what_is_to_be_saved(cloud: Path, tmp_path: Path, gate
     assert {read_recipe(path)["seed"] for path in tmp_path.glob("*.png")} == {0, 1}
 
 
-def test_a_look_costs_little_of_the_time(cloud: Path, tmp_path: Path) -> None:
-    work = session(cloud, tmp_path, 3, 4, steps=1000)
+def test_a_look_costs_little_of_the_time(normal: Path, tmp_path: Path) -> None:
+    work = session(normal, tmp_path, 3, 4, steps=1000)
     display = scripted(work, "")
     assert len(display.frames) == 1
     began = time.monotonic()
@@ -431,54 +439,65 @@ def test_a_look_costs_little_of_the_time(cloud: Path, tmp_path: Path) -> None:
     assert parts[-1].finished
 
 
-# The way.
+# The trajectory.
 
 
-def test_the_way_of_a_image_is_kept_beside_it(cloud: Path, tmp_path: Path) -> None:
-    scripted(session(cloud, tmp_path, way="png", steps=30), "right,s,S")
-    result, strip = (cv2.imread(str(tmp_path / name)) for name in ("cloud-0001.png", "cloud-0001-steps.png"))
+def test_the_trajectory_of_an_image_is_kept_beside_it(normal: Path, tmp_path: Path) -> None:
+    scripted(session(normal, tmp_path, trajectory="png", steps=30), "right,s,S")
+    result, strip = (cv2.imread(str(tmp_path / name)) for name in ("normal-0001.png", "normal-0001-steps.png"))
     assert strip.shape == (16 + 4, 12 * 18 + 2, 3)
     assert np.array_equal(strip[2:18, -18:-2], result)
     noise = strip[2:18, 2:18].astype(float)
     assert noise.std() > 60
-    assert cv2.imread(str(tmp_path / "cloud-0002-steps.png")).shape[0] == 6 * 18 + 2
-    assert read_recipe(tmp_path / "cloud-0001-steps.png")["image"] == 1
-    scripted(session(cloud, tmp_path, way="gif", steps=30), "S")
-    with Image.open(tmp_path / "cloud-0003-steps.gif") as way:
-        assert way.size == (3 * 18 + 2, 2 * 18 + 2)
-        assert way.n_frames == 31
-        way.seek(30)
-        assert way.info["duration"] >= 2000
-        last = np.asarray(way.convert("RGB"))[..., ::-1]
-    sheet = cv2.imread(str(tmp_path / "cloud-0003.png"))
+    assert cv2.imread(str(tmp_path / "normal-0002-steps.png")).shape[0] == 6 * 18 + 2
+    assert read_recipe(tmp_path / "normal-0001-steps.png")["image"] == 1
+    scripted(session(normal, tmp_path, trajectory="gif", steps=30), "S")
+    with Image.open(tmp_path / "normal-0003-steps.gif") as trajectory:
+        assert trajectory.size == (3 * 18 + 2, 2 * 18 + 2)
+        assert trajectory.n_frames == 31
+        trajectory.seek(30)
+        assert trajectory.info["duration"] >= 2000
+        last = np.asarray(trajectory.convert("RGB"))[..., ::-1]
+    sheet = cv2.imread(str(tmp_path / "normal-0003.png"))
     assert np.abs(last.astype(int) - sheet).mean() < 12  # 256 colours
 
 
 # Without a screen.
 
 
-def test_a_page_is_written_without_a_screen(cloud: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["diffuse", str(cloud), "--rows", "2", "--cols", "2", "-o", str(tmp_path), "--keep-steps", "png"]
+def test_a_page_is_written_without_a_screen(normal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["diffuse", str(normal), "--rows", "2", "--cols", "2", "-o", str(tmp_path), "--keep-steps", "png"]
     assert main(command) == 0
     assert capsys.readouterr().out == f"{tmp_path}: 4 written\n"
-    assert len(list(tmp_path.glob("cloud-*-steps.png"))) == 4
+    assert len(list(tmp_path.glob("normal-*-steps.png"))) == 4
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     assert main(command) == 0
     assert all(path.read_bytes() == data for path, data in before.items())
-    assert (tmp_path / "cloud-0006.png").read_bytes() == (tmp_path / "cloud-0002.png").read_bytes()
-    again = tmp_path / "again"
-    arguments = ["--from", str(tmp_path / "cloud-0003.png"), "--display", "none", "--keys", "s", "--out", str(again)]
-    assert main(["diffuse", str(cloud), *arguments]) == 0
-    assert (again / "cloud-0001.png").read_bytes() == (tmp_path / "cloud-0003.png").read_bytes()
+    assert (tmp_path / "normal-0006.png").read_bytes() == (tmp_path / "normal-0002.png").read_bytes()
+    replayed = tmp_path / "replayed"
+    arguments = [
+        "--from",
+        str(tmp_path / "normal-0003.png"),
+        "--display",
+        "none",
+        "--keys",
+        "s",
+        "--out",
+        str(replayed),
+    ]
+    assert main(["diffuse", str(normal), *arguments]) == 0
+    assert (replayed / "normal-0001.png").read_bytes() == (tmp_path / "normal-0003.png").read_bytes()
 
 
-def test_photographs_are_made_without_a_screen(cloud: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_photographs_are_made_without_a_screen(
+    normal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     photos, out = tmp_path / "in", tmp_path / "out"
     photos.mkdir()
     for number in range(5):
         cv2.imwrite(str(photos / f"photo{number}.png"), make.photo_like(30, 40, seed=number))
     (photos / "broken.png").write_text("no image")
-    command = ["diffuse", str(cloud), "--init", str(photos), "-o", str(out)]
+    command = ["diffuse", str(normal), "--init", str(photos), "-o", str(out)]
     assert main([*command, "--keep-steps", "gif"]) == 0
     said = capsys.readouterr()
     assert "broken.png: not an image" in said.err
@@ -488,8 +507,8 @@ def test_photographs_are_made_without_a_screen(cloud: Path, tmp_path: Path, caps
     assert main(command) == 0
     assert (out / "photo3-0002.png").read_bytes() == (out / "photo3.png").read_bytes()
     scripted_flags = ["--init", str(photos), "--display", "none", "--keys", "right,right,right,s", "--cols", "5"]
-    assert main(["diffuse", str(cloud), *scripted_flags, "--out", str(tmp_path)]) == 0
-    assert (tmp_path / "cloud-0001.png").read_bytes() == (out / "photo3.png").read_bytes()
+    assert main(["diffuse", str(normal), *scripted_flags, "--out", str(tmp_path)]) == 0
+    assert (tmp_path / "normal-0001.png").read_bytes() == (out / "photo3.png").read_bytes()
 
 
 SLOW = """
@@ -508,9 +527,9 @@ sys.exit(main(sys.argv[1:]))
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no such signals")
-def test_ctrl_c_leaves_whole_files_only(cloud: Path, tmp_path: Path) -> None:
+def test_ctrl_c_leaves_whole_files_only(normal: Path, tmp_path: Path) -> None:
     flags = ["--rows", "8", "--cols", "8", "--steps", "1", "-o", str(tmp_path)]
-    process = subprocess.Popen([sys.executable, "-c", SLOW, "diffuse", cloud, *flags], stderr=subprocess.PIPE)
+    process = subprocess.Popen([sys.executable, "-c", SLOW, "diffuse", normal, *flags], stderr=subprocess.PIPE)
     wait_until(lambda: list(tmp_path.glob("*.png")))
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=HANG_SECONDS)
@@ -543,14 +562,14 @@ def test_ctrl_c_leaves_whole_files_only(cloud: Path, tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_bad_input_is_one_line_and_code_2(
-    arguments: list[str], expected: str, cloud: Path, generator_path: Path, photo_path: Path, tmp_path: Path,
+    arguments: list[str], expected: str, normal: Path, generator_path: Path, photo_path: Path, tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    names = {"denoiser": cloud, "generator": generator_path, "photo": photo_path, "gone": tmp_path / "gone.png"}
+    names = {"denoiser": normal, "generator": generator_path, "photo": photo_path, "gone": tmp_path / "gone.png"}
     names["bare"] = make_denoiser(tmp_path / "bare.onnx", card=False)
     names["wide"] = make.make_generator(tmp_path / "wide.onnx", width=32)
     names["unscheduled"] = tmp_path / "unscheduled.onnx"
-    model = make.onnx.load(cloud)
+    model = make.onnx.load(normal)
     kept = {entry.key: entry.value for entry in model.metadata_props if entry.key not in ("schedule", "sha256")}
     make.helper.set_model_props(model, kept)
     make.write(names["unscheduled"], model)
@@ -562,14 +581,19 @@ def test_bad_input_is_one_line_and_code_2(
 
 
 def test_only_the_same_model_and_the_same_images_make_it_again(
-    cloud: Path, point: Path, generator_path: Path, photo_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    normal: Path,
+    point: Path,
+    generator_path: Path,
+    photo_path: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    command = ["diffuse", str(cloud), "--display", "none", "--steps", "2"]
+    command = ["diffuse", str(normal), "--display", "none", "--steps", "2"]
     out = ["--keys", "s", "--out", str(tmp_path)]
     for init in ([], ["--init", str(generator_path)], ["--init", str(photo_path)]):
         assert main([*command, *init, *out]) == 0
     other = make.make_generator(tmp_path / "tiny.onnx", hidden=9)
-    noise, generator, photo = (str(tmp_path / f"cloud-{number:04d}.png") for number in (1, 2, 3))
+    noise, generator, photo = (str(tmp_path / f"normal-{number:04d}.png") for number in (1, 2, 3))
     cv2.imwrite(str(tmp_path / "else.png"), make.photo_like(20, 20))
     capsys.readouterr()
     for arguments, expected in (
@@ -596,10 +620,10 @@ def test_a_generator_of_another_size_is_brought_to_that_of_the_denoiser(folder: 
     scripted(work, "x")
 
 
-def test_a_network_that_fails_is_said(cloud: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_that_fails_is_said(normal: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = np.full((6, 3, 16, 16), np.nan, np.float32)
     monkeypatch.setattr(Model, "_run", lambda *_: broken)
-    work = session(cloud, tmp_path)
+    work = session(normal, tmp_path)
     run_scripted(work, make.FakeDisplay([], interactive=False), parse_keys("x"))
     work.close()
     assert "all finite" in work.failures[0]

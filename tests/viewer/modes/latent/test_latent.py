@@ -1,4 +1,4 @@
-"""The latent mode at work: what is on its frames, that the mouse is followed, and that what is saved is made again."""
+"""The latent mode at work: what is on its frames, that the mouse is followed, and that saved images can be remade."""
 
 import json
 import time
@@ -11,6 +11,7 @@ from small_models import FakeDisplay, make_encoder, make_generator
 from waiting import Gate, StepByStep
 
 from export.card import Latent
+from trainer.contract.images import resize
 from viewer.__main__ import main
 from viewer.app import run_live, run_scripted
 from viewer.files.png import encode_png, read_recipe
@@ -39,8 +40,8 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     colours = np.random.default_rng(1).integers(0, 256, (30, 1, 1, 3), np.uint8)
     path = tmp_path_factory.mktemp("set") / "colours.npy"
     np.save(path, np.broadcast_to(colours, (30, 20, 20, 3)))
-    facts = {"labels": [number % 3 for number in range(30)], "classes": ["ant", "bee", "cat"]}
-    path.with_suffix(".json").write_text(json.dumps(facts))
+    sidecar = {"labels": [number % 3 for number in range(30)], "classes": ["ant", "bee", "cat"]}
+    path.with_suffix(".json").write_text(json.dumps(sidecar))
     return path
 
 
@@ -64,7 +65,7 @@ def cut(frame: np.ndarray, area: Area) -> np.ndarray:
 def large(session: LatentSession, image: np.ndarray) -> np.ndarray:
     """An image as the panel shows it."""
     area = plots.image_area(session.state.layout.panel, *session.model.image_size)
-    return plots.enlarged(image, area.height, area.width)
+    return resize(image, area.height, area.width)
 
 
 def panel(session: LatentSession, frame: np.ndarray) -> np.ndarray:
@@ -78,7 +79,7 @@ def test_the_plane_shows_each_place_its_image(model: Model, tmp_path: Path) -> N
     plane = cut(frame, session.state.layout.plane)
     for row, column in ((0, 0), (0, 7), (6, 1)):
         latent = np.float32([[column - 3.5, 3.5 - row]])
-        expected = plots.enlarged(model.generate(latent)[0], side, side)
+        expected = resize(model.generate(latent)[0], side, side)
         assert np.array_equal(plane[row * side : (row + 1) * side, column * side : (column + 1) * side], expected)
 
 
@@ -118,7 +119,7 @@ def test_the_line_shows_what_lies_between(model: Model, tmp_path: Path) -> None:
     count = session.state.layout.stop_count
     for number in (1, 2, count - 1):
         latent = lerp(np.float32(first), np.float32(last), number / (count - 1))
-        expected = plots.enlarged(model.generate(latent[None])[0], height, width)
+        expected = resize(model.generate(latent[None])[0], height, width)
         left = stops.left + number * (width + 2) + 1
         shown = frames[3][stops.top + 1 : stops.top + 1 + height, left : left + width]
         assert np.abs(shown.astype(int) - expected).max() <= 1
@@ -164,7 +165,7 @@ def test_the_scatter_shows_the_points_by_class(plane_path: Path, labelled: Path,
         for k in (0, 1)
     ]
     assert np.array_equal(cut(frame, pair[0])[50, 50], images[4, 0, 0][::-1])
-    assert np.array_equal(cut(frame, pair[1]), plots.enlarged(drawn, pair[1].height, pair[1].width))
+    assert np.array_equal(cut(frame, pair[1]), resize(drawn, pair[1].height, pair[1].width))
 
 
 def _covered(images: np.ndarray, number: int, area: Area) -> bool:
@@ -220,8 +221,8 @@ def test_unreadable_images_are_left_out_and_counted(plane_path: Path, folder: Pa
     command = ["latent", str(plane_path), "--display", "none", "--data", str(folder), "--view", "scatter"]
     assert main([*command, "--keys", "s,S", "--out", str(tmp_path / "first")]) == 0
     saved = tmp_path / "first" / "plane-0002.png"
-    assert main([*command[:-2], "--from", str(saved), "--keys", "S", "--out", str(tmp_path / "again")]) == 0
-    assert (tmp_path / "again" / "plane-0001.png").read_bytes() == saved.read_bytes()
+    assert main([*command[:-2], "--from", str(saved), "--keys", "S", "--out", str(tmp_path / "replayed")]) == 0
+    assert (tmp_path / "replayed" / "plane-0001.png").read_bytes() == saved.read_bytes()
 
 
 def test_a_set_without_one_readable_image_is_one_line(
@@ -260,10 +261,10 @@ def test_bgr_is_for_npy_files_and_is_remembered(
     view = ["--view", "scatter", "--keys", "S"]
     assert main([*command, "--data", str(labelled), *view, "--out", str(tmp_path / "rgb")]) == 0
     assert main([*command, "--data", str(swapped), "--bgr", *view, "--out", str(tmp_path / "bgr")]) == 0
-    saved = [tmp_path / order / "plane-0001.png" for order in ("rgb", "bgr", "again")]
+    saved = [tmp_path / order / "plane-0001.png" for order in ("rgb", "bgr", "replayed")]
     assert np.array_equal(cv2.imread(str(saved[0])), cv2.imread(str(saved[1])))
-    again = ["--from", str(saved[1]), "--keys", "S", "--out", str(tmp_path / "again")]
-    assert main([*command, "--data", str(swapped), *again]) == 0
+    replayed = ["--from", str(saved[1]), "--keys", "S", "--out", str(tmp_path / "replayed")]
+    assert main([*command, "--data", str(swapped), *replayed]) == 0
     assert saved[2].read_bytes() == saved[1].read_bytes()
     assert main([*command, "--bgr"]) == 2
     assert "--bgr is for the .npy file of --data" in capsys.readouterr().err
@@ -280,7 +281,7 @@ def test_sliders_show_where_they_lead(generator_path: Path, tmp_path: Path) -> N
     for number in (0, count - 1):
         there = latent.copy()
         there[1] = ((2 * number + 1) / count - 1) * 4
-        expected = plots.enlarged(session.model.generate(there[None])[0], height, width)
+        expected = resize(session.model.generate(there[None])[0], height, width)
         assert np.array_equal(cut(frame, Area(track.left + number * width, track.top, width, height)), expected)
 
 
@@ -313,12 +314,12 @@ def test_a_saved_frame_is_made_again_bit_by_bit(
     keys: str, flags: list[str], plane_path: Path, labelled: Path, tmp_path: Path
 ) -> None:
     flags = [str(labelled) if flag == "{set}" else flag for flag in flags]
-    saved, again = tmp_path / "plane-0001.png", tmp_path / "again" / "plane-0001.png"
+    saved, replayed = tmp_path / "plane-0001.png", tmp_path / "replayed" / "plane-0001.png"
     command = ["latent", str(plane_path), "--display", "none"]
     assert main([*command, *flags, "--keys", keys, "--out", str(tmp_path), "--record", str(tmp_path / "all.png")]) == 0
     data = flags[:2] if "--data" in flags else []
-    assert main([*command, *data, "--from", str(saved), "--keys", keys[-1], "--out", str(again.parent)]) == 0
-    assert again.read_bytes() == saved.read_bytes()
+    assert main([*command, *data, "--from", str(saved), "--keys", keys[-1], "--out", str(replayed.parent)]) == 0
+    assert replayed.read_bytes() == saved.read_bytes()
     if keys.endswith("S"):  # the saved frame is the one that was shown
         shown = cv2.imread(str(tmp_path / "all.png"))
         assert np.array_equal(shown[:-28], cv2.imread(str(saved)))
@@ -440,7 +441,7 @@ def test_the_plane_becomes_finer_and_the_point_comes_first(tmp_path: Path) -> No
 
 def test_the_mouse_is_not_kept_waiting_by_the_plane(tmp_path: Path) -> None:
     """While a plane of 85 images is made, the next image that is begun is the one under the mouse."""
-    model = HeldModel(0.07)  # long enough to be given one image at a time
+    model = HeldModel(0.07)  # long enough to be passed one image at a time
     session = start(model, tmp_path)
     area = session.state.layout.plane
     moves = [parse_keys(f"move:{area.left + 60 * number}:{area.top + 300}")[0] for number in range(1, 9)]

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -23,8 +24,8 @@ from viewer.files.png import read_recipe
 from viewer.keys import NAMES, Event, decode_character, parse_keys
 from viewer.latents import slerp
 from viewer.model import open_model
-from viewer.modes.translate.session import TranslateSession, start_sigma
-from viewer.modes.translate.state import TranslateState, reduce_translate
+from viewer.modes.translate.session import TranslateSession, begin
+from viewer.modes.translate.state import TranslateState
 from viewer.sessions.translation import Translator
 
 KEYS = [*NAMES.values(), *filter(None, map(decode_character, "sSirx+-= 3[]"))]
@@ -32,8 +33,7 @@ KEYS = [*NAMES.values(), *filter(None, map(decode_character, "sSirx+-= 3[]"))]
 
 def session(path: Path, folder: Path, *images: Path, **state: object) -> TranslateSession:
     translator = Translator(open_model(path, wanted="translator"))
-    facts = {"sigma": start_sigma(translator), "has_latent": translator.latent_size > 0, **state}
-    return TranslateSession(translator, TranslateState(len(images), **facts), folder, images)
+    return TranslateSession(translator, replace(begin(translator, len(images)), **state), folder, images)
 
 
 def images(folder: Path, count: int = 3) -> list[Path]:
@@ -47,7 +47,7 @@ def images(folder: Path, count: int = 3) -> list[Path]:
 def test_no_key_leads_out_of_bounds(events: list[Event], has_latent: bool, sigma: int | None) -> None:
     state = TranslateState(3, has_latent=has_latent, sigma=sigma)
     for event in events:
-        state = reduce_translate(state, event)
+        state = state.after(event)
         assert 0 <= state.index < 3
         assert 0 <= state.stop < state.stops
         assert state.sigma is None if sigma is None else 0 <= state.sigma <= 100
@@ -245,12 +245,12 @@ def test_ctrl_c_leaves_whole_files_only(mode: str, edges_path: Path, twice_path:
 def test_info_says_what_a_translator_takes(
     edges_path: Path, masks_path: Path, twice_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    facts = {
+    cases = {
         edges_path: ("edges of a photograph", "sigma 0.33", "trained at 64x48", "multiples of 8"),
         masks_path: ("the image as it is", "3 colours", "3 numbers"),
         twice_path: ("2 times", "4 pixels far"),
     }
-    for path, words in facts.items():
+    for path, words in cases.items():
         assert main(["info", str(path)]) == 0
         said = capsys.readouterr().out
         assert all(word in said for word in words), said

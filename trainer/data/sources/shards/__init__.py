@@ -1,8 +1,7 @@
 """Sets of images in shards, which are tar archives as WebDataset has them: 'x-{000..127}.tar', a folder, an index.
 
 A member of a tar is not compressed, so that any image can be read by its place: training reads shards in the same
-order as it would read them from memory, and goes on at any image. No torch.
-"""
+order as it would read them from memory, and goes on at any image. No torch."""
 
 import hashlib
 import os
@@ -14,14 +13,13 @@ from itertools import product
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import cv2
 import numpy as np
 
 from trainer.contract.errors import UserError
 from trainer.contract.headers import Unreadable
 from trainer.contract.images import MOST_BYTES, Fit, resize
 from trainer.contract.text import printable
-from trainer.data.sources.base import ImageSource, OpenOptions, Piece, check_one_size, decoded
+from trainer.data.sources.base import ImageSource, OpenOptions, Piece, ReadImages, decoded, one_size
 from trainer.data.sources.identity import blocks, line, size_of
 from trainer.data.sources.npy import read_at
 from trainer.data.sources.shards.index import MOST_INDEX_BYTES, Index, read_index
@@ -32,15 +30,14 @@ HELP = "shards ('x-{000..127}.tar' or their folder)"
 ORDER = 10
 MOST_SHARDS = 100_000
 OPEN_FILES = 64  # that each process holds
-PIECE = 64  # images
 RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}", re.ASCII)
-PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
+COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 BESIDE = frozenset((".tar", ".json", ".txt", ".md", ""))  # endings of what else a folder of shards may hold
 INDEX = "index.json"
 PLAIN = "shards"  # what they are called in a folder that was made for them
 
 
-class ShardImages:
+class ShardImages(ReadImages):
     """Images u8 [n, h, w, c] RGB of shards, read and decoded when asked for."""
 
     def __init__(self, paths: list[Path], index: Index, height: int, width: int, fit: Fit = resize) -> None:
@@ -49,27 +46,18 @@ class ShardImages:
         self.shape = (len(self.offsets), height, width, index.channels)
         self.files: OrderedDict[int, BinaryIO] = OrderedDict()
 
-    def __len__(self) -> int:
-        return self.shape[0]
-
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "files": OrderedDict()}
 
-    def __getitem__(self, indices: np.ndarray) -> np.ndarray:
-        """Images [k, h, w, c] by their indices i64 [k]. Raises ``UserError`` where one has become unreadable."""
-        indices = np.asarray(indices)
-        images = np.empty((len(indices), *self.shape[1:]), np.uint8)
-        for row in np.argsort(indices, kind="stable").tolist():  # as they lie on the disk
-            try:
-                images[row] = self.read(int(indices[row]))
-            except Unreadable as error:
-                raise UserError(f"{self.where(int(indices[row]))} has become unreadable: {error}") from None
-        return images
-
     def read(self, index: int) -> np.ndarray:
+        try:
+            return self.decoded(index)
+        except Unreadable as error:
+            raise UserError(f"{self.where(index)} has become unreadable: {error}") from None
+
+    def decoded(self, index: int) -> np.ndarray:
         """One image u8 [h, w, c]. Raises ``Unreadable``."""
-        options = OpenOptions(fit=self.fit)
-        return decoded(self.encoded(index), self.shape[1:3], options)[..., : self.shape[3]]
+        return decoded(self.encoded(index), self.shape[1:3], self.fit)[..., : self.shape[3]]
 
     def encoded(self, index: int) -> bytes:
         """An image as it is stored. Raises ``Unreadable``."""
@@ -109,9 +97,37 @@ def claims(data: str) -> bool:
 
 
 def open(data: str, options: OpenOptions) -> ImageSource:
-    """The set in the shards that ``data`` names. Raises ``UserError`` for one that is not sound."""
+    """The set in the shards that ``data`` names. Raises ``UserError`` for one that is not sound, or whose images are of
+    several sizes where they need one."""
     paths = find_shards(data) or []
-    return pack(paths, open_index(paths, data), data, options)
+    index = open_index(paths, data)
+    what = printable(data)
+    if not len(index.offsets):
+        raise UserError(f"{what} holds no readable image")
+    size = one_size({(height, width) for width, height in index.sizes}, what, options, "several")
+    images = ShardImages(paths, index, *size, options.fit)
+
+    def pieces() -> Iterator[Piece]:
+        for row in range(len(images)):
+            try:
+                image = images.decoded(row)
+            except Unreadable as error:
+                print(f"skipped {printable(images.where(row))}: {error}", file=sys.stderr)
+                continue
+            yield image[None], None if index.labels is None else index.labels[row : row + 1]
+
+    def fetch(row: int) -> np.ndarray:
+        return decoded(images.encoded(row))[..., : index.channels]
+
+    return ImageSource(
+        name=_name(paths),
+        shape=images.shape,
+        pieces=pieces,
+        images=images if all(size) else None,
+        fetch=fetch,
+        sidecar=Sidecar(labels=index.labels, classes=index.classes),
+        description=lambda: describe(paths, index),
+    )
 
 
 def identity(data: str, without: str) -> Iterator[bytes]:
@@ -122,43 +138,6 @@ def identity(data: str, without: str) -> Iterator[bytes]:
     for index in sorted({index_of(path) for path in shards}):
         if index.is_file():
             yield from blocks(index)
-
-
-def pack(paths: list[Path], index: Index, data: str, options: OpenOptions) -> ImageSource:
-    """Shards whose images are known as a set. Raises ``UserError`` where they have no one size and need one."""
-    what = printable(data)
-    if not len(index.offsets):
-        raise UserError(f"{what} holds no readable image")
-    size = check_one_size({(height, width) for width, height in index.sizes}, what, options, "several")
-    images = ShardImages(paths, index, *size, options.fit)
-
-    def pieces() -> Iterator[Piece]:
-        step = PIECE if all(size) else 1
-        for first in range(0, len(images), step):
-            rows, found = [], []
-            for row in range(first, min(first + step, len(images))):
-                try:
-                    found.append(images.read(row))
-                    rows.append(row)
-                except (Unreadable, cv2.error) as error:
-                    print(f"skipped {printable(images.where(row))}: {error}", file=sys.stderr)
-            if rows:
-                yield np.stack(found), None if index.labels is None else index.labels[rows]
-
-    def fetch(row: int) -> np.ndarray:
-        return decoded(images.encoded(row))[..., : index.channels]
-
-    return ImageSource(
-        name=_name(paths),
-        shape=images.shape,
-        classes=index.classes,
-        pieces=pieces,
-        images=images if all(size) else None,
-        fetch=fetch,
-        labels=index.labels,
-        sidecar=Sidecar(labels=index.labels, classes=index.classes),
-        description=lambda: describe(paths, index),
-    )
 
 
 def describe(paths: list[Path], index: Index) -> list[tuple[str, str]]:
@@ -179,22 +158,16 @@ def describe(paths: list[Path], index: Index) -> list[tuple[str, str]]:
 
 def find_shards(data: str) -> list[Path] | None:
     """The files of a pattern with ranges, of a folder of shards, of an index, or one archive; None for anything else.
-
-    Raises ``UserError`` where it can mean nothing else, and they are not there.
-    """
+    Raises ``UserError`` where it can mean nothing else, and they are not there."""
     path = Path(data)
-    if data.endswith(PACKED):
-        raise UserError(
-            f"{printable(data)} is compressed, expected a plain .tar: unpack it once, with gunzip or zstd -d"
-        )
-    if path.suffix == ".tar" and (ranges := RANGE.findall(data)) and not os.path.lexists(path):
-        return expand(data, ranges)
+    if data.endswith(COMPRESSED):
+        raise UserError(f"{printable(data)} is compressed, expected a .tar: unpack it once, with gunzip or zstd -d")
+    if path.suffix == ".tar" and RANGE.search(data) and not os.path.lexists(path):
+        return expand(data)
     if path.suffix == ".tar" and not path.is_dir():
         return [path]
-    if path.name.endswith(INDEX) and path.is_file():
-        facts = read_json(path, MOST_INDEX_BYTES)
-        if facts.get("format") == "shards":
-            return [path.with_name(shard.name) for shard in read_index(path).shards]
+    if path.name.endswith(INDEX) and path.is_file() and read_json(path, MOST_INDEX_BYTES).get("format") == "shards":
+        return [path.with_name(shard.name) for shard in read_index(path).shards]
     if path.is_dir():
         below = [entry for entry in path.iterdir() if not entry.name.startswith(".")]
         shards = sorted(entry for entry in below if entry.suffix == ".tar" and entry.is_file())
@@ -203,21 +176,18 @@ def find_shards(data: str) -> list[Path] | None:
     return None
 
 
-def expand(pattern: str, ranges: list[tuple[str, str]] | None = None) -> list[Path]:
+def expand(pattern: str) -> list[Path]:
     """The names that a pattern with ranges as {000..127} stands for, in order. Raises ``UserError``."""
     numbers = []
     count = 1
-    for first, last in RANGE.findall(pattern) if ranges is None else ranges:
+    for first, last in RANGE.findall(pattern):
         count *= max(0, int(last) - int(first) + 1)
         if not 0 < count <= MOST_SHARDS:
             raise UserError(f"{printable(pattern)} names {count} shards, expected 1 to {MOST_SHARDS}")
         width = len(first) if first.startswith("0") else 0
         numbers.append([f"{number:0{width}}" for number in range(int(first), int(last) + 1)])
-    parts = RANGE.split(pattern)[::3]
-    return [
-        Path("".join(part + number for part, number in zip(parts, (*chosen, ""), strict=True)))
-        for chosen in product(*numbers)
-    ]
+    form = "{}".join(part.replace("{", "{{").replace("}", "}}") for part in RANGE.split(pattern)[::3])
+    return [Path(form.format(*chosen)) for chosen in product(*numbers)]
 
 
 def index_of(path: Path) -> Path:
@@ -245,9 +215,8 @@ def open_index(paths: list[Path], data: str) -> Index:
         except OSError as error:
             raise UserError(f"cannot read {printable(path)}: {error.strerror}") from None
         if found != sizes[path.name]:
-            raise UserError(
-                f"{printable(path)} holds {found} bytes, expected {sizes[path.name]} as {printable(known[0].name)} says"
-            )
+            expected = f"{sizes[path.name]} as {printable(known[0].name)} says"
+            raise UserError(f"{printable(path)} holds {found} bytes, expected {expected}")
     return index.take([path.name for path in paths])
 
 

@@ -7,13 +7,13 @@
 
 "places" are, as zlib and base64, 64-bit numbers: the bytes between each image and the one before it, the bytes of
 each image and, with classes, the label of each. The index is written last; while it says "unfinished", the shards are
-not whole. No torch.
-"""
+not whole. No torch."""
 
 import base64
+import tarfile
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,6 @@ import numpy as np
 
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable
-from trainer.data.sources.shards.tar import BLOCK
 from trainer.data.sources.sidecar import read_json, versions
 
 MOST_INDEX_BYTES = 1 << 31
@@ -68,15 +67,12 @@ class Index:
         chosen = [numbers[name] for name in names]
         firsts = self.firsts
         rows = np.concatenate([np.arange(firsts[k], firsts[k + 1]) for k in chosen])
-        return Index(
+        return replace(
+            self,
             shards=tuple(self.shards[k] for k in chosen),
             offsets=self.offsets[rows],
             lengths=self.lengths[rows],
             labels=None if self.labels is None else self.labels[rows],
-            classes=self.classes,
-            sizes=self.sizes,
-            channels=self.channels,
-            made=self.made,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -104,8 +100,7 @@ class Index:
 
 def _pack(index: Index, first: int, last: int) -> str:
     offsets, lengths = index.offsets[first:last], index.lengths[first:last]
-    ends = offsets + lengths
-    rows = [offsets - np.concatenate(([0], ends[:-1]))[: len(offsets)], lengths]
+    rows = [np.diff(offsets + lengths, prepend=0) - lengths, lengths]
     rows += [] if index.labels is None else [index.labels[first:last]]
     return base64.b64encode(zlib.compress(np.stack(rows).astype("<i8").tobytes(), 6)).decode()
 
@@ -126,34 +121,34 @@ def _unpack(text: Any, count: int, labelled: bool) -> np.ndarray:
 def read_index(path: Path) -> Index:
     """An index. Raises ``UserError`` where it is none, is not whole, or contradicts itself."""
     name = printable(path)
-    facts = read_json(path, MOST_INDEX_BYTES)
-    if facts.get("format") != "shards":
+    values = read_json(path, MOST_INDEX_BYTES)
+    if values.get("format") != "shards":
         raise UserError(f"{name} is no index of shards")
-    if "unfinished" in facts:
+    if "unfinished" in values:
         raise UserError(f"{name} says that its shards were never finished: write them anew")
-    if facts.get("version") != 1:
-        raise UserError(f"{name} is of version {printable(str(facts.get('version')))[:20]}, expected 1")
+    if values.get("version") != 1:
+        raise UserError(f"{name} is of version {printable(str(values.get('version')))[:20]}, expected 1")
     try:
-        return _checked(facts)
+        return _checked(values)
     except (ValueError, TypeError, KeyError, OverflowError, AttributeError) as error:
         raise UserError(f"{name} is damaged: {printable(str(error))[:120]}") from None
 
 
-def _checked(facts: Mapping[str, Any]) -> Index:
-    classes, labelled = facts.get("classes", []), "classes" in facts
+def _checked(values: Mapping[str, Any]) -> Index:
+    classes, labelled = values.get("classes", []), "classes" in values
     if labelled and not (isinstance(classes, list) and classes and all(isinstance(item, str) for item in classes)):
         raise ValueError("classes that are no names")
-    sizes = [facts["size"]] if facts.get("size") else facts.get("sizes", [])
+    sizes = [values["size"]] if values.get("size") else values.get("sizes", [])
     sizes = tuple((int(width), int(height)) for width, height in sizes)
-    if not all(0 < side < 1 << 31 for size in sizes for side in size) or facts["channels"] not in (1, 3):
+    if not all(0 < side < 1 << 31 for size in sizes for side in size) or values["channels"] not in (1, 3):
         raise ValueError("sizes or channels that no image has")
     shards, offsets, lengths, labels = [], [], [], []
-    for item in facts["shards"]:
+    for item in values["shards"]:
         count = item["images"] if "images" in item else item["pictures"]  # as version 0.1 wrote it
         shard = Shard(name=item["name"], size=int(item["bytes"]), images=int(count), sha256=str(item["sha256"]))
         if not shard.name or Path(shard.name).name != shard.name or "\0" in shard.name:
             raise ValueError(f"{shard.name!r} is not the name of a file")
-        if not 0 <= shard.images <= shard.size // BLOCK:
+        if not 0 <= shard.images <= shard.size // tarfile.BLOCKSIZE:
             raise ValueError(f"{shard.images} images in {shard.size} bytes")
         rows = _unpack(item["places"], shard.images, labelled)
         ends = np.cumsum(rows[0] + rows[1])
@@ -175,6 +170,6 @@ def _checked(facts: Mapping[str, Any]) -> Index:
         labels=np.concatenate(labels) if labelled else None,
         classes=tuple(printable(name) for name in classes) if labelled else (),
         sizes=sizes,
-        channels=int(facts["channels"]),
-        made=facts["made"] if isinstance(facts.get("made"), dict) else {},
+        channels=int(values["channels"]),
+        made=values["made"] if isinstance(values.get("made"), dict) else {},
     )

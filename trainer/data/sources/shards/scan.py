@@ -1,21 +1,20 @@
 """Shards that were made elsewhere: read through once, by the conventions of WebDataset, to know where all images lie.
 
-Members of an archive that share a name, up to the first dot of its last part, belong together: KEY.jpg with KEY.cls,
-which holds a number or the name of a class, or with KEY.json, in any order. What was found is kept in the cache folder,
-for as long as the files stay the same. No torch.
-"""
+Members of an archive of the same name, up to the first dot of its last part, belong together: KEY.jpg with KEY.cls,
+which holds a number or the name of a class, or with KEY.json, in any order. Nothing is ever
+unpacked: a member's name is a text to compare, and no path. What was found is kept in the cache folder, for as long as
+the files stay the same. No torch."""
 
 import contextlib
 import hashlib
 import json
 import os
-import sys
-from collections.abc import Sequence
+import tarfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from tqdm import tqdm
 
 from trainer.contract.errors import UserError
 from trainer.contract.files import cache, replace_bytes
@@ -24,55 +23,95 @@ from trainer.contract.images import MOST_BYTES
 from trainer.contract.text import printable
 from trainer.data.sources.labels import LABEL_NAMES, numbered_values
 from trainer.data.sources.shards.index import Index, Shard, read_index
-from trainer.data.sources.shards.tar import members
-from trainer.data.sources.threads import in_threads
+from trainer.data.sources.threads import counted, in_threads, say
 
 IMAGES = ("jpg", "jpeg", "png", "webp", "bmp", "gif")
 MOST_LABEL_BYTES = 1 << 20
 MOST_SIZES = 3  # that are distinguished
+MOST_HEADER_BYTES = 1 << 14  # with a long name, or in pax format
+COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
+ODD = {b"1": "a link", b"2": "a link", b"3": "a device", b"4": "a device", b"6": "a FIFO"}  # none of them has data
 SHOWN = 4  # members left out that are named, of each shard
 
 Place = tuple[int, int, tuple[int, int], Any]
 """An image's first byte, its bytes, its height and width, and its label or None."""
 
 
-def scan_shards(paths: Sequence[Path], what: str, progress: bool = True) -> Index:
-    """The index of shards that were made elsewhere: all of them are read once, and what cannot be used is named.
+class _Headers:
+    """A file of which ``tarfile`` reads headers alone. Raises ``tarfile.ReadError`` for one that is absurdly long."""
 
-    Raises ``UserError`` for an archive that is not sound, where no image is left, and for gaps among the labels.
-    """
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.seek, self.tell = file, file.seek, file.tell
+
+    def read(self, size: int) -> bytes:
+        if not 0 <= size <= MOST_HEADER_BYTES:
+            raise tarfile.ReadError(f"a header of {size} bytes")
+        return self.file.read(size)
+
+
+def members(file: BinaryIO, what: str, skipped: Callable[[str, str], None]) -> Iterator[tarfile.TarInfo]:
+    """The regular files of an archive, in order. ``skipped`` takes the name of what else it holds, and what that is.
+    The file may be read elsewhere in between. Raises ``UserError`` where it is no tar, is damaged or cut short."""
+    total = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    position = 0  # of the next header
+    with contextlib.suppress(tarfile.TarError, ValueError, IndexError, OverflowError):  # tarfile ends silently as often
+        archive = tarfile.TarFile(fileobj=_Headers(file), encoding="utf-8")  # type: ignore[arg-type]
+        while (member := archive.next()) is not None:
+            archive.members.clear()  # type: ignore[attr-defined]
+            if archive.offset <= position or (member.size < 0 and not member.issparse()):
+                break
+            name, end = member.name, member.offset_data + member.size
+            if member.issparse() or any(key.startswith("GNU.sparse.") for key in member.pax_headers):
+                skipped(name, "a sparse file")
+            elif member.type in ODD:
+                skipped(name, ODD[member.type])
+            elif end > total and not member.isdir():
+                raise UserError(f"{what} is cut short: {total} bytes, expected {end} or more")
+            elif not member.isfile() and not member.isdir():
+                skipped(name, f"of the unknown kind {member.type!r}")
+            elif name.startswith("/") or ".." in name.split("/"):
+                skipped(name, "a name that leads out of the archive")
+            elif member.isfile() and not name.endswith("/"):
+                yield member
+            position = archive.offset
+    file.seek(position)
+    block = file.read(tarfile.BLOCKSIZE)
+    if block == bytes(tarfile.BLOCKSIZE):
+        return
+    if len(block) < tarfile.BLOCKSIZE:
+        raise UserError(f"{what} is cut short: it ends at byte {total} without a tar's end mark")
+    if position:
+        raise UserError(f"{what} is damaged at byte {position}: expected the header of a member")
+    hint = " (it is compressed: unpack it once, with gunzip or zstd -d)" if block.startswith(COMPRESSED) else ""
+    raise UserError(f"{what} is not a tar archive{hint}")
+
+
+def scan_shards(paths: Sequence[Path], what: str) -> Index:
+    """The index of shards that were made elsewhere: all of them are read once, and what cannot be used is named.
+    Raises ``UserError`` for an archive that is not sound, where no image is left, and for gaps among the labels."""
     known = _cache_of(paths)
     with contextlib.suppress(UserError):
         if known.is_file():
             return read_index(known)
-    shards, offsets, lengths, sizes = [], [], [], dict[tuple[int, int], None]()
+    shards, places, sizes = [], [], dict[tuple[int, int], None]()
     values: list[Any] = []
-    bar = tqdm(
-        in_threads(paths, _scan_one), "indexing", len(paths), unit="shard", leave=False, disable=not progress or None
-    )
-    for path, found in bar:
-        if isinstance(found, str):
-            raise UserError(found)
-        size, images, complaints = found
+    scanned = counted(in_threads(paths, _scan_one), len(paths), lambda _: 1, "indexing")
+    for path, (size, images, complaints) in scanned:
         for line in complaints:
-            tqdm.write(f"skipped {printable(line)}", file=sys.stderr)
+            say(f"skipped {line}")
         shards.append(Shard(name=path.name, size=size, images=len(images)))
         for offset, length, shape, value in images:
-            offsets.append(offset)
-            lengths.append(length)
+            places.append((offset, length))
             if len(sizes) < MOST_SIZES:
                 sizes[shape[1], shape[0]] = None
             values.append(value)
-    if not offsets:
+    if not places:
         raise UserError(f"{what} holds no readable image")
     labels, classes = numbered_values(values, what, None)
+    offsets, lengths = np.array(places, np.int64).T.copy()
     index = Index(
-        shards=tuple(shards),
-        offsets=np.array(offsets, np.int64),
-        lengths=np.array(lengths, np.int64),
-        labels=labels,
-        classes=classes,
-        sizes=tuple(sizes),
+        shards=tuple(shards), offsets=offsets, lengths=lengths, labels=labels, classes=classes, sizes=tuple(sizes)
     )
     if len({path.name for path in paths}) == len(paths):
         with contextlib.suppress(OSError):  # a cache that cannot be written to costs time, nothing else
@@ -86,13 +125,13 @@ def _cache_of(paths: Sequence[Path]) -> Path:
     digest = hashlib.sha256()
     for path in paths:
         with contextlib.suppress(OSError):
-            facts = path.stat()
-            digest.update(f"{os.path.realpath(path)}\0{facts.st_size}\0{facts.st_mtime_ns}\0".encode(errors="replace"))
+            found = path.stat()
+            digest.update(f"{os.path.realpath(path)}\0{found.st_size}\0{found.st_mtime_ns}\0".encode(errors="replace"))
     return cache() / "shards" / f"{digest.hexdigest()}.json"
 
 
-def _scan_one(path: Path) -> tuple[int, list[Place], list[str]] | str:
-    """The size of a shard, its images, and what is left out of it; or why it cannot be read."""
+def _scan_one(path: Path) -> tuple[int, list[Place], list[str]]:
+    """The size of a shard, its images, and what is left out of it. Raises ``UserError``."""
     what = printable(path)
     complaints: list[str] = []
 
@@ -106,7 +145,7 @@ def _scan_one(path: Path) -> tuple[int, list[Place], list[str]] | str:
     labels: dict[str, Any] = {}
     try:
         if not path.is_file():
-            return f"{what} is not a regular file" if os.path.lexists(path) else f"there is no file {what}"
+            raise UserError(f"{what} is not a regular file" if os.path.lexists(path) else f"there is no file {what}")
         with path.open("rb") as file:
             for member in members(file, what, skipped):
                 folder, slash, name = member.name.rpartition("/")
@@ -119,19 +158,17 @@ def _scan_one(path: Path) -> tuple[int, list[Place], list[str]] | str:
                         if key in places:
                             places[key] = None
                             raise Unreadable("a second image of this name: neither is used")
-                        data = _read(file, member.offset, member.size, MOST_BYTES)
-                        places[key] = (member.offset, member.size, read_header(data).shape)
+                        data = _read(file, member.offset_data, member.size, MOST_BYTES)
+                        places[key] = (member.offset_data, member.size, read_header(data).shape)
                     elif kind == "cls" or (kind == "json" and key not in labels):
-                        label = _label(_read(file, member.offset, member.size, MOST_LABEL_BYTES), kind)
+                        label = _label(_read(file, member.offset_data, member.size, MOST_LABEL_BYTES), kind)
                         if label is not None:
                             labels[key] = label
                 except Unreadable as error:
                     skipped(member.name, str(error))
             size = file.seek(0, os.SEEK_END)
-    except UserError as error:
-        return str(error)
     except OSError as error:
-        return f"cannot read {what}: {error.strerror or error}"
+        raise UserError(f"cannot read {what}: {error.strerror or error}") from None
     images = [(*place, labels.get(key)) for key, place in places.items() if place is not None]
     return size, images, complaints
 
@@ -153,12 +190,12 @@ def _label(data: bytes, kind: str) -> int | str | None:
             raise Unreadable("no number of a class, and no name of one")
         return int(text) if text.removeprefix("-").isdecimal() and len(text) < 12 else printable(text)
     try:
-        facts = json.loads(text)
+        values = json.loads(text)
     except (ValueError, RecursionError):
         raise Unreadable("no JSON") from None
-    if isinstance(facts, dict):
+    if isinstance(values, dict):
         for name in LABEL_NAMES:
-            value = facts.get(name)
+            value = values.get(name)
             if type(value) is int or (isinstance(value, str) and value):
                 return value if isinstance(value, int) else printable(value)[:200]
     return None

@@ -2,18 +2,20 @@
 
 First the index says "unfinished", and which shards are to come; each shard takes its name when it is whole, and the
 finished index comes last. An interrupted writer removes what it has written. A killed one leaves the word "unfinished",
-by which readers refuse the shards, and the next writer of the same set removes them.
-"""
+by which readers refuse the shards, and the next writer of the same set removes them."""
 
 import contextlib
 import glob
+import hashlib
 import json
 import os
 import platform
+import tarfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -23,7 +25,6 @@ from trainer.data.sources.npy import make_folder, output
 from trainer.data.sources.shards import index_of
 from trainer.data.sources.shards.index import MOST_INDEX_BYTES, Index, Shard
 from trainer.data.sources.shards.scan import MOST_SIZES
-from trainer.data.sources.shards.tar import TarWriter
 from trainer.data.sources.sidecar import read_json
 
 
@@ -35,91 +36,26 @@ class Entry:
     ending: str
     size: tuple[int, int]  # width and height in pixels
     label: int | None
-    facts: bytes = b""  # for KEY.json
+    description: bytes = b""  # for KEY.json
     channels: int = 3
 
 
-class ShardWriter:
-    """Takes the images one by one, in the order of the shards."""
+class _Hashed:
+    """A file, and the SHA-256 of all that is written to it."""
 
-    def __init__(self, paths: Sequence[Path], classes: tuple[str, ...], made: Mapping[str, Any]) -> None:
-        self.paths, self.place = list(paths), index_of(paths[0])
-        self.classes, self.made = classes, made
-        self.images = self.skipped = 0
-        self.shards: list[Shard] = []
-        self.rows: list[tuple[int, int, int]] = []  # offset, length, label
-        self.sizes: dict[tuple[int, int], None] = {}
-        self.channels = 1
-        self._open = contextlib.ExitStack()
-        self._writer: TarWriter | None = None
-        self._first = 0  # image of the shard that is open
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.tell, self.sha256 = file, file.tell, hashlib.sha256()
 
-    def add(self, entry: Entry, shard: int) -> None:
-        """Append an image to a shard, the same as before or a later one. Raises ``UserError``."""
-        while self._writer is None or shard > len(self.shards):
-            self._next()
-        key = f"{self.images:09}"
-        offset = self._writer.add(f"{key}.{entry.ending}", entry.data)
-        if self.classes:
-            self._writer.add(f"{key}.cls", str(entry.label).encode())
-        if entry.facts:
-            self._writer.add(f"{key}.json", entry.facts)
-        self.rows.append((offset, len(entry.data), -1 if entry.label is None else entry.label))
-        if len(self.sizes) < MOST_SIZES:
-            self.sizes[entry.size] = None
-        self.channels = max(self.channels, entry.channels)
-        self.images += 1
-
-    def finish(self) -> None:
-        """Finish the last shard that has images, and write those that are left without any."""
-        while len(self.shards) < len(self.paths):
-            self._next()
-
-    @property
-    def index(self) -> Index:
-        """That of the shards that are finished."""
-        rows = np.array(self.rows, np.int64).reshape(-1, 3)
-        return Index(
-            shards=tuple(self.shards),
-            offsets=rows[:, 0],
-            lengths=rows[:, 1],
-            labels=rows[:, 2] if self.classes else None,
-            classes=self.classes,
-            sizes=tuple(self.sizes),
-            channels=self.channels,
-            made=self.made,
-        )
-
-    def _next(self) -> None:
-        """Finish the open shard, if any, and open the one after it."""
-        if self._writer is not None:
-            self._writer.finish()
-            self._open.close()
-            path, writer = self.paths[len(self.shards)], self._writer
-            self.shards.append(
-                Shard(
-                    name=path.name,
-                    size=writer.size,
-                    images=self.images - self._first,
-                    sha256=writer.sha256.hexdigest(),
-                )
-            )
-            self._first, self._writer = self.images, None
-        if len(self.shards) < len(self.paths):
-            self._writer = TarWriter(self._open.enter_context(output(self.paths[len(self.shards)], False)))
-
-    def abandon(self, error: BaseException) -> None:
-        """Let go of the open shard, which leaves nothing of it."""
-        with contextlib.suppress(BaseException):
-            self._open.__exit__(type(error), error, error.__traceback__)
+    def write(self, data: bytes) -> int:
+        self.sha256.update(data)
+        return self.file.write(data)
 
 
-@contextlib.contextmanager
-def writing_shards(paths: Sequence[Path], classes: tuple[str, ...], made: Mapping[str, Any]) -> Iterator[ShardWriter]:
-    """Write shards to ``paths``, and their index beside them.
-
-    Raises ``UserError``, also where a file exists that no interrupted writer has left.
-    """
+def write_shards(
+    paths: Sequence[Path], entries: Iterator[tuple[int, Entry]], classes: tuple[str, ...], made: Mapping[str, Any]
+) -> Index:
+    """Write images, each with the number of its shard, rising, to ``paths``, and their index beside them.
+    Raises ``UserError``, also where a file exists that no interrupted writer has left."""
     place, folder = index_of(paths[0]), paths[0].parent
     is_new = not folder.exists()
     remove_unfinished(place)
@@ -127,24 +63,67 @@ def writing_shards(paths: Sequence[Path], classes: tuple[str, ...], made: Mappin
         if os.path.lexists(path):
             raise UserError(f"{printable(path)} exists, and is never replaced: choose another output, or remove it")
     make_folder(folder)
-    writer = ShardWriter(paths, classes, made)
     try:
         marker = {"names": [path.name for path in paths], "process": os.getpid(), "host": platform.node()}
         with output(place, False) as file:
             file.write(json.dumps({"format": "shards", "unfinished": marker}).encode())
-        yield writer
-        writer.finish()
-        text = json.dumps(writer.index.to_json(), ensure_ascii=False) + "\n"
+        index = replace(_write(paths, entries, classes), made=made)
+        text = json.dumps(index.to_json(), ensure_ascii=False) + "\n"
         with output(place, True) as file:
             file.write(text.encode("utf-8", "backslashreplace"))
-    except BaseException as error:
-        writer.abandon(error)
+    except BaseException:
         with contextlib.suppress(UserError):
             remove_unfinished(place, own=True)
         if is_new:
             with contextlib.suppress(OSError):
                 folder.rmdir()
         raise
+    return index
+
+
+def _write(paths: Sequence[Path], entries: Iterator[tuple[int, Entry]], classes: tuple[str, ...]) -> Index:
+    shards: list[Shard] = []
+    rows: list[tuple[int, int, int]] = []  # offset, length, label
+    sizes: dict[tuple[int, int], None] = {}
+    channels = 1
+    following = next(entries, None)
+    for number, path in enumerate(paths):
+        first = len(rows)
+        with output(path, False) as file:
+            hashed = _Hashed(file)
+            with tarfile.TarFile(fileobj=hashed, mode="w", format=tarfile.USTAR_FORMAT) as archive:  # type: ignore[arg-type]
+                while following is not None and following[0] == number:
+                    entry, key = following[1], f"{len(rows):09}"
+                    start = archive.offset + tarfile.BLOCKSIZE
+                    rows.append((start, len(entry.data), -1 if entry.label is None else entry.label))
+                    _add(archive, f"{key}.{entry.ending}", entry.data)
+                    if classes:
+                        _add(archive, f"{key}.cls", str(entry.label).encode())
+                    if entry.description:
+                        _add(archive, f"{key}.json", entry.description)
+                    if len(sizes) < MOST_SIZES:
+                        sizes[entry.size] = None
+                    channels = max(channels, entry.channels)
+                    following = next(entries, None)
+            size, sha256 = file.tell(), hashed.sha256.hexdigest()
+        shards.append(Shard(name=path.name, size=size, images=len(rows) - first, sha256=sha256))
+    numbers = np.array(rows, np.int64).reshape(-1, 3)
+    return Index(
+        shards=tuple(shards),
+        offsets=numbers[:, 0],
+        lengths=numbers[:, 1],
+        labels=numbers[:, 2] if classes else None,
+        classes=classes,
+        sizes=tuple(sizes),
+        channels=channels,
+    )
+
+
+def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
+    header = tarfile.TarInfo(name)
+    header.size, header.mode = len(data), 0o644
+    archive.addfile(header, BytesIO(data))
+    archive.members.clear()  # type: ignore[attr-defined]  # it would keep them all
 
 
 def remove_unfinished(place: Path, own: bool = False) -> None:

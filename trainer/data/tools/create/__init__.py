@@ -1,9 +1,9 @@
-"""Make one .npy file, u8 [n, size, size, 3] RGB, of image files, of a packed set, or of another .npy file.
+"""Make one .npy file, u8 [n, size, size, 3] RGB, of image files, or of another set.
 
 Patterns may be quoted, and '**' looks into all folders below; a folder means all files in and below it. Images are
 stretched to a square; with --keep-aspect fitted into it with their edges repeated outwards; with --crop center cut to
 it; with --crop face cut to the largest face of people in it, upright, as the tool align does. A file that cannot be
-used is named and left out; the exit code is 2 only when there was no usable one. A packed set (idx as MNIST's,
+used is named and left out; the exit code is 2 only when there was no usable one. A set (idx as MNIST's,
 CIFAR-10's binary folder, parquet, hub:OWNER/NAME) keeps its size by default, idx its one channel. Names,
 labels and the sizes that images had are written beside it, to <output>.json.
 
@@ -13,7 +13,7 @@ labels and the sizes that images had are written beside it, to <output>.json.
     python -m trainer.data create mnist/ -o mnist.npy
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -30,11 +30,12 @@ from trainer.data.faces.landmarks import Finder
 from trainer.data.sources import open_set
 from trainer.data.sources.base import ImageSource, OpenOptions
 from trainer.data.sources.labels import by_folder, by_table, numbered
-from trainer.data.sources.npy_set import SetWriter, check_not_input, check_set, writing
+from trainer.data.sources.npy import Writer
+from trainer.data.sources.npy_set import check_not_input, check_set, writing
 from trainer.data.sources.sidecar import Sidecar
+from trainer.data.sources.threads import counted, say, usable
 from trainer.data.tools import ForceOption, LandmarksOption, WorkersOption
-from trainer.data.tools._inputs import find, names_of
-from trainer.data.tools._progress import counted, process, say
+from trainer.data.tools._files import find, names_of
 from trainer.data.tools.create.dedupe import LIKENESS, Look, Seen, look
 
 Made = tuple[np.ndarray, tuple[int, int], Look | None]
@@ -48,9 +49,7 @@ class Options(LandmarksOption, WorkersOption, ForceOption):
     inputs: Sequence[str] = argument("image files, quoted patterns, folders; or one set", metavar="PATTERN")
     output: Path = flag("the .npy file to write", "-o", "--output", default=MISSING)
     size: int | None = flag("side of the images in pixels (128, or that of a set)", within=(1, 4096))
-    crop: Literal["none", "center", "face"] = flag(
-        "cut to a square, or to a face, instead of stretching", default="none"
-    )
+    crop: Literal["none", "center", "face"] = flag("cut to a square, or to a face, not stretched", default="none")
     keep_aspect: bool = flag("pad by repeating the edge instead of stretching", default=False)
     min_size: int = flag("leave out what has a side of fewer pixels than this", default=0, within=(0, 100_000))
     dedupe: bool = flag("leave out images that have come before", default=False)
@@ -118,11 +117,14 @@ def create_of_files(options: Options) -> int:
         image = load_bytes(data, size, size, fit, exact, header)
         return image, (width, height), None if seen is None else look(image)
 
+    def name(number: int, _: int) -> Path:
+        return files[number]
+
     kept: list[int] = []
     sizes: list[tuple[int, int]] = []
     skipped: list[str] = []
     with writing(path, (size, size, 3), options.force) as writer:
-        made = process(range(len(files)), make, options.workers, len(files), lambda number, _: files[number], skipped)
+        made = usable(range(len(files)), make, len(files), name=name, workers=options.workers, skipped=skipped)
         for number, _, (image, shape, its_look) in made:
             same = None if seen is None or its_look is None else seen.find(its_look)
             if same is not None:
@@ -132,7 +134,7 @@ def create_of_files(options: Options) -> int:
             kept.append(number)
             sizes.append(shape)
         if not kept:
-            kind = "readable image" + (" with a face" if options.crop == "face" else "")
+            kind = "readable image with a face" if options.crop == "face" else "readable image"
             raise UserError(f"none of the {len(files)} files is a {kind}; nothing was written")
         names = names_of(files)
         labels, classes = numbered([wanted[k] or "" for k in kept]) if options.labels else ([], ())
@@ -169,23 +171,17 @@ def create_of_set(options: Options, source: ImageSource) -> int:
     kept: list[int] = []
     labels: list[int] = []
     number = 0
-
-    def new(images: np.ndarray) -> Iterator[int]:
-        nonlocal number
-        for row, image in enumerate(images):
-            same = None if seen is None else seen.find(look(image))
-            if same is None:
-                kept.append(number)
-                yield row
-            else:
-                say(f"dropped image {number}: the same as image {kept[same]}")
-            number += 1
-
     with writing(options.output, source.shape[1:], options.force) as writer:
         for images, numbers in counted(source.pieces(), source.shape[0], lambda piece: len(piece[0])):
-            chosen = list(new(images))
-            writer.append(images[chosen] if len(chosen) < len(images) else images)
-            labels += [] if numbers is None else numbers[chosen].tolist()
+            for row, image in enumerate(images):
+                same = None if seen is None else seen.find(look(image))
+                if same is None:
+                    writer.append(image)
+                    kept.append(number)
+                    labels += [] if numbers is None else [int(numbers[row])]
+                else:
+                    say(f"dropped image {number}: the same as image {kept[same]}")
+                number += 1
         if not writer.count:
             raise UserError(f"{printable(source.name)} holds no readable image; nothing was written")
         made = {"tool": "create", "of": source.name, "options": options.made()}
@@ -196,7 +192,7 @@ def create_of_set(options: Options, source: ImageSource) -> int:
     return 0
 
 
-def _summary(writer: SetWriter, path: Path, dropped: int | None, *more: str) -> None:
+def _summary(writer: Writer, path: Path, dropped: int | None, *more: str) -> None:
     height, width, channels = writer.shape
     parts = [f"{writer.count} images of {width}x{height} px", *(["1 channel"] if channels == 1 else []), *more]
     parts += [] if dropped is None else [f"{dropped} dropped that came before"]

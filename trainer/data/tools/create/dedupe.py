@@ -3,10 +3,9 @@
 A hash of 64 bits, the signs of the lowest frequencies of a cosine transform (Zauner 2010, "Implementation and
 Benchmarking of Perceptual Image Hash Functions"), finds the candidates; whether they are the same is then seen on their
 colours at 16x16 px. Hashes alone take distinct faces of one set for the same, since these have their low frequencies in
-common.
-"""
+common."""
 
-from dataclasses import dataclass
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -17,12 +16,8 @@ SIDE = 16
 _ONES = np.array([number.bit_count() for number in range(1 << 16)], np.uint8)  # numpy counts bits only from 2.0 on
 
 
-@dataclass(frozen=True, eq=False)
-class Look:
-    """What of an image is compared."""
-
-    bits: np.ndarray  # u16 [4]
-    colours: np.ndarray  # u8 [16 * 16 * 3]
+Look: TypeAlias = tuple[np.ndarray, np.ndarray]
+"""What of an image is compared: a hash u16 [4], and colours u8 [16 * 16 * 3]."""
 
 
 def look(image: np.ndarray) -> Look:
@@ -32,7 +27,7 @@ def look(image: np.ndarray) -> Look:
     low = cv2.dct(small.astype(np.float32))[:8, :8].reshape(-1)
     low[0] = np.median(low[1:])  # the mean says nothing of what is seen
     colours = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA).reshape(SIDE, SIDE, -1)
-    return Look(np.packbits(low > low[0]).view(np.uint16), np.broadcast_to(colours, (SIDE, SIDE, 3)).reshape(-1))
+    return np.packbits(low > low[0]).view(np.uint16), np.broadcast_to(colours, (SIDE, SIDE, 3)).reshape(-1)
 
 
 class Seen:
@@ -47,21 +42,22 @@ class Seen:
 
     def find(self, look: Look) -> int | None:
         """The number of the image that this one repeats, or None; it then counts as seen itself."""
-        own = look.colours.astype(np.float32)
+        bits, colours = look
+        own = colours.astype(np.float32)
         own -= own.mean()
-        norm = float(np.linalg.norm(own)) if np.ptp(look.colours) else 0.0
+        norm = float(np.linalg.norm(own)) if np.ptp(colours) else 0.0
         if self.count:
-            apart = sum(_ONES[mine[: self.count] ^ its] for mine, its in zip(self.bits, look.bits, strict=True))
+            apart = sum(_ONES[mine[: self.count] ^ its] for mine, its in zip(self.bits, bits, strict=True))
             near = np.flatnonzero(apart <= MOST_BITS)
             if len(near):
-                likeness = self._correlation(near, own, norm, look.colours[0])
+                likeness = self._correlation(near, own, norm, colours[0])
                 if likeness.max() >= self.likeness:
                     return int(near[likeness.argmax()])
         if self.count == len(self.colours):
             self.bits = np.concatenate([self.bits, self.bits], 1)
             self.colours = np.concatenate([self.colours, self.colours])
             self.norms = np.concatenate([self.norms, self.norms])
-        self.bits[:, self.count], self.colours[self.count] = look.bits, look.colours
+        self.bits[:, self.count], self.colours[self.count] = bits, colours
         self.norms[self.count] = norm
         self.count += 1
         return None

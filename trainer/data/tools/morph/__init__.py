@@ -5,7 +5,7 @@ lies between the first of a pair, the one that comes earlier in the set, and the
 
   delaunay  68 points of each face, triangles between them, filled by affine maps
   spline    the same points, and the smoothest map that moves them (a thin-plate spline)
-  mesh      the points with depth: heads that are turned differently meet half-way, textured from both sides
+  mesh      the points with depth: heads that are turned differently meet halfway, textured from both images
   flow      for animals and all that is no face of a person: what looks alike is brought together (optical flow)
 
 The first three leave out images without a face, and name them; they need pip install 'utsuroi[data]'. Pairs of one
@@ -18,13 +18,12 @@ on and never held out, but show the images that they are made of: split a set fi
 
 import math
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from tqdm import tqdm
 
 from trainer.contract.errors import UserError
 from trainer.contract.headers import Unreadable
@@ -35,9 +34,8 @@ from trainer.data.faces.landmarks import Finder
 from trainer.data.sources.labels import MOST_CLASSES
 from trainer.data.sources.npy_set import ImageSet, check_set, writing
 from trainer.data.sources.sidecar import MADE, Sidecar
-from trainer.data.sources.threads import in_threads
+from trainer.data.sources.threads import counted, in_threads, say, usable
 from trainer.data.tools import ForceOption, LandmarksOption, WorkersOption
-from trainer.data.tools._progress import process, say
 from trainer.data.tools.morph.delaunay import by_triangles
 from trainer.data.tools.morph.flow import by_flow
 from trainer.data.tools.morph.mesh import by_mesh
@@ -45,9 +43,8 @@ from trainer.data.tools.morph.pairs import Pairing
 from trainer.data.tools.morph.spline import by_spline
 from trainer.data.tools.morph.warp_pair import WarpField, mix
 
-BY_POINTS: dict[str, Callable[[np.ndarray, np.ndarray, float, int, int], WarpField]] = {
-    "delaunay": by_triangles, "spline": by_spline, "mesh": by_mesh,
-}  # fmt: skip
+ByPoints = Callable[[np.ndarray, np.ndarray, float, int, int], WarpField]
+BY_POINTS: dict[str, ByPoints] = {"delaunay": by_triangles, "spline": by_spline, "mesh": by_mesh}
 MOST_PAIRS = 2_000_000
 LEAST_PX = 16
 
@@ -76,13 +73,12 @@ def run(options: Options) -> int:
     if options.within and source.sidecar.labels is None:
         raise UserError(f"--within: {printable(source.path)} has no labels")
     # A mixture takes about 200 bytes a pixel while it is made: of large ones there are fewer at a time.
-    workers = min(options.workers or 256, max(1, (1 << 29) // (200 * height * width)))
-    workers = 0 if workers == 256 else workers
+    workers = min(options.workers or 256, max(1, (1 << 29) // (200 * height * width))) % 256
     finder = None if method == "flow" else Finder(options.landmarks_model)
     _plan(options, source, np.arange(len(source)))  # raises early
     points = None if finder is None else find_points(source, finder, options.workers)
-    usable = np.arange(len(source)) if points is None else np.flatnonzero(~np.isnan(points[:, 0, 0]))
-    pairing = _plan(options, source, usable)
+    kept = np.arange(len(source)) if points is None else np.flatnonzero(~np.isnan(points[:, 0, 0]))
+    pairing = _plan(options, source, kept)
 
     def one(pair: tuple[int, int]) -> np.ndarray:
         first, second = source[np.array(pair)]
@@ -92,16 +88,14 @@ def run(options: Options) -> int:
 
     with writing(path, source.shape[1:], options.force) as writer:
         made = in_threads(iter(pairing), one, workers)
-        for _, image in tqdm(made, "morphs", len(pairing), unit="image", disable=None):
+        for _, image in counted(made, len(pairing), lambda _: 1, "morphs"):
             writer.append(image)
         chosen = {name: getattr(options, name) for name in ("method", "alpha", "pairs", "within", "seed")}
         made_by = {"tool": "morph", "of": source.path.name, "options": chosen}
         writer.sidecar = sidecar_of(source.sidecar, pairing, alpha, made_by)
-    missing = f", {len(source) - len(usable)} images without a face" if points is not None else ""
-    print(
-        f"{printable(path)}: {writer.count} images of {width}x{height} px, between {len(usable)} by {method}, alpha "
-        f"{alpha:g}{missing}"
-    )
+    found = f"{printable(path)}: {writer.count} images of {width}x{height} px"
+    missing = f", {len(source) - len(kept)} images without a face" if points is not None else ""
+    print(f"{found}, between {len(kept)} by {method}, alpha {alpha:g}{missing}")
     return 0
 
 
@@ -110,20 +104,16 @@ def find_points(source: ImageSet, finder: Finder, workers: int) -> np.ndarray:
     points = np.full((len(source), 68, 2), np.nan, np.float32)
     names = source.sidecar.names
 
-    def each() -> Iterator[np.ndarray]:
-        for images in source.pieces(1 << 20):
-            yield from images
-
-    def one(image: np.ndarray) -> np.ndarray:
-        face = finder.find(image)
+    def one(number: int) -> np.ndarray:
+        face = finder.find(source.read(number))
         if face is None:
             raise Unreadable(NO_FACE)
         return face
 
-    def name(number: int, _: np.ndarray) -> str:
+    def name(number: int, _: int) -> str:
         return f"image {number}" + (f", {printable(names[number])}" if names else "")
 
-    for number, _, face in process(each(), one, workers, len(source), name, [], "faces"):
+    for number, _, face in usable(range(len(source)), one, len(source), what="faces", name=name, workers=workers):
         points[number] = face
     return points
 
@@ -139,9 +129,8 @@ def _plan(options: Options, source: ImageSet, usable: np.ndarray) -> Pairing:
             f"more{kind}" + ("" if options.method == "flow" else " with a face; --method flow needs none")
         )
     if len(pairing) > MOST_PAIRS:
-        raise UserError(
-            f"{printable(source.path)} has {len(pairing)} pairs{kind}, expected --pairs {MOST_PAIRS} or less"
-        )
+        what = f"{printable(source.path)} has {len(pairing)} pairs{kind}"
+        raise UserError(f"{what}, expected --pairs {MOST_PAIRS} or less")
     if options.pairs > len(pairing):
         say(f"note: there are only {len(pairing)} pairs{kind}")
     needed, free = len(pairing) * math.prod(source.shape[1:]), shutil.disk_usage(options.output.parent).free
@@ -155,9 +144,7 @@ def _plan(options: Options, source: ImageSet, usable: np.ndarray) -> Pairing:
 
 def sidecar_of(known: Sidecar, pairing: Pairing, alpha: float, made: Mapping[str, object]) -> Sidecar:
     """What is known of mixtures: who is mixed, and a class where the images have some.
-
-    Raises ``UserError`` where there would be too many classes.
-    """
+    Raises ``UserError`` where there would be too many classes."""
     firsts, seconds = pairing.all()
     names = known.names or tuple(map(str, range(int(seconds.max()) + 1)))
     joined = tuple(f"{names[a]} + {names[b]}" for a, b in zip(firsts.tolist(), seconds.tolist(), strict=True))

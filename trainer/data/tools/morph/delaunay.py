@@ -4,20 +4,17 @@ import cv2
 import numpy as np
 
 from trainer.data.faces.affine import grid
-from trainer.data.tools.morph.warp_pair import WarpField, frame, inside, with_forehead
+from trainer.data.tools.morph.warp_pair import WarpField, anchors
 
 FINE = 4  # bits below the pixel in which corners are drawn
 
 
 def by_triangles(first: np.ndarray, second: np.ndarray, alpha: float, height: int, width: int) -> WarpField:
     """How to warp two images whose faces have the points f32 [68, 2]; ``alpha`` 0 is the first one, 1 the second."""
-    sides = [
-        np.concatenate([inside(with_forehead(points), height, width), frame(height, width)])
-        for points in (first, second)
-    ]
-    between = (1 - alpha) * sides[0] + alpha * sides[1]
+    start, end = anchors(first, height, width), anchors(second, height, width)
+    between = (1 - alpha) * start + alpha * end
     corners = triangulate(between)
-    places = piecewise(between, np.concatenate(sides, 1), corners, height, width)
+    places = piecewise(between, np.concatenate([start, end], 1), corners, height, width)
     return WarpField(places[..., :2], places[..., 2:], alpha)
 
 
@@ -41,12 +38,9 @@ def triangulate(points: np.ndarray) -> np.ndarray:
 
 def piecewise(points: np.ndarray, values: np.ndarray, corners: np.ndarray, height: int, width: int) -> np.ndarray:
     """Values f32 [n, k] at points [n, 2] → f32 [h, w, k] at all pixels, linear in each triangle of ``corners`` [m, 3].
-
-    Where triangles overlap the last one counts. What lies in none gets the values of the nearest edge's plane.
-    """
+    Where triangles overlap the last one counts. What lies in none gets the values of the nearest edge's plane."""
     shapes = points[corners]  # [m, 3, 2]
-    sides = shapes[:, 1:] - shapes[:, :1]
-    flat = np.abs(np.linalg.det(sides)) < 1e-6
+    flat = np.abs(np.linalg.det(shapes[:, 1:] - shapes[:, :1])) < 1e-6
     corners, shapes = corners[~flat], shapes[~flat]
     planes = np.linalg.solve(
         np.concatenate([shapes, np.ones((*shapes.shape[:2], 1))], 2).astype(np.float64), values[corners]

@@ -8,9 +8,10 @@ import numpy as np
 from trainer.data.faces.affine import grid, moved
 from trainer.data.tools.morph.warp_pair import WarpField
 
-SEEN = 128  # longest side in pixels of what is compared
+SEEN = 128  # longest edge in pixels of what is compared
 EVEN = 0.1  # of the side: light is evened out over so much
-WINDOW = 25  # pixels of what is compared, over which the flow is taken for one
+FARNEBACK = (0.6, 5, 25, 5, 7, 1.5)
+"""The pyramid's scale and levels, window in pixels, iterations, the polynomials' neighbourhood in pixels and std."""
 SMOOTH = 0.03  # of the side: the flow is smoothed over so much
 ROUNDS = 12
 
@@ -27,9 +28,7 @@ def by_flow(first: np.ndarray, second: np.ndarray, alpha: float) -> WarpField:
 
 def consistent_flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Where each pixel of the first image has gone in the second, f32 [h, w, 2] in pixels.
-
-    The mean of the flow and of that from the second back, turned round, so that it hardly matters which comes first.
-    """
+    The mean of the flow and of that from the second back, turned round, so that it hardly matters which comes first."""
     height, width = first.shape[:2]
     scale = SEEN / max(height, width)
     size = (max(16, round(width * scale)), max(16, round(height * scale)))
@@ -43,18 +42,8 @@ def consistent_flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def _flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    flow = cv2.calcOpticalFlowFarneback(
-        first,
-        second,
-        np.zeros((*first.shape, 2), np.float32),
-        pyr_scale=0.6,
-        levels=5,
-        winsize=WINDOW,
-        iterations=5,
-        poly_n=7,
-        poly_sigma=1.5,
-        flags=cv2.OPTFLOW_FARNEBACK_GAUSSIAN,
-    )
+    nothing, kernel = np.zeros((*first.shape, 2), np.float32), cv2.OPTFLOW_FARNEBACK_GAUSSIAN
+    flow = cv2.calcOpticalFlowFarneback(first, second, nothing, *FARNEBACK, kernel)
     return cv2.GaussianBlur(flow, (0, 0), SMOOTH * max(first.shape))
 
 
@@ -71,7 +60,6 @@ def _undone(places: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """Where each place was before ``flow`` moved it: x with x + flow(x) = place, by repetition."""
     start = places.copy()
     for _ in range(ROUNDS):
-        start = (
-            start + places - moved(flow, start, cv2.INTER_LINEAR)
-        ) / 2  # half a step: no overshooting where the flow is steep
+        back = places - moved(flow, start, cv2.INTER_LINEAR)
+        start = (start + back) / 2  # half a step: no overshooting where the flow is steep
     return start

@@ -4,8 +4,7 @@ Points of an image have no depth, so that of a mean face is lent to them: ``dept
 says how a head is turned (a scaled orthographic projection fitted by least squares); undone, that gives each face's own
 shape, seen from the front. Shapes and poses are averaged each by themselves and projected back. The mesh is textured
 from both images, and where the one sees a cheek only at a slant, more from the other. What is round the face follows
-by a thin-plate spline.
-"""
+by a thin-plate spline."""
 
 import cv2
 import numpy as np
@@ -55,24 +54,24 @@ def depth(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def by_mesh(first: np.ndarray, second: np.ndarray, alpha: float, height: int, width: int) -> WarpField:
     """How to warp two images whose faces have the points f32 [68, 2]; ``alpha`` 0 is the first one, 1 the second."""
     mean = mean_face()
-    sides = [inside(with_forehead(points), height, width) for points in (first, second)]
-    poses = [Pose.fit(points, mean) for points in sides]
-    shapes = [pose.shape(points, mean[:, 2]) for pose, points in zip(poses, sides, strict=True)]
+    faces = [inside(with_forehead(points), height, width) for points in (first, second)]
+    poses = [Pose.fit(points, mean) for points in faces]
+    shapes = [pose.shape(points, mean[:, 2]) for pose, points in zip(poses, faces, strict=True)]
     shape = (1 - alpha) * shapes[0] + alpha * shapes[1]
     pose = poses[0].towards(poses[1], alpha)
     seen = pose.project(shape)
     between = inside(seen[:, :2], height, width)
     rim = frame(height, width)
-    with_rim = [np.concatenate([points, rim]) for points in (between, *sides)]
+    with_rim = [np.concatenate([points, rim]) for points in (between, *faces)]
     around = warp_between(with_rim[0], with_rim[1], with_rim[2], alpha, height, width)
 
     corners = triangulate(mean[:, :2] * 100)
-    weights = np.stack([_facing(points, one, corners) for points, one in zip(sides, shapes, strict=True)], 1)
+    weights = np.stack([_facing(points, one, corners) for points, one in zip(faces, shapes, strict=True)], 1)
     weights *= (1 - alpha, alpha)
-    share = weights[:, 1:] / weights.sum(1, keepdims=True)
+    second_weight = weights[:, 1:] / weights.sum(1, keepdims=True)
     front = corners[_area(between[corners]) * _area(mean[corners][..., :2]) > 0]
     front = front[np.argsort(seen[front, 2].mean(1))]  # what is nearer is drawn later
-    values = piecewise(between, np.concatenate([*sides, share], 1), front, height, width)
+    values = piecewise(between, np.concatenate([*faces, second_weight], 1), front, height, width)
     near = _within(between, front, height, width)[..., None]
     return WarpField(
         near * values[..., :2] + (1 - near) * around.first,
@@ -119,8 +118,8 @@ class Pose:
 
 def _facing(points: np.ndarray, shape: np.ndarray, corners: np.ndarray) -> np.ndarray:
     """How much of each point's surroundings an image sees, [n]: 1 from the front, ``SLANT`` edge-on and behind."""
-    sides = shape[corners][:, 1:] - shape[corners][:, :1]
-    solid = np.linalg.norm(np.cross(sides[:, 0], sides[:, 1]), axis=1)
+    edges = shape[corners][:, 1:] - shape[corners][:, :1]
+    solid = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1)
     seen = _area(points[corners])
     seen *= np.sign(np.median(seen))  # triangles that are seen from behind have the other sign
     seen /= max(float(np.median(seen / np.maximum(solid, 1e-9))), 1e-9)

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-PIECE = 1 << 16
-
 
 class Pairing:
     """Pairs of distinct items, each once, the lower number first; in a fixed order."""
@@ -25,16 +23,14 @@ class Pairing:
         return self.count
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        for start in range(0, self.count, PIECE):
-            firsts, seconds = self._pairs(start, min(start + PIECE, self.count))
-            yield from zip(firsts.tolist(), seconds.tolist(), strict=True)
+        return zip(*self.all(), strict=True)
 
     def all(self) -> tuple[np.ndarray, np.ndarray]:
         """The first and the second ones, i64 [count] each."""
-        return self._pairs(0, self.count)
+        return self.pairs_of(np.arange(self.count) if self.chosen is None else self.chosen)
 
-    def _pairs(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        numbers = np.arange(start, stop) if self.chosen is None else self.chosen[start:stop]
+    def pairs_of(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The first and the second ones of some pairs, by their numbers among all."""
         group = np.searchsorted(self.firsts, numbers, "right") - 1
         within = numbers - self.firsts[group]
         second = ((1 + np.sqrt(1 + 8 * within.astype(np.float64))) / 2).astype(np.int64)

@@ -4,16 +4,15 @@
 import numpy as np
 
 from trainer.data.faces.affine import grid
-from trainer.data.tools.morph.warp_pair import WarpField, frame, inside, with_forehead
+from trainer.data.tools.morph.warp_pair import WarpField, anchors
 
 STIFFNESS = 1e-4  # how little points have to be met exactly: lips that touch would tear
 
 
 def by_spline(first: np.ndarray, second: np.ndarray, alpha: float, height: int, width: int) -> WarpField:
     """How to warp two images whose faces have the points f32 [68, 2]; ``alpha`` 0 is the first one, 1 the second."""
-    rim = frame(height, width)
-    sides = [np.concatenate([inside(with_forehead(points), height, width), rim]) for points in (first, second)]
-    return warp_between((1 - alpha) * sides[0] + alpha * sides[1], sides[0], sides[1], alpha, height, width)
+    start, end = anchors(first, height, width), anchors(second, height, width)
+    return warp_between((1 - alpha) * start + alpha * end, start, end, alpha, height, width)
 
 
 def warp_between(

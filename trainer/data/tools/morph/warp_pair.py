@@ -1,7 +1,6 @@
 """Two images morphed into one: each is warped to a shape between theirs, and their colours are mixed.
 
-The modules ``delaunay``, ``spline``, ``mesh`` and ``flow`` make the warp fields.
-"""
+The modules ``delaunay``, ``spline``, ``mesh`` and ``flow`` make the warp fields."""
 
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ import numpy as np
 from trainer.data.faces.affine import moved
 from trainer.data.faces.landmarks import BROWS, JAW
 
-FRAME = 5  # points along each side of an image, which stay where they are
+FRAME = 5  # points along each edge of an image, which stay where they are
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,14 +18,14 @@ class WarpField:
 
     first: np.ndarray  # f32 [h, w, 2]: places x, y in the first image
     second: np.ndarray  # and in the second one
-    share: np.ndarray | float  # of the second one's colour, 0..1: f32 [h, w], or one of all
+    weight: np.ndarray | float  # of the second one's colour, 0..1: f32 [h, w], or one of all
 
 
 def mix(first: np.ndarray, second: np.ndarray, field: WarpField) -> np.ndarray:
     """The mixture u8 [h, w, c] of two images of that shape."""
-    share = field.share if isinstance(field.share, float) else field.share[..., None]
+    weight = field.weight if isinstance(field.weight, float) else field.weight[..., None]
     parts = [moved(first, field.first).astype(np.float32), moved(second, field.second).astype(np.float32)]
-    return np.rint((1 - share) * parts[0] + share * parts[1]).astype(np.uint8)
+    return np.rint((1 - weight) * parts[0] + weight * parts[1]).astype(np.uint8)
 
 
 def with_forehead(points: np.ndarray) -> np.ndarray:
@@ -44,6 +43,11 @@ def frame(height: int, width: int) -> np.ndarray:
     along = np.linspace(0, 1, FRAME)
     rim = [(x, y) for x in along for y in along if x in (0, 1) or y in (0, 1)]
     return (np.array(rim) * (width - 1, height - 1)).astype(np.float32)
+
+
+def anchors(points: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The points f32 [68, 2] of a face, those of its forehead and of the image's rim: f32 [89, 2], within the image."""
+    return np.concatenate([inside(with_forehead(points), height, width), frame(height, width)])
 
 
 def inside(points: np.ndarray, height: int, width: int) -> np.ndarray:

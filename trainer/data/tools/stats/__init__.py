@@ -1,7 +1,7 @@
 """Look at a whole set at once: numbers, and a page of images, histograms, and the odd ones out.
 
-Prints the mean and the standard deviation of each channel, and how bright and how sharp the images are (the standard
-deviation of a Laplacian, in levels). The page shows the mean image, where images differ, the histograms, a sheet of
+Prints the mean and the std of each channel, and how bright and how sharp the images are (the std of a Laplacian, in
+levels). The page shows the mean image, where images differ, the histograms, a sheet of
 images from all over the set, and its darkest, brightest, softest and sharpest ones with their numbers, as 'select
 --drop' takes them.
 
@@ -19,7 +19,7 @@ from trainer.contract.text import printable
 from trainer.data.sources.npy import check_free
 from trainer.data.sources.npy_set import ImageSet, check_not_input
 from trainer.data.tools import ForceOption
-from trainer.data.tools._outputs import write_png
+from trainer.data.tools._files import write_png
 from trainer.data.tools.stats.measure import measure
 from trainer.data.tools.stats.page import draw_page
 

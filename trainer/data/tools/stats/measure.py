@@ -1,4 +1,4 @@
-"""Figures of a whole set: means, standard deviations, histograms, the brightness and sharpness of each image."""
+"""Figures of a whole set: mean, std, histograms, the brightness and sharpness of each image."""
 
 from dataclasses import dataclass
 
@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 
 from trainer.data.sources.npy_set import ImageSet
-from trainer.data.sources.threads import in_threads
-from trainer.data.tools._progress import counted
+from trainer.data.sources.threads import counted, in_threads
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -20,7 +19,7 @@ class Measured:
     std_image: np.ndarray  # f64 [h, w, c], of each pixel over the images
     histograms: np.ndarray  # f64 [c, 256]
     brightness: np.ndarray  # f32 [n]: mean of the luma of each image
-    sharpness: np.ndarray  # f32 [n]: standard deviation of the Laplacian of the luma of each image
+    sharpness: np.ndarray  # f32 [n]: std of the Laplacian of the luma of each image
 
 
 def measure(source: ImageSet) -> Measured:
@@ -31,11 +30,11 @@ def measure(source: ImageSet) -> Measured:
     brightness, sharpness = np.empty(count, np.float32), np.empty(count, np.float32)
     first = 0
     for images, part in counted(in_threads(source.pieces(), _figures), count, lambda piece: len(piece[0])):
-        sums += part.sums
-        squares += part.squares
-        histograms += part.histograms
-        brightness[first : first + len(images)] = part.brightness
-        sharpness[first : first + len(images)] = part.sharpness
+        rows = slice(first, first + len(images))
+        sums += part[0]
+        squares += part[1]
+        histograms += part[2]
+        brightness[rows], sharpness[rows] = part[3:]
         first += len(images)
     levels = np.arange(256)
     pixels = count * height * width
@@ -52,19 +51,9 @@ def measure(source: ImageSet) -> Measured:
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """What is summed up of some images; floats hold it to the last digit."""
-
-    sums: np.ndarray  # f64 [h, w, c]
-    squares: np.ndarray  # f64 [h, w, c]
-    histograms: np.ndarray  # f64 [c, 256]
-    brightness: list[float]
-    sharpness: list[float]
-
-
-def _figures(images: np.ndarray) -> _Part:
-    """Of images [n, h, w, c], by OpenCV alone, which leaves the other threads to work meanwhile."""
+def _figures(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[float], list[float]]:
+    """Of images [n, h, w, c] the sums and sums of squares [h, w, c], histograms [c, 256], brightness and sharpness [n];
+    by OpenCV alone, which leaves the other threads to work meanwhile. Floats hold the sums to the last digit."""
     _, _, width, channels = images.shape
     sums, squares = np.zeros(images.shape[1:]), np.zeros(images.shape[1:])
     brightness, sharpness = [], []
@@ -76,4 +65,4 @@ def _figures(images: np.ndarray) -> _Part:
         sharpness.append(cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))[1].item())
     tall = images.reshape(-1, width, channels)
     histograms = [cv2.calcHist([tall], [k], None, [256], [0, 256]).reshape(-1) for k in range(channels)]
-    return _Part(sums, squares, np.array(histograms, np.float64), brightness, sharpness)
+    return sums, squares, np.array(histograms, np.float64), brightness, sharpness

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from trainer.contract.images import resize
 from trainer.contract.text import printable
 from trainer.data.sources.npy_set import ImageSet
+from trainer.data.sources.sidecar import Sidecar
 from trainer.data.tools.stats.measure import Measured
 
 Colour = tuple[int, int, int]
@@ -59,20 +60,20 @@ class Page:
         self.text(x + 14, y + 11, title, 14)
         self.text(x + width - 14, y + 12, note, 12, FAINT, "ra")
 
-    def bars(
-        self, x: int, y: int, width: int, height: int, counts: np.ndarray, colour: Colour, ticks: Sequence[str]
-    ) -> None:
-        """A histogram with what its left end, middle and right end mean."""
-        most = max(1, counts.max())
-        step = width / len(counts)
-        for k, value in enumerate(counts.tolist()):
-            top = y + height - round(height * value / most)
-            if value:
-                right = max(x + round((k + 1) * step) - 2, x + round(k * step))
-                self.draw.rectangle((x + round(k * step), min(top, y + height - 1), right, y + height), colour)
-        self.draw.line((x, y + height + 1, x + width, y + height + 1), FAINT)
-        for share, anchor, tick in zip((0, 0.5, 1), ("la", "ma", "ra"), ticks, strict=True):
-            self.text(x + round(width * share), y + height + 6, tick, 12, FAINT, anchor)
+    def axis(self, x: int, y: int, width: int, ticks: Sequence[str]) -> None:
+        """A line below a plot, with what its left end, middle and right end mean."""
+        self.draw.line((x, y + 1, x + width, y + 1), FAINT)
+        for place, anchor, tick in zip((0, 0.5, 1), ("la", "ma", "ra"), ticks, strict=True):
+            self.text(x + round(width * place), y + 6, tick, 12, FAINT, anchor)
+
+    def bars(self, x: int, y: int, width: int, height: int, counts: np.ndarray, ticks: Sequence[str]) -> None:
+        """A histogram."""
+        edges = x + np.rint(np.arange(len(counts) + 1) * width / len(counts)).astype(int)
+        tops = y + height - np.maximum(1, np.rint(height * counts / max(1, counts.max())).astype(int))
+        for left, right, top, count in zip(edges, edges[1:] - 2, tops, counts, strict=False):
+            if count:
+                self.draw.rectangle((left, top, max(left, right), y + height), ACCENT)
+        self.axis(x, y + height, width, ticks)
 
     def curves(self, x: int, y: int, width: int, height: int, rows: np.ndarray, colours: Sequence[Colour]) -> None:
         """Histograms of 256 levels over each other, each filled; the highest 1 of 100 levels may leave the box."""
@@ -85,9 +86,7 @@ class Page:
             below = np.clip((np.interp(across, np.arange(256), row)[None] - down) * height + 0.5, 0, 1)
             layer += (below * 0.55)[..., None] * (np.array(colour, np.float32) - layer)
         self.image.paste(Image.fromarray(np.rint(layer).astype(np.uint8)), (x, y))
-        self.draw.line((x, y + height + 1, x + width, y + height + 1), FAINT)
-        for share, anchor, tick in ((0, "la", "0"), (0.5, "ma", "128"), (1, "ra", "255")):
-            self.text(x + round(width * share), y + height + 6, tick, 12, FAINT, anchor)
+        self.axis(x, y + height, width, ("0", "128", "255"))
 
 
 def draw_page(source: ImageSet, measured: Measured) -> np.ndarray:
@@ -154,17 +153,14 @@ def _draw_panels(page: Page, x: int, y: int, source: ImageSet, measured: Measure
         counts, _ = np.histogram(np.minimum(values, most), 48, (0, most))
         page.panel(left, low, width, height, title, f"median {np.median(values):.0f}")
         ticks = ("0", f"{most / 2:.0f}", f"{most:.0f}")
-        page.bars(left + 14, low + 36, width - 28, height - 62, counts, ACCENT, ticks)
+        page.bars(left + 14, low + 36, width - 28, height - 62, counts, ticks)
     if source.sidecar.labels is not None:
-        counts = np.bincount(source.sidecar.labels, minlength=len(source.sidecar.classes))
-        _draw_classes(page, right, y, (width, height), source.sidecar.classes, counts)
+        _draw_classes(page, right, y, width, height, source.sidecar)
 
 
-def _draw_classes(
-    page: Page, x: int, y: int, size: tuple[int, int], classes: Sequence[str], counts: np.ndarray
-) -> None:
+def _draw_classes(page: Page, x: int, y: int, width: int, height: int, sidecar: Sidecar) -> None:
     """The largest classes, in two columns where there are many."""
-    width, height = size
+    classes, counts = sidecar.classes, sidecar.counts()
     page.panel(x, y, width, height, "Classes", f"{len(classes)}" if len(classes) > 1 else "")
     lines = (height - 40) // LINE
     columns = 1 if len(classes) <= lines else 2
@@ -190,7 +186,7 @@ def _draw_strip(
     for place, index in enumerate(indices.tolist()):
         row, column = divmod(place, COLUMNS)
         left, top = x + column * (width + GAP), y + row * (cell + GAP)
-        page.put(left, top, source[np.array([index])][0], width, cell)
+        page.put(left, top, source.read(index), width, cell)
         if numbers:
             page.text(left + width // 2, top + cell + 3, str(index), 12, FAINT, "ma")
 

@@ -6,7 +6,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from viewer.frame.area import Area, fitting_side
+from viewer.frame.area import Area, fitting_size
 from viewer.frame.plots import frame_round, put, write
 from viewer.frame.side_by_side import GAP, LEAST_WIDTH, sharp
 from viewer.modes.translate.draw.state import DrawState, Easel, Stroke
@@ -18,9 +18,7 @@ _SWATCH: Final = 30  # pixels
 
 def make_easel(height: int, width: int, colours: int) -> Easel:
     """Where a page of this size, in pixels, goes on the frame, and the ``colours`` to choose from below it."""
-    longer = max(height, width)
-    side = fitting_side(longer, _PAGE_SIDE)
-    page = Area(GAP, GAP, max(round(width * side / longer), 1), max(round(height * side / longer), 1))
+    page = Area(GAP, GAP, *fitting_size(width, height, _PAGE_SIDE))
     swatches = [Area(GAP + number * (_SWATCH + 6), page.bottom + GAP, _SWATCH, _SWATCH) for number in range(colours)]
     return Easel(page, width, height, tuple(swatches))
 
@@ -38,14 +36,12 @@ def add_strokes(page: Image, state: DrawState, strokes: Sequence[Stroke]) -> Non
             page[:] = colour
             continue
         points = np.array(stroke.points, np.int32)
+        if stroke.size <= 2 or len(points) > 1:
+            cv2.polylines(page, [points.reshape(-1, 1, 2)], False, colour, stroke.size, cv2.LINE_8)
         if stroke.size <= 2:
-            cv2.polylines(page, [points.reshape(-1, 1, 2)], False, colour, stroke.size, cv2.LINE_8)
             continue
-        radius = stroke.size // 2
-        if len(points) > 1:
-            cv2.polylines(page, [points.reshape(-1, 1, 2)], False, colour, stroke.size, cv2.LINE_8)
-        for end in (points[0], points[-1]):
-            cv2.circle(page, (int(end[0]), int(end[1])), radius, colour, -1, cv2.LINE_8)
+        for x, y in (points[0].tolist(), points[-1].tolist()):
+            cv2.circle(page, (x, y), stroke.size // 2, colour, -1, cv2.LINE_8)
 
 
 def draw_easel(state: DrawState, page: Image, result: Image | None) -> Image:
@@ -61,11 +57,11 @@ def draw_easel(state: DrawState, page: Image, result: Image | None) -> Image:
         put(frame, other, sharp(result, other.height, other.width))
     frame_round(frame, other)
     for number, swatch in enumerate(state.easel.swatches):
-        frame[swatch.top : swatch.bottom, swatch.left : swatch.right] = state.palette[number]
+        frame[swatch.pixels] = state.palette[number]
         if number == state.colour:
             cv2.rectangle(frame, (swatch.left - 3, swatch.top - 3), (swatch.right + 2, swatch.bottom + 2), CURSOR, 2)
         if number < 10:
-            light = sum(state.palette[number]) > 380
-            write(frame, swatch.left + swatch.width / 2, swatch.top + swatch.height / 2, str(number),
-                  INK if light else (255, 255, 255), "middle")  # fmt: skip
+            ink = INK if sum(state.palette[number]) > 380 else (255, 255, 255)
+            middle = swatch.left + swatch.width / 2, swatch.top + swatch.height / 2
+            write(frame, *middle, str(number), ink, "middle")
     return frame

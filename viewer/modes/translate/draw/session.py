@@ -1,24 +1,23 @@
 """Drawing: a page, and beside it what a model makes of it, as one draws."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import cv2
 
 from trainer.contract.edges import edge_map
-from trainer.contract.errors import ViewerError
+from trainer.contract.errors import UserError
 from viewer import render
 from viewer.files.inputs import read_photo
 from viewer.files.png import Image, encode_png, fit, is_drawing, save_numbered
-from viewer.keys import Event
-from viewer.mode import Context
 from viewer.model import ModelError, open_model
 from viewer.modes.translate.draw.easel import add_strokes, blank_page, draw_easel, make_easel
-from viewer.modes.translate.draw.state import BRUSHES, Colour, DrawState, Stroke, reduce_draw
-from viewer.modes.translate.options import TranslateOptions
-from viewer.sessions.model_session import ModelSession, exact_numbers
+from viewer.modes.translate.draw.state import BRUSHES, Colour, DrawState, Stroke
+from viewer.modes.translate.options import DRAW_BINDINGS, Options
+from viewer.options import model_threads
+from viewer.sessions.model_session import ModelSession
+from viewer.sessions.replay import exact_numbers, signed
 from viewer.sessions.translation import LARGEST_SIZE, Translator, visible
 
 INKS: Final = ((0, 0, 0), (255, 255, 255))  # paper and ink of edges
@@ -30,20 +29,14 @@ FIRST_BRUSH: Final = 4  # of BRUSHES, for areas; lines begin with the thinnest
 _MOST_POINTS: Final = 20_000  # of strokes, that a saved image carries
 
 
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """A page to be translated."""
-
-    strokes: tuple[Stroke, ...]
-    seed: int
-
-    def same(self, other: "Drawn | None") -> bool:
-        """Whether the result would be the same."""
-        return other is not None and self.strokes == other.strokes and self.seed == other.seed
+Drawn = tuple[tuple[Stroke, ...], int]  # what a result follows from: strokes, and the seed of the latent
 
 
 class DrawSession(ModelSession[DrawState, Drawn, Image]):
     """A page that is drawn on; the image beside it follows as quickly as the model can."""
+
+    bindings = DRAW_BINDINGS
+    follows_mouse = draws = True
 
     def __init__(self, translator: Translator, state: DrawState, folder: Path, start: Image | None = None) -> None:
         """``start``: u8 [h, w, 3] BGR of the page's size, what is on the page before the first stroke."""
@@ -56,51 +49,32 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
         self._on_page: tuple[Stroke, ...] = ()
         super().__init__(translator.model, state, folder)
 
-    def reduce(self, event: Event) -> DrawState:
-        """The state after an event."""
-        return reduce_draw(self.state, event)
-
-    @property
-    def follows_mouse(self) -> bool:
-        """Whether movements of the mouse mean something."""
-        return True
-
-    @property
-    def draws(self) -> bool:
-        """Whether every place that a drag goes through means something."""
-        return True
-
     def _first_page(self, state: DrawState) -> Image:
         return blank_page(state) if self._start is None else self._start.copy()
 
     def page(self) -> Image:
         """The page as it is now, u8 [h, w, 3] BGR."""
-        *done, last = self.state.strokes or (None,)
-        finished = tuple(stroke for stroke in done if stroke is not None)
-        count = len(self._on_page)
+        finished, last, count = self.state.strokes[:-1], self.state.strokes[-1:], len(self._on_page)
         if finished[:count] != self._on_page:  # something was undone
             self._page, self._on_page, count = self._first_page(self.state), (), 0
         add_strokes(self._page, self.state, finished[count:])
         self._on_page = finished
         page = self._page.copy()
-        if last is not None:
-            add_strokes(page, self.state, [last])
-        return page
-
-    def _whole_page(self, strokes: tuple[Stroke, ...]) -> Image:
-        page = self._first_page(self.state)
-        add_strokes(page, self.state, strokes)
+        add_strokes(page, self.state, last)
         return page
 
     def _work(self, request: Drawn) -> Iterator[Image]:
-        yield self._translated(self._whole_page(request.strokes), request.seed)
+        strokes, seed = request
+        page = self._first_page(self.state)
+        add_strokes(page, self.state, strokes)
+        yield self._translated(page, seed)
 
     def _translated(self, page: Image, seed: int) -> Image:
         return self.translator.translate(self.translator.channels_of(page), self.translator.latent(seed))
 
     def _ask(self) -> None:
-        wanted = Drawn(self.state.strokes, self.state.seed)
-        if not wanted.same(self._asked):
+        wanted = self.state.strokes, self.state.seed
+        if wanted != self._asked:
             self._asked = wanted
             self._worker.ask(wanted)
 
@@ -110,33 +84,28 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
     def _screen(self) -> render.Image:
         return draw_easel(self.state, self.page(), self._result)
 
-    def _facts(self) -> Mapping[str, Any]:
+    def _recipe(self) -> Mapping[str, Any]:
         state = self.state
-        facts: dict[str, Any] = {"mode": "draw", "width": state.easel.width, "height": state.easel.height}
+        recipe: dict[str, Any] = {"mode": "draw", "width": state.easel.width, "height": state.easel.height}
         if sum(len(stroke.points) for stroke in state.strokes) <= _MOST_POINTS:
-            facts["palette"] = [list(colour[::-1]) for colour in state.palette]
-            facts["strokes"] = [[stroke.colour, stroke.size, [list(point) for point in stroke.points]]
-                                for stroke in state.strokes]  # fmt: skip
+            recipe["palette"] = [list(colour[::-1]) for colour in state.palette]
+            strokes = [[stroke.colour, stroke.size, list(map(list, stroke.points))] for stroke in state.strokes]
+            recipe["strokes"] = strokes
         latent = self.translator.latent(state.seed)
         if latent is not None:
-            facts |= {"seed": state.seed, "latent": exact_numbers(latent[None])[0]}
-        return facts
+            recipe |= {"seed": state.seed, "latent": exact_numbers(latent[None])[0]}
+        return recipe
 
     def _save(self, whole: bool) -> None:
-        state, page, recipe = self.state, self.page(), self._signed(self._facts())
-        now = Drawn(state.strokes, state.seed)
-        made = self._result if now.same(self._result_of) else None
+        state, page, recipe = self.state, self.page(), signed(self.model, self._recipe())
+        made = self._result if self._result_of == (state.strokes, state.seed) else None
 
         def job() -> str:
             result = self._translated(page, state.seed) if made is None else made
-            if whole:
-                image = encode_png(draw_easel(state, page, result), recipe)
-                return f"saved {save_numbered(self._folder, self.model.name, image)}"
-            drawing = {**recipe, "mode": "drawing"}
-            path = save_numbered(
-                self._folder, self.model.name, encode_png(result, recipe), {"drawing.png": encode_png(page, drawing)}
-            )
-            return f"saved {path} and its drawing"
+            shown = draw_easel(state, page, result) if whole else result
+            more = {} if whole else {"drawing.png": encode_png(page, {**recipe, "mode": "drawing"})}
+            path = save_numbered(self._folder, self.model.name, encode_png(shown, recipe), more)
+            return f"saved {path}" + ("" if whole else " and its drawing")
 
         self._saves.send(job)
 
@@ -149,19 +118,16 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
             words += (f"latent {state.seed}",)
         return (*words, f"{len(state.strokes)} stroke{'s' * (len(state.strokes) != 1)}")
 
-    def _hints(self) -> tuple[str, ...]:
-        colours = () if self.state.lines else ("0-9 colours",)
-        latents = ("any key: new latent",) if self.state.has_latent else ()
-        keys = ("left draws", "right erases", "z undo", "esc quit", "s save", *colours, "+ - brush", *latents)
-        return (*keys, "y redo", "c clear")
+    def _situation(self) -> Mapping[str, object]:
+        return {"colours": not self.state.lines, "latent": self.state.has_latent}
 
 
-def open_draw(options: TranslateOptions, context: Context) -> DrawSession:
-    """The page that the options ask for. Raises ``ViewerError``."""
+def open_draw(options: Options) -> DrawSession:
+    """The page that the options ask for. Raises ``UserError``."""
     if options.images or options.output is not None:
         found = "-o" if options.output is not None else options.images[0]
-        raise ViewerError(f"--draw begins with an empty page, found {found!r} beside it; to begin with one: --start")
-    threads = context.threads(options.threads, all_cores=True)
+        raise UserError(f"--draw begins with an empty page, found {found!r} beside it; to begin with one: --start")
+    threads = model_threads(options.threads, all_cores=True)
     model = open_model(options.model, threads=threads, wanted="translator")
     translator = Translator(model, options.condition, options.size)
     state, start = begin(translator, options.size, options.seed), None
@@ -176,10 +142,7 @@ def begin(translator: Translator, size: int, seed: int = 0) -> DrawState:
     height, width = translator.trained_size or (256, 256)
     if size:
         height, width = (max(round(side * size / max(height, width)), 1) for side in (height, width))
-    multiple, sides = translator.layout.multiple, translator.layout.sides
-    height, width = (
-        fixed or -(-side // multiple) * multiple for side, fixed in zip((height, width), sides, strict=True)
-    )
+    height, width = translator.accepted(height, width)
     if max(height, width) > LARGEST_SIZE:
         raise ModelError(f"a page of {width}x{height} pixels, expected {LARGEST_SIZE} a side at most")
     lines = translator.how.kind == "edges"

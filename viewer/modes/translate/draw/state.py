@@ -1,7 +1,7 @@
 """The state of drawing: a page and the strokes on it, as plain values; the page's pixels follow from them."""
 
 from dataclasses import dataclass, replace
-from typing import Final, final
+from typing import Final
 
 from viewer.frame.area import Area
 from viewer.keys import Action, Event
@@ -16,7 +16,7 @@ _MOST_POINTS: Final = 20_000  # of a stroke
 
 @dataclass(frozen=True)
 class Stroke:
-    """What one movement of a held button left on the page."""
+    """What one movement with a pressed button left on the page."""
 
     colour: int  # of the palette
     size: int  # page pixels across; 0: the whole page
@@ -34,12 +34,10 @@ class Easel:
 
     def point(self, x: int, y: int) -> tuple[int, int]:
         """The pixel of the page below one of the frame; it may lie outside."""
-        return (x - self.page.left) * self.width // self.page.width, (
-            y - self.page.top
-        ) * self.height // self.page.height
+        across, down = x - self.page.left, y - self.page.top
+        return across * self.width // self.page.width, down * self.height // self.page.height
 
 
-@final
 @dataclass(frozen=True)
 class DrawState:
     """A page that is drawn on."""
@@ -50,40 +48,39 @@ class DrawState:
     colour: int = 1
     strokes: tuple[Stroke, ...] = ()
     undone: tuple[Stroke, ...] = ()  # the last one is the first to be redone
-    drawing: bool = False  # a button is held
+    drawing: bool = False  # a button is pressed
     has_latent: bool = False
     seed: int = 0  # of the latent
     lines: bool = False  # of one ink are drawn, and not areas in colours
 
-
-def reduce_draw(state: DrawState, event: Event) -> DrawState:
-    """The state after an event."""
-    match event.action:
-        case Action.CLICK | Action.SECOND_CLICK if not state.drawing:
-            return _begin(state, event)
-        case Action.DRAG | Action.SECOND_DRAG if state.drawing:
-            return _extend(state, event)
-        case Action.RELEASE | Action.SECOND_RELEASE:
-            return replace(state, drawing=False)
-        case Action.MORE | Action.WHEEL_UP:
-            return replace(state, brush=min(state.brush + 1, len(BRUSHES) - 1))
-        case Action.LESS | Action.WHEEL_DOWN:
-            return replace(state, brush=max(state.brush - 1, 0))
-        case Action.UNDO:
-            return _undo(state)
-        case Action.NEW if event.key in ("z", "Z"):
-            return _undo(state)
-        case Action.NEW if event.key in ("y", "Y"):
-            return _redo(state)
-        case Action.NEW if event.key in ("c", "C"):
-            return _add(state, Stroke(0, 0))
-        case Action.NEW if event.key.isdecimal() and event.key.isascii():
-            number = int(event.key)
-            return replace(state, colour=number) if number < len(state.palette) and not state.lines else state
-        case Action.NEW | Action.PAUSE | Action.RANDOM | Action.INTERPOLATE if state.has_latent:
-            return replace(state, seed=next_seed(state.seed))
-        case _:
-            return state
+    def after(self, event: Event) -> "DrawState":
+        """The state after an event."""
+        match event.action:
+            case Action.CLICK | Action.SECOND_CLICK if not self.drawing:
+                return _begin(self, event)
+            case Action.DRAG | Action.SECOND_DRAG if self.drawing:
+                return _extend(self, event)
+            case Action.RELEASE | Action.SECOND_RELEASE:
+                return replace(self, drawing=False)
+            case Action.MORE | Action.WHEEL_UP:
+                return replace(self, brush=min(self.brush + 1, len(BRUSHES) - 1))
+            case Action.LESS | Action.WHEEL_DOWN:
+                return replace(self, brush=max(self.brush - 1, 0))
+            case Action.UNDO:
+                return _undo(self)
+            case Action.NEW if event.key in ("z", "Z"):
+                return _undo(self)
+            case Action.NEW if event.key in ("y", "Y"):
+                return _redo(self)
+            case Action.NEW if event.key in ("c", "C"):
+                return _add(self, Stroke(0, 0))
+            case Action.NEW if event.key.isdecimal() and event.key.isascii():
+                number = int(event.key)
+                return replace(self, colour=number) if number < len(self.palette) and not self.lines else self
+            case Action.NEW | Action.PAUSE | Action.RANDOM | Action.INTERPOLATE if self.has_latent:
+                return replace(self, seed=next_seed(self.seed))
+            case _:
+                return self
 
 
 def _begin(state: DrawState, event: Event) -> DrawState:

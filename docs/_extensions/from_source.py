@@ -1,0 +1,208 @@
+"""Directives that read the project itself: ``help``, ``commands``, ``paper``, ``options``. No torch.
+
+```{help} viewer grid                 what ``python -m viewer grid --help`` prints
+```{commands} trainer.data            the same of every tool or mode, a section each
+```{paper} vae                        "Differs from the paper", of the family's docstring
+```{options} vae                      the options that the family adds to those of every run
+"""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+ROOT = Path(__file__).resolve().parents[2]
+COLUMNS = 96
+SUBCOMMANDS = {"viewer": ROOT / "viewer" / "modes", "trainer.data": ROOT / "trainer" / "data" / "tools"}
+
+
+def help_of(words: list[str]) -> str:
+    """What ``python -m WORDS --help`` prints."""
+    variables = {**os.environ, "COLUMNS": str(COLUMNS), "NO_COLOR": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-m", *words, "--help"], env=variables, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"python -m {' '.join(words)} --help: {done.stderr}")
+    return done.stdout.rstrip()
+
+
+def subcommands(package: str) -> list[str]:
+    """Modes of the viewer, or data tools: the modules of a folder."""
+    paths = (path for path in SUBCOMMANDS[package].iterdir() if not path.name.startswith(("_", ".")))
+    return sorted(path.stem for path in paths if path.suffix == ".py" or (path / "__init__.py").is_file())
+
+
+def module_path(name: str) -> Path:
+    """The file of a module of this project."""
+    path = ROOT.joinpath(*name.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def paragraphs(family: str) -> list[str]:
+    """The docstring of a family's module, by paragraphs of one line each."""
+    docstring = ast.get_docstring(ast.parse(module_path(f"trainer.families.{family}").read_text(encoding="utf-8")))
+    return [" ".join(part.split()) for part in (docstring or "").split("\n\n")]
+
+
+def options_of(module: str, name: str) -> Iterator[tuple[str, str, str, str]]:
+    """Name, type, default and help of each field of a config class, and of its bases up to ``RunConfig``."""
+    tree = ast.parse(module_path(module).read_text(encoding="utf-8"))
+    imports = {
+        item.asname or item.name: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for item in node.names
+    }
+    found = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name]
+    if not found:  # imported from elsewhere
+        yield from options_of(str(imports[name]), name)
+        return
+    for base in found[0].bases:
+        if isinstance(base, ast.Name) and base.id != "RunConfig":
+            yield from options_of(module, base.id)
+    body = found[0].body
+    for field, after in zip(body, [*body[1:], None], strict=True):
+        if (
+            not isinstance(field, ast.AnnAssign)
+            or not isinstance(field.target, ast.Name)
+            or isinstance(field.value, ast.Call)
+        ):
+            continue
+        documented = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+        text = " ".join(str(after.value.value).split()) if documented else ""  # type: ignore[union-attr]
+        default = ast.unparse(field.value) if field.value else "None"
+        yield field.target.id, ast.unparse(field.annotation), default, text
+
+
+OTHER_OPTIONS = {
+    "run": ("trainer.config", "RunConfig"),
+    "evaluate": ("trainer.evaluation.evaluation", "EvaluateConfig"),
+}
+
+
+def options(name: str) -> list[tuple[str, str, str, str]]:
+    """The options of every run, of evaluation, or those that a family adds or changes (with the help of all runs)."""
+    if name in OTHER_OPTIONS:
+        return list(options_of(*OTHER_OPTIONS[name]))
+    module = f"trainer.families.{name}"
+    tree = ast.parse(module_path(module).read_text(encoding="utf-8"))
+    configs = [
+        node.value.id
+        for item in tree.body
+        if isinstance(item, ast.ClassDef)
+        for node in item.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name)
+        if any(isinstance(target, ast.Name) and target.id == "Config" for target in node.targets)
+    ]
+    shared = {option[0]: option for option in options_of("trainer.config", "RunConfig")}
+    merged: dict[str, tuple[str, str, str, str]] = {}
+    for field, kind, default, text in options_of(module, configs[0]):
+        known = merged.get(field) or shared.get(field) or ("", "", "", "")
+        merged[field] = (field, kind, default, text or known[3])
+    return list(merged.values())
+
+
+def flag_of(name: str, kind: str) -> str:
+    """An option as it is typed: ``--latent-size INT``."""
+    if kind.startswith("Positional"):
+        return name.upper()
+    flag = "--" + name.replace("_", "-")
+    if kind == "bool":
+        return f"{flag}, --no-{flag[2:]}"
+    choices = re.fullmatch(r"Literal\[(.*)\]", kind)
+    if choices:
+        return f"{flag} {'|'.join(str(choice) for choice in ast.literal_eval(f'[{choices[1]}]'))}"
+    sequence = re.fullmatch(r"tuple\[(\w+), \.\.\.\]", kind)
+    value = f"{sequence[1]} ..." if sequence else kind.removesuffix(" | None")
+    return f"{flag} {value.upper()}"
+
+
+class FromSource(SphinxDirective):
+    """What the directives have in common: one argument, and Markdown as their result."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    def parsed(self, lines: list[str]) -> list[nodes.Node]:
+        """The nodes of lines of Markdown."""
+        node = nodes.container()
+        self.state.nested_parse(StringList(lines, source=self.get_source_info()[0]), self.content_offset, node)
+        return node.children
+
+    def help_block(self, words: list[str]) -> nodes.Node:
+        """What a command prints with ``--help``, as a block."""
+        text = help_of(words)
+        block = nodes.literal_block(text, text, language="text")
+        return nodes.container("", block, classes=["command-help"])
+
+
+class HelpDirective(FromSource):
+    """What one command prints with ``--help``."""
+
+    def run(self) -> list[nodes.Node]:
+        return [self.help_block(self.arguments[0].split())]
+
+
+class CommandsDirective(FromSource):
+    """What every subcommand of a package prints with ``--help``, a section each."""
+
+    def run(self) -> list[nodes.Node]:
+        package = self.arguments[0]
+        sections: list[nodes.Node] = []
+        for name in subcommands(package):
+            label = nodes.make_id(f"{package}-{name}")
+            section = nodes.section(ids=[label], names=[label])
+            section += nodes.title(name, name)
+            section += self.help_block([package, name])
+            self.state.document.note_explicit_target(section)
+            sections.append(section)
+        return sections
+
+
+class PaperDirective(FromSource):
+    """The paragraphs of a family's docstring from "Differs from the paper" on, without the example."""
+
+    def run(self) -> list[nodes.Node]:
+        parts = paragraphs(self.arguments[0])
+        first = next(index for index, part in enumerate(parts) if part.startswith("**Differs"))
+        told = [part for part in parts[first:] if not part.startswith("accelerate launch")]
+        text = re.sub(r"^\*\*Differs[^*]*\*\* ", "", "\n\n".join(told).replace("``", "`"))
+        return self.parsed(text.split("\n"))
+
+
+class OptionsDirective(FromSource):
+    """The options of a family, those of every run left out."""
+
+    def run(self) -> list[nodes.Node]:
+        lines = []
+        for name, kind, default, text in options(self.arguments[0]):
+            shown = "" if default in ("''", "None") else f" (default: `{default.strip(chr(39))}`)"
+            marked = re.sub(r"(?<!\S)--[a-z0-9-]+", r"`\g<0>`", text.replace("*", "\\*"))
+            lines += [f"`{flag_of(name, kind)}`", f": {marked}{shown}", ""]
+        return self.parsed(lines)
+
+
+def on_this_site(app: Sphinx, name: str, content: list[str]) -> None:
+    """The README in English is no page here: links to it lead to the first page."""
+    if name.startswith("README"):
+        content[0] = content[0].replace("(../README.md)", "(index.md)")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Called by Sphinx."""
+    for name, directive in {
+        "help": HelpDirective, "commands": CommandsDirective, "paper": PaperDirective, "options": OptionsDirective,
+    }.items():  # fmt: skip
+        app.add_directive(name, directive)
+    app.connect("source-read", on_this_site)
+    return {"version": "1", "parallel_read_safe": True}

@@ -1,0 +1,200 @@
+"""Draw the images of the documentation that need no training: ``python docs/screenshots.py [NAME ...]``.
+
+They show the built-in model, drawn toy cats, and cuttings of the committed sheets of each model. Without names, all of
+them are drawn. The terminal's needs ``pip install -e '.[test]'`` and a machine with pseudo-terminals.
+"""
+
+import contextlib
+import os
+import pty
+import select
+import struct
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+DOCS = Path(__file__).resolve().parent
+THUMBNAIL = (480, 120)  # width and height in pixels
+THUMBNAILS = {  # of which sheet; left, top, width and height of the cutting, four times as wide as high
+    "vae": ("cats.png", 1, 781, 1040, 260),
+    "ae": ("models/ae.png", 67, 1, 528, 132),
+    "convae": ("models/convae.png", 59, 1, 464, 116),
+    "gan": ("models/gan.png", 59, 1, 464, 116),
+    "dcgan": ("models/dcgan.png", 67, 1, 528, 132),
+    "cgan": ("models/cgan.png", 31, 61, 360, 90),
+    "wgan": ("models/wgan.png", 59, 1, 464, 116),
+    "wgan_gp": ("models/wgan_gp.png", 59, 1, 464, 116),
+    "alphagan": ("models/alphagan_faces.png", 67, 1, 528, 132),
+    "vaegan": ("models/vaegan.png", 99, 1, 784, 196),
+    "hpf": ("models/hpf.png", 0, 0, 1024, 256),
+    "ddpm": ("models/ddpm.png", 35, 1, 544, 136),
+    "pix2pix": ("models/pix2pix.png", 2, 136, 880, 220),
+    "srgan": ("upscale.png", 0, 210, 512, 128),
+}
+CELL = (8, 16)  # pixels of a character
+COLUMNS, LINES = 148, 39
+QUIET_SECONDS = 3.0  # a terminal in which nothing has changed for so long has drawn its page
+
+
+def viewer(*words: str) -> None:
+    """Run the viewer without a screen, on one thread, so that the same bits come out everywhere."""
+    command = [sys.executable, "-m", "viewer", *words, "--display", "none"]
+    if words[0] != "dataset":
+        command += ["--threads", "1"]
+    subprocess.run(command, check=True)
+
+
+def tool(*words: str) -> None:
+    """Run a data tool."""
+    subprocess.run([sys.executable, "-m", "trainer.data", *words], check=True, stdout=subprocess.DEVNULL)
+
+
+def save(image: Image.Image, name: str) -> None:
+    """Write an image as docs/NAME.webp."""
+    path = DOCS / f"{name}.webp"
+    path.parent.mkdir(exist_ok=True)
+    image.convert("RGB").save(path, quality=88, method=6)
+    print(f"{path.relative_to(DOCS.parent)}: {image.width}x{image.height}, {path.stat().st_size // 1000} kB")
+
+
+def recorded(folder: Path, *words: str) -> Image.Image:
+    """The last frame of the viewer."""
+    path = folder / "frame.png"
+    viewer(*words, "--record", str(path))
+    return Image.open(path)
+
+
+def samples(folder: Path) -> None:
+    """A page of the built-in model."""
+    save(recorded(folder, "grid", "--rows", "4", "--seed", "7"), "samples")
+
+
+def animate(folder: Path) -> None:
+    """A closed walk through the latent space of the built-in model."""
+    path = folder / "walk.webp"
+    viewer("animate", "--cols", "4", "--scale", "1", "--loop", "--frames", "90", "--record", str(path))
+    frames = []
+    with Image.open(path) as film:
+        for index in range(getattr(film, "n_frames", 1)):
+            film.seek(index)
+            frames.append(film.convert("RGB"))
+    target = DOCS / "animate.webp"
+    frames[0].save(target, save_all=True, append_images=frames[1:], duration=50, loop=0, quality=70, method=6)
+    print(f"docs/animate.webp: {len(frames)} frames, {target.stat().st_size // 1000} kB")
+
+
+def latent(folder: Path) -> None:
+    """The line between two random points of latent space."""
+    save(recorded(folder, "latent", "--view", "line", "--keys", "i"), "latent")
+
+
+def sliders(folder: Path) -> None:
+    """A slider for each axis of latent space."""
+    save(recorded(folder, "latent", "--view", "sliders", "--keys", "right,right,+,+,+"), "sliders")
+
+
+def dataset(folder: Path) -> None:
+    """A page of a set with two images on the list."""
+    cats = folder / "toycats.npy"
+    tool("toycats", "-o", str(cats), "--count", "300", "--force")
+    keys = "1,0,enter,d,2,9,enter,d,left,left"
+    save(recorded(folder, "dataset", str(cats), "--rows", "5", "--cols", "8", "--keys", keys), "dataset")
+
+
+def workshop(folder: Path) -> None:
+    """The page that ``stats`` writes."""
+    cats, page = folder / "toycats.npy", folder / "page.png"
+    tool("toycats", "-o", str(cats), "--force")
+    tool("stats", str(cats), "-o", str(page))
+    with Image.open(page) as image:
+        save(
+            image.convert("RGB").resize((987, 987 * image.height // image.width), Image.Resampling.LANCZOS), "workshop"
+        )
+
+
+def terminal(folder: Path) -> None:
+    """The grid in a terminal."""
+    import fcntl
+    import termios
+
+    import pyte
+
+    screen = pyte.Screen(COLUMNS, LINES)
+    stream = pyte.ByteStream(screen)
+    words = ["grid", "--rows", "2", "--cols", "4", "--seed", "7", "--threads", "1", "--display", "terminal"]
+    child, descriptor = pty.fork()
+    if not child:
+        os.environ.update(TERM="xterm-256color", COLORTERM="truecolor")
+        os.chdir(folder)
+        os.execv(sys.executable, [sys.executable, "-m", "viewer", *words])
+    fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, COLUMNS * CELL[0], LINES * CELL[1]))
+    while select.select([descriptor], [], [], QUIET_SECONDS if "seed" in "".join(screen.display) else 60)[0]:
+        stream.feed(os.read(descriptor, 1 << 16))
+    image = painted(screen)
+    os.write(descriptor, b"\x1b")
+    os.waitpid(child, 0)
+    os.close(descriptor)
+    save(image, "terminal")
+
+
+def painted(screen: "pyte.Screen") -> Image.Image:  # type: ignore[name-defined]  # noqa: F821
+    """The characters of a terminal; half blocks are two pixels."""
+    width, height = CELL
+    image = Image.new("RGB", (screen.columns * width, screen.lines * height), "#101114")
+    draw = ImageDraw.Draw(image)
+    font = monospaced(13)
+    for y in range(screen.lines):
+        for x in range(screen.columns):
+            cell = screen.buffer[y][x]
+            left, top = x * width, y * height
+            colour = "#d0d0d0" if cell.fg == "default" else f"#{cell.fg}"
+            if cell.bg != "default":
+                draw.rectangle((left, top, left + width - 1, top + height - 1), fill=f"#{cell.bg}")
+            if cell.data == "▀":
+                draw.rectangle((left, top, left + width - 1, top + height // 2 - 1), fill=colour)
+            elif cell.data.strip():
+                draw.text((left + width / 2, top + height - 4), cell.data, fill=colour, font=font, anchor="ms")
+    return image
+
+
+def monospaced(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """A font of the machine, or Pillow's own, whose letters are not all as wide."""
+    for name in ("DejaVuSansMono.ttf", "LiberationMono-Regular.ttf", "Menlo.ttc", "consola.ttf"):
+        with contextlib.suppress(OSError):
+            return ImageFont.truetype(name, size)
+    return ImageFont.load_default(size)
+
+
+def thumbnails(folder: Path) -> None:
+    """A strip of each model's sheet, for the table of the README."""
+    for name, (sheet, left, top, width, height) in THUMBNAILS.items():
+        with Image.open(DOCS / sheet) as image:
+            strip = image.convert("RGB").crop((left, top, left + width, top + height))
+        save(strip.resize(THUMBNAIL, Image.Resampling.LANCZOS), f"models/thumbnails/{name}")
+
+
+SHOTS: dict[str, Callable[[Path], None]] = {
+    shot.__name__: shot
+    for shot in (samples, animate, latent, sliders, dataset, workshop, terminal, thumbnails)
+}  # fmt: skip
+
+
+def main() -> int:
+    """Draw the images that are named, or all. Returns the exit code."""
+    names = sys.argv[1:] or list(SHOTS)
+    unknown = [name for name in names if name not in SHOTS]
+    if unknown:
+        print(f"error: {unknown[0]} is no image, expected {', '.join(SHOTS)}", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory() as folder:
+        for name in names:
+            SHOTS[name](Path(folder))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""The image files that tools read and write."""
+
+import glob
+import os
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from trainer.contract.errors import UserError
+from trainer.contract.images import files_in
+from trainer.contract.text import printable
+from trainer.data.sources.npy import output
+from trainer.data.sources.npy_set import check_set
+
+
+def find(inputs: Sequence[str], output: Path = Path(), required: bool = True) -> list[Path]:
+    """The files of some inputs but for ``output``: each once, in the order of the inputs, sorted within a pattern.
+    Raises ``UserError`` where there is none, if they are ``required``."""
+    found: dict[Path, None] = {}
+    for pattern in inputs:
+        path = Path(pattern)
+        if os.path.isdir(path):  # noqa: PTH112  (Path.is_dir raises for a name that is too long)
+            found.update(dict.fromkeys(files_in(path)))
+        elif os.path.lexists(path) or not glob.has_magic(pattern):
+            found[path] = None
+        else:
+            matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  (Path.glob takes no absolute pattern)
+            if not matches:
+                print(f"nothing matches {printable(pattern)}", file=sys.stderr)
+            found.update((match, None) for name in matches if not (match := Path(name)).is_dir() or "**" not in pattern)
+    found.pop(output, None)
+    if required and not found:
+        raise UserError(f"no file matches {' '.join(map(printable, inputs))}")
+    return list(found)
+
+
+def names_of(files: Sequence[Path]) -> list[str]:
+    """What to call each of some files: its place below the folder that they all lie in, with slashes."""
+    if not files:
+        return []
+    places = [Path(os.path.abspath(file)) for file in files]  # noqa: PTH100  (links are not followed)
+    root = os.path.commonpath([place.parent for place in places])
+    return [place.relative_to(root).as_posix() for place in places]
+
+
+def check_set_or_folder(path: Path, force: bool, inputs: Iterable[Path] = ()) -> None:
+    """Raise ``UserError`` early where ``path`` can be neither a .npy file to write nor a folder to write to."""
+    if path.suffix == ".npy":
+        check_set(path, force, inputs)
+    elif path.exists() and not path.is_dir():
+        raise UserError(f"the output is {printable(path)}, a file, expected a name that ends in .npy, or a folder")
+
+
+def write_png(path: Path, image: np.ndarray, force: bool) -> None:
+    """Write an image u8 [h, w, 3] RGB or [h, w, 1]. Raises ``UserError``."""
+    with output(path, force) as file:
+        file.write(encode_png(cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.shape[2] == 3 else image))
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """A PNG of an image u8 [h, w, 3] BGR or [h, w, 1], as OpenCV has them."""
+    return cv2.imencode(".png", image)[1].tobytes()
+
+
+def file_stem(name: str) -> str:
+    """The name of an image without its folder and ending, fit for the name of a file."""
+    return re.sub(r"[^\w.-]+", "_", Path(name).stem)[:80].lstrip(".")

@@ -1,0 +1,12 @@
+"""A page of images to choose from, random or interpolated."""
+
+from typing import Final
+
+from viewer.bindings import Binding, merged
+from viewer.sessions.grid import GRID_BINDINGS, GridOptions
+
+Options = GridOptions
+BINDINGS: Final = merged(
+    *GRID_BINDINGS, Binding("+ -", "more varied, more typical (= and _ too)", hint="+ - truncation")
+)
+KIND: Final = "generator"

@@ -1,0 +1,10 @@
+"""The grid mode: a page of images to choose from, random or interpolated."""
+
+from viewer.modes.grid.options import BINDINGS, Options
+from viewer.sessions.grid.opening import open_grid
+from viewer.sessions.grid.session import GridSession
+
+
+def open_session(options: Options) -> GridSession:
+    """The page that the options ask for. Raises ``UserError``."""
+    return open_grid(GridSession, options, "grid", BINDINGS)

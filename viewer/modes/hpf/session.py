@@ -1,0 +1,10 @@
+"""The hpf mode: a page of images with fine detail, of a second network or by sharpening."""
+
+from viewer.modes.hpf.options import BINDINGS, Options
+from viewer.sessions.grid.opening import open_grid
+from viewer.sessions.grid.session import GridSession
+
+
+def open_session(options: Options) -> GridSession:
+    """The page that the options ask for. Raises ``UserError``."""
+    return open_grid(GridSession, options, "hpf", BINDINGS, with_detail=True, detail=options.detail, gain=options.gain)

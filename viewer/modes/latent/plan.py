@@ -1,0 +1,118 @@
+"""What each view of the latent mode shows, worked out once a state: which images it needs, the most urgent first.
+
+The images of a request follow from its key, so that what is kept need not be made a second time; the latents are worked
+out only where it has to be made.
+"""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from viewer.latents import Latents, lerp, slerp
+from viewer.modes.latent.space import Numbers
+from viewer.modes.latent.state import LatentState
+
+COARSER: Final = (4, 2, 1)  # a plane has first a quarter of its images along each side, then half, then all
+
+
+@dataclass(frozen=True)
+class ImageRequest:
+    """Some images that are made together. Two are the same where their keys are."""
+
+    key: Hashable
+    latents: Callable[[], Latents] = field(compare=False)  # [count, d]
+    size: tuple[int, int] = field(compare=False)  # height and width in which they are kept
+    label: int = field(compare=False)
+    count: int = field(default=1, compare=False)
+    grid: tuple[int, int] = field(default=(1, 1), compare=False)  # rows and columns of a plane
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a view shows."""
+
+    state: LatentState
+    main: ImageRequest | None = None  # one of its images is shown large; None: the scatter has no points
+    number: int = 0  # of that one
+    planes: Sequence[ImageRequest] = ()  # the same plane, coarse to fine
+    tracks: Mapping[int, ImageRequest] = field(default_factory=dict)  # images behind the sliders of axes
+    item: int | None = None  # the point of the scatter that one is at
+
+    @property
+    def requests(self) -> Sequence[ImageRequest]:
+        """All of them, in the order of need."""
+        return [*([] if self.main is None else [self.main]), *self.planes, *self.tracks.values()]
+
+
+def plan_of(state: LatentState, factors: Sequence[int] = COARSER) -> Plan:
+    """What a view but the scatter shows. ``factors``: how many times coarser than the finest plane others are."""
+    if state.view == "sliders":
+        last = min(state.first_slider + state.layout.slider_count, state.space.count)
+        tracks = {axis: _track(state, axis) for axis in range(state.first_slider, last)}
+        return Plan(state, point_request(state), tracks=tracks)
+    layout = state.layout
+    grids = {(-(-layout.rows // factor), -(-layout.columns // factor)) for factor in factors}
+    planes = [_plane(state, rows, columns) for rows, columns in sorted(grids)]
+    if state.view == "line":
+        return Plan(state, _line(state), state.stop, planes)
+    return Plan(state, point_request(state), planes=planes)
+
+
+def scatter_plan(state: LatentState, latent: Latents, item: int, label: int) -> Plan:
+    """What the scatter shows at one of its points, of its own latent [d] and class."""
+    return Plan(state, _request(state, ("item", item, label), lambda: latent[None], label), item=item)
+
+
+def point_request(state: LatentState) -> ImageRequest:
+    """The image at the point."""
+    label = state.classes.label
+    return _request(state, ("point", state.point, label), lambda: state.space.latent_at(state.point)[None], label)
+
+
+def _request(
+    state: LatentState, key: Hashable, latents: Callable[[], Latents], label: int, count: int = 1
+) -> ImageRequest:
+    """Of images in the model's size."""
+    return ImageRequest(key, latents, (state.layout.image_height, state.layout.image_width), label, count)
+
+
+def _plane(state: LatentState, rows: int, columns: int) -> ImageRequest:
+    def latents() -> Latents:
+        across, up = _centres(columns, state.reach), -_centres(rows, state.reach)
+        values = np.stack(np.meshgrid(across, up), axis=2).reshape(-1, 2)
+        return state.space.spread(state.point, state.axes, values)
+
+    size = -(-state.layout.plane_height // rows), -(-state.layout.plane_width // columns)
+    label = state.classes.label
+    key = ("plane", rows, columns, state.point.without(state.axes), state.axes, state.reach, label)
+    return ImageRequest(key, latents, size, label, rows * columns, (rows, columns))
+
+
+def _line(state: LatentState) -> ImageRequest:
+    """The images of the line, its ends included."""
+    count, label = state.layout.stop_count, state.classes.label
+
+    def latents() -> Latents:
+        start, end = (state.space.latent_at(point) for point in state.line)
+        between = lerp if state.straight else slerp
+        return np.stack([between(start, end, fraction) for fraction in np.linspace(0.0, 1.0, count)])
+
+    return _request(state, ("line", state.line, state.straight, count, label), latents, label, count)
+
+
+def _track(state: LatentState, axis: int) -> ImageRequest:
+    count, width, height = state.layout.track_images
+
+    def latents() -> Latents:
+        return state.space.spread(state.point, (axis,), _centres(count, state.reach)[:, None])
+
+    label = state.classes.label
+    key = ("track", axis, state.point.without((axis,)), state.reach, label)
+    return ImageRequest(key, latents, (height, width), label, count)
+
+
+def _centres(count: int, reach: float) -> Numbers:
+    """The middles of so many equal parts of -reach to reach."""
+    return ((2 * np.arange(count) + 1) / count - 1) * reach

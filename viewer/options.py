@@ -1,0 +1,181 @@
+"""Options of the viewer's modes, and how they become flags of the command line.
+
+The options of a mode are a frozen dataclass, each field made by ``flag`` or ``argument`` of
+``trainer.contract.options`` with its sentence of ``--help``. Nothing heavy is imported here, neither NumPy nor OpenCV.
+"""
+
+import argparse
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar
+
+from trainer.contract.errors import UserError
+from trainer.contract.options import argument, flag
+from viewer.keys import Event, parse_keys
+from viewer.state import LAST_SEED
+
+BUILT_IN: Final = Path(__file__).parent / "models" / "toycats.onnx"
+_FITS: Final = "as fits the screen"
+
+Chosen = TypeVar("Chosen", bound="SessionOptions")
+
+
+def model_threads(wanted: int, *, all_cores: bool = False) -> int:
+    """Threads for a model: as many as are wanted; 0: half of the cores, 4 at most, or all of them, 8 at most."""
+    if wanted:
+        return wanted
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, 8) if all_cores else min(max(cores // 2, 1), 4)
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """Reads a whole number within bounds."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) < 20 and low <= int(text) <= high):
+            raise argparse.ArgumentTypeError(f"{text!r}, expected a whole number {low}..{high}")
+        return int(text)
+
+    return read
+
+
+def number(low: float, high: float) -> Callable[[str], float]:
+    """Reads a number within bounds."""
+
+    def read(text: str) -> float:
+        try:
+            found = float(text)
+        except ValueError:
+            found = low - 1
+        if not low <= found <= high:
+            raise argparse.ArgumentTypeError(f"{text!r}, expected a number {low:g}..{high:g}")
+        return found
+
+    return read
+
+
+def _script(text: str) -> list[Event]:
+    try:
+        return parse_keys(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def rows_flag(default: int | None) -> Any:
+    """``--rows``; without a default, as fits the screen."""
+    return flag(f"rows of images ({default or _FITS})", default=default, type=whole(1, 64), metavar="N")
+
+
+def columns_flag(default: int | None) -> Any:
+    """``--cols``; without a default, as fits the screen."""
+    return flag(f"columns of images ({default or _FITS})", default=default, type=whole(1, 64), metavar="N")
+
+
+def scale_flag(default: str = _FITS, pixel: str = "an image's pixel") -> Any:
+    """``--scale``. ``default``: in words."""
+    return flag(f"screen pixels {pixel} ({default})", type=number(0.05, 64), metavar="X")
+
+
+def threads_flag(default: str) -> Any:
+    """``--threads``. ``default``: in words."""
+    return flag(f"cores for the model; 0: {default} (0)", default=0, type=whole(0, 256), metavar="N")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionOptions:
+    """Options of every mode with a screen."""
+
+    display: Literal["auto", "window", "terminal", "none"] = flag("where to show (auto)", default="auto")
+    seed: int = flag("first page of random numbers (0)", default=0, type=whole(0, LAST_SEED), metavar="N")
+    out: Path = flag("where saved images go (the current folder)", default=Path(), metavar="DIR")
+    keys: Sequence[Event] = flag(
+        "scripted keys, such as 'right,s,i,+,click:40:60,esc'", default=(), type=_script, metavar="KEYS"
+    )
+    record: Path | None = flag("record to a .png (the last frame), .gif, .webp or .mp4 file", metavar="FILE")
+
+    @property
+    def without_screen(self) -> bool:
+        """Whether results are written, and nothing is shown."""
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitOptions:
+    """What a model may take, since files come from anywhere; 0: as is usual."""
+
+    max_memory: float = flag(
+        "memory that the model may take (half of the machine's, 8 at most)",
+        default=0.0, type=number(0.05, 2**20), metavar="GIB", group="limits",
+    )  # fmt: skip
+    max_seconds: float = flag(
+        "time to open the model, or for one run of it, at most (3; 4 a run, 60 where images go in)",
+        default=0.0, type=number(0.1, 10**6), metavar="S", group="limits",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class SheetOptions(LimitOptions, SessionOptions):
+    """Options of modes that show a generator's images."""
+
+    model: Path = argument("ONNX file; without: the built-in toy cats", default=BUILT_IN, nargs="?", metavar="FILE")
+    threads: int = threads_flag("half of them, 4 at most")
+    rows: int | None = rows_flag(None)
+    cols: int | None = columns_flag(None)
+    scale: float | None = scale_flag()
+    label: str | None = flag("the class to draw, for models with classes (0)", metavar="NAME|NUMBER")
+    saved: Path | None = flag("begin where this image was saved: its page and mode", "--from", metavar="PNG")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions(LimitOptions, SessionOptions):
+    """Options of modes that can write all results without a screen."""
+
+    model: Path = argument("ONNX file", metavar="FILE")
+    threads: int = threads_flag("all of them, 8 at most")
+    output: Path | None = flag(
+        "folder to write all results to, without a screen; nothing is ever overwritten",
+        "-o", "--output", metavar="PATH",
+    )  # fmt: skip
+
+    @property
+    def without_screen(self) -> bool:
+        """With -o, or where there is neither a screen nor a script for one. Raises ``UserError`` for both."""
+        if self.output is not None and (self.keys or self.record is not None):
+            raise UserError("-o writes all results without a screen, found --keys or --record beside it")
+        return self.output is not None or (self.display == "none" and not self.keys and self.record is None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImagesOptions(OutputOptions):
+    """Options of modes that image files go into."""
+
+    images: Sequence[str] = argument("image files, folders, quoted patterns", default=(), nargs="*", metavar="IMAGE")
+
+    def named_images(self, expected: str) -> Sequence[str]:
+        """The files, folders and patterns. Raises ``UserError`` where there are none."""
+        if not self.images:
+            raise UserError(f"no images named, expected {expected}")
+        return self.images
+
+
+def with_saved(options: Chosen, saved: Mapping[str, Any]) -> Chosen:
+    """Options with what the image of ``--from`` says, by names of fields; flags beside it say the same, or nothing.
+
+    Raises ``UserError``.
+    """
+    defaults = {item.name: item.default for item in fields(options)}
+    for name, value in saved.items():
+        found = getattr(options, name)
+        if found not in (defaults[name], value):
+            word = name.replace("_", "-")
+            raise UserError(f"--{word} is {found}, and the image of --from says {value}: expected one of them")
+    return replace(options, **saved)
+
+
+def existing_model(path: Path) -> Path:
+    """The same path. Raises ``UserError`` where it is that of the built-in model, and this is missing."""
+    if path == BUILT_IN and not path.is_file():
+        raise UserError(f"{path}: the built-in model is missing from this installation, expected; name an ONNX file")
+    return path
