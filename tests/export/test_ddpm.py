@@ -1,6 +1,5 @@
 """Denoisers as files: constant weights, what the card says, and lower precision that leads to the same images."""
 
-import copy
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from small_networks import card_of
 
-from export import graph
 from export.to_onnx import Origin, export_networks
 from trainer.contract.samplers import ddim
 from trainer.families.ddpm import DDPM, DDPMConfig
@@ -50,18 +48,10 @@ def files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     family, spec, nets = network(request.param)
     origin = Origin(family="ddpm", name="small", spec=spec, training={})
     found: dict[str, Path] = {}
-    traced: list[onnx.ModelProto] = []
-
-    def trace_once(network: graph.Whole) -> onnx.ModelProto:
-        """Tracing takes most of the time of an export, and gives the same each time."""
-        traced.extend([] if traced else [graph.trace(network)])
-        return copy.deepcopy(traced[0])
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("export.to_onnx.trace", trace_once)
-        for precision in ("fp32", "fp16", "int8"):
-            exports = family.exports(nets, {})
-            (found[precision],) = export_networks(exports, origin, folder / f"{precision}.onnx", precision=precision)
+    for precision in ("fp32", "fp16", "int8"):
+        (found[precision],) = export_networks(
+            family.exports(nets, {}), origin, folder / f"{precision}.onnx", precision=precision
+        )
     return found
 
 
