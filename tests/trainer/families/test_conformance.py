@@ -234,8 +234,9 @@ def test_samples_are_images_and_repeat(family_class: type[Family], options: dict
     assert first.max() <= 1
 
 
-# Networks that other fast tests export: the generator of DCGAN-conv, and a run in tests/export/test_command.py.
-EXPORTED_ELSEWHERE = ("WGAN-conv", "WGANGP-conv", "VAE-conv")
+# What other fast tests export: the generator of DCGAN-conv, a run in tests/export/test_command.py, and those that have
+# modules of their own there.
+EXPORTED_ELSEWHERE = ("WGAN-conv", "WGANGP-conv", "VAE-conv", "DDPM", "Pix2Pix", "SRGAN")
 
 
 def exported() -> list[Any]:
