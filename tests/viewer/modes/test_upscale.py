@@ -197,6 +197,8 @@ def test_a_image_that_cannot_be_opened_is_not_saved(
     work.settle(0.0)
     press(work, "pageup,s")
     work.settle(1.0)
+    work._saves.wait()
+    work.settle(1.0)  # has heard of the save
     assert "broken.png: truncated" in work.title()
     work.settle(9.0)  # whichever of opening and saving failed last: it is said until another image is shown
     assert "broken.png: truncated" in work.title()
