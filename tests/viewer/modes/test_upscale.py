@@ -189,7 +189,7 @@ def test_what_is_saved_while_the_next_is_opened_is_the_next(
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"second-0001.png", "second-0002.png"}
 
 
-def test_a_image_that_cannot_be_opened_is_not_saved(
+def test_an_image_that_cannot_be_opened_is_not_saved(
     twice_path: Path, three: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
