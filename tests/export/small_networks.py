@@ -1,5 +1,6 @@
 """Small networks that several of the export's tests write, and what they do with the files."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from export.card import Card
+from export.graph import Whole, trace
 from export.to_onnx import Origin, export_networks
 from trainer.family import CardFields, DataSpec, Exportable, Latent
 
@@ -73,6 +75,24 @@ def origin(channels: int = 3) -> Origin:
 
 def export(out: Path, *items: Exportable, channels: int = 3, **options: object) -> list[Path]:
     return export_networks(items, origin(channels), out, **options)
+
+
+_TRACED: dict[str, bytes] = {}  # by all that the graph follows from
+
+
+def traced(network: Whole) -> onnx.ModelProto:
+    """The graph of ``export.graph.trace``, made once for networks with the same layers, weights and inputs.
+
+    Tracing takes most of the time of an export, which compares each graph with its network all the same.
+    """
+    inputs = [(name, value.shape, value.dtype) for name, value in network.examples.items()]
+    digest = hashlib.sha256(repr((network.kind, network, inputs, network.card.any_size)).encode())
+    for name, value in network.state_dict().items():
+        digest.update(name.encode() + value.numpy().tobytes())
+    key = digest.hexdigest()
+    if key not in _TRACED:
+        _TRACED[key] = trace(network).SerializeToString()
+    return onnx.load_from_string(_TRACED[key])
 
 
 def card_of(path: Path) -> Card:

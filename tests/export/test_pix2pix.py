@@ -207,7 +207,7 @@ def test_our_own_agree_on_three_batches_and_two_sizes(options: dict[str, Any]) -
 
 def test_the_card_tells_how_the_input_is_made(tmp_path: Path) -> None:
     family = Pix2Pix(Pix2PixConfig(width=2, mode_seeking=1.0, latent_size=3, sigma=0.4, batch_size=2))
-    spec = DataSpec(image_size=(64, 64), channels=3, condition_channels=1)
+    spec = DataSpec(image_size=(32, 32), channels=3, condition_channels=1)
     nets = family.build(spec)
     nets.generator.eval()
     facts = family.describe(nets, iter([]))
@@ -215,9 +215,9 @@ def test_the_card_tells_how_the_input_is_made(tmp_path: Path) -> None:
     (path,) = export_networks(family.exports(nets, facts), origin, tmp_path / "x.onnx")
     card = open_model(path).card
     assert card is not None
-    assert card.condition == {"kind": "edges", "sigma": 0.4, "blur": 3, "size": [64, 64]}
+    assert card.condition == {"kind": "edges", "sigma": 0.4, "blur": 3, "size": [32, 32]}
     assert card.latent is not None
-    assert (card.latent.size, card.input_channels, card.channels, card.multiple) == (3, 1, 3, 64)
+    assert (card.latent.size, card.input_channels, card.channels, card.multiple) == (3, 1, 3, 32)
     assert card.training["normalisation"] == "running statistics of training"
     assert card.training["step"] == 3
 

@@ -23,7 +23,7 @@ from pathlib import Path
 def say(**facts):
     with open(os.environ["UTSUROI_EXIT_FILE"], "a") as file:
         print(json.dumps(facts), file=file)
-ending, run = sys.argv[1], Path(sys.argv[sys.argv.index("--out") + 1])
+launcher, ending, run = os.getpid(), sys.argv[1], Path(sys.argv[sys.argv.index("--out") + 1])
 run.mkdir(exist_ok=True)
 with open(run / "starts", "a") as file:
     file.write("x")
@@ -46,9 +46,15 @@ if ending == "stand":
 if ending == "orphan":  # dies by kill -9; what it started writes a late checkpoint, as a worker that lost its launcher
     if starts == 2:
         sys.exit(0 if (run / "late").exists() else 3)
-    code = f"import time; time.sleep(1.5); open({str(run / 'late')!r}, 'w')"
-    subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
-    time.sleep(1)
+    if not os.fork():
+        os.setsid()
+        while os.getppid() == launcher:
+            time.sleep(0.01)
+        time.sleep(2)  # it saves
+        (run / "late").touch()
+        os._exit(0)
+    while not (run / "seen").exists():
+        time.sleep(0.01)
     os.kill(os.getpid(), signal.SIGKILL)
 if ending == "wait":
     def stop(number, frame):
@@ -72,6 +78,22 @@ if ending == "deaf":
     (run / "ready").touch()
     while True:
         time.sleep(600)
+"""
+
+# The supervisor, which makes a file when it has seen the children of its launcher.
+SAYS_WHAT_IT_SEES = f"""
+import sys
+from pathlib import Path
+sys.path.insert(0, {str(ROOT / "launch")!r})
+import supervise
+look, seen = supervise.Start.look, Path(sys.argv.pop(1))
+def look_and_say(self):
+    code = look(self)
+    if self.processes:
+        seen.touch()
+    return code
+supervise.Start.look = look_and_say
+sys.exit(supervise.main())
 """
 
 
@@ -137,7 +159,9 @@ def test_one_that_stands_still_is_ended_and_started_again(command: Callable[...,
 def test_workers_that_outlive_their_launcher_save_before_the_next_start(
     command: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    done = subprocess.run(command("orphan"), capture_output=True, text=True, check=False, timeout=120)
+    supervisor = [sys.executable, "-c", SAYS_WHAT_IT_SEES, str(tmp_path / "run" / "seen")]
+    orphan = [*supervisor, *command("orphan")[2:]]
+    done = subprocess.run(orphan, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     assert starts(tmp_path) == 2
 

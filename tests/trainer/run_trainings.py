@@ -5,6 +5,7 @@
 A start takes a fraction of a second, so that a training can be broken in a hundred places. Commands come one a line:
 {"model": M, "arguments": [...], "ranks": R, "run": the run's folder, "seconds": limit} with, where wanted,
 "environment": all variables, "folder": the working folder,
+"machines": by rank, a working folder and variables for a machine of its own,
 "kill": {"after": seconds since there is a new checkpoint, "ranks": those to kill -9},
 "refuse": {"at": N, "error": name of an errno, "once": B, "under": folder} - from its Nth step on the disk below that
 folder, or at that one alone, what writes fails - and
@@ -77,7 +78,8 @@ def child(command: dict[str, Any], rank: int, port: int, files: list[Any]) -> No
     if "environment" in command:
         os.environ.clear()
         os.environ.update(command["environment"])
-    os.chdir(command.get("folder", "."))
+    machine = command["machines"][rank] if "machines" in command else {}
+    os.chdir(machine.get("folder", command.get("folder", ".")))
     sys.argv = [f"trainer/train_{command['model']}.py", *command["arguments"]]
     ranks = command.get("ranks", 1)
     if ranks > 1:
@@ -85,6 +87,7 @@ def child(command: dict[str, Any], rank: int, port: int, files: list[Any]) -> No
             "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(ranks), "LOCAL_WORLD_SIZE": str(ranks),
             "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
         }  # fmt: skip
+    os.environ |= machine.get("environment", {})
     family = family_of(command["model"])
     if "break" in command:
         family = broken(family, command["break"], rank)

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import environment, log_rows, train, train_command
-from run_trainings import free_port
+from commands import environment, log_rows, run_training, train, train_command
+from trainings import training
 
 from trainer import checkpoint, exit_status
 from trainer.distributed import asked_size
@@ -260,37 +260,28 @@ def test_a_resumed_schedule_goes_by_the_time_of_the_starts_before(seconds: float
     assert started.value.args[0] == pytest.approx(0.5, abs=0.1)
 
 
-def test_a_mistake_that_one_rank_finds_is_named(tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mistake_that_one_rank_finds_is_named(tmp_path: Path, images: Path) -> None:
     """Of two ranks each on a machine of its own, one lacks the data; then both do, and it is said once."""
     for lacking in ((1,), (0, 1)):
         run = tmp_path / str(len(lacking))
-        options = ["--data", "data.npy", "--out", str(run), "--steps", "1", "--image-size", "16", "--device", "cpu"]
-        port = free_port()
-        processes = []
-        for rank in (0, 1):
-            place = tmp_path / f"machine{rank}-{len(lacking)}"
-            place.mkdir()
+        machines = [tmp_path / f"machine{rank}-{len(lacking)}" for rank in (0, 1)]
+        for rank, machine in enumerate(machines):
+            machine.mkdir()
             if rank not in lacking:
-                shutil.copy(images, place / "data.npy")
-            ranks = {"RANK": str(rank), "LOCAL_RANK": "0", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "1"}
-            meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-            said = {exit_status.EXIT_FILE: str(place / "said")}
-            processes.append(
-                subprocess.Popen(
-                    train_command(*options),
-                    cwd=place,
-                    env=environment(**ranks, **meet, **said),
-                    stderr=subprocess.PIPE,
-                    text=True,
-                )
-            )
-        ended = [(process.communicate(timeout=120)[1], process.returncode) for process in processes]
-        assert [code for _, code in ended] == [2, 2], ended
-        lines = [line for errors, _ in ended for line in errors.splitlines() if line.startswith("error:")]
+                shutil.copy(images, machine / "data.npy")
+        own = {"LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
+        places = [
+            {"folder": str(machine), "environment": {**own, exit_status.EXIT_FILE: str(machine / "said")}}
+            for machine in machines
+        ]
+        options = ("--data", "data.npy", "--steps", 1, "--image-size", 16, "--device", "cpu")
+        ended = run_training(training(run, *options, ranks=2, machines=places, environment=environment()))
+        assert ended["codes"] == [2, 2], ended
+        lines = [line for errors in ended["errors"] for line in errors.splitlines() if line.startswith("error:")]
         (line,) = lines
         assert line.startswith("error: --data is" if 0 in lacking else "error: rank 1: --data is"), line
-        for rank in (0, 1):
-            said_lines = (tmp_path / f"machine{rank}-{len(lacking)}" / "said").read_text().splitlines()
+        for rank, machine in enumerate(machines):
+            said_lines = (machine / "said").read_text().splitlines()
             assert [json.loads(text) for text in said_lines] == [{"code": 2, "rank": rank}]
 
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,15 +12,14 @@ import numpy as np
 import pytest
 from small_models import make_encoder, make_generator, make_translator, photo_like
 
-from viewer import worker
-
 
 @pytest.fixture(autouse=True)
 def _threads_left_behind_end_no_later_test() -> Iterator[None]:
     """``viewer.worker.leave`` ends the process while a thread that a session left behind runs: forget those of a test,
     or the next ``main`` in this process would end all tests, with exit code 0."""
     yield
-    worker._busy.clear()
+    if "viewer.worker" in sys.modules:
+        sys.modules["viewer.worker"]._busy.clear()
 
 
 @pytest.fixture(scope="session")

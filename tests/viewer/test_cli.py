@@ -99,7 +99,7 @@ def test_a_walk_is_recorded(generator_path: Path, tmp_path: Path) -> None:
     assert data.count(b"\x21\xf9\x04") == 7  # a graphic control extension a frame
 
 
-def test_info_of_a_model_and_of_a_image(
+def test_info_of_a_model_and_of_an_image(
     generator_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["info", str(generator_path)]) == 0
@@ -114,7 +114,7 @@ def test_info_of_a_model_and_of_a_image(
         assert fact in said
 
 
-def test_a_image_is_encoded(generator_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_image_is_encoded(generator_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     image = tmp_path / "red.png"
     cv2.imwrite(str(image), np.full((50, 70, 3), (0, 0, 255), np.uint8))
     arguments = ["grid", str(generator_path), "--display", "none", "--encode", str(image), "--keys", "s"]

@@ -88,7 +88,7 @@ def test_no_sequence_of_events_leaves_what_is_allowed(sequence: list[Event], see
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 40), st.integers(1, 40), st.integers(0, 4))
-def test_a_click_on_a_image_finds_it(rows: int, columns: int, width: int, height: int, gap: int) -> None:
+def test_a_click_on_an_image_finds_it(rows: int, columns: int, width: int, height: int, gap: int) -> None:
     sheet = Sheet(rows, columns, width, height, gap)
     for index in range(sheet.count):
         left, top = sheet.corner(index)

@@ -88,7 +88,7 @@ def test_ancestral_sampling_draws_from_the_whole_cloud() -> None:
     assert np.corrcoef((found - image).ravel(), x.ravel())[0, 1] < 0.1  # and has forgotten where it began
 
 
-def test_a_image_with_noise_put_on_is_itself_again_where_nothing_is_better() -> None:
+def test_an_image_with_noise_put_on_is_itself_again_where_nothing_is_better() -> None:
     known, image = schedule("x0"), known_images()
     noisy = add_noise(known, image, 300, gaussian(6)(image.shape))
     assert (noisy - SHARES[299] ** 0.5 * image).std() == pytest.approx((1 - SHARES[299]) ** 0.5, rel=0.1)

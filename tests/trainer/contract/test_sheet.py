@@ -81,7 +81,7 @@ def test_a_frame_round_one_image_is_no_table() -> None:
         find_layout(PATH, image, {})
 
 
-def test_a_image_of_the_screen_is_not_taken_for_another_table() -> None:
+def test_an_image_of_the_screen_is_not_taken_for_another_table() -> None:
     image = painted(SheetLayout(4, 8, 32, 32, 2, 2))
     image[:38, :38] = (10, 200, 250)  # the cursor, over its margins
     screen = np.concatenate([image, np.full((28, image.shape[1], 3), 22, np.uint8)])

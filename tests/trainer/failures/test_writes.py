@@ -70,7 +70,7 @@ def test_an_export_leaves_whole_files(tmp_path: Path) -> None:
     assert at_every_write(tmp_path, make, check) > 5
 
 
-def test_a_image_tool_leaves_the_old_set_or_the_new_one(tmp_path: Path) -> None:
+def test_an_image_tool_leaves_the_old_set_or_the_new_one(tmp_path: Path) -> None:
     digests = set()
 
     def make(folder: Path) -> Callable[[], int | None]:

@@ -83,7 +83,7 @@ def test_a_score_depends_on_a_patch_of_70_px() -> None:
 
 @pytest.mark.parametrize("norm", ["image", "instance"])
 @pytest.mark.parametrize("shape", [(1, 6, 5, 7), (3, 6, 2, 2)])
-def test_a_image_is_normalised_by_itself_alone(norm: str, shape: tuple[int, ...]) -> None:
+def test_an_image_is_normalised_by_itself_alone(norm: str, shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
     layer = NORMS[norm](6)
     for parameter in layer.parameters():
@@ -99,7 +99,7 @@ def test_a_image_is_normalised_by_itself_alone(norm: str, shape: tuple[int, ...]
 
 
 @pytest.mark.parametrize("options", [{}, {"norm": "instance"}, {"batch_size": 4}], ids=["default", "instance", "batch"])
-def test_in_use_a_image_says_nothing_of_another(options: dict[str, Any]) -> None:
+def test_in_use_an_image_says_nothing_of_another(options: dict[str, Any]) -> None:
     _, nets = make(**options)
     generator = nets.generator
     for _ in range(3):

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 from waiting import HANG_SECONDS, wait_until
+from windows import Application
 
 from viewer.displays.x11 import XKeys
 from viewer.files.png import read_recipe
@@ -37,7 +38,10 @@ except DisplayError as error:
     sys.exit(f"error: {error}")
 frame = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
 display.show(frame, "stand-in 0")
-display.poll(0.5)
+for _ in range(1000):
+    if display._x.listening:
+        break
+    display.poll(0.05)
 print("ready", flush=True)
 used, since, count = time.process_time(), time.monotonic(), 0
 while True:
@@ -56,9 +60,8 @@ print("cpu", (time.process_time() - used) / (time.monotonic() - since), flush=Tr
 """
 
 SLOW_APPLICATION = """
-import sys, time
+import time
 import numpy as np
-from viewer.__main__ import main
 from viewer.model import Model
 generate, busy = Model.generate, np.random.default_rng(0).normal(size=(1000, 1000))
 def generate_slowly(self, latents, labels=None):
@@ -67,7 +70,6 @@ def generate_slowly(self, latents, labels=None):
         busy @ busy  # native code that cannot be broken off
     return generate(self, latents, labels)
 Model.generate = generate_slowly
-sys.exit(main(sys.argv[1:]))
 """
 
 
@@ -207,88 +209,57 @@ def test_the_mouse_is_followed_where_that_is_asked_for(screen: str) -> None:
 
 
 def test_latent_space_follows_the_mouse(screen: str, plane_path: Path, tmp_path: Path) -> None:
-    environment = os.environ | {"DISPLAY": screen}
-    arguments = ["latent", plane_path, "--display", "window", "--scale", "0.5", "--out", tmp_path]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "viewer", *map(str, arguments)], cwd=ROOT, env=environment, stderr=subprocess.PIPE
-    )
-
-    def go(*words: str) -> str:
-        command = ["xdotool", *words]
-        done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
-        time.sleep(0.2)
-        return done.stdout
+    arguments = ["latent", plane_path, "--scale", "0.5", "--out", tmp_path]
+    viewer = Application(screen, "plane", *arguments, heard=tmp_path / "heard.txt")
 
     def saved(number: int) -> dict[str, Any]:
-        path, until = tmp_path / f"plane-{number:04d}.png", time.monotonic() + HANG_SECONDS
-        while not path.exists():
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        path = tmp_path / f"plane-{number:04d}.png"
+        wait_until(path.exists, path)
         return read_recipe(path)
 
     try:
-        window = go("search", "--sync", "--onlyvisible", "--name", "^plane - ").split()[0]
-        go("windowfocus", "--sync", window)
         area = make_layout(16, 16, scale=0.5).plane
-        x, y = area.left + area.width // 4, area.top + area.height // 2
-        time.sleep(0.5)
-        go("mousemove", "--window", window, "10", "10")
-        go("mousemove", "--window", window, str(x), str(y))
-        go("key", "s")
+        viewer.move(10, 10)
+        viewer.move(area.left + area.width // 4, area.top + area.height // 2)
+        viewer.press("s")
         assert saved(1)["latent"] == pytest.approx([-2, 0], abs=0.06)
-        go("key", "Tab")
+        viewer.press("Tab")
         small = make_layout(16, 16, scale=0.5).plane_above_line
-        go("mousemove", "--window", window, str(small.left + small.width // 4), str(small.top + small.height // 2))
-        go("mousedown", "1")
-        go("mousemove", "--window", window, str(small.left + small.width // 2), str(small.top + small.height // 4))
-        go("mouseup", "1")
-        go("key", "End", "s")
+        viewer.move(small.left + small.width // 4, small.top + small.height // 2)
+        viewer.do("mousedown", "1")
+        viewer.move(small.left + small.width // 2, small.top + small.height // 4)
+        viewer.do("mouseup", "1")
+        viewer.press("End", "s")
         assert saved(2)["mode"] == "latent line"
         assert saved(2)["latent"] == pytest.approx([0, 2], abs=0.06)
-        go("key", "Escape")
-        _, error = process.communicate(timeout=HANG_SECONDS)
-        assert (process.returncode, error) == (0, b"")
+        viewer.leave()
     finally:
-        process.kill()
-        process.communicate()
+        viewer.kill()
 
 
 def test_a_stroke_changes_the_image_and_undo_restores_it_to_the_bit(
     screen: str, edges_path: Path, tmp_path: Path
 ) -> None:
-    environment = os.environ | {"DISPLAY": screen}
-    arguments = ["translate", edges_path, "--draw", "--display", "window", "--out", tmp_path]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "viewer", *map(str, arguments)], cwd=ROOT, env=environment, stderr=subprocess.PIPE
-    )
-
-    def go(*words: str) -> str:
-        command = ["xdotool", *words]
-        done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
-        time.sleep(0.1)
-        return done.stdout
+    arguments = ["translate", edges_path, "--draw", "--out", tmp_path]
+    viewer = Application(screen, "edges", *arguments, heard=tmp_path / "heard.txt")
 
     def saved(number: int) -> tuple[np.ndarray, np.ndarray, list[Any]]:
         """The result and the drawing that pressing s saves, and the strokes of its recipe."""
-        go("key", "s")
+        viewer.press("s")
         path = tmp_path / f"edges-{number:04d}.png"
-        drawing, until = path.with_stem(f"{path.stem}-drawing"), time.monotonic() + HANG_SECONDS
-        while not (path.exists() and drawing.exists()):
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        drawing = path.with_stem(f"{path.stem}-drawing")
+        wait_until(lambda: path.exists() and drawing.exists(), path)
         return cv2.imread(str(path)), cv2.imread(str(drawing)), read_recipe(path)["strokes"]
 
     try:
-        window = go("search", "--sync", "--onlyvisible", "--name", "^edges - ").split()[0]
-        go("windowfocus", "--sync", window)
-        time.sleep(0.5)
         empty, page, _ = saved(1)
         assert not page.any()
-        go("mousemove", "--window", window, "60", "60", "click", "4", "click", "4")
-        go("mousedown", "1")
-        for step in range(20):
-            go("mousemove", "--window", window, str(60 + 15 * step), str(60 + 10 * (step % 5)))
-        go("mouseup", "1")
+        viewer.move(60, 60)
+        viewer.do("click", "4", "click", "4", events=2)
+        viewer.do("mousedown", "1")
+        for step in range(1, 20):
+            viewer.move(60 + 15 * step, 60 + 10 * (step % 5))
+        viewer.do("mouseup", "1")
         drawn, page, strokes = saved(2)
         assert page.any()
         assert not np.array_equal(empty, drawn)
@@ -299,28 +270,25 @@ def test_a_stroke_changes_the_image_and_undo_restores_it_to_the_bit(
         shrunk = 0.9 * 1024 / (2 * easel.page.right + 8)  # to fit the screen
         for number, (x, y) in ((0, (60, 60)), (-1, (345, 100))):
             assert strokes[0][2][number] == pytest.approx(easel.point(round(x / shrunk), round(y / shrunk)), abs=1)
-        go("mousemove", "--window", window, "130", "40")
-        go("mousedown", "3")
-        go("mousemove", "--window", window, "130", "120")
-        go("mouseup", "3")
+        viewer.move(130, 40)
+        viewer.do("mousedown", "3")
+        viewer.move(130, 120)
+        viewer.do("mouseup", "3")
         rubbed, thinner, strokes = saved(3)
         assert len(strokes) == 2
         assert thinner.sum() < page.sum()
-        go("key", "z")
+        viewer.press("z")
         again, page_again, _ = saved(4)
         assert np.array_equal(again, drawn)
         assert np.array_equal(page_again, page)
-        go("key", "ctrl+z")
+        viewer.press("ctrl+z")
         back, _, strokes = saved(5)
         assert np.array_equal(back, empty)
         assert strokes == []
         assert not np.array_equal(rubbed, back)
-        go("key", "Escape")
-        _, error = process.communicate(timeout=HANG_SECONDS)
-        assert (process.returncode, error) == (0, b"")
+        viewer.leave()
     finally:
-        process.kill()
-        process.communicate()
+        viewer.kill()
 
 
 def test_the_title_bar_follows(program: Program) -> None:
@@ -361,47 +329,26 @@ def test_the_close_button_quits_and_no_window_comes_back(program: Program, scree
 @pytest.mark.parametrize("ending", ["ESC", "close button"])
 def test_the_application_with_a_slow_model(screen: str, generator_path: Path, tmp_path: Path, ending: str) -> None:
     """100 presses at gaps of 5 ms while every run takes half a second; then it ends within a second."""
-    environment = os.environ | {"DISPLAY": screen}
-    arguments = ["grid", generator_path, "--display", "window", "--rows", "2", "--cols", "3", "--out", tmp_path]
-    process = subprocess.Popen(
-        [sys.executable, "-c", SLOW_APPLICATION, *map(str, arguments)],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-    def xdotool(*words: str) -> str:
-        return subprocess.run(["xdotool", *words], env=environment, check=True, capture_output=True, text=True).stdout
-
+    arguments = ["grid", generator_path, "--rows", "2", "--cols", "3", "--out", tmp_path]
+    viewer = Application(screen, "tiny", *arguments, heard=tmp_path / "heard.txt", change=SLOW_APPLICATION)
     try:
-        window = xdotool("search", "--sync", "--onlyvisible", "--name", "^tiny - ").split()[0]
-        xdotool("windowfocus", "--sync", window)
-        time.sleep(1.0)
-        keys = ["Right"] * 41 + ["x"] * 30 + ["minus"] * 8 + ["i"] * 20 + ["s"]
-        xdotool("key", "--delay", "5", *keys)
-        saved, until = tmp_path / "tiny-0001.png", time.monotonic() + 20
-        while not saved.exists():
-            assert time.monotonic() < until
-            time.sleep(0.05)
-        time.sleep(0.2)
+        viewer.press(*["Right"] * 41, *["x"] * 30, *["minus"] * 8, *["i"] * 20, "s", gap_ms=5)
+        saved = tmp_path / "tiny-0001.png"
+        wait_until(saved.exists, saved)
         recipe = read_recipe(saved)
         shown = recipe["image"], recipe["seed"], recipe["mode"], recipe["truncation"]
         assert shown == (41 % 3, 30 + 19, "grid interpolation", 0.2)
-        xdotool("key", "x")
-        time.sleep(0.1)
+        viewer.press("x")
         started = time.monotonic()
         if ending == "ESC":
-            xdotool("key", "Escape")
+            viewer.xdotool("key", "Escape")
         else:
-            close_button(screen, int(window))
-        output, _ = process.communicate(timeout=10)
+            close_button(screen, int(viewer.window))
+        output, _ = viewer.process.communicate(timeout=10)
         assert time.monotonic() - started < 1.0
-        assert (process.returncode, output) == (0, "")
+        assert (viewer.process.returncode, output) == (0, "")
     finally:
-        process.kill()
-        process.communicate()
+        viewer.kill()
 
 
 @pytest.mark.slow

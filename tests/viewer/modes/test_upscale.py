@@ -189,7 +189,7 @@ def test_what_is_saved_while_the_next_is_opened_is_the_next(
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"second-0001.png", "second-0002.png"}
 
 
-def test_a_image_that_cannot_be_opened_is_not_saved(
+def test_an_image_that_cannot_be_opened_is_not_saved(
     twice_path: Path, three: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
@@ -197,6 +197,8 @@ def test_a_image_that_cannot_be_opened_is_not_saved(
     work.settle(0.0)
     press(work, "pageup,s")
     work.settle(1.0)
+    work._saves.wait()
+    work.settle(1.0)  # has heard of the save
     assert "broken.png: truncated" in work.title()
     work.settle(9.0)  # whichever of opening and saving failed last: it is said until another image is shown
     assert "broken.png: truncated" in work.title()

@@ -290,7 +290,7 @@ def test_folders_of_several_sizes_need_a_size(tmp_path: Path) -> None:
     assert open_dataset(str(tmp_path), image_size=6, progress=False).images.shape == (2, 6, 6, 3)
 
 
-def test_a_image_that_vanishes_while_training_is_named(tmp_path: Path) -> None:
+def test_an_image_that_vanishes_while_training_is_named(tmp_path: Path) -> None:
     write(tmp_path / "a.png", (1, 2, 3))
     images = open_dataset(str(tmp_path), memory=0.0, progress=False)
     (tmp_path / "a.png").unlink()

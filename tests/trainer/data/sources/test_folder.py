@@ -66,7 +66,7 @@ def test_a_damaged_image_is_none(pets: Path) -> None:
         assert (found.classes, len(found)) == (("cats", "dogs"), 4)
 
 
-def test_a_image_beside_class_folders_is_named(pets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_image_beside_class_folders_is_named(pets: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (pets / "Thumbs.db").write_bytes(b"thumbs")
     (pets / "cover.png").write_bytes(encoded(".png"))
     for find in (trained_on, shards_of):

@@ -157,7 +157,7 @@ def test_mistakes_are_named(
     assert option in error or value == "a.png"
 
 
-def test_a_single_still_gif_is_a_image(tmp_path: Path) -> None:
+def test_a_single_still_gif_is_an_image(tmp_path: Path) -> None:
     (tmp_path / "a.gif").write_bytes(gif(1))
     assert run(tmp_path / "a.gif", "-o", tmp_path / "out", "--size", 16) == 0
 

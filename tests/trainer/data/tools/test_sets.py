@@ -230,7 +230,7 @@ def test_what_a_table_says_is_not_believed(tmp_path: Path, capsys: pytest.Captur
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_stats_are_right_and_the_page_is_a_image(
+def test_stats_are_right_and_the_page_is_an_image(
     tmp_path: Path, channels: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     random = np.random.default_rng(0)

@@ -283,7 +283,7 @@ def test_more_that_is_no_set(tmp_path: Path, capfd: pytest.CaptureFixture[str]) 
         assert error.count("\n") == 1
 
 
-def test_a_image_too_large_for_memory_is_a_damaged_one(tmp_path: Path) -> None:
+def test_an_image_too_large_for_memory_is_a_damaged_one(tmp_path: Path) -> None:
     rows = b"\x00" + bytes(20_000 // 8)
     chunks = [(b"IHDR", (20_000).to_bytes(4, "big") * 2 + bytes((1, 0, 0, 0, 0))), (b"IDAT", b""), (b"IEND", b"")]
     packer = zlib.compressobj(9)

@@ -10,6 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from waiting import wait_until
+from windows import Application
 
 from viewer.files.png import encode_png, read_recipe
 
@@ -22,33 +24,6 @@ needs_screen = pytest.mark.skipif(
 )
 
 
-class Viewer:
-    """The viewer in a window."""
-
-    def __init__(self, screen: str, name: str, *words: object) -> None:
-        self.environment = os.environ | {"DISPLAY": screen}
-        command = [sys.executable, "-m", "viewer", *map(str, words), "--display", "window"]
-        self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stderr=subprocess.PIPE)
-        self.window = self.go("search", "--sync", "--onlyvisible", "--name", f"^{name} - ").split()[0]
-        self.go("windowfocus", "--sync", self.window)
-        time.sleep(0.4)
-
-    def go(self, *words: str) -> str:
-        command = ["xdotool", *words]
-        done = subprocess.run(command, env=self.environment, check=True, capture_output=True, text=True, timeout=240)
-        return done.stdout
-
-    def press(self, *keys: str) -> None:
-        self.go("key", "--delay", "40", *keys)
-
-
-def wait_for(path: Path, text: str = "") -> None:
-    until = time.monotonic() + 240
-    while not (path.exists() and text in path.read_text("utf-8", "replace")):
-        assert time.monotonic() < until, path
-        time.sleep(0.02)
-
-
 def listed(path: Path) -> list[str]:
     return [line for line in path.read_text().splitlines() if not line.startswith("#")]
 
@@ -57,16 +32,15 @@ def listed(path: Path) -> list[str]:
 def test_marks_outlive_the_viewer_in_a_window(screen: str, tmp_path: Path) -> None:
     np.save(tmp_path / "set.npy", IMAGES)
     listing = tmp_path / "set.npy.marks.txt"
-    viewer = Viewer(screen, "set.npy", "dataset", tmp_path / "set.npy", "--out", tmp_path)
+    arguments = ["dataset", tmp_path / "set.npy", "--out", tmp_path]
+    viewer = Application(screen, "set.npy", *arguments, heard=tmp_path / "heard.txt")
     try:
         viewer.press("Right", "d", "Next", "d", "2", "1", "Return", "d")
-        wait_for(listing, "\n21\n")
-        viewer.process.kill()
-        viewer.process.wait()
+        wait_until(lambda: listing.exists() and "21" in listed(listing), listing)
+        viewer.kill()
         assert listed(listing) == ["1", "21", "65"]
     finally:
-        viewer.process.kill()
-        viewer.process.wait()
+        viewer.kill()
 
 
 @needs_screen
@@ -76,19 +50,17 @@ def test_a_click_and_a_cut_in_a_window(screen: str, tmp_path: Path) -> None:
         top, left = (2 + 18 * place for place in divmod(index, 3))
         table[top : top + 16, left : left + 16] = IMAGES[index]
     (tmp_path / "table.png").write_bytes(encode_png(table, {}))
-    viewer = Viewer(screen, "table.png", "pick", tmp_path / "table.png", "--scale", "8", "--out", tmp_path)
+    arguments = ["pick", tmp_path / "table.png", "--scale", "8", "--out", tmp_path]
+    viewer = Application(screen, "table.png", *arguments, heard=tmp_path / "heard.txt")
     try:
-        viewer.go(
+        viewer.do(
             "mousemove", "--window", viewer.window, str(8 * (2 + 18 * 2 + 5)), str(8 * (2 + 18 + 5)), "click", "1"
         )
         viewer.press("plus", "s")
-        wait_for(tmp_path / "table-0001.png")
-        viewer.press("Escape")
-        _, error = viewer.process.communicate(timeout=240)
-        assert (viewer.process.returncode, error) == (0, b"")
+        wait_until((tmp_path / "table-0001.png").exists)
+        viewer.leave()
     finally:
-        viewer.process.kill()
-        viewer.process.wait()
+        viewer.kill()
     assert np.array_equal(cv2.imread(str(tmp_path / "table-0001.png")), IMAGES[5])
     assert read_recipe(tmp_path / "table-0001.png")["image"] == 5
 

@@ -237,7 +237,7 @@ def test_a_set_without_one_readable_image_is_one_line(
     assert error.count("\n") == 1
 
 
-def test_a_image_is_drawn_again_as_the_class_of_its_name(classes_path: Path, folder: Path, tmp_path: Path) -> None:
+def test_an_image_is_drawn_again_as_the_class_of_its_name(classes_path: Path, folder: Path, tmp_path: Path) -> None:
     model, encoder = open_model(classes_path), open_model(make_encoder(tmp_path / "classes.encoder.onnx"))
     for name, expected in (("cat", "cat"), ("dog", "ant")):  # ant is the class that is chosen
         if name != "cat":

@@ -106,7 +106,7 @@ def test_other_axes_are_held_while_the_mouse_moves() -> None:
     assert beside == pytest.approx(0, abs=1e-12)
 
 
-def test_arrows_go_a_image_at_a_time_and_stop_at_the_edge() -> None:
+def test_arrows_go_an_image_at_a_time_and_stop_at_the_edge() -> None:
     step = 8 / LAYOUT.columns
     assert place(after("right,right,up")) == pytest.approx((2 * step, step))
     assert place(after("left," * 99 + "down")) == pytest.approx((-4, -step))

@@ -103,7 +103,7 @@ def test_latents_and_the_way_between_two(masks_path: Path, tmp_path: Path) -> No
     assert display.frames[0].shape != display.frames[5].shape
 
 
-def test_a_image_that_cannot_be_read_any_more_is_said_and_the_others_go_on(edges_path: Path, tmp_path: Path) -> None:
+def test_an_image_that_cannot_be_read_any_more_is_said_and_the_others_go_on(edges_path: Path, tmp_path: Path) -> None:
     paths = images(tmp_path)
     paths[1].unlink()
     work = session(edges_path, tmp_path, *paths)

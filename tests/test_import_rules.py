@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 PLANTS = {  # name of the rule: the module that gets the line, and the line
     "The card stands alone": ("export/card.py", "import numpy"),
     "The contract stands alone": ("trainer/contract/edges.py", "import trainer.config"),
