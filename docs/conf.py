@@ -1,7 +1,6 @@
 """Settings of Sphinx; ``python docs/build.py`` builds the site."""
 
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,7 +23,6 @@ copybutton_prompt_text = "$ "
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
-suppress_warnings = [] if find_spec("utsuroi") else ["autodoc"]  # without the package its page is short
 nitpick_ignore_regex = [("py:.*", ".*")]  # types of NumPy and the standard library have no page here
 
 html_theme = "furo"

@@ -133,7 +133,7 @@ def test_patches_are_scored_and_latents_drawn_towards_the_prior() -> None:
     @torch.no_grad()
     def verdicts() -> tuple[float, float]:
         return nets.discriminator(batch.image).mean().item(), nets.discriminator(
-            nets.vae(batch.image).logits.sigmoid()
+            nets.vae(batch.image)[0].sigmoid()
         ).mean().item()
 
     learn(family, nets, "discriminator", batch, 6)
