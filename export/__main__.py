@@ -10,12 +10,13 @@ from pathlib import Path
 
 from export.card import PRECISIONS
 from trainer.contract.errors import UserError
+from trainer.contract.options import called_as
 from trainer.contract.text import printable
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """The command line. Returns the exit code: 0, 2 for a user's mistake, 130 when interrupted."""
-    options = _parser().parse_args(arguments)
+def main(arguments: list[str] | None = None, program: str = "") -> int:
+    """The command line, called ``program``. Returns the exit code: 0, 2 for a user's mistake, 130 when interrupted."""
+    options = _parser(program or called_as("export")).parse_args(arguments)
     from export.to_onnx import export_run, export_state_dict, summary  # takes seconds, and --help none
 
     source: Path = options.source
@@ -46,8 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m export", description=(__doc__ or "").splitlines()[0])
+def _parser(program: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=program, description=(__doc__ or "").splitlines()[0])
     parser.add_argument("source", type=Path, metavar="RUN|FILE", help="folder of a run, or a .pth or .safetensors file")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.onnx", help="file to write")
     parser.add_argument("--family", default="", help="model family of a bare file, such as vae")

@@ -94,11 +94,15 @@ def at_least(options: Any, **bounds: float) -> None:
 Record = TypeVar("Record")
 
 
-def parse(config_class: type[Record], arguments: list[str] | None, description: str) -> Record:
+def parse(
+    config_class: type[Record], arguments: list[str] | None, description: str, program: str | None = None
+) -> Record:
     """Flags → config. An unknown or malformed flag ends the program with code 2."""
     import tyro  # only the command line needs it
 
-    return tyro.cli(config_class, args=arguments, description=description, config=(tyro.conf.OmitArgPrefixes,))
+    return tyro.cli(
+        config_class, prog=program, args=arguments, description=description, config=(tyro.conf.OmitArgPrefixes,)
+    )
 
 
 def to_json(record: Any) -> dict[str, Any]:

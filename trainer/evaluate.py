@@ -17,12 +17,12 @@ from trainer.distributed import World, leave
 from trainer.evaluation.evaluation import FOLDER, EvaluateConfig, Evaluation
 
 
-def main(arguments: list[str] | None = None) -> NoReturn:
+def main(arguments: list[str] | None = None, program: str | None = None) -> NoReturn:
     """Flags → metrics → exit code."""
     world = None
     code = 0
     try:
-        config = parse(EvaluateConfig, arguments, "Measure a run; its figures go into the card at export.")
+        config = parse(EvaluateConfig, arguments, "Measure a run; its figures go into the card at export.", program)
         world = World(RunConfig(device=config.device, threads=config.threads, processes=config.processes))
         result = Evaluation(config, world).go()
         if world.is_main:

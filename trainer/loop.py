@@ -40,14 +40,14 @@ STOP_SCORING_SECONDS = 5.0  # time for scoring after a request to stop: saving c
 AGREE_EVERY = 8  # steps between agreements to stop on accelerators: each makes the host wait for the device
 
 
-def main(family_class: type[Family], arguments: list[str] | None = None) -> NoReturn:
+def main(family_class: type[Family], arguments: list[str] | None = None, program: str | None = None) -> NoReturn:
     """Body of every ``trainer/train_<model>.py``: parse flags, train, exit with a code of ``trainer.exit_status``."""
     world = None
     code = 0
     sys.stdout, sys.stderr = ErrorIgnoringStream(sys.stdout), ErrorIgnoringStream(sys.stderr)
     try:
         description = f"{family_class.__doc__} The same command resumes a run. --data takes {help_of_data()}."
-        config: Any = parse(family_class.Config, arguments, description)
+        config: Any = parse(family_class.Config, arguments, description, program)
         world = World(config)
         code = train(family_class, config, world)
     except UserError as error:

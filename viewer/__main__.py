@@ -9,15 +9,20 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from trainer.contract.errors import INSTALL_LIBRARIES, UserError
+from trainer.contract.options import called_as
 from trainer.contract.text import printable
 from viewer.modes import Mode, load_mode, mode_names
 from viewer.options import LimitOptions
 from viewer.worker import leave
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return the exit code. A user's mistake is one line on stderr and code 2."""
-    mode, options = _parse(sys.argv[1:] if arguments is None else arguments)
+def main(arguments: list[str] | None = None, program: str = "") -> int:
+    """Run the command line and return the exit code. A user's mistake is one line on stderr and code 2.
+
+    ``program``: what it is called as, for its help.
+    """
+    program = program or called_as("viewer")
+    mode, options = _parse(sys.argv[1:] if arguments is None else arguments, program)
     for name in ("SIGTERM", "SIGHUP"):  # the display restores the terminal as it closes
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _stop)
@@ -73,21 +78,21 @@ def _stop(number: int, _: FrameType | None) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-def _parse(arguments: Sequence[str]) -> tuple[Mode, Any]:
+def _parse(arguments: Sequence[str], program: str) -> tuple[Mode, Any]:
     """The mode and its options; exits as argparse does. No other mode is imported, unless all are to be listed."""
     words = list(arguments)
     names = mode_names()
     if not words or words[0] not in names:
-        _list_modes(names, words)
+        _list_modes(names, words, program)
     mode = load_mode(words[0])
     if "--keys" in words[:-1]:  # a script may begin with the minus key, which argparse takes for an option
         place = words.index("--keys")
         words[place : place + 2] = [f"--keys={words[place + 1]}"]
-    return mode, mode.parse(words[1:])
+    return mode, mode.parse(words[1:], program)
 
 
-def _list_modes(names: Sequence[str], words: Sequence[str]) -> NoReturn:
-    parser = argparse.ArgumentParser(prog="python -m viewer", description=__doc__, allow_abbrev=False)
+def _list_modes(names: Sequence[str], words: Sequence[str], program: str) -> NoReturn:
+    parser = argparse.ArgumentParser(prog=program, description="Play with an exported model.", allow_abbrev=False)
     modes = parser.add_subparsers(dest="mode", required=True, metavar="MODE")
     for name in names:
         summary = load_mode(name).summary

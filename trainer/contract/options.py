@@ -14,8 +14,10 @@ For example::
 
 import argparse
 import inspect
+import sys
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, field, fields
+from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -32,6 +34,12 @@ def flag(sentence: str, *names: str, default: Any = None, **words: Any) -> Any:
 def argument(sentence: str, *, default: Any = MISSING, **words: Any) -> Any:
     """A field that is a positional argument; ``words`` as in ``flag``."""
     return field(default=default, metadata={"help": sentence, **words})
+
+
+def called_as(module: str) -> str:
+    """How a command was called, for its help: the name of an installed script, or ``python -m`` and its module."""
+    name = Path(sys.argv[0]).stem
+    return name if name.startswith("utsuroi") else f"python -m {module}"
 
 
 def add_options(parser: argparse.ArgumentParser, options: type) -> None:

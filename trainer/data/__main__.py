@@ -7,7 +7,7 @@ import sys
 from types import FrameType
 
 from trainer.contract.errors import UserError, fail
-from trainer.contract.options import add_options
+from trainer.contract.options import add_options, called_as
 from trainer.contract.text import printable
 from trainer.data.tools import description, load_tool, tool_names
 
@@ -16,10 +16,12 @@ def _stop(number: int, _: FrameType | None) -> None:
     raise SystemExit(128 + number)  # unwinds, so that temporary files are removed
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run one tool. Exit code 2 and one line for a person's mistake."""
+def main(arguments: list[str] | None = None, program: str = "") -> None:
+    """Run one tool. Exit code 2 and one line for a user's mistake. ``program``: what it is called as."""
     words = sys.argv[1:] if arguments is None else arguments
-    parser = argparse.ArgumentParser(prog="python -m trainer.data", description="Prepare and inspect image sets.")
+    parser = argparse.ArgumentParser(
+        prog=program or called_as("trainer.data"), description="Prepare and inspect image sets."
+    )
     tools = parser.add_subparsers(metavar="TOOL", required=True)
     names = tool_names()
     for name in [words[0]] if words and words[0] in names else names:

@@ -33,10 +33,10 @@ class Mode:
     key_help: str  # the end of --help
     kind: str | None  # of the models that it is at home with; None: no model, or any
 
-    def parse(self, words: Sequence[str]) -> Any:
+    def parse(self, words: Sequence[str], program: str = "python -m viewer") -> Any:
         """The options from the words of a command line that follow the mode's name; exits as argparse does."""
         parser = argparse.ArgumentParser(
-            prog=f"python -m viewer {self.name}",
+            prog=f"{program} {self.name}",
             description=f"{self.summary}.",
             epilog=self.key_help or None,
             formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -1,0 +1,162 @@
+"""The runs below a folder, as a table: what each trains, how far it is, and whether it trains now. No torch."""
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from trainer import checkpoint
+from trainer.contract.errors import UserError
+from trainer.contract.text import printable
+
+RECENT_SECONDS = 300.0  # where locks cannot be asked for: a log written to since then is that of a run that trains
+SORTS = ("name", "model", "data", "images", "minutes", "score", "age", "size")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRow:
+    """One run. Fields that its folder does not tell are ``None``."""
+
+    run: str  # folder
+    model: str  # family: vae, dcgan, ...
+    data: str  # as --data named it
+    step: int
+    images: int  # seen over all ranks, at the last checkpoint
+    minutes: float  # of training, at the last checkpoint
+    score: float | None  # best held-out score of the checkpoints that are kept; lower is better
+    age: float | None  # seconds since the last checkpoint
+    state: str  # training, finished, stopped, or new: without a checkpoint
+    size: int  # bytes on disk
+
+
+def find_runs(folders: Sequence[Path]) -> list[RunRow]:
+    """Every run in and below some folders, by name. Raises ``UserError`` where a folder is missing, or none holds a
+    run."""
+    found: dict[Path, RunRow] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise UserError(f"{folder}: there is no such folder, expected one that holds runs")
+        for run in runs_below(folder):
+            row = read_run(run)
+            if row is not None:
+                found.setdefault(run.resolve(), row)
+    if not found:
+        names = ", ".join(map(str, folders))
+        raise UserError(f"{names}: no run in or below it, expected folders with a config.json that a training wrote")
+    return sorted(found.values(), key=lambda row: row.run)
+
+
+def runs_below(folder: Path) -> Iterator[Path]:
+    """Folders with a config.json, not those within a run."""
+    if (folder / "config.json").is_file():
+        yield folder
+        return
+    with contextlib.suppress(OSError):
+        for child in sorted(folder.iterdir()):
+            if child.is_dir() and not child.is_symlink() and not child.name.startswith("."):
+                yield from runs_below(child)
+
+
+def read_run(run: Path) -> RunRow | None:
+    """One run; ``None`` where its config.json is not that of a run."""
+    try:
+        values = json.loads((run / "config.json").read_bytes())
+        config, family = values["config"], str(values["family"])
+        model, data, steps = (
+            family.split(":", maxsplit=1)[0].rpartition(".")[2],
+            str(config["data"]),
+            int(config["steps"]),
+        )
+        minutes = float(config.get("minutes", 0))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    kept = checkpoint.checkpoints(run)
+    state = None
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError, UserError):
+        state = checkpoint.read_state(kept[-1]) if kept else None
+    scores = [score for path in kept if (score := checkpoint.score_of(path)) is not None]
+    age = None
+    with contextlib.suppress(OSError, IndexError):
+        age = max(time.time() - (kept[-1] / checkpoint.STATE).stat().st_mtime, 0.0)
+    done = state is not None and (state.step >= steps or 0 < minutes * 60 <= state.seconds)
+    return RunRow(
+        run=run.as_posix(),
+        model=model,
+        data=data,
+        step=0 if state is None else state.step,
+        images=0 if state is None else state.images_seen,
+        minutes=0.0 if state is None else state.seconds / 60,
+        score=min(scores, default=None),
+        age=age,
+        state="training" if is_training(run) else "new" if state is None else "finished" if done else "stopped",
+        size=sum(path.stat().st_size for path in run.rglob("*") if path.is_file()),
+    )
+
+
+def is_training(run: Path) -> bool:
+    """Whether a process trains there now. Asks without taking the lock, which a training that begins would miss."""
+    with contextlib.suppress(OSError):
+        if sys.platform == "linux":
+            inode = (run / "lock").stat().st_ino
+            locks = Path("/proc/locks").read_text().splitlines()
+            return any("FLOCK" in line and f":{inode} " in line for line in locks)
+        return time.time() - (run / "log.jsonl").stat().st_mtime < RECENT_SECONDS
+    return False
+
+
+def sort_runs(rows: Sequence[RunRow], by: str) -> list[RunRow]:
+    """In the order of one of ``SORTS``: names ascending, scores the best first, of others the largest first."""
+    if by in ("name", "model", "data"):
+        return sorted(rows, key=lambda row: str(getattr(row, "run" if by == "name" else by)))
+    if by in ("score", "age"):  # unknown ones come last
+        return sorted(rows, key=lambda row: float("inf") if getattr(row, by) is None else getattr(row, by))
+    return sorted(rows, key=lambda row: -float(getattr(row, by)))
+
+
+def as_json(rows: Sequence[RunRow]) -> str:
+    """The rows as a JSON array of objects, with the names of the fields of ``RunRow``."""
+    return json.dumps([asdict(row) for row in rows], indent=1, ensure_ascii=False)
+
+
+def as_table(rows: Sequence[RunRow]) -> str:
+    """The rows as text in columns."""
+    head = ("run", "model", "data", "images", "minutes", "best score", "checkpoint", "state", "size")
+    cells = [head] + [
+        (
+            printable(row.run), row.model, printable(row.data, 40), f"{row.images:,}", f"{row.minutes:.1f}",
+            "-" if row.score is None else f"{row.score:.4g}", "-" if row.age is None else f"{ago(row.age)} ago",
+            row.state, in_bytes(row.size),
+        )
+        for row in rows
+    ]  # fmt: skip
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    right = {"images", "minutes", "best score", "checkpoint", "size"}
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if name in right else cell.ljust(width)
+            for name, cell, width in zip(head, line, widths, strict=True)
+        ).rstrip()
+        for line in cells
+    )
+
+
+def ago(seconds: float) -> str:
+    """A length of time in its largest unit: 40 s, 3 min, 5 h, 2 d."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def in_bytes(size: int) -> str:
+    """A number of bytes in decimal units."""
+    amount: Any = size
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.3g} {unit}"
+        amount /= 1000
+    return f"{amount:.3g} TB"

@@ -1,0 +1,198 @@
+"""The command ``utsuroi``: train, export, play."""
+
+import argparse
+import importlib
+import pkgutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from utsuroi import __version__
+
+TRAIN_PACKAGES: Final = "torch, torchvision, accelerate and tyro"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Returns the exit code; a user's mistake is one line and code 2."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    program = "python -m utsuroi" if Path(sys.argv[0]).stem == "__main__" else "utsuroi"
+    parser = make_parser(program)
+    if not words or words[0] not in COMMANDS:
+        options = parser.parse_args(words or ["--help"])
+        if options.completion:
+            import shtab
+
+            print(shtab.complete(complete_parser(program), shell=options.completion))
+            return 0
+        parser.error("expected a command")
+    run, _ = COMMANDS[words[0]]
+    return run(words[1:], f"{program} {words[0]}")
+
+
+def make_parser(program: str) -> argparse.ArgumentParser:
+    """The command line before a command is known."""
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description="Train small image generators, export each to one file, and play with it live.",
+        epilog=f"{program} COMMAND --help says more.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"utsuroi {__version__}")
+    parser.add_argument("--completion", choices=("bash", "zsh", "tcsh"), help="print a shell's completion script")
+    commands = parser.add_subparsers(metavar="COMMAND")
+    for name, (_, summary) in COMMANDS.items():
+        commands.add_parser(name, help=summary, add_help=False)
+    return parser
+
+
+def complete_parser(program: str) -> argparse.ArgumentParser:
+    """The whole command line, for completion: commands, modes, tools, models, and the flags of modes and tools."""
+    from trainer.contract.options import add_options
+    from trainer.data.tools import load_tool, tool_names
+    from viewer.modes import load_mode, mode_names
+
+    parser = argparse.ArgumentParser(prog=program, allow_abbrev=False)
+    parser.add_argument("--version", action="store_true", help="print the version")
+    commands = parser.add_subparsers()
+    for name, (_, summary) in COMMANDS.items():
+        child = commands.add_parser(name, help=summary)
+        if name == "view":
+            modes = child.add_subparsers()
+            for mode in mode_names():
+                add_options(modes.add_parser(mode, help=load_mode(mode).summary), load_mode(mode).Options)
+        elif name == "data":
+            tools = child.add_subparsers()
+            for tool in tool_names():
+                add_options(tools.add_parser(tool), load_tool(tool).Options)
+        elif name == "train":
+            child.add_argument("model", choices=model_names())
+    return parser
+
+
+def model_names() -> list[str]:
+    """The models that can be trained, without importing any."""
+    import trainer.families
+
+    return [found.name for found in pkgutil.iter_modules(trainer.families.__path__)]
+
+
+def view(words: list[str], program: str) -> int:
+    """``utsuroi view MODE``."""
+    from viewer.__main__ import main as view_main
+
+    return view_main(words, program)
+
+
+def info(words: list[str], program: str) -> int:
+    """``utsuroi info FILE``: the viewer's mode info."""
+    from viewer.__main__ import main as view_main
+
+    return view_main(["info", *words], program.removesuffix(" info"))
+
+
+def train(words: list[str], program: str) -> int:
+    """``utsuroi train MODEL``: in this process, without accelerate's launcher."""
+    names = model_names()
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description="Train a model in one process, on the GPU if there is one.",
+        epilog=f"{program} MODEL --help lists the options of a model. Several processes: accelerate launch "
+        "trainer/train_MODEL.py; see docs/clusters.md.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("model", choices=names, metavar="MODEL", help=", ".join(names))
+    options = parser.parse_args(words[:1] or ["--help"])
+
+    def work() -> int:
+        from trainer.family import Family
+        from trainer.loop import main as train_main
+
+        module = importlib.import_module(f"trainer.families.{options.model}")
+        (family,) = (
+            value
+            for value in vars(module).values()
+            if isinstance(value, type) and issubclass(value, Family) and value.__module__ == module.__name__
+        )
+        train_main(family, words[1:], f"{program} {options.model}")
+
+    return needing("train", TRAIN_PACKAGES, program, work)
+
+
+def export(words: list[str], program: str) -> int:
+    """``utsuroi export RUN -o OUT.onnx``."""
+    from export.__main__ import main as export_main
+
+    return needing("export", "torch and onnx", program, lambda: export_main(words, program))
+
+
+def data(words: list[str], program: str) -> int:
+    """``utsuroi data TOOL``."""
+    from trainer.data.__main__ import main as data_main
+
+    data_main(words, program)
+    return 0
+
+
+def evaluate(words: list[str], program: str) -> int:
+    """``utsuroi evaluate RUN``."""
+
+    def work() -> int:
+        from trainer.evaluate import main as evaluate_main
+
+        evaluate_main(words, program)
+
+    return needing("train", TRAIN_PACKAGES, program, work)
+
+
+def runs(words: list[str], program: str) -> int:
+    """``utsuroi runs FOLDER...``."""
+    from trainer.contract.errors import UserError, fail
+    from trainer.runs.listing import SORTS, as_json, as_table, find_runs, sort_runs
+
+    parser = argparse.ArgumentParser(prog=program, description="List the trainings in and below folders.")
+    parser.add_argument("folders", nargs="*", type=Path, default=[Path("runs")], metavar="FOLDER", help="(runs)")
+    parser.add_argument("--sort", choices=SORTS, default="name", help="order of the rows (name)")
+    parser.add_argument("--json", action="store_true", help="print a JSON array instead of a table")
+    options = parser.parse_args(words)
+    try:
+        rows = sort_runs(find_runs(options.folders), options.sort)
+    except UserError as error:
+        fail(str(error))
+    print(as_json(rows) if options.json else as_table(rows))
+    return 0
+
+
+def needing(extra: str, packages: str, program: str, work: Callable[[], int]) -> int:
+    """Do what needs an extra; where a package of it is missing, one line says how to install it."""
+    try:
+        return work()
+    except ModuleNotFoundError as error:
+        root = (error.name or "").partition(".")[0]
+        if root in ("trainer", "viewer", "export", "utsuroi", ""):
+            raise
+        print(f"error: {program} needs {packages}, found no {root}: {how_to_install(extra)}", file=sys.stderr)
+        return 2
+
+
+def how_to_install(extra: str) -> str:
+    """The command that installs an extra, of a clone or of a package that pip knows."""
+    root = Path(__file__).resolve().parents[1]
+    if (root / "pyproject.toml").is_file():
+        return f"pip install -e '{root}[{extra}]'"
+    return f"pip install 'utsuroi[{extra}]' (or the wheel's file name with [{extra}] after it)"
+
+
+COMMANDS: Final[dict[str, tuple[Callable[[list[str], str], int], str]]] = {
+    "view": (view, "play with an exported model: view MODE [FILE.onnx]"),
+    "train": (train, "train a model: train MODEL --data IMAGES --out RUN"),
+    "export": (export, "write a run as ONNX files: export RUN -o FILE.onnx"),
+    "data": (data, "prepare and inspect image sets: data TOOL"),
+    "evaluate": (evaluate, "measure a run on held-out images: evaluate RUN"),
+    "runs": (runs, "list trainings: runs [FOLDER]"),
+    "info": (info, "say what a model, a saved image or a set holds: info FILE"),
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
