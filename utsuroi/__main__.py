@@ -49,7 +49,7 @@ def make_parser(program: str) -> argparse.ArgumentParser:
 def complete_parser(program: str) -> argparse.ArgumentParser:
     """The whole command line, for completion: commands, modes, tools, models, and the flags of modes and tools."""
     from trainer.contract.options import add_options
-    from trainer.data.tools import load_tool, tool_names
+    from trainer.data.tools import description, load_tool, tool_names
     from viewer.modes import load_mode, mode_names
 
     parser = argparse.ArgumentParser(prog=program, allow_abbrev=False)
@@ -64,7 +64,7 @@ def complete_parser(program: str) -> argparse.ArgumentParser:
         elif name == "data":
             tools = child.add_subparsers()
             for tool in tool_names():
-                add_options(tools.add_parser(tool), load_tool(tool).Options)
+                add_options(tools.add_parser(tool, help=description(tool)[0]), load_tool(tool).Options)
         elif name == "train":
             child.add_argument("model", choices=model_names())
     return parser

@@ -1,0 +1,190 @@
+"""The command ``utsuroi``: it leads to all others, which name themselves as they were called."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import utsuroi
+from trainer import checkpoint
+from trainer.checkpoint import State
+from trainer.data.tools import tool_names
+from trainer.runs.listing import SORTS, ago, in_bytes
+from utsuroi.__main__ import COMMANDS, main, model_names
+from viewer.modes import mode_names
+
+ROOT = Path(__file__).resolve().parents[2]
+CODE = "import sys; sys.argv[0] = 'utsuroi'; from utsuroi.__main__ import main; sys.exit(main())"
+
+
+def run(*words: object, code: str = CODE) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, words)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+def write_run(folder: Path, family: str = "vae", steps: int = 100, done: int = 0, score: float | None = None) -> Path:
+    folder.mkdir(parents=True)
+    config = {"data": "cats.npy", "steps": steps, "minutes": 0.0}
+    (folder / "config.json").write_text(
+        json.dumps({"family": f"trainer.families.{family}:X", "config": config, "spec": {}, "run_id": "0"})
+    )
+    if done:
+        state = State(step=done, images_seen=done * 32, seconds=done * 0.6, world_size=1, score=score)
+        checkpoint.write(folder, state, dict.fromkeys(checkpoint.FILES[:3], b"x" * 1000), checkpoint.Origin())
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _called(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/utsuroi"])
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    write_run(tmp_path / "b" / "stopped", "dcgan", done=50, score=0.25)
+    write_run(tmp_path / "finished", done=100, score=0.5)
+    write_run(tmp_path / "new", "ddpm")
+    (tmp_path / "no-run").mkdir()
+    (tmp_path / "no-run" / "config.json").write_text("[1]")
+    return tmp_path
+
+
+def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"utsuroi {utsuroi.__version__}\n")
+    with pytest.raises(SystemExit):
+        main([])
+    listed = capsys.readouterr().out
+    assert all(f"\n    {name} " in listed for name in COMMANDS)
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    from importlib.metadata import version
+
+    assert version("utsuroi") == utsuroi.__version__
+
+
+@pytest.mark.parametrize(
+    ("words", "usage"),
+    [
+        (["view", "grid", "--help"], "usage: utsuroi view grid "),
+        (["view", "--help"], "usage: utsuroi view "),
+        (["info", "--help"], "usage: utsuroi info "),
+        (["data", "info", "--help"], "usage: utsuroi data info "),
+        (["export", "--help"], "usage: utsuroi export "),
+        (["train", "--help"], "usage: utsuroi train "),
+        (["runs", "--help"], "usage: utsuroi runs "),
+    ],
+)
+def test_each_command_names_itself_as_it_was_called(
+    words: list[str], usage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith(usage)
+
+
+@pytest.mark.parametrize("words", [["train", "dcgan"], ["evaluate"]])  # which end their process
+def test_trainings_name_themselves_as_they_were_called(words: list[str]) -> None:
+    done = run(*words, "--help")
+    assert done.stdout.startswith(f"usage: utsuroi {' '.join(words)} "), done
+
+
+@pytest.mark.parametrize("words", [["x"], ["train", "x"], ["view", "x"], ["data", "x"], ["runs", "--sort", "x"]])
+def test_an_unknown_word_is_refused_with_those_that_are_known(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert "invalid choice" in capsys.readouterr().err
+
+
+def test_view_plays(tmp_path: Path) -> None:
+    done = run("view", "grid", "--display", "none", "--keys", "s", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("words", [("train", "vae"), ("export", "r", "-o", "x.onnx"), ("evaluate", "r")])
+def test_what_needs_torch_says_so_in_one_line(words: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "r").mkdir()
+    hidden = f"import sys; sys.modules['torch'] = None; sys.modules['tyro'] = None; {CODE}"
+    done = run(*(tmp_path / word if word == "r" else word for word in words), code=hidden)
+    assert (done.returncode, done.stdout) == (2, ""), done
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"error: utsuroi {words[0]} needs torch")
+    assert "pip install -e" in done.stderr
+
+
+def test_commands_without_torch_do_not_import_it(runs: Path) -> None:
+    check = "assert main() == 0; assert 'torch' not in sys.modules"
+    code = CODE.replace("sys.exit(main())", check)
+    done = run("runs", runs, code=code)
+    assert done.returncode == 0, done.stderr
+
+
+def test_runs_are_listed(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lock = checkpoint.lock(runs / "new")
+    assert main(["runs", str(runs)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    lock.close()
+    assert lines[0].split() == [
+        "run", "model", "data", "images", "minutes", "best", "score", "checkpoint", "state", "size"
+    ]  # fmt: skip
+    rows = {line.split()[0].removeprefix(f"{runs.as_posix()}/"): line.split()[1:] for line in lines[1:]}
+    assert rows["b/stopped"][:5] == ["dcgan", "cats.npy", "1,600", "0.5", "0.25"]
+    assert "stopped" in rows["b/stopped"]
+    assert "finished" in rows["finished"]
+    assert rows["new"][4:7] == ["-", "-", "training"]
+    assert len(rows) == 3
+    assert main(["runs", str(runs / "new"), "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert (found["model"], found["state"], found["score"]) == ("ddpm", "new", None)
+
+
+@pytest.mark.parametrize("by", SORTS)
+def test_runs_are_sorted(runs: Path, by: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["runs", str(runs), "--sort", by, "--json"]) == 0
+    names = [Path(row["run"]).name for row in json.loads(capsys.readouterr().out)]
+    best_first = ["stopped", "finished", "new"]
+    most_first = ["finished", "stopped", "new"]
+    assert names == {
+        "name": ["stopped", "finished", "new"], "model": ["stopped", "new", "finished"], "score": best_first,
+        "images": most_first, "minutes": most_first, "size": names, "data": names, "age": names,
+    }[by]  # fmt: skip
+
+
+def test_no_runs_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for folder, words in ((tmp_path, "no run in or below it"), (tmp_path / "missing", "there is no such folder")):
+        with pytest.raises(SystemExit) as ended:
+            main(["runs", str(folder)])
+        assert ended.value.code == 2
+        assert words in capsys.readouterr().err
+
+
+def test_units() -> None:
+    assert [ago(seconds) for seconds in (3, 200, 7200, 200_000)] == ["3 s", "3 min", "2 h", "2 d"]
+    assert [in_bytes(size) for size in (5, 1500, 2_000_000, 3 * 10**9)] == ["5 B", "1.5 kB", "2 MB", "3 GB"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_completion_knows_modes_tools_and_models(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert all(word in script for word in (*mode_names(), *model_names(), *tool_names(), "--encode", "--keep-aspect"))
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_bash_completes_a_mode() -> None:
+    script = run("--completion", "bash").stdout
+    words = "COMP_WORDS=(utsuroi view gr); COMP_CWORD=2; COMP_LINE='utsuroi view gr'; COMP_POINT=15"
+    ask = f'{script}\n{words}; _shtab_utsuroi; printf "%s\\n" "${{COMPREPLY[@]}}"'
+    done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["grid"], done
