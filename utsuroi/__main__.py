@@ -148,7 +148,7 @@ def evaluate(words: list[str], program: str) -> int:
 def runs(words: list[str], program: str) -> int:
     """``utsuroi runs FOLDER...``."""
     from trainer.contract.errors import UserError, fail
-    from trainer.runs.listing import SORTS, as_json, as_table, find_runs, sort_runs
+    from utsuroi.runs import SORTS, as_json, as_table, find_runs, sort_runs
 
     parser = argparse.ArgumentParser(prog=program, description="List the trainings in and below folders.")
     parser.add_argument("folders", nargs="*", type=Path, default=[Path("runs")], metavar="FOLDER", help="(runs)")

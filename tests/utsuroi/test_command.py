@@ -12,8 +12,8 @@ import utsuroi
 from trainer import checkpoint
 from trainer.checkpoint import State
 from trainer.data.tools import tool_names
-from trainer.runs.listing import SORTS, ago, in_bytes
 from utsuroi.__main__ import COMMANDS, main, model_names
+from utsuroi.runs import SORTS, ago, in_bytes
 from viewer.modes import mode_names
 
 ROOT = Path(__file__).resolve().parents[2]
