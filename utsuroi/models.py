@@ -203,8 +203,9 @@ class Generator(Model):
 
         Raises ``UtsuroiError`` where it keeps none.
         """
-        from viewer import latents
         from viewer.sessions.grid.state import LEAST_SAMPLES
+
+        from viewer import latents
 
         kept = self._graph.samples
         if len(kept) < LEAST_SAMPLES:
