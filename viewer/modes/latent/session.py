@@ -188,7 +188,7 @@ class LatentSession(ModelSession[LatentState, Work, Part]):
         if planes and now != self._drawn:
             self._drawn = now
             for request in planes:
-                plots.mosaic(*self._canvas.shape[:2], *request.grid, images[request], self._canvas)
+                plots.mosaic(self._canvas, *request.grid, images[request])
         return self._draw(self._plan, self._canvas, images, self._known, self._original[1], self._seen)
 
     def _find_original(self) -> None:
@@ -332,7 +332,7 @@ class LatentSession(ModelSession[LatentState, Work, Part]):
                 images[request] = _sized(made, request.size)
             canvas = scene.empty_plane(state.layout)
             for request in plan.planes:
-                plots.mosaic(*canvas.shape[:2], *request.grid, images[request], canvas)
+                plots.mosaic(canvas, *request.grid, images[request])
             original = None if plan.item is None else scatter.image(plan.item)
             return self._draw(plan, canvas, images, known, original, Seen()), recipe
 
