@@ -26,7 +26,7 @@ from viewer.state import next_seed
 
 _TRUNCATION_STEPS: Final = 10  # steps in a truncation of 1
 _LARGEST_TRUNCATION: Final = 20  # steps
-_LEAST_SAMPLES: Final = 3  # latents of training images that a mix is made of
+LEAST_SAMPLES: Final = 3  # latents of training images that a mix is made of
 _PATIENCE_SECONDS: Final = 0.2  # after which a page is shown half done
 
 GridMode = Literal["random", "interpolation", "mix"]
@@ -228,14 +228,14 @@ def open_grid(
         if from_image != source and mode == "interpolation":
             raise ModelError(f"{saved.path}: made with --encode {from_image!r}, found {source!r}")
     kept = len(model.samples)
-    if mode == "mix" and kept < _LEAST_SAMPLES:
-        raise ModelError(f"{path}: keeps {kept} latents of training images, expected {_LEAST_SAMPLES} for mixes")
+    if mode == "mix" and kept < LEAST_SAMPLES:
+        raise ModelError(f"{path}: keeps {kept} latents of training images, expected {LEAST_SAMPLES} for mixes")
     scale = options.scale or auto_scale(options.rows, options.cols, *model.image_size)
     state = GridState(
         fitting_sheet(options.rows, options.cols, *model.image_size, scale),
         mode,
         truncation_steps,
-        can_mix=kept >= _LEAST_SAMPLES,
+        can_mix=kept >= LEAST_SAMPLES,
         seed=options.seed,
         cursor=cursor,
         classes=first_classes(options.label, model, saved),
