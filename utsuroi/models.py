@@ -204,7 +204,7 @@ class Generator(Model):
         Raises ``UtsuroiError`` where it keeps none.
         """
         from viewer import latents
-        from viewer.sessions.grid.state import LEAST_SAMPLES
+        from viewer.sessions.grid.session import LEAST_SAMPLES
 
         kept = self._graph.samples
         if len(kept) < LEAST_SAMPLES:
@@ -285,8 +285,8 @@ class Denoiser(Model):
         """
         from viewer.modes.diffuse.denoiser import NO_CLASS
         from viewer.modes.diffuse.denoiser import Denoiser as Predictor
-        from viewer.modes.diffuse.opening import USUAL_STEPS, usual_start
         from viewer.modes.diffuse.sampling import Diffusion, Page, Settings
+        from viewer.modes.diffuse.session import USUAL_STEPS, usual_start
         from viewer.sessions.classes import Classes
 
         if sampler not in USUAL_STEPS:

@@ -25,8 +25,7 @@ import numpy as np, cv2
 from pathlib import Path
 from viewer.model import open_model
 from viewer.files.inputs import read_photo
-from viewer.sessions.tiles import plan_tiles
-from viewer.sessions.translation import Upscaler
+from viewer.sessions.translation import Upscaler, plan_tiles
 model, image, tile, threads, out = sys.argv[1:]
 whole = tile == "whole"
 upscaler = Upscaler(open_model(Path(model), threads=int(threads), many_sizes=not whole), 10**6 if whole else int(tile))

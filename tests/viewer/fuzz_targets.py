@@ -29,18 +29,18 @@ from viewer.displays.terminal_input import Mouse, Parser, Reply
 from viewer.files.image_set import open_set
 from viewer.graph.screening import ScreeningError, screen
 from viewer.keys import Action, Event, decode_window_key
-from viewer.modes.animate.state import AnimateState, advance
+from viewer.modes.animate.session import AnimateState, advance
 from viewer.modes.diffuse.state import DiffuseState
 from viewer.modes.info.headless import _describe_card
 from viewer.modes.latent.layout import make_layout
 from viewer.modes.latent.space import Space
 from viewer.modes.latent.state import LatentState, begin
-from viewer.modes.translate.draw.easel import make_easel
+from viewer.modes.translate.draw.session import make_easel
 from viewer.modes.translate.draw.state import DrawState
-from viewer.modes.translate.state import TranslateState
+from viewer.modes.translate.session import TranslateState
 from viewer.modes.upscale.state import UpscaleState, opened
 from viewer.sessions.classes import Classes
-from viewer.sessions.grid.state import GridState
+from viewer.sessions.grid.session import GridState
 from viewer.sessions.sheet_state import DETAIL
 from viewer.sheet import Sheet
 

@@ -22,10 +22,8 @@ from viewer.files.png import encode_png, fit, read_recipe, save_numbered
 from viewer.keys import CLOSED, Action, Event, parse_keys
 from viewer.latents import Walk, bilinear, draw, draw_many, truncate
 from viewer.model import Model, ModelError, open_model
-from viewer.modes.animate.session import AnimateSession
-from viewer.modes.animate.state import LEG_TICKS, AnimateState
-from viewer.sessions.grid.session import GridSession
-from viewer.sessions.grid.state import GridState
+from viewer.modes.animate.session import LEG_TICKS, AnimateSession, AnimateState
+from viewer.sessions.grid.session import GridSession, GridState
 from viewer.sheet import auto_scale, fitting_sheet
 from viewer.worker import SaveQueue, Worker
 

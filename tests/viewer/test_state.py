@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from viewer.keys import Action, Event, parse_keys
-from viewer.modes.animate.state import AnimateState, advance
-from viewer.sessions.grid.state import GridState
+from viewer.modes.animate.session import AnimateState, advance
+from viewer.sessions.grid.session import GridState
 from viewer.sheet import Sheet
 from viewer.state import LAST_SEED
 

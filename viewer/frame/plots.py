@@ -70,8 +70,9 @@ def image_area(place: Area, height: int, width: int) -> Area:
     return Area(place.left + (place.width - wide) // 2, place.top, wide, high)
 
 
-def mosaic(height: int, width: int, rows: int, columns: int, images: Sequence[Image] | Image, target: Image) -> None:
-    """Images [n, h, w, 3] side by side onto ``target`` [height, width, 3], row by row from the top left."""
+def mosaic(target: Image, rows: int, columns: int, images: Image) -> None:
+    """Images [n, h, w, 3] side by side onto ``target``, row by row from the top left."""
+    height, width = target.shape[:2]
     for index, image in enumerate(images):
         row, column = divmod(index, columns)
         top, bottom = row * height // rows, (row + 1) * height // rows

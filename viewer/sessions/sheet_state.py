@@ -2,11 +2,12 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import KW_ONLY, dataclass, replace
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from viewer.keys import Action, Event
 from viewer.sessions.classes import NO_CLASSES, Classes
 from viewer.sheet import Sheet
+from viewer.state import next_seed
 
 # Eyes compare ratios: every step adds a fifth, four of them double. 1 adds the detail as it was trained.
 _STRENGTHS: Final = (0.0, *(2.0 ** (step / 4) for step in range(-12, 29)))
@@ -58,6 +59,11 @@ class SheetState(ABC):
         if self.gain is not None and (gain := self.gain.after(event)) is not None:
             return replace(self, gain=gain)
         return self._after(event)
+
+    def _switched(self, **mode: Any) -> Self:
+        """In another mode, where the corners stay; the one that is on already gets new images."""
+        other = replace(self, **mode)
+        return replace(self, seed=next_seed(self.seed)) if other == self else other
 
     @abstractmethod
     def _after(self, event: Event) -> Self:

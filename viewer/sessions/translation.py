@@ -17,7 +17,6 @@ from viewer.frame.area import Area
 from viewer.latents import Latents, draw
 from viewer.model import Model, ModelError, open_model
 from viewer.options import ImagesOptions, model_threads
-from viewer.sessions.tiles import Tile, plan_tiles
 
 Condition = NDArray[np.uint8]  # [h, w, c], c as the model takes it: BGR or grey
 
@@ -71,14 +70,16 @@ class Translator:
         """
         height, width = self.fitted(*photo.shape[:2])
         if self.how.kind == "edges":
-            rgb = cv2.cvtColor(resize(photo, height, width), cv2.COLOR_BGR2RGB)
-            edges = edge_map(rgb, sigma, self.how.blur, self.how.invert)
-            return np.repeat(edges[..., None], self.layout.channels, axis=2)
+            return np.repeat(self.edges(resize(photo, height, width), sigma), self.layout.channels, axis=2)
         if self.palette:
             shrunk = np.asarray(cv2.resize(photo, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
         else:
             shrunk = resize(photo, height, width)
         return self.channels_of(shrunk)
+
+    def edges(self, photo: Image, sigma: float) -> Condition:
+        """The edges [h, w, 1] of a photograph u8 [h, w, 3] BGR, as the model expects them."""
+        return edge_map(_converted(photo, cv2.COLOR_BGR2RGB), sigma, self.how.blur, self.how.invert)[..., None]
 
     def fitted(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of an image brought to ``size``, and to what a model of one size can hold."""
@@ -125,6 +126,46 @@ def open_translator(options: ImagesOptions, expected: str) -> tuple[list[Path], 
     return paths, open_model(options.model, threads=threads, wanted="translator", many_sizes=True)
 
 
+@dataclass(frozen=True)
+class Tile:
+    """A part of the result, in input pixels, and the window of the input that it is computed from."""
+
+    kept: Area
+    window: Area
+
+
+def plan_tiles(height: int, width: int, tile: int, context: int, multiple: int = 1) -> list[Tile]:
+    """Overlapping windows that cover an image, row by row, so that a network sees a part at a time and no seam remains.
+
+    Every pixel of the result depends on the input up to ``context`` pixels away: windows overlap by twice that, and of
+    each the middle is kept. All have one size, since onnxruntime plans its memory once for each.
+
+    ``tile``: input pixels a side that a window may have besides its ``context`` on either side. ``multiple``: of which
+    the windows' lengths and places are; the last ones may reach beyond the image for it.
+    """
+    rows, columns = (list(_spans(length, tile, context, multiple)) for length in (height, width))
+    return [
+        Tile(Area(kept_left, kept_top, kept_width, kept_height), Area(left, top, width, height))
+        for kept_top, kept_height, top, height in rows
+        for kept_left, kept_width, left, width in columns
+    ]
+
+
+def _spans(length: int, tile: int, context: int, multiple: int) -> Iterator[tuple[int, int, int, int]]:
+    """Along one axis: begin and length of what is kept, begin and length of the window."""
+    cells, most, overlap = (-(-one // multiple) for one in (length, max(tile, 1), context))  # counted in multiples
+    overlap *= 2
+    count = 1 if cells <= most + overlap else -(-(cells - overlap) // most)
+    size = -(-(cells + (count - 1) * overlap) // count)  # the shortest windows that do
+    begins = [round(number * (cells - size) / max(count - 1, 1)) for number in range(count)]
+    kept = 0
+    for number, begin in enumerate(begins):
+        last = number == count - 1
+        end = length if last else (begin + size + begins[number + 1]) * multiple // 2  # the middle of the overlap
+        yield kept, end - kept, begin * multiple, size * multiple
+        kept = end
+
+
 class Upscaler:
     """A model that enlarges images, tile by tile. Raises ``ModelError``."""
 
@@ -132,7 +173,8 @@ class Upscaler:
         """``tile``: input pixels a side of what is enlarged at a time; 0: as was measured to be good."""
         self.model = model
         self.layout = model.image_layout
-        if self.layout.scale < 2:
+        self.scale = self.layout.scale  # result pixels an input pixel
+        if self.scale < 2:
             raise ModelError(f"{model.path}: gives images as large as it takes, expected a model that enlarges them")
         if model.card is not None and model.card.latent is not None and not model.inferred:
             raise ModelError(f"{model.path}: draws with a latent, expected a model that enlarges: try translate")
@@ -145,18 +187,13 @@ class Upscaler:
             self.context = min(self.context, min(self._window) // 8)
             self.tile = min(self._window) - 2 * self.context
 
-    @property
-    def scale(self) -> int:
-        """Result pixels an input pixel."""
-        return self.layout.scale
-
     def plan(self, photo: Photo) -> list[Tile]:
         """The tiles of an image, row by row."""
         height, width = photo.image.shape[:2]
-        multiple = self.layout.multiple
-        if self._window is not None or len(plan_tiles(height, width, self.tile, self.context, multiple)) == 1:
-            return plan_tiles(height, width, self.tile, self.context, multiple)
-        return plan_tiles(height, width, self.tile, self._needed_context(photo), multiple)
+        tiles = plan_tiles(height, width, self.tile, self.context, self.layout.multiple)
+        if self._window is not None or len(tiles) == 1:
+            return tiles
+        return plan_tiles(height, width, self.tile, self._needed_context(photo), self.layout.multiple)
 
     def _needed_context(self, photo: Photo) -> int:
         """How far round a tile the network looks in this image: at most as far as it can.

@@ -20,7 +20,7 @@ from windows import Application
 from viewer.displays.x11 import XKeys
 from viewer.files.png import read_recipe
 from viewer.modes.latent.layout import make_layout
-from viewer.modes.translate.draw.easel import make_easel
+from viewer.modes.translate.draw.session import make_easel
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux") or not (shutil.which("Xvfb") and shutil.which("xdotool")),

@@ -16,11 +16,9 @@ from viewer.files.png import read_recipe
 from viewer.keys import Action, Event, parse_keys
 from viewer.latents import draw_many
 from viewer.model import Model, open_model
-from viewer.modes.animate.session import AnimateSession
-from viewer.modes.animate.state import AnimateState
+from viewer.modes.animate.session import AnimateSession, AnimateState
 from viewer.sessions.detail_layer import Layer, open_layer, other_low
-from viewer.sessions.grid.session import GridSession
-from viewer.sessions.grid.state import GridState
+from viewer.sessions.grid.session import GridSession, GridState
 from viewer.sessions.sheet_state import DETAIL, SHARPENING
 from viewer.sheet import fitting_sheet
 

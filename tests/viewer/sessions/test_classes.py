@@ -15,11 +15,9 @@ from viewer.keys import parse_keys
 from viewer.latents import Walk, draw_many, mix
 from viewer.model import Model, open_model
 from viewer.modes import load_mode
-from viewer.modes.animate.session import AnimateSession
-from viewer.modes.animate.state import AnimateState
+from viewer.modes.animate.session import AnimateSession, AnimateState
 from viewer.sessions.classes import Classes, find_label
-from viewer.sessions.grid.session import GridSession
-from viewer.sessions.grid.state import GridState
+from viewer.sessions.grid.session import GridSession, GridState
 from viewer.sheet import Sheet, fitting_sheet
 
 SHEET = Sheet(rows=3, columns=4, cell_width=16, cell_height=16)

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from viewer.sessions.tiles import plan_tiles
+from viewer.sessions.translation import plan_tiles
 
 
 @given(

@@ -13,8 +13,7 @@ from onnx import helper
 
 from viewer.files.inputs import Photo
 from viewer.model import ModelError, open_model
-from viewer.sessions.tiles import plan_tiles
-from viewer.sessions.translation import Translator, Upscaler
+from viewer.sessions.translation import Translator, Upscaler, plan_tiles
 
 
 def translator(path: Path, **options: object) -> Translator:

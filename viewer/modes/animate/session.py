@@ -3,24 +3,28 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, final
 
 import numpy as np
 
 from trainer.contract.errors import UserError
 from viewer import render
+from viewer.keys import Action, Event
 from viewer.latents import Latents, Walk
 from viewer.model import Images, Model, ModelError, open_model
 from viewer.modes.animate.options import BINDINGS, Options
-from viewer.modes.animate.state import LEG_TICKS, AnimateState, advance
 from viewer.options import existing_model, model_threads, with_saved
 from viewer.sessions.classes import Classes
 from viewer.sessions.detail_layer import Layer, first_gain, open_layer
 from viewer.sessions.model_session import Part
 from viewer.sessions.replay import first_classes, read_saved
 from viewer.sessions.sheet_session import SheetSession
-from viewer.sheet import fitting_sheet
+from viewer.sessions.sheet_state import SheetState
+from viewer.sheet import fitting_sheet, moved
+from viewer.state import next_seed
 
+LEG_TICKS: Final = 480  # ticks in a leg of a walk: a number that every speed divides
+SLOWEST, FASTEST = 2, 128  # ticks a frame
 LEG_FRAMES: Final = 30  # of a walk at its first speed
 _AHEAD_BYTES: Final = 48_000_000  # of images made before their time
 _LAST_TICK: Final = 2**53
@@ -28,21 +32,35 @@ _LAST_TICK: Final = 2**53
 _Frame = tuple[int, Classes, int]  # seed, classes and position of the state that shows it
 
 
+@final
 @dataclass(frozen=True)
-class Stretch:
-    """Some frames of a walk."""
+class AnimateState(SheetState):
+    """Images that move, one or a sheet of them."""
 
-    seed: int
-    classes: Classes
-    positions: tuple[int, ...]  # ticks
+    position: int = 0  # ticks from the start of the walk
+    speed: int = 16  # ticks a frame
+    paused: bool = False
 
-    @property
-    def walk(self) -> tuple[int, Classes]:
-        """What its frames have in common."""
-        return self.seed, self.classes
+    def _after(self, event: Event) -> "AnimateState":
+        match event.action, event.key:
+            case Action.PAUSE, _:
+                return replace(self, paused=not self.paused)
+            case (Action.MORE, _) | (Action.NEW, "]"):
+                return replace(self, speed=min(self.speed * 2, FASTEST))
+            case (Action.LESS, _) | (Action.NEW, "["):
+                return replace(self, speed=max(self.speed // 2, SLOWEST))
+            case ((Action.NEW | Action.RANDOM), _):
+                return replace(self, seed=next_seed(self.seed), position=0)
+            case _:
+                return replace(self, cursor=moved(self.sheet, self.cursor, event))
 
 
-class AnimateSession(SheetSession[AnimateState, Stretch]):
+def advance(state: AnimateState, frames: int = 1) -> AnimateState:
+    """The state so many frames later."""
+    return state if state.paused else replace(state, position=state.position + frames * state.speed)
+
+
+class AnimateSession(SheetSession[AnimateState, tuple[_Frame, ...]]):
     """Images that walk through latent space; they are made some frames ahead."""
 
     bindings = BINDINGS
@@ -65,7 +83,7 @@ class AnimateSession(SheetSession[AnimateState, Stretch]):
         self._legs = legs
         self._frames: dict[_Frame, Part] = {}  # without what the gain makes of them
         self._mixed_frame: tuple[Part, float, Images] | None = None  # the last one with it
-        self._asked: Stretch | None = None
+        self._asked: tuple[_Frame, ...] = ()
         self._shown: Images | None = None
         height, width = model.image_size
         size = height * width * 3 * (1 if layer is None else 5)  # bytes of an image and what is added to it
@@ -96,38 +114,34 @@ class AnimateSession(SheetSession[AnimateState, Stretch]):
     def _latents(self) -> Latents:
         return self._walk_latents(self.state.seed, self.state.position)
 
-    def _work(self, request: Stretch) -> Iterator[Part]:
+    def _work(self, request: tuple[_Frame, ...]) -> Iterator[Part]:
         count = self.state.sheet.count
-        wanted = np.concatenate([self._walk_latents(request.seed, position) for position in request.positions])
-        labels = self._labels_of(request.classes)
-        labels = None if labels is None else np.tile(labels, len(request.positions))
+        wanted = np.concatenate([self._walk_latents(seed, position) for seed, _, position in request])
+        labels = self._labels_of(request[0][1])
+        labels = None if labels is None else np.tile(labels, len(request))
         for part in self._decode(wanted, labels, group=count):
             yield replace(part, first=part.first // count)
 
     def _ask(self) -> None:
         state = self.state
-        coming = [state.position + number * state.speed for number in range(self._ahead + 1)]
-        keys = {(state.seed, state.classes, position) for position in coming}
-        for key in self._frames.keys() - keys:
-            del self._frames[key]
-        missing = tuple(position for position in coming if (state.seed, state.classes, position) not in self._frames)
-        if len(missing) <= self._ahead // 2 or (state.paused and missing[0] != state.position):
-            return  # enough for now: larger stretches are made with less effort
-        stretch = Stretch(state.seed, state.classes, missing)
-        asked = self._asked
-        if asked is not None and asked.walk == stretch.walk and self._worker.busy and missing[0] in asked.positions:
-            return
-        if stretch != asked:
-            self._asked = stretch
-            self._worker.ask(stretch)
+        ahead = range(self._ahead + 1)
+        coming = [(state.seed, state.classes, state.position + number * state.speed) for number in ahead]
+        for frame in self._frames.keys() - set(coming):
+            del self._frames[frame]
+        missing = tuple(frame for frame in coming if frame not in self._frames)
+        if len(missing) <= self._ahead // 2 or (state.paused and missing[0] != coming[0]):
+            return  # enough for now: longer stretches are made with less effort
+        if missing != self._asked and not (self._worker.busy and missing[0] in self._asked):
+            self._asked = missing
+            self._worker.ask(missing)
 
-    def _receive(self, request: Stretch, part: Part) -> None:
+    def _receive(self, request: tuple[_Frame, ...], part: Part) -> None:
         count = self.state.sheet.count
         for number in range(len(part.images) // count):
-            key = *request.walk, request.positions[part.first + number]
+            frame = request[part.first + number]
             own = slice(number * count, (number + 1) * count)
-            self._frames[key] = Part(0, part.images[own], None if part.details is None else part.details[own])
-            self.changed = self.changed or key == _frame_of(self.state)
+            self._frames[frame] = Part(0, part.images[own], None if part.details is None else part.details[own])
+            self.changed = self.changed or frame == _frame_of(self.state)
 
     def _screen(self) -> render.Image:
         images = self._ready()

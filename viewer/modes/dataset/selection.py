@@ -5,6 +5,7 @@ A line each: the number of an image in its file, from 0 on, or of a folder the n
 """
 
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -36,7 +37,6 @@ class Selection:
         self._kept: list[str] = []  # remarks, and names of a folder's images that are not there now, or not shown
         self._seen: tuple[int, ...] | None = None  # the file as it was read or written last
         self._opened = () if source.files else _stamp(source.path)
-        self._mark = ""  # of the images; found out when it is needed
         self.numbers = self._read()
 
     def put(self, number: int, marked: bool) -> frozenset[int]:
@@ -70,7 +70,7 @@ class Selection:
         except OSError as error:
             raise ImageError(f"{self.path}: cannot be read: {error.strerror or error}") from None
         of = SELECTION_OF.fullmatch(lines[0].strip())
-        if of is not None and of[1] != self._fingerprint():
+        if of is not None and of[1] != self._fingerprint:
             raise ImageError(
                 f"{self.path}: selected from other images than {source.path.name} holds now: remove it, or name "
                 "another with --marks"
@@ -91,16 +91,16 @@ class Selection:
                 )
         return frozenset(numbers)
 
+    @cached_property
     def _fingerprint(self) -> str:
-        if not self._mark and self._source.path.is_file():
-            self._mark = fingerprint(self._source.path)
-        return self._mark
+        """Of the images; empty for those of a folder."""
+        return fingerprint(self._source.path) if self._source.path.is_file() else ""
 
     def _write(self, numbers: frozenset[int]) -> None:
         source, chosen = self._source, sorted(numbers)
         lines = [source.names[number] for number in chosen] if source.files else list(map(str, chosen))
         name = printable(marks_path(source).name.removesuffix(_SUFFIX))
-        said = f"{_HEAD[0]}{name} {self._fingerprint()}".rstrip()
+        said = f"{_HEAD[0]}{name} {self._fingerprint}".rstrip()
         of = "SET.npy" if source.files else name
         use = f"{_HEAD[1]}{of} --drop {self.path.name} -o OUT.npy"
         data = "\n".join([said, printable(use), *self._kept, *lines, ""]).encode("utf-8", "surrogateescape")

@@ -35,11 +35,10 @@ _PART_SECONDS: Final = 0.04  # that one part of a page may take
 
 @dataclass(frozen=True)
 class Page:
-    """The images on the screen, and what room there is for each."""
+    """The images on the screen, and where each is."""
 
     images: tuple[int, ...]
-    height: int
-    width: int
+    sheet: Sheet
     alone: bool = False  # the one image is shown alone, by whole pixels
 
 
@@ -109,19 +108,14 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
             super().pump(now)
 
     def _page(self) -> Page:
-        sheet = self._shown_sheet
-        return Page(self.state.page, sheet.cell_height, sheet.cell_width, self.state.alone)
-
-    @property
-    def _shown_sheet(self) -> Sheet:
-        sheet = self.state.sheet
-        return Sheet(1, 1, sheet.width, sheet.height, 0) if self.state.alone else sheet
+        sheet, alone = self.state.sheet, self.state.alone
+        return Page(self.state.page, Sheet(1, 1, sheet.width, sheet.height, 0) if alone else sheet, alone)
 
     def _work(self, request: Page) -> Iterator[dict[int, Cell]]:
         made: dict[int, Cell] = {}
         began = time.monotonic()
         for place, image in enumerate(request.images):
-            made[place] = self._cell(image, request.height, request.width, request.alone)
+            made[place] = self._cell(image, request.sheet.cell_height, request.sheet.cell_width, request.alone)
             if time.monotonic() - began > _PART_SECONDS:
                 yield made
                 made, began = {}, time.monotonic()
@@ -141,23 +135,23 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
     def _ask(self) -> None:
         page = self._page()
         if page != self._asked:
-            self._asked, self._cells, self._canvas = page, {}, _paper(self._shown_sheet)
+            self._asked, self._cells, self._canvas = page, {}, _paper(page.sheet)
             self._worker.ask(page)
 
     def _receive(self, request: Page, part: dict[int, Cell]) -> None:
         if request != self._asked:
             return
-        sheet = self._shown_sheet
         for place, cell in part.items():
-            _place(self._canvas, sheet, place, cell)
+            _place(self._canvas, request.sheet, place, cell)
         self._cells |= part
         self.changed = True
 
     def _screen(self) -> render.Image:
-        marked = [place for place, image in enumerate(self._page().images) if image in self.state.marked]
+        page = self._page()
+        marked = [place for place, image in enumerate(page.images) if image in self.state.marked]
         canvas = self._canvas.copy() if marked else self._canvas
         for place in marked:
-            strike(canvas, self._shown_sheet, place)
+            strike(canvas, page.sheet, place)
         return canvas
 
     def _cursor(self) -> tuple[Sheet | None, int]:

@@ -23,11 +23,6 @@ class Catalogue:
     labels: NDArray[np.int64]  # [count], into classes; -1: none
     classes: tuple[str, ...] = ()  # of all sets
 
-    @property
-    def count(self) -> int:
-        """Of all images."""
-        return len(self.labels)
-
     def place(self, image: int) -> tuple[int, int]:
         """Which set an image is of, and its number there."""
         for which, count in enumerate(self.counts):
@@ -43,7 +38,7 @@ class Catalogue:
     @lru_cache(maxsize=4)  # noqa: B019  (one catalogue is as long-lived as the program)
     def of_class(self, label: int) -> NDArray[np.int64]:
         """The images of a class, or all, in order."""
-        return np.arange(self.count) if label == ALL else np.flatnonzero(self.labels == label)
+        return np.arange(len(self.labels)) if label == ALL else np.flatnonzero(self.labels == label)
 
     def next_class(self, label: int, step: int) -> int:
         """The next class that has images, forwards or backwards; the same one where there is no other."""
@@ -135,10 +130,8 @@ def _letter(state: DatasetState, key: str, typed: str) -> DatasetState:
 
 def selected(state: DatasetState, image: int) -> DatasetState:
     """The state with this image selected; all are shown where it is not of the class that is."""
-    place = int(np.searchsorted(state.shown, image))
-    if place < len(state.shown) and state.shown[place] == image:
-        return replace(state, cursor=place)
-    return replace(state, label=ALL, cursor=image)
+    places = np.flatnonzero(state.shown == image)
+    return replace(state, cursor=int(places[0])) if len(places) else replace(state, label=ALL, cursor=image)
 
 
 def only(state: DatasetState, label: int) -> DatasetState:
@@ -146,9 +139,8 @@ def only(state: DatasetState, label: int) -> DatasetState:
     shown = state.catalogue.of_class(label)
     if not len(shown):
         return state
-    place = int(np.searchsorted(shown, state.image))
-    there = place < len(shown) and shown[place] == state.image
-    return replace(state, label=label, cursor=place if there else 0)
+    places = np.flatnonzero(shown == state.image)
+    return replace(state, label=label, cursor=int(places[0]) if len(places) else 0)
 
 
 def _to_marked(state: DatasetState, step: int) -> DatasetState:
@@ -163,27 +155,19 @@ def _to_marked(state: DatasetState, step: int) -> DatasetState:
 def _moved(state: DatasetState, event: Event) -> DatasetState:
     """Left and right go through the images, up and down through the rows, all of them on to other pages."""
     last, sheet = len(state.shown) - 1, state.sheet
-    match event.action:
-        case Action.LEFT | Action.RIGHT:
-            cursor = state.cursor + (1 if event.action is Action.RIGHT else -1)
-        case Action.UP | Action.DOWN if state.alone:
-            cursor = state.cursor + (1 if event.action is Action.DOWN else -1)
-        case Action.UP:
-            cursor = state.cursor - sheet.columns if state.cursor >= sheet.columns else state.cursor
-        case Action.DOWN:
-            below = state.cursor // sheet.columns < last // sheet.columns
-            cursor = state.cursor + sheet.columns if below else state.cursor
-        case Action.PAGE_UP:
-            cursor = state.cursor - sheet.count
-        case Action.PAGE_DOWN:
-            cursor = state.cursor + sheet.count
-        case Action.HOME:
-            cursor = 0
-        case Action.END:
-            cursor = last
-        case Action.CLICK if not state.alone:
-            cell = sheet.cell_at(event.x, event.y)
-            cursor = state.cursor if cell is None or state.first + cell > last else state.first + cell
-        case _:
-            return state
+    columns = 1 if state.alone else sheet.columns
+    steps = {
+        Action.LEFT: -1,
+        Action.RIGHT: 1,
+        Action.UP: -columns if state.cursor >= columns else 0,
+        Action.DOWN: columns if state.cursor // columns < last // columns else 0,
+        Action.PAGE_UP: -sheet.count,
+        Action.PAGE_DOWN: sheet.count,
+        Action.HOME: -last,
+        Action.END: last,
+    }
+    cursor = state.cursor + steps.get(event.action, 0)
+    if event.action is Action.CLICK and not state.alone:
+        cell = sheet.cell_at(event.x, event.y)
+        cursor = state.cursor if cell is None or state.first + cell > last else state.first + cell
     return replace(state, cursor=min(max(cursor, 0), last))

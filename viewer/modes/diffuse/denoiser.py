@@ -28,6 +28,8 @@ class Denoiser:
         self.steps = len(card.schedule["alpha_bar"])
         self.height, self.width = model.image_size
         self.channels = card.channels
+        self.shape = self.channels, self.height, self.width  # of an image in the network's order
+        self.names = (*model.classes, NO_CLASS) if model.classes else ()  # of the labels, if it draws classes
         taken = next(port.shape for port in card.inputs if port.name == "noisy")
         self._taken = (taken[1] if len(taken) == 4 else 0) or self.channels
         if len(taken) != 4 or self.channels not in (1, 3) or self._taken not in (self.channels, 3):
@@ -36,16 +38,6 @@ class Denoiser:
             )
         if guidance and not model.classes:
             raise ModelError(f"--guidance is {guidance:g}, expected none: {model.path} draws no classes")
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of the labels: the classes, and none of them; nothing where it draws no classes."""
-        return (*self.model.classes, NO_CLASS) if self.model.classes else ()
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Of an image in the network's order: channels, height, width."""
-        return self.channels, self.height, self.width
 
     def predict(self, x: Floats, t: int, labels: Sequence[int] = ()) -> Floats:
         """What the network says of images [n, c, h, w] at step t. ``labels``: one an image, if it knows classes."""

@@ -9,11 +9,10 @@ from tqdm import tqdm
 
 from viewer.files.png import encode_png, save_numbered
 from viewer.files.results import free_name, write_new
-from viewer.modes.diffuse.opening import begin
 from viewer.modes.diffuse.options import Options
 from viewer.modes.diffuse.replay import recipe_of
 from viewer.modes.diffuse.sampling import Diffusion, Page
-from viewer.modes.diffuse.session import page_of
+from viewer.modes.diffuse.session import begin, page_of
 from viewer.modes.diffuse.trajectory import Trajectory, TrajectoryKind
 from viewer.sessions.headless import Tally, beside, made_folder
 from viewer.sessions.replay import signed
@@ -39,12 +38,8 @@ def _parts(diffusion: Diffusion, page: Page) -> Iterator[tuple[Page, Sequence[in
     """What goes through the network together: pages, and numbers of their images."""
     if page.photos:
         yield from ((replace(page, rows=1, columns=1, photos=(photo,)), (0,)) for photo in page.photos)
-        return
-    number = 0
-    while number < len(page.numbers):
-        group = diffusion.group_of(page, number)
-        yield page, group
-        number += len(group)
+    else:
+        yield from ((page, group) for group in diffusion.groups_of(page, page.numbers))
 
 
 def _make(
@@ -59,10 +54,6 @@ def _make(
     run = diffusion.begin(page, numbers)
     trajectory = Trajectory(run, kind)
 
-    def steps() -> Iterator[None]:
-        while trajectory.advance():
-            yield
-
     def save(position: int) -> None:
         number, image = numbers[position], run.images()[position]
         recipe = signed(diffusion.denoiser.model, recipe_of(diffusion, page, number))
@@ -75,7 +66,7 @@ def _make(
         for ending, other in more.items():
             write_new(target.with_name(f"{target.stem}-{ending}"), other)
 
-    for _ in beside(steps()):
+    for _ in beside(iter(trajectory.advance, False)):
         bar.update(len(numbers))
     for _ in beside(map(save, range(len(numbers)))):
         pass

@@ -79,20 +79,16 @@ class PageNoise:
         fields = [self._between(number, stage) if self.interpolated else self._own(number, stage) for number in numbers]
         return np.stack(fields).reshape(-1, *self.shape)
 
+    @lru_cache(maxsize=_KEPT)  # noqa: B019  (a few fields, of whichever page was drawn last)
     def _own(self, number: int, stage: int) -> Floats:
         return latents.normal(f"noise {self.seed} {number} {stage}", int(np.prod(self.shape)))
 
     def _between(self, number: int, stage: int) -> Floats:
         row, column = divmod(number, self.columns)
         down, along = row / max(self.rows - 1, 1), column / max(self.columns - 1, 1)
-        corners = [_corner(self, corner, stage) for corner in latents.corner_numbers(self.rows, self.columns)]
+        corners = [self._own(corner, stage) for corner in latents.corner_numbers(self.rows, self.columns)]
         top, bottom = (latents.slerp(left, right, along) for left, right in (corners[:2], corners[2:]))
         return latents.slerp(top, bottom, down)
-
-
-@lru_cache(maxsize=_KEPT)
-def _corner(noise: PageNoise, number: int, stage: int) -> Floats:
-    return noise._own(number, stage)
 
 
 class Diffusion:
@@ -106,6 +102,7 @@ class Diffusion:
         self.settings = settings
         self.generator = generator
         self.photos = photos
+        self.origin: Origin = "generator" if generator is not None else "photographs" if photos else "noise"
         self.start = settings.start or denoiser.steps
         if not 1 <= self.start <= denoiser.steps:
             path = denoiser.model.path
@@ -118,22 +115,15 @@ class Diffusion:
                     f"{denoiser.width}x{denoiser.height}, which {denoiser.model.path} takes"
                 )
 
-    @property
-    def origin(self) -> Origin:
-        """Where the images to begin with come from."""
-        return "generator" if self.generator is not None else "photographs" if self.photos else "noise"
-
     def steps_of(self, page: Page) -> int:
         """That every image of a page takes."""
         return min(page.steps, self.start)
 
-    def group_of(self, page: Page, number: int) -> Sequence[int]:
-        """The images that go through the network together with one: of photographs, none but itself."""
-        if page.photos:
-            return page.numbers[number : number + 1]
-        size = max(_PIXELS_A_RUN // (self.denoiser.height * self.denoiser.width), 1)
-        first = number - number % size
-        return page.numbers[first : first + size]
+    def groups_of(self, page: Page, numbers: Sequence[int]) -> list[range]:
+        """These images and those that go through the network together with them: with photographs, none but itself."""
+        size = 1 if page.photos else max(_PIXELS_A_RUN // (self.denoiser.height * self.denoiser.width), 1)
+        firsts = sorted({number - number % size for number in numbers})
+        return [page.numbers[first : first + size] for first in firsts]
 
     def photo(self, number: int) -> Image:
         """A photograph u8 [h, w, 3] BGR by its number. Raises ``ImageError``."""
@@ -170,17 +160,15 @@ class Run:
     """Images being sampled, with those that go through the network together with them."""
 
     def __init__(self, diffusion: Diffusion, page: Page, numbers: Sequence[int]) -> None:
-        together = sorted({one for number in numbers for one in diffusion.group_of(page, number)})
-        self._wanted = [together.index(number) for number in numbers]
+        groups = diffusion.groups_of(page, numbers)
+        together = [number for group in groups for number in group]
+        self._wanted = np.searchsorted(together, numbers)
         sources = diffusion.sources(page, together) if diffusion.origin != "noise" else None
         self.sources = None if sources is None else sources[self._wanted]
         self._groups: list[_Group] = []
-        first = 0
-        while first < len(together):
-            group = diffusion.group_of(page, together[first])
-            part = None if sources is None else sources[first : first + len(group)]
+        for group in groups:
+            part = None if sources is None else sources[np.searchsorted(together, group)]
             self._groups.append(_Group(diffusion, page, group, part))
-            first += len(group)
         self.steps = diffusion.steps_of(page)
         self.done = 0  # runs of the network
         self.total = self.steps * len(self._groups)

@@ -2,30 +2,37 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from trainer.contract.errors import ImageError
+from trainer.contract.errors import ImageError, UserError
 from trainer.contract.text import printable
 from viewer import render
+from viewer.files.inputs import find_photos
 from viewer.files.png import encode_png, save_numbered
-from viewer.model import Images
-from viewer.modes.diffuse.opening import begin
+from viewer.model import Images, Model, open_model
+from viewer.modes.diffuse.denoiser import Denoiser
 from viewer.modes.diffuse.options import BINDINGS, Options
-from viewer.modes.diffuse.replay import recipe_of
-from viewer.modes.diffuse.sampling import Diffusion, Page
-from viewer.modes.diffuse.state import DiffuseState
+from viewer.modes.diffuse.replay import options_of, photos_of, recipe_of
+from viewer.modes.diffuse.sampling import Diffusion, Page, Settings
+from viewer.modes.diffuse.state import ORIGINS, DiffuseState
 from viewer.modes.diffuse.trajectory import Trajectory, TrajectoryKind
+from viewer.options import model_threads, with_saved
+from viewer.sessions.classes import Classes, find_label
+from viewer.sessions.headless import readable
 from viewer.sessions.model_session import ModelSession
-from viewer.sessions.replay import signed
+from viewer.sessions.replay import read_saved, signed
 from viewer.sessions.session import check_saved_size
-from viewer.sheet import Sheet
+from viewer.sheet import Sheet, auto_scale, fitting_sheet
 
+USUAL_STEPS: Final[Mapping[str, int]] = {"ddim": 25, "ddpm": 250, "dpm": 25}
+_START: Final = 0.3  # of all steps, where images begin
+_ROWS, _COLUMNS = 3, 4  # images
 _PREVIEW_SECONDS: Final = 0.2  # between looks at images in the making: they should cost a few percent at most
 
 
@@ -54,7 +61,7 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
         self._asked: Page | None = None
         self._progress = Progress(0, math.inf, None, None)
         self._shown: tuple[Images | None, Images | None] = None, None  # the latest images, and what they began with
-        self._waiting: list[Callable[[Images | None], None]] = []  # saves of the page in the making
+        self._waiting: list[Callable[[Images | None], str]] = []  # saves of the page in the making
         self._canvas = render.blank(state.sheet)
         super().__init__(diffusion.denoiser.model, state, folder)
 
@@ -73,9 +80,7 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
     def _ask(self) -> None:
         page = page_of(self.state)
         if page != self._asked:
-            for save in self._waiting:  # their page will not come any more
-                save(None)
-            self._waiting.clear()
+            self._save_waiting(None)  # their page will not come any more
             self._asked, self._progress = page, Progress(0, math.inf, None, None)
             self._worker.ask(page)
 
@@ -86,9 +91,7 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
         if part.images is not None:
             self._shown, self.changed = (part.images, part.sources), True
         if part.finished:
-            for save in self._waiting:
-                save(part.images)
-            self._waiting.clear()
+            self._save_waiting(part.images)
 
     def _screen(self) -> render.Image:
         images, sources = self._shown
@@ -106,19 +109,9 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
         page, state = page_of(self.state), self.state
         recipe = {**recipe_of(self.diffusion, page, None if whole else state.cursor)}
         recipe |= {"before": True} if state.before else {}
-        save = partial(self._write, state, page, whole, signed(self.model, recipe))
-        if page == self._asked and self._progress.finished:
-            save(self._shown[0])
-        else:
-            self._waiting.append(save)
-            self.notify("to be saved when it is there")
+        signed_recipe = signed(self.model, recipe)
 
-    def _write(
-        self, state: DiffuseState, page: Page, whole: bool, recipe: Mapping[str, Any], images: Images | None
-    ) -> None:
-        """Have something saved as it was asked for. ``images``: of its whole page, if they are there."""
-
-        def job() -> str:
+        def job(images: Images | None) -> str:
             numbers = list(page.numbers) if whole else [state.cursor]
             height, width = self.diffusion.denoiser.height, self.diffusion.denoiser.width
             native = Sheet(page.rows, page.columns, width * (1 + bool(page.photos)), height, state.sheet.gap)
@@ -131,17 +124,27 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
                 trajectory = Trajectory(run, self._kept)
                 while trajectory.advance():
                     pass
-                made, beside = run.images(), trajectory.files(recipe, page.columns)
+                made, beside = run.images(), trajectory.files(signed_recipe, page.columns)
             sources = self.diffusion.sources(page, numbers) if page.photos or state.before else None
             if whole:
                 image = render.blank(native)
                 render.place(image, native, 0, cells(state, made, sources))
             else:
                 image = made[0] if sources is None or page.photos else sources[0]
-            path = save_numbered(self._folder, self.model.name, encode_png(image, recipe), beside)
+            path = save_numbered(self._folder, self.model.name, encode_png(image, signed_recipe), beside)
             return f"saved {path}" + (" and its trajectory" if beside else "")
 
-        self._saves.send(job)
+        self._waiting.append(job)
+        if page == self._asked and self._progress.finished:
+            self._save_waiting(self._shown[0])
+        else:
+            self.notify("to be saved when it is there")
+
+    def _save_waiting(self, images: Images | None) -> None:
+        """Have what waits for a page saved. ``images``: of the page, if they are there."""
+        for job in self._waiting:
+            self._saves.send(partial(job, images))
+        self._waiting.clear()
 
     @property
     def unsaved(self) -> int:
@@ -191,6 +194,80 @@ def open_session(options: Options) -> DiffuseSession:
     """The page that the options ask for. Raises ``UserError``."""
     diffusion, state = begin(options)
     return DiffuseSession(diffusion, state, options.out, options.keep_steps)
+
+
+def begin(options: Options) -> tuple[Diffusion, DiffuseState]:
+    """The mode as its flags say, or as ``--from`` says. Raises ``UserError``."""
+    threads = model_threads(options.threads, all_cores=True)
+    model = open_model(options.model, threads=threads, wanted="denoiser")
+    for name, value in (("start", options.start), ("strength", options.strength), ("no-noise", options.no_noise)):
+        if value and not options.init:
+            raise UserError(f"--{name} is for images to begin with, expected --init beside it")
+    if options.eta is not None and options.sampler == "ddpm":
+        raise UserError("--eta is for the samplers ddim and dpm, found ddpm, whose eta is 1")
+    generator, photos = _open_init(options.init, threads)
+    denoiser = Denoiser(model)
+    names = denoiser.names
+    label = None if options.label is None else find_label(names, options.label, str(model.path))
+    cursor, interpolated = 0, False
+    if options.saved is None:
+        usual = 0 if options.guidance else max(len(names) - 1, 0)  # the last is none of the classes
+        classes = Classes(len(names), usual if label is None else label)
+    else:
+        saved = read_saved(options.saved, "diffuse", ORIGINS, model)
+        photos = photos_of(saved, generator, photos)
+        classes = saved.classes(len(names))
+        own_label = options.label if label in (None, classes.label) else names[classes.label]
+        options = with_saved(options, {**options_of(saved, denoiser.steps), "label": own_label})
+        cursor = saved.whole("image", 0, (options.rows or 1) * (options.cols or 1) - 1)
+        interpolated = saved.values.get("interpolated") is True
+    diffusion = Diffusion(Denoiser(model, options.guidance), _settings_of(options, denoiser), generator, photos)
+    rows, columns = options.rows or _ROWS, options.cols or _COLUMNS
+    if photos:
+        columns = options.cols or min(2, len(photos))
+        rows = options.rows or min(-(-len(photos) // columns), _ROWS)
+    across = 2 if photos else 1
+    scale = options.scale or auto_scale(rows, columns * across, *model.image_size)
+    state = DiffuseState(
+        fitting_sheet(rows, columns, *model.image_size, scale, across=across),
+        min(options.steps or USUAL_STEPS[options.sampler], diffusion.start),
+        diffusion.start,
+        diffusion.origin,
+        interpolated=interpolated and not photos,
+        photos=len(photos),
+        seed=options.seed,
+        cursor=cursor,
+        classes=classes,
+    )
+    return diffusion, state
+
+
+def usual_start(denoiser: Denoiser) -> int:
+    """The step whose noise is added to images to begin with, unless another is chosen."""
+    return max(round(_START * denoiser.steps), 1)
+
+
+def _open_init(words: Sequence[str], threads: int) -> tuple[Model | None, list[Path]]:
+    """The generator, or the photographs, to begin with."""
+    if not any(word.endswith(".onnx") for word in words):
+        return None, list(readable(find_photos(words))) if words else []
+    if len(words) > 1:
+        raise UserError(f"--init has {len(words)} files, expected one generator (.onnx), or photographs")
+    return open_model(Path(words[0]), threads=threads, wanted="generator"), []
+
+
+def _settings_of(options: Options, denoiser: Denoiser) -> Settings:
+    start = options.start or (usual_start(denoiser) if options.init else 0)
+    strength = 1.0
+    if options.no_noise:  # as faded as the network expects images there to be
+        strength = denoiser.schedule["alpha_bar"][min(start, denoiser.steps) - 1] ** 0.5
+    return Settings(
+        sampler=options.sampler,
+        eta=options.eta or 0.0,
+        start=start,
+        strength=strength if options.strength is None else options.strength,
+        noise=not options.no_noise,
+    )
 
 
 def page_of(state: DiffuseState) -> Page:

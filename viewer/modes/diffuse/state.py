@@ -35,9 +35,9 @@ class DiffuseState(SheetState):
     def _after(self, event: Event) -> "DiffuseState":
         match event.action:
             case Action.INTERPOLATE if self.origin != "photographs":
-                return _switch(self, True)
+                return self._switched(interpolated=True)
             case Action.RANDOM:
-                return _switch(self, False)
+                return self._switched(interpolated=False)
             case Action.MORE:
                 more = next((steps for steps in _LADDER if steps > self.steps), self.most_steps)
                 return replace(self, steps=min(more, self.most_steps))
@@ -53,13 +53,6 @@ class DiffuseState(SheetState):
                 return replace(self, seed=next_seed(self.seed))
             case _:
                 return replace(self, cursor=min(moved(self.sheet, self.cursor, event), self.count - 1))
-
-
-def _switch(state: DiffuseState, interpolated: bool) -> DiffuseState:
-    """To the other mode the corners stay; the mode that is on already gets new images."""
-    if state.interpolated == interpolated:
-        return replace(state, seed=next_seed(state.seed))
-    return replace(state, interpolated=interpolated)
 
 
 def _turn(state: DiffuseState, pages: int) -> DiffuseState:

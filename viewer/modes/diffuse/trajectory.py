@@ -28,9 +28,8 @@ class Trajectory:
         """``run``: that has not begun. ``kind``: of the file; ``None``: nothing is kept."""
         self._run = run
         self._kind = kind
-        self._stops: set[int] = set()
-        if kind is not None:
-            self._stops = {round(stop) for stop in np.linspace(0, run.steps, min(_STOPS[kind], run.steps + 1))}
+        count = 0 if kind is None else min(_STOPS[kind], run.steps + 1)
+        self._stops = {round(stop) for stop in np.linspace(0, run.steps, count)}
         self._frames = [run.noisy()]
 
     def advance(self) -> bool:

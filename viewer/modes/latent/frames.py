@@ -11,7 +11,7 @@ from viewer.frame.area import Area
 from viewer.frame.plots import Colour, Pixels
 from viewer.latents import Latents
 from viewer.modes.latent.layout import Layout
-from viewer.modes.latent.state import LatentState, place
+from viewer.modes.latent.state import LatentState
 from viewer.render import Image, fitted
 
 _LINE: Final = 20  # pixels from one line of text to the next
@@ -22,19 +22,13 @@ def empty_plane(layout: Layout) -> Image:
     return np.full((layout.plane_height, layout.plane_width, 3), plots.GROUND, np.uint8)
 
 
-def paint(canvas: Image, grid: tuple[int, int], images: Image) -> None:
-    """The first images [n, h, w, 3] of a grid of rows and columns onto a plane."""
-    plots.mosaic(canvas.shape[0], canvas.shape[1], *grid, images, canvas)
-
-
 def plane(state: LatentState, canvas: Image, image: Image | None, words: Sequence[str]) -> Image:
     """The plane; beside it the image at the point, and where the point is along all other axes."""
     frame = plots.blank(state.layout.height, state.layout.width)
     _stage(frame, state, canvas)
-    across, up = place(state)
-    plots.ring(frame, state.stage, _pixels(state, np.array([across]), np.array([up])))
-    below = _large(frame, state, image, words)
     latent = state.space.exact(state.point)
+    plots.ring(frame, state.stage, _pixels(state, latent))
+    below = _large(frame, state, image, words)
     others = [axis for axis in range(min(state.space.count, 200)) if axis not in state.axes]
     if state.space.latent.size > 2:
         entries = [(state.space.name(axis), float(state.space.coordinates(latent, axis))) for axis in others]
@@ -48,8 +42,7 @@ def line(
     """The plane with the line on it, the line's images [n, h, w, 3] below, and the chosen one beside it."""
     frame = plots.blank(state.layout.height, state.layout.width)
     _stage(frame, state, canvas)
-    across, up = (state.space.coordinates(latents, axis) for axis in state.axes)
-    plots.path(frame, state.stage, _pixels(state, across, up), state.stop)
+    plots.path(frame, state.stage, _pixels(state, latents), state.stop)
     _large(frame, state, image, words)
     for number, stop in enumerate(stops):
         plots.put(frame, state.layout.stop(number), stop)
@@ -69,9 +62,8 @@ def add_points(
     layer: Image, state: LatentState, latents: Latents, labels: NDArray[np.int64], classes: int, radius: float
 ) -> None:
     """A dot for each of some latents [n, d], in the colour of its class, onto the scatter."""
-    across, up = (state.space.coordinates(latents, axis) for axis in state.axes)
     colours = [plots.colour_of(label, classes) for label in range(classes)]
-    plots.dots(layer, state.stage, _pixels(state, across, up), [colours[label] for label in labels], radius)
+    plots.dots(layer, state.stage, _pixels(state, latents), [colours[label] for label in labels], radius)
 
 
 def scatter(
@@ -85,11 +77,9 @@ def scatter(
     """The scatter with a ring round the chosen latent [d]; beside it its images with their captions, and a legend."""
     frame = layer.copy()
     if chosen is not None:
-        across, up = (np.atleast_1d(state.space.coordinates(chosen, axis)) for axis in state.axes)
-        plots.ring(frame, state.stage, _pixels(state, across, up))
-    panel = state.layout.panel
+        plots.ring(frame, state.stage, _pixels(state, chosen))
     alone = len(images) == 1
-    below = _large(frame, state, images[0][1], words) if alone else _pair(frame, panel, images, words)
+    below = _large(frame, state, images[0][1], words) if alone else _pair(frame, state.layout.panel, images, words)
     plots.legend(frame, below, legend)
     return frame
 
@@ -110,9 +100,8 @@ def _pair(frame: Image, panel: Area, images: Sequence[tuple[str, Image]], words:
 
 def sliders(state: LatentState, tracks: Mapping[int, Image], image: Image | None, words: Sequence[str]) -> Image:
     """A slider an axis; the images [n, h, w, 3] behind it are those that its knob would lead to."""
-    layout = state.layout
+    layout, latent = state.layout, state.space.exact(state.point)
     frame = plots.blank(layout.height, layout.width)
-    latent = state.space.exact(state.point)
     _, width, height = layout.track_images
     for row, (axis, images) in enumerate(tracks.items()):
         track = layout.track(row)
@@ -140,7 +129,9 @@ def _names(state: LatentState) -> tuple[str, str]:
     return state.space.name(across), state.space.name(up)
 
 
-def _pixels(state: LatentState, across: NDArray[np.float64], up: NDArray[np.float64]) -> Pixels:
+def _pixels(state: LatentState, latents: NDArray[np.floating]) -> Pixels:
+    """Where latents [n, d], or one [d], lie on the plane."""
+    across, up = (np.atleast_1d(state.space.coordinates(latents, axis)) for axis in state.axes)
     return plots.pixels(state.stage, state.reach, across, up)
 
 

@@ -1,7 +1,7 @@
 """What each view of the latent mode shows, worked out once a state: which images it needs, the most urgent first.
 
-The images of a request follow from its key, so that what is kept need not be made a second time; the latents are worked
-out only where it has to be made.
+The images of a request follow from its key and its label, so that what is kept need not be made a second time; the
+latents are worked out only where it has to be made.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -19,12 +19,12 @@ COARSER: Final = (4, 2, 1)  # a plane has first a quarter of its images along ea
 
 @dataclass(frozen=True)
 class ImageRequest:
-    """Some images that are made together. Two are the same where their keys are."""
+    """Some images that are made together. Two are the same where their keys and labels are."""
 
     key: Hashable
+    label: int
     latents: Callable[[], Latents] = field(compare=False)  # [count, d]
     size: tuple[int, int] = field(compare=False)  # height and width in which they are kept
-    label: int = field(compare=False)
     count: int = field(default=1, compare=False)
     grid: tuple[int, int] = field(default=(1, 1), compare=False)  # rows and columns of a plane
 
@@ -62,20 +62,26 @@ def plan_of(state: LatentState, factors: Sequence[int] = COARSER) -> Plan:
 
 def scatter_plan(state: LatentState, latent: Latents, item: int, label: int) -> Plan:
     """What the scatter shows at one of its points, of its own latent [d] and class."""
-    return Plan(state, _request(state, ("item", item, label), lambda: latent[None], label), item=item)
+    return Plan(state, _request(state, ("item", item), lambda: latent[None], label=label), item=item)
 
 
 def point_request(state: LatentState) -> ImageRequest:
     """The image at the point."""
-    label = state.classes.label
-    return _request(state, ("point", state.point, label), lambda: state.space.latent_at(state.point)[None], label)
+    return _request(state, ("point", state.point), lambda: state.space.latent_at(state.point)[None])
 
 
 def _request(
-    state: LatentState, key: Hashable, latents: Callable[[], Latents], label: int, count: int = 1
+    state: LatentState,
+    key: Hashable,
+    latents: Callable[[], Latents],
+    size: tuple[int, int] | None = None,
+    count: int = 1,
+    grid: tuple[int, int] = (1, 1),
+    label: int | None = None,
 ) -> ImageRequest:
-    """Of images in the model's size."""
-    return ImageRequest(key, latents, (state.layout.image_height, state.layout.image_width), label, count)
+    """Of images in the model's size and of the class of the state, unless it is another."""
+    size = size or (state.layout.image_height, state.layout.image_width)
+    return ImageRequest(key, state.classes.label if label is None else label, latents, size, count, grid)
 
 
 def _plane(state: LatentState, rows: int, columns: int) -> ImageRequest:
@@ -85,21 +91,20 @@ def _plane(state: LatentState, rows: int, columns: int) -> ImageRequest:
         return state.space.spread(state.point, state.axes, values)
 
     size = -(-state.layout.plane_height // rows), -(-state.layout.plane_width // columns)
-    label = state.classes.label
-    key = ("plane", rows, columns, state.point.without(state.axes), state.axes, state.reach, label)
-    return ImageRequest(key, latents, size, label, rows * columns, (rows, columns))
+    key = ("plane", rows, columns, state.point.without(state.axes), state.axes, state.reach)
+    return _request(state, key, latents, size, rows * columns, (rows, columns))
 
 
 def _line(state: LatentState) -> ImageRequest:
     """The images of the line, its ends included."""
-    count, label = state.layout.stop_count, state.classes.label
+    count = state.layout.stop_count
 
     def latents() -> Latents:
         start, end = (state.space.latent_at(point) for point in state.line)
         between = lerp if state.straight else slerp
         return np.stack([between(start, end, fraction) for fraction in np.linspace(0.0, 1.0, count)])
 
-    return _request(state, ("line", state.line, state.straight, count, label), latents, label, count)
+    return _request(state, ("line", state.line, state.straight, count), latents, count=count)
 
 
 def _track(state: LatentState, axis: int) -> ImageRequest:
@@ -108,9 +113,8 @@ def _track(state: LatentState, axis: int) -> ImageRequest:
     def latents() -> Latents:
         return state.space.spread(state.point, (axis,), _centres(count, state.reach)[:, None])
 
-    label = state.classes.label
-    key = ("track", axis, state.point.without((axis,)), state.reach, label)
-    return ImageRequest(key, latents, (height, width), label, count)
+    key = ("track", axis, state.point.without((axis,)), state.reach)
+    return _request(state, key, latents, (height, width), count)
 
 
 def _centres(count: int, reach: float) -> Numbers:

@@ -17,10 +17,9 @@ from viewer.modes.latent import frames as scene
 from viewer.modes.latent.layout import make_layout
 from viewer.modes.latent.options import BINDINGS, Options
 from viewer.modes.latent.plan import COARSER, ImageRequest, Plan, plan_of, point_request, scatter_plan
-from viewer.modes.latent.replay import state_of
 from viewer.modes.latent.scatter import Encoded, Scatter, open_scatter
 from viewer.modes.latent.space import Point, space_of
-from viewer.modes.latent.state import VIEWS, LatentState, begin, place
+from viewer.modes.latent.state import VIEWS, LatentState, begin, place, state_of
 from viewer.options import existing_model, model_threads
 from viewer.sessions.classes import class_words
 from viewer.sessions.model_session import Labels, ModelSession, Part
@@ -189,7 +188,7 @@ class LatentSession(ModelSession[LatentState, Work, Part]):
         if planes and now != self._drawn:
             self._drawn = now
             for request in planes:
-                scene.paint(self._canvas, request.grid, images[request])
+                plots.mosaic(self._canvas, *request.grid, images[request])
         return self._draw(self._plan, self._canvas, images, self._known, self._original[1], self._seen)
 
     def _find_original(self) -> None:
@@ -333,7 +332,7 @@ class LatentSession(ModelSession[LatentState, Work, Part]):
                 images[request] = _sized(made, request.size)
             canvas = scene.empty_plane(state.layout)
             for request in plan.planes:
-                scene.paint(canvas, request.grid, images[request])
+                plots.mosaic(canvas, *request.grid, images[request])
             original = None if plan.item is None else scatter.image(plan.item)
             return self._draw(plan, canvas, images, known, original, Seen()), recipe
 
@@ -355,19 +354,17 @@ def open_session(options: Options) -> LatentSession:
     if saved is not None:
         most, bgr = saved.whole("points", 1, 10**6, 1), bgr or saved.values.get("bgr") is True
     scatter = open_scatter(model, encoder, options.data, most, bgr)
+    classes = first_classes(options.label, model, saved)
     if saved is None:
         layout = make_layout(*model.image_size, options.rows, options.cols, options.scale or 1.0)
-        classes = first_classes(options.label, model)
         state = begin(
             space, layout,
             seed=options.seed, reach=options.reach, straight=options.lerp, view=options.view, classes=classes,
         )  # fmt: skip
     else:
-        state, data = state_of(saved, model, space), str(saved.values.get("data", ""))
+        state, data = state_of(saved, model, space, classes), str(saved.values.get("data", ""))
         if state.view == "scatter" and data != scatter.name:
             raise ModelError(f"{saved.path}: made with --data {data!r}, found {scatter.name!r}")
-        if options.label is not None:
-            state = replace(state, classes=first_classes(options.label, model))
     views = VIEWS if scatter.count else tuple(view for view in VIEWS if view != "scatter")
     if state.view not in views:
         raise ModelError(f"{path}: keeps no latents of training images; to scatter others, give --data")

@@ -5,19 +5,24 @@ of images, and a slider for every axis.
 """
 
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from pathlib import Path
+from typing import Any, Final, Literal
 
+from trainer.contract.errors import ImageError
 from viewer.frame.area import Area
 from viewer.keys import Action, Event
-from viewer.modes.latent.layout import Layout
+from viewer.model import Model
+from viewer.modes.latent.layout import Layout, make_layout
 from viewer.modes.latent.space import MIDDLE, Point, Space
 from viewer.sessions.classes import NO_CLASSES, Classes
-from viewer.state import next_seed
+from viewer.sessions.replay import LARGEST_SIDE, SavedRecipe
+from viewer.state import LAST_SEED, next_seed
 
 View = Literal["plane", "line", "scatter", "sliders"]
 VIEWS: Final[tuple[View, ...]] = ("plane", "line", "scatter", "sliders")
 REACH: Final = (0.01, 100.0)  # that one may ask for, least and most
 REACHES: Final = (0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0)  # that + and - lead through
+_FARTHEST: Final = 1e9  # that a saved point moves along an axis
 _STEPS: Final = 40  # of an arrow key, from one end of a slider to the other
 
 
@@ -91,7 +96,6 @@ def begin(
     space: Space,
     layout: Layout,
     *,
-    views: tuple[View, ...] = VIEWS,
     view: View = "plane",
     seed: int = 0,
     reach: float | None = None,
@@ -114,7 +118,6 @@ def begin(
         layout=layout,
         axes=axes,
         line=(start, end),
-        views=views,
         view=view,
         seed=seed if in_middle else next_seed(seed),
         point=MIDDLE if in_middle else Point(seed),
@@ -122,6 +125,53 @@ def begin(
         always_straight=straight or uniform or space.latent.size == 2,
         classes=classes,
     )
+
+
+def state_of(saved: SavedRecipe, model: Model, space: Space, classes: Classes) -> LatentState:
+    """The state, with all views, that an image was saved in by this model. Raises ``ImageError``."""
+    path, recipe = saved.path, saved.values
+    axes, ends = recipe.get("axes"), recipe.get("line")
+    if not isinstance(axes, list) or len(axes) != 2 or not all(_is_axis(axis, space) for axis in axes):
+        raise ImageError(f"{path}: axes are {axes!r}, expected two of 0..{space.count - 1}")
+    if axes[0] == axes[1] or not isinstance(ends, list) or len(ends) != 2:
+        raise ImageError(f"{path}: what it was made from is damaged")
+    rows, columns = saved.whole("rows", 1, LARGEST_SIDE, 1), saved.whole("cols", 1, LARGEST_SIDE, 1)
+    layout = make_layout(*model.image_size, rows, columns, saved.number("scale", 0.05, 64, 1))
+    return LatentState(
+        space=space,
+        layout=layout,
+        axes=(axes[0], axes[1]),
+        line=(_point(path, ends[0], space), _point(path, ends[1], space)),
+        view=next(view for view in VIEWS if view == saved.kind),
+        seed=saved.whole("seed", 0, LAST_SEED),
+        point=_point(path, recipe.get("point"), space),
+        reach=saved.number("range", *REACH, 4.0),
+        stop=saved.whole("stop", 0, layout.stop_count - 1),
+        straight=recipe.get("straight") is True,
+        always_straight=recipe.get("always_straight") is True,
+        chosen=saved.whole("slider", 0, space.count - 1),
+        classes=classes,
+    )
+
+
+def _is_axis(value: Any, space: Space) -> bool:
+    return type(value) is int and 0 <= value < space.count
+
+
+def _point(path: Path, value: Any, space: Space) -> Point:
+    """A point of a recipe."""
+    seed, moves = (value.get("seed"), value.get("moves")) if isinstance(value, dict) else (None, None)
+    sound = isinstance(moves, list) and all(
+        isinstance(move, list)
+        and len(move) == 2
+        and _is_axis(move[0], space)
+        and isinstance(move[1], int | float)
+        and abs(move[1]) < _FARTHEST
+        for move in moves
+    )
+    if not sound or not isinstance(moves, list) or not (seed is None or (type(seed) is int and 0 <= seed <= LAST_SEED)):
+        raise ImageError(f"{path}: a point is {str(value)[:80]!r}, expected a seed and moves along axes")
+    return Point(seed, tuple((move[0], float(move[1])) for move in moves))
 
 
 def _letter(state: LatentState, event: Event) -> LatentState:

@@ -1,7 +1,7 @@
 """The translate mode: images beside what a model makes of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,10 +13,10 @@ from viewer import render
 from viewer.files.inputs import read_photo
 from viewer.files.png import Image
 from viewer.frame import side_by_side
-from viewer.latents import Latents, lerp, slerp
+from viewer.keys import Action, Event
+from viewer.latents import Latents, draw, lerp, slerp
 from viewer.modes.translate.draw.session import open_draw
 from viewer.modes.translate.options import BINDINGS, Options
-from viewer.modes.translate.state import STOPS, TranslateState
 from viewer.sessions.headless import readable
 from viewer.sessions.model_session import ModelSession
 from viewer.sessions.replay import exact_numbers
@@ -24,7 +24,50 @@ from viewer.sessions.session import Session, check_saved_size
 from viewer.sessions.translation import Condition, Translator, open_translator, visible
 from viewer.state import next_seed
 
+STOPS: Final = 5  # results on the line between two latents, both ends included
+_SIGMA_STEP: Final = 5  # hundredths
+_LARGEST_SIGMA: Final = 100
 _KEPT: Final = 32  # images with their results, so that going back is at once
+
+
+@dataclass(frozen=True)
+class TranslateState:
+    """An image of several beside what a model makes of it."""
+
+    count: int  # images there are
+    index: int = 0  # of the one that is shown
+    sigma: int | None = None  # hundredths, of the edges' thresholds; None: edges are not made here
+    has_latent: bool = False
+    seed: int = 0  # of the latent
+    line: bool = False  # results between this latent and the next one
+    stop: int = 0  # of the line, the chosen one
+
+    def after(self, event: Event) -> "TranslateState":
+        """The state after an event."""
+        match event.action:
+            case Action.RIGHT | Action.PAGE_DOWN:
+                return replace(self, index=(self.index + 1) % self.count)
+            case Action.LEFT | Action.PAGE_UP:
+                return replace(self, index=(self.index - 1) % self.count)
+            case Action.HOME:
+                return replace(self, index=0)
+            case Action.END:
+                return replace(self, index=self.count - 1)
+            case Action.MORE | Action.LESS if self.sigma is not None:
+                step = _SIGMA_STEP if event.action is Action.MORE else -_SIGMA_STEP
+                return replace(self, sigma=min(max(self.sigma + step, 0), _LARGEST_SIGMA))
+            case Action.DOWN if self.line:
+                return replace(self, stop=(self.stop + 1) % STOPS)
+            case Action.UP if self.line:
+                return replace(self, stop=(self.stop - 1) % STOPS)
+            case Action.INTERPOLATE if self.has_latent and not self.line:
+                return replace(self, line=True, stop=0)
+            case Action.RANDOM if self.line:
+                return replace(self, line=False, stop=0)
+            case Action.INTERPOLATE | Action.RANDOM | Action.NEW | Action.PAUSE if self.has_latent:
+                return replace(self, seed=next_seed(self.seed))
+            case _:
+                return self
 
 
 @dataclass(frozen=True)
@@ -169,9 +212,7 @@ def latents_of(translator: Translator, wanted: Wanted) -> list[Latents | None]:
     if not wanted.line:
         return [translator.latent(wanted.seeds[0]) if wanted.seeds else None]
     between = slerp if translator.model.latent.prior == "normal" else lerp
-    first, last = (translator.latent(seed) for seed in wanted.seeds)
-    assert first is not None
-    assert last is not None
+    first, last = (draw(translator.model.latent, seed, 0) for seed in wanted.seeds)
     return [between(first, last, fraction) for fraction in np.linspace(0.0, 1.0, STOPS)]
 
 

@@ -17,11 +17,10 @@ from viewer.files.inputs import FILM_SUFFIXES, Photo, is_film, read_photo
 from viewer.files.png import Image
 from viewer.files.results import SUFFIXES, encode, errors_of, free_name, write_new
 from viewer.modes.upscale.options import Options
-from viewer.modes.upscale.session import open_inputs, recipe_of
+from viewer.modes.upscale.session import recipe_of
 from viewer.sessions.headless import Tally, beside, made_folder, readable
 from viewer.sessions.replay import signed
-from viewer.sessions.tiles import Tile
-from viewer.sessions.translation import Upscaler
+from viewer.sessions.translation import Tile, Upscaler, open_translator
 
 _USUAL_RATE: Final = 25.0  # frames a second, of films that do not say
 _FILM: Final = ".mp4"
@@ -30,7 +29,8 @@ _FILM: Final = ".mp4"
 def write(options: Options) -> None:
     """Write every image and every film enlarged: under its name in a folder, or the only one to the file that ``-o``
     names. Raises ``UserError``."""
-    paths, upscaler = open_inputs(options)
+    paths, model = open_translator(options, "some")
+    upscaler = Upscaler(model, options.tile)
     target = options.output or options.out
     named = paths == [Path(options.images[0])]  # no folder, and no pattern
     one = named and not target.is_dir() and target.suffix != ""
@@ -81,12 +81,17 @@ def _upscale_film(upscaler: Upscaler, path: Path, target: Path) -> None:
     if not path.is_file():
         raise ImageError(f"{path}: no such file")
     with errors_of(target), partial_of(target, _FILM) as partial:
-        _write_film(upscaler, path, partial)
+        count = _write_film(upscaler, path, partial)
+        film = cv2.VideoCapture(str(partial))  # OpenCV does not tell of a full disk
+        written = int(film.get(cv2.CAP_PROP_FRAME_COUNT)) if film.isOpened() else 0
+        film.release()
+        if written != count:
+            raise OSError(f"{written} of {count} frames were written")
         put_in_place(partial, target)
 
 
-def _write_film(upscaler: Upscaler, path: Path, target: Path) -> None:
-    """The same into a file. Raises ``ImageError``, ``OSError``."""
+def _write_film(upscaler: Upscaler, path: Path, target: Path) -> int:
+    """The same into a file; returns the number of frames. Raises ``ImageError``, ``OSError``."""
     film, writer, count = cv2.VideoCapture(str(path)), cv2.VideoWriter(), 0
     try:
         there, frame = film.read()
@@ -113,13 +118,4 @@ def _write_film(upscaler: Upscaler, path: Path, target: Path) -> None:
     finally:
         film.release()
         writer.release()
-    _check_film(target, count)
-
-
-def _check_film(path: Path, count: int) -> None:
-    """OpenCV does not tell of a full disk. Raises ``OSError``."""
-    film = cv2.VideoCapture(str(path))
-    written = int(film.get(cv2.CAP_PROP_FRAME_COUNT)) if film.isOpened() else 0
-    film.release()
-    if written != count:
-        raise OSError(f"{written} of {count} frames were written")
+    return count

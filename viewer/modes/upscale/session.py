@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from trainer.contract.errors import UserError
@@ -15,15 +16,13 @@ from viewer import render
 from viewer.files.inputs import Photo, is_film, read_photo
 from viewer.files.png import Image, encode_png, save_numbered
 from viewer.files.results import encode
-from viewer.modes.upscale.divider import divided
 from viewer.modes.upscale.options import BINDINGS, Options
 from viewer.modes.upscale.state import UpscaleState, opened
 from viewer.sessions.headless import readable
 from viewer.sessions.model_session import ModelSession
 from viewer.sessions.replay import signed
 from viewer.sessions.session import check_saved_size
-from viewer.sessions.tiles import Tile
-from viewer.sessions.translation import Upscaler, open_translator
+from viewer.sessions.translation import Tile, Upscaler, open_translator
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,18 +172,13 @@ class UpscaleSession(ModelSession[UpscaleState, Work, Part]):
 
 def open_session(options: Options) -> UpscaleSession:
     """The images that the options ask for. Raises ``UserError``."""
-    paths, upscaler = open_inputs(options)
+    paths, model = open_translator(options, "some")
+    upscaler = Upscaler(model, options.tile)
     films = [path for path in paths if is_film(path)]
     if films:
         raise UserError(f"{films[0]}: is a film, which is enlarged without a screen: add -o FILE")
     paths = list(readable(paths))
     return UpscaleSession(upscaler, begin(len(paths)), options.out, paths)
-
-
-def open_inputs(options: Options) -> tuple[list[Path], Upscaler]:
-    """The images and films, and the model. Raises ``UserError``."""
-    paths, model = open_translator(options, "some")
-    return paths, Upscaler(model, options.tile)
 
 
 def begin(count: int) -> UpscaleState:
@@ -195,3 +189,41 @@ def begin(count: int) -> UpscaleState:
 def recipe_of(upscaler: Upscaler, path: Path) -> Mapping[str, Any]:
     """What an enlarged image follows from."""
     return {"mode": "upscale", "image": path.name, "scale": upscaler.scale, "tile": upscaler.tile}
+
+
+def divided(state: UpscaleState, source: Image, result: Image, factor: int) -> Image:
+    """The frame: left of the divider the source [h, w, 3], enlarged plainly; right of it the result."""
+    width, height = state.view
+    split = round(state.divider * width)
+    frame = np.empty((height, width, 3), np.uint8)
+    if split > 0:
+        method = cv2.INTER_NEAREST if state.nearest else cv2.INTER_CUBIC
+        frame[:, :split] = _part(state, source, factor, method, 0, split)
+    if split < width:
+        frame[:, split:] = _part(state, result, 1, cv2.INTER_NEAREST, split, width)
+    for offset, colour in ((-1, render.INK), (0, render.CURSOR), (1, render.INK)):
+        if 0 <= split + offset < width:
+            frame[:, split + offset] = colour
+    return frame
+
+
+def _part(state: UpscaleState, image: Image, factor: int, method: int, left: int, right: int) -> Image:
+    """Columns ``left``..``right`` of the view of an image that is ``factor`` times smaller than the result."""
+    scale = state.scale * factor  # frame pixels a pixel of the image
+    corner = state.corner[0] / factor + left / scale, state.corner[1] / factor
+    size = right - left, state.view[1]
+    begins = [max(int(np.floor(one)) - 4, 0) for one in corner]
+    ends = [
+        min(int(np.ceil(one + length / scale)) + 4, side)
+        for one, length, side in zip(corner, size, (image.shape[1], image.shape[0]), strict=True)
+    ]
+    cut = np.ascontiguousarray(image[begins[1] : max(ends[1], begins[1] + 1), begins[0] : max(ends[0], begins[0] + 1)])
+    x, y = corner[0] - begins[0], corner[1] - begins[1]
+    if scale < 1:  # averaged first, so that nothing flickers
+        small = max(round(cut.shape[1] * scale), 1), max(round(cut.shape[0] * scale), 1)
+        cut = np.asarray(cv2.resize(cut, small, interpolation=cv2.INTER_AREA), np.uint8)
+        x, y, scale, method = x * scale, y * scale, 1.0, cv2.INTER_LINEAR
+    step = 1 / scale
+    matrix = np.array([[step, 0, x + step / 2 - 0.5], [0, step, y + step / 2 - 0.5]])
+    flags = method | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(cut, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8)

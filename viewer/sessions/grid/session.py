@@ -1,22 +1,70 @@
-"""A grid: a page of images to choose from, random or interpolated."""
+"""A grid: a page of images to choose from, random, interpolated between its corners, or mixed of training images."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeVar, final
 
 import numpy as np
 
+from trainer.contract.text import printable
 from viewer import latents, render
 from viewer.bindings import SHARED, Binding
+from viewer.files.png import fit
+from viewer.keys import Action, Event
 from viewer.latents import Latents
-from viewer.model import Images, Model
-from viewer.sessions.detail_layer import Layer
-from viewer.sessions.grid.state import GridState
+from viewer.model import Images, Model, ModelError, open_model, open_sibling_encoder
+from viewer.options import existing_model, model_threads, with_saved
+from viewer.sessions.detail_layer import Layer, first_gain, open_layer
+from viewer.sessions.grid import GridOptions
 from viewer.sessions.model_session import Part
+from viewer.sessions.replay import first_classes, read_saved
 from viewer.sessions.sheet_session import SheetSession
+from viewer.sessions.sheet_state import SheetState
+from viewer.sheet import auto_scale, fitting_sheet, moved
+from viewer.state import next_seed
 
+_TRUNCATION_STEPS: Final = 10  # steps in a truncation of 1
+_LARGEST_TRUNCATION: Final = 20  # steps
+LEAST_SAMPLES: Final = 3  # latents of training images that a mix is made of
 _PATIENCE_SECONDS: Final = 0.2  # after which a page is shown half done
+
+GridMode = Literal["random", "interpolation", "mix"]
+_MODES: Final[tuple[GridMode, ...]] = ("random", "interpolation", "mix")
+
+
+@final
+@dataclass(frozen=True)
+class GridState(SheetState):
+    """A page of images; image k of a page has its own stream of random numbers."""
+
+    mode: GridMode = "random"
+    truncation_steps: int = _TRUNCATION_STEPS
+    can_mix: bool = False  # whether the model keeps enough latents of training images
+
+    @property
+    def truncation(self) -> float:
+        """1: as the prior has it; less: more typical images; more: more varied ones."""
+        return self.truncation_steps / _TRUNCATION_STEPS
+
+    def _after(self, event: Event) -> "GridState":
+        match event.action:
+            case Action.NEW if self.can_mix and event.key in ("m", "M"):
+                return self._switched(mode="mix")
+            case Action.INTERPOLATE:
+                return self._switched(mode="interpolation")
+            case Action.RANDOM:
+                return self._switched(mode="random")
+            case Action.MORE:
+                return replace(self, truncation_steps=min(self.truncation_steps + 1, _LARGEST_TRUNCATION))
+            case Action.LESS:
+                return replace(self, truncation_steps=max(self.truncation_steps - 1, 0))
+            case Action.NEW | Action.PAUSE | Action.PAGE_DOWN:
+                return replace(self, seed=next_seed(self.seed))
+            case Action.PAGE_UP:
+                return replace(self, seed=max(self.seed - 1, 0))
+            case _:
+                return replace(self, cursor=moved(self.sheet, self.cursor, event))
 
 
 class GridSession(SheetSession[GridState, GridState]):
@@ -136,3 +184,61 @@ class GridSession(SheetSession[GridState, GridState]):
 
     def _situation(self) -> Mapping[str, object]:
         return {**super()._situation(), self.state.mode: True, "mixes": self.state.can_mix}
+
+
+Grid = TypeVar("Grid", bound=GridSession)
+
+
+def open_grid(
+    make: type[Grid],
+    options: GridOptions,
+    name: str,
+    bindings: Sequence[Binding],
+    *,
+    with_detail: bool = False,
+    detail: Path | None = None,
+    gain: float | None = None,
+) -> Grid:
+    """The grid that the options ask for, as a session of class ``make``.
+
+    ``name``: of the mode, for recipes. ``bindings``: its key table. ``with_detail``: something is added to the images,
+    by ``detail``, the file of a detail network, or by sharpening; ``gain``: how much of it to begin with. Raises
+    ``UserError``.
+    """
+    path, threads = existing_model(options.model), model_threads(options.threads)
+    model = open_model(path, threads=threads, wanted="generator")
+    layer = open_layer(model, detail, threads=threads) if with_detail else None
+    encoded, source = None, ""
+    if options.encode is not None:
+        from viewer.files.inputs import read_photo  # and Pillow, here alone
+
+        encoder, source = open_sibling_encoder(path, threads=threads), options.encode.name
+        encoded = encoder.encode(fit(read_photo(options.encode).on_white(), *encoder.image_size)[None])[0]
+        if encoded.size != model.latent.size:
+            raise ModelError(f"{path}: its encoder gives {encoded.size} numbers, expected {model.latent.size}")
+    saved = None if options.saved is None else read_saved(options.saved, name, _MODES, model)
+    mode: GridMode = "mix" if options.mix else "interpolation" if encoded is not None else "random"
+    cursor, truncation_steps = 0, _TRUNCATION_STEPS
+    if saved is not None:
+        options = with_saved(options, {**saved.page(), "mix": saved.kind == "mix"})
+        mode = next(one for one in _MODES if one == saved.kind)
+        cursor = saved.whole("image", 0, options.rows * options.cols - 1)
+        truncation_steps = saved.whole("truncation", 0, _LARGEST_TRUNCATION, 1, _TRUNCATION_STEPS)
+        from_image = str(saved.values.get("encoded", ""))
+        if from_image != source and mode == "interpolation":
+            raise ModelError(f"{saved.path}: made with --encode {from_image!r}, found {source!r}")
+    kept = len(model.samples)
+    if mode == "mix" and kept < LEAST_SAMPLES:
+        raise ModelError(f"{path}: keeps {kept} latents of training images, expected {LEAST_SAMPLES} for mixes")
+    scale = options.scale or auto_scale(options.rows, options.cols, *model.image_size)
+    state = GridState(
+        fitting_sheet(options.rows, options.cols, *model.image_size, scale),
+        mode,
+        truncation_steps,
+        can_mix=kept >= LEAST_SAMPLES,
+        seed=options.seed,
+        cursor=cursor,
+        classes=first_classes(options.label, model, saved),
+        gain=first_gain(gain, layer, saved),
+    )
+    return make(model, state, options.out, encoded, printable(source), layer, name, bindings)

@@ -16,8 +16,7 @@ from viewer.app import run_live, run_scripted
 from viewer.files.png import fit, read_recipe
 from viewer.keys import Action, Event, parse_keys
 from viewer.model import open_model
-from viewer.modes.translate.draw import easel as draw_easel
-from viewer.modes.translate.draw.session import COLOURS, DrawSession, begin
+from viewer.modes.translate.draw.session import COLOURS, DrawSession, add_strokes, begin, blank_page, make_easel
 from viewer.modes.translate.draw.state import BRUSHES, DrawState, Stroke
 from viewer.sessions.translation import Translator
 
@@ -34,8 +33,8 @@ def session(path: Path, folder: Path, size: int = 0) -> DrawSession:
 
 
 def drawn(state: DrawState) -> np.ndarray:
-    page = draw_easel.blank_page(state)
-    draw_easel.add_strokes(page, state, state.strokes)
+    page = blank_page(state)
+    add_strokes(page, state, state.strokes)
     return page
 
 
@@ -50,7 +49,7 @@ def run(work: DrawSession, keys: str) -> make.FakeDisplay:
 def blank_state(colours: int = 4) -> DrawState:
     palette = COLOURS[:colours]
     lines = colours == 2
-    easel = draw_easel.make_easel(64, 96, 0 if lines else colours)
+    easel = make_easel(64, 96, 0 if lines else colours)
     return DrawState(easel, palette, has_latent=True, lines=lines)
 
 

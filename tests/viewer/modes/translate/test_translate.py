@@ -24,8 +24,7 @@ from viewer.files.png import read_recipe
 from viewer.keys import NAMES, Event, decode_character, parse_keys
 from viewer.latents import slerp
 from viewer.model import open_model
-from viewer.modes.translate.session import TranslateSession, begin
-from viewer.modes.translate.state import TranslateState
+from viewer.modes.translate.session import STOPS, TranslateSession, TranslateState, begin
 from viewer.sessions.translation import Translator
 
 KEYS = [*NAMES.values(), *filter(None, map(decode_character, "sSirx+-= 3[]"))]
@@ -49,7 +48,7 @@ def test_no_key_leads_out_of_bounds(events: list[Event], has_latent: bool, sigma
     for event in events:
         state = state.after(event)
         assert 0 <= state.index < 3
-        assert 0 <= state.stop < state.stops
+        assert 0 <= state.stop < (STOPS if state.line else 1)
         assert state.sigma is None if sigma is None else 0 <= state.sigma <= 100
         assert not state.line or has_latent
 

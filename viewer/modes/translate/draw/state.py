@@ -66,12 +66,11 @@ class DrawState:
                 return replace(self, brush=min(self.brush + 1, len(BRUSHES) - 1))
             case Action.LESS | Action.WHEEL_DOWN:
                 return replace(self, brush=max(self.brush - 1, 0))
-            case Action.UNDO:
-                return _undo(self)
-            case Action.NEW if event.key in ("z", "Z"):
-                return _undo(self)
+            case Action.UNDO | Action.NEW if event.action is Action.UNDO or event.key in ("z", "Z"):
+                undone = *self.undone, *self.strokes[-1:]
+                return replace(self, strokes=self.strokes[:-1], undone=undone, drawing=False)
             case Action.NEW if event.key in ("y", "Y"):
-                return _redo(self)
+                return replace(self, strokes=(*self.strokes, *self.undone[-1:]), undone=self.undone[:-1])
             case Action.NEW if event.key in ("c", "C"):
                 return _add(self, Stroke(0, 0))
             case Action.NEW if event.key.isdecimal() and event.key.isascii():
@@ -110,17 +109,3 @@ def _extend(state: DrawState, event: Event) -> DrawState:
     if point == stroke.points[-1] or len(stroke.points) >= _MOST_POINTS:
         return state
     return replace(state, strokes=(*others, replace(stroke, points=(*stroke.points, point))))
-
-
-def _undo(state: DrawState) -> DrawState:
-    if not state.strokes:
-        return replace(state, drawing=False)
-    *others, last = state.strokes
-    return replace(state, strokes=tuple(others), undone=(*state.undone, last), drawing=False)
-
-
-def _redo(state: DrawState) -> DrawState:
-    if not state.undone:
-        return state
-    *others, last = state.undone
-    return replace(state, strokes=(*state.strokes, last), undone=tuple(others), drawing=False)
