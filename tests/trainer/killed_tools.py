@@ -10,8 +10,8 @@ import pytest
 
 from trainer.contract.errors import UserError
 from trainer.data.batches.dataset import open_dataset
+from trainer.data.sources._sidecar import Sidecar
 from trainer.data.sources.npy_set import ImageSet, writing
-from trainer.data.sources.sidecar import Sidecar
 
 TOOLS: dict[str, tuple[list[str], list[str]]] = {  # arguments, outputs
     "create": (["create", "inputs/cats", "-o", "out.npy", "--size", "16", "--labels", "folders"], ["out.npy"]),

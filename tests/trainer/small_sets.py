@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from trainer.data.__main__ import main
+from trainer.data.sources._sidecar import Sidecar
 from trainer.data.sources.npy_set import writing
-from trainer.data.sources.sidecar import Sidecar
 
 DIGITS = np.random.default_rng(0).integers(0, 256, (23, 7, 5), np.uint8)
 NUMBERS = (np.arange(23) % 9).astype(np.uint8)

@@ -15,7 +15,7 @@ from export.weights import read_state_dict
 from trainer.contract.errors import ImageError, UserError
 from trainer.contract.text import printable
 from trainer.data.sources import open_source
-from trainer.data.sources.npy import read_header
+from trainer.data.sources.npy_set import read_header
 from trainer.runs.store import family_class
 from viewer.files.image_set import open_set
 

@@ -11,9 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from trainer.contract.errors import UserError
+from trainer.contract.text import printable
+
 _STALE_SECONDS: Final = 3600  # no writer rests for so long: what has not grown since was left behind by a kill
 
 _partial: Final[set[Path]] = set()  # being written, in any thread
+_seeking: Final = threading.Lock()
 
 
 @contextlib.contextmanager
@@ -47,6 +51,39 @@ def replace_bytes(path: Path, data: bytes, force: bool = True) -> None:
 def write_new(path: Path, data: bytes) -> None:
     """Write a file that is not there yet. Raises ``FileExistsError``, ``OSError``; nothing is left behind then."""
     replace_bytes(path, data, force=False)
+
+
+@contextlib.contextmanager
+def output(path: Path, force: bool) -> Iterator[BinaryIO]:
+    """``replacing`` for a person's file: what goes wrong is a ``UserError`` that names it."""
+    try:
+        with replacing(path, force) as file:
+            yield file
+    except FileExistsError:
+        raise UserError(f"{printable(path)} exists; give --force to replace it") from None
+    except OSError as error:  # a full disk, a folder that may not be written to
+        raise UserError(f"cannot write {printable(path)}: {error.strerror or error}") from None
+
+
+def check_free(path: Path, force: bool) -> None:
+    """Raise ``UserError`` where a file cannot be written, or exists already and is not to be replaced."""
+    try:
+        if not path.parent.is_dir():
+            raise UserError(f"there is no folder {printable(path.parent)}")
+        if path.is_dir():
+            raise UserError(f"{printable(path)} is a folder, expected the name of a file to write")
+        if path.exists() and not force:
+            raise UserError(f"{printable(path)} exists; give --force to replace it")
+    except OSError as error:  # a name that is too long
+        raise UserError(f"{printable(path)}: {error.strerror}") from None
+
+
+def make_folder(folder: Path) -> None:
+    """Raises ``UserError`` where a folder cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the folder {printable(folder)}: {error.strerror}") from None
 
 
 @contextlib.contextmanager
@@ -105,10 +142,29 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def real(path: Path) -> Path:
+    """Where a path leads, through links; links in a circle, which ``Path.resolve`` raises for, lead to themselves."""
+    return Path(os.path.realpath(path))
+
+
 def cache() -> Path:
     """Where this program keeps what it can download or recompute."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "utsuroi"
+
+
+def read_at(file: BinaryIO, position: int, view: memoryview) -> None:
+    """Fill ``view`` from a place in a file, from several threads at once. Raises ``OSError`` and ``EOFError``."""
+    while view:
+        if hasattr(os, "preadv"):
+            count = os.preadv(file.fileno(), [view], position)
+        else:
+            with _seeking:
+                file.seek(position)
+                count = file.readinto(view)  # type: ignore[attr-defined]
+        if not count:
+            raise EOFError
+        view, position = view[count:], position + count
 
 
 def _exists(path: Path) -> FileExistsError:

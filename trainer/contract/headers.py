@@ -16,6 +16,7 @@ MOST_PIXELS = 100_000_000
 MOST_DEEP_PIXELS = 50_000_000  # with alpha or 16 bits, which take twice the memory and more
 MOST_SCANS = 100  # of a JPEG: each goes over all its pixels, and encoders write about ten
 FORMATS = "JPEG, PNG, BMP, GIF, WebP, TIFF, PPM"
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")  # of their files
 
 
 class Unreadable(Exception):

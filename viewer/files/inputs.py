@@ -16,10 +16,9 @@ from PIL import Image as Pillow
 
 from trainer.contract import images
 from trainer.contract.errors import ImageError
-from trainer.contract.headers import MOST_PIXELS, read_header
+from trainer.contract.headers import MOST_PIXELS, SUFFIXES, read_header
 from viewer.files.png import Image, naming
 
-SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
 FILM_SUFFIXES: Final = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm")
 _ORIENTATION: Final = 0x0112  # EXIF tag
 

@@ -11,9 +11,9 @@ import pytest
 from bad_images import photo
 from commands import environment, run_tools
 
+from trainer.data.sources._sidecar import Sidecar
 from trainer.data.sources.base import MOST_BYTES, ImageSource, OpenOptions, resized
 from trainer.data.sources.npy_set import writing
-from trainer.data.sources.sidecar import Sidecar
 
 FEW, MANY, SIDE = 500, 6000, 128  # 25 and 295 MB
 GROWTH, MOST = 40, 400  # megabytes

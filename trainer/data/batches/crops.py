@@ -20,9 +20,9 @@ from trainer.contract.resample import shrink
 from trainer.contract.text import printable
 from trainer.data.batches.dataset import GIB, ImageDataset, Pair, Ragged, open_dataset
 from trainer.data.sources import need_source
+from trainer.data.sources._threads import say, usable
 from trainer.data.sources.base import Images, decoded, training_part
 from trainer.data.sources.folder import named
-from trainer.data.sources.threads import say, usable
 from trainer.family import Crops
 
 LEAST_PX = 8  # of validation images when they are small: what a figure can be computed of

@@ -17,11 +17,10 @@ from torch import Tensor
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable
 from trainer.data.sources import need_source
+from trainer.data.sources._sidecar import MADE, originals
+from trainer.data.sources._threads import counted
 from trainer.data.sources.base import FoundSource, Images, ImageSource, OpenOptions
-from trainer.data.sources.npy import Writer
-from trainer.data.sources.npy_set import ImageSet
-from trainer.data.sources.sidecar import MADE, originals
-from trainer.data.sources.threads import counted
+from trainer.data.sources.npy_set import ImageSet, Writer
 from trainer.family import DataSpec
 
 GIB = 1 << 30
@@ -60,7 +59,7 @@ class ImageDataset:
     images: Images
     labels: np.ndarray | None = None  # i64 [n], into classes
     classes: tuple[str, ...] = ()
-    groups: np.ndarray | None = None  # i64 [n]: see ``trainer.data.sources.sidecar``
+    groups: np.ndarray | None = None  # i64 [n]: see ``trainer.data.sources._sidecar``
     name: str
     conditions: Images | None = None  # of pairs, of the same size; those of Ragged are its own
     condition_channels: int = 0

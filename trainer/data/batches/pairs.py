@@ -16,13 +16,14 @@ from tqdm import tqdm
 from trainer.config import RunConfig
 from trainer.contract.edges import edge_map
 from trainer.contract.errors import UserError
+from trainer.contract.files import real
 from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import decode, files_in, load, read_bytes, resize
 from trainer.contract.text import printable
 from trainer.data.batches.dataset import GIB, ImageDataset, Pair, open_dataset
+from trainer.data.sources._threads import in_threads, usable
 from trainer.data.sources.base import Images, ReadImages
-from trainer.data.sources.folder import FolderImages, Load, real
-from trainer.data.sources.threads import in_threads, usable
+from trainer.data.sources.folder import FolderImages, Load
 from trainer.family import Pairs
 
 Item = TypeVar("Item")

@@ -12,8 +12,8 @@ from trainer.contract.errors import UserError
 from trainer.contract.headers import read_header
 from trainer.contract.images import Fit, load_bytes, resize
 from trainer.contract.text import printable
-from trainer.data.sources.sidecar import Sidecar
-from trainer.data.sources.threads import in_threads
+from trainer.data.sources._sidecar import Sidecar
+from trainer.data.sources._threads import in_threads
 
 MOST_BYTES = 1 << 20  # of images that are changed at once
 # What the parts of a published set are called; a folder of such folders is no folder of classes.

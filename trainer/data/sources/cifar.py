@@ -9,9 +9,9 @@ import numpy as np
 
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable
+from trainer.data.sources._identity import of_path
+from trainer.data.sources._sidecar import Sidecar, read_small
 from trainer.data.sources.base import ImageSource, OpenOptions, Piece
-from trainer.data.sources.identity import of_path
-from trainer.data.sources.sidecar import Sidecar, read_small
 
 HELP = "CIFAR-10's binary folder"
 ORDER = 50

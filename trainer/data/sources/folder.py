@@ -8,19 +8,19 @@ from pathlib import Path
 import numpy as np
 
 from trainer.contract.errors import UserError
-from trainer.contract.headers import Unreadable, read_header
+from trainer.contract.files import real
+from trainer.contract.headers import SUFFIXES, Unreadable, read_header
 from trainer.contract.images import files_in, load, read_bytes
 from trainer.contract.text import printable
+from trainer.data.sources._identity import of_path
+from trainer.data.sources._sidecar import Sidecar
+from trainer.data.sources._threads import say, usable
 from trainer.data.sources.base import ImageSource, OpenOptions, Piece, ReadImages, decoded, one_size, training_part
-from trainer.data.sources.identity import of_path
-from trainer.data.sources.sidecar import Sidecar
-from trainer.data.sources.threads import say, usable
 
 HELP = "a folder of images (class folders become labels)"
 ORDER = 95
 NAMES_FILES = True  # image files, which tools take one by one
 Load = Callable[[Path, int, int], np.ndarray]  # (path, height, width) → u8 [height, width, 3] RGB
-SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"))
 
 identity = of_path
 
@@ -38,7 +38,7 @@ def open(data: str, options: OpenOptions) -> ImageSource:
     if options.any_size:
         kept = [file for file in files if file.suffix.lower() in SUFFIXES]
         if not kept:
-            raise UserError(f"{printable(root)} holds no file named as images are ({' '.join(sorted(SUFFIXES))})")
+            raise UserError(f"{printable(root)} holds no file named as images are ({' '.join(SUFFIXES)})")
         return of_files(root, kept, Path(data), (0, 0), options)
 
     def shape_of(path: Path) -> tuple[int, int]:
@@ -116,11 +116,6 @@ def can_be_read(path: Path) -> bool:
 def named(_: int, path: Path) -> str:
     """What ``usable`` calls a file."""
     return printable(path)
-
-
-def real(path: Path) -> Path:
-    """Where a path leads, through links; links in a circle, which ``Path.resolve`` raises for, lead to themselves."""
-    return Path(os.path.realpath(path))
 
 
 def class_folders(

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from trainer.contract.errors import UserError
+from trainer.data.sources._identity import of_name
+from trainer.data.sources._tables import HINT, Row, class_names, find_columns, first_line, pack, parse_name
 from trainer.data.sources.base import ImageSource, OpenOptions
-from trainer.data.sources.identity import of_name
-from trainer.data.sources.parquet_rows import first_line
-from trainer.data.sources.tables import HINT, Row, class_names, find_columns, pack, parse_name
 
 HELP = "hub:OWNER/NAME[:SPLIT]"
 ORDER = 0

@@ -10,12 +10,11 @@ import numpy as np
 
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable
+from trainer.data.sources._identity import of_name
+from trainer.data.sources._labels import numbered_values
+from trainer.data.sources._sidecar import Sidecar
+from trainer.data.sources._tables import HINT, MOST_GROUP_BYTES, RowImages, encoded, first_line, open_groups, parse_name
 from trainer.data.sources.base import ImageSource, OpenOptions, Piece, decoded
-from trainer.data.sources.identity import of_name
-from trainer.data.sources.labels import numbered_values
-from trainer.data.sources.parquet_rows import MOST_GROUP_BYTES, RowImages, encoded, first_line
-from trainer.data.sources.sidecar import Sidecar
-from trainer.data.sources.tables import HINT, open_groups, parse_name
 
 HELP = "hubstream:OWNER/NAME[:SPLIT] (read while training)"
 ORDER = 0

@@ -17,9 +17,9 @@ import numpy as np
 
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable
+from trainer.data.sources._identity import of_path
+from trainer.data.sources._sidecar import Sidecar
 from trainer.data.sources.base import ImageSource, OpenOptions, Piece
-from trainer.data.sources.identity import of_path
-from trainer.data.sources.sidecar import Sidecar
 
 HELP = "an idx file as MNIST's or its folder"
 ORDER = 20

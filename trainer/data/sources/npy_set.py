@@ -5,6 +5,8 @@ import contextlib
 import json
 import math
 import os
+import re
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,11 +14,11 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from trainer.contract.errors import UserError
+from trainer.contract.files import check_free, output, read_at
 from trainer.contract.text import printable
-from trainer.data.sources import sidecar as known
+from trainer.data.sources import _sidecar as known
+from trainer.data.sources._identity import of_path
 from trainer.data.sources.base import MOST_BYTES, ImageSource, OpenOptions, Piece, ReadImages
-from trainer.data.sources.identity import of_path
-from trainer.data.sources.npy import Writer, check_free, output, read_at, read_header
 
 HELP = "a .npy file"
 ORDER = 90
@@ -41,6 +43,58 @@ def claims(data: str) -> bool:
 def open(data: str, options: OpenOptions) -> ImageSource:
     """The images of a .npy file. Raises ``UserError``."""
     return ImageSet(Path(data), options.bgr).source()
+
+
+def read_header(path: Path) -> tuple[tuple[int, ...], int]:
+    """Check a .npy file of images without reading it → its shape and the byte where the images begin.
+    The shape is [n, h, w] or [n, h, w, 1 or 3]. Raises ``UserError`` in one line for a file that is missing, cut short,
+    pickled, or no set of images."""
+    name = printable(path)
+    if not path.exists():
+        raise UserError(f"there is no file {name}")
+    if path.is_dir():
+        raise UserError(f"{name} is a folder, expected a .npy file of images; 'create' makes one of a folder")
+    if not path.is_file():
+        raise UserError(f"{name} is not a regular file")
+    try:
+        with path.open("rb") as file, warnings.catch_warnings(action="ignore"):  # of headers of old
+            version = np.lib.format.read_magic(file)
+            read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+            if version not in read:
+                raise ValueError(f"unknown .npy version {version}")
+            shape, fortran, dtype = read[version](file)
+            start = file.tell()
+    except OSError as error:
+        raise UserError(f"cannot read {name}: {error.strerror}") from None
+    except Exception as error:  # the header is parsed from text that can be anything
+        reason = re.sub(r"\s+", " ", printable(str(error)))[:160]
+        raise UserError(f"{name} is not a .npy file of images: {reason}") from None
+    expected = "expected u8 [n, h, w, 3]"
+    if dtype.hasobject:
+        raise UserError(f"{name} holds pickled objects, which are never loaded; {expected}")
+    if dtype != np.uint8:
+        raise UserError(f"{name} holds {dtype} {list(shape)}, {expected} (values 0..255)")
+    if any(type(length) is not int or length < 0 for length in shape):
+        raise UserError(f"{name} says shape {shape}, {expected}")
+    if len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] not in (1, 3)):
+        hint = ""
+        if len(shape) == 4 and shape[1] in (1, 3):
+            hint = "; the channels must come last: images.transpose(0, 2, 3, 1)"
+        elif len(shape) == 4 and shape[3] == 4:
+            hint = "; drop the alpha channel first"
+        raise UserError(f"{name} holds u8 {list(shape)}, {expected}{hint}")
+    if len(shape) == 3 and shape[2] in (3, 4):
+        raise UserError(f"{name} holds u8 {list(shape)}, one image and not a set; {expected}")
+    if fortran:
+        raise UserError(f"{name} is in Fortran order, expected C order: np.save(name, np.ascontiguousarray(images))")
+    if 0 in shape:
+        raise UserError(f"{name} holds no images: u8 {list(shape)}")
+    needed = start + math.prod(shape)
+    found = path.stat().st_size
+    if found != needed:
+        kind = "is cut short" if found < needed else "has bytes too many"
+        raise UserError(f"{name} {kind}: {found} bytes, expected {needed} for u8 {list(shape)}")
+    return shape, start
 
 
 class ImageSet(ReadImages):
@@ -107,6 +161,37 @@ class ImageSet(ReadImages):
         )
 
 
+class Writer:
+    """Appends images to a .npy file whose length is known only at the end; ``with output(...)`` gives the file.
+
+    Images never pile up in memory, and a full disk is an error where a memory-mapped file would kill the process.
+    ``sidecar`` is to be set before the end, where something is known of them."""
+
+    sidecar = known.Sidecar()
+
+    def __init__(self, file: BinaryIO, shape: tuple[int, int, int]) -> None:
+        self.file, self.shape, self.count = file, shape, 0
+        self._header(2**62)
+        self.start = file.tell()
+
+    def _header(self, count: int) -> None:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (count, *self.shape)}
+        np.lib.format.write_array_header_1_0(self.file, header)
+
+    def append(self, images: np.ndarray) -> None:
+        """Append one image [h, w, c] or several [n, h, w, c], u8."""
+        images = images.reshape(-1, *self.shape)
+        self.file.write(np.ascontiguousarray(images, np.uint8).data)
+        self.count += len(images)
+
+    def finish(self) -> None:
+        """Put the true count into the header."""
+        self.file.seek(0)
+        self._header(self.count)
+        if self.file.tell() != self.start:  # numpy pads its headers for growth; should it stop, do not corrupt
+            raise RuntimeError("the .npy header changed its length")
+
+
 def check_set(path: Path, force: bool, inputs: Iterable[Path] = ()) -> None:
     """Raise ``UserError`` early, before hours of work, where a set could not be written in the end, would take the
     place of one that it is made of, or of anything without ``force``."""
@@ -130,7 +215,7 @@ def check_not_input(path: Path, inputs: Iterable[Path]) -> None:
 def writing(path: Path, shape: tuple[int, int, int], force: bool) -> Iterator[Writer]:
     """Write images u8 [h, w, c] = ``shape`` to ``path``, and their sidecar beside it.
     However it ends, by an error or a kill at any moment, there is the old set or the whole new one: the sidecar is put
-    in place first, and waits for its images (see ``trainer.data.sources.sidecar``). Raises ``UserError``."""
+    in place first, and waits for its images (see ``trainer.data.sources._sidecar``). Raises ``UserError``."""
     side = known.beside(path)
     announced: dict[str, Any] = {}
     old: bytes | None = None

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable
+from trainer.data.sources._identity import of_path
+from trainer.data.sources._tables import HINT, MOST_GROUP_BYTES, Row, explained, open_groups, open_here, pack
 from trainer.data.sources.base import ImageSource, OpenOptions
-from trainer.data.sources.identity import of_path
-from trainer.data.sources.parquet_rows import MOST_GROUP_BYTES, explained, open_here
-from trainer.data.sources.tables import HINT, Row, open_groups, pack
 
 HELP = "parquet files"
 ORDER = 60

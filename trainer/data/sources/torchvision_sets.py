@@ -15,8 +15,8 @@ from trainer.contract.errors import UserError
 from trainer.contract.files import cache
 from trainer.contract.text import printable
 from trainer.data.sources import open_source
+from trainer.data.sources._identity import of_name
 from trainer.data.sources.base import ImageSource, OpenOptions
-from trainer.data.sources.identity import of_name
 
 HELP = "torchvision:NAME[:test]"
 ORDER = 0

@@ -7,10 +7,10 @@ import numpy as np
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable
 from trainer.data.drawing.toycats import CLASSES, choose, paint
+from trainer.data.sources._identity import of_name
+from trainer.data.sources._sidecar import Sidecar
+from trainer.data.sources._threads import in_threads
 from trainer.data.sources.base import ImageSource, OpenOptions, Piece
-from trainer.data.sources.identity import of_name
-from trainer.data.sources.sidecar import Sidecar
-from trainer.data.sources.threads import in_threads
 
 HELP = "'toycats[:COUNT]' (drawn)"
 ORDER = 0

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from trainer.contract.errors import UserError
+from trainer.contract.files import check_free, make_folder, output, real
 from trainer.contract.headers import Header, read_header
 from trainer.contract.images import read_bytes
 from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
-from trainer.data.sources.folder import named, real
-from trainer.data.sources.npy import check_free, make_folder, output
-from trainer.data.sources.threads import usable
+from trainer.data.sources._threads import usable
+from trainer.data.sources.folder import named
 from trainer.data.tools import ForceOption, WorkersOption
 from trainer.data.tools._files import encode_png, find
 

@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 
 from trainer.contract.errors import UserError
+from trainer.contract.files import output
 from trainer.contract.images import files_in
 from trainer.contract.text import printable
-from trainer.data.sources.npy import output
 from trainer.data.sources.npy_set import check_set
 
 

@@ -20,18 +20,17 @@ from pathlib import Path
 import numpy as np
 
 from trainer.contract.errors import UserError, require
+from trainer.contract.files import check_free, make_folder, real
 from trainer.contract.images import read_bytes
 from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
 from trainer.data.faces.cutter import MARGIN, NO_FACE, Cutter, Variant
 from trainer.data.faces.landmarks import Finder
 from trainer.data.sources import open_set
+from trainer.data.sources._sidecar import Sidecar
+from trainer.data.sources._threads import usable
 from trainer.data.sources.base import ImageSource, decoded
-from trainer.data.sources.folder import real
-from trainer.data.sources.npy import check_free, make_folder
 from trainer.data.sources.npy_set import check_not_input, writing
-from trainer.data.sources.sidecar import Sidecar
-from trainer.data.sources.threads import usable
 from trainer.data.tools import ForceOption, LandmarksOption, WorkersOption
 from trainer.data.tools._convert import plan
 from trainer.data.tools._files import check_set_or_folder, file_stem, find, names_of, write_png

@@ -17,14 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from trainer.contract.errors import UserError
-from trainer.contract.files import replacing
+from trainer.contract.files import make_folder, real, replacing
 from trainer.contract.headers import Header, Unreadable
 from trainer.contract.images import decode
 from trainer.contract.options import flag
 from trainer.contract.resample import shrink
 from trainer.contract.text import printable
-from trainer.data.sources.folder import real
-from trainer.data.sources.npy import make_folder
 from trainer.data.tools._convert import ConvertOptions, convert, plan
 
 

@@ -28,11 +28,10 @@ from trainer.contract.images import decode
 from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
 from trainer.data.sources import open_set
+from trainer.data.sources._sidecar import beside
+from trainer.data.sources._threads import counted, in_threads
 from trainer.data.sources.base import ImageSource, Piece
-from trainer.data.sources.npy import read_header
-from trainer.data.sources.npy_set import check_set, writing
-from trainer.data.sources.sidecar import beside
-from trainer.data.sources.threads import counted, in_threads
+from trainer.data.sources.npy_set import check_set, read_header, writing
 from trainer.data.tools._convert import ConvertOptions, convert_all
 
 HIGH_PASS_CENTRE, SHARPEN_CENTRE = 24.1, 28.0

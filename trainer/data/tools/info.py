@@ -22,10 +22,10 @@ from trainer.contract.images import files_in, read_bytes
 from trainer.contract.options import argument
 from trainer.contract.text import printable
 from trainer.data.sources import find_source
+from trainer.data.sources._sidecar import beside
 from trainer.data.sources.base import ImageSource, OpenOptions
 from trainer.data.sources.folder import class_folders
 from trainer.data.sources.npy_set import ImageSet
-from trainer.data.sources.sidecar import beside
 from trainer.data.tools import ToolOptions
 
 SHOWN = 8  # lines a list

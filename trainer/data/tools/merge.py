@@ -20,10 +20,10 @@ import numpy as np
 from trainer.contract.errors import UserError
 from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
-from trainer.data.sources.labels import Labels
+from trainer.data.sources._labels import Labels
+from trainer.data.sources._sidecar import MADE, Sidecar, originals
+from trainer.data.sources._threads import counted
 from trainer.data.sources.npy_set import ImageSet, check_set, writing
-from trainer.data.sources.sidecar import MADE, Sidecar, originals
-from trainer.data.sources.threads import counted
 from trainer.data.tools import ForceOption
 from trainer.data.tools._files import find
 

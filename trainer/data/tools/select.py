@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 
 from trainer.contract.errors import UserError
+from trainer.contract.files import check_free, make_folder
 from trainer.contract.options import argument, flag
 from trainer.contract.sheet import read_sheet
 from trainer.contract.text import printable
-from trainer.data.sources.npy import check_free, make_folder
+from trainer.data.sources._sidecar import SELECTION_OF, Sidecar, fingerprint, read_small
+from trainer.data.sources._threads import counted
 from trainer.data.sources.npy_set import ImageSet, check_not_input, writing
-from trainer.data.sources.sidecar import SELECTION_OF, Sidecar, fingerprint, read_small
-from trainer.data.sources.threads import counted
 from trainer.data.tools import ForceOption
 from trainer.data.tools._files import check_set_or_folder, file_stem, write_png
 

@@ -21,16 +21,17 @@ import cv2
 import numpy as np
 
 from trainer.contract.errors import UserError
+from trainer.contract.files import real
 from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import files_in, load_bytes, read_bytes
 from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
 from trainer.data.sources import open_set
+from trainer.data.sources._threads import say, usable
 from trainer.data.sources.base import OpenOptions, training_part
-from trainer.data.sources.folder import can_be_read, class_folders, real
+from trainer.data.sources.folder import can_be_read, class_folders
 from trainer.data.sources.shards import PLAIN, RANGE, expand, index_of
 from trainer.data.sources.shards.writer import Entry, write_shards
-from trainer.data.sources.threads import say, usable
 from trainer.data.tools import WorkersOption
 
 ENCODED = {
@@ -38,7 +39,7 @@ ENCODED = {
     "png": (".png", cv2.IMWRITE_PNG_COMPRESSION, 3),
     "webp": (".webp", cv2.IMWRITE_WEBP_QUALITY, 95),
 }
-ENDINGS = {"JPEG": "jpg", "PNG": "png", "BMP": "bmp", "GIF": "gif", "WebP": "webp"}
+ENDINGS = {"JPEG": "jpg", "PNG": "png", "BMP": "bmp", "GIF": "gif", "WebP": "webp"}  # stored as they are
 DIGITS = 6  # of the number of a shard in a folder
 PER_SHARD = 10_000
 

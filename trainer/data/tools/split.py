@@ -13,13 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from trainer.contract.errors import UserError, require
-from trainer.contract.files import sync
+from trainer.contract.files import real, sync
 from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
-from trainer.data.sources.folder import real
+from trainer.data.sources._sidecar import MADE, originals
+from trainer.data.sources._threads import counted
 from trainer.data.sources.npy_set import ImageSet, check_set, writing
-from trainer.data.sources.sidecar import MADE, originals
-from trainer.data.sources.threads import counted
 from trainer.data.tools import ForceOption
 
 

@@ -16,9 +16,9 @@ from tqdm import tqdm
 from trainer.contract.options import flag
 from trainer.contract.text import printable
 from trainer.data.drawing.toycats import CLASSES, choose, paint
+from trainer.data.sources._sidecar import Sidecar
+from trainer.data.sources._threads import in_threads
 from trainer.data.sources.npy_set import check_set, writing
-from trainer.data.sources.sidecar import Sidecar
-from trainer.data.sources.threads import in_threads
 from trainer.data.tools import ForceOption
 
 

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 
 from trainer.contract.errors import ImageError
+from trainer.contract.headers import SUFFIXES
 from viewer.files.image_set import LabelledSet, open_set, set_of_files
-from viewer.files.inputs import SUFFIXES, photo_size
+from viewer.files.inputs import photo_size
 from viewer.files.png import Image, read_bytes
 from viewer.modes.dataset.state import Catalogue
 

@@ -12,7 +12,7 @@ from typing import Final
 from trainer.contract.errors import ImageError
 from trainer.contract.files import replace_bytes
 from trainer.contract.text import printable
-from trainer.data.sources.sidecar import SELECTION_OF, fingerprint
+from trainer.data.sources._sidecar import SELECTION_OF, fingerprint
 from viewer.files.image_set import LabelledSet
 
 _LARGEST: Final = 2**28  # bytes

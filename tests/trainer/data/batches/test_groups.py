@@ -11,8 +11,8 @@ from small_sets import flat, levels, run, write_set
 from trainer.config import RunConfig
 from trainer.data.batches.crops import open_crops
 from trainer.data.batches.dataset import ImageDataset, open_dataset
+from trainer.data.sources._sidecar import originals
 from trainer.data.sources.npy_set import ImageSet
-from trainer.data.sources.sidecar import originals
 from trainer.family import Crops
 
 TWINS = np.repeat(np.arange(10), 2)  # as align --flip writes them

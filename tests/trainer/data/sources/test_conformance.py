@@ -17,8 +17,8 @@ import pytest
 from trainer.contract.errors import UserError
 from trainer.contract.images import resize
 from trainer.data.sources import all_sources, find_source, help_of_data, need_source, open_source
+from trainer.data.sources._identity import fingerprint
 from trainer.data.sources.base import OpenOptions
-from trainer.data.sources.identity import fingerprint
 
 SIDE = 32  # CIFAR-10's
 IMAGES = np.random.default_rng(0).integers(0, 256, (7, SIDE, SIDE, 3), np.uint8)

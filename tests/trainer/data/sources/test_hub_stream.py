@@ -20,10 +20,10 @@ from trainer.data.batches.augment import Augment
 from trainer.data.batches.dataset import ImageDataset, open_dataset
 from trainer.data.batches.order import Order
 from trainer.data.batches.stream import Stream
+from trainer.data.sources import _tables as rows
 from trainer.data.sources import hub_stream, parquet
-from trainer.data.sources import parquet_rows as rows
+from trainer.data.sources._tables import RowGroups, RowImages
 from trainer.data.sources.base import OpenOptions
-from trainer.data.sources.parquet_rows import RowGroups, RowImages
 
 datasets = pytest.importorskip("datasets")
 COUNTS = (40, 9, 23)  # rows of each file, seven a group

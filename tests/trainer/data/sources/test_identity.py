@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from trainer.data.sources import need_source
-from trainer.data.sources.identity import fingerprint
+from trainer.data.sources._identity import fingerprint
 
 
 def of(*sources: Path | str, labels: np.ndarray | None = None, without: Path = Path("none")) -> str:

@@ -24,8 +24,8 @@ from killed_tools import state_of
 from small_sets import write_idx
 
 from trainer.data.__main__ import main
+from trainer.data.sources._sidecar import Sidecar
 from trainer.data.sources.npy_set import writing
-from trainer.data.sources.sidecar import Sidecar
 from trainer.data.tools import description, load_tool, tool_names
 
 START = "python -m trainer.data "

@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 
 from trainer.contract.errors import UserError
+from trainer.contract.files import output
 from trainer.contract.headers import Unreadable
 from trainer.contract.headers import read_header as read_image_header
 from trainer.contract.images import decode, load, pad, read_bytes, resize
 from trainer.contract.text import printable
 from trainer.data.__main__ import main
-from trainer.data.sources.npy import Writer, output, read_header
+from trainer.data.sources.npy_set import Writer, read_header
 from trainer.data.tools import info
 from trainer.data.tools._files import find
 

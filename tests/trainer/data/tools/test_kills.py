@@ -13,8 +13,8 @@ from commands import run_tools
 from drawn_faces import NEEDS_FACES, draw_face
 from killed_tools import NEVER_REPLACE, TOOLS, state_of, write_labelled
 
+from trainer.data.sources._sidecar import beside
 from trainer.data.sources.npy_set import ImageSet
-from trainer.data.sources.sidecar import beside
 
 STATE = dict[str, Any]
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from small_sets import flat, levels, run, write_set
 
+from trainer.data.sources._sidecar import fingerprint
 from trainer.data.sources.npy_set import ImageSet
-from trainer.data.sources.sidecar import fingerprint
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:

@@ -17,12 +17,10 @@ from trainer.data.faces.cutter import Cutter
 from trainer.data.faces.landmarks import JAW, Finder
 from trainer.data.sources.npy_set import ImageSet
 from trainer.data.tools import morph
-from trainer.data.tools.morph.delaunay import piecewise, triangulate
 from trainer.data.tools.morph.flow import by_flow, consistent_flow
 from trainer.data.tools.morph.mesh import Pose, by_mesh, mean_face
 from trainer.data.tools.morph.pairs import Pairing
-from trainer.data.tools.morph.spline import spline
-from trainer.data.tools.morph.warp_pair import mix
+from trainer.data.tools.morph.warp import mix, piecewise, spline, triangulate
 
 METHODS = [*morph.BY_POINTS, "flow"]
 

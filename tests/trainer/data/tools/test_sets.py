@@ -16,11 +16,10 @@ from hypothesis import strategies as st
 from trainer.contract.errors import UserError
 from trainer.contract.sheet import find_layout
 from trainer.data.__main__ import main
+from trainer.data.sources._sidecar import Sidecar
 from trainer.data.sources.npy_set import ImageSet, writing
-from trainer.data.sources.sidecar import Sidecar
 from trainer.data.tools.split import choose
-from trainer.data.tools.stats.measure import measure
-from trainer.data.tools.stats.page import WIDTH
+from trainer.data.tools.stats import WIDTH, measure
 
 
 def run(*arguments: object) -> int:

@@ -17,7 +17,7 @@ from trainer.data.batches.dataset import open_dataset
 from trainer.data.sources.npy_set import ImageSet
 from trainer.data.tools import tool_names
 from trainer.data.tools.create.dedupe import Seen, look
-from trainer.data.tools.stats.measure import measure
+from trainer.data.tools.stats import measure
 
 
 @pytest.fixture

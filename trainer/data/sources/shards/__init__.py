@@ -16,15 +16,15 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from trainer.contract.errors import UserError
+from trainer.contract.files import read_at
 from trainer.contract.headers import Unreadable
 from trainer.contract.images import MOST_BYTES, Fit, resize
 from trainer.contract.text import printable
+from trainer.data.sources._identity import blocks, line, size_of
+from trainer.data.sources._sidecar import Sidecar, read_json
 from trainer.data.sources.base import ImageSource, OpenOptions, Piece, ReadImages, decoded, one_size
-from trainer.data.sources.identity import blocks, line, size_of
-from trainer.data.sources.npy import read_at
 from trainer.data.sources.shards.index import MOST_INDEX_BYTES, Index, read_index
 from trainer.data.sources.shards.scan import scan_shards
-from trainer.data.sources.sidecar import Sidecar, read_json
 
 HELP = "shards ('x-{000..127}.tar' or their folder)"
 ORDER = 10

@@ -21,7 +21,7 @@ import numpy as np
 
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable
-from trainer.data.sources.sidecar import read_json, versions
+from trainer.data.sources._sidecar import read_json, versions
 
 MOST_INDEX_BYTES = 1 << 31
 

@@ -18,14 +18,13 @@ import numpy as np
 
 from trainer.contract.errors import UserError
 from trainer.contract.files import cache, replace_bytes
-from trainer.contract.headers import Unreadable, read_header
+from trainer.contract.headers import SUFFIXES, Unreadable, read_header
 from trainer.contract.images import MOST_BYTES
 from trainer.contract.text import printable
-from trainer.data.sources.labels import LABEL_NAMES, numbered_values
+from trainer.data.sources._labels import LABEL_NAMES, numbered_values
+from trainer.data.sources._threads import counted, in_threads, say
 from trainer.data.sources.shards.index import Index, Shard, read_index
-from trainer.data.sources.threads import counted, in_threads, say
 
-IMAGES = ("jpg", "jpeg", "png", "webp", "bmp", "gif")
 MOST_LABEL_BYTES = 1 << 20
 MOST_SIZES = 3  # that are distinguished
 MOST_HEADER_BYTES = 1 << 14  # with a long name, or in pax format
@@ -154,7 +153,7 @@ def _scan_one(path: Path) -> tuple[int, list[Place], list[str]]:
                 if not stem:  # hidden, as the notes that some systems put beside each file
                     continue
                 try:
-                    if kind in IMAGES:
+                    if f".{kind}" in SUFFIXES:
                         if key in places:
                             places[key] = None
                             raise Unreadable("a second image of this name: neither is used")

@@ -20,12 +20,12 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from trainer.contract.errors import UserError
+from trainer.contract.files import make_folder, output
 from trainer.contract.text import printable
-from trainer.data.sources.npy import make_folder, output
+from trainer.data.sources._sidecar import read_json
 from trainer.data.sources.shards import index_of
 from trainer.data.sources.shards.index import MOST_INDEX_BYTES, Index, Shard
 from trainer.data.sources.shards.scan import MOST_SIZES
-from trainer.data.sources.sidecar import read_json
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,12 +28,11 @@ from trainer.contract.text import printable
 from trainer.data.faces.cutter import Cutter
 from trainer.data.faces.landmarks import Finder
 from trainer.data.sources import open_set
+from trainer.data.sources._labels import by_folder, by_table, numbered
+from trainer.data.sources._sidecar import Sidecar
+from trainer.data.sources._threads import counted, say, usable
 from trainer.data.sources.base import ImageSource, OpenOptions
-from trainer.data.sources.labels import by_folder, by_table, numbered
-from trainer.data.sources.npy import Writer
-from trainer.data.sources.npy_set import check_not_input, check_set, writing
-from trainer.data.sources.sidecar import Sidecar
-from trainer.data.sources.threads import counted, say, usable
+from trainer.data.sources.npy_set import Writer, check_not_input, check_set, writing
 from trainer.data.tools import ForceOption, LandmarksOption, WorkersOption
 from trainer.data.tools._files import find, names_of
 from trainer.data.tools.create.dedupe import LIKENESS, Look, Seen, look

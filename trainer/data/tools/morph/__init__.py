@@ -31,17 +31,15 @@ from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
 from trainer.data.faces.cutter import NO_FACE
 from trainer.data.faces.landmarks import Finder
-from trainer.data.sources.labels import MOST_CLASSES
+from trainer.data.sources._labels import MOST_CLASSES
+from trainer.data.sources._sidecar import MADE, Sidecar
+from trainer.data.sources._threads import counted, in_threads, say, usable
 from trainer.data.sources.npy_set import ImageSet, check_set, writing
-from trainer.data.sources.sidecar import MADE, Sidecar
-from trainer.data.sources.threads import counted, in_threads, say, usable
 from trainer.data.tools import ForceOption, LandmarksOption, WorkersOption
-from trainer.data.tools.morph.delaunay import by_triangles
 from trainer.data.tools.morph.flow import by_flow
 from trainer.data.tools.morph.mesh import by_mesh
 from trainer.data.tools.morph.pairs import Pairing
-from trainer.data.tools.morph.spline import by_spline
-from trainer.data.tools.morph.warp_pair import WarpField, mix
+from trainer.data.tools.morph.warp import WarpField, by_spline, by_triangles, mix
 
 ByPoints = Callable[[np.ndarray, np.ndarray, float, int, int], WarpField]
 BY_POINTS: dict[str, ByPoints] = {"delaunay": by_triangles, "spline": by_spline, "mesh": by_mesh}

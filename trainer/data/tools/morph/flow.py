@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from trainer.data.faces.affine import grid, moved
-from trainer.data.tools.morph.warp_pair import WarpField
+from trainer.data.tools.morph.warp import WarpField
 
 SEEN = 128  # longest edge in pixels of what is compared
 EVEN = 0.1  # of the side: light is evened out over so much

@@ -10,9 +10,7 @@ import cv2
 import numpy as np
 
 from trainer.data.faces.landmarks import MIRRORED
-from trainer.data.tools.morph.delaunay import piecewise, triangulate
-from trainer.data.tools.morph.spline import warp_between
-from trainer.data.tools.morph.warp_pair import WarpField, frame, inside, with_forehead
+from trainer.data.tools.morph.warp import WarpField, frame, inside, piecewise, triangulate, warp_between, with_forehead
 
 _LEFT = [  # of the mean face, the viewer's left half and the middle
     (0, -1.00, 0.09), (1, -1.00, 0.36), (2, -0.98, 0.63), (3, -0.91, 0.91), (4, -0.81, 1.16), (5, -0.65, 1.40),

@@ -11,7 +11,7 @@ import numpy as np
 
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable
-from trainer.data.sources.sidecar import read_small
+from trainer.data.sources._sidecar import read_small
 
 Labels: TypeAlias = tuple[np.ndarray | None, tuple[str, ...]]
 """Labels i64 [n], if there are any, and the names of the classes."""

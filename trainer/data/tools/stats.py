@@ -1,16 +1,31 @@
-"""The page that shows a whole set at once. No torch."""
+"""Look at a whole set at once: numbers, and a page of images, histograms, and the odd ones out.
+
+Prints the mean and the std of each channel, and how bright and how sharp the images are (the std of a Laplacian, in
+levels). The page shows the mean image, where images differ, the histograms, a sheet of
+images from all over the set, and its darkest, brightest, softest and sharpest ones with their numbers, as 'select
+--drop' takes them.
+
+    python -m trainer.data stats cats.npy -o cats-stats.png
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from trainer.contract.errors import UserError
+from trainer.contract.files import check_free
 from trainer.contract.images import resize
+from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
-from trainer.data.sources.npy_set import ImageSet
-from trainer.data.sources.sidecar import Sidecar
-from trainer.data.tools.stats.measure import Measured
+from trainer.data.sources._sidecar import Sidecar
+from trainer.data.sources._threads import counted, in_threads
+from trainer.data.sources.npy_set import ImageSet, check_not_input
+from trainer.data.tools import ForceOption
+from trainer.data.tools._files import write_png
 
 Colour = tuple[int, int, int]
 
@@ -29,6 +44,93 @@ CELL = (WIDTH - 2 * EDGE + GAP) // COLUMNS - GAP
 FACE = 236  # side of the mean image
 FIGURES = 122  # width of the channels' figures
 LINE = 15  # of a list
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(ForceOption):
+    """What to look at, and where the page goes."""
+
+    input: Path = argument("a .npy file", metavar="SET")
+    output: Path | None = flag("the page to write, a .png (<set>-stats.png here)", "-o", "--output")
+
+
+def run(options: Options) -> int:
+    """Measure and draw; returns the exit code."""
+    source = ImageSet(options.input)
+    path = options.output or Path(f"{options.input.stem}-stats.png")
+    if path.suffix.lower() != ".png":
+        raise UserError(f"the output is {printable(path)}, expected a name that ends in .png")
+    check_free(path, options.force)
+    check_not_input(path, [options.input])
+    measured = measure(source)
+    write_png(path, draw_page(source, measured), options.force)
+    channels = ("red", "green", "blue") if source.shape[3] == 3 else ("grey",)
+    for name, mean, std in zip(channels, measured.mean, measured.std, strict=True):
+        print(f"{name:<10}  mean {mean:.1f}, std {std:.1f}")
+    for name, values in (("brightness", measured.brightness), ("sharpness", measured.sharpness)):
+        low, middle, high = np.percentile(values, (5, 50, 95))
+        print(f"{name:<10}  median {middle:.1f}, 90 of 100 in {low:.1f} to {high:.1f}")
+    print(f"{printable(path)}: a page on {len(source)} images of {source.shape[2]}x{source.shape[1]} px")
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Measured:
+    """Figures of a set of n images; all in levels, 0 to 255."""
+
+    mean: np.ndarray  # f64 [c]
+    std: np.ndarray  # f64 [c], over all pixels
+    mean_image: np.ndarray  # f64 [h, w, c]
+    std_image: np.ndarray  # f64 [h, w, c], of each pixel over the images
+    histograms: np.ndarray  # f64 [c, 256]
+    brightness: np.ndarray  # f32 [n]: mean of the luma of each image
+    sharpness: np.ndarray  # f32 [n]: std of the Laplacian of the luma of each image
+
+
+def measure(source: ImageSet) -> Measured:
+    """Go over all images once."""
+    count, height, width, channels = source.shape
+    sums, squares = np.zeros((height, width, channels)), np.zeros((height, width, channels))
+    histograms = np.zeros((channels, 256))
+    brightness, sharpness = np.empty(count, np.float32), np.empty(count, np.float32)
+    first = 0
+    for images, part in counted(in_threads(source.pieces(), _figures), count, lambda piece: len(piece[0])):
+        rows = slice(first, first + len(images))
+        sums += part[0]
+        squares += part[1]
+        histograms += part[2]
+        brightness[rows], sharpness[rows] = part[3:]
+        first += len(images)
+    levels = np.arange(256)
+    pixels = count * height * width
+    mean = histograms @ levels / pixels
+    mean_image = sums / count
+    return Measured(
+        mean=mean,
+        std=np.sqrt(np.maximum(histograms @ levels**2 / pixels - mean**2, 0)),
+        mean_image=mean_image,
+        std_image=np.sqrt(np.maximum(squares / count - mean_image**2, 0)),
+        histograms=histograms,
+        brightness=brightness,
+        sharpness=sharpness,
+    )
+
+
+def _figures(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[float], list[float]]:
+    """Of images [n, h, w, c] the sums and sums of squares [h, w, c], histograms [c, 256], brightness and sharpness [n];
+    by OpenCV alone, which leaves the other threads to work meanwhile. Floats hold the sums to the last digit."""
+    _, _, width, channels = images.shape
+    sums, squares = np.zeros(images.shape[1:]), np.zeros(images.shape[1:])
+    brightness, sharpness = [], []
+    for image in images:
+        cv2.accumulate(image, sums)
+        cv2.accumulateSquare(image, squares)
+        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if channels == 3 else image
+        brightness.append(cv2.mean(grey)[0])
+        sharpness.append(cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))[1].item())
+    tall = images.reshape(-1, width, channels)
+    histograms = [cv2.calcHist([tall], [k], None, [256], [0, 256]).reshape(-1) for k in range(channels)]
+    return sums, squares, np.array(histograms, np.float64), brightness, sharpness
 
 
 class Page:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from trainer.data.sources._sidecar import sampled
 from trainer.data.sources.base import FoundSource, training_part
-from trainer.data.sources.sidecar import sampled
 
 BLOCKS = 32  # of a file that are looked at, spread over it
 LABELS = 1_000_000  # that are looked at, spread over all
