@@ -28,7 +28,7 @@ from export.quantize import quantize
 from export.verify import check_pairs, check_parity, measure_drift
 from export.weights import read_state_dict
 from trainer.contract.errors import UserError
-from trainer.contract.files import replacing, sync
+from trainer.contract.files import check_free, output, sync
 from trainer.family import DataSpec, Exportable, Family
 
 _MAX_BYTES = (1 << 31) - 1  # of one protobuf message
@@ -150,18 +150,10 @@ def check_output(out: Path, precision: str, force: bool) -> None:
         raise UserError(f"--precision is {precision!r}, expected one of {', '.join(PRECISIONS)}")
     if out.suffix != ".onnx":
         raise UserError(f"{out}: the name ends in {out.suffix or 'nothing'!r}, expected .onnx")
-    try:
-        if not out.parent.is_dir():
-            raise UserError(f"{out}: there is no folder {out.parent}")
-        if out.is_dir():
-            raise UserError(f"{out}: is a folder, expected a file name")
-        if not os.access(out.parent, os.W_OK):
-            raise UserError(f"{out}: the folder {out.parent} cannot be written to")
-        there = [path for path in (out, *(beside(out, kind) for kind in KINDS)) if path.exists()]
-    except OSError as error:  # a name that is too long
-        raise UserError(f"{out}: {error.strerror}") from None
-    if there and not force:
-        raise UserError(f"{there[0]}: exists already; --force replaces it")
+    for path in (out, *(beside(out, kind) for kind in KINDS)):
+        check_free(path, force)
+    if not os.access(out.parent, os.W_OK):
+        raise UserError(f"{out}: the folder {out.parent} cannot be written to")
 
 
 def beside(out: Path, kind: str) -> Path:
@@ -276,15 +268,11 @@ def write_all(contents: Mapping[Path, bytes], force: bool) -> None:
     Without ``force``, nothing that appeared in the meantime is overwritten. Raises ``UserError``; no temporary file is
     left.
     """
-    try:
-        with contextlib.ExitStack() as stack:
-            for path, data in reversed(list(contents.items())):  # the stack unwinds in reverse
-                file = stack.enter_context(replacing(path, force))
-                file.write(data)
-                sync(file)
-    except OSError as error:
-        name = error.filename or next(iter(contents))
-        raise UserError(f"{name}: cannot be written: {error.strerror or error}") from None
+    with contextlib.ExitStack() as stack:
+        for path, data in reversed(list(contents.items())):  # the stack unwinds in reverse
+            file = stack.enter_context(output(path, force))
+            file.write(data)
+            sync(file)
 
 
 def _port(port: onnx.ValueInfoProto) -> Port:

@@ -77,7 +77,7 @@ def check_pairs(files: Mapping[str, bytes], inputs: Mapping[str, Mapping[str, Te
         if other not in files or len(inputs[other]) > 1:
             continue
         (latent,) = (value.float().numpy() for value in inputs[other].values())
-        generator, encoder = (onnxruntime.InferenceSession(files[name], _options()) for name in (other, kind))
+        generator, encoder = (open_session(files[name]) for name in (other, kind))
         image = generator.run(None, {generator.get_inputs()[0].name: latent})[0]
         found = encoder.run(None, {encoder.get_inputs()[0].name: image})[0]
         if found.shape != latent.shape:
@@ -106,18 +106,15 @@ def as_levels(floats: NDArray[np.float32]) -> NDArray[np.int16]:
     return np.repeat(levels, 3, axis=3) if levels.shape[3] == 1 else levels
 
 
-def open_session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
+def open_session(model: onnx.ModelProto | bytes) -> onnxruntime.InferenceSession:
     """Open a graph as a viewer will. Raises ``ExportError``."""
-    try:
-        return onnxruntime.InferenceSession(model.SerializeToString(), _options())
-    except Exception as error:
-        raise ExportError(f"onnxruntime cannot open the graph: {' '.join(str(error).split())[:300]}") from error
-
-
-def _options() -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    return options
+    data = model if isinstance(model, bytes) else model.SerializeToString()
+    try:
+        return onnxruntime.InferenceSession(data, options)
+    except Exception as error:
+        raise ExportError(f"onnxruntime cannot open the graph: {' '.join(str(error).split())[:300]}") from error
 
 
 def _difference(expected: NDArray[Any], found: NDArray[Any], what: str) -> float:

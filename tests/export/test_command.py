@@ -151,7 +151,7 @@ def test_mistakes_are_one_line(run: Path, bare: Path, tmp_path: Path, capsys: py
         ([str(run), "-o", out, "--family", "vae"], "expected none for a run"),
         ([str(run), "-o", str(tmp_path / "no" / "a.onnx")], "there is no folder"),
         ([str(run), "-o", str(tmp_path / "a.pth")], "expected .onnx"),
-        ([str(run), "-o", str(taken)], "--force replaces it"),
+        ([str(run), "-o", str(taken)], "give --force to replace it"),
         ([str(bare), "-o", out], "--family is missing"),
         ([str(bare), "-o", out, "--family", "../vae"], "expected one of"),
         ([str(bare), "-o", out, "--family", "vae", "--weights", "last"], "it holds one set"),

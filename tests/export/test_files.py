@@ -285,7 +285,7 @@ def test_a_full_disk_leaves_all_as_it_was(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_file_that_appears_while_exporting_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "a.onnx"
     monkeypatch.setattr(to_onnx, "sync", lambda file: out.write_bytes(b"precious"))
-    with pytest.raises(UserError, match="exists already"):
+    with pytest.raises(UserError, match="exists; give --force"):
         to_onnx.write_all({out: b"new"}, force=False)
     assert out.read_bytes() == b"precious"
     assert [path.name for path in tmp_path.iterdir()] == ["a.onnx"]

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from trainer.contract.errors import UserError
-from trainer.contract.text import printable
 
 _STALE_SECONDS: Final = 3600  # no writer rests for so long: what has not grown since was left behind by a kill
 
@@ -60,22 +59,22 @@ def output(path: Path, force: bool) -> Iterator[BinaryIO]:
         with replacing(path, force) as file:
             yield file
     except FileExistsError:
-        raise UserError(f"{printable(path)} exists; give --force to replace it") from None
+        raise UserError(f"{path} exists; give --force to replace it") from None
     except OSError as error:  # a full disk, a folder that may not be written to
-        raise UserError(f"cannot write {printable(path)}: {error.strerror or error}") from None
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from None
 
 
 def check_free(path: Path, force: bool) -> None:
     """Raise ``UserError`` where a file cannot be written, or exists already and is not to be replaced."""
     try:
         if not path.parent.is_dir():
-            raise UserError(f"there is no folder {printable(path.parent)}")
+            raise UserError(f"there is no folder {path.parent}")
         if path.is_dir():
-            raise UserError(f"{printable(path)} is a folder, expected the name of a file to write")
+            raise UserError(f"{path} is a folder, expected the name of a file to write")
         if path.exists() and not force:
-            raise UserError(f"{printable(path)} exists; give --force to replace it")
+            raise UserError(f"{path} exists; give --force to replace it")
     except OSError as error:  # a name that is too long
-        raise UserError(f"{printable(path)}: {error.strerror}") from None
+        raise UserError(f"{path}: {error.strerror}") from None
 
 
 def make_folder(folder: Path) -> None:
@@ -83,7 +82,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"cannot make the folder {printable(folder)}: {error.strerror}") from None
+        raise UserError(f"cannot make the folder {folder}: {error.strerror}") from None
 
 
 @contextlib.contextmanager

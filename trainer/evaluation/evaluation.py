@@ -24,7 +24,7 @@ from trainer.contract.files import replace_bytes
 from trainer.contract.text import printable
 from trainer.data.batches import open_data
 from trainer.data.batches.crops import LEAST_PX
-from trainer.data.batches.dataset import ImageDataset, Ragged
+from trainer.data.batches.dataset import ImageDataset, Windows
 from trainer.data.batches.stream import ordered
 from trainer.distributed import World, seed_step
 from trainer.evaluation.features import FeatureExtractor, fit, open_features, open_network
@@ -289,7 +289,7 @@ class Evaluation:
                 self.say(f"note: the training images cannot be searched for copies: {error}")
                 return {}
         if str(training.spec) != str(self.spec):
-            self.say(f"note: {printable(own.data)} is not what the run was trained on: not searched for copies")
+            self.say(f"note: {own.data} is not what the run was trained on: not searched for copies")
             return {}
         indices = training.split(own.hold_out)[0]
         world, count = self.world, min(NEIGHBOURS, len(indices))
@@ -343,7 +343,7 @@ class Evaluation:
     ) -> dict[str, Tensor]:
         """Measure all batches, each rank some of them, and gather the rows in order on the CPU."""
         # those of many sizes come one by one
-        size = 1 if isinstance(self.images.images, Ragged) else self.config.batch_size
+        size = 1 if isinstance(self.images.images, Windows) else self.config.batch_size
         numbers = range(-(-len(indices) // size))
         found = {}
         for number in self.progress(numbers, what):

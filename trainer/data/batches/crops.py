@@ -4,11 +4,10 @@ versions; validation takes them whole.
 The small versions are made as they are needed, bicubic with antialiasing, of the window and what lies around it: the
 result is that of the whole image reduced. Or they lie in a folder of their own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 
@@ -16,9 +15,7 @@ from trainer.config import RunConfig
 from trainer.contract.errors import UserError
 from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import files_in, read_bytes
-from trainer.contract.resample import shrink
-from trainer.contract.text import printable
-from trainer.data.batches.dataset import GIB, ImageDataset, Pair, Ragged, open_dataset
+from trainer.data.batches.dataset import GIB, ImageDataset, Pair, Part, Windows, open_dataset
 from trainer.data.sources import need_source
 from trainer.data.sources._threads import say, usable
 from trainer.data.sources.base import Images, decoded, training_part
@@ -26,9 +23,6 @@ from trainer.data.sources.folder import named
 from trainer.family import Crops
 
 LEAST_PX = 8  # of validation images when they are small: what a figure can be computed of
-
-Part: TypeAlias = tuple[int, Callable[[int], Pair[np.ndarray]]]
-"""How many images there are, and what reads one of them u8 [h, w, c] with its small version, if it has one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,50 +38,7 @@ class Sized:
         try:
             return decoded(read_bytes(self.path))
         except Unreadable as error:
-            raise Unreadable(f"{printable(self.path)}: {error}") from None
-
-
-class Windows(Ragged):
-    """Images to train on, then those for validation, each large and small."""
-
-    def __init__(self, parts: Sequence[Part], reading: Crops, channels: int) -> None:
-        self.parts = parts
-        self.size_px, self.scale = reading.size_px, reading.scale
-        self.shape = (sum(count for count, _ in parts), reading.size_px, reading.size_px, channels)
-
-    def cut(self, indices: np.ndarray, random: np.random.Generator) -> Pair[np.ndarray]:
-        size, scale = self.size_px, self.scale
-        side = size // scale
-        image = np.empty((len(indices), *self.shape[1:]), np.uint8)
-        condition = np.empty((len(indices), side, side, self.shape[3]), np.uint8)
-        for row, (index, place) in enumerate(zip(indices, random.random((len(indices), 2)), strict=True)):
-            large, *small = self.image(int(index))
-            places = (np.array(large.shape[:2]) - size) // scale + 1
-            top, left = (place * places).astype(int).tolist()
-            image[row] = large[top * scale :, left * scale :][:size, :size]
-            window = small[0][top:, left:] if small else shrunk_window(large, top, left, side, scale)
-            condition[row] = window[:side, :side]
-        return image, condition
-
-    def whole(self, index: int) -> Pair[np.ndarray]:
-        large, *small = self.image(index)
-        height, width = (side // self.scale * self.scale for side in large.shape[:2])
-        return large[None, :height, :width], (small[0] if small else shrink(large, self.scale))[None]
-
-    def image(self, index: int) -> Pair[np.ndarray]:
-        """One image u8 [h, w, c], and its small version where it has one of its own."""
-        for count, read in self.parts:
-            if index < count:
-                return read(index)
-            index -= count
-        raise IndexError(index)
-
-
-def shrunk_window(large: np.ndarray, top: int, left: int, side: int, scale: int) -> np.ndarray:
-    """A window of an image's small version: what ``shrink`` makes of the whole, from (top, left), in its pixels."""
-    first = [max(0, corner - 2) for corner in (top, left)]  # the kernel reaches two small pixels further
-    part = large[first[0] * scale : (top + side + 2) * scale, first[1] * scale : (left + side + 2) * scale]
-    return shrink(part, scale)[top - first[0] :, left - first[1] :][:side, :side]
+            raise Unreadable(f"{self.path}: {error}") from None
 
 
 def open_crops(config: RunConfig, reading: Crops, *, progress: bool = True) -> ImageDataset:
@@ -101,16 +52,15 @@ def open_crops(config: RunConfig, reading: Crops, *, progress: bool = True) -> I
             pairs = small_versions(folder, [pair[0] for pair in pairs], reading, progress)
         training, name, channels, groups = load_part(pairs, config.memory, progress), folder.resolve().name, 3, None
         if not training[0]:
-            raise UserError(f"{printable(folder)} holds no readable image of at least {least}x{least} px")
+            raise UserError(f"{folder} holds no readable image of at least {least}x{least} px")
     else:
         if reading.condition:
-            raise UserError(f"--low is {printable(reading.condition)}, expected a folder in --data beside it")
+            raise UserError(f"--low is {reading.condition}, expected a folder in --data beside it")
         size, memory = config.image_size, config.memory
         images = open_dataset(found, image_size=size, bgr=config.bgr, memory=memory, progress=progress)
         height, width, channels = images.images.shape[1:]
         if min(height, width) < least:
-            found_px = f"images of {width}x{height} px"
-            raise UserError(f"{printable(config.data)} holds {found_px}, expected at least {least}x{least}")
+            raise UserError(f"{config.data} holds images of {width}x{height} px, expected at least {least}x{least}")
         training, name, groups = (len(images), partial(read_row, images.images)), images.name, images.groups
     parts = [training]
     if reading.validation:
@@ -124,12 +74,12 @@ def open_crops(config: RunConfig, reading: Crops, *, progress: bool = True) -> I
 def open_validation(folder: Path, scale: int, channels: int, memory: float, progress: bool) -> Part:
     """Images to be taken whole. Raises ``UserError``."""
     if channels != 3:
-        raise UserError(f"--validation is {printable(folder)}, expected none: the images of --data are grey")
+        raise UserError(f"--validation is {folder}, expected none: the images of --data are grey")
     if not folder.is_dir():
-        raise UserError(f"--validation is {printable(folder)}, expected a folder of images")
+        raise UserError(f"--validation is {folder}, expected a folder of images")
     found = load_part([(item,) for item in sized_files(folder, LEAST_PX * scale, progress)], memory, progress)
     if not found[0]:
-        raise UserError(f"{printable(folder)} holds no readable image of at least {LEAST_PX * scale} px")
+        raise UserError(f"{folder} holds no readable image of at least {LEAST_PX * scale} px")
     return found
 
 
@@ -151,7 +101,7 @@ def small_versions(folder: Path, files: Sequence[Sized], reading: Crops, progres
     without are named. Raises ``UserError`` where that is all."""
     low = Path(reading.condition)
     if not low.is_dir():
-        raise UserError(f"--low is {printable(low)}, expected a folder of images")
+        raise UserError(f"--low is {low}, expected a folder of images")
     low = training_part(low)
     known = {item.path.relative_to(low).with_suffix(""): item for item in sized_files(low, 1, progress)}
     pairs: list[Pair[Sized]] = []
@@ -159,14 +109,14 @@ def small_versions(folder: Path, files: Sequence[Sized], reading: Crops, progres
         small = known.get(item.path.relative_to(folder).with_suffix(""))
         expected = item.width // reading.scale, item.height // reading.scale
         if small is None:
-            say(f"skipped {printable(item.path)}: nothing of its name in {printable(low)}")
+            say(f"skipped {item.path}: nothing of its name in {low}")
         elif (small.width, small.height) != expected:
             size = f"{small.width}x{small.height} px, expected {expected[0]}x{expected[1]}"
-            say(f"skipped {printable(item.path)}: {printable(small.path)} is {size}")
+            say(f"skipped {item.path}: {small.path} is {size}")
         else:
             pairs.append((item, small))
     if not pairs:
-        raise UserError(f"--low is {printable(low)}: none of its images fits one of {printable(folder)}")
+        raise UserError(f"--low is {low}: none of its images fits one of {folder}")
     return pairs
 
 

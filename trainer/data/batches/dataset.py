@@ -1,11 +1,9 @@
 """Training sets: what a source of ``trainer.data.sources`` opens, in memory or read while training."""
 
 import shutil
-import sys
 import tempfile
 import weakref
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -15,41 +13,76 @@ import torch
 from torch import Tensor
 
 from trainer.contract.errors import UserError
-from trainer.contract.text import printable
+from trainer.contract.resample import shrink
 from trainer.data.sources import need_source
 from trainer.data.sources._sidecar import MADE, originals
-from trainer.data.sources._threads import counted
+from trainer.data.sources._threads import counted, say
 from trainer.data.sources.base import FoundSource, Images, ImageSource, OpenOptions
 from trainer.data.sources.npy_set import ImageSet, Writer
-from trainer.family import DataSpec
+from trainer.family import Crops, DataSpec
 
 GIB = 1 << 30
-
 
 Kind = TypeVar("Kind")
 Pair: TypeAlias = tuple[Kind, ...]
 """An image and, where there is one, its condition; or several and theirs."""
 
 
-class Ragged(ABC):
-    """Images of many sizes, of which training takes windows of one size."""
+Part: TypeAlias = tuple[int, Callable[[int], Pair[np.ndarray]]]
+"""How many images there are, and what reads one of them u8 [h, w, c] with its small version, if it has one."""
 
-    shape: tuple[int, int, int, int]  # n, and height, width and channels of the windows
+
+class Windows:
+    """Images of many sizes, to train on, then those for validation, each large and small: training takes windows of
+    one size."""
+
+    def __init__(self, parts: Sequence[Part], reading: Crops, channels: int) -> None:
+        self.parts = parts
+        self.size_px, self.scale = reading.size_px, reading.scale
+        self.shape = (sum(count for count, _ in parts), reading.size_px, reading.size_px, channels)
 
     def __len__(self) -> int:
         return self.shape[0]
 
-    @abstractmethod
-    def cut(self, indices: np.ndarray, random: np.random.Generator) -> Pair[np.ndarray]:
-        """A window of each, anywhere, u8 [k, h, w, c], and of its condition where there is one."""
-
-    @abstractmethod
-    def whole(self, index: int) -> Pair[np.ndarray]:
-        """One whole image, u8 [1, h, w, c], and its condition where there is one."""
-
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
         """Some window of each, always the same."""
         return self.cut(indices, np.random.default_rng(0))[0]
+
+    def cut(self, indices: np.ndarray, random: np.random.Generator) -> Pair[np.ndarray]:
+        """A window of each, anywhere, u8 [k, h, w, c], and of its condition."""
+        size, scale = self.size_px, self.scale
+        side = size // scale
+        image = np.empty((len(indices), *self.shape[1:]), np.uint8)
+        condition = np.empty((len(indices), side, side, self.shape[3]), np.uint8)
+        for row, (index, place) in enumerate(zip(indices, random.random((len(indices), 2)), strict=True)):
+            large, *small = self.image(int(index))
+            places = (np.array(large.shape[:2]) - size) // scale + 1
+            top, left = (place * places).astype(int).tolist()
+            image[row] = large[top * scale :, left * scale :][:size, :size]
+            window = small[0][top:, left:] if small else shrunk_window(large, top, left, side, scale)
+            condition[row] = window[:side, :side]
+        return image, condition
+
+    def whole(self, index: int) -> Pair[np.ndarray]:
+        """One whole image, u8 [1, h, w, c], and its condition."""
+        large, *small = self.image(index)
+        height, width = (side // self.scale * self.scale for side in large.shape[:2])
+        return large[None, :height, :width], (small[0] if small else shrink(large, self.scale))[None]
+
+    def image(self, index: int) -> Pair[np.ndarray]:
+        """One image u8 [h, w, c], and its small version where it has one of its own."""
+        for count, read in self.parts:
+            if index < count:
+                return read(index)
+            index -= count
+        raise IndexError(index)
+
+
+def shrunk_window(large: np.ndarray, top: int, left: int, side: int, scale: int) -> np.ndarray:
+    """A window of an image's small version: what ``shrink`` makes of the whole, from (top, left), in its pixels."""
+    first = [max(0, corner - 2) for corner in (top, left)]  # the kernel reaches two small pixels further
+    part = large[first[0] * scale : (top + side + 2) * scale, first[1] * scale : (left + side + 2) * scale]
+    return shrink(part, scale)[top - first[0] :, left - first[1] :][:side, :side]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +94,7 @@ class ImageDataset:
     classes: tuple[str, ...] = ()
     groups: np.ndarray | None = None  # i64 [n]: see ``trainer.data.sources._sidecar``
     name: str
-    conditions: Images | None = None  # of pairs, of the same size; those of Ragged are its own
+    conditions: Images | None = None  # of pairs, of the same size; those of Windows are its own
     condition_channels: int = 0
     window: tuple[int, int] | None = None  # height and width of what training sees of each, at random; None: all
     blocks: np.ndarray | None = None  # i64 [m]: the first image of each block that is best read as a whole
@@ -101,7 +134,7 @@ class ImageDataset:
     def read(self, indices: np.ndarray, seed: int | None = None) -> Pair[Tensor]:
         """Images u8 [k, h, w, c] by their indices i64 [k], and their conditions. Of images of many sizes, windows drawn
         by ``seed``, or without it one whole image. Raises ``UserError`` for what has become unreadable."""
-        if not isinstance(self.images, Ragged):
+        if not isinstance(self.images, Windows):
             arrays = tuple(part[indices] for part in self._parts)
         elif seed is None:
             arrays = self.images.whole(int(indices[0]))
@@ -138,7 +171,7 @@ def open_dataset(
     images, labels = load_images(source, memory, progress)
     groups = source.sidecar.groups
     if groups is not None and (groups == MADE).all():
-        print(f"note: all of {printable(found.data)} is made of other images: none of it is held out", file=sys.stderr)
+        say(f"note: all of {found.data} is made of other images: none of it is held out")
     return ImageDataset(
         images=images,
         labels=labels,

@@ -3,7 +3,6 @@
 Two folders with files of the same names; images whose two halves are the pair; two .npy files; or any images, with
 their edges drawn on the fly. Images and conditions are brought to one size, as squares."""
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import TypeVar
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from trainer.config import RunConfig
 from trainer.contract.edges import edge_map
@@ -19,9 +17,8 @@ from trainer.contract.errors import UserError
 from trainer.contract.files import real
 from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import decode, files_in, load, read_bytes, resize
-from trainer.contract.text import printable
 from trainer.data.batches.dataset import GIB, ImageDataset, Pair, open_dataset
-from trainer.data.sources._threads import in_threads, usable
+from trainer.data.sources._threads import counted, in_threads, say, usable
 from trainer.data.sources.base import Images, ReadImages
 from trainer.data.sources.folder import FolderImages, Load
 from trainer.family import Pairs
@@ -56,15 +53,14 @@ def open_pairs(config: RunConfig, reading: Pairs, progress: bool = True) -> Imag
         else:
             conditions = opened(reading.condition).images
             if conditions.shape[:3] != images.shape[:3]:
-                what = f"{reading.flag} {printable(reading.condition)}"
-                raise UserError(f"{what} holds {size_of(conditions)}, expected the {size_of(images)} of --data")
+                found = f"{reading.condition} holds {size_of(conditions)}"
+                raise UserError(f"{reading.flag} {found}, expected the {size_of(images)} of --data")
     else:
         folder = Path(config.data)
         if not folder.is_dir():
             hint = "; 'edges' goes with any data" if reading.flag == "--condition" else ""
             raise UserError(
-                f"--data is {printable(config.data)}, expected a folder of images with {reading.flag} "
-                f"{printable(reading.condition)}{hint}"
+                f"--data is {config.data}, expected a folder of images with {reading.flag} {reading.condition}{hint}"
             )
         if reading.condition == "halves":
             files = find_halves(folder)
@@ -97,23 +93,21 @@ def match(folder: Path, conditions: Path, flag: str = "--condition") -> dict[Pai
     of the image. Names without a partner are listed and counted. Raises ``UserError`` where no pair is left."""
     if not conditions.is_dir():
         kinds = ", a .npy file, 'halves' or 'edges'" if flag == "--condition" else ", or a .npy file"
-        expected = f"expected a folder of images{kinds}"
-        raise UserError(f"{flag} is {printable(conditions)}, {expected}; there is no such folder")
+        raise UserError(f"{flag} is {conditions}, expected a folder of images{kinds}; there is no such folder")
     if real(folder) == real(conditions):
-        raise UserError(f"{flag} is {printable(conditions)}, the folder of --data itself, expected another")
+        raise UserError(f"{flag} is {conditions}, the folder of --data itself, expected another")
     ours, theirs = by_name(folder, conditions), by_name(conditions, folder)
     note_unmatched(folder, "no condition", [ours[name] for name in ours.keys() - theirs.keys()])
     note_unmatched(conditions, "no image", [theirs[name] for name in theirs.keys() - ours.keys()])
     names = sorted(ours.keys() & theirs.keys())
     if not names:
-        where = f"{printable(conditions)} has the name of one in {printable(folder)}"
-        raise UserError(f"no file in {where}, expected a/b.png for a/b.jpg, say")
+        raise UserError(f"no file in {conditions} has the name of one in {folder}, expected a/b.png for a/b.jpg, say")
 
     def check(name: str) -> Size:
         shape, condition_shape = shape_of(ours[name]), shape_of(theirs[name])
         if not same_proportions(shape, condition_shape):
             sizes = (f"{width}x{height} px" for height, width in (shape, condition_shape))
-            raise Unreadable(f"{printable(ours[name])}: {next(sizes)}, its condition {next(sizes)}")
+            raise Unreadable(f"{ours[name]}: {next(sizes)}, its condition {next(sizes)}")
         return shape
 
     return {(ours[name], theirs[name]): shape for name, shape in checked(names, check, folder)}
@@ -128,7 +122,7 @@ def by_name(folder: Path, other: Path) -> dict[str, Path]:
             continue
         name = path.relative_to(folder).with_suffix("").as_posix()
         if name in found:
-            print(f"skipped {printable(path)}: {printable(found[name])} has the same name", file=sys.stderr)
+            say(f"skipped {path}: {found[name]} has the same name")
         else:
             found[name] = path
     return found
@@ -136,9 +130,9 @@ def by_name(folder: Path, other: Path) -> dict[str, Path]:
 
 def note_unmatched(folder: Path, lack: str, paths: Sequence[Path]) -> None:
     if paths:
-        names = [printable(path.relative_to(folder)) for path in sorted(paths)]
+        names = [str(path.relative_to(folder)) for path in sorted(paths)]
         few = ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
-        print(f"{printable(folder)}: left out {len(names)} with {lack} of the same name: {few}", file=sys.stderr)
+        say(f"{folder}: left out {len(names)} with {lack} of the same name: {few}")
 
 
 def shape_of(path: Path) -> Size:
@@ -146,7 +140,7 @@ def shape_of(path: Path) -> Size:
     try:
         return read_header(read_bytes(path)).shape
     except Unreadable as error:
-        raise Unreadable(f"{printable(path)}: {error}") from None
+        raise Unreadable(f"{path}: {error}") from None
 
 
 def same_proportions(one: Size, other: Size) -> bool:
@@ -162,7 +156,7 @@ def find_halves(folder: Path) -> dict[Pair[Path], Size]:
     def check(path: Path) -> Size:
         height, width = shape_of(path)
         if width % 2:
-            raise Unreadable(f"{printable(path)}: {width} px wide, which has no two halves")
+            raise Unreadable(f"{path}: {width} px wide, which has no two halves")
         return height, width // 2
 
     return {(path, path): shape for path, shape in checked(list(files_in(folder)), check, folder)}
@@ -172,7 +166,7 @@ def checked(items: Sequence[Item], check: Callable[[Item], Size], folder: Path) 
     """Those for which ``check`` raises no ``Unreadable``, each with its size. Raises ``UserError`` where none is."""
     found = [(item, shape) for _, item, shape in usable(items, check, len(items), progress=False)]
     if not found:
-        raise UserError(f"{printable(folder)}: none of {len(items)} pairs can be used")
+        raise UserError(f"{folder}: none of {len(items)} pairs can be used")
     return found
 
 
@@ -207,7 +201,7 @@ def open_files(
             try:
                 images.append(read(path, height, width))
             except Unreadable as error:
-                raise Unreadable(f"{printable(path)}: {error}") from None
+                raise Unreadable(f"{path}: {error}") from None
         return images
 
     arrays = np.empty((2, len(found), height, width, 3), np.uint8)
@@ -228,7 +222,7 @@ def derive(images: Images, change: Change, channels: int, memory: float, progres
         return derived
     array = np.empty(derived.shape, np.uint8)
     made = in_threads(range(count), lambda index: change(images[index]))
-    for index, image in tqdm(made, what, count, unit="image", leave=False, disable=None if progress else True):
+    for index, image in counted(made, count, lambda _: 1, what, progress):
         array[index] = image
     return array
 

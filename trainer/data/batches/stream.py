@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from trainer.contract.errors import UserError
 from trainer.data.batches.augment import Augment, cut, mirror, quarter_turns, warp
-from trainer.data.batches.dataset import ImageDataset, Pair, Ragged
+from trainer.data.batches.dataset import ImageDataset, Pair, Windows
 from trainer.data.batches.order import Order, mixed
 from trainer.family import Batch
 
@@ -207,7 +207,7 @@ def ordered(
     device = torch.device(device)
     on_device = images.on_device(device, memory_gib)
     own = np.asarray(indices, np.int64)[rank::world_size]
-    if isinstance(images.images, Ragged):
+    if isinstance(images.images, Windows):
         batch_size = 1
     for start in range(0, len(own), batch_size):
         chosen = own[start : start + batch_size]

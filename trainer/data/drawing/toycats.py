@@ -37,19 +37,20 @@ COATS = (
 )
 # Which coats a pattern looks right on, by index into COATS.
 COATS_OF = {"solid": range(6), "tabby": range(4), "tuxedo": (4, 2, 0, 3), "calico": (5,), "siamese": (1, 5)}
-EYES: tuple[tuple[str, Colour, Colour], ...] = (  # name, rim of the iris, its lower glow
-    ("green", (66, 150, 98), (178, 232, 140)),
-    ("gold", (222, 148, 36), (255, 226, 120)),
-    ("sky", (64, 140, 214), (166, 224, 255)),
-    ("violet", (124, 104, 206), (208, 190, 255)),
-)
-BACKGROUNDS: tuple[tuple[str, Colour, Colour], ...] = (  # name, top, bottom
-    ("peach", (255, 226, 208), (255, 196, 180)),
-    ("mint", (218, 244, 228), (172, 222, 204)),
-    ("sky", (216, 236, 252), (170, 206, 240)),
-    ("lilac", (236, 226, 250), (204, 186, 236)),
-    ("lemon", (255, 246, 208), (250, 222, 150)),
-)
+EYES: dict[str, tuple[Colour, Colour]] = {  # rim of the iris, its lower glow
+    "green": ((66, 150, 98), (178, 232, 140)),
+    "gold": ((222, 148, 36), (255, 226, 120)),
+    "sky": ((64, 140, 214), (166, 224, 255)),
+    "violet": ((124, 104, 206), (208, 190, 255)),
+}
+BACKGROUNDS: dict[str, tuple[Colour, Colour]] = {  # top, bottom
+    "peach": ((255, 226, 208), (255, 196, 180)),
+    "mint": ((218, 244, 228), (172, 222, 204)),
+    "sky": ((216, 236, 252), (170, 206, 240)),
+    "lilac": ((236, 226, 250), (204, 186, 236)),
+    "lemon": ((255, 246, 208), (250, 222, 150)),
+}
+COLLARS: dict[str, Colour] = {"red": (226, 84, 92), "teal": (52, 164, 164), "navy": (84, 104, 178)}
 EARS = ("pointed", "rounded", "wide")
 FACES = ("round", "wide", "heart")
 MOUTHS = ("smile", "open", "small")
@@ -77,12 +78,12 @@ def choose(seed: int, k: int) -> dict[str, Any]:
     pattern = one_of(CLASSES)
     coats = COATS_OF[pattern]
     coat = COATS[coats[int(random.integers(len(coats)))]].name
-    eyes = one_of(tuple(name for name, _, _ in EYES))
+    eyes = one_of(tuple(EYES))
     return {
         "pattern": pattern,
         "coat": coat,
         "eyes": "sky" if pattern == "siamese" else eyes,
-        "background": one_of(tuple(name for name, _, _ in BACKGROUNDS)),
+        "background": one_of(tuple(BACKGROUNDS)),
         "collar": one_of(tuple(COLLARS)),
         "ears": one_of(EARS),
         "face": one_of(FACES),
@@ -102,10 +103,7 @@ def choose(seed: int, k: int) -> dict[str, Any]:
     }
 
 
-COLLARS: dict[str, Colour] = {"red": (226, 84, 92), "teal": (52, 164, 164), "navy": (84, 104, 178)}
 _COATS = {coat.name: coat for coat in COATS}
-_EYES = {name: (rim, glow) for name, rim, glow in EYES}
-_BACKGROUNDS = {name: (top, bottom) for name, top, bottom in BACKGROUNDS}
 _HEADS = {
     "round": [(0, -0.46), (0.34, -0.43), (0.64, -0.18), (0.71, 0.14), (0.56, 0.43), (0.26, 0.56), (0, 0.58)],
     "wide": [(0, -0.43), (0.36, -0.40), (0.68, -0.14), (0.78, 0.19), (0.62, 0.44), (0.28, 0.54), (0, 0.56)],
@@ -121,7 +119,7 @@ _EARS = {  # inner base, bulge, tip (three points set its roundness), bulge, out
 @lru_cache
 def _background(name: str, side: int) -> np.ndarray:
     """A soft gradient with a pale glow behind the head, u8 [side, side, 3]."""
-    top, bottom = (np.array(colour, np.float32) for colour in _BACKGROUNDS[name])
+    top, bottom = (np.array(colour, np.float32) for colour in BACKGROUNDS[name])
     y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j].astype(np.float32)
     image = top + (bottom - top) * ((y + 1) / 2)[..., None]
     glow = np.exp(-(x**2 + (y + 0.1) ** 2) / 0.7)[..., None]
@@ -247,7 +245,7 @@ def _paint_features(brush: Brush, factors: dict[str, Any], coat: Coat) -> None:
     """Eyes, nose, mouth and whiskers. They slide with the gaze, as they would on a turning ball."""
     slide = np.array([factors["turn"] * 0.045, factors["nod"] * 0.025])
     gaze = np.array([factors["turn"] * 0.03, factors["nod"] * 0.022])
-    rim, glow = _EYES[factors["eyes"]]
+    rim, glow = EYES[factors["eyes"]]
     width, height = 0.175 * factors["eye_size"], 0.195 * factors["eye_size"] * factors["eye_height"]
     dark = mix(coat.line, INK, 0.7)
     for side in (-1, 1):

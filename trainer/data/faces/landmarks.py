@@ -14,7 +14,6 @@ import cv2
 import numpy as np
 
 from trainer.contract.errors import UserError
-from trainer.contract.text import printable
 from trainer.data.faces.affine import apply, turned
 
 POINTS = 68
@@ -50,14 +49,14 @@ class Finder:
         self.dlib: Any = dlib
         path = model or _shipped_model()
         if not path.is_file():
-            raise UserError(f"--landmarks-model: there is no file {printable(path)}")
+            raise UserError(f"--landmarks-model: there is no file {path}")
         try:
             self.predictor = self.dlib.shape_predictor(str(path))
             found = self._predict(np.zeros((64, 64), np.uint8), (0, 0, 63, 63))
         except (RuntimeError, MemoryError, UnicodeEncodeError):
-            raise UserError(f"{printable(path)} cannot be read, expected a model for dlib's shape_predictor") from None
+            raise UserError(f"{path} cannot be read, expected a model for dlib's shape_predictor") from None
         if len(found) != POINTS:
-            raise UserError(f"{printable(path)} finds {len(found)} points of a face, expected {POINTS}")
+            raise UserError(f"{path} finds {len(found)} points of a face, expected {POINTS}")
         self.of_thread = threading.local()
 
     def find(self, image: np.ndarray) -> np.ndarray | None:

@@ -9,7 +9,6 @@ from functools import cache
 from typing import Any
 
 from trainer.contract.errors import UserError
-from trainer.contract.text import printable
 from trainer.data.sources.base import FoundSource, ImageSource, OpenOptions
 
 
@@ -27,7 +26,7 @@ def find_source(data: str) -> FoundSource | None:
     try:
         found = next((source for source in all_sources() if source.claims(data)), None)
     except OSError as error:  # a name that is too long, a folder that may not be read
-        raise UserError(f"cannot read {printable(data)}: {error.strerror or error}") from None
+        raise UserError(f"cannot read {data}: {error.strerror or error}") from None
     return None if found is None else FoundSource(data, found, found.__name__.rpartition(".")[2])
 
 
@@ -36,7 +35,7 @@ def need_source(data: str) -> FoundSource:
     found = find_source(data)
     if found is None:
         why = "it is none of these" if os.path.lexists(data) else "there is no such file"
-        raise UserError(f"--data is {printable(data)}, expected {help_of_data()}; {why}")
+        raise UserError(f"--data is {data}, expected {help_of_data()}; {why}")
     return found
 
 

@@ -53,31 +53,30 @@ def by_table(path: Path, inputs: Sequence[str], files: Sequence[Path]) -> tuple[
 
 def read_table(path: Path) -> Mapping[str, str]:
     """Labels by name. Raises ``UserError``."""
-    shown = printable(path)
     if not path.is_file():
-        raise UserError(f"--labels is {shown}, expected 'folders' or a CSV file of name,label; there is no such file")
+        raise UserError(f"--labels is {path}, expected 'folders' or a CSV file of name,label; there is no such file")
     try:
         text = read_small(path, MOST_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise UserError(f"{shown} is not UTF-8, expected a CSV file of name,label") from None
+        raise UserError(f"{path} is not UTF-8, expected a CSV file of name,label") from None
     table: dict[str, str] = {}
     rows = csv.reader(io.StringIO(text), strict=True)
     try:
         for row in rows:
             if not row:
                 continue
-            where = f"{shown}, line {rows.line_num}"
+            where = f"{path}, line {rows.line_num}"
             if len(row) != 2 or not all(cell.strip() for cell in row):
                 raise UserError(f"{where}: found {len(row)} column(s), expected a name and a label")
             name, label = row[0].strip(), printable(row[1].strip())
             if not table and all(cell.lower() in words for cell, words in zip((name, label), HEADINGS, strict=True)):
                 continue
             if table.setdefault(name, label) != label:
-                raise UserError(f"{where}: {printable(name)} is {table[name]} above and {label} here")
+                raise UserError(f"{where}: {name} is {table[name]} above and {label} here")
     except csv.Error as error:
-        raise UserError(f"{shown}, line {rows.line_num}: {error}, expected a name and a label") from None
+        raise UserError(f"{path}, line {rows.line_num}: {error}, expected a name and a label") from None
     if not table:
-        raise UserError(f"{shown} holds no labels, expected lines of name,label")
+        raise UserError(f"{path} holds no labels, expected lines of name,label")
     return table
 
 

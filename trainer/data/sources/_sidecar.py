@@ -133,12 +133,12 @@ def current(path: Path, values: Mapping[str, Any]) -> Mapping[str, Any]:
     try:
         found = fingerprint(path)
     except OSError as error:
-        raise UserError(f"cannot read {printable(path)}: {error.strerror}") from None
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
     if isinstance(pending, dict) and pending.get("fingerprint") == found:
         return pending
     if expected not in (None, found):
         raise UserError(
-            f"{printable(beside(path))} is of other images than {printable(path.name)} holds now: remove it, or its "
+            f"{beside(path)} is of other images than {path.name} holds now: remove it, or its "
             "'fingerprint' where it is right all the same"
         )
     return {name: value for name, value in values.items() if name != "pending"}
@@ -149,12 +149,12 @@ def read_small(path: Path, most: int) -> bytes:
     try:
         size = path.stat().st_size
         if not path.is_file():
-            raise UserError(f"{printable(path)} is not a regular file")
+            raise UserError(f"{path} is not a regular file")
         if size > most:
-            raise UserError(f"{printable(path)} holds {size} bytes, expected at most {most}")
+            raise UserError(f"{path} holds {size} bytes, expected at most {most}")
         return path.read_bytes()
     except OSError as error:
-        raise UserError(f"cannot read {printable(path)}: {error.strerror}") from None
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
 
 
 def read_json(path: Path, most: int) -> dict[str, Any]:
@@ -163,42 +163,40 @@ def read_json(path: Path, most: int) -> dict[str, Any]:
         values = json.loads(read_small(path, most).decode("utf-8"))
     except (ValueError, RecursionError) as error:
         reason = printable(str(error)).replace("\n", " ")[:120]
-        raise UserError(f"cannot read {printable(path)}: no JSON: {reason}") from None
+        raise UserError(f"cannot read {path}: no JSON: {reason}") from None
     if not isinstance(values, dict):
-        raise UserError(f"{printable(path)} holds a {type(values).__name__}, expected a JSON object")
+        raise UserError(f"{path} holds a {type(values).__name__}, expected a JSON object")
     return values
 
 
 def _checked(side: Path, values: Mapping[str, Any], count: int) -> Sidecar:
-    name = printable(side)
-
     def a_list(key: str) -> list[Any] | None:
         value = values.get(key)
         if value is None:
             return None
         if not isinstance(value, list) or len(value) != count:
             found = len(value) if isinstance(value, list) else type(value).__name__
-            raise UserError(f"{name} has {found} {key}, expected {count}, one an image")
+            raise UserError(f"{side} has {found} {key}, expected {count}, one an image")
         return value
 
     order, classes, made = values.get("order", ""), values.get("classes"), values.get("made")
     if order not in ("", *ORDERS):
-        raise UserError(f"{name} has order {printable(str(order))[:40]!r}, expected one of {', '.join(ORDERS)}")
+        raise UserError(f"{side} has order {printable(str(order))[:40]!r}, expected one of {', '.join(ORDERS)}")
     labels, names, sizes, groups = (a_list(key) for key in ("labels", "names", "sizes", "groups"))
     if names is not None and not all(isinstance(item, str) for item in names):
-        raise UserError(f"{name} has names that are no strings")
+        raise UserError(f"{side} has names that are no strings")
     if labels is not None:
         if not isinstance(classes, list) or not all(isinstance(item, str) for item in classes) or not classes:
-            raise UserError(f"{name} has labels, expected a list of names under 'classes' as well")
+            raise UserError(f"{side} has labels, expected a list of names under 'classes' as well")
         if not all(type(label) is int and 0 <= label < len(classes) for label in labels):
-            raise UserError(f"{name} has labels outside of 0..{len(classes) - 1}")
+            raise UserError(f"{side} has labels outside of 0..{len(classes) - 1}")
     if sizes is not None and not all(_is_size(size) for size in sizes):
-        raise UserError(f"{name} has sizes that are no pairs of a width and a height")
+        raise UserError(f"{side} has sizes that are no pairs of a width and a height")
     if groups is not None and not all(type(group) is int and MADE <= group < 1 << 63 for group in groups):
-        raise UserError(f"{name} has groups that are no numbers from 0 on, or {MADE}")
+        raise UserError(f"{side} has groups that are no numbers from 0 on, or {MADE}")
     factors = values.get("factors", {})
     if not isinstance(factors, dict) or not all(isinstance(v, list) and len(v) == count for v in factors.values()):
-        raise UserError(f"{name} has factors that are not one an image")
+        raise UserError(f"{side} has factors that are not one an image")
     return Sidecar(
         names=tuple(names or ()),
         labels=None if labels is None else np.array(labels, np.int64),

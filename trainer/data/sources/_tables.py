@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import re
-import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from trainer.contract.images import Fit, load_bytes, read_bytes, resize
 from trainer.contract.text import printable
 from trainer.data.sources._labels import LABEL_NAMES, numbered_values
 from trainer.data.sources._sidecar import Sidecar
+from trainer.data.sources._threads import say
 from trainer.data.sources.base import WINDOW, ImageSource, OpenOptions, Piece, ReadImages, decoded, one_size
 
 NAME = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?::([\w.-]+))?", re.ASCII)  # on the hub
@@ -44,7 +44,7 @@ def parse_name(data: str, kind: str) -> tuple[str, str | None]:
     """The name and the part, if any, of ``kind:OWNER/NAME[:SPLIT]``. Raises ``UserError``."""
     match = NAME.fullmatch(data.removeprefix(f"{kind}:"))
     if match is None or ".." in data:
-        raise UserError(f"--data is {printable(data)}, expected {kind}:OWNER/NAME or {kind}:OWNER/NAME:SPLIT")
+        raise UserError(f"--data is {data}, expected {kind}:OWNER/NAME or {kind}:OWNER/NAME:SPLIT")
     if Path(match[1]).exists():
         raise UserError(f"{data}: there is a folder {match[1]} here, which would be read instead: start from elsewhere")
     return match[1], match[2]
@@ -116,15 +116,14 @@ class RowImages(ReadImages):
 
     def instead_of(self, index: int, reason: str) -> np.ndarray:
         """The image that takes the place of an unreadable one. Raises ``UserError``."""
-        name = f"{printable(self.what)}, row {self.rows[index]}"
+        name = f"{self.what}, row {self.rows[index]}"
         for other in islice(self.others(index), MOST_UNREADABLE):
             try:
                 image = self.decoded(other)
             except Unreadable:
                 continue
             self.replaced[index] = other
-            line = f"skipped {name}: {reason}; row {self.rows[other]} is taken instead"
-            print(printable(line), file=sys.stderr, flush=True)
+            say(f"skipped {name}: {reason}; row {self.rows[other]} is taken instead")
             return image
         raise UserError(f"{name}: {reason}; nor can the {MOST_UNREADABLE} after it be read")
 
@@ -213,7 +212,7 @@ def explained(name: str | Path) -> Any:
     try:
         yield
     except (ArrowException, OSError, ValueError, KeyError, TypeError, OverflowError, MemoryError) as error:
-        raise UserError(f"{printable(name)} is no sound parquet file: {first_line(error)}") from None
+        raise UserError(f"{name} is no sound parquet file: {first_line(error)}") from None
 
 
 def encoded(image: Any, trusted: tuple[Path, ...]) -> bytes:
@@ -258,7 +257,7 @@ def open_groups(
                 image, label = find_columns(features, what)
                 classes = class_names(features, label)
             elif not {image, label} - {None} <= set(names):
-                raise UserError(f"{printable(file)} has columns {', '.join(names)}, expected those of {files[0]}")
+                raise UserError(f"{file} has columns {', '.join(names)}, expected those of {files[0]}")
             contents.append(table.metadata)
             if with_labels and label is not None:
                 values += table.read(columns=[label], use_threads=False).column(label).to_pylist()
@@ -335,6 +334,6 @@ def pack(
 
 def _say_skipped(what: str, row: int, reason: str, number_skipped: int = 1) -> None:
     if number_skipped <= SHOWN:
-        print(f"skipped {printable(what)}, row {row}: {printable(reason)}", file=sys.stderr)
+        say(f"skipped {what}, row {row}: {reason}")
     elif number_skipped == SHOWN + 1:
-        print(f"skipped {printable(what)}: more rows ...", file=sys.stderr)
+        say(f"skipped {what}: more rows ...")

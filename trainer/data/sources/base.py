@@ -11,7 +11,6 @@ import numpy as np
 from trainer.contract.errors import UserError
 from trainer.contract.headers import read_header
 from trainer.contract.images import Fit, load_bytes, resize
-from trainer.contract.text import printable
 from trainer.data.sources._sidecar import Sidecar
 from trainer.data.sources._threads import in_threads
 
@@ -126,7 +125,7 @@ class FoundSource:
         """The set, its images at the size asked for. Raises ``UserError``."""
         options = options or OpenOptions()
         if options.bgr and not getattr(self.source, "TAKES_BGR", False):
-            raise UserError(f"--bgr: {printable(self.data)} says its order itself, expected a .npy file")
+            raise UserError(f"--bgr: {self.data} says its order itself, expected a .npy file")
         return resized(self.source.open(self.data, options), options)
 
     def identity(self, without: str) -> Iterator[bytes]:

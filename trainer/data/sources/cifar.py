@@ -39,7 +39,7 @@ def claims(data: str) -> bool:
         return True
     with path.open("rb") as file:
         if file.read(1) == PICKLE and path.suffix != ".npy":
-            raise UserError(f"{printable(path)} is pickled, which is never loaded: it could run anything")
+            raise UserError(f"{path} is pickled, which is never loaded: it could run anything")
     return False
 
 
@@ -51,10 +51,9 @@ def open(data: str, options: OpenOptions) -> ImageSource:
     for path in paths:
         size = path.stat().st_size
         if size == 0 or size % RECORD:
-            expected = f"a multiple of {RECORD}: a label and 32x32 px RGB"
-            raise UserError(f"{printable(path)} holds {size} bytes, expected {expected}")
+            raise UserError(f"{path} holds {size} bytes, expected a multiple of {RECORD}: a label and 32x32 px RGB")
         if size > MOST_BYTES:
-            raise UserError(f"{printable(path)} holds {size} bytes, expected at most {MOST_BYTES}")
+            raise UserError(f"{path} holds {size} bytes, expected at most {MOST_BYTES}")
         count += size // RECORD
     classes = _read_names(paths[0].with_name(NAMES_FILE))
 
@@ -65,7 +64,7 @@ def open(data: str, options: OpenOptions) -> ImageSource:
                     while data := file.read(PIECE * RECORD):
                         yield _decode(path, data, len(classes))
             except OSError as error:
-                raise UserError(f"cannot read {printable(path)}: {error.strerror}") from None
+                raise UserError(f"cannot read {path}: {error.strerror}") from None
 
     name = paths[0].stem if len(paths) == 1 else paths[0].parent.name
     return ImageSource(name=name, shape=(count, SIDE, SIDE, 3), pieces=pieces, sidecar=Sidecar(classes=classes))
@@ -82,7 +81,7 @@ def find_batches(folder: Path) -> list[Path]:
             return batches
         if (place / "data_batch_1").is_file():
             raise UserError(
-                f"{printable(place)} holds the Python version of CIFAR-10, which is pickled and never loaded; expected "
+                f"{place} holds the Python version of CIFAR-10, which is pickled and never loaded; expected "
                 "the binary version (cifar-10-binary.tar.gz) or class folders"
             )
     return []
@@ -90,11 +89,11 @@ def find_batches(folder: Path) -> list[Path]:
 
 def _decode(path: Path, data: bytes, classes: int) -> Piece:
     if len(data) % RECORD:
-        raise UserError(f"{printable(path)} was cut short while it was read")
+        raise UserError(f"{path} was cut short while it was read")
     records = np.frombuffer(data, np.uint8).reshape(-1, RECORD)
     labels = records[:, 0].astype(np.int64)
     if labels.max() >= classes:
-        raise UserError(f"{printable(path)} has the label {labels.max()}, expected 0 to {classes - 1}: not CIFAR-10")
+        raise UserError(f"{path} has the label {labels.max()}, expected 0 to {classes - 1}: not CIFAR-10")
     return np.ascontiguousarray(records[:, 1:].reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)), labels
 
 
@@ -105,5 +104,5 @@ def _read_names(path: Path) -> tuple[str, ...]:
     names = tuple(line.strip() for line in read_small(path, 1 << 16).decode(errors="replace").splitlines())
     names = tuple(printable(name) for name in names if name)
     if not 1 <= len(names) <= 256 or len(set(names)) != len(names):
-        raise UserError(f"{printable(path)} has {len(names)} lines, expected class names, each once")
+        raise UserError(f"{path} has {len(names)} lines, expected class names, each once")
     return names

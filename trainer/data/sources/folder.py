@@ -38,7 +38,7 @@ def open(data: str, options: OpenOptions) -> ImageSource:
     if options.any_size:
         kept = [file for file in files if file.suffix.lower() in SUFFIXES]
         if not kept:
-            raise UserError(f"{printable(root)} holds no file named as images are ({' '.join(SUFFIXES)})")
+            raise UserError(f"{root} holds no file named as images are ({' '.join(SUFFIXES)})")
         return of_files(root, kept, Path(data), (0, 0), options)
 
     def shape_of(path: Path) -> tuple[int, int]:
@@ -52,8 +52,8 @@ def open(data: str, options: OpenOptions) -> ImageSource:
     )
     found = {path: shape for _, path, shape in looked_at}
     if not found:
-        raise UserError(f"{printable(root)} holds no readable image")
-    return of_files(root, list(found), root, one_size(set(found.values()), printable(root), options), options)
+        raise UserError(f"{root} holds no readable image")
+    return of_files(root, list(found), root, one_size(set(found.values()), str(root), options), options)
 
 
 def of_files(
@@ -65,7 +65,7 @@ def of_files(
     if classes:
         for path, number in zip(files, numbers, strict=True):
             if number < 0 and all(size):
-                say(f"skipped {printable(path)}: cannot be decoded")
+                say(f"skipped {path}: cannot be decoded")
         files = [path for path, number in zip(files, numbers, strict=True) if number >= 0]
     labels = np.array([number for number in numbers if number >= 0], np.int64) if classes else None
 
@@ -101,7 +101,7 @@ class FolderImages(ReadImages):
         try:
             return self.load(path, *self.shape[1:3])
         except Unreadable as error:
-            raise UserError(f"{printable(path)} has become unreadable: {error}") from None
+            raise UserError(f"{path} has become unreadable: {error}") from None
 
 
 def can_be_read(path: Path) -> bool:
@@ -113,9 +113,9 @@ def can_be_read(path: Path) -> bool:
     return True
 
 
-def named(_: int, path: Path) -> str:
+def named(_: int, path: Path) -> Path:
     """What ``usable`` calls a file."""
-    return printable(path)
+    return path
 
 
 def class_folders(
@@ -133,8 +133,7 @@ def class_folders(
         return [], ()
     stray = next(filter(is_image, beside), None)
     if stray is not None:
-        folders = f"the {len(names)} folders in {printable(folder)}"
-        say(f"note: {folders} are no classes, since {printable(stray.name)} lies beside them")
+        say(f"note: the {len(names)} folders in {folder} are no classes, since {stray.name} lies beside them")
         return [], ()
     numbers = {name: number for number, name in enumerate(names)}
     labels = [-1 if file.parent == folder else numbers.get(file.relative_to(folder).parts[0], -1) for file in files]

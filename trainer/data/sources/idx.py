@@ -16,7 +16,6 @@ from typing import BinaryIO
 import numpy as np
 
 from trainer.contract.errors import UserError
-from trainer.contract.text import printable
 from trainer.data.sources._identity import of_path
 from trainer.data.sources._sidecar import Sidecar
 from trainer.data.sources.base import ImageSource, OpenOptions, Piece
@@ -53,7 +52,7 @@ def open(data: str, options: OpenOptions) -> ImageSource:
     with _opened(path, 3) as (_, sizes):
         count, height, width = sizes
     if max(height, width) > MOST_SIDE:
-        raise UserError(f"{printable(path)} says {width}x{height} px, expected at most {MOST_SIDE} a side")
+        raise UserError(f"{path} says {width}x{height} px, expected at most {MOST_SIDE} a side")
     labels = _labels_of(path, count)
     classes = () if labels is None else tuple(str(number) for number in range(max(10, int(labels.max()) + 1)))
 
@@ -83,7 +82,7 @@ def find_images(folder: Path) -> Path | None:
             return (training or list(found.values()))[0]
         if found:
             names = ", ".join(path.name for path in found.values())
-            raise UserError(f"{printable(folder)} holds {len(found)} sets ({printable(names)}): give one of the files")
+            raise UserError(f"{folder} holds {len(found)} sets ({names}): give one of the files")
     return None
 
 
@@ -99,7 +98,7 @@ def _labels_of(path: Path, count: int) -> np.ndarray | None:
         return None
     with _opened(beside, 1) as (file, sizes):
         if sizes[0] != count:
-            raise UserError(f"{printable(beside)} holds {sizes[0]} labels, expected {count}, one an image")
+            raise UserError(f"{beside} holds {sizes[0]} labels, expected {count}, one an image")
         labels = np.frombuffer(_read(beside, file, count), np.uint8).astype(np.int64)
         _expect_end(beside, file)
     return labels
@@ -118,11 +117,11 @@ def _opened(path: Path, dimensions: int) -> Iterator[tuple[BinaryIO, tuple[int, 
         with _open(path) as file:
             yield file, _read_header(path, file, dimensions)
     except EOFError:
-        raise UserError(f"{printable(path)} is cut short: its gzip stream has no end") from None
+        raise UserError(f"{path} is cut short: its gzip stream has no end") from None
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise UserError(f"{printable(path)} is damaged: {error}") from None
+        raise UserError(f"{path} is damaged: {error}") from None
     except OSError as error:
-        raise UserError(f"cannot read {printable(path)}: {error.strerror or error}") from None
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
 
 
 def _read_header(path: Path, file: BinaryIO, dimensions: int) -> tuple[int, ...]:
@@ -131,38 +130,38 @@ def _read_header(path: Path, file: BinaryIO, dimensions: int) -> tuple[int, ...]
     magic = file.read(4)
     expected = f"expected u8 {what[dimensions]} in {dimensions} dimension(s)"
     if not MAGIC.fullmatch(magic):
-        raise UserError(f"{printable(path)} is not an idx file (it begins {magic.hex(' ')}), {expected}")
+        raise UserError(f"{path} is not an idx file (it begins {magic.hex(' ')}), {expected}")
     if magic[2] != 8 or magic[3] != dimensions:
         kind = {8: "u8", 9: "i8", 11: "i16", 12: "i32", 13: "f32", 14: "f64"}.get(magic[2], "unknown")
-        raise UserError(f"{printable(path)} holds {kind} values in {magic[3]} dimension(s), {expected}")
+        raise UserError(f"{path} holds {kind} values in {magic[3]} dimension(s), {expected}")
     header = file.read(4 * dimensions)
     if len(header) < 4 * dimensions:
-        raise UserError(f"{printable(path)} is cut short in its header")
+        raise UserError(f"{path} is cut short in its header")
     sizes = struct.unpack(f">{dimensions}I", header)
     needed = math.prod(sizes)
     if not needed:
-        raise UserError(f"{printable(path)} holds no {what[dimensions]}: u8 {list(sizes)}")
+        raise UserError(f"{path} holds no {what[dimensions]}: u8 {list(sizes)}")
     if needed > MOST_BYTES:
-        raise UserError(f"{printable(path)} says u8 {list(sizes)}, {needed} bytes, expected at most {MOST_BYTES}")
+        raise UserError(f"{path} says u8 {list(sizes)}, {needed} bytes, expected at most {MOST_BYTES}")
     stored = path.stat().st_size
     compressed = isinstance(file, gzip.GzipFile)
     start = 4 + 4 * dimensions
     if not compressed and stored != start + needed:
         kind = "is cut short" if stored < start + needed else "has bytes too many"
-        raise UserError(f"{printable(path)} {kind}: {stored} bytes, expected {start + needed} for u8 {list(sizes)}")
+        raise UserError(f"{path} {kind}: {stored} bytes, expected {start + needed} for u8 {list(sizes)}")
     if compressed and needed > stored * BEST_RATIO:
-        raise UserError(f"{printable(path)} is cut short: {stored} gzipped bytes cannot hold u8 {list(sizes)}")
+        raise UserError(f"{path} is cut short: {stored} gzipped bytes cannot hold u8 {list(sizes)}")
     return sizes
 
 
 def _read(path: Path, file: BinaryIO, count: int) -> bytes:
     data = file.read(count)
     if len(data) != count:
-        raise UserError(f"{printable(path)} is cut short: it ends before the sizes that it says")
+        raise UserError(f"{path} is cut short: it ends before the sizes that it says")
     return data
 
 
 def _expect_end(path: Path, file: BinaryIO) -> None:
     """For gzip this also checks the CRC."""
     if file.read(1):
-        raise UserError(f"{printable(path)} has bytes too many: it goes on after the sizes that it says")
+        raise UserError(f"{path} has bytes too many: it goes on after the sizes that it says")

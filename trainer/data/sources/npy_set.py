@@ -49,13 +49,12 @@ def read_header(path: Path) -> tuple[tuple[int, ...], int]:
     """Check a .npy file of images without reading it → its shape and the byte where the images begin.
     The shape is [n, h, w] or [n, h, w, 1 or 3]. Raises ``UserError`` in one line for a file that is missing, cut short,
     pickled, or no set of images."""
-    name = printable(path)
     if not path.exists():
-        raise UserError(f"there is no file {name}")
+        raise UserError(f"there is no file {path}")
     if path.is_dir():
-        raise UserError(f"{name} is a folder, expected a .npy file of images; 'create' makes one of a folder")
+        raise UserError(f"{path} is a folder, expected a .npy file of images; 'create' makes one of a folder")
     if not path.is_file():
-        raise UserError(f"{name} is not a regular file")
+        raise UserError(f"{path} is not a regular file")
     try:
         with path.open("rb") as file, warnings.catch_warnings(action="ignore"):  # of headers of old
             version = np.lib.format.read_magic(file)
@@ -65,35 +64,35 @@ def read_header(path: Path) -> tuple[tuple[int, ...], int]:
             shape, fortran, dtype = read[version](file)
             start = file.tell()
     except OSError as error:
-        raise UserError(f"cannot read {name}: {error.strerror}") from None
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
     except Exception as error:  # the header is parsed from text that can be anything
         reason = re.sub(r"\s+", " ", printable(str(error)))[:160]
-        raise UserError(f"{name} is not a .npy file of images: {reason}") from None
+        raise UserError(f"{path} is not a .npy file of images: {reason}") from None
     expected = "expected u8 [n, h, w, 3]"
     if dtype.hasobject:
-        raise UserError(f"{name} holds pickled objects, which are never loaded; {expected}")
+        raise UserError(f"{path} holds pickled objects, which are never loaded; {expected}")
     if dtype != np.uint8:
-        raise UserError(f"{name} holds {dtype} {list(shape)}, {expected} (values 0..255)")
+        raise UserError(f"{path} holds {dtype} {list(shape)}, {expected} (values 0..255)")
     if any(type(length) is not int or length < 0 for length in shape):
-        raise UserError(f"{name} says shape {shape}, {expected}")
+        raise UserError(f"{path} says shape {shape}, {expected}")
     if len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] not in (1, 3)):
         hint = ""
         if len(shape) == 4 and shape[1] in (1, 3):
             hint = "; the channels must come last: images.transpose(0, 2, 3, 1)"
         elif len(shape) == 4 and shape[3] == 4:
             hint = "; drop the alpha channel first"
-        raise UserError(f"{name} holds u8 {list(shape)}, {expected}{hint}")
+        raise UserError(f"{path} holds u8 {list(shape)}, {expected}{hint}")
     if len(shape) == 3 and shape[2] in (3, 4):
-        raise UserError(f"{name} holds u8 {list(shape)}, one image and not a set; {expected}")
+        raise UserError(f"{path} holds u8 {list(shape)}, one image and not a set; {expected}")
     if fortran:
-        raise UserError(f"{name} is in Fortran order, expected C order: np.save(name, np.ascontiguousarray(images))")
+        raise UserError(f"{path} is in Fortran order, expected C order: np.save(name, np.ascontiguousarray(images))")
     if 0 in shape:
-        raise UserError(f"{name} holds no images: u8 {list(shape)}")
+        raise UserError(f"{path} holds no images: u8 {list(shape)}")
     needed = start + math.prod(shape)
     found = path.stat().st_size
     if found != needed:
         kind = "is cut short" if found < needed else "has bytes too many"
-        raise UserError(f"{name} {kind}: {found} bytes, expected {needed} for u8 {list(shape)}")
+        raise UserError(f"{path} {kind}: {found} bytes, expected {needed} for u8 {list(shape)}")
     return shape, start
 
 
@@ -110,12 +109,12 @@ class ImageSet(ReadImages):
         self.shape = (*stored, 1)[:4]  # type: ignore[assignment]
         channels = self.shape[3]
         if bgr and channels != 3:
-            raise UserError(f"--bgr: {printable(path)} has {channels} channel, expected 3")
+            raise UserError(f"--bgr: {path} has {channels} channel, expected 3")
         self.sidecar = known.read_sidecar(path, len(self))
         order = self.sidecar.order
         if order and (order == "grey") != (channels == 1):
-            found = f"{printable(path.name)} has {channels} channel(s)"
-            raise UserError(f"{printable(known.beside(path))} says that the order is {order}, but {found}")
+            side = known.beside(path)
+            raise UserError(f"{side} says that the order is {order}, but {path.name} has {channels} channel(s)")
         self.bgr = bgr or order == "BGR"
 
     def __getstate__(self) -> dict[str, Any]:
@@ -140,9 +139,9 @@ class ImageSet(ReadImages):
                 self.file = self.path.open("rb", buffering=0)
             read_at(self.file, self.start + first * math.prod(self.shape[1:]), images.data.cast("B"))
         except EOFError:
-            raise UserError(f"{printable(self.path)} has been cut short while it was read") from None
+            raise UserError(f"{self.path} has been cut short while it was read") from None
         except OSError as error:
-            raise UserError(f"cannot read {printable(self.path)}: {error.strerror}") from None
+            raise UserError(f"cannot read {self.path}: {error.strerror}") from None
         return np.ascontiguousarray(images[..., ::-1]) if self.bgr else images
 
     def source(self) -> ImageSource:
@@ -196,7 +195,7 @@ def check_set(path: Path, force: bool, inputs: Iterable[Path] = ()) -> None:
     """Raise ``UserError`` early, before hours of work, where a set could not be written in the end, would take the
     place of one that it is made of, or of anything without ``force``."""
     if path.suffix != ".npy":
-        raise UserError(f"the output is {printable(path)}, expected a name that ends in .npy")
+        raise UserError(f"the output is {path}, expected a name that ends in .npy")
     check_free(path, force)
     sources = list(inputs)
     check_not_input(path, sources)
@@ -208,7 +207,7 @@ def check_not_input(path: Path, inputs: Iterable[Path]) -> None:
     """Raise ``UserError`` where an output is one of the inputs."""
     for source in inputs:
         if path.exists() and source.exists() and path.samefile(source):
-            raise UserError(f"{printable(path)} is an input as well, which is never changed: expected another output")
+            raise UserError(f"{path} is an input as well, which is never changed: expected another output")
 
 
 @contextlib.contextmanager

@@ -5,7 +5,6 @@ from itertools import repeat
 from pathlib import Path
 
 from trainer.contract.errors import UserError
-from trainer.contract.text import printable
 from trainer.data.sources._identity import of_path
 from trainer.data.sources._tables import HINT, MOST_GROUP_BYTES, Row, explained, open_groups, open_here, pack
 from trainer.data.sources.base import ImageSource, OpenOptions
@@ -46,12 +45,12 @@ def find_parquet(folder: Path) -> list[Path]:
 
 def open_parquet(paths: list[Path], options: OpenOptions) -> ImageSource:
     """Local parquet files as one set. Raises ``UserError`` for those that are not sound, or hold no images."""
-    what = printable(paths[0]) + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
+    what = str(paths[0]) + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
     try:
         import datasets  # noqa: F401  (early, since the message is of it)
         from pyarrow.parquet import ParquetFile
     except ImportError:
-        raise UserError(f"{printable(paths[0])}: parquet files need the packages of {HINT}") from None
+        raise UserError(f"{paths[0]}: parquet files need the packages of {HINT}") from None
     groups, label, classes, _ = open_groups([str(path) for path in paths], open_here, what, with_labels=False)
     image = groups.column
 

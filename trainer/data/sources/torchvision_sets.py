@@ -41,7 +41,7 @@ def open(data: str, options: OpenOptions) -> ImageSource:
     match = NAME.fullmatch(data)
     if match is None:
         names = ", ".join((*IDX_SETS, "CIFAR10"))
-        raise UserError(f"--data is {printable(data)}, expected torchvision:NAME or torchvision:NAME:test of {names}")
+        raise UserError(f"--data is {data}, expected torchvision:NAME or torchvision:NAME:test of {names}")
     name, test = match[1], match[2] == "test"
     folder = cache() / name
     try:
@@ -51,7 +51,7 @@ def open(data: str, options: OpenOptions) -> ImageSource:
         raise UserError(f"{data}: torchvision knows where it is: pip install 'utsuroi[train]'") from None
     except (OSError, RuntimeError, EOFError, tarfile.TarError) as error:  # no network, or bytes that are not those
         reason = printable(str(error).strip().splitlines()[0])[:200] if str(error).strip() else type(error).__name__
-        raise UserError(f"{data} cannot be downloaded to {printable(folder)}: {reason}") from None
+        raise UserError(f"{data} cannot be downloaded to {folder}: {reason}") from None
     if name == "CIFAR10":
         return open_source(str(folder / "test_batch.bin" if test else folder), options)
     return open_source(str(folder / f"{'t10k' if test else 'train'}-images-idx3-ubyte.gz"), options)

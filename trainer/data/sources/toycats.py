@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from trainer.contract.errors import UserError
-from trainer.contract.text import printable
 from trainer.data.drawing.toycats import CLASSES, choose, paint
 from trainer.data.sources._identity import of_name
 from trainer.data.sources._sidecar import Sidecar
@@ -30,7 +29,7 @@ def open(data: str, options: OpenOptions) -> ImageSource:
     """So many cats, drawn as they are read. Raises ``UserError``."""
     number = data.removeprefix("toycats").removeprefix(":") or COUNT
     if not number.isdecimal() or not 1 <= int(number) <= MOST:
-        raise UserError(f"--data is {printable(data)}, expected toycats:COUNT with a count of 1 to {MOST}")
+        raise UserError(f"--data is {data}, expected toycats:COUNT with a count of 1 to {MOST}")
     count, side = int(number), options.image_size or SIDE
     labels = np.array([CLASSES.index(choose(0, k)["pattern"]) for k in range(count)], np.int64)
 

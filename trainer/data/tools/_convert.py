@@ -13,7 +13,7 @@ from trainer.contract.headers import Header, read_header
 from trainer.contract.images import read_bytes
 from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
-from trainer.data.sources._threads import usable
+from trainer.data.sources._threads import say, usable
 from trainer.data.sources.folder import named
 from trainer.data.tools import ForceOption, WorkersOption
 from trainer.data.tools._files import encode_png, find
@@ -43,7 +43,7 @@ def plan(inputs: Sequence[str], folder: Path, suffix: str = ".png") -> tuple[dic
 
     Raises ``UserError`` where there is no file, or a result would take the place of a source."""
     if folder.exists() and not folder.is_dir():
-        raise UserError(f"{printable(folder)} is a file, expected a folder to write to")
+        raise UserError(f"{folder} is a file, expected a folder to write to")
     whole = real(folder)
     targets: dict[Path, Path] = {}
     taken: dict[Path, Path] = {}
@@ -55,7 +55,7 @@ def plan(inputs: Sequence[str], folder: Path, suffix: str = ".png") -> tuple[dic
                 continue  # named twice, or of an earlier run
             target = (folder / (path.relative_to(root) if root else path.name)).with_suffix(suffix)
             if target in taken:
-                print(f"skipped {printable(path)}: {printable(taken[target])} has the same name", file=sys.stderr)
+                say(f"skipped {path}: {taken[target]} has the same name")
                 skipped += 1
                 continue
             targets[path], taken[target] = target, path
@@ -64,7 +64,7 @@ def plan(inputs: Sequence[str], folder: Path, suffix: str = ".png") -> tuple[dic
     sources = {real(path) for path in targets}
     for path, target in targets.items():
         if real(target) in sources:
-            raise UserError(f"{printable(target)}: would take the place of {printable(path)}; choose another --output")
+            raise UserError(f"{target}: would take the place of {path}; choose another --output")
     return targets, skipped
 
 

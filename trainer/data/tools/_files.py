@@ -3,7 +3,6 @@
 import glob
 import os
 import re
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from trainer.contract.errors import UserError
 from trainer.contract.files import output
 from trainer.contract.images import files_in
 from trainer.contract.text import printable
+from trainer.data.sources._threads import say
 from trainer.data.sources.npy_set import check_set
 
 
@@ -30,7 +30,7 @@ def find(inputs: Sequence[str], output: Path = Path(), required: bool = True) ->
         else:
             matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  (Path.glob takes no absolute pattern)
             if not matches:
-                print(f"nothing matches {printable(pattern)}", file=sys.stderr)
+                say(f"nothing matches {pattern}")
             found.update((match, None) for name in matches if not (match := Path(name)).is_dir() or "**" not in pattern)
     found.pop(output, None)
     if required and not found:
@@ -52,7 +52,7 @@ def check_set_or_folder(path: Path, force: bool, inputs: Iterable[Path] = ()) ->
     if path.suffix == ".npy":
         check_set(path, force, inputs)
     elif path.exists() and not path.is_dir():
-        raise UserError(f"the output is {printable(path)}, a file, expected a name that ends in .npy, or a folder")
+        raise UserError(f"the output is {path}, a file, expected a name that ends in .npy, or a folder")
 
 
 def write_png(path: Path, image: np.ndarray, force: bool) -> None:

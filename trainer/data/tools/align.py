@@ -182,12 +182,12 @@ def _to_folder(source: Source, faces: Faces, targets: dict[Path, Path], options:
     sources = {real(Path(name)) for name in options.inputs} | set(map(real, targets))
     for target in (target for several in everything for target in several):
         if target in taken:
-            raise UserError(f"{printable(target)} would be written twice, expected other names or another --jitter")
+            raise UserError(f"{target} would be written twice, expected other names or another --jitter")
         taken.add(target)
         if target.parent.exists():
             check_free(target, options.force)
         if real(target) in sources:
-            raise UserError(f"{printable(target)} is an input as well, which is never changed: choose another --output")
+            raise UserError(f"{target} is an input as well, which is never changed: choose another --output")
     count = 0
     try:
         for number, _, (images, _) in faces:

@@ -41,15 +41,15 @@ def run(options: Options) -> int:
     places = {path: target.relative_to(options.output).with_suffix(path.suffix) for path, target in targets.items()}
     if aside is not None:
         if aside.exists() and not aside.is_dir():
-            raise UserError(f"--move is {printable(aside)}, a file, expected a folder")
+            raise UserError(f"--move is {aside}, a file, expected a folder")
         if real(aside) == real(options.output):
-            raise UserError(f"--move is {printable(aside)}, the folder of the results, expected another")
+            raise UserError(f"--move is {aside}, the folder of the results, expected another")
         targets = {path: target for path, target in targets.items() if real(aside) not in real(path).parents}
         if not targets:
-            raise UserError(f"all images lie in {printable(aside)} already")
+            raise UserError(f"all images lie in {aside} already")
         for path in targets:
             if (aside / places[path]).exists():
-                raise UserError(f"{printable(aside / places[path])} exists; the original of that name cannot go there")
+                raise UserError(f"{aside / places[path]} exists; the original of that name cannot go there")
 
     def make(data: bytes, header: Header) -> np.ndarray:
         if min(header.shape) < scale:
@@ -82,4 +82,4 @@ def move(path: Path, target: Path) -> None:
         path.unlink()
     except OSError as error:
         reason = "it exists" if error.errno == errno.EEXIST else (error.strerror or str(error))
-        raise UserError(f"cannot move {printable(path)} to {printable(target)}: {reason}") from None
+        raise UserError(f"cannot move {path} to {target}: {reason}") from None

@@ -121,8 +121,8 @@ def run(options: Options) -> int:
         if opened is not None:
             return filter_set(opened, change, options)
     if options.output.suffix == ".npy":
-        output = printable(options.output)
-        raise UserError(f"-o is {output}, expected a folder for image files; the tool create makes a .npy of them")
+        expected = "expected a folder for image files; the tool create makes a .npy of them"
+        raise UserError(f"-o is {options.output}, {expected}")
 
     def one(data: bytes, header: Header) -> np.ndarray:
         image = cv2.cvtColor(decode(data, header), cv2.COLOR_BGR2RGB)
@@ -137,7 +137,7 @@ def filter_set(source: ImageSource, change: Filter, options: Options) -> int:
     """A set → a .npy file, and what is known of its images → the sidecar of that; returns the exit code."""
     path = options.output
     if path.suffix != ".npy":
-        raise UserError(f"-o is {printable(path)}, expected a .npy file, as {printable(source.name)} is a set")
+        raise UserError(f"-o is {path}, expected a .npy file, as {source.name} is a set")
     check_set(path, options.force, [Path(options.inputs[0])])
     labels: list[int] = []
     sidecar = source.sidecar
@@ -152,7 +152,7 @@ def filter_set(source: ImageSource, change: Filter, options: Options) -> int:
             writer.append(images)
             labels += [] if numbers is None else numbers.tolist()
         if not writer.count:
-            raise UserError(f"{printable(source.name)} holds no readable image; nothing was written")
+            raise UserError(f"{source.name} holds no readable image; nothing was written")
         if labels:
             sidecar = replace(sidecar, labels=np.array(labels, np.int64))
         made_by = {"tool": "filter", "of": Path(options.inputs[0]).name, "options": options.made()}

@@ -153,7 +153,7 @@ def describe_folder(folder: Path) -> list[tuple[str, str]]:
         except Unreadable as error:
             skipped.append((path, str(error)))
     if not headers:
-        raise UserError(f"{printable(folder)} holds no readable image ({len(skipped)} other files)")
+        raise UserError(f"{folder} holds no readable image ({len(skipped)} other files)")
     lines = [("folder", f"{printable(folder)}, {len(headers)} images, {size_text(total)}, {len(skipped)} other files")]
     lines += _counted("format", Counter(header.format for _, header in headers))
     lines += _counted("size", Counter("{1}x{0} px".format(*header.shape) for _, header in headers))

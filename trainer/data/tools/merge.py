@@ -42,7 +42,7 @@ def run(options: Options) -> int:
     path = options.output
     for word in options.inputs:
         if Path(word).is_dir():
-            raise UserError(f"{printable(word)} is a folder, expected .npy files or a quoted pattern of them")
+            raise UserError(f"{word} is a folder, expected .npy files or a quoted pattern of them")
     files = find(options.inputs, required=False)
     if len(files) < 2:
         raise UserError(f"found {len(files)} set(s), expected two or more to merge")
@@ -77,7 +77,7 @@ def check_shapes(sets: Sequence[ImageSet]) -> None:
     for source, shape in zip(sets, shapes, strict=True):
         if shape != shapes[0]:
             raise UserError(
-                f"{printable(source.path)} has images of {shape}, expected {shapes[0]}, as {printable(sets[0].path)} "
+                f"{source.path} has images of {shape}, expected {shapes[0]}, as {sets[0].path} "
                 "has: bring it to that with 'create --size'"
             )
 
@@ -95,7 +95,7 @@ def titles_of(files: Sequence[Path]) -> list[str]:
             return titles
         for number in alike:
             if depths[number] >= len(places[number]):
-                raise UserError(f"{printable(files[number])} is there twice, expected each set once")
+                raise UserError(f"{files[number]} is there twice, expected each set once")
             depths[number] += 1
 
 
@@ -108,7 +108,7 @@ def merge_labels(sets: Sequence[ImageSet], titles: Sequence[str], mode: str) -> 
     if mode == "none" or not any(labelled):
         return None, ()
     if not all(labelled):
-        without, with_labels = (printable(sets[labelled.index(kind)].path) for kind in (False, True))
+        without, with_labels = (sets[labelled.index(kind)].path for kind in (False, True))
         raise UserError(f"{without} has no labels and {with_labels} has: expected --labels none, or --labels sets")
     classes = tuple(dict.fromkeys(name for source in sets for name in source.sidecar.classes))
     numbers = [np.array([classes.index(name) for name in source.sidecar.classes], np.int64) for source in sets]

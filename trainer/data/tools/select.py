@@ -50,7 +50,7 @@ def run(options: Options) -> int:
     path, inputs = options.output, options.inputs
     a_set = [file for file in inputs if file.suffix == ".npy"]
     if a_set and len(inputs) > 1:
-        raise UserError(f"found {len(inputs)} inputs, {printable(a_set[0])} among them: expected one set, or tables")
+        raise UserError(f"found {len(inputs)} inputs, {a_set[0]} among them: expected one set, or tables")
     check_set_or_folder(path, options.force, inputs)
     images: ImageSet | np.ndarray
     if a_set:
@@ -80,8 +80,7 @@ def open_tables(options: Options) -> tuple[np.ndarray, Sidecar]:
         tables.append(read_sheet(path, options.rows, options.columns, options.margin))
         found, expected = ("{1}x{0} px".format(*table.shape[1:3]) for table in (tables[-1], tables[0]))
         if found != expected:
-            first = printable(options.inputs[0])
-            raise UserError(f"{printable(path)} has images of {found}, expected {expected} as {first} has")
+            raise UserError(f"{path} has images of {found}, expected {expected} as {options.inputs[0]} has")
     names = [f"{path.stem}-{k}" for path, table in zip(options.inputs, tables, strict=True) for k in range(len(table))]
     return np.concatenate(tables), Sidecar(names=tuple(names))
 
@@ -132,14 +131,14 @@ def read_list(option: str, text: str, count: int, names: Sequence[str], source: 
                 raise UserError(f"--{option} {part} ends before it begins, expected {last}-{first}")
             numbers += range(int(first), int(last or first) + 1)
         return numbers
-    path, shown = Path(text), printable(text)
+    path = Path(text)
     if not path.is_file():
-        raise UserError(f"--{option} is {shown}, expected numbers as 3,7,10-12 or a file of them; there is none")
+        raise UserError(f"--{option} is {text}, expected numbers as 3,7,10-12 or a file of them; there is none")
     lines = read_small(path, MOST_BYTES).decode("utf-8-sig", "surrogateescape").replace("\r\n", "\n").split("\n")
     selected = SELECTION_OF.fullmatch(lines[0].strip())
     if selected is not None and selected[1] != fingerprint(source):
         raise UserError(
-            f"{shown}: selected from other images than {printable(source.name)} holds now; where they are right all "
+            f"{text}: selected from other images than {source.name} holds now; where they are right all "
             "the same, remove its first line"
         )
     index = {name: number for number, name in enumerate(names) if name}
@@ -147,15 +146,15 @@ def read_list(option: str, text: str, count: int, names: Sequence[str], source: 
     for number, whole in enumerate(lines, 1):
         line = whole if whole in index else whole.strip()
         if line.isdecimal() and line.isascii() and len(line) <= 12:
-            _check(f"{shown}, line {number}", int(line), count)
+            _check(f"{text}, line {number}", int(line), count)
             numbers.append(int(line))
         elif line in several and line:
             name = f"{printable(line)[:80]!r} is the name of {several[line]} images here"
-            raise UserError(f"{shown}, line {number}: {name}, expected their numbers")
+            raise UserError(f"{text}, line {number}: {name}, expected their numbers")
         elif line in index:
             numbers.append(index[line])
         elif line and not line.startswith("#"):
-            raise UserError(f"{shown}, line {number}: {printable(line)[:80]!r} is the name of no image here")
+            raise UserError(f"{text}, line {number}: {printable(line)[:80]!r} is the name of no image here")
     return numbers
 
 

@@ -103,16 +103,16 @@ def check_output(options: Options) -> None:
     ranges = RANGE.findall(output)
     if output.endswith(".tar"):
         if len(ranges) != 1 or RANGE.search(Path(output).name) is None:
-            raise UserError(f"--output is {printable(output)}, expected one range as 'x-{{000..127}}.tar', or a folder")
+            raise UserError(f"--output is {output}, expected one range as 'x-{{000..127}}.tar', or a folder")
         if options.pictures_per_shard is not None:
             raise UserError("--pictures-per-shard goes with a folder: a pattern says how many shards there are")
         if not RANGE.sub("0", Path(output).stem)[-1].isdigit():
-            raise UserError(f"--output is {printable(output)}, expected the range before .tar")
+            raise UserError(f"--output is {output}, expected the range before .tar")
         expand(output)
     elif ranges or Path(output).suffix:
-        raise UserError(f"--output is {printable(output)}, expected a folder, or a pattern as 'x-{{000..127}}.tar'")
+        raise UserError(f"--output is {output}, expected a folder, or a pattern as 'x-{{000..127}}.tar'")
     elif Path(output).exists() and not Path(output).is_dir():
-        raise UserError(f"--output is {printable(output)}, a file, expected a folder, or a pattern")
+        raise UserError(f"--output is {output}, a file, expected a folder, or a pattern")
 
 
 def plan(options: Options, source: Source) -> list[Path]:
@@ -134,7 +134,7 @@ def open_source(data: str, size: int) -> Source:
         return open_folder(Path(data))
     names = source.sidecar.names
     if source.sidecar.groups is not None:
-        which = f"which images of {printable(data)} are copies or made of others"
+        which = f"which images of {data} are copies or made of others"
         say(f"note: shards do not say {which}: hold some out with 'split' before")
 
     def items() -> Iterator[Item]:
@@ -150,11 +150,11 @@ def open_source(data: str, size: int) -> Source:
 def open_folder(folder: Path) -> Source:
     """The files of a folder, or one file."""
     if not os.path.lexists(folder):
-        raise UserError(f"there is no file {printable(folder)}")
+        raise UserError(f"there is no file {folder}")
     root = training_part(folder) if folder.is_dir() else folder.parent
     files = list(files_in(root)) if folder.is_dir() else [folder]
     if not files:
-        raise UserError(f"{printable(folder)} holds no file")
+        raise UserError(f"{folder} holds no file")
     labels, classes = class_folders(root, files, can_be_read)
 
     def items() -> Iterator[Item]:
@@ -168,7 +168,7 @@ def entries(source: Source, options: Options, shards: int, skipped: list[str]) -
     """The images, each with the number of its shard. Raises ``UserError`` where none can be used."""
 
     def name(number: int, item: Item) -> str:
-        return printable(item[0]) if isinstance(item[0], Path) else f"image {number}"
+        return str(item[0]) if isinstance(item[0], Path) else f"image {number}"
 
     def one(item: Item) -> Entry:
         return make(*item, options)
@@ -178,7 +178,7 @@ def entries(source: Source, options: Options, shards: int, skipped: list[str]) -
         full = number // (options.pictures_per_shard or PER_SHARD)
         yield min(number * shards // count if options.output.endswith(".tar") else full, shards - 1), entry
     if number < 0:
-        raise UserError(f"{printable(source.name)} holds no readable image; nothing was written")
+        raise UserError(f"{source.name} holds no readable image; nothing was written")
 
 
 def make(what: Path | np.ndarray, label: int | None, name: str, options: Options) -> Entry:

@@ -43,7 +43,7 @@ def run(options: Options) -> int:
     for path in paths:
         check_set(path, force, [options.input])
     if real(paths[0]) == real(paths[1]):
-        raise UserError(f"--output and --held-out are both {printable(paths[0])}, expected two files")
+        raise UserError(f"--output and --held-out are both {paths[0]}, expected two files")
     source = ImageSet(options.input)
     held_out = choose_groups(source, fraction, options.seed)
     if not 0 < held_out.sum() < len(source):

@@ -59,7 +59,7 @@ def run(options: Options) -> int:
     source = ImageSet(options.input)
     path = options.output or Path(f"{options.input.stem}-stats.png")
     if path.suffix.lower() != ".png":
-        raise UserError(f"the output is {printable(path)}, expected a name that ends in .png")
+        raise UserError(f"the output is {path}, expected a name that ends in .png")
     check_free(path, options.force)
     check_not_input(path, [options.input])
     measured = measure(source)

@@ -6,7 +6,6 @@ order as it would read them from memory, and goes on at any image. No torch."""
 import hashlib
 import os
 import re
-import sys
 from collections import OrderedDict
 from collections.abc import Iterator
 from itertools import product
@@ -22,6 +21,7 @@ from trainer.contract.images import MOST_BYTES, Fit, resize
 from trainer.contract.text import printable
 from trainer.data.sources._identity import blocks, line, size_of
 from trainer.data.sources._sidecar import Sidecar, read_json
+from trainer.data.sources._threads import say
 from trainer.data.sources.base import ImageSource, OpenOptions, Piece, ReadImages, decoded, one_size
 from trainer.data.sources.shards.index import MOST_INDEX_BYTES, Index, read_index
 from trainer.data.sources.shards.scan import scan_shards
@@ -80,7 +80,7 @@ class ShardImages(ReadImages):
     def where(self, index: int) -> str:
         """Where an image is, for people."""
         shard = self.shard_of(index)
-        return f"{printable(self.paths[shard])}, image {index - self.firsts[shard]} (byte {self.offsets[index]})"
+        return f"{self.paths[shard]}, image {index - self.firsts[shard]} (byte {self.offsets[index]})"
 
     def _file(self, shard: int) -> BinaryIO:
         if shard not in self.files:
@@ -101,10 +101,9 @@ def open(data: str, options: OpenOptions) -> ImageSource:
     several sizes where they need one."""
     paths = find_shards(data) or []
     index = open_index(paths, data)
-    what = printable(data)
     if not len(index.offsets):
-        raise UserError(f"{what} holds no readable image")
-    size = one_size({(height, width) for width, height in index.sizes}, what, options, "several")
+        raise UserError(f"{data} holds no readable image")
+    size = one_size({(height, width) for width, height in index.sizes}, data, options, "several")
     images = ShardImages(paths, index, *size, options.fit)
 
     def pieces() -> Iterator[Piece]:
@@ -112,7 +111,7 @@ def open(data: str, options: OpenOptions) -> ImageSource:
             try:
                 image = images.decoded(row)
             except Unreadable as error:
-                print(f"skipped {printable(images.where(row))}: {error}", file=sys.stderr)
+                say(f"skipped {images.where(row)}: {error}")
                 continue
             yield image[None], None if index.labels is None else index.labels[row : row + 1]
 
@@ -150,7 +149,7 @@ def describe(paths: list[Path], index: Index) -> list[tuple[str, str]]:
     for path, expected in hashed:
         with path.open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != expected:
-                raise UserError(f"{printable(path)} is not the one that {printable(index_of(path).name)} tells of")
+                raise UserError(f"{path} is not the one that {index_of(path).name} tells of")
     if hashed:
         lines.append(("hashes", f"all {len(hashed)} are those in {printable(index_of(paths[0]).name)}"))
     return lines
@@ -161,7 +160,7 @@ def find_shards(data: str) -> list[Path] | None:
     Raises ``UserError`` where it can mean nothing else, and they are not there."""
     path = Path(data)
     if data.endswith(COMPRESSED):
-        raise UserError(f"{printable(data)} is compressed, expected a .tar: unpack it once, with gunzip or zstd -d")
+        raise UserError(f"{data} is compressed, expected a .tar: unpack it once, with gunzip or zstd -d")
     if path.suffix == ".tar" and RANGE.search(data) and not os.path.lexists(path):
         return expand(data)
     if path.suffix == ".tar" and not path.is_dir():
@@ -183,7 +182,7 @@ def expand(pattern: str) -> list[Path]:
     for first, last in RANGE.findall(pattern):
         count *= max(0, int(last) - int(first) + 1)
         if not 0 < count <= MOST_SHARDS:
-            raise UserError(f"{printable(pattern)} names {count} shards, expected 1 to {MOST_SHARDS}")
+            raise UserError(f"{pattern} names {count} shards, expected 1 to {MOST_SHARDS}")
         width = len(first) if first.startswith("0") else 0
         numbers.append([f"{number:0{width}}" for number in range(int(first), int(last) + 1)])
     form = "{}".join(part.replace("{", "{{").replace("}", "}}") for part in RANGE.split(pattern)[::3])
@@ -201,22 +200,21 @@ def open_index(paths: list[Path], data: str) -> Index:
     places = {index_of(path) for path in paths}
     known = [place for place in places if place.is_file()]
     if not known:
-        return scan_shards(paths, printable(data))
+        return scan_shards(paths, data)
     if len(places) > 1:
-        few = ", ".join(sorted(printable(place.name) for place in places)[:3])
-        raise UserError(f"{printable(data)} holds several sets of shards ({few} ...), expected one: name its shards")
+        few = ", ".join(sorted(place.name for place in places)[:3])
+        raise UserError(f"{data} holds several sets of shards ({few} ...), expected one: name its shards")
     index = read_index(known[0])
     sizes = {shard.name: shard.size for shard in index.shards}
     for path in paths:
         if path.name not in sizes:
-            raise UserError(f"{printable(path)} is none of the shards that {printable(known[0])} tells of")
+            raise UserError(f"{path} is none of the shards that {known[0]} tells of")
         try:
             found = path.stat().st_size
         except OSError as error:
-            raise UserError(f"cannot read {printable(path)}: {error.strerror}") from None
+            raise UserError(f"cannot read {path}: {error.strerror}") from None
         if found != sizes[path.name]:
-            expected = f"{sizes[path.name]} as {printable(known[0].name)} says"
-            raise UserError(f"{printable(path)} holds {found} bytes, expected {expected}")
+            raise UserError(f"{path} holds {found} bytes, expected {sizes[path.name]} as {known[0].name} says")
     return index.take([path.name for path in paths])
 
 

@@ -120,18 +120,17 @@ def _unpack(text: Any, count: int, labelled: bool) -> np.ndarray:
 
 def read_index(path: Path) -> Index:
     """An index. Raises ``UserError`` where it is none, is not whole, or contradicts itself."""
-    name = printable(path)
     values = read_json(path, MOST_INDEX_BYTES)
     if values.get("format") != "shards":
-        raise UserError(f"{name} is no index of shards")
+        raise UserError(f"{path} is no index of shards")
     if "unfinished" in values:
-        raise UserError(f"{name} says that its shards were never finished: write them anew")
+        raise UserError(f"{path} says that its shards were never finished: write them anew")
     if values.get("version") != 1:
-        raise UserError(f"{name} is of version {printable(str(values.get('version')))[:20]}, expected 1")
+        raise UserError(f"{path} is of version {printable(str(values.get('version')))[:20]}, expected 1")
     try:
         return _checked(values)
     except (ValueError, TypeError, KeyError, OverflowError, AttributeError) as error:
-        raise UserError(f"{name} is damaged: {printable(str(error))[:120]}") from None
+        raise UserError(f"{path} is damaged: {printable(str(error))[:120]}") from None
 
 
 def _checked(values: Mapping[str, Any]) -> Index:

@@ -61,7 +61,7 @@ def write_shards(
     remove_unfinished(place)
     for path in (place, *paths):
         if os.path.lexists(path):
-            raise UserError(f"{printable(path)} exists, and is never replaced: choose another output, or remove it")
+            raise UserError(f"{path} exists, and is never replaced: choose another output, or remove it")
     make_folder(folder)
     try:
         marker = {"names": [path.name for path in paths], "process": os.getpid(), "host": platform.node()}
@@ -139,7 +139,7 @@ def remove_unfinished(place: Path, own: bool = False) -> None:
         return
     if not own and (host != platform.node() or _is_running(process)):
         raise UserError(
-            f"{printable(place)} is being written by process {process} on {printable(str(host))[:80]}: wait for it, or "
+            f"{place} is being written by process {process} on {printable(str(host))[:80]}: wait for it, or "
             "remove it where that is no more"
         )
     for name in marker.get("names", ()):

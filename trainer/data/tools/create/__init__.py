@@ -82,11 +82,11 @@ def run(options: Options) -> int:
         return create_of_files(options)
     for option, value in (("--labels", options.labels), ("--min-size", options.min_size)):
         if value:
-            raise UserError(f"{option} is for image files; {printable(name)} is a set")
+            raise UserError(f"{option} is for image files; {name} is a set")
     if options.crop == "face":
-        raise UserError(f"--crop face is for image files; {printable(name)} is a set: use the tool align")
+        raise UserError(f"--crop face is for image files; {name} is a set: use the tool align")
     if fit is not resize and not options.size:
-        raise UserError(f"--crop and --keep-aspect need --size as well where the input is a set ({printable(name)})")
+        raise UserError(f"--crop and --keep-aspect need --size as well where the input is a set ({name})")
     check_not_input(options.output, [Path(name)])
     return create_of_set(options, source)
 
@@ -107,7 +107,7 @@ def create_of_files(options: Options) -> int:
 
     def make(number: int) -> Made:
         if wanted[number] is None:
-            raise Unreadable(f"no label in {printable(options.labels or '')}")
+            raise Unreadable(f"no label in {options.labels}")
         data = read_bytes(files[number])
         header = read_header(data)
         height, width = header.shape
@@ -127,7 +127,7 @@ def create_of_files(options: Options) -> int:
         for number, _, (image, shape, its_look) in made:
             same = None if seen is None or its_look is None else seen.find(its_look)
             if same is not None:
-                say(f"dropped {printable(files[number])}: the same image as {printable(files[kept[same]])}")
+                say(f"dropped {files[number]}: the same image as {files[kept[same]]}")
                 continue
             writer.append(image)
             kept.append(number)
@@ -158,9 +158,9 @@ def _labels(options: Options, files: list[Path]) -> list[str | None]:
     table = Path(options.labels)
     labels, unused = by_table(table, options.inputs, files)
     if not any(labels):
-        raise UserError(f"{printable(table)} has a label for none of the {len(files)} files")
+        raise UserError(f"{table} has a label for none of the {len(files)} files")
     if unused:
-        say(f"note: {unused} of the names in {printable(table)} are of no file here")
+        say(f"note: {unused} of the names in {table} are of no file here")
     return labels
 
 
@@ -182,7 +182,7 @@ def create_of_set(options: Options, source: ImageSource) -> int:
                     say(f"dropped image {number}: the same as image {kept[same]}")
                 number += 1
         if not writer.count:
-            raise UserError(f"{printable(source.name)} holds no readable image; nothing was written")
+            raise UserError(f"{source.name} holds no readable image; nothing was written")
         made = {"tool": "create", "of": source.name, "options": options.made()}
         known = source.sidecar.take(np.array(kept))
         known = replace(known, labels=np.array(labels, np.int64)) if labels else known

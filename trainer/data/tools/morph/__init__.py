@@ -67,9 +67,9 @@ def run(options: Options) -> int:
     source = ImageSet(options.input)
     height, width = source.shape[1:3]
     if min(height, width) < LEAST_PX:
-        raise UserError(f"{printable(source.path)} has images of {width}x{height} px, expected {LEAST_PX} at least")
+        raise UserError(f"{source.path} has images of {width}x{height} px, expected {LEAST_PX} at least")
     if options.within and source.sidecar.labels is None:
-        raise UserError(f"--within: {printable(source.path)} has no labels")
+        raise UserError(f"--within: {source.path} has no labels")
     # A mixture takes about 200 bytes a pixel while it is made: of large ones there are fewer at a time.
     workers = min(options.workers or 256, max(1, (1 << 29) // (200 * height * width))) % 256
     finder = None if method == "flow" else Finder(options.landmarks_model)
@@ -109,7 +109,7 @@ def find_points(source: ImageSet, finder: Finder, workers: int) -> np.ndarray:
         return face
 
     def name(number: int, _: int) -> str:
-        return f"image {number}" + (f", {printable(names[number])}" if names else "")
+        return f"image {number}" + (f", {names[number]}" if names else "")
 
     for number, _, face in usable(range(len(source)), one, len(source), what="faces", name=name, workers=workers):
         points[number] = face
@@ -123,19 +123,18 @@ def _plan(options: Options, source: ImageSet, usable: np.ndarray) -> Pairing:
     kind = " of one class" if options.within else ""
     if not len(pairing):
         raise UserError(
-            f"{len(usable)} of the {len(source)} images of {printable(source.path)} can be used, expected two or "
+            f"{len(usable)} of the {len(source)} images of {source.path} can be used, expected two or "
             f"more{kind}" + ("" if options.method == "flow" else " with a face; --method flow needs none")
         )
     if len(pairing) > MOST_PAIRS:
-        what = f"{printable(source.path)} has {len(pairing)} pairs{kind}"
-        raise UserError(f"{what}, expected --pairs {MOST_PAIRS} or less")
+        raise UserError(f"{source.path} has {len(pairing)} pairs{kind}, expected --pairs {MOST_PAIRS} or less")
     if options.pairs > len(pairing):
         say(f"note: there are only {len(pairing)} pairs{kind}")
     needed, free = len(pairing) * math.prod(source.shape[1:]), shutil.disk_usage(options.output.parent).free
     if needed > free:
         raise UserError(
             f"{len(pairing)} pairs take {needed / 1e9:.1f} GB, there are {free / 1e9:.1f} GB free at "
-            f"{printable(options.output.parent)}: expected fewer --pairs"
+            f"{options.output.parent}: expected fewer --pairs"
         )
     return pairing
 
