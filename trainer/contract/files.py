@@ -64,6 +64,15 @@ def output(path: Path, force: bool) -> Iterator[BinaryIO]:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from None
 
 
+@contextlib.contextmanager
+def reading(path: Path | str) -> Iterator[None]:
+    """What goes wrong while a file is read is a ``UserError`` that names it."""
+    try:
+        yield
+    except OSError as error:  # a name that is too long, a folder that may not be read
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+
+
 def check_free(path: Path, force: bool) -> None:
     """Raise ``UserError`` where a file cannot be written, or exists already and is not to be replaced."""
     try:

@@ -20,7 +20,7 @@ from trainer.contract.errors import UserError
 from trainer.contract.files import replace_bytes
 from trainer.contract.text import printable
 from trainer.data.batches.dataset import ImageDataset
-from trainer.data.sources import _identity
+from trainer.data.sources._identity import fingerprint
 from trainer.family import DataSpec, Family
 from trainer.runs import store
 
@@ -33,7 +33,7 @@ FREE_OPTIONS = frozenset(
 
 def identify_data(config: RunConfig, dataset: ImageDataset) -> dict[str, Any]:
     """Number and fingerprint of the images, to recognise them when the run resumes. Raises ``UserError``."""
-    return {"images": len(dataset), "fingerprint": _identity.fingerprint(dataset.sources, dataset.labels, config.out)}
+    return {"images": len(dataset), "fingerprint": fingerprint(dataset.sources, dataset.labels, config.out)}
 
 
 def choose(family: Family, config: RunConfig, spec: DataSpec, data: dict[str, Any]) -> Path | None:

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from trainer.contract.errors import UserError
+from trainer.contract.files import reading
 from trainer.data.sources.base import FoundSource, ImageSource, OpenOptions
 
 
@@ -23,10 +24,8 @@ def find_source(data: str) -> FoundSource | None:
     """The source of what ``data`` names, found by looking at it; None where it is no set. Raises ``UserError``."""
     if not data:
         return None
-    try:
+    with reading(data):
         found = next((source for source in all_sources() if source.claims(data)), None)
-    except OSError as error:  # a name that is too long, a folder that may not be read
-        raise UserError(f"cannot read {data}: {error.strerror or error}") from None
     return None if found is None else FoundSource(data, found, found.__name__.rpartition(".")[2])
 
 

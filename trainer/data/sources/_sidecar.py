@@ -27,6 +27,7 @@ import cv2
 import numpy as np
 
 from trainer.contract.errors import UserError
+from trainer.contract.files import reading
 from trainer.contract.text import printable
 
 MADE = -1  # the group of what is made of several images
@@ -130,10 +131,8 @@ def current(path: Path, values: Mapping[str, Any]) -> Mapping[str, Any]:
     expected = values.get("fingerprint")
     if not isinstance(pending, dict) and expected is None:
         return values
-    try:
+    with reading(path):
         found = fingerprint(path)
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
     if isinstance(pending, dict) and pending.get("fingerprint") == found:
         return pending
     if expected not in (None, found):
@@ -146,15 +145,13 @@ def current(path: Path, values: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def read_small(path: Path, most: int) -> bytes:
     """The bytes of a regular file. Raises ``UserError`` where it is missing, or larger than ``most`` bytes."""
-    try:
+    with reading(path):
         size = path.stat().st_size
         if not path.is_file():
             raise UserError(f"{path} is not a regular file")
         if size > most:
             raise UserError(f"{path} holds {size} bytes, expected at most {most}")
         return path.read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
 
 
 def read_json(path: Path, most: int) -> dict[str, Any]:

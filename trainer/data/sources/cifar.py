@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from trainer.contract.errors import UserError
+from trainer.contract.files import reading
 from trainer.contract.text import printable
 from trainer.data.sources._identity import of_path
 from trainer.data.sources._sidecar import Sidecar, read_small
@@ -59,12 +60,9 @@ def open(data: str, options: OpenOptions) -> ImageSource:
 
     def pieces() -> Iterator[Piece]:
         for path in paths:
-            try:
-                with path.open("rb") as file:
-                    while data := file.read(PIECE * RECORD):
-                        yield _decode(path, data, len(classes))
-            except OSError as error:
-                raise UserError(f"cannot read {path}: {error.strerror}") from None
+            with reading(path), path.open("rb") as file:
+                while data := file.read(PIECE * RECORD):
+                    yield _decode(path, data, len(classes))
 
     name = paths[0].stem if len(paths) == 1 else paths[0].parent.name
     return ImageSource(name=name, shape=(count, SIDE, SIDE, 3), pieces=pieces, sidecar=Sidecar(classes=classes))

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from trainer.contract.errors import UserError
-from trainer.contract.files import check_free, output, read_at
+from trainer.contract.files import check_free, output, read_at, reading
 from trainer.contract.text import printable
 from trainer.data.sources import _sidecar as known
 from trainer.data.sources._identity import of_path
@@ -135,13 +135,12 @@ class ImageSet(ReadImages):
     def _read(self, first: int, count: int) -> np.ndarray:
         images = np.empty((count, *self.shape[1:]), np.uint8)
         try:
-            if self.file is None:
-                self.file = self.path.open("rb", buffering=0)
-            read_at(self.file, self.start + first * math.prod(self.shape[1:]), images.data.cast("B"))
+            with reading(self.path):
+                if self.file is None:
+                    self.file = self.path.open("rb", buffering=0)
+                read_at(self.file, self.start + first * math.prod(self.shape[1:]), images.data.cast("B"))
         except EOFError:
             raise UserError(f"{self.path} has been cut short while it was read") from None
-        except OSError as error:
-            raise UserError(f"cannot read {self.path}: {error.strerror}") from None
         return np.ascontiguousarray(images[..., ::-1]) if self.bgr else images
 
     def source(self) -> ImageSource:

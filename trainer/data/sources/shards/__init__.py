@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from trainer.contract.errors import UserError
-from trainer.contract.files import read_at
+from trainer.contract.files import read_at, reading
 from trainer.contract.headers import Unreadable
 from trainer.contract.images import MOST_BYTES, Fit, resize
 from trainer.contract.text import printable
@@ -209,10 +209,8 @@ def open_index(paths: list[Path], data: str) -> Index:
     for path in paths:
         if path.name not in sizes:
             raise UserError(f"{path} is none of the shards that {known[0]} tells of")
-        try:
+        with reading(path):
             found = path.stat().st_size
-        except OSError as error:
-            raise UserError(f"cannot read {path}: {error.strerror}") from None
         if found != sizes[path.name]:
             raise UserError(f"{path} holds {found} bytes, expected {sizes[path.name]} as {known[0].name} says")
     return index.take([path.name for path in paths])

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from trainer.contract.errors import UserError
-from trainer.contract.files import cache, replace_bytes
+from trainer.contract.files import cache, reading, replace_bytes
 from trainer.contract.headers import SUFFIXES, Unreadable, read_header
 from trainer.contract.images import MOST_BYTES
 from trainer.contract.text import printable
@@ -142,7 +142,7 @@ def _scan_one(path: Path) -> tuple[int, list[Place], list[str]]:
 
     places: dict[str, tuple[int, int, tuple[int, int]] | None] = {}
     labels: dict[str, Any] = {}
-    try:
+    with reading(path):
         if not path.is_file():
             raise UserError(f"{what} is not a regular file" if os.path.lexists(path) else f"there is no file {what}")
         with path.open("rb") as file:
@@ -166,8 +166,6 @@ def _scan_one(path: Path) -> tuple[int, list[Place], list[str]]:
                 except Unreadable as error:
                     skipped(member.name, str(error))
             size = file.seek(0, os.SEEK_END)
-    except OSError as error:
-        raise UserError(f"cannot read {what}: {error.strerror or error}") from None
     images = [(*place, labels.get(key)) for key, place in places.items() if place is not None]
     return size, images, complaints
 
