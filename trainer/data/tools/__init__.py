@@ -25,6 +25,10 @@ class ToolOptions:
         for name, found, expected in out_of_range(self):
             require(False, name, found, expected)
 
+    def chosen(self, *names: str) -> dict[str, Any]:
+        """Those of these options that do something."""
+        return {name: value for name in names if (value := getattr(self, name)) not in (None, False, 0, "none")}
+
 
 @dataclass(frozen=True, kw_only=True)
 class ForceOption(ToolOptions):

@@ -15,7 +15,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -76,18 +76,14 @@ class Options(WorkersOption):
         if self.quality is not None and self.format == "png":
             raise UserError(f"--quality is {self.quality}, expected none: png keeps every pixel as it is")
 
-    def made(self) -> dict[str, Any]:
-        """What the shards follow from, beside the images."""
-        names = ("size", "format", "quality", "pictures_per_shard", "names")
-        return {name: value for name in names if (value := getattr(self, name)) not in (None, False)}
-
 
 def run(options: Options) -> int:
     """Write the shards; returns the exit code."""
     check_output(options)
     source = open_source(options.input, options.size or 0)
     paths = plan(options, source)
-    made = {"tool": "shards", "of": source.name, "options": options.made()}
+    chosen = options.chosen("size", "format", "quality", "pictures_per_shard", "names")
+    made = {"tool": "shards", "of": source.name, "options": chosen}
     skipped: list[str] = []
     index = write_shards(paths, entries(source, options, len(paths), skipped), source.classes, made)
     shown = "{}x{} px".format(*index.sizes[0]) if len(index.sizes) == 1 else "several sizes"

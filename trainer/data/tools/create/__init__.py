@@ -67,7 +67,7 @@ class Options(LandmarksOption, WorkersOption, ForceOption):
     def made(self) -> dict[str, Any]:
         """What the images follow from, beside their files."""
         names = ("size", "crop", "keep_aspect", "min_size", "exact", "dedupe", *(["alike"] if self.dedupe else []))
-        return {name: value for name in names if (value := getattr(self, name)) not in (None, False, 0, "none")}
+        return self.chosen(*names)
 
 
 def run(options: Options) -> int:
