@@ -17,9 +17,9 @@ from trainer.data.faces.cutter import Cutter
 from trainer.data.faces.landmarks import JAW, Finder
 from trainer.data.sources.npy_set import ImageSet
 from trainer.data.tools import morph
+from trainer.data.tools.morph import Pairing
 from trainer.data.tools.morph.flow import by_flow, consistent_flow
 from trainer.data.tools.morph.mesh import Pose, by_mesh, mean_face
-from trainer.data.tools.morph.pairs import Pairing
 from trainer.data.tools.morph.warp import mix, piecewise, spline, triangulate
 
 METHODS = [*morph.BY_POINTS, "flow"]
