@@ -19,7 +19,7 @@ from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import decode, files_in, load, read_bytes, resize
 from trainer.data.batches.dataset import GIB, ImageDataset, Pair, open_dataset
 from trainer.data.sources._threads import counted, in_threads, say, usable
-from trainer.data.sources.base import Images, ReadImages
+from trainer.data.sources.base import Images, OpenOptions, ReadImages, one_size
 from trainer.data.sources.folder import FolderImages, Load
 from trainer.family import Pairs
 
@@ -186,11 +186,7 @@ def open_files(
     found: Mapping[Pair[Path], Size], reads: Pair[Load], side: int, memory: float, progress: bool
 ) -> Pair[Images]:
     """Images and conditions of files, in memory where they fit. Raises ``UserError``."""
-    sizes = set(found.values())
-    if len(sizes) > 1 and not side:
-        few = ", ".join(f"{width}x{height}" for height, width in sorted(sizes)[:3])
-        raise UserError(f"the pairs are of {len(sizes)} sizes ({few} ...): give --image-size")
-    height, width = (side, side) if side else next(iter(sizes))
+    height, width = one_size(set(found.values()), "--data", OpenOptions(image_size=side))
     if 2 * len(found) * height * width * 3 > memory * GIB:
         paths = zip(*found, strict=True)
         return tuple(FolderImages(files, height, width, read) for files, read in zip(paths, reads, strict=True))

@@ -27,7 +27,6 @@ CIFAR_MD5 = "c32a1d4ab5d03f1284b67883e8d87530"
 CIFAR_FILES = (*(f"data_batch_{k}.bin" for k in range(1, 6)), "test_batch.bin", "batches.meta.txt")
 MOST_MEMBER_BYTES = 10_000 * 3073  # a label and 32x32 pixels
 
-
 identity = of_name
 
 

@@ -15,7 +15,6 @@ MOST_BITS = 10  # of 64 in which the hashes of one image differ at most
 SIDE = 16
 _ONES = np.array([number.bit_count() for number in range(1 << 16)], np.uint8)  # numpy counts bits only from 2.0 on
 
-
 Look: TypeAlias = tuple[np.ndarray, np.ndarray]
 """What of an image is compared: a hash u16 [4], and colours u8 [16 * 16 * 3]."""
 
