@@ -202,12 +202,9 @@ def log_time(run: Path) -> float:
 
 def run_of(command: list[str]) -> Path | None:
     """The folder that the command's ``--out`` names, ``None`` where it names none."""
-    for place, flag in enumerate(command):
-        if flag == "--out" and place + 1 < len(command):
-            return Path(command[place + 1])
-        if flag.startswith("--out="):
-            return Path(flag.removeprefix("--out="))
-    return None
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--out", type=Path)
+    return parser.parse_known_args(command)[0].out
 
 
 def say(text: str) -> None:

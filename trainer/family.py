@@ -209,9 +209,11 @@ class Family(ABC):
         never to export or evaluate. Raises ``UserError`` with one line."""
         return None
 
-    @abstractmethod
     def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
-        """Make the optimiser of one network. ``fused``: the device has fused kernels."""
+        """Make the optimiser of one network; by default Adam with the options ``learning_rate`` and ``beta1`` (0.9
+        where a family has no such option). ``fused``: the device has fused kernels."""
+        betas = (getattr(self.config, "beta1", 0.9), 0.999)
+        return torch.optim.Adam(parameters, lr=self.config.learning_rate, betas=betas, fused=fused)
 
     @abstractmethod
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:

@@ -102,9 +102,6 @@ class Classifier(Family):
             raise ValueError(f"images are {spec.image_size[1]}x{spec.image_size[0]} px, expected at least {LEAST_PX}")
         return Nets(classifier=SmallCNN(spec, self.config))
 
-    def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
-        return torch.optim.Adam(parameters, lr=self.config.learning_rate, fused=fused)
-
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
         batch = next(batches)
         assert batch.label is not None, "the loop refuses data without labels"

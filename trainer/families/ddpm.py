@@ -24,8 +24,8 @@ from trainer.blocks import require_multiple
 from trainer.config import at_least
 from trainer.contract.errors import require
 from trainer.contract.samplers import Predict, ddim, even_times, finished
-from trainer.family import Batch, CardFields, DataSpec, Exportable, Inputs, Nets, Turn
-from trainer.parts.adam import AdamConfig, AdamFamily
+from trainer.family import Batch, CardFields, DataSpec, Exportable, Family, Inputs, Nets, Turn
+from trainer.parts.adam import AdamConfig
 from trainer.parts.denoiser_unet import Denoiser, folded
 from trainer.parts.noise_schedule import Diffusion
 
@@ -79,7 +79,7 @@ class DDPMConfig(AdamConfig):
         return Diffusion(kind=self.noise_schedule, prediction=self.prediction, steps=self.noise_steps)
 
 
-class DDPM(AdamFamily):
+class DDPM(Family):
     """Denoising diffusion model."""
 
     Config = DDPMConfig

@@ -25,8 +25,8 @@ from trainer import metrics
 from trainer.blocks import Call, DownBlock, ResidualBlock, UpBlock, halvings, sub_pixel
 from trainer.config import at_least
 from trainer.contract.errors import UserError, require
-from trainer.family import BaseRun, Batch, CardFields, DataSpec, Exportable, Latent, Nets, Turn
-from trainer.parts.adam import AdamConfig, AdamFamily
+from trainer.family import BaseRun, Batch, CardFields, DataSpec, Exportable, Family, Latent, Nets, Turn
+from trainer.parts.adam import AdamConfig
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
 from trainer.parts.gaussian import clamp_log_variance, kl_to_standard_normal, sample_gaussian
 from trainer.parts.latent_whitening import FromNormal, Whitening, posterior_statistics
@@ -187,7 +187,7 @@ def high_pass(image: Tensor, sigma: float) -> Tensor:
     return image - F.conv2d(across, window.transpose(2, 3), groups=image.shape[1])
 
 
-class HPF(AdamFamily):
+class HPF(Family):
     """High-pass detail for the images of an autoencoder."""
 
     Config = HPFConfig

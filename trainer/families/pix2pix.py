@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from trainer.blocks import Call, halvings, small_normal
 from trainer.config import at_least
 from trainer.contract.errors import require
-from trainer.family import Batch, CardFields, DataSpec, Exportable, Inputs, Latent, Nets, Pairs, Reading, Turn
-from trainer.parts.adam import AdamConfig, AdamFamily
+from trainer.family import Batch, CardFields, DataSpec, Exportable, Family, Inputs, Latent, Nets, Pairs, Reading, Turn
+from trainer.parts.adam import AdamConfig
 from trainer.parts.gan_losses import Objective, discriminator_loss, generator_loss, gradient_penalty
 from trainer.parts.pix2pix_unet import NORMS, Norm, UNet, flat_keys, normalisation_of
 
@@ -106,7 +106,7 @@ class PatchDiscriminator(nn.Sequential):
         super().__init__(*layers, nn.Conv2d(width << 3, 1, 4, 1, padding=1))
 
 
-class Pix2Pix(AdamFamily):
+class Pix2Pix(Family):
     """pix2pix: image-to-image translation by a U-Net and a discriminator of patches."""
 
     Config = Pix2PixConfig

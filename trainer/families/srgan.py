@@ -28,8 +28,8 @@ from trainer import metrics
 from trainer.blocks import sub_pixel
 from trainer.config import at_least
 from trainer.contract.errors import require
-from trainer.family import Batch, CardFields, Crops, DataSpec, Exportable, Inputs, Nets, Turn
-from trainer.parts.adam import AdamConfig, AdamFamily
+from trainer.family import Batch, CardFields, Crops, DataSpec, Exportable, Family, Inputs, Nets, Turn
+from trainer.parts.adam import AdamConfig
 from trainer.parts.degrade import degrade, enlarge, reduce, whole_levels
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
 from trainer.parts.perceptual import ContentDistance
@@ -189,7 +189,7 @@ class Discriminator(nn.Sequential):
         super().__init__(*layers)
 
 
-class SRGAN(AdamFamily):
+class SRGAN(Family):
     """SRGAN: super-resolution by 2 or 4."""
 
     Config = SRGANConfig

@@ -25,8 +25,8 @@ from trainer.blocks import Call, require_multiple
 from trainer.config import at_least
 from trainer.contract.errors import require
 from trainer.failures import reading_weights
-from trainer.family import Batch, DataSpec, Exportable, Nets, Reading, Turn
-from trainer.parts.adam import AdamConfig, AdamFamily
+from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Reading, Turn
+from trainer.parts.adam import AdamConfig
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
 from trainer.parts.gaussian import clamp_log_variance, kl_to_standard_normal, sample_gaussian
 from trainer.parts.latent_whitening import KEPT_TO_MIX, FromNormal, Whitening, posterior_statistics, whitened_files
@@ -145,7 +145,7 @@ class PatchResNet(nn.Module):
         return self.patch(value)
 
 
-class VAEGAN(AdamFamily):
+class VAEGAN(Family):
     """VAE-GAN: a VAE with an adversarial loss."""
 
     Config = VAEGANConfig

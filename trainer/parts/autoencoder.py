@@ -92,9 +92,6 @@ def rename_stds(network: nn.Module, state: dict[str, Any], prefix: str, *_: Any)
 class AutoencoderFamily(Family):
     """Base class: one network, one turn, the mean squared error."""
 
-    def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
-        return torch.optim.Adam(parameters, lr=self.config.learning_rate, fused=fused)
-
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
         batch = next(batches)
         with turn("autoencoder") as loss:

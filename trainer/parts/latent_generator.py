@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from trainer.config import RunConfig, at_least
 from trainer.contract.errors import require
-from trainer.family import Batch, CardFields, DataSpec, Exportable, Inputs, Latent, Nets
-from trainer.parts.adam import AdamFamily
+from trainer.family import Batch, CardFields, DataSpec, Exportable, Family, Inputs, Latent, Nets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +27,7 @@ class LatentGeneratorConfig(RunConfig):
         at_least(self, latent_size=1)
 
 
-class LatentGenerator(AdamFamily):
+class LatentGenerator(Family):
     """Base of families with a network ``generator``: latents f32 [n, d] → images in the family's image_range."""
 
     def noise(self, count: int, device: torch.device | None = None, generator: torch.Generator | None = None) -> Tensor:

@@ -1,4 +1,4 @@
-"""Draw axes, points, lines, sliders and legends onto a frame. Pure functions on arrays.
+"""Draw axes, points, lines, sliders, legends and images beside each other onto a frame. Pure functions on arrays.
 
 What is drawn over images is a light line between dark ones, so that it shows on any of them.
 """
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.contract.images import resize
+from viewer.files.png import resize_nearest
 from viewer.frame.area import Area, fitting_side
 from viewer.render import CURSOR, FONT, FONT_SCALE, INK, PAPER, TONES, Image, fitted, outline, text_width
 
@@ -22,6 +23,9 @@ Pixels = NDArray[np.float64]  # [n, 2] across and down, from the frame's corner
 TEXT: Final[Colour] = TONES["status"]
 FAINT: Final[Colour] = TONES["hint"]
 GROUND: Final = (34, 31, 30)  # of a plot
+GAP: Final = 8  # pixels round every image of a row
+LEAST_WIDTH: Final = 420  # of a frame, so that the strip says enough
+_ROOM: Final = (1180, 620)  # width and height that all images of a row may take
 _GRID: Final = (52, 48, 46)
 _FRACTION_BITS: Final = 4  # of a pixel, with which OpenCV draws curves
 _FINER: Final = 4  # times, that small circles are drawn before they are made small
@@ -240,3 +244,30 @@ def knob(image: Image, track: Area, value: float, reach: float) -> None:
     top, bottom = track.top - 3, track.bottom + 2
     cv2.rectangle(image, (x - 3, top - 1), (x + 3, bottom + 1), INK, -1)
     cv2.rectangle(image, (x - 1, top), (x + 1, bottom), CURSOR, -1)
+
+
+def row(images: Sequence[Image], side: int, chosen: int = -1) -> Image:
+    """Images [h, w, 3] beside each other, all of the same height, no larger than the screen has room for.
+
+    ``side``: the longer one of the last image, which says how large all are shown; ``chosen``: gets a bright line.
+    """
+    height, width = images[-1].shape[:2]
+    most = min((_ROOM[0] - GAP) // len(images) - GAP, _ROOM[1])
+    shown, longer = fitting_side(side, most), max(height, width)
+    high, wide = max(round(height * shown / longer), 1), max(round(width * shown / longer), 1)
+    total = len(images) * (wide + GAP) + GAP
+    frame = np.full((high + 2 * GAP, max(total, LEAST_WIDTH), 3), PAPER, np.uint8)
+    left = GAP + (frame.shape[1] - total) // 2
+    for number, image in enumerate(images):
+        area = Area(left + number * (wide + GAP), GAP, wide, high)
+        put(frame, area, sharp(image, high, wide))
+        if number == chosen:
+            mark(frame, area)
+    return frame
+
+
+def sharp(image: Image, height: int, width: int) -> Image:
+    """The image at another size; a whole number of times larger, its pixels stay squares."""
+    rows, columns = image.shape[:2]
+    whole = height % rows == 0 and width % columns == 0
+    return resize_nearest(image, height, width) if whole else np.asarray(resize(image, height, width), np.uint8)

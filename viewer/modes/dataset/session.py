@@ -16,8 +16,7 @@ from viewer import render
 from viewer.files.image_set import LabelledSet
 from viewer.files.png import Image, encode_png, save_numbered
 from viewer.frame.area import Area
-from viewer.frame.plots import write
-from viewer.frame.side_by_side import sharp
+from viewer.frame.plots import sharp, write
 from viewer.keys import Event
 from viewer.modes.dataset.collection import catalogue_of, common_size, glance, open_sets
 from viewer.modes.dataset.options import BINDINGS, Options

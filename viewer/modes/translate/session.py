@@ -12,7 +12,7 @@ from trainer.contract.text import printable
 from viewer import render
 from viewer.files.inputs import read_photo
 from viewer.files.png import Image
-from viewer.frame import side_by_side
+from viewer.frame import plots
 from viewer.keys import Action, Event
 from viewer.latents import Latents, draw, lerp, slerp
 from viewer.modes.translate.draw.session import open_draw
@@ -137,7 +137,7 @@ class TranslateSession(ModelSession[TranslateState, Wanted, Made]):
 
     def _screen(self) -> render.Image:
         if self._shown is None:
-            return side_by_side.row([np.full((256, 256, 3), render.PAPER, np.uint8)] * 2, 256)
+            return plots.row([np.full((256, 256, 3), render.PAPER, np.uint8)] * 2, 256)
         return image_row(self.translator, self._shown, self.state.stop if self.state.line else -1)
 
     def _save(self, whole: bool) -> None:
@@ -229,7 +229,7 @@ def image_row(translator: Translator, made: Made, chosen: int) -> Image:
     shown = [visible(made.condition)]
     if translator.how.kind == "edges":
         shown.insert(0, made.source)
-    return side_by_side.row([*shown, *made.results], max(height, width), len(shown) + chosen if chosen >= 0 else -1)
+    return plots.row([*shown, *made.results], max(height, width), len(shown) + chosen if chosen >= 0 else -1)
 
 
 def recipe_of(translator: Translator, wanted: Wanted, path: Path, stop: int | None = 0) -> Mapping[str, Any]:

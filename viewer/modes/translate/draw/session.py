@@ -12,8 +12,7 @@ from viewer import render
 from viewer.files.inputs import read_photo
 from viewer.files.png import Image, encode_png, fit, is_drawing, save_numbered
 from viewer.frame.area import Area, fitting_size
-from viewer.frame.plots import frame_round, put, write
-from viewer.frame.side_by_side import GAP, LEAST_WIDTH, sharp
+from viewer.frame.plots import GAP, LEAST_WIDTH, frame_round, put, sharp, write
 from viewer.model import ModelError, open_model
 from viewer.modes.translate.draw.state import BRUSHES, Colour, DrawState, Easel, Stroke
 from viewer.modes.translate.options import DRAW_BINDINGS, Options
