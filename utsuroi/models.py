@@ -183,7 +183,7 @@ class Generator(Model):
     def interpolate(
         self, a: Latents, b: Latents, n: int = 8, *, straight: bool = False, label: str | int | None = None
     ) -> Images:
-        """``n`` images on the way from latent ``a`` [size] to ``b``, both included: on a great circle, or ``straight``.
+        """``n`` images between latents ``a`` [size] and ``b``, both included: on a great circle, or ``straight``.
 
         >>> import utsuroi
         >>> cats = utsuroi.load()
@@ -281,7 +281,7 @@ class Denoiser(Model):
         ``steps``: 0: 25, or 250 with ``sampler="ddpm"``. ``sampler``: ddim, dpm (DPM-Solver++) or ddpm. ``label``: of
         models with classes; ``None``: images of any class. ``guidance``: towards the class. ``eta``: new noise in each
         step of ddim and dpm, 0..1. ``init``: begin with these RGB images (then there are as many results), or with
-        those of a generator, given the noise of step ``start`` (0: three tenths of all). Raises ``UtsuroiError``.
+        those of a generator, with the noise of step ``start`` (0: three tenths of all). Raises ``UtsuroiError``.
         """
         from viewer.modes.diffuse.denoiser import NO_CLASS
         from viewer.modes.diffuse.denoiser import Denoiser as Predictor

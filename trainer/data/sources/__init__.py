@@ -1,7 +1,7 @@
 """What ``--data`` can name: each module here that has a function ``claims`` is a source, and is found by listing.
 
 ``base.Source`` says what a source offers; to add one, add a module. Modules with a leading underscore
-are what sources share. No source knows another, and none knows torch."""
+are what several sources use. No source knows another, and none knows torch."""
 
 import importlib
 import os
