@@ -27,7 +27,7 @@ class PortKind:
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """A kind of model: everything that export and viewer need to know of it. A new kind is one entry in ``KINDS``."""
+    """A kind of model: all that export and viewer need to know of it. To add one: docs/extending/kind.md."""
 
     does: str  # from what to what, in words
     inputs: tuple[PortKind, ...]

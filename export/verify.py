@@ -68,7 +68,7 @@ def measure_drift(network: Whole, model: onnx.ModelProto, values: Sequence[Tenso
 
 
 def check_pairs(files: Mapping[str, bytes], inputs: Mapping[str, Mapping[str, Tensor]]) -> None:
-    """Check that an encoder takes what its generator gives, and gives what that takes. Raises ``ExportError``.
+    """Check that an encoder takes its generator's images, and the generator its latents. Raises ``ExportError``.
 
     ``files``: the finished files by kind; ``inputs``: example inputs by kind and name.
     """

@@ -80,9 +80,9 @@ def test_every_recorded_command_is_still_understood(command: str, capsys: pytest
         _, _, script, flags = split(words)
         parse(EvaluateConfig if script.endswith("evaluate.py") else family_of(script).Config, flags, "")
     elif words[:3] == ["python", "-m", "viewer"]:
-        parse_viewer(words[3:])
+        parse_viewer(words[3:], "viewer")
     elif words[:3] == ["python", "-m", "export"]:
-        export_parser().parse_args(words[3:])
+        export_parser("export").parse_args(words[3:])
     else:
         assert words[:3] == ["python", "-m", "trainer.data"]
         load_tool(words[3])
@@ -91,7 +91,7 @@ def test_every_recorded_command_is_still_understood(command: str, capsys: pytest
 @pytest.mark.parametrize("name", [name for name in RECORDED["flags"] if " -m " in name])
 def test_every_recorded_flag_is_still_there(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     _, _, package, *words = name.split()
-    main = {"viewer": parse_viewer, "trainer.data": data, "export": export}[package]
+    main = {"viewer": lambda words: parse_viewer(words, "viewer"), "trainer.data": data, "export": export}[package]
     assert ended(main, *words, "--help") == 0
     found = set(re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", capsys.readouterr().out))
     assert set(RECORDED["flags"][name]) <= found

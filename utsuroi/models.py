@@ -283,11 +283,10 @@ class Denoiser(Model):
         step of ddim and dpm, 0..1. ``init``: begin with these RGB images (then there are as many results), or with
         those of a generator, with the noise of step ``start`` (0: three tenths of all). Raises ``UtsuroiError``.
         """
-        from viewer.modes.diffuse.denoiser import NO_CLASS
-        from viewer.modes.diffuse.denoiser import Denoiser as Predictor
-        from viewer.modes.diffuse.sampling import Diffusion, Page, Settings
-        from viewer.modes.diffuse.session import USUAL_STEPS, usual_start
         from viewer.sessions.classes import Classes
+        from viewer.sessions.denoiser import NO_CLASS
+        from viewer.sessions.denoiser import Denoiser as Predictor
+        from viewer.sessions.sampling import USUAL_STEPS, Diffusion, Page, Settings, usual_start
 
         if sampler not in USUAL_STEPS:
             raise UtsuroiError(f"sampler is {sampler!r}, expected {', '.join(USUAL_STEPS)}")

@@ -37,7 +37,7 @@ from viewer.modes.latent.space import Space
 from viewer.modes.latent.state import LatentState, begin
 from viewer.modes.translate.draw.session import make_easel
 from viewer.modes.translate.draw.state import DrawState
-from viewer.modes.translate.session import TranslateState
+from viewer.modes.translate.session import STOPS, TranslateState
 from viewer.modes.upscale.state import UpscaleState, opened
 from viewer.sessions.classes import Classes
 from viewer.sessions.grid.session import GridState
@@ -187,7 +187,7 @@ def _check_state(current: Any) -> None:
         assert all(np.isfinite(current.space.exact(point)).all() for point in current.line)
     if isinstance(current, TranslateState):
         assert 0 <= current.index < current.count
-        assert 0 <= current.stop < max(current.stops, 1)
+        assert 0 <= current.stop < (STOPS if current.line else 1)
         assert current.sigma is None or 0 <= current.sigma <= 100
     if isinstance(current, UpscaleState):
         assert 0 <= current.index < current.count

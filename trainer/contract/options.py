@@ -25,7 +25,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 def flag(sentence: str, *names: str, default: Any = None, **words: Any) -> Any:
     """A field that is a flag; ``MISSING`` for the default requires it.
 
-    ``sentence``: of --help. ``names``: where it is not called as the field is. ``within``: the least and the greatest
+    ``sentence``: help text. ``names``: flags, where it is not the field's name. ``within``: the least and the greatest
     value, as ``out_of_range`` looks for them. ``group``: a heading of --help. Other ``words`` go to ``add_argument``.
     """
     return field(default=default, metadata={"names": names, "help": sentence, **words})

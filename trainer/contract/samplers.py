@@ -2,8 +2,9 @@
 step, so that a caller can stop at any.
 
 ``predict(x, t)`` is the network on images x, f32 [n, c, h, w], all at step t, a whole number from 0. The schedule is
-that of a denoiser's card: ``prediction`` (epsilon, x0 or v) and ``alpha_bar`` (ᾱ of every step). ``start`` steps of
-noise are in x: all of the schedule for pure noise, fewer for an image with the noise of step ``start`` - 1.
+that of a denoiser's card: ``prediction`` (epsilon, x0 or v) and ``alpha_bar`` (ᾱ of every step). x carries
+``start`` steps of noise: all steps of the schedule for pure noise, fewer for an image with the noise of step
+``start`` - 1.
 ``noise(shape)`` gives standard normal numbers. The predicted x₀ is clipped to ±``limit`` (0: not at all). Scalars are
 computed in float64 and enter as Python floats, so that arrays stay f32.
 
@@ -64,7 +65,7 @@ def dpm_solver(
 ) -> Iterator[tuple[int, Array]]:
     """DPM-Solver++(2M), and with ``eta`` 1 SDE-DPM-Solver++(2M) (Lu et al. 2022, "DPM-Solver++"). Yields (0, x), ...
 
-    No more than ``start`` steps, even in λ, half the logarithm of signal to noise. The first step and the last, at
+    At most ``start`` steps, evenly spaced in λ, half the logarithm of signal to noise. The first step and the last, at
     whose end no noise is left, are of first order. ``eta`` 0..1: how much new noise each step but the last adds.
     """
     times = even_ratios(schedule, start, steps)

@@ -1,4 +1,4 @@
-"""Sheets: images of one size in rows and columns, as the viewer saves them, as a run's samples are, or of others.
+"""Sheets: images of one size in rows and columns, saved by the viewer, by a training run or by other programs.
 
 Where the images lie follows from the recipe in the file, from what is asked for, or from the lines between them.
 """
@@ -117,8 +117,8 @@ def _whole(value: Any, least: int = 1) -> int | None:
 
 
 def _fitting(image: Image, rows: int, columns: int, margin: int | None) -> SheetLayout | None:
-    """So many images, with a border round them all or without; ``None`` where that does not come out even. Where both
-    do, that counts whose margins are more of one colour."""
+    """The layout of so many images, with a border round them all or without, whichever fits; where both do, that whose
+    margins are closer to one colour; ``None`` where neither does."""
     shape = image.shape[:2]
     margin = MARGIN if margin is None else margin
     fitting = []
@@ -142,7 +142,7 @@ def _by_lines(image: Image, rows: int | None, columns: int | None, margin: int |
     """The layout whose margins are lines of one colour, all of them, across the whole table.
 
     Images may have such lines themselves. Of several layouts, one with the margins of this program's own sheets
-    counts most, then one that leaves the fewest lines unexplained; one that leaves most of them is none.
+    is taken first, then one that leaves the fewest lines unexplained, of less than half of them.
     """
     across, down = _colours(image), _colours(image.swapaxes(0, 1))
     best: tuple[tuple[bool, float], SheetLayout] | None = None

@@ -27,7 +27,7 @@ from trainer.contract.samplers import Predict, ddim, even_times, finished
 from trainer.family import Batch, CardFields, DataSpec, Exportable, Family, Inputs, Nets, Turn
 from trainer.parts.adam import AdamConfig
 from trainer.parts.denoiser_unet import Denoiser, folded
-from trainer.parts.noise_schedule import Diffusion
+from trainer.parts.noise_schedule import Diffusion, ScheduleName
 
 KEPT = 16  # training images stored with the weights, to calibrate quantised exports
 SHOWN_AT = 4  # steps t of each of them in the calibration set
@@ -43,7 +43,7 @@ class DDPMConfig(AdamConfig):
     """Channels at full resolution."""
     multipliers: tuple[int, ...] = (1, 2, 4)
     """Channel multipliers of the levels; each level is half the size of the one before."""
-    noise_schedule: Literal["linear", "cosine", "quadratic", "sigmoid"] = "cosine"
+    noise_schedule: ScheduleName = "cosine"
     """Noise schedule."""
     noise_steps: int = 1000
     """Diffusion steps T."""

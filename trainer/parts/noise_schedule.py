@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Kind = Literal["linear", "cosine", "quadratic", "sigmoid"]
+ScheduleName = Literal["linear", "cosine", "quadratic", "sigmoid"]
 Prediction = Literal["epsilon", "x0", "v"]
 MAX_BETA = 0.999  # largest β of a step, so that ᾱ stays above 0
 
@@ -54,7 +54,7 @@ def betas_to_alpha_bar(betas: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.cumprod(1 - np.minimum(betas, MAX_BETA))
 
 
-KINDS: dict[Kind, Callable[[int], NDArray[np.float64]]] = {
+SCHEDULES: dict[ScheduleName, Callable[[int], NDArray[np.float64]]] = {
     "linear": linear,
     "cosine": cosine,
     "quadratic": quadratic,
@@ -66,14 +66,14 @@ KINDS: dict[Kind, Callable[[int], NDArray[np.float64]]] = {
 class Diffusion:
     """Noise schedule and prediction type. Steps t are i64 [n]; images and noise f32 [n, c, h, w]."""
 
-    kind: Kind = "cosine"
+    kind: ScheduleName = "cosine"
     prediction: Prediction = "v"
     steps: int = 1000
 
     @property
     def alpha_bar(self) -> NDArray[np.float64]:
         """[steps], strictly falling, in (0, 1)."""
-        return KINDS[self.kind](self.steps)
+        return SCHEDULES[self.kind](self.steps)
 
     def schedule(self) -> dict[str, Any]:
         """The schedule as the card stores it and samplers take it."""

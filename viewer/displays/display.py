@@ -17,7 +17,7 @@ class Display(Protocol):
     """Shows frames, and returns what the user did."""
 
     interactive: bool  # whether a user watches; False: the application runs on a virtual clock
-    coarse: bool  # whether small letters cannot be read on it, so that words belong into the title alone
+    coarse: bool  # too coarse for small letters: text goes into the title only
 
     def show(self, frame: NDArray[np.uint8], title: str) -> None:
         """Show a frame, BGR [h, w, 3], under a title. Raises ``DisplayError``."""

@@ -9,8 +9,8 @@ import pytest
 from small_denoisers import STEPS, alpha_bar, known_images
 
 from trainer.contract.samplers import add_noise, ddim, ddpm, dpm_solver, even_ratios, even_times
-from viewer.modes.diffuse.denoiser import Floats
-from viewer.modes.diffuse.sampling import PageNoise
+from viewer.sessions.denoiser import Floats
+from viewer.sessions.sampling import PageNoise
 
 PREDICTIONS = ("epsilon", "x0", "v")
 SHARES = alpha_bar()

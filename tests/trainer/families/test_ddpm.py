@@ -15,10 +15,10 @@ from trainer.contract.samplers import ddim, ddpm, dpm_solver, even_ratios, even_
 from trainer.families.ddpm import DDPM, DDPMConfig, InColour
 from trainer.family import Batch, DataSpec
 from trainer.parts.denoiser_unet import Denoiser, folded
-from trainer.parts.noise_schedule import KINDS, Diffusion, Kind, Prediction
+from trainer.parts.noise_schedule import SCHEDULES, Diffusion, Prediction, ScheduleName
 
 PREDICTIONS: tuple[Prediction, ...] = ("epsilon", "x0", "v")
-EVERY = [Diffusion(kind=kind, prediction=prediction) for kind in KINDS for prediction in PREDICTIONS]
+EVERY = [Diffusion(kind=kind, prediction=prediction) for kind in SCHEDULES for prediction in PREDICTIONS]
 NAMES = [f"{item.kind}-{item.prediction}" for item in EVERY]
 STD = 0.5  # of the images, all normal numbers, that the samplers are to draw
 
@@ -45,9 +45,9 @@ def draw(shape: Sequence[int]) -> Tensor:
     return torch.randn(tuple(shape), generator=generator(1))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SCHEDULES)
 @pytest.mark.parametrize("steps", [2, 1000])
-def test_the_card_takes_every_schedule(kind: Kind, steps: int) -> None:
+def test_the_card_takes_every_schedule(kind: ScheduleName, steps: int) -> None:
     facts = Diffusion(kind=kind, prediction="v", steps=steps).schedule()
     ports = (
         Port(name="noisy", dtype="f32", shape=(None, 3, 8, 8)),
@@ -109,8 +109,8 @@ def test_samplers_draw_from_the_right_distribution(diffusion: Diffusion) -> None
         return torch.randn(tuple(shape), generator=chance)
 
     for sampler, tolerance in (
-        (ddpm(predict, schedule, x, 1000, noise, limit=0), 0.02),
-        (ddpm(predict, schedule, x, 1000, noise, steps=200, limit=0), 0.05),
+        (ddpm(predict, schedule, x, 1000, 1000, noise=noise, limit=0), 0.02),
+        (ddpm(predict, schedule, x, 1000, 200, noise=noise, limit=0), 0.05),
         (ddim(predict, schedule, x, 1000, 200, limit=0), 0.02),
         (ddim(predict, schedule, x, 1000, 200, eta=0.5, noise=noise, limit=0), 0.05),
         (dpm_solver(predict, schedule, x, 1000, 15, limit=0), 0.04),

@@ -41,7 +41,7 @@ class Finder:
     """Finds the largest face of an image. Several threads may use the same."""
 
     def __init__(self, model: Path | None = None) -> None:
-        """``model``: a file of 68 points for dlib's ``shape_predictor``. Raises ``UserError`` where something lacks."""
+        """``model``: a file of 68 points for dlib's ``shape_predictor``. Raises ``UserError`` without it, or dlib."""
         try:
             import dlib
         except ImportError:
@@ -91,7 +91,7 @@ class Finder:
                 yield np.array(points, np.float32)
 
     def _second_look(self, grey: np.ndarray, points: np.ndarray) -> np.ndarray | None:
-        """The points anew, from the face turned upright by those of before; None where there is no face then."""
+        """Find the points once more, of the face turned upright by ``points``; None where there is no face then."""
         low, high = points.min(0), points.max(0)
         scale = 0.5 * CLOSE_UP / max(float((high - low).max()), 1.0)
         matrix = cv2.getRotationMatrix2D(((low + high) / 2).tolist(), eye_angle(points), scale)

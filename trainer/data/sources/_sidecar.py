@@ -5,10 +5,11 @@
      "fingerprint": "..."}
 
 Images of the same original, as a face and its mirrored copy, have the same number under "groups"; those made of several
-others, as morphs, have -1 there. Groups stay together where images are held out, and what has -1 is trained on only.
+others, as morphs, have -1 there. A group is never split between training and held-out
+images; images with -1 are only trained on.
 All of it may be missing, and such a file may be written by hand. The fingerprint tells whether it belongs to these
-images. While a set is replaced by a newer one, the newer sidecar waits under "pending": it counts from the moment
-on that its images are in place, so that a kill leaves the old set or the new one, and never labels of the one for
+images. While a set is replaced by a newer one, the newer sidecar waits under "pending": it takes effect once its
+images are in place, so that a kill leaves the old set or the new one, and never labels of the one for
 images of the other."""
 
 import contextlib
@@ -45,7 +46,7 @@ class Sidecar:
     classes: tuple[str, ...] = ()
     sizes: np.ndarray | None = None  # i64 [n, 2]: width and height in pixels that they had before
     order: str = ""  # in which the file holds colours; unknown: RGB
-    groups: np.ndarray | None = None  # i64 [n]: of each one's original; MADE: of others; unknown: each its own
+    groups: np.ndarray | None = None  # i64 [n]: number of its original; MADE: of several; None: each its own
     factors: Mapping[str, list[Any]] = field(default_factory=dict)  # what drawn images were drawn with, [n] each
     made: Mapping[str, Any] = field(default_factory=dict)  # by which tool, with which options
 
@@ -79,8 +80,8 @@ class Sidecar:
 
 
 def originals(groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Groups i64 [n], which may have any numbers, as 0, 1, ... in the order in which they come, and MADE, i64 [n]; and
-    the first image of each, i64 [k]."""
+    """Number groups i64 [n] as 0, 1, ... by their first appearance, leaving MADE. Returns them, i64 [n], and the first
+    image of each, i64 [k]."""
     members = np.flatnonzero(groups != MADE)
     _, first, group = np.unique(groups[members], return_index=True, return_inverse=True)
     numbers = np.full(len(groups), MADE)
@@ -89,7 +90,7 @@ def originals(groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def versions() -> dict[str, str]:
-    """Of what an image's values depend on."""
+    """Versions of the software that the values of images depend on."""
     found = {"python": platform.python_version(), "numpy": np.__version__, "opencv": cv2.__version__}
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         found["utsuroi"] = importlib.metadata.version("utsuroi")
@@ -126,7 +127,7 @@ def read_sidecar(path: Path, count: int) -> Sidecar:
 
 
 def current(path: Path, values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Those of two sidecars that are of the images that are there. Raises ``UserError`` where neither is."""
+    """The current or the pending sidecar, whichever matches the images on the disk. Raises ``UserError``."""
     pending = values.get("pending")
     expected = values.get("fingerprint")
     if not isinstance(pending, dict) and expected is None:

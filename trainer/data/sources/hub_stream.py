@@ -1,7 +1,7 @@
 """Data sets of the hub that are read while training and never stored: ``hubstream:OWNER/NAME[:SPLIT]``.
 
-Of parquet files, which is what the hub keeps images in, the groups of rows are read that training comes to: for sets
-larger than the disk. Opening reads the tables of contents and the labels. No code of a data set is run. No torch."""
+Only those row groups of the hub's parquet files are read that training reaches: for sets larger than the disk. Opening
+reads the metadata and the labels. No code of a data set is run. No torch."""
 
 from collections.abc import Iterator
 from typing import Any, BinaryIO

@@ -23,6 +23,7 @@ class Options(SheetOptions):
 
 
 BINDINGS: Final = merged(
+    Binding("r", "walk to somewhere new"),
     Binding("[ ]", "slower, faster", after=ARROWS, hint={"gain": "[ ] speed"}),
     CLASS,
     ROWS_BY_CLASS,
@@ -34,5 +35,6 @@ BINDINGS: Final = merged(
     ),
     Binding("Space", "pause, go on", hint="space pause", rank=0),
     Binding("any other key", "walk to somewhere new"),
+    without=("i",),
 )
 KIND: Final = "generator"

@@ -11,11 +11,11 @@ from viewer.files.png import encode_png, save_numbered
 from viewer.files.results import free_name, write_new
 from viewer.modes.diffuse.options import Options
 from viewer.modes.diffuse.replay import recipe_of
-from viewer.modes.diffuse.sampling import Diffusion, Page
 from viewer.modes.diffuse.session import begin, page_of
 from viewer.modes.diffuse.trajectory import Trajectory, TrajectoryKind
 from viewer.sessions.headless import Tally, beside, made_folder
 from viewer.sessions.replay import signed
+from viewer.sessions.sampling import Diffusion, Page
 
 
 def write(options: Options) -> None:

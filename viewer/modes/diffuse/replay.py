@@ -8,9 +8,9 @@ from typing import Any
 from trainer.contract.errors import ImageError
 from trainer.contract.samplers import SAMPLERS
 from viewer.model import Model
-from viewer.modes.diffuse.sampling import Diffusion, Page
 from viewer.modes.diffuse.state import MOST_STEPS
 from viewer.sessions.replay import SavedRecipe
+from viewer.sessions.sampling import Diffusion, Page
 
 
 def recipe_of(diffusion: Diffusion, page: Page, number: int | None = None) -> Mapping[str, Any]:

@@ -16,22 +16,20 @@ from viewer import render
 from viewer.files.inputs import find_photos
 from viewer.files.png import encode_png, save_numbered
 from viewer.model import Images, Model, open_model
-from viewer.modes.diffuse.denoiser import Denoiser
 from viewer.modes.diffuse.options import BINDINGS, Options
 from viewer.modes.diffuse.replay import options_of, photos_of, recipe_of
-from viewer.modes.diffuse.sampling import Diffusion, Page, Settings
-from viewer.modes.diffuse.state import ORIGINS, DiffuseState
+from viewer.modes.diffuse.state import DiffuseState
 from viewer.modes.diffuse.trajectory import Trajectory, TrajectoryKind
 from viewer.options import model_threads, with_saved
 from viewer.sessions.classes import Classes, find_label
+from viewer.sessions.denoiser import Denoiser
 from viewer.sessions.headless import readable
 from viewer.sessions.model_session import ModelSession
 from viewer.sessions.replay import read_saved, signed
+from viewer.sessions.sampling import ORIGINS, USUAL_STEPS, Diffusion, Page, Settings, usual_start
 from viewer.sessions.session import check_saved_size
 from viewer.sheet import Sheet, auto_scale, fitting_sheet
 
-USUAL_STEPS: Final[Mapping[str, int]] = {"ddim": 25, "ddpm": 250, "dpm": 25}
-_START: Final = 0.3  # of all steps, where images begin
 _ROWS, _COLUMNS = 3, 4  # images
 _PREVIEW_SECONDS: Final = 0.2  # between looks at images in the making: they should cost a few percent at most
 
@@ -240,11 +238,6 @@ def begin(options: Options) -> tuple[Diffusion, DiffuseState]:
         classes=classes,
     )
     return diffusion, state
-
-
-def usual_start(denoiser: Denoiser) -> int:
-    """The step whose noise is added to images to begin with, unless another is chosen."""
-    return max(round(_START * denoiser.steps), 1)
 
 
 def _open_init(words: Sequence[str], threads: int) -> tuple[Model | None, list[Path]]:

@@ -1,15 +1,14 @@
 """The state of the diffuse mode: whose noise, how many steps, which image."""
 
 from dataclasses import dataclass, replace
-from typing import Final, Literal, final
+from typing import Final, final
 
 from viewer.keys import Action, Event
+from viewer.sessions.sampling import Origin
 from viewer.sessions.sheet_state import SheetState
 from viewer.sheet import moved
 from viewer.state import next_seed
 
-Origin = Literal["noise", "generator", "photographs"]
-ORIGINS: Final[tuple[Origin, ...]] = ("noise", "generator", "photographs")
 MOST_STEPS: Final = 10_000
 _LADDER: Final = (1, 2, 3, 5, 8, 10, 15, 20, 25, 35, 50, 75, 100, 150, 250, 500, 1000)  # that + and - climb
 

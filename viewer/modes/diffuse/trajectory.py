@@ -10,7 +10,7 @@ import numpy as np
 from viewer import render
 from viewer.displays.recorder import Recorder
 from viewer.files.png import encode_png
-from viewer.modes.diffuse.sampling import Run
+from viewer.sessions.sampling import Run
 from viewer.sessions.session import check_saved_size
 from viewer.sheet import Sheet
 

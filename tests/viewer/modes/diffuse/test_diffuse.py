@@ -29,12 +29,12 @@ from viewer.app import run_live, run_scripted
 from viewer.files.png import read_recipe
 from viewer.keys import NAMES, Event, decode_character, parse_keys
 from viewer.model import Model, open_model
-from viewer.modes.diffuse.denoiser import Denoiser
 from viewer.modes.diffuse.options import Options
-from viewer.modes.diffuse.sampling import Diffusion, Page, Settings
 from viewer.modes.diffuse.session import DiffuseSession, cells, page_of
 from viewer.modes.diffuse.state import DiffuseState
 from viewer.sessions.classes import Classes
+from viewer.sessions.denoiser import Denoiser
+from viewer.sessions.sampling import Diffusion, Page, Settings
 from viewer.sheet import Sheet, fitting_sheet
 
 KEYS = [*NAMES.values(), *filter(None, map(decode_character, "sSirx+-= 3npc"))]

@@ -54,8 +54,8 @@ class _Hashed:
 def write_shards(
     paths: Sequence[Path], entries: Iterator[tuple[int, Entry]], classes: tuple[str, ...], made: Mapping[str, Any]
 ) -> Index:
-    """Write images, each with the number of its shard, rising, to ``paths``, and their index beside them.
-    Raises ``UserError``, also where a file exists that no interrupted writer has left."""
+    """Write images to ``paths``, each with the number of its shard, which never falls, and their index beside them.
+    Raises ``UserError``, also where a file exists, unless an interrupted writer left it."""
     place, folder = index_of(paths[0]), paths[0].parent
     is_new = not folder.exists()
     remove_unfinished(place)
@@ -127,8 +127,8 @@ def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
 
 
 def remove_unfinished(place: Path, own: bool = False) -> None:
-    """Remove shards whose index says that they are unfinished, by its own list; of this process alone where they are
-    its ``own``. Raises ``UserError`` where their writer may still be at work."""
+    """Remove shards whose index says that they are unfinished, by its own list. ``own``: only those that
+    this process wrote. Raises ``UserError`` where their writer may still be at work."""
     if not place.is_file():
         return
     marker = read_json(place, MOST_INDEX_BYTES).get("unfinished")

@@ -4,11 +4,11 @@ The images go through the network in groups that follow from their numbers alone
 the same to the bit. All groups take a step before any takes the next one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
@@ -18,12 +18,20 @@ from viewer import latents
 from viewer.files.inputs import read_photo
 from viewer.files.png import Image, resize
 from viewer.model import Images, Model, ModelError
-from viewer.modes.diffuse.denoiser import Denoiser, Floats
-from viewer.modes.diffuse.state import Origin
 from viewer.sessions.classes import NO_CLASSES, Classes
+from viewer.sessions.denoiser import Denoiser, Floats
 
+Origin = Literal["noise", "generator", "photographs"]
+ORIGINS: Final[tuple[Origin, ...]] = ("noise", "generator", "photographs")
+USUAL_STEPS: Final[Mapping[str, int]] = {"ddim": 25, "ddpm": 250, "dpm": 25}  # by samplers
+_START: Final = 0.3  # of all steps, where images begin
 _PIXELS_A_RUN: Final = 4096  # more images at once gain little, and keep a key waiting
 _KEPT: Final = 8  # fields of noise: those of the corners, of two steps
+
+
+def usual_start(denoiser: Denoiser) -> int:
+    """The step whose noise is added to images to begin with, unless another is chosen."""
+    return max(round(_START * denoiser.steps), 1)
 
 
 @dataclass(frozen=True, kw_only=True)
