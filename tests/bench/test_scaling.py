@@ -25,6 +25,7 @@ def cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
+@pytest.mark.slow
 def test_the_committed_tables_are_what_is_counted(bench: ModuleType) -> None:
     page = PAGE.read_text(encoding="utf-8").split(bench.START)[1].split(bench.END)[0]
     committed, speeds = ([cells(line) for line in part.splitlines()[2:]] for part in page.strip().split("\n\n"))

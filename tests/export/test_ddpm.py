@@ -41,14 +41,21 @@ def network(channels: int, steps: int = 40) -> tuple[DDPM, DataSpec, Nets]:
     return family, spec, nets
 
 
-@pytest.fixture(scope="module", params=[pytest.param(1, id="grey"), pytest.param(3, id="rgb", marks=pytest.mark.slow)])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param((1, ["fp16"]), id="grey"),
+        pytest.param((1, ["int8"]), id="grey-int8", marks=pytest.mark.slow),
+        pytest.param((3, ["fp16", "int8"]), id="rgb", marks=pytest.mark.slow),
+    ],
+)
 def files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The same network in every precision."""
     folder = tmp_path_factory.mktemp("files")
-    family, spec, nets = network(request.param)
+    family, spec, nets = network(request.param[0])
     origin = Origin(family="ddpm", name="small", spec=spec, training={})
     found: dict[str, Path] = {}
-    for precision in ("fp32", "fp16", "int8"):
+    for precision in ("fp32", *request.param[1]):
         (found[precision],) = export_networks(
             family.exports(nets, {}), origin, folder / f"{precision}.onnx", precision=precision
         )
@@ -74,6 +81,8 @@ def test_weights_are_constants_and_the_card_leads_the_sampler(files: dict[str, P
 def test_lower_precision_leads_to_the_same_images(
     files: dict[str, Path], precision: str, largest_size: float, largest_error: float
 ) -> None:
+    if precision not in files:
+        pytest.skip("of another fixture")
     assert files[precision].stat().st_size < largest_size * files["fp32"].stat().st_size
     assert card_of(files[precision]).parity[precision]["psnr_db"] > 35
     error = drawn(files[precision]) - drawn(files["fp32"])

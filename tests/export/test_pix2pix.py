@@ -106,7 +106,7 @@ def test_the_keys_are_those_of_the_layout() -> None:
     ("norm", "levels", "inputs", "outputs"),
     [
         ("batch", 5, 3, 3),
-        ("instance", 5, 3, 1),
+        pytest.param("instance", 5, 3, 1, marks=pytest.mark.slow),
         pytest.param("batch", 7, 3, 3, marks=pytest.mark.slow),
         pytest.param("batch", 8, 1, 3, marks=pytest.mark.slow),
         pytest.param("instance", 8, 1, 1, marks=pytest.mark.slow),

@@ -246,6 +246,7 @@ def test_a_file_system_without_locks_is_a_warning(
     assert line.startswith(f"warning: {tmp_path}: cannot be locked ({os.strerror(number)})")
 
 
+@pytest.mark.slow
 def test_a_run_of_version_0_1_resumes_and_exports_with_the_base_run_that_it_has(tmp_path: Path, images: Path) -> None:
     """In that version the copy of the base run lay in ``foundation``, and config.json listed ``starts``."""
     low, run = blurring_run(images, 32), tmp_path / "run"

@@ -198,6 +198,7 @@ def test_a_launcher_that_silently_starts_one_rank_is_caught(tmp_path: Path, imag
     assert "asked for 2 ranks, found 1" in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system does not say which cores are ours")
 def test_the_launcher_leaves_no_core_idle(tmp_path: Path, images: Path) -> None:
     command = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "1", "--num_machines", "1",
