@@ -19,7 +19,8 @@ def pytest_arguments(arguments: Sequence[str], cores: int) -> list[str]:
     if not any(argument.startswith("-m") for argument in own):
         own = ["-m", "not slow", *own]
     if cores > 1 and not any(argument.startswith(("-n", "--numprocesses", "--pdb", "-s")) for argument in own):
-        own = ["-n", str(min(cores, 8)), "--dist", "loadfile", *own]
+        # one worker more than cores: some tests wait for processes that they start
+        own = ["-n", str(min(cores + 1, 9)), "--dist", "loadfile", *own]
     return own
 
 

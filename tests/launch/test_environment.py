@@ -128,7 +128,7 @@ def test_a_failed_install_is_one_line_and_leaves_no_stamp(
 @pytest.mark.parametrize(
     ("arguments", "called"),
     [
-        ([], ["-n", "2", "--dist", "loadfile", "-m", "not slow"]),
+        ([], ["-n", "3", "--dist", "loadfile", "-m", "not slow"]),
         (["-m", "slow", "-n0"], ["-m", "slow", "-n0"]),
         (["tests/viewer", "--maxfail=1", "-n0"], ["-m", "not slow", "tests/viewer", "--maxfail=1", "-n0"]),
     ],
