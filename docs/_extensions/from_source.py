@@ -54,6 +54,16 @@ def paragraphs(family: str) -> list[str]:
     return [" ".join(part.split()) for part in (docstring or "").split("\n\n")]
 
 
+def type_of(annotation: ast.expr, imports: dict[str, str | None]) -> str:
+    """The type of a field in words; of a name that another module of this project gives a type, that type."""
+    name = ast.unparse(annotation)
+    if (imports.get(name) or "").startswith("trainer."):
+        for node in ast.parse(module_path(str(imports[name])).read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+                return ast.unparse(node.value)
+    return name
+
+
 def options_of(module: str, name: str) -> Iterator[tuple[str, str, str, str]]:
     """Name, type, default and help of each field of a config class, and of its bases up to ``RunConfig``."""
     tree = ast.parse(module_path(module).read_text(encoding="utf-8"))
@@ -81,7 +91,7 @@ def options_of(module: str, name: str) -> Iterator[tuple[str, str, str, str]]:
         documented = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
         text = " ".join(str(after.value.value).split()) if documented else ""  # type: ignore[union-attr]
         default = ast.unparse(field.value) if field.value else "None"
-        yield field.target.id, ast.unparse(field.annotation), default, text
+        yield field.target.id, type_of(field.annotation, imports), default, text
 
 
 OTHER_OPTIONS = {
