@@ -7,11 +7,9 @@ written unless every file of the export has passed ``export.verify``.
 """
 
 import contextlib
-import importlib
 import json
 import math
 import os
-import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +25,10 @@ from export.kinds import KINDS
 from export.quantize import quantize
 from export.verify import check_pairs, check_parity, measure_drift
 from export.weights import read_state_dict
-from trainer.contract.errors import UserError
+from trainer.contract.errors import UserError, require
 from trainer.contract.files import check_free, output, sync
-from trainer.family import DataSpec, Exportable, Family
+from trainer.families import family_names, load_family
+from trainer.family import DataSpec, Exportable
 
 _MAX_BYTES = (1 << 31) - 1  # of one protobuf message
 _MAX_COVARIANCE = 256  # latent numbers; a larger matrix would outweigh a small network
@@ -116,7 +115,8 @@ def export_state_dict(
     ``export_run``. Raises ``UserError``.
     """
     check_output(out, precision, force)
-    kind = find_family(family)
+    require(family in family_names(), "family", repr(family), f"one of {', '.join(family_names())}")
+    kind = load_family(family)
     state = read_state_dict(file)
     if not hasattr(kind, "from_state_dict"):
         raise UserError(f"--family {family} reads no bare state_dicts: export a run instead")
@@ -129,19 +129,6 @@ def export_state_dict(
         raise UserError(f"{file}: its tensors do not fit a {family}: {' '.join(str(error).split())[:200]}") from None
     origin = Origin(family=family, name=name or readable(out.stem), spec=spec, licence=licence, training={})
     return export_networks(made.exports(nets, {}), origin, out, precision=precision, force=force)
-
-
-def find_family(name: str) -> type[Any]:
-    """The one ``Family`` of ``trainer.families.<name>``. Raises ``UserError``."""
-    import trainer.families as package
-
-    known = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
-    if name not in known:
-        raise UserError(f"--family is {name!r}, expected one of {', '.join(known)}")
-    module = importlib.import_module(f"trainer.families.{name}")
-    kinds = [item for item in vars(module).values() if isinstance(item, type) and issubclass(item, Family)]
-    (found,) = (kind for kind in kinds if kind.__module__ == module.__name__)
-    return found
 
 
 def check_output(out: Path, precision: str, force: bool) -> None:

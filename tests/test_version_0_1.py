@@ -1,7 +1,6 @@
 """What version 0.1 wrote still opens, and its command lines still work: files of ``tests/fixtures/v0_1``, whose
 MANIFEST.md has the command that made each."""
 
-import importlib
 import json
 import os
 import re
@@ -27,6 +26,7 @@ from trainer.data.__main__ import main as data
 from trainer.data.sources import open_source
 from trainer.data.tools import load_tool
 from trainer.evaluation.evaluation import EvaluateConfig
+from trainer.families import load_family
 from trainer.family import Family
 from trainer.runs.store import restore
 from viewer.__main__ import _parse as parse_viewer
@@ -59,12 +59,7 @@ def ended(main: Callable[[list[str]], Any], *words: object) -> int:
 
 
 def family_of(script: str) -> type[Family]:
-    module = importlib.import_module(f"trainer.families.{Path(script).stem.removeprefix('train_')}")
-    (family,) = (
-        value for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, Family) and value.__module__ == module.__name__
-    )  # fmt: skip
-    return family
+    return load_family(Path(script).stem.removeprefix("train_"))
 
 
 def test_there_are_files_of_every_kind() -> None:

@@ -1,13 +1,13 @@
 """The command ``utsuroi``: train, export, play."""
 
 import argparse
-import importlib
-import pkgutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from trainer.contract.options import add_options, called_as
+from trainer.families import family_names, load_family
 from utsuroi import __version__
 
 TRAIN_PACKAGES: Final = "torch, torchvision, accelerate and tyro"
@@ -16,7 +16,7 @@ TRAIN_PACKAGES: Final = "torch, torchvision, accelerate and tyro"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit code; a user's mistake is one line and code 2."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    program = "python -m utsuroi" if Path(sys.argv[0]).stem == "__main__" else "utsuroi"
+    program = called_as("utsuroi")
     parser = make_parser(program)
     if not words or words[0] not in COMMANDS:
         options = parser.parse_args(words or ["--help"])
@@ -48,7 +48,6 @@ def make_parser(program: str) -> argparse.ArgumentParser:
 
 def complete_parser(program: str) -> argparse.ArgumentParser:
     """The whole command line, for completion: commands, modes, tools, models, and the flags of modes and tools."""
-    from trainer.contract.options import add_options
     from trainer.data.tools import description, load_tool, tool_names
     from viewer.modes import load_mode, mode_names
 
@@ -66,15 +65,8 @@ def complete_parser(program: str) -> argparse.ArgumentParser:
             for tool in tool_names():
                 add_options(tools.add_parser(tool, help=description(tool)[0]), load_tool(tool).Options)
         elif name == "train":
-            child.add_argument("model", choices=model_names())
+            child.add_argument("model", choices=family_names())
     return parser
-
-
-def model_names() -> list[str]:
-    """The models that can be trained, without importing any."""
-    import trainer.families
-
-    return [found.name for found in pkgutil.iter_modules(trainer.families.__path__)]
 
 
 def view(words: list[str], program: str) -> int:
@@ -93,7 +85,7 @@ def info(words: list[str], program: str) -> int:
 
 def train(words: list[str], program: str) -> int:
     """``utsuroi train MODEL``: in this process, without accelerate's launcher."""
-    names = model_names()
+    names = family_names()
     parser = argparse.ArgumentParser(
         prog=program,
         description="Train a model in one process, on the GPU if there is one.",
@@ -105,16 +97,9 @@ def train(words: list[str], program: str) -> int:
     options = parser.parse_args(words[:1] or ["--help"])
 
     def work() -> int:
-        from trainer.family import Family
         from trainer.loop import main as train_main
 
-        module = importlib.import_module(f"trainer.families.{options.model}")
-        (family,) = (
-            value
-            for value in vars(module).values()
-            if isinstance(value, type) and issubclass(value, Family) and value.__module__ == module.__name__
-        )
-        train_main(family, words[1:], f"{program} {options.model}")
+        train_main(load_family(options.model), words[1:], f"{program} {options.model}")
 
     return needing("train", TRAIN_PACKAGES, program, work)
 

@@ -14,8 +14,6 @@ computing.
 
 import argparse
 import dataclasses
-import importlib
-import pkgutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,7 +25,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from trainer import families
+from trainer.families import family_names, load_family
 from trainer.family import Batch, Crops, DataSpec, Family, Nets, Pairs
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "trainer"))
@@ -110,17 +108,11 @@ class Operations(TorchDispatchMode):
 
 
 def names() -> list[str]:
-    return [module.name for module in pkgutil.iter_modules(families.__path__)]
+    return family_names()
 
 
 def family_class(name: str) -> type[Family]:
-    module = importlib.import_module(f"trainer.families.{name}")
-    (found,) = (
-        value
-        for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, Family) and value.__module__ == module.__name__
-    )
-    return found
+    return load_family(name)
 
 
 def take_step(name: str) -> Step:

@@ -1,7 +1,6 @@
 """Every ``accelerate launch`` that is written down: the launcher and the trainer understand all of it, and it starts as
 many ranks as it asks for, or ends with an error."""
 
-import importlib
 import json
 import os
 import re
@@ -19,7 +18,7 @@ from launch_words import split
 
 from trainer.config import parse
 from trainer.evaluation.evaluation import EvaluateConfig
-from trainer.family import Family
+from trainer.families import load_family
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = [
@@ -78,12 +77,7 @@ def test_launcher_and_trainer_understand_it(words: list[str], monkeypatch: pytes
     if name == "evaluate":
         config: Any = parse(EvaluateConfig, flags, "")
     else:
-        module = importlib.import_module(f"trainer.families.{name.removeprefix('train_')}")
-        (family,) = (
-            value for value in vars(module).values()
-            if isinstance(value, type) and issubclass(value, Family) and value.__module__ == module.__name__
-        )  # fmt: skip
-        config = parse(family.Config, flags, "")
+        config = parse(load_family(name.removeprefix("train_")).Config, flags, "")
     if "--config_file" in launcher or "--num_processes" in launcher:
         assert config.processes in (0, told.num_processes)
     if told.num_processes > 1:

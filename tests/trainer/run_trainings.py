@@ -33,14 +33,13 @@ from failing_disk import Refusal, refuse
 
 from trainer import checkpoint
 from trainer.checkpoint import NETS, sha256
+from trainer.families import load_family
 from trainer.family import Family
 from trainer.loop import main
 
 
 def family_of(model: str) -> type[Family]:
-    module = import_module(f"trainer.families.{model}")
-    own = [value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Family)]
-    return next(value for value in own if value.__module__ == module.__name__)
+    return load_family(model)
 
 
 def broken(family: type[Family], command: dict[str, Any], rank: int) -> type[Family]:

@@ -12,7 +12,8 @@ import utsuroi
 from trainer import checkpoint
 from trainer.checkpoint import State
 from trainer.data.tools import tool_names
-from utsuroi.__main__ import COMMANDS, main, model_names
+from trainer.families import family_names
+from utsuroi.__main__ import COMMANDS, main
 from utsuroi.runs import SORTS, ago, in_bytes
 from viewer.modes import mode_names
 
@@ -183,7 +184,7 @@ def test_units() -> None:
 def test_completion_knows_modes_tools_and_models(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--completion", shell]) == 0
     script = capsys.readouterr().out
-    assert all(word in script for word in (*mode_names(), *model_names(), *tool_names(), "--encode", "--keep-aspect"))
+    assert all(word in script for word in (*mode_names(), *family_names(), *tool_names(), "--encode", "--keep-aspect"))
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")

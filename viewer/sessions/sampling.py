@@ -23,7 +23,7 @@ from viewer.sessions.denoiser import Denoiser, Floats
 
 Origin = Literal["noise", "generator", "photographs"]
 ORIGINS: Final[tuple[Origin, ...]] = ("noise", "generator", "photographs")
-USUAL_STEPS: Final[Mapping[str, int]] = {"ddim": 25, "ddpm": 250, "dpm": 25}  # by samplers
+USUAL_STEPS: Final[Mapping[str, int]] = {name: 250 if name == "ddpm" else 25 for name in SAMPLERS}
 _START: Final = 0.3  # of all steps, where images begin
 _PIXELS_A_RUN: Final = 4096  # more images at once gain little, and keep a key waiting
 _KEPT: Final = 8  # fields of noise: those of the corners, of two steps

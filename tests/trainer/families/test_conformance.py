@@ -2,9 +2,7 @@
 
 import copy
 import dataclasses
-import importlib
 import json
-import pkgutil
 import random
 import typing
 from collections.abc import Iterator
@@ -24,7 +22,7 @@ from torch.nn import functional as F
 from trainings import many, run_trainings, training
 
 from export.to_onnx import Origin, export_networks
-from trainer import checkpoint, families
+from trainer import checkpoint
 from trainer.config import RunConfig, from_json, to_json
 from trainer.family import Batch, Crops, DataSpec, Family, Nets, Pairs
 from trainer.runs import store as runs
@@ -40,12 +38,7 @@ SMALL = {
 
 
 def find_families() -> list[type[Family]]:
-    found = []
-    for module in pkgutil.iter_modules(families.__path__, "trainer.families."):
-        for value in vars(importlib.import_module(module.name)).values():
-            if isinstance(value, type) and issubclass(value, Family) and value.__module__ == module.name:
-                found.append(value)
-    return found
+    return [load_family(name) for name in family_names()]
 
 
 def choices(family: type[Family]) -> dict[str, tuple[str, ...]]:
