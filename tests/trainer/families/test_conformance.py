@@ -24,6 +24,7 @@ from trainings import many, run_trainings, training
 from export.to_onnx import Origin, export_networks
 from trainer import checkpoint
 from trainer.config import RunConfig, from_json, to_json
+from trainer.families import family_names, load_family
 from trainer.family import Batch, Crops, DataSpec, Family, Nets, Pairs
 from trainer.runs import store as runs
 from viewer.model import open_model
