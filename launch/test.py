@@ -30,7 +30,9 @@ def main() -> int:
     environment.enter("all", Path(__file__).resolve(), arguments)
     arguments = [argument for argument in arguments if argument != environment.READY_FLAG]
     command = [sys.executable, "-m", "pytest", *pytest_arguments(arguments, os.cpu_count() or 1)]
-    return subprocess.run(command, check=False).returncode
+    # tests start hundreds of processes: each would compile the code anew
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return subprocess.run(command, env=variables, check=False).returncode
 
 
 if __name__ == "__main__":
