@@ -122,7 +122,11 @@ class Card:
         known = {item.name for item in fields(cls)}
         values = {key: _parse(key, text) for key, text in props.items() if key in known}
         missing = sorted(_REQUIRED - values.keys())
-        _check_schema(values.pop("schema"))
+        schema = values.pop("schema")
+        if not isinstance(schema, str) or not re.fullmatch(r"\d{1,6}\.\d{1,6}", schema):
+            raise CardError(f"card schema is {schema!r}, expected a version such as {SCHEMA!r}")
+        if int(schema.split(".")[0]) > int(SCHEMA.split(".")[0]):
+            raise CardError(f"card schema is {schema}, this program reads up to {SCHEMA}: please update utsuroi")
         if missing:
             raise CardError(f"card lacks {', '.join(missing)}")
         try:
@@ -145,13 +149,6 @@ def _parse(key: str, text: str) -> Any:
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a number")
-
-
-def _check_schema(schema: Any) -> None:
-    if not isinstance(schema, str) or not re.fullmatch(r"\d{1,6}\.\d{1,6}", schema):
-        raise CardError(f"card schema is {schema!r}, expected a version such as {SCHEMA!r}")
-    if int(schema.split(".")[0]) > int(SCHEMA.split(".")[0]):
-        raise CardError(f"card schema is {schema}, this program reads up to {SCHEMA}: please update utsuroi")
 
 
 def _plain(value: Any) -> Any:

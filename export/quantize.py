@@ -121,7 +121,10 @@ def _integer_map(model: onnx.ModelProto, node: onnx.NodeProto, inputs: Floats) -
     weights = weights.T if _attribute(node, "transB", 0) else weights  # [features, outputs]
     features, outputs = weights.shape
     copies = _COPIES if (_COPIES * features) ** 2 * outputs <= _MAX_WORK else 1
-    spread = np.concatenate([_ranges(inputs) * _SPREAD**number for number in range(copies)])
+    # divisors that spread all inputs over the u8 range without huge weights for the weakest
+    largest = np.abs(inputs).max(0)
+    ranges = np.sqrt(np.maximum(largest, _DEAD * max(float(largest.max()), _DEAD)))
+    spread = np.concatenate([ranges * _SPREAD**number for number in range(copies)])
     inputs = np.concatenate([inputs] * copies, axis=1) / spread
     weights = np.concatenate([weights] * copies) * spread[:, None] / copies
     scale = np.maximum(np.abs(weights).max(0), 1e-12) / _TOP
@@ -154,12 +157,6 @@ def _integer_map(model: onnx.ModelProto, node: onnx.NodeProto, inputs: Floats) -
         make("Mul", [".floats", ".scales"], [".product" if bias else target]),
         *([make("Add", [".product", *bias], [target])] if bias else []),
     ]
-
-
-def _ranges(inputs: Floats) -> Floats:
-    """Divisors, one per input, that spread all inputs over the u8 range without huge weights for the weakest."""
-    largest = np.abs(inputs).max(0)
-    return np.sqrt(np.maximum(largest, _DEAD * max(float(largest.max()), _DEAD)))
 
 
 def _as_u8(inputs: Floats) -> Floats:

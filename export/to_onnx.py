@@ -290,7 +290,9 @@ def summary(path: Path) -> str:
     props = {item.key: item.value for item in onnx.load_from_string(data).metadata_props}
     card = Card.from_props(props)
     assert card is not None, "a file of ours has a card"
-    *inputs, output = (f"{port.name} {_sizes(port)}" for port in (*card.inputs, card.output))
+    ports = (*card.inputs, card.output)
+    shapes = (", ".join("any" if size is None else str(size) for size in port.shape) for port in ports)
+    *inputs, output = (f"{port.name} [{shape}]" for port, shape in zip(ports, shapes, strict=True))
     size = f"{len(data) / 1e6:.1f} MB" if len(data) >= 1e5 else f"{len(data) / 1e3:.1f} kB"
     figures = ", ".join(_figures(card.parity))
     return f"{readable(path)}: {card.kind}, {' '.join(inputs)} -> {output}, {size}; {figures}"
@@ -299,10 +301,6 @@ def summary(path: Path) -> str:
 def readable(name: str | Path) -> str:
     """A file name as printable text, whatever its bytes."""
     return os.fsencode(name).decode(errors="replace")
-
-
-def _sizes(port: Port) -> str:
-    return "[" + ", ".join("any" if size is None else str(size) for size in port.shape) + "]"
 
 
 def _figures(parity: Mapping[str, Any]) -> list[str]:

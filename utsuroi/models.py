@@ -101,7 +101,7 @@ class Encoder(Model):
         Images of another size are cut to the model's proportions and scaled, as the viewer's ``--encode`` does.
         Raises ``UtsuroiError``.
         """
-        from viewer.files.png import fit
+        from viewer.files.resizing import fit
 
         height, width = self._graph.image_size
         return self._graph.encode(np.stack([fit(image, height, width) for image in _to_bgr(images)]))
@@ -204,7 +204,7 @@ class Generator(Model):
         Raises ``UtsuroiError`` where it keeps none.
         """
         from viewer import latents
-        from viewer.sessions.grid.session import LEAST_SAMPLES
+        from viewer.sessions.generator_page.session import LEAST_SAMPLES
 
         kept = self._graph.samples
         if len(kept) < LEAST_SAMPLES:

@@ -40,7 +40,7 @@ from viewer.modes.translate.draw.state import DrawState
 from viewer.modes.translate.session import STOPS, TranslateState
 from viewer.modes.upscale.state import UpscaleState, opened
 from viewer.sessions.classes import Classes
-from viewer.sessions.grid.session import GridState
+from viewer.sessions.generator_page.session import GridState
 from viewer.sessions.sheet_state import DETAIL
 from viewer.sheet import Sheet
 

@@ -18,12 +18,13 @@ from export.card import Latent
 from trainer.contract.errors import ImageError
 from viewer.app import run_live, run_scripted
 from viewer.files.inputs import read_photo
-from viewer.files.png import encode_png, fit, read_recipe, save_numbered
+from viewer.files.png import encode_png, read_recipe, save_numbered
+from viewer.files.resizing import fit
 from viewer.keys import CLOSED, Action, Event, parse_keys
 from viewer.latents import Walk, bilinear, draw, draw_many, truncate
 from viewer.model import Model, ModelError, open_model
 from viewer.modes.animate.session import LEG_TICKS, AnimateSession, AnimateState
-from viewer.sessions.grid.session import GridSession, GridState
+from viewer.sessions.generator_page.session import GridSession, GridState
 from viewer.sheet import auto_scale, fitting_sheet
 from viewer.worker import SaveQueue, Worker
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from viewer.keys import Action, Event, parse_keys
 from viewer.modes.animate.session import AnimateState, advance
-from viewer.sessions.grid.session import GridState
+from viewer.sessions.generator_page.session import GridState
 from viewer.sheet import Sheet
 from viewer.state import LAST_SEED
 

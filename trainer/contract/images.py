@@ -181,7 +181,8 @@ def load_bytes(
     """``load`` for the bytes of a file, with its header where that is known already."""
     header = header or read_header(data)
     try:
-        with one_at_a_time(header):
+        large = header.width * header.height > LARGE_PIXELS  # hundreds of megabytes: one is in memory at a time
+        with _large if large else contextlib.nullcontext():
             image = decode(data, header, 0 if exact else max(height, width))
             reduced = image.shape[0] * image.shape[1] < header.height * header.width
             image = _shrink(image, height, width) if reduced and fit is resize else fit(image, height, width)
@@ -201,11 +202,6 @@ def _shrink(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 _large = threading.Lock()
-
-
-def one_at_a_time(header: Header) -> contextlib.AbstractContextManager[object]:
-    """Lock for as long as an image is whole in memory: of large ones, of hundreds of megabytes, there is only one."""
-    return _large if header.width * header.height > LARGE_PIXELS else contextlib.nullcontext()
 
 
 def files_in(folder: Path) -> Iterator[Path]:

@@ -1,0 +1,1 @@
+"""What several families use: layers, losses, noise schedules, base classes."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from viewer.displays.blocks import Painter
 from viewer.displays.terminal_input import Mouse, Parser, Reply
 from viewer.displays.tty import Tty
-from viewer.files.png import resize
+from viewer.files.resizing import resize
 from viewer.keys import Action, Event
 
 _ENTER: Final = b"\x1b[?1049h\x1b[?25l\x1b[?1000h\x1b[?1006h\x1b[2J"  # other screen, no cursor, mouse

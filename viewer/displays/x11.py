@@ -102,7 +102,8 @@ class XKeys:
         busy machine), so that the message is repeated.
         """
         wanted = title.encode()
-        for window in self._candidates():
+        # newest first: those that the window manager lists, or all near the root
+        for window in self._words(self._root, b"_NET_CLIENT_LIST")[::-1] or self._below(self._root, _DEPTH):
             if self._words(window, b"_NET_WM_PID")[:1] == [os.getpid()] and any(
                 self._property(window, name) == wanted for name in _NAME_PROPERTIES
             ):
@@ -160,10 +161,6 @@ class XKeys:
         if self._display:
             self._x.XCloseDisplay(self._display)
             self._display = None
-
-    def _candidates(self) -> list[int]:
-        """Application windows, newest first: those that the window manager lists, or all near the root."""
-        return self._words(self._root, b"_NET_CLIENT_LIST")[::-1] or self._below(self._root, _DEPTH)
 
     def _below(self, window: int, depth: int) -> list[int]:
         root, parent, children, count = c_ulong(), c_ulong(), ctypes.POINTER(c_ulong)(), c_uint()

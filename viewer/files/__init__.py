@@ -1,0 +1,1 @@
+"""Images in and out: PNGs with recipes, sets, inputs, results."""

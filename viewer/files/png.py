@@ -26,24 +26,6 @@ Image = NDArray[np.uint8]  # [h, w, 3] BGR
 _HEADER_END: Final = len(PNG_SIGNATURE) + 25  # the IHDR chunk comes first and is 25 bytes long
 
 
-def fit(image: Image, height: int, width: int, nearest: bool = False) -> Image:
-    """The middle of an image, cut to the proportions and scaled to the size wanted; ``nearest``: no new colours."""
-    return np.ascontiguousarray(images.centre(image, height, width, resize_nearest if nearest else resize))
-
-
-def resize(image: Image, height: int, width: int) -> Image:
-    """The image at another size: averaged when it shrinks, smooth when it grows."""
-    if image.shape[:2] == (height, width):
-        return image
-    method = cv2.INTER_AREA if height < image.shape[0] else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (width, height), interpolation=method), np.uint8)
-
-
-def resize_nearest(image: Image, height: int, width: int) -> Image:
-    """The image at another size, with no new colours."""
-    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
-
-
 def encode_png(image: NDArray[np.uint8], recipe: Mapping[str, Any], chunks: bytes = b"") -> bytes:
     """An image [h, w], [h, w, 3] BGR or [h, w, 4] BGRA as the bytes of a PNG file that carries ``recipe`` (JSON-able).
 

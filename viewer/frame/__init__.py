@@ -1,0 +1,1 @@
+"""What the frame shows: areas, plots."""

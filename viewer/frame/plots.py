@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.contract.images import resize
-from viewer.files.png import resize_nearest
+from viewer.files.resizing import resize_nearest
 from viewer.frame.area import Area, fitting_side
 from viewer.render import CURSOR, FONT, FONT_SCALE, INK, PAPER, TONES, Image, fitted, outline, text_width
 

@@ -1,0 +1,1 @@
+"""ONNX files from anywhere: screening, inspection, limits."""

@@ -1,0 +1,1 @@
+"""What several modes use: sessions, pages of images, sampling, saving."""

@@ -16,7 +16,8 @@ from trainer.contract.images import pad
 from trainer.contract.samplers import SAMPLERS, add_noise, predict_x0
 from viewer import latents
 from viewer.files.inputs import read_photo
-from viewer.files.png import Image, resize
+from viewer.files.png import Image
+from viewer.files.resizing import resize
 from viewer.model import Images, Model, ModelError
 from viewer.sessions.classes import NO_CLASSES, Classes
 from viewer.sessions.denoiser import Denoiser, Floats

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from trainer.contract.edges import edge_map
 from viewer.files.inputs import Photo, find_photos
-from viewer.files.png import Image, resize
+from viewer.files.png import Image
+from viewer.files.resizing import resize
 from viewer.files.results import bicubic
 from viewer.frame.area import Area
 from viewer.latents import Latents, draw

@@ -144,10 +144,10 @@ def test_ended_by_a_signal(shell: Shell, number: signal.Signals) -> None:
 @pytest.mark.slow
 def test_ended_by_an_exception(shell: Shell) -> None:
     (shell.folder / "crash.py").write_text(
-        "import sys, viewer.sessions.grid.session\n"
+        "import sys, viewer.sessions.generator_page.session\n"
         "def handle(self, event):\n"
         "    raise RuntimeError('failed on purpose')\n"
-        "viewer.sessions.grid.session.GridSession.handle = handle\n"
+        "viewer.sessions.generator_page.session.GridSession.handle = handle\n"
         "from viewer.__main__ import main\n"
         "main(sys.argv[1:])\n"
     )

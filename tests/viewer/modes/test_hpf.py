@@ -18,7 +18,7 @@ from viewer.latents import draw_many
 from viewer.model import Model, open_model
 from viewer.modes.animate.session import AnimateSession, AnimateState
 from viewer.sessions.detail_layer import Layer, open_layer, other_low
-from viewer.sessions.grid.session import GridSession, GridState
+from viewer.sessions.generator_page.session import GridSession, GridState
 from viewer.sessions.sheet_state import DETAIL, SHARPENING
 from viewer.sheet import fitting_sheet
 

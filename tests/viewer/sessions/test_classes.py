@@ -17,7 +17,7 @@ from viewer.model import Model, open_model
 from viewer.modes import load_mode
 from viewer.modes.animate.session import AnimateSession, AnimateState
 from viewer.sessions.classes import Classes, find_label
-from viewer.sessions.grid.session import GridSession, GridState
+from viewer.sessions.generator_page.session import GridSession, GridState
 from viewer.sheet import Sheet, fitting_sheet
 
 SHEET = Sheet(rows=3, columns=4, cell_width=16, cell_height=16)

@@ -224,7 +224,10 @@ def writing(path: Path, shape: tuple[int, int, int], force: bool) -> Iterator[Wr
             writer.finish()
             file.flush()
             order = "grey" if shape[2] == 1 else "RGB"
-            earlier = _earlier(path) if force else {}
+            earlier: dict[str, Any] = {}
+            if force and path.exists():
+                with contextlib.suppress(UserError):  # as far as it can be read
+                    earlier = dict(known.current(path, known.read_json(known.beside(path), MOST_SIDECAR_BYTES)))
             old = side.read_bytes() if earlier else None
             announced = {**writer.sidecar.to_json(), "order": order, "fingerprint": known.fingerprint(Path(file.name))}
             _write_json(side, {**earlier, "pending": announced}, force or _is_abandoned(path))
@@ -252,14 +255,6 @@ def _write_json(path: Path, values: Mapping[str, Any], force: bool) -> None:
     text = json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n"
     with output(path, force) as file:
         file.write(text.encode("utf-8", "backslashreplace"))  # which JSON reads back, file names of bytes too
-
-
-def _earlier(path: Path) -> dict[str, Any]:
-    """The sidecar of the set that is about to be replaced, as far as it can be read."""
-    with contextlib.suppress(UserError):
-        if path.exists():
-            return dict(known.current(path, known.read_json(known.beside(path), MOST_SIDECAR_BYTES)))
-    return {}
 
 
 def _is_abandoned(path: Path) -> bool:

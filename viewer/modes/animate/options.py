@@ -7,7 +7,7 @@ from typing import Final
 from trainer.contract.options import flag
 from viewer.bindings import ARROWS, CLASS, ROWS_BY_CLASS, Binding, merged
 from viewer.options import SheetOptions, columns_flag, rows_flag, scale_flag, whole
-from viewer.sessions.grid import gain_flag
+from viewer.sessions.generator_page import gain_flag
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from viewer.bindings import Binding, merged
-from viewer.sessions.grid import GRID_BINDINGS, GridOptions
+from viewer.sessions.generator_page import GRID_BINDINGS, GridOptions
 
 Options = GridOptions
 BINDINGS: Final = merged(

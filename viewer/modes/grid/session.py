@@ -1,7 +1,7 @@
 """The grid mode: a page of images to choose from, random or interpolated."""
 
 from viewer.modes.grid.options import BINDINGS, Options
-from viewer.sessions.grid.session import GridSession, open_grid
+from viewer.sessions.generator_page.session import GridSession, open_grid
 
 
 def open_session(options: Options) -> GridSession:

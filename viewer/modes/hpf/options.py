@@ -6,7 +6,7 @@ from typing import Final
 
 from trainer.contract.options import argument
 from viewer.bindings import Binding, merged
-from viewer.sessions.grid import GRID_BINDINGS, GridOptions, gain_flag
+from viewer.sessions.generator_page import GRID_BINDINGS, GridOptions, gain_flag
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The hpf mode: a page of images with fine detail, of a second network or by sharpening."""
 
 from viewer.modes.hpf.options import BINDINGS, Options
-from viewer.sessions.grid.session import GridSession, open_grid
+from viewer.sessions.generator_page.session import GridSession, open_grid
 
 
 def open_session(options: Options) -> GridSession:

@@ -13,7 +13,8 @@ from waiting import wait_until
 from trainer.contract.edges import edge_map
 from viewer.__main__ import main
 from viewer.app import run_live, run_scripted
-from viewer.files.png import fit, read_recipe
+from viewer.files.png import read_recipe
+from viewer.files.resizing import fit
 from viewer.keys import Action, Event, parse_keys
 from viewer.model import open_model
 from viewer.modes.translate.draw.session import COLOURS, DrawSession, add_strokes, begin, blank_page, make_easel

@@ -10,7 +10,8 @@ import numpy as np
 from trainer.contract.errors import UserError
 from viewer import render
 from viewer.files.inputs import read_photo
-from viewer.files.png import Image, encode_png, fit, is_drawing, save_numbered
+from viewer.files.png import Image, encode_png, is_drawing, save_numbered
+from viewer.files.resizing import fit
 from viewer.frame.area import Area, fitting_size
 from viewer.frame.plots import GAP, LEAST_WIDTH, frame_round, put, sharp, write
 from viewer.model import ModelError, open_model

@@ -10,13 +10,13 @@ import numpy as np
 from trainer.contract.text import printable
 from viewer import latents, render
 from viewer.bindings import SHARED, Binding
-from viewer.files.png import fit
+from viewer.files.resizing import fit
 from viewer.keys import Action, Event
 from viewer.latents import Latents
 from viewer.model import Images, Model, ModelError, open_model, open_sibling_encoder
 from viewer.options import existing_model, model_threads, with_saved
 from viewer.sessions.detail_layer import Layer, first_gain, open_layer
-from viewer.sessions.grid import GridOptions
+from viewer.sessions.generator_page import GridOptions
 from viewer.sessions.model_session import Part
 from viewer.sessions.replay import first_classes, read_saved
 from viewer.sessions.sheet_session import SheetSession
