@@ -1,4 +1,4 @@
-"""Checkpoints: written whole or not at all, hashed, and resumed from only where intact.
+"""Checkpoints: written whole or not at all, hashed, resumed from only where intact, and removed when old.
 
 A checkpoint is a folder ``checkpoints/step_00001000``: written under a temporary name, every file synced to disk, with
 a manifest of their sizes and SHA-256, then renamed. A kill at any moment leaves the older ones untouched. What is in

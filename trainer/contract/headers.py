@@ -1,4 +1,4 @@
-"""Headers of image files: format, size, alpha, orientation, and whether the file is whole.
+"""Formats of image files, by their headers: which are read, size, alpha, orientation, and whether a file is whole.
 
 OpenCV returns a full image for a truncated JPEG and decodes a 1 MB bomb to gigabytes, so nothing reaches it that has
 not been looked at here.

@@ -1,4 +1,4 @@
-"""Metrics of a run: reconstruction errors, distances of samples from real images, classes of samples, copies.
+"""What ``trainer/evaluate.py`` measures on a run: reconstruction errors, distances of samples from real images, classes of samples, copies.
 
 Batches are the same whatever the number of ranks, which divide them among themselves: so are the metrics.
 """

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from viewer.displays.blocks import Painter
+from viewer.displays.half_blocks import Painter
 from viewer.displays.terminal_input import Mouse, Parser, Reply
 from viewer.displays.tty import Tty
 from viewer.files.resizing import resize

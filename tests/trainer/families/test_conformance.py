@@ -17,6 +17,7 @@ import torch
 from base_runs import blurring, blurring_run
 from commands import log_rows, train
 from numpy.typing import NDArray
+from plain_turns import PlainTurns
 from torch import Tensor
 from torch.nn import functional as F
 from trainings import many, run_trainings, training
@@ -81,27 +82,6 @@ def other_choices() -> list[Any]:
         for value in values
         if name not in ("arch", "pairing") and value != getattr(family.Config(), name)
     ]
-
-
-class PlainTurns:
-    """The loop's turns without ranks, precision or averages."""
-
-    def __init__(self, family: Family, nets: Nets) -> None:
-        self.nets = nets
-        self.optimizers = {name: family.optimizer(name, list(net.parameters()), False) for name, net in nets.items()}
-        self.step = 0
-
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[dict[str, Tensor]]:
-        for other, net in self.nets.items():
-            net.requires_grad_(other == name)
-        loss: dict[str, Tensor] = {}
-        yield loss
-        torch.stack(list(loss.values())).sum().backward()
-        self.optimizers[name].step()
-        for other, net in self.nets.items():
-            self.optimizers[other].zero_grad()
-            net.requires_grad_(True)
 
 
 class WatchedTurns(PlainTurns):

@@ -3,8 +3,6 @@
 import copy
 import dataclasses
 import functools
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -12,13 +10,14 @@ from typing import Any
 import pytest
 import torch
 from commands import log_rows, train
-from torch import Tensor, nn
+from plain_turns import PlainTurns
+from torch import nn
 from torch.nn import functional as F
 
 from trainer import checkpoint
 from trainer.contract.errors import UserError
 from trainer.families.srgan import SRGAN, Discriminator, Generator, SRGANConfig
-from trainer.family import Batch, DataSpec, Nets
+from trainer.family import Batch, DataSpec
 from trainer.parts.degrade import enlarge, reduce, whole_levels
 from trainer.parts.superresolution import (
     Bicubic,
@@ -123,34 +122,12 @@ def test_the_paper_s_discriminator() -> None:
         assert Discriminator(1, 4, crop_size)(torch.rand(2, 1, crop_size, crop_size)).shape == (2,)
 
 
-class Turns:
-    """The loop's turns: which were taken, with which losses."""
-
-    def __init__(self, family: SRGAN, nets: Nets, step: int) -> None:
-        self.nets, self.step = nets, step
-        self.optimizers = {name: family.optimizer(name, list(net.parameters()), False) for name, net in nets.items()}
-        self.taken: list[tuple[str, set[str]]] = []
-
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[dict[str, Tensor]]:
-        for other, net in self.nets.items():
-            net.requires_grad_(other == name)
-        loss: dict[str, Tensor] = {}
-        yield loss
-        torch.stack(list(loss.values())).sum().backward()
-        self.optimizers[name].step()
-        for net in self.nets.values():
-            net.zero_grad()
-            net.requires_grad_(True)
-        self.taken.append((name, set(loss)))
-
-
 def test_the_discriminator_joins_after_the_first_stage() -> None:
     torch.manual_seed(0)
     family = SRGAN(SRGANConfig(**SMALL, pretrain=5, steps=9, perceptual=0, pixel=1.0, difference="l1"))
     nets = family.build(SPEC)
     family.begin(nets)
-    turns = Turns(family, nets, 4)
+    turns = PlainTurns(family, nets)
     for turns.step in (4, 5):
         family.step(nets, repeat(batch()), turns)
     assert turns.taken == [
@@ -205,7 +182,7 @@ def test_it_learns(options: dict[str, Any]) -> None:
     torch.manual_seed(0)
     family = SRGAN(SRGANConfig(**ALONE, learning_rate=3e-3, difference="l1", **options))
     nets = family.build(SPEC)
-    turns = Turns(family, nets, 0)
+    turns = PlainTurns(family, nets)
     found = []
     for _ in range(3):
         with torch.no_grad():
