@@ -1,4 +1,4 @@
-"""What ``trainer/evaluate.py`` measures on a run: reconstruction errors, distances of samples from real images, classes of samples, copies.
+"""What ``trainer/evaluate.py`` measures: reconstruction errors, distances from real images, classes, copies.
 
 Batches are the same whatever the number of ranks, which divide them among themselves: so are the metrics.
 """
