@@ -8,16 +8,22 @@ import argparse
 import sys
 from pathlib import Path
 
+if __name__ == "__main__" and not sys.flags.safe_path and Path(sys.path[0]) != Path(__file__).resolve().parents[1]:
+    del sys.path[0]  # the current folder: a trainer.py there would hide ours
+
 from export.card import PRECISIONS
 from trainer.contract.errors import UserError
 from trainer.contract.options import called_as
+from trainer.contract.packages import needing
 from trainer.contract.text import printable
 
 
 def main(arguments: list[str] | None = None, program: str = "") -> int:
     """The command line, called ``program``. Returns the exit code: 0, 2 for a user's mistake, 130 when interrupted."""
-    options = _parser(program or called_as("export")).parse_args(arguments)
-    from export.to_onnx import export_run, export_state_dict, summary  # takes seconds, and --help none
+    program = program or called_as("export")
+    options = _parser(program).parse_args(arguments)
+    with needing("export", program):
+        from export.to_onnx import export_run, export_state_dict, summary  # takes seconds, and --help none
 
     source: Path = options.source
     shared = {

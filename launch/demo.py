@@ -29,6 +29,12 @@ TRAINING = (
     *("--arch", "conv", "--latent-size", "16", "--batch-size", "32", "--learning-rate", "2e-3", "--schedule", "cosine"),
     *("--ema", "2000", "--no-flip", "--steps", "1000000", "--save-every", "2000", "--sample-every", "500"),
 )
+NEXT = (
+    f"utsuroi view animate {MODEL}     # a walk through the latent space; --help lists the keys",
+    f"utsuroi view latent {MODEL}      # sliders",
+    "utsuroi data create 'photos/*.jpg' -o photos.npy --size 128     # photographs of your own",
+    "utsuroi train vae --data photos.npy --out runs/photos --arch conv --minutes 5",
+)
 VIEWER_HAS_NO_SCREEN = 2  # the viewer's exit code for what it says in one line
 
 
@@ -102,6 +108,13 @@ def show(display: str) -> None:
         run_stage(f"Write {path.resolve()}", *command)
 
 
+def say_what_next() -> None:
+    """Print commands to go on with, and before them what makes them work in a new terminal."""
+    own = environment.ROOT / ".venv"
+    lines = environment.activation(own) if Path(sys.prefix) == own else []
+    print("\n".join(["", "To go on, type:", "", *lines, *(f"    {line}" for line in NEXT), ""]), flush=True)
+
+
 def main(arguments: Sequence[str]) -> None:
     """Set up, make the model, show it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -113,7 +126,7 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     if not options.train_seconds > 0:
         fail(f"--train-seconds is {options.train_seconds}, expected more than 0", 2)
-    environment.enter("export", Path(__file__).resolve(), arguments)
+    environment.enter(["", "export"], Path(__file__).resolve(), arguments)
     if options.fresh:
         if MODEL.exists() and sha256(MODEL) == read_done()[1]:
             MODEL.unlink()
@@ -121,6 +134,7 @@ def main(arguments: Sequence[str]) -> None:
         shutil.rmtree(RUN, ignore_errors=True)
     make_model(options.train_seconds)
     show(options.display)
+    say_what_next()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -39,11 +40,12 @@ def stage(title: str) -> Iterator[None]:
     print(f"{title}: done in {time.monotonic() - start:.1f} s", flush=True)
 
 
-def enter(extras: str, script: Path, arguments: Sequence[str]) -> None:
-    """Return only in an interpreter that has this checkout and ``extras`` ("export", "all") installed.
+def enter(extras: Sequence[str], script: Path, arguments: Sequence[str]) -> None:
+    """Return only in an interpreter that has this checkout and the last of ``extras`` ("export", "all") installed.
 
-    Elsewhere: make ``.venv`` unless a virtual environment is active, install into it, and restart ``script``
-    in it. Ends the program with one line where that cannot be done. The working folder becomes the checkout.
+    Elsewhere: make ``.venv`` unless a virtual environment is active, install into it each of ``extras`` in turn, and
+    restart ``script`` in it. Ends the program with one line where that cannot be done. The working folder becomes the
+    checkout.
     """
     check_python(sys.version_info[:2])
     os.chdir(ROOT)
@@ -60,9 +62,14 @@ def enter(extras: str, script: Path, arguments: Sequence[str]) -> None:
             f"the active virtual environment {environment} has no working Python >= {dotted(OLDEST_PYTHON)}: "
             "leave it (deactivate), and repeat this command"
         )
-    if not is_installed(environment, extras):
-        with stage(f"Install utsuroi[{extras}] into {environment}"):
-            install(environment, extras)
+    if not is_installed(environment, extras[-1]):
+        for extra in extras:
+            with stage(f"Install {named(extra)} into {environment}"):
+                install(environment, extra)
+            if extra != extras[-1]:
+                print("The viewer is there. To see its own cats meanwhile, type in another terminal:")
+                print("\n".join(["", *activation(environment), "    utsuroi view grid", ""]), flush=True)
+        notice_others(environment)
     restart(environment, script, [READY_FLAG, *arguments])
 
 
@@ -88,6 +95,23 @@ def active_environment(variables: Mapping[str, str], prefix: str, base_prefix: s
 def python_of(environment: Path, windows: bool = os.name == "nt") -> Path:
     """The interpreter of a virtual environment."""
     return environment / "Scripts" / "python.exe" if windows else environment / "bin" / "python"
+
+
+def activation(
+    environment: Path, shell: str = os.environ.get("SHELL", ""), windows: bool = os.name == "nt"
+) -> list[str]:
+    """Lines to type that go to the checkout and activate an environment."""
+    if windows:  # the command prompt takes activate.bat, PowerShell Activate.ps1
+        return [f'    cd "{ROOT}"', f"    {environment / 'Scripts' / 'activate'}"]
+    endings = {"fish": ".fish", "csh": ".csh", "tcsh": ".csh"}
+    script = environment / "bin" / f"activate{endings.get(Path(shell).name, '')}"
+    command = "source" if script.suffix else "."
+    return [f"    cd {shlex.quote(str(ROOT))}", f"    {command} {shlex.quote(str(script))}"]
+
+
+def named(extras: str) -> str:
+    """What is installed, for a line of progress."""
+    return f"utsuroi[{extras}]" if extras else "the viewer of utsuroi"
 
 
 def is_usable(environment: Path) -> bool:
@@ -135,10 +159,17 @@ def install(environment: Path, extras: str) -> None:
     pip = [str(python_of(environment)), "-m", "pip", "--disable-pip-version-check"]
     if not succeeds([*pip, "--version"]):
         subprocess.run([str(python_of(environment)), "-m", "ensurepip"], check=False)
-    command = [*pip, "install", "--no-input", "--editable", f"{ROOT}[{extras}]"]
+    command = [*pip, "install", "--no-input", "--editable", f"{ROOT}[{extras}]" if extras else str(ROOT)]
     if subprocess.run(command, check=False).returncode != 0:
-        fail(f"pip could not install utsuroi[{extras}] into {environment}: its reason is above (no network?)")
+        fail(f"pip could not install {named(extras)} into {environment}: its reason is above (no network?)")
     (environment / STAMP).write_text(json.dumps(stamp) + "\n", encoding="utf-8")
+
+
+def notice_others(environment: Path) -> None:
+    """Print what the command ``utsuroi`` says where another distribution has packages of our names."""
+    command = python_of(environment).with_name("utsuroi.exe" if os.name == "nt" else "utsuroi")
+    if command.exists():
+        subprocess.run([str(command), "--version"], check=False, stdout=subprocess.DEVNULL)
 
 
 def restart(environment: Path, script: Path, arguments: Sequence[str]) -> NoReturn:

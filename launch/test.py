@@ -27,7 +27,7 @@ def pytest_arguments(arguments: Sequence[str], cores: int) -> list[str]:
 def main() -> int:
     """Set up, run pytest, pass its exit code on."""
     arguments = sys.argv[1:]
-    environment.enter("all", Path(__file__).resolve(), arguments)
+    environment.enter(["all"], Path(__file__).resolve(), arguments)
     arguments = [argument for argument in arguments if argument != environment.READY_FLAG]
     command = [sys.executable, "-m", "pytest", *pytest_arguments(arguments, os.cpu_count() or 1)]
     # tests start hundreds of processes: each would compile the code anew

@@ -6,24 +6,33 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from trainer.contract.options import add_options, called_as
-from trainer.families import family_names, load_family
-from utsuroi import __version__
+if __name__ == "__main__" and not sys.flags.safe_path and Path(sys.path[0]) != Path(__file__).resolve().parents[1]:
+    del sys.path[0]  # the current folder: a trainer.py, viewer.py or export.py there would hide ours
 
-TRAIN_PACKAGES: Final = "torch, torchvision, accelerate and tyro"
+from utsuroi import __version__
+from utsuroi.siblings import hidden, sharing
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit code; a user's mistake is one line and code 2."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if hider := hidden():
+        print(f"error: {hider}", file=sys.stderr)
+        return 2
+    if sharer := sharing():
+        print(f"warning: {sharer}", file=sys.stderr)
+    from trainer.contract.options import called_as
+    from trainer.contract.packages import needing
+
     program = called_as("utsuroi")
     parser = make_parser(program)
     if not words or words[0] not in COMMANDS:
         options = parser.parse_args(words or ["--help"])
         if options.completion:
-            import shtab
+            with needing("", program):
+                import shtab
 
-            print(shtab.complete(complete_parser(program), shell=options.completion))
+                print(shtab.complete(complete_parser(program), shell=options.completion))
             return 0
         parser.error("expected a command")
     run, _ = COMMANDS[words[0]]
@@ -48,7 +57,9 @@ def make_parser(program: str) -> argparse.ArgumentParser:
 
 def complete_parser(program: str) -> argparse.ArgumentParser:
     """The whole command line, for completion: commands, modes, tools, models, and the flags of modes and tools."""
+    from trainer.contract.options import add_options
     from trainer.data.tools import description, load_tool, tool_names
+    from trainer.families import family_names
     from viewer.modes import load_mode, mode_names
 
     parser = argparse.ArgumentParser(prog=program, allow_abbrev=False)
@@ -85,6 +96,9 @@ def info(words: list[str], program: str) -> int:
 
 def train(words: list[str], program: str) -> int:
     """``utsuroi train MODEL``: in this process, without accelerate's launcher."""
+    from trainer.contract.packages import needing
+    from trainer.families import family_names, load_family
+
     names = family_names()
     parser = argparse.ArgumentParser(
         prog=program,
@@ -96,19 +110,17 @@ def train(words: list[str], program: str) -> int:
     parser.add_argument("model", choices=names, metavar="MODEL", help=", ".join(names))
     options = parser.parse_args(words[:1] or ["--help"])
 
-    def work() -> int:
+    with needing("train", program):
         from trainer.loop import main as train_main
 
         train_main(load_family(options.model), words[1:], f"{program} {options.model}")
-
-    return needing("train", TRAIN_PACKAGES, program, work)
 
 
 def export(words: list[str], program: str) -> int:
     """``utsuroi export RUN -o OUT.onnx``."""
     from export.__main__ import main as export_main
 
-    return needing("export", "torch and onnx", program, lambda: export_main(words, program))
+    return export_main(words, program)
 
 
 def data(words: list[str], program: str) -> int:
@@ -121,13 +133,12 @@ def data(words: list[str], program: str) -> int:
 
 def evaluate(words: list[str], program: str) -> int:
     """``utsuroi evaluate RUN``."""
+    from trainer.contract.packages import needing
 
-    def work() -> int:
+    with needing("train", program):
         from trainer.evaluate import main as evaluate_main
 
         evaluate_main(words, program)
-
-    return needing("train", TRAIN_PACKAGES, program, work)
 
 
 def runs(words: list[str], program: str) -> int:
@@ -146,26 +157,6 @@ def runs(words: list[str], program: str) -> int:
         fail(str(error))
     print(as_json(rows) if options.json else as_table(rows))
     return 0
-
-
-def needing(extra: str, packages: str, program: str, work: Callable[[], int]) -> int:
-    """Do what needs an extra; where a package of it is missing, one line says how to install it."""
-    try:
-        return work()
-    except ModuleNotFoundError as error:
-        root = (error.name or "").partition(".")[0]
-        if root in ("trainer", "viewer", "export", "utsuroi", ""):
-            raise
-        print(f"error: {program} needs {packages}, found no {root}: {how_to_install(extra)}", file=sys.stderr)
-        return 2
-
-
-def how_to_install(extra: str) -> str:
-    """The command that installs an extra, of a clone or of a package that pip knows."""
-    root = Path(__file__).resolve().parents[1]
-    if (root / "pyproject.toml").is_file():
-        return f"pip install -e '{root}[{extra}]'"
-    return f"pip install 'utsuroi[{extra}]' (or the wheel's file name with [{extra}] after it)"
 
 
 COMMANDS: Final[dict[str, tuple[Callable[[list[str], str], int], str]]] = {

@@ -5,11 +5,16 @@ import contextlib
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from trainer.contract.errors import INSTALL_LIBRARIES, UserError
+if __name__ == "__main__" and not sys.flags.safe_path and Path(sys.path[0]) != Path(__file__).resolve().parents[1]:
+    del sys.path[0]  # the current folder: a trainer.py or an export.py there would hide ours
+
+from trainer.contract.errors import UserError
 from trainer.contract.options import called_as
+from trainer.contract.packages import needing
 from trainer.contract.text import printable
 from viewer.modes import Mode, load_mode, mode_names
 from viewer.options import LimitOptions
@@ -22,12 +27,14 @@ def main(arguments: list[str] | None = None, program: str = "") -> int:
     ``program``: what it is called as, for its help.
     """
     program = program or called_as("viewer")
-    mode, options = _parse(sys.argv[1:] if arguments is None else arguments, program)
+    with needing("", program):
+        mode, options = _parse(sys.argv[1:] if arguments is None else arguments, program)
     for name in ("SIGTERM", "SIGHUP"):  # the display restores the terminal as it closes
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _stop)
     try:
-        code = _run(mode, options)
+        with needing("", program):
+            code = _run(mode, options)
     except SystemExit as ending:  # by a signal
         code = int(ending.code or 0)
     leave(code)
@@ -50,11 +57,6 @@ def _run(mode: Mode, options: Any) -> int:
         return _refuse(str(error))
     except MemoryError as error:
         return _refuse(f"not enough memory: {error}".removesuffix(": "))
-    except ImportError as error:
-        library, is_missing, _ = str(error).partition(": cannot open shared object file")
-        if not is_missing:
-            raise
-        return _refuse(f"{library} is missing, expected it in the system: {INSTALL_LIBRARIES}")
     return 0
 
 

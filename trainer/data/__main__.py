@@ -8,6 +8,7 @@ from types import FrameType
 
 from trainer.contract.errors import UserError, fail
 from trainer.contract.options import add_options, called_as
+from trainer.contract.packages import needing
 from trainer.contract.text import printable
 from trainer.data.tools import description, load_tool, tool_names
 
@@ -19,9 +20,8 @@ def _stop(number: int, _: FrameType | None) -> None:
 def main(arguments: list[str] | None = None, program: str = "") -> None:
     """Run one tool. Exit code 2 and one line for a user's mistake. ``program``: what it is called as."""
     words = sys.argv[1:] if arguments is None else arguments
-    parser = argparse.ArgumentParser(
-        prog=program or called_as("trainer.data"), description="Prepare and inspect image sets."
-    )
+    program = program or called_as("trainer.data")
+    parser = argparse.ArgumentParser(prog=program, description="Prepare and inspect image sets.")
     tools = parser.add_subparsers(metavar="TOOL", required=True)
     names = tool_names()
     for name in [words[0]] if words and words[0] in names else names:
@@ -29,12 +29,14 @@ def main(arguments: list[str] | None = None, program: str = "") -> None:
         raw = argparse.RawDescriptionHelpFormatter
         child = tools.add_parser(name, help=summary, description=summary, epilog=rest, formatter_class=raw)
         if name in words[:1]:
-            tool = load_tool(name)
+            with needing("", program):
+                tool = load_tool(name)
             add_options(child, tool.Options)
     options = vars(parser.parse_args(words))
     signal.signal(signal.SIGTERM, _stop)
     try:
-        code = tool.run(tool.Options(**options))
+        with needing("", program):
+            code = tool.run(tool.Options(**options))
         sys.stdout.flush()
         sys.exit(code)
     except UserError as error:

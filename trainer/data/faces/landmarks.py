@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from trainer.contract.errors import UserError
+from trainer.contract.packages import how_to_install
 from trainer.data.faces.affine import apply, turned
 
 POINTS = 68
@@ -34,7 +35,6 @@ times as long: faces have 80 px of those searched, then 40 px."""
 LEAST_PX = 16  # of width and height of an image in which a face can be found
 CLOSE_UP = 320  # side in pixels of the second, upright look at a face
 MODEL = "face_recognition_models", "models/shape_predictor_68_face_landmarks.dat"
-HINT = "pip install 'utsuroi[data]'"
 
 
 class Finder:
@@ -45,7 +45,7 @@ class Finder:
         try:
             import dlib
         except ImportError:
-            raise UserError(f"faces are found with dlib, which is not installed: {HINT}") from None
+            raise UserError(f"faces are found with dlib, which is not installed: {how_to_install('data')}") from None
         self.dlib: Any = dlib
         path = model or _shipped_model()
         if not path.is_file():
@@ -137,5 +137,5 @@ def _shipped_model() -> Path:
     package, name = MODEL
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise UserError(f"faces need {package}, which is not installed, or --landmarks-model: {HINT}")
+        raise UserError(f"faces need {package}, which is not installed, or --landmarks-model: {how_to_install('data')}")
     return Path(spec.submodule_search_locations[0], name)

@@ -28,7 +28,6 @@ from trainer.data.sources.base import WINDOW, ImageSource, OpenOptions, Piece, R
 
 NAME = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?::([\w.-]+))?", re.ASCII)  # on the hub
 SHOWN = 8  # rows that are left out are named up to here
-HINT = "pip install 'utsuroi[data]'"
 MOST_GROUP_BYTES = 1 << 28  # that are read at once
 MOST_KEPT_BYTES = 1 << 30
 OPEN_FILES = 8

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from trainer.contract.errors import UserError
+from trainer.contract.packages import how_to_install
 from trainer.data.sources._identity import of_name
-from trainer.data.sources._tables import HINT, Row, class_names, find_columns, first_line, pack, parse_name
+from trainer.data.sources._tables import Row, class_names, find_columns, first_line, pack, parse_name
 from trainer.data.sources.base import ImageSource, OpenOptions
 
 HELP = "hub:OWNER/NAME[:SPLIT]"
@@ -31,7 +32,7 @@ def open(data: str, options: OpenOptions) -> ImageSource:
         import datasets
         import huggingface_hub
     except ImportError:
-        raise UserError(f"{data}: data sets of the hub need the packages of {HINT}") from None
+        raise UserError(f"{data}: data sets of the hub need more packages: {how_to_install('data')}") from None
     huggingface_hub.logging.set_verbosity_error()  # each retry would be a line
     try:
         found = datasets.load_dataset(name)

@@ -9,11 +9,12 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from trainer.contract.errors import UserError
+from trainer.contract.packages import how_to_install
 from trainer.contract.text import printable
 from trainer.data.sources._identity import of_name
 from trainer.data.sources._labels import numbered_values
 from trainer.data.sources._sidecar import Sidecar
-from trainer.data.sources._tables import HINT, MOST_GROUP_BYTES, RowImages, encoded, first_line, open_groups, parse_name
+from trainer.data.sources._tables import MOST_GROUP_BYTES, RowImages, encoded, first_line, open_groups, parse_name
 from trainer.data.sources.base import ImageSource, OpenOptions, Piece, decoded
 
 HELP = "hubstream:OWNER/NAME[:SPLIT] (read while training)"
@@ -36,7 +37,7 @@ def open(data: str, options: OpenOptions) -> ImageSource:
     try:
         import datasets
     except ImportError:
-        raise UserError(f"{data}: data sets of the hub need the packages of {HINT}") from None
+        raise UserError(f"{data}: data sets of the hub need more packages: {how_to_install('data')}") from None
     try:
         parts = {str(part): list(map(str, files)) for part, files in found_files(datasets, name).items()}
     except Exception as error:  # of the network, the hub, and whatever lies there: kinds without end

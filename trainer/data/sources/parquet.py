@@ -5,8 +5,9 @@ from itertools import repeat
 from pathlib import Path
 
 from trainer.contract.errors import UserError
+from trainer.contract.packages import how_to_install
 from trainer.data.sources._identity import of_path
-from trainer.data.sources._tables import HINT, MOST_GROUP_BYTES, Row, explained, open_groups, open_here, pack
+from trainer.data.sources._tables import MOST_GROUP_BYTES, Row, explained, open_groups, open_here, pack
 from trainer.data.sources.base import ImageSource, OpenOptions
 
 HELP = "parquet files"
@@ -50,7 +51,7 @@ def open_parquet(paths: list[Path], options: OpenOptions) -> ImageSource:
         import datasets  # noqa: F401  (early, since the message is of it)
         from pyarrow.parquet import ParquetFile
     except ImportError:
-        raise UserError(f"{paths[0]}: parquet files need the packages of {HINT}") from None
+        raise UserError(f"{paths[0]}: parquet files need more packages: {how_to_install('data')}") from None
     groups, label, classes, _ = open_groups([str(path) for path in paths], open_here, what, with_labels=False)
     image = groups.column
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from trainer.contract.errors import UserError
 from trainer.contract.files import cache
+from trainer.contract.packages import how_to_install
 from trainer.contract.text import printable
 from trainer.data.sources import open_source
 from trainer.data.sources._identity import of_name
@@ -47,7 +48,7 @@ def open(data: str, options: OpenOptions) -> ImageSource:
         if not folder.is_dir():
             _download(name, folder)
     except ImportError:
-        raise UserError(f"{data}: torchvision knows where it is: pip install 'utsuroi[train]'") from None
+        raise UserError(f"{data}: torchvision knows where it is: {how_to_install('train')}") from None
     except (OSError, RuntimeError, EOFError, tarfile.TarError) as error:  # no network, or bytes that are not those
         reason = printable(str(error).strip().splitlines()[0])[:200] if str(error).strip() else type(error).__name__
         raise UserError(f"{data} cannot be downloaded to {folder}: {reason}") from None

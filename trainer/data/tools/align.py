@@ -6,7 +6,8 @@ out; the exit code is 2 only where there was none at all. Each --jitter adds a c
 many degrees, anticlockwise; --flip adds mirrored copies of them all. A set says which are of one face: none of them is
 held out while others are trained on.
 
-Faces of people, that is: animals have no eyes that this finds. What it takes comes with pip install 'utsuroi[data]'.
+Faces of people, that is: animals have no eyes that this finds. It needs dlib-bin and face-recognition-models, which are
+in the extra data.
 
     python -m trainer.data align holidays/ -o faces.npy --size 128
     python -m trainer.data align 'portraits/*.jpg' -o faces/ --size 256 --margin 0.2 --jitter -5 5 --flip

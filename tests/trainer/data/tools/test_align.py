@@ -10,6 +10,7 @@ import pytest
 from bad_images import photo
 from drawn_faces import NEEDS_FACES, draw_face, shared_finder
 
+from trainer.contract.packages import how_to_install
 from trainer.data.__main__ import main
 from trainer.data.faces.cutter import Cutter, Variant, face_box, upright
 from trainer.data.faces.landmarks import LEFT_EYE, RIGHT_EYE, Finder, eye_angle
@@ -183,7 +184,7 @@ def test_what_is_not_installed_is_said_in_one_line(
     monkeypatch.setitem(sys.modules, "dlib", None)
     assert run(*tool, source, "-o", tmp_path / "out.npy") == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
-    assert line.endswith("not installed: pip install 'utsuroi[data]'")
+    assert line.endswith(f"not installed: {how_to_install('data')}")
     assert not (tmp_path / "out.npy").exists()
 
 

@@ -8,7 +8,7 @@ lies between the first of a pair, the one that comes earlier in the set, and the
   mesh      the points with depth: heads that are turned differently meet halfway, textured from both images
   flow      for animals and all that is no face of a person: what looks alike is brought together (optical flow)
 
-The first three leave out images without a face, and name them; they need pip install 'utsuroi[data]'. Pairs of one
+The first three leave out images without a face, and name them; they need the extra data (dlib-bin). Pairs of one
 class keep it, others are of a class of their own, 'cat + dog'; --within pairs only within classes. Mixtures are trained
 on and never held out, but show the images that they are made of: split a set first, and morph its training part.
 
