@@ -175,9 +175,10 @@ class Generator(Model):
     def encode(self, images: AnyImages) -> Latents:
         """Latents f32 [n, size] of RGB images, by the encoder beside the model. Raises ``UtsuroiError``."""
         if self.encoder is None:
-            raise UtsuroiError(
-                f"{self.path}: has no encoder beside it, expected {self.path.stem}.encoder.onnx, or load(encoder=...)"
-            )
+            from viewer.model import encoder_beside
+
+            name = encoder_beside(self.path).name
+            raise UtsuroiError(f"{self.path}: has no encoder beside it, expected {name}, or load(encoder=...)")
         return self.encoder.encode(images)
 
     def interpolate(
@@ -204,14 +205,9 @@ class Generator(Model):
         Raises ``UtsuroiError`` where it keeps none.
         """
         from viewer import latents
-        from viewer.sessions.generator_page.session import LEAST_SAMPLES
+        from viewer.sessions.generator_page.session import samples_to_mix
 
-        kept = self._graph.samples
-        if len(kept) < LEAST_SAMPLES:
-            raise UtsuroiError(
-                f"{self.path}: keeps {len(kept)} latents of training images, expected {LEAST_SAMPLES} for mixes"
-            )
-        return self.generate(latents.mix(kept, seed, range(_at_least_one(n))), label=label)
+        return self.generate(latents.mix(samples_to_mix(self._graph), seed, range(_at_least_one(n))), label=label)
 
     def _preview(self) -> Images:
         return self.sample(16)
@@ -292,15 +288,12 @@ class Denoiser(Model):
             raise UtsuroiError(f"sampler is {sampler!r}, expected {', '.join(USUAL_STEPS)}")
         predictor = Predictor(self._graph, guidance)
         generator = init._graph if isinstance(init, Generator) else None
-        photos: list[NDArray[np.uint8]] = [] if init is None or isinstance(init, Generator) else list(_to_bgr(init))
+        given = () if init is None or isinstance(init, Generator) else _to_bgr(init)
+        photos = {Path(str(number)): image for number, image in enumerate(given)}
         beginning = usual_start(predictor) if init is not None else 0
 
-        class FromArrays(Diffusion):
-            def photo(self, number: int) -> NDArray[np.uint8]:
-                return photos[number]
-
         settings = Settings(sampler=sampler, eta=eta, start=start or beginning)
-        diffusion = FromArrays(predictor, settings, generator, [Path()] * len(photos))
+        diffusion = Diffusion(predictor, settings, generator, list(photos), photos.__getitem__)
         n = len(photos) or _at_least_one(n)
         wanted = self._label(label, n, [NO_CLASS])
         classes = Classes(len(predictor.names), 0 if wanted is None else int(wanted[0]))
@@ -357,7 +350,7 @@ def load(
     >>> utsuroi.load("toycats").card.family
     'vae'
     """
-    from viewer.model import open_model
+    from viewer.model import an, encoder_beside, open_model
     from viewer.options import BUILT_IN as FILE
     from viewer.options import model_threads
 
@@ -366,13 +359,13 @@ def load(
     graph = open_model(file, threads=threads)
     made = _KINDS.get(graph.kind)
     if made is None or not issubclass(made, kind):
-        expected = " or ".join(sorted(name for name, one in _KINDS.items() if issubclass(one, kind)))
-        raise graph.error(f"found a {graph.kind}{graph.found}, expected a {expected}")
+        expected = " or ".join(an(name) for name, one in sorted(_KINDS.items()) if issubclass(one, kind))
+        raise graph.error(f"found {an(graph.kind)}{graph.found}, expected {expected}")
     if made is not Generator:
         if encoder is not None or detail is not None:
-            raise graph.error(f"found a {graph.kind}, expected a generator beside encoder= or detail=")
+            raise graph.error(f"found {an(graph.kind)}, expected a generator beside encoder= or detail=")
         return made(graph)
-    beside = file.with_name(f"{file.stem}.encoder.onnx") if encoder is None else Path(encoder)
+    beside = encoder_beside(file) if encoder is None else Path(encoder)
     encoding = None
     if encoder is not None or beside.is_file():
         encoding = Encoder(open_model(beside, threads=threads, wanted="encoder"))

@@ -74,13 +74,18 @@ def open_model(path: Path, *, threads: int = 1, wanted: str = "", many_sizes: bo
     if wanted and model.kind != wanted:
         mode = KINDS[model.kind].mode if model.kind in KINDS else ""
         other = f"; for this one there is: python -m viewer {mode}" if mode else ""
-        raise model.error(f"found {_an(model.kind)}{model.found}, expected {_an(wanted)} ({KINDS[wanted].does}){other}")
+        raise model.error(f"found {an(model.kind)}{model.found}, expected {an(wanted)} ({KINDS[wanted].does}){other}")
     return model
+
+
+def encoder_beside(path: Path) -> Path:
+    """Where the export writes the encoder of a generator."""
+    return path.with_name(f"{path.stem}.encoder.onnx")
 
 
 def open_sibling_encoder(path: Path, *, threads: int = 1) -> "Model":
     """Open the encoder that the export wrote beside a generator. Raises ``ModelError``."""
-    beside = path.with_name(f"{path.stem}.encoder.onnx")
+    beside = encoder_beside(path)
     if not beside.is_file():
         raise ModelError(f"{path}: an image needs its encoder, expected beside it as {beside.name}")
     encoder = open_model(beside, threads=threads, wanted="encoder")
@@ -146,7 +151,7 @@ class Model:
     def latent(self) -> Latent:
         """What the latents look like. Raises ``ModelError`` where the model has none."""
         if self.card is None or self.card.latent is None:
-            raise self.error(f"found {_an(self.kind)}, expected a model with latents")
+            raise self.error(f"found {an(self.kind)}, expected a model with latents")
         return self.card.latent
 
     @cached_property
@@ -166,7 +171,7 @@ class Model:
     def layout(self) -> Layout:
         """How the graph's arrays are arranged. Raises ``ModelError`` where this is no generator."""
         if self._layout is None:
-            raise self.error(f"found {_an(self.kind)}, expected a generator")
+            raise self.error(f"found {an(self.kind)}, expected a generator")
         return self._layout
 
     @cached_property
@@ -207,7 +212,7 @@ class Model:
     def encode(self, images: Images) -> Latents:
         """Latents f32 [n, d] of images u8 [n, h, w, 3] BGR of the model's own size. Raises ``ModelError``."""
         if self.kind != "encoder" or self.inferred:
-            raise self.error(f"found {_an(self.kind)}, expected an encoder with a card")
+            raise self.error(f"found {an(self.kind)}, expected an encoder with a card")
         if images.shape[1:] != (*self.image_size, 3):
             raise self.error(f"got an image of {images.shape[1:]}, expected {self.image_size}")
         feeds = {"image": np.ascontiguousarray(images[..., ::-1])}
@@ -219,7 +224,7 @@ class Model:
         Raises ``ModelError``.
         """
         if self.kind != "detail":
-            raise self.error(f"found {_an(self.kind)}, expected a detail network")
+            raise self.error(f"found {an(self.kind)}, expected a detail network")
         count, (height, width) = len(latents), self.image_size
         details = np.empty((count, height, width, 3), np.float32)
         size = max(1, _PIXELS_A_RUN // (height * width))
@@ -233,7 +238,7 @@ class Model:
     def image_layout(self) -> ImageLayout:
         """How images go through a translator. Raises ``ModelError`` where there is none that can be used."""
         if self._image_layout is None:
-            raise self.error(f"found {_an(self.kind)}{self.found}, expected a translator that "
+            raise self.error(f"found {an(self.kind)}{self.found}, expected a translator that "
                              "takes one image of 1 or 3 channels and gives one")  # fmt: skip
         return self._image_layout
 
@@ -265,7 +270,7 @@ class Model:
         ``labels``: i64 [n], for models with classes; as many as there are classes: of none. Raises ``ModelError``.
         """
         if self.kind != "denoiser":
-            raise self.error(f"found {_an(self.kind)}, expected a denoiser")
+            raise self.error(f"found {an(self.kind)}, expected a denoiser")
         feeds: dict[str, NDArray[Any]] = {"noisy": noisy, "t": t}
         if labels is not None:
             feeds["label"] = labels
@@ -379,7 +384,8 @@ def _reason(error: BaseException) -> str:
     return printable(lines[0], 200)
 
 
-def _an(kind: str) -> str:
+def an(kind: str) -> str:
+    """A kind with its article, for messages."""
     if kind == "other":
         return "a model that is not for images"
     return f"{'an' if kind[0] in 'aeio' else 'a'} {kind}"

@@ -109,6 +109,43 @@ def test_what_is_installed_is_not_installed_again(
     assert not environment.is_installed(tmp_path, "all")
 
 
+def test_the_viewer_comes_first_and_torch_after_it(
+    environment: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    checkout: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pip, restarts = Pip(), []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(environment.subprocess, "run", pip)
+    monkeypatch.setattr(environment, "active_environment", lambda *_: tmp_path)
+    monkeypatch.setattr(environment, "restart", lambda *words: restarts.append(words))
+    for _ in range(2):  # the second time there is nothing to install
+        environment.enter(["", "export"], Path("demo.py"), ["--fresh"])
+    assert [command[-1] for command in pip.installs] == [str(checkout), f"{checkout}[export]"]
+    assert restarts == [(tmp_path, Path("demo.py"), ["--no-setup", "--fresh"])] * 2
+    said = capsys.readouterr().out
+    assert "utsuroi view grid" in said.partition("Install utsuroi[export]")[0]
+    assert "\n".join(environment.activation(tmp_path)) in said
+
+
+@pytest.mark.parametrize(
+    ("shell", "windows", "line"),
+    [
+        ("/bin/bash", False, ". /venv/bin/activate"),
+        ("", False, ". /venv/bin/activate"),
+        ("/usr/bin/fish", False, "source /venv/bin/activate.fish"),
+        ("/bin/tcsh", False, "source /venv/bin/activate.csh"),
+        ("", True, "/venv/Scripts/activate"),
+    ],
+)
+def test_the_line_that_activates_is_of_the_users_shell(
+    environment: ModuleType, checkout: Path, shell: str, windows: bool, line: str
+) -> None:
+    assert [one.strip() for one in environment.activation(Path("/venv"), shell, windows)][1] == line
+
+
 def test_a_failed_install_is_one_line_and_leaves_no_stamp(
     environment: ModuleType,
     monkeypatch: pytest.MonkeyPatch,

@@ -4,7 +4,7 @@ The images go through the network in groups that follow from their numbers alone
 the same to the bit. All groups take a step before any takes the next one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -104,13 +104,20 @@ class Diffusion:
     """All that makes images of a page."""
 
     def __init__(
-        self, denoiser: Denoiser, settings: Settings, generator: Model | None = None, photos: Sequence[Path] = ()
+        self,
+        denoiser: Denoiser,
+        settings: Settings,
+        generator: Model | None = None,
+        photos: Sequence[Path] = (),
+        read: Callable[[Path], Image] = lambda path: read_photo(path).on_white(),
     ) -> None:
-        """``generator``, ``photos``: whose images to begin with; neither: with noise. Raises ``ModelError``."""
+        """``generator``, ``photos``: whose images to begin with; neither: with noise. ``read``: gives a photograph
+        u8 [h, w, 3] BGR. Raises ``ModelError``."""
         self.denoiser = denoiser
         self.settings = settings
         self.generator = generator
         self.photos = photos
+        self._read = read
         self.origin: Origin = "generator" if generator is not None else "photographs" if photos else "noise"
         self.start = settings.start or denoiser.steps
         if not 1 <= self.start <= denoiser.steps:
@@ -136,7 +143,7 @@ class Diffusion:
 
     def photo(self, number: int) -> Image:
         """A photograph u8 [h, w, 3] BGR by its number. Raises ``ImageError``."""
-        return read_photo(self.photos[number]).on_white()
+        return self._read(self.photos[number])
 
     def sources(self, page: Page, numbers: Sequence[int]) -> Images:
         """The images to begin with, u8 [n, h, w, 3] BGR, of the denoiser's size. Raises ``UserError``."""

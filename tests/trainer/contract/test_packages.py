@@ -9,6 +9,7 @@ import pytest
 
 from trainer.contract import packages
 from trainer.contract.packages import how_to_install, requirements
+from utsuroi import siblings
 
 ROOT = Path(__file__).resolve().parents[3]
 NAMES = ("trainer", "viewer", "export")
@@ -85,6 +86,17 @@ def test_another_distributions_export_is_named(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: {tmp_path / 'export' / '__init__.py'} hides the package export of utsuroi")
     assert done.stderr.count("\n") == 1
+
+
+def test_another_distribution_in_the_same_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, file in (("utsuroi-0.1.0", "export/card.py"), ("other-1.0", "exports/x.py")):
+        record = tmp_path / f"{name}.dist-info" / "RECORD"
+        record.parent.mkdir()
+        record.write_text(f"{name}.py,,\n{file},,\n")
+    monkeypatch.setattr(siblings, "_ROOT", tmp_path)
+    assert siblings.sharing() == ""
+    record.write_text("other.py,,\nviewer/__init__.py,,\n")
+    assert siblings.sharing().startswith(f"other has a package viewer too, in the same folder {tmp_path / 'viewer'}")
 
 
 def test_scripts_of_the_trainer_run_the_checkout_that_they_are_in(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from viewer.state import next_seed
 
 _TRUNCATION_STEPS: Final = 10  # steps in a truncation of 1
 _LARGEST_TRUNCATION: Final = 20  # steps
-LEAST_SAMPLES: Final = 3  # latents of training images that a mix is made of
+_LEAST_SAMPLES: Final = 3  # latents of training images that a mix is made of
 _PATIENCE_SECONDS: Final = 0.2  # after which a page is shown half done
 
 GridMode = Literal["random", "interpolation", "mix"]
@@ -189,6 +189,14 @@ class GridSession(SheetSession[GridState, GridState]):
 Grid = TypeVar("Grid", bound=GridSession)
 
 
+def samples_to_mix(model: Model) -> Latents:
+    """The latents of training images that mixes are made of, f32 [k, d]. Raises ``ModelError``: it keeps too few."""
+    kept = model.samples
+    if len(kept) < _LEAST_SAMPLES:
+        raise model.error(f"keeps {len(kept)} latents of training images, expected {_LEAST_SAMPLES} for mixes")
+    return kept
+
+
 def open_grid(
     make: type[Grid],
     options: GridOptions,
@@ -227,15 +235,14 @@ def open_grid(
         from_image = str(saved.values.get("encoded", ""))
         if from_image != source and mode == "interpolation":
             raise ModelError(f"{saved.path}: made with --encode {from_image!r}, found {source!r}")
-    kept = len(model.samples)
-    if mode == "mix" and kept < LEAST_SAMPLES:
-        raise ModelError(f"{path}: keeps {kept} latents of training images, expected {LEAST_SAMPLES} for mixes")
+    if mode == "mix":
+        samples_to_mix(model)
     scale = options.scale or auto_scale(options.rows, options.cols, *model.image_size)
     state = GridState(
         fitting_sheet(options.rows, options.cols, *model.image_size, scale),
         mode,
         truncation_steps,
-        can_mix=kept >= LEAST_SAMPLES,
+        can_mix=len(model.samples) >= _LEAST_SAMPLES,
         seed=options.seed,
         cursor=cursor,
         classes=first_classes(options.label, model, saved),
