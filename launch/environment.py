@@ -66,10 +66,10 @@ def enter(extras: Sequence[str], script: Path, arguments: Sequence[str]) -> None
         for extra in extras:
             with stage(f"Install {named(extra)} into {environment}"):
                 install(environment, extra)
+                check_viewer(environment)
             if extra != extras[-1]:
                 print("The viewer is there. To see its own cats meanwhile, type in another terminal:")
                 print("\n".join(["", *activation(environment), "    utsuroi view grid", ""]), flush=True)
-        notice_others(environment)
     restart(environment, script, [READY_FLAG, *arguments])
 
 
@@ -165,11 +165,13 @@ def install(environment: Path, extras: str) -> None:
     (environment / STAMP).write_text(json.dumps(stamp) + "\n", encoding="utf-8")
 
 
-def notice_others(environment: Path) -> None:
-    """Print what the command ``utsuroi`` says where another distribution has packages of our names."""
+def check_viewer(environment: Path) -> None:
+    """End the program where the viewer does not start, for want of a library of the system, say: it prints why."""
+    model = ROOT / "viewer" / "models" / "toycats.onnx"
     command = python_of(environment).with_name("utsuroi.exe" if os.name == "nt" else "utsuroi")
-    if command.exists():
-        subprocess.run([str(command), "--version"], check=False, stdout=subprocess.DEVNULL)
+    shown = subprocess.run([str(command), "info", str(model)], check=False, stdout=subprocess.DEVNULL)
+    if shown.returncode != 0:
+        fail("the viewer does not start (its reason is above); put that right, and repeat this command")
 
 
 def restart(environment: Path, script: Path, arguments: Sequence[str]) -> NoReturn:

@@ -130,6 +130,22 @@ def test_the_viewer_comes_first_and_torch_after_it(
     assert "\n".join(environment.activation(tmp_path)) in said
 
 
+@pytest.mark.skipif(os.name == "nt", reason="the command is a shell script here")
+def test_a_viewer_that_does_not_start_ends_the_set_up_before_torch_is_fetched(
+    environment: ModuleType, tmp_path: Path, checkout: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bin").mkdir()
+    command = tmp_path / "bin" / "utsuroi"
+    command.write_text("#!/bin/sh\necho 'error: libGL.so.1 is missing' >&2; exit 2\n")
+    command.chmod(0o755)
+    with pytest.raises(SystemExit):
+        environment.check_viewer(tmp_path)
+    assert [line[:20] for line in capfd.readouterr().err.splitlines()] == [
+        "error: libGL.so.1 is",
+        "error: the viewer do",
+    ]
+
+
 @pytest.mark.parametrize(
     ("shell", "windows", "line"),
     [

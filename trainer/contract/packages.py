@@ -99,6 +99,8 @@ def _installer() -> str:
             is_made = (own / "bin" / "activate").is_file()
             make = "" if is_made else f"{Path(sys.executable).name} -m venv {_quoted(str(own))} && "
             return f"{make}. {_quoted(str(own / 'bin' / 'activate'))} && pip install"
+    if Path(sys.prefix, "pipx_metadata.json").is_file():
+        return "pipx inject utsuroi"
     if not has_pip:
         return f"uv pip install --python {_quoted(sys.executable)}"
     pip = shutil.which("pip")
