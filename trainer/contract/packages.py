@@ -98,6 +98,8 @@ def _installer() -> str:
             own = ROOT / ".venv" if Path.cwd() != ROOT else Path(".venv")
             is_made = (own / "bin" / "activate").is_file()
             make = "" if is_made else f"{Path(sys.executable).name} -m venv {_quoted(str(own))} && "
+            if make and importlib.util.find_spec("ensurepip") is None:  # as Debian's Python comes
+                make = f"apt-get install python3-venv && {make}"
             return f"{make}. {_quoted(str(own / 'bin' / 'activate'))} && pip install"
     if Path(sys.prefix, "pipx_metadata.json").is_file():
         return "pipx inject utsuroi"
