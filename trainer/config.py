@@ -24,6 +24,9 @@ class RunConfig:
     """Images per step and rank."""
     image_size: int = 0
     """Side in pixels of the square that images are resized to; 0 keeps the size of the data."""
+    fit: Literal["auto", "crop", "pad", "stretch"] = "auto"
+    """How images that are no squares become one: cropped to their middle, padded by repeating their edges, or
+    stretched; auto: cropped, or what a run that is resumed has done so far."""
     bgr: bool = False
     """The .npy file is in blue-green-red order, as plain OpenCV scripts write it."""
     hold_out: int = 20
@@ -90,6 +93,9 @@ def at_least(options: Any, **bounds: float) -> None:
     for name, low in bounds.items():
         require(getattr(options, name) >= low, name, getattr(options, name), f"at least {low}")
 
+
+BEFORE = {"fit": "stretch"}
+"""What runs did whose config.json does not have these options yet."""
 
 Record = TypeVar("Record")
 

@@ -93,7 +93,8 @@ class Run:
     """One process of a training run, from its start or resumption to its end."""
 
     def __init__(self, family_class: type[Family], config: Any, world: World) -> None:
-        self.config, self.world = config, world
+        self.world = world
+        self.config = config = world.on_all(lambda: resume.with_fit(config))
         self.family, self.images, self.raw = world.on_all(lambda: set_up(family_class, config, world.sharded))
         self.spec = self.images.spec
         layout = torch.channels_last if self.family.channels_last else torch.contiguous_format

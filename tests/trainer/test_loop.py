@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,12 +17,19 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import environment, log_rows, run_training, train, train_command
+from PIL import Image
 from trainings import training
 
 from trainer import checkpoint, exit_status
+from trainer.config import from_json
+from trainer.contract.errors import UserError
 from trainer.distributed import asked_size
+from trainer.families.vae import VAE
+from trainer.family import DataSpec
 from trainer.launcher import kind_of, options_of
 from trainer.loop import Run
+from trainer.runs.resume import check_same_run, with_fit
+from trainer.runs.store import read_run
 
 NET = ("--batch-size", 4, "--hidden-size", 8, "--latent-size", 3, "--hold-out", 5, "--log-every", 3)
 SMALL = (*NET, "--save-every", 4, "--sample-every", 100)
@@ -342,3 +351,49 @@ def test_a_run_of_before_data_were_noted_goes_on(tmp_path: Path, images: Path) -
     result = train("--data", images, "--out", run, "--steps", 2, *SMALL)
     assert result.returncode == 0, result.stderr
     assert "resuming" in result.stdout
+
+
+@pytest.fixture
+def old_run(tmp_path: Path) -> Path:
+    """A run of version 0.1, whose config.json says nothing of ``fit``."""
+    fixture = Path(__file__).parents[1] / "fixtures" / "v0_1" / "runs" / "vae"
+    return shutil.copytree(fixture, tmp_path / "old")
+
+
+def test_an_old_run_goes_on_stretching_and_a_new_one_crops(old_run: Path, tmp_path: Path) -> None:
+    known = read_run(old_run)
+    config = replace(from_json(VAE.Config, known["config"]), fit="auto", out=old_run)
+    assert "fit" not in json.loads((old_run / "config.json").read_bytes())["config"]
+    assert with_fit(config).fit == from_json(VAE.Config, known["config"]).fit == "stretch"
+    assert with_fit(replace(config, out=tmp_path / "new")).fit == "crop"
+    spec = from_json(DataSpec, known["spec"])
+    saved = checkpoint.origin_of(checkpoint.newest_intact(old_run)[0])
+    for fit in ("stretch", "crop"):
+        asked = with_fit(replace(config, fit=fit, out=Path(known["config"]["out"])))
+        with nullcontext() if fit == "stretch" else pytest.raises(UserError, match="--fit was stretch, is crop"):
+            check_same_run(known, saved, VAE(asked), asked, spec, saved.data or known["data"])
+
+
+@pytest.mark.slow
+def test_an_old_run_on_photographs_ends_in_the_bits_that_it_would_have_had(tmp_path: Path) -> None:
+    random, folder = np.random.default_rng(0), tmp_path / "wide"
+    folder.mkdir()
+    for number in range(12):
+        Image.fromarray(random.integers(0, 256, (16, 24, 3), np.uint8)).save(folder / f"{number}.png")
+    command = ("--data", folder, "--image-size", 16, *SMALL)
+    old, whole, new = (tmp_path / name for name in ("old", "whole", "new"))
+    assert train(*command, "--out", old, "--fit", "stretch", "--steps", 2).returncode == 0
+    facts = json.loads((old / "config.json").read_bytes())
+    del facts["config"]["fit"]
+    (old / "config.json").write_text(json.dumps(facts))
+    file = old / "checkpoints" / "step_00000002" / checkpoint.MANIFEST
+    manifest = json.loads(file.read_bytes())
+    del manifest["config"]["fit"]
+    file.write_bytes(checkpoint.sealed(manifest))
+    resumed = train(*command, "--out", old, "--steps", 4)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "12 of 12 images stretched to a square" in resumed.stderr
+    assert train(*command, "--out", whole, "--fit", "stretch", "--steps", 4).returncode == 0
+    assert "12 of 12 images cropped to a square" in train(*command, "--out", new, "--steps", 4).stderr
+    assert weights(old) == weights(whole) != weights(new)
+    assert json.loads((new / "config.json").read_bytes())["config"]["fit"] == "crop"

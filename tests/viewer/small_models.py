@@ -130,7 +130,7 @@ def generator_card(stem: str, size: int, height: int, width: int, **fields: Any)
     )
 
 
-def make_encoder(path: Path, size: int = 4, height: int = 16, width: int = 16) -> Path:
+def make_encoder(path: Path, size: int = 4, height: int = 16, width: int = 16, **fields: Any) -> Path:
     """An encoder whose latent is the mean of red, green, blue (0..1), then zeros."""
     take = np.zeros((3, size), np.float32)
     take[:, :3] = np.eye(3)[:, : min(size, 3)]
@@ -154,6 +154,7 @@ def make_encoder(path: Path, size: int = 4, height: int = 16, width: int = 16) -
         output=Port(name="latent", dtype="f32", shape=(None, size)),
         image_size=(height, width),
         latent=Latent(size=size),
+        **fields,
     )
     return write(path, model, card)
 

@@ -8,8 +8,9 @@ import contextlib
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import TypeAlias
@@ -167,8 +168,37 @@ def centre(image: np.ndarray, height: int, width: int, scale_to: Fit = resize) -
     return scale_to(image[top : top + inner[0], left : left + inner[1]], height, width)
 
 
-def load(path: Path, height: int, width: int, fit: Fit = resize, exact: bool = False) -> np.ndarray:
-    """One image file as u8 [height, width, 3] RGB, stretched or as ``fit`` does it. Raises ``Unreadable``.
+def crop(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """``centre``; what has the proportions already is resized, to the same bits as by ``resize``."""
+    return centre(image, height, width)
+
+
+FITS: Mapping[str, Fit] = {"auto": crop, "crop": crop, "pad": pad, "stretch": resize}
+"""How images are brought to a size of other proportions, by what options call it."""
+
+
+def fit_note(sizes: Mapping[tuple[int, int], int], fit: Fit) -> str:
+    """What ``fit`` does to so many images of each size (h, w), 0 where that is not known, where all become squares, as
+    words; none where they are squares already, and where it is none of ``FITS``."""
+    others = {size: count for size, count in sizes.items() if size[0] != size[1]}
+    names: dict[Fit, str] = {crop: "cropped", centre: "cropped", pad: "padded", resize: "stretched"}
+    done = names.get(fit)
+    if not others or done is None:
+        return ""
+    share = max(1 - min(size) / max(size) for size in others)
+    percent = f"up to {max(1, round(100 * share))} %"
+    how = {
+        "cropped": f"{percent} of an image cut off",
+        "padded": f"{percent} of an image are its edges repeated",
+        "stretched": f"up to {1 / (1 - share):.2f} times",
+    }[done]
+    count, total = sum(others.values()), sum(sizes.values())
+    which = f"{count:,} of {total:,} images" if total else "images of other shapes"
+    return f"{which} {done} to a square: {how}"
+
+
+def load(path: Path, height: int, width: int, fit: Fit = crop, exact: bool = False) -> np.ndarray:
+    """One image file as u8 [height, width, 3] RGB, as ``fit`` brings it to the size. Raises ``Unreadable``.
 
     exact: decode at full size; otherwise see ``decode``.
     """
@@ -176,7 +206,7 @@ def load(path: Path, height: int, width: int, fit: Fit = resize, exact: bool = F
 
 
 def load_bytes(
-    data: bytes, height: int, width: int, fit: Fit = resize, exact: bool = False, header: Header | None = None
+    data: bytes, height: int, width: int, fit: Fit = crop, exact: bool = False, header: Header | None = None
 ) -> np.ndarray:
     """``load`` for the bytes of a file, with its header where that is known already."""
     header = header or read_header(data)
@@ -185,7 +215,7 @@ def load_bytes(
         with _large if large else contextlib.nullcontext():
             image = decode(data, header, 0 if exact else max(height, width))
             reduced = image.shape[0] * image.shape[1] < header.height * header.width
-            image = _shrink(image, height, width) if reduced and fit is resize else fit(image, height, width)
+            image = (_FAST.get(fit, fit) if reduced else fit)(image, height, width)
     except (cv2.error, MemoryError):
         raise Unreadable("too large to decode here") from None
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
@@ -200,6 +230,8 @@ def _shrink(image: np.ndarray, height: int, width: int) -> np.ndarray:
         return resize(image, height, width)
     return resize(cv2.resize(image, (2 * width, 2 * height)), height, width)
 
+
+_FAST: Mapping[Fit, Fit] = {resize: _shrink, crop: partial(centre, scale_to=_shrink)}
 
 _large = threading.Lock()
 

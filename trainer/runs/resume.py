@@ -1,6 +1,7 @@
 """Resume a run: choose its checkpoint, refuse a different run, list what has changed, and write config.json."""
 
 import contextlib
+import dataclasses
 import json
 import platform
 import shlex
@@ -15,7 +16,7 @@ import torch
 
 from trainer import checkpoint
 from trainer.checkpoint import Origin, State
-from trainer.config import RunConfig, from_json, to_json
+from trainer.config import BEFORE, RunConfig, from_json, to_json
 from trainer.contract.errors import UserError
 from trainer.contract.files import replace_bytes
 from trainer.contract.text import printable
@@ -29,6 +30,14 @@ FREE_OPTIONS = frozenset(
     ("out", "steps", "minutes", "save_every", "sample_every", "log_every", "keep", "workers", "memory", "threads",
      "device", "processes", "force", "compile")
 )  # fmt: skip
+
+
+def with_fit(config: RunConfig) -> Any:
+    """The options with ``fit``, where they leave it open, as the run in the folder has it. Raises ``UserError``."""
+    if config.fit != "auto":
+        return config
+    known = (config.out / "config.json").exists()
+    return dataclasses.replace(config, fit=store.read_run(config.out)["config"]["fit"] if known else "crop")
 
 
 def identify_data(config: RunConfig, dataset: ImageDataset) -> dict[str, Any]:
@@ -62,7 +71,7 @@ def check_same_run(
         raise UserError(f"{config.out}: holds a run of {known['family']}, expected {name}; choose another --out")
     if to_json(from_json(DataSpec, known["spec"])) != to_json(spec):
         raise UserError(f"{config.out}: was trained on {known['spec']}, found {to_json(spec)}; choose another --out")
-    before = saved.config or known["config"]
+    before = {**BEFORE, **(saved.config or known["config"])}
     changed = [
         f"--{key.replace('_', '-')} was {before[key]}, is {value}"
         for key, value in to_json(config).items()

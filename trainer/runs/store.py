@@ -17,7 +17,7 @@ from torch import Tensor
 
 from trainer import checkpoint
 from trainer.checkpoint import AVERAGED, NETS, OPTIMIZERS, Origin, State
-from trainer.config import from_json
+from trainer.config import BEFORE, from_json
 from trainer.contract.errors import UserError
 from trainer.contract.files import replace_bytes
 from trainer.family import BaseRun, DataSpec, Family, Nets
@@ -149,7 +149,7 @@ def read_run(run: Path) -> dict[str, Any]:
         raise UserError(f"{file}: not JSON: {error}") from None
     if not isinstance(values, dict) or not {"family", "config", "spec", "run_id"} <= values.keys():
         raise UserError(f"{file}: expected family, config, spec and run_id")
-    return values
+    return {**values, "config": {**BEFORE, **dict(values["config"])}}
 
 
 def family_class(name: str, run: Path) -> type[Family]:

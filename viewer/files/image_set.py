@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from trainer.contract.errors import ImageError, UserError
 from trainer.contract.headers import Unreadable
-from trainer.contract.images import resize
+from trainer.contract.images import Fit
 from trainer.contract.text import printable
 from trainer.data.sources import find_source, help_of_data
 from trainer.data.sources.base import ImageSource, OpenOptions
@@ -41,10 +41,10 @@ class LabelledSet:
     size: tuple[int, int] | None = None  # height and width of all images; None: of each its own
     files: tuple[Path, ...] = ()  # [count], where each image is a file
 
-    def read(self, index: int, height: int, width: int) -> Image:
-        """Image [height, width, 3] BGR, stretched to the size as in training. Raises ``ImageError``."""
+    def read(self, index: int, height: int, width: int, fit: Fit) -> Image:
+        """Image [height, width, 3] BGR, as ``fit`` brings it to the size. Raises ``ImageError``."""
         try:
-            return np.asarray(resize(self.fetch(index), height, width), np.uint8)
+            return np.asarray(fit(self.fetch(index), height, width), np.uint8)
         except (cv2.error, MemoryError):
             raise ImageError(f"{self.path}: image {index} is too large to be read here") from None
 

@@ -11,11 +11,15 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from small_models import make_encoder, make_generator
 
 from trainer.contract.errors import ImageError
+from trainer.contract.images import crop
 from trainer.data.sources import open_source
 from viewer.files.image_set import open_set
+from viewer.model import open_model, open_sibling_encoder
 from viewer.modes.dataset.collection import common_size
+from viewer.modes.latent.scatter import open_scatter
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (7, 6, 5, 3), np.uint8)
 LABELS = [0, 1, 2, 0, 1, 2, 0]
@@ -37,7 +41,7 @@ def test_npy_with_labels_beside_it(tmp_path: Path) -> None:
     assert found.classes[0] == "a"
     assert "\x1b" not in found.classes[1]
     assert np.array_equal(found.fetch(3), IMAGES[3, ..., ::-1])
-    assert found.read(1, 6, 6).shape == (6, 6, 3)
+    assert found.read(1, 6, 6, crop).shape == (6, 6, 3)
 
 
 @pytest.mark.parametrize("shape", [(7, 6, 5), (7, 6, 5, 1)])
@@ -156,7 +160,7 @@ def test_a_set_is_what_it_is_in_training(tmp_path: Path, kind: str, size: int) -
     if found.labels is not None and trained.labels is not None:
         assert found.labels.tolist() == trained.labels.tolist()
     _, height, width, _ = trained.images.shape
-    images = np.stack([found.read(number, height, width)[..., ::-1] for number in range(found.count)])
+    images = np.stack([found.read(number, height, width, crop)[..., ::-1] for number in range(found.count)])
     assert np.array_equal(images, np.broadcast_to(trained.images[np.arange(len(trained))], images.shape))
 
 
@@ -250,13 +254,18 @@ def test_several_idx_sets_in_a_folder_are_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(failure.value)
 
 
-def test_images_are_stretched_and_not_cut(tmp_path: Path) -> None:
+def test_images_are_cropped_or_stretched_as_in_the_training_of_a_model(model_folder: Path, tmp_path: Path) -> None:
     wide = np.zeros((8, 32, 3), np.uint8)
     wide[:, :8], wide[:, 24:] = 255, 100
     cv2.imwrite(str(tmp_path / "wide.png"), wide)
-    found = open_set(tmp_path).read(0, 8, 8)
-    assert found[:, :2].min() == 255
-    assert found[:, 6:].min() == found[:, 6:].max() == 100
+    make_generator(model_folder / "fits.onnx")
+    for training, whole in (({}, True), ({"fit": "crop"}, False), ({"fit": "rubbish"}, True)):
+        make_encoder(model_folder / "fits.encoder.onnx", training=training)
+        model, encoder = open_model(model_folder / "fits.onnx"), open_sibling_encoder(model_folder / "fits.onnx")
+        found = open_scatter(model, encoder, tmp_path, 10).image(0)
+        assert found is not None
+        assert (found[:, :2].min() == 255) == whole
+        assert (found[:, 14:].max() == 100) == whole
 
 
 def test_npy_of_plain_opencv_scripts(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from trainer.config import RunConfig
+from trainer.contract.images import FITS
 from trainer.data.batches.crops import open_crops
 from trainer.data.batches.dataset import ImageDataset, open_dataset
 from trainer.data.batches.pairs import open_pairs
@@ -17,8 +18,15 @@ def open_data(config: RunConfig, reading: Reading, *, progress: bool = True) -> 
     elif isinstance(reading, Pairs):
         dataset = open_pairs(config, reading, progress)
     else:
-        size, bgr, memory, rgb_only = config.image_size, config.bgr, config.memory, reading.rgb_only
-        return open_dataset(config.data, image_size=size, bgr=bgr, memory=memory, rgb_only=rgb_only, progress=progress)
+        return open_dataset(
+            config.data,
+            image_size=config.image_size,
+            bgr=config.bgr,
+            fit=FITS[config.fit],
+            memory=config.memory,
+            rgb_only=reading.rgb_only,
+            progress=progress,
+        )
     names = ["" if dataset.sources else config.data, reading.condition, getattr(reading, "validation", "")]
     others = [found for found in map(find_source, names) if found is not None]
     return replace(dataset, sources=(*dataset.sources, *others))

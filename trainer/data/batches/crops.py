@@ -14,7 +14,7 @@ import numpy as np
 from trainer.config import RunConfig
 from trainer.contract.errors import UserError
 from trainer.contract.headers import Unreadable, read_header
-from trainer.contract.images import files_in, read_bytes
+from trainer.contract.images import FITS, files_in, read_bytes
 from trainer.data.batches.dataset import GIB, ImageDataset, Pair, Part, Windows, open_dataset
 from trainer.data.sources import need_source
 from trainer.data.sources._threads import say, usable
@@ -57,7 +57,8 @@ def open_crops(config: RunConfig, reading: Crops, *, progress: bool = True) -> I
         if reading.condition:
             raise UserError(f"--low is {reading.condition}, expected a folder in --data beside it")
         size, memory = config.image_size, config.memory
-        images = open_dataset(found, image_size=size, bgr=config.bgr, memory=memory, progress=progress)
+        fit = FITS[config.fit]
+        images = open_dataset(found, image_size=size, bgr=config.bgr, fit=fit, memory=memory, progress=progress)
         height, width, channels = images.images.shape[1:]
         if min(height, width) < least:
             raise UserError(f"{config.data} holds images of {width}x{height} px, expected at least {least}x{least}")

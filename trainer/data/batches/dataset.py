@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from trainer.contract.errors import UserError
+from trainer.contract.images import Fit, crop
 from trainer.contract.resample import shrink
 from trainer.data.sources import need_source
 from trainer.data.sources._sidecar import MADE, originals
@@ -22,6 +23,7 @@ from trainer.data.sources.npy_set import ImageSet, Writer
 from trainer.family import Crops, DataSpec
 
 GIB = 1 << 30
+FIT_FLAGS = "--fit pad or --fit stretch for another way"
 
 Kind = TypeVar("Kind")
 Pair: TypeAlias = tuple[Kind, ...]
@@ -157,16 +159,19 @@ def open_dataset(
     *,
     image_size: int = 0,
     bgr: bool = False,
+    fit: Fit = crop,
     memory: float = 4.0,
     rgb_only: bool = False,
     progress: bool = True,
 ) -> ImageDataset:
     """Open a training set by what ``--data`` says: see ``trainer.data.sources``.
-    image_size: side in pixels that images are brought to, 0 to keep theirs. memory: GiB that may be taken. rgb_only:
-    leave out files of a folder that are not stored in three colours. Raises ``UserError`` in one line for whatever
-    cannot be opened."""
+    image_size: side in pixels that images are brought to, as ``fit`` does it; 0 to keep theirs. memory: GiB that may be
+    taken. rgb_only: leave out files of a folder that are not stored in three colours. Raises ``UserError`` in one line
+    for whatever cannot be opened."""
     found = need_source(data) if isinstance(data, str) else data
-    options = OpenOptions(image_size=image_size, bgr=bgr, rgb_only=rgb_only, progress=progress)
+    options = OpenOptions(
+        image_size=image_size, fit=fit, fit_flags=FIT_FLAGS, bgr=bgr, rgb_only=rgb_only, progress=progress
+    )
     source = found.open(options)
     images, labels = load_images(source, memory, progress)
     groups = source.sidecar.groups

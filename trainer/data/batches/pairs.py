@@ -3,6 +3,7 @@
 Two folders with files of the same names; images whose two halves are the pair; two .npy files; or any images, with
 their edges drawn on the fly. Images and conditions are brought to one size, as squares."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,8 +17,8 @@ from trainer.contract.edges import edge_map
 from trainer.contract.errors import UserError
 from trainer.contract.files import real
 from trainer.contract.headers import Unreadable, read_header
-from trainer.contract.images import decode, files_in, load, read_bytes, resize
-from trainer.data.batches.dataset import GIB, ImageDataset, Pair, open_dataset
+from trainer.contract.images import FITS, Fit, decode, files_in, load, read_bytes
+from trainer.data.batches.dataset import FIT_FLAGS, GIB, ImageDataset, Pair, open_dataset
 from trainer.data.sources._threads import counted, in_threads, say, usable
 from trainer.data.sources.base import Images, OpenOptions, ReadImages, one_size
 from trainer.data.sources.folder import FolderImages, Load
@@ -43,7 +44,8 @@ class Derived(ReadImages):
 def open_pairs(config: RunConfig, reading: Pairs, progress: bool = True) -> ImageDataset:
     """The pairs that ``--data`` and ``--condition`` say. Raises ``UserError`` in one line."""
     side = round(config.image_size * reading.enlarge)
-    opened = partial(open_dataset, image_size=side, bgr=config.bgr, memory=config.memory, progress=progress)
+    fit = FITS[config.fit]
+    opened = partial(open_dataset, image_size=side, bgr=config.bgr, memory=config.memory, fit=fit, progress=progress)
     if reading.condition == "edges" or Path(reading.condition).suffix == ".npy":
         dataset = opened(config.data)
         images, name, groups = dataset.images, dataset.name, dataset.groups
@@ -64,11 +66,12 @@ def open_pairs(config: RunConfig, reading: Pairs, progress: bool = True) -> Imag
             )
         if reading.condition == "halves":
             files = find_halves(folder)
-            reads: Pair[Load] = (partial(read_half, right=True), read_half)
+            reads: Pair[Load] = (partial(read_half, fit=fit, right=True), partial(read_half, fit=fit))
         else:
             files = match(folder, Path(reading.condition), reading.flag)
-            reads = (load, load)
-        images, conditions = open_files(files, reads, side, config.memory, progress)
+            reads = (partial(load, fit=fit),) * 2
+        options = OpenOptions(image_size=side, fit=fit, fit_flags=FIT_FLAGS)
+        images, conditions = open_files(files, reads, options, config.memory, progress)
         name, groups = folder.resolve().name, None
     if reading.swapped:
         images, conditions = conditions, images
@@ -170,23 +173,23 @@ def checked(items: Sequence[Item], check: Callable[[Item], Size], folder: Path) 
     return found
 
 
-def read_half(path: Path, height: int, width: int, right: bool = False) -> np.ndarray:
+def read_half(path: Path, height: int, width: int, fit: Fit, right: bool = False) -> np.ndarray:
     """The left or right half of an image file, as ``load`` reads whole ones. Raises ``Unreadable``."""
     data = read_bytes(path)
     try:
         image = decode(data, read_header(data))
         middle = image.shape[1] // 2
-        image = resize(image[:, middle:] if right else image[:, :middle], height, width)
+        image = fit(image[:, middle:] if right else image[:, :middle], height, width)
     except (cv2.error, MemoryError):
         raise Unreadable("too large to decode here") from None
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def open_files(
-    found: Mapping[Pair[Path], Size], reads: Pair[Load], side: int, memory: float, progress: bool
+    found: Mapping[Pair[Path], Size], reads: Pair[Load], options: OpenOptions, memory: float, progress: bool
 ) -> Pair[Images]:
     """Images and conditions of files, in memory where they fit. Raises ``UserError``."""
-    height, width = one_size(set(found.values()), "--data", OpenOptions(image_size=side))
+    height, width = one_size(Counter(found.values()), "--data", options)
     if 2 * len(found) * height * width * 3 > memory * GIB:
         paths = zip(*found, strict=True)
         return tuple(FolderImages(files, height, width, read) for files, read in zip(paths, reads, strict=True))

@@ -8,7 +8,7 @@ import contextlib
 import json
 import os
 import re
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -19,7 +19,7 @@ import numpy as np
 
 from trainer.contract.errors import UserError
 from trainer.contract.headers import Unreadable, read_header
-from trainer.contract.images import Fit, load_bytes, read_bytes, resize
+from trainer.contract.images import Fit, crop, load_bytes, read_bytes
 from trainer.contract.text import printable
 from trainer.data.sources._labels import LABEL_NAMES, numbered_values
 from trainer.data.sources._sidecar import Sidecar
@@ -94,7 +94,7 @@ class RowImages(ReadImages):
     size: tuple[int, int]  # height and width
     what: str  # the table, for messages
     trusted: tuple[Path, ...] = ()  # folders in which a row may name a file
-    fit: Fit = resize
+    fit: Fit = crop
     labels: np.ndarray | None = None  # i64 [n]
     blocks: np.ndarray = field(default_factory=lambda: np.zeros(1, np.int64))  # i64 [m]: the first index of each
     replaced: dict[int, int] = field(default_factory=dict)  # unreadable → read instead
@@ -283,12 +283,12 @@ def pack(
 
     Raises ``UserError`` where none is left, where labels are none, or where sizes differ and none was asked for."""
     good = np.zeros(count, bool)
-    sizes: set[tuple[int, int]] = set()
+    sizes = Counter[tuple[int, int]]()
     values: list[Any] = []
     skipped = 0
     for row, (stored, value) in zip(range(count), rows(), strict=False):
         try:
-            sizes.add(read_header(encoded(stored, trusted)).shape)
+            sizes[read_header(encoded(stored, trusted)).shape] += 1
         except Unreadable as error:
             skipped += 1
             _say_skipped(what, row, str(error), skipped)

@@ -1,7 +1,7 @@
 """What a source of images is: a module of this package that opens what ``--data`` may name. No torch."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -10,9 +10,9 @@ import numpy as np
 
 from trainer.contract.errors import UserError
 from trainer.contract.headers import read_header
-from trainer.contract.images import Fit, load_bytes, resize
+from trainer.contract.images import Fit, crop, fit_note, load_bytes
 from trainer.data.sources._sidecar import Sidecar
-from trainer.data.sources._threads import in_threads
+from trainer.data.sources._threads import in_threads, say
 
 MOST_BYTES = 1 << 20  # of images that are changed at once
 # What the parts of a published set are called; a folder of such folders is no folder of classes.
@@ -59,7 +59,8 @@ class OpenOptions:
     """How a set is opened."""
 
     image_size: int = 0  # side in pixels of the square that images are brought to; 0 keeps their size
-    fit: Fit = resize  # how an image is brought to that square: stretched, unless this does otherwise
+    fit: Fit = crop  # how an image is brought to that square: one of ``FITS``, or another
+    fit_flags: str = ""  # the options that choose another one, for messages
     any_size: bool = False  # images of several sizes are taken as they are; else an error where ``image_size`` is 0
     bgr: bool = False  # the colours of a .npy file are in blue-green-red order
     rgb_only: bool = False  # files of a folder that are not stored in three colours are left out
@@ -139,7 +140,7 @@ def resized(source: ImageSource, options: OpenOptions) -> ImageSource:
     count, height, width, channels = source.shape
     if size in (0, height) and size in (0, width):
         return source
-
+    say_fit({(height, width): count}, source.name, options)
     step = max(1, MOST_BYTES // (size * size * channels))
 
     def parts() -> Iterator[Piece]:
@@ -165,7 +166,7 @@ def training_part(folder: Path) -> Path:
     return below[training[0]] if training and len(below) > 1 and below.keys() <= PARTS else folder
 
 
-def decoded(data: bytes, size: tuple[int, int] = (0, 0), fit: Fit = resize) -> np.ndarray:
+def decoded(data: bytes, size: tuple[int, int] = (0, 0), fit: Fit = crop) -> np.ndarray:
     """An encoded image as u8 [h, w, 3] RGB, at a height and width, or at its own where they are 0. Raises
     ``Unreadable``."""
     if all(size):
@@ -174,10 +175,20 @@ def decoded(data: bytes, size: tuple[int, int] = (0, 0), fit: Fit = resize) -> n
     return load_bytes(data, *header.shape, fit, exact=True, header=header)
 
 
-def one_size(sizes: set[tuple[int, int]], what: str, options: OpenOptions, count: str = "") -> tuple[int, int]:
-    """Height and width of images of ``sizes`` (h, w) once they are opened; 0, 0 where each keeps its own. Raises
-    ``UserError`` where they differ and no size was asked for; ``count`` says how many there are."""
+def say_fit(sizes: Mapping[tuple[int, int], int], what: str, options: OpenOptions) -> None:
+    """Say what becomes of images of sizes (h, w) that are no squares, of how many (0: unknown)."""
+    note = fit_note(sizes, options.fit)
+    if note:
+        flags = f" ({options.fit_flags})" if options.fit_flags and options.fit is crop else ""
+        say(f"note: {what}: {note}{flags}")
+
+
+def one_size(sizes: Mapping[tuple[int, int], int], what: str, options: OpenOptions, count: str = "") -> tuple[int, int]:
+    """Height and width of images of ``sizes`` (h, w), so many of each (0: unknown), once they are opened; 0, 0 where
+    each keeps its own. Raises ``UserError`` where they differ and no size was asked for; ``count`` says how many sizes
+    there are."""
     if options.image_size:
+        say_fit(sizes, what, options)
         return options.image_size, options.image_size
     if len(sizes) == 1:
         return next(iter(sizes))

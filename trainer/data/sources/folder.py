@@ -1,6 +1,7 @@
 """Folders of image files, whose folders may be classes. No torch."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -53,7 +54,7 @@ def open(data: str, options: OpenOptions) -> ImageSource:
     found = {path: shape for _, path, shape in looked_at}
     if not found:
         raise UserError(f"{root} holds no readable image")
-    return of_files(root, list(found), root, one_size(set(found.values()), str(root), options), options)
+    return of_files(root, list(found), root, one_size(Counter(found.values()), str(root), options), options)
 
 
 def of_files(

@@ -1,9 +1,11 @@
-"""The image files that tools read and write."""
+"""The image files that tools read and write, and how they become squares."""
 
 import glob
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -11,10 +13,38 @@ import numpy as np
 
 from trainer.contract.errors import UserError
 from trainer.contract.files import output
-from trainer.contract.images import files_in
+from trainer.contract.images import FITS, Fit, crop, files_in, fit_note
+from trainer.contract.options import flag
 from trainer.contract.text import printable
 from trainer.data.sources._threads import say
 from trainer.data.sources.npy_set import check_set
+from trainer.data.tools import ToolOptions
+
+FIT_FLAGS = "--pad or --stretch for another way"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitOption(ToolOptions):
+    """Options of tools that bring images to squares: what is left open crops them to their middle."""
+
+    pad: bool = flag("keep all of an image, its edges repeated", "--pad", "--keep-aspect", default=False)
+    stretch: bool = flag("keep all of an image, distorted", default=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.pad and self.stretch:
+            raise UserError("--pad and --stretch exclude each other: expected one of them")
+
+    @property
+    def fit(self) -> Fit:
+        """How images are brought to a square."""
+        return FITS["pad" if self.pad else "stretch" if self.stretch else "crop"]
+
+    def print_fit(self, sizes: Iterable[tuple[int, int]]) -> None:
+        """Say what became of image files of these sizes (h, w) that were no squares."""
+        note = fit_note(Counter(sizes), self.fit)
+        if note:
+            print(note + (f" ({FIT_FLAGS})" if self.fit is crop else ""))
 
 
 def find(inputs: Sequence[str], output: Path = Path(), required: bool = True) -> list[Path]:

@@ -33,6 +33,7 @@ from trainer.data.sources.folder import can_be_read, class_folders
 from trainer.data.sources.shards import PLAIN, RANGE, expand, index_of
 from trainer.data.sources.shards.writer import Entry, write_shards
 from trainer.data.tools import WorkersOption
+from trainer.data.tools._files import FIT_FLAGS, FitOption
 
 ENCODED = {
     "jpg": (".jpg", cv2.IMWRITE_JPEG_QUALITY, 95),
@@ -58,7 +59,7 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(WorkersOption):
+class Options(FitOption, WorkersOption):
     """What to write into shards, and how."""
 
     input: str = argument("a set, as training takes it", metavar="IN")
@@ -68,7 +69,7 @@ class Options(WorkersOption):
     )
     format: Literal["jpg", "png", "webp"] | None = flag("how images are stored (jpg; files as they are)")
     quality: int | None = flag("of JPEG and WebP, 1 to 100 (95)", within=(1, 100))
-    size: int | None = flag("side in pixels that images are stretched to (theirs)", within=(1, 65_500))
+    size: int | None = flag("side in pixels of the squares that images become (theirs)", within=(1, 65_500))
     names: bool = flag("store each image's name too, where it has one, as KEY.json", default=False)
 
     def __post_init__(self) -> None:
@@ -80,16 +81,18 @@ class Options(WorkersOption):
 def run(options: Options) -> int:
     """Write the shards; returns the exit code."""
     check_output(options)
-    source = open_source(options.input, options.size or 0)
+    sizes: list[tuple[int, int]] = []
+    source = open_source(options)
     paths = plan(options, source)
-    chosen = options.chosen("size", "format", "quality", "pictures_per_shard", "names")
+    chosen = options.chosen("size", "pad", "stretch", "format", "quality", "pictures_per_shard", "names")
     made = {"tool": "shards", "of": source.name, "options": chosen}
     skipped: list[str] = []
-    index = write_shards(paths, entries(source, options, len(paths), skipped), source.classes, made)
+    index = write_shards(paths, entries(source, options, len(paths), skipped, sizes), source.classes, made)
     shown = "{}x{} px".format(*index.sizes[0]) if len(index.sizes) == 1 else "several sizes"
     kind = f", {len(index.classes)} classes" if index.labels is not None else ""
     found = f"{len(index.offsets)} images of {shown} in {len(paths)} shard{'s' * (len(paths) > 1)}"
     print(f"{printable(index_of(paths[0]))}: {found}, {len(skipped)} skipped{kind}")
+    options.print_fit(sizes)
     return 0
 
 
@@ -123,9 +126,10 @@ def plan(options: Options, source: Source) -> list[Path]:
     return [Path(options.output) / f"{PLAIN}-{number:0{DIGITS}}.tar" for number in range(max(1, count))]
 
 
-def open_source(data: str, size: int) -> Source:
+def open_source(options: Options) -> Source:
     """The images of a set or a folder. Raises ``UserError``."""
-    source = open_set(data, OpenOptions(image_size=size))
+    data = options.input
+    source = open_set(data, OpenOptions(image_size=options.size or 0, fit=options.fit, fit_flags=FIT_FLAGS))
     if source is None:
         return open_folder(Path(data))
     names = source.sidecar.names
@@ -160,14 +164,17 @@ def open_folder(folder: Path) -> Source:
     return Source(name=real(folder).name, count=len(files), classes=classes, items=items)
 
 
-def entries(source: Source, options: Options, shards: int, skipped: list[str]) -> Iterator[tuple[int, Entry]]:
-    """The images, each with the number of its shard. Raises ``UserError`` where none can be used."""
+def entries(
+    source: Source, options: Options, shards: int, skipped: list[str], sizes: list[tuple[int, int]]
+) -> Iterator[tuple[int, Entry]]:
+    """The images, each with the number of its shard; ``sizes`` takes those (h, w) of files that are made squares.
+    Raises ``UserError`` where none can be used."""
 
     def name(number: int, item: Item) -> str:
         return str(item[0]) if isinstance(item[0], Path) else f"image {number}"
 
     def one(item: Item) -> Entry:
-        return make(*item, options)
+        return make(*item, options, sizes)
 
     count, workers, number = source.count, options.workers, -1
     for number, _, entry in usable(source.items(), one, count, name=name, workers=workers, skipped=skipped):
@@ -177,7 +184,9 @@ def entries(source: Source, options: Options, shards: int, skipped: list[str]) -
         raise UserError(f"{source.name} holds no readable image; nothing was written")
 
 
-def make(what: Path | np.ndarray, label: int | None, name: str, options: Options) -> Entry:
+def make(
+    what: Path | np.ndarray, label: int | None, name: str, options: Options, sizes: list[tuple[int, int]]
+) -> Entry:
     """An image as it is stored. Raises ``Unreadable``."""
     description = json.dumps({"name": printable(name)}).encode() if options.names and name else b""
     ending: str = options.format or "jpg"
@@ -185,7 +194,9 @@ def make(what: Path | np.ndarray, label: int | None, name: str, options: Options
         data = read_bytes(what)
         header = read_header(data)
         height, width = (options.size, options.size) if options.size else header.shape
-        what = load_bytes(data, height, width, header=header)  # what cannot be decoded is not to stop a training
+        # what cannot be decoded is not to stop a training
+        what = load_bytes(data, height, width, options.fit, header=header)
+        sizes += [header.shape] if options.size else []
         if options.size is None and options.format is None:
             if header.format in ENDINGS:
                 ending, size = ENDINGS[header.format], (width, height)

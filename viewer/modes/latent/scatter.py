@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.contract.errors import ImageError
+from trainer.contract.images import FITS, Fit
 from viewer.files.image_set import LabelledSet, open_set
 from viewer.files.png import Image
 from viewer.latents import Latents
@@ -59,6 +60,13 @@ class Scatter:
         chosen: NDArray[np.int64] = self.source.labels[self.numbers]
         return chosen
 
+    @property
+    def fit(self) -> Fit:
+        """How images are brought to the encoder's size: as in its training, stretched where it does not say."""
+        card = None if self.encoder is None else self.encoder.card
+        known = "stretch" if card is None else str(card.training.get("fit"))
+        return FITS.get(known, FITS["stretch"])
+
     def number(self, point: int) -> int:
         """Of a point's image in its set, or among the model's own latents."""
         return point if self.numbers is None else int(self.numbers[point])
@@ -83,7 +91,7 @@ class Scatter:
             images, points = [], []
             for point in range(start, end):
                 try:
-                    images.append(self.source.read(self.number(point), height, width))
+                    images.append(self.source.read(self.number(point), height, width, self.fit))
                     points.append(point)
                 except ImageError as error:
                     failure = failure or error
@@ -97,7 +105,7 @@ class Scatter:
         """The image [h, w, 3] that a point stands for, as the encoder sees it. Raises ``ImageError``."""
         if self.source is None or self.encoder is None:
             return None
-        return self.source.read(self.number(point), *self.encoder.image_size)
+        return self.source.read(self.number(point), *self.encoder.image_size, self.fit)
 
 
 def open_scatter(model: Model, encoder: Model | None, data: Path | None, most: int, bgr: bool = False) -> Scatter:

@@ -220,3 +220,18 @@ def test_what_leaves_nothing_is_refused_in_one_line(folders: tuple[Path, Path], 
         with pytest.raises(UserError, match=words) as refused:
             opened(first, second, image_size=size)
         assert "\n" not in str(refused.value)
+
+
+def test_pairs_that_are_no_squares_are_cropped_alike(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = np.zeros((40, 80, 3), np.uint8)
+    image[:, 20:60] = smooth(0)
+    write(tmp_path / "images" / "a.png", image)
+    write(tmp_path / "masks" / "a.png", 255 - image)
+    write(tmp_path / "halves" / "a.png", np.hstack([255 - image, image]))
+    for data, condition in ((tmp_path / "images", tmp_path / "masks"), (tmp_path / "halves", "halves")):
+        found = opened(data, condition, 40)
+        note = "1 of 1 images cropped to a square: up to 50 % of an image cut off (--fit pad or --fit stretch"
+        assert note in capsys.readouterr().err
+        sides = [part[np.array([0])][0] for part in (found.images, found.conditions)]
+        assert any((side == smooth(0)).all() for side in sides)
+        negatives(found)

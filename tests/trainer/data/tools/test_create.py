@@ -8,9 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
-from trainer.contract.images import centre
+from trainer.contract.images import centre, load, pad, resize
 from trainer.data.__main__ import main
 from trainer.data.batches.dataset import open_dataset
+from trainer.data.sources import open_source
+from trainer.data.sources.base import OpenOptions
 from trainer.data.sources.npy_set import ImageSet
 from trainer.data.tools import info
 from trainer.data.tools.create.dedupe import Seen, look
@@ -43,6 +45,60 @@ def test_the_middle_is_cut_out_without_stretching(tmp_path: Path) -> None:
     write(tmp_path / "a.png", image)
     assert run("create", tmp_path / "a.png", "-o", tmp_path / "a.npy", "--crop", "center", "--size", 60) == 0
     assert (np.load(tmp_path / "a.npy")[0] == image[:, 20:80]).all()
+
+
+def test_photographs_are_cropped_unless_asked_otherwise_and_it_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wide = np.zeros((60, 100, 3), np.uint8)
+    wide[:, 20:80] = scene(0, 60, 60)
+    write(tmp_path / "in" / "a.png", wide)
+    write(tmp_path / "in" / "b.png", scene(1, 60, 60))
+    made = {}
+    for flags in ("", "--stretch", "--crop none", "--pad", "--keep-aspect", "--crop none --keep-aspect"):
+        command = ("create", tmp_path / "in", "-o", tmp_path / "a.npy", "--size", 60, "--force", *flags.split())
+        assert run(*command) == 0
+        made[flags] = np.load(tmp_path / "a.npy"), capsys.readouterr().out
+        assert (made[flags][0][1] == scene(1, 60, 60)).all(), "a square is what it was"
+    assert (made[""][0][0] == wide[:, 20:80]).all()
+    assert "1 of 2 images cropped to a square: up to 40 % of an image cut off (--pad or --stretch" in made[""][1]
+    assert (made["--stretch"][0][0] == resize(wide, 60, 60)).all()
+    assert "1 of 2 images stretched to a square: up to 1.67 times\n" in made["--stretch"][1]
+    assert (made["--pad"][0][0] == pad(wide, 60, 60)).all()
+    assert "1 of 2 images padded to a square: up to 40 % of" in made["--pad"][1]
+    for old, new in (("--crop none", "--stretch"), ("--keep-aspect", "--pad"), ("--crop none --keep-aspect", "--pad")):
+        assert (made[old][0] == made[new][0]).all()
+    assert run("create", tmp_path / "in" / "b.png", "-o", tmp_path / "b.npy") == 0
+    assert "square" not in capsys.readouterr().out
+    assert run("create", tmp_path / "in", "-o", tmp_path / "c.npy", "--pad", "--stretch") == 2
+    assert "exclude each other" in capsys.readouterr().err
+
+
+def test_large_square_photographs_have_the_bits_that_they_had(tmp_path: Path) -> None:
+    """Whether they are cropped or stretched, also where they are decoded at a half of their size."""
+    write(tmp_path / "a.jpg", scene(0, 256, 256))
+    for size in (40, 64, 200, 300):
+        assert (load(tmp_path / "a.jpg", size, size) == load(tmp_path / "a.jpg", size, size, resize)).all()
+
+
+def test_sets_and_shards_of_photographs_are_cropped_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wide = np.zeros((60, 100, 3), np.uint8)
+    wide[:, 20:80] = scene(0, 60, 60)
+    write(tmp_path / "in" / "a.png", wide)
+    write(tmp_path / "in" / "b.png", scene(1, 60, 60))
+    np.save(tmp_path / "wide.npy", wide[None])
+    assert run("create", tmp_path / "wide.npy", "-o", tmp_path / "a.npy", "--size", 60) == 0
+    assert "note: wide: 1 of 1 images cropped to a square: up to 40 %" in capsys.readouterr().err
+    assert (np.load(tmp_path / "a.npy")[0] == wide[:, 20:80]).all()
+    for flags, expected in (((), wide[:, 20:80]), (("--stretch",), resize(wide, 60, 60))):
+        folder = tmp_path / f"shards{len(flags)}"
+        assert run("shards", tmp_path / "in", "-o", folder, "--size", 60, "--format", "png", *flags) == 0
+        assert "1 of 2 images" in capsys.readouterr().out
+        assert (next(iter(open_source(str(folder)).pieces()))[0][0] == expected).all()
+    assert run("shards", tmp_path / "in", "-o", tmp_path / "shards") == 0
+    cropped = open_source(str(tmp_path / "shards"), OpenOptions(image_size=60))
+    assert (next(iter(cropped.pieces()))[0][0] == wide[:, 20:80]).all()
+    assert "images of other shapes cropped to a square: up to 40 %" in capsys.readouterr().err
 
 
 def test_crop_and_padding_exclude_each_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

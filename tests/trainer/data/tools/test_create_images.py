@@ -78,7 +78,7 @@ def test_keep_aspect_repeats_the_edge(tmp_path: Path) -> None:
     assert (padded[:20] == GREEN).all()
     assert (padded[20:] == BLUE).all()
     assert (padded[10:30] == image).all(), "the image itself is not resampled"
-    stretched = load(tmp_path / "a.png", 40, 40)
+    stretched = load(tmp_path / "a.png", 40, 40, resize)
     assert stretched.shape == (40, 40, 3)
 
 
@@ -279,8 +279,8 @@ def test_reduced_decoding_is_close_to_the_exact_one(tmp_path: Path, size: int) -
     (tmp_path / "a.jpg").write_bytes(encoded(smooth, ".jpg"))
     (tmp_path / "odd.jpg").write_bytes(encoded(smooth[:319, :479], ".jpg"))
     for name, most in (("a.jpg", 1.5), ("odd.jpg", 0.0)):
-        exact = load(tmp_path / name, size, size, exact=True).astype(int)
-        assert np.abs(load(tmp_path / name, size, size) - exact).mean() <= most
+        exact = load(tmp_path / name, size, size, resize, exact=True).astype(int)
+        assert np.abs(load(tmp_path / name, size, size, resize) - exact).mean() <= most
 
 
 def test_resize_averages_down_and_hits_any_shape() -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from trainer.contract.errors import UserError
 from trainer.contract.files import read_at, reading
 from trainer.contract.headers import Unreadable
-from trainer.contract.images import MOST_BYTES, Fit, resize
+from trainer.contract.images import MOST_BYTES, Fit, crop
 from trainer.contract.text import printable
 from trainer.data.sources._identity import blocks, line, size_of
 from trainer.data.sources._sidecar import Sidecar, read_json
@@ -40,7 +40,7 @@ PLAIN = "shards"  # what they are called in a folder that was made for them
 class ShardImages(ReadImages):
     """Images u8 [n, h, w, c] RGB of shards, read and decoded when asked for."""
 
-    def __init__(self, paths: list[Path], index: Index, height: int, width: int, fit: Fit = resize) -> None:
+    def __init__(self, paths: list[Path], index: Index, height: int, width: int, fit: Fit = crop) -> None:
         self.paths, self.fit = paths, fit
         self.firsts, self.offsets, self.lengths = index.firsts, index.offsets, index.lengths
         self.shape = (len(self.offsets), height, width, index.channels)
@@ -103,7 +103,7 @@ def open(data: str, options: OpenOptions) -> ImageSource:
     index = open_index(paths, data)
     if not len(index.offsets):
         raise UserError(f"{data} holds no readable image")
-    size = one_size({(height, width) for width, height in index.sizes}, data, options, "several")
+    size = one_size({(height, width): 0 for width, height in index.sizes}, data, options, "several")
     images = ShardImages(paths, index, *size, options.fit)
 
     def pieces() -> Iterator[Piece]:

@@ -1,14 +1,14 @@
 """Make one .npy file, u8 [n, size, size, 3] RGB, of image files, or of another set.
 
-Patterns may be quoted, and '**' looks into all folders below; a folder means all files in and below it. Images are
-stretched to a square; with --keep-aspect fitted into it with their edges repeated outwards; with --crop center cut to
-it; with --crop face cut to the largest face of people in it, upright, as the tool align does. A file that cannot be
-used is named and left out; the exit code is 2 only when there was no usable one. A set (idx as MNIST's,
+Patterns may be quoted, and '**' looks into all folders below; a folder means all files in and below it. What is no
+square is cropped to its middle; with --pad all of it is kept, its edges repeated outwards; with --stretch all of it is
+kept, distorted; with --crop face it is cut to the largest face of people in it, upright, as the tool align does. A file
+that cannot be used is named and left out; the exit code is 2 only when there was no usable one. A set (idx as MNIST's,
 CIFAR-10's binary folder, parquet, hub:OWNER/NAME) keeps its size by default, idx its one channel. Names,
 labels and the sizes that images had are written beside it, to <output>.json.
 
     python -m trainer.data create 'cats/*.jpg' more-cats/ -o cats.npy --size 128
-    python -m trainer.data create holidays/ -o holidays.npy --crop center --min-size 256 --dedupe
+    python -m trainer.data create holidays/ -o holidays.npy --pad --min-size 256 --dedupe
     python -m trainer.data create animals/ -o animals.npy --labels folders
     python -m trainer.data create mnist/ -o mnist.npy
 """
@@ -22,7 +22,7 @@ import numpy as np
 
 from trainer.contract.errors import UserError, require
 from trainer.contract.headers import Unreadable, read_header
-from trainer.contract.images import Fit, centre, load_bytes, pad, read_bytes, resize
+from trainer.contract.images import FITS, Fit, centre, load_bytes, read_bytes
 from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
 from trainer.data.faces.cutter import Cutter
@@ -34,7 +34,7 @@ from trainer.data.sources._threads import counted, say, usable
 from trainer.data.sources.base import ImageSource, OpenOptions
 from trainer.data.sources.npy_set import Writer, check_not_input, check_set, writing
 from trainer.data.tools import ForceOption, LandmarksOption, WorkersOption
-from trainer.data.tools._files import find, names_of
+from trainer.data.tools._files import FIT_FLAGS, FitOption, find, names_of
 from trainer.data.tools.create.dedupe import LIKENESS, Look, Seen, look
 
 Made = tuple[np.ndarray, tuple[int, int], Look | None]
@@ -42,14 +42,13 @@ Made = tuple[np.ndarray, tuple[int, int], Look | None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(LandmarksOption, WorkersOption, ForceOption):
+class Options(FitOption, LandmarksOption, WorkersOption, ForceOption):
     """What to make a set of, and how."""
 
     inputs: Sequence[str] = argument("image files, quoted patterns, folders; or one set", metavar="PATTERN")
     output: Path = flag("the .npy file to write", "-o", "--output", default=MISSING)
     size: int | None = flag("side of the images in pixels (128, or that of a set)", within=(1, 4096))
-    crop: Literal["none", "center", "face"] = flag("cut to a square, or to a face, not stretched", default="none")
-    keep_aspect: bool = flag("pad by repeating the edge instead of stretching", default=False)
+    crop: Literal["none", "center", "face"] | None = flag("what is kept of images (center); none: as --stretch")
     min_size: int = flag("leave out what has a side of fewer pixels than this", default=0, within=(0, 100_000))
     dedupe: bool = flag("leave out images that have come before", default=False)
     alike: float = flag(f"what --dedupe takes for the same ({LIKENESS})", default=LIKENESS)
@@ -59,15 +58,24 @@ class Options(LandmarksOption, WorkersOption, ForceOption):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(0.5 <= self.alike <= 1, "alike", self.alike, "0.5 to 1")
-        if self.keep_aspect and self.crop != "none":
-            raise UserError(f"--keep-aspect and --crop {self.crop} exclude each other: expected one of them")
+        if (self.pad or self.stretch) and self.crop in ("center", "face"):
+            other = "pad" if self.pad else "stretch"
+            raise UserError(f"--{other} and --crop {self.crop} exclude each other: expected one of them")
         if self.landmarks_model is not None and self.crop != "face":
             raise UserError("--landmarks-model is for --crop face")
 
     def made(self) -> dict[str, Any]:
         """What the images follow from, beside their files."""
-        names = ("size", "crop", "keep_aspect", "min_size", "exact", "dedupe", *(["alike"] if self.dedupe else []))
+        names = ("size", "crop", "pad", "stretch", "min_size", "exact", "dedupe", *(["alike"] if self.dedupe else []))
         return self.chosen(*names)
+
+    @property
+    def fit(self) -> Fit:
+        if self.crop == "face":
+            return Cutter(finder=Finder(self.landmarks_model)).fit
+        if self.crop == "none" and not self.pad:
+            return FITS["stretch"]
+        return centre if self.crop == "center" else super().fit
 
 
 def run(options: Options) -> int:
@@ -76,8 +84,9 @@ def run(options: Options) -> int:
     if len(options.inputs) > 1:
         return create_of_files(options)
     name = options.inputs[0]
-    fit = resize if options.crop == "face" else _fit(options)
-    source = open_set(name, OpenOptions(image_size=options.size or 0, fit=fit, workers=options.workers))
+    fit = FITS["crop"] if options.crop == "face" else options.fit
+    size, workers = options.size or 0, options.workers
+    source = open_set(name, OpenOptions(image_size=size, fit=fit, fit_flags=FIT_FLAGS, workers=workers))
     if source is None:
         return create_of_files(options)
     for option, value in (("--labels", options.labels), ("--min-size", options.min_size)):
@@ -85,16 +94,10 @@ def run(options: Options) -> int:
             raise UserError(f"{option} is for image files; {name} is a set")
     if options.crop == "face":
         raise UserError(f"--crop face is for image files; {name} is a set: use the tool align")
-    if fit is not resize and not options.size:
-        raise UserError(f"--crop and --keep-aspect need --size as well where the input is a set ({name})")
+    if (options.pad or options.stretch or options.crop == "center") and not options.size:
+        raise UserError(f"--crop, --pad and --stretch need --size as well where the input is a set ({name})")
     check_not_input(options.output, [Path(name)])
     return create_of_set(options, source)
-
-
-def _fit(options: Options) -> Fit:
-    if options.crop == "face":
-        return Cutter(finder=Finder(options.landmarks_model)).fit
-    return pad if options.keep_aspect else centre if options.crop == "center" else resize
 
 
 def create_of_files(options: Options) -> int:
@@ -102,7 +105,7 @@ def create_of_files(options: Options) -> int:
     path, size = options.output, options.size or 128
     files = find(options.inputs, path)
     wanted = _labels(options, files)
-    fit, exact = _fit(options), options.exact or options.crop == "face"
+    fit, exact = options.fit, options.exact or options.crop == "face"
     seen = Seen(options.alike) if options.dedupe else None
 
     def make(number: int) -> Made:
@@ -146,6 +149,7 @@ def create_of_files(options: Options) -> int:
         )
     dropped = len(files) - len(skipped) - len(kept) if options.dedupe else None
     _summary(writer, path, dropped, f"{len(skipped)} skipped")
+    options.print_fit((height, width) for width, height in sizes)
     return 0
 
 
