@@ -7,6 +7,7 @@ import socket
 import struct
 import zlib
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -95,6 +96,7 @@ def odd_kinds() -> Iterator[tuple[str, bytes, str]]:
     yield "palette-clear.png", by_pillow(rgb.convert("P"), "PNG", transparency=0), ""
     yield "one-bit.png", by_pillow(rgb.convert("1"), "PNG"), ""
     yield "still.gif", by_pillow(rgb.convert("P"), "GIF"), ""
+    yield "still.avif", by_pillow(rgb, "AVIF"), ""
     yield "lossless.webp", by_pillow(Image.fromarray(alpha), "WEBP", lossless=True), ""
     yield "exif-turned.jpg", turned(6), ""
     yield "exif-nonsense.jpg", turned(99), ""
@@ -132,9 +134,11 @@ def not_images() -> Iterator[tuple[str, bytes, str]]:
     yield "cmyk-unsaid.jpg", unsaid, "CMYK"
     yield "moving.gif", by_pillow(frames()[0].convert("P"), "GIF", **reel), "animated"
     yield "moving.webp", by_pillow(frames()[0], "WEBP", **reel), "animated"
-    yield "still.avif", by_pillow(frames()[0], "AVIF"), "AVIF"
-    yield "moving.avif", by_pillow(frames()[0], "AVIF", **reel), "AVIF"
-    yield "phone.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"
+    avif = by_pillow(frames()[0], "AVIF")
+    yield "cut.avif", avif[: len(avif) * 9 // 10], "truncated"
+    yield "moving.avif", by_pillow(frames()[0], "AVIF", **reel), "an AVIF of 3 images"
+    yield "empty.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "damaged" if find_spec("pillow_heif") else "pillow-heif"
+    yield "film.jpg", b"\0\0\0\x18ftypisom\0\0\0\0isomavc1", "a film"
     yield "pages.tiff", by_pillow(frames()[0], "TIFF", **reel), "a TIFF of 3 images"
     yield "raw.tiff", by_pillow(frames()[0], "TIFF", tiffinfo={254: 1}), "a raw photograph"
     yield "fractions.tiff", by_pillow(rgb_floats(), "TIFF"), "fractions"

@@ -9,14 +9,18 @@ import struct
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from io import BytesIO
 
 MOST_PIXELS = 100_000_000
 MOST_DEEP_PIXELS = 50_000_000  # with alpha or 16 bits, which take twice the memory and more
 MOST_SCANS = 100  # of a JPEG: each goes over all its pixels, and encoders write about ten
-FORMATS = "JPEG, PNG, BMP, GIF, WebP, TIFF, PPM"
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")  # of their files
+FORMATS = "JPEG, PNG, BMP, GIF, WebP, TIFF, PPM, AVIF, HEIC"
+SUFFIXES = (  # of their files
+    ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".avif",
+    ".heic", ".heif", ".hif",
+)  # fmt: skip
 
 
 class Unreadable(Exception):
@@ -210,13 +214,58 @@ def _read_webp(data: bytes) -> Header:
     return Header("WebP", width, height, plain=not data[20] & 0x10, orientation=orientation)
 
 
-def _read_by_pillow(data: bytes) -> Header:
+def _read_boxes(data: bytes) -> Header:
+    """AVIF and HEIC: boxes of a length and a kind, of which the first tells the brands (ISO/IEC 14496-12, 4.2, 4.3)."""
+    (length,) = struct.unpack_from(">I", data)
+    brands = {data[8:12], *(data[at : at + 4] for at in range(16, min(length, len(data)), 4))}
+    avif = bool(brands & _AVIF)
+    if not avif and not brands & _HEIC:
+        raise Unreadable(f"a film, or an image of an unknown kind, expected {FORMATS}")
+    end = 0
+    while end < len(data):  # decoders may show the part of an image that is there
+        start = end
+        (length,) = struct.unpack_from(">I", data, start)
+        if length == 1:
+            (length,) = struct.unpack_from(">Q", data, start + 8)
+        end = start + length if length else len(data)
+        if end > len(data) or end < start + 8:
+            raise Unreadable("truncated")
+    if not avif:
+        _need_heif()
+        return _read_by_pillow(data, ("HEIF",))
+    _need_avif()
+    header = _read_by_pillow(data, ("AVIF",))
+    settings = data.find(b"av1C") + 6  # AV1 Codec ISO Media File Format Binding, 2.3.3
+    deep = settings > 6 and bool(data[settings] & 0x40)
+    return replace(header, plain=header.plain and not deep, deep=deep)
+
+
+@cache
+def _need_heif() -> None:
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        raise Unreadable("a HEIC, which takes the package pillow-heif: pip install pillow-heif") from None
+    register_heif_opener()
+
+
+@cache
+def _need_avif() -> None:
+    from PIL import features
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a name that an older Pillow does not know
+        if not features.check("avif"):
+            raise Unreadable("an AVIF, which takes Pillow 11.3 or newer: pip install -U pillow")
+
+
+def _read_by_pillow(data: bytes, formats: tuple[str, ...] = ("TIFF", "PPM")) -> Header:
     from PIL import Image  # takes time to load, and few images need it
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of sizes, which are checked here
-            opened = Image.open(BytesIO(data), formats=("TIFF", "PPM"))
+            opened = Image.open(BytesIO(data), formats=formats)
             frames = int(getattr(opened, "n_frames", 1))
             orientation = opened.getexif().get(0x0112, 1)
     except Image.DecompressionBombError:
@@ -228,20 +277,22 @@ def _read_by_pillow(data: bytes) -> Header:
     tags = getattr(opened, "tag_v2", {})
     if tags.get(_SUBFILE, 0) == 1:
         raise Unreadable(f"a raw photograph, expected {FORMATS}")
-    if frames > 1:
-        raise Unreadable(f"a {opened.format} of {frames} images")
+    if frames > 1 and opened.format != "HEIF":  # whose first one is the photograph, as a phone's bursts have it
+        raise Unreadable(f"{'an' if opened.format == 'AVIF' else 'a'} {opened.format} of {frames} images")
     if opened.mode == "F":
         raise Unreadable("pixels that are fractions, expected 8 or 16 bits")
-    bits = tags.get(_BITS, 8)
+    bits = tags.get(_BITS, opened.info.get("bit_depth", 8))
     deep = opened.mode.startswith("I") or any(bit > 8 for bit in (bits if isinstance(bits, tuple) else (bits,)))
     return Header(
         str(opened.format), *opened.size, not deep and opened.mode in ("1", "L", "P", "RGB", "CMYK"),
         orientation if orientation in range(1, 9) else 1,
         rgb=opened.mode == "RGB", deep=deep, cmyk=opened.mode == "CMYK", grey_alpha=opened.mode == "LA",
-        by_pillow=not deep,
+        by_pillow=not deep or opened.format == "HEIF",
     )  # fmt: skip
 
 
+_AVIF = frozenset((b"avif", b"avis"))
+_HEIC = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))
 _SUBFILE = 254  # TIFF tag: 1 where the first image is a small one of another, as in raw photographs
 _BITS = 258  # TIFF tag: a sample
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
@@ -252,10 +303,9 @@ _READERS: tuple[tuple[re.Pattern[bytes], Callable[[bytes], Header]], ...] = (
     (re.compile(rb"GIF8[79]a"), _read_gif),
     (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), _read_webp),
     (re.compile(rb"II\*\0|MM\0\*|P[1-6]\s"), _read_by_pillow),
+    (re.compile(rb".{4}ftyp", re.DOTALL), _read_boxes),
 )
 _OTHERS = (
-    (re.compile(rb".{4}ftypavi[fs]", re.DOTALL), "an AVIF"),
-    (re.compile(rb".{4}ftyp(?:hei[cmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL), "a HEIC"),
     (re.compile(rb"\0\0\0\x0cJXL |\xff\x0a"), "a JPEG XL"),
     (re.compile(rb"\x93NUMPY"), "a .npy file"),
 )

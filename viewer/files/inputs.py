@@ -95,7 +95,8 @@ def read_photo(path: Path) -> Photo:
         data = images.read_bytes(path)
         header = read_header(data)
         layers = images.decode_layers(data, header)
-    notes = ("16 bits a channel became 8",) if header.deep else ("CMYK became RGB",) if header.cmyk else ()
+    deep = f"{'more than 8' if header.format in ('AVIF', 'HEIF') else 16} bits a channel became 8"
+    notes = (deep,) if header.deep else ("CMYK became RGB",) if header.cmyk else ()
     profile = b"" if header.cmyk else _profile(data)
     return Photo(layers.image, layers.alpha, layers.grey, notes, profile)
 

@@ -11,6 +11,7 @@ import json
 import os
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,7 +19,7 @@ import numpy as np
 
 from trainer.contract.errors import UserError
 from trainer.contract.files import cache, reading, replace_bytes
-from trainer.contract.headers import SUFFIXES, Unreadable, read_header
+from trainer.contract.headers import FORMATS, SUFFIXES, Unreadable, read_header
 from trainer.contract.images import MOST_BYTES
 from trainer.contract.text import printable
 from trainer.data.sources._labels import LABEL_NAMES, numbered_values
@@ -121,7 +122,8 @@ def scan_shards(paths: Sequence[Path], what: str) -> Index:
 
 def _cache_of(paths: Sequence[Path]) -> Path:
     """Where the index of these very files is kept."""
-    digest = hashlib.sha256()
+    readable = FORMATS, find_spec("pillow_heif") is not None  # what it leaves out, and will not once that is installed
+    digest = hashlib.sha256(repr(readable).encode())
     for path in paths:
         with contextlib.suppress(OSError):
             found = path.stat()
