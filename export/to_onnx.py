@@ -136,7 +136,7 @@ def check_output(out: Path, precision: str, force: bool) -> None:
     """Check that the output can be written, before any work. Raises ``UserError``."""
     if precision not in PRECISIONS:
         raise UserError(f"--precision is {precision!r}, expected one of {', '.join(PRECISIONS)}")
-    if out.suffix != ".onnx":
+    if out.suffix.lower() != ".onnx":
         raise UserError(f"{out}: the name ends in {out.suffix or 'nothing'!r}, expected .onnx")
     for path in (out, *(beside(out, kind) for kind in KINDS)):
         check_free(path, force)

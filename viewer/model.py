@@ -79,8 +79,9 @@ def open_model(path: Path, *, threads: int = 1, wanted: str = "", many_sizes: bo
 
 
 def encoder_beside(path: Path) -> Path:
-    """Where the export writes the encoder of a generator."""
-    return path.with_name(f"{path.stem}.encoder.onnx")
+    """Where the export writes the encoder of a generator; in capitals where that is what there is."""
+    capitals = path.with_name(f"{path.stem}.ENCODER.ONNX")
+    return capitals if path.suffix.isupper() and capitals.is_file() else path.with_name(f"{path.stem}.encoder.onnx")
 
 
 def open_sibling_encoder(path: Path, *, threads: int = 1) -> "Model":

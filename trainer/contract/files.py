@@ -94,6 +94,14 @@ def make_folder(folder: Path) -> None:
         raise UserError(f"cannot make the folder {folder}: {error.strerror}") from None
 
 
+def any_case(pattern: str) -> str:
+    """A pattern of files whose ending stands for its capitals too: ``*.jpg`` as ``*.[jJ][pP][gG]``."""
+    start, dot, ending = pattern.rpartition(".")
+    if not (dot and ending.isalnum() and ending.isascii()):
+        return pattern
+    return start + dot + "".join(f"[{c.lower()}{c.upper()}]" if c.isalpha() else c for c in ending)
+
+
 @contextlib.contextmanager
 def partial_of(path: Path, suffix: str = ".part") -> Iterator[Path]:
     """Where a file can lie while it is being written; what still lies there at the end is removed.

@@ -51,7 +51,7 @@ def open_features(source: str, inception: Path | None, device: torch.device) -> 
 def open_network(source: Path, device: torch.device, flag: str) -> FeatureExtractor:
     """Open a run of a classifier or an ONNX file, for ``features``, or as ``classifier`` whose output is one score per
     class. Raises ``UserError``."""
-    return open_onnx(source, flag) if source.suffix == ".onnx" else open_run(source, device, flag)
+    return open_onnx(source, flag) if source.suffix.lower() == ".onnx" else open_run(source, device, flag)
 
 
 def open_run(run: Path, device: torch.device, flag: str) -> FeatureExtractor:

@@ -16,6 +16,7 @@ from PIL import Image as Pillow
 
 from trainer.contract import images
 from trainer.contract.errors import ImageError
+from trainer.contract.files import any_case
 from trainer.contract.headers import MOST_PIXELS, SUFFIXES, read_header
 from viewer.files.png import Image, naming
 
@@ -55,7 +56,7 @@ def find_photos(words: Sequence[str]) -> list[Path]:
             if not files:
                 raise ImageError(f"{word}: found no images in this folder ({' '.join(SUFFIXES)})")
         elif not path.exists() and glob.has_magic(word):
-            files = [one for one in map(Path, glob.glob(word, recursive=True)) if not one.is_dir()]  # noqa: PTH207
+            files = [one for one in map(Path, glob.glob(any_case(word), recursive=True)) if not one.is_dir()]  # noqa: PTH207
             if not files:
                 raise ImageError(f"{word}: no file matches this pattern")
         else:

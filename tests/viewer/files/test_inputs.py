@@ -9,11 +9,12 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image as Pillow
-from small_models import photo_like
+from small_models import make_encoder, make_generator, photo_like
 
 from trainer.contract.errors import ImageError
 from trainer.contract.images import load
 from viewer.files.inputs import find_photos, photo_size, read_photo
+from viewer.model import open_sibling_encoder
 
 RGB = photo_like(20, 30)[..., ::-1].copy()
 
@@ -174,3 +175,17 @@ def test_only_what_is_hidden_below_the_folder_is_hidden(tmp_path: Path, monkeypa
         (tmp_path / ".images" / name).write_bytes(b"")
     monkeypatch.chdir(tmp_path / "a" / "b")
     assert [path.name for path in find_photos(["../../.images"])] == ["5²7.png", "10.png"]
+
+
+def test_endings_in_capitals_are_found_once(tmp_path: Path) -> None:
+    for name in ("a.JPG", "b.jpg", "c.HEIC", "d.Png", "notes.TXT"):
+        (tmp_path / name).touch()
+    assert [path.name for path in find_photos([str(tmp_path / "*.jpg")])] == ["a.JPG", "b.jpg"]
+    assert find_photos([str(tmp_path / "*.heic"), str(tmp_path)])[0].name == "c.HEIC"
+    assert len(find_photos([str(tmp_path / "*.JPG"), str(tmp_path)])) == 4
+
+
+def test_a_model_in_capitals_has_its_encoder(tmp_path: Path) -> None:
+    make_generator(tmp_path / "tiny.onnx").rename(tmp_path / "TINY.ONNX")
+    make_encoder(tmp_path / "tiny.encoder.onnx").rename(tmp_path / "TINY.ENCODER.ONNX")
+    assert open_sibling_encoder(tmp_path / "TINY.ONNX").kind == "encoder"

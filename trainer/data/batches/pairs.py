@@ -46,7 +46,7 @@ def open_pairs(config: RunConfig, reading: Pairs, progress: bool = True) -> Imag
     side = round(config.image_size * reading.enlarge)
     fit = FITS[config.fit]
     opened = partial(open_dataset, image_size=side, bgr=config.bgr, memory=config.memory, fit=fit, progress=progress)
-    if reading.condition == "edges" or Path(reading.condition).suffix == ".npy":
+    if reading.condition == "edges" or Path(reading.condition).suffix.lower() == ".npy":
         dataset = opened(config.data)
         images, name, groups = dataset.images, dataset.name, dataset.groups
         if reading.condition == "edges":

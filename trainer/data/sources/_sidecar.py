@@ -99,7 +99,8 @@ def versions() -> dict[str, str]:
 
 def beside(path: Path) -> Path:
     """Where the sidecar of a .npy file is."""
-    return path.with_suffix(".json")
+    capitals = path.with_suffix(".JSON")
+    return capitals if path.suffix.isupper() and capitals.exists() else path.with_suffix(".json")
 
 
 def fingerprint(path: Path) -> str:

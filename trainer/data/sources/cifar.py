@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from trainer.contract.errors import UserError
-from trainer.contract.files import reading
+from trainer.contract.files import any_case, reading
 from trainer.contract.text import printable
 from trainer.data.sources._identity import of_path
 from trainer.data.sources._sidecar import Sidecar, read_small
@@ -36,10 +36,10 @@ def claims(data: str) -> bool:
     if not path.is_file():
         return False
     size = path.stat().st_size
-    if path.suffix == ".bin" and size > 0 and size % RECORD == 0:
+    if path.suffix.lower() == ".bin" and size > 0 and size % RECORD == 0:
         return True
     with path.open("rb") as file:
-        if file.read(1) == PICKLE and path.suffix != ".npy":
+        if file.read(1) == PICKLE and path.suffix.lower() != ".npy":
             raise UserError(f"{path} is pickled, which is never loaded: it could run anything")
     return False
 
@@ -74,7 +74,7 @@ def find_batches(folder: Path) -> list[Path]:
     for place in (folder, *(folder / name for name in ARCHIVE_FOLDERS)):
         if not place.is_dir():
             continue
-        batches = sorted(path for path in place.glob("data_batch*.bin") if path.is_file())
+        batches = sorted(path for path in place.glob(any_case("data_batch*.bin")) if path.is_file())
         if batches:
             return batches
         if (place / "data_batch_1").is_file():

@@ -45,7 +45,7 @@ def open(data: str, options: OpenOptions) -> ImageSource:
     if not parts or (split is not None and split not in parts):
         raise UserError(f"{data}: has no part {split or 'at all'}, expected one of {', '.join(parts) or 'several'}")
     files = parts[split or ("train" if "train" in parts else next(iter(parts)))]
-    other = next((file for file in files if not file.endswith(".parquet")), None)
+    other = next((file for file in files if not file.lower().endswith(".parquet")), None)
     if other is not None or not files:
         raise UserError(f"{data}: holds {printable(other or 'no files')[-80:]}, expected parquet: take hub:{name}")
     return open_tables(files, data, name.rpartition("/")[2], options)

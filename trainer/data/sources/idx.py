@@ -28,7 +28,7 @@ MOST_BYTES = 1 << 32
 MOST_SIDE = 4096  # pixels
 PIECE_BYTES = 1 << 22
 BEST_RATIO = 1040  # deflate cannot pack better than 1032 to 1
-IMAGES_NAME = re.compile(r"(.*)images([-.]idx)3([-.]ubyte)(\.gz)?")
+IMAGES_NAME = re.compile(r"(.*)images([-.]idx)3([-.]ubyte)(\.gz)?", re.IGNORECASE)
 
 identity = of_path
 
@@ -77,7 +77,7 @@ def find_images(folder: Path) -> Path | None:
         if not place.is_dir():
             continue
         found = {match[1]: path for path in sorted(place.iterdir()) if (match := IMAGES_NAME.fullmatch(path.name))}
-        training = [path for prefix, path in found.items() if prefix.startswith("train")]
+        training = [path for prefix, path in found.items() if prefix.lower().startswith("train")]
         if len(found) == 1 or len(training) == 1:
             return (training or list(found.values()))[0]
         if found:
@@ -93,6 +93,7 @@ def _labels_of(path: Path, count: int) -> np.ndarray | None:
         return None
     stem = f"{match[1]}labels{match[2]}1{match[3]}"
     names = (stem + (match[4] or ""), stem, f"{stem}.gz")
+    names += tuple(name.upper() for name in names)
     beside = next((found for name in names if (found := path.with_name(name)).is_file()), None)
     if beside is None:
         return None

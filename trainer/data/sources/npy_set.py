@@ -32,7 +32,7 @@ identity = of_path
 def claims(data: str) -> bool:
     """By its first bytes, or as a file of that ending that is damaged."""
     path = Path(data)
-    if path.suffix == ".npy" and os.path.lexists(data) and not path.is_dir():
+    if path.suffix.lower() == ".npy" and os.path.lexists(data) and not path.is_dir():
         return True  # a pipe or a broken link, too: opening it says what is wrong with it
     if not path.is_file():
         return False
@@ -193,7 +193,7 @@ class Writer:
 def check_set(path: Path, force: bool, inputs: Iterable[Path] = ()) -> None:
     """Raise ``UserError`` early, before hours of work, where a set could not be written in the end, would take the
     place of one that it is made of, or of anything without ``force``."""
-    if path.suffix != ".npy":
+    if path.suffix.lower() != ".npy":
         raise UserError(f"the output is {path}, expected a name that ends in .npy")
     check_free(path, force)
     sources = list(inputs)

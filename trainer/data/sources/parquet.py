@@ -5,6 +5,7 @@ from itertools import repeat
 from pathlib import Path
 
 from trainer.contract.errors import UserError
+from trainer.contract.files import any_case
 from trainer.contract.packages import how_to_install
 from trainer.data.sources._identity import of_path
 from trainer.data.sources._tables import MOST_GROUP_BYTES, Row, explained, open_groups, open_here, pack
@@ -38,7 +39,7 @@ def find_parquet(folder: Path) -> list[Path]:
     """The parquet files of a data set in a folder, or in ``data`` below it, those of its training part where there are
     parts."""
     for place in (folder, folder / "data"):
-        found = sorted(path for path in place.glob("*.parquet") if path.is_file())
+        found = sorted(path for path in place.glob(any_case("*.parquet")) if path.is_file())
         if found:
             return [path for path in found if path.name.startswith("train")] or found
     return []

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from trainer.contract.errors import UserError
-from trainer.contract.files import output
+from trainer.contract.files import any_case, output
 from trainer.contract.images import FITS, Fit, crop, files_in, fit_note
 from trainer.contract.options import flag
 from trainer.contract.text import printable
@@ -58,7 +58,7 @@ def find(inputs: Sequence[str], output: Path = Path(), required: bool = True) ->
         elif os.path.lexists(path) or not glob.has_magic(pattern):
             found[path] = None
         else:
-            matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  (Path.glob takes no absolute pattern)
+            matches = sorted(glob.glob(any_case(pattern), recursive=True))  # noqa: PTH207  (Path.glob takes no absolute pattern)
             if not matches:
                 say(f"nothing matches {pattern}")
             found.update((match, None) for name in matches if not (match := Path(name)).is_dir() or "**" not in pattern)
@@ -79,7 +79,7 @@ def names_of(files: Sequence[Path]) -> list[str]:
 
 def check_set_or_folder(path: Path, force: bool, inputs: Iterable[Path] = ()) -> None:
     """Raise ``UserError`` early where ``path`` can be neither a .npy file to write nor a folder to write to."""
-    if path.suffix == ".npy":
+    if path.suffix.lower() == ".npy":
         check_set(path, force, inputs)
     elif path.exists() and not path.is_dir():
         raise UserError(f"the output is {path}, a file, expected a name that ends in .npy, or a folder")

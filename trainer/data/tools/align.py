@@ -90,7 +90,7 @@ def run(options: Options) -> int:
         check_not_input(path, [Path(inputs[0])])
         source = _of_set(opened)
         size = options.size or max(8, min(opened.shape[1:3]))
-    elif path.suffix == ".npy":
+    elif path.suffix.lower() == ".npy":
         source = _of_files(find(inputs, path))
     else:
         targets, unplaced = plan(inputs, path)
@@ -106,7 +106,7 @@ def run(options: Options) -> int:
 
     skipped: list[str] = []
     faces = usable(source.images, one, source.count, name=name, workers=options.workers, skipped=skipped)
-    if path.suffix == ".npy":
+    if path.suffix.lower() == ".npy":
         count = _to_set(source, faces, size, options)
     else:
         count = _to_folder(source, faces, targets, options)

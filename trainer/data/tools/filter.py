@@ -115,12 +115,12 @@ def run(options: Options) -> int:
     change = make_filter(options)
     if len(options.inputs) == 1:
         path = Path(options.inputs[0])
-        if path.suffix == ".npy" and not path.is_dir():
+        if path.suffix.lower() == ".npy" and not path.is_dir():
             read_header(path)  # raises where there is no such set
         opened = open_set(options.inputs[0])
         if opened is not None:
             return filter_set(opened, change, options)
-    if options.output.suffix == ".npy":
+    if options.output.suffix.lower() == ".npy":
         expected = "expected a folder for image files; the tool create makes a .npy of them"
         raise UserError(f"-o is {options.output}, {expected}")
 
@@ -136,7 +136,7 @@ def run(options: Options) -> int:
 def filter_set(source: ImageSource, change: Filter, options: Options) -> int:
     """A set → a .npy file, and what is known of its images → the sidecar of that; returns the exit code."""
     path = options.output
-    if path.suffix != ".npy":
+    if path.suffix.lower() != ".npy":
         raise UserError(f"-o is {path}, expected a .npy file, as {source.name} is a set")
     check_set(path, options.force, [Path(options.inputs[0])])
     labels: list[int] = []

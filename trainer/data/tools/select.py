@@ -48,7 +48,7 @@ class Options(ForceOption):
 def run(options: Options) -> int:
     """Write the chosen ones; returns the exit code."""
     path, inputs = options.output, options.inputs
-    a_set = [file for file in inputs if file.suffix == ".npy"]
+    a_set = [file for file in inputs if file.suffix.lower() == ".npy"]
     if a_set and len(inputs) > 1:
         raise UserError(f"found {len(inputs)} inputs, {a_set[0]} among them: expected one set, or tables")
     check_set_or_folder(path, options.force, inputs)
@@ -62,7 +62,7 @@ def run(options: Options) -> int:
     if not len(chosen):
         raise UserError(f"nothing is left of {len(images)} images")
     sidecar = replace(sidecar.take(chosen), made={"tool": "select", "of": [file.name for file in inputs]})
-    if path.suffix == ".npy":
+    if path.suffix.lower() == ".npy":
         with writing(path, images.shape[1:], options.force) as writer:
             for image in each(images, chosen):
                 writer.append(image)

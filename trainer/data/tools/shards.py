@@ -100,7 +100,7 @@ def check_output(options: Options) -> None:
     """Raise ``UserError`` where the output is neither a folder nor a pattern of one range."""
     output = options.output
     ranges = RANGE.findall(output)
-    if output.endswith(".tar"):
+    if output.lower().endswith(".tar"):
         if len(ranges) != 1 or RANGE.search(Path(output).name) is None:
             raise UserError(f"--output is {output}, expected one range as 'x-{{000..127}}.tar', or a folder")
         if options.pictures_per_shard is not None:
@@ -116,7 +116,7 @@ def check_output(options: Options) -> None:
 
 def plan(options: Options, source: Source) -> list[Path]:
     """The shards to be written. Raises ``UserError`` where there are more of them than images."""
-    if options.output.endswith(".tar"):
+    if options.output.lower().endswith(".tar"):
         paths = expand(options.output)
         if len(paths) > source.count:
             most = f"at most one for each of {source.count} images"
@@ -179,7 +179,7 @@ def entries(
     count, workers, number = source.count, options.workers, -1
     for number, _, entry in usable(source.items(), one, count, name=name, workers=workers, skipped=skipped):
         full = number // (options.pictures_per_shard or PER_SHARD)
-        yield min(number * shards // count if options.output.endswith(".tar") else full, shards - 1), entry
+        yield min(number * shards // count if options.output.lower().endswith(".tar") else full, shards - 1), entry
     if number < 0:
         raise UserError(f"{source.name} holds no readable image; nothing was written")
 

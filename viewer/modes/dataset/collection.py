@@ -28,7 +28,7 @@ def open_sets(paths: Sequence[Path], bgr: bool = False) -> list[LabelledSet]:
         if path.suffix.lower() in SUFFIXES and path.is_file():
             files.setdefault(path.parent, []).append(path)
         else:
-            sets.append(open_set(path, bgr and path.suffix == ".npy"))
+            sets.append(open_set(path, bgr and path.suffix.lower() == ".npy"))
     if bgr and not any(one.bgr for one in sets):
         raise ImageError(f"--bgr: {paths[0]} says its order itself, expected a .npy file")
     return sets + [set_of_files(folder, list(dict.fromkeys(found))) for folder, found in files.items()]

@@ -194,7 +194,7 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
 
     def _stem(self, which: int) -> str:
         path = self._sets[which].path.absolute()
-        return path.with_suffix("").stem if path.suffix == ".gz" else path.stem
+        return path.with_suffix("").stem if path.suffix.lower() == ".gz" else path.stem
 
     def _recipe_of(self, which: int, number: int) -> dict[str, Any]:
         """Where an image comes from."""

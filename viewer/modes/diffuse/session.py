@@ -242,7 +242,7 @@ def begin(options: Options) -> tuple[Diffusion, DiffuseState]:
 
 def _open_init(words: Sequence[str], threads: int) -> tuple[Model | None, list[Path]]:
     """The generator, or the photographs, to begin with."""
-    if not any(word.endswith(".onnx") for word in words):
+    if not any(word.lower().endswith(".onnx") for word in words):
         return None, list(readable(find_photos(words))) if words else []
     if len(words) > 1:
         raise UserError(f"--init has {len(words)} files, expected one generator (.onnx), or photographs")

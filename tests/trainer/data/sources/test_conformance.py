@@ -167,6 +167,22 @@ def test_any_image_can_be_read_alone(made: tuple[str, str, np.ndarray]) -> None:
     assert source.labels is None or len(source.labels) == len(images)
 
 
+def test_endings_in_capitals_are_the_same_set(made: tuple[str, str, np.ndarray], tmp_path: Path) -> None:
+    name, data, images = made
+    for file in [path for path in (tmp_path / "set").rglob("*") if path.is_file()]:
+        file.rename(file.with_suffix(file.suffix.upper()))
+    data = data if Path(data).is_dir() else str(Path(data).with_suffix(Path(data).suffix.upper()))
+    found = find_source(data)
+    assert found is not None
+    assert found.kind == name
+    for options in (OpenOptions(), OpenOptions(any_size=True)):
+        source = found.open(options)
+        pieces = list(source.pieces())
+        assert np.array_equal(np.concatenate([piece for piece, _ in pieces]), images)
+        labels = np.concatenate([numbers for _, numbers in pieces if numbers is not None])
+        assert labels.tolist() == (sorted(LABELS) if name == "folder" else LABELS.tolist())
+
+
 @pytest.mark.parametrize("size", [8, 48])
 def test_images_are_brought_to_a_size(made: tuple[str, str, np.ndarray], size: int) -> None:
     _, data, images = made

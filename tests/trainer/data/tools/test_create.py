@@ -254,3 +254,22 @@ def test_a_set_keeps_what_is_known_of_it_and_itself(tmp_path: Path, capsys: pyte
     (tmp_path / "small.npy").unlink()
     (tmp_path / "small.json").unlink()
     assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] == before
+
+
+def test_endings_in_capitals_match_in_patterns_inputs_and_outputs(tmp_path: Path) -> None:
+    for k, name in enumerate(("a.jpg", "b.JPG", "c.Jpg", "d.png")):
+        write(tmp_path / "in" / name.lower(), scene(k))
+        (tmp_path / "in" / name.lower()).rename(tmp_path / "in" / name)
+    for pattern, count in (("*.jpg", 3), ("**/*.JPG", 3), ("?.png", 1)):
+        command = ("create", tmp_path / "in" / pattern, tmp_path / "in" / pattern, "-o", tmp_path / "A.NPY", "--force")
+        assert run(*command, "--labels", "folders") == 0
+        assert len(ImageSet(tmp_path / "A.NPY").sidecar.names) == count
+    assert run("create", tmp_path / "in", "-o", tmp_path / "A.NPY", "--force") == 0
+    (tmp_path / "A.json").rename(tmp_path / "A.JSON")
+    assert run("select", tmp_path / "A.NPY", "--keep", "0-2", "-o", tmp_path / "B.NPY") == 0
+    assert ImageSet(tmp_path / "B.NPY").sidecar.names == ("a.jpg", "b.JPG", "c.Jpg")
+    assert run("filter", tmp_path / "B.NPY", "--kind", "blur", "-o", tmp_path / "C.NPY") == 0
+    assert run("merge", tmp_path / "?.npy", "-o", tmp_path / "all.NPY") == 0
+    assert len(np.load(tmp_path / "all.NPY")) == 10
+    assert run("shards", tmp_path / "all.NPY", "-o", tmp_path / "x-{0..1}.TAR") == 0
+    assert open_source(str(tmp_path / "x-{0..1}.TAR")).shape[0] == 10

@@ -159,17 +159,21 @@ def find_shards(data: str) -> list[Path] | None:
     """The files of a pattern with ranges, of a folder of shards, of an index, or one archive; None for anything else.
     Raises ``UserError`` where it can mean nothing else, and they are not there."""
     path = Path(data)
-    if data.endswith(COMPRESSED):
+    if data.lower().endswith(COMPRESSED):
         raise UserError(f"{data} is compressed, expected a .tar: unpack it once, with gunzip or zstd -d")
-    if path.suffix == ".tar" and RANGE.search(data) and not os.path.lexists(path):
+    if path.suffix.lower() == ".tar" and RANGE.search(data) and not os.path.lexists(path):
         return expand(data)
-    if path.suffix == ".tar" and not path.is_dir():
+    if path.suffix.lower() == ".tar" and not path.is_dir():
         return [path]
-    if path.name.endswith(INDEX) and path.is_file() and read_json(path, MOST_INDEX_BYTES).get("format") == "shards":
+    if (
+        path.name.lower().endswith(INDEX)
+        and path.is_file()
+        and read_json(path, MOST_INDEX_BYTES).get("format") == "shards"
+    ):
         return [path.with_name(shard.name) for shard in read_index(path).shards]
     if path.is_dir():
         below = [entry for entry in path.iterdir() if not entry.name.startswith(".")]
-        shards = sorted(entry for entry in below if entry.suffix == ".tar" and entry.is_file())
+        shards = sorted(entry for entry in below if entry.suffix.lower() == ".tar" and entry.is_file())
         if shards and all(entry.suffix.lower() in BESIDE and entry.is_file() for entry in below):
             return shards
     return None

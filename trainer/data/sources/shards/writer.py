@@ -144,7 +144,7 @@ def remove_unfinished(place: Path, own: bool = False) -> None:
         )
     for name in marker.get("names", ()):
         shard = place.with_name(str(name))
-        if shard.suffix == ".tar" and shard.parent == place.parent and index_of(shard) == place:
+        if shard.suffix.lower() == ".tar" and shard.parent == place.parent and index_of(shard) == place:
             for left in (shard, *shard.parent.glob(f".{glob.escape(shard.name)}.{process}.*part")):
                 left.unlink(missing_ok=True)
     place.unlink(missing_ok=True)
