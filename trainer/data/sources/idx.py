@@ -92,8 +92,8 @@ def _labels_of(path: Path, count: int) -> np.ndarray | None:
     if match is None:
         return None
     stem = f"{match[1]}labels{match[2]}1{match[3]}"
-    names = (stem + (match[4] or ""), stem, f"{stem}.gz")
-    names += tuple(name.upper() for name in names)
+    names = [stem + (match[4] or ""), stem, f"{stem}.gz"]
+    names += [name.upper() for name in names]
     beside = next((found for name in names if (found := path.with_name(name)).is_file()), None)
     if beside is None:
         return None

@@ -42,7 +42,7 @@ def run(options: Options) -> int:
     path = options.output
     for word in options.inputs:
         if Path(word).is_dir():
-            raise UserError(f"{word} is a folder, expected .npy files or a quoted pattern of them")
+            raise UserError(f"{word} is a folder, expected .npy files; 'create' makes one of a folder")
     files = find(options.inputs, required=False)
     if len(files) < 2:
         raise UserError(f"found {len(files)} set(s), expected two or more to merge")

@@ -150,6 +150,11 @@ def create_of_files(options: Options) -> int:
     dropped = len(files) - len(skipped) - len(kept) if options.dedupe else None
     _summary(writer, path, dropped, f"{len(skipped)} skipped")
     options.print_fit((height, width) for width, height in sizes)
+    small = [shape for shape in sizes if min(shape) < size]
+    if small and options.crop != "face":
+        least = "{}x{}".format(*min(small, key=min))
+        ways = "--size or --min-size for another way"
+        print(f"{len(small):,} of {len(sizes):,} images enlarged, from {least} px and more ({ways})")
     return 0
 
 
