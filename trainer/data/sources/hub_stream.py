@@ -9,12 +9,14 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from trainer.contract.errors import UserError
+from trainer.contract.images import fitted
 from trainer.contract.packages import how_to_install
 from trainer.contract.text import printable
 from trainer.data.sources._identity import of_name
 from trainer.data.sources._labels import numbered_values
 from trainer.data.sources._sidecar import Sidecar
 from trainer.data.sources._tables import MOST_GROUP_BYTES, RowImages, encoded, first_line, open_groups, parse_name
+from trainer.data.sources._threads import say
 from trainer.data.sources.base import ImageSource, OpenOptions, Piece, decoded
 
 HELP = "hubstream:OWNER/NAME[:SPLIT] (read while training)"
@@ -70,6 +72,8 @@ def open_tables(files: list[str], data: str, name: str, options: OpenOptions) ->
     labels, names = numbered_values(values, data, classes) if label is not None else (None, ())
     blocks = groups.firsts[groups.ends > groups.firsts]
     size = (options.image_size, options.image_size)
+    if options.image_size and (how := fitted(options.fit)):
+        say(f"note: {data}: images of other shapes are {how} to a square")
     images = RowImages(groups, np.arange(total), size, data, (), options.fit, labels, blocks)
 
     def fetch(index: int) -> np.ndarray:

@@ -269,7 +269,7 @@ def _place(canvas: Image, sheet: Sheet, place: int, cell: Cell) -> None:
     if cell.image is None:
         cv2.rectangle(canvas, (room.left, room.top), (room.right - 1, room.bottom - 1), _FAINT, 1)
         part = canvas[room.pixels]
-        write(part, room.width / 2, room.height / 2, "damaged" if room.width > 60 else "?", _FAINT, "middle")
+        write(part, room.width / 2, room.height / 2, "unreadable" if room.width > 80 else "?", _FAINT, "middle")
         return
     height, width = cell.image.shape[:2]
     middle = Area(room.left + (room.width - width) // 2, room.top + (room.height - height) // 2, width, height)
