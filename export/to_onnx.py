@@ -74,7 +74,7 @@ def export_run(
         "commit": restored.run.get("commit"),
         "step": restored.state.step,
         "images_seen": restored.state.images_seen,
-        "fit": restored.run["config"].get("fit"),  # how the viewer is to bring images to the encoder's size
+        "fit": restored.run.get("config", {}).get("fit"),  # how the viewer is to bring images to the encoder's size
         "score": restored.state.score,
         "metrics": {key: value for key, value in restored.state.metrics.items() if key != "score"},
         "evaluation": read_evaluation(run, restored.state.step),

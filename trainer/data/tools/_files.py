@@ -3,8 +3,7 @@
 import glob
 import os
 import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,11 +39,12 @@ class FitOption(ToolOptions):
         """How images are brought to a square."""
         return FITS["pad" if self.pad else "stretch" if self.stretch else "crop"]
 
-    def print_fit(self, sizes: Iterable[tuple[int, int]]) -> None:
-        """Say what became of image files of these sizes (h, w) that were no squares."""
-        note = fit_note(Counter(sizes), self.fit)
-        if note:
-            print(note + (f" ({FIT_FLAGS})" if self.fit is crop else ""))
+
+def print_fit(sizes: Mapping[tuple[int, int], int], fit: Fit) -> None:
+    """Say what became of so many image files of each size (h, w) that were no squares."""
+    note = fit_note(sizes, fit)
+    if note:
+        print(note + (f" ({FIT_FLAGS})" if fit is crop else ""))
 
 
 def find(inputs: Sequence[str], output: Path = Path(), required: bool = True) -> list[Path]:

@@ -8,6 +8,7 @@ With --size, what is no square is cropped to its middle, or kept whole with --pa
     python -m trainer.data edges illustrations/ -o edges --size 256
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
 import cv2
@@ -20,7 +21,7 @@ from trainer.contract.images import decode
 from trainer.contract.options import flag
 from trainer.contract.text import printable
 from trainer.data.tools._convert import ConvertOptions, convert_all
-from trainer.data.tools._files import FitOption
+from trainer.data.tools._files import FitOption, print_fit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,5 +53,5 @@ def run(options: Options) -> int:
 
     written, skipped = convert_all(options, draw)
     print(f"{printable(options.output)}: edges of {written} images, {skipped} skipped")
-    options.print_fit(sizes)
+    print_fit(Counter(sizes), options.fit)
     return 0

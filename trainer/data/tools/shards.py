@@ -12,6 +12,7 @@ left out. Nothing is ever replaced; what a killed run has left is.
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ from trainer.data.sources.folder import can_be_read, class_folders
 from trainer.data.sources.shards import PLAIN, RANGE, expand, index_of
 from trainer.data.sources.shards.writer import Entry, write_shards
 from trainer.data.tools import WorkersOption
-from trainer.data.tools._files import FIT_FLAGS, FitOption
+from trainer.data.tools._files import FIT_FLAGS, FitOption, print_fit
 
 ENCODED = {
     "jpg": (".jpg", cv2.IMWRITE_JPEG_QUALITY, 95),
@@ -81,7 +82,7 @@ class Options(FitOption, WorkersOption):
 def run(options: Options) -> int:
     """Write the shards; returns the exit code."""
     check_output(options)
-    sizes: list[tuple[int, int]] = []
+    sizes = Counter[tuple[int, int]]()
     source = open_source(options)
     paths = plan(options, source)
     chosen = options.chosen("size", "pad", "stretch", "format", "quality", "pictures_per_shard", "names")
@@ -92,7 +93,7 @@ def run(options: Options) -> int:
     kind = f", {len(index.classes)} classes" if index.labels is not None else ""
     found = f"{len(index.offsets)} images of {shown} in {len(paths)} shard{'s' * (len(paths) > 1)}"
     print(f"{printable(index_of(paths[0]))}: {found}, {len(skipped)} skipped{kind}")
-    options.print_fit(sizes)
+    print_fit(sizes, options.fit)
     return 0
 
 
@@ -165,38 +166,38 @@ def open_folder(folder: Path) -> Source:
 
 
 def entries(
-    source: Source, options: Options, shards: int, skipped: list[str], sizes: list[tuple[int, int]]
+    source: Source, options: Options, shards: int, skipped: list[str], sizes: Counter[tuple[int, int]]
 ) -> Iterator[tuple[int, Entry]]:
-    """The images, each with the number of its shard; ``sizes`` takes those (h, w) of files that are made squares.
+    """The images, each with the number of its shard; ``sizes`` counts those (h, w) of files that are made squares.
     Raises ``UserError`` where none can be used."""
 
     def name(number: int, item: Item) -> str:
         return str(item[0]) if isinstance(item[0], Path) else f"image {number}"
 
     def one(item: Item) -> Entry:
-        return make(*item, options, sizes)
+        return make(*item, options)
 
     count, workers, number = source.count, options.workers, -1
     for number, _, entry in usable(source.items(), one, count, name=name, workers=workers, skipped=skipped):
         full = number // (options.pictures_per_shard or PER_SHARD)
+        sizes.update([] if entry.before is None else [entry.before])
         yield min(number * shards // count if options.output.lower().endswith(".tar") else full, shards - 1), entry
     if number < 0:
         raise UserError(f"{source.name} holds no readable image; nothing was written")
 
 
-def make(
-    what: Path | np.ndarray, label: int | None, name: str, options: Options, sizes: list[tuple[int, int]]
-) -> Entry:
+def make(what: Path | np.ndarray, label: int | None, name: str, options: Options) -> Entry:
     """An image as it is stored. Raises ``Unreadable``."""
     description = json.dumps({"name": printable(name)}).encode() if options.names and name else b""
     ending: str = options.format or "jpg"
+    before = None
     if isinstance(what, Path):
         data = read_bytes(what)
         header = read_header(data)
         height, width = (options.size, options.size) if options.size else header.shape
         # what cannot be decoded is not to stop a training
         what = load_bytes(data, height, width, options.fit, header=header)
-        sizes += [header.shape] if options.size else []
+        before = header.shape if options.size else None
         if options.size is None and options.format is None:
             if header.format in ENDINGS:
                 ending, size = ENDINGS[header.format], (width, height)
@@ -212,5 +213,12 @@ def make(
     if not done:
         raise Unreadable(f"{width}x{height} px, which {ending} cannot hold")
     data = found.tobytes()
-    size = (width, height)
-    return Entry(data=data, ending=ending, size=size, label=label, description=description, channels=channels)
+    return Entry(
+        data=data,
+        ending=ending,
+        size=(width, height),
+        label=label,
+        description=description,
+        channels=channels,
+        before=before,
+    )

@@ -64,6 +64,9 @@ def test_photographs_are_cropped_unless_asked_otherwise_and_it_is_said(
     assert "1 of 2 images cropped to a square: up to 40 % of an image cut off (--pad or --stretch" in made[""][1]
     assert (made["--stretch"][0][0] == resize(wide, 60, 60)).all()
     assert "1 of 2 images stretched to a square: up to 1.67 times\n" in made["--stretch"][1]
+    assert run("create", tmp_path / "in", "-o", tmp_path / "n.npy", "--crop", "none") == 0
+    assert ImageSet(tmp_path / "n.npy").sidecar.made["options"] == {"stretch": True}
+    capsys.readouterr()
     assert (made["--pad"][0][0] == pad(wide, 60, 60)).all()
     assert "1 of 2 images padded to a square: up to 40 % of" in made["--pad"][1]
     for old, new in (("--crop none", "--stretch"), ("--keep-aspect", "--pad"), ("--crop none --keep-aspect", "--pad")):

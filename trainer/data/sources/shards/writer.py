@@ -38,6 +38,7 @@ class Entry:
     label: int | None
     description: bytes = b""  # for KEY.json
     channels: int = 3
+    before: tuple[int, int] | None = None  # height and width of the file, where it was brought to another size
 
 
 class _Hashed:

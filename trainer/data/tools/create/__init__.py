@@ -13,6 +13,7 @@ labels and the sizes that images had are written beside it, to <output>.json.
     python -m trainer.data create mnist/ -o mnist.npy
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
@@ -34,7 +35,7 @@ from trainer.data.sources._threads import counted, say, usable
 from trainer.data.sources.base import ImageSource, OpenOptions
 from trainer.data.sources.npy_set import Writer, check_not_input, check_set, writing
 from trainer.data.tools import ForceOption, LandmarksOption, WorkersOption
-from trainer.data.tools._files import FIT_FLAGS, FitOption, find, names_of
+from trainer.data.tools._files import FIT_FLAGS, FitOption, find, names_of, print_fit
 from trainer.data.tools.create.dedupe import LIKENESS, Look, Seen, look
 
 Made = tuple[np.ndarray, tuple[int, int], Look | None]
@@ -67,7 +68,8 @@ class Options(FitOption, LandmarksOption, WorkersOption, ForceOption):
     def made(self) -> dict[str, Any]:
         """What the images follow from, beside their files."""
         names = ("size", "crop", "pad", "stretch", "min_size", "exact", "dedupe", *(["alike"] if self.dedupe else []))
-        return self.chosen(*names)
+        stretched = self.crop == "none" and not self.pad
+        return {**self.chosen(*names), **({"stretch": True} if stretched else {})}
 
     @property
     def fit(self) -> Fit:
@@ -149,7 +151,7 @@ def create_of_files(options: Options) -> int:
         )
     dropped = len(files) - len(skipped) - len(kept) if options.dedupe else None
     _summary(writer, path, dropped, f"{len(skipped)} skipped")
-    options.print_fit((height, width) for width, height in sizes)
+    print_fit(Counter((height, width) for width, height in sizes), fit)
     small = [shape for shape in sizes if min(shape) < size]
     if small and options.crop != "face":
         least = "{}x{}".format(*min(small, key=min))
