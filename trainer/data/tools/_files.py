@@ -44,7 +44,7 @@ def print_fit(sizes: Mapping[tuple[int, int], int], fit: Fit) -> None:
     """Say what became of so many image files of each size (h, w) that were no squares."""
     note = fit_note(sizes, fit)
     if note:
-        print(note + (f" ({FIT_FLAGS})" if fit is crop else ""))
+        print(printable(f"{note} ({FIT_FLAGS})" if fit is crop else note))
 
 
 def find(inputs: Sequence[str], output: Path = Path(), required: bool = True) -> list[Path]:

@@ -154,9 +154,8 @@ def create_of_files(options: Options) -> int:
     print_fit(Counter((height, width) for width, height in sizes), fit)
     small = [shape for shape in sizes if min(shape) < size]
     if small and options.crop != "face":
-        least = "{}x{}".format(*min(small, key=min))
-        ways = "--size or --min-size for another way"
-        print(f"{len(small):,} of {len(sizes):,} images enlarged, from {least} px and more ({ways})")
+        note = "{:,} of {:,} images enlarged, from {}x{} px and more (--size or --min-size for another way)"
+        print(printable(note.format(len(small), len(sizes), *min(small, key=min))))
     return 0
 
 
