@@ -16,12 +16,14 @@ from trainer.contract.errors import UserError
 from trainer.contract.options import called_as
 from trainer.contract.packages import needing
 from trainer.contract.text import printable
+from trainer.threads import wait_briefly
 
 
 def main(arguments: list[str] | None = None, program: str = "") -> int:
     """The command line, called ``program``. Returns the exit code: 0, 2 for a user's mistake, 130 when interrupted."""
     program = program or called_as("export")
     options = _parser(program).parse_args(arguments)
+    wait_briefly()
     with needing("export", program):
         from export.to_onnx import export_run, export_state_dict, summary  # takes seconds, and --help none
 

@@ -66,6 +66,7 @@ class Origin:
     config: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the options, as config.json has them
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
     data: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # number and fingerprint of the images
+    threads: int = 0  # of each rank on a CPU: sums depend on it in their last bits; 0: not said
 
 
 class RunLocked(UserError):

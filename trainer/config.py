@@ -41,6 +41,8 @@ class RunConfig:
     """Seed of initial weights, batches and noise."""
     minutes: float = 0.0
     """Stop after this many minutes of training in all, resumed or not, if --steps has not come first; 0: no limit."""
+    min_steps: int = 0
+    """With --minutes: train at least this many steps, however long they take on a slow or busy machine."""
     save_every: int = 1000
     """Steps between checkpoints."""
     sample_every: int = 1000
@@ -81,9 +83,10 @@ class RunConfig:
         at_least(
             self, steps=1, batch_size=1, image_size=0, hold_out=0, save_every=1, sample_every=1, log_every=1, keep=1,
             accumulate=1, clip_norm=0, warmup=0, workers=0, memory=0, processes=0, threads=0, minutes=0, ema=0,
-            rotate=0, crop=0,
+            rotate=0, crop=0, min_steps=0,
         )  # fmt: skip
         require(self.hold_out != 1, "hold_out", 1, "0, or at least 2: every image would be held out")
+        require(not self.min_steps or self.minutes > 0, "min_steps", self.min_steps, "0 without --minutes")
         require(self.rotate <= 180, "rotate", self.rotate, "at most 180")
         require(self.crop <= 0.5, "crop", self.crop, "at most 0.5")
 

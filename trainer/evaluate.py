@@ -10,6 +10,7 @@ card.
 import sys
 from typing import NoReturn
 
+import trainer.families  # noqa: F401  before torch, which reads once how its threads wait
 from trainer.config import RunConfig, parse
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable

@@ -152,16 +152,17 @@ class Run:
         """Write config.json; print the step that the run resumes from, and what has changed."""
         config, world = self.config, self.world
         store.keep_base(self.family, config.out)
-        now = {"at_step": start.step, "world_size": world.size, "device": str(world.device)}
+        threads = torch.get_num_threads() if world.device.type == "cpu" else 0
+        now = {"at_step": start.step, "world_size": world.size, "device": str(world.device), "threads": threads}
         self.origin = resume.write_run(config, self.family, self.spec, self.data, **now)
         if path is not None:
             changes = resume.changes(start, checkpoint.origin_of(path), self.origin, config, world.size)
             changed = f" ({'; '.join(changes)})" if changes else ""
             at = f"at step {start.step}, {start.images_seen} images seen"
             print(f"resuming {printable(config.out)} {at}{printable(changed)}")
-        threads = f", {torch.get_num_threads()} thread(s) each" if world.device.type == "cpu" else ""
+        each = f", {threads} thread(s) each" if threads else ""
         pieces = ", weights in pieces (FSDP)" if world.sharded else ""
-        print(f"{world.size} rank(s) on {world.device}, {config.precision}{threads}{pieces}", flush=True)
+        print(f"{world.size} rank(s) on {world.device}, {config.precision}{each}{pieces}", flush=True)
 
     def open_log(self) -> None:
         config = self.config
@@ -249,6 +250,8 @@ class Run:
         if self.world.device.type != "cpu" and self.step % AGREE_EVERY and not first:
             return False
         time_done = self.seconds / (self.config.minutes * 60) if self.config.minutes else 0.0
+        if self.config.min_steps:
+            time_done = min(time_done, self.step / self.config.min_steps)
         asked = 2.0 if self.world.stop_asked_at is not None else 0.0
         agreed = self.world.agree(max(asked, min(time_done, 1.0)))
         self.asked_to_stop = agreed == 2.0

@@ -71,7 +71,7 @@ def read_run(run: Path) -> RunRow | None:
             str(config["data"]),
             int(config["steps"]),
         )
-        minutes = float(config.get("minutes", 0))
+        minutes, least = float(config.get("minutes", 0)), int(config.get("min_steps", 0))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     kept = checkpoint.checkpoints(run)
@@ -82,7 +82,7 @@ def read_run(run: Path) -> RunRow | None:
     age = None
     with contextlib.suppress(OSError, IndexError):
         age = max(time.time() - (kept[-1] / checkpoint.STATE).stat().st_mtime, 0.0)
-    done = state is not None and (state.step >= steps or 0 < minutes * 60 <= state.seconds)
+    done = state is not None and (state.step >= steps or (0 < minutes * 60 <= state.seconds and state.step >= least))
     return RunRow(
         run=run.as_posix(),
         model=model,

@@ -152,6 +152,16 @@ def test_another_number_of_ranks_goes_on_and_says_so(tmp_path: Path, images: Pat
     assert log_rows(run)[-1]["images_seen"] == 12 * before + 8 * now
 
 
+def test_another_number_of_threads_is_said(tmp_path: Path, images: Path) -> None:
+    run = tmp_path / "run"
+    outputs = [
+        train("--data", images, "--out", run, "--steps", steps, "--threads", threads, *SMALL).stdout
+        for steps, threads in ((1, 2), (2, 2), (3, 1))
+    ]
+    assert [", before 2" in output for output in outputs] == [False, False, True]
+    assert "(1 thread(s) each, before 2: sums may differ in their last bits)" in outputs[2]
+
+
 def test_two_runs_never_share_a_folder(tmp_path: Path, images: Path) -> None:
     held = checkpoint.lock(tmp_path / "run")
     result = train("--data", images, "--out", tmp_path / "run", "--steps", 1, *SMALL)
@@ -183,6 +193,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path: Path
         (("--processes", 2), "asked for 2 ranks, found 1"),
         (("--device", "cuda"), "--device is cuda"),
         (("--batch-size", 0), "--batch-size is 0"),
+        (("--min-steps", 3), "--min-steps is 3, expected 0 without --minutes"),
         (("--data", "missing.npy"), "missing.npy"),
         (("--arch", "conv", "--image-size", 17), "17x17"),
         (("--no-such-flag",), "no-such-flag"),
@@ -233,6 +244,17 @@ def test_two_ranks_agree_and_see_what_one_rank_sees(tmp_path: Path, images: Path
     assert clock == [(row["step"], row["images_seen"]) for row in log_rows(two)]
 
 
+def test_the_least_steps_are_taken_however_late_it_is(tmp_path: Path, images: Path) -> None:
+    run = tmp_path / "run"
+    clock = ("--minutes", 1e-6, "--schedule", "linear", "--log-every", 1)
+    for least, steps in ((5, 5), (7, 7)):  # resumed, too
+        result = train("--data", images, "--out", run, "--min-steps", least, *NET[:-2], *clock)
+        assert result.returncode == 0, result.stderr
+        assert f"finished step {steps}" in result.stdout
+    rates = [row["rate/vae"] for row in log_rows(run)]
+    assert [rate / rates[0] for rate in rates] == pytest.approx([1, 0.8, 0.6, 0.4, 0.2, 2 / 7, 1 / 7])
+
+
 def wait_for(condition: object, process: subprocess.Popen[bytes] | None, seconds: float = 240) -> None:
     end = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
@@ -250,7 +272,7 @@ def test_a_resumed_schedule_goes_by_the_time_of_the_starts_before(seconds: float
 
     class Accelerated(Run):
         def __init__(self) -> None:
-            self.config = SimpleNamespace(steps=10**6, minutes=1.0, out="run")
+            self.config = SimpleNamespace(steps=10**6, minutes=1.0, min_steps=0, out="run")
             self.world = SimpleNamespace(
                 rank=0, device=SimpleNamespace(type="cuda"), stop_asked_at=None, agree=float,
                 same_parameters=lambda nets: True,

@@ -4,6 +4,10 @@ import importlib
 import pkgutil
 from typing import Any
 
+from trainer.threads import wait_briefly
+
+wait_briefly()  # here, since every training imports this package before torch
+
 
 def family_names() -> list[str]:
     """All families by name, without importing any."""

@@ -27,8 +27,8 @@ from trainer.runs import store
 
 # Options that may differ when a run resumes without changing what it learns.
 FREE_OPTIONS = frozenset(
-    ("out", "steps", "minutes", "save_every", "sample_every", "log_every", "keep", "workers", "memory", "threads",
-     "device", "processes", "force", "compile")
+    ("out", "steps", "minutes", "min_steps", "save_every", "sample_every", "log_every", "keep", "workers", "memory",
+     "threads", "device", "processes", "force", "compile")
 )  # fmt: skip
 
 
@@ -91,7 +91,7 @@ def check_same_run(
 
 
 def changes(start: State, before: Origin, now: Origin, config: RunConfig, world_size: int) -> list[str]:
-    """Changes that need no confirmation: number of ranks, versions."""
+    """Changes that need no confirmation: number of ranks and threads, versions."""
     found = []
     if start.world_size != world_size:
         batch = config.batch_size * config.accumulate
@@ -99,6 +99,8 @@ def changes(start: State, before: Origin, now: Origin, config: RunConfig, world_
             f"on {world_size} rank(s), before {start.world_size}: {batch * world_size} images a step instead of "
             f"{batch * start.world_size}"
         )
+    if before.threads and now.threads and before.threads != now.threads:
+        found.append(f"{now.threads} thread(s) each, before {before.threads}: sums may differ in their last bits")
     for name, version in before.versions.items():
         if now.versions.get(name, version) != version:
             found.append(f"{name} {now.versions[name]}, before {version}")
@@ -125,7 +127,10 @@ def write_run(config: RunConfig, family: Family, spec: DataSpec, data: dict[str,
         "resumes": [*before, {**resumed, "command": shlex.join(sys.argv), "time": time_now}],
     }
     replace_bytes(file, json.dumps(contents, indent=1).encode())
-    return Origin(run=contents["run_id"], config=contents["config"], versions=contents["versions"], data=data)
+    return Origin(
+        run=contents["run_id"], config=contents["config"], versions=contents["versions"], data=data,
+        threads=resumed["threads"],
+    )  # fmt: skip
 
 
 def commit() -> str:
