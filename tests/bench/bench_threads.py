@@ -1,7 +1,7 @@
 """Training beside other work: images a second of each thread setting, on an idle machine and beside busy loops.
 
-    python tests/bench/bench_threads.py vae ddpm wgan_gp --rounds 5
-    python tests/bench/bench_threads.py vae --settings default 'spin 10000:GOMP_SPINCOUNT=10000'
+    python tests/bench/bench_threads.py vae
+    python tests/bench/bench_threads.py wgan_gp --settings utsuroi: '10000 turns:GOMP_SPINCOUNT=10000'
 
 One process a model and setting trains toy cats with the real loop, a few seconds at a time, in turn; the others wait
 meanwhile. Ratios are to the first setting, medians of the rounds. A setting is a name and the variables that it sets.
@@ -26,7 +26,7 @@ FLAGS = {
     "ddpm": "--image-size 32 --width 16 --batch-size 16",
 }
 SETTINGS = (
-    "default:UTSUROI=", "libgomp's own:GOMP_SPINCOUNT=300000", "passive:OMP_WAIT_POLICY=passive",
+    "libgomp's own:GOMP_SPINCOUNT=300000", "passive:OMP_WAIT_POLICY=passive", "utsuroi:",
     "one thread:OMP_NUM_THREADS=1",
 )  # fmt: skip
 VARIABLES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OMP_DYNAMIC", "KMP_BLOCKTIME")
@@ -34,12 +34,13 @@ VARIABLES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OMP_DYNAMI
 
 def train(model: str, flags: Sequence[str]) -> None:
     """Train for as many seconds as each line of the input says, and answer with images a second."""
-    from trainer.config import parse
-    from trainer.distributed import World
-    from trainer.families import load_family
-    from trainer.loop import Run
+    from trainer.families import load_family  # first, as every training has it
 
     family = load_family(model)
+    from trainer.config import parse
+    from trainer.distributed import World
+    from trainer.loop import Run
+
     config = parse(family.Config, list(flags), "")
     run = Run(family, config, World(config))
     for net in run.raw.values():
