@@ -152,17 +152,16 @@ class Run:
         """Write config.json; print the step that the run resumes from, and what has changed."""
         config, world = self.config, self.world
         store.keep_base(self.family, config.out)
-        threads = torch.get_num_threads() if world.device.type == "cpu" else 0
-        now = {"at_step": start.step, "world_size": world.size, "device": str(world.device), "threads": threads}
+        now = {"at_step": start.step, "world_size": world.size, "device": str(world.device)}
         self.origin = resume.write_run(config, self.family, self.spec, self.data, **now)
         if path is not None:
             changes = resume.changes(start, checkpoint.origin_of(path), self.origin, config, world.size)
             changed = f" ({'; '.join(changes)})" if changes else ""
             at = f"at step {start.step}, {start.images_seen} images seen"
             print(f"resuming {printable(config.out)} {at}{printable(changed)}")
-        each = f", {threads} thread(s) each" if threads else ""
+        threads = f", {torch.get_num_threads()} thread(s) each" if world.device.type == "cpu" else ""
         pieces = ", weights in pieces (FSDP)" if world.sharded else ""
-        print(f"{world.size} rank(s) on {world.device}, {config.precision}{each}{pieces}", flush=True)
+        print(f"{world.size} rank(s) on {world.device}, {config.precision}{threads}{pieces}", flush=True)
 
     def open_log(self) -> None:
         config = self.config

@@ -115,6 +115,7 @@ def write_run(config: RunConfig, family: Family, spec: DataSpec, data: dict[str,
     file = config.out / "config.json"
     known = store.read_run(config.out) if file.exists() else None
     before = known.get("resumes", known.get("starts", [])) if known else []  # version 0.1: starts
+    threads = torch.get_num_threads() if resumed["device"] == "cpu" else 0
     time_now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     contents: dict[str, Any] = {
         "family": store.family_name(type(family)),
@@ -124,12 +125,12 @@ def write_run(config: RunConfig, family: Family, spec: DataSpec, data: dict[str,
         "run_id": known["run_id"] if known else uuid.uuid4().hex,
         "commit": commit(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "resumes": [*before, {**resumed, "command": shlex.join(sys.argv), "time": time_now}],
+        "resumes": [*before, {**resumed, "threads": threads, "command": shlex.join(sys.argv), "time": time_now}],
     }
     replace_bytes(file, json.dumps(contents, indent=1).encode())
     return Origin(
         run=contents["run_id"], config=contents["config"], versions=contents["versions"], data=data,
-        threads=resumed["threads"],
+        threads=threads,
     )  # fmt: skip
 
 
