@@ -63,6 +63,8 @@ def test_from_nothing_to_images_and_again_without_training(checkout: Path, tmp_p
     assert (checkout / "cats.gif").read_bytes().startswith(b"GIF89a")
     config = checkout / "runs" / "demo" / "training" / "config.json"
     assert len(json.loads(config.read_text())["resumes"]) == 1
+    rows = (checkout / "runs" / "demo" / "training" / "log.jsonl").read_text().splitlines()
+    assert json.loads(rows[-1])["step"] >= 400, "whatever the clock says, the cats are cats"
 
     (checkout / "cats.png").unlink()
     second = demo(checkout, tmp_path, "--train-seconds", "2")
