@@ -1,6 +1,7 @@
 """The command ``utsuroi``: train, export, play."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,9 +23,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if sharer := sharing():
         print(f"warning: {sharer}", file=sys.stderr)
     from trainer.contract.options import called_as
+
+    try:
+        code = run(words, called_as("utsuroi"))
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our lines has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return code
+
+
+def run(words: list[str], program: str) -> int:
+    """One command from its words."""
     from trainer.contract.packages import needing
 
-    program = called_as("utsuroi")
     parser = make_parser(program)
     if not words or words[0] not in COMMANDS:
         options = parser.parse_args(words or ["--help"])
@@ -35,8 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(shtab.complete(complete_parser(program), shell=options.completion))
             return 0
         parser.error("expected a command")
-    run, _ = COMMANDS[words[0]]
-    return run(words[1:], f"{program} {words[0]}")
+    command, _ = COMMANDS[words[0]]
+    return command(words[1:], f"{program} {words[0]}")
 
 
 def make_parser(program: str) -> argparse.ArgumentParser:

@@ -1,6 +1,7 @@
 """The command ``utsuroi``: it leads to all others, which name themselves as they were called."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -153,6 +154,15 @@ def test_runs_are_listed(runs: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert main(["runs", str(runs / "new"), "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)
     assert (found["model"], found["state"], found["score"]) == ("ddpm", "new", None)
+
+
+def test_a_reader_that_has_seen_enough_ends_the_list_quietly(runs: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "utsuroi", "runs", str(runs)]
+    done = subprocess.run(command, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 @pytest.mark.parametrize("by", SORTS)
