@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from io import BytesIO
 
+from trainer.contract.packages import how_to_install
+
 MOST_PIXELS = 100_000_000
 MOST_DEEP_PIXELS = 50_000_000  # with alpha or 16 bits, which take twice the memory and more
 MOST_SCANS = 100  # of a JPEG: each goes over all its pixels, and encoders write about ten
@@ -245,7 +247,7 @@ def _need_heif() -> None:
     try:
         from pillow_heif import register_heif_opener
     except ImportError:
-        raise Unreadable("a HEIC, which takes the package pillow-heif: pip install pillow-heif") from None
+        raise Unreadable(f"a HEIC, which takes the package pillow-heif: {how_to_install('data')}") from None
     register_heif_opener()
 
 

@@ -1,5 +1,6 @@
 """HEIC and AVIF: read as any other image where Pillow can, and where a package is missing, a line that names it."""
 
+import re
 import struct
 import sys
 from io import BytesIO
@@ -85,7 +86,9 @@ def test_what_is_cut_short_or_vast_is_refused(kind: str) -> None:
         read_header(data.replace(struct.pack(">II", 96, 64), struct.pack(">II", 30_000, 30_000)))
 
 
-@pytest.mark.parametrize(("kind", "package"), [("heic", "pillow-heif"), ("avif", "pillow")])
+@pytest.mark.parametrize(
+    ("kind", "package"), [("heic", r"pillow-heif: .*pip install .*"), ("avif", "Pillow .*: pip install -U pillow")]
+)
 def test_a_missing_package_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: str, package: str
 ) -> None:
@@ -101,6 +104,6 @@ def test_a_missing_package_is_named(
     assert ended.value.code == 2
     said = capsys.readouterr().err
     assert f"skipped {file}: a" in said
-    assert f" {package}\n" in said
+    assert re.search(f" {package}\n", said)
     with pytest.raises(ImageError, match=f"IMG_1.{kind.upper()}: .* {package}$"):
         read_photo(file)
