@@ -2,7 +2,8 @@
 
 A checkpoint is a folder ``checkpoints/step_00001000``: written under a temporary name, every file synced to disk, with
 a manifest of their sizes and SHA-256, then renamed. A kill at any moment leaves the older ones untouched. What is in
-the files is the concern of ``trainer.runs.store``; nothing here needs torch.
+the files is the concern of ``trainer.runs.store``; nothing here needs torch. Its score comes later, in a file of its
+own: saving does not wait for it.
 
     python -m trainer.checkpoint verify runs/cats
 """
@@ -25,8 +26,8 @@ from typing import Any, BinaryIO
 
 from trainer.config import from_json
 from trainer.contract.errors import UserError
-from trainer.contract.files import sync, sync_folder
-from trainer.contract.text import printable
+from trainer.contract.files import replace_bytes, sync, sync_folder
+from trainer.contract.text import in_processes, printable
 
 if sys.platform == "win32":
     import msvcrt
@@ -38,6 +39,7 @@ BASE_RUN, OLD_BASE_RUN = "base_run", "foundation"  # folder of a run: a copy of 
 MANIFEST = "manifest.json"
 NETS, AVERAGED, OPTIMIZERS, STATE = "nets.safetensors", "averaged.safetensors", "optimizers.pt", "state.json"
 FILES = (NETS, AVERAGED, OPTIMIZERS, STATE)
+SCORE = "score.json"  # beside them once the checkpoint has been scored
 NAME = re.compile(r"step_\d{8,}")
 TEMPORARY = ".tmp-"
 DAMAGED = "damaged_"  # what a damaged one is called once a run has gone on from an older one
@@ -55,6 +57,8 @@ class State:
     world_size: int
     score: float | None = None  # held-out metric that decides which checkpoint is best; lower is better
     metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    scored_images: int = 0  # held-out images that they are the means of; 0: all
+    score_seconds: float = 0.0  # the option of that name that they were scored with
     description: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # what Family.describe returned
 
 
@@ -118,6 +122,23 @@ def sealed(manifest: Mapping[str, Any]) -> bytes:
     """A manifest's bytes, with their own hash, so that no bit of them can change unseen either."""
     text = json.dumps({key: value for key, value in manifest.items() if key != SEAL}, indent=1)
     return json.dumps({**json.loads(text), SEAL: hashlib.sha256(text.encode()).hexdigest()}, indent=1).encode()
+
+
+def write_score(path: Path, **values: Any) -> None:
+    """Write what a checkpoint scored: fields of ``State``. Raises ``OSError``."""
+    replace_bytes(path / SCORE, sealed(values))
+
+
+def read_score(path: Path) -> dict[str, Any]:
+    """What ``write_score`` wrote; empty where it has not. Raises ``OSError``, and ``ValueError`` for other bytes."""
+    try:
+        data = (path / SCORE).read_bytes()
+    except FileNotFoundError:
+        return {}
+    values = json.loads(data)
+    if not isinstance(values, dict) or sealed(values) != data:
+        raise ValueError("does not match its SHA-256")
+    return {key: value for key, value in values.items() if key != SEAL}
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -226,6 +247,10 @@ def damage(path: Path) -> str:
         return f"{Path(str(error.filename)).name} is missing"
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         return f"{MANIFEST} cannot be used: {' '.join(str(error).split())[:200]}"
+    try:
+        read_score(path)
+    except (OSError, ValueError, RecursionError):
+        return f"{SCORE} does not match its SHA-256"
     return ""
 
 
@@ -253,20 +278,30 @@ def set_aside_newer(run: Path, chosen: Path | None) -> None:
 
 
 def best_of(paths: list[Path]) -> Path | None:
-    """Checkpoint with the lowest held-out score; the newest where none has a finite score."""
-    scores = {path: score for path in paths if (score := score_of(path)) is not None}
-    return min(scores, key=lambda path: scores[path]) if scores else (paths[-1] if paths else None)
+    """Checkpoint with the lowest held-out score, of those scored on as many images as the newest; the newest where none
+    has a finite score."""
+    scores = {path: found for path in paths if (found := _score_and_images(path)) is not None}
+    alike = [path for path in scores if scores[path][1] == [*scores.values()][-1][1]]
+    return min(alike, key=lambda path: scores[path][0]) if alike else (paths[-1] if paths else None)
 
 
 def score_of(path: Path) -> float | None:
+    """The score of a checkpoint, where it is a finite number."""
+    found = _score_and_images(path)
+    return None if found is None else found[0]
+
+
+def _score_and_images(path: Path) -> tuple[float, int] | None:
+    """A finite score, and the number of images that it is the mean of."""
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        score = json.loads((path / STATE).read_bytes())["score"]
-        return float(score) if score is not None and math.isfinite(score) else None
+        values = read_score(path) or json.loads((path / STATE).read_bytes())
+        if values["score"] is not None and math.isfinite(values["score"]):
+            return float(values["score"]), int(values.get("scored_images", 0))
     return None
 
 
 def read_state(path: Path) -> State:
-    values = json.loads((path / STATE).read_bytes())
+    values = {**json.loads((path / STATE).read_bytes()), **read_score(path)}
     values.setdefault("description", values.get("facts", {}))  # its key in version 0.1
     return from_json(State, values)
 
@@ -276,8 +311,9 @@ def described(path: Path) -> str:
     manifest, state = read_manifest(path), read_state(path)
     size = sum(item["bytes"] for item in manifest["files"].values())
     versions = ", ".join(f"{name} {version}" for name, version in manifest.get("versions", {}).items())
-    parts = [f"{size / 1e6:.1f} MB", f"{state.images_seen} images seen", f"{state.world_size} rank(s)"]
+    parts = [f"{size / 1e6:.1f} MB", f"{state.images_seen} images seen", in_processes(state.world_size)]
     parts += [f"score {state.score:.5g}"] if state.score is not None else []
+    parts += [f"of {state.scored_images} images"] if state.scored_images else []
     parts += [versions] if versions else []
     parts += [f"options {manifest['config_sha256'][:8]}"] if "config_sha256" in manifest else []
     return ", ".join(parts)

@@ -21,7 +21,7 @@ class RunConfig:
     steps: int = 10_000
     """Training steps in all; a larger number extends a finished run."""
     batch_size: int = 128
-    """Images per step and rank."""
+    """Images per step and process."""
     image_size: int = 0
     """Side in pixels of the square that images are resized to; 0 keeps the size of the data."""
     fit: Literal["auto", "crop", "pad", "stretch"] = "auto"
@@ -44,9 +44,14 @@ class RunConfig:
     min_steps: int = 0
     """With --minutes: train at least this many steps, however long they take on a slow or busy machine."""
     save_every: int = 1000
-    """Steps between checkpoints."""
+    """Steps between checkpoints, at most."""
+    save_minutes: float = 5.0
+    """Minutes between checkpoints, at most, and the work that a crash can cost; 0: --save-every alone decides."""
     sample_every: int = 1000
-    """Steps between sample grids."""
+    """Steps between sample sheets, besides those after 15 s, 30 s, 1 min, 2 min, 4 min and so on."""
+    score_seconds: float = 15.0
+    """Time for scoring a checkpoint, at about: where all held-out images take longer, fewer are scored, of all
+    checkpoints the same ones; 0: all images."""
     log_every: int = 50
     """Steps between rows of log.jsonl."""
     keep: int = 2
@@ -67,15 +72,15 @@ class RunConfig:
     """Half-life, in images, of the exponential moving average of weights, which is what is exported (early on, a tenth
     of the images seen); 0: no averaging."""
     workers: int = 0
-    """Loader processes per rank, for data that do not fit in memory."""
+    """Loader processes per training process, for data that do not fit in memory."""
     memory: float = 4.0
     """GiB of u8 images kept on the device; larger sets are read while training."""
     threads: int = 0
-    """CPU threads per rank; 0: the cores of this machine divided by its ranks."""
+    """CPU threads per process; 0: the cores of this machine divided by its processes."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Device to train on; naming one that is missing is an error."""
     processes: int = 0
-    """Ranks that there must be; 0: as many as the launcher was asked for."""
+    """Processes that there must be; 0: as many as the launcher was asked for."""
     force: bool = False
     """Resume although options that change the result differ from those of the run."""
 
@@ -83,7 +88,7 @@ class RunConfig:
         at_least(
             self, steps=1, batch_size=1, image_size=0, hold_out=0, save_every=1, sample_every=1, log_every=1, keep=1,
             accumulate=1, clip_norm=0, warmup=0, workers=0, memory=0, processes=0, threads=0, minutes=0, ema=0,
-            rotate=0, crop=0, min_steps=0,
+            rotate=0, crop=0, min_steps=0, save_minutes=0, score_seconds=0,
         )  # fmt: skip
         require(self.hold_out != 1, "hold_out", 1, "0, or at least 2: every image would be held out")
         require(not self.min_steps or self.minutes > 0, "min_steps", self.min_steps, "0 without --minutes")

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from trainer import exit_status, sharding
 from trainer.config import RunConfig
 from trainer.contract.errors import UserError
+from trainer.contract.text import in_processes
 from trainer.exit_status import FINISHED, STOPPED
 from trainer.family import Nets
 from trainer.launcher import (
@@ -70,13 +71,19 @@ class World:
         ranks = config.processes or asked_size(options, kind_of(launcher))
         if ranks is not None and ranks != self.size:
             raise UserError(
-                f"asked for {ranks} ranks, found {self.size}; for CPU ranks use ACCELERATE_USE_CPU=true "
+                f"asked for {ranks} processes, found {self.size}; for several on a CPU use ACCELERATE_USE_CPU=true "
                 f"accelerate launch --multi_gpu --num_processes {ranks} (see launch/accelerate/)"
             )
         set_threads(config, launcher, options)
         if launcher is not None:
             die_with(launcher)
         self.stop_asked_at: float | None = None  # monotonic seconds
+
+    def in_words(self, config: RunConfig) -> str:
+        """A line on what the run computes with."""
+        threads = f", {torch.get_num_threads()} thread(s) each" if self.device.type == "cpu" else ""
+        pieces = ", weights in pieces (FSDP)" if self.sharded else ""
+        return f"{in_processes(self.size)} on {self.device}, {config.precision}{threads}{pieces}"
 
     def shard(self, net: nn.Module) -> None:
         """Shard a network where the launcher asks for FSDP. Call before its optimiser is made."""
@@ -125,16 +132,16 @@ class World:
         found, mistake = attempt(act)
         for rank, other in enumerate(self.gather(mistake)):
             if other is not None:
-                self.known_to_all = other if rank == 0 else UserError(f"rank {rank}: {other}")
+                self.known_to_all = other if rank == 0 else UserError(f"process {rank}: {other}")
                 raise self.known_to_all
         return found
 
-    def agree(self, value: float) -> float:
-        """Maximum of the ranks' values."""
+    def agree(self, *values: float) -> list[float]:
+        """Maximum of each of the ranks' values."""
         if self.size == 1:
-            return value
-        gathered: Tensor = self.accelerator.gather(torch.tensor([value], dtype=torch.float32, device=self.device))
-        return float(gathered.max())
+            return list(values)
+        gathered: Tensor = self.accelerator.gather(torch.tensor([values], dtype=torch.float32, device=self.device))
+        return gathered.amax(0).tolist()
 
     def wait(self) -> None:
         self.accelerator.wait_for_everyone()
@@ -152,7 +159,7 @@ class World:
     def all_finite(self, net: nn.Module) -> bool:
         """Whether every weight is finite, on all ranks."""
         fine = all(bool(sharding.piece(parameter).isfinite().all()) for parameter in net.parameters())
-        return self.agree(0.0 if fine else 1.0) == 0.0
+        return self.agree(0.0 if fine else 1.0) == [0.0]
 
     def whole(self, nets: Nets, like: Nets) -> Nets:
         """Unsharded networks for the main rank to save; all ranks must call it. ``like``: networks of these shapes."""
@@ -267,6 +274,6 @@ def check_device(config: RunConfig, device: torch.device, size: int) -> None:
         raise UserError(f"--device is {config.device}, found only {device.type}")
     asked_for_cpu = config.device == "cpu" or os.environ.get("ACCELERATE_USE_CPU", "false").lower() in ("true", "1")
     if size > 1 and device.type == "cpu" and not asked_for_cpu:
-        raise UserError(f"{size} ranks were launched for GPUs, found none; ACCELERATE_USE_CPU=true trains on CPU")
+        raise UserError(f"{size} processes were launched for GPUs, found none; ACCELERATE_USE_CPU=true trains on CPU")
     if config.precision == "fp16" and device.type == "cpu":
         raise UserError("--precision is fp16, which a CPU would silently train in fp32; expected bf16 or fp32 on a CPU")

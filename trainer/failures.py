@@ -44,7 +44,7 @@ def explain(error: BaseException, ranks: int) -> str:
     if isinstance(error, RuntimeError) and (loader := _LOADER.search(text)):
         return f"a loader process ({loader[1]}) was killed, often for lack of memory; fewer --workers take less"
     if isinstance(error, RuntimeError | ConnectionError) and ranks > 1 and _RANKS.search(text):
-        return "lost contact with another rank"
+        return "lost contact with another process"
     if isinstance(error, OSError):
         return f"{error.filename or 'a file'}: {error.strerror or error}"
     return ""

@@ -183,9 +183,14 @@ class Family(ABC):
     channels_last: bool = True  # memory format of the networks; False where it was measured slower
     sheet_side: ClassVar[int] = 8  # samples along each side of a sheet
     score_batch: ClassVar[int] = 64  # images that are scored at once
+    view: ClassVar[str] = "grid {file}"  # how the viewer opens an export; also {base}, of the base run, and {image}
 
     def __init__(self, config: Any) -> None:
         self.config = config
+
+    def draft(self) -> "Family":
+        """The same with coarser samples that take less time, where there are such: for the sheet before training."""
+        return self
 
     def reading(self) -> Reading:
         """How to read the data."""

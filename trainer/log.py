@@ -1,9 +1,9 @@
-"""Logs of a run: log.jsonl, TensorBoard where installed, a progress bar, sample sheets."""
+"""Logs of a run: log.jsonl, sample sheets, and both in TensorBoard where it is installed."""
 
 import contextlib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +11,18 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from trainer.contract.files import replace_bytes
 from trainer.contract.sheet import MARGIN, SheetLayout
-from trainer.contract.text import printable
+from trainer.progress import Progress
 
 
 class Log:
     """Log of a run, written by the main rank; ``Log(None)``, of the other ranks, writes nothing."""
 
-    def __init__(
-        self, run: Path | None, *, step: int = 0, bar_total: float = 0, bar_done: float = 0, bar_unit: str = ""
-    ) -> None:
-        self.run = run
+    def __init__(self, run: Path | None, progress: Progress, *, step: int = 0) -> None:
+        self.run, self.progress = run, progress
         if run is None:
-            self.bar = tqdm(disable=True)
             return
         self.file = open_log(run / "log.jsonl", last_step=step)
         self.board: Any = None
@@ -34,43 +30,41 @@ class Log:
             from torch.utils.tensorboard import SummaryWriter
 
             self.board = SummaryWriter(run / "tensorboard")
-        layout = "{desc}{percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} {unit} [{elapsed}<{remaining}{postfix}]"
-        self.bar = tqdm(
-            total=bar_total, initial=min(bar_done, bar_total), unit=bar_unit, bar_format=layout, dynamic_ncols=True
-        )
 
-    def progress(self, done: float) -> None:
-        self.bar.update(min(done, self.bar.total or done) - self.bar.n)
-
-    def row(self, kind: str, step: int, images_seen: int, values: dict[str, float], shown: str = "") -> None:
+    def row(self, kind: str, step: int, images_seen: int, values: Mapping[str, float]) -> None:
         """Add a row: ``kind`` is train or held_out."""
         if self.run is None:
             return
         row = {"kind": kind, "step": step, "images_seen": images_seen, **values}
         with self.tolerating("log.jsonl"):
             append(self.file, json.dumps(row).encode() + b"\n")
+        for name, value in values.items():
+            self.to_board("add_scalar", f"{kind}/{name}", value, images_seen)
+
+    def to_board(self, what: str, *values: Any, **more: Any) -> None:
+        """Call a method of TensorBoard's writer, where there is one."""
         try:
             if self.board is not None:
-                for name, value in values.items():
-                    self.board.add_scalar(f"{kind}/{name}", value, images_seen)
+                getattr(self.board, what)(*values, **more)
         except OSError as error:
             self.board = None  # its writer has ended, and would say so at every call
             self.say(f"warning: tensorboard is written no more ({error.strerror or error}); training goes on")
-        if shown:
-            self.bar.set_postfix_str(shown)
 
     def say(self, text: str) -> None:
-        if self.run is not None:
-            tqdm.write(printable(text))
+        self.progress.say(text)
 
-    def grid(self, step: int, images: Tensor, columns: int) -> None:
-        """Write a sheet of images [n, c, h, w] in 0..1."""
+    def grid(self, step: int, images_seen: int, images: Tensor, columns: int) -> Path | None:
+        """Write a sheet of images [n, c, h, w] in 0..1. Returns its path, or ``None`` where it could not be written."""
         if self.run is None:
-            return
+            return None
         path = self.run / "samples" / f"step_{step:08d}.png"
+        sheet = contact_sheet(images, columns=columns)
+        self.to_board("add_image", "samples", sheet, images_seen, dataformats="HWC")
         with self.tolerating(path.name):
             path.parent.mkdir(exist_ok=True)
-            write_image(path, contact_sheet(images, columns=columns))
+            write_image(path, sheet)
+            return path
+        return None
 
     @contextlib.contextmanager
     def tolerating(self, name: str) -> Iterator[None]:
@@ -83,7 +77,6 @@ class Log:
     def close(self) -> None:
         if self.run is None:
             return
-        self.bar.close()
         self.file.close()
         if self.board is not None:
             with contextlib.suppress(OSError):  # what is missing was warned of

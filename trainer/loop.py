@@ -18,6 +18,7 @@ import torch
 
 from trainer import checkpoint, exit_status
 from trainer.checkpoint import Origin, RunLocked, State
+from trainer.clock import Clock
 from trainer.config import parse
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable
@@ -30,54 +31,73 @@ from trainer.exit_status import FAILED, MISTAKE, STOPPED
 from trainer.failures import TrainingFailure, explain
 from trainer.family import Batch, Crops, Family, Nets
 from trainer.log import ErrorIgnoringStream, Log
+from trainer.next_commands import ending
+from trainer.progress import Progress
 from trainer.runs import resume, store
 from trainer.runs.start import set_up
+from trainer.scoring import Scorer
+from trainer.sheets import draw_sheet
 from trainer.turns import Turns
 
-MAX_SHEET_SIDE = 16  # samples along each side of a sheet, however many classes there are
 DESCRIBED_IMAGES = 2048  # training images that the statistics on the card come from
-STOP_SCORING_SECONDS = 5.0  # time for scoring after a request to stop: saving comes first
+DRAFT_IMAGES = 64  # those of the sheet before training
+STOP_SCORING_SECONDS = 5.0  # time for scoring after a request to stop
 AGREE_EVERY = 8  # steps between agreements to stop on accelerators: each makes the host wait for the device
 
 
-def main(family_class: type[Family], arguments: list[str] | None = None, program: str | None = None) -> NoReturn:
-    """Body of every ``trainer/train_<model>.py``: parse flags, train, exit with a code of ``trainer.exit_status``."""
+def main(
+    family_class: type[Family],
+    arguments: list[str] | None = None,
+    program: str | None = None,
+    progress: Progress | None = None,
+) -> NoReturn:
+    """Parse flags, train, exit with a code of ``trainer.exit_status``. ``progress``: of ``trainer.entry``."""
     world = None
-    code = 0
+    code, complaint = 0, ""
     sys.stdout, sys.stderr = ErrorIgnoringStream(sys.stdout), ErrorIgnoringStream(sys.stderr)
     try:
         description = f"{family_class.__doc__} The same command resumes a run. --data takes {help_of_data()}."
         config: Any = parse(family_class.Config, arguments, description, program)
-        world = World(config)
-        code = train(family_class, config, world)
+        progress = progress or Progress(speaks=rank_of_environment() == 0)
+        with progress.doing("starting"):
+            world = World(config)
+        code = train(family_class, config, world, progress)
+        if world.is_main:
+            for line in ending(family_class(config), config, program, arguments, code):
+                print(printable(line))
     except UserError as error:
         rank = rank_of_environment() if world is None else world.rank
         # an error found before ranks have met is the same on all of a machine
         silent = os.environ.get("LOCAL_RANK", "0") != "0" if world is None else error is world.known_to_all
         if not rank or not silent:
-            where = f"rank {rank}: " if rank else ""
-            print(f"error: {where}{error}", file=sys.stderr)
+            complaint = f"process {rank}: {error}" if rank else str(error)
         code = FAILED if isinstance(error, RunLocked) else MISTAKE
     except TrainingFailure as failure:
         if world is None or world.is_main:
-            print(f"error: {printable(str(failure))}", file=sys.stderr)
+            complaint = str(failure)
         elif not failure.on_all_ranks:
-            print(f"error: rank {world.rank}: {printable(str(failure))}", file=sys.stderr)
+            complaint = f"process {world.rank}: {failure}"
         code = failure.code
     except SystemExit as ended:  # by the command line: --help, or an unknown flag
         code = ended.code if isinstance(ended.code, int) else MISTAKE
     except KeyboardInterrupt:  # before signals are caught: there is nothing to save yet
         code = 128 + signal.SIGINT
+    if progress is not None:
+        progress.close()
+    if complaint:
+        print(f"error: {printable(complaint)}", file=sys.stderr)
     leave(world, code)
 
 
-def train(family_class: type[Family], config: Any, world: World) -> int:
+def train(family_class: type[Family], config: Any, world: World, progress: Progress | None = None) -> int:
     """Train to the end, or until stopped. Returns the exit code. Raises ``UserError``, and ``TrainingFailure`` once
     training has begun."""
     run = None
     with world.catch_signals(), contextlib.ExitStack() as stack:
         try:
-            run = Run(family_class, config, world)
+            progress = progress or Progress(speaks=False)
+            with progress.doing("setting up"):
+                run = Run(family_class, config, world, progress)
             stack.callback(run.close)
             return run.go()
         except (UserError, RuntimeError, MemoryError, OSError) as error:
@@ -92,28 +112,33 @@ def train(family_class: type[Family], config: Any, world: World) -> int:
 class Run:
     """One process of a training run, from its start or resumption to its end."""
 
-    def __init__(self, family_class: type[Family], config: Any, world: World) -> None:
-        self.world = world
+    def __init__(self, family_class: type[Family], config: Any, world: World, progress: Progress) -> None:
+        self.world, self.progress = world, progress
         self.config = config = world.on_all(lambda: resume.with_fit(config))
-        self.family, self.images, self.raw = world.on_all(lambda: set_up(family_class, config, world.sharded))
+        self.family, self.images, self.raw = world.on_all(lambda: set_up(family_class, config, world.sharded, progress))
         self.spec = self.images.spec
         layout = torch.channels_last if self.family.channels_last else torch.contiguous_format
         for net in self.raw.values():
             net.to(world.device).to(memory_format=layout)
         self.averaged = AveragedNets(self.raw, config.ema)
         self.prepare()
-        self.previous = self.resume()
+        with progress.doing("looking for checkpoints"):
+            self.previous = self.resume()
         self.training, self.held_out = self.images.split(config.hold_out)
         self.stream = self.open_stream()
         self.step = self.previous.step
         self.seconds_before = self.previous.seconds
         self.started = time.monotonic()
-        self.asked_to_stop = False
+        self.training_seconds = 0.0  # of this process, without saving, sheets and scores
+        self.clock = Clock(config.save_minutes)
+        self.sheet_due = self.save_due = self.asked_to_stop = False
         self.time_done = 0.0  # fraction of --minutes
         self.described: tuple[int, dict[str, Any]] = (-1, {})  # step, and what ``describe`` returned
         self.turns = Turns(config, world, self.nets, self.raw, self.averaged, self.optimizers, self.stream)
         self.unsaved = ""  # why the last checkpoint could not be written
-        self.log = Log(None)
+        known = self.previous.scored_images if self.previous.score_seconds == config.score_seconds else 0
+        self.scorer = Scorer(self.family, config, world, progress, self.held_out, self.batches, known)
+        self.log = Log(None, progress)
         world.on_main(self.open_log, self.config.out)
 
     def prepare(self) -> None:
@@ -137,7 +162,7 @@ class Run:
         start = State(step=0, images_seen=0, seconds=0.0, world_size=world.size)
         self.lock: BinaryIO | None = None
         self.origin = Origin()
-        path = world.on_main(self.choose, self.config.out)  # by one rank, so that all resume from the same one
+        self.saved = path = world.on_main(self.choose, self.config.out)  # by one rank: all resume from the same one
         if path is not None:
             start = world.on_all(lambda: store.load(path, self.raw, self.averaged.nets, self.optimizers))
         world.on_main(lambda: self.register(start, path), self.config.out)
@@ -155,23 +180,12 @@ class Run:
         now = {"at_step": start.step, "world_size": world.size, "device": str(world.device)}
         self.origin = resume.write_run(config, self.family, self.spec, self.data, **now)
         if path is not None:
-            changes = resume.changes(start, checkpoint.origin_of(path), self.origin, config, world.size)
-            changed = f" ({'; '.join(changes)})" if changes else ""
-            at = f"at step {start.step}, {start.images_seen} images seen"
-            print(f"resuming {printable(config.out)} {at}{printable(changed)}")
-        threads = f", {torch.get_num_threads()} thread(s) each" if world.device.type == "cpu" else ""
-        pieces = ", weights in pieces (FSDP)" if world.sharded else ""
-        print(f"{world.size} rank(s) on {world.device}, {config.precision}{threads}{pieces}", flush=True)
+            before = checkpoint.origin_of(path)
+            self.progress.say(resume.in_words(start, before, self.origin, config, world.size))
+        self.progress.say(world.in_words(config))
 
     def open_log(self) -> None:
-        config = self.config
-        self.log = Log(
-            config.out,
-            step=self.step,
-            bar_total=config.minutes * 60 or config.steps,
-            bar_done=self.seconds_before if config.minutes else self.step,
-            bar_unit="s" if config.minutes else "steps",
-        )
+        self.log = Log(self.config.out, self.progress, step=self.step)
 
     def open_stream(self) -> Stream:
         config, world, reading = self.config, self.world, self.family.reading()
@@ -194,42 +208,59 @@ class Run:
     def go(self) -> int:
         config = self.config
         exit_status.report(began=self.step, rank=self.world.rank)
+        if self.saved is not None and self.previous.score is None:  # ended before it was scored
+            self.score()
         if self.step >= config.steps:
             self.log.say(f"{config.out} is at step {self.step} of {config.steps} already; a larger --steps goes on")
             return 0
+        if not list((config.out / "samples").glob("*.png")):
+            self.write_samples()  # at once, whatever the first step takes
         for net in self.raw.values():
             net.train()
         stopped = self.over(first=True)
+        self.progress.begin(step=self.step, steps=config.steps, seconds=self.seconds, minutes=config.minutes)
         while self.step < config.steps and not stopped:
+            begun = time.monotonic()
             self.advance()
             stopped = self.over()
+            self.clock.step_seconds = time.monotonic() - begun
+            self.training_seconds += self.clock.step_seconds
             last = stopped or self.step == config.steps
-            if last or self.step % config.log_every == 0 or self.step % config.save_every == 0:
+            saves = last or self.step % config.save_every == 0 or self.save_due
+            shows = not self.asked_to_stop and (last or self.step % config.sample_every == 0 or self.sheet_due)
+            self.show_progress()
+            if saves or self.step % config.log_every == 0:
                 self.write_losses()
-            self.log.progress(self.seconds if config.minutes else self.step)
-            saves = last or self.step % config.save_every == 0
-            shows = not self.asked_to_stop and (last or self.step % config.sample_every == 0)
             if saves or shows:
                 self.check_weights()
                 self.world.synchronise(self.averaged.nets, self.raw)
             if saves:
-                self.save()
+                with self.progress.doing("saving a checkpoint"):
+                    self.save()
             if shows:
                 self.write_samples()
+            if saves and not self.unsaved:
+                self.score()
+        self.progress.close()
         if self.unsaved:
             self.refuse_to_go_on(f"step {self.step} was reached and could not be saved: {self.unsaved}", code=FAILED)
         if self.asked_to_stop:
             self.log.say(f"stopped at step {self.step}; the same command resumes it")
             return STOPPED
         if not self.world.same_parameters(self.raw):
-            self.refuse_to_go_on("the ranks' weights differ at the end: this is a defect, please report it")
+            self.refuse_to_go_on("the processes' weights differ at the end: this is a defect, please report it")
         self.log.say(f"finished step {self.step}: {self.stream.position} images seen; checkpoints in {config.out}")
         return 0
+
+    def show_progress(self) -> None:
+        if self.progress.counts(self.step):
+            images = self.stream.position - self.previous.images_seen
+            self.progress.count(self.turns.loss(), images, self.training_seconds)
 
     def advance(self) -> None:
         """One training step."""
         seed_step(self.config.seed, self.step, self.world.rank)
-        self.turns.begin(step=self.step, progress=self.progress)
+        self.turns.begin(step=self.step, progress=self.fraction)
         for _ in range(self.config.accumulate):
             self.family.step(self.nets, self.stream, self.turns)
         self.step += 1
@@ -239,20 +270,24 @@ class Run:
         return self.seconds_before + time.monotonic() - self.started
 
     @property
-    def progress(self) -> float:
+    def fraction(self) -> float:
         """Finished fraction of the run, 0..1, the same on all ranks."""
         return max(self.step / self.config.steps, self.time_done)
 
     def over(self, first: bool = False) -> bool:
-        """Agree across ranks whether to stop now, on a signal or because the time is up. ``first``: agree whatever the
-        step, since a resumed run's learning rate depends on the time it took before."""
-        if self.world.device.type != "cpu" and self.step % AGREE_EVERY and not first:
+        """Agree across ranks whether to stop now, on a signal or because the time is up, and whether the main one's
+        clock wants a sheet or a checkpoint. ``first``: agree whatever the step, since a resumed run's learning rate
+        depends on the time it took before."""
+        self.sheet_due = self.save_due = False
+        if not first and self.step % AGREE_EVERY and self.world.device.type != "cpu" and self.world.size > 1:
             return False
         time_done = self.seconds / (self.config.minutes * 60) if self.config.minutes else 0.0
         if self.config.min_steps:
             time_done = min(time_done, self.step / self.config.min_steps)
         asked = 2.0 if self.world.stop_asked_at is not None else 0.0
-        agreed = self.world.agree(max(asked, min(time_done, 1.0)))
+        wants = self.clock.wants() if self.world.is_main and not first else (False, False)
+        agreed, *due = self.world.agree(max(asked, min(time_done, 1.0)), *map(float, wants))
+        self.sheet_due, self.save_due = map(bool, due)
         self.asked_to_stop = agreed == 2.0
         self.time_done = min(agreed, 1.0) if self.config.minutes else 0.0
         return agreed >= 1.0
@@ -263,11 +298,10 @@ class Run:
         for name, value in row.items():
             if name.startswith("loss/") and not math.isfinite(value):
                 self.refuse_to_go_on(f"{name} became {value} by step {self.step}")
-        total = sum(value for name, value in row.items() if name.startswith("loss/"))
         row["seconds"] = round(self.seconds, 3)
         fresh_images = self.stream.position - self.previous.images_seen
         row["images_per_second"] = round(fresh_images / (self.seconds - self.seconds_before), 1)
-        self.log.row("train", self.step, self.stream.position, row, shown=f"step {self.step}, loss {total:.4g}")
+        self.log.row("train", self.step, self.stream.position, row)
 
     def refuse_to_go_on(self, what: str, code: int = MISTAKE) -> NoReturn:
         """End the run for a reason that all ranks find alike."""
@@ -282,15 +316,18 @@ class Run:
         """Write a sheet of samples of the averaged weights, always from the same inputs."""
         if not self.world.is_main:
             return
-        generator = torch.Generator().manual_seed(self.config.seed)
-        classes = len(self.spec.classes) if self.family.needs_labels else 0
-        side = max(self.family.sheet_side, min(classes, MAX_SHEET_SIDE))
-        shown = np.concatenate([self.held_out, self.training])
-        drawn = self.family.sample_inputs(side * side, self.spec, generator, self.batches(shown, 0, 1))
-        inputs = [value.to(self.world.device) for value in drawn]
-        samples = self.family.sample(self.averaged.nets, self.describe(), *inputs)
-        sheet = self.family.sheet(samples, *inputs)
-        self.log.grid(self.step, sheet, columns=len(sheet) // side)
+        with self.progress.doing("drawing samples"):
+            shown = self.batches(np.concatenate([self.held_out, self.training]), 0, 1)
+            family = self.family if self.step else self.family.draft()
+            sheet = draw_sheet(
+                family, self.averaged.nets, self.describe(), self.spec, shown,
+                seed=self.config.seed, device=self.world.device, seconds=self.clock.sheet_seconds(),
+            )  # fmt: skip
+            path = self.log.grid(self.step, self.stream.position, sheet.images, sheet.columns)
+        self.clock.drew()
+        if path is not None:
+            part = f": {sheet.side}x{sheet.side} of {sheet.whole_side}x{sheet.whole_side}, in the time that there was"
+            self.log.say(f"samples at step {self.step}: {path}{part if sheet.side < sheet.whole_side else ''}")
 
     def check_weights(self) -> None:
         """Raise ``TrainingFailure`` where a weight is not finite."""
@@ -299,61 +336,49 @@ class Run:
                 self.refuse_to_go_on(f"weights of {name} became infinite or NaN by step {self.step}")
 
     def save(self) -> None:
-        """Score, describe, and write a checkpoint. A full disk costs this checkpoint, not the run."""
-        metrics = self.score()
-        if metrics:
-            self.log.row("held_out", self.step, self.stream.position, metrics)
-        world = self.world
+        """Describe, and write a checkpoint. A full disk costs this checkpoint, not the run."""
+        begun, world = time.monotonic(), self.world
         nets = world.whole(self.raw, self.averaged.nets)
         optimizers = {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
-        failure = ""
+        failure, path = "", None
         if world.is_main:
             state = State(
                 step=self.step,
                 images_seen=self.stream.position,
                 seconds=self.seconds,
                 world_size=world.size,
-                score=metrics.get("score"),
-                metrics=metrics,
                 description=self.describe(),
             )
             try:
-                store.save(self.config.out, state, nets, self.averaged.nets, optimizers, self.origin)
+                path = store.save(self.config.out, state, nets, self.averaged.nets, optimizers, self.origin)
             except OSError as error:
                 failure = error.strerror or str(error)
                 self.log.say(f"warning: checkpoint at step {self.step} was not written ({failure}); training goes on")
             else:
-                with self.log.tolerating("removing old checkpoints"):
-                    checkpoint.prune(self.config.out, self.config.keep)
-        self.unsaved = world.on_main(lambda: failure, self.config.out)
+                self.prune()
+        self.unsaved, self.saved = world.on_main(lambda: (failure, path), self.config.out)
+        self.clock.saved(begun)
 
-    @torch.no_grad()
-    def score(self) -> dict[str, float]:
-        """Mean held-out metrics of the averaged weights over all ranks; empty where there is no time for them."""
-        sums: dict[str, float] = {}
-        count = 0
+    def prune(self) -> None:
+        with self.log.tolerating("removing old checkpoints"):
+            checkpoint.prune(self.config.out, self.config.keep)
+
+    def score(self) -> None:
+        """Score the checkpoint that is in memory, and write that beside it."""
         until = time.monotonic() + STOP_SCORING_SECONDS if self.asked_to_stop else math.inf
-        in_time = True
-        for number, batch in enumerate(self.batches(self.held_out, self.world.rank, self.world.size)):
-            seed_step(self.config.seed, -2, number * self.world.size + self.world.rank)  # an ELBO samples latents
-            for name, values in self.family.score(self.averaged.nets, batch).items():
-                sums[name] = sums.get(name, 0.0) + float(values.cpu().double().sum())
-            count += len(batch.image)
-            in_time = time.monotonic() < until
-            if not in_time:
-                break
-        parts = self.world.gather((sums, count, in_time))
-        if not all(part[2] for part in parts):
-            return {}
-        total = sum(part[1] for part in parts)
-        names = sorted(set().union(*(part[0] for part in parts)))
-        return {name: sum(part[0].get(name, 0.0) for part in parts) / total for name in names}
+        metrics = self.scorer.score(self.averaged.nets, until)
+        if not metrics or not self.world.is_main or self.saved is None:
+            return
+        with self.log.tolerating(checkpoint.SCORE):
+            checkpoint.write_score(self.saved, score=metrics.get("score"), metrics=metrics, **self.scorer.bounds())
+        self.log.row("held_out", self.step, self.stream.position, metrics)
+        self.prune()
 
     @torch.no_grad()
     def describe(self) -> dict[str, Any]:
         """What ``Family.describe`` returns for the averaged weights, computed once a step."""
         if self.described[0] != self.step:
-            spread = self.training[:: max(1, len(self.training) // DESCRIBED_IMAGES)]
+            spread = self.training[:: max(1, len(self.training) // (DESCRIBED_IMAGES if self.step else DRAFT_IMAGES))]
             self.described = self.step, self.family.describe(self.averaged.nets, self.batches(spread, 0, 1))
         return self.described[1]
 

@@ -1,7 +1,6 @@
 """Train an autoencoder: ``accelerate launch trainer/train_ae.py --data cats.npy --out runs/cats``."""
 
-from trainer.families.ae import AE
-from trainer.loop import main
+from trainer.entry import main
 
 if __name__ == "__main__":
-    main(AE)
+    main("ae")

@@ -1,7 +1,6 @@
 """Train a classifier: ``accelerate launch trainer/train_classifier.py --data mnist/ --out runs/digits``."""
 
-from trainer.families.classifier import Classifier
-from trainer.loop import main
+from trainer.entry import main
 
 if __name__ == "__main__":
-    main(Classifier)
+    main("classifier")

@@ -1,7 +1,6 @@
 """Train a diffusion model: ``accelerate launch trainer/train_ddpm.py --data cats.npy --out runs/cats``."""
 
-from trainer.families.ddpm import DDPM
-from trainer.loop import main
+from trainer.entry import main
 
 if __name__ == "__main__":
-    main(DDPM)
+    main("ddpm")

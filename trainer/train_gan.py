@@ -1,7 +1,6 @@
 """Train a GAN of linear layers: ``accelerate launch trainer/train_gan.py --data cats.npy --out runs/cats``."""
 
-from trainer.families.gan import GAN
-from trainer.loop import main
+from trainer.entry import main
 
 if __name__ == "__main__":
-    main(GAN)
+    main("gan")

@@ -1,7 +1,6 @@
 """Train the high-pass pair: ``accelerate launch trainer/train_hpf.py --data cats.npy --low runs/cats --out runs/x``."""
 
-from trainer.families.hpf import HPF
-from trainer.loop import main
+from trainer.entry import main
 
 if __name__ == "__main__":
-    main(HPF)
+    main("hpf")

@@ -1,7 +1,6 @@
 """Train an enlarging network: ``accelerate launch trainer/train_srgan.py --data photos/ --out runs/larger``."""
 
-from trainer.families.srgan import SRGAN
-from trainer.loop import main
+from trainer.entry import main
 
 if __name__ == "__main__":
-    main(SRGAN)
+    main("srgan")

@@ -1,7 +1,6 @@
 """Train a variational autoencoder: ``accelerate launch trainer/train_vae.py --data cats.npy --out runs/cats``."""
 
-from trainer.families.vae import VAE
-from trainer.loop import main
+from trainer.entry import main
 
 if __name__ == "__main__":
-    main(VAE)
+    main("vae")

@@ -1,7 +1,6 @@
 """Train a VAE-GAN: ``accelerate launch trainer/train_vaegan.py --data faces.npy --out runs/faces``."""
 
-from trainer.families.vaegan import VAEGAN
-from trainer.loop import main
+from trainer.entry import main
 
 if __name__ == "__main__":
-    main(VAEGAN)
+    main("vaegan")

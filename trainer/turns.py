@@ -105,6 +105,11 @@ class Turns:
         self.sums[name] = self.sums[name] + value if name in self.sums else value.float()
         self.counts[name] = self.counts.get(name, 0) + 1
 
+    def loss(self) -> float:
+        """Sum of the means of this process's losses since ``take``; not a number where there are none."""
+        terms = [self.sums[name] / self.counts[name] for name in self.sums if name.startswith("loss/")]
+        return float(torch.stack(terms).sum()) if terms else math.nan
+
     def take(self) -> dict[str, float]:
         """Means since the last call, over all ranks, and the learning rates."""
         names = list(self.sums)

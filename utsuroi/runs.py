@@ -78,7 +78,7 @@ def read_run(run: Path) -> RunRow | None:
     state = None
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError, UserError):
         state = checkpoint.read_state(kept[-1]) if kept else None
-    scores = [score for path in kept if (score := checkpoint.score_of(path)) is not None]
+    best = checkpoint.best_of(kept)
     age = None
     with contextlib.suppress(OSError, IndexError):
         age = max(time.time() - (kept[-1] / checkpoint.STATE).stat().st_mtime, 0.0)
@@ -90,7 +90,7 @@ def read_run(run: Path) -> RunRow | None:
         step=0 if state is None else state.step,
         images=0 if state is None else state.images_seen,
         minutes=0.0 if state is None else state.seconds / 60,
-        score=min(scores, default=None),
+        score=None if best is None else checkpoint.score_of(best),
         age=age,
         state="training" if is_training(run) else "new" if state is None else "finished" if done else "stopped",
         size=sum(path.stat().st_size for path in run.rglob("*") if path.is_file()),

@@ -37,6 +37,7 @@ from trainer.distributed import World
 from trainer.family import Batch, Nets
 from trainer.loop import Run
 from trainer.parts.gan_losses import gradient_penalty
+from trainer.progress import Progress
 
 
 class Plain(Dataset[list[torch.Tensor]]):
@@ -125,7 +126,7 @@ def plain_loop(family_class: Any, config: Any, images: ImageDataset, workers: in
 
 
 def real_loop(family_class: Any, config: Any) -> Callable[[int], None]:
-    run = Run(family_class, config, World(config))
+    run = Run(family_class, config, World(config), Progress(speaks=False))
     for net in run.raw.values():
         net.train()
 
@@ -133,7 +134,7 @@ def real_loop(family_class: Any, config: Any) -> Callable[[int], None]:
         for _ in range(count):
             run.advance()
             run.over()
-            run.log.progress(run.step)
+            run.show_progress()
             if run.step % config.log_every == 0:
                 run.write_losses()
 

@@ -21,6 +21,7 @@ from PIL import Image
 from trainings import training
 
 from trainer import checkpoint, exit_status
+from trainer.clock import Clock
 from trainer.config import from_json
 from trainer.contract.errors import UserError
 from trainer.distributed import asked_size
@@ -28,6 +29,7 @@ from trainer.families.vae import VAE
 from trainer.family import DataSpec
 from trainer.launcher import kind_of, options_of
 from trainer.loop import Run
+from trainer.progress import Progress
 from trainer.runs.resume import check_same_run, with_fit
 from trainer.runs.store import read_run
 
@@ -147,7 +149,7 @@ def test_another_number_of_ranks_goes_on_and_says_so(tmp_path: Path, images: Pat
     assert train("--data", images, "--out", run, "--steps", 3, *SMALL, ranks=before).returncode == 0
     result = train("--data", images, "--out", run, "--steps", 5, *SMALL, ranks=now)
     assert result.returncode == 0, result.stderr
-    change = f"on {now} rank(s), before {before}: {4 * now} images a step instead of {4 * before}"
+    change = f"on {now} process{'es' * (now > 1)}, before {before}: {4 * now} images a step instead of {4 * before}"
     assert f"resuming {run} at step 3, {12 * before} images seen ({change})" in result.stdout
     assert log_rows(run)[-1]["images_seen"] == 12 * before + 8 * now
 
@@ -190,7 +192,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path: Path
     ("options", "words"),
     [
         (("--precision", "fp16"), "fp16"),
-        (("--processes", 2), "asked for 2 ranks, found 1"),
+        (("--processes", 2), "asked for 2 processes, found 1"),
         (("--device", "cuda"), "--device is cuda"),
         (("--batch-size", 0), "--batch-size is 0"),
         (("--min-steps", 3), "--min-steps is 3, expected 0 without --minutes"),
@@ -215,7 +217,7 @@ def test_a_launcher_that_silently_starts_one_rank_is_caught(tmp_path: Path, imag
                *train_command("--data", images, "--out", tmp_path / "run", "--steps", 1)[1:]]  # fmt: skip
     result = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode != 0
-    assert "asked for 2 ranks, found 1" in result.stderr
+    assert "asked for 2 processes, found 1" in result.stderr
 
 
 @pytest.mark.slow
@@ -237,7 +239,7 @@ def test_two_ranks_agree_and_see_what_one_rank_sees(tmp_path: Path, images: Path
     assert train(*common, "--out", one, "--batch-size", 8).returncode == 0
     result = train(*common, "--out", two, "--batch-size", 4, ranks=2)
     assert result.returncode == 0, result.stderr  # the loop itself fails where the ranks' weights differ
-    assert "2 rank(s)" in result.stdout
+    assert "2 processes on" in result.stdout
     resumes = json.loads((two / "config.json").read_text())["resumes"]
     assert resumes[0]["world_size"] == 2
     clock = [(row["step"], row["images_seen"]) for row in log_rows(one)]
@@ -272,17 +274,18 @@ def test_a_resumed_schedule_goes_by_the_time_of_the_starts_before(seconds: float
 
     class Accelerated(Run):
         def __init__(self) -> None:
-            self.config = SimpleNamespace(steps=10**6, minutes=1.0, min_steps=0, out="run")
+            self.config = SimpleNamespace(steps=10**6, minutes=1.0, min_steps=0, out=Path("run"))
             self.world = SimpleNamespace(
-                rank=0, device=SimpleNamespace(type="cuda"), stop_asked_at=None, agree=float,
-                same_parameters=lambda nets: True,
+                rank=0, device=SimpleNamespace(type="cuda"), stop_asked_at=None, is_main=True,
+                agree=lambda *values: values, same_parameters=lambda nets: True,
             )  # fmt: skip
             self.step, self.raw, self.time_done, self.asked_to_stop, self.unsaved = 3, {}, 0.0, False, ""
+            self.progress, self.clock, self.saved, self.write_samples = Progress(False), Clock(0), None, lambda: None
             self.seconds_before, self.started = seconds, time.monotonic()
             self.log, self.stream = SimpleNamespace(say=print), SimpleNamespace(position=12)
 
         def advance(self) -> None:
-            raise Started(self.progress)
+            raise Started(self.fraction)
 
     if seconds > 60:
         assert Accelerated().go() == 0, "the time is up: not a step more"
@@ -311,7 +314,7 @@ def test_a_mistake_that_one_rank_finds_is_named(tmp_path: Path, images: Path) ->
         assert ended["codes"] == [2, 2], ended
         lines = [line for errors in ended["errors"] for line in errors.splitlines() if line.startswith("error:")]
         (line,) = lines
-        assert line.startswith("error: --data is" if 0 in lacking else "error: rank 1: --data is"), line
+        assert line.startswith("error: --data is" if 0 in lacking else "error: process 1: --data is"), line
         for rank, machine in enumerate(machines):
             said_lines = (machine / "said").read_text().splitlines()
             assert [json.loads(text) for text in said_lines] == [{"code": 2, "rank": rank}]

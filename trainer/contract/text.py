@@ -15,3 +15,8 @@ def _escaped(character: str) -> str:
     if "\udc80" <= character <= "\udcff":  # a byte of a file's name that is no UTF-8
         return f"\\x{ord(character) - 0xDC00:02x}"
     return character.encode("unicode_escape").decode()
+
+
+def in_processes(count: int) -> str:
+    """A number of processes in words."""
+    return f"{count} process{'es' * (count != 1)}"

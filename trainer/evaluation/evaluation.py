@@ -65,7 +65,7 @@ class EvaluateConfig:
     memorised: bool = True
     """Search the training set for the nearest neighbours of each sample, to find copies."""
     batch_size: int = 64
-    """Images per batch and rank."""
+    """Images per batch and process."""
     seed: int = 0
     """Seed of the samples, and of the subsets of the kernel distance."""
     bgr: bool = False
@@ -73,11 +73,11 @@ class EvaluateConfig:
     memory: float = 4.0
     """GiB of u8 images kept in memory; larger sets are read from disk."""
     threads: int = 0
-    """CPU threads per rank; 0: the cores of this machine divided by its ranks."""
+    """CPU threads per process; 0: the cores of this machine divided by its processes."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Device to compute on; naming one that is missing is an error."""
     processes: int = 0
-    """Ranks that there must be; 0: as many as the launcher was asked for."""
+    """Processes that there must be; 0: as many as the launcher was asked for."""
 
     def __post_init__(self) -> None:
         at_least(self, samples=0, batch_size=1, memory=0, threads=0, processes=0)

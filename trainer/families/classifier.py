@@ -94,6 +94,7 @@ class Classifier(Family):
     Config = ClassifierConfig
     needs_labels = True
     generates = False
+    view = "info {file}"
 
     def build(self, spec: DataSpec) -> Nets:
         if len(spec.classes) < 2:

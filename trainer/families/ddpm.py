@@ -13,7 +13,7 @@ DDIM. The paper's loss: ``--prediction epsilon --noise-schedule linear --min-snr
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -31,6 +31,7 @@ from trainer.parts.noise_schedule import Diffusion, ScheduleName
 
 KEPT = 16  # training images stored with the weights, to calibrate quantised exports
 SHOWN_AT = 4  # steps t of each of them in the calibration set
+DRAFT_STEPS = 4  # of the sampler, for a sheet of an untrained network
 GOLDEN = (5**0.5 - 1) / 2  # multiples modulo 1 are a low-discrepancy sequence
 LOSSES = {"l1": F.l1_loss, "l2": F.mse_loss, "huber": F.smooth_l1_loss}
 
@@ -86,6 +87,10 @@ class DDPM(Family):
     shardable = True
     channels_last = False
     sheet_side = 4  # each sample costs --sample-steps forward passes
+    view = "diffuse {file}"
+
+    def draft(self) -> "DDPM":
+        return DDPM(replace(self.config, sample_steps=min(self.config.sample_steps, DRAFT_STEPS)))
 
     def build(self, spec: DataSpec) -> Nets:
         config = self.config

@@ -193,6 +193,7 @@ class HPF(Family):
     Config = HPFConfig
     image_range = (0.0, 1.0)
     generates = False
+    view = "hpf {base} {file}"
     channels_last = False
 
     def __init__(self, config: HPFConfig) -> None:

@@ -44,7 +44,7 @@ class Pix2PixConfig(AdamConfig):
     """Side in pixels of the square that images are resized to; the U-Net halves it down to one. 0 keeps the size of the
     data, without random crops."""
     batch_size: int = 1
-    """Images per step and rank. With 1, batch normalisation is that of each image."""
+    """Images per step and process. With 1, batch normalisation is that of each image."""
     schedule: Literal["constant", "linear", "cosine"] = "linear"
     condition: str = "edges"
     """Input of the translator: a folder of images of the same names (masks, sketches), a .npy file, 'halves' of each
@@ -112,6 +112,7 @@ class Pix2Pix(Family):
     Config = Pix2PixConfig
     generates = False
     sheet_side = 4
+    view = "translate {file} --draw"
     score_batch = 8
 
     def __init__(self, config: Pix2PixConfig) -> None:

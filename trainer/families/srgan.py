@@ -51,7 +51,7 @@ class SRGANConfig(AdamConfig):
     """Options of SRGAN."""
 
     batch_size: int = 16
-    """Crops per step and rank."""
+    """Crops per step and process."""
     scale: int = 2
     """Upscaling factor: 2 or 4."""
     crop_size: int = 256
@@ -196,6 +196,7 @@ class SRGAN(Family):
     image_range = (0.0, 1.0)
     generates = False
     sheet_side = 3
+    view = "upscale {file} {image}"
 
     def __init__(self, config: SRGANConfig) -> None:
         super().__init__(config)

@@ -32,7 +32,7 @@ class WGANConfig(LatentGeneratorConfig):
     hidden_size: int = 512
     """Width of the fully connected layers (mlp)."""
     batch_size: int = 64
-    """Images per turn of the critic and rank."""
+    """Images per turn of the critic and process."""
     learning_rate: float = 5e-5
     """RMSProp's learning rate, of both networks."""
     critic_steps: int = 5

@@ -47,7 +47,7 @@ class WGANGPConfig(LatentGeneratorConfig, AdamConfig):
     """Normalisation of the critic: layer, groups of eight channels, or none. Never batch normalisation: the penalty
     is on the gradient of each image by itself."""
     batch_size: int = 64
-    """Images per turn of the critic and rank."""
+    """Images per turn of the critic and process."""
     learning_rate: float = 1e-4
     beta1: float = 0.0
     beta2: float = 0.9

@@ -19,7 +19,7 @@ from trainer.checkpoint import Origin, State
 from trainer.config import BEFORE, RunConfig, from_json, to_json
 from trainer.contract.errors import UserError
 from trainer.contract.files import replace_bytes
-from trainer.contract.text import printable
+from trainer.contract.text import in_processes, printable
 from trainer.data.batches.dataset import ImageDataset
 from trainer.data.sources._identity import fingerprint
 from trainer.family import DataSpec, Family
@@ -27,8 +27,8 @@ from trainer.runs import store
 
 # Options that may differ when a run resumes without changing what it learns.
 FREE_OPTIONS = frozenset(
-    ("out", "steps", "minutes", "min_steps", "save_every", "sample_every", "log_every", "keep", "workers", "memory",
-     "threads", "device", "processes", "force", "compile")
+    ("out", "steps", "minutes", "min_steps", "save_every", "save_minutes", "sample_every", "score_seconds", "log_every",
+     "keep", "workers", "memory", "threads", "device", "processes", "force", "compile")
 )  # fmt: skip
 
 
@@ -91,12 +91,12 @@ def check_same_run(
 
 
 def changes(start: State, before: Origin, now: Origin, config: RunConfig, world_size: int) -> list[str]:
-    """Changes that need no confirmation: number of ranks and threads, versions."""
+    """Changes that need no confirmation: number of processes and threads, versions."""
     found = []
     if start.world_size != world_size:
         batch = config.batch_size * config.accumulate
         found.append(
-            f"on {world_size} rank(s), before {start.world_size}: {batch * world_size} images a step instead of "
+            f"on {in_processes(world_size)}, before {start.world_size}: {batch * world_size} images a step instead of "
             f"{batch * start.world_size}"
         )
     if before.threads and now.threads and before.threads != now.threads:
@@ -105,6 +105,13 @@ def changes(start: State, before: Origin, now: Origin, config: RunConfig, world_
         if now.versions.get(name, version) != version:
             found.append(f"{name} {now.versions[name]}, before {version}")
     return found
+
+
+def in_words(start: State, before: Origin, now: Origin, config: RunConfig, world_size: int) -> str:
+    """A line on what a run resumes from, and what has changed."""
+    changed = changes(start, before, now, config, world_size)
+    note = f" ({'; '.join(changed)})" if changed else ""
+    return f"resuming {config.out} at step {start.step}, {start.images_seen} images seen{note}"
 
 
 def write_run(config: RunConfig, family: Family, spec: DataSpec, data: dict[str, Any], **resumed: Any) -> Origin:

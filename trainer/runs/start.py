@@ -10,25 +10,30 @@ from trainer.data.batches import open_data
 from trainer.data.batches.dataset import ImageDataset
 from trainer.distributed import seed_step
 from trainer.family import Family, Nets
+from trainer.progress import Progress
 from trainer.runs.store import load_base
 
 LEAST_IMAGES = 4  # to train on: fewer are a mistake in --data, not a set
 
 
-def set_up(family_class: type[Family], config: Any, sharded: bool) -> tuple[Family, ImageDataset, Nets]:
+def set_up(
+    family_class: type[Family], config: Any, sharded: bool, progress: Progress
+) -> tuple[Family, ImageDataset, Nets]:
     """Make a family, open its data and build its networks, the same on every rank. Raises ``UserError``."""
     family = family_class(config)
     if sharded and not family.shardable:
         raise UserError(f"{family_class.__name__} with these options cannot train with FSDP; use DDP (many_gpus.yaml)")
-    images = open_data(config, family.reading())
+    with progress.doing(f"opening {config.data}", at_once=True):
+        images = open_data(config, family.reading())
     check_data(family_class, images, config)
-    load_base(family, config.out)
-    seed_step(config.seed, -1, 0)  # the same weights on every rank
-    try:
-        nets = family.build(images.spec)
-    except ValueError as error:
-        raise UserError(f"{config.data}: {error}") from None
-    family.begin(nets)
+    with progress.doing("building the networks"):
+        load_base(family, config.out)
+        seed_step(config.seed, -1, 0)  # the same weights on every rank
+        try:
+            nets = family.build(images.spec)
+        except ValueError as error:
+            raise UserError(f"{config.data}: {error}") from None
+        family.begin(nets)
     return family, images, nets
 
 

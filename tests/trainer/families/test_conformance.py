@@ -381,7 +381,7 @@ def test_two_ranks_end_with_the_same_weights(
 ) -> None:
     run = tmp_path / "run"
     printed = start(family_class, options, labelled, run, 5, ranks=2)  # fails where the ranks' weights differ
-    assert "2 rank(s)" in printed
+    assert "2 processes on" in printed
     rows = log_rows(run)
     assert rows[-1]["step"] == 5
     for row in rows:  # some families draw several batches a step

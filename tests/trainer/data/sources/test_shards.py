@@ -430,7 +430,7 @@ def test_a_run_of_two_ranks_from_shards_is_that_from_memory(made: Path, tmp_path
         for steps in parts:
             done = train("--data", data, "--out", tmp_path / name, "--steps", steps, *OPTIONS, *streams, ranks=2)
             assert done.returncode == 0, done.stderr
-            assert "2 rank(s)" in done.stdout
+            assert "2 processes on" in done.stdout
         runs[name] = weights(tmp_path / name), log_rows(tmp_path / name, "held_out")[-1], log_rows(tmp_path / name)[-1]
     assert runs["memory"] == runs["shards"]
 
