@@ -21,7 +21,7 @@ from launch_words import split
 
 from export.__main__ import _parser as export_parser
 from export.__main__ import main as export
-from trainer.config import parse
+from trainer.command_line import parse
 from trainer.data.__main__ import main as data
 from trainer.data.sources import open_source
 from trainer.data.tools import load_tool

@@ -1,23 +1,31 @@
-"""Options of all families, parsed from the command line into a frozen dataclass, and their JSON."""
+"""Options of all families as frozen dataclasses, and their JSON."""
 
 import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from trainer.contract.errors import UserError, require
+from trainer.presets import Preset
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """Options of a training run. Families add their own fields."""
 
+    presets: ClassVar[Mapping[str, Preset]] = {}
+
     data: str = "toycats"
     """Training images: one of the kinds of sets that are listed above."""
     out: Path = Path("runs/run")
     """Folder of the run: checkpoints, log, sample grids. The same command resumes it."""
+    preset: str = ""
+    """Begin with the options of this preset, which other flags change; 'help' prints all presets."""
+    config: Path | None = None
+    """Begin with the options in a file of TOML (batch_size = 32), or with those of another run (its folder or
+    config.json), except --out, --force and those of the machine. Flags win over --config, and it over --preset."""
     steps: int = 10_000
     """Training steps in all; a larger number extends a finished run."""
     batch_size: int = 128
@@ -106,17 +114,6 @@ BEFORE = {"fit": "stretch"}
 """What runs did whose config.json does not have these options yet."""
 
 Record = TypeVar("Record")
-
-
-def parse(
-    config_class: type[Record], arguments: list[str] | None, description: str, program: str | None = None
-) -> Record:
-    """Flags → config. An unknown or malformed flag ends the program with code 2."""
-    import tyro  # only the command line needs it
-
-    return tyro.cli(
-        config_class, prog=program, args=arguments, description=description, config=(tyro.conf.OmitArgPrefixes,)
-    )
 
 
 def to_json(record: Any) -> dict[str, Any]:

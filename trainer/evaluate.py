@@ -11,7 +11,8 @@ import sys
 from typing import NoReturn
 
 import trainer.families  # noqa: F401  before torch, which reads once how its threads wait
-from trainer.config import RunConfig, parse
+from trainer.command_line import parse
+from trainer.config import RunConfig
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable
 from trainer.distributed import World, leave

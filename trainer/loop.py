@@ -19,7 +19,7 @@ import torch
 from trainer import checkpoint, exit_status
 from trainer.checkpoint import Origin, RunLocked, State
 from trainer.clock import Clock
-from trainer.config import parse
+from trainer.command_line import parse
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable
 from trainer.data.batches.augment import Augment

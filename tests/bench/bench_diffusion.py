@@ -25,7 +25,7 @@ from torch import Tensor
 
 from export.to_onnx import Origin, export_networks
 from trainer import metrics
-from trainer.config import parse
+from trainer.command_line import parse
 from trainer.contract import samplers
 from trainer.contract.errors import UserError
 from trainer.contract.samplers import ddim

@@ -29,7 +29,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from trainer.checkpoint import FOLDER
-from trainer.config import parse
+from trainer.command_line import parse
 from trainer.data.batches import open_data
 from trainer.data.batches.dataset import ImageDataset
 from trainer.data.drawing import toycats

@@ -16,7 +16,7 @@ pytest.importorskip("accelerate", reason="needs the train extra")
 from accelerate.commands.launch import _validate_launch_command, launch_command_parser
 from launch_words import split
 
-from trainer.config import parse
+from trainer.command_line import parse
 from trainer.evaluation.evaluation import EvaluateConfig
 from trainer.families import load_family
 

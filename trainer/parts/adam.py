@@ -13,7 +13,7 @@ class AdamConfig(RunConfig):
     learning_rate: float = 2e-4
     """Adam's learning rate, of all networks."""
     beta1: float = 0.5
-    """Adam's β₁."""
+    """Momentum of Adam, its β₁."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -19,7 +19,7 @@ class LatentGeneratorConfig(RunConfig):
     latent_size: int = 100
     """Dimensions of the latent."""
     prior: Literal["normal", "uniform"] = "normal"
-    """Prior of the latent: N(0, 1), or uniform on -1..1."""
+    """Distribution of the latent: normal of variance 1, or uniform on -1..1."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -28,7 +28,7 @@ from trainer.runs import store
 # Options that may differ when a run resumes without changing what it learns.
 FREE_OPTIONS = frozenset(
     ("out", "steps", "minutes", "min_steps", "save_every", "save_minutes", "sample_every", "score_seconds", "log_every",
-     "keep", "workers", "memory", "threads", "device", "processes", "force", "compile")
+     "keep", "workers", "memory", "threads", "device", "processes", "force", "compile", "preset", "config")
 )  # fmt: skip
 
 
@@ -87,7 +87,10 @@ def check_same_run(
             0, f"its newest checkpoint is of another run ({saved.run[:8]}, config.json: {known['run_id'][:8]})"
         )
     if changed and not config.force:
-        raise UserError(f"{config.out}: {'; '.join(changed)}; choose another --out, or --force to go on with the new")
+        preset = known["config"].get("preset", "")
+        began = f"--preset {preset}, which it began with, " if preset != config.preset and preset else ""
+        way = f"{began}another --out, or --force to go on with the new"
+        raise UserError(f"{config.out}: {'; '.join(changed)}; choose {way}")
 
 
 def changes(start: State, before: Origin, now: Origin, config: RunConfig, world_size: int) -> list[str]:
