@@ -73,6 +73,7 @@ def test_every_model_has_its_page(family: str) -> None:
     page = (DOCS / "models" / f"{family}.md").read_text(encoding="utf-8")
     assert f"```{{paper}} {family}\n" in page
     assert f"```{{options}} {family}\n" in page
+    assert f"```{{presets}} {family}\n" in page
     for readme in (ROOT / "README.md", DOCS / "README.ja.md"):
         if family != "classifier":  # no generator
             assert f"models/{family}.md)" in readme.read_text(encoding="utf-8")

@@ -1,12 +1,14 @@
-"""Directives that read the project itself: ``help``, ``commands``, ``paper``, ``options``. No torch.
+"""Directives that read the project itself: ``help``, ``commands``, ``paper``, ``options``, ``presets``. No torch.
 
 ```{help} viewer grid                 what ``python -m viewer grid --help`` prints
 ```{commands} trainer.data            the same of every tool or mode, a section each
 ```{paper} vae                        "Differs from the paper", of the family's docstring
 ```{options} vae                      the options that the family adds to those of every run
+```{presets} vae                      the presets of the family
 """
 
 import ast
+import contextlib
 import os
 import re
 import subprocess
@@ -19,6 +21,9 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+
+from trainer import presets
+from trainer.command_line import GROUPS, group_of, place
 
 ROOT = Path(__file__).resolve().parents[2]
 COLUMNS = 96
@@ -86,6 +91,7 @@ def options_of(module: str, name: str) -> Iterator[tuple[str, str, str, str]]:
             not isinstance(field, ast.AnnAssign)
             or not isinstance(field.target, ast.Name)
             or isinstance(field.value, ast.Call)
+            or ast.unparse(field.annotation).startswith("ClassVar")
         ):
             continue
         documented = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
@@ -120,6 +126,16 @@ def options(name: str) -> list[tuple[str, str, str, str]]:
         known = merged.get(field) or shared.get(field) or ("", "", "", "")
         merged[field] = (field, kind, default, text or known[3])
     return list(merged.values())
+
+
+def presets_of(family: str) -> dict[str, presets.Preset]:
+    """The presets of a family, read without importing it."""
+    names = dict(vars(presets))
+    for node in ast.parse(module_path(f"trainer.families.{family}").read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign):
+            with contextlib.suppress(NameError):  # of other constants, which need what the family imports
+                names[ast.unparse(node.targets[0])] = eval(ast.unparse(node.value), names)
+    return names["PRESETS"]
 
 
 def flag_of(name: str, kind: str) -> str:
@@ -191,14 +207,39 @@ class PaperDirective(FromSource):
 
 
 class OptionsDirective(FromSource):
-    """The options of a family, those of every run left out."""
+    """The options of a family, those of every run left out; or those of every run, by groups."""
 
     def run(self) -> list[nodes.Node]:
+        found = options(self.arguments[0])
+        if self.arguments[0] != "run":
+            return self.described(found)
+        titles = {"": "What one needs first", **{name: f"{name.capitalize()} options" for name in GROUPS}}
+        made: list[nodes.Node] = []
+        for group, title in titles.items():
+            own = sorted((option for option in found if group_of(option[0]) == group), key=lambda one: place(one[0]))
+            made += [nodes.rubric("", title), *self.described(own)] if own else []
+        return made
+
+    def described(self, found: list[tuple[str, str, str, str]]) -> list[nodes.Node]:
+        """Options as a list of definitions."""
         lines = []
-        for name, kind, default, text in options(self.arguments[0]):
+        for name, kind, default, text in found:
             shown = "" if default in ("''", "None") else f" (default: `{default.strip(chr(39))}`)"
             marked = re.sub(r"(?<!\S)--[a-z0-9-]+", r"`\g<0>`", text.replace("*", "\\*"))
             lines += [f"`{flag_of(name, kind)}`", f": {marked}{shown}", ""]
+        return self.parsed(lines)
+
+
+class PresetsDirective(FromSource):
+    """The presets of a family: what each is for, where it is from, its flags."""
+
+    def run(self) -> list[nodes.Node]:
+        lines = []
+        for name, preset in presets_of(self.arguments[0]).items():
+            flags = " ".join(presets.flag(*option) for option in preset.options.items())
+            about = re.sub(r"(?<!\S)--[a-z0-9-]+", r"`\g<0>`", preset.about)
+            lines += [f"`--preset {name}`", f": {about} From: {preset.source}.", ""]
+            lines += [f"  `{flags}`" if flags else "  The defaults.", ""]
         return self.parsed(lines)
 
 
@@ -212,6 +253,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
     for name, directive in {
         "help": HelpDirective, "commands": CommandsDirective, "paper": PaperDirective, "options": OptionsDirective,
+        "presets": PresetsDirective,
     }.items():  # fmt: skip
         app.add_directive(name, directive)
     app.connect("source-read", on_this_site)

@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import json
 import random
+import re
 import typing
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from trainer import checkpoint
 from trainer.config import RunConfig, from_json, to_json
 from trainer.families import family_names, load_family
 from trainer.family import Batch, Crops, DataSpec, Family, Nets, Pairs
+from trainer.options_file import converted
 from trainer.runs import store as runs
 from viewer.model import open_model
 
@@ -141,6 +143,38 @@ def condition(family: Family, image: Tensor) -> Tensor | None:
         return F.avg_pool2d(image, reading.scale)
     low, high = family.image_range
     return high + low - image if isinstance(reading, Pairs) else None
+
+
+def presets() -> list[Any]:
+    return [
+        pytest.param(family, name, id=f"{family.__name__}-{name}")
+        for family in find_families()
+        for name in family.Config.presets
+    ]
+
+
+@pytest.mark.parametrize("family_class", find_families(), ids=lambda family: family.__name__)
+def test_the_first_preset_is_the_papers(family_class: type[Family]) -> None:
+    paper = next(iter(family_class.Config.presets))
+    assert paper == "paper"
+    assert re.search(r"\b(19|20)\d\d\b", family_class.Config.presets[paper].source)  # its year
+
+
+@pytest.mark.parametrize(("family_class", "name"), presets())
+def test_networks_can_be_built_from_each_preset(family_class: type[Family], name: str) -> None:
+    preset = family_class.Config.presets[name]
+    assert preset.about.endswith(".")
+    types = typing.get_type_hints(family_class.Config)
+    for option, value in preset.options.items():
+        assert converted(types[option], list(value) if isinstance(value, tuple) else value) == value, option
+    low = {"low": Path("low")} if "pairing" in types else {}
+    family = family_class(family_class.Config(**preset.options, **low))
+    side = family.config.image_size or 64
+    spec = DataSpec(image_size=(side, side), channels=3, classes=CLASSES)
+    if family.base_run() is not None:
+        family.use_base(blurring(spec))
+    with torch.device("meta"):  # as large as they are, without memory
+        assert family.build(with_conditions(family, spec))
 
 
 @pytest.mark.parametrize(("family_class", "options"), architectures())
