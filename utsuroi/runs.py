@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,10 @@ from trainer.contract.errors import UserError
 from trainer.contract.text import printable
 
 RECENT_SECONDS = 300.0  # where locks cannot be asked for: a log written to since then is that of a run that trains
-SORTS = ("name", "model", "data", "images", "minutes", "score", "age", "size")
+SHARED = ("nfs", "lustre", "gpfs", "beegfs", "ceph", "cifs", "smb", "9p", "fuse", "gluster", "pvfs", "afs")
+TAIL_BYTES = 1 << 16  # of a log: its last rows
+SORTS = ("name", "model", "data", "images", "minutes", "score", "age", "state", "size")
+STATES = ("training", "new", "stopped", "finished")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,18 +28,18 @@ class RunRow:
     run: str  # folder
     model: str  # family: vae, dcgan, ...
     data: str  # as --data named it
-    step: int
-    images: int  # seen over all ranks, at the last checkpoint
-    minutes: float  # of training, at the last checkpoint
+    step: int  # at the last checkpoint, as are images and minutes; of a run that trains, in the last row of its log
+    images: int  # seen over all processes
+    minutes: float  # of training
     score: float | None  # best held-out score of the checkpoints that are kept; lower is better
     age: float | None  # seconds since the last checkpoint
-    state: str  # training, finished, stopped, or new: without a checkpoint
+    state: str  # one of STATES; new: without a checkpoint
     size: int  # bytes on disk
 
 
 def find_runs(folders: Sequence[Path]) -> list[RunRow]:
-    """Every run in and below some folders, by name. Raises ``UserError`` where a folder is missing, or none holds a
-    run."""
+    """Every run in and below some folders, by name; those that cannot be read are named on stderr. Raises ``UserError``
+    where a folder is missing, or none holds a run."""
     found: dict[Path, RunRow] = {}
     for folder in folders:
         if not folder.is_dir():
@@ -44,6 +48,9 @@ def find_runs(folders: Sequence[Path]) -> list[RunRow]:
             row = read_run(run)
             if row is not None:
                 found.setdefault(run.resolve(), row)
+            elif (run / checkpoint.FOLDER).is_dir():
+                name = printable(run / "config.json")
+                print(f"warning: {name}: not the config.json of a run; the run is left out", file=sys.stderr)
     if not found:
         names = ", ".join(map(str, folders))
         raise UserError(f"{names}: no run in or below it, expected folders with a config.json that a training wrote")
@@ -83,33 +90,73 @@ def read_run(run: Path) -> RunRow | None:
     with contextlib.suppress(OSError, IndexError):
         age = max(time.time() - (kept[-1] / checkpoint.STATE).stat().st_mtime, 0.0)
     done = state is not None and (state.step >= steps or (0 < minutes * 60 <= state.seconds and state.step >= least))
+    reached = (0, 0, 0.0) if state is None else (state.step, state.images_seen, state.seconds)
+    training = is_training(run)
+    if training:
+        reached = max(reached, logged(run))
     return RunRow(
         run=run.as_posix(),
         model=model,
         data=data,
-        step=0 if state is None else state.step,
-        images=0 if state is None else state.images_seen,
-        minutes=0.0 if state is None else state.seconds / 60,
+        step=reached[0],
+        images=reached[1],
+        minutes=reached[2] / 60,
         score=None if best is None else checkpoint.score_of(best),
         age=age,
-        state="training" if is_training(run) else "new" if state is None else "finished" if done else "stopped",
-        size=sum(path.stat().st_size for path in run.rglob("*") if path.is_file()),
+        state="training" if training else "new" if state is None else "finished" if done else "stopped",
+        size=size_of(run),
     )
 
 
+def logged(run: Path) -> tuple[int, int, float]:
+    """Step, images seen and seconds in the last row of the log; zeros where there is none."""
+    with contextlib.suppress(OSError), (run / "log.jsonl").open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
+        for line in reversed(file.read().splitlines()):
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                row = json.loads(line)
+                return int(row["step"]), int(row["images_seen"]), float(row["seconds"])
+    return 0, 0, 0.0
+
+
+def size_of(run: Path) -> int:
+    """Bytes of all files of a run. A run that trains removes some of them meanwhile."""
+    total = 0
+    for folder, _, names in os.walk(run):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += (Path(folder) / name).lstat().st_size
+    return total
+
+
 def is_training(run: Path) -> bool:
-    """Whether a process trains there now. Asks without taking the lock, which a training that begins would miss."""
+    """Whether a process trains there now. Asks without taking the lock, which a training that begins would miss. Where
+    locks of other machines cannot be seen, a log that was written to minutes ago tells it."""
     with contextlib.suppress(OSError):
         if sys.platform == "linux":
             inode = (run / "lock").stat().st_ino
             locks = Path("/proc/locks").read_text().splitlines()
-            return any("FLOCK" in line and f":{inode} " in line for line in locks)
+            if any("FLOCK" in line and f":{inode} " in line for line in locks):
+                return True
+            if not is_shared(run, Path("/proc/self/mountinfo").read_text()):
+                return False
         return time.time() - (run / "log.jsonl").stat().st_mtime < RECENT_SECONDS
     return False
 
 
+def is_shared(folder: Path, mounts: str) -> bool:
+    """Whether a folder may be on a file system of several machines. ``mounts``: Linux's mountinfo."""
+    device = folder.stat().st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    kinds = [line.partition(" - ")[2] for line in mounts.splitlines() if line.split()[2] == number]
+    return any(kind.startswith(SHARED) for kind in kinds)
+
+
 def sort_runs(rows: Sequence[RunRow], by: str) -> list[RunRow]:
-    """In the order of one of ``SORTS``: names ascending, scores the best first, of others the largest first."""
+    """In the order of one of ``SORTS``: names ascending, the best scores and the newest checkpoints first, runs that
+    train before others; of figures, the largest first."""
+    if by == "state":
+        return sorted(rows, key=lambda row: STATES.index(row.state))
     if by in ("name", "model", "data"):
         return sorted(rows, key=lambda row: str(getattr(row, "run" if by == "name" else by)))
     if by in ("score", "age"):  # unknown ones come last

@@ -15,7 +15,7 @@ from trainer.checkpoint import State
 from trainer.data.tools import tool_names
 from trainer.families import family_names
 from utsuroi.__main__ import COMMANDS, main
-from utsuroi.runs import SORTS, ago, in_bytes
+from utsuroi.runs import SORTS, ago, in_bytes, is_shared, is_training, size_of
 from viewer.modes import mode_names
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -174,7 +174,54 @@ def test_runs_are_sorted(runs: Path, by: str, capsys: pytest.CaptureFixture[str]
     assert names == {
         "name": ["stopped", "finished", "new"], "model": ["stopped", "new", "finished"], "score": best_first,
         "images": most_first, "minutes": most_first, "size": names, "data": names, "age": names,
+        "state": ["new", "stopped", "finished"],
     }[by]  # fmt: skip
+
+
+def test_a_run_that_trains_is_shown_as_far_as_its_log(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"kind": "train", "step": 60, "images_seen": 1920, "seconds": 36.0}, {"kind": "held_out", "step": 60}]
+    run = runs / "b" / "stopped"
+    (run / "log.jsonl").write_text("\n".join(map(json.dumps, rows)) + '\n{"kind": "tr')  # a row that is being written
+
+    def shown() -> tuple[str, int, float]:
+        assert main(["runs", str(run), "--json"]) == 0
+        (found,) = json.loads(capsys.readouterr().out)
+        return found["state"], found["images"], found["minutes"]
+
+    assert shown() == ("stopped", 1600, 0.5)
+    lock = checkpoint.lock(run)
+    assert shown() == ("training", 1920, 0.6)
+    lock.close()
+
+
+def test_a_run_that_cannot_be_read_is_named(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (runs / "finished" / "config.json").write_text("{")
+    assert main(["runs", str(runs), "--json"]) == 0
+    captured = capsys.readouterr()
+    assert len(json.loads(captured.out)) == 2
+    assert "finished/config.json: not the config.json of a run" in captured.err
+    assert captured.err.count("\n") == 1
+
+
+def test_files_that_vanish_meanwhile_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "there").write_bytes(b"12345")
+    monkeypatch.setattr(os, "walk", lambda folder: [(str(folder), [], ["there", "gone"])])
+    assert size_of(tmp_path) == 5
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux")
+def test_on_shared_file_systems_the_log_tells_who_trains(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    device = (runs / "new").stat().st_dev
+    line = f"36 25 {os.major(device)}:{os.minor(device)} / /home rw shared:1 - {{}} server:/home rw\n"
+    assert is_shared(runs, line.format("nfs4"))
+    assert not is_shared(runs, line.format("ext4"))
+    (runs / "new" / "lock").touch()
+    (runs / "new" / "log.jsonl").touch()
+    assert not is_training(runs / "new")
+    monkeypatch.setattr("utsuroi.runs.is_shared", lambda *_: True)
+    assert is_training(runs / "new")
+    os.utime(runs / "new" / "log.jsonl", (0, 0))
+    assert not is_training(runs / "new")
 
 
 def test_no_runs_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
