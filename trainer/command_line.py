@@ -69,8 +69,8 @@ def parse(
 def preset_and_file(words: list[str], program: str | None) -> argparse.Namespace:
     """The two flags that decide about the defaults of all others."""
     parser = argparse.ArgumentParser(prog=program, add_help=False, allow_abbrev=False)
-    parser.add_argument("--preset", default="")
-    parser.add_argument("--config", type=Path)
+    parser.add_argument("--preset", nargs="?", default="", const="help")
+    parser.add_argument("--config", nargs="?", type=Path)
     return parser.parse_known_args(words)[0]
 
 

@@ -24,7 +24,7 @@ from trainer import exit_status, sharding
 from trainer.config import RunConfig
 from trainer.contract.errors import UserError
 from trainer.contract.text import in_processes
-from trainer.exit_status import FINISHED, STOPPED
+from trainer.exit_status import FINISHED, MISTAKE, STOPPED
 from trainer.family import Nets
 from trainer.launcher import (
     Kind,
@@ -40,6 +40,7 @@ from trainer.launcher import (
 Found = TypeVar("Found")
 
 TORCHRUN_COUNTS = ("nnodes", "nproc_per_node")  # by default 1
+SILENT_SECONDS = 5.0  # that a process waits for the one that says what is wrong
 ECHO_SECONDS = 2.0  # launchers repeat a terminal's Ctrl-C to their workers: not a second request
 STOP_SIGNALS = ("SIGTERM", "SIGINT", "SIGUSR1", "SIGHUP")
 
@@ -234,6 +235,8 @@ def attempt(act: Callable[[], Any], out: Path | None = None) -> tuple[Any, UserE
 def leave(world: World | None, code: int) -> NoReturn:
     """Exit without running destructors: finished CPU ranks were seen to die in them."""
     exit_status.report(code=code, rank=world.rank if world is not None else rank_of_environment())
+    if world is None and code == MISTAKE and os.environ.get("LOCAL_RANK", "0") != "0":
+        time.sleep(SILENT_SECONDS)  # launchers end all processes once one has ended: first the one that says why
     if world is not None and code in (FINISHED, STOPPED):
         world.wait()
         world.accelerator.end_training()

@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from commands import train
 
 from trainer.command_line import FIRST, parse
 from trainer.config import to_json
+from trainer.distributed import SILENT_SECONDS, leave
 from trainer.families import family_names, load_family
 from trainer.presets import flag
 
@@ -63,7 +66,7 @@ def test_help_shows_the_defaults_of_a_preset(capsys: pytest.CaptureFixture[str])
     assert "There are: paper, faces, digits." in text
 
 
-@pytest.mark.parametrize("words", [["--preset", "help"], ["--preset=help", "--steps", "3"]])
+@pytest.mark.parametrize("words", [["--preset", "help"], ["--preset=help", "--steps", "3"], ["--preset"]])
 def test_presets_describe_themselves(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     text = helped(capsys, "dcgan", *words)
     for name, preset in load_family("dcgan").Config.presets.items():
@@ -163,3 +166,16 @@ def test_a_run_records_its_preset_and_options(tmp_path: Path) -> None:
     assert forgotten.returncode == 2
     assert "--arch was conv, is hierarchical" in forgotten.stderr
     assert "choose --preset few-latents, which it began with, another --out, or --force" in forgotten.stderr
+
+
+@pytest.mark.parametrize(("rank", "waits"), [("0", []), ("1", [SILENT_SECONDS])])
+def test_a_launcher_ends_no_process_before_it_has_said_why(
+    rank: str, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setenv("LOCAL_RANK", rank)
+    monkeypatch.setattr("trainer.distributed.time.sleep", slept.append)
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    with pytest.raises(SystemExit):
+        leave(None, 2)
+    assert slept == waits
