@@ -112,7 +112,7 @@ REFUSED = {
     "table": (["--config", "table.toml"], "table.toml: beta is {\"a\": 1}, expected a number"),
     "text for a number": (["--config", "text.toml"], 'text.toml: steps is "many", expected a whole number'),
     "fraction": (["--config", "fraction.toml"], "fraction.toml: steps is 0.5, expected a whole number"),
-    "truth for a number": (["--config", "truth.toml"], "truth.toml: beta is true, expected a number"),
+    "truth for a number": (["--config", "truth.toml"], "truth.toml: steps is true, expected a whole number"),
     "choice": (["--config", "choice.toml"], 'choice.toml: arch is "x", expected "hierarchical" or "conv"'),
     "unknown preset in a file": (["--config", "preset.toml"], "--preset is x, expected one of"),
     "out of range": (["--config", "range.toml"], "--config range.toml: --batch-size is 0, expected at least 1"),
@@ -131,7 +131,7 @@ def test_what_cannot_be_is_one_line(
     monkeypatch.chdir(tmp_path)
     for name, text in {
         "typo": "batchsize = 3", "self": 'config = "x"', "table": "[beta]\na = 1", "text": 'steps = "many"',
-        "fraction": "steps = 0.5", "truth": "beta = true", "choice": 'arch = "x"', "preset": 'preset = "x"',
+        "fraction": "steps = 0.5", "truth": "steps = true", "choice": 'arch = "x"', "preset": 'preset = "x"',
         "range": "batch_size = 0", "fine": "batch_size = 3",
     }.items():  # fmt: skip
         write(Path(f"{name}.toml"), text)
