@@ -29,7 +29,7 @@ FIRST: Final = (
 )  # fmt: skip
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "model": (),
-    "image": ("flip", "rotate", "crop", "hold_out", "bgr", "rgb_only"),
+    "image": ("fit", "flip", "rotate", "crop", "hold_out", "bgr", "rgb_only"),
     "learning": ("learning_rate", "beta1", "beta2", "schedule", "warmup", "accumulate", "clip_norm", "ema"),
     "run": (),
     "machine": ("device", "processes", "threads", "compile", "workers", "memory"),

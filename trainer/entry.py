@@ -12,7 +12,7 @@ from trainer.progress import Progress
 def main(model: str, arguments: list[str] | None = None, program: str | None = None) -> NoReturn:
     """Body of every ``trainer/train_<model>.py``: train the family of this name by a command line, then exit."""
     words = sys.argv[1:] if arguments is None else arguments
-    speaks = os.environ.get("RANK", "0") == "0" and not {"-h", "--help"} & {*words}
+    speaks = os.environ.get("RANK", "0") == "0" and not {"-h", "--help", "help", "--preset=help"} & {*words}
     progress = Progress(speaks=speaks and find_spec("torch") is not None)
     try:
         with progress.doing("loading PyTorch", at_once=True):

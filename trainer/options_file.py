@@ -8,6 +8,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
+from trainer.config import BEFORE
 from trainer.contract.errors import UserError
 
 MOST_BYTES = 10 << 20
@@ -54,7 +55,7 @@ def of_run(path: Path, content: bytes, family: str) -> dict[str, Any]:
     if found != family:
         names = (name.rpartition(".")[2] for name in (found, family))
         raise UserError("--config {}: of a run of {}, expected one of {}".format(path, *names))
-    return options
+    return BEFORE | options
 
 
 def fitted(path: Path, name: str, value: Any, types: Mapping[str, Any]) -> Any:

@@ -37,7 +37,7 @@ def train(model: str, flags: Sequence[str]) -> None:
     from trainer.families import load_family  # first, as every training has it
 
     family = load_family(model)
-    from trainer.config import parse
+    from trainer.command_line import parse
     from trainer.distributed import World
     from trainer.loop import Run
 

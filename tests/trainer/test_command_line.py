@@ -101,6 +101,7 @@ def test_options_of_an_old_run_are_taken(run: str) -> None:
     options = json.loads((OLD / run / "config.json").read_text())["config"]
     ours = {"out": "runs/run", "steps": 9, "device": "auto", "threads": 0}
     assert {name: config[name] for name in options} == options | ours
+    assert config["fit"] == "stretch"  # as all images of version 0.1 were, before there was a choice
     assert parsed(run, "--config", OLD / run).seed == 3  # its folder
 
 
@@ -158,7 +159,7 @@ def test_a_run_records_its_preset_and_options(tmp_path: Path) -> None:
     again = parsed("vae", "--config", tmp_path / "run", "--out", tmp_path / "run")
     differing = {name for name, value in to_json(again).items() if recorded[name] != value}
     assert differing == {"config"}
-    assert dataclasses.replace(again, config=None) == parsed(
+    assert dataclasses.replace(again, config=None, fit="auto") == parsed(
         "vae", "--preset", "few-latents", *small, "--precision", "fp32", "--out", tmp_path / "run"
     )
 
