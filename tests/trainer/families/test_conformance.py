@@ -243,8 +243,8 @@ def test_samples_are_images_and_repeat(family_class: type[Family], options: dict
 
 
 # What other fast tests export: the generator of DCGAN-conv, a run in tests/export/test_command.py, and those that have
-# modules of their own there.
-EXPORTED_ELSEWHERE = ("WGAN-conv", "WGANGP-conv", "VAE-conv", "DDPM", "Pix2Pix", "SRGAN")
+# modules of their own there. The last two take several seconds each.
+LEFT_TO_THE_SLOW_SET = ("WGAN-conv", "WGANGP-conv", "VAE-conv", "DDPM", "Pix2Pix", "SRGAN", "VAEGAN", "HPF-paired")
 
 
 def exported() -> list[Any]:
@@ -254,7 +254,7 @@ def exported() -> list[Any]:
             *architecture.values,
             a_spec(channels),
             id=f"{name}-{architecture.id}",
-            marks=[pytest.mark.slow] if (number + channels // 2) % 2 or architecture.id in EXPORTED_ELSEWHERE else [],
+            marks=[pytest.mark.slow] if (number + channels // 2) % 2 or architecture.id in LEFT_TO_THE_SLOW_SET else [],
         )
         for number, architecture in enumerate(architectures())
         for name, channels in (("grey", 1), ("rgb", 3))
