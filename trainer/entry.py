@@ -5,6 +5,7 @@ import sys
 from importlib.util import find_spec
 from typing import NoReturn
 
+from trainer.contract.packages import needing
 from trainer.families import load_family
 from trainer.progress import Progress
 
@@ -15,7 +16,7 @@ def main(model: str, arguments: list[str] | None = None, program: str | None = N
     speaks = os.environ.get("RANK", "0") == "0" and not {"-h", "--help", "help", "--preset=help"} & {*words}
     progress = Progress(speaks=speaks and find_spec("torch") is not None)
     try:
-        with progress.doing("loading PyTorch", at_once=True):
+        with needing("train", program or sys.argv[0]), progress.doing("loading PyTorch", at_once=True):
             family_class = load_family(model)
             from trainer.loop import main as train
     except BaseException:

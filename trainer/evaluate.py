@@ -10,6 +10,11 @@ card.
 import sys
 from typing import NoReturn
 
+from trainer.contract.packages import explain
+
+if __name__ == "__main__":
+    explain("train", sys.argv[0])  # what is imported below needs packages
+
 import trainer.families  # noqa: F401  before torch, which reads once how its threads wait
 from trainer.command_line import parse
 from trainer.config import RunConfig

@@ -108,7 +108,6 @@ def info(words: list[str], program: str) -> int:
 
 def train(words: list[str], program: str) -> int:
     """``utsuroi train MODEL``: in this process, without accelerate's launcher."""
-    from trainer.contract.packages import needing
     from trainer.families import family_names
 
     names = family_names()
@@ -122,10 +121,9 @@ def train(words: list[str], program: str) -> int:
     parser.add_argument("model", choices=names, metavar="MODEL", help=", ".join(names))
     options = parser.parse_args(words[:1] or ["--help"])
 
-    with needing("train", program):
-        from trainer.entry import main as train_main
+    from trainer.entry import main as train_main
 
-        train_main(options.model, words[1:], f"{program} {options.model}")
+    train_main(options.model, words[1:], f"{program} {options.model}")
 
 
 def export(words: list[str], program: str) -> int:

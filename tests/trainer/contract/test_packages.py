@@ -30,6 +30,8 @@ def python(*words: object, cwd: Path = ROOT, path: Path = ROOT) -> "subprocess.C
         ("-m trainer.data info x.npy", ""),
         ("trainer/train_vae.py --help", "[train]"),
         ("trainer/evaluate.py runs/x", "[train]"),
+        ("-m trainer.train_vae --help", "[train]"),
+        ("-m trainer.evaluate runs/x", "[train]"),
         ("-m utsuroi view grid", ""),
         ("-m utsuroi train vae --help", "[train]"),
         ("-m utsuroi evaluate runs/x", "[train]"),
