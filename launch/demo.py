@@ -33,7 +33,7 @@ TRAINING = (
 )
 NEXT = (
     f"utsuroi view animate {MODEL}     # a walk through the latent space; --help lists the keys",
-    f"utsuroi view latent {MODEL}      # sliders",
+    f"utsuroi view latent {MODEL} --view sliders",
     "utsuroi data create 'photos/*.jpg' -o photos.npy --size 128     # photographs of your own",
     "utsuroi train vae --data photos.npy --out runs/photos --arch conv --minutes 5",
 )

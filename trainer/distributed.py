@@ -76,6 +76,8 @@ class World:
                 f"accelerate launch --multi_gpu --num_processes {ranks} (see launch/accelerate/)"
             )
         set_threads(config, launcher, options)
+        self.launcher = launcher.pid if launcher is not None else None
+        self.launcher_died = False
         if launcher is not None:
             die_with(launcher)
         self.stop_asked_at: float | None = None  # monotonic seconds
@@ -84,7 +86,8 @@ class World:
         """A line on what the run computes with."""
         threads = f", {torch.get_num_threads()} thread(s) each" if self.device.type == "cpu" else ""
         pieces = ", weights in pieces (FSDP)" if self.sharded else ""
-        return f"{in_processes(self.size)} on {self.device}, {config.precision}{threads}{pieces}"
+        where = f"{in_processes(self.size)} on {self.device}"
+        return f"{where}, {config.precision}{threads}{pieces}; writing to {config.out}"
 
     def shard(self, net: nn.Module) -> None:
         """Shard a network where the launcher asks for FSDP. Call before its optimiser is made."""
@@ -216,8 +219,15 @@ class World:
                 continue
             if self.stop_asked_at is None:
                 self.stop_asked_at = now
-            elif now - self.stop_asked_at > ECHO_SECONDS:
+            elif now - self.stop_asked_at > ECHO_SECONDS and not self.is_of_the_kernel(data[0]):
                 os._exit(128 + data[0])
+
+    def is_of_the_kernel(self, number: int) -> bool:
+        """Whether a signal only says that the launcher has died: see ``die_with``. A launcher that is asked to stop
+        may end before what it started."""
+        died = self.launcher is not None and os.getppid() != self.launcher
+        first, self.launcher_died = died and not self.launcher_died, died
+        return first and number == signal.SIGTERM
 
 
 def attempt(act: Callable[[], Any], out: Path | None = None) -> tuple[Any, UserError | None]:

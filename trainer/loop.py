@@ -218,7 +218,7 @@ class Run:
         for net in self.raw.values():
             net.train()
         stopped = self.over(first=True)
-        self.progress.begin(step=self.step, steps=config.steps, seconds=self.seconds, minutes=config.minutes)
+        self.progress.begin(config, step=self.step, seconds=self.seconds)
         while self.step < config.steps and not stopped:
             begun = time.monotonic()
             self.advance()

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -15,7 +16,7 @@ from trainer import checkpoint
 from trainer.config import RunConfig
 from trainer.exit_status import STOPPED
 from trainer.family import Family
-from trainer.launcher import find_launcher
+from trainer.launcher import find_launcher, names_in
 
 ON_CPU = "ACCELERATE_USE_CPU"
 
@@ -71,17 +72,29 @@ def own_command(program: str | None, arguments: Sequence[str] | None) -> list[st
     """The command that started this run, launcher included."""
     if program is not None:
         return [*program.split(), *(sys.argv[1:] if arguments is None else arguments)]
-    launcher = find_launcher()
-    if launcher is None:
+    words, setting = launched()
+    if not words:
         return [python(), *sys.argv]
-    words, setting = sys.argv, ""
-    with contextlib.suppress(psutil.Error):
-        words, setting = launcher.cmdline(), launcher.environ().get(ON_CPU, "")
     script = words[1] if len(words) > 1 and not words[1].startswith("-") else ""
     on_path = shutil.which(Path(script).name) if script else None
     installed = on_path is not None and Path(on_path).samefile(script)  # its interpreter comes before it
     words = [Path(script).name, *words[2:]] if installed else [python(), *words[1:]]
     return [*([f"{ON_CPU}={setting}"] if setting else []), *words]
+
+
+@cache
+def launched() -> tuple[list[str], str]:
+    """Command of the launcher, or of the supervisor that started it, and its setting of ``ON_CPU``; empty without one.
+    To be called when a run begins: its launcher may end before it."""
+    launcher = find_launcher()
+    if launcher is None:
+        return [], ""
+    with contextlib.suppress(psutil.Error):
+        setting = launcher.environ().get(ON_CPU, "")
+        above = launcher.parent()
+        supervised = above is not None and "supervise.py" in names_in(above.cmdline())
+        return (above.cmdline() if above is not None and supervised else launcher.cmdline()), setting
+    return [], ""
 
 
 def longer(command: Sequence[str], config: RunConfig) -> list[str]:

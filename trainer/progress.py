@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from tqdm import tqdm
 
+from trainer.config import RunConfig
 from trainer.contract.text import printable
 
 QUIET_SECONDS = 4.0  # between lines, at most
@@ -83,24 +84,27 @@ class Progress:
                 if bar is not None:
                     bar.close()
 
-    def begin(self, *, step: int, steps: int, seconds: float, minutes: float) -> None:
+    def begin(self, config: RunConfig, *, step: int, seconds: float) -> None:
         """Begin to train: at a step, after seconds of training before."""
-        self.step, self.steps, self.begun_at, self.minutes = step, steps, step, minutes
+        self.minutes, self.steps, self.least_steps = config.minutes, config.steps, config.min_steps
+        self.step = self.begun_at = step
         self.seconds_before, self.began = seconds, time.monotonic()
         self.status = f"step {step + 1}"
         if self.speaks and self.terminal:
             layout = "{desc}{percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} {unit} [{elapsed}<{remaining}{postfix}]"
             self.bar = tqdm(
-                total=minutes * 60 or steps, initial=self.done, unit="s" if minutes else "steps",
+                total=self.minutes * 60 or self.steps, initial=self.done, unit="s" if self.minutes else "steps",
                 bar_format=layout, dynamic_ncols=True, postfix=self.status,
             )  # fmt: skip
 
     @property
     def done(self) -> float:
-        """Of the steps, or the seconds of --minutes."""
+        """Of the steps, or the seconds of --minutes, of which --min-steps leaves some to the last step."""
         if not self.minutes:
             return self.step
-        return min(self.seconds_before + time.monotonic() - self.began, self.minutes * 60)
+        whole = self.minutes * 60
+        by_steps = whole * self.step / self.least_steps if self.least_steps else whole
+        return min(self.seconds_before + time.monotonic() - self.began, by_steps, whole)
 
     def counts(self, step: int) -> bool:
         """Note a finished step. Returns whether it is time to ``count``: after the first step, and every second."""
@@ -147,7 +151,7 @@ class Progress:
         left = f", {tqdm.format_interval(seconds * (whole - self.done) / fresh)} left" if fresh > 0 else ""
         share = f"{self.done / whole:.0%}"
         goal = f"({share} of {self.minutes:g} min)" if self.minutes else f"of {self.steps} ({share})"
-        return f"{now} {goal}, {rest}, {tqdm.format_interval(seconds)} so far{left}"
+        return f"{time.strftime('%m-%d %H:%M:%S')} {now} {goal}, {rest}, {tqdm.format_interval(seconds)} so far{left}"
 
     def tick(self) -> None:
         """Body of the thread."""

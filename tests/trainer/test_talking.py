@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from trainer.clock import Clock
 from trainer.config import RunConfig
 from trainer.families.ddpm import DDPM, DDPMConfig
 from trainer.family import DataSpec
+from trainer.progress import Progress
 from trainer.runs import store
 from trainer.sheets import draw_sheet
 
@@ -172,7 +174,8 @@ def test_a_log_file_gets_lines_and_ends_with_commands(tmp_path: Path, images: Pa
     assert ended["errors"] == [""], "all that is no error goes to standard output"
     lines = ended["out"].splitlines()
     assert lines[0] == f"opening {images}"
-    assert any(line.startswith("step 1 of 3 (33%), loss ") and " images/s, " in line for line in lines), lines
+    with_time = re.compile(r"\d\d-\d\d \d\d:\d\d:\d\d step 1 of 3 \(33%\), loss .* images/s, .*")
+    assert any(with_time.fullmatch(line) for line in lines), lines
     assert f"samples at step 0: {run}/samples/step_00000000.png" in lines
     export, view, longer = (line.strip() for line in lines[lines.index("next:") + 1 :][:3])
     assert shlex.split(export)[1:] == ["-m", "export", str(run), "-o", "my run.onnx"]
@@ -200,12 +203,33 @@ def test_the_command_is_the_one_that_was_typed(
     installed.touch(mode=0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     words = [str(installed) if word == "ACCELERATE" else word for word in launcher or []]
-    found = SimpleNamespace(cmdline=lambda: words, environ=dict)
+    found = SimpleNamespace(cmdline=lambda: words, environ=dict, parent=lambda: None)
     monkeypatch.setattr(next_commands, "find_launcher", lambda: found if launcher else None)
+    next_commands.launched.cache_clear()
     monkeypatch.setattr(sys, "argv", ["train.py", "--out", "r"])
     command = next_commands.own_command(program, ["--out", "r"] if program else None)
     longer = next_commands.longer(command, RunConfig(steps=4, out=tmp_path))
     assert next_commands.joined(longer) == expected.replace("PYTHON", sys.executable)
+
+
+def test_the_command_is_the_supervisors_whatever_has_ended_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    above = SimpleNamespace(cmdline=lambda: ["/x/python", "launch/supervise.py", "accelerate", "launch", "t.py"])
+    launcher = SimpleNamespace(cmdline=lambda: ["accelerate", "launch", "t.py"], environ=dict, parent=lambda: above)
+    next_commands.launched.cache_clear()
+    monkeypatch.setattr(next_commands, "find_launcher", lambda: launcher)
+    next_commands.launched()
+    monkeypatch.setattr(next_commands, "find_launcher", lambda: None)
+    assert next_commands.own_command(None, None)[1:] == above.cmdline()[1:]
+    next_commands.launched.cache_clear()
+
+
+def test_a_bar_by_the_clock_waits_for_the_least_steps() -> None:
+    progress = Progress(speaks=False)
+    progress.begin(RunConfig(minutes=1.0, min_steps=400), step=0, seconds=120.0)
+    progress.step = 100
+    assert progress.done == 15.0
+    progress.step = 400
+    assert progress.done == 60.0
 
 
 def test_tensorboard_gets_the_sheets(tmp_path: Path, images: Path) -> None:
