@@ -330,6 +330,8 @@ def _read(path: Path) -> bytes:
     try:
         if not path.exists():
             raise ModelError(f"{path}: no such file")
+        if (path / "config.json").is_file():
+            raise ModelError(f"{path}: a run, export it first: python -m export {path} -o {path.name}.onnx")
         if not path.is_file():
             raise ModelError(f"{path}: found a folder or device, expected an ONNX file")
         size = path.stat().st_size

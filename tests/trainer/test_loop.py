@@ -186,6 +186,9 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path: Path
         (kept / checkpoint.NETS).write_bytes(b"spoilt")
     result = train("--data", images, "--out", run, "--steps", 2, *SMALL)
     assert f"{run}: no checkpoint is intact, training begins at step 0" in result.stderr
+    shutil.rmtree(run / "checkpoints")
+    result = train("--data", images, "--out", run, "--steps", 2, *SMALL)
+    assert f"{run}: ended before its first checkpoint, training begins at step 0" in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import small_models as make
@@ -32,6 +33,16 @@ def refusal(path: Path, **options: Any) -> str:
     assert "\n" not in message
     assert path.name in message
     return message
+
+
+def test_what_is_often_taken_for_a_model_is_named(tmp_path: Path) -> None:
+    np.save(tmp_path / "set.npy", np.zeros((2, 8, 8, 3), np.uint8))
+    assert "found a NumPy array, which the mode dataset opens" in refusal(tmp_path / "set.npy")
+    (tmp_path / "photo.jpg").write_bytes(cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))[1].tobytes())
+    assert "found an image, expected an ONNX model" in refusal(tmp_path / "photo.jpg")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").touch()
+    assert f"export it first: python -m export {tmp_path / 'run'} -o run.onnx" in refusal(tmp_path / "run")
 
 
 def test_images_are_bgr_and_do_not_depend_on_the_batch(tmp_path: Path) -> None:

@@ -57,6 +57,8 @@ def choose(family: Family, config: RunConfig, spec: DataSpec, data: dict[str, An
         print(f"warning: {printable(complaint)}", file=sys.stderr)
     if complaints and path is None:
         print(f"warning: {printable(config.out)}: no checkpoint is intact, training begins at step 0", file=sys.stderr)
+    if known is not None and path is None and not complaints:
+        print(f"{printable(config.out)}: ended before its first checkpoint, training begins at step 0")
     checkpoint.set_aside_newer(config.out, path)
     return path
 

@@ -144,7 +144,9 @@ def read_run(run: Path) -> dict[str, Any]:
     try:
         values = json.loads(file.read_bytes())
     except OSError as error:
-        raise UserError(f"{run}: not a run: {file.name}: {error.strerror}") from None
+        inside = [str(config.parent) for config in sorted(run.glob("*/config.json"))[:3]]
+        runs = f"; runs in it: {', '.join(inside)}" if inside else ""
+        raise UserError(f"{run}: not a run: {file.name}: {error.strerror}{runs}") from None
     except ValueError as error:
         raise UserError(f"{file}: not JSON: {error}") from None
     if not isinstance(values, dict) or not {"family", "config", "spec", "run_id"} <= values.keys():

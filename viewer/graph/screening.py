@@ -8,11 +8,13 @@ themselves, or grow too large when they are written out. What a graph computes c
 Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 """
 
+import contextlib
 import math
 from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
+from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.text import printable
 from viewer.graph.protobuf import BYTES, FIXED32, FIXED64, VARINT, Reader, WireError
 
@@ -57,7 +59,19 @@ def screen(data: bytes) -> None:
     try:
         _Screening(data, _MOST_FIELDS).model()
     except WireError as error:
-        raise ScreeningError(f"not an ONNX model, or not a whole one: {error}") from None
+        found = _known(data)
+        whole = f"not an ONNX model, or not a whole one: {error}"
+        raise ScreeningError(f"found {found}, expected an ONNX model" if found else whole) from None
+
+
+def _known(data: bytes) -> str:
+    """What a file is that is often taken for a model; empty: something else."""
+    if data.startswith(b"\x93NUMPY"):
+        return "a NumPy array, which the mode dataset opens if it is a set of images"
+    with contextlib.suppress(Unreadable):
+        read_header(data)
+        return "an image"
+    return ""
 
 
 class _Screening(Reader):
