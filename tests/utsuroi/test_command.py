@@ -126,7 +126,8 @@ def test_what_needs_torch_says_so_in_one_line(words: tuple[str, ...], tmp_path: 
     done = run(*(tmp_path / word if word == "r" else word for word in words), code=hidden)
     assert (done.returncode, done.stdout) == (2, ""), done
     assert done.stderr.count("\n") == 1
-    assert done.stderr.startswith(f"error: utsuroi {words[0]} needs torch")
+    program = "utsuroi train vae" if words[0] == "train" else f"utsuroi {words[0]}"
+    assert done.stderr.startswith(f"error: {program} needs torch")
     assert "pip install -e" in done.stderr
 
 
