@@ -85,7 +85,7 @@ def test_a_handful_of_images_is_refused_in_a_line(tmp_path: Path, count: int, ho
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGINT])
 def test_asked_to_stop_it_saves_first_and_then_resumes(tmp_path: Path, images: Path, number: int) -> None:
     run = tmp_path / "run"
     options = ("--data", images, "--out", run, *NET, "--save-every", 10**6, "--sample-every", 10**6)

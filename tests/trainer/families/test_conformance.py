@@ -199,7 +199,14 @@ def check_turns(family: Family, nets: Nets, batch: Batch) -> None:
     assert {name for name, _ in turns.changed} == set(nets)
 
 
-@pytest.mark.parametrize(("family_class", "options"), architectures())
+def learners() -> list[Any]:
+    """The same; those that take longest are slow."""
+    slow = ("VAEGAN", "DDPM")
+    marks = {one.id: [pytest.mark.slow] if one.id in slow else [] for one in architectures()}
+    return [pytest.param(*one.values, id=one.id, marks=marks[one.id]) for one in architectures()]
+
+
+@pytest.mark.parametrize(("family_class", "options"), learners())
 def test_one_batch_can_be_learnt_by_heart(family_class: type[Family], options: dict[str, Any]) -> None:
     family, nets, batch = make(family_class, options, a_spec(3), rate=2e-3)
     if not family.score(nets, batch):

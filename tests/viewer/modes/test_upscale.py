@@ -320,7 +320,7 @@ def test_a_film_keeps_its_rate(twice_path: Path, tmp_path: Path, capsys: pytest.
         (["{twice}", "-o", "x"], "no images named"),
         (["{twice}", "{photo}", "-o", "{folder}/x.gif"], "ends in '.gif', expected .png"),
         (["{twice}", "{folder}/gone.png", "-o", "{folder}/x.png"], "gone.png: no such file"),
-        (["{photo}", "{photo}", "-o", "{folder}/x.png"], "not an ONNX model"),
+        (["{photo}", "{photo}", "-o", "{folder}/x.png"], "found an image, expected an ONNX model"),
         (["{twice}", "{photo}", "{photo2}", "-o", "{photo}"], "expected a folder"),
         (["{twice}", "{photo}", "{photo2}", "-o", "{folder}/taken"], "cannot make the folder"),
         (["{twice}", "{photo}", "{photo2}", "-o", "{folder}/x.png"], "ends in '.png' as one file does, expected a fo"),
