@@ -149,8 +149,8 @@ class Progress:
         whole = self.minutes * 60 or self.steps
         fresh = self.done - (self.seconds_before if self.minutes else self.begun_at)
         left = f", {tqdm.format_interval(seconds * (whole - self.done) / fresh)} left" if fresh > 0 else ""
-        share = f"{self.done / whole:.0%}"
-        goal = f"({share} of {self.minutes:g} min)" if self.minutes else f"of {self.steps} ({share})"
+        percent = f"{self.done / whole:.0%}"
+        goal = f"({percent} of {self.minutes:g} min)" if self.minutes else f"of {self.steps} ({percent})"
         return f"{time.strftime('%m-%d %H:%M:%S')} {now} {goal}, {rest}, {tqdm.format_interval(seconds)} so far{left}"
 
     def tick(self) -> None:

@@ -17,7 +17,7 @@ def hidden() -> str:
     for name in _NAMES:
         spec = importlib.util.find_spec(name)
         if spec is None:
-            return f"{_ROOT / name} is missing: install utsuroi again"
+            return f"{_ROOT / name} is missing: reinstall utsuroi"
         place = Path(spec.origin or next(iter(spec.submodule_search_locations or ()), "")).resolve()
         if _ROOT / name not in place.parents:
             folder = place.parent if place.stem == name else place.parent.parent

@@ -201,8 +201,8 @@ class PaperDirective(FromSource):
     def run(self) -> list[nodes.Node]:
         parts = paragraphs(self.arguments[0])
         first = next(index for index, part in enumerate(parts) if part.startswith("**Differs"))
-        told = [part for part in parts[first:] if not part.startswith("accelerate launch")]
-        text = re.sub(r"^\*\*Differs[^*]*\*\* ", "", "\n\n".join(told).replace("``", "`"))
+        rest = [part for part in parts[first:] if not part.startswith("accelerate launch")]
+        text = re.sub(r"^\*\*Differs[^*]*\*\* ", "", "\n\n".join(rest).replace("``", "`"))
         return self.parsed(text.split("\n"))
 
 

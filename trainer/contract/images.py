@@ -190,12 +190,12 @@ def fit_note(sizes: Mapping[tuple[int, int], int], fit: Fit) -> str:
     done = fitted(fit)
     if not others or not done:
         return ""
-    share = max(1 - min(size) / max(size) for size in others)
-    percent = f"up to {max(1, round(100 * share))} %"
+    cut = max(1 - min(size) / max(size) for size in others)
+    percent = f"up to {max(1, round(100 * cut))} %"
     how = {
         "cropped": f"{percent} of an image cut off",
         "padded": f"{percent} of an image are its edges repeated",
-        "stretched": f"up to {1 / (1 - share):.2f} times",
+        "stretched": f"up to {1 / (1 - cut):.2f} times",
     }[done]
     count, total = sum(others.values()), sum(sizes.values())
     which = f"{count:,} of {total:,} images" if total else "images of other shapes"
