@@ -44,7 +44,8 @@ class Progress:
         self.closed = threading.Event()
         self.written = self.counted = time.monotonic()
         self.status, self.steps, self.step, self.begun_at, self.said_step = "", 0, 0, 0, -1
-        self.readings: list[tuple[float, int]] = []  # seconds of training steps, images seen
+        self.readings: list[tuple[float, int, int]] = []  # seconds of training steps, images seen, step
+        self.step_seconds = 0.0  # of the last steps
         if speaks:
             # a loader process must not inherit a lock that this thread holds
             if hasattr(os, "register_at_fork"):
@@ -89,12 +90,11 @@ class Progress:
         self.minutes, self.steps, self.least_steps = config.minutes, config.steps, config.min_steps
         self.step = self.begun_at = step
         self.seconds_before, self.began = seconds, time.monotonic()
-        self.status = f"step {step + 1}"
         if self.speaks and self.terminal:
-            layout = "{desc}{percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} {unit} [{elapsed}<{remaining}{postfix}]"
+            layout = "{desc}{percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} {unit} [{elapsed}{postfix}]"
             self.bar = tqdm(
                 total=self.minutes * 60 or self.steps, initial=self.done, unit="s" if self.minutes else "steps",
-                bar_format=layout, dynamic_ncols=True, postfix=self.status,
+                bar_format=layout, dynamic_ncols=True, postfix=self.in_words(),
             )  # fmt: skip
 
     @property
@@ -106,6 +106,20 @@ class Progress:
         by_steps = whole * self.step / self.least_steps if self.least_steps else whole
         return min(self.seconds_before + time.monotonic() - self.began, by_steps, whole)
 
+    @property
+    def left(self) -> float:
+        """Seconds to the end, at the pace of the last steps."""
+        by_steps = (self.steps - self.step) * self.step_seconds
+        if not self.minutes:
+            return by_steps
+        by_clock = self.minutes * 60 - (self.seconds_before + time.monotonic() - self.began)
+        return min(by_steps, max(by_clock, (self.least_steps - self.step) * self.step_seconds, 0.0))
+
+    def in_words(self) -> str:
+        """Beside the bar: what it does not show."""
+        step = f"step {self.step}, " if self.minutes else ""
+        return f"{step}{self.status}, {tqdm.format_interval(self.left)} left" if self.readings else "the first step"
+
     def counts(self, step: int) -> bool:
         """Note a finished step. Returns whether it is time to ``count``: after the first step, and every second."""
         self.step = step
@@ -115,10 +129,11 @@ class Progress:
         """Show a loss. ``images``: seen by all processes since ``begin``; ``seconds``: of training steps since then."""
         first = not self.readings
         self.counted = time.monotonic()
-        since, before = self.readings[0] if len(self.readings) > 1 else (0.0, 0)
-        self.readings = [*self.readings[1 - RECENT :], (seconds, images)]
+        since, before, step = self.readings[0] if len(self.readings) > 1 else (0.0, 0, self.begun_at)
+        self.readings = [*self.readings[1 - RECENT :], (seconds, images, self.step)]
         pace = (images - before) / max(seconds - since, 1e-9)
-        self.status = f"step {self.step}, loss {loss:.4g}, {pace:.3g} images/s"
+        self.step_seconds = (seconds - since) / max(self.step - step, 1)
+        self.status = f"loss {loss:.4g}, {pace:{',.0f' if pace >= 100 else '.3g'}} images/s"
         if first:
             self.show()
 
@@ -128,7 +143,7 @@ class Progress:
             if self.terminal:
                 if self.bar is not None:
                     self.bar.n = self.done
-                    self.bar.set_postfix_str(printable(self.status), refresh=False)
+                    self.bar.set_postfix_str(printable(self.in_words()), refresh=False)
                     self.bar.refresh()
                 for stage in self.stages:
                     if stage.bar is not None:
@@ -145,13 +160,11 @@ class Progress:
         stuck, self.said_step = self.step == self.said_step, self.step
         if not self.readings or stuck:
             return f"step {self.step + 1} is being computed, {tqdm.format_interval(seconds)} so far"
-        now, _, rest = self.status.partition(", ")
-        whole = self.minutes * 60 or self.steps
-        fresh = self.done - (self.seconds_before if self.minutes else self.begun_at)
-        left = f", {tqdm.format_interval(seconds * (whole - self.done) / fresh)} left" if fresh > 0 else ""
-        percent = f"{self.done / whole:.0%}"
+        percent = f"{self.done / (self.minutes * 60 or self.steps):.0%}"
         goal = f"({percent} of {self.minutes:g} min)" if self.minutes else f"of {self.steps} ({percent})"
-        return f"{time.strftime('%m-%d %H:%M:%S')} {now} {goal}, {rest}, {tqdm.format_interval(seconds)} so far{left}"
+        so_far, left = (tqdm.format_interval(value) for value in (seconds, self.left))
+        now = f"{time.strftime('%m-%d %H:%M:%S')} step {self.step} {goal}"
+        return f"{now}, {self.status}, {so_far} so far, {left} left"
 
     def tick(self) -> None:
         """Body of the thread."""

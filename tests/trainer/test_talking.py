@@ -232,6 +232,19 @@ def test_a_bar_by_the_clock_waits_for_the_least_steps() -> None:
     assert progress.done == 60.0
 
 
+def test_what_is_left_goes_by_the_pace_of_the_last_steps() -> None:
+    progress = Progress(speaks=False)
+    progress.begin(RunConfig(steps=1000), step=100, seconds=0.0)
+    progress.step = 110
+    progress.count(1.0, images=80, seconds=50.0)  # the first steps are slow
+    for progress.step in range(111, 150):
+        progress.count(1.0, images=8 * (progress.step - 100), seconds=progress.step - 60.0)
+    assert progress.left == 1000 - 149
+    assert "8 images/s" in progress.line()
+    progress.begin(RunConfig(steps=1000, minutes=1.0), step=149, seconds=30.0)
+    assert 0 < progress.left <= 30.0
+
+
 def test_tensorboard_gets_the_sheets(tmp_path: Path, images: Path) -> None:
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     run = tmp_path / "run"
