@@ -281,8 +281,11 @@ def best_of(paths: list[Path]) -> Path | None:
     """Checkpoint with the lowest held-out score, of those scored on as many images as the newest; the newest where none
     has a finite score."""
     scores = {path: found for path in paths if (found := _score_and_images(path)) is not None}
-    alike = [path for path in scores if scores[path][1] == [*scores.values()][-1][1]]
-    return min(alike, key=lambda path: scores[path][0]) if alike else (paths[-1] if paths else None)
+    if not scores:
+        return paths[-1] if paths else None
+    _, newest_images = list(scores.values())[-1]
+    alike = [path for path, (_, images) in scores.items() if images == newest_images]
+    return min(alike, key=lambda path: scores[path][0])
 
 
 def score_of(path: Path) -> float | None:

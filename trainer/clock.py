@@ -4,10 +4,20 @@ import time
 
 import psutil
 
+from trainer.config import RunConfig
+
 FIRST_SHEET = 15.0  # seconds after the process began at which the first sheet is drawn: it is there within 30
 FIRST_SAVE = 60.0  # seconds after training began
 LEAST_SHEET = 5.0  # seconds that a sheet may take, at least
 SHEET_SHARE = 0.1  # of the time so far, which a sheet may take
+
+
+def time_done(config: RunConfig, seconds: float, step: int) -> float:
+    """Fraction of --minutes after seconds of training, 0..1; --min-steps holds it back. 0 without a limit of time."""
+    if not config.minutes:
+        return 0.0
+    by_steps = step / config.min_steps if config.min_steps else 1.0
+    return min(seconds / (config.minutes * 60), by_steps, 1.0)
 
 
 class Clock:

@@ -267,7 +267,7 @@ def seed_step(seed: int, step: int, rank: int) -> None:
 
 
 def asked_size(options: dict[str, str], kind: Kind) -> int | None:
-    """Number of ranks that the launcher was asked for: accelerate by its command line or config file, torchrun by its
+    """Number of ranks that the launcher was to start: accelerate by its command line or config file, torchrun by its
     command line or environment. ``None`` where that is not one number."""
     if kind == "torchrun":
         counts = [options.get(name, os.environ.get(f"PET_{name.upper()}", "1")) for name in TORCHRUN_COUNTS]

@@ -18,7 +18,7 @@ import torch
 
 from trainer import checkpoint, exit_status
 from trainer.checkpoint import Origin, RunLocked, State
-from trainer.clock import Clock
+from trainer.clock import Clock, time_done
 from trainer.command_line import parse
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable
@@ -281,12 +281,9 @@ class Run:
         self.sheet_due = self.save_due = False
         if not first and self.step % AGREE_EVERY and self.world.device.type != "cpu" and self.world.size > 1:
             return False
-        time_done = self.seconds / (self.config.minutes * 60) if self.config.minutes else 0.0
-        if self.config.min_steps:
-            time_done = min(time_done, self.step / self.config.min_steps)
         asked = 2.0 if self.world.stop_asked_at is not None else 0.0
         wants = self.clock.wants() if self.world.is_main and not first else (False, False)
-        agreed, *due = self.world.agree(max(asked, min(time_done, 1.0)), *map(float, wants))
+        agreed, *due = self.world.agree(max(asked, time_done(self.config, self.seconds, self.step)), *map(float, wants))
         self.sheet_due, self.save_due = map(bool, due)
         self.asked_to_stop = agreed == 2.0
         self.time_done = min(agreed, 1.0) if self.config.minutes else 0.0

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from tqdm import tqdm
 
+from trainer.clock import time_done
 from trainer.config import RunConfig
 from trainer.contract.text import printable
 
@@ -87,7 +88,7 @@ class Progress:
 
     def begin(self, config: RunConfig, *, step: int, seconds: float) -> None:
         """Begin to train: at a step, after seconds of training before."""
-        self.minutes, self.steps, self.least_steps = config.minutes, config.steps, config.min_steps
+        self.config, self.minutes, self.steps = config, config.minutes, config.steps
         self.step = self.begun_at = step
         self.seconds_before, self.began = seconds, time.monotonic()
         if self.speaks and self.terminal:
@@ -98,13 +99,16 @@ class Progress:
             )  # fmt: skip
 
     @property
+    def elapsed(self) -> float:
+        """Seconds since ``begin``."""
+        return time.monotonic() - self.began
+
+    @property
     def done(self) -> float:
-        """Of the steps, or the seconds of --minutes, of which --min-steps leaves some to the last step."""
+        """Of the steps, or of the seconds of --minutes."""
         if not self.minutes:
             return self.step
-        whole = self.minutes * 60
-        by_steps = whole * self.step / self.least_steps if self.least_steps else whole
-        return min(self.seconds_before + time.monotonic() - self.began, by_steps, whole)
+        return self.minutes * 60 * time_done(self.config, self.seconds_before + self.elapsed, self.step)
 
     @property
     def left(self) -> float:
@@ -112,8 +116,8 @@ class Progress:
         by_steps = (self.steps - self.step) * self.step_seconds
         if not self.minutes:
             return by_steps
-        by_clock = self.minutes * 60 - (self.seconds_before + time.monotonic() - self.began)
-        return min(by_steps, max(by_clock, (self.least_steps - self.step) * self.step_seconds, 0.0))
+        by_clock = self.minutes * 60 - self.seconds_before - self.elapsed
+        return min(by_steps, max(by_clock, (self.config.min_steps - self.step) * self.step_seconds, 0.0))
 
     def in_words(self) -> str:
         """Beside the bar: what it does not show."""
@@ -156,13 +160,12 @@ class Progress:
 
     def line(self) -> str:
         """Where the run is, as a line of a log."""
-        seconds = time.monotonic() - self.began
+        so_far, left = (tqdm.format_interval(value) for value in (self.elapsed, self.left))
         stuck, self.said_step = self.step == self.said_step, self.step
         if not self.readings or stuck:
-            return f"step {self.step + 1} is being computed, {tqdm.format_interval(seconds)} so far"
+            return f"step {self.step + 1} is being computed, {so_far} so far"
         percent = f"{self.done / (self.minutes * 60 or self.steps):.0%}"
         goal = f"({percent} of {self.minutes:g} min)" if self.minutes else f"of {self.steps} ({percent})"
-        so_far, left = (tqdm.format_interval(value) for value in (seconds, self.left))
         now = f"{time.strftime('%m-%d %H:%M:%S')} step {self.step} {goal}"
         return f"{now}, {self.status}, {so_far} so far, {left} left"
 

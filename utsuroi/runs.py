@@ -14,7 +14,7 @@ from trainer import checkpoint
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable
 
-RECENT_SECONDS = 300.0  # where locks cannot be asked for: a log written to since then is that of a run that trains
+RECENT_SECONDS = 300.0  # where locks cannot be seen: a log written to since then is that of a run that trains
 SHARED = ("nfs", "lustre", "gpfs", "beegfs", "ceph", "cifs", "smb", "9p", "fuse", "gluster", "pvfs", "afs")
 TAIL_BYTES = 1 << 16  # of a log: its last rows
 SORTS = ("name", "model", "data", "images", "minutes", "score", "age", "state", "size")

@@ -10,7 +10,6 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -75,6 +74,8 @@ def how_to_install(extra: str = "") -> str:
 
 def requirements(extra: str) -> list[str]:
     """What an installed utsuroi requires for an extra, or without any: ``["onnx>=1.17", ...]``."""
+    from importlib.metadata import PackageNotFoundError, requires  # with email and socket: not at every start
+
     try:
         lines = requires("utsuroi") or []
     except PackageNotFoundError:  # copied by hand

@@ -31,7 +31,7 @@ def open_display(
     if choice == "terminal" and strokes:
         raise DisplayError("--display is terminal, expected a window: drawing needs one")
 
-    # Each display is imported when it is asked for: together they cost a sixth of the viewer's start.
+    # Each display is imported when it is needed: together they cost a sixth of the viewer's start.
     def open_window() -> Display:
         from viewer.displays.window import Window
 

@@ -59,9 +59,9 @@ def screen(data: bytes) -> None:
     try:
         _Screening(data, _MOST_FIELDS).model()
     except WireError as error:
-        found = _known(data)
-        whole = f"not an ONNX model, or not a whole one: {error}"
-        raise ScreeningError(f"found {found}, expected an ONNX model" if found else whole) from None
+        if found := _known(data):
+            raise ScreeningError(f"found {found}, expected an ONNX model") from None
+        raise ScreeningError(f"not an ONNX model, or not a whole one: {error}") from None
 
 
 def _known(data: bytes) -> str:
