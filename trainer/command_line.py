@@ -15,8 +15,8 @@ from typing import Annotated, Any, Final, TypeVar, get_args, get_origin, get_typ
 from trainer.config import RunConfig
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable
-from trainer.options_file import read_options
-from trainer.presets import described, find
+from trainer.options_file import fitted, read_options
+from trainer.presets import described, find, preset_file, read_presets
 
 Record = TypeVar("Record")
 
@@ -49,7 +49,7 @@ def parse(
         return tyro.cli(config_class, **options, config=(tyro.conf.OmitArgPrefixes,))
     named = preset_and_file(words, program)
     if named.preset == "help":
-        for line in described(config_class.presets):
+        for line in described(read_presets(preset_file(config_class))):
             print(printable(line))
         sys.exit(0)
     begin, of_file = beginning(config_class, named.preset, named.config)
@@ -77,18 +77,18 @@ def preset_and_file(words: list[str], program: str | None) -> argparse.Namespace
 def beginning(config_class: type[RunConfig], preset: str, file: Path | None) -> tuple[dict[str, Any], dict[str, Any]]:
     """All options before those of the flags, and those of them that are from the file. Raises ``UserError``."""
     begin = {item.name: item.default for item in dataclasses.fields(config_class)}
-    of_file: dict[str, Any] = {}
-    whole = False
-    if file is not None:
-        of_file, whole = read_options(file, config_class.__module__, get_type_hints(config_class))
-    of_preset: Mapping[str, Any] = {}
+    types = get_type_hints(config_class)
+    of_file, whole = read_options(file, config_class.__module__, types) if file is not None else ({}, False)
+    of_preset: dict[str, Any] = {}
     if preset or (of_file.get("preset") and not whole):
-        of_preset = find(config_class.presets, preset or of_file["preset"]).options
+        path = preset_file(config_class)
+        options = find(read_presets(path), preset or of_file["preset"]).options
+        of_preset = {name: fitted(path, name, value, types) for name, value in options.items()}
     if preset and of_preset and of_preset.keys() <= of_file.keys():
         raise UserError(
             f"--preset {preset} would change nothing: {file} sets all of its options; leave out one of both"
         )
-    return begin | dict(of_preset) | of_file, of_file
+    return begin | of_preset | of_file, of_file
 
 
 def grouped(config_class: type[RunConfig], begin: Mapping[str, Any]) -> type[Any]:
@@ -96,7 +96,7 @@ def grouped(config_class: type[RunConfig], begin: Mapping[str, Any]) -> type[Any
     import tyro
 
     types, helps = get_type_hints(config_class), documented(config_class)
-    helps["preset"] += f" There are: {', '.join(config_class.presets) or 'none'}."
+    helps["preset"] += f" There are: {', '.join(read_presets(preset_file(config_class))) or 'none'}."
     groups: dict[str, list[tuple[str, Any, Any]]] = {name: [] for name in ("", *GROUPS)}
     depths = {name: depth for depth, base in enumerate(config_class.__mro__) for name in inspect.get_annotations(base)}
     for name in sorted(begin, key=lambda name: (place(name), depths[name])):  # those of the family before its bases'

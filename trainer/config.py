@@ -5,17 +5,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from trainer.contract.errors import UserError, require
-from trainer.presets import Preset
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """Options of a training run. Families add their own fields."""
-
-    presets: ClassVar[Mapping[str, Preset]] = {}
 
     data: str = "toycats"
     """Training images: one of the kinds of sets that are listed above."""

@@ -1,10 +1,12 @@
-"""Presets: options to begin with, by name. Each family lists its own beside its options."""
+"""Presets: options to begin with, by name, in a TOML file beside the family that they are of."""
 
+import inspect
 import textwrap
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, Final
+from pathlib import Path
+from typing import Any
 
 from trainer.contract.errors import UserError
 
@@ -18,16 +20,23 @@ class Preset:
     """Options to begin with; flags and files change them."""
 
     about: str  # what it is for; of a paper, also where it is silent, and what cannot be set here
-    options: Mapping[str, Any]  # name of a field → its value
     source: str = "this project, see docs/benchmarks.md and the model's page"
+    options: Mapping[str, Any]  # name of a field → its value, as TOML has it
 
 
-# Of every model that was compared on MNIST. Processors that cannot compute in bf16 are quicker with --precision fp32.
-DIGITS: Final[Mapping[str, Any]] = MappingProxyType({"flip": False, "hold_out": 12, "precision": "bf16"})
-# Of runs that end by the clock, not by --steps.
-UNTIL_MINUTES: Final[Mapping[str, Any]] = MappingProxyType({"steps": 1_000_000, "precision": "bf16"})
-# Papers export the last weights, and mirror nothing, unless they say so.
-PLAIN: Final[Mapping[str, Any]] = MappingProxyType({"flip": False, "ema": 0})
+def preset_file(config_class: type[Any]) -> Path:
+    """The presets of a family, by its class of options."""
+    return Path(inspect.getfile(config_class)).with_suffix(".toml")
+
+
+def read_presets(path: Path) -> dict[str, Preset]:
+    """The presets in a file, none where there is no file."""
+    tables = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    presets = {}
+    for name, table in tables.items():
+        words = {key: table.pop(key) for key in ("about", "source") if key in table}
+        presets[name] = Preset(**words, options=table)
+    return presets
 
 
 def flag(name: str, value: Any) -> str:
@@ -35,7 +44,7 @@ def flag(name: str, value: Any) -> str:
     dashed = name.replace("_", "-")
     if isinstance(value, bool):
         return f"--{dashed}" if value else f"--no-{dashed}"
-    words = value if isinstance(value, tuple) else (value,)
+    words = value if isinstance(value, list | tuple) else (value,)
     return " ".join((f"--{dashed}", *(str(word).removesuffix(".0") for word in words)))
 
 

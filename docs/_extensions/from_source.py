@@ -8,7 +8,6 @@
 """
 
 import ast
-import contextlib
 import os
 import re
 import subprocess
@@ -128,16 +127,6 @@ def options(name: str) -> list[tuple[str, str, str, str]]:
     return list(merged.values())
 
 
-def presets_of(family: str) -> dict[str, presets.Preset]:
-    """The presets of a family, read without importing it."""
-    names = dict(vars(presets))
-    for node in ast.parse(module_path(f"trainer.families.{family}").read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign):
-            with contextlib.suppress(NameError):  # of other constants, which need what the family imports
-                names[ast.unparse(node.targets[0])] = eval(ast.unparse(node.value), names)
-    return names["PRESETS"]
-
-
 def flag_of(name: str, kind: str) -> str:
     """An option as it is typed: ``--latent-size INT``."""
     if kind.startswith("Positional"):
@@ -235,7 +224,8 @@ class PresetsDirective(FromSource):
 
     def run(self) -> list[nodes.Node]:
         lines = []
-        for name, preset in presets_of(self.arguments[0]).items():
+        path = module_path(f"trainer.families.{self.arguments[0]}").with_suffix(".toml")
+        for name, preset in presets.read_presets(path).items():
             flags = " ".join(presets.flag(*option) for option in preset.options.items())
             about = re.sub(r"(?<!\S)--[a-z0-9-]+", r"`\g<0>`", preset.about)
             lines += [f"`--preset {name}`", f": {about} From: {preset.source}.", ""]

@@ -17,33 +17,11 @@ from trainer.blocks import FlattenImage, UnflattenImage
 from trainer.config import at_least
 from trainer.family import DataSpec, Nets
 from trainer.parts.autoencoder import Autoencoder, AutoencoderConfig, AutoencoderFamily
-from trainer.presets import DIGITS, PLAIN, Preset
-
-PRESETS = {
-    "paper": Preset(
-        about="Digits: a code of 30 numbers, larger batches of fine-tuning. Of the layers of 1000, 500 and 250 units "
-        "only the first can be set; there is no pretraining, and Adam at this project's rate takes the place of "
-        "conjugate gradients, so that the number of steps has no counterpart.",
-        options={**PLAIN, "image_size": 28, "latent_size": 30, "hidden_size": 1000, "batch_size": 1000},
-        source="Hinton & Salakhutdinov 2006, the autoencoder of digits, and its supporting online material",
-    ),
-    "small-photos": Preset(
-        about="Some hundred to a thousand photographs of one kind: four minutes of one core.",
-        options={"image_size": 64, "hold_out": 10, "steps": 4000, "precision": "bf16"},
-        source="this project, the sheet of cats in docs/models/ae.md",
-    ),
-    "digits": Preset(
-        about="MNIST: 64 numbers for each digit.",
-        options={**DIGITS, "latent_size": 64, "steps": 6000},
-    ),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
 class AEConfig(AutoencoderConfig):
     """Options of the autoencoder."""
-
-    presets = PRESETS
 
     hidden_size: int = 0
     """Width of a hidden layer in the encoder and one in the decoder; 0: none."""

@@ -24,36 +24,11 @@ from trainer.parts.adam import AdamConfig
 from trainer.parts.gan_losses import discriminator_loss
 from trainer.parts.latent_generator import LatentGenerator, LatentGeneratorConfig
 from trainer.parts.latent_whitening import KEPT_TO_MIX, latent_statistics
-from trainer.presets import DIGITS, PLAIN, UNTIL_MINUTES, Preset
-
-PRESETS = {
-    "paper": Preset(
-        about="CelebA at 64 px: latents of 128 numbers, a code discriminator of 750 units, one turn of each network. "
-        "The paper searches for the weight of reconstructions and the learning rates; those here, and the number of "
-        "steps, are this project's.",
-        options={
-            **PLAIN, "image_size": 64, "latent_size": 128, "code_width": 750, "generator_turns": 1, "batch_size": 64,
-            "reconstruction": 10.0, "learning_rate": 2e-4, "beta1": 0.5,
-        },
-        source="Rosca et al. 2017, algorithm 1 and the appendix on training",
-    ),
-    "faces": Preset(
-        about="A few thousand faces or drawings of 64 px: a quarter of an hour of one core.",
-        options={**UNTIL_MINUTES, "image_size": 64, "width": 48, "batch_size": 32, "minutes": 15.0},
-        source="this project, the first sheet in docs/models/alphagan.md",
-    ),
-    "digits": Preset(
-        about="MNIST, 1.2 million images seen: eighteen minutes of one core.",
-        options={**DIGITS, "width": 32, "steps": 9375},
-    ),
-}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class AlphaGANConfig(LatentGeneratorConfig, AdamConfig):
     """Options of Alpha-GAN."""
-
-    presets = PRESETS
 
     latent_size: int = 128
     width: int = 64

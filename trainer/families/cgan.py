@@ -28,38 +28,11 @@ from trainer.family import Batch, DataSpec, Exportable, Inputs, Nets, Turn
 from trainer.parts.adam import AdamConfig
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
 from trainer.parts.latent_generator import LatentGenerator, LatentGeneratorConfig
-from trainer.presets import DIGITS, PLAIN, UNTIL_MINUTES, Preset
-
-PRESETS = {
-    "paper": Preset(
-        about="MNIST, the first paper: fully connected layers, uniform latents of 100 numbers, one-hot classes, "
-        "batches of 100. Its SGD with momentum, whose rate falls, has no counterpart: the learning rate is Adam's, the "
-        "number of steps this project's.",
-        options={
-            **PLAIN, "arch": "mlp", "conditioning": "concat", "objective": "bce", "image_size": 28, "latent_size": 100,
-            "prior": "uniform", "batch_size": 100,
-        },
-        source="Mirza & Osindero 2014, section 4.1",
-    ),
-    "small-photos": Preset(
-        about="CIFAR-10, or as small photographs of some classes, by projection: nine minutes of one core.",
-        options={
-            **UNTIL_MINUTES, "conditioning": "projection", "objective": "hinge", "width": 48, "minutes": 9.0,
-        },
-        source="this project, the second sheet in docs/models/cgan.md",
-    ),
-    "digits": Preset(
-        about="MNIST, 384,000 images seen.",
-        options={**DIGITS, "width": 32, "steps": 6000},
-    ),
-}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConditionalGANConfig(LatentGeneratorConfig, AdamConfig):
     """Options of the conditional GAN."""
-
-    presets = PRESETS
 
     arch: Literal["conv", "mlp"] = "conv"
     """4x4 convolutions, or fully connected layers with maxout."""

@@ -23,32 +23,16 @@ from trainer.blocks import Call
 from trainer.config import RunConfig, at_least
 from trainer.contract.errors import require
 from trainer.family import Batch, CardFields, DataSpec, Exportable, Family, Inputs, Latent, Nets, Turn
-from trainer.presets import DIGITS, Preset
 
 LEAST_PX = 8  # images are halved three times
 ASCENT_STEPS = 48
 ASCENT_RATE = 0.1  # of the image range, in the first step; falls linearly to 0
 WEIGHT = 0.02  # λ, L2 regularisation of the visualisation
 
-PRESETS = {
-    "paper": Preset(
-        about="The network is of no paper: these are the defaults. The sheets are made as in the paper named here, "
-        "with smoothed gradients.",
-        options={},
-        source="this project; Simonyan et al. 2014, section 2",
-    ),
-    "digits": Preset(
-        about="MNIST: the features of the benchmarks, which err on 0.4 % of the digits held out.",
-        options={**DIGITS, "steps": 1200},
-    ),
-}
-
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierConfig(RunConfig):
     """Options of the classifier."""
-
-    presets = PRESETS
 
     width: int = 32
     """Channels of the first convolution; the later ones have twice as many."""

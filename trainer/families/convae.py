@@ -17,27 +17,11 @@ from torch import nn
 from trainer.blocks import require_multiple
 from trainer.family import DataSpec, Nets
 from trainer.parts.autoencoder import Autoencoder, AutoencoderConfig, AutoencoderFamily
-from trainer.presets import DIGITS, PLAIN, Preset
-
-PRESETS = {
-    "paper": Preset(
-        about="Digits of 28 px, without averaging. The network is fixed here: the paper's stack of 100, 150 and 200 "
-        "filters, its layer-wise training and its noise have no counterpart. Batch size and length are this project's.",
-        options={**PLAIN, "image_size": 28},
-        source="Masci et al. 2011, section 4",
-    ),
-    "digits": Preset(
-        about="MNIST: the 64 strongest components of a code of 784 numbers.",
-        options={**DIGITS, "latent_size": 64, "steps": 3000},
-    ),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConvAEConfig(AutoencoderConfig):
     """Options of the convolutional autoencoder."""
-
-    presets = PRESETS
 
 
 class ConvAE(AutoencoderFamily):

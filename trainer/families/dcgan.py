@@ -32,38 +32,11 @@ from trainer.parts.gan_losses import (
     uncompiled,
 )
 from trainer.parts.latent_generator import LatentGenerator, LatentGeneratorConfig
-from trainer.presets import DIGITS, PLAIN, UNTIL_MINUTES, Preset
-
-PRESETS = {
-    "paper": Preset(
-        about="LSUN bedrooms: 64 px, 1024 to 128 channels, uniform latents, five passes over 3 million images. Kernels "
-        "are 4x4 instead of 5x5, and the discriminator is as wide as the generator, of which the paper says nothing.",
-        options={
-            **PLAIN, "arch": "conv", "width": 128, "image_size": 64, "latent_size": 100, "prior": "uniform",
-            "batch_size": 128, "learning_rate": 2e-4, "beta1": 0.5, "steps": 118_500,
-        },
-        source="Radford et al. 2016, sections 3 and 4, figures 1 and 3",
-    ),
-    "faces": Preset(
-        about="A few thousand faces or drawings of 64 px, augmented: a quarter of an hour of one core.",
-        options={
-            **UNTIL_MINUTES, "arch": "conv", "width": 48, "image_size": 64, "batch_size": 64,
-            "diffaugment": "colour,translation", "minutes": 15.0,
-        },
-        source="this project, the sheet in docs/models/dcgan.md",
-    ),
-    "digits": Preset(
-        about="MNIST, 1.2 million images seen: nine minutes of one core.",
-        options={**DIGITS, "arch": "conv", "width": 32, "batch_size": 64, "steps": 18_750},
-    ),
-}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class DCGANConfig(LatentGeneratorConfig, AdamConfig):
     """Options of DCGAN."""
-
-    presets = PRESETS
 
     arch: Literal["dense", "conv"] = "dense"
     """A linear layer and 5x5 convolutions, or 4x4 convolutions throughout."""

@@ -28,7 +28,6 @@ from trainer.family import Batch, CardFields, DataSpec, Exportable, Family, Inpu
 from trainer.parts.adam import AdamConfig
 from trainer.parts.denoiser_unet import Denoiser, folded
 from trainer.parts.noise_schedule import Diffusion, ScheduleName
-from trainer.presets import DIGITS, UNTIL_MINUTES, Preset
 
 KEPT = 16  # training images stored with the weights, to calibrate quantised exports
 SHOWN_AT = 4  # steps t of each of them in the calibration set
@@ -36,33 +35,10 @@ DRAFT_STEPS = 4  # of the sampler, for a sheet of an untrained network
 GOLDEN = (5**0.5 - 1) / 2  # multiples modulo 1 are a low-discrepancy sequence
 LOSSES = {"l1": F.l1_loss, "l2": F.mse_loss, "huber": F.smooth_l1_loss}
 
-PRESETS = {
-    "paper": Preset(
-        about="CIFAR-10, without labels: the noise is predicted, on a linear schedule. The U-Net's widths are the "
-        "paper's; its attention at 16 px and its dropout have no counterpart. --ema is its decay of 0.9999 a step; "
-        "clipping and warm-up are those of its code. For a GPU, and days.",
-        options={
-            "image_size": 32, "width": 128, "multipliers": (1, 2, 2, 2), "noise_schedule": "linear",
-            "noise_steps": 1000, "prediction": "epsilon", "loss": "l2", "min_snr": 0.0, "classes": False, "flip": True,
-            "batch_size": 128, "learning_rate": 2e-4, "beta1": 0.9, "warmup": 5000, "clip_norm": 1.0,
-            "ema": 887_000.0, "steps": 800_000,
-        },
-        source="Ho et al. 2020, section 4 and appendix B, and the authors' code",
-    ),
-    "digits": Preset(
-        about="MNIST at 32 px, with its classes: twenty minutes of one core.",
-        options={
-            **UNTIL_MINUTES, **DIGITS, "image_size": 32, "width": 16, "schedule": "cosine", "minutes": 20.0,
-        },
-    ),
-}  # fmt: skip
-
 
 @dataclass(frozen=True, kw_only=True)
 class DDPMConfig(AdamConfig):
     """Options of the diffusion model."""
-
-    presets = PRESETS
 
     width: int = 32
     """Channels at full resolution."""

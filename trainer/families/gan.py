@@ -17,28 +17,11 @@ from trainer.family import Batch, DataSpec, Nets, Turn
 from trainer.parts.adam import AdamConfig
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
 from trainer.parts.latent_generator import LatentGenerator, LatentGeneratorConfig
-from trainer.presets import DIGITS, PLAIN, Preset
-
-PRESETS = {
-    "paper": Preset(
-        about="MNIST: uniform latents of 100 numbers, dropout in the discriminator, batches of 100. The paper prints "
-        "no figures; these are those of its code. Its 1200 units a layer, maxout, and SGD with momentum have no "
-        "counterpart; the learning rate is Adam's, the number of steps this project's.",
-        options={**PLAIN, "image_size": 28, "latent_size": 100, "prior": "uniform", "dropout": 0.5, "batch_size": 100},
-        source="Goodfellow et al. 2014, section 5, and mnist.yaml of the authors' code",
-    ),
-    "digits": Preset(
-        about="MNIST, 1.2 million images seen: six minutes of one core.",
-        options={**DIGITS, "batch_size": 64, "steps": 18_750},
-    ),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
 class GANConfig(LatentGeneratorConfig, AdamConfig):
     """Options of the GAN of fully connected layers."""
-
-    presets = PRESETS
 
     batch_size: int = 64
     dropout: float = 0.5

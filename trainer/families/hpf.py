@@ -30,7 +30,6 @@ from trainer.parts.adam import AdamConfig
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
 from trainer.parts.gaussian import clamp_log_variance, kl_to_standard_normal, sample_gaussian
 from trainer.parts.latent_whitening import FromNormal, Whitening, posterior_statistics
-from trainer.presets import UNTIL_MINUTES, Preset
 
 MARGIN = 8  # pixels of reflection padding for decoder and discriminator, cut off afterwards: borders are poor
 MOST_LEVELS = 3  # halvings in the detail decoder: detail does not depend on distant pixels
@@ -38,31 +37,10 @@ NOISE_MAPS = 4  # learnt constant input maps at half the size, as a source of te
 GAIN = 4.0  # factor on high-pass images: at their own scale, the KL term outweighs their error
 SHARPNESS_WEIGHT = 0.1  # weight of the sharpness in the score
 
-PRESETS = {
-    "paper": Preset(
-        about="No paper has this network: these are the defaults, which were found by trying. The discriminator of "
-        "patches and its normalisation are of the papers named here.",
-        options={},
-        source="this project; Isola et al. 2017, section 2.2.2; Miyato et al. 2018",
-    ),
-    "small-photos": Preset(
-        about="Detail for a VAE of a thousand photographs: eleven minutes of one core.",
-        options={**UNTIL_MINUTES, "pairing": "paired", "hold_out": 10, "minutes": 11.0},
-    ),
-    "independent": Preset(
-        about="A second VAE of high-pass images alone: ten minutes of one core.",
-        options={
-            **UNTIL_MINUTES, "pairing": "independent", "sigma": 2.0, "width": 32, "hold_out": 10, "minutes": 10.0,
-        },
-    ),
-}  # fmt: skip
-
 
 @dataclass(frozen=True, kw_only=True)
 class HPFConfig(AdamConfig):
     """Options of the high-pass decoder."""
-
-    presets = PRESETS
 
     low: Path | None = None
     """Folder of the run of the autoencoder whose images get detail (paired); its weights are copied into this run."""

@@ -26,7 +26,6 @@ from trainer.family import Batch, CardFields, DataSpec, Exportable, Family, Inpu
 from trainer.parts.adam import AdamConfig
 from trainer.parts.gan_losses import Objective, discriminator_loss, generator_loss, gradient_penalty
 from trainer.parts.pix2pix_unet import NORMS, Norm, UNet, flat_keys, normalisation_of
-from trainer.presets import UNTIL_MINUTES, Preset
 
 OBJECTIVES: Mapping[str, Objective] = {"vanilla": "bce", "lsgan": "lsgan", "wgan": "wgan", "wgan_gp": "wgan"}
 MOST_LEVELS = 9
@@ -36,40 +35,10 @@ PALETTE = 12  # most colours of masks
 PALETTE_LEAST = 0.01  # least fraction of pixels of a palette colour: resizing mixes colours at borders
 PALETTE_FRACTION = 0.9  # least fraction of pixels that have one of these colours
 
-PRESETS = {
-    "paper": Preset(
-        about="Facades from labels: 256 px, batches of one, random jitter and mirroring, 200 passes over 400 images; "
-        "other sets differ in batches and passes. --condition names the labels. Networks are used without dropout.",
-        options={
-            "image_size": 256, "enlarge": 286 / 256, "width": 64, "norm": "batch", "dropout": 0.5,
-            "objective": "vanilla", "l1": 100.0, "flip": True, "batch_size": 1, "learning_rate": 2e-4, "beta1": 0.5,
-            "schedule": "constant", "ema": 0, "steps": 80_000,
-        },
-        source="Isola et al. 2017, section 3 and appendices 6.1 and 6.2",
-    ),
-    "edges": Preset(
-        about="Some hundred photographs of 64 px from their edges: twenty minutes of one core.",
-        options={
-            **UNTIL_MINUTES, "image_size": 64, "width": 32, "batch_size": 8, "norm": "instance", "l1": 300.0,
-            "learning_rate": 4e-4, "rotate": 5.0, "crop": 0.1, "hold_out": 59, "minutes": 20.0,
-        },
-    ),
-    "masks": Preset(
-        about="A handful of photographs of 128 px from their masks, learnt by heart: ten minutes of one core.",
-        options={
-            **UNTIL_MINUTES, "image_size": 128, "width": 32, "batch_size": 4, "norm": "instance", "learning_rate": 4e-4,
-            "hold_out": 0, "minutes": 10.0,
-        },
-        source="this project, the sheet in docs/models/pix2pix.md",
-    ),
-}  # fmt: skip
-
 
 @dataclass(frozen=True, kw_only=True)
 class Pix2PixConfig(AdamConfig):
     """Options of pix2pix."""
-
-    presets = PRESETS
 
     image_size: int = 256
     """Side in pixels of the square that images are resized to; the U-Net halves it down to one. 0 keeps the size of the

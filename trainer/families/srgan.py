@@ -41,38 +41,14 @@ from trainer.parts.superresolution import (
     merged,
     receptive_radius,
 )
-from trainer.presets import PLAIN, UNTIL_MINUTES, Preset
 
 POOLED = 6  # side of the feature map before the discriminator's linear layers: the paper's, for crops of 96 px
 SLOPE = 0.2  # of the discriminator's leaky ReLU
-
-PRESETS = {
-    "paper": Preset(
-        about="Four times as large: a million steps of the first stage, 200,000 of the second, on crops of 96 px. The "
-        "second stage's learning rate is constant here; in the paper it is a tenth for its second half. For a GPU.",
-        options={
-            **PLAIN, "scale": 4, "crop_size": 96, "turn": False, "batch_size": 16, "blocks": 16, "features": 64,
-            "norm": "batch", "difference": "mse", "pixel": 0.0, "perceptual": 0.006, "adversarial": 1e-3,
-            "learning_rate": 1e-4, "beta1": 0.9, "pretrain": 1_000_000, "steps": 1_200_000,
-        },
-        source="Ledig et al. 2017, sections 2 and 3.2",
-    ),
-    "cpu": Preset(
-        about="Twice as large, first stage only: 200 photographs, twenty minutes of one core.",
-        options={
-            **UNTIL_MINUTES, "scale": 2, "crop_size": 64, "blocks": 8, "features": 32, "norm": "none", "skip": True,
-            "difference": "l1", "learning_rate": 1e-3, "schedule": "cosine", "ema": 2000.0, "minutes": 20.0,
-            "pretrain": 1_000_000,
-        },
-    ),
-}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class SRGANConfig(AdamConfig):
     """Options of SRGAN."""
-
-    presets = PRESETS
 
     batch_size: int = 16
     """Crops per step and process."""

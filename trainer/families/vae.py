@@ -38,54 +38,11 @@ from trainer.parts.latent_whitening import (
     whitened_files,
 )
 from trainer.parts.perceptual import PerceptualDistance
-from trainer.presets import DIGITS, PLAIN, UNTIL_MINUTES, Preset
-
-SMALL_PHOTOS = {
-    **UNTIL_MINUTES, "arch": "conv", "width": 16, "basis": 64, "batch_size": 16, "schedule": "cosine", "hold_out": 10,
-}  # fmt: skip
-SMALL_DIGITS = {
-    **UNTIL_MINUTES, **DIGITS, "arch": "conv", "reconstruction": "bernoulli", "batch_size": 64, "schedule": "cosine"
-}  # fmt: skip
-
-PRESETS = {
-    "paper": Preset(
-        about="MNIST, two stochastic layers, both of the size of the paper's first. Its batch normalisation and KL "
-        "warm-up have no counterpart; the learning rate and 2000 passes are those of its code.",
-        options={
-            **PLAIN, "arch": "hierarchical", "reconstruction": "bernoulli", "image_size": 28, "latent_size": 64,
-            "hidden_size": 512, "batch_size": 256, "learning_rate": 2e-4, "steps": 468_750,
-        },
-        source="Sønderby et al. 2016, sections 2 and 3, and the authors' code",
-    ),
-    "small-photos": Preset(
-        about="About a thousand photographs of aligned faces, of people or cats: ten minutes of one core.",
-        options={**SMALL_PHOTOS, "latent_size": 64, "detail": 0.1, "rotate": 3.0, "crop": 0.05, "minutes": 10.0},
-    ),
-    "few-latents": Preset(
-        about="The same with 10 latents, drawn sharper: six minutes of one core.",
-        options={**SMALL_PHOTOS, "latent_size": 10, "detail": 0.3, "minutes": 6.0},
-    ),
-    "hierarchical": Preset(
-        about="The same by the small hierarchical network: ten minutes of one core.",
-        options={**UNTIL_MINUTES, "arch": "hierarchical", "latent_size": 10, "learning_rate": 1e-3, "clip_norm": 1000.0,
-                 "schedule": "cosine", "hold_out": 10, "minutes": 10.0},
-    ),
-    "digits": Preset(
-        about="MNIST with 20 latents: five minutes of one core.",
-        options={**SMALL_DIGITS, "latent_size": 20, "minutes": 5.0},
-    ),
-    "plane": Preset(
-        about="MNIST with 2 latents, for the viewer's latent space: five minutes of one core.",
-        options={**SMALL_DIGITS, "latent_size": 2, "minutes": 5.0},
-    ),
-}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class VAEConfig(RunConfig):
     """Options of the variational autoencoders."""
-
-    presets = PRESETS
 
     arch: Literal["hierarchical", "conv"] = "hierarchical"
     """Two stochastic layers of MLPs, or a convolutional encoder and decoder."""

@@ -31,41 +31,14 @@ from trainer.parts.gan_losses import discriminator_loss, generator_loss
 from trainer.parts.gaussian import clamp_log_variance, kl_to_standard_normal, sample_gaussian
 from trainer.parts.latent_whitening import KEPT_TO_MIX, FromNormal, Whitening, posterior_statistics, whitened_files
 from trainer.parts.perceptual import MEAN, STD
-from trainer.presets import DIGITS, PLAIN, UNTIL_MINUTES, Preset
 
 WIDTHS = (32, 64, 128, 256, 512)  # channels, one halving each
 PLACES_PX = 2 ** len(WIDTHS)  # pixels a side that become one place of the coarsest layer, and one patch
-
-PRESETS = {
-    "paper": Preset(
-        about="CelebA at 64 px: latents of 128 numbers, batches of 64. The paper's networks, its RMSProp and its "
-        "reconstruction in features of the discriminator have no counterpart; the size of the latent and the length "
-        "are those of its code.",
-        options={
-            **PLAIN, "image_size": 64, "latent_size": 128, "batch_size": 64, "learning_rate": 3e-4, "rotate": 0.0,
-            "steps": 62_500,
-        },
-        source="Larsen et al. 2016, section 4, and the authors' code",
-    ),
-    "faces": Preset(
-        about="A few thousand faces or drawings of 96 px, with a small discriminator: a quarter of an hour of one "
-        "core.",
-        options={**UNTIL_MINUTES, "discriminator": "resnet10", "batch_size": 16, "hold_out": 20, "minutes": 15.0},
-    ),
-    "digits": Preset(
-        about="MNIST at 32 px, with a small discriminator: nine minutes of one core.",
-        options={
-            **UNTIL_MINUTES, **DIGITS, "image_size": 32, "discriminator": "resnet10", "batch_size": 32, "minutes": 9.0,
-        },
-    ),
-}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class VAEGANConfig(AdamConfig):
     """Options of the VAE-GAN."""
-
-    presets = PRESETS
 
     image_size: int = 96
     """Side in pixels of the square that images are resized to, a multiple of 32; 0 keeps the size of the data."""

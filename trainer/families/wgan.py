@@ -19,30 +19,11 @@ from trainer.contract.errors import require
 from trainer.family import Batch, DataSpec, Nets, Turn
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
 from trainer.parts.latent_generator import LatentGenerator, LatentGeneratorConfig
-from trainer.presets import DIGITS, PLAIN, Preset
-
-PRESETS = {
-    "paper": Preset(
-        about="LSUN bedrooms: 64 px, the constants of the algorithm, DCGAN's networks with 4x4 kernels. The paper does "
-        "not say how wide they are (here as in its code), nor how long it trained: set --steps.",
-        options={
-            **PLAIN, "arch": "conv", "width": 64, "image_size": 64, "latent_size": 100, "prior": "normal",
-            "batch_size": 64, "learning_rate": 5e-5, "critic_steps": 5, "clip": 0.01,
-        },
-        source="Arjovsky et al. 2017, algorithm 1 and section 4, and the authors' code",
-    ),
-    "digits": Preset(
-        about="MNIST, 1.2 million images seen: six minutes of one core.",
-        options={**DIGITS, "width": 32, "steps": 3750},
-    ),
-}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class WGANConfig(LatentGeneratorConfig):
     """Options of the Wasserstein GAN."""
-
-    presets = PRESETS
 
     arch: Literal["conv", "mlp"] = "conv"
     """DCGAN's 4x4 convolutions, or four fully connected layers in each network."""

@@ -24,7 +24,6 @@ from trainer.family import Batch, DataSpec, Nets, Turn
 from trainer.parts.adam import AdamConfig
 from trainer.parts.gan_losses import discriminator_loss, generator_loss, gradient_penalty
 from trainer.parts.latent_generator import LatentGenerator, LatentGeneratorConfig
-from trainer.presets import DIGITS, PLAIN, Preset
 
 GROUP = 8  # channels per group of --critic-norm group
 
@@ -34,29 +33,10 @@ NORMS: dict[str, Callable[[int], nn.Module]] = {
     "none": lambda channels: nn.Identity(),
 }
 
-PRESETS = {
-    "paper": Preset(
-        about="CIFAR-10, without labels: residual networks of 128 channels for 32 px, a critic without normalisation, "
-        "a learning rate that falls to 0 over 100,000 turns of the generator. For a GPU.",
-        options={
-            **PLAIN, "arch": "resnet", "width": 128, "critic_norm": "none", "image_size": 32, "latent_size": 128,
-            "batch_size": 64, "learning_rate": 2e-4, "beta1": 0.0, "beta2": 0.9, "critic_steps": 5, "penalty": 10.0,
-            "schedule": "linear", "steps": 100_000,
-        },
-        source="Gulrajani et al. 2017, algorithm 1 and appendix F",
-    ),
-    "digits": Preset(
-        about="MNIST, 1.2 million images seen: a quarter of an hour of one core.",
-        options={**DIGITS, "width": 32, "steps": 3750},
-    ),
-}  # fmt: skip
-
 
 @dataclass(frozen=True, kw_only=True)
 class WGANGPConfig(LatentGeneratorConfig, AdamConfig):
     """Options of the Wasserstein GAN with gradient penalty."""
-
-    presets = PRESETS
 
     arch: Literal["conv", "resnet"] = "conv"
     """4x4 convolutions, or residual blocks."""

@@ -25,10 +25,11 @@ from trainings import many, run_trainings, training
 
 from export.to_onnx import Origin, export_networks
 from trainer import checkpoint
+from trainer.command_line import parse
 from trainer.config import RunConfig, from_json, to_json
 from trainer.families import family_names, load_family
 from trainer.family import Batch, Crops, DataSpec, Family, Nets, Pairs
-from trainer.options_file import converted
+from trainer.presets import preset_file, read_presets
 from trainer.runs import store as runs
 from viewer.model import open_model
 
@@ -149,26 +150,22 @@ def presets() -> list[Any]:
     return [
         pytest.param(family, name, id=f"{family.__name__}-{name}")
         for family in find_families()
-        for name in family.Config.presets
+        for name in read_presets(preset_file(family.Config))
     ]
 
 
 @pytest.mark.parametrize("family_class", find_families(), ids=lambda family: family.__name__)
 def test_the_first_preset_is_the_papers(family_class: type[Family]) -> None:
-    paper = next(iter(family_class.Config.presets))
-    assert paper == "paper"
-    assert re.search(r"\b(19|20)\d\d\b", family_class.Config.presets[paper].source)  # its year
+    (name, paper), *_ = read_presets(preset_file(family_class.Config)).items()
+    assert name == "paper"
+    assert re.search(r"\b(19|20)\d\d\b", paper.source)  # its year
 
 
 @pytest.mark.parametrize(("family_class", "name"), presets())
 def test_networks_can_be_built_from_each_preset(family_class: type[Family], name: str) -> None:
-    preset = family_class.Config.presets[name]
-    assert preset.about.endswith(".")
-    types = typing.get_type_hints(family_class.Config)
-    for option, value in preset.options.items():
-        assert converted(types[option], list(value) if isinstance(value, tuple) else value) == value, option
-    low = {"low": Path("low")} if "pairing" in types else {}
-    family = family_class(family_class.Config(**preset.options, **low))
+    assert read_presets(preset_file(family_class.Config))[name].about.endswith(".")
+    low = ["--low", "low"] if "low" in family_class.Config.__dataclass_fields__ else []
+    family = family_class(parse(family_class.Config, ["--preset", name, *low], ""))
     side = family.config.image_size or 64
     spec = DataSpec(image_size=(side, side), channels=3, classes=CLASSES)
     if family.base_run() is not None:
