@@ -4,8 +4,9 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, get_args, get_origin, get_type_hints
 
 if __name__ == "__main__" and not sys.flags.safe_path and Path(sys.path[0]) != Path(__file__).resolve().parents[1]:
     del sys.path[0]  # the current folder: a trainer.py, viewer.py or export.py there would hide ours
@@ -68,7 +69,7 @@ def make_parser(program: str) -> argparse.ArgumentParser:
 
 
 def complete_parser(program: str) -> argparse.ArgumentParser:
-    """The whole command line, for completion: commands, modes, tools, models, and the flags of modes and tools."""
+    """The whole command line, for completion: commands, modes, tools, models and their flags."""
     from trainer.contract.options import add_options
     from trainer.data.tools import description, load_tool, tool_names
     from trainer.families import family_names
@@ -88,8 +89,29 @@ def complete_parser(program: str) -> argparse.ArgumentParser:
             for tool in tool_names():
                 add_options(tools.add_parser(tool, help=description(tool)[0]), load_tool(tool).Options)
         elif name == "train":
-            child.add_argument("model", choices=family_names())
+            models = child.add_subparsers()
+            for family in family_names():
+                add_training_options(models.add_parser(family, help=f"options of {family}"), family)
     return parser
+
+
+def add_training_options(parser: argparse.ArgumentParser, family: str) -> None:
+    """Add the flags of a model as far as completion needs them; none where PyTorch is not installed."""
+    if find_spec("torch") is None:
+        return
+    from trainer.command_line import documented
+    from trainer.families import load_family
+
+    config = load_family(family).Config
+    types, helps = get_type_hints(config), documented(config)
+    for name in types:
+        choices = get_args(types[name]) if get_origin(types[name]) is Literal else None
+        text = helps.get(name, "").partition(". ")[0].replace("%", "%%")
+        flag = f"--{name.replace('_', '-')}"
+        if types[name] is bool:
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, help=text)
+        else:
+            parser.add_argument(flag, choices=choices, help=text)
 
 
 def view(words: list[str], program: str) -> int:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import sys
 import time
@@ -18,7 +19,7 @@ RECENT_SECONDS = 300.0  # where locks cannot be seen: a log written to since the
 SHARED = ("nfs", "lustre", "gpfs", "beegfs", "ceph", "cifs", "smb", "9p", "fuse", "gluster", "pvfs", "afs")
 TAIL_BYTES = 1 << 16  # of a log: its last rows
 SORTS = ("name", "model", "data", "images", "minutes", "score", "age", "state", "size")
-STATES = ("training", "new", "stopped", "finished")
+STATES = ("training", "stopped", "finished")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +30,13 @@ class RunRow:
     model: str  # family: vae, dcgan, ...
     data: str  # as --data named it
     step: int  # at the last checkpoint, as are images and minutes; of a run that trains, in the last row of its log
+    steps: int  # that it is to make at most
+    done: float  # fraction, 0..1: of --minutes and its least steps, or of the steps
     images: int  # seen over all processes
     minutes: float  # of training
     score: float | None  # best held-out score of the checkpoints that are kept; lower is better
-    age: float | None  # seconds since the last checkpoint
-    state: str  # one of STATES; new: without a checkpoint
+    checkpoint_age: float | None  # seconds since the last checkpoint; without one, the run begins anew
+    state: str  # one of STATES
     size: int  # bytes on disk
 
 
@@ -73,11 +76,8 @@ def read_run(run: Path) -> RunRow | None:
     try:
         values = json.loads((run / "config.json").read_bytes())
         config, family = values["config"], str(values["family"])
-        model, data, steps = (
-            family.split(":", maxsplit=1)[0].rpartition(".")[2],
-            str(config["data"]),
-            int(config["steps"]),
-        )
+        model, data = family.split(":", maxsplit=1)[0].rpartition(".")[2], str(config["data"])
+        steps = int(config["steps"])
         minutes, least = float(config.get("minutes", 0)), int(config.get("min_steps", 0))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
@@ -89,21 +89,26 @@ def read_run(run: Path) -> RunRow | None:
     age = None
     with contextlib.suppress(OSError, IndexError):
         age = max(time.time() - (kept[-1] / checkpoint.STATE).stat().st_mtime, 0.0)
-    done = state is not None and (state.step >= steps or (0 < minutes * 60 <= state.seconds and state.step >= least))
     reached = (0, 0, 0.0) if state is None else (state.step, state.images_seen, state.seconds)
     training = is_training(run)
     if training:
         reached = max(reached, logged(run))
+    step, images, seconds = reached
+    done = step / max(steps, 1)
+    if minutes:
+        done = max(done, min(seconds / 60 / minutes, step / least if least else 1.0))
     return RunRow(
         run=run.as_posix(),
         model=model,
         data=data,
-        step=reached[0],
-        images=reached[1],
-        minutes=reached[2] / 60,
+        step=step,
+        steps=steps,
+        done=min(done, 1.0),
+        images=images,
+        minutes=seconds / 60,
         score=None if best is None else checkpoint.score_of(best),
-        age=age,
-        state="training" if training else "new" if state is None else "finished" if done else "stopped",
+        checkpoint_age=age,
+        state="training" if training else "finished" if done >= 1 else "stopped",
         size=size_of(run),
     )
 
@@ -160,7 +165,8 @@ def sort_runs(rows: Sequence[RunRow], by: str) -> list[RunRow]:
     if by in ("name", "model", "data"):
         return sorted(rows, key=lambda row: str(getattr(row, "run" if by == "name" else by)))
     if by in ("score", "age"):  # unknown ones come last
-        return sorted(rows, key=lambda row: float("inf") if getattr(row, by) is None else getattr(row, by))
+        name = "checkpoint_age" if by == "age" else by
+        return sorted(rows, key=lambda row: float("inf") if getattr(row, name) is None else getattr(row, name))
     return sorted(rows, key=lambda row: -float(getattr(row, by)))
 
 
@@ -171,17 +177,17 @@ def as_json(rows: Sequence[RunRow]) -> str:
 
 def as_table(rows: Sequence[RunRow]) -> str:
     """The rows as text in columns."""
-    head = ("run", "model", "data", "images", "minutes", "best score", "checkpoint", "state", "size")
+    head = ("run", "model", "data", "state", "done", "step", "images", "minutes", "best score", "checkpoint", "size")
     cells = [head] + [
         (
-            printable(row.run), row.model, printable(row.data, 40), f"{row.images:,}", f"{row.minutes:.1f}",
-            "-" if row.score is None else f"{row.score:.4g}", "-" if row.age is None else f"{ago(row.age)} ago",
-            row.state, in_bytes(row.size),
+            printable(row.run), row.model, printable(row.data, 40), row.state, f"{math.floor(100 * row.done)} %",
+            f"{row.step:,}", f"{row.images:,}", f"{row.minutes:.1f}", "-" if row.score is None else f"{row.score:.4g}",
+            "none" if row.checkpoint_age is None else f"{ago(row.checkpoint_age)} ago", in_bytes(row.size),
         )
         for row in rows
     ]  # fmt: skip
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    right = {"images", "minutes", "best score", "checkpoint", "size"}
+    right = set(head[4:])
     return "\n".join(
         "  ".join(
             cell.rjust(width) if name in right else cell.ljust(width)

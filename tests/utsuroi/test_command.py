@@ -144,17 +144,18 @@ def test_runs_are_listed(runs: Path, capsys: pytest.CaptureFixture[str]) -> None
     lines = capsys.readouterr().out.splitlines()
     lock.close()
     assert lines[0].split() == [
-        "run", "model", "data", "images", "minutes", "best", "score", "checkpoint", "state", "size"
+        "run", "model", "data", "state", "done", "step", "images", "minutes", "best", "score", "checkpoint", "size"
     ]  # fmt: skip
     rows = {line.split()[0].removeprefix(f"{runs.as_posix()}/"): line.split()[1:] for line in lines[1:]}
-    assert rows["b/stopped"][:5] == ["dcgan", "cats.npy", "1,600", "0.5", "0.25"]
-    assert "stopped" in rows["b/stopped"]
-    assert "finished" in rows["finished"]
-    assert rows["new"][4:7] == ["-", "-", "training"]
+    assert rows["b/stopped"][:8] == ["dcgan", "cats.npy", "stopped", "50", "%", "50", "1,600", "0.5"]
+    assert rows["b/stopped"][8] == "0.25"
+    assert rows["finished"][2:5] == ["finished", "100", "%"]
+    assert rows["new"][2:4] == ["training", "0"]
+    assert rows["new"][7:10] == ["0.0", "-", "none"]
     assert len(rows) == 3
     assert main(["runs", str(runs / "new"), "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)
-    assert (found["model"], found["state"], found["score"]) == ("ddpm", "new", None)
+    assert (found["model"], found["state"], found["score"]) == ("ddpm", "stopped", None)
 
 
 def test_a_reader_that_has_seen_enough_ends_the_list_quietly(runs: Path) -> None:
@@ -175,7 +176,7 @@ def test_runs_are_sorted(runs: Path, by: str, capsys: pytest.CaptureFixture[str]
     assert names == {
         "name": ["stopped", "finished", "new"], "model": ["stopped", "new", "finished"], "score": best_first,
         "images": most_first, "minutes": most_first, "size": names, "data": names, "age": names,
-        "state": ["new", "stopped", "finished"],
+        "state": ["stopped", "new", "finished"],
     }[by]  # fmt: skip
 
 
@@ -246,9 +247,10 @@ def test_completion_knows_modes_tools_and_models(shell: str, capsys: pytest.Capt
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
-def test_bash_completes_a_mode() -> None:
+def test_bash_completes_modes_and_flags() -> None:
     script = run("--completion", "bash").stdout
-    words = "COMP_WORDS=(utsuroi view gr); COMP_CWORD=2; COMP_LINE='utsuroi view gr'; COMP_POINT=15"
-    ask = f'{script}\n{words}; _shtab_utsuroi; printf "%s\\n" "${{COMPREPLY[@]}}"'
-    done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, check=False)
-    assert done.stdout.split() == ["grid"], done
+    for line, found in {"utsuroi view gr": "grid", "utsuroi train vae --latent-": "--latent-size"}.items():
+        words = f"COMP_WORDS=({line}); COMP_CWORD={len(line.split()) - 1}; COMP_LINE='{line}'; COMP_POINT={len(line)}"
+        ask = f'{script}\n{words}; _shtab_utsuroi; printf "%s\\n" "${{COMPREPLY[@]}}"'
+        done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, check=False)
+        assert done.stdout.split() == [found], done
