@@ -7,7 +7,7 @@ from trainer.contract.errors import UserError
 from viewer.keys import Action, Event
 
 _LARGEST_FRAME: Final = 2**26  # pixels
-_STEPS: Final = {Action.LEFT: (0, -1), Action.RIGHT: (0, 1), Action.UP: (-1, 0), Action.DOWN: (1, 0)}  # rows, columns
+STEPS: Final = {Action.LEFT: (0, -1), Action.RIGHT: (0, 1), Action.UP: (-1, 0), Action.DOWN: (1, 0)}  # rows, columns
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def moved(sheet: Sheet, cursor: int, event: Event) -> int:
         return cursor if cell is None else cell
     if event.action in (Action.HOME, Action.END):
         return 0 if event.action is Action.HOME else sheet.count - 1
-    down, along = _STEPS.get(event.action, (0, 0))
+    down, along = STEPS.get(event.action, (0, 0))
     row, column = divmod(cursor, sheet.columns)
     return (row + down) % sheet.rows * sheet.columns + (column + along) % sheet.columns
 

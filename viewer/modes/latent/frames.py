@@ -1,6 +1,6 @@
-"""The frames of the latent mode, a view each: pure functions of a state and of images."""
+"""The frames of the latent mode: of a plan, and of the images for it that are there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -8,24 +8,96 @@ from numpy.typing import NDArray
 
 from viewer.frame import plots
 from viewer.frame.area import Area
-from viewer.frame.plots import Colour, Pixels
+from viewer.frame.plots import Pixels
 from viewer.latents import Latents
-from viewer.modes.latent.layout import Layout
+from viewer.model import Images
+from viewer.modes.latent.layout import TRACK, Layout
+from viewer.modes.latent.plan import ImageRequest, Plan
+from viewer.modes.latent.scatter import Encoded, Scatter
 from viewer.modes.latent.state import LatentState
 from viewer.render import Image, fitted
 
 _LINE: Final = 20  # pixels from one line of text to the next
 
 
+class Painter:
+    """Draws frame after frame; keeps what changes less often than they do."""
+
+    def __init__(self, layout: Layout, scatter: Scatter) -> None:
+        self._canvas = empty_plane(layout)
+        self._drawn: Hashable = None  # what the canvas shows
+        self._large: dict[bool, Image] = {}  # of the scatter or not, until the next one is there
+        self._scatter = scatter
+        classes = max(len(scatter.classes), 1)
+        self._colours = [plots.colour_of(label, classes) for label in range(classes)]
+        self._layer = plots.blank(0, 0)  # the scatter with its points
+        self._plane: Hashable = None  # that the layer is of
+        self._points = 0  # that are on the layer
+
+    def frame(
+        self,
+        plan: Plan,
+        images: Mapping[ImageRequest, Images],
+        known: Encoded,
+        original: Image | None,
+        words: Sequence[str],
+    ) -> Image:
+        """The frame of a plan.
+
+        ``images``: of its requests, as far as they are there. ``known``: points of the scatter. ``original``: the image
+        of the one that it is at. ``words``: below the large image.
+        """
+        state, main = plan.state, plan.main
+        now = (plan.planes, *(len(images[request]) for request in plan.planes))
+        if plan.planes and now != self._drawn:
+            self._drawn = now
+            for request in plan.planes:
+                plots.mosaic(self._canvas, *request.grid, images[request])
+        in_scatter = state.view == "scatter"
+        if main is not None and len(images[main]) > plan.number:
+            self._large[in_scatter] = images[main][plan.number]
+        large = self._large.get(in_scatter)
+        if main is None or in_scatter:
+            return self._scattered(plan, known, {"image": original, "decoded": large}, words)
+        if state.view == "line":
+            return line(state, self._canvas, images[main], main.latents(), large, words)
+        if state.view == "sliders":
+            return sliders(state, {axis: images[request] for axis, request in plan.tracks.items()}, large, words)
+        return plane(state, self._canvas, large, words)
+
+    def _scattered(self, plan: Plan, known: Encoded, images: Mapping[str, Image | None], words: Sequence[str]) -> Image:
+        """The scatter with a ring round the chosen point; beside it its images with their captions, and a legend."""
+        state, count = plan.state, len(self._scatter.numbers)
+        plane = state.axes, state.reach, known.tried == count  # all together look the same every time
+        if self._plane != plane:
+            self._plane, self._points, self._layer = plane, 0, plots.blank(state.layout.height, state.layout.width)
+            plots.ground(self._layer, state.stage, state.reach)
+            _axes(self._layer, state)
+        new, self._points = slice(self._points, len(known.points)), len(known.points)
+        if new.start < new.stop:
+            radius = 2.0 if count > 2000 else 3.0 if count > 200 else 4.0
+            colours = [self._colours[label] for label in self._scatter.labels[known.points[new]]]
+            plots.dots(self._layer, state.stage, _pixels(state, known.latents[new]), colours, radius)
+        frame = self._layer.copy()
+        if plan.main is not None:
+            plots.ring(frame, state.stage, _pixels(state, plan.main.latents()))
+        there = {caption: image for caption, image in images.items() if image is not None}
+        if len(there) == 1:
+            below = _large(frame, state, next(iter(there.values())), words)
+        else:
+            below = _pair(frame, state.layout.panel, there, words)
+        plots.legend(frame, below, list(zip(self._scatter.classes, self._colours, strict=False)))
+        return frame
+
+
 def empty_plane(layout: Layout) -> Image:
     """A plane without images."""
-    return np.full((layout.plane_height, layout.plane_width, 3), plots.GROUND, np.uint8)
+    return np.full((layout.plane.height, layout.plane.width, 3), plots.GROUND, np.uint8)
 
 
 def plane(state: LatentState, canvas: Image, image: Image | None, words: Sequence[str]) -> Image:
     """The plane; beside it the image at the point, and where the point is along all other axes."""
-    frame = plots.blank(state.layout.height, state.layout.width)
-    _stage(frame, state, canvas)
+    frame = _stage(state, canvas)
     latent = state.space.exact(state.point)
     plots.ring(frame, state.stage, _pixels(state, latent))
     below = _large(frame, state, image, words)
@@ -40,8 +112,7 @@ def line(
     state: LatentState, canvas: Image, stops: Image, latents: Latents, image: Image | None, words: Sequence[str]
 ) -> Image:
     """The plane with the line on it, the line's images [n, h, w, 3] below, and the chosen one beside it."""
-    frame = plots.blank(state.layout.height, state.layout.width)
-    _stage(frame, state, canvas)
+    frame = _stage(state, canvas)
     plots.path(frame, state.stage, _pixels(state, latents), state.stop)
     _large(frame, state, image, words)
     for number, stop in enumerate(stops):
@@ -50,45 +121,11 @@ def line(
     return frame
 
 
-def paper(state: LatentState) -> Image:
-    """The scatter without points."""
-    layer = plots.blank(state.layout.height, state.layout.width)
-    plots.ground(layer, state.stage, state.reach)
-    plots.axes(layer, state.stage, state.reach, _names(state))
-    return layer
-
-
-def add_points(
-    layer: Image, state: LatentState, latents: Latents, labels: NDArray[np.int64], classes: int, radius: float
-) -> None:
-    """A dot for each of some latents [n, d], in the colour of its class, onto the scatter."""
-    colours = [plots.colour_of(label, classes) for label in range(classes)]
-    plots.dots(layer, state.stage, _pixels(state, latents), [colours[label] for label in labels], radius)
-
-
-def scatter(
-    state: LatentState,
-    layer: Image,
-    chosen: Latents | None,
-    images: Sequence[tuple[str, Image]],
-    words: Sequence[str],
-    legend: Sequence[tuple[str, Colour]],
-) -> Image:
-    """The scatter with a ring round the chosen latent [d]; beside it its images with their captions, and a legend."""
-    frame = layer.copy()
-    if chosen is not None:
-        plots.ring(frame, state.stage, _pixels(state, chosen))
-    alone = len(images) == 1
-    below = _large(frame, state, images[0][1], words) if alone else _pair(frame, state.layout.panel, images, words)
-    plots.legend(frame, below, legend)
-    return frame
-
-
-def _pair(frame: Image, panel: Area, images: Sequence[tuple[str, Image]], words: Sequence[str]) -> Area:
+def _pair(frame: Image, panel: Area, images: Mapping[str, Image], words: Sequence[str]) -> Area:
     """Two images side by side with their captions; what is left of the panel."""
     half = (panel.width - 8) // 2
     bottom = panel.top
-    for number, (caption, image) in enumerate(images):
+    for number, (caption, image) in enumerate(images.items()):
         place = Area(panel.left + number * (half + 8), panel.top, half, half)
         area = plots.image_area(place, *image.shape[:2])
         plots.put(frame, area, image)
@@ -102,14 +139,13 @@ def sliders(state: LatentState, tracks: Mapping[int, Image], image: Image | None
     """A slider an axis; the images [n, h, w, 3] behind it are those that its knob would lead to."""
     layout, latent = state.layout, state.space.exact(state.point)
     frame = plots.blank(layout.height, layout.width)
-    _, width, height = layout.track_images
     for row, (axis, images) in enumerate(tracks.items()):
         track = layout.track(row)
         value = float(state.space.coordinates(latent, axis))
         mark = {state.axes[0]: "x", state.axes[1]: "y"}.get(axis, "")
         plots.slider(frame, layout.slider(row), track, state.space.name(axis), mark, value, axis == state.chosen)
         for number, tile in enumerate(images):
-            plots.put(frame, Area(track.left + number * width, track.top, width, height), tile)
+            plots.put(frame, Area(track.left + number * layout.track_width, track.top, layout.track_width, TRACK), tile)
         plots.knob(frame, track, value, state.reach)
     below = _large(frame, state, image, words)
     first, last = state.first_slider + 1, state.first_slider + len(tracks)
@@ -119,14 +155,17 @@ def sliders(state: LatentState, tracks: Mapping[int, Image], image: Image | None
     return frame
 
 
-def _stage(frame: Image, state: LatentState, canvas: Image) -> None:
+def _stage(state: LatentState, canvas: Image) -> Image:
+    """A frame with nothing but the plane on it."""
+    frame = plots.blank(state.layout.height, state.layout.width)
     plots.put(frame, state.stage, canvas)
-    plots.axes(frame, state.stage, state.reach, _names(state))
+    _axes(frame, state)
+    return frame
 
 
-def _names(state: LatentState) -> tuple[str, str]:
-    across, up = state.axes
-    return state.space.name(across), state.space.name(up)
+def _axes(frame: Image, state: LatentState) -> None:
+    across, up = (state.space.name(axis) for axis in state.axes)
+    plots.axes(frame, state.stage, state.reach, (across, up))
 
 
 def _pixels(state: LatentState, latents: NDArray[np.floating]) -> Pixels:
@@ -137,8 +176,8 @@ def _pixels(state: LatentState, latents: NDArray[np.floating]) -> Pixels:
 
 def _large(frame: Image, state: LatentState, image: Image | None, words: Sequence[str]) -> Area:
     """The large image on the panel, and the words below it; what is left of the panel."""
-    panel, layout = state.layout.panel, state.layout
-    area = plots.image_area(panel, layout.image_height, layout.image_width)
+    panel = state.layout.panel
+    area = plots.image_area(panel, *state.layout.image_size)
     if image is not None:
         plots.put(frame, area, image)
     plots.frame_round(frame, area)

@@ -13,99 +13,48 @@ _LEAST_WIDTH: Final = 400  # of what lies left of the panel
 _CELL: Final = 32  # that an image of the plane is wide at most, unless it is asked for
 _PLANE: Final = 640  # that the plane is wide, about
 _STOP: Final = 84  # that an image of the line is wide, about
-_TRACK: Final = 40  # that an image behind a slider is high
+TRACK: Final = 40  # that an image behind a slider is high
 _NAME_WIDTH: Final = 92  # left of a slider
 _VALUE_WIDTH: Final = 52  # right of it
+_SLIDER: Final = TRACK + 8  # that the row of a slider is high
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The sizes that the areas follow from."""
+    """The areas of a frame."""
 
     rows: int  # images of the plane at its finest
     columns: int
-    plane_width: int
-    plane_height: int
-    image_height: int  # of the model's images
-    image_width: int
-    scale: float = 1.0  # that it was made for
-
-    @property
-    def width(self) -> int:
-        """Of the frame."""
-        return LEFT + self.main_width + SPACE + PANEL_WIDTH + RIGHT
-
-    @property
-    def main_width(self) -> int:
-        """Of what lies left of the panel."""
-        return max(self.plane_width, _LEAST_WIDTH)
-
-    @property
-    def height(self) -> int:
-        """Of the frame, without the strip of text."""
-        return max(TOP + self.plane_height + BOTTOM, _LEAST_HEIGHT)
-
-    @property
-    def plane(self) -> Area:
-        """The plane, and the scatter."""
-        return Area(LEFT, TOP, self.plane_width, self.plane_height)
-
-    @property
-    def plane_above_line(self) -> Area:
-        """The plane where the line's images lie below it."""
-        factor = min((self.stops.top - TOP - BOTTOM) / self.plane_height, 1.0)
-        width, height = max(round(self.plane_width * factor), 1), max(round(self.plane_height * factor), 1)
-        return Area(LEFT + (self.main_width - width) // 2, TOP, width, height)
-
-    @property
-    def panel(self) -> Area:
-        """The panel at the right."""
-        return Area(LEFT + self.main_width + SPACE, TOP, PANEL_WIDTH, self.height - TOP - RIGHT)
-
-    @property
-    def stop_size(self) -> tuple[int, int]:
-        """Width and height of an image of the line."""
-        return fitting_size(self.image_width, self.image_height, _STOP)
-
-    @property
-    def stop_count(self) -> int:
-        """How many images the line has."""
-        return max((self.width - 2 * RIGHT) // (self.stop_size[0] + 2), 3)
-
-    @property
-    def stops(self) -> Area:
-        """The line's images, with a gap of 2 round each."""
-        width, height = (side + 2 for side in self.stop_size)
-        across = width * self.stop_count
-        return Area((self.width - across) // 2, self.height - height - 10, across, height)
-
-    def stop(self, number: int) -> Area:
-        """An image of the line."""
-        width, height = self.stop_size
-        return Area(self.stops.left + number * (width + 2) + 1, self.stops.top + 1, width, height)
-
-    @property
-    def track_images(self) -> tuple[int, int, int]:
-        """How many images lie behind a slider, and their width and height."""
-        room = LEFT + self.main_width - RIGHT - _NAME_WIDTH - _VALUE_WIDTH
-        width = min(max(round(self.image_width * _TRACK / self.image_height), 4), room)
-        return room // width, width, _TRACK
+    scale: float  # that it was made for
+    image_size: tuple[int, int]  # height and width of the model's images
+    width: int  # of the frame
+    height: int  # of the frame, without the strip of text
+    plane: Area  # and the scatter
+    plane_above_line: Area  # the plane where the line's images lie below it
+    panel: Area  # at the right
+    stops: Area  # the line's images, with a gap of 2 round each
+    stop_count: int  # how many there are
+    track_count: int  # images behind a slider
+    track_width: int  # of one of them
 
     @property
     def slider_count(self) -> int:
         """How many sliders there is room for."""
-        return max((self.height - 2 * TOP) // (self.track_images[2] + 8), 1)
+        return max((self.height - 2 * TOP) // _SLIDER, 1)
+
+    def stop(self, number: int) -> Area:
+        """An image of the line."""
+        width = self.stops.width // self.stop_count
+        return Area(self.stops.left + number * width + 1, self.stops.top + 1, width - 2, self.stops.height - 2)
 
     def slider(self, place: int) -> Area:
         """The whole row of a slider, counted from the uppermost."""
-        height = self.track_images[2] + 8
-        return Area(RIGHT, TOP + place * height, LEFT + self.main_width - RIGHT, height)
+        return Area(RIGHT, TOP + place * _SLIDER, self.panel.left - SPACE - RIGHT, _SLIDER)
 
     def track(self, place: int) -> Area:
         """What a slider slides on."""
-        count, width, height = self.track_images
         row = self.slider(place)
-        return Area(row.left + _NAME_WIDTH, row.top + 4, count * width, height)
+        return Area(row.left + _NAME_WIDTH, row.top + 4, self.track_count * self.track_width, TRACK)
 
 
 def make_layout(
@@ -119,4 +68,33 @@ def make_layout(
     count = max(_PLANE // fitting_side(max(height, width), most) // 4 * 4, 4)
     rows, columns = rows or columns or count, columns or rows or count
     cell_width, cell_height = (max(round(length * scale), 1) for length in fitting_size(width, height, most))
-    return Layout(rows, columns, columns * cell_width, rows * cell_height, height, width, scale)
+    plane = Area(LEFT, TOP, columns * cell_width, rows * cell_height)
+    frame_height = max(plane.bottom + BOTTOM, _LEAST_HEIGHT)
+    main_width = max(plane.width, _LEAST_WIDTH)
+    panel = Area(LEFT + main_width + SPACE, TOP, PANEL_WIDTH, frame_height - TOP - RIGHT)
+    frame_width = panel.right + RIGHT
+
+    stop_width, stop_height = (side + 2 for side in fitting_size(width, height, _STOP))
+    stop_count = max((frame_width - 2 * RIGHT) // stop_width, 3)
+    across = stop_width * stop_count
+    stops = Area((frame_width - across) // 2, frame_height - stop_height - 10, across, stop_height)
+    factor = min((stops.top - TOP - BOTTOM) / plane.height, 1.0)
+    small_width, small_height = (max(round(side * factor), 1) for side in (plane.width, plane.height))
+
+    room = LEFT + main_width - RIGHT - _NAME_WIDTH - _VALUE_WIDTH
+    track_width = min(max(round(width * TRACK / height), 4), room)
+    return Layout(
+        rows=rows,
+        columns=columns,
+        scale=scale,
+        image_size=(height, width),
+        width=frame_width,
+        height=frame_height,
+        plane=plane,
+        plane_above_line=Area(LEFT + (main_width - small_width) // 2, TOP, small_width, small_height),
+        panel=panel,
+        stops=stops,
+        stop_count=stop_count,
+        track_count=room // track_width,
+        track_width=track_width,
+    )

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from viewer.latents import Latents, lerp, slerp
+from viewer.modes.latent.layout import TRACK
 from viewer.modes.latent.space import Numbers
 from viewer.modes.latent.state import LatentState
 
@@ -48,11 +49,11 @@ class Plan:
 
 def plan_of(state: LatentState, factors: Sequence[int] = COARSER) -> Plan:
     """What a view but the scatter shows. ``factors``: how many times coarser than the finest plane others are."""
+    layout = state.layout
     if state.view == "sliders":
-        last = min(state.first_slider + state.layout.slider_count, state.space.count)
+        last = min(state.first_slider + layout.slider_count, state.space.count)
         tracks = {axis: _track(state, axis) for axis in range(state.first_slider, last)}
         return Plan(state, point_request(state), tracks=tracks)
-    layout = state.layout
     grids = {(-(-layout.rows // factor), -(-layout.columns // factor)) for factor in factors}
     planes = [_plane(state, rows, columns) for rows, columns in sorted(grids)]
     if state.view == "line":
@@ -60,28 +61,10 @@ def plan_of(state: LatentState, factors: Sequence[int] = COARSER) -> Plan:
     return Plan(state, point_request(state), planes=planes)
 
 
-def scatter_plan(state: LatentState, latent: Latents, item: int, label: int) -> Plan:
-    """What the scatter shows at one of its points, of its own latent [d] and class."""
-    return Plan(state, _request(state, ("item", item), lambda: latent[None], label=label), item=item)
-
-
 def point_request(state: LatentState) -> ImageRequest:
     """The image at the point."""
-    return _request(state, ("point", state.point), lambda: state.space.latent_at(state.point)[None])
-
-
-def _request(
-    state: LatentState,
-    key: Hashable,
-    latents: Callable[[], Latents],
-    size: tuple[int, int] | None = None,
-    count: int = 1,
-    grid: tuple[int, int] = (1, 1),
-    label: int | None = None,
-) -> ImageRequest:
-    """Of images in the model's size and of the class of the state, unless it is another."""
-    size = size or (state.layout.image_height, state.layout.image_width)
-    return ImageRequest(key, state.classes.label if label is None else label, latents, size, count, grid)
+    key, size = ("point", state.point), state.layout.image_size
+    return ImageRequest(key, state.classes.label, lambda: state.space.latent_at(state.point)[None], size)
 
 
 def _plane(state: LatentState, rows: int, columns: int) -> ImageRequest:
@@ -90,9 +73,9 @@ def _plane(state: LatentState, rows: int, columns: int) -> ImageRequest:
         values = np.stack(np.meshgrid(across, up), axis=2).reshape(-1, 2)
         return state.space.spread(state.point, state.axes, values)
 
-    size = -(-state.layout.plane_height // rows), -(-state.layout.plane_width // columns)
+    size = -(-state.layout.plane.height // rows), -(-state.layout.plane.width // columns)
     key = ("plane", rows, columns, state.point.without(state.axes), state.axes, state.reach)
-    return _request(state, key, latents, size, rows * columns, (rows, columns))
+    return ImageRequest(key, state.classes.label, latents, size, rows * columns, (rows, columns))
 
 
 def _line(state: LatentState) -> ImageRequest:
@@ -104,17 +87,18 @@ def _line(state: LatentState) -> ImageRequest:
         between = lerp if state.straight else slerp
         return np.stack([between(start, end, fraction) for fraction in np.linspace(0.0, 1.0, count)])
 
-    return _request(state, ("line", state.line, state.straight, count), latents, count=count)
+    key = ("line", state.line, state.straight, count)
+    return ImageRequest(key, state.classes.label, latents, state.layout.image_size, count)
 
 
 def _track(state: LatentState, axis: int) -> ImageRequest:
-    count, width, height = state.layout.track_images
+    count = state.layout.track_count
 
     def latents() -> Latents:
         return state.space.spread(state.point, (axis,), _centres(count, state.reach)[:, None])
 
     key = ("track", axis, state.point.without((axis,)), state.reach)
-    return _request(state, key, latents, (height, width), count)
+    return ImageRequest(key, state.classes.label, latents, (TRACK, state.layout.track_width), count)
 
 
 def _centres(count: int, reach: float) -> Numbers:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -33,30 +34,20 @@ class Scatter:
     """Points in latent space, of images that are encoded when they are asked for."""
 
     known: Latents  # [count, d] where there is nothing to encode; else [0, d]
-    source: LabelledSet | None = None
+    numbers: NDArray[np.int64]  # [count] of the images in their set, or among the model's own latents
+    source: LabelledSet | None = None  # the set
     encoder: Model | None = None
-    numbers: NDArray[np.int64] | None = None  # [count] of the images in their set
-
-    @property
-    def count(self) -> int:
-        """How many points there are."""
-        return len(self.known) if self.numbers is None else len(self.numbers)
-
-    @property
-    def name(self) -> str:
-        """Of the set; empty for a model's own latents."""
-        return "" if self.source is None else self.source.path.name
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes of the points, by label."""
         return () if self.source is None else self.source.classes
 
-    @property
+    @cached_property
     def labels(self) -> NDArray[np.int64]:
         """The class of each point, [count]; 0 where there are none."""
-        if self.source is None or self.source.labels is None or self.numbers is None:
-            return np.zeros(self.count, np.int64)
+        if self.source is None or self.source.labels is None:
+            return np.zeros(len(self.numbers), np.int64)
         chosen: NDArray[np.int64] = self.source.labels[self.numbers]
         return chosen
 
@@ -67,31 +58,22 @@ class Scatter:
         known = "stretch" if card is None else str(card.training.get("fit"))
         return FITS.get(known, FITS["stretch"])
 
-    def number(self, point: int) -> int:
-        """Of a point's image in its set, or among the model's own latents."""
-        return point if self.numbers is None else int(self.numbers[point])
-
-    @property
-    def bgr(self) -> bool:
-        """Whether the set was opened as BGR."""
-        return self.source is not None and self.source.bgr
-
     def encode(self, first: int) -> Iterator[Encoded]:
         """The points from ``first`` on, some at a time, but for those whose images cannot be read.
 
         Raises ``ModelError``, and ``ImageError`` where not one of the set can be read.
         """
-        if self.source is None or self.encoder is None or self.numbers is None:
+        if self.source is None or self.encoder is None:
             return
         height, width = self.encoder.image_size
-        batch = max(_BATCH_PIXELS // (height * width), 1)
+        batch, count = max(_BATCH_PIXELS // (height * width), 1), len(self.numbers)
         readable, failure = 0, None
-        for start in range(first, self.count, batch):
-            end = min(start + batch, self.count)
+        for start in range(first, count, batch):
+            end = min(start + batch, count)
             images, points = [], []
             for point in range(start, end):
                 try:
-                    images.append(self.source.read(self.number(point), height, width, self.fit))
+                    images.append(self.source.read(int(self.numbers[point]), height, width, self.fit))
                     points.append(point)
                 except ImageError as error:
                     failure = failure or error
@@ -99,24 +81,24 @@ class Scatter:
             latents = self.encoder.encode(np.stack(images)) if images else self.known[:0]
             yield Encoded(latents, np.array(points, np.int64), end)
         if first == 0 and not readable and failure is not None:
-            raise ImageError(f"{self.source.path}: none of {self.count} images can be read; the first: {failure}")
+            raise ImageError(f"{self.source.path}: none of {count} images can be read; the first: {failure}")
 
     def image(self, point: int) -> Image | None:
         """The image [h, w, 3] that a point stands for, as the encoder sees it. Raises ``ImageError``."""
         if self.source is None or self.encoder is None:
             return None
-        return self.source.read(self.number(point), *self.encoder.image_size, self.fit)
+        return self.source.read(int(self.numbers[point]), *self.encoder.image_size, self.fit)
 
 
 def open_scatter(model: Model, encoder: Model | None, data: Path | None, most: int, bgr: bool = False) -> Scatter:
     """The points of a set, ``most`` at most, or those that the model keeps. ``bgr``: a .npy file holds BGR. Raises
     ``ImageError``, ``ModelError``."""
     if encoder is None or data is None:
-        return Scatter(model.samples)
+        return Scatter(model.samples, np.arange(len(model.samples)))
     if encoder.latent.size != model.latent.size:
         raise ModelError(f"{encoder.path}: gives {encoder.latent.size} numbers, expected {model.latent.size}")
     source = open_set(data, bgr)
     count = min(most, source.count)
     evenly = (np.arange(count) * source.count) // count
     mixed = np.argsort((np.arange(count) * _GOLDEN) % 1.0, kind="stable")  # no class is drawn over all others
-    return Scatter(np.zeros((0, model.latent.size), np.float32), source, encoder, evenly[mixed])
+    return Scatter(np.zeros((0, model.latent.size), np.float32), evenly[mixed], source, encoder)

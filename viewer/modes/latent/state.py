@@ -16,6 +16,7 @@ from viewer.modes.latent.layout import Layout, make_layout
 from viewer.modes.latent.space import MIDDLE, Point, Space
 from viewer.sessions.classes import NO_CLASSES, Classes
 from viewer.sessions.replay import LARGEST_SIDE, SavedRecipe
+from viewer.sheet import STEPS
 from viewer.state import LAST_SEED, next_seed
 
 View = Literal["plane", "line", "scatter", "sliders"]
@@ -160,18 +161,16 @@ def _is_axis(value: Any, space: Space) -> bool:
 
 def _point(path: Path, value: Any, space: Space) -> Point:
     """A point of a recipe."""
-    seed, moves = (value.get("seed"), value.get("moves")) if isinstance(value, dict) else (None, None)
-    sound = isinstance(moves, list) and all(
-        isinstance(move, list)
-        and len(move) == 2
-        and _is_axis(move[0], space)
-        and isinstance(move[1], int | float)
-        and abs(move[1]) < _FARTHEST
-        for move in moves
-    )
-    if not sound or not isinstance(moves, list) or not (seed is None or (type(seed) is int and 0 <= seed <= LAST_SEED)):
+    try:
+        seed, moves = value.get("seed"), value.get("moves")
+        sound = (seed is None or (type(seed) is int and 0 <= seed <= LAST_SEED)) and all(
+            _is_axis(axis, space) and isinstance(far, int | float) and abs(far) < _FARTHEST for axis, far in moves
+        )
+    except (AttributeError, TypeError, ValueError):
+        sound = False
+    if not sound:
         raise ImageError(f"{path}: a point is {str(value)[:80]!r}, expected a seed and moves along axes")
-    return Point(seed, tuple((move[0], float(move[1])) for move in moves))
+    return Point(seed, tuple((axis, float(far)) for axis, far in moves))
 
 
 def _letter(state: LatentState, event: Event) -> LatentState:
@@ -213,15 +212,14 @@ def _random_line(state: LatentState) -> LatentState:
 
 def _step(state: LatentState, action: Action) -> LatentState:
     """An arrow key."""
-    along = {Action.LEFT: -1, Action.RIGHT: 1}.get(action, 0)
-    up = {Action.DOWN: -1, Action.UP: 1}.get(action, 0)
+    down, along = STEPS[action]
     if state.view == "line":
         return replace(state, stop=(state.stop + along) % state.layout.stop_count)
     if state.view == "sliders":
-        return _slide(state, along) if along else replace(state, chosen=(state.chosen - up) % state.space.count)
+        return _slide(state, along) if along else replace(state, chosen=(state.chosen + down) % state.space.count)
     x, y = place(state)
     across, high = 2 * state.reach / state.layout.columns, 2 * state.reach / state.layout.rows
-    return _to(state, x + along * across, y + up * high)
+    return _to(state, x + along * across, y - down * high)
 
 
 def _slide(state: LatentState, steps: int) -> LatentState:

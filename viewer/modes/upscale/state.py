@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from viewer.keys import Action, Event
+from viewer.sheet import STEPS
 
 VIEW: Final = (960, 640)  # width and height of the frame at most, in pixels
 _SMALLEST, _LARGEST = -5, 5  # powers of two: frame pixels a result's pixel
@@ -84,8 +85,7 @@ def opened(state: UpscaleState, height: int, width: int) -> UpscaleState:
 
 def _arrow(state: UpscaleState, action: Action) -> UpscaleState:
     """The view moves where there is more than it shows; else the divider does."""
-    across = {Action.LEFT: -1, Action.RIGHT: 1}.get(action, 0)
-    down = {Action.UP: -1, Action.DOWN: 1}.get(action, 0)
+    down, across = STEPS[action]
     width, height = state.view
     if width / state.scale >= state.width and height / state.scale >= state.height:
         return _slide(state, across)

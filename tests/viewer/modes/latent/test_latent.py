@@ -46,7 +46,7 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def start(model: Model, folder: Path, scatter: Scatter | None = None, **options: object) -> LatentSession:
-    scatter = scatter or Scatter(np.zeros((0, model.latent.size), np.float32))
+    scatter = scatter or Scatter(np.zeros((0, model.latent.size), np.float32), np.arange(0))
     state = begin(space_of(model.card, model.latent), make_layout(*model.image_size, 8, 8), **options)
     return LatentSession(model, state, folder, scatter)
 
@@ -75,7 +75,7 @@ def panel(session: LatentSession, frame: np.ndarray) -> np.ndarray:
 def test_the_plane_shows_each_place_its_image(model: Model, tmp_path: Path) -> None:
     session = start(model, tmp_path)
     frame = scripted(session, "right,up").frames[-1]
-    side = session.state.layout.plane_width // 8
+    side = session.state.layout.plane.width // 8
     plane = cut(frame, session.state.layout.plane)
     for row, column in ((0, 0), (0, 7), (6, 1)):
         latent = np.float32([[column - 3.5, 3.5 - row]])
@@ -115,7 +115,7 @@ def test_the_line_shows_what_lies_between(model: Model, tmp_path: Path) -> None:
     frames = scripted(session, f"tab,drag:{across}:{down}:{across + 200}:{down},right").frames
     first = np.array([(across + 0.5 - area.left) / area.width * 8 - 4, 4 - (down + 0.5 - area.top) / area.height * 8])
     last = first + np.array([200 / area.width * 8, 0])
-    width, height = session.state.layout.stop_size
+    width, height = session.state.layout.stop(0).width, session.state.layout.stop(0).height
     count = session.state.layout.stop_count
     for number in (1, 2, count - 1):
         latent = lerp(np.float32(first), np.float32(last), number / (count - 1))
@@ -185,7 +185,6 @@ def test_without_a_set_the_models_own_latents_are_scattered(classes_path: Path, 
 
 def test_points_are_chosen_evenly_and_no_more_than_asked_for(plane_path: Path, labelled: Path) -> None:
     scatter = open_scatter(open_model(plane_path), open_sibling_encoder(plane_path), labelled, 10)
-    assert scatter.numbers is not None
     assert sorted(scatter.numbers.tolist()) == list(range(0, 30, 3))
     assert np.concatenate([part.latents for part in scatter.encode(0)]).shape == (10, 2)
     assert np.concatenate([part.points for part in scatter.encode(7)]).tolist() == [7, 8, 9]
@@ -273,7 +272,7 @@ def test_bgr_is_for_npy_files_and_is_remembered(
 def test_sliders_show_where_they_lead(generator_path: Path, tmp_path: Path) -> None:
     session = start(open_model(generator_path), tmp_path, view="sliders")
     layout = session.state.layout
-    count, width, height = layout.track_images
+    count, width, height = layout.track_count, layout.track_width, layout.track(0).height
     frame = scripted(session, "down,down,right").frames[-1]
     latent = session.state.space.latent_at(session.state.point)
     assert np.array_equal(panel(session, frame), large(session, session.model.generate(latent[None])[0]))

@@ -255,6 +255,6 @@ def test_images_of_usual_sizes_fit_a_small_screen_in_whole_multiples() -> None:
         layout = make_layout(side, side)
         assert layout.width <= 1024
         assert layout.height + 28 <= 740
-        cell = layout.plane_width // layout.columns
+        cell = layout.plane.width // layout.columns
         assert cell % side == 0 or side % cell == 0
     assert [fitting_side(native, 288) for native in (28, 64, 96, 128, 300, 1000)] == [280, 256, 288, 256, 288, 250]
