@@ -5,7 +5,7 @@ from tqdm import tqdm
 from viewer.files.inputs import Photo, read_photo
 from viewer.files.results import encode, free_name, write_new
 from viewer.modes.translate.options import Options
-from viewer.modes.translate.session import begin, make, open_inputs, recipe_of, wanted_of
+from viewer.modes.translate.session import begin, make, open_inputs, recipe_of
 from viewer.sessions.headless import Tally, beside, made_folder, readable
 from viewer.sessions.replay import signed
 
@@ -13,7 +13,7 @@ from viewer.sessions.replay import signed
 def write(options: Options) -> None:
     """Write the result of every image to ``<folder>/<stem>.png``. Raises ``UserError``."""
     paths, translator = open_inputs(options)
-    wanted = wanted_of(begin(translator, len(paths), options.seed))
+    state = begin(translator, len(paths), options.seed)
     paths = list(readable(paths))
     folder = made_folder(options.output or options.out)
     tally = Tally(len(paths))
@@ -21,8 +21,8 @@ def write(options: Options) -> None:
         for path in paths:
             with tally.trying():
                 photo = read_photo(path).on_white()
-                (made,) = beside(make(translator, one, wanted) for one in [photo])
-                recipe = signed(translator.model, recipe_of(translator, wanted, path))
+                (made,) = beside(make(translator, one, state) for one in [photo])
+                recipe = signed(translator.model, recipe_of(translator, state, path))
                 write_new(free_name(folder, path.stem, ".png"), encode(made.results[0], Photo(photo), ".png", recipe))
             bar.update()
     tally.say(folder)

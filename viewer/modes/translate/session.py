@@ -21,7 +21,7 @@ from viewer.sessions.headless import readable
 from viewer.sessions.model_session import ModelSession
 from viewer.sessions.replay import exact_numbers
 from viewer.sessions.session import Session, check_saved_size
-from viewer.sessions.translation import Condition, Translator, open_translator, visible
+from viewer.sessions.translation import Translator, open_translator, visible
 from viewer.state import next_seed
 
 STOPS: Final = 5  # results on the line between two latents, both ends included
@@ -70,30 +70,15 @@ class TranslateState:
                 return self
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What a result follows from."""
-
-    index: int
-    sigma: int | None
-    seeds: tuple[int, ...] = ()  # of the latent, or of the two ends of a line; none: the model has no latents
-
-    @property
-    def line(self) -> bool:
-        """Whether several results are wanted."""
-        return len(self.seeds) == 2
-
-
 @dataclass(frozen=True, eq=False)
 class Made:
-    """An image, what went into the model, and what came out."""
+    """What is shown before the results, the condition that went into the model last, and what came out."""
 
-    source: Image
-    condition: Condition
+    before: tuple[Image, ...]
     results: tuple[Image, ...]
 
 
-class TranslateSession(ModelSession[TranslateState, Wanted, Made]):
+class TranslateSession(ModelSession[TranslateState, TranslateState, Made]):
     """One image of several at a time; edges are recomputed whenever their threshold changes."""
 
     bindings = BINDINGS
@@ -102,19 +87,19 @@ class TranslateSession(ModelSession[TranslateState, Wanted, Made]):
         """``paths``: of the images, as many as the state counts."""
         self.translator = translator
         self._paths = paths
-        self._kept: dict[Wanted, Made] = {}  # the latest last
-        self._asked: Wanted | None = None
+        self._kept: dict[TranslateState, Made] = {}  # the latest last
+        self._asked: TranslateState | None = None
         self._shown: Made | None = None  # until the next one is there
         self._photo: tuple[int, Image] | None = None  # the worker's, the last one that it read
         super().__init__(translator.model, state, folder)
 
-    def _work(self, request: Wanted) -> Iterator[Made]:
+    def _work(self, request: TranslateState) -> Iterator[Made]:
         if self._photo is None or self._photo[0] != request.index:
             self._photo = request.index, read_photo(self._paths[request.index]).on_white()
         yield make(self.translator, self._photo[1], request)
 
     def _ask(self) -> None:
-        wanted = wanted_of(self.state)
+        wanted = replace(self.state, stop=0)
         if wanted != self._asked:
             self._asked = wanted
             if wanted in self._kept:
@@ -122,7 +107,7 @@ class TranslateSession(ModelSession[TranslateState, Wanted, Made]):
             else:
                 self._worker.ask(wanted)
 
-    def _receive(self, request: Wanted, part: Made) -> None:
+    def _receive(self, request: TranslateState, part: Made) -> None:
         self._kept[request] = part
         if len(self._kept) > _KEPT:
             del self._kept[next(iter(self._kept))]
@@ -131,23 +116,23 @@ class TranslateSession(ModelSession[TranslateState, Wanted, Made]):
         elif self._asked is not None and self._shown is not None and request.index == self._asked.index:
             self._shown, self.changed = part, True  # keys come faster than results: the latest there is
 
-    def _show(self, wanted: Wanted) -> None:
+    def _show(self, wanted: TranslateState) -> None:
         self._kept[wanted] = self._shown = self._kept.pop(wanted)
         self.changed = True
 
     def _screen(self) -> render.Image:
         if self._shown is None:
             return plots.row([np.full((256, 256, 3), render.PAPER, np.uint8)] * 2, 256)
-        return image_row(self.translator, self._shown, self.state.stop if self.state.line else -1)
+        return image_row(self._shown, self.state.stop if self.state.line else -1)
 
     def _save(self, whole: bool) -> None:
-        wanted, stop, path = wanted_of(self.state), self.state.stop, self._paths[self.state.index]
-        made, line = self._kept.get(wanted), self.state.line
-        recipe = recipe_of(self.translator, wanted, path, None if line and whole else stop)
+        state, path = self.state, self._paths[self.state.index]
+        made = self._kept.get(replace(state, stop=0))
+        recipe = recipe_of(self.translator, state, path, None if state.line and whole else state.stop)
 
         def job() -> tuple[Image, Mapping[str, Any]]:
-            there = made or make(self.translator, read_photo(path).on_white(), wanted)
-            image = image_row(self.translator, there, stop if line else -1) if whole else there.results[stop]
+            there = made or make(self.translator, read_photo(path).on_white(), state)
+            image = image_row(there, state.stop if state.line else -1) if whole else there.results[state.stop]
             check_saved_size(image.shape[1], image.shape[0])
             return image, recipe
 
@@ -166,7 +151,7 @@ class TranslateSession(ModelSession[TranslateState, Wanted, Made]):
         if made is not None:
             height, width = made.results[0].shape[:2]
             words += (f"{width}x{height}",)
-        return words if wanted_of(self.state) in self._kept else (*words, "to come")
+        return words if replace(state, stop=0) in self._kept else (*words, "to come")
 
     def _situation(self) -> Mapping[str, object]:
         state = self.state
@@ -201,46 +186,38 @@ def begin(translator: Translator, count: int, seed: int = 0) -> TranslateState:
     return TranslateState(count, sigma=sigma, has_latent=translator.latent_size > 0, seed=seed)
 
 
-def wanted_of(state: TranslateState) -> Wanted:
-    """What the results of a state follow from."""
-    seeds: tuple[int, ...] = (state.seed,) if state.has_latent else ()
-    return Wanted(state.index, state.sigma, (*seeds, next_seed(state.seed)) if state.line else seeds)
-
-
-def latents_of(translator: Translator, wanted: Wanted) -> list[Latents | None]:
+def latents_of(translator: Translator, state: TranslateState) -> list[Latents | None]:
     """Of every result: one, or those between two; ``None`` for models without latents."""
-    if not wanted.line:
-        return [translator.latent(wanted.seeds[0]) if wanted.seeds else None]
+    if not state.line:
+        return [translator.latent(state.seed)]
     between = slerp if translator.model.latent.prior == "normal" else lerp
-    first, last = (draw(translator.model.latent, seed, 0) for seed in wanted.seeds)
+    first, last = (draw(translator.model.latent, seed, 0) for seed in (state.seed, next_seed(state.seed)))
     return [between(first, last, fraction) for fraction in np.linspace(0.0, 1.0, STOPS)]
 
 
-def make(translator: Translator, photo: Image, wanted: Wanted) -> Made:
-    """A photograph's condition and its results."""
-    condition = translator.condition_of(photo, (wanted.sigma or 0) / 100)
-    results = tuple(translator.translate(condition, latent) for latent in latents_of(translator, wanted))
-    return Made(photo, condition, results)
+def make(translator: Translator, photo: Image, state: TranslateState) -> Made:
+    """What a state shows of a photograph: what went in, edges beside the photograph that they are of, and results."""
+    condition = translator.condition_of(photo, (state.sigma or 0) / 100)
+    shown = visible(condition)
+    results = tuple(translator.translate(condition, latent) for latent in latents_of(translator, state))
+    return Made((photo, shown) if translator.how.kind == "edges" else (shown,), results)
 
 
-def image_row(translator: Translator, made: Made, chosen: int) -> Image:
-    """What went in beside what came out; edges beside the photograph that they are of."""
-    height, width = made.results[0].shape[:2]
-    shown = [visible(made.condition)]
-    if translator.how.kind == "edges":
-        shown.insert(0, made.source)
-    return plots.row([*shown, *made.results], max(height, width), len(shown) + chosen if chosen >= 0 else -1)
+def image_row(made: Made, chosen: int) -> Image:
+    """What went in beside what came out. ``chosen``: of the results, marked; -1: none."""
+    side = max(made.results[0].shape[:2])
+    return plots.row([*made.before, *made.results], side, len(made.before) + chosen if chosen >= 0 else -1)
 
 
-def recipe_of(translator: Translator, wanted: Wanted, path: Path, stop: int | None = 0) -> Mapping[str, Any]:
+def recipe_of(translator: Translator, state: TranslateState, path: Path, stop: int | None = 0) -> Mapping[str, Any]:
     """What results follow from, for the file that they are saved in. ``stop``: the only one that is; ``None``: all."""
     how = translator.how
     recipe: dict[str, Any] = {"mode": "translate", "image": path.name, "condition": how.kind, "size": translator.size}
-    if wanted.sigma is not None:
-        recipe |= {"sigma": wanted.sigma / 100, "blur": how.blur, "invert": how.invert}
-    if wanted.seeds:
-        recipe["seed"] = wanted.seeds[0]
-        latent = None if stop is None else latents_of(translator, wanted)[stop]
+    if state.sigma is not None:
+        recipe |= {"sigma": state.sigma / 100, "blur": how.blur, "invert": how.invert}
+    if state.has_latent:
+        recipe["seed"] = state.seed
+        latent = None if stop is None else latents_of(translator, state)[stop]
         if latent is not None:
             recipe["latent"] = exact_numbers(latent[None])[0]
     return recipe
