@@ -163,11 +163,12 @@ def _chunk(name: bytes, data: bytes) -> bytes:
     return name + struct.pack("<I", len(data)) + data + b"\x00" * (len(data) & 1)
 
 
-class _Video(_Encoder):
+class Video(_Encoder):
     """An MPEG-4 film; odd widths and heights grow by a pixel, as the codec has even ones only."""
 
-    def __init__(self, path: Path, delay_ms: int) -> None:
-        super().__init__(path, delay_ms)
+    def __init__(self, path: Path, delay_ms: float) -> None:
+        super().__init__(path, round(delay_ms))
+        self._rate = 1000 / delay_ms
         self._writer: cv2.VideoWriter | None = None
         self._count = 0
 
@@ -176,11 +177,9 @@ class _Video(_Encoder):
         even = cv2.copyMakeBorder(frame, 0, height & 1, 0, width & 1, cv2.BORDER_REPLICATE)
         if self._writer is None:
             size = (even.shape[1], even.shape[0])
-            self._writer = cv2.VideoWriter(
-                str(self._path), cv2.VideoWriter.fourcc(*"mp4v"), 1000 / self._delay_ms, size
-            )
+            self._writer = cv2.VideoWriter(str(self._path), cv2.VideoWriter.fourcc(*"mp4v"), self._rate, size)
             if not self._writer.isOpened():
-                raise OSError("this OpenCV has no MPEG-4 encoder; a .webp can be recorded instead")
+                raise OSError("this OpenCV has no MPEG-4 encoder; --record can write .webp instead")
         self._writer.write(even)
         self._count += 1
 
@@ -195,7 +194,7 @@ class _Video(_Encoder):
             raise OSError(f"{written} of {self._count} frames were written")
 
 
-_ENCODERS: Final[dict[str, type[_Encoder]]] = {".png": _Png, ".gif": _Gif, ".webp": _Webp, ".mp4": _Video}
+_ENCODERS: Final[dict[str, type[_Encoder]]] = {".png": _Png, ".gif": _Gif, ".webp": _Webp, ".mp4": Video}
 
 
 class Recorder:

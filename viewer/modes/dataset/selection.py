@@ -9,11 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from trainer.contract.errors import ImageError
+from trainer.contract.errors import ImageError, UserError
 from trainer.contract.files import replace_bytes
 from trainer.contract.text import printable
-from trainer.data.sources._sidecar import SELECTION_OF, fingerprint
+from trainer.data.sources._sidecar import SELECTION_OF, fingerprint, read_small
 from viewer.files.image_set import LabelledSet
+from viewer.files.results import errors_of
 
 _LARGEST: Final = 2**28  # bytes
 _SUFFIX: Final = ".marks.txt"
@@ -62,13 +63,9 @@ class Selection:
         if stamp is None:
             return frozenset()
         try:
-            if not self.path.is_file():
-                raise ImageError(f"{self.path}: not a regular file, expected a list of marked images")
-            if self.path.stat().st_size > _LARGEST:
-                raise ImageError(f"{self.path}: larger than {_LARGEST} bytes, expected a list of marked images")
-            lines = self.path.read_text("utf-8-sig", "surrogateescape").split("\n")
-        except OSError as error:
-            raise ImageError(f"{self.path}: cannot be read: {error.strerror or error}") from None
+            lines = read_small(self.path, _LARGEST).decode("utf-8-sig", "surrogateescape").split("\n")
+        except UserError as error:
+            raise ImageError(str(error)) from None
         of = SELECTION_OF.fullmatch(lines[0].strip())
         if of is not None and of[1] != self._fingerprint:
             raise ImageError(
@@ -104,10 +101,8 @@ class Selection:
         of = "SET.npy" if source.files else name
         use = f"{_HEAD[1]}{of} --drop {self.path.name} -o OUT.npy"
         data = "\n".join([said, printable(use), *self._kept, *lines, ""]).encode("utf-8", "surrogateescape")
-        try:
+        with errors_of(self.path):
             replace_bytes(self.path, data)
-        except OSError as error:
-            raise ImageError(f"cannot write {self.path}: {error.strerror or error}") from None
         self._seen = _stamp(self.path)
 
 

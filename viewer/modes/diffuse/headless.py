@@ -1,6 +1,6 @@
 """Images out of noise without a screen: every one of a page, or of many photographs, with progress."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,24 +22,19 @@ def write(options: Options) -> None:
     """Write all images of a page, and none over another file: what is made of photographs keeps their names, other
     images are numbered. Raises ``UserError``."""
     diffusion, state = begin(options)
-    page = replace(page_of(state), photos=tuple(range(state.photos)))
+    page = page_of(state)
+    if state.photos:  # all of them, whatever fits on a page; of one class
+        classes, photos = replace(state.classes, by_row=False), tuple(range(state.photos))
+        page = replace(page, rows=state.photos, columns=1, classes=classes, photos=photos)
     folder = made_folder(options.output or options.out)
     tally = Tally(len(page.numbers))
     with tqdm(total=len(page.numbers) * diffusion.steps_of(page), desc="diffuse", unit="step", disable=None) as bar:
-        for part, numbers in _parts(diffusion, page):
+        for numbers in diffusion.groups_of(page, page.numbers):
             bar_end = bar.n + len(numbers) * diffusion.steps_of(page)
             with tally.trying(len(numbers)):
-                _make(diffusion, part, numbers, folder, options.keep_steps, bar)
+                _make(diffusion, page, numbers, folder, options.keep_steps, bar)
             bar.update(bar_end - bar.n)
     tally.say(folder)
-
-
-def _parts(diffusion: Diffusion, page: Page) -> Iterator[tuple[Page, Sequence[int]]]:
-    """What goes through the network together: pages, and numbers of their images."""
-    if page.photos:
-        yield from ((replace(page, rows=1, columns=1, photos=(photo,)), (0,)) for photo in page.photos)
-    else:
-        yield from ((page, group) for group in diffusion.groups_of(page, page.numbers))
 
 
 def _make(

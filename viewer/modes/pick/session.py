@@ -14,7 +14,8 @@ from trainer.contract.sheet import find_layout
 from trainer.contract.text import printable
 from viewer import render
 from viewer.files.inputs import Photo, read_photo
-from viewer.files.png import Image, encode_png, read_recipe, save_numbered
+from viewer.files.png import Image, read_recipe, save_numbered
+from viewer.files.results import encode
 from viewer.frame.plots import mark
 from viewer.modes.pick.options import BINDINGS, Options
 from viewer.modes.pick.state import PickState, begin
@@ -68,7 +69,9 @@ class PickSession(Session[PickState, None, None]):
             self._saves.send(partial(self._cut, index))
 
     def _cut(self, index: int) -> str:
-        data = encode_png(_part(self._photo, *self.state.table.part(index)), self._recipe_of(index))
+        photo, part = self._photo, self.state.table.part(index)
+        cut = Photo(photo.image[part], None if photo.alpha is None else photo.alpha[part], photo.grey)
+        data = encode(cut.image, cut, ".png", self._recipe_of(index))
         return f"saved {save_numbered(self._folder, self._path.stem, data)}"
 
     def _recipe_of(self, index: int) -> Mapping[str, Any]:
@@ -105,13 +108,3 @@ def open_session(options: Options) -> PickSession:
     table = find_layout(options.table, photo.image, recipe, options.rows, options.cols, options.margin, "--cols")
     state = begin(table, photo.image.shape[1], photo.image.shape[0], options.scale)
     return PickSession(options.table, photo, recipe, state, options.out)
-
-
-def _part(photo: Photo, rows: slice, columns: slice) -> Image:
-    """The pixels of an area, as they are: [h, w, 3], [h, w, 4] with alpha, or [h, w] of a grey table."""
-    part = photo.image[rows, columns]
-    if photo.alpha is not None:
-        part = np.concatenate([part, photo.alpha[rows, columns][..., None]], axis=2)
-    elif photo.grey:
-        part = part[..., 0]
-    return np.ascontiguousarray(part)

@@ -13,6 +13,7 @@ from trainer.contract.errors import ImageError
 from trainer.contract.files import partial_of, put_in_place
 from trainer.contract.headers import MOST_PIXELS
 from trainer.contract.text import printable
+from viewer.displays.recorder import Video
 from viewer.files.inputs import FILM_SUFFIXES, Photo, is_film, read_photo
 from viewer.files.png import Image
 from viewer.files.results import SUFFIXES, encode, errors_of, free_name, write_new
@@ -80,42 +81,25 @@ def _upscale_film(upscaler: Upscaler, path: Path, target: Path) -> None:
     """A film, frame by frame, at its own rate, without its sound. Raises ``ImageError``."""
     if not path.is_file():
         raise ImageError(f"{path}: no such file")
-    with errors_of(target), partial_of(target, _FILM) as partial:
-        count = _write_film(upscaler, path, partial)
-        film = cv2.VideoCapture(str(partial))  # OpenCV does not tell of a full disk
-        written = int(film.get(cv2.CAP_PROP_FRAME_COUNT)) if film.isOpened() else 0
-        film.release()
-        if written != count:
-            raise OSError(f"{written} of {count} frames were written")
-        put_in_place(partial, target)
-
-
-def _write_film(upscaler: Upscaler, path: Path, target: Path) -> int:
-    """The same into a file; returns the number of frames. Raises ``ImageError``, ``OSError``."""
-    film, writer, count = cv2.VideoCapture(str(path)), cv2.VideoWriter(), 0
-    try:
-        there, frame = film.read()
-        if not there:
-            raise ImageError(f"{path}: not a film that can be read")
-        if frame.shape[0] * frame.shape[1] > MOST_PIXELS:
-            raise ImageError(f"{path}: far too large, expected at most {MOST_PIXELS} pixels")
-        rate = film.get(cv2.CAP_PROP_FPS)
-        rate = rate if 0 < rate < 1000 else _USUAL_RATE
-        total = int(film.get(cv2.CAP_PROP_FRAME_COUNT))
-        tqdm.write(f"{printable(str(path))}: {rate:g} frames a second; its sound is left out", file=sys.stderr)
-        tiles = upscaler.plan(Photo(np.asarray(frame, np.uint8)))
-        height, width = (length * upscaler.scale for length in frame.shape[:2])
-        size = width + (width & 1), height + (height & 1)
-        if not writer.open(str(target), cv2.VideoWriter.fourcc(*"mp4v"), rate, size):
-            raise OSError(f"this OpenCV has no MPEG-4 encoder for {size}")
-        with tqdm(total=max(total, 0) or None, desc=printable(path.name, 30), unit="frame", disable=None) as bar:
+    film = cv2.VideoCapture(str(path))
+    there, frame = film.read()
+    if not there:
+        raise ImageError(f"{path}: not a film that can be read")
+    if frame.shape[0] * frame.shape[1] > MOST_PIXELS:
+        raise ImageError(f"{path}: far too large, expected at most {MOST_PIXELS} pixels")
+    rate = film.get(cv2.CAP_PROP_FPS)
+    rate = rate if 0 < rate < 1000 else _USUAL_RATE
+    total = max(int(film.get(cv2.CAP_PROP_FRAME_COUNT)), 0) or None
+    tqdm.write(f"{printable(str(path))}: {rate:g} frames a second; its sound is left out", file=sys.stderr)
+    tiles = upscaler.plan(Photo(np.asarray(frame, np.uint8)))
+    bar = tqdm(total=total, desc=printable(path.name, 30), unit="frame", disable=None)
+    with errors_of(target), partial_of(target, _FILM) as partial, bar:
+        written = Video(partial, 1000 / rate)
+        try:
             while there:
-                result = _enlarged(upscaler, Photo(np.asarray(frame, np.uint8)), tiles)
-                writer.write(cv2.copyMakeBorder(result, 0, height & 1, 0, width & 1, cv2.BORDER_REPLICATE))
-                count += 1
+                written.add(_enlarged(upscaler, Photo(np.asarray(frame, np.uint8)), tiles))
                 bar.update()
                 there, frame = film.read()
-    finally:
-        film.release()
-        writer.release()
-    return count
+        finally:
+            written.finish()
+        put_in_place(partial, target)
