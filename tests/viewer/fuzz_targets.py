@@ -30,15 +30,14 @@ from viewer.files.image_set import open_set
 from viewer.graph.screening import ScreeningError, screen
 from viewer.keys import Action, Event, decode_window_key
 from viewer.modes.animate.session import AnimateState, advance
-from viewer.modes.diffuse.state import DiffuseState
+from viewer.modes.diffuse.session import DiffuseState
 from viewer.modes.info.headless import _describe_card
 from viewer.modes.latent.layout import make_layout
 from viewer.modes.latent.space import Space
 from viewer.modes.latent.state import LatentState, begin
-from viewer.modes.translate.draw.session import make_easel
-from viewer.modes.translate.draw.state import DrawState
+from viewer.modes.translate.draw.session import DrawState, make_easel
 from viewer.modes.translate.session import STOPS, TranslateState
-from viewer.modes.upscale.state import UpscaleState, opened
+from viewer.modes.upscale.session import UpscaleState, opened
 from viewer.sessions.classes import Classes
 from viewer.sessions.generator_page.session import GridState
 from viewer.sessions.sheet_state import DETAIL

@@ -18,7 +18,7 @@ from trainer.contract.images import crop
 from trainer.data.sources import open_source
 from viewer.files.image_set import open_set
 from viewer.model import open_model, open_sibling_encoder
-from viewer.modes.dataset.collection import common_size
+from viewer.modes.dataset.session import common_size
 from viewer.modes.latent.scatter import open_scatter
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (7, 6, 5, 3), np.uint8)

@@ -10,7 +10,7 @@ from trainer.contract.sheet import SheetLayout
 from viewer.__main__ import main
 from viewer.files.png import encode_png, read_recipe
 from viewer.keys import parse_keys
-from viewer.modes.pick.state import SCALES, VIEW, PickState, begin
+from viewer.modes.pick.session import SCALES, VIEW, PickState, begin
 
 random = np.random.default_rng(0)
 TABLE = SheetLayout(3, 4, 10, 8, 2, 2)

@@ -17,8 +17,7 @@ from viewer.files.png import read_recipe
 from viewer.files.results import bicubic
 from viewer.keys import Action, Event, parse_keys
 from viewer.model import open_model
-from viewer.modes.upscale.session import UpscaleSession, begin, divided
-from viewer.modes.upscale.state import VIEW, UpscaleState, opened
+from viewer.modes.upscale.session import VIEW, UpscaleSession, UpscaleState, begin, divided, opened
 from viewer.sessions.translation import Upscaler
 
 KEYS = "left,right,up,down,pageup,pagedown,home,end,+,-,space,[,],x,wheel:1:30:40,wheel:-1:30:40"

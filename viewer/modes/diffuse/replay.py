@@ -3,14 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from trainer.contract.errors import ImageError
 from trainer.contract.samplers import SAMPLERS
 from viewer.model import Model
-from viewer.modes.diffuse.state import MOST_STEPS
 from viewer.sessions.replay import SavedRecipe
 from viewer.sessions.sampling import Diffusion, Page
+
+_MOST_STEPS: Final = 10_000
 
 
 def recipe_of(diffusion: Diffusion, page: Page, number: int | None = None) -> Mapping[str, Any]:
@@ -58,7 +59,7 @@ def options_of(saved: SavedRecipe, steps: int) -> dict[str, Any]:
         "start": saved.whole("start", 0, steps),
         "strength": saved.number("strength", 0, 4, 1),
         "no_noise": saved.values.get("noise") is False,
-        "steps": saved.whole("steps", 1, MOST_STEPS),
+        "steps": saved.whole("steps", 1, _MOST_STEPS),
         "guidance": saved.number("guidance", 0, 100),
         **saved.page(),
     }

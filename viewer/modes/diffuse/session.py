@@ -3,10 +3,10 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, final
 
 import numpy as np
 
@@ -15,10 +15,10 @@ from trainer.contract.text import printable
 from viewer import render
 from viewer.files.inputs import find_photos
 from viewer.files.png import encode_png, save_numbered
+from viewer.keys import Action, Event
 from viewer.model import Images, Model, open_model
 from viewer.modes.diffuse.options import BINDINGS, Options
 from viewer.modes.diffuse.replay import options_of, photos_of, recipe_of
-from viewer.modes.diffuse.state import DiffuseState
 from viewer.modes.diffuse.trajectory import Trajectory, TrajectoryKind
 from viewer.options import model_threads, with_saved
 from viewer.sessions.classes import Classes, find_label
@@ -26,12 +26,66 @@ from viewer.sessions.denoiser import Denoiser
 from viewer.sessions.headless import readable
 from viewer.sessions.model_session import ModelSession
 from viewer.sessions.replay import read_saved, signed
-from viewer.sessions.sampling import ORIGINS, USUAL_STEPS, Diffusion, Page, Settings, usual_start
+from viewer.sessions.sampling import ORIGINS, USUAL_STEPS, Diffusion, Origin, Page, Settings, usual_start
 from viewer.sessions.session import check_saved_size
-from viewer.sheet import Sheet, auto_scale, fitting_sheet
+from viewer.sessions.sheet_state import SheetState
+from viewer.sheet import Sheet, auto_scale, fitting_sheet, moved
+from viewer.state import next_seed
 
 _ROWS, _COLUMNS = 3, 4  # images
 _PREVIEW_SECONDS: Final = 0.2  # between looks at images in the making: they should cost a few percent at most
+
+
+_LADDER: Final = (1, 2, 3, 5, 8, 10, 15, 20, 25, 35, 50, 75, 100, 150, 250, 500, 1000)  # that + and - climb
+
+
+@final
+@dataclass(frozen=True)
+class DiffuseState(SheetState):
+    """A page of images that come out of noise."""
+
+    steps: int
+    most_steps: int  # as many as there are from the start to no noise
+    origin: Origin = "noise"
+    interpolated: bool = False
+    before: bool = False  # the images that a generator made are shown, not what became of them
+    photos: int = 0  # that there are
+    first: int = 0  # photograph of the page
+
+    @property
+    def count(self) -> int:
+        """Images of the page."""
+        return min(self.sheet.count, self.photos - self.first) if self.origin == "photographs" else self.sheet.count
+
+    def _after(self, event: Event) -> "DiffuseState":
+        match event.action:
+            case Action.INTERPOLATE if self.origin != "photographs":
+                return self._switched(interpolated=True)
+            case Action.RANDOM:
+                return self._switched(interpolated=False)
+            case Action.MORE:
+                more = next((steps for steps in _LADDER if steps > self.steps), self.most_steps)
+                return replace(self, steps=min(more, self.most_steps))
+            case Action.LESS:
+                return replace(self, steps=max((steps for steps in _LADDER if steps < self.steps), default=1))
+            case Action.NEXT_VIEW if self.origin == "generator":
+                return replace(self, before=not self.before)
+            case Action.PAGE_UP | Action.PAGE_DOWN if self.origin == "photographs":
+                return _turn(self, 1 if event.action is Action.PAGE_DOWN else -1)
+            case Action.PAGE_UP:
+                return replace(self, seed=max(self.seed - 1, 0))
+            case Action.NEW | Action.PAUSE | Action.PAGE_DOWN:
+                return replace(self, seed=next_seed(self.seed))
+            case _:
+                return replace(self, cursor=min(moved(self.sheet, self.cursor, event), self.count - 1))
+
+
+def _turn(state: DiffuseState, pages: int) -> DiffuseState:
+    """To another page of photographs."""
+    count = -(-state.photos // state.sheet.count)
+    page = (state.first // state.sheet.count + pages) % count
+    turned = replace(state, first=page * state.sheet.count)
+    return replace(turned, cursor=min(state.cursor, turned.count - 1))
 
 
 @dataclass(frozen=True, eq=False)

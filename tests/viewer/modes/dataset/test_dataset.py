@@ -18,9 +18,8 @@ from PIL import Image as Pillow
 from viewer.__main__ import main
 from viewer.files.png import read_recipe
 from viewer.keys import parse_keys
-from viewer.modes.dataset.collection import catalogue_of, common_size, open_sets
 from viewer.modes.dataset.selection import Selection
-from viewer.modes.dataset.session import MARK, DatasetSession
+from viewer.modes.dataset.session import MARK, DatasetSession, catalogue_of, common_size, open_sets
 from viewer.modes.dataset.state import DatasetState
 from viewer.sheet import Sheet
 

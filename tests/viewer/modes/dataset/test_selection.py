@@ -13,8 +13,8 @@ import pytest
 
 from trainer.contract.errors import ImageError
 from viewer.files.image_set import open_set
-from viewer.modes.dataset.collection import open_sets
 from viewer.modes.dataset.selection import Selection, marks_path
+from viewer.modes.dataset.session import open_sets
 
 ROOT = Path(__file__).parents[4]
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 6, 5, 3), np.uint8)

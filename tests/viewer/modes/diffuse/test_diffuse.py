@@ -30,8 +30,7 @@ from viewer.files.png import read_recipe
 from viewer.keys import NAMES, Event, decode_character, parse_keys
 from viewer.model import Model, open_model
 from viewer.modes.diffuse.options import Options
-from viewer.modes.diffuse.session import DiffuseSession, cells, page_of
-from viewer.modes.diffuse.state import DiffuseState
+from viewer.modes.diffuse.session import DiffuseSession, DiffuseState, cells, page_of
 from viewer.sessions.classes import Classes
 from viewer.sessions.denoiser import Denoiser
 from viewer.sessions.sampling import Diffusion, Page, Settings

@@ -17,8 +17,17 @@ from viewer.files.png import read_recipe
 from viewer.files.resizing import fit
 from viewer.keys import Action, Event, parse_keys
 from viewer.model import open_model
-from viewer.modes.translate.draw.session import COLOURS, DrawSession, add_strokes, begin, blank_page, make_easel
-from viewer.modes.translate.draw.state import BRUSHES, DrawState, Stroke
+from viewer.modes.translate.draw.session import (
+    BRUSHES,
+    COLOURS,
+    DrawSession,
+    DrawState,
+    Stroke,
+    add_strokes,
+    begin,
+    blank_page,
+    make_easel,
+)
 from viewer.sessions.translation import Translator
 
 KEYS = ["+", "-", "z", "y", "c", "3", "x", "s", "space", "i", "left", "wheel:2", "wheel:-3", "ctrl+z"]
