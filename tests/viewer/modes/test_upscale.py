@@ -17,7 +17,7 @@ from viewer.files.png import read_recipe
 from viewer.files.results import bicubic
 from viewer.keys import Action, Event, parse_keys
 from viewer.model import open_model
-from viewer.modes.upscale.session import VIEW, UpscaleSession, UpscaleState, begin, divided, opened
+from viewer.modes.upscale.session import VIEW, UpscaleSession, UpscaleState, divided, opened
 from viewer.sessions.translation import Upscaler
 
 KEYS = "left,right,up,down,pageup,pagedown,home,end,+,-,space,[,],x,wheel:1:30:40,wheel:-1:30:40"
@@ -84,7 +84,7 @@ def test_before_and_after_show_the_same_place() -> None:
 
 
 def session(path: Path, folder: Path, *images: Path, tile: int = 16) -> UpscaleSession:
-    return UpscaleSession(Upscaler(open_model(path), tile), begin(len(images)), folder, images)
+    return UpscaleSession(Upscaler(open_model(path), tile), UpscaleState(len(images)), folder, images)
 
 
 def expected(path: Path, image: np.ndarray) -> np.ndarray:

@@ -37,12 +37,11 @@ class UpscaleState:
 
     count: int  # images there are
     index: int = 0  # of the one that is shown
-    width: int = 1  # of its result, in pixels
-    height: int = 1
-    view: tuple[int, int] = VIEW  # width and height of the frame, in pixels
+    width: int = 640  # of its result, in pixels; before the first one is there, of the frame
+    height: int = 400
     zoom: int = 0  # 2 to this power frame pixels are a pixel of the result
-    across: float = 0.5  # what is in the middle of the frame, in pixels of the result
-    down: float = 0.5
+    across: float = 320.0  # what is in the middle of the frame, in pixels of the result
+    down: float = 200.0
     divider: float = 0.5  # fraction of the frame that shows the plain side
     nearest: bool = False  # the plain side shows its pixels, instead of a bicubic curve through them
     grip: tuple[int, int] | None = None  # where the right button holds the image, in frame pixels
@@ -51,6 +50,12 @@ class UpscaleState:
     def scale(self) -> float:
         """Frame pixels a pixel of the result."""
         return float(2.0**self.zoom)
+
+    @property
+    def view(self) -> tuple[int, int]:
+        """Width and height of the frame, in pixels: no larger than the image."""
+        width, height = (max(round(side * self.scale), 1) for side in (self.width, self.height))
+        return min(width, VIEW[0]), min(height, VIEW[1])
 
     @property
     def corner(self) -> tuple[float, float]:
@@ -96,10 +101,7 @@ def opened(state: UpscaleState, height: int, width: int) -> UpscaleState:
     zoom = 0
     while zoom < _LARGEST and width * 2 ** (zoom + 1) <= VIEW[0] and height * 2 ** (zoom + 1) <= VIEW[1]:
         zoom += 1
-    view = min(width << zoom, VIEW[0]), min(height << zoom, VIEW[1])
-    return replace(
-        state, width=width, height=height, view=view, zoom=zoom, across=width / 2, down=height / 2, grip=None
-    )
+    return replace(state, width=width, height=height, zoom=zoom, across=width / 2, down=height / 2, grip=None)
 
 
 def _arrow(state: UpscaleState, action: Action) -> UpscaleState:
@@ -124,24 +126,21 @@ def _zoom(state: UpscaleState, steps: int, event: Event) -> UpscaleState:
     zoom = min(max(state.zoom + steps, least), _LARGEST)
     if zoom == state.zoom:
         return state
-    left, top = state.corner
     x, y = (event.x, event.y) if event.x >= 0 else (state.view[0] / 2, state.view[1] / 2)
-    place = left + x / state.scale, top + y / state.scale
-    whole = (max(round(length * 2.0**zoom), 1) for length in (state.width, state.height))
-    width, height = (min(length, most) for length, most in zip(whole, VIEW, strict=True))  # no larger than the image
-    after = replace(state, zoom=zoom, view=(width, height))
-    across = place[0] + (width / 2 - min(x, width)) / after.scale
-    down = place[1] + (height / 2 - min(y, height)) / after.scale
+    left, top = state.corner
+    after = replace(state, zoom=zoom)
+    width, height = after.view
+    across = left + x / state.scale + (width / 2 - min(x, width)) / after.scale
+    down = top + y / state.scale + (height / 2 - min(y, height)) / after.scale
     return _inside(after, across, down)
 
 
 def _inside(state: UpscaleState, across: float, down: float) -> UpscaleState:
     """The view over this place, or as near to it as the image goes."""
-    places = []
-    for place, side, frame in ((across, state.width, state.view[0]), (down, state.height, state.view[1])):
-        half = min(frame / state.scale, side) / 2
-        places.append(min(max(place, half), side - half))
-    return replace(state, across=places[0], down=places[1])
+    width, height = (length / state.scale for length in state.view)  # of what is seen, in pixels of the result
+    half_width, half_height = min(width, state.width) / 2, min(height, state.height) / 2
+    across, down = max(across, half_width), max(down, half_height)
+    return replace(state, across=min(across, state.width - half_width), down=min(down, state.height - half_height))
 
 
 @dataclass(frozen=True, eq=False)
@@ -297,12 +296,7 @@ def open_session(options: Options) -> UpscaleSession:
     if films:
         raise UserError(f"{films[0]}: is a film, which is enlarged without a screen: add -o FILE")
     paths = list(readable(paths))
-    return UpscaleSession(upscaler, begin(len(paths)), options.out, paths)
-
-
-def begin(count: int) -> UpscaleState:
-    """Before the first image is read."""
-    return UpscaleState(count, width=640, height=400, view=(640, 400))
+    return UpscaleSession(upscaler, UpscaleState(len(paths)), options.out, paths)
 
 
 def recipe_of(upscaler: Upscaler, path: Path) -> Mapping[str, Any]:

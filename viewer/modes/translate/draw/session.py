@@ -150,22 +150,19 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
     def __init__(self, translator: Translator, state: DrawState, folder: Path, start: Image | None = None) -> None:
         """``start``: u8 [h, w, 3] BGR of the page's size, what is on the page before the first stroke."""
         self.translator = translator
-        self._start = start
+        self._start = blank_page(state) if start is None else start
         self._asked: Drawn | None = None
         self._result: Image | None = None
         self._result_of: Drawn | None = None
-        self._page = self._first_page(state)  # with all strokes but the last
+        self._page = self._start.copy()  # with all strokes but the last
         self._on_page: tuple[Stroke, ...] = ()
         super().__init__(translator.model, state, folder)
-
-    def _first_page(self, state: DrawState) -> Image:
-        return blank_page(state) if self._start is None else self._start.copy()
 
     def page(self) -> Image:
         """The page as it is now, u8 [h, w, 3] BGR."""
         finished, last, count = self.state.strokes[:-1], self.state.strokes[-1:], len(self._on_page)
         if finished[:count] != self._on_page:  # something was undone
-            self._page, self._on_page, count = self._first_page(self.state), (), 0
+            self._page, self._on_page, count = self._start.copy(), (), 0
         add_strokes(self._page, self.state, finished[count:])
         self._on_page = finished
         page = self._page.copy()
@@ -174,7 +171,7 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
 
     def _work(self, request: Drawn) -> Iterator[Image]:
         strokes, seed = request
-        page = self._first_page(self.state)
+        page = self._start.copy()
         add_strokes(page, self.state, strokes)
         yield self._translated(page, seed)
 
