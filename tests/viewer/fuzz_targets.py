@@ -12,7 +12,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -154,7 +154,7 @@ def _states() -> list[Any]:
         AnimateState(sheet),
         AnimateState(Sheet(1, 1, 9, 9, 0), classes=Classes(12), gain=DETAIL),
         begin(flat, layout),
-        begin(deep, layout, seed=2**63 - 1, classes=Classes(4)),
+        replace(begin(deep, layout, seed=2**63 - 1), classes=Classes(4)),
         TranslateState(3, sigma=33, has_latent=True),
         TranslateState(1),
         UpscaleState(2),

@@ -78,7 +78,7 @@ def page(model: Model, folder: Path, rows: int = 3, columns: int = 4, **options:
 
 def walk(model: Model, folder: Path, rows: int = 1, columns: int = 1, **options: object) -> AnimateSession:
     sheet = fitting_sheet(rows, columns, *model.image_size, 1.0, gap=0)
-    return AnimateSession(model, AnimateState(sheet), folder, **options)
+    return AnimateSession(model, AnimateState(sheet, **options), folder)
 
 
 def scripted(session: GridSession | AnimateSession, keys: str, frames: int = 0) -> FakeDisplay:

@@ -40,6 +40,8 @@ class AnimateState(SheetState):
     position: int = 0  # ticks from the start of the walk
     speed: int = 16  # ticks a frame
     paused: bool = False
+    straight: bool = False  # lerp instead of slerp
+    legs: int = 0  # of a closed walk; 0: an endless one
 
     def _after(self, event: Event) -> "AnimateState":
         match event.action, event.key:
@@ -66,21 +68,11 @@ class AnimateSession(SheetSession[AnimateState, tuple[_Frame, ...]]):
     bindings = BINDINGS
 
     def __init__(
-        self,
-        model: Model,
-        state: AnimateState,
-        folder: Path,
-        *,
-        straight: bool = False,
-        legs: int = 0,
-        layer: Layer | None = None,
-        frames: int = 0,
+        self, model: Model, state: AnimateState, folder: Path, layer: Layer | None = None, frames: int = 0
     ) -> None:
-        """``straight``: lerp instead of slerp. ``legs``: of a closed walk; 0: an endless one. ``layer``: what is added
-        to the images, times the state's gain. ``frames``: after which the walk ends; 0: it does not."""
+        """``layer``: what is added to the images, times the state's gain. ``frames``: after which the walk ends; 0: it
+        does not."""
         self.frames = frames
-        self._straight = straight
-        self._legs = legs
         self._frames: dict[_Frame, Part] = {}  # without what the gain makes of them
         self._mixed_frame: tuple[Part, float, Images] | None = None  # the last one with it
         self._asked: tuple[_Frame, ...] = ()
@@ -108,7 +100,7 @@ class AnimateSession(SheetSession[AnimateState, tuple[_Frame, ...]]):
 
     def _walk_latents(self, seed: int, position: int) -> Latents:
         numbers = range(self.state.sheet.count)
-        walks = [Walk(self.model.latent, seed, self._straight, self._legs, number) for number in numbers]
+        walks = [Walk(self.model.latent, seed, self.state.straight, self.state.legs, number) for number in numbers]
         return np.stack([walk.at(position / LEG_TICKS) for walk in walks])
 
     def _latents(self) -> Latents:
@@ -159,8 +151,8 @@ class AnimateSession(SheetSession[AnimateState, tuple[_Frame, ...]]):
         return self._mixed_frame[2]
 
     def _recipe(self) -> Mapping[str, Any]:
-        path = "lerp" if self._straight else "slerp"
-        return {"mode": f"animate {path}", "position": self.state.position / LEG_TICKS, "legs": self._legs}
+        state, path = self.state, "lerp" if self.state.straight else "slerp"
+        return {"mode": f"animate {path}", "position": state.position / LEG_TICKS, "legs": state.legs}
 
     def _status(self) -> tuple[str, ...]:
         state = self.state
@@ -192,12 +184,14 @@ def open_session(options: Options) -> AnimateSession:
         fitting_sheet(options.rows, options.cols, *model.image_size, options.scale or 3.0, gap),
         position,
         paused=saved is not None,
+        straight=options.lerp,
+        legs=legs,
         seed=options.seed,
         cursor=cursor,
         classes=first_classes(options.label, model, saved),
         gain=first_gain(options.gain, layer, saved),
     )
-    return AnimateSession(model, state, options.out, straight=options.lerp, legs=legs, layer=layer, frames=frames)
+    return AnimateSession(model, state, options.out, layer, frames)
 
 
 def _frame_of(state: AnimateState) -> _Frame:

@@ -33,7 +33,7 @@ class Selection:
     def __init__(self, source: LabelledSet, path: Path | None = None) -> None:
         """Read the list. Raises ``ImageError`` where it is of other images."""
         self.path = path or marks_path(source)
-        self._source = source
+        self.source = source
         self._numbers = {name: number for number, name in enumerate(source.names)}
         self._kept: list[str] = []  # remarks, and names of a folder's images that are not there now, or not shown
         self._seen: tuple[int, ...] | None = None  # the file as it was read or written last
@@ -45,11 +45,11 @@ class Selection:
 
         Raises ``ImageError``, and leaves the list as it was.
         """
-        name = self._source.names[number] if self._source.files else ""
+        name = self.source.names[number] if self.source.files else ""
         if "\n" in name or name != name.strip():
             raise ImageError(f"{printable(name)!r} cannot stand in a list, expected another file name")
-        if self._opened and _stamp(self._source.path) != self._opened:
-            raise ImageError(f"{self._source.path}: has changed since it was opened: nothing is marked any more")
+        if self._opened and _stamp(self.source.path) != self._opened:
+            raise ImageError(f"{self.source.path}: has changed since it was opened: nothing is marked any more")
         if _stamp(self.path) != self._seen:
             self.numbers = self._read()
         numbers = self.numbers | {number} if marked else self.numbers - {number}
@@ -58,7 +58,7 @@ class Selection:
         return numbers
 
     def _read(self) -> frozenset[int]:
-        source, stamp = self._source, _stamp(self.path)
+        source, stamp = self.source, _stamp(self.path)
         self._seen, self._kept = stamp, []
         if stamp is None:
             return frozenset()
@@ -91,10 +91,10 @@ class Selection:
     @cached_property
     def _fingerprint(self) -> str:
         """Of the images; empty for those of a folder."""
-        return fingerprint(self._source.path) if self._source.path.is_file() else ""
+        return fingerprint(self.source.path) if self.source.path.is_file() else ""
 
     def _write(self, numbers: frozenset[int]) -> None:
-        source, chosen = self._source, sorted(numbers)
+        source, chosen = self.source, sorted(numbers)
         lines = [source.names[number] for number in chosen] if source.files else list(map(str, chosen))
         name = printable(marks_path(source).name.removesuffix(_SUFFIX))
         said = f"{_HEAD[0]}{name} {self._fingerprint}".rstrip()

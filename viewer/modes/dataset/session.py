@@ -123,20 +123,15 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
     bindings = BINDINGS
 
     def __init__(
-        self,
-        sets: Sequence[LabelledSet],
-        selections: Sequence[Selection],
-        state: DatasetState,
-        folder: Path,
-        size: tuple[int, int],
+        self, selections: Sequence[Selection], state: DatasetState, folder: Path, size: tuple[int, int]
     ) -> None:
         """``selections``: the list of each set. ``size``: height and width of an image on a page that is saved."""
-        self._sets, self._selections, self._size = sets, selections, size
+        self._selections, self._sets, self._size = selections, [one.source for one in selections], size
         self._asked: Page | None = None
         self._cells: dict[int, Cell] = {}  # of the page asked for, as far as they are there
         self._canvas = _paper(state.sheet)
-        first = sets[0].path.absolute().name
-        super().__init__(first if len(sets) == 1 else f"{first} and {len(sets) - 1} more", state, folder)
+        first, more = self._sets[0].path.absolute().name, len(selections) - 1
+        super().__init__(f"{first} and {more} more" if more else first, state, folder)
         self.state = replace(self.state, marked=self._all_marked())
 
     def _all_marked(self) -> frozenset[int]:
@@ -307,7 +302,7 @@ def open_session(options: Options) -> DatasetSession:
     sheet = fitting_sheet(options.rows, options.cols, height, width, scale)
     state = DatasetState(catalogue_of(sets), sheet, seed=options.seed)
     selections = [Selection(one, options.marks) for one in sets]
-    return DatasetSession(sets, selections, state, options.out, (height, width))
+    return DatasetSession(selections, state, options.out, (height, width))
 
 
 def strike(canvas: Image, sheet: Sheet, place: int) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
@@ -12,7 +11,7 @@ from viewer.files.results import free_name, write_new
 from viewer.modes.diffuse.options import Options
 from viewer.modes.diffuse.replay import recipe_of
 from viewer.modes.diffuse.session import begin, page_of
-from viewer.modes.diffuse.trajectory import Trajectory, TrajectoryKind
+from viewer.modes.diffuse.trajectory import Trajectory
 from viewer.sessions.headless import Tally, beside, made_folder
 from viewer.sessions.replay import signed
 from viewer.sessions.sampling import Diffusion, Page
@@ -32,22 +31,15 @@ def write(options: Options) -> None:
         for numbers in diffusion.groups_of(page, page.numbers):
             bar_end = bar.n + len(numbers) * diffusion.steps_of(page)
             with tally.trying(len(numbers)):
-                _make(diffusion, page, numbers, folder, options.keep_steps, bar)
+                _make(diffusion, page, numbers, options, bar)
             bar.update(bar_end - bar.n)
     tally.say(folder)
 
 
-def _make(
-    diffusion: Diffusion,
-    page: Page,
-    numbers: Sequence[int],
-    folder: Path,
-    kind: TrajectoryKind | None,
-    bar: "tqdm[Any]",
-) -> None:
+def _make(diffusion: Diffusion, page: Page, numbers: Sequence[int], options: Options, bar: "tqdm[Any]") -> None:
     """Make and write images. Raises ``UserError``."""
-    run = diffusion.begin(page, numbers)
-    trajectory = Trajectory(run, kind)
+    run, folder = diffusion.begin(page, numbers), options.output or options.out
+    trajectory = Trajectory(run, options.keep_steps)
 
     def save(position: int) -> None:
         number, image = numbers[position], run.images()[position]

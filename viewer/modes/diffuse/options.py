@@ -43,9 +43,6 @@ class Options(OutputOptions):
         type=number(0, 4), metavar="X",
     )  # fmt: skip
     no_noise: bool = flag("with --init: the images go in as they are, no noise is put on them", default=False)
-    output: Path | None = flag(
-        "folder to write all images to, without a screen; nothing is ever overwritten", "-o", "--output", metavar="DIR"
-    )
     keep_steps: Literal["png", "gif"] | None = flag("beside every image that is saved, its trajectory out of the noise")
 
 

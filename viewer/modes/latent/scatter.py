@@ -37,6 +37,7 @@ class Scatter:
     numbers: NDArray[np.int64]  # [count] of the images in their set, or among the model's own latents
     source: LabelledSet | None = None  # the set
     encoder: Model | None = None
+    fit: Fit = FITS["stretch"]  # brings images to the encoder's size, as in its training where it says
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -50,13 +51,6 @@ class Scatter:
             return np.zeros(len(self.numbers), np.int64)
         chosen: NDArray[np.int64] = self.source.labels[self.numbers]
         return chosen
-
-    @property
-    def fit(self) -> Fit:
-        """How images are brought to the encoder's size: as in its training, stretched where it does not say."""
-        card = None if self.encoder is None else self.encoder.card
-        known = "stretch" if card is None else str(card.training.get("fit"))
-        return FITS.get(known, FITS["stretch"])
 
     def encode(self, first: int) -> Iterator[Encoded]:
         """The points from ``first`` on, some at a time, but for those whose images cannot be read.
@@ -98,7 +92,8 @@ def open_scatter(model: Model, encoder: Model | None, data: Path | None, most: i
     if encoder.latent.size != model.latent.size:
         raise ModelError(f"{encoder.path}: gives {encoder.latent.size} numbers, expected {model.latent.size}")
     source = open_set(data, bgr)
+    fit = FITS.get("" if encoder.card is None else str(encoder.card.training.get("fit")), FITS["stretch"])
     count = min(most, source.count)
     evenly = (np.arange(count) * source.count) // count
     mixed = np.argsort((np.arange(count) * _GOLDEN) % 1.0, kind="stable")  # no class is drawn over all others
-    return Scatter(np.zeros((0, model.latent.size), np.float32), evenly[mixed], source, encoder)
+    return Scatter(np.zeros((0, model.latent.size), np.float32), evenly[mixed], source, encoder, fit)

@@ -282,10 +282,8 @@ def open_session(options: Options) -> LatentSession:
     classes = first_classes(options.label, model, saved)
     if saved is None:
         layout = make_layout(*model.image_size, options.rows, options.cols, options.scale or 1.0)
-        state = begin(
-            space, layout,
-            seed=options.seed, reach=options.reach, straight=options.lerp, view=options.view, classes=classes,
-        )  # fmt: skip
+        state = begin(space, layout, options.seed, options.reach, options.lerp)
+        state = replace(state, view=options.view, classes=classes)
     else:
         state, data = state_of(saved, model, space, classes), str(saved.values.get("data", ""))
         found = "" if scatter.source is None else scatter.source.path.name

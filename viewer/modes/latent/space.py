@@ -59,12 +59,9 @@ class Space:
 
     def direction(self, axis: int) -> Numbers:
         """A step of 1 along an axis, [size]."""
-        if axis < len(self.directions):
-            step: Numbers = self.directions[axis]
-            return step
-        unit = np.zeros(self.latent.size)
-        unit[axis - len(self.directions)] = 1.0
-        return unit
+        raw = axis - len(self.directions)
+        step: Numbers = self.directions[axis] if raw < 0 else np.eye(1, self.latent.size, raw)[0]
+        return step
 
     def coordinates(self, latents: NDArray[np.floating], axis: int) -> Numbers:
         """Of latents [..., size] along an axis, [...]."""

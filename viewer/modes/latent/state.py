@@ -15,7 +15,7 @@ from viewer.model import Model
 from viewer.modes.latent.layout import Layout, make_layout
 from viewer.modes.latent.space import MIDDLE, Point, Space
 from viewer.sessions.classes import NO_CLASSES, Classes
-from viewer.sessions.replay import LARGEST_SIDE, SavedRecipe
+from viewer.sessions.replay import SavedRecipe
 from viewer.sheet import STEPS
 from viewer.state import LAST_SEED, next_seed
 
@@ -94,14 +94,7 @@ class LatentState:
 
 
 def begin(
-    space: Space,
-    layout: Layout,
-    *,
-    view: View = "plane",
-    seed: int = 0,
-    reach: float | None = None,
-    straight: bool = False,
-    classes: Classes = NO_CLASSES,
+    space: Space, layout: Layout, seed: int = 0, reach: float | None = None, straight: bool = False
 ) -> LatentState:
     """The first state: a plane along the first principal directions, or along the numbers of a latent of two.
 
@@ -119,12 +112,10 @@ def begin(
         layout=layout,
         axes=axes,
         line=(start, end),
-        view=view,
         seed=seed if in_middle else next_seed(seed),
         point=MIDDLE if in_middle else Point(seed),
         reach=reach,
         always_straight=straight or uniform or space.latent.size == 2,
-        classes=classes,
     )
 
 
@@ -136,15 +127,15 @@ def state_of(saved: SavedRecipe, model: Model, space: Space, classes: Classes) -
         raise ImageError(f"{path}: axes are {axes!r}, expected two of 0..{space.count - 1}")
     if axes[0] == axes[1] or not isinstance(ends, list) or len(ends) != 2:
         raise ImageError(f"{path}: what it was made from is damaged")
-    rows, columns = saved.whole("rows", 1, LARGEST_SIDE, 1), saved.whole("cols", 1, LARGEST_SIDE, 1)
-    layout = make_layout(*model.image_size, rows, columns, saved.number("scale", 0.05, 64, 1))
+    page = saved.page()
+    layout = make_layout(*model.image_size, page["rows"], page["cols"], saved.number("scale", 0.05, 64, 1))
     return LatentState(
         space=space,
         layout=layout,
         axes=(axes[0], axes[1]),
         line=(_point(path, ends[0], space), _point(path, ends[1], space)),
         view=next(view for view in VIEWS if view == saved.kind),
-        seed=saved.whole("seed", 0, LAST_SEED),
+        seed=page["seed"],
         point=_point(path, recipe.get("point"), space),
         reach=saved.number("range", *REACH, 4.0),
         stop=saved.whole("stop", 0, layout.stop_count - 1),

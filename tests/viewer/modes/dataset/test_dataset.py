@@ -46,7 +46,7 @@ def session_of(*paths: Path, rows: int = 8, columns: int = 8, scale: float = 1.0
     height, width = common_size(sets)
     sheet = Sheet(rows, columns, round(width * scale), round(height * scale))
     state = DatasetState(catalogue_of(sets), sheet)
-    return DatasetSession(sets, [Selection(one) for one in sets], state, Path(), (height, width))
+    return DatasetSession([Selection(one) for one in sets], state, Path(), (height, width))
 
 
 def press(session: DatasetSession, keys: str) -> np.ndarray:

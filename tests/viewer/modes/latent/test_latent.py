@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -47,7 +48,7 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def start(model: Model, folder: Path, scatter: Scatter | None = None, **options: object) -> LatentSession:
     scatter = scatter or Scatter(np.zeros((0, model.latent.size), np.float32), np.arange(0))
-    state = begin(space_of(model.card, model.latent), make_layout(*model.image_size, 8, 8), **options)
+    state = replace(begin(space_of(model.card, model.latent), make_layout(*model.image_size, 8, 8)), **options)
     return LatentSession(model, state, folder, scatter)
 
 

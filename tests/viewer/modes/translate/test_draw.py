@@ -25,7 +25,6 @@ from viewer.modes.translate.draw.session import (
     Stroke,
     add_strokes,
     begin,
-    blank_page,
     make_easel,
 )
 from viewer.sessions.translation import Translator
@@ -43,7 +42,7 @@ def session(path: Path, folder: Path, size: int = 0) -> DrawSession:
 
 
 def drawn(state: DrawState) -> np.ndarray:
-    page = blank_page(state)
+    page = np.full((state.easel.height, state.easel.width, 3), state.palette[0], np.uint8)
     add_strokes(page, state, state.strokes)
     return page
 

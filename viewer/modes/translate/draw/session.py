@@ -28,7 +28,7 @@ Colour = tuple[int, int, int]  # blue, green, red
 
 BRUSHES: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # page pixels across
 _MOST_STROKES: Final = 100_000
-_MOST_POINTS: Final = 20_000  # of a stroke
+_MOST_POINTS: Final = 20_000  # of a stroke, and of all those that a saved image carries
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,6 @@ COLOURS: Final = (  # blue, green, red; the first is the paper
     (0, 128, 255), (128, 128, 128),
 )  # fmt: skip
 FIRST_BRUSH: Final = 4  # of BRUSHES, for areas; lines begin with the thinnest
-_MOST_POINTS: Final = 20_000  # of strokes, that a saved image carries
 _PAGE_SIDE: Final = 512  # pixels of the frame, about
 _SWATCH: Final = 30  # pixels
 
@@ -150,7 +149,8 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
     def __init__(self, translator: Translator, state: DrawState, folder: Path, start: Image | None = None) -> None:
         """``start``: u8 [h, w, 3] BGR of the page's size, what is on the page before the first stroke."""
         self.translator = translator
-        self._start = blank_page(state) if start is None else start
+        paper = np.full((state.easel.height, state.easel.width, 3), state.palette[0], np.uint8)
+        self._start = paper if start is None else start
         self._asked: Drawn | None = None
         self._result: Image | None = None
         self._result_of: Drawn | None = None
@@ -280,11 +280,6 @@ def make_easel(height: int, width: int, colours: int) -> Easel:
     page = Area(GAP, GAP, *fitting_size(width, height, _PAGE_SIDE))
     swatches = [Area(GAP + number * (_SWATCH + 6), page.bottom + GAP, _SWATCH, _SWATCH) for number in range(colours)]
     return Easel(page, width, height, tuple(swatches))
-
-
-def blank_page(state: DrawState) -> Image:
-    """Paper."""
-    return np.full((state.easel.height, state.easel.width, 3), state.palette[0], np.uint8)
 
 
 def add_strokes(page: Image, state: DrawState, strokes: Sequence[Stroke]) -> None:
