@@ -22,7 +22,7 @@ from viewer.modes.latent.space import space_of
 from viewer.modes.latent.state import VIEWS, LatentState, begin, place, state_of
 from viewer.options import existing_model, model_threads
 from viewer.sessions.classes import class_words
-from viewer.sessions.model_session import Labels, ModelSession, Part
+from viewer.sessions.model_session import Labels, ModelSession
 from viewer.sessions.replay import exact_numbers, first_classes, read_saved
 from viewer.sessions.session import check_saved_size
 from viewer.worker import Worker
@@ -31,9 +31,10 @@ _KEPT_BYTES: Final = 160_000_000  # of images that may be asked for once more
 _LARGEST_FRAME: Final = 2**24  # pixels
 
 Work = tuple[tuple[ImageRequest, int], ...]  # requests, and how many images of each are there already
+Made = tuple[ImageRequest, int, Images]  # some images of a request, and the number of the first one
 
 
-class LatentSession(ModelSession[LatentState, Work, Part]):
+class LatentSession(ModelSession[LatentState, Work, Made]):
     """Latent space in four views. What is coarse is made first, and what is looked at before all else."""
 
     bindings = BINDINGS
@@ -113,13 +114,11 @@ class LatentSession(ModelSession[LatentState, Work, Part]):
 
     # From requests to images.
 
-    def _work(self, work: Work) -> Iterator[Part]:
-        first = 0
+    def _work(self, work: Work) -> Iterator[Made]:
         for request, done in work:
             latents = request.latents()[done:]
             for part in self._decode(latents, self._labels(request, len(latents))):
-                yield Part(first + part.first, _sized(part.images, request.size))
-            first += len(latents)
+                yield request, done + part.first, _sized(part.images, request.size)
 
     def _labels(self, request: ImageRequest, count: int) -> Labels | None:
         return np.full(count, request.label, np.int64) if self.model.classes else None
@@ -134,16 +133,11 @@ class LatentSession(ModelSession[LatentState, Work, Part]):
             self._asked = missing
             self._worker.ask(missing)
 
-    def _receive(self, work: Work, part: Part) -> None:
-        start = part.first
-        for request, done in work:
-            if start < request.count - done:
-                start, made = done + start, self._made(request)
-                if start <= len(made):
-                    parts = (made[:start], part.images, made[start + len(part.images) :])
-                    self._kept[request] = np.concatenate(parts)
-                break
-            start -= request.count - done
+    def _receive(self, work: Work, part: Made) -> None:
+        request, start, images = part
+        made = self._made(request)
+        if start <= len(made):  # what came before it may have been dropped
+            self._kept[request] = np.concatenate((made[:start], images, made[start + len(images) :]))
         self.changed = True
         used, wanted = sum(images.nbytes for images in self._kept.values()), set(self._plan.requests)
         for request in [request for request in self._kept if request not in wanted]:  # the oldest first

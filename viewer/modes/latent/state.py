@@ -59,6 +59,8 @@ class LatentState:
 
     def after(self, event: Event) -> "LatentState":
         """The state after an event."""
+        if (classes := self.classes.after(event)) is not None:
+            return replace(self, classes=replace(classes, by_row=False))
         match event.action:
             case Action.MOVE | Action.CLICK | Action.DRAG:
                 return _point_at(self, event)
@@ -84,12 +86,14 @@ class LatentState:
             case Action.PAGE_UP | Action.PAGE_DOWN if self.view == "sliders":
                 page = self.layout.slider_count * (1 if event.action is Action.PAGE_DOWN else -1)
                 return replace(self, chosen=min(max(self.chosen + page, 0), self.space.count - 1))
-            case Action.INTERPOLATE:
+            case Action.NEW if event.key in ("l", "L"):
+                return replace(self, straight=not self.straight)
+            case Action.NEW if event.key in ("x", "X", "y", "Y"):
+                return replace(self, axes=_other_axes(self, event.key))
+            case Action.RANDOM | Action.PAUSE | Action.NEW if self.view != "line":
+                return replace(self, point=Point(self.seed), seed=next_seed(self.seed))
+            case Action.INTERPOLATE | Action.RANDOM | Action.PAUSE | Action.NEW:
                 return _random_line(self)
-            case Action.RANDOM | Action.PAUSE:
-                return _random_point(self)
-            case Action.NEW:
-                return _letter(self, event)
         return self
 
 
@@ -164,17 +168,6 @@ def _point(path: Path, value: Any, space: Space) -> Point:
     return Point(seed, tuple((axis, float(far)) for axis, far in moves))
 
 
-def _letter(state: LatentState, event: Event) -> LatentState:
-    classes = state.classes.after(event)
-    if classes is not None:
-        return replace(state, classes=replace(classes, by_row=False))
-    if event.key in ("l", "L"):
-        return replace(state, straight=not state.straight)
-    if event.key in ("x", "X", "y", "Y"):
-        return replace(state, axes=_other_axes(state, event.key))
-    return _random_point(state)
-
-
 def _other_axes(state: LatentState, key: str) -> tuple[int, int]:
     """The axes after x, y (the next one) or X, Y (the one before); two axes are never the same one."""
     across, up = state.axes
@@ -187,12 +180,6 @@ def _other_axes(state: LatentState, key: str) -> tuple[int, int]:
         new = (old + step) % state.space.count
         new = (new + step) % state.space.count if new == other else new
     return (new, other) if key in "xX" else (other, new)
-
-
-def _random_point(state: LatentState) -> LatentState:
-    if state.view == "line":
-        return _random_line(state)
-    return replace(state, point=Point(state.seed), seed=next_seed(state.seed))
 
 
 def _random_line(state: LatentState) -> LatentState:
