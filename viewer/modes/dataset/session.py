@@ -135,8 +135,8 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         self.state = replace(self.state, marked=self._all_marked())
 
     def _all_marked(self) -> frozenset[int]:
-        first = self.state.catalogue.first
-        return frozenset(first(which) + number for which, one in enumerate(self._selections) for number in one.numbers)
+        firsts = self.state.catalogue.firsts
+        return frozenset(firsts[which] + number for which, one in enumerate(self._selections) for number in one.numbers)
 
     def handle(self, event: Event) -> bool:
         """Take in an event; True: quit. What was marked is on the disk when this returns."""
@@ -228,12 +228,7 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
             return
         which, number = state.number
         recipe = {"mode": "dataset", **self._recipe_of(which, number)}
-
-        def job() -> str:
-            image = self._sets[which].fetch(number)
-            return f"saved {save_numbered(self._folder, self._stem(which), encode_png(image, recipe))}"
-
-        self._saves.send(job)
+        self._saves.send(lambda: self._saved(self._sets[which].fetch(number), which, recipe))
 
     def _save_page(self, state: DatasetState) -> str:
         """The page without the cursor and crosses, in the size that the images have in common, or most of them."""
@@ -252,11 +247,13 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
             values = [one.get(name) for one in recipes]
             alike = name in ("file", "bgr") and len(set(values)) == 1
             recipe |= {name: values[0]} if alike else {PER_IMAGE.get(name, name): values}
-        return f"saved {save_numbered(self._folder, self._stem(places[0][0]), encode_png(target, recipe))}"
+        return self._saved(target, places[0][0], recipe)
 
-    def _stem(self, which: int) -> str:
+    def _saved(self, image: Image, which: int, recipe: Mapping[str, Any]) -> str:
+        """Save an image under the name of a set."""
         path = self._sets[which].path.absolute()
-        return path.with_suffix("").stem if path.suffix.lower() == ".gz" else path.stem
+        stem = path.with_suffix("").stem if path.suffix.lower() == ".gz" else path.stem
+        return f"saved {save_numbered(self._folder, stem, encode_png(image, recipe))}"
 
     def _recipe_of(self, which: int, number: int) -> dict[str, Any]:
         """Where an image comes from."""

@@ -1,7 +1,9 @@
 """The state of the dataset mode: which images there are, which are shown, which one is selected, which are marked."""
 
+from bisect import bisect
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import accumulate
 from typing import Final
 
 import numpy as np
@@ -25,15 +27,13 @@ class Catalogue:
 
     def place(self, image: int) -> tuple[int, int]:
         """Which set an image is of, and its number there."""
-        for which, count in enumerate(self.counts):
-            if image < count:
-                return which, image
-            image -= count
-        raise IndexError(image)
+        which = bisect(self.firsts, image) - 1
+        return which, image - self.firsts[which]
 
-    def first(self, which: int) -> int:
-        """The first image of a set."""
-        return sum(self.counts[:which])
+    @cached_property
+    def firsts(self) -> list[int]:
+        """The first image of each set."""
+        return list(accumulate(self.counts, initial=0))[:-1]
 
     @lru_cache(maxsize=4)  # noqa: B019  (one catalogue is as long-lived as the program)
     def of_class(self, label: int) -> NDArray[np.int64]:
@@ -99,7 +99,7 @@ class DatasetState:
                 return replace(state, cursor=random, seed=next_seed(self.seed))
             case Action.NEXT_VIEW:
                 which = (self.number[0] + 1) % len(self.catalogue.counts)
-                return selected(state, self.catalogue.first(which))
+                return selected(state, self.catalogue.firsts[which])
             case Action.PAUSE:
                 return _moved(state, Event(Action.PAGE_DOWN))
             case _:
@@ -112,7 +112,7 @@ def _letter(state: DatasetState, key: str, typed: str) -> DatasetState:
         case "enter" if typed:
             which = state.number[0]
             inside = int(typed) < catalogue.counts[which]
-            return selected(state, catalogue.first(which) + int(typed)) if inside else state
+            return selected(state, catalogue.firsts[which] + int(typed)) if inside else state
         case "enter":
             return replace(state, alone=not state.alone)
         case "d":

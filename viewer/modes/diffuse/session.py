@@ -92,10 +92,10 @@ def _turn(state: DiffuseState, pages: int) -> DiffuseState:
 class Progress:
     """How far a page is."""
 
-    step: int
-    seconds: float  # that are left
-    images: Images | None  # the images, if it is time for a look
-    sources: Images | None  # what they began with, unless it is noise
+    step: int = 0
+    seconds: float = math.inf  # that are left
+    images: Images | None = None  # the images, if it is time for a look
+    sources: Images | None = None  # what they began with, unless it is noise
     finished: bool = False
 
 
@@ -111,10 +111,9 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
         self.diffusion = diffusion
         self._kept = trajectory
         self._asked: Page | None = None
-        self._progress = Progress(0, math.inf, None, None)
-        self._shown: tuple[Images | None, Images | None] = None, None  # the latest images, and what they began with
+        self._progress = Progress()
+        self._shown = Progress()  # the latest with images
         self._waiting: list[Callable[[Images | None], str]] = []  # saves of the page in the making
-        self._canvas = render.blank(state.sheet)
         super().__init__(diffusion.denoiser.model, state, folder)
 
     def _work(self, request: Page) -> Iterator[Progress]:
@@ -133,7 +132,7 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
         page = page_of(self.state)
         if page != self._asked:
             self._save_waiting(None)  # their page will not come any more
-            self._asked, self._progress = page, Progress(0, math.inf, None, None)
+            self._asked, self._progress = page, Progress()
             self._worker.ask(page)
 
     def _receive(self, request: Page, part: Progress) -> None:
@@ -141,16 +140,15 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
             return
         self._progress = part
         if part.images is not None:
-            self._shown, self.changed = (part.images, part.sources), True
+            self._shown, self.changed = part, True
         if part.finished:
             self._save_waiting(part.images)
 
     def _screen(self) -> render.Image:
-        images, sources = self._shown
-        if images is not None:
-            self._canvas = render.blank(self.state.sheet)
-            render.place(self._canvas, self.state.sheet, 0, cells(self.state, images, sources))
-        return self._canvas
+        canvas, sheet = render.blank(self.state.sheet), self.state.sheet
+        if self._shown.images is not None:
+            render.place(canvas, sheet, 0, cells(self.state, self._shown.images, self._shown.sources))
+        return canvas
 
     def _cursor(self) -> tuple[Sheet | None, int]:
         return self.state.sheet if self.state.sheet.count > 1 else None, self.state.cursor
@@ -159,9 +157,8 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
 
     def _save(self, whole: bool) -> None:
         page, state = page_of(self.state), self.state
-        recipe = {**recipe_of(self.diffusion, page, None if whole else state.cursor)}
-        recipe |= {"before": True} if state.before else {}
-        signed_recipe = signed(self.model, recipe)
+        before = {"before": True} if state.before else {}
+        recipe = signed(self.model, {**recipe_of(self.diffusion, page, None if whole else state.cursor), **before})
 
         def job(images: Images | None) -> str:
             numbers = list(page.numbers) if whole else [state.cursor]
@@ -176,19 +173,18 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
                 trajectory = Trajectory(run, self._kept)
                 while trajectory.advance():
                     pass
-                made, beside = run.images(), trajectory.files(signed_recipe, page.columns)
-            sources = self.diffusion.sources(page, numbers) if page.photos or state.before else None
+                made, beside = run.images(), trajectory.files(recipe, page.columns)
+            with_sources = state.before or (whole and page.photos)
+            shown = cells(state, made, self.diffusion.sources(page, numbers) if with_sources else None)
+            image = render.blank(native) if whole else shown[0]
             if whole:
-                image = render.blank(native)
-                render.place(image, native, 0, cells(state, made, sources))
-            else:
-                image = made[0] if sources is None or page.photos else sources[0]
-            path = save_numbered(self._folder, self.model.name, encode_png(image, signed_recipe), beside)
+                render.place(image, native, 0, shown)
+            path = save_numbered(self._folder, self.model.name, encode_png(image, recipe), beside)
             return f"saved {path}" + (" and its trajectory" if beside else "")
 
         self._waiting.append(job)
         if page == self._asked and self._progress.finished:
-            self._save_waiting(self._shown[0])
+            self._save_waiting(self._shown.images)
         else:
             self.notify("to be saved when it is there")
 
@@ -232,13 +228,12 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
 
     def _situation(self) -> Mapping[str, object]:
         state = self.state
-        drawn = state.origin != "photographs"
         return {
             "classes": state.classes.count,
             "generator": state.origin == "generator",
             "pages": state.photos > state.sheet.count,
-            "random": drawn and not state.interpolated,
-            "interpolation": drawn and state.interpolated,
+            "random": state.origin != "photographs" and not state.interpolated,
+            "interpolation": state.interpolated,
         }
 
 
