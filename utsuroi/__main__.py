@@ -73,7 +73,7 @@ def complete_parser(program: str) -> argparse.ArgumentParser:
     from trainer.contract.options import add_options
     from trainer.data.tools import description, load_tool, tool_names
     from trainer.families import family_names
-    from viewer.modes import load_mode, mode_names
+    from viewer.modes import Mode, mode_names
 
     parser = argparse.ArgumentParser(prog=program, allow_abbrev=False)
     parser.add_argument("--version", action="store_true", help="print the version")
@@ -83,7 +83,7 @@ def complete_parser(program: str) -> argparse.ArgumentParser:
         if name == "view":
             modes = child.add_subparsers()
             for mode in mode_names():
-                add_options(modes.add_parser(mode, help=load_mode(mode).summary), load_mode(mode).Options)
+                add_options(modes.add_parser(mode, help=Mode(mode).summary), Mode(mode).Options)
         elif name == "data":
             tools = child.add_subparsers()
             for tool in tool_names():

@@ -16,7 +16,7 @@ from trainer.contract.errors import UserError
 from trainer.contract.options import called_as
 from trainer.contract.packages import needing
 from trainer.contract.text import printable
-from viewer.modes import Mode, load_mode, mode_names
+from viewer.modes import Mode, mode_names
 from viewer.options import LimitOptions
 from viewer.worker import leave
 
@@ -86,7 +86,7 @@ def _parse(arguments: Sequence[str], program: str) -> tuple[Mode, Any]:
     names = mode_names()
     if not words or words[0] not in names:
         _list_modes(names, words, program)
-    mode = load_mode(words[0])
+    mode = Mode(words[0])
     if "--keys" in words[:-1]:  # a script may begin with the minus key, which argparse takes for an option
         place = words.index("--keys")
         words[place : place + 2] = [f"--keys={words[place + 1]}"]
@@ -97,7 +97,7 @@ def _list_modes(names: Sequence[str], words: Sequence[str], program: str) -> NoR
     parser = argparse.ArgumentParser(prog=program, description="Play with an exported model.", allow_abbrev=False)
     modes = parser.add_subparsers(dest="mode", required=True, metavar="MODE")
     for name in names:
-        summary = load_mode(name).summary
+        summary = Mode(name).summary
         modes.add_parser(name, help=f"{summary[0].lower()}{summary[1:]}")
     parser.parse_args(words)
     parser.error("expected the mode first")

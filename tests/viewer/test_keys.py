@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from viewer.bindings import CLASS, SHARED, Binding, help_text, hints_of, merged
 from viewer.keys import NAMES, Action, Event, decode_window_key, parse_keys
-from viewer.modes import load_mode, mode_names
+from viewer.modes import Mode, mode_names
 from viewer.modes.translate.options import DRAW_BINDINGS
 
 MOVES = ("left", "up", "right", "down", "pageup", "pagedown", "home", "end")
@@ -143,12 +143,12 @@ def test_an_unknown_name_is_one_line(script: str) -> None:
 
 
 def test_the_help_tells_every_action_in_the_words_of_the_mode() -> None:
-    tables = [load_mode(name).bindings for name in mode_names()]
+    tables = [Mode(name).bindings for name in mode_names()]
     assert {action for table in (*tables, DRAW_BINDINGS) for binding in table for action in binding.actions} == set(
         Action
     )
-    assert "pause" in help_text(load_mode("animate").bindings)
-    assert "pause" not in help_text(load_mode("grid").bindings)
+    assert "pause" in help_text(Mode("animate").bindings)
+    assert "pause" not in help_text(Mode("grid").bindings)
     assert len(help_text(SHARED).splitlines()) == len(SHARED)
 
 

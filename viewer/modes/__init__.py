@@ -14,7 +14,6 @@ All but ``Options`` may be left out. ``session.open_session(options)`` is the se
 import argparse
 import pkgutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -22,16 +21,18 @@ from trainer.contract.options import add_options
 from viewer.bindings import Binding, help_text
 
 
-@dataclass(frozen=True)
 class Mode:
-    """A mode, of which nothing but its options is imported before it is opened."""
+    """A mode, by its name; nothing but its options is imported before it is opened."""
 
-    name: str
-    summary: str
-    Options: type[Any]
-    bindings: Sequence[Binding]
-    key_help: str  # the end of --help
-    kind: str | None  # of the models that it is at home with; None: no model, or any
+    def __init__(self, name: str) -> None:
+        module = import_module(f"viewer.modes.{name}.options")
+        self.name = name
+        self.summary = str(module.__doc__).splitlines()[0].removesuffix(".")
+        self.Options: type[Any] = module.Options
+        self.bindings: Sequence[Binding] = getattr(module, "BINDINGS", ())
+        tables = ({"keys": self.bindings} if self.bindings else {}) | getattr(module, "MORE_BINDINGS", {})
+        self.key_help = "\n\n".join(f"{heading}:\n{help_text(table)}" for heading, table in tables.items())
+        self.kind: str | None = getattr(module, "KIND", None)  # of models that it is for; None: no model, or any
 
     def parse(self, words: Sequence[str], program: str = "python -m viewer") -> Any:
         """The options from the words of a command line that follow the mode's name; exits as argparse does."""
@@ -57,19 +58,3 @@ class Mode:
 def mode_names() -> list[str]:
     """The words of the command line, without importing any mode."""
     return [found.name for found in pkgutil.iter_modules(__path__) if found.ispkg]
-
-
-def load_mode(name: str) -> Mode:
-    """A mode by its name."""
-    module = import_module(f"viewer.modes.{name}.options")
-    bindings = getattr(module, "BINDINGS", ())
-    tables = {"keys": bindings} if bindings else {}
-    tables |= getattr(module, "MORE_BINDINGS", {})
-    return Mode(
-        name=name,
-        summary=str(module.__doc__).splitlines()[0].removesuffix("."),
-        Options=module.Options,
-        bindings=bindings,
-        key_help="\n\n".join(f"{heading}:\n{help_text(table)}" for heading, table in tables.items()),
-        kind=getattr(module, "KIND", None),
-    )

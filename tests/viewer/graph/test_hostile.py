@@ -20,7 +20,7 @@ from viewer.__main__ import main
 from viewer.graph import limits
 from viewer.graph.screening import ScreeningError, screen
 from viewer.model import ModelError, open_model
-from viewer.modes import load_mode, mode_names
+from viewer.modes import Mode, mode_names
 
 ROOT = Path(__file__).parents[3]
 OPEN = Path(__file__).parents[1] / "open_hostile.py"
@@ -182,7 +182,7 @@ def test_other_peoples_models_are_shown_or_refused(tmp_path: Path) -> None:
             assert_nothing_else_was_opened(trace, folder, tmp_path / mode)
 
 
-@pytest.mark.parametrize("mode", [name for name in mode_names() if load_mode(name).kind or name == "info"])
+@pytest.mark.parametrize("mode", [name for name in mode_names() if Mode(name).kind or name == "info"])
 def test_every_mode_looks_first(
     mode: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], photo_path: Path
 ) -> None:

@@ -17,7 +17,7 @@ from small_models import FakeDisplay, make_generator, make_translator, photo_lik
 from viewer.app import run_scripted
 from viewer.files.png import encode_png, read_recipe
 from viewer.keys import NAMES, Action, Event, decode_character
-from viewer.modes import Mode, load_mode, mode_names
+from viewer.modes import Mode, mode_names
 
 SHOWN = [name for name in mode_names() if find_spec(f"viewer.modes.{name}.session")]
 COMMANDS = [*[(name,) for name in SHOWN], ("translate", "--draw"), ("latent", "--view", "line"),
@@ -56,7 +56,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def words_of(command: tuple[str, ...], files: dict[str, Path], out: Path) -> list[str]:
     """What is written after a mode's name, so that it opens quickly."""
     name, *more = command
-    mode = load_mode(name)
+    mode = Mode(name)
     flags = flags_of(mode)
     words = [str(files[mode.kind or "generator"])] if "model" in flags else []
     for field, names in flags.items():
@@ -72,7 +72,7 @@ def words_of(command: tuple[str, ...], files: dict[str, Path], out: Path) -> lis
 def opened(command: tuple[str, ...], files: dict[str, Path], out: Path, *more: str) -> Any:
     """A mode's session."""
     out.mkdir(exist_ok=True)
-    mode = load_mode(command[0])
+    mode = Mode(command[0])
     return mode.open(mode.parse([*words_of(command, files, out), *more]))
 
 
@@ -132,7 +132,7 @@ def test_no_key_at_all(command: tuple[str, ...], files: dict[str, Path], tmp_pat
 
 
 @pytest.mark.parametrize(
-    "command", [command for command in COMMANDS if "scale" in flags_of(load_mode(command[0]))], ids=name_of
+    "command", [command for command in COMMANDS if "scale" in flags_of(Mode(command[0]))], ids=name_of
 )
 def test_frames_grow_with_the_scale(command: tuple[str, ...], files: dict[str, Path], tmp_path: Path) -> None:
     heights = []
@@ -179,14 +179,14 @@ def test_what_is_saved_is_whole_and_says_what_it_is(
 @pytest.mark.parametrize("key", ["s", "S"])
 @pytest.mark.parametrize(
     "command",
-    [one for one in COMMANDS if any("--from" in names for names in flags_of(load_mode(one[0])).values())],
+    [one for one in COMMANDS if any("--from" in names for names in flags_of(Mode(one[0])).values())],
     ids=name_of,
 )
 def test_a_recipe_returns_to_the_same_bits(
     command: tuple[str, ...], key: str, files: dict[str, Path], tmp_path: Path
 ) -> None:
     (path,) = saved(command, files, tmp_path / "once", f"x>-i>{key}")
-    out, mode = tmp_path / "twice", load_mode(command[0])
+    out, mode = tmp_path / "twice", Mode(command[0])
     words = [str(files[mode.kind or ""]), "--out", str(out), "--from", str(path)]
     out.mkdir()
     session = mode.open(mode.parse(words))
@@ -206,8 +206,8 @@ def test_nothing_heavy_is_imported(name: str, files: dict[str, Path], tmp_path: 
         words += ["--display", "none", "--keys", "x", "--record", str(tmp_path / "last.png")]
     code = f"""
 import sys
-from viewer.modes import load_mode
-load_mode({name!r})
+from viewer.modes import Mode
+Mode({name!r})
 early = {{"numpy", "cv2", "onnxruntime", "PIL"}} & set(sys.modules)
 assert not early, early
 from viewer.__main__ import main
@@ -222,7 +222,7 @@ sys.exit(f"{{code}} {{heavy}} {{others}}" if code or heavy or others else 0)
 
 @pytest.mark.parametrize("name", mode_names())
 def test_help_tells_every_option_and_every_key(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    mode = load_mode(name)
+    mode = Mode(name)
     with pytest.raises(SystemExit) as ending:
         mode.parse(["--help"])
     assert ending.value.code == 0

@@ -14,7 +14,7 @@ from viewer.files.png import read_recipe
 from viewer.keys import parse_keys
 from viewer.latents import Walk, draw_many, mix
 from viewer.model import Model, open_model
-from viewer.modes import load_mode
+from viewer.modes import Mode
 from viewer.modes.animate.session import AnimateSession, AnimateState
 from viewer.sessions.classes import Classes, find_label
 from viewer.sessions.generator_page.session import GridSession, GridState
@@ -199,8 +199,8 @@ def test_classes_that_the_graph_does_not_take_are_none(tmp_path: Path) -> None:
 
 
 def test_the_help_tells_the_keys_of_its_mode() -> None:
-    assert "rows by class" in help_text(load_mode("grid").bindings)
-    assert "mixes" in help_text(load_mode("grid").bindings)
-    assert "mixes" not in help_text(load_mode("animate").bindings)
-    assert "Tab" not in help_text(load_mode("grid").bindings)
-    assert "Tab" in help_text(load_mode("latent").bindings)
+    assert "rows by class" in help_text(Mode("grid").bindings)
+    assert "mixes" in help_text(Mode("grid").bindings)
+    assert "mixes" not in help_text(Mode("animate").bindings)
+    assert "Tab" not in help_text(Mode("grid").bindings)
+    assert "Tab" in help_text(Mode("latent").bindings)

@@ -21,7 +21,6 @@ from viewer.state import LAST_SEED, next_seed
 
 View = Literal["plane", "line", "scatter", "sliders"]
 VIEWS: Final[tuple[View, ...]] = ("plane", "line", "scatter", "sliders")
-REACH: Final = (0.01, 100.0)  # that one may ask for, least and most
 REACHES: Final = (0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0)  # that + and - lead through
 _FARTHEST: Final = 1e9  # that a saved point moves along an axis
 _STEPS: Final = 40  # of an arrow key, from one end of a slider to the other
@@ -141,7 +140,7 @@ def state_of(saved: SavedRecipe, model: Model, space: Space, classes: Classes) -
         view=next(view for view in VIEWS if view == saved.kind),
         seed=page["seed"],
         point=_point(path, recipe.get("point"), space),
-        reach=saved.number("range", *REACH, 4.0),
+        reach=saved.number("range", 0.01, 100, 4.0),
         stop=saved.whole("stop", 0, layout.stop_count - 1),
         straight=recipe.get("straight") is True,
         always_straight=recipe.get("always_straight") is True,
@@ -245,13 +244,10 @@ def _slider_at(state: LatentState, event: Event) -> LatentState:
     """In the slider view: a press takes hold of a slider, a drag moves it."""
     if event.action is Action.CLICK:
         rows = range(min(state.layout.slider_count, state.space.count - state.first_slider))
-        row = next((row for row in rows if state.layout.slider(row).holds(event.x, event.y)), None)
-        if row is None:
-            return replace(state, pressed=None)
-        state = replace(state, chosen=state.first_slider + row, pressed=None)
-        if not state.layout.track(row).holds(event.x, event.y):
-            return state
-        state = replace(state, pressed=state.point)
+        state = replace(state, pressed=None)
+        for row in (row for row in rows if state.layout.slider(row).holds(event.x, event.y)):
+            on_track = state.layout.track(row).holds(event.x, event.y)
+            state = replace(state, chosen=state.first_slider + row, pressed=state.point if on_track else None)
     if state.pressed is None:
         return state
     across, _ = state.layout.track(state.chosen - state.first_slider).fraction(event.x, event.y)

@@ -140,8 +140,7 @@ class PickSession(Session[PickState, None, None]):
             return self._shrunk[1][y : y + height, x : x + width]
         rows = np.minimum((np.arange(y, y + height) / state.scale).astype(int), image.shape[0] - 1)
         columns = np.minimum((np.arange(x, x + width) / state.scale).astype(int), image.shape[1] - 1)
-        part = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        return np.asarray(part[rows - rows[0]][:, columns - columns[0]], np.uint8)
+        return np.asarray(image[rows, columns[0] : columns[-1] + 1][:, columns - columns[0]], np.uint8)
 
     # Cutting out.
 

@@ -5,16 +5,14 @@ from tqdm import tqdm
 from viewer.files.inputs import Photo, read_photo
 from viewer.files.results import encode, free_name, write_new
 from viewer.modes.translate.options import Options
-from viewer.modes.translate.session import begin, make, open_inputs, recipe_of
-from viewer.sessions.headless import Tally, beside, made_folder, readable
+from viewer.modes.translate.session import make, open_inputs, recipe_of
+from viewer.sessions.headless import Tally, beside, made_folder
 from viewer.sessions.replay import signed
 
 
 def write(options: Options) -> None:
     """Write the result of every image to ``<folder>/<stem>.png``. Raises ``UserError``."""
-    paths, translator = open_inputs(options)
-    state = begin(translator, len(paths), options.seed)
-    paths = list(readable(paths))
+    paths, translator, state = open_inputs(options)
     folder = made_folder(options.output or options.out)
     tally = Tally(len(paths))
     with tqdm(total=len(paths), desc="translate", unit="image", disable=None) as bar:

@@ -167,17 +167,18 @@ def open_session(options: Options) -> Session[Any, Any, Any]:
     """The images, or the page to draw on, that the options ask for. Raises ``UserError``."""
     if options.draw:
         return open_draw(options)
-    paths, translator = open_inputs(options)
-    paths = list(readable(paths))
-    return TranslateSession(translator, begin(translator, len(paths), options.seed), options.out, paths)
+    paths, translator, state = open_inputs(options)
+    return TranslateSession(translator, state, options.out, paths)
 
 
-def open_inputs(options: Options) -> tuple[list[Path], Translator]:
-    """The images and the model. Raises ``UserError``."""
+def open_inputs(options: Options) -> tuple[list[Path], Translator, TranslateState]:
+    """The images that can be read, the model, and the first state. Raises ``UserError``."""
     if options.start is not None:
         raise UserError("--start is for --draw, found it without")
     paths, model = open_translator(options, "some, or --draw")
-    return paths, Translator(model, options.condition, options.size)
+    translator = Translator(model, options.condition, options.size)
+    paths = list(readable(paths))
+    return paths, translator, begin(translator, len(paths), options.seed)
 
 
 def begin(translator: Translator, count: int, seed: int = 0) -> TranslateState:

@@ -264,8 +264,7 @@ class UpscaleSession(ModelSession[UpscaleState, Work, Part]):
                 pass
             if whole:
                 shown = state if one is there else opened(state, height, width)
-                image = divided(shown, one.photo.image, one.result, scale)
-                data = encode_png(image, recipe)
+                data = encode_png(divided(shown, one.photo.image, one.result, scale), recipe)
             else:
                 data = encode(one.result, one.photo, ".png", recipe)
             return f"saved {save_numbered(self._folder, self._paths[state.index].stem, data)}"
@@ -326,10 +325,7 @@ def _part(state: UpscaleState, image: Image, factor: int, method: int, left: int
     corner = state.corner[0] / factor + left / scale, state.corner[1] / factor
     size = right - left, state.view[1]
     begins = [max(int(np.floor(one)) - 4, 0) for one in corner]
-    ends = [
-        min(int(np.ceil(one + length / scale)) + 4, side)
-        for one, length, side in zip(corner, size, (image.shape[1], image.shape[0]), strict=True)
-    ]
+    ends = [int(np.ceil(one + length / scale)) + 4 for one, length in zip(corner, size, strict=True)]
     cut = np.ascontiguousarray(image[begins[1] : max(ends[1], begins[1] + 1), begins[0] : max(ends[0], begins[0] + 1)])
     x, y = corner[0] - begins[0], corner[1] - begins[1]
     if scale < 1:  # averaged first, so that nothing flickers
