@@ -39,12 +39,14 @@ def blank(sheet: Sheet) -> Image:
     return np.full((sheet.height, sheet.width, 3), PAPER, np.uint8)
 
 
-def place(target: Image, sheet: Sheet, first: int, images: Image) -> None:
-    """Put images [n, h, w, 3] onto the sheet at ``target``, from number ``first`` on, scaled to its cells."""
+def place(target: Image, sheet: Sheet, first: int, images: Image) -> Image:
+    """Put images [n, h, w, 3] onto the sheet at ``target``, from number ``first`` on, scaled to its cells; returns
+    ``target``."""
     for index, image in enumerate(images, first):
         left, top = sheet.corner(index)
         cell = target[top : top + sheet.cell_height, left : left + sheet.cell_width]
         cell[:] = resize(image, sheet.cell_height, sheet.cell_width)
+    return target
 
 
 def with_detail(images: Image, details: NDArray[np.float32], gain: float) -> Image:

@@ -72,9 +72,7 @@ class SheetSession(ModelSession[State, Request, Part]):
             if made is None:
                 made = self.model.generate(wanted, labels)
                 made = made if self.layer is None else render.with_detail(made, self.layer.of(wanted, made), gain)
-            image = render.blank(native)
-            render.place(image, native, 0, made)
-            return image, recipe
+            return render.place(render.blank(native), native, 0, made), recipe
 
         self._send(job)
 

@@ -82,9 +82,8 @@ class DiffuseState(SheetState):
 
 def _turn(state: DiffuseState, pages: int) -> DiffuseState:
     """To another page of photographs."""
-    count = -(-state.photos // state.sheet.count)
-    page = (state.first // state.sheet.count + pages) % count
-    turned = replace(state, first=page * state.sheet.count)
+    firsts = range(0, state.photos, state.sheet.count)
+    turned = replace(state, first=firsts[(firsts.index(state.first) + pages) % len(firsts)])
     return replace(turned, cursor=min(state.cursor, turned.count - 1))
 
 
@@ -176,9 +175,7 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
                 made, beside = run.images(), trajectory.files(recipe, page.columns)
             with_sources = state.before or (whole and page.photos)
             shown = cells(state, made, self.diffusion.sources(page, numbers) if with_sources else None)
-            image = render.blank(native) if whole else shown[0]
-            if whole:
-                render.place(image, native, 0, shown)
+            image = render.place(render.blank(native), native, 0, shown) if whole else shown[0]
             path = save_numbered(self._folder, self.model.name, encode_png(image, recipe), beside)
             return f"saved {path}" + (" and its trajectory" if beside else "")
 

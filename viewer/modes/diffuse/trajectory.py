@@ -50,17 +50,14 @@ class Trajectory:
         if self._kind == "png":  # a row an image, from left to right as time went
             sheet = Sheet(count, len(frames), width, height, _GAP)
             check_saved_size(sheet.width, sheet.height)
-            image = render.blank(sheet)
-            render.place(image, sheet, 0, np.stack(frames, axis=1).reshape(-1, height, width, 3))
-            return {"steps.png": encode_png(image, recipe)}
+            images = np.stack(frames, axis=1).reshape(-1, height, width, 3)
+            return {"steps.png": encode_png(render.place(render.blank(sheet), sheet, 0, images), recipe)}
         columns = min(columns, count)
         sheet = Sheet(-(-count // columns), columns, width, height, _GAP if count > 1 else 0)
         with TemporaryDirectory(prefix="utsuroi-") as folder:
             path = Path(folder) / "trajectory.gif"
             recorder = Recorder(path, _DELAY_MS)
             for images in [*frames, *[frames[-1]] * (_LAST_MS // _DELAY_MS)]:
-                image = render.blank(sheet)
-                render.place(image, sheet, 0, images)
-                recorder.show(image, "")
+                recorder.show(render.place(render.blank(sheet), sheet, 0, images), "")
             recorder.close()
             return {"steps.gif": path.read_bytes()}

@@ -29,7 +29,6 @@ def write(options: Options) -> None:
 
 def describe_model(model: Model) -> Sequence[tuple[str, str]]:
     """What is known of a model, in lines of a name and a text."""
-    inputs, outputs = model.ports
     lines = [("file", str(model.path)), ("name", model.name), ("kind", model.kind)]
     card = model.card
     if model.inferred:
@@ -37,7 +36,7 @@ def describe_model(model: Model) -> Sequence[tuple[str, str]]:
     elif card is not None:
         seal = "sealed, intact" if model.sealed else "not sealed"
         lines += [("card", f"schema {card.schema}, {seal}"), ("family", card.family)]
-    lines += [("inputs", inputs), ("outputs", outputs)]
+    lines += zip(("inputs", "outputs"), model.ports, strict=True)
     if card is not None:
         lines += _describe_card(card)
     kind = KINDS.get(model.kind)

@@ -26,6 +26,14 @@ from viewer.state import next_seed
 
 Colour = tuple[int, int, int]  # blue, green, red
 
+INKS: Final = ((0, 0, 0), (255, 255, 255))  # paper and ink of edges
+COLOURS: Final = (  # blue, green, red; the first is the paper
+    (0, 0, 0), (0, 0, 255), (0, 255, 0), (255, 0, 0), (0, 255, 255), (255, 255, 255), (255, 0, 255), (255, 255, 0),
+    (0, 128, 255), (128, 128, 128),
+)  # fmt: skip
+FIRST_BRUSH: Final = 4  # of BRUSHES, for areas; lines begin with the thinnest
+_PAGE_SIDE: Final = 512  # pixels of the frame, about
+_SWATCH: Final = 30  # pixels
 BRUSHES: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # page pixels across
 _MOST_STROKES: Final = 100_000
 _MOST_POINTS: Final = 20_000  # of a stroke, and of all those that a saved image carries
@@ -127,15 +135,6 @@ def _extend(state: DrawState, event: Event) -> DrawState:
         return state
     return replace(state, strokes=(*others, replace(stroke, points=(*stroke.points, point))))
 
-
-INKS: Final = ((0, 0, 0), (255, 255, 255))  # paper and ink of edges
-COLOURS: Final = (  # blue, green, red; the first is the paper
-    (0, 0, 0), (0, 0, 255), (0, 255, 0), (255, 0, 0), (0, 255, 255), (255, 255, 255), (255, 0, 255), (255, 255, 0),
-    (0, 128, 255), (128, 128, 128),
-)  # fmt: skip
-FIRST_BRUSH: Final = 4  # of BRUSHES, for areas; lines begin with the thinnest
-_PAGE_SIDE: Final = 512  # pixels of the frame, about
-_SWATCH: Final = 30  # pixels
 
 Drawn = tuple[tuple[Stroke, ...], int]  # what a result follows from: strokes, and the seed of the latent
 
