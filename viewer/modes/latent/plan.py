@@ -12,7 +12,6 @@ import numpy as np
 
 from viewer.latents import Latents, lerp, slerp
 from viewer.modes.latent.layout import TRACK
-from viewer.modes.latent.space import Numbers
 from viewer.modes.latent.state import LatentState
 
 COARSER: Final = (4, 2, 1)  # a plane has first a quarter of its images along each side, then half, then all
@@ -27,7 +26,7 @@ class ImageRequest:
     latents: Callable[[], Latents] = field(compare=False)  # [count, d]
     size: tuple[int, int] = field(compare=False)  # height and width in which they are kept
     count: int = field(default=1, compare=False)
-    grid: tuple[int, int] = field(default=(1, 1), compare=False)  # rows and columns of a plane
+    grid: tuple[int, int] = field(default=(1, 1), compare=False)  # rows and columns
 
 
 @dataclass(frozen=True)
@@ -52,10 +51,13 @@ def plan_of(state: LatentState, factors: Sequence[int] = COARSER) -> Plan:
     layout = state.layout
     if state.view == "sliders":
         last = min(state.first_slider + layout.slider_count, state.space.count)
-        tracks = {axis: _track(state, axis) for axis in range(state.first_slider, last)}
+        size = TRACK, layout.track_width
+        tracks = {axis: _grid(state, (axis,), 1, layout.track_count, size) for axis in range(state.first_slider, last)}
         return Plan(state, point_request(state), tracks=tracks)
-    grids = {(-(-layout.rows // factor), -(-layout.columns // factor)) for factor in factors}
-    planes = [_plane(state, rows, columns) for rows, columns in sorted(grids)]
+    planes = []
+    for rows, columns in sorted({(-(-layout.rows // factor), -(-layout.columns // factor)) for factor in factors}):
+        size = -(-layout.plane.height // rows), -(-layout.plane.width // columns)
+        planes.append(_grid(state, state.axes, rows, columns, size))
     if state.view == "line":
         return Plan(state, _line(state), state.stop, planes)
     return Plan(state, point_request(state), planes=planes)
@@ -67,14 +69,16 @@ def point_request(state: LatentState) -> ImageRequest:
     return ImageRequest(key, state.classes.label, lambda: state.space.latent_at(state.point)[None], size)
 
 
-def _plane(state: LatentState, rows: int, columns: int) -> ImageRequest:
-    def latents() -> Latents:
-        across, up = _centres(columns, state.reach), -_centres(rows, state.reach)
-        values = np.stack(np.meshgrid(across, up), axis=2).reshape(-1, 2)
-        return state.space.spread(state.point, state.axes, values)
+def _grid(state: LatentState, axes: tuple[int, ...], rows: int, columns: int, size: tuple[int, int]) -> ImageRequest:
+    """Images in the middles of equal parts of one axis, from left to right, or of the plane of two, row by row from
+    the top left."""
 
-    size = -(-state.layout.plane.height // rows), -(-state.layout.plane.width // columns)
-    key = ("plane", rows, columns, state.point.without(state.axes), state.axes, state.reach)
+    def latents() -> Latents:
+        across, up = (((2 * np.arange(count) + 1) / count - 1) * state.reach for count in (columns, rows))
+        values = np.stack(np.meshgrid(across, -up), axis=2).reshape(-1, 2)
+        return state.space.spread(state.point, axes, values[:, : len(axes)])
+
+    key = ("grid", axes, rows, columns, state.point.without(axes), state.reach)
     return ImageRequest(key, state.classes.label, latents, size, rows * columns, (rows, columns))
 
 
@@ -89,18 +93,3 @@ def _line(state: LatentState) -> ImageRequest:
 
     key = ("line", state.line, state.straight, count)
     return ImageRequest(key, state.classes.label, latents, state.layout.image_size, count)
-
-
-def _track(state: LatentState, axis: int) -> ImageRequest:
-    count = state.layout.track_count
-
-    def latents() -> Latents:
-        return state.space.spread(state.point, (axis,), _centres(count, state.reach)[:, None])
-
-    key = ("track", axis, state.point.without((axis,)), state.reach)
-    return ImageRequest(key, state.classes.label, latents, (TRACK, state.layout.track_width), count)
-
-
-def _centres(count: int, reach: float) -> Numbers:
-    """The middles of so many equal parts of -reach to reach."""
-    return ((2 * np.arange(count) + 1) / count - 1) * reach
