@@ -180,7 +180,7 @@ def _check_state(current: Any) -> None:
     if isinstance(current, LatentState):
         assert current.axes[0] != current.axes[1]
         assert all(0 <= axis < current.space.count for axis in (*current.axes, current.chosen))
-        assert 0 <= current.stop < current.layout.stop_count
+        assert 0 <= current.stop < len(current.layout.stops)
         assert current.view in current.views
         assert np.isfinite(current.space.exact(current.point)).all()
         assert all(np.isfinite(current.space.exact(point)).all() for point in current.line)

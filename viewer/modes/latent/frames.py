@@ -110,9 +110,9 @@ def line(
     frame = _stage(state, canvas)
     plots.path(frame, state.stage, _pixels(state, latents), state.stop)
     _large(frame, state, image, words)
-    for number, stop in enumerate(stops):
-        plots.put(frame, state.layout.stop(number), stop)
-    plots.mark(frame, state.layout.stop(state.stop))
+    for area, stop in zip(state.layout.stops, stops, strict=False):
+        plots.put(frame, area, stop)
+    plots.mark(frame, state.layout.stops[state.stop])
     return frame
 
 
@@ -135,10 +135,10 @@ def sliders(state: LatentState, tracks: Mapping[int, Image], image: Image | None
     layout, latent = state.layout, state.space.exact(state.point)
     frame = plots.blank(layout.height, layout.width)
     for row, (axis, images) in enumerate(tracks.items()):
-        track = layout.track(row)
+        track = layout.tracks[row]
         value = float(state.space.coordinates(latent, axis))
         mark = {state.axes[0]: "x", state.axes[1]: "y"}.get(axis, "")
-        plots.slider(frame, layout.slider(row), track, state.space.name(axis), mark, value, axis == state.chosen)
+        plots.slider(frame, layout.sliders[row], track, state.space.name(axis), mark, value, axis == state.chosen)
         for number, tile in enumerate(images):
             plots.put(frame, Area(track.left + number * layout.track_width, track.top, layout.track_width, TRACK), tile)
         plots.knob(frame, track, value, state.reach)

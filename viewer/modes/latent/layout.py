@@ -32,29 +32,12 @@ class Layout:
     plane: Area  # and the scatter
     plane_above_line: Area  # the plane where the line's images lie below it
     panel: Area  # at the right
-    stops: Area  # the line's images, with a gap of 2 round each
-    stop_count: int  # how many there are
+    line: Area  # the images of a line
+    stops: tuple[Area, ...]  # each of them
+    sliders: tuple[Area, ...]  # the whole rows of as many sliders as there is room for
+    tracks: tuple[Area, ...]  # what each of them slides on
     track_count: int  # images behind a slider
     track_width: int  # of one of them
-
-    @property
-    def slider_count(self) -> int:
-        """How many sliders there is room for."""
-        return max((self.height - 2 * TOP) // _SLIDER, 1)
-
-    def stop(self, number: int) -> Area:
-        """An image of the line."""
-        width = self.stops.width // self.stop_count
-        return Area(self.stops.left + number * width + 1, self.stops.top + 1, width - 2, self.stops.height - 2)
-
-    def slider(self, place: int) -> Area:
-        """The whole row of a slider, counted from the uppermost."""
-        return Area(RIGHT, TOP + place * _SLIDER, self.panel.left - SPACE - RIGHT, _SLIDER)
-
-    def track(self, place: int) -> Area:
-        """What a slider slides on."""
-        row = self.slider(place)
-        return Area(row.left + _NAME_WIDTH, row.top + 4, self.track_count * self.track_width, TRACK)
 
 
 def make_layout(
@@ -74,15 +57,19 @@ def make_layout(
     panel = Area(LEFT + main_width + SPACE, TOP, PANEL_WIDTH, frame_height - TOP - RIGHT)
     frame_width = panel.right + RIGHT
 
-    stop_width, stop_height = (side + 2 for side in fitting_size(width, height, _STOP))
-    stop_count = max((frame_width - 2 * RIGHT) // stop_width, 3)
-    across = stop_width * stop_count
-    stops = Area((frame_width - across) // 2, frame_height - stop_height - 10, across, stop_height)
-    factor = min((stops.top - TOP - BOTTOM) / plane.height, 1.0)
+    wide, high = fitting_size(width, height, _STOP)
+    stop_count = max((frame_width - 2 * RIGHT) // (wide + 2), 3)  # with a gap of 2
+    across = (wide + 2) * stop_count
+    line = Area((frame_width - across) // 2, frame_height - high - 12, across, high + 2)
+    stops = [Area(line.left + number * (wide + 2) + 1, line.top + 1, wide, high) for number in range(stop_count)]
+    factor = min((line.top - TOP - BOTTOM) / plane.height, 1.0)
     small_width, small_height = (max(round(side * factor), 1) for side in (plane.width, plane.height))
 
     room = LEFT + main_width - RIGHT - _NAME_WIDTH - _VALUE_WIDTH
     track_width = min(max(round(width * TRACK / height), 4), room)
+    track_count, slider_count = room // track_width, max((frame_height - 2 * TOP) // _SLIDER, 1)
+    sliders = [Area(RIGHT, TOP + row * _SLIDER, LEFT + main_width - RIGHT, _SLIDER) for row in range(slider_count)]
+    tracks = [Area(row.left + _NAME_WIDTH, row.top + 4, track_count * track_width, TRACK) for row in sliders]
     return Layout(
         rows=rows,
         columns=columns,
@@ -93,8 +80,10 @@ def make_layout(
         plane=plane,
         plane_above_line=Area(LEFT + (main_width - small_width) // 2, TOP, small_width, small_height),
         panel=panel,
-        stops=stops,
-        stop_count=stop_count,
-        track_count=room // track_width,
+        line=line,
+        stops=tuple(stops),
+        sliders=tuple(sliders),
+        tracks=tuple(tracks),
+        track_count=track_count,
         track_width=track_width,
     )

@@ -50,7 +50,7 @@ def plan_of(state: LatentState, factors: Sequence[int] = COARSER) -> Plan:
     """What a view but the scatter shows. ``factors``: how many times coarser than the finest plane others are."""
     layout = state.layout
     if state.view == "sliders":
-        last = min(state.first_slider + layout.slider_count, state.space.count)
+        last = min(state.first_slider + len(layout.sliders), state.space.count)
         size = TRACK, layout.track_width
         tracks = {axis: _grid(state, (axis,), 1, layout.track_count, size) for axis in range(state.first_slider, last)}
         return Plan(state, point_request(state), tracks=tracks)
@@ -84,7 +84,7 @@ def _grid(state: LatentState, axes: tuple[int, ...], rows: int, columns: int, si
 
 def _line(state: LatentState) -> ImageRequest:
     """The images of the line, its ends included."""
-    count = state.layout.stop_count
+    count = len(state.layout.stops)
 
     def latents() -> Latents:
         start, end = (state.space.latent_at(point) for point in state.line)

@@ -178,7 +178,7 @@ class LatentSession(ModelSession[LatentState, Work, Made]):
             own = (f"class {names[int(self._scatter.labels[plan.item])]}",) if names else ()
             return (f"number {number}", *own)
         if state.view == "line":
-            where = f"{state.stop + 1} of {state.layout.stop_count}"
+            where = f"{state.stop + 1} of {len(state.layout.stops)}"
         else:
             where = "at {}, {}".format(*map(plots.two_digits, place(state)))
         return (where, class_words(label, self.model.classes[label])) if state.classes.count else (where,)

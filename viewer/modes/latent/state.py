@@ -49,7 +49,7 @@ class LatentState:
     @property
     def first_slider(self) -> int:
         """The axis of the uppermost slider on the screen."""
-        return self.chosen - self.chosen % self.layout.slider_count
+        return self.chosen - self.chosen % len(self.layout.sliders)
 
     @property
     def stage(self) -> Area:
@@ -77,13 +77,13 @@ class LatentState:
             case Action.LESS:
                 return replace(self, reach=min((reach for reach in REACHES if reach > self.reach), default=self.reach))
             case Action.HOME | Action.END if self.view == "line":
-                return replace(self, stop=0 if event.action is Action.HOME else self.layout.stop_count - 1)
+                return replace(self, stop=0 if event.action is Action.HOME else len(self.layout.stops) - 1)
             case Action.HOME:
                 return replace(self, point=MIDDLE, chosen=0)
             case Action.END if self.view == "sliders":
                 return replace(self, chosen=self.space.count - 1)
             case Action.PAGE_UP | Action.PAGE_DOWN if self.view == "sliders":
-                page = self.layout.slider_count * (1 if event.action is Action.PAGE_DOWN else -1)
+                page = len(self.layout.sliders) * (1 if event.action is Action.PAGE_DOWN else -1)
                 return replace(self, chosen=min(max(self.chosen + page, 0), self.space.count - 1))
             case Action.NEW if event.key in ("l", "L"):
                 return replace(self, straight=not self.straight)
@@ -141,7 +141,7 @@ def state_of(saved: SavedRecipe, model: Model, space: Space, classes: Classes) -
         seed=page["seed"],
         point=_point(path, recipe.get("point"), space),
         reach=saved.number("range", 0.01, 100, 4.0),
-        stop=saved.whole("stop", 0, layout.stop_count - 1),
+        stop=saved.whole("stop", 0, len(layout.stops) - 1),
         straight=recipe.get("straight") is True,
         always_straight=recipe.get("always_straight") is True,
         chosen=saved.whole("slider", 0, space.count - 1),
@@ -191,7 +191,7 @@ def _step(state: LatentState, action: Action) -> LatentState:
     """An arrow key."""
     down, along = STEPS[action]
     if state.view == "line":
-        return replace(state, stop=(state.stop + along) % state.layout.stop_count)
+        return replace(state, stop=(state.stop + along) % len(state.layout.stops))
     if state.view == "sliders":
         return _slide(state, along) if along else replace(state, chosen=(state.chosen + down) % state.space.count)
     x, y = place(state)
@@ -229,28 +229,28 @@ def _point_at(state: LatentState, event: Event) -> LatentState:
 
 def _line_at(state: LatentState, event: Event) -> LatentState:
     """In the line view: a drag on the plane draws a line, the images of the line are pointed at."""
-    on_plane, stops = state.stage.holds(event.x, event.y), state.layout.stops
+    on_plane, images = state.stage.holds(event.x, event.y), state.layout.line
     here = state.space.move(state.point, state.axes, _coordinates(state, event))
     if event.action is Action.CLICK:
         state = replace(state, pressed=here if on_plane else None)
     elif event.action is Action.DRAG and state.pressed is not None:
         return replace(state, line=(state.pressed, here), straight=True)
-    if stops.holds(event.x, event.y):
-        return replace(state, stop=(event.x - stops.left) * state.layout.stop_count // stops.width)
+    if images.holds(event.x, event.y):
+        return replace(state, stop=(event.x - images.left) * len(state.layout.stops) // images.width)
     return state
 
 
 def _slider_at(state: LatentState, event: Event) -> LatentState:
     """In the slider view: a press takes hold of a slider, a drag moves it."""
     if event.action is Action.CLICK:
-        rows = range(min(state.layout.slider_count, state.space.count - state.first_slider))
-        state = replace(state, pressed=None)
-        for row in (row for row in rows if state.layout.slider(row).holds(event.x, event.y)):
-            on_track = state.layout.track(row).holds(event.x, event.y)
-            state = replace(state, chosen=state.first_slider + row, pressed=state.point if on_track else None)
+        state, first = replace(state, pressed=None), state.first_slider
+        for row, slider in enumerate(state.layout.sliders[: state.space.count - first]):
+            if slider.holds(event.x, event.y):
+                on_track = state.layout.tracks[row].holds(event.x, event.y)
+                state = replace(state, chosen=first + row, pressed=state.point if on_track else None)
     if state.pressed is None:
         return state
-    across, _ = state.layout.track(state.chosen - state.first_slider).fraction(event.x, event.y)
+    across, _ = state.layout.tracks[state.chosen - state.first_slider].fraction(event.x, event.y)
     there = (2 * across - 1) * state.reach
     return replace(state, point=state.space.move(state.point, (state.chosen,), (there,)))
 

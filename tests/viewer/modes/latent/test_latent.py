@@ -111,13 +111,13 @@ def test_a_plane_of_principal_directions_holds_the_others(tmp_path: Path) -> Non
 
 def test_the_line_shows_what_lies_between(model: Model, tmp_path: Path) -> None:
     session = start(model, tmp_path)
-    area, stops = session.state.layout.plane_above_line, session.state.layout.stops
+    area, stops = session.state.layout.plane_above_line, session.state.layout.line
     across, down = area.left + area.width // 4, area.top + area.height // 2
     frames = scripted(session, f"tab,drag:{across}:{down}:{across + 200}:{down},right").frames
     first = np.array([(across + 0.5 - area.left) / area.width * 8 - 4, 4 - (down + 0.5 - area.top) / area.height * 8])
     last = first + np.array([200 / area.width * 8, 0])
-    width, height = session.state.layout.stop(0).width, session.state.layout.stop(0).height
-    count = session.state.layout.stop_count
+    width, height = session.state.layout.stops[0].width, session.state.layout.stops[0].height
+    count = len(session.state.layout.stops)
     for number in (1, 2, count - 1):
         latent = lerp(np.float32(first), np.float32(last), number / (count - 1))
         expected = resize(model.generate(latent[None])[0], height, width)
@@ -131,7 +131,7 @@ def test_the_line_shows_what_lies_between(model: Model, tmp_path: Path) -> None:
 def test_a_random_line_is_a_great_circle(generator_path: Path, tmp_path: Path) -> None:
     session = start(open_model(generator_path), tmp_path)
     scripted(session, "i,end,left,s")
-    count, seed = session.state.layout.stop_count, 1  # the first one went into the point where it began
+    count, seed = len(session.state.layout.stops), 1  # the first one went into the point where it began
     latent = session.model.latent
     expected = slerp(draw(latent, seed, 0), draw(latent, seed + 1, 0), (count - 2) / (count - 1))
     assert np.allclose(read_recipe(tmp_path / "tiny-0001.png")["latent"], expected, atol=1e-6)
@@ -273,11 +273,11 @@ def test_bgr_is_for_npy_files_and_is_remembered(
 def test_sliders_show_where_they_lead(generator_path: Path, tmp_path: Path) -> None:
     session = start(open_model(generator_path), tmp_path, view="sliders")
     layout = session.state.layout
-    count, width, height = layout.track_count, layout.track_width, layout.track(0).height
+    count, width, height = layout.track_count, layout.track_width, layout.tracks[0].height
     frame = scripted(session, "down,down,right").frames[-1]
     latent = session.state.space.latent_at(session.state.point)
     assert np.array_equal(panel(session, frame), large(session, session.model.generate(latent[None])[0]))
-    track = layout.track(1)
+    track = layout.tracks[1]
     for number in (0, count - 1):
         there = latent.copy()
         there[1] = ((2 * number + 1) / count - 1) * 4

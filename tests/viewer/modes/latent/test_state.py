@@ -150,12 +150,12 @@ def test_a_drag_draws_a_straight_line_and_letters_random_ones() -> None:
 
 
 def test_the_images_of_the_line_are_pointed_at() -> None:
-    line, stops = after("tab"), LAYOUT.stops
-    x = stops.left + round(3.5 * stops.width / LAYOUT.stop_count)
+    line, stops = after("tab"), LAYOUT.line
+    x = stops.left + round(3.5 * stops.width / len(LAYOUT.stops))
     assert after(f"move:{x}:{stops.top + 5}", line).stop == 3
     assert after(f"click:{x}:{stops.top + 5},right", line).stop == 4
-    assert after("left", line).stop == LAYOUT.stop_count - 1
-    assert after("end", line).stop == LAYOUT.stop_count - 1
+    assert after("left", line).stop == len(LAYOUT.stops) - 1
+    assert after("end", line).stop == len(LAYOUT.stops) - 1
     assert after("end,home", line).stop == 0
 
 
@@ -165,7 +165,7 @@ def test_sliders_by_key_and_mouse() -> None:
     assert after("up", sliders).chosen == SPACE.count - 1
     assert after("down,down", sliders).chosen == 2
     assert after("end", sliders).chosen == SPACE.count - 1
-    track = LAYOUT.track(4)
+    track = LAYOUT.tracks[4]
     x, y = track.left + round(0.75 * track.width), track.top + 9
     moved = after(f"click:{x}:{y}", sliders)
     assert moved.chosen == 4
@@ -173,18 +173,18 @@ def test_sliders_by_key_and_mouse() -> None:
     dragged = after(f"drag:{x}:{y}:{track.left}:2", sliders)  # the one that is dragged moves, wherever the mouse goes
     assert float(SPACE.coordinates(SPACE.exact(dragged.point), 4)) == pytest.approx(-4, abs=0.03)
     assert after(f"move:{x}:{y}", sliders) == sliders
-    assert after(f"click:{LAYOUT.slider(2).left + 3}:{LAYOUT.slider(2).top + 9}", sliders).chosen == 2
+    assert after(f"click:{LAYOUT.sliders[2].left + 3}:{LAYOUT.sliders[2].top + 9}", sliders).chosen == 2
     assert after("move:5:5,click:900:9", sliders) == sliders
 
 
 def test_many_sliders_come_in_pages() -> None:
     many = replace(begin(Space(Latent(size=100)), LAYOUT), view="sliders")
-    per_page = LAYOUT.slider_count
+    per_page = len(LAYOUT.sliders)
     assert after("pagedown", many).first_slider == per_page
     assert after("pagedown," * 50 + "up", many).chosen == 98
     assert after("pagedown,pageup,pageup", many).chosen == 0
     state = after("pagedown", many)
-    row = LAYOUT.slider(1)
+    row = LAYOUT.sliders[1]
     assert after(f"click:{row.left + 2}:{row.top + 5}", state).chosen == per_page + 1
 
 
@@ -221,7 +221,7 @@ def test_no_sequence_of_events_leaves_what_is_allowed(sequence: list[Event], fla
         state = state.after(event)
         assert state.axes[0] != state.axes[1]
         assert all(0 <= axis < state.space.count for axis in (*state.axes, state.chosen))
-        assert 0 <= state.stop < state.layout.stop_count
+        assert 0 <= state.stop < len(state.layout.stops)
         assert state.view in state.views
         assert np.isfinite(state.space.exact(state.point)).all()
 
@@ -239,15 +239,15 @@ def test_everything_lies_on_the_frame_and_apart(
     layout = make_layout(height, width, rows, columns, scale)
     assert layout.rows == (rows or layout.rows)
     assert layout.columns == (columns or layout.columns)
-    plane, panel, small, stops = layout.plane, layout.panel, layout.plane_above_line, layout.stops
-    for area in (plane, panel, small, stops, layout.slider(layout.slider_count - 1)):
+    plane, panel, small, stops = layout.plane, layout.panel, layout.plane_above_line, layout.line
+    for area in (plane, panel, small, stops, layout.sliders[-1]):
         assert area.width > 0
         assert area.height > 0
         assert 0 <= area.left < area.right <= layout.width
         assert 0 <= area.top < area.bottom <= layout.height
     assert plane.right < panel.left
     assert small.bottom < stops.top
-    assert layout.track(0).right <= layout.slider(0).right
+    assert layout.tracks[0].right <= layout.sliders[0].right
 
 
 def test_images_of_usual_sizes_fit_a_small_screen_in_whole_multiples() -> None:
