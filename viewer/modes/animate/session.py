@@ -76,7 +76,6 @@ class AnimateSession(SheetSession[AnimateState, tuple[_Frame, ...]]):
         self._frames: dict[_Frame, Part] = {}  # without what the gain makes of them
         self._mixed_frame: tuple[Part, float, Images] | None = None  # the last one with it
         self._asked: tuple[_Frame, ...] = ()
-        self._shown: Images | None = None
         height, width = model.image_size
         size = height * width * 3 * (1 if layer is None else 5)  # bytes of an image and what is added to it
         self._ahead = int(min(max(_AHEAD_BYTES / (size * state.sheet.count), 2), 24))
@@ -137,9 +136,8 @@ class AnimateSession(SheetSession[AnimateState, tuple[_Frame, ...]]):
 
     def _screen(self) -> render.Image:
         images = self._ready()
-        if images is not None and images is not self._shown:
+        if images is not None:
             render.place(self._canvas, self.state.sheet, 0, images)
-            self._shown = images
         return self._canvas
 
     def _ready(self) -> Images | None:

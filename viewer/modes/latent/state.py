@@ -196,14 +196,13 @@ def _step(state: LatentState, action: Action) -> LatentState:
         return _slide(state, along) if along else replace(state, chosen=(state.chosen + down) % state.space.count)
     x, y = place(state)
     across, high = 2 * state.reach / state.layout.columns, 2 * state.reach / state.layout.rows
-    return _to(state, x + along * across, y - down * high)
+    return _to(state, state.axes, x + along * across, y - down * high)
 
 
 def _slide(state: LatentState, steps: int) -> LatentState:
     """Move the slider that is chosen."""
     here = float(state.space.coordinates(state.space.exact(state.point), state.chosen))
-    there = _within(here + steps * 2 * state.reach / _STEPS, state.reach)
-    return replace(state, point=state.space.move(state.point, (state.chosen,), (there,)))
+    return _to(state, (state.chosen,), here + steps * 2 * state.reach / _STEPS)
 
 
 def place(state: LatentState) -> tuple[float, float]:
@@ -224,7 +223,7 @@ def _point_at(state: LatentState, event: Event) -> LatentState:
     if event.action is Action.CLICK:
         state = replace(state, pressed=state.point if inside else None)
     dragged = event.action is Action.DRAG and state.pressed is not None
-    return _to(state, *_coordinates(state, event)) if wanted and (inside or dragged) else state
+    return _to(state, state.axes, *_coordinates(state, event)) if wanted and (inside or dragged) else state
 
 
 def _line_at(state: LatentState, event: Event) -> LatentState:
@@ -251,8 +250,7 @@ def _slider_at(state: LatentState, event: Event) -> LatentState:
     if state.pressed is None:
         return state
     across, _ = state.layout.tracks[state.chosen - state.first_slider].fraction(event.x, event.y)
-    there = (2 * across - 1) * state.reach
-    return replace(state, point=state.space.move(state.point, (state.chosen,), (there,)))
+    return _to(state, (state.chosen,), (2 * across - 1) * state.reach)
 
 
 def _coordinates(state: LatentState, event: Event) -> tuple[float, float]:
@@ -261,10 +259,7 @@ def _coordinates(state: LatentState, event: Event) -> tuple[float, float]:
     return (2 * across - 1) * state.reach, (1 - 2 * down) * state.reach
 
 
-def _to(state: LatentState, across: float, up: float) -> LatentState:
-    there = _within(across, state.reach), _within(up, state.reach)
-    return replace(state, point=state.space.move(state.point, state.axes, there))
-
-
-def _within(value: float, reach: float) -> float:
-    return min(max(value, -reach), reach)
+def _to(state: LatentState, axes: tuple[int, ...], *values: float) -> LatentState:
+    """The point at these coordinates, or as near to them as what is shown goes."""
+    there = [min(max(value, -state.reach), state.reach) for value in values]
+    return replace(state, point=state.space.move(state.point, axes, there))
