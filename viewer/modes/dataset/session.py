@@ -99,15 +99,6 @@ def glance(one: LabelledSet, number: int, height: int, width: int) -> tuple[Imag
     return image, (image.shape[0], image.shape[1])
 
 
-@dataclass(frozen=True)
-class Page:
-    """The images on the screen, and where each is."""
-
-    images: tuple[int, ...]
-    sheet: Sheet
-    alone: bool = False  # the one image is shown alone, by whole pixels
-
-
 @dataclass(frozen=True, eq=False)
 class Cell:
     """An image as it is shown."""
@@ -117,7 +108,7 @@ class Cell:
     failure: str = ""
 
 
-class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
+class DatasetSession(Session[DatasetState, DatasetState, dict[int, Cell]]):
     """Pages of images that are read when they are turned to."""
 
     bindings = BINDINGS
@@ -127,7 +118,7 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
     ) -> None:
         """``selections``: the list of each set. ``size``: height and width of an image on a page that is saved."""
         self._selections, self._sets, self._size = selections, [one.source for one in selections], size
-        self._asked: Page | None = None
+        self._asked: DatasetState | None = None
         self._cells: dict[int, Cell] = {}  # of the page asked for, as far as they are there
         self._canvas = _paper(state.sheet)
         first, more = self._sets[0].path.absolute().name, len(selections) - 1
@@ -168,15 +159,11 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
             self._worker.wait(_PROMPT_SECONDS)
             super().pump(now)
 
-    def _page(self) -> Page:
-        sheet, alone = self.state.sheet, self.state.alone
-        return Page(self.state.page, Sheet(1, 1, sheet.width, sheet.height, 0) if alone else sheet, alone)
-
-    def _work(self, request: Page) -> Iterator[dict[int, Cell]]:
+    def _work(self, request: DatasetState) -> Iterator[dict[int, Cell]]:
         made: dict[int, Cell] = {}
         began = time.monotonic()
-        for place, image in enumerate(request.images):
-            made[place] = self._cell(image, request.sheet.cell_height, request.sheet.cell_width, request.alone)
+        for place, image in enumerate(request.page):
+            made[place] = self._cell(image, request.cells.cell_height, request.cells.cell_width, request.alone)
             if time.monotonic() - began > _PART_SECONDS:
                 yield made
                 made, began = {}, time.monotonic()
@@ -194,25 +181,25 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         return Cell(sharp(image, max(round(size[0] * factor), 1), max(round(size[1] * factor), 1)), size)
 
     def _ask(self) -> None:
-        page = self._page()
+        page = replace(self.state, cursor=self.state.first, typed="", marked=frozenset(), seed=0)
         if page != self._asked:
-            self._asked, self._cells, self._canvas = page, {}, _paper(page.sheet)
+            self._asked, self._cells, self._canvas = page, {}, _paper(page.cells)
             self._worker.ask(page)
 
-    def _receive(self, request: Page, part: dict[int, Cell]) -> None:
+    def _receive(self, request: DatasetState, part: dict[int, Cell]) -> None:
         if request != self._asked:
             return
         for place, cell in part.items():
-            _place(self._canvas, request.sheet, place, cell)
+            _place(self._canvas, request.cells, place, cell)
         self._cells |= part
         self.changed = True
 
     def _screen(self) -> render.Image:
-        page = self._page()
-        marked = [place for place, image in enumerate(page.images) if image in self.state.marked]
+        state = self.state
+        marked = [place for place, image in enumerate(state.page) if image in state.marked]
         canvas = self._canvas.copy() if marked else self._canvas
         for place in marked:
-            strike(canvas, page.sheet, place)
+            strike(canvas, state.cells, place)
         return canvas
 
     def _cursor(self) -> tuple[Sheet | None, int]:
@@ -282,7 +269,7 @@ class DatasetSession(Session[DatasetState, Page, dict[int, Cell]]):
         cell = self._cells.get(state.cursor - state.first)
         if cell is not None:
             words += (cell.failure or f"{cell.size[1]}x{cell.size[0]}",)
-        missing = len(self._page().images) - len(self._cells)
+        missing = len(state.page) - len(self._cells)
         return (*words, f"{missing} to come") if missing else words
 
     def _situation(self) -> Mapping[str, object]:

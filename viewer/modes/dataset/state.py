@@ -82,6 +82,11 @@ class DatasetState:
         return tuple(self.shown[self.first : self.first + (1 if self.alone else self.sheet.count)].tolist())
 
     @property
+    def cells(self) -> Sheet:
+        """Where they are; one that is shown alone has all of the page."""
+        return Sheet(1, 1, self.sheet.width, self.sheet.height, 0) if self.alone else self.sheet
+
+    @property
     def number(self) -> tuple[int, int]:
         """Which set the selected image is of, and its number there."""
         return self.catalogue.place(self.image)
