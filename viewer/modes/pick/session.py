@@ -95,15 +95,12 @@ def _zoomed(state: PickState, scale: float) -> PickState:
 
 def _followed(state: PickState) -> PickState:
     """Moved no further than it takes to see the image under the cursor."""
-    corner = []
-    place, view, whole = state.place, state.view, state.whole
-    for start, first, side, seen, all_of_it in zip(
-        state.corner, (place.left, place.top), (place.width, place.height), view, whole, strict=True
-    ):
-        low, high = start + first - _ROOM, start + first + side + _ROOM - seen  # of the corner, so that it is in view
-        wanted = (low + high) // 2 if low < high else min(max(start, high), low)  # larger than the view: its middle
-        corner.append(min(max(wanted, 0), all_of_it - seen))
-    return replace(state, corner=(corner[0], corner[1]))
+    place, corner, view = state.place, np.array(state.corner), np.array(state.view)
+    low = corner + np.array((place.left, place.top)) - _ROOM  # of the corner, so that it is in view
+    high = corner + np.array((place.right, place.bottom)) + _ROOM - view
+    wanted = np.where(low < high, (low + high) // 2, np.clip(corner, high, low))  # larger than the view: its middle
+    x, y = np.clip(wanted, 0, np.array(state.whole) - view).tolist()
+    return replace(state, corner=(x, y))
 
 
 class PickSession(Session[PickState, None, None]):

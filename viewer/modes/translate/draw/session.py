@@ -291,10 +291,9 @@ def add_strokes(page: Image, state: DrawState, strokes: Sequence[Stroke]) -> Non
         points = np.array(stroke.points, np.int32)
         if stroke.size <= 2 or len(points) > 1:
             cv2.polylines(page, [points.reshape(-1, 1, 2)], False, colour, stroke.size, cv2.LINE_8)
-        if stroke.size <= 2:
-            continue
-        for x, y in (points[0].tolist(), points[-1].tolist()):
-            cv2.circle(page, (x, y), stroke.size // 2, colour, -1, cv2.LINE_8)
+        if stroke.size > 2:
+            for x, y in points[[0, -1]].tolist():
+                cv2.circle(page, (x, y), stroke.size // 2, colour, -1, cv2.LINE_8)
 
 
 def draw_easel(state: DrawState, page: Image, result: Image | None) -> Image:
