@@ -17,7 +17,7 @@ from viewer.modes.latent.scatter import Encoded, Scatter
 from viewer.modes.latent.state import LatentState
 from viewer.render import Image, fitted
 
-ByRequest = Mapping[ImageRequest, Images]
+Ready = Mapping[ImageRequest, Images]
 
 _LINE: Final = 20  # pixels from one line of text to the next
 
@@ -36,7 +36,7 @@ class Painter:
         self._plane: Hashable = None  # that the layer is of
         self._points = 0  # that are on the layer
 
-    def frame(self, plan: Plan, images: ByRequest, known: Encoded, original: Image | None, words: Sequence[str]) -> Image:
+    def frame(self, plan: Plan, images: Ready, known: Encoded, original: Image | None, words: Sequence[str]) -> Image:
         """The frame of a plan.
 
         ``images``: of its requests, as far as they are there. ``known``: points of the scatter. ``original``: the image
