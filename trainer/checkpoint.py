@@ -28,6 +28,7 @@ from trainer.config import from_json
 from trainer.contract.errors import UserError
 from trainer.contract.files import replace_bytes, sync, sync_folder
 from trainer.contract.text import in_processes, printable
+from trainer.failures import TrainingFailure
 
 if sys.platform == "win32":
     import msvcrt
@@ -71,10 +72,6 @@ class Origin:
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
     data: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # number and fingerprint of the images
     threads: int = 0  # of each rank on a CPU: sums depend on it in their last bits; 0: not said
-
-
-class RunLocked(UserError):
-    """Another process trains in the folder of the run: a later attempt may succeed."""
 
 
 def name_of(step: int) -> str:
@@ -163,8 +160,8 @@ def origin_of(path: Path) -> Origin:
 def lock(run: Path) -> BinaryIO:
     """Keep other processes from training in the same folder until the file returned is closed, or this process dies.
 
-    Makes the folder. On file systems without locks, prints a warning. Raises ``UserError``, and ``RunLocked`` where
-    another process has it.
+    Makes the folder. On file systems without locks, prints a warning. Raises ``UserError``, and ``TrainingFailure``
+    where another process has it: a later attempt may succeed.
     """
     try:
         run.mkdir(parents=True, exist_ok=True)
@@ -180,7 +177,8 @@ def lock(run: Path) -> BinaryIO:
     except OSError as error:
         if error.errno in LOCKED:
             file.close()
-            raise RunLocked(f"{run}: another process is training there; wait for it, or choose another --out") from None
+            reason = "another process is training there; wait for it, or choose another --out"
+            raise TrainingFailure(f"{run}: {reason}") from None
         reason = f"{run}: cannot be locked ({error.strerror or error})"
         print(f"warning: {printable(reason)}: make sure that no other process trains there", file=sys.stderr)
     return file

@@ -1,4 +1,5 @@
-"""When a run draws samples and saves by the clock of its main process, besides by steps."""
+"""The time of a run: how much of it is done, and when its main process draws samples and saves by the clock, besides
+by steps."""
 
 import time
 
@@ -12,34 +13,46 @@ LEAST_SHEET = 5.0  # seconds that a sheet may take, at least
 SHEET_SHARE = 0.1  # of the time so far, which a sheet may take
 
 
-def time_done(config: RunConfig, seconds: float, step: int) -> float:
-    """Fraction of --minutes after seconds of training, 0..1; --min-steps holds it back. 0 without a limit of time."""
-    if not config.minutes:
-        return 0.0
-    by_steps = step / config.min_steps if config.min_steps else 1.0
-    return min(seconds / (config.minutes * 60), by_steps, 1.0)
-
-
 class Clock:
-    """Intervals between sheets double: 15 s, 30 s, 1 min, 2 min, ...; those between checkpoints are ``save_minutes``,
-    after a first one within a minute (0: never by the clock)."""
+    """Intervals between sheets double: 15 s, 30 s, 1 min, 2 min, ...; those between checkpoints are --save-minutes,
+    after a first one within a minute (0: never by the clock). ``before``: seconds of training before it resumed."""
 
-    def __init__(self, save_minutes: float) -> None:
-        self.started = time.monotonic() - max(0.0, time.time() - psutil.Process().create_time())
+    def __init__(self, config: RunConfig, before: float = 0.0) -> None:
+        self.config, self.before = config, before
+        self.began = time.monotonic()
+        self.process_began = self.began - max(0.0, time.time() - psutil.Process().create_time())
+        self.training = 0.0  # seconds of steps of this process, without saving, sheets and scores
         self.sheet_at = FIRST_SHEET
-        self.save_seconds = save_minutes * 60
-        self.saved_at = time.monotonic()  # when the networks were as the newest checkpoint has them
-        self.save_within = min(FIRST_SAVE, self.save_seconds)
+        self.saved_at = self.began  # when the networks were as the newest checkpoint has them
+        self.save_within = min(FIRST_SAVE, config.save_minutes * 60)
         self.step_seconds = self.saving_seconds = 0.0  # that the last ones took
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since this process set up the run."""
+        return time.monotonic() - self.began
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training in all."""
+        return self.before + self.elapsed
 
     @property
     def age(self) -> float:
         """Seconds since the process began."""
-        return time.monotonic() - self.started
+        return time.monotonic() - self.process_began
 
-    def wants(self) -> tuple[bool, bool]:
-        """Whether a sheet and whether a checkpoint is due."""
-        return self.wants_sheet(), self.wants_save()
+    def time_done(self, step: int) -> float:
+        """Fraction of --minutes, 0..1; --min-steps holds it back. 0 without a limit of time."""
+        if not self.config.minutes:
+            return 0.0
+        by_steps = step / self.config.min_steps if self.config.min_steps else 1.0
+        return min(self.seconds / (self.config.minutes * 60), by_steps, 1.0)
+
+    def stepped(self, since: float) -> None:
+        """A step has been taken, begun at ``since``, in monotonic seconds."""
+        self.step_seconds = time.monotonic() - since
+        self.training += self.step_seconds
 
     def wants_sheet(self) -> bool:
         return self.age + self.step_seconds >= self.sheet_at
@@ -47,7 +60,7 @@ class Clock:
     def wants_save(self) -> bool:
         """Whether after another step a checkpoint could not be written in time."""
         ahead = self.step_seconds + self.saving_seconds
-        return self.save_seconds > 0 and time.monotonic() - self.saved_at + ahead >= self.save_within
+        return self.config.save_minutes > 0 and time.monotonic() - self.saved_at + ahead >= self.save_within
 
     def sheet_seconds(self) -> float:
         """That a sheet may take now."""
@@ -61,4 +74,4 @@ class Clock:
     def saved(self, since: float) -> None:
         """A checkpoint has been written, of networks as they were ``since``, in monotonic seconds."""
         self.saved_at, self.saving_seconds = since, time.monotonic() - since
-        self.save_within = self.save_seconds
+        self.save_within = self.config.save_minutes * 60

@@ -24,18 +24,10 @@ from trainer import exit_status, sharding
 from trainer.config import RunConfig
 from trainer.contract.errors import UserError
 from trainer.contract.text import in_processes
-from trainer.exit_status import FINISHED, MISTAKE, STOPPED
+from trainer.exit_status import FINISHED, MISTAKE, STOPPED, TORCHRUN
+from trainer.failures import TrainingFailure
 from trainer.family import Nets
-from trainer.launcher import (
-    Kind,
-    asked_to_shard,
-    check_precision,
-    die_with,
-    find_launcher,
-    kind_of,
-    options_of,
-    set_threads,
-)
+from trainer.launcher import Launcher, asked_to_shard, check_precision, die_with, find_launcher, names_in, set_threads
 
 Found = TypeVar("Found")
 
@@ -66,20 +58,18 @@ class World:
         self.size = self.accelerator.num_processes
         self.is_main = self.accelerator.is_main_process
         self.sharded = asked and self.size > 1  # one rank holds everything anyway
-        self.known_to_all: UserError | None = None  # an error that ends all ranks, which the main one prints
-        options = options_of(launcher)
         self.on_all(lambda: check_device(config, self.device, self.size))
-        ranks = config.processes or asked_size(options, kind_of(launcher))
+        ranks = config.processes or asked_size(launcher)
         if ranks is not None and ranks != self.size:
             raise UserError(
                 f"asked for {ranks} processes, found {self.size}; for several on a CPU use ACCELERATE_USE_CPU=true "
                 f"accelerate launch --multi_gpu --num_processes {ranks} (see launch/accelerate/)"
             )
-        set_threads(config, launcher, options)
+        set_threads(config, launcher)
         self.launcher = launcher.pid if launcher is not None else None
         self.launcher_died = False
         if launcher is not None:
-            die_with(launcher)
+            die_with(launcher.pid)
         self.stop_asked_at: float | None = None  # monotonic seconds
 
     def in_words(self, config: RunConfig) -> str:
@@ -123,21 +113,20 @@ class World:
 
     def on_main(self, act: Callable[[], Any], out: Path) -> Any:
         """Run ``act``, which writes to the folder ``out``, on the main rank, and return its result on every rank. Its
-        ``UserError`` or ``OSError`` is raised on every rank as ``UserError``."""
-        found, mistake = self.gather(attempt(act, out) if self.is_main else None)[0]
-        if mistake is not None:
-            self.known_to_all = mistake
-            raise mistake
+        ``UserError`` or ``OSError`` is raised on every rank as ``TrainingFailure``."""
+        found, failure = self.gather(attempt(act, out) if self.is_main else None)[0]
+        if failure is not None:
+            raise failure
         return found
 
     def on_all(self, act: Callable[[], Found]) -> Found:
-        """Run ``act`` on every rank; the first rank's ``UserError`` is raised on all of them. (One machine may lack the
-        data, say.) It names the rank unless that is the main one."""
-        found, mistake = attempt(act)
-        for rank, other in enumerate(self.gather(mistake)):
+        """Run ``act`` on every rank; the first rank's ``UserError`` is raised on all of them as ``TrainingFailure``.
+        (One machine may lack the data, say.) It names the rank unless that is the main one."""
+        found, failure = attempt(act)
+        for rank, other in enumerate(self.gather(failure)):
             if other is not None:
-                self.known_to_all = other if rank == 0 else UserError(f"process {rank}: {other}")
-                raise self.known_to_all
+                what = f"process {rank}: {other}" if rank else str(other)
+                raise TrainingFailure(what, code=other.code, on_all_ranks=True)
         return found
 
     def agree(self, *values: float) -> list[float]:
@@ -230,16 +219,17 @@ class World:
         return first and number == signal.SIGTERM
 
 
-def attempt(act: Callable[[], Any], out: Path | None = None) -> tuple[Any, UserError | None]:
+def attempt(act: Callable[[], Any], out: Path | None = None) -> tuple[Any, TrainingFailure | None]:
     """What ``act`` returns, or its ``UserError``; an ``OSError`` is one where it writes to the folder ``out``."""
     try:
         return act(), None
     except UserError as error:
-        return None, error
+        what, code = str(error), getattr(error, "code", MISTAKE)
     except OSError as error:
         if out is None:
             raise
-        return None, UserError(f"{out}: cannot be written: {error.strerror or error}")
+        what, code = f"{out}: cannot be written: {error.strerror or error}", MISTAKE
+    return None, TrainingFailure(what, code=code, on_all_ranks=True)
 
 
 def leave(world: World | None, code: int) -> NoReturn:
@@ -266,10 +256,13 @@ def seed_step(seed: int, step: int, rank: int) -> None:
     torch.manual_seed(int.from_bytes(hashlib.sha256(text).digest()[:7], "little"))
 
 
-def asked_size(options: dict[str, str], kind: Kind) -> int | None:
+def asked_size(launcher: Launcher | None) -> int | None:
     """Number of ranks that the launcher was to start: accelerate by its command line or config file, torchrun by its
     command line or environment. ``None`` where that is not one number."""
-    if kind == "torchrun":
+    if launcher is None:
+        return None
+    options = launcher.options
+    if names_in(launcher.command) & TORCHRUN:
         counts = [options.get(name, os.environ.get(f"PET_{name.upper()}", "1")) for name in TORCHRUN_COUNTS]
         return math.prod(map(int, counts)) if all(map(str.isdecimal, counts)) else None
     if "num_processes" in options:
@@ -277,9 +270,7 @@ def asked_size(options: dict[str, str], kind: Kind) -> int | None:
     from accelerate.commands.config.config_args import default_yaml_config_file, load_config_from_file
 
     file = options.get("config_file") or default_yaml_config_file
-    if not kind or not Path(file).is_file():
-        return None
-    return int(load_config_from_file(str(file)).num_processes)
+    return int(load_config_from_file(str(file)).num_processes) if Path(file).is_file() else None
 
 
 def check_device(config: RunConfig, device: torch.device, size: int) -> None:

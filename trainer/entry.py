@@ -21,9 +21,6 @@ def main(model: str, arguments: list[str] | None = None, program: str | None = N
         with needing("train", called), progress.doing("loading PyTorch", at_once=True):
             family_class = load_family(model)
             from trainer.loop import main as train
-            from trainer.next_commands import launched
-
-            launched()
     except BaseException:
         progress.close()
         raise

@@ -15,8 +15,8 @@ _RANKS = re.compile(
 )
 
 
-class TrainingFailure(Exception):
-    """End of a run that began well: shown as one line, never a traceback."""
+class TrainingFailure(UserError):
+    """End of a run: its exit code, and whether all ranks know of it, so that the main one alone says so."""
 
     def __init__(self, text: str, *, code: int = FAILED, on_all_ranks: bool = False) -> None:
         super().__init__(text)

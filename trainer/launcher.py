@@ -5,66 +5,69 @@ import ctypes
 import os
 import signal
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
 
 import psutil
 import torch
 
 from trainer.config import RunConfig
 from trainer.contract.errors import UserError
-from trainer.exit_status import LAUNCHERS, TORCHRUN
+from trainer.exit_status import LAUNCHERS
 
 PR_SET_PDEATHSIG = 1
-Kind = Literal["", "torchrun", "accelerate"]  # "": started by hand
 
 
-def find_launcher() -> psutil.Process | None:
-    """The launcher that started this process, or ``None``."""
-    try:
-        parent = psutil.Process().parent()
-        command = parent.cmdline() if parent else []
-    except psutil.Error:
-        return None
-    return parent if names_in(command) & LAUNCHERS else None
+@dataclass(frozen=True)
+class Launcher:
+    """The process that started this one."""
+
+    pid: int
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    supervisor: Sequence[str] = ()  # the command of ``launch/supervise.py``, where that started it
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Options on its command line: name with underscores → value."""
+        options: dict[str, str] = {}
+        for part, following in pairwise([*self.command, ""]):
+            if part.endswith(".py"):
+                break  # what follows belongs to the training script
+            if part.startswith("--"):
+                name, equals, value = part[2:].partition("=")
+                options[name.replace("-", "_")] = value if equals else following
+        return options
 
 
-def names_in(command: list[str]) -> set[str]:
+@cache
+def find_launcher() -> Launcher | None:
+    """The launcher that started this process, or ``None``. First called when a run begins: it may end before it."""
+    above = psutil.Process().parents()[:2]
+    with contextlib.suppress(psutil.Error):
+        found = [process.as_dict(["cmdline", "environ"], ad_value=()) for process in above]
+        if found and names_in(found[0]["cmdline"]) & LAUNCHERS:
+            supervisor = found[1]["cmdline"] if "supervise.py" in names_in(found[-1]["cmdline"]) else ()
+            return Launcher(above[0].pid, found[0]["cmdline"], dict(found[0]["environ"]), supervisor)
+    return None
+
+
+def names_in(command: Sequence[str]) -> set[str]:
     """File names among the first words of a command line."""
     return {Path(part).name for part in command[:4]}
 
 
-def kind_of(launcher: psutil.Process | None) -> Kind:
-    """Which launcher started this process."""
-    if launcher is None:
-        return ""
-    return "torchrun" if names_in(launcher.cmdline()) & TORCHRUN else "accelerate"
-
-
-def options_of(launcher: psutil.Process | None) -> dict[str, str]:
-    """Options on the launcher's command line: name with underscores → value."""
-    options: dict[str, str] = {}
-    command = launcher.cmdline() if launcher else []
-    for part, following in pairwise([*command, ""]):
-        if part.endswith(".py"):
-            break  # what follows belongs to the training script
-        if part.startswith("--"):
-            name, equals, value = part[2:].partition("=")
-            options[name.replace("-", "_")] = value if equals else following
-    return options
-
-
-def set_threads(config: RunConfig, launcher: psutil.Process | None, options: dict[str, str]) -> None:
+def set_threads(config: RunConfig, launcher: Launcher | None) -> None:
     """Divide the cores among this machine's ranks: by default launchers leave each rank one thread."""
     threads = config.threads
-    if launcher is not None and not threads and "num_cpu_threads_per_process" not in options:
-        with contextlib.suppress(psutil.Error):
-            if "OMP_NUM_THREADS" not in launcher.environ():
-                cores = (
-                    len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else os.cpu_count()
-                )
-                threads = max(1, (cores or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    unset = launcher is not None and "OMP_NUM_THREADS" not in launcher.environment
+    if launcher is not None and unset and not threads and "num_cpu_threads_per_process" not in launcher.options:
+        has_affinity = hasattr(psutil.Process, "cpu_affinity")
+        cores = len(psutil.Process().cpu_affinity()) if has_affinity else os.cpu_count()
+        threads = max(1, (cores or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
     if threads:
         torch.set_num_threads(threads)
 
@@ -93,9 +96,9 @@ def asked_to_shard(config: RunConfig) -> bool:
     return True
 
 
-def die_with(launcher: psutil.Process) -> None:
+def die_with(launcher: int) -> None:
     """Have the kernel send SIGTERM when the launcher dies, so that its workers save and stop (Linux)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != launcher.pid:  # it died before
+        if os.getppid() != launcher:  # it died before
             os.kill(os.getpid(), signal.SIGTERM)

@@ -48,10 +48,7 @@ class Log:
                 getattr(self.board, what)(*values, **more)
         except OSError as error:
             self.board = None  # its writer has ended, and would say so at every call
-            self.say(f"warning: tensorboard is written no more ({error.strerror or error}); training goes on")
-
-    def say(self, text: str) -> None:
-        self.progress.say(text)
+            self.progress.say(f"warning: tensorboard is written no more ({error.strerror or error}); training goes on")
 
     def grid(self, step: int, images_seen: int, images: Tensor, columns: int) -> Path | None:
         """Write a sheet of images [n, c, h, w] in 0..1. Returns its path, or ``None`` where it could not be written."""
@@ -72,7 +69,7 @@ class Log:
         try:
             yield
         except OSError as error:
-            self.say(f"warning: {name} was not written ({error.strerror or error}); training goes on")
+            self.progress.say(f"warning: {name} was not written ({error.strerror or error}); training goes on")
 
     def close(self) -> None:
         if self.run is None:

@@ -9,38 +9,33 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
-import numpy as np
 import torch
 
 from trainer import checkpoint, exit_status
-from trainer.checkpoint import Origin, RunLocked, State
-from trainer.clock import Clock, time_done
+from trainer.checkpoint import Origin, State
+from trainer.clock import Clock
 from trainer.command_line import parse
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable
 from trainer.data.batches.augment import Augment
-from trainer.data.batches.stream import Stream, ordered
+from trainer.data.batches.stream import Stream
 from trainer.data.sources import help_of_data
 from trainer.distributed import World, leave, rank_of_environment, seed_step
 from trainer.ema import AveragedNets
 from trainer.exit_status import FAILED, MISTAKE, STOPPED
 from trainer.failures import TrainingFailure, explain
-from trainer.family import Batch, Crops, Family, Nets
+from trainer.family import Crops, Family, Nets
 from trainer.log import ErrorIgnoringStream, Log
 from trainer.next_commands import ending
 from trainer.progress import Progress
 from trainer.runs import resume, store
 from trainer.runs.start import set_up
-from trainer.scoring import Scorer
-from trainer.sheets import draw_sheet
 from trainer.turns import Turns
+from trainer.validation import Validation
 
-DESCRIBED_IMAGES = 2048  # training images that the statistics on the card come from
-DRAFT_IMAGES = 64  # those of the sheet before training
 STOP_SCORING_SECONDS = 5.0  # time for scoring after a request to stop
 AGREE_EVERY = 8  # steps between agreements to stop on accelerators: each makes the host wait for the device
 
@@ -52,8 +47,7 @@ def main(
     progress: Progress | None = None,
 ) -> NoReturn:
     """Parse flags, train, exit with a code of ``trainer.exit_status``. ``progress``: of ``trainer.entry``."""
-    world = None
-    code, complaint = 0, ""
+    world, failure = None, None
     sys.stdout, sys.stderr = ErrorIgnoringStream(sys.stdout), ErrorIgnoringStream(sys.stderr)
     try:
         description = f"{family_class.__doc__} The same command resumes a run. --data takes {help_of_data()}."
@@ -66,43 +60,34 @@ def main(
             for line in ending(family_class(config), config, program, arguments, code):
                 print(printable(line))
     except UserError as error:
-        rank = rank_of_environment() if world is None else world.rank
-        # an error found before ranks have met is the same on all of a machine
-        silent = os.environ.get("LOCAL_RANK", "0") != "0" if world is None else error is world.known_to_all
-        if not rank or not silent:
-            complaint = f"process {rank}: {error}" if rank else str(error)
-        code = FAILED if isinstance(error, RunLocked) else MISTAKE
-    except TrainingFailure as failure:
-        if world is None or world.is_main:
-            complaint = str(failure)
-        elif not failure.on_all_ranks:
-            complaint = f"process {world.rank}: {failure}"
-        code = failure.code
+        failure, code = error, getattr(error, "code", MISTAKE)
     except SystemExit as ended:  # by the command line: --help, or an unknown flag
         code = ended.code if isinstance(ended.code, int) else MISTAKE
     except KeyboardInterrupt:  # before signals are caught: there is nothing to save yet
         code = 128 + signal.SIGINT
     if progress is not None:
         progress.close()
-    if complaint:
-        print(f"error: {printable(complaint)}", file=sys.stderr)
+    rank = rank_of_environment() if world is None else world.rank
+    # an error found before ranks have met is the same on all of a machine
+    known = os.environ.get("LOCAL_RANK", "0") != "0" if world is None else getattr(failure, "on_all_ranks", False)
+    if failure is not None and not (rank and known):
+        print(f"error: process {rank}: {failure}" if rank else f"error: {failure}", file=sys.stderr)
     leave(world, code)
 
 
-def train(family_class: type[Family], config: Any, world: World, progress: Progress | None = None) -> int:
+def train(family_class: type[Family], config: Any, world: World, progress: Progress) -> int:
     """Train to the end, or until stopped. Returns the exit code. Raises ``UserError``, and ``TrainingFailure`` once
     training has begun."""
     run = None
     with world.catch_signals(), contextlib.ExitStack() as stack:
         try:
-            progress = progress or Progress(speaks=False)
             with progress.doing("setting up"):
                 run = Run(family_class, config, world, progress)
             stack.callback(run.close)
             return run.go()
         except (UserError, RuntimeError, MemoryError, OSError) as error:
             what = explain(error, world.size)
-            if not what or (run is None and isinstance(error, UserError)):
+            if not what or isinstance(error, TrainingFailure) or (run is None and isinstance(error, UserError)):
                 raise
             code = MISTAKE if isinstance(error, UserError) else FAILED
             where = f" in step {run.step + 1}; {run.last_good()}" if run is not None else ""
@@ -124,20 +109,15 @@ class Run:
         self.prepare()
         with progress.doing("looking for checkpoints"):
             self.previous = self.resume()
-        self.training, self.held_out = self.images.split(config.hold_out)
+        known = self.previous.scored_images if self.previous.score_seconds == config.score_seconds else 0
+        self.validation = Validation(self.family, config, world, progress, self.images, self.averaged.nets, known)
         self.stream = self.open_stream()
         self.step = self.previous.step
-        self.seconds_before = self.previous.seconds
-        self.started = time.monotonic()
-        self.training_seconds = 0.0  # of this process, without saving, sheets and scores
-        self.clock = Clock(config.save_minutes)
+        self.clock = Clock(config, self.previous.seconds)
         self.sheet_due = self.save_due = self.asked_to_stop = False
         self.time_done = 0.0  # fraction of --minutes
-        self.described: tuple[int, dict[str, Any]] = (-1, {})  # step, and what ``describe`` returned
         self.turns = Turns(config, world, self.nets, self.raw, self.averaged, self.optimizers, self.stream)
         self.unsaved = ""  # why the last checkpoint could not be written
-        known = self.previous.scored_images if self.previous.score_seconds == config.score_seconds else 0
-        self.scorer = Scorer(self.family, config, world, progress, self.held_out, self.batches, known)
         self.log = Log(None, progress)
         world.on_main(self.open_log, self.config.out)
 
@@ -192,7 +172,7 @@ class Run:
         turn = isinstance(reading, Crops) and reading.turn
         return Stream(
             self.images,
-            self.training,
+            self.validation.training,
             batch_size=config.batch_size,
             rank=world.rank,
             world_size=world.size,
@@ -211,24 +191,26 @@ class Run:
         if self.saved is not None and self.previous.score is None:  # ended before it was scored
             self.score()
         if self.step >= config.steps:
-            self.log.say(f"{config.out} is at step {self.step} of {config.steps} already; a larger --steps goes on")
+            self.progress.say(
+                f"{config.out} is at step {self.step} of {config.steps} already; a larger --steps goes on"
+            )
             return 0
         if not list((config.out / "samples").glob("*.png")):
             self.write_samples()  # at once, whatever the first step takes
         for net in self.raw.values():
             net.train()
         stopped = self.over(first=True)
-        self.progress.begin(config, step=self.step, seconds=self.seconds)
+        self.progress.begin(self.clock, self.step)
         while self.step < config.steps and not stopped:
             begun = time.monotonic()
             self.advance()
             stopped = self.over()
-            self.clock.step_seconds = time.monotonic() - begun
-            self.training_seconds += self.clock.step_seconds
+            self.clock.stepped(begun)
             last = stopped or self.step == config.steps
             saves = last or self.step % config.save_every == 0 or self.save_due
             shows = not self.asked_to_stop and (last or self.step % config.sample_every == 0 or self.sheet_due)
-            self.show_progress()
+            if self.progress.counts(self.step):
+                self.progress.count(self.turns.loss(), self.images_seen)
             if saves or self.step % config.log_every == 0:
                 self.write_losses()
             if saves or shows:
@@ -245,17 +227,12 @@ class Run:
         if self.unsaved:
             self.refuse_to_go_on(f"step {self.step} was reached and could not be saved: {self.unsaved}", code=FAILED)
         if self.asked_to_stop:
-            self.log.say(f"stopped at step {self.step}; the same command resumes it")
+            self.progress.say(f"stopped at step {self.step}; the same command resumes it")
             return STOPPED
         if not self.world.same_parameters(self.raw):
             self.refuse_to_go_on("the processes' weights differ at the end: this is a defect, please report it")
-        self.log.say(f"finished step {self.step}: {self.stream.position} images seen; checkpoints in {config.out}")
+        self.progress.say(f"finished step {self.step}: {self.stream.position} images seen; checkpoints in {config.out}")
         return 0
-
-    def show_progress(self) -> None:
-        if self.progress.counts(self.step):
-            images = self.stream.position - self.previous.images_seen
-            self.progress.count(self.turns.loss(), images, self.training_seconds)
 
     def advance(self) -> None:
         """One training step."""
@@ -266,8 +243,9 @@ class Run:
         self.step += 1
 
     @property
-    def seconds(self) -> float:
-        return self.seconds_before + time.monotonic() - self.started
+    def images_seen(self) -> int:
+        """By all processes since they began."""
+        return self.stream.position - self.previous.images_seen
 
     @property
     def fraction(self) -> float:
@@ -282,8 +260,12 @@ class Run:
         if not first and self.step % AGREE_EVERY and self.world.device.type != "cpu" and self.world.size > 1:
             return False
         asked = 2.0 if self.world.stop_asked_at is not None else 0.0
-        wants = self.clock.wants() if self.world.is_main and not first else (False, False)
-        agreed, *due = self.world.agree(max(asked, time_done(self.config, self.seconds, self.step)), *map(float, wants))
+        wants = self.world.is_main and not first
+        agreed, *due = self.world.agree(
+            max(asked, self.clock.time_done(self.step)),
+            float(wants and self.clock.wants_sheet()),
+            float(wants and self.clock.wants_save()),
+        )
         self.sheet_due, self.save_due = map(bool, due)
         self.asked_to_stop = agreed == 2.0
         self.time_done = min(agreed, 1.0) if self.config.minutes else 0.0
@@ -295,9 +277,8 @@ class Run:
         for name, value in row.items():
             if name.startswith("loss/") and not math.isfinite(value):
                 self.refuse_to_go_on(f"{name} became {value} by step {self.step}")
-        row["seconds"] = round(self.seconds, 3)
-        fresh_images = self.stream.position - self.previous.images_seen
-        row["images_per_second"] = round(fresh_images / (self.seconds - self.seconds_before), 1)
+        row["seconds"] = round(self.clock.seconds, 3)
+        row["images_per_second"] = round(self.images_seen / self.clock.elapsed, 1)
         self.log.row("train", self.step, self.stream.position, row)
 
     def refuse_to_go_on(self, what: str, code: int = MISTAKE) -> NoReturn:
@@ -308,23 +289,17 @@ class Run:
         path, _ = checkpoint.newest_intact(self.config.out)
         return f"last good checkpoint: {path}" if path else "no checkpoint was saved before"
 
-    @torch.no_grad()
     def write_samples(self) -> None:
-        """Write a sheet of samples of the averaged weights, always from the same inputs."""
+        """Write a sheet of samples of the averaged weights."""
         if not self.world.is_main:
             return
         with self.progress.doing("drawing samples"):
-            shown = self.batches(np.concatenate([self.held_out, self.training]), 0, 1)
-            family = self.family if self.step else self.family.draft()
-            sheet = draw_sheet(
-                family, self.averaged.nets, self.describe(), self.spec, shown,
-                seed=self.config.seed, device=self.world.device, seconds=self.clock.sheet_seconds(),
-            )  # fmt: skip
-            path = self.log.grid(self.step, self.stream.position, sheet.images, sheet.columns)
+            images, side, whole = self.validation.sheet(self.step, self.clock.sheet_seconds())
+            path = self.log.grid(self.step, self.stream.position, images, columns=len(images) // side)
         self.clock.drew()
         if path is not None:
-            part = f": {sheet.side}x{sheet.side} of {sheet.whole_side}x{sheet.whole_side}, in the time that there was"
-            self.log.say(f"samples at step {self.step}: {path}{part if sheet.side < sheet.whole_side else ''}")
+            part = f": {side}x{side} of {whole}x{whole}, in the time that there was" if side < whole else ""
+            self.progress.say(f"samples at step {self.step}: {path}{part}")
 
     def check_weights(self) -> None:
         """Raise ``TrainingFailure`` where a weight is not finite."""
@@ -342,15 +317,17 @@ class Run:
             state = State(
                 step=self.step,
                 images_seen=self.stream.position,
-                seconds=self.seconds,
+                seconds=self.clock.seconds,
                 world_size=world.size,
-                description=self.describe(),
+                description=self.validation.describe(self.step),
             )
             try:
                 path = store.save(self.config.out, state, nets, self.averaged.nets, optimizers, self.origin)
             except OSError as error:
                 failure = error.strerror or str(error)
-                self.log.say(f"warning: checkpoint at step {self.step} was not written ({failure}); training goes on")
+                self.progress.say(
+                    f"warning: checkpoint at step {self.step} was not written ({failure}); training goes on"
+                )
             else:
                 self.prune()
         self.unsaved, self.saved = world.on_main(lambda: (failure, path), self.config.out)
@@ -363,32 +340,19 @@ class Run:
     def score(self) -> None:
         """Score the checkpoint that is in memory, and write that beside it."""
         until = time.monotonic() + STOP_SCORING_SECONDS if self.asked_to_stop else math.inf
-        metrics = self.scorer.score(self.averaged.nets, until)
+        metrics = self.validation.score(until)
         if not metrics or not self.world.is_main or self.saved is None:
             return
         with self.log.tolerating(checkpoint.SCORE):
-            checkpoint.write_score(self.saved, score=metrics.get("score"), metrics=metrics, **self.scorer.bounds())
+            checkpoint.write_score(
+                self.saved,
+                score=metrics.get("score"),
+                metrics=metrics,
+                scored_images=self.validation.scored_images,
+                score_seconds=self.config.score_seconds,
+            )
         self.log.row("held_out", self.step, self.stream.position, metrics)
         self.prune()
-
-    @torch.no_grad()
-    def describe(self) -> dict[str, Any]:
-        """What ``Family.describe`` returns for the averaged weights, computed once a step."""
-        if self.described[0] != self.step:
-            spread = self.training[:: max(1, len(self.training) // (DESCRIBED_IMAGES if self.step else DRAFT_IMAGES))]
-            self.described = self.step, self.family.describe(self.averaged.nets, self.batches(spread, 0, 1))
-        return self.described[1]
-
-    def batches(self, indices: Any, rank: int, size: int) -> Iterator[Batch]:
-        return ordered(
-            self.images,
-            indices,
-            batch_size=self.family.score_batch,
-            device=self.world.device,
-            image_range=self.family.image_range,
-            rank=rank,
-            world_size=size,
-        )
 
     def close(self) -> None:
         self.log.close()

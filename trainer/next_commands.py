@@ -1,22 +1,19 @@
 """What a training has left, and the commands that go on from there, as they are typed where it was called."""
 
-import contextlib
 import os
 import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from functools import cache
+from itertools import count
 from pathlib import Path
-
-import psutil
 
 from trainer import checkpoint
 from trainer.config import RunConfig
 from trainer.exit_status import STOPPED
 from trainer.family import Family
-from trainer.launcher import find_launcher, names_in
+from trainer.launcher import find_launcher
 
 ON_CPU = "ACCELERATE_USE_CPU"
 
@@ -36,11 +33,11 @@ def ending(
 
 
 def what_was_written(run: Path) -> str:
-    found = checkpoint.checkpoints(run)
-    best = checkpoint.best_of(found)
-    score = checkpoint.score_of(best) if best is not None else None
-    parts = [f"{checkpoint.FOLDER}/{best.name}"] if best is not None else []
-    parts += [f"the best, score {score:.4g}"] if score is not None else []
+    parts = []
+    best = checkpoint.best_of(checkpoint.checkpoints(run))
+    if best is not None:
+        score = checkpoint.score_of(best)
+        parts += [f"{checkpoint.FOLDER}/{best.name}"] + ([f"the best, score {score:.4g}"] if score is not None else [])
     sheets = len(list((run / "samples").glob("*.png")))
     parts += [f"{sheets} sheet(s) in samples/"] if sheets else []
     parts += [name for name in ("log.jsonl", "tensorboard/") if (run / name).exists()]
@@ -64,17 +61,18 @@ def export_and_view(family: Family, run: Path, tools: str) -> Iterator[str]:
 def file_of(run: Path) -> str:
     """A name for the file that a run is exported to, which is not there yet."""
     stem = run.resolve().name
-    numbered = (f"{stem}{end}.onnx" for end in ("", *(f"-{number}" for number in range(2, 1000))))
-    return shlex.quote(next((name for name in numbered if not Path(name).exists()), f"{stem}.onnx"))
+    names = (f"{stem}-{number}.onnx" if number > 1 else f"{stem}.onnx" for number in count(1))
+    return shlex.quote(next(name for name in names if not Path(name).exists()))
 
 
 def own_command(program: str | None, arguments: Sequence[str] | None) -> list[str]:
     """The command that started this run, launcher included."""
     if program is not None:
         return [*program.split(), *(sys.argv[1:] if arguments is None else arguments)]
-    words, setting = launched()
-    if not words:
+    launcher = find_launcher()
+    if launcher is None:
         return [python(), *sys.argv]
+    words, setting = [*(launcher.supervisor or launcher.command)], launcher.environment.get(ON_CPU, "")
     script = words[1] if len(words) > 1 and not words[1].startswith("-") else ""
     on_path = shutil.which(Path(script).name) if script else None
     installed = on_path is not None and Path(on_path).samefile(script)  # its interpreter comes before it
@@ -82,32 +80,15 @@ def own_command(program: str | None, arguments: Sequence[str] | None) -> list[st
     return [*([f"{ON_CPU}={setting}"] if setting else []), *words]
 
 
-@cache
-def launched() -> tuple[list[str], str]:
-    """Command of the launcher, or of the supervisor that started it, and its setting of ``ON_CPU``; empty without one.
-    To be called when a run begins: its launcher may end before it."""
-    launcher = find_launcher()
-    if launcher is None:
-        return [], ""
-    with contextlib.suppress(psutil.Error):
-        setting = launcher.environ().get(ON_CPU, "")
-        above = launcher.parent()
-        supervised = above is not None and "supervise.py" in names_in(above.cmdline())
-        return (above.cmdline() if above is not None and supervised else launcher.cmdline()), setting
-    return [], ""
-
-
 def longer(command: Sequence[str], config: RunConfig) -> list[str]:
     """The same command for twice as long a run."""
     last = checkpoint.checkpoints(config.out)
     timed = config.minutes > 0 and not (last and checkpoint.step_of(last[-1]) >= config.steps)
     flag, value = ("--minutes", f"{2 * config.minutes:g}") if timed else ("--steps", str(2 * config.steps))
-    words = list(command)
-    for place, word in enumerate(words[:-1]):
-        if word == flag:
-            words[place + 1] = value
-            return words
-    return [*(word for word in words if not word.startswith(f"{flag}=")), flag, value]
+    words = [word for word in command if not word.startswith(f"{flag}=")]
+    if flag in words:
+        del words[words.index(flag) : words.index(flag) + 2]
+    return [*words, flag, value]
 
 
 def joined(words: Sequence[str]) -> str:

@@ -12,7 +12,6 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,12 +21,12 @@ from trainings import training
 
 from trainer import checkpoint, exit_status
 from trainer.clock import Clock
-from trainer.config import from_json
+from trainer.config import RunConfig, from_json
 from trainer.contract.errors import UserError
 from trainer.distributed import asked_size
 from trainer.families.vae import VAE
 from trainer.family import DataSpec
-from trainer.launcher import kind_of, options_of
+from trainer.launcher import Launcher
 from trainer.loop import Run
 from trainer.progress import Progress
 from trainer.runs.resume import check_same_run, with_fit
@@ -277,15 +276,14 @@ def test_a_resumed_schedule_goes_by_the_time_of_the_starts_before(seconds: float
 
     class Accelerated(Run):
         def __init__(self) -> None:
-            self.config = SimpleNamespace(steps=10**6, minutes=1.0, min_steps=0, out=Path("run"))
+            self.config = RunConfig(steps=10**6, minutes=1.0, out=Path("run"))
             self.world = SimpleNamespace(
                 rank=0, device=SimpleNamespace(type="cuda"), stop_asked_at=None, is_main=True,
                 agree=lambda *values: values, same_parameters=lambda nets: True,
             )  # fmt: skip
             self.step, self.raw, self.time_done, self.asked_to_stop, self.unsaved = 3, {}, 0.0, False, ""
-            self.progress, self.clock, self.saved, self.write_samples = Progress(False), Clock(0), None, lambda: None
-            self.seconds_before, self.started = seconds, time.monotonic()
-            self.log, self.stream = SimpleNamespace(say=print), SimpleNamespace(position=12)
+            self.progress, self.clock = Progress(False), Clock(self.config, seconds)
+            self.saved, self.write_samples, self.stream = None, lambda: None, SimpleNamespace(position=12)
 
         def advance(self) -> None:
             raise Started(self.fraction)
@@ -346,8 +344,7 @@ def test_each_launcher_is_asked_for_ranks_in_its_own_way(
     monkeypatch.setattr(config_args, "default_yaml_config_file", str(default))
     for name, value in environment_says.items():
         monkeypatch.setenv(name, value)
-    launcher: Any = SimpleNamespace(cmdline=command.split)
-    assert asked_size(options_of(launcher), kind_of(launcher)) == expected
+    assert asked_size(Launcher(1, command.split(), {})) == expected
 
 
 def test_other_images_under_the_same_name_are_a_question(tmp_path: Path, images: Path) -> None:

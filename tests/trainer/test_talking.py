@@ -17,15 +17,16 @@ from commands import ROOT, environment, log_rows, run_training, train, train_com
 from torch import Tensor
 from trainings import training, weights
 
-from trainer import checkpoint, clock, next_commands, sheets
+from trainer import checkpoint, clock, launcher, next_commands, validation
 from trainer.checkpoint import State
 from trainer.clock import Clock
 from trainer.config import RunConfig
 from trainer.families.ddpm import DDPM, DDPMConfig
 from trainer.family import DataSpec
+from trainer.launcher import Launcher
 from trainer.progress import Progress
 from trainer.runs import store
-from trainer.sheets import draw_sheet
+from trainer.validation import Validation
 
 NET = ("--batch-size", 4, "--hidden-size", 8, "--latent-size", 3, "--hold-out", 2)
 
@@ -44,7 +45,7 @@ class Time:
 @pytest.fixture
 def clock_at(monkeypatch: pytest.MonkeyPatch) -> Time:
     still = Time()
-    for module in (clock, sheets):
+    for module in (clock, validation):
         monkeypatch.setattr(module, "time", still)
     monkeypatch.setattr(clock.psutil, "Process", lambda: SimpleNamespace(create_time=lambda: 1000.0))
     return still
@@ -65,7 +66,7 @@ def test_sheets_and_checkpoints_by_the_clock_change_no_bit(tmp_path: Path, image
 
 
 def test_sheets_come_at_growing_intervals(clock_at: Time) -> None:
-    made, drawn = Clock(0), []
+    made, drawn = Clock(RunConfig(save_minutes=0)), []
     while clock_at.now < 1300:
         if made.wants_sheet():
             drawn.append(clock_at.now - 1000)
@@ -77,7 +78,7 @@ def test_sheets_come_at_growing_intervals(clock_at: Time) -> None:
 
 def test_no_more_work_is_lost_than_stated(clock_at: Time) -> None:
     """A step takes 9 s, writing 4 s: each checkpoint is there before what it adds to the last one is too old."""
-    made, written_at, state_of = Clock(5.0), [1000.0], [1000.0]
+    made, written_at, state_of = Clock(RunConfig(save_minutes=5)), [1000.0], [1000.0]
     while clock_at.now < 3000:
         clock_at.now += 9
         made.step_seconds = 9
@@ -98,7 +99,13 @@ def test_a_slow_family_draws_a_corner_of_its_sheet(clock_at: Time, seconds: floa
     class Slow:
         """A second a sample, which is its latent."""
 
-        needs_labels, sheet_side = False, 8
+        needs_labels, sheet_side, score_batch, image_range = False, 8, 64, (0.0, 1.0)
+
+        def draft(self) -> Any:
+            return self
+
+        def describe(self, *_: Any) -> dict[str, Any]:
+            return {}
 
         def sample_inputs(self, count: int, *_: Any) -> tuple[Tensor]:
             return (torch.arange(count).float()[:, None, None, None],)
@@ -111,12 +118,14 @@ def test_a_slow_family_draws_a_corner_of_its_sheet(clock_at: Time, seconds: floa
             assert samples.equal(inputs[0])
             return samples
 
-    spec = DataSpec(image_size=(1, 1), channels=1)
-    slow: Any = Slow()
-    sheet = draw_sheet(slow, SimpleNamespace(), {}, spec, iter(()), seed=0, device=torch.device("cpu"), seconds=seconds)  # type: ignore[arg-type]
-    assert (sheet.side, sheet.columns, sheet.whole_side) == (side, side, 8)
+    nothing = np.arange(0)
+    images: Any = SimpleNamespace(spec=DataSpec(image_size=(1, 1), channels=1), split=lambda _: (nothing, nothing))
+    slow, world, any_nets = Slow(), SimpleNamespace(device=torch.device("cpu")), SimpleNamespace()
+    made = Validation(slow, RunConfig(), world, Progress(speaks=False), images, any_nets)  # type: ignore[arg-type]
+    sheet, drawn, whole = made.sheet(0, seconds)
+    assert (drawn, whole) == (side, 8)
     corner = torch.arange(64).view(8, 8)[:side, :side]
-    assert sheet.images.flatten().tolist() == corner.flatten().tolist()
+    assert sheet.flatten().tolist() == corner.flatten().tolist()
 
 
 def test_the_sheet_before_training_is_a_draft_of_slow_samplers() -> None:
@@ -203,9 +212,7 @@ def test_the_command_is_the_one_that_was_typed(
     installed.touch(mode=0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     words = [str(installed) if word == "ACCELERATE" else word for word in launcher or []]
-    found = SimpleNamespace(cmdline=lambda: words, environ=dict, parent=lambda: None)
-    monkeypatch.setattr(next_commands, "find_launcher", lambda: found if launcher else None)
-    next_commands.launched.cache_clear()
+    monkeypatch.setattr(next_commands, "find_launcher", lambda: Launcher(1, words, {}) if launcher else None)
     monkeypatch.setattr(sys, "argv", ["train.py", "--out", "r"])
     command = next_commands.own_command(program, ["--out", "r"] if program else None)
     longer = next_commands.longer(command, RunConfig(steps=4, out=tmp_path))
@@ -213,19 +220,26 @@ def test_the_command_is_the_one_that_was_typed(
 
 
 def test_the_command_is_the_supervisors_whatever_has_ended_since(monkeypatch: pytest.MonkeyPatch) -> None:
-    above = SimpleNamespace(cmdline=lambda: ["/x/python", "launch/supervise.py", "accelerate", "launch", "t.py"])
-    launcher = SimpleNamespace(cmdline=lambda: ["accelerate", "launch", "t.py"], environ=dict, parent=lambda: above)
-    next_commands.launched.cache_clear()
-    monkeypatch.setattr(next_commands, "find_launcher", lambda: launcher)
-    next_commands.launched()
-    monkeypatch.setattr(next_commands, "find_launcher", lambda: None)
-    assert next_commands.own_command(None, None)[1:] == above.cmdline()[1:]
-    next_commands.launched.cache_clear()
+    class Process:
+        def __init__(self, *words: str) -> None:
+            self.pid, self.words = 1, words
+
+        def as_dict(self, names: list[str], ad_value: Any) -> dict[str, Any]:
+            return {"cmdline": self.words, "environ": ad_value}
+
+    above = Process("/x/python", "launch/supervise.py", "accelerate", "launch", "t.py")
+    running = [Process("accelerate", "launch", "t.py"), above, Process("sh")]
+    monkeypatch.setattr(launcher.psutil, "Process", lambda: SimpleNamespace(parents=lambda: running))
+    launcher.find_launcher.cache_clear()
+    launcher.find_launcher()
+    running.clear()
+    assert next_commands.own_command(None, None)[1:] == list(above.words[1:])
+    launcher.find_launcher.cache_clear()
 
 
 def test_a_bar_by_the_clock_waits_for_the_least_steps() -> None:
     progress = Progress(speaks=False)
-    progress.begin(RunConfig(minutes=1.0, min_steps=400), step=0, seconds=120.0)
+    progress.begin(Clock(RunConfig(minutes=1.0, min_steps=400), before=120.0), step=0)
     progress.step = 100
     assert progress.done == 15.0
     progress.step = 400
@@ -234,14 +248,16 @@ def test_a_bar_by_the_clock_waits_for_the_least_steps() -> None:
 
 def test_what_is_left_goes_by_the_pace_of_the_last_steps() -> None:
     progress = Progress(speaks=False)
-    progress.begin(RunConfig(steps=1000), step=100, seconds=0.0)
-    progress.step = 110
-    progress.count(1.0, images=80, seconds=50.0)  # the first steps are slow
+    clock = Clock(RunConfig(steps=1000))
+    progress.begin(clock, step=100)
+    progress.step, clock.training = 110, 50.0  # the first steps are slow
+    progress.count(1.0, images=80)
     for progress.step in range(111, 150):
-        progress.count(1.0, images=8 * (progress.step - 100), seconds=progress.step - 60.0)
+        clock.training += 1
+        progress.count(1.0, images=8 * (progress.step - 100))
     assert progress.left == 1000 - 149
     assert "8 images/s" in progress.line()
-    progress.begin(RunConfig(steps=1000, minutes=1.0), step=149, seconds=30.0)
+    progress.begin(Clock(RunConfig(steps=1000, minutes=1.0), before=30.0), step=149)
     assert 0 < progress.left <= 30.0
 
 

@@ -28,6 +28,7 @@ from trainer.evaluation.features import fit, open_onnx
 from trainer.families.classifier import Classifier
 from trainer.families.vae import VAE
 from trainer.loop import train
+from trainer.progress import Progress
 
 SIDE = 16
 
@@ -70,7 +71,7 @@ def run_of(family: Any, folder: Path, name: str, world: World, **options: Any) -
         data=str(folder / "cats.npy"), out=out, batch_size=16, save_every=1000, sample_every=1000, hold_out=4,
         device="cpu", **options,
     )  # fmt: skip
-    assert train(family, config, world) == 0
+    assert train(family, config, world, Progress(speaks=False)) == 0
     return out
 
 
