@@ -74,21 +74,17 @@ class Origin:
     threads: int = 0  # of each rank on a CPU: sums depend on it in their last bits; 0: not said
 
 
-def name_of(step: int) -> str:
-    return f"step_{step:08d}"
-
-
 def write(run: Path, state: State, contents: Mapping[str, bytes], origin: Origin) -> Path:
     """Write one checkpoint: ``contents`` by file name, beside the state. Raises ``OSError`` (a full disk, say) and then
     leaves nothing behind."""
     folder = run / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    final = folder / name_of(state.step)
+    final = folder / f"step_{state.step:08d}"
     if final.exists():
         if not damage(final):
             return final  # the same step of a deterministic run
         set_aside(final)
-    temporary = folder / f"{TEMPORARY}{name_of(state.step)}-{os.getpid()}"
+    temporary = folder / f"{TEMPORARY}{final.name}-{os.getpid()}"
     files = {**contents, STATE: json.dumps(dataclasses.asdict(state)).encode()}
     manifest = {
         "step": state.step,
@@ -116,9 +112,17 @@ def write(run: Path, state: State, contents: Mapping[str, bytes], origin: Origin
 
 
 def sealed(manifest: Mapping[str, Any]) -> bytes:
-    """A manifest's bytes, with their own hash, so that no bit of them can change unseen either."""
+    """The bytes of a table with their own hash, so that no bit of them can change unseen either."""
     text = json.dumps({key: value for key, value in manifest.items() if key != SEAL}, indent=1)
     return json.dumps({**json.loads(text), SEAL: hashlib.sha256(text.encode()).hexdigest()}, indent=1).encode()
+
+
+def unsealed(data: bytes) -> dict[str, Any]:
+    """The inverse of ``sealed``. Raises ``ValueError`` for other bytes."""
+    values = json.loads(data)
+    if not isinstance(values, dict) or sealed(values) != data:
+        raise ValueError("does not match its SHA-256")
+    return {key: value for key, value in values.items() if key != SEAL}
 
 
 def write_score(path: Path, **values: Any) -> None:
@@ -129,27 +133,17 @@ def write_score(path: Path, **values: Any) -> None:
 def read_score(path: Path) -> dict[str, Any]:
     """What ``write_score`` wrote; empty where it has not. Raises ``OSError``, and ``ValueError`` for other bytes."""
     try:
-        data = (path / SCORE).read_bytes()
+        return unsealed((path / SCORE).read_bytes())
     except FileNotFoundError:
         return {}
-    values = json.loads(data)
-    if not isinstance(values, dict) or sealed(values) != data:
-        raise ValueError("does not match its SHA-256")
-    return {key: value for key, value in values.items() if key != SEAL}
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
     """The manifest of a checkpoint. Raises ``OSError``, and ``ValueError`` where it is not as it was written. That of a
     checkpoint made before manifests had a seal is its files alone."""
     data = (path / MANIFEST).read_bytes()
-    manifest = json.loads(data)
-    if not isinstance(manifest, dict):
-        raise ValueError("not a table")
-    if "files" not in manifest and manifest.keys() == set(FILES):
-        return {"files": manifest}
-    if sealed(manifest) != data:
-        raise ValueError("does not match its SHA-256")
-    return manifest
+    files = json.loads(data)
+    return {"files": files} if isinstance(files, dict) and files.keys() == {*FILES} else unsealed(data)
 
 
 def origin_of(path: Path) -> Origin:
@@ -193,23 +187,19 @@ def prune(run: Path, keep: int) -> None:
     found = checkpoints(run)
     best = best_of(found)
     for path in found[: -keep or None]:
-        if path != best:
-            discard(path)
-
-
-def discard(path: Path) -> None:
-    """Remove a checkpoint; a kill in between leaves no part of it under its name."""
-    doomed = path.with_name(f"{TEMPORARY}old-{path.name}")
-    shutil.rmtree(doomed, ignore_errors=True)
-    path.rename(doomed)
-    shutil.rmtree(doomed, ignore_errors=True)
+        if path != best:  # renamed first: a kill leaves no part of it under its name
+            shutil.rmtree(rename(path, f"{TEMPORARY}old-{path.name}"), ignore_errors=True)
 
 
 def set_aside(path: Path) -> None:
     """Rename a damaged checkpoint, so that it does not count as one of those to keep. Raises ``OSError``."""
-    aside = path.with_name(f"{DAMAGED}{path.name.removeprefix('step_')}")
-    shutil.rmtree(aside, ignore_errors=True)
-    path.rename(aside)
+    rename(path, f"{DAMAGED}{path.name.removeprefix('step_')}")
+
+
+def rename(path: Path, name: str) -> Path:
+    """Rename a checkpoint, in the place of what has that name. Raises ``OSError``."""
+    shutil.rmtree(path.with_name(name), ignore_errors=True)
+    return path.rename(path.with_name(name))
 
 
 def sha256(path: Path) -> str:
@@ -336,11 +326,10 @@ def verify(run: Path) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m trainer.checkpoint", description="Verify a run's checkpoints.")
-    commands = parser.add_subparsers(required=True, metavar="command")
-    about = "check every file of every checkpoint against its SHA-256; exit code 2 where one is damaged"
-    check = commands.add_parser("verify", help=about, description=about)
-    check.add_argument("run", type=Path, help="folder of the run")
+    about = "Check every file of every checkpoint against its SHA-256; exit code 2 where one is damaged."
+    parser = argparse.ArgumentParser(prog="python -m trainer.checkpoint", description=about)
+    parser.add_argument("command", choices=("verify",))
+    parser.add_argument("run", type=Path, help="folder of the run")
     return verify(parser.parse_args(arguments).run)
 
 

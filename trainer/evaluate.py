@@ -22,6 +22,7 @@ from trainer.contract.errors import UserError
 from trainer.contract.text import printable
 from trainer.distributed import World, leave
 from trainer.evaluation.evaluation import FOLDER, EvaluateConfig, Evaluation
+from trainer.progress import Progress
 
 
 def main(arguments: list[str] | None = None, program: str | None = None) -> NoReturn:
@@ -31,7 +32,7 @@ def main(arguments: list[str] | None = None, program: str | None = None) -> NoRe
     try:
         config = parse(EvaluateConfig, arguments, "Measure a run; its figures go into the card at export.", program)
         world = World(RunConfig(device=config.device, threads=config.threads, processes=config.processes))
-        result = Evaluation(config, world).go()
+        result = Evaluation(config, world, Progress(speaks=world.is_main, file=sys.stderr)).go()
         if world.is_main:
             for name, value in result["metrics"].items():
                 print(f"{printable(name):<22} {value:.6g}")

@@ -23,6 +23,7 @@ from trainer.contract.text import printable
 from trainer.data.batches.augment import Augment
 from trainer.data.batches.stream import Stream
 from trainer.data.sources import help_of_data
+from trainer.data.sources._identity import fingerprint
 from trainer.distributed import World, leave, rank_of_environment, seed_step
 from trainer.ema import AveragedNets
 from trainer.exit_status import FAILED, MISTAKE, STOPPED
@@ -150,7 +151,9 @@ class Run:
 
     def choose(self) -> Path | None:
         self.lock = checkpoint.lock(self.config.out)
-        self.data = resume.identify_data(self.config, self.images)
+        images = self.images
+        found = fingerprint(images.sources, images.labels, self.config.out)  # to recognise them when the run resumes
+        self.data = {"images": len(images), "fingerprint": found}
         return resume.choose(self.family, self.config, self.spec, self.data)
 
     def register(self, start: State, path: Path | None) -> None:

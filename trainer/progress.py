@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from typing import TextIO
 
 from tqdm import tqdm
 
@@ -20,10 +21,11 @@ RECENT = 20  # readings that the speed is computed from
 
 
 class Progress:
-    """Progress of a run; says nothing where it is not to speak, as of all processes but the main one."""
+    """Progress of a run; says nothing where it is not to speak, as of all processes but the main one. ``file``: for
+    lines; by default standard output."""
 
-    def __init__(self, speaks: bool) -> None:
-        self.speaks, self.draws = speaks, speaks and sys.stderr.isatty()
+    def __init__(self, speaks: bool, file: TextIO | None = None) -> None:
+        self.file, self.speaks, self.draws = file or sys.stdout, speaks, speaks and sys.stderr.isatty()
         self.stages: list[tuple[str, float, tqdm[None]]] = []  # what, since when, how much; the innermost last
         self.lock = threading.RLock()
         self.closed = threading.Event()
@@ -45,8 +47,8 @@ class Progress:
         """A line of its own."""
         if self.speaks:
             with self.lock:
-                tqdm.write(printable(text))
-                sys.stdout.flush()
+                tqdm.write(printable(text), file=self.file)
+                self.file.flush()
                 self.written = time.monotonic()
 
     @contextlib.contextmanager

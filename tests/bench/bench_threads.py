@@ -40,9 +40,10 @@ def train(model: str, flags: Sequence[str]) -> None:
     from trainer.command_line import parse
     from trainer.distributed import World
     from trainer.loop import Run
+    from trainer.progress import Progress
 
     config = parse(family.Config, list(flags), "")
-    run = Run(family, config, World(config))
+    run = Run(family, config, World(config), Progress(speaks=False))
     for net in run.raw.values():
         net.train()
     for line in sys.stdin:
@@ -50,7 +51,6 @@ def train(model: str, flags: Sequence[str]) -> None:
         while time.perf_counter() - started < float(line):
             run.advance()
             run.over()
-            run.log.progress(run.step)
         print(f"speed {(run.stream.position - first) / (time.perf_counter() - started)}", flush=True)
 
 

@@ -134,7 +134,8 @@ def real_loop(family_class: Any, config: Any) -> Callable[[int], None]:
         for _ in range(count):
             run.advance()
             run.over()
-            run.show_progress()
+            if run.progress.counts(run.step):
+                run.progress.count(run.turns.loss(), run.images_seen)
             if run.step % config.log_every == 0:
                 run.write_losses()
 

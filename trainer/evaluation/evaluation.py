@@ -5,8 +5,7 @@ Batches are the same whatever the number of ranks, which divide them among thems
 
 import dataclasses
 import json
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +13,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 from tyro.conf import Positional
 
 from trainer import metrics
@@ -30,6 +28,7 @@ from trainer.distributed import World, seed_step
 from trainer.evaluation.features import FeatureExtractor, fit, open_features, open_network
 from trainer.family import Batch, Crops, Pairs
 from trainer.log import contact_sheet, write_image
+from trainer.progress import Progress
 from trainer.runs.store import restore
 
 FOLDER = "evaluation"
@@ -86,8 +85,8 @@ class EvaluateConfig:
 class Evaluation:
     """A run's networks, images that it has not seen, and the networks that features and classes come from."""
 
-    def __init__(self, config: EvaluateConfig, world: World) -> None:
-        self.config, self.world = config, world
+    def __init__(self, config: EvaluateConfig, world: World, progress: Progress) -> None:
+        self.config, self.world, self.progress = config, world, progress
         self.restored = restore(config.run, config.weights)
         self.family, self.nets, self.spec = self.restored.family, self.restored.nets, self.restored.spec
         for net in self.nets.values():
@@ -247,7 +246,7 @@ class Evaluation:
             found["precision"], found["recall"] = metrics.precision_recall(real, sampled)
             fewest, size = min(len(real), len(sampled)), real.shape[1]
             if fewest <= size:
-                self.say(
+                self.progress.say(
                     f"note: {fewest} images are few for the {size} numbers that each is compared by: the Fréchet "
                     "distance comes out too large, and only compares runs that are measured alike; the kernel "
                     "distance does not"
@@ -286,22 +285,24 @@ class Evaluation:
             try:
                 training = self.open_dataset(own.data, own.bgr)
             except UserError as error:
-                self.say(f"note: the training images cannot be searched for copies: {error}")
+                self.progress.say(f"note: the training images cannot be searched for copies: {error}")
                 return {}
         if str(training.spec) != str(self.spec):
-            self.say(f"note: {own.data} is not what the run was trained on: not searched for copies")
+            self.progress.say(f"note: {own.data} is not what the run was trained on: not searched for copies")
             return {}
         indices = training.split(own.hold_out)[0]
         world, count = self.world, min(NEIGHBOURS, len(indices))
         held_out = self.over_batches("held out", self.indices, lambda _, chosen: {"small": self.read_small(chosen)})
         points = torch.cat((samples, held_out["small"]))
-        firsts = range(0, len(indices), SEARCHED)
-        pieces = (
-            (torch.from_numpy(chosen), self.read_small(chosen, training))
-            for start in self.progress(firsts, "training set")
-            for chosen in [indices[start : start + SEARCHED]]
-        )
-        found = metrics.merge_nearest(world.gather(metrics.nearest(points, pieces, count)), count)
+
+        def pieces() -> Iterator[tuple[Tensor, Tensor]]:
+            with self.progress.doing("training set", len(indices)) as bar:
+                for start in range(world.rank * SEARCHED, len(indices), world.size * SEARCHED):
+                    chosen = indices[start : start + SEARCHED]
+                    yield torch.from_numpy(chosen), self.read_small(chosen, training)
+                    bar.n += len(chosen) * world.size
+
+        found = metrics.merge_nearest(world.gather(metrics.nearest(points, pieces(), count)), count)
         some = np.unique(np.linspace(0, len(shown) - 1, SHOWN).round().astype(np.int64))
         shown = shown[some]
         chosen = found.indices[numbers[some]]
@@ -346,22 +347,15 @@ class Evaluation:
         size = 1 if isinstance(self.images.images, Windows) else self.config.batch_size
         numbers = range(-(-len(indices) // size))
         found = {}
-        for number in self.progress(numbers, what):
-            seed_step(self.config.seed, number, 0)  # a bound draws latents: the same whoever measures the batch
-            rows = measure(number, indices[number * size :][:size])
-            found[number] = {name: values.float().cpu() for name, values in rows.items()}
+        with self.progress.doing(what, len(indices)) as bar:
+            for number in numbers[self.world.rank :: self.world.size]:
+                seed_step(self.config.seed, number, 0)  # a bound draws latents: the same whoever measures the batch
+                rows = measure(number, indices[number * size :][:size])
+                found[number] = {name: values.float().cpu() for name, values in rows.items()}
+                bar.n += size * self.world.size
         parts = {number: rows for part in self.world.gather(found) for number, rows in part.items()}
         ordered_parts = [parts[number] for number in numbers]
         return {name: torch.cat([rows[name] for rows in ordered_parts if name in rows]) for name in ordered_parts[0]}
-
-    def progress(self, numbers: range, what: str) -> Iterable[int]:
-        """This rank's part of some numbers, with a progress bar on the main rank."""
-        mine, world = numbers[self.world.rank :: self.world.size], self.world
-        return tqdm(mine, what, unit="batch", leave=False, disable=None if world.is_main else True)
-
-    def say(self, text: str) -> None:
-        if self.world.is_main:
-            print(printable(text), file=sys.stderr)
 
 
 def same_classes(names: tuple[str, ...], known: tuple[str, ...], where: str) -> list[int]:

@@ -48,14 +48,11 @@ def open_features(source: str, inception: Path | None, device: torch.device) -> 
     return open_network(Path(source), device, "features")
 
 
-def open_network(source: Path, device: torch.device, flag: str) -> FeatureExtractor:
-    """Open a run of a classifier or an ONNX file, for ``features``, or as ``classifier`` whose output is one score per
-    class. Raises ``UserError``."""
-    return open_onnx(source, flag) if source.suffix.lower() == ".onnx" else open_run(source, device, flag)
-
-
-def open_run(run: Path, device: torch.device, flag: str) -> FeatureExtractor:
-    """Open the best weights of a classifier's run. Raises ``UserError``."""
+def open_network(run: Path, device: torch.device, flag: str) -> FeatureExtractor:
+    """Open the best weights of a classifier's run or an ONNX file, for ``features``, or as ``classifier`` whose output
+    is one score per class. Raises ``UserError``."""
+    if run.suffix.lower() == ".onnx":
+        return open_onnx(run, flag)
     if not run.is_dir():
         raise UserError(f"--{flag} is {run}, expected an .onnx file or the folder of a classifier's run")
     restored = restore(run)

@@ -20,8 +20,6 @@ from trainer.config import BEFORE, RunConfig, from_json, to_json
 from trainer.contract.errors import UserError
 from trainer.contract.files import replace_bytes
 from trainer.contract.text import in_processes, printable
-from trainer.data.batches.dataset import ImageDataset
-from trainer.data.sources._identity import fingerprint
 from trainer.family import DataSpec, Family
 from trainer.runs import store
 
@@ -36,19 +34,14 @@ def with_fit(config: RunConfig) -> Any:
     """The options with ``fit``, where they leave it open, as the run in the folder has it. Raises ``UserError``."""
     if config.fit != "auto":
         return config
-    known = (config.out / "config.json").exists()
-    return dataclasses.replace(config, fit=store.read_run(config.out)["config"]["fit"] if known else "crop")
-
-
-def identify_data(config: RunConfig, dataset: ImageDataset) -> dict[str, Any]:
-    """Number and fingerprint of the images, to recognise them when the run resumes. Raises ``UserError``."""
-    return {"images": len(dataset), "fingerprint": fingerprint(dataset.sources, dataset.labels, config.out)}
+    known = store.known_run(config.out)
+    return dataclasses.replace(config, fit=known["config"]["fit"] if known else "crop")
 
 
 def choose(family: Family, config: RunConfig, spec: DataSpec, data: dict[str, Any]) -> Path | None:
     """Choose the checkpoint to resume from, or ``None``; damaged ones are named and set aside. Raises ``UserError``
     where the folder holds another run, and ``OSError``."""
-    known = store.read_run(config.out) if (config.out / "config.json").exists() else None
+    known = store.known_run(config.out)
     path, complaints = checkpoint.newest_intact(config.out)
     if known is not None:
         saved = checkpoint.origin_of(path) if path is not None else Origin()
@@ -95,8 +88,8 @@ def check_same_run(
         raise UserError(f"{config.out}: {'; '.join(changed)}; choose {way}")
 
 
-def changes(start: State, before: Origin, now: Origin, config: RunConfig, world_size: int) -> list[str]:
-    """Changes that need no confirmation: number of processes and threads, versions."""
+def in_words(start: State, before: Origin, now: Origin, config: RunConfig, world_size: int) -> str:
+    """A line on what a run resumes from, and on changes that need no confirmation."""
     found = []
     if start.world_size != world_size:
         batch = config.batch_size * config.accumulate
@@ -109,13 +102,7 @@ def changes(start: State, before: Origin, now: Origin, config: RunConfig, world_
     for name, version in before.versions.items():
         if now.versions.get(name, version) != version:
             found.append(f"{name} {now.versions[name]}, before {version}")
-    return found
-
-
-def in_words(start: State, before: Origin, now: Origin, config: RunConfig, world_size: int) -> str:
-    """A line on what a run resumes from, and what has changed."""
-    changed = changes(start, before, now, config, world_size)
-    note = f" ({'; '.join(changed)})" if changed else ""
+    note = f" ({'; '.join(found)})" if found else ""
     return f"resuming {config.out} at step {start.step}, {start.images_seen} images seen{note}"
 
 
@@ -124,9 +111,8 @@ def write_run(config: RunConfig, family: Family, spec: DataSpec, data: dict[str,
 
     ``resumed``: at which step, and on what.
     """
-    file = config.out / "config.json"
-    known = store.read_run(config.out) if file.exists() else None
-    before = known.get("resumes", known.get("starts", [])) if known else []  # version 0.1: starts
+    known = store.known_run(config.out) or {"run_id": uuid.uuid4().hex}
+    before = known.get("resumes", known.get("starts", []))  # version 0.1: starts
     threads = torch.get_num_threads() if resumed["device"] == "cpu" else 0
     time_now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     contents: dict[str, Any] = {
@@ -134,16 +120,13 @@ def write_run(config: RunConfig, family: Family, spec: DataSpec, data: dict[str,
         "config": to_json(config),
         "spec": to_json(spec),
         "data": data,
-        "run_id": known["run_id"] if known else uuid.uuid4().hex,
+        "run_id": known["run_id"],
         "commit": commit(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
         "resumes": [*before, {**resumed, "threads": threads, "command": shlex.join(sys.argv), "time": time_now}],
     }
-    replace_bytes(file, json.dumps(contents, indent=1).encode())
-    return Origin(
-        run=contents["run_id"], config=contents["config"], versions=contents["versions"], data=data,
-        threads=threads,
-    )  # fmt: skip
+    replace_bytes(config.out / "config.json", json.dumps(contents, indent=1).encode())
+    return from_json(Origin, {**contents, "run": contents["run_id"], "threads": threads})
 
 
 def commit() -> str:

@@ -154,6 +154,11 @@ def read_run(run: Path) -> dict[str, Any]:
     return {**values, "config": {**BEFORE, **dict(values["config"])}}
 
 
+def known_run(run: Path) -> dict[str, Any] | None:
+    """config.json of a run; ``None`` where there is none yet. Raises ``UserError``."""
+    return read_run(run) if (run / "config.json").exists() else None
+
+
 def family_class(name: str, run: Path) -> type[Family]:
     """Import ``trainer.families.vae:VAE``. Raises ``UserError``; nothing outside the families is imported."""
     match = re.fullmatch(r"(trainer\.families\.[a-z0-9_]+):([A-Za-z0-9_]+)", name)

@@ -99,8 +99,12 @@ def options(run: Path, folder: Path, **changes: Any) -> EvaluateConfig:
     )
 
 
+def evaluation_of(config: EvaluateConfig, world: World) -> Evaluation:
+    return Evaluation(config, world, Progress(speaks=True, file=sys.stderr))
+
+
 def test_figures_are_those_of_the_networks(vae: Path, folder: Path, world: World) -> None:
-    evaluation = Evaluation(options(vae, folder, data=str(folder / "others.npy")), world)
+    evaluation = evaluation_of(options(vae, folder, data=str(folder / "others.npy")), world)
     facts = evaluation.go()
     found = facts["metrics"]
     assert facts["images"] == 60
@@ -122,7 +126,7 @@ def test_figures_are_those_of_the_networks(vae: Path, folder: Path, world: World
 
 
 def test_without_data_the_runs_own_held_out_images_serve(vae: Path, folder: Path, world: World) -> None:
-    facts = Evaluation(options(vae, folder, features="none", samples=0), world).go()
+    facts = evaluation_of(options(vae, folder, features="none", samples=0), world).go()
     assert facts["images"] == 30
     assert "frechet" not in facts["metrics"]
     held_out = json.loads((vae / "log.jsonl").read_text().splitlines()[-1])
@@ -132,7 +136,7 @@ def test_without_data_the_runs_own_held_out_images_serve(vae: Path, folder: Path
 def test_two_ranks_share_the_batches_and_nothing_changes(
     vae: Path, folder: Path, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alone = Evaluation(options(vae, folder), world)
+    alone = evaluation_of(options(vae, folder), world)
 
     def numbers(evaluation: Evaluation) -> dict[str, torch.Tensor]:
         def measure(_: int, indices: np.ndarray) -> dict[str, torch.Tensor]:
@@ -161,7 +165,7 @@ def test_two_ranks_share_the_batches_and_nothing_changes(
 
 
 def test_a_bound_is_the_same_when_measured_again(bound: Path, folder: Path, world: World) -> None:
-    first, again = (Evaluation(options(bound, folder, samples=0), world).go()["metrics"] for _ in range(2))
+    first, again = (evaluation_of(options(bound, folder, samples=0), world).go()["metrics"] for _ in range(2))
     assert first == again
     assert "bound" in first
 
@@ -169,9 +173,9 @@ def test_a_bound_is_the_same_when_measured_again(bound: Path, folder: Path, worl
 def test_sets_that_are_small_for_their_features_are_noted(
     vae: Path, folder: Path, world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Evaluation(options(vae, folder, samples=12), world).go()
+    evaluation_of(options(vae, folder, samples=12), world).go()
     assert "note: 12 images are few for the 48 numbers" in capsys.readouterr().err
-    Evaluation(options(vae, folder, data=str(folder / "others.npy")), world).go()
+    evaluation_of(options(vae, folder, data=str(folder / "others.npy")), world).go()
     assert "few for the" not in capsys.readouterr().err
 
 
@@ -180,7 +184,7 @@ def test_classes_do_not_matter_to_families_without_labels(
 ) -> None:
     np.save(tmp_path / "strange.npy", np.load(folder / "others.npy"))
     (tmp_path / "strange.json").write_text(json.dumps({"labels": [0, 1] * 30, "classes": ["newt", "axolotl"]}))
-    assert Evaluation(options(vae, folder, data=str(tmp_path / "strange.npy")), world).go()["images"] == 60
+    assert evaluation_of(options(vae, folder, data=str(tmp_path / "strange.npy")), world).go()["images"] == 60
 
 
 @pytest.mark.slow
@@ -202,10 +206,10 @@ def test_figures_do_not_depend_on_the_number_of_ranks(
 def test_a_classifiers_run_is_an_extractor_and_is_measured(
     vae: Path, classifier: Path, folder: Path, world: World
 ) -> None:
-    own = Evaluation(options(classifier, folder, features="none"), world).go()["metrics"]
+    own = evaluation_of(options(classifier, folder, features="none"), world).go()["metrics"]
     assert 0 <= own["error"] <= 1
     assert set(own) == {"error", "cross_entropy"}, "it generates nothing"
-    found = Evaluation(options(vae, folder, features=str(classifier), classifier=classifier), world).go()
+    found = evaluation_of(options(vae, folder, features=str(classifier), classifier=classifier), world).go()
     assert found["features"] == found["classifier"] == "classifier"
     assert 0 <= found["metrics"]["class_entropy"] <= np.log(len(CLASSES)) + 1e-9
     assert "label_accuracy" not in found["metrics"], "these samples were asked for without labels"
@@ -214,7 +218,7 @@ def test_a_classifiers_run_is_an_extractor_and_is_measured(
 def test_labels_asked_for_are_compared_by_name(
     vae: Path, classifier: Path, folder: Path, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    evaluation = Evaluation(options(vae, folder, classifier=classifier), world)
+    evaluation = evaluation_of(options(vae, folder, classifier=classifier), world)
     assert evaluation.classifier is not None
     order = tuple(reversed(evaluation.spec.classes))
     monkeypatch.setattr(evaluation, "spec", type(evaluation.spec)(image_size=(16, 16), channels=3, classes=order))
@@ -231,7 +235,7 @@ def test_copies_of_training_images_are_found(
     training = torch.from_numpy(np.load(folder / "cats.npy")).permute(0, 3, 1, 2).float() / 255
     own = torch.tensor([k for k in range(120) if k % 4 != 3])
     monkeypatch.setattr(VAE, "sample", lambda self, nets, facts, latent: training[own[: len(latent)]])
-    found = Evaluation(options(vae, folder, features="none"), world).go()["metrics"]
+    found = evaluation_of(options(vae, folder, features="none"), world).go()["metrics"]
     assert found["copying"] > 0.95
     sheet = cv2.imread(str(vae / "evaluation" / "neighbours.png"))
     assert (sheet[2 : 2 + SIDE, 2 : 2 + SIDE] == sheet[2 : 2 + SIDE, 4 + SIDE : 4 + 2 * SIDE]).all(), (
@@ -242,7 +246,7 @@ def test_copies_of_training_images_are_found(
 def test_figures_reach_the_card_of_the_weights_that_they_are_of(
     vae: Path, folder: Path, world: World, tmp_path: Path
 ) -> None:
-    facts = Evaluation(options(vae, folder, features="none"), world).go()
+    facts = evaluation_of(options(vae, folder, features="none"), world).go()
 
     path, *_ = export_run(vae, tmp_path / "vae.onnx")
     card = Card.from_props({item.key: item.value for item in onnx.load(path).metadata_props})
@@ -256,7 +260,7 @@ def test_figures_reach_the_card_of_the_weights_that_they_are_of(
 
 def mistake(world: World, **changes: Any) -> str:
     with pytest.raises(UserError) as error:
-        Evaluation(EvaluateConfig(**{"features": "none", **changes}), world).go()
+        evaluation_of(EvaluateConfig(**{"features": "none", **changes}), world).go()
     message = str(error.value)
     assert "\n" not in message
     return message
@@ -313,7 +317,7 @@ def test_training_images_that_are_gone_cost_the_search_only(
     source.rename(folder / "gone.npy")
     try:
         config = options(vae, folder, data=str(folder / "others.npy"), features="none")
-        found = Evaluation(config, world).go()["metrics"]
+        found = evaluation_of(config, world).go()["metrics"]
     finally:
         (folder / "gone.npy").rename(source)
     assert "copying" not in found
