@@ -3,7 +3,7 @@
 import difflib
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin
@@ -34,15 +34,15 @@ def read_options(path: Path, family: str, types: Mapping[str, Any]) -> tuple[dic
     if len(content) > MOST_BYTES:
         raise UserError(f"--config {path}: over {MOST_BYTES >> 20} MB, expected a run's config.json or lines of TOML")
     if content.lstrip().startswith(b"{"):
-        values = of_run(path, content, family)
-        taken = {name: value for name, value in values.items() if name not in NOT_TAKEN}
-        return {name: fitted(path, name, value, types) for name, value in taken.items()}, True
-    try:
-        values = tomllib.loads(content.decode())
-    except ValueError as error:
-        raise UserError(f"--config {path}: neither TOML nor a run's config.json: {error}") from None
-    named = {name.replace("-", "_"): value for name, value in values.items()}
-    return {name: fitted(path, name, value, types) for name, value in named.items()}, False
+        options = of_run(path, content, family)
+        values, whole = {name: value for name, value in options.items() if name not in NOT_TAKEN}, True
+    else:
+        try:
+            options = tomllib.loads(content.decode())
+        except ValueError as error:
+            raise UserError(f"--config {path}: neither TOML nor a run's config.json: {error}") from None
+        values, whole = {name.replace("-", "_"): value for name, value in options.items()}, False
+    return {name: fitted(path, name, value, types) for name, value in values.items()}, whole
 
 
 def of_run(path: Path, content: bytes, family: str) -> dict[str, Any]:
@@ -53,8 +53,8 @@ def of_run(path: Path, content: bytes, family: str) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, RecursionError):
         raise UserError(f"--config {path}: not the config.json of a run, expected its family and config") from None
     if found != family:
-        names = (name.rpartition(".")[2] for name in (found, family))
-        raise UserError("--config {}: of a run of {}, expected one of {}".format(path, *names))
+        model, expected = found.rpartition(".")[2], family.rpartition(".")[2]
+        raise UserError(f"--config {path}: of a run of {model}, expected one of {expected}")
     return BEFORE | options
 
 
@@ -66,32 +66,23 @@ def fitted(path: Path, name: str, value: Any, types: Mapping[str, Any]) -> Any:
         raise UserError(f"--config {path}: {name} is no option of this model; {hint}")
     try:
         return converted(types[name], value)
-    except TypeError:
-        expected = " or ".join(words(types[name]))
+    except TypeError as expected:
         raise UserError(f"--config {path}: {name} is {json.dumps(value, default=str)}, expected {expected}") from None
 
 
 def converted(kind: Any, value: Any) -> Any:
-    """A value of JSON or TOML as a type of Python. Raises ``TypeError`` where it is none."""
+    """A value of JSON or TOML as a type of Python. Raises ``TypeError``, which says what is expected, for another."""
     origin, parts = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
         return None if value is None and type(None) in parts else converted(parts[0], value)
     if origin is tuple and isinstance(value, list):
         return tuple(converted(parts[0], item) for item in value)
-    if origin is Literal and value in parts:
-        return value
+    if origin is tuple:
+        raise TypeError(f"a list, each {WORDS[parts[0]]}")
+    if origin is Literal and value not in parts:
+        raise TypeError(" or ".join(f'"{part}"' for part in parts))
     if kind is Path and isinstance(value, str):
         return Path(value)
-    if type(value) is kind or (kind is float and type(value) is int):
-        return value
-    raise TypeError(value)
-
-
-def words(kind: Any) -> Iterable[str]:
-    """What a type expects, in words."""
-    origin, parts = get_origin(kind), get_args(kind)
-    if origin in (Union, UnionType):
-        return words(parts[0])
-    if origin is tuple:
-        return [f"a list, each {WORDS[parts[0]]}"]
-    return [f'"{part}"' for part in parts] if origin is Literal else [WORDS[kind]]
+    if origin is not Literal and type(value) is not kind and not (kind is float and type(value) is int):
+        raise TypeError(WORDS[kind])
+    return value

@@ -202,7 +202,7 @@ class OptionsDirective(FromSource):
         found = options(self.arguments[0])
         if self.arguments[0] != "run":
             return self.described(found)
-        titles = {"": "What one needs first", **{name: f"{name.capitalize()} options" for name in GROUPS}}
+        titles = {**{name: f"{name.capitalize()} options" for name in GROUPS}, "": "What one needs first"}
         made: list[nodes.Node] = []
         for group, title in titles.items():
             own = sorted((option for option in found if group_of(option[0]) == group), key=lambda one: place(one[0]))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from commands import train
 
-from trainer.command_line import FIRST, parse
+from trainer.command_line import GROUPS, parse
 from trainer.config import to_json
 from trainer.distributed import SILENT_SECONDS, leave
 from trainer.families import family_names, load_family
@@ -53,7 +53,7 @@ def flag_of(name: str, value: Any) -> list[str]:
 def test_help_begins_with_what_one_needs_first(capsys: pytest.CaptureFixture[str]) -> None:
     boxes = re.split(r"^\W*?((?:\w+ )?options)\b\W*?$", helped(capsys, "wgan_gp", "--help"), flags=re.MULTILINE)[1:]
     titles, (first, *others) = boxes[::2], boxes[1::2]
-    assert re.findall(r"^\W+--([a-z][a-z-]+)", first, re.MULTILINE) == [name.replace("_", "-") for name in FIRST]
+    assert re.findall(r"^\W+--([a-z][a-z-]+)", first, re.MULTILINE) == [name.replace("_", "-") for name in GROUPS[""]]
     assert titles == ["options", "model options", "image options", "learning options", "run options", "machine options"]
     assert "--critic-steps" in others[0]
     assert "--beta2" in others[2]
