@@ -25,7 +25,7 @@ PLANTS = {  # name of the rule: the module that gets the line, and the line
     "Modes do not import each other": ("viewer/modes/hpf/__init__.py", "import viewer.modes.grid"),
     "What modes share knows no mode": ("viewer/sessions/session.py", "import viewer.modes.grid"),
     "Only trainer.distributed knows accelerate": ("trainer/loop.py", "import accelerate"),
-    "Families import neither the loop nor what it stands on": ("trainer/families/vae.py", "import trainer.ema"),
+    "Families import neither the loop nor what it stands on": ("trainer/families/vae.py", "import trainer.turns"),
     "Families do not import each other": ("trainer/families/gan.py", "import trainer.families.dcgan"),
     "What families share knows no family": ("trainer/loop.py", "import trainer.families.vae"),
     "Checkpoints are verified without torch": ("trainer/checkpoint.py", "import torch"),

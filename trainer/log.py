@@ -18,14 +18,17 @@ from trainer.progress import Progress
 
 
 class Log:
-    """Log of a run, written by the main rank; ``Log(None)``, of the other ranks, writes nothing."""
+    """Log of a run; the main rank opens it, and those of the others write nothing."""
 
-    def __init__(self, run: Path | None, progress: Progress, *, step: int = 0) -> None:
-        self.run, self.progress = run, progress
-        if run is None:
-            return
-        self.file = open_log(run / "log.jsonl", last_step=step)
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.file: io.FileIO | None = None
         self.board: Any = None
+
+    def open(self, run: Path, step: int) -> None:
+        """Go on after a step. Raises ``OSError``."""
+        self.file = open_log(run / "log.jsonl", last_step=step)
+        self.samples = run / "samples"
         with contextlib.suppress(ImportError), self.tolerating("tensorboard"):
             from torch.utils.tensorboard import SummaryWriter
 
@@ -33,7 +36,7 @@ class Log:
 
     def row(self, kind: str, step: int, images_seen: int, values: Mapping[str, float]) -> None:
         """Add a row: ``kind`` is train or held_out."""
-        if self.run is None:
+        if self.file is None:
             return
         row = {"kind": kind, "step": step, "images_seen": images_seen, **values}
         with self.tolerating("log.jsonl"):
@@ -52,9 +55,7 @@ class Log:
 
     def grid(self, step: int, images_seen: int, images: Tensor, columns: int) -> Path | None:
         """Write a sheet of images [n, c, h, w] in 0..1. Returns its path, or ``None`` where it could not be written."""
-        if self.run is None:
-            return None
-        path = self.run / "samples" / f"step_{step:08d}.png"
+        path = self.samples / f"step_{step:08d}.png"
         sheet = contact_sheet(images, columns=columns)
         self.to_board("add_image", "samples", sheet, images_seen, dataformats="HWC")
         with self.tolerating(path.name):
@@ -72,9 +73,8 @@ class Log:
             self.progress.say(f"warning: {name} was not written ({error.strerror or error}); training goes on")
 
     def close(self) -> None:
-        if self.run is None:
-            return
-        self.file.close()
+        if self.file is not None:
+            self.file.close()
         if self.board is not None:
             with contextlib.suppress(OSError):  # what is missing was warned of
                 self.board.close()

@@ -25,15 +25,13 @@ from trainer.data.batches.stream import Stream
 from trainer.data.sources import help_of_data
 from trainer.data.sources._identity import fingerprint
 from trainer.distributed import World, leave, rank_of_environment, seed_step
-from trainer.ema import AveragedNets
 from trainer.exit_status import FAILED, MISTAKE, STOPPED
 from trainer.failures import TrainingFailure, explain
-from trainer.family import Crops, Family, Nets
+from trainer.family import Crops, Family
 from trainer.log import ErrorIgnoringStream, Log
 from trainer.next_commands import ending
 from trainer.progress import Progress
 from trainer.runs import resume, store
-from trainer.runs.start import set_up
 from trainer.turns import Turns
 from trainer.validation import Validation
 
@@ -100,52 +98,37 @@ class Run:
 
     def __init__(self, family_class: type[Family], config: Any, world: World, progress: Progress) -> None:
         self.world, self.progress = world, progress
-        self.config = config = world.on_all(lambda: resume.with_fit(config))
-        self.family, self.images, self.raw = world.on_all(lambda: set_up(family_class, config, world.sharded, progress))
+        self.family, self.images, self.raw = world.on_all(
+            lambda: resume.set_up(family_class, config, world.sharded, progress)
+        )
+        self.config = config = self.family.config
         self.spec = self.images.spec
         layout = torch.channels_last if self.family.channels_last else torch.contiguous_format
         for net in self.raw.values():
             net.to(world.device).to(memory_format=layout)
-        self.averaged = AveragedNets(self.raw, config.ema)
-        self.prepare()
+        self.turns = Turns(self.family, config, world, self.raw)
         with progress.doing("looking for checkpoints"):
             self.previous = self.resume()
         known = self.previous.scored_images if self.previous.score_seconds == config.score_seconds else 0
-        self.validation = Validation(self.family, config, world, progress, self.images, self.averaged.nets, known)
+        self.validation = Validation(self.family, config, world, progress, self.images, self.turns.averaged, known)
         self.stream = self.open_stream()
         self.step = self.previous.step
         self.clock = Clock(config, self.previous.seconds)
         self.sheet_due = self.save_due = self.asked_to_stop = False
         self.time_done = 0.0  # fraction of --minutes
-        self.turns = Turns(config, world, self.nets, self.raw, self.averaged, self.optimizers, self.stream)
         self.unsaved = ""  # why the last checkpoint could not be written
-        self.log = Log(None, progress)
-        world.on_main(self.open_log, self.config.out)
-
-    def prepare(self) -> None:
-        """Make optimisers, and prepare the networks for ranks, precision and compilation."""
-        fused = self.world.device.type in ("cpu", "cuda")
-        self.optimizers: dict[str, torch.optim.Optimizer] = {}
-        prepared = {}
-        for name, net in self.raw.items():
-            self.world.shard(net)
-            optimizer = self.family.optimizer(name, list(net.parameters()), fused)
-            for group in optimizer.param_groups:
-                group["initial_lr"] = group["lr"]
-            prepared[name], self.optimizers[name] = self.world.prepare(net, optimizer)
-            if self.config.compile:
-                net.compile()
-        self.nets = Nets(**prepared)
+        self.log = Log(progress)
+        world.on_main(lambda: self.log.open(config.out, self.step), config.out)
 
     def resume(self) -> State:
         """Load the newest intact checkpoint, if there is one, and write config.json."""
-        world = self.world
+        world, turns = self.world, self.turns
         start = State(step=0, images_seen=0, seconds=0.0, world_size=world.size)
         self.lock: BinaryIO | None = None
         self.origin = Origin()
         self.saved = path = world.on_main(self.choose, self.config.out)  # by one rank: all resume from the same one
         if path is not None:
-            start = world.on_all(lambda: store.load(path, self.raw, self.averaged.nets, self.optimizers))
+            start = world.on_all(lambda: store.load(path, self.raw, turns.averaged, turns.optimizers))
         world.on_main(lambda: self.register(start, path), self.config.out)
         return start
 
@@ -166,9 +149,6 @@ class Run:
             before = checkpoint.origin_of(path)
             self.progress.say(resume.in_words(start, before, self.origin, config, world.size))
         self.progress.say(world.in_words(config))
-
-    def open_log(self) -> None:
-        self.log = Log(self.config.out, self.progress, step=self.step)
 
     def open_stream(self) -> Stream:
         config, world, reading = self.config, self.world, self.family.reading()
@@ -218,7 +198,7 @@ class Run:
                 self.write_losses()
             if saves or shows:
                 self.check_weights()
-                self.world.synchronise(self.averaged.nets, self.raw)
+                self.world.synchronise(self.turns.averaged, self.raw)
             if saves:
                 with self.progress.doing("saving a checkpoint"):
                     self.save()
@@ -240,9 +220,9 @@ class Run:
     def advance(self) -> None:
         """One training step."""
         seed_step(self.config.seed, self.step, self.world.rank)
-        self.turns.begin(step=self.step, progress=self.fraction)
+        self.turns.begin(self.stream, step=self.step, progress=self.fraction)
         for _ in range(self.config.accumulate):
-            self.family.step(self.nets, self.stream, self.turns)
+            self.family.step(self.turns.nets, self.stream, self.turns)
         self.step += 1
 
     @property
@@ -312,9 +292,9 @@ class Run:
 
     def save(self) -> None:
         """Describe, and write a checkpoint. A full disk costs this checkpoint, not the run."""
-        begun, world = time.monotonic(), self.world
-        nets = world.whole(self.raw, self.averaged.nets)
-        optimizers = {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
+        begun, world, averaged = time.monotonic(), self.world, self.turns.averaged
+        nets = world.whole(self.raw, averaged)
+        optimizers = {name: optimizer.state_dict() for name, optimizer in self.turns.optimizers.items()}
         failure, path = "", None
         if world.is_main:
             state = State(
@@ -325,7 +305,7 @@ class Run:
                 description=self.validation.describe(self.step),
             )
             try:
-                path = store.save(self.config.out, state, nets, self.averaged.nets, optimizers, self.origin)
+                path = store.save(self.config.out, state, nets, averaged, optimizers, self.origin)
             except OSError as error:
                 failure = error.strerror or str(error)
                 self.progress.say(

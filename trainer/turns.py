@@ -2,8 +2,9 @@
 caller of ``accelerator.backward``."""
 
 import contextlib
+import copy
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +13,9 @@ from trainer import sharding
 from trainer.config import RunConfig
 from trainer.data.batches.stream import Stream
 from trainer.distributed import World
-from trainer.ema import AveragedNets
-from trainer.family import Nets
+from trainer.family import Family, Nets
+
+RAMP_UP = 0.1  # early on, the half-life of averages is this fraction of the images seen: short runs average, too
 
 
 def rate_factor(schedule: str, *, progress: float, step: int, warmup: int) -> float:
@@ -30,33 +32,35 @@ class Turns:
     Gradients are summed over ``accumulate`` turns of one name before its optimiser steps, so a critic that takes
     five turns a step still takes five.
 
-    nets: as prepared for ranks and precision; raw: the same networks unwrapped; optimizers: one for each network.
+    raw: the networks; nets: the same, prepared for ranks, precision and compilation; optimizers: one for each;
+    averaged: exponential moving averages, which are sampled and exported (ramp-up: Karras et al. 2024, "EDM2").
     """
 
-    def __init__(
-        self,
-        config: RunConfig,
-        world: World,
-        nets: Nets,
-        raw: Nets,
-        averaged: AveragedNets,
-        optimizers: Mapping[str, torch.optim.Optimizer],
-        stream: Stream,
-    ) -> None:
-        self.config, self.world, self.nets, self.raw = config, world, nets, raw
-        self.averaged, self.optimizers, self.stream = averaged, optimizers, stream
-        self.taken = dict.fromkeys(nets, 0)
-        self.updated_at = dict.fromkeys(nets, 0)  # images seen
+    def __init__(self, family: Family, config: RunConfig, world: World, raw: Nets) -> None:
+        self.config, self.world, self.raw = config, world, raw
+        self.averaged = Nets(**{name: copy.deepcopy(net).eval().requires_grad_(False) for name, net in raw.items()})
+        self.optimizers: dict[str, torch.optim.Optimizer] = {}
+        prepared = {}
+        for name, net in raw.items():
+            world.shard(net)
+            optimizer = family.optimizer(name, list(net.parameters()), fused=world.device.type in ("cpu", "cuda"))
+            for group in optimizer.param_groups:
+                group["initial_lr"] = group["lr"]
+            prepared[name], self.optimizers[name] = world.prepare(net, optimizer)
+            if config.compile:
+                net.compile()
+        self.nets = Nets(**prepared)
+        self.taken = dict.fromkeys(raw, 0)
+        self.updated_at = dict.fromkeys(raw, 0)  # images seen
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
-        self.begin(step=0, progress=0.0)
-        for name in nets:
+        for name in raw:
             self.ready(name)
 
-    def begin(self, *, step: int, progress: float) -> None:
+    def begin(self, stream: Stream, *, step: int, progress: float) -> None:
         """Begin a training step. ``step``: steps finished before it; ``progress``: fraction of the run done, 0..1."""
-        self.step, self.progress = step, progress
-        self.begun_at = self.stream.position
+        self.stream, self.step, self.progress = stream, step, progress
+        self.begun_at = stream.position
 
     def ready(self, name: str) -> None:
         """Between turns every network may be called with gradients, to be averaged over ranks if its next turn is
@@ -98,7 +102,20 @@ class Turns:
         seen = self.stream.position
         # Not since its last update: a network that sat out a stage of the run would then depend on where that resumed.
         images, self.updated_at[name] = seen - max(self.updated_at[name], self.begun_at), seen
-        self.averaged.update(name, self.raw[name], images=images, images_seen=seen)
+        self.average(name, images, seen)
+
+    @torch.no_grad()
+    def average(self, name: str, images: int, images_seen: int) -> None:
+        """Update the averages of a network that has learnt from ``images`` more images; of a sharded one, this rank's
+        part."""
+        averaged, net = self.averaged[name], self.raw[name]
+        halflife = min(self.config.ema, RAMP_UP * images_seen)
+        keep = 0.5 ** (images / halflife) if halflife > 0 else 0.0
+        parameters = list(net.parameters())
+        own = sharding.rows_of(averaged.parameters(), parameters)
+        torch._foreach_lerp_(own, [sharding.piece(parameter) for parameter in parameters], 1.0 - keep)
+        for old, new in zip(averaged.buffers(), net.buffers(), strict=True):
+            old.copy_(new)
 
     def add(self, name: str, value: Tensor) -> None:
         """Sum on the device: reading a figure every step would make the host wait for it."""
