@@ -209,10 +209,7 @@ def sha256(path: Path) -> str:
 
 def checkpoints(run: Path) -> list[Path]:
     """All checkpoints of a run by step, oldest first, intact or not."""
-    folder = run / FOLDER
-    if not folder.is_dir():
-        return []
-    return sorted((path for path in folder.iterdir() if NAME.fullmatch(path.name)), key=step_of)
+    return sorted((path for path in (run / FOLDER).glob("step_*") if NAME.fullmatch(path.name)), key=step_of)
 
 
 def step_of(path: Path) -> int:
@@ -256,13 +253,6 @@ def newest_intact(run: Path) -> tuple[Path | None, list[str]]:
 def base_of(run: Path) -> Path:
     """Folder of a run for the copy of the base run that its family uses."""
     return run / (OLD_BASE_RUN if (run / OLD_BASE_RUN / "config.json").is_file() else BASE_RUN)
-
-
-def set_aside_newer(run: Path, chosen: Path | None) -> None:
-    """Set aside the damaged checkpoints that ``newest_intact`` names. Raises ``OSError``."""
-    for path in checkpoints(run):
-        if chosen is None or step_of(path) > step_of(chosen):
-            set_aside(path)
 
 
 def best_of(paths: list[Path]) -> Path | None:

@@ -27,7 +27,7 @@ from trainer.contract.text import in_processes
 from trainer.exit_status import FINISHED, MISTAKE, STOPPED, TORCHRUN
 from trainer.failures import TrainingFailure
 from trainer.family import Nets
-from trainer.launcher import Launcher, asked_to_shard, check_precision, die_with, find_launcher, names_in, set_threads
+from trainer.launcher import Launcher, asked_to_shard, die_with, find_launcher, names_in, set_threads
 
 Found = TypeVar("Found")
 
@@ -42,8 +42,11 @@ class World:
 
     def __init__(self, config: RunConfig) -> None:
         launcher = find_launcher()
-        check_precision(config)
-        asked = asked_to_shard(config)
+        asked_for = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+        if asked_for not in ("no", config.precision):
+            way = f"set --precision {asked_for}"
+            raise UserError(f"the launcher asks for {asked_for}, --precision is {config.precision}: {way}")
+        sharded = asked_to_shard(config)
         if config.device == "cpu":
             os.environ["ACCELERATE_USE_CPU"] = "true"
         # accelerate's rendezvous warns about what a single machine cannot change
@@ -57,7 +60,7 @@ class World:
         self.rank = self.accelerator.process_index
         self.size = self.accelerator.num_processes
         self.is_main = self.accelerator.is_main_process
-        self.sharded = asked and self.size > 1  # one rank holds everything anyway
+        self.sharded = sharded and self.size > 1  # one rank holds everything anyway
         self.on_all(lambda: check_device(config, self.device, self.size))
         ranks = config.processes or asked_size(launcher)
         if ranks is not None and ranks != self.size:
@@ -173,8 +176,7 @@ class World:
         for net in nets.values():
             for parameter in net.parameters():
                 digest.update(parameter.detach().cpu().numpy().tobytes())
-        mine = torch.frombuffer(bytearray(digest.digest()), dtype=torch.uint8).to(torch.int64).to(self.device)
-        return bool((self.accelerator.gather(mine).view(self.size, -1) == mine).all())
+        return len({*self.gather(digest.hexdigest())}) == 1
 
     @contextlib.contextmanager
     def catch_signals(self) -> Iterator[None]:

@@ -72,12 +72,6 @@ def set_threads(config: RunConfig, launcher: Launcher | None) -> None:
         torch.set_num_threads(threads)
 
 
-def check_precision(config: RunConfig) -> None:
-    asked = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
-    if asked not in ("no", config.precision):
-        raise UserError(f"the launcher asks for {asked}, --precision is {config.precision}: set --precision {asked}")
-
-
 def asked_to_shard(config: RunConfig) -> bool:
     """Whether the launcher asks for FSDP, in the form that ``trainer.sharding`` offers. Raises ``UserError``.
 

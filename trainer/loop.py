@@ -197,7 +197,9 @@ class Run:
             if saves or self.step % config.log_every == 0:
                 self.write_losses()
             if saves or shows:
-                self.check_weights()
+                for name, net in self.raw.items():
+                    if not self.world.all_finite(net):
+                        self.refuse_to_go_on(f"weights of {name} became infinite or NaN by step {self.step}")
                 self.world.synchronise(self.turns.averaged, self.raw)
             if saves:
                 with self.progress.doing("saving a checkpoint"):
@@ -283,12 +285,6 @@ class Run:
         if path is not None:
             part = f": {side}x{side} of {whole}x{whole}, in the time that there was" if side < whole else ""
             self.progress.say(f"samples at step {self.step}: {path}{part}")
-
-    def check_weights(self) -> None:
-        """Raise ``TrainingFailure`` where a weight is not finite."""
-        for name, net in self.raw.items():
-            if not self.world.all_finite(net):
-                self.refuse_to_go_on(f"weights of {name} became infinite or NaN by step {self.step}")
 
     def save(self) -> None:
         """Describe, and write a checkpoint. A full disk costs this checkpoint, not the run."""

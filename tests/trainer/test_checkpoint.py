@@ -111,7 +111,8 @@ def test_damaged_ones_never_count_as_those_to_keep(tmp_path: Path) -> None:
         (path / checkpoint.NETS).write_bytes(b"")
     chosen, complaints = checkpoint.newest_intact(tmp_path)
     assert (chosen, len(complaints)) == (first, 2)
-    checkpoint.set_aside_newer(tmp_path, chosen)
+    for path in spoilt:
+        checkpoint.set_aside(path)
     for step in (3, 4, 5):
         save(tmp_path, step)
         checkpoint.prune(tmp_path, keep=2)

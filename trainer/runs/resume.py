@@ -97,7 +97,8 @@ def choose(family: Family, config: RunConfig, spec: DataSpec, data: dict[str, An
         print(f"warning: {printable(config.out)}: no checkpoint is intact, training begins at step 0", file=sys.stderr)
     if known is not None and path is None and not complaints:
         print(f"{printable(config.out)}: ended before its first checkpoint, training begins at step 0")
-    checkpoint.set_aside_newer(config.out, path)
+    for newer in checkpoint.checkpoints(config.out)[::-1][: len(complaints)]:
+        checkpoint.set_aside(newer)
     return path
 
 

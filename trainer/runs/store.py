@@ -91,15 +91,11 @@ def restore(run: Path, weights: str = "best") -> Restored:
     found = [path for path in checkpoint.checkpoints(run) if not checkpoint.damage(path)]
     if not found:
         raise UserError(f"{run}: no intact checkpoint in {run / checkpoint.FOLDER}")
-    if weights in ("best", "last"):
-        path = checkpoint.best_of(found) if weights == "best" else found[-1]
-    else:
-        step = weights.lstrip("0") or "0"
-        path = next((item for item in found if str(checkpoint.step_of(item)) == step), None)
-        if path is None:
-            steps = ", ".join(str(checkpoint.step_of(item)) for item in found)
-            raise UserError(f"{run}: --weights is {weights}, expected best, last or one of the steps {steps}")
-    assert path is not None
+    named = {str(checkpoint.step_of(item)): item for item in found}
+    steps = ", ".join(named)
+    path = {**named, "best": checkpoint.best_of(found), "last": found[-1]}.get(weights.lstrip("0") or "0")
+    if path is None:
+        raise UserError(f"{run}: --weights is {weights}, expected best, last or one of the steps {steps}")
     family_type = family_class(values["family"], run)
     family = family_type(from_json(family_type.Config, values["config"]))
     load_base(family, run)

@@ -22,9 +22,8 @@ from trainer import metrics
 from trainer.config import RunConfig
 from trainer.contract.errors import UserError
 from trainer.distributed import World
-from trainer.evaluation import inception
 from trainer.evaluation.evaluation import EvaluateConfig, Evaluation, same_classes
-from trainer.evaluation.features import fit, open_onnx
+from trainer.evaluation.features import Repooled, fit, load_inception, open_onnx
 from trainer.families.classifier import Classifier
 from trainer.families.vae import VAE
 from trainer.loop import train
@@ -365,8 +364,8 @@ def test_inception_by_its_weights(tmp_path: Path, classes: int) -> None:
 
     network = inception_v3(weights=None, aux_logits=classes == 1000, init_weights=False, num_classes=classes)
     torch.save(network.state_dict(), tmp_path / "weights.pth")
-    features = inception.load_inception(tmp_path / "weights.pth")
-    repooled = [name for name, block in features.network.named_children() if isinstance(block, inception.Repooled)]
+    features = load_inception(tmp_path / "weights.pth")
+    repooled = [name for name, block in features.network.named_children() if isinstance(block, Repooled)]
     assert len(repooled) == (9 if classes == 1008 else 0)
     with torch.no_grad():
         assert features(torch.rand(2, 1, 28, 28)).shape == (2, 2048)
