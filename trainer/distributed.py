@@ -1,7 +1,6 @@
 """Ranks: the only module that makes an ``Accelerator``, seeds, agrees across ranks, and exits."""
 
 import contextlib
-import copy
 import hashlib
 import math
 import os
@@ -156,17 +155,6 @@ class World:
         """Whether every weight is finite, on all ranks."""
         fine = all(bool(sharding.piece(parameter).isfinite().all()) for parameter in net.parameters())
         return self.agree(0.0 if fine else 1.0) == [0.0]
-
-    def whole(self, nets: Nets, like: Nets) -> Nets:
-        """Unsharded networks for the main rank to save; all ranks must call it. ``like``: networks of these shapes."""
-        if not self.sharded:
-            return nets
-        found = {}
-        for name, net in nets.items():
-            state = net.state_dict()
-            found[name] = copy.deepcopy(like[name])
-            found[name].load_state_dict(state)
-        return Nets(**found)
 
     def same_parameters(self, nets: Nets) -> bool:
         """Whether all ranks hold the same weights, to the bit; true of sharded networks."""

@@ -78,26 +78,16 @@ class Batch:
         return self.image if self.condition is None else self.condition
 
 
-class Nets(Mapping[str, nn.Module]):
+class Nets(dict[str, nn.Module]):
     """The networks of a family by name, also as attributes: ``nets.generator(latent)``.
 
     One name is one optimiser: networks that train together (encoder and decoder) are one network.
     """
 
-    def __init__(self, **networks: nn.Module) -> None:
-        self.__dict__.update(networks)
-
-    def __getitem__(self, name: str) -> nn.Module:
-        return self.__dict__[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.__dict__)
-
-    def __len__(self) -> int:
-        return len(self.__dict__)
-
-    def __getattr__(self, name: str) -> Any:  # only reached when there is no such network
-        raise AttributeError(f"no network named {name!r}; there are: {', '.join(self.__dict__)}")
+    def __getattr__(self, name: str) -> Any:
+        if name not in self:
+            raise AttributeError(f"no network named {name!r}; there are: {', '.join(self)}")
+        return self[name]
 
 
 class Turn(Protocol):

@@ -288,9 +288,8 @@ class Run:
 
     def save(self) -> None:
         """Describe, and write a checkpoint. A full disk costs this checkpoint, not the run."""
-        begun, world, averaged = time.monotonic(), self.world, self.turns.averaged
-        nets = world.whole(self.raw, averaged)
-        optimizers = {name: optimizer.state_dict() for name, optimizer in self.turns.optimizers.items()}
+        begun, world = time.monotonic(), self.world
+        nets, optimizers = store.state_dicts(self.raw), store.state_dicts(self.turns.optimizers)
         failure, path = "", None
         if world.is_main:
             state = State(
@@ -301,6 +300,7 @@ class Run:
                 description=self.validation.describe(self.step),
             )
             try:
+                averaged = store.state_dicts(self.turns.averaged)
                 path = store.save(self.config.out, state, nets, averaged, optimizers, self.origin)
             except OSError as error:
                 failure = error.strerror or str(error)

@@ -46,7 +46,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             metrics={"mse": score},
             description=facts,
         )
-        runs.save(folder, state, nets, nets, {})
+        runs.save(folder, state, runs.state_dicts(nets), runs.state_dicts(nets), {})
     facts = {
         "family": runs.family_name(VAE),
         "config": to_json(config),

@@ -35,7 +35,8 @@ def save(run: Path, step: int, score: float | None = None) -> Path:
     nets = make_nets(step)
     optimizer = torch.optim.Adam(nets.net.parameters())
     state = State(step=step, images_seen=step * 10, seconds=1.0, world_size=1, score=score)
-    return runs.save(run, state, nets, nets, {"net": optimizer.state_dict()})
+    states = runs.state_dicts(nets)
+    return runs.save(run, state, states, states, {"net": optimizer.state_dict()})
 
 
 def load(path: Path) -> tuple[State, float]:
@@ -92,7 +93,7 @@ def test_a_checkpoint_of_an_older_version_is_still_one(tmp_path: Path) -> None:
 
 
 def test_a_manifest_says_what_made_it(tmp_path: Path) -> None:
-    nets = make_nets()
+    nets = runs.state_dicts(make_nets())
     origin = Origin(run="abc", config={"batch_size": 4}, versions={"torch": "2.0"})
     path = runs.save(tmp_path, State(step=3, images_seen=9, seconds=1, world_size=2), nets, nets, {}, origin)
     facts = json.loads((path / checkpoint.MANIFEST).read_bytes())

@@ -102,22 +102,21 @@ def open_onnx(path: Path, flag: str) -> FeatureExtractor:
     at_once = ports[0].shape[0] if isinstance(ports[0].shape[0], int) else 0
 
     def embed(image: Tensor) -> Tensor:
+        count, batch = len(image), at_once or len(image)
         image = fit(image, channels, (height or image.shape[2], width or image.shape[3])).cpu()
+        image = torch.cat((image, image[-1:].expand(-count % batch, -1, -1, -1)))
         if last:
             image = (image.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
-        rows = [_run(part.contiguous().numpy()) for part in image.split(at_once or len(image))]
-        return torch.from_numpy(np.concatenate(rows))
-
-    def _run(value: np.ndarray) -> np.ndarray:
-        short = max(0, at_once - len(value))
-        padded = np.concatenate([value, np.repeat(value[-1:], short, 0)]) if short else value
-        try:
-            found = np.asarray(session.run([output], {ports[0].name: padded})[0], np.float32)
-        except Exception as error:  # onnxruntime raises types of its own
-            raise UserError(f"--{flag} {path}: does not run: {' '.join(str(error).split())[:200]}") from None
-        if found.ndim < 1 or len(found) != len(padded):
-            raise UserError(f"--{flag} {path}: gives {list(found.shape)} for {len(padded)} images, expected rows")
-        return found.reshape(len(padded), -1)[: len(value)]
+        rows = []
+        for part in image.split(batch):
+            try:
+                found = np.asarray(session.run([output], {ports[0].name: part.contiguous().numpy()})[0], np.float32)
+            except Exception as error:  # onnxruntime raises types of its own
+                raise UserError(f"--{flag} {path}: does not run: {' '.join(str(error).split())[:200]}") from None
+            if found.ndim < 1 or len(found) != len(part):
+                raise UserError(f"--{flag} {path}: gives {list(found.shape)} for {len(part)} images, expected rows")
+            rows.append(torch.from_numpy(found.reshape(len(part), -1)))
+        return torch.cat(rows)[:count]
 
     return FeatureExtractor(name=path.name, embed=embed)
 
@@ -161,23 +160,19 @@ class Repooled(nn.Module):
 
 def load_inception(weights: Path | None) -> Inception:
     """Load the network with local or downloaded weights. Raises ``UserError``."""
+    name = f"--inception {weights}" if weights else ADDRESS
     if weights is None:
         try:
-            state = torch.hub.load_state_dict_from_url(ADDRESS, map_location="cpu", check_hash=True, weights_only=True)
+            state = torch.hub.load_state_dict_from_url(name, map_location="cpu", check_hash=True, weights_only=True)
         except (OSError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise UserError(
                 f"Inception's weights cannot be downloaded ({reason}): give a local copy with --inception PATH, "
                 "another network with --features, or --features none"
             ) from None
-        return build_inception(state, ADDRESS)
-    with reading_weights(f"--inception {weights}", "Inception"):
-        state = torch.load(weights, map_location="cpu", weights_only=True)
-    return build_inception(state, str(weights))
-
-
-def build_inception(state: object, name: str) -> Inception:
-    """Build the network of a state_dict, of 2015 or torchvision's. Raises ``UserError``."""
+    else:
+        with reading_weights(name, "Inception"):
+            state = torch.load(weights, map_location="cpu", weights_only=True)
     from torchvision.models import inception_v3  # slow to import, seldom wanted
 
     if not isinstance(state, dict) or not isinstance(state.get("fc.bias"), Tensor):

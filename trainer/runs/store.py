@@ -34,12 +34,16 @@ class Restored:
     state: State
 
 
-def save(
-    run: Path, state: State, nets: Nets, averaged: Nets, optimizers: Mapping[str, Any], origin: Origin | None = None
-) -> Path:
-    """Write one checkpoint. Raises ``OSError`` (a full disk, say), and then leaves nothing behind."""
+def state_dicts(parts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Of networks or optimisers; of sharded ones, all ranks must call it."""
+    return {name: part.state_dict() for name, part in parts.items()}
+
+
+def save(run: Path, state: State, nets: Any, averaged: Any, optimizers: Any, origin: Origin | None = None) -> Path:
+    """Write one checkpoint of what ``state_dicts`` returns. Raises ``OSError`` (a full disk, say), and then leaves
+    nothing behind."""
     optimizer_bytes = io.BytesIO()
-    torch.save(dict(optimizers), optimizer_bytes)
+    torch.save(optimizers, optimizer_bytes)
     contents = {  # serialised in memory first: libraries wrap a full disk in errors of their own
         NETS: dump(flatten(nets)),
         AVERAGED: dump(flatten(averaged)),
@@ -48,11 +52,11 @@ def save(
     return checkpoint.write(run, state, contents, origin or Origin())
 
 
-def flatten(nets: Nets) -> dict[str, Tensor]:
+def flatten(nets: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
     return {
         f"{name}/{key}": value.detach().cpu().contiguous().clone()
-        for name, net in nets.items()
-        for key, value in net.state_dict().items()
+        for name, tensors in nets.items()
+        for key, value in tensors.items()
     }
 
 
@@ -128,7 +132,7 @@ def keep_base(family: Family, run: Path) -> None:
     found = restore(source)
     try:
         origin = Origin(run=found.run["run_id"], config=found.run["config"], versions=found.run.get("versions", {}))
-        save(kept, found.state, found.nets, found.nets, {}, origin)
+        save(kept, found.state, state_dicts(found.nets), state_dicts(found.nets), {}, origin)
         replace_bytes(kept / "config.json", json.dumps(found.run, indent=1).encode())  # last: the copy is whole
     except OSError as error:
         raise UserError(f"{kept}: cannot be written: {error.strerror or error}") from None
