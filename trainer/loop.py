@@ -102,7 +102,6 @@ class Run:
             lambda: resume.set_up(family_class, config, world.sharded, progress)
         )
         self.config = config = self.family.config
-        self.spec = self.images.spec
         layout = torch.channels_last if self.family.channels_last else torch.contiguous_format
         for net in self.raw.values():
             net.to(world.device).to(memory_format=layout)
@@ -137,14 +136,14 @@ class Run:
         images = self.images
         found = fingerprint(images.sources, images.labels, self.config.out)  # to recognise them when the run resumes
         self.data = {"images": len(images), "fingerprint": found}
-        return resume.choose(self.family, self.config, self.spec, self.data)
+        return resume.choose(self.family, self.config, images.spec, self.data)
 
     def register(self, start: State, path: Path | None) -> None:
         """Write config.json; print the step that the run resumes from, and what has changed."""
         config, world = self.config, self.world
         store.keep_base(self.family, config.out)
         now = {"at_step": start.step, "world_size": world.size, "device": str(world.device)}
-        self.origin = resume.write_run(config, self.family, self.spec, self.data, **now)
+        self.origin = resume.write_run(config, self.family, self.images.spec, self.data, **now)
         if path is not None:
             before = checkpoint.origin_of(path)
             self.progress.say(resume.in_words(start, before, self.origin, config, world.size))

@@ -3,7 +3,7 @@ scores it makes as much as there is time for, always from the same inputs."""
 
 import math
 import time
-from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from trainer.config import RunConfig
 from trainer.data.batches.dataset import ImageDataset
 from trainer.data.batches.stream import ordered
 from trainer.distributed import World, seed_step
-from trainer.family import Batch, Family, Nets
+from trainer.family import Family, Nets
 from trainer.progress import Progress
 
 DESCRIBED_IMAGES = 2048  # training images that the statistics on the card come from
@@ -42,20 +42,11 @@ class Validation:
         self.family, self.config, self.world, self.progress = family, config, world, progress
         self.images, self.nets = images, nets
         self.training, self.held_out = images.split(config.hold_out)
+        self.batches = partial(
+            ordered, images, batch_size=family.score_batch, device=world.device, image_range=family.image_range
+        )
         self.count = min(count, len(self.held_out))
         self.described: tuple[int, dict[str, Any]] = (-1, {})  # step, and what ``describe`` returned
-
-    def batches(self, indices: np.ndarray, rank: int = 0, size: int = 1) -> Iterator[Batch]:
-        """One process's part of some images."""
-        return ordered(
-            self.images,
-            indices,
-            batch_size=self.family.score_batch,
-            device=self.world.device,
-            image_range=self.family.image_range,
-            rank=rank,
-            world_size=size,
-        )
 
     @torch.no_grad()
     def describe(self, step: int) -> dict[str, Any]:
@@ -105,7 +96,7 @@ class Validation:
         chosen = self.held_out[np.linspace(0, len(self.held_out) - 1, self.count).round().astype(np.int64)]
         world, sums, count, in_time = self.world, dict[str, float](), 0, True
         with self.progress.doing(f"scoring {len(chosen):,} images", len(chosen)) as stage:
-            for number, batch in enumerate(self.batches(chosen, world.rank, world.size)):
+            for number, batch in enumerate(self.batches(chosen, rank=world.rank, world_size=world.size)):
                 seed_step(self.config.seed, -2, number * world.size + world.rank)  # an ELBO samples latents
                 for name, values in self.family.score(self.nets, batch).items():
                     sums[name] = sums.get(name, 0.0) + float(values.cpu().double().sum())

@@ -7,6 +7,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,7 +26,7 @@ from trainer.data.batches.crops import LEAST_PX
 from trainer.data.batches.dataset import ImageDataset, Windows
 from trainer.data.batches.stream import ordered
 from trainer.distributed import World, seed_step
-from trainer.evaluation.features import FeatureExtractor, fit, open_features, open_network
+from trainer.evaluation.features import fit, open_features, open_network
 from trainer.family import Batch, Crops, Pairs
 from trainer.log import contact_sheet, write_image
 from trainer.progress import Progress
@@ -94,12 +95,13 @@ class Evaluation:
         self.files = {item.kind: item for item in self.family.exports(self.nets, self.restored.state.description)}
         self.generates = self.family.generates and config.samples > 0
         self.images, self.indices = self.open_data()
-        self.features: FeatureExtractor | None = None
-        self.classifier: FeatureExtractor | None = None
-        if self.generates:
-            self.features = open_features(config.features, config.inception, world.device)
-            if config.classifier is not None:
-                self.classifier = open_network(config.classifier, world.device, "classifier")
+        self.batches = partial(
+            ordered, device=world.device, image_range=self.family.image_range, memory_gib=config.memory
+        )
+        features = config.features if self.generates else "none"
+        self.features = open_features(features, config.inception, world.device)
+        asked = config.classifier if self.generates else None
+        self.classifier = None if asked is None else open_network(asked, world.device, "classifier")
         if self.features is not None:
             for found, what in ((len(self.indices), self.name), (config.samples, "--samples")):
                 if found < LEAST:
@@ -143,9 +145,10 @@ class Evaluation:
     def go(self) -> dict[str, Any]:
         """Measure, write metrics.json and the sheets into the run, and return the contents of metrics.json."""
         config, state = self.config, self.restored.state
-        found, real = self.measure_held_out()
+        rows = self.measure_held_out()
+        found = {name: float(values.double().mean()) for name, values in rows.items() if values.ndim == 1}
         if self.generates:
-            found |= self.measure_samples(real)
+            found |= self.measure_samples(rows)
         found = {name: value for name, value in found.items() if np.isfinite(value)}
         result = {
             "run": self.restored.run["run_id"],
@@ -170,11 +173,12 @@ class Evaluation:
         self.world.wait()
         return result
 
-    def measure_held_out(self) -> tuple[dict[str, float], Tensor | None]:
-        """Metrics of the held-out images, the family's own and those of its files; and features of the images."""
+    def measure_held_out(self) -> dict[str, Tensor]:
+        """Metrics of the held-out images [n], the family's own and those of its files; and what samples are compared
+        with: their ``features`` [n, d], and the images themselves, ``small``."""
 
         def measure(number: int, indices: np.ndarray) -> dict[str, Tensor]:
-            (batch,) = self.batches(indices)
+            (batch,) = self.batches(self.images, indices, batch_size=len(indices))
             rows = self.family.score(self.nets, batch)
             rows.pop("score", None)
             image = self.to_unit(batch.image)
@@ -188,11 +192,11 @@ class Evaluation:
                     self.sheets["reconstructions"] = contact_sheet(pairs.flatten(0, 1), columns=len(pairs[0]))
             if self.features is not None:
                 rows["features"] = self.features.embed(image)
+            if self.generates and self.config.memorised:
+                rows["small"] = self.small(image)
             return rows
 
-        rows = self.over_batches("held out", self.indices, measure)
-        real = rows.pop("features", None)
-        return {name: float(values.double().mean()) for name, values in rows.items()}, real
+        return self.over_batches("held out", self.indices, measure)
 
     def reconstruct(self, image: Tensor, batch: Batch) -> Tensor | None:
         """Reconstruct images by the files that the family exports: a translator, or encoder and generator. ``None``
@@ -213,12 +217,12 @@ class Evaluation:
             values.append(batch.label)
         return self.files["generator"].module(*values).clamp(0, 1)
 
-    def measure_samples(self, real: Tensor | None) -> dict[str, float]:
-        """Metrics of samples: distances from the ``real`` features, classes, and copies of training images."""
+    def measure_samples(self, held_out: dict[str, Tensor]) -> dict[str, float]:
+        """Metrics of samples: distances from the features of held-out images, classes, and copies of training images."""
         config = self.config
         generator = torch.Generator().manual_seed(config.seed)
-        held_out = self.batches(self.indices, batch_size=config.batch_size)
-        inputs = self.family.sample_inputs(config.samples, self.spec, generator, held_out)
+        batches = self.batches(self.images, self.indices, batch_size=config.batch_size)
+        inputs = self.family.sample_inputs(config.samples, self.spec, generator, batches)
         # Spread over all of them: labels may be in order.
         spread = np.unique(np.linspace(0, config.samples - 1, SHEET).round().astype(np.int64))
 
@@ -239,8 +243,8 @@ class Evaluation:
         shown = rows["shown"]
         self.sheets["samples"] = contact_sheet(shown)
         found: dict[str, float] = {}
-        if self.features is not None and real is not None and self.world.is_main:
-            sampled = rows["features"]
+        if self.features is not None and self.world.is_main:
+            real, sampled = held_out["features"], rows["features"]
             found["frechet"] = metrics.frechet_distance(real, sampled)
             found["kernel"], found["kernel_std"] = metrics.kernel_distance(real, sampled, seed=config.seed)
             found["precision"], found["recall"] = metrics.precision_recall(real, sampled)
@@ -255,7 +259,7 @@ class Evaluation:
             labels = [value for value in inputs if value.dtype == torch.int64 and value.ndim == 1]
             found |= self.count_classes(rows["logits"], labels[0] if labels else None)
         if config.memorised:
-            found |= self.measure_copying(rows["small"], shown, spread)
+            found |= self.measure_copying(rows["small"], held_out["small"], shown, spread)
         return found
 
     def count_classes(self, logits: Tensor, labels: Tensor | None) -> dict[str, float]:
@@ -275,11 +279,11 @@ class Evaluation:
             found["label_accuracy"] = float((predicted == wanted).double().mean())
         return found
 
-    def measure_copying(self, samples: Tensor, shown: Tensor, numbers: np.ndarray) -> dict[str, float]:
-        """Search the training images for the nearest neighbours of each sample, in pixels at a small size.
-
-        samples: all samples, as ``small`` returns them; shown: the images of the samples with these ``numbers``.
-        """
+    def measure_copying(
+        self, samples: Tensor, held_out: Tensor, shown: Tensor, numbers: np.ndarray
+    ) -> dict[str, float]:
+        """Search the training images for the nearest neighbours of each sample and held-out image, as ``small`` returns
+        them. shown: the images of the samples with these ``numbers``."""
         own, training = self.family.config, self.images
         if self.config.data:
             try:
@@ -292,14 +296,14 @@ class Evaluation:
             return {}
         indices = training.split(own.hold_out)[0]
         world, count = self.world, min(NEIGHBOURS, len(indices))
-        held_out = self.over_batches("held out", self.indices, lambda _, chosen: {"small": self.read_small(chosen)})
-        points = torch.cat((samples, held_out["small"]))
+        points = torch.cat((samples, held_out))
 
         def pieces() -> Iterator[tuple[Tensor, Tensor]]:
             with self.progress.doing("training set", len(indices)) as bar:
                 for start in range(world.rank * SEARCHED, len(indices), world.size * SEARCHED):
                     chosen = indices[start : start + SEARCHED]
-                    yield torch.from_numpy(chosen), self.read_small(chosen, training)
+                    (batch,) = self.batches(training, chosen, batch_size=len(chosen))
+                    yield torch.from_numpy(chosen), self.small(self.to_unit(batch.image))
                     bar.n += len(chosen) * world.size
 
         found = metrics.merge_nearest(world.gather(metrics.nearest(points, pieces(), count)), count)
@@ -312,11 +316,6 @@ class Evaluation:
         apart = found.distances[:, 0]
         return {"copying": metrics.copying(apart[: len(samples)], apart[len(samples) :])}
 
-    def read_small(self, indices: np.ndarray, images: ImageDataset | None = None) -> Tensor:
-        """Read some images of a set, as ``small`` returns them."""
-        (batch,) = self.batches(indices, images)
-        return self.small(self.to_unit(batch.image))
-
     def to_unit(self, image: Tensor) -> Tensor:
         """Images of a batch in 0..1."""
         low, high = self.family.image_range
@@ -328,16 +327,6 @@ class Evaluation:
         shrink = max(1.0, max(height, width) / SMALL_PX)
         size = (max(1, round(height / shrink)), max(1, round(width / shrink)))
         return fit(image, image.shape[1], size).flatten(1).cpu()
-
-    def batches(self, indices: np.ndarray, images: ImageDataset | None = None, batch_size: int = 0) -> Iterator[Batch]:
-        return ordered(
-            images or self.images,
-            indices,
-            batch_size=batch_size or len(indices),
-            device=self.world.device,
-            image_range=self.family.image_range,
-            memory_gib=self.config.memory,
-        )
 
     def over_batches(
         self, what: str, indices: np.ndarray, measure: Callable[[int, np.ndarray], dict[str, Tensor]]

@@ -55,20 +55,6 @@ def set_up(
         raise UserError(f"{family_class.__name__} with these options cannot train with FSDP; use DDP (many_gpus.yaml)")
     with progress.doing(f"opening {config.data}", at_once=True):
         images = open_data(config, family.reading())
-    check_data(family_class, images, config)
-    with progress.doing("building the networks"):
-        store.load_base(family, config.out)
-        seed_step(config.seed, -1, 0)  # the same weights on every rank
-        try:
-            nets = family.build(images.spec)
-        except ValueError as error:
-            raise UserError(f"{config.data}: {error}") from None
-        family.begin(nets)
-    return family, images, nets
-
-
-def check_data(family_class: type[Family], images: ImageDataset, config: RunConfig) -> None:
-    """Raise ``UserError`` for a data set that the family or the options cannot use."""
     if family_class.needs_labels and not images.classes:
         raise UserError(
             f"{config.data}: holds no labels, {family_class.__name__} needs them (two class folders or more, say)"
@@ -81,6 +67,15 @@ def check_data(family_class: type[Family], images: ImageDataset, config: RunConf
         )
     if family_class.needs_labels and images.labels is not None and len(np.unique(images.labels[training])) < 2:
         raise UserError(f"{config.data}: all images to train on are of one class, expected two or more")
+    with progress.doing("building the networks"):
+        store.load_base(family, config.out)
+        seed_step(config.seed, -1, 0)  # the same weights on every rank
+        try:
+            nets = family.build(images.spec)
+        except ValueError as error:
+            raise UserError(f"{config.data}: {error}") from None
+        family.begin(nets)
+    return family, images, nets
 
 
 def choose(family: Family, config: RunConfig, spec: DataSpec, data: dict[str, Any]) -> Path | None:

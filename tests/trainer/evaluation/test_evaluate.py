@@ -139,7 +139,7 @@ def test_two_ranks_share_the_batches_and_nothing_changes(
 
     def numbers(evaluation: Evaluation) -> dict[str, torch.Tensor]:
         def measure(_: int, indices: np.ndarray) -> dict[str, torch.Tensor]:
-            (batch,) = evaluation.batches(indices)
+            (batch,) = evaluation.batches(evaluation.images, indices, batch_size=len(indices))
             return evaluation.family.score(evaluation.nets, batch)
 
         return evaluation.over_batches("held out", np.arange(37), measure)
