@@ -11,7 +11,6 @@ own: saving does not wait for it.
 import argparse
 import contextlib
 import dataclasses
-import errno
 import hashlib
 import json
 import math
@@ -25,7 +24,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from trainer.config import from_json
-from trainer.contract.errors import UserError
 from trainer.contract.files import replace_bytes, sync, sync_folder
 from trainer.contract.text import in_processes, printable
 from trainer.failures import TrainingFailure
@@ -45,7 +43,6 @@ NAME = re.compile(r"step_\d{8,}")
 TEMPORARY = ".tmp-"
 DAMAGED = "damaged_"  # what a damaged one is called once a run has gone on from an older one
 SEAL = "sha256"  # of the manifest without it
-LOCKED = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)  # errors of locking where another process holds the lock
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,25 +151,22 @@ def origin_of(path: Path) -> Origin:
 def lock(run: Path) -> BinaryIO:
     """Keep other processes from training in the same folder until the file returned is closed, or this process dies.
 
-    Makes the folder. On file systems without locks, prints a warning. Raises ``UserError``, and ``TrainingFailure``
-    where another process has it: a later attempt may succeed.
+    Makes the folder. On file systems without locks, prints a warning. Raises ``OSError``, and ``TrainingFailure`` where
+    another process has it: a later attempt may succeed.
     """
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-        file = (run / "lock").open("ab")
-    except OSError as error:
-        raise UserError(f"{run}: cannot be written to: {error.strerror}") from None
+    run.mkdir(parents=True, exist_ok=True)
+    file = (run / "lock").open("ab")
     try:
         if sys.platform == "win32":
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         else:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.register_at_fork(after_in_child=file.close)  # loaders that outlive a kill must not keep the lock
+    except (BlockingIOError, PermissionError):  # the latter on Windows
+        file.close()
+        way = "wait for it, or choose another --out"
+        raise TrainingFailure(f"{run}: another process is training there; {way}") from None
     except OSError as error:
-        if error.errno in LOCKED:
-            file.close()
-            reason = "another process is training there; wait for it, or choose another --out"
-            raise TrainingFailure(f"{run}: {reason}") from None
         reason = f"{run}: cannot be locked ({error.strerror or error})"
         print(f"warning: {printable(reason)}: make sure that no other process trains there", file=sys.stderr)
     return file
@@ -258,27 +252,25 @@ def base_of(run: Path) -> Path:
 def best_of(paths: list[Path]) -> Path | None:
     """Checkpoint with the lowest held-out score, of those scored on as many images as the newest; the newest where none
     has a finite score."""
-    scores = {path: found for path in paths if (found := _score_and_images(path)) is not None}
+    scores = {path: found for path in paths if (found := finite_score(path))}
     if not scores:
         return paths[-1] if paths else None
-    _, newest_images = list(scores.values())[-1]
-    alike = [path for path, (_, images) in scores.items() if images == newest_images]
-    return min(alike, key=lambda path: scores[path][0])
+    images = {path: found.get("scored_images", 0) for path, found in scores.items()}
+    alike = [path for path in scores if images[path] == [*images.values()][-1]]
+    return min(alike, key=lambda path: scores[path]["score"])
 
 
 def score_of(path: Path) -> float | None:
     """The score of a checkpoint, where it is a finite number."""
-    found = _score_and_images(path)
-    return None if found is None else found[0]
+    return finite_score(path).get("score")
 
 
-def _score_and_images(path: Path) -> tuple[float, int] | None:
-    """A finite score, and the number of images that it is the mean of."""
+def finite_score(path: Path) -> dict[str, Any]:
+    """What is known of the score of a checkpoint; empty where it is no finite number."""
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        values = read_score(path) or json.loads((path / STATE).read_bytes())
-        if values["score"] is not None and math.isfinite(values["score"]):
-            return float(values["score"]), int(values.get("scored_images", 0))
-    return None
+        values: dict[str, Any] = read_score(path) or json.loads((path / STATE).read_bytes())
+        return values if math.isfinite(values["score"]) else {}
+    return {}
 
 
 def read_state(path: Path) -> State:

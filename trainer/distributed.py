@@ -106,9 +106,6 @@ class World:
         elif self.size > 1:
             net.require_backward_grad_sync = enabled  # what DDP.no_sync sets, outside of a with block
 
-    def mean(self, values: Tensor) -> Tensor:
-        return self.accelerator.reduce(values, "mean") if self.size > 1 else values
-
     def gather(self, value: Any) -> list[Any]:
         """Values of all ranks, in order of rank."""
         return gather_object([value]) if self.size > 1 else [value]
@@ -137,9 +134,6 @@ class World:
             return list(values)
         gathered: Tensor = self.accelerator.gather(torch.tensor([values], dtype=torch.float32, device=self.device))
         return gathered.amax(0).tolist()
-
-    def wait(self) -> None:
-        self.accelerator.wait_for_everyone()
 
     def synchronise(self, averaged: Nets, nets: Nets) -> None:
         """Make the averaged networks the same on all ranks: they take the main rank's buffers (running statistics
@@ -218,7 +212,7 @@ def attempt(act: Callable[[], Any], out: Path | None = None) -> tuple[Any, Train
     except OSError as error:
         if out is None:
             raise
-        what, code = f"{out}: cannot be written: {error.strerror or error}", MISTAKE
+        what, code = f"{out}: cannot be written to: {error.strerror or error}", MISTAKE
     return None, TrainingFailure(what, code=code, on_all_ranks=True)
 
 
@@ -228,7 +222,7 @@ def leave(world: World | None, code: int) -> NoReturn:
     if world is None and code == MISTAKE and os.environ.get("LOCAL_RANK", "0") != "0":
         time.sleep(SILENT_SECONDS)  # launchers end all processes once one has ended: first the one that says why
     if world is not None and code in (FINISHED, STOPPED):
-        world.wait()
+        world.accelerator.wait_for_everyone()
         world.accelerator.end_training()
     sys.stdout.flush()
     sys.stderr.flush()

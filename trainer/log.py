@@ -26,8 +26,13 @@ class Log:
         self.board: Any = None
 
     def open(self, run: Path, step: int) -> None:
-        """Go on after a step. Raises ``OSError``."""
-        self.file = open_log(run / "log.jsonl", last_step=step)
+        """Go on after a step: the rows after it are about to be repeated. Raises ``OSError``."""
+        path = run / "log.jsonl"
+        found = path.read_bytes() if path.exists() else b""
+        kept = b"".join(line for line in found.splitlines(keepends=True) if is_row(line, step))
+        if kept != found:
+            replace_bytes(path, kept)
+        self.file = io.FileIO(path, "a")
         self.samples = run / "samples"
         with contextlib.suppress(ImportError), self.tolerating("tensorboard"):
             from torch.utils.tensorboard import SummaryWriter
@@ -97,16 +102,6 @@ class ErrorIgnoringStream:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)
-
-
-def open_log(path: Path, last_step: int) -> io.FileIO:
-    """Open for appending, without the rows after ``last_step``: they are about to be repeated. Raises ``OSError``."""
-    if path.exists():
-        found = path.read_bytes()
-        kept = b"".join(line for line in found.splitlines(keepends=True) if is_row(line, last_step))
-        if kept != found:
-            replace_bytes(path, kept)
-    return io.FileIO(path, "a")
 
 
 def is_row(line: bytes, last_step: int) -> bool:

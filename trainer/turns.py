@@ -131,7 +131,7 @@ class Turns:
         """Means since the last call, over all ranks, and the learning rates."""
         names = list(self.sums)
         means = torch.stack([self.sums[name] / self.counts[name] for name in names])
-        row = dict(zip(names, self.world.mean(means).tolist(), strict=True))
+        row = dict(zip(names, self.world.accelerator.reduce(means, "mean").tolist(), strict=True))
         self.sums.clear()
         self.counts.clear()
         for name, optimizer in self.optimizers.items():

@@ -122,13 +122,12 @@ class Validation:
         everything, seconds = len(self.held_out), self.config.score_seconds
         if not seconds or everything <= LEAST:
             return everything
-        pace, metrics = 0.0, 0
+        pace, metrics = 0.0, list[Tensor]()
         with self.progress.doing("scoring a few images, to see how long all take"):
             for few in (1, LEAST):  # the first image takes longer than those after it
                 began = time.monotonic()
-                for batch in self.batches(self.held_out[:few]):
-                    for values in self.family.score(self.nets, batch).values():
-                        metrics += len(values.cpu())
+                scores = (self.family.score(self.nets, batch) for batch in self.batches(self.held_out[:few]))
+                metrics = [values.cpu() for score in scores for values in score.values()]
                 pace = (time.monotonic() - began) / few
                 if not metrics or pace * LEAST > seconds:
                     break

@@ -161,16 +161,15 @@ class Evaluation:
             **({"classifier": self.classifier.name} if self.classifier else {}),
             "metrics": found,
         }
-        if self.world.is_main:
-            folder = config.run / FOLDER
-            try:
-                folder.mkdir(exist_ok=True)
-                for name, sheet in self.sheets.items():
-                    write_image(folder / f"{name}.png", sheet)
-                replace_bytes(folder / "metrics.json", json.dumps(result, indent=1).encode())
-            except OSError as error:
-                raise UserError(f"{folder}: cannot be written to: {error.strerror or error}") from None
-        self.world.wait()
+        folder = config.run / FOLDER
+
+        def write() -> None:
+            folder.mkdir(exist_ok=True)
+            for name, sheet in self.sheets.items():
+                write_image(folder / f"{name}.png", sheet)
+            replace_bytes(folder / "metrics.json", json.dumps(result, indent=1).encode())
+
+        self.world.on_main(write, folder)
         return result
 
     def measure_held_out(self) -> dict[str, Tensor]:
@@ -218,7 +217,7 @@ class Evaluation:
         return self.files["generator"].module(*values).clamp(0, 1)
 
     def measure_samples(self, held_out: dict[str, Tensor]) -> dict[str, float]:
-        """Metrics of samples: distances from the features of held-out images, classes, and copies of training images."""
+        """Metrics of samples: distances from held-out images' features, classes, and copies of training images."""
         config = self.config
         generator = torch.Generator().manual_seed(config.seed)
         batches = self.batches(self.images, self.indices, batch_size=config.batch_size)

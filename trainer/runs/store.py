@@ -125,17 +125,14 @@ def load_base(family: Family, run: Path) -> None:
 
 def keep_base(family: Family, run: Path) -> None:
     """Copy the base run of a family into the folder ``run``, as a run of one checkpoint, unless there is a copy. Raises
-    ``UserError``."""
+    ``UserError``, ``OSError``."""
     source, kept = family.base_run(), checkpoint.base_of(run)
     if source is None or (kept / "config.json").is_file():
         return
     found = restore(source)
-    try:
-        origin = Origin(run=found.run["run_id"], config=found.run["config"], versions=found.run.get("versions", {}))
-        save(kept, found.state, state_dicts(found.nets), state_dicts(found.nets), {}, origin)
-        replace_bytes(kept / "config.json", json.dumps(found.run, indent=1).encode())  # last: the copy is whole
-    except OSError as error:
-        raise UserError(f"{kept}: cannot be written: {error.strerror or error}") from None
+    origin = Origin(run=found.run["run_id"], config=found.run["config"], versions=found.run.get("versions", {}))
+    save(kept, found.state, state_dicts(found.nets), state_dicts(found.nets), {}, origin)
+    replace_bytes(kept / "config.json", json.dumps(found.run, indent=1).encode())  # last: the copy is whole
 
 
 def read_run(run: Path) -> dict[str, Any]:
