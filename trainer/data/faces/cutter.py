@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from trainer.contract.headers import Unreadable
@@ -10,7 +9,6 @@ from trainer.data.faces.affine import sampled
 from trainer.data.faces.landmarks import BROWS, Finder, eye_angle
 
 MARGIN = 0.1
-NO_FACE = "no face found"
 
 
 def face_box(points: np.ndarray) -> tuple[np.ndarray, float]:
@@ -58,19 +56,21 @@ class Cutter:
     variants: tuple[Variant, ...] = (Variant(),)
 
     def cut(self, image: np.ndarray, size: int) -> np.ndarray:
-        """An image u8 [h, w, c] → one for each variant, u8 [k, size, size, c]. Raises ``Unreadable`` without a face.
+        """An image u8 [h, w, c] → one for each variant, u8 [k, size, size, c]; none without a face.
         Where a face reaches beyond its image, the edges of this are repeated."""
         points = self.finder.find(image)
+        made = np.empty((0 if points is None else len(self.variants), size, size, image.shape[2]), np.uint8)
         if points is None:
-            raise Unreadable(NO_FACE)
-        made = []
-        for variant in self.variants:
+            return made
+        for face, variant in zip(made, self.variants, strict=True):
             matrix = upright(points, size, self.margin, -variant.turn if variant.mirrored else variant.turn)
-            face = sampled(image, matrix, size).reshape(size, size, image.shape[2])
-            made.append(cv2.flip(face, 1).reshape(face.shape) if variant.mirrored else face)
-        return np.stack(made)
+            face[:] = sampled(image, matrix, size).reshape(face.shape)[:, :: -1 if variant.mirrored else 1]
+        return made
 
     def fit(self, image: np.ndarray, height: int, width: int) -> np.ndarray:
-        """``cut`` as a ``trainer.contract.images.Fit``: the first variant, square."""
+        """``cut`` as a ``trainer.contract.images.Fit``: the first variant, square. Raises ``Unreadable``."""
         assert height == width, (height, width)
-        return self.cut(image, height)[0]
+        faces = self.cut(image, height)
+        if not len(faces):
+            raise Unreadable("no face found")
+        return faces[0]

@@ -1,25 +1,30 @@
-"""The image files that tools read and write, and how they become squares."""
+"""The images that tools read and write, in files and in sets, and how they become squares."""
 
 import glob
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from trainer.contract.errors import UserError
-from trainer.contract.files import any_case, output
+from trainer.contract.files import any_case, check_free, make_folder, output, real
 from trainer.contract.images import FITS, Fit, crop, files_in, fit_note
 from trainer.contract.options import flag
 from trainer.contract.text import printable
+from trainer.data.sources._sidecar import Sidecar
 from trainer.data.sources._threads import say
+from trainer.data.sources.base import ImageSource
 from trainer.data.sources.npy_set import check_set
 from trainer.data.tools import ToolOptions
 
 FIT_FLAGS = "--pad or --stretch for another way"
+SHOWN = 5  # names in a line
+Item = Path | np.ndarray
+"""An image file, or an image u8 [h, w, c] RGB or grey."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,14 +52,59 @@ def print_fit(sizes: Mapping[tuple[int, int], int], fit: Fit) -> None:
         print(printable(f"{note} ({FIT_FLAGS})" if fit is crop else note))
 
 
+@dataclass(kw_only=True)
+class Inputs:
+    """Images that a tool takes one by one: files, or those of a set."""
+
+    items: Iterable[Item]
+    files: Sequence[Path] = ()
+    count: int  # of a set there may turn out to be fewer
+    channels: int = 3
+    sidecar: Sidecar  # what is known before they are read
+    labels: list[int] = field(default_factory=list)  # of a set, as it is read
+
+    @classmethod
+    def of_files(cls, files: Sequence[Path]) -> "Inputs":
+        """Files, which are called by their places below the folder that they all lie in, with slashes."""
+        places = [Path(os.path.abspath(file)) for file in files]  # noqa: PTH100  (links are not followed)
+        root = os.path.commonpath([place.parent for place in places])
+        names = tuple(place.relative_to(root).as_posix() for place in places)
+        return cls(items=files, files=files, count=len(files), sidecar=Sidecar(names=names))
+
+    @classmethod
+    def of_set(cls, source: ImageSource) -> "Inputs":
+        """The images of a set, which come once."""
+        labels: list[int] = []
+
+        def items() -> Iterator[Item]:
+            for images, numbers in source.pieces():
+                labels.extend([] if numbers is None else numbers.tolist())
+                yield from images
+
+        count, _, _, channels = source.shape
+        return cls(items=items(), count=count, channels=channels, sidecar=source.sidecar, labels=labels)
+
+    def title(self, number: int, _: object = None) -> str:
+        """What to call an image in a message."""
+        if self.files:
+            return str(self.files[number])
+        return f"image {number}" + (f", {self.sidecar.names[number]}" if self.sidecar.names else "")
+
+    def known(self, kept: Sequence[int]) -> Sidecar:
+        """What is known of some of the images, once they have been read."""
+        labels = np.array(self.labels, np.int64) if self.labels else self.sidecar.labels
+        return replace(self.sidecar, labels=labels).take(np.array(kept))
+
+
 def find(inputs: Sequence[str], output: Path = Path(), required: bool = True) -> list[Path]:
-    """The files of some inputs but for ``output``: each once, in the order of the inputs, sorted within a pattern.
-    Raises ``UserError`` where there is none, if they are ``required``."""
+    """The files of some inputs but for ``output``, and for what lies below it: each once, in the order of the inputs,
+    sorted within a pattern. Raises ``UserError`` where there is none, if they are ``required``."""
     found: dict[Path, None] = {}
     for pattern in inputs:
         path = Path(pattern)
         if os.path.isdir(path):  # noqa: PTH112  (Path.is_dir raises for a name that is too long)
-            found.update(dict.fromkeys(files_in(path)))
+            results = real(output) if output.is_dir() and real(output) != real(path) else None
+            found.update((file, None) for file in files_in(path) if not results or results not in real(file).parents)
         elif os.path.lexists(path) or not glob.has_magic(pattern):
             found[path] = None
         else:
@@ -68,15 +118,6 @@ def find(inputs: Sequence[str], output: Path = Path(), required: bool = True) ->
     return list(found)
 
 
-def names_of(files: Sequence[Path]) -> list[str]:
-    """What to call each of some files: its place below the folder that they all lie in, with slashes."""
-    if not files:
-        return []
-    places = [Path(os.path.abspath(file)) for file in files]  # noqa: PTH100  (links are not followed)
-    root = os.path.commonpath([place.parent for place in places])
-    return [place.relative_to(root).as_posix() for place in places]
-
-
 def check_set_or_folder(path: Path, force: bool, inputs: Iterable[Path] = ()) -> None:
     """Raise ``UserError`` early where ``path`` can be neither a .npy file to write nor a folder to write to."""
     if path.suffix.lower() == ".npy":
@@ -85,10 +126,37 @@ def check_set_or_folder(path: Path, force: bool, inputs: Iterable[Path] = ()) ->
         raise UserError(f"the output is {path}, a file, expected a name that ends in .npy, or a folder")
 
 
-def write_png(path: Path, image: np.ndarray, force: bool) -> None:
-    """Write an image u8 [h, w, 3] RGB or [h, w, 1]. Raises ``UserError``."""
+def say_faceless(titles: Sequence[str]) -> None:
+    """Say of which images no face was found in, by what they are called."""
+    if titles:
+        few = ", ".join(titles[:SHOWN]) + (", ..." if len(titles) > SHOWN else "")
+        say(f"no face found in {len(titles)} image{'s' * (len(titles) > 1)}: {few}")
+
+
+def check_targets(targets: Iterable[Path], inputs: Iterable[Path], force: bool) -> None:
+    """Raise ``UserError`` early where an image file would be written twice, or take the place of an input, or of
+    anything without ``force``."""
+    sources, taken = set(map(real, inputs)), set[Path]()
+    for target in targets:
+        if target in taken:
+            raise UserError(f"{target} would be written twice, expected other names or another --jitter")
+        if real(target) in sources:
+            raise UserError(f"{target}: would take the place of an input; choose another --output")
+        if target.parent.exists():
+            check_free(target, force)
+        taken.add(target)
+
+
+def write_file(path: Path, data: bytes, force: bool) -> None:
+    """Write a file, and the folders above it. Raises ``UserError``."""
+    make_folder(path.parent)
     with output(path, force) as file:
-        file.write(encode_png(cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.shape[2] == 3 else image))
+        file.write(data)
+
+
+def write_png(path: Path, image: np.ndarray, force: bool) -> None:
+    """Write an image u8 [h, w, 3] RGB or [h, w, 1], and the folders above it. Raises ``UserError``."""
+    write_file(path, encode_png(cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.shape[2] == 3 else image), force)
 
 
 def encode_png(image: np.ndarray) -> bytes:
@@ -96,6 +164,13 @@ def encode_png(image: np.ndarray) -> bytes:
     return cv2.imencode(".png", image)[1].tobytes()
 
 
-def file_stem(name: str) -> str:
-    """The name of an image without its folder and ending, fit for the name of a file."""
-    return re.sub(r"[^\w.-]+", "_", Path(name).stem)[:80].lstrip(".")
+def stems_of(names: Sequence[str]) -> list[str]:
+    """The names of images without their folders and endings, fit for names of files."""
+    return [re.sub(r"[^\w.-]+", "_", Path(name).stem)[:80].lstrip(".") for name in names]
+
+
+def numbered_stems(names: Sequence[str], numbers: Sequence[int], count: int, own: str) -> list[str]:
+    """What to call files of some images of a set of ``count``: by their names, else by that of the set, and numbers."""
+    stems = stems_of(names) or [""] * len(numbers)
+    digits = len(str(count - 1))
+    return [f"{stem or own}-{number:0{digits}}" for stem, number in zip(stems, numbers, strict=True)]

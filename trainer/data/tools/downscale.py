@@ -37,7 +37,7 @@ class Options(ConvertOptions):
 def run(options: Options) -> int:
     """Make them all; returns the exit code."""
     scale, aside = options.scale, options.move
-    targets, skipped = plan(options.inputs, options.output)
+    targets, skipped = plan(options.inputs, options.output, options.force)
     places = {path: target.relative_to(options.output).with_suffix(path.suffix) for path, target in targets.items()}
     if aside is not None:
         if aside.exists() and not aside.is_dir():
@@ -56,12 +56,12 @@ def run(options: Options) -> int:
             raise Unreadable(f"{header.width}x{header.height} px, expected at least {scale} px along both")
         return shrink(decode(data, header), scale)
 
-    def set_aside(path: Path) -> None:
+    written = 0
+    for path in convert(targets, make, options):
         if aside is not None:
             make_folder((aside / places[path]).parent)
             move(path, aside / places[path])
-
-    written = convert(targets, make, options, set_aside)
+        written += 1
     skipped += len(targets) - written
     where = f", originals in {printable(aside)}" if aside is not None else ""
     print(f"{printable(options.output)}: {written} images, {scale} times smaller, {skipped} skipped{where}")

@@ -11,22 +11,21 @@ a .npy file, or a folder for a PNG of each. A list of the viewer says which file
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from trainer.contract.errors import UserError
-from trainer.contract.files import check_free, make_folder
 from trainer.contract.options import argument, flag
 from trainer.contract.sheet import read_sheet
 from trainer.contract.text import printable
 from trainer.data.sources._sidecar import SELECTION_OF, Sidecar, fingerprint, read_small
 from trainer.data.sources._threads import counted
-from trainer.data.sources.npy_set import ImageSet, check_not_input, writing
+from trainer.data.sources.npy_set import ImageSet, writing
 from trainer.data.tools import ForceOption
-from trainer.data.tools._files import check_set_or_folder, file_stem, write_png
+from trainer.data.tools._files import check_set_or_folder, check_targets, numbered_stems, stems_of, write_png
 
 NUMBERS = re.compile(r"\d{1,12}(?:-\d{1,12})?(?:,\d{1,12}(?:-\d{1,12})?)*", re.ASCII)
 MOST_BYTES = 1 << 28  # of a list
@@ -62,13 +61,20 @@ def run(options: Options) -> int:
     if not len(chosen):
         raise UserError(f"nothing is left of {len(images)} images")
     sidecar = replace(sidecar.take(chosen), made={"tool": "select", "of": [file.name for file in inputs]})
+    each = counted((images[np.array([k])][0] for k in chosen), len(chosen), lambda _: 1)
     if path.suffix.lower() == ".npy":
         with writing(path, images.shape[1:], options.force) as writer:
-            for image in each(images, chosen):
+            for image in each:
                 writer.append(image)
             writer.sidecar = sidecar
     else:
-        write_folder(images, chosen, sidecar.names, options)
+        stems = stems_of(sidecar.names)
+        if not all(stems) or len(set(stems)) < len(chosen):  # the names of a table's images have their numbers already
+            stems = numbered_stems(sidecar.names, chosen.tolist(), len(images), inputs[0].stem)
+        targets = [path / f"{stem}.png" for stem in stems]
+        check_targets(targets, inputs, options.force)
+        for target, image in zip(targets, each, strict=True):
+            write_png(target, image, options.force)
     print(f"{printable(path)}: {len(chosen)} of {len(images)} images")
     return 0
 
@@ -85,34 +91,11 @@ def open_tables(options: Options) -> tuple[np.ndarray, Sidecar]:
     return np.concatenate(tables), Sidecar(names=tuple(names))
 
 
-def each(images: ImageSet | np.ndarray, chosen: np.ndarray) -> Iterator[np.ndarray]:
-    """The chosen images one by one."""
-    return counted((images[np.array([k])][0] for k in chosen), len(chosen), lambda _: 1)
-
-
-def write_folder(images: ImageSet | np.ndarray, chosen: np.ndarray, names: Sequence[str], options: Options) -> None:
-    """A PNG of each image, named by it and its number. Raises ``UserError``."""
-    digits = len(str(len(images) - 1))
-    stems = [file_stem(name) for name in names] or [""] * len(chosen)
-    plain = len(set(stems)) == len(stems) and all(stems)  # the names of a table's images have their numbers already
-    targets = [
-        options.output / f"{stem if plain else f'{stem or options.inputs[0].stem}-{k:0{digits}}'}.png"
-        for stem, k in zip(stems, chosen.tolist(), strict=True)
-    ]
-    make_folder(options.output)
-    for target in targets:
-        check_free(target, options.force)
-        check_not_input(target, options.inputs)
-    for target, image in zip(targets, each(images, chosen), strict=True):
-        write_png(target, image, options.force)
-
-
 def choose(keep: str | None, drop: str | None, count: int, names: Sequence[str], source: Path) -> np.ndarray:
     """The numbers i64 [k] of those to take, of the ``count`` images of ``source`` with or without names.
     Raises ``UserError``."""
-    chosen = np.ones(count, bool)
+    chosen = np.full(count, keep is None)
     if keep is not None:
-        chosen[:] = False
         chosen[read_list("keep", keep, count, names, source)] = True
     if drop is not None:
         chosen[read_list("drop", drop, count, names, source)] = False

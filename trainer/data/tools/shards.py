@@ -13,13 +13,12 @@ left out. Nothing is ever replaced; what a killed run has left is.
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import MISSING, dataclass
+from collections.abc import Iterator
+from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import cv2
-import numpy as np
 
 from trainer.contract.errors import UserError
 from trainer.contract.files import real
@@ -28,35 +27,23 @@ from trainer.contract.images import files_in, load_bytes, read_bytes
 from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
 from trainer.data.sources import open_set
+from trainer.data.sources._sidecar import Sidecar
 from trainer.data.sources._threads import say, usable
 from trainer.data.sources.base import OpenOptions, training_part
 from trainer.data.sources.folder import can_be_read, class_folders
 from trainer.data.sources.shards import PLAIN, RANGE, expand, index_of
 from trainer.data.sources.shards.writer import Entry, write_shards
 from trainer.data.tools import WorkersOption
-from trainer.data.tools._files import FIT_FLAGS, FitOption, print_fit
+from trainer.data.tools._files import FIT_FLAGS, FitOption, Inputs, Item, print_fit
 
-ENCODED = {
-    "jpg": (".jpg", cv2.IMWRITE_JPEG_QUALITY, 95),
-    "png": (".png", cv2.IMWRITE_PNG_COMPRESSION, 3),
-    "webp": (".webp", cv2.IMWRITE_WEBP_QUALITY, 95),
+ENCODED = {  # how, and how well
+    "jpg": (cv2.IMWRITE_JPEG_QUALITY, 95),
+    "png": (cv2.IMWRITE_PNG_COMPRESSION, 3),
+    "webp": (cv2.IMWRITE_WEBP_QUALITY, 95),
 }
 ENDINGS = {"JPEG": "jpg", "PNG": "png", "BMP": "bmp", "GIF": "gif", "WebP": "webp"}  # stored as they are
 DIGITS = 6  # of the number of a shard in a folder
 PER_SHARD = 10_000
-
-Item = tuple[Path | np.ndarray, int | None, str]
-"""A file or an image u8 [h, w, c] RGB, its label, and its name where it has one."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """Images to be written."""
-
-    name: str
-    count: int  # there may turn out to be fewer
-    classes: tuple[str, ...]  # none: no labels
-    items: Callable[[], Iterator[Item]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,14 +68,21 @@ class Options(FitOption, WorkersOption):
 
 def run(options: Options) -> int:
     """Write the shards; returns the exit code."""
-    check_output(options)
-    sizes = Counter[tuple[int, int]]()
-    source = open_source(options)
-    paths = plan(options, source)
+    paths = named_shards(options)
+    name, source = open_source(options)
+    if len(paths) > source.count:
+        most = f"at most one for each of {source.count} images"
+        raise UserError(f"--output names {len(paths)} shards, expected {most}")
+    if not paths:
+        count = -(-source.count // (options.pictures_per_shard or PER_SHARD))
+        paths = [Path(options.output) / f"{PLAIN}-{number:0{DIGITS}}.tar" for number in range(max(1, count))]
     chosen = options.chosen("size", "pad", "stretch", "format", "quality", "pictures_per_shard", "names")
-    made = {"tool": "shards", "of": source.name, "options": chosen}
+    made = {"tool": "shards", "of": name, "options": chosen}
+    sizes = Counter[tuple[int, int]]()
     skipped: list[str] = []
-    index = write_shards(paths, entries(source, options, len(paths), skipped, sizes), source.classes, made)
+    index = write_shards(
+        paths, entries(source, name, options, len(paths), skipped, sizes), source.sidecar.classes, made
+    )
     shown = "{}x{} px".format(*index.sizes[0]) if len(index.sizes) == 1 else "several sizes"
     kind = f", {len(index.classes)} classes" if index.labels is not None else ""
     found = f"{len(index.offsets)} images of {shown} in {len(paths)} shard{'s' * (len(paths) > 1)}"
@@ -97,8 +91,9 @@ def run(options: Options) -> int:
     return 0
 
 
-def check_output(options: Options) -> None:
-    """Raise ``UserError`` where the output is neither a folder nor a pattern of one range."""
+def named_shards(options: Options) -> list[Path]:
+    """The shards that a pattern stands for; none where the output is a folder. Raises ``UserError`` where it is neither
+    that nor a pattern of one range."""
     output = options.output
     ranges = RANGE.findall(output)
     if output.lower().endswith(".tar"):
@@ -108,48 +103,24 @@ def check_output(options: Options) -> None:
             raise UserError("--pictures-per-shard goes with a folder: a pattern says how many shards there are")
         if not RANGE.sub("0", Path(output).stem)[-1].isdigit():
             raise UserError(f"--output is {output}, expected the range before .tar")
-        expand(output)
-    elif ranges or Path(output).suffix:
+        return expand(output)
+    if ranges or Path(output).suffix:
         raise UserError(f"--output is {output}, expected a folder, or a pattern as 'x-{{000..127}}.tar'")
-    elif Path(output).exists() and not Path(output).is_dir():
+    if Path(output).exists() and not Path(output).is_dir():
         raise UserError(f"--output is {output}, a file, expected a folder, or a pattern")
+    return []
 
 
-def plan(options: Options, source: Source) -> list[Path]:
-    """The shards to be written. Raises ``UserError`` where there are more of them than images."""
-    if options.output.lower().endswith(".tar"):
-        paths = expand(options.output)
-        if len(paths) > source.count:
-            most = f"at most one for each of {source.count} images"
-            raise UserError(f"--output names {len(paths)} shards, expected {most}")
-        return paths
-    count = -(-source.count // (options.pictures_per_shard or PER_SHARD))
-    return [Path(options.output) / f"{PLAIN}-{number:0{DIGITS}}.tar" for number in range(max(1, count))]
-
-
-def open_source(options: Options) -> Source:
-    """The images of a set or a folder. Raises ``UserError``."""
+def open_source(options: Options) -> tuple[str, Inputs]:
+    """A set, the files of a folder, or one file, and what it is called. Raises ``UserError``."""
     data = options.input
-    source = open_set(data, OpenOptions(image_size=options.size or 0, fit=options.fit, fit_flags=FIT_FLAGS))
-    if source is None:
-        return open_folder(Path(data))
-    names = source.sidecar.names
-    if source.sidecar.groups is not None:
-        which = f"which images of {data} are copies or made of others"
-        say(f"note: shards do not say {which}: hold some out with 'split' before")
-
-    def items() -> Iterator[Item]:
-        row = 0
-        for images, numbers in source.pieces():
-            for k, image in enumerate(images):
-                yield image, None if numbers is None else int(numbers[k]), names[row] if names else ""
-                row += 1
-
-    return Source(name=source.name, count=source.shape[0], classes=source.classes, items=items)
-
-
-def open_folder(folder: Path) -> Source:
-    """The files of a folder, or one file."""
+    opened = open_set(data, OpenOptions(image_size=options.size or 0, fit=options.fit, fit_flags=FIT_FLAGS))
+    if opened is not None:
+        if opened.sidecar.groups is not None:
+            which = f"which images of {data} are copies or made of others"
+            say(f"note: shards do not say {which}: hold some out with 'split' before")
+        return opened.name, Inputs.of_set(opened)
+    folder = Path(data)
     if not os.path.lexists(folder):
         raise UserError(f"there is no file {folder}")
     root = training_part(folder) if folder.is_dir() else folder.parent
@@ -157,68 +128,55 @@ def open_folder(folder: Path) -> Source:
     if not files:
         raise UserError(f"{folder} holds no file")
     labels, classes = class_folders(root, files, can_be_read)
-
-    def items() -> Iterator[Item]:
-        for row, file in enumerate(files):
-            yield file, labels[row] if labels and labels[row] >= 0 else None, file.relative_to(root).as_posix()
-
-    return Source(name=real(folder).name, count=len(files), classes=classes, items=items)
+    sidecar = Sidecar(names=tuple(file.relative_to(root).as_posix() for file in files), classes=classes)
+    return real(folder).name, replace(Inputs.of_files(files), sidecar=sidecar, labels=labels)
 
 
 def entries(
-    source: Source, options: Options, shards: int, skipped: list[str], sizes: Counter[tuple[int, int]]
+    source: Inputs, title: str, options: Options, shards: int, skipped: list[str], sizes: Counter[tuple[int, int]]
 ) -> Iterator[tuple[int, Entry]]:
     """The images, each with the number of its shard; ``sizes`` counts those (h, w) of files that are made squares.
     Raises ``UserError`` where none can be used."""
 
-    def name(number: int, item: Item) -> str:
-        return str(item[0]) if isinstance(item[0], Path) else f"image {number}"
-
     def one(item: Item) -> Entry:
-        return make(*item, options)
+        return make(item, options)
 
     count, workers, number = source.count, options.workers, -1
-    for number, _, entry in usable(source.items(), one, count, name=name, workers=workers, skipped=skipped):
-        full = number // (options.pictures_per_shard or PER_SHARD)
+    made = usable(source.items, one, count, name=source.title, workers=workers, skipped=skipped)
+    for number, _, entry in made:
+        name = source.sidecar.names[number] if options.names and source.sidecar.names else ""
+        description = json.dumps({"name": printable(name)}).encode() if name else b""
+        label = source.labels[number] if source.labels and source.labels[number] >= 0 else None
         sizes.update([] if entry.before is None else [entry.before])
-        yield min(number * shards // count if options.output.lower().endswith(".tar") else full, shards - 1), entry
+        full = number // (options.pictures_per_shard or PER_SHARD)
+        shard = number * shards // count if options.output.lower().endswith(".tar") else full
+        yield min(shard, shards - 1), replace(entry, label=label, description=description)
     if number < 0:
-        raise UserError(f"{source.name} holds no readable image; nothing was written")
+        raise UserError(f"{title} holds no readable image; nothing was written")
 
 
-def make(what: Path | np.ndarray, label: int | None, name: str, options: Options) -> Entry:
+def make(item: Item, options: Options) -> Entry:
     """An image as it is stored. Raises ``Unreadable``."""
-    description = json.dumps({"name": printable(name)}).encode() if options.names and name else b""
     ending: str = options.format or "jpg"
     before = None
-    if isinstance(what, Path):
-        data = read_bytes(what)
+    if isinstance(item, Path):
+        data = read_bytes(item)
         header = read_header(data)
         height, width = (options.size, options.size) if options.size else header.shape
         # what cannot be decoded is not to stop a training
-        what = load_bytes(data, height, width, options.fit, header=header)
+        item = load_bytes(data, height, width, options.fit, header=header)
         before = header.shape if options.size else None
         if options.size is None and options.format is None:
             if header.format in ENDINGS:
-                ending, size = ENDINGS[header.format], (width, height)
-                return Entry(data=data, ending=ending, size=size, label=label, description=description)
+                return Entry(data=data, ending=ENDINGS[header.format], size=(width, height))
             ending = "png"  # TIFF and PPM are stored without loss, in a format that other readers of shards know
-    height, width, channels = what.shape
-    suffix, option, quality = ENCODED[ending]
-    stored = cv2.cvtColor(what, cv2.COLOR_RGB2BGR) if channels == 3 else what
+    height, width, channels = item.shape
+    option, quality = ENCODED[ending]
+    stored = cv2.cvtColor(item, cv2.COLOR_RGB2BGR) if channels == 3 else item
     try:
-        done, found = cv2.imencode(suffix, stored, [option, options.quality or quality])
+        done, found = cv2.imencode(f".{ending}", stored, [option, options.quality or quality])
     except cv2.error:
         done = False
     if not done:
         raise Unreadable(f"{width}x{height} px, which {ending} cannot hold")
-    data = found.tobytes()
-    return Entry(
-        data=data,
-        ending=ending,
-        size=(width, height),
-        label=label,
-        description=description,
-        channels=channels,
-        before=before,
-    )
+    return Entry(data=found.tobytes(), ending=ending, size=(width, height), channels=channels, before=before)

@@ -116,8 +116,8 @@ def test_a_folder_becomes_a_set_and_what_has_no_face_is_listed(
     )  # fmt: skip
     assert found.sidecar.sizes is not None
     assert found.sidecar.sizes.tolist() == [[256, 256]] * 12
-    assert "skipped vase.png: no face found" in said.err
-    assert "skipped notes.png: not an image" in said.err
+    assert f"no face found in 1 image: {folder}/vase.png" in said.err.splitlines()
+    assert f"skipped {folder}/notes.png: not an image" in said.err
     assert "12 faces of 64x64 px, 6 of each face, 1 images without a face, 1 skipped" in said.out
     assert {path: path.read_bytes() for path in folder.rglob("*.*")} == before
     assert run("align", folder, "-o", out) == 2
@@ -148,7 +148,7 @@ def test_a_set_keeps_the_labels_of_those_with_a_face(tmp_path: Path, capsys: pyt
     sidecar = {"labels": [0, 1, 2], "classes": ["ann", "vase", "bob"], "names": ["a", "v", "b"], "order": "BGR"}
     (tmp_path / "in.json").write_text(json.dumps(sidecar))
     assert run("align", tmp_path / "in.npy", "-o", tmp_path / "out.npy", "--flip", "--size", "96") == 0
-    assert "skipped v: no face found" in capsys.readouterr().err
+    assert "no face found in 1 image: image 1, v" in capsys.readouterr().err.splitlines()
     found = ImageSet(tmp_path / "out.npy")
     assert found.sidecar.labels is not None
     assert found.sidecar.labels.tolist() == [0, 0, 2, 2]

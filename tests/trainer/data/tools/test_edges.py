@@ -164,10 +164,10 @@ def test_a_single_still_gif_is_an_image(tmp_path: Path) -> None:
 
 def test_sources_named_twice_are_drawn_once(tmp_path: Path) -> None:
     write(tmp_path / "in" / "a.png", disc())
-    targets, skipped = plan([str(tmp_path / "in"), str(tmp_path / "in" / "*.png")], tmp_path / "out", ".png")
+    targets, skipped = plan([str(tmp_path / "in"), str(tmp_path / "in" / "*.png")], tmp_path / "out", force=False)
     assert (len(targets), skipped) == (1, 0)
     with pytest.raises(UserError, match="no file matches"):
-        plan([str(tmp_path / "*.jpg")], tmp_path / "out", ".png")
+        plan([str(tmp_path / "*.jpg")], tmp_path / "out", force=False)
 
 
 def test_the_tool_is_listed_and_needs_no_torch() -> None:

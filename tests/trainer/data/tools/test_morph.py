@@ -265,7 +265,7 @@ def test_images_without_a_face_are_left_out(
     np.save(tmp_path / "in.npy", np.stack([pair.images[0], photo(128, 128), pair.images[1]]))
     assert run(tmp_path / "in.npy", "-o", tmp_path / "out.npy", "--method", "mesh") == 0
     said = capsys.readouterr()
-    assert "skipped image 1: no face found" in said.err
+    assert said.err == "no face found in 1 image: image 1\n"
     assert "1 images without a face" in said.out
     made = ImageSet(tmp_path / "out.npy")
     assert made.sidecar.names == ("0 + 2",)

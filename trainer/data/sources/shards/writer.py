@@ -35,7 +35,7 @@ class Entry:
     data: bytes
     ending: str
     size: tuple[int, int]  # width and height in pixels
-    label: int | None
+    label: int | None = None
     description: bytes = b""  # for KEY.json
     channels: int = 3
     before: tuple[int, int] | None = None  # height and width of the file, where it was brought to another size

@@ -14,7 +14,7 @@ labels and the sizes that images had are written beside it, to <output>.json.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -30,16 +30,15 @@ from trainer.data.faces.cutter import Cutter
 from trainer.data.faces.landmarks import Finder
 from trainer.data.sources import open_set
 from trainer.data.sources._labels import by_folder, by_table, numbered
-from trainer.data.sources._sidecar import Sidecar
 from trainer.data.sources._threads import counted, say, usable
 from trainer.data.sources.base import ImageSource, OpenOptions
-from trainer.data.sources.npy_set import Writer, check_not_input, check_set, writing
+from trainer.data.sources.npy_set import check_not_input, check_set, writing
 from trainer.data.tools import ForceOption, LandmarksOption, WorkersOption
-from trainer.data.tools._files import FIT_FLAGS, FitOption, find, names_of, print_fit
+from trainer.data.tools._files import FIT_FLAGS, FitOption, Inputs, find, print_fit
 from trainer.data.tools.create.dedupe import LIKENESS, Look, Seen, look
 
 Made = tuple[np.ndarray, tuple[int, int], Look | None]
-"""An image, the width and height that it had, and how it looks where that is compared."""
+"""An image, the width and height that its file had, and how it looks where that is compared."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,33 +81,15 @@ class Options(FitOption, LandmarksOption, WorkersOption, ForceOption):
 
 def run(options: Options) -> int:
     """Create the file; returns the exit code."""
-    check_set(options.output, options.force, [Path(options.labels)] if options.labels else ())
-    if len(options.inputs) > 1:
-        return create_of_files(options)
-    name = options.inputs[0]
-    fit = FITS["crop"] if options.crop == "face" else options.fit
-    size, workers = options.size or 0, options.workers
-    source = open_set(name, OpenOptions(image_size=size, fit=fit, fit_flags=FIT_FLAGS, workers=workers))
-    if source is None:
-        return create_of_files(options)
-    for option, value in (("--labels", options.labels), ("--min-size", options.min_size)):
-        if value:
-            raise UserError(f"{option} is for image files; {name} is a set")
-    if options.crop == "face":
-        raise UserError(f"--crop face is for image files; {name} is a set: use the tool align")
-    if (options.pad or options.stretch or options.crop == "center") and not options.size:
-        raise UserError(f"--crop, --pad and --stretch need --size as well where the input is a set ({name})")
-    check_not_input(options.output, [Path(name)])
-    return create_of_set(options, source)
-
-
-def create_of_files(options: Options) -> int:
-    """Write image files; returns the exit code."""
     path, size = options.output, options.size or 128
-    files = find(options.inputs, path)
+    check_set(path, options.force, [Path(options.labels)] if options.labels else ())
+    opened = open_one_set(options)
+    files = find(options.inputs, path) if opened is None else []
+    source = Inputs.of_files(files) if opened is None else Inputs.of_set(opened)
     wanted = _labels(options, files)
     fit, exact = options.fit, options.exact or options.crop == "face"
     seen = Seen(options.alike) if options.dedupe else None
+    skipped: list[str] = []
 
     def make(number: int) -> Made:
         if wanted[number] is None:
@@ -121,42 +102,74 @@ def create_of_files(options: Options) -> int:
         image = load_bytes(data, size, size, fit, exact, header)
         return image, (width, height), None if seen is None else look(image)
 
-    def name(number: int, _: int) -> Path:
-        return files[number]
+    def made() -> Iterator[tuple[int, Made]]:
+        if opened is not None:
+            for number, image in enumerate(counted(source.items, source.count, lambda _: 1)):
+                yield number, (image, (0, 0), None if seen is None else look(image))
+        numbers = range(len(files))
+        found = usable(numbers, make, len(files), name=source.title, workers=options.workers, skipped=skipped)
+        for number, _, one in found:
+            yield number, one
 
     kept: list[int] = []
     sizes: list[tuple[int, int]] = []
-    skipped: list[str] = []
-    with writing(path, (size, size, 3), options.force) as writer:
-        made = usable(range(len(files)), make, len(files), name=name, workers=options.workers, skipped=skipped)
-        for number, _, (image, shape, its_look) in made:
+    dropped = 0
+    with writing(path, (size, size, 3) if opened is None else opened.shape[1:], options.force) as writer:
+        for number, (image, shape, its_look) in made():
             same = None if seen is None or its_look is None else seen.find(its_look)
             if same is not None:
-                say(f"dropped {files[number]}: the same image as {files[kept[same]]}")
+                say(f"dropped {source.title(number)}: the same image as {source.title(kept[same])}")
+                dropped += 1
                 continue
             writer.append(image)
             kept.append(number)
             sizes.append(shape)
         if not kept:
             kind = "readable image with a face" if options.crop == "face" else "readable image"
-            raise UserError(f"none of the {len(files)} files is a {kind}; nothing was written")
-        names = names_of(files)
-        labels, classes = numbered([wanted[k] or "" for k in kept]) if options.labels else ([], ())
-        writer.sidecar = Sidecar(
-            names=tuple(names[k] for k in kept),
-            labels=np.array(labels, np.int64) if options.labels else None,
-            classes=classes,
-            sizes=np.array(sizes, np.int64),
-            made={"tool": "create", "options": options.made()},
-        )
-    dropped = len(files) - len(skipped) - len(kept) if options.dedupe else None
-    _summary(writer, path, dropped, f"{len(skipped)} skipped")
-    print_fit(Counter((height, width) for width, height in sizes), fit)
-    small = [shape for shape in sizes if min(shape) < size]
-    if small and options.crop != "face":
-        note = "{:,} of {:,} images enlarged, from {}x{} px and more (--size or --min-size for another way)"
-        print(printable(note.format(len(small), len(sizes), *min(small, key=min))))
+            which = f"none of the {len(files)} files is a" if opened is None else f"{opened.name} holds no"
+            raise UserError(f"{which} {kind}; nothing was written")
+        sidecar = source.known(kept)
+        if opened is None:
+            sidecar = replace(sidecar, sizes=np.array(sizes, np.int64))
+        if options.labels:
+            labels, classes = numbered([wanted[k] or "" for k in kept])
+            sidecar = replace(sidecar, labels=np.array(labels, np.int64), classes=classes)
+        of = {} if opened is None else {"of": opened.name}
+        writer.sidecar = replace(sidecar, made={"tool": "create", **of, "options": options.made()})
+    height, width, channels = writer.shape
+    parts = [f"{len(kept)} images of {width}x{height} px"]
+    parts += ["1 channel"] if channels == 1 else []
+    parts += [f"{len(skipped)} skipped"] if opened is None else []
+    parts += [f"{dropped} dropped that came before"] if options.dedupe else []
+    parts += [f"{len(sidecar.classes)} classes"] if sidecar.labels is not None else []
+    print(f"{printable(path)}: {', '.join(parts)}")
+    if opened is None:
+        print_fit(Counter((height, width) for width, height in sizes), fit)
+        small = [shape for shape in sizes if min(shape) < size]
+        if small and options.crop != "face":
+            note = "{:,} of {:,} images enlarged, from {}x{} px and more (--size or --min-size for another way)"
+            print(printable(note.format(len(small), len(sizes), *min(small, key=min))))
     return 0
+
+
+def open_one_set(options: Options) -> ImageSource | None:
+    """The set that is the one input; None where that, or each of several, is of image files. Raises ``UserError``."""
+    name, size, workers = options.inputs[0], options.size or 0, options.workers
+    if len(options.inputs) > 1:
+        return None
+    fit = FITS["crop"] if options.crop == "face" else options.fit
+    source = open_set(name, OpenOptions(image_size=size, fit=fit, fit_flags=FIT_FLAGS, workers=workers))
+    if source is None:
+        return None
+    for option, value in (("--labels", options.labels), ("--min-size", options.min_size)):
+        if value:
+            raise UserError(f"{option} is for image files; {name} is a set")
+    if options.crop == "face":
+        raise UserError(f"--crop face is for image files; {name} is a set: use the tool align")
+    if (options.pad or options.stretch or options.crop == "center") and not options.size:
+        raise UserError(f"--crop, --pad and --stretch need --size as well where the input is a set ({name})")
+    check_not_input(options.output, [Path(name)])
+    return source
 
 
 def _labels(options: Options, files: list[Path]) -> list[str | None]:
@@ -172,38 +185,3 @@ def _labels(options: Options, files: list[Path]) -> list[str | None]:
     if unused:
         say(f"note: {unused} of the names in {table} are of no file here")
     return labels
-
-
-def create_of_set(options: Options, source: ImageSource) -> int:
-    """Write a set, and its labels; returns the exit code."""
-    seen = Seen(options.alike) if options.dedupe else None
-    kept: list[int] = []
-    labels: list[int] = []
-    number = 0
-    with writing(options.output, source.shape[1:], options.force) as writer:
-        for images, numbers in counted(source.pieces(), source.shape[0], lambda piece: len(piece[0])):
-            for row, image in enumerate(images):
-                same = None if seen is None else seen.find(look(image))
-                if same is None:
-                    writer.append(image)
-                    kept.append(number)
-                    labels += [] if numbers is None else [int(numbers[row])]
-                else:
-                    say(f"dropped image {number}: the same as image {kept[same]}")
-                number += 1
-        if not writer.count:
-            raise UserError(f"{source.name} holds no readable image; nothing was written")
-        made = {"tool": "create", "of": source.name, "options": options.made()}
-        known = source.sidecar.take(np.array(kept))
-        known = replace(known, labels=np.array(labels, np.int64)) if labels else known
-        writer.sidecar = replace(known, made=made)
-    _summary(writer, options.output, number - len(kept) if options.dedupe else None)
-    return 0
-
-
-def _summary(writer: Writer, path: Path, dropped: int | None, *more: str) -> None:
-    height, width, channels = writer.shape
-    parts = [f"{writer.count} images of {width}x{height} px", *(["1 channel"] if channels == 1 else []), *more]
-    parts += [] if dropped is None else [f"{dropped} dropped that came before"]
-    parts += [f"{len(writer.sidecar.classes)} classes"] if writer.sidecar.labels is not None else []
-    print(f"{printable(path)}: {', '.join(parts)}")

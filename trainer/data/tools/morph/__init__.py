@@ -26,16 +26,15 @@ from typing import Literal
 import numpy as np
 
 from trainer.contract.errors import UserError
-from trainer.contract.headers import Unreadable
 from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
-from trainer.data.faces.cutter import NO_FACE
 from trainer.data.faces.landmarks import Finder
 from trainer.data.sources._labels import MOST_CLASSES
 from trainer.data.sources._sidecar import MADE, Sidecar
-from trainer.data.sources._threads import counted, in_threads, say, usable
+from trainer.data.sources._threads import counted, in_threads, say
 from trainer.data.sources.npy_set import ImageSet, check_set, writing
 from trainer.data.tools import ForceOption, LandmarksOption, WorkersOption
+from trainer.data.tools._files import say_faceless
 from trainer.data.tools.morph.flow import by_flow
 from trainer.data.tools.morph.mesh import by_mesh
 from trainer.data.tools.morph.warp import WarpField, by_spline, by_triangles, mix
@@ -66,10 +65,11 @@ class Pairing:
         """``items``: numbers i64 [n], rising. ``labels``: by number; pairs are then of one label. ``count``: how many
         of all pairs, drawn at random; 0 for all, as is more than there are."""
         kinds = np.zeros(len(items), np.int64) if labels is None else labels[items]
-        self.groups = [items[kinds == kind] for kind in np.unique(kinds)]
-        sizes = np.array([len(group) for group in self.groups], np.int64)
-        self.firsts = np.concatenate([[0], np.cumsum(sizes * (sizes - 1) // 2)])
-        whole = int(self.firsts[-1])
+        order = np.argsort(kinds, kind="stable")
+        self.items, kinds = items[order], kinds[order]
+        # Each item makes a pair with all those of its kind that lie before it.
+        self.ends = np.cumsum(np.arange(len(items)) - np.searchsorted(kinds, kinds))
+        whole = int(self.ends[-1]) if len(items) else 0
         self.chosen = None if count == 0 or count >= whole else distinct(random, count, whole)
         self.count = whole if self.chosen is None else count
 
@@ -85,17 +85,8 @@ class Pairing:
 
     def pairs_of(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The first and the second ones of some pairs, by their numbers among all."""
-        group = np.searchsorted(self.firsts, numbers, "right") - 1
-        within = numbers - self.firsts[group]
-        second = ((1 + np.sqrt(1 + 8 * within.astype(np.float64))) / 2).astype(np.int64)
-        second -= second * (second - 1) // 2 > within  # where the root was rounded up
-        second += (second + 1) * second // 2 <= within  # or down
-        first = within - second * (second - 1) // 2
-        firsts, seconds = np.empty_like(first), np.empty_like(second)
-        for number in np.unique(group):
-            rows = group == number
-            firsts[rows], seconds[rows] = self.groups[number][first[rows]], self.groups[number][second[rows]]
-        return firsts, seconds
+        second = np.searchsorted(self.ends, numbers, "right")
+        return self.items[second - (self.ends[second] - numbers)], self.items[second]
 
 
 def distinct(random: np.random.Generator, count: int, below: int) -> np.ndarray:
@@ -148,19 +139,11 @@ def run(options: Options) -> int:
 def find_points(source: ImageSet, finder: Finder, workers: int) -> np.ndarray:
     """The points of each image's face, f32 [n, 68, 2], not a number where there is none, which is reported."""
     points = np.full((len(source), 68, 2), np.nan, np.float32)
-    names = source.sidecar.names
-
-    def one(number: int) -> np.ndarray:
-        face = finder.find(source.read(number))
-        if face is None:
-            raise Unreadable(NO_FACE)
-        return face
-
-    def name(number: int, _: int) -> str:
-        return f"image {number}" + (f", {names[number]}" if names else "")
-
-    for number, _, face in usable(range(len(source)), one, len(source), what="faces", name=name, workers=workers):
-        points[number] = face
+    found = in_threads(range(len(source)), lambda number: finder.find(source.read(number)), workers)
+    for number, face in counted(found, len(source), lambda _: 1, "faces"):
+        points[number] = np.nan if face is None else face
+    names = source.sidecar.names or [f"image {number}" for number in range(len(source))]
+    say_faceless([names[number] for number in np.flatnonzero(np.isnan(points[:, 0, 0])).tolist()])
     return points
 
 
