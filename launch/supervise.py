@@ -100,8 +100,7 @@ class Supervisor:
     def __init__(self, command: list[str], run: Path, said: Path, options: argparse.Namespace) -> None:
         self.command, self.run, self.said, self.options = command, run, said, options
         self.start: Start | None = None
-        self.asked_to_stop = 0  # signals so far
-        self.signal = 0  # the last of them
+        self.signals: list[int] = []  # that asked to stop
 
     def go(self) -> int:
         """Returns the exit code."""
@@ -113,7 +112,7 @@ class Supervisor:
             if self.start is not None and MISTAKE in self.start.reported("code"):
                 say("not restarted: the training reports a mistake, which would only be repeated")
                 return MISTAKE
-            if self.asked_to_stop:
+            if self.signals:
                 return self.stopped(code)
             step = newest_step(self.run)
             if step > reached:
@@ -124,8 +123,11 @@ class Supervisor:
                 return GAVE_UP
             tries = f"{failures} of {self.options.tries}"
             say(f"ended with code {code} at step {step}; restarting in {pause:.0f} s ({tries})")
-            if not self.sleep(pause):
-                return STOPPED
+            until = time.monotonic() + pause
+            while time.monotonic() < until:
+                time.sleep(min(POLL_SECONDS, pause))
+                if self.signals:
+                    return STOPPED
             pause = min(2 * pause, self.options.longest_pause)
 
     def stopped(self, code: int) -> int:
@@ -138,18 +140,18 @@ class Supervisor:
         if GAVE_UP in codes:
             say(f"was asked to stop, and could not save: the newest checkpoint is that of step {step}")
             return GAVE_UP
-        if self.asked_to_stop == 1 and not self.start.reported("began"):
+        if len(self.signals) == 1 and not self.start.reported("began"):
             say("stopped on request before it had begun to train: the same command resumes it")
             return STOPPED
         say(f"was asked to stop, and ended before it had saved: the newest checkpoint is that of step {step}")
-        return 128 + self.signal
+        return 128 + self.signals[-1]
 
     def once(self) -> int:
         """Run the command once, to its end. Returns the launcher's exit code, which is not 0 where it was ended for a
         stall."""
         self.start = Start(self.command, self.said)
-        if self.asked_to_stop:  # while it was being started
-            self.start.tell(self.signal)
+        if self.signals:  # while it was being started
+            self.start.tell(self.signals[-1])
         began = time.time()
         code = None
         while code is None:
@@ -164,19 +166,11 @@ class Supervisor:
         return code
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
-        self.asked_to_stop += 1
-        self.signal = number
-        if self.start is not None and self.asked_to_stop == 1:
+        self.signals.append(number)
+        if self.start is not None and len(self.signals) == 1:
             self.start.tell(number)
         elif self.start is not None:
             self.start.end(0)
-
-    def sleep(self, seconds: float) -> bool:
-        """Whether nobody asked to stop meanwhile."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until and not self.asked_to_stop:
-            time.sleep(min(POLL_SECONDS, max(until - time.monotonic(), 0)))
-        return not self.asked_to_stop
 
 
 def is_running(process: psutil.Process) -> bool:
@@ -188,8 +182,8 @@ def is_running(process: psutil.Process) -> bool:
 
 def newest_step(run: Path) -> int:
     """The step of the newest checkpoint, -1 where there is none."""
-    names = [path.name for path in (run / "checkpoints").glob(f"{STEP}*")]
-    return max((int(name.removeprefix(STEP)) for name in names if name.removeprefix(STEP).isdecimal()), default=-1)
+    steps = [path.name.removeprefix(STEP) for path in (run / "checkpoints").glob(f"{STEP}*")]
+    return max((int(step) for step in steps if step.isdecimal()), default=-1)
 
 
 def log_time(run: Path) -> float:

@@ -36,9 +36,9 @@ def main(arguments: list[str] | None = None, program: str = "") -> None:
     signal.signal(signal.SIGTERM, _stop)
     try:
         with needing("", program):
-            code = tool.run(tool.Options(**options))
+            tool.run(tool.Options(**options))
         sys.stdout.flush()
-        sys.exit(code)
+        sys.exit(0)
     except UserError as error:
         fail(str(error))
     except KeyboardInterrupt:

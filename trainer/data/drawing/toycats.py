@@ -1,7 +1,4 @@
-"""Toy cats, drawn: cartoon faces from a seed, with their labels and factors.
-
-They are a data set that needs no download. Cat ``k`` of a seed is the same image whatever the count, and the same cat
-at every size."""
+"""Toy cats, drawn: cartoon faces from a seed, with their factors. Cat ``k`` of a seed is the same cat at every size."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,23 +17,28 @@ CLASSES = ("solid", "tabby", "tuxedo", "calico", "siamese")
 class Coat:
     """Colours of one coat, RGB."""
 
-    name: str
     fur: Colour
     dark: Colour  # stripes, patches
     light: Colour  # muzzle and chest
     line: Colour  # outlines
+    nose: Colour
 
 
-COATS = (
-    Coat("ginger", (246, 170, 92), (217, 122, 52), (255, 232, 203), (140, 72, 34)),
-    Coat("cream", (250, 222, 184), (226, 180, 130), (255, 246, 232), (150, 104, 70)),
-    Coat("blue", (150, 166, 190), (104, 120, 150), (222, 230, 240), (62, 72, 98)),
-    Coat("cocoa", (176, 130, 100), (124, 84, 62), (240, 218, 196), (82, 52, 40)),
-    Coat("night", (86, 84, 108), (54, 52, 70), (178, 174, 198), (40, 37, 54)),
-    Coat("snow", (250, 248, 246), (222, 216, 216), (255, 255, 255), (128, 118, 128)),
-)
-# Which coats a pattern looks right on, by index into COATS.
-COATS_OF = {"solid": range(6), "tabby": range(4), "tuxedo": (4, 2, 0, 3), "calico": (5,), "siamese": (1, 5)}
+COATS = {
+    "ginger": Coat((246, 170, 92), (217, 122, 52), (255, 232, 203), (140, 72, 34), (238, 122, 118)),
+    "cream": Coat((250, 222, 184), (226, 180, 130), (255, 246, 232), (150, 104, 70), (244, 148, 148)),
+    "blue": Coat((150, 166, 190), (104, 120, 150), (222, 230, 240), (62, 72, 98), (226, 130, 142)),
+    "cocoa": Coat((176, 130, 100), (124, 84, 62), (240, 218, 196), (82, 52, 40), (214, 116, 112)),
+    "night": Coat((86, 84, 108), (54, 52, 70), (178, 174, 198), (40, 37, 54), (206, 120, 136)),
+    "snow": Coat((250, 248, 246), (222, 216, 216), (255, 255, 255), (128, 118, 128), (246, 150, 158)),
+}
+COATS_OF = {  # which coats a pattern looks right on
+    "solid": ("ginger", "cream", "blue", "cocoa", "night", "snow"),
+    "tabby": ("ginger", "cream", "blue", "cocoa"),
+    "tuxedo": ("night", "blue", "ginger", "cocoa"),
+    "calico": ("snow",),
+    "siamese": ("cream", "snow"),
+}
 EYES: dict[str, tuple[Colour, Colour]] = {  # rim of the iris, its lower glow
     "green": ((66, 150, 98), (178, 232, 140)),
     "gold": ((222, 148, 36), (255, 226, 120)),
@@ -59,11 +61,8 @@ PINK: Colour = (246, 160, 160)
 INK: Colour = (36, 28, 44)
 SOOT: Colour = (84, 76, 92)
 SEAL: Colour = (142, 100, 84)
+SEAL_NOSE: Colour = (66, 46, 50)
 CIRCLE = np.stack([np.cos(np.linspace(0, 2 * np.pi, 40, False)), np.sin(np.linspace(0, 2 * np.pi, 40, False))], 1)
-NOSES: dict[str, Colour] = {
-    "ginger": (238, 122, 118), "cream": (244, 148, 148), "blue": (226, 130, 142), "cocoa": (214, 116, 112),
-    "night": (206, 120, 136), "snow": (246, 150, 158), "siamese": (66, 46, 50),
-}  # fmt: skip
 
 
 class Brush:
@@ -71,11 +70,10 @@ class Brush:
 
     def __init__(self, canvas: np.ndarray, pose: np.ndarray) -> None:
         self.canvas = canvas
-        half = canvas.shape[0] / 2
-        self.half = half
+        self.half = canvas.shape[0] / 2
         # The pixel of (-1, -1) is the corner of pixel 0, hence the half pixel.
-        self.matrix = pose[:, :2] * half
-        self.offset = (pose[:, 2] + 1) * half - 0.5
+        self.matrix = pose[:, :2] * self.half
+        self.offset = (pose[:, 2] + 1) * self.half - 0.5
 
     def points(self, shape: np.ndarray) -> np.ndarray:
         """[m, 2] units → i32 [m, 2] in 1/16 pixels, as OpenCV's ``shift=4`` wants it."""
@@ -149,8 +147,7 @@ def choose(seed: int, k: int) -> dict[str, Any]:
         return names[int(random.integers(len(names)))]
 
     pattern = one_of(CLASSES)
-    coats = COATS_OF[pattern]
-    coat = COATS[coats[int(random.integers(len(coats)))]].name
+    coat = one_of(COATS_OF[pattern])
     eyes = one_of(tuple(EYES))
     return {
         "pattern": pattern,
@@ -176,7 +173,6 @@ def choose(seed: int, k: int) -> dict[str, Any]:
     }
 
 
-_COATS = {coat.name: coat for coat in COATS}
 _HEADS = {
     "round": [(0, -0.46), (0.34, -0.43), (0.64, -0.18), (0.71, 0.14), (0.56, 0.43), (0.26, 0.56), (0, 0.58)],
     "wide": [(0, -0.43), (0.36, -0.40), (0.68, -0.14), (0.78, 0.19), (0.62, 0.44), (0.28, 0.54), (0, 0.56)],
@@ -215,11 +211,11 @@ def paint(factors: dict[str, Any], size: int) -> np.ndarray:
     """Paint one cat, u8 [size, size, 3] RGB."""
     side = size * (4 if size <= 64 else 3)  # drawn larger, then averaged down: smooth edges
     canvas = _background(factors["background"], side).copy()
-    coat = _COATS[factors["coat"]]
+    coat = COATS[factors["coat"]]
     flip = -1 if factors["patch_side"] == "left" else 1
     angle, zoom = np.deg2rad(factors["tilt_degrees"]), factors["scale"]
     turn = zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    pose = np.concatenate([turn, [[factors["x"]], [factors["y"]]]], 1)
+    pose = np.column_stack([turn, (factors["x"], factors["y"])])
     still = np.array([[zoom, 0, factors["x"] * 0.5], [0, zoom, factors["y"] * 0.5]])
 
     _paint_body(Brush(canvas, still), factors, coat)
@@ -235,10 +231,9 @@ def paint(factors: dict[str, Any], size: int) -> np.ndarray:
     mask = np.zeros((side, side), np.uint8)
     Brush(mask, pose).fill(head, 255)
     # The shade is drawn once for an upright head, [-1, 1] over its 256 pixels, and moved into the pose.
-    shade, half = _shade(round(factors["blush"] * 3)), side / 2
-    linear = pose[:, :2] * half / 128
-    offset = (pose[:, 2] + 1) * half - 0.5 - linear @ (127.5, 127.5)
-    in_pixels = np.concatenate([linear, offset[:, None]], 1)
+    linear = brush.matrix / 128
+    in_pixels = np.column_stack([linear, brush.offset - linear @ (127.5, 127.5)])
+    shade = _shade(round(factors["blush"] * 3))
     moved = cv2.warpAffine(shade, in_pixels, (side, side), borderMode=cv2.BORDER_REPLICATE)
     cv2.copyTo(cv2.multiply(face, moved, scale=1 / 255), mask, canvas)
     _paint_features(brush, factors, coat)
@@ -272,7 +267,7 @@ def _paint_ears(brush: Brush, factors: dict[str, Any], coat: Coat, flip: int) ->
         if factors["pattern"] == "siamese":
             colour = SEAL
         elif factors["pattern"] == "calico":
-            colour = COATS[0].fur if side == flip else SOOT
+            colour = COATS["ginger"].fur if side == flip else SOOT
         brush.stroke(ear, coat.line, 0.09)
         brush.fill(ear, colour)
         base = ear[[0, -1]].mean(0)
@@ -300,7 +295,7 @@ def _paint_pattern(brush: Brush, factors: dict[str, Any], coat: Coat, flip: int)
     elif pattern == "calico":
         orange = [(0.06, -0.7), (0.10, -0.34), (0.16, -0.06), (0.32, 0.16), (0.56, 0.20), (0.9, 0.05), (0.8, -0.6)]
         dark = [(-0.10, -0.7), (-0.14, -0.40), (-0.30, -0.26), (-0.46, -0.02), (-0.62, 0.10), (-0.9, 0.1), (-0.8, -0.6)]
-        brush.fill(curve(orange) * (flip, 1), COATS[0].fur)
+        brush.fill(curve(orange) * (flip, 1), COATS["ginger"].fur)
         brush.fill(curve(dark) * (flip, 1), SOOT)
     elif pattern == "siamese":
         point = [(0, -0.08), (0.11, -0.03), (0.17, 0.12), (0.32, 0.21), (0.36, 0.36), (0.24, 0.53), (0, 0.58)]
@@ -347,9 +342,9 @@ def _paint_features(brush: Brush, factors: dict[str, Any], coat: Coat) -> None:
         smile = [(0, lip + 0.03), (reach * 0.35, lip + 0.072), (reach * 0.75, lip + 0.062), (reach, lip + 0.01)]
         brush.stroke(curve(smile, closed=False) * (side, 1) + middle, line, 0.026)
     nose = [(-0.068, 0.218), (0, 0.208), (0.068, 0.218), (0.045, 0.262), (0, 0.288), (-0.045, 0.262)]
-    brush.fill(curve(nose) + middle, NOSES["siamese" if factors["pattern"] == "siamese" else coat.name])
+    brush.fill(curve(nose) + middle, SEAL_NOSE if factors["pattern"] == "siamese" else coat.nose)
     brush.fill(ellipse(-0.02, 0.226, 0.022, 0.009) + middle, (255, 226, 226))
-    whisker = mix(coat.line, WHITE, 0.25) if coat.name in ("snow", "cream") else (255, 250, 244)
+    whisker = mix(coat.line, WHITE, 0.25) if factors["coat"] in ("snow", "cream") else (255, 250, 244)
     for side in (-1, 1):
         for rise, drop in ((-0.05, -0.03), (0.02, 0.07)):
             tip = 0.36 + 0.50 * factors["whiskers"]

@@ -1,7 +1,5 @@
 """Faces cut out of images, upright and all of one size. No torch."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from trainer.contract.headers import Unreadable
@@ -34,43 +32,21 @@ def upright(points: np.ndarray, size: int, margin: float = MARGIN, turn: float =
     return np.column_stack([linear @ rotation, middle - linear @ centre])
 
 
-@dataclass(frozen=True, kw_only=True)
-class Variant:
-    """How one copy of a face is cut out."""
-
-    turn: float = 0  # degrees, anticlockwise
-    mirrored: bool = False
-
-    @property
-    def suffix(self) -> str:
-        """What tells its name from that of the others."""
-        return (f"-turned{self.turn:+g}" if self.turn else "") + ("-mirrored" if self.mirrored else "")
+def cut(
+    image: np.ndarray, points: np.ndarray, size: int, margin: float = MARGIN, turn: float = 0, mirrored: bool = False
+) -> np.ndarray:
+    """The face at ``points`` of an image u8 [h, w, c] → u8 [size, size, c], turned by ``turn`` degrees, anticlockwise.
+    Where it reaches beyond its image, the edges of this are repeated."""
+    matrix = upright(points, size, margin, -turn if mirrored else turn)
+    face = sampled(image, matrix, size).reshape(size, size, image.shape[2])
+    return face[:, ::-1] if mirrored else face
 
 
-@dataclass(frozen=True, kw_only=True)
-class Cutter:
-    """Cuts the largest face out of images. Several threads may use the same."""
-
-    finder: Finder
-    margin: float = MARGIN
-    variants: tuple[Variant, ...] = (Variant(),)
-
-    def cut(self, image: np.ndarray, size: int) -> np.ndarray:
-        """An image u8 [h, w, c] → one for each variant, u8 [k, size, size, c]; none without a face.
-        Where a face reaches beyond its image, the edges of this are repeated."""
-        points = self.finder.find(image)
-        made = np.empty((0 if points is None else len(self.variants), size, size, image.shape[2]), np.uint8)
-        if points is None:
-            return made
-        for face, variant in zip(made, self.variants, strict=True):
-            matrix = upright(points, size, self.margin, -variant.turn if variant.mirrored else variant.turn)
-            face[:] = sampled(image, matrix, size).reshape(face.shape)[:, :: -1 if variant.mirrored else 1]
-        return made
-
-    def fit(self, image: np.ndarray, height: int, width: int) -> np.ndarray:
-        """``cut`` as a ``trainer.contract.images.Fit``: the first variant, square. Raises ``Unreadable``."""
-        assert height == width, (height, width)
-        faces = self.cut(image, height)
-        if not len(faces):
-            raise Unreadable("no face found")
-        return faces[0]
+def fit_face(finder: Finder, image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The largest face, cut out: a ``trainer.contract.images.Fit`` for squares once it has its finder. Raises
+    ``Unreadable`` without a face."""
+    assert height == width, (height, width)
+    points = finder.find(image)
+    if points is None:
+        raise Unreadable("no face found")
+    return cut(image, points, height)

@@ -1,8 +1,8 @@
 """The tools of ``python -m trainer.data``: each module or package here whose name has no leading underscore is one.
 
 A tool has a docstring, whose first line is its summary and whose rest ends its --help, a frozen dataclass ``Options``
-with a sentence a field, and ``run``, which takes them and returns the exit code or raises ``UserError``. Only the tool
-that was asked for is imported.
+with a sentence a field, and ``run``, which takes them and may raise ``UserError``. Only the tool that was asked for is
+imported.
 """
 
 import ast

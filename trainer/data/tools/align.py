@@ -16,7 +16,7 @@ in the extra data.
 import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import MISSING, dataclass, replace
-from itertools import chain
+from itertools import chain, cycle
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ from trainer.contract.errors import UserError, require
 from trainer.contract.images import read_bytes
 from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
-from trainer.data.faces.cutter import MARGIN, Cutter, Variant
+from trainer.data.faces.cutter import MARGIN, cut
 from trainer.data.faces.landmarks import Finder
 from trainer.data.sources import open_set
 from trainer.data.sources._threads import usable
@@ -44,8 +44,8 @@ from trainer.data.tools._files import (
     write_png,
 )
 
-Faces = Iterable[tuple[int, np.ndarray, tuple[int, int]]]
-"""Of each image with a face: its number, its faces u8 [k, size, size, c], and the width and height that it has."""
+Faces = Iterable[tuple[int, list[np.ndarray], tuple[int, int]]]
+"""Of each image with a face: its number, its faces u8 [size, size, c], and the width and height that it has."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,15 +64,19 @@ class Options(LandmarksOption, WorkersOption, ForceOption):
         for angle in self.jitter:
             require(-180 <= angle <= 180, "jitter", angle, "-180 to 180 degrees")
 
-    def variants(self) -> tuple[Variant, ...]:
-        """How each face is cut out."""
-        angles = list(dict.fromkeys([0.0, *self.jitter]))
-        mirrored = (False, True) if self.flip else (False,)
-        return tuple(Variant(turn=angle, mirrored=mirror) for mirror in mirrored for angle in angles)
+    def variants(self) -> dict[str, tuple[float, bool]]:
+        """How the copies of each face are cut out, by what tells their names apart: turned by so many degrees, and
+        whether mirrored."""
+        found: dict[str, tuple[float, bool]] = {}
+        for mirrored in (False, True) if self.flip else (False,):
+            for turn in (0.0, *self.jitter):
+                suffix = (f"-turned{turn:+g}" if turn else "") + ("-mirrored" if mirrored else "")
+                found.setdefault(suffix, (turn, mirrored))
+        return found
 
 
-def run(options: Options) -> int:
-    """Align them all; returns the exit code."""
+def run(options: Options) -> None:
+    """Align them all."""
     path, inputs = options.output, options.inputs
     check_set_or_folder(path, options.force, [Path(name) for name in inputs])
     to_set = path.suffix.lower() == ".npy"
@@ -88,19 +92,21 @@ def run(options: Options) -> int:
     else:
         targets, unplaced = plan(inputs, path, options.force)
         source = Inputs.of_files(list(targets))
-    cutter = Cutter(finder=Finder(options.landmarks_model), margin=options.margin, variants=options.variants())
+    finder, variants = Finder(options.landmarks_model), options.variants()
     skipped: list[str] = []
     faceless: list[str] = []
 
-    def one(item: Item) -> tuple[np.ndarray, tuple[int, int]]:
+    def one(item: Item) -> tuple[list[np.ndarray], tuple[int, int]]:
         image = decoded(read_bytes(item)) if isinstance(item, Path) else item
-        return cutter.cut(image, size), (image.shape[1], image.shape[0])
+        points = finder.find(image)
+        ways = [] if points is None else variants.values()
+        return [cut(image, points, size, options.margin, *way) for way in ways], (image.shape[1], image.shape[0])
 
-    def faces() -> Iterator[tuple[int, np.ndarray, tuple[int, int]]]:
+    def faces() -> Iterator[tuple[int, list[np.ndarray], tuple[int, int]]]:
         made = usable(source.items, one, source.count, name=source.title, workers=options.workers, skipped=skipped)
         found = False
         for number, _, (images, shape) in made:
-            if len(images):
+            if images:
                 found = True
                 yield number, images, shape
             else:
@@ -116,12 +122,11 @@ def run(options: Options) -> int:
         stems = [] if targets else numbered_stems(names, range(source.count), source.count, Path(inputs[0]).stem)
         places = [*targets.values(), *(path / f"{stem}.png" for stem in stems)]
         count = _to_folder(faces(), places, [*map(Path, inputs), *targets], options)
-    copies = f", {len(cutter.variants)} of each face" if len(cutter.variants) > 1 else ""
+    copies = f", {len(variants)} of each face" if len(variants) > 1 else ""
     print(
         f"{printable(path)}: {count} faces of {size}x{size} px{copies}, {len(faceless)} images without a face, "
         f"{len(skipped) + unplaced} skipped"
     )
-    return 0
 
 
 def _to_set(source: Inputs, faces: Faces, size: int, options: Options) -> int:
@@ -130,7 +135,7 @@ def _to_set(source: Inputs, faces: Faces, size: int, options: Options) -> int:
     sizes: list[tuple[int, int]] = []
     with writing(options.output, (size, size, source.channels), options.force) as writer:
         for number, images, shape in faces:
-            writer.append(images)
+            writer.append(np.stack(images))
             kept.append(number)
             sizes.append(shape)
         sidecar = source.known(kept)
@@ -139,18 +144,15 @@ def _to_set(source: Inputs, faces: Faces, size: int, options: Options) -> int:
         if sidecar.groups is None and len(variants) > 1:
             sidecar = replace(sidecar, groups=np.arange(len(kept)))
         sidecar = sidecar.take(np.repeat(np.arange(len(kept)), len(variants)))
-        names = []
-        for row, name in enumerate(sidecar.names):
-            start, ending = posixpath.splitext(name)
-            names.append(start + variants[row % len(variants)].suffix + ending)
+        parts = zip(map(posixpath.splitext, sidecar.names), cycle(variants), strict=False)
+        names = tuple(start + suffix + ending for (start, ending), suffix in parts)
         chosen = {"margin": options.margin, "jitter": list(options.jitter), "flip": options.flip}
-        writer.sidecar = replace(sidecar, names=tuple(names), made={"tool": "align", "options": chosen})
+        writer.sidecar = replace(sidecar, names=names, made={"tool": "align", "options": chosen})
     return writer.count
 
 
 def _to_folder(faces: Faces, places: Sequence[Path], inputs: Sequence[Path], options: Options) -> int:
-    variants = options.variants()
-    targets = [[place.with_stem(place.stem + variant.suffix) for variant in variants] for place in places]
+    targets = [[place.with_stem(place.stem + suffix) for suffix in options.variants()] for place in places]
     check_targets(chain(*targets), inputs, options.force)
     count = 0
     for number, images, _ in faces:

@@ -34,8 +34,8 @@ class Options(ConvertOptions):
     move: Path | None = flag("move the originals here; never over other files", metavar="FOLDER")
 
 
-def run(options: Options) -> int:
-    """Make them all; returns the exit code."""
+def run(options: Options) -> None:
+    """Make them all."""
     scale, aside = options.scale, options.move
     targets, skipped = plan(options.inputs, options.output, options.force)
     places = {path: target.relative_to(options.output).with_suffix(path.suffix) for path, target in targets.items()}
@@ -65,7 +65,6 @@ def run(options: Options) -> int:
     skipped += len(targets) - written
     where = f", originals in {printable(aside)}" if aside is not None else ""
     print(f"{printable(options.output)}: {written} images, {scale} times smaller, {skipped} skipped{where}")
-    return 0
 
 
 def move(path: Path, target: Path) -> None:

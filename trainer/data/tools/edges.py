@@ -40,8 +40,8 @@ class Options(FitOption, ConvertOptions):
         require(odd, "blur", self.blur, "0, or an odd number under 100")
 
 
-def run(options: Options) -> int:
-    """Draw them all; returns the exit code."""
+def run(options: Options) -> None:
+    """Draw them all."""
     sizes: list[tuple[int, int]] = []
 
     def draw(data: bytes, header: Header) -> np.ndarray:
@@ -54,4 +54,3 @@ def run(options: Options) -> int:
     written, skipped = convert_all(options, draw)
     print(f"{printable(options.output)}: edges of {written} images, {skipped} skipped")
     print_fit(Counter(sizes), options.fit)
-    return 0

@@ -35,15 +35,11 @@ from trainer.data.sources.npy_set import check_set, read_header, writing
 from trainer.data.tools._convert import ConvertOptions, convert_all
 
 HIGH_PASS_CENTRE, SHARPEN_CENTRE = 24.1, 28.0
-_RING = ((-2, -4, -2), (-4, 0, -4), (-2, -4, -2))  # what the centre is weighed against
-
-Filter = Callable[[np.ndarray], np.ndarray]  # u8 [h, w, 3] RGB or [h, w, 1] → the same
 
 
 def kernel(centre: float) -> np.ndarray:
     """The 3x3 kernel of a centre against its ring, f32, of sum 1."""
-    weights = np.array(_RING, np.float32)
-    weights[1, 1] = centre
+    weights = np.array(((-2, -4, -2), (-4, centre, -4), (-2, -4, -2)), np.float32)
     return weights / weights.sum()
 
 
@@ -75,6 +71,15 @@ def blur(image: np.ndarray, size: int) -> np.ndarray:
     return cv2.GaussianBlur(image, (size, size), 0).reshape(image.shape)
 
 
+FILTERS: dict[str, tuple[Callable[..., np.ndarray], tuple[str, ...]]] = {
+    "highpass": (high_pass, ("sigma",)),
+    "sharpen": (sharpen, ()),
+    "clahe": (even_contrast, ("clip", "tiles", "channels")),
+    "blur": (blur, ("size",)),
+}
+"""Kinds of filters, and the options that each takes: u8 [h, w, 3] RGB or [h, w, 1] → the same."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options(ConvertOptions):
     """What to filter, and how."""
@@ -93,36 +98,21 @@ class Options(ConvertOptions):
         require(0 < self.clip <= 100, "clip", self.clip, "more than 0, at most 100")
         require(self.size % 2 == 1 and 0 < self.size < 100, "size", self.size, "an odd number under 100")
 
-    def made(self) -> dict[str, Any]:
-        """What the filtered images follow from."""
-        names = {"highpass": ("sigma",), "sharpen": (), "clahe": ("clip", "tiles", "channels"), "blur": ("size",)}
-        return {name: getattr(self, name) for name in ("kind", *names[self.kind])}
 
-
-def make_filter(options: Options) -> Filter:
-    """The filter that the options say."""
-    filters: dict[str, Filter] = {
-        "highpass": partial(high_pass, sigma=options.sigma),
-        "sharpen": sharpen,
-        "clahe": partial(even_contrast, clip=options.clip, tiles=options.tiles, channels=options.channels),
-        "blur": partial(blur, size=options.size),
-    }
-    return filters[options.kind]
-
-
-def run(options: Options) -> int:
-    """Filter them all; returns the exit code."""
-    change = make_filter(options)
+def run(options: Options) -> None:
+    """Filter them all."""
+    path = Path(options.inputs[0])
     if len(options.inputs) == 1:
-        path = Path(options.inputs[0])
         if path.suffix.lower() == ".npy" and not path.is_dir():
             read_header(path)  # raises where there is no such set
         opened = open_set(options.inputs[0])
         if opened is not None:
-            return filter_set(opened, change, options)
+            filter_set(opened, options)
+            return
     if options.output.suffix.lower() == ".npy":
         expected = "expected a folder for image files; the tool create makes a .npy of them"
         raise UserError(f"-o is {options.output}, {expected}")
+    change, _ = make_filter(options)
 
     def one(data: bytes, header: Header) -> np.ndarray:
         image = cv2.cvtColor(decode(data, header), cv2.COLOR_BGR2RGB)
@@ -130,15 +120,22 @@ def run(options: Options) -> int:
 
     written, skipped = convert_all(options, one)
     print(f"{printable(options.output)}: {options.kind} of {written} images, {skipped} skipped")
-    return 0
 
 
-def filter_set(source: ImageSource, change: Filter, options: Options) -> int:
-    """A set → a .npy file, and what is known of its images → the sidecar of that; returns the exit code."""
+def make_filter(options: Options) -> tuple[Callable[[np.ndarray], np.ndarray], dict[str, Any]]:
+    """The filter that the options say, and those of them that it follows from."""
+    method, names = FILTERS[options.kind]
+    chosen = {name: getattr(options, name) for name in names}
+    return partial(method, **chosen), {"kind": options.kind, **chosen}
+
+
+def filter_set(source: ImageSource, options: Options) -> None:
+    """A set → a .npy file, and what is known of its images → the sidecar of that."""
     path = options.output
     if path.suffix.lower() != ".npy":
         raise UserError(f"-o is {path}, expected a .npy file, as {source.name} is a set")
     check_set(path, options.force, [Path(options.inputs[0])])
+    change, chosen = make_filter(options)
     labels: list[int] = []
     sidecar = source.sidecar
     count, height, width, channels = source.shape
@@ -155,8 +152,7 @@ def filter_set(source: ImageSource, change: Filter, options: Options) -> int:
             raise UserError(f"{source.name} holds no readable image; nothing was written")
         if labels:
             sidecar = replace(sidecar, labels=np.array(labels, np.int64))
-        made_by = {"tool": "filter", "of": Path(options.inputs[0]).name, "options": options.made()}
+        made_by = {"tool": "filter", "of": Path(options.inputs[0]).name, "options": chosen}
         writer.sidecar = replace(sidecar, made=made_by)
     kind = "no labels" if sidecar.labels is None else f"labels in {printable(beside(path))}"
     print(f"{printable(path)}: {options.kind} of {writer.count} images of {width}x{height} px, {kind}")
-    return 0

@@ -8,7 +8,7 @@ it is no image.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from trainer.contract.options import argument
 from trainer.contract.text import printable
 from trainer.data.sources import find_source
 from trainer.data.sources._sidecar import beside
-from trainer.data.sources.base import ImageSource, OpenOptions
+from trainer.data.sources.base import ImageSource, OpenOptions, Piece
 from trainer.data.sources.folder import class_folders
 from trainer.data.sources.npy_set import ImageSet
 from trainer.data.tools import ToolOptions
@@ -38,8 +38,8 @@ class Options(ToolOptions):
     path: Path = argument("a .npy, idx, parquet, .tar or CIFAR-10 file, folder, or 'x-{000..127}.tar'", metavar="FILE")
 
 
-def run(options: Options) -> int:
-    """Print what is found; returns the exit code."""
+def run(options: Options) -> None:
+    """Print what is found."""
     path = options.path
     found = find_source(str(path))
     if found is None or found.kind == "npy_set":
@@ -51,7 +51,6 @@ def run(options: Options) -> int:
     width = max(len(name) for name, _ in lines)
     for name, value in lines:
         print(f"{name:<{width}}  {printable(value)}")
-    return 0
 
 
 def describe_npy(path: Path) -> list[tuple[str, str]]:
@@ -60,18 +59,16 @@ def describe_npy(path: Path) -> list[tuple[str, str]]:
     count, height, width, channels = stored.shape
     sidecar = stored.sidecar
     looked_at = range(0, count, max(1, count // 2000))
-    levels = Levels(channels)
-    for index in looked_at:
-        levels.add(stored.read(index))
+    _, _, levels = measure(((stored.read(index)[None], None) for index in looked_at), stored.source())
     shown = f" (of {len(looked_at)} images)" if len(looked_at) < count else ""
     shape = list(stored.shape[: 4 if channels == 3 else 3])
     lines = [
-        ("file", f"{printable(path)}, {size_text(path.stat().st_size)}, sound"),
+        ("file", f"{path}, {size_text(path.stat().st_size)}, sound"),
         ("images", f"{count}, u8 {shape}: {width}x{height} px, {channels} channel{'s' * (channels > 1)}"),
-        *levels.lines(shown),
+        *((name, value + shown) for name, value in levels),
     ]
     if sidecar.order:
-        lines.append(("order", f"{sidecar.order}, says {printable(beside(path))}"))
+        lines.append(("order", f"{sidecar.order}, says {beside(path)}"))
     elif channels == 3:
         lines.append(("order", "taken as red, green, blue; if colours look wrong, the file is BGR: train with --bgr"))
     if sidecar.made:
@@ -86,20 +83,19 @@ def describe_npy(path: Path) -> list[tuple[str, str]]:
     return lines
 
 
-class Levels:
-    """The values of images u8 [..., h, w, c]."""
-
-    def __init__(self, channels: int) -> None:
-        self.low, self.high, self.pixels, self.sums = 255, 0, 0, np.zeros(channels)
-
-    def add(self, images: np.ndarray) -> None:
-        self.low, self.high = min(self.low, int(images.min())), max(self.high, int(images.max()))
-        self.pixels += images[..., 0].size
-        self.sums += images.reshape(-1, len(self.sums)).sum(0, dtype=np.float64)
-
-    def lines(self, note: str = "") -> list[tuple[str, str]]:
-        means = ", ".join(f"{mean:.1f}" for mean in self.sums / max(1, self.pixels))
-        return [("values", f"{self.low}..{self.high}{note}"), ("means", f"{means}{note}")]
+def measure(pieces: Iterable[Piece], source: ImageSource) -> tuple[Counter[str], np.ndarray, list[tuple[str, str]]]:
+    """Of some of the images of a set how many have each size and each class, and lines on their values."""
+    sizes: Counter[str] = Counter()
+    counts = np.zeros(len(source.classes), np.int64)
+    low, high, pixels, sums = 255, 0, 0, np.zeros(source.shape[3])
+    for images, labels in pieces:
+        sizes[f"{images.shape[2]}x{images.shape[1]} px"] += len(images)
+        counts += 0 if labels is None else np.bincount(labels, minlength=len(counts))
+        low, high = min(low, int(images.min())), max(high, int(images.max()))
+        pixels += images[..., 0].size
+        sums += images.reshape(-1, len(sums)).sum(0, dtype=np.float64)
+    means = ", ".join(f"{mean:.1f}" for mean in sums / max(1, pixels))
+    return sizes, counts, [("values", f"{low}..{high}"), ("means", means)]
 
 
 def made_text(made: Mapping[str, Any]) -> str:
@@ -122,22 +118,16 @@ def sizes_text(sizes: np.ndarray) -> str:
 
 def describe_source(source: ImageSource) -> list[tuple[str, str]]:
     """Describe a set, from reading all of it. Raises ``UserError`` where it is not sound."""
-    sizes: Counter[str] = Counter()
-    levels, numbers = Levels(source.shape[3]), np.zeros(len(source.classes), np.int64)
-    for images, labels in source.pieces():
-        levels.add(images)
-        sizes[f"{images.shape[2]}x{images.shape[1]} px"] += len(images)
-        if labels is not None:
-            numbers += np.bincount(labels, minlength=len(numbers))
+    sizes, counts, levels = measure(source.pieces(), source)
     count, channels = sizes.total(), f"{source.shape[3]} channel{'s' * (source.shape[3] > 1)}"
     lines = [
-        ("set", f"{printable(source.name)}, sound"),
+        ("set", f"{source.name}, sound"),
         ("images", f"{count}, {next(iter(sizes))}, {channels}" if len(sizes) == 1 else f"{count} of several sizes"),
-        *levels.lines(),
+        *levels,
         *source.description(),
     ]
     lines += _counted("size", sizes) if len(sizes) > 1 else []
-    return lines + _counted("class", dict(zip(source.classes, numbers.tolist(), strict=True)))
+    return lines + _counted("class", dict(zip(source.classes, counts.tolist(), strict=True)))
 
 
 def describe_folder(folder: Path) -> list[tuple[str, str]]:
@@ -154,24 +144,24 @@ def describe_folder(folder: Path) -> list[tuple[str, str]]:
             skipped.append((path, str(error)))
     if not headers:
         raise UserError(f"{folder} holds no readable image ({len(skipped)} other files)")
-    lines = [("folder", f"{printable(folder)}, {len(headers)} images, {size_text(total)}, {len(skipped)} other files")]
+    lines = [("folder", f"{folder}, {len(headers)} images, {size_text(total)}, {len(skipped)} other files")]
     lines += _counted("format", Counter(header.format for _, header in headers))
     lines += _counted("size", Counter("{1}x{0} px".format(*header.shape) for _, header in headers))
     labels, classes = class_folders(folder, [path for path, _ in headers])
     lines += _counted("class", Counter(classes[label] for label in labels))
-    lines += [("skipped", f"{printable(path)}: {reason}") for path, reason in skipped[:SHOWN]]
-    if len(skipped) > SHOWN:
-        lines.append(("skipped", f"... and {len(skipped) - SHOWN} more"))
-    return lines
+    return lines + _few("skipped", [f"{path}: {reason}" for path, reason in skipped])
 
 
 def _counted(name: str, counts: dict[str, int]) -> list[tuple[str, str]]:
     """Lines of the most frequent values."""
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    lines = [(name, f"{printable(value)}: {count}") for value, count in ranked[:SHOWN]]
-    if len(ranked) > SHOWN:
-        lines.append((name, f"... and {len(ranked) - SHOWN} more"))
-    return lines
+    return _few(name, [f"{value}: {count}" for value, count in ranked])
+
+
+def _few(name: str, values: Sequence[str]) -> list[tuple[str, str]]:
+    """A line for each of the first values, and how many more there are."""
+    more = [f"... and {len(values) - SHOWN} more"] if len(values) > SHOWN else []
+    return [(name, value) for value in (*values[:SHOWN], *more)]
 
 
 def size_text(count: int) -> str:

@@ -37,8 +37,8 @@ class Options(ForceOption):
     labels: Literal["keep", "sets", "none"] = flag("whose labels: theirs, one a set, or none", default="keep")
 
 
-def run(options: Options) -> int:
-    """Merge them; returns the exit code."""
+def run(options: Options) -> None:
+    """Merge them."""
     path = options.output
     for word in options.inputs:
         if Path(word).is_dir():
@@ -68,7 +68,6 @@ def run(options: Options) -> int:
     height, width, _ = writer.shape
     kind = f", {len(classes)} classes" if classes else ""
     print(f"{printable(path)}: {writer.count} images of {width}x{height} px, from {len(sets)} sets{kind}")
-    return 0
 
 
 def check_shapes(sets: Sequence[ImageSet]) -> None:

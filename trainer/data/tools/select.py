@@ -44,8 +44,8 @@ class Options(ForceOption):
     margin: int | None = flag("pixels between the images of a table (likewise)", within=(0, 10_000))
 
 
-def run(options: Options) -> int:
-    """Write the chosen ones; returns the exit code."""
+def run(options: Options) -> None:
+    """Write the chosen ones."""
     path, inputs = options.output, options.inputs
     a_set = [file for file in inputs if file.suffix.lower() == ".npy"]
     if a_set and len(inputs) > 1:
@@ -76,7 +76,6 @@ def run(options: Options) -> int:
         for target, image in zip(targets, each, strict=True):
             write_png(target, image, options.force)
     print(f"{printable(path)}: {len(chosen)} of {len(images)} images")
-    return 0
 
 
 def open_tables(options: Options) -> tuple[np.ndarray, Sidecar]:

@@ -66,8 +66,8 @@ class Options(FitOption, WorkersOption):
             raise UserError(f"--quality is {self.quality}, expected none: png keeps every pixel as it is")
 
 
-def run(options: Options) -> int:
-    """Write the shards; returns the exit code."""
+def run(options: Options) -> None:
+    """Write the shards."""
     paths = named_shards(options)
     name, source = open_source(options)
     if len(paths) > source.count:
@@ -88,7 +88,6 @@ def run(options: Options) -> int:
     found = f"{len(index.offsets)} images of {shown} in {len(paths)} shard{'s' * (len(paths) > 1)}"
     print(f"{printable(index_of(paths[0]))}: {found}, {len(skipped)} skipped{kind}")
     print_fit(sizes, options.fit)
-    return 0
 
 
 def named_shards(options: Options) -> list[Path]:

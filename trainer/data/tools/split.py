@@ -37,8 +37,8 @@ class Options(ForceOption):
         require(0 < self.share < 1, "share", self.share, "more than 0 and less than 1")
 
 
-def run(options: Options) -> int:
-    """Write both; returns the exit code."""
+def run(options: Options) -> None:
+    """Write both."""
     fraction, paths, force = options.share, (options.output, options.held_out), options.force
     for path in paths:
         check_set(path, force, [options.input])
@@ -64,7 +64,6 @@ def run(options: Options) -> int:
         f"{printable(paths[0])}: {training.count} images; {printable(paths[1])}: {others.count} held out, seed "
         f"{options.seed}" + (", of each class the same fraction" if source.sidecar.labels is not None else "")
     )
-    return 0
 
 
 def choose_groups(source: ImageSet, fraction: float, seed: int) -> np.ndarray:

@@ -54,8 +54,8 @@ class Options(ForceOption):
     output: Path | None = flag("the page to write, a .png (<set>-stats.png here)", "-o", "--output")
 
 
-def run(options: Options) -> int:
-    """Measure and draw; returns the exit code."""
+def run(options: Options) -> None:
+    """Measure and draw."""
     source = ImageSet(options.input)
     path = options.output or Path(f"{options.input.stem}-stats.png")
     if path.suffix.lower() != ".png":
@@ -71,7 +71,6 @@ def run(options: Options) -> int:
         low, middle, high = np.percentile(values, (5, 50, 95))
         print(f"{name:<10}  median {middle:.1f}, 90 of 100 in {low:.1f} to {high:.1f}")
     print(f"{printable(path)}: a page on {len(source)} images of {source.shape[2]}x{source.shape[1]} px")
-    return 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -32,7 +32,7 @@ class Options(ForceOption):
     seed: int = flag("another seed, other cats (0)", default=0, within=(0, 2**63))
 
 
-def run(options: Options) -> int:
+def run(options: Options) -> None:
     """Draw cats into a .npy file, with their labels and factors beside it in ``<stem>.json``."""
     path, count, size, seed = options.output, options.count, options.size, options.seed
     check_set(path, options.force)
@@ -48,4 +48,3 @@ def run(options: Options) -> int:
         labels = np.array([CLASSES.index(pattern) for pattern in factors["pattern"]], np.int64)
         writer.sidecar = Sidecar(labels=labels, classes=CLASSES, factors=factors, made=made)
     print(f"{printable(path)}: {count} cats of {size}x{size} px, seed {seed}")
-    return 0

@@ -12,7 +12,7 @@ from drawn_faces import NEEDS_FACES, draw_face, shared_finder
 
 from trainer.contract.packages import how_to_install
 from trainer.data.__main__ import main
-from trainer.data.faces.cutter import Cutter, Variant, face_box, upright
+from trainer.data.faces.cutter import cut, face_box, fit_face, upright
 from trainer.data.faces.landmarks import LEFT_EYE, RIGHT_EYE, Finder, eye_angle
 from trainer.data.sources.npy_set import ImageSet
 from trainer.data.tools import align
@@ -68,8 +68,9 @@ def test_faces_are_upright_whatever_way_they_lay(finder: Finder) -> None:
 def test_a_face_fills_its_square_but_for_the_margin(finder: Finder) -> None:
     image = draw_face(3, 30).image
     for margin in (0.0, 0.25):
-        face = Cutter(finder=finder, margin=margin).cut(image, 200)[0]
-        points = finder.find(face)
+        points = finder.find(image)
+        assert points is not None
+        points = finder.find(cut(image, points, 200, margin))
         assert points is not None
         assert abs(eye_angle(points)) < 1
         centre, side = face_box(points)
@@ -86,14 +87,17 @@ def test_a_small_face_in_a_large_image_is_found_and_kept_sharp(finder: Finder) -
     expected = draw_face(2, 10).eyes + np.array([1500, 900])
     found = np.stack([points[LEFT_EYE].mean(0), points[RIGHT_EYE].mean(0)])
     assert np.abs(found - expected).max() < 3
-    cut, whole = (Cutter(finder=finder).cut(image, 96)[0] for image in (large, draw_face(2, 10).image))
-    assert np.abs(cut.astype(int) - whole).mean() < 4
+    face, whole = (fit_face(finder, image, 96, 96) for image in (large, draw_face(2, 10).image))
+    assert np.abs(face.astype(int) - whole).mean() < 4
 
 
 @NEEDS_FACES
 def test_copies_are_turned_and_mirrored(finder: Finder) -> None:
-    variants = (Variant(), Variant(turn=12), Variant(mirrored=True), Variant(turn=12, mirrored=True))
-    plain, turned, mirrored, both = Cutter(finder=finder, variants=variants).cut(draw_face(1).image, 128)
+    image = draw_face(1).image
+    points = finder.find(image)
+    assert points is not None
+    variants = ((0, False), (12, False), (0, True), (12, True))
+    plain, turned, mirrored, both = (cut(image, points, 128, 0.1, *variant) for variant in variants)
     assert (mirrored == plain[:, ::-1]).all()
     angles = [eye_angle(points) for face in (plain, turned, both) if (points := finder.find(face)) is not None]
     assert angles == pytest.approx([0, -12, -12], abs=1.5)
@@ -155,7 +159,7 @@ def test_a_set_keeps_the_labels_of_those_with_a_face(tmp_path: Path, capsys: pyt
     assert found.sidecar.names == ("a", "a-mirrored", "b", "b-mirrored")
     assert found.sidecar.groups is not None
     assert found.sidecar.groups.tolist() == [0, 0, 1, 1]
-    pieces = [Cutter(finder=shared_finder()).cut(image, 96)[0] for image in (images[0], images[2])]
+    pieces = [fit_face(shared_finder(), image, 96, 96) for image in (images[0], images[2])]
     assert np.abs(found[np.array([0, 2])].astype(int) - np.stack(pieces)).max() <= 1
     assert run("align", tmp_path / "in.npy", "-o", tmp_path / "out", "--size", "32") == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a-0.png", "b-2.png"]

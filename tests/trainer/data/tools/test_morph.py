@@ -13,7 +13,7 @@ from drawn_faces import NEEDS_FACES, draw_face, shared_finder
 
 from trainer.data.__main__ import main
 from trainer.data.faces.affine import grid
-from trainer.data.faces.cutter import Cutter
+from trainer.data.faces.cutter import cut, fit_face
 from trainer.data.faces.landmarks import JAW, Finder
 from trainer.data.sources.npy_set import ImageSet
 from trainer.data.tools import morph
@@ -55,7 +55,8 @@ def finder() -> Finder:
 @pytest.fixture(scope="module")
 def pair(finder: Finder) -> Pair:
     """Two drawn faces; the second one looks aside, as far as one can make a plane look aside."""
-    first, second = (Cutter(finder=finder, margin=0.3).cut(draw_face(seed).image, 128)[0] for seed in (0, 5))
+    images = [draw_face(seed).image for seed in (0, 5)]
+    first, second = (cut(image, points, 128, 0.3) for image in images if (points := finder.find(image)) is not None)
     places = grid(128, 128)
     places[..., 0] += 6 * np.sin(places[..., 0] / 128 * np.pi)
     second = cv2.remap(second, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -279,7 +280,7 @@ def test_images_without_a_face_are_left_out(
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["mesh", "flow"])
 def test_a_large_output_takes_little_memory(finder: Finder, tmp_path: Path, method: str) -> None:
-    faces = [Cutter(finder=finder).cut(draw_face(seed).image, 256)[0] for seed in range(48)]
+    faces = [fit_face(finder, draw_face(seed).image, 256, 256) for seed in range(48)]
     np.save(tmp_path / "in.npy", np.stack(faces))
     command = ["morph", "in.npy", "-o", "out.npy", "--method", method, "--workers", "2"]
     (end,) = run_tools([{"arguments": command, "seconds": 600}], tmp_path)

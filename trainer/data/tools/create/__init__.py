@@ -16,6 +16,7 @@ labels and the sizes that images had are written beside it, to <output>.json.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +27,7 @@ from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import FITS, Fit, centre, load_bytes, read_bytes
 from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
-from trainer.data.faces.cutter import Cutter
+from trainer.data.faces.cutter import fit_face
 from trainer.data.faces.landmarks import Finder
 from trainer.data.sources import open_set
 from trainer.data.sources._labels import by_folder, by_table, numbered
@@ -73,14 +74,14 @@ class Options(FitOption, LandmarksOption, WorkersOption, ForceOption):
     @property
     def fit(self) -> Fit:
         if self.crop == "face":
-            return Cutter(finder=Finder(self.landmarks_model)).fit
+            return partial(fit_face, Finder(self.landmarks_model))
         if self.crop == "none" and not self.pad:
             return FITS["stretch"]
         return centre if self.crop == "center" else super().fit
 
 
-def run(options: Options) -> int:
-    """Create the file; returns the exit code."""
+def run(options: Options) -> None:
+    """Create the file."""
     path, size = options.output, options.size or 128
     check_set(path, options.force, [Path(options.labels)] if options.labels else ())
     opened = open_one_set(options)
@@ -149,7 +150,6 @@ def run(options: Options) -> int:
         if small and options.crop != "face":
             note = "{:,} of {:,} images enlarged, from {}x{} px and more (--size or --min-size for another way)"
             print(printable(note.format(len(small), len(sizes), *min(small, key=min))))
-    return 0
 
 
 def open_one_set(options: Options) -> ImageSource | None:

@@ -99,8 +99,8 @@ def distinct(random: np.random.Generator, count: int, below: int) -> np.ndarray:
     return np.sort(random.permutation(chosen)[:count])
 
 
-def run(options: Options) -> int:
-    """Morph them; returns the exit code."""
+def run(options: Options) -> None:
+    """Morph them."""
     path, method, alpha = options.output, options.method, options.alpha
     check_set(path, options.force, [options.input])
     source = ImageSet(options.input)
@@ -133,7 +133,6 @@ def run(options: Options) -> int:
     found = f"{printable(path)}: {writer.count} images of {width}x{height} px"
     missing = f", {len(source) - len(kept)} images without a face" if points is not None else ""
     print(f"{found}, between {len(kept)} by {method}, alpha {alpha:g}{missing}")
-    return 0
 
 
 def find_points(source: ImageSet, finder: Finder, workers: int) -> np.ndarray:
