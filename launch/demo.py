@@ -22,8 +22,6 @@ DATA = RUN / "cats.npy"
 TRAINED = RUN / "training"
 DONE = RUN / "done.json"  # what the demo last exported, and after how much training
 MODEL = Path("cats.onnx")
-ENCODER = Path("cats.encoder.onnx")
-IMAGE, MOVIE = Path("cats.png"), Path("cats.gif")
 LEAST_STEPS = 400  # of training; fewer draw blurred cats
 CATS = ("--count", "4000", "--size", "64")
 TRAINING = (
@@ -35,16 +33,13 @@ NEXT = (
     f"utsuroi view animate {MODEL}     # a walk through the latent space; --help lists the keys",
     f"utsuroi view latent {MODEL} --view sliders",
     "utsuroi data create 'photos/*.jpg' -o photos.npy --size 128     # photographs of your own",
-    "utsuroi train vae --data photos.npy --out runs/photos --arch conv --minutes 5",
+    "utsuroi train vae --data photos.npy --out runs/photos --preset small-photos --minutes 5",
 )
 VIEWER_HAS_NO_SCREEN = 2  # the viewer's exit code for what it says in one line
 
 
 def run_module(*arguments: str) -> int:
-    """Run ``python -m ...`` of this checkout to its end → its exit code.
-
-    Ctrl-C goes to that program, which may have something to save.
-    """
+    """Run ``python -m ...`` to its end → its exit code. Ctrl-C goes to that program: it may have something to save."""
     with subprocess.Popen([sys.executable, "-m", *arguments]) as process:
         while True:
             try:
@@ -86,12 +81,9 @@ def make_model(train_seconds: float) -> None:
     if not DATA.exists():
         RUN.mkdir(parents=True, exist_ok=True)
         run_stage("Draw toy cats", "trainer.data", "toycats", "-o", str(DATA), *CATS, "--force")
-    run_stage(
-        f"Train for {train_seconds:.0f} s, and at least {LEAST_STEPS} steps",
-        "trainer.train_vae",
-        *("--data", str(DATA), "--out", str(TRAINED), "--minutes", str(train_seconds / 60)),
-        *TRAINING,
-    )
+    paths = ("--data", str(DATA), "--out", str(TRAINED))
+    title = f"Train for {train_seconds:.0f} s, and at least {LEAST_STEPS} steps"
+    run_stage(title, "trainer.train_vae", *paths, "--minutes", str(train_seconds / 60), *TRAINING)
     run_stage(f"Export {MODEL}", "export", str(TRAINED), "-o", str(MODEL), "--force")
     DONE.write_text(json.dumps({"train_seconds": train_seconds, "sha256": sha256(MODEL)}), encoding="utf-8")
 
@@ -105,17 +97,15 @@ def show(display: str) -> None:
         if display != "auto" or code != VIEWER_HAS_NO_SCREEN:
             fail(f"the viewer ended with code {code} (its reason is above)", code)
         print("Nothing to show on: writing images instead", flush=True)
-    for path, mode in ((IMAGE, ("grid",)), (MOVIE, ("animate", "--loop", "--frames", "120"))):
-        command = ("viewer", *mode, str(MODEL), "--display", "none", "--record", str(path))
-        run_stage(f"Write {path.resolve()}", *command)
+    for name, *mode in (("cats.png", "grid"), ("cats.gif", "animate", "--loop", "--frames", "120")):
+        run_stage(f"Write {Path(name).resolve()}", "viewer", *mode, str(MODEL), "--display", "none", "--record", name)
 
 
 def say_what_next() -> None:
     """Print commands to go on with, and before them what makes them work in a new terminal."""
     own = environment.ROOT / ".venv"
     lines = environment.activation(own) if Path(sys.prefix) == own else []
-    text = "\n".join(["", "To go on, type:", "", *lines, *(f"    {line}" for line in NEXT), ""])
-    print(text, flush=True)
+    print("\n".join(["", "To go on, type:", "", *lines, *(f"    {line}" for line in NEXT), ""]), flush=True)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -134,7 +124,7 @@ def main(arguments: Sequence[str]) -> None:
     if options.fresh:
         if MODEL.exists() and sha256(MODEL) == read_done()[1]:
             MODEL.unlink()
-            ENCODER.unlink(missing_ok=True)
+            MODEL.with_suffix(".encoder.onnx").unlink(missing_ok=True)
         shutil.rmtree(RUN, ignore_errors=True)
     make_model(options.train_seconds)
     show(options.display)

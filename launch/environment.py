@@ -22,6 +22,7 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST_PYTHON = (3, 11)
 STAMP = "utsuroi-install.json"  # in the virtual environment: what was installed into it, and from where
+WINDOWS = os.name == "nt"
 READY_FLAG = "--no-setup"  # uses this Python as it is; also how a script restarts itself
 
 
@@ -44,8 +45,7 @@ def enter(extras: Sequence[str], script: Path, arguments: Sequence[str]) -> None
     """Return only in an interpreter that has this checkout and the last of ``extras`` ("export", "all") installed.
 
     Elsewhere: make ``.venv`` unless a virtual environment is active, install into it each of ``extras`` in turn, and
-    restart ``script`` in it. Ends the program with one line where that cannot be done. The working folder becomes the
-    checkout.
+    restart ``script`` in it. Ends the program with one line where that fails. The working folder becomes the checkout.
     """
     check_python(sys.version_info[:2])
     os.chdir(ROOT)
@@ -55,87 +55,66 @@ def enter(extras: Sequence[str], script: Path, arguments: Sequence[str]) -> None
     if environment is None:
         environment = ROOT / ".venv"
         if not is_usable(environment):
-            with stage(f"Make the virtual environment {environment}"):
-                create(environment)
+            create(environment)
     elif not is_usable(environment):
-        fail(
-            f"the active virtual environment {environment} has no working Python >= {dotted(OLDEST_PYTHON)}: "
-            "leave it (deactivate), and repeat this command"
-        )
+        wanted = "Python >= {}.{}: leave it (deactivate), and repeat this command".format(*OLDEST_PYTHON)
+        fail(f"the active virtual environment {environment} has no working {wanted}")
     if not is_installed(environment, extras[-1]):
         for extra in extras:
-            with stage(f"Install {named(extra)} into {environment}"):
-                install(environment, extra)
-                check_viewer(environment)
+            install(environment, extra)
+            check_viewer(environment)
             if extra != extras[-1]:
                 print("The viewer is there. To see its own cats meanwhile, type in another terminal:")
-                text = "\n".join(["", *activation(environment), "    utsuroi view grid", ""])
-                print(text, flush=True)
+                print("\n".join(["", *activation(environment), "    utsuroi view grid", ""]), flush=True)
     restart(environment, script, [READY_FLAG, *arguments])
 
 
 def check_python(version: tuple[int, ...]) -> None:
     """End the program unless this Python is new enough."""
     if version < OLDEST_PYTHON:
-        fail(f"this is Python {dotted(version)}, utsuroi needs {dotted(OLDEST_PYTHON)} or newer")
-
-
-def dotted(version: Sequence[int]) -> str:
-    """(3, 11) → "3.11"."""
-    return ".".join(str(part) for part in version)
+        fail("this is Python {}.{}, utsuroi needs {}.{} or newer".format(*version, *OLDEST_PYTHON))
 
 
 def active_environment(variables: Mapping[str, str], prefix: str, base_prefix: str) -> Path | None:
     """Virtual environment in use: the one that runs this script, or the one active in the shell."""
-    if prefix != base_prefix:
-        return Path(prefix)
-    activated = variables.get("VIRTUAL_ENV")
-    return Path(activated) if activated else None
+    active = prefix if prefix != base_prefix else variables.get("VIRTUAL_ENV")
+    return Path(active) if active else None
 
 
-def python_of(environment: Path, windows: bool = os.name == "nt") -> Path:
+def python_of(environment: Path, windows: bool = WINDOWS) -> Path:
     """The interpreter of a virtual environment."""
     return environment / "Scripts" / "python.exe" if windows else environment / "bin" / "python"
 
 
-def activation(
-    environment: Path, shell: str = os.environ.get("SHELL", ""), windows: bool = os.name == "nt"
-) -> list[str]:
+def activation(environment: Path, shell: str = os.environ.get("SHELL", ""), windows: bool = WINDOWS) -> list[str]:
     """Lines to type that go to the checkout and activate an environment."""
+    script = python_of(environment, windows).with_name("activate")
     if windows:  # the command prompt takes activate.bat, PowerShell Activate.ps1
-        return [f'    cd "{ROOT}"', f"    {environment / 'Scripts' / 'activate'}"]
-    endings = {"fish": ".fish", "csh": ".csh", "tcsh": ".csh"}
-    script = environment / "bin" / f"activate{endings.get(Path(shell).name, '')}"
-    command = "source" if script.suffix else "."
-    return [f"    cd {shlex.quote(str(ROOT))}", f"    {command} {shlex.quote(str(script))}"]
-
-
-def named(extras: str) -> str:
-    """What is installed, for a line of progress."""
-    return f"utsuroi[{extras}]" if extras else "the viewer of utsuroi"
+        return [f'    cd "{ROOT}"', f"    {script}"]
+    ending = {"fish": ".fish", "csh": ".csh", "tcsh": ".csh"}.get(Path(shell).name, "")
+    return [f"    cd {shlex.quote(str(ROOT))}", f"    {'source' if ending else '.'} {shlex.quote(f'{script}{ending}')}"]
 
 
 def is_usable(environment: Path) -> bool:
     """Whether the environment's interpreter runs and is new enough."""
-    check = f"import sys; sys.exit(sys.version_info < {OLDEST_PYTHON})"
-    try:
-        return succeeds([str(python_of(environment)), "-c", check])
-    except OSError:
-        return False
+    return succeeds([str(python_of(environment)), "-c", f"import sys; sys.exit(sys.version_info < {OLDEST_PYTHON})"])
 
 
 def succeeds(command: Sequence[str]) -> bool:
-    """Whether a command, run without output, succeeds."""
-    return subprocess.run(command, check=False, capture_output=True).returncode == 0
+    """Whether a command, run without output, is there and succeeds."""
+    try:
+        return subprocess.run(command, check=False, capture_output=True).returncode == 0
+    except OSError:
+        return False
 
 
 def create(environment: Path) -> None:
     """Make a virtual environment, replacing a broken one. Ends the program with one line where it fails."""
     if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
         fail("this Python cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv")
-    made = subprocess.run([sys.executable, "-m", "venv", "--clear", environment], check=False)
-    if made.returncode != 0:
-        fail(f"could not make the virtual environment {environment} (what venv said is above)")
+    with stage(f"Make the virtual environment {environment}"):
+        if subprocess.run([sys.executable, "-m", "venv", "--clear", environment], check=False).returncode != 0:
+            fail(f"could not make the virtual environment {environment} (what venv said is above)")
 
 
 def wanted_stamp(extras: str) -> dict[str, str]:
@@ -155,23 +134,24 @@ def is_installed(environment: Path, extras: str) -> bool:
 
 def install(environment: Path, extras: str) -> None:
     """Install this checkout, editable, with its extras; ends the program with one line where that fails."""
-    stamp = wanted_stamp(extras)
-    (environment / STAMP).unlink(missing_ok=True)
-    pip = [str(python_of(environment)), "-m", "pip", "--disable-pip-version-check"]
-    if not succeeds([*pip, "--version"]):
-        subprocess.run([str(python_of(environment)), "-m", "ensurepip"], check=False)
-    command = [*pip, "install", "--no-input", "--editable", f"{ROOT}[{extras}]" if extras else str(ROOT)]
-    if subprocess.run(command, check=False).returncode != 0:
-        fail(f"pip could not install {named(extras)} into {environment}: its reason is above (no network?)")
-    (environment / STAMP).write_text(json.dumps(stamp) + "\n", encoding="utf-8")
+    stamp, python = wanted_stamp(extras), str(python_of(environment))
+    what = f"utsuroi[{extras}]" if extras else "the viewer of utsuroi"
+    with stage(f"Install {what} into {environment}"):
+        (environment / STAMP).unlink(missing_ok=True)
+        pip = [python, "-m", "pip", "--disable-pip-version-check"]
+        if not succeeds([*pip, "--version"]):
+            subprocess.run([python, "-m", "ensurepip"], check=False)
+        command = [*pip, "install", "--quiet", "--no-input", "--editable", f"{ROOT}[{extras}]" if extras else str(ROOT)]
+        if subprocess.run(command, check=False).returncode != 0:
+            fail(f"pip could not install {what} into {environment}: its reason is above (no network?)")
+        (environment / STAMP).write_text(json.dumps(stamp) + "\n", encoding="utf-8")
 
 
 def check_viewer(environment: Path) -> None:
     """End the program where the viewer does not start, for want of a library of the system, say: it prints why."""
-    model = ROOT / "viewer" / "models" / "toycats.onnx"
-    command = python_of(environment).with_name("utsuroi.exe" if os.name == "nt" else "utsuroi")
-    shown = subprocess.run([str(command), "info", str(model)], check=False, stdout=subprocess.DEVNULL)
-    if shown.returncode != 0:
+    command = python_of(environment).with_name("utsuroi.exe" if WINDOWS else "utsuroi")
+    words = [str(command), "info", str(ROOT / "viewer" / "models" / "toycats.onnx")]
+    if subprocess.run(words, check=False, stdout=subprocess.DEVNULL).returncode != 0:
         fail("the viewer does not start (its reason is above); put that right, and repeat this command")
 
 
@@ -182,6 +162,6 @@ def restart(environment: Path, script: Path, arguments: Sequence[str]) -> NoRetu
     variables["PATH"] = f"{python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     command = [str(python), str(script), *arguments]
     sys.stdout.flush()
-    if os.name == "nt":  # there exec returns to the shell at once
+    if WINDOWS:  # there exec returns to the shell at once
         sys.exit(subprocess.run(command, env=variables, check=False).returncode)
     os.execve(command[0], command, variables)

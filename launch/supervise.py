@@ -68,7 +68,11 @@ class Start:
             return self.remaining()
 
     def remaining(self) -> list[psutil.Process]:
-        return [process for process in (self.launcher, *self.processes) if is_running(process)]
+        running = []
+        for process in (self.launcher, *self.processes):
+            with contextlib.suppress(psutil.Error):
+                running += [process] if process.is_running() and process.status() != psutil.STATUS_ZOMBIE else []
+        return running
 
     def tell(self, number: int) -> None:
         """Send a signal to the workers."""
@@ -110,7 +114,7 @@ class Supervisor:
             if code == FINISHED:
                 return FINISHED
             if self.start is not None and MISTAKE in self.start.reported("code"):
-                say("not restarted: the training reports a mistake, which would only be repeated")
+                say("not restarted: the training reports a mistake ('error: ...' above), which would only be repeated")
                 return MISTAKE
             if self.signals:
                 return self.stopped(code)
@@ -121,8 +125,8 @@ class Supervisor:
             if failures >= self.options.tries:
                 say(f"gave up: {failures} attempt(s) ended without a checkpoint after step {reached} in {self.run}")
                 return GAVE_UP
-            tries = f"{failures} of {self.options.tries}"
-            say(f"ended with code {code} at step {step}; restarting in {pause:.0f} s ({tries})")
+            left = f"{self.options.tries - failures} more unless there is a new checkpoint"
+            say(f"ended with code {code} at step {step}; restarting in {pause:.0f} s ({left})")
             until = time.monotonic() + pause
             while time.monotonic() < until:
                 time.sleep(min(POLL_SECONDS, pause))
@@ -147,19 +151,19 @@ class Supervisor:
         return 128 + self.signals[-1]
 
     def once(self) -> int:
-        """Run the command once, to its end. Returns the launcher's exit code, which is not 0 where it was ended for a
-        stall."""
+        """Run the command once, to its end. Returns the launcher's exit code, not 0 where it was ended for a stall."""
         self.start = Start(self.command, self.said)
         if self.signals:  # while it was being started
             self.start.tell(self.signals[-1])
-        began = time.time()
-        code = None
+        log, newest, code = self.run / "log.jsonl", time.time(), None
         while code is None:
             time.sleep(POLL_SECONDS)
             code = self.start.look()
-            still = time.time() - max(began, log_time(self.run))
+            with contextlib.suppress(OSError):
+                newest = max(newest, log.stat().st_mtime)
+            still = time.time() - newest
             if code is None and self.options.stall and still > self.options.stall * 60:
-                say(f"no row in {self.run / 'log.jsonl'} for {still / 60:.0f} minutes: ending it")
+                say(f"no row in {log} for {still / 60:.0f} minutes: ending it")
                 self.start.end(0)
                 code = -signal.SIGKILL
         self.start.end(GRACE_SECONDS)  # workers that outlive their launcher are saving
@@ -173,25 +177,10 @@ class Supervisor:
             self.start.end(0)
 
 
-def is_running(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
-
-
 def newest_step(run: Path) -> int:
     """The step of the newest checkpoint, -1 where there is none."""
     steps = [path.name.removeprefix(STEP) for path in (run / "checkpoints").glob(f"{STEP}*")]
     return max((int(step) for step in steps if step.isdecimal()), default=-1)
-
-
-def log_time(run: Path) -> float:
-    """When the run last wrote into its log, in seconds since 1970; 0 where it has none."""
-    try:
-        return (run / "log.jsonl").stat().st_mtime
-    except OSError:
-        return 0.0
 
 
 def run_of(command: list[str]) -> Path | None:
@@ -201,22 +190,28 @@ def run_of(command: list[str]) -> Path | None:
     return parser.parse_known_args(command)[0].out
 
 
+def quieted(command: list[str]) -> list[str]:
+    """``accelerate launch`` of one process without its traceback, which hides what that process has said."""
+    for place, word in enumerate(command[:3], 1):
+        if Path(word).name in ("launch", "accelerate-launch", "accelerate.commands.launch"):
+            return [*command[:place], "--quiet", *command[place:]]
+    return command
+
+
 def say(text: str) -> None:
-    print(f"supervise: {text}", file=sys.stderr, flush=True)
+    print(f"{time.strftime('%H:%M:%S')} supervise: {text}", file=sys.stderr, flush=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
-    parser.add_argument("--tries", type=int, default=5, help="attempts in a row without a new checkpoint (default 5)")
-    parser.add_argument("--longest-pause", type=float, default=300, help="most seconds between attempts (default 300)")
-    parser.add_argument(
-        "--stall", type=float, default=60, help="minutes without a row in the log; 0: for ever (default 60)"
-    )
-    parser.add_argument(
-        "--stopped-code", type=int, default=STOPPED, help=f"exit code when stopped on request (default {STOPPED})"
-    )
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw, allow_abbrev=False)
+    for name, default, text in (
+        ("--tries", 5, "attempts in a row without a new checkpoint"),
+        ("--longest-pause", 300.0, "most seconds between attempts"),
+        ("--stall", 60.0, "minutes without a row in the log; 0: for ever"),
+        ("--stopped-code", STOPPED, "exit code when stopped on request"),
+    ):
+        parser.add_argument(name, type=type(default), default=default, help=f"{text} (default {default:g})")
     parser.add_argument("command", nargs=argparse.REMAINDER, help="what to run, with its --out")
     options = parser.parse_args(arguments)
     command = options.command[1:] if options.command[:1] == ["--"] else options.command
@@ -235,7 +230,7 @@ def main(arguments: list[str] | None = None) -> int:
     assert run is not None
     try:
         with tempfile.TemporaryDirectory(prefix="utsuroi-", ignore_cleanup_errors=True) as folder:
-            supervisor = Supervisor(command, run, Path(folder, "said.jsonl"), options)
+            supervisor = Supervisor(quieted(command), run, Path(folder, "said.jsonl"), options)
             for name in ("SIGTERM", "SIGINT", "SIGUSR1"):
                 if hasattr(signal, name):
                     signal.signal(getattr(signal, name), supervisor.on_signal)

@@ -18,7 +18,6 @@ LAUNCH = Path(__file__).resolve().parent.parent
 # Removed for the launcher, which takes defaults from them and passes the rest on to processes with ranks of their own.
 CONSUMED = ("PET_NNODES", "PET_NPROC_PER_NODE", "PET_NODE_RANK", "PET_MASTER_ADDR", "PET_MASTER_PORT",
          "WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")  # fmt: skip
-AUTOMATIC = ("auto", "gpu", "")  # as many processes as there are GPUs
 
 
 def fail(message: str) -> NoReturn:
@@ -44,8 +43,8 @@ def first(environment: Mapping[str, str], *names: str) -> str | None:
 def places(environment: Mapping[str, str], gpus: int) -> tuple[int, int, int]:
     """Number of pods, index of this one, and processes in each."""
     asked = environment.get("PET_NPROC_PER_NODE", "")
-    if asked in AUTOMATIC:
-        processes = max(1, gpus)
+    if asked in ("auto", "gpu", ""):
+        processes = max(1, gpus)  # one each
     elif asked == "cpu":
         processes = 1  # it has all the cores
     else:
@@ -87,17 +86,12 @@ def command(environment: Mapping[str, str], arguments: list[str], gpus: int) -> 
     return [*supervisor, "accelerate", "launch", *hardware, *arguments[start:], "--processes", str(total)]
 
 
-def count_gpus() -> int:
-    """Number of GPUs of this pod."""
-    if os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("true", "1"):
-        return 0
-    import torch  # seconds
-
-    return torch.cuda.device_count()
-
-
 def main(arguments: list[str]) -> NoReturn:
-    gpus = count_gpus()
+    gpus = 0
+    if os.environ.get("ACCELERATE_USE_CPU", "").lower() not in ("true", "1"):
+        import torch  # seconds
+
+        gpus = torch.cuda.device_count()
     words = command(os.environ, arguments, gpus)
     environment = {name: value for name, value in os.environ.items() if name not in CONSUMED}
     if not gpus:

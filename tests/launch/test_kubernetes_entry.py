@@ -92,7 +92,7 @@ def test_many_pods_meet(variables: dict[str, str], address: str, port: str, tota
     words, environment = told(variables)
     script = words.index("trainer/train_vae.py")
     hardware, training = words[:script], words[script + 1 :]
-    assert words[0] == "launch"
+    assert words[:2] == ["launch", "--quiet"]
     assert Path(option(hardware, "--config_file")) == ROOT / "launch" / "accelerate" / "many_nodes.yaml"
     assert option(hardware, "--num_machines") == "4"
     assert option(hardware, "--machine_rank") == "3"

@@ -1,5 +1,6 @@
 """Toy cats, drawn: cartoon faces from a seed, with their factors. Cat ``k`` of a seed is the same cat at every size."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -53,8 +54,6 @@ BACKGROUNDS: dict[str, tuple[Colour, Colour]] = {  # top, bottom
     "lemon": ((255, 246, 208), (250, 222, 150)),
 }
 COLLARS: dict[str, Colour] = {"red": (226, 84, 92), "teal": (52, 164, 164), "navy": (84, 104, 178)}
-EARS = ("pointed", "rounded", "wide")
-FACES = ("round", "wide", "heart")
 MOUTHS = ("smile", "open", "small")
 WHITE: Colour = (255, 255, 255)
 PINK: Colour = (246, 160, 160)
@@ -143,20 +142,20 @@ def choose(seed: int, k: int) -> dict[str, Any]:
     def around(middle: float, spread: float) -> float:
         return round(float(random.uniform(middle - spread, middle + spread)), 4)
 
-    def one_of(names: tuple[str, ...]) -> str:
-        return names[int(random.integers(len(names)))]
+    def one_of(names: Collection[str]) -> str:
+        return list(names)[int(random.integers(len(names)))]
 
     pattern = one_of(CLASSES)
     coat = one_of(COATS_OF[pattern])
-    eyes = one_of(tuple(EYES))
+    eyes = one_of(EYES)
     return {
         "pattern": pattern,
         "coat": coat,
         "eyes": "sky" if pattern == "siamese" else eyes,
-        "background": one_of(tuple(BACKGROUNDS)),
-        "collar": one_of(tuple(COLLARS)),
+        "background": one_of(BACKGROUNDS),
+        "collar": one_of(COLLARS),
         "ears": one_of(EARS),
-        "face": one_of(FACES),
+        "face": one_of(HEADS),
         "mouth": one_of(MOUTHS),
         "patch_side": one_of(("left", "right")),
         "tilt_degrees": around(0, 9),
@@ -173,12 +172,12 @@ def choose(seed: int, k: int) -> dict[str, Any]:
     }
 
 
-_HEADS = {
+HEADS = {
     "round": [(0, -0.46), (0.34, -0.43), (0.64, -0.18), (0.71, 0.14), (0.56, 0.43), (0.26, 0.56), (0, 0.58)],
     "wide": [(0, -0.43), (0.36, -0.40), (0.68, -0.14), (0.78, 0.19), (0.62, 0.44), (0.28, 0.54), (0, 0.56)],
     "heart": [(0, -0.46), (0.38, -0.44), (0.70, -0.18), (0.74, 0.10), (0.53, 0.40), (0.23, 0.56), (0, 0.60)],
 }
-_EARS = {  # inner base, bulge, tip (three points set its roundness), bulge, outer base
+EARS = {  # inner base, bulge, tip (three points set its roundness), bulge, outer base
     "pointed": [(0.1, -0.36), (0.3, -0.6), (0.52, -0.79), (0.58, -0.81), (0.63, -0.77), (0.7, -0.46), (0.66, -0.1)],
     "rounded": [(0.1, -0.36), (0.25, -0.6), (0.41, -0.73), (0.55, -0.75), (0.66, -0.66), (0.72, -0.42), (0.66, -0.1)],
     "wide": [(0.12, -0.36), (0.36, -0.58), (0.65, -0.73), (0.71, -0.74), (0.75, -0.69), (0.76, -0.42), (0.67, -0.08)],
@@ -221,7 +220,7 @@ def paint(factors: dict[str, Any], size: int) -> np.ndarray:
     _paint_body(Brush(canvas, still), factors, coat)
     brush = Brush(canvas, pose)
     _paint_ears(brush, factors, coat, flip)
-    head = curve(mirrored(_HEADS[factors["face"]]))
+    head = curve(mirrored(HEADS[factors["face"]]))
     brush.stroke(head, coat.line, 0.045, closed=True)
 
     face = canvas.copy()
@@ -262,7 +261,7 @@ def _paint_body(brush: Brush, factors: dict[str, Any], coat: Coat) -> None:
 def _paint_ears(brush: Brush, factors: dict[str, Any], coat: Coat, flip: int) -> None:
     """Both ears; the head covers their bases."""
     for side in (-1, 1):
-        ear = curve(_EARS[factors["ears"]], closed=False) * (side, 1)
+        ear = curve(EARS[factors["ears"]], closed=False) * (side, 1)
         colour = coat.fur
         if factors["pattern"] == "siamese":
             colour = SEAL

@@ -43,8 +43,7 @@ def cut(
 
 
 def fit_face(finder: Finder, image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The largest face, cut out: a ``trainer.contract.images.Fit`` for squares once it has its finder. Raises
-    ``Unreadable`` without a face."""
+    """The largest face, cut out: a ``Fit`` to squares once it has its finder. Raises ``Unreadable`` without a face."""
     assert height == width, (height, width)
     points = finder.find(image)
     if points is None:

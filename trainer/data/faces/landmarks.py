@@ -6,7 +6,7 @@ Sullivan 2014) that begins with the box of a histogram-of-gradients detector (Da
 
 import importlib.util
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,10 @@ import numpy as np
 from trainer.contract.errors import UserError
 from trainer.contract.packages import how_to_install
 from trainer.data.faces.affine import apply, turned
+from trainer.data.sources._threads import say
 
 POINTS = 68
+SHOWN = 5  # names of images in a line
 JAW, BROWS = slice(0, 17), slice(17, 27)
 LEFT_EYE, RIGHT_EYE = slice(36, 42), slice(42, 48)  # as the viewer sees them
 MIRRORED = np.array([
@@ -34,7 +36,6 @@ LOOKS = (((0,), 0), (TURNS, 0), ((0,), 1))
 times as long: faces have 80 px of those searched, then 40 px."""
 LEAST_PX = 16  # of width and height of an image in which a face can be found
 CLOSE_UP = 320  # side in pixels of the second, upright look at a face
-MODEL = "face_recognition_models", "models/shape_predictor_68_face_landmarks.dat"
 
 
 class Finder:
@@ -134,8 +135,15 @@ def _view(grey: np.ndarray, matrix: np.ndarray, size: tuple[int, int], scale: fl
 
 def _shipped_model() -> Path:
     """The points of the ``data`` extra. Its package is not imported: that needs a setuptools of long ago."""
-    package, name = MODEL
+    package = "face_recognition_models"
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise UserError(f"faces need {package}, which is not installed, or --landmarks-model: {how_to_install('data')}")
-    return Path(spec.submodule_search_locations[0], name)
+    return Path(spec.submodule_search_locations[0], "models", "shape_predictor_68_face_landmarks.dat")
+
+
+def say_faceless(titles: Sequence[str]) -> None:
+    """Say which images have no face that was found, by what they are called."""
+    if titles:
+        few = ", ".join(titles[:SHOWN]) + (", ..." if len(titles) > SHOWN else "")
+        say(f"no face found in {len(titles)} image{'s' * (len(titles) > 1)}: {few}")

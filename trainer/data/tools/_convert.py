@@ -36,9 +36,8 @@ def convert_all(options: ConvertOptions, change: Change) -> tuple[int, int]:
 
 def plan(inputs: Sequence[str], folder: Path, force: bool) -> tuple[dict[Path, Path], int]:
     """Where each image's result goes: source → target in ``folder``, by its place in the folder that was named; and
-    how many were left out, with a line on each, since another of the same name goes there.
-
-    Raises ``UserError`` where there is no file, and where a result cannot be written."""
+    how many were left out, with a line on each, since another of the same name goes there. Raises ``UserError`` where
+    there is no file, and where a result cannot be written."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file, expected a folder to write to")
     roots = [Path(name) for name in inputs if Path(name).is_dir()]
@@ -57,9 +56,7 @@ def plan(inputs: Sequence[str], folder: Path, force: bool) -> tuple[dict[Path, P
 
 def convert(targets: Mapping[Path, Path], change: Change, options: ConvertOptions) -> Iterator[Path]:
     """Write the PNG that ``change`` makes of each source to its target; files that cannot be used are named and left
-    out. Gives each source whose result is safely on the disk.
-
-    Raises ``UserError`` where there is none."""
+    out. Gives each source whose result is safely on the disk. Raises ``UserError`` where there is none."""
 
     def make(path: Path) -> bytes:
         data = read_bytes(path)

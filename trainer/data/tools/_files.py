@@ -22,7 +22,6 @@ from trainer.data.sources.npy_set import check_set
 from trainer.data.tools import ToolOptions
 
 FIT_FLAGS = "--pad or --stretch for another way"
-SHOWN = 5  # names in a line
 Item = Path | np.ndarray
 """An image file, or an image u8 [h, w, c] RGB or grey."""
 
@@ -126,16 +125,8 @@ def check_set_or_folder(path: Path, force: bool, inputs: Iterable[Path] = ()) ->
         raise UserError(f"the output is {path}, a file, expected a name that ends in .npy, or a folder")
 
 
-def say_faceless(titles: Sequence[str]) -> None:
-    """Say of which images no face was found in, by what they are called."""
-    if titles:
-        few = ", ".join(titles[:SHOWN]) + (", ..." if len(titles) > SHOWN else "")
-        say(f"no face found in {len(titles)} image{'s' * (len(titles) > 1)}: {few}")
-
-
 def check_targets(targets: Iterable[Path], inputs: Iterable[Path], force: bool) -> None:
-    """Raise ``UserError`` early where an image file would be written twice, or take the place of an input, or of
-    anything without ``force``."""
+    """Raise ``UserError`` early for what would be written twice, or replace an input, or anything without ``force``."""
     sources, taken = set(map(real, inputs)), set[Path]()
     for target in targets:
         if target in taken:

@@ -1,7 +1,7 @@
 """Cut the faces out of images: found, turned upright by the line of the eyes, brought to one size.
 
 IN is folders, quoted patterns and image files, or one set. OUT is a .npy file, with names and labels beside it, or a
-folder for a PNG of each. Of several faces in an image the largest counts. Images without one are listed and left
+folder for a PNG of each. Of several faces in an image the largest counts. Images without one are counted and left
 out; the exit code is 2 only where there was none at all. Each --jitter adds a copy of every face that is turned by that
 many degrees, anticlockwise; --flip adds mirrored copies of them all. A set says which are of one face: none of them is
 held out while others are trained on.
@@ -26,23 +26,14 @@ from trainer.contract.images import read_bytes
 from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
 from trainer.data.faces.cutter import MARGIN, cut
-from trainer.data.faces.landmarks import Finder
+from trainer.data.faces.landmarks import Finder, say_faceless
 from trainer.data.sources import open_set
 from trainer.data.sources._threads import usable
 from trainer.data.sources.base import decoded
 from trainer.data.sources.npy_set import check_not_input, writing
 from trainer.data.tools import ForceOption, LandmarksOption, WorkersOption
 from trainer.data.tools._convert import plan
-from trainer.data.tools._files import (
-    Inputs,
-    Item,
-    check_set_or_folder,
-    check_targets,
-    find,
-    numbered_stems,
-    say_faceless,
-    write_png,
-)
+from trainer.data.tools._files import Inputs, Item, check_set_or_folder, check_targets, find, numbered_stems, write_png
 
 Faces = Iterable[tuple[int, list[np.ndarray], tuple[int, int]]]
 """Of each image with a face: its number, its faces u8 [size, size, c], and the width and height that it has."""
@@ -65,8 +56,7 @@ class Options(LandmarksOption, WorkersOption, ForceOption):
             require(-180 <= angle <= 180, "jitter", angle, "-180 to 180 degrees")
 
     def variants(self) -> dict[str, tuple[float, bool]]:
-        """How the copies of each face are cut out, by what tells their names apart: turned by so many degrees, and
-        whether mirrored."""
+        """How the copies of each face are cut out, by the ends of their names: degrees turned, and if mirrored."""
         found: dict[str, tuple[float, bool]] = {}
         for mirrored in (False, True) if self.flip else (False,):
             for turn in (0.0, *self.jitter):
@@ -81,26 +71,31 @@ def run(options: Options) -> None:
     check_set_or_folder(path, options.force, [Path(name) for name in inputs])
     to_set = path.suffix.lower() == ".npy"
     opened = open_set(inputs[0]) if len(inputs) == 1 else None
-    targets: dict[Path, Path] = {}
+    places: list[Path] = []  # in a folder
     unplaced, size = 0, options.size or 128
     if opened is not None:
         check_not_input(path, [Path(inputs[0])])
         source = Inputs.of_set(opened)
         size = options.size or max(8, min(opened.shape[1:3]))
+        stems = numbered_stems(source.sidecar.names, range(source.count), source.count, Path(inputs[0]).stem)
+        places = [path / f"{stem}.png" for stem in stems]
     elif to_set:
         source = Inputs.of_files(find(inputs, path))
     else:
         targets, unplaced = plan(inputs, path, options.force)
-        source = Inputs.of_files(list(targets))
+        source, places = Inputs.of_files(list(targets)), list(targets.values())
     finder, variants = Finder(options.landmarks_model), options.variants()
+    copies = [] if to_set else [[place.with_stem(place.stem + end) for end in variants] for place in places]
+    check_targets(chain(*copies), [*map(Path, inputs), *source.files], options.force)
     skipped: list[str] = []
     faceless: list[str] = []
 
     def one(item: Item) -> tuple[list[np.ndarray], tuple[int, int]]:
         image = decoded(read_bytes(item)) if isinstance(item, Path) else item
-        points = finder.find(image)
-        ways = [] if points is None else variants.values()
-        return [cut(image, points, size, options.margin, *way) for way in ways], (image.shape[1], image.shape[0])
+        points, shape = finder.find(image), (image.shape[1], image.shape[0])
+        if points is None:
+            return [], shape
+        return [cut(image, points, size, options.margin, *way) for way in variants.values()], shape
 
     def faces() -> Iterator[tuple[int, list[np.ndarray], tuple[int, int]]]:
         made = usable(source.items, one, source.count, name=source.title, workers=options.workers, skipped=skipped)
@@ -115,18 +110,17 @@ def run(options: Options) -> None:
         if not found:
             raise UserError(f"none of the {source.count} images has a face that can be found; nothing was written")
 
+    count = 0
     if to_set:
         count = _to_set(source, faces(), size, options)
     else:
-        names = source.sidecar.names
-        stems = [] if targets else numbered_stems(names, range(source.count), source.count, Path(inputs[0]).stem)
-        places = [*targets.values(), *(path / f"{stem}.png" for stem in stems)]
-        count = _to_folder(faces(), places, [*map(Path, inputs), *targets], options)
-    copies = f", {len(variants)} of each face" if len(variants) > 1 else ""
-    print(
-        f"{printable(path)}: {count} faces of {size}x{size} px{copies}, {len(faceless)} images without a face, "
-        f"{len(skipped) + unplaced} skipped"
-    )
+        for number, images, _ in faces():
+            for target, image in zip(copies[number], images, strict=True):
+                write_png(target, image, options.force)
+                count += 1
+    several = f", {len(variants)} of each face" if len(variants) > 1 else ""
+    others = f"{len(faceless)} images without a face, {len(skipped) + unplaced} skipped"
+    print(f"{printable(path)}: {count} faces of {size}x{size} px{several}, {others}")
 
 
 def _to_set(source: Inputs, faces: Faces, size: int, options: Options) -> int:
@@ -149,14 +143,3 @@ def _to_set(source: Inputs, faces: Faces, size: int, options: Options) -> int:
         chosen = {"margin": options.margin, "jitter": list(options.jitter), "flip": options.flip}
         writer.sidecar = replace(sidecar, names=names, made={"tool": "align", "options": chosen})
     return writer.count
-
-
-def _to_folder(faces: Faces, places: Sequence[Path], inputs: Sequence[Path], options: Options) -> int:
-    targets = [[place.with_stem(place.stem + suffix) for suffix in options.variants()] for place in places]
-    check_targets(chain(*targets), inputs, options.force)
-    count = 0
-    for number, images, _ in faces:
-        for target, image in zip(targets[number], images, strict=True):
-            write_png(target, image, options.force)
-            count += 1
-    return count

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trainer.contract.errors import UserError
+from trainer.contract.errors import UserError, require
 from trainer.contract.files import make_folder, real, replacing
 from trainer.contract.headers import Header, Unreadable
 from trainer.contract.images import decode
@@ -37,19 +37,19 @@ class Options(ConvertOptions):
 def run(options: Options) -> None:
     """Make them all."""
     scale, aside = options.scale, options.move
-    targets, skipped = plan(options.inputs, options.output, options.force)
-    places = {path: target.relative_to(options.output).with_suffix(path.suffix) for path, target in targets.items()}
     if aside is not None:
-        if aside.exists() and not aside.is_dir():
-            raise UserError(f"--move is {aside}, a file, expected a folder")
-        if real(aside) == real(options.output):
-            raise UserError(f"--move is {aside}, the folder of the results, expected another")
+        require(aside.is_dir() or not aside.exists(), "move", f"{aside}, a file", "a folder")
+        require(real(aside) != real(options.output), "move", f"{aside}, the folder of the results", "another")
+    targets, skipped = plan(options.inputs, options.output, options.force)
+    originals: dict[Path, Path] = {}  # where they are set aside
+    if aside is not None:
         targets = {path: target for path, target in targets.items() if real(aside) not in real(path).parents}
         if not targets:
             raise UserError(f"all images lie in {aside} already")
-        for path in targets:
-            if (aside / places[path]).exists():
-                raise UserError(f"{aside / places[path]} exists; the original of that name cannot go there")
+        for path, target in targets.items():
+            originals[path] = aside / target.relative_to(options.output).with_suffix(path.suffix)
+            if originals[path].exists():
+                raise UserError(f"{originals[path]} exists; the original of that name cannot go there")
 
     def make(data: bytes, header: Header) -> np.ndarray:
         if min(header.shape) < scale:
@@ -58,9 +58,9 @@ def run(options: Options) -> None:
 
     written = 0
     for path in convert(targets, make, options):
-        if aside is not None:
-            make_folder((aside / places[path]).parent)
-            move(path, aside / places[path])
+        if path in originals:
+            make_folder(originals[path].parent)
+            move(path, originals[path])
         written += 1
     skipped += len(targets) - written
     where = f", originals in {printable(aside)}" if aside is not None else ""

@@ -34,8 +34,6 @@ from trainer.data.sources.base import ImageSource, Piece
 from trainer.data.sources.npy_set import check_set, read_header, writing
 from trainer.data.tools._convert import ConvertOptions, convert_all
 
-HIGH_PASS_CENTRE, SHARPEN_CENTRE = 24.1, 28.0
-
 
 def kernel(centre: float) -> np.ndarray:
     """The 3x3 kernel of a centre against its ring, f32, of sum 1."""
@@ -46,7 +44,7 @@ def kernel(centre: float) -> np.ndarray:
 def high_pass(image: np.ndarray, sigma: float) -> np.ndarray:
     """What a Gaussian of ``sigma`` pixels takes away; 0: 1/256 of what the kernel gives. Around middle grey."""
     if not sigma:
-        return cv2.filter2D(image, -1, kernel(HIGH_PASS_CENTRE) / 256, delta=127.5).reshape(image.shape)
+        return cv2.filter2D(image, -1, kernel(24.1) / 256, delta=127.5).reshape(image.shape)
     values = image.astype(np.float32)  # a blur in whole levels would lose half a level of what is faint
     soft = cv2.GaussianBlur(values, (0, 0), sigma).reshape(image.shape)
     return cv2.addWeighted(values, 1, soft, -1, 128, dtype=cv2.CV_8U).reshape(image.shape)
@@ -54,7 +52,7 @@ def high_pass(image: np.ndarray, sigma: float) -> np.ndarray:
 
 def sharpen(image: np.ndarray) -> np.ndarray:
     """The 3x3 kernel of sum 1."""
-    return cv2.filter2D(image, -1, kernel(SHARPEN_CENTRE)).reshape(image.shape)
+    return cv2.filter2D(image, -1, kernel(28)).reshape(image.shape)
 
 
 def even_contrast(image: np.ndarray, clip: float, tiles: int, channels: bool) -> np.ndarray:

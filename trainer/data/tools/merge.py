@@ -11,7 +11,7 @@ their files; where these have the same name, by the folders above as well: a/cat
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -48,54 +48,35 @@ def run(options: Options) -> None:
         raise UserError(f"found {len(files)} set(s), expected two or more to merge")
     check_set(path, options.force, files)
     sets = [ImageSet(file) for file in files]
-    check_shapes(sets)
+    shapes = ["{1}x{0} px and {2} channel(s)".format(*source.shape[1:]) for source in sets]
+    for file, shape in zip(files, shapes, strict=True):
+        if shape != shapes[0]:
+            expected = f"expected {shapes[0]}, as {files[0]} has: bring it to that with 'create --size'"
+            raise UserError(f"{file} has images of {shape}, {expected}")
     titles = titles_of(files)
     labels, classes = merge_labels(sets, titles, options.labels)
-    factors = [source.sidecar.factors for source in sets]
-    common = [name for name in factors[0] if all(name in own for own in factors)]
     with writing(path, sets[0].shape[1:], options.force) as writer:
         for images in counted((images for source in sets for images in source.pieces()), sum(map(len, sets))):
             writer.append(images)
-        writer.sidecar = Sidecar(
-            labels=labels,
-            classes=classes,
-            names=merge_names(sets, titles),
-            sizes=merge_sizes(sets),
-            groups=merge_groups(sets),
-            factors={name: [value for own in factors for value in own[name]] for name in common},
-            made={"tool": "merge", "of": [source.path.name for source in sets]},
-        )
+        made = {"tool": "merge", "of": [source.path.name for source in sets]}
+        writer.sidecar = replace(merge_others(sets, titles), labels=labels, classes=classes, made=made)
     height, width, _ = writer.shape
     kind = f", {len(classes)} classes" if classes else ""
     print(f"{printable(path)}: {writer.count} images of {width}x{height} px, from {len(sets)} sets{kind}")
-
-
-def check_shapes(sets: Sequence[ImageSet]) -> None:
-    """Raise ``UserError`` where images do not have the same shape."""
-    shapes = ["{1}x{0} px and {2} channel(s)".format(*source.shape[1:]) for source in sets]
-    for source, shape in zip(sets, shapes, strict=True):
-        if shape != shapes[0]:
-            raise UserError(
-                f"{source.path} has images of {shape}, expected {shapes[0]}, as {sets[0].path} "
-                "has: bring it to that with 'create --size'"
-            )
 
 
 def titles_of(files: Sequence[Path]) -> list[str]:
     """What to call each of some files: by its stem, and by as many folders above as tell it from the others.
     Raises ``UserError`` for a file that is there twice."""
     places = [Path(os.path.abspath(file)).with_suffix("").parts for file in files]  # noqa: PTH100  (links: as named)
-    depths = [1] * len(places)
-    while True:
-        titles = ["/".join(place[-depth:]) for place, depth in zip(places, depths, strict=True)]
-        counted = Counter(titles)
-        alike = [number for number, title in enumerate(titles) if counted[title] > 1]
-        if not alike:
-            return titles
-        for number in alike:
-            if depths[number] >= len(places[number]):
-                raise UserError(f"{files[number]} is there twice, expected each set once")
-            depths[number] += 1
+    endings = Counter(place[-depth:] for place in places for depth in range(1, len(place) + 1))
+    titles = []
+    for file, place in zip(files, places, strict=True):
+        own = next((place[-depth:] for depth in range(1, len(place) + 1) if endings[place[-depth:]] == 1), None)
+        if own is None:
+            raise UserError(f"{file} is there twice, expected each set once")
+        titles.append("/".join(own))
+    return titles
 
 
 def merge_labels(sets: Sequence[ImageSet], titles: Sequence[str], mode: str) -> Labels:
@@ -114,35 +95,25 @@ def merge_labels(sets: Sequence[ImageSet], titles: Sequence[str], mode: str) -> 
     return np.concatenate([own[source.sidecar.labels] for own, source in zip(numbers, sets, strict=True)]), classes
 
 
-def merge_names(sets: Sequence[ImageSet], titles: Sequence[str]) -> tuple[str, ...]:
-    """Names of all images where any set has some; with that of the set before them where they would not tell."""
-    if not any(source.sidecar.names for source in sets):
-        return ()
-    counted = Counter(name for source in sets for name in source.sidecar.names if name)
+def merge_others(sets: Sequence[ImageSet], titles: Sequence[str]) -> Sidecar:
+    """All but the labels, what is known of one set at least: images of the others are named by their set and number,
+    have had the size that they have, and are each their own group. Names that would not tell come after their set's;
+    groups of each set stay apart."""
+    known = [source.sidecar for source in sets]
+    counted = Counter(name for own in known for name in own.names if name)
     names: list[str] = []
-    for source, title in zip(sets, titles, strict=True):
-        own = source.sidecar.names or tuple(f"{title}/{k}" for k in range(len(source)))
-        names += [f"{title}/{name}" if counted[name] > 1 else name for name in own]
-    return tuple(names)
-
-
-def merge_sizes(sets: Sequence[ImageSet]) -> np.ndarray | None:
-    """What sizes images had, i64 [n, 2], where any set tells; of others that which they have."""
-    known = [source.sidecar.sizes for source in sets]
-    if all(sizes is None for sizes in known):
-        return None
-    own = [np.full((len(source), 2), source.shape[2:0:-1]) for source in sets]
-    return np.concatenate([one if sizes is None else sizes for sizes, one in zip(known, own, strict=True)])
-
-
-def merge_groups(sets: Sequence[ImageSet]) -> np.ndarray | None:
-    """Groups i64 [n] where any set has some, those of each set apart; images of other sets are each their own."""
-    if all(source.sidecar.groups is None for source in sets):
-        return None
-    parts, first = [], 0
-    for source in sets:
-        own = source.sidecar.groups
-        groups, firsts = originals(np.arange(len(source)) if own is None else own)
-        parts.append(np.where(groups == MADE, MADE, first + groups))
-        first += len(firsts)
-    return np.concatenate(parts)
+    sizes, groups, group = [], [], 0
+    for source, own, title in zip(sets, known, titles, strict=True):
+        of_set = own.names or tuple(f"{title}/{k}" for k in range(len(source)))
+        names += [f"{title}/{name}" if counted[name] > 1 else name for name in of_set]
+        sizes.append(np.full((len(source), 2), source.shape[2:0:-1]) if own.sizes is None else own.sizes)
+        numbers, firsts = originals(np.arange(len(source)) if own.groups is None else own.groups)
+        groups.append(np.where(numbers == MADE, MADE, group + numbers))
+        group += len(firsts)
+    common = [name for name in known[0].factors if all(name in own.factors for own in known)]
+    return Sidecar(
+        names=tuple(names) if any(own.names for own in known) else (),
+        sizes=np.concatenate(sizes) if any(own.sizes is not None for own in known) else None,
+        groups=np.concatenate(groups) if any(own.groups is not None for own in known) else None,
+        factors={name: [value for own in known for value in own.factors[name]] for name in common},
+    )

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trainer.contract.errors import UserError
+from trainer.contract.errors import UserError, require
 from trainer.contract.options import argument, flag
 from trainer.contract.sheet import read_sheet
 from trainer.contract.text import printable
@@ -57,7 +57,11 @@ def run(options: Options) -> None:
         sidecar = images.sidecar
     else:
         images, sidecar = open_tables(options)
-    chosen = choose(options.keep, options.drop, len(images), sidecar.names, inputs[0])
+    taken = np.full(len(images), options.keep is None)
+    for option, listed in (("keep", options.keep), ("drop", options.drop)):
+        if listed is not None:
+            taken[read_list(option, listed, len(images), sidecar.names, inputs[0])] = option == "keep"
+    chosen = np.flatnonzero(taken)
     if not len(chosen):
         raise UserError(f"nothing is left of {len(images)} images")
     sidecar = replace(sidecar.take(chosen), made={"tool": "select", "of": [file.name for file in inputs]})
@@ -90,17 +94,6 @@ def open_tables(options: Options) -> tuple[np.ndarray, Sidecar]:
     return np.concatenate(tables), Sidecar(names=tuple(names))
 
 
-def choose(keep: str | None, drop: str | None, count: int, names: Sequence[str], source: Path) -> np.ndarray:
-    """The numbers i64 [k] of those to take, of the ``count`` images of ``source`` with or without names.
-    Raises ``UserError``."""
-    chosen = np.full(count, keep is None)
-    if keep is not None:
-        chosen[read_list("keep", keep, count, names, source)] = True
-    if drop is not None:
-        chosen[read_list("drop", drop, count, names, source)] = False
-    return np.flatnonzero(chosen)
-
-
 def read_list(option: str, text: str, count: int, names: Sequence[str], source: Path) -> list[int]:
     """The numbers that a list or a file of numbers and names stands for, of the images of ``source``.
     Raises ``UserError``, also where the file says itself that it is of other images."""
@@ -114,15 +107,12 @@ def read_list(option: str, text: str, count: int, names: Sequence[str], source: 
             numbers += range(int(first), int(last or first) + 1)
         return numbers
     path = Path(text)
-    if not path.is_file():
-        raise UserError(f"--{option} is {text}, expected numbers as 3,7,10-12 or a file of them; there is none")
+    require(path.is_file(), option, text, "numbers as 3,7,10-12 or a file of them; there is none")
     lines = read_small(path, MOST_BYTES).decode("utf-8-sig", "surrogateescape").replace("\r\n", "\n").split("\n")
     selected = SELECTION_OF.fullmatch(lines[0].strip())
     if selected is not None and selected[1] != fingerprint(source):
-        raise UserError(
-            f"{text}: selected from other images than {source.name} holds now; where they are right all "
-            "the same, remove its first line"
-        )
+        why = f"selected from other images than {source.name} holds now"
+        raise UserError(f"{text}: {why}; where they are right all the same, remove its first line")
     index = {name: number for number, name in enumerate(names) if name}
     several = {name: times for name, times in Counter(names).items() if times > 1}
     for number, whole in enumerate(lines, 1):

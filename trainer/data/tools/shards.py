@@ -20,7 +20,7 @@ from typing import Literal
 
 import cv2
 
-from trainer.contract.errors import UserError
+from trainer.contract.errors import UserError, require
 from trainer.contract.files import real
 from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import files_in, load_bytes, read_bytes
@@ -42,7 +42,6 @@ ENCODED = {  # how, and how well
     "webp": (cv2.IMWRITE_WEBP_QUALITY, 95),
 }
 ENDINGS = {"JPEG": "jpg", "PNG": "png", "BMP": "bmp", "GIF": "gif", "WebP": "webp"}  # stored as they are
-DIGITS = 6  # of the number of a shard in a folder
 PER_SHARD = 10_000
 
 
@@ -62,8 +61,8 @@ class Options(FitOption, WorkersOption):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.quality is not None and self.format == "png":
-            raise UserError(f"--quality is {self.quality}, expected none: png keeps every pixel as it is")
+        fits = self.quality is None or self.format != "png"
+        require(fits, "quality", self.quality, "none: png keeps every pixel as it is")
 
 
 def run(options: Options) -> None:
@@ -75,14 +74,13 @@ def run(options: Options) -> None:
         raise UserError(f"--output names {len(paths)} shards, expected {most}")
     if not paths:
         count = -(-source.count // (options.pictures_per_shard or PER_SHARD))
-        paths = [Path(options.output) / f"{PLAIN}-{number:0{DIGITS}}.tar" for number in range(max(1, count))]
+        paths = [Path(options.output) / f"{PLAIN}-{number:06}.tar" for number in range(max(1, count))]
     chosen = options.chosen("size", "pad", "stretch", "format", "quality", "pictures_per_shard", "names")
     made = {"tool": "shards", "of": name, "options": chosen}
     sizes = Counter[tuple[int, int]]()
     skipped: list[str] = []
-    index = write_shards(
-        paths, entries(source, name, options, len(paths), skipped, sizes), source.sidecar.classes, made
-    )
+    stored = entries(source, name, options, len(paths), skipped, sizes)
+    index = write_shards(paths, stored, source.sidecar.classes, made)
     shown = "{}x{} px".format(*index.sizes[0]) if len(index.sizes) == 1 else "several sizes"
     kind = f", {len(index.classes)} classes" if index.labels is not None else ""
     found = f"{len(index.offsets)} images of {shown} in {len(paths)} shard{'s' * (len(paths) > 1)}"
@@ -93,20 +91,17 @@ def run(options: Options) -> None:
 def named_shards(options: Options) -> list[Path]:
     """The shards that a pattern stands for; none where the output is a folder. Raises ``UserError`` where it is neither
     that nor a pattern of one range."""
-    output = options.output
-    ranges = RANGE.findall(output)
+    output, ranges = options.output, RANGE.findall(options.output)
     if output.lower().endswith(".tar"):
-        if len(ranges) != 1 or RANGE.search(Path(output).name) is None:
-            raise UserError(f"--output is {output}, expected one range as 'x-{{000..127}}.tar', or a folder")
+        one = len(ranges) == 1 and RANGE.search(Path(output).name) is not None
+        require(one, "output", output, "one range as 'x-{000..127}.tar', or a folder")
         if options.pictures_per_shard is not None:
             raise UserError("--pictures-per-shard goes with a folder: a pattern says how many shards there are")
-        if not RANGE.sub("0", Path(output).stem)[-1].isdigit():
-            raise UserError(f"--output is {output}, expected the range before .tar")
+        require(RANGE.sub("0", Path(output).stem)[-1].isdigit(), "output", output, "the range before .tar")
         return expand(output)
-    if ranges or Path(output).suffix:
-        raise UserError(f"--output is {output}, expected a folder, or a pattern as 'x-{{000..127}}.tar'")
-    if Path(output).exists() and not Path(output).is_dir():
-        raise UserError(f"--output is {output}, a file, expected a folder, or a pattern")
+    require(not ranges and not Path(output).suffix, "output", output, "a folder, or a pattern as 'x-{000..127}.tar'")
+    is_folder = Path(output).is_dir() or not Path(output).exists()
+    require(is_folder, "output", f"{output}, a file", "a folder, or a pattern")
     return []
 
 

@@ -11,6 +11,7 @@ images from all over the set, and its darkest, brightest, softest and sharpest o
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -34,7 +35,7 @@ PANEL: Colour = (32, 34, 37)
 INK: Colour = (226, 224, 220)
 FAINT: Colour = (148, 146, 142)
 ACCENT: Colour = (255, 196, 92)
-CHANNELS: tuple[Colour, ...] = ((236, 98, 90), (104, 200, 120), (92, 150, 246))
+CHANNELS: dict[str, Colour] = {"red": (236, 98, 90), "green": (104, 200, 120), "blue": (92, 150, 246)}
 
 WIDTH, EDGE, SPACE = 1316, 36, 20  # pixels; rows of images end where panels do
 COLUMNS, ROWS = 16, 6  # of the sheet
@@ -64,7 +65,7 @@ def run(options: Options) -> None:
     check_not_input(path, [options.input])
     measured = measure(source)
     write_png(path, draw_page(source, measured), options.force)
-    channels = ("red", "green", "blue") if source.shape[3] == 3 else ("grey",)
+    channels = list(CHANNELS) if source.shape[3] == 3 else ["grey"]
     for name, mean, std in zip(channels, measured.mean, measured.std, strict=True):
         print(f"{name:<10}  mean {mean:.1f}, std {std:.1f}")
     for name, values in (("brightness", measured.brightness), ("sharpness", measured.sharpness)):
@@ -73,8 +74,7 @@ def run(options: Options) -> None:
     print(f"{printable(path)}: a page on {len(source)} images of {source.shape[2]}x{source.shape[1]} px")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Measured:
+class Measured(NamedTuple):
     """Figures of a set of n images; all in levels, 0 to 255."""
 
     mean: np.ndarray  # f64 [c]
@@ -100,19 +100,11 @@ def measure(source: ImageSet) -> Measured:
         histograms += part[2]
         brightness[rows], sharpness[rows] = part[3:]
         first += len(images)
-    levels = np.arange(256)
-    pixels = count * height * width
-    mean = histograms @ levels / pixels
-    mean_image = sums / count
-    return Measured(
-        mean=mean,
-        std=np.sqrt(np.maximum(histograms @ levels**2 / pixels - mean**2, 0)),
-        mean_image=mean_image,
-        std_image=np.sqrt(np.maximum(squares / count - mean_image**2, 0)),
-        histograms=histograms,
-        brightness=brightness,
-        sharpness=sharpness,
-    )
+    levels, pixels = np.arange(256), count * height * width
+    mean, mean_image = histograms @ levels / pixels, sums / count
+    std = np.sqrt(np.maximum(histograms @ levels**2 / pixels - mean**2, 0))
+    std_image = np.sqrt(np.maximum(squares / count - mean_image**2, 0))
+    return Measured(mean, std, mean_image, std_image, histograms, brightness, sharpness)
 
 
 def _figures(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[float], list[float]]:
@@ -148,11 +140,9 @@ class Page:
         """An image u8 [h, w, c] RGB within a box, in the middle of it, in its own proportions."""
         scale = min(width / image.shape[1], height / image.shape[0])
         inner = max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale))
-        if scale >= 2:  # pixels stay pixels
-            fitted = cv2.resize(image, inner[::-1], interpolation=cv2.INTER_NEAREST).reshape(*inner, -1)
-        else:
-            fitted = resize(image, *inner).reshape(*inner, -1)
-        shown = Image.fromarray(np.ascontiguousarray(np.broadcast_to(fitted, (*inner, 3))))
+        pixels = scale >= 2  # that stay pixels
+        fitted = cv2.resize(image, inner[::-1], interpolation=cv2.INTER_NEAREST) if pixels else resize(image, *inner)
+        shown = Image.fromarray(np.ascontiguousarray(np.broadcast_to(fitted.reshape(*inner, -1), (*inner, 3))))
         self.image.paste(shown, (x + (width - inner[1]) // 2, y + (height - inner[0]) // 2))
 
     def panel(self, x: int, y: int, width: int, height: int, title: str, note: str = "") -> None:
@@ -200,9 +190,8 @@ def draw_page(source: ImageSet, measured: Measured) -> np.ndarray:
     sheet = top + FACE + 56 + SPACE
     odd = sheet + 30 + rows * (cell + GAP) + SPACE
     page = Page(odd + 2 * (30 + cell + 20) + EDGE)
-    page.text(EDGE, 30, _short(printable(source.path.name), 60), 30)
-    kind = "RGB" if channels == 3 else "grey"
-    words = [f"{count:,} images", f"{width}x{height} px", kind]
+    page.text(EDGE, 30, printable(source.path.name, 59), 30)
+    words = [f"{count:,} images", f"{width}x{height} px", "RGB" if channels == 3 else "grey"]
     words += [f"{len(source.sidecar.classes)} classes"] if source.sidecar.labels is not None else []
     page.text(EDGE, 70, "   ".join(words), 17, FAINT)
     _draw_faces(page, EDGE, top, measured)
@@ -239,11 +228,11 @@ def _draw_panels(page: Page, x: int, y: int, source: ImageSet, measured: Measure
     width, height = (room - SPACE) // 2, (FACE + 44 - SPACE) // 2
     right, low = x + width + SPACE, y + height + SPACE
     labelled = source.sidecar.labels is not None
-    names, colours = (("grey",), [INK]) if source.shape[3] == 1 else (("red", "green", "blue"), CHANNELS)
+    channels = CHANNELS if source.shape[3] == 3 else {"grey": INK}
     whole = width if labelled else room
     page.panel(x, y, whole, height, "Levels")
-    page.curves(x + 14, y + 36, whole - 28 - FIGURES, height - 62, measured.histograms, colours)
-    for k, (name, colour) in enumerate(zip(names, colours, strict=True)):
+    page.curves(x + 14, y + 36, whole - 28 - FIGURES, height - 62, measured.histograms, [*channels.values()])
+    for k, (name, colour) in enumerate(channels.items()):
         line = y + 38 + 22 * k
         page.text(x + whole - FIGURES, line, name, 14, colour)
         page.text(x + whole - 14, line, f"{measured.mean[k]:.0f} ± {measured.std[k]:.0f}", 14, INK, "ra")
@@ -253,9 +242,8 @@ def _draw_panels(page: Page, x: int, y: int, source: ImageSet, measured: Measure
     ):
         counts, _ = np.histogram(np.minimum(values, most), 48, (0, most))
         page.panel(left, low, width, height, title, f"median {np.median(values):.0f}")
-        ticks = ("0", f"{most / 2:.0f}", f"{most:.0f}")
-        page.bars(left + 14, low + 36, width - 28, height - 62, counts, ticks)
-    if source.sidecar.labels is not None:
+        page.bars(left + 14, low + 36, width - 28, height - 62, counts, ("0", f"{most / 2:.0f}", f"{most:.0f}"))
+    if labelled:
         _draw_classes(page, right, y, width, height, source.sidecar)
 
 
@@ -274,7 +262,7 @@ def _draw_classes(page: Page, x: int, y: int, width: int, height: int, sidecar: 
             break
         name = inner * 2 // 5
         bar = (inner - name - 56) * counts[label] / max(1, counts.max())
-        page.text(left, line, _short(printable(classes[label]), name // 7), 12, FAINT)
+        page.text(left, line, printable(classes[label], name // 7 - 1), 12, FAINT)
         page.draw.rectangle((left + name, line + 4, left + name + round(bar), line + 11), ACCENT)
         page.text(left + inner, line, f"{counts[label]:,}", 12, FAINT, "ra")
 
@@ -290,7 +278,3 @@ def _draw_strip(
         page.put(left, top, source.read(index), width, cell)
         if numbers:
             page.text(left + width // 2, top + cell + 3, str(index), 12, FAINT, "ma")
-
-
-def _short(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 2] + ".."

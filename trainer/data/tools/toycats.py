@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from trainer.contract.options import flag
 from trainer.contract.text import printable
 from trainer.data.drawing.toycats import CLASSES, choose, paint
 from trainer.data.sources._sidecar import Sidecar
-from trainer.data.sources._threads import in_threads
+from trainer.data.sources._threads import counted, in_threads
 from trainer.data.sources.npy_set import check_set, writing
 from trainer.data.tools import ForceOption
 
@@ -40,7 +39,7 @@ def run(options: Options) -> None:
     with writing(path, (size, size, 3), options.force) as writer:
         chosen = (choose(seed, k) for k in range(count))
         drawn = in_threads(chosen, lambda factors: paint(factors, size))
-        for factor, image in tqdm(drawn, "drawing toy cats", count, unit="cat", disable=None):
+        for factor, image in counted(drawn, count, lambda _: 1, "drawing toy cats"):
             writer.append(image)
             for name, value in factor.items():
                 factors.setdefault(name, []).append(value)

@@ -15,7 +15,7 @@ from trainer.data.sources import open_source
 from trainer.data.sources.base import OpenOptions
 from trainer.data.sources.npy_set import ImageSet
 from trainer.data.tools import info
-from trainer.data.tools.create.dedupe import Seen, look
+from trainer.data.tools.create import Seen
 
 
 def run(*arguments: object) -> int:
@@ -157,10 +157,10 @@ def test_copies_are_dropped_and_named_and_others_stay(tmp_path: Path, capsys: py
 def test_flat_and_grey_images_are_told_apart() -> None:
     seen = Seen()
     levels = [np.full((16, 16, 3), level, np.uint8) for level in (0, 100, 200, 101)]
-    assert [seen.find(look(image)) for image in levels] == [None, None, None, 1]
+    assert [seen.find(image) for image in levels] == [None, None, None, 1]
     digits = [np.zeros((28, 28, 1), np.uint8) for _ in range(2)]
     digits[0][4:24, 12:16] = digits[1][12:16, 4:24] = 255
-    assert [seen.find(look(image)) for image in (*digits, digits[1])] == [None, None, 4]
+    assert [seen.find(image) for image in (*digits, digits[1])] == [None, None, 4]
 
 
 def test_many_are_remembered() -> None:
@@ -168,8 +168,8 @@ def test_many_are_remembered() -> None:
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (2500, 8, 8, 3), np.uint8)
     seen = Seen()
-    assert all(seen.find(look(image)) is None for image in images)
-    assert [seen.find(look(images[k])) for k in (0, 1023, 1024, 2499)] == [0, 1023, 1024, 2499]
+    assert all(seen.find(image) is None for image in images)
+    assert [seen.find(images[k]) for k in (0, 1023, 1024, 2499)] == [0, 1023, 1024, 2499]
 
 
 def test_folders_are_labels_and_training_reads_them(tmp_path: Path) -> None:

@@ -87,7 +87,13 @@ def test_nothing_is_overwritten_and_nothing_is_left_half_written(
     assert "is an input as well" in capsys.readouterr().err
     assert run(source, "-o", tmp_path / "folder", "--kind", "blur") == 2
     monkeypatch.setattr(ImageSet, "pieces", lambda stored: pieces(stored, 1))
-    monkeypatch.setattr(filters, "blur", lambda image, size: 1 // 0 if (image == random_image(2)).all() else image)
+
+    def fails_late(image: np.ndarray, size: int) -> np.ndarray:
+        if (image == random_image(2)).all():
+            raise ZeroDivisionError
+        return image
+
+    monkeypatch.setitem(filters.FILTERS, "blur", (fails_late, ("size",)))
     with pytest.raises(ZeroDivisionError):
         main(["filter", str(source), "-o", str(target), "--kind", "blur"])
     assert source.read_bytes() == before

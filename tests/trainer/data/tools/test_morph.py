@@ -11,16 +11,16 @@ from bad_images import photo
 from commands import run_tools
 from drawn_faces import NEEDS_FACES, draw_face, shared_finder
 
+from trainer.contract.errors import UserError
 from trainer.data.__main__ import main
 from trainer.data.faces.affine import grid
 from trainer.data.faces.cutter import cut, fit_face
 from trainer.data.faces.landmarks import JAW, Finder
 from trainer.data.sources.npy_set import ImageSet
 from trainer.data.tools import morph
-from trainer.data.tools.morph import Pairing
-from trainer.data.tools.morph.flow import by_flow, consistent_flow
+from trainer.data.tools.morph import pairs_of
 from trainer.data.tools.morph.mesh import Pose, by_mesh, mean_face
-from trainer.data.tools.morph.warp import mix, piecewise, spline, triangulate
+from trainer.data.tools.morph.warp import by_flow, consistent_flow, mix, piecewise, spline, triangulate
 
 METHODS = [*morph.BY_POINTS, "flow"]
 
@@ -174,24 +174,31 @@ def test_flow_takes_images_of_any_size_and_grey_ones(shape: tuple[int, int, int]
 def test_pairs_come_once_each() -> None:
     random = np.random.default_rng(0)
     items = np.array([2, 3, 5, 7, 11])
+
+    def pairs(
+        items: np.ndarray, labels: np.ndarray | None, count: int, random: np.random.Generator
+    ) -> list[tuple[int, ...]]:
+        return [tuple(pair) for pair in pairs_of(items, labels, count, random).tolist()]
+
     everything = [(a, b) for k, a in enumerate(items.tolist()) for b in items.tolist()[k + 1 :]]
-    assert sorted(Pairing(items, None, 0, random)) == sorted(Pairing(items, None, 99, random)) == everything
+    assert sorted(pairs(items, None, 0, random)) == sorted(pairs(items, None, 99, random)) == everything
     for count in (3, 8):
-        drawn = list(Pairing(items, None, count, np.random.default_rng(count)))
+        drawn = pairs(items, None, count, np.random.default_rng(count))
         assert len(set(drawn)) == count
         assert set(drawn) <= set(everything)
-        assert drawn == list(Pairing(items, None, count, np.random.default_rng(count)))
+        assert drawn == pairs(items, None, count, np.random.default_rng(count))
     labels = np.array([0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1])
-    assert sorted(Pairing(items, labels, 0, random)) == [(2, 5), (2, 11), (3, 7), (5, 11)]
-    assert not len(Pairing(items[:1], None, 0, random))
-    many = Pairing(np.arange(100_000), None, 1000, random)
-    firsts, seconds = many.all()
+    assert sorted(pairs(items, labels, 0, random)) == [(2, 5), (2, 11), (3, 7), (5, 11)]
+    assert not pairs(items[:1], None, 0, random)
+    assert not pairs(items[:0], None, 0, random)
+    many = pairs_of(np.arange(100_000), None, 1000, random)
+    firsts, seconds = many.T
     assert (firsts < seconds).all()
-    assert len(set(many)) == 1000
+    assert len(np.unique(many, axis=0)) == 1000
     assert 20_000 < firsts.mean() < 45_000 < seconds.mean() < 80_000  # 33,333 and 66,667
-    whole = Pairing(np.arange(100_000), None, 0, random)
-    assert len(whole) == 100_000 * 99_999 // 2
-    assert [part.tolist() for part in whole.pairs_of(np.array([len(whole) - 1]))] == [[99_998], [99_999]]
+    assert pairs_of(np.arange(2000), None, 0, random)[-1].tolist() == [1998, 1999]
+    with pytest.raises(UserError, match=str(100_000 * 99_999 // 2)):
+        pairs_of(np.arange(100_000), None, 0, random)
 
 
 def write(path: Path, labels: list[int] | None, count: int = 5) -> Path:

@@ -16,7 +16,7 @@ from small_sets import flat, levels, run, write_set
 from trainer.data.batches.dataset import open_dataset
 from trainer.data.sources.npy_set import ImageSet
 from trainer.data.tools import tool_names
-from trainer.data.tools.create.dedupe import Seen, look
+from trainer.data.tools.create import Seen
 from trainer.data.tools.stats import measure
 
 
@@ -260,11 +260,11 @@ def test_help_has_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> N
 
 def test_plain_images_repeat_only_those_of_their_own_level() -> None:
     seen = Seen()
-    found = [seen.find(look(np.full((20, 20, 3), level, np.uint8))) for level in (10, 200, 11, 100, 200)]
+    found = [seen.find(np.full((20, 20, 3), level, np.uint8)) for level in (10, 200, 11, 100, 200)]
     assert found == [None, None, 0, None, 1]
     noisy = np.random.default_rng(0).integers(0, 256, (20, 20, 3), np.uint8)
-    assert seen.find(look(noisy)) is None
-    assert seen.find(look(noisy)) == 3
+    assert seen.find(noisy) is None
+    assert seen.find(noisy) == 3
 
 
 def test_a_reader_that_has_seen_enough_gets_no_complaint(tmp_path: Path) -> None:

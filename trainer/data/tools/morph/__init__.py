@@ -8,7 +8,7 @@ lies between the first of a pair, the one that comes earlier in the set, and the
   mesh      the points with depth: heads that are turned differently meet halfway, textured from both images
   flow      for animals and all that is no face of a person: what looks alike is brought together (optical flow)
 
-The first three leave out images without a face, and name them; they need the extra data (dlib-bin). Pairs of one
+The first three leave out images without a face, and count them; they need the extra data (dlib-bin). Pairs of one
 class keep it, others are of a class of their own, 'cat + dog'; --within pairs only within classes. Mixtures are trained
 on and never held out, but show the images that they are made of: split a set first, and morph its training part.
 
@@ -18,7 +18,7 @@ on and never held out, but show the images that they are made of: split a set fi
 
 import math
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -28,16 +28,14 @@ import numpy as np
 from trainer.contract.errors import UserError
 from trainer.contract.options import argument, flag
 from trainer.contract.text import printable
-from trainer.data.faces.landmarks import Finder
+from trainer.data.faces.landmarks import Finder, say_faceless
 from trainer.data.sources._labels import MOST_CLASSES
 from trainer.data.sources._sidecar import MADE, Sidecar
 from trainer.data.sources._threads import counted, in_threads, say
 from trainer.data.sources.npy_set import ImageSet, check_set, writing
 from trainer.data.tools import ForceOption, LandmarksOption, WorkersOption
-from trainer.data.tools._files import say_faceless
-from trainer.data.tools.morph.flow import by_flow
 from trainer.data.tools.morph.mesh import by_mesh
-from trainer.data.tools.morph.warp import WarpField, by_spline, by_triangles, mix
+from trainer.data.tools.morph.warp import WarpField, by_flow, by_spline, by_triangles, mix
 
 ByPoints = Callable[[np.ndarray, np.ndarray, float, int, int], WarpField]
 BY_POINTS: dict[str, ByPoints] = {"delaunay": by_triangles, "spline": by_spline, "mesh": by_mesh}
@@ -58,35 +56,22 @@ class Options(LandmarksOption, WorkersOption, ForceOption):
     seed: int = flag("another seed, other pairs (0)", default=0, within=(0, 2**63 - 1))
 
 
-class Pairing:
-    """Pairs of distinct items, each once, the lower number first; in a fixed order, without a list of all of them."""
-
-    def __init__(self, items: np.ndarray, labels: np.ndarray | None, count: int, random: np.random.Generator) -> None:
-        """``items``: numbers i64 [n], rising. ``labels``: by number; pairs are then of one label. ``count``: how many
-        of all pairs, drawn at random; 0 for all, as is more than there are."""
-        kinds = np.zeros(len(items), np.int64) if labels is None else labels[items]
-        order = np.argsort(kinds, kind="stable")
-        self.items, kinds = items[order], kinds[order]
-        # Each item makes a pair with all those of its kind that lie before it.
-        self.ends = np.cumsum(np.arange(len(items)) - np.searchsorted(kinds, kinds))
-        whole = int(self.ends[-1]) if len(items) else 0
-        self.chosen = None if count == 0 or count >= whole else distinct(random, count, whole)
-        self.count = whole if self.chosen is None else count
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        return zip(*self.all(), strict=True)
-
-    def all(self) -> tuple[np.ndarray, np.ndarray]:
-        """The first and the second ones, i64 [count] each."""
-        return self.pairs_of(np.arange(self.count) if self.chosen is None else self.chosen)
-
-    def pairs_of(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The first and the second ones of some pairs, by their numbers among all."""
-        second = np.searchsorted(self.ends, numbers, "right")
-        return self.items[second - (self.ends[second] - numbers)], self.items[second]
+def pairs_of(items: np.ndarray, labels: np.ndarray | None, count: int, random: np.random.Generator) -> np.ndarray:
+    """Pairs of distinct items, i64 [m, 2], each once, the lower number first; in a fixed order.
+    ``items``: numbers i64 [n], rising. ``labels``: by number; pairs are then of one label. ``count``: how many of all
+    pairs, drawn at random; 0 for all, as is more than there are. Raises ``UserError`` for more than ``MOST_PAIRS``."""
+    kinds = np.zeros(len(items), np.int64) if labels is None else labels[items]
+    order = np.argsort(kinds, kind="stable")
+    items, kinds = items[order], kinds[order]
+    # Each item makes a pair with all those of its kind that lie before it.
+    ends = np.cumsum(np.arange(len(items)) - np.searchsorted(kinds, kinds))
+    whole = int(ends[-1]) if len(items) else 0
+    drawn = min(count or whole, whole)
+    if drawn > MOST_PAIRS:
+        raise UserError(f"the set has {whole} pairs, expected --pairs {MOST_PAIRS} or less")
+    numbers = np.arange(whole) if drawn == whole else distinct(random, count, whole)
+    second = np.searchsorted(ends, numbers, "right")
+    return np.stack([items[second - (ends[second] - numbers)], items[second]], 1)
 
 
 def distinct(random: np.random.Generator, count: int, below: int) -> np.ndarray:
@@ -112,26 +97,31 @@ def run(options: Options) -> None:
     # A mixture takes about 200 bytes a pixel while it is made: of large ones there are fewer at a time.
     workers = min(options.workers or 256, max(1, (1 << 29) // (200 * height * width))) % 256
     finder = None if method == "flow" else Finder(options.landmarks_model)
-    _plan(options, source, np.arange(len(source)))  # raises early
-    points = None if finder is None else find_points(source, finder, options.workers)
-    kept = np.arange(len(source)) if points is None else np.flatnonzero(~np.isnan(points[:, 0, 0]))
-    pairing = _plan(options, source, kept)
+    kept, points, missing = np.arange(len(source)), None, ""
+    pairs = plan(options, source, kept)  # raises early
+    if finder is not None:
+        points = find_points(source, finder, options.workers)
+        kept = np.flatnonzero(~np.isnan(points[:, 0, 0]))
+        pairs = plan(options, source, kept)
+        missing = f", {len(source) - len(kept)} images without a face"
+    if options.pairs > len(pairs):
+        say(f"note: there are only {len(pairs)} pairs{' of one class' if options.within else ''}")
 
-    def one(pair: tuple[int, int]) -> np.ndarray:
-        first, second = source[np.array(pair)]
+    def one(pair: np.ndarray) -> np.ndarray:
+        first, second = source[pair]
         if points is None:
             return mix(first, second, by_flow(first, second, alpha))
-        return mix(first, second, BY_POINTS[method](points[pair[0]], points[pair[1]], alpha, height, width))
+        here, there = points[pair]
+        return mix(first, second, BY_POINTS[method](here, there, alpha, height, width))
 
     with writing(path, source.shape[1:], options.force) as writer:
-        made = in_threads(iter(pairing), one, workers)
-        for _, image in counted(made, len(pairing), lambda _: 1, "morphs"):
+        made = in_threads(pairs, one, workers)
+        for _, image in counted(made, len(pairs), lambda _: 1, "morphs"):
             writer.append(image)
         chosen = {name: getattr(options, name) for name in ("method", "alpha", "pairs", "within", "seed")}
         made_by = {"tool": "morph", "of": source.path.name, "options": chosen}
-        writer.sidecar = sidecar_of(source.sidecar, pairing, alpha, made_by)
+        writer.sidecar = sidecar_of(source.sidecar, pairs, alpha, made_by)
     found = f"{printable(path)}: {writer.count} images of {width}x{height} px"
-    missing = f", {len(source) - len(kept)} images without a face" if points is not None else ""
     print(f"{found}, between {len(kept)} by {method}, alpha {alpha:g}{missing}")
 
 
@@ -146,33 +136,27 @@ def find_points(source: ImageSet, finder: Finder, workers: int) -> np.ndarray:
     return points
 
 
-def _plan(options: Options, source: ImageSet, usable: np.ndarray) -> Pairing:
+def plan(options: Options, source: ImageSet, usable: np.ndarray) -> np.ndarray:
     """Which pairs to make of those images. Raises ``UserError`` where there are none, too many, or no room."""
-    labels = source.sidecar.labels
-    pairing = Pairing(usable, labels if options.within else None, options.pairs, np.random.default_rng(options.seed))
-    kind = " of one class" if options.within else ""
-    if not len(pairing):
-        raise UserError(
-            f"{len(usable)} of the {len(source)} images of {source.path} can be used, expected two or "
-            f"more{kind}" + ("" if options.method == "flow" else " with a face; --method flow needs none")
-        )
-    if len(pairing) > MOST_PAIRS:
-        raise UserError(f"{source.path} has {len(pairing)} pairs{kind}, expected --pairs {MOST_PAIRS} or less")
-    if options.pairs > len(pairing):
-        say(f"note: there are only {len(pairing)} pairs{kind}")
-    needed, free = len(pairing) * math.prod(source.shape[1:]), shutil.disk_usage(options.output.parent).free
+    labels = source.sidecar.labels if options.within else None
+    pairs = pairs_of(usable, labels, options.pairs, np.random.default_rng(options.seed))
+    if not len(pairs):
+        kind = " of one class" if options.within else ""
+        face = "" if options.method == "flow" else " with a face; --method flow needs none"
+        found = f"{len(usable)} of the {len(source)} images of {source.path} can be used"
+        raise UserError(f"{found}, expected two or more{kind}{face}")
+    folder = options.output.parent
+    needed, free = len(pairs) * math.prod(source.shape[1:]), shutil.disk_usage(folder).free
     if needed > free:
-        raise UserError(
-            f"{len(pairing)} pairs take {needed / 1e9:.1f} GB, there are {free / 1e9:.1f} GB free at "
-            f"{options.output.parent}: expected fewer --pairs"
-        )
-    return pairing
+        room = f"{len(pairs)} pairs take {needed / 1e9:.1f} GB, there are {free / 1e9:.1f} GB free at {folder}"
+        raise UserError(f"{room}: expected fewer --pairs")
+    return pairs
 
 
-def sidecar_of(known: Sidecar, pairing: Pairing, alpha: float, made: Mapping[str, object]) -> Sidecar:
+def sidecar_of(known: Sidecar, pairs: np.ndarray, alpha: float, made: Mapping[str, object]) -> Sidecar:
     """What is known of mixtures: who is mixed, and a class where the images have some.
     Raises ``UserError`` where there would be too many classes."""
-    firsts, seconds = pairing.all()
+    firsts, seconds = pairs.T
     names = known.names or tuple(map(str, range(int(seconds.max()) + 1)))
     joined = tuple(f"{names[a]} + {names[b]}" for a, b in zip(firsts.tolist(), seconds.tolist(), strict=True))
     mixtures = Sidecar(names=joined, groups=np.full(len(joined), MADE), made=made)

@@ -2,7 +2,10 @@
 
 Of points that are known in both, what lies between follows by triangles, those of Delaunay on the points between, each
 filled from both images by affine maps; or by thin-plate splines, the smoothest map that moves the points where they
-should go (Bookstein 1989, "Principal Warps: Thin-Plate Splines and the Decomposition of Deformations")."""
+should go (Bookstein 1989, "Principal Warps: Thin-Plate Splines and the Decomposition of Deformations").
+
+Where nothing is known of what they show, each place of one is found in the other by likeness: Farnebäck 2003,
+"Two-Frame Motion Estimation Based on Polynomial Expansion", finds more on cats than a dense inverse search does."""
 
 from dataclasses import dataclass
 
@@ -15,6 +18,12 @@ from trainer.data.faces.landmarks import BROWS, JAW
 FRAME = 5  # points along each edge of an image, which stay where they are
 FINE = 4  # bits below the pixel in which corners are drawn
 STIFFNESS = 1e-4  # how little points have to be met exactly: lips that touch would tear
+SEEN = 128  # longest edge in pixels of what is compared
+EVEN = 0.1  # of the side: light is evened out over so much
+FARNEBACK = (0.6, 5, 25, 5, 7, 1.5)
+"""The pyramid's scale and levels, window in pixels, iterations, the polynomials' neighbourhood in pixels and std."""
+SMOOTH = 0.03  # of the side: the flow is smoothed over so much
+ROUNDS = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,9 +148,8 @@ def spline(points: np.ndarray, values: np.ndarray, height: int, width: int) -> n
     step = max(1, (1 << 20) // count)
     for start in range(0, len(pixels), step):
         part = pixels[start : start + step]
-        result[start : start + step] = (
-            _bending(part, at.astype(np.float32)) @ weights[:count] + weights[count] + part @ weights[count + 1 :]
-        )
+        bent = _bending(part, at.astype(np.float32)) @ weights[:count]
+        result[start : start + step] = bent + weights[count] + part @ weights[count + 1 :]
     return result.reshape(height, width, -1)
 
 
@@ -149,3 +157,52 @@ def _bending(these: np.ndarray, those: np.ndarray) -> np.ndarray:
     """U(r) = r² log r² between points [a, 2] and [b, 2] → [a, b]."""
     squares = ((these[:, None] - those[None]) ** 2).sum(2)
     return squares * np.log(np.maximum(squares, 1e-12))
+
+
+def by_flow(first: np.ndarray, second: np.ndarray, alpha: float) -> WarpField:
+    """How to warp two images u8 [h, w, c]; ``alpha`` 0 is the first one, 1 the second."""
+    height, width = first.shape[:2]
+    there = consistent_flow(first, second)
+    places = grid(height, width)
+    start = _undone(places, alpha * there)
+    moves = moved(there, start, cv2.INTER_LINEAR)
+    return WarpField(places - alpha * moves, places + (1 - alpha) * moves, alpha)
+
+
+def consistent_flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Where each pixel of the first image has gone in the second, f32 [h, w, 2] in pixels.
+    The mean of the flow and of that from the second back, turned round, so that it hardly matters which comes first."""
+    height, width = first.shape[:2]
+    scale = SEEN / max(height, width)
+    size = (max(16, round(width * scale)), max(16, round(height * scale)))
+    a, b = (_evened(cv2.resize(image, size, interpolation=cv2.INTER_AREA)) for image in (first, second))
+    there, back = _flow(a, b), _flow(b, a)
+    places = grid(size[1], size[0])
+    turned = _undone(places, back) - places
+    mean = cv2.GaussianBlur((there + turned) / 2, (0, 0), SMOOTH * max(size))
+    large = cv2.resize(mean, (width, height), interpolation=cv2.INTER_CUBIC)
+    return large * np.array([width / size[0], height / size[1]], np.float32)
+
+
+def _flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    nothing, kernel = np.zeros((*first.shape, 2), np.float32), cv2.OPTFLOW_FARNEBACK_GAUSSIAN
+    flow = cv2.calcOpticalFlowFarneback(first, second, nothing, *FARNEBACK, kernel)
+    return cv2.GaussianBlur(flow, (0, 0), SMOOTH * max(first.shape))
+
+
+def _evened(image: np.ndarray) -> np.ndarray:
+    """Light and contrast made even: u8 [h, w]."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.ndim == 3 else image
+    values, sigma = grey.astype(np.float32), EVEN * max(grey.shape)
+    values -= cv2.GaussianBlur(values, (0, 0), sigma)
+    values /= np.sqrt(cv2.GaussianBlur(values**2, (0, 0), sigma)) + 4
+    return np.rint(128 + 50 * values).clip(0, 255).astype(np.uint8)
+
+
+def _undone(places: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """Where each place was before ``flow`` moved it: x with x + flow(x) = place, by repetition."""
+    start = places.copy()
+    for _ in range(ROUNDS):
+        back = places - moved(flow, start, cv2.INTER_LINEAR)
+        start = (start + back) / 2  # half a step: no overshooting where the flow is steep
+    return start

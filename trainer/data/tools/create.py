@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 
 from trainer.contract.errors import UserError, require
@@ -36,10 +37,11 @@ from trainer.data.sources.base import ImageSource, OpenOptions
 from trainer.data.sources.npy_set import check_not_input, check_set, writing
 from trainer.data.tools import ForceOption, LandmarksOption, WorkersOption
 from trainer.data.tools._files import FIT_FLAGS, FitOption, Inputs, find, print_fit
-from trainer.data.tools.create.dedupe import LIKENESS, Look, Seen, look
 
-Made = tuple[np.ndarray, tuple[int, int], Look | None]
-"""An image, the width and height that its file had, and how it looks where that is compared."""
+LIKENESS = 0.97
+MOST_BITS = 10  # of 64 in which the hashes of one image differ at most
+SIDE = 16
+_ONES = np.array([number.bit_count() for number in range(1 << 16)], np.uint8)  # numpy counts bits only from 2.0 on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,8 +93,9 @@ def run(options: Options) -> None:
     fit, exact = options.fit, options.exact or options.crop == "face"
     seen = Seen(options.alike) if options.dedupe else None
     skipped: list[str] = []
+    sizes: dict[int, tuple[int, int]] = {}  # width and height, of files
 
-    def make(number: int) -> Made:
+    def make(number: int) -> tuple[np.ndarray, tuple[int, int]]:
         if wanted[number] is None:
             raise Unreadable(f"no label in {options.labels}")
         data = read_bytes(files[number])
@@ -100,38 +103,37 @@ def run(options: Options) -> None:
         height, width = header.shape
         if min(height, width) < options.min_size:
             raise Unreadable(f"{width}x{height} px, --min-size is {options.min_size}")
-        image = load_bytes(data, size, size, fit, exact, header)
-        return image, (width, height), None if seen is None else look(image)
+        return load_bytes(data, size, size, fit, exact, header), (width, height)
 
-    def made() -> Iterator[tuple[int, Made]]:
+    def made() -> Iterator[tuple[int, np.ndarray]]:
         if opened is not None:
-            for number, image in enumerate(counted(source.items, source.count, lambda _: 1)):
-                yield number, (image, (0, 0), None if seen is None else look(image))
+            yield from enumerate(counted(map(np.asarray, source.items), source.count, lambda _: 1))
+            return
         numbers = range(len(files))
         found = usable(numbers, make, len(files), name=source.title, workers=options.workers, skipped=skipped)
-        for number, _, one in found:
-            yield number, one
+        for number, _, (image, shape) in found:
+            sizes[number] = shape
+            yield number, image
 
     kept: list[int] = []
-    sizes: list[tuple[int, int]] = []
     dropped = 0
     with writing(path, (size, size, 3) if opened is None else opened.shape[1:], options.force) as writer:
-        for number, (image, shape, its_look) in made():
-            same = None if seen is None or its_look is None else seen.find(its_look)
+        for number, image in made():
+            same = None if seen is None else seen.find(image)
             if same is not None:
                 say(f"dropped {source.title(number)}: the same image as {source.title(kept[same])}")
                 dropped += 1
                 continue
             writer.append(image)
             kept.append(number)
-            sizes.append(shape)
         if not kept:
             kind = "readable image with a face" if options.crop == "face" else "readable image"
             which = f"none of the {len(files)} files is a" if opened is None else f"{opened.name} holds no"
             raise UserError(f"{which} {kind}; nothing was written")
         sidecar = source.known(kept)
-        if opened is None:
-            sidecar = replace(sidecar, sizes=np.array(sizes, np.int64))
+        shapes = [sizes[number] for number in kept if opened is None]
+        if shapes:
+            sidecar = replace(sidecar, sizes=np.array(shapes, np.int64))
         if options.labels:
             labels, classes = numbered([wanted[k] or "" for k in kept])
             sidecar = replace(sidecar, labels=np.array(labels, np.int64), classes=classes)
@@ -144,12 +146,11 @@ def run(options: Options) -> None:
     parts += [f"{dropped} dropped that came before"] if options.dedupe else []
     parts += [f"{len(sidecar.classes)} classes"] if sidecar.labels is not None else []
     print(f"{printable(path)}: {', '.join(parts)}")
-    if opened is None:
-        print_fit(Counter((height, width) for width, height in sizes), fit)
-        small = [shape for shape in sizes if min(shape) < size]
-        if small and options.crop != "face":
-            note = "{:,} of {:,} images enlarged, from {}x{} px and more (--size or --min-size for another way)"
-            print(printable(note.format(len(small), len(sizes), *min(small, key=min))))
+    print_fit(Counter((height, width) for width, height in shapes), fit)
+    small = [shape for shape in shapes if min(shape) < size]
+    if small and options.crop != "face":
+        note = "{:,} of {:,} images enlarged, from {}x{} px and more (--size or --min-size for another way)"
+        print(printable(note.format(len(small), len(shapes), *min(small, key=min))))
 
 
 def open_one_set(options: Options) -> ImageSource | None:
@@ -185,3 +186,54 @@ def _labels(options: Options, files: list[Path]) -> list[str | None]:
     if unused:
         say(f"note: {unused} of the names in {table} are of no file here")
     return labels
+
+
+def look(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What of an image u8 [h, w, 1 or 3] RGB or BGR is compared: a hash u16 [4], and colours u8 [16 * 16 * 3]."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.shape[2] == 3 else image[..., 0]
+    small = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA)
+    low = cv2.dct(small.astype(np.float32))[:8, :8].reshape(-1)
+    low[0] = np.median(low[1:])  # the mean says nothing of what is seen
+    colours = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA).reshape(SIDE, SIDE, -1)
+    return np.packbits(low > low[0]).view(np.uint16), np.broadcast_to(colours, (SIDE, SIDE, 3)).reshape(-1)
+
+
+class Seen:
+    """The images that have come so far, a thousand bytes each; known again if smaller, lighter, or a frame later.
+
+    A hash of 64 bits, the signs of the lowest frequencies of a cosine transform (Zauner 2010, "Implementation and
+    Benchmarking of Perceptual Image Hash Functions"), finds the candidates; whether they are the same is then seen on
+    their colours at 16x16 px. Hashes alone take distinct faces of one set for the same, since these have their low
+    frequencies in common."""
+
+    def __init__(self, likeness: float = LIKENESS) -> None:
+        self.likeness = likeness
+        self.count = 0
+        self.bits = np.empty((4, 1024), np.uint16)
+        self.colours = np.empty((1024, SIDE * SIDE * 3), np.uint8)
+        self.norms = np.empty(1024, np.float32)  # of the colours less their mean
+
+    def find(self, image: np.ndarray) -> int | None:
+        """The number of the image that this one, u8 [h, w, 1 or 3], repeats, or None; it then counts as seen itself."""
+        bits, colours = look(image)
+        own = colours.astype(np.float32)
+        own -= own.mean()
+        norm = float(np.linalg.norm(own)) if np.ptp(colours) else 0.0
+        apart = sum(_ONES[mine[: self.count] ^ its] for mine, its in zip(self.bits, bits, strict=True))
+        near = np.flatnonzero(apart <= MOST_BITS)
+        if len(near):
+            rows, norms = self.colours[near], self.norms[near]
+            if norm:
+                likeness = rows.astype(np.float32) @ own / np.maximum(norms * norm, 1e-6)
+                likeness[norms == 0] = 0
+            else:  # images of one value are like those of the same one alone
+                likeness = (norms == 0) & (np.abs(rows[:, 0].astype(int) - int(colours[0])) < 4)
+            if likeness.max() >= self.likeness:
+                return int(near[likeness.argmax()])
+        if self.count == len(self.colours):
+            self.bits = np.concatenate([self.bits, self.bits], 1)
+            self.colours = np.concatenate([self.colours, self.colours])
+            self.norms = np.concatenate([self.norms, self.norms])
+        self.bits[:, self.count], self.colours[self.count], self.norms[self.count] = bits, colours, norm
+        self.count += 1
+        return None
