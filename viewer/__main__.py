@@ -1,6 +1,5 @@
 """Play with an exported model: ``python -m viewer grid cats.onnx``."""
 
-import argparse
 import contextlib
 import signal
 import sys
@@ -13,7 +12,7 @@ if __name__ == "__main__" and not sys.flags.safe_path and Path(sys.path[0]) != P
     del sys.path[0]  # the current folder: a trainer.py or an export.py there would hide ours
 
 from trainer.contract.errors import UserError
-from trainer.contract.options import called_as
+from trainer.contract.options import Parser, called_as
 from trainer.contract.packages import needing
 from trainer.contract.text import printable
 from viewer.modes import Mode, mode_names
@@ -22,10 +21,7 @@ from viewer.worker import leave
 
 
 def main(arguments: list[str] | None = None, program: str = "") -> int:
-    """Run the command line and return the exit code. A user's mistake is one line on stderr and code 2.
-
-    ``program``: what it is called as, for its help.
-    """
+    """Run the command line and return the exit code. A user's mistake is one line on stderr and code 2."""
     program = program or called_as("viewer")
     with needing("", program):
         mode, options = _parse(sys.argv[1:] if arguments is None else arguments, program)
@@ -48,32 +44,23 @@ def _run(mode: Mode, options: Any) -> int:
     memory, seconds = (round(options.max_memory * GIB), options.max_seconds) if has_limits else (0, 0.0)
     try:
         with limits(memory, seconds):
-            _open(mode, options)
+            if options.without_screen:
+                mode.write(options)
+            else:
+                session = mode.open(options)
+                from viewer.app import show
+
+                show(session, options.display, options.record, options.keys)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         return 141
-    except UserError as error:
-        return _refuse(str(error))
-    except MemoryError as error:
-        return _refuse(f"not enough memory: {error}".removesuffix(": "))
+    except (UserError, MemoryError) as error:
+        message = str(error) if isinstance(error, UserError) else f"not enough memory: {error}".removesuffix(": ")
+        with contextlib.suppress(OSError):  # nobody may be listening
+            print(f"error: {printable(message, 1000)}", file=sys.stderr, flush=True)
+        return 2
     return 0
-
-
-def _open(mode: Mode, options: Any) -> None:
-    if options.without_screen:
-        mode.write(options)
-        return
-    session = mode.open(options)
-    from viewer.app import show
-
-    show(session, options.display, options.record, options.keys)
-
-
-def _refuse(message: str) -> int:
-    with contextlib.suppress(OSError):  # nobody may be listening
-        print(f"error: {printable(message, 1000)}", file=sys.stderr, flush=True)
-    return 2
 
 
 def _stop(number: int, _: FrameType | None) -> NoReturn:
@@ -94,11 +81,13 @@ def _parse(arguments: Sequence[str], program: str) -> tuple[Mode, Any]:
 
 
 def _list_modes(names: Sequence[str], words: Sequence[str], program: str) -> NoReturn:
-    parser = argparse.ArgumentParser(prog=program, description="Play with an exported model.", allow_abbrev=False)
+    parser = Parser(prog=program, description="Play with an exported model.", allow_abbrev=False)
     modes = parser.add_subparsers(dest="mode", required=True, metavar="MODE")
     for name in names:
         summary = Mode(name).summary
         modes.add_parser(name, help=f"{summary[0].lower()}{summary[1:]}")
+    if words and words[0].lower().endswith(".onnx"):
+        parser.error(f"expected the mode first; did you mean: {program} grid {printable(' '.join(words), 200)}")
     parser.parse_args(words)
     parser.error("expected the mode first")
 

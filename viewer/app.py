@@ -26,35 +26,20 @@ _LONG_SECONDS: Final = 1e6
 def show(
     session: Session[Any, Any, Any], display: Choice = "auto", record: Path | None = None, script: Sequence[Event] = ()
 ) -> None:
-    """Open the display, run a session on it to its end, and close both.
-
-    ``record``: a file that gets every frame. ``script``: scripted keys. Raises ``UserError``.
-    """
-    try:
-        opened = open_display(
-            display,
-            title=session.title(),
-            record=record,
-            delay_ms=DELAY_MS,
-            motion=session.follows_mouse,
-            strokes=session.draws,
-        )
-        try:
+    """Run a session on a display, and close both. ``record``: a file that gets every frame. Raises ``UserError``."""
+    with contextlib.closing(session):
+        mouse = {"motion": session.follows_mouse, "strokes": session.draws}
+        opened = open_display(display, title=session.title(), record=record, delay_ms=DELAY_MS, **mouse)
+        with contextlib.closing(opened):
             run = run_live if opened.interactive else run_scripted
             run(session, opened, script, session.frames)
-        finally:
-            opened.close()
         if session.failures and not opened.interactive:  # nobody has seen them
             raise ImageError(session.failures[0])
-    finally:
-        session.close()
 
 
 def run_live(session: Session[Any, Any, Any], display: Display, script: Sequence[Event] = (), frames: int = 0) -> None:
     """Show a session to a user until it is quit, or for so many frames of a walk; then wait for what is being saved.
-
-    ``script``: keys, each pressed when the image of the one before is seen. Raises ``DisplayError``.
-    """
+    Keys of the script are pressed when the image of the one before is seen. Raises ``DisplayError``."""
     show_at = step_at = script_at = 0.0
     delay = DELAY_MS / 1000
     shown = 0
@@ -85,7 +70,11 @@ def run_live(session: Session[Any, Any, Any], display: Display, script: Sequence
         event = display.poll(max(wait, 0.0))
         if event is None and keys and session.settled and time.monotonic() >= script_at:
             event, script_at = keys.popleft(), time.monotonic() + delay
-        if event is not None and session.handle(event):
+        if event is None:
+            continue
+        if display.coarse and event.action is not Action.MOVE:
+            session.dismiss()  # there it hides what is shown
+        if session.handle(event):
             break
     _finish_saving(session, display)
 
@@ -119,10 +108,8 @@ def _finish_saving(session: Session[Any, Any, Any], display: Display) -> None:
 def run_scripted(
     session: Session[Any, Any, Any], display: Display, script: Sequence[Event] = (), frames: int = 0
 ) -> None:
-    """Run a session without a user: a frame, then a key of the script, and so on; each frame is complete.
-
-    ``frames``: of a walk, which goes on when the script has ended.
-    """
+    """Run a session without a user: a frame, then a key of the script, and so on; each frame is complete. ``frames``:
+    of a walk, which goes on when the script has ended."""
     delay = DELAY_MS / 1000 if frames else 1.0  # a virtual user presses a key a second
     now, shown = 0.0, 0
     keys = deque(script)

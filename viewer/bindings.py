@@ -64,10 +64,10 @@ def merged(*own: Binding, without: Collection[str] = ()) -> tuple[Binding, ...]:
     A binding with the keys of a shared one takes its place, for the same actions. ``without``: keys of shared bindings
     that the mode lacks. Raises ``ValueError`` for keys that no shared binding has.
     """
-    unknown = {*without, *(binding.after for binding in own)} - {binding.keys for binding in SHARED}
+    places = {binding.keys for binding in SHARED}
+    unknown = {*without, *(binding.after for binding in own)} - places
     if unknown:
         raise ValueError(f"keys {sorted(unknown)}, expected those of shared bindings")
-    places = {binding.keys for binding in SHARED}
     ours = {binding.keys: binding for binding in own}
     table: list[Binding] = []
     for shared in SHARED:
@@ -84,10 +84,7 @@ def help_text(bindings: Sequence[Binding]) -> str:
 
 
 def hints_of(bindings: Sequence[Binding], situation: Mapping[str, object]) -> tuple[str, ...]:
-    """The hints of a key table, most needed first.
-
-    ``situation``: what is true of the session; a hint by situation is the first whose name is true there.
-    """
+    """The hints of a key table, most needed first; of those by situation the first whose name is true there."""
     hints = []
     for binding in sorted(bindings, key=lambda one: one.rank):
         by_name = {"": binding.hint} if isinstance(binding.hint, str) else binding.hint

@@ -53,10 +53,8 @@ def draw_many(latent: Latent, seed: int, indices: Iterable[int]) -> Latents:
 
 
 def mix(samples: Latents, seed: int, indices: range) -> Latents:
-    """Points within triangles of three latents each, drawn from [k >= 3, size]: f32 [n, size].
-
-    The weights of the three sum to 1, and every such weighting is as likely as any other (Dirichlet's distribution).
-    """
+    """Points f32 [n, size] within triangles of three latents each, drawn from [k >= 3, size]; all weights of sum 1 are
+    as likely (Dirichlet's distribution)."""
     mixed = np.empty((len(indices), samples.shape[1]), np.float32)
     for row, index in enumerate(indices):
         uniform = _uniform(f"mix {seed} {index}", 3 + len(samples))
@@ -81,10 +79,8 @@ def lerp(start: Latents, end: Latents, fraction: float) -> Latents:
 
 
 def slerp(start: Latents, end: Latents, fraction: float) -> Latents:
-    """The point at ``fraction`` (0..1) on a great circle: lengths stay as a normal prior of many dimensions expects.
-
-    Straight where there is no single great circle: latents that are zero, parallel or opposite. (Shoemake 1985)
-    """
+    """The point at ``fraction`` (0..1) on a great circle (Shoemake 1985): lengths stay as a normal prior of many
+    dimensions expects. Straight where there is no single one: latents that are zero, parallel or opposite."""
     angle = _angle(start, end)
     if angle is None:
         return lerp(start, end, fraction)
@@ -102,10 +98,8 @@ def _angle(start: Latents, end: Latents) -> float | None:
 
 
 def bilinear(corners: Latents, rows: int, columns: int) -> Latents:
-    """A sheet of latents between four corners (top left, top right, bottom left, bottom right).
-
-    ``corners``: f32 [4, size]. Returns f32 [rows * columns, size], row by row; the corners themselves are exact.
-    """
+    """Latents f32 [rows * columns, size], row by row, between four corners f32 [4, size], which are exact: top left,
+    top right, bottom left, bottom right."""
     down = np.linspace(0.0, 1.0, rows, dtype=np.float32)[:, None, None]
     along = np.linspace(0.0, 1.0, columns, dtype=np.float32)[None, :, None]
     top = (1 - along) * corners[0] + along * corners[1]
@@ -120,10 +114,8 @@ def corner_numbers(rows: int, columns: int) -> tuple[int, int, int, int]:
 
 @dataclass(frozen=True)
 class Walk:
-    """An endless walk through random latents, leg by leg; each leg begins exactly where the last one ended.
-
-    The speed along it has no jump at the joints, although legs differ in length.
-    """
+    """An endless walk through random latents, leg by leg; each begins exactly where the last one ended, and as fast,
+    although legs differ in length."""
 
     latent: Latent
     seed: int

@@ -8,7 +8,7 @@ the graphs' own order is RGB.
 import hashlib
 import threading
 from collections.abc import Mapping
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,10 +20,9 @@ from export.card import SEAL_KEY, Card, CardError, Latent, check_seal
 from export.kinds import KINDS
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable
-from viewer.graph.inspection import infer
+from viewer.graph.inspection import check_card, describe, infer
 from viewer.graph.layout import ImageLayout, Layout, find_scale, image_array, latent_array, read_image, read_images
-from viewer.graph.limits import GIB, Overdue, allowed_memory, finish, opening_seconds, run_seconds
-from viewer.graph.ports import PortError, check_card, check_size, describe
+from viewer.graph.limits import GIB, allowed_memory, finish, opening_seconds, run_seconds
 from viewer.graph.screening import ScreeningError, screen
 from viewer.latents import Latents
 
@@ -45,31 +44,19 @@ def open_model(path: Path, *, threads: int = 1, wanted: str = "", many_sizes: bo
     ``threads``: cores that one run may use. ``wanted``: the kind that the caller can use; empty: any. ``many_sizes``:
     images of many sizes will go through it: no memory is planned, and kept, for each. Raises ``ModelError``.
     """
-    data = _read(path)
+    data, call = _read(path), onnxruntime.RunOptions()
     try:
         sealed = check_seal(data)
         screen(data)
     except (CardError, ScreeningError) as error:
         raise ModelError(f"{path}: {error}") from None
-    digest = hashlib.sha256()
-    hashing = threading.Thread(target=digest.update, args=(data,), daemon=True)
-    hashing.start()  # beside the opening: only images that are saved need it
-    call = onnxruntime.RunOptions()
-
-    def begin() -> Model:
-        session = _open_session(path, data, threads, many_sizes)
-        properties = session.get_modelmeta().custom_metadata_map
-        try:
-            card = Card.from_props(properties)
-        except CardError as error:
-            raise ModelError(f"{path}: {error}") from None
-        if card is not None and SEAL_KEY in properties and not sealed:
-            raise ModelError(f"{path}: its SHA-256 seal is damaged")
-        return Model(path, session, card, sealed=sealed, digest=(hashing, digest), opening=call)
-
     try:
-        model = finish(begin, opening_seconds(len(data)), lambda: _call_off(call))
-    except Overdue as error:
+        model = finish(
+            lambda: Model(path, data, sealed, threads, many_sizes, call),
+            opening_seconds(len(data)),
+            partial(setattr, call, "terminate", True),
+        )
+    except TimeoutError as error:
         raise ModelError(f"{path}: opening it {error}") from None
     if wanted and model.kind != wanted:
         mode = KINDS[model.kind].mode if model.kind in KINDS else ""
@@ -99,42 +86,43 @@ class Model:
     """An open model. ``generate`` and ``encode`` may be called from any one thread at a time."""
 
     def __init__(
-        self,
-        path: Path,
-        session: onnxruntime.InferenceSession,
-        card: Card | None,
-        *,
-        sealed: bool,
-        digest: tuple[threading.Thread, Any],
-        opening: onnxruntime.RunOptions,
+        self, path: Path, data: bytes, sealed: bool, threads: int, many_sizes: bool, opening: onnxruntime.RunOptions
     ) -> None:
-        """``card``: ``None`` has the file inspected. ``digest``: of the file, and the thread that works on it.
-
-        ``opening``: for the runs of inspection, which the caller limits.
-        """
+        """As ``open_model`` opens it, of the bytes of a file. ``opening``: for the runs of inspection, which the caller
+        limits."""
         self.path = path
         self.sealed = sealed
+        self._digest = hashlib.sha256()
+        self._hashing = threading.Thread(target=self._digest.update, args=(data,), daemon=True)
+        self._hashing.start()  # beside the opening: only images that are saved need it
+        self._session = _open_session(path, data, threads, many_sizes)
+        properties = self._session.get_modelmeta().custom_metadata_map
+        try:
+            card = Card.from_props(properties)
+        except CardError as error:
+            raise self.error(str(error)) from None
+        if card is not None and SEAL_KEY in properties and not sealed:
+            raise self.error("its SHA-256 seal is damaged")
         self.inferred = card is None
         self.found = ""  # ports of a file without a card, for messages
-        self._digest = digest
-        self._session = session
         self._opening: onnxruntime.RunOptions | None = opening
         self._overdue: onnxruntime.RunOptions | None = None  # a run that was called off and has not ended
-        self._inputs, self._outputs = session.get_inputs(), session.get_outputs()
+        self._inputs, self._outputs = self._session.get_inputs(), self._session.get_outputs()
         # of the first input, without a card: a card's names are the same for all files of a kind
-        self._source = "" if card is not None else str(self._inputs[0].name) if self._inputs else ""
-        self._layout: Layout | None
-        self._image_layout: ImageLayout | None
+        self._source = str(self._inputs[0].name) if self.inferred and self._inputs else ""
         try:
             if card is None:
-                card = self._inspect()
+                self.found = ": {} → {}".format(*self.ports)
+                card, self._layout = infer(path.stem, self._inputs, self._outputs, self._run)
             else:
-                self._layout, self._image_layout = check_card(card, self._inputs, self._outputs)
-        except PortError as error:
+                self._layout = check_card(card, self._inputs, self._outputs)
+        except ScreeningError as error:
             raise self.error(str(error)) from None
+        except CardError as error:  # sizes that no card may have
+            raise self.error(str(error).replace("card ", "inferred ", 1)) from None
         self.card = card
-        self.kind = "other" if self.card is None else self.card.kind
-        self.name = printable((self.card.name if self.card else "") or path.stem, 80)
+        self.kind = "other" if card is None else card.kind
+        self.name = printable((card.name if card else "") or path.stem, 80)
         self._opening = None
 
     def error(self, text: str) -> ModelError:
@@ -144,9 +132,8 @@ class Model:
     @property
     def sha256(self) -> str:
         """Of the file, in hexadecimal."""
-        hashing, digest = self._digest
-        hashing.join()
-        return str(digest.hexdigest())
+        self._hashing.join()
+        return self._digest.hexdigest()
 
     @property
     def latent(self) -> Latent:
@@ -171,7 +158,7 @@ class Model:
     @property
     def layout(self) -> Layout:
         """How the graph's arrays are arranged. Raises ``ModelError`` where this is no generator."""
-        if self._layout is None:
+        if not isinstance(self._layout, Layout):
             raise self.error(f"found {an(self.kind)}, expected a generator")
         return self._layout
 
@@ -188,10 +175,8 @@ class Model:
         return describe(self._inputs), describe(self._outputs)
 
     def generate(self, latents: Latents, labels: NDArray[np.int64] | None = None) -> Images:
-        """Images, u8 [n, h, w, 3] BGR, of latents f32 [n, d].
-
-        ``labels``: i64 [n], for models with classes; ``None``: class 0. Raises ``ModelError``.
-        """
+        """Images u8 [n, h, w, 3] BGR of latents f32 [n, d], of models with classes those of ``labels`` i64 [n], or of
+        class 0. Raises ``ModelError``."""
         layout, count = self.layout, len(latents)
         height, width = self.image_size
         images = np.empty((count, height, width, 3), np.uint8)
@@ -220,12 +205,8 @@ class Model:
         return self._floats(feeds, "latent", (len(images), self.latent.size))
 
     def detail(self, latents: Latents) -> NDArray[np.float32]:
-        """The fine detail that latents f32 [n, d] stand for, f32 [n, h, w, 3] BGR, to be added to images in 0..1.
-
-        Raises ``ModelError``.
-        """
-        if self.kind != "detail":
-            raise self.error(f"found {an(self.kind)}, expected a detail network")
+        """The fine detail f32 [n, h, w, 3] BGR of latents f32 [n, d], to be added to images in 0..1. Raises
+        ``ModelError``."""
         count, (height, width) = len(latents), self.image_size
         details = np.empty((count, height, width, 3), np.float32)
         size = max(1, _PIXELS_A_RUN // (height * width))
@@ -238,10 +219,10 @@ class Model:
     @property
     def image_layout(self) -> ImageLayout:
         """How images go through a translator. Raises ``ModelError`` where there is none that can be used."""
-        if self._image_layout is None:
+        if not isinstance(self._layout, ImageLayout):
             raise self.error(f"found {an(self.kind)}{self.found}, expected a translator that "
                              "takes one image of 1 or 3 channels and gives one")  # fmt: skip
-        return self._image_layout
+        return self._layout
 
     def translate(self, image: NDArray[np.uint8], latent: Latents | None = None) -> NDArray[np.uint8]:
         """The image u8 [h·scale, w·scale, 3] BGR that a translator makes of one.
@@ -253,7 +234,7 @@ class Model:
         if channels != layout.channels:
             raise self.error(f"got {channels} channels, expected {layout.channels}")
         feeds: dict[str, NDArray[Any]] = {self._source or "image": image_array(layout, image)}
-        if self.card is not None and self.card.latent is not None and not self.inferred:
+        if self.card is not None and self.card.latent is not None:
             feeds["latent"] = np.zeros((1, self.latent.size), np.float32) if latent is None else latent[None]
         output = self._run(feeds, layout.output)
         scale = find_scale(layout.output_axes, output.shape, height, width)
@@ -261,17 +242,13 @@ class Model:
             raise self.error(
                 f"made an array {output.shape} of an image {width}x{height}, expected one {layout.scale} times as large"
             )
-        return read_image(layout, output[0])
+        return read_image(layout, output)
 
     def denoise(
         self, noisy: NDArray[np.float32], t: NDArray[np.int64], labels: NDArray[np.int64] | None = None
     ) -> NDArray[np.float32]:
-        """What a denoiser predicts, f32 [n, c, h, w], of images of that shape at steps t, i64 [n].
-
-        ``labels``: i64 [n], for models with classes; as many as there are classes: of none. Raises ``ModelError``.
-        """
-        if self.kind != "denoiser":
-            raise self.error(f"found {an(self.kind)}, expected a denoiser")
+        """What a denoiser predicts, f32 [n, c, h, w], of images of that shape at steps t i64 [n]. ``labels``: i64 [n],
+        for models with classes; as many as there are classes: of none. Raises ``ModelError``."""
         feeds: dict[str, NDArray[Any]] = {"noisy": noisy, "t": t}
         if labels is not None:
             feeds["label"] = labels
@@ -294,7 +271,7 @@ class Model:
                 return finish(
                     lambda: self._result(feeds, output, call), run_seconds(self.kind), lambda: self._call_off(call)
                 )
-            except Overdue as error:
+            except TimeoutError as error:
                 raise self.error(f"one run {error}") from None
         except ModelError:
             raise
@@ -312,18 +289,7 @@ class Model:
     def _call_off(self, call: onnxruntime.RunOptions) -> None:
         """Have a run end at its next operator, and until then begin no other."""
         self._overdue = call
-        _call_off(call)
-
-    def _inspect(self) -> Card | None:
-        """Find out what a file without a card is; ``None`` where it has to do with no images."""
-        for port in (*self._inputs, *self._outputs):
-            check_size(port)
-        self.found = f": {self.ports[0]} → {self.ports[1]}"
-        try:
-            card, self._layout, self._image_layout = infer(self.path.stem, self._inputs, self._outputs, self._run)
-        except CardError as error:  # sizes that no card may have
-            raise self.error(f"{str(error).replace('card ', 'inferred ', 1)}") from None
-        return card
+        call.terminate = True
 
 
 def _read(path: Path) -> bytes:
@@ -372,10 +338,6 @@ def _bound_memory() -> None:
     )
     usual = -1  # of how it grows
     onnxruntime.create_and_register_allocator(memory, onnxruntime.OrtArenaCfg(allowed_memory(), usual, usual, usual))
-
-
-def _call_off(call: onnxruntime.RunOptions) -> None:
-    call.terminate = True
 
 
 def _reason(error: BaseException) -> str:

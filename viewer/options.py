@@ -63,24 +63,14 @@ def _script(text: str) -> list[Event]:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def rows_flag(default: int | None) -> Any:
-    """``--rows``; without a default, as fits the screen."""
-    return flag(f"rows of images ({default or _FITS})", default=default, type=whole(1, 64), metavar="N")
-
-
-def columns_flag(default: int | None) -> Any:
-    """``--cols``; without a default, as fits the screen."""
-    return flag(f"columns of images ({default or _FITS})", default=default, type=whole(1, 64), metavar="N")
+def count_flag(what: str, default: int | None = None) -> Any:
+    """``--rows`` or ``--cols``; without a default, as fits the screen."""
+    return flag(f"{what} of images ({default or _FITS})", default=default, type=whole(1, 64), metavar="N")
 
 
 def scale_flag(default: str = _FITS, pixel: str = "an image's pixel") -> Any:
     """``--scale``. ``default``: in words."""
     return flag(f"screen pixels {pixel} ({default})", type=number(0.05, 64), metavar="X")
-
-
-def threads_flag(default: str) -> Any:
-    """``--threads``. ``default``: in words."""
-    return flag(f"cores for the model; 0: {default} (0)", default=0, type=whole(0, 256), metavar="N")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,9 +110,11 @@ class SheetOptions(LimitOptions, SessionOptions):
     """Options of modes that show a generator's images."""
 
     model: Path = argument("ONNX file; without: the built-in toy cats", default=BUILT_IN, nargs="?", metavar="FILE")
-    threads: int = threads_flag("half of them, 4 at most")
-    rows: int | None = rows_flag(None)
-    cols: int | None = columns_flag(None)
+    threads: int = flag(
+        "cores for the model; 0: half of them, 4 at most (0)", default=0, type=whole(0, 256), metavar="N"
+    )
+    rows: int | None = count_flag("rows")
+    cols: int | None = count_flag("columns")
     scale: float | None = scale_flag()
     label: str | None = flag("the class to draw, for models with classes (0)", metavar="NAME|NUMBER")
     saved: Path | None = flag("begin where this image was saved: its page and mode", "--from", metavar="PNG")
@@ -133,7 +125,9 @@ class OutputOptions(LimitOptions, SessionOptions):
     """Options of modes that can write all results without a screen."""
 
     model: Path = argument("ONNX file", metavar="FILE")
-    threads: int = threads_flag("all of them, 8 at most")
+    threads: int = flag(
+        "cores for the model; 0: all of them, 8 at most (0)", default=0, type=whole(0, 256), metavar="N"
+    )
     output: Path | None = flag(
         "folder to write all results to, without a screen; nothing is ever overwritten",
         "-o", "--output", metavar="PATH",
@@ -153,18 +147,10 @@ class ImagesOptions(OutputOptions):
 
     images: Sequence[str] = argument("image files, folders, quoted patterns", default=(), nargs="*", metavar="IMAGE")
 
-    def named_images(self, expected: str) -> Sequence[str]:
-        """The files, folders and patterns. Raises ``UserError`` where there are none."""
-        if not self.images:
-            raise UserError(f"no images named, expected {expected}")
-        return self.images
-
 
 def with_saved(options: Chosen, saved: Mapping[str, Any]) -> Chosen:
-    """Options with what the image of ``--from`` says, by names of fields; flags beside it say the same, or nothing.
-
-    Raises ``UserError``.
-    """
+    """Options with what the image of ``--from`` says, by names of fields. Raises ``UserError`` where flags
+    beside it say something else."""
     defaults = {item.name: item.default for item in fields(options)}
     for name, value in saved.items():
         found = getattr(options, name)

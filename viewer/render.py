@@ -76,10 +76,8 @@ def outline(frame: Image, left: int, top: int, width: int, height: int) -> None:
 
 @lru_cache(maxsize=32)
 def draw_strip(width: int, status: Sequence[str], message: Sequence[str], tone: Tone = "hint") -> Image:
-    """The strip of text [STRIP_HEIGHT, width, 3]: ``status`` from the left, ``message`` from the right.
-
-    Pieces that find no room are left out: of hints the last first; a notice goes before the status.
-    """
+    """The strip of text [STRIP_HEIGHT, width, 3]: ``status`` from the left, ``message`` from the right. Pieces that
+    find no room are left out: of hints the last first; a notice goes before the status."""
     strip = np.full((STRIP_HEIGHT, width, 3), PAPER, np.uint8)
     room = width - 2 * _MARGIN
     if tone == "hint":

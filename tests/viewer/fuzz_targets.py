@@ -25,7 +25,7 @@ from export.card import Card, CardError, Latent, Port, check_seal
 from trainer.contract.errors import ImageError, UserError
 from trainer.contract.text import printable
 from trainer.data.sources.npy_set import ImageSet
-from viewer.displays.terminal_input import Mouse, Parser, Reply
+from viewer.displays.terminal_input import Found, Parser
 from viewer.files.image_set import open_set
 from viewer.graph.screening import ScreeningError, screen
 from viewer.keys import Action, Event, decode_window_key
@@ -206,7 +206,7 @@ def terminal(data: bytes) -> None:
         return
     size, stream = data[0] % 17 + 1, data[1:]
     whole_parser, parser = Parser(), Parser()
-    found: list[Event | Mouse | Reply] = []
+    found: list[Found] = []
     for place in range(0, len(stream), size):
         found += parser.feed(stream[place : place + size])
         assert len(parser._pending) <= 4096 + size
@@ -214,7 +214,7 @@ def terminal(data: bytes) -> None:
     if len(stream) < 4096:  # beyond, what is given up as endless depends on the pieces
         assert found == at_once
     for item in (*found, *parser.flush()):
-        assert isinstance(item, Event | Mouse | Reply)
+        assert isinstance(item, Event | str)
         assert not isinstance(item, Event) or item.key == "" or item.key.isprintable()
     assert not parser.waits_for_more
     assert [item.action for item in parser.feed(b"\x1b[A") if isinstance(item, Event)] == [Action.UP]

@@ -26,7 +26,7 @@ from viewer.model import Model, ModelError, open_model
 from viewer.modes.animate.session import LEG_TICKS, AnimateSession, AnimateState
 from viewer.sessions.generator_page.session import GridSession, GridState
 from viewer.sheet import auto_scale, fitting_sheet
-from viewer.worker import SaveQueue, Worker
+from viewer.worker import Worker
 
 
 class SlowModel:
@@ -276,6 +276,15 @@ def test_scripted_keys_on_a_screen_wait_for_the_image_of_the_one_before(tmp_path
     assert ("esc quit" in display.titles[0]) == coarse
 
 
+def test_a_notice_that_hides_what_is_shown_goes_with_the_next_key(tmp_path: Path) -> None:
+    session = page(SlowModel(0), tmp_path, rows=1, columns=2)
+    display = FakeDisplay([], wait=lambda seconds: time.sleep(min(seconds, 0.01)), coarse=True)
+    run_live(session, display, parse_keys("s,right,esc"))
+    session.close()
+    assert "saved" in display.titles[-2]
+    assert "esc quit" in display.titles[-1]
+
+
 def test_scripted_keys_of_a_walk_on_a_screen_are_pressed_while_it_moves(model: Model, tmp_path: Path) -> None:
     session = walk(model, tmp_path)
     display = FakeDisplay([], wait=lambda seconds: time.sleep(min(seconds, 0.01)))
@@ -499,11 +508,12 @@ def test_an_error_in_the_worker_comes_back_with_its_request() -> None:
 
 
 def test_saves_are_done_in_order_and_none_is_dropped() -> None:
-    jobs = SaveQueue()
+    jobs = Worker(lambda job: iter([job()]), drops=False)
     for number in range(50):
-        jobs.send(lambda number=number: str(number))
+        jobs.ask(lambda number=number: str(number))
+    jobs.wait()
     assert jobs.close() == 0
-    assert jobs.take() == [str(number) for number in range(50)]
+    assert [done.result for done in jobs.take()] == [str(number) for number in range(50)]
 
 
 def test_a_page_fits_a_small_screen_at_any_size_of_image() -> None:

@@ -337,3 +337,22 @@ def test_signals_end_it_quietly(generator_path: Path, tmp_path: Path, number: in
     process.send_signal(number)
     _, error = process.communicate(timeout=240)
     assert (process.returncode, error) == (code, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["gird", "cats.onnx"], "; did you mean grid?"),
+        (["grid", "--colums", "4"], "; did you mean --cols?"),
+        (["diffuse", "x.onnx", "--sampler=dppm"], "; did you mean dpm?"),
+        (["cats.onnx", "--rows", "2"], "did you mean: python -m viewer grid cats.onnx --rows 2\n"),
+    ],
+)
+def test_what_is_near_is_suggested(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ending:
+        main(words)
+    assert ending.value.code == 2
+    assert said in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["unlike-any-mode"])
+    assert "did you mean" not in capsys.readouterr().err

@@ -14,12 +14,28 @@ For example::
 
 import argparse
 import inspect
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, field, fields
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, NoReturn, Union, get_args, get_origin
+
+
+class Parser(argparse.ArgumentParser):
+    """Says which word it knows that is near one that it does not know."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with code 2, after the usage and the message."""
+        unknown = re.search(r"(?:unrecognized arguments: |invalid choice: ')([^\s'=]+)", message)
+        if unknown:
+            import difflib  # for mistakes alone
+
+            choices = (str(choice) for action in self._actions for choice in action.choices or ())
+            near = difflib.get_close_matches(unknown[1], [*self._option_string_actions, *choices], n=1)
+            message += f"; did you mean {near[0]}?" if near else ""
+        super().error(message)
 
 
 def flag(sentence: str, *names: str, default: Any = None, **words: Any) -> Any:

@@ -6,7 +6,7 @@ A recorder is a display too, around another one.
 from pathlib import Path
 from typing import Literal
 
-from viewer.displays.display import Display, DisplayError, NoDisplay
+from viewer.displays.display import Display, DisplayError
 
 __all__ = ["Display", "DisplayError", "open_display"]
 
@@ -55,7 +55,7 @@ def open_display(
                     f"no window: {no_window}; no terminal: {no_terminal}; try --display none --record out.png"
                 ) from None
 
-    open_chosen = {"auto": open_any, "window": open_window, "terminal": open_terminal, "none": NoDisplay}[choice]
+    open_chosen = {"auto": open_any, "window": open_window, "terminal": open_terminal, "none": Display}[choice]
     if record is None:
         return open_chosen()
     from viewer.displays.recorder import Recorder

@@ -1,6 +1,6 @@
-"""The protocol of displays."""
+"""What displays have in common."""
 
-from typing import Protocol
+from collections import deque
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,34 +13,26 @@ class DisplayError(UserError):
     """There is nothing to show on, or a recording cannot be written; the message is one line."""
 
 
-class Display(Protocol):
-    """Shows frames, and returns what the user did."""
+class Display:
+    """Shows frames, and returns what the user did. This one shows nothing, and quits when asked for a key."""
 
-    interactive: bool  # whether a user watches; False: the application runs on a virtual clock
-    coarse: bool  # too coarse for small letters: text goes into the title only
+    interactive = False  # whether a user watches; False: the application runs on a virtual clock
+    coarse = False  # too coarse for small letters: text goes into the title only
 
     def show(self, frame: NDArray[np.uint8], title: str) -> None:
         """Show a frame, BGR [h, w, 3], under a title. Raises ``DisplayError``."""
 
     def poll(self, seconds: float) -> Event | None:
         """The next event, waiting at most so long. Positions of the mouse are in pixels of the last frame."""
+        return Event(Action.QUIT)
 
     def close(self) -> None:
         """Give everything back; may be called twice. Raises ``DisplayError`` where a recording is lost."""
 
 
-class NoDisplay:
-    """Shows nothing, and quits when asked for a key."""
-
-    interactive = False
-    coarse = False
-
-    def show(self, frame: NDArray[np.uint8], title: str) -> None:
-        """Nothing to show on."""
-
-    def poll(self, seconds: float) -> Event | None:
-        """QUIT, at once."""
-        return Event(Action.QUIT)
-
-    def close(self) -> None:
-        """Nothing to give back."""
+def queue(events: deque[Event], event: Event) -> None:
+    """Put an event at the end; of movements not yet polled only the last one counts."""
+    moves = event.action in (Action.MOVE, Action.DRAG, Action.SECOND_DRAG)
+    if moves and events and events[-1].action is event.action:
+        events.pop()
+    events.append(event)

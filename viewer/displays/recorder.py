@@ -9,8 +9,7 @@ import contextlib
 import os
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from io import BytesIO
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -18,7 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from viewer.displays.display import Display, DisplayError, NoDisplay
+from viewer.displays.display import Display, DisplayError
+from viewer.keys import Event
 
 _WEBP_QUALITY: Final = 90
 
@@ -107,34 +107,18 @@ class _Gif(_Animation):
         self._file.write(b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00")
 
     def _write(self, left: int, top: int, pixels: NDArray[np.uint8], start_ms: int, end_ms: int) -> None:
-        from PIL import Image  # a tenth of the start of a viewer that records no GIF
+        from PIL import GifImagePlugin, Image  # a tenth of the start of a viewer that records no GIF
 
         hundredths = min(max(round(end_ms / 10) - round(start_ms / 10), 2), 0xFFFF)  # players take 0 and 1 for 10
         image = Image.fromarray(np.ascontiguousarray(pixels[..., ::-1]))
         palette = image.quantize(256, method=Image.Quantize.FASTOCTREE)
-        single = BytesIO()
-        image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(single, "GIF", interlace=0)
-        colours, data = _split_gif(single.getvalue())
-        height, width = pixels.shape[:2]
-        size_code = (len(colours) // 3).bit_length() - 2
-        self._file.write(b"\x21\xf9\x04" + struct.pack("<BHBB", 1 << 2, hundredths, 0, 0))
-        self._file.write(b"\x2c" + struct.pack("<HHHHB", left, top, width, height, 0x80 | size_code))
-        self._file.write(colours + data)
+        dithered = image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
+        used = dithered.remap_palette([colour for colour, count in enumerate(dithered.histogram()) if count])
+        words = {"duration": 10 * hundredths, "disposal": 1, "include_color_table": True}
+        self._file.writelines(GifImagePlugin.getdata(used, (left, top), **words))
 
     def _complete(self) -> None:
         self._file.write(b"\x3b")
-
-
-def _split_gif(single: bytes) -> tuple[bytes, bytes]:
-    """The colour table and the compressed pixels of a GIF with one image."""
-    position = 13 + (3 << (single[10] & 7) + 1)
-    colours = single[13:position]
-    while single[position] == 0x21:  # extensions: a label, then blocks that begin with their length
-        position += 2
-        while single[position]:
-            position += 1 + single[position]
-        position += 1
-    return colours, single[position + 10 : single.rindex(b"\x3b")]
 
 
 class _Webp(_Animation):
@@ -197,14 +181,14 @@ class Video(_Encoder):
 _ENCODERS: Final[dict[str, type[_Encoder]]] = {".png": _Png, ".gif": _Gif, ".webp": _Webp, ".mp4": Video}
 
 
-class Recorder:
+class Recorder(Display):
     """A display whose frames are recorded. An older file of that name is replaced when the new one is complete.
 
     ``open_within``: opens the display within. Raises ``DisplayError`` for an unknown kind of file and for a folder that
     cannot be written to, before that, and from every method where the disk fails.
     """
 
-    def __init__(self, path: Path, delay_ms: int, open_within: Callable[[], Display] = NoDisplay) -> None:
+    def __init__(self, path: Path, delay_ms: int, open_within: Callable[[], Display] = Display) -> None:
         encoder = _ENCODERS.get(path.suffix.lower())
         if encoder is None:
             raise DisplayError(f"--record is {path}, expected a file that ends in {', '.join(_ENCODERS)}")
@@ -212,20 +196,17 @@ class Recorder:
         self._partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix.lower()}")
         self._size: tuple[int, int] | None = None  # width, height of the first frame
         self._encoder: _Encoder | None = None
-        try:
+        with self._writing():
             if path.is_dir():
                 raise IsADirectoryError(0, "it is a folder, expected a file")
             self._partial.touch()
             self._encoder = encoder(self._partial, max(1, delay_ms))
-        except OSError as error:
-            raise self._lost(error) from None
         try:
             self._display = open_within()
         except BaseException:
             self._discard()
             raise
         self.interactive, self.coarse = self._display.interactive, self._display.coarse
-        self.poll = self._display.poll
 
     def show(self, frame: NDArray[np.uint8], title: str) -> None:
         """Record a frame, BGR [h, w, 3], and show it. In an animation all take the size of the first."""
@@ -233,29 +214,25 @@ class Recorder:
             size = frame.shape[1], frame.shape[0]
             if self._size is None or isinstance(self._encoder, _Png):
                 self._size = size
-            try:
+            with self._writing():
                 self._encoder.add(frame if size == self._size else _fit(frame, *self._size))
-            except (OSError, cv2.error) as error:
-                raise self._lost(error) from None
         self._display.show(frame, title)
+
+    def poll(self, seconds: float) -> Event | None:
+        """The next event of the display."""
+        return self._display.poll(seconds)
 
     def close(self) -> None:
         """Close the display, then complete the file and give it its name; without a frame there is no file."""
         try:
             self._display.close()
         finally:
-            self._complete()
-
-    def _complete(self) -> None:
-        if self._encoder is None:
-            return
-        try:
-            self._encoder.finish()
-            if self._size is not None:
-                self._partial.replace(self._path)
-        except (OSError, cv2.error) as error:
-            raise self._lost(error) from None
-        self._discard()
+            if self._encoder is not None:
+                with self._writing():
+                    self._encoder.finish()
+                    if self._size is not None:
+                        self._partial.replace(self._path)
+                self._discard()
 
     def _discard(self) -> None:
         """Forget it all; an older file stays as it was."""
@@ -263,10 +240,15 @@ class Recorder:
         with contextlib.suppress(OSError):
             self._partial.unlink(missing_ok=True)
 
-    def _lost(self, error: Exception) -> DisplayError:
-        self._discard()
-        why = error.strerror if isinstance(error, OSError) and error.strerror else error
-        return DisplayError(f"cannot record to {self._path}: {why}")
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """The recording is lost with an error. Raises ``DisplayError``."""
+        try:
+            yield
+        except (OSError, cv2.error) as error:
+            self._discard()
+            why = error.strerror if isinstance(error, OSError) and error.strerror else error
+            raise DisplayError(f"cannot record to {self._path}: {why}") from None
 
 
 def _fit(frame: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:

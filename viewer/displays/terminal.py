@@ -9,14 +9,15 @@ import re
 import time
 import unicodedata
 from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from viewer.displays.half_blocks import Painter
-from viewer.displays.terminal_input import Mouse, Parser, Reply
+from viewer.displays.display import Display, queue
+from viewer.displays.terminal_input import Parser
 from viewer.displays.tty import Tty
 from viewer.files.resizing import resize
 from viewer.keys import Action, Event
@@ -39,8 +40,13 @@ _KITTY_CHUNK: Final = 4096
 _TO_THE_EDGE: Final = (Action.DRAG, Action.RELEASE, Action.SECOND_DRAG, Action.SECOND_RELEASE)  # and no further
 _CELL_ASPECT: Final = 2.0  # height over width of a character cell, where the terminal does not tell
 
+_BLOCK: Final = np.frombuffer("▀".encode(), np.uint8)  # foreground above, background below
+_DECIMALS: Final = np.array([list(f"{n:\0>4}".encode()) for n in range(10_000)], np.uint8)  # [10000, 4], NUL-padded
+_CUBE: Final = np.array([0, 95, 135, 175, 215, 255])  # levels of the 6x6x6 colours of 256
+_NEAREST: Final = np.abs(np.arange(256)[:, None] - _CUBE).argmin(axis=1)  # [256] → index of the level
 
-class Terminal:
+
+class Terminal(Display):
     """Shows frames on the terminal. Raises ``DisplayError`` where standard input or output is none."""
 
     interactive = True
@@ -60,11 +66,11 @@ class Terminal:
         self._place = (0, 0, 1, 1.0)  # left, top, width and height of the image, in character cells
         self._kitty_image = 0  # number of the image on the screen
         try:
-            self._protocol, true_colour = self._capabilities()
+            self._protocol, self._true_colour = self._capabilities()
         except BaseException:
             self._tty.leave()
             raise
-        self._painter = Painter(true_colour)
+        self._painter = Painter(self._true_colour)
 
     def show(self, frame: NDArray[np.uint8], title: str) -> None:
         """Show a frame, BGR [h, w, 3], as large as it goes, with the title below it."""
@@ -100,27 +106,25 @@ class Terminal:
             data = self._tty.read(_ESCAPE_SECONDS if self._parser.lone_escape else _SEQUENCE_SECONDS)
             found += self._parser.feed(data) if data else self._parser.flush()
         for item in found:
-            event = self._mouse(item) if isinstance(item, Mouse) else item
-            if isinstance(event, Event):
-                moves = event.action in (Action.MOVE, Action.DRAG, Action.SECOND_DRAG)
-                if moves and self._events and self._events[-1].action is event.action:
-                    self._events.pop()  # of movements not yet polled only the last one counts
-                self._events.append(event)
-            elif isinstance(event, Reply):
-                self._replies.append(event.text)
+            if isinstance(item, str):
+                self._replies.append(item)
+            elif event := self._on_frame(item):
+                queue(self._events, event)
         return True
 
-    def _mouse(self, mouse: Mouse) -> Event | None:
-        """With the pixel of the frame below the middle of the character cell."""
-        if self._frame is None or not (self._motion or mouse.action is Action.CLICK):
+    def _on_frame(self, event: Event) -> Event | None:
+        """An event, that of the mouse with the pixel of the frame below the middle of its character cell."""
+        if event.x < 0:
+            return event
+        if self._frame is None or not (self._motion or event.action is Action.CLICK):
             return None
         left, top, width, height = self._place
-        across, down = (mouse.column + 0.5 - left) / width, (mouse.row + 0.5 - top) / height
-        if mouse.action in _TO_THE_EDGE:
+        across, down = (event.x + 0.5 - left) / width, (event.y + 0.5 - top) / height
+        if event.action in _TO_THE_EDGE:
             across, down = min(max(across, 0.0), 1 - 1e-9), min(max(down, 0.0), 1 - 1e-9)
         if not (0 <= across < 1 and 0 <= down < 1):
             return None
-        return Event(mouse.action, int(across * self._frame.shape[1]), int(down * self._frame.shape[0]))
+        return Event(event.action, int(across * self._frame.shape[1]), int(down * self._frame.shape[0]))
 
     def _capabilities(self) -> tuple[str, bool]:
         """Which images the terminal has ("kitty", "iterm" or "") and whether it has 24-bit colours."""
@@ -149,7 +153,7 @@ class Terminal:
         if size != self._size or self._tty.resumed:
             self._size = size
             self._tty.resumed = False
-            self._painter.forget()
+            self._painter = Painter(self._true_colour)
             self._drawn_title = "\n"  # unlike any title
             output.append(b"\x1b[0m\x1b[2J")
         columns, rows = size
@@ -207,3 +211,63 @@ def _cut(text: str, columns: int) -> str:
             break
         fits.append(character if character.isprintable() else "?")
     return "".join(fits)
+
+
+class Painter:
+    """Draws images with half blocks, two pixels a cell; writes only cells that changed on a screen that begins empty.
+
+    ``true_colour``: 24 bits a colour, else the 256 of xterm.
+    """
+
+    def __init__(self, true_colour: bool) -> None:
+        self._true_colour = true_colour
+        self._shown: NDArray[np.uint8] | None = None  # [rows, columns, 2, numbers that set a colour]
+
+    def paint(self, pixels: NDArray[np.uint8]) -> bytes:
+        """Escape sequences that make the screen show pixels, BGR [2 * rows, columns, 3], from its top left."""
+        numbers = pixels[..., ::-1] if self._true_colour else _palette_codes(pixels)
+        cells = np.stack([numbers[0::2], numbers[1::2]], axis=2)
+        if self._shown is None or self._shown.shape != cells.shape:
+            changed = np.ones(cells.shape[:2], bool)
+        else:
+            changed = (cells != self._shown).any(axis=(2, 3))
+        self._shown = cells
+        rows, columns = np.nonzero(changed)
+        if not rows.size:
+            return b""
+        colours = cells[rows, columns].astype(np.intp)  # [n, 2, numbers]
+        moved = np.ones(rows.size, bool)
+        moved[1:] = (rows[1:] != rows[:-1]) | (columns[1:] != columns[:-1] + 1)
+        fresh = np.ones((rows.size, 2), bool)
+        fresh[1:] = (colours[1:] != colours[:-1]).any(axis=2)
+        kind = b";2;" if self._true_colour else b";5;"
+        parts = [
+            _join(b"\x1b[", (rows + 1, columns + 1), b"H") * moved[:, None],
+            _join(b"\x1b[38" + kind, colours[:, 0].T, b"m") * fresh[:, :1],
+            _join(b"\x1b[48" + kind, colours[:, 1].T, b"m") * fresh[:, 1:],
+            np.broadcast_to(_BLOCK, (rows.size, _BLOCK.size)),
+        ]
+        text = np.concatenate(parts, axis=1).ravel()
+        return bytes(text[text != 0])  # NULs are what was left out
+
+
+def _join(start: bytes, numbers: Sequence[NDArray[np.intp]] | NDArray[np.intp], end: bytes) -> NDArray[np.uint8]:
+    """Rows of ``start``, decimal numbers with semicolons between, ``end``; NUL-padded."""
+    count = len(numbers[0])
+    parts = [np.broadcast_to(np.frombuffer(start, np.uint8), (count, len(start)))]
+    for index, number in enumerate(numbers):
+        parts.append(_DECIMALS[np.minimum(number, len(_DECIMALS) - 1)])
+        mark = end if index == len(numbers) - 1 else b";"
+        parts.append(np.broadcast_to(np.frombuffer(mark, np.uint8), (count, len(mark))))
+    return np.concatenate(parts, axis=1)
+
+
+def _palette_codes(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The nearest of xterm's colours 16..255 (the cube and 24 greys) of BGR pixels: [h, w, 1]."""
+    level = _NEAREST[pixels]  # [h, w, 3]
+    grey = np.clip((pixels.mean(axis=2) - 3) / 10, 0, 23).round().astype(np.intp)  # grey n is 8 + 10 n
+    wide = pixels.astype(np.intp)
+    cube_error = ((wide - _CUBE[level]) ** 2).sum(axis=2)
+    grey_error = ((wide - (8 + 10 * grey)[..., None]) ** 2).sum(axis=2)
+    cube = 16 + 36 * level[..., 2] + 6 * level[..., 1] + level[..., 0]
+    return np.asarray(np.where(grey_error < cube_error, 232 + grey, cube), np.uint8)[..., None]

@@ -2,7 +2,6 @@
 
 import codecs
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from viewer.keys import NAMES, Action, Event, decode_character
@@ -36,20 +35,8 @@ _MOUSE_ACTIONS: Final = {  # of a report's button, which has 32 added while the 
 _LONGEST: Final = 4096
 
 
-@dataclass(frozen=True)
-class Mouse:
-    """What the mouse did on a character cell; counted from 0."""
-
-    action: Action
-    column: int
-    row: int
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What the terminal answered to a question, the whole sequence."""
-
-    text: str
+Found = Event | str
+"""An event, with the character cell that the mouse was on, from 0; or an answer to a question, the whole sequence."""
 
 
 class Parser:
@@ -69,10 +56,10 @@ class Parser:
         """Whether all that is kept is one escape: the key, unless more follows within moments."""
         return self._pending == b"\x1b"
 
-    def feed(self, data: bytes) -> list[Event | Mouse | Reply]:
+    def feed(self, data: bytes) -> list[Found]:
         """Everything that is complete with these bytes."""
         data = self._pending + data
-        found: list[Event | Mouse | Reply] = []
+        found: list[Found] = []
         position = 0
         while position < len(data):
             if text := _TEXT.match(data, position):
@@ -96,7 +83,7 @@ class Parser:
         self._pending = data[position:]
         return found
 
-    def flush(self) -> list[Event | Mouse | Reply]:
+    def flush(self) -> list[Found]:
         """What is kept, where nothing more comes: a lone escape is the key, half a sequence is dropped."""
         escape = self.lone_escape
         self._pending = b""
@@ -104,16 +91,16 @@ class Parser:
         return [NAMES["esc"]] if escape else []
 
 
-def _decode(sequence: bytes) -> list[Event | Mouse | Reply]:
+def _decode(sequence: bytes) -> list[Found]:
     text = sequence.decode("utf-8", "replace")
     introducer, final = text[1], text[-1]
     mouse = _MOUSE.fullmatch(text)
     if mouse:
         button, column, row = (int(mouse[number]) for number in (1, 2, 3))
         done = _MOUSE_ACTIONS.get((button & ~_MOUSE_MODIFIERS, mouse[4]))
-        return [Mouse(done, column - 1, row - 1)] if done else []
+        return [Event(done, max(column, 1) - 1, max(row, 1) - 1)] if done else []
     if introducer not in "[O" or (final == "c" and text[2] == "?"):
-        return [Reply(text)]
+        return [text]
     if introducer == "O" and "j" <= final <= "y":  # the keypad's * + , - . / 0..9
         event = decode_character(chr(ord(final) - 0x40))
         return [event] if event else []

@@ -11,7 +11,6 @@ import os
 import shutil
 import sys
 import time
-from typing import Any
 
 from viewer.displays.display import DisplayError
 
@@ -28,30 +27,28 @@ else:
     import tty
     from types import FrameType
 
+    _SHELL_MODES = termios.ICANON | termios.ECHO  # lines and echo, that a shell has
+
 _POLL_SECONDS = 0.01  # Windows cannot wait for keys with a time limit
 
 
 class Tty:
-    """Standard input and output as a terminal. ``enter`` is written first, ``leave`` at the end.
-
-    Raises ``DisplayError`` where they are not a terminal.
-    """
+    """Standard input and output as a terminal; ``enter`` is written first, ``leave`` last. Raises ``DisplayError``."""
 
     def __init__(self, enter: bytes, leave: bytes) -> None:
+        streams = []
         for stream, name in ((sys.__stdin__, "input"), (sys.__stdout__, "output")):
             if stream is None or stream.closed or not stream.isatty():
                 raise DisplayError(f"standard {name} is not a terminal")
+            stream.flush()
+            streams.append(stream.fileno())
         if os.environ.get("TERM") == "dumb":
             raise DisplayError("TERM is 'dumb', expected a terminal that can move its cursor")
-        assert sys.__stdin__ is not None
-        assert sys.__stdout__ is not None
-        self._in = sys.__stdin__.fileno()
-        self._out = sys.__stdout__.fileno()
+        self._in, self._out = streams
         self._enter_bytes = enter
         self._leave_bytes = leave
         self._entered = False
         self.resumed = False  # set when the program was stopped and goes on: the screen must be drawn anew
-        sys.__stdout__.flush()
         atexit.register(self.leave)
         try:
             self.enter()
@@ -91,6 +88,17 @@ class Tty:
             columns, rows = shutil.get_terminal_size((80, 24))
         return columns, rows
 
+    def cell_pixels(self) -> tuple[int, int]:
+        """Width and height of a character cell in pixels; 0 where it is not known."""
+        if sys.platform == "win32":
+            return 0, 0
+        try:
+            sizes = fcntl.ioctl(self._out, termios.TIOCGWINSZ, b"\x00" * 8)
+        except OSError:
+            return 0, 0
+        rows, columns, width, height = struct.unpack("HHHH", sizes)
+        return (width // columns, height // rows) if columns and rows else (0, 0)
+
     if sys.platform == "win32":
 
         def _prepare(self) -> None:
@@ -121,27 +129,21 @@ class Tty:
                 text += msvcrt.getwch()
             return text.encode("utf-8", "ignore")
 
-        def cell_pixels(self) -> tuple[int, int]:
-            """Width and height of a character cell in pixels; 0 where it is not known."""
-            return 0, 0
-
     else:
 
         def _prepare(self) -> None:
             try:
-                self._before = _whole(termios.tcgetattr(self._in))
+                self._before = termios.tcgetattr(self._in)
                 tty.setcbreak(self._in, termios.TCSANOW)  # Ctrl-C and Ctrl-Z stay signals
             except termios.error as error:
                 raise OSError(*error.args) from None
+            if not self._before[3] & _SHELL_MODES:  # one that was killed with -9 has left it so
+                self._before[3] |= _SHELL_MODES
+            handlers = dict.fromkeys((signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT), self._on_end)
+            handlers |= {signal.SIGTSTP: self._on_stop, signal.SIGCONT: self._on_go_on}
             self._handlers = {}
             if threading.current_thread() is threading.main_thread():
-                for number, handler in (
-                    (signal.SIGTERM, self._on_end),
-                    (signal.SIGHUP, self._on_end),
-                    (signal.SIGQUIT, self._on_end),
-                    (signal.SIGTSTP, self._on_stop),
-                    (signal.SIGCONT, self._on_go_on),
-                ):
+                for number, handler in handlers.items():
                     if signal.getsignal(number) is signal.SIG_DFL:
                         self._handlers[number] = signal.signal(number, handler)
 
@@ -175,20 +177,3 @@ class Tty:
                 return (os.read(self._in, 65536) or None) if ready else b""
             except OSError:
                 return None
-
-        def cell_pixels(self) -> tuple[int, int]:
-            """Width and height of a character cell in pixels; 0 where it is not known."""
-            try:
-                sizes = fcntl.ioctl(self._out, termios.TIOCGWINSZ, b"\x00" * 8)
-            except OSError:
-                return 0, 0
-            rows, columns, width, height = struct.unpack("HHHH", sizes)
-            return (width // columns, height // rows) if columns and rows else (0, 0)
-
-
-if sys.platform != "win32":
-
-    def _whole(modes: list[Any]) -> list[Any]:
-        """A terminal's modes as a shell has them: one that was killed with -9 leaves it without echo and lines."""
-        wanted = termios.ICANON | termios.ECHO
-        return modes if modes[3] & wanted else [*modes[:3], modes[3] | wanted, *modes[4:]]

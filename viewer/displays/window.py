@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.contract.errors import INSTALL_LIBRARIES
-from viewer.displays.display import DisplayError
+from viewer.displays.display import Display, DisplayError, queue
 from viewer.displays.x11 import XKeys
 from viewer.keys import CLOSED, Action, Event, decode_window_key
 
@@ -24,12 +24,18 @@ _SLICE_MS: Final = 50  # of waiting; a key ends it at once, Ctrl-C in the termin
 _SCREEN_SHARE: Final = 0.9  # of the screen that a new window may take
 _ATTACH_SECONDS: Final = 3.0  # a window manager needs a moment to put the window up
 
+_BUTTONS: Final = {
+    cv2.EVENT_LBUTTONDOWN: Action.CLICK,
+    cv2.EVENT_LBUTTONUP: Action.RELEASE,
+    cv2.EVENT_RBUTTONDOWN: Action.SECOND_CLICK,
+    cv2.EVENT_RBUTTONUP: Action.SECOND_RELEASE,
+}
 
-class Window:
+
+class Window(Display):
     """One window; closing it is QUIT, and it stays closed. Raises ``DisplayError`` where there is no screen."""
 
     interactive = True
-    coarse = False
 
     def __init__(self, title: str, motion: bool = False, strokes: bool = False) -> None:
         """``motion``: movements of the mouse are events too. ``strokes``: every place that a drag goes through."""
@@ -93,15 +99,11 @@ class Window:
             return
         if self._x is not None and not self._x.listening and time.monotonic() < self._attach_until:
             self._x.listen(self._title, wheel=self._motion)
-        listening = self._x is not None and self._x.listening
         code = cv2.waitKeyEx(wait_ms)
-        if self._x is not None and listening:
-            (codes, notches), capitals = self._x.pressed(), False
-            for notch in notches:
-                self._events.append(Event(Action.WHEEL_UP if notch > 0 else Action.WHEEL_DOWN, *self._mouse))
-        else:
-            codes, capitals = [code], code != -1 and self._x is not None and self._x.capitals()
-        self._events.extend(event for code in codes if (event := decode_window_key(code, capitals)))
+        if self._x is not None and self._x.listening:
+            self._events.extend(self._x.pressed(self._mouse))
+        elif event := decode_window_key(code, code != -1 and self._x is not None and self._x.capitals()):
+            self._events.append(event)
         self._is_open()
 
     def _is_open(self) -> bool:
@@ -118,30 +120,22 @@ class Window:
         width, height = self._size
         inside = 0 <= x < width and 0 <= y < height
         self._mouse = min(max(x, 0), width - 1), min(max(y, 0), height - 1)
-        if kind == cv2.EVENT_LBUTTONDOWN and inside:
-            self._events.append(Event(Action.CLICK, x, y))
-        elif not self._motion:
-            return
-        elif kind == cv2.EVENT_MOUSEMOVE:
+        if kind == cv2.EVENT_MOUSEMOVE:
             left, right = flags & cv2.EVENT_FLAG_LBUTTON, flags & cv2.EVENT_FLAG_RBUTTON
             action = Action.DRAG if left else Action.SECOND_DRAG if right else Action.MOVE
-            if inside or action is not Action.MOVE:
-                self._moved(Event(action, *self._mouse))
-        elif kind in (cv2.EVENT_LBUTTONUP, cv2.EVENT_RBUTTONUP):
-            action = Action.RELEASE if kind == cv2.EVENT_LBUTTONUP else Action.SECOND_RELEASE
-            self._events.append(Event(action, *self._mouse))
-        elif kind == cv2.EVENT_RBUTTONDOWN and inside:
-            self._events.append(Event(Action.SECOND_CLICK, x, y))
-        elif kind == cv2.EVENT_MOUSEWHEEL:
-            away = 0 <= flags < 0x8000_0000  # the turn is the signed upper half
-            self._events.append(Event(Action.WHEEL_UP if away else Action.WHEEL_DOWN, *self._mouse))
-
-    def _moved(self, event: Event) -> None:
-        """Of movements not yet polled only the last one counts, unless they draw a line."""
-        draws = self._strokes and event.action is not Action.MOVE
-        if self._events and self._events[-1].action is event.action and not draws:
-            self._events.pop()
-        self._events.append(event)
+        elif kind == cv2.EVENT_MOUSEWHEEL:  # the turn is the signed upper half
+            action = Action.WHEEL_UP if 0 <= flags < 0x8000_0000 else Action.WHEEL_DOWN
+        elif kind in _BUTTONS:
+            action = _BUTTONS[kind]
+        else:
+            return
+        begins = action in (Action.CLICK, Action.SECOND_CLICK, Action.MOVE)  # what has begun on the frame may leave it
+        if (inside or not begins) and (self._motion or action is Action.CLICK):
+            event = Event(action, *self._mouse)
+            if self._strokes and action is not Action.MOVE:  # every place of a line counts
+                self._events.append(event)
+            else:
+                queue(self._events, event)
 
     def _fit(self, size: tuple[int, int]) -> tuple[int, int]:
         """The size of a window for a frame: that of the frame, or less on a small screen."""

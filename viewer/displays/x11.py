@@ -13,23 +13,16 @@ from typing import Any, Final
 
 from trainer.contract.errors import INSTALL_LIBRARIES
 from viewer.displays.display import DisplayError
+from viewer.keys import Action, Event, decode_window_key
 
-_KEY_PRESS: Final = 2
-_BUTTON_PRESS: Final = 4
-_MAP_NOTIFY: Final = 19
-_MAPPING_NOTIFY: Final = 34
-_KEY_PRESS_MASK: Final = 1
-_BUTTON_PRESS_MASK: Final = 4
+_KEY_PRESS, _BUTTON_PRESS, _MAP_NOTIFY, _MAPPING_NOTIFY = 2, 4, 19, 34  # kinds of events
+_KEY_PRESS_MASK, _BUTTON_PRESS_MASK, _STRUCTURE_NOTIFY_MASK = 1, 4, 1 << 17  # which events are sent
 _ANY_MODIFIER: Final = 1 << 15
 _ASYNCHRONOUS: Final = 1
-_WHEEL: Final = {4: 1, 5: -1}  # buttons, and notches away from the user
-_STRUCTURE_NOTIFY_MASK: Final = 1 << 17
+_WHEEL: Final = {4: Action.WHEEL_UP, 5: Action.WHEEL_DOWN}  # by button
 _VIEWABLE: Final = 2
-_SHIFT_MASK: Final = 1
-_LOCK_MASK: Final = 2
-_CONTROL_MASK: Final = 4
+_SHIFT_MASK, _LOCK_MASK, _CONTROL_MASK = 1, 2, 4
 _COMMAND_MASK: Final = 4 | 8 | 64  # Control, Alt, Super: shortcuts of the desktop, not ours
-_UNDO: Final = 0x1A  # what Ctrl+Z types: the one shortcut that is ours
 _NAME_PROPERTIES: Final = (b"_NET_WM_NAME", b"WM_NAME")
 _DEPTH: Final = 3  # window managers put windows into frames of their own
 _WORDS: Final = 4096  # most 32-bit words read of a property
@@ -84,12 +77,7 @@ class XKeys:
             raise DisplayError(f"DISPLAY is {name!r}, which does not answer")
         self._x.XSetErrorHandler(_IGNORE_ERROR)
         self._root: int = self._x.XDefaultRootWindow(self._display)
-        self._window = 0
-
-    @property
-    def listening(self) -> bool:
-        """Whether the window was found, so that ``pressed`` has all its keys."""
-        return self._window != 0
+        self.listening = False  # the window was found, so that ``pressed`` has all its keys
 
     def screen_size(self) -> tuple[int, int]:
         """Width and height of the screen in pixels."""
@@ -120,16 +108,12 @@ class XKeys:
                 event = _Event(map=_MapEvent(type=_MAP_NOTIFY, event=window, window=window))
                 self._x.XSendEvent(self._display, window, 0, _STRUCTURE_NOTIFY_MASK, byref(event))
                 self._x.XSync(self._display, 0)
-                self._window = window
+                self.listening = True
                 return
 
-    def pressed(self) -> tuple[list[int], list[int]]:
-        """What was pressed since the last call: X11 key symbols, and notches of the wheel.
-
-        Key symbols are capitals by Shift and Caps Lock; of shortcuts only Ctrl+Z is there. A notch is 1 away from the
-        user, -1 towards.
-        """
-        symbols, notches = [], []
+    def pressed(self, mouse: tuple[int, int]) -> list[Event]:
+        """Keys pressed since the last call, of shortcuts only Ctrl+Z; and notches of the wheel, with the mouse."""
+        found: list[Event | None] = []
         event, symbol = _Event(), c_ulong()
         text = ctypes.create_string_buffer(16)
         while self._x.XPending(self._display):
@@ -140,12 +124,12 @@ class XKeys:
                 commands = event.key.state & _COMMAND_MASK
                 self._x.XLookupString(byref(event), text, len(text), byref(symbol), None)
                 if not commands:
-                    symbols.append(symbol.value)
+                    found.append(decode_window_key(symbol.value))  # a capital by Shift and Caps Lock
                 elif commands == _CONTROL_MASK and symbol.value in map(ord, "zZ"):
-                    symbols.append(_UNDO)
+                    found.append(Event(Action.UNDO))
             elif event.type == _BUTTON_PRESS and event.key.keycode in _WHEEL:  # of buttons, it is their number
-                notches.append(_WHEEL[event.key.keycode])
-        return symbols, notches
+                found.append(Event(_WHEEL[event.key.keycode], *mouse))
+        return [one for one in found if one is not None]
 
     def capitals(self) -> bool:
         """Whether Shift or Caps Lock, and not both, is on at this moment."""

@@ -42,17 +42,14 @@ class Photo:
 
 
 def find_photos(words: Sequence[str]) -> list[Path]:
-    """The files that words name: files, images in and below folders, and those that match patterns.
-
-    Each is there once, in the order of the words, and within a word by name, 2 before 10. Raises ``ImageError`` for a
-    folder or pattern without files.
-    """
+    """The files that words name: files, images in and below folders, and those that match patterns. Each is there once,
+    in the order of the words, and within a word by name, 2 before 10. Raises ``ImageError`` for a folder or pattern
+    without files."""
     found: dict[Path, None] = {}
     for word in words:
         path = Path(word)
         if path.is_dir():
-            below = [one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES and one.is_file()]
-            files = [one for one in below if not any(part.startswith(".") for part in one.relative_to(path).parts)]
+            files = [one for one in images.files_in(path) if one.suffix.lower() in SUFFIXES and one.is_file()]
             if not files:
                 raise ImageError(f"{word}: found no images in this folder ({' '.join(SUFFIXES)})")
         elif not path.exists() and glob.has_magic(word):

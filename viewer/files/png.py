@@ -27,10 +27,8 @@ _HEADER_END: Final = len(PNG_SIGNATURE) + 25  # the IHDR chunk comes first and i
 
 
 def encode_png(image: NDArray[np.uint8], recipe: Mapping[str, Any], chunks: bytes = b"") -> bytes:
-    """An image [h, w], [h, w, 3] BGR or [h, w, 4] BGRA as the bytes of a PNG file that carries ``recipe`` (JSON-able).
-
-    ``chunks``: more of them, to go before the recipe. Raises ``ImageError``.
-    """
+    """An image [h, w], [h, w, 3] BGR or [h, w, 4] BGRA as a PNG file that carries ``recipe`` (JSON-able), after more
+    ``chunks``. Raises ``ImageError``."""
     try:
         data = cv2.imencode(".png", image)[1]
     except cv2.error:
@@ -40,13 +38,11 @@ def encode_png(image: NDArray[np.uint8], recipe: Mapping[str, Any], chunks: byte
 
 def is_png(path: Path) -> bool:
     """Whether a file begins as PNG files do."""
-    try:
-        if not path.is_file():  # to open a pipe would wait for someone to write
-            return False
-        with path.open("rb") as file:
-            return file.read(len(PNG_SIGNATURE)) == PNG_SIGNATURE
-    except OSError:
-        return False
+    with contextlib.suppress(OSError):
+        if path.is_file():  # to open a pipe would wait for someone to write
+            with path.open("rb") as file:
+                return file.read(len(PNG_SIGNATURE)) == PNG_SIGNATURE
+    return False
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
@@ -60,18 +56,14 @@ def read_recipe(path: Path) -> dict[str, Any]:
 
 def is_drawing(path: Path) -> bool:
     """Whether an image is a page that was drawn on here."""
-    try:
+    with contextlib.suppress(ImageError):
         return read_recipe(path).get("mode") == "drawing"
-    except ImageError:
-        return False
+    return False
 
 
 def save_numbered(folder: Path, stem: str, data: bytes, beside: Mapping[str, bytes] | None = None) -> Path:
-    """Write ``data`` to the first free ``<stem>-<number>.png``; the folder is made where it is missing.
-
-    ``beside``: more files that belong to it, by what is added to its name: ``<stem>-<number>-<name>``.
-    Raises ``ImageError``, and then leaves nothing behind.
-    """
+    """Write ``data`` to the first free ``<stem>-<number>.png``, and what belongs ``beside`` it, by its name, to
+    ``<stem>-<number>-<name>``. Raises ``ImageError``, and then leaves nothing behind."""
     stem = re.sub(r"[^\w.-]+", "_", stem)[:80].lstrip(".") or "image"
     path = folder
     try:
@@ -83,16 +75,13 @@ def save_numbered(folder: Path, stem: str, data: bytes, beside: Mapping[str, byt
             with contextlib.suppress(FileExistsError):  # another viewer was quicker
                 write_new(path, data)
                 break
-        written = [path]
-        try:
+        with contextlib.ExitStack() as undone:
+            undone.callback(path.unlink, missing_ok=True)
             for name, more in (beside or {}).items():
                 other = path.with_name(f"{path.stem}-{name}")
                 write_new(other, more)
-                written.append(other)
-        except OSError:
-            for one in written:
-                one.unlink(missing_ok=True)
-            raise
+                undone.callback(other.unlink, missing_ok=True)
+            undone.pop_all()
     except OSError as error:
         raise ImageError(f"cannot save {path}: {error.strerror or error}") from None
     return path
@@ -106,8 +95,12 @@ def read_bytes(path: Path) -> bytes:
 
 @contextlib.contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Turn ``Unreadable`` into ``ImageError`` with the name of the file."""
+    """What goes wrong with a file is an ``ImageError`` that names it."""
     try:
         yield
     except Unreadable as error:
         raise ImageError(f"{path}: {error}") from None
+    except FileExistsError:
+        raise ImageError(f"{path}: exists already, expected a new file") from None
+    except OSError as error:
+        raise ImageError(f"cannot write {path}: {error.strerror or error}") from None

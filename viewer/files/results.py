@@ -1,9 +1,8 @@
 """Encode results as image files, and write them: whole or not at all, and never over another file."""
 
-import contextlib
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +14,7 @@ from trainer.contract import files
 from trainer.contract.errors import ImageError
 from trainer.contract.recipe import chunk
 from viewer.files.inputs import Photo
-from viewer.files.png import Image, encode_png
+from viewer.files.png import Image, encode_png, naming
 
 SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 _WITHOUT_ALPHA: Final = (".jpg", ".jpeg", ".bmp")
@@ -67,16 +66,5 @@ def free_name(folder: Path, stem: str, suffix: str) -> Path:
 
 def write_new(path: Path, data: bytes) -> None:
     """Write a file that is not there yet; what is there under its name is always whole. Raises ``ImageError``."""
-    with errors_of(path):
+    with naming(path):
         files.write_new(path, data)
-
-
-@contextlib.contextmanager
-def errors_of(path: Path) -> Iterator[None]:
-    """Turn the errors of writing a file into ``ImageError``."""
-    try:
-        yield
-    except FileExistsError:
-        raise ImageError(f"{path}: exists already, expected a new file") from None
-    except OSError as error:
-        raise ImageError(f"cannot write {path}: {error.strerror or error}") from None

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from trainer.contract.images import resize
 from viewer.files.resizing import resize_nearest
-from viewer.frame.area import Area, fitting_side
+from viewer.frame.area import Area, fitting_size
 from viewer.render import CURSOR, FONT, FONT_SCALE, INK, PAPER, TONES, Image, fitted, outline, text_width
 
 Colour = tuple[int, int, int]  # blue, green, red
@@ -68,9 +68,7 @@ def put(frame: Image, area: Area, image: Image) -> None:
 
 def image_area(place: Area, height: int, width: int) -> Area:
     """Where an image of this size goes, as large as it looks well, in the middle of the upper edge of a place."""
-    longer = max(height, width)
-    side = fitting_side(longer, place.width)
-    wide, high = max(round(width * side / longer), 1), max(round(height * side / longer), 1)
+    wide, high = fitting_size(width, height, place.width)
     return Area(place.left + (place.width - wide) // 2, place.top, wide, high)
 
 
@@ -246,17 +244,14 @@ def knob(image: Image, track: Area, value: float, reach: float) -> None:
     cv2.rectangle(image, (x - 1, top), (x + 1, bottom), CURSOR, -1)
 
 
-def row(images: Sequence[Image], side: int, chosen: int = -1) -> Image:
-    """Images [h, w, 3] beside each other, all of the same height, no larger than the screen has room for.
-
-    ``side``: the longer one of the last image, which says how large all are shown; ``chosen``: gets a bright line.
-    """
+def row(images: Sequence[Image], chosen: int = -1) -> Image:
+    """Images [h, w, 3] beside each other, as large as the last one looks well and the screen has room for, with a line
+    round the ``chosen`` one."""
     height, width = images[-1].shape[:2]
     most = min((_ROOM[0] - GAP) // len(images) - GAP, _ROOM[1])
-    shown, longer = fitting_side(side, most), max(height, width)
-    high, wide = max(round(height * shown / longer), 1), max(round(width * shown / longer), 1)
+    wide, high = fitting_size(width, height, most)
     total = len(images) * (wide + GAP) + GAP
-    frame = np.full((high + 2 * GAP, max(total, LEAST_WIDTH), 3), PAPER, np.uint8)
+    frame = blank(high + 2 * GAP, max(total, LEAST_WIDTH))
     left = GAP + (frame.shape[1] - total) // 2
     for number, image in enumerate(images):
         area = Area(left + number * (wide + GAP), GAP, wide, high)

@@ -1,4 +1,5 @@
-"""Find out what a file without a card is: by its declared shapes, and by running a few latents or an image."""
+"""What a graph is: what its card says, compared with what it declares; without a card, what its declared shapes and a
+run with a few latents or an image tell."""
 
 import math
 import time
@@ -12,9 +13,12 @@ from numpy.typing import NDArray
 from export.card import Card, Latent, Port
 from export.kinds import KINDS
 from trainer.contract.errors import UserError
+from trainer.contract.text import printable
 from viewer.graph.layout import ImageLayout, Layout, find_scale, image_array, latent_array
+from viewer.graph.screening import ScreeningError
 from viewer.latents import Latents, draw_many
 
+LARGEST_ARRAY: Final = 2**28  # numbers an input or output may declare for one image
 _LARGEST_LATENT: Final = 2**16
 _SMALLEST_SIDE_PX: Final = 8  # below this a square of numbers is no image
 _LARGEST_FIXED_BATCH: Final = 4096
@@ -22,6 +26,7 @@ _PROBES: Final = 8  # images whose values tell the range of a file without a car
 _OVERSHOOT: Final = 0.25  # below 0, that a network for 0..1 may give at hard edges
 _PROBE_SECONDS: Final = 0.5  # that they may take of the viewer's start
 _PROBED_SIDES: Final = {65: 1, 66: 2, 68: 4, 72: 8, 80: 16, 96: 32, 64: 64, 128: 128, 256: 256, 512: 512}  # multiples
+_CARD_TYPES: Final = {"f32": "tensor(float)", "i64": "tensor(int64)", "u8": "tensor(uint8)"}
 _TYPES: Final[Mapping[str, Any]] = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
@@ -35,24 +40,97 @@ Run = Callable[[Mapping[str, NDArray[Any]], str], NDArray[Any]]
 """Gives an output of some inputs, both by their names. May raise ``UserError``."""
 
 
+def describe(ports: Sequence[Any]) -> str:
+    """Names, types and shapes."""
+    return ", ".join(_describe(port) for port in ports)
+
+
+def _describe(port: Any) -> str:
+    shape = ", ".join("?" if size is None else str(size) for size in port.shape)
+    return printable(f"{port.name} {port.type.removeprefix('tensor(').removesuffix(')')} [{shape}]", 120)
+
+
+def _check_size(port: Any) -> None:
+    """Raises ``ScreeningError`` where an array for one image would be too large for any model."""
+    if math.prod(size for size in port.shape[1:] if isinstance(size, int)) > LARGEST_ARRAY:
+        raise ScreeningError(f"{_describe(port)} is too large, expected at most {LARGEST_ARRAY} numbers")
+
+
+def check_card(card: Card, inputs: Sequence[Any], outputs: Sequence[Any]) -> Layout | ImageLayout | None:
+    """Compare a card with its graph. Returns how the images are arranged that it generates from latents, or that it
+    takes and gives; ``None`` for other kinds. Raises ``ScreeningError``."""
+    found = {port.name: port for port in inputs}
+    output = next((port for port in outputs if port.name == card.output.name), None)
+    if found.keys() != {port.name for port in card.inputs} or output is None:
+        names = ", ".join(port.name for port in card.inputs)
+        raise ScreeningError(
+            f"the graph has {describe(inputs)} → {describe(outputs)}, its card says {names} → {card.output.name}"
+        )
+    for said, graph in (*((port, found[port.name]) for port in card.inputs), (card.output, output)):
+        if graph.type != _CARD_TYPES[said.dtype]:
+            raise ScreeningError(f"{_describe(graph)} in the graph, its card says {said.dtype}")
+        _check_size(graph)
+        if len(graph.shape) != len(said.shape) or _differ(graph.shape, said.shape):
+            raise ScreeningError(f"{_describe(graph)} in the graph, its card says {said.shape}")
+    kind = KINDS[card.kind]
+    if kind.translates:
+        return _image_layout(card, found["image"])
+    if not kind.output.is_image:
+        return None
+    if card.image_size is None:
+        raise ScreeningError("its card gives no image_size, expected height and width")
+    height, width = card.image_size
+    if height * width * 3 > LARGEST_ARRAY:
+        raise ScreeningError(f"images of {width}x{height}, expected at most {LARGEST_ARRAY // 3} pixels")
+    if len(output.shape) != 4 or _differ(output.shape[1:], (height, width, 3)):
+        raise ScreeningError(f"images of {output.shape[1:]} in the graph, its card says {height}x{width} pixels")
+    if kind.output.dtype != "u8" or card.latent is None:
+        return None
+    return Layout((card.latent.size,), np.float32, output=output.name, image_shape=(height, width, 3))
+
+
+def _differ(one: Sequence[Any], other: Sequence[Any]) -> bool:
+    """Whether two shapes disagree in a size that both of them fix."""
+    pairs = zip(one, other, strict=True)
+    return any(isinstance(a, int) and isinstance(b, int) and a != b for a, b in pairs)
+
+
+def _image_layout(card: Card, graph: Any) -> ImageLayout:
+    channels = card.input_channels or card.channels
+    if len(graph.shape) != 4 or _differ(graph.shape[3:], [channels]):
+        raise ScreeningError(f"{_describe(graph)} in the graph, its card says {channels} channels")
+    if channels not in (1, 3):
+        raise ScreeningError(f"takes images of {channels} channels, expected 1 or 3")
+    height, width = (side if isinstance(side, int) else None for side in graph.shape[1:3])
+    return ImageLayout(
+        channels=channels,
+        size=(height, width),
+        output=card.output.name,
+        scale=card.scale,
+        multiple=card.multiple if height is None else 1,
+    )
+
+
 def infer(
     name: str, inputs: Sequence[Any], outputs: Sequence[Any], run: Run
-) -> tuple[Card | None, Layout | None, ImageLayout | None]:
-    """Infer what a graph without a card is: a card, the layout of a generator, and that of a translator.
+) -> tuple[Card | None, Layout | ImageLayout | None]:
+    """Infer what a graph without a card is: a card, and the layout of a generator or of a translator.
 
     ``name``: for the card, which is ``None`` where there are no images. ``inputs``, ``outputs``: as the graph declares
-    them. Raises ``CardError`` for sizes that no card may have.
+    them. Raises ``ScreeningError``, and ``CardError`` for sizes that no card may have.
     """
+    for port in (*inputs, *outputs):
+        _check_size(port)
     if len(inputs) != 1 or inputs[0].type not in _TYPES:
-        return None, None, None
+        return None, None
     if _is_image_port(inputs[0]):
         if not any(_is_image_port(port) for port in outputs):
-            return _inferred_card("encoder", name), None, None
+            return _inferred_card("encoder", name), None
         images = _translator(inputs[0], outputs, run)
         if images is None:
-            return _inferred_card("translator", name), None, None
+            return _inferred_card("translator", name), None
         sizes = {"input_channels": images.channels, "scale": images.scale, "multiple": images.multiple}
-        return _inferred_card("translator", name, **sizes), None, images
+        return _inferred_card("translator", name, **sizes), images
     latent = _latent_layout(inputs[0])
     if latent is not None:
         for port in outputs:
@@ -61,8 +139,8 @@ def infer(
                 height, width, channels = layout.image_size
                 size = math.prod(layout.latent_shape)
                 card = _inferred_card("generator", name, size, image_size=(height, width), channels=channels)
-                return card, layout, None
-    return None, None, None
+                return card, layout
+    return None, None
 
 
 def _generator(layout: Layout, source: str, run: Run) -> Layout | None:
@@ -142,10 +220,7 @@ def _image(layout: ImageLayout, image: NDArray[np.uint8], source: str, run: Run)
 
 
 def _image_input(port: Any) -> ImageLayout | None:
-    """Layout of an input declared as [n, c, h, w] or [n, h, w, c]; ``None`` where it can be no image.
-
-    What its values mean is left to a probe.
-    """
+    """Layout of an input [n, c, h, w] or [n, h, w, c], its range left to a probe; ``None`` where it can be no image."""
     batch, *shape = port.shape
     if isinstance(batch, int) and batch != 1:
         return None

@@ -56,6 +56,14 @@ class ImageLayout:
     scale: int = 1  # output pixels an input pixel
     multiple: int = 1  # of height and width
 
+    def accepted(self, height: int, width: int) -> tuple[int, int]:
+        """The height and width that the network takes for an image of this size."""
+        rows, columns = (
+            fixed or -(-length // self.multiple) * self.multiple
+            for length, fixed in zip((height, width), self.size, strict=True)
+        )
+        return rows, columns
+
     def describe(self) -> str:
         """The layout in words."""
         height, width = ("any" if side is None else str(side) for side in self.size)
@@ -77,31 +85,41 @@ def latent_array(layout: Layout, latents: Latents) -> NDArray[Any]:
 
 
 def read_images(layout: Layout, output: NDArray[Any], images: NDArray[np.uint8]) -> None:
-    """Write the first images of a generator's output into ``images``, u8 [n, h, w, 3] BGR.
-
-    Raises ``ValueError`` with the shape expected, where the output has another one.
-    """
-    count, height, width, _ = images.shape
-    taken = output[:count] if layout.batched_output else output
+    """Write the first images of a generator's output into ``images``, u8 [n, h, w, 3] BGR. Raises ``ValueError`` where
+    it has another shape."""
+    shape = (len(images), *layout.image_shape)
     try:
-        values = taken.reshape((count, *layout.image_shape))
+        values = (output[: len(images)] if layout.batched_output else output).reshape(shape)
     except ValueError:
-        raise ValueError(f"gave an array {output.shape}, expected {(count, *layout.image_shape)}") from None
-    if layout.value_range is not None:
-        values = _levels_of(values, layout.value_range)
+        raise ValueError(f"gave an array {output.shape}, expected {shape}") from None
+    _read(values, layout.axes, layout.value_range, images)
+
+
+def read_image(layout: ImageLayout, output: NDArray[Any]) -> NDArray[np.uint8]:
+    """A translator's output [1, ...], of the layout's axes and range, as an image u8 [h, w, 3] BGR."""
+    size = dict(zip(layout.output_axes, output.shape[1:], strict=True))
+    image = np.empty((size["h"], size["w"], 3), np.uint8)
+    _read(output, layout.output_axes, layout.output_range, image[None])
+    return image
+
+
+def _read(values: NDArray[Any], axes: str, value_range: tuple[float, float] | None, images: NDArray[np.uint8]) -> None:
+    """Images [n, ...] of these axes and range into ``images``, u8 [n, h, w, 3] BGR."""
+    if value_range is not None:  # whole numbers in 0..255, still floats
+        low, high = value_range
+        scaled = (values.astype(np.float32) - low) * (255.0 / (high - low))
+        values = np.clip(np.nan_to_num(np.rint(scaled)), 0, 255)
     values = values.astype(np.uint8, copy=False)
-    if layout.axes == "chw":
+    if axes == "chw":
         values = values.transpose(0, 2, 3, 1)
-    tall = np.ascontiguousarray(values).reshape(count * height, width, -1)
+    count, height, width, channels = values.shape
+    tall = np.ascontiguousarray(values).reshape(count * height, width, channels)
     target = images.reshape(count * height, width, 3)
-    channels = tall.shape[2]
-    if channels == 1:
-        cv2.cvtColor(tall, cv2.COLOR_GRAY2BGR, dst=target)
-    elif channels == 3:
-        cv2.cvtColor(tall, cv2.COLOR_RGB2BGR, dst=target)
-    else:  # alpha over white
+    if channels == 4:  # alpha over white
         alpha = tall[..., 3:].astype(np.uint16)
         target[...] = (tall[..., 2::-1] * alpha + 255 * (255 - alpha) + 127) // 255
+    else:
+        cv2.cvtColor(tall, cv2.COLOR_GRAY2BGR if channels == 1 else cv2.COLOR_RGB2BGR, dst=target)
 
 
 def image_array(layout: ImageLayout, image: NDArray[np.uint8]) -> NDArray[Any]:
@@ -113,23 +131,6 @@ def image_array(layout: ImageLayout, image: NDArray[np.uint8]) -> NDArray[Any]:
     if layout.axes == "chw":
         array = array.transpose(2, 0, 1)
     return np.ascontiguousarray(array[None].astype(layout.input_type, copy=False))
-
-
-def read_image(layout: ImageLayout, output: NDArray[Any]) -> NDArray[np.uint8]:
-    """An image of a translator, of the layout's output axes and range, as u8 [h, w, 3] BGR."""
-    image = output if layout.output_axes == "hwc" else output.transpose(1, 2, 0)
-    if layout.output_range is not None:
-        image = _levels_of(image, layout.output_range)
-    image = np.ascontiguousarray(image.astype(np.uint8, copy=False))
-    code = cv2.COLOR_GRAY2BGR if image.shape[2] == 1 else cv2.COLOR_RGB2BGR
-    return np.asarray(cv2.cvtColor(image, code), np.uint8)
-
-
-def _levels_of(values: NDArray[Any], value_range: tuple[float, float]) -> NDArray[Any]:
-    """Scale floats of a range to whole numbers in 0..255, still floats."""
-    low, high = value_range
-    scaled = (values.astype(np.float32) - low) * (255.0 / (high - low))
-    return np.asarray(np.clip(np.nan_to_num(np.rint(scaled)), 0, 255))
 
 
 def find_scale(axes: str, shape: tuple[int, ...], height: int, width: int) -> int | None:

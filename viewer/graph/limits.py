@@ -8,14 +8,13 @@ behind when it takes too long.
 import contextlib
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, TypeVar
 
 from export.kinds import KINDS
-from viewer.worker import left_behind
+from viewer.worker import Worker
 
 if sys.platform != "win32":
     import resource
@@ -31,13 +30,6 @@ _TICK_SECONDS: Final = 0.05
 Result = TypeVar("Result")
 
 
-class Overdue(Exception):
-    """Something took longer than ``seconds``, its limit."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"took more than {seconds:.3g} s, expected less; --max-seconds allows more")
-
-
 class _Allowed:
     """The limits that the user set for this process; 0: none."""
 
@@ -47,7 +39,11 @@ class _Allowed:
 
 def allowed_memory() -> int:
     """Bytes of memory that a model may take."""
-    return _Allowed.memory or min(_MOST_MEMORY, _machine_memory() // 2)
+    try:
+        machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # cannot be asked: no bound
+        machine = 2 * _MOST_MEMORY
+    return _Allowed.memory or min(_MOST_MEMORY, machine // 2)
 
 
 def opening_seconds(size: int) -> float:
@@ -62,64 +58,44 @@ def run_seconds(kind: str) -> float:
 
 @contextlib.contextmanager
 def limits(memory: int = 0, seconds: float = 0.0) -> Iterator[None]:
-    """Limit this process, as far as the system can. ``memory``: bytes; 0: the default, as for ``seconds``."""
-    before = _Allowed.memory, _Allowed.seconds
-    _Allowed.memory, _Allowed.seconds = memory, seconds
-    try:
-        with _kernel_limit(allowed_memory()):
-            yield
-    finally:
-        _Allowed.memory, _Allowed.seconds = before
+    """Limit this process, as far as the system can. ``memory``: bytes; 0: the default, as for ``seconds``.
+
+    On Linux, the kernel lets this process take so many bytes more than it has, and not one further.
+    """
+    taken = _taken()
+    with contextlib.ExitStack() as undone:
+        for name, value in (("memory", memory), ("seconds", seconds)):
+            undone.callback(setattr, _Allowed, name, getattr(_Allowed, name))
+            setattr(_Allowed, name, value)
+        if sys.platform != "win32" and taken is not None:
+            soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+            bounds = [bound for bound in (soft, hard) if bound != resource.RLIM_INFINITY]
+            resource.setrlimit(resource.RLIMIT_DATA, (min([taken + allowed_memory(), *bounds]), hard))
+            undone.callback(resource.setrlimit, resource.RLIMIT_DATA, (soft, hard))
+        yield
 
 
 def finish(work: Callable[[], Result], seconds: float, stop: Callable[[], None]) -> Result:
-    """Run ``work`` in a thread and return its result. Raises what it raises, or ``Overdue`` after ``seconds``.
+    """Run ``work`` in a thread and return its result. Raises what it raises, or ``TimeoutError`` after ``seconds``.
 
     Only seconds in which this process had the processor count: on a busy machine a model may take longer.
     ``stop``: asks the work to end; where it does not, its thread goes on until the process ends.
     """
-    results: list[Result] = []
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            results.append(work())
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=run, name="model", daemon=True)
+    worker: Worker[None, Result] = Worker(lambda _: iter((work(),)))
     wall, busy = time.monotonic(), time.process_time()
     try:
-        thread.start()
+        worker.ask(None)
     except RuntimeError:  # out of memory
         raise MemoryError("cannot start a thread") from None
-    thread.join(_TICK_SECONDS)
-    while thread.is_alive():
+    worker.wait(_TICK_SECONDS)
+    while not (answers := worker.take()):
         if min(time.monotonic() - wall, time.process_time() - busy) > seconds:
             stop()
-            thread.join(_ENDING_SECONDS)
-            left_behind(thread)
-            raise Overdue(seconds)
-        thread.join(_TICK_SECONDS)
-    if errors:
-        raise errors.pop()
-    return results.pop()
-
-
-@contextlib.contextmanager
-def _kernel_limit(memory: int) -> Iterator[None]:
-    """On Linux, let this process take so many bytes more than it has, and not one further."""
-    taken = _taken()
-    if sys.platform == "win32" or taken is None:
-        yield
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    bounds = [bound for bound in (soft, hard) if bound != resource.RLIM_INFINITY]
-    resource.setrlimit(resource.RLIMIT_DATA, (min([taken + memory, *bounds]), hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+            worker.close(_ENDING_SECONDS)
+            raise TimeoutError(f"took more than {seconds:.3g} s, expected less; --max-seconds allows more")
+        worker.wait(_TICK_SECONDS)
+    worker.close()
+    return answers[0].get()
 
 
 def _taken() -> int | None:
@@ -131,11 +107,3 @@ def _taken() -> int | None:
             return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmData:"))
     except (OSError, StopIteration, ValueError):
         return None
-
-
-def _machine_memory() -> int:
-    """Bytes of memory that the machine has; where that cannot be asked, enough to be no bound."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return 2 * _MOST_MEMORY

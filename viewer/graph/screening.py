@@ -6,6 +6,7 @@ themselves, or grow too large when they are written out. What a graph computes c
 ``viewer.graph.limits`` bounds that.
 
 Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
+The wire format: https://protobuf.dev/programming-guides/encoding
 """
 
 import contextlib
@@ -16,8 +17,9 @@ from typing import Final
 
 from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.text import printable
-from viewer.graph.protobuf import BYTES, FIXED32, FIXED64, VARINT, Reader, WireError
 
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # how a field is written
+_LONGEST_VARINT: Final = 10  # bytes of a number of 64 bits
 _MOST_FIELDS: Final = 1_000_000  # that are read of a file; a large network has some ten thousand
 _MOST_NODES: Final = 500_000  # once functions are written out
 _DEEPEST: Final = 24  # branches and loops within each other
@@ -31,23 +33,84 @@ Span = tuple[int, int]  # start and end of a message within the file
 Called = tuple[str, str, str]  # of a function or operator: domain, name, overload
 _Calls = Counter[Called]  # what a graph or a function calls, branches included
 
-# ModelProto
-_GRAPH, _FUNCTIONS, _TRAINING = 7, 25, 20
-# GraphProto
-_GRAPH_NODES, _WEIGHTS, _SPARSE_WEIGHTS = 1, 5, 15
-# TrainingInfoProto
-_TRAINING_GRAPHS = (1, 2)
-# FunctionProto
-_FUNCTION_NAME, _FUNCTION_NODES, _FUNCTION_DOMAIN, _FUNCTION_ATTRIBUTES, _FUNCTION_OVERLOAD = 1, 7, 10, 11, 13
-# NodeProto
-_OPERATOR, _ATTRIBUTES, _DOMAIN, _OVERLOAD = 4, 5, 7, 8
-# AttributeProto
-_TENSOR, _SUBGRAPH, _TENSORS, _SUBGRAPHS, _SPARSE, _SPARSES = 5, 6, 10, 11, 22, 23
-# TensorProto; numbers are in one of _VALUES
-_DIMS, _TEXTS, _NAME, _ELSEWHERE, _LOCATION = 1, 6, 8, 13, 14
-_VALUES = (4, 5, 6, 7, 9, 10, 11)
-# SparseTensorProto
-_SPARSE_VALUES, _SPARSE_PLACES, _SPARSE_DIMS = 1, 2, 3
+_GRAPH, _FUNCTIONS, _TRAINING = 7, 25, 20  # of ModelProto
+_GRAPH_NODES, _WEIGHTS, _SPARSE_WEIGHTS = 1, 5, 15  # of GraphProto
+_TRAINING_GRAPHS = (1, 2)  # of TrainingInfoProto
+_FUNCTION_CALLED, _FUNCTION_NODES, _FUNCTION_ATTRIBUTES = (10, 1, 13), 7, 11  # of FunctionProto
+_CALLED, _ATTRIBUTES = (7, 4, 8), 5  # of NodeProto
+_TENSOR, _SUBGRAPH, _TENSORS, _SUBGRAPHS, _SPARSE, _SPARSES = 5, 6, 10, 11, 22, 23  # of AttributeProto
+_DIMS, _TEXTS, _NAME, _ELSEWHERE, _LOCATION = 1, 6, 8, 13, 14  # of TensorProto
+_VALUES = (4, 5, 6, 7, 9, 10, 11)  # one of which has its numbers
+_SPARSE_VALUES, _SPARSE_PLACES, _SPARSE_DIMS = 1, 2, 3  # of SparseTensorProto
+
+
+class WireError(ValueError):
+    """Bytes that are no protocol buffer; the message says why, in a few words."""
+
+
+class Reader:
+    """Walks the messages within some bytes: nothing is copied or built, so that no file makes it slow, deep or large.
+
+    ``budget``: fields that it reads at most, in all.
+    """
+
+    def __init__(self, data: bytes, budget: int) -> None:
+        self.data = data
+        self._left = budget
+
+    def fields(self, start: int, end: int) -> Iterator[tuple[int, int, int, int, int]]:
+        """The fields of the message in data[start:end], in order: number, kind, value, start, end.
+
+        ``kind`` is VARINT, with the ``value``; or BYTES, FIXED32 or FIXED64, with where the content begins and ends.
+        Raises ``WireError``.
+        """
+        data, position = self.data, start
+        while position < end:
+            self._spend()
+            key, position = self._varint(position, end)
+            number, kind = key >> 3, key & 7
+            if number == 0:
+                raise WireError(f"no field at byte {position}")
+            if kind == VARINT:
+                value, position = self._varint(position, end)
+                yield number, kind, value, position, position
+                continue
+            if kind == BYTES:
+                size, position = self._varint(position, end)
+            elif kind in (FIXED32, FIXED64):
+                size = 4 if kind == FIXED32 else 8
+            else:
+                raise WireError(f"no field at byte {position}")
+            if size > end - position:
+                early = f"it ends early: {size} bytes are missing from byte {position} on"
+                raise WireError(early if end == len(data) else f"no field at byte {position}")
+            yield number, kind, 0, position, position + size
+            position += size
+
+    def varints(self, start: int, end: int) -> Iterator[int]:
+        """The numbers of a packed field, data[start:end]. Raises ``WireError``."""
+        while start < end:
+            self._spend()
+            value, start = self._varint(start, end)
+            yield value
+
+    def _spend(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise WireError("more parts than any model has")
+
+    def _varint(self, position: int, end: int) -> tuple[int, int]:
+        """A number of at most 64 bits, and where what follows it begins."""
+        data, value, shift = self.data, 0, 0
+        last = min(end, position + _LONGEST_VARINT)
+        while position < last:
+            byte = data[position]
+            position += 1
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return value & 0xFFFF_FFFF_FFFF_FFFF, position
+            shift += 7
+        raise WireError(f"no number before byte {position}")
 
 
 class ScreeningError(ValueError):
@@ -82,7 +145,8 @@ class _Screening(Reader):
                 graphs += 1
                 self._graph(span, calls, 0)
             elif number == _FUNCTIONS:
-                name, own = self._function(span)
+                own = _Calls()
+                name = self._called(span, _FUNCTION_CALLED, _FUNCTION_ATTRIBUTES, own, 0, _FUNCTION_NODES)
                 if name in functions:
                     raise ScreeningError(f"function {_words(name)} is there twice, expected once")
                 functions[name] = own
@@ -105,31 +169,26 @@ class _Screening(Reader):
             raise ScreeningError(f"branches nested more than {_DEEPEST} deep")
         for number, part in self._messages(span):
             if number == _GRAPH_NODES:
-                self._node(part, calls, depth)
+                calls[self._called(part, _CALLED, _ATTRIBUTES, calls, depth)] += 1
             elif number == _WEIGHTS:
                 self._tensor(part)
             elif number == _SPARSE_WEIGHTS:
                 self._sparse(part)
 
-    def _function(self, span: Span) -> tuple[Called, _Calls]:
-        words, calls = {_FUNCTION_DOMAIN: "", _FUNCTION_NAME: "", _FUNCTION_OVERLOAD: ""}, _Calls()
+    def _called(
+        self, span: Span, words: tuple[int, ...], attributes: int, calls: _Calls, depth: int, nodes: int = 0
+    ) -> Called:
+        """What a node or a function is called; what is called within it is added to ``calls``. By numbers of fields."""
+        found = dict.fromkeys(words, "")
         for number, part in self._messages(span):
-            if number in words:
-                words[number] = self._text(*part)
-            elif number == _FUNCTION_NODES:
-                self._node(part, calls, 0)
-            elif number == _FUNCTION_ATTRIBUTES:
-                self._attribute(part, calls, 0)
-        return (words[_FUNCTION_DOMAIN], words[_FUNCTION_NAME], words[_FUNCTION_OVERLOAD]), calls
-
-    def _node(self, span: Span, calls: _Calls, depth: int) -> None:
-        words = {_DOMAIN: "", _OPERATOR: "", _OVERLOAD: ""}
-        for number, part in self._messages(span):
-            if number in words:
-                words[number] = self._text(*part)
-            elif number == _ATTRIBUTES:
+            if number in found:
+                found[number] = self._text(*part)
+            elif number == attributes:
                 self._attribute(part, calls, depth)
-        calls[words[_DOMAIN], words[_OPERATOR], words[_OVERLOAD]] += 1
+            elif number == nodes:
+                calls[self._called(part, _CALLED, _ATTRIBUTES, calls, depth)] += 1
+        domain, name, overload = found.values()
+        return domain, name, overload
 
     def _attribute(self, span: Span, calls: _Calls, depth: int) -> None:
         once: Counter[int] = Counter()

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from trainer.contract.options import add_options
+from trainer.contract.options import Parser, add_options
 from viewer.bindings import Binding, help_text
 
 
@@ -36,7 +36,7 @@ class Mode:
 
     def parse(self, words: Sequence[str], program: str = "python -m viewer") -> Any:
         """The options from the words of a command line that follow the mode's name; exits as argparse does."""
-        parser = argparse.ArgumentParser(
+        parser = Parser(
             prog=f"{program} {self.name}",
             description=f"{self.summary}.",
             epilog=self.key_help or None,

@@ -20,8 +20,7 @@ class Denoiser:
     def __init__(self, model: Model, guidance: float = 0.0) -> None:
         """``guidance`` w: (1 + w) times the prediction for a class, less w times that for none (Ho & Salimans 2022)."""
         card = model.card
-        if model.kind != "denoiser" or card is None:
-            raise ModelError(f"{model.path}: found a model that is no denoiser, expected one")
+        assert card is not None  # of a denoiser
         self.model = model
         self.guidance = guidance
         self.schedule: Schedule = card.schedule

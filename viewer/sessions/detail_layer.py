@@ -32,10 +32,8 @@ class Layer:
         self.gain = SHARPENING if model is None else DETAIL  # to begin with
 
     def of(self, latents: Latents, images: Images) -> Details:
-        """The layer of each image [n, h, w, 3], which was drawn of its latent [n, d]. Raises ``ModelError``.
-
-        It is not limited to 0..255, so that blends of the image and the sharpened one are exact.
-        """
+        """The layers of images [n, h, w, 3] that were drawn of latents [n, d], not limited to 0..255, so that blends of
+        an image and the sharpened one are exact. Raises ``ModelError``."""
         if self.model is None:
             return np.stack([np.asarray(cv2.filter2D(image, cv2.CV_32F, _KERNEL), np.float32) for image in images])
         details = self.model.detail(latents)

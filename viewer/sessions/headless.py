@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from tqdm import tqdm
 
 from trainer.contract.errors import ImageError
+from trainer.contract.files import make_folder
 from trainer.contract.text import printable
 from viewer.files.inputs import FILM_SUFFIXES, photo_size
 from viewer.files.results import SUFFIXES
@@ -65,19 +66,14 @@ def beside(results: Iterator[Made]) -> Iterator[Made]:
         while worker.busy:
             worker.wait(_LOOK_SECONDS)
             for answer in worker.take():
-                if answer.error is not None:
-                    raise answer.error
-                yield answer.result  # type: ignore[misc]  # None where that is the result
+                yield answer.get()
     finally:
         worker.close()
 
 
 def made_folder(folder: Path) -> Path:
-    """The folder, made where it is missing. Raises ``ImageError``, also where its name is that of an image."""
+    """The folder, made where it is missing. Raises ``UserError``, also where its name is that of an image."""
     if folder.suffix.lower() in (*SUFFIXES, *FILM_SUFFIXES) and not folder.is_dir():
         raise ImageError(f"{folder}: ends in {folder.suffix!r} as one file does, expected a folder")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ImageError(f"cannot make the folder {folder}: {error.strerror or error}") from None
+    make_folder(folder)
     return folder

@@ -65,4 +65,4 @@ class ModelSession(Session[State, Request, Made]):
             data = encode_png(image, signed(self.model, recipe))
             return f"saved {save_numbered(self._folder, self.model.name, data)}"
 
-        self._saves.send(save)
+        self._have_saved(save)

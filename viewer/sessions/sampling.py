@@ -4,6 +4,7 @@ The images go through the network in groups that follow from their numbers alone
 the same to the bit. All groups take a step before any takes the next one.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -68,36 +69,28 @@ class Page:
         """One an image, of models with classes."""
         return self.classes.of_sheet(self.rows, self.columns)
 
+    def noise(self, shape: tuple[int, int, int], numbers: Sequence[int], stage: int) -> Floats:
+        """The noise of images of this shape, f32 [n, c, h, w]. ``stage``: 0: to begin with; k: of the kth step.
 
-@dataclass(frozen=True)
-class PageNoise:
-    """The noise of the images of a page, which follows from its seed: at the start and after every step.
+        An interpolated page has the corners of the one that is not, to the bit; between them the noise is slerped,
+        first along the top and the bottom row, then down.
+        """
+        size = math.prod(shape)
+        if not self.interpolated:
+            return np.stack([_field(self.seed, number, stage, size) for number in numbers]).reshape(-1, *shape)
+        corners = [_field(self.seed, one, stage, size) for one in latents.corner_numbers(self.rows, self.columns)]
+        fields = np.empty((len(numbers), size), np.float32)
+        for field, number in zip(fields, numbers, strict=True):
+            row, column = divmod(number, self.columns)
+            along = column / max(self.columns - 1, 1)
+            top, bottom = (latents.slerp(left, right, along) for left, right in (corners[:2], corners[2:]))
+            field[:] = latents.slerp(top, bottom, row / max(self.rows - 1, 1))
+        return fields.reshape(-1, *shape)
 
-    An interpolated page has the corners of the one that is not, to the bit; between them the noise is slerped, first
-    along the top and the bottom row, then down.
-    """
 
-    seed: int
-    shape: tuple[int, int, int]  # channels, height, width
-    rows: int = 1
-    columns: int = 1
-    interpolated: bool = False
-
-    def draw(self, numbers: Sequence[int], stage: int) -> Floats:
-        """Of the images with these numbers, f32 [n, c, h, w]. ``stage``: 0: to begin with; k: of the kth step."""
-        fields = [self._between(number, stage) if self.interpolated else self._own(number, stage) for number in numbers]
-        return np.stack(fields).reshape(-1, *self.shape)
-
-    @lru_cache(maxsize=_KEPT)  # noqa: B019  (a few fields, of whichever page was drawn last)
-    def _own(self, number: int, stage: int) -> Floats:
-        return latents.normal(f"noise {self.seed} {number} {stage}", int(np.prod(self.shape)))
-
-    def _between(self, number: int, stage: int) -> Floats:
-        row, column = divmod(number, self.columns)
-        down, along = row / max(self.rows - 1, 1), column / max(self.columns - 1, 1)
-        corners = [self._own(corner, stage) for corner in latents.corner_numbers(self.rows, self.columns)]
-        top, bottom = (latents.slerp(left, right, along) for left, right in (corners[:2], corners[2:]))
-        return latents.slerp(top, bottom, down)
+@lru_cache(maxsize=_KEPT)
+def _field(seed: int, number: int, stage: int, size: int) -> Floats:
+    return latents.normal(f"noise {seed} {number} {stage}", size)
 
 
 class Diffusion:
@@ -158,14 +151,12 @@ class Diffusion:
                 wanted = latents.bilinear(corners, page.rows, page.columns)[list(numbers)]
             else:
                 wanted = latents.draw_many(latent, page.seed, numbers)
-            found = list(self.generator.generate(wanted, self._own_labels(page, numbers)))
+            labels = None  # of the generator's images: those of the denoiser, where both know the same classes
+            if page.labels and self.generator.classes == self.denoiser.model.classes:
+                own = [page.labels[number] % len(self.generator.classes) for number in numbers]
+                labels = np.array(own, np.int64)
+            found = list(self.generator.generate(wanted, labels))
         return np.stack([resize(image, height, width) for image in found])
-
-    def _own_labels(self, page: Page, numbers: Sequence[int]) -> "np.ndarray[tuple[int], np.dtype[np.int64]] | None":
-        """Of the generator's images: those of the denoiser, where both know the same classes."""
-        if self.generator is None or not page.labels or self.generator.classes != self.denoiser.model.classes:
-            return None
-        return np.array([page.labels[number] % len(self.generator.classes) for number in numbers], np.int64)
 
     def begin(self, page: Page, numbers: Sequence[int] | None = None) -> "Run":
         """Begin to sample some images of a page, or all. Raises ``UserError``."""
@@ -181,10 +172,8 @@ class Run:
         self._wanted = np.searchsorted(together, numbers)
         sources = diffusion.sources(page, together) if diffusion.origin != "noise" else None
         self.sources = None if sources is None else sources[self._wanted]
-        self._groups: list[_Group] = []
-        for group in groups:
-            part = None if sources is None else sources[np.searchsorted(together, group)]
-            self._groups.append(_Group(diffusion, page, group, part))
+        parts = [None if sources is None else sources[np.searchsorted(together, group)] for group in groups]
+        self._groups = [_Group(diffusion, page, *work) for work in zip(groups, parts, strict=True)]
         self.steps = diffusion.steps_of(page)
         self.done = 0  # runs of the network
         self.total = self.steps * len(self._groups)
@@ -222,20 +211,20 @@ class _Group:
     def __init__(self, diffusion: Diffusion, page: Page, numbers: Sequence[int], sources: Images | None) -> None:
         self._denoiser = denoiser = diffusion.denoiser
         settings, start = diffusion.settings, diffusion.start
-        noise = PageNoise(page.seed, denoiser.shape, page.rows, page.columns, page.interpolated)
         drawn = [0] * len(numbers) if page.photos else numbers  # a photograph's result is the same among any others
         self._labels = [page.labels[number] for number in numbers] if page.labels else []
         self._stage = 0
         self._last: tuple[Floats, Floats, int] | None = None  # what was asked, what was said, at which step
         if sources is None:
-            self._x = noise.draw(drawn, 0)
+            self._x = page.noise(denoiser.shape, drawn, 0)
         else:
             images = np.float32(settings.strength) * denoiser.array(sources)
-            self._x = add_noise(denoiser.schedule, images, start, noise.draw(drawn, 0)) if settings.noise else images
+            noise = page.noise(denoiser.shape, drawn, 0)
+            self._x = add_noise(denoiser.schedule, images, start, noise) if settings.noise else images
 
         def more(_: Sequence[int]) -> Floats:
             self._stage += 1
-            return noise.draw(drawn, self._stage)
+            return page.noise(denoiser.shape, drawn, self._stage)
 
         self._steps = SAMPLERS[settings.sampler](
             self._predict, denoiser.schedule, self._x, start, page.steps, eta=settings.eta, noise=more

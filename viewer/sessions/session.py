@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
@@ -13,11 +13,12 @@ from viewer.bindings import Binding, hints_of
 from viewer.keys import Action, Event
 from viewer.sheet import Sheet
 from viewer.state import Reducible
-from viewer.worker import SaveQueue, Worker
+from viewer.worker import Worker
 
 _NOTICE_SECONDS: Final = 4.0
 _BUSY_POLL_SECONDS: Final = 0.015  # between looks at the worker
 _IDLE_POLL_SECONDS: Final = 0.5
+_SAVING_SECONDS: Final = 0.6  # that what is being saved may take once all is closed
 _LARGEST_SAVED: Final = 2**27  # pixels of a saved sheet: as many as the viewer would read back
 
 State = TypeVar("State", bound=Reducible)
@@ -43,7 +44,8 @@ class Session(ABC, Generic[State, Request, Made]):
         self.lost: list[str] = []  # those of images that were not saved
         self._folder = folder
         self._worker: Worker[Request, Made] = Worker(self._work)
-        self._saves = SaveQueue()
+        self._saves: Worker[Callable[[], str], str] = Worker(lambda job: iter((job(),)), drops=False)
+        self._unsaved = 0  # jobs of theirs whose outcome is still to be taken
         self._notice: tuple[str, render.Tone, float] | None = None
 
     def title(self, hints: bool = False) -> str:
@@ -73,12 +75,13 @@ class Session(ABC, Generic[State, Request, Made]):
                 if self._notice is not None and self._notice[2] == math.inf:
                     self._notice = None  # it works after all
                 self._receive(answer.request, answer.result)
-        for said in self._saves.take():
-            if isinstance(said, Exception):
-                self._failed(said)
+        for done in self._saves.take():
+            self._unsaved -= 1
+            if done.error is not None:
+                self._failed(done.error)
                 self.lost.append(self.failures[-1])
             else:
-                self.notify(said)
+                self.notify(str(done.result))
         self._ask()
 
     def settle(self, now: float) -> None:
@@ -94,12 +97,17 @@ class Session(ABC, Generic[State, Request, Made]):
 
     @property
     def _busy(self) -> bool:
-        return self._worker.busy or self._saves.count > 0
+        return self._worker.busy or self._unsaved > 0
 
     @property
     def unsaved(self) -> int:
         """Images that were asked to be saved and may yet be."""
-        return self._saves.count
+        return self._unsaved
+
+    def _have_saved(self, job: Callable[[], str]) -> None:
+        """Have a job done in the thread that saves, after those before it; it returns what to tell the user."""
+        self._unsaved += 1
+        self._saves.ask(job)
 
     def notify(self, text: str, tone: render.Tone = "notice", seconds: float = _NOTICE_SECONDS) -> None:
         """Show a line of text for a while."""
@@ -107,6 +115,11 @@ class Session(ABC, Generic[State, Request, Made]):
         if self._notice is not None and self._notice[0] == words:  # of two threads that met the same error
             until = max(until, self._notice[2])
         self._notice, self.changed = (words, tone, until), True
+
+    def dismiss(self) -> None:
+        """Show a notice no longer; errors stay for their time."""
+        if self._notice is not None and self._notice[1] == "notice":
+            self._notice, self.changed = None, True
 
     def frame(self, strip: bool = True) -> render.Image:
         """The frame to show now, with a strip of text below the images or without."""
@@ -143,12 +156,15 @@ class Session(ABC, Generic[State, Request, Made]):
     def close(self) -> None:
         """Stop work. Raises ``ImageError`` where images are left unsaved."""
         self._worker.close()
-        left = self._saves.close()
-        last = [said for said in self._saves.take() if isinstance(said, Exception)]
+        try:
+            self._saves.wait(_SAVING_SECONDS)
+        finally:  # a user may not wait for so long
+            left = self._saves.close()
+        errors = [done.error for done in self._saves.take() if done.error is not None]
         if left:
             raise ImageError(f"images not saved: {left}; there was no time to make them")
-        if last:
-            raise ImageError(str(last[-1]))
+        if errors:
+            raise ImageError(str(errors[-1]))
 
     @property
     def moving(self) -> bool:

@@ -36,7 +36,7 @@ class SheetSession(ModelSession[State, Request, Part]):
     @property
     def settled(self) -> bool:
         """Whether the last frame shows all that the events until then asked for."""
-        return not (self.changed or self._saves.count) and (self._ready() is not None or not self._worker.busy)
+        return not (self.changed or self._unsaved) and (self._ready() is not None or not self._worker.busy)
 
     def _cursor(self) -> tuple[Sheet | None, int]:
         return self.state.sheet if self.state.sheet.count > 1 else None, self.state.cursor

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.contract.edges import edge_map
+from trainer.contract.errors import UserError
 from viewer.files.inputs import Photo, find_photos
 from viewer.files.png import Image
-from viewer.files.resizing import resize
+from viewer.files.resizing import resize, resize_nearest
 from viewer.files.results import bicubic
 from viewer.frame.area import Area
 from viewer.latents import Latents, draw
@@ -48,7 +49,9 @@ class Translator:
         """``condition``: given or edges, instead of what the card says. ``size``: the longer side in pixels at most."""
         self.model = model
         self.layout = model.image_layout
-        known: Mapping[str, Any] = {} if model.card is None else model.card.condition
+        card = model.card
+        assert card is not None  # of a model with a layout
+        known: Mapping[str, Any] = card.condition
         kind = condition or known.get("kind", "given")
         if kind not in _KINDS:
             raise ModelError(f"{model.path}: takes {kind!r} of photographs, which this viewer cannot make; make them "
@@ -58,25 +61,19 @@ class Translator:
         self.trained_size: tuple[int, int] | None = tuple(known["size"]) if "size" in known else None
         if height is not None and width is not None:
             self.trained_size = height, width
-        elif model.card is not None and model.card.image_size is not None:
-            self.trained_size = model.card.image_size
+        elif card.image_size is not None:
+            self.trained_size = card.image_size
         self.size = size or max(self.trained_size or (_USUAL_SIZE,))
         self.palette: tuple[tuple[int, int, int], ...] = tuple((b, g, r) for r, g, b in known.get("palette", ()))
-        self.latent_size = model.card.latent.size if model.card is not None and model.card.latent is not None else 0
+        self.latent_size = 0 if card.latent is None else card.latent.size
 
     def condition_of(self, photo: Image, sigma: float) -> Condition:
-        """What goes into the model, of a photograph u8 [h, w, 3] BGR; no larger than ``size``.
-
-        A colour map (the image as it is, with a palette) is not averaged where it shrinks.
-        """
+        """What goes into the model, of a photograph u8 [h, w, 3] BGR; no larger than ``size``. A colour map (the image
+        as it is, with a palette) is not averaged where it shrinks."""
         height, width = self.fitted(*photo.shape[:2])
         if self.how.kind == "edges":
             return np.repeat(self.edges(resize(photo, height, width), sigma), self.layout.channels, axis=2)
-        if self.palette:
-            shrunk = np.asarray(cv2.resize(photo, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
-        else:
-            shrunk = resize(photo, height, width)
-        return self.channels_of(shrunk)
+        return self.channels_of((resize_nearest if self.palette else resize)(photo, height, width))
 
     def edges(self, photo: Image, sigma: float) -> Condition:
         """The edges [h, w, 1] of a photograph u8 [h, w, 3] BGR, as the model expects them."""
@@ -105,24 +102,17 @@ class Translator:
         edge that the network draws something on.
         """
         height, width = condition.shape[:2]
-        rows, columns = self.accepted(height, width)
+        rows, columns = self.layout.accepted(height, width)
         top, left = (rows - height) // 2, (columns - width) // 2
         made = self.model.translate(_padded(condition, rows, columns, top, left), latent)
         return np.ascontiguousarray(made[Area(left, top, width, height).times(self.layout.scale).pixels])
 
-    def accepted(self, height: int, width: int) -> tuple[int, int]:
-        """The height and width that the network takes for an image of this size."""
-        multiple = self.layout.multiple
-        rows, columns = (
-            fixed or -(-length // multiple) * multiple
-            for length, fixed in zip((height, width), self.layout.size, strict=True)
-        )
-        return rows, columns
-
 
 def open_translator(options: ImagesOptions, expected: str) -> tuple[list[Path], Model]:
     """The images that options name, and the model. ``expected``: in words, without images. Raises ``UserError``."""
-    paths = find_photos(options.named_images(expected))
+    if not options.images:
+        raise UserError(f"no images named, expected {expected}")
+    paths = find_photos(options.images)
     threads = model_threads(options.threads, all_cores=True)
     return paths, open_model(options.model, threads=threads, wanted="translator", many_sizes=True)
 
@@ -177,22 +167,21 @@ class Upscaler:
         self.scale = self.layout.scale  # result pixels an input pixel
         if self.scale < 2:
             raise ModelError(f"{model.path}: gives images as large as it takes, expected a model that enlarges them")
-        if model.card is not None and model.card.latent is not None and not model.inferred:
+        if model.card is not None and model.card.latent is not None:
             raise ModelError(f"{model.path}: draws with a latent, expected a model that enlarges: try translate")
         context = 0 if model.card is None else model.card.context
-        height, width = self.layout.size
-        self._window = (height, width) if height is not None and width is not None else None
         self.context = context or _UNKNOWN_CONTEXT
         self.tile = tile or TILE
-        if self._window is not None:
-            self.context = min(self.context, min(self._window) // 8)
-            self.tile = min(self._window) - 2 * self.context
+        self._fixed = min((side for side in self.layout.size if side is not None), default=0)  # pixels, of a window
+        if self._fixed:
+            self.context = min(self.context, self._fixed // 8)
+            self.tile = self._fixed - 2 * self.context
 
     def plan(self, photo: Photo) -> list[Tile]:
         """The tiles of an image, row by row."""
         height, width = photo.image.shape[:2]
         tiles = plan_tiles(height, width, self.tile, self.context, self.layout.multiple)
-        if self._window is not None or len(tiles) == 1:
+        if self._fixed or len(tiles) == 1:
             return tiles
         return plan_tiles(height, width, self.tile, self._needed_context(photo), self.layout.multiple)
 
@@ -203,7 +192,6 @@ class Upscaler:
         place, half and three quarters of the context are tried, and taken if no pixel changes.
         """
         side = _PROBED + 2 * self.context
-        side = -(-side // self.layout.multiple) * self.layout.multiple
         height, width = photo.image.shape[:2]
         if min(height, width, _SEARCHED) < side or self.layout.multiple > 1:
             return self.context
@@ -251,9 +239,7 @@ class Upscaler:
     def _run(self, cut: Condition) -> Image:
         """A window through the network, padded where it cannot take it."""
         height, width = cut.shape[:2]
-        multiple = self.layout.multiple
-        size = self._window or (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
-        made = self.model.translate(np.ascontiguousarray(_padded(cut, *size)))
+        made = self.model.translate(np.ascontiguousarray(_padded(cut, *self.layout.accepted(height, width))))
         return made[: height * self.scale, : width * self.scale]
 
     def fill(self, result: Image, photo: Photo, tiles: Iterable[Tile]) -> Iterator[Tile]:

@@ -10,7 +10,7 @@ from small_denoisers import STEPS, alpha_bar, known_images
 
 from trainer.contract.samplers import add_noise, ddim, ddpm, dpm_solver, even_ratios, even_times
 from viewer.sessions.denoiser import Floats
-from viewer.sessions.sampling import PageNoise
+from viewer.sessions.sampling import Page
 
 PREDICTIONS = ("epsilon", "x0", "v")
 SHARES = alpha_bar()
@@ -156,17 +156,17 @@ def test_torch_and_numpy_give_the_same(prediction: str, start: int) -> None:
 
 def test_noise_follows_from_the_seed_and_turns_between_the_corners() -> None:
     shape = (3, 16, 16)
-    alone, between = PageNoise(5, shape, 3, 4), PageNoise(5, shape, 3, 4, interpolated=True)
-    assert np.array_equal(alone.draw(range(12), 0), alone.draw(range(12), 0))
-    fields = alone.draw(range(12), 2)
-    assert not np.array_equal(fields, alone.draw(range(12), 1))
-    assert not np.array_equal(fields, PageNoise(6, shape, 3, 4).draw(range(12), 2))
+    alone, between = Page(5, 1, 3, 4), Page(5, 1, 3, 4, interpolated=True)
+    assert np.array_equal(alone.noise(shape, range(12), 0), alone.noise(shape, range(12), 0))
+    fields = alone.noise(shape, range(12), 2)
+    assert not np.array_equal(fields, alone.noise(shape, range(12), 1))
+    assert not np.array_equal(fields, Page(6, 1, 3, 4).noise(shape, range(12), 2))
     assert fields.mean() == pytest.approx(0, abs=0.05)
     assert fields.std() == pytest.approx(1, abs=0.05)
-    turned = between.draw(range(12), 2)
+    turned = between.noise(shape, range(12), 2)
     for corner in (0, 3, 8, 11):
         assert np.array_equal(turned[corner], fields[corner])
     assert turned.std(axis=(1, 2, 3)) == pytest.approx(np.ones(12), abs=0.12)  # as long as noise is, everywhere
     near = [np.corrcoef(turned[0].ravel(), field.ravel())[0, 1] for field in turned[:4]]
     assert near == sorted(near, reverse=True)
-    assert np.array_equal(PageNoise(5, shape, 1, 1, interpolated=True).draw([0], 0)[0], alone.draw([0], 0)[0])
+    assert np.array_equal(Page(5, 1, 1, 1, interpolated=True).noise(shape, [0], 0)[0], alone.noise(shape, [0], 0)[0])

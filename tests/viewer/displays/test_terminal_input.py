@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from viewer.displays.terminal_input import Mouse, Parser, Reply
+from viewer.displays.terminal_input import Found, Parser
 from viewer.keys import Action, Event, parse_keys
 
 CASES = [
@@ -16,17 +16,17 @@ CASES = [
     (b"sSir+-= \n", "s,S,i,r,+,-,=,space,enter"),
     ("é€猫😺".encode(), "é,€,猫,😺"),
     (b"\x1b[<0;12;5M\x1b[<0;12;5m\x1b[<1;1;1M\x1b[<66;3;3Mx",
-     [Mouse(Action.CLICK, 11, 4), Mouse(Action.RELEASE, 11, 4), "x"]),
+     [Event(Action.CLICK, 11, 4), Event(Action.RELEASE, 11, 4), "x"]),
     (b"\x1b[<2;1;1M\x1b[<34;2;2M\x1b[<2;2;2m\x1b[<64;3;3M\x1b[<65;3;3M",
-     [Mouse(Action.SECOND_CLICK, 0, 0), Mouse(Action.SECOND_DRAG, 1, 1), Mouse(Action.SECOND_RELEASE, 1, 1),
-      Mouse(Action.WHEEL_UP, 2, 2), Mouse(Action.WHEEL_DOWN, 2, 2)]),
+     [Event(Action.SECOND_CLICK, 0, 0), Event(Action.SECOND_DRAG, 1, 1), Event(Action.SECOND_RELEASE, 1, 1),
+      Event(Action.WHEEL_UP, 2, 2), Event(Action.WHEEL_DOWN, 2, 2)]),
     (b"\x1b[<35;2;3M\x1b[<36;2;3M\x1b[<39;2;3M\x1b[<48;9;9M\x1b[<33;9;9M\x1b[<99;9;9M",
-     [Mouse(Action.MOVE, 1, 2), Mouse(Action.DRAG, 1, 2), Mouse(Action.MOVE, 1, 2), Mouse(Action.DRAG, 8, 8)]),
+     [Event(Action.MOVE, 1, 2), Event(Action.DRAG, 1, 2), Event(Action.MOVE, 1, 2), Event(Action.DRAG, 8, 8)]),
     (b"\x1b[M !!a", "a"),
     (b"\x1b[[Ab", "b"),
     (b"\x1b[15~\x1b[3~\x1b[2~\x1b[Z\x1b[200~c", "c"),
     (b"\x1b_Gi=31;OK\x1b\\\x1bP1$r48:2:1:2:3m\x1b\\\x1b[?62;22cd",
-     [Reply("\x1b_Gi=31;OK\x1b\\"), Reply("\x1bP1$r48:2:1:2:3m\x1b\\"), Reply("\x1b[?62;22c"), "d"]),
+     ["\x1b_Gi=31;OK\x1b\\", "\x1bP1$r48:2:1:2:3m\x1b\\", "\x1b[?62;22c", "d"]),
     (b"\x80\xff\xc3(\x00\x07\t\x7fa", "(,tab,a"),
     (b"\x1b[12\x01a\x1b[[zb", "a,b"),
     (b"\xf65;2\xe2\x829\xf0\x1b[A\xe2\x1b[Bq", "5,;,2,9,up,down,q"),
@@ -36,13 +36,14 @@ CASES = [
 ]  # fmt: skip
 
 
-def events(expected: str | list[Event | Mouse | Reply | str]) -> list[Event | Mouse | Reply]:
+def events(expected: str | list[Found]) -> list[Found]:
     parts = [expected] if isinstance(expected, str) else expected
-    return [item for part in parts for item in (parse_keys(part) if isinstance(part, str) else [part])]
+    keys = [isinstance(part, str) and not part.startswith("\x1b") for part in parts]
+    return [item for part, typed in zip(parts, keys, strict=True) for item in (parse_keys(part) if typed else [part])]
 
 
 @pytest.mark.parametrize(("data", "expected"), CASES)
-def test_whole_and_byte_by_byte(data: bytes, expected: str | list[Event | Mouse | Reply | str]) -> None:
+def test_whole_and_byte_by_byte(data: bytes, expected: str | list[Found]) -> None:
     assert Parser().feed(data) == events(expected)
     parser = Parser()
     assert [item for byte in data for item in parser.feed(bytes([byte]))] == events(expected)

@@ -18,7 +18,7 @@ ENDED = """
 import os, sys, threading, time
 from pathlib import Path
 from viewer.files.png import save_numbered
-from viewer.worker import SaveQueue, leave
+from viewer.worker import Worker, leave
 write, begun = os.write, threading.Event()
 def slowly(descriptor, data):
     done = write(descriptor, data[:9])
@@ -26,8 +26,8 @@ def slowly(descriptor, data):
     time.sleep(60)
     return done
 os.write = slowly
-jobs = SaveQueue()
-jobs.send(lambda: str(save_numbered(Path(sys.argv[1]), "p", bytes(99), {"drawing.png": bytes(99)})))
+jobs = Worker(lambda job: iter([job()]), drops=False)
+jobs.ask(lambda: str(save_numbered(Path(sys.argv[1]), "p", bytes(99), {"drawing.png": bytes(99)})))
 begun.wait(30)
 os.write = write
 assert jobs.close(0.1) == 1

@@ -182,7 +182,7 @@ def test_the_luma_is_enlarged_where_a_model_knows_no_colours(tmp_path: Path) -> 
 def test_a_graph_that_does_not_do_what_its_card_says_is_one_line(tmp_path: Path) -> None:
     path = make.make_translator(tmp_path / "wrong.onnx", scale=2)
     model = open_model(path)
-    model._image_layout = replace(model.image_layout, scale=3)
+    model._layout = replace(model.image_layout, scale=3)
     with pytest.raises(ModelError, match="expected one 3 times as large"):
         model.translate(make.photo_like(8, 8))
 

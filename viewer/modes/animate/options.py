@@ -6,14 +6,14 @@ from typing import Final
 
 from trainer.contract.options import flag
 from viewer.bindings import ARROWS, CLASS, ROWS_BY_CLASS, Binding, merged
-from viewer.options import SheetOptions, columns_flag, rows_flag, scale_flag, whole
+from viewer.options import SheetOptions, count_flag, scale_flag, whole
 from viewer.sessions.generator_page import gain_flag
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(SheetOptions):
-    rows: int = rows_flag(1)
-    cols: int = columns_flag(1)
+    rows: int = count_flag("rows", 1)
+    cols: int = count_flag("columns", 1)
     scale: float | None = scale_flag("3")
     detail: Path | None = flag("ONNX file of a detail network of the same latents, to be added", metavar="FILE")
     gain: float | None = gain_flag()

@@ -14,7 +14,7 @@ from trainer.contract.files import replace_bytes
 from trainer.contract.text import printable
 from trainer.data.sources._sidecar import SELECTION_OF, fingerprint, read_small
 from viewer.files.image_set import LabelledSet
-from viewer.files.results import errors_of
+from viewer.files.png import naming
 
 _LARGEST: Final = 2**28  # bytes
 _SUFFIX: Final = ".marks.txt"
@@ -101,7 +101,7 @@ class Selection:
         of = "SET.npy" if source.files else name
         use = f"{_HEAD[1]}{of} --drop {self.path.name} -o OUT.npy"
         data = "\n".join([said, printable(use), *self._kept, *lines, ""]).encode("utf-8", "surrogateescape")
-        with errors_of(self.path):
+        with naming(self.path):
             replace_bytes(self.path, data)
         self._seen = _stamp(self.path)
 

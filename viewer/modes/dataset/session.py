@@ -211,11 +211,11 @@ class DatasetSession(Session[DatasetState, DatasetState, dict[int, Cell]]):
     def _save(self, whole: bool) -> None:
         state = self.state
         if whole and not state.alone:
-            self._saves.send(lambda: self._save_page(state))
+            self._have_saved(lambda: self._save_page(state))
             return
         which, number = state.number
         recipe = {"mode": "dataset", **self._recipe_of(which, number)}
-        self._saves.send(lambda: self._saved(self._sets[which].fetch(number), which, recipe))
+        self._have_saved(lambda: self._saved(self._sets[which].fetch(number), which, recipe))
 
     def _save_page(self, state: DatasetState) -> str:
         """The page without the cursor and crosses, in the size that the images have in common, or most of them."""

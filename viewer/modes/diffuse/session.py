@@ -188,7 +188,7 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
     def _save_waiting(self, images: Images | None) -> None:
         """Have what waits for a page saved. ``images``: of the page, if they are there."""
         for job in self._waiting:
-            self._saves.send(partial(job, images))
+            self._have_saved(partial(job, images))
         self._waiting.clear()
 
     @property

@@ -146,7 +146,7 @@ class PickSession(Session[PickState, None, None]):
         if isinstance(numbers, list):  # the last page of a set may have fewer than fit on it
             count = min(len(numbers), count)
         for index in range(count) if whole else (self.state.cursor,):
-            self._saves.send(partial(self._cut, index))
+            self._have_saved(partial(self._cut, index))
 
     def _cut(self, index: int) -> str:
         photo, part = self._photo, self.state.table.part(index)

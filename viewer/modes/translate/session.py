@@ -122,7 +122,7 @@ class TranslateSession(ModelSession[TranslateState, TranslateState, Made]):
 
     def _screen(self) -> render.Image:
         if self._shown is None:
-            return plots.row([np.full((256, 256, 3), render.PAPER, np.uint8)] * 2, 256)
+            return plots.row([plots.blank(256, 256)] * 2)
         return image_row(self._shown, self.state.stop if self.state.line else -1)
 
     def _save(self, whole: bool) -> None:
@@ -206,8 +206,7 @@ def make(translator: Translator, photo: Image, state: TranslateState) -> Made:
 
 def image_row(made: Made, chosen: int) -> Image:
     """What went in beside what came out. ``chosen``: of the results, marked; -1: none."""
-    side = max(made.results[0].shape[:2])
-    return plots.row([*made.before, *made.results], side, len(made.before) + chosen if chosen >= 0 else -1)
+    return plots.row([*made.before, *made.results], len(made.before) + chosen if chosen >= 0 else -1)
 
 
 def recipe_of(translator: Translator, state: TranslateState, path: Path, stop: int | None = 0) -> Mapping[str, Any]:

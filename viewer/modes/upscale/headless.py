@@ -15,8 +15,8 @@ from trainer.contract.headers import MOST_PIXELS
 from trainer.contract.text import printable
 from viewer.displays.recorder import Video
 from viewer.files.inputs import FILM_SUFFIXES, Photo, is_film, read_photo
-from viewer.files.png import Image
-from viewer.files.results import SUFFIXES, encode, errors_of, free_name, write_new
+from viewer.files.png import Image, naming
+from viewer.files.results import SUFFIXES, encode, free_name, write_new
 from viewer.modes.upscale.options import Options
 from viewer.modes.upscale.session import recipe_of
 from viewer.sessions.headless import Tally, beside, made_folder, readable
@@ -93,7 +93,7 @@ def _upscale_film(upscaler: Upscaler, path: Path, target: Path) -> None:
     tqdm.write(f"{printable(str(path))}: {rate:g} frames a second; its sound is left out", file=sys.stderr)
     tiles = upscaler.plan(Photo(np.asarray(frame, np.uint8)))
     bar = tqdm(total=total, desc=printable(path.name, 30), unit="frame", disable=None)
-    with errors_of(target), partial_of(target, _FILM) as partial, bar:
+    with naming(target), partial_of(target, _FILM) as partial, bar:
         written = Video(partial, 1000 / rate)
         try:
             while there:

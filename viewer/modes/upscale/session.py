@@ -269,7 +269,7 @@ class UpscaleSession(ModelSession[UpscaleState, Work, Part]):
                 data = encode(one.result, one.photo, ".png", recipe)
             return f"saved {save_numbered(self._folder, self._paths[state.index].stem, data)}"
 
-        self._saves.send(job)
+        self._have_saved(job)
 
     def _status(self) -> tuple[str, ...]:
         state = self.state

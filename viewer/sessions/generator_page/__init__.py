@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from trainer.contract.options import flag
 from viewer.bindings import CLASS, ROWS_BY_CLASS, Binding
-from viewer.options import SheetOptions, columns_flag, number, rows_flag
+from viewer.options import SheetOptions, count_flag, number
 
 GRID_BINDINGS: Final = (
     Binding("m", "mixes of three training images (if the model keeps some)", after="r", hint={"mixes": "m mixes"}),
@@ -27,7 +27,7 @@ def gain_flag() -> Any:
 class GridOptions(SheetOptions):
     """Options of modes that show a page of images."""
 
-    rows: int = rows_flag(6)
-    cols: int = columns_flag(8)
+    rows: int = count_flag("rows", 6)
+    cols: int = count_flag("columns", 8)
     encode: Path | None = flag("interpolate from this image, by the encoder beside the model", metavar="IMAGE")
     mix: bool = flag("begin with mixes of three training images each, whose latents the model keeps", default=False)

@@ -93,23 +93,20 @@ class GridSession(SheetSession[GridState, GridState]):
         height, width = model.image_size
         self._images: Images = np.zeros((state.sheet.count, height, width, 3), np.uint8)
         self._parts: list[Part] = []  # of the page asked for, without what the gain makes of them
-        self._count = 0  # images of the page asked for that are there
         self._canvas = render.blank(state.sheet)
         super().__init__(model, state, folder, layer)
         self._gain_shown = self._gain
 
     @property
     def _missing(self) -> int:
-        return self.state.sheet.count - self._count
+        return self.state.sheet.count - sum(len(part.images) for part in self._parts)
 
     def _page(self) -> GridState:
         """What the images follow from."""
         return replace(self.state, cursor=0, gain=None)
 
-    def _latents(self) -> Latents:
-        return self._latents_of(self.state)
-
-    def _latents_of(self, page: GridState) -> Latents:
+    def _latents(self, page: GridState | None = None) -> Latents:
+        page = page or self.state
         sheet, latent = self.state.sheet, self.model.latent
         if page.mode == "mix":
             drawn = latents.mix(self.model.samples, page.seed, range(sheet.count))
@@ -124,12 +121,12 @@ class GridSession(SheetSession[GridState, GridState]):
         return latents.bilinear(corners, sheet.rows, sheet.columns)
 
     def _work(self, request: GridState) -> Iterator[Part]:
-        return self._decode(self._latents_of(request), self._labels_of(request.classes))
+        return self._decode(self._latents(request), self._labels_of(request.classes))
 
     def _ask(self) -> None:
         page = self._page()
         if page != self._asked:
-            self._asked, self._asked_at, self._count, self._late = page, self.now, 0, False
+            self._asked, self._asked_at, self._late = page, self.now, False
             self._parts.clear()
             self._worker.ask(page)
         elif not self._late and self._missing and self.now - self._asked_at > _PATIENCE_SECONDS:
@@ -140,7 +137,6 @@ class GridSession(SheetSession[GridState, GridState]):
             return
         if part.first == 0:
             self._images = np.empty_like(self._images)  # an image that is being saved keeps the old ones
-        self._count = part.first + len(part.images)
         self._parts.append(part)
         self._show(part)
         self._late = self._late and self._missing > 0

@@ -212,7 +212,7 @@ class DrawSession(ModelSession[DrawState, Drawn, Image]):
             path = save_numbered(self._folder, self.model.name, encode_png(shown, recipe), more)
             return f"saved {path}" + ("" if whole else " and its drawing")
 
-        self._saves.send(job)
+        self._have_saved(job)
 
     def _status(self) -> tuple[str, ...]:
         state = self.state
@@ -247,7 +247,7 @@ def begin(translator: Translator, size: int, seed: int = 0) -> DrawState:
     height, width = translator.trained_size or (256, 256)
     if size:
         height, width = (max(round(side * size / max(height, width)), 1) for side in (height, width))
-    height, width = translator.accepted(height, width)
+    height, width = translator.layout.accepted(height, width)
     if max(height, width) > LARGEST_SIZE:
         raise ModelError(f"a page of {width}x{height} pixels, expected {LARGEST_SIZE} a side at most")
     lines = translator.how.kind == "edges"
