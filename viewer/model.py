@@ -25,6 +25,7 @@ from viewer.graph.layout import ImageLayout, Layout, find_scale, image_array, la
 from viewer.graph.limits import GIB, allowed_memory, finish, opening_seconds, run_seconds
 from viewer.graph.screening import ScreeningError, screen
 from viewer.latents import Latents
+from viewer.options import BUILT_IN
 
 Images = NDArray[np.uint8]  # [n, h, w, 3] BGR
 
@@ -295,7 +296,8 @@ class Model:
 def _read(path: Path) -> bytes:
     try:
         if not path.exists():
-            raise ModelError(f"{path}: no such file")
+            built_in = "the built-in model is missing from this installation; name an ONNX file"
+            raise ModelError(f"{path}: {built_in if path == BUILT_IN else 'no such file'}")
         if (path / "config.json").is_file():
             raise ModelError(f"{path}: a run, export it first: python -m export {path} -o {path.name}.onnx")
         if not path.is_file():

@@ -158,10 +158,3 @@ def with_saved(options: Chosen, saved: Mapping[str, Any]) -> Chosen:
             word = name.replace("_", "-")
             raise UserError(f"--{word} is {found}, and the image of --from says {value}: expected one of them")
     return replace(options, **saved)
-
-
-def existing_model(path: Path) -> Path:
-    """The same path. Raises ``UserError`` where it is that of the built-in model, and this is missing."""
-    if path == BUILT_IN and not path.is_file():
-        raise UserError(f"{path}: the built-in model is missing from this installation, expected; name an ONNX file")
-    return path

@@ -13,7 +13,7 @@ from viewer.keys import Action, Event
 from viewer.latents import Latents, Walk
 from viewer.model import Images, Model, ModelError, open_model
 from viewer.modes.animate.options import BINDINGS, Options
-from viewer.options import existing_model, model_threads, with_saved
+from viewer.options import model_threads, with_saved
 from viewer.sessions.classes import Classes
 from viewer.sessions.detail_layer import Layer, first_gain, open_layer
 from viewer.sessions.model_session import Part
@@ -162,7 +162,7 @@ class AnimateSession(SheetSession[AnimateState, tuple[_Frame, ...]]):
 def open_session(options: Options) -> AnimateSession:
     """The walk that the options ask for. Raises ``UserError``."""
     threads = model_threads(options.threads)
-    model = open_model(existing_model(options.model), threads=threads, wanted="generator")
+    model = open_model(options.model, threads=threads, wanted="generator")
     if options.gain is not None and options.detail is None:
         raise UserError("--gain is for --detail, found it without")
     layer = None if options.detail is None else open_layer(model, options.detail, threads=threads)

@@ -25,7 +25,7 @@ from viewer.modes.dataset.selection import Selection
 from viewer.modes.dataset.state import ALL, Catalogue, DatasetState
 from viewer.sessions.classes import class_words
 from viewer.sessions.session import Session, check_saved_size
-from viewer.sheet import Sheet, auto_scale, fitting_sheet
+from viewer.sheet import Sheet, fitting_sheet
 
 MARK: Final = (60, 60, 235)
 _FAINT: Final = render.TONES["hint"]
@@ -282,8 +282,7 @@ def open_session(options: Options) -> DatasetSession:
     if options.marks is not None and len(sets) > 1:
         raise UserError(f"--marks is the list of one set, found {len(sets)}: each has its own beside it")
     height, width = common_size(sets)
-    scale = options.scale or auto_scale(options.rows, options.cols, height, width)
-    sheet = fitting_sheet(options.rows, options.cols, height, width, scale)
+    sheet = fitting_sheet(options.rows, options.cols, height, width, options.scale)
     state = DatasetState(catalogue_of(sets), sheet, seed=options.seed)
     selections = [Selection(one, options.marks) for one in sets]
     return DatasetSession(selections, state, options.out, (height, width))

@@ -29,7 +29,7 @@ from viewer.sessions.replay import read_saved, signed
 from viewer.sessions.sampling import ORIGINS, USUAL_STEPS, Diffusion, Origin, Page, Settings, usual_start
 from viewer.sessions.session import check_saved_size
 from viewer.sessions.sheet_state import SheetState
-from viewer.sheet import Sheet, auto_scale, fitting_sheet, moved
+from viewer.sheet import Sheet, fitting_sheet, moved
 from viewer.state import next_seed
 
 _ROWS, _COLUMNS = 3, 4  # images
@@ -271,9 +271,8 @@ def begin(options: Options) -> tuple[Diffusion, DiffuseState]:
         columns = options.cols or min(2, len(photos))
         rows = options.rows or min(-(-len(photos) // columns), _ROWS)
     across = 2 if photos else 1
-    scale = options.scale or auto_scale(rows, columns * across, *model.image_size)
     state = DiffuseState(
-        fitting_sheet(rows, columns, *model.image_size, scale, across=across),
+        fitting_sheet(rows, columns, *model.image_size, options.scale, across=across),
         min(options.steps or USUAL_STEPS[options.sampler], diffusion.start),
         diffusion.start,
         diffusion.origin,

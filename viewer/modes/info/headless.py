@@ -10,7 +10,6 @@ from trainer.contract.text import printable
 from viewer.files.png import is_png, read_recipe
 from viewer.model import Model, ModelError, open_model
 from viewer.modes.info.options import Options
-from viewer.options import existing_model
 
 
 def write(options: Options) -> None:
@@ -18,7 +17,7 @@ def write(options: Options) -> None:
     if is_png(options.model):
         lines = [(name, str(value)) for name, value in read_recipe(options.model).items()]
     else:
-        lines = list(describe_model(open_model(existing_model(options.model))))
+        lines = list(describe_model(open_model(options.model)))
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a model's own words may not fit the terminal's alphabet
     shown = [(printable(name, 40), printable(text, 20_000)) for name, text in lines]

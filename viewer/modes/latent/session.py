@@ -20,7 +20,7 @@ from viewer.modes.latent.plan import COARSER, ImageRequest, Plan, plan_of, point
 from viewer.modes.latent.scatter import Encoded, Scatter, open_scatter
 from viewer.modes.latent.space import space_of
 from viewer.modes.latent.state import VIEWS, LatentState, begin, place, state_of
-from viewer.options import existing_model, model_threads
+from viewer.options import model_threads
 from viewer.sessions.classes import class_words
 from viewer.sessions.model_session import Labels, ModelSession
 from viewer.sessions.replay import exact_numbers, first_classes, read_saved
@@ -262,7 +262,7 @@ def open_session(options: Options) -> LatentSession:
     """The view of latent space that the options ask for. Raises ``UserError``."""
     if options.bgr and options.data is None:
         raise UserError("--bgr is for the .npy file of --data, found it without")
-    path, threads = existing_model(options.model), model_threads(options.threads)
+    path, threads = options.model, model_threads(options.threads)
     model = open_model(path, threads=threads, wanted="generator")
     if model.latent.size < 2:
         raise ModelError(f"{path}: a latent of {model.latent.size} number, expected 2 at least")

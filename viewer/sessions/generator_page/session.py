@@ -14,14 +14,14 @@ from viewer.files.resizing import fit
 from viewer.keys import Action, Event
 from viewer.latents import Latents
 from viewer.model import Images, Model, ModelError, open_model, open_sibling_encoder
-from viewer.options import existing_model, model_threads, with_saved
+from viewer.options import model_threads, with_saved
 from viewer.sessions.detail_layer import Layer, first_gain, open_layer
 from viewer.sessions.generator_page import GridOptions
 from viewer.sessions.model_session import Part
 from viewer.sessions.replay import first_classes, read_saved
 from viewer.sessions.sheet_session import SheetSession
 from viewer.sessions.sheet_state import SheetState
-from viewer.sheet import auto_scale, fitting_sheet, moved
+from viewer.sheet import fitting_sheet, moved
 from viewer.state import next_seed
 
 _TRUNCATION_STEPS: Final = 10  # steps in a truncation of 1
@@ -209,7 +209,7 @@ def open_grid(
     by ``detail``, the file of a detail network, or by sharpening; ``gain``: how much of it to begin with. Raises
     ``UserError``.
     """
-    path, threads = existing_model(options.model), model_threads(options.threads)
+    path, threads = options.model, model_threads(options.threads)
     model = open_model(path, threads=threads, wanted="generator")
     layer = open_layer(model, detail, threads=threads) if with_detail else None
     encoded, source = None, ""
@@ -233,9 +233,8 @@ def open_grid(
             raise ModelError(f"{saved.path}: made with --encode {from_image!r}, found {source!r}")
     if mode == "mix":
         samples_to_mix(model)
-    scale = options.scale or auto_scale(options.rows, options.cols, *model.image_size)
     state = GridState(
-        fitting_sheet(options.rows, options.cols, *model.image_size, scale),
+        fitting_sheet(options.rows, options.cols, *model.image_size, options.scale),
         mode,
         truncation_steps,
         can_mix=len(model.samples) >= _LEAST_SAMPLES,
