@@ -8,10 +8,11 @@ import contextlib
 import json
 import os
 import re
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from functools import lru_cache, partial
+from itertools import compress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,14 +20,13 @@ import numpy as np
 
 from trainer.contract.errors import UserError
 from trainer.contract.headers import Unreadable, read_header
-from trainer.contract.images import Fit, crop, load_bytes, read_bytes
+from trainer.contract.images import Fit, crop, read_bytes
 from trainer.contract.text import printable
 from trainer.data.sources._labels import LABEL_NAMES, numbered_values
 from trainer.data.sources._sidecar import Sidecar
 from trainer.data.sources._threads import say
-from trainer.data.sources.base import WINDOW, ImageSource, OpenOptions, Piece, ReadImages, decoded, one_size
+from trainer.data.sources.base import WINDOW, ImageSource, OpenOptions, Piece, ReadImages, decoded, one_size, pieces_of
 
-NAME = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?::([\w.-]+))?", re.ASCII)  # on the hub
 SHOWN = 8  # rows that are left out are named up to here
 MOST_GROUP_BYTES = 1 << 28  # that are read at once
 MOST_KEPT_BYTES = 1 << 30
@@ -35,51 +35,38 @@ MOST_UNREADABLE = 100  # rows in succession: of more, it is the set that cannot 
 
 Open = Callable[[str], BinaryIO]
 """Opens a file by its name or address."""
-Row = tuple[Any, Any]
-"""An encoded image (bytes, or a mapping with bytes or path), and its label or None."""
+Stored = Any  # an encoded image: bytes, or a mapping with bytes or path
 
 
-def parse_name(data: str, kind: str) -> tuple[str, str | None]:
-    """The name and the part, if any, of ``kind:OWNER/NAME[:SPLIT]``. Raises ``UserError``."""
-    match = NAME.fullmatch(data.removeprefix(f"{kind}:"))
-    if match is None or ".." in data:
-        raise UserError(f"--data is {data}, expected {kind}:OWNER/NAME or {kind}:OWNER/NAME:SPLIT")
-    if Path(match[1]).exists():
-        raise UserError(f"{data}: there is a folder {match[1]} here, which would be read instead: start from elsewhere")
-    return match[1], match[2]
-
-
-def find_columns(features: Mapping[str, Any], what: str) -> tuple[str, str | None]:
-    """The names of the columns of images and of labels, by type first and by name then. Raises ``UserError``."""
+def find_columns(features: Mapping[str, Any], what: str) -> tuple[str, str | None, tuple[str, ...] | None]:
+    """The names of the columns of images and of labels, by type first and by name then, and those of the classes where
+    the table says them. Raises ``UserError``."""
     kinds = {name: _kind(feature) for name, feature in features.items()}
-    images = [name for kind in ("image", "encoded") for name, found in kinds.items() if found == kind]
+    images = [name for kind in ("Image", "encoded") for name, found in kinds.items() if found == kind]
     if not images:
         shown = ", ".join(f"{printable(name)} ({kind})" for name, kind in list(kinds.items())[:SHOWN])
         raise UserError(f"{what} holds no column of encoded images: it has {shown or 'none at all'}")
-    labels = [name for name, kind in kinds.items() if kind == "class"]
+    labels = [name for name, kind in kinds.items() if kind == "ClassLabel"]
     labels += [name for name in LABEL_NAMES if kinds.get(name) in ("int", "text")]
-    return images[0], labels[0] if labels else None
+    if not labels:
+        return images[0], None, None
+    names = getattr(features[labels[0]], "names", None)
+    return images[0], labels[0], tuple(printable(str(name)) for name in names) if names else None
 
 
 def _kind(feature: Any) -> str:
     """What a column's feature can serve as."""
     kind = type(feature).__name__
     if kind in ("Image", "ClassLabel"):
-        return {"Image": "image", "ClassLabel": "class"}[kind]
+        return kind
     if isinstance(feature, dict):
-        inner = feature.get("bytes")
-        return "encoded" if "binary" in str(getattr(inner, "dtype", "")) else "struct"
+        return "encoded" if "binary" in str(getattr(feature.get("bytes"), "dtype", "")) else "struct"
     dtype = str(getattr(feature, "dtype", kind))
     if "binary" in dtype:
         return "encoded"
     if re.fullmatch(r"u?int\d+", dtype):
         return "int"
     return "text" if "string" in dtype else dtype
-
-
-def class_names(features: Mapping[str, Any], label: str | None) -> tuple[str, ...] | None:
-    names = getattr(features[label], "names", None) if label is not None else None
-    return tuple(printable(str(name)) for name in names) if names else None
 
 
 @dataclass(eq=False)
@@ -109,14 +96,18 @@ class RowImages(ReadImages):
         except Unreadable as error:
             return self.instead_of(index, str(error))
 
+    def encoded(self, index: int) -> bytes:
+        """An image as it is stored. Raises ``Unreadable``."""
+        return encoded(self.fetch(int(self.rows[index])), self.trusted)
+
     def decoded(self, index: int) -> np.ndarray:
         """One image u8 [h, w, 3]. Raises ``Unreadable``."""
-        return load_bytes(encoded(self.fetch(int(self.rows[index])), self.trusted), *self.shape[1:3], self.fit)
+        return decoded(self.encoded(index), self.size, self.fit)
 
     def instead_of(self, index: int, reason: str) -> np.ndarray:
         """The image that takes the place of an unreadable one. Raises ``UserError``."""
         name = f"{self.what}, row {self.rows[index]}"
-        for other in islice(self.others(index), MOST_UNREADABLE):
+        for other in self.others(index)[:MOST_UNREADABLE].tolist():
             try:
                 image = self.decoded(other)
             except Unreadable:
@@ -126,22 +117,15 @@ class RowImages(ReadImages):
             return image
         raise UserError(f"{name}: {reason}; nor can the {MOST_UNREADABLE} after it be read")
 
-    def others(self, index: int) -> Iterator[int]:
+    def others(self, index: int) -> np.ndarray:
         """What may take an image's place, in order: those of its block and label, of its label, of its block."""
         block = int(np.searchsorted(self.blocks, index, "right"))
-        first = int(self.blocks[block - 1])
-        end = int(self.blocks[block]) if block < len(self.blocks) else len(self)
-        near = np.r_[index + 1 : end, first:index]
+        first, end = np.append(self.blocks, len(self))[block - 1 : block + 1].tolist()
+        near, far = np.r_[index + 1 : end, first:index], np.r_[end : len(self), :first]
         if self.labels is None:
-            yield from near.tolist()
-            yield from range(end, len(self))
-            yield from range(first)
-            return
-        label = self.labels[index]
-        yield from near[self.labels[near] == label].tolist()
-        yield from (np.flatnonzero(self.labels[end:] == label) + end).tolist()
-        yield from np.flatnonzero(self.labels[:first] == label).tolist()
-        yield from near[self.labels[near] != label].tolist()
+            return np.r_[near, far]
+        same = self.labels == self.labels[index]
+        return np.r_[near[same[near]], far[same[far]], near[~same[near]]]
 
 
 class RowGroups:
@@ -149,9 +133,11 @@ class RowGroups:
 
     def __init__(self, files: Sequence[str], contents: Sequence[Any], column: str, opener: Open) -> None:
         """``contents``: pyarrow's ``FileMetaData`` of each file."""
-        self.files, self.column, self.opener = list(files), column, opener
-        self.groups = [(file, group) for file, found in enumerate(contents) for group in range(found.num_row_groups)]
-        groups = [contents[file].row_group(group) for file, group in self.groups]
+        self.column, self.opener = column, opener
+        self.groups = [
+            (file, group) for file, found in zip(files, contents, strict=True) for group in range(found.num_row_groups)
+        ]
+        groups = [found.row_group(group) for found in contents for group in range(found.num_row_groups)]
         rows = np.array([group.num_rows for group in groups], np.int64)
         self.ends = np.cumsum(rows)
         self.firsts = self.ends - rows
@@ -159,43 +145,32 @@ class RowGroups:
         # as many as the order draws from at one time, and those of the next window where it ends
         drawn_from = 2 + -(-WINDOW // max(1, int(np.median(rows)) if len(rows) else 1))
         self.most = max(2, min(drawn_from, MOST_KEPT_BYTES // max(1, self.largest)))
-        self._forget()
-
-    def __len__(self) -> int:
-        return int(self.ends[-1]) if len(self.ends) else 0
-
-    def _forget(self) -> None:
-        self.kept: OrderedDict[int, list[Any]] = OrderedDict()
-        self.open: OrderedDict[int, Any] = OrderedDict()
-        self.process = os.getpid()
+        self.process = 0  # that the open files and the groups kept are of
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "kept": OrderedDict(), "open": OrderedDict()}
+        return {**self.__dict__, "process": 0, "read": None}
 
-    def __call__(self, row: int) -> Any:
+    def __call__(self, row: int) -> Stored:
         """What a row holds. Raises ``UserError``."""
         if self.process != os.getpid():  # connections are not to be shared with the process that this one was part of
-            self._forget()
+            opened = lru_cache(OPEN_FILES)(partial(_open_table, self.opener))
+            self.read = lru_cache(self.most)(partial(_read_group, opened, self.column))
+            self.process = os.getpid()
         group = int(np.searchsorted(self.ends, row, "right"))
-        if group not in self.kept:
-            while len(self.kept) >= self.most:
-                self.kept.popitem(last=False)
-            self.kept[group] = self._read(*self.groups[group])
-        self.kept.move_to_end(group)
-        return self.kept[group][row - int(self.firsts[group])]
+        return self.read(*self.groups[group])[row - int(self.firsts[group])]
 
-    def _read(self, file: int, group: int) -> list[Any]:
-        from pyarrow.parquet import ParquetFile
 
-        with explained(self.files[file]):
-            if file not in self.open:
-                while len(self.open) >= OPEN_FILES:
-                    self.open.popitem(last=False)[1].close()
-                self.open[file] = ParquetFile(self.opener(self.files[file]))
-            self.open.move_to_end(file)
-            table = self.open[file].read_row_group(group, columns=[self.column], use_threads=False)
-            images: list[Any] = table.column(self.column).to_pylist()
-        return images
+def _open_table(opener: Open, file: str) -> Any:
+    from pyarrow.parquet import ParquetFile
+
+    return ParquetFile(opener(file))
+
+
+def _read_group(opened: Callable[[str], Any], column: str, file: str, group: int) -> list[Stored]:
+    with explained(file):
+        table = opened(file).read_row_group(group, columns=[column], use_threads=False)
+        images: list[Stored] = table.column(column).to_pylist()
+    return images
 
 
 def open_here(name: str) -> BinaryIO:
@@ -236,11 +211,9 @@ def first_line(error: BaseException) -> str:
     return printable(lines[0])[:200] if lines else type(error).__name__
 
 
-def open_groups(
-    files: Sequence[str], opener: Open, what: str, with_labels: bool
-) -> tuple[RowGroups, str | None, tuple[str, ...] | None, list[Any]]:
-    """The rows of parquet files with a column of images, the name of their column of labels, the names of the classes
-    where the tables say them, and, ``with_labels``, the labels. Raises ``UserError`` for files that are not sound."""
+def open_groups(files: Sequence[str], opener: Open, what: str) -> tuple[RowGroups, list[Any], tuple[str, ...] | None]:
+    """The rows of parquet files with a column of images, the label of each or None, and the names of the classes where
+    the tables say them. Raises ``UserError`` for files that are not sound."""
     from datasets import Features
     from pyarrow.parquet import ParquetFile
 
@@ -252,15 +225,15 @@ def open_groups(
             table = ParquetFile(stream)
             names = table.schema_arrow.names
             if not contents:
-                features = Features.from_arrow_schema(table.schema_arrow)
-                image, label = find_columns(features, what)
-                classes = class_names(features, label)
+                image, label, classes = find_columns(Features.from_arrow_schema(table.schema_arrow), what)
             elif not {image, label} - {None} <= set(names):
                 raise UserError(f"{file} has columns {', '.join(names)}, expected those of {files[0]}")
             contents.append(table.metadata)
-            if with_labels and label is not None:
+            if label is None:
+                values += [None] * table.metadata.num_rows
+            else:
                 values += table.read(columns=[label], use_threads=False).column(label).to_pylist()
-    return RowGroups(files, contents, image, opener), label, classes, values
+    return RowGroups(files, contents, image, opener), values, classes
 
 
 def pack(
@@ -268,71 +241,75 @@ def pack(
     *,
     what: str,
     name: str,
-    count: int,
-    rows: Callable[[], Iterator[Row]],
-    fetch: Callable[[int], Any] | None,
+    values: Sequence[Any],
     classes: tuple[str, ...] | None,
+    fetch: Callable[[int], Stored],
+    at_random: bool = True,
+    stored: Callable[[], Iterable[Stored]] | None = None,
     firsts: np.ndarray | None = None,
     trusted: tuple[Path, ...] = (),
 ) -> ImageSource:
-    """Check all rows' headers, then offer the images as one set. What is unreadable is named and left out.
+    """Offer the images of n rows as one set.
 
-    rows: reads all, as often as it is called. fetch: what any row holds in the column of images, where it can be asked
-    for. firsts: the first row of each group that ``fetch`` reads at once, i64 [m]. classes: names by label where the
-    table says them. trusted: folders in which a row may name a file.
+    values: the label of each row, or None, [n]. classes: names by label where the table says them. fetch: what a row
+    holds in the column of images. at_random: whether it may be asked for any. stored: reads what all rows hold, as
+    often as it is called; their headers are checked first, and what is unreadable is named and left out. Without it
+    nothing is read yet, and what turns out to be unreadable is replaced. firsts: the first row of each group that
+    ``fetch`` reads at once, i64 [m]. trusted: folders in which a row may name a file.
 
     Raises ``UserError`` where none is left, where labels are none, or where sizes differ and none was asked for."""
-    good = np.zeros(count, bool)
-    sizes = Counter[tuple[int, int]]()
-    values: list[Any] = []
-    skipped = 0
-    for row, (stored, value) in zip(range(count), rows(), strict=False):
-        try:
-            sizes[read_header(encoded(stored, trusted)).shape] += 1
-        except Unreadable as error:
-            skipped += 1
-            _say_skipped(what, row, str(error), skipped)
-            continue
-        good[row] = True
-        values.append(value)
-    if not values:
-        raise UserError(f"{what} holds no readable image ({skipped} rows)")
-    size = one_size(sizes, what, options)
-    labels, names = numbered_values(values, what, classes)
+    if stored is None:
+        rows, size = np.arange(len(values)), (options.image_size, options.image_size)
+    else:
+        rows, sizes = _readable(zip(range(len(values)), stored(), strict=False), what, trusted)
+    if not len(rows):
+        raise UserError(f"{what} holds no readable image ({len(values)} rows)")
+    if stored is not None:
+        size = one_size(sizes, what, options)
+    labels, names = numbered_values([values[row] for row in rows], what, classes)
+    blocks = None if firsts is None else np.unique(np.searchsorted(rows, firsts))
+    starts = np.zeros(1, np.int64) if blocks is None else blocks
+    images = RowImages(fetch, rows, size, what, trusted, options.fit, labels, starts)
+
+    def own(index: int) -> np.ndarray:
+        return decoded(images.encoded(index))
+
+    def named(number: int, _: Stored) -> str:
+        return f"{what}, row {rows[number]}"
 
     def pieces() -> Iterator[Piece]:
-        position = 0
-        for row, (stored, _) in zip(range(count), rows(), strict=False):
-            if not good[row]:
-                continue
-            label = None if labels is None else labels[position : position + 1]
-            position += 1
-            try:
-                image = decoded(encoded(stored, trusted), size, options.fit)
-            except Unreadable as error:
-                _say_skipped(what, row, str(error))
-                continue
-            yield image[None], label
+        if stored is None:  # one after the other: a group of rows is read at once
+            return pieces_of(range(len(rows)), images.read if all(size) else own, labels, named, 1)
+        readable = compress(stored(), np.isin(np.arange(len(values)), rows))
+        return pieces_of(
+            readable, lambda image: decoded(encoded(image, trusted), size, options.fit), labels, named, options.workers
+        )
 
-    good_rows = np.flatnonzero(good)
-    blocks = None if firsts is None else np.unique(np.searchsorted(good_rows, firsts))
-    images = None
-    if fetch is not None and all(size):
-        at = np.zeros(1, np.int64) if blocks is None else blocks
-        images = RowImages(fetch, good_rows, size, what, trusted, options.fit, labels, at)
     return ImageSource(
         name=name,
-        shape=(len(values), *size, 3),
+        shape=images.shape,
         pieces=pieces,
-        images=images,
-        fetch=None if fetch is None else lambda index: decoded(encoded(fetch(int(good_rows[index])), trusted)),
+        images=images if at_random and all(size) else None,
+        fetch=own if at_random else None,
         blocks=blocks,
         sidecar=Sidecar(labels=labels, classes=names),
     )
 
 
-def _say_skipped(what: str, row: int, reason: str, number_skipped: int = 1) -> None:
-    if number_skipped <= SHOWN:
-        say(f"skipped {what}, row {row}: {reason}")
-    elif number_skipped == SHOWN + 1:
-        say(f"skipped {what}: more rows ...")
+def _readable(
+    images: Iterable[tuple[int, Stored]], what: str, trusted: tuple[Path, ...]
+) -> tuple[np.ndarray, Counter[tuple[int, int]]]:
+    """The rows whose images have sound headers, i64 [k], and how many there are of each size (h, w)."""
+    rows: list[int] = []
+    sizes = Counter[tuple[int, int]]()
+    for row, image in images:
+        try:
+            sizes[read_header(encoded(image, trusted)).shape] += 1
+            rows.append(row)
+        except Unreadable as error:
+            skipped = row - len(rows)
+            if skipped < SHOWN:
+                say(f"skipped {what}, row {row}: {error}")
+            elif skipped == SHOWN:
+                say(f"skipped {what}: more rows ...")
+    return np.array(rows, np.int64), sizes

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
+from operator import length_hint
 from typing import TypeVar
 
 import cv2
@@ -43,7 +44,7 @@ def in_threads(items: Iterable[Item], one: Callable[[Item], Made], workers: int 
 def usable(
     items: Iterable[Item],
     one: Callable[[Item], Made],
-    count: int,
+    count: int | None = None,
     *,
     what: str = "images",
     name: Callable[[int, Item], object] | None = None,
@@ -52,7 +53,7 @@ def usable(
     progress: bool = True,
 ) -> Iterator[tuple[int, Item, Made]]:
     """``in_threads``, without the items for which ``one`` raises ``Unreadable``: each one's number, itself and what was
-    made of it, in order, with a progress bar of ``count`` that says ``what``.
+    made of it, in order, with a progress bar of ``count``, or as many as ``items`` are, that says ``what``.
 
     Those left out are reported, by ``name`` where the reason does not have it; why is added to ``skipped``."""
 
@@ -65,6 +66,7 @@ def usable(
             return Unreadable("too large to decode here")
 
     made = in_threads(items, attempt, workers)
+    count = length_hint(items) or None if count is None else count
     bar = tqdm(made, what, count, unit="image", leave=False, disable=None if progress else True)
     for number, (item, result) in enumerate(bar):
         if not isinstance(result, Unreadable):

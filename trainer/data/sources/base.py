@@ -1,7 +1,7 @@
 """What a source of images is: a module of this package that opens what ``--data`` may name. No torch."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +12,7 @@ from trainer.contract.errors import UserError
 from trainer.contract.headers import read_header
 from trainer.contract.images import Fit, crop, fit_note, load_bytes
 from trainer.data.sources._sidecar import Sidecar
-from trainer.data.sources._threads import in_threads, say
+from trainer.data.sources._threads import Item, in_threads, say, usable
 
 MOST_BYTES = 1 << 20  # of images that are changed at once
 # What the parts of a published set are called; a folder of such folders is no folder of classes.
@@ -157,6 +157,19 @@ def resized(source: ImageSource, options: OpenOptions) -> ImageSource:
             yield images, labels
 
     return replace(source, shape=(count, size, size, channels), pieces=pieces, images=None, blocks=None)
+
+
+def pieces_of(
+    items: Iterable[Item],
+    read: Callable[[Item], np.ndarray],
+    labels: np.ndarray | None,
+    name: Callable[[int, Item], object] | None = None,
+    workers: int = 0,
+) -> Iterator[Piece]:
+    """The image that ``read`` makes of each item, and its label of i64 [n], if there are any, in order; those for which
+    it raises ``Unreadable`` are left out, and reported by ``name``."""
+    for row, _, image in usable(items, read, name=name, workers=workers, progress=False):
+        yield image[None], None if labels is None else labels[row : row + 1]
 
 
 def training_part(folder: Path) -> Path:

@@ -1,14 +1,14 @@
 """Parquet files: tables with a column of encoded images, and labels beside it (package ``datasets``). No torch."""
 
 from collections.abc import Iterator
-from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 from trainer.contract.errors import UserError
 from trainer.contract.files import any_case
 from trainer.contract.packages import how_to_install
 from trainer.data.sources._identity import of_path
-from trainer.data.sources._tables import MOST_GROUP_BYTES, Row, explained, open_groups, open_here, pack
+from trainer.data.sources._tables import MOST_GROUP_BYTES, explained, open_groups, open_here, pack
 from trainer.data.sources.base import ImageSource, OpenOptions
 
 HELP = "parquet files"
@@ -30,9 +30,35 @@ def claims(data: str) -> bool:
 
 
 def open(data: str, options: OpenOptions) -> ImageSource:
-    """The images of a file, or of the files of a folder. Raises ``UserError``."""
+    """The images of a file, or of the files of a folder. Raises ``UserError`` for those that are not sound, or hold no
+    images."""
     path = Path(data)
-    return open_parquet(find_parquet(path) if path.is_dir() else [path], options)
+    paths = find_parquet(path) if path.is_dir() else [path]
+    what = str(paths[0]) + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
+    try:
+        import datasets  # noqa: F401  (early, since the message is of it)
+        from pyarrow.parquet import ParquetFile
+    except ImportError:
+        raise UserError(f"{paths[0]}: parquet files need more packages: {how_to_install('data')}") from None
+    groups, values, classes = open_groups([str(path) for path in paths], open_here, what)
+
+    def stored() -> Iterator[Any]:
+        for path in paths:
+            with explained(path), ParquetFile(path) as file:
+                for batch in file.iter_batches(batch_size=ROWS, columns=[groups.column], use_threads=False):
+                    yield from batch.column(groups.column).to_pylist()
+
+    return pack(
+        options,
+        what=what,
+        name=paths[0].stem if len(paths) == 1 else paths[0].parent.resolve().name,
+        values=values,
+        classes=classes,
+        fetch=groups,
+        at_random=groups.largest <= MOST_GROUP_BYTES,
+        stored=stored,
+        firsts=groups.firsts,
+    )
 
 
 def find_parquet(folder: Path) -> list[Path]:
@@ -43,34 +69,3 @@ def find_parquet(folder: Path) -> list[Path]:
         if found:
             return [path for path in found if path.name.startswith("train")] or found
     return []
-
-
-def open_parquet(paths: list[Path], options: OpenOptions) -> ImageSource:
-    """Local parquet files as one set. Raises ``UserError`` for those that are not sound, or hold no images."""
-    what = str(paths[0]) + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
-    try:
-        import datasets  # noqa: F401  (early, since the message is of it)
-        from pyarrow.parquet import ParquetFile
-    except ImportError:
-        raise UserError(f"{paths[0]}: parquet files need more packages: {how_to_install('data')}") from None
-    groups, label, classes, _ = open_groups([str(path) for path in paths], open_here, what, with_labels=False)
-    image = groups.column
-
-    def rows() -> Iterator[Row]:
-        columns = [image] if label is None else [image, label]
-        for path in paths:
-            with explained(path), ParquetFile(path) as file:
-                for batch in file.iter_batches(batch_size=ROWS, columns=columns, use_threads=False):
-                    labels = repeat(None) if label is None else batch.column(label).to_pylist()
-                    yield from zip(batch.column(image).to_pylist(), labels, strict=False)
-
-    return pack(
-        options,
-        what=what,
-        name=paths[0].stem if len(paths) == 1 else paths[0].parent.resolve().name,
-        count=len(groups),
-        rows=rows,
-        fetch=groups if groups.largest <= MOST_GROUP_BYTES else None,
-        firsts=groups.firsts,
-        classes=classes,
-    )

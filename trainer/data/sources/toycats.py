@@ -8,8 +8,7 @@ from trainer.contract.errors import UserError
 from trainer.data.drawing.toycats import CLASSES, choose, paint
 from trainer.data.sources._identity import of_name
 from trainer.data.sources._sidecar import Sidecar
-from trainer.data.sources._threads import in_threads
-from trainer.data.sources.base import ImageSource, OpenOptions, Piece
+from trainer.data.sources.base import ImageSource, OpenOptions, Piece, pieces_of
 
 HELP = "'toycats[:COUNT]' (drawn)"
 ORDER = 0
@@ -37,8 +36,7 @@ def open(data: str, options: OpenOptions) -> ImageSource:
         return paint(choose(0, index), side)
 
     def pieces() -> Iterator[Piece]:
-        for k, image in in_threads(range(count), fetch, options.workers):
-            yield image[None], labels[k : k + 1]
+        return pieces_of(range(count), fetch, labels, workers=options.workers)
 
     shape, sidecar = (count, side, side, 3), Sidecar(labels=labels, classes=CLASSES)
     return ImageSource(name=data, shape=shape, pieces=pieces, fetch=fetch, sidecar=sidecar)

@@ -21,8 +21,8 @@ from trainer.data.batches.dataset import ImageDataset, open_dataset
 from trainer.data.batches.order import Order
 from trainer.data.batches.stream import Stream
 from trainer.data.sources import _tables as rows
-from trainer.data.sources import hub_stream, parquet
-from trainer.data.sources._tables import RowGroups, RowImages
+from trainer.data.sources import hub, parquet
+from trainer.data.sources._tables import RowImages
 from trainer.data.sources.base import OpenOptions
 
 datasets = pytest.importorskip("datasets")
@@ -146,14 +146,14 @@ def test_what_fits_into_memory_is_read_once(on_the_hub: Path) -> None:
 def test_groups_of_rows_are_read_once_while_they_are_drawn_from(
     on_the_hub: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read: Counter[tuple[int, int]] = Counter()
-    original = RowGroups._read
+    read: Counter[tuple[str, int]] = Counter()
+    original = rows._read_group
 
-    def counted(self: RowGroups, file: int, group: int) -> list[Any]:
+    def counted(opened: Any, column: str, file: str, group: int) -> list[Any]:
         read[file, group] += 1
-        return original(self, file, group)
+        return original(opened, column, file, group)
 
-    monkeypatch.setattr(RowGroups, "_read", counted)
+    monkeypatch.setattr(rows, "_read_group", counted)
     images = open_dataset("hubstream:owner/name", image_size=8, memory=0, progress=False)
     assert not read, "opening reads no image"
     source = stream(images)
@@ -178,18 +178,18 @@ def test_what_cannot_be_streamed_is_one_line(on_the_hub: Path, monkeypatch: pyte
     assert "give --image-size" in refusal("hubstream:owner/name", image_size=0)
     assert "has no part other, expected one of" in refusal("hubstream:owner/name:other")
     monkeypatch.setattr(rows, "MOST_GROUP_BYTES", 100)
-    monkeypatch.setattr(hub_stream, "MOST_GROUP_BYTES", 100)
+    monkeypatch.setattr(hub, "MOST_GROUP_BYTES", 100)
     monkeypatch.setattr(parquet, "MOST_GROUP_BYTES", 100)
     assert "rows in groups of up to" in refusal("hubstream:owner/name")
     assert not isinstance(open_dataset("set", memory=0, progress=False).images, RowImages), "a temporary file instead"
     monkeypatch.undo()
-    monkeypatch.setattr(hub_stream, "found_files", lambda datasets, name: {"train": ["hf://x/images.zip"]})
+    monkeypatch.setattr(hub, "found_files", lambda datasets, name: {"train": ["hf://x/images.zip"]})
     assert "holds hf://x/images.zip, expected parquet: take hub:owner/name" in refusal("hubstream:owner/name")
 
     def unreachable(datasets: Any, name: str) -> Any:
         raise ConnectionError(f"no route to {name}\nand more")
 
-    monkeypatch.setattr(hub_stream, "found_files", unreachable)
+    monkeypatch.setattr(hub, "found_files", unreachable)
     assert refusal("hubstream:owner/name").endswith("cannot be opened: no route to owner/name")
 
 
@@ -197,7 +197,7 @@ def test_a_row_that_is_no_image_is_named_once_and_another_is_taken(
     folder: Path, parquet_of: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     broken = parquet_of([encoded(1), b"no image", b"nor this", encoded(4), encoded(5)[:70]])
-    opened = hub_stream.open_tables([str(broken)], "hubstream:owner/name", "name", OpenOptions(image_size=8))
+    opened = hub.open_tables([str(broken)], "hubstream:owner/name", "name", OpenOptions(image_size=8))
     assert opened.images is not None
     for order in ([2, 1, 0], [1, 2, 4], [1, 1, 1]):  # whatever was read before
         expected = [{0: 1, 1: 4, 2: 4, 4: 1}[number] for number in order]
@@ -207,9 +207,7 @@ def test_a_row_that_is_no_image_is_named_once_and_another_is_taken(
     assert len(lines) == 3
     assert lines[0].startswith("skipped hubstream:owner/name, row 1: not an image")
     assert lines[0].endswith("; row 3 is taken instead")
-    none = hub_stream.open_tables(
-        [str(parquet_of([b"x", b"y"]))], "hubstream:owner/name", "name", OpenOptions(image_size=8)
-    )
+    none = hub.open_tables([str(parquet_of([b"x", b"y"]))], "hubstream:owner/name", "name", OpenOptions(image_size=8))
     assert none.images is not None
     with pytest.raises(UserError, match="hubstream:owner/name, row 1: not an image"):
         none.images[np.array([1])]
