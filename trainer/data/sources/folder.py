@@ -16,7 +16,16 @@ from trainer.contract.text import printable
 from trainer.data.sources._identity import of_path
 from trainer.data.sources._sidecar import Sidecar
 from trainer.data.sources._threads import say, usable
-from trainer.data.sources.base import ImageSource, OpenOptions, Piece, ReadImages, decoded, one_size, training_part
+from trainer.data.sources.base import (
+    ImageSource,
+    OpenOptions,
+    Piece,
+    ReadImages,
+    decoded,
+    one_size,
+    pieces_of,
+    training_part,
+)
 
 HELP = "a folder of images (class folders become labels)"
 ORDER = 95
@@ -48,9 +57,7 @@ def open(data: str, options: OpenOptions) -> ImageSource:
             raise Unreadable("not stored in three colours")
         return header.shape
 
-    looked_at = usable(
-        files, shape_of, len(files), what="checking", name=named, workers=options.workers, progress=options.progress
-    )
+    looked_at = usable(files, shape_of, what="checking", name=named, workers=options.workers, progress=options.progress)
     found = {path: shape for _, path, shape in looked_at}
     if not found:
         raise UserError(f"{root} holds no readable image")
@@ -74,9 +81,7 @@ def of_files(
         return decoded(read_bytes(path), size, options.fit)
 
     def pieces() -> Iterator[Piece]:
-        made = usable(files, read, len(files), name=named, workers=options.workers, progress=False)
-        for row, _, image in made:
-            yield image[None], None if labels is None else labels[row : row + 1]
+        return pieces_of(files, read, labels, named, options.workers)
 
     names = tuple(os.path.relpath(path, start).replace(os.sep, "/") for path in files)
     return ImageSource(

@@ -83,7 +83,7 @@ def run(options: Options) -> None:
     index = write_shards(paths, stored, source.sidecar.classes, made)
     shown = "{}x{} px".format(*index.sizes[0]) if len(index.sizes) == 1 else "several sizes"
     kind = f", {len(index.classes)} classes" if index.labels is not None else ""
-    found = f"{len(index.offsets)} images of {shown} in {len(paths)} shard{'s' * (len(paths) > 1)}"
+    found = f"{len(index)} images of {shown} in {len(paths)} shard{'s' * (len(paths) > 1)}"
     print(f"{printable(index_of(paths[0]))}: {found}, {len(skipped)} skipped{kind}")
     print_fit(sizes, options.fit)
 

@@ -6,8 +6,8 @@ order as it would read them from memory, and goes on at any image. No torch."""
 import hashlib
 import os
 import re
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cached_property, lru_cache, partial
 from itertools import product
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,8 +21,7 @@ from trainer.contract.images import MOST_BYTES, Fit, crop
 from trainer.contract.text import printable
 from trainer.data.sources._identity import blocks, line, size_of
 from trainer.data.sources._sidecar import Sidecar, read_json
-from trainer.data.sources._threads import say
-from trainer.data.sources.base import ImageSource, OpenOptions, Piece, ReadImages, decoded, one_size
+from trainer.data.sources.base import ImageSource, OpenOptions, Piece, ReadImages, decoded, one_size, pieces_of
 from trainer.data.sources.shards.index import MOST_INDEX_BYTES, Index, read_index
 from trainer.data.sources.shards.scan import scan_shards
 
@@ -42,12 +41,16 @@ class ShardImages(ReadImages):
 
     def __init__(self, paths: list[Path], index: Index, height: int, width: int, fit: Fit = crop) -> None:
         self.paths, self.fit = paths, fit
-        self.firsts, self.offsets, self.lengths = index.firsts, index.offsets, index.lengths
-        self.shape = (len(self.offsets), height, width, index.channels)
-        self.files: OrderedDict[int, BinaryIO] = OrderedDict()
+        self.firsts, self.places = index.firsts, index.places
+        self.shape = (len(index), height, width, index.channels)
+
+    @cached_property
+    def opened(self) -> Callable[[Path], BinaryIO]:
+        """Opens a shard, or gives the one that is open."""
+        return lru_cache(OPEN_FILES)(partial(Path.open, mode="rb", buffering=0))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "files": OrderedDict()}
+        return {name: value for name, value in self.__dict__.items() if name != "opened"}
 
     def read(self, index: int) -> np.ndarray:
         try:
@@ -61,12 +64,12 @@ class ShardImages(ReadImages):
 
     def encoded(self, index: int) -> bytes:
         """An image as it is stored. Raises ``Unreadable``."""
-        length = int(self.lengths[index])
+        offset, length = self.places[:2, index].tolist()
         if length > MOST_BYTES:
             raise Unreadable(f"{length} bytes, at most {MOST_BYTES}")
         data = bytearray(length)
         try:
-            read_at(self._file(self.shard_of(index)), int(self.offsets[index]), memoryview(data))
+            read_at(self.opened(self.paths[self.shard_of(index)]), offset, memoryview(data))
         except EOFError:
             raise Unreadable("the shard has been cut short") from None
         except OSError as error:
@@ -80,15 +83,7 @@ class ShardImages(ReadImages):
     def where(self, index: int) -> str:
         """Where an image is, for people."""
         shard = self.shard_of(index)
-        return f"{self.paths[shard]}, image {index - self.firsts[shard]} (byte {self.offsets[index]})"
-
-    def _file(self, shard: int) -> BinaryIO:
-        if shard not in self.files:
-            while len(self.files) >= OPEN_FILES:
-                self.files.popitem(last=False)[1].close()
-            self.files[shard] = self.paths[shard].open("rb", buffering=0)
-        self.files.move_to_end(shard)
-        return self.files[shard]
+        return f"{self.paths[shard]}, image {index - self.firsts[shard]} (byte {self.places[0, index]})"
 
 
 def claims(data: str) -> bool:
@@ -101,19 +96,14 @@ def open(data: str, options: OpenOptions) -> ImageSource:
     several sizes where they need one."""
     paths = find_shards(data) or []
     index = open_index(paths, data)
-    if not len(index.offsets):
+    if not len(index):
         raise UserError(f"{data} holds no readable image")
     size = one_size({(height, width): 0 for width, height in index.sizes}, data, options, "several")
     images = ShardImages(paths, index, *size, options.fit)
 
     def pieces() -> Iterator[Piece]:
-        for row in range(len(images)):
-            try:
-                image = images.decoded(row)
-            except Unreadable as error:
-                say(f"skipped {images.where(row)}: {error}")
-                continue
-            yield image[None], None if index.labels is None else index.labels[row : row + 1]
+        rows = range(len(images))
+        return pieces_of(rows, images.decoded, index.labels, lambda row, _: images.where(row), options.workers)
 
     def fetch(row: int) -> np.ndarray:
         return decoded(images.encoded(row))[..., : index.channels]

@@ -41,13 +41,19 @@ class Index:
     """What is known of n images in some shards, which follow each other."""
 
     shards: tuple[Shard, ...]
-    offsets: np.ndarray  # i64 [n]: an image's first byte in its shard
-    lengths: np.ndarray  # i64 [n]: its bytes
-    labels: np.ndarray | None = None  # i64 [n], into classes
+    places: np.ndarray  # i64 [2 or 3, n]: an image's first byte in its shard, its bytes and, with classes, its label
     classes: tuple[str, ...] = ()
     sizes: tuple[tuple[int, int], ...] = ()  # width and height in pixels: one where all are alike; else some of them
     channels: int = 3
     made: Mapping[str, Any] = field(default_factory=dict)  # by which tool, with which options
+
+    def __len__(self) -> int:
+        return self.places.shape[1]
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """i64 [n], into the classes."""
+        return self.places[2] if self.classes else None
 
     @property
     def firsts(self) -> np.ndarray:
@@ -67,46 +73,39 @@ class Index:
         chosen = [numbers[name] for name in names]
         firsts = self.firsts
         rows = np.concatenate([np.arange(firsts[k], firsts[k + 1]) for k in chosen])
-        return replace(
-            self,
-            shards=tuple(self.shards[k] for k in chosen),
-            offsets=self.offsets[rows],
-            lengths=self.lengths[rows],
-            labels=None if self.labels is None else self.labels[rows],
-        )
+        return replace(self, shards=tuple(self.shards[k] for k in chosen), places=self.places[:, rows])
 
     def to_json(self) -> dict[str, Any]:
         """As it is written."""
         firsts = self.firsts.tolist()
         shards = [
             {"name": shard.name, "bytes": shard.size, "sha256": shard.sha256, "images": shard.images,
-             **({} if self.labels is None else {"counts": self.counts(first, last)}),
-             "places": _pack(self, first, last)}
+             **({"counts": self.counts(first, last)} if self.classes else {}),
+             "places": _pack(self.places[:, first:last])}
             for shard, first, last in zip(self.shards, firsts, firsts[1:], strict=False)
         ]  # fmt: skip
         return {
             "format": "shards",
             "version": 1,
-            "images": len(self.offsets),
+            "images": len(self),
             "size": list(self.sizes[0]) if len(self.sizes) == 1 else None,
             **({} if len(self.sizes) < 2 else {"sizes": [list(size) for size in self.sizes]}),
             "channels": self.channels,
-            **({} if self.labels is None else {"classes": list(self.classes), "counts": self.counts()}),
+            **({"classes": list(self.classes), "counts": self.counts()} if self.classes else {}),
             "made": dict(self.made),
             "versions": versions(),
             "shards": shards,
         }
 
 
-def _pack(index: Index, first: int, last: int) -> str:
-    offsets, lengths = index.offsets[first:last], index.lengths[first:last]
-    rows = [np.diff(offsets + lengths, prepend=0) - lengths, lengths]
-    rows += [] if index.labels is None else [index.labels[first:last]]
-    return base64.b64encode(zlib.compress(np.stack(rows).astype("<i8").tobytes(), 6)).decode()
+def _pack(places: np.ndarray) -> str:
+    offsets, lengths = places[:2]
+    gaps = np.diff(offsets + lengths, prepend=0) - lengths
+    return base64.b64encode(zlib.compress(np.stack([gaps, *places[1:]]).astype("<i8").tobytes(), 6)).decode()
 
 
 def _unpack(text: Any, count: int, labelled: bool) -> np.ndarray:
-    """Gaps, lengths and labels, i64 [2 or 3, count]. Raises ``ValueError``."""
+    """Gaps, lengths and, where there are any, labels, i64 [2 or 3, count]. Raises ``ValueError``."""
     bytes_needed = count * 8 * (3 if labelled else 2)
     unpacking = zlib.decompressobj()
     try:
@@ -141,7 +140,7 @@ def _checked(values: Mapping[str, Any]) -> Index:
     sizes = tuple((int(width), int(height)) for width, height in sizes)
     if not all(0 < side < 1 << 31 for size in sizes for side in size) or values["channels"] not in (1, 3):
         raise ValueError("sizes or channels that no image has")
-    shards, offsets, lengths, labels = [], [], [], []
+    shards, places = [], []
     for item in values["shards"]:
         count = item["images"] if "images" in item else item["pictures"]  # as version 0.1 wrote it
         shard = Shard(name=item["name"], size=int(item["bytes"]), images=int(count), sha256=str(item["sha256"]))
@@ -156,18 +155,14 @@ def _checked(values: Mapping[str, Any]) -> Index:
         if labelled and rows.size and not (rows[2].min() >= 0 and rows[2].max() < len(classes)):
             raise ValueError(f"labels outside of 0..{len(classes) - 1}")
         shards.append(shard)
-        offsets.append(ends - rows[1])
-        lengths.append(rows[1])
-        labels.append(rows[2] if labelled else rows[1][:0])
+        places.append(np.stack([ends - rows[1], *rows[1:]]))
     names = [shard.name for shard in shards]
     if not shards or len(set(names)) != len(names):
         raise ValueError("no shards, or one twice")
     return Index(
         shards=tuple(shards),
-        offsets=np.concatenate(offsets),
-        lengths=np.concatenate(lengths),
-        labels=np.concatenate(labels) if labelled else None,
-        classes=tuple(printable(name) for name in classes) if labelled else (),
+        places=np.concatenate(places, 1),
+        classes=tuple(printable(name) for name in classes),
         sizes=sizes,
         channels=int(values["channels"]),
         made=values["made"] if isinstance(values.get("made"), dict) else {},

@@ -109,10 +109,9 @@ def scan_shards(paths: Sequence[Path], what: str) -> Index:
     if not places:
         raise UserError(f"{what} holds no readable image")
     labels, classes = numbered_values(values, what, None)
-    offsets, lengths = np.array(places, np.int64).T.copy()
-    index = Index(
-        shards=tuple(shards), offsets=offsets, lengths=lengths, labels=labels, classes=classes, sizes=tuple(sizes)
-    )
+    rows = np.array(places, np.int64).T
+    rows = rows if labels is None else np.vstack([rows, labels])
+    index = Index(shards=tuple(shards), places=rows, classes=classes, sizes=tuple(sizes))
     if len({path.name for path in paths}) == len(paths):
         with contextlib.suppress(OSError):  # a cache that cannot be written to costs time, nothing else
             known.parent.mkdir(parents=True, exist_ok=True)

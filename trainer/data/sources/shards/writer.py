@@ -108,16 +108,8 @@ def _write(paths: Sequence[Path], entries: Iterator[tuple[int, Entry]], classes:
                     following = next(entries, None)
             size, sha256 = file.tell(), hashed.sha256.hexdigest()
         shards.append(Shard(name=path.name, size=size, images=len(rows) - first, sha256=sha256))
-    numbers = np.array(rows, np.int64).reshape(-1, 3)
-    return Index(
-        shards=tuple(shards),
-        offsets=numbers[:, 0],
-        lengths=numbers[:, 1],
-        labels=numbers[:, 2] if classes else None,
-        classes=classes,
-        sizes=tuple(sizes),
-        channels=channels,
-    )
+    places = np.array(rows, np.int64).reshape(-1, 3).T[: 3 if classes else 2]
+    return Index(shards=tuple(shards), places=places, classes=classes, sizes=tuple(sizes), channels=channels)
 
 
 def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
