@@ -47,11 +47,6 @@ def replace_bytes(path: Path, data: bytes, force: bool = True) -> None:
             view = view[os.write(file.fileno(), view) :]
 
 
-def write_new(path: Path, data: bytes) -> None:
-    """Write a file that is not there yet. Raises ``FileExistsError``, ``OSError``; nothing is left behind then."""
-    replace_bytes(path, data, force=False)
-
-
 @contextlib.contextmanager
 def output(path: Path, force: bool) -> Iterator[BinaryIO]:
     """``replacing`` for a person's file: what goes wrong is a ``UserError`` that names it."""
@@ -69,6 +64,8 @@ def reading(path: Path | str) -> Iterator[None]:
     """What goes wrong while a file is read is a ``UserError`` that names it."""
     try:
         yield
+    except EOFError:
+        raise UserError(f"{path} is cut short") from None
     except OSError as error:  # a name that is too long, a folder that may not be read
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
 
@@ -108,7 +105,8 @@ def partial_of(path: Path, suffix: str = ".part") -> Iterator[Path]:
 
     ``suffix``: for whoever tells kinds of files by it; else nobody who looks for images finds this one.
     """
-    start = f".{_short(path.name)}"
+    name = os.fsencode(path.name)  # to which more can be added: file systems end names at 255 bytes
+    start = f".{path.name if len(name) <= 200 else hashlib.sha256(name).hexdigest()}"
     partial = path.with_name(f"{start}.{os.getpid()}.{threading.get_ident()}{suffix}")
     _partial.add(partial)
     try:
@@ -185,9 +183,3 @@ def read_at(file: BinaryIO, position: int, view: memoryview) -> None:
 
 def _exists(path: Path) -> FileExistsError:
     return FileExistsError(errno.EEXIST, "exists already", str(path))
-
-
-def _short(name: str) -> str:
-    """A name to which more can be added: file systems end names at 255 bytes."""
-    data = os.fsencode(name)
-    return name if len(data) <= 200 else hashlib.sha256(data).hexdigest()

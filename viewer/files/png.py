@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from trainer.contract import images
 from trainer.contract.errors import ImageError
-from trainer.contract.files import write_new
+from trainer.contract.files import replace_bytes
 from trainer.contract.headers import Unreadable
 from trainer.contract.recipe import PNG_SIGNATURE, find_recipe, text_chunks
 
@@ -73,13 +73,13 @@ def save_numbered(folder: Path, stem: str, data: bytes, beside: Mapping[str, byt
         for number in itertools.count(max(numbers, default=0) + 1):
             path = folder / f"{stem}-{number:04d}.png"
             with contextlib.suppress(FileExistsError):  # another viewer was quicker
-                write_new(path, data)
+                replace_bytes(path, data, force=False)
                 break
         with contextlib.ExitStack() as undone:
             undone.callback(path.unlink, missing_ok=True)
             for name, more in (beside or {}).items():
                 other = path.with_name(f"{path.stem}-{name}")
-                write_new(other, more)
+                replace_bytes(other, more, force=False)
                 undone.callback(other.unlink, missing_ok=True)
             undone.pop_all()
     except OSError as error:

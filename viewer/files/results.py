@@ -67,4 +67,4 @@ def free_name(folder: Path, stem: str, suffix: str) -> Path:
 def write_new(path: Path, data: bytes) -> None:
     """Write a file that is not there yet; what is there under its name is always whole. Raises ``ImageError``."""
     with naming(path):
-        files.write_new(path, data)
+        files.replace_bytes(path, data, force=False)

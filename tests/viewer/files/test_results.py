@@ -67,13 +67,13 @@ def test_what_a_kill_left_is_cleared_without_harm_to_the_file_that_it_is_another
     path = tmp_path / "p.png"
     with files.partial_of(path) as left:
         pass
-    files.write_new(path, b"whole")
+    files.replace_bytes(path, b"whole", force=False)
     os.link(path, left)
     files.replace_bytes(path, b"other")
     assert left.exists() is False
     os.link(path, left)
     with pytest.raises(FileExistsError):
-        files.write_new(path, b"third")
+        files.replace_bytes(path, b"third", force=False)
     assert path.read_bytes() == b"other"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -1,6 +1,7 @@
 """In which order training draws the images of a set: a pure function of (seed, position). No torch."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -21,7 +22,9 @@ class Order:
     blocks: np.ndarray | None = None  # i64 [m]: the first sample of each block
     chunk: int = 1
     lanes: int = 1
-    epochs: dict[int, np.ndarray] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self._epoch = lru_cache(2)(self._drawn)  # a batch touches two at most, unless it is larger than an epoch
 
     def take(self, start: int, count: int) -> np.ndarray:
         """Samples ``start`` to ``start + count`` of the endless order, i64 [count]."""
@@ -32,13 +35,6 @@ class Order:
             parts.append(part)
             start, count = start + len(part), count - len(part)
         return np.concatenate(parts)
-
-    def _epoch(self, epoch: int) -> np.ndarray:
-        if epoch not in self.epochs:
-            if len(self.epochs) > 1:  # a batch touches two at most, unless it is larger than an epoch
-                self.epochs.pop(min(self.epochs))
-            self.epochs[epoch] = self._drawn(epoch)
-        return self.epochs[epoch]
 
     def _drawn(self, epoch: int) -> np.ndarray:
         order = np.arange(self.count)

@@ -17,7 +17,7 @@ from trainer.contract.edges import edge_map
 from trainer.contract.errors import UserError
 from trainer.contract.files import real
 from trainer.contract.headers import Unreadable, read_header
-from trainer.contract.images import FITS, Fit, decode, files_in, load, read_bytes
+from trainer.contract.images import FITS, Fit, files_in, load, read_bytes
 from trainer.data.batches.dataset import FIT_FLAGS, GIB, ImageDataset, Pair, open_dataset
 from trainer.data.sources._threads import counted, in_threads, say, usable
 from trainer.data.sources.base import Images, OpenOptions, ReadImages, one_size
@@ -66,7 +66,8 @@ def open_pairs(config: RunConfig, reading: Pairs, progress: bool = True) -> Imag
             )
         if reading.condition == "halves":
             files = find_halves(folder)
-            reads: Pair[Load] = (partial(read_half, fit=fit, right=True), partial(read_half, fit=fit))
+            halves = partial(half, fit=fit, right=True), partial(half, fit=fit)
+            reads: Pair[Load] = tuple(partial(load, fit=one, exact=True) for one in halves)
         else:
             files = match(folder, Path(reading.condition), reading.flag)
             reads = (partial(load, fit=fit),) * 2
@@ -173,16 +174,10 @@ def checked(items: Sequence[Item], check: Callable[[Item], Size], folder: Path) 
     return found
 
 
-def read_half(path: Path, height: int, width: int, fit: Fit, right: bool = False) -> np.ndarray:
-    """The left or right half of an image file, as ``load`` reads whole ones. Raises ``Unreadable``."""
-    data = read_bytes(path)
-    try:
-        image = decode(data, read_header(data))
-        middle = image.shape[1] // 2
-        image = fit(image[:, middle:] if right else image[:, :middle], height, width)
-    except (cv2.error, MemoryError):
-        raise Unreadable("too large to decode here") from None
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+def half(image: np.ndarray, height: int, width: int, fit: Fit, right: bool = False) -> np.ndarray:
+    """What ``fit`` makes of the left or right half of an image."""
+    middle = image.shape[1] // 2
+    return fit(image[:, middle:] if right else image[:, :middle], height, width)
 
 
 def open_files(
@@ -234,12 +229,9 @@ def with_channels(images: Images, channels: int, memory: float) -> Images:
     """Grey or RGB, as asked for; 0: as they are."""
     if channels in (0, images.shape[3]):
         return images
-    return derive(images, to_grey if channels == 1 else to_rgb, channels, memory, False, "")
+    change = to_grey if channels == 1 else partial(np.repeat, repeats=3, axis=2)
+    return derive(images, change, channels, memory, False, "")
 
 
 def to_grey(image: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
-
-
-def to_rgb(image: np.ndarray) -> np.ndarray:
-    return image.repeat(3, 2)

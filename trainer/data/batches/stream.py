@@ -7,7 +7,6 @@ Where a set is read by blocks, each rank its own, that holds for the same number
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import cv2
 import numpy as np
@@ -62,12 +61,12 @@ def to_batch(
 
 
 class _Rows(Dataset[Pair[Tensor] | str]):
-    """Hands whole batches of u8 images to a DataLoader."""
+    """Hands whole batches of u8 images to a DataLoader, to which each is a single item."""
 
     def __init__(self, images: ImageDataset) -> None:
         self.images = replace(images, labels=None, sources=(), _on_device={})  # what loader processes need
 
-    def __getitems__(self, asked: tuple[np.ndarray, int]) -> Pair[Tensor] | str:
+    def __getitem__(self, asked: tuple[np.ndarray, int]) -> Pair[Tensor] | str:
         try:
             return self.images.read(*asked)
         except UserError as error:  # as a value: raised, it would arrive with a traceback that keeps the loader alive
@@ -82,10 +81,6 @@ def _endless(
     while True:
         yield indices[order.take(position + rank * count, count)], mixed(seed, position, rank, 1)
         position += count * world_size
-
-
-def _same(batch: Any) -> Any:
-    return batch
 
 
 def _start_worker(_: int) -> None:
@@ -155,11 +150,11 @@ class Stream(Iterator[Batch]):
             order = replace(self.order)  # its own: it runs ahead
             loader: DataLoader[Pair[Tensor] | str] = DataLoader(
                 _Rows(self.images),
-                batch_sampler=_endless(  # type: ignore[arg-type]  # any iterable of what the set takes does
+                batch_size=None,
+                sampler=_endless(
                     self.indices, order, self._position, self.rank, self.world_size, self.batch_size, self.seed
                 ),
                 num_workers=self.workers,
-                collate_fn=_same,
                 pin_memory=self.device.type == "cuda",
                 worker_init_fn=_start_worker,
                 generator=torch.Generator(),  # or it would draw from the one that a step's noise comes from

@@ -16,6 +16,7 @@ from typing import BinaryIO
 import numpy as np
 
 from trainer.contract.errors import UserError
+from trainer.contract.files import reading
 from trainer.data.sources._identity import of_path
 from trainer.data.sources._sidecar import Sidecar
 from trainer.data.sources.base import ImageSource, OpenOptions, Piece
@@ -61,7 +62,7 @@ def open(data: str, options: OpenOptions) -> ImageSource:
         with _opened(path, 3) as (file, _):
             for start in range(0, count, per_piece):
                 rows = slice(start, min(start + per_piece, count))
-                data = _read(path, file, (rows.stop - start) * height * width)
+                data = _read(file, (rows.stop - start) * height * width)
                 images = np.frombuffer(data, np.uint8).reshape(-1, height, width, 1)
                 yield images, None if labels is None else labels[rows]
             _expect_end(path, file)
@@ -100,7 +101,7 @@ def _labels_of(path: Path, count: int) -> np.ndarray | None:
     with _opened(beside, 1) as (file, sizes):
         if sizes[0] != count:
             raise UserError(f"{beside} holds {sizes[0]} labels, expected {count}, one an image")
-        labels = np.frombuffer(_read(beside, file, count), np.uint8).astype(np.int64)
+        labels = np.frombuffer(_read(file, count), np.uint8).astype(np.int64)
         _expect_end(beside, file)
     return labels
 
@@ -114,15 +115,11 @@ def _open(path: Path) -> BinaryIO:
 @contextlib.contextmanager
 def _opened(path: Path, dimensions: int) -> Iterator[tuple[BinaryIO, tuple[int, ...]]]:
     """A file after its header, and the sizes that this says. What goes wrong while it is read is a ``UserError``."""
-    try:
-        with _open(path) as file:
+    with reading(path), _open(path) as file:
+        try:
             yield file, _read_header(path, file, dimensions)
-    except EOFError:
-        raise UserError(f"{path} is cut short: its gzip stream has no end") from None
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise UserError(f"{path} is damaged: {error}") from None
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+        except (gzip.BadGzipFile, zlib.error) as error:
+            raise UserError(f"{path} is damaged: {error}") from None
 
 
 def _read_header(path: Path, file: BinaryIO, dimensions: int) -> tuple[int, ...]:
@@ -135,10 +132,7 @@ def _read_header(path: Path, file: BinaryIO, dimensions: int) -> tuple[int, ...]
     if magic[2] != 8 or magic[3] != dimensions:
         kind = {8: "u8", 9: "i8", 11: "i16", 12: "i32", 13: "f32", 14: "f64"}.get(magic[2], "unknown")
         raise UserError(f"{path} holds {kind} values in {magic[3]} dimension(s), {expected}")
-    header = file.read(4 * dimensions)
-    if len(header) < 4 * dimensions:
-        raise UserError(f"{path} is cut short in its header")
-    sizes = struct.unpack(f">{dimensions}I", header)
+    sizes = struct.unpack(f">{dimensions}I", _read(file, 4 * dimensions))
     needed = math.prod(sizes)
     if not needed:
         raise UserError(f"{path} holds no {what[dimensions]}: u8 {list(sizes)}")
@@ -155,10 +149,10 @@ def _read_header(path: Path, file: BinaryIO, dimensions: int) -> tuple[int, ...]
     return sizes
 
 
-def _read(path: Path, file: BinaryIO, count: int) -> bytes:
+def _read(file: BinaryIO, count: int) -> bytes:
     data = file.read(count)
     if len(data) != count:
-        raise UserError(f"{path} is cut short: it ends before the sizes that it says")
+        raise EOFError
     return data
 
 

@@ -56,15 +56,15 @@ def read_header(path: Path) -> tuple[tuple[int, ...], int]:
     if not path.is_file():
         raise UserError(f"{path} is not a regular file")
     try:
-        with path.open("rb") as file, warnings.catch_warnings(action="ignore"):  # of headers of old
+        with reading(path), path.open("rb") as file, warnings.catch_warnings(action="ignore"):  # of headers of old
             version = np.lib.format.read_magic(file)
             read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
             if version not in read:
                 raise ValueError(f"unknown .npy version {version}")
             shape, fortran, dtype = read[version](file)
             start = file.tell()
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    except UserError:
+        raise
     except Exception as error:  # the header is parsed from text that can be anything
         reason = re.sub(r"\s+", " ", printable(str(error)))[:160]
         raise UserError(f"{path} is not a .npy file of images: {reason}") from None
@@ -134,13 +134,10 @@ class ImageSet(ReadImages):
 
     def _read(self, first: int, count: int) -> np.ndarray:
         images = np.empty((count, *self.shape[1:]), np.uint8)
-        try:
-            with reading(self.path):
-                if self.file is None:
-                    self.file = self.path.open("rb", buffering=0)
-                read_at(self.file, self.start + first * math.prod(self.shape[1:]), images.data.cast("B"))
-        except EOFError:
-            raise UserError(f"{self.path} has been cut short while it was read") from None
+        with reading(self.path):
+            if self.file is None:
+                self.file = self.path.open("rb", buffering=0)
+            read_at(self.file, self.start + first * math.prod(self.shape[1:]), images.data.cast("B"))
         return np.ascontiguousarray(images[..., ::-1]) if self.bgr else images
 
     def source(self) -> ImageSource:
