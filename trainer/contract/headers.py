@@ -4,6 +4,7 @@ OpenCV returns a full image for a truncated JPEG and decodes a 1 MB bomb to giga
 not been looked at here.
 """
 
+import contextlib
 import re
 import struct
 import warnings
@@ -315,17 +316,12 @@ _OTHERS = (
 
 def _orientation(exif: bytes) -> int:
     """The orientation in a block of EXIF data, 1 (upright) where there is none that makes sense."""
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
-    if order is None:
-        return 1
-    try:
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4], "")
+    with contextlib.suppress(struct.error):
         (start,) = struct.unpack_from(order + "I", exif, 4)
         (count,) = struct.unpack_from(order + "H", exif, start)
-        for k in range(count):
-            tag, kind = struct.unpack_from(order + "HH", exif, start + 2 + 12 * k)
+        for k in range(count if order else 0):
+            tag, kind, value = struct.unpack_from(order + "HH4xH", exif, start + 2 + 12 * k)
             if tag == 0x0112 and kind == 3:
-                (value,) = struct.unpack_from(order + "H", exif, start + 2 + 12 * k + 8)
                 return int(value) if 1 <= value <= 8 else 1
-    except struct.error:
-        pass
     return 1

@@ -177,19 +177,17 @@ FITS: Mapping[str, Fit] = {"auto": crop, "crop": crop, "pad": pad, "stretch": re
 """How images are brought to a size of other proportions, by what options call it."""
 
 
-def fitted(fit: Fit) -> str:
-    """What ``fit`` makes of an image, as a word; none where it is none of ``FITS``."""
-    words: dict[Fit, str] = {crop: "cropped", centre: "cropped", pad: "padded", resize: "stretched"}
-    return words.get(fit, "")
+FITTED: Mapping[Fit, str] = {crop: "cropped", centre: "cropped", pad: "padded", resize: "stretched"}
+"""What they make of an image, as a word."""
 
 
 def fit_note(sizes: Mapping[tuple[int, int], int], fit: Fit) -> str:
     """What ``fit`` does to so many images of each size (h, w), 0 where that is not known, where all become squares, as
     words; none where they are squares already, and where it is none of ``FITS``."""
     others = {size: count for size, count in sizes.items() if size[0] != size[1]}
-    done = fitted(fit)
-    if not others or not done:
+    if not others or fit not in FITTED:
         return ""
+    done = FITTED[fit]
     cut = max(1 - min(size) / max(size) for size in others)
     percent = f"up to {max(1, round(100 * cut))} %"
     how = {

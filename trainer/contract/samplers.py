@@ -12,6 +12,7 @@ All raise ``ValueError`` where there are no steps to take.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -88,27 +89,12 @@ def dpm_solver(
         yield index, x
 
 
-def ddpm(
-    predict: Predict,
-    schedule: Schedule,
-    x: Array,
-    start: int,
-    steps: int,
-    *,
-    eta: float = 1.0,
-    noise: Noise | None = None,
-    limit: float = 1.0,
-) -> Iterator[tuple[int, Array]]:
-    """Ancestral sampling (Ho et al. 2020, algorithm 2, with the variance of q(x_s | x_t, x₀)), in ``start`` steps or in
-    fewer: it is DDIM with η = 1, whatever ``eta`` (Song et al. 2021, section 4.1)."""
-    return ddim(predict, schedule, x, start, steps, eta=1.0, noise=noise, limit=limit)
+ddpm: Final = partial(ddim, eta=1.0)
+"""Ancestral sampling (Ho et al. 2020, algorithm 2, with the variance of q(x_s | x_t, x₀)), in ``start`` steps or in
+fewer: it is DDIM with η = 1 (Song et al. 2021, section 4.1)."""
 
-
-SAMPLERS: Final[Mapping[str, Callable[..., Iterator[tuple[int, Array]]]]] = {
-    "ddim": ddim,
-    "ddpm": ddpm,
-    "dpm": dpm_solver,
-}  # what the viewer's --sampler takes
+SAMPLERS: Final[Mapping[str, Callable[..., Iterator[tuple[int, Array]]]]]
+SAMPLERS = {"ddim": ddim, "ddpm": ddpm, "dpm": dpm_solver}  # what the viewer's --sampler takes
 
 
 def finished(steps: Iterator[tuple[int, Array]]) -> Array:

@@ -226,8 +226,9 @@ class _Group:
             self._stage += 1
             return page.noise(denoiser.shape, drawn, self._stage)
 
+        eta = {} if settings.sampler == "ddpm" else {"eta": settings.eta}
         self._steps = SAMPLERS[settings.sampler](
-            self._predict, denoiser.schedule, self._x, start, page.steps, eta=settings.eta, noise=more
+            self._predict, denoiser.schedule, self._x, start, page.steps, **eta, noise=more
         )
         self._left = diffusion.steps_of(page)
 

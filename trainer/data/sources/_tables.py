@@ -94,18 +94,7 @@ class RowImages(ReadImages):
         try:
             return self.decoded(self.replaced.get(index, index))
         except Unreadable as error:
-            return self.instead_of(index, str(error))
-
-    def encoded(self, index: int) -> bytes:
-        """An image as it is stored. Raises ``Unreadable``."""
-        return encoded(self.fetch(int(self.rows[index])), self.trusted)
-
-    def decoded(self, index: int) -> np.ndarray:
-        """One image u8 [h, w, 3]. Raises ``Unreadable``."""
-        return decoded(self.encoded(index), self.size, self.fit)
-
-    def instead_of(self, index: int, reason: str) -> np.ndarray:
-        """The image that takes the place of an unreadable one. Raises ``UserError``."""
+            reason = str(error)
         name = f"{self.what}, row {self.rows[index]}"
         for other in self.others(index)[:MOST_UNREADABLE].tolist():
             try:
@@ -116,6 +105,14 @@ class RowImages(ReadImages):
             say(f"skipped {name}: {reason}; row {self.rows[other]} is taken instead")
             return image
         raise UserError(f"{name}: {reason}; nor can the {MOST_UNREADABLE} after it be read")
+
+    def encoded(self, index: int) -> bytes:
+        """An image as it is stored. Raises ``Unreadable``."""
+        return encoded(self.fetch(int(self.rows[index])), self.trusted)
+
+    def decoded(self, index: int) -> np.ndarray:
+        """One image u8 [h, w, 3]. Raises ``Unreadable``."""
+        return decoded(self.encoded(index), self.size, self.fit)
 
     def others(self, index: int) -> np.ndarray:
         """What may take an image's place, in order: those of its block and label, of its label, of its block."""
@@ -171,11 +168,6 @@ def _read_group(opened: Callable[[str], Any], column: str, file: str, group: int
         table = opened(file).read_row_group(group, columns=[column], use_threads=False)
         images: list[Stored] = table.column(column).to_pylist()
     return images
-
-
-def open_here(name: str) -> BinaryIO:
-    """A file of this machine."""
-    return Path(name).open("rb")
 
 
 @contextlib.contextmanager

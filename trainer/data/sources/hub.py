@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from trainer.contract.errors import UserError
-from trainer.contract.images import fitted
+from trainer.contract.images import FITTED
 from trainer.contract.packages import how_to_install
 from trainer.contract.text import printable
 from trainer.data.sources._identity import of_name
@@ -95,8 +95,8 @@ def open_tables(files: list[str], data: str, name: str, options: OpenOptions) ->
             f"{data}: has rows in groups of up to {groups.largest / 1e6:.0f} MB, expected at most "
             f"{MOST_GROUP_BYTES / 1e6:.0f}: take {data.replace('hubstream:', 'hub:')}"
         )
-    if options.image_size and (how := fitted(options.fit)):
-        say(f"note: {data}: images of other shapes are {how} to a square")
+    if options.image_size and options.fit in FITTED:
+        say(f"note: {data}: images of other shapes are {FITTED[options.fit]} to a square")
     return pack(options, what=data, name=name, values=values, classes=classes, fetch=groups, firsts=groups.firsts)
 
 

@@ -1,6 +1,8 @@
 """Parquet files: tables with a column of encoded images, and labels beside it (package ``datasets``). No torch."""
 
+import io
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ from trainer.contract.errors import UserError
 from trainer.contract.files import any_case
 from trainer.contract.packages import how_to_install
 from trainer.data.sources._identity import of_path
-from trainer.data.sources._tables import MOST_GROUP_BYTES, explained, open_groups, open_here, pack
+from trainer.data.sources._tables import MOST_GROUP_BYTES, explained, open_groups, pack
 from trainer.data.sources.base import ImageSource, OpenOptions
 
 HELP = "parquet files"
@@ -40,7 +42,7 @@ def open(data: str, options: OpenOptions) -> ImageSource:
         from pyarrow.parquet import ParquetFile
     except ImportError:
         raise UserError(f"{paths[0]}: parquet files need more packages: {how_to_install('data')}") from None
-    groups, values, classes = open_groups([str(path) for path in paths], open_here, what)
+    groups, values, classes = open_groups([str(path) for path in paths], partial(io.open, mode="rb"), what)
 
     def stored() -> Iterator[Any]:
         for path in paths:

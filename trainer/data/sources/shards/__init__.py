@@ -17,7 +17,7 @@ import numpy as np
 from trainer.contract.errors import UserError
 from trainer.contract.files import read_at, reading
 from trainer.contract.headers import Unreadable
-from trainer.contract.images import MOST_BYTES, Fit, crop
+from trainer.contract.images import MOST_BYTES, Fit
 from trainer.contract.text import printable
 from trainer.data.sources._identity import blocks, line, size_of
 from trainer.data.sources._sidecar import Sidecar, read_json
@@ -39,9 +39,8 @@ PLAIN = "shards"  # what they are called in a folder that was made for them
 class ShardImages(ReadImages):
     """Images u8 [n, h, w, c] RGB of shards, read and decoded when asked for."""
 
-    def __init__(self, paths: list[Path], index: Index, height: int, width: int, fit: Fit = crop) -> None:
-        self.paths, self.fit = paths, fit
-        self.firsts, self.places = index.firsts, index.places
+    def __init__(self, paths: list[Path], index: Index, height: int, width: int, fit: Fit) -> None:
+        self.paths, self.fit, self.firsts, self.places = paths, fit, index.firsts, index.places
         self.shape = (len(index), height, width, index.channels)
 
     @cached_property
@@ -69,21 +68,22 @@ class ShardImages(ReadImages):
             raise Unreadable(f"{length} bytes, at most {MOST_BYTES}")
         data = bytearray(length)
         try:
-            read_at(self.opened(self.paths[self.shard_of(index)]), offset, memoryview(data))
+            read_at(self.opened(self.shard_of(index)[0]), offset, memoryview(data))
         except EOFError:
             raise Unreadable("the shard has been cut short") from None
         except OSError as error:
             raise Unreadable((error.strerror or str(error)).lower()) from None
         return bytes(data)
 
-    def shard_of(self, index: int) -> int:
-        """The number of the shard that holds an image."""
-        return int(np.searchsorted(self.firsts, index, "right")) - 1
+    def shard_of(self, index: int) -> tuple[Path, int]:
+        """The shard that holds an image, and the image's number in it."""
+        shard = int(np.searchsorted(self.firsts, index, "right")) - 1
+        return self.paths[shard], index - int(self.firsts[shard])
 
     def where(self, index: int) -> str:
         """Where an image is, for people."""
-        shard = self.shard_of(index)
-        return f"{self.paths[shard]}, image {index - self.firsts[shard]} (byte {self.places[0, index]})"
+        path, number = self.shard_of(index)
+        return f"{path}, image {number} (byte {self.places[0, index]})"
 
 
 def claims(data: str) -> bool:
@@ -92,14 +92,14 @@ def claims(data: str) -> bool:
 
 
 def open(data: str, options: OpenOptions) -> ImageSource:
-    """The set in the shards that ``data`` names. Raises ``UserError`` for one that is not sound, or whose images are of
-    several sizes where they need one."""
+    """The set in the shards that ``data`` names. Raises ``UserError`` for one that is not sound."""
     paths = find_shards(data) or []
     index = open_index(paths, data)
     if not len(index):
         raise UserError(f"{data} holds no readable image")
     size = one_size({(height, width): 0 for width, height in index.sizes}, data, options, "several")
     images = ShardImages(paths, index, *size, options.fit)
+    stem = index_of(paths[0]).name.removesuffix(INDEX).strip(".")
 
     def pieces() -> Iterator[Piece]:
         rows = range(len(images))
@@ -109,7 +109,7 @@ def open(data: str, options: OpenOptions) -> ImageSource:
         return decoded(images.encoded(row))[..., : index.channels]
 
     return ImageSource(
-        name=_name(paths),
+        name=stem if stem not in ("", PLAIN) else paths[0].parent.resolve().name,
         shape=images.shape,
         pieces=pieces,
         images=images if all(size) else None,
@@ -155,12 +155,9 @@ def find_shards(data: str) -> list[Path] | None:
         return expand(data)
     if path.suffix.lower() == ".tar" and not path.is_dir():
         return [path]
-    if (
-        path.name.lower().endswith(INDEX)
-        and path.is_file()
-        and read_json(path, MOST_INDEX_BYTES).get("format") == "shards"
-    ):
-        return [path.with_name(shard.name) for shard in read_index(path).shards]
+    if path.name.lower().endswith(INDEX) and path.is_file():
+        found = read_json(path, MOST_INDEX_BYTES).get("format") == "shards"
+        return [path.with_name(shard.name) for shard in read_index(path).shards] if found else None
     if path.is_dir():
         below = [entry for entry in path.iterdir() if not entry.name.startswith(".")]
         shards = sorted(entry for entry in below if entry.suffix.lower() == ".tar" and entry.is_file())
@@ -208,8 +205,3 @@ def open_index(paths: list[Path], data: str) -> Index:
         if found != sizes[path.name]:
             raise UserError(f"{path} holds {found} bytes, expected {sizes[path.name]} as {known[0].name} says")
     return index.take([path.name for path in paths])
-
-
-def _name(paths: list[Path]) -> str:
-    stem = index_of(paths[0]).name.removesuffix(INDEX).strip(".")
-    return stem if stem not in ("", PLAIN) else paths[0].parent.resolve().name

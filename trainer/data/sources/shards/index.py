@@ -14,6 +14,7 @@ import tarfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ class Index:
             {"name": shard.name, "bytes": shard.size, "sha256": shard.sha256, "images": shard.images,
              **({"counts": self.counts(first, last)} if self.classes else {}),
              "places": _pack(self.places[:, first:last])}
-            for shard, first, last in zip(self.shards, firsts, firsts[1:], strict=False)
+            for shard, (first, last) in zip(self.shards, pairwise(firsts), strict=True)
         ]  # fmt: skip
         return {
             "format": "shards",
@@ -165,5 +166,4 @@ def _checked(values: Mapping[str, Any]) -> Index:
         classes=tuple(printable(name) for name in classes),
         sizes=sizes,
         channels=int(values["channels"]),
-        made=values["made"] if isinstance(values.get("made"), dict) else {},
     )
