@@ -1,7 +1,6 @@
 """Files that are written whole or not at all: under a hidden, partial name until the disk holds all of them."""
 
 import contextlib
-import errno
 import glob
 import hashlib
 import os
@@ -28,7 +27,7 @@ def replacing(path: Path, force: bool = True) -> Iterator[BinaryIO]:
     """
     with partial_of(path) as partial:
         if not force and path.exists():
-            raise _exists(path)
+            raise FileExistsError(path)
         with partial.open("xb") as file:
             yield file
             sync(file)
@@ -127,10 +126,10 @@ def put_in_place(partial: Path, path: Path) -> None:
     try:
         os.link(partial, path)  # at once, and never over another file, as a rename would be
     except FileExistsError:
-        raise _exists(path) from None
+        raise
     except OSError:  # a file system without links
         if os.path.lexists(path):
-            raise _exists(path) from None
+            raise FileExistsError(path) from None
         partial.rename(path)
 
 
@@ -179,7 +178,3 @@ def read_at(file: BinaryIO, position: int, view: memoryview) -> None:
         if not count:
             raise EOFError
         view, position = view[count:], position + count
-
-
-def _exists(path: Path) -> FileExistsError:
-    return FileExistsError(errno.EEXIST, "exists already", str(path))

@@ -74,8 +74,8 @@ def read_header(data: bytes) -> Header:
 
 def _read_jpeg(data: bytes) -> Header:
     """Walk all segments: a thumbnail's end inside of one is not the image's, and bytes may follow the end."""
-    size: tuple[int, int, int] | None = None
-    orientation, adobe, scans, position = 1, False, 0, 2
+    height = width = components = scans = 0
+    orientation, adobe, position = 1, False, 2
     while True:
         if data[position] != 0xFF:
             raise Unreadable("damaged")
@@ -93,7 +93,6 @@ def _read_jpeg(data: bytes) -> Header:
             raise Unreadable("truncated")
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             height, width, components = struct.unpack_from(">xHHB", segment)
-            size = (width, height, components)
         elif marker == 0xE1 and segment.startswith(b"Exif\0\0"):
             orientation = _orientation(segment[6:])
         elif marker == 0xEE and segment.startswith(b"Adobe"):
@@ -105,13 +104,13 @@ def _read_jpeg(data: bytes) -> Header:
             if end is None:
                 raise Unreadable("truncated")
             position = end.start()
-    if size is None or not scans:
+    if not components or not scans:
         raise Unreadable("truncated")
     if scans > MOST_SCANS:
         raise Unreadable(f"a JPEG of {scans} scans, at most {MOST_SCANS}")
-    if size[2] == 4 and not adobe:
+    if components == 4 and not adobe:
         raise Unreadable("CMYK without an Adobe marker: its polarity is not known")
-    return Header("JPEG", size[0], size[1], True, orientation, rgb=size[2] == 3, cmyk=size[2] == 4)
+    return Header("JPEG", width, height, True, orientation, rgb=components == 3, cmyk=components == 4)
 
 
 def _read_png(data: bytes) -> Header:
@@ -256,10 +255,8 @@ def _need_heif() -> None:
 def _need_avif() -> None:
     from PIL import features
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a name that an older Pillow does not know
-        if not features.check("avif"):
-            raise Unreadable("an AVIF, which takes Pillow 11.3 or newer: pip install -U pillow")
+    if not features.check("avif"):
+        raise Unreadable("an AVIF, which takes Pillow 11.3 or newer: pip install -U pillow")
 
 
 def _read_by_pillow(data: bytes, formats: tuple[str, ...] = ("TIFF", "PPM")) -> Header:

@@ -21,6 +21,7 @@ Array: TypeAlias = Any  # of NumPy or of torch
 Predict: TypeAlias = Callable[[Array, int], Array]
 Noise: TypeAlias = Callable[[Sequence[int]], Array]
 Schedule = Mapping[str, Any]
+Steps: TypeAlias = Iterator[tuple[int, Array]]
 
 _LEAST_LOG_RATIO: Final = -5.0  # half the logarithm of signal to noise: below, there is no image yet to take steps for
 
@@ -35,7 +36,7 @@ def ddim(
     eta: float = 0.0,
     noise: Noise | None = None,
     limit: float = 1.0,
-) -> Iterator[tuple[int, Array]]:
+) -> Steps:
     """Song et al. 2021, "Denoising Diffusion Implicit Models", equations 12 and 16. Yields (0, x), (1, x), ...
 
     No more than ``start`` steps. ``eta`` 0..1: how much new noise each step but the last adds; 0 needs no ``noise``.
@@ -63,7 +64,7 @@ def dpm_solver(
     eta: float = 0.0,
     noise: Noise | None = None,
     limit: float = 1.0,
-) -> Iterator[tuple[int, Array]]:
+) -> Steps:
     """DPM-Solver++(2M), and with ``eta`` 1 SDE-DPM-Solver++(2M) (Lu et al. 2022, "DPM-Solver++"). Yields (0, x), ...
 
     At most ``start`` steps, evenly spaced in λ, half the logarithm of signal to noise. The first step and the last, at
@@ -93,11 +94,11 @@ ddpm: Final = partial(ddim, eta=1.0)
 """Ancestral sampling (Ho et al. 2020, algorithm 2, with the variance of q(x_s | x_t, x₀)), in ``start`` steps or in
 fewer: it is DDIM with η = 1 (Song et al. 2021, section 4.1)."""
 
-SAMPLERS: Final[Mapping[str, Callable[..., Iterator[tuple[int, Array]]]]]
-SAMPLERS = {"ddim": ddim, "ddpm": ddpm, "dpm": dpm_solver}  # what the viewer's --sampler takes
+SAMPLERS: Final[Mapping[str, Callable[..., Steps]]] = {"ddim": ddim, "ddpm": ddpm, "dpm": dpm_solver}
+"""What the viewer's ``--sampler`` takes."""
 
 
-def finished(steps: Iterator[tuple[int, Array]]) -> Array:
+def finished(steps: Steps) -> Array:
     """The image after the last step."""
     for _, x in steps:  # noqa: B007 - and nothing of those before is kept
         pass

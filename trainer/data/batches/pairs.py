@@ -109,7 +109,9 @@ def match(folder: Path, conditions: Path, flag: str = "--condition") -> dict[Pai
 
     def check(name: str) -> Size:
         shape, condition_shape = shape_of(ours[name]), shape_of(theirs[name])
-        if not same_proportions(shape, condition_shape):
+        (height, width), (other_height, other_width) = sorted((shape, condition_shape))
+        wide, high = other_width * height / other_height, other_height * width / other_width
+        if abs(wide - width) > 1 and abs(high - height) > 1:  # more than what the smaller one was rounded by
             sizes = (f"{width}x{height} px" for height, width in (shape, condition_shape))
             raise Unreadable(f"{ours[name]}: {next(sizes)}, its condition {next(sizes)}")
         return shape
@@ -145,13 +147,6 @@ def shape_of(path: Path) -> Size:
         return read_header(read_bytes(path)).shape
     except Unreadable as error:
         raise Unreadable(f"{path}: {error}") from None
-
-
-def same_proportions(one: Size, other: Size) -> bool:
-    """Whether one size is the other enlarged, up to a pixel of rounding of the smaller."""
-    (height, width), (other_height, other_width) = sorted((one, other))
-    wide, high = other_width * height / other_height, other_height * width / other_width
-    return abs(wide - width) <= 1 or abs(high - height) <= 1
 
 
 def find_halves(folder: Path) -> dict[Pair[Path], Size]:

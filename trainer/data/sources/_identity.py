@@ -24,8 +24,8 @@ def fingerprint(sources: Iterable[FoundSource], labels: np.ndarray | None, witho
     digest = hashlib.sha256()
     if labels is not None:
         digest.update(labels[:: max(1, len(labels) // LABELS)].tobytes())
-    for source in sources:
-        for part in source.identity(os.path.realpath(without)):
+    for found in sources:
+        for part in found.source.identity(found.data, os.path.realpath(without)):
             digest.update(part)
     return digest.hexdigest()[:16]
 

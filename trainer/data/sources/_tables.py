@@ -258,7 +258,7 @@ def pack(
         raise UserError(f"{what} holds no readable image ({len(values)} rows)")
     if stored is not None:
         size = one_size(sizes, what, options)
-    labels, names = numbered_values([values[row] for row in rows], what, classes)
+    labels, names = numbered_values([values[row] for row in rows.tolist()], what, classes)
     blocks = None if firsts is None else np.unique(np.searchsorted(rows, firsts))
     starts = np.zeros(1, np.int64) if blocks is None else blocks
     images = RowImages(fetch, rows, size, what, trusted, options.fit, labels, starts)

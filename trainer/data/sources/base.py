@@ -129,9 +129,6 @@ class FoundSource:
             raise UserError(f"--bgr: {self.data} says its order itself, expected a .npy file")
         return resized(self.source.open(self.data, options), options)
 
-    def identity(self, without: str) -> Iterator[bytes]:
-        return self.source.identity(self.data, without)
-
 
 def resized(source: ImageSource, options: OpenOptions) -> ImageSource:
     """The set with its images at the size of ``options``; the same one where they have it already.

@@ -49,7 +49,7 @@ def open(data: str, options: OpenOptions) -> ImageSource:
         raise UserError(f"{data}: data sets of the hub need more packages: {how_to_install('data')}") from None
     huggingface_hub.logging.set_verbosity_error()  # each retry would be a line
     try:
-        parts = datasets.load_dataset(name) if kind == "hub" else found_files(datasets, name)
+        parts: Any = datasets.load_dataset(name) if kind == "hub" else found_files(datasets, name)
     except Exception as error:  # of the network, the hub, and whatever lies there: kinds without end
         raise UserError(f"{data} cannot be opened: {first_line(error)}") from None
     if not parts or (split is not None and split not in parts):

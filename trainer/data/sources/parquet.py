@@ -1,8 +1,7 @@
 """Parquet files: tables with a column of encoded images, and labels beside it (package ``datasets``). No torch."""
 
-import io
 from collections.abc import Iterator
-from functools import partial
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +41,7 @@ def open(data: str, options: OpenOptions) -> ImageSource:
         from pyarrow.parquet import ParquetFile
     except ImportError:
         raise UserError(f"{paths[0]}: parquet files need more packages: {how_to_install('data')}") from None
-    groups, values, classes = open_groups([str(path) for path in paths], partial(io.open, mode="rb"), what)
+    groups, values, classes = open_groups([str(path) for path in paths], FileIO, what)
 
     def stored() -> Iterator[Any]:
         for path in paths:

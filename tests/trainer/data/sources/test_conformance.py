@@ -232,7 +232,7 @@ def test_sets_of_elsewhere_are_claimed_by_their_prefix(name: str) -> None:
         assert found.kind == name.removesuffix("stream")
         with pytest.raises(UserError, match=prefix):
             found.open(OpenOptions(image_size=8))
-        assert list(found.identity("none")) == [], "known by its labels alone"
+        assert list(found.source.identity(found.data, "none")) == [], "known by its labels alone"
 
 
 def test_drawn_cats_are_the_same_alone_and_in_a_row() -> None:

@@ -7,10 +7,11 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
+from io import FileIO
 from itertools import product
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -44,9 +45,9 @@ class ShardImages(ReadImages):
         self.shape = (len(index), height, width, index.channels)
 
     @cached_property
-    def opened(self) -> Callable[[Path], BinaryIO]:
+    def opened(self) -> Callable[[Path], FileIO]:
         """Opens a shard, or gives the one that is open."""
-        return lru_cache(OPEN_FILES)(partial(Path.open, mode="rb", buffering=0))
+        return lru_cache(OPEN_FILES)(FileIO)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "opened"}
