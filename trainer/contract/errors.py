@@ -1,7 +1,6 @@
 """Errors that a person can put right: one line on stderr and exit code 2, never a traceback.
 
-Imports nothing that could be missing, so that it is there when other imports fail.
-"""
+Imports nothing that could be missing, so that it is there when other imports fail."""
 
 import sys
 from typing import Any, Final, NoReturn

@@ -23,8 +23,7 @@ def replacing(path: Path, force: bool = True) -> Iterator[BinaryIO]:
     """Write a file under a partial name in its folder; on success it takes the place of ``path`` in one step.
 
     Whatever interrupts the body, the old file stays as it was and the partial one is removed. Raises ``OSError``;
-    without ``force``, ``FileExistsError`` where there is a file by then: nothing is ever overwritten by surprise.
-    """
+    without ``force``, ``FileExistsError`` where there is a file by then: nothing is ever overwritten by surprise."""
     with partial_of(path) as partial:
         if not force and path.exists():
             raise FileExistsError(path)
@@ -102,8 +101,7 @@ def any_case(pattern: str) -> str:
 def partial_of(path: Path, suffix: str = ".part") -> Iterator[Path]:
     """Where a file can lie while it is being written; what still lies there at the end is removed.
 
-    ``suffix``: for whoever tells kinds of files by it; else nobody who looks for images finds this one.
-    """
+    ``suffix``: for whoever tells kinds of files by it; else nobody who looks for images finds this one."""
     name = os.fsencode(path.name)  # to which more can be added: file systems end names at 255 bytes
     start = f".{path.name if len(name) <= 200 else hashlib.sha256(name).hexdigest()}"
     partial = path.with_name(f"{start}.{os.getpid()}.{threading.get_ident()}{suffix}")

@@ -1,8 +1,7 @@
 """Formats of image files, by their headers: which are read, size, alpha, orientation, and whether a file is whole.
 
 OpenCV returns a full image for a truncated JPEG and decodes a 1 MB bomb to gigabytes, so nothing reaches it that has
-not been looked at here.
-"""
+not been looked at here."""
 
 import contextlib
 import re
@@ -145,8 +144,7 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 def essential(data: bytes) -> bytes:
     """A PNG that ``read_header`` has read, with the chunks alone that its pixels need.
 
-    Decoders complain about others, on the terminal and in words that name no file, and unpack them, however large.
-    """
+    Decoders complain about others, on the terminal and in words that name no file, and unpack them, however large."""
     kept = [data[start:end] for kind, start, end in png_chunks(data) if kind[:1].isupper() or kind == b"tRNS"]
     return data[:8] + b"".join(kept)
 

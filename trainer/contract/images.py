@@ -1,8 +1,7 @@
 """Decode image files of any origin, and bring them to a size.
 
 OpenCV alone is not enough: it drops alpha silently and crashes on some file names, and what else it does not see is in
-``headers``. So the bytes are read by Python and their headers checked first.
-"""
+``headers``. So the bytes are read by Python and their headers checked first."""
 
 import contextlib
 import os
@@ -51,8 +50,7 @@ def decode(data: bytes, header: Header, target: int = 0) -> np.ndarray:
     target: side in pixels that the image will be reduced to; 0: decode at full size. Otherwise a JPEG is decoded at a
     half, a quarter or an eighth where width and height stay at least 1.5 times the target and divide evenly: that takes
     half the time. On photographs it moves the averaged result by 0.2 to 1.3 of 255 in the mean, as averaging twice
-    does; with a remainder they would be stretched, for up to 4.
-    """
+    does; with a remainder they would be stretched, for up to 4."""
     image = _pixels(data, header, target)
     if image.ndim == 2:
         image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
@@ -203,8 +201,7 @@ def fit_note(sizes: Mapping[tuple[int, int], int], fit: Fit) -> str:
 def load(path: Path, height: int, width: int, fit: Fit = crop, exact: bool = False) -> np.ndarray:
     """One image file as u8 [height, width, 3] RGB, as ``fit`` brings it to the size. Raises ``Unreadable``.
 
-    exact: decode at full size; otherwise see ``decode``.
-    """
+    exact: decode at full size; otherwise see ``decode``."""
     return load_bytes(read_bytes(path), height, width, fit, exact)
 
 
@@ -227,8 +224,7 @@ def load_bytes(
 def _shrink(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """``resize`` in half its time, of an image some 1.5 to 3 times as large: its averages of parts of pixels are slow.
 
-    To twice the size first, between neighbours, then averages of 2x2: within 0.4 of 255 of ``resize`` in the mean.
-    """
+    To twice the size first, between neighbours, then averages of 2x2: within 0.4 of 255 of ``resize`` in the mean."""
     if not all(1.5 * side <= have <= 3 * side for side, have in zip((height, width), image.shape, strict=False)):
         return resize(image, height, width)
     return resize(cv2.resize(image, (2 * width, 2 * height)), height, width)

@@ -1,7 +1,6 @@
 """What to say where a package is missing, or hidden by another one of its name: one line, and how to install it.
 
-Standard library only: it runs where nothing is installed.
-"""
+Standard library only: it runs where nothing is installed."""
 
 import importlib.util
 import re
@@ -24,8 +23,7 @@ _OURS: Final = ("trainer", "viewer", "export", "utsuroi")
 def needing(extra: str, program: str) -> Iterator[None]:
     """Ends the program with one line and code 2 where an import within fails for want of a package.
 
-    ``extra``: of pyproject.toml, that has what is needed; "": the base. ``program``: as the user called it.
-    """
+    ``extra``: of pyproject.toml, that has what is needed; "": the base. ``program``: as the user called it."""
     try:
         yield
     except ImportError as error:

@@ -1,7 +1,6 @@
 """What a saved image was made from: a JSON object in a text chunk of its PNG (PNG specification, 11.3.3).
 
-``utsuroi`` is the keyword of the chunk.
-"""
+``utsuroi`` is the keyword of the chunk."""
 
 import contextlib
 import json

@@ -3,8 +3,7 @@
 Keys 1981, "Cubic Convolution Interpolation for Digital Image Processing", equation 4 with a = -1/2. Where an image
 shrinks, the kernel is stretched by as much, so that each new pixel is a weighted mean of all that it covers; beyond
 the edge the image goes on as in a mirror. ``torch.nn.functional.interpolate(mode="bicubic", antialias=True)`` has the
-same weights inside, other ones at the edge, and OpenCV's cubic neither.
-"""
+same weights inside, other ones at the edge, and OpenCV's cubic neither."""
 
 from functools import lru_cache
 

@@ -8,8 +8,7 @@ that of a denoiser's card: ``prediction`` (epsilon, x0 or v) and ``alpha_bar`` (
 ``noise(shape)`` gives standard normal numbers. The predicted x₀ is clipped to ±``limit`` (0: not at all). Scalars are
 computed in float64 and enter as Python floats, so that arrays stay f32.
 
-All raise ``ValueError`` where there are no steps to take.
-"""
+All raise ``ValueError`` where there are no steps to take."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -39,8 +38,7 @@ def ddim(
 ) -> Steps:
     """Song et al. 2021, "Denoising Diffusion Implicit Models", equations 12 and 16. Yields (0, x), (1, x), ...
 
-    No more than ``start`` steps. ``eta`` 0..1: how much new noise each step but the last adds; 0 needs no ``noise``.
-    """
+    No more than ``start`` steps. ``eta`` 0..1: how much new noise each step but the last adds; 0 needs no ``noise``."""
     times = even_times(schedule, start, steps)
     for index, t in enumerate(times):
         now = alpha_bar(schedule, t)
@@ -68,8 +66,7 @@ def dpm_solver(
     """DPM-Solver++(2M), and with ``eta`` 1 SDE-DPM-Solver++(2M) (Lu et al. 2022, "DPM-Solver++"). Yields (0, x), ...
 
     At most ``start`` steps, evenly spaced in λ, half the logarithm of signal to noise. The first step and the last, at
-    whose end no noise is left, are of first order. ``eta`` 0..1: how much new noise each step but the last adds.
-    """
+    whose end no noise is left, are of first order. ``eta`` 0..1: how much new noise each step but the last adds."""
     times = even_ratios(schedule, start, steps)
     previous: tuple[Array, float] | None = None  # the last step's image, and its length in λ
     for index, t in enumerate(times):

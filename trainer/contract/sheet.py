@@ -1,7 +1,6 @@
 """Sheets: images of one size in rows and columns, saved by the viewer, by a training run or by other programs.
 
-Where the images lie follows from the recipe in the file, from what is asked for, or from the lines between them.
-"""
+Where the images lie follows from the recipe in the file, from what is asked for, or from the lines between them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -89,8 +88,7 @@ def find_layout(
 ) -> SheetLayout:
     """The layout of a sheet that was read from ``path``; what is ``None`` is found.
 
-    ``flag``: for the number of columns, in messages. Raises ``ImageError`` where no layout fits.
-    """
+    ``flag``: for the number of columns, in messages. Raises ``ImageError`` where no layout fits."""
     if "image" in recipe and rows is None and columns is None:
         raise ImageError(f"{path}: is one image of the viewer, expected a table, as S saves it")
     shape = image.shape[0], image.shape[1]
@@ -142,8 +140,7 @@ def _by_lines(image: Image, rows: int | None, columns: int | None, margin: int |
     """The layout whose margins are lines of one colour, all of them, across the whole table.
 
     Images may have such lines themselves. Of several layouts, one with the margins of this program's own sheets
-    is taken first, then one that leaves the fewest lines unexplained, of less than half of them.
-    """
+    is taken first, then one that leaves the fewest lines unexplained, of less than half of them."""
     across, down = _colours(image), _colours(image.swapaxes(0, 1))
     best: tuple[tuple[bool, float], SheetLayout] | None = None
     for colour in {*across[1], *down[1]}:
