@@ -14,12 +14,12 @@ import numpy as np
 from trainer.config import RunConfig
 from trainer.contract.errors import UserError
 from trainer.contract.headers import Unreadable, read_header
-from trainer.contract.images import FITS, files_in, read_bytes
-from trainer.data.batches.dataset import GIB, ImageDataset, Pair, Part, Windows, open_dataset
+from trainer.contract.images import FITS, crop, files_in, read_bytes
+from trainer.data.batches.dataset import GIB, ImageDataset, Pair, Part, Windows, decode_all, open_dataset
 from trainer.data.sources import need_source
 from trainer.data.sources._threads import say, usable
-from trainer.data.sources.base import Images, decoded, training_part
-from trainer.data.sources.folder import named
+from trainer.data.sources.base import Images, ReadImages, training_part
+from trainer.data.sources.folder import FolderImages, named
 from trainer.family import Crops
 
 LEAST_PX = 8  # of validation images when they are small: what a figure can be computed of
@@ -32,13 +32,6 @@ class Sized:
     path: Path
     height: int
     width: int
-
-    def read(self) -> np.ndarray:
-        """u8 [h, w, 3] RGB. Raises ``Unreadable``, with the file's name."""
-        try:
-            return decoded(read_bytes(self.path))
-        except Unreadable as error:
-            raise Unreadable(f"{self.path}: {error}") from None
 
 
 def open_crops(config: RunConfig, reading: Crops, *, progress: bool = True) -> ImageDataset:
@@ -124,21 +117,16 @@ def small_versions(folder: Path, files: Sequence[Sized], reading: Crops, progres
 def load_part(files: Sequence[Pair[Sized]], memory: float, progress: bool) -> Part:
     """The images where they fit into ``memory`` GiB, without those that cannot be decoded, which are named; or what
     decodes them when asked for."""
+    parts = [FolderImages([item.path for item in items], (0, 0), crop) for items in zip(*files, strict=True)]
     if sum(item.height * item.width * 3 for pair in files for item in pair) > memory * GIB:
-        return len(files), partial(read_again, files)
-    images = [pair for _, _, pair in usable(files, read_pair, len(files), what="decoding", progress=progress)]
+        return len(files), partial(read_all, parts)
+    made = usable(range(len(files)), partial(decode_all, parts), what="decoding", progress=progress)
+    images = [pair for _, _, pair in made]
     return len(images), images.__getitem__
 
 
-def read_pair(files: Pair[Sized]) -> Pair[np.ndarray]:
-    return tuple(item.read() for item in files)
-
-
-def read_again(files: Sequence[Pair[Sized]], index: int) -> Pair[np.ndarray]:
-    try:
-        return read_pair(files[index])
-    except Unreadable as error:
-        raise UserError(f"{error}; it was readable before") from None
+def read_all(parts: Sequence[ReadImages], index: int) -> Pair[np.ndarray]:
+    return tuple(part.read(index) for part in parts)
 
 
 def read_row(images: Images, index: int) -> Pair[np.ndarray]:

@@ -18,7 +18,7 @@ from trainer.contract.resample import shrink
 from trainer.data.sources import need_source
 from trainer.data.sources._sidecar import MADE, originals
 from trainer.data.sources._threads import counted, say
-from trainer.data.sources.base import FoundSource, Images, ImageSource, OpenOptions
+from trainer.data.sources.base import EncodedImages, FoundSource, Images, ImageSource, OpenOptions
 from trainer.data.sources.npy_set import ImageSet, Writer
 from trainer.family import Crops, DataSpec
 
@@ -32,6 +32,11 @@ Pair: TypeAlias = tuple[Kind, ...]
 
 Part: TypeAlias = tuple[int, Callable[[int], Pair[np.ndarray]]]
 """How many images there are, and what reads one of them u8 [h, w, c] with its small version, if it has one."""
+
+
+def decode_all(parts: Sequence[EncodedImages], index: int) -> Pair[np.ndarray]:
+    """An image of each. Raises ``Unreadable``."""
+    return tuple(part.decoded(index) for part in parts)
 
 
 class Windows:

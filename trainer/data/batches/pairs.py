@@ -17,11 +17,11 @@ from trainer.contract.edges import edge_map
 from trainer.contract.errors import UserError
 from trainer.contract.files import real
 from trainer.contract.headers import Unreadable, read_header
-from trainer.contract.images import FITS, Fit, files_in, load, read_bytes
-from trainer.data.batches.dataset import FIT_FLAGS, GIB, ImageDataset, Pair, open_dataset
+from trainer.contract.images import FITS, Fit, files_in, read_bytes
+from trainer.data.batches.dataset import FIT_FLAGS, GIB, ImageDataset, Pair, decode_all, open_dataset
 from trainer.data.sources._threads import counted, in_threads, say, usable
 from trainer.data.sources.base import Images, OpenOptions, ReadImages, one_size
-from trainer.data.sources.folder import FolderImages, Load
+from trainer.data.sources.folder import FolderImages
 from trainer.family import Pairs
 
 Item = TypeVar("Item")
@@ -64,15 +64,15 @@ def open_pairs(config: RunConfig, reading: Pairs, progress: bool = True) -> Imag
             raise UserError(
                 f"--data is {config.data}, expected a folder of images with {reading.flag} {reading.condition}{hint}"
             )
-        if reading.condition == "halves":
+        halves = reading.condition == "halves"
+        if halves:
             files = find_halves(folder)
-            halves = partial(half, fit=fit, right=True), partial(half, fit=fit)
-            reads: Pair[Load] = tuple(partial(load, fit=one, exact=True) for one in halves)
+            fits: Pair[Fit] = (partial(half, fit=fit, right=True), partial(half, fit=fit))
         else:
             files = match(folder, Path(reading.condition), reading.flag)
-            reads = (partial(load, fit=fit),) * 2
+            fits = fit, fit
         options = OpenOptions(image_size=side, fit=fit, fit_flags=FIT_FLAGS)
-        images, conditions = open_files(files, reads, options, config.memory, progress)
+        images, conditions = open_files(files, fits, halves, options, config.memory, progress)
         name, groups = folder.resolve().name, None
     if reading.swapped:
         images, conditions = conditions, images
@@ -176,26 +176,17 @@ def half(image: np.ndarray, height: int, width: int, fit: Fit, right: bool = Fal
 
 
 def open_files(
-    found: Mapping[Pair[Path], Size], reads: Pair[Load], options: OpenOptions, memory: float, progress: bool
+    found: Mapping[Pair[Path], Size], fits: Pair[Fit], exact: bool, options: OpenOptions, memory: float, progress: bool
 ) -> Pair[Images]:
     """Images and conditions of files, in memory where they fit. Raises ``UserError``."""
-    height, width = one_size(Counter(found.values()), "--data", options)
-    if 2 * len(found) * height * width * 3 > memory * GIB:
-        paths = zip(*found, strict=True)
-        return tuple(FolderImages(files, height, width, read) for files, read in zip(paths, reads, strict=True))
-
-    def one(pair: Pair[Path]) -> list[np.ndarray]:
-        images = []
-        for path, read in zip(pair, reads, strict=True):
-            try:
-                images.append(read(path, height, width))
-            except Unreadable as error:
-                raise Unreadable(f"{path}: {error}") from None
-        return images
-
-    arrays = np.empty((2, len(found), height, width, 3), np.uint8)
+    size = one_size(Counter(found.values()), "--data", options)
+    parts = [FolderImages(files, size, fit, exact) for files, fit in zip(zip(*found, strict=True), fits, strict=True)]
+    if 2 * len(found) * size[0] * size[1] * 3 > memory * GIB:
+        return tuple(parts)
+    arrays = np.empty((2, len(found), *size, 3), np.uint8)
     count = 0
-    for _, _, images in usable(list(found), one, len(found), what="decoding", progress=progress):
+    decoded = usable(range(len(found)), partial(decode_all, parts), what="decoding", progress=progress)
+    for _, _, images in decoded:
         arrays[:, count] = images
         count += 1
     if not count:

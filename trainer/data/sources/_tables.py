@@ -10,7 +10,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from itertools import compress
 from pathlib import Path
@@ -25,7 +25,16 @@ from trainer.contract.text import printable
 from trainer.data.sources._labels import LABEL_NAMES, numbered_values
 from trainer.data.sources._sidecar import Sidecar
 from trainer.data.sources._threads import say
-from trainer.data.sources.base import WINDOW, ImageSource, OpenOptions, Piece, ReadImages, decoded, one_size, pieces_of
+from trainer.data.sources.base import (
+    WINDOW,
+    EncodedImages,
+    ImageSource,
+    OpenOptions,
+    Piece,
+    decoded,
+    one_size,
+    pieces_of,
+)
 
 SHOWN = 8  # rows that are left out are named up to here
 MOST_GROUP_BYTES = 1 << 28  # that are read at once
@@ -70,7 +79,7 @@ def _kind(feature: Any) -> str:
 
 
 @dataclass(eq=False)
-class RowImages(ReadImages):
+class RowImages(EncodedImages):
     """Images u8 [n, h, w, 3] RGB of some rows of a table.
 
     In place of one that cannot be read comes always the same other one: the next of its block and label, which is at
@@ -95,24 +104,21 @@ class RowImages(ReadImages):
             return self.decoded(self.replaced.get(index, index))
         except Unreadable as error:
             reason = str(error)
-        name = f"{self.what}, row {self.rows[index]}"
         for other in self.others(index)[:MOST_UNREADABLE].tolist():
             try:
                 image = self.decoded(other)
             except Unreadable:
                 continue
             self.replaced[index] = other
-            say(f"skipped {name}: {reason}; row {self.rows[other]} is taken instead")
+            say(f"skipped {reason}; row {self.rows[other]} is taken instead")
             return image
-        raise UserError(f"{name}: {reason}; nor can the {MOST_UNREADABLE} after it be read")
+        raise UserError(f"{reason}; nor can the {MOST_UNREADABLE} after it be read")
 
     def encoded(self, index: int) -> bytes:
-        """An image as it is stored. Raises ``Unreadable``."""
         return encoded(self.fetch(int(self.rows[index])), self.trusted)
 
-    def decoded(self, index: int) -> np.ndarray:
-        """One image u8 [h, w, 3]. Raises ``Unreadable``."""
-        return decoded(self.encoded(index), self.size, self.fit)
+    def where(self, index: int) -> str:
+        return f"{self.what}, row {self.rows[index]}"
 
     def others(self, index: int) -> np.ndarray:
         """What may take an image's place, in order: those of its block and label, of its label, of its block."""
@@ -263,29 +269,20 @@ def pack(
     starts = np.zeros(1, np.int64) if blocks is None else blocks
     images = RowImages(fetch, rows, size, what, trusted, options.fit, labels, starts)
 
-    def own(index: int) -> np.ndarray:
-        return decoded(images.encoded(index))
-
-    def named(number: int, _: Stored) -> str:
-        return f"{what}, row {rows[number]}"
-
     def pieces() -> Iterator[Piece]:
         if stored is None:  # one after the other: a group of rows is read at once
-            return pieces_of(range(len(rows)), images.read if all(size) else own, labels, named, 1)
+            return pieces_of(range(len(rows)), images.read if all(size) else images.decoded, labels, 1)
         readable = compress(stored(), np.isin(np.arange(len(values)), rows))
         return pieces_of(
-            readable, lambda image: decoded(encoded(image, trusted), size, options.fit), labels, named, options.workers
+            readable,
+            lambda image: decoded(encoded(image, trusted), size, options.fit),
+            labels,
+            options.workers,
+            lambda number, _: images.where(number),
         )
 
-    return ImageSource(
-        name=name,
-        shape=images.shape,
-        pieces=pieces,
-        images=images if at_random and all(size) else None,
-        fetch=own if at_random else None,
-        blocks=blocks,
-        sidecar=Sidecar(labels=labels, classes=names),
-    )
+    source = images.source(options, Sidecar(labels=labels, classes=names), name=name, blocks=blocks)
+    return replace(source, pieces=pieces) if at_random else replace(source, pieces=pieces, images=None, fetch=None)
 
 
 def _readable(

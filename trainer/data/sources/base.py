@@ -3,13 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from trainer.contract.errors import UserError
-from trainer.contract.headers import read_header
+from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import Fit, crop, fit_note, load_bytes
 from trainer.data.sources._sidecar import Sidecar
 from trainer.data.sources._threads import Item, in_threads, say, usable
@@ -160,13 +161,54 @@ def pieces_of(
     items: Iterable[Item],
     read: Callable[[Item], np.ndarray],
     labels: np.ndarray | None,
-    name: Callable[[int, Item], object] | None = None,
     workers: int = 0,
+    name: Callable[[int, Item], object] | None = None,
 ) -> Iterator[Piece]:
     """The image that ``read`` makes of each item, and its label of i64 [n], if there are any, in order; those for which
-    it raises ``Unreadable`` are left out, and reported by ``name``."""
+    it raises ``Unreadable`` are left out, and reported as by ``usable``."""
     for row, _, image in usable(items, read, name=name, workers=workers, progress=False):
         yield image[None], None if labels is None else labels[row : row + 1]
+
+
+class EncodedImages(ReadImages):
+    """Images u8 [n, h, w, c] RGB, decoded and brought to a size when asked for; h and w are 0: each keeps its own."""
+
+    fit: Fit
+    exact = False  # see ``trainer.contract.images.load``
+
+    @abstractmethod
+    def encoded(self, index: int) -> bytes:
+        """An image as it is stored. Raises ``Unreadable``."""
+
+    @abstractmethod
+    def where(self, index: int) -> str:
+        """Where an image is, for people."""
+
+    def decoded(self, index: int, resize: bool = True) -> np.ndarray:
+        """One image u8 [h, w, c], or at its own size. Raises ``Unreadable``, which says where it is."""
+        _, height, width, channels = self.shape
+        try:
+            data = self.encoded(index)
+            return decoded(data, (height, width) if resize else (0, 0), self.fit, self.exact)[..., :channels]
+        except Unreadable as error:
+            raise Unreadable(f"{self.where(index)}: {error}") from None
+
+    def read(self, index: int) -> np.ndarray:
+        try:
+            return self.decoded(index)
+        except Unreadable as error:
+            raise UserError(f"{error}; it was readable before") from None
+
+    def source(self, options: OpenOptions, sidecar: Sidecar, **known: Any) -> ImageSource:
+        """The images as an opened set, of which this is ``known`` as well."""
+        return ImageSource(
+            shape=self.shape,
+            pieces=lambda: pieces_of(range(len(self)), self.decoded, sidecar.labels, options.workers),
+            images=self if all(self.shape[1:3]) else None,
+            fetch=partial(self.decoded, resize=False),
+            sidecar=sidecar,
+            **known,
+        )
 
 
 def training_part(folder: Path) -> Path:
@@ -176,11 +218,11 @@ def training_part(folder: Path) -> Path:
     return below[training[0]] if training and len(below) > 1 and below.keys() <= PARTS else folder
 
 
-def decoded(data: bytes, size: tuple[int, int] = (0, 0), fit: Fit = crop) -> np.ndarray:
+def decoded(data: bytes, size: tuple[int, int] = (0, 0), fit: Fit = crop, exact: bool = False) -> np.ndarray:
     """An encoded image as u8 [h, w, 3] RGB, at a height and width, or at its own where they are 0. Raises
     ``Unreadable``."""
     if all(size):
-        return load_bytes(data, *size, fit)
+        return load_bytes(data, *size, fit, exact)
     header = read_header(data)
     return load_bytes(data, *header.shape, fit, exact=True, header=header)
 

@@ -2,8 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,26 +10,16 @@ import numpy as np
 from trainer.contract.errors import UserError
 from trainer.contract.files import real
 from trainer.contract.headers import SUFFIXES, Unreadable, read_header
-from trainer.contract.images import files_in, load, read_bytes
+from trainer.contract.images import Fit, files_in, read_bytes
 from trainer.contract.text import printable
 from trainer.data.sources._identity import of_path
 from trainer.data.sources._sidecar import Sidecar
 from trainer.data.sources._threads import say, usable
-from trainer.data.sources.base import (
-    ImageSource,
-    OpenOptions,
-    Piece,
-    ReadImages,
-    decoded,
-    one_size,
-    pieces_of,
-    training_part,
-)
+from trainer.data.sources.base import EncodedImages, ImageSource, OpenOptions, decoded, one_size, training_part
 
 HELP = "a folder of images (class folders become labels)"
 ORDER = 95
 NAMES_FILES = True  # image files, which tools take one by one
-Load = Callable[[Path, int, int], np.ndarray]  # (path, height, width) → u8 [height, width, 3] RGB
 
 identity = of_path
 
@@ -77,37 +66,23 @@ def of_files(
         files = [path for path, number in zip(files, numbers, strict=True) if number >= 0]
     labels = np.array([number for number in numbers if number >= 0], np.int64) if classes else None
 
-    def read(path: Path) -> np.ndarray:
-        return decoded(read_bytes(path), size, options.fit)
-
-    def pieces() -> Iterator[Piece]:
-        return pieces_of(files, read, labels, named, options.workers)
-
     names = tuple(os.path.relpath(path, start).replace(os.sep, "/") for path in files)
-    return ImageSource(
-        name=real(root).name,
-        shape=(len(files), *size, 3),
-        pieces=pieces,
-        images=FolderImages(files, *size, partial(load, fit=options.fit)) if all(size) else None,
-        fetch=lambda index: decoded(read_bytes(files[index])),
-        files=files,
-        sidecar=Sidecar(names=names, labels=labels, classes=classes),
-    )
+    sidecar = Sidecar(names=names, labels=labels, classes=classes)
+    return FolderImages(files, size, options.fit).source(options, sidecar, name=real(root).name, files=files)
 
 
-class FolderImages(ReadImages):
-    """Image files too many for memory, decoded when asked for."""
+class FolderImages(EncodedImages):
+    """Image files, decoded when asked for."""
 
-    def __init__(self, paths: Sequence[Path], height: int, width: int, load: Load) -> None:
-        self.paths, self.load = paths, load
-        self.shape = (len(paths), height, width, 3)
+    def __init__(self, paths: Sequence[Path], size: tuple[int, int], fit: Fit, exact: bool = False) -> None:
+        self.paths, self.fit, self.exact = paths, fit, exact
+        self.shape = (len(paths), *size, 3)
 
-    def read(self, index: int) -> np.ndarray:
-        path = self.paths[index]
-        try:
-            return self.load(path, *self.shape[1:3])
-        except Unreadable as error:
-            raise UserError(f"{path} has become unreadable: {error}") from None
+    def encoded(self, index: int) -> bytes:
+        return read_bytes(self.paths[index])
+
+    def where(self, index: int) -> str:
+        return str(self.paths[index])
 
 
 def can_be_read(path: Path) -> bool:

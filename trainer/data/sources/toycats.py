@@ -36,7 +36,7 @@ def open(data: str, options: OpenOptions) -> ImageSource:
         return paint(choose(0, index), side)
 
     def pieces() -> Iterator[Piece]:
-        return pieces_of(range(count), fetch, labels, workers=options.workers)
+        return pieces_of(range(count), fetch, labels, options.workers)
 
     shape, sidecar = (count, side, side, 3), Sidecar(labels=labels, classes=CLASSES)
     return ImageSource(name=data, shape=shape, pieces=pieces, fetch=fetch, sidecar=sidecar)

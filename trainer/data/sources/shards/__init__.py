@@ -22,7 +22,7 @@ from trainer.contract.images import MOST_BYTES, Fit
 from trainer.contract.text import printable
 from trainer.data.sources._identity import blocks, line, size_of
 from trainer.data.sources._sidecar import Sidecar, read_json
-from trainer.data.sources.base import ImageSource, OpenOptions, Piece, ReadImages, decoded, one_size, pieces_of
+from trainer.data.sources.base import EncodedImages, ImageSource, OpenOptions, one_size
 from trainer.data.sources.shards.index import MOST_INDEX_BYTES, Index, read_index
 from trainer.data.sources.shards.scan import scan_shards
 
@@ -37,7 +37,7 @@ INDEX = "index.json"
 PLAIN = "shards"  # what they are called in a folder that was made for them
 
 
-class ShardImages(ReadImages):
+class ShardImages(EncodedImages):
     """Images u8 [n, h, w, c] RGB of shards, read and decoded when asked for."""
 
     def __init__(self, paths: list[Path], index: Index, height: int, width: int, fit: Fit) -> None:
@@ -52,18 +52,7 @@ class ShardImages(ReadImages):
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "opened"}
 
-    def read(self, index: int) -> np.ndarray:
-        try:
-            return self.decoded(index)
-        except Unreadable as error:
-            raise UserError(f"{self.where(index)} has become unreadable: {error}") from None
-
-    def decoded(self, index: int) -> np.ndarray:
-        """One image u8 [h, w, c]. Raises ``Unreadable``."""
-        return decoded(self.encoded(index), self.shape[1:3], self.fit)[..., : self.shape[3]]
-
     def encoded(self, index: int) -> bytes:
-        """An image as it is stored. Raises ``Unreadable``."""
         offset, length = self.places[:2, index].tolist()
         if length > MOST_BYTES:
             raise Unreadable(f"{length} bytes, at most {MOST_BYTES}")
@@ -82,7 +71,6 @@ class ShardImages(ReadImages):
         return self.paths[shard], index - int(self.firsts[shard])
 
     def where(self, index: int) -> str:
-        """Where an image is, for people."""
         path, number = self.shard_of(index)
         return f"{path}, image {number} (byte {self.places[0, index]})"
 
@@ -101,21 +89,10 @@ def open(data: str, options: OpenOptions) -> ImageSource:
     size = one_size({(height, width): 0 for width, height in index.sizes}, data, options, "several")
     images = ShardImages(paths, index, *size, options.fit)
     stem = index_of(paths[0]).name.removesuffix(INDEX).strip(".")
-
-    def pieces() -> Iterator[Piece]:
-        rows = range(len(images))
-        return pieces_of(rows, images.decoded, index.labels, lambda row, _: images.where(row), options.workers)
-
-    def fetch(row: int) -> np.ndarray:
-        return decoded(images.encoded(row))[..., : index.channels]
-
-    return ImageSource(
+    return images.source(
+        options,
+        Sidecar(labels=index.labels, classes=index.classes),
         name=stem if stem not in ("", PLAIN) else paths[0].parent.resolve().name,
-        shape=images.shape,
-        pieces=pieces,
-        images=images if all(size) else None,
-        fetch=fetch,
-        sidecar=Sidecar(labels=index.labels, classes=index.classes),
         description=lambda: describe(paths, index),
     )
 
