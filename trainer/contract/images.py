@@ -199,9 +199,8 @@ def fit_note(sizes: Mapping[tuple[int, int], int], fit: Fit) -> str:
 
 
 def load(path: Path, height: int, width: int, fit: Fit = crop, exact: bool = False) -> np.ndarray:
-    """One image file as u8 [height, width, 3] RGB, as ``fit`` brings it to the size. Raises ``Unreadable``.
-
-    exact: decode at full size; otherwise see ``decode``."""
+    """One image file as u8 [height, width, 3] RGB, as ``fit`` brings it to the size. exact: decode at full size;
+    otherwise see ``decode``. Raises ``Unreadable``."""
     return load_bytes(read_bytes(path), height, width, fit, exact)
 
 

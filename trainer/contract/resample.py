@@ -55,8 +55,7 @@ def _kernel(times: int) -> Floats:
 
 
 def shrink(image: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
-    """An image u8 [h, w, c] reduced a whole number of ``times``, and rounded. What makes no whole pixel at the right
-    and below is cut off."""
+    """An image u8 [h, w, c] reduced a whole number of ``times``, and rounded; what makes no whole pixel is cut off."""
     height, width = (side // times * times for side in image.shape[:2])
     kernel = _kernel(times)
     # All pixels are computed, of which few are kept: OpenCV does that in a seventh of numpy's time.

@@ -2,9 +2,8 @@
 step, so that a caller can stop at any.
 
 ``predict(x, t)`` is the network on images x, f32 [n, c, h, w], all at step t, a whole number from 0. The schedule is
-that of a denoiser's card: ``prediction`` (epsilon, x0 or v) and ``alpha_bar`` (ᾱ of every step). x carries
-``start`` steps of noise: all steps of the schedule for pure noise, fewer for an image with the noise of step
-``start`` - 1.
+that of a denoiser's card: ``prediction`` (epsilon, x0 or v) and ``alpha_bar`` (ᾱ of every step). x carries ``start``
+steps of noise: all steps of the schedule for pure noise, fewer for an image with the noise of step ``start`` - 1.
 ``noise(shape)`` gives standard normal numbers. The predicted x₀ is clipped to ±``limit`` (0: not at all). Scalars are
 computed in float64 and enter as Python floats, so that arrays stay f32.
 

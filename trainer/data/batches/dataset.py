@@ -40,8 +40,7 @@ def decode_all(parts: Sequence[EncodedImages], index: int) -> Pair[np.ndarray]:
 
 
 class Windows:
-    """Images of many sizes, to train on, then those for validation, each large and small: training takes windows of
-    one size."""
+    """Images of many sizes, each large and small, of which training takes windows; last come those for validation."""
 
     def __init__(self, parts: Sequence[Part], reading: Crops, channels: int) -> None:
         self.parts = parts
@@ -170,9 +169,8 @@ def open_dataset(
     progress: bool = True,
 ) -> ImageDataset:
     """Open a training set by what ``--data`` says: see ``trainer.data.sources``.
-    image_size: side in pixels that images are brought to, as ``fit`` does it; 0 to keep theirs. memory: GiB that may be
-    taken. rgb_only: leave out files of a folder that are not stored in three colours. Raises ``UserError`` in one line
-    for whatever cannot be opened."""
+    memory: GiB that may be taken; what else there is: see ``OpenOptions``. Raises ``UserError`` in one line for
+    whatever cannot be opened."""
     found = need_source(data) if isinstance(data, str) else data
     options = OpenOptions(
         image_size=image_size, fit=fit, fit_flags=FIT_FLAGS, bgr=bgr, rgb_only=rgb_only, progress=progress

@@ -30,9 +30,8 @@ def to_batch(
     augment: Augment | None = None,
     generator: torch.Generator | None = None,
 ) -> Batch:
-    """u8 [n, h, w, c], owned by the caller's batch, → augmented f32 [n, c, h, w], channels-last, in ``image_range``.
-    Images and conditions change alike. ``window``: height and width to cut out, at random or without a generator in the
-    middle."""
+    """u8 [n, h, w, c], owned by the caller's batch, → augmented f32 [n, c, h, w], channels-last, in ``image_range``;
+    conditions change as images do. ``window``: height and width to cut out, in the middle where there is no generator."""
     changed = []
     start = None if generator is None else generator.get_state()
     low, high = image_range

@@ -5,12 +5,10 @@
      "fingerprint": "..."}
 
 Images of the same original, as a face and its mirrored copy, have the same number under "groups"; those made of several
-others, as morphs, have -1 there. A group is never split between training and held-out
-images; images with -1 are only trained on.
-All of it may be missing, and such a file may be written by hand. The fingerprint tells whether it belongs to these
-images. While a set is replaced by a newer one, the newer sidecar waits under "pending": it takes effect once its
-images are in place, so that a kill leaves the old set or the new one, and never labels of the one for
-images of the other."""
+others, as morphs, have -1 there. A group is never split between training and held-out images; images with -1 are only
+trained on. All of it may be missing, and such a file may be written by hand. The fingerprint tells whether it belongs
+to these images. While a set is replaced by a newer one, the newer sidecar waits under "pending": it takes effect once
+its images are in place, so that a kill leaves the old set or the new one, and never labels of one for the other."""
 
 import contextlib
 import importlib.metadata

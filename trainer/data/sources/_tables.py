@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from trainer.contract.errors import UserError
+from trainer.contract.files import real
 from trainer.contract.headers import Unreadable, read_header
 from trainer.contract.images import Fit, crop, read_bytes
 from trainer.contract.text import printable
@@ -195,9 +196,8 @@ def encoded(image: Any, trusted: tuple[Path, ...]) -> bytes:
     if isinstance(data, bytes) and data:
         return data
     if isinstance(path, str):
-        file = Path(path)
         with contextlib.suppress(OSError, ValueError):  # a name with a zero byte is a ValueError
-            file = Path(os.path.realpath(file))  # Path.resolve raises for links in a circle
+            file = real(Path(path))
             if any(file.is_relative_to(folder) for folder in trusted):
                 return read_bytes(file)
         raise Unreadable(f"names the file {json.dumps(path)[:80]} and holds no image")

@@ -21,9 +21,8 @@ Piece = TypeVar("Piece", bound=Sized)
 
 
 def in_threads(items: Iterable[Item], one: Callable[[Item], Made], workers: int = 0) -> Iterator[tuple[Item, Made]]:
-    """Do ``one`` for several items at once.
-    Gives each item, in order, with what was made of it. Only a few a thread are in memory at a time. ``workers``: 0 for
-    one a core."""
+    """Do ``one`` for several items at once, of which a few a thread are in memory at a time. Gives each item, in order,
+    with what was made of it. ``workers``: 0 for one a core."""
     workers = workers or _cores()
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # one thread an image; more would fight over the cores

@@ -219,8 +219,7 @@ def training_part(folder: Path) -> Path:
 
 
 def decoded(data: bytes, size: tuple[int, int] = (0, 0), fit: Fit = crop, exact: bool = False) -> np.ndarray:
-    """An encoded image as u8 [h, w, 3] RGB, at a height and width, or at its own where they are 0. Raises
-    ``Unreadable``."""
+    """An encoded image as u8 [h, w, 3] RGB of a height and width; 0: its own. Raises ``Unreadable``."""
     if all(size):
         return load_bytes(data, *size, fit, exact)
     header = read_header(data)

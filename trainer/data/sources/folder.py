@@ -56,8 +56,7 @@ def open(data: str, options: OpenOptions) -> ImageSource:
 def of_files(
     root: Path, files: Sequence[Path], start: Path, size: tuple[int, int], options: OpenOptions
 ) -> ImageSource:
-    """Image files below ``root``, whose folders may be classes, as a set of one size (h, w) or of any. Their names are
-    their paths below ``start``."""
+    """Image files below ``root`` as a set of one size (h, w) or of any. Their names are their paths below ``start``."""
     numbers, classes = class_folders(root, files, can_be_read)
     if classes:
         for path, number in zip(files, numbers, strict=True):

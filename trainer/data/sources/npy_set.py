@@ -46,9 +46,8 @@ def open(data: str, options: OpenOptions) -> ImageSource:
 
 
 def read_header(path: Path) -> tuple[tuple[int, ...], int]:
-    """Check a .npy file of images without reading it → its shape and the byte where the images begin.
-    The shape is [n, h, w] or [n, h, w, 1 or 3]. Raises ``UserError`` in one line for a file that is missing, cut short,
-    pickled, or no set of images."""
+    """Check a .npy file of images without reading it → its shape, [n, h, w] or [n, h, w, 1 or 3], and the byte where
+    they begin. Raises ``UserError`` for a file that is missing, cut short, pickled, or no set of images."""
     if not path.exists():
         raise UserError(f"there is no file {path}")
     if path.is_dir():

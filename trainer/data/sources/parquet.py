@@ -31,8 +31,7 @@ def claims(data: str) -> bool:
 
 
 def open(data: str, options: OpenOptions) -> ImageSource:
-    """The images of a file, or of the files of a folder. Raises ``UserError`` for those that are not sound, or hold no
-    images."""
+    """The images of a file, or of the files of a folder. Raises ``UserError`` where they are not sound."""
     path = Path(data)
     paths = find_parquet(path) if path.is_dir() else [path]
     what = str(paths[0]) + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
@@ -63,8 +62,7 @@ def open(data: str, options: OpenOptions) -> ImageSource:
 
 
 def find_parquet(folder: Path) -> list[Path]:
-    """The parquet files of a data set in a folder, or in ``data`` below it, those of its training part where there are
-    parts."""
+    """The parquet files in a folder, or in ``data`` below it; those of the training part where there are parts."""
     for place in (folder, folder / "data"):
         found = sorted(path for path in place.glob(any_case("*.parquet")) if path.is_file())
         if found:
