@@ -62,20 +62,19 @@ def add_options(parser: argparse.ArgumentParser, options: type) -> None:
     """Add each field as an argument: positional ones, required flags, other flags of the class, those of its bases."""
     groups: dict[str, argparse._ArgumentGroup] = {}
     for item in _in_order(options):
-        words = dict(item.metadata)
-        words.pop("within", None)
-        group = words.pop("group", "")
+        words = {name: value for name, value in item.metadata.items() if name not in ("names", "group", "within")}
+        if not {"type", "action"} & words.keys():
+            words = {**_reading(item.type), **words}
+        if item.default is not MISSING:
+            words["default"] = item.default
+        group = item.metadata.get("group", "")
         if group and group not in groups:
             groups[group] = parser.add_argument_group(group)
         target = groups[group] if group else parser
-        if not {"type", "action"} & words.keys():
-            words = {**_reading(item.type), **words}
-        if "names" in words:
-            names = words.pop("names") or (f"--{item.name.replace('_', '-')}",)
-            words |= {"required": True} if item.default is MISSING else {"default": item.default}
-            target.add_argument(*names, dest=item.name, **words)
+        if "names" in item.metadata:
+            names = item.metadata["names"] or (f"--{item.name.replace('_', '-')}",)
+            target.add_argument(*names, dest=item.name, required=item.default is MISSING, **words)
         else:
-            words |= {} if item.default is MISSING else {"default": item.default}
             target.add_argument(item.name, **words)
 
 

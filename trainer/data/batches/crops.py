@@ -60,9 +60,7 @@ def open_crops(config: RunConfig, reading: Crops, *, progress: bool = True) -> I
     if reading.validation:
         parts.append(open_validation(Path(reading.validation), reading.scale, channels, config.memory, progress))
     windows, validation = Windows(parts, reading, channels), sum(count for count, _ in parts[1:])
-    return ImageDataset(
-        images=windows, groups=groups, name=name, sources=(found,), condition_channels=channels, validation=validation
-    )
+    return ImageDataset(images=windows, groups=groups, name=name, sources=(found,), validation=validation)
 
 
 def open_validation(folder: Path, scale: int, channels: int, memory: float, progress: bool) -> Part:

@@ -101,7 +101,6 @@ class ImageDataset:
     groups: np.ndarray | None = None  # i64 [n]: see ``trainer.data.sources._sidecar``
     name: str
     conditions: Images | None = None  # of pairs, of the same size; those of Windows are its own
-    condition_channels: int = 0
     window: tuple[int, int] | None = None  # height and width of what training sees of each, at random; None: all
     blocks: np.ndarray | None = None  # i64 [m]: the first image of each block that is best read as a whole
     validation: int = 0  # the last so many images are for validation alone
@@ -115,11 +114,12 @@ class ImageDataset:
     def spec(self) -> DataSpec:
         """What a family may know of the set."""
         _, height, width, channels = self.images.shape
+        conditions = self.images if isinstance(self.images, Windows) else self.conditions
         return DataSpec(
             image_size=self.window or (height, width),
             channels=channels,
             classes=self.classes,
-            condition_channels=self.condition_channels,
+            condition_channels=0 if conditions is None else conditions.shape[3],
         )
 
     def split(self, hold_out: int) -> tuple[np.ndarray, np.ndarray]:

@@ -81,7 +81,6 @@ def open_pairs(config: RunConfig, reading: Pairs, progress: bool = True) -> Imag
     return ImageDataset(
         images=images,
         conditions=conditions,
-        condition_channels=conditions.shape[3],
         groups=groups,
         name=name,
         window=(config.image_size, config.image_size) if side != config.image_size else None,

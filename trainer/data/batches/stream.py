@@ -31,7 +31,7 @@ def to_batch(
     generator: torch.Generator | None = None,
 ) -> Batch:
     """u8 [n, h, w, c], owned by the caller's batch, → augmented f32 [n, c, h, w], channels-last, in ``image_range``;
-    conditions change as images do. ``window``: height and width to cut out, in the middle where there is no generator."""
+    conditions change as images do. ``window``: height and width to cut out, in the middle without a generator."""
     changed = []
     start = None if generator is None else generator.get_state()
     low, high = image_range

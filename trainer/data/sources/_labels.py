@@ -41,14 +41,11 @@ def by_table(path: Path, inputs: Sequence[str], files: Sequence[Path]) -> tuple[
     Raises ``UserError`` for a file that is no such table, and for names with two labels."""
     table = read_table(path)
     roots = [Path(name) for name in inputs if Path(name).is_dir()]
-    labels: list[str | None] = []
-    used: set[str] = set()
+    found: list[str] = []
     for file in files:
         paths = [file.as_posix(), *(file.relative_to(root).as_posix() for root in roots if root in file.parents)]
-        name = next((name for name in (*paths, file.name) if name in table), None)
-        labels.append(None if name is None else table[name])
-        used.update(() if name is None else (name,))
-    return labels, len(table) - len(used)
+        found.append(next((name for name in (*paths, file.name) if name in table), ""))
+    return [table.get(name) for name in found], len(table.keys() - set(found))
 
 
 def read_table(path: Path) -> Mapping[str, str]:

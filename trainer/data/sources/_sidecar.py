@@ -26,7 +26,7 @@ import cv2
 import numpy as np
 
 from trainer.contract.errors import UserError
-from trainer.contract.files import reading
+from trainer.contract.files import output, reading
 from trainer.contract.text import printable
 
 MADE = -1  # the group of what is made of several images
@@ -164,6 +164,13 @@ def read_json(path: Path, most: int) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise UserError(f"{path} holds a {type(values).__name__}, expected a JSON object")
     return values
+
+
+def write_json(path: Path, values: Mapping[str, Any], force: bool) -> None:
+    """Raises ``UserError``, also where there is a file and no ``force``."""
+    text = json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n"
+    with output(path, force) as file:
+        file.write(text.encode("utf-8", "backslashreplace"))  # which JSON reads back, file names of bytes too
 
 
 def _checked(side: Path, values: Mapping[str, Any], count: int) -> Sidecar:

@@ -2,7 +2,6 @@
 them, both files or none. No torch."""
 
 import contextlib
-import json
 import math
 import os
 import re
@@ -226,8 +225,8 @@ def writing(path: Path, shape: tuple[int, int, int], force: bool) -> Iterator[Wr
                     earlier = dict(known.current(path, known.read_json(known.beside(path), MOST_SIDECAR_BYTES)))
             old = side.read_bytes() if earlier else None
             announced = {**writer.sidecar.to_json(), "order": order, "fingerprint": known.fingerprint(Path(file.name))}
-            _write_json(side, {**earlier, "pending": announced}, force or _is_abandoned(path))
-        _write_json(side, announced, force=True)
+            known.write_json(side, {**earlier, "pending": announced}, force or _is_abandoned(path))
+        known.write_json(side, announced, force=True)
     except BaseException:
         if announced:
             _settle(path, announced, old)
@@ -239,18 +238,12 @@ def _settle(path: Path, announced: Mapping[str, Any], old: bytes | None) -> None
     side = known.beside(path)
     with contextlib.suppress(OSError, UserError):
         if path.exists() and known.fingerprint(path) == announced["fingerprint"]:
-            _write_json(side, announced, force=True)
+            known.write_json(side, announced, force=True)
         elif old is None and _is_abandoned(path):
             side.unlink()
         elif old is not None:
             with output(side, force=True) as file:
                 file.write(old)
-
-
-def _write_json(path: Path, values: Mapping[str, Any], force: bool) -> None:
-    text = json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n"
-    with output(path, force) as file:
-        file.write(text.encode("utf-8", "backslashreplace"))  # which JSON reads back, file names of bytes too
 
 
 def _is_abandoned(path: Path) -> bool:

@@ -7,7 +7,6 @@ by which readers refuse the shards, and the next writer of the same set removes 
 import contextlib
 import glob
 import hashlib
-import json
 import os
 import platform
 import tarfile
@@ -22,7 +21,7 @@ import numpy as np
 from trainer.contract.errors import UserError
 from trainer.contract.files import make_folder, output
 from trainer.contract.text import printable
-from trainer.data.sources._sidecar import read_json
+from trainer.data.sources._sidecar import read_json, write_json
 from trainer.data.sources.shards import index_of
 from trainer.data.sources.shards.index import MOST_INDEX_BYTES, Index, Shard
 from trainer.data.sources.shards.scan import MOST_SIZES
@@ -66,12 +65,9 @@ def write_shards(
     make_folder(folder)
     try:
         marker = {"names": [path.name for path in paths], "process": os.getpid(), "host": platform.node()}
-        with output(place, False) as file:
-            file.write(json.dumps({"format": "shards", "unfinished": marker}).encode())
+        write_json(place, {"format": "shards", "unfinished": marker}, force=False)
         index = replace(_write(paths, entries, classes), made=made)
-        text = json.dumps(index.to_json(), ensure_ascii=False) + "\n"
-        with output(place, True) as file:
-            file.write(text.encode("utf-8", "backslashreplace"))
+        write_json(place, index.to_json(), force=True)
     except BaseException:
         with contextlib.suppress(UserError):
             remove_unfinished(place, own=True)
