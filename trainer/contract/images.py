@@ -198,16 +198,11 @@ def fit_note(sizes: Mapping[tuple[int, int], int], fit: Fit) -> str:
     return f"{which} {done} to a square: {how}"
 
 
-def load(path: Path, height: int, width: int, fit: Fit = crop, exact: bool = False) -> np.ndarray:
-    """One image file as u8 [height, width, 3] RGB, as ``fit`` brings it to the size. exact: decode at full size;
-    otherwise see ``decode``. Raises ``Unreadable``."""
-    return load_bytes(read_bytes(path), height, width, fit, exact)
-
-
 def load_bytes(
     data: bytes, height: int, width: int, fit: Fit = crop, exact: bool = False, header: Header | None = None
 ) -> np.ndarray:
-    """``load`` for the bytes of a file, with its header where that is known already."""
+    """The bytes of an image file as u8 [height, width, 3] RGB, as ``fit`` brings it to the size. exact: decode at full
+    size; otherwise see ``decode``. header: where it is known already. Raises ``Unreadable``."""
     header = header or read_header(data)
     try:
         large = header.width * header.height > LARGE_PIXELS  # hundreds of megabytes: one is in memory at a time

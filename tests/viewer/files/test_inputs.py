@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 from small_models import make_encoder, make_generator, photo_like
 
 from trainer.contract.errors import ImageError
-from trainer.contract.images import load
+from trainer.contract.images import load_bytes, read_bytes
 from viewer.files.inputs import find_photos, photo_size, read_photo
 from viewer.model import open_sibling_encoder
 
@@ -95,7 +95,7 @@ def test_training_and_viewer_read_the_same_pixels_of_every_kind(tmp_path: Path) 
         path = tmp_path / f"{mode}.{kind}"
         Pillow.fromarray(RGB).convert(mode).save(path, kind, **options)
         photo = read_photo(path)
-        assert np.array_equal(photo.on_white()[..., ::-1], load(path, 20, 30)), (mode, kind)
+        assert np.array_equal(photo.on_white()[..., ::-1], load_bytes(read_bytes(path), 20, 30)), (mode, kind)
         assert photo.grey == (mode in ("L", "LA", "1")), (mode, kind)
         shown = Pillow.new("RGBA", (30, 20), "white")
         shown.alpha_composite(Pillow.open(path).convert("RGBA"))

@@ -18,7 +18,6 @@ class Order:
 
     count: int
     seed: int
-    shuffle: bool
     blocks: np.ndarray | None = None  # i64 [m]: the first sample of each block
     chunk: int = 1
     lanes: int = 1
@@ -38,8 +37,6 @@ class Order:
 
     def _drawn(self, epoch: int) -> np.ndarray:
         order = np.arange(self.count)
-        if not self.shuffle:
-            return order
         random = np.random.default_rng((unsigned(self.seed), epoch))
         if self.blocks is None:
             return random.permutation(order)

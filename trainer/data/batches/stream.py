@@ -112,7 +112,6 @@ class Stream(Iterator[Batch]):
         position: int = 0,
         memory_gib: float = 4.0,
         workers: int = 0,
-        shuffle: bool = True,
     ) -> None:
         if not len(indices):
             raise UserError(f"{images.name} has no images to train on")
@@ -122,36 +121,23 @@ class Stream(Iterator[Batch]):
         self.workers = workers
         self.labels = None if images.labels is None else torch.from_numpy(images.labels)
         self.on_device = images.on_device(self.device, memory_gib)
-        blocks, lanes = images.blocks, world_size if shuffle else 1
+        blocks = images.blocks
         if blocks is not None:  # the first of the training images of each block
             blocks = np.flatnonzero(np.diff(np.searchsorted(blocks, self.indices, "right"), prepend=-1))
-        self.order = Order(len(self.indices), seed, shuffle, blocks, batch_size, lanes)
+        self.order = Order(len(self.indices), seed, blocks, batch_size, world_size)
+        self.position = position
         self._loader: Iterator[Pair[Tensor] | str] | None = None
-        self._position = position
-
-    @property
-    def position(self) -> int:
-        """Images drawn over all ranks so far."""
-        return self._position
-
-    @position.setter
-    def position(self, position: int) -> None:
-        self.close()
-        self._position = position
-
-    @property
-    def epoch(self) -> int:
-        """Whole passes over the training images so far."""
-        return self._position // len(self.indices)
+        self._loads = position  # where the loader is
 
     def _load(self) -> Pair[Tensor]:
-        if self._loader is None:
+        if self._loader is None or self._loads != self.position:
+            self.close()
             order = replace(self.order)  # its own: it runs ahead
             loader: DataLoader[Pair[Tensor] | str] = DataLoader(
                 _Rows(self.images),
                 batch_size=None,
                 sampler=_endless(
-                    self.indices, order, self._position, self.rank, self.world_size, self.batch_size, self.seed
+                    self.indices, order, self.position, self.rank, self.world_size, self.batch_size, self.seed
                 ),
                 num_workers=self.workers,
                 pin_memory=self.device.type == "cuda",
@@ -163,16 +149,17 @@ class Stream(Iterator[Batch]):
         if isinstance(pair, str):
             self.close()
             raise UserError(pair)
+        self._loads = self.position + self.batch_size * self.world_size
         return pair
 
     def __next__(self) -> Batch:
-        start = self._position + self.rank * self.batch_size
+        start = self.position + self.rank * self.batch_size
         indices = torch.from_numpy(self.indices[self.order.take(start, self.batch_size)])
         pair = self._load() if self.on_device is None else _rows_of(self.on_device, indices.to(self.device))
         labels = None if self.labels is None else self.labels.index_select(0, indices)
-        generator = torch.Generator().manual_seed(mixed(self.seed, self._position, self.rank))
+        generator = torch.Generator().manual_seed(mixed(self.seed, self.position, self.rank))
         batch = to_batch(pair, labels, self.device, self.image_range, self.images.window, self.augment, generator)
-        self._position += self.batch_size * self.world_size
+        self.position += self.batch_size * self.world_size
         return batch
 
     def close(self) -> None:

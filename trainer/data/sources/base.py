@@ -174,7 +174,7 @@ class EncodedImages(ReadImages):
     """Images u8 [n, h, w, c] RGB, decoded and brought to a size when asked for; h and w are 0: each keeps its own."""
 
     fit: Fit
-    exact = False  # see ``trainer.contract.images.load``
+    exact = False  # see ``trainer.contract.images.load_bytes``
 
     @abstractmethod
     def encoded(self, index: int) -> bytes:

@@ -84,7 +84,7 @@ def stream(images: ImageDataset, **options: Any) -> Stream:
 @settings(max_examples=60, deadline=None)
 def test_by_blocks_each_image_comes_once_an_epoch(sizes: list[int], chunk: int, lanes: int, seed: int) -> None:
     count = sum(sizes)
-    order = Order(count, seed, True, np.cumsum([0, *sizes[:-1]]), chunk, lanes)
+    order = Order(count, seed, np.cumsum([0, *sizes[:-1]]), chunk, lanes)
     for epoch in range(2):
         assert sorted(order.take(epoch * count, count).tolist()) == list(range(count))
     middle = count // 2 + 1
@@ -93,7 +93,7 @@ def test_by_blocks_each_image_comes_once_an_epoch(sizes: list[int], chunk: int, 
 
 def test_by_blocks_ranks_draw_from_blocks_of_their_own() -> None:
     blocks, batch, ranks = np.arange(0, 100_000, 100), 8, 4
-    order = Order(100_000, 0, True, blocks, batch, ranks)
+    order = Order(100_000, 0, blocks, batch, ranks)
     for epoch in (0, 1):
         drawn = order.take(epoch * 100_000, 100_000)
         rank = (np.arange(100_000) + epoch * 100_000) // batch % ranks

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from trainer.contract.images import centre, load, pad, resize
+from trainer.contract.images import centre, load_bytes, pad, read_bytes, resize
 from trainer.data.__main__ import main
 from trainer.data.batches.dataset import open_dataset
 from trainer.data.sources import open_source
@@ -81,7 +81,10 @@ def test_large_square_photographs_have_the_bits_that_they_had(tmp_path: Path) ->
     """Whether they are cropped or stretched, also where they are decoded at a half of their size."""
     write(tmp_path / "a.jpg", scene(0, 256, 256))
     for size in (40, 64, 200, 300):
-        assert (load(tmp_path / "a.jpg", size, size) == load(tmp_path / "a.jpg", size, size, resize)).all()
+        assert (
+            load_bytes(read_bytes(tmp_path / "a.jpg"), size, size)
+            == load_bytes(read_bytes(tmp_path / "a.jpg"), size, size, resize)
+        ).all()
 
 
 def test_sets_and_shards_of_photographs_are_cropped_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ from trainer.contract.errors import UserError
 from trainer.contract.files import output
 from trainer.contract.headers import Unreadable
 from trainer.contract.headers import read_header as read_image_header
-from trainer.contract.images import decode, load, pad, read_bytes, resize
+from trainer.contract.images import decode, load_bytes, pad, read_bytes, resize
 from trainer.contract.text import printable
 from trainer.data.__main__ import main
 from trainer.data.sources.npy_set import Writer, read_header
@@ -74,11 +74,11 @@ def test_keep_aspect_repeats_the_edge(tmp_path: Path) -> None:
     image = np.zeros((20, 40, 3), np.uint8)
     image[:10], image[10:] = GREEN, BLUE
     (tmp_path / "a.png").write_bytes(encoded(image))
-    padded = load(tmp_path / "a.png", 40, 40, pad)
+    padded = load_bytes(read_bytes(tmp_path / "a.png"), 40, 40, pad)
     assert (padded[:20] == GREEN).all()
     assert (padded[20:] == BLUE).all()
     assert (padded[10:30] == image).all(), "the image itself is not resampled"
-    stretched = load(tmp_path / "a.png", 40, 40, resize)
+    stretched = load_bytes(read_bytes(tmp_path / "a.png"), 40, 40, resize)
     assert stretched.shape == (40, 40, 3)
 
 
@@ -86,12 +86,12 @@ def test_alpha_is_laid_on_white_and_16_bits_are_kept_in_scale(tmp_path: Path) ->
     clear = np.zeros((8, 8, 4), np.uint8)
     clear[:, :4] = (255, 0, 0, 255)
     (tmp_path / "a.png").write_bytes(encoded(clear))
-    image = load(tmp_path / "a.png", 8, 8)
+    image = load_bytes(read_bytes(tmp_path / "a.png"), 8, 8)
     assert (image[0, 0] == RED).all()
     assert (image[0, 7] == 255).all()
     deep = np.full((8, 8), 128 * 257, np.uint16)
     (tmp_path / "b.png").write_bytes(encoded(deep))
-    assert (load(tmp_path / "b.png", 8, 8) == 128).all()
+    assert (load_bytes(read_bytes(tmp_path / "b.png"), 8, 8) == 128).all()
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -279,8 +279,8 @@ def test_reduced_decoding_is_close_to_the_exact_one(tmp_path: Path, size: int) -
     (tmp_path / "a.jpg").write_bytes(encoded(smooth, ".jpg"))
     (tmp_path / "odd.jpg").write_bytes(encoded(smooth[:319, :479], ".jpg"))
     for name, most in (("a.jpg", 1.5), ("odd.jpg", 0.0)):
-        exact = load(tmp_path / name, size, size, resize, exact=True).astype(int)
-        assert np.abs(load(tmp_path / name, size, size, resize) - exact).mean() <= most
+        exact = load_bytes(read_bytes(tmp_path / name), size, size, resize, exact=True).astype(int)
+        assert np.abs(load_bytes(read_bytes(tmp_path / name), size, size, resize) - exact).mean() <= most
 
 
 def test_resize_averages_down_and_hits_any_shape() -> None:
