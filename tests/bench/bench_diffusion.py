@@ -14,6 +14,7 @@ import argparse
 import statistics
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,7 @@ def measure_samplers(arguments: argparse.Namespace) -> None:
         parts = []
         for part in in_batches(count):
             x, *labels = (value[part].to(device) for value in inputs)
-            image = samplers.finished(sampler(family.predictor(net, *labels), x))
+            image = deque(sampler(family.predictor(net, *labels), x), maxlen=1).pop()[1]
             parts.append((image.clamp(-1, 1) + 1) / 2)
         return torch.cat(parts)
 

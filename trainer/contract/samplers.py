@@ -94,13 +94,6 @@ SAMPLERS: Final[Mapping[str, Callable[..., Steps]]] = {"ddim": ddim, "ddpm": ddp
 """What the viewer's ``--sampler`` takes."""
 
 
-def finished(steps: Steps) -> Array:
-    """The image after the last step."""
-    for _, x in steps:  # noqa: B007 - and nothing of those before is kept
-        pass
-    return x
-
-
 def even_times(schedule: Schedule, start: int, steps: int) -> list[int]:
     """Steps t of a schedule, from ``start`` - 1 down, evenly spaced; a last jump leads from the lowest to no noise."""
     count = _checked(schedule, start, steps)

@@ -12,6 +12,7 @@ DDIM. The paper's loss: ``--prediction epsilon --noise-schedule linear --min-snr
 """
 
 import math
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -23,7 +24,7 @@ from torch.nn import functional as F
 from trainer.blocks import require_multiple
 from trainer.config import at_least
 from trainer.contract.errors import require
-from trainer.contract.samplers import Predict, ddim, even_times, finished
+from trainer.contract.samplers import Predict, ddim, even_times
 from trainer.family import Batch, CardFields, DataSpec, Exportable, Family, Inputs, Nets, Turn
 from trainer.parts.adam import AdamConfig
 from trainer.parts.denoiser_unet import Denoiser, folded
@@ -145,7 +146,8 @@ class DDPM(Family):
         noise, *labels = inputs
         config, predict = self.config, self.predictor(nets.denoiser, *labels)
         steps = ddim(predict, config.diffusion.schedule(), noise, config.noise_steps, config.sample_steps)
-        return (finished(steps).clamp(-1, 1) + 1) / 2
+        _, images = deque(steps, maxlen=1).pop()  # and nothing of the steps before is kept
+        return (images.clamp(-1, 1) + 1) / 2
 
     def predictor(self, net: nn.Module, label: Tensor | None = None) -> Predict:
         """Prediction function for samplers, with guidance."""

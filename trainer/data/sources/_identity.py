@@ -25,7 +25,7 @@ def fingerprint(sources: Iterable[FoundSource], labels: np.ndarray | None, witho
     if labels is not None:
         digest.update(labels[:: max(1, len(labels) // LABELS)].tobytes())
     for found in sources:
-        for part in found.source.identity(found.data, os.path.realpath(without)):
+        for part in getattr(found.source, "identity", of_path)(found.data, os.path.realpath(without)):
             digest.update(part)
     return digest.hexdigest()[:16]
 

@@ -112,7 +112,7 @@ class Source(Protocol):
 
     def identity(self, data: str, without: str) -> Iterator[bytes]:
         """What tells whether it is the same set when a run is resumed; cheap, without reading it all. Files below the
-        folder ``without``, a real path, are no part of it."""
+        folder ``without``, a real path, are no part of it. A source without it is known by its files."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ import numpy as np
 from trainer.contract.errors import UserError
 from trainer.contract.files import any_case, reading
 from trainer.contract.text import printable
-from trainer.data.sources._identity import of_path
 from trainer.data.sources._sidecar import Sidecar, read_small
 from trainer.data.sources.base import ImageSource, OpenOptions, Piece
 
@@ -23,8 +22,6 @@ CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 NAMES_FILE = "batches.meta.txt"
 ARCHIVE_FOLDERS = ("cifar-10-batches-bin", "cifar-10-batches-py")  # what the official archives unpack to
 PICKLE = b"\x80"
-
-identity = of_path
 
 
 def claims(data: str) -> bool:

@@ -12,7 +12,6 @@ from trainer.contract.files import real
 from trainer.contract.headers import SUFFIXES, Unreadable, read_header
 from trainer.contract.images import Fit, files_in, read_bytes
 from trainer.contract.text import printable
-from trainer.data.sources._identity import of_path
 from trainer.data.sources._sidecar import Sidecar
 from trainer.data.sources._threads import say, usable
 from trainer.data.sources.base import EncodedImages, ImageSource, OpenOptions, decoded, one_size, training_part
@@ -20,8 +19,6 @@ from trainer.data.sources.base import EncodedImages, ImageSource, OpenOptions, d
 HELP = "a folder of images (class folders become labels)"
 ORDER = 95
 NAMES_FILES = True  # image files, which tools take one by one
-
-identity = of_path
 
 
 def claims(data: str) -> bool:

@@ -17,7 +17,6 @@ import numpy as np
 
 from trainer.contract.errors import UserError
 from trainer.contract.files import reading
-from trainer.data.sources._identity import of_path
 from trainer.data.sources._sidecar import Sidecar
 from trainer.data.sources.base import ImageSource, OpenOptions, Piece
 
@@ -30,8 +29,6 @@ MOST_SIDE = 4096  # pixels
 PIECE_BYTES = 1 << 22
 BEST_RATIO = 1040  # deflate cannot pack better than 1032 to 1
 IMAGES_NAME = re.compile(r"(.*)images([-.]idx)3([-.]ubyte)(\.gz)?", re.IGNORECASE)
-
-identity = of_path
 
 
 def claims(data: str) -> bool:

@@ -16,7 +16,6 @@ from trainer.contract.errors import UserError
 from trainer.contract.files import check_free, output, read_at, reading
 from trainer.contract.text import printable
 from trainer.data.sources import _sidecar as known
-from trainer.data.sources._identity import of_path
 from trainer.data.sources.base import MOST_BYTES, ImageSource, OpenOptions, Piece, ReadImages
 
 HELP = "a .npy file"
@@ -24,8 +23,6 @@ ORDER = 90
 TAKES_BGR = True
 MAGIC = b"\x93NUMPY"
 MOST_SIDECAR_BYTES = 1 << 30  # of the set that is replaced
-
-identity = of_path
 
 
 def claims(data: str) -> bool:

@@ -8,15 +8,12 @@ from typing import Any
 from trainer.contract.errors import UserError
 from trainer.contract.files import any_case
 from trainer.contract.packages import how_to_install
-from trainer.data.sources._identity import of_path
 from trainer.data.sources._tables import MOST_GROUP_BYTES, explained, open_groups, pack
 from trainer.data.sources.base import ImageSource, OpenOptions
 
 HELP = "parquet files"
 ORDER = 60
 ROWS = 16  # read at once
-
-identity = of_path
 
 
 def claims(data: str) -> bool:
