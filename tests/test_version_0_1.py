@@ -23,7 +23,7 @@ from export.__main__ import _parser as export_parser
 from export.__main__ import main as export
 from trainer.command_line import parse
 from trainer.data.__main__ import main as data
-from trainer.data.sources import open_source
+from trainer.data.sources import need_source
 from trainer.data.tools import load_tool
 from trainer.evaluation.evaluation import EvaluateConfig
 from trainer.families import load_family
@@ -137,6 +137,6 @@ def test_sets_lists_and_shards_open(old: Path, capsys: pytest.CaptureFixture[str
     assert ended(data, "select", "sets/classes.npy", "--drop", "sets/classes.npy.marks.txt", "-o", "anew.npy") == 0
     assert np.array_equal(np.load("anew.npy"), np.load("sets/clean.npy"))
     assert ended(data, "info", "shards/cats-{000..001}.tar") == 0
-    shards = open_source("shards/cats-{000..001}.tar")
+    shards = need_source("shards/cats-{000..001}.tar").open()
     index = json.loads(Path("shards/cats.index.json").read_text("utf-8"))
     assert sum(len(images) for images, _ in shards.pieces()) == index["pictures"] > 0

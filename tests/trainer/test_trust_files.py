@@ -14,7 +14,7 @@ import torch
 from export.weights import read_state_dict
 from trainer.contract.errors import ImageError, UserError
 from trainer.contract.text import printable
-from trainer.data.sources import open_source
+from trainer.data.sources import need_source
 from trainer.data.sources.npy_set import read_header
 from trainer.runs.store import family_class
 from viewer.files.image_set import open_set
@@ -86,7 +86,7 @@ def test_batches_of_cifar_run_nothing(tmp_path: Path) -> None:
     for name in ("data_batch_1", "test_batch", "batches.meta"):
         (folder / name).write_bytes(pickle.dumps({"data": bomb}))
     with pytest.raises(UserError, match="pickled"):
-        open_source(str(folder))
+        need_source(str(folder)).open()
     assert not bomb.target.exists()
 
 

@@ -15,7 +15,7 @@ from small_models import make_encoder, make_generator
 
 from trainer.contract.errors import ImageError
 from trainer.contract.images import crop
-from trainer.data.sources import open_source
+from trainer.data.sources import need_source
 from viewer.files.image_set import open_set
 from viewer.model import open_model, open_sibling_encoder
 from viewer.modes.dataset.session import common_size
@@ -180,7 +180,7 @@ def test_a_folder_has_the_classes_that_it_has_in_training(tmp_path: Path, suffix
     for number, name in enumerate(("newt", "cat", "cat")):
         (tmp_path / name).mkdir(exist_ok=True)
         cv2.imwrite(str(tmp_path / name / f"{number}{suffix}"), IMAGES[number])
-    found, trained = open_set(tmp_path), open_source(str(tmp_path))
+    found, trained = open_set(tmp_path), need_source(str(tmp_path)).open()
     assert (found.classes, found.count) == (trained.classes, trained.shape[0]) == (("cat", "newt"), 3)
     images = np.concatenate([images for images, _ in trained.pieces()])
     assert all(np.array_equal(found.fetch(number)[..., ::-1], images[number]) for number in range(3))
@@ -218,7 +218,7 @@ def parquet(path: Path) -> Path:
 def test_sets_that_only_training_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Any) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     path = make(tmp_path)
-    found, trained = open_set(path), open_source(str(path))
+    found, trained = open_set(path), need_source(str(path)).open()
     assert found.labels is not None
     assert (found.count, found.labels.tolist(), found.size) == (7, LABELS, trained.shape[1:3])
     assert found.classes == trained.classes

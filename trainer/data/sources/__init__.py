@@ -39,13 +39,8 @@ def need_source(data: str) -> FoundSource:
     return found
 
 
-def open_source(data: str, options: OpenOptions | None = None) -> ImageSource:
-    """Open the set that ``data`` names. Raises ``UserError`` in one line for whatever cannot be opened."""
-    return need_source(data).open(options)
-
-
 def open_set(data: str, options: OpenOptions | None = None) -> ImageSource | None:
-    """``open_source`` for a tool that also takes image files: None for what names files, folders, or nothing."""
+    """Open a set for a tool that also takes image files: None for what names files, folders, or nothing."""
     found = find_source(data)
     return None if found is None or getattr(found.source, "NAMES_FILES", False) else found.open(options)
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from trainer.contract.errors import UserError
 from trainer.contract.files import cache
 from trainer.contract.packages import how_to_install
-from trainer.contract.text import printable
-from trainer.data.sources import open_source
+from trainer.data.sources import need_source
 from trainer.data.sources._identity import of_name
+from trainer.data.sources._tables import first_line
 from trainer.data.sources.base import ImageSource, OpenOptions
 
 HELP = "torchvision:NAME[:test]"
@@ -50,11 +50,11 @@ def open(data: str, options: OpenOptions) -> ImageSource:
     except ImportError:
         raise UserError(f"{data}: torchvision knows where it is: {how_to_install('train')}") from None
     except (OSError, RuntimeError, EOFError, tarfile.TarError) as error:  # no network, or bytes that are not those
-        reason = printable(str(error).strip().splitlines()[0])[:200] if str(error).strip() else type(error).__name__
-        raise UserError(f"{data} cannot be downloaded to {folder}: {reason}") from None
-    if name == "CIFAR10":
-        return open_source(str(folder / "test_batch.bin" if test else folder), options)
-    return open_source(str(folder / f"{'t10k' if test else 'train'}-images-idx3-ubyte.gz"), options)
+        raise UserError(f"{data} cannot be downloaded to {folder}: {first_line(error)}") from None
+    part = "test_batch.bin" if test else ""
+    if name != "CIFAR10":
+        part = f"{'t10k' if test else 'train'}-images-idx3-ubyte.gz"
+    return need_source(str(folder / part)).open(options)
 
 
 def _download(name: str, folder: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from trainer.contract.errors import UserError
 from trainer.contract.images import resize
-from trainer.data.sources import all_sources, find_source, help_of_data, need_source, open_source
+from trainer.data.sources import all_sources, find_source, help_of_data, need_source
 from trainer.data.sources._identity import fingerprint
 from trainer.data.sources.base import OpenOptions
 
@@ -133,10 +133,10 @@ def test_a_source_says_what_it_opens(name: str, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("neither images nor a table")
     for wrong in ("no such file", "x" * 5000, "a\0b", str(tmp_path / "text")):
         with pytest.raises(UserError) as failure:
-            open_source(wrong)
+            need_source(wrong).open()
         assert "\n" not in str(failure.value)
     with pytest.raises(UserError, match="--data is") as failure:
-        open_source(str(tmp_path / "text"))
+        need_source(str(tmp_path / "text")).open()
     assert source.HELP in str(failure.value)
 
 
@@ -157,7 +157,7 @@ def test_images_and_labels_are_those_that_were_written(made: tuple[str, str, np.
 
 def test_any_image_can_be_read_alone(made: tuple[str, str, np.ndarray]) -> None:
     _, data, images = made
-    source = open_source(data)
+    source = need_source(data).open()
     if source.images is not None:
         assert source.images.shape == images.shape
         for indices in ([5, 1, 1], [6], [0, 3]):  # a run is resumed anywhere
@@ -186,7 +186,7 @@ def test_endings_in_capitals_are_the_same_set(made: tuple[str, str, np.ndarray],
 @pytest.mark.parametrize("size", [8, 48])
 def test_images_are_brought_to_a_size(made: tuple[str, str, np.ndarray], size: int) -> None:
     _, data, images = made
-    source = open_source(data, OpenOptions(image_size=size))
+    source = need_source(data).open(OpenOptions(image_size=size))
     found = np.concatenate([piece for piece, _ in source.pieces()])
     assert source.shape == found.shape == (len(images), size, size, images.shape[3])
     expected = np.stack([resize(image, size, size).reshape(size, size, -1) for image in images])
@@ -197,11 +197,11 @@ def test_images_are_brought_to_a_size(made: tuple[str, str, np.ndarray], size: i
 def test_only_npy_files_may_be_said_to_be_bgr(made: tuple[str, str, np.ndarray]) -> None:
     name, data, images = made
     if name == "npy_set":
-        (piece, _), *_ = open_source(data, OpenOptions(bgr=True)).pieces()
+        (piece, _), *_ = need_source(data).open(OpenOptions(bgr=True)).pieces()
         assert np.array_equal(piece, images[..., ::-1])
     else:
         with pytest.raises(UserError, match=r"--bgr: .* expected a \.npy file"):
-            open_source(data, OpenOptions(bgr=True))
+            need_source(data).open(OpenOptions(bgr=True))
 
 
 def test_it_is_known_by_what_it_holds(made: tuple[str, str, np.ndarray], tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_what_is_damaged_is_one_line(made: tuple[str, str, np.ndarray], tmp_path
         if file.is_file() and file.suffix != ".json":
             file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     with pytest.raises(UserError) as failure:
-        list(open_source(data).pieces())
+        list(need_source(data).open().pieces())
     assert "\n" not in str(failure.value)
 
 
@@ -236,7 +236,7 @@ def test_sets_of_elsewhere_are_claimed_by_their_prefix(name: str) -> None:
 
 
 def test_drawn_cats_are_the_same_alone_and_in_a_row() -> None:
-    source = open_source("toycats:3", OpenOptions(image_size=16))
+    source = need_source("toycats:3").open(OpenOptions(image_size=16))
     assert source.fetch is not None
     images = np.concatenate([piece for piece, _ in source.pieces()])
     assert all(np.array_equal(source.fetch(k), images[k]) for k in (2, 0))

@@ -11,7 +11,7 @@ import pytest
 from trainer.contract.images import centre, load_bytes, pad, read_bytes, resize
 from trainer.data.__main__ import main
 from trainer.data.batches.dataset import open_dataset
-from trainer.data.sources import open_source
+from trainer.data.sources import need_source
 from trainer.data.sources.base import OpenOptions
 from trainer.data.sources.npy_set import ImageSet
 from trainer.data.tools import info
@@ -100,9 +100,9 @@ def test_sets_and_shards_of_photographs_are_cropped_too(tmp_path: Path, capsys: 
         folder = tmp_path / f"shards{len(flags)}"
         assert run("shards", tmp_path / "in", "-o", folder, "--size", 60, "--format", "png", *flags) == 0
         assert "1 of 2 images" in capsys.readouterr().out
-        assert (next(iter(open_source(str(folder)).pieces()))[0][0] == expected).all()
+        assert (next(iter(need_source(str(folder)).open().pieces()))[0][0] == expected).all()
     assert run("shards", tmp_path / "in", "-o", tmp_path / "shards") == 0
-    cropped = open_source(str(tmp_path / "shards"), OpenOptions(image_size=60))
+    cropped = need_source(str(tmp_path / "shards")).open(OpenOptions(image_size=60))
     assert (next(iter(cropped.pieces()))[0][0] == wide[:, 20:80]).all()
     assert "images of other shapes cropped to a square: up to 40 %" in capsys.readouterr().err
 
@@ -278,4 +278,4 @@ def test_endings_in_capitals_match_in_patterns_inputs_and_outputs(tmp_path: Path
     assert run("merge", tmp_path / "?.npy", "-o", tmp_path / "all.NPY") == 0
     assert len(np.load(tmp_path / "all.NPY")) == 10
     assert run("shards", tmp_path / "all.NPY", "-o", tmp_path / "x-{0..1}.TAR") == 0
-    assert open_source(str(tmp_path / "x-{0..1}.TAR")).shape[0] == 10
+    assert need_source(str(tmp_path / "x-{0..1}.TAR")).open().shape[0] == 10
