@@ -277,7 +277,7 @@ def pack(
             readable,
             lambda image: decoded(encoded(image, trusted), size, options.fit),
             labels,
-            options.workers,
+            options.workers if all(size) else 1,
             lambda number, _: images.where(number),
         )
 

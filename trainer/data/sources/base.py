@@ -201,10 +201,12 @@ class EncodedImages(ReadImages):
 
     def source(self, options: OpenOptions, sidecar: Sidecar, **known: Any) -> ImageSource:
         """The images as an opened set, of which this is ``known`` as well."""
+        sized = all(self.shape[1:3])
+        workers = options.workers if sized else 1  # or too many of any size would be in memory at a time
         return ImageSource(
             shape=self.shape,
-            pieces=lambda: pieces_of(range(len(self)), self.decoded, sidecar.labels, options.workers),
-            images=self if all(self.shape[1:3]) else None,
+            pieces=lambda: pieces_of(range(len(self)), self.decoded, sidecar.labels, workers),
+            images=self if sized else None,
             fetch=partial(self.decoded, resize=False),
             sidecar=sidecar,
             **known,
@@ -235,9 +237,8 @@ def say_fit(sizes: Mapping[tuple[int, int], int], what: str, options: OpenOption
 
 
 def one_size(sizes: Mapping[tuple[int, int], int], what: str, options: OpenOptions, count: str = "") -> tuple[int, int]:
-    """Height and width of images of ``sizes`` (h, w), so many of each (0: unknown), once they are opened; 0, 0 where
-    each keeps its own. Raises ``UserError`` where they differ and no size was asked for; ``count`` says how many sizes
-    there are."""
+    """Height and width that images of ``sizes`` (h, w), so many of each (0: unknown), get; 0, 0: each keeps its own.
+    Raises ``UserError`` where they differ and no size was asked for; ``count``: how many sizes there are, in words."""
     if options.image_size:
         say_fit(sizes, what, options)
         return options.image_size, options.image_size

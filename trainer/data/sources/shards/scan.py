@@ -1,9 +1,8 @@
 """Shards that were made elsewhere: read through once, by the conventions of WebDataset, to know where all images lie.
 
 Members of an archive of the same name, up to the first dot of its last part, belong together: KEY.jpg with KEY.cls,
-which holds a number or the name of a class, or with KEY.json, in any order. Nothing is ever
-unpacked: a member's name is a text to compare, and no path. What was found is kept in the cache folder, for as long as
-the files stay the same. No torch."""
+which holds a number or the name of a class, or with KEY.json, in any order. Nothing is ever unpacked: a member's name
+is a text to compare, and no path. What was found is kept in the cache while the files stay the same. No torch."""
 
 import contextlib
 import hashlib
