@@ -105,7 +105,8 @@ def say_what_next() -> None:
     """Print commands to go on with, and before them what makes them work in a new terminal."""
     own = environment.ROOT / ".venv"
     lines = environment.activation(own) if Path(sys.prefix) == own else []
-    print("\n".join(["", "To go on, type:", "", *lines, *(f"    {line}" for line in NEXT), ""]), flush=True)
+    text = "\n".join(["", "To go on, type:", "", *lines, *(f"    {line}" for line in NEXT), ""])
+    print(text, flush=True)
 
 
 def main(arguments: Sequence[str]) -> None:

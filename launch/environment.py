@@ -65,7 +65,8 @@ def enter(extras: Sequence[str], script: Path, arguments: Sequence[str]) -> None
             check_viewer(environment)
             if extra != extras[-1]:
                 print("The viewer is there. To see its own cats meanwhile, type in another terminal:")
-                print("\n".join(["", *activation(environment), "    utsuroi view grid", ""]), flush=True)
+                text = "\n".join(["", *activation(environment), "    utsuroi view grid", ""])
+                print(text, flush=True)
     restart(environment, script, [READY_FLAG, *arguments])
 
 

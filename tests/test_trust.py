@@ -31,7 +31,8 @@ OWN_WORDS = re.compile(
     r"len\(found\.kept\) \* len\(variants\)|copies|found\.(faceless|skipped)|faceless|alpha|count|seed|"
     r"len\(skipped\) - faceless \+ unplaced|found|"
     r"missing|number|method|pieces|"
-    r"threads|ranks|at|name|shown|text|message|title|what|MODEL|rate|command\[0\]|error\.strerror|time\.monotonic.*"
+    r"threads|ranks|at|name|shown|text|message|title|what|MODEL|rate|several|note|others|time\.strftime.*|"
+    r"command\[0\]|error\.strerror|time\.monotonic.*"
 )
 PRINTERS = {"print", "tqdm.write", "sys.stderr.write", "sys.stdout.write"}
 CLEANERS = {"printable", "UserError"}

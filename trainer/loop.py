@@ -70,7 +70,8 @@ def main(
     # an error found before ranks have met is the same on all of a machine
     known = os.environ.get("LOCAL_RANK", "0") != "0" if world is None else getattr(failure, "on_all_ranks", False)
     if failure is not None and not (rank and known):
-        print(f"error: process {rank}: {failure}" if rank else f"error: {failure}", file=sys.stderr)
+        where = f"process {rank}: " if rank else ""
+        print(f"error: {where}{printable(failure)}", file=sys.stderr)
     leave(world, code)
 
 

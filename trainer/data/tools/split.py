@@ -61,8 +61,10 @@ def run(options: Options) -> None:
             writer.sidecar = replace(source.sidecar.take(np.flatnonzero(rows)), made={**made, "part": part})
             sync(writer.file)  # so that hardly any time lies between the one set and the other being in place
     note = ", of each class the same fraction" if source.sidecar.labels is not None else ""
-    rest = f"{printable(paths[1])}: {others.count} held out, seed {options.seed}{note}"
-    print(f"{printable(paths[0])}: {training.count} images; {rest}")
+    print(
+        f"{printable(paths[0])}: {training.count} images; {printable(paths[1])}: {others.count} held out, "
+        f"seed {options.seed}{note}"
+    )
 
 
 def choose_groups(source: ImageSet, fraction: float, seed: int) -> np.ndarray:
