@@ -7,15 +7,13 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Final, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 
-from trainer.config import RunConfig
+from trainer.config import Record, RunConfig
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable
 from trainer.options_file import fitted, read_options
 from trainer.presets import described, find, preset_file, read_presets
-
-Record = TypeVar("Record")
 
 METAVARS: Final = {"preset": "NAME", "config": "FILE"}
 

@@ -102,7 +102,7 @@ class World:
     def set_sync(self, net: Any, enabled: bool) -> None:
         """Set whether the next forward and backward pass average gradients over ranks."""
         if self.sharded:
-            sharding.set_sync(net, enabled)
+            net.set_requires_gradient_sync(enabled)
         elif self.size > 1:
             net.require_backward_grad_sync = enabled  # what DDP.no_sync sets, outside of a with block
 

@@ -24,14 +24,14 @@ class TrainingFailure(UserError):
 
 
 @contextlib.contextmanager
-def reading_weights(source: str, network: str) -> Iterator[None]:
-    """Raise ``UserError`` where a state_dict cannot be read from its source, or does not fit the network."""
+def reading_weights(source: str, what: str) -> Iterator[None]:
+    """Raise ``UserError`` where ``what`` cannot be read from its source, or does not fit its network."""
     try:
         yield
     except OSError as error:
         raise UserError(f"{source}: {error.strerror or error}") from None
     except Exception as error:  # unpickling errors come in many kinds
-        raise UserError(f"{source}: not a state_dict of {network}: {' '.join(str(error).split())[:200]}") from None
+        raise UserError(f"{source}: not {what}: {' '.join(str(error).split())[:200]}") from None
 
 
 def explain(error: BaseException, ranks: int) -> str:

@@ -140,7 +140,4 @@ def contact_sheet(images: Tensor, columns: int = 0) -> np.ndarray:
 
 def write_image(path: Path, image: np.ndarray) -> None:
     """Write u8 RGB [h, w, 3] as PNG, whole or not at all. Raises ``OSError``."""
-    done, data = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))
-    if not done:
-        raise OSError(f"{path}: cannot encode the image")
-    replace_bytes(path, data.tobytes())
+    replace_bytes(path, cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))[1].tobytes())

@@ -323,13 +323,7 @@ class Run:
         if not metrics or not self.world.is_main or self.saved is None:
             return
         with self.log.tolerating(checkpoint.SCORE):
-            checkpoint.write_score(
-                self.saved,
-                score=metrics.get("score"),
-                metrics=metrics,
-                scored_images=self.validation.scored_images,
-                score_seconds=self.config.score_seconds,
-            )
+            checkpoint.write_score(self.saved, **self.validation.record(metrics))
         self.log.row("held_out", self.step, self.stream.position, metrics)
         self.prune()
 

@@ -27,7 +27,7 @@ class Progress:
     def __init__(self, speaks: bool, file: TextIO | None = None) -> None:
         self.file, self.speaks, self.draws = file or sys.stdout, speaks, speaks and sys.stderr.isatty()
         self.stages: list[tuple[str, float, tqdm[None]]] = []  # what, since when, how much; the innermost last
-        self.lock = threading.RLock()
+        self.lock = lock = threading.RLock()
         self.closed = threading.Event()
         self.written = self.counted = time.monotonic()
         self.clock: Clock  # once training has begun, as there are readings
@@ -38,9 +38,7 @@ class Progress:
         self.bar: tqdm[None] = tqdm(disable=True)
         if speaks:
             if hasattr(os, "register_at_fork"):
-                os.register_at_fork(
-                    before=self.lock.acquire, after_in_parent=self.lock.release, after_in_child=self.lock.release
-                )
+                os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
             threading.Thread(target=self.tick, daemon=True).start()
 
     def say(self, text: str) -> None:
@@ -76,10 +74,10 @@ class Progress:
         self.clock, self.step = clock, step
         self.readings.append((0.0, 0, step))
         layout = "{desc}{percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} {unit} [{elapsed}{postfix}]"
-        self.bar = tqdm(
-            total=self.total, initial=self.done, unit="s" if clock.config.minutes else "steps", bar_format=layout,
-            dynamic_ncols=True, postfix=self.in_words(), disable=not self.draws,
-        )  # fmt: skip
+        unit = "s" if clock.config.minutes else "steps"
+        self.bar = tqdm(total=self.total, unit=unit, bar_format=layout, dynamic_ncols=True, disable=not self.draws)
+        if self.draws:
+            self.show()
 
     @property
     def total(self) -> float:
@@ -100,11 +98,6 @@ class Progress:
             return by_steps
         least = max((config.min_steps - self.step) * self.step_seconds, 0.0)
         return min(by_steps, max(self.total - self.clock.seconds, least))
-
-    def in_words(self) -> str:
-        """Beside the bar: what it does not show."""
-        step = f"step {self.step}, " if self.clock.config.minutes else ""
-        return f"{step}{self.status}, {tqdm.format_interval(self.left)} left" if self.status else "the first step"
 
     def line(self) -> str:
         """Where the run is, as a line of a log."""
@@ -141,8 +134,10 @@ class Progress:
         with self.lock:
             if self.draws:
                 if self.readings:
+                    step = f"step {self.step}, " if self.clock.config.minutes else ""
+                    now = f"{step}{self.status}, {tqdm.format_interval(self.left)} left"
                     self.bar.n = self.done
-                    self.bar.set_postfix_str(printable(self.in_words()), refresh=False)
+                    self.bar.set_postfix_str(now if self.status else "the first step", refresh=False)
                 for bar in (self.bar, *(stage[2] for stage in self.stages)):
                     bar.refresh()
             elif self.stages:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 
@@ -25,12 +25,6 @@ def keep_whole(optimizer: torch.optim.Optimizer) -> None:
     """Make the optimiser of a sharded network save and load whole states."""
     optimizer.register_state_dict_post_hook(gather_states)
     optimizer.register_load_state_dict_pre_hook(cut_states)
-
-
-def set_sync(net: nn.Module, enabled: bool) -> None:
-    """Set whether the next backward pass averages gradients over ranks."""
-    assert isinstance(net, FSDPModule)
-    net.set_requires_gradient_sync(enabled)
 
 
 def whole(tensor: Tensor) -> Tensor:

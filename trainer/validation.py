@@ -112,10 +112,10 @@ class Validation:
         names = sorted(set().union(*(part[0] for part in parts)))
         return {name: sum(part[0].get(name, 0.0) for part in parts) / total for name in names}
 
-    @property
-    def scored_images(self) -> int:
-        """As ``trainer.checkpoint.State`` has it; 0: all."""
-        return self.count if self.count < len(self.held_out) else 0
+    def record(self, metrics: dict[str, float]) -> dict[str, Any]:
+        """A score as fields of ``trainer.checkpoint.State``."""
+        images, seconds = self.count if self.count < len(self.held_out) else 0, self.config.score_seconds
+        return {"score": metrics.get("score"), "metrics": metrics, "scored_images": images, "score_seconds": seconds}
 
     def affordable(self) -> int:
         """Images that --score-seconds allow, measured with a few; the same on all processes."""

@@ -49,8 +49,7 @@ def open_features(source: str, inception: Path | None, device: torch.device) -> 
     if source == "none":
         return None
     if source == "inception":
-        network = load_inception(inception).to(device)
-        return FeatureExtractor(name="inception", embed=network)
+        return FeatureExtractor(name="inception", embed=load_inception(inception).to(device))
     return open_network(Path(source), device, "features")
 
 
@@ -85,13 +84,8 @@ def open_onnx(path: Path, flag: str) -> FeatureExtractor:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3
-    try:
-        data = path.read_bytes()
-        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except OSError as error:
-        raise UserError(f"--{flag} {path}: {error.strerror}") from None
-    except Exception as error:  # onnxruntime raises types of its own
-        raise UserError(f"--{flag} {path}: not an ONNX model: {' '.join(str(error).split())[:200]}") from None
+    with reading_weights(f"--{flag} {path}", "an ONNX model"):
+        session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
     ports = session.get_inputs()
     layout = [_layout(port) for port in ports]
     if len(ports) != 1 or layout[0] is None:
@@ -171,7 +165,7 @@ def load_inception(weights: Path | None) -> Inception:
                 "another network with --features, or --features none"
             ) from None
     else:
-        with reading_weights(name, "Inception"):
+        with reading_weights(name, "a state_dict of Inception"):
             state = torch.load(weights, map_location="cpu", weights_only=True)
     from torchvision.models import inception_v3  # slow to import, seldom wanted
 
@@ -180,7 +174,7 @@ def load_inception(weights: Path | None) -> Inception:
     classes = len(state["fc.bias"])
     network = inception_v3(weights=None, aux_logits=False, init_weights=False, num_classes=classes)
     own = {key: value for key, value in state.items() if not key.startswith("AuxLogits.")}
-    with reading_weights(name, "Inception"):
+    with reading_weights(name, "a state_dict of Inception"):
         network.load_state_dict(own)
     if classes == CLASSES_OF_2015:
         for block in AVERAGED:

@@ -163,7 +163,7 @@ class VAEGAN(Family):
         if path is None:
             return
         own = {key for key in nets.discriminator.state_dict() if not key.startswith("patch.")}
-        with reading_weights(f"--discriminator-weights {path}", f"torchvision's {name}"):
+        with reading_weights(f"--discriminator-weights {path}", f"a state_dict of torchvision's {name}"):
             state = torch.load(path, map_location="cpu", weights_only=True)
             nets.discriminator.load_state_dict({key: state[key] for key in own}, strict=False)
 

@@ -62,7 +62,7 @@ def load_vgg19_features(weights: Path | None) -> nn.Sequential:
     with torch.device("meta"):  # no memory for the classifier, no time for initialisation
         features = vgg19(init_weights=False).features[: LAYERS[-1] + 1]
     source = weights or "the download of VGG19's weights (--vgg PATH takes a local copy)"
-    with reading_weights(str(source), "torchvision's vgg19"):
+    with reading_weights(str(source), "a state_dict of torchvision's vgg19"):
         if weights is None:
             state = VGG19_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)
         else:

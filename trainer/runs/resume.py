@@ -108,7 +108,11 @@ def check_same_run(
     if to_json(from_json(DataSpec, known["spec"])) != to_json(spec):
         raise UserError(f"{config.out}: was trained on {known['spec']}, found {to_json(spec)}; choose another --out")
     before = {**BEFORE, **(saved.config or known["config"])}
-    changed = [
+    changed = []
+    if saved.run not in ("", known["run_id"]):
+        ids = f"{saved.run[:8]}, config.json: {known['run_id'][:8]}"
+        changed.append(f"its newest checkpoint is of another run ({ids})")
+    changed += [
         f"--{key.replace('_', '-')} was {before[key]}, is {value}"
         for key, value in to_json(config).items()
         if key not in FREE_OPTIONS and before.get(key, value) != value
@@ -118,10 +122,6 @@ def check_same_run(
     if seen != data and before.get("data") == config.data:
         count = f": {seen['images']}, now {data['images']}" if seen["images"] != data["images"] else ""
         changed.append(f"{config.data} holds other images than before{count}")
-    if saved.run not in ("", known["run_id"]):
-        changed.insert(
-            0, f"its newest checkpoint is of another run ({saved.run[:8]}, config.json: {known['run_id'][:8]})"
-        )
     if changed and not config.force:
         preset = known["config"].get("preset", "")
         began = f"--preset {preset}, which it began with, " if preset != config.preset and preset else ""
