@@ -15,8 +15,6 @@ from trainer.contract.text import printable
 from trainer.options_file import fitted, read_options
 from trainer.presets import described, find, preset_file, read_presets
 
-METAVARS: Final = {"preset": "NAME", "config": "FILE"}
-
 # Of --help: what one needs first, then groups. Other options of a family are its "model options", others of every run
 # its "run options".
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -94,7 +92,7 @@ def grouped(config_class: type[RunConfig], begin: Mapping[str, Any]) -> type[Any
         optional = get_args(kind)[0].__name__.upper() if get_origin(kind) is UnionType else None
         argument = tyro.conf.arg(
             help=helps.get(name),
-            metavar=METAVARS.get(name, optional),
+            metavar={"preset": "NAME", "config": "FILE"}.get(name, optional),
             help_behavior_hint="" if default in ("", None) else None,
         )
         groups[group_of(name)].append((name, Annotated[kind, argument], dataclasses.field(default=default)))

@@ -89,7 +89,8 @@ class World:
     def prepare(self, net: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[nn.Module, torch.optim.Optimizer]:
         """Move a network to the device, and wrap it and its optimiser for ranks and precision."""
         if self.sharded:
-            sharding.keep_whole(optimizer)
+            optimizer.register_state_dict_post_hook(sharding.gather_states)
+            optimizer.register_load_state_dict_pre_hook(sharding.cut_states)
             return net, self.accelerator.prepare_optimizer(optimizer)
         prepared, prepared_optimizer = self.accelerator.prepare(net, optimizer)
         if self.size > 1:

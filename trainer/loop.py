@@ -245,12 +245,9 @@ class Run:
         if not first and self.step % AGREE_EVERY and self.world.device.type != "cpu" and self.world.size > 1:
             return False
         asked = 2.0 if self.world.stop_asked_at is not None else 0.0
-        wants = self.world.is_main and not first
-        agreed, *due = self.world.agree(
-            max(asked, self.clock.time_done(self.step)),
-            float(wants and self.clock.wants_sheet()),
-            float(wants and self.clock.wants_save()),
-        )
+        decides = self.world.is_main and not first
+        wants = (self.clock.wants_sheet(), self.clock.wants_save()) if decides else (False, False)
+        agreed, *due = self.world.agree(max(asked, self.clock.time_done(self.step)), *wants)
         self.sheet_due, self.save_due = map(bool, due)
         self.asked_to_stop = agreed == 2.0
         self.time_done = min(agreed, 1.0) if self.config.minutes else 0.0

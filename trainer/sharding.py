@@ -21,12 +21,6 @@ def shard(net: nn.Module, device: torch.device, ranks: int) -> None:
     net.register_load_state_dict_pre_hook(cut_weights)
 
 
-def keep_whole(optimizer: torch.optim.Optimizer) -> None:
-    """Make the optimiser of a sharded network save and load whole states."""
-    optimizer.register_state_dict_post_hook(gather_states)
-    optimizer.register_load_state_dict_pre_hook(cut_states)
-
-
 def whole(tensor: Tensor) -> Tensor:
     """Gather a sharded tensor from all ranks; return any other as it is."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor

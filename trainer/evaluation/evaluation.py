@@ -348,8 +348,7 @@ class Evaluation:
 
 def same_classes(names: tuple[str, ...], known: tuple[str, ...], where: str) -> list[int]:
     """Indices of class ``names`` among the ``known`` ones: folders may lack one. Raises ``UserError``."""
-    strange = [name for name in names if name not in known]
-    if strange:
-        few = ", ".join(known[:12])
-        raise UserError(f"{where}: has the class {strange[0]!r}, expected some of {few}")
+    for name in names:
+        if name not in known:
+            raise UserError(f"{where}: has the class {name!r}, expected some of {', '.join(known[:12])}")
     return [known.index(name) for name in names]

@@ -51,20 +51,17 @@ def set_up(
     """Make a family, open its data and build its networks, the same on every rank. Raises ``UserError``."""
     family = family_class(with_fit(config))
     config = family.config
+    name = family_class.__name__
     if sharded and not family.shardable:
-        raise UserError(f"{family_class.__name__} with these options cannot train with FSDP; use DDP (many_gpus.yaml)")
+        raise UserError(f"{name} with these options cannot train with FSDP; use DDP (many_gpus.yaml)")
     with progress.doing(f"opening {config.data}", at_once=True):
         images = open_data(config, family.reading())
     if family_class.needs_labels and not images.classes:
-        raise UserError(
-            f"{config.data}: holds no labels, {family_class.__name__} needs them (two class folders or more, say)"
-        )
+        raise UserError(f"{config.data}: holds no labels, {name} needs them (two class folders or more, say)")
     training = images.split(config.hold_out)[0]
     if len(training) < LEAST_IMAGES:
-        raise UserError(
-            f"{config.data}: {len(images)} image(s), {len(training)} of them to train on, "
-            f"expected {LEAST_IMAGES} or more"
-        )
+        few = f"{len(training)} of them to train on, expected {LEAST_IMAGES} or more"
+        raise UserError(f"{config.data}: {len(images)} image(s), {few}")
     if family_class.needs_labels and images.labels is not None and len(np.unique(images.labels[training])) < 2:
         raise UserError(f"{config.data}: all images to train on are of one class, expected two or more")
     with progress.doing("building the networks"):
@@ -134,10 +131,8 @@ def in_words(start: State, before: Origin, now: Origin, config: RunConfig, world
     found = []
     if start.world_size != world_size:
         batch = config.batch_size * config.accumulate
-        found.append(
-            f"on {in_processes(world_size)}, before {start.world_size}: {batch * world_size} images a step instead of "
-            f"{batch * start.world_size}"
-        )
+        images = f"{batch * world_size} images a step instead of {batch * start.world_size}"
+        found.append(f"on {in_processes(world_size)}, before {start.world_size}: {images}")
     if before.threads and now.threads and before.threads != now.threads:
         found.append(f"{now.threads} thread(s) each, before {before.threads}: sums may differ in their last bits")
     for name, version in before.versions.items():

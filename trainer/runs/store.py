@@ -1,13 +1,13 @@
 """Save the networks of a run, load them, and rebuild them from the folder of the run alone."""
 
 import contextlib
-import importlib
 import io
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import torch
@@ -158,10 +158,9 @@ def known_run(run: Path) -> dict[str, Any] | None:
 
 def family_class(name: str, run: Path) -> type[Family]:
     """Import ``trainer.families.vae:VAE``. Raises ``UserError``; nothing outside the families is imported."""
-    match = re.fullmatch(r"(trainer\.families\.[a-z0-9_]+):([A-Za-z0-9_]+)", name)
-    if match:
+    if re.fullmatch(r"trainer\.families\.[a-z0-9_]+:[A-Za-z0-9_]+", name):
         with contextlib.suppress(ImportError, AttributeError):
-            found = getattr(importlib.import_module(match[1]), match[2])
+            found = resolve_name(name)
             if isinstance(found, type) and issubclass(found, Family):
                 return found
     raise UserError(f"{run / 'config.json'}: family is {name!r}, expected a class in trainer.families")
