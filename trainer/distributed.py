@@ -41,10 +41,10 @@ class World:
 
     def __init__(self, config: RunConfig) -> None:
         launcher = find_launcher()
-        asked_for = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
-        if asked_for not in ("no", config.precision):
-            way = f"set --precision {asked_for}"
-            raise UserError(f"the launcher asks for {asked_for}, --precision is {config.precision}: {way}")
+        asked = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+        if asked not in ("no", config.precision):
+            way = f"set --precision {asked}"
+            raise UserError(f"the launcher asks for {asked}, --precision is {config.precision}: {way}")
         sharded = asked_to_shard(config)
         if config.device == "cpu":
             os.environ["ACCELERATE_USE_CPU"] = "true"
@@ -56,6 +56,8 @@ class World:
             step_scheduler_with_optimizer=False,
         )
         self.device = self.accelerator.device
+        if self.device.type == "cpu":
+            self.device = torch.device("cpu")  # accelerate numbers that of several processes
         self.rank = self.accelerator.process_index
         self.size = self.accelerator.num_processes
         self.is_main = self.accelerator.is_main_process
@@ -142,7 +144,7 @@ class World:
         if self.size > 1:
             for name, net in averaged.items():
                 if self.sharded:
-                    sharding.gather_rows(net, nets[name].parameters())
+                    sharding.gather_rows(net, nets[name])
                 for buffer in net.buffers():
                     buffer.copy_(broadcast(buffer.clone()))
 

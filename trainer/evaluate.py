@@ -22,13 +22,14 @@ from trainer.contract.errors import UserError
 from trainer.contract.text import printable
 from trainer.distributed import World, leave
 from trainer.evaluation.evaluation import FOLDER, EvaluateConfig, Evaluation
+from trainer.log import ErrorIgnoringStream
 from trainer.progress import Progress
 
 
 def main(arguments: list[str] | None = None, program: str | None = None) -> NoReturn:
     """Flags → metrics → exit code."""
-    world = None
-    code = 0
+    world, code = None, 0
+    sys.stdout = ErrorIgnoringStream(sys.stdout)
     try:
         config = parse(EvaluateConfig, arguments, "Measure a run; its figures go into the card at export.", program)
         world = World(RunConfig(device=config.device, threads=config.threads, processes=config.processes))
@@ -41,6 +42,8 @@ def main(arguments: list[str] | None = None, program: str | None = None) -> NoRe
         if world is None or world.is_main:
             print(f"error: {error}", file=sys.stderr)
         code = 2
+    except SystemExit as ended:  # by the command line: --help, or an unknown flag
+        code = ended.code if isinstance(ended.code, int) else 2
     except KeyboardInterrupt:
         code = 130
     leave(world, code)

@@ -99,9 +99,7 @@ class Run:
 
     def __init__(self, family_class: type[Family], config: Any, world: World, progress: Progress) -> None:
         self.world, self.progress = world, progress
-        self.family, self.images, self.raw = world.on_all(
-            lambda: resume.set_up(family_class, config, world.sharded, progress)
-        )
+        self.family, self.images, self.raw = world.on_all(lambda: resume.set_up(family_class, config, world, progress))
         self.config = config = self.family.config
         layout = torch.channels_last if self.family.channels_last else torch.contiguous_format
         for net in self.raw.values():
@@ -174,9 +172,7 @@ class Run:
         if self.saved is not None and self.previous.score is None:  # ended before it was scored
             self.score()
         if self.step >= config.steps:
-            self.progress.say(
-                f"{config.out} is at step {self.step} of {config.steps} already; a larger --steps goes on"
-            )
+            self.progress.say(f"{config.out}: at step {self.step} of {config.steps} already; a larger --steps goes on")
             return 0
         if not list((config.out / "samples").glob("*.png")):
             self.write_samples()  # at once, whatever the first step takes

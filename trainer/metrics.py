@@ -168,10 +168,8 @@ def nearest(points: Tensor, pieces: Iterable[tuple[Tensor, Tensor]], count: int 
     found = Nearest(points.new_empty(len(points), 0), torch.empty(len(points), 0, dtype=torch.int64))
     for indices, rows in pieces:
         blocks = [torch.cdist(block, rows).topk(min(count, len(rows)), largest=False) for block in points.split(BLOCK)]
-        here = Nearest(
-            torch.cat([part.values for part in blocks]), indices[torch.cat([part.indices for part in blocks])]
-        )
-        found = merge_nearest([found, here], count)
+        distances, places = (torch.cat(parts) for parts in zip(*blocks, strict=True))
+        found = merge_nearest([found, Nearest(distances, indices[places])], count)
     return found
 
 

@@ -52,11 +52,10 @@ def rows_of(tensors: Iterable[Tensor], parameters: Iterable[Tensor]) -> list[Ten
 
 
 @torch.no_grad()
-def gather_rows(net: nn.Module, parameters: Iterable[Tensor]) -> None:
-    """Fill a whole network with the rows that other ranks keep: see ``rows_of``."""
-    parameters = list(parameters)
-    tensors = list(net.parameters())
-    for tensor, rows, parameter in zip(tensors, rows_of(tensors, parameters), parameters, strict=True):
+def gather_rows(net: nn.Module, sharded: nn.Module) -> None:
+    """Fill a whole network with the rows that other ranks keep of a sharded one: see ``rows_of``."""
+    own = rows_of(net.parameters(), sharded.parameters())
+    for tensor, rows, parameter in zip(net.parameters(), own, sharded.parameters(), strict=True):
         if isinstance(parameter, DTensor):
             mesh, placements = parameter.device_mesh, parameter.placements
             parts = DTensor.from_local(rows, mesh, placements, shape=tensor.shape, stride=parameter.stride())

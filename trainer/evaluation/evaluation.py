@@ -226,10 +226,8 @@ class Evaluation:
         spread = np.unique(np.linspace(0, config.samples - 1, SHEET).round().astype(np.int64))
 
         def measure(_: int, indices: np.ndarray) -> dict[str, Tensor]:
-            chosen = torch.from_numpy(indices)
-            taken = (value[chosen].to(self.world.device) for value in inputs)
-            image = self.family.sample(self.nets, self.restored.state.description, *taken)
-            image = image.clamp(0, 1).float()
+            taken = (value[torch.from_numpy(indices)].to(self.world.device) for value in inputs)
+            image = self.family.sample(self.nets, self.restored.state.description, *taken).clamp(0, 1).float()
             rows = {"small": self.small(image)} if config.memorised else {}
             rows["shown"] = image[torch.from_numpy(np.isin(indices, spread))]
             if self.features is not None:
@@ -264,16 +262,15 @@ class Evaluation:
     def count_classes(self, logits: Tensor, labels: Tensor | None) -> dict[str, float]:
         """Entropy of the predicted classes of samples, and the accuracy of their labels where they have any."""
         assert self.classifier is not None
+        source = f"--classifier {self.config.classifier}"
         if logits.shape[1] < 2:
-            raise UserError(f"--classifier {self.config.classifier}: gives 1 score an image, expected one a class")
+            raise UserError(f"{source}: gives 1 score an image, expected one a class")
         predicted = logits.argmax(1)
         found = {"class_entropy": metrics.entropy(predicted, logits.shape[1])}
         if labels is not None:
             own = self.classifier.classes or self.spec.classes
             if len(own) != logits.shape[1]:
-                raise UserError(
-                    f"--classifier {self.config.classifier}: gives {logits.shape[1]} scores, expected {len(own)}"
-                )
+                raise UserError(f"{source}: gives {logits.shape[1]} scores, expected {len(own)}")
             wanted = torch.tensor(same_classes(self.spec.classes, own, str(self.config.run)))[labels]
             found["label_accuracy"] = float((predicted == wanted).double().mean())
         return found

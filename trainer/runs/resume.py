@@ -24,7 +24,7 @@ from trainer.contract.files import replace_bytes
 from trainer.contract.text import in_processes, printable
 from trainer.data.batches import open_data
 from trainer.data.batches.dataset import ImageDataset
-from trainer.distributed import seed_step
+from trainer.distributed import World, seed_step
 from trainer.family import DataSpec, Family, Nets
 from trainer.progress import Progress
 from trainer.runs import store
@@ -46,13 +46,13 @@ def with_fit(config: RunConfig) -> Any:
 
 
 def set_up(
-    family_class: type[Family], config: Any, sharded: bool, progress: Progress
+    family_class: type[Family], config: Any, world: World, progress: Progress
 ) -> tuple[Family, ImageDataset, Nets]:
     """Make a family, open its data and build its networks, the same on every rank. Raises ``UserError``."""
     family = family_class(with_fit(config))
     config = family.config
     name = family_class.__name__
-    if sharded and not family.shardable:
+    if world.sharded and not family.shardable:
         raise UserError(f"{name} with these options cannot train with FSDP; use DDP (many_gpus.yaml)")
     with progress.doing(f"opening {config.data}", at_once=True):
         images = open_data(config, family.reading())
@@ -122,7 +122,7 @@ def check_same_run(
     if changed and not config.force:
         preset = known["config"].get("preset", "")
         began = f"--preset {preset}, which it began with, " if preset != config.preset and preset else ""
-        way = f"{began}another --out, or --force to go on with the new"
+        way = f"{began}another --out, or --force to go on with the new, if the networks keep their shapes"
         raise UserError(f"{config.out}: {'; '.join(changed)}; choose {way}")
 
 
@@ -143,10 +143,8 @@ def in_words(start: State, before: Origin, now: Origin, config: RunConfig, world
 
 
 def write_run(config: RunConfig, family: Family, spec: DataSpec, data: dict[str, Any], **resumed: Any) -> Origin:
-    """Write config.json: what the run is, and each time that it began or resumed. Raises ``OSError``.
-
-    ``resumed``: at which step, and on what.
-    """
+    """Write config.json: what the run is, and each time that it began or ``resumed``: at which step, and on what.
+    Raises ``OSError``."""
     known = store.known_run(config.out) or {"run_id": uuid.uuid4().hex}
     before = known.get("resumes", known.get("starts", []))  # version 0.1: starts
     threads = torch.get_num_threads() if resumed["device"] == "cpu" else 0

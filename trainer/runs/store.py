@@ -85,7 +85,9 @@ def load_nets(file: Path, nets: Nets) -> None:
         try:
             net.load_state_dict(own)
         except RuntimeError as error:
-            reason = " ".join(str(error).split())[:300]
+            keys = re.findall(r'(?<=size mismatch for )[\w.]+|(?<=")[\w.]+(?=")', str(error))
+            few = ", ".join(keys[:3]) + (", …" if len(keys) > 3 else "")
+            reason = f"{len(keys)} tensors differ in shape or name: {few}"
             raise UserError(f"{file}: does not fit the network {name!r}: {reason}") from None
 
 

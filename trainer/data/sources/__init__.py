@@ -34,8 +34,9 @@ def need_source(data: str) -> FoundSource:
     """``find_source``, where ``data`` has to be a set. Raises ``UserError`` where it is none."""
     found = find_source(data)
     if found is None:
-        why = "it is none of these" if os.path.lexists(data) else "there is no such file"
-        raise UserError(f"--data is {data}, expected {help_of_data()}; {why}")
+        if not os.path.lexists(data):
+            raise UserError(f"--data is {data}: there is no such file; expected {help_of_data()}")
+        raise UserError(f"--data is {data}, expected {help_of_data()}; it is none of these")
     return found
 
 
