@@ -22,6 +22,7 @@ PRIORS: Final = ("normal", "uniform")
 PRECISIONS: Final = ("fp32", "fp16", "int8")  # that the export writes
 _MAX_LATENT: Final = 1 << 16
 _MAX_SIDE_PX: Final = 1 << 14
+_SIZE: Final = f"height and width, 1..{_MAX_SIDE_PX}"
 _MAX_MULTIPLE: Final = 1 << 12
 CONDITIONS: Final = ("given", "edges")  # kinds of conditions that every reader can make
 _MAX_SIGMA: Final = 1.0
@@ -105,7 +106,7 @@ class Card:
             value = getattr(self, item.name)
             if item.name in _REQUIRED or value not in (None, (), {}, ""):
                 try:
-                    props[item.name] = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
+                    props[item.name] = json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain)
                     props[item.name].encode()
                 except (TypeError, ValueError, RecursionError) as error:
                     raise CardError(f"card {item.name} cannot be written: {error}") from None
@@ -152,13 +153,10 @@ def _refuse_constant(name: str) -> Any:
 
 
 def _plain(value: Any) -> Any:
+    """What JSON makes an object of, as a dictionary; for ``json.dumps``."""
     if isinstance(value, Port | Latent):
-        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    return value
+        return {item.name: getattr(value, item.name) for item in fields(value)}
+    return dict(value)
 
 
 def _items(value: Any, what: str, of: str) -> tuple[Any, ...]:
@@ -170,7 +168,7 @@ def _items(value: Any, what: str, of: str) -> tuple[Any, ...]:
 def _numbers(value: Any, what: str) -> tuple[float, ...]:
     numbers = _items(value, what, "numbers")
     for item in numbers:
-        if isinstance(item, bool) or not isinstance(item, int | float) or not math.isfinite(item):
+        if not _is_number(item):
             raise CardError(f"{what} holds {item!r}, expected finite numbers")
     return tuple(map(float, numbers))
 
@@ -205,66 +203,59 @@ _READERS: Final[Mapping[str, Any]] = {
 }
 
 
-def _whole(value: Any, low: int, high: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+def _expect(condition: bool, what: str, found: Any, expected: str) -> None:
+    """Raise ``CardError`` unless the condition holds."""
+    if not condition:
+        raise CardError(f"card {what} is {found!r}, expected {expected}")
 
 
 def _check(card: Card) -> None:
     for key in ("kind", "family", "name", "licence", "data", "precision"):
-        if not isinstance(getattr(card, key), str):
-            raise CardError(f"card {key} is {getattr(card, key)!r}, expected text")
-    if not card.precision:
-        raise CardError("card precision is empty, expected one such as fp32")
-    if card.kind not in KINDS:
-        raise CardError(f"card kind is {card.kind!r}, expected one of {', '.join(KINDS)}")
+        _expect(isinstance(getattr(card, key), str), key, getattr(card, key), "text")
+    _expect(card.precision != "", "precision", "", "one such as fp32")
+    _expect(card.kind in KINDS, "kind", card.kind, f"one of {', '.join(KINDS)}")
     _check_ports(card)
-    if card.image_size is not None and not _list_of(card.image_size, 2, _MAX_SIDE_PX, low=1):
-        raise CardError(f"card image_size is {card.image_size}, expected height and width, 1..{_MAX_SIDE_PX}")
+    if card.image_size is not None:
+        _expect(_is_size(card.image_size), "image_size", card.image_size, _SIZE)
     for key, low, high in (("channels", 1, 4), ("input_channels", 0, 4), ("scale", 1, 16),
                            ("multiple", 1, _MAX_MULTIPLE), ("context", 0, _MAX_SIDE_PX)):  # fmt: skip
-        if not _whole(getattr(card, key), low, high):
-            raise CardError(f"card {key} is {getattr(card, key)!r}, expected {low}..{high}")
-    if not all(isinstance(name, str) for name in card.classes):
-        raise CardError("card classes are not all text")
+        _expect(_whole(getattr(card, key), low, high), key, getattr(card, key), f"{low}..{high}")
+    _expect(all(isinstance(name, str) for name in card.classes), "classes", card.classes, "texts")
     for key in ("schedule", "training", "parity", "condition"):
         if not isinstance(getattr(card, key), Mapping):
             raise CardError(f"card {key} is {type(getattr(card, key)).__name__}, expected a mapping")
-    _check_condition(card.condition)
-    _check_noise(card)
-    _check_latent(card)
+    if card.condition:
+        _check_condition(card.condition)
+    if KINDS[card.kind].has_schedule:
+        _check_noise(card)
+    if card.latent is not None:
+        _check_latent(card, card.latent)
+    elif KINDS[card.kind].needs_latent:
+        raise CardError(f"card of a {card.kind} lacks latent")
 
 
 def _check_condition(condition: Mapping[str, Any]) -> None:
     """Check the values that readers compute with; unknown kinds and keys are allowed, and ignored."""
-    if not condition:
+    kind, size, palette = condition.get("kind"), condition.get("size", (1, 1)), condition.get("palette", ())
+    _expect(isinstance(kind, str), "condition kind", kind, f"one of {', '.join(CONDITIONS)}")
+    _expect(_is_size(size), "condition size", size, _SIZE)
+    few = _is_list(palette) and len(palette) <= _MAX_PALETTE and all(_list_of(colour, 3, 255) for colour in palette)
+    _expect(few, "condition palette", palette, f"at most {_MAX_PALETTE} of [r, g, b], 0..255")
+    if kind != "edges":
         return
-    if not isinstance(condition.get("kind"), str):
-        raise CardError(f"card condition kind is {condition.get('kind')!r}, expected one of {', '.join(CONDITIONS)}")
-    size, palette = condition.get("size", (1, 1)), condition.get("palette", ())
-    if not _list_of(size, 2, _MAX_SIDE_PX, low=1):
-        raise CardError(f"card condition size is {size!r}, expected height and width, 1..{_MAX_SIDE_PX}")
-    if not _is_list(palette) or len(palette) > _MAX_PALETTE or not all(_list_of(colour, 3, 255) for colour in palette):
-        raise CardError(f"card condition palette is {palette!r}, expected at most {_MAX_PALETTE} of [r, g, b], 0..255")
-    if condition["kind"] != "edges":
-        return
-    sigma, blur = condition.get("sigma", 0.33), condition.get("blur", 3)
-    if isinstance(sigma, bool) or not isinstance(sigma, int | float) or not 0 <= sigma <= _MAX_SIGMA:
-        raise CardError(f"card condition sigma is {sigma!r}, expected 0..{_MAX_SIGMA:g}")
-    if not _whole(blur, 0, _MAX_BLUR) or (blur and blur % 2 == 0):
-        raise CardError(f"card condition blur is {blur!r}, expected 0 or an odd number of pixels, at most {_MAX_BLUR}")
-    if not isinstance(condition.get("invert", False), bool):
-        raise CardError(f"card condition invert is {condition['invert']!r}, expected true or false")
+    sigma, blur, invert = condition.get("sigma", 0.33), condition.get("blur", 3), condition.get("invert", False)
+    _expect(_is_number(sigma) and 0 <= sigma <= _MAX_SIGMA, "condition sigma", sigma, f"0..{_MAX_SIGMA:g}")
+    odd = _whole(blur, 0, _MAX_BLUR) and (blur == 0 or blur % 2 == 1)
+    _expect(odd, "condition blur", blur, f"0 or an odd number of pixels, at most {_MAX_BLUR}")
+    _expect(isinstance(invert, bool), "condition invert", invert, "true or false")
 
 
 def _check_noise(card: Card) -> None:
-    """Check the noise schedule that samplers compute with, for the kinds that need one."""
-    if not KINDS[card.kind].has_schedule:
-        return
+    """Check the noise schedule that samplers compute with."""
     if not card.schedule:
         raise CardError(f"card of a {card.kind} lacks schedule")
     prediction = card.schedule.get("prediction")
-    if prediction not in PREDICTIONS:
-        raise CardError(f"card schedule prediction is {prediction!r}, expected one of {', '.join(PREDICTIONS)}")
+    _expect(prediction in PREDICTIONS, "schedule prediction", prediction, f"one of {', '.join(PREDICTIONS)}")
     alpha_bar = _numbers(card.schedule.get("alpha_bar"), "card schedule alpha_bar")
     if not 1 <= len(alpha_bar) <= _MAX_STEPS:
         raise CardError(f"card schedule alpha_bar has {len(alpha_bar)} steps, expected 1..{_MAX_STEPS}")
@@ -272,6 +263,10 @@ def _check_noise(card: Card) -> None:
         raise CardError("card schedule alpha_bar is not a list of numbers that fall within 0..1")
     if any(port.name == "label" for port in card.inputs) and not card.classes:
         raise CardError(f"card of a {card.kind} that takes labels lacks classes")
+
+
+def _is_size(value: Any) -> bool:
+    return _list_of(value, 2, _MAX_SIDE_PX, low=1)
 
 
 def _is_list(value: Any) -> bool:
@@ -282,37 +277,34 @@ def _list_of(value: Any, count: int, high: int, low: int = 0) -> bool:
     return _is_list(value) and len(value) == count and all(_whole(item, low, high) for item in value)
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _whole(value: Any, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
 def _check_ports(card: Card) -> None:
     kind = KINDS[card.kind]
     for port in (*card.inputs, card.output):
         if not isinstance(port.name, str) or port.dtype not in DTYPES:
             raise CardError(f"card port {port.name!r} has type {port.dtype!r}, expected one of {', '.join(DTYPES)}")
-        if not all(size is None or _whole(size, 0, 1 << 31) for size in port.shape):
-            raise CardError(f"card port {port.name!r} has shape {port.shape}, expected whole numbers or null")
+        sizes = all(size is None or _whole(size, 0, 1 << 31) for size in port.shape)
+        _expect(sizes, f"shape of port {port.name!r}", port.shape, "whole numbers or null")
     found = {port.name: port.dtype for port in card.inputs}
-    if len(found) != len(card.inputs):
-        raise CardError(f"card inputs are {[port.name for port in card.inputs]}, expected each name once")
+    _expect(len(found) == len(card.inputs), "inputs", [port.name for port in card.inputs], "each name once")
     possible = {port.name: port.dtype for port in kind.inputs}
     needed = {port.name: port.dtype for port in kind.inputs if not port.optional}
-    if not needed.items() <= found.items() or not found.items() <= possible.items():
-        raise CardError(f"card inputs are {found}, expected {needed} for a {card.kind}")
-    output, expected = card.output, kind.output
-    if (output.name, output.dtype) != (expected.name, expected.dtype):
-        raise CardError(
-            f"card output is {output.name} {output.dtype}, expected {expected.name} {expected.dtype} for a {card.kind}"
-        )
+    fit = needed.items() <= found.items() <= possible.items()
+    _expect(fit, "inputs", found, f"{needed} for a {card.kind}")
+    output, expected = (card.output.name, card.output.dtype), (kind.output.name, kind.output.dtype)
+    _expect(output == expected, "output", output, f"{expected} for a {card.kind}")
 
 
-def _check_latent(card: Card) -> None:
-    latent = card.latent
-    if latent is None:
-        if KINDS[card.kind].needs_latent:
-            raise CardError(f"card of a {card.kind} lacks latent")
-        return
-    if not _whole(latent.size, 1, _MAX_LATENT):
-        raise CardError(f"card latent size is {latent.size!r}, expected 1..{_MAX_LATENT}")
-    if latent.prior not in PRIORS:
-        raise CardError(f"card latent prior is {latent.prior!r}, expected one of {', '.join(PRIORS)}")
+def _check_latent(card: Card, latent: Latent) -> None:
+    _expect(_whole(latent.size, 1, _MAX_LATENT), "latent size", latent.size, f"1..{_MAX_LATENT}")
+    _expect(latent.prior in PRIORS, "latent prior", latent.prior, f"one of {', '.join(PRIORS)}")
     for what, row_list in (("latent mean", (latent.mean,) if latent.mean else ()),
                            ("latent covariance", latent.covariance), ("directions", card.directions),
                            ("sample_latents", card.sample_latents)):  # fmt: skip

@@ -78,35 +78,35 @@ class Whole(nn.Module):
     def draw(self, count: int, seed: int, taller: int = 1) -> tuple[Tensor, ...]:
         """Random inputs for checks and calibration, [count, ...], images ``taller`` times as high as the examples."""
         generator = torch.Generator().manual_seed(seed)
-        if self.kind.inputs_correlate:
-            return self.draw_examples(count, generator, taller)
-        drawn = []
+        draw = self.draw_examples if self.kind.inputs_correlate else self.draw_inputs
+        return tuple(
+            self.to_graph(name, value.repeat(1, 1, taller, 1) if value.ndim == 4 else value)
+            for name, value in zip(self.ports, draw(count, generator), strict=True)
+        )
+
+    def draw_inputs(self, count: int, generator: torch.Generator) -> Iterator[Tensor]:
+        """Each input at random."""
         for name, example in self.examples.items():
             shape = [count, *example.shape[1:]]
             if self.ports[name].dtype == "i64":
-                value = torch.randint(0, int(example.max()) + 1, shape, generator=generator)
+                yield torch.randint(0, int(example.max()) + 1, shape, generator=generator)
             elif self.ports[name].is_image:
-                value = augment(example.float(), count, generator).repeat(1, 1, taller, 1)
+                yield augment(example.float(), count, generator)
             elif self.card.latent is not None and self.card.latent.prior == "uniform":
-                value = torch.rand(shape, generator=generator) * 2 - 1
+                yield torch.rand(shape, generator=generator) * 2 - 1
             else:
-                value = torch.randn(shape, generator=generator)
-            drawn.append(self.to_graph(name, value))
-        return tuple(drawn)
+                yield torch.randn(shape, generator=generator)
 
-    def draw_examples(self, count: int, generator: torch.Generator, taller: int) -> tuple[Tensor, ...]:
-        """Random examples, images among them shifted sideways and repeated downwards, all else as it is."""
+    def draw_examples(self, count: int, generator: torch.Generator) -> Iterator[Tensor]:
+        """Random examples, images among them shifted sideways, all else as it is."""
         first = next(value for value in self.examples.values() if value.ndim == 4)
         chosen = torch.randint(len(first), (count,), generator=generator).tolist()
         shifts = torch.randint(first.shape[3], (count,), generator=generator).tolist()
-        drawn = []
-        for name, example in self.examples.items():
+        for example in self.examples.values():
             rows = example[chosen]
             if example.ndim == 4:
-                rolled = [row.roll(shift, 2) for row, shift in zip(rows, shifts, strict=True)]
-                rows = torch.stack(rolled).repeat(1, 1, taller, 1)
-            drawn.append(self.to_graph(name, rows))
-        return tuple(drawn)
+                rows = torch.stack([row.roll(shift, 2) for row, shift in zip(rows, shifts, strict=True)])
+            yield rows
 
     def to_graph(self, name: str, value: Tensor) -> Tensor:
         """An input of the family's module as the graph takes it."""
@@ -164,8 +164,8 @@ def trace(network: Whole) -> onnx.ModelProto:
 def tidy(model: onnx.ModelProto) -> None:
     """Delete stack traces, file names and intermediate shapes from a graph. Raises ``ExportError`` for functions."""
     graph = model.graph
-    model.producer_name, model.producer_version, model.doc_string, graph.name = "utsuroi", "", "", "network"
-    graph.doc_string = ""
+    model.producer_name, model.producer_version, graph.name = "utsuroi", "", "network"
+    model.doc_string = graph.doc_string = ""
     del graph.value_info[:], model.metadata_props[:], graph.metadata_props[:]
     for item in (*graph.node, *graph.initializer, *graph.input, *graph.output):
         item.doc_string = ""

@@ -21,10 +21,9 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 
-from export.card import PRECISIONS
 from export.graph import ExportError, Whole, quiet, tidy
 from export.rewrite import replace
-from export.verify import as_levels, open_session, run_onnx, run_torch
+from export.verify import compare, open_session, run_onnx
 
 _MIN_WEIGHTS = 1 << 12  # smaller tensors are not worth it
 _MIN_INTEGER = 1 << 16  # weights of a linear map that is worth running on integers
@@ -46,15 +45,14 @@ def quantize(network: Whole, model: onnx.ModelProto, precision: str) -> onnx.Mod
     model = copy.deepcopy(model)
     if precision == "fp16":
         _halve_weights(model)
-    elif precision == "int8":
-        _integer_linear(network, model)
-        faster = _integer_convolutions(network, model)
-        if faster is not None:
-            return faster
+        return model
+    if precision != "int8":
+        raise ExportError(f"precision is {precision!r}, expected fp16 or int8")
+    _integer_linear(network, model)
+    faster = _integer_convolutions(network, model)
+    if faster is None:
         _eight_bit_kernels(model)
-    elif precision != "fp32":
-        raise ExportError(f"precision is {precision!r}, expected one of {', '.join(PRECISIONS)}")
-    return model
+    return faster or model
 
 
 def _weights(model: onnx.ModelProto, least: int = _MIN_WEIGHTS) -> dict[str, onnx.TensorProto]:
@@ -228,12 +226,10 @@ def _integer_convolutions(network: Whole, model: onnx.ModelProto) -> onnx.ModelP
 
 def _near(network: Whole, model: onnx.ModelProto) -> bool:
     """Whether the error against torch is small enough to be invisible in images, or in those sampled by a denoiser."""
-    values = network.draw(8 if network.kind.output.dtype == "u8" else 32, seed=3000)
-    found = run_onnx(open_session(model), network, values)[0].astype(np.float64)
-    expected = run_torch(network, values)
-    if network.kind.output.dtype == "u8":
-        return float(np.square(found - as_levels(expected)).mean()) <= _MAX_SQUARED_ERROR
-    return float(np.square(found - expected).mean()) <= _MAX_ERROR_FRACTION * float(expected.var())
+    levels = network.kind.output.dtype == "u8"
+    expected, error = compare(network, model, network.draw(8 if levels else 32, seed=3000))
+    most = _MAX_SQUARED_ERROR if levels else _MAX_ERROR_FRACTION * float(expected.var())
+    return float(np.square(error).mean()) <= most
 
 
 def _outer_convolutions(model: onnx.ModelProto) -> list[str]:
@@ -269,9 +265,8 @@ def _eight_bit_kernels(model: onnx.ModelProto) -> None:
         name = node.input[1]
         tensor = weights.pop(name)
         values = numpy_helper.to_array(tensor)
-        axis = 0 if node.op_type == "Conv" else 1
-        scale = np.abs(values).max(axis=tuple(i for i in range(values.ndim) if i != axis), keepdims=True) / 127
-        scale = np.maximum(scale, 1e-12).astype(np.float32)
+        others = tuple({*range(values.ndim)} - {0 if node.op_type == "Conv" else 1})
+        scale = np.maximum(np.abs(values).max(axis=others, keepdims=True) / 127, 1e-12).astype(np.float32)
         tensor.CopyFrom(numpy_helper.from_array(np.rint(values / scale).astype(np.int8), f"{name}.levels"))
         model.graph.initializer.append(numpy_helper.from_array(scale, f"{name}.scale"))
         widen += [

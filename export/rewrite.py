@@ -13,34 +13,30 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+Replaced = dict[str, list[onnx.NodeProto]]  # the nodes that take the place of one, by its first output
+
 
 def speed_up(model: onnx.ModelProto) -> None:
     """Rewrite a graph in place. Sizes are taken from its ``value_info``."""
-    _scale_and_shift_at_once(model)
-    _shuffle_by_transposes(model)
-    _one_slope_for_all(model)
+    for rewritten in (_scale_and_shift_at_once, _shuffle_by_transposes, _one_slope_for_all):
+        replace(model, rewritten(model.graph))
 
 
-def _scale_and_shift_at_once(model: onnx.ModelProto) -> None:
+def _scale_and_shift_at_once(graph: onnx.GraphProto) -> Replaced:
     """Replace the Mul and Add after a group normalisation by one BatchNormalization: one pass over memory."""
-    graph = model.graph
     constants = {tensor.name: tensor for tensor in graph.initializer}
     makers = {name: node for node in graph.node for name in node.output}
     uses = Counter(name for node in graph.node for name in node.input)
-    replaced: dict[str, list[onnx.NodeProto]] = {}
+    replaced: Replaced = {}
     for add in graph.node:
-        if add.op_type != "Add" or add.input[0] not in makers or uses[add.input[0]] != 1:
+        chain = [add]  # what makes its first input, and the first input of that, and so on
+        while len(chain) < 4 and chain[-1].input and chain[-1].input[0] in makers:
+            chain.append(makers[chain[-1].input[0]])
+        if [node.op_type for node in chain] != ["Add", "Mul", "Reshape", "InstanceNormalization"]:
             continue
-        multiply = makers[add.input[0]]
-        if multiply.op_type != "Mul":
-            continue
+        multiply = chain[1]
         factors, offsets = (_by_channel(constants.get(node.input[1])) for node in (multiply, add))
-        if factors is None or offsets is None or len(factors) != len(offsets):
-            continue
-        reshape = makers.get(multiply.input[0])
-        if reshape is None or reshape.op_type != "Reshape" or reshape.input[0] not in makers:
-            continue
-        if makers[reshape.input[0]].op_type != "InstanceNormalization":
+        if factors is None or offsets is None or len(factors) != len(offsets) or uses[add.input[0]] != 1:
             continue
         name = add.output[0]
         values = {"factors": factors, "offsets": offsets, "mean": 0 * factors, "variance": 0 * factors + 1}
@@ -49,7 +45,7 @@ def _scale_and_shift_at_once(model: onnx.ModelProto) -> None:
         inputs = [multiply.input[0], *(f"{name}.{key}" for key in values)]
         replaced[name] = [helper.make_node("BatchNormalization", inputs, [name], epsilon=0.0)]
         replaced[multiply.output[0]] = []
-    replace(model, replaced)
+    return replaced
 
 
 def _by_channel(tensor: onnx.TensorProto | None) -> NDArray[np.float32] | None:
@@ -59,11 +55,10 @@ def _by_channel(tensor: onnx.TensorProto | None) -> NDArray[np.float32] | None:
     return numpy_helper.to_array(tensor).reshape(-1)
 
 
-def _shuffle_by_transposes(model: onnx.ModelProto) -> None:
+def _shuffle_by_transposes(graph: onnx.GraphProto) -> Replaced:
     """Replace DepthToSpace (PixelShuffle), which moves single numbers, by two transposes, which move whole rows."""
-    graph = model.graph
     sizes = {port.name: port.type.tensor_type.shape.dim for port in (*graph.value_info, *graph.output)}
-    replaced: dict[str, list[onnx.NodeProto]] = {}
+    replaced: Replaced = {}
     for node in graph.node:
         attributes = {item.name: helper.get_attribute_value(item) for item in node.attribute}
         if node.op_type != "DepthToSpace" or attributes.get("mode") != b"CRD" or node.output[0] not in sizes:
@@ -87,23 +82,23 @@ def _shuffle_by_transposes(model: onnx.ModelProto) -> None:
             helper.make_node("Transpose", [f"{name}.3"], [f"{name}.4"], perm=[0, 2, 1, 3]),
             helper.make_node("Reshape", [f"{name}.4", f"{name}.image"], [name]),
         ]
-    replace(model, replaced)
+    return replaced
 
 
-def _one_slope_for_all(model: onnx.ModelProto) -> None:
+def _one_slope_for_all(graph: onnx.GraphProto) -> Replaced:
     """Replace PReLU with a single slope by LeakyRelu, which onnxruntime fuses with the convolution before it."""
-    constants = {tensor.name: tensor for tensor in model.graph.initializer}
-    replaced: dict[str, list[onnx.NodeProto]] = {}
-    for node in model.graph.node:
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    replaced: Replaced = {}
+    for node in graph.node:
         slope = constants.get(node.input[1]) if node.op_type == "PRelu" else None
         if slope is not None and int(np.prod(slope.dims)) == 1:
             alpha = float(numpy_helper.to_array(slope).reshape(-1)[0])
             replaced[node.output[0]] = [helper.make_node("LeakyRelu", node.input[:1], node.output[:1], alpha=alpha)]
-    replace(model, replaced)
+    return replaced
 
 
-def replace(model: onnx.ModelProto, replaced: dict[str, list[onnx.NodeProto]]) -> None:
-    """Replace the nodes with these first outputs by others; delete constants that become unused."""
+def replace(model: onnx.ModelProto, replaced: Replaced) -> None:
+    """Replace nodes by others; delete constants that become unused."""
     graph = model.graph
     nodes = [new for node in graph.node for new in replaced.get(node.output[0], [node])]
     del graph.node[:]

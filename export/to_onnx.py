@@ -126,7 +126,7 @@ def export_state_dict(
     except ValueError as error:
         keys = ", ".join(sorted(state)[:4]) + (f" and {len(state) - 4} more" if len(state) > 4 else "")
         raise UserError(f"{error} (the file's own: {keys})") from None
-    except (IndexError, TypeError) as error:  # tensors of unexpected shapes
+    except (IndexError, RuntimeError, TypeError) as error:  # tensors of unexpected shapes
         raise UserError(f"{file}: its tensors do not fit a {family}: {' '.join(str(error).split())[:200]}") from None
     origin = Origin(family=family, name=name or readable(out.stem), spec=spec, licence=licence, training={})
     return export_networks(made.exports(nets, {}), origin, out, precision=precision, force=force)

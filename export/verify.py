@@ -51,13 +51,10 @@ def measure_drift(network: Whole, model: onnx.ModelProto, values: Sequence[Tenso
     ``psnr_db`` is against 255 for images, against the range of the outputs elsewhere. Raises ``ExportError`` where
     it is below ``MIN_PSNR_DB``.
     """
-    expected = run_torch(network, values)
-    found = run_onnx(open_session(model), network, values)[0]
+    expected, error = compare(network, model, values)
     if network.kind.output.dtype == "u8":
-        error = np.abs(found.astype(np.float64) - as_levels(expected))
         peak, drift = 255.0, {"max_levels": int(error.max()), "mean_levels": float(f"{error.mean():.3g}")}
     else:
-        error = np.abs(found.astype(np.float64) - expected)
         peak, drift = float(np.ptp(expected)), {"max_difference": float(f"{error.max():.3g}")}
     psnr_db = 10 * np.log10(max(peak, 1e-12) ** 2 / max(float(np.square(error).mean()), 1e-12))
     if not psnr_db >= MIN_PSNR_DB:
@@ -65,6 +62,15 @@ def measure_drift(network: Whole, model: onnx.ModelProto, values: Sequence[Tenso
             f"{network.name} is {psnr_db:.1f} dB (PSNR) from fp32 in the lower precision, expected {MIN_PSNR_DB:.0f}"
         )
     return {**drift, "psnr_db": round(float(psnr_db), 1)}
+
+
+def compare(
+    network: Whole, model: onnx.ModelProto, values: Sequence[Tensor]
+) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """What fp32 torch gives, images as levels of 255, and the absolute difference of a graph to it, both [n, ...]."""
+    floats = run_torch(network, values)
+    expected = as_levels(floats) if network.kind.output.dtype == "u8" else floats
+    return expected, np.abs(run_onnx(open_session(model), network, values)[0].astype(np.float64) - expected)
 
 
 def check_pairs(files: Mapping[str, bytes], inputs: Mapping[str, Mapping[str, Tensor]]) -> None:

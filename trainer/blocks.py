@@ -1,6 +1,6 @@
 """Layers of several families, and the image sizes that they take."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 
 from torch import Tensor, nn
@@ -87,6 +87,12 @@ class UnflattenImage(nn.Module):
         return value.unflatten(1, self.shape).permute(0, 3, 1, 2)
 
 
+def linear_layers(*sizes: int, between: Callable[[], Iterable[nn.Module]]) -> list[nn.Module]:
+    """Fully connected layers of these sizes, and the layers that ``between`` makes after each but the last."""
+    first, *others = (nn.Linear(inputs, outputs) for inputs, outputs in pairwise(sizes))
+    return [first, *(layer for linear in others for layer in (*between(), linear))]
+
+
 class TransposedGenerator(nn.Sequential):
     """Latents [n, d] → images [n, c, h, w] in -1..1, by 4x4 transposed convolutions that double the size.
 
@@ -104,11 +110,8 @@ class TransposedGenerator(nn.Sequential):
         ]
         for large, inputs, outputs in zip(sizes[1:], widths, [*widths[1:], channels], strict=True):
             odd = (large[0] % 2, large[1] % 2)  # what rounding down took away
-            layers += [
-                nn.BatchNorm2d(inputs),
-                nn.ReLU(inplace=True),
-                nn.ConvTranspose2d(inputs, outputs, 4, 2, padding=1, output_padding=odd, bias=False),
-            ]
+            convolution = nn.ConvTranspose2d(inputs, outputs, 4, 2, padding=1, output_padding=odd, bias=False)
+            layers += [nn.BatchNorm2d(inputs), nn.ReLU(inplace=True), convolution]
         super().__init__(*layers, nn.Tanh())
 
 

@@ -1,13 +1,44 @@
 """Options of all families as frozen dataclasses, and their JSON."""
 
 import dataclasses
+import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 from trainer.contract.errors import UserError, require
+
+
+class Check(NamedTuple):
+    """What must hold for an option, in the annotation of its field: ``width: Annotated[int, least(1)] = 64``."""
+
+    holds: Callable[[Any], bool]
+    expected: str  # in words: "--width is 0, expected ..."
+
+
+def least(low: float) -> Check:
+    return Check(lambda value: value >= low, f"at least {low}")
+
+
+def within(low: float, high: float) -> Check:
+    return Check(lambda value: low <= value <= high, f"{low} to {high}")
+
+
+def multiple_of(step: int, least: int = 1) -> Check:
+    return Check(lambda value: value >= least and value % step == 0, f"a multiple of {step}")
+
+
+POSITIVE = Check(lambda value: value > 0, "more than 0")
+BELOW_ONE = Check(lambda value: 0 <= value < 1, "0 to less than 1")
+
+
+def checks(config_class: type) -> Iterator[tuple[str, Check]]:
+    """The checks of all options by name, also where a subclass gives an option another default."""
+    for kind in config_class.__mro__:
+        for name, annotation in inspect.get_annotations(kind).items():
+            yield from ((name, check) for check in get_args(annotation) if isinstance(check, Check))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +121,8 @@ class RunConfig:
     """Resume although options that change the result differ from those of the run."""
 
     def __post_init__(self) -> None:
+        for name, check in checks(type(self)):
+            require(check.holds(getattr(self, name)), name, getattr(self, name), check.expected)
         at_least(
             self, steps=1, batch_size=1, image_size=0, hold_out=0, save_every=1, sample_every=1, log_every=1, keep=1,
             accumulate=1, clip_norm=0, warmup=0, workers=0, memory=0, processes=0, threads=0, minutes=0, ema=0,

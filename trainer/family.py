@@ -7,7 +7,7 @@ The loop says when: devices, ranks, precision, optimiser steps, checkpoints and 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
@@ -25,6 +25,11 @@ class DataSpec:
     channels: int  # 1 or 3
     classes: tuple[str, ...] = ()  # class names by label; empty: no labels
     condition_channels: int = 0  # of the other side of each pair, 1 or 3; 0: there is none
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of an image."""
+        return self.channels, *self.image_size
 
     def __str__(self) -> str:
         """Size and channels of images and conditions, for messages."""
@@ -114,13 +119,16 @@ class Latent:
     covariance: Sequence[Sequence[float]] = ()  # [size, size] of the same
     samples: Sequence[Sequence[float]] = ()  # [k, size] of a few training images
 
-    @classmethod
-    def of(cls, description: Mapping[str, Any], size: int, prior: Literal["normal", "uniform"] = "normal") -> "Latent":
-        """With what ``Family.describe`` returned of the training images' latents, where it did."""
+    def draw(self, count: int, device: torch.device | None = None, generator: torch.Generator | None = None) -> Tensor:
+        """Sample from the prior, f32 [count, size]."""
+        if self.prior == "uniform":
+            return torch.rand(count, self.size, device=device, generator=generator) * 2 - 1
+        return torch.randn(count, self.size, device=device, generator=generator)
+
+    def measured(self, description: Mapping[str, Any]) -> "Latent":
+        """The same with what ``Family.describe`` returned of the latents of training images, where it did."""
         mean, covariance = description.get("latent_mean", ()), description.get("latent_covariance", ())
-        return cls(
-            size=size, prior=prior, mean=mean, covariance=covariance, samples=description.get("sample_latents", ())
-        )
+        return replace(self, mean=mean, covariance=covariance, samples=description.get("sample_latents", ()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +171,7 @@ class BaseRun:
 
 
 class Family(ABC):
-    """Base of every model family. Subclasses give ``Config`` and the four methods; the rest has defaults."""
+    """Base of every model family. Subclasses give ``Config``, ``build``, ``step`` and ``exports``."""
 
     Config: ClassVar[type]  # a frozen dataclass, a subclass of trainer.config.RunConfig
     image_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)  # what Batch.image is scaled to
@@ -205,9 +213,9 @@ class Family(ABC):
         return None
 
     def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
-        """Make the optimiser of one network; by default Adam with the options ``learning_rate`` and ``beta1`` (0.9
-        where a family has no such option). ``fused``: the device has fused kernels."""
-        betas = (getattr(self.config, "beta1", 0.9), 0.999)
+        """Make the optimiser of one network; by default Adam with the options ``learning_rate``, ``beta1`` (else 0.9)
+        and ``beta2`` (else 0.999). ``fused``: the device has fused kernels."""
+        betas = (getattr(self.config, "beta1", 0.9), getattr(self.config, "beta2", 0.999))
         return torch.optim.Adam(parameters, lr=self.config.learning_rate, betas=betas, fused=fused)
 
     @abstractmethod
@@ -215,23 +223,23 @@ class Family(ABC):
         """One training step, as the paper's algorithm box has it."""
 
     def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]) -> Inputs:
-        """Draw the fixed inputs of the sample grids, on the CPU; by default standard normal latents of ``latent_size``
-        dimensions.
+        """Draw the fixed inputs of the sample grids, on the CPU; by default latents.
 
         ``batches``: held-out images, then training ones, each once and always in the same order; read only when asked
         for, and possibly fewer than ``count``.
         """
-        return (torch.randn(count, self.latent_size, generator=generator),)
+        return (self.latent.draw(count, generator=generator),)
 
     @property
-    def latent_size(self) -> int:
-        """Dimensions of the latent."""
-        return self.config.latent_size
+    def latent(self) -> Latent:
+        """Size and prior of the latents, by the options ``latent_size`` and ``prior`` (normal where there is none)."""
+        return Latent(size=self.config.latent_size, prior=getattr(self.config, "prior", "normal"))
 
-    @abstractmethod
     def sample(self, nets: Nets, description: Mapping[str, Any], *inputs: Tensor) -> Tensor:
-        """Generate images [n, c, h, w] in 0..1 from what ``sample_inputs`` returned, as the exported file would.
-        Networks are unwrapped and in eval mode. ``description``: what ``describe`` returned."""
+        """Generate images [n, c, h, w] in 0..1 from what ``sample_inputs`` returned, as the exported file would: by
+        default those of its module. Networks are unwrapped and in eval mode. ``description``: what ``describe``
+        returned."""
+        return self.exports(nets, description)[0].module(*inputs).clamp(0, 1)
 
     def sheet(self, samples: Tensor, *inputs: Tensor) -> Tensor:
         """What a sheet shows of samples [n, c, h, w] in 0..1: the samples, or each beside its input, an equal number of

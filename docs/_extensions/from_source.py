@@ -59,7 +59,11 @@ def paragraphs(family: str) -> list[str]:
 
 
 def type_of(annotation: ast.expr, imports: dict[str, str | None]) -> str:
-    """The type of a field in words; of a name that another module of this project gives a type, that type."""
+    """The type of a field in words, without its checks; of a name that another module of this project gives a type,
+    that type."""
+    if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) == "Annotated":
+        assert isinstance(annotation.slice, ast.Tuple)
+        annotation = annotation.slice.elts[0]
     name = ast.unparse(annotation)
     if (imports.get(name) or "").startswith("trainer."):
         for node in ast.parse(module_path(str(imports[name])).read_text(encoding="utf-8")).body:

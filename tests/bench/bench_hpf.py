@@ -97,7 +97,7 @@ def main() -> None:
         assert not other.family.paired
         network = other.nets.detail
         own = network.decode(network.gaussian(high_pass(real, other.family.config.sigma))[0])
-        if latent.shape[1] == other.family.latent_size:
+        if latent.shape[1] == other.family.latent.size:
             same = other.family.drawn(other.nets, other.state.description)(latent)
             measure("independent, same latents", low, same, real, 1.0)
         measure("independent, own encoder", low, own, real, 1.0)

@@ -9,12 +9,14 @@ components of the code.
     accelerate launch trainer/train_ae.py --data cats.npy --out runs/cats --image-size 64
 """
 
+import math
 from dataclasses import dataclass
+from typing import Annotated
 
 from torch import nn
 
 from trainer.blocks import FlattenImage, UnflattenImage
-from trainer.config import at_least
+from trainer.config import least
 from trainer.family import DataSpec, Nets
 from trainer.parts.autoencoder import Autoencoder, AutoencoderConfig, AutoencoderFamily
 
@@ -23,12 +25,8 @@ from trainer.parts.autoencoder import Autoencoder, AutoencoderConfig, Autoencode
 class AEConfig(AutoencoderConfig):
     """Options of the autoencoder."""
 
-    hidden_size: int = 0
+    hidden_size: Annotated[int, least(0)] = 0
     """Width of a hidden layer in the encoder and one in the decoder; 0: none."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least(self, hidden_size=0)
 
 
 class AE(AutoencoderFamily):
@@ -38,7 +36,7 @@ class AE(AutoencoderFamily):
 
     def build(self, spec: DataSpec) -> Nets:
         latent, hidden = self.config.latent_size, self.config.hidden_size
-        pixels = spec.image_size[0] * spec.image_size[1] * spec.channels
+        pixels = math.prod(spec.shape)
         down = [nn.Linear(pixels, hidden), nn.ReLU()] if hidden else []
         up = [nn.Linear(latent, hidden), nn.ReLU()] if hidden else []
         encoder = nn.Sequential(FlattenImage(), *down, nn.Linear(hidden or pixels, latent))

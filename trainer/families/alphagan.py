@@ -13,16 +13,16 @@ and the code discriminator has no normalisation.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from torch import Tensor, nn
 
-from trainer.blocks import Call, StridedDiscriminator, TransposedGenerator, small_normal
-from trainer.config import at_least
+from trainer.blocks import Call, StridedDiscriminator, TransposedGenerator, linear_layers, small_normal
+from trainer.config import least
 from trainer.family import Batch, DataSpec, Exportable, Nets, Turn
 from trainer.parts.adam import AdamConfig
 from trainer.parts.gan_losses import discriminator_loss
-from trainer.parts.latent_generator import LatentGenerator, LatentGeneratorConfig
+from trainer.parts.latent_generator import AsImages, LatentGenerator, LatentGeneratorConfig, latent_files
 from trainer.parts.latent_whitening import KEPT_TO_MIX, latent_statistics
 
 
@@ -31,48 +31,29 @@ class AlphaGANConfig(LatentGeneratorConfig, AdamConfig):
     """Options of Alpha-GAN."""
 
     latent_size: int = 128
-    width: int = 64
+    width: Annotated[int, least(1)] = 64
     """Channels at half the image size; each further halving doubles them, up to 8 times."""
-    code_width: int = 750
+    code_width: Annotated[int, least(1)] = 750
     """Units in each of the code discriminator's two hidden layers."""
-    reconstruction: float = 10.0
+    reconstruction: Annotated[float, least(0)] = 10.0
     """Weight of the mean absolute error of reconstructions (the paper's λ)."""
-    generator_turns: int = 2
+    generator_turns: Annotated[int, least(1)] = 2
     """Turns of encoder and generator for each turn of the discriminators."""
     batch_size: int = 64
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least(self, width=1, code_width=1, reconstruction=0, generator_turns=1)
 
 
 class Encoder(nn.Sequential):
     """Images [n, c, h, w] in -1..1 → codes f32 [n, d]: the discriminator's convolutions with d outputs."""
 
     def __init__(self, spec: DataSpec, latent: int, width: int) -> None:
-        *convolutions, last, _ = StridedDiscriminator(spec.image_size, spec.channels, width, nn.BatchNorm2d)
+        *layers, last, _ = StridedDiscriminator(spec.image_size, spec.channels, width, nn.BatchNorm2d)
         assert isinstance(last, nn.Conv2d)
-        super().__init__(
-            *convolutions, nn.Conv2d(last.in_channels, latent, (last.kernel_size[0], last.kernel_size[1])), nn.Flatten()
-        )
+        whole = nn.Conv2d(last.in_channels, latent, last.kernel_size)  # type: ignore[arg-type]
+        super().__init__(*layers, whole, nn.Flatten())
 
     def encode(self, image: Tensor) -> Tensor:
         """The same of images in 0..1."""
         return self(image * 2 - 1)
-
-
-class CodeDiscriminator(nn.Sequential):
-    """Codes [n, d] → logits [n] of being a sample of the prior."""
-
-    def __init__(self, latent: int, width: int) -> None:
-        super().__init__(
-            nn.Linear(latent, width),
-            nn.LeakyReLU(0.2, inplace=True),
-            nn.Linear(width, width),
-            nn.LeakyReLU(0.2, inplace=True),
-            nn.Linear(width, 1),
-            nn.Flatten(0),
-        )
 
 
 def log_ratio(score: Tensor) -> Tensor:
@@ -89,11 +70,14 @@ class AlphaGAN(LatentGenerator):
     def build(self, spec: DataSpec) -> Nets:
         config = self.config
         size = (spec.image_size, spec.channels, config.width)
+        sizes = (config.latent_size, config.code_width, config.code_width, 1)
         return Nets(
             encoder=Encoder(spec, config.latent_size, config.width).apply(small_normal),
             generator=TransposedGenerator(config.latent_size, *size).apply(small_normal),
             discriminator=StridedDiscriminator(*size, nn.BatchNorm2d).apply(small_normal),
-            code_discriminator=CodeDiscriminator(config.latent_size, config.code_width),
+            code_discriminator=nn.Sequential(
+                *linear_layers(*sizes, between=lambda: [nn.LeakyReLU(0.2, inplace=True)]), nn.Flatten(0)
+            ),
         )
 
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
@@ -103,12 +87,12 @@ class AlphaGAN(LatentGenerator):
             latent = self.noise(len(image), image.device)
             with turn("encoder") as loss:
                 code = nets.encoder(image)
-                loss["reconstruction"] = weight * absolute_error(nets.generator(code), image)
+                loss["reconstruction"] = weight * (nets.generator(code).float() - image).abs().mean()
                 loss["code"] = log_ratio(nets.code_discriminator(code))
             code = code.detach()
             with turn("generator") as loss:
                 reconstruction, sample = nets.generator(code), nets.generator(latent)
-                loss["reconstruction"] = weight * absolute_error(reconstruction, image)
+                loss["reconstruction"] = weight * (reconstruction.float() - image).abs().mean()
                 loss["reconstructed"] = log_ratio(nets.discriminator(reconstruction))
                 loss["drawn"] = log_ratio(nets.discriminator(sample))
         with turn("discriminator") as loss:
@@ -129,11 +113,5 @@ class AlphaGAN(LatentGenerator):
         return latent_statistics(nets.encoder, batches, KEPT_TO_MIX)
 
     def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
-        files = super().exports(nets, description)
-        image = files[0].module(*files[0].inputs.values()).detach()
-        encode = Call(nets.encoder, "encode")
-        return [*files, Exportable(kind="encoder", module=encode, inputs={"image": image}, card=files[0].card)]
-
-
-def absolute_error(generated: Tensor, image: Tensor) -> Tensor:
-    return (generated.float() - image).abs().mean()
+        generator, encoder = AsImages(nets.generator, self.image_range), Call(nets.encoder, "encode")
+        return latent_files(self.latent.measured(description), generator, encoder)

@@ -16,14 +16,14 @@ spectral normalisation, and an embedding joined to the latent instead of conditi
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainer.blocks import StridedDiscriminator, TransposedGenerator, small_normal
-from trainer.config import at_least
+from trainer.config import least
 from trainer.family import Batch, DataSpec, Exportable, Inputs, Nets, Turn
 from trainer.parts.adam import AdamConfig
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
@@ -38,17 +38,13 @@ class ConditionalGANConfig(LatentGeneratorConfig, AdamConfig):
     """4x4 convolutions, or fully connected layers with maxout."""
     conditioning: Literal["concat", "projection"] = "concat"
     """Class conditioning: one-hot vectors joined to the inputs, or embeddings and a projection discriminator."""
-    width: int = 64
+    width: Annotated[int, least(1)] = 64
     """Channels at half the image size; each further halving doubles them, up to 8 times (conv)."""
-    embedding_size: int = 50
+    embedding_size: Annotated[int, least(1)] = 50
     """Dimensions of the generator's class embedding (projection)."""
     objective: Literal["bce", "hinge"] = "bce"
     """Adversarial loss: cross-entropy, or hinge."""
     batch_size: int = 64
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least(self, width=1, embedding_size=1)
 
 
 class Maxout(nn.Linear):
@@ -67,13 +63,12 @@ class MixedLayers(nn.Module):
 
     def __init__(self, latent: int, condition: int, spec: DataSpec) -> None:
         super().__init__()
-        shape = (spec.channels, *spec.image_size)
         self.split = (latent, condition)
         self.of_latent = nn.Linear(latent, 200)
         self.of_condition = nn.Linear(condition, 1000)
         self.together = nn.Linear(1200, 1200)
-        self.image = nn.Linear(1200, shape[0] * shape[1] * shape[2])
-        self.unflatten = nn.Unflatten(1, shape)
+        self.image = nn.Linear(1200, math.prod(spec.shape))
+        self.unflatten = nn.Unflatten(1, spec.shape)
 
     def forward(self, joined: Tensor) -> Tensor:
         latent, condition = joined.split(self.split, dim=1)
@@ -122,19 +117,16 @@ class Discriminator(nn.Module):
         self.flat = config.arch == "mlp"
         joined = 0 if self.projects else self.classes
         if self.flat:
-            pixels = spec.channels * spec.image_size[0] * spec.image_size[1]
+            count = 240
             self.features: nn.Module = nn.Sequential(
-                Maxout(pixels + joined, 240, 5), nn.Dropout(0.5), Maxout(240, 240, 4), nn.Dropout(0.5)
+                Maxout(math.prod(spec.shape) + joined, 240, 5), nn.Dropout(0.5), Maxout(240, 240, 4), nn.Dropout(0.5)
             )
         else:
             whole = StridedDiscriminator(spec.image_size, spec.channels + joined, config.width, nn.BatchNorm2d)
-            *convolutions, _, _ = whole  # all but the output layer
+            *convolutions, last, _ = whole
+            assert isinstance(last, nn.Conv2d)
+            count = last.in_channels if self.projects else last.weight[0].numel()
             self.features = nn.Sequential(*convolutions, SumPooling() if self.projects else nn.Flatten())
-        image = torch.zeros(1, spec.channels, *spec.image_size)
-        with torch.no_grad():
-            self.features.eval()
-            count = self.features(self.seen(image, torch.zeros(1, dtype=torch.long))).shape[1]
-            self.features.train()
         self.score = nn.Linear(count, 1)
         self.embedding = nn.Embedding(self.classes, count) if self.projects else None
         if self.embedding is not None:
@@ -184,7 +176,7 @@ class ConditionalGAN(LatentGenerator):
         """Latents, and labels: one class per row of a square sheet, else all classes in turn."""
         side = math.isqrt(count)
         rows = torch.arange(count) // side if side * side == count else torch.arange(count)
-        return self.noise(count, generator=generator), rows % len(spec.classes)
+        return self.latent.draw(count, generator=generator), rows % len(spec.classes)
 
     def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
         (file,) = super().exports(nets, description)

@@ -13,15 +13,14 @@ the network is small and of no paper.
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainer.blocks import Call
-from trainer.config import RunConfig, at_least
-from trainer.contract.errors import require
+from trainer.config import BELOW_ONE, POSITIVE, RunConfig, least, multiple_of
 from trainer.family import Batch, CardFields, DataSpec, Exportable, Family, Inputs, Latent, Nets, Turn
 
 LEAST_PX = 8  # images are halved three times
@@ -34,23 +33,16 @@ WEIGHT = 0.02  # λ, L2 regularisation of the visualisation
 class ClassifierConfig(RunConfig):
     """Options of the classifier."""
 
-    width: int = 32
+    width: Annotated[int, multiple_of(8, 8)] = 32
     """Channels of the first convolution; the later ones have twice as many."""
-    feature_size: int = 128
+    feature_size: Annotated[int, least(2)] = 128
     """Units of the hidden layer: dimensions of the features."""
-    learning_rate: float = 1e-3
+    learning_rate: Annotated[float, POSITIVE] = 1e-3
     """Adam's learning rate."""
-    dropout: float = 0.3
+    dropout: Annotated[float, BELOW_ONE] = 0.3
     """Dropout probability of the features."""
     flip: bool = False
     """Mirror each image left to right with probability one half (off: few digits and letters are symmetric)."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.width >= 8 and self.width % 8 == 0, "width", self.width, "a multiple of 8")
-        at_least(self, feature_size=2)
-        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
-        require(0 <= self.dropout < 1, "dropout", self.dropout, "0 to less than 1")
 
 
 class SmallCNN(nn.Module):
@@ -58,17 +50,13 @@ class SmallCNN(nn.Module):
 
     def __init__(self, spec: DataSpec, config: ClassifierConfig) -> None:
         super().__init__()
-        self.shape = (spec.channels, *spec.image_size)
+        self.shape = spec.shape
         widths = (spec.channels, config.width, 2 * config.width, 2 * config.width)
         layers: list[nn.Module] = []
         height, width = spec.image_size
         for inputs, outputs in itertools.pairwise(widths):
-            layers += [
-                nn.Conv2d(inputs, outputs, 3, padding=1),
-                nn.MaxPool2d(2, ceil_mode=True),
-                nn.GroupNorm(8, outputs),
-                nn.ReLU(),
-            ]
+            convolution = nn.Conv2d(inputs, outputs, 3, padding=1)
+            layers += [convolution, nn.MaxPool2d(2, ceil_mode=True), nn.GroupNorm(8, outputs), nn.ReLU()]
             height, width = -(-height // 2), -(-width // 2)
         self.convolutions = nn.Sequential(*layers, nn.Flatten())
         self.hidden = nn.Linear(widths[-1] * height * width, config.feature_size)

@@ -11,15 +11,14 @@ allows. Small data sets need ``--diffaugment`` and ``--r1``.
 """
 
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Annotated, Literal
 
 from torch import Tensor, nn
 
 from trainer.blocks import StridedDiscriminator, TransposedGenerator, small_normal
-from trainer.config import at_least
+from trainer.config import Check, least, within
 from trainer.contract.errors import require
 from trainer.family import Batch, DataSpec, Nets, Turn
 from trainer.parts.adam import AdamConfig
@@ -33,6 +32,10 @@ from trainer.parts.gan_losses import (
 )
 from trainer.parts.latent_generator import LatentGenerator, LatentGeneratorConfig
 
+AUGMENTS = Check(
+    lambda names: not names or {*names.split(",")} <= {*AUGMENTATIONS}, f"some of {','.join(AUGMENTATIONS)}"
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class DCGANConfig(LatentGeneratorConfig, AdamConfig):
@@ -40,28 +43,23 @@ class DCGANConfig(LatentGeneratorConfig, AdamConfig):
 
     arch: Literal["dense", "conv"] = "dense"
     """A linear layer and 5x5 convolutions, or 4x4 convolutions throughout."""
-    width: int = 64
+    width: Annotated[int, least(1)] = 64
     """Channels at half the image size; each further halving doubles them, up to 8 times (conv)."""
     objective: Literal["bce", "lsgan", "hinge", "nonsaturating"] = "bce"
     """Adversarial loss: cross-entropy, least squares, hinge; nonsaturating is bce without label smoothing."""
-    label_smoothing: float = 0.0
+    label_smoothing: Annotated[float, within(0, 0.5)] = 0.0
     """One-sided label smoothing: labels of real images are 1 minus this (bce, lsgan)."""
-    r1: float = 0.0
+    r1: Annotated[float, least(0)] = 0.0
     """Weight of the R1 gradient penalty; 0: none. 1 to 10 stabilises training on small sets. With batch normalisation,
     gradients of an image depend a little on its batch."""
-    diffaugment: str = ""
+    diffaugment: Annotated[str, AUGMENTS] = ""
     """Differentiable augmentation, for sets of under some 10,000 images: any of colour,translation,cutout, separated by
     commas."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(self, width=1, r1=0)
-        labelled = self.objective in ("bce", "lsgan")
-        require(0 <= self.label_smoothing <= 0.5, "label_smoothing", self.label_smoothing, "0 to 0.5")
-        require(labelled or self.label_smoothing == 0, "label_smoothing", self.label_smoothing,
-                f"0 with --objective {self.objective}")  # fmt: skip
-        known = set(self.augmentations) <= set(AUGMENTATIONS)
-        require(known, "diffaugment", self.diffaugment, f"some of {','.join(AUGMENTATIONS)}")
+        fits = self.objective in ("bce", "lsgan") or self.label_smoothing == 0
+        require(fits, "label_smoothing", self.label_smoothing, f"0 with --objective {self.objective}")
 
     @property
     def augmentations(self) -> tuple[str, ...]:
@@ -70,10 +68,8 @@ class DCGANConfig(LatentGeneratorConfig, AdamConfig):
 
 def halved_up(image_size: tuple[int, int], times: int) -> list[tuple[int, int]]:
     """Sizes (h, w) of an image halved ``times`` times, rounding up, as strided 5x5 convolutions do."""
-    sizes = [image_size]
-    for _ in range(times):
-        sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
-    return sizes
+    height, width = image_size
+    return [(-(-height // 2**level), -(-width // 2**level)) for level in range(times + 1)]
 
 
 class DenseGenerator(nn.Sequential):
@@ -83,17 +79,12 @@ class DenseGenerator(nn.Sequential):
         sizes = halved_up(spec.image_size, 4)[::-1]  # small to large
         widths = (256, 512, 256, 128, spec.channels)
         height, width = sizes[0]
-        layers: list[nn.Module] = [
-            nn.Linear(latent, widths[0] * height * width),
-            nn.Unflatten(1, (widths[0], height, width)),
-        ]
+        flat = nn.Linear(latent, widths[0] * height * width)
+        layers: list[nn.Module] = [flat, nn.Unflatten(1, (widths[0], height, width))]
         for large, (inputs, outputs) in zip(sizes[1:], pairwise(widths), strict=True):
             even = (1 - large[0] % 2, 1 - large[1] % 2)  # n pixels become 2n, or 2n - 1 where that is the size needed
-            layers += [
-                nn.BatchNorm2d(inputs),
-                nn.ReLU(inplace=True),
-                nn.ConvTranspose2d(inputs, outputs, 5, 2, padding=2, output_padding=even),
-            ]
+            convolution = nn.ConvTranspose2d(inputs, outputs, 5, 2, padding=2, output_padding=even)
+            layers += [nn.BatchNorm2d(inputs), nn.ReLU(inplace=True), convolution]
         super().__init__(*layers, nn.Tanh())
 
 
@@ -104,11 +95,8 @@ class DenseDiscriminator(nn.Sequential):
         height, width = halved_up(spec.image_size, 4)[-1]
         layers: list[nn.Module] = [nn.Conv2d(spec.channels, 32, 5, 2, padding=2), nn.LeakyReLU(0.2, inplace=True)]
         for inputs in (32, 64, 128):
-            layers += [
-                nn.Conv2d(inputs, 2 * inputs, 5, 2, padding=2),
-                nn.BatchNorm2d(2 * inputs),
-                nn.LeakyReLU(0.2, inplace=True),
-            ]
+            convolution = nn.Conv2d(inputs, 2 * inputs, 5, 2, padding=2)
+            layers += [convolution, nn.BatchNorm2d(2 * inputs), nn.LeakyReLU(0.2, inplace=True)]
         super().__init__(*layers, nn.Flatten(), nn.Linear(256 * height * width, 1), nn.Flatten(0))
 
 
@@ -134,7 +122,7 @@ class DCGAN(LatentGenerator):
         config = self.config
         real = next(batches).image.detach().requires_grad_(config.r1 > 0)
         fake = nets.generator(self.noise(len(real), real.device))  # for both turns
-        with turn("discriminator") as loss, uncompiled() if config.r1 else nullcontext():
+        with turn("discriminator") as loss, uncompiled(config.r1 > 0):
             score = nets.discriminator(self.seen(real))
             loss["real"] = discriminator_loss(config.objective, score, True, config.label_smoothing)
             loss["fake"] = discriminator_loss(config.objective, nets.discriminator(self.seen(fake.detach())), False)

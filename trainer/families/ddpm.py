@@ -15,15 +15,14 @@ import math
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainer.blocks import require_multiple
-from trainer.config import at_least
-from trainer.contract.errors import require
+from trainer.config import Check, least, multiple_of, within
 from trainer.contract.samplers import Predict, ddim, even_times
 from trainer.family import Batch, CardFields, DataSpec, Exportable, Family, Inputs, Nets, Turn
 from trainer.parts.adam import AdamConfig
@@ -34,6 +33,7 @@ KEPT = 16  # training images stored with the weights, to calibrate quantised exp
 SHOWN_AT = 4  # steps t of each of them in the calibration set
 DRAFT_STEPS = 4  # of the sampler, for a sheet of an untrained network
 GOLDEN = (5**0.5 - 1) / 2  # multiples modulo 1 are a low-discrepancy sequence
+MULTIPLIERS = Check(lambda numbers: min(numbers, default=0) >= 1, "whole numbers of at least 1")
 LOSSES = {"l1": F.l1_loss, "l2": F.mse_loss, "huber": F.smooth_l1_loss}
 
 
@@ -41,25 +41,25 @@ LOSSES = {"l1": F.l1_loss, "l2": F.mse_loss, "huber": F.smooth_l1_loss}
 class DDPMConfig(AdamConfig):
     """Options of the diffusion model."""
 
-    width: int = 32
+    width: Annotated[int, multiple_of(8, 8)] = 32
     """Channels at full resolution."""
-    multipliers: tuple[int, ...] = (1, 2, 4)
+    multipliers: Annotated[tuple[int, ...], MULTIPLIERS] = (1, 2, 4)
     """Channel multipliers of the levels; each level is half the size of the one before."""
     noise_schedule: ScheduleName = "cosine"
     """Noise schedule."""
-    noise_steps: int = 1000
+    noise_steps: Annotated[int, least(2)] = 1000
     """Diffusion steps T."""
     prediction: Literal["epsilon", "x0", "v"] = "v"
     """What the network predicts: the noise, the image, or of both v = √ᾱ ε - √(1-ᾱ) x₀."""
     loss: Literal["l1", "l2", "huber"] = "l2"
     """Loss between prediction and target."""
-    min_snr: float = 5.0
+    min_snr: Annotated[float, least(0)] = 5.0
     """Largest signal-to-noise ratio that weights a step, Min-SNR's γ; 0 weights all steps alike."""
     classes: bool = True
     """Condition on the class, where the data have labels."""
-    drop_label: float = 0.1
+    drop_label: Annotated[float, within(0, 1)] = 0.1
     """Label-dropout probability, for classifier-free guidance."""
-    sample_steps: int = 25
+    sample_steps: Annotated[int, least(1)] = 25
     """DDIM steps of sample sheets and evaluations."""
     guidance: float = 0.0
     """Classifier-free guidance weight of these samples; other than 0, sampling takes twice the time."""
@@ -67,14 +67,6 @@ class DDPMConfig(AdamConfig):
     learning_rate: float = 1e-3
     beta1: float = 0.9
     clip_norm: float = 1.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.width >= 8 and self.width % 8 == 0, "width", self.width, "a multiple of 8")
-        least = min(self.multipliers, default=0)
-        require(least >= 1, "multipliers", self.multipliers, "whole numbers of at least 1")
-        at_least(self, noise_steps=2, min_snr=0, sample_steps=1)
-        require(0 <= self.drop_label <= 1, "drop_label", self.drop_label, "0 to 1")
 
     @property
     def diffusion(self) -> Diffusion:

@@ -6,13 +6,15 @@ and instead of maxout in the discriminator. The generator minimises -log D(G(z))
     accelerate launch trainer/train_gan.py --data faces.npy --out runs/faces
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated
 
 from torch import nn
 
-from trainer.blocks import FlattenImage, UnflattenImage, scale_keeping
-from trainer.contract.errors import require
+from trainer.blocks import FlattenImage, UnflattenImage, linear_layers, scale_keeping
+from trainer.config import BELOW_ONE
 from trainer.family import Batch, DataSpec, Nets, Turn
 from trainer.parts.adam import AdamConfig
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
@@ -24,44 +26,9 @@ class GANConfig(LatentGeneratorConfig, AdamConfig):
     """Options of the GAN of fully connected layers."""
 
     batch_size: int = 64
-    dropout: float = 0.5
+    dropout: Annotated[float, BELOW_ONE] = 0.5
     """Dropout probability in the discriminator, as in the paper: without it, it wins early and the generator
     collapses."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(0 <= self.dropout < 1, "dropout", self.dropout, "0 to less than 1")
-
-
-class Generator(nn.Sequential):
-    """Latents [n, d] → 128 → 256 → 512 → images [n, c, h, w] in 0..1."""
-
-    def __init__(self, latent: int, spec: DataSpec) -> None:
-        height, width = spec.image_size
-        layers: list[nn.Module] = []
-        for outputs in (128, 256, 512):
-            layers += [nn.Linear(latent, outputs), nn.LeakyReLU(0.2)]
-            latent = outputs
-        layers += [nn.Linear(latent, height * width * spec.channels), nn.Sigmoid()]
-        super().__init__(*layers, UnflattenImage(spec.image_size, spec.channels))
-
-
-class Discriminator(nn.Sequential):
-    """Images [n, c, h, w] → 512 → 256 → scores [n]."""
-
-    def __init__(self, spec: DataSpec, dropout: float) -> None:
-        height, width = spec.image_size
-        super().__init__(
-            FlattenImage(),
-            nn.Linear(height * width * spec.channels, 512),
-            nn.LeakyReLU(0.2),
-            nn.Dropout(dropout),
-            nn.Linear(512, 256),
-            nn.LeakyReLU(0.2),
-            nn.Dropout(dropout),
-            nn.Linear(256, 1),
-            nn.Flatten(0),
-        )
 
 
 class GAN(LatentGenerator):
@@ -71,8 +38,11 @@ class GAN(LatentGenerator):
     image_range = (0.0, 1.0)
 
     def build(self, spec: DataSpec) -> Nets:
-        generator = Generator(self.config.latent_size, spec)
-        discriminator = Discriminator(spec, self.config.dropout)
+        pixels, dropout = math.prod(spec.shape), self.config.dropout
+        up = linear_layers(self.config.latent_size, 128, 256, 512, pixels, between=lambda: [nn.LeakyReLU(0.2)])
+        generator = nn.Sequential(*up, nn.Sigmoid(), UnflattenImage(spec.image_size, spec.channels))
+        down = linear_layers(pixels, 512, 256, 1, between=lambda: [nn.LeakyReLU(0.2), nn.Dropout(dropout)])
+        discriminator = nn.Sequential(FlattenImage(), *down, nn.Flatten(0))
         return Nets(generator=generator.apply(scale_keeping), discriminator=discriminator.apply(scale_keeping))
 
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:

@@ -10,11 +10,12 @@ to be added to them, trained with L1, SSIM and a PatchGAN discriminator of high-
     accelerate launch trainer/train_hpf.py --data cats.npy --low runs/cats --out runs/cats-detail
 """
 
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -23,13 +24,14 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from trainer import metrics
 from trainer.blocks import Call, DownBlock, ResidualBlock, UpBlock, halvings, sub_pixel
-from trainer.config import at_least
-from trainer.contract.errors import UserError, require
-from trainer.family import BaseRun, Batch, CardFields, DataSpec, Exportable, Family, Latent, Nets, Turn
+from trainer.config import Check, least, multiple_of
+from trainer.contract.errors import UserError
+from trainer.family import BaseRun, Batch, DataSpec, Exportable, Family, Latent, Nets, Turn
 from trainer.parts.adam import AdamConfig
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
 from trainer.parts.gaussian import clamp_log_variance, kl_to_standard_normal, sample_gaussian
-from trainer.parts.latent_whitening import FromNormal, Whitening, posterior_statistics
+from trainer.parts.latent_generator import latent_files
+from trainer.parts.latent_whitening import posterior_statistics, whitened_files
 
 MARGIN = 8  # pixels of reflection padding for decoder and discriminator, cut off afterwards: borders are poor
 MOST_LEVELS = 3  # halvings in the detail decoder: detail does not depend on distant pixels
@@ -47,31 +49,25 @@ class HPFConfig(AdamConfig):
     pairing: Literal["paired", "independent"] = "paired"
     """Detail from the latents of the low run, or a second VAE with its own latents."""
     batch_size: int = 16
-    width: int = 16
+    width: Annotated[int, multiple_of(16, 16)] = 16
     """Channels of the finest level, doubled with each coarser one."""
-    discriminator_width: int = 32
+    discriminator_width: Annotated[int, least(1)] = 32
     """Channels of the discriminator's first layer (paired)."""
-    latent_size: int = 64
+    latent_size: Annotated[int, least(1)] = 64
     """Dimensions of the latent (independent)."""
-    sigma: float = 0.8
+    sigma: Annotated[float, Check(lambda std: 0 < std <= 20, "more than 0, at most 20")] = 0.8
     """Std in pixels of the Gaussian blur whose residual is the high-pass image; use about 2 for independent."""
-    l1: float = 1.0
+    l1: Annotated[float, least(0)] = 1.0
     """Weight of the mean absolute difference from the photograph (paired)."""
-    similarity: float = 0.5
+    similarity: Annotated[float, least(0)] = 0.5
     """Weight of the structural difference from the photograph, 1 - SSIM (paired)."""
-    adversarial: float = 0.02
+    adversarial: Annotated[float, least(0)] = 0.02
     """Weight of the adversarial loss; 0: no discriminator, and detail is the mean over images of a latent (paired)."""
-    beta: float = 1.0
+    beta: Annotated[float, least(0)] = 1.0
     """Weight of the KL divergence (independent)."""
     learning_rate: float = 1e-3
     """Adam's learning rate; that of the discriminator is 0.4 times it."""
     schedule: Literal["constant", "linear", "cosine"] = "cosine"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.width >= 16 and self.width % 16 == 0, "width", self.width, "a multiple of 16")
-        at_least(self, discriminator_width=1, latent_size=1, l1=0, similarity=0, adversarial=0, beta=0)
-        require(0 < self.sigma <= 20, "sigma", self.sigma, "more than 0, at most 20")
 
 
 class DetailDecoder(nn.Module):
@@ -140,7 +136,7 @@ class HighPassVAE(nn.Module):
         *larger, base = halvings(spec.image_size, even=True)
         widths = [config.width * min(2**level, 8) for level in range(len(larger))]
         self.base = (widths[-1], *base)
-        flat = widths[-1] * base[0] * base[1]
+        flat = math.prod(self.base)
         self.encoder = nn.Sequential(
             nn.Conv2d(spec.channels, widths[0], 4, 2, padding=1),
             *(DownBlock(fine, coarse) for fine, coarse in pairwise(widths)),
@@ -267,20 +263,19 @@ class HPF(Family):
                 loss["adversarial"] = config.adversarial * generator_loss("hinge", scored(sharp))
 
     @property
-    def low_latent(self) -> Latent:
-        """The latents of the low run."""
+    def latent(self) -> Latent:
+        """Size and prior of the latents, paired those of the low run."""
+        if not self.paired:
+            return super().latent
         latent = self.low.files["generator"].card.latent
         assert latent is not None, "generators have latents"
-        return latent
-
-    @property
-    def latent_size(self) -> int:
-        return self.low_latent.size if self.paired else self.config.latent_size
+        return Latent(size=latent.size, prior=latent.prior)
 
     def sample(self, nets: Nets, description: Mapping[str, Any], *inputs: Tensor) -> Tensor:
         """Low images with their detail; independent detail is shown on grey."""
         background = self.decode_low(*inputs) if self.paired else 0.5
-        return (self.decoder(nets, description)(*inputs) + background).clamp(0, 1)
+        (file,) = self.exports(nets, description)
+        return (file.module(*inputs) + background).clamp(0, 1)
 
     def sheet(self, samples: Tensor, *inputs: Tensor) -> Tensor:
         """Each image without and with detail."""
@@ -315,20 +310,12 @@ class HPF(Family):
         sigma = self.config.sigma
         return posterior_statistics(nets.detail.gaussian(high_pass(batch.image, sigma)) for batch in batches)
 
-    def decoder(self, nets: Nets, description: Mapping[str, Any]) -> nn.Module:
-        """Decoder of the exported file: standard normal latents → high-pass images."""
+    def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
         if self.paired:
             device = next(nets.detail.parameters()).device
-            return LatentDetail(self.low.files["generator"].module.to(device), nets.detail)
-        return FromNormal(Call(nets.detail, "decode"), Whitening(description, self.latent_size))
-
-    def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
-        device = next(nets.detail.parameters()).device
-        latent = torch.randn(2, self.latent_size, generator=torch.Generator().manual_seed(0)).to(device)
-        if self.paired:
-            latents = Latent(size=self.latent_size, prior=self.low_latent.prior)
-            card = CardFields(latent=latents, training={"low": self.low.run})
+            decode = LatentDetail(self.low.files["generator"].module.to(device), nets.detail)
+            (file,) = latent_files(self.latent, decode)
         else:
-            whitening = Whitening(description, self.latent_size)
-            card = CardFields(latent=Latent.of(whitening.whiten(description), self.latent_size))
-        return [Exportable(kind="detail", module=self.decoder(nets, description), inputs={"latent": latent}, card=card)]
+            (file,) = whitened_files(self.latent, description, Call(nets.detail, "decode"))
+        training = {"low": self.low.run} if self.paired else {}
+        return [replace(file, kind="detail", card=replace(file.card, training=training))]

@@ -14,15 +14,15 @@ networks use no dropout. ``--norm``, ``--mode-seeking`` and ``--objective`` othe
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import cycle, islice
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from trainer.blocks import Call, halvings, small_normal
-from trainer.config import at_least
+from trainer.config import BELOW_ONE, POSITIVE, Check, least, within
 from trainer.contract.errors import require
-from trainer.family import Batch, CardFields, DataSpec, Exportable, Family, Inputs, Latent, Nets, Pairs, Reading, Turn
+from trainer.family import Batch, CardFields, DataSpec, Exportable, Family, Inputs, Nets, Pairs, Reading, Turn
 from trainer.parts.adam import AdamConfig
 from trainer.parts.gan_losses import Objective, discriminator_loss, generator_loss, gradient_penalty
 from trainer.parts.pix2pix_unet import NORMS, Norm, UNet, flat_keys, normalisation_of
@@ -34,6 +34,7 @@ LEAST_PX = 32  # smaller images leave the discriminator no patch
 PALETTE = 12  # most colours of masks
 PALETTE_LEAST = 0.01  # least fraction of pixels of a palette colour: resizing mixes colours at borders
 PALETTE_FRACTION = 0.9  # least fraction of pixels that have one of these colours
+CHANNELS = Check(lambda number: number in (0, 1, 3), "0, 1 or 3")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,44 +52,37 @@ class Pix2PixConfig(AdamConfig):
     image (left → right), or 'edges', drawn on the fly."""
     direction: Literal["a2b", "b2a"] = "a2b"
     """From the condition to the image, or from the image to the condition."""
-    channels: int = 0
+    channels: Annotated[int, CHANNELS] = 0
     """Channels of the output: 1 (grey) or 3; 0: as the data."""
-    condition_channels: int = 0
+    condition_channels: Annotated[int, CHANNELS] = 0
     """Channels of the input: 1 (grey) or 3; 0: as the data."""
-    enlarge: float = 286 / 256
+    enlarge: Annotated[float, within(1, 2)] = 286 / 256
     """Random jitter: images are resized to this many times --image-size and cropped at random; 1: no jitter."""
-    sigma: float = 0.33
+    sigma: Annotated[float, within(0, 1)] = 0.33
     """Distance of the thresholds of edges from the median brightness, relative to it."""
-    width: int = 64
+    width: Annotated[int, least(1)] = 64
     """Channels at half the image size; each further halving doubles them, up to 8 times."""
     norm: Literal["batch", "instance"] = "batch"
     """Batch normalisation, with learnt scale and offset, or instance normalisation, without."""
-    dropout: float = 0.5
+    dropout: Annotated[float, BELOW_ONE] = 0.5
     """Dropout probability in the three innermost layers of the U-Net's decoder, in training."""
     objective: Literal["vanilla", "lsgan", "wgan", "wgan_gp"] = "vanilla"
     """Adversarial loss: cross-entropy, least squares, or a Wasserstein critic with clipping or a gradient penalty."""
-    critic_steps: int = 1
+    critic_steps: Annotated[int, least(1)] = 1
     """Turns of the discriminator per turn of the generator."""
-    l1: float = 100.0
+    l1: Annotated[float, least(0)] = 100.0
     """Weight of the mean absolute error."""
-    clip: float = 0.01
+    clip: Annotated[float, POSITIVE] = 0.01
     """The critic's weights are clipped to plus and minus this (wgan)."""
-    penalty: float = 10.0
+    penalty: Annotated[float, least(0)] = 10.0
     """Weight of the gradient penalty (wgan_gp)."""
-    mode_seeking: float = 0.0
+    mode_seeking: Annotated[float, least(0)] = 0.0
     """Weight of the mode-seeking loss, which drives outputs of different latents apart; 0: no latent."""
-    latent_size: int = 8
+    latent_size: Annotated[int, least(1)] = 8
     """Dimensions of the latent, with --mode-seeking."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("channels", "condition_channels"):
-            require(getattr(self, name) in (0, 1, 3), name, getattr(self, name), "0, 1 or 3")
-        require(1 <= self.enlarge <= 2, "enlarge", self.enlarge, "1 to 2")
-        require(0 <= self.sigma <= 1, "sigma", self.sigma, "0 to 1")
-        require(0 <= self.dropout < 1, "dropout", self.dropout, "0 to less than 1")
-        at_least(self, width=1, critic_steps=1, l1=0, penalty=0, mode_seeking=0, latent_size=1)
-        require(self.clip > 0, "clip", self.clip, "more than 0")
         require(self.condition != "", "condition", "empty", "a folder, a .npy file, 'halves' or 'edges'")
 
 
@@ -98,11 +92,8 @@ class PatchDiscriminator(nn.Sequential):
     def __init__(self, inputs: int, width: int, norm: Norm, bias: bool) -> None:
         layers: list[nn.Module] = [nn.Conv2d(inputs, width, 4, 2, padding=1), nn.LeakyReLU(0.2, inplace=True)]
         for level, stride in enumerate((2, 2, 1)):
-            layers += [
-                nn.Conv2d(width << level, width << level + 1, 4, stride, padding=1, bias=bias),
-                norm(width << level + 1),
-                nn.LeakyReLU(0.2, inplace=True),
-            ]
+            convolution = nn.Conv2d(width << level, width << level + 1, 4, stride, padding=1, bias=bias)
+            layers += [convolution, norm(width << level + 1), nn.LeakyReLU(0.2, inplace=True)]
         super().__init__(*layers, nn.Conv2d(width << 3, 1, 4, 1, padding=1))
 
 
@@ -123,15 +114,9 @@ class Pix2Pix(Family):
         self.colours: list[list[int]] | None = None  # palette of the conditions, once measured
 
     def reading(self) -> Reading:
-        config = self.config
-        return Pairs(
-            condition=config.condition,
-            swapped=config.direction == "b2a",
-            enlarge=config.enlarge,
-            channels=config.channels,
-            condition_channels=config.condition_channels,
-            sigma=config.sigma,
-        )
+        same = ("condition", "enlarge", "channels", "condition_channels", "sigma")
+        options = {name: getattr(self.config, name) for name in same}
+        return Pairs(swapped=self.config.direction == "b2a", **options)
 
     @property
     def normalisation(self) -> str:
@@ -160,7 +145,7 @@ class Pix2Pix(Family):
             batch = next(batches)
             # cloned: an image of one channel has both layouts at once, and later layers would take the wrong one
             condition, image = (side.clone(memory_format=layout) for side in (condition_of(batch), batch.image))
-            latent = self.latent(len(image), image.device)
+            latent = self.noise(len(image), image.device)
             fake = nets.generator(condition, *latent)  # for both turns
             real_pair, fake_pair = torch.cat([condition, image], 1), torch.cat([condition, fake.detach()], 1)
             with turn("discriminator") as loss:
@@ -178,22 +163,18 @@ class Pix2Pix(Family):
             loss["adversarial"] = generator_loss(objective, nets.discriminator(torch.cat([condition, fake], 1)))
             loss["l1"] = config.l1 * (fake - image).abs().mean()
             if config.mode_seeking:
-                other_latent = self.latent(len(image), image.device)
+                other_latent = self.noise(len(image), image.device)
                 other = nets.generator(condition, *other_latent)
                 loss["mode_seeking"] = config.mode_seeking * mode_seeking(fake, other, *latent, *other_latent)
 
-    def latent(
-        self, count: int, device: torch.device | None = None, generator: torch.Generator | None = None
-    ) -> tuple[Tensor, ...]:
-        """Latents f32 [count, d] with --mode-seeking, else nothing."""
-        if not self.config.mode_seeking:
-            return ()
-        return (torch.randn(count, self.config.latent_size, device=device, generator=generator),)
+    def noise(self, *drawn: Any, **options: Any) -> tuple[Tensor, ...]:
+        """Latents as of ``Latent.draw`` with --mode-seeking, else nothing."""
+        return (self.latent.draw(*drawn, **options),) if self.config.mode_seeking else ()
 
     def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]) -> Inputs:
         conditions = (row for batch in batches for row in condition_of(batch).cpu())
         chosen = list(islice(cycle(islice(conditions, count)), count))
-        return torch.stack(chosen), *self.latent(count, generator=generator)
+        return torch.stack(chosen), *self.noise(count, generator=generator)
 
     def sample(self, nets: Nets, description: Mapping[str, Any], *inputs: Tensor) -> Tensor:
         parts = zip(*(value.split(self.score_batch) for value in inputs), strict=True)
@@ -206,7 +187,7 @@ class Pix2Pix(Family):
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
         """Mean absolute error of images in 0..1."""
-        latent = self.latent(len(batch.image), generator=torch.Generator().manual_seed(0))
+        latent = self.noise(len(batch.image), generator=torch.Generator().manual_seed(0))
         fake = nets.generator(condition_of(batch), *(value.to(batch.image.device) for value in latent))
         l1 = (fake - batch.image).abs().flatten(1).mean(1) / 2  # from -1..1 to 0..1
         return {"score": l1, "l1": l1}
@@ -221,7 +202,7 @@ class Pix2Pix(Family):
 
     def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
         unet = nets.generator
-        latent = self.latent(2, generator=torch.Generator().manual_seed(0))
+        latent = self.noise(2, generator=torch.Generator().manual_seed(0))
         first, last = unet.down[0][0].weight, unet.up[0][1].weight
         multiple = 2 ** len(unet.down)
         channels = first.shape[1] - (self.config.latent_size if latent else 0)
@@ -233,7 +214,7 @@ class Pix2Pix(Family):
             channels=last.shape[1],
             input_channels=channels,
             condition=description.get("condition", {}),
-            latent=Latent(size=self.config.latent_size) if latent else None,
+            latent=self.latent if latent else None,
             training={"normalisation": normalisation_of(unet), "dropout": "none in use"},
         )
         inputs = {"image": image.to(first.device), **({"latent": latent[0].to(first.device)} if latent else {})}
@@ -244,7 +225,7 @@ class Pix2Pix(Family):
         """Import a generator of nested blocks, as the reference code saves its U-Nets.
 
         That code trains and tests with batches of one image, so that its batch normalisation is that of each image.
-        Raises ``ValueError`` for other keys or sizes.
+        Raises ``ValueError`` or ``RuntimeError`` for other keys or sizes.
         """
         own, levels = flat_keys(state, name)
         first, last = own["down.0.0.weight"], own["up.0.1.weight"]
@@ -257,10 +238,7 @@ class Pix2Pix(Family):
         spec = DataSpec(image_size=(side, side), channels=last.shape[1], condition_channels=first.shape[1])
         family = cls(Pix2PixConfig(width=len(first), norm="batch" if affine else "instance", image_size=side))
         unet = UNet(spec.condition_channels, spec.channels, len(first), levels, norm, bias=biased)
-        try:
-            unet.load_state_dict(own)
-        except RuntimeError as error:
-            raise ValueError(f"{name}: {' '.join(str(error).split())[:300]}") from None
+        unet.load_state_dict(own)
         return family, spec, Nets(generator=unet.eval())
 
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,7 @@ from torch.nn import functional as F
 
 from trainer import metrics
 from trainer.blocks import sub_pixel
-from trainer.config import at_least
+from trainer.config import Check, least, within
 from trainer.contract.errors import require
 from trainer.family import Batch, CardFields, Crops, DataSpec, Exportable, Family, Inputs, Nets, Turn
 from trainer.parts.adam import AdamConfig
@@ -52,7 +52,7 @@ class SRGANConfig(AdamConfig):
 
     batch_size: int = 16
     """Crops per step and process."""
-    scale: int = 2
+    scale: Annotated[int, Check(lambda times: times in (2, 4), "2 or 4")] = 2
     """Upscaling factor: 2 or 4."""
     crop_size: int = 256
     """Side of the crops in pixels of the large images; smaller images are reported and left out."""
@@ -62,45 +62,41 @@ class SRGANConfig(AdamConfig):
     """Folder of images that score the checkpoints, uncropped; unset: those of --hold-out."""
     turn: bool = True
     """Rotate crops by random multiples of 90 degrees."""
-    blur: float = 0.0
+    blur: Annotated[float, least(0)] = 0.0
     """Degradation in training: largest std of a Gaussian blur, in pixels of the large images."""
-    noise: float = 0.0
+    noise: Annotated[float, least(0)] = 0.0
     """Degradation in training: largest std of noise, in levels of 255."""
-    jpeg: int = 0
+    jpeg: Annotated[int, within(0, 95)] = 0
     """Degradation in training: lowest JPEG quality, drawn from this to 95; 0: no JPEG."""
-    blocks: int = 16
+    blocks: Annotated[int, least(1)] = 16
     """Residual blocks of the generator."""
-    features: int = 64
+    features: Annotated[int, least(1)] = 64
     """Channels of the generator."""
     norm: Literal["batch", "none"] = "batch"
     """Normalisation in the residual blocks; none reaches a higher PSNR (Lim et al. 2017)."""
     skip: bool = False
     """The generator predicts the residual of bicubic upsampling (Kim et al. 2016)."""
-    discriminator_width: int = 64
+    discriminator_width: Annotated[int, least(1)] = 64
     """Channels of the discriminator's first layers; the last have 8 times as many."""
-    pretrain: int = 8000
+    pretrain: Annotated[int, least(0)] = 8000
     """Steps of the first stage, of --steps; the paper has 1,000,000, and 200,000 of the second."""
     difference: Literal["l1", "mse"] = "mse"
     """Pixel loss: mean absolute or mean squared error."""
-    pixel: float = 0.0
+    pixel: Annotated[float, least(0)] = 0.0
     """Weight of the pixel loss in the second stage."""
-    perceptual: float = 0.006
+    perceptual: Annotated[float, least(0)] = 0.006
     """Weight of the VGG19 loss, the squared error of features, in the second stage."""
     vgg: Path | None = None
     """Local VGG19 weights (torchvision's state_dict) for --perceptual; unset: downloaded."""
-    adversarial: float = 1e-3
+    adversarial: Annotated[float, least(0)] = 1e-3
     """Weight of the generator's adversarial loss in the second stage."""
     learning_rate: float = 1e-4
     beta1: float = 0.9
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.scale in (2, 4), "scale", self.scale, "2 or 4")
         fits = self.crop_size >= 16 and self.crop_size % self.scale == 0
         require(fits, "crop_size", self.crop_size, f"a multiple of {self.scale}, at least 16")
-        at_least(self, blocks=1, features=1, discriminator_width=1, pretrain=0)
-        at_least(self, pixel=0, perceptual=0, adversarial=0, blur=0, noise=0)
-        require(0 <= self.jpeg <= 95, "jpeg", self.jpeg, "0 to 95")
         for name in ("rotate", "crop"):
             require(getattr(self, name) == 0, name, getattr(self, name), "0: crops are not to be resampled")
         require(not self.low or not self.degrades, "low", self.low, "unset with --blur, --noise or --jpeg")
@@ -172,11 +168,8 @@ class Discriminator(nn.Sequential):
         layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, padding=1), nn.LeakyReLU(SLOPE, inplace=True)]
         widths = [width * times for times in (1, 1, 2, 2, 4, 4, 8, 8)]
         for number, (inputs, outputs) in enumerate(pairwise(widths)):
-            layers += [
-                nn.Conv2d(inputs, outputs, 3, 2 - number % 2, padding=1, bias=False),
-                nn.BatchNorm2d(outputs),
-                nn.LeakyReLU(SLOPE, inplace=True),
-            ]
+            convolution = nn.Conv2d(inputs, outputs, 3, 2 - number % 2, padding=1, bias=False)
+            layers += [convolution, nn.BatchNorm2d(outputs), nn.LeakyReLU(SLOPE, inplace=True)]
         side = min(POOLED, crop_size // 16)
         layers += [
             nn.AdaptiveAvgPool2d(side),
@@ -214,13 +207,10 @@ class SRGAN(Family):
 
     def build(self, spec: DataSpec) -> Nets:
         config = self.config
-        generator = Generator(spec.channels, config)
-        if config.only_pretrains:
-            return Nets(generator=generator)
-        return Nets(
-            generator=generator,
-            discriminator=Discriminator(spec.channels, config.discriminator_width, config.crop_size),
-        )
+        nets = Nets(generator=Generator(spec.channels, config))
+        if not config.only_pretrains:
+            nets["discriminator"] = Discriminator(spec.channels, config.discriminator_width, config.crop_size)
+        return nets
 
     def begin(self, nets: Nets) -> None:
         if self.config.perceptual and not self.config.only_pretrains:

@@ -13,30 +13,25 @@ and exports use means, not samples. Free bits hold for each dimension, not for g
     accelerate launch trainer/train_vae.py --data cats.npy --out runs/cats --arch conv
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainer.blocks import Call, DownBlock, FlattenImage, ResidualBlock, UnflattenImage, UpBlock, halvings, sub_pixel
-from trainer.config import RunConfig, at_least
-from trainer.contract.errors import require
+from trainer.config import RunConfig, least, multiple_of
 from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Pairs, Reading, Turn
+from trainer.metrics import squared_error
 from trainer.parts.gaussian import clamp_log_variance, kl_to_standard_normal, sample_gaussian
-from trainer.parts.latent_whitening import (
-    FromNormal,
-    Whitening,
-    generator_and_encoder,
-    latent_statistics,
-    posterior_statistics,
-    whitened_files,
-)
+from trainer.parts.latent_generator import latent_files
+from trainer.parts.latent_whitening import latent_statistics, posterior_statistics, whitened_files
 from trainer.parts.perceptual import PerceptualDistance
 
 
@@ -46,37 +41,32 @@ class VAEConfig(RunConfig):
 
     arch: Literal["hierarchical", "conv"] = "hierarchical"
     """Two stochastic layers of MLPs, or a convolutional encoder and decoder."""
-    latent_size: int = 10
+    latent_size: Annotated[int, least(1)] = 10
     """Dimensions of the latent."""
-    hidden_size: int = 50
+    hidden_size: Annotated[int, least(1)] = 50
     """Width of the hidden layers (hierarchical)."""
-    width: int = 32
+    width: Annotated[int, multiple_of(16, 16)] = 32
     """Channels of the finest level, doubled with each coarser one, up to 8 times (conv)."""
-    basis: int = 0
+    basis: Annotated[int, least(0)] = 0
     """Hidden units of an MLP added to the convolutional encoder and decoder, for sharper images of aligned sets such as
     faces; 0: none (conv)."""
-    learning_rate: float = 0.0
+    learning_rate: Annotated[float, least(0)] = 0.0
     """Adam's learning rate; 0: 1e-4 for hierarchical, 1e-3 for conv."""
     reconstruction: Literal["squared", "bernoulli"] = "squared"
     """Reconstruction error: squared, or the cross-entropy of a Bernoulli decoder (the loss is then -ELBO in nats)."""
-    beta: float = 1.0
+    beta: Annotated[float, least(0)] = 1.0
     """Weight β of the KL divergence."""
     free_bits: float = 0.0
     """Free bits: nats per latent dimension below which the KL divergence is not minimised."""
-    detail: float = 0.0
+    detail: Annotated[float, least(0)] = 0.0
     """Weight of the Laplacian pyramid loss, for sharper edges (conv)."""
-    perceptual: float = 0.0
+    perceptual: Annotated[float, least(0)] = 0.0
     """Weight of the VGG19 perceptual loss (conv)."""
     vgg: Path | None = None
     """Local VGG19 weights (torchvision's state_dict) for --perceptual; unset: downloaded."""
     target: Path | None = None
     """Images to reconstruct instead of those of --data that are encoded (blurred ones, say): a .npy file of as many, or
     a folder of the same names."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.width >= 16 and self.width % 16 == 0, "width", self.width, "a multiple of 16")
-        at_least(self, latent_size=1, hidden_size=1, basis=0, learning_rate=0, beta=0, detail=0, perceptual=0)
 
 
 class Terms(NamedTuple):
@@ -120,7 +110,7 @@ class HierarchicalVAE(nn.Module):
     def __init__(self, spec: DataSpec, config: VAEConfig) -> None:
         super().__init__()
         self.flat, self.unflat = FlattenImage(), UnflattenImage(spec.image_size, spec.channels)
-        pixels = spec.image_size[0] * spec.image_size[1] * spec.channels
+        pixels = math.prod(spec.shape)
         hidden, latent = config.hidden_size, config.latent_size
         self.encoder1 = GaussianHead(pixels, hidden, latent)
         self.encoder2 = GaussianHead(latent, hidden, latent)
@@ -166,7 +156,7 @@ class ConvVAE(nn.Module):
         stem = min(levels, 2)  # one strided convolution replaces the finest levels: cheap, and enough
         widths = [config.width * min(2**level, 8) for level in range(levels - stem + 1)]
         self.base = (widths[-1], *base)
-        flat = widths[-1] * base[0] * base[1]
+        flat = math.prod(self.base)
         self.encoder = nn.Sequential(
             nn.Conv2d(spec.channels, widths[0], 2**stem + 2, 2**stem, padding=1),
             ResidualBlock(widths[0]),
@@ -185,8 +175,8 @@ class ConvVAE(nn.Module):
             nn.SiLU(),
             sub_pixel(widths[0] // stem, spec.channels, 3),
         )
-        pixels = spec.image_size[0] * spec.image_size[1] * spec.channels
-        self.shape = (spec.channels, *spec.image_size)
+        pixels = math.prod(spec.shape)
+        self.shape = spec.shape
         self.into_basis = TwoLinear(pixels, config.basis, 2 * config.latent_size) if config.basis else None
         self.from_basis = TwoLinear(config.latent_size, config.basis, pixels) if config.basis else None
         self.error = pixel_error(config)
@@ -295,20 +285,12 @@ class VAE(Family):
             if self.config.perceptual:
                 loss["perceptual"] = self.config.perceptual * terms.perceptual.mean()
 
-    def sample(self, nets: Nets, description: Mapping[str, Any], *inputs: Tensor) -> Tensor:
-        decode: nn.Module = Call(nets.vae, "decode")
-        if self.config.arch == "conv":
-            decode = FromNormal(decode, Whitening(description, self.latent_size))
-        return decode(*inputs)
-
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
         """Mean squared errors; for ``bernoulli`` also -ELBO in nats, from one sample of the latent."""
-
-        def error(image: Tensor) -> Tensor:
-            return (image - batch.image).square().flatten(1).mean(1)
-
-        exported = error(nets.vae.decode(nets.vae.encode(batch.input)))  # as the exported files reconstruct
-        own = error(nets.vae.reconstruct(batch.input)) if self.config.arch == "hierarchical" else exported
+        # as the exported files reconstruct
+        exported = own = squared_error(nets.vae.decode(nets.vae.encode(batch.input)), batch.image)
+        if self.config.arch == "hierarchical":
+            own = squared_error(nets.vae.reconstruct(batch.input), batch.image)
         if self.config.reconstruction == "squared":
             return {"score": own, "mse": own, "mse_exported": exported}
         terms = nets.vae(batch.input, batch.image)
@@ -321,14 +303,16 @@ class VAE(Family):
         return posterior_statistics(nets.vae.gaussian(batch.input) for batch in batches)
 
     def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
-        files = whitened_files if self.config.arch == "conv" else generator_and_encoder  # z2 needs no whitening
-        return files(Call(nets.vae, "decode"), Call(nets.vae, "encode"), self.latent_size, description)
+        decode, encode = Call(nets.vae, "decode"), Call(nets.vae, "encode")
+        if self.config.arch == "hierarchical":  # z2 needs no whitening
+            return latent_files(self.latent.measured(description), decode, encode)
+        return whitened_files(self.latent, description, decode, encode)
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Tensor], name: str) -> tuple["VAE", DataSpec, Nets]:
         """Import a bare ``hierarchical`` state_dict of square images flattened in h·w·BGR order.
 
-        Raises ``ValueError`` for other keys or sizes.
+        Raises ``ValueError`` or ``RuntimeError`` for other keys or sizes.
         """
         expected = set(HierarchicalVAE(DataSpec(image_size=(2, 2), channels=3), VAEConfig()).state_dict())
         if set(state) != expected:
@@ -348,9 +332,6 @@ class VAE(Family):
         for key in ("decoder1.linear2.weight", "decoder1.linear2.bias"):
             state[key] = state[key][rgb]
         nets = family.build(spec)
-        try:
-            nets.vae.load_state_dict(state)
-        except RuntimeError as error:
-            raise ValueError(f"{name}: {' '.join(str(error).split())}") from None
+        nets.vae.load_state_dict(state)
         nets.vae.eval()
         return family, spec, nets

@@ -11,26 +11,27 @@ encoder too; the KL divergence is a mean over dimensions; Adam instead of RMSPro
     accelerate launch trainer/train_vaegan.py --data faces.npy --out runs/faces
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainer.blocks import Call, require_multiple
-from trainer.config import at_least
+from trainer.config import least
 from trainer.contract.errors import require
 from trainer.failures import reading_weights
 from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Reading, Turn
 from trainer.parts.adam import AdamConfig
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
 from trainer.parts.gaussian import clamp_log_variance, kl_to_standard_normal, sample_gaussian
-from trainer.parts.latent_whitening import KEPT_TO_MIX, FromNormal, Whitening, posterior_statistics, whitened_files
-from trainer.parts.perceptual import MEAN, STD
+from trainer.parts.latent_whitening import KEPT_TO_MIX, posterior_statistics, whitened_files
+from trainer.parts.perceptual import ImageNetInput
 
 WIDTHS = (32, 64, 128, 256, 512)  # channels, one halving each
 PLACES_PX = 2 ** len(WIDTHS)  # pixels a side that become one place of the coarsest layer, and one patch
@@ -46,25 +47,24 @@ class VAEGANConfig(AdamConfig):
     """Leave out image files of a folder that are grey, CMYK, of a palette or with alpha."""
     rotate: float = 10.0
     batch_size: int = 64
-    latent_size: int = 256
+    latent_size: Annotated[int, least(1)] = 256
     """Dimensions of the latent."""
     discriminator: Literal["resnet50", "resnet18", "resnet10"] = "resnet50"
     """Body of the discriminator; resnet10 has one block per stage."""
     discriminator_weights: Path | None = None
     """State_dict of torchvision's network of that name to start from; unset: random weights."""
-    adversarial: float = 1.0
+    adversarial: Annotated[float, least(0)] = 1.0
     """Weight of the adversarial loss."""
-    absolute: float = 100.0
+    absolute: Annotated[float, least(0)] = 100.0
     """Weight of the mean absolute error."""
-    cross_entropy: float = 1.0
+    cross_entropy: Annotated[float, least(0)] = 1.0
     """Weight of the mean binary cross-entropy of pixels."""
-    divergence: float = 1.0
+    divergence: Annotated[float, least(0)] = 1.0
     """Weight of the KL divergence from the prior in nats, a mean over latent dimensions."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.batch_size >= 2, "batch_size", self.batch_size, "at least 2: batches are normalised")
-        at_least(self, latent_size=1, adversarial=0, absolute=0, cross_entropy=0, divergence=0)
 
 
 class VAE(nn.Module):
@@ -72,29 +72,18 @@ class VAE(nn.Module):
 
     def __init__(self, spec: DataSpec, latent: int) -> None:
         super().__init__()
-        height, width = spec.image_size
-        self.places = (WIDTHS[-1], height // PLACES_PX, width // PLACES_PX)
-        flat = self.places[0] * self.places[1] * self.places[2]
-        down = [
-            layer
-            for inputs, outputs in pairwise((spec.channels, *WIDTHS))
-            for layer in (
-                nn.Conv2d(inputs, outputs, 4, 2, padding=1),
-                nn.BatchNorm2d(outputs),
-                nn.LeakyReLU(0.2, inplace=True),
-            )
-        ]
-        up = [
-            layer
-            for inputs, outputs in pairwise((*reversed(WIDTHS), spec.channels))
-            for layer in (
-                nn.BatchNorm2d(inputs),
-                nn.LeakyReLU(0.2, inplace=True),
-                nn.ConvTranspose2d(inputs, outputs, 4, 2, padding=1),
-            )
-        ]
+        places = (WIDTHS[-1], *(side // PLACES_PX for side in spec.image_size))
+        flat = math.prod(places)
+        down: list[nn.Module] = []
+        for inputs, outputs in pairwise((spec.channels, *WIDTHS)):
+            convolution = nn.Conv2d(inputs, outputs, 4, 2, padding=1)
+            down += [convolution, nn.BatchNorm2d(outputs), nn.LeakyReLU(0.2, inplace=True)]
+        up: list[nn.Module] = []
+        for inputs, outputs in pairwise((*reversed(WIDTHS), spec.channels)):
+            transposed = nn.ConvTranspose2d(inputs, outputs, 4, 2, padding=1)
+            up += [nn.BatchNorm2d(inputs), nn.LeakyReLU(0.2, inplace=True), transposed]
         self.encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(flat, 2 * latent))
-        self.decoder = nn.Sequential(nn.Linear(latent, flat), nn.Unflatten(1, self.places), *up)
+        self.decoder = nn.Sequential(nn.Linear(latent, flat), nn.Unflatten(1, places), *up)
 
     def gaussian(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """The mean and log variance of the latent, f32 [n, d] each."""
@@ -115,31 +104,23 @@ class VAE(nn.Module):
         return self.decoder(sample_gaussian(mean, log_variance)), mean, log_variance
 
 
-class PatchResNet(nn.Module):
+class PatchResNet(ImageNetInput):
     """Images [n, c, h, w] in 0..1 → logits [n, 1, h/32, w/32], by the body of torchvision's network ``name``."""
-
-    mean: Tensor  # of ImageNet, as torchvision's weights expect
-    std: Tensor
 
     def __init__(self, name: str) -> None:
         super().__init__()
         from torchvision.models import resnet  # slow to import
 
-        network = (
-            resnet.ResNet(resnet.BasicBlock, [1, 1, 1, 1])
-            if name == "resnet10"
-            else getattr(resnet, name)(weights=None)
-        )
+        small = name == "resnet10"
+        network = resnet.ResNet(resnet.BasicBlock, [1] * 4) if small else getattr(resnet, name)(weights=None)
         *body, _, classify = network.named_children()  # without global pooling
         for part, layer in body:
             self.add_module(part, layer)
         self.body = [part for part, _ in body]
         self.patch = nn.Conv2d(classify[1].in_features, 1, 1)
-        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
-        value = (image.expand(-1, 3, -1, -1) - self.mean) / self.std  # grey becomes three equal channels
+        value = self.normalised(image)
         for part in self.body:
             value = self.get_submodule(part)(value)
         return self.patch(value)
@@ -181,9 +162,6 @@ class VAEGAN(Family):
             loss["cross_entropy"] = config.cross_entropy * F.binary_cross_entropy_with_logits(logits, image)
             loss["divergence"] = config.divergence * kl_to_standard_normal(mean, log_variance).mean()
 
-    def sample(self, nets: Nets, description: Mapping[str, Any], *inputs: Tensor) -> Tensor:
-        return FromNormal(Call(nets.vae, "decode"), Whitening(description, self.latent_size))(*inputs)
-
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
         """Mean absolute and squared errors of images decoded from posterior means."""
         error = (nets.vae.decode(nets.vae.encode(batch.image)) - batch.image).flatten(1)
@@ -194,4 +172,4 @@ class VAEGAN(Family):
         return posterior_statistics((nets.vae.gaussian(batch.image) for batch in batches), KEPT_TO_MIX)
 
     def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
-        return whitened_files(Call(nets.vae, "decode"), Call(nets.vae, "encode"), self.latent_size, description)
+        return whitened_files(self.latent, description, Call(nets.vae, "decode"), Call(nets.vae, "encode"))

@@ -6,16 +6,16 @@ initialisation.
     accelerate launch trainer/train_wgan.py --data faces.npy --out runs/faces
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import nn
 
 from trainer.blocks import StridedDiscriminator, TransposedGenerator, scale_keeping, small_normal
-from trainer.config import at_least
-from trainer.contract.errors import require
+from trainer.config import POSITIVE, least
 from trainer.family import Batch, DataSpec, Nets, Turn
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
 from trainer.parts.latent_generator import LatentGenerator, LatentGeneratorConfig
@@ -27,24 +27,18 @@ class WGANConfig(LatentGeneratorConfig):
 
     arch: Literal["conv", "mlp"] = "conv"
     """DCGAN's 4x4 convolutions, or four fully connected layers in each network."""
-    width: int = 64
+    width: Annotated[int, least(1)] = 64
     """Channels at half the image size; each further halving doubles them, up to 8 times (conv)."""
-    hidden_size: int = 512
+    hidden_size: Annotated[int, least(1)] = 512
     """Width of the fully connected layers (mlp)."""
     batch_size: int = 64
     """Images per turn of the critic and process."""
-    learning_rate: float = 5e-5
+    learning_rate: Annotated[float, POSITIVE] = 5e-5
     """RMSProp's learning rate, of both networks."""
-    critic_steps: int = 5
+    critic_steps: Annotated[int, least(1)] = 5
     """Turns of the critic, each on a new batch, before a turn of the generator."""
-    clip: float = 0.01
+    clip: Annotated[float, POSITIVE] = 0.01
     """The critic's weights are clipped to plus and minus this."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "more than 0")
-        at_least(self, width=1, hidden_size=1, critic_steps=1)
-        require(self.clip > 0, "clip", self.clip, "more than 0")
 
 
 def layers(inputs: int, hidden: int, outputs: int) -> list[nn.Module]:
@@ -66,11 +60,10 @@ class WGAN(LatentGenerator):
                 generator=TransposedGenerator(config.latent_size, *size).apply(small_normal),
                 critic=StridedDiscriminator(*size, nn.BatchNorm2d).apply(small_normal),
             )
-        shape = (spec.channels, *spec.image_size)
-        pixels = spec.channels * spec.image_size[0] * spec.image_size[1]
+        pixels = math.prod(spec.shape)
         up, down = layers(config.latent_size, config.hidden_size, pixels), layers(pixels, config.hidden_size, 1)
         return Nets(
-            generator=nn.Sequential(*up, nn.Tanh(), nn.Unflatten(1, shape)).apply(scale_keeping),
+            generator=nn.Sequential(*up, nn.Tanh(), nn.Unflatten(1, spec.shape)).apply(scale_keeping),
             critic=nn.Sequential(nn.Flatten(), *down, nn.Flatten(0)),
         )
 

@@ -11,15 +11,14 @@ paper's for CIFAR-10, whose learning rate is 2e-4 and falls: ``--learning-rate 2
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainer.blocks import StridedDiscriminator, TransposedGenerator, halvings
-from trainer.config import at_least
-from trainer.contract.errors import require
+from trainer.config import BELOW_ONE, least, multiple_of
 from trainer.family import Batch, DataSpec, Nets, Turn
 from trainer.parts.adam import AdamConfig
 from trainer.parts.gan_losses import discriminator_loss, generator_loss, gradient_penalty
@@ -27,7 +26,8 @@ from trainer.parts.latent_generator import LatentGenerator, LatentGeneratorConfi
 
 GROUP = 8  # channels per group of --critic-norm group
 
-NORMS: dict[str, Callable[[int], nn.Module]] = {
+Norm = Callable[[int], nn.Module]
+NORMS: dict[str, Norm] = {
     "layer": lambda channels: nn.GroupNorm(1, channels),
     "group": lambda channels: nn.GroupNorm(channels // GROUP, channels),
     "none": lambda channels: nn.Identity(),
@@ -40,7 +40,7 @@ class WGANGPConfig(LatentGeneratorConfig, AdamConfig):
 
     arch: Literal["conv", "resnet"] = "conv"
     """4x4 convolutions, or residual blocks."""
-    width: int = 0
+    width: Annotated[int, multiple_of(GROUP, 0)] = 0
     """Channels: at half the image size, doubled with each further halving up to 8 times (conv), or everywhere (resnet);
     a multiple of 8; 0: 64 for conv, 128 for resnet."""
     critic_norm: Literal["layer", "group", "none"] = "layer"
@@ -50,42 +50,33 @@ class WGANGPConfig(LatentGeneratorConfig, AdamConfig):
     """Images per turn of the critic and process."""
     learning_rate: float = 1e-4
     beta1: float = 0.0
-    beta2: float = 0.9
+    beta2: Annotated[float, BELOW_ONE] = 0.9
     """Decay of the mean squares of gradients in Adam, its β₂."""
-    critic_steps: int = 5
+    critic_steps: Annotated[int, least(1)] = 5
     """Turns of the critic, each on a new batch, before a turn of the generator."""
-    penalty: float = 10.0
+    penalty: Annotated[float, least(0)] = 10.0
     """Weight of the gradient penalty."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.width >= 0 and self.width % GROUP == 0, "width", self.width, f"a multiple of {GROUP}")
-        require(0 <= self.beta2 < 1, "beta2", self.beta2, "0 to less than 1")
-        at_least(self, critic_steps=1, penalty=0)
 
 
 class Residual(nn.Module):
-    """Residual block: norm, ReLU, 3x3, norm, ReLU, 3x3, with a 1x1 shortcut; resizes to ``size`` by nearest-neighbour
-    upsampling or average pooling."""
+    """Residual block: norm, ReLU, 3x3, norm, ReLU, 3x3, with a 1x1 shortcut where it resizes: ``up`` to a size by
+    nearest-neighbour upsampling, or ``down`` to one by average pooling."""
 
-    def __init__(self, channels: int, norm: Callable[[int], nn.Module], size: tuple[int, int] | None, up: bool) -> None:
+    def __init__(
+        self, channels: int, norm: Norm, up: tuple[int, int] | None = None, down: tuple[int, int] | None = None
+    ) -> None:
         super().__init__()
-        self.size, self.up = size, up
+        self.grow = nn.Upsample(up) if up else nn.Identity()
+        self.shrink = nn.AdaptiveAvgPool2d(down) if down else nn.Identity()
         self.norm1, self.norm2 = norm(channels), norm(channels)
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.shortcut = nn.Conv2d(channels, channels, 1) if size else nn.Identity()
-
-    def grown(self, value: Tensor) -> Tensor:
-        return F.interpolate(value, self.size) if self.size and self.up else value
-
-    def shrunk(self, value: Tensor) -> Tensor:
-        return F.adaptive_avg_pool2d(value, self.size) if self.size and not self.up else value
+        self.shortcut = nn.Conv2d(channels, channels, 1) if up or down else nn.Identity()
 
     def forward(self, value: Tensor) -> Tensor:
-        hidden = self.conv1(self.grown(F.relu(self.norm1(value))))
+        hidden = self.conv1(self.grow(F.relu(self.norm1(value))))
         hidden = self.conv2(F.relu(self.norm2(hidden)))
-        return self.shrunk(hidden) + self.shortcut(self.shrunk(self.grown(value)))
+        return self.shrink(hidden) + self.shortcut(self.shrink(self.grow(value)))
 
 
 class ResNetGenerator(nn.Sequential):
@@ -96,7 +87,7 @@ class ResNetGenerator(nn.Sequential):
         super().__init__(
             nn.Linear(latent, width * sizes[0][0] * sizes[0][1]),
             nn.Unflatten(1, (width, *sizes[0])),
-            *(Residual(width, nn.BatchNorm2d, size, up=True) for size in sizes[1:]),
+            *(Residual(width, nn.BatchNorm2d, up=size) for size in sizes[1:]),
             nn.BatchNorm2d(width),
             nn.ReLU(),
             nn.Conv2d(width, spec.channels, 3, padding=1),
@@ -107,7 +98,7 @@ class ResNetGenerator(nn.Sequential):
 class ResNetCritic(nn.Module):
     """Images [n, c, h, w] → scores [n], with one residual block per halving to about 8 px, and two more."""
 
-    def __init__(self, spec: DataSpec, width: int, norm: Callable[[int], nn.Module]) -> None:
+    def __init__(self, spec: DataSpec, width: int, norm: Norm) -> None:
         super().__init__()
         sizes = halvings(spec.image_size)[1:]
         sizes = sizes[:-1] or sizes  # large to small
@@ -115,11 +106,7 @@ class ResNetCritic(nn.Module):
         self.conv1 = nn.Conv2d(spec.channels, width, 3, padding=1)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1)
         self.shortcut = nn.Conv2d(spec.channels, width, 1)
-        self.blocks = nn.Sequential(
-            *(Residual(width, norm, size, up=False) for size in sizes[1:]),
-            Residual(width, norm, None, up=False),
-            Residual(width, norm, None, up=False),
-        )
+        self.blocks = nn.Sequential(*(Residual(width, norm, down=size) for size in [*sizes[1:], None, None]))
         self.score = nn.Linear(width, 1)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -138,18 +125,12 @@ class WGANGP(LatentGenerator):
         width = config.width or {"conv": 64, "resnet": 128}[config.arch]
         norm = NORMS[config.critic_norm]
         if config.arch == "resnet":
-            return Nets(
-                generator=ResNetGenerator(config.latent_size, spec, width),
-                critic=ResNetCritic(spec, width, norm),
-            )
+            generator = ResNetGenerator(config.latent_size, spec, width)
+            return Nets(generator=generator, critic=ResNetCritic(spec, width, norm))
         return Nets(
             generator=TransposedGenerator(config.latent_size, spec.image_size, spec.channels, width),
             critic=StridedDiscriminator(spec.image_size, spec.channels, width, norm),
         )
-
-    def optimizer(self, name: str, parameters: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
-        betas = (self.config.beta1, self.config.beta2)
-        return torch.optim.Adam(parameters, lr=self.config.learning_rate, betas=betas, fused=fused)
 
     def step(self, nets: Nets, batches: Iterator[Batch], turn: Turn) -> None:
         for _ in range(self.config.critic_steps):

@@ -6,16 +6,16 @@ on training images: its mean is 0 and its covariance I, the strongest direction 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 
 from trainer.blocks import Call
-from trainer.config import RunConfig
-from trainer.contract.errors import require
+from trainer.config import POSITIVE, RunConfig, within
 from trainer.family import Batch, Exportable, Family, Nets, Turn
-from trainer.parts.latent_whitening import KEPT, generator_and_encoder, signs
+from trainer.parts.latent_generator import latent_files
+from trainer.parts.latent_whitening import KEPT, signs
 
 MEASURED = 512  # training images, or up to twice as many, whose codes give mean and directions
 FLATTEST = 1e-3  # of the largest std: whitening would only amplify the noise of weaker directions
@@ -25,15 +25,10 @@ FLATTEST = 1e-3  # of the largest std: whitening would only amplify the noise of
 class AutoencoderConfig(RunConfig):
     """Options of the plain autoencoders."""
 
-    latent_size: int = 64
+    latent_size: Annotated[int, within(1, MEASURED - 1)] = 64
     """Dimensions of the latent: principal components of the code."""
-    learning_rate: float = 1e-3
+    learning_rate: Annotated[float, POSITIVE] = 1e-3
     """Adam's learning rate."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(1 <= self.latent_size < MEASURED, "latent_size", self.latent_size, f"1 to {MEASURED - 1}")
-        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "more than 0")
 
 
 class Autoencoder(nn.Module):
@@ -97,9 +92,6 @@ class AutoencoderFamily(Family):
         with turn("autoencoder") as loss:
             loss["mse"] = (nets.autoencoder(batch.image) - batch.image).square().mean()
 
-    def sample(self, nets: Nets, description: Mapping[str, Any], *inputs: Tensor) -> Tensor:
-        return nets.autoencoder.decode(*inputs).clamp(0, 1)
-
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
         """The mean squared error of images in 0..1."""
         halved = (nets.autoencoder(batch.image).clamp(-1, 1) - batch.image) / 2  # from -1..1 to 0..1
@@ -120,5 +112,5 @@ class AutoencoderFamily(Family):
         return {"sample_latents": network.encode(first * 0.5 + 0.5).tolist()}
 
     def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
-        network = nets.autoencoder
-        return generator_and_encoder(Call(network, "decode"), Call(network, "encode"), self.latent_size, description)
+        decode, encode = Call(nets.autoencoder, "decode"), Call(nets.autoencoder, "encode")
+        return latent_files(self.latent.measured(description), decode, encode)

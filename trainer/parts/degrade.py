@@ -1,7 +1,5 @@
 """Degradation of training images for super-resolution, batched and on their device: blur, downscaling, noise, JPEG."""
 
-from functools import lru_cache
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -49,21 +47,20 @@ def whole_levels(image: Tensor) -> Tensor:
 def reduce(image: Tensor, scale: int, blur: Tensor | None = None) -> Tensor:
     """f32 [n, c, h, w] → [n, c, h / scale, w / scale], bicubic with antialiasing. ``blur``: std [n] in pixels of
     a Gaussian applied before. Height and width are multiples of ``scale``."""
-    rows, columns = (_reducing(side, scale).to(image.device) for side in image.shape[2:])
+    rows, columns = (_resizing(side, side // scale, 1 / scale, image.device) for side in image.shape[2:])
     if blur is None:
         return rows @ image.contiguous() @ columns.T
     soft_rows, soft_columns = (_gaussian(side, blur).to(image.device)[:, None] for side in image.shape[2:])
     return (rows @ soft_rows) @ image.contiguous() @ (columns @ soft_columns).mT
 
 
-@lru_cache(maxsize=16)
-def _reducing(side: int, scale: int) -> Tensor:
-    return torch.from_numpy(matrix(side, side // scale, 1 / scale))
+def _resizing(side: int, new_side: int, scale: float, device: torch.device) -> Tensor:
+    return torch.from_numpy(matrix(side, new_side, scale)).to(device)
 
 
 def enlarge(image: Tensor, scale: int) -> Tensor:
     """f32 [n, c, h, w] → [n, c, h · scale, w · scale], bicubic: the baseline of super-resolution."""
-    rows, columns = (torch.from_numpy(matrix(side, side * scale, scale)).to(image.device) for side in image.shape[2:])
+    rows, columns = (_resizing(side, side * scale, scale, image.device) for side in image.shape[2:])
     return rows @ image.contiguous() @ columns.T
 
 

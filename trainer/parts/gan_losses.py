@@ -57,9 +57,9 @@ def generator_loss(objective: Objective, score: Tensor) -> Tensor:
             return -score.mean()
 
 
-def uncompiled() -> AbstractContextManager[Any]:
+def uncompiled(needed: bool = True) -> AbstractContextManager[Any]:
     """Context for calls of a network that double backward passes through: compiled graphs do not support it."""
-    if "torch._dynamo" not in sys.modules:  # nothing is compiled, and the import takes seconds
+    if not needed or "torch._dynamo" not in sys.modules:  # nothing is compiled, and the import takes seconds
         return contextlib.nullcontext()
     return torch.compiler.set_stance("force_eager")
 
@@ -112,20 +112,14 @@ def change_colour(image: Tensor) -> Tensor:
 
 def translate(image: Tensor, fraction: float = 1 / 8) -> Tensor:
     """Shift each image by up to ``fraction`` of its height and width, padding with zeros."""
-    count, _, height, width = image.shape
-    rows = moved(count, height, round(fraction * height), image.device)
-    columns = moved(count, width, round(fraction * width), image.device)
-    inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
-    images = torch.arange(count, device=image.device)[:, None, None]
-    rows, columns = rows.clamp(0, height - 1)[:, :, None], columns.clamp(0, width - 1)[:, None, :]
-    taken = image.permute(0, 2, 3, 1)[images, rows, columns].permute(0, 3, 1, 2)
-    return taken * inside[:, None]
-
-
-def moved(count: int, side: int, limit: int, device: torch.device) -> Tensor:
-    """Source index of each of ``side`` pixels in ``count`` shifted images, i64 [n, side]; may lie outside."""
-    shift = torch.randint(-limit, limit + 1, (count, 1), device=device)
-    return torch.arange(side, device=device) + shift
+    device, most = image.device, [round(fraction * side) for side in image.shape[2:]]  # pixels down and right
+    rows, columns = (
+        torch.randint(2 * limit + 1, (len(image), 1), device=device) + torch.arange(side, device=device)
+        for limit, side in zip(most, image.shape[2:], strict=True)
+    )
+    padded = F.pad(image, (most[1], most[1], most[0], most[0])).permute(0, 2, 3, 1)
+    images = torch.arange(len(image), device=device)[:, None, None]
+    return padded[images, rows[:, :, None], columns[:, None]].permute(0, 3, 1, 2)
 
 
 def cut_out(image: Tensor, fraction: float = 0.5) -> Tensor:

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainer.family import Batch, CardFields, Exportable, Latent
+from trainer.family import Batch, Exportable, Latent
+from trainer.parts.latent_generator import latent_files
 
 KEPT = 8  # latents of training images stored in the card
 KEPT_TO_MIX = 64  # for families that interpolate better than they sample: the viewer mixes these latents
@@ -43,25 +44,15 @@ def posterior_statistics(posteriors: Iterable[tuple[Tensor, Tensor]], kept: int 
     return fit_gaussian(means, log_variances.exp(), kept)
 
 
-def whitened_files(decode: nn.Module, encode: nn.Module, size: int, description: Mapping[str, Any]) -> list[Exportable]:
-    """Exported files of a decoder and encoder of latents f32 [n, size] of which ``description`` has the statistics."""
-    whitening = Whitening(description, size)
-    decode, encode = FromNormal(decode, whitening), ToNormal(encode, whitening)
-    return generator_and_encoder(decode, encode, size, whitening.whiten(description))
-
-
-def generator_and_encoder(
-    decode: nn.Module, encode: nn.Module, size: int, description: Mapping[str, Any]
+def whitened_files(
+    latent: Latent, description: Mapping[str, Any], decode: nn.Module, encode: nn.Module | None = None
 ) -> list[Exportable]:
-    """Exported files of a decoder of standard normal latents f32 [n, size], and of its encoder."""
-    device = next(decode.parameters()).device
-    latent = torch.randn(2, size, generator=torch.Generator().manual_seed(0)).to(device)
-    image = decode(latent).detach().clamp(0, 1)
-    card = CardFields(latent=Latent.of(description, size))
-    return [
-        Exportable(kind="generator", module=decode, inputs={"latent": latent}, card=card),
-        Exportable(kind="encoder", module=encode, inputs={"image": image}, card=card),
-    ]
+    """Exported files of a decoder and encoder of latents of which ``description`` has the statistics."""
+    whitening = Whitening(description, latent.size)
+    latent = latent.measured(whitening.whiten(description))
+    generator = FromNormal(decode, whitening.mean, whitening.factor)
+    encoder = None if encode is None else ToNormal(encode, whitening.mean, whitening.inverse)
+    return latent_files(latent, generator, encoder)
 
 
 def signs(rows: Tensor) -> Tensor:
@@ -74,61 +65,50 @@ class Whitening:
     the identity where that is empty. The strongest direction comes first."""
 
     def __init__(self, description: Mapping[str, Any], size: int) -> None:
-        mean, factor = torch.zeros(size), torch.eye(size)
-        covariance = torch.tensor(description.get("latent_covariance") or [], dtype=torch.float64)
-        if covariance.numel():
-            mean = torch.tensor(description["latent_mean"])
-            values, vectors = torch.linalg.eigh(covariance)
+        self.mean, self.factor = torch.zeros(size), torch.eye(size)
+        self.known = bool(description.get("latent_covariance"))
+        if self.known:
+            self.mean = torch.tensor(description["latent_mean"])
+            values, vectors = torch.linalg.eigh(torch.tensor(description["latent_covariance"], dtype=torch.float64))
             values, vectors = values.flip(0), vectors.flip(1)
             vectors = vectors * signs(vectors.T).T
-            factor = (vectors * values.clamp_min(LEAST_VARIANCE * values.mean()).sqrt()).float()
-        self.mean, self.factor = mean, factor
-        self.inverse = torch.linalg.inv(factor.double()).float()
+            self.factor = (vectors * values.clamp_min(LEAST_VARIANCE * values.mean()).sqrt()).float()
+        self.inverse = torch.linalg.inv(self.factor.double()).float()
 
     def whiten(self, description: Mapping[str, Any]) -> dict[str, Any]:
         """Statistics as of ``fit_gaussian``, for the standard normal latents."""
         size = len(self.mean)
         samples = torch.tensor(description.get("sample_latents") or [], dtype=torch.float32).reshape(-1, size)
-        known = bool(description.get("latent_covariance"))
         return {
-            **description,
-            "latent_mean": [0.0] * size if known else [],
-            "latent_covariance": torch.eye(size).tolist() if known else [],
+            "latent_mean": [0.0] * size if self.known else [],
+            "latent_covariance": torch.eye(size).tolist() if self.known else [],
             "sample_latents": ((samples - self.mean) @ self.inverse.T).tolist(),
         }
 
 
-class FromNormal(nn.Module):
-    """Decoder of standard normal latents [n, d], by a decoder of the network's latents."""
+class Whitened(nn.Module):
+    """A network and the affine map of its latents, on the network's device."""
 
-    mean: Tensor
-    factor: Tensor
+    mean: Tensor  # [d]
+    matrix: Tensor  # [d, d]
 
-    def __init__(self, decode: nn.Module, whitening: Whitening) -> None:
+    def __init__(self, network: nn.Module, mean: Tensor, matrix: Tensor) -> None:
         super().__init__()
-        self.decode = decode
-        self.training = decode.training
-        self.register_buffer("mean", whitening.mean)
-        self.register_buffer("factor", whitening.factor)
-        self.to(next(decode.parameters(), whitening.mean).device)
+        self.network, self.training = network, network.training
+        self.register_buffer("mean", mean)
+        self.register_buffer("matrix", matrix)
+        self.to(next(network.parameters(), mean).device)
+
+
+class FromNormal(Whitened):
+    """Decoder of standard normal latents [n, d], by a decoder of the network's latents. ``matrix``: the factor."""
 
     def forward(self, latent: Tensor) -> Tensor:
-        return self.decode(self.mean + latent @ self.factor.T)
+        return self.network(self.mean + latent @ self.matrix.T)
 
 
-class ToNormal(nn.Module):
-    """Encoder to standard normal latents [n, d], by an encoder to the network's latents."""
-
-    mean: Tensor
-    inverse: Tensor
-
-    def __init__(self, encode: nn.Module, whitening: Whitening) -> None:
-        super().__init__()
-        self.encode = encode
-        self.training = encode.training
-        self.register_buffer("mean", whitening.mean)
-        self.register_buffer("inverse", whitening.inverse)
-        self.to(next(encode.parameters(), whitening.mean).device)
+class ToNormal(Whitened):
+    """Encoder to standard normal latents [n, d], by an encoder to the network's latents. ``matrix``: the inverse."""
 
     def forward(self, image: Tensor) -> Tensor:
-        return (self.encode(image) - self.mean) @ self.inverse.T
+        return (self.network(image) - self.mean) @ self.matrix.T

@@ -6,7 +6,6 @@ At step t, counted from 0, an image x₀ in -1..1 has become x_t = √ᾱ x₀ +
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,46 +19,27 @@ Prediction = Literal["epsilon", "x0", "v"]
 MAX_BETA = 0.999  # largest β of a step, so that ᾱ stays above 0
 
 
-def linear(steps: int) -> NDArray[np.float64]:
-    """β linear from 1e-4 to 0.02 over 1000 steps (Ho et al. 2020), scaled by 1000 / steps for another number."""
-    return betas_to_alpha_bar(np.linspace(1e-4, 0.02, steps) * 1000 / steps)
+def alpha_bars(kind: ScheduleName, steps: int) -> NDArray[np.float64]:
+    """ᾱ at each step, [steps], with β of at most ``MAX_BETA``.
 
-
-def quadratic(steps: int) -> NDArray[np.float64]:
-    """√β linear between the same ends."""
-    return betas_to_alpha_bar(np.linspace(1e-4**0.5, 0.02**0.5, steps) ** 2 * 1000 / steps)
-
-
-def cosine(steps: int) -> NDArray[np.float64]:
-    """ᾱ as the square of a cosine (Nichol & Dhariwal 2021, "Improved DDPM", equation 17)."""
-    return ratios(lambda time: math.cos((time + 0.008) / 1.008 * math.pi / 2) ** 2, steps)
-
-
-def sigmoid(steps: int) -> NDArray[np.float64]:
-    """ᾱ as a logistic curve from -3 to 3 (Jabri et al. 2022, "Scalable Adaptive Computation", algorithm 1)."""
-
-    def logistic(time: float) -> float:
-        return 1 / (1 + math.exp(6 * time - 3)) - 1 / (1 + math.exp(3))
-
-    return ratios(logistic, steps)
-
-
-def ratios(curve: Callable[[float], float], steps: int) -> NDArray[np.float64]:
-    """ᾱ from a falling curve over 0..1, with β clipped to ``MAX_BETA``."""
-    values = np.array([curve(step / steps) for step in range(steps + 1)])
-    return betas_to_alpha_bar(1 - values[1:] / values[:-1])
-
-
-def betas_to_alpha_bar(betas: NDArray[np.float64]) -> NDArray[np.float64]:
+    - ``linear``: β linear from 1e-4 to 0.02 over 1000 steps (Ho et al. 2020), scaled for another number of them.
+    - ``quadratic``: √β linear between the same ends.
+    - ``cosine``: ᾱ as the square of a cosine (Nichol & Dhariwal 2021, "Improved DDPM", equation 17).
+    - ``sigmoid``: ᾱ as a logistic curve from -3 to 3 (Jabri et al. 2022, "Scalable Adaptive Computation", algorithm 1).
+    """
+    times = [step / steps for step in range(steps + 1)]
+    match kind:
+        case "linear":
+            betas = np.linspace(1e-4, 0.02, steps) * 1000 / steps
+        case "quadratic":
+            betas = np.linspace(1e-4**0.5, 0.02**0.5, steps) ** 2 * 1000 / steps
+        case "cosine":
+            curve = np.array([math.cos((time + 0.008) / 1.008 * math.pi / 2) ** 2 for time in times])
+            betas = 1 - curve[1:] / curve[:-1]
+        case "sigmoid":
+            curve = np.array([1 / (1 + math.exp(6 * time - 3)) - 1 / (1 + math.exp(3)) for time in times])
+            betas = 1 - curve[1:] / curve[:-1]
     return np.cumprod(1 - np.minimum(betas, MAX_BETA))
-
-
-SCHEDULES: dict[ScheduleName, Callable[[int], NDArray[np.float64]]] = {
-    "linear": linear,
-    "cosine": cosine,
-    "quadratic": quadratic,
-    "sigmoid": sigmoid,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,15 +53,19 @@ class Diffusion:
     @property
     def alpha_bar(self) -> NDArray[np.float64]:
         """[steps], strictly falling, in (0, 1)."""
-        return SCHEDULES[self.kind](self.steps)
+        return alpha_bars(self.kind, self.steps)
 
     def schedule(self) -> dict[str, Any]:
         """The schedule as the card stores it and samplers take it."""
         return {"kind": self.kind, "prediction": self.prediction, "alpha_bar": self.alpha_bar.tolist()}
 
+    def alpha_bar_at(self, t: Tensor) -> Tensor:
+        """ᾱ at each t, f64 [n]."""
+        return torch.from_numpy(self.alpha_bar).to(t.device)[t]
+
     def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """√ᾱ and √(1-ᾱ) at each t, f32 [n, 1, 1, 1]."""
-        alpha_bar = torch.from_numpy(self.alpha_bar).to(t.device, torch.float64)[t][:, None, None, None]
+        alpha_bar = self.alpha_bar_at(t)[:, None, None, None]
         return alpha_bar.sqrt().float(), (1 - alpha_bar).sqrt().float()
 
     def add_noise(self, image: Tensor, t: Tensor, noise: Tensor) -> Tensor:
@@ -103,7 +87,7 @@ class Diffusion:
         al. 2023, "Efficient Diffusion Training via Min-SNR Weighting Strategy", section 3.4)."""
         if not most:
             return torch.ones(len(t), device=t.device)
-        alpha_bar = torch.from_numpy(self.alpha_bar).to(t.device, torch.float64)[t]
+        alpha_bar = self.alpha_bar_at(t)
         ratio = alpha_bar / (1 - alpha_bar)
         divisor = {"epsilon": ratio, "x0": torch.ones_like(ratio), "v": ratio + 1}[self.prediction]
         return (ratio.clamp_max(most) / divisor).float()

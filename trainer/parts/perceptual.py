@@ -8,26 +8,30 @@ from torch import Tensor, nn
 from trainer.failures import reading_weights
 
 LAYERS = (3, 8, 17, 26, 35)  # relu 1_2, 2_2, 3_4, 4_4, 5_4 of torchvision's vgg19.features
-MEAN = (0.485, 0.456, 0.406)  # of ImageNet, as torchvision's weights expect
-STD = (0.229, 0.224, 0.225)
 
 
-class VGG19(nn.Module):
-    """Frozen features of VGG19; not part of any checkpoint."""
+class ImageNetInput(nn.Module):
+    """Base of networks that take images as torchvision's weights expect them."""
 
     mean: Tensor
     std: Tensor
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor((0.485, 0.456, 0.406)).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor((0.229, 0.224, 0.225)).view(3, 1, 1), persistent=False)
+
+    def normalised(self, image: Tensor) -> Tensor:
+        """Images [n, c, h, w] in 0..1, normalised by ImageNet's mean and std; grey as three equal channels."""
+        return (image.expand(-1, 3, -1, -1) - self.mean) / self.std
+
+
+class VGG19(ImageNetInput):
+    """Frozen features of VGG19; not part of any checkpoint."""
+
     def __init__(self, weights: Path | None) -> None:
         super().__init__()
         self.features = load_vgg19_features(weights).eval().requires_grad_(False)
-        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1))
-        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1))
-
-    def normalised(self, image: Tensor) -> Tensor:
-        """Images [n, c, h, w] in 0..1 normalised as VGG19 expects."""
-        self.to(image.device)
-        return (image.expand(-1, 3, -1, -1) - self.mean) / self.std
 
 
 class PerceptualDistance(VGG19):
@@ -35,6 +39,7 @@ class PerceptualDistance(VGG19):
 
     def forward(self, image: Tensor, target: Tensor) -> Tensor:
         """Two [n, c, h, w] in 0..1 → [n]."""
+        self.to(image.device)
         value = self.normalised(torch.cat((image, target)))
         distance = image.new_zeros(len(image))
         for index, layer in enumerate(self.features):
@@ -50,6 +55,7 @@ class ContentDistance(VGG19):
 
     def forward(self, image: Tensor, target: Tensor) -> Tensor:
         """Two [n, c, h, w] in 0..1 → [n]; no gradient flows to the target."""
+        self.to(image.device)
         with torch.no_grad():
             wanted = self.features(self.normalised(target))
         return (self.features(self.normalised(image)) - wanted).float().square().mean((1, 2, 3))

@@ -89,6 +89,13 @@ def normalisation_of(unet: nn.Module) -> str:
     return "statistics of each image" if ImageNorm in kinds else "none"
 
 
+BLOCKS = {  # places of a nested block's layers, and those of ours
+    "outermost": {"0": "down.{}.0", "3": "up.{}.1"},
+    "inner": {"1": "down.{}.1", "2": "down.{}.2", "5": "up.{}.1", "6": "up.{}.2"},
+    "innermost": {"1": "down.{}.1", "3": "up.{}.1", "4": "up.{}.2"},
+}
+
+
 def flat_keys(state: Mapping[str, Tensor], name: str) -> tuple[dict[str, Tensor], int]:
     """Convert a state_dict of nested blocks to the keys of ``UNet``, and count its levels. Each block holds a halving,
     its normalisation, the inner block, a doubling, and its normalisation.
@@ -96,27 +103,22 @@ def flat_keys(state: Mapping[str, Tensor], name: str) -> tuple[dict[str, Tensor]
     Running statistics are left out. Raises ``ValueError`` for other layouts.
     """
     own: dict[str, Tensor] = {}
-    left = {key for key in state if key.rpartition(".")[2] in ("weight", "bias")}
-    prefix, level, within = "", 0, True
-    while within:
-        within = level == 0 or any(key.startswith(f"{prefix}3.model.") for key in state)
-        if level == 0:
-            places = {"down.{}.0": "0", "up.{}.1": "3"}
-        elif within:
-            places = {"down.{}.1": "1", "down.{}.2": "2", "up.{}.1": "5", "up.{}.2": "6"}
+    odd: list[str] = []
+    levels = 1 + max((key.count("model.") for key in state), default=0)
+    for key, value in sorted(state.items()):
+        *blocks, place, kind = key.split(".") if "." in key else ("", key)
+        if kind not in ("weight", "bias"):
+            continue
+        level = len(blocks) // 2
+        expected = (["1", "model"] + ["3", "model"] * (level - 1)) if level else []
+        places = BLOCKS["outermost" if level == 0 else "innermost" if level == levels - 1 else "inner"]
+        if blocks == expected and place in places:
+            own[f"{places[place].format(level)}.{kind}"] = value
         else:
-            places = {"down.{}.1": "1", "up.{}.1": "3", "up.{}.2": "4"}
-        for ours, theirs in places.items():
-            for kind in ("weight", "bias"):
-                key = f"{prefix}{theirs}.{kind}"
-                if key in left:
-                    own[f"{ours.format(level)}.{kind}"] = state[key]
-                    left.remove(key)
-        prefix += "3.model." if level else "1.model."
-        level += 1
+            odd.append(key)
     needed = (f"{place}.weight" for place in ("down.0.0", "up.0.1", "down.1.1", "up.1.1"))
     whole = all(key in own and own[key].ndim == 4 for key in needed)
-    if left or not whole:
-        odd = ", ".join(sorted(left)[:3]) or "a halving or a doubling"
-        raise ValueError(f"{name}: no U-Net of nested blocks: {'does not expect' if left else 'lacks'} {odd}")
-    return own, level
+    if odd or not whole:
+        what = f"does not expect {', '.join(odd[:3])}" if odd else "lacks a halving or a doubling"
+        raise ValueError(f"{name}: no U-Net of nested blocks: {what}")
+    return own, levels

@@ -77,7 +77,7 @@ def images(family: Family) -> Batch:
 def scores(family: Any, nets: Nets, batch: Batch) -> tuple[float, float]:
     """Mean score of real images and of generated ones."""
     critic = nets["critic" if "critic" in nets else "discriminator"]
-    fake = nets.generator(family.noise(16, generator=torch.Generator().manual_seed(1)))
+    fake = nets.generator(family.latent.draw(16, generator=torch.Generator().manual_seed(1)))
     return critic(batch.image).mean().item(), critic(fake).mean().item()
 
 

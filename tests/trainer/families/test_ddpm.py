@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -15,8 +15,9 @@ from trainer.contract.samplers import ddim, ddpm, dpm_solver, even_ratios, even_
 from trainer.families.ddpm import DDPM, DDPMConfig, InColour
 from trainer.family import Batch, DataSpec
 from trainer.parts.denoiser_unet import Denoiser, folded
-from trainer.parts.noise_schedule import SCHEDULES, Diffusion, Prediction, ScheduleName
+from trainer.parts.noise_schedule import Diffusion, Prediction, ScheduleName
 
+SCHEDULES: tuple[ScheduleName, ...] = get_args(ScheduleName)
 PREDICTIONS: tuple[Prediction, ...] = ("epsilon", "x0", "v")
 EVERY = [Diffusion(kind=kind, prediction=prediction) for kind in SCHEDULES for prediction in PREDICTIONS]
 NAMES = [f"{item.kind}-{item.prediction}" for item in EVERY]
