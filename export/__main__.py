@@ -12,7 +12,7 @@ if __name__ == "__main__" and not sys.flags.safe_path and Path(sys.path[0]) != P
     del sys.path[0]  # the current folder: a trainer.py there would hide ours
 
 from export.card import PRECISIONS
-from trainer.contract.errors import UserError
+from trainer.contract.errors import UserError, require
 from trainer.contract.options import called_as
 from trainer.contract.packages import needing
 from trainer.contract.text import printable
@@ -25,25 +25,26 @@ def main(arguments: list[str] | None = None, program: str = "") -> int:
     options = _parser(program).parse_args(arguments)
     wait_briefly()
     with needing("export", program):
-        from export.to_onnx import export_run, export_state_dict, summary  # takes seconds, and --help none
+        from export.to_onnx import Output, export_run, export_state_dict, summary  # takes seconds, and --help none
 
-    source: Path = options.source
-    shared = {
-        "precision": options.precision, "name": options.name, "licence": options.licence, "force": options.force,
-    }  # fmt: skip
+    source, family, weights = options.source, options.family, options.weights
     try:
         if not source.exists():
             raise UserError(f"{source}: there is no such run or file")
         if source.is_dir():
-            if options.family:
-                raise UserError(f"--family is {options.family}, expected none for a run: {source} names its own")
-            written = export_run(source, options.output, weights=options.weights, **shared)
+            require(not family, "family", family, f"none for a run: {source} names its own")
+        elif not family:
+            raise UserError(f"{source}: a bare file does not say what it is: --family is missing")
         else:
-            if not options.family:
-                raise UserError(f"{source}: a bare file does not say what it is: --family is missing")
-            if options.weights != "best":
-                raise UserError(f"--weights is {options.weights}, expected none for a file: it holds one set")
-            written = export_state_dict(source, options.family, options.output, **shared)
+            require(weights == "best", "weights", weights, "none for a file: it holds one set")
+        output = Output(
+            path=options.output,
+            precision=options.precision,
+            name=options.name,
+            licence=options.licence,
+            force=options.force,
+        )
+        written = export_state_dict(source, family, output) if family else export_run(source, output, weights)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

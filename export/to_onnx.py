@@ -10,8 +10,8 @@ import contextlib
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,58 +37,67 @@ _DTYPES: Mapping[int, str] = {int(number): name for name, number in TYPES.items(
 
 
 @dataclass(frozen=True, kw_only=True)
+class Output:
+    """Where to write files, and what of them is asked for. Raises ``UserError`` where they cannot be written."""
+
+    path: Path  # further files of the same export lie beside it
+    precision: str = "fp32"  # see export.quantize
+    name: str = ""  # what the card calls the model; that of the file where empty
+    licence: str = ""
+    force: bool = False  # replace files that exist
+
+    def __post_init__(self) -> None:
+        require(self.precision in PRECISIONS, "precision", repr(self.precision), f"one of {', '.join(PRECISIONS)}")
+        if self.path.suffix.lower() != ".onnx":
+            raise UserError(f"{self.path}: the name ends in {self.path.suffix or 'nothing'!r}, expected .onnx")
+        for path in (self.path, *map(self.beside, KINDS)):
+            check_free(path, self.force)
+        if not os.access(self.path.parent, os.W_OK):
+            raise UserError(f"{self.path}: the folder {self.path.parent} cannot be written to")
+
+    def beside(self, kind: str) -> Path:
+        """Path of a further file of the same export."""
+        return self.path.with_name(f"{self.path.stem}.{kind}.onnx")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Origin:
     """Where networks come from: fields of all cards of one export."""
 
     family: str
-    name: str
     spec: DataSpec
-    licence: str = ""
     data: str = ""
-    training: Mapping[str, Any]
+    training: Mapping[str, Any] = field(default_factory=dict)
 
 
-def export_run(
-    run: Path,
-    out: Path,
-    *,
-    weights: str = "best",
-    precision: str = "fp32",
-    name: str = "",
-    licence: str = "",
-    force: bool = False,
-) -> list[Path]:
-    """Write a run's networks as ONNX files.
+def export_run(run: Path, output: Output, weights: str = "best") -> list[Path]:
+    """Write a run's networks as ONNX files. ``weights``: ``best``, ``last`` or the step of a checkpoint that is kept.
 
-    ``weights``: ``best``, ``last`` or the step of a checkpoint that is kept. ``precision``: see ``export.quantize``.
-    ``name``: what the card calls the model; that of the file where empty. Returns the files written, ``out`` first.
-    Raises ``UserError`` with one line, and then has written nothing.
+    Returns the files written, that of ``output`` first. Raises ``UserError`` with one line, and then has written
+    nothing.
     """
     from trainer.runs.store import restore  # imports accelerate, which only runs need
 
-    check_output(out, precision, force)
     restored = restore(run, weights)
-    data = str(restored.run.get("config", {}).get("data", ""))
+    config, state = restored.run.get("config", {}), restored.state
+    data = str(config.get("data", ""))
     training = {
         "run": restored.run.get("run_id"),
         "commit": restored.run.get("commit"),
-        "step": restored.state.step,
-        "images_seen": restored.state.images_seen,
-        "fit": restored.run.get("config", {}).get("fit"),  # how the viewer is to bring images to the encoder's size
-        "score": restored.state.score,
-        "metrics": {key: value for key, value in restored.state.metrics.items() if key != "score"},
-        "evaluation": read_evaluation(run, restored.state.step),
+        "step": state.step,
+        "images_seen": state.images_seen,
+        "fit": config.get("fit"),  # how the viewer is to bring images to the encoder's size
+        "score": state.score,
+        "metrics": {key: value for key, value in state.metrics.items() if key != "score"},
+        "evaluation": read_evaluation(run, state.step),
     }
     origin = Origin(
         family=type(restored.family).__module__.rpartition(".")[2],
-        name=name or readable(out.stem),
         spec=restored.spec,
-        licence=licence,
         data=data if data.startswith("hub:") else Path(data).name,  # without its folder, which is private
         training={key: value for key, value in training.items() if value not in (None, "", {})},
     )
-    files = restored.family.exports(restored.nets, restored.state.description)
-    return export_networks(files, origin, out, precision=precision, force=force)
+    return export_networks(restored.family.exports(restored.nets, state.description), origin, output)
 
 
 def read_evaluation(run: Path, step: int) -> dict[str, Any]:
@@ -100,22 +109,11 @@ def read_evaluation(run: Path, step: int) -> dict[str, Any]:
     return {}
 
 
-def export_state_dict(
-    file: Path,
-    family: str,
-    out: Path,
-    *,
-    precision: str = "fp32",
-    name: str = "",
-    licence: str = "",
-    force: bool = False,
-) -> list[Path]:
-    """Write a bare state_dict (``.pth``, ``.safetensors``) as ONNX files.
+def export_state_dict(file: Path, family: str, output: Output) -> list[Path]:
+    """Write a bare state_dict (``.pth``, ``.safetensors``) as ONNX files; returns them as ``export_run`` does.
 
-    ``family``: the name of a module in ``trainer.families`` that knows the field's usual layouts. The rest as in
-    ``export_run``. Raises ``UserError``.
+    ``family``: the name of a module in ``trainer.families`` that knows the field's usual layouts. Raises ``UserError``.
     """
-    check_output(out, precision, force)
     require(family in family_names(), "family", repr(family), f"one of {', '.join(family_names())}")
     kind = load_family(family)
     state = read_state_dict(file)
@@ -128,35 +126,14 @@ def export_state_dict(
         raise UserError(f"{error} (the file's own: {keys})") from None
     except (IndexError, RuntimeError, TypeError) as error:  # tensors of unexpected shapes
         raise UserError(f"{file}: its tensors do not fit a {family}: {' '.join(str(error).split())[:200]}") from None
-    origin = Origin(family=family, name=name or readable(out.stem), spec=spec, licence=licence, training={})
-    return export_networks(made.exports(nets, {}), origin, out, precision=precision, force=force)
+    return export_networks(made.exports(nets, {}), Origin(family=family, spec=spec), output)
 
 
-def check_output(out: Path, precision: str, force: bool) -> None:
-    """Check that the output can be written, before any work. Raises ``UserError``."""
-    if precision not in PRECISIONS:
-        raise UserError(f"--precision is {precision!r}, expected one of {', '.join(PRECISIONS)}")
-    if out.suffix.lower() != ".onnx":
-        raise UserError(f"{out}: the name ends in {out.suffix or 'nothing'!r}, expected .onnx")
-    for path in (out, *(beside(out, kind) for kind in KINDS)):
-        check_free(path, force)
-    if not os.access(out.parent, os.W_OK):
-        raise UserError(f"{out}: the folder {out.parent} cannot be written to")
-
-
-def beside(out: Path, kind: str) -> Path:
-    """Path of a further file of the same export."""
-    return out.with_name(f"{out.stem}.{kind}.onnx")
-
-
-def export_networks(
-    exportables: Sequence[Exportable], origin: Origin, out: Path, *, precision: str = "fp32", force: bool = False
-) -> list[Path]:
+def export_networks(exportables: Sequence[Exportable], origin: Origin, output: Output) -> list[Path]:
     """Write the files that a family offers: trace, check against torch, lower the precision, add card and seal.
 
     Raises ``UserError``; nothing is written then.
     """
-    check_output(out, precision, force)
     kinds = [item.kind for item in exportables]
     if not kinds or len(set(kinds)) != len(kinds):
         raise ValueError(f"family {origin.family} offers {kinds or 'nothing'} to export, expected one file a kind")
@@ -164,28 +141,29 @@ def export_networks(
     files: dict[str, bytes] = {}
     try:
         for item in exportables:
-            files[item.kind] = seal(build(item, origin, precision).SerializeToString())
+            files[item.kind] = seal(build(item, origin, output).SerializeToString())
         check_pairs(files, {item.kind: item.inputs for item in exportables})
     except (ExportError, CardError) as error:
-        raise UserError(f"{out}: not written: {error}") from None
-    contents = {out if kind == primary else beside(out, kind): data for kind, data in files.items()}
-    stale = [path for path in (beside(out, kind) for kind in KINDS) if path.exists() and path not in contents]
-    if stale:
-        raise UserError(f"{stale[0]}: would be taken for a part of {out.name}, which has none: move it away first")
-    paths = sorted(contents, key=lambda path: path != out)
-    write_all({path: contents[path] for path in reversed(paths)}, force)  # ``out`` last: where it exists, the others do
-    return paths
+        raise UserError(f"{output.path}: not written: {error}") from None
+    others = {output.beside(kind): data for kind, data in files.items() if kind != primary}
+    for path in map(output.beside, KINDS):
+        if path.exists() and path not in others:
+            raise UserError(
+                f"{path}: would be taken for a part of {output.path.name}, which has none: move it away first"
+            )
+    write_all({**others, output.path: files[primary]}, output.force)  # last: where it exists, the others do
+    return [output.path, *others]
 
 
-def build(item: Exportable, origin: Origin, precision: str) -> onnx.ModelProto:
+def build(item: Exportable, origin: Origin, output: Output) -> onnx.ModelProto:
     """One file's graph with its card, checked against torch; not sealed. Raises ``ExportError``, ``CardError``."""
     network = Whole(item)
     model = trace(network)
     parity = check_parity(network, model)
-    if precision != "fp32":
-        model = quantize(network, model, precision)
-        parity[precision] = measure_drift(network, model, network.draw(24, seed=24))
-    card = make_card(item, origin, model, parity, precision)
+    if output.precision != "fp32":
+        model = quantize(network, model, output.precision)
+        parity[output.precision] = measure_drift(network, model, network.draw(24, seed=24))
+    card = make_card(item, origin, output, model, parity)
     helper.set_model_props(model, {**card.to_props(), SEAL_KEY: BLANK_SEAL})
     if model.ByteSize() > _MAX_BYTES:
         raise ExportError(f"{item.kind} takes {model.ByteSize() / 2**30:.1f} GiB, expected under 2 GiB: it is one file")
@@ -193,32 +171,28 @@ def build(item: Exportable, origin: Origin, precision: str) -> onnx.ModelProto:
 
 
 def make_card(
-    item: Exportable, origin: Origin, model: onnx.ModelProto, parity: Mapping[str, Any], precision: str
+    item: Exportable, origin: Origin, output: Output, model: onnx.ModelProto, parity: Mapping[str, Any]
 ) -> Card:
     """The card of a graph. Raises ``CardError`` where the family's fields do not fit the graph."""
     fields, spec = item.card, origin.spec
-    inputs = tuple(_port(port) for port in model.graph.input)
-    output = _port(model.graph.output[0])
-    labelled = any(port.name == "label" for port in inputs)
-    found = fields.latent if any(port.name == "latent" for port in (*inputs, output)) else None
-    values = (found.mean, found.covariance, found.samples) if found else ((), (), ())
-    mean, covariance, samples = (np.array(value, dtype=np.float64) for value in values)
-    latent = (
-        None
-        if found is None
-        else Latent(
-            size=found.size,
-            prior=found.prior,
-            mean=_numbers(mean),
-            covariance=tuple(map(_numbers, covariance)) if len(covariance) <= _MAX_COVARIANCE else (),
+    *inputs, result = (_port(port) for port in (*model.graph.input, model.graph.output[0]))
+    takes = {port.name for port in inputs}
+    latent, about = None, fields.latent if "latent" in takes | {result.name} else None
+    covariance = np.array(about.covariance if about else (), dtype=np.float64)
+    if about is not None:
+        small = len(covariance) <= _MAX_COVARIANCE
+        latent = Latent(
+            size=about.size,
+            prior=about.prior,
+            mean=_numbers(about.mean),
+            covariance=tuple(map(_numbers, covariance)) if small else (),
         )
-    )
     return Card(
         kind=item.kind,
         family=origin.family,
-        name=origin.name,
-        inputs=inputs,
-        output=output,
+        name=output.name or readable(output.path.stem),
+        inputs=tuple(inputs),
+        output=result,
         image_size=None if fields.any_size else spec.image_size,
         channels=fields.channels or spec.channels,
         input_channels=fields.input_channels,
@@ -227,15 +201,15 @@ def make_card(
         context=fields.context,
         condition={"size": list(spec.image_size), **fields.condition} if fields.condition else {},
         latent=latent,
-        classes=tuple(spec.classes) if labelled else (),
+        classes=tuple(spec.classes) if "label" in takes else (),
         schedule=fields.schedule,
         directions=tuple(map(_numbers, principal_directions(covariance))),
-        sample_latents=tuple(map(_numbers, samples)),
-        licence=origin.licence,
+        sample_latents=tuple(map(_numbers, about.samples if about else ())),
+        licence=output.licence,
         data=origin.data,
         training=_short({**origin.training, **fields.training}),
         parity=parity,
-        precision=precision,
+        precision=output.precision,
     )
 
 
@@ -271,8 +245,8 @@ def _port(port: onnx.ValueInfoProto) -> Port:
     return Port(name=port.name, dtype=_DTYPES[tensor.elem_type], shape=shape)
 
 
-def _numbers(row: np.ndarray) -> tuple[float, ...]:
-    return tuple(float(f"{value:.5g}") for value in np.atleast_1d(row))
+def _numbers(row: Iterable[float]) -> tuple[float, ...]:
+    return tuple(float(f"{value:.5g}") for value in row)
 
 
 def _short(value: Any) -> Any:

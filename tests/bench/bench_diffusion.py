@@ -24,7 +24,7 @@ import onnxruntime
 import torch
 from torch import Tensor
 
-from export.to_onnx import Origin, export_networks
+from export.to_onnx import Origin, Output, export_networks
 from trainer import metrics
 from trainer.command_line import parse
 from trainer.contract import samplers
@@ -54,10 +54,9 @@ def measure_steps(arguments: argparse.Namespace, rest: list[str]) -> None:
     nets.denoiser.eval().requires_grad_(False)
     constant = folded(nets.denoiser)
     with tempfile.TemporaryDirectory() as folder:
-        origin = Origin(family="ddpm", name="bench", spec=spec, training={})
-        (file,) = export_networks(
-            family.exports(nets, {}), origin, Path(folder) / "denoiser.onnx", precision=arguments.precision
-        )
+        origin = Origin(family="ddpm", spec=spec)
+        output = Output(path=Path(folder) / "denoiser.onnx", precision=arguments.precision)
+        (file,) = export_networks(family.exports(nets, {}), origin, output)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = arguments.threads
         session = onnxruntime.InferenceSession(str(file), options)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from export.card import Card
 from export.graph import Whole, trace
-from export.to_onnx import Origin, export_networks
+from export.to_onnx import Origin, Output, export_networks
 from trainer.family import CardFields, DataSpec, Exportable, Latent
 
 LATENT, SIDE = 4, 8
@@ -70,11 +70,11 @@ def encoder(channels: int = 3, latent: int = LATENT) -> Exportable:
 
 def origin(channels: int = 3) -> Origin:
     spec = DataSpec(image_size=(SIDE, SIDE), channels=channels)
-    return Origin(family="small", name="small", spec=spec, licence="CC0-1.0", data="drawn", training={"step": 7})
+    return Origin(family="small", spec=spec, data="drawn", training={"step": 7})
 
 
-def export(out: Path, *items: Exportable, channels: int = 3, **options: object) -> list[Path]:
-    return export_networks(items, origin(channels), out, **options)
+def export(out: Path, *items: Exportable, channels: int = 3, **options: Any) -> list[Path]:
+    return export_networks(items, origin(channels), Output(path=out, name="small", licence="CC0-1.0", **options))
 
 
 _TRACED: dict[str, bytes] = {}  # by all that the graph follows from

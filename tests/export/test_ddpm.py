@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from small_networks import card_of
 
-from export.to_onnx import Origin, export_networks
+from export.to_onnx import Origin, Output, export_networks
 from trainer.contract.samplers import ddim
 from trainer.families.ddpm import DDPM, DDPMConfig
 from trainer.family import Batch, DataSpec, Nets
@@ -53,12 +53,11 @@ def files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """The same network in every precision."""
     folder = tmp_path_factory.mktemp("files")
     family, spec, nets = network(request.param[0])
-    origin = Origin(family="ddpm", name="small", spec=spec, training={})
+    origin = Origin(family="ddpm", spec=spec)
     found: dict[str, Path] = {}
     for precision in ("fp32", *request.param[1]):
-        (found[precision],) = export_networks(
-            family.exports(nets, {}), origin, folder / f"{precision}.onnx", precision=precision
-        )
+        output = Output(path=folder / f"{precision}.onnx", precision=precision)
+        (found[precision],) = export_networks(family.exports(nets, {}), origin, output)
     return found
 
 

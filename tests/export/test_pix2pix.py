@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from export.__main__ import main
 from export.graph import Whole, trace
-from export.to_onnx import Origin, export_networks, export_state_dict
+from export.to_onnx import Origin, Output, export_networks, export_state_dict
 from export.verify import check_parity
 from export.weights import read_state_dict
 from trainer.contract.errors import UserError
@@ -88,7 +88,7 @@ def shaken(network: nn.Module) -> nn.Module:
 
 def exported(network: nn.Module, folder: Path, name: str = "latest_net_G.pth") -> Path:
     torch.save(network.state_dict(), folder / name)
-    (out,) = export_state_dict(folder / name, "pix2pix", folder / "out.onnx", force=True)
+    (out,) = export_state_dict(folder / name, "pix2pix", Output(path=folder / "out.onnx", force=True))
     return out
 
 
@@ -211,8 +211,8 @@ def test_the_card_tells_how_the_input_is_made(tmp_path: Path) -> None:
     nets = family.build(spec)
     nets.generator.eval()
     facts = family.describe(nets, iter([]))
-    origin = Origin(family="pix2pix", name="x", spec=spec, training={"step": 3})
-    (path,) = export_networks(family.exports(nets, facts), origin, tmp_path / "x.onnx")
+    origin = Origin(family="pix2pix", spec=spec, training={"step": 3})
+    (path,) = export_networks(family.exports(nets, facts), origin, Output(path=tmp_path / "x.onnx"))
     card = open_model(path).card
     assert card is not None
     assert card.condition == {"kind": "edges", "sigma": 0.4, "blur": 3, "size": [32, 32]}
@@ -226,6 +226,6 @@ def test_no_network_is_exported_that_still_drops(tmp_path: Path) -> None:
     family = Pix2Pix(Pix2PixConfig(width=2))
     spec = DataSpec(image_size=(32, 32), channels=3, condition_channels=1)
     nets = family.build(spec)
-    origin = Origin(family="pix2pix", name="x", spec=spec, training={})
+    origin = Origin(family="pix2pix", spec=spec)
     with pytest.raises(UserError, match="train mode"):
-        export_networks(family.exports(nets, {}), origin, tmp_path / "x.onnx")
+        export_networks(family.exports(nets, {}), origin, Output(path=tmp_path / "x.onnx"))

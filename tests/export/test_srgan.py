@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from small_networks import card_of, run
 from torch import nn
 
-from export.to_onnx import Origin, export_networks
+from export.to_onnx import Origin, Output, export_networks
 from trainer.families.srgan import SRGAN, SRGANConfig
 from trainer.family import DataSpec, Nets
 from trainer.parts.superresolution import drawn_images
@@ -37,8 +37,8 @@ def made(**options: Any) -> tuple[SRGAN, Nets]:
 
 
 def written(path: Path, family: SRGAN, nets: Nets, precision: str = "fp32") -> Path:
-    origin = Origin(family="srgan", name="larger", spec=SPEC, training={})
-    return export_networks(family.exports(nets, {}), origin, path, precision=precision)[0]
+    origin = Origin(family="srgan", spec=SPEC)
+    return export_networks(family.exports(nets, {}), origin, Output(path=path, precision=precision))[0]
 
 
 @pytest.fixture(scope="module")

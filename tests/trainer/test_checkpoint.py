@@ -17,7 +17,7 @@ from base_runs import blurring_run
 from commands import train
 from torch import nn
 
-from export.to_onnx import export_run
+from export.to_onnx import Output, export_run
 from trainer import checkpoint
 from trainer.checkpoint import Origin, State
 from trainer.contract.errors import UserError
@@ -266,6 +266,6 @@ def test_a_run_of_version_0_1_resumes_and_exports_with_the_base_run_that_it_has(
         resumes = json.loads((run / "config.json").read_text())["resumes"]
         assert [resume["at_step"] for resume in resumes] == [0, 1]
         assert checkpoint.verify(run) == 0
-        assert export_run(run, tmp_path / "detail.onnx") == [tmp_path / "detail.onnx"]
+        assert export_run(run, Output(path=tmp_path / "detail.onnx")) == [tmp_path / "detail.onnx"]
     finally:
         (tmp_path / "moved").rename(low)

@@ -17,7 +17,7 @@ from onnx import TensorProto, helper
 from torch import nn
 
 from export.card import Card
-from export.to_onnx import export_run, read_evaluation
+from export.to_onnx import Output, export_run, read_evaluation
 from trainer import metrics
 from trainer.config import RunConfig
 from trainer.contract.errors import UserError
@@ -247,7 +247,7 @@ def test_figures_reach_the_card_of_the_weights_that_they_are_of(
 ) -> None:
     facts = evaluation_of(options(vae, folder, features="none"), world).go()
 
-    path, *_ = export_run(vae, tmp_path / "vae.onnx")
+    path, *_ = export_run(vae, Output(path=tmp_path / "vae.onnx"))
     card = Card.from_props({item.key: item.value for item in onnx.load(path).metadata_props})
     assert card is not None
     written = card.training["evaluation"]

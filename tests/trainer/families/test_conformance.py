@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from trainings import many, run_trainings, training
 
-from export.to_onnx import Origin, export_networks
+from export.to_onnx import Origin, Output, export_networks
 from trainer import checkpoint
 from trainer.command_line import parse
 from trainer.config import RunConfig, from_json, to_json
@@ -272,10 +272,10 @@ def test_exported_files_are_what_the_networks_are(
     family, nets, batch = make(family_class, options, spec)
     for net in nets.values():
         net.eval()
-    origin = Origin(family=family_class.__module__.rpartition(".")[2], name="a model", spec=spec, training={})
+    origin = Origin(family=family_class.__module__.rpartition(".")[2], spec=spec)
     with torch.no_grad():
         offers = {item.kind: item for item in family.exports(nets, family.describe(nets, iter([batch, batch])))}
-        files = export_networks(list(offers.values()), origin, tmp_path / "model.onnx")
+        files = export_networks(list(offers.values()), origin, Output(path=tmp_path / "model.onnx", name="a model"))
         models = {model.kind: model for model in map(open_model, files)}
         assert models.keys() == offers.keys()
         for kind, model in models.items():
