@@ -22,12 +22,12 @@ from trainer.threads import wait_briefly
 def main(arguments: list[str] | None = None, program: str = "") -> int:
     """The command line, called ``program``. Returns the exit code: 0, 2 for a user's mistake, 130 when interrupted."""
     program = program or called_as("export")
-    options = _parser(program).parse_args(arguments)
+    options = vars(_parser(program).parse_args(arguments))
+    source, family, weights = (options.pop(name) for name in ("source", "family", "weights"))
     wait_briefly()
     with needing("export", program):
         from export.to_onnx import Output, export_run, export_state_dict, summary  # takes seconds, and --help none
 
-    source, family, weights = options.source, options.family, options.weights
     try:
         if not source.exists():
             raise UserError(f"{source}: there is no such run or file")
@@ -37,13 +37,7 @@ def main(arguments: list[str] | None = None, program: str = "") -> int:
             raise UserError(f"{source}: a bare file does not say what it is: --family is missing")
         else:
             require(weights == "best", "weights", weights, "none for a file: it holds one set")
-        output = Output(
-            path=options.output,
-            precision=options.precision,
-            name=options.name,
-            licence=options.licence,
-            force=options.force,
-        )
+        output = Output(path=options.pop("output"), **options)
         written = export_state_dict(source, family, output) if family else export_run(source, output, weights)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

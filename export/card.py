@@ -97,10 +97,8 @@ class Card:
         _check(self)
 
     def to_props(self) -> dict[str, str]:
-        """The card as ONNX metadata: one JSON text a key; empty fields are left out.
-
-        Raises ``CardError`` where a value cannot be JSON: NaN, infinity, an object, a lone surrogate.
-        """
+        """The card as ONNX metadata: one JSON text a key; empty fields are left out. Raises ``CardError`` where a value
+        cannot be JSON: NaN, infinity, an object, a lone surrogate."""
         props = {}
         for item in fields(self):
             value = getattr(self, item.name)
@@ -114,10 +112,8 @@ class Card:
 
     @classmethod
     def from_props(cls, props: Mapping[str, str]) -> "Card | None":
-        """Read a card from ONNX metadata; ``None`` where there is none.
-
-        Raises ``CardError`` where there is one that cannot be used.
-        """
+        """Read a card from ONNX metadata; ``None`` where there is none. Raises ``CardError`` where there is one that
+        cannot be used."""
         if "schema" not in props:
             return None
         known = {item.name for item in fields(cls)}
@@ -322,10 +318,8 @@ BLANK_SEAL: Final = '"sealed:' + "0" * 64 + '"'  # the metadata value of SEAL_KE
 
 
 def seal(data: bytes) -> bytes:
-    """Put the SHA-256 of an ONNX file, counted with ``BLANK_SEAL`` in place, where its blank seal stands.
-
-    Raises ``CardError`` unless there is exactly one blank seal.
-    """
+    """Put the SHA-256 of an ONNX file, counted with ``BLANK_SEAL`` in place, where its blank seal stands. Raises
+    ``CardError`` unless there is exactly one blank seal."""
     blank = BLANK_SEAL.encode()
     if data.count(blank) != 1:
         raise CardError(f"file holds {data.count(blank)} blank seals, expected one")

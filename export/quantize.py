@@ -75,10 +75,8 @@ def _halve_weights(model: onnx.ModelProto) -> None:
 
 
 def _integer_linear(network: Whole, model: onnx.ModelProto) -> None:
-    """Large linear maps: u8 inputs, scaled by each batch's own range, times 7-bit weights.
-
-    Latents of any length keep their precision so; an image can differ by a level with its neighbours in the batch.
-    """
+    """Large linear maps: u8 inputs, scaled by each batch's own range, times 7-bit weights. Latents of any length keep
+    their precision so; an image can differ by a level with its neighbours in the batch."""
     weights = _weights(model, _MIN_INTEGER)
     weights = {name: tensor for name, tensor in weights.items() if len(tensor.dims) == 2}
     maps = [node for node in model.graph.node if _is_linear(node) and node.input[1] in weights]

@@ -130,10 +130,8 @@ def export_state_dict(file: Path, family: str, output: Output) -> list[Path]:
 
 
 def export_networks(exportables: Sequence[Exportable], origin: Origin, output: Output) -> list[Path]:
-    """Write the files that a family offers: trace, check against torch, lower the precision, add card and seal.
-
-    Raises ``UserError``; nothing is written then.
-    """
+    """Write the files that a family offers: trace, check against torch, lower the precision, add card and seal. Raises
+    ``UserError``; nothing is written then."""
     kinds = [item.kind for item in exportables]
     if not kinds or len(set(kinds)) != len(kinds):
         raise ValueError(f"family {origin.family} offers {kinds or 'nothing'} to export, expected one file a kind")

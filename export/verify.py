@@ -1,6 +1,7 @@
 """Compare a graph in onnxruntime with its module in torch; where they differ, nothing is written."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -20,37 +21,29 @@ MIN_PSNR_DB = 35.0  # of fp16 and int8 files against fp32 torch
 
 
 def check_parity(network: Whole, model: onnx.ModelProto) -> dict[str, Any]:
-    """Compare a traced graph with torch at three batch sizes, and two image sizes where they may vary.
-
-    Returns the largest differences found, for the card. Raises ``ExportError`` where they are too large.
-    """
+    """Compare a traced graph with torch at three batch sizes, and two image sizes where they may vary. Returns the
+    largest differences found, for the card. Raises ``ExportError`` where they are too large."""
     delivered, with_floats = open_session(model), open_session(float_output(model))
-    differences, levels, cases = [0.0], [0], 0
-    for taller in (1, 2) if network.card.any_size else (1,):
-        for batch in BATCHES:
-            values = network.draw(batch, seed=batch, taller=taller)
-            expected = run_torch(network, values)
-            floats = run_onnx(with_floats, network, values)[-1]
-            what = f"{network.name} at batch {batch}, inputs {[list(value.shape) for value in values]}"
-            differences.append(_difference(expected, floats, what))
-            found = run_onnx(delivered, network, values)[0]
-            if network.kind.output.dtype == "u8":
-                levels.append(int(np.abs(found.astype(np.int16) - as_levels(expected)).max()))
-                if levels[-1] > MAX_LEVELS:
-                    raise ExportError(f"{what}: differs from torch by {levels[-1]} levels, expected {MAX_LEVELS}")
-            else:
-                _difference(expected, found, what)
-            cases += 1
-    parity = {"max_difference": float(f"{max(differences):.2g}"), "cases": cases}
-    return {**parity, "max_levels": max(levels)} if network.kind.output.dtype == "u8" else parity
+    differences, levels = [], []
+    for taller, batch in product((1, 2) if network.card.any_size else (1,), BATCHES):
+        values = network.draw(batch, seed=batch, taller=taller)
+        expected = run_torch(network, values)
+        what = f"{network.name} at batch {batch}, inputs {[list(value.shape) for value in values]}"
+        differences.append(_difference(expected, run_onnx(with_floats, network, values)[-1], what))
+        found = run_onnx(delivered, network, values)[0]
+        if network.kind.output.dtype != "u8":
+            _difference(expected, found, what)
+            continue
+        levels.append(int(np.abs(found.astype(np.int16) - as_levels(expected)).max()))
+        if levels[-1] > MAX_LEVELS:
+            raise ExportError(f"{what}: differs from torch by {levels[-1]} levels, expected {MAX_LEVELS}")
+    parity = {"max_difference": float(f"{max(differences):.2g}"), "cases": len(differences)}
+    return {**parity, "max_levels": max(levels)} if levels else parity
 
 
 def measure_drift(network: Whole, model: onnx.ModelProto, values: Sequence[Tensor]) -> dict[str, Any]:
-    """Measure the difference of a graph of lower precision to fp32 torch, for the card.
-
-    ``psnr_db`` is against 255 for images, against the range of the outputs elsewhere. Raises ``ExportError`` where
-    it is below ``MIN_PSNR_DB``.
-    """
+    """Measure the difference of a graph of lower precision to fp32 torch, for the card. ``psnr_db`` is against 255 for
+    images, against the range of the outputs elsewhere. Raises ``ExportError`` where it is below ``MIN_PSNR_DB``."""
     expected, error = compare(network, model, values)
     if network.kind.output.dtype == "u8":
         peak, drift = 255.0, {"max_levels": int(error.max()), "mean_levels": float(f"{error.mean():.3g}")}
@@ -75,9 +68,7 @@ def compare(
 
 def check_pairs(files: Mapping[str, bytes], inputs: Mapping[str, Mapping[str, Tensor]]) -> None:
     """Check that an encoder takes its generator's images, and the generator its latents. Raises ``ExportError``.
-
-    ``files``: the finished files by kind; ``inputs``: example inputs by kind and name.
-    """
+    ``files``: the finished files by kind; ``inputs``: example inputs by kind and name."""
     for kind in files:
         other = KINDS[kind].inverts
         if other not in files or len(inputs[other]) > 1:

@@ -5,7 +5,7 @@ import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
@@ -22,10 +22,8 @@ PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.", "vae.")
 
 
 def read_state_dict(file: Path) -> dict[str, Tensor]:
-    """Tensors by key, with the usual wrappers (``{"state_dict": …}``) and prefixes (``module.``) taken off.
-
-    No code in the file is ever run. Raises ``UserError`` with one line.
-    """
+    """Tensors by key, with the usual wrappers (``{"state_dict": …}``) and prefixes (``module.``) taken off. No code in
+    the file is ever run. Raises ``UserError`` with one line."""
     if file.suffix.lower() not in SUFFIXES:
         raise UserError(f"{file}: the name ends in {file.suffix or 'nothing'!r}, expected {', '.join(SUFFIXES)}")
     try:
@@ -62,18 +60,16 @@ def _read_torch(file: Path) -> Any:
     try:
         with quiet():
             return torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        code = re.search(r"GLOBAL ([\w.]+)", str(error)) or re.search(r"class ([\w.]+)", str(error))
-        if code:
-            raise UserError(
-                f"{file}: needs the code of {code[1]} to be unpickled, which is refused as unsafe; "
-                "expected a state_dict (torch.save(model.state_dict(), …)) or .safetensors"
-            ) from None
-        raise UserError(f"{file}: damaged, or not a PyTorch file") from None
     except OSError:
         raise
-    except Exception:  # damaged files raise nearly every type
-        raise UserError(f"{file}: damaged, cut short, or not a PyTorch file") from None
+    except Exception as error:  # damaged files raise nearly every type
+        code = re.search(r"GLOBAL ([\w.]+)", str(error)) or re.search(r"class ([\w.]+)", str(error))
+        if code is None or not isinstance(error, pickle.UnpicklingError):
+            raise UserError(f"{file}: damaged, cut short, or not a PyTorch file") from None
+        raise UserError(
+            f"{file}: needs the code of {code[1]} to be unpickled, which is refused as unsafe; "
+            "expected a state_dict (torch.save(model.state_dict(), …)) or .safetensors"
+        ) from None
 
 
 def _check_archive(file: Path) -> None:
@@ -85,33 +81,26 @@ def _check_archive(file: Path) -> None:
         raise UserError(f"{file}: damaged archive: {error}") from None
 
 
-def _is_state(value: Any) -> bool:
-    return (
-        isinstance(value, Mapping)
-        and len(value) > 0
-        and all(isinstance(key, str) and isinstance(item, Tensor) for key, item in value.items())
-    )
+def _is_state(value: Any) -> TypeGuard[Mapping[str, Tensor]]:
+    if not isinstance(value, Mapping) or not value:
+        return False
+    return all(isinstance(key, str) and isinstance(item, Tensor) for key, item in value.items())
 
 
 def _unwrapped(content: Any, file: Path) -> dict[str, Tensor]:
-    if _is_state(content):
-        return dict(content)
+    found = f"a {type(content).__name__}"
     if isinstance(content, Mapping):
-        for key in WRAPPERS:
-            if _is_state(content.get(key)):
-                return dict(content[key])
+        for state in (content, *map(content.get, WRAPPERS)):
+            if _is_state(state):
+                return dict(state)
         found = f"a dictionary of {', '.join(sorted(str(key)[:40] for key in content)[:6]) or 'nothing'}"
-    else:
-        found = f"a {type(content).__name__}"
     raise UserError(f"{file}: holds {found}, expected a state_dict: tensors by name")
 
 
 def _unprefixed(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    while True:
-        prefix = next((item for item in PREFIXES if all(key.startswith(item) for key in state)), "")
-        if not prefix:
-            return state
+    while prefix := next((item for item in PREFIXES if all(key.startswith(item) for key in state)), ""):
         state = {key.removeprefix(prefix): value for key, value in state.items()}
+    return state
 
 
 def _check_tensors(state: Mapping[str, Tensor], file: Path) -> None:

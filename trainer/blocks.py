@@ -117,9 +117,7 @@ class TransposedGenerator(nn.Sequential):
 
 class StridedDiscriminator(nn.Sequential):
     """Images [n, c, h, w] → scores [n], by 4x4 convolutions that halve the size: ``TransposedGenerator``'s mirror.
-
-    Leaky ReLU of slope 0.2; ``norm`` makes the layer after each convolution but the first and the last.
-    """
+    Leaky ReLU of slope 0.2; ``norm`` makes the layer after each convolution but the first and the last."""
 
     def __init__(
         self, image_size: tuple[int, int], channels: int, width: int, norm: Callable[[int], nn.Module]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar, get_args
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args
 
 from trainer.contract.errors import UserError, require
 
@@ -26,8 +26,8 @@ def within(low: float, high: float) -> Check:
     return Check(lambda value: low <= value <= high, f"{low} to {high}")
 
 
-def multiple_of(step: int, least: int = 1) -> Check:
-    return Check(lambda value: value >= least and value % step == 0, f"a multiple of {step}")
+def multiple_of(step: int, low: int = 1) -> Check:
+    return Check(lambda value: value >= low and value % step == 0, f"a multiple of {step}")
 
 
 POSITIVE = Check(lambda value: value > 0, "more than 0")
@@ -54,68 +54,68 @@ class RunConfig:
     config: Path | None = None
     """Begin with the options in a file of TOML (batch_size = 32), or with those of another run (its folder or
     config.json), except --out, --force and those of the machine. Flags win over --config, and it over --preset."""
-    steps: int = 10_000
+    steps: Annotated[int, least(1)] = 10_000
     """Training steps in all; a larger number extends a finished run."""
-    batch_size: int = 128
+    batch_size: Annotated[int, least(1)] = 128
     """Images per step and process."""
-    image_size: int = 0
+    image_size: Annotated[int, least(0)] = 0
     """Side in pixels of the square that images are resized to; 0 keeps the size of the data."""
     fit: Literal["auto", "crop", "pad", "stretch"] = "auto"
     """How images that are no squares become one: cropped to their middle, padded by repeating their edges, or
     stretched; auto: cropped, or what a run that is resumed has done so far."""
     bgr: bool = False
     """The .npy file is in blue-green-red order, as plain OpenCV scripts write it."""
-    hold_out: int = 20
+    hold_out: Annotated[int, least(0)] = 20
     """Every Nth image is held out of training and scores the checkpoints; 0 trains on all."""
     flip: bool = True
     """Mirror each image left to right with probability one half."""
-    rotate: float = 0.0
+    rotate: Annotated[float, within(0, 180)] = 0.0
     """Rotate each image by a random angle of at most this many degrees."""
-    crop: float = 0.0
+    crop: Annotated[float, within(0, 0.5)] = 0.0
     """Random crop: up to this fraction (0..0.5) is cut off, and the rest enlarged."""
     seed: int = 0
     """Seed of initial weights, batches and noise."""
-    minutes: float = 0.0
+    minutes: Annotated[float, least(0)] = 0.0
     """Stop after this many minutes of training in all, resumed or not, if --steps has not come first; 0: no limit."""
-    min_steps: int = 0
+    min_steps: Annotated[int, least(0)] = 0
     """With --minutes: train at least this many steps, however long they take on a slow or busy machine."""
-    save_every: int = 1000
+    save_every: Annotated[int, least(1)] = 1000
     """Steps between checkpoints, at most."""
-    save_minutes: float = 5.0
+    save_minutes: Annotated[float, least(0)] = 5.0
     """Minutes between checkpoints, at most, and the work that a crash can cost; 0: --save-every alone decides."""
-    sample_every: int = 1000
+    sample_every: Annotated[int, least(1)] = 1000
     """Steps between sample sheets, besides those after 15 s, 30 s, 1 min, 2 min, 4 min and so on."""
-    score_seconds: float = 15.0
+    score_seconds: Annotated[float, least(0)] = 15.0
     """Time for scoring a checkpoint, at about: where all held-out images take longer, fewer are scored, of all
     checkpoints the same ones; 0: all images."""
-    log_every: int = 50
+    log_every: Annotated[int, least(1)] = 50
     """Steps between rows of log.jsonl."""
-    keep: int = 2
+    keep: Annotated[int, least(1)] = 2
     """Newest checkpoints kept, besides the best one."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     """Mixed precision of the networks; weights stay in fp32."""
     compile: bool = False
     """Compile the networks with torch.compile."""
-    accumulate: int = 1
+    accumulate: Annotated[int, least(1)] = 1
     """Gradient accumulation: batches per optimiser step, whose gradients are averaged."""
-    clip_norm: float = 0.0
+    clip_norm: Annotated[float, least(0)] = 0.0
     """Gradients are clipped to this norm; 0: no clipping."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
     """Learning-rate schedule, down to 0 over --steps, or --minutes where those end first."""
-    warmup: int = 0
+    warmup: Annotated[int, least(0)] = 0
     """Steps of linear learning-rate warm-up."""
-    ema: float = 10_000
+    ema: Annotated[float, least(0)] = 10_000
     """Half-life, in images, of the exponential moving average of weights, which is what is exported (early on, a tenth
     of the images seen); 0: no averaging."""
-    workers: int = 0
+    workers: Annotated[int, least(0)] = 0
     """Loader processes per training process, for data that do not fit in memory."""
-    memory: float = 4.0
+    memory: Annotated[float, least(0)] = 4.0
     """GiB of u8 images kept on the device; larger sets are read while training."""
-    threads: int = 0
+    threads: Annotated[int, least(0)] = 0
     """CPU threads per process; 0: the cores of this machine divided by its processes."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Device to train on; naming one that is missing is an error."""
-    processes: int = 0
+    processes: Annotated[int, least(0)] = 0
     """Processes that there must be; 0: as many as the launcher was asked for."""
     force: bool = False
     """Resume although options that change the result differ from those of the run."""
@@ -123,15 +123,8 @@ class RunConfig:
     def __post_init__(self) -> None:
         for name, check in checks(type(self)):
             require(check.holds(getattr(self, name)), name, getattr(self, name), check.expected)
-        at_least(
-            self, steps=1, batch_size=1, image_size=0, hold_out=0, save_every=1, sample_every=1, log_every=1, keep=1,
-            accumulate=1, clip_norm=0, warmup=0, workers=0, memory=0, processes=0, threads=0, minutes=0, ema=0,
-            rotate=0, crop=0, min_steps=0, save_minutes=0, score_seconds=0,
-        )  # fmt: skip
         require(self.hold_out != 1, "hold_out", 1, "0, or at least 2: every image would be held out")
         require(not self.min_steps or self.minutes > 0, "min_steps", self.min_steps, "0 without --minutes")
-        require(self.rotate <= 180, "rotate", self.rotate, "at most 180")
-        require(self.crop <= 0.5, "crop", self.crop, "at most 0.5")
 
 
 def at_least(options: Any, **bounds: float) -> None:

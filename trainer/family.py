@@ -84,10 +84,8 @@ class Batch:
 
 
 class Nets(dict[str, nn.Module]):
-    """The networks of a family by name, also as attributes: ``nets.generator(latent)``.
-
-    One name is one optimiser: networks that train together (encoder and decoder) are one network.
-    """
+    """The networks of a family by name, also as attributes: ``nets.generator(latent)``. One name is one optimiser:
+    networks that train together (encoder and decoder) are one network."""
 
     def __getattr__(self, name: str) -> Any:
         if name not in self:

@@ -18,7 +18,6 @@ import torch
 
 from trainer.data.batches import open_data
 from trainer.data.batches.stream import ordered
-from trainer.families.pix2pix import condition_of
 from trainer.runs.store import restore
 
 BLUR_PX = 3.0  # standard deviation
@@ -41,7 +40,7 @@ def main() -> None:
             images, indices, batch_size=8, device=torch.device("cpu"), image_range=(0, 1), memory_gib=config.memory
         )
         found = list(batches)
-        return torch.cat([condition_of(batch) for batch in found]), torch.cat([batch.image for batch in found])
+        return torch.cat([batch.input for batch in found]), torch.cat([batch.image for batch in found])
 
     training, held_out = (read(indices) for indices in images.split(config.hold_out))
     with torch.no_grad():

@@ -100,13 +100,6 @@ class Generator(nn.Module):
         return self.body(torch.cat((latent, condition.to(latent.dtype)), dim=1))
 
 
-class SumPooling(nn.Module):
-    """[n, c, h, w] → [n, c]."""
-
-    def forward(self, value: Tensor) -> Tensor:
-        return value.sum((2, 3))
-
-
 class Discriminator(nn.Module):
     """Images [n, c, h, w] and labels i64 [n] → logits [n] of being a real image of that class."""
 
@@ -126,7 +119,7 @@ class Discriminator(nn.Module):
             *convolutions, last, _ = whole
             assert isinstance(last, nn.Conv2d)
             count = last.in_channels if self.projects else last.weight[0].numel()
-            self.features = nn.Sequential(*convolutions, SumPooling() if self.projects else nn.Flatten())
+            self.features = nn.Sequential(*convolutions)
         self.score = nn.Linear(count, 1)
         self.embedding = nn.Embedding(self.classes, count) if self.projects else None
         if self.embedding is not None:
@@ -144,6 +137,7 @@ class Discriminator(nn.Module):
 
     def forward(self, image: Tensor, label: Tensor) -> Tensor:
         features = self.features(self.seen(image, label))
+        features = features.sum((2, 3)) if self.projects and not self.flat else features.flatten(1)
         score = self.score(features).squeeze(1)
         return score if self.embedding is None else score + (self.embedding(label) * features).sum(1)
 

@@ -33,7 +33,7 @@ WEIGHT = 0.02  # λ, L2 regularisation of the visualisation
 class ClassifierConfig(RunConfig):
     """Options of the classifier."""
 
-    width: Annotated[int, multiple_of(8, 8)] = 32
+    width: Annotated[int, multiple_of(8)] = 32
     """Channels of the first convolution; the later ones have twice as many."""
     feature_size: Annotated[int, least(2)] = 128
     """Units of the hidden layer: dimensions of the features."""
@@ -53,12 +53,11 @@ class SmallCNN(nn.Module):
         self.shape = spec.shape
         widths = (spec.channels, config.width, 2 * config.width, 2 * config.width)
         layers: list[nn.Module] = []
-        height, width = spec.image_size
         for inputs, outputs in itertools.pairwise(widths):
             convolution = nn.Conv2d(inputs, outputs, 3, padding=1)
             layers += [convolution, nn.MaxPool2d(2, ceil_mode=True), nn.GroupNorm(8, outputs), nn.ReLU()]
-            height, width = -(-height // 2), -(-width // 2)
         self.convolutions = nn.Sequential(*layers, nn.Flatten())
+        height, width = (-(-side // 8) for side in spec.image_size)
         self.hidden = nn.Linear(widths[-1] * height * width, config.feature_size)
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(config.feature_size, len(spec.classes))
@@ -103,10 +102,8 @@ class Classifier(Family):
         return 0.05 * noise - 0.5, torch.arange(count) % len(spec.classes)
 
     def sample(self, nets: Nets, description: Mapping[str, Any], *inputs: Tensor) -> Tensor:
-        """Maximise S_c(I) - λ ‖I‖² over images I by gradient ascent, from near black.
-
-        Gradients are smoothed, or the images would be full of speckles.
-        """
+        """Maximise S_c(I) - λ ‖I‖² over images I by gradient ascent, from near black. Gradients are smoothed, or the
+        images would be full of speckles."""
         image, label = inputs
         for step in range(ASCENT_STEPS):
             with torch.enable_grad():

@@ -61,10 +61,6 @@ class DCGANConfig(LatentGeneratorConfig, AdamConfig):
         fits = self.objective in ("bce", "lsgan") or self.label_smoothing == 0
         require(fits, "label_smoothing", self.label_smoothing, f"0 with --objective {self.objective}")
 
-    @property
-    def augmentations(self) -> tuple[str, ...]:
-        return tuple(self.diffaugment.split(",")) if self.diffaugment else ()
-
 
 def halved_up(image_size: tuple[int, int], times: int) -> list[tuple[int, int]]:
     """Sizes (h, w) of an image halved ``times`` times, rounding up, as strided 5x5 convolutions do."""
@@ -133,4 +129,4 @@ class DCGAN(LatentGenerator):
 
     def seen(self, image: Tensor) -> Tensor:
         """Images as the discriminator sees them, augmented."""
-        return diff_augment(image, self.config.augmentations)
+        return diff_augment(image, self.config.diffaugment.split(",") if self.config.diffaugment else ())

@@ -41,7 +41,7 @@ LOSSES = {"l1": F.l1_loss, "l2": F.mse_loss, "huber": F.smooth_l1_loss}
 class DDPMConfig(AdamConfig):
     """Options of the diffusion model."""
 
-    width: Annotated[int, multiple_of(8, 8)] = 32
+    width: Annotated[int, multiple_of(8)] = 32
     """Channels at full resolution."""
     multipliers: Annotated[tuple[int, ...], MULTIPLIERS] = (1, 2, 4)
     """Channel multipliers of the levels; each level is half the size of the one before."""

@@ -49,7 +49,7 @@ class HPFConfig(AdamConfig):
     pairing: Literal["paired", "independent"] = "paired"
     """Detail from the latents of the low run, or a second VAE with its own latents."""
     batch_size: int = 16
-    width: Annotated[int, multiple_of(16, 16)] = 16
+    width: Annotated[int, multiple_of(16)] = 16
     """Channels of the finest level, doubled with each coarser one."""
     discriminator_width: Annotated[int, least(1)] = 32
     """Channels of the discriminator's first layer (paired)."""
@@ -118,11 +118,8 @@ class PatchDiscriminator(nn.Sequential):
 
     def __init__(self, channels: int, width: int) -> None:
         layers: list[nn.Module] = []
-        for inputs, outputs, kernel, stride in (
-            (2 * channels, width, 4, 2),
-            (width, 2 * width, 4, 2),
-            (2 * width, 4 * width, 3, 1),
-        ):
+        shapes = ((2 * channels, width, 4, 2), (width, 2 * width, 4, 2), (2 * width, 4 * width, 3, 1))
+        for inputs, outputs, kernel, stride in shapes:
             convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding=1, padding_mode="reflect")
             layers += [spectral_norm(convolution), nn.LeakyReLU(0.2)]
         super().__init__(*layers, spectral_norm(nn.Conv2d(4 * width, 1, 3, padding=1, padding_mode="reflect")))
@@ -191,11 +188,11 @@ class HPF(Family):
     generates = False
     view = "hpf {base} {file}"
     channels_last = False
+    low: BaseRun  # paired; use_base is called before build
 
     def __init__(self, config: HPFConfig) -> None:
         super().__init__(config)
         self.paired = config.pairing == "paired"
-        self.base: BaseRun | None = None
 
     def base_run(self) -> Path | None:
         if not self.paired:
@@ -208,7 +205,7 @@ class HPF(Family):
         files, where = base.files, f"--low {self.config.low}"
         if not {"generator", "encoder"} <= files.keys() or "label" in files["generator"].inputs:
             raise UserError(f"{where}: makes {', '.join(files)}, expected a generator and an encoder, without classes")
-        self.base = base
+        self.low = base
 
     def build(self, spec: DataSpec) -> Nets:
         config = self.config
@@ -217,15 +214,10 @@ class HPF(Family):
         base = self.low.spec
         if (base.image_size, base.channels) != (spec.image_size, spec.channels):
             raise ValueError(f"images are {spec}, expected the {base} of --low {config.low}")
-        networks: dict[str, nn.Module] = {"detail": DetailDecoder(spec, config.width, config.sigma)}
+        nets = Nets(detail=DetailDecoder(spec, config.width, config.sigma))
         if config.adversarial:
-            networks["discriminator"] = PatchDiscriminator(spec.channels, config.discriminator_width)
-        return Nets(**networks)
-
-    @property
-    def low(self) -> BaseRun:
-        assert self.base is not None, "use_base is called before build"
-        return self.base
+            nets["discriminator"] = PatchDiscriminator(spec.channels, config.discriminator_width)
+        return nets
 
     @torch.no_grad()
     def low_images(self, image: Tensor) -> Tensor:
@@ -311,11 +303,9 @@ class HPF(Family):
         return posterior_statistics(nets.detail.gaussian(high_pass(batch.image, sigma)) for batch in batches)
 
     def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
-        if self.paired:
-            device = next(nets.detail.parameters()).device
-            decode = LatentDetail(self.low.files["generator"].module.to(device), nets.detail)
-            (file,) = latent_files(self.latent, decode)
-        else:
+        if not self.paired:
             (file,) = whitened_files(self.latent, description, Call(nets.detail, "decode"))
-        training = {"low": self.low.run} if self.paired else {}
-        return [replace(file, kind="detail", card=replace(file.card, training=training))]
+            return [replace(file, kind="detail")]
+        low = self.low.files["generator"].module.to(next(nets.detail.parameters()).device)
+        (file,) = latent_files(self.latent, LatentDetail(low, nets.detail))
+        return [replace(file, kind="detail", card=replace(file.card, training={"low": self.low.run}))]

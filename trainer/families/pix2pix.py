@@ -144,7 +144,7 @@ class Pix2Pix(Family):
         for _ in range(config.critic_steps):
             batch = next(batches)
             # cloned: an image of one channel has both layouts at once, and later layers would take the wrong one
-            condition, image = (side.clone(memory_format=layout) for side in (condition_of(batch), batch.image))
+            condition, image = (side.clone(memory_format=layout) for side in (batch.input, batch.image))
             latent = self.noise(len(image), image.device)
             fake = nets.generator(condition, *latent)  # for both turns
             real_pair, fake_pair = torch.cat([condition, image], 1), torch.cat([condition, fake.detach()], 1)
@@ -167,12 +167,14 @@ class Pix2Pix(Family):
                 other = nets.generator(condition, *other_latent)
                 loss["mode_seeking"] = config.mode_seeking * mode_seeking(fake, other, *latent, *other_latent)
 
-    def noise(self, *drawn: Any, **options: Any) -> tuple[Tensor, ...]:
-        """Latents as of ``Latent.draw`` with --mode-seeking, else nothing."""
-        return (self.latent.draw(*drawn, **options),) if self.config.mode_seeking else ()
+    def noise(
+        self, count: int, device: torch.device | None = None, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, ...]:
+        """Latents f32 [count, d] with --mode-seeking, else nothing."""
+        return (self.latent.draw(count, device, generator),) if self.config.mode_seeking else ()
 
     def sample_inputs(self, count: int, spec: DataSpec, generator: torch.Generator, batches: Iterator[Batch]) -> Inputs:
-        conditions = (row for batch in batches for row in condition_of(batch).cpu())
+        conditions = (row for batch in batches for row in batch.input.cpu())
         chosen = list(islice(cycle(islice(conditions, count)), count))
         return torch.stack(chosen), *self.noise(count, generator=generator)
 
@@ -188,7 +190,7 @@ class Pix2Pix(Family):
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
         """Mean absolute error of images in 0..1."""
         latent = self.noise(len(batch.image), generator=torch.Generator().manual_seed(0))
-        fake = nets.generator(condition_of(batch), *(value.to(batch.image.device) for value in latent))
+        fake = nets.generator(batch.input, *(value.to(batch.image.device) for value in latent))
         l1 = (fake - batch.image).abs().flatten(1).mean(1) / 2  # from -1..1 to 0..1
         return {"score": l1, "l1": l1}
 
@@ -197,7 +199,7 @@ class Pix2Pix(Family):
         if config.condition == "edges" and config.direction == "a2b":
             return {"condition": {"kind": "edges", "sigma": config.sigma, "blur": 3}}
         if self.colours is None:
-            self.colours = palette(condition_of(batch) * 0.5 + 0.5 for batch in batches)
+            self.colours = palette(batch.input * 0.5 + 0.5 for batch in batches)
         return {"condition": {"kind": "given", **({"palette": self.colours} if self.colours else {})}}
 
     def exports(self, nets: Nets, description: Mapping[str, Any]) -> list[Exportable]:
@@ -242,17 +244,9 @@ class Pix2Pix(Family):
         return family, spec, Nets(generator=unet.eval())
 
 
-def condition_of(batch: Batch) -> Tensor:
-    """The conditions of a batch."""
-    assert batch.condition is not None, "pix2pix learns from pairs"
-    return batch.condition
-
-
 def levels_of(image_size: tuple[int, int]) -> int:
-    """Number of levels of a U-Net for images of (height, width): down to one pixel where possible.
-
-    Raises ``ValueError``.
-    """
+    """Number of levels of a U-Net for images of (height, width): down to one pixel where possible. Raises
+    ``ValueError``."""
     height, width = image_size
     levels = min(len(halvings(image_size, 1, even=True)) - 1, MOST_LEVELS) if min(height, width) >= LEAST_PX else 0
     if levels < LEAST_LEVELS:

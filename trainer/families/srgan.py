@@ -33,14 +33,7 @@ from trainer.parts.adam import AdamConfig
 from trainer.parts.degrade import degrade, enlarge, reduce, whole_levels
 from trainer.parts.gan_losses import discriminator_loss, generator_loss
 from trainer.parts.perceptual import ContentDistance
-from trainer.parts.superresolution import (
-    Bicubic,
-    SharedPReLU,
-    ShuffledConv2d,
-    drawn_images,
-    merged,
-    receptive_radius,
-)
+from trainer.parts.superresolution import Bicubic, SharedPReLU, ShuffledConv2d, drawn_images, merged, receptive_radius
 
 POOLED = 6  # side of the feature map before the discriminator's linear layers: the paper's, for crops of 96 px
 SLOPE = 0.2  # of the discriminator's leaky ReLU
@@ -190,10 +183,7 @@ class SRGAN(Family):
     generates = False
     sheet_side = 3
     view = "upscale {file} {image}"
-
-    def __init__(self, config: SRGANConfig) -> None:
-        super().__init__(config)
-        self.content: ContentDistance | None = None
+    content: ContentDistance | None = None  # of training only
 
     def reading(self) -> Crops:
         config = self.config

@@ -45,7 +45,7 @@ class VAEConfig(RunConfig):
     """Dimensions of the latent."""
     hidden_size: Annotated[int, least(1)] = 50
     """Width of the hidden layers (hierarchical)."""
-    width: Annotated[int, multiple_of(16, 16)] = 32
+    width: Annotated[int, multiple_of(16)] = 32
     """Channels of the finest level, doubled with each coarser one, up to 8 times (conv)."""
     basis: Annotated[int, least(0)] = 0
     """Hidden units of an MLP added to the convolutional encoder and decoder, for sharper images of aligned sets such as
@@ -247,17 +247,14 @@ class VAE(Family):
 
     def reading(self) -> Reading:
         target = self.config.target
-        if target is None:
-            return Reading()
-        return Pairs(condition=str(target.absolute()), swapped=True, flag="--target")
+        return Pairs(condition=str(target.absolute()), swapped=True, flag="--target") if target else Reading()
 
     def build(self, spec: DataSpec) -> Nets:
         if spec.condition_channels not in (0, spec.channels):
             found = f"{spec.condition_channels} channel(s), those of --target {spec.channels}"
             raise ValueError(f"images have {found}, expected as many")
-        if self.config.arch == "hierarchical":
-            return Nets(vae=HierarchicalVAE(spec, self.config))
-        return Nets(vae=ConvVAE(spec, self.config))
+        network = HierarchicalVAE if self.config.arch == "hierarchical" else ConvVAE
+        return Nets(vae=network(spec, self.config))
 
     def begin(self, nets: Nets) -> None:
         if self.config.perceptual and self.config.arch == "conv":
@@ -310,10 +307,8 @@ class VAE(Family):
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Tensor], name: str) -> tuple["VAE", DataSpec, Nets]:
-        """Import a bare ``hierarchical`` state_dict of square images flattened in h·w·BGR order.
-
-        Raises ``ValueError`` or ``RuntimeError`` for other keys or sizes.
-        """
+        """Import a bare ``hierarchical`` state_dict of square images flattened in h·w·BGR order. Raises ``ValueError``
+        or ``RuntimeError`` for other keys or sizes."""
         expected = set(HierarchicalVAE(DataSpec(image_size=(2, 2), channels=3), VAEConfig()).state_dict())
         if set(state) != expected:
             odd = sorted(set(state) ^ expected)[:4]

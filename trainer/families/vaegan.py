@@ -23,8 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainer.blocks import Call, require_multiple
-from trainer.config import least
-from trainer.contract.errors import require
+from trainer.config import Check, least
 from trainer.failures import reading_weights
 from trainer.family import Batch, DataSpec, Exportable, Family, Nets, Reading, Turn
 from trainer.parts.adam import AdamConfig
@@ -46,7 +45,7 @@ class VAEGANConfig(AdamConfig):
     rgb_only: bool = True
     """Leave out image files of a folder that are grey, CMYK, of a palette or with alpha."""
     rotate: float = 10.0
-    batch_size: int = 64
+    batch_size: Annotated[int, Check(lambda size: size >= 2, "at least 2: batches are normalised")] = 64
     latent_size: Annotated[int, least(1)] = 256
     """Dimensions of the latent."""
     discriminator: Literal["resnet50", "resnet18", "resnet10"] = "resnet50"
@@ -61,10 +60,6 @@ class VAEGANConfig(AdamConfig):
     """Weight of the mean binary cross-entropy of pixels."""
     divergence: Annotated[float, least(0)] = 1.0
     """Weight of the KL divergence from the prior in nats, a mean over latent dimensions."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.batch_size >= 2, "batch_size", self.batch_size, "at least 2: batches are normalised")
 
 
 class VAE(nn.Module):

@@ -94,8 +94,8 @@ class AutoencoderFamily(Family):
 
     def score(self, nets: Nets, batch: Batch) -> dict[str, Tensor]:
         """The mean squared error of images in 0..1."""
-        halved = (nets.autoencoder(batch.image).clamp(-1, 1) - batch.image) / 2  # from -1..1 to 0..1
-        mse = halved.square().flatten(1).mean(1)
+        halved = (nets.autoencoder(batch.image).clamp(-1, 1) - batch.image).flatten(1) / 2  # from -1..1 to 0..1
+        mse = halved.square().mean(1)
         return {"score": mse, "mse": mse}
 
     def describe(self, nets: Nets, batches: Iterator[Batch]) -> dict[str, Any]:

@@ -71,10 +71,8 @@ def input_gradient(score: Tensor, image: Tensor) -> Tensor:
 
 
 def r1_penalty(score: Tensor, image: Tensor) -> Tensor:
-    """R1 penalty ½ |∇D(x)|² on real images (Mescheder et al. 2018, equation 9), a scalar.
-
-    ``score``: of ``image``, which requires gradients, computed under ``uncompiled()``.
-    """
+    """R1 penalty ½ |∇D(x)|² on real images (Mescheder et al. 2018, equation 9), a scalar. ``score``: of ``image``,
+    which requires gradients, computed under ``uncompiled()``."""
     return 0.5 * input_gradient(score, image).square().sum(1).mean()
 
 
@@ -124,14 +122,10 @@ def translate(image: Tensor, fraction: float = 1 / 8) -> Tensor:
 
 def cut_out(image: Tensor, fraction: float = 0.5) -> Tensor:
     """Set a random rectangle of ``fraction`` of height and width to zero in each image; it may lie partly outside."""
-    count, _, height, width = image.shape
-    rows, columns = (covered(count, side, fraction, image.device) for side in (height, width))
-    return image.masked_fill((rows[:, :, None] & columns[:, None])[:, None], 0.0)
-
-
-def covered(count: int, side: int, fraction: float, device: torch.device) -> Tensor:
-    """Mask of a random interval of ``fraction`` of ``side`` pixels in each of ``count`` rows, bool [n, side]."""
-    length = round(fraction * side)
-    start = torch.randint(0, side + 1, (count, 1), device=device) - length // 2
-    place = torch.arange(side, device=device)
-    return (place >= start) & (place < start + length)
+    covered = []  # of rows, and of columns: bool [n, side]
+    for side in image.shape[2:]:
+        length = round(fraction * side)
+        start = torch.randint(0, side + 1, (len(image), 1), device=image.device) - length // 2
+        place = torch.arange(side, device=image.device)
+        covered.append((place >= start) & (place < start + length))
+    return image.masked_fill((covered[0][:, :, None] & covered[1][:, None])[:, None], 0.0)

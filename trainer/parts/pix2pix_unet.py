@@ -11,11 +11,8 @@ Norm = Callable[[int], nn.Module]
 
 
 class ImageNorm(nn.InstanceNorm2d):
-    """Instance normalisation.
-
-    Training on CPUs runs batch normalisation image by image: torch's instance norm takes three times as long there,
-    since it leaves the layout that convolutions are fast in.
-    """
+    """Instance normalisation. Training on CPUs runs batch normalisation image by image: torch's instance norm takes
+    three times as long there, since it leaves the layout that convolutions are fast in."""
 
     def forward(self, value: Tensor) -> Tensor:
         if not self.training or value.device.type != "cpu":
