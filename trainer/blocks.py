@@ -6,6 +6,8 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+Norm = Callable[[int], nn.Module]  # makes the normalisation of so many channels
+
 
 def halvings(image_size: tuple[int, int], least_px: int = 3, even: bool = False) -> list[tuple[int, int]]:
     """Sizes (h, w) of an image halved repeatedly while both are at least ``least_px``: rounding down, or with ``even``
@@ -104,10 +106,8 @@ class TransposedGenerator(nn.Sequential):
     def __init__(self, latent: int, image_size: tuple[int, int], channels: int, width: int) -> None:
         sizes = halvings(image_size)[::-1]  # small to large
         widths = [width * min(2**level, 8) for level in range(len(sizes) - 1)][::-1]
-        layers: list[nn.Module] = [
-            nn.Unflatten(1, (latent, 1, 1)),
-            nn.ConvTranspose2d(latent, widths[0], sizes[0], bias=False),
-        ]
+        first = nn.ConvTranspose2d(latent, widths[0], sizes[0], bias=False)
+        layers: list[nn.Module] = [nn.Unflatten(1, (latent, 1, 1)), first]
         for large, inputs, outputs in zip(sizes[1:], widths, [*widths[1:], channels], strict=True):
             odd = (large[0] % 2, large[1] % 2)  # what rounding down took away
             convolution = nn.ConvTranspose2d(inputs, outputs, 4, 2, padding=1, output_padding=odd, bias=False)
@@ -119,9 +119,7 @@ class StridedDiscriminator(nn.Sequential):
     """Images [n, c, h, w] → scores [n], by 4x4 convolutions that halve the size: ``TransposedGenerator``'s mirror.
     Leaky ReLU of slope 0.2; ``norm`` makes the layer after each convolution but the first and the last."""
 
-    def __init__(
-        self, image_size: tuple[int, int], channels: int, width: int, norm: Callable[[int], nn.Module]
-    ) -> None:
+    def __init__(self, image_size: tuple[int, int], channels: int, width: int, norm: Norm) -> None:
         sizes = halvings(image_size)
         widths = [width * min(2**level, 8) for level in range(len(sizes) - 1)]
         layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, padding=1), nn.LeakyReLU(0.2, inplace=True)]

@@ -89,11 +89,10 @@ class Generator(nn.Module):
             self.embedding = nn.Embedding(self.classes, condition)
             # of norm 1, as one-hot vectors: longer ones drown the latent, and each class collapses to one image
             nn.init.normal_(self.embedding.weight, std=condition**-0.5)
-        self.body: nn.Module = (
-            TransposedGenerator(latent + condition, spec.image_size, spec.channels, config.width)
-            if config.arch == "conv"
-            else MixedLayers(latent, condition, spec)
-        )
+        if config.arch == "mlp":
+            self.body: nn.Module = MixedLayers(latent, condition, spec)
+        else:
+            self.body = TransposedGenerator(latent + condition, spec.image_size, spec.channels, config.width)
 
     def forward(self, latent: Tensor, label: Tensor) -> Tensor:
         condition = F.one_hot(label, self.classes) if self.embedding is None else self.embedding(label)

@@ -31,16 +31,11 @@ class ConvAE(AutoencoderFamily):
 
     def build(self, spec: DataSpec) -> Nets:
         require_multiple(spec.image_size, 4)
-        encoder = nn.Sequential(
-            nn.Conv2d(spec.channels, 32, 3, padding=1),
-            nn.ReLU(),
-            nn.MaxPool2d(2),
-            nn.Conv2d(32, 16, 3, padding=1),
-            nn.ReLU(),
-            nn.MaxPool2d(2),
-        )
+        encoder = nn.Sequential()
+        for inputs, outputs in ((spec.channels, 32), (32, 16)):
+            encoder.extend([nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)])
         decoder = nn.Sequential(
             nn.ConvTranspose2d(16, 32, 2, 2), nn.ReLU(), nn.ConvTranspose2d(32, spec.channels, 2, 2)
         )
-        height, width = spec.image_size
-        return Nets(autoencoder=Autoencoder(encoder, decoder, (16, height // 4, width // 4), self.config.latent_size))
+        code_shape = (16, *(side // 4 for side in spec.image_size))
+        return Nets(autoencoder=Autoencoder(encoder, decoder, code_shape, self.config.latent_size))

@@ -19,13 +19,13 @@ from typing import Annotated, Any, Literal
 import torch
 from torch import Tensor, nn
 
-from trainer.blocks import Call, halvings, small_normal
+from trainer.blocks import Call, Norm, halvings, small_normal
 from trainer.config import BELOW_ONE, POSITIVE, Check, least, within
 from trainer.contract.errors import require
 from trainer.family import Batch, CardFields, DataSpec, Exportable, Family, Inputs, Nets, Pairs, Reading, Turn
 from trainer.parts.adam import AdamConfig
 from trainer.parts.gan_losses import Objective, discriminator_loss, generator_loss, gradient_penalty
-from trainer.parts.pix2pix_unet import NORMS, Norm, UNet, flat_keys, normalisation_of
+from trainer.parts.pix2pix_unet import NORMS, UNet, flat_keys, normalisation_of
 
 OBJECTIVES: Mapping[str, Objective] = {"vanilla": "bce", "lsgan": "lsgan", "wgan": "wgan", "wgan_gp": "wgan"}
 MOST_LEVELS = 9

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainer import metrics
-from trainer.blocks import sub_pixel
+from trainer.blocks import linear_layers, sub_pixel
 from trainer.config import Check, least, within
 from trainer.contract.errors import require
 from trainer.family import Batch, CardFields, Crops, DataSpec, Exportable, Family, Inputs, Nets, Turn
@@ -164,15 +164,9 @@ class Discriminator(nn.Sequential):
             convolution = nn.Conv2d(inputs, outputs, 3, 2 - number % 2, padding=1, bias=False)
             layers += [convolution, nn.BatchNorm2d(outputs), nn.LeakyReLU(SLOPE, inplace=True)]
         side = min(POOLED, crop_size // 16)
-        layers += [
-            nn.AdaptiveAvgPool2d(side),
-            nn.Flatten(),
-            nn.Linear(widths[-1] * side * side, 16 * width),
-            nn.LeakyReLU(SLOPE, inplace=True),
-            nn.Linear(16 * width, 1),
-            nn.Flatten(0),
-        ]
-        super().__init__(*layers)
+        sizes = (widths[-1] * side * side, 16 * width, 1)
+        last = linear_layers(*sizes, between=lambda: [nn.LeakyReLU(SLOPE, inplace=True)])
+        super().__init__(*layers, nn.AdaptiveAvgPool2d(side), nn.Flatten(), *last, nn.Flatten(0))
 
 
 class SRGAN(Family):

@@ -9,7 +9,7 @@ paper's for CIFAR-10, whose learning rate is 2e-4 and falls: ``--learning-rate 2
     accelerate launch trainer/train_wgan_gp.py --data faces.npy --out runs/faces
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainer.blocks import StridedDiscriminator, TransposedGenerator, halvings
+from trainer.blocks import Norm, StridedDiscriminator, TransposedGenerator, halvings
 from trainer.config import BELOW_ONE, least, multiple_of
 from trainer.family import Batch, DataSpec, Nets, Turn
 from trainer.parts.adam import AdamConfig
@@ -26,7 +26,6 @@ from trainer.parts.latent_generator import LatentGenerator, LatentGeneratorConfi
 
 GROUP = 8  # channels per group of --critic-norm group
 
-Norm = Callable[[int], nn.Module]
 NORMS: dict[str, Norm] = {
     "layer": lambda channels: nn.GroupNorm(1, channels),
     "group": lambda channels: nn.GroupNorm(channels // GROUP, channels),

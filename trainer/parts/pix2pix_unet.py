@@ -1,13 +1,13 @@
 """U-Net generator of pix2pix (Isola et al. 2017, section 6.1.1), its norms, and the reference code's state_dict."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Norm = Callable[[int], nn.Module]
+from trainer.blocks import Norm
 
 
 class ImageNorm(nn.InstanceNorm2d):
@@ -50,11 +50,8 @@ class UNet(nn.Module):
             if not outermost and not innermost:
                 down.append(norm(channels))
             after, joined = (outputs if outermost else before), (channels if innermost else 2 * channels)
-            up: list[nn.Module] = [
-                nn.ReLU(),
-                nn.ConvTranspose2d(joined, after, 4, 2, padding=1, bias=bias or outermost),
-                nn.Tanh() if outermost else norm(after),
-            ]
+            larger = nn.ConvTranspose2d(joined, after, 4, 2, padding=1, bias=bias or outermost)
+            up: list[nn.Module] = [nn.ReLU(), larger, nn.Tanh() if outermost else norm(after)]
             if level >= max(1, levels - 3) and dropout:
                 up.append(nn.Dropout(dropout))
             self.down.append(nn.Sequential(*down))
