@@ -71,7 +71,7 @@ def main(
     known = os.environ.get("LOCAL_RANK", "0") != "0" if world is None else getattr(failure, "on_all_ranks", False)
     if failure is not None and not (rank and known):
         where = f"process {rank}: " if rank else ""
-        print(f"error: {where}{printable(failure)}", file=sys.stderr)
+        print(f"error: {where}{printable(str(failure))}", file=sys.stderr)
     leave(world, code)
 
 
