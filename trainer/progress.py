@@ -135,9 +135,10 @@ class Progress:
             if self.draws:
                 if self.readings:
                     step = f"step {self.step}, " if self.clock.config.minutes else ""
-                    now = f"{step}{self.status}, {tqdm.format_interval(self.left)} left"
+                    text = f"{step}{self.status}, {tqdm.format_interval(self.left)} left"
+                    text = text if self.status else "the first step"
                     self.bar.n = self.done
-                    self.bar.set_postfix_str(now if self.status else "the first step", refresh=False)
+                    self.bar.set_postfix_str(text, refresh=False)
                 for bar in (self.bar, *(stage[2] for stage in self.stages)):
                     bar.refresh()
             elif self.stages:

@@ -198,7 +198,7 @@ def check_turns(family: Family, nets: Nets, batch: Batch) -> None:
 
 def learners() -> list[Any]:
     """The same; those that take longest are slow."""
-    slow = ("VAEGAN", "DDPM")
+    slow = ("AlphaGAN", "DDPM", "VAEGAN")
     marks = {one.id: [pytest.mark.slow] if one.id in slow else [] for one in architectures()}
     return [pytest.param(*one.values, id=one.id, marks=marks[one.id]) for one in architectures()]
 
