@@ -46,8 +46,8 @@ class Launcher:
 @cache
 def find_launcher() -> Launcher | None:
     """The launcher that started this process, or ``None``. First called when a run begins: it may end before it."""
-    above = psutil.Process().parents()[:2]
     with contextlib.suppress(psutil.Error):
+        above = psutil.Process().parents()[:2]
         found = [process.as_dict(["cmdline", "environ"], ad_value=()) for process in above]
         if found and names_in(found[0]["cmdline"]) & LAUNCHERS:
             supervisor = found[1]["cmdline"] if "supervise.py" in names_in(found[-1]["cmdline"]) else ()
