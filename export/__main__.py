@@ -13,7 +13,7 @@ if __name__ == "__main__" and not sys.flags.safe_path and Path(sys.path[0]) != P
 
 from export.card import PRECISIONS
 from trainer.contract.errors import UserError, require
-from trainer.contract.options import called_as
+from trainer.contract.options import Parser, called_as
 from trainer.contract.packages import needing
 from trainer.contract.text import printable
 from trainer.threads import wait_briefly
@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None, program: str = "") -> int:
 
 
 def _parser(program: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=program, description=(__doc__ or "").splitlines()[0])
+    parser = Parser(prog=program, description=(__doc__ or "").splitlines()[0])
     parser.add_argument("source", type=Path, metavar="RUN|FILE", help="folder of a run, or a .pth or .safetensors file")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.onnx", help="file to write")
     parser.add_argument("--family", default="", help="model family of a bare file, such as vae")

@@ -54,7 +54,9 @@ def run(words: list[str], program: str) -> int:
 
 def make_parser(program: str) -> argparse.ArgumentParser:
     """The command line before a command is known."""
-    parser = argparse.ArgumentParser(
+    from trainer.contract.options import Parser
+
+    parser = Parser(
         prog=program,
         description="Train small image generators, export each to one file, and play with it live.",
         epilog=f"{program} COMMAND --help says more.",
@@ -130,10 +132,11 @@ def info(words: list[str], program: str) -> int:
 
 def train(words: list[str], program: str) -> int:
     """``utsuroi train MODEL``: in this process, without accelerate's launcher."""
+    from trainer.contract.options import Parser
     from trainer.families import family_names
 
     names = family_names()
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=program,
         description="Train a model in one process, on the GPU if there is one.",
         epilog=f"{program} MODEL --help lists the options of a model. Several processes: accelerate launch "
@@ -176,9 +179,10 @@ def evaluate(words: list[str], program: str) -> int:
 def runs(words: list[str], program: str) -> int:
     """``utsuroi runs FOLDER...``."""
     from trainer.contract.errors import UserError, fail
+    from trainer.contract.options import Parser
     from utsuroi.runs import SORTS, as_json, as_table, find_runs, sort_runs
 
-    parser = argparse.ArgumentParser(prog=program, description="List the trainings in and below folders.")
+    parser = Parser(prog=program, description="List the trainings in and below folders.")
     parser.add_argument("folders", nargs="*", type=Path, default=[Path("runs")], metavar="FOLDER", help="(runs)")
     parser.add_argument("--sort", choices=SORTS, default="name", help="order of the rows (name)")
     parser.add_argument("--json", action="store_true", help="print a JSON array instead of a table")

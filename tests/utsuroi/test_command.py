@@ -113,6 +113,20 @@ def test_an_unknown_word_is_refused_with_those_that_are_known(
     assert "invalid choice" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [(["trian"], "train"), (["train", "vea"], "vae"), (["view", "gird"], "grid"), (["data", "craete"], "create"),
+     (["runs", "--sort", "scores"], "score"), (["export", "x", "-o", "x.onnx", "--famly=vae"], "--family")],
+)  # fmt: skip
+def test_a_mistyped_word_is_told_what_is_near_it(
+    words: list[str], near: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert f"did you mean {near}?" in capsys.readouterr().err
+
+
 def test_view_plays(tmp_path: Path) -> None:
     done = run("view", "grid", "--display", "none", "--keys", "s", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
