@@ -2,7 +2,6 @@
 caller of ``accelerator.backward``."""
 
 import contextlib
-import copy
 import math
 from collections.abc import Iterator
 
@@ -13,17 +12,9 @@ from trainer import sharding
 from trainer.config import RunConfig
 from trainer.data.batches.stream import Stream
 from trainer.distributed import World
+from trainer.ema import averages_of, update_average
 from trainer.family import Family, Nets
-
-RAMP_UP = 0.1  # early on, the half-life of averages is this fraction of the images seen: short runs average, too
-
-
-def rate_factor(schedule: str, *, progress: float, step: int, warmup: int) -> float:
-    """Factor on the base learning rate, a pure function, so that resuming needs no state. ``progress``: finished
-    fraction of the run, 0..1."""
-    rise = min(1.0, (step + 1) / warmup) if warmup else 1.0
-    done = min(max(progress, 0.0), 1.0)
-    return rise * {"constant": 1.0, "linear": 1.0 - done, "cosine": 0.5 * (1.0 + math.cos(math.pi * done))}[schedule]
+from trainer.schedule import rate_factor
 
 
 class Turns:
@@ -33,12 +24,12 @@ class Turns:
     five turns a step still takes five.
 
     raw: the networks; nets: the same, prepared for ranks, precision and compilation; optimizers: one for each;
-    averaged: exponential moving averages, which are sampled and exported (ramp-up: Karras et al. 2024, "EDM2").
+    averaged: their moving averages.
     """
 
     def __init__(self, family: Family, config: RunConfig, world: World, raw: Nets) -> None:
         self.config, self.world, self.raw = config, world, raw
-        self.averaged = Nets(**{name: copy.deepcopy(net).eval().requires_grad_(False) for name, net in raw.items()})
+        self.averaged = averages_of(raw)
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         prepared = {}
         for name, net in raw.items():
@@ -102,20 +93,7 @@ class Turns:
         seen = self.stream.position
         # Not since its last update: a network that sat out a stage of the run would then depend on where that resumed.
         images, self.updated_at[name] = seen - max(self.updated_at[name], self.begun_at), seen
-        self.average(name, images, seen)
-
-    @torch.no_grad()
-    def average(self, name: str, images: int, images_seen: int) -> None:
-        """Update the averages of a network that has learnt from ``images`` more images; of a sharded one, this rank's
-        part."""
-        averaged, net = self.averaged[name], self.raw[name]
-        halflife = min(self.config.ema, RAMP_UP * images_seen)
-        keep = 0.5 ** (images / halflife) if halflife > 0 else 0.0
-        parameters = list(net.parameters())
-        own = sharding.rows_of(averaged.parameters(), parameters)
-        torch._foreach_lerp_(own, [sharding.piece(parameter) for parameter in parameters], 1.0 - keep)
-        for old, new in zip(averaged.buffers(), net.buffers(), strict=True):
-            old.copy_(new)
+        update_average(self.averaged[name], self.raw[name], halflife=config.ema, images=images, images_seen=seen)
 
     def add(self, name: str, value: Tensor) -> None:
         """Sum on the device: reading a figure every step would make the host wait for it."""
