@@ -1,4 +1,4 @@
-"""Smaller files: fp16 weights, or int8 arithmetic.
+"""Smaller files, the ``PRECISIONS`` of a card: fp16 weights, or int8 arithmetic.
 
 fp16: weights are stored in half precision and widened once, when the file is opened: half the size, the speed of fp32
 on a CPU, and no overflow between the layers. int8: large linear maps run on integers, with error-compensated rounding

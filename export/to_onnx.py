@@ -1,4 +1,4 @@
-"""Write trained networks as ONNX files with cards.
+"""Write trained networks as ONNX files, and fill in their cards.
 
 The graph takes and gives u8 images, RGB, [n, h, w, c]; the family's module works on floats in 0..1. Nothing is
 written unless every file of the export has passed ``export.verify``.

@@ -203,7 +203,10 @@ def sha256(path: Path) -> str:
 
 def checkpoints(run: Path) -> list[Path]:
     """All checkpoints of a run by step, oldest first, intact or not."""
-    return sorted((path for path in (run / FOLDER).glob("step_*") if NAME.fullmatch(path.name)), key=step_of)
+    try:
+        return sorted((path for path in (run / FOLDER).iterdir() if NAME.fullmatch(path.name)), key=step_of)
+    except FileNotFoundError:
+        return []
 
 
 def step_of(path: Path) -> int:
@@ -256,7 +259,8 @@ def best_of(paths: list[Path]) -> Path | None:
     if not scores:
         return paths[-1] if paths else None
     images = {path: found.get("scored_images", 0) for path, found in scores.items()}
-    alike = [path for path in scores if images[path] == [*images.values()][-1]]
+    newest = max(scores, key=step_of)
+    alike = [path for path in scores if images[path] == images[newest]]
     return min(alike, key=lambda path: scores[path]["score"])
 
 

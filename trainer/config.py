@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args
 
 from trainer.contract.errors import UserError, require
+from trainer.schedule import Schedule
 
 
 class Check(NamedTuple):
@@ -91,7 +92,7 @@ class RunConfig:
     log_every: Annotated[int, least(1)] = 50
     """Steps between rows of log.jsonl."""
     keep: Annotated[int, least(1)] = 2
-    """Newest checkpoints kept, besides the best one."""
+    """Newest checkpoints kept; the best one is kept besides."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     """Mixed precision of the networks; weights stay in fp32."""
     compile: bool = False
@@ -100,7 +101,7 @@ class RunConfig:
     """Gradient accumulation: batches per optimiser step, whose gradients are averaged."""
     clip_norm: Annotated[float, least(0)] = 0.0
     """Gradients are clipped to this norm; 0: no clipping."""
-    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    schedule: Schedule = "constant"
     """Learning-rate schedule, down to 0 over --steps, or --minutes where those end first."""
     warmup: Annotated[int, least(0)] = 0
     """Steps of linear learning-rate warm-up."""

@@ -1,4 +1,4 @@
-"""Measure a run: reconstruction, distance of its samples from real images, their classes, copies.
+"""The command that measures a run: reconstruction, distance of its samples from real images, their classes, copies.
 
 Writes ``evaluation/metrics.json`` and sheets into the run; an export of the same weights puts the metrics into the
 card.

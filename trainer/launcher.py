@@ -47,12 +47,20 @@ class Launcher:
 def find_launcher() -> Launcher | None:
     """The launcher that started this process, or ``None``. First called when a run begins: it may end before it."""
     with contextlib.suppress(psutil.Error):
-        above = psutil.Process().parents()[:2]
-        found = [process.as_dict(["cmdline", "environ"], ad_value=()) for process in above]
-        if found and names_in(found[0]["cmdline"]) & LAUNCHERS:
-            supervisor = found[1]["cmdline"] if "supervise.py" in names_in(found[-1]["cmdline"]) else ()
-            return Launcher(above[0].pid, found[0]["cmdline"], dict(found[0]["environ"]), supervisor)
+        parent = psutil.Process().parent()
+        if parent is None or not names_in(command := parent.cmdline()) & LAUNCHERS:
+            return None
+        return Launcher(parent.pid, command, parent.environ(), supervisor_of(parent))
     return None
+
+
+def supervisor_of(launcher: psutil.Process) -> Sequence[str]:
+    """The command of the supervisor that started a launcher, empty where there is none."""
+    with contextlib.suppress(psutil.Error):
+        parent = launcher.parent()
+        command = parent.cmdline() if parent is not None else []
+        return command if "supervise.py" in names_in(command) else ()
+    return ()
 
 
 def names_in(command: Sequence[str]) -> set[str]:

@@ -1,5 +1,6 @@
 """Options from a file: the config.json of a run, or a few lines of TOML (``--config``)."""
 
+import contextlib
 import difflib
 import json
 import tomllib
@@ -75,9 +76,10 @@ def converted(kind: Any, value: Any) -> Any:
     origin, parts = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
         return None if value is None and type(None) in parts else converted(parts[0], value)
-    if origin is tuple and isinstance(value, list):
-        return tuple(converted(parts[0], item) for item in value)
     if origin is tuple:
+        with contextlib.suppress(TypeError):
+            if isinstance(value, list):
+                return tuple(converted(parts[0], item) for item in value)
         raise TypeError(f"a list, each {WORDS[parts[0]]}")
     if origin is Literal and value not in parts:
         raise TypeError(" or ".join(f'"{part}"' for part in parts))

@@ -25,7 +25,7 @@ class Progress:
     lines; by default standard output."""
 
     def __init__(self, speaks: bool, file: TextIO | None = None) -> None:
-        self.file, self.speaks, self.draws = file or sys.stdout, speaks, speaks and sys.stderr.isatty()
+        self.file, self.speaks, self.draws = file, speaks, speaks and sys.stderr.isatty()
         self.stages: list[tuple[str, float, tqdm[None]]] = []  # what, since when, how much; the innermost last
         self.lock = lock = threading.RLock()
         self.closed = threading.Event()
@@ -45,8 +45,9 @@ class Progress:
         """A line of its own."""
         if self.speaks:
             with self.lock:
-                tqdm.write(printable(text), file=self.file)
-                self.file.flush()
+                file = self.file or sys.stdout  # as it is now: the loop puts one there that outlives its reader
+                tqdm.write(printable(text), file=file)
+                file.flush()
                 self.written = time.monotonic()
 
     @contextlib.contextmanager

@@ -1,9 +1,12 @@
 """Learning-rate schedules."""
 
 import math
+from typing import Literal
+
+Schedule = Literal["constant", "linear", "cosine"]
 
 
-def rate_factor(schedule: str, *, progress: float, step: int, warmup: int) -> float:
+def rate_factor(schedule: Schedule, *, progress: float, step: int, warmup: int) -> float:
     """Factor on the base learning rate, a pure function, so that resuming needs no state. ``progress``: finished
     fraction of the run, 0..1."""
     rise = min(1.0, (step + 1) / warmup) if warmup else 1.0

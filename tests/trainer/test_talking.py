@@ -221,19 +221,39 @@ def test_the_command_is_the_one_that_was_typed(
 
 def test_the_command_is_the_supervisors_whatever_has_ended_since(monkeypatch: pytest.MonkeyPatch) -> None:
     class Process:
-        def __init__(self, *words: str) -> None:
-            self.pid, self.words = 1, words
+        """A process of these words, and below it those that are told it as their parent; ``None``: it has ended."""
 
-        def as_dict(self, names: list[str], ad_value: Any) -> dict[str, Any]:
-            return {"cmdline": self.words, "environ": ad_value}
+        pid = 1
 
-    above = Process("/x/python", "launch/supervise.py", "accelerate", "launch", "t.py")
-    running = [Process("accelerate", "launch", "t.py"), above, Process("sh")]
-    monkeypatch.setattr(launcher.psutil, "Process", lambda: SimpleNamespace(parents=lambda: running))
+        def __init__(self, words: str | None, above: "Process | None" = None) -> None:
+            self.words, self.above = words, above
+
+        def parent(self) -> "Process | None":
+            return self.above
+
+        def cmdline(self) -> list[str]:
+            if self.words is None:
+                raise launcher.psutil.AccessDenied(self.pid)
+            return self.words.split()
+
+        def environ(self) -> dict[str, str]:
+            return {}
+
+    def found(process: Process | None) -> launcher.Launcher | None:
+        monkeypatch.setattr(launcher.psutil, "Process", lambda: Process("python t.py", process))
+        return launcher.find_launcher()
+
     launcher.find_launcher.cache_clear()
-    launcher.find_launcher()
-    running.clear()
-    assert next_commands.own_command(None, None)[1:] == list(above.words[1:])
+    supervised = "launch/supervise.py accelerate launch t.py"
+    assert found(Process("accelerate launch t.py", Process(f"/x/python {supervised}", Process("sh")))) is not None
+    assert found(None) is not None  # it has ended
+    assert next_commands.own_command(None, None)[1:] == supervised.split()
+    launcher.find_launcher.cache_clear()
+    unseen = found(Process("accelerate launch t.py", Process(None)))  # of another user
+    assert unseen is not None
+    assert unseen.supervisor == ()
+    launcher.find_launcher.cache_clear()
+    assert found(Process(None)) is None
     launcher.find_launcher.cache_clear()
 
 

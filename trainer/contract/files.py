@@ -1,6 +1,7 @@
 """Files that are written whole or not at all: under a hidden, partial name until the disk holds all of them."""
 
 import contextlib
+import errno
 import glob
 import hashlib
 import os
@@ -26,7 +27,7 @@ def replacing(path: Path, force: bool = True) -> Iterator[BinaryIO]:
     without ``force``, ``FileExistsError`` where there is a file by then: nothing is ever overwritten by surprise."""
     with partial_of(path) as partial:
         if not force and path.exists():
-            raise FileExistsError(path)
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
         with partial.open("xb") as file:
             yield file
             sync(file)
@@ -127,7 +128,7 @@ def put_in_place(partial: Path, path: Path) -> None:
         raise
     except OSError:  # a file system without links
         if os.path.lexists(path):
-            raise FileExistsError(path) from None
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
         partial.rename(path)
 
 

@@ -91,7 +91,7 @@ ddpm: Final = partial(ddim, eta=1.0)
 fewer: it is DDIM with η = 1 (Song et al. 2021, section 4.1)."""
 
 SAMPLERS: Final[Mapping[str, Callable[..., Steps]]] = {"ddim": ddim, "ddpm": ddpm, "dpm": dpm_solver}
-"""What the viewer's ``--sampler`` takes."""
+"""What the viewer's ``--sampler`` takes; its options name them once more, for --help. Training draws by ``ddim``."""
 
 
 def even_times(schedule: Schedule, start: int, steps: int) -> list[int]:

@@ -32,6 +32,7 @@ from trainer.parts.gan_losses import discriminator_loss, generator_loss
 from trainer.parts.gaussian import clamp_log_variance, kl_to_standard_normal, sample_gaussian
 from trainer.parts.latent_generator import latent_files
 from trainer.parts.latent_whitening import posterior_statistics, whitened_files
+from trainer.schedule import Schedule
 
 MARGIN = 8  # pixels of reflection padding for decoder and discriminator, cut off afterwards: borders are poor
 MOST_LEVELS = 3  # halvings in the detail decoder: detail does not depend on distant pixels
@@ -67,7 +68,7 @@ class HPFConfig(AdamConfig):
     """Weight of the KL divergence (independent)."""
     learning_rate: float = 1e-3
     """Adam's learning rate; that of the discriminator is 0.4 times it."""
-    schedule: Literal["constant", "linear", "cosine"] = "cosine"
+    schedule: Schedule = "cosine"
 
 
 class DetailDecoder(nn.Module):

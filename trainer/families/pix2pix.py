@@ -26,6 +26,7 @@ from trainer.family import Batch, CardFields, DataSpec, Exportable, Family, Inpu
 from trainer.parts.adam import AdamConfig
 from trainer.parts.gan_losses import Objective, discriminator_loss, generator_loss, gradient_penalty
 from trainer.parts.pix2pix_unet import NORMS, UNet, flat_keys, normalisation_of
+from trainer.schedule import Schedule
 
 OBJECTIVES: Mapping[str, Objective] = {"vanilla": "bce", "lsgan": "lsgan", "wgan": "wgan", "wgan_gp": "wgan"}
 MOST_LEVELS = 9
@@ -46,7 +47,7 @@ class Pix2PixConfig(AdamConfig):
     data, without random crops."""
     batch_size: int = 1
     """Images per step and process. With 1, batch normalisation is that of each image."""
-    schedule: Literal["constant", "linear", "cosine"] = "linear"
+    schedule: Schedule = "linear"
     condition: str = "edges"
     """Input of the translator: a folder of images of the same names (masks, sketches), a .npy file, 'halves' of each
     image (left → right), or 'edges', drawn on the fly."""

@@ -161,7 +161,7 @@ def known_run(run: Path) -> dict[str, Any] | None:
 def family_class(name: str, run: Path) -> type[Family]:
     """Import ``trainer.families.vae:VAE``. Raises ``UserError``; nothing outside the families is imported."""
     if re.fullmatch(r"trainer\.families\.[a-z0-9_]+:[A-Za-z0-9_]+", name):
-        with contextlib.suppress(ImportError, AttributeError):
+        with contextlib.suppress(ImportError, AttributeError, ValueError):
             found = resolve_name(name)
             if isinstance(found, type) and issubclass(found, Family):
                 return found

@@ -163,14 +163,19 @@ class Video(_Encoder):
             size = (even.shape[1], even.shape[0])
             self._writer = cv2.VideoWriter(str(self._path), cv2.VideoWriter.fourcc(*"mp4v"), self._rate, size)
             if not self._writer.isOpened():
-                raise OSError("this OpenCV has no MPEG-4 encoder; --record can write .webp instead")
+                raise OSError("this OpenCV has no MPEG-4 encoder; .webp needs none")
         self._writer.write(even)
         self._count += 1
+
+    def release(self) -> None:
+        """Close the file as it is."""
+        if self._writer is not None:
+            self._writer.release()
 
     def finish(self) -> None:
         if self._writer is None:
             return
-        self._writer.release()
+        self.release()
         film = cv2.VideoCapture(str(self._path))
         written = int(film.get(cv2.CAP_PROP_FRAME_COUNT)) if film.isOpened() else 0
         film.release()

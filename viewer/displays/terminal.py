@@ -1,4 +1,4 @@
-"""Frames on a bare terminal, over SSH too: coloured half blocks, or images where the terminal can show them.
+"""Frames on a bare terminal, over SSH too: coloured half blocks, or Kitty's and iTerm2's images where it has them.
 
 Kitty's images: https://sw.kovidgoyal.net/kitty/graphics-protocol; iTerm2's: https://iterm2.com/documentation-images.html
 """

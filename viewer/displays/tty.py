@@ -1,4 +1,4 @@
-"""The terminal of the operating system: raw keys in, bytes out, and its modes restored at the end.
+"""The operating system's side of a terminal: raw keys in, bytes out, and its modes restored at the end.
 
 They are restored on leaving, on an exception, at exit, on SIGTERM, SIGHUP and SIGQUIT (which become ``SystemExit``, so
 that recordings are finished too), and while the program is stopped by Ctrl-Z. After SIGKILL the next start restores

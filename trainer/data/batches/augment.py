@@ -1,4 +1,4 @@
-"""Augmentation of whole batches on their device: windows, mirror, quarter turns, small rotation, crop and enlarge.
+"""Augmentation of whole batches on their device, called by ``stream``: windows, mirror, quarter turns, rotation, crop.
 
 Every random number comes from a generator on the CPU, so that a batch depends on its seed and not on the device, and
 how many are drawn from the number of images alone: with the generator in the same state, images and their

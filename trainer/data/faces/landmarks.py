@@ -19,7 +19,6 @@ from trainer.data.faces.affine import apply, turned
 from trainer.data.sources._threads import say
 
 POINTS = 68
-SHOWN = 5  # names of images in a line
 JAW, BROWS = slice(0, 17), slice(17, 27)
 LEFT_EYE, RIGHT_EYE = slice(36, 42), slice(42, 48)  # as the viewer sees them
 MIRRORED = np.array([
@@ -145,5 +144,4 @@ def _shipped_model() -> Path:
 def say_faceless(titles: Sequence[str]) -> None:
     """Say which images have no face that was found, by what they are called."""
     if titles:
-        few = ", ".join(titles[:SHOWN]) + (", ..." if len(titles) > SHOWN else "")
-        say(f"no face found in {len(titles)} image{'s' * (len(titles) > 1)}: {few}")
+        say(f"no face found in {len(titles)} image{'s' * (len(titles) > 1)}: {', '.join(titles)}")

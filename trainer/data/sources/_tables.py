@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
-from itertools import compress
+from itertools import chain, compress, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -105,7 +105,7 @@ class RowImages(EncodedImages):
             return self.decoded(self.replaced.get(index, index))
         except Unreadable as error:
             reason = str(error)
-        for other in self.others(index)[:MOST_UNREADABLE].tolist():
+        for other in islice(self.others(index), MOST_UNREADABLE):
             try:
                 image = self.decoded(other)
             except Unreadable:
@@ -121,15 +121,16 @@ class RowImages(EncodedImages):
     def where(self, index: int) -> str:
         return f"{self.what}, row {self.rows[index]}"
 
-    def others(self, index: int) -> np.ndarray:
+    def others(self, index: int) -> Iterator[int]:
         """What may take an image's place, in order: those of its block and label, of its label, of its block."""
         block = int(np.searchsorted(self.blocks, index, "right"))
         first, end = np.append(self.blocks, len(self))[block - 1 : block + 1].tolist()
-        near, far = np.r_[index + 1 : end, first:index], np.r_[end : len(self), :first]
+        near, far = chain(range(index + 1, end), range(first, index)), chain(range(end, len(self)), range(first))
         if self.labels is None:
-            return np.r_[near, far]
-        same = self.labels == self.labels[index]
-        return np.r_[near[same[near]], far[same[far]], near[~same[near]]]
+            return chain(near, far)
+        label, block_others = self.labels[index], [*near]
+        same = (other for other in chain(block_others, far) if self.labels[other] == label)
+        return chain(same, (other for other in block_others if self.labels[other] != label))
 
 
 class RowGroups:
@@ -148,7 +149,7 @@ class RowGroups:
         self.largest = max((group.total_byte_size for group in groups), default=0)
         # as many as the order draws from at one time, and those of the next window where it ends
         drawn_from = 2 + -(-WINDOW // max(1, int(np.median(rows)) if len(rows) else 1))
-        self.most = max(2, min(drawn_from, MOST_KEPT_BYTES // max(1, self.largest)))
+        self.most = max(2, min(drawn_from, MOST_KEPT_BYTES // max(1, self.largest) - 1))  # one is read before one goes
         self.process = 0  # that the open files and the groups kept are of
 
     def __getstate__(self) -> dict[str, Any]:

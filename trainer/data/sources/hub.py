@@ -61,15 +61,18 @@ def open(data: str, options: OpenOptions) -> ImageSource:
             raise UserError(f"{data}: holds {printable(other or 'no files')[-80:]}, expected parquet: take hub:{name}")
         return open_tables(part, data, short_name, options)
     image, label, classes = find_columns(part.features, data)
-    if isinstance(part.features[image], datasets.Image):
-        part = part.cast_column(image, datasets.Image(decode=False))
-    images = part.select_columns([image])
+    try:
+        if isinstance(part.features[image], datasets.Image):
+            part = part.cast_column(image, datasets.Image(decode=False))
+        images, values = part.select_columns([image]), [None] * len(part) if label is None else list(part[label])
+    except Exception as error:  # of tables that are damaged
+        raise UserError(f"{data} cannot be opened: {first_line(error)}") from None
     caches = (datasets.config.HF_DATASETS_CACHE, huggingface_hub.constants.HF_HUB_CACHE)
     return pack(
         options,
         what=data,
         name=short_name,
-        values=[None] * len(part) if label is None else list(part[label]),
+        values=values,
         classes=classes,
         fetch=partial(_cell, images, image),
         stored=lambda: (row[image] for row in images),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trainer.contract.errors import UserError
+from trainer.contract.errors import UserError, fail
 from trainer.contract.headers import Header, read_header
 from trainer.contract.images import read_bytes
 from trainer.contract.options import argument, flag
@@ -63,9 +63,12 @@ def convert(targets: Mapping[Path, Path], change: Change, options: ConvertOption
         return encode_png(change(data, read_header(data)))
 
     written = 0
-    for _, path, made in usable(list(targets), make, len(targets), name=named, workers=options.workers):
-        write_file(targets[path], made, options.force)
-        written += 1
-        yield path
+    try:
+        for _, path, made in usable(list(targets), make, len(targets), name=named, workers=options.workers):
+            write_file(targets[path], made, options.force)
+            written += 1
+            yield path
+    except KeyboardInterrupt:
+        fail(f"interrupted: {written} of {len(targets)} were written, each whole", 130)
     if not written:
         raise UserError(f"none of the {len(targets)} files is a readable image; nothing was written")

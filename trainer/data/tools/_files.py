@@ -95,14 +95,14 @@ class Inputs:
         return replace(self.sidecar, labels=labels).take(np.array(kept))
 
 
-def find(inputs: Sequence[str], output: Path = Path(), required: bool = True) -> list[Path]:
+def find(inputs: Sequence[str], output: Path | None = None, required: bool = True) -> list[Path]:
     """The files of some inputs but for ``output``, and for what lies below it: each once, in the order of the inputs,
     sorted within a pattern. Raises ``UserError`` where there is none, if they are ``required``."""
     found: dict[Path, None] = {}
     for pattern in inputs:
         path = Path(pattern)
         if os.path.isdir(path):  # noqa: PTH112  (Path.is_dir raises for a name that is too long)
-            results = real(output) if output.is_dir() and real(output) != real(path) else None
+            results = real(output) if output and output.is_dir() and real(output) != real(path) else None
             found.update((file, None) for file in files_in(path) if not results or results not in real(file).parents)
         elif os.path.lexists(path) or not glob.has_magic(pattern):
             found[path] = None
@@ -111,7 +111,8 @@ def find(inputs: Sequence[str], output: Path = Path(), required: bool = True) ->
             if not matches:
                 say(f"nothing matches {pattern}")
             found.update((match, None) for name in matches if not (match := Path(name)).is_dir() or "**" not in pattern)
-    found.pop(output, None)
+    if output is not None:
+        found.pop(output, None)
     if required and not found:
         raise UserError(f"no file matches {' '.join(map(printable, inputs))}")
     return list(found)

@@ -1,4 +1,4 @@
-"""Filter images: their high-pass part, sharper ones, ones of even contrast, or blurred ones.
+"""Filter images of files or of a set: their high-pass part, sharper ones, ones of even contrast, or blurred ones.
 
 IN is a .npy file of images, which becomes a .npy file, image by image, so that neither has to fit in memory; its
 labels go along. Or IN is folders, quoted patterns and files, each of which becomes OUT/<same name>.png. Kinds:

@@ -101,5 +101,7 @@ def _upscale_film(upscaler: Upscaler, path: Path, target: Path) -> None:
                 bar.update()
                 there, frame = film.read()
         finally:
-            written.finish()
+            film.release()
+            written.release()
+        written.finish()
         put_in_place(partial, target)
