@@ -1,6 +1,7 @@
 """A run says what it does, shows samples and saves in time, and none of it changes what it learns."""
 
 import importlib.util
+import io
 import json
 import re
 import shlex
@@ -328,3 +329,12 @@ def test_the_commands_at_the_end_work_as_they_are_written(tmp_path: Path, images
         done: Any = subprocess.run(line, shell=True, check=False, **shell)  # type: ignore[call-overload]
         assert done.returncode == 0, (line, done.stderr)
     assert "finished step 4" in done.stdout
+
+
+def test_lines_go_to_the_stream_that_is_there_when_they_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    progress = Progress(speaks=True)
+    later = io.StringIO()
+    monkeypatch.setattr("sys.stdout", later)  # as the loop puts one there that ignores a reader that has gone
+    progress.say("step 3")
+    progress.close()
+    assert later.getvalue() == "step 3\n"

@@ -13,8 +13,8 @@ ACCIDENTS: list[Any] = [  # how, options, code, words
     pytest.param("nan", (), 2, "loss/vae/", id="nan"),
     pytest.param("memory", (), 1, "out of memory", id="memory"),
     pytest.param("loader", (*STREAMED, "--workers", 2), 1, "a loader process (", id="loader"),
-    pytest.param("truncate", STREAMED, 2, "has been cut short", id="truncated"),
-    pytest.param("truncate", (*STREAMED, "--workers", 2), 2, "has been cut short", id="truncated-for-loaders"),
+    pytest.param("truncate", STREAMED, 2, "cut short", id="truncated"),
+    pytest.param("truncate", (*STREAMED, "--workers", 2), 2, "cut short", id="truncated-for-loaders"),
 ]
 
 
@@ -36,7 +36,8 @@ def test_an_accident_is_one_line_and_costs_the_steps_since_the_last_checkpoint(
     )
     assert whole["codes"] == [0] * ranks
     said = [line for rank in range(ranks) for line in error_lines(broken, rank)]
-    assert broken["codes"][ranks - 1] == code, broken
+    # a file is cut short for all of them: whoever reads on first finds it
+    assert code in (broken["codes"] if how == "truncate" else broken["codes"][ranks - 1 :]), broken
     assert all(broken["codes"]), broken
     assert "Traceback" not in "".join(broken["errors"])
     assert any(words in line for line in said), said
