@@ -3,7 +3,9 @@
 import contextlib
 import io
 import json
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,12 @@ from torch import Tensor
 from trainer.contract.files import replace_bytes
 from trainer.contract.sheet import MARGIN, SheetLayout
 from trainer.progress import Progress
+
+
+def ignore_writer(others: Callable[[threading.ExceptHookArgs], Any], failed: threading.ExceptHookArgs) -> None:
+    """A ``threading.excepthook`` without the traceback of TensorBoard's thread: ``Log.to_board`` says what failed."""
+    if not (isinstance(failed.exc_value, OSError) and type(failed.thread).__module__.startswith("tensorboard.")):
+        others(failed)
 
 
 class Log:
@@ -37,6 +45,7 @@ class Log:
         with contextlib.suppress(ImportError), self.tolerating("tensorboard"):
             from torch.utils.tensorboard import SummaryWriter
 
+            threading.excepthook = partial(ignore_writer, threading.excepthook)
             self.board = SummaryWriter(run / "tensorboard")
 
     def row(self, kind: str, step: int, images_seen: int, values: Mapping[str, float]) -> None:
