@@ -104,7 +104,7 @@ def test_the_examples_of_how_to_extend_it_pass_the_conformance_suites(tmp_path: 
                 (path.parent / "__init__.py").touch()
                 path = path.parent
             names.add(path.stem)
-        for name, source in re.findall(r"`(\w+/[\w/]+\.toml)`[^`]*```toml\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        for name, source in re.findall(r"`(\w+/[\w/]+\.toml)`:\n\n```toml\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
             (tmp_path / name).write_text(source, encoding="utf-8")
             names.add(Path(name).name)
     assert names == {"dots", "dots.toml", "train_dots", "flip", "npz", "rotate"}
