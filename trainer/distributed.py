@@ -11,6 +11,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -239,8 +240,17 @@ def rank_of_environment() -> int:
 
 def seed_step(seed: int, step: int, rank: int) -> None:
     """Seed torch's default generators from (seed, step, rank), so that resuming needs no saved state."""
-    text = f"{seed}/{step}/{rank}".encode()
-    torch.manual_seed(int.from_bytes(hashlib.sha256(text).digest()[:7], "little"))
+    number = int.from_bytes(hashlib.sha256(f"{seed}/{step}/{rank}".encode()).digest()[:7], "little")
+    if has_accelerator():
+        torch.manual_seed(number)
+    else:  # the above prepares to seed each kind of accelerator that there could be: a tenth of a small network's step
+        torch.default_generator.manual_seed(number)
+
+
+@cache
+def has_accelerator() -> bool:
+    """Whether this machine has any."""
+    return torch.accelerator.is_available()
 
 
 def asked_size(launcher: Launcher | None) -> int | None:
