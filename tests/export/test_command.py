@@ -107,6 +107,7 @@ def test_file_names_of_any_bytes_are_written(run: Path, tmp_path: Path, capsys: 
     assert "c\ufffdt.onnx" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("weights", "step"), [("last", 20), ("10", 10)])
 def test_weights_are_chosen(run: Path, tmp_path: Path, weights: str, step: int) -> None:
     assert command.main([str(run), "-o", str(tmp_path / "a.onnx"), "--weights", weights]) == 0

@@ -291,6 +291,7 @@ def test_a_file_that_appears_while_exporting_stays(tmp_path: Path, monkeypatch: 
     assert [path.name for path in tmp_path.iterdir()] == ["a.onnx"]
 
 
+@pytest.mark.slow
 def test_two_exports_of_the_same_weights_are_the_same_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(to_onnx, "trace", trace)
     for name in ("a", "b"):

@@ -102,15 +102,16 @@ def test_the_keys_are_those_of_the_layout() -> None:
     assert "model.model.1.model.1.bias" in reference("instance").state_dict()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("norm", "levels", "inputs", "outputs"),
     [
         ("batch", 5, 3, 3),
-        pytest.param("instance", 5, 3, 1, marks=pytest.mark.slow),
-        pytest.param("batch", 7, 3, 3, marks=pytest.mark.slow),
-        pytest.param("batch", 8, 1, 3, marks=pytest.mark.slow),
-        pytest.param("instance", 8, 1, 1, marks=pytest.mark.slow),
-        pytest.param("none", 5, 3, 3, marks=pytest.mark.slow),
+        ("instance", 5, 3, 1),
+        ("batch", 7, 3, 3),
+        ("batch", 8, 1, 3),
+        ("instance", 8, 1, 1),
+        ("none", 5, 3, 3),
     ],
 )
 def test_a_file_gives_what_the_network_gave(tmp_path: Path, norm: str, levels: int, inputs: int, outputs: int) -> None:

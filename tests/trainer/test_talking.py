@@ -52,7 +52,8 @@ def clock_at(monkeypatch: pytest.MonkeyPatch) -> Time:
     return still
 
 
-@pytest.mark.parametrize("ranks", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("ranks", [1, 2])
 def test_sheets_and_checkpoints_by_the_clock_change_no_bit(tmp_path: Path, images: Path, ranks: int) -> None:
     often, seldom = tmp_path / "often", tmp_path / "seldom"
     common = ("--data", images, *NET, "--steps", 9, "--save-every", 100, "--log-every", 100)

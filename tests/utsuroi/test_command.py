@@ -261,8 +261,9 @@ def test_completion_knows_modes_tools_and_models(shell: str, capsys: pytest.Capt
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
-def test_bash_completes_modes_and_flags() -> None:
-    script = run("--completion", "bash").stdout
+def test_bash_completes_modes_and_flags(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--completion", "bash"]) == 0
+    script = capsys.readouterr().out
     for line, found in {"utsuroi view gr": "grid", "utsuroi train vae --latent-": "--latent-size"}.items():
         words = f"COMP_WORDS=({line}); COMP_CWORD={len(line.split()) - 1}; COMP_LINE='{line}'; COMP_POINT={len(line)}"
         ask = f'{script}\n{words}; _shtab_utsuroi; printf "%s\\n" "${{COMPREPLY[@]}}"'

@@ -89,6 +89,7 @@ def test_an_image_tool_leaves_the_old_set_or_the_new_one(tmp_path: Path) -> None
     assert at_every_write(tmp_path, make, check) > 3
 
 
+@pytest.mark.slow
 def test_the_viewer_saves_whole_images(tmp_path: Path) -> None:
     def make(folder: Path) -> Callable[[], int | None]:
         saving = ["--keys", "s,S,esc", "--out", str(folder / "saved"), "--record", str(folder / "record.png")]
