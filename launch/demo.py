@@ -23,7 +23,7 @@ TRAINED = RUN / "training"
 DONE = RUN / "done.json"  # what the demo last exported, and after how much training
 MODEL = Path("cats.onnx")
 LEAST_STEPS = 400  # of training; fewer draw blurred cats
-CATS = ("--count", "4000", "--size", "64")
+DRAWING = ("trainer.data", "toycats", "-o", str(DATA), "--count", "4000", "--size", "64", "--force")
 TRAINING = (
     *("--arch", "conv", "--latent-size", "16", "--batch-size", "32", "--learning-rate", "2e-3", "--schedule", "cosine"),
     *("--ema", "2000", "--no-flip", "--steps", "1000000", "--save-every", "2000", "--sample-every", "500"),
@@ -80,7 +80,7 @@ def make_model(train_seconds: float) -> None:
         fail(f"{MODEL} is there and was not made by the demo: move it away first")
     if not DATA.exists():
         RUN.mkdir(parents=True, exist_ok=True)
-        run_stage("Draw toy cats", "trainer.data", "toycats", "-o", str(DATA), *CATS, "--force")
+        run_stage("Draw toy cats", *DRAWING)
     paths = ("--data", str(DATA), "--out", str(TRAINED))
     title = f"Train for {train_seconds:.0f} s, and at least {LEAST_STEPS} steps"
     run_stage(title, "trainer.train_vae", *paths, "--minutes", str(train_seconds / 60), *TRAINING)
@@ -121,7 +121,8 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     if not options.train_seconds > 0:
         fail(f"--train-seconds is {options.train_seconds}, expected more than 0", 2)
-    environment.enter(["", "export"], Path(__file__).resolve(), arguments)
+    new = not options.fresh and not (environment.ROOT / DATA).exists()
+    environment.enter(["", "export"], Path(__file__).resolve(), arguments, meanwhile=DRAWING if new else ())
     if options.fresh:
         if MODEL.exists() and sha256(MODEL) == read_done()[1]:
             MODEL.unlink()

@@ -41,11 +41,13 @@ def stage(title: str) -> Iterator[None]:
     print(f"{title}: done in {time.monotonic() - start:.1f} s", flush=True)
 
 
-def enter(extras: Sequence[str], script: Path, arguments: Sequence[str]) -> None:
+def enter(extras: Sequence[str], script: Path, arguments: Sequence[str], meanwhile: Sequence[str] = ()) -> None:
     """Return only in an interpreter that has this checkout and the last of ``extras`` ("export", "all") installed.
 
     Elsewhere: make ``.venv`` unless a virtual environment is active, install into it each of ``extras`` in turn, and
-    restart ``script`` in it. Ends the program with one line where that fails. The working folder becomes the checkout.
+    restart ``script`` in it. ``meanwhile``: ``python -m`` of these words, which need the first of ``extras`` alone,
+    runs while the others are installed; whether it succeeded is for the script to find out. Ends the program with one
+    line where the set-up fails. The working folder becomes the checkout.
     """
     check_python(sys.version_info[:2])
     os.chdir(ROOT)
@@ -60,13 +62,14 @@ def enter(extras: Sequence[str], script: Path, arguments: Sequence[str]) -> None
         wanted = "Python >= {}.{}: leave it (deactivate), and repeat this command".format(*OLDEST_PYTHON)
         fail(f"the active virtual environment {environment} has no working {wanted}")
     if not is_installed(environment, extras[-1]):
-        for extra in extras:
-            install(environment, extra)
-            check_viewer(environment)
-            if extra != extras[-1]:
+        install(environment, extras[0])
+        check_viewer(environment)
+        with running(environment, meanwhile):
+            for extra in extras[1:]:
                 print("The viewer is there. To see its own cats meanwhile, type in another terminal:")
                 text = "\n".join(["", *activation(environment), "    utsuroi view grid", ""])
                 print(text, flush=True)
+                install(environment, extra)
     restart(environment, script, [READY_FLAG, *arguments])
 
 
@@ -142,10 +145,25 @@ def install(environment: Path, extras: str) -> None:
         pip = [python, "-m", "pip", "--disable-pip-version-check"]
         if not succeeds([*pip, "--version"]):
             subprocess.run([python, "-m", "ensurepip"], check=False)
-        command = [*pip, "install", "--quiet", "--no-input", "--editable", f"{ROOT}[{extras}]" if extras else str(ROOT)]
+        quietly = ("--quiet", "--no-input", "--no-compile")  # of torch's modules, most are never imported
+        command = [*pip, "install", *quietly, "--editable", f"{ROOT}[{extras}]" if extras else str(ROOT)]
         if subprocess.run(command, check=False).returncode != 0:
             fail(f"pip could not install {what} into {environment}: its reason is above (no network?)")
         (environment / STAMP).write_text(json.dumps(stamp) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def running(environment: Path, words: Sequence[str]) -> Iterator[None]:
+    """``python -m`` of these words beside what is done within, and waited for; none: nothing runs."""
+    if not words:
+        yield
+        return
+    with subprocess.Popen([str(python_of(environment)), "-m", *words]) as process:
+        try:
+            yield
+        except BaseException:
+            process.terminate()
+            raise
 
 
 def check_viewer(environment: Path) -> None:

@@ -13,7 +13,7 @@ from trainer.config import Record, RunConfig
 from trainer.contract.errors import UserError
 from trainer.contract.text import printable
 from trainer.options_file import fitted, read_options
-from trainer.presets import described, find, preset_file, read_presets
+from trainer.presets import described, find, preset_file, presets_of
 
 # Of --help: what one needs first, then groups. Other options of a family are its "model options", others of every run
 # its "run options".
@@ -46,7 +46,7 @@ def parse(
     parser.add_argument("--config", nargs="?", type=Path)
     named = parser.parse_known_args(words)[0]  # these decide about the defaults of all others
     if named.preset == "help":
-        for line in described(read_presets(preset_file(config_class))):
+        for line in described(presets_of(config_class)):
             print(printable(line))
         sys.exit(0)
     begin, of_file = beginning(config_class, named.preset, named.config)
@@ -69,9 +69,8 @@ def beginning(config_class: type[RunConfig], preset: str, file: Path | None) -> 
     of_file, whole = read_options(file, config_class.__module__, types) if file is not None else ({}, False)
     of_preset: dict[str, Any] = {}
     if preset or (of_file.get("preset") and not whole):
-        path = preset_file(config_class)
-        options = find(read_presets(path), preset or of_file["preset"]).options
-        of_preset = {name: fitted(path, name, value, types) for name, value in options.items()}
+        options = find(presets_of(config_class), preset or of_file["preset"]).options
+        of_preset = {name: fitted(preset_file(config_class), name, value, types) for name, value in options.items()}
     if preset and of_preset and of_preset.keys() <= of_file.keys():
         raise UserError(
             f"--preset {preset} would change nothing: {file} sets all of its options; leave out one of both"
@@ -84,7 +83,7 @@ def grouped(config_class: type[RunConfig], begin: Mapping[str, Any]) -> type[Any
     import tyro
 
     types, helps = get_type_hints(config_class), documented(config_class)
-    helps["preset"] += f" There are: {', '.join(read_presets(preset_file(config_class))) or 'none'}."
+    helps["preset"] += f" There are: {', '.join(presets_of(config_class)) or 'none'}."
     groups: dict[str, list[tuple[str, Any, Any]]] = {name: [] for name in GROUPS}
     depths = {name: depth for depth, base in enumerate(config_class.__mro__) for name in inspect.get_annotations(base)}
     for name in sorted(begin, key=lambda name: (place(name), depths[name])):  # those of the family before its bases'

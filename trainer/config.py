@@ -3,7 +3,7 @@
 import dataclasses
 import inspect
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args
@@ -35,11 +35,14 @@ POSITIVE = Check(lambda value: value > 0, "more than 0")
 BELOW_ONE = Check(lambda value: 0 <= value < 1, "0 to less than 1")
 
 
-def checks(config_class: type) -> Iterator[tuple[str, Check]]:
-    """The checks of all options by name, also where a subclass gives an option another default."""
-    for kind in config_class.__mro__:
+def check(options: Any) -> None:
+    """Raise ``UserError`` where an option of a dataclass fails a check of its annotation, in the class or in one it is
+    derived from, also where a subclass gives an option another default."""
+    for kind in type(options).__mro__:
         for name, annotation in inspect.get_annotations(kind).items():
-            yield from ((name, check) for check in get_args(annotation) if isinstance(check, Check))
+            for one in get_args(annotation):
+                if isinstance(one, Check):
+                    require(one.holds(getattr(options, name)), name, getattr(options, name), one.expected)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,16 +125,9 @@ class RunConfig:
     """Resume although options that change the result differ from those of the run."""
 
     def __post_init__(self) -> None:
-        for name, check in checks(type(self)):
-            require(check.holds(getattr(self, name)), name, getattr(self, name), check.expected)
+        check(self)
         require(self.hold_out != 1, "hold_out", 1, "0, or at least 2: every image would be held out")
         require(not self.min_steps or self.minutes > 0, "min_steps", self.min_steps, "0 without --minutes")
-
-
-def at_least(options: Any, **bounds: float) -> None:
-    """Raise ``UserError`` for a field that is below its bound."""
-    for name, low in bounds.items():
-        require(getattr(options, name) >= low, name, getattr(options, name), f"at least {low}")
 
 
 BEFORE = {"fit": "stretch"}

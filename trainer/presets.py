@@ -25,7 +25,7 @@ class Preset:
 
 
 def preset_file(config_class: type[Any]) -> Path:
-    """The presets of a family, by its class of options."""
+    """Where the presets of a family are, by its class of options."""
     return Path(inspect.getfile(config_class)).with_suffix(".toml")
 
 
@@ -37,6 +37,11 @@ def read_presets(path: Path) -> dict[str, Preset]:
         words = {key: table.pop(key) for key in ("about", "source") if key in table}
         presets[name] = Preset(**words, options=table)
     return presets
+
+
+def presets_of(config_class: type[Any]) -> dict[str, Preset]:
+    """The presets of a family, by its class of options."""
+    return read_presets(preset_file(config_class))
 
 
 def flag(name: str, value: Any) -> str:

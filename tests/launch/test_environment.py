@@ -1,5 +1,6 @@
 """The set-up of demo.py and test.py, without a network."""
 
+import contextlib
 import importlib.util
 import os
 import subprocess
@@ -128,6 +129,42 @@ def test_the_viewer_comes_first_and_torch_after_it(
     said = capsys.readouterr().out
     assert "utsuroi view grid" in said.partition("Install utsuroi[export]")[0]
     assert "\n".join(environment.activation(tmp_path)) in said
+
+
+@pytest.mark.parametrize("returncode", [0, 1])
+def test_work_that_needs_no_torch_is_done_while_torch_is_installed(
+    environment: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, checkout: Path, returncode: int
+) -> None:
+    (checkout / "waits.py").write_text("import sys; open('begun', 'w').close(); sys.stdin.readline()")
+    begun, stdin = checkout / "begun", os.pipe()
+    monkeypatch.chdir(tmp_path)
+
+    def install(_: Path, extra: str) -> None:
+        assert extra or not begun.exists()
+        if extra:
+            while not begun.exists():
+                pass
+            if returncode:
+                raise SystemExit(returncode)
+            os.close(stdin[1])  # now the work can end
+
+    process = subprocess.Popen
+    started = []
+
+    def start(words: list[str]) -> "subprocess.Popen[bytes]":
+        started.append(process([sys.executable, *words[1:]], stdin=stdin[0]))
+        return started[0]
+
+    monkeypatch.setattr(environment, "active_environment", lambda *_: tmp_path)
+    monkeypatch.setattr(environment, "is_usable", lambda _: True)
+    monkeypatch.setattr(environment, "check_viewer", lambda _: None)
+    monkeypatch.setattr(environment, "install", install)
+    monkeypatch.setattr(environment, "restart", lambda *_: None)
+    monkeypatch.setattr(environment.subprocess, "Popen", start)
+    ending = pytest.raises(SystemExit) if returncode else contextlib.nullcontext()
+    with ending:
+        environment.enter(["", "export"], Path("demo.py"), [], meanwhile=["waits"])
+    assert (started[0].returncode == 0) is (returncode == 0)  # where the installation fails, the work ends as well
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the command is a shell script here")

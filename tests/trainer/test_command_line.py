@@ -15,7 +15,7 @@ from trainer.command_line import GROUPS, parse
 from trainer.config import to_json
 from trainer.distributed import SILENT_SECONDS, leave
 from trainer.families import family_names, load_family
-from trainer.presets import flag, preset_file, read_presets
+from trainer.presets import flag, presets_of
 
 OLD = Path(__file__).resolve().parents[1] / "fixtures" / "v0_1" / "runs"
 
@@ -69,7 +69,7 @@ def test_help_shows_the_defaults_of_a_preset(capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize("words", [["--preset", "help"], ["--preset=help", "--steps", "3"], ["--preset"]])
 def test_presets_describe_themselves(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     text = helped(capsys, "dcgan", *words)
-    for name, preset in read_presets(preset_file(load_family("dcgan").Config)).items():
+    for name, preset in presets_of(load_family("dcgan").Config).items():
         assert f"{name}\n    " in text
         assert " ".join(preset.about.split()) in " ".join(text.split())
         assert all(flag(*option) in text for option in preset.options.items())

@@ -28,6 +28,13 @@ def run(*words: object, code: str = CODE) -> subprocess.CompletedProcess[str]:
     )
 
 
+def ended(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[object, str, str]:
+    """The code with which a command ends, and what it writes."""
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    return stop.value.code, *capsys.readouterr()
+
+
 def write_run(folder: Path, family: str = "vae", steps: int = 100, done: int = 0, score: float | None = None) -> Path:
     folder.mkdir(parents=True)
     config = {"data": "cats.npy", "steps": steps, "minutes": 0.0}
@@ -56,12 +63,8 @@ def runs(tmp_path: Path) -> Path:
 
 
 def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["--version"])
-    assert (ended.value.code, capsys.readouterr().out) == (0, f"utsuroi {utsuroi.__version__}\n")
-    with pytest.raises(SystemExit):
-        main([])
-    listed = capsys.readouterr().out
+    assert ended(["--version"], capsys)[:2] == (0, f"utsuroi {utsuroi.__version__}\n")
+    listed = ended([], capsys)[1]
     assert all(f"\n    {name} " in listed for name in COMMANDS)
 
 
@@ -86,10 +89,8 @@ def test_the_version_is_that_of_the_distribution() -> None:
 def test_each_command_names_itself_as_it_was_called(
     words: list[str], usage: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(words)
-    assert ended.value.code == 0
-    assert capsys.readouterr().out.startswith(usage)
+    code, out, _ = ended(words, capsys)
+    assert (code, out[: len(usage)]) == (0, usage)
 
 
 @pytest.mark.parametrize(("words", "module"), [(["train", "dcgan"], "loop"), (["evaluate"], "evaluate")])
@@ -97,20 +98,18 @@ def test_trainings_name_themselves_as_they_were_called(
     words: list[str], module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(f"trainer.{module}.leave", lambda _, code: sys.exit(code))  # else the process ends there
-    with pytest.raises(SystemExit) as ended:
-        main([*words, "--help"])
-    assert ended.value.code == 0
-    assert capsys.readouterr().out.startswith(f"usage: utsuroi {' '.join(words)} ")
+    code, out, _ = ended([*words, "--help"], capsys)
+    assert code == 0
+    assert out.startswith(f"usage: utsuroi {' '.join(words)} ")
 
 
 @pytest.mark.parametrize("words", [["x"], ["train", "x"], ["view", "x"], ["data", "x"], ["runs", "--sort", "x"]])
 def test_an_unknown_word_is_refused_with_those_that_are_known(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(words)
-    assert ended.value.code == 2
-    assert "invalid choice" in capsys.readouterr().err
+    code, _, err = ended(words, capsys)
+    assert code == 2
+    assert "invalid choice" in err
 
 
 @pytest.mark.parametrize(
@@ -121,10 +120,9 @@ def test_an_unknown_word_is_refused_with_those_that_are_known(
 def test_a_mistyped_word_is_told_what_is_near_it(
     words: list[str], near: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(words)
-    assert ended.value.code == 2
-    assert f"did you mean {near}?" in capsys.readouterr().err
+    code, _, err = ended(words, capsys)
+    assert code == 2
+    assert f"did you mean {near}?" in err
 
 
 def test_view_plays(tmp_path: Path) -> None:
@@ -242,10 +240,9 @@ def test_on_shared_file_systems_the_log_tells_who_trains(runs: Path, monkeypatch
 
 def test_no_runs_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for folder, words in ((tmp_path, "no run in or below it"), (tmp_path / "missing", "there is no such folder")):
-        with pytest.raises(SystemExit) as ended:
-            main(["runs", str(folder)])
-        assert ended.value.code == 2
-        assert words in capsys.readouterr().err
+        code, _, err = ended(["runs", str(folder)], capsys)
+        assert code == 2
+        assert words in err
 
 
 def test_units() -> None:

@@ -240,6 +240,16 @@ def _read_boxes(data: bytes) -> Header:
     return replace(header, plain=header.plain and not deep, deep=deep)
 
 
+def readable() -> tuple[str, ...]:
+    """What tells two installations apart that read different images: changes with each optional decoder."""
+    found = [FORMATS]
+    for need in (_need_heif, _need_avif):
+        with contextlib.suppress(Unreadable):
+            need()
+            found.append(need.__name__)
+    return tuple(found)
+
+
 @cache
 def _need_heif() -> None:
     try:

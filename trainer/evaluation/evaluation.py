@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor
 from tyro.conf import Positional
 
 from trainer import metrics
-from trainer.config import at_least
+from trainer.config import check, least
 from trainer.contract.errors import UserError
 from trainer.contract.files import replace_bytes
 from trainer.contract.text import printable
@@ -53,7 +53,7 @@ class EvaluateConfig:
     """Conditions of --data for a run that learnt from pairs, as --condition of training; empty: those of the run."""
     weights: str = "best"
     """Checkpoint: best, last, or a step."""
-    samples: int = 2000
+    samples: Annotated[int, least(0)] = 2000
     """Samples to draw; 0: none."""
     features: str = "inception"
     """Feature extractor for distances between sets: inception, an .onnx file, the run of a classifier, or none."""
@@ -64,23 +64,23 @@ class EvaluateConfig:
     the accuracy of labels where the family has any."""
     memorised: bool = True
     """Search the training set for the nearest neighbours of each sample, to find copies."""
-    batch_size: int = 64
+    batch_size: Annotated[int, least(1)] = 64
     """Images per batch and process."""
     seed: int = 0
     """Seed of the samples, and of the subsets of the kernel distance."""
     bgr: bool = False
     """The .npy file of --data is in blue-green-red order."""
-    memory: float = 4.0
+    memory: Annotated[float, least(0)] = 4.0
     """GiB of u8 images kept in memory; larger sets are read from disk."""
-    threads: int = 0
+    threads: Annotated[int, least(0)] = 0
     """CPU threads per process; 0: the cores of this machine divided by its processes."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Device to compute on; naming one that is missing is an error."""
-    processes: int = 0
+    processes: Annotated[int, least(0)] = 0
     """Processes that there must be; 0: as many as the launcher was asked for."""
 
     def __post_init__(self) -> None:
-        at_least(self, samples=0, batch_size=1, memory=0, threads=0, processes=0)
+        check(self)
 
 
 class Evaluation:

@@ -29,7 +29,7 @@ from trainer.command_line import parse
 from trainer.config import RunConfig, from_json, to_json
 from trainer.families import family_names, load_family
 from trainer.family import Batch, Crops, DataSpec, Family, Nets, Pairs
-from trainer.presets import preset_file, read_presets
+from trainer.presets import presets_of
 from trainer.runs import store as runs
 from viewer.model import open_model
 
@@ -150,20 +150,20 @@ def presets() -> list[Any]:
     return [
         pytest.param(family, name, id=f"{family.__name__}-{name}")
         for family in find_families()
-        for name in read_presets(preset_file(family.Config))
+        for name in presets_of(family.Config)
     ]
 
 
 @pytest.mark.parametrize("family_class", find_families(), ids=lambda family: family.__name__)
 def test_the_first_preset_is_the_papers(family_class: type[Family]) -> None:
-    (name, paper), *_ = read_presets(preset_file(family_class.Config)).items()
+    (name, paper), *_ = presets_of(family_class.Config).items()
     assert name == "paper"
     assert re.search(r"\b(19|20)\d\d\b", paper.source)  # its year
 
 
 @pytest.mark.parametrize(("family_class", "name"), presets())
 def test_networks_can_be_built_from_each_preset(family_class: type[Family], name: str) -> None:
-    assert read_presets(preset_file(family_class.Config))[name].about.endswith(".")
+    assert presets_of(family_class.Config)[name].about.endswith(".")
     low = ["--low", "low"] if "low" in family_class.Config.__dataclass_fields__ else []
     family = family_class(parse(family_class.Config, ["--preset", name, *low], ""))
     side = family.config.image_size or 64

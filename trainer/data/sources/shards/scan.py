@@ -10,7 +10,6 @@ import json
 import os
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,7 +17,7 @@ import numpy as np
 
 from trainer.contract.errors import UserError
 from trainer.contract.files import cache, reading, replace_bytes
-from trainer.contract.headers import FORMATS, SUFFIXES, Unreadable, read_header
+from trainer.contract.headers import SUFFIXES, Unreadable, read_header, readable
 from trainer.contract.images import MOST_BYTES
 from trainer.contract.text import printable
 from trainer.data.sources._labels import LABEL_NAMES, numbered_values
@@ -120,8 +119,7 @@ def scan_shards(paths: Sequence[Path], what: str) -> Index:
 
 def _cache_of(paths: Sequence[Path]) -> Path:
     """Where the index of these very files is kept."""
-    readable = FORMATS, find_spec("pillow_heif") is not None  # what it leaves out, and will not once that is installed
-    digest = hashlib.sha256(repr(readable).encode())
+    digest = hashlib.sha256(repr(readable()).encode())  # with another decoder, other images are left out
     for path in paths:
         with contextlib.suppress(OSError):
             found = path.stat()
