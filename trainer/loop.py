@@ -147,6 +147,10 @@ class Run:
             before = checkpoint.origin_of(path)
             self.progress.say(resume.in_words(start, before, self.origin, config, world.size))
         self.progress.say(world.in_words(config))
+        if config.warmup > config.steps:
+            self.progress.say(
+                f"--warmup {config.warmup} is longer than --steps {config.steps}: learning rates only rise"
+            )
 
     def open_stream(self) -> Stream:
         config, world, reading = self.config, self.world, self.family.reading()

@@ -180,11 +180,14 @@ def test_a_checkpoint_that_was_never_scored_is_scored_when_the_run_resumes(tmp_p
 
 def test_a_log_file_gets_lines_and_ends_with_commands(tmp_path: Path, images: Path) -> None:
     run = tmp_path / "my run"
-    command = training(run, "--data", images, *NET, "--steps", 3, environment=environment(), folder=str(tmp_path))
+    command = training(
+        run, "--data", images, *NET, "--steps", 3, "--warmup", 4, environment=environment(), folder=str(tmp_path)
+    )
     ended = run_training(command)
     assert ended["errors"] == [""], "all that is no error goes to standard output"
     lines = ended["out"].splitlines()
     assert lines[0] == f"opening {images}"
+    assert "--warmup 4 is longer than --steps 3: learning rates only rise" in lines
     with_time = re.compile(r"\d\d-\d\d \d\d:\d\d:\d\d step 1 of 3 \(33%\), loss .* images/s, .*")
     assert any(with_time.fullmatch(line) for line in lines), lines
     assert f"samples at step 0: {run}/samples/step_00000000.png" in lines
