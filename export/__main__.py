@@ -13,8 +13,10 @@ if __name__ == "__main__" and not sys.flags.safe_path and Path(sys.path[0]) != P
 
 from export.card import PRECISIONS
 from trainer.contract.errors import UserError, require
+from trainer.contract.files import reading
 from trainer.contract.options import Parser, called_as
 from trainer.contract.packages import needing
+from trainer.contract.recognise import recognise
 from trainer.contract.text import printable
 from trainer.threads import wait_briefly
 
@@ -25,12 +27,15 @@ def main(arguments: list[str] | None = None, program: str = "") -> int:
     options = vars(_parser(program).parse_args(arguments))
     source, family, weights = (options.pop(name) for name in ("source", "family", "weights"))
     wait_briefly()
+    try:
+        _check(source)  # before what takes seconds is imported
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     with needing("export", program):
         from export.to_onnx import Output, export_run, export_state_dict, summary  # takes seconds, and --help none
 
     try:
-        if not source.exists():
-            raise UserError(f"{source}: there is no such run or file")
         if source.is_dir():
             require(not family, "family", family, f"none for a run: {source} names its own")
         elif not family:
@@ -48,6 +53,17 @@ def main(arguments: list[str] | None = None, program: str = "") -> int:
     for path in written:
         print(printable(summary(path)))
     return 0
+
+
+def _check(source: Path) -> None:
+    """Raise ``UserError`` for what is neither a run nor weights, nor a damaged one of these."""
+    if not source.exists():
+        raise UserError(f"{source}: there is no such run or file")
+    with reading(source):
+        found = recognise(source)
+    known = ("run", "runs", "weights", "pickle")
+    if found is not None and found.kind not in known and not (source / "config.json").exists():
+        raise UserError(f"{source}: found {found.instead_of('a run, or a .pth or .safetensors file')}")
 
 
 def _parser(program: str) -> argparse.ArgumentParser:

@@ -351,11 +351,10 @@ def load(
     'vae'
     """
     from viewer.model import an, encoder_beside, open_model
-    from viewer.options import BUILT_IN as FILE
-    from viewer.options import model_threads
+    from viewer.options import model_file, model_threads
 
     threads = model_threads(threads)
-    file = FILE if str(path) == BUILT_IN and not Path(path).exists() else Path(path)
+    file = model_file(str(path))
     graph = open_model(file, threads=threads)
     made = _KINDS.get(graph.kind)
     if made is None or not issubclass(made, kind):

@@ -1,30 +1,38 @@
-"""Play with an exported model: ``python -m viewer grid cats.onnx``."""
+"""Play with an exported model: ``python -m viewer cats.onnx``."""
 
+import argparse
 import contextlib
+import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 if __name__ == "__main__" and not sys.flags.safe_path and Path(sys.path[0]) != Path(__file__).resolve().parents[1]:
     del sys.path[0]  # the current folder: a trainer.py or an export.py there would hide ours
 
 from trainer.contract.errors import UserError
-from trainer.contract.options import Parser, called_as
+from trainer.contract.options import Parser, add_options, called_as
 from trainer.contract.packages import needing
 from trainer.contract.text import printable
 from viewer.modes import Mode, mode_names
-from viewer.options import LimitOptions
+from viewer.options import BUILT_IN_NAMES, LimitOptions
 from viewer.worker import leave
+
+_FILES: Final = "A file in place of a mode is opened by the mode that fits: a model, images, a saved image."
 
 
 def main(arguments: list[str] | None = None, program: str = "") -> int:
     """Run the command line and return the exit code. A user's mistake is one line on stderr and code 2."""
     program = program or called_as("viewer")
-    with needing("", program):
-        mode, options = _parse(sys.argv[1:] if arguments is None else arguments, program)
+    try:
+        with needing("", program):
+            mode, options = _parse(sys.argv[1:] if arguments is None else arguments, program)
+    except UserError as error:
+        return _failed(error)
     for name in ("SIGTERM", "SIGHUP"):  # the display restores the terminal as it closes
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _stop)
@@ -56,11 +64,19 @@ def _run(mode: Mode, options: Any) -> int:
     except BrokenPipeError:
         return 141
     except (UserError, MemoryError) as error:
-        message = str(error) if isinstance(error, UserError) else f"not enough memory: {error}".removesuffix(": ")
-        with contextlib.suppress(OSError):  # nobody may be listening
-            print(f"error: {printable(message, 1000)}", file=sys.stderr, flush=True)
-        return 2
+        return _failed(error)
     return 0
+
+
+def _failed(error: UserError | MemoryError) -> int:
+    message = str(error) if isinstance(error, UserError) else f"not enough memory: {error}".removesuffix(": ")
+    _say(f"error: {printable(message, 1000)}")
+    return 2
+
+
+def _say(line: str) -> None:
+    with contextlib.suppress(OSError):  # nobody may be listening
+        print(line, file=sys.stderr, flush=True)
 
 
 def _stop(number: int, _: FrameType | None) -> NoReturn:
@@ -68,11 +84,14 @@ def _stop(number: int, _: FrameType | None) -> NoReturn:
 
 
 def _parse(arguments: Sequence[str], program: str) -> tuple[Mode, Any]:
-    """The mode and its options; exits as argparse does. No other mode is imported, unless all are to be listed."""
+    """The mode and its options; exits as argparse does. No other mode is imported, unless all are to be listed, or the
+    one that opens a file is to be found. Raises ``UserError``."""
     words = list(arguments)
     names = mode_names()
     if not words or words[0] not in names:
-        _list_modes(names, words, program)
+        if not words or not _is_file(words[0]):
+            _list_modes(names, words, program)
+        words = _chosen(words, program)
     mode = Mode(words[0])
     if "--keys" in words[:-1]:  # a script may begin with the minus key, which argparse takes for an option
         place = words.index("--keys")
@@ -81,15 +100,32 @@ def _parse(arguments: Sequence[str], program: str) -> tuple[Mode, Any]:
 
 
 def _list_modes(names: Sequence[str], words: Sequence[str], program: str) -> NoReturn:
-    parser = Parser(prog=program, description="Play with an exported model.", allow_abbrev=False)
-    modes = parser.add_subparsers(dest="mode", required=True, metavar="MODE")
+    parser = Parser(prog=program, description="Play with an exported model.", epilog=_FILES, allow_abbrev=False)
+    modes = parser.add_subparsers(dest="mode", required=True, metavar="MODE|FILE")
     for name in names:
         summary = Mode(name).summary
         modes.add_parser(name, help=f"{summary[0].lower()}{summary[1:]}")
-    if words and words[0].lower().endswith(".onnx"):
-        parser.error(f"expected the mode first; did you mean: {program} grid {printable(' '.join(words), 200)}")
-    parser.parse_args(words)
-    parser.error("expected the mode first")
+    if not words or not words[0].startswith("-") or words[0] in ("-h", "--help"):
+        parser.parse_args(words)
+    parser.error("expected a mode or a file first")
+
+
+def _is_file(word: str) -> bool:
+    """Whether a word that is no mode is meant for a file, and not for a mode."""
+    if word.startswith("-"):
+        return word == "-"
+    return word in BUILT_IN_NAMES or os.path.lexists(word) or re.search(r"[./\\:*]", word) is not None
+
+
+def _chosen(words: Sequence[str], program: str) -> list[str]:
+    """The mode that opens the files, and its words; says which it is. Raises ``UserError``."""
+    from viewer.opening import choose
+
+    limits = Parser(add_help=False, allow_abbrev=False, usage=argparse.SUPPRESS)
+    add_options(limits, LimitOptions)
+    opening = choose(words, program, **vars(limits.parse_known_args(words)[0]))
+    _say(f"{opening.what}; opening {opening.mode} ({opening.command(program)})")
+    return [opening.mode, *opening.words]
 
 
 if __name__ == "__main__":

@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from export.card import SEAL_KEY, Card, CardError, Latent, check_seal
 from export.kinds import KINDS
 from trainer.contract.errors import UserError
+from trainer.contract.recognise import recognise
 from trainer.contract.text import printable
+from viewer.files.misfits import A_MODEL, misfit
 from viewer.graph.inspection import check_card, describe, infer
 from viewer.graph.layout import ImageLayout, Layout, find_scale, image_array, latent_array, read_image, read_images
 from viewer.graph.limits import GIB, allowed_memory, finish, opening_seconds, run_seconds
@@ -298,13 +300,12 @@ def _read(path: Path) -> bytes:
         if not path.exists():
             built_in = "the built-in model is missing from this installation; name an ONNX file"
             raise ModelError(f"{path}: {built_in if path == BUILT_IN else 'no such file'}")
-        if (path / "config.json").is_file():
-            raise ModelError(f"{path}: a run, export it first: python -m export {path} -o {path.name}.onnx")
-        if not path.is_file():
-            raise ModelError(f"{path}: found a folder or device, expected an ONNX file")
+        found = recognise(path)
+        if found is not None and found.kind != "model":
+            raise ModelError(f"{path}: {misfit(path, A_MODEL, found)}")
         size = path.stat().st_size
-        if size == 0 or size >= _LARGEST_FILE:
-            raise ModelError(f"{path}: found {size} bytes, expected an ONNX file of 1..{_LARGEST_FILE - 1}")
+        if size >= _LARGEST_FILE:
+            raise ModelError(f"{path}: found {size} bytes, expected an ONNX file of fewer than {_LARGEST_FILE}")
         return path.read_bytes()
     except (OSError, ValueError) as error:
         raise ModelError(f"{path}: cannot be read: {_reason(error)}") from None

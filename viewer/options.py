@@ -17,6 +17,7 @@ from viewer.keys import Event, parse_keys
 from viewer.state import LAST_SEED
 
 BUILT_IN: Final = Path(__file__).parent / "models" / "toycats.onnx"
+BUILT_IN_NAMES: Final = ("builtin", "toycats")
 _FITS: Final = "as fits the screen"
 
 Chosen = TypeVar("Chosen", bound="SessionOptions")
@@ -28,6 +29,11 @@ def model_threads(wanted: int, *, all_cores: bool = False) -> int:
         return wanted
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores, 8) if all_cores else min(max(cores // 2, 1), 4)
+
+
+def model_file(name: str) -> Path:
+    """The file of a model; ``builtin`` and ``toycats`` are the built-in one, unless there is a file of that name."""
+    return BUILT_IN if name in BUILT_IN_NAMES and not Path(name).exists() else Path(name)
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:
@@ -109,7 +115,9 @@ class LimitOptions:
 class SheetOptions(LimitOptions, SessionOptions):
     """Options of modes that show a generator's images."""
 
-    model: Path = argument("ONNX file; without: the built-in toy cats", default=BUILT_IN, nargs="?", metavar="FILE")
+    model: Path = argument(
+        "ONNX file; without: the built-in toy cats", default=BUILT_IN, nargs="?", type=model_file, metavar="FILE"
+    )
     threads: int = flag(
         "cores for the model; 0: half of them, 4 at most (0)", default=0, type=whole(0, 256), metavar="N"
     )
@@ -124,7 +132,7 @@ class SheetOptions(LimitOptions, SessionOptions):
 class OutputOptions(LimitOptions, SessionOptions):
     """Options of modes that can write all results without a screen."""
 
-    model: Path = argument("ONNX file", metavar="FILE")
+    model: Path = argument("ONNX file", type=model_file, metavar="FILE")
     threads: int = flag(
         "cores for the model; 0: all of them, 8 at most (0)", default=0, type=whole(0, 256), metavar="N"
     )

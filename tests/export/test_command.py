@@ -145,6 +145,7 @@ def test_mistakes_are_one_line(run: Path, bare: Path, tmp_path: Path, capsys: py
     taken.write_bytes(b"precious")
     for arguments, expected in (
         (["nowhere", "-o", out], "nowhere: there is no such run or file"),
+        ([str(taken), "-o", out], "taken.onnx: found a text file, expected a run, or a .pth or .safetensors file"),
         ([str(tmp_path), "-o", out], "not a run"),
         ([str(run.parent), "-o", out], f"not a run: config.json: No such file or directory; runs in it: {run}"),
         ([str(empty), "-o", out], "no intact checkpoint"),

@@ -184,3 +184,22 @@ def test_a_notebook_shows_models_and_images() -> None:
     assert images.sheet().shape == (2 * 130 - 2, 3 * 130 - 2, 3)
     with pytest.raises(ValueError, match="expected"):
         images[:0].sheet()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("page.onnx", b"<!doctype html><html>", "found a web page (HTML), expected an ONNX model; download the file"),
+        ("a.onnx", b"version https://git-lfs.github.com/spec/v1\nsize 99\n", "git lfs pull fetches the file itself"),
+        ("vae.safetensors", b"\x40\0\0\0\0\0\0\0{", "found weights (safetensors), expected an ONNX model; python -m export"),
+        ("empty.onnx", b"", "found an empty file"),
+    ],
+)
+def test_other_files_are_named(name: str, data: bytes, said: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    for more in ({}, {"encoder": path}, {"detail": path}):
+        with pytest.raises(utsuroi.UtsuroiError) as caught:
+            utsuroi.load(path if not more else "builtin", **more)
+        assert str(caught.value).startswith(f"{path}: ")
+        assert said in str(caught.value)

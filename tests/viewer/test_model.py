@@ -37,11 +37,11 @@ def refusal(path: Path, **options: Any) -> str:
 
 def test_what_is_often_taken_for_a_model_is_named(tmp_path: Path) -> None:
     np.save(tmp_path / "set.npy", np.zeros((2, 8, 8, 3), np.uint8))
-    assert "found a NumPy array, which the mode dataset opens" in refusal(tmp_path / "set.npy")
+    assert f"python -m viewer {tmp_path / 'set.npy'} opens it" in refusal(tmp_path / "set.npy")
     (tmp_path / "photo.jpg").write_bytes(cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))[1].tobytes())
     assert "found an image, expected an ONNX model" in refusal(tmp_path / "photo.jpg")
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "config.json").touch()
+    (tmp_path / "run" / "config.json").write_text('{"family": "trainer.families.vae:Vae", "config": {}}')
     assert f"export it first: python -m export {tmp_path / 'run'} -o run.onnx" in refusal(tmp_path / "run")
 
 

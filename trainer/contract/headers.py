@@ -60,8 +60,10 @@ def read_header(data: bytes) -> Header:
                 raise Unreadable("truncated") from None
             break
     else:
-        known = next((name for magic, name in _OTHERS if magic.match(data)), None)
-        raise Unreadable(f"{known}, expected {FORMATS}" if known else f"not an image ({FORMATS})")
+        from trainer.contract.recognise import recognise_bytes  # for mistakes alone
+
+        known = recognise_bytes(data)
+        raise Unreadable(known.instead_of(f"an image ({FORMATS})") if known else f"not an image ({FORMATS})")
     if header.width < 1 or header.height < 1:
         raise Unreadable("an image of no size")
     most = MOST_PIXELS if header.plain else MOST_DEEP_PIXELS
@@ -313,10 +315,11 @@ _READERS: tuple[tuple[re.Pattern[bytes], Callable[[bytes], Header]], ...] = (
     (re.compile(rb"II\*\0|MM\0\*|P[1-6]\s"), _read_by_pillow),
     (re.compile(rb".{4}ftyp", re.DOTALL), _read_boxes),
 )
-_OTHERS = (
-    (re.compile(rb"\0\0\0\x0cJXL |\xff\x0a"), "a JPEG XL"),
-    (re.compile(rb"\x93NUMPY"), "a .npy file"),
-)
+
+
+def begins_as_image(data: bytes) -> bool:
+    """Whether a file may be an image, by its first bytes."""
+    return any(magic.match(data) for magic, _ in _READERS)
 
 
 def _orientation(exif: bytes) -> int:

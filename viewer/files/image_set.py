@@ -4,6 +4,7 @@ They are read as in training: a model's classes and its encoder know images as t
 """
 
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +21,12 @@ from trainer.contract.text import printable
 from trainer.data.sources import find_source, help_of_data
 from trainer.data.sources.base import ImageSource, OpenOptions
 from viewer.files.inputs import read_photo
+from viewer.files.misfits import misfit_of
 from viewer.files.png import Image
 
 Labels = NDArray[np.int64]
 
+A_SET: Final = "a set of images"
 _LARGEST_IN_MEMORY: Final = 2**31  # bytes of a set whose images cannot be read one by one
 
 
@@ -54,8 +57,8 @@ def open_set(path: Path, bgr: bool = False) -> LabelledSet:
     try:
         found = find_source(str(path))
         if found is None:
-            why = "an unknown kind of file" if path.exists() else "no such file"
-            raise ImageError(f"{path}: {why}, expected {help_of_data()}")
+            why = "an unknown kind of file" if os.path.lexists(path) else "no such file"
+            raise ImageError(f"{path}: {misfit_of(path, A_SET) or f'{why}, expected {help_of_data()}'}")
         source = found.open(OpenOptions(any_size=True, bgr=bgr))
         if source.files:
             return set_of_files(path, source.files, source.sidecar.names, source.labels, source.classes)
@@ -63,6 +66,8 @@ def open_set(path: Path, bgr: bool = False) -> LabelledSet:
         if fetch is None:
             fetch, count, labels = _read_all(source, path)
     except UserError as error:
+        if path.is_dir() and (what := misfit_of(path, A_SET, but=("images", "folder", ""))):
+            raise ImageError(f"{path}: {what}") from None
         raise error if isinstance(error, ImageError) else ImageError(str(error)) from None
     except OSError as error:
         raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from None

@@ -17,9 +17,11 @@ from PIL import Image as Pillow
 from trainer.contract import images
 from trainer.contract.errors import ImageError
 from trainer.contract.files import any_case
-from trainer.contract.headers import MOST_PIXELS, SUFFIXES, read_header
+from trainer.contract.headers import FORMATS, MOST_PIXELS, SUFFIXES, Header, Unreadable, read_header
+from viewer.files.misfits import misfit_of
 from viewer.files.png import Image, naming
 
+AN_IMAGE: Final = f"an image ({FORMATS})"
 FILM_SUFFIXES: Final = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm")
 _ORIENTATION: Final = 0x0112  # EXIF tag
 
@@ -83,20 +85,31 @@ def photo_size(path: Path) -> tuple[int, int]:
                     orientation = opened.getexif().get(_ORIENTATION, 1)
     if not 0 < width * height <= MOST_PIXELS or orientation not in range(1, 9):
         with naming(path):
-            return read_header(images.read_bytes(path)).shape
+            return _read(path)[1].shape
     return (width, height) if orientation > 4 else (height, width)
 
 
 def read_photo(path: Path) -> Photo:
     """A whole image. Raises ``ImageError``."""
     with naming(path):
-        data = images.read_bytes(path)
-        header = read_header(data)
+        data, header = _read(path)
         layers = images.decode_layers(data, header)
     deep = f"{'more than 8' if header.format in ('AVIF', 'HEIF') else 16} bits a channel became 8"
     notes = (deep,) if header.deep else ("CMYK became RGB",) if header.cmyk else ()
     profile = b"" if header.cmyk else _profile(data)
     return Photo(layers.image, layers.alpha, layers.grey, notes, profile)
+
+
+def _read(path: Path) -> tuple[bytes, Header]:
+    """The bytes of an image file, and its header. Raises ``Unreadable``, and ``ImageError`` for what is no image at
+    all."""
+    try:
+        data = images.read_bytes(path)
+        return data, read_header(data)
+    except Unreadable:
+        if what := misfit_of(path, AN_IMAGE, but=("image",)):
+            raise ImageError(f"{path}: {what}") from None
+        raise
 
 
 def _profile(data: bytes) -> bytes:

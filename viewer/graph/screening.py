@@ -9,13 +9,12 @@ Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 The wire format: https://protobuf.dev/programming-guides/encoding
 """
 
-import contextlib
 import math
 from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from trainer.contract.headers import Unreadable, read_header
+from trainer.contract.recognise import recognise_bytes
 from trainer.contract.text import printable
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # how a field is written
@@ -122,19 +121,11 @@ def screen(data: bytes) -> None:
     try:
         _Screening(data, _MOST_FIELDS).model()
     except WireError as error:
-        if found := _known(data):
-            raise ScreeningError(f"found {found}, expected an ONNX model") from None
-        raise ScreeningError(f"not an ONNX model, or not a whole one: {error}") from None
-
-
-def _known(data: bytes) -> str:
-    """What a file is that is often taken for a model; empty: something else."""
-    if data.startswith(b"\x93NUMPY"):
-        return "a NumPy array, which the mode dataset opens if it is a set of images"
-    with contextlib.suppress(Unreadable):
-        read_header(data)
-        return "an image"
-    return ""
+        found = recognise_bytes(data)
+        if found is None or found.kind != "model":
+            raise ScreeningError(f"not an ONNX model, or not a whole one: {error}") from None
+        what = f"an ONNX model that is cut short or damaged: {error}"
+        raise ScreeningError(f"{what}; copy or download it again") from None
 
 
 class _Screening(Reader):
@@ -155,7 +146,8 @@ class _Screening(Reader):
                     if part in _TRAINING_GRAPHS:
                         self._graph(graph, calls, 0)
         if graphs != 1:
-            raise ScreeningError(f"not an ONNX model: found {graphs} graphs, expected one")
+            cut = "; it may be cut short: copy or download it again" if graphs == 0 else ""
+            raise ScreeningError(f"not an ONNX model: found {graphs} graphs, expected one{cut}")
         self._check_calls(calls, functions)
 
     def _messages(self, span: Span) -> Iterator[tuple[int, Span]]:

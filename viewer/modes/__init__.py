@@ -4,7 +4,11 @@ Its module ``options`` imports nothing heavy. Its docstring begins with the summ
 
 - ``Options``: a frozen dataclass with ``without_screen``, whether results are written and nothing is shown,
 - ``BINDINGS``: the key table, see ``viewer.bindings.merged``, and ``MORE_BINDINGS``: others, by their headings,
-- ``KIND`` of the models that it is at home with, as cards name it.
+- ``KIND`` of the models that it is at home with, as cards name it,
+- ``OPENS``: what it opens where no mode is named: regular expressions over words for what the files are
+  (``viewer.opening.WORDS``, a space between two), each with the words that go between the first file and the others,
+- ``SAVED``: what leads back to what it saved, by the word that ``mode`` begins with in the recipe: a flag for what the
+  recipe says under a key, "" for one without a flag; the key "" stands for the image itself.
 
 All but ``Options`` may be left out. ``session.open_session(options)`` is the session to show,
 ``headless.write(options)`` writes all results without a screen; a mode has one of them, or both. They raise
@@ -13,7 +17,8 @@ All but ``Options`` may be left out. ``session.open_session(options)`` is the se
 
 import argparse
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from importlib import import_module
 from typing import Any
 
@@ -33,6 +38,8 @@ class Mode:
         tables = ({"keys": self.bindings} if self.bindings else {}) | getattr(module, "MORE_BINDINGS", {})
         self.key_help = "\n\n".join(f"{heading}:\n{help_text(table)}" for heading, table in tables.items())
         self.kind: str | None = getattr(module, "KIND", None)  # of models that it is for; None: no model, or any
+        self.opens: Mapping[str, str] = getattr(module, "OPENS", {})
+        self.saved: Mapping[str, Mapping[str, str]] = getattr(module, "SAVED", {})
 
     def parse(self, words: Sequence[str], program: str = "python -m viewer") -> Any:
         """The options from the words of a command line that follow the mode's name; exits as argparse does."""
@@ -45,6 +52,13 @@ class Mode:
         )
         add_options(parser, self.Options)
         return self.Options(**vars(parser.parse_args(words)))
+
+    def choices(self, flag: str) -> Sequence[Any] | None:
+        """The values that a flag may have; ``None``: any."""
+        for item in fields(self.Options):
+            if flag and flag in (item.metadata.get("names") or (f"--{item.name}",)):
+                return item.metadata.get("choices")
+        return None
 
     def open(self, options: Any) -> Any:
         """The session to show. Raises ``UserError``."""

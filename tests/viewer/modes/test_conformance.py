@@ -1,9 +1,14 @@
 """What every mode of the viewer must do; modes are found by listing the package, so that a new one is tested too."""
 
 import dataclasses
+import io
+import itertools
+import json
+import re
 import string
 import subprocess
 import sys
+import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -14,10 +19,12 @@ import pytest
 from small_denoisers import make_denoiser
 from small_models import FakeDisplay, make_generator, make_translator, photo_like
 
+from trainer.contract.errors import UserError
 from viewer.app import run_scripted
 from viewer.files.png import encode_png, read_recipe
 from viewer.keys import NAMES, Action, Event, decode_character
 from viewer.modes import Mode, mode_names
+from viewer.opening import WORDS
 
 SHOWN = [name for name in mode_names() if find_spec(f"viewer.modes.{name}.session")]
 COMMANDS = [*[(name,) for name in SHOWN], ("translate", "--draw"), ("latent", "--view", "line"),
@@ -235,3 +242,103 @@ def test_help_tells_every_option_and_every_key(name: str, capsys: pytest.Capture
         assert any(line.startswith(binding.keys) and line.endswith(binding.does) for line in lines), binding
     for item in dataclasses.fields(mode.Options):
         assert item.metadata["help"], item.name
+
+
+WRONG = {  # what they are, how messages call them, and the words of ``OPENS`` for them
+    "cats.npy": ("NumPy array", "set"),
+    "latents.npy": ("float32 [3, 4]", ""),
+    "run": ("folder of a run", "run"),
+    "runs": ("folder of runs", "runs"),
+    "photos": ("folder of images", "images"),
+    "models": ("folder with ONNX models", ""),
+    "vae.pth": ("weights of PyTorch", ""),
+    "vae.safetensors": ("weights (safetensors)", ""),
+    "pointer.onnx": ("a Git LFS pointer", ""),
+    "page.onnx": ("a web page", ""),
+    "cats.zip": ("a zip archive", ""),
+    "empty.onnx": ("an empty file", ""),
+    "cut.onnx": ("an ONNX model", "generator"),
+    "vae.h5": ("an HDF5 file", ""),
+    "saved_model.pb": ("a TensorFlow graph", ""),
+    "notes.onnx": ("a text file", ""),
+    "huge.onnx": ("a file of zeros", ""),
+}
+
+
+@pytest.fixture(scope="module")
+def wrong(files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of files that people mistake for others."""
+    folder = tmp_path_factory.mktemp("wrong")
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as written:
+        written.writestr("vae/data.pkl", b"\x80\x02}.")
+    np.save(folder / "cats.npy", np.zeros((3, 8, 8, 3), np.uint8))
+    np.save(folder / "latents.npy", np.zeros((3, 4), np.float32))
+    for name, data in {
+        "run/config.json": json.dumps({"family": "trainer.families.vae:Vae", "config": {}}).encode(),
+        "runs/cats/config.json": json.dumps({"family": "trainer.families.vae:Vae", "config": {}}).encode(),
+        "photos/cat.png": files["images"].read_bytes(),
+        "models/cats.onnx": files["generator"].read_bytes(),
+        "vae.pth": archive.getvalue(),
+        "vae.safetensors": (32).to_bytes(8, "little") + b'{"a":{"dtype":"F32"}}',
+        "pointer.onnx": b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12582912\n",
+        "page.onnx": b"<!DOCTYPE html><html><head><title>cats.onnx at main</title></head></html>",
+        "cats.zip": archive.getvalue().replace(b"vae/data.pkl", b"cats12.onnx1"),
+        "empty.onnx": b"",
+        "cut.onnx": files["generator"].read_bytes()[:-400],
+        "vae.h5": b"\x89HDF\r\n\x1a\n" + bytes(90),
+        "saved_model.pb": b"\x08\x01\x12\x90\x01" + bytes(150),
+        "notes.onnx": b"the model is in the other folder\n",
+        "huge.onnx": b"",
+    }.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    with (folder / "huge.onnx").open("r+b") as file:
+        file.truncate(1 << 40)  # no block of it is on the disk
+    return folder
+
+
+@pytest.mark.parametrize("file", WRONG)
+@pytest.mark.parametrize("name", mode_names())
+def test_a_file_that_is_something_else_is_named(
+    name: str, file: str, wrong: Path, files: dict[str, Path], tmp_path: Path
+) -> None:
+    mode, (what, word) = Mode(name), WRONG[file]
+    if word != "generator" and word in re.findall(r"\w+", " ".join(mode.opens)) and mode.kind is None:
+        pytest.skip("it is right here")
+    words = words_of((name,), files, tmp_path)
+    place = next((k for k, one in enumerate(words) if Path(one) in files.values()), 0)
+    words[place : place + 1] = [str(wrong / file)]
+    before = sorted(wrong.rglob("*"))
+    options = mode.parse(words)
+    with pytest.raises(UserError) as caught:
+        (mode.write if options.without_screen else mode.open)(options)
+    message = str(caught.value)
+    assert message.startswith(str(wrong / file))
+    assert what in message
+    assert "expected" in message or "copy or download" in message
+    assert "\n" not in message
+    assert len(message.replace(str(wrong), "")) < 400
+    assert sorted(wrong.rglob("*")) == before
+
+
+def test_what_modes_open_is_declared_in_known_words_and_by_one_mode_each() -> None:
+    modes = [Mode(name) for name in mode_names()]
+    for mode in modes:
+        for pattern in mode.opens:
+            assert set(re.findall(r"\w+", re.sub(r"\{[\d,]*\}", "", pattern))) <= WORDS.keys(), mode.name
+    for count in (1, 2, 3):
+        for kinds in itertools.product(WORDS, repeat=count):
+            line = " ".join(kinds)
+            opening = [mode.name for mode in modes if any(re.fullmatch(pattern, line) for pattern in mode.opens)]
+            assert len(opening) < 2, (line, opening)
+
+
+def test_ways_back_name_flags_that_there_are() -> None:
+    words = [word for name in mode_names() for word in Mode(name).saved]
+    assert len(words) == len(set(words))
+    for mode in map(Mode, mode_names()):
+        flags = {one for names in flags_of(mode).values() for one in names}
+        assert {one for keys in mode.saved.values() for flag in keys.values() for one in flag.split()} <= flags
+        if "--from" in flags:
+            assert mode.saved[mode.name][""] == "--from"

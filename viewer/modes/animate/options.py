@@ -38,3 +38,4 @@ BINDINGS: Final = merged(
     without=("i",),
 )
 KIND: Final = "generator"
+SAVED: Final = {"animate": {"": "--from", "detail": "--detail"}}

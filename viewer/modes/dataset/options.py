@@ -37,3 +37,4 @@ BINDINGS: Final = merged(
     Binding("any other key", "the next page"),
     without=("i", "+ -"),
 )
+OPENS: Final = {"set|images|(set|images|image)( set| images| image)+": ""}

@@ -10,3 +10,5 @@ BINDINGS: Final = merged(
     *GRID_BINDINGS, Binding("+ -", "more varied, more typical (= and _ too)", hint="+ - truncation")
 )
 KIND: Final = "generator"
+OPENS: Final = {"generator": "", "generator image": "--encode"}
+SAVED: Final = {"grid": {"": "--from", "encoded": "--encode"}}

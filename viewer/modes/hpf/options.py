@@ -23,3 +23,5 @@ BINDINGS: Final = merged(
     Binding("+ -", "more detail, less (= and _ too)", hint={"gain": "+ - gain", "sharpening": "+ - sharpening"}),
 )
 KIND: Final = "generator"
+OPENS: Final = {"generator detail": ""}
+SAVED: Final = {"hpf": {"": "--from", "detail": "", "encoded": "--encode"}}

@@ -1,8 +1,10 @@
 """The info mode: what a model file is, or what a saved image was made from, in words."""
 
 import io
+import json
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from export.card import Card
 from export.kinds import KINDS
@@ -10,20 +12,37 @@ from trainer.contract.text import printable
 from viewer.files.png import is_png, read_recipe
 from viewer.model import Model, ModelError, open_model
 from viewer.modes.info.options import Options
+from viewer.modes.info.saved import describe_saved
 
 
 def write(options: Options) -> None:
-    """Print the lines. Raises ``UserError``."""
-    if is_png(options.model):
-        lines = [(name, str(value)) for name, value in read_recipe(options.model).items()]
-    else:
-        lines = list(describe_model(open_model(options.model)))
+    """Print a page, or JSON. Raises ``UserError``."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a model's own words may not fit the terminal's alphabet
-    shown = [(printable(name, 40), printable(text, 20_000)) for name, text in lines]
+    saved = read_recipe(options.model) if is_png(options.model) else None
+    model = open_model(options.model) if saved is None else None
+    if options.json:
+        print(json.dumps(saved if model is None else _as_json(model), indent=1))
+        return
+    lines = describe_saved(options.model, saved or {}) if model is None else describe_model(model)
+    shown = [(printable(name, 40), printable(text, 2000)) for name, text in lines]
     width = max((len(name) for name, _ in shown), default=0)
     for name, text in shown:
         print(f"{name:<{width}}  {text}")
+
+
+def _as_json(model: Model) -> dict[str, Any]:
+    card = model.card
+    return {
+        "file": str(model.path),
+        "kind": model.kind,
+        "sha256": model.sha256,
+        "sealed": model.sealed,
+        "inferred": model.inferred,
+        "inputs": model.ports[0],
+        "outputs": model.ports[1],
+        "card": {} if card is None else {key: json.loads(text) for key, text in card.to_props().items()},
+    }
 
 
 def describe_model(model: Model) -> Sequence[tuple[str, str]]:

@@ -56,3 +56,4 @@ BINDINGS: Final = merged(
     Binding("any other key", "to a random point"),
 )
 KIND: Final = "generator"
+SAVED: Final = {"latent": {"": "--from", "data": "--data", "bgr": "--bgr"}}

@@ -30,3 +30,4 @@ BINDINGS: Final = merged(
     Binding("+ -", "zoom (= and _ too)", hint="+ - zoom"),
     without=("i", "r", "Space", "any other key"),
 )
+OPENS: Final = {"sheet": ""}

@@ -62,3 +62,8 @@ DRAW_BINDINGS: Final = merged(
 )  # fmt: skip
 MORE_BINDINGS: Final = {"keys with --draw": DRAW_BINDINGS}
 KIND: Final = "translator"
+OPENS: Final = {"translator": "--draw", "translator( image| images)+": ""}
+SAVED: Final = {
+    "translate": {"image": "", "size": "--size", "condition": "--condition", "seed": "--seed"},
+    "drawing": {"": "--draw --start"},
+}

@@ -38,3 +38,5 @@ BINDINGS: Final = merged(
     without=("i", "r"),
 )
 KIND: Final = "translator"
+OPENS: Final = {"upscaler( image| images)+": ""}
+SAVED: Final = {"upscale": {"image": "", "tile": "--tile"}}
