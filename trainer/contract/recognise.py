@@ -3,46 +3,21 @@
 However large a file is, little of it is read. Nothing in it is unpacked or run.
 """
 
-import ast
 import contextlib
 import json
 import os
-import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from trainer.contract.formats import CONVERT, HEAD, TAIL, Found, of_bytes, of_text
+from trainer.contract.headers import SUFFIXES, begins_as_image
 from trainer.contract.text import printable
 
-_HEAD: Final = 4096  # bytes that are looked at, from the beginning
-_TAIL: Final = 65_536  # and from the end of a zip archive, where its names are
 _MOST_ENTRIES: Final = 2000  # of a folder, and below it
 _MOST_SETTINGS: Final = 1 << 20  # bytes of a config.json
-_AGAIN: Final = "copy or download it again"
-_UNPACK: Final = "unpack it first"
-_TF: Final = "the package tf2onnx converts it"
-
-
-@dataclass(frozen=True)
-class Found:
-    """What something is."""
-
-    what: str  # in words, with an article
-    kind: str = ""  # for who can do something with it: see ``KINDS``
-    way_out: str = ""  # what to do, in words, where that does not depend on the program that was asked to open it
-
-    def instead_of(self, expected: str) -> str:
-        """What was found and expected, and the way out."""
-        return f"{self.what}, expected {expected}{self.way_out and f'; {self.way_out}'}"
-
-
-KINDS: Final = ("model", "array", "set", "image", "weights", "run", "runs", "images", "models", "folder", "pickle")
-"""An ONNX model; a NumPy array; what may be a set of images, as an archive; an image; a network's weights; the folder
-of a run; one of runs; one with images; one with ONNX models; another one; pickled Python objects. Empty: what nothing
-here opens."""
 
 
 def recognise(path: Path) -> Found | None:
@@ -55,56 +30,29 @@ def recognise(path: Path) -> Found | None:
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
-        head = file.read(_HEAD)
+        head = file.read(HEAD)
         tail = b""
         if head.startswith(b"PK"):
-            file.seek(max(size - _TAIL, 0))
-            tail = file.read(_TAIL)
+            file.seek(max(size - TAIL, 0))
+            tail = file.read(TAIL)
     return recognise_bytes(head, tail, path.suffix.lower())
 
 
 def recognise_bytes(head: bytes, tail: bytes = b"", suffix: str = "") -> Found | None:
-    """What a file is by its first bytes; by its last ones, if it is a zip archive; and by the end of its name where
-    bytes alone do not tell. ``None``: they do not tell."""
-    from trainer.contract.headers import begins_as_image
-
-    head = head[:_HEAD]
-    if not head:
-        return Found("an empty file", way_out=_AGAIN)
-    if not head.strip(b"\0"):
-        return Found("a file of zeros", way_out=_AGAIN)
-    is_model = _ONNX.match(head) is not None
-    if suffix in _BY_NAME and not (is_model and suffix == ".pb" and head[1] > _SAVED_MODEL):
-        return _BY_NAME[suffix]
-    if is_model:
-        return Found("an ONNX model", "model")
-    if head.startswith(_NUMPY):
-        return _array(head)
-    if match := _LFS.match(head):
-        return Found(f"a Git LFS pointer to {_bytes(int(match[1]))}", way_out="git lfs pull fetches the file itself")
-    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return _zip(head + tail)
-    if _is_safetensors(head):
-        return Found("weights (safetensors)", "weights")
-    for magic, found in _MAGIC:
-        if magic.match(head):
-            return found
-    if begins_as_image(head):
-        return Found("an image", "image")
-    return _text(head)
+    """What a file is by its first bytes, its last ones and the end of its name; ``None`` where they do not tell."""
+    image = Found("an image", "image") if begins_as_image(head) else None
+    return of_bytes(head, tail, suffix) or image or of_text(head)
 
 
 def _folder(path: Path) -> Found:
     if is_run(path):
         return Found("the folder of a run", "run")
     if (path / "saved_model.pb").is_file():
-        return Found("a TensorFlow SavedModel", way_out=_TF)
+        return Found("a TensorFlow SavedModel", way_out=CONVERT)
     runs = [one for one in _children(path) if is_run(one)]
     if runs:
         more = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
         return Found(f"a folder of runs ({printable(runs[0].name, 60)}{more})", "runs")
-    from trainer.contract.headers import SUFFIXES
-
     endings = {one.suffix.lower() for one in _below(path)}
     if ".onnx" in endings:
         return Found("a folder with ONNX models", "models", "name one of them")
@@ -143,94 +91,3 @@ def _below(folder: Path) -> Iterator[Path]:
         count += len(names) + len(folders)
         if count > _MOST_ENTRIES:
             return
-
-
-def _array(head: bytes) -> Found:
-    """Of a .npy file: type and shape, and whether it can be a set of images."""
-    from numpy import dtype  # takes time to load, and few need it
-
-    with contextlib.suppress(ValueError, SyntaxError, KeyError, TypeError, RecursionError, MemoryError):
-        start = 10 if head[6] == 1 else 12
-        length = int.from_bytes(head[8:start], "little")
-        header = ast.literal_eval(head[start : start + length].decode("latin-1").strip())
-        shape = [int(side) for side in header["shape"]]
-        kind = dtype(str(header["descr"])).name
-        words = printable(f"a NumPy array, {kind} {shape}", 100)
-        return Found(words, "set" if kind == "uint8" and len(shape) in (3, 4) else "array")
-    return Found("a damaged NumPy array", way_out=_AGAIN)
-
-
-def _zip(names: bytes) -> Found:
-    """By the names of its members, which are not compressed."""
-    if re.search(rb"/code/|constants\.pkl", names):
-        return Found("a TorchScript program", way_out="torch.onnx.export writes its module as ONNX")
-    if re.search(rb"/data\.pkl|/byteorder", names):
-        return Found("weights of PyTorch", "weights")
-    if b"model.weights.h5" in names:
-        return Found("a Keras model", way_out=_TF)
-    if b".npy" in names:
-        return Found("a NumPy archive (.npz)", way_out="save one of its arrays by numpy.save")
-    return Found("a zip archive", way_out=_UNPACK)
-
-
-def _is_safetensors(head: bytes) -> bool:
-    length = int.from_bytes(head[:8], "little")
-    return 2 <= length < 1 << 30 and head[8:9] == b"{"
-
-
-def _text(head: bytes) -> Found | None:
-    try:
-        text = head[: len(head) - 4 if len(head) == _HEAD else None].decode("utf-8")  # a character may be cut
-    except UnicodeDecodeError:
-        return None
-    if not all(character.isprintable() or character in "\n\r\t\f\x1b\ufeff" for character in text):
-        return None
-    begin = text.lstrip("\ufeff \n\r\t")
-    if begin.startswith(("{", "[")):
-        return Found("a JSON file")
-    if begin.startswith("<"):
-        return Found("an XML file, as servers send in place of a file that they do not give", way_out=_AGAIN)
-    return Found("a text file")
-
-
-def _bytes(count: int) -> str:
-    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if count >= size:
-            return f"a file of {count / size:.3g} {unit}"
-    return f"a file of {count} bytes"
-
-
-_NUMPY: Final = b"\x93NUMPY"
-# ModelProto begins with ir_version in every file that ONNX's own libraries write, then the next of its fields.
-_ONNX: Final = re.compile(rb"\x08[\x01-\x1f](?:[\x12\x1a\x22\x28\x32\x3a\x42\x72]|\xa2\x01|\xca\x01)", re.DOTALL)
-_LFS: Final = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\n(?:[^\n]*\n)*?size (\d{1,18})")
-_PAGE: Final = Found(
-    "a web page (HTML)", way_out="download the file itself, by the link that says raw or download, not its page"
-)
-_SAVED_MODEL: Final = 1  # where ONNX files have their version, which is greater in all that are still about
-# Protocol buffers that may begin as those of ONNX do.
-_BY_NAME: Final = {
-    ".pb": Found("a TensorFlow graph", way_out=_TF),
-    ".mlmodel": Found("a Core ML model"),
-    ".caffemodel": Found("a Caffe model"),
-}
-_MAGIC: Final = tuple(
-    (re.compile(magic, re.DOTALL), found)
-    for magic, found in (
-        (rb"(?i:(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body)\b)", _PAGE),
-        (rb"(?i:\s*(?:<\?xml[^>]*>\s*)?(?:<!(?:doctype svg|--)[^>]*>\s*)*<svg\b)", Found("a drawing (SVG)")),
-        (rb"\x80[\x02-\x05]\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19", Found("weights of PyTorch", "weights")),
-        (rb"\x80[\x02-\x05]", Found("a pickled Python object, which is never loaded: it could run anything", "pickle")),
-        (rb"\x89HDF\r\n\x1a\n", Found("an HDF5 file, as Keras saves models (.h5)", way_out=_TF)),
-        (rb".{4}TFL3", Found("a TensorFlow Lite model", way_out=_TF)),
-        (rb".{4}ORTM", Found("a model in onnxruntime's own format", way_out="open the .onnx file it is of")),
-        (rb"GGUF|GGML|lmgg", Found("a GGUF model")),
-        (rb"PAR1", Found("a Parquet table", "set")),
-        (rb".{257}ustar", Found("a tar archive", "set", _UNPACK)),
-        (rb"\0\0\x08[\x01-\x04]", Found("an IDX file, as MNIST is in", "set")),
-        (rb"\x1f\x8b|BZh|\xfd7zXZ\0|\x28\xb5\x2f\xfd", Found("a compressed file", "set", _UNPACK)),
-        (rb"7z\xbc\xaf\x27\x1c|Rar!", Found("an archive (7z, rar)", way_out=_UNPACK)),
-        (rb"%PDF", Found("a PDF")),
-        (rb"\0\0\0\x0cJXL |\xff\x0a", Found("a JPEG XL")),
-    )
-)  # fmt: skip

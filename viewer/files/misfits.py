@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from trainer.contract.errors import UserError
+from trainer.contract.formats import Found
 from trainer.contract.headers import Unreadable
 from trainer.contract.recipe import find_recipe
-from trainer.contract.recognise import Found, recognise, runs_in
+from trainer.contract.recognise import recognise, runs_in
 
 A_MODEL: Final = "an ONNX model"
 _MOST_BYTES: Final = 1 << 26  # of an image whose recipe is looked for

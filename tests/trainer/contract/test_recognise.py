@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
+from trainer.contract.formats import KINDS
 from trainer.contract.headers import Unreadable, read_header
-from trainer.contract.recognise import KINDS, recognise, recognise_bytes
+from trainer.contract.recognise import recognise, recognise_bytes
 
 OLD = Path(__file__).parents[2] / "fixtures" / "v0_1"
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12582912\n"
