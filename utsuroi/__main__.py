@@ -2,8 +2,9 @@
 
 import argparse
 import os
+import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Literal, get_args, get_origin, get_type_hints
@@ -43,9 +44,7 @@ def run(words: list[str], program: str) -> int:
         options = parser.parse_args(words or ["--help"])
         if options.completion:
             with needing("", program):
-                import shtab
-
-                print(shtab.complete(complete_parser(program), shell=options.completion))
+                print(completion(program, options.completion))
             return 0
         parser.error("expected a command")
     command, _ = COMMANDS[words[0]]
@@ -70,12 +69,40 @@ def make_parser(program: str) -> argparse.ArgumentParser:
     return parser
 
 
+def completion(program: str, shell: str) -> str:
+    """The completion script of a shell. Raises ``ImportError`` where shtab is missing."""
+    import shtab
+
+    from viewer.options import model_file
+
+    parser = complete_parser(program)
+    for action in _leaves(parser):
+        if action.type in (Path, model_file) or action.metavar in ("FILE", "IMAGE"):
+            action.complete = shtab.FILE  # type: ignore[attr-defined]
+    script = shtab.complete(parser, shell=shell)
+    # Where a mode is expected there may be a file: shtab knows no place for both.
+    if shell == "zsh":
+        return re.sub(r"^( *_describe '[^']* view commands' _commands)$", r"\1\n  _files", script, flags=re.MULTILINE)
+    return re.sub(r"^complete (?=.*-F )", "complete -o default ", script, flags=re.MULTILINE)
+
+
+def _leaves(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """The arguments of a parser and of all below it."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for child in action.choices.values():
+                yield from _leaves(child)
+        else:
+            yield action
+
+
 def complete_parser(program: str) -> argparse.ArgumentParser:
     """The whole command line, for completion: commands, modes, tools, models and their flags."""
     from trainer.contract.options import add_options
     from trainer.data.tools import description, load_tool, tool_names
     from trainer.families import family_names
-    from viewer.modes import Mode, mode_names
+    from viewer.mode import Mode, mode_names
+    from viewer.options import SessionOptions
 
     parser = argparse.ArgumentParser(prog=program, allow_abbrev=False)
     parser.add_argument("--version", action="store_true", help="print the version")
@@ -84,6 +111,7 @@ def complete_parser(program: str) -> argparse.ArgumentParser:
         child = commands.add_parser(name, help=summary)
         if name == "view":
             modes = child.add_subparsers()
+            add_options(child, SessionOptions)  # after a file in place of a mode
             for mode in mode_names():
                 add_options(modes.add_parser(mode, help=Mode(mode).summary), Mode(mode).Options)
         elif name == "data":
@@ -196,7 +224,7 @@ def runs(words: list[str], program: str) -> int:
 
 
 COMMANDS: Final[dict[str, tuple[Callable[[list[str], str], int], str]]] = {
-    "view": (view, "play with an exported model: view MODE [FILE.onnx]"),
+    "view": (view, "play with an exported model: view FILE, or view MODE [FILE]"),
     "train": (train, "train a model: train MODEL --data IMAGES --out RUN"),
     "export": (export, "write a run as ONNX files: export RUN -o FILE.onnx"),
     "data": (data, "prepare and inspect image sets: data TOOL"),

@@ -2,9 +2,11 @@
 
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -266,3 +268,30 @@ def test_bash_completes_modes_and_flags(capsys: pytest.CaptureFixture[str]) -> N
         ask = f'{script}\n{words}; _shtab_utsuroi; printf "%s\\n" "${{COMPREPLY[@]}}"'
         done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, check=False)
         assert done.stdout.split() == [found], done
+
+
+@pytest.mark.skipif(shutil.which("bash") is None or os.name != "posix", reason="needs bash")
+def test_bash_completes_files_in_place_of_modes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As a person types them: files are completed by readline, which takes a terminal."""
+    (tmp_path / "zebras.onnx").touch()
+    assert main(["--completion", "bash"]) == 0
+    (tmp_path / "script").write_text(capsys.readouterr().out + '\nutsuroi() { echo "[$*]"; }\n')
+    typed = {"view ze\t": "[view zebras.onnx]", "view grid ze\t": "[view grid zebras.onnx]", "view gr\t": "[view grid]",
+             "view zebras.onnx --dis\t": "[view zebras.onnx --display]"}  # fmt: skip
+    terminal, side = os.openpty()
+    command = ["bash", "--norc", "--noprofile", "-i"]
+    ends = {"stdin": side, "stdout": side, "stderr": side, "env": {**os.environ, "TERM": "dumb"}}
+    process = subprocess.Popen(command, cwd=tmp_path, start_new_session=True, **ends)
+    os.close(side)
+    os.write(terminal, b"source ./script\n")
+    said = ""
+    for line, found in typed.items():
+        os.write(terminal, f"utsuroi {line}\n".encode())
+        until = time.monotonic() + 60
+        while found not in said:
+            assert time.monotonic() < until, said
+            if select.select([terminal], [], [], 0.1)[0]:
+                said += os.read(terminal, 65536).decode(errors="replace")
+    os.write(terminal, b"exit\n")
+    process.wait(60)
+    os.close(terminal)
