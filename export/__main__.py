@@ -27,15 +27,11 @@ def main(arguments: list[str] | None = None, program: str = "") -> int:
     options = vars(_parser(program).parse_args(arguments))
     source, family, weights = (options.pop(name) for name in ("source", "family", "weights"))
     wait_briefly()
-    try:
-        _check(source)  # before what takes seconds is imported
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     with needing("export", program):
         from export.to_onnx import Output, export_run, export_state_dict, summary  # takes seconds, and --help none
 
     try:
+        _check(source)
         if source.is_dir():
             require(not family, "family", family, f"none for a run: {source} names its own")
         elif not family:

@@ -136,7 +136,6 @@ def test_view_plays(tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", [("train", "vae"), ("export", "r", "-o", "x.onnx"), ("evaluate", "r")])
 def test_what_needs_torch_says_so_in_one_line(words: tuple[str, ...], tmp_path: Path) -> None:
     (tmp_path / "r").mkdir()
-    (tmp_path / "r" / "config.json").touch()
     hidden = f"import sys; sys.modules['torch'] = None; sys.modules['tyro'] = None; {CODE}"
     done = run(*(tmp_path / word if word == "r" else word for word in words), code=hidden)
     assert (done.returncode, done.stdout) == (2, ""), done

@@ -71,9 +71,9 @@ def _array(head: bytes) -> Found:
         header = ast.literal_eval(head[start : start + length].decode("latin-1").strip())
         shape = [int(side) for side in header["shape"]]
         kind = dtype(str(header["descr"])).name
-        words = printable(f"a NumPy array, {kind} {shape}", 100)
+        words = printable(f"a NumPy array (.npy) of {kind} {shape}", 100)
         return Found(words, "set" if kind == "uint8" and len(shape) in (3, 4) else "array")
-    return Found("a damaged NumPy array", way_out=_AGAIN)
+    return Found("a damaged NumPy array (.npy)", way_out=_AGAIN)
 
 
 def _zip(names: bytes) -> Found:
@@ -149,6 +149,6 @@ _MAGIC: Final = tuple(
         (rb"\x1f\x8b|BZh|\xfd7zXZ\0|\x28\xb5\x2f\xfd", Found("a compressed file", "set", _UNPACK)),
         (rb"7z\xbc\xaf\x27\x1c|Rar!", Found("an archive (7z, rar)", way_out=_UNPACK)),
         (rb"%PDF", Found("a PDF")),
-        (rb"\0\0\0\x0cJXL |\xff\x0a", Found("a JPEG XL")),
+        (rb"\0\0\0\x0cJXL |\xff\x0a", Found("a JPEG XL", "image")),
     )
 )  # fmt: skip

@@ -62,7 +62,9 @@ def read_header(data: bytes) -> Header:
             break
     else:
         known = of_bytes(data, data[-TAIL:]) or of_text(data)
-        raise Unreadable(known.instead_of(f"an image ({FORMATS})") if known else f"not an image ({FORMATS})")
+        if known is None:
+            raise Unreadable(f"not an image ({FORMATS})")
+        raise Unreadable(f"{'' if known.kind == 'image' else 'not an image but '}{known.instead_of(FORMATS)}")
     if header.width < 1 or header.height < 1:
         raise Unreadable("an image of no size")
     most = MOST_PIXELS if header.plain else MOST_DEEP_PIXELS

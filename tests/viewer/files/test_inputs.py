@@ -130,7 +130,7 @@ def test_what_cannot_be_used_is_one_line_that_names_it(tmp_path: Path) -> None:
     data[60] ^= 255
     broken.write_bytes(data)
     cases = {
-        truncated: "truncated", text: "a text file, expected an image", moving: "GIF of 2 frames", empty: "an empty file",
+        truncated: "truncated", text: "a text file, expected", moving: "GIF of 2 frames", empty: "an empty file",
         broken: "damaged", tmp_path / "gone.png": "no such file", tmp_path: "a folder",
         bomb(tmp_path / "bomb.png", 12_000): "at most 100 million",
         bomb(tmp_path / "huge.png", 200_000): "at most 100 million",

@@ -499,7 +499,7 @@ def test_photographs_are_made_without_a_screen(
     command = ["diffuse", str(normal), "--init", str(photos), "-o", str(out)]
     assert main([*command, "--keep-steps", "gif"]) == 0
     said = capsys.readouterr()
-    assert "broken.png: not an image" in said.err
+    assert "broken.png: found a text file, expected an image" in said.err
     assert said.out == f"{out}: 5 written\n"
     names = sorted(path.name for path in out.iterdir())
     assert names == sorted(f"photo{number}{ending}" for number in range(5) for ending in (".png", "-steps.gif"))

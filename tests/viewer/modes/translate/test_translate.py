@@ -151,7 +151,7 @@ def test_a_folder_is_written_without_a_screen(
     (folder / "broken.png").write_text("no image")
     assert main(["translate", str(edges_path), str(folder), "-o", str(out)]) == 0
     said = capsys.readouterr()
-    assert "broken.png: not an image" in said.err
+    assert "broken.png: found a text file, expected an image" in said.err
     assert said.out == f"{out}: 3 written\n"
     assert sorted(path.name for path in out.iterdir()) == ["photo0.png", "photo1.png", "photo2.png"]
     before = {path: path.read_bytes() for path in out.iterdir()}
