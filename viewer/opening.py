@@ -164,7 +164,7 @@ def _is_sheet(recipe: Mapping[str, Any]) -> bool:
 
 def _opening(items: Sequence[Item]) -> Opening | None:
     saved, models = items[-1:], [item.name for item in items[:-1]]
-    if saved and saved[0].recipe and len(models) <= 1:
+    if saved and saved[0].recipe and all(item.word not in NO_MODELS for item in items[:-1]):
         way = way_back(saved[0].recipe, Path(saved[0].name), models)
         if way is not None:
             return way
@@ -178,8 +178,9 @@ def _matching(items: Sequence[Item]) -> Opening | None:
     kinds, names = [item.word for item in items], [item.name for item in items]
     for mode in map(Mode, mode_names()):
         for pattern, more in mode.opens.items():
-            if re.fullmatch(pattern, " ".join(kinds)):
-                return Opening(mode.name, [*names[:1], *more.split(), *names[1:]], _described(items))
+            if match := re.fullmatch(pattern, line := " ".join(kinds)):
+                place = len(line[: match.start("rest")].split()) if "rest" in match.groupdict() else 1
+                return Opening(mode.name, [*names[:place], *more.split(), *names[place:]], _described(items))
     usual = KINDS[kinds[0]].mode if len(kinds) == 1 and kinds[0] in KINDS else ""
     return Opening(usual, names, _described(items)) if usual in mode_names() else None
 
@@ -222,19 +223,24 @@ def _opening_modes(*kinds: Sequence[str]) -> str:
 
 
 def way_back(recipe: Mapping[str, Any], path: Path, models: Sequence[str] = ()) -> Opening | None:
-    """How to return to where an image was saved; ``None`` where its mode has no way back, or ``models`` (one, or none)
-    is not that which it is of. ``path``: of the image.
+    """How to return to where an image was saved; ``None`` where its mode has no way back, or it is not of the
+    ``models``, if any are given. ``path``: of the image.
 
-    Files that the recipe names are looked for beside the image, beside the model and in the current folder; so is the
+    Files that the recipe names are looked for beside the image, beside its model and in the current folder; so is the
     model, unless it is given. Raises ``UserError`` where it is not there, or what it was given.
     """
     mode = mode_of(recipe)
     if mode is None:
         return None
-    if models and _sha256(model_file(models[0])) != recipe.get("sha256"):
-        return None
-    model = models[0] if models else _model_of(recipe, path)
-    folders = [path.parent, model_file(model).parent, Path()]
+    signers = models_of(recipe)
+    if models:
+        known = {_sha256(model_file(one)): one for one in models}
+        if known.keys() != {one.get("sha256") for one in signers}:
+            return None
+        models = [known[one["sha256"]] for one in signers]
+    else:
+        models = [_model_of(one, path) for one in signers]
+    folders = [path.parent, *(model_file(one).parent for one in models), Path()]
 
     def found(name: str, flag: str) -> list[str]:
         there = _beside(name, folders, but=path)
@@ -243,7 +249,13 @@ def way_back(recipe: Mapping[str, Any], path: Path, models: Sequence[str] = ()) 
         return [] if there is None else [str(there)]  # without it the mode says what it needs
 
     words = words_back(mode, recipe, path, found)
-    return Opening(mode.name, [model, *words], f"{printable(path, 200)}: saved in mode {mode.name}")
+    return Opening(mode.name, [*models, *words], f"{printable(path, 200)}: saved in mode {mode.name}")
+
+
+def models_of(recipe: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What a recipe says of its model, or of each of several: ``file`` and ``sha256``."""
+    several = recipe.get("models", [recipe])
+    return [one for one in several if isinstance(one, Mapping)] if isinstance(several, list) else []
 
 
 def mode_of(recipe: Mapping[str, Any]) -> Mode | None:

@@ -1,8 +1,10 @@
 """The mode that fits a file, and the way back to where an image was saved."""
 
+import hashlib
 import json
 import shlex
 import shutil
+from importlib import import_module
 from pathlib import Path
 
 import cv2
@@ -225,3 +227,32 @@ def test_a_card_is_read_without_the_weights(folder: Path, tmp_path: Path) -> Non
         read_card(tmp_path / "cut.onnx")
     (tmp_path / "cut.onnx").write_bytes(data[:-300])
     assert read_card(tmp_path / "cut.onnx") is None
+
+
+def test_an_image_of_several_models_leads_back_to_all_of_them_in_their_order(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(import_module("viewer.modes.grid.options"), "SAVED", {"several": {"": "--from"}})
+    monkeypatch.setattr(
+        import_module("viewer.modes.grid.options"), "OPENS", {"generator( generator)+(?P<rest>( image)+)": "--encode"}
+    )
+    signers = [
+        {"file": name, "sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest()}
+        for name in ("plain.onnx", "cats.onnx")
+    ]
+    page = tmp_path / "page.png"
+    page.write_bytes(encode_png(np.zeros((4, 4, 3), np.uint8), {"mode": "several", "models": signers}))
+    back = f" grid plain.onnx cats.onnx --from {page}"
+    assert choose([str(page)], "").command("") == back
+    assert choose(["cats.onnx", str(page), "plain.onnx"], "").command("") == back
+    words = ["cats.onnx", "plain.onnx", "a.png", "b.jpg"]
+    assert choose(words, "").command("") == " grid cats.onnx plain.onnx --encode a.png b.jpg"
+    signers[0]["sha256"] = "0"
+    page.write_bytes(encode_png(np.zeros((4, 4, 3), np.uint8), {"mode": "several", "models": signers}))
+    with pytest.raises(UserError, match=r"plain\.onnx is another of this name"):
+        choose([str(page)], "")
+    assert main(["info", str(page)]) == 0
+    said = capsys.readouterr().out
+    assert f"again    python -m viewer grid plain.onnx cats.onnx --from {page}" in said
+    assert said.count("made by  ") == said.count("sha256   ") == 2

@@ -7,6 +7,7 @@ Its module ``options`` imports nothing heavy. Its docstring begins with the summ
 - ``KIND`` of the models that it is at home with, as cards name it,
 - ``OPENS``: what it opens where no mode is named: regular expressions over words for what the files are
   (``viewer.opening.WORDS``, a space between two), each with the words that go between the first file and the others,
+  or before the files that a group named ``rest`` matches,
 - ``SAVED``: what leads back to what it saved, by the word that ``mode`` begins with in the recipe: a flag for what the
   recipe says under a key, "" for one without a flag; the key "" stands for the image itself.
 

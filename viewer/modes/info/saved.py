@@ -12,7 +12,20 @@ from viewer import opening
 from viewer.files.inputs import photo_size
 
 _FEW: Final = 8  # numbers that are shown as they are
-_LISTED: Final = ("mode", "model", "file", "sha256", "rows", "cols", "image", "gap", "labels", "latent", "latents")
+_LISTED: Final = (
+    "mode",
+    "model",
+    "models",
+    "file",
+    "sha256",
+    "rows",
+    "cols",
+    "image",
+    "gap",
+    "labels",
+    "latent",
+    "latents",
+)
 
 
 def describe_saved(path: Path, recipe: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -21,12 +34,11 @@ def describe_saved(path: Path, recipe: Mapping[str, Any]) -> Iterator[tuple[str,
     yield "file", str(path)
     yield "what", f"{_what(recipe)}, {width}x{height} pixels"
     yield "mode", _text(recipe.get("mode", "unknown"))
-    if "file" in recipe:
-        file, name = _text(recipe["file"]), _text(recipe.get("model", ""))
-        yield (
-            "made by" if "sha256" in recipe else "from",
-            f"{file}, {name}" if name not in ("", Path(file).stem) else file,
-        )
+    signers = [one for one in opening.models_of(recipe) if "file" in one]
+    for one in signers:
+        file, name = _text(one["file"]), _text(one.get("model", ""))
+        text = f"{file}, {name}" if name not in ("", Path(file).stem) else file
+        yield "made by" if "sha256" in one else "from", text
     for key, value in recipe.items():
         if key not in _LISTED and (text := _text(value)):
             yield key.replace("_", " "), text
@@ -34,8 +46,9 @@ def describe_saved(path: Path, recipe: Mapping[str, Any]) -> Iterator[tuple[str,
         if key in recipe:
             yield key, _numbers(recipe[key])
     yield from _again(path, recipe)
-    if "sha256" in recipe:
-        yield "sha256", f"{_text(recipe['sha256'])} of the model"
+    for one in signers:
+        if "sha256" in one:
+            yield "sha256", f"{_text(one['sha256'])} of {'the model' if len(signers) == 1 else _text(one['file'])}"
 
 
 def _what(recipe: Mapping[str, Any]) -> str:
@@ -60,8 +73,8 @@ def _again(path: Path, recipe: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         back = opening.way_back(recipe, path)
     except UserError as error:
         words = opening.words_back(mode, recipe, path, lambda name, _: [name])
-        model = [str(recipe["file"])] if "file" in recipe else []
-        yield name, _command(mode.name, [*model, *words])
+        models = [str(one.get("file", "")) for one in opening.models_of(recipe)]
+        yield name, _command(mode.name, [*models, *words])
         yield "", str(error).removeprefix(f"{path}: ").partition("; ")[0]
     else:
         if back is not None:
