@@ -254,7 +254,7 @@ def way_back(recipe: Mapping[str, Any], path: Path, models: Sequence[str] = ()) 
 
 def models_of(recipe: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """What a recipe says of its model, or of each of several: ``file`` and ``sha256``."""
-    several = recipe.get("models", [recipe])
+    several = recipe.get("models", [recipe] if "file" in recipe else [])
     return [one for one in several if isinstance(one, Mapping)] if isinstance(several, list) else []
 
 
