@@ -235,7 +235,7 @@ def test_an_image_of_several_models_leads_back_to_all_of_them_in_their_order(
     monkeypatch.chdir(folder)
     monkeypatch.setattr(import_module("viewer.modes.grid.options"), "SAVED", {"several": {"": "--from"}})
     monkeypatch.setattr(
-        import_module("viewer.modes.grid.options"), "OPENS", {"generator( generator)+(?P<rest>( image)+)": "--encode"}
+        import_module("viewer.modes.grid.options"), "OPENS", {"encoder( detail)+(?P<rest>( image)+)": "--encode"}
     )
     signers = [
         {"file": name, "sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest()}
@@ -246,8 +246,8 @@ def test_an_image_of_several_models_leads_back_to_all_of_them_in_their_order(
     back = f" grid plain.onnx cats.onnx --from {page}"
     assert choose([str(page)], "").command("") == back
     assert choose(["cats.onnx", str(page), "plain.onnx"], "").command("") == back
-    words = ["cats.onnx", "plain.onnx", "a.png", "b.jpg"]
-    assert choose(words, "").command("") == " grid cats.onnx plain.onnx --encode a.png b.jpg"
+    words = ["cats.encoder.onnx", "fine.onnx", "a.png", "b.jpg"]
+    assert choose(words, "").command("") == " grid cats.encoder.onnx fine.onnx --encode a.png b.jpg"
     signers[0]["sha256"] = "0"
     page.write_bytes(encode_png(np.zeros((4, 4, 3), np.uint8), {"mode": "several", "models": signers}))
     with pytest.raises(UserError, match=r"plain\.onnx is another of this name"):
