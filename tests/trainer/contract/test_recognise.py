@@ -2,6 +2,7 @@
 
 import io
 import json
+import random
 import tarfile
 import time
 import zipfile
@@ -88,6 +89,27 @@ def test_files_are_known_by_their_bytes(name: str, tmp_path: Path) -> None:
     if kind != "image":
         with pytest.raises(Unreadable, match="not an image"):
             read_header(data or b"\0")
+
+
+@pytest.mark.filterwarnings("error")
+def test_damaged_and_hostile_bytes_raise_nothing() -> None:
+    chance = random.Random(0)
+    for name, (data, *_) in FILES.items():
+        for _ in range(40):
+            damaged = bytearray(data or b"x")
+            for _ in range(chance.randrange(1, 5)):
+                place = chance.randrange(len(damaged)) if damaged else 0
+                if chance.random() < 0.5:
+                    del damaged[place : place + chance.randrange(1, 20)]
+                else:
+                    damaged[place:place] = chance.randbytes(chance.randrange(1, 9))
+            found = recognise_bytes(bytes(damaged), bytes(damaged), Path(name).suffix)
+            assert found is None or (found.what.isprintable() and len(found.what) < 200)
+    started = time.process_time()
+    for data in (b"<!--" * 1024, b"<?xml " * 700, b"<!doctype svg" * 300, b" " * 4090 + b"<html>",
+                 b"\x93NUMPY\x01\0\xff\x0f" + b"(" * 4000, b"\x93NUMPY\x01\0\xff\x0f" + b"1or" * 1300):  # fmt: skip
+        assert recognise_bytes(data) is not None
+    assert time.process_time() - started < 1
 
 
 def test_bytes_that_tell_nothing() -> None:
