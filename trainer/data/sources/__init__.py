@@ -7,10 +7,12 @@ import importlib
 import os
 import pkgutil
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from trainer.contract.errors import UserError
 from trainer.contract.files import reading
+from trainer.contract.recognise import recognise
 from trainer.data.sources.base import FoundSource, ImageSource, OpenOptions
 
 
@@ -36,7 +38,9 @@ def need_source(data: str) -> FoundSource:
     if found is None:
         if not os.path.lexists(data):
             raise UserError(f"--data is {data}: there is no such file; expected {help_of_data()}")
-        raise UserError(f"--data is {data}, expected {help_of_data()}; it is none of these")
+        with reading(data):
+            what = recognise(Path(data))
+        raise UserError(f"--data is {data}, expected {help_of_data()}; it is {what.what if what else 'none of these'}")
     return found
 
 

@@ -21,7 +21,7 @@ from trainer.contract.errors import UserError
 from trainer.contract.packages import how_to_install
 from trainer.data.__main__ import main
 from trainer.data.batches.dataset import open_dataset
-from trainer.data.sources import cifar, idx
+from trainer.data.sources import cifar, idx, need_source
 from trainer.data.sources import torchvision_sets as download
 from trainer.data.sources.npy_set import ImageSet
 
@@ -394,3 +394,10 @@ def test_sources_are_listed_without_torch() -> None:
     code += "trainer.data.sources.all_sources(); sys.exit('torch' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
+
+
+def test_what_is_no_set_is_named(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("<!doctype html><title>cats</title>")
+    for data, said in ((tmp_path / "page.html", "it is a web page"), (tmp_path / "none", "there is no such file")):
+        with pytest.raises(UserError, match=said):
+            need_source(str(data))
