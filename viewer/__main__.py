@@ -1,6 +1,5 @@
 """Play with an exported model: ``python -m viewer cats.onnx``."""
 
-import argparse
 import contextlib
 import os
 import re
@@ -121,7 +120,7 @@ def _chosen(words: Sequence[str], program: str) -> list[str]:
     """The mode that opens the files, and its words; says which it is. Raises ``UserError``."""
     from viewer.opening import choose
 
-    limits = Parser(add_help=False, allow_abbrev=False, usage=argparse.SUPPRESS)
+    limits = Parser(prog=program, usage=f"{program} FILE ...", add_help=False, allow_abbrev=False)
     add_options(limits, LimitOptions)
     opening = choose(words, program, **vars(limits.parse_known_args(words)[0]))
     _say(f"{opening.what}; opening {opening.mode} ({opening.command(program)})")

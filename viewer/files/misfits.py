@@ -10,9 +10,10 @@ from trainer.contract.errors import UserError
 from trainer.contract.formats import Found
 from trainer.contract.headers import Unreadable
 from trainer.contract.recipe import find_recipe
-from trainer.contract.recognise import recognise, runs_in
+from trainer.contract.recognise import is_run, recognise, runs_in
 
 A_MODEL: Final = "an ONNX model"
+_LEVELS: Final = 3  # at most, between a run and the files of its checkpoints
 _MOST_BYTES: Final = 1 << 26  # of an image whose recipe is looked for
 
 
@@ -43,6 +44,8 @@ def way_out(path: Path, found: Found) -> str:
         case "runs":
             one = runs_in(path)[0]
             return f"export one of them: python -m export {_quoted(one)} -o {_named(one)}"
+        case "weights" | "folder" if (run := next(filter(is_run, path.parents[:_LEVELS]), None)) is not None:
+            return f"export its run: python -m export {_quoted(run)} -o {_named(run)}"
         case "weights":
             return f"python -m export {file} --family FAMILY -o {_named(path)} makes one, if it is of a family here"
         case "images" | "model":
