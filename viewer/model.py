@@ -7,7 +7,7 @@ the graphs' own order is RGB.
 
 import hashlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, Final
@@ -22,8 +22,19 @@ from trainer.contract.errors import UserError
 from trainer.contract.recognise import recognise
 from trainer.contract.text import printable
 from viewer.files.misfits import A_MODEL, misfit
-from viewer.graph.inspection import check_card, describe, infer
-from viewer.graph.layout import ImageLayout, Layout, find_scale, image_array, latent_array, read_image, read_images
+from viewer.files.png import Image
+from viewer.files.resizing import resize
+from viewer.graph.inspection import check_card, describe, feature_layout, infer
+from viewer.graph.layout import (
+    ImageLayout,
+    Layout,
+    find_scale,
+    image_array,
+    latent_array,
+    read_image,
+    read_images,
+    with_channels,
+)
 from viewer.graph.limits import GIB, allowed_memory, finish, opening_seconds, run_seconds
 from viewer.graph.screening import ScreeningError, screen
 from viewer.latents import Latents
@@ -206,6 +217,35 @@ class Model:
             raise self.error(f"got an image of {images.shape[1:]}, expected {self.image_size}")
         feeds = {"image": np.ascontiguousarray(images[..., ::-1])}
         return self._floats(feeds, "latent", (len(images), self.latent.size))
+
+    @cached_property
+    def feature_layout(self) -> ImageLayout:
+        """How images go into a network that says something of them: an encoder, a classifier, a feature extractor.
+        Floats are taken to be in 0..1, which no file without a card says. Raises ``ModelError``."""
+        layout = feature_layout(self._inputs)
+        if layout is None:
+            raise self.error(f"takes {self.ports[0]}, expected images: f32 [n, c, h, w] or u8 [n, h, w, c]")
+        return layout
+
+    def features(self, images: Sequence[Image]) -> NDArray[np.float32]:
+        """What the first output says of images u8 [h, w, 3] BGR of any size, as rows f32 [n, d]. They are brought to
+        the size and the channels of the input. Raises ``ModelError``."""
+        layout, batch = self.feature_layout, self._inputs[0].shape[0]
+        height, width = (side or own for side, own in zip(layout.size, images[0].shape, strict=False))
+        arrays = [image_array(layout, with_channels(resize(one, height, width), layout.channels)) for one in images]
+        size, rows = batch if isinstance(batch, int) else len(images), []
+        for first in range(0, len(images), size):
+            part = arrays[first : first + size]
+            count = len(part)
+            part += part[-1:] * (size - count if isinstance(batch, int) else 0)
+            found = self._run({self._inputs[0].name: np.concatenate(part)}, self._outputs[0].name)
+            if found.ndim < 1 or len(found) != len(part) or not np.issubdtype(found.dtype, np.number):
+                raise self.error(f"gave {found.dtype} {found.shape} for {len(part)} images, expected rows of numbers")
+            rows.append(np.asarray(found[:count], np.float32).reshape(count, -1))
+        features = np.concatenate(rows)
+        if not np.isfinite(features).all():
+            raise self.error("gave features that are not finite")
+        return features
 
     def detail(self, latents: Latents) -> NDArray[np.float32]:
         """The fine detail f32 [n, h, w, 3] BGR of latents f32 [n, d], to be added to images in 0..1. Raises

@@ -219,10 +219,10 @@ def _image(layout: ImageLayout, image: NDArray[np.uint8], source: str, run: Run)
     return None
 
 
-def _image_input(port: Any) -> ImageLayout | None:
+def _image_input(port: Any, any_batch: bool = False) -> ImageLayout | None:
     """Layout of an input [n, c, h, w] or [n, h, w, c], its range left to a probe; ``None`` where it can be no image."""
     batch, *shape = port.shape
-    if isinstance(batch, int) and batch != 1:
+    if isinstance(batch, int) and batch != 1 and not any_batch:
         return None
     for axes in ("chw", "hwc"):
         size = dict(zip(axes, shape, strict=True))
@@ -232,6 +232,17 @@ def _image_input(port: Any) -> ImageLayout | None:
                 continue
             return ImageLayout(axes, size["c"], (height, width), _TYPES[port.type])
     return None
+
+
+def feature_layout(inputs: Sequence[Any]) -> ImageLayout | None:
+    """How images go into a network that says something of them: u8 levels or floats in 0..1, in the order of its
+    axes. ``None`` where it does not take one image."""
+    if len(inputs) != 1 or inputs[0].type not in _TYPES or not _is_image_port(inputs[0]):
+        return None
+    layout = _image_input(inputs[0], any_batch=True)
+    if layout is None or not np.issubdtype(layout.input_type, np.floating):
+        return layout
+    return replace(layout, input_range=(0.0, 1.0))
 
 
 def _is_image_port(port: Any) -> bool:

@@ -133,6 +133,11 @@ def image_array(layout: ImageLayout, image: NDArray[np.uint8]) -> NDArray[Any]:
     return np.ascontiguousarray(array[None].astype(layout.input_type, copy=False))
 
 
+def with_channels(image: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+    """An image u8 [h, w, 3] BGR as it is, or grey [h, w, 1]."""
+    return image if channels == 3 else np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)[..., None]
+
+
 def find_scale(axes: str, shape: tuple[int, ...], height: int, width: int) -> int | None:
     """How many times as high and wide an image [1, ...] of these axes is; ``None`` where it is no image."""
     if len(shape) != 4 or shape[0] != 1:

@@ -32,19 +32,18 @@ class Part:
     details: Details | None = None  # to be added to them, where there is a layer
 
 
-class ModelSession(Session[State, Request, Made]):
-    """A mode that shows what a model makes."""
+class Decoder:
+    """Makes a generator's images in parts small enough that a new request is never kept waiting long."""
 
-    def __init__(self, model: Model, state: State, folder: Path, layer: Layer | None = None) -> None:
-        """``layer``: what is added to the images of a generator."""
+    def __init__(self, model: Model, layer: Layer | None = None) -> None:
+        """``layer``: what is added to the images."""
         self.model = model
         self.layer = layer
         self._seconds = 0.0  # that an image takes
-        super().__init__(model.name, state, folder)
 
-    def _decode(self, wanted: Latents, labels: Labels | None = None, group: int = 1) -> Iterator[Part]:
-        """The images of latents [n, d], a multiple of ``group`` at a time, in parts small enough that a new request is
-        never kept waiting long. ``labels``: of models with classes."""
+    def parts(self, wanted: Latents, labels: Labels | None = None, group: int = 1) -> Iterator[Part]:
+        """The images of latents [n, d], a multiple of ``group`` at a time. ``labels``: of models with classes. Raises
+        ``ModelError``."""
         first = 0
         while first < len(wanted):
             size = _FIRST_PART if self._seconds == 0 else max(int(_PART_SECONDS / self._seconds), 1)
@@ -56,6 +55,22 @@ class ModelSession(Session[State, Request, Made]):
             self._seconds = max((time.perf_counter() - started) / len(images), 1e-6)
             yield Part(first, images, details)
             first += len(images)
+
+
+class ModelSession(Session[State, Request, Made]):
+    """A mode that shows what a model makes."""
+
+    def __init__(self, model: Model, state: State, folder: Path, layer: Layer | None = None) -> None:
+        """``layer``: what is added to the images of a generator."""
+        self.model = model
+        self.layer = layer
+        self._decoder = Decoder(model, layer)
+        super().__init__(model.name, state, folder)
+
+    def _decode(self, wanted: Latents, labels: Labels | None = None, group: int = 1) -> Iterator[Part]:
+        """The images of latents [n, d], a multiple of ``group`` at a time, in parts small enough that a new request is
+        never kept waiting long. ``labels``: of models with classes."""
+        return self._decoder.parts(wanted, labels, group)
 
     def _send(self, job: Callable[[], tuple[render.Image, Mapping[str, Any]]]) -> None:
         """Have an image made, with its recipe, and saved; the model and its hash are added to the recipe."""

@@ -20,6 +20,11 @@ def signed(model: Model, recipe: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"model": model.name, "file": model.path.name, **recipe, "sha256": model.sha256}
 
 
+def signed_by_all(models: Sequence[Model], recipe: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A recipe with the several models that it is for, in their order."""
+    return {**recipe, "models": [signed(model, {}) for model in models]}
+
+
 def exact_numbers(rows: Latents) -> list[list[float]]:
     """Latents [n, d] as plain numbers, the shortest that are exact."""
     return [[float(str(number)) for number in row] for row in rows]
@@ -54,14 +59,19 @@ class SavedRecipe:
         return Classes(count, self.whole("first_label", 0, max(count - 1, 0)), self.values.get("by_class") is True)
 
 
-def read_saved(path: Path, mode: str, kinds: Sequence[str], model: Model) -> SavedRecipe:
-    """The recipe of an image that this model made in a mode. ``kinds``: of the mode. Raises ``ImageError``."""
+def read_saved(path: Path, mode: str, kinds: Sequence[str], *models: Model) -> SavedRecipe:
+    """The recipe of an image that this model made in a mode, or these together. ``kinds``: of the mode. Raises
+    ``ImageError``."""
     recipe = read_recipe(path)
     word, _, kind = str(recipe.get("mode", "")).partition(" ")
     if word != mode or kind not in kinds:
         raise ImageError(f"{path}: saved in mode {recipe.get('mode')!r}, expected {mode}")
-    if recipe.get("sha256") != model.sha256:
-        raise ImageError(f"{path}: made by another model ({recipe.get('file')!r}), expected this one")
+    found: Any = recipe.get("models", [recipe])
+    signers = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    if [one.get("sha256") for one in signers] != [model.sha256 for model in models]:
+        names = ", ".join(repr(one.get("file")) for one in signers) or "none"
+        others, these = ("another model", "this one") if len(models) == 1 else ("other models", "these, in this order")
+        raise ImageError(f"{path}: made by {others} ({names}), expected {these}")
     return SavedRecipe(path, recipe, kind)
 
 

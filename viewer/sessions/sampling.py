@@ -28,7 +28,18 @@ ORIGINS: Final[tuple[Origin, ...]] = ("noise", "generator", "photographs")
 USUAL_STEPS: Final[Mapping[str, int]] = {name: 250 if name == "ddpm" else 25 for name in SAMPLERS}
 _START: Final = 0.3  # of all steps, where images begin
 _PIXELS_A_RUN: Final = 4096  # more images at once gain little, and keep a key waiting
+_LADDER: Final = (1, 2, 3, 5, 8, 10, 15, 20, 25, 35, 50, 75, 100, 150, 250, 500, 1000)  # that + and - climb
 _KEPT: Final = 8  # fields of noise: those of the corners, of two steps
+
+
+def more_steps(steps: int, most: int) -> int:
+    """The next number of steps that is worth trying, ``most`` at most."""
+    return min(next((one for one in _LADDER if one > steps), most), most)
+
+
+def fewer_steps(steps: int) -> int:
+    """The one before."""
+    return max((one for one in _LADDER if one < steps), default=1)
 
 
 def usual_start(denoiser: Denoiser) -> int:

@@ -16,6 +16,7 @@ from viewer.files.png import Image
 from viewer.files.resizing import resize, resize_nearest
 from viewer.files.results import bicubic
 from viewer.frame.area import Area
+from viewer.graph.layout import with_channels
 from viewer.latents import Latents, draw
 from viewer.model import Model, ModelError, open_model
 from viewer.options import ImagesOptions, model_threads
@@ -88,7 +89,7 @@ class Translator:
 
     def channels_of(self, image: Image) -> Condition:
         """An image u8 [h, w, 3] BGR with the channels that the model takes."""
-        return image if self.layout.channels == 3 else _converted(image, cv2.COLOR_BGR2GRAY)[..., None]
+        return with_channels(image, self.layout.channels)
 
     def latent(self, seed: int) -> Latents | None:
         """The latent [d] of a seed; ``None`` for models without."""

@@ -28,7 +28,8 @@ from viewer.opening import WORDS
 
 SHOWN = [name for name in mode_names() if find_spec(f"viewer.modes.{name}.session")]
 COMMANDS = [*[(name,) for name in SHOWN], ("translate", "--draw"), ("latent", "--view", "line"),
-            ("latent", "--view", "sliders"), ("grid", "--mix")]  # fmt: skip
+            ("latent", "--view", "sliders"), ("grid", "--mix"), ("compare", "--view", "wipe"),
+            ("compare", "--view", "difference")]  # fmt: skip
 POINTS = ((0, 0), (30, 30), (70, 20), (-1, -1), (4000, 4000))
 MOUSE = [action for action in Action if {*action.name.split("_")} & {"CLICK", "MOVE", "DRAG", "RELEASE", "WHEEL"}]
 
@@ -52,6 +53,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     np.save(npy, np.stack([photo_like(8, 8, seed) for seed in range(10)]))
     return {
         "generator": make_generator(folder / "g.onnx", labels=3, sample_latents=samples),
+        "another generator": make_generator(folder / "g2.onnx", hidden=6, labels=3),
         "translator": make_translator(folder / "t.onnx", scale=2, context=4),
         "denoiser": make_denoiser(folder / "n.onnx", spread=0.3, classes=("a", "b")),
         "images": photo,
@@ -60,14 +62,22 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
+def models_of(mode: Mode, files: dict[str, Path]) -> list[str]:
+    """The model files that a mode is opened with: one, or several of a kind where its options say ``models``."""
+    kind, fields = mode.kind or "generator", flags_of(mode)
+    if "models" in fields:
+        return [str(files[kind]), str(files[f"another {kind}"])]
+    return [str(files[kind])] if "model" in fields else []
+
+
 def words_of(command: tuple[str, ...], files: dict[str, Path], out: Path) -> list[str]:
     """What is written after a mode's name, so that it opens quickly."""
     name, *more = command
     mode = Mode(name)
     flags = flags_of(mode)
-    words = [str(files[mode.kind or "generator"])] if "model" in flags else []
+    words = models_of(mode, files)
     for field, names in flags.items():
-        if not names and field != "model" and "--draw" not in more and field in files:
+        if not names and field not in ("model", "models") and "--draw" not in more and field in files:
             words.append(str(files[field]))
     few = {"rows": "2", "cols": "3", "steps": "3", "out": str(out), "threads": "1"}
     if mode.kind is None and "model" not in flags and "table" in flags:
@@ -194,7 +204,7 @@ def test_a_recipe_returns_to_the_same_bits(
 ) -> None:
     (path,) = saved(command, files, tmp_path / "once", f"x>-i>{key}")
     out, mode = tmp_path / "twice", Mode(command[0])
-    words = [str(files[mode.kind or ""]), "--out", str(out), "--from", str(path)]
+    words = [*models_of(mode, files), "--out", str(out), "--from", str(path)]
     out.mkdir()
     session = mode.open(mode.parse(words))
     session.settle(0.0)

@@ -26,7 +26,17 @@ from viewer.sessions.denoiser import Denoiser
 from viewer.sessions.headless import readable
 from viewer.sessions.model_session import ModelSession
 from viewer.sessions.replay import read_saved, signed
-from viewer.sessions.sampling import ORIGINS, USUAL_STEPS, Diffusion, Origin, Page, Settings, usual_start
+from viewer.sessions.sampling import (
+    ORIGINS,
+    USUAL_STEPS,
+    Diffusion,
+    Origin,
+    Page,
+    Settings,
+    fewer_steps,
+    more_steps,
+    usual_start,
+)
 from viewer.sessions.session import check_saved_size
 from viewer.sessions.sheet_state import SheetState
 from viewer.sheet import Sheet, fitting_sheet, moved
@@ -34,9 +44,6 @@ from viewer.state import next_seed
 
 _ROWS, _COLUMNS = 3, 4  # images
 _PREVIEW_SECONDS: Final = 0.2  # between looks at images in the making: they should cost a few percent at most
-
-
-_LADDER: Final = (1, 2, 3, 5, 8, 10, 15, 20, 25, 35, 50, 75, 100, 150, 250, 500, 1000)  # that + and - climb
 
 
 @final
@@ -64,10 +71,9 @@ class DiffuseState(SheetState):
             case Action.RANDOM:
                 return self._switched(interpolated=False)
             case Action.MORE:
-                more = next((steps for steps in _LADDER if steps > self.steps), self.most_steps)
-                return replace(self, steps=min(more, self.most_steps))
+                return replace(self, steps=more_steps(self.steps, self.most_steps))
             case Action.LESS:
-                return replace(self, steps=max((steps for steps in _LADDER if steps < self.steps), default=1))
+                return replace(self, steps=fewer_steps(self.steps))
             case Action.NEXT_VIEW if self.origin == "generator":
                 return replace(self, before=not self.before)
             case Action.PAGE_UP | Action.PAGE_DOWN if self.origin == "photographs":

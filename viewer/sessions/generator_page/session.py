@@ -24,8 +24,8 @@ from viewer.sessions.sheet_state import SheetState
 from viewer.sheet import fitting_sheet, moved
 from viewer.state import next_seed
 
-_TRUNCATION_STEPS: Final = 10  # steps in a truncation of 1
-_LARGEST_TRUNCATION: Final = 20  # steps
+TRUNCATION_STEPS: Final = 10  # steps in a truncation of 1
+LARGEST_TRUNCATION: Final = 20  # steps
 _LEAST_SAMPLES: Final = 3  # latents of training images that a mix is made of
 _PATIENCE_SECONDS: Final = 0.2  # after which a page is shown half done
 
@@ -39,13 +39,13 @@ class GridState(SheetState):
     """A page of images; image k of a page has its own stream of random numbers."""
 
     mode: GridMode = "random"
-    truncation_steps: int = _TRUNCATION_STEPS
+    truncation_steps: int = TRUNCATION_STEPS
     can_mix: bool = False  # whether the model keeps enough latents of training images
 
     @property
     def truncation(self) -> float:
         """1: as the prior has it; less: more typical images; more: more varied ones."""
-        return self.truncation_steps / _TRUNCATION_STEPS
+        return self.truncation_steps / TRUNCATION_STEPS
 
     def _after(self, event: Event) -> "GridState":
         match event.action:
@@ -56,7 +56,7 @@ class GridState(SheetState):
             case Action.RANDOM:
                 return self._switched(mode="random")
             case Action.MORE:
-                return replace(self, truncation_steps=min(self.truncation_steps + 1, _LARGEST_TRUNCATION))
+                return replace(self, truncation_steps=min(self.truncation_steps + 1, LARGEST_TRUNCATION))
             case Action.LESS:
                 return replace(self, truncation_steps=max(self.truncation_steps - 1, 0))
             case Action.NEW | Action.PAUSE | Action.PAGE_DOWN:
@@ -65,6 +65,25 @@ class GridState(SheetState):
                 return replace(self, seed=max(self.seed - 1, 0))
             case _:
                 return replace(self, cursor=moved(self.sheet, self.cursor, event))
+
+
+def page_latents(
+    model: Model, mode: GridMode, seed: int, rows: int, columns: int, truncation: float, encoded: Latents | None = None
+) -> Latents:
+    """The latents of a page, row by row, f32 [rows * columns, d]. ``encoded``: the first corner of an interpolation
+    [d], instead of a drawn one."""
+    latent, count = model.latent, rows * columns
+    if mode == "mix":
+        drawn = latents.mix(model.samples, seed, range(count))
+    elif mode == "random":
+        drawn = latents.draw_many(latent, seed, range(count))
+    else:
+        drawn = latents.draw_many(latent, seed, latents.corner_numbers(rows, columns))
+    drawn = latents.truncate(latent, drawn, truncation)
+    if mode != "interpolation":
+        return drawn
+    corners = drawn if encoded is None else np.concatenate([encoded[None], drawn[1:]])
+    return latents.bilinear(corners, rows, columns)
 
 
 class GridSession(SheetSession[GridState, GridState]):
@@ -106,19 +125,8 @@ class GridSession(SheetSession[GridState, GridState]):
         return replace(self.state, cursor=0, gain=None)
 
     def _latents(self, page: GridState | None = None) -> Latents:
-        page = page or self.state
-        sheet, latent = self.state.sheet, self.model.latent
-        if page.mode == "mix":
-            drawn = latents.mix(self.model.samples, page.seed, range(sheet.count))
-        elif page.mode == "random":
-            drawn = latents.draw_many(latent, page.seed, range(sheet.count))
-        else:
-            drawn = latents.draw_many(latent, page.seed, latents.corner_numbers(sheet.rows, sheet.columns))
-        drawn = latents.truncate(latent, drawn, page.truncation)
-        if page.mode != "interpolation":
-            return drawn
-        corners = drawn if self._encoded is None else np.concatenate([self._encoded[None], drawn[1:]])
-        return latents.bilinear(corners, sheet.rows, sheet.columns)
+        page, sheet = page or self.state, self.state.sheet
+        return page_latents(self.model, page.mode, page.seed, sheet.rows, sheet.columns, page.truncation, self._encoded)
 
     def _work(self, request: GridState) -> Iterator[Part]:
         return self._decode(self._latents(request), self._labels_of(request.classes))
@@ -222,12 +230,12 @@ def open_grid(
             raise ModelError(f"{path}: its encoder gives {encoded.size} numbers, expected {model.latent.size}")
     saved = None if options.saved is None else read_saved(options.saved, name, _MODES, model)
     mode: GridMode = "mix" if options.mix else "interpolation" if encoded is not None else "random"
-    cursor, truncation_steps = 0, _TRUNCATION_STEPS
+    cursor, truncation_steps = 0, TRUNCATION_STEPS
     if saved is not None:
         options = with_saved(options, {**saved.page(), "mix": saved.kind == "mix"})
         mode = next(one for one in _MODES if one == saved.kind)
         cursor = saved.whole("image", 0, options.rows * options.cols - 1)
-        truncation_steps = saved.whole("truncation", 0, _LARGEST_TRUNCATION, 1, _TRUNCATION_STEPS)
+        truncation_steps = saved.whole("truncation", 0, LARGEST_TRUNCATION, 1, TRUNCATION_STEPS)
         from_image = str(saved.values.get("encoded", ""))
         if from_image != source and mode == "interpolation":
             raise ModelError(f"{saved.path}: made with --encode {from_image!r}, found {source!r}")
