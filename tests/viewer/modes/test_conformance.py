@@ -79,7 +79,8 @@ def words_of(command: tuple[str, ...], files: dict[str, Path], out: Path) -> lis
     for field, names in flags.items():
         if not names and field not in ("model", "models") and "--draw" not in more and field in files:
             words.append(str(files[field]))
-    few = {"rows": "2", "cols": "3", "steps": "3", "out": str(out), "threads": "1"}
+    few = {"rows": "2", "cols": "3", "out": str(out), "threads": "1"}
+    few |= {"steps": "3"} if mode.kind == "denoiser" else {}  # other modes may have steps for other kinds of models
     if mode.kind is None and "model" not in flags and "table" in flags:
         few |= {"margin": "2"}
     words += [word for field, value in few.items() if field in flags for word in (flags[field][0], value)]

@@ -132,11 +132,12 @@ def open_all(paths: Sequence[Path], threads: int, many_sizes: bool) -> list[Mode
 
 def names_of(models: Sequence[Model]) -> list[str]:
     """What models are called, each otherwise: as their cards say, else as their files, else as these with folders."""
+    files = len({model.path.resolve() for model in models})
     for names in (
         [model.name for model in models],
         [model.path.stem for model in models],
         ["/".join(model.path.resolve().with_suffix("").parts[-2:]) for model in models],
     ):
-        if len(set(names)) == len(models):
+        if len(set(names)) == files:
             break
     return [printable(name, 60) for name in names]

@@ -105,6 +105,12 @@ class CompareState(SheetState):
         return 1 if self.view == "wipe" else len(self.columns)
 
     @property
+    def subtracted(self) -> frozenset[int]:
+        """Columns of which the difference view shows the difference from the first of the pair. Of the images that go
+        in only the results can be: they may be of another kind, as edges are."""
+        return frozenset(place for place, name in enumerate(self.columns) if place != self.pair[0] and name != INPUT)
+
+    @property
     def page(self) -> Page:
         """What the images follow from."""
         last = min(self.first + self.sheet.count, self.photos)

@@ -17,7 +17,7 @@ from viewer.modes.compare.state import CompareState, Zoom
 HEADER: Final = 24  # pixels above the sheet, for the names of what is compared
 _LINE: Final = 24  # pixels of a line of the table of figures
 _LABELS: Final = 250  # pixels of its first column
-_COLUMN: Final = 130  # pixels of the others, at least
+_COLUMN: Final = 110  # pixels of the others, at least; at most twice as many
 _MARGIN: Final = 14
 _BEST: Final = render.TONES["notice"]
 
@@ -45,7 +45,7 @@ def cell(state: CompareState, images: Sequence[Image | None], height: int, width
         return np.concatenate([shown(image) for image in alike], axis=1)
     tiles = []
     for place, image in enumerate(alike):
-        if place == state.pair[0]:
+        if place not in state.subtracted:
             tiles.append(shown(image))
         else:
             known = None if image is None or left is None else difference(left, image, state.factor)
@@ -105,7 +105,10 @@ def captions(state: CompareState) -> Sequence[str]:
     if state.view != "difference":
         return names
     first = names[state.pair[0]]
-    return [name if name == first else f"{name} - {first.split()[0]}, x{state.factor}" for name in names]
+    short = first.split()[0]
+    return [
+        f"{name} - {short}, x{state.factor}" if place in state.subtracted else name for place, name in enumerate(names)
+    ]
 
 
 def header(state: CompareState) -> Image:
@@ -126,7 +129,7 @@ def table(figures: Figures, names: Sequence[str], height: int, width: int) -> Im
     """The figures of all models, the best of each line bright; at least so high and wide."""
     lines = len(figures.rows) + len(figures.notes) + 3
     frame = _paper(max(height, lines * _LINE + 2 * _MARGIN), max(width, _LABELS + _COLUMN * len(names) + 2 * _MARGIN))
-    column = (frame.shape[1] - _LABELS - 2 * _MARGIN) // len(names)
+    column = min((frame.shape[1] - _LABELS - 2 * _MARGIN) // len(names), 2 * _COLUMN)
 
     def put(line: float, place: int, text: str, colour: plots.Colour = plots.TEXT) -> None:
         y = _MARGIN + (line + 0.5) * _LINE
