@@ -100,7 +100,8 @@ class GeneratorMaker(Maker):
         super().__init__(model, photos)
         self._threads = threads
         self._decoder = Decoder(model)
-        self.fit: Fit = FITS["crop"]
+        known = "" if model.card is None else str(model.card.training.get("fit"))
+        self.fit: Fit = FITS.get(known, FITS["crop"])  # brings images of sets to its size, as in training
         if self.photos.paths:
             self._check(self.encoder)
 
@@ -116,7 +117,6 @@ class GeneratorMaker(Maker):
         encoder = open_sibling_encoder(self.model.path, threads=self._threads)
         if encoder.latent.size != self.model.latent.size:
             raise self.model.error(f"its encoder gives {encoder.latent.size} numbers, not {self.model.latent.size}")
-        self.fit = FITS.get("" if encoder.card is None else str(encoder.card.training.get("fit")), FITS["crop"])
         return encoder
 
     def size_of(self, height: int, width: int) -> tuple[int, int]:

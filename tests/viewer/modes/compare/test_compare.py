@@ -14,11 +14,12 @@ from waiting import Gate, wait_until
 from export.card import Latent
 from viewer.__main__ import main
 from viewer.files.png import read_recipe
-from viewer.keys import NAMES, decode_character
+from viewer.keys import NAMES, Action, Event, decode_character
 from viewer.model import open_model, open_sibling_encoder
 from viewer.modes import Mode
 from viewer.modes.compare import opening
 from viewer.modes.compare.session import CompareSession
+from viewer.modes.compare.views import HEADER
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +119,35 @@ def test_images_go_through_each_encoder_and_back(files: dict[str, Path], tmp_pat
     (path,) = tmp_path.glob("*.png")
     assert read_recipe(path)["images"] == ["2.png"]
     assert read_recipe(path)["latents_by_model"][0] == pytest.approx(latents[0].tolist())
+
+
+def test_several_images_on_a_page_are_each_their_own(files: dict[str, Path], tmp_path: Path) -> None:
+    words = [files["a"], files["b"], "--encode", files["photos"], "--rows", 1, "--cols", 2]
+    run("compare", *words, "--keys", "S", "--out", tmp_path / "page")
+    page = columns(only(tmp_path / "page"), 1, 2, 3, (16, 16))
+    assert not np.array_equal(page[1][0], page[1][1])
+    for number, key in enumerate(("home", "right")):
+        run("compare", *words, "--keys", f"{key},s", "--out", tmp_path / key)
+        assert np.array_equal(only(tmp_path / key), np.concatenate([one[number] for one in page], axis=1))
+        (path,) = (tmp_path / key).glob("*.png")
+        model = open_model(files["b"])
+        latent = np.array(read_recipe(path)["latents_by_model"][1], np.float32)
+        assert np.array_equal(model.generate(latent[None])[0], page[2][number])
+
+
+@pytest.mark.parametrize("strip", [True, False])
+def test_a_click_chooses_what_is_under_it(strip: bool, files: dict[str, Path]) -> None:
+    session = opened(files, "a", "b", "--rows", 2, "--cols", 2, "--scale", 2)
+    session.settle(0.0)
+    frame = session.frame(strip)
+    left, top = session.state.sheet.corner(3)
+    shown = frame[HEADER * strip :][top + 4 : top + 28, left + 4 : left + 28]
+    assert np.array_equal(shown, cv2.resize(session._shown[3][0], (32, 32))[4:28, 4:28])
+    session.handle(Event(Action.CLICK, left + 1, top + HEADER * strip + 1))
+    assert session.state.cursor == 3
+    session.handle(Event(Action.CLICK, left + 1, top + HEADER * strip - 4))
+    assert session.state.cursor == 1
+    session.close()
 
 
 def test_translators_and_upscalers_give_what_their_modes_give(files: dict[str, Path], tmp_path: Path) -> None:

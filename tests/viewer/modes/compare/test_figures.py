@@ -11,7 +11,7 @@ from onnx import helper
 from small_denoisers import make_denoiser
 from small_models import constant, make_encoder, make_generator, make_graph, make_translator, photo_like, write
 
-from trainer.contract.images import crop
+from trainer.contract.images import FITS
 from trainer.contract.resample import shrink
 from viewer.__main__ import main
 from viewer.latents import draw_many
@@ -159,12 +159,15 @@ def test_images_that_cannot_be_read_are_left_out_and_counted(folder: Path, tmp_p
     assert "1 images cannot be read" in figures.notes[0]
 
 
-def test_other_sizes_are_cut_as_in_training(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["crop", "stretch"])
+def test_other_sizes_are_fitted_as_in_training(name: str, folder: Path, tmp_path: Path) -> None:
+    make_generator(tmp_path / "a.onnx", training={} if name == "crop" else {"fit": name})
+    make_encoder(tmp_path / "a.encoder.onnx")
     images = np.stack([photo_like(20, 30, seed) for seed in range(3)])
     np.save(tmp_path / "wide.npy", images)
-    figures = measured(folder, "a.onnx", "b.onnx", "--data", str(tmp_path / "wide.npy"))
-    model, encoder = open_model(folder / "a.onnx"), open_sibling_encoder(folder / "a.onnx")
-    originals = np.stack([crop(image, 16, 16) for image in bgr(images)])
+    figures = measured(folder, str(tmp_path / "a.onnx"), "b.onnx", "--data", str(tmp_path / "wide.npy"))
+    model, encoder = open_model(tmp_path / "a.onnx"), open_sibling_encoder(tmp_path / "a.onnx")
+    originals = np.stack([FITS[name](image, 16, 16) for image in bgr(images)])
     made = model.generate(encoder.encode(originals))
     found = [metrics.squared_error(*map(metrics.unit, pair)) for pair in zip(made, originals, strict=True)]
     assert values(figures, "mean squared error")[0] == pytest.approx(np.mean(found))
