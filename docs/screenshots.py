@@ -1,7 +1,9 @@
-"""Draw the images of the documentation that need no training: ``python docs/screenshots.py [NAME ...]``.
+"""Draw the images of the documentation that need at most two minutes of training: ``python docs/screenshots.py
+[NAME ...]``.
 
-They show the built-in model, drawn toy cats, and cuttings of the committed sheets of each model. Without names, all of
-them are drawn. The terminal's needs ``pip install -e '.[test]'`` and a machine with pseudo-terminals.
+They show the built-in model, drawn toy cats, a short training, and cuttings of the committed sheets of each model.
+Without names, all of them are drawn. That of compare needs ``pip install -e '.[export]'``, that of the terminal
+``pip install -e '.[test]'`` and a machine with pseudo-terminals.
 """
 
 import contextlib
@@ -97,6 +99,21 @@ def sliders(folder: Path) -> None:
     save(recorded(folder, "latent", "--view", "sliders", "--keys", "right,right,+,+,+"), "sliders")
 
 
+def compare(folder: Path) -> None:
+    """Four checkpoints of one run."""
+    cats, run = folder / "toycats.npy", folder / "cats"
+    tool("toycats", "-o", str(cats), "--count", "1500", "--size", "64")
+    options = ["--arch", "conv", "--latent-size", "20", "--batch-size", "32", "--steps", "600", "--save-every", "150"]
+    command = [sys.executable, str(DOCS.parent / "trainer" / "train_vae.py"), "--data", str(cats), "--out", str(run)]
+    subprocess.run([*command, *options, "--keep", "6"], check=True, stdout=subprocess.DEVNULL)
+    compared(folder, run)
+
+
+def compared(folder: Path, run: Path) -> None:
+    """The checkpoints of a run."""
+    save(recorded(folder, "compare", str(run), "--rows", "3", "--seed", "1"), "viewer/compare")
+
+
 def dataset(folder: Path) -> None:
     """A page of a set with two images on the list."""
     cats = folder / "toycats.npy"
@@ -179,7 +196,7 @@ def thumbnails(folder: Path) -> None:
 
 SHOTS: dict[str, Callable[[Path], None]] = {
     shot.__name__: shot
-    for shot in (samples, animate, latent, sliders, dataset, workshop, terminal, thumbnails)
+    for shot in (samples, animate, latent, sliders, compare, dataset, workshop, terminal, thumbnails)
 }  # fmt: skip
 
 
