@@ -250,6 +250,14 @@ class Measuring:
         notes = []
         if self._unreadable:
             notes.append(f"{self._unreadable} images cannot be read and were left out")
+        measured = min((max(sums.count.values(), default=0) for sums in self._sums if sums.count), default=0)
+        small = self.count - self._unreadable - measured
+        if isinstance(self.makers[0], TranslatorMaker) and small:
+            notes.append(f"{small} images are too small and were left out")
+        if self.data.labels is None and any(
+            isinstance(one, GeneratorMaker) and one.model.classes for one in self.makers
+        ):
+            notes.append("the set has no labels: models with classes reconstruct by the first")
         sizes = {maker.size_of(512, 512) for maker in self.makers}
         if len(sizes) > 1:
             notes.append("each model at its own size: figures of different sizes compare only roughly")
@@ -320,6 +328,8 @@ def _translated(maker: TranslatorMaker, read: Sequence[tuple[Image, Image | None
             border = scale = maker.upscaler.scale
             rows, columns = (min(side // scale, maker.cut) * scale for side in image.shape[:2])
             top, left = ((side - length) // 2 for side, length in zip(image.shape[:2], (rows, columns), strict=True))
+            if min(rows, columns) <= 2 * border:
+                continue  # nothing is left of it without the border
             target = np.ascontiguousarray(image[top : top + rows, left : left + columns])
             photo = Photo(np.ascontiguousarray(shrink(target, scale)))
             result = maker.upscaler.blank(photo)

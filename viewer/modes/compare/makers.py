@@ -300,5 +300,6 @@ def exact_latents(maker: Maker, page: Page, number: int) -> list[float] | None:
     """The latent of an image as plain numbers; ``None`` where it has none."""
     if page.mode == "images" and isinstance(maker, GeneratorMaker):
         page, number = replace(page, photos=(page.photos[number],)), 0
-    latents = maker.latents(page)
+    with maker.lock:
+        latents = maker.latents(page)
     return None if latents is None else exact_numbers(latents[number : number + 1])[0]

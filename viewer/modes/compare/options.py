@@ -9,7 +9,7 @@ from trainer.contract.errors import UserError
 from trainer.contract.options import argument, flag
 from viewer.bindings import ARROWS, CLASS, PAGES, ROWS_BY_CLASS, Binding, merged
 from viewer.keys import Action
-from viewer.options import LimitOptions, SessionOptions, number, scale_flag, whole
+from viewer.options import LimitOptions, SessionOptions, scale_flag, whole
 
 View = Literal["side", "wipe", "difference", "figures"]
 
@@ -66,8 +66,8 @@ class Options(LimitOptions, SessionOptions):
         "file to write the figures to, as JSON, without a screen",
         "-o", "--output", metavar="FILE.json", group="figures",
     )  # fmt: skip
-    amplify: float = flag(
-        "what differences are multiplied by to begin with (8)", default=8.0, type=number(1, 64), metavar="X"
+    amplify: int = flag(
+        "what differences are multiplied by to begin with (8)", default=8, type=int, choices=(1, 2, 4, 8, 16, 32, 64)
     )
 
     @property

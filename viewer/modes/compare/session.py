@@ -93,8 +93,9 @@ class CompareSession(Session[CompareState, Page, Column | Figures]):
             self._coming = [[None] * len(self.state.columns) for _ in page.numbers]
             self._worker.ask(page)
         elif not self._late and not self._there and self.now - self._asked_at > _PATIENCE_SECONDS:
-            self._late = True
-            self._show()
+            self._late = any(image is not None for cells in self._coming for image in cells)
+            if self._late:
+                self._show()
 
     def _receive(self, request: Page, part: Column | Figures) -> None:
         if isinstance(part, Figures):
@@ -148,9 +149,9 @@ class CompareSession(Session[CompareState, Page, Column | Figures]):
         if state.sheet.count > 1:
             left, top = state.sheet.corner(state.cursor)
             render.outline(canvas, left, top, state.sheet.cell_width, state.sheet.cell_height)
-        if not self._headed:
-            return canvas
-        return np.concatenate([views.header(state), canvas])
+        if self._headed:
+            canvas = np.concatenate([views.header(state), canvas])
+        return views.widened(canvas)
 
     def _least_size(self) -> tuple[int, int]:
         sheet = self.state.sheet
@@ -260,7 +261,7 @@ class CompareSession(Session[CompareState, Page, Column | Figures]):
 
     def _status(self) -> tuple[str, ...]:
         state = self.state
-        words: tuple[str, ...] = () if self._headed else tuple(views.captions(state))
+        words: tuple[str, ...] = () if self._headed or state.view == "side" else tuple(views.captions(state))
         if state.view == "figures":
             return self._figure_words()
         if state.view == "difference" and self._headed:
@@ -284,7 +285,8 @@ class CompareSession(Session[CompareState, Page, Column | Figures]):
             words += (f"step {min(self._steps.values(), default=0)}",)
         elif self._late and not self._there:
             words += (f"{len(self._coming) * len(state.columns) - len(self._finished)} to come",)
-        if self.measuring is not None and (self._figures is None or not self._figures.finished):
+        measured = self.measuring is None or (self._figures is not None and self._figures.finished)
+        if not measured and self._worker.busy:
             words += ("measuring",)
         return words
 

@@ -122,7 +122,7 @@ def first_state(comparison: Comparison, options: Options, saved: SavedRecipe | N
         level=level,
         most_level=most,
         pair=(first_model, first_model + 1),
-        amplification=round(math.log2(options.amplify)),
+        amplification=options.amplify.bit_length() - 1,
         photos=count,
         seed=options.seed,
         classes=_classes(models, options.label, saved),

@@ -93,6 +93,12 @@ def _divided(left: Image, right: Image, divider: float) -> Image:
     return frame
 
 
+def widened(image: Image) -> Image:
+    """An image with paper on its right, so that the line of text below it says enough."""
+    room = render.LEAST_WIDTH - image.shape[1]
+    return image if room <= 0 else np.concatenate([image, _paper(image.shape[0], room)], axis=1)
+
+
 def _paper(height: int, width: int) -> Image:
     return np.full((height, width, 3), render.PAPER, np.uint8)
 

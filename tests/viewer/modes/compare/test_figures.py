@@ -207,6 +207,22 @@ def test_the_best_is_marked_where_there_is_one() -> None:
     assert Row("x", (1.0, None), "low").best_places == set()
 
 
+def test_images_too_small_to_be_enlarged_are_left_out_and_counted(folder: Path, tmp_path: Path) -> None:
+    for number, side in enumerate((16, 4, 1, 12)):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), photo_like(side, side))
+    words = ["twice.onnx", "twice.onnx", "--images", str(folder / "p.png"), "--data", str(tmp_path)]
+    figures = measured(folder, *words)
+    assert "2 images are too small and were left out" in figures.notes
+    assert None not in values(figures, "SSIM of the luma")
+
+
+def test_models_of_classes_on_a_set_without_labels(folder: Path, tmp_path: Path) -> None:
+    make_generator(tmp_path / "c.onnx", labels=3)
+    make_encoder(tmp_path / "c.encoder.onnx")
+    figures = measured(folder, "a.onnx", str(tmp_path / "c.onnx"), "--data", "set.npy")
+    assert any("no labels" in note for note in figures.notes)
+
+
 def test_pairs_that_do_not_fit_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.save(folder / "few.npy", IMAGES[:3])
     words = [
