@@ -189,7 +189,8 @@ def test_every_mode_looks_first(
     path = tmp_path / "m.onnx"
     path.write_bytes(MAKERS["weights_above"]())
     images = [str(photo_path)] if mode in ("translate", "upscale") else []
-    assert main([mode, str(path), *images]) == 2
+    files = [str(path)] * (1 + ("models" in Mode(mode).Options.__dataclass_fields__))
+    assert main([mode, *files, *images]) == 2
     assert "another file" in capsys.readouterr().err
 
 
