@@ -15,21 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.contract.errors import ImageError, UserError
-from trainer.contract.images import Fit, crop
-from trainer.contract.resample import shrink
-from trainer.contract.samplers import add_noise, predict_x0
+from trainer.contract.text import printable
 from viewer.files.image_set import LabelledSet, open_set
-from viewer.files.inputs import Photo
 from viewer.files.png import Image
-from viewer.files.resizing import resize
-from viewer.latents import normal
 from viewer.model import Model
 from viewer.modes.compare import metrics
-from viewer.modes.compare.makers import DenoiserMaker, GeneratorMaker, Maker, TranslatorMaker
+from viewer.modes.compare.makers import GeneratorMaker, Maker, TranslatorMaker
+from viewer.modes.compare.reproduction import Reproduced, fit_of, fitted, reproduced, takes_images
 from viewer.worker import Worker
 
 HALVES: Final = "halves"
-_SIGNAL: Final = (0.9, 0.5, 0.1)  # fractions of the variance that are the image's, at which denoisers are measured
 _PART_SECONDS: Final = 0.06  # that one part may take: how soon a key is heard
 _MOST_AT_ONCE: Final = 32  # images
 _LOOK_SECONDS: Final = 0.05  # between looks at a distance that is being computed
@@ -73,20 +68,10 @@ class Figures:
     def as_json(self, names: Sequence[str], files: Sequence[str]) -> dict[str, object]:
         """All of it, each model's figures by their names."""
         models = [
-            {"name": name, "file": file, "figures": {row.name: row.values[place] for row in self.rows}}
+            {"name": name, "file": file, "values": {row.name: row.values[place] for row in self.rows}}
             for place, (name, file) in enumerate(zip(names, files, strict=True))
         ]
-        return {"measured": self.progress, "notes": list(self.notes), "models": models}
-
-
-@dataclass(frozen=True, eq=False)
-class Reproduced:
-    """Images of the set as a model should give them, and as it does; their mean figures are called by ``prefix``."""
-
-    targets: Sequence[Image]
-    results: Sequence[Image]
-    prefix: str = ""
-    on_luma: int = 0  # measured on the luma without so many pixels at each edge; 0: on all colours and pixels
+        return {"measured": self.progress, "notes": list(self.notes), "figures": models}
 
 
 @dataclass
@@ -145,7 +130,7 @@ class Measuring:
                 f"{generators[0].model.path}: has no encoder beside it, so its images have no originals in --data; "
                 "add --features NET.onnx to compare samples"
             )
-        as_given = [one for one in makers if isinstance(one, TranslatorMaker) and _takes_images(one)]
+        as_given = [one for one in makers if isinstance(one, TranslatorMaker) and takes_images(one)]
         if as_given and self._pairs is None and not self._halves:
             raise UserError(
                 f"{as_given[0].model.path}: takes images as they are: --pairs says which go in, a set as large as "
@@ -153,6 +138,12 @@ class Measuring:
             )
         if self._network is not None:
             self._network.feature_layout  # noqa: B018  # says what it takes instead
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """What the figures follow from besides the models, for the recipe of an image of them."""
+        known: dict[str, object] = {"data": self.data.path.name, "count": self.count, "seed": self._seed}
+        return known if self._network is None else {**known, "features": self._network.path.name}
 
     def run(self) -> Iterator[Figures]:
         """The figures, a few images further each time. Raises ``UserError``."""
@@ -171,7 +162,8 @@ class Measuring:
             raise ImageError(f"{self.data.path}: none of {self.count} images can be read")
         if self._network is not None:
             yield from self._measure_samples()
-        yield self._figures(f"{self.count - self._unreadable} images of {self.data.path.name}", self._notes(), True)
+        name = printable(self.data.path.name, 60)
+        yield self._figures(f"{self.count - self._unreadable} images of {name}", self._notes(), True)
 
     def _read(self, number: int) -> tuple[int, Image, Image | None] | None:
         """The number of an image, the image, and what goes into translators for it; ``None``: it cannot be read."""
@@ -188,19 +180,19 @@ class Measuring:
 
     def _measure(self, place: int, maker: Maker, read: Sequence[tuple[int, Image, Image | None]]) -> None:
         sums = self._sums[place]
-        for one in _reproduced(maker, read, self._seed, self.data.labels):
+        for one in reproduced(maker, read, self._seed, self.data.labels):
             for target, result in zip(one.targets, one.results, strict=True):
                 self._compare(sums, one, target, result)
             if self._network is not None and len(one.targets):
                 real, made = self._network.features(one.targets), self._network.features(one.results)
                 for distance in np.linalg.norm(real - made, axis=1):
-                    self._add(sums, f"feature distance{one.prefix}", float(distance), "low")
+                    self._add(sums, f"feature distance{one.at}", float(distance), "low")
                 if isinstance(maker, TranslatorMaker):
                     sums.real.append(real)
                     sums.made.append(made)
         if self._network is not None and not isinstance(maker, TranslatorMaker) and read:
-            size, fit = maker.size_of(0, 0), _fit_of(maker)
-            sums.real.append(self._network.features([_fitted(image, size, fit) for _, image, _ in read]))
+            size, fit = maker.size_of(0, 0), fit_of(maker)
+            sums.real.append(self._network.features([fitted(image, size, fit) for _, image, _ in read]))
 
     def _compare(self, sums: _Sums, one: Reproduced, target: Image, result: Image) -> None:
         border = one.on_luma
@@ -209,11 +201,11 @@ class Measuring:
             first, second = (metrics.luma(image)[rows, columns] for image in (result, target))
         else:
             first, second = metrics.unit(result), metrics.unit(target)
-        words = f"{one.prefix}{' of the luma' if border else ''}"
-        if not one.prefix:
+        words = f"{one.at}{' of the luma' if border else ''}"
+        if not one.at:
             self._add(sums, f"mean squared error{words}", metrics.squared_error(first, second), "low")
         self._add(sums, f"PSNR{words}", metrics.peak_signal_to_noise(first, second), "high", ".2f")
-        if not one.prefix:
+        if not one.at:
             self._add(sums, f"SSIM{words}", metrics.structural_similarity(first, second), "high", ".4f")
 
     def _add(self, sums: _Sums, name: str, value: float, best: Best, form: str = ".4g") -> None:
@@ -262,7 +254,7 @@ class Measuring:
         if len(sizes) > 1:
             notes.append("each model at its own size: figures of different sizes compare only roughly")
         if self._network is not None:
-            notes.append(f"features of {self._network.path.name}")
+            notes.append(f"features of {printable(self._network.path.name, 60)}")
             size = next((one.real[0].shape[1] for one in self._sums if one.real), 0)
             if self.count <= size:
                 notes.append(f"{self.count} images are few for {size} features: the Frechet distance is too large")
@@ -285,83 +277,6 @@ def open_measuring(
     return Measuring(makers, opened, pairs=others, halves=halves, network=network, count=count, seed=seed)
 
 
-def _takes_images(maker: TranslatorMaker) -> bool:
-    return maker.upscaler is None and maker.translator.how.kind == "given"
-
-
-def _fit_of(maker: Maker) -> Fit | None:
-    return maker.fit if isinstance(maker, GeneratorMaker) else None
-
-
-def _fitted(image: Image, size: tuple[int, int], fit: Fit | None) -> Image:
-    return np.asarray((fit or crop)(image, *size), np.uint8)
-
-
-def _reproduced(
-    maker: Maker,
-    read: Sequence[tuple[int, Image, Image | None]],
-    seed: int,
-    labels: NDArray[np.int64] | None,
-) -> Iterator[Reproduced]:
-    """Images of a set, and what a model makes of them; nothing where it cannot be asked. Raises ``UserError``."""
-    if not read:
-        return
-    if isinstance(maker, GeneratorMaker) and maker.encoder is not None:
-        targets = [_fitted(image, maker.model.image_size, maker.fit) for _, image, _ in read]
-        encoder = maker.encoder
-        inputs = [_fitted(image, encoder.image_size, maker.fit) for _, image, _ in read]
-        known = labels is not None and maker.model.classes
-        own = np.array([labels[number] for number, _, _ in read], np.int64) if known and labels is not None else None
-        if own is not None:
-            own = np.minimum(own, len(maker.model.classes) - 1)
-        yield Reproduced(targets, list(maker.model.generate(encoder.encode(np.stack(inputs)), own)))
-    elif isinstance(maker, TranslatorMaker):
-        yield _translated(maker, [(image, other) for _, image, other in read], seed)
-    elif isinstance(maker, DenoiserMaker):
-        yield from _denoised(maker, read, seed)
-
-
-def _translated(maker: TranslatorMaker, read: Sequence[tuple[Image, Image | None]], seed: int) -> Reproduced:
-    targets, results, border = [], [], 0
-    for image, other in read:
-        if maker.upscaler is not None:
-            border = scale = maker.upscaler.scale
-            rows, columns = (min(side // scale, maker.cut) * scale for side in image.shape[:2])
-            top, left = ((side - length) // 2 for side, length in zip(image.shape[:2], (rows, columns), strict=True))
-            if min(rows, columns) <= 2 * border:
-                continue  # nothing is left of it without the border
-            target = np.ascontiguousarray(image[top : top + rows, left : left + columns])
-            photo = Photo(np.ascontiguousarray(shrink(target, scale)))
-            result = maker.upscaler.blank(photo)
-            for _ in maker.upscaler.fill(result, photo, maker.upscaler.plan(photo)):
-                pass
-        else:
-            result = maker.translated(image if other is None else other, seed)
-            target = resize(image, *result.shape[:2])
-        targets.append(target)
-        results.append(result)
-    return Reproduced(targets, results, on_luma=border)
-
-
-def _denoised(maker: DenoiserMaker, read: Sequence[tuple[int, Image, Image | None]], seed: int) -> Iterator[Reproduced]:
-    """What a denoiser takes noisy images for, in one step. The noise of an image is the same for all models of its
-    size."""
-    denoiser = maker.denoiser
-    targets = [_fitted(image, (denoiser.height, denoiser.width), None) for _, image, _ in read]
-    clean = denoiser.array(np.stack(targets))
-    size = math.prod(denoiser.shape)
-    noise = np.stack([normal(f"figures {seed} {number}", size) for number, _, _ in read]).reshape(clean.shape)
-    shares = np.array(denoiser.schedule["alpha_bar"])
-    labels = [len(maker.model.classes)] * len(read) if denoiser.names else []
-    for share in _SIGNAL:
-        t = int(np.abs(shares - share).argmin())
-        noisy = add_noise(denoiser.schedule, clean, t + 1, noise)
-        prediction = denoiser.predict(noisy, t, labels)
-        results = denoiser.images(predict_x0(denoiser.schedule, prediction, noisy, t))
-        shown = denoiser.images(clean)  # grey where the model is
-        yield Reproduced(list(shown), list(results), f" at {round(100 * (1 - share))} % noise")
-
-
 def _beside(job: Callable[[], float], waiting: Figures) -> Generator[Figures, None, float]:
     """Compute a number in another thread; meanwhile there are the same figures again and again. Returns the number."""
     worker: Worker[None, float] = Worker(lambda _: iter((job(),)))
@@ -375,13 +290,3 @@ def _beside(job: Callable[[], float], waiting: Figures) -> Generator[Figures, No
     finally:
         worker.close()
     return math.nan
-
-
-def settings_of(measuring: Measuring) -> Mapping[str, object]:
-    """What figures follow from, for the recipe of an image of them."""
-    network = measuring._network
-    return {
-        "data": measuring.data.path.name,
-        "count": measuring.count,
-        **({} if network is None else {"features": network.path.name}),
-    }

@@ -1,6 +1,7 @@
 """The figures of a comparison without a screen: a table, and a JSON file where one is asked for."""
 
 import json
+from collections.abc import Sequence
 
 from tqdm import tqdm
 
@@ -27,7 +28,8 @@ def write(options: Options) -> None:
             bar.set_description_str(figures.progress)
     assert figures is not None
     names = [state.columns[place] for place in range(len(state.columns) - len(comparison.makers), len(state.columns))]
-    print(as_text(figures, names))
+    for line in as_text(figures, names):
+        print(printable(line, 1000))
     if options.output is not None:
         files = [maker.model.path.name for maker in comparison.makers]
         text = json.dumps(figures.as_json(names, files), indent=1, ensure_ascii=False)
@@ -35,7 +37,7 @@ def write(options: Options) -> None:
         print(f"{printable(str(options.output))}: written")
 
 
-def as_text(figures: Figures, names: list[str]) -> str:
+def as_text(figures: Figures, names: Sequence[str]) -> list[str]:
     """The table as lines of text, the best of each marked with a star."""
     cells = [["", *names]]
     for row in figures.rows:
@@ -52,4 +54,4 @@ def as_text(figures: Figures, names: list[str]) -> str:
         for line in cells
     ]  # fmt: skip
     marked = "* the best" if any(row.best_places for row in figures.rows) else ""
-    return "\n".join([*lines, ", ".join(filter(None, (figures.progress, *figures.notes, marked)))])
+    return [*lines, ", ".join(filter(None, (figures.progress, *figures.notes, marked)))]

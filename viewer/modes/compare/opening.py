@@ -85,7 +85,8 @@ def exported(sources: Sequence[Source]) -> Iterator[list[Path]]:
         return
     with tempfile.TemporaryDirectory(prefix="utsuroi-compare-") as folder:
         targets = {source: Path(folder, f"{name}.onnx") for source, name in zip(runs, _names(runs), strict=True)}
-        print(f"exporting {', '.join(path.stem for path in targets.values())} ...", file=sys.stderr, flush=True)
+        names = ", ".join(path.stem for path in targets.values())
+        print(f"exporting {printable(names, 200)} ...", file=sys.stderr, flush=True)
         with ThreadPoolExecutor(min(len(runs), os.cpu_count() or 1)) as threads:
             for line in threads.map(lambda source: _export(source, targets[source]), runs):
                 if line:

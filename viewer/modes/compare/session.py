@@ -211,7 +211,9 @@ class CompareSession(Session[CompareState, Page, Column | Figures]):
             return
         names = list(self.state.columns[self._inputs :])
         picture = views.table(figures, names, *self._least_size())
-        recipe = {"mode": "compare figures", **figures.as_json(names, [model.path.name for model in self._models])}
+        known = {} if self.measuring is None else self.measuring.settings
+        files = [model.path.name for model in self._models]
+        recipe = {"mode": "compare figures", **known, **figures.as_json(names, files)}
         self._have_saved(lambda: self._written(picture, recipe))
 
     @property

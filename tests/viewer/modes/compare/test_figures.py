@@ -14,6 +14,8 @@ from small_models import constant, make_encoder, make_generator, make_graph, mak
 from trainer.contract.images import FITS
 from trainer.contract.resample import shrink
 from viewer.__main__ import main
+from viewer.files.png import read_recipe
+from viewer.keys import decode_character
 from viewer.latents import draw_many
 from viewer.model import ModelError, open_model, open_sibling_encoder
 from viewer.modes import Mode
@@ -147,7 +149,7 @@ def test_models_without_an_encoder_have_no_reconstructions(folder: Path) -> None
     figures = measured(folder, "a.onnx", "bare.onnx", "--data", "set.npy", "--features", "net.onnx", count=4)
     assert values(figures, "SSIM")[1] is None
     assert None not in values(figures, "Frechet distance")
-    assert "-" in as_text(figures, ["A", "B"])
+    assert any(line.startswith("SSIM") and line.endswith(" -") for line in as_text(figures, ["A", "B"]))
 
 
 def test_images_that_cannot_be_read_are_left_out_and_counted(folder: Path, tmp_path: Path) -> None:
@@ -187,16 +189,33 @@ def test_a_table_without_a_screen(folder: Path, tmp_path: Path, capsys: pytest.C
     assert main(words) == 0
     said = capsys.readouterr()
     best = measured(folder, "a.onnx", "b.onnx", "--data", "set.npy")
-    found = json.loads(target.read_text())["models"]
+    found = json.loads(target.read_text())["figures"]
     assert [one["file"] for one in found] == ["a.onnx", "b.onnx"]
     for row in best.rows:
-        assert [one["figures"][row.name] for one in found] == pytest.approx(row.values)
+        assert [one["values"][row.name] for one in found] == pytest.approx(row.values)
         assert row.name in said.out
     assert said.out.count("*") == 1 + sum(len(row.best_places) for row in best.rows)
     assert main(words) == 2
     assert "exists already" in capsys.readouterr().err
     assert main([*words[:3], "--display", "none"]) == 2
     assert "add --data" in capsys.readouterr().err
+
+
+def test_figures_are_saved_with_what_they_follow_from(folder: Path, tmp_path: Path) -> None:
+    mode = Mode("compare")
+    words = [str(folder / "a.onnx"), str(folder / "b.onnx"), "--data", str(folder / "set.npy")]
+    session: CompareSession = mode.open(mode.parse([*words, "--view", "figures", "--out", str(tmp_path)]))
+    session.handle(decode_character("s"))  # too early
+    session.settle(0.0)
+    session.handle(decode_character("S"))
+    session.settle(0.0)
+    session.close()
+    (path,) = tmp_path.glob("*.png")
+    recipe = read_recipe(path)
+    assert (recipe["mode"], recipe["data"], recipe["count"]) == ("compare figures", "set.npy", 10)
+    assert [one["file"] for one in recipe["models"]] == ["a.onnx", "b.onnx"]
+    assert [one["name"] for one in recipe["figures"]] == ["A a", "B b"]
+    assert {*recipe["figures"][0]["values"]} == {row.name for row in session._figures.rows}
 
 
 def test_the_best_is_marked_where_there_is_one() -> None:
