@@ -110,3 +110,10 @@ BINDINGS: Final = merged(
             hint={"new": "any key: new"}, rank=0),
 )  # fmt: skip
 KIND: Final = "generator"
+_TRANSLATORS: Final = "(translator|upscaler)( (translator|upscaler)){1,3}"
+OPENS: Final = {
+    "generator( generator){1,3}|denoiser( denoiser){1,3}": "",
+    "generator( generator){1,3}(?P<rest>( image| images)+)": "--encode",
+    f"{_TRANSLATORS}(?P<rest>( image| images)+)": "--images",
+}
+SAVED: Final = {"compare": {"": "--from", "encoded": "--encode", "images": "--images"}}

@@ -237,9 +237,14 @@ class CompareSession(Session[CompareState, Page, Column | Figures]):
 
     def _recipe(self, state: CompareState, page: Page, number: int | None) -> Mapping[str, Any]:
         """What a page follows from, or one comparison of it, and how it is shown."""
-        sheet = state.sheet
+        shown = number
+        if page.photos and number is not None:  # it is the same among any others
+            own = replace(page.classes, label=page.classes.of_row(number // page.columns), by_row=False)
+            classes = own if page.classes.count else page.classes
+            page = replace(page, rows=1, columns=1, photos=(page.photos[number],), classes=classes)
+            shown = 0
         recipe: dict[str, Any] = {"mode": f"compare {page.mode}", "view": state.view, "seed": page.seed}
-        recipe |= {"rows": sheet.rows, "cols": sheet.columns, "gap": sheet.gap if number is None else 0}
+        recipe |= {"rows": page.rows, "cols": page.columns, "gap": state.sheet.gap if number is None else 0}
         if state.kind == "denoiser":
             recipe |= {"steps": page.level, "sampler": self.makers[0].sampler}
         elif state.kind == "generator":
@@ -249,12 +254,12 @@ class CompareSession(Session[CompareState, Page, Column | Figures]):
         if state.view != "side":
             recipe |= {"pair": list(state.pair), "divider": state.divider, "amplified": state.factor}
         if page.photos:
-            named = page.photos if number is None else [page.photos[number]]
-            recipe |= {"images": [self.photos.paths[one].name for one in named], "first": state.first}
+            names = [self.photos.paths[one].name for one in page.photos]
+            recipe |= {"encoded": names} if state.kind == "generator" else {"images": names}
             recipe["size"] = self.makers[0].size
-        if number is not None:
-            recipe["image"] = number
-            latents = [exact_latents(maker, page, number) for maker in self.makers]
+        if shown is not None:
+            recipe["image"] = shown
+            latents = [exact_latents(maker, page, shown) for maker in self.makers]
             if any(latent is not None for latent in latents):
                 recipe["latents_by_model"] = latents
         return recipe

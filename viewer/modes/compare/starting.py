@@ -178,18 +178,16 @@ def _options_of(saved: SavedRecipe, kind: str) -> dict[str, Any]:
     return found
 
 
-def _named_photos(saved: SavedRecipe, paths: list[Path]) -> list[Path]:
-    """The images that a saved page was made of, which must be those named. Raises ``ImageError``."""
-    names = saved.values.get("images", [])
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ImageError(f"{saved.path}: images is {str(names)[:80]!r}, expected a list of names")
-    first = saved.whole("first", 0, 10**9)
-    there = [path.name for path in paths]
-    own = saved.whole("image", 0, 10**6) if "image" in saved.values else 0
-    if names != there[first + own : first + own + len(names)] or bool(names) != bool(paths):
-        found = ", ".join(map(str, names))[:200] or "no images"
-        raise ImageError(f"{saved.path}: made of {found}, expected the same images as then, in the same order")
-    return paths
+def _named_photos(saved: SavedRecipe, paths: Sequence[Path]) -> list[Path]:
+    """The images that a saved page was made of, in its order. Raises ``ImageError`` where they are not among those
+    named, or there were none."""
+    names = saved.values.get("encoded") or saved.values.get("images") or []
+    there = {path.name: path for path in reversed(paths)}
+    known = isinstance(names, list) and all(isinstance(name, str) and name in there for name in names)
+    if not known or bool(names) != bool(paths):
+        found = str(names)[:200] if names else "no images"
+        raise ImageError(f"{saved.path}: made of {found}, expected the same with --encode or --images")
+    return [there[name] for name in names]
 
 
 def _returned(state: CompareState, saved: SavedRecipe) -> CompareState:
@@ -208,7 +206,6 @@ def _returned(state: CompareState, saved: SavedRecipe) -> CompareState:
     return replace(
         state,
         mode=mode,
-        first=saved.whole("first", 0, max(state.photos - 1, 0)),
         cursor=saved.whole("image", 0, state.sheet.count - 1),
         pair=(int(pair[0]), int(pair[1])),
         divider=saved.number("divider", 0, 1, state.divider),

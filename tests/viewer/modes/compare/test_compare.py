@@ -1,5 +1,6 @@
 """Comparisons: each model's own bits, views, saving, what is said, and what is refused."""
 
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from viewer.modes import Mode
 from viewer.modes.compare import opening
 from viewer.modes.compare.session import CompareSession
 from viewer.modes.compare.views import HEADER
+from viewer.opening import choose
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +119,7 @@ def test_images_go_through_each_encoder_and_back(files: dict[str, Path], tmp_pat
         latents = open_sibling_encoder(files[name]).encode(photo[None])
         assert np.array_equal(saved[:, 16 * number : 16 * number + 16], model.generate(latents)[0])
     (path,) = tmp_path.glob("*.png")
-    assert read_recipe(path)["images"] == ["2.png"]
+    assert read_recipe(path)["encoded"] == ["2.png"]
     assert read_recipe(path)["latents_by_model"][0] == pytest.approx(latents[0].tolist())
 
 
@@ -301,6 +303,29 @@ def test_mistakes_are_one_line(
     assert len(lines) == 1
     assert lines[0].startswith("error: ")
     assert said in lines[0]
+
+
+def test_files_without_a_mode_are_compared_and_saved_images_lead_back(
+    files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos, a, b, same, twice = (str(files[name]) for name in ("photos", "a", "b", "same", "twice"))
+    for words, expected in (
+        ([a, b, a], ["compare", a, b, a]),
+        ([a, b, photos], ["compare", a, b, "--encode", photos]),
+        ([same, twice, photos], ["compare", same, twice, "--images", photos]),
+    ):
+        found = choose(words, "viewer")
+        assert [found.mode, *found.words] == expected
+    monkeypatch.chdir(files["a"].parent)
+    photo = files["photos"] / "1.png"
+    shutil.copy(photo, tmp_path)
+    run("compare", a, b, "--encode", photo, files["photos"] / "0.png", "--keys", "s", "--out", tmp_path / "saved")
+    (path,) = (tmp_path / "saved").glob("*.png")
+    shutil.copy(photo, path.parent)
+    found = choose([str(path)], "viewer")
+    assert found.mode == "compare"
+    run(found.mode, *found.words, "--keys", "s", "--out", tmp_path / "again")
+    assert np.array_equal(only(tmp_path / "again"), cv2.imread(str(path)))
 
 
 def test_images_of_other_models_are_refused(
