@@ -35,7 +35,7 @@ OWN_WORDS = re.compile(
     r"command\[0\]|error\.strerror|time\.monotonic.*"
 )
 PRINTERS = {"print", "tqdm.write", "sys.stderr.write", "sys.stdout.write"}
-CLEANERS = {"printable", "UserError"}
+CLEANERS = {"printable", "UserError", "json.dumps"}  # JSON has escapes for all but ASCII
 
 
 def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:

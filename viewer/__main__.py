@@ -69,13 +69,13 @@ def _run(mode: Mode, options: Any) -> int:
 
 def _failed(error: UserError | MemoryError) -> int:
     message = str(error) if isinstance(error, UserError) else f"not enough memory: {error}".removesuffix(": ")
-    _say(f"error: {printable(message, 1000)}")
+    _say(f"error: {message}")
     return 2
 
 
 def _say(line: str) -> None:
     with contextlib.suppress(OSError):  # nobody may be listening
-        print(line, file=sys.stderr, flush=True)
+        print(printable(line, 1000), file=sys.stderr, flush=True)
 
 
 def _stop(number: int, _: FrameType | None) -> NoReturn:

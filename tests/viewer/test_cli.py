@@ -345,6 +345,7 @@ def test_signals_end_it_quietly(generator_path: Path, tmp_path: Path, number: in
         (["gird", "cats.onnx"], "; did you mean grid?"),
         (["grid", "--colums", "4"], "; did you mean --cols?"),
         (["diffuse", "x.onnx", "--sampler=dppm"], "; did you mean dpm?"),
+        ([], "are required: MODE|FILE, one of animate, "),
     ],
 )
 def test_what_is_near_is_suggested(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

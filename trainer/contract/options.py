@@ -24,7 +24,7 @@ from typing import Any, Literal, NoReturn, Union, get_args, get_origin
 
 
 class Parser(argparse.ArgumentParser):
-    """Says which word it knows that is near one that it does not know."""
+    """Says which word it knows that is near one that it does not know, and which there are where one is missing."""
 
     def error(self, message: str) -> NoReturn:
         """Exit with code 2, after the usage and the message."""
@@ -35,6 +35,10 @@ class Parser(argparse.ArgumentParser):
             choices = (str(choice) for action in self._actions for choice in action.choices or ())
             near = difflib.get_close_matches(unknown[1], [*self._option_string_actions, *choices], n=1)
             message += f"; did you mean {near[0]}?" if near else ""
+        missing = message.partition("arguments are required: ")[2]
+        for action in self._actions:
+            if missing and action.metavar == missing and action.choices:
+                message += f", one of {', '.join(action.choices)}"
         super().error(message)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from trainer.contract.edges import edge_map
 from trainer.contract.errors import UserError
+from trainer.contract.text import printable
 from viewer.files.inputs import Photo, find_photos
 from viewer.files.png import Image
 from viewer.files.resizing import resize, resize_nearest
@@ -112,7 +113,7 @@ class Translator:
 def open_translator(options: ImagesOptions, expected: str) -> tuple[list[Path], Model]:
     """The images that options name, and the model. ``expected``: in words, without images. Raises ``UserError``."""
     if not options.images:
-        raise UserError(f"no images named, expected {expected}")
+        raise UserError(f"no images named beside the model {printable(options.model)}, expected {expected}")
     paths = find_photos(options.images)
     threads = model_threads(options.threads, all_cores=True)
     return paths, open_model(options.model, threads=threads, wanted="translator", many_sizes=True)

@@ -164,7 +164,7 @@ def test_a_folder_is_written_without_a_screen(
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["{edges}"], "no images named, expected some, or --draw"),
+        (["{edges}"], "edges.onnx, expected some, or --draw"),
         (["{edges}", "{folder}/gone.png"], "gone.png: no such file"),
         (["{edges}", "{folder}/gone*.png"], "no file matches this pattern"),
         (["{edges}", "{folder}/empty"], "found no images in this folder"),
