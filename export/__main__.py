@@ -2,11 +2,13 @@
 
 python -m export runs/cats -o cats.onnx
 python -m export vae_1120.pth --family vae -o cats.onnx
+python -m export cats.onnx -o named.onnx --directions cats.directions.json
 """
 
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 if __name__ == "__main__" and not sys.flags.safe_path and Path(sys.path[0]) != Path(__file__).resolve().parents[1]:
     del sys.path[0]  # the current folder: a trainer.py there would hide ours
@@ -26,6 +28,8 @@ def main(arguments: list[str] | None = None, program: str = "") -> int:
     program = program or called_as("export")
     options = vars(_parser(program).parse_args(arguments))
     source, family, weights = (options.pop(name) for name in ("source", "family", "weights"))
+    if source.suffix.lower() == ".onnx" and source.is_file():
+        return _embed(source, options, bool(family) or weights != "best", program)
     wait_briefly()
     with needing("export", program):
         from export.to_onnx import Output, export_run, export_state_dict, summary  # takes seconds, and --help none
@@ -62,9 +66,32 @@ def _check(source: Path) -> None:
         raise UserError(f"{source}: found {found.instead_of('a run, or a .pth or .safetensors file')}")
 
 
+def _embed(source: Path, options: dict[str, Any], more: bool, program: str) -> int:
+    """``--directions`` for a file that was exported before. ``more``: there are flags that only networks have."""
+    with needing("export", program):
+        from export.embed import embed
+    try:
+        path, directions, force = (options.pop(name) for name in ("output", "directions", "force"))
+        if directions is None or more or options != {"precision": "fp32", "name": "", "licence": ""}:
+            raise UserError(
+                f"{source}: is exported already, expected --directions FILE and no flags but -o and --force"
+            )
+        said = embed(source, path, directions, force)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(printable(said))
+    return 0
+
+
 def _parser(program: str) -> argparse.ArgumentParser:
     parser = Parser(prog=program, description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("source", type=Path, metavar="RUN|FILE", help="folder of a run, or a .pth or .safetensors file")
+    parser.add_argument(
+        "source",
+        type=Path,
+        metavar="RUN|FILE",
+        help="folder of a run; a .pth or .safetensors file; with --directions an .onnx file, too",
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.onnx", help="file to write")
     parser.add_argument("--family", default="", help="model family of a bare file, such as vae")
     parser.add_argument("--weights", default="best", metavar="best|last|N", help="checkpoint of a run (default: best)")
@@ -76,6 +103,12 @@ def _parser(program: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--name", default="", help="what the card calls the model (default: the file's name)")
     parser.add_argument("--licence", default="", help="terms under which the file may be used, kept in the card")
+    parser.add_argument(
+        "--directions",
+        type=Path,
+        metavar="FILE",
+        help="named directions of the viewer's latent mode, for the card of a generator",
+    )
     parser.add_argument("--force", action="store_true", help="replace files that exist")
     return parser
 

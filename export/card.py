@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from export.kinds import KINDS
 
-SCHEMA: Final = "1.1"  # major.minor: readers refuse a newer major and ignore keys that they do not know
+SCHEMA: Final = "1.2"  # major.minor: readers refuse a newer major and ignore keys that they do not know
 
 DTYPES: Final = ("f32", "i64", "u8")
 PRIORS: Final = ("normal", "uniform")
@@ -30,6 +30,8 @@ _MAX_BLUR: Final = 99  # pixels
 _MAX_PALETTE: Final = 64  # colours
 PREDICTIONS: Final = ("epsilon", "x0", "v")  # of denoisers: the noise, the image, or √ᾱ ε - √(1-ᾱ) x
 _MAX_STEPS: Final = 10_000
+_MAX_NAMED: Final = 256  # directions; these two as in ``trainer.contract.directions``
+_MAX_NAME: Final = 64  # characters
 _MAX_MESSAGE: Final = 300  # characters: a hostile file must not fill the screen with its error
 
 
@@ -85,6 +87,8 @@ class Card:
     schedule: Mapping[str, Any] = field(default_factory=dict)
     # [k, size] principal directions of the training latents, strongest first, each one std long
     directions: tuple[tuple[float, ...], ...] = ()
+    # {"smile": [...]}: directions that somebody found and named, [size] each, one std long; since schema 1.2
+    named_directions: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     sample_latents: tuple[tuple[float, ...], ...] = ()  # [k, size] latents of a few training images
     licence: str = ""
     data: str = ""  # what it was trained on
@@ -173,6 +177,12 @@ def _rows(value: Any, what: str) -> tuple[tuple[float, ...], ...]:
     return tuple(_numbers(row, what) for row in _items(value, what, "lists"))
 
 
+def _named(value: Any) -> dict[str, tuple[float, ...]]:
+    if not isinstance(value, Mapping):
+        raise CardError(f"card named_directions is {type(value).__name__}, expected a mapping")
+    return {name: _numbers(row, f"card named_directions {name[:_MAX_NAME]!r}") for name, row in value.items()}
+
+
 def _port(value: Any) -> Port:
     return Port(name=value["name"], dtype=value["dtype"], shape=tuple(value["shape"]))
 
@@ -195,6 +205,7 @@ _READERS: Final[Mapping[str, Any]] = {
     "latent": _latent,
     "classes": lambda value: _items(value, "classes", "texts"),
     "directions": lambda value: _rows(value, "directions"),
+    "named_directions": _named,
     "sample_latents": lambda value: _rows(value, "sample_latents"),
 }
 
@@ -224,6 +235,11 @@ def _check(card: Card) -> None:
         _check_condition(card.condition)
     if KINDS[card.kind].has_schedule:
         _check_noise(card)
+    for name in card.named_directions:
+        _expect(0 < len(name) <= _MAX_NAME and name.isprintable(), "named_directions name", name[: _MAX_NAME + 1],
+                f"1..{_MAX_NAME} printable characters")  # fmt: skip
+    _expect(len(card.named_directions) <= _MAX_NAMED, "named_directions", len(card.named_directions),
+            f"at most {_MAX_NAMED}")  # fmt: skip
     if card.latent is not None:
         _check_latent(card, card.latent)
     elif KINDS[card.kind].needs_latent:
@@ -303,6 +319,7 @@ def _check_latent(card: Card, latent: Latent) -> None:
     _expect(latent.prior in PRIORS, "latent prior", latent.prior, f"one of {', '.join(PRIORS)}")
     for what, row_list in (("latent mean", (latent.mean,) if latent.mean else ()),
                            ("latent covariance", latent.covariance), ("directions", card.directions),
+                           ("named_directions", tuple(card.named_directions.values())),
                            ("sample_latents", card.sample_latents)):  # fmt: skip
         if any(len(row) != latent.size for row in row_list):
             raise CardError(f"card {what} does not fit the latent size {latent.size}")

@@ -11,7 +11,7 @@ import json
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import onnx
 from onnx import helper
 
 from export.card import BLANK_SEAL, PRECISIONS, SEAL_KEY, Card, CardError, Latent, Port, check_seal, seal
+from export.embed import directions_for
 from export.graph import TYPES, ExportError, Whole, trace
 from export.kinds import KINDS
 from export.quantize import quantize
@@ -44,6 +45,7 @@ class Output:
     precision: str = "fp32"  # see export.quantize
     name: str = ""  # what the card calls the model; that of the file where empty
     licence: str = ""
+    directions: Path | None = None  # file of named directions for the generator's card
     force: bool = False  # replace files that exist
 
     def __post_init__(self) -> None:
@@ -135,6 +137,8 @@ def export_networks(exportables: Sequence[Exportable], origin: Origin, output: O
     kinds = [item.kind for item in exportables]
     if not kinds or len(set(kinds)) != len(kinds):
         raise ValueError(f"family {origin.family} offers {kinds or 'nothing'} to export, expected one file a kind")
+    if output.directions is not None and "generator" not in kinds:
+        raise UserError(f"--directions is for generators, found {', '.join(kinds)} to export")
     primary = next(kind for kind in KINDS if kind in kinds)
     files: dict[str, bytes] = {}
     try:
@@ -162,6 +166,8 @@ def build(item: Exportable, origin: Origin, output: Output) -> onnx.ModelProto:
         model = quantize(network, model, output.precision)
         parity[output.precision] = measure_drift(network, model, network.draw(24, seed=24))
     card = make_card(item, origin, output, model, parity)
+    if output.directions is not None and item.kind == "generator":
+        card = replace(card, named_directions=directions_for(card, output.directions, str(output.path)).vectors)
     helper.set_model_props(model, {**card.to_props(), SEAL_KEY: BLANK_SEAL})
     if model.ByteSize() > _MAX_BYTES:
         raise ExportError(f"{item.kind} takes {model.ByteSize() / 2**30:.1f} GiB, expected under 2 GiB: it is one file")

@@ -1,7 +1,8 @@
 """Exported models as Python objects; ``load`` opens them."""
 
 import html
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
@@ -180,6 +181,41 @@ class Generator(Model):
             name = encoder_beside(self.path).name
             raise UtsuroiError(f"{self.path}: has no encoder beside it, expected {name}, or load(encoder=...)")
         return self.encoder.encode(images)
+
+    @cached_property
+    def directions(self) -> Mapping[str, Latents]:
+        """Directions of latent space by name, f32 [size], each one std long: those that were named in the viewer's
+        latent mode, from the card and the file beside the model; then the principal ones. Raises ``UtsuroiError``.
+
+        >>> import utsuroi
+        >>> list(utsuroi.load().directions)[:2]
+        ['principal 1', 'principal 2']
+        """
+        from viewer.named_directions import file_of, known_directions
+
+        named = known_directions(self._graph, file_of(self._graph, None, Path())).vectors
+        principal = () if self.card is None else self.card.directions
+        rows = {f"principal {number}": row for number, row in enumerate(principal, 1)}
+        return {name: np.array(row, np.float32) for name, row in {**named, **rows, **named}.items()}
+
+    def move(self, latents: Latents, direction: str | Latents, by: float = 1.0) -> Latents:
+        """Latents f32 [n, size] moved along a direction: the name of one of ``directions``, or a vector [size].
+
+        ``by``: how far, in stds; the sliders of the viewer go from -4 to 4. Raises ``UtsuroiError``.
+
+        >>> import utsuroi
+        >>> cats = utsuroi.load()
+        >>> cats.generate(cats.move(cats.latents(3), "principal 1", 2.0)).shape
+        (3, 128, 128, 3)
+        """
+        if isinstance(direction, str) and direction not in self.directions:
+            known = ", ".join(self.directions) or "none: it has no named ones"
+            raise UtsuroiError(f"{self.path}: direction is {direction!r}, expected one of {known}")
+        step = self.directions[direction] if isinstance(direction, str) else np.asarray(direction, np.float32)
+        if step.shape != (self.latent_size,):
+            raise UtsuroiError(f"{self.path}: direction is {list(step.shape)}, expected [{self.latent_size}]")
+        moved: Latents = (np.atleast_2d(latents) + by * step).astype(np.float32)
+        return moved
 
     def interpolate(
         self, a: Latents, b: Latents, n: int = 8, *, straight: bool = False, label: str | int | None = None

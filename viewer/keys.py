@@ -5,7 +5,7 @@ the actions do in each mode is in ``viewer.bindings``.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
@@ -39,6 +39,7 @@ class Action(Enum):
     WHEEL_UP = auto()  # the wheel turned by a notch, away from the user
     WHEEL_DOWN = auto()  # and towards the user
     UNDO = auto()  # Ctrl+Z
+    BACK = auto()  # Backspace
     NEXT_VIEW = auto()  # Tab
     NEW = auto()  # any other printing key, Enter
 
@@ -51,6 +52,7 @@ class Event:
     x: int = -1  # of the mouse: frame pixels, from the left
     y: int = -1  # of the mouse: frame pixels, from the top
     key: str = ""  # NEW: the character or key name, for modes that tell these keys apart; QUIT: CLOSED, if it was that
+    text: str = field(default="", compare=False)  # the character that the key types, if it types one
 
 
 CLOSED: Final = "closed"  # by what a display asks to quit that has been taken from the screen
@@ -71,6 +73,8 @@ _CHARACTERS: Final = {
     " ": Action.PAUSE,
     "\t": Action.NEXT_VIEW,
     "\x1a": Action.UNDO,  # what Ctrl+Z types
+    "\x08": Action.BACK,  # what Backspace types, in some terminals and windows
+    "\x7f": Action.BACK,  # and in the others
 }
 
 NAMES: Final[Mapping[str, Event]] = {
@@ -83,11 +87,12 @@ NAMES: Final[Mapping[str, Event]] = {
     "home": Event(Action.HOME),
     "end": Event(Action.END),
     "esc": Event(Action.QUIT),
-    "space": Event(Action.PAUSE),
+    "space": Event(Action.PAUSE, text=" "),
     "tab": Event(Action.NEXT_VIEW),
     "enter": Event(Action.NEW, key="enter"),
-    "comma": Event(Action.NEW, key=","),
+    "comma": Event(Action.NEW, key=",", text=","),
     "ctrl+z": Event(Action.UNDO),
+    "backspace": Event(Action.BACK),
 }
 
 _POINT_AT: Final = {"click": Action.CLICK, "move": Action.MOVE, "rclick": Action.SECOND_CLICK}
@@ -96,6 +101,7 @@ _DRAGS: Final = {
     "rdrag": (Action.SECOND_CLICK, Action.SECOND_DRAG, Action.SECOND_RELEASE),
 }
 _MOUSE_WORDS: Final = "click:X:Y, rclick:X:Y, move:X:Y, drag:X1:Y1:X2:Y2, rdrag:X1:Y1:X2:Y2, wheel:N or wheel:N:X:Y"
+_TYPE: Final = "type:"
 _MOST_NOTCHES: Final = 1000  # of the wheel in one word of a script
 
 # Window systems' numbers, by name: X11's key symbols (GTK adds modifier bits above the low 16), those of the keypad,
@@ -112,6 +118,7 @@ _NUMBERS: Final = {
     "enter": (0xFF0D, 0xFF8D),
     "tab": (0xFF09, 0xFF89),
     "esc": (0xFF1B,),
+    "backspace": (0xFF08,),
 }
 _CODES: Final = {code: name for name, codes in _NUMBERS.items() for code in codes}
 _X11_KEYPAD_FIRST: Final = 0xFFAA  # from here on the low seven bits are the ASCII of * + , - . / 0..9
@@ -121,11 +128,12 @@ _X11_KEYPAD_LAST: Final = 0xFFB9
 def decode_character(character: str) -> Event | None:
     """What typing a character means; ``None`` for control characters that mean nothing here."""
     action = _CHARACTERS.get(character) or _CHARACTERS.get(character.lower())
+    text = character if character.isprintable() else ""
     if action is not None:
-        return Event(action)
+        return Event(action, text=text)
     if character in "\r\n":
         return NAMES["enter"]
-    return Event(Action.NEW, key=character) if character.isprintable() else None
+    return Event(Action.NEW, key=character, text=text) if text else None
 
 
 def decode_window_key(code: int, shift: bool = False) -> Event | None:
@@ -159,13 +167,17 @@ def parse_keys(text: str) -> list[Event]:
 
     Single characters stand for themselves; names are those of ``NAMES``, and of the mouse, in frame pixels,
     ``click:X:Y``, ``move:X:Y``, ``drag:X1:Y1:X2:Y2`` (or through more places), ``rclick`` and ``rdrag`` with the right
-    button, and ``wheel:N`` or ``wheel:N:X:Y``, away from the user by N notches. A comma is written ``comma``. Raises
-    ``ValueError`` with one line for anything else.
+    button, and ``wheel:N`` or ``wheel:N:X:Y``, away from the user by N notches. ``type:WORDS`` is a key a character. A
+    comma is written ``comma``. Raises ``ValueError`` with one line for anything else.
     """
-    return [event for part in text.split(",") for event in _parse_key(part.strip())] if text.strip() else []
+    return [event for part in text.split(",") for event in _parse_key(part)] if text.strip() else []
 
 
 def _parse_key(part: str) -> list[Event]:
+    if part.lstrip().startswith(_TYPE):
+        typed = part.lstrip().removeprefix(_TYPE)
+        return [event for character in typed if (event := decode_character(character))]
+    part = part.strip()
     if part in NAMES:
         return [NAMES[part]]
     name, colon, rest = part.partition(":")
@@ -173,7 +185,7 @@ def _parse_key(part: str) -> list[Event]:
         return _parse_mouse(part, name, rest.split(":"))
     event = decode_character(part) if len(part) == 1 else None
     if event is None:
-        expected = f"a single character, {', '.join(NAMES)}, {_MOUSE_WORDS}"
+        expected = f"a single character, {', '.join(NAMES)}, {_MOUSE_WORDS}, {_TYPE}WORDS"
         raise ValueError(f"key {part!r} in the script, expected {expected}")
     return [event]
 

@@ -52,3 +52,9 @@ def fitting_size(width: int, height: int, most: int) -> tuple[int, int]:
     longer = max(width, height)
     side = fitting_side(longer, most)
     return max(round(width * side / longer), 1), max(round(height * side / longer), 1)
+
+
+def image_area(place: Area, height: int, width: int) -> Area:
+    """Where an image of this size goes, as large as it looks well, in the middle of the upper edge of a place."""
+    wide, high = fitting_size(width, height, place.width)
+    return Area(place.left + (place.width - wide) // 2, place.top, wide, high)

@@ -66,12 +66,6 @@ def put(frame: Image, area: Area, image: Image) -> None:
     frame[area.pixels] = resize(image, area.height, area.width)
 
 
-def image_area(place: Area, height: int, width: int) -> Area:
-    """Where an image of this size goes, as large as it looks well, in the middle of the upper edge of a place."""
-    wide, high = fitting_size(width, height, place.width)
-    return Area(place.left + (place.width - wide) // 2, place.top, wide, high)
-
-
 def mosaic(target: Image, rows: int, columns: int, images: Image) -> None:
     """Images [n, h, w, 3] side by side onto ``target``, row by row from the top left."""
     height, width = target.shape[:2]
@@ -170,12 +164,40 @@ def path(image: Image, area: Area, places: Pixels, chosen: int) -> None:
     for x, y in inside:
         _circle(plot, x, y, 4.5, INK)
         _circle(plot, x, y, 3, CURSOR)
+    _name_ends(image, area, places)
+    ring(image, area, places[chosen : chosen + 1], 12 if chosen in (0, len(places) - 1) else 7)
+
+
+def arrow(image: Image, area: Area, places: Pixels) -> None:
+    """A line from A to B, [2, 2]."""
+    plot, inside = image[area.pixels], places - (area.left, area.top)
+    corners = np.round(inside * 2**_FRACTION_BITS).astype(np.int32).reshape(-1, 1, 2)
+    for thickness, colour in ((5, INK), (2, CURSOR)):
+        cv2.polylines(plot, [corners], False, colour, thickness, cv2.LINE_AA, _FRACTION_BITS)
+    _name_ends(image, area, places)
+
+
+def _name_ends(image: Image, area: Area, places: Pixels) -> None:
     for name, (x, y) in zip("AB", (places[0], places[-1]), strict=True):
         if area.left - 1 <= x <= area.right and area.top - 1 <= y <= area.bottom:
             _circle(image, x, y, 10, INK)
             _circle(image, x, y, 8.5, CURSOR)
             write(image, x + 1, y, name, INK, "middle")
-    ring(image, area, places[chosen : chosen + 1], 12 if chosen in (0, len(places) - 1) else 7)
+
+
+def circles(image: Image, area: Area, places: Pixels, colour: Colour, radius: float) -> None:
+    """A circle round each point, with a dark line on either side, cut off at the edge of the area."""
+    plot, inside = image[area.pixels], places - (area.left, area.top)
+    for x, y in inside[((inside > -radius) & (inside < (area.width + radius, area.height + radius))).all(axis=1)]:
+        _circle(plot, x, y, radius, INK, 4)
+        _circle(plot, x, y, radius, colour, 2)
+
+
+def rectangle(image: Image, area: Area, corners: Pixels) -> None:
+    """The outline of a rectangle between two corners [2, 2]."""
+    first, last = (tuple(map(int, corner)) for corner in np.round(corners - (area.left, area.top)))
+    for thickness, colour in ((3, INK), (1, CURSOR)):
+        cv2.rectangle(image[area.pixels], first, last, colour, thickness)
 
 
 def _circle(plot: Image, x: float, y: float, radius: float, colour: Colour, thickness: int = -1) -> None:
@@ -206,22 +228,17 @@ def legend(image: Image, area: Area, entries: Sequence[tuple[str, Colour]]) -> N
         write(image, x + 19, y, fitted(name, area.width // columns - 24))
 
 
-def gauges(image: Image, area: Area, reach: float, entries: Sequence[tuple[str, float]]) -> None:
-    """Small horizontal bars from the middle, each with a name before it and its number behind it."""
-    height, before, behind = 17, 88, 44
-    room = max(area.height // height, 0)
-    shown = entries[: room - 1] if len(entries) > room else entries
-    left, right = area.left + before, area.right - behind
-    for row, (name, value) in enumerate(shown):
-        y = area.top + row * height + height // 2
-        middle, tip = (left + right) / 2, left + (min(max(value / reach, -1.0), 1.0) + 1) / 2 * (right - left)
-        cv2.line(image, (left, y), (right, y), _GRID, 5)
-        cv2.line(image, (round(middle), y), (round(tip), y), CURSOR, 5)
-        write(image, area.left, y, fitted(name, before - 6), FAINT)
-        write(image, area.right, y, two_digits(value), FAINT, "right")
-    if len(shown) < len(entries):
-        y = area.top + len(shown) * height + height // 2
-        write(image, area.left, y, f"and {len(entries) - len(shown)} more", FAINT)
+def gauge(image: Image, row: Area, track: Area, name: str, value: float, reach: float) -> None:
+    """A small slider: a name, a thin track with its middle marked and a knob on it, and the number behind it."""
+    y, middle = row.top + row.height // 2, track.left + track.width // 2
+    cv2.line(image, (track.left, y), (track.right - 1, y), _GRID, 3)
+    cv2.line(image, (middle, y - 3), (middle, y + 3), _GRID, 1)
+    x = _knob_place(track, value, reach)
+    cv2.line(image, (middle, y), (x, y), FAINT, 3)
+    cv2.rectangle(image, (x - 3, y - 6), (x + 3, y + 6), INK, -1)
+    cv2.rectangle(image, (x - 2, y - 5), (x + 2, y + 5), CURSOR, -1)
+    write(image, row.left, y, fitted(name, track.left - row.left - 8), FAINT)
+    write(image, row.right, y, two_digits(value), FAINT, "right")
 
 
 def slider(image: Image, row: Area, track: Area, name: str, mark: str, value: float, chosen: bool) -> None:
@@ -231,17 +248,35 @@ def slider(image: Image, row: Area, track: Area, name: str, mark: str, value: fl
         frame_round(image, track, CURSOR)
     image[track.pixels] = GROUND
     middle = row.top + row.height / 2
-    write(image, row.left + 6, middle, name, TEXT if chosen else FAINT)
+    room = track.left - row.left - 10 - (text_width(mark) + 6 if mark else 0)
+    lines = two_lines(name, room)
+    for number, line in enumerate(lines):
+        write(image, row.left + 6, middle + 16 * (number - (len(lines) - 1) / 2), line, TEXT if chosen else FAINT)
     write(image, track.left - 6, middle, mark, CURSOR, "right")
     write(image, row.right - 6, middle, two_digits(value), TEXT if chosen else FAINT, "right")
 
 
+def two_lines(text: str, room: int) -> tuple[str, ...]:
+    """Text in one line or two of so many pixels, parted at a space where there is one that fits."""
+    if text_width(text) <= room:
+        return (text,)
+    ends = [number for number, one in enumerate(text) if one == " " and text_width(text[:number]) <= room]
+    if ends:
+        return text[: ends[-1]], fitted(text[ends[-1] + 1 :], room)
+    fits = next(count for count in range(len(text), 0, -1) if text_width(text[:count]) <= room or count == 1)
+    return text[:fits], fitted(text[fits:], room)
+
+
 def knob(image: Image, track: Area, value: float, reach: float) -> None:
     """The knob of a slider, at its value."""
-    x = round(track.left + (min(max(value / reach, -1.0), 1.0) + 1) / 2 * track.width - 0.5)
+    x = _knob_place(track, value, reach)
     top, bottom = track.top - 3, track.bottom + 2
     cv2.rectangle(image, (x - 3, top - 1), (x + 3, bottom + 1), INK, -1)
     cv2.rectangle(image, (x - 1, top), (x + 1, bottom), CURSOR, -1)
+
+
+def _knob_place(track: Area, value: float, reach: float) -> int:
+    return round(track.left + (min(max(value / reach, -1.0), 1.0) + 1) / 2 * track.width - 0.5)
 
 
 def row(images: Sequence[Image], chosen: int = -1) -> Image:

@@ -10,7 +10,8 @@ from trainer.contract.errors import ImageError, UserError
 from trainer.contract.text import printable
 from viewer import render
 from viewer.bindings import Binding, hints_of
-from viewer.keys import Action, Event
+from viewer.keys import NAMES, Action, Event
+from viewer.sessions.text_entry import TextEntry
 from viewer.sheet import Sheet
 from viewer.state import Reducible
 from viewer.worker import Worker
@@ -47,21 +48,46 @@ class Session(ABC, Generic[State, Request, Made]):
         self._saves: Worker[Callable[[], str], str] = Worker(lambda job: iter((job(),)), drops=False)
         self._unsaved = 0  # jobs of theirs whose outcome is still to be taken
         self._notice: tuple[str, render.Tone, float] | None = None
+        self._entry: tuple[TextEntry, Callable[[str], None]] | None = None  # a line being typed, and who takes it
 
     def title(self, hints: bool = False) -> str:
         """Of the window. ``hints``: with all that the strip says, for displays too coarse for small letters."""
+        if self._entry is not None:
+            return f"{self.name} - {self._entry[0].line}"
         words: tuple[str, ...] = (self._notice[0],) if self._notice else self._status()
         title = " - ".join((self.name, *words))
         return f"{title} | {', '.join(self._hints())}" if hints and not self._notice else title
 
     def handle(self, event: Event) -> bool:
         """Take in an event; True: quit."""
+        if self._entry is not None and event.action is not Action.QUIT:
+            self._type(event)
+            return False
         before = self.state
         self.state = self.state.after(event)
         self.changed = self.changed or self.state != before
         if event.action in (Action.SAVE, Action.SAVE_ALL):
             self._save(whole=event.action is Action.SAVE_ALL)
         return event.action is Action.QUIT
+
+    def ask_text(self, question: str, answer: Callable[[str], None], text: str = "") -> None:
+        """Have a line typed: until Enter, keys type. ``answer``: takes the line, unless it is empty; it may ask anew.
+        ``text``: that the line begins with."""
+        self._entry, self.changed = (TextEntry(question, text), answer), True
+
+    def _type(self, event: Event) -> None:
+        assert self._entry is not None
+        entry, answer = self._entry
+        after = entry.after(event)
+        if event == NAMES["enter"]:
+            self._entry = None
+            if entry.text.strip():
+                answer(entry.text.strip())
+        elif after != entry:
+            self._entry = after, answer
+        else:
+            return
+        self.changed = True
 
     def pump(self, now: float) -> None:
         """Ask the worker for what is missing, and take in what has come."""
@@ -127,9 +153,15 @@ class Session(ABC, Generic[State, Request, Made]):
         images = self._screen()
         text = None
         if strip:
-            message, tone = ((self._notice[0],), self._notice[1]) if self._notice else (self._hints(), "hint")
+            message, tone = self._message()
             text = render.draw_strip(images.shape[1], self._status(), message, tone)
         return render.compose(images, text, *self._cursor())
+
+    def _message(self) -> tuple[tuple[str, ...], render.Tone]:
+        """What the strip says on the right, and in which tone."""
+        if self._entry is not None:
+            return (self._entry[0].line,), "notice"
+        return ((self._notice[0],), self._notice[1]) if self._notice else (self._hints(), "hint")
 
     def _cursor(self) -> tuple[Sheet | None, int]:
         """The sheet that a cursor is drawn on, if one is, and the image that it is at."""

@@ -82,6 +82,8 @@ def _describe_card(card: Card) -> list[tuple[str, str]]:
         lines.append(("classes", ", ".join(card.classes)))
     if card.directions:
         lines.append(("directions", str(len(card.directions))))
+    if card.named_directions:
+        lines.append(("named", ", ".join(card.named_directions)))
     if card.family:
         lines.append(("precision", card.precision))
     if kind.has_schedule:

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewer.frame import plots
-from viewer.frame.area import Area
+from viewer.frame.area import Area, image_area
 from viewer.frame.plots import Pixels
 from viewer.latents import Latents
 from viewer.model import Images
-from viewer.modes.latent.layout import TRACK, Layout
+from viewer.modes.latent.layout import TEXT_LINE, TRACK, Layout, gauge_track
 from viewer.modes.latent.plan import ImageRequest, Plan
 from viewer.modes.latent.scatter import Encoded, Scatter
 from viewer.modes.latent.state import LatentState
@@ -19,7 +19,7 @@ from viewer.render import Image, fitted
 
 Ready = Mapping[ImageRequest, Images]
 
-_LINE: Final = 20  # pixels from one line of text to the next
+GROUP_COLOURS: Final = ((255, 255, 255), (255, 240, 40))  # of A and B: blue, green, red; no class has them
 
 
 class Painter:
@@ -53,15 +53,24 @@ class Painter:
             self._large[in_scatter] = images[main][plan.number]
         large = self._large.get(in_scatter)
         if main is None or in_scatter:
-            return self._scattered(plan, known, {"image": original, "decoded": large}, words)
+            ends = [] if plan.ends is None else list(images[plan.ends])
+            return self._scattered(plan, known, {"image": original, "decoded": large}, ends, words)
         if state.view == "line":
             return line(state, self._canvas, images[main], main.latents(), large, words)
         if state.view == "sliders":
             return sliders(state, {axis: images[request] for axis, request in plan.tracks.items()}, large, words)
         return plane(state, self._canvas, large, words)
 
-    def _scattered(self, plan: Plan, known: Encoded, images: Mapping[str, Image | None], words: Sequence[str]) -> Image:
-        """The scatter with a ring round the chosen point; beside it its images with their captions, and a legend."""
+    def _scattered(
+        self,
+        plan: Plan,
+        known: Encoded,
+        images: Mapping[str, Image | None],
+        ends: Sequence[Image],
+        words: Sequence[str],
+    ) -> Image:
+        """The scatter with a ring round the chosen point; beside it its images with their captions, those to both sides
+        of it along the direction that was found, and a legend."""
         state, count = plan.state, len(self._scatter.numbers)
         plane = state.axes, state.reach, known.tried == count  # all together look the same every time
         if self._plane != plane:
@@ -74,14 +83,29 @@ class Painter:
             colours = [self._colours[label] for label in self._scatter.labels[known.points[new]]]
             plots.dots(self._layer, state.stage, _pixels(state, known.latents[new]), colours, radius)
         frame = self._layer.copy()
+        for group, colour in zip(state.groups, GROUP_COLOURS, strict=True):
+            marked = known.latents[np.isin(known.points, list(group))] if group else known.latents[:0]
+            plots.circles(frame, state.stage, _pixels(state, marked), colour, 6.0)
+        if plan.ends is not None:
+            plots.arrow(frame, state.stage, _pixels(state, plan.ends.latents()))
         if plan.main is not None:
             plots.ring(frame, state.stage, _pixels(state, plan.main.latents()))
+        if state.rectangle is not None:
+            corners = np.array(state.rectangle).reshape(2, 2)
+            plots.rectangle(frame, state.stage, plots.pixels(state.stage, state.reach, corners[:, 0], corners[:, 1]))
         there = {caption: image for caption, image in images.items() if image is not None}
         if len(there) == 1:
             below = _large(frame, state, next(iter(there.values())), words)
         else:
             below = _pair(frame, state.layout.panel, there, words)
-        plots.legend(frame, below, list(zip(self._scatter.classes, self._colours, strict=False)))
+        if len(ends) == 2 and below.height > below.width // 2 + 2 * TEXT_LINE:
+            below = _pair(frame, below, dict(zip(("towards A", "towards B"), ends, strict=True)), ())
+        groups = [
+            (f"group {name}: {len(group)}", colour)
+            for name, group, colour in zip("AB", state.groups, GROUP_COLOURS, strict=True)
+            if any(state.groups)
+        ]
+        plots.legend(frame, below, [*groups, *zip(self._scatter.classes, self._colours, strict=False)])
         return frame
 
 
@@ -91,15 +115,18 @@ def empty_plane(layout: Layout) -> Image:
 
 
 def plane(state: LatentState, canvas: Image, image: Image | None, words: Sequence[str]) -> Image:
-    """The plane; beside it the image at the point, and where the point is along all other axes."""
+    """The plane; beside it the image at the point, and small sliders for other axes."""
     frame = _stage(state, canvas)
     latent = state.space.exact(state.point)
     plots.ring(frame, state.stage, _pixels(state, latent))
-    below = _large(frame, state, image, words)
-    others = [axis for axis in range(min(state.space.count, 200)) if axis not in state.axes]
-    if state.space.latent.size > 2:
-        entries = [(state.space.name(axis), float(state.space.coordinates(latent, axis))) for axis in others]
-        plots.gauges(frame, below, state.reach, entries)
+    _large(frame, state, image, words)
+    gauges = state.gauges()
+    for axis, row in gauges:
+        value = float(state.space.coordinates(latent, axis))
+        plots.gauge(frame, row, gauge_track(row), state.space.name(axis), value, state.reach)
+    if (more := state.space.count - 2 - len(gauges)) and gauges:
+        row = gauges[-1][1]
+        plots.write(frame, row.left, row.bottom + row.height // 2, f"and {more} more", plots.FAINT)
     return frame
 
 
@@ -122,7 +149,7 @@ def _pair(frame: Image, panel: Area, images: Mapping[str, Image], words: Sequenc
     bottom = panel.top
     for number, (caption, image) in enumerate(images.items()):
         place = Area(panel.left + number * (half + 8), panel.top, half, half)
-        area = plots.image_area(place, *image.shape[:2])
+        area = image_area(place, *image.shape[:2])
         plots.put(frame, area, image)
         plots.frame_round(frame, area)
         plots.write(frame, area.left + area.width / 2, area.bottom + 13, caption, plots.FAINT, "middle")
@@ -146,7 +173,7 @@ def sliders(state: LatentState, tracks: Mapping[int, Image], image: Image | None
     first, last = state.first_slider + 1, state.first_slider + len(tracks)
     if len(tracks) < state.space.count:
         plots.write(frame, below.left, below.top + 8, f"sliders {first}-{last} of {state.space.count}", plots.FAINT)
-        plots.write(frame, below.left, below.top + 8 + _LINE, "PageUp, PageDown: the others", plots.FAINT)
+        plots.write(frame, below.left, below.top + 8 + TEXT_LINE, "PageUp, PageDown: the others", plots.FAINT)
     return frame
 
 
@@ -171,17 +198,16 @@ def _pixels(state: LatentState, latents: NDArray[np.floating]) -> Pixels:
 
 def _large(frame: Image, state: LatentState, image: Image | None, words: Sequence[str]) -> Area:
     """The large image on the panel, and the words below it; what is left of the panel."""
-    panel = state.layout.panel
-    area = plots.image_area(panel, *state.layout.image_size)
+    area = state.layout.image
     if image is not None:
         plots.put(frame, area, image)
     plots.frame_round(frame, area)
-    return _words(frame, panel, area.bottom + 4, words, area.left)
+    return _words(frame, state.layout.panel, area.bottom + 4, words, area.left)
 
 
 def _words(frame: Image, panel: Area, top: int, words: Sequence[str], left: int) -> Area:
     """Lines of text from ``left`` on; what is left of the panel below them."""
     for number, word in enumerate(words):
-        plots.write(frame, left, top + 12 + number * _LINE, fitted(word, panel.right - left))
-    top += 12 + len(words) * _LINE
+        plots.write(frame, left, top + 12 + number * TEXT_LINE, fitted(word, panel.right - left))
+    top += 12 + len(words) * TEXT_LINE
     return Area(panel.left, top, panel.width, max(panel.bottom - top, 0))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from viewer.frame.area import Area, fitting_side, fitting_size
+from viewer.frame.area import Area, fitting_side, fitting_size, image_area
 
 LEFT, TOP, RIGHT, BOTTOM = 56, 14, 14, 46  # round the plane: room for its ticks and the names of its axes
 SPACE: Final = 26  # between the plane and the panel
@@ -17,6 +17,10 @@ TRACK: Final = 40  # that an image behind a slider is high
 _NAME_WIDTH: Final = 92  # left of a slider
 _VALUE_WIDTH: Final = 52  # right of it
 _SLIDER: Final = TRACK + 8  # that the row of a slider is high
+TEXT_LINE: Final = 20  # from one line of text to the next
+_ABOVE_TEXT: Final = 16  # between an image and what is below the text under it
+_GAUGE: Final = 17  # that a gauge of the panel is high
+_GAUGE_NAME_WIDTH, _GAUGE_VALUE_WIDTH = 92, 48  # left and right of it
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,29 @@ class Layout:
     tracks: tuple[Area, ...]  # what each of them slides on
     track_count: int  # images behind a slider
     track_width: int  # of one of them
+
+    @property
+    def image(self) -> Area:
+        """The large image, at the upper end of the panel."""
+        return image_area(self.panel, *self.image_size)
+
+    def below(self, area: Area, lines: int) -> Area:
+        """What is left of the panel below an image of it and so many lines of text."""
+        top = area.bottom + _ABOVE_TEXT + lines * TEXT_LINE
+        return Area(self.panel.left, top, self.panel.width, max(self.panel.bottom - top, 0))
+
+    def gauges(self, lines: int) -> tuple[Area, ...]:
+        """Rows for small sliders below the large image and so many lines of text."""
+        room = self.below(self.image, lines)
+        return tuple(
+            Area(room.left, room.top + row * _GAUGE, room.width, _GAUGE) for row in range(room.height // _GAUGE)
+        )
+
+
+def gauge_track(row: Area) -> Area:
+    """What the knob of a small slider slides on."""
+    width = row.width - _GAUGE_NAME_WIDTH - _GAUGE_VALUE_WIDTH
+    return Area(row.left + _GAUGE_NAME_WIDTH, row.top, width, row.height)
 
 
 def make_layout(

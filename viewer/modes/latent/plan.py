@@ -39,11 +39,13 @@ class Plan:
     planes: Sequence[ImageRequest] = ()  # the same plane, coarse to fine
     tracks: Mapping[int, ImageRequest] = field(default_factory=dict)  # images behind the sliders of axes
     item: int | None = None  # the point of the scatter that one is at
+    ends: ImageRequest | None = None  # of the scatter, where a direction was found: that point further to A, and to B
 
     @property
     def requests(self) -> Sequence[ImageRequest]:
         """All of them, in the order of need."""
-        return [*([] if self.main is None else [self.main]), *self.planes, *self.tracks.values()]
+        first = [request for request in (self.main, self.ends) if request is not None]
+        return [*first, *self.planes, *self.tracks.values()]
 
 
 def plan_of(state: LatentState, factors: Sequence[int] = COARSER) -> Plan:
@@ -65,7 +67,7 @@ def plan_of(state: LatentState, factors: Sequence[int] = COARSER) -> Plan:
 
 def point_request(state: LatentState) -> ImageRequest:
     """The image at the point."""
-    key, size = ("point", state.point), state.layout.image_size
+    key, size = ("point", state.space, state.point), state.layout.image_size
     return ImageRequest(key, state.classes.label, lambda: state.space.latent_at(state.point)[None], size)
 
 
@@ -78,7 +80,7 @@ def _grid(state: LatentState, axes: tuple[int, ...], rows: int, columns: int, si
         values = np.stack(np.meshgrid(across, -up), axis=2).reshape(-1, 2)
         return state.space.spread(state.point, axes, values[:, : len(axes)])
 
-    key = ("grid", axes, rows, columns, state.point.without(axes), state.reach)
+    key = ("grid", state.space, axes, rows, columns, state.point.without(axes), state.reach)
     return ImageRequest(key, state.classes.label, latents, size, rows * columns, (rows, columns))
 
 
@@ -91,5 +93,5 @@ def _line(state: LatentState) -> ImageRequest:
         between = lerp if state.straight else slerp
         return np.stack([between(start, end, fraction) for fraction in np.linspace(0.0, 1.0, count)])
 
-    key = ("line", state.line, state.straight, count)
+    key = ("line", state.space, state.line, state.straight, count)
     return ImageRequest(key, state.classes.label, latents, state.layout.image_size, count)

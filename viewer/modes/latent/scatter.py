@@ -1,4 +1,4 @@
-"""The points of the scatter: a set of images through the encoder, or the latents that a model keeps in its card."""
+"""The points of the scatter: a set of images through the encoder, random latents, or those that the card keeps."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from trainer.contract.errors import ImageError
 from trainer.contract.images import FITS, Fit
 from viewer.files.image_set import LabelledSet, open_set
 from viewer.files.png import Image
-from viewer.latents import Latents
+from viewer.latents import Latents, draw_many
 from viewer.model import Model, ModelError
 
 _BATCH_PIXELS: Final = 400_000  # that are encoded at once
@@ -37,12 +37,20 @@ class Scatter:
     numbers: NDArray[np.int64]  # [count] of the images in their set, or among the model's own latents
     source: LabelledSet | None = None  # the set
     encoder: Model | None = None
+    seed: int | None = None  # of random latents, which are those of this page
     fit: Fit = FITS["stretch"]  # brings images to the encoder's size, as in its training where it says
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes of the points, by label."""
         return () if self.source is None else self.source.classes
+
+    def words(self, point: int) -> tuple[str, ...]:
+        """Of a point: its number, and the name of its class."""
+        number = int(self.numbers[point])
+        if self.source is None:
+            return (f"training image {number + 1}" if self.seed is None else f"random latent {number}",)
+        return (f"number {number}", *(f"class {self.classes[label]}" for label in self.labels[[point]] if self.classes))
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:
@@ -84,6 +92,11 @@ class Scatter:
         return self.source.read(int(self.numbers[point]), *self.encoder.image_size, self.fit)
 
 
+def random_scatter(model: Model, seed: int, count: int) -> Scatter:
+    """The latents of the first ``count`` images of page ``seed``: for models without an encoder, too."""
+    return Scatter(draw_many(model.latent, seed, range(count)), np.arange(count), seed=seed)
+
+
 def open_scatter(model: Model, encoder: Model | None, data: Path | None, most: int, bgr: bool = False) -> Scatter:
     """The points of a set, ``most`` at most, or those that the model keeps. ``bgr``: a .npy file holds BGR. Raises
     ``ImageError``, ``ModelError``."""
@@ -96,4 +109,4 @@ def open_scatter(model: Model, encoder: Model | None, data: Path | None, most: i
     count = min(most, source.count)
     evenly = (np.arange(count) * source.count) // count
     mixed = np.argsort((np.arange(count) * _GOLDEN) % 1.0, kind="stable")  # no class is drawn over all others
-    return Scatter(np.zeros((0, model.latent.size), np.float32), evenly[mixed], source, encoder, fit)
+    return Scatter(np.zeros((0, model.latent.size), np.float32), evenly[mixed], source, encoder, fit=fit)

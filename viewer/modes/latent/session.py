@@ -1,25 +1,31 @@
 """The latent mode: a plane of latent space, a line through it, the scatter of a set of images, a slider an axis."""
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from trainer.contract.directions import add_direction, name_error
 from trainer.contract.errors import ImageError, UserError
 from trainer.contract.images import resize
 from viewer import render
 from viewer.frame import plots
+from viewer.keys import Action, Event
 from viewer.latents import Latents
 from viewer.model import Images, Model, ModelError, open_model, open_sibling_encoder
 from viewer.modes.latent.frames import Painter
 from viewer.modes.latent.layout import make_layout
+from viewer.modes.latent.naming import FOUND, Finder, entry_of, in_groups, rounded, to_name
 from viewer.modes.latent.options import BINDINGS, Options
 from viewer.modes.latent.plan import COARSER, ImageRequest, Plan, plan_of, point_request
-from viewer.modes.latent.scatter import Encoded, Scatter, open_scatter
-from viewer.modes.latent.space import space_of
-from viewer.modes.latent.state import VIEWS, LatentState, begin, place, state_of
+from viewer.modes.latent.recipe import named_of, recipe_of, saved_random, state_of
+from viewer.modes.latent.scatter import Encoded, Scatter, open_scatter, random_scatter
+from viewer.modes.latent.space import Numbers, space_of
+from viewer.modes.latent.state import VIEWS, LatentState, begin, place
+from viewer.named_directions import file_of, known_directions, origin_of
 from viewer.options import model_threads
 from viewer.sessions.classes import class_words
 from viewer.sessions.model_session import Labels, ModelSession
@@ -29,6 +35,8 @@ from viewer.worker import Worker
 
 _KEPT_BYTES: Final = 160_000_000  # of images that may be asked for once more
 _LARGEST_FRAME: Final = 2**24  # pixels
+_TURNS: Final = {Action.PAGE_DOWN: 1, Action.PAGE_UP: -1}
+_ENDS: Final = np.array([[-2.0], [2.0]])  # stds that the images towards A and B are away from the point
 
 Work = tuple[tuple[ImageRequest, int], ...]  # requests, and how many images of each are there already
 Made = tuple[ImageRequest, int, Images]  # some images of a request, and the number of the first one
@@ -40,8 +48,10 @@ class LatentSession(ModelSession[LatentState, Work, Made]):
     bindings = BINDINGS
     follows_mouse = True
 
-    def __init__(self, model: Model, state: LatentState, folder: Path, scatter: Scatter) -> None:
-        """``scatter``: the points of the scatter."""
+    def __init__(self, model: Model, state: LatentState, folder: Path, scatter: Scatter, directions: Path) -> None:
+        """``scatter``: the points of the scatter. ``directions``: the file that named directions are added to."""
+        self._directions = directions
+        self._finder = Finder()
         self._scatter = scatter
         self._latents: Latents = np.empty((len(scatter.numbers), model.latent.size), np.float32)  # the known ones first
         self._points = np.empty(len(scatter.numbers), np.int64)
@@ -67,7 +77,25 @@ class LatentSession(ModelSession[LatentState, Work, Made]):
             elif answer.result is not None:
                 self._add(answer.result)
                 self.changed = True
+        self._find()
         super().pump(now)
+
+    def _find(self) -> None:
+        """Take in a direction that was found between the groups."""
+        if (found := self._finder.take()) is not None:
+            self.state, self.changed = in_groups(self.state, found), True
+
+    def handle(self, event: Event) -> bool:
+        """Take in an event; True: quit."""
+        key = event.key.lower()
+        if self._entry is None and event.action is Action.NEW:
+            if key == "d":
+                self._name_direction(up=event.key == "D")
+                return False
+            if key in ("a", "b") and self.state.view == "scatter":
+                self._mark("ab".index(key), of_class=event.key.isupper())
+                return False
+        return super().handle(event)
 
     def _add(self, more: Encoded) -> None:
         """Take in more points. What was known before stays as it is: an image may be saved of it meanwhile."""
@@ -79,14 +107,16 @@ class LatentSession(ModelSession[LatentState, Work, Made]):
     def close(self) -> None:
         """Stop work. Raises ``ImageError`` where images are left unsaved."""
         self._encoding.close()
+        self._finder.close()
         super().close()
 
     @property
     def _busy(self) -> bool:
-        return super()._busy or (self.state.view == "scatter" and self._encoding.busy)
+        return super()._busy or self._finder.busy or (self.state.view == "scatter" and self._encoding.busy)
 
     def _wait(self) -> None:
         super()._wait()
+        self._finder.wait()
         if self.state.view == "scatter":
             self._encoding.wait()
 
@@ -110,7 +140,49 @@ class LatentSession(ModelSession[LatentState, Work, Made]):
         item, latent = int(known.points[row]), known.latents[row]
         label = self._own_labels.get(int(self._scatter.labels[item]), state.classes.label)  # of the class that it is of
         main = ImageRequest(("item", item), label, lambda: latent[None], state.layout.image_size)
-        return Plan(state, main, item=item)
+        ends = None
+        if all(state.groups) and FOUND in state.space.named:
+            step = state.space.named[FOUND]
+            places = (latent + _ENDS * step).astype(np.float32)
+            ends = ImageRequest(("ends", item, state.space), label, lambda: places, state.layout.image_size, 2)
+        return Plan(state, main, item=item, ends=ends)
+
+    # Groups, and names of directions.
+
+    def _mark(self, group: int, of_class: bool) -> None:
+        """Put the points of the rectangle, or that of the ring, into a group. ``of_class``: all of their classes."""
+        state, known = self.state, self._known
+        if state.rectangle is None:
+            chosen = known.points == (-1 if self._plan.item is None else self._plan.item)
+        else:
+            corners = np.array(state.rectangle).reshape(2, 2)
+            places = np.stack([state.space.coordinates(known.latents, axis) for axis in state.axes], axis=1)
+            chosen = ((places >= corners.min(axis=0)) & (places <= corners.max(axis=0))).all(axis=1)
+        if of_class and self._scatter.classes:
+            labels = self._scatter.labels[known.points]
+            chosen = np.isin(labels, np.unique(labels[chosen]))
+        self.state, self.changed = state.marked(group, set(known.points[chosen].tolist())), True
+
+    def _name_direction(self, up: bool) -> None:
+        try:
+            what, vector, how = to_name(self.state, up, self._finder.words(self.state))
+        except ValueError as error:
+            self.notify(str(error))
+            return
+        self.ask_text(f"name for {what} (Enter saves)", partial(self._named, rounded(vector), how, ""))
+
+    def _named(self, vector: Numbers, how: str, agreed: str, name: str) -> None:
+        """Save a direction. ``agreed``: a name whose direction may be replaced."""
+        again = partial(self._named, vector, how, name)
+        if name == FOUND or (error := name_error(name)):
+            wrong = "stands for what is found between groups" if name == FOUND else error
+            self.ask_text(f"{name[:20]!r} {wrong}; another name", again)
+        elif name in self.state.space.named and name != agreed:
+            self.ask_text(f"{name!r} is taken; Enter replaces it, or another name", again, name)
+        else:
+            self.state = self.state.in_space(self.state.space.with_named(name, vector)).on_slider(name)
+            entry = entry_of(vector, how, origin_of(self.model))
+            self._have_saved(partial(_save_direction, self._directions, name, entry, replace=name == agreed))
 
     # From requests to images.
 
@@ -125,6 +197,7 @@ class LatentSession(ModelSession[LatentState, Work, Made]):
 
     def _ask(self) -> None:
         self._find_original()
+        self._finder.ask(self.state, self._known)
         parts = ((request, len(self._made(request))) for request in self._plan.requests)
         missing = tuple((request, done) for request, done in parts if done < request.count)
         if not missing or (self._worker.busy and missing[0][0] in (request for request, _ in self._asked)):
@@ -172,11 +245,7 @@ class LatentSession(ModelSession[LatentState, Work, Made]):
         if state.view == "scatter":
             if plan.item is None:
                 return ()
-            number, names = self._scatter.numbers[plan.item], self._scatter.classes
-            if self._scatter.source is None:
-                return (f"training image {number + 1}",)
-            own = (f"class {names[int(self._scatter.labels[plan.item])]}",) if names else ()
-            return (f"number {number}", *own)
+            return (*self._scatter.words(plan.item), *self._finder.words(state))
         if state.view == "line":
             where = f"{state.stop + 1} of {len(state.layout.stops)}"
         else:
@@ -193,33 +262,18 @@ class LatentSession(ModelSession[LatentState, Work, Made]):
             left, unreadable = total - tried, tried - len(self._known.points)
             words += (f"{unreadable} unreadable",) if unreadable else ()
             words += (f"{left} to come",) if left else ()
+            words += ("A {}, B {}".format(*map(len, state.groups)),) if any(state.groups) else ()
         return (*words, " x ".join(state.space.name(axis) for axis in state.axes))
 
     def _situation(self) -> Mapping[str, object]:
         return {self.state.view: True, "classes": self.state.classes.count}
 
     def _recipe(self) -> Mapping[str, Any]:
-        state = self.state
-        recipe: dict[str, Any] = {
-            "mode": f"latent {state.view}",
-            "seed": state.seed,
-            "rows": state.layout.rows,
-            "cols": state.layout.columns,
-            "scale": state.layout.scale,
-            "range": state.reach,
-            "axes": list(state.axes),
-            "point": asdict(state.point),
-            "line": [asdict(point) for point in state.line],
-            "stop": state.stop,
-            "straight": state.straight,
-            "always_straight": state.always_straight,
-            "slider": state.chosen,
-        }
-        if state.classes.count:
-            recipe["first_label"] = state.classes.label
-        source = self._scatter.source
+        source, recipe = self._scatter.source, recipe_of(self.state)
         if source is not None:
             recipe |= {"data": source.path.name, "points": len(self._scatter.numbers), "bgr": source.bgr}
+        elif self._scatter.seed is not None:
+            recipe["random"] = [self._scatter.seed, len(self._scatter.numbers)]
         return recipe
 
     def _save(self, whole: bool) -> None:
@@ -237,6 +291,10 @@ class LatentSession(ModelSession[LatentState, Work, Made]):
         self._send(lambda: (self.model.generate(latents, self._labels(request, 1))[0], recipe))
 
     def _save_screen(self) -> None:
+        self._finder.ask(self.state, self._known)
+        self._finder.wait()  # moments: what is saved is what a replay shows
+        self._find()
+        self.state = replace(self.state, rectangle=None)
         state, recipe, scatter, seen = self.state, self._recipe(), self._scatter, self._known
         kept = {request: images for request, images in self._kept.items() if len(images) == request.count}
 
@@ -266,30 +324,49 @@ def open_session(options: Options) -> LatentSession:
     model = open_model(path, threads=threads, wanted="generator")
     if model.latent.size < 2:
         raise ModelError(f"{path}: a latent of {model.latent.size} number, expected 2 at least")
-    space = space_of(model.card, model.latent)
     encoder = None if options.data is None else open_sibling_encoder(path, threads=threads)
     most, bgr = options.points, options.bgr
     saved = None if options.saved is None else read_saved(options.saved, "latent", VIEWS, model)
     if saved is not None:
         most, bgr = saved.whole("points", 1, 10**6, 1), bgr or saved.values.get("bgr") is True
-    scatter = open_scatter(model, encoder, options.data, most, bgr)
+    if options.random is not None and options.data is not None:
+        raise UserError("--random and --data both say what to scatter, expected one of them")
+    drawn = None if options.random is None else (options.seed, options.random)
+    if saved is not None and "random" in saved.values and options.data is None:
+        drawn = saved_random(saved)
+    scatter = open_scatter(model, encoder, options.data, most, bgr) if drawn is None else random_scatter(model, *drawn)
     classes = first_classes(options.label, model, saved)
+    file = file_of(model, options.directions, options.out)
+    known = known_directions(model, file)
+    named = known.vectors if saved is None else named_of(saved, known.vectors, model.latent.size)
+    space = space_of(model.card, model.latent, named)
     if saved is None:
         layout = make_layout(*model.image_size, options.rows, options.cols, options.scale or 1.0)
         state = begin(space, layout, options.seed, options.reach, options.lerp)
         state = replace(state, view=options.view, classes=classes)
     else:
-        state, data = state_of(saved, model, space, classes), str(saved.values.get("data", ""))
+        state, data = state_of(saved, model, space, classes, len(scatter.numbers)), str(saved.values.get("data", ""))
         found = "" if scatter.source is None else scatter.source.path.name
         if state.view == "scatter" and data != found:
             raise ModelError(f"{saved.path}: made with --data {data!r}, found {found!r}")
     views = VIEWS if len(scatter.numbers) else tuple(view for view in VIEWS if view != "scatter")
     if state.view not in views:
-        raise ModelError(f"{path}: keeps no latents of training images; to scatter others, give --data")
+        raise ModelError(f"{path}: keeps no latents of training images; to scatter others, give --data or --random")
     layout = state.layout
     if layout.width * layout.height > _LARGEST_FRAME:
         raise ModelError(f"a frame of {layout.width}x{layout.height} pixels is too large; try a smaller --scale")
-    return LatentSession(model, replace(state, views=views), options.out, scatter)
+    session = LatentSession(model, replace(state, views=views), options.out, scatter, file)
+    if known.strangers:
+        names = ", ".join(known.strangers)
+        session.notify(f"{file.name}: found in another model, may mean nothing in this one: {names}")
+    elif options.directions is not None and not file.exists():
+        session.notify(f"{file}: not there yet, key d makes it")
+    return session
+
+
+def _save_direction(file: Path, name: str, entry: Mapping[str, Any], replace: bool) -> str:
+    add_direction(file, name, entry, replace)
+    return f"direction {name!r} is in {file}"
 
 
 def _sized(images: Images, size: tuple[int, int]) -> Images:

@@ -4,31 +4,29 @@ There are four views of one point: the plane through it along two axes, a line b
 of images, and a slider for every axis.
 """
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from trainer.contract.errors import ImageError
 from viewer.frame.area import Area
 from viewer.keys import Action, Event
-from viewer.model import Model
-from viewer.modes.latent.layout import Layout, make_layout
+from viewer.modes.latent.groups import METHODS, Method
+from viewer.modes.latent.layout import Layout, gauge_track
 from viewer.modes.latent.space import MIDDLE, Point, Space
 from viewer.sessions.classes import NO_CLASSES, Classes
-from viewer.sessions.replay import SavedRecipe
 from viewer.sheet import STEPS
-from viewer.state import LAST_SEED, next_seed
+from viewer.state import next_seed
 
+Groups = tuple[frozenset[int], frozenset[int]]  # points of the scatter in group A, and in B
 View = Literal["plane", "line", "scatter", "sliders"]
 VIEWS: Final[tuple[View, ...]] = ("plane", "line", "scatter", "sliders")
 REACHES: Final = (0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0)  # that + and - lead through
-_FARTHEST: Final = 1e9  # that a saved point moves along an axis
 _STEPS: Final = 40  # of an arrow key, from one end of a slider to the other
 
 
 @dataclass(frozen=True)
 class LatentState:
-    """A point in latent space, and how one looks at it. The space and the layout never change."""
+    """A point in latent space, and how one looks at it. The layout never changes, the space as directions are named."""
 
     space: Space
     layout: Layout
@@ -44,6 +42,11 @@ class LatentState:
     always_straight: bool = False  # lerp between random points too
     chosen: int = 0  # axis of the slider that the keys move
     pressed: Point | None = None  # where the mouse is being dragged from
+    held: int | None = None  # axis of the small slider beside the plane that is being dragged
+    groups: Groups = (frozenset(), frozenset())
+    method: Method = METHODS[0]  # by which a direction is found between the groups
+    # across, up, across, up: coordinates of the corners of a rectangle on the scatter, the first where it was begun
+    rectangle: tuple[float, float, float, float] | None = None
     classes: Classes = NO_CLASSES
 
     @property
@@ -56,6 +59,47 @@ class LatentState:
         """Where the plane lies in this view."""
         return self.layout.plane_above_line if self.view == "line" else self.layout.plane
 
+    def gauges(self) -> list[tuple[int, Area]]:
+        """The small sliders beside the plane: for as many other axes as there is room, each with its row."""
+        if self.space.latent.size <= 2:
+            return []
+        rows = self.layout.gauges(1 + (self.classes.count > 0))
+        if len(rows) < self.space.count - 2:
+            rows = rows[:-1]  # the last one says how many are left
+        others = (axis for axis in range(self.space.count) if axis not in self.axes)
+        return list(zip(others, rows, strict=False))
+
+    def in_space(self, space: Space) -> "LatentState":
+        """The same in another space of the model: it has all directions of this one, some perhaps with other steps."""
+        old = self.space
+
+        def axis(number: int) -> int:
+            there = space.axis_of(old.ref(number))
+            assert there is not None, "directions are added or replaced, never taken away"
+            return there
+
+        return replace(
+            self,
+            space=space,
+            axes=(axis(self.axes[0]), axis(self.axes[1])),
+            line=(space.adopted(self.line[0], old), space.adopted(self.line[1], old)),
+            point=space.adopted(self.point, old),
+            chosen=axis(self.chosen),
+            pressed=None,
+            held=None,
+        )
+
+    def on_slider(self, name: str) -> "LatentState":
+        """The same with the slider of a named direction chosen."""
+        return replace(self, chosen=list(self.space.named).index(name))
+
+    def marked(self, group: int, points: AbstractSet[int]) -> "LatentState":
+        """With more points in group A (0) or B (1); with fewer where all of them are in it already."""
+        new, other = frozenset(points), self.groups[1 - group] - points
+        old = self.groups[group]
+        ours = old - new if new <= old else old | new
+        return replace(self, groups=(ours, other) if group == 0 else (other, ours), rectangle=None)
+
     def after(self, event: Event) -> "LatentState":
         """The state after an event."""
         if (classes := self.classes.after(event)) is not None:
@@ -64,10 +108,15 @@ class LatentState:
             case Action.MOVE | Action.CLICK | Action.DRAG:
                 return _point_at(self, event)
             case Action.RELEASE:
-                return replace(self, pressed=None)
+                return replace(self, pressed=None, held=None)
+            case Action.SECOND_CLICK | Action.SECOND_DRAG:
+                return _rectangle_at(self, event)
+            case Action.SECOND_RELEASE if self.rectangle is not None and self.rectangle[:2] == self.rectangle[2:]:
+                return replace(self, rectangle=None)
             case Action.NEXT_VIEW:
                 following = self.views.index(self.view) + 1
-                return replace(self, view=self.views[following % len(self.views)], pressed=None)
+                view = self.views[following % len(self.views)]
+                return replace(self, view=view, pressed=None, held=None, rectangle=None)
             case Action.LEFT | Action.RIGHT | Action.UP | Action.DOWN:
                 return _step(self, event.action)
             case Action.MORE | Action.LESS if self.view == "sliders":
@@ -89,6 +138,10 @@ class LatentState:
                 return replace(self, straight=not self.straight)
             case Action.NEW if event.key in ("x", "X", "y", "Y"):
                 return replace(self, axes=_other_axes(self, event.key))
+            case Action.NEW if self.view == "scatter" and event.key in ("e", "E"):
+                return replace(self, groups=(frozenset(), frozenset()), rectangle=None)
+            case Action.NEW if self.view == "scatter" and event.key in ("m", "M"):
+                return replace(self, method=METHODS[(METHODS.index(self.method) + 1) % len(METHODS)])
             case Action.RANDOM | Action.PAUSE | Action.NEW if self.view != "line":
                 return replace(self, point=Point(self.seed), seed=next_seed(self.seed))
             case Action.INTERPOLATE | Action.RANDOM | Action.PAUSE | Action.NEW:
@@ -105,8 +158,9 @@ def begin(
     dimensions is like none of its draws. ``reach``: ``None``: as suits the prior. ``straight``: lerp between random
     points instead of slerp, which keeps the length that a normal prior expects.
     """
-    principal, uniform = len(space.directions), space.latent.prior == "uniform"
-    axes = (0, 1) if principal >= 2 and space.latent.size > 2 else (principal, principal + 1)
+    uniform = space.latent.prior == "uniform"
+    first = len(space.named) if len(space.directions) >= 2 and space.latent.size > 2 else space.first_raw
+    axes = (first, first + 1)
     reach = reach or (1.0 if uniform else 4.0)
     start, end = (space.move(MIDDLE, axes, (half, half)) for half in (-0.5 * reach, 0.5 * reach))
     in_middle = space.latent.size == 2 or len(space.middle) > 0
@@ -120,51 +174,6 @@ def begin(
         reach=reach,
         always_straight=straight or uniform or space.latent.size == 2,
     )
-
-
-def state_of(saved: SavedRecipe, model: Model, space: Space, classes: Classes) -> LatentState:
-    """The state, with all views, that an image was saved in by this model. Raises ``ImageError``."""
-    path, recipe = saved.path, saved.values
-    axes, ends = recipe.get("axes"), recipe.get("line")
-    if not isinstance(axes, list) or len(axes) != 2 or not all(_is_axis(axis, space) for axis in axes):
-        raise ImageError(f"{path}: axes are {axes!r}, expected two of 0..{space.count - 1}")
-    if axes[0] == axes[1] or not isinstance(ends, list) or len(ends) != 2:
-        raise ImageError(f"{path}: what it was made from is damaged")
-    page = saved.page()
-    layout = make_layout(*model.image_size, page["rows"], page["cols"], saved.number("scale", 0.05, 64, 1))
-    return LatentState(
-        space=space,
-        layout=layout,
-        axes=(axes[0], axes[1]),
-        line=(_point(path, ends[0], space), _point(path, ends[1], space)),
-        view=next(view for view in VIEWS if view == saved.kind),
-        seed=page["seed"],
-        point=_point(path, recipe.get("point"), space),
-        reach=saved.number("range", 0.01, 100, 4.0),
-        stop=saved.whole("stop", 0, len(layout.stops) - 1),
-        straight=recipe.get("straight") is True,
-        always_straight=recipe.get("always_straight") is True,
-        chosen=saved.whole("slider", 0, space.count - 1),
-        classes=classes,
-    )
-
-
-def _is_axis(value: Any, space: Space) -> bool:
-    return type(value) is int and 0 <= value < space.count
-
-
-def _point(path: Path, value: Any, space: Space) -> Point:
-    """A point of a recipe."""
-    try:
-        seed, moves = value.get("seed"), value.get("moves")
-        sound = (seed is None or (type(seed) is int and 0 <= seed <= LAST_SEED)) and all(
-            _is_axis(axis, space) and isinstance(far, int | float) and abs(far) < _FARTHEST for axis, far in moves
-        )
-    except (AttributeError, TypeError, ValueError):
-        sound = False
-    if not sound:
-        raise ImageError(f"{path}: a point is {str(value)[:80]!r}, expected a seed and moves along axes")
-    return Point(seed, tuple((axis, float(far)) for axis, far in moves))
 
 
 def _other_axes(state: LatentState, key: str) -> tuple[int, int]:
@@ -218,6 +227,8 @@ def _point_at(state: LatentState, event: Event) -> LatentState:
         return _line_at(state, event)
     if state.view == "sliders":
         return state if event.action is Action.MOVE else _slider_at(state, event)
+    if state.view == "plane" and event.action is not Action.MOVE and (moved := _gauge_at(state, event)) is not None:
+        return moved
     wanted = event.action is not Action.MOVE or state.view == "plane"
     inside = state.stage.holds(event.x, event.y)
     if event.action is Action.CLICK:
@@ -251,6 +262,29 @@ def _slider_at(state: LatentState, event: Event) -> LatentState:
         return state
     across, _ = state.layout.tracks[state.chosen - state.first_slider].fraction(event.x, event.y)
     return _to(state, (state.chosen,), (2 * across - 1) * state.reach)
+
+
+def _gauge_at(state: LatentState, event: Event) -> LatentState | None:
+    """Beside the plane: a press takes hold of a small slider, a drag moves it; ``None``: the mouse is elsewhere."""
+    if event.action is Action.CLICK:
+        held = next((axis for axis, row in state.gauges() if gauge_track(row).holds(event.x, event.y)), None)
+        state = replace(state, held=held, pressed=None)
+    row = next((row for axis, row in state.gauges() if axis == state.held), None)
+    if row is None or state.held is None:
+        return None
+    across, _ = gauge_track(row).fraction(event.x, event.y)
+    return _to(state, (state.held,), (2 * across - 1) * state.reach)
+
+
+def _rectangle_at(state: LatentState, event: Event) -> LatentState:
+    """In the scatter: the right button draws a rectangle; a click with it takes it away."""
+    if state.view != "scatter":
+        return state
+    here = _coordinates(state, event)
+    if event.action is Action.SECOND_CLICK:
+        inside = state.stage.holds(event.x, event.y)
+        return replace(state, rectangle=(*here, *here) if inside else None)
+    return state if state.rectangle is None else replace(state, rectangle=(*state.rectangle[:2], *here))
 
 
 def _coordinates(state: LatentState, event: Event) -> tuple[float, float]:

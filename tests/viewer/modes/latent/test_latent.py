@@ -17,7 +17,7 @@ from viewer.__main__ import main
 from viewer.app import run_live, run_scripted
 from viewer.files.png import encode_png, read_recipe
 from viewer.frame import plots
-from viewer.frame.area import Area
+from viewer.frame.area import Area, image_area
 from viewer.keys import parse_keys
 from viewer.latents import draw, lerp, slerp
 from viewer.model import Model, ModelError, open_model, open_sibling_encoder
@@ -49,7 +49,7 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def start(model: Model, folder: Path, scatter: Scatter | None = None, **options: object) -> LatentSession:
     scatter = scatter or Scatter(np.zeros((0, model.latent.size), np.float32), np.arange(0))
     state = replace(begin(space_of(model.card, model.latent), make_layout(*model.image_size, 8, 8)), **options)
-    return LatentSession(model, state, folder, scatter)
+    return LatentSession(model, state, folder, scatter, folder / "names.json")
 
 
 def scripted(session: LatentSession, keys: str) -> FakeDisplay:
@@ -65,12 +65,12 @@ def cut(frame: np.ndarray, area: Area) -> np.ndarray:
 
 def large(session: LatentSession, image: np.ndarray) -> np.ndarray:
     """An image as the panel shows it."""
-    area = plots.image_area(session.state.layout.panel, *session.model.image_size)
+    area = image_area(session.state.layout.panel, *session.model.image_size)
     return resize(image, area.height, area.width)
 
 
 def panel(session: LatentSession, frame: np.ndarray) -> np.ndarray:
-    return cut(frame, plots.image_area(session.state.layout.panel, *session.model.image_size))
+    return cut(frame, image_area(session.state.layout.panel, *session.model.image_size))
 
 
 def test_the_plane_shows_each_place_its_image(model: Model, tmp_path: Path) -> None:
@@ -162,8 +162,7 @@ def test_the_scatter_shows_the_points_by_class(plane_path: Path, labelled: Path,
     assert np.array_equal(cv2.imread(str(tmp_path / "plane-0001.png")), drawn)
     half = (session.state.layout.panel.width - 8) // 2
     pair = [
-        plots.image_area(Area(session.state.layout.panel.left + k * (half + 8), area.top, half, half), 16, 16)
-        for k in (0, 1)
+        image_area(Area(session.state.layout.panel.left + k * (half + 8), area.top, half, half), 16, 16) for k in (0, 1)
     ]
     assert np.array_equal(cut(frame, pair[0])[50, 50], images[4, 0, 0][::-1])
     assert np.array_equal(cut(frame, pair[1]), resize(drawn, pair[1].height, pair[1].width))
