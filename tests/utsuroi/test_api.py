@@ -13,6 +13,7 @@ from small_denoisers import make_denoiser
 from small_models import make_detail, make_encoder, make_generator, make_translator, photo_like
 
 import utsuroi
+from trainer.contract.directions import add_direction
 from viewer.__main__ import main
 
 
@@ -207,3 +208,22 @@ def test_other_files_are_named(name: str, data: bytes, said: str, tmp_path: Path
             utsuroi.load(path if not more else "builtin", **more)
         assert str(caught.value).startswith(f"{path}: ")
         assert said in str(caught.value)
+
+
+def test_named_directions_are_those_of_the_card_and_of_the_file_beside_it(tmp_path: Path) -> None:
+    principal, own = ((2.0, 0, 0, 0),), {"fur": (0, 1.0, 0, 0), "ears": (0, 0, 1.0, 0)}
+    path = make_generator(tmp_path / "m.onnx", directions=principal, named_directions=own)
+    add_direction(tmp_path / "m.directions.json", "fur", {"direction": [0, 0, 0, 0.5]})
+    model = utsuroi.load(path)
+    assert list(model.directions) == ["fur", "ears", "principal 1"]
+    latents = model.latents(2)
+    for direction in ("fur", np.float32([0, 0, 0, 0.5])):
+        np.testing.assert_array_equal(model.move(latents, direction, -3), latents - np.float32([0, 0, 0, 1.5]))
+    assert model.move(latents[0], "principal 1").shape == (1, 4)
+    with pytest.raises(utsuroi.UtsuroiError, match="direction is 'nose', expected one of fur, ears, principal 1"):
+        model.move(latents, "nose")
+    with pytest.raises(utsuroi.UtsuroiError, match=r"direction is \[3\], expected \[4\]"):
+        model.move(latents, np.zeros(3))
+    (tmp_path / "m.directions.json").write_text("{}")
+    with pytest.raises(utsuroi.UtsuroiError, match="is no file of named directions"):
+        _ = utsuroi.load(path).directions

@@ -90,8 +90,8 @@ class Painter:
             plots.arrow(frame, state.stage, _pixels(state, plan.ends.latents()))
         if plan.main is not None:
             plots.ring(frame, state.stage, _pixels(state, plan.main.latents()))
-        if state.rectangle is not None:
-            corners = np.array(state.rectangle).reshape(2, 2)
+        if state.selection is not None:
+            corners = np.array(state.selection).reshape(2, 2)
             plots.rectangle(frame, state.stage, plots.pixels(state.stage, state.reach, corners[:, 0], corners[:, 1]))
         there = {caption: image for caption, image in images.items() if image is not None}
         if len(there) == 1:

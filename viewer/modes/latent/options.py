@@ -63,6 +63,9 @@ BINDINGS: Final = merged(
         after="S",
         hint="d name direction",
     ),
+    Binding(
+        "Enter, Backspace", "save under the name that is typed; take its last letter away", (Action.BACK,), after="S"
+    ),
     Binding("l", "straight line, great circle", after="r", hint={"line": "l straight or round"}),
     Binding(ARROWS, "move the point; line: along it; sliders: choose one, move it", hint={"sliders": "arrows move"}),
     Binding(

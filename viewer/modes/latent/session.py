@@ -95,7 +95,18 @@ class LatentSession(ModelSession[LatentState, Work, Made]):
             if key in ("a", "b") and self.state.view == "scatter":
                 self._mark("ab".index(key), of_class=event.key.isupper())
                 return False
+        if self._entry is None and event.action in _TURNS and self.state.view == "scatter" and len(self._known.points):
+            self._turn(_TURNS[event.action])
+            return False
         return super().handle(event)
+
+    def _turn(self, by: int) -> None:
+        """To another point of the scatter, by its number."""
+        state, known = self.state, self._known
+        row = int(np.argmax(known.points == self._plan.item)) + by
+        latent = known.latents[row % len(known.points)]
+        there = [float(state.space.coordinates(latent, axis)) for axis in state.axes]
+        self.state, self.changed = replace(state, point=state.space.move(state.point, state.axes, there)), True
 
     def _add(self, more: Encoded) -> None:
         """Take in more points. What was known before stays as it is: an image may be saved of it meanwhile."""
@@ -152,10 +163,10 @@ class LatentSession(ModelSession[LatentState, Work, Made]):
     def _mark(self, group: int, of_class: bool) -> None:
         """Put the points of the rectangle, or that of the ring, into a group. ``of_class``: all of their classes."""
         state, known = self.state, self._known
-        if state.rectangle is None:
+        if state.selection is None:
             chosen = known.points == (-1 if self._plan.item is None else self._plan.item)
         else:
-            corners = np.array(state.rectangle).reshape(2, 2)
+            corners = np.array(state.selection).reshape(2, 2)
             places = np.stack([state.space.coordinates(known.latents, axis) for axis in state.axes], axis=1)
             chosen = ((places >= corners.min(axis=0)) & (places <= corners.max(axis=0))).all(axis=1)
         if of_class and self._scatter.classes:
@@ -320,6 +331,8 @@ def open_session(options: Options) -> LatentSession:
     """The view of latent space that the options ask for. Raises ``UserError``."""
     if options.bgr and options.data is None:
         raise UserError("--bgr is for the .npy file of --data, found it without")
+    if options.random is not None and options.data is not None:
+        raise UserError("--random and --data both say what to scatter, expected one of them")
     path, threads = options.model, model_threads(options.threads)
     model = open_model(path, threads=threads, wanted="generator")
     if model.latent.size < 2:
@@ -329,8 +342,6 @@ def open_session(options: Options) -> LatentSession:
     saved = None if options.saved is None else read_saved(options.saved, "latent", VIEWS, model)
     if saved is not None:
         most, bgr = saved.whole("points", 1, 10**6, 1), bgr or saved.values.get("bgr") is True
-    if options.random is not None and options.data is not None:
-        raise UserError("--random and --data both say what to scatter, expected one of them")
     drawn = None if options.random is None else (options.seed, options.random)
     if saved is not None and "random" in saved.values and options.data is None:
         drawn = saved_random(saved)

@@ -59,6 +59,12 @@ class LatentState:
         """Where the plane lies in this view."""
         return self.layout.plane_above_line if self.view == "line" else self.layout.plane
 
+    @property
+    def selection(self) -> tuple[float, float, float, float] | None:
+        """The rectangle, where it is more than a click."""
+        drawn = self.rectangle is not None and self.rectangle[:2] != self.rectangle[2:]
+        return self.rectangle if drawn else None
+
     def gauges(self) -> list[tuple[int, Area]]:
         """The small sliders beside the plane: for as many other axes as there is room, each with its row."""
         if self.space.latent.size <= 2:
@@ -111,8 +117,6 @@ class LatentState:
                 return replace(self, pressed=None, held=None)
             case Action.SECOND_CLICK | Action.SECOND_DRAG:
                 return _rectangle_at(self, event)
-            case Action.SECOND_RELEASE if self.rectangle is not None and self.rectangle[:2] == self.rectangle[2:]:
-                return replace(self, rectangle=None)
             case Action.NEXT_VIEW:
                 following = self.views.index(self.view) + 1
                 view = self.views[following % len(self.views)]
