@@ -114,6 +114,13 @@ def compared(folder: Path, run: Path) -> None:
     save(recorded(folder, "compare", str(run), "--rows", "3", "--seed", "1"), "viewer/compare")
 
 
+def directions(folder: Path) -> None:
+    """Two groups of random cats, and the direction from one to the other."""
+    marked = "rdrag:80:20:230:650,a,rdrag:520:20:690:650,b"
+    flags = ["--view", "scatter", "--random", "300", "--range", "2", "--out", str(folder)]
+    save(recorded(folder, "latent", *flags, "--keys", f"{marked},click:395:300"), "directions")
+
+
 def dataset(folder: Path) -> None:
     """A page of a set with two images on the list."""
     cats = folder / "toycats.npy"
@@ -196,7 +203,7 @@ def thumbnails(folder: Path) -> None:
 
 SHOTS: dict[str, Callable[[Path], None]] = {
     shot.__name__: shot
-    for shot in (samples, animate, latent, sliders, compare, dataset, workshop, terminal, thumbnails)
+    for shot in (samples, animate, latent, sliders, directions, compare, dataset, workshop, terminal, thumbnails)
 }  # fmt: skip
 
 

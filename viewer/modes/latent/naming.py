@@ -1,7 +1,7 @@
 """Directions that are found between two groups of the scatter, and what is saved of a direction that gets a name."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from viewer.latents import Latents
 from viewer.modes.latent.groups import Method, Separation, separate
 from viewer.modes.latent.scatter import Encoded
-from viewer.modes.latent.space import Numbers
+from viewer.modes.latent.space import Numbers, Space
 from viewer.modes.latent.state import Groups, LatentState
 from viewer.worker import Worker
 
@@ -90,9 +90,17 @@ def said(method: Method, found: Separation | None) -> str:
 
 def in_groups(state: LatentState, found: Separation) -> LatentState:
     """The state with the direction that was found as one of its named ones; a first one has its slider chosen."""
-    space = state.space.with_named(FOUND, rounded(state.space.scaled(found.direction)))
+    space = with_name(state.space, FOUND, rounded(state.space.scaled(found.direction)))
     there = state.in_space(space)
     return there if FOUND in state.space.named else there.on_slider(FOUND)
+
+
+def with_name(space: Space, name: str, direction: Numbers) -> Space:
+    """The space with a direction that was given a name; what has none yet comes after those that have."""
+    named = {**space.named, name: direction}
+    if FOUND in named:
+        named[FOUND] = named.pop(FOUND)
+    return replace(space, named=named)
 
 
 def to_name(state: LatentState, up: bool, words: Sequence[str]) -> tuple[str, Numbers, str]:

@@ -18,7 +18,7 @@ from viewer.latents import Latents
 from viewer.model import Images, Model, ModelError, open_model, open_sibling_encoder
 from viewer.modes.latent.frames import Painter
 from viewer.modes.latent.layout import make_layout
-from viewer.modes.latent.naming import FOUND, Finder, entry_of, in_groups, rounded, to_name
+from viewer.modes.latent.naming import FOUND, Finder, entry_of, in_groups, rounded, to_name, with_name
 from viewer.modes.latent.options import BINDINGS, Options
 from viewer.modes.latent.plan import COARSER, ImageRequest, Plan, plan_of, point_request
 from viewer.modes.latent.recipe import named_of, recipe_of, saved_random, state_of
@@ -191,7 +191,7 @@ class LatentSession(ModelSession[LatentState, Work, Made]):
         elif name in self.state.space.named and name != agreed:
             self.ask_text(f"{name!r} is taken; Enter replaces it, or another name", again, name)
         else:
-            self.state = self.state.in_space(self.state.space.with_named(name, vector)).on_slider(name)
+            self.state = self.state.in_space(with_name(self.state.space, name, vector)).on_slider(name)
             entry = entry_of(vector, how, origin_of(self.model))
             self._have_saved(partial(_save_direction, self._directions, name, entry, replace=name == agreed))
 
@@ -268,6 +268,9 @@ class LatentSession(ModelSession[LatentState, Work, Made]):
         words = (state.view, *self._words(self._plan))
         if state.view == "line":
             return (*words, "straight" if state.straight else "great circle")
+        if state.view == "sliders":
+            value = float(state.space.coordinates(state.space.exact(state.point), state.chosen))
+            words = (state.view, f"{state.space.name(state.chosen)} {plots.two_digits(value)}", *words[1:])
         if state.view == "scatter":
             tried, total = self._known.tried, len(self._scatter.numbers)
             left, unreadable = total - tried, tried - len(self._known.points)

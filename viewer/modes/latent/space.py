@@ -105,10 +105,6 @@ class Space:
             std = float(np.sqrt(variance if variance > _FLATTEST**2 * mean else mean))
         return unit * (std if _LENGTHS[0] < std < _LENGTHS[1] else 1.0)
 
-    def with_named(self, name: str, direction: Numbers) -> "Space":
-        """The space with a direction of this name, the last of the named ones, or in place of the one that has it."""
-        return replace(self, named={**self.named, name: direction})
-
     def adopted(self, point: Point, old: "Space") -> Point:
         """A point of another space of this model, as a point of this one. Moves along directions that are not the same
         here become moves along the raw axes."""

@@ -15,6 +15,7 @@ from viewer.files.png import encode_png, read_recipe
 from viewer.keys import parse_keys
 from viewer.modes import Mode
 from viewer.modes.latent.layout import gauge_track
+from viewer.modes.latent.naming import FOUND, with_name
 from viewer.modes.latent.session import LatentSession
 from viewer.modes.latent.space import Point, Space
 from viewer.modes.latent.state import begin
@@ -212,7 +213,8 @@ def test_groups_by_key_and_rectangle_give_a_direction_that_is_applied(path: Path
     assert moved.state.view == "sliders"
     assert np.allclose((there - start) / direction, (there - start)[0] / direction[0])
     assert (there - start) @ direction > 0
-    played(path, f"{keys},d,type:left to right,enter", "--random", "60", "--view", "scatter")
+    session, _, _ = played(path, f"{keys},d,type:left to right,enter", "--random", "60", "--view", "scatter")
+    assert list(session.state.space.named) == ["left to right", "A to B"]  # what has no name yet comes last
     assert np.allclose(named(path)["left to right"], direction)
     assert "held-out halves" in path.with_name("m.directions.json").read_text()
 
@@ -311,14 +313,14 @@ def test_a_point_stays_where_it_is_as_directions_change() -> None:
     point = Point(4, ((0, 1.5), (1, -1.0), (4, 0.25)))  # along a, principal 1, z3
     here = space.exact(point)
     for new in (
-        space.with_named("b", np.array([1.0, 1, 1])),
-        space.with_named("a", np.array([0, 0, 3.0])),
-        space.with_named("b", np.ones(3)).with_named("a", np.ones(3)),
+        with_name(space, "b", np.array([1.0, 1, 1])),
+        with_name(space, "a", np.array([0, 0, 3.0])),
+        with_name(with_name(with_name(space, FOUND, np.ones(3)), "b", np.ones(3)), "a", np.ones(3)),
     ):
         there = new.adopted(point, space)
         assert np.allclose(new.exact(there), here, atol=1e-12)
         assert all(0 <= axis < new.count for axis, _ in there.moves)
-    kept = space.with_named("b", np.ones(3))
+    kept = with_name(space, "b", np.ones(3))
     assert kept.adopted(point, space).moves == ((0, 1.5), (2, -1.0), (5, 0.25))
     with pytest.raises(ValueError, match="both ends are the same"):
         space.scaled(np.zeros(3))
