@@ -20,6 +20,7 @@ _NOTICE_SECONDS: Final = 4.0
 _BUSY_POLL_SECONDS: Final = 0.015  # between looks at the worker
 _IDLE_POLL_SECONDS: Final = 0.5
 _SAVING_SECONDS: Final = 0.6  # that what is being saved may take once all is closed
+_ENTRY_HINTS: Final = ("enter: done", "esc quit")
 _LARGEST_SAVED: Final = 2**27  # pixels of a saved sheet: as many as the viewer would read back
 
 State = TypeVar("State", bound=Reducible)
@@ -53,7 +54,8 @@ class Session(ABC, Generic[State, Request, Made]):
     def title(self, hints: bool = False) -> str:
         """Of the window. ``hints``: with all that the strip says, for displays too coarse for small letters."""
         if self._entry is not None:
-            return f"{self.name} - {self._entry[0].line}"
+            title = f"{self.name} - {self._entry[0].line}"
+            return f"{title} | {', '.join(_ENTRY_HINTS)}" if hints else title
         words: tuple[str, ...] = (self._notice[0],) if self._notice else self._status()
         title = " - ".join((self.name, *words))
         return f"{title} | {', '.join(self._hints())}" if hints and not self._notice else title
@@ -160,7 +162,7 @@ class Session(ABC, Generic[State, Request, Made]):
     def _message(self) -> tuple[tuple[str, ...], render.Tone]:
         """What the strip says on the right, and in which tone."""
         if self._entry is not None:
-            return (self._entry[0].line,), "notice"
+            return (self._entry[0].line, *_ENTRY_HINTS), "notice"
         return ((self._notice[0],), self._notice[1]) if self._notice else (self._hints(), "hint")
 
     def _cursor(self) -> tuple[Sheet | None, int]:

@@ -180,7 +180,7 @@ class LatentSession(ModelSession[LatentState, Work, Made]):
         except ValueError as error:
             self.notify(str(error))
             return
-        self.ask_text(f"name for {what} (Enter saves)", partial(self._named, rounded(vector), how, ""))
+        self.ask_text(f"name for {what}", partial(self._named, rounded(vector), how, ""))
 
     def _named(self, vector: Numbers, how: str, agreed: str, name: str) -> None:
         """Save a direction. ``agreed``: a name whose direction may be replaced."""

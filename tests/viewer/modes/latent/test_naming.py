@@ -59,7 +59,7 @@ def named(path: Path) -> dict[str, list[float]]:
 
 def test_a_direction_is_saved_reloaded_put_into_the_card_and_shown_as_a_slider(path: Path, tmp_path: Path) -> None:
     _, titles, _ = played(path, "tab,i,d,type:Sun-s,backspace,type:S h,comma,space,i,enter", "--seed", "3")
-    assert "name for the direction from A to B (Enter saves): _" in titles[3]
+    assert "name for the direction from A to B: _" in titles[3]
     assert "direction 'Sun-S h, i' is in" in titles[-1]
     (name, direction) = next(iter(named(path).items()))
     assert name == "Sun-S h, i"
@@ -107,7 +107,7 @@ def test_what_is_shown_of_a_line_that_is_typed(path: Path) -> None:
 )
 def test_the_axis_that_is_looked_at_gets_the_name(path: Path, keys: str, what: str, direction: list[float]) -> None:
     _, titles, _ = played(path, f"{keys},type:it,enter")
-    assert f"name for the direction of {what} (" in " ".join(titles)
+    assert f"name for the direction of {what}: " in " ".join(titles)
     assert np.allclose(named(path)["it"], direction, atol=1e-6)
 
 
