@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None, program: str = "") -> int:
     program = program or called_as("export")
     options = vars(_parser(program).parse_args(arguments))
     source, family, weights = (options.pop(name) for name in ("source", "family", "weights"))
-    if source.suffix.lower() == ".onnx" and source.is_file():
+    if source.suffix.lower() == ".onnx" and source.is_file() and options["directions"] is not None:
         return _embed(source, options, bool(family) or weights != "best", program)
     wait_briefly()
     with needing("export", program):
@@ -72,10 +72,8 @@ def _embed(source: Path, options: dict[str, Any], more: bool, program: str) -> i
         from export.embed import embed
     try:
         path, directions, force = (options.pop(name) for name in ("output", "directions", "force"))
-        if directions is None or more or options != {"precision": "fp32", "name": "", "licence": ""}:
-            raise UserError(
-                f"{source}: is exported already, expected --directions FILE and no flags but -o and --force"
-            )
+        if more or options != {"precision": "fp32", "name": "", "licence": ""}:
+            raise UserError(f"{source}: is exported already, expected --directions FILE, and besides -o, --force")
         said = embed(source, path, directions, force)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -236,8 +236,8 @@ def _check(card: Card) -> None:
     if KINDS[card.kind].has_schedule:
         _check_noise(card)
     for name in card.named_directions:
-        _expect(0 < len(name) <= _MAX_NAME and name.isprintable(), "named_directions name", name[: _MAX_NAME + 1],
-                f"1..{_MAX_NAME} printable characters")  # fmt: skip
+        sound = 0 < len(name) <= _MAX_NAME and name.isprintable() and name == name.strip()
+        _expect(sound, "named_directions name", name[: _MAX_NAME + 1], f"1..{_MAX_NAME} printable characters")
     _expect(len(card.named_directions) <= _MAX_NAMED, "named_directions", len(card.named_directions),
             f"at most {_MAX_NAMED}")  # fmt: skip
     if card.latent is not None:

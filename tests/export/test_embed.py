@@ -81,7 +81,7 @@ def test_mistakes_are_one_line_and_write_nothing(
     wide = tmp_path / "wide.json"
     add_direction(wide, "a", {"direction": [1.0, 2.0]})
     for source, target, directions, more, expected in (
-        (file, out, None, [], "is exported already, expected --directions FILE"),
+        (file, out, None, [], "expected a run, or a .pth or .safetensors file"),
         (file, out, names, ["--precision", "int8"], "is exported already"),
         (file, out, names, ["--family", "vae"], "is exported already"),
         (file, tmp_path / "out.pth", names, [], "expected .onnx"),

@@ -21,15 +21,17 @@ class Separation:
 
 
 def separate(first: NDArray[np.floating], second: NDArray[np.floating], method: Method) -> Separation | None:
-    """The direction from one group of latents [n, size] to another [m, size]; ``None``: they have the same mean.
+    """The direction from one group of latents [n, size] to another [m, size]; ``None``: they have the same mean, or
+    there is none in double precision.
 
     ``means``: the difference of both means. ``LDA``: the normal of Fisher's linear discriminant, S⁻¹ (m₂ - m₁), where S
     is the covariance within the groups. It leaves out what varies in both groups alike and only happens to differ
     between their means.
     """
     one, other = np.asarray(first, np.float64), np.asarray(second, np.float64)
-    direction = _direction(one, other, method)
-    return None if direction is None else Separation(direction, _accuracy(one, other, method))
+    with np.errstate(all="ignore"):  # latents of any size: what is not finite is no direction
+        direction = _direction(one, other, method)
+        return None if direction is None else Separation(direction, _accuracy(one, other, method))
 
 
 def _direction(first: Numbers, second: Numbers, method: Method) -> Numbers | None:
@@ -37,7 +39,10 @@ def _direction(first: Numbers, second: Numbers, method: Method) -> Numbers | Non
     if method == "LDA":
         within = np.concatenate([first - first.mean(axis=0), second - second.mean(axis=0)])
         if np.abs(within).max() > 0:
-            difference = np.asarray(np.linalg.solve(shrunk_covariance(within), difference), np.float64)
+            try:
+                difference = np.asarray(np.linalg.solve(shrunk_covariance(within), difference), np.float64)
+            except np.linalg.LinAlgError:
+                return None
     length = float(np.linalg.norm(difference))
     return difference / length if np.isfinite(length) and length > 0 else None
 

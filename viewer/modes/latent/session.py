@@ -10,6 +10,7 @@ import numpy as np
 
 from trainer.contract.directions import add_direction, name_error
 from trainer.contract.errors import ImageError, UserError
+from trainer.contract.files import make_folder
 from trainer.contract.images import resize
 from viewer import render
 from viewer.frame import plots
@@ -379,6 +380,7 @@ def open_session(options: Options) -> LatentSession:
 
 
 def _save_direction(file: Path, name: str, entry: Mapping[str, Any], replace: bool) -> str:
+    make_folder(file.parent)
     add_direction(file, name, entry, replace)
     return f"direction {name!r} is in {file}"
 

@@ -96,13 +96,14 @@ class Space:
         one of the prior. Raises ``ValueError`` where it leads nowhere."""
         length = float(np.linalg.norm(vector))
         if not _LENGTHS[0] < length < _LENGTHS[1]:
-            raise ValueError("both ends are the same")
+            raise ValueError(f"this leads nowhere: it is {length:.3g} long")
         unit = vector / length
         covariance = np.array(self.latent.covariance, np.float64)
         std = 1.0
         if covariance.size:
-            variance, mean = float(unit @ covariance @ unit), float(np.trace(covariance)) / len(covariance)
-            std = float(np.sqrt(variance if variance > _FLATTEST**2 * mean else mean))
+            with np.errstate(all="ignore"):  # cards come from anywhere
+                variance, mean = float(unit @ covariance @ unit), float(np.trace(covariance)) / len(covariance)
+                std = float(np.sqrt(variance if variance > _FLATTEST**2 * mean else mean))
         return unit * (std if _LENGTHS[0] < std < _LENGTHS[1] else 1.0)
 
     def adopted(self, point: Point, old: "Space") -> Point:

@@ -89,3 +89,13 @@ def test_the_covariance_is_shrunk_as_far_as_points_are_few() -> None:
     weight = min(error / distance, 1)
     assert 0.05 < weight < 1
     assert np.allclose(shrunk_covariance(points), weight * target + (1 - weight) * sample)
+
+
+def test_latents_of_any_size_do_no_harm() -> None:
+    """Encoders come from anywhere."""
+    random = np.random.default_rng(5)
+    for scale in (0.0, 1e-30, 1e30, 3e38):
+        first, second = (random.normal(size=(6, 4)).clip(-1, 1) * scale for _ in range(2))
+        for method in METHODS:
+            found = separate(first.astype(np.float32), second.astype(np.float32), method)
+            assert found is None or np.linalg.norm(found.direction) == pytest.approx(1)

@@ -163,6 +163,13 @@ def test_mistakes_are_one_line(path: Path, tmp_path: Path, capsys: pytest.Captur
     assert "stands for what is found between groups; another name" in titles[-1]
 
 
+def test_those_of_the_built_in_model_lie_where_images_are_saved(tmp_path: Path) -> None:
+    out = tmp_path / "new"
+    words = ["latent", "--display", "none", "--rows", "4", "--out", str(out), "--keys", "d,type:fur,enter,s"]
+    assert main(words) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["toycats-0001.png", "toycats.directions.json"]
+
+
 def test_directions_of_another_training_are_said_to_be_that(tmp_path: Path) -> None:
     path = make_generator(tmp_path / "m.onnx", training={"run": "x", "step": 5})
     played(path, "d,type:fur,enter")
@@ -322,7 +329,7 @@ def test_a_point_stays_where_it_is_as_directions_change() -> None:
         assert all(0 <= axis < new.count for axis, _ in there.moves)
     kept = with_name(space, "b", np.ones(3))
     assert kept.adopted(point, space).moves == ((0, 1.5), (2, -1.0), (5, 0.25))
-    with pytest.raises(ValueError, match="both ends are the same"):
+    with pytest.raises(ValueError, match="leads nowhere"):
         space.scaled(np.zeros(3))
 
 

@@ -209,7 +209,7 @@ def test_leaving_and_saving_change_nothing(key: str) -> None:
 
 
 events = st.builds(
-    Event, st.sampled_from(Action), st.integers(-5, 1200), st.integers(-5, 900), st.sampled_from("xyXYlLncq3")
+    Event, st.sampled_from(Action), st.integers(-5, 1200), st.integers(-5, 900), st.sampled_from("xyXYlLncq3eEmM")
 )
 
 
@@ -217,6 +217,7 @@ events = st.builds(
 @given(st.lists(events, max_size=40), st.booleans())
 def test_no_sequence_of_events_leaves_what_is_allowed(sequence: list[Event], flat: bool) -> None:
     state = PLANE if flat else replace(STATE, classes=Classes(4))
+    state = state.marked(0, {1, 2}).marked(1, {2})
     for event in sequence:
         state = state.after(event)
         assert state.axes[0] != state.axes[1]
@@ -240,7 +241,7 @@ def test_everything_lies_on_the_frame_and_apart(
     assert layout.rows == (rows or layout.rows)
     assert layout.columns == (columns or layout.columns)
     plane, panel, small, stops = layout.plane, layout.panel, layout.plane_above_line, layout.line
-    for area in (plane, panel, small, stops, layout.sliders[-1]):
+    for area in (plane, panel, small, stops, layout.sliders[-1], *layout.gauges(2)[-1:]):
         assert area.width > 0
         assert area.height > 0
         assert 0 <= area.left < area.right <= layout.width
