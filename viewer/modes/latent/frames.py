@@ -89,7 +89,8 @@ class Painter:
         if plan.ends is not None:
             plots.arrow(frame, state.stage, _pixels(state, plan.ends.latents()))
         if plan.main is not None:
-            plots.ring(frame, state.stage, _pixels(state, plan.main.latents()))
+            radius = 11 if any(state.groups) else 7  # round the mark of a group, too
+            plots.ring(frame, state.stage, _pixels(state, plan.main.latents()), radius)
         if state.selection is not None:
             corners = np.array(state.selection).reshape(2, 2)
             plots.rectangle(frame, state.stage, plots.pixels(state.stage, state.reach, corners[:, 0], corners[:, 1]))
