@@ -27,7 +27,7 @@ CASES = [
     (b"\x1b[15~\x1b[3~\x1b[2~\x1b[Z\x1b[200~c", "c"),
     (b"\x1b_Gi=31;OK\x1b\\\x1bP1$r48:2:1:2:3m\x1b\\\x1b[?62;22cd",
      ["\x1b_Gi=31;OK\x1b\\", "\x1bP1$r48:2:1:2:3m\x1b\\", "\x1b[?62;22c", "d"]),
-    (b"\x80\xff\xc3(\x00\x07\t\x7fa", "(,tab,a"),
+    (b"\x80\xff\xc3(\x00\x07\t\x7fa", "(,tab,backspace,a"),
     (b"\x1b[12\x01a\x1b[[zb", "a,b"),
     (b"\xf65;2\xe2\x829\xf0\x1b[A\xe2\x1b[Bq", "5,;,2,9,up,down,q"),
     (b"\x1bx", "x"),  # Alt and a key
