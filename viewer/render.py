@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewer.files.resizing import resize
+from viewer.labels import FONT, FONT_SCALE, TEXT, fitted, frame_of, labels_of, painted, text_width
 from viewer.sheet import Sheet
 
 Image = NDArray[np.uint8]  # [h, w, 3] BGR
@@ -21,15 +22,13 @@ STRIP_HEIGHT: Final = 28  # pixels
 LEAST_WIDTH: Final = 480  # of a frame of no model, so that the strip says enough
 PAPER: Final = (24, 22, 21)
 TONES: Final = {
-    "status": (225, 222, 220),
+    "status": TEXT,
     "hint": (140, 134, 130),
     "notice": (140, 220, 150),
     "error": (105, 120, 255),
 }
 CURSOR: Final = (60, 200, 255)
 INK: Final = (0, 0, 0)
-FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
-FONT_SCALE: Final = 0.42
 _MARGIN: Final = 10
 _SPACE: Final = 18  # between two pieces of text
 
@@ -58,12 +57,15 @@ def with_detail(images: Image, details: NDArray[np.float32], gain: float) -> Ima
 
 
 def compose(images: Image, strip: Image | None, sheet: Sheet | None = None, cursor: int = 0) -> Image:
-    """The whole frame: images above the strip, if there is one, and a cursor where there is a sheet."""
+    """The whole frame: images above the strip, if there is one, and a cursor where there is a sheet.
+
+    Text is pixels in a frame with a strip; one without keeps it as text.
+    """
     height = len(images)
-    frame = images.copy() if strip is None else np.concatenate([images, strip])
+    frame = images.view(np.ndarray).copy() if strip is None else np.concatenate([painted(images), strip])
     if sheet is not None:
         outline(frame[:height], *sheet.corner(cursor), sheet.cell_width, sheet.cell_height)
-    return frame
+    return frame_of(frame, labels_of(images)) if strip is None and labels_of(images) else frame
 
 
 def outline(frame: Image, left: int, top: int, width: int, height: int) -> None:
@@ -106,20 +108,5 @@ def _fitting(pieces: Sequence[str], room: int) -> tuple[str, ...]:
     return tuple(pieces[:count])
 
 
-def fitted(text: str, room: int) -> str:
-    """As much of the text as fits into so many pixels, two dots for the rest."""
-    if text_width(text) <= room:
-        return text
-    while len(text) > 1 and text_width(text + "..") > room:
-        text = text[:-1]
-    return text + ".."
-
-
 def _length(pieces: Sequence[str]) -> int:
     return sum(map(text_width, pieces)) + _SPACE * max(len(pieces) - 1, 0)
-
-
-@lru_cache(maxsize=256)
-def text_width(text: str) -> int:
-    """Of a line of text, in pixels."""
-    return int(cv2.getTextSize(text, FONT, FONT_SCALE, 1)[0][0])

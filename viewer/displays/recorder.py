@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from viewer.displays.display import Display, DisplayError
 from viewer.keys import Event
+from viewer.labels import painted
 
 _WEBP_QUALITY: Final = 90
 
@@ -216,11 +217,11 @@ class Recorder(Display):
     def show(self, frame: NDArray[np.uint8], title: str) -> None:
         """Record a frame, BGR [h, w, 3], and show it. In an animation all take the size of the first."""
         if self._encoder is not None:
-            size = frame.shape[1], frame.shape[0]
+            size, image = (frame.shape[1], frame.shape[0]), painted(frame)
             if self._size is None or isinstance(self._encoder, _Png):
                 self._size = size
             with self._writing():
-                self._encoder.add(frame if size == self._size else _fit(frame, *self._size))
+                self._encoder.add(image if size == self._size else _fit(image, *self._size))
         self._display.show(frame, title)
 
     def poll(self, seconds: float) -> Event | None:

@@ -7,20 +7,20 @@ import base64
 import os
 import re
 import time
-import unicodedata
 from collections import deque
-from collections.abc import Sequence
 from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from viewer.displays.cells import Painter, characters_of, place_labels
 from viewer.displays.display import Display, queue
 from viewer.displays.terminal_input import Parser
 from viewer.displays.tty import Tty
 from viewer.files.resizing import resize
 from viewer.keys import Action, Event
+from viewer.labels import labels_of, painted
 
 _ENTER: Final = b"\x1b[?1049h\x1b[?25l\x1b[?1000h\x1b[?1006h\x1b[2J"  # other screen, no cursor, mouse
 _MOTION: Final = b"\x1b[?1003h"  # every movement of the mouse
@@ -39,11 +39,6 @@ _SLICE_SECONDS: Final = 0.1  # of waiting, after which a change of the terminal'
 _KITTY_CHUNK: Final = 4096
 _TO_THE_EDGE: Final = (Action.DRAG, Action.RELEASE, Action.SECOND_DRAG, Action.SECOND_RELEASE)  # and no further
 _CELL_ASPECT: Final = 2.0  # height over width of a character cell, where the terminal does not tell
-
-_BLOCK: Final = np.frombuffer("▀".encode(), np.uint8)  # foreground above, background below
-_DECIMALS: Final = np.array([list(f"{n:\0>4}".encode()) for n in range(10_000)], np.uint8)  # [10000, 4], NUL-padded
-_CUBE: Final = np.array([0, 95, 135, 175, 215, 255])  # levels of the 6x6x6 colours of 256
-_NEAREST: Final = np.abs(np.arange(256)[:, None] - _CUBE).argmin(axis=1)  # [256] → index of the level
 
 
 class Terminal(Display):
@@ -161,7 +156,8 @@ class Terminal(Display):
             output.append(self._image(self._frame, columns, rows - 1))
         if self._title != self._drawn_title:
             self._drawn_title = self._title
-            output.append(f"\x1b[{rows};1H\x1b[0m{_cut(self._title, columns - 1)}\x1b[K".encode())
+            title = "".join(characters_of(self._title)[: columns - 1])
+            output.append(f"\x1b[{rows};1H\x1b[0m{title}\x1b[K".encode())
         self._tty.write(b"".join(output) + _END)
 
     def _image(self, frame: NDArray[np.uint8], columns: int, rows: int) -> bytes:
@@ -177,7 +173,9 @@ class Terminal(Display):
         if not self._protocol:
             canvas = np.zeros((rows * 2, columns, 3), np.uint8)
             canvas[top * 2 : top * 2 + halves, left : left + across] = resize(frame, halves, across)
-            return self._painter.paint(canvas)
+            texts = place_labels(labels_of(frame), (width, height), self._place, (columns, rows))
+            return self._painter.paint(canvas, texts)
+        frame = painted(frame)
         most = across * (cell_width or 10), halves * (cell_height or 20) // 2
         if most[0] < width:  # no more pixels than the terminal has
             frame = resize(frame, most[1], most[0])
@@ -200,74 +198,3 @@ class Terminal(Display):
         if old:
             parts.append(f"\x1b_Ga=d,d=I,i={old},q=2\x1b\\".encode())
         return b"".join(parts)
-
-
-def _cut(text: str, columns: int) -> str:
-    """As much of a text as fits into so many columns; characters that do not print (escapes) become ``?``."""
-    fits, used = [], 0
-    for character in text:
-        used += 2 if unicodedata.east_asian_width(character) in "WF" else 1
-        if used > columns:
-            break
-        fits.append(character if character.isprintable() else "?")
-    return "".join(fits)
-
-
-class Painter:
-    """Draws images with half blocks, two pixels a cell; writes only cells that changed on a screen that begins empty.
-
-    ``true_colour``: 24 bits a colour, else the 256 of xterm.
-    """
-
-    def __init__(self, true_colour: bool) -> None:
-        self._true_colour = true_colour
-        self._shown: NDArray[np.uint8] | None = None  # [rows, columns, 2, numbers that set a colour]
-
-    def paint(self, pixels: NDArray[np.uint8]) -> bytes:
-        """Escape sequences that make the screen show pixels, BGR [2 * rows, columns, 3], from its top left."""
-        numbers = pixels[..., ::-1] if self._true_colour else _palette_codes(pixels)
-        cells = np.stack([numbers[0::2], numbers[1::2]], axis=2)
-        if self._shown is None or self._shown.shape != cells.shape:
-            changed = np.ones(cells.shape[:2], bool)
-        else:
-            changed = (cells != self._shown).any(axis=(2, 3))
-        self._shown = cells
-        rows, columns = np.nonzero(changed)
-        if not rows.size:
-            return b""
-        colours = cells[rows, columns].astype(np.intp)  # [n, 2, numbers]
-        moved = np.ones(rows.size, bool)
-        moved[1:] = (rows[1:] != rows[:-1]) | (columns[1:] != columns[:-1] + 1)
-        fresh = np.ones((rows.size, 2), bool)
-        fresh[1:] = (colours[1:] != colours[:-1]).any(axis=2)
-        kind = b";2;" if self._true_colour else b";5;"
-        parts = [
-            _join(b"\x1b[", (rows + 1, columns + 1), b"H") * moved[:, None],
-            _join(b"\x1b[38" + kind, colours[:, 0].T, b"m") * fresh[:, :1],
-            _join(b"\x1b[48" + kind, colours[:, 1].T, b"m") * fresh[:, 1:],
-            np.broadcast_to(_BLOCK, (rows.size, _BLOCK.size)),
-        ]
-        text = np.concatenate(parts, axis=1).ravel()
-        return bytes(text[text != 0])  # NULs are what was left out
-
-
-def _join(start: bytes, numbers: Sequence[NDArray[np.intp]] | NDArray[np.intp], end: bytes) -> NDArray[np.uint8]:
-    """Rows of ``start``, decimal numbers with semicolons between, ``end``; NUL-padded."""
-    count = len(numbers[0])
-    parts = [np.broadcast_to(np.frombuffer(start, np.uint8), (count, len(start)))]
-    for index, number in enumerate(numbers):
-        parts.append(_DECIMALS[np.minimum(number, len(_DECIMALS) - 1)])
-        mark = end if index == len(numbers) - 1 else b";"
-        parts.append(np.broadcast_to(np.frombuffer(mark, np.uint8), (count, len(mark))))
-    return np.concatenate(parts, axis=1)
-
-
-def _palette_codes(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The nearest of xterm's colours 16..255 (the cube and 24 greys) of BGR pixels: [h, w, 1]."""
-    level = _NEAREST[pixels]  # [h, w, 3]
-    grey = np.clip((pixels.mean(axis=2) - 3) / 10, 0, 23).round().astype(np.intp)  # grey n is 8 + 10 n
-    wide = pixels.astype(np.intp)
-    cube_error = ((wide - _CUBE[level]) ** 2).sum(axis=2)
-    grey_error = ((wide - (8 + 10 * grey)[..., None]) ** 2).sum(axis=2)
-    cube = 16 + 36 * level[..., 2] + 6 * level[..., 1] + level[..., 0]
-    return np.asarray(np.where(grey_error < cube_error, 232 + grey, cube), np.uint8)[..., None]

@@ -21,6 +21,7 @@ from trainer.contract.files import replace_bytes
 from trainer.contract.headers import Unreadable
 from trainer.contract.recipe import PNG_SIGNATURE, find_recipe, text_chunks
 from viewer.files.misfits import misfit_of
+from viewer.labels import painted
 
 Image = NDArray[np.uint8]  # [h, w, 3] BGR
 
@@ -31,7 +32,7 @@ def encode_png(image: NDArray[np.uint8], recipe: Mapping[str, Any], chunks: byte
     """An image [h, w], [h, w, 3] BGR or [h, w, 4] BGRA as a PNG file that carries ``recipe`` (JSON-able), after more
     ``chunks``. Raises ``ImageError``."""
     try:
-        data = cv2.imencode(".png", image)[1]
+        data = cv2.imencode(".png", painted(image))[1]
     except cv2.error:
         raise ImageError(f"an image of {image.shape[1]}x{image.shape[0]} cannot be saved as PNG") from None
     return b"".join((data[:_HEADER_END].data, chunks, text_chunks(recipe), data[_HEADER_END:].data))

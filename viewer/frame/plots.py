@@ -4,8 +4,7 @@ What is drawn over images is a light line between dark ones, so that it shows on
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Final, Literal
+from typing import Final
 
 import cv2
 import numpy as np
@@ -14,13 +13,11 @@ from numpy.typing import NDArray
 from trainer.contract.images import resize
 from viewer.files.resizing import resize_nearest
 from viewer.frame.area import Area, fitting_size
-from viewer.render import CURSOR, FONT, FONT_SCALE, INK, PAPER, TONES, Image, fitted, outline, text_width
+from viewer.labels import TEXT, Colour, Frame, Image, fitted, frame_of, write
+from viewer.render import CURSOR, INK, PAPER, TONES, outline
 
-Colour = tuple[int, int, int]  # blue, green, red
-Anchor = Literal["left", "middle", "right"]
 Pixels = NDArray[np.float64]  # [n, 2] across and down, from the frame's corner
 
-TEXT: Final[Colour] = TONES["status"]
 FAINT: Final[Colour] = TONES["hint"]
 GROUND: Final = (34, 31, 30)  # of a plot
 GAP: Final = 8  # pixels round every image of a row
@@ -45,20 +42,14 @@ def colour_of(label: int, classes: int) -> Colour:
     return blue, green, red
 
 
-def write(image: Image, x: float, y: float, text: str, colour: Colour = TEXT, anchor: Anchor = "left") -> None:
-    """A line of text whose middle is at height ``y``."""
-    left = x - {"left": 0.0, "middle": 0.5, "right": 1.0}[anchor] * text_width(text)
-    cv2.putText(image, text, (round(left), round(y) + 4), FONT, FONT_SCALE, colour, 1, cv2.LINE_AA)
-
-
 def two_digits(value: float) -> str:
     """A coordinate with two digits; nothing is no less than 0."""
     return f"{round(value, 2) + 0.0:.2f}"
 
 
-def blank(height: int, width: int) -> Image:
+def blank(height: int, width: int) -> Frame:
     """A frame with nothing on it."""
-    return np.full((height, width, 3), PAPER, np.uint8)
+    return frame_of(np.full((height, width, 3), PAPER, np.uint8))
 
 
 def put(frame: Image, area: Area, image: Image) -> None:
@@ -88,19 +79,7 @@ def axes(image: Image, area: Area, reach: float, names: tuple[str, str]) -> None
         write(image, x, area.bottom + 13, text, FAINT, "middle")
         write(image, area.left - 9, y, text, FAINT, "right")
     write(image, area.left + area.width / 2, area.bottom + 32, names[0], TEXT, "middle")
-    upright = _upright(names[1])
-    top = area.top + (area.height - len(upright)) // 2
-    if top >= 0:
-        left = area.left - 52
-        image[top : top + len(upright), left : left + upright.shape[1]] = upright
-
-
-@lru_cache(maxsize=8)
-def _upright(text: str) -> Image:
-    """A line of text that reads from the bottom to the top."""
-    flat = blank(16, text_width(text) + 4)
-    write(flat, 2, 8, text)
-    return np.ascontiguousarray(np.rot90(flat))
+    write(image, area.left - 44, area.top + area.height / 2, names[1], TEXT, upright=True)
 
 
 def ticks(reach: float) -> list[float]:

@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from viewer.displays import DisplayError, open_display
-from viewer.displays.terminal import Painter
+from viewer.displays.cells import Painter
 
 if sys.platform == "win32":
     pytest.skip("pseudo-terminals are of Unix", allow_module_level=True)

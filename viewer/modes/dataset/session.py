@@ -18,8 +18,9 @@ from viewer.files.image_set import LabelledSet, open_set, set_of_files
 from viewer.files.inputs import photo_size
 from viewer.files.png import Image, encode_png, read_bytes, save_numbered
 from viewer.frame.area import Area
-from viewer.frame.plots import sharp, write
+from viewer.frame.plots import blank, sharp
 from viewer.keys import Event
+from viewer.labels import Frame, write
 from viewer.modes.dataset.options import BINDINGS, Options
 from viewer.modes.dataset.selection import Selection
 from viewer.modes.dataset.state import ALL, Catalogue, DatasetState
@@ -299,9 +300,9 @@ def strike(canvas: Image, sheet: Sheet, place: int) -> None:
     cv2.rectangle(part, (0, 0), (right, bottom), MARK, 2 * wide + 1)
 
 
-def _paper(sheet: Sheet) -> Image:
+def _paper(sheet: Sheet) -> Frame:
     """A page without images."""
-    return np.full((sheet.height, max(sheet.width, render.LEAST_WIDTH), 3), render.PAPER, np.uint8)
+    return blank(sheet.height, max(sheet.width, render.LEAST_WIDTH))
 
 
 def _room(sheet: Sheet, place: int) -> Area:
@@ -313,9 +314,9 @@ def _place(canvas: Image, sheet: Sheet, place: int, cell: Cell) -> None:
     room = _room(sheet, place)
     if cell.image is None:
         cv2.rectangle(canvas, (room.left, room.top), (room.right - 1, room.bottom - 1), _FAINT, 1)
-        part = canvas[room.pixels]
-        write(part, room.width / 2, room.height / 2, "unreadable" if room.width > 80 else "?", _FAINT, "middle")
+        middle = room.left + room.width / 2, room.top + room.height / 2
+        write(canvas, *middle, "unreadable" if room.width > 80 else "?", _FAINT, "middle")
         return
     height, width = cell.image.shape[:2]
-    middle = Area(room.left + (room.width - width) // 2, room.top + (room.height - height) // 2, width, height)
-    canvas[middle.pixels] = cell.image
+    inner = Area(room.left + (room.width - width) // 2, room.top + (room.height - height) // 2, width, height)
+    canvas[inner.pixels] = cell.image

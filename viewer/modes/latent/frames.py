@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from viewer.frame import plots
 from viewer.frame.area import Area, image_area
 from viewer.frame.plots import Pixels
+from viewer.labels import Image, fitted, write
 from viewer.latents import Latents
 from viewer.model import Images
 from viewer.modes.latent.layout import TEXT_LINE, TRACK, Layout, gauge_track
 from viewer.modes.latent.plan import ImageRequest, Plan
 from viewer.modes.latent.scatter import Encoded, Scatter
 from viewer.modes.latent.state import LatentState
-from viewer.render import Image, fitted
 
 Ready = Mapping[ImageRequest, Images]
 
@@ -76,13 +76,13 @@ class Painter:
         if self._plane != plane:
             self._plane, self._points, self._layer = plane, 0, plots.blank(state.layout.height, state.layout.width)
             plots.ground(self._layer, state.stage, state.reach)
-            _axes(self._layer, state)
         new, self._points = slice(self._points, len(known.points)), len(known.points)
         if new.start < new.stop:
             radius = 2.0 if count > 2000 else 3.0 if count > 200 else 4.0
             colours = [self._colours[label] for label in self._scatter.labels[known.points[new]]]
             plots.dots(self._layer, state.stage, _pixels(state, known.latents[new]), colours, radius)
         frame = self._layer.copy()
+        _axes(frame, state)
         for group, colour in zip(state.groups, GROUP_COLOURS, strict=True):
             marked = known.latents[np.isin(known.points, list(group))] if group else known.latents[:0]
             plots.circles(frame, state.stage, _pixels(state, marked), colour, 6.0)
@@ -127,7 +127,7 @@ def plane(state: LatentState, canvas: Image, image: Image | None, words: Sequenc
         plots.gauge(frame, row, gauge_track(row), state.space.name(axis), value, state.reach)
     if (more := state.space.count - 2 - len(gauges)) and gauges:
         row = gauges[-1][1]
-        plots.write(frame, row.left, row.bottom + row.height // 2, f"and {more} more", plots.FAINT)
+        write(frame, row.left, row.bottom + row.height // 2, f"and {more} more", plots.FAINT)
     return frame
 
 
@@ -153,7 +153,7 @@ def _pair(frame: Image, panel: Area, images: Mapping[str, Image], words: Sequenc
         area = image_area(place, *image.shape[:2])
         plots.put(frame, area, image)
         plots.frame_round(frame, area)
-        plots.write(frame, area.left + area.width / 2, area.bottom + 13, caption, plots.FAINT, "middle")
+        write(frame, area.left + area.width / 2, area.bottom + 13, caption, plots.FAINT, "middle")
         bottom = max(bottom, area.bottom + 22)
     return _words(frame, panel, bottom, words, panel.left)
 
@@ -173,8 +173,8 @@ def sliders(state: LatentState, tracks: Mapping[int, Image], image: Image | None
     below = _large(frame, state, image, words)
     first, last = state.first_slider + 1, state.first_slider + len(tracks)
     if len(tracks) < state.space.count:
-        plots.write(frame, below.left, below.top + 8, f"sliders {first}-{last} of {state.space.count}", plots.FAINT)
-        plots.write(frame, below.left, below.top + 8 + TEXT_LINE, "PageUp, PageDown: the others", plots.FAINT)
+        write(frame, below.left, below.top + 8, f"sliders {first}-{last} of {state.space.count}", plots.FAINT)
+        write(frame, below.left, below.top + 8 + TEXT_LINE, "PageUp, PageDown: the others", plots.FAINT)
     return frame
 
 
@@ -209,6 +209,6 @@ def _large(frame: Image, state: LatentState, image: Image | None, words: Sequenc
 def _words(frame: Image, panel: Area, top: int, words: Sequence[str], left: int) -> Area:
     """Lines of text from ``left`` on; what is left of the panel below them."""
     for number, word in enumerate(words):
-        plots.write(frame, left, top + 12 + number * TEXT_LINE, fitted(word, panel.right - left))
+        write(frame, left, top + 12 + number * TEXT_LINE, fitted(word, panel.right - left))
     top += 12 + len(words) * TEXT_LINE
     return Area(panel.left, top, panel.width, max(panel.bottom - top, 0))

@@ -14,8 +14,9 @@ from viewer.files.inputs import read_photo
 from viewer.files.png import Image, encode_png, is_drawing, save_numbered
 from viewer.files.resizing import fit
 from viewer.frame.area import Area, fitting_size
-from viewer.frame.plots import GAP, LEAST_WIDTH, frame_round, put, sharp, write
+from viewer.frame.plots import GAP, LEAST_WIDTH, blank, frame_round, put, sharp
 from viewer.keys import Action, Event
+from viewer.labels import write
 from viewer.model import ModelError, open_model
 from viewer.modes.translate.options import DRAW_BINDINGS, Options
 from viewer.options import model_threads
@@ -301,7 +302,7 @@ def draw_easel(state: DrawState, page: Image, result: Image | None) -> Image:
     place = state.easel.page
     below = state.easel.swatches[0].bottom if state.easel.swatches else place.bottom
     width = max(2 * place.width + 3 * GAP, LEAST_WIDTH, *(swatch.right + GAP for swatch in state.easel.swatches))
-    frame = np.full((below + GAP, width, 3), render.PAPER, np.uint8)
+    frame = blank(below + GAP, width)
     put(frame, place, sharp(page, place.height, place.width))
     frame_round(frame, place)
     other = Area(place.right + GAP, place.top, place.width, place.height)

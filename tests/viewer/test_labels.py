@@ -1,0 +1,60 @@
+"""Text on frames: kept apart until the display is known, never lost."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from small_models import photo_like
+
+from viewer import render
+from viewer.displays import open_display
+from viewer.files.png import encode_png
+from viewer.frame.area import Area
+from viewer.frame.plots import axes, blank
+from viewer.labels import Label, frame_of, labels_of, painted, write
+
+AREA = Area(60, 10, 200, 100)
+
+
+def test_a_frame_keeps_its_text_apart_and_painted_has_it_in_its_pixels() -> None:
+    frame, plain = blank(160, 300), np.array(blank(160, 300))
+    for image in (frame, plain):
+        axes(image, AREA, 4.0, ("across", "up"))
+    assert {"across", "up", "-4", "0", "4"} <= {label.text for label in labels_of(frame)}
+    assert np.array_equal(painted(frame), plain)
+    assert not np.array_equal(frame, plain)
+    assert not labels_of(plain)
+
+
+def test_a_copy_keeps_the_text_and_has_its_own() -> None:
+    frame = frame_of(blank(20, 60), [Label("a", 3, 10)])
+    other = frame.copy()
+    write(other, 20, 10, "b")
+    assert [label.text for label in labels_of(other)] == ["a", "b"]
+    assert [label.text for label in labels_of(frame)] == ["a"]
+
+
+def test_what_is_written_on_a_part_is_in_its_pixels() -> None:
+    frame = blank(40, 90)
+    write(frame[10:30], 5, 10, "part")
+    assert not labels_of(frame)
+    assert np.ptp(frame) > 100
+
+
+def test_composing_paints_text_above_a_strip_and_keeps_it_without() -> None:
+    frame = frame_of(np.zeros((40, 90, 3), np.uint8), [Label("text", 5, 20)])
+    strip = render.draw_strip(90, (), ())
+    whole = render.compose(frame, strip)
+    assert np.array_equal(whole[:40], painted(frame))
+    assert not labels_of(whole)
+    assert labels_of(render.compose(frame, None)) == labels_of(frame)
+
+
+def test_files_have_the_text_too(tmp_path: Path) -> None:
+    frame = frame_of(photo_like(40, 90), [Label("text", 5, 20)])
+    saved = cv2.imdecode(np.frombuffer(encode_png(frame, {}), np.uint8), cv2.IMREAD_COLOR)
+    assert np.array_equal(saved, painted(frame))
+    recorder = open_display("none", title="t", record=tmp_path / "last.png")
+    recorder.show(frame, "t")
+    recorder.close()
+    assert np.array_equal(cv2.imread(str(tmp_path / "last.png")), painted(frame))
