@@ -40,12 +40,17 @@ def show(
 def run_live(session: Session[Any, Any, Any], display: Display, script: Sequence[Event] = (), frames: int = 0) -> None:
     """Show a session to a user until it is quit, or for so many frames of a walk; then wait for what is being saved.
     Keys of the script are pressed when the image of the one before is seen. Raises ``DisplayError``."""
+    room = None
     show_at = step_at = script_at = 0.0
     delay = DELAY_MS / 1000
     shown = 0
     keys = deque(script)
     while True:
         now = time.monotonic()
+        if display.room is not None and display.room != room:
+            room = display.room
+            session.fit(room)
+            show_at = now  # at once: until then, places of the mouse are those of the old frame
         session.pump(now)
         if session.moving and now >= step_at and shown and session.step():
             step_at = step_at + delay if now < step_at + delay else now + delay

@@ -6,7 +6,7 @@ it, and a terminal puts it into its cells.
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final, Literal
 
@@ -21,6 +21,7 @@ Anchor = Literal["left", "middle", "right"]
 FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
 FONT_SCALE: Final = 0.42
 TEXT: Final[Colour] = (225, 222, 220)
+PAPER: Final[Colour] = (24, 22, 21)  # of frames
 
 
 @dataclass(frozen=True)
@@ -42,20 +43,22 @@ class Frame(np.ndarray[Any, np.dtype[np.uint8]]):
     """
 
     labels: list[Label] | None  # None: a plain image
+    text_scale: float  # how many times as large as usual its letters are
+    fits: bool  # whether it was made for the room that the display has; else the display brings it to its size
 
     def __array_finalize__(self, source: object) -> None:
         """Views and results begin as plain images."""
-        self.labels = None
+        self.labels, self.text_scale, self.fits = None, 1.0, False
 
     def copy(self, order: Any = "C") -> "Frame":
         """The same image with the same text."""
-        return frame_of(super().copy(order), self.labels or ())
+        return frame_of(super().copy(order), self.labels or (), self.text_scale, self.fits)
 
 
-def frame_of(image: Image, labels: Iterable[Label] = ()) -> Frame:
+def frame_of(image: Image, labels: Iterable[Label] = (), text_scale: float = 1.0, fits: bool = False) -> Frame:
     """An image as a frame, of the same memory, with this text."""
     frame = image.view(Frame)
-    frame.labels = list(labels)
+    frame.labels, frame.text_scale, frame.fits = list(labels), text_scale, fits
     return frame
 
 
@@ -78,49 +81,60 @@ def write(
 
 def painted(image: Image) -> Image:
     """A plain image with the text of a frame in its pixels."""
-    labels = labels_of(image)
     plain = image.view(np.ndarray)
-    if labels:
-        plain = plain.copy()
-        for label in labels:
-            paint(plain, label)
+    if not labels_of(image):
+        return plain
+    plain = plain.copy()
+    paint_all(plain, image)
     return plain
 
 
-def paint(image: Image, label: Label) -> None:
-    """Draw text into the pixels of an image."""
+def paint_all(target: Image, frame: Image, zoom: float = 1.0) -> None:
+    """Draw the text of a frame into an image that is ``zoom`` times as large."""
+    scale = zoom * (frame.text_scale if isinstance(frame, Frame) else 1.0)
+    for label in labels_of(frame):
+        paint(target, replace(label, x=label.x * zoom, y=label.y * zoom), scale)
+
+
+def paint(image: Image, label: Label, scale: float = 1.0) -> None:
+    """Draw text into the pixels of an image. ``scale``: how many times as large as usual."""
     if label.upright:
-        upright = _upright(label.text, label.colour, bytes(image[0, 0]))
+        upright = _upright(label.text, label.colour, bytes(image[0, 0]), scale)
         height, width = upright.shape[:2]
         left, top = math.floor(label.x - width / 2), math.floor(label.y - height / 2)
         if left >= 0 and top >= 0:
             target = image[top : top + height, left : left + width]
             target[:] = upright[: target.shape[0], : target.shape[1]]
         return
-    left = label.x - {"left": 0.0, "middle": 0.5, "right": 1.0}[label.anchor] * text_width(label.text)
-    origin = round(left), round(label.y) + 4
-    cv2.putText(image, label.text, origin, FONT, FONT_SCALE, label.colour, 1, cv2.LINE_AA)
+    left = label.x - {"left": 0.0, "middle": 0.5, "right": 1.0}[label.anchor] * text_width(label.text, scale)
+    origin = round(left), round(label.y) + round(4 * scale)
+    cv2.putText(image, label.text, origin, FONT, FONT_SCALE * scale, label.colour, _thickness(scale), cv2.LINE_AA)
 
 
 @lru_cache(maxsize=8)
-def _upright(text: str, colour: Colour, ground: bytes) -> Image:
+def _upright(text: str, colour: Colour, ground: bytes, scale: float) -> Image:
     """A line of text that reads from the bottom to the top, on a ground of one colour."""
-    flat = np.empty((16, text_width(text) + 4, 3), np.uint8)
+    flat = np.empty((round(16 * scale), text_width(text, scale) + round(4 * scale), 3), np.uint8)
     flat[:] = np.frombuffer(ground, np.uint8)
-    paint(flat, Label(text, 2, 8, colour))
+    paint(flat, Label(text, 2 * scale, 8 * scale, colour), scale)
     return np.ascontiguousarray(np.rot90(flat))
 
 
-def fitted(text: str, room: int) -> str:
+def fitted(text: str, room: float, scale: float = 1.0) -> str:
     """As much of the text as fits into so many pixels, two dots for the rest."""
-    if text_width(text) <= room:
+    if text_width(text, scale) <= room:
         return text
-    while len(text) > 1 and text_width(text + "..") > room:
+    while len(text) > 1 and text_width(text + "..", scale) > room:
         text = text[:-1]
     return text + ".."
 
 
 @lru_cache(maxsize=256)
-def text_width(text: str) -> int:
-    """Of a line of text, in pixels."""
-    return int(cv2.getTextSize(text, FONT, FONT_SCALE, 1)[0][0])
+def text_width(text: str, scale: float = 1.0) -> int:
+    """Of a line of text, in pixels. ``scale``: how many times as large as usual."""
+    return int(cv2.getTextSize(text, FONT, FONT_SCALE * scale, _thickness(scale))[0][0])
+
+
+def _thickness(scale: float) -> int:
+    """Of the lines that letters are made of, in pixels."""
+    return max(round(scale), 1)

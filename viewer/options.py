@@ -69,9 +69,10 @@ def _script(text: str) -> list[Event]:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def count_flag(what: str, default: int | None = None) -> Any:
-    """``--rows`` or ``--cols``; without a default, as fits the screen."""
-    return flag(f"{what} of images ({default or _FITS})", default=default, type=whole(1, 64), metavar="N")
+def count_flag(what: str, usual: int | None = None) -> Any:
+    """``--rows`` or ``--cols``. ``usual``: how many there are without; fewer where they could not be told apart."""
+    number = _FITS if usual is None else f"{usual}, fewer in a small terminal" if usual > 1 else f"{usual}"
+    return flag(f"{what} of images ({number})", type=whole(1, 64), metavar="N")
 
 
 def scale_flag(default: str = _FITS, pixel: str = "an image's pixel") -> Any:

@@ -4,23 +4,24 @@ The strip says on the left what is shown, on the right the keys, or what just ha
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
+from dataclasses import replace
 from typing import Final, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from viewer import labels
 from viewer.files.resizing import resize
-from viewer.labels import FONT, FONT_SCALE, TEXT, fitted, frame_of, labels_of, painted, text_width
+from viewer.labels import TEXT, Colour, Frame, fitted, frame_of, labels_of, text_width, write
+from viewer.room import strip_height
 from viewer.sheet import Sheet
 
 Image = NDArray[np.uint8]  # [h, w, 3] BGR
 Tone = Literal["hint", "notice", "error"]
 
-STRIP_HEIGHT: Final = 28  # pixels
 LEAST_WIDTH: Final = 480  # of a frame of no model, so that the strip says enough
-PAPER: Final = (24, 22, 21)
+PAPER: Final = labels.PAPER
 TONES: Final = {
     "status": TEXT,
     "hint": (140, 134, 130),
@@ -56,57 +57,65 @@ def with_detail(images: Image, details: NDArray[np.float32], gain: float) -> Ima
     return np.asarray(mixed, np.uint8).reshape(images.shape)
 
 
-def compose(images: Image, strip: Image | None, sheet: Sheet | None = None, cursor: int = 0) -> Image:
-    """The whole frame: images above the strip, if there is one, and a cursor where there is a sheet.
+def compose(
+    images: Image, strip: Image | None, sheet: Sheet | None = None, cursor: int = 0, text_scale: float = 1.0
+) -> Frame:
+    """The whole frame: images above the strip, if there is one, and a cursor where there is a sheet. Text stays text.
 
-    Text is pixels in a frame with a strip; one without keeps it as text.
+    ``text_scale``: how many times as large as usual letters are.
     """
-    height = len(images)
-    frame = images.view(np.ndarray).copy() if strip is None else np.concatenate([painted(images), strip])
+    height, text = len(images), list(labels_of(images))
+    if strip is None:
+        frame = images.view(np.ndarray).copy()
+    else:
+        frame = np.concatenate([images.view(np.ndarray), strip.view(np.ndarray)])
+        text += [replace(label, y=label.y + height) for label in labels_of(strip)]
     if sheet is not None:
-        outline(frame[:height], *sheet.corner(cursor), sheet.cell_width, sheet.cell_height)
-    return frame_of(frame, labels_of(images)) if strip is None and labels_of(images) else frame
+        outline(frame[:height], *sheet.corner(cursor), sheet.cell_width, sheet.cell_height, max(sheet.gap, 2))
+    return frame_of(frame, text, text_scale)
 
 
-def outline(frame: Image, left: int, top: int, width: int, height: int) -> None:
-    """A bright line round the image that is chosen, mostly outside of it, with a dark one inside: it shows on any."""
+def outline(frame: Image, left: int, top: int, width: int, height: int, wide: int = 2) -> None:
+    """A bright line round the image that is chosen, mostly outside of it, with a dark one inside: it shows on any.
+    ``wide``: pixels outside."""
     right, bottom = left + width - 1, top + height - 1
-    for offset, colour in ((-2, CURSOR), (-1, CURSOR), (0, CURSOR), (1, INK)):
+    for offset in range(-wide, 2):
         if width > 2 * offset + 2 and height > 2 * offset + 2:
+            colour = CURSOR if offset < 1 else INK
             cv2.rectangle(frame, (left + offset, top + offset), (right - offset, bottom - offset), colour, 1)
 
 
-@lru_cache(maxsize=32)
-def draw_strip(width: int, status: Sequence[str], message: Sequence[str], tone: Tone = "hint") -> Image:
-    """The strip of text [STRIP_HEIGHT, width, 3]: ``status`` from the left, ``message`` from the right. Pieces that
-    find no room are left out: of hints the last first; a notice goes before the status."""
-    strip = np.full((STRIP_HEIGHT, width, 3), PAPER, np.uint8)
-    room = width - 2 * _MARGIN
+def draw_strip(
+    width: int, status: Sequence[str], message: Sequence[str], tone: Tone = "hint", scale: float = 1.0
+) -> Frame:
+    """The strip of text [strip_height(scale), width, 3]: ``status`` from the left, ``message`` from the right. Pieces
+    that find no room are left out: of hints the last first; a notice goes before the status."""
+    strip = frame_of(np.full((strip_height(scale), width, 3), PAPER, np.uint8), text_scale=scale)
+    margin, space = _MARGIN * scale, _SPACE * scale
+    room = width - 2 * margin
     if tone == "hint":
-        status = _fitting(status, room)
-        message = _fitting(message, room - _length(status) - 2 * _SPACE) if status else ()
+        status = _fitting(status, room, scale)
+        message = _fitting(message, room - _length(status, scale) - 2 * space, scale) if status else ()
     else:
-        message = _fitting(message, room) or (fitted(message[0], room),)
-        status = _fitting(status, room - _length(message) - 2 * _SPACE)
-    _write(strip, _MARGIN, status, TONES["status"])
-    _write(strip, max(width - _MARGIN - _length(message), _MARGIN), message, TONES[tone])
-    strip.setflags(write=False)
+        message = _fitting(message, room, scale) or (fitted(message[0], room, scale),)
+        status = _fitting(status, room - _length(message, scale) - 2 * space, scale)
+    _write(strip, margin, status, TONES["status"], scale)
+    _write(strip, max(width - margin - _length(message, scale), margin), message, TONES[tone], scale)
     return strip
 
 
-def _write(strip: Image, left: int, pieces: Sequence[str], colour: tuple[int, int, int]) -> None:
+def _write(strip: Frame, left: float, pieces: Sequence[str], colour: Colour, scale: float) -> None:
     for piece in pieces:
-        origin = (left, STRIP_HEIGHT // 2 + 5)
-        cv2.putText(strip, piece, origin, FONT, FONT_SCALE, colour, 1, cv2.LINE_AA)
-        left += text_width(piece) + _SPACE
+        write(strip, left, len(strip) // 2 + round(scale), piece, colour)
+        left += text_width(piece, scale) + _SPACE * scale
 
 
-def _fitting(pieces: Sequence[str], room: int) -> tuple[str, ...]:
+def _fitting(pieces: Sequence[str], room: float, scale: float) -> tuple[str, ...]:
     count = len(pieces)
-    while count and _length(pieces[:count]) > room:
+    while count and _length(pieces[:count], scale) > room:
         count -= 1
     return tuple(pieces[:count])
 
 
-def _length(pieces: Sequence[str]) -> int:
-    return sum(map(text_width, pieces)) + _SPACE * max(len(pieces) - 1, 0)
+def _length(pieces: Sequence[str], scale: float) -> float:
+    return sum(text_width(piece, scale) for piece in pieces) + _SPACE * scale * max(len(pieces) - 1, 0)

@@ -7,6 +7,9 @@ from trainer.contract.errors import UserError
 from viewer.keys import Action, Event
 
 _LARGEST_FRAME: Final = 2**26  # pixels
+_SMALL_SCREEN: Final = (1100, 800)  # width and height of it that images take
+_LARGEST_SCALE: Final = 8  # there
+_WELL_FILLED: Final = 0.8  # part of a room along one side, from which on images need not fill more of it
 STEPS: Final = {Action.LEFT: (0, -1), Action.RIGHT: (0, 1), Action.UP: (-1, 0), Action.DOWN: (1, 0)}  # rows, columns
 
 
@@ -35,6 +38,11 @@ class Sheet:
         """Of the sheet, gaps included."""
         return self.rows * (self.cell_height + self.gap) + self.gap
 
+    @property
+    def places(self) -> "Sheet":
+        """The same rows and columns, whatever the size of the images."""
+        return Sheet(self.rows, self.columns, 0, 0)
+
     def corner(self, index: int) -> tuple[int, int]:
         """Left and top edge of an image."""
         row, column = divmod(index, self.columns)
@@ -61,10 +69,25 @@ def moved(sheet: Sheet, cursor: int, event: Event) -> int:
     return (row + down) % sheet.rows * sheet.columns + (column + along) % sheet.columns
 
 
-def auto_scale(rows: int, columns: int, height: int, width: int) -> float:
-    """The scale at which a sheet of images fills a good part of a small screen."""
-    factor = min(1100 / (columns * width), 800 / (rows * height))
-    return float(min(int(factor), 8)) if factor >= 1 else factor
+def auto_scale(
+    rows: int, columns: int, height: int, width: int, room: tuple[int, int] | None = None, whole: bool = True
+) -> float:
+    """The scale at which a sheet of images fills a room, its width and height; without one, a good part of a small
+    screen. ``whole``: the images' pixels stay squares where that leaves little of the room free."""
+    most = room or _SMALL_SCREEN
+    factor = max(min(most[0] / (columns * width), most[1] / (rows * height)), 1e-6)
+    if factor < 1 or not whole:
+        return factor
+    if room is None:
+        return float(min(int(factor), _LARGEST_SCALE))
+    return float(int(factor)) if int(factor) > _WELL_FILLED * factor else factor
+
+
+def checked(sheet: Sheet) -> Sheet:
+    """The sheet. Raises ``UserError`` where the frame would be too large."""
+    if sheet.width * sheet.height > _LARGEST_FRAME:
+        raise UserError(f"a frame of {sheet.width}x{sheet.height} pixels is too large; try a smaller --scale")
+    return sheet
 
 
 def fitting_sheet(
@@ -73,7 +96,4 @@ def fitting_sheet(
     """A sheet of images of this size at a scale, or as fits a small screen, ``across`` beside each other in a cell.
     Raises ``UserError`` where the frame would be too large."""
     scale = scale or auto_scale(rows, columns * across, height, width)
-    sheet = Sheet(rows, columns, max(round(width * scale), 1) * across, max(round(height * scale), 1), gap)
-    if sheet.width * sheet.height > _LARGEST_FRAME:
-        raise UserError(f"a frame of {sheet.width}x{sheet.height} pixels is too large; try a smaller --scale")
-    return sheet
+    return checked(Sheet(rows, columns, max(round(width * scale), 1) * across, max(round(height * scale), 1), gap))

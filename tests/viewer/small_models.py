@@ -15,6 +15,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from export.card import BLANK_SEAL, SEAL_KEY, Card, Latent, Port, seal
 from viewer.keys import Event
+from viewer.labels import painted
+from viewer.room import Room
 
 ONNX_TYPES = {"f32": TensorProto.FLOAT, "f64": TensorProto.DOUBLE, "u8": TensorProto.UINT8, "i64": TensorProto.INT64}
 
@@ -264,6 +266,7 @@ class FakeDisplay:
         coarse: bool = False,
     ) -> None:
         self.interactive = interactive
+        self.room: Room | None = None
         self.coarse = coarse
         self.frames: list[NDArray[np.uint8]] = []
         self.titles: list[str] = []
@@ -275,7 +278,7 @@ class FakeDisplay:
         assert frame.dtype == np.uint8
         assert frame.ndim == 3
         assert frame.flags["C_CONTIGUOUS"]
-        self.frames.append(frame.copy())
+        self.frames.append(painted(frame).copy())
         self.titles.append(title)
 
     def poll(self, seconds: float) -> Event | None:

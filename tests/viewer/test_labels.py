@@ -4,6 +4,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 from small_models import photo_like
 
 from viewer import render
@@ -11,7 +12,7 @@ from viewer.displays import open_display
 from viewer.files.png import encode_png
 from viewer.frame.area import Area
 from viewer.frame.plots import axes, blank
-from viewer.labels import Label, frame_of, labels_of, painted, write
+from viewer.labels import Label, frame_of, labels_of, paint_all, painted, write
 
 AREA = Area(60, 10, 200, 100)
 
@@ -41,13 +42,24 @@ def test_what_is_written_on_a_part_is_in_its_pixels() -> None:
     assert np.ptp(frame) > 100
 
 
-def test_composing_paints_text_above_a_strip_and_keeps_it_without() -> None:
+def test_a_composed_frame_has_the_text_of_both_its_parts() -> None:
     frame = frame_of(np.zeros((40, 90, 3), np.uint8), [Label("text", 5, 20)])
-    strip = render.draw_strip(90, (), ())
-    whole = render.compose(frame, strip)
+    strip = render.draw_strip(90, ("status",), ())
+    whole = painted(render.compose(frame, strip))
     assert np.array_equal(whole[:40], painted(frame))
-    assert not labels_of(whole)
+    assert np.array_equal(whole[40:], painted(strip))
     assert labels_of(render.compose(frame, None)) == labels_of(frame)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.5, 2.25])
+def test_text_grows_with_the_frame(scale: float) -> None:
+    frame = frame_of(np.zeros((40, 200, 3), np.uint8), [Label("text", 100, 20, anchor="middle")])
+    large = np.zeros((round(40 * scale), round(200 * scale), 3), np.uint8)
+    paint_all(large, frame, scale)
+    (rows, columns), (wide_rows, wide_columns) = (np.nonzero(one.any(axis=2)) for one in (painted(frame), large))
+    assert np.ptp(wide_columns) == pytest.approx(scale * np.ptp(columns), rel=0.2)
+    assert wide_columns.mean() == pytest.approx(scale * columns.mean(), abs=3)
+    assert wide_rows.mean() == pytest.approx(scale * rows.mean(), abs=2)
 
 
 def test_files_have_the_text_too(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from viewer import render
+from viewer.labels import painted
+from viewer.room import STRIP_HEIGHT
 from viewer.sheet import Sheet
 
 SHEET = Sheet(rows=6, columns=8, cell_width=128, cell_height=128)
@@ -55,8 +57,9 @@ def test_images_are_where_the_sheet_says_at_any_scale() -> None:
 @pytest.mark.parametrize("width", [1, 20, 96, 400, 3000])
 @pytest.mark.parametrize("tone", ["hint", "notice", "error"])
 def test_the_strip_fits_any_width(width: int, tone: render.Tone) -> None:
-    strip = render.draw_strip(width, ("random", "seed 12"), ("saved a-rather-long-name-0001.png" * 3, "s save"), tone)
-    assert strip.shape == (render.STRIP_HEIGHT, width, 3)
+    words = ("random", "seed 12"), ("saved a-rather-long-name-0001.png" * 3, "s save")
+    strip = painted(render.draw_strip(width, *words, tone))
+    assert strip.shape == (STRIP_HEIGHT, width, 3)
     if width > 100:
         assert np.ptp(strip) > 60  # something is written
         assert np.array_equal(strip[:, :5], strip[:, -5:])  # and nothing runs over the edges

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from trainer.contract.errors import UserError
 from viewer.keys import Action, Event
+from viewer.room import Room
 
 
 class DisplayError(UserError):
@@ -18,6 +19,7 @@ class Display:
 
     interactive = False  # whether a user watches; False: the application runs on a virtual clock
     coarse = False  # too coarse for small letters: text goes into the title only
+    room: Room | None = None  # for a frame, as it is now; changes only when all events before that were taken
 
     def show(self, frame: NDArray[np.uint8], title: str) -> None:
         """Show a frame, BGR [h, w, 3], under a title. Raises ``DisplayError``."""

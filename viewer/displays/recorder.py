@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from viewer.displays.display import Display, DisplayError
 from viewer.keys import Event
 from viewer.labels import painted
+from viewer.room import Room
 
 _WEBP_QUALITY: Final = 90
 
@@ -223,6 +224,11 @@ class Recorder(Display):
             with self._writing():
                 self._encoder.add(image if size == self._size else _fit(image, *self._size))
         self._display.show(frame, title)
+
+    @property
+    def room(self) -> Room | None:  # type: ignore[override]
+        """That of the display."""
+        return self._display.room
 
     def poll(self, seconds: float) -> Event | None:
         """The next event of the display."""

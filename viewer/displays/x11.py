@@ -77,11 +77,20 @@ class XKeys:
             raise DisplayError(f"DISPLAY is {name!r}, which does not answer")
         self._x.XSetErrorHandler(_IGNORE_ERROR)
         self._root: int = self._x.XDefaultRootWindow(self._display)
+        self._window = 0
         self.listening = False  # the window was found, so that ``pressed`` has all its keys
 
     def screen_size(self) -> tuple[int, int]:
         """Width and height of the screen in pixels."""
         return self._x.XDisplayWidth(self._display, 0), self._x.XDisplayHeight(self._display, 0)
+
+    def window_size(self) -> tuple[int, int]:
+        """Width and height in pixels of the window that was found; 0 where there is none."""
+        attributes = _Attributes()
+        if not self._window or not self._x.XGetWindowAttributes(self._display, self._window, byref(attributes)):
+            return 0, 0
+        _, _, width, height, *_ = attributes.geometry
+        return width, height
 
     def listen(self, title: str, wheel: bool = False) -> None:
         """Select the key presses of this process's window of that title, if it is on the screen by now; and its wheel.
@@ -108,6 +117,7 @@ class XKeys:
                 event = _Event(map=_MapEvent(type=_MAP_NOTIFY, event=window, window=window))
                 self._x.XSendEvent(self._display, window, 0, _STRUCTURE_NOTIFY_MASK, byref(event))
                 self._x.XSync(self._display, 0)
+                self._window = window
                 self.listening = True
                 return
 

@@ -54,6 +54,12 @@ class SavedRecipe:
         rows, columns = self.whole("rows", 1, LARGEST_SIDE), self.whole("cols", 1, LARGEST_SIDE)
         return {"rows": rows, "cols": columns, "seed": self.whole("seed", 0, LAST_SEED)}
 
+    @property
+    def count(self) -> int:
+        """Images of a sheet. Raises ``ImageError``."""
+        page = self.page()
+        return int(page["rows"] * page["cols"])
+
     def classes(self, count: int) -> Classes:
         """Which of ``count`` classes were drawn. Raises ``ImageError``."""
         return Classes(count, self.whole("first_label", 0, max(count - 1, 0)), self.values.get("by_class") is True)

@@ -11,6 +11,8 @@ from trainer.contract.text import printable
 from viewer import render
 from viewer.bindings import Binding, hints_of
 from viewer.keys import NAMES, Action, Event
+from viewer.labels import Frame
+from viewer.room import Room
 from viewer.sessions.text_entry import TextEntry
 from viewer.sheet import Sheet
 from viewer.state import Reducible
@@ -41,6 +43,7 @@ class Session(ABC, Generic[State, Request, Made]):
         self.name = name
         self.state: State = state
         self.changed = True  # since the last frame
+        self.room: Room | None = None  # that frames are laid out for; None: none, the display brings them to its size
         self.now = 0.0  # seconds, by the clock of the loop
         self.failures: list[str] = []  # all that went wrong, one line each
         self.lost: list[str] = []  # those of images that were not saved
@@ -149,15 +152,26 @@ class Session(ABC, Generic[State, Request, Made]):
         if self._notice is not None and self._notice[1] == "notice":
             self._notice, self.changed = None, True
 
-    def frame(self, strip: bool = True) -> render.Image:
+    def fit(self, room: Room) -> None:
+        """Lay frames out for the room that a display has, where this mode can."""
+        if self._lay_out(room):
+            self.room, self.changed = room, True
+
+    def _lay_out(self, room: Room) -> bool:
+        """Lay frames out for this room; False: they stay as they are, and the display brings them to its size."""
+        return False
+
+    def frame(self, strip: bool = True) -> Frame:
         """The frame to show now, with a strip of text below the images or without."""
         self.changed = False
         images = self._screen()
-        text = None
+        text, scale = None, 1.0 if self.room is None else self.room.text
         if strip:
             message, tone = self._message()
-            text = render.draw_strip(images.shape[1], self._status(), message, tone)
-        return render.compose(images, text, *self._cursor())
+            text = render.draw_strip(images.shape[1], self._status(), message, tone, scale)
+        frame = render.compose(images, text, *self._cursor(), scale)
+        frame.fits = self.room is not None
+        return frame
 
     def _message(self) -> tuple[tuple[str, ...], render.Tone]:
         """What the strip says on the right, and in which tone."""

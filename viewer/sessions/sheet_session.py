@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -10,6 +11,7 @@ import numpy as np
 from viewer import render
 from viewer.latents import Latents
 from viewer.model import Images, Model
+from viewer.room import Room, Tiling
 from viewer.sessions.classes import Classes, class_words
 from viewer.sessions.detail_layer import Layer, other_low
 from viewer.sessions.model_session import Labels, ModelSession, Part
@@ -32,6 +34,20 @@ class SheetSession(ModelSession[State, Request, Part]):
         said = "" if layer is None else other_low(model, layer)
         if said:
             self.notify(said)
+
+    tiling: Tiling | None = None  # how large the images are and how many; None: as the first state says
+
+    def _lay_out(self, room: Room) -> bool:
+        if self.tiling is None:
+            return False
+        before, sheet = self.state.sheet, self.tiling.sheet(room)
+        self.state = replace(self.state, sheet=sheet, cursor=min(self.state.cursor, sheet.count - 1))
+        if sheet != before:
+            self._use_sheet(sheet.places != before.places)
+        return True
+
+    def _use_sheet(self, other_count: bool) -> None:
+        """Show the images on the sheet of the state. ``other_count``: it has more rows or columns, or fewer."""
 
     @property
     def settled(self) -> bool:
@@ -62,7 +78,7 @@ class SheetSession(ModelSession[State, Request, Part]):
             recipe |= {"labels": labels.tolist()} if whole else own
             recipe |= {"first_label": state.classes.label, "by_class": state.classes.by_row}
         height, width = self.model.image_size
-        gap = sheet.gap if sheet.count > 1 else 0
+        gap = (self.tiling.gap if self.tiling is not None else sheet.gap) if sheet.count > 1 else 0
         recipe |= {"gap": gap} if whole else {}
         native = Sheet(sheet.rows, sheet.columns, width, height, gap) if whole else Sheet(1, 1, width, height, 0)
 

@@ -12,9 +12,9 @@ from viewer.sessions.generator_page import gain_flag
 
 @dataclass(frozen=True, kw_only=True)
 class Options(SheetOptions):
-    rows: int = count_flag("rows", 1)
-    cols: int = count_flag("columns", 1)
-    scale: float | None = scale_flag("3")
+    rows: int | None = count_flag("rows", 1)
+    cols: int | None = count_flag("columns", 1)
+    scale: float | None = scale_flag("as fits the screen; 3 without one")
     detail: Path | None = flag("ONNX file of a detail network of the same latents, to be added", metavar="FILE")
     gain: float | None = gain_flag()
     lerp: bool = flag("walk in straight lines, not on great circles", default=False)

@@ -14,13 +14,14 @@ from viewer.latents import Latents, Walk
 from viewer.model import Images, Model, ModelError, open_model
 from viewer.modes.animate.options import BINDINGS, Options
 from viewer.options import model_threads, with_saved
+from viewer.room import Tiling
 from viewer.sessions.classes import Classes
 from viewer.sessions.detail_layer import Layer, first_gain, open_layer
 from viewer.sessions.model_session import Part
 from viewer.sessions.replay import first_classes, read_saved
 from viewer.sessions.sheet_session import SheetSession
 from viewer.sessions.sheet_state import SheetState
-from viewer.sheet import fitting_sheet, moved
+from viewer.sheet import moved
 from viewer.state import next_seed
 
 LEG_TICKS: Final = 480  # ticks in a leg of a walk: a number that every speed divides
@@ -134,6 +135,9 @@ class AnimateSession(SheetSession[AnimateState, tuple[_Frame, ...]]):
             self._frames[frame] = Part(0, part.images[own], None if part.details is None else part.details[own])
             self.changed = self.changed or frame == _frame_of(self.state)
 
+    def _use_sheet(self, other_count: bool) -> None:
+        self._canvas = render.blank(self.state.sheet)
+
     def _screen(self) -> render.Image:
         images = self._ready()
         if images is not None:
@@ -174,12 +178,14 @@ def open_session(options: Options) -> AnimateSession:
     cursor = position = 0
     if saved is not None:
         options = with_saved(options, {**saved.page(), "lerp": saved.kind == "lerp"})
-        cursor = saved.whole("image", 0, options.rows * options.cols - 1)
+        cursor = saved.whole("image", 0, saved.count - 1)
         position = saved.whole("position", 0, _LAST_TICK, 0, LEG_TICKS)
         legs = saved.whole("legs", 0, _LAST_TICK)
-    gap = 0 if options.rows * options.cols == 1 else 2
+    rows, columns = options.rows or 1, options.cols or 1
+    gap = 0 if rows * columns == 1 else 2
+    tiling = Tiling(*model.image_size, rows, columns, scale=options.scale, without_room=3.0, gap=gap)
     state = AnimateState(
-        fitting_sheet(options.rows, options.cols, *model.image_size, options.scale or 3.0, gap),
+        tiling.sheet(),
         position,
         paused=saved is not None,
         straight=options.lerp,
@@ -189,7 +195,9 @@ def open_session(options: Options) -> AnimateSession:
         classes=first_classes(options.label, model, saved),
         gain=first_gain(options.gain, layer, saved),
     )
-    return AnimateSession(model, state, options.out, layer, frames)
+    session = AnimateSession(model, state, options.out, layer, frames)
+    session.tiling = tiling
+    return session
 
 
 def _frame_of(state: AnimateState) -> _Frame:

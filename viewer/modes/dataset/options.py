@@ -8,14 +8,16 @@ from typing import Final
 from trainer.contract.options import argument, flag
 from viewer.bindings import ARROWS, PAGES, Binding, merged
 from viewer.keys import Action
-from viewer.options import SessionOptions, scale_flag, whole
+from viewer.options import SessionOptions, count_flag, scale_flag
+
+SIDE: Final = 8  # rows and columns, where the screen is large enough
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(SessionOptions):
     files: Sequence[Path] = argument("sets as training takes them, or image files", nargs="+", metavar="FILE")
-    rows: int = flag("rows of a page (8)", default=8, type=whole(1, 64), metavar="N")
-    cols: int = flag("columns of a page (8)", default=8, type=whole(1, 64), metavar="N")
+    rows: int | None = count_flag("rows", SIDE)
+    cols: int | None = count_flag("columns", SIDE)
     scale: float | None = scale_flag()
     bgr: bool = flag("a .npy file holds BGR, as plain OpenCV scripts write it", default=False)
     marks: Path | None = flag("list of the marked images (FILE.marks.txt beside FILE)", metavar="LIST")

@@ -21,12 +21,13 @@ from viewer.frame.area import Area
 from viewer.frame.plots import blank, sharp
 from viewer.keys import Event
 from viewer.labels import Frame, write
-from viewer.modes.dataset.options import BINDINGS, Options
+from viewer.modes.dataset.options import BINDINGS, SIDE, Options
 from viewer.modes.dataset.selection import Selection
 from viewer.modes.dataset.state import ALL, Catalogue, DatasetState
+from viewer.room import Room, Tiling
 from viewer.sessions.classes import class_words
 from viewer.sessions.session import Session, check_saved_size
-from viewer.sheet import Sheet, fitting_sheet
+from viewer.sheet import Sheet
 
 MARK: Final = (60, 60, 235)
 _FAINT: Final = render.TONES["hint"]
@@ -115,9 +116,17 @@ class DatasetSession(Session[DatasetState, DatasetState, dict[int, Cell]]):
     bindings = BINDINGS
 
     def __init__(
-        self, selections: Sequence[Selection], state: DatasetState, folder: Path, size: tuple[int, int]
+        self,
+        selections: Sequence[Selection],
+        state: DatasetState,
+        folder: Path,
+        size: tuple[int, int],
+        tiling: Tiling | None = None,
     ) -> None:
-        """``selections``: the list of each set. ``size``: height and width of an image on a page that is saved."""
+        """``selections``: the list of each set. ``size``: height and width of an image on a page that is saved.
+        ``tiling``: how the sheet follows from the room that there is; ``None``: it does not."""
+        self._tiling = tiling
+        self._saved_gap = state.sheet.gap
         self._selections, self._sets, self._size = selections, [one.source for one in selections], size
         self._asked: DatasetState | None = None
         self._cells: dict[int, Cell] = {}  # of the page asked for, as far as they are there
@@ -149,6 +158,12 @@ class DatasetSession(Session[DatasetState, DatasetState, dict[int, Cell]]):
         if event.key in ("c", "C") and before.typed and self.state.label != int(before.typed):
             self.notify(f"there are no images of a class {before.typed}", "error")
         return ends
+
+    def _lay_out(self, room: Room) -> bool:
+        if self._tiling is None:
+            return False
+        self.state = replace(self.state, sheet=self._tiling.sheet(room))
+        return True
 
     # Images.
 
@@ -223,7 +238,7 @@ class DatasetSession(Session[DatasetState, DatasetState, dict[int, Cell]]):
         sheet, images = state.sheet, state.page
         rows = -(-len(images) // sheet.columns)
         height, width = self._size
-        page = Sheet(rows, sheet.columns if rows > 1 else len(images), width, height, sheet.gap)
+        page = Sheet(rows, sheet.columns if rows > 1 else len(images), width, height, self._saved_gap)
         check_saved_size(page.width, page.height)
         target = render.blank(page)
         for place, image in enumerate(images):
@@ -283,10 +298,10 @@ def open_session(options: Options) -> DatasetSession:
     if options.marks is not None and len(sets) > 1:
         raise UserError(f"--marks is the list of one set, found {len(sets)}: each has its own beside it")
     height, width = common_size(sets)
-    sheet = fitting_sheet(options.rows, options.cols, height, width, options.scale)
-    state = DatasetState(catalogue_of(sets), sheet, seed=options.seed)
+    tiling = Tiling(height, width, options.rows, options.cols, (SIDE, SIDE), options.scale)
+    state = DatasetState(catalogue_of(sets), tiling.sheet(), seed=options.seed)
     selections = [Selection(one, options.marks) for one in sets]
-    return DatasetSession(selections, state, options.out, (height, width))
+    return DatasetSession(selections, state, options.out, (height, width), tiling)
 
 
 def strike(canvas: Image, sheet: Sheet, place: int) -> None:

@@ -20,7 +20,7 @@ from viewer.sessions.sampling import Diffusion, Page
 def write(options: Options) -> None:
     """Write all images of a page, and none over another file: what is made of photographs keeps their names, other
     images are numbered. Raises ``UserError``."""
-    diffusion, state = begin(options)
+    diffusion, state, _ = begin(options)
     page = page_of(state)
     if state.photos:  # all of them, whatever fits on a page; of one class
         classes, photos = replace(state.classes, by_row=False), tuple(range(state.photos))

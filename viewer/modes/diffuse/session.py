@@ -21,6 +21,7 @@ from viewer.modes.diffuse.options import BINDINGS, Options
 from viewer.modes.diffuse.replay import options_of, photos_of, recipe_of
 from viewer.modes.diffuse.trajectory import Trajectory, TrajectoryKind
 from viewer.options import model_threads, with_saved
+from viewer.room import Room, Tiling
 from viewer.sessions.classes import Classes, find_label
 from viewer.sessions.denoiser import Denoiser
 from viewer.sessions.headless import readable
@@ -39,7 +40,7 @@ from viewer.sessions.sampling import (
 )
 from viewer.sessions.session import check_saved_size
 from viewer.sessions.sheet_state import SheetState
-from viewer.sheet import Sheet, fitting_sheet, moved
+from viewer.sheet import Sheet, moved
 from viewer.state import next_seed
 
 _ROWS, _COLUMNS = 3, 4  # images
@@ -110,9 +111,17 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
     bindings = BINDINGS
 
     def __init__(
-        self, diffusion: Diffusion, state: DiffuseState, folder: Path, trajectory: TrajectoryKind | None = None
+        self,
+        diffusion: Diffusion,
+        state: DiffuseState,
+        folder: Path,
+        trajectory: TrajectoryKind | None = None,
+        tiling: Tiling | None = None,
     ) -> None:
-        """``trajectory``: what is kept of the trajectory of images that are saved, if anything."""
+        """``trajectory``: what is kept of the trajectory of images that are saved, if anything. ``tiling``: how the
+        sheet follows from the room that there is; ``None``: it does not."""
+        self._tiling = tiling
+        self._saved_gap = state.sheet.gap
         self.diffusion = diffusion
         self._kept = trajectory
         self._asked: Page | None = None
@@ -120,6 +129,18 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
         self._shown = Progress()  # the latest with images
         self._waiting: list[Callable[[Images | None], str]] = []  # saves of the page in the making
         super().__init__(diffusion.denoiser.model, state, folder)
+
+    def _lay_out(self, room: Room) -> bool:
+        if self._tiling is None:
+            return False
+        state, sheet = self.state, self._tiling.sheet(room)
+        shown = state.first + state.cursor
+        first = shown // sheet.count * sheet.count if state.photos else 0
+        cursor = shown - first if state.photos else min(state.cursor, sheet.count - 1)
+        self.state = replace(state, sheet=sheet, first=first, cursor=cursor)
+        if sheet.places != state.sheet.places:
+            self._shown = Progress()  # of another page
+        return True
 
     def _work(self, request: Page) -> Iterator[Progress]:
         run = self.diffusion.begin(request)
@@ -168,7 +189,7 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
         def job(images: Images | None) -> str:
             numbers = list(page.numbers) if whole else [state.cursor]
             height, width = self.diffusion.denoiser.height, self.diffusion.denoiser.width
-            native = Sheet(page.rows, page.columns, width * (1 + bool(page.photos)), height, state.sheet.gap)
+            native = Sheet(page.rows, page.columns, width * (1 + bool(page.photos)), height, self._saved_gap)
             check_saved_size(native.width, native.height)
             beside: dict[str, bytes] = {}
             if images is not None and self._kept is None:
@@ -242,12 +263,12 @@ class DiffuseSession(ModelSession[DiffuseState, Page, Progress]):
 
 def open_session(options: Options) -> DiffuseSession:
     """The page that the options ask for. Raises ``UserError``."""
-    diffusion, state = begin(options)
-    return DiffuseSession(diffusion, state, options.out, options.keep_steps)
+    diffusion, state, tiling = begin(options)
+    return DiffuseSession(diffusion, state, options.out, options.keep_steps, tiling)
 
 
-def begin(options: Options) -> tuple[Diffusion, DiffuseState]:
-    """The mode as its flags say, or as ``--from`` says. Raises ``UserError``."""
+def begin(options: Options) -> tuple[Diffusion, DiffuseState, Tiling]:
+    """The mode as its flags or ``--from`` say, and how its sheet follows from the room. Raises ``UserError``."""
     threads = model_threads(options.threads, all_cores=True)
     model = open_model(options.model, threads=threads, wanted="denoiser")
     for name, value in (("start", options.start), ("strength", options.strength), ("no-noise", options.no_noise)):
@@ -272,13 +293,9 @@ def begin(options: Options) -> tuple[Diffusion, DiffuseState]:
         cursor = saved.whole("image", 0, (options.rows or 1) * (options.cols or 1) - 1)
         interpolated = saved.values.get("interpolated") is True
     diffusion = Diffusion(Denoiser(model, options.guidance), _settings_of(options, denoiser), generator, photos)
-    rows, columns = options.rows or _ROWS, options.cols or _COLUMNS
-    if photos:
-        columns = options.cols or min(2, len(photos))
-        rows = options.rows or min(-(-len(photos) // columns), _ROWS)
-    across = 2 if photos else 1
+    tiling = _tiling(options, diffusion)
     state = DiffuseState(
-        fitting_sheet(rows, columns, *model.image_size, options.scale, across=across),
+        tiling.sheet(),
         min(options.steps or USUAL_STEPS[options.sampler], diffusion.start),
         diffusion.start,
         diffusion.origin,
@@ -288,7 +305,16 @@ def begin(options: Options) -> tuple[Diffusion, DiffuseState]:
         cursor=cursor,
         classes=classes,
     )
-    return diffusion, state
+    return diffusion, state, tiling
+
+
+def _tiling(options: Options, diffusion: Diffusion) -> Tiling:
+    """How large the images are and how many."""
+    usual, across, count = (_ROWS, _COLUMNS), 1, len(diffusion.photos)
+    if count:
+        columns = options.cols or min(2, count)
+        usual, across = (min(-(-count // columns), _ROWS), columns), 2
+    return Tiling(*diffusion.denoiser.model.image_size, options.rows, options.cols, usual, options.scale, across=across)
 
 
 def _open_init(words: Sequence[str], threads: int) -> tuple[Model | None, list[Path]]:

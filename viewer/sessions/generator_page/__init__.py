@@ -8,6 +8,7 @@ from trainer.contract.options import flag
 from viewer.bindings import CLASS, ROWS_BY_CLASS, Binding
 from viewer.options import SheetOptions, count_flag, number
 
+ROWS, COLUMNS = 6, 8  # images, where the screen is large enough
 GRID_BINDINGS: Final = (
     Binding("m", "mixes of three training images (if the model keeps some)", after="r", hint={"mixes": "m mixes"}),
     CLASS,
@@ -27,7 +28,7 @@ def gain_flag() -> Any:
 class GridOptions(SheetOptions):
     """Options of modes that show a page of images."""
 
-    rows: int = count_flag("rows", 6)
-    cols: int = count_flag("columns", 8)
+    rows: int | None = count_flag("rows", ROWS)
+    cols: int | None = count_flag("columns", COLUMNS)
     encode: Path | None = flag("interpolate from this image, by the encoder beside the model", metavar="IMAGE")
     mix: bool = flag("begin with mixes of three training images each, whose latents the model keeps", default=False)

@@ -15,13 +15,14 @@ from viewer.keys import Action, Event
 from viewer.latents import Latents
 from viewer.model import Images, Model, ModelError, open_model, open_sibling_encoder
 from viewer.options import model_threads, with_saved
+from viewer.room import Tiling
 from viewer.sessions.detail_layer import Layer, first_gain, open_layer
-from viewer.sessions.generator_page import GridOptions
+from viewer.sessions.generator_page import COLUMNS, ROWS, GridOptions
 from viewer.sessions.model_session import Part
 from viewer.sessions.replay import first_classes, read_saved
 from viewer.sessions.sheet_session import SheetSession
 from viewer.sessions.sheet_state import SheetState
-from viewer.sheet import fitting_sheet, moved
+from viewer.sheet import moved
 from viewer.state import next_seed
 
 TRUNCATION_STEPS: Final = 10  # steps in a truncation of 1
@@ -122,7 +123,16 @@ class GridSession(SheetSession[GridState, GridState]):
 
     def _page(self) -> GridState:
         """What the images follow from."""
-        return replace(self.state, cursor=0, gain=None)
+        return replace(self.state, cursor=0, gain=None, sheet=self.state.sheet.places)
+
+    def _use_sheet(self, other_count: bool) -> None:
+        self._canvas = render.blank(self.state.sheet)
+        if other_count:
+            self._parts.clear()
+            height, width = self.model.image_size
+            self._images = np.zeros((self.state.sheet.count, height, width, 3), np.uint8)
+        for part in self._parts:
+            self._show(part)
 
     def _latents(self, page: GridState | None = None) -> Latents:
         page, sheet = page or self.state, self.state.sheet
@@ -234,15 +244,16 @@ def open_grid(
     if saved is not None:
         options = with_saved(options, {**saved.page(), "mix": saved.kind == "mix"})
         mode = next(one for one in _MODES if one == saved.kind)
-        cursor = saved.whole("image", 0, options.rows * options.cols - 1)
+        cursor = saved.whole("image", 0, saved.count - 1)
         truncation_steps = saved.whole("truncation", 0, LARGEST_TRUNCATION, 1, TRUNCATION_STEPS)
         from_image = str(saved.values.get("encoded", ""))
         if from_image != source and mode == "interpolation":
             raise ModelError(f"{saved.path}: made with --encode {from_image!r}, found {source!r}")
     if mode == "mix":
         samples_to_mix(model)
+    tiling = Tiling(*model.image_size, options.rows, options.cols, (ROWS, COLUMNS), options.scale)
     state = GridState(
-        fitting_sheet(options.rows, options.cols, *model.image_size, options.scale),
+        tiling.sheet(),
         mode,
         truncation_steps,
         can_mix=len(model.samples) >= _LEAST_SAMPLES,
@@ -251,4 +262,6 @@ def open_grid(
         classes=first_classes(options.label, model, saved),
         gain=first_gain(gain, layer, saved),
     )
-    return make(model, state, options.out, encoded, printable(source), layer, name, bindings)
+    session = make(model, state, options.out, encoded, printable(source), layer, name, bindings)
+    session.tiling = tiling
+    return session
