@@ -71,15 +71,16 @@ def compose(
         frame = np.concatenate([images.view(np.ndarray), strip.view(np.ndarray)])
         text += [replace(label, y=label.y + height) for label in labels_of(strip)]
     if sheet is not None:
-        outline(frame[:height], *sheet.corner(cursor), sheet.cell_width, sheet.cell_height, max(sheet.gap, 2))
+        inside = 2 if text_scale >= 1 else 0  # where pixels are merged, the image would become darker
+        outline(frame[:height], *sheet.corner(cursor), sheet.cell_width, sheet.cell_height, max(sheet.gap, 2), inside)
     return frame_of(frame, text, text_scale)
 
 
-def outline(frame: Image, left: int, top: int, width: int, height: int, wide: int = 2) -> None:
+def outline(frame: Image, left: int, top: int, width: int, height: int, outside: int = 2, inside: int = 2) -> None:
     """A bright line round the image that is chosen, mostly outside of it, with a dark one inside: it shows on any.
-    ``wide``: pixels outside."""
+    ``outside``, ``inside``: pixels of them."""
     right, bottom = left + width - 1, top + height - 1
-    for offset in range(-wide, 2):
+    for offset in range(-outside, inside):
         if width > 2 * offset + 2 and height > 2 * offset + 2:
             colour = CURSOR if offset < 1 else INK
             cv2.rectangle(frame, (left + offset, top + offset), (right - offset, bottom - offset), colour, 1)

@@ -43,7 +43,7 @@ def characters_of(text: str) -> list[str]:
 
 
 def place_labels(
-    labels: Sequence[Label], size: tuple[int, int], place: tuple[int, int, int, float], screen: tuple[int, int]
+    labels: Sequence[Label], size: tuple[int, int], place: tuple[float, float, float, float], screen: tuple[int, int]
 ) -> list[CellText]:
     """Text of a frame in the cells below it. Where two texts meet, the one that was written first stays whole.
 
@@ -60,7 +60,8 @@ def place_labels(
         if label.upright:
             parts = [one for one in characters if one]
             first = math.floor(y - len(parts) / 2 + 0.5)
-            pieces = [(first + number, math.floor(x), [one]) for number, one in enumerate(parts)]
+            column = _free_column(taken[max(first, 0) : max(first + len(parts), 0)], math.floor(x))
+            pieces = [(first + number, column, [one]) for number, one in enumerate(parts)]
         else:
             begin = math.floor(x - {"left": 0.0, "middle": 0.5, "right": 1.0}[label.anchor] * len(characters) + 0.5)
             pieces = [(math.floor(y), begin, characters)]
@@ -71,6 +72,14 @@ def place_labels(
                 taken[row, column + 1 : column + 1 + len(cut)] = True
                 found.append(CellText(row, column, cut, label.colour))
     return found
+
+
+def _free_column(taken: NDArray[np.bool_], wanted: int) -> int:
+    """The column that is wanted, or one near it, if no text touches it there; else the one that is wanted."""
+    for column in (wanted, wanted - 1, wanted + 1, wanted - 2, wanted + 2):
+        if 0 <= column < taken.shape[1] - 2 and not taken[:, column : column + 3].any():
+            return column
+    return wanted
 
 
 def _cut(taken: NDArray[np.bool_], begin: int, characters: Sequence[str]) -> Sequence[str]:

@@ -1,26 +1,25 @@
-"""Frames on a bare terminal, over SSH too: coloured half blocks, or Kitty's and iTerm2's images where it has them.
+"""Frames on a bare terminal, over SSH too: coloured half blocks, or images where it has them."""
 
-Kitty's images: https://sw.kovidgoyal.net/kitty/graphics-protocol; iTerm2's: https://iterm2.com/documentation-images.html
-"""
-
-import base64
+import math
 import os
 import re
 import time
 from collections import deque
+from dataclasses import replace
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from viewer.displays.cells import Painter, characters_of, place_labels
 from viewer.displays.display import Display, queue
+from viewer.displays.graphics import USUAL_CELL, Graphics, Place, Protocol
 from viewer.displays.terminal_input import Parser
 from viewer.displays.tty import Tty
 from viewer.files.resizing import resize
 from viewer.keys import Action, Event
-from viewer.labels import labels_of, painted
+from viewer.labels import PAPER, Frame, Image, labels_of, paint_all
+from viewer.room import Room
 
 _ENTER: Final = b"\x1b[?1049h\x1b[?25l\x1b[?1000h\x1b[?1006h\x1b[2J"  # other screen, no cursor, mouse
 _MOTION: Final = b"\x1b[?1003h"  # every movement of the mouse
@@ -32,12 +31,16 @@ _TRUE_COLOUR: Final = b"\x1b[48;2;1;2;3m\x1bP$qm\x1b\\\x1b[0m"  # set a backgrou
 _TRUE_COLOUR_REPLY: Final = re.compile(r"48[:;]2[:;]+1[:;]2[:;]3")
 _KITTY: Final = b"\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\"
 _ATTRIBUTES: Final = b"\x1b[c"  # every terminal answers this one, so that the answers before it are all
-_REPLY_SECONDS: Final = 0.3
+_CELL_SIZE: Final = b"\x1b[16t"  # of a character cell, in pixels
+_CELL_SIZE_REPLY: Final = re.compile(r"\x1b\[6;(\d{1,3});(\d{1,3})t")
+_REPLY_SECONDS: Final = 0.3  # that a terminal has for its answers
+_FAR_REPLY_SECONDS: Final = 1.5  # over SSH; they are waited for only where there are none
 _ESCAPE_SECONDS: Final = 0.05  # after which a lone escape is the key
 _SEQUENCE_SECONDS: Final = 1.0  # after which half a sequence is dropped
 _SLICE_SECONDS: Final = 0.1  # of waiting, after which a change of the terminal's size is noticed
-_KITTY_CHUNK: Final = 4096
 _TO_THE_EDGE: Final = (Action.DRAG, Action.RELEASE, Action.SECOND_DRAG, Action.SECOND_RELEASE)  # and no further
+_GRAIN: Final = 4  # pixels of a frame across a character cell, where it is made for the terminal
+_TEXT_HEIGHT: Final = 16  # pixels of a line of text of the usual size
 _CELL_ASPECT: Final = 2.0  # height over width of a character cell, where the terminal does not tell
 
 
@@ -58,14 +61,14 @@ class Terminal(Display):
         self._title = ""
         self._drawn_title = ""
         self._size = (0, 0)
-        self._place = (0, 0, 1, 1.0)  # left, top, width and height of the image, in character cells
-        self._kitty_image = 0  # number of the image on the screen
+        self._place = (0.0, 0.0, 1.0, 1.0)  # left, top, width and height of the frame, in character cells
         try:
             self._protocol, self._true_colour = self._capabilities()
         except BaseException:
             self._tty.leave()
             raise
-        self._painter = Painter(self._true_colour)
+        self._painter, self._graphics = Painter(self._true_colour), Graphics(self._protocol)
+        self.room = self._room_now()
 
     def show(self, frame: NDArray[np.uint8], title: str) -> None:
         """Show a frame, BGR [h, w, 3], as large as it goes, with the title below it."""
@@ -81,6 +84,8 @@ class Terminal(Display):
                 return self._events.popleft()
             if self._tty.resumed or (self._frame is not None and self._tty.size() != self._size):
                 self._draw()
+                self.room = self._room_now()
+                return None  # to those who draw for this room
             wait = min(max(0.0, deadline - time.monotonic()), _SLICE_SECONDS)
             if not self._receive(wait):
                 return Event(Action.QUIT)
@@ -121,8 +126,8 @@ class Terminal(Display):
             return None
         return Event(event.action, int(across * self._frame.shape[1]), int(down * self._frame.shape[0]))
 
-    def _capabilities(self) -> tuple[str, bool]:
-        """Which images the terminal has ("kitty", "iterm" or "") and whether it has 24-bit colours."""
+    def _capabilities(self) -> tuple[Protocol, bool]:
+        """Which images the terminal has and whether it has 24-bit colours."""
         kind = os.environ.get("TERM", "")
         true_colour = (
             os.environ.get("COLORTERM") in ("truecolor", "24bit") or "direct" in kind or "WT_SESSION" in os.environ
@@ -131,15 +136,18 @@ class Terminal(Display):
         program = os.environ.get("TERM_PROGRAM", "") + os.environ.get("LC_TERMINAL", "")
         if kind == "linux":
             return "", true_colour
-        self._tty.write(_TRUE_COLOUR + (b"" if inside else _KITTY) + _ATTRIBUTES + b"\x1b[2J")
-        deadline = time.monotonic() + _REPLY_SECONDS
+        self._tty.write(_TRUE_COLOUR + (b"" if inside else _KITTY) + _CELL_SIZE + _ATTRIBUTES + b"\x1b[2J")
+        far = "SSH_CONNECTION" in os.environ or "SSH_TTY" in os.environ
+        deadline = time.monotonic() + (_FAR_REPLY_SECONDS if far else _REPLY_SECONDS)
         while not any(reply.endswith("c") for reply in self._replies) and time.monotonic() < deadline:
             if not self._receive(max(0.0, deadline - time.monotonic())):
                 break
         true_colour = true_colour or any(_TRUE_COLOUR_REPLY.search(reply) for reply in self._replies)
         if any(reply.startswith("\x1b_Gi=31;OK") for reply in self._replies):
             return "kitty", true_colour
-        return "iterm" if not inside and ("iTerm" in program or "WezTerm" in program) else "", true_colour
+        if not inside and ("iTerm" in program or "WezTerm" in program):
+            return "iterm", true_colour
+        return "sixel" if any(_has_sixels(reply) for reply in self._replies) else "", true_colour
 
     def _draw(self) -> None:
         """Write the frame and the title, whole where the screen changed, else what is new."""
@@ -149,6 +157,7 @@ class Terminal(Display):
             self._size = size
             self._tty.resumed = False
             self._painter = Painter(self._true_colour)
+            self._graphics.forget()
             self._drawn_title = "\n"  # unlike any title
             output.append(b"\x1b[0m\x1b[2J")
         columns, rows = size
@@ -160,41 +169,79 @@ class Terminal(Display):
             output.append(f"\x1b[{rows};1H\x1b[0m{title}\x1b[K".encode())
         self._tty.write(b"".join(output) + _END)
 
-    def _image(self, frame: NDArray[np.uint8], columns: int, rows: int) -> bytes:
-        cell_width, cell_height = self._tty.cell_pixels()
-        aspect = cell_height / cell_width if cell_width and cell_height else _CELL_ASPECT
+    def _image(self, frame: Image, columns: int, rows: int) -> bytes:
+        """The frame, in the middle of so many cells."""
+        if self._protocol:
+            return self._graphics_image(frame, columns, rows)
         height, width = frame.shape[:2]
+        aspect = self._aspect()
         scale = min(columns / width, rows * aspect / height)  # cells across a pixel
-        step = 1 if self._protocol else 2
+        if isinstance(frame, Frame) and frame.fits:
+            scale = min(scale, 1 / _GRAIN)
         across = min(columns, max(1, round(width * scale)))
-        halves = min(rows * 2, max(step, round(height * scale / aspect * step) * (2 // step)))
+        halves = min(rows * 2, max(2, round(height * scale / aspect * 2)))
         left, top = (columns - across) // 2, (rows * 2 - halves) // 4
         self._place = left, top, across, halves / 2
-        if not self._protocol:
-            canvas = np.zeros((rows * 2, columns, 3), np.uint8)
-            canvas[top * 2 : top * 2 + halves, left : left + across] = resize(frame, halves, across)
-            texts = place_labels(labels_of(frame), (width, height), self._place, (columns, rows))
-            return self._painter.paint(canvas, texts)
-        frame = painted(frame)
-        most = across * (cell_width or 10), halves * (cell_height or 20) // 2
-        if most[0] < width:  # no more pixels than the terminal has
-            frame = resize(frame, most[1], most[0])
-        encoded = base64.b64encode(cv2.imencode(".png", frame, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes())
-        move = f"\x1b[{top + 1};{left + 1}H".encode()
-        if self._protocol == "kitty":
-            return move + self._kitty(encoded, across, halves // 2)
-        size = f"inline=1;width={across};height={halves // 2};preserveAspectRatio=0;doNotMoveCursor=1"
-        return move + f"\x1b]1337;File={size}:".encode() + encoded + b"\x07"
+        canvas = np.full((rows * 2, columns, 3), PAPER, np.uint8)
+        canvas[top * 2 : top * 2 + halves, left : left + across] = resize(frame, halves, across)
+        texts = place_labels(labels_of(frame), (width, height), self._place, (columns, rows))
+        return self._painter.paint(canvas, texts)
 
-    def _kitty(self, encoded: bytes, columns: int, rows: int) -> bytes:
-        """The image as a new one over the last, which then goes, so that nothing flickers."""
-        old, self._kitty_image = self._kitty_image, self._kitty_image % 2 + 1
-        keys = f"a=T,f=100,i={self._kitty_image},q=2,C=1,c={columns},r={rows},"
-        parts = []
-        for start in range(0, len(encoded), _KITTY_CHUNK):
-            more = int(start + _KITTY_CHUNK < len(encoded))
-            chunk = encoded[start : start + _KITTY_CHUNK]
-            parts.append(f"\x1b_G{keys if start == 0 else ''}m={more};".encode() + chunk + b"\x1b\\")
-        if old:
-            parts.append(f"\x1b_Ga=d,d=I,i={old},q=2\x1b\\".encode())
-        return b"".join(parts)
+    def _graphics_image(self, frame: Image, columns: int, rows: int) -> bytes:
+        """The frame in pixels, its text too, on paper that fills whole cells."""
+        cell_width, cell_height = self._cell()
+        height, width = frame.shape[:2]
+        zoom = min(columns * cell_width / width, rows * cell_height / height)
+        if zoom > 1 and isinstance(frame, Frame) and frame.fits:
+            zoom = 1.0
+        wide, high = width * zoom, height * zoom
+        place = Place(0, 0, min(math.ceil(wide / cell_width), columns), min(math.ceil(high / cell_height), rows))
+        place = replace(place, left=(columns - place.columns) // 2, top=(rows - place.rows) // 2)
+        less = zoom if zoom > 1 and self._protocol != "sixel" else 1.0  # the terminal enlarges it
+        size = place.rows * cell_height / less, place.columns * cell_width / less
+        paper = np.full((max(round(size[0]), 1), max(round(size[1]), 1), 3), PAPER, np.uint8)
+        inner = min(max(round(high / less), 1), len(paper)), min(max(round(wide / less), 1), paper.shape[1])
+        top, left = (len(paper) - inner[0]) // 2, (paper.shape[1] - inner[1]) // 2
+        part = paper[top : top + inner[0], left : left + inner[1]]
+        part[:] = resize(frame, *inner)
+        paint_all(part, frame, zoom / less)
+        self._place = (
+            place.left + left * less / cell_width,
+            place.top + top * less / cell_height,
+            wide / cell_width,
+            high / cell_height,
+        )
+        return self._graphics.written(paper, place)
+
+    def _cell(self) -> tuple[int, int]:
+        """Width and height of a character cell in pixels, as the terminal says, or as is usual."""
+        found = self._tty.cell_pixels()
+        if not all(found):
+            found = next((size for reply in self._replies if (size := _cell_size(reply))), (0, 0))
+        return found if all(found) else USUAL_CELL
+
+    def _aspect(self) -> float:
+        """Height over width of a character cell."""
+        width, height = self._tty.cell_pixels()
+        return height / width if width and height else _CELL_ASPECT
+
+    def _room_now(self) -> Room:
+        """For frames, on a screen of this size."""
+        columns, rows = self._tty.size()
+        rows = max(rows - 1, 1)  # the last one is for the title
+        if self._protocol:
+            width, height = self._cell()
+            return Room(columns * width, rows * height, max(height / _TEXT_HEIGHT, 1.0), strip=False)
+        height = max(round(rows * _GRAIN * self._aspect()), 1)
+        return Room(columns * _GRAIN, height, _GRAIN / 8, _GRAIN, strip=False)
+
+
+def _cell_size(reply: str) -> tuple[int, int]:
+    """Width and height of a cell in pixels, of the answer to _CELL_SIZE; 0 where it is another one."""
+    found = _CELL_SIZE_REPLY.fullmatch(reply)
+    return (int(found[2]), int(found[1])) if found else (0, 0)
+
+
+def _has_sixels(reply: str) -> bool:
+    """Whether the answer to _ATTRIBUTES names sixels, 4, among what the terminal has; the first number is its kind."""
+    return reply.startswith("\x1b[?") and reply.endswith("c") and "4" in reply[3:-1].split(";")[1:]

@@ -99,7 +99,7 @@ def _decode(sequence: bytes) -> list[Found]:
         button, column, row = (int(mouse[number]) for number in (1, 2, 3))
         done = _MOUSE_ACTIONS.get((button & ~_MOUSE_MODIFIERS, mouse[4]))
         return [Event(done, max(column, 1) - 1, max(row, 1) - 1)] if done else []
-    if introducer not in "[O" or (final == "c" and text[2] == "?"):
+    if introducer not in "[O" or (final == "c" and text[2] == "?") or final == "t":
         return [text]
     if introducer == "O" and "j" <= final <= "y":  # the keypad's * + , - . / 0..9
         event = decode_character(chr(ord(final) - 0x40))

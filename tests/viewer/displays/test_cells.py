@@ -42,6 +42,11 @@ def test_where_texts_meet_the_first_stays_whole() -> None:
     assert lines[0] == "a second  first"  # and a column is free between them
 
 
+def test_upright_text_goes_beside_what_is_in_its_way() -> None:
+    lines = placed([Label("-1", 64, 56, anchor="right"), Label("axis", 52, 56, upright=True)])
+    assert lines[2:6] == ["    a", "    x -1", "    i", "    s"]
+
+
 def test_text_ends_at_the_edge() -> None:
     assert placed([Label("abcdefgh", 280, 8)])[0] == " " * 35 + "abcde"
     assert placed([Label("abcdefgh", 24, 8, anchor="right")])[0] == "fgh"

@@ -197,7 +197,7 @@ def test_another_size_is_filled_anew(session: Session) -> None:
     session.read(b"\x1b[21;1H")
     assert session.colours(0, 5) == ("▀", "ff0000", "ff0000")
     assert session.colours(39, 14) == ("▀", "ffffff", "ffffff")
-    assert session.colours(0, 4) == ("▀", "000000", "000000")
+    assert session.colours(0, 4) == ("▀", "151618", "151618")
     session.type(b"\x1b[<0;20;10M")
     session.read(b"CLICK 39 18")
 
