@@ -21,6 +21,7 @@ DELAY_MS: Final = 50  # between the frames of a walk, and between scripted keys 
 _SHOW_SECONDS: Final = 1 / 60  # between frames at least: keys come first
 _UNWATCHED_SECONDS: Final = 0.02  # between looks at what is being saved, where the window was closed
 _LONG_SECONDS: Final = 1e6
+_NOTHING: Final = "nothing was shown or written: add --record FILE (.png, .gif, .webp or .mp4), or --keys s to save"
 
 
 def show(
@@ -35,6 +36,9 @@ def show(
             run(session, opened, script, session.frames)
         if session.failures and not opened.interactive:  # nobody has seen them
             raise ImageError(session.failures[0])
+        if display == "none" and record is None and not session.wrote:
+            with contextlib.suppress(OSError):  # nobody may be listening
+                print(_NOTHING, file=sys.stderr, flush=True)
 
 
 def run_live(session: Session[Any, Any, Any], display: Display, script: Sequence[Event] = (), frames: int = 0) -> None:

@@ -1,8 +1,6 @@
 """Model files that several of the viewer tests open."""
 
-import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from small_models import make_encoder, make_generator, make_translator, photo_like
+from windows import running_screen
 
 
 @pytest.fixture(autouse=True)
@@ -90,13 +89,5 @@ def screen(request: pytest.FixtureRequest) -> Iterator[str]:
     """A screen of its own, as large as the module's ``SCREEN`` says; Xvfb finds a free number."""
     if not shutil.which("Xvfb"):
         pytest.skip("needs Xvfb")
-    size = getattr(request.module, "SCREEN", "1024x768")
-    reading, writing = os.pipe()
-    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{size}x24", "-noreset"]
-    server = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)
-    os.close(writing)
-    with os.fdopen(reading) as numbers:
-        number = numbers.readline().strip()
-    yield f":{number}"
-    server.terminate()
-    server.wait()
+    with running_screen(f"{getattr(request.module, 'SCREEN', '1024x768')}x24") as name:
+        yield name

@@ -80,6 +80,22 @@ def test_a_script_is_recorded(generator_path: Path, tmp_path: Path) -> None:
     assert np.array_equal(cv2.imread(str(out))[:-28], frame[:-28])
 
 
+def test_without_a_screen_what_writes_nothing_says_so(
+    generator_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["grid", str(generator_path), "--display", "none", "--out", str(tmp_path)]
+    for more, said in (
+        ([], True),
+        (["--keys", "right,x"], True),
+        (["--keys", "s"], False),
+        (["--record", str(tmp_path / "a.png")], False),
+    ):
+        assert main([*words, *more]) == 0
+        lines = capsys.readouterr().err.splitlines()
+        assert [line.partition(":")[0] for line in lines] == ["nothing was shown or written"] * said
+        assert all("--record FILE" in line for line in lines)
+
+
 def test_a_script_may_begin_with_the_minus_key(generator_path: Path, tmp_path: Path) -> None:
     frames = []
     for keys in ("-,-", "right"):
@@ -283,7 +299,7 @@ NOT_SAVED = "error: images not saved: 1; there was no time"
 @pytest.mark.parametrize(
     ("keys", "ending", "code", "error"),
     [
-        ("esc", 0, 0, ""),
+        ("esc", 0, 0, "nothing was shown or written"),
         ("s,esc,esc", 0, 2, NOT_SAVED),
         ("s,esc", signal.SIGINT, 2, NOT_SAVED),
         ("s,esc", signal.SIGTERM, 2, NOT_SAVED),

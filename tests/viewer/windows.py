@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from waiting import HANG_SECONDS, wait_until
@@ -24,6 +26,22 @@ def poll_and_say(self, seconds):
     return event
 Window._pump, Window.poll = pump_and_say, poll_and_say
 """.replace("__main__ main", "__main__ import main")
+
+
+@contextmanager
+def running_screen(size: str, *words: str) -> Iterator[str]:
+    """The name of an X server of its own, of this size and depth; Xvfb finds a free number."""
+    reading, writing = os.pipe()
+    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", size, "-noreset", *words]
+    server = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)
+    os.close(writing)
+    with os.fdopen(reading) as numbers:
+        number = numbers.readline().strip()
+    try:
+        yield f":{number}"
+    finally:
+        server.terminate()
+        server.wait()
 
 
 class Application:

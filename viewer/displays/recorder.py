@@ -8,21 +8,30 @@ WebP: https://developers.google.com/speed/webp/docs/riff_container
 import contextlib
 import os
 import struct
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.contract.text import printable
 from viewer.displays.display import Display, DisplayError
 from viewer.keys import Event
 from viewer.labels import painted
 from viewer.room import Room
 
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
+
 _WEBP_QUALITY: Final = 90
+_TRANSPARENT: Final = 255  # number of the colour of a GIF that lets through what was there
+_GIF_TOLERANCE: Final = 5  # levels by which a pixel of a GIF must come nearer for it to be drawn anew
+_PALETTE_SLACK: Final = 1.1  # times the error that a palette may have before there is another one
+_LARGE_GIF: Final = 4_000_000  # bytes, from which on another format is worth a word
 
 
 class _Encoder(ABC):
@@ -102,9 +111,17 @@ class _Animation(_Encoder):
 
 
 class _Gif(_Animation):
-    """An endless GIF, each frame with its own 256 colours, dithered."""
+    """An endless GIF, not dithered: noise that is another one in each frame takes most of a file. Pixels that hardly
+    change stay transparent, and a palette is kept for as long as it serves."""
+
+    def __init__(self, path: Path, delay_ms: int) -> None:
+        super().__init__(path, delay_ms)
+        self._shown = np.zeros((0, 0, 3), np.int16)  # [h, w, 3] RGB, what a player shows
+        self._palette: PillowImage | None = None
+        self._palette_error = 0.0  # mean one, in levels, of the image that it was made for
 
     def _begin(self, width: int, height: int) -> None:
+        self._shown = np.full((height, width, 3), -1024, np.int16)  # unlike any colour
         self._file.write(b"GIF89a" + struct.pack("<HHBBB", width, height, 0, 0, 0))
         self._file.write(b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00")
 
@@ -112,15 +129,49 @@ class _Gif(_Animation):
         from PIL import GifImagePlugin, Image  # a tenth of the start of a viewer that records no GIF
 
         hundredths = min(max(round(end_ms / 10) - round(start_ms / 10), 2), 0xFFFF)  # players take 0 and 1 for 10
-        image = Image.fromarray(np.ascontiguousarray(pixels[..., ::-1]))
-        palette = image.quantize(256, method=Image.Quantize.FASTOCTREE)
-        dithered = image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
-        used = dithered.remap_palette([colour for colour, count in enumerate(dithered.histogram()) if count])
-        words = {"duration": 10 * hundredths, "disposal": 1, "include_color_table": True}
-        self._file.writelines(GifImagePlugin.getdata(used, (left, top), **words))
+        wanted = np.ascontiguousarray(pixels[..., ::-1])
+        numbers, colours = self._quantised(Image.fromarray(wanted))
+        new = colours[numbers]
+        shown = self._shown[top : top + len(pixels), left : left + pixels.shape[1]]
+        stays = _distance(shown, wanted) <= _distance(new, wanted) + _GIF_TOLERANCE
+        numbers[stays] = _TRANSPARENT
+        shown[~stays] = new[~stays]
+        frame = Image.fromarray(numbers)
+        frame.putpalette(colours.astype(np.uint8).tobytes())
+        words = {"duration": 10 * hundredths, "disposal": 1, "transparency": _TRANSPARENT, "include_color_table": True}
+        self._file.writelines(GifImagePlugin.getdata(frame, (left, top), **words))
+
+    def _quantised(self, image: "PillowImage") -> tuple[NDArray[np.uint8], NDArray[np.int16]]:
+        """The palette's number of each pixel [h, w], none of them _TRANSPARENT, and its colours [256, 3]."""
+        from PIL import Image
+
+        if self._palette is not None:
+            numbers, colours, error = _nearest(image, self._palette)
+            if error <= _PALETTE_SLACK * self._palette_error:
+                return numbers, colours
+        few = image.resize((max(image.width // 2, 1), max(image.height // 2, 1)), Image.Resampling.NEAREST)
+        self._palette = few.quantize(_TRANSPARENT, method=Image.Quantize.FASTOCTREE)
+        numbers, colours, self._palette_error = _nearest(image, self._palette)
+        return numbers, colours
 
     def _complete(self) -> None:
         self._file.write(b"\x3b")
+
+
+def _nearest(image: "PillowImage", palette: "PillowImage") -> tuple[NDArray[np.uint8], NDArray[np.int16], float]:
+    """The number of each pixel's nearest colour [h, w], the colours [256, 3], and the mean error in levels."""
+    from PIL import Image
+
+    numbers = np.array(image.quantize(palette=palette, dither=Image.Dither.NONE), np.uint8)
+    found = np.array(palette.getpalette(), np.int16).reshape(-1, 3)[:_TRANSPARENT]
+    colours = np.zeros((256, 3), np.int16)
+    colours[: len(found)] = found
+    return numbers, colours, float(np.abs(colours[numbers] - np.asarray(image, np.int16)).mean())
+
+
+def _distance(one: NDArray[np.int16], other: NDArray[np.uint8]) -> NDArray[np.int16]:
+    """Between colours [h, w, 3]: the largest difference of a channel, [h, w]."""
+    return np.asarray(np.abs(one - other).max(axis=2), np.int16)
 
 
 class _Webp(_Animation):
@@ -244,7 +295,17 @@ class Recorder(Display):
                     self._encoder.finish()
                     if self._size is not None:
                         self._partial.replace(self._path)
+                        self._say_size(self._encoder)
                 self._discard()
+
+    def _say_size(self, encoder: _Encoder) -> None:
+        """Name a smaller format where a GIF became large."""
+        size = self._path.stat().st_size
+        if isinstance(encoder, _Gif) and size > _LARGE_GIF:
+            name = printable(str(self._path))
+            line = f"{name}: {size / 1e6:.1f} MB; recorded as .webp or .mp4 it takes a small part of that"
+            with contextlib.suppress(OSError):  # nobody may be listening
+                print(line, file=sys.stderr, flush=True)
 
     def _discard(self) -> None:
         """Forget it all; an older file stays as it was."""

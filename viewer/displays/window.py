@@ -58,7 +58,7 @@ class Window(Display):
         self._frame: NDArray[np.uint8] | None = None  # the last one
         self._window = Size(0, 0)  # pixels of the window that the last image was made for
         self._asked = Size(0, 0)  # that the window was to have, in the units of the window system
-        self._ratio = _scale_of_qt() if self._x is not None else 1.0  # pixels of such a unit
+        self._ratio = scale_of_qt() if self._x is not None else 1.0  # pixels of such a unit
         self._measured = False  # the ratio, on the screen
         self._by_hand = False  # the user gave the window its size
         self._settled_at = 0.0
@@ -66,7 +66,7 @@ class Window(Display):
         self._mouse = -1, -1  # where it was last
         self._closed = False
         self._attach_until = 0.0
-        self.room = None if self._x is None else _room_on(Size(*self._x.screen_size()), self._ratio)
+        self.room = None if self._x is None else room_on(Size(*self._x.screen_size()), self._ratio)
 
     def show(self, frame: NDArray[np.uint8], title: str) -> None:
         """Show a frame, BGR [h, w, 3], under a title."""
@@ -259,7 +259,7 @@ def _size_of(room: Room) -> Size:
     return Size(room.width, room.height)
 
 
-def _room_on(screen: Size, ratio: float) -> Room:
+def room_on(screen: Size, ratio: float) -> Room:
     """What a new window may take of a screen, in pixels. ``ratio``: pixels of a unit of the window system."""
     height = round(screen.height * _SCREEN_SHARE)
     width = round(min(screen.width * _SCREEN_SHARE, _WIDEST * height))
@@ -267,13 +267,13 @@ def _room_on(screen: Size, ratio: float) -> Room:
     return Room(width, height, min(max(text, 1.0), max(width / _LEAST_STRIP, 1.0)))
 
 
-def _scale_of_qt() -> float:
+def scale_of_qt() -> float:
     """By how much the environment has Qt enlarge its windows."""
     factor = 1.0
     for name in ("QT_SCALE_FACTOR", "QT_SCREEN_SCALE_FACTORS"):
         first = os.environ.get(name, "").partition(";")[0].rpartition("=")[2]
         with contextlib.suppress(ValueError):
-            factor *= float(first) if float(first) > 0 else 1.0
+            factor *= float(first) if 0 < float(first) < math.inf else 1.0
     return factor
 
 

@@ -47,6 +47,7 @@ class Session(ABC, Generic[State, Request, Made]):
         self.now = 0.0  # seconds, by the clock of the loop
         self.failures: list[str] = []  # all that went wrong, one line each
         self.lost: list[str] = []  # those of images that were not saved
+        self.wrote = False  # whether anything was saved
         self._folder = folder
         self._worker: Worker[Request, Made] = Worker(self._work)
         self._saves: Worker[Callable[[], str], str] = Worker(lambda job: iter((job(),)), drops=False)
@@ -112,6 +113,7 @@ class Session(ABC, Generic[State, Request, Made]):
                 self._failed(done.error)
                 self.lost.append(self.failures[-1])
             else:
+                self.wrote = True
                 self.notify(str(done.result))
         self._ask()
 

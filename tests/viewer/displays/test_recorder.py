@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageSequence
 
-from viewer.displays import DisplayError, open_display
+from viewer.displays import DisplayError, open_display, recorder
 
 
 def drawn(count: int, height: int = 60, width: int = 81) -> list[NDArray[np.uint8]]:
@@ -50,6 +50,39 @@ def test_an_animation_shows_each_frame_for_its_time(tmp_path: Path, suffix: str,
     assert [duration for _, duration in found] == [140, 70, 210, 70, 70, 70]
     for frame, (image, _) in zip(frames, found, strict=True):
         assert np.abs(image - frame).mean() < most
+
+
+def test_a_gif_draws_only_what_changes_to_the_eye(tmp_path: Path) -> None:
+    y, x = np.mgrid[0:120, 0:160]
+    ground = np.stack([x, y * 2, 255 - x], axis=2).clip(0, 255).astype(np.int16)
+    generator = np.random.default_rng(0)
+    shown = [(ground + generator.integers(-1, 2, ground.shape)).clip(0, 255).astype(np.uint8) for _ in range(8)]
+    record(tmp_path / "one.gif", shown[:1])
+    record(tmp_path / "all.gif", shown)
+    assert (tmp_path / "all.gif").stat().st_size < 2 * (tmp_path / "one.gif").stat().st_size
+    for frame, (image, _) in zip(shown, images(tmp_path / "all.gif"), strict=True):
+        assert np.abs(image - frame).mean() < 6
+
+
+def test_a_gif_gets_other_colours_where_the_old_ones_do_not_serve(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 255, 120).astype(np.uint8)
+    shown = [np.zeros((90, 120, 3), np.uint8) for _ in range(3)]
+    for channel, frame in enumerate(shown):
+        frame[..., channel] = ramp
+    record(tmp_path / "film.gif", shown)
+    for frame, (image, _) in zip(shown, images(tmp_path / "film.gif"), strict=True):
+        assert np.abs(image - frame).max() < 20
+
+
+def test_a_large_gif_is_said_to_be_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(recorder, "_LARGE_GIF", 1000)
+    for suffix in (".webp", ".gif"):
+        record(tmp_path / f"film{suffix}", drawn(3))
+        said = capsys.readouterr().err
+        assert ("film.gif: 0.0 MB; recorded as .webp" in said) == (suffix == ".gif")
+    assert said.count("\n") == 1
 
 
 def test_gif_delays_that_are_no_whole_hundredths_add_up(tmp_path: Path) -> None:

@@ -148,6 +148,7 @@ class DatasetSession(Session[DatasetState, DatasetState, dict[int, Cell]]):
                 which, number = self.state.catalogue.place(image)
                 try:
                     self._selections[which].put(number, image in self.state.marked)
+                    self.wrote = True
                 except ImageError as error:
                     self._failed(error)
             self.state = replace(self.state, marked=self._all_marked())
