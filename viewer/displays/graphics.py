@@ -45,10 +45,10 @@ class Graphics:
         if self._protocol == "sixel":
             if self._sixels is not None and self._sixels.shape == image.shape and (self._sixels == image).all():
                 return b""
-            from viewer.displays.sixel import encode_sixel
+            from viewer.displays.sixel import HIGHEST, WIDEST, encode_sixel
 
             self._sixels = image
-            return move + encode_sixel(image)
+            return move + encode_sixel(image[:HIGHEST, :WIDEST])
         encoded = base64.b64encode(cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes())
         if self._protocol == "kitty":
             return move + self._kitty(encoded, place)

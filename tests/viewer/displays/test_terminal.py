@@ -247,6 +247,10 @@ def test_a_terminal_that_goes_away_ends_it(session: Session) -> None:
         ({}, b"\x1b_Gi=31;OK\x1b\\\x1b[?62;c", b"\x1b_Ga=T,f=100,i=1,q=2,C=1,c=80,r=20,m=0;"),
         ({"LC_TERMINAL": "iTerm2"}, b"\x1b[?62;c", b"\x1b]1337;File=inline=1;width=80;height=20;"),
         ({"LC_TERMINAL": "iTerm2", "TMUX": "x"}, b"\x1b[?62;c", b"\x1b[38;2;255;0;0m"),
+        ({}, b"\x1b[?62;4;22c", b'\x1b[1;1H\x1bP0;1q"1;1;800;400'),
+        ({}, b"\x1b[6;16;8t\x1b[?62;22;4c", b'\x1b[1;1H\x1bP0;1q"1;1;640;320'),
+        ({"TMUX": "x", "TERM": "tmux-256color"}, b"\x1b[?1;2;4c", b'\x1bP0;1q"1;1;800;400'),
+        ({}, b"\x1b[?4;6c", b"\x1b[38;2;255;0;0m"),  # a terminal of kind 4
     ],
 )
 def test_what_the_terminal_says_that_it_can(environment: dict[str, str], answers: bytes, expected: bytes) -> None:

@@ -28,6 +28,7 @@ from viewer.modes.latent.space import Numbers, space_of
 from viewer.modes.latent.state import VIEWS, LatentState, begin, place
 from viewer.named_directions import file_of, known_directions, origin_of
 from viewer.options import model_threads
+from viewer.room import Room
 from viewer.sessions.classes import class_words
 from viewer.sessions.model_session import Labels, ModelSession
 from viewer.sessions.replay import exact_numbers, first_classes, read_saved
@@ -38,6 +39,7 @@ _KEPT_BYTES: Final = 160_000_000  # of images that may be asked for once more
 _LARGEST_FRAME: Final = 2**24  # pixels
 _TURNS: Final = {Action.PAGE_DOWN: 1, Action.PAGE_UP: -1}
 _ENDS: Final = np.array([[-2.0], [2.0]])  # stds that the images towards A and B are away from the point
+_TERMINAL_CELL: Final = 12  # half blocks that an image of the plane is wide at least
 
 Work = tuple[tuple[ImageRequest, int], ...]  # requests, and how many images of each are there already
 Made = tuple[ImageRequest, int, Images]  # some images of a request, and the number of the first one
@@ -48,11 +50,13 @@ class LatentSession(ModelSession[LatentState, Work, Made]):
 
     bindings = BINDINGS
     follows_mouse = True
+    counted = True  # the images of the plane are as many as was asked for
 
     def __init__(self, model: Model, state: LatentState, folder: Path, scatter: Scatter, directions: Path) -> None:
         """``scatter``: the points of the scatter. ``directions``: the file that named directions are added to."""
         self._directions = directions
         self._finder = Finder()
+        self._usual = state.layout
         self._scatter = scatter
         self._latents: Latents = np.empty((len(scatter.numbers), model.latent.size), np.float32)  # the known ones first
         self._points = np.empty(len(scatter.numbers), np.int64)
@@ -69,6 +73,21 @@ class LatentSession(ModelSession[LatentState, Work, Made]):
         super().__init__(model, state, folder)
         if self._known.tried < len(scatter.numbers):
             self._encoding.ask(self._known.tried)
+
+    def _lay_out(self, room: Room) -> bool:
+        """In a terminal the plane has fewer and larger images, unless their number was asked for. Windows enlarge the
+        frame as it is."""
+        if room.grain == 1 or self.counted:
+            return False
+        usual = self._usual
+        share = min(room.width / usual.width, room.height / usual.height) / room.grain  # display pixels a frame's
+        count = min(max(int(share * max(usual.plane.width, usual.plane.height) / _TERMINAL_CELL), 2), usual.rows)
+        fewer = make_layout(*usual.image_size, count, count, usual.scale) if count < usual.rows else usual
+        if fewer != self.state.layout:
+            self.state = replace(self.state, layout=fewer, stop=min(self.state.stop, len(fewer.stops) - 1))
+            self.changed = True
+            self._painter = Painter(fewer, self._scatter)
+        return False
 
     def pump(self, now: float) -> None:
         """Ask the workers for what is missing, and take in what has come."""
@@ -371,6 +390,7 @@ def open_session(options: Options) -> LatentSession:
     if layout.width * layout.height > _LARGEST_FRAME:
         raise ModelError(f"a frame of {layout.width}x{layout.height} pixels is too large; try a smaller --scale")
     session = LatentSession(model, replace(state, views=views), options.out, scatter, file)
+    session.counted = saved is not None or any(one is not None for one in (options.rows, options.cols, options.scale))
     if known.strangers:
         names = ", ".join(known.strangers)
         session.notify(f"{file.name}: found in another model, may mean nothing in this one: {names}")
