@@ -141,7 +141,13 @@ def workshop(folder: Path) -> None:
 
 
 def terminal(folder: Path) -> None:
-    """The grid in a terminal."""
+    """The grid in a terminal, and the plane of latent space."""
+    save(in_terminal(folder, "seed", "grid", "--seed", "7"), "terminal")
+    save(in_terminal(folder, "plane", "latent"), "terminal-latent")
+
+
+def in_terminal(folder: Path, title: str, *words: str) -> Image.Image:
+    """The viewer in a terminal, when all is there. ``title``: what its last line says by then."""
     import fcntl
     import termios
 
@@ -149,20 +155,19 @@ def terminal(folder: Path) -> None:
 
     screen = pyte.Screen(COLUMNS, LINES)
     stream = pyte.ByteStream(screen)
-    words = ["grid", "--rows", "2", "--cols", "4", "--seed", "7", "--threads", "1", "--display", "terminal"]
     child, descriptor = pty.fork()
     if not child:
         os.environ.update(TERM="xterm-256color", COLORTERM="truecolor")
         os.chdir(folder)
-        os.execv(sys.executable, [sys.executable, "-m", "viewer", *words])
+        os.execv(sys.executable, [sys.executable, "-m", "viewer", *words, "--threads", "1", "--display", "terminal"])
     fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, COLUMNS * CELL[0], LINES * CELL[1]))
-    while select.select([descriptor], [], [], QUIET_SECONDS if "seed" in "".join(screen.display) else 60)[0]:
+    while select.select([descriptor], [], [], QUIET_SECONDS if title in "".join(screen.display) else 60)[0]:
         stream.feed(os.read(descriptor, 1 << 16))
     image = painted(screen)
     os.write(descriptor, b"\x1b")
     os.waitpid(child, 0)
     os.close(descriptor)
-    save(image, "terminal")
+    return image
 
 
 def painted(screen: "pyte.Screen") -> Image.Image:  # type: ignore[name-defined]  # noqa: F821
