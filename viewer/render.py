@@ -101,7 +101,13 @@ def draw_strip(
         message = _fitting(message, room, scale) or (fitted(message[0], room, scale),)
         status = _fitting(status, room - _length(message, scale) - 2 * space, scale)
     _write(strip, margin, status, TONES["status"], scale)
-    _write(strip, max(width - margin - _length(message, scale), margin), message, TONES[tone], scale)
+    right = width - margin
+    if _length(message, scale) > room:  # cut, and still too long
+        _write(strip, margin, message, TONES[tone], scale)
+        return strip
+    for piece in reversed(message):  # its right edge is kept, whatever letters become at another size
+        write(strip, right, len(strip) // 2 + round(scale), piece, TONES[tone], "right")
+        right -= text_width(piece, scale) + _SPACE * scale
     return strip
 
 

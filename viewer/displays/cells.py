@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from viewer.labels import Colour, Label
 
-_BLOCK: Final = "▀"  # foreground above, background below
+_BLOCK: Final = np.frombuffer("▀".encode(), np.uint8)  # foreground above, background below
 _GLYPH_BYTES: Final = 4  # that a character takes at most, in UTF-8
 _DECIMALS: Final = np.array([list(f"{n:\0>4}".encode()) for n in range(10_000)], np.uint8)  # [10000, 4], NUL-padded
 _CUBE: Final = np.array([0, 95, 135, 175, 215, 255])  # levels of the 6x6x6 colours of 256
@@ -104,16 +104,14 @@ class Painter:
     def __init__(self, true_colour: bool) -> None:
         self._true_colour = true_colour
         self._shown: NDArray[np.uint8] | None = None  # [rows, columns, 2, numbers that set a colour]
-        self._glyphs = np.zeros((0, 0, _GLYPH_BYTES), np.uint8)  # [rows, columns, bytes], NUL-padded
+        self._glyphs: NDArray[np.uint8] | None = None  # [rows, columns, bytes], NUL-padded; None: all are blocks
 
     def paint(self, pixels: NDArray[np.uint8], texts: Sequence[CellText] = ()) -> bytes:
         """Escape sequences that make the screen show pixels, BGR [2 * rows, columns, 3], from its top left, and texts
         over them."""
-        rows, columns = len(pixels) // 2, pixels.shape[1]
-        glyphs = np.empty((rows, columns, _GLYPH_BYTES), np.uint8)
-        glyphs[:] = _glyph(_BLOCK)
+        glyphs = None
         if texts:
-            pixels = pixels.copy()
+            pixels, glyphs = pixels.copy(), _blocks(len(pixels) // 2, pixels.shape[1])
             for text in texts:
                 _put(pixels, glyphs, text)
         numbers = pixels[..., ::-1] if self._true_colour else _palette_codes(pixels)
@@ -121,12 +119,20 @@ class Painter:
         if self._shown is None or self._shown.shape != cells.shape:
             changed = np.ones(cells.shape[:2], bool)
         else:
-            changed = (cells != self._shown).any(axis=(2, 3)) | (glyphs != self._glyphs).any(axis=2)
+            changed = (cells != self._shown).any(axis=(2, 3))
+            if glyphs is not None or self._glyphs is not None:
+                blocks = _blocks(*changed.shape)
+                before, after = (blocks if one is None else one for one in (self._glyphs, glyphs))
+                changed |= (before != after).any(axis=2)
         self._shown, self._glyphs = cells, glyphs
         return self._written(cells, glyphs, *np.nonzero(changed))
 
     def _written(
-        self, cells: NDArray[np.uint8], glyphs: NDArray[np.uint8], rows: NDArray[np.intp], columns: NDArray[np.intp]
+        self,
+        cells: NDArray[np.uint8],
+        glyphs: NDArray[np.uint8] | None,
+        rows: NDArray[np.intp],
+        columns: NDArray[np.intp],
     ) -> bytes:
         """Escape sequences for some of the cells, row by row."""
         if not rows.size:
@@ -141,7 +147,7 @@ class Painter:
             _join(b"\x1b[", (rows + 1, columns + 1), b"H") * moved[:, None],
             _join(b"\x1b[38" + kind, colours[:, 0].T, b"m") * fresh[:, :1],
             _join(b"\x1b[48" + kind, colours[:, 1].T, b"m") * fresh[:, 1:],
-            glyphs[rows, columns],
+            np.broadcast_to(_BLOCK, (rows.size, _BLOCK.size)) if glyphs is None else glyphs[rows, columns],
         ]
         text = np.concatenate(parts, axis=1).ravel()
         return bytes(text[text != 0])  # NULs are what was left out
@@ -159,6 +165,13 @@ def _put(pixels: NDArray[np.uint8], glyphs: NDArray[np.uint8], text: CellText) -
     cells[1], cells[0] = ground.round(), text.colour
     for column, character in enumerate(text.characters, text.column):
         glyphs[row, column] = _glyph(character)
+
+
+def _blocks(rows: int, columns: int) -> NDArray[np.uint8]:
+    """Cells without text, [rows, columns, bytes]."""
+    glyphs = np.zeros((rows, columns, _GLYPH_BYTES), np.uint8)
+    glyphs[..., : _BLOCK.size] = _BLOCK
+    return glyphs
 
 
 def _glyph(character: str) -> NDArray[np.uint8]:
