@@ -35,7 +35,7 @@ class Person:
 
     def __init__(self, display: Any, seconds: float, seed: int) -> None:
         self.display = display
-        self.coarse = display.coarse
+        self.coarse, self.room = display.coarse, display.room
         self.chance = random.Random(seed)
         self.begun = 0.0  # when the first frame was shown
         self.pressed_until = 0.0

@@ -34,13 +34,15 @@ class Graphics:
         self._protocol = protocol
         self._kitty_image = 0  # number of the image on the screen
         self._sixels: Image | None = None  # on the screen
+        self.place: Place | None = None  # of the image on the screen
 
     def forget(self) -> None:
         """The screen was cleared."""
-        self._sixels = None
+        self._sixels = self.place = None
 
     def written(self, image: Image, place: Place) -> bytes:
-        """Escape sequences that show an image [h, w, 3] BGR at a place, which a sixel image fills already."""
+        """Escape sequences that show an image [h, w, 3] BGR, which fills a place; none where it is there already."""
+        self.place = place
         move = f"\x1b[{place.top + 1};{place.left + 1}H".encode()
         if self._protocol == "sixel":
             if self._sixels is not None and self._sixels.shape == image.shape and (self._sixels == image).all():

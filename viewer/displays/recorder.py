@@ -22,7 +22,6 @@ from trainer.contract.text import printable
 from viewer.displays.display import Display, DisplayError
 from viewer.keys import Event
 from viewer.labels import painted
-from viewer.room import Room
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -242,6 +241,8 @@ _ENCODERS: Final[dict[str, type[_Encoder]]] = {".png": _Png, ".gif": _Gif, ".web
 class Recorder(Display):
     """A display whose frames are recorded. An older file of that name is replaced when the new one is complete.
 
+    It has no ``room`` to be filled: a recording is as large wherever it is made, and the display within enlarges it.
+
     ``open_within``: opens the display within. Raises ``DisplayError`` for an unknown kind of file and for a folder that
     cannot be written to, before that, and from every method where the disk fails.
     """
@@ -275,11 +276,6 @@ class Recorder(Display):
             with self._writing():
                 self._encoder.add(image if size == self._size else _fit(image, *self._size))
         self._display.show(frame, title)
-
-    @property
-    def room(self) -> Room | None:  # type: ignore[override]
-        """That of the display."""
-        return self._display.room
 
     def poll(self, seconds: float) -> Event | None:
         """The next event of the display."""

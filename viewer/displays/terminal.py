@@ -211,7 +211,11 @@ class Terminal(Display):
             wide / cell_width,
             high / cell_height,
         )
-        return self._graphics.written(paper, place)
+        fresh = b""
+        if place != self._graphics.place:  # what is beside it by now would stay
+            self._drawn_title, fresh = "\n", b"\x1b[0m\x1b[2J"
+            self._graphics.forget()
+        return fresh + self._graphics.written(paper, place)
 
     def _cell(self) -> tuple[int, int]:
         """Width and height of a character cell in pixels, as the terminal says, or as is usual."""

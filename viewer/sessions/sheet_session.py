@@ -106,9 +106,10 @@ class SheetSession(ModelSession[State, Request, Part]):
         gain = self.state.gain
         return (f"{gain.name} {gain.value:.3g}",) if gain else ()
 
-    def _labels_of(self, classes: Classes) -> Labels | None:
-        """Of the images of the sheet; ``None`` where the model has no classes."""
-        labels = classes.of_sheet(self.state.sheet.rows, self.state.sheet.columns)
+    def _labels_of(self, classes: Classes, sheet: Sheet | None = None) -> Labels | None:
+        """Of the images of a sheet, or that of the state; ``None`` where the model has no classes."""
+        sheet = sheet or self.state.sheet
+        labels = classes.of_sheet(sheet.rows, sheet.columns)
         return np.array(labels, np.int64) if labels else None
 
     def _class_words(self) -> tuple[str, ...]:

@@ -67,6 +67,7 @@ class Shell:
         """Start the viewer; its process."""
         before = viewers()
         self.type(command or f"{sys.executable} -m viewer grid {self.folder / 'm.onnx'} --display terminal")
+        self.wait(lambda: bool(viewers() - before))  # what a killed one has drawn may still be there
         self.wait(lambda: self.modes() == IN_USE and "▀" in self.screen())
         return next(iter(viewers() - before))
 

@@ -135,11 +135,12 @@ class GridSession(SheetSession[GridState, GridState]):
             self._show(part)
 
     def _latents(self, page: GridState | None = None) -> Latents:
-        page, sheet = page or self.state, self.state.sheet
+        page = page or self.state
+        sheet = page.sheet  # the state may have another by now
         return page_latents(self.model, page.mode, page.seed, sheet.rows, sheet.columns, page.truncation, self._encoded)
 
     def _work(self, request: GridState) -> Iterator[Part]:
-        return self._decode(self._latents(request), self._labels_of(request.classes))
+        return self._decode(self._latents(request), self._labels_of(request.classes, request.sheet))
 
     def _ask(self) -> None:
         page = self._page()
