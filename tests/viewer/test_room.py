@@ -5,11 +5,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_models import FakeDisplay
+from small_models import FakeDisplay, photo_like
 
 from viewer.app import run_live
 from viewer.keys import Action, Event, parse_keys
@@ -142,3 +143,27 @@ def test_the_plane_of_latent_space_is_as_coarse_as_the_terminal(generator_path: 
             found.append(session.state.layout.rows)
         session.close()
     assert found == [3, 8, 8, 3, 7, 7, 7, 7]
+
+
+@pytest.mark.parametrize("name", ["pick", "upscale"])
+def test_a_large_window_shows_more_of_a_large_image(name: str, twice_path: Path, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "large.png"), photo_like(1300, 1500))
+    given = [str(tmp_path / "large.png")]
+    mode = Mode(name)
+    words = [*given, "--rows", "2", "--cols", "3", "--margin", "0"] if name == "pick" else [str(twice_path), *given]
+    for more in ([], ["--scale", "0.5"]) if name == "pick" else ([],):
+        session = mode.open(mode.parse([*words, "--out", str(tmp_path), *more]))
+        try:
+            shapes = []
+            for room in (Room(1200, 800), Room(2700, 1900, 2.0), Room(1200, 800), terminal(80, 24)):
+                session.fit(room)
+                session.settle(0.0)
+                shapes.append(session.frame().shape[:2])
+        finally:
+            session.close()
+        assert all(high <= 1900 and wide <= 2700 for high, wide in shapes)
+        assert shapes[0] == shapes[2]
+        if more:
+            assert shapes[0][0] - 28 == shapes[1][0] - 56 == 650
+        else:
+            assert shapes[1][0] > 1.6 * shapes[0][0]

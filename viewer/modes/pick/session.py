@@ -21,10 +21,11 @@ from viewer.frame.area import Area
 from viewer.frame.plots import mark
 from viewer.keys import Action, Event
 from viewer.modes.pick.options import BINDINGS, Options
+from viewer.room import Room
 from viewer.sessions.session import Session
 from viewer.sheet import Sheet, moved
 
-VIEW: Final = (1120, 760)  # width and height of the frame at most, in pixels
+VIEW: Final = (1120, 760)  # width and height of the frame at most, in pixels, where there is no window
 SCALES: Final = (1 / 16, 1 / 12, 1 / 8, 1 / 6, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 _ROOM: Final = 3  # frame pixels round the image under the cursor, for its line
 
@@ -39,6 +40,7 @@ class PickState:
     scale: float = 1.0  # frame pixels a pixel of the table
     cursor: int = 0
     corner: tuple[int, int] = (0, 0)  # of the frame on the scaled table, in frame pixels
+    most: tuple[int, int] = VIEW  # width and height of the frame at most, in pixels
 
     @property
     def whole(self) -> tuple[int, int]:
@@ -48,7 +50,7 @@ class PickState:
     @property
     def view(self) -> tuple[int, int]:
         """Width and height of what is seen of it, in frame pixels."""
-        return min(self.whole[0], VIEW[0]), min(self.whole[1], VIEW[1])
+        return min(self.whole[0], self.most[0]), min(self.whole[1], self.most[1])
 
     @property
     def place(self) -> Area:
@@ -81,8 +83,13 @@ class PickState:
 
 def begin(table: SheetLayout, width: int, height: int, scale: float | None = None) -> PickState:
     """The first look at a table of this size: all of it, as large as it goes, unless there is a scale."""
-    fitting = [one for one in SCALES if one * width <= VIEW[0] and one * height <= VIEW[1]]
-    return PickState(table, width, height, scale or min(max(fitting, default=SCALES[0]), 16))
+    return PickState(table, width, height, scale or fitting_scale(width, height, VIEW))
+
+
+def fitting_scale(width: int, height: int, most: tuple[int, int]) -> float:
+    """The largest scale at which all of a table fits into a frame of at most this width and height."""
+    fitting = [one for one in SCALES if one * width <= most[0] and one * height <= most[1]]
+    return min(max(fitting, default=SCALES[0]), 16)
 
 
 def _zoomed(state: PickState, scale: float) -> PickState:
@@ -108,6 +115,7 @@ class PickSession(Session[PickState, None, None]):
 
     bindings = BINDINGS
     follows_mouse = True  # its wheel means something
+    scaled = False  # a scale was asked for
 
     def __init__(self, path: Path, photo: Photo, recipe: Mapping[str, Any], state: PickState, folder: Path) -> None:
         """``recipe``: what the table says of itself, if it does."""
@@ -117,6 +125,17 @@ class PickSession(Session[PickState, None, None]):
         super().__init__(path.name, state, folder)
         if photo.notes:
             self.notify(", ".join(photo.notes))
+
+    def _lay_out(self, room: Room) -> bool:
+        """Show more of the table, or all of it larger; a scale that the user chose stays."""
+        if room.grain > 1:
+            return False
+        before = self.state
+        state = replace(before, most=room.images, corner=(0, 0))
+        if not self.scaled and before.scale == fitting_scale(before.width, before.height, before.most):
+            state = replace(state, scale=fitting_scale(before.width, before.height, state.most))
+        self.state = _followed(state)
+        return True
 
     def _screen(self) -> render.Image:
         state = self.state
@@ -187,4 +206,6 @@ def open_session(options: Options) -> PickSession:
         recipe = {}
     table = find_layout(options.table, photo.image, recipe, options.rows, options.cols, options.margin, "--cols")
     state = begin(table, photo.image.shape[1], photo.image.shape[0], options.scale)
-    return PickSession(options.table, photo, recipe, state, options.out)
+    session = PickSession(options.table, photo, recipe, state, options.out)
+    session.scaled = options.scale is not None
+    return session

@@ -18,6 +18,7 @@ from viewer.files.png import Image, encode_png, save_numbered
 from viewer.files.results import encode
 from viewer.keys import Action, Event
 from viewer.modes.upscale.options import BINDINGS, Options
+from viewer.room import Room
 from viewer.sessions.headless import readable
 from viewer.sessions.model_session import ModelSession
 from viewer.sessions.replay import signed
@@ -25,7 +26,7 @@ from viewer.sessions.session import check_saved_size
 from viewer.sessions.translation import Tile, Upscaler, open_translator
 from viewer.sheet import STEPS
 
-VIEW: Final = (960, 640)  # width and height of the frame at most, in pixels
+VIEW: Final = (960, 640)  # width and height of the frame at most, in pixels, where there is no window
 _SMALLEST, _LARGEST = -5, 5  # powers of two: frame pixels a result's pixel
 _DIVIDER_STEP: Final = 0.05
 _PAN: Final = 1 / 8  # of the frame, that an arrow moves it
@@ -44,6 +45,7 @@ class UpscaleState:
     down: float = 200.0
     divider: float = 0.5  # fraction of the frame that shows the plain side
     nearest: bool = False  # the plain side shows its pixels, instead of a bicubic curve through them
+    most: tuple[int, int] = VIEW  # width and height of the frame at most, in pixels
     grip: tuple[int, int] | None = None  # where the right button holds the image, in frame pixels
 
     @property
@@ -55,7 +57,7 @@ class UpscaleState:
     def view(self) -> tuple[int, int]:
         """Width and height of the frame, in pixels: no larger than the image."""
         width, height = (max(round(side * self.scale), 1) for side in (self.width, self.height))
-        return min(width, VIEW[0]), min(height, VIEW[1])
+        return min(width, self.most[0]), min(height, self.most[1])
 
     @property
     def corner(self) -> tuple[float, float]:
@@ -98,8 +100,8 @@ class UpscaleState:
 
 def opened(state: UpscaleState, height: int, width: int) -> UpscaleState:
     """The state where the result of the image turns out to be of this size: all of it if it fits, else its middle."""
-    zoom = 0
-    while zoom < _LARGEST and width * 2 ** (zoom + 1) <= VIEW[0] and height * 2 ** (zoom + 1) <= VIEW[1]:
+    zoom, most = 0, state.most
+    while zoom < _LARGEST and width * 2 ** (zoom + 1) <= most[0] and height * 2 ** (zoom + 1) <= most[1]:
         zoom += 1
     return replace(state, width=width, height=height, zoom=zoom, across=width / 2, down=height / 2, grip=None)
 
@@ -121,7 +123,8 @@ def _slide(state: UpscaleState, steps: int) -> UpscaleState:
 def _zoom(state: UpscaleState, steps: int, event: Event) -> UpscaleState:
     """What is below the mouse stays there; without a mouse, what is in the middle."""
     least = 0  # nothing is gained by an image that is smaller than the frame needs
-    while least > _SMALLEST and (state.width * 2.0**least > VIEW[0] or state.height * 2.0**least > VIEW[1]):
+    most = state.most
+    while least > _SMALLEST and (state.width * 2.0**least > most[0] or state.height * 2.0**least > most[1]):
         least -= 1
     zoom = min(max(state.zoom + steps, least), _LARGEST)
     if zoom == state.zoom:
@@ -184,6 +187,16 @@ class UpscaleSession(ModelSession[UpscaleState, Work, Part]):
     def _current(self) -> Opened | Exception | None:
         """The image that the state asks for; ``None`` while it is being opened."""
         return self._latest[1] if self._latest[0] == self.state.index else None
+
+    def _lay_out(self, room: Room) -> bool:
+        """Show more of the image, or all of it larger; a view that the user chose stays where it is."""
+        if room.grain > 1:
+            return False
+        before, state = self.state, replace(self.state, most=room.images)
+        first = opened(before, before.height, before.width)
+        chosen = (before.zoom, before.across, before.down) != (first.zoom, first.across, first.down)
+        self.state = _inside(state, state.across, state.down) if chosen else opened(state, state.height, state.width)
+        return True
 
     def _work(self, request: Work) -> Iterator[Part]:
         there = request.there
