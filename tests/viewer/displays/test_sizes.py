@@ -156,7 +156,7 @@ def test_a_resized_window_is_drawn_anew_with_dark_borders(generator_path: Path, 
                 assert frame[1] <= height
                 along = int(width - frame[0] > height - frame[1])
                 wait_until(lambda: borders(along))  # noqa: B023
-            viewer.check_clicks(3, seed=0)
+                viewer.check_clicks(2, seed=0)
             viewer.leave()
         finally:
             viewer.kill()
