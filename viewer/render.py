@@ -4,7 +4,6 @@ The strip says on the left what is shown, on the right the keys, or what just ha
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final, Literal
 
 import cv2
@@ -69,7 +68,7 @@ def compose(
         frame = images.view(np.ndarray).copy()
     else:
         frame = np.concatenate([images.view(np.ndarray), strip.view(np.ndarray)])
-        text += [replace(label, y=label.y + height) for label in labels_of(strip)]
+        text += [label._replace(y=label.y + height) for label in labels_of(strip)]
     if sheet is not None:
         inside = 2 if text_scale >= 1 else 0  # where pixels are merged, the image would become darker
         outline(frame[:height], *sheet.corner(cursor), sheet.cell_width, sheet.cell_height, max(sheet.gap, 2), inside)

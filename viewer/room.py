@@ -1,7 +1,6 @@
 """How much room a display has, and how the images of a sheet fill it."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from viewer.sheet import Sheet, auto_scale, checked
 
@@ -15,8 +14,7 @@ def strip_height(scale: float = 1.0) -> int:
     return round(STRIP_HEIGHT * scale)
 
 
-@dataclass(frozen=True)
-class Room:
+class Room(NamedTuple):
     """How much room a display has for a frame."""
 
     width: int  # frame pixels
@@ -31,8 +29,7 @@ class Room:
         return self.width, max(self.height - (strip_height(self.text) if self.strip else 0), 1)
 
 
-@dataclass(frozen=True)
-class Tiling:
+class Tiling(NamedTuple):
     """How many images a sheet has, and how large they are."""
 
     height: int  # of an image, in its own pixels

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -37,11 +36,11 @@ def test_a_terminal_has_as_many_images_as_can_be_told_apart(size: tuple[int, int
 
 def test_rows_and_columns_that_are_given_win() -> None:
     for room in (terminal(80, 24), Room(1200, 800), None):
-        sheet = replace(GRID, rows=4).sheet(room)
+        sheet = GRID._replace(rows=4).sheet(room)
         assert sheet.rows == 4
         assert sheet.columns == (3 if room and room.grain > 1 else 8)
-        assert replace(GRID, rows=1, columns=30).sheet(room).columns == 30
-        assert replace(GRID, scale=0.5).sheet(room).cell_width == 32
+        assert GRID._replace(rows=1, columns=30).sheet(room).columns == 30
+        assert GRID._replace(scale=0.5).sheet(room).cell_width == 32
 
 
 sides = st.integers(1, 700)
@@ -63,7 +62,7 @@ def test_a_sheet_never_leaves_its_room(
 
 def test_without_a_display_sheets_are_as_they_were() -> None:
     for side in (8, 28, 64, 100, 128, 300):
-        assert replace(GRID, height=side, width=side).sheet() == fitting_sheet(6, 8, side, side, None)
+        assert GRID._replace(height=side, width=side).sheet() == fitting_sheet(6, 8, side, side, None)
 
 
 class Growing(FakeDisplay):

@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -143,7 +143,7 @@ class Window(Display):
             self._window = window
             self._paint()
         if self._by_hand and self.room is not None and not self._events and not window.near(_size_of(self.room)):
-            self.room = replace(self.room, width=window.width, height=window.height)
+            self.room = self.room._replace(width=window.width, height=window.height)
 
     def _size_in_units(self) -> "Size":
         """Of the window, in the units of the window system."""
