@@ -60,6 +60,15 @@ def frame_of(image: Image, labels: Iterable[Label] = (), text_scale: float = 1.0
     return frame
 
 
+def stacked(*images: Image) -> Frame:
+    """Images of one width below each other, with the text of all."""
+    frame, top = frame_of(np.concatenate([image.view(np.ndarray) for image in images])), 0
+    for image in images:
+        frame.labels = [*labels_of(frame), *(label._replace(y=label.y + top) for label in labels_of(image))]
+        top += len(image)
+    return frame
+
+
 def labels_of(image: Image) -> Sequence[Label]:
     """The text that an image keeps apart; none where it is plain."""
     return (image.labels or ()) if isinstance(image, Frame) else ()

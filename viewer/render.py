@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from viewer import labels
 from viewer.files.resizing import resize
-from viewer.labels import TEXT, Colour, Frame, fitted, frame_of, labels_of, text_width, write
+from viewer.labels import TEXT, Colour, Frame, fitted, frame_of, stacked, text_width, write
 from viewer.room import strip_height
 from viewer.sheet import Sheet
 
@@ -63,16 +63,13 @@ def compose(
 
     ``text_scale``: how many times as large as usual letters are.
     """
-    height, text = len(images), list(labels_of(images))
-    if strip is None:
-        frame = images.view(np.ndarray).copy()
-    else:
-        frame = np.concatenate([images.view(np.ndarray), strip.view(np.ndarray)])
-        text += [label._replace(y=label.y + height) for label in labels_of(strip)]
+    height = len(images)
+    frame = stacked(images) if strip is None else stacked(images, strip)
+    frame.text_scale = text_scale
     if sheet is not None:
         inside = 2 if text_scale >= 1 else 0  # where pixels are merged, the image would become darker
         outline(frame[:height], *sheet.corner(cursor), sheet.cell_width, sheet.cell_height, max(sheet.gap, 2), inside)
-    return frame_of(frame, text, text_scale)
+    return frame
 
 
 def outline(frame: Image, left: int, top: int, width: int, height: int, outside: int = 2, inside: int = 2) -> None:

@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from trainer.contract.text import printable
 from viewer import render
 from viewer.files.png import Image, encode_png, save_numbered
 from viewer.keys import Event
+from viewer.labels import Frame, stacked
 from viewer.model import Model
 from viewer.modes.compare import views
 from viewer.modes.compare.figures import Figures, Measuring
@@ -134,7 +133,7 @@ class CompareSession(Session[CompareState, Page, Column | Figures]):
 
     # Showing.
 
-    def frame(self, strip: bool = True) -> render.Image:
+    def frame(self, strip: bool = True) -> Frame:
         """The frame to show now, with a strip of text below the images, and names above them, or without."""
         self._headed = strip
         return super().frame(strip)
@@ -150,7 +149,7 @@ class CompareSession(Session[CompareState, Page, Column | Figures]):
             left, top = state.sheet.corner(state.cursor)
             render.outline(canvas, left, top, state.sheet.cell_width, state.sheet.cell_height)
         if self._headed:
-            canvas = np.concatenate([views.header(state), canvas])
+            canvas = stacked(views.header(state), canvas)
         return views.widened(canvas)
 
     def _least_size(self) -> tuple[int, int]:

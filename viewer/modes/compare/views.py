@@ -11,6 +11,7 @@ from viewer import render
 from viewer.files.png import Image
 from viewer.files.resizing import resize, resize_nearest
 from viewer.frame import plots
+from viewer.labels import TEXT, Colour, Frame, fitted, frame_of, labels_of, text_width, write
 from viewer.modes.compare.figures import Figures
 from viewer.modes.compare.state import CompareState, Zoom
 
@@ -96,11 +97,13 @@ def _divided(left: Image, right: Image, divider: float) -> Image:
 def widened(image: Image) -> Image:
     """An image with paper on its right, so that the line of text below it says enough."""
     room = render.LEAST_WIDTH - image.shape[1]
-    return image if room <= 0 else np.concatenate([image, _paper(image.shape[0], room)], axis=1)
+    if room <= 0:
+        return image
+    return frame_of(np.concatenate([image, _paper(image.shape[0], room)], axis=1), labels_of(image))
 
 
-def _paper(height: int, width: int) -> Image:
-    return np.full((height, width, 3), render.PAPER, np.uint8)
+def _paper(height: int, width: int) -> Frame:
+    return plots.blank(height, width)
 
 
 def captions(state: CompareState) -> Sequence[str]:
@@ -126,8 +129,8 @@ def header(state: CompareState) -> Image:
             area = state.tile(column, place)
             room = area.width - 6
             short = " | ".join(state.columns[one].split()[0] for one in state.pair) if state.view == "wipe" else text
-            shown = text if render.text_width(text) <= room else render.fitted(short, room)
-            plots.write(image, area.left + area.width / 2, HEADER / 2, shown, anchor="middle")
+            shown = text if text_width(text) <= room else fitted(short, room)
+            write(image, area.left + area.width / 2, HEADER / 2, shown, anchor="middle")
     return image
 
 
@@ -137,13 +140,13 @@ def table(figures: Figures, names: Sequence[str], height: int, width: int) -> Im
     frame = _paper(max(height, lines * _LINE + 2 * _MARGIN), max(width, _LABELS + _COLUMN * len(names) + 2 * _MARGIN))
     column = min((frame.shape[1] - _LABELS - 2 * _MARGIN) // len(names), 2 * _COLUMN)
 
-    def put(line: float, place: int, text: str, colour: plots.Colour = plots.TEXT) -> None:
+    def put(line: float, place: int, text: str, colour: Colour = TEXT) -> None:
         y = _MARGIN + (line + 0.5) * _LINE
         if place < 0:
-            plots.write(frame, _MARGIN, y, render.fitted(text, frame.shape[1] - 2 * _MARGIN), colour)
+            write(frame, _MARGIN, y, fitted(text, frame.shape[1] - 2 * _MARGIN), colour)
         else:
             right = _MARGIN + _LABELS + (place + 1) * column
-            plots.write(frame, right, y, render.fitted(text, column - 12), colour, anchor="right")
+            write(frame, right, y, fitted(text, column - 12), colour, anchor="right")
 
     for place, name in enumerate(names):
         put(0, place, name)
@@ -153,7 +156,7 @@ def table(figures: Figures, names: Sequence[str], height: int, width: int) -> Im
         best = row.best_places
         for place, value in enumerate(row.values):
             text = "-" if value is None else row.text(value)
-            put(line, place, text, _BEST if place in best else plots.TEXT)
+            put(line, place, text, _BEST if place in best else TEXT)
         line += 1
     for text in (figures.progress, *figures.notes):
         line += 0.25 if text == figures.progress else 0
