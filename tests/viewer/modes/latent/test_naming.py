@@ -13,6 +13,7 @@ from export.card import Latent
 from viewer.__main__ import main
 from viewer.files.png import encode_png, read_recipe
 from viewer.keys import parse_keys
+from viewer.labels import painted
 from viewer.modes import Mode
 from viewer.modes.latent.layout import gauge_track
 from viewer.modes.latent.naming import FOUND, with_name
@@ -45,7 +46,7 @@ def played(path: Path, keys: str, *flags: str) -> tuple[LatentSession, list[str]
                 break
             session.settle(number)
             titles.append(session.title())
-        frame = session.frame()
+        frame = painted(session.frame())
     finally:
         session.close()
     assert not session.failures
